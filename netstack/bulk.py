@@ -1,0 +1,145 @@
+"""Many changes of many namespaces at once: for whoever builds a topology of dozens of hosts in milliseconds.
+
+One thread goes through the namespaces, opens a netlink socket in each, sends all changes of a batch in one packet and
+reads the answers. Knows only what packed.py can say, keeps no connection, and reads nothing back: for all else there
+is network.py, which takes 1 ms to open and 0.3 ms a change.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from netstack import changes as c
+from netstack import namespaces, sysctl
+from netstack.errors import KernelBusy, NetstackError, NotThere, kernel_error
+from netstack.netlink import packed
+from netstack.netlink.packed import BulkChange, SetDelay, SettleLink
+
+__all__ = ["Batch", "BulkChange", "SetDelay", "SettleLink", "apply"]
+
+# Answers wait in the socket's buffer until all requests are sent: as many as surely fit.
+_MOST_AT_ONCE: Final = 100
+_RECEIVE_BUFFER_BYTES: Final = 1 << 21
+_SO_RCVBUFFORCE: Final = 33
+_SOL_NETLINK: Final = 270
+_NETLINK_CAP_ACK: Final = 10
+_ERROR: Final = 2
+_PATIENCE_S: Final = 10.0
+_RECEIVE_BYTES: Final = 1 << 16
+_DELETIONS: Final = (c.DeleteLink, c.DeleteAddress, c.DeleteRoute, c.DeleteRateLimit)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Changes of one namespace, in order; before them the kernel parameters (keys as in sysctl.py)."""
+
+    where: str
+    changes: tuple[BulkChange, ...]
+    sysctls: Mapping[str, str] = field(default_factory=dict)
+
+
+def apply(batches: Sequence[Batch]) -> None:
+    """Apply all, batch after batch. Raises the first refusal; the batches behind it were not tried.
+
+    Within a batch the kernel tries all changes of one packet, also behind one that it refuses.
+    """
+
+    def body() -> None:
+        for batch in batches:
+            namespaces.enter(batch.where)
+            sysctl.write(None, batch.sysctls)
+            with _Sender() as sender:
+                sender.send(batch.changes)
+
+    if batches:
+        namespaces.run_in(batches[0].where, body)
+
+
+class _Sender:
+    """One netlink socket in the namespace of the calling thread."""
+
+    def __init__(self) -> None:
+        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE)
+        self._socket.setsockopt(_SOL_NETLINK, _NETLINK_CAP_ACK, 1)
+        self._socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _RECEIVE_BUFFER_BYTES)
+        self._socket.settimeout(_PATIENCE_S)
+        self._waiting: list[BulkChange] = []
+        self._packet = bytearray()
+        self._fds: list[int] = []
+        self._indexes: dict[str, int] = {}
+
+    def __enter__(self) -> _Sender:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._close_fds()
+        self._socket.close()
+
+    def send(self, changes: Sequence[BulkChange]) -> None:
+        for change in changes:
+            peer_fd = None
+            if isinstance(change, c.AddVeth) and change.peer_namespace is not None:
+                peer_fd = namespaces.open_fd(change.peer_namespace)
+                self._fds.append(peer_fd)
+            # Packed first: to find a link's index may have to send what waits.
+            request = packed.message(change, 0, self._index, peer_fd)
+            self._packet += request[:8] + struct.pack("=I", len(self._waiting)) + request[12:]
+            self._waiting.append(change)
+            if len(self._waiting) == _MOST_AT_ONCE:
+                self._flush()
+        self._flush()
+
+    def _index(self, name: str) -> int:
+        if name not in self._indexes:
+            try:
+                self._indexes[name] = socket.if_nametoindex(name)
+            except OSError as error:
+                if not self._waiting:
+                    raise NotThere(errno.ENODEV, f"link {name}") from error
+                self._flush()
+                return self._index(name)
+        return self._indexes[name]
+
+    def _flush(self) -> None:
+        """Send what waits, and read one answer for each."""
+        waiting, self._waiting = self._waiting, []
+        packet, self._packet = bytes(self._packet), bytearray()
+        if not waiting:
+            return
+        self._socket.sendto(packet, (0, 0))
+        left = len(waiting)
+        refusal: NetstackError | None = None
+        while left:
+            for sequence, number in self._answers():
+                left -= 1
+                if number:
+                    error = kernel_error(number, str(waiting[sequence]))
+                    done = isinstance(error, NotThere) and isinstance(waiting[sequence], _DELETIONS)
+                    refusal = refusal or (None if done else error)
+        self._close_fds()
+        if refusal is not None:
+            raise refusal
+
+    def _answers(self) -> list[tuple[int, int]]:
+        """Sequence number and errno of each answer in the next packet."""
+        try:
+            data = self._socket.recv(_RECEIVE_BYTES)
+        except OSError as error:
+            raise KernelBusy(f"netlink: {error}") from error
+        found, offset = [], 0
+        while offset < len(data):
+            length, kind, _, sequence, _ = struct.unpack_from("=IHHII", data, offset)
+            if kind == _ERROR:
+                found.append((sequence, -struct.unpack_from("=i", data, offset + 16)[0]))
+            offset += (length + 3) & ~3
+        return found
+
+    def _close_fds(self) -> None:
+        while self._fds:
+            os.close(self._fds.pop())

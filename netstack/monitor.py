@@ -1,0 +1,108 @@
+"""DriftMonitor: tells that something of ours may have changed in the kernel, so that an audit is worth its while.
+
+pyroute2's IPRSocket on the link, address, route and neighbour groups, for an event loop to watch: the one class of
+the library without a loop, and without a socket for each thread, so it may be opened on one and used on another.
+Events that cannot concern us (neighbours of other links, others' routes) are dropped here. Rules are not covered:
+legacy iptables announces nothing, iptables-save has to be polled.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+from types import TracebackType
+from typing import Any, Final, Self
+
+from netstack import namespaces
+from netstack.namespaces import Where
+from netstack.pods import is_host_link
+from netstack.state import ROUTE_PROTOCOL
+
+# RTMGRP_LINK, RTMGRP_NEIGH, RTMGRP_IPV4_IFADDR, RTMGRP_IPV4_ROUTE
+_GROUPS: Final = 0x1 | 0x4 | 0x10 | 0x40
+_NLM_F_REPLACE: Final = 0x100
+# Addresses, and the forwarding entries of a VXLAN device. Pods' own IPv6 chatter is not ours.
+_FAMILIES: Final = frozenset({socket.AF_INET, socket.AF_BRIDGE})
+
+
+class DriftMonitor:
+    """Watches the namespace `where`. `fileno()` is readable when there is something to `drain()`."""
+
+    def __init__(self, where: Where = None, *, owner: str = "sampan") -> None:
+        self._where = where
+        self._device = f"{owner}.vxlan"
+        self._socket = namespaces.run_in(where, _open)
+        self._indexes = self._our_indexes()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def fileno(self) -> int:
+        return int(self._socket.fileno())
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def drain(self) -> bool:
+        """Take all waiting events; whether one of them may mean drift. Never blocks."""
+        drifted = False
+        while True:
+            try:
+                messages = self._socket.get()
+            except BlockingIOError:
+                return drifted
+            except OSError as error:
+                if error.errno != errno.ENOBUFS:
+                    raise
+                drifted = True  # events were lost: anything may have happened
+                self._indexes = self._our_indexes()
+                continue
+            for message in messages:
+                drifted = self._concerns(message) or drifted
+
+    def _concerns(self, message: Any) -> bool:
+        match message["event"]:
+            case "RTM_NEWLINK" | "RTM_DELLINK":
+                return self._link_concerns(message)
+            case "RTM_DELADDR":
+                return True
+            case "RTM_NEWROUTE" | "RTM_DELROUTE":
+                # Replacing a route of ours with another one is announced as that other one only.
+                replaced = bool(message["header"]["flags"] & _NLM_F_REPLACE)
+                return replaced or bool(message["proto"] == ROUTE_PROTOCOL)
+            case "RTM_NEWNEIGH" | "RTM_DELNEIGH":
+                return message["ifindex"] in self._indexes and message["family"] in _FAMILIES
+            case _:
+                return False
+
+    def _link_concerns(self, message: Any) -> bool:
+        if not self._ours(message.get("ifname") or ""):
+            return False
+        if message["event"] == "RTM_NEWLINK":
+            self._indexes.add(message["index"])
+        else:
+            self._indexes.discard(message["index"])
+        return True
+
+    def _ours(self, name: str) -> bool:
+        return name == self._device or is_host_link(name)
+
+    def _our_indexes(self) -> set[int]:
+        links = namespaces.run_in(self._where, socket.if_nameindex)
+        return {index for index, name in links if self._ours(name)}
+
+
+def _open() -> Any:
+    # Here, not above: see KernelNetwork. Our package first: it sees to it that little of the library is loaded.
+    import netstack.netlink  # noqa: F401, I001
+    from pyroute2.netlink.rtnl.iprsocket import IPRSocket
+
+    opened = IPRSocket()
+    opened.bind(groups=_GROUPS)
+    opened.socket.setblocking(False)
+    return opened

@@ -1,0 +1,178 @@
+"""Network namespaces: make, delete, list, and enter them without a fork.
+
+A namespace is given as `Where`: None is the caller's own, a plain word is a name under /run/netns, and anything with
+a slash is a path (`of_pid`, `of_fd` make such paths). Entering is always done by a thread that was started for it and
+dies there: the caller's own thread never changes its namespace, and nothing forks (a fork beside a busy gRPC server
+kills the child). A socket that such a thread opens stays in its namespace wherever it is used later.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import os
+import socket
+import struct
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final, TypeVar
+
+from netstack.errors import NamespaceExists, NamespaceMissing
+
+T = TypeVar("T")
+Where = str | None
+
+RUN_DIR: Final = Path("/run/netns")
+_CLONE_NEWNET: Final = 0x40000000
+_MS_BIND: Final = 0x1000
+_MNT_DETACH: Final = 2
+_SIOCSIFFLAGS: Final = 0x8914
+_IFF_UP: Final = 1
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def of_pid(pid: int) -> str:
+    """The namespace that the process lives in."""
+    return f"/proc/{pid}/ns/net"
+
+
+def of_fd(fd: int) -> str:
+    """The namespace that an open descriptor of this process stands for."""
+    return f"/proc/self/fd/{fd}"
+
+
+def path_of(where: str) -> str:
+    """The file that stands for the namespace."""
+    return where if "/" in where else str(RUN_DIR / where)
+
+
+def open_fd(where: Where) -> int:
+    """An open descriptor of the namespace; the caller closes it. It stays valid when the name goes away."""
+    path = "/proc/thread-self/ns/net" if where is None else path_of(where)
+    try:
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except (FileNotFoundError, ProcessLookupError) as error:
+        raise NamespaceMissing(f"network namespace {where} does not exist") from error
+
+
+def run_in(where: Where, function: Callable[[], T]) -> T:
+    """Call `function` inside the namespace, on a disposable thread, and give back what it returns or raises."""
+    if where is None:
+        return function()
+    return _on_thread(lambda: enter(where), function)
+
+
+def enter(where: Where) -> None:
+    """Move the calling thread into the namespace, for good: only on a thread that ends there."""
+    if where is None:
+        return
+    fd = open_fd(where)
+    try:
+        if _libc.setns(fd, _CLONE_NEWNET) != 0:
+            number = ctypes.get_errno()
+            raise NamespaceMissing(f"cannot enter network namespace {where}: {os.strerror(number)}")
+    finally:
+        os.close(fd)
+
+
+def create(name: str) -> None:
+    """Make a namespace with a name, its loopback up. Raises NamespaceExists."""
+    create_all((name,))
+
+
+def create_all(wanted: Sequence[str]) -> None:
+    """Make several, as `create`, on one thread: all, or none when one cannot be made."""
+    RUN_DIR.mkdir(parents=True, exist_ok=True)
+    made: list[Path] = []
+
+    def body() -> None:
+        for name in wanted:
+            target = RUN_DIR / name
+            _reserve(target)
+            made.append(target)
+            _unshare()
+            _furnish(target)
+
+    try:
+        _on_thread(lambda: None, body)
+    except BaseException:
+        for target in made:
+            delete(target.name)
+        raise
+
+
+def delete(name: str) -> None:
+    """Remove the name; the namespace ends with its last process. One that is not there is done."""
+    target = RUN_DIR / name
+    _libc.umount2(os.fsencode(target), _MNT_DETACH)
+    target.unlink(missing_ok=True)
+
+
+def names() -> tuple[str, ...]:
+    """The names of all namespaces under /run/netns, sorted."""
+    try:
+        return tuple(sorted(entry.name for entry in RUN_DIR.iterdir()))
+    except FileNotFoundError:
+        return ()
+
+
+def exists(where: str) -> bool:
+    """Whether the name, or path, stands for something."""
+    return Path(path_of(where)).exists()
+
+
+def identity(where: Where) -> tuple[int, int]:
+    """Device and inode of the namespace: equal for two names of one namespace."""
+    fd = open_fd(where)
+    try:
+        stat = os.fstat(fd)
+        return stat.st_dev, stat.st_ino
+    finally:
+        os.close(fd)
+
+
+def _reserve(target: Path) -> None:
+    try:
+        os.close(os.open(target, os.O_RDONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444))
+    except FileExistsError as error:
+        raise NamespaceExists(f"network namespace {target.name} exists") from error
+
+
+def _unshare() -> None:
+    if _libc.unshare(_CLONE_NEWNET) != 0:
+        _raise_errno("unshare(CLONE_NEWNET)")
+
+
+def _furnish(target: Path) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+        fcntl.ioctl(control, _SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", _IFF_UP))
+    source = f"/proc/self/task/{threading.get_native_id()}/ns/net"
+    if _libc.mount(source.encode(), os.fsencode(target), b"none", _MS_BIND, None) != 0:
+        _raise_errno(f"bind mount of {target}")
+
+
+def _raise_errno(what: str) -> None:
+    number = ctypes.get_errno()
+    raise OSError(number, f"{what}: {os.strerror(number)}")
+
+
+def _on_thread(prepare: Callable[[], None], function: Callable[[], T]) -> T:
+    """Run both on a thread of their own. The thread is not returned to any pool: its namespace is spoilt."""
+    results: list[T] = []
+    failures: list[BaseException] = []
+
+    def body() -> None:
+        try:
+            prepare()
+            results.append(function())
+        except BaseException as error:  # noqa: BLE001  carried over to the caller's thread, whatever it is
+            failures.append(error)
+
+    thread = threading.Thread(target=body, name="netstack-namespace", daemon=True)
+    thread.start()
+    thread.join()
+    if failures:
+        raise failures[0]
+    return results[0]

@@ -1,0 +1,114 @@
+"""UDP flows that the kernel tracks: read and forgotten by ctnetlink, packed here.
+
+NAT rules are asked for the first packet of a flow only; a flow that goes to a dead endpoint goes there for as long as
+its client sends. Owns the messages (linux/netfilter/nfnetlink_conntrack.h). pyroute2 would decode every attribute of
+every flow of the host, 0.3 ms each; six numbers are needed. Which flows are stale is services/flows.py's.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+from collections.abc import Iterable, Iterator
+from ipaddress import IPv4Address
+from typing import Final
+
+from netstack import namespaces
+from netstack.namespaces import Where
+from netstack.services.flows import Flow
+
+_NETLINK_NETFILTER: Final = 12
+_GET, _DELETE = 0x101, 0x102  # NFNL_SUBSYS_CTNETLINK << 8 and IPCTNL_MSG_CT_GET, _DELETE
+_NLM_F_REQUEST, _NLM_F_ACK, _NLM_F_DUMP = 1, 4, 0x300
+_NLMSG_ERROR, _NLMSG_DONE = 2, 3
+_HEADER: Final = struct.Struct("=IHHII")
+_ATTRIBUTE: Final = struct.Struct("=HH")
+_NFGENMSG: Final = struct.pack("=BBH", socket.AF_INET, 0, 0)
+_TYPE_MASK: Final = 0x3FFF  # without the flags for nested and for network order
+_TUPLE_ORIG, _TUPLE_REPLY, _ID, _ZONE = 1, 2, 12, 18
+_TUPLE_IP, _TUPLE_PROTO = 1, 2
+_SOURCE, _DESTINATION = 1, 2  # of an address; of a protocol: its number, 1, then the ports
+_RECEIVE_BYTES: Final = 1 << 20
+
+
+def udp_flows(where: Where) -> tuple[Flow, ...]:
+    """All of the namespace's that are in no zone of somebody's. Raises OSError."""
+    with _opened(where) as door:
+        door.send(_message(_GET, _NLM_F_REQUEST | _NLM_F_DUMP, _NFGENMSG))
+        return tuple(flow for body in _bodies(door) if (flow := _flow(body)) is not None)
+
+
+def forget(where: Where, flows: Iterable[Flow]) -> None:
+    """Remove them; one that is over already is fine. Raises OSError."""
+    with _opened(where) as door:
+        for flow in flows:
+            door.send(_message(_DELETE, _NLM_F_REQUEST | _NLM_F_ACK, _NFGENMSG + flow.handle))
+            try:
+                list(_bodies(door))
+            except FileNotFoundError:
+                continue
+
+
+def _opened(where: Where) -> socket.socket:
+    return namespaces.run_in(where, lambda: socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_NETFILTER))
+
+
+def _message(kind: int, flags: int, body: bytes) -> bytes:
+    return _HEADER.pack(_HEADER.size + len(body), kind, flags, 1, 0) + body
+
+
+def _bodies(door: socket.socket) -> Iterator[bytes]:
+    """The answers up to the last, or up to the acknowledgement. Raises OSError with what the kernel said."""
+    while True:
+        data = door.recv(_RECEIVE_BYTES)
+        while len(data) >= _HEADER.size:
+            length, kind, _, _, _ = _HEADER.unpack_from(data)
+            body, data = data[_HEADER.size : length], data[_align(length) :]
+            if kind == _NLMSG_DONE:
+                return
+            if kind == _NLMSG_ERROR:
+                (error,) = struct.unpack_from("=i", body)
+                if error:
+                    raise OSError(-error, f"conntrack: {os.strerror(-error)}")
+                return
+            yield body
+
+
+def _flow(body: bytes) -> Flow | None:
+    parts = _attributes(body[len(_NFGENMSG) :])
+    if _ZONE in parts or _TUPLE_ORIG not in parts or _TUPLE_REPLY not in parts:
+        return None
+    protocol, destination, port = _end(parts[_TUPLE_ORIG], _DESTINATION)
+    _, server, server_port = _end(parts[_TUPLE_REPLY], _SOURCE)
+    if protocol != socket.IPPROTO_UDP:
+        return None
+    handle = _attribute(_TUPLE_ORIG | 0x8000, parts[_TUPLE_ORIG]) + _attribute(_ID, parts.get(_ID, b""))
+    return Flow(destination, port, server, server_port, handle)
+
+
+def _end(tuple_: bytes, which: int) -> tuple[int, IPv4Address, int]:
+    """Protocol, and the address and port of one end."""
+    parts = _attributes(tuple_)
+    address = _attributes(parts[_TUPLE_IP])[which]
+    protocol = _attributes(parts[_TUPLE_PROTO])
+    port = protocol.get(which + 1, b"\0\0")
+    return protocol[1][0], IPv4Address(address), int.from_bytes(port, "big")
+
+
+def _attributes(data: bytes) -> dict[int, bytes]:
+    found: dict[int, bytes] = {}
+    while len(data) >= _ATTRIBUTE.size:
+        length, kind = _ATTRIBUTE.unpack_from(data)
+        found[kind & _TYPE_MASK] = data[_ATTRIBUTE.size : length]
+        data = data[_align(length) :]
+    return found
+
+
+def _attribute(kind: int, value: bytes) -> bytes:
+    length = _ATTRIBUTE.size + len(value)
+    return _ATTRIBUTE.pack(length, kind) + value + bytes(_align(length) - length)
+
+
+def _align(length: int) -> int:
+    return (length + 3) & ~3

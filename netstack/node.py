@@ -1,0 +1,216 @@
+"""NodeNetwork: one node's whole network, for whoever wants it (the agent).
+
+Puts the parts together: the overlay (overlay/), pod links and their addresses (pods.py, ipam.py, records.py), service
+rules (services/). Synchronous; one thread at a time. It keeps nothing that cannot be read back: a new NodeNetwork on
+the same host and state directory adopts what is there, without a flush and without breaking a connection.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from ipaddress import IPv4Address
+from typing import Final
+
+from netstack import changes as c
+from netstack import namespaces, pods
+from netstack.changes import Change
+from netstack.desired import Endpoint, NetworkState, NodeSettings, Peer, Repair, ServicePort
+from netstack.errors import NetstackError, NotThere
+from netstack.ipam import AddressPool
+from netstack.kernel import HostKernel, Kernel
+from netstack.overlay.backend import Backend
+from netstack.overlay.plan import plan
+from netstack.overlay.vxlan import VxlanBackend
+from netstack.pods import PodLink
+from netstack.records import PodRecords
+from netstack.services.flows import changed_doors, stale
+from netstack.services.names import chain_names
+from netstack.services.rules import ruleset
+from netstack.services.writer import RuleWriter
+from netstack.state import Snapshot
+
+__all__ = ["Endpoint", "NetworkState", "NodeNetwork", "NodeSettings", "Peer", "Repair", "ServicePort"]
+
+logger = logging.getLogger(__name__)
+
+# A node routes between pods, and between pods and the world: the only parameter that the data path needs.
+_SYSCTLS: Final = {"net/ipv4/ip_forward": "1"}
+
+
+class NodeNetwork:
+    """The network of one node. Close it in the end; closing changes nothing in the kernel."""
+
+    def __init__(self, settings: NodeSettings, kernel: Kernel | None = None) -> None:
+        self._settings = settings
+        self._kernel: Kernel = kernel if kernel is not None else HostKernel()
+        self._backend: Backend = VxlanBackend(settings)
+        directory = settings.state_dir / "network"
+        self._pool = AddressPool(directory / "addresses", settings.pod_cidr)
+        self._records = PodRecords(directory / "pods")
+        self._rules: RuleWriter | None = None
+        self._state: NetworkState | None = None
+        self._mtu = 0  # of the underlay, when it was last looked at
+
+    def close(self) -> None:
+        """Close the sockets."""
+        self._kernel.close()
+
+    def apply(self, state: NetworkState) -> None:
+        """Make the overlay and the service rules as `state` says. Atomic for each table of rules.
+
+        Peers that are as they were are left to the audits: a new endpoint must not cost a dump of all links.
+        """
+        self._kernel.write_sysctls(_SYSCTLS)
+        steps: list[Change] = []
+        if self._state is None or state.peers != self._state.peers:
+            steps = self._overlay_steps(state, self._kernel.host.snapshot())
+        # The route to the cluster IPs goes live last: a connection that took it before the rules were there would hang,
+        # as its flow is never looked up in the nat table again.
+        self._change([step for step in steps if not self._leads_to_services(step)])
+        self._writer().apply(ruleset(self._settings, state.services))
+        self._change([step for step in steps if self._leads_to_services(step)])
+        self._forget_flows(state)
+        self._state = state
+
+    def attach_pod(self, pod_uid: str, netns_pid: int) -> IPv4Address:
+        """Wire eth0 into the network namespace of that process; the same address each time, until it is released."""
+        return self.attach_namespace(pod_uid, namespaces.of_pid(netns_pid))
+
+    def attach_namespace(self, pod_uid: str, namespace: str) -> IPv4Address:
+        """The same for a namespace given by name or path."""
+        identity = self._kernel.identity(namespace)
+        address = self._pool.claim(pod_uid)
+        pod = PodLink(pod_uid, address, namespace, identity)
+        self._records.put(pod)
+        pods.connect(self._kernel, pod, mtu=self._pod_mtu(self._underlay_mtu()))
+        return address
+
+    def detach_pod(self, pod_uid: str) -> None:
+        """Remove the pod's link; its address stays claimed."""
+        pods.disconnect(self._kernel.host, pod_uid)
+        self._records.remove(pod_uid)
+
+    def release_pod(self, pod_uid: str) -> None:
+        """Free the pod's address, after its sandbox is gone. A link that is still there goes first."""
+        self.detach_pod(pod_uid)
+        self._pool.release(pod_uid)
+
+    def pods(self) -> dict[str, IPv4Address]:
+        """The claimed addresses by pod uid."""
+        return dict(self._pool.claims())
+
+    def retain(self, pod_uids: Iterable[str]) -> tuple[str, ...]:
+        """Detach and release all pods but these, and remove pod links of nobody. The uids that were released."""
+        alive = set(pod_uids)
+        known = self.pods().keys() | {pod.uid for pod in self._records.all()}
+        dead = tuple(sorted(known - alive))
+        for uid in dead:
+            self.release_pod(uid)
+        orphans = pods.strays(self._kernel.host.snapshot(), alive)
+        self._kernel.host.change([c.DeleteLink(name) for name in orphans])
+        return dead
+
+    def audit(self, *, links: bool = True) -> tuple[Repair, ...]:
+        """Compare with the kernel, mend what differs, and tell it. One part that fails keeps no other from mending.
+
+        Without `links` only what the kernel announces no change of: rules and parameters. Raises the first failure.
+        """
+        repairs: list[Repair] = []
+        failures: list[Exception] = []
+        for part in (self._audit_sysctls, self._audit_rules, *((self._audit_links,) if links else ())):
+            try:
+                repairs += part()
+            except (NetstackError, OSError) as error:
+                failures.append(error)
+        if failures:
+            for repair in repairs:
+                logger.warning("node %s: mended %s: %s", self._settings.node_name, repair.what, repair.detail)
+            for failure in failures[1:]:
+                logger.error("node %s: audit: %s", self._settings.node_name, failure)
+            raise failures[0]
+        return tuple(repairs)
+
+    def teardown(self) -> None:
+        """Remove everything of ours from the host and the state directory. IP forwarding stays as it is."""
+        self._writer().remove()
+        for uid in self.pods().keys() | {pod.uid for pod in self._records.all()}:
+            self.release_pod(uid)
+        observed = self._kernel.host.snapshot()
+        self._kernel.host.change(
+            [
+                *(c.DeleteLink(name) for name in pods.strays(observed, ())),
+                *(c.DeleteLink(link.name) for link in observed.links if link.name == self._device_name),
+            ]
+        )
+        self._state = None
+
+    @property
+    def _device_name(self) -> str:
+        return f"{self._settings.owner}.vxlan"
+
+    def _audit_sysctls(self) -> Sequence[Repair]:
+        return [Repair("sysctl", key) for key in self._kernel.write_sysctls(_SYSCTLS)]
+
+    def _audit_rules(self) -> Sequence[Repair]:
+        if self._state is None:
+            return ()
+        return self._writer().audit(ruleset(self._settings, self._state.services))
+
+    def _audit_links(self) -> Sequence[Repair]:
+        observed = self._kernel.host.snapshot()
+        overlay = [] if self._state is None else self._mend_overlay(self._state, observed)
+        mtu = self._pod_mtu(self._mtu_in(observed))
+        return [*overlay, *pods.audit(self._kernel, self._records.all(), observed, mtu=mtu)]
+
+    def _mend_overlay(self, state: NetworkState, observed: Snapshot) -> list[Repair]:
+        steps = self._overlay_steps(state, observed)
+        self._change(steps)
+        return [Repair("overlay", str(step)) for step in steps]
+
+    def _overlay_steps(self, state: NetworkState, observed: Snapshot) -> list[Change]:
+        return plan(self._backend.desired(state.peers, self._mtu_in(observed)), observed)
+
+    def _leads_to_services(self, step: Change) -> bool:
+        return isinstance(step, c.SetRoute) and step.route.destination == self._settings.service_cidr
+
+    def _change(self, steps: Sequence[Change]) -> None:
+        if steps:
+            self._kernel.host.change(steps)
+
+    def _forget_flows(self, state: NetworkState) -> None:
+        """Flows of UDP services that lost the endpoint they go to; after the rules, which the next packet asks."""
+        before = () if self._state is None else self._state.services
+        local = (self._settings.node_address, self._settings.pod_cidr.network_address)
+        doors = changed_doors(before, state.services, local)
+        if not doors:
+            return
+        try:
+            if dead := stale(self._kernel.udp_flows(), doors):
+                self._kernel.forget_flows(dead)
+        except OSError as error:
+            # They end by themselves when their clients pause; the node works without.
+            logger.warning("node %s: UDP flows to old endpoints stay: %s", self._settings.node_name, error)
+
+    def _writer(self) -> RuleWriter:
+        if self._rules is None:
+            prefix = chain_names(self._settings.owner).prefix
+            self._rules = RuleWriter(self._kernel.rule_tool(prefix), prefix)
+        return self._rules
+
+    def _pod_mtu(self, underlay_mtu: int) -> int:
+        return self._backend.pod_mtu(underlay_mtu)
+
+    def _underlay_mtu(self) -> int:
+        """As of the last apply or audit: asking again would take a quarter of the time that a new pod takes."""
+        return self._mtu or self._mtu_in(self._kernel.host.snapshot())
+
+    def _mtu_in(self, observed: Snapshot) -> int:
+        """The MTU of the link that has the node's address. Raises NotThere."""
+        for entry in observed.addresses:
+            if entry.interface.ip == self._settings.node_address:
+                link = observed.link(entry.link)
+                if link is not None:
+                    self._mtu = link.mtu
+                    return link.mtu
+        raise NotThere(99, f"no link of this host has the node's address {self._settings.node_address}")

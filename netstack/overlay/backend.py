@@ -1,0 +1,34 @@
+"""What an overlay backend is: the device and entries that it wants, as values.
+
+A backend computes; plan.py finds the difference to what the kernel has. VXLAN is the first backend; plain routes
+between nodes of one subnet need a backend without a device and fit the same Protocol.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from netstack.changes import AddVxlan
+from netstack.desired import Peer
+from netstack.state import Address, Forwarding, Neighbour, Route
+
+
+@dataclass(frozen=True, slots=True)
+class OverlayState:
+    """Everything the backend wants on one node. Entries on `device` that are not listed are to go."""
+
+    device: AddVxlan
+    addresses: tuple[Address, ...] = ()
+    neighbours: tuple[Neighbour, ...] = ()
+    forwardings: tuple[Forwarding, ...] = ()
+    routes: tuple[Route, ...] = field(default=())
+
+
+class Backend(Protocol):
+    """One way to carry pods' packets between nodes."""
+
+    def desired(self, peers: Sequence[Peer], underlay_mtu: int) -> OverlayState: ...
+
+    def pod_mtu(self, underlay_mtu: int) -> int: ...

@@ -1,0 +1,68 @@
+"""The records of pod links on disk: one small JSON file a pod, replaced atomically.
+
+A record goes only after the link that it describes is gone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from ipaddress import IPv4Address
+from pathlib import Path
+
+from netstack.pods import PodLink
+
+
+class PodRecords:
+    """Pod uid to PodLink, in memory and in `directory`."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        directory.mkdir(parents=True, exist_ok=True)
+        self._pods: dict[str, PodLink] = {}
+        for path in directory.iterdir():
+            pod = _read(path)
+            if pod is None:
+                path.unlink()
+            else:
+                self._pods[pod.uid] = pod
+
+    def all(self) -> tuple[PodLink, ...]:
+        return tuple(self._pods.values())
+
+    def put(self, pod: PodLink) -> None:
+        if self._pods.get(pod.uid) == pod:
+            return
+        path = self._path(pod.uid)
+        scratch = path.with_suffix(".new")
+        scratch.write_text(
+            json.dumps(
+                {
+                    "uid": pod.uid,
+                    "address": str(pod.address),
+                    "namespace": pod.namespace,
+                    "identity": list(pod.identity),
+                }
+            )
+        )
+        scratch.rename(path)
+        self._pods[pod.uid] = pod
+
+    def remove(self, uid: str) -> None:
+        self._path(uid).unlink(missing_ok=True)
+        self._pods.pop(uid, None)
+
+    def _path(self, uid: str) -> Path:
+        return self._directory / f"{hashlib.sha256(uid.encode()).hexdigest()[:24]}.json"
+
+
+def _read(path: Path) -> PodLink | None:
+    """None for a file that a crash left half written: the link is adopted again when the pod is attached."""
+    if path.suffix != ".json":
+        return None
+    try:
+        found = json.loads(path.read_text())
+        device, inode = found["identity"]
+        return PodLink(found["uid"], IPv4Address(found["address"]), found["namespace"], (int(device), int(inode)))
+    except (ValueError, KeyError, TypeError):
+        return None

@@ -1,0 +1,120 @@
+"""iptables-save and iptables-restore, legacy or nft, inside one namespace.
+
+Chooses the variant and runs the programs (vfork and exec by subprocess, never a plain fork); what the rules mean is
+not known here. The lock file is whatever XTABLES_LOCKFILE in the environment says: the caller's business.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from netstack import namespaces
+from netstack.errors import RulesBusy, RulesRefused, RulesUnavailable
+from netstack.namespaces import Where
+
+LEGACY: Final = "legacy"
+NFT: Final = "nft"
+_LOCK_WAIT_S: Final = 5
+_TIMEOUT_S: Final = 60
+_RESOURCE_PROBLEM: Final = 4  # the exit status of iptables when it did not get the lock
+_SEARCH_PATH: Final = "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin"
+_LEGACY_TABLES: Final = Path("/proc/thread-self/net/ip_tables_names")
+
+
+@dataclass(frozen=True, slots=True)
+class Iptables:
+    """One variant of iptables in one namespace."""
+
+    variant: str
+    where: Where
+    save_program: str
+    restore_program: str
+
+    def save(self) -> str:
+        """All tables that exist, as text."""
+        return self._run([self.save_program], "")
+
+    def restore(self, text: str) -> None:
+        """Apply without flushing. Raises RulesBusy, RulesRefused (with the program's own words)."""
+        self._run([self.restore_program, "--noflush", "-w", str(_LOCK_WAIT_S)], text)
+
+    def _run(self, command: list[str], text: str) -> str:
+        done = _run(self.where, command, text)
+        if done.returncode == _RESOURCE_PROBLEM:
+            raise RulesBusy(f"{command[0]}: {done.stderr.strip()}")
+        if done.returncode != 0:
+            raise RulesRefused(f"{command[0]}: {done.stderr.strip()}{_refused_line(done.stderr, text)}")
+        return done.stdout
+
+
+def choose(where: Where, prefix: str, *, variant: str | None = None) -> Iptables:
+    """The variant whose rules are in the namespace already, else legacy where the kernel has it, else nft.
+
+    Where both have rules: the one that holds our chains, then the one that drops forwarded packets (an accept of the
+    other variant does not undo a drop), then the one with more rules. A `variant` that is given is
+    taken. Raises RulesUnavailable.
+    """
+    wanted = (variant,) if variant else (LEGACY, NFT)
+    tools = {name: tool for name in wanted if (tool := _tool(name, where)) is not None}
+    if not tools:
+        raise RulesUnavailable("iptables-save is not installed: neither iptables-legacy nor iptables-nft was found")
+    saved = {name: _saved(tool) for name, tool in tools.items()}
+    best = max(saved, key=lambda name: _weight(saved[name], prefix))
+    if _weight(saved[best], prefix) > (False, False, 0):
+        return tools[best]
+    if LEGACY in tools and (NFT not in tools or _kernel_has_legacy(tools[LEGACY])):
+        return tools[LEGACY]
+    return tools[NFT]
+
+
+def _tool(variant: str, where: Where) -> Iptables | None:
+    save = shutil.which(f"iptables-{variant}-save", path=_SEARCH_PATH)
+    restore = shutil.which(f"iptables-{variant}-restore", path=_SEARCH_PATH)
+    return Iptables(variant, where, save, restore) if save and restore else None
+
+
+def _saved(tool: Iptables) -> str:
+    # Asking legacy for a table makes that table: look first whether this namespace has any.
+    if tool.variant == LEGACY and not namespaces.run_in(tool.where, _legacy_tables):
+        return ""
+    done = _run(tool.where, [tool.save_program], "")
+    return done.stdout if done.returncode == 0 else ""
+
+
+def _legacy_tables() -> str:
+    try:
+        return _LEGACY_TABLES.read_text()
+    except OSError:
+        return ""
+
+
+def _weight(saved: str, prefix: str) -> tuple[bool, bool, int]:
+    drops = re.search(r"^:FORWARD DROP", saved, re.MULTILINE) is not None
+    return f"\n:{prefix}" in saved, drops, saved.count("\n-A ")
+
+
+def _kernel_has_legacy(tool: Iptables) -> bool:
+    return _run(tool.where, [tool.save_program, "-t", "nat"], "").returncode == 0
+
+
+def _run(where: Where, command: list[str], text: str) -> subprocess.CompletedProcess[str]:
+    def body() -> subprocess.CompletedProcess[str]:
+        return subprocess.run(command, input=text, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False)
+
+    try:
+        return namespaces.run_in(where, body)
+    except subprocess.TimeoutExpired as error:
+        raise RulesBusy(f"{command[0]} did not end within {_TIMEOUT_S} s") from error
+
+
+def _refused_line(stderr: str, text: str) -> str:
+    """iptables-restore names only the number of the line that it did not like."""
+    found = re.search(r"line:? (\d+)", stderr)
+    lines = text.splitlines()
+    number = int(found.group(1)) if found else 0
+    return f" ({lines[number - 1]})" if 0 < number <= len(lines) else ""

@@ -1,0 +1,24 @@
+"""Errnos of netlink, and the errors that they become."""
+
+from __future__ import annotations
+
+import pytest
+
+from netstack.errors import AlreadyThere, KernelBusy, KernelRefused, NotThere, Permanent, Retryable, kernel_error
+
+
+@pytest.mark.parametrize(
+    ("number", "expected", "root"),
+    [
+        (16, KernelBusy, Retryable),
+        (105, KernelBusy, Retryable),
+        (17, AlreadyThere, Permanent),
+        (19, NotThere, Permanent),
+        (3, NotThere, Permanent),
+        (22, KernelRefused, Permanent),
+    ],
+)
+def test_errnos_become_errors_of_the_tree(number: int, expected: type[Exception], root: type[Exception]) -> None:
+    error = kernel_error(number, "route")
+    assert type(error) is expected
+    assert isinstance(error, root)
