@@ -1,0 +1,217 @@
+from proto.gen import desired_pb2 as _desired_pb2
+from proto.gen import observed_pb2 as _observed_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class HelloRequest(_message.Message):
+    __slots__ = ("protocol_version", "cluster_id", "node", "capacity", "applied_revision")
+    PROTOCOL_VERSION_FIELD_NUMBER: _ClassVar[int]
+    CLUSTER_ID_FIELD_NUMBER: _ClassVar[int]
+    NODE_FIELD_NUMBER: _ClassVar[int]
+    CAPACITY_FIELD_NUMBER: _ClassVar[int]
+    APPLIED_REVISION_FIELD_NUMBER: _ClassVar[int]
+    protocol_version: int
+    cluster_id: str
+    node: _observed_pb2.NodeInfo
+    capacity: _observed_pb2.Capacity
+    applied_revision: int
+    def __init__(self, protocol_version: _Optional[int] = ..., cluster_id: _Optional[str] = ..., node: _Optional[_Union[_observed_pb2.NodeInfo, _Mapping]] = ..., capacity: _Optional[_Union[_observed_pb2.Capacity, _Mapping]] = ..., applied_revision: _Optional[int] = ...) -> None: ...
+
+class HelloReply(_message.Message):
+    __slots__ = ("protocol_version", "cluster_id", "session_id", "periods", "removed")
+    PROTOCOL_VERSION_FIELD_NUMBER: _ClassVar[int]
+    CLUSTER_ID_FIELD_NUMBER: _ClassVar[int]
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    PERIODS_FIELD_NUMBER: _ClassVar[int]
+    REMOVED_FIELD_NUMBER: _ClassVar[int]
+    protocol_version: int
+    cluster_id: str
+    session_id: str
+    periods: Periods
+    removed: bool
+    def __init__(self, protocol_version: _Optional[int] = ..., cluster_id: _Optional[str] = ..., session_id: _Optional[str] = ..., periods: _Optional[_Union[Periods, _Mapping]] = ..., removed: _Optional[bool] = ...) -> None: ...
+
+class Periods(_message.Message):
+    __slots__ = ("next_heartbeat_ms", "grace_ms")
+    NEXT_HEARTBEAT_MS_FIELD_NUMBER: _ClassVar[int]
+    GRACE_MS_FIELD_NUMBER: _ClassVar[int]
+    next_heartbeat_ms: int
+    grace_ms: int
+    def __init__(self, next_heartbeat_ms: _Optional[int] = ..., grace_ms: _Optional[int] = ...) -> None: ...
+
+class DesiredRequest(_message.Message):
+    __slots__ = ("session_id",)
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    session_id: str
+    def __init__(self, session_id: _Optional[str] = ...) -> None: ...
+
+class DesiredMessage(_message.Message):
+    __slots__ = ("cut", "open_stream")
+    CUT_FIELD_NUMBER: _ClassVar[int]
+    OPEN_STREAM_FIELD_NUMBER: _ClassVar[int]
+    cut: Cut
+    open_stream: StreamRequest
+    def __init__(self, cut: _Optional[_Union[Cut, _Mapping]] = ..., open_stream: _Optional[_Union[StreamRequest, _Mapping]] = ...) -> None: ...
+
+class Cut(_message.Message):
+    __slots__ = ("snapshot", "base_revision", "revision", "last", "node", "pods", "removed_pods", "services", "removed_services", "endpoints", "removed_endpoints", "peers", "removed_peers", "config_maps", "removed_config_maps", "secrets", "removed_secrets")
+    SNAPSHOT_FIELD_NUMBER: _ClassVar[int]
+    BASE_REVISION_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    LAST_FIELD_NUMBER: _ClassVar[int]
+    NODE_FIELD_NUMBER: _ClassVar[int]
+    PODS_FIELD_NUMBER: _ClassVar[int]
+    REMOVED_PODS_FIELD_NUMBER: _ClassVar[int]
+    SERVICES_FIELD_NUMBER: _ClassVar[int]
+    REMOVED_SERVICES_FIELD_NUMBER: _ClassVar[int]
+    ENDPOINTS_FIELD_NUMBER: _ClassVar[int]
+    REMOVED_ENDPOINTS_FIELD_NUMBER: _ClassVar[int]
+    PEERS_FIELD_NUMBER: _ClassVar[int]
+    REMOVED_PEERS_FIELD_NUMBER: _ClassVar[int]
+    CONFIG_MAPS_FIELD_NUMBER: _ClassVar[int]
+    REMOVED_CONFIG_MAPS_FIELD_NUMBER: _ClassVar[int]
+    SECRETS_FIELD_NUMBER: _ClassVar[int]
+    REMOVED_SECRETS_FIELD_NUMBER: _ClassVar[int]
+    snapshot: bool
+    base_revision: int
+    revision: int
+    last: bool
+    node: _desired_pb2.NodeConfig
+    pods: _containers.RepeatedCompositeFieldContainer[_desired_pb2.Pod]
+    removed_pods: _containers.RepeatedScalarFieldContainer[str]
+    services: _containers.RepeatedCompositeFieldContainer[_desired_pb2.Service]
+    removed_services: _containers.RepeatedCompositeFieldContainer[_desired_pb2.ObjectRef]
+    endpoints: _containers.RepeatedCompositeFieldContainer[_desired_pb2.ServiceEndpoints]
+    removed_endpoints: _containers.RepeatedCompositeFieldContainer[_desired_pb2.ObjectRef]
+    peers: _containers.RepeatedCompositeFieldContainer[_desired_pb2.Peer]
+    removed_peers: _containers.RepeatedScalarFieldContainer[str]
+    config_maps: _containers.RepeatedCompositeFieldContainer[_desired_pb2.ConfigMap]
+    removed_config_maps: _containers.RepeatedCompositeFieldContainer[_desired_pb2.ObjectRef]
+    secrets: _containers.RepeatedCompositeFieldContainer[_desired_pb2.Secret]
+    removed_secrets: _containers.RepeatedCompositeFieldContainer[_desired_pb2.ObjectRef]
+    def __init__(self, snapshot: _Optional[bool] = ..., base_revision: _Optional[int] = ..., revision: _Optional[int] = ..., last: _Optional[bool] = ..., node: _Optional[_Union[_desired_pb2.NodeConfig, _Mapping]] = ..., pods: _Optional[_Iterable[_Union[_desired_pb2.Pod, _Mapping]]] = ..., removed_pods: _Optional[_Iterable[str]] = ..., services: _Optional[_Iterable[_Union[_desired_pb2.Service, _Mapping]]] = ..., removed_services: _Optional[_Iterable[_Union[_desired_pb2.ObjectRef, _Mapping]]] = ..., endpoints: _Optional[_Iterable[_Union[_desired_pb2.ServiceEndpoints, _Mapping]]] = ..., removed_endpoints: _Optional[_Iterable[_Union[_desired_pb2.ObjectRef, _Mapping]]] = ..., peers: _Optional[_Iterable[_Union[_desired_pb2.Peer, _Mapping]]] = ..., removed_peers: _Optional[_Iterable[str]] = ..., config_maps: _Optional[_Iterable[_Union[_desired_pb2.ConfigMap, _Mapping]]] = ..., removed_config_maps: _Optional[_Iterable[_Union[_desired_pb2.ObjectRef, _Mapping]]] = ..., secrets: _Optional[_Iterable[_Union[_desired_pb2.Secret, _Mapping]]] = ..., removed_secrets: _Optional[_Iterable[_Union[_desired_pb2.ObjectRef, _Mapping]]] = ...) -> None: ...
+
+class HeartbeatRequest(_message.Message):
+    __slots__ = ("session_id", "capacity", "usage", "applied_revision", "conditions")
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    CAPACITY_FIELD_NUMBER: _ClassVar[int]
+    USAGE_FIELD_NUMBER: _ClassVar[int]
+    APPLIED_REVISION_FIELD_NUMBER: _ClassVar[int]
+    CONDITIONS_FIELD_NUMBER: _ClassVar[int]
+    session_id: str
+    capacity: _observed_pb2.Capacity
+    usage: _observed_pb2.Usage
+    applied_revision: int
+    conditions: _containers.RepeatedCompositeFieldContainer[_observed_pb2.Condition]
+    def __init__(self, session_id: _Optional[str] = ..., capacity: _Optional[_Union[_observed_pb2.Capacity, _Mapping]] = ..., usage: _Optional[_Union[_observed_pb2.Usage, _Mapping]] = ..., applied_revision: _Optional[int] = ..., conditions: _Optional[_Iterable[_Union[_observed_pb2.Condition, _Mapping]]] = ...) -> None: ...
+
+class HeartbeatReply(_message.Message):
+    __slots__ = ("periods",)
+    PERIODS_FIELD_NUMBER: _ClassVar[int]
+    periods: Periods
+    def __init__(self, periods: _Optional[_Union[Periods, _Mapping]] = ...) -> None: ...
+
+class PodReport(_message.Message):
+    __slots__ = ("session_id", "pods")
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    PODS_FIELD_NUMBER: _ClassVar[int]
+    session_id: str
+    pods: _containers.RepeatedCompositeFieldContainer[_observed_pb2.PodStatus]
+    def __init__(self, session_id: _Optional[str] = ..., pods: _Optional[_Iterable[_Union[_observed_pb2.PodStatus, _Mapping]]] = ...) -> None: ...
+
+class PodReportReply(_message.Message):
+    __slots__ = ("unknown",)
+    UNKNOWN_FIELD_NUMBER: _ClassVar[int]
+    unknown: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, unknown: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class EventReport(_message.Message):
+    __slots__ = ("session_id", "events")
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    EVENTS_FIELD_NUMBER: _ClassVar[int]
+    session_id: str
+    events: _containers.RepeatedCompositeFieldContainer[_observed_pb2.Event]
+    def __init__(self, session_id: _Optional[str] = ..., events: _Optional[_Iterable[_Union[_observed_pb2.Event, _Mapping]]] = ...) -> None: ...
+
+class EventReply(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class LeftReport(_message.Message):
+    __slots__ = ("session_id",)
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    session_id: str
+    def __init__(self, session_id: _Optional[str] = ...) -> None: ...
+
+class LeftReply(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class StreamRequest(_message.Message):
+    __slots__ = ("stream_id", "logs")
+    STREAM_ID_FIELD_NUMBER: _ClassVar[int]
+    LOGS_FIELD_NUMBER: _ClassVar[int]
+    stream_id: str
+    logs: LogRequest
+    def __init__(self, stream_id: _Optional[str] = ..., logs: _Optional[_Union[LogRequest, _Mapping]] = ...) -> None: ...
+
+class LogRequest(_message.Message):
+    __slots__ = ("pod_uid", "namespace", "pod", "container", "follow", "previous", "timestamps", "tail_lines", "since_unix_s", "limit_bytes")
+    POD_UID_FIELD_NUMBER: _ClassVar[int]
+    NAMESPACE_FIELD_NUMBER: _ClassVar[int]
+    POD_FIELD_NUMBER: _ClassVar[int]
+    CONTAINER_FIELD_NUMBER: _ClassVar[int]
+    FOLLOW_FIELD_NUMBER: _ClassVar[int]
+    PREVIOUS_FIELD_NUMBER: _ClassVar[int]
+    TIMESTAMPS_FIELD_NUMBER: _ClassVar[int]
+    TAIL_LINES_FIELD_NUMBER: _ClassVar[int]
+    SINCE_UNIX_S_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_BYTES_FIELD_NUMBER: _ClassVar[int]
+    pod_uid: str
+    namespace: str
+    pod: str
+    container: str
+    follow: bool
+    previous: bool
+    timestamps: bool
+    tail_lines: int
+    since_unix_s: int
+    limit_bytes: int
+    def __init__(self, pod_uid: _Optional[str] = ..., namespace: _Optional[str] = ..., pod: _Optional[str] = ..., container: _Optional[str] = ..., follow: _Optional[bool] = ..., previous: _Optional[bool] = ..., timestamps: _Optional[bool] = ..., tail_lines: _Optional[int] = ..., since_unix_s: _Optional[int] = ..., limit_bytes: _Optional[int] = ...) -> None: ...
+
+class StreamUp(_message.Message):
+    __slots__ = ("session_id", "stream_id", "data", "error")
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    STREAM_ID_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    session_id: str
+    stream_id: str
+    data: bytes
+    error: str
+    def __init__(self, session_id: _Optional[str] = ..., stream_id: _Optional[str] = ..., data: _Optional[bytes] = ..., error: _Optional[str] = ...) -> None: ...
+
+class StreamDown(_message.Message):
+    __slots__ = ("credit_bytes",)
+    CREDIT_BYTES_FIELD_NUMBER: _ClassVar[int]
+    credit_bytes: int
+    def __init__(self, credit_bytes: _Optional[int] = ...) -> None: ...
+
+class RenewRequest(_message.Message):
+    __slots__ = ("csr",)
+    CSR_FIELD_NUMBER: _ClassVar[int]
+    csr: str
+    def __init__(self, csr: _Optional[str] = ...) -> None: ...
+
+class RenewReply(_message.Message):
+    __slots__ = ("certificate", "ca")
+    CERTIFICATE_FIELD_NUMBER: _ClassVar[int]
+    CA_FIELD_NUMBER: _ClassVar[int]
+    certificate: str
+    ca: str
+    def __init__(self, certificate: _Optional[str] = ..., ca: _Optional[str] = ...) -> None: ...
