@@ -1,0 +1,126 @@
+"""Declarative apply: create, else a merge patch (RFC 7386) against what was applied last.
+
+The last applied document is kept in the annotation that kubectl uses, so that the two can take turns. A field that was
+in it and is no longer in the manifest is removed; a field that neither mentions is left to others.
+"""
+
+import copy
+import json
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from client.discovery import Discovery
+from client.errors import AlreadyExists, NotFound
+from client.rest import Document, RestClient
+
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+Outcome = Literal["created", "configured", "unchanged"]
+_ABSENT = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What became of one document."""
+
+    kind: str
+    name: str
+    namespace: str
+    outcome: Outcome
+
+
+def apply(client: RestClient, discovery: Discovery, document: Document, *, validation: str = "Warn") -> Applied:
+    """Bring one object to what the document says. `validation` is the API's fieldValidation: Ignore, Warn, Strict."""
+    resource = discovery.of(document)
+    metadata = document["metadata"]
+    namespace = (metadata.get("namespace") or client.access.namespace) if resource.namespaced else ""
+    query = {"fieldManager": "sampan", "fieldValidation": validation}
+    name = metadata.get("name") or ""
+    path = resource.path(namespace, name)
+    outcome: Outcome = "created"
+    live = _get(client, path) if name else None
+    if live is None:
+        try:
+            made = client.create(resource.path(namespace), annotated(document), query)
+            name = made["metadata"]["name"]
+        except AlreadyExists:
+            live = client.get(path)  # somebody else made it in between
+    if live is not None:
+        change = patch_for(live, document)
+        outcome = "configured" if change else "unchanged"
+        if change:
+            client.patch(path, change, query=query)
+    return Applied(resource.kind, name, namespace, outcome)
+
+
+def annotated(document: Document) -> Document:
+    """The document with itself in the annotation."""
+    result = copy.deepcopy(document)
+    annotations = result["metadata"].get("annotations") or {}
+    result["metadata"]["annotations"] = {**annotations, LAST_APPLIED: _remembered(document)}
+    return result
+
+
+def patch_for(live: Document, document: Document) -> Document:
+    """The merge patch that brings `live` to `document`; empty when nothing is to be done."""
+    try:
+        last = json.loads((live["metadata"].get("annotations") or {}).get(LAST_APPLIED) or "{}")
+    except ValueError:
+        last = {}
+    change = _difference(live, last if isinstance(last, dict) else {}, document)
+    if change or json.loads(_remembered(document)) != last:
+        metadata = change.setdefault("metadata", {})
+        metadata["annotations"] = {**(metadata.get("annotations") or {}), LAST_APPLIED: _remembered(document)}
+    return change
+
+
+def _difference(live: Document, last: Document, wanted: Document) -> Document:
+    change: Document = {}
+    for key in last.keys() - wanted.keys():
+        if key in live:
+            change[key] = None
+    for key, value in wanted.items():
+        there, before = live.get(key, _ABSENT), last.get(key, _ABSENT)
+        if isinstance(value, dict) and isinstance(there, dict):
+            inner = _difference(there, before if isinstance(before, dict) else {}, value)
+            if inner:
+                change[key] = inner
+        elif value is None:
+            if there is not _ABSENT:
+                change[key] = None
+        elif not _settled(there, before, value):
+            change[key] = value
+    return change
+
+
+def _settled(live: Any, last: Any, wanted: Any) -> bool:
+    """Whether a list or scalar needs no change.
+
+    A merge patch replaces lists as a whole, and the server puts defaults into their items: a list that was applied
+    before as it is, and whose live items still contain it, is left alone.
+    """
+    if isinstance(wanted, list):
+        return live == wanted or (last == wanted and _contains(live, wanted))
+    return bool(live == wanted)
+
+
+def _contains(live: Any, wanted: Any) -> bool:
+    if isinstance(wanted, dict):
+        return isinstance(live, dict) and all(key in live and _contains(live[key], wanted[key]) for key in wanted)
+    if isinstance(wanted, list):
+        return (
+            isinstance(live, list)
+            and len(live) == len(wanted)
+            and all(_contains(a, b) for a, b in zip(live, wanted, strict=True))
+        )
+    return bool(live == wanted)
+
+
+def _remembered(document: Document) -> str:
+    return json.dumps(document, separators=(",", ":"), sort_keys=True, default=str)
+
+
+def _get(client: RestClient, path: str) -> Document | None:
+    try:
+        return client.get(path)
+    except NotFound:
+        return None

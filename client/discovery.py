@@ -1,0 +1,58 @@
+"""Which kinds a server has, and the paths of their objects. Asked once a group and version."""
+
+from dataclasses import dataclass
+
+from client.errors import BadManifest, NotFound
+from client.rest import Document, RestClient
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One kind as the server serves it. `api_version` is `v1` or `group/version`."""
+
+    api_version: str
+    kind: str
+    plural: str
+    namespaced: bool
+
+    def path(self, namespace: str = "", name: str = "", *, subresource: str = "") -> str:
+        """The path of a collection, an object, or a subresource; without namespace: across all."""
+        root = f"/apis/{self.api_version}" if "/" in self.api_version else f"/api/{self.api_version}"
+        parts = [root]
+        if self.namespaced and namespace:
+            parts += ["namespaces", namespace]
+        parts += [part for part in (self.plural, name, subresource) if part]
+        return "/".join(parts)
+
+
+class Discovery:
+    """The kinds of one server."""
+
+    def __init__(self, client: RestClient) -> None:
+        self._client = client
+        self._known: dict[str, dict[str, Resource]] = {}
+
+    def of(self, document: Document) -> Resource:
+        """The resource of an object's own apiVersion and kind."""
+        return self.resource(document["apiVersion"], document["kind"])
+
+    def resource(self, api_version: str, kind: str) -> Resource:
+        """Raises BadManifest when the server has no such kind."""
+        if api_version not in self._known:
+            self._known[api_version] = self._ask(api_version)
+        try:
+            return self._known[api_version][kind]
+        except KeyError:
+            raise BadManifest(f'the server has no kind "{kind}" in version "{api_version}"') from None
+
+    def _ask(self, api_version: str) -> dict[str, Resource]:
+        path = f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
+        try:
+            listed = self._client.get(path)["resources"]
+        except NotFound:
+            return {}
+        return {
+            entry["kind"]: Resource(api_version, entry["kind"], entry["name"], bool(entry["namespaced"]))
+            for entry in listed
+            if "/" not in entry["name"]
+        }

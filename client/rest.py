@@ -1,0 +1,203 @@
+"""The verbs of the REST API over one verified connection pool.
+
+Turns answers into documents and refusals into typed errors; knows no kind. Nothing is retried: whether a request may
+be sent twice is the caller's knowledge.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Any, Literal, Self
+
+import urllib3
+from urllib3.exceptions import HTTPError
+
+from client.errors import ConnectionFailed, TrustFailed, status_error
+from client.kubeconfig import Access
+from client.tls import context_for
+from client.watching import WatchEvent, parse_events
+
+Document = dict[str, Any]
+Query = Mapping[str, str]
+PatchType = Literal[
+    "application/merge-patch+json", "application/json-patch+json", "application/strategic-merge-patch+json"
+]
+MERGE_PATCH: PatchType = "application/merge-patch+json"
+_TIMEOUT_S = 30.0
+_CONNECT_TIMEOUT_S = 5.0
+
+
+class RestClient:
+    """One cluster's API. Thread-safe; close it, or use it as a context manager.
+
+    `on_warning` is called with each `Warning` header's text (RFC 9110 leaves it to clients; kubectl prints it).
+    """
+
+    def __init__(self, access: Access, *, on_warning: Callable[[str], None] | None = None) -> None:
+        self.access = access
+        self._on_warning = on_warning
+        self._pool = urllib3.PoolManager(
+            ssl_context=context_for(access),
+            retries=False,
+            maxsize=4,
+            headers={"Accept": "application/json", "User-Agent": "sampan"} | _authorization(access),
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._pool.clear()
+
+    def get(self, path: str, query: Query | None = None, *, timeout_s: float = _TIMEOUT_S) -> Document:
+        return self._document("GET", path, query=query, timeout_s=timeout_s)
+
+    def get_text(self, path: str, query: Query | None = None, *, timeout_s: float = _TIMEOUT_S) -> str:
+        """For what is no JSON: health checks, logs."""
+        with self._ask("GET", path, query=query, timeout_s=timeout_s) as answer:
+            return answer.data.decode(errors="replace")
+
+    def create(self, path: str, body: Document, query: Query | None = None) -> Document:
+        return self._document("POST", path, body=body, query=query)
+
+    def replace(self, path: str, body: Document, query: Query | None = None) -> Document:
+        return self._document("PUT", path, body=body, query=query)
+
+    def patch(self, path: str, body: Any, *, kind: PatchType = MERGE_PATCH, query: Query | None = None) -> Document:
+        return self._document("PATCH", path, body=body, content_type=kind, query=query)
+
+    def delete(self, path: str, *, grace_period_s: int | None = None, propagation: str = "", uid: str = "") -> Document:
+        """Delete one object; the answer is the object on its way out, or a Status."""
+        options: Document = {"kind": "DeleteOptions", "apiVersion": "v1"}
+        if grace_period_s is not None:
+            options["gracePeriodSeconds"] = grace_period_s
+        if propagation:
+            options["propagationPolicy"] = propagation
+        if uid:
+            options["preconditions"] = {"uid": uid}
+        return self._document("DELETE", path, body=options)
+
+    def watch(
+        self, path: str, *, resource_version: str = "", query: Query | None = None, timeout_s: float | None = None
+    ) -> Iterator[WatchEvent]:
+        """Events from a version on, until the server ends the watch or nothing came for `timeout_s`.
+
+        Without a version it begins with what exists. Raises Gone when the version is too old.
+        """
+        asked = {"watch": "true", "allowWatchBookmarks": "true", **(query or {})}
+        if resource_version:
+            asked["resourceVersion"] = resource_version
+        yield from parse_events(self.stream(path, asked, timeout_s=timeout_s))
+
+    def stream(self, path: str, query: Query | None = None, *, timeout_s: float | None = None) -> Iterator[bytes]:
+        """The answer's bytes as they come; without `timeout_s` it waits for as long as it takes."""
+        with self._ask("GET", path, query=query, timeout_s=timeout_s) as answer:
+            try:
+                while chunk := answer.read1(1 << 16):
+                    yield chunk
+            except HTTPError as error:
+                raise ConnectionFailed(f"the connection to {self.access.server} broke: {_text(error)}") from error
+
+    def _document(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Any = None,
+        content_type: str = "application/json",
+        query: Query | None = None,
+        timeout_s: float = _TIMEOUT_S,
+    ) -> Document:
+        with self._ask(method, path, body=body, content_type=content_type, query=query, timeout_s=timeout_s) as answer:
+            document = _parse(answer.data)
+        if not isinstance(document, dict):
+            raise ConnectionFailed(f"{self.access.server} answered {method} {path} with no JSON object")
+        return document
+
+    @contextmanager
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Any = None,
+        content_type: str = "application/json",
+        query: Query | None = None,
+        timeout_s: float | None = None,
+    ) -> Iterator[urllib3.BaseHTTPResponse]:
+        headers = dict(self._pool.headers)
+        if body is not None:
+            headers["Content-Type"] = content_type
+        try:
+            answer = self._pool.request(
+                method,
+                self.access.server + path + (f"?{_encode(query)}" if query else ""),
+                body=None if body is None else json.dumps(body).encode(),
+                headers=headers,
+                preload_content=False,
+                timeout=urllib3.Timeout(connect=_CONNECT_TIMEOUT_S, read=timeout_s),
+                redirect=False,
+            )
+            self._warn(answer)
+            if answer.status >= 400:
+                parsed = _parse(answer.read())
+                answer.release_conn()
+                raise status_error(answer.status, parsed if isinstance(parsed, dict) else {})
+        except urllib3.exceptions.SSLError as error:
+            raise TrustFailed(f"{self.access.server} is not trusted: {_text(error)}") from error
+        except HTTPError as error:
+            raise ConnectionFailed(f"no answer from {self.access.server}: {_text(error)}{self._hint(error)}") from error
+        try:
+            yield answer
+        except HTTPError as error:
+            raise ConnectionFailed(f"the connection to {self.access.server} broke: {_text(error)}") from error
+        finally:
+            if answer.length_remaining == 0:
+                answer.release_conn()
+            answer.close()
+
+    def _hint(self, error: HTTPError) -> str:
+        """A server that does not trust our certificate ends the TLS connection before it can say so in HTTP."""
+        if self.access.certificate is None or not isinstance(error, urllib3.exceptions.ProtocolError):
+            return ""
+        return "; it closes so on a client certificate that its CA did not sign: is it this cluster's kubeconfig?"
+
+    def _warn(self, answer: urllib3.BaseHTTPResponse) -> None:
+        if self._on_warning is None:
+            return
+        for header in answer.headers.getlist("Warning"):
+            self._on_warning(_warning_text(header))
+
+
+def _authorization(access: Access) -> dict[str, str]:
+    return {"Authorization": f"Bearer {access.token}"} if access.token else {}
+
+
+def _encode(query: Query | None) -> str:
+    from urllib.parse import urlencode
+
+    return urlencode(query or {})
+
+
+def _parse(data: bytes) -> Any:
+    try:
+        return json.loads(data)
+    except ValueError:
+        return None
+
+
+def _warning_text(header: str) -> str:
+    """The quoted text of `299 - "text"`."""
+    _, quote, rest = header.partition('"')
+    return rest.removesuffix('"').replace('\\"', '"') if quote else header
+
+
+def _text(error: HTTPError) -> str:
+    """urllib3 puts the object's repr before its own words."""
+    return str(error).rpartition(">: ")[2] or type(error).__name__

@@ -1,0 +1,68 @@
+"""Kubeconfig files: contexts, inline data and files, and what is said when they are wrong."""
+
+from __future__ import annotations
+
+import base64
+import re
+from pathlib import Path
+
+import pytest
+
+from client.errors import BadKubeconfig
+from client.kubeconfig import load_kubeconfig
+
+TEXT = """
+apiVersion: v1
+kind: Config
+current-context: one
+contexts:
+- {name: one, context: {cluster: c, user: u, namespace: team}}
+- {name: two, context: {cluster: c, user: t}}
+clusters:
+- {name: c, cluster: {server: "https://10.0.0.1:6443/", certificate-authority: ca.crt}}
+users:
+- {name: u, user: {client-certificate-data: CERT, client-key-data: KEY}}
+- {name: t, user: {token: secret}}
+"""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    (tmp_path / "ca.crt").write_bytes(b"the ca")
+    text = TEXT.replace("CERT", base64.b64encode(b"cert").decode()).replace("KEY", base64.b64encode(b"key").decode())
+    (tmp_path / "config").write_text(text)
+    return tmp_path / "config"
+
+
+def test_the_current_context(path: Path) -> None:
+    access = load_kubeconfig(path)
+    assert (access.server, access.namespace) == ("https://10.0.0.1:6443", "team")
+    assert (access.authority, access.certificate, access.key) == (b"the ca", b"cert", b"key")
+
+
+def test_another_context(path: Path) -> None:
+    access = load_kubeconfig(path, context="two")
+    assert (access.token, access.certificate, access.namespace) == ("secret", None, "default")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "by", "says"),
+    [
+        ("current-context: one", "current-context: three", "has no context three"),
+        ("ca.crt", "gone.crt", "cannot be read"),
+        (r"clusters:\n.*", "", "clusters"),
+        (r"\{name: c, c", "{{", "no YAML"),
+        ("data: .*,", "data: '*',", "is no kubeconfig"),
+        (r"(?s).*", "root:x:0:0:root", "is no kubeconfig"),
+    ],
+    ids=["context", "file", "clusters", "syntax", "base64", "not-one"],
+)
+def test_a_fault_is_told(path: Path, pattern: str, by: str, says: str) -> None:
+    path.write_text(re.sub(pattern, by, path.read_text()))
+    with pytest.raises(BadKubeconfig, match=says):
+        load_kubeconfig(path)
+
+
+def test_a_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(BadKubeconfig, match="cannot read"):
+        load_kubeconfig(tmp_path / "none")
