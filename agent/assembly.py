@@ -1,0 +1,69 @@
+"""Makes the agent's parts and connects them: the only place that knows every one.
+
+Owns the choice of implementations (Docker, netstack). Imported late: it loads everything that takes time.
+"""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+
+from agent import model
+from agent.clock import Clock
+from agent.config import AgentConfig
+from agent.heartbeat import Vitals
+from agent.identity.files import Identity
+from agent.network import AgentNetwork
+from agent.node import Node
+from agent.pods.manager import PodManager
+from agent.pods.ports import PodsConfig
+from agent.runtime.docker import DockerRuntime
+from agent.session.desired import DesiredState
+from agent.session.renewal import Renewal
+from agent.session.reporter import ReportQueue
+from agent.session.session import SessionLoop
+from agent.volumes.manager import Volumes
+from agent.volumes.memory import TmpfsFiles
+from netstack.monitor import DriftMonitor
+from netstack.node import NodeNetwork
+
+
+def assemble(config: AgentConfig, identity: Identity, clock: Clock, stack: AsyncExitStack) -> tuple[Node, SessionLoop]:
+    """The node and its session, ready to run; `stack` closes what they hold."""
+    desired = DesiredState()
+    reports = ReportQueue(lambda uid: _ref(desired, uid))
+    runtime = DockerRuntime(config.engine_socket)
+    stack.push_async_callback(runtime.close)
+    node = Node(
+        config,
+        identity.cluster_id,
+        desired=desired,
+        reports=reports,
+        runtime=runtime,
+        vitals=Vitals(config),
+        clock=clock,
+    )
+    network = AgentNetwork(
+        NodeNetwork,
+        clock=clock,
+        audit_s=config.audit_s,
+        on_repairs=node.network_mended,
+        on_health=node.network_health,
+        monitor=DriftMonitor,
+    )
+    stack.push_async_callback(network.aclose)
+    settings = PodsConfig(
+        cluster_id=identity.cluster_id,
+        node_name=config.node_name,
+        state_dir=config.state_dir,
+        pause_image=config.pause_image,
+        cgroup_parent=config.cgroup_parent,
+    )
+    volumes = Volumes(state_dir=config.state_dir, host_path_root=config.host_path_root, memory=TmpfsFiles())
+    node.connect(PodManager(runtime, network, volumes, reports, clock, settings), network)
+    session = SessionLoop(Renewal(identity, config.state_dir, clock), node, desired, reports, clock)
+    return node, session
+
+
+def _ref(desired: DesiredState, uid: model.PodUid) -> model.ObjectRef | None:
+    pod = desired.pod(uid)
+    return model.ObjectRef(pod.namespace, pod.name) if pod else None

@@ -1,0 +1,84 @@
+"""What the machine has and uses: capacity for the scheduler, usage and pressure for heartbeats.
+
+Owns the measuring, by psutil. A lab host reports its configured share of the machine.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import psutil
+
+from agent.config import AgentConfig
+from proto.gen import observed_pb2
+
+MEMORY_PRESSURE_BYTES: Final = 100 << 20
+"""As Kubernetes: available memory below this is pressure."""
+DISK_PRESSURE: Final = 0.10
+"""As Kubernetes: less than this part of the disk free is pressure."""
+
+
+class Vitals:
+    """Measures this machine."""
+
+    def __init__(self, config: AgentConfig) -> None:
+        self._state_dir = config.state_dir
+        self._cpu_millis = config.capacity_cpu_millis or (psutil.cpu_count() or 1) * 1000
+        self._memory_bytes = config.capacity_memory_bytes or psutil.virtual_memory().total
+        self._max_pods = config.max_pods
+        psutil.cpu_percent(percpu=False)  # the first call only sets the start of the first period
+
+    def capacity(self) -> observed_pb2.Capacity:
+        """What there is to give to pods."""
+        return observed_pb2.Capacity(
+            cpu_millis=self._cpu_millis,
+            memory_bytes=self._memory_bytes,
+            ephemeral_storage_bytes=_disk(self._state_dir).total,
+            pods=self._max_pods,
+        )
+
+    def usage(self) -> observed_pb2.Usage:
+        """What is used; the processors' share since the last call."""
+        cpus = psutil.cpu_count() or 1
+        memory = psutil.virtual_memory()
+        return observed_pb2.Usage(
+            cpu_millis=int(psutil.cpu_percent() * cpus * 10),
+            memory_bytes=memory.total - memory.available,
+            ephemeral_storage_bytes=_disk(self._state_dir).used,
+        )
+
+    def pressure(self) -> tuple[observed_pb2.Condition, ...]:
+        """Kubernetes' pressure conditions."""
+        disk = _disk(self._state_dir)
+        memory_short = psutil.virtual_memory().available < MEMORY_PRESSURE_BYTES
+        return (
+            _condition("MemoryPressure", memory_short, "MemoryPressure", "SufficientMemory", "memory"),
+            _condition(
+                "DiskPressure", disk.free < disk.total * DISK_PRESSURE, "DiskPressure", "NoDiskPressure", "disk"
+            ),
+        )
+
+
+def _condition(kind: str, short: bool, bad: str, good: str, what: str) -> observed_pb2.Condition:
+    return observed_pb2.Condition(
+        type=kind,
+        status="True" if short else "False",
+        reason=f"AgentHas{bad}" if short else f"AgentHas{good}",
+        message=f"the agent has {'too little' if short else 'enough'} {what} available",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Disk:
+    """Bytes of the file system that the state directory lies on."""
+
+    total: int
+    used: int
+    free: int
+
+
+def _disk(path: Path) -> _Disk:
+    usage = psutil.disk_usage(str(path))
+    return _Disk(usage.total, usage.used, usage.free)

@@ -1,0 +1,95 @@
+"""Facts of the machine: what the agent says of it at Hello, and the address that others reach it by.
+
+Owns the reading of /proc, /etc and psutil's totals, and `join` for the command line. Measures no usage
+(heartbeat.py).
+"""
+
+from __future__ import annotations
+
+import logging
+import platform
+import socket
+import uuid
+from pathlib import Path
+
+from agent.config import AgentConfig
+from agent.config import load as load_config
+from agent.identity import files
+from agent.identity import join as joining
+from agent.identity.errors import JoinRefused
+from proto import contract
+
+_GO_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "ppc64le": "ppc64le", "s390x": "s390x"}
+_DISCARD_PORT = 9
+
+log = logging.getLogger(__name__)
+
+
+def join(config_path: Path, token: str, ca_hash: str) -> int:
+    """Make this machine a node and return 0. Raises AgentError or ConfigError with what is wrong."""
+    config = load_config(config_path)
+    with files.locked(config.state_dir):
+        identity = files.load(config.state_dir)
+        if identity is not None:
+            raise JoinRefused(
+                f"this machine is node {identity.node_name} of cluster {identity.cluster_id} already "
+                f"({config.state_dir}); nothing was changed"
+            )
+        joining.join(config, joining.Ticket(token, ca_hash), wait=False)
+    return 0
+
+
+def node_address(config: AgentConfig) -> str:
+    """The configured address, or the source address of the route to the master. Raises OSError without a route."""
+    if config.node_address:
+        return config.node_address
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect((config.master_host, _DISCARD_PORT))  # sends nothing: the kernel only looks up the route
+        return str(probe.getsockname()[0])
+
+
+def machine_id(state_dir: Path) -> str:
+    """The machine's id (machine-id(5)); one of our own where there is none."""
+    for path in (Path("/etc/machine-id"), Path("/var/lib/dbus/machine-id")):
+        text = _read(path)
+        if text:
+            return text
+    own = state_dir / "machine-id"
+    if not own.exists():
+        files.write_private(own, uuid.uuid4().hex.encode())
+    return own.read_text()
+
+
+def boot_id() -> str:
+    """Random at every boot."""
+    return _read(Path("/proc/sys/kernel/random/boot_id"))
+
+
+def kernel_version() -> str:
+    return platform.release()
+
+
+def os_image() -> str:
+    """The distribution's pretty name."""
+    try:
+        return platform.freedesktop_os_release().get("PRETTY_NAME", "Linux")
+    except OSError:
+        return "Linux"
+
+
+def architecture() -> str:
+    """As Go names it."""
+    machine = platform.machine()
+    return _GO_ARCHITECTURES.get(machine, machine)
+
+
+def agent_version() -> str:
+    """This release, in Kubernetes' form of a version."""
+    return f"v{contract.VERSION}"
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text().strip()
+    except OSError:
+        return ""

@@ -1,0 +1,139 @@
+"""What needs `cryptography`, done in a process of its own: joining, and the key and request of a renewal.
+
+The library stays in memory for as long as its process lives, 13 MB of it, and an agent needs it for milliseconds a
+year. Owns the process and what goes in and out: arguments and stdin in; out come lines of JSON, the log's for the
+starter to take over into its own, and in the end the answer. The process dies with the one that started it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+from agent.config import load as load_config
+from agent.errors import AgentError
+from agent.identity import keys
+from agent.identity.errors import JoinRefused, Unreadable
+from agent.identity.keys import Life
+
+_PR_SET_PDEATHSIG: Final = 1
+_ROOT: Final = Path(__file__).parents[2]
+
+
+class Join:
+    """A join that goes on beside the caller; the process ends with the `with` block."""
+
+    def __init__(self, config_path: Path, token_file: Path) -> None:
+        self._process = _start("join", str(config_path), str(token_file))
+
+    def __enter__(self) -> Join:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process.poll() is None:
+            self._process.kill()
+        with self._process:  # closes its pipes
+            self._process.wait()
+
+    def wait(self) -> None:
+        """Until the identity is on disk. Raises JoinRefused."""
+        _answer(self._process, "")
+
+
+def make_request(node_name: str) -> tuple[str, str]:
+    """A new key, and the certificate signing request for it; both PEM. Blocks for about 0.2 s. Raises Unreadable."""
+    answer = _answer(_start("request", node_name), "")
+    return answer["key"], answer["request"]
+
+
+def life_of(certificate_pem: str) -> Life:
+    """From when to when the certificate is good. Blocks for about 0.2 s. Raises Unreadable."""
+    answer = _answer(_start("life"), certificate_pem)
+    return Life(answer["not_before"], answer["not_after"])
+
+
+def _start(*arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-P", "-m", __name__, *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        # The same code as this process', wherever that was found.
+        env={**os.environ, "PYTHONPATH": str(_ROOT)},
+    )
+
+
+def _answer(process: subprocess.Popen[str], text: str) -> dict[str, Any]:
+    """The last line that the process says; the lines before it go to the log as they come."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    with process:
+        process.stdin.write(text)
+        process.stdin.close()
+        for line in process.stdout:
+            said: dict[str, Any] = json.loads(line)
+            if "level" in said:
+                logging.getLogger(said["logger"]).log(said["level"], "%s", said["message"])
+            elif "refused" in said:
+                raise JoinRefused(said["refused"])
+            elif "unreadable" in said:
+                raise Unreadable(said["unreadable"])
+            else:
+                return said
+    raise Unreadable(f"the process for keys and certificates ended with status {process.returncode}")
+
+
+def _perform(what: str, arguments: list[str]) -> dict[str, object]:
+    match what:
+        case "join":
+            return _join(Path(arguments[0]), Path(arguments[1]))
+        case "request":
+            key = keys.make_key()
+            return {"key": key, "request": keys.make_request(key, arguments[0])}
+        case "life":
+            life = keys.life_of(sys.stdin.read())
+            return {"not_before": life.not_before, "not_after": life.not_after}
+    raise ValueError(f"nothing is called {what}")
+
+
+def _join(config_path: Path, token_file: Path) -> dict[str, object]:
+    from agent.identity import join as joining
+
+    logging.basicConfig(level=logging.INFO, handlers=[_Relay()])
+    joining.join(load_config(config_path), joining.read_ticket(token_file), wait=True)
+    return {}
+
+
+class _Relay(logging.Handler):
+    """What is logged here is logged by the one that started this process, in the form that it was told."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        _say({"logger": record.name, "level": record.levelno, "message": record.getMessage()})
+
+
+def _say(document: dict[str, object]) -> None:
+    sys.stdout.write(json.dumps(document) + "\n")
+    sys.stdout.flush()
+
+
+def _main() -> int:
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    try:
+        answer = _perform(sys.argv[1], sys.argv[2:])
+    except JoinRefused as error:
+        answer = {"refused": str(error)}
+    except (AgentError, OSError, ValueError) as error:
+        answer = {"unreadable": str(error)}
+    _say(answer)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(_main())

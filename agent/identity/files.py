@@ -1,0 +1,126 @@
+"""The state directory: its lock, and the identity in it.
+
+Owns `lock`, `identity.json` and `pending.key`. The identity is one file, so that a renewal replaces key and
+certificate together or not at all; 0600, written aside and renamed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import ssl
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+from agent.identity.errors import StateLocked, Unreadable
+
+IDENTITY: Final = "identity.json"
+PENDING_KEY: Final = "pending.key"
+LOCK: Final = "lock"
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What makes this machine a node of one cluster. Certificates and key are PEM."""
+
+    node_name: str
+    cluster_id: str
+    session_address: str
+    """host:port of the master's gRPC service."""
+    ca: str
+    certificate: str
+    key: str
+    not_before: float
+    not_after: float
+    """The certificate's life, seconds since the epoch."""
+
+    def __repr__(self) -> str:
+        return f"Identity({self.node_name} of cluster {self.cluster_id})"
+
+
+@contextlib.contextmanager
+def locked(state_dir: Path) -> Iterator[None]:
+    """Hold the state directory; the kernel lets go of it when the process ends. Raises StateLocked."""
+    try:
+        state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        descriptor = os.open(state_dir / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise Unreadable(f"state directory {state_dir}: {error.strerror}") from error
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise StateLocked(f"state directory {state_dir}: another agent is running on it") from error
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def load(state_dir: Path) -> Identity | None:
+    """The identity, or None when this machine has not joined. Raises Unreadable."""
+    path = state_dir / IDENTITY
+    try:
+        identity = Identity(**json.loads(path.read_text()))
+        _check(identity)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError) as error:
+        raise Unreadable(f"{path}: {error}; restore it, or delete the Node, remove the file and join again") from error
+    return identity
+
+
+def _check(identity: Identity) -> None:
+    """What gRPC would only answer with a connection that never comes about. Raises ValueError, TypeError."""
+    for name in ("node_name", "cluster_id", "session_address"):
+        if not isinstance(getattr(identity, name), str) or not getattr(identity, name):
+            raise ValueError(f"{name} is not a text")
+    for name in ("ca", "certificate"):
+        try:
+            ssl.PEM_cert_to_DER_cert(getattr(identity, name))
+        except (ValueError, AttributeError) as error:
+            raise ValueError(f"{name} is no PEM certificate") from error
+    if "PRIVATE KEY-----" not in identity.key:
+        raise ValueError("key is no PEM private key")
+    if not identity.not_before < identity.not_after:
+        raise ValueError("not_before and not_after are no span of time")
+
+
+def save(state_dir: Path, identity: Identity) -> None:
+    """Replace the identity; the key that waited for it goes."""
+    write_private(state_dir / IDENTITY, json.dumps(asdict(identity)).encode())
+    (state_dir / PENDING_KEY).unlink(missing_ok=True)
+
+
+def pending_key(state_dir: Path, make: Callable[[], str]) -> str:
+    """The key of a join that may have been answered already, else a new one, kept for the next try."""
+    path = state_dir / PENDING_KEY
+    if not path.exists():
+        write_private(path, make().encode())
+    return path.read_text()
+
+
+def wipe(state_dir: Path) -> None:
+    """Forget who this node was; the lock stays held."""
+    for name in (IDENTITY, PENDING_KEY):
+        (state_dir / name).unlink(missing_ok=True)
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """All of the file or none of it, also across a crash; readable by the owner only."""
+    partial = path.with_name(f".{path.name}.partial")
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+    # The new name too: else a power cut may bring the old file back, with a key that the master takes no more.
+    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)

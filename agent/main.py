@@ -1,0 +1,139 @@
+"""The agent's process: what is made in which order, what ends it, and its exit code.
+
+Owns start and stop only. Containers, links and rules stay when it ends; only a node that was deleted cleans up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from types import FrameType
+from typing import Final, Literal
+
+from agent.clock import SystemClock
+from agent.config import AgentConfig
+from agent.config import load as load_config
+from agent.errors import AgentError
+from agent.identity import files
+from agent.identity.errors import JoinRefused
+from agent.identity.files import Identity
+
+EXIT_STOPPED: Final = 0
+EXIT_REMOVED: Final = 6
+"""The Node was deleted and this machine is clean: it must join again to be a node."""
+
+ConfigureLog = Callable[[Literal["text", "json"], str], None]
+
+log = logging.getLogger(__name__)
+
+
+class AgentFailed(AgentError):
+    """The agent cannot go on; the message is one line."""
+
+
+def run(config_path: Path, join_token_file: Path | None = None, *, configure_log: ConfigureLog | None = None) -> int:
+    """Run until SIGTERM or SIGINT, or until the Node is deleted; the exit code. Raises AgentError, ConfigError.
+
+    `configure_log` is given the configuration's log_format and log_level.
+    """
+    config = load_config(config_path)
+    if configure_log is not None:
+        configure_log(config.log_format, config.log_level)
+    # gRPC's core writes past every log to stderr; what matters of it comes as errors.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    with files.locked(config.state_dir):
+        identity = files.load(config.state_dir)
+        _check(config, identity)
+        if identity is None:
+            identity = _join(config, config_path, join_token_file)
+        try:
+            return asyncio.run(_serve(config, identity))
+        except BaseExceptionGroup as errors:
+            failure = _first(errors)
+            if not isinstance(failure, AgentError):
+                log.critical("the agent failed", exc_info=errors)
+            raise failure from errors
+
+
+def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
+    """What went wrong first; the rest followed from it."""
+    first = errors.exceptions[0]
+    return _first(first) if isinstance(first, BaseExceptionGroup) else first
+
+
+def _check(config: AgentConfig, identity: Identity | None) -> None:
+    if identity is not None and identity.node_name != config.node_name:
+        raise AgentFailed(
+            f"{config.state_dir} holds the identity of node {identity.node_name}, but node_name is "
+            f"{config.node_name}; use another state_dir, or the old name"
+        )
+
+
+def _join(config: AgentConfig, config_path: Path, join_token_file: Path | None) -> Identity:
+    if join_token_file is None:
+        raise JoinRefused(
+            f"this machine is no node yet ({config.state_dir} holds no identity); run `sampan join` first, "
+            "or start with --join-token-file"
+        )
+    from agent.identity import apart
+
+    before = signal.signal(signal.SIGTERM, _stop)
+    try:
+        with apart.Join(config_path, join_token_file) as joining:
+            # What takes longest to load is loaded meanwhile.
+            import agent.assembly  # noqa: F401
+
+            joining.wait()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    identity = files.load(config.state_dir)
+    if identity is None:
+        raise AgentFailed(f"{config.state_dir}: the identity that was just written is gone; start again")
+    return identity
+
+
+def _stop(_number: int, _frame: FrameType | None) -> None:
+    """Asked to end before there is anything to end."""
+    raise SystemExit(EXIT_STOPPED)
+
+
+async def _serve(config: AgentConfig, identity: Identity) -> int:
+    """Run the node until it is told to stop, or has left the cluster."""
+    from agent.assembly import assemble
+    from agent.session import disk
+
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    async with AsyncExitStack() as stack:
+        node, session = assemble(config, identity, SystemClock(), stack)
+        left = False
+
+        async def converse() -> None:
+            nonlocal left
+            await node.started()
+            await session.run()
+            left = True
+            stopping.set()
+
+        async with asyncio.TaskGroup() as group:
+            tasks = [
+                group.create_task(node.run(), name="node"),
+                group.create_task(converse(), name="session"),
+            ]
+            await stopping.wait()
+            for task in tasks:
+                task.cancel()
+    if not left:
+        log.info("node %s: agent stopped; its containers go on", config.node_name)
+        return EXIT_STOPPED
+    disk.wipe(config.state_dir)
+    files.wipe(config.state_dir)
+    log.warning("node %s: removed; join again", config.node_name)
+    return EXIT_REMOVED

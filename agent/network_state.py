@@ -1,0 +1,74 @@
+"""What the node's network should be: a pure function from the desired state to netstack's values.
+
+Owns the joining of services with their endpoints. An address that cannot be read is left out, and told in the log:
+one bad object must not stop the others.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+
+from agent.session.desired import DesiredState
+from netstack.desired import Endpoint, NetworkState, NodeSettings, Peer, ServicePort
+from proto.gen import desired_pb2
+
+log = logging.getLogger(__name__)
+
+
+def settings(node: desired_pb2.NodeConfig, *, node_name: str, state_dir: Path) -> NodeSettings:
+    """The node's own part. Raises ValueError when the master sent no usable addresses."""
+    return NodeSettings(
+        node_name=node_name,
+        node_address=IPv4Address(node.node_address),
+        pod_cidr=IPv4Network(node.pod_cidr),
+        cluster_cidr=IPv4Network(node.cluster_cidr),
+        service_cidr=IPv4Network(node.service_cidr),
+        state_dir=state_dir,
+    )
+
+
+def network_state(desired: DesiredState) -> NetworkState:
+    """Peers and service ports, in the order of their names."""
+    peers = sorted(_peers(desired), key=lambda peer: peer.name)
+    ports = sorted(_ports(desired), key=lambda port: (port.name, port.protocol))
+    return NetworkState(peers=tuple(peers), services=tuple(ports))
+
+
+def _peers(desired: DesiredState) -> Iterator[Peer]:
+    for peer in desired.peers:
+        try:
+            yield Peer(peer.name, IPv4Address(peer.address), IPv4Network(peer.pod_cidr))
+        except ValueError as error:
+            log.error("node %s: no peer of the overlay: %s", peer.name, error)
+
+
+def _ports(desired: DesiredState) -> Iterator[ServicePort]:
+    for service in desired.services:
+        if not service.cluster_ip:
+            continue
+        name = f"{service.ref.namespace}/{service.ref.name}"
+        endpoints = desired.endpoints(service.ref)
+        for port in service.ports:
+            try:
+                yield ServicePort(
+                    name=f"{name}:{port.name}" if port.name else name,
+                    protocol=port.protocol.lower(),
+                    cluster_ip=IPv4Address(service.cluster_ip),
+                    port=port.port,
+                    node_port=port.node_port,
+                    endpoints=tuple(sorted(set(_endpoints(endpoints, port)))) if endpoints else (),
+                )
+            except ValueError as error:
+                log.error("service %s port %d: not served: %s", name, port.port, error)
+
+
+def _endpoints(endpoints: desired_pb2.ServiceEndpoints, port: desired_pb2.ServicePort) -> Iterator[Endpoint]:
+    """Those of the service port's name and protocol."""
+    for subset in endpoints.subsets:
+        for target in subset.ports:
+            if target.name == port.name and target.protocol == port.protocol:
+                for address in subset.addresses:
+                    yield Endpoint(IPv4Address(address), target.port)

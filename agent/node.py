@@ -1,0 +1,330 @@
+"""The node: puts session, desired state, network and pods together.
+
+Owns the order in which a cut takes effect (network first, then pods), the Ready condition, what is kept on disk, and
+leaving. What each part does is the part's own: this file only hands on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
+from typing import Final, Protocol
+
+from agent import host, model, wire
+from agent.clock import Clock
+from agent.config import AgentConfig
+from agent.errors import AgentError
+from agent.heartbeat import Vitals
+from agent.network import AgentNetwork, NetworkFault
+from agent.network_state import network_state, settings
+from agent.runtime.interface import Runtime
+from agent.session import disk
+from agent.session.desired import DesiredState
+from agent.session.reporter import ReportQueue
+from agent.session.session import Beat
+from netstack.desired import NetworkState, NodeSettings, Repair
+from proto.gen import observed_pb2, session_pb2
+
+RETRY_S: Final = 1.0
+ENGINE_CHECK_S: Final = 10.0
+ENGINE_RETRY_S: Final = 1.0
+ENGINE_PATIENCE_S: Final = 10.0
+"""An engine that hangs looks like one that is busy; the runtime's own timeout is made for the latter."""
+LEAVE_POLL_S: Final = 0.1
+
+# Stands in where a removed node's own addresses are not known any more: only names matter to a teardown (RFC 5737).
+_NOWHERE: Final = IPv4Network("192.0.2.0/24")
+
+log = logging.getLogger(__name__)
+
+
+class Pods(Protocol):
+    """What is used of agent/pods: PodManager."""
+
+    async def run(self) -> None: ...
+    async def apply(self, desired: model.Desired, *, complete: bool) -> None: ...
+    def statuses(self) -> Iterable[model.PodStatus]: ...
+    async def listed(self) -> None: ...
+    @property
+    def idle(self) -> bool: ...
+    def pod_uids(self) -> frozenset[model.PodUid]: ...
+    def logs(
+        self, namespace: str, name: str, uid: model.PodUid, container: str, options: model.LogOptions
+    ) -> AsyncIterator[bytes]: ...
+
+
+@dataclass(slots=True)
+class _Health:
+    """What keeps the node from being Ready; empty: nothing."""
+
+    network: str = "no snapshot has come from the master yet"
+    audit: str = ""
+    engine: str = "the engine has not answered yet"
+
+
+class Node:
+    """This machine as a node. Implements the session's NodeSide."""
+
+    def __init__(
+        self,
+        config: AgentConfig,
+        cluster_id: str,
+        *,
+        desired: DesiredState,
+        reports: ReportQueue,
+        runtime: Runtime,
+        vitals: Vitals,
+        clock: Clock,
+    ) -> None:
+        self._config = config
+        self._cluster_id = cluster_id
+        self._desired = desired
+        self._reports = reports
+        self._runtime = runtime
+        self._vitals = vitals
+        self._clock = clock
+        self._health = _Health()
+        self._engine_version = ""
+        self._applied_revision = 0
+        self._applied_network: tuple[NodeSettings, NetworkState] | None = None
+        self._complete = asyncio.Event()
+        self._changed = asyncio.Event()
+        self._unsaved = asyncio.Event()
+        self._engine_asked = asyncio.Event()
+        self._beat_now = asyncio.Event()
+        self._pods: Pods
+        self._network: AgentNetwork
+
+    def connect(self, pods: Pods, network: AgentNetwork) -> None:
+        """The parts that tell this one of themselves; before `run`."""
+        self._pods, self._network = pods, network
+
+    async def run(self) -> None:
+        """Everything but the session: until cancelled."""
+        if (kept := disk.read(self._config.state_dir, self._cluster_id)) is not None:
+            log.info("running by the desired state of revision %d until the master is reached", kept.revision)
+            self._desired.restore(kept, secrets_known=self._config.secrets_on_disk)
+            self._changed.set()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._pods.run(), name="pods")
+            group.create_task(self._network.run(), name="network audits")
+            group.create_task(self._apply_changes(), name="desired state")
+            group.create_task(self._keep(), name="desired state on disk")
+            group.create_task(self._retain(), name="network clean-up")
+            group.create_task(self._watch_engine(), name="engine check")
+
+    async def started(self) -> None:
+        """The engine has been asked once: there is something to say at Hello."""
+        await self._engine_asked.wait()
+
+    # --- what the session asks ---------------------------------------------------------------------------------------
+
+    @property
+    def beat_now(self) -> asyncio.Event:
+        """Set when something changed that the next heartbeat should not wait with."""
+        return self._beat_now
+
+    def describe(self) -> tuple[observed_pb2.NodeInfo, observed_pb2.Capacity]:
+        """For Hello. Raises OSError while there is no route to the master."""
+        info = observed_pb2.NodeInfo(
+            machine_id=host.machine_id(self._config.state_dir),
+            boot_id=host.boot_id(),
+            kernel_version=host.kernel_version(),
+            os_image=host.os_image(),
+            container_runtime_version=self._engine_version,
+            agent_version=host.agent_version(),
+            operating_system="linux",
+            architecture=host.architecture(),
+            address=host.node_address(self._config),
+            hostname=self._config.node_name,
+            labels=dict(self._config.labels),
+        )
+        return info, self._vitals.capacity()
+
+    def beat(self) -> Beat:
+        """The present state of the machine."""
+        return Beat(self._vitals.capacity(), self._vitals.usage(), self._conditions(), self._applied_revision)
+
+    def statuses(self) -> Iterable[model.PodStatus]:
+        return self._pods.statuses()
+
+    def desired_changed(self) -> None:
+        """A cut was applied to the desired state."""
+        self._changed.set()
+        self._unsaved.set()
+
+    def logs(self, request: session_pb2.LogRequest) -> AsyncIterator[bytes]:
+        """A container's output."""
+        return self._pods.logs(
+            request.namespace,
+            request.pod,
+            model.PodUid(request.pod_uid),
+            request.container,
+            wire.log_options_from_proto(request),
+        )
+
+    async def leave(self) -> None:
+        """Remove every pod, then the network: nothing of ours is left when this returns."""
+        self._changed.set()
+        while self._applied_revision != self._desired.revision or not self._pods.idle:
+            await self._clock.sleep(LEAVE_POLL_S)
+        await self._network.configure(self._teardown_settings(), again=False)
+        while True:
+            try:
+                await self._network.teardown()
+                return
+            except NetworkFault as error:
+                log.error("removing the network: %s", error)
+                await self._clock.sleep(RETRY_S)
+
+    # --- what the parts tell -----------------------------------------------------------------------------------------
+
+    def network_mended(self, repairs: tuple[Repair, ...]) -> None:
+        """An audit found the kernel changed and mended it: people should know."""
+        for repair in repairs:
+            self._reports.event(
+                model.Event(
+                    kind="Node",
+                    namespace="",
+                    name=self._config.node_name,
+                    uid="",
+                    reason="NetworkMended",
+                    message=f"{repair.what}: {repair.detail}",
+                    at=self._clock.wall(),
+                    warning=True,
+                )
+            )
+
+    def network_health(self, problem: str) -> None:
+        """What the last audit said; empty when all is well."""
+        if problem != self._health.audit:
+            self._health.audit = problem
+            self._beat_now.set()
+
+    # --- tasks -------------------------------------------------------------------------------------------------------
+
+    async def _apply_changes(self) -> None:
+        told = ""
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            try:
+                await self._apply()
+            except Exception as error:  # the loop's boundary: a node that applies nothing any more must try again
+                problem = f"desired state of revision {self._desired.revision}: {error}"
+                if problem != told:
+                    log.error("%s", problem, exc_info=not isinstance(error, AgentError))
+                told = problem
+                await self._clock.sleep(RETRY_S)
+                self._changed.set()
+            else:
+                told = ""
+
+    async def _apply(self) -> None:
+        """Network, then pods; both of one revision, whatever arrives meanwhile."""
+        desired = self._desired
+        revision, complete = desired.revision, desired.complete
+        wanted = desired.for_pods()
+        problem: NetworkFault | None = None
+        try:
+            await self._apply_network()
+        except NetworkFault as error:
+            problem = error  # pods start nevertheless: most need no peer and no service to do so
+        await self._pods.apply(wanted, complete=complete)
+        if problem is not None:
+            self._set_network_problem(str(problem))
+            raise problem
+        self._applied_revision = revision
+        if complete and desired.node is not None:
+            self._complete.set()
+
+    async def _retain(self) -> None:
+        """Frees, once, what pods that are gone left in the network. Only when it is known what is wanted and what is
+        here: an address must not be given away under a container that still runs."""
+        await self._complete.wait()
+        await self._pods.listed()
+        while True:
+            try:
+                await self._network.retain(self._pods.pod_uids())
+                return
+            except NetworkFault as error:
+                log.error("cleaning up the network: %s", error)
+                await self._clock.sleep(RETRY_S)
+
+    async def _apply_network(self) -> None:
+        node = self._desired.node
+        if node is None:
+            return
+        try:
+            own = settings(node, node_name=self._config.node_name, state_dir=self._config.state_dir)
+        except ValueError as error:
+            raise NetworkFault(f"the master's settings for this node: {error}") from error
+        state = network_state(self._desired)
+        if (own, state) == self._applied_network:
+            return
+        await self._network.configure(own)
+        await self._network.apply(state)
+        self._applied_network = own, state
+        self._set_network_problem("")
+
+    async def _keep(self) -> None:
+        """Write the desired state down after each change; changes that come meanwhile go into the next write."""
+        while True:
+            await self._unsaved.wait()
+            self._unsaved.clear()
+            cut = self._desired.dump(secrets=self._config.secrets_on_disk)
+            try:
+                await asyncio.to_thread(disk.write, self._config.state_dir, self._cluster_id, cut)
+            except OSError as error:
+                log.error("desired state cannot be kept on disk: %s", error)
+                await self._clock.sleep(RETRY_S)
+                self._unsaved.set()
+
+    async def _watch_engine(self) -> None:
+        while True:
+            try:
+                async with asyncio.timeout(ENGINE_PATIENCE_S):
+                    self._engine_version = str(await self._runtime.version())
+                problem = ""
+            except TimeoutError:
+                problem = f"the container engine does not answer: no word within {ENGINE_PATIENCE_S:g} s"
+            except AgentError as error:
+                problem = f"the container engine does not answer: {error}"
+            if problem != self._health.engine:
+                if problem:
+                    log.error("%s", problem)
+                self._health.engine = problem
+                self._beat_now.set()
+            self._engine_asked.set()
+            await self._clock.sleep(ENGINE_RETRY_S if problem else ENGINE_CHECK_S)
+
+    # --- small parts -------------------------------------------------------------------------------------------------
+
+    def _set_network_problem(self, problem: str) -> None:
+        if problem != self._health.network:
+            self._health.network = problem
+            self._beat_now.set()
+
+    def _conditions(self) -> tuple[observed_pb2.Condition, ...]:
+        health = self._health
+        problem = "; ".join(each for each in (health.engine, health.network, health.audit) if each)
+        ready = observed_pb2.Condition(
+            type="Ready",
+            status="False" if problem else "True",
+            reason="AgentNotReady" if problem else "AgentReady",
+            message=problem or "engine, links, peers and rules are in place",
+        )
+        return (*self._vitals.pressure(), ready)
+
+    def _teardown_settings(self) -> NodeSettings:
+        return NodeSettings(
+            node_name=self._config.node_name,
+            node_address=IPv4Address(host.node_address(self._config)),
+            pod_cidr=_NOWHERE,
+            cluster_cidr=_NOWHERE,
+            service_cidr=_NOWHERE,
+            state_dir=self._config.state_dir,
+        )

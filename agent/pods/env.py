@@ -1,0 +1,106 @@
+"""A container's environment, from its spec and what the node knows.
+
+Owns order and precedence: service variables, then envFrom, then env, the later over the earlier; $(NAME) sees what
+stands before. Pure; what is missing raises ContainerConfigError with the object's name.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from agent.model import Container, Desired, EnvFrom, EnvVar, KeyRef, ObjectRef, Pod
+from agent.pods.errors import ContainerConfigError
+from agent.pods.expand import expand
+from agent.pods.serviceenv import service_variables, visible_services
+
+_NAME: Final = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*")
+_INDEXED: Final = re.compile(r"metadata\.(labels|annotations)\['([^']+)'\]")
+
+
+@dataclass(frozen=True, slots=True)
+class PodFacts:
+    """What the downward API tells beside the spec."""
+
+    node_name: str
+    host_ip: str
+    pod_ip: str
+
+
+def environment(pod: Pod, container: Container, desired: Desired, facts: PodFacts) -> dict[str, str]:
+    """All variables of a container, in their order."""
+    visible = visible_services(desired.services, pod.namespace, links=pod.enable_service_links)
+    services = service_variables(visible)
+    variables: dict[str, str] = {}
+    for source in container.env_from:
+        variables |= _all_keys(pod, source, desired)
+    for variable in container.env:
+        value = _value(pod, variable, desired, facts, services | variables)
+        if value is not None:
+            variables[variable.name] = value
+    return services | variables
+
+
+def _value(pod: Pod, variable: EnvVar, desired: Desired, facts: PodFacts, before: Mapping[str, str]) -> str | None:
+    """None: an optional source that is not there."""
+    if variable.field_path:
+        return field_value(pod, variable.field_path, facts)
+    if variable.config_map_key is not None:
+        return _key(pod, variable.config_map_key, desired, secret=False)
+    if variable.secret_key is not None:
+        return _key(pod, variable.secret_key, desired, secret=True)
+    return expand(variable.value, before)
+
+
+def field_value(pod: Pod, path: str, facts: PodFacts) -> str:
+    """A field of the pod, by its downward API path."""
+    indexed = _INDEXED.fullmatch(path)
+    if indexed is not None:
+        return (pod.labels if indexed[1] == "labels" else pod.annotations).get(indexed[2], "")
+    values = {
+        "metadata.name": pod.name,
+        "metadata.namespace": pod.namespace,
+        "metadata.uid": str(pod.uid),
+        "spec.nodeName": facts.node_name,
+        "spec.serviceAccountName": pod.service_account,
+        "status.hostIP": facts.host_ip,
+        "status.podIP": facts.pod_ip,
+        "status.podIPs": facts.pod_ip,
+    }
+    if path not in values:
+        raise ContainerConfigError(f'fieldPath "{path}" is not supported; known are {", ".join(sorted(values))}')
+    return values[path]
+
+
+def _key(pod: Pod, ref: KeyRef, desired: Desired, *, secret: bool) -> str | None:
+    data = object_data(pod, ref.name, desired, secret=secret, optional=ref.optional)
+    kind = "secret" if secret else "config map"
+    if data is None:
+        return None
+    if ref.key not in data:
+        if ref.optional:
+            return None
+        raise ContainerConfigError(f'{kind} "{pod.namespace}/{ref.name}" has no key "{ref.key}"')
+    return data[ref.key].decode(errors="replace")
+
+
+def _all_keys(pod: Pod, source: EnvFrom, desired: Desired) -> dict[str, str]:
+    """Keys that are no variable names are left out, as Kubernetes does."""
+    data = object_data(pod, source.name, desired, secret=source.secret, optional=source.optional)
+    named = {source.prefix + key: value.decode(errors="replace") for key, value in sorted((data or {}).items())}
+    return {name: value for name, value in named.items() if _NAME.fullmatch(name)}
+
+
+def object_data(pod: Pod, name: str, desired: Desired, *, secret: bool, optional: bool) -> Mapping[str, bytes] | None:
+    """Data of a config map or secret of the pod's namespace; None when it is optional and not there."""
+    ref = ObjectRef(pod.namespace, name)
+    found = (desired.secrets if secret else desired.config_maps).get(ref)
+    if found is not None:
+        return found.data
+    if secret and not desired.secrets_known:
+        raise ContainerConfigError(f'secret "{ref}" is not kept on disk here: waiting for the master to send it')
+    if optional:
+        return None
+    raise ContainerConfigError(f'{"secret" if secret else "config map"} "{ref}" not found')

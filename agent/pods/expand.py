@@ -1,0 +1,23 @@
+"""$(NAME) references, as Kubernetes expands them in env, command and args.
+
+Owns the syntax: $(NAME) is replaced when NAME is known and stays as it is otherwise; $$ is one dollar sign, so that
+$$(NAME) is a literal. A pure function.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+_REFERENCE: Final = re.compile(r"\$(?:\$|\(([^)]*)\))")
+
+
+def expand(text: str, values: Mapping[str, str]) -> str:
+    """The text with its references replaced."""
+
+    def replacement(match: re.Match[str]) -> str:
+        name = match[1]
+        return "$" if name is None else values.get(name, match[0])
+
+    return _REFERENCE.sub(replacement, text)

@@ -1,0 +1,31 @@
+"""Which config maps and secrets a pod refers to. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from agent.model import Container, KeysVolume, ObjectRef, Pod
+
+
+def references(pod: Pod) -> tuple[tuple[bool, ObjectRef], ...]:
+    """Each once, as (is a secret, reference), in a stable order."""
+    found = {(secret, ObjectRef(pod.namespace, name)) for secret, name in _names(pod)}
+    return tuple(sorted(found))
+
+
+def _names(pod: Pod) -> Iterator[tuple[bool, str]]:
+    for container in (*pod.init_containers, *pod.containers):
+        yield from _container_names(container)
+    for volume in pod.volumes:
+        if isinstance(volume.source, KeysVolume):
+            yield volume.source.secret, volume.source.name
+
+
+def _container_names(container: Container) -> Iterator[tuple[bool, str]]:
+    for source in container.env_from:
+        yield source.secret, source.name
+    for variable in container.env:
+        if variable.config_map_key is not None:
+            yield False, variable.config_map_key.name
+        if variable.secret_key is not None:
+            yield True, variable.secret_key.name

@@ -1,0 +1,65 @@
+"""What a failed action looks like to people: the waiting reason, the event, and how long to wait.
+
+Owns Kubernetes' reasons for each kind of failure. Pure.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from agent.model import Waiting
+from agent.pods import backoff
+from agent.pods.actions import (
+    Action,
+    AttachNetwork,
+    CreateContainer,
+    CreateSandbox,
+    EnsureImage,
+    PrepareVolumes,
+    StartSandbox,
+)
+from agent.pods.errors import ContainerConfigError, ImageMissing
+from agent.runtime.errors import EngineGone, InvalidImageName
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """`event` is empty when people need not be told (an engine that is away tells of itself)."""
+
+    waiting: Waiting
+    event: str = "Failed"
+    container: str = ""
+    first_s: float = 0.5
+    longest_s: float = 60.0
+
+
+def trouble_of(action: Action, error: Exception) -> Trouble:
+    """How a failure is shown and retried."""
+    text = str(error) or type(error).__name__
+    if isinstance(error, EngineGone):
+        # When the engine is back its containers are listed anew, and everything is tried at once.
+        return Trouble(Waiting("ContainerCreating", text), "", first_s=2.0)
+    match action:
+        case EnsureImage():
+            waiting = Waiting(_image_reason(error), text)
+            name = action.container.name
+            return Trouble(waiting, "Failed", name, backoff.FIRST_DELAY_S, backoff.LONGEST_DELAY_S)
+        case CreateContainer():
+            reason = "CreateContainerConfigError" if isinstance(error, ContainerConfigError) else "CreateContainerError"
+            return Trouble(Waiting(reason, text), "Failed", action.container.name, first_s=1.0)
+        case CreateSandbox() | StartSandbox() | AttachNetwork():
+            return Trouble(Waiting("ContainerCreating", text), "FailedCreatePodSandBox")
+        case PrepareVolumes():
+            return Trouble(Waiting("ContainerCreating", text), "FailedMount", first_s=1.0)
+        case _:
+            return Trouble(Waiting("ContainerCreating", text), "FailedKillPod")
+
+
+def _image_reason(error: Exception) -> str:
+    match error:
+        case InvalidImageName():
+            return "InvalidImageName"
+        case ImageMissing():
+            return "ErrImageNeverPull"
+        case _:
+            return "ErrImagePull"

@@ -1,0 +1,237 @@
+"""The Runtime on a Docker engine, through the Docker SDK's low-level client.
+
+Owns the engine's calls and their threads (the SDK blocks). Does not decide anything: what to make, when, and what to
+do about an error is the caller's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import docker
+import docker.errors
+from docker.utils import parse_repository_tag
+
+from agent.model import LogOptions
+from agent.runtime.convert import EVENT_NAMES, create_body, event_from_json, record_from_inspect
+from agent.runtime.errors import EngineGone, ImageNotFound, StartRefused
+from agent.runtime.faults import pull_fault, translated
+from agent.runtime.images import ImageMemory
+from agent.runtime.interface import (
+    ContainerId,
+    ContainerRecord,
+    ContainerSpec,
+    EventKind,
+    RuntimeEvent,
+    RuntimeVersion,
+)
+from agent.runtime.streams import ThreadStream
+from agent.runtime.threads import ClientThreads
+
+API_VERSION: Final = "1.41"
+"""Docker 20.10's; every engine since then speaks it."""
+
+_CALL_TIMEOUT_S: Final = 120
+_CONFLICT: Final = 409
+_NOT_RUNNING: Final = frozenset({404, _CONFLICT})
+_EVENT_OVERLAP_S: Final = 1
+
+
+class DockerRuntime:
+    """A Docker engine behind its socket. Four threads: a second pair gains a little, a third none (on two cores)."""
+
+    def __init__(self, socket: Path, *, call_threads: int = 4, pull_threads: int = 3) -> None:
+        self._url = f"unix://{socket}"
+        self._calls = ClientThreads(self._client, threads=call_threads, name="engine")
+        self._pulls = ClientThreads(self._client, threads=pull_threads, name="pull")
+        self._images = ImageMemory()
+
+    async def version(self) -> RuntimeVersion:
+        def ask(client: docker.APIClient) -> RuntimeVersion:
+            with translated("version"):
+                return RuntimeVersion("docker", str(client.version(api_version=False)["Version"]))
+
+        return await self._calls.call(ask)
+
+    async def create(self, spec: ContainerSpec) -> ContainerId:
+        body = create_body(spec)
+
+        def ask(client: docker.APIClient) -> ContainerId:
+            with translated(f"create {spec.name}"):
+                return ContainerId(client.create_container_from_config(body, spec.name)["Id"])  # type: ignore[no-untyped-call]
+
+        try:
+            return await self._calls.call(ask)
+        except ImageNotFound:
+            self._images.forget()
+            raise
+
+    async def start(self, container: ContainerId) -> None:
+        def ask(client: docker.APIClient) -> None:
+            with translated(f"start {container[:12]}"):
+                try:
+                    client.start(container)
+                except docker.errors.NotFound:
+                    raise
+                except docker.errors.APIError as error:
+                    raise StartRefused(str(error.explanation or error)) from error
+
+        await self._calls.call(ask)
+
+    async def signal(self, container: ContainerId, signal: str) -> None:
+        def ask(client: docker.APIClient) -> None:
+            with translated(f"signal {container[:12]}"):
+                try:
+                    client.kill(container, signal)
+                except docker.errors.APIError as error:
+                    if error.status_code not in _NOT_RUNNING:
+                        raise
+
+        await self._calls.call(ask)
+
+    async def remove(self, container: ContainerId) -> None:
+        await self._calls.call(lambda client: _remove(client, container))
+
+    async def inspect(self, container: str) -> ContainerRecord:
+        def ask(client: docker.APIClient) -> ContainerRecord:
+            with translated(f"inspect {container[:12]}"):
+                return record_from_inspect(client.inspect_container(container))
+
+        return await self._calls.call(ask)
+
+    async def list(self, labels: Mapping[str, str]) -> list[ContainerRecord]:
+        def ask(client: docker.APIClient) -> list[ContainerRecord]:
+            records = []
+            with translated("list containers"):
+                wanted = [f"{key}={value}" for key, value in labels.items()]
+                for each in client.containers(all=True, filters={"label": wanted}):
+                    try:
+                        records.append(record_from_inspect(client.inspect_container(each["Id"])))
+                    except docker.errors.NotFound:
+                        continue  # went since the list was made
+            return records
+
+        return await self._calls.call(ask)
+
+    async def image_id(self, image: str) -> str | None:
+        known = self._images.get(image)
+        if known is not None:
+            return known
+
+        def ask(client: docker.APIClient) -> str | None:
+            with translated(f"inspect image {image}"):
+                try:
+                    return str(client.inspect_image(image)["Id"])  # type: ignore[no-untyped-call]
+                except docker.errors.NotFound:
+                    return None
+                except docker.errors.APIError as error:
+                    raise pull_fault(str(error.explanation or error), image) from error
+
+        found = await self._calls.call(ask)
+        if found is not None:
+            self._images.put(image, found)
+        return found
+
+    async def pull(self, image: str) -> str:
+        pulled = await self._pulls.call(lambda client: _pull(client, image))
+        self._images.put(image, pulled)
+        return pulled
+
+    async def logs(self, container: ContainerId, options: LogOptions) -> AsyncIterator[bytes]:
+        client = self._client(timeout_s=None)
+        stream: ThreadStream[bytes] = ThreadStream(
+            lambda: client.logs(
+                container,
+                stream=True,
+                follow=options.follow,
+                timestamps=options.timestamps,
+                tail="all" if options.tail_lines is None else options.tail_lines,
+                since=options.since_at or None,
+            ),
+            what=f"logs {container[:12]}",
+            release=client.close,
+        )
+        await stream.start()
+        try:
+            while batch := await stream.batch():
+                yield b"".join(batch)
+        finally:
+            stream.close()
+
+    def events(self, labels: Mapping[str, str]) -> AbstractAsyncContextManager[AsyncIterator[RuntimeEvent]]:
+        return self._events(labels)
+
+    @asynccontextmanager
+    async def _events(self, labels: Mapping[str, str]) -> AsyncIterator[AsyncIterator[RuntimeEvent]]:
+        client = self._client(timeout_s=None)
+        # The engine answers just before it subscribes: asking for the last second too leaves no gap.
+        since = int(time.time()) - _EVENT_OVERLAP_S
+        filters = {"type": ["container", "image"], "event": list(EVENT_NAMES)}
+        stream: ThreadStream[dict[str, Any]] = ThreadStream(
+            lambda: client.events(since=since, filters=filters, decode=True),
+            what="events",
+            release=client.close,
+        )
+        await stream.start()
+        self._images.watch()
+        try:
+            yield self._typed(stream, labels)
+        finally:
+            self._images.unwatch()
+            stream.close()
+
+    async def _typed(
+        self, stream: ThreadStream[dict[str, Any]], labels: Mapping[str, str]
+    ) -> AsyncIterator[RuntimeEvent]:
+        while batch := await stream.batch():
+            for each in batch:
+                event = event_from_json(each, labels)
+                if event is None:
+                    continue
+                if event.kind is EventKind.IMAGES_CHANGED:
+                    self._images.forget()
+                yield event
+        raise EngineGone("events: the container engine closed the stream")
+
+    async def close(self) -> None:
+        self._calls.close()
+        self._pulls.close()
+
+    def _client(self, *, timeout_s: int | None = _CALL_TIMEOUT_S) -> docker.APIClient:
+        # The stub forgets that None means no time-out, which a followed log needs.
+        return docker.APIClient(base_url=self._url, version=API_VERSION, timeout=timeout_s)  # type: ignore[arg-type]
+
+
+def _remove(client: docker.APIClient, container: ContainerId) -> None:
+    """Returns when it is gone, whoever removes it; blocking."""
+    with translated(f"remove {container[:12]}"):
+        try:
+            client.remove_container(container, v=True, force=True)
+        except docker.errors.NotFound:
+            return
+        except docker.errors.APIError as error:
+            if error.status_code != _CONFLICT:
+                raise
+            # Being removed already, by somebody's hand or by a call that an earlier agent did not live to see end.
+            with contextlib.suppress(docker.errors.NotFound):
+                client.wait(container, timeout=_CALL_TIMEOUT_S, condition="removed")
+
+
+def _pull(client: docker.APIClient, image: str) -> str:
+    """Pulls and looks up; blocking."""
+    repository, tag = parse_repository_tag(image)
+    with translated(f"pull {image}"):
+        try:
+            # Read to the end, also after an error: a connection that is not read dry is lost to the client.
+            lines = list(client.pull(repository, tag=tag or "latest", stream=True, decode=True))
+            for line in lines:
+                if "error" in line:
+                    raise pull_fault(str(line["error"]), image)
+            return str(client.inspect_image(image)["Id"])  # type: ignore[no-untyped-call]
+        except docker.errors.APIError as error:
+            raise pull_fault(str(error.explanation or error), image) from error

@@ -1,0 +1,224 @@
+"""The Runtime in memory, for tests: the same behaviour as an engine as far as the contract suite asks.
+
+Owns containers, images and a registry that are plain values, and the tests' handles on them: let a container end, let
+a call fail, let the engine go. Nothing of it is used by the product.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict, deque
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
+
+from agent.clock import Clock
+from agent.model import LogOptions
+from agent.runtime.errors import (
+    CreateConflict,
+    EngineGone,
+    ImageNotFound,
+    NoSuchContainer,
+    RuntimeFault,
+    StartRefused,
+)
+from agent.runtime.interface import (
+    ContainerId,
+    ContainerPhase,
+    ContainerRecord,
+    ContainerSpec,
+    EventKind,
+    RuntimeEvent,
+    RuntimeVersion,
+)
+
+_KILLED_BY_SIGNAL = 128
+_SIGNALS = {"SIGTERM": 15, "SIGKILL": 9, "SIGUSR1": 10, "SIGQUIT": 3}
+
+
+class FakeRuntime:
+    """An engine in memory. `calls` is the list of (call, name) in order, for assertions on order."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.images: dict[str, str] = {}
+        self.registry: dict[str, str] = {}
+        self.records: dict[str, ContainerRecord] = {}
+        self.specs: dict[str, ContainerSpec] = {}
+        self.written: dict[str, list[bytes]] = defaultdict(list)
+        self.ignores_term: set[str] = set()
+        """Names of containers (prefix) that do not end at SIGTERM."""
+        self.calls: list[tuple[str, str]] = []
+        self._failures: dict[str, deque[RuntimeFault]] = defaultdict(deque)
+        self._subscribers: list[asyncio.Queue[RuntimeEvent | None]] = []
+        self._count = 0
+
+    # --- handles of the tests --------------------------------------------------------------------------------------
+
+    def fail_next(self, call: str, *errors: RuntimeFault) -> None:
+        """The next calls of that name raise these, one each."""
+        self._failures[call].extend(errors)
+
+    def end(self, container: str, exit_code: int, *, oom_killed: bool = False) -> None:
+        """The container's process ends."""
+        record = self._find(container)
+        if not record.running:
+            return
+        ended = replace(
+            record,
+            phase=ContainerPhase.EXITED,
+            exit_code=exit_code,
+            oom_killed=oom_killed,
+            pid=0,
+            finished_at=self._clock.wall(),
+        )
+        self.records[record.id] = ended
+        self._publish(EventKind.DIED, ended)
+
+    def revive(self, container: str) -> None:
+        """Somebody starts a container that has ended."""
+        started = replace(
+            self._find(container), phase=ContainerPhase.RUNNING, pid=2000 + self._count, started_at=self._clock.wall()
+        )
+        self.records[started.id] = started
+        self._publish(EventKind.STARTED, started)
+
+    def drop_streams(self) -> None:
+        """The engine closes its event streams."""
+        for queue in self._subscribers:
+            queue.put_nowait(None)
+
+    def named(self, part: str) -> list[ContainerRecord]:
+        """Containers whose name has `part` in it, by name."""
+        return sorted((each for each in self.records.values() if part in each.name), key=lambda each: each.name)
+
+    def write(self, container: str, *lines: bytes) -> None:
+        """The container writes."""
+        self.written[self._find(container).id].extend(lines)
+
+    # --- Runtime ---------------------------------------------------------------------------------------------------
+
+    async def version(self) -> RuntimeVersion:
+        await self._called("version", "")
+        return RuntimeVersion("fake", "1.0")
+
+    async def create(self, spec: ContainerSpec) -> ContainerId:
+        await self._called("create", spec.name)
+        if any(each.name == spec.name for each in self.records.values()):
+            raise CreateConflict(f"the name {spec.name} is taken")
+        if spec.image not in self.images:
+            raise ImageNotFound(f"no image {spec.image}")
+        if spec.join is not None:
+            self._find(spec.join)
+        self._count += 1
+        record = ContainerRecord(
+            id=ContainerId(f"{self._count:064x}"),
+            name=spec.name,
+            labels=dict(spec.labels),
+            phase=ContainerPhase.CREATED,
+            image=spec.image,
+            image_id=self.images[spec.image],
+            created_at=self._clock.wall(),
+        )
+        self.records[record.id] = record
+        self.specs[record.id] = spec
+        self._publish(EventKind.CREATED, record)
+        return record.id
+
+    async def start(self, container: ContainerId) -> None:
+        record = self._find(container)
+        try:
+            await self._called("start", record.name)
+        except StartRefused as error:
+            self.records[record.id] = replace(
+                record, phase=ContainerPhase.EXITED, exit_code=127, error=str(error), finished_at=0.0
+            )
+            raise
+        if record.running:
+            return
+        started = replace(record, phase=ContainerPhase.RUNNING, pid=1000 + self._count, started_at=self._clock.wall())
+        self.records[record.id] = started
+        self._publish(EventKind.STARTED, started)
+
+    async def signal(self, container: ContainerId, signal: str) -> None:
+        record = self.records.get(container)
+        await self._called("signal", f"{record.name if record else container} {signal}")
+        if record is None or (signal != "SIGKILL" and any(record.name.startswith(each) for each in self.ignores_term)):
+            return
+        self.end(container, _KILLED_BY_SIGNAL + _SIGNALS[signal])
+
+    async def remove(self, container: ContainerId) -> None:
+        record = self.records.get(container)
+        await self._called("remove", record.name if record else container)
+        if container not in self.records:
+            return
+        self.end(container, _KILLED_BY_SIGNAL + 9)
+        self._publish(EventKind.DESTROYED, self.records.pop(container))
+
+    async def inspect(self, container: str) -> ContainerRecord:
+        await self._called("inspect", container)
+        return self._find(container)
+
+    async def list(self, labels: Mapping[str, str]) -> list[ContainerRecord]:
+        await self._called("list", "")
+        return [each for each in self.records.values() if labels.items() <= each.labels.items()]
+
+    async def image_id(self, image: str) -> str | None:
+        await self._called("image_id", image)
+        return self.images.get(image)
+
+    async def pull(self, image: str) -> str:
+        await self._called("pull", image)
+        if image not in self.registry:
+            raise ImageNotFound(f'image "{image}" was not found')
+        self.images[image] = self.registry[image]
+        return self.images[image]
+
+    async def logs(self, container: ContainerId, options: LogOptions) -> AsyncIterator[bytes]:
+        lines = self.written[self._find(container).id]
+        start = 0 if options.tail_lines is None else max(0, len(lines) - options.tail_lines)
+        for line in lines[start:]:
+            yield line
+
+    def events(self, labels: Mapping[str, str]) -> AbstractAsyncContextManager[AsyncIterator[RuntimeEvent]]:
+        return self._events(labels)
+
+    async def close(self) -> None:
+        self.drop_streams()
+
+    # --- inside ----------------------------------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def _events(self, labels: Mapping[str, str]) -> AsyncIterator[AsyncIterator[RuntimeEvent]]:
+        await self._called("events", "")
+        queue: asyncio.Queue[RuntimeEvent | None] = asyncio.Queue()
+        self._subscribers.append(queue)
+        try:
+            yield self._stream(queue, labels)
+        finally:
+            self._subscribers.remove(queue)
+
+    async def _stream(
+        self, queue: asyncio.Queue[RuntimeEvent | None], labels: Mapping[str, str]
+    ) -> AsyncIterator[RuntimeEvent]:
+        while (event := await queue.get()) is not None:
+            if event.kind is EventKind.IMAGES_CHANGED or labels.items() <= event.labels.items():
+                yield event
+        raise EngineGone("the fake engine closed the stream")
+
+    async def _called(self, call: str, name: str) -> None:
+        self.calls.append((call, name))
+        await asyncio.sleep(0)
+        if self._failures[call]:
+            raise self._failures[call].popleft()
+
+    def _find(self, container: str) -> ContainerRecord:
+        for record in self.records.values():
+            if container in (record.id, record.name):
+                return record
+        raise NoSuchContainer(f"no container {container}")
+
+    def _publish(self, kind: EventKind, record: ContainerRecord) -> None:
+        event = RuntimeEvent(kind, record.id, self._clock.wall(), record.labels, record.exit_code)
+        for queue in self._subscribers:
+            queue.put_nowait(event)

@@ -1,0 +1,170 @@
+"""What the master wants of this node: built from cuts, kept as messages, read as the agent's own values.
+
+Owns the state at one revision. A cut's messages are collected and applied whole after the last one; a delta that
+applies to another revision is a Gap and changes nothing. Does no I/O (disk.py keeps it).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from agent import model, wire
+from agent.session.errors import Gap
+from proto.gen import desired_pb2, session_pb2
+
+Ref = tuple[str, str]
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+@dataclass(slots=True)
+class _Content:
+    """The items by key."""
+
+    node: desired_pb2.NodeConfig | None = None
+    pods: dict[str, desired_pb2.Pod] = field(default_factory=dict)
+    services: dict[Ref, desired_pb2.Service] = field(default_factory=dict)
+    endpoints: dict[Ref, desired_pb2.ServiceEndpoints] = field(default_factory=dict)
+    peers: dict[str, desired_pb2.Peer] = field(default_factory=dict)
+    config_maps: dict[Ref, desired_pb2.ConfigMap] = field(default_factory=dict)
+    secrets: dict[Ref, desired_pb2.Secret] = field(default_factory=dict)
+
+    def apply(self, cut: session_pb2.Cut) -> None:
+        if cut.HasField("node"):
+            self.node = cut.node
+        self.pods.update((each.uid, each) for each in cut.pods)
+        self.services.update((_key(each.ref), each) for each in cut.services)
+        self.endpoints.update((_key(each.ref), each) for each in cut.endpoints)
+        self.peers.update((each.name, each) for each in cut.peers)
+        self.config_maps.update((_key(each.ref), each) for each in cut.config_maps)
+        self.secrets.update((_key(each.ref), each) for each in cut.secrets)
+        _drop(self.pods, cut.removed_pods)
+        _drop(self.services, map(_key, cut.removed_services))
+        _drop(self.endpoints, map(_key, cut.removed_endpoints))
+        _drop(self.peers, cut.removed_peers)
+        _drop(self.config_maps, map(_key, cut.removed_config_maps))
+        _drop(self.secrets, map(_key, cut.removed_secrets))
+
+
+class DesiredState:
+    """The state, and the cut that is on its way in."""
+
+    def __init__(self) -> None:
+        self._content = _Content()
+        self._arriving: list[session_pb2.Cut] = []
+        self._pods: dict[str, tuple[desired_pb2.Pod, model.Pod]] = {}
+        self.revision = 0
+        self.complete = False
+        """A snapshot has come from the master, so that what is not wanted may be removed."""
+        self.secrets_known = False
+
+    def receive(self, message: session_pb2.Cut) -> bool:
+        """One message of a cut; True when the cut is whole and was applied. Raises Gap."""
+        first = self._arriving[0] if self._arriving else message
+        if not first.snapshot and first.base_revision != self.revision:
+            self._arriving.clear()
+            raise Gap(f"delta for revision {first.base_revision} at revision {self.revision}")
+        self._arriving.append(message)
+        if not message.last:
+            return False
+        arrived, self._arriving = self._arriving, []
+        self._apply(arrived)
+        return True
+
+    def restore(self, cut: session_pb2.Cut, *, secrets_known: bool) -> None:
+        """Run by a state that was kept on disk."""
+        self._content = _Content()
+        self._content.apply(cut)
+        self.revision = cut.revision
+        self.secrets_known = secrets_known
+
+    def interrupted(self) -> None:
+        """The stream broke: what had arrived of a cut is worth nothing."""
+        self._arriving.clear()
+
+    def dump(self, *, secrets: bool) -> session_pb2.Cut:
+        """The whole state as one snapshot."""
+        content = self._content
+        cut = session_pb2.Cut(
+            snapshot=True,
+            revision=self.revision,
+            last=True,
+            node=content.node,
+            pods=content.pods.values(),
+            services=content.services.values(),
+            endpoints=content.endpoints.values(),
+            peers=content.peers.values(),
+            config_maps=content.config_maps.values(),
+        )
+        if secrets:
+            cut.secrets.extend(content.secrets.values())
+        return cut
+
+    @property
+    def node(self) -> desired_pb2.NodeConfig | None:
+        """How this node takes part in the networks; None before the first snapshot, and for a removed node."""
+        return self._content.node
+
+    @property
+    def peers(self) -> Iterable[desired_pb2.Peer]:
+        return self._content.peers.values()
+
+    @property
+    def services(self) -> Iterable[desired_pb2.Service]:
+        return self._content.services.values()
+
+    def endpoints(self, ref: desired_pb2.ObjectRef) -> desired_pb2.ServiceEndpoints | None:
+        """Where a service's traffic goes."""
+        return self._content.endpoints.get(_key(ref))
+
+    def pod(self, uid: str) -> desired_pb2.Pod | None:
+        return self._content.pods.get(uid)
+
+    def for_pods(self) -> model.Desired:
+        """Everything that pods need. A pod that did not change is the same value as last time."""
+        content = self._content
+        self._pods = {uid: self._converted(uid, pod) for uid, pod in content.pods.items()}
+        return model.Desired(
+            pods={model.PodUid(uid): pod for uid, (_, pod) in self._pods.items()},
+            services=tuple(
+                wire.service_from_proto(each) for _, each in sorted(content.services.items(), key=lambda pair: pair[0])
+            ),
+            config_maps=dict(map(_config_map, content.config_maps.values())),
+            secrets=dict(map(_secret, content.secrets.values())),
+            secrets_known=self.secrets_known,
+            host_ip=content.node.node_address if content.node else "",
+        )
+
+    def _apply(self, messages: list[session_pb2.Cut]) -> None:
+        snapshot = messages[0].snapshot
+        if snapshot:
+            self._content = _Content()
+        for message in messages:
+            self._content.apply(message)
+        self.revision = messages[0].revision
+        if snapshot:
+            self.complete = True
+            self.secrets_known = True
+
+    def _converted(self, uid: str, pod: desired_pb2.Pod) -> tuple[desired_pb2.Pod, model.Pod]:
+        before = self._pods.get(uid)
+        return before if before is not None and before[0] is pod else (pod, wire.pod_from_proto(pod))
+
+
+def _config_map(message: desired_pb2.ConfigMap) -> tuple[model.ObjectRef, model.ConfigMap]:
+    return wire.ref_from_proto(message.ref), wire.config_map_from_proto(message)
+
+
+def _secret(message: desired_pb2.Secret) -> tuple[model.ObjectRef, model.Secret]:
+    return wire.ref_from_proto(message.ref), wire.secret_from_proto(message)
+
+
+def _key(ref: desired_pb2.ObjectRef) -> Ref:
+    return ref.namespace, ref.name
+
+
+def _drop(items: dict[K, V], keys: Iterable[K]) -> None:
+    for key in keys:
+        items.pop(key, None)

@@ -1,0 +1,37 @@
+"""How a session ends.
+
+SessionError
+├── Lost       no connection, no answer in time: reconnect with back-off
+├── Stale      the master has ended the session: say Hello again
+├── Gap        a delta applies to another revision than the one that is there: ask for a snapshot
+├── Refused    the master does not want this agent as it is: leave everything running, try again slowly
+└── Removed    the Node was deleted: clean up and leave
+"""
+
+from __future__ import annotations
+
+from agent.errors import AgentError
+
+
+class SessionError(AgentError):
+    """The root."""
+
+
+class Lost(SessionError):
+    """No connection, or no answer in time."""
+
+
+class Stale(SessionError):
+    """The session is over."""
+
+
+class Gap(SessionError):
+    """A delta applies to another revision than the one that is there: ask for a snapshot."""
+
+
+class Refused(SessionError):
+    """The master does not want this agent as it is."""
+
+
+class Removed(SessionError):
+    """The Node was deleted."""

@@ -1,0 +1,133 @@
+"""Log streams that the master asks for: opens the call back, and sends as many bytes as it is granted.
+
+Owns one task a stream, and their number. What a log says is the pods' side's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Callable
+from typing import Any, Final
+
+import grpc.aio
+
+from agent.errors import AgentError
+from agent.session.channel import Call
+from proto import contract
+from proto.gen import session_pb2
+
+MAX_STREAMS: Final = 64
+
+Logs = Callable[[session_pb2.LogRequest], AsyncIterator[bytes]]
+
+log = logging.getLogger(__name__)
+
+
+class StreamSender:
+    """Answers stream requests of one session."""
+
+    def __init__(self, session_id: str, open_call: Callable[[], Call], logs: Logs) -> None:
+        self._session_id = session_id
+        self._open_call = open_call
+        self._logs = logs
+        self._running = 0
+
+    async def answer(self, request: session_pb2.StreamRequest) -> None:
+        """Carry one stream to its end. Fails for nobody but whoever reads it."""
+        what = _name(request)
+        call = self._open_call()
+        self._running += 1
+        try:
+            first = session_pb2.StreamUp(session_id=self._session_id, stream_id=request.stream_id)
+            if self._running > MAX_STREAMS:
+                first.error = f"more than {MAX_STREAMS} streams are open on this node; try again"
+                await call.write(first)
+                await call.done_writing()
+                return
+            await call.write(first)
+            await self._send(call, request)
+        except Exception as error:  # a stream's own boundary: its end must not be the session's
+            if _hung_up(error):
+                log.debug("%s: stream ended: %s", what, error)
+            else:
+                log.error("%s: stream failed", what, exc_info=error)
+        finally:
+            self._running -= 1
+            call.cancel()
+
+    async def _send(self, call: Call, request: session_pb2.StreamRequest) -> None:
+        """The log's bytes; the reader's going ends it, also while the log has nothing to say."""
+        credit = _Credit()
+        async with asyncio.TaskGroup() as group:
+            granting = group.create_task(_grants(call, credit), name=f"credit of stream {request.stream_id}")
+            sending = group.create_task(_copy(call, credit, self._logs, request), name=f"stream {request.stream_id}")
+            granting.add_done_callback(lambda _: sending.cancel())
+            sending.add_done_callback(lambda _: granting.cancel())
+
+
+def _name(request: session_pb2.StreamRequest) -> str:
+    return f"log of {request.logs.namespace}/{request.logs.pod} [{request.logs.container}]"
+
+
+def _hung_up(error: Exception) -> bool:
+    """The reader went away, or the connection did; a TaskGroup packs what its tasks raise."""
+    if isinstance(error, ExceptionGroup):
+        return all(_hung_up(each) for each in error.exceptions)
+    return isinstance(error, grpc.aio.AioRpcError | asyncio.InvalidStateError)
+
+
+class _Credit:
+    """Bytes that may be sent."""
+
+    def __init__(self) -> None:
+        self._bytes = 0
+        self._more = asyncio.Event()
+
+    def add(self, size: int) -> None:
+        self._bytes += size
+        self._more.set()
+
+    async def take(self, most: int) -> int:
+        """At least one byte of credit, as soon as there is some; at most `most`."""
+        while not self._bytes:
+            self._more.clear()
+            await self._more.wait()
+        taken = min(self._bytes, most)
+        self._bytes -= taken
+        return taken
+
+
+async def _grants(call: Call, credit: _Credit) -> None:
+    while (message := await call.read()) is not grpc.aio.EOF:
+        credit.add(message.credit_bytes)
+
+
+async def _copy(call: Call, credit: _Credit, logs: Logs, request: session_pb2.StreamRequest) -> None:
+    last = session_pb2.StreamUp()
+    try:
+        chunks: Any = logs(request.logs)
+        async with contextlib.aclosing(chunks):
+            async for chunk in chunks:
+                await _send_chunk(call, credit, chunk)
+    except AgentError as error:
+        last.error = str(error) or type(error).__name__
+    except Exception as error:  # what was read so far must not look like all of it
+        if _hung_up(error):
+            raise
+        log.error("%s: stream failed", _name(request), exc_info=error)
+        last.error = f"the agent failed to read the log: {error!r}"
+    if last.error:
+        await call.write(last)
+    await call.done_writing()
+    # The master ends the call when its reader has everything.
+    await asyncio.Event().wait()
+
+
+async def _send_chunk(call: Call, credit: _Credit, chunk: bytes) -> None:
+    sent = 0
+    while sent < len(chunk):
+        size = await credit.take(min(len(chunk) - sent, contract.STREAM_CHUNK_BYTES))
+        await call.write(session_pb2.StreamUp(data=chunk[sent : sent + size]))
+        sent += size

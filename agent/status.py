@@ -1,0 +1,224 @@
+"""A pod's status as Kubernetes documents it, computed from what is desired, observed and remembered.
+
+Owns phase, conditions, container states and their reasons. Pure; `PodScheduled` is the master's to say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from agent.model import (
+    Condition,
+    Container,
+    ContainerState,
+    ContainerStatus,
+    Pod,
+    PodPhase,
+    PodStatus,
+    Running,
+    Terminated,
+    Waiting,
+)
+from agent.pods.actions import container_key, image_key
+from agent.pods.lifecycle import ended_for_good, finished, next_init, restart_backoff, restart_wait_s, succeeded
+from agent.pods.memory import Memory, Retry
+from agent.pods.observed import Instance, Observed
+from agent.pods.step import PULL_ERROR_SHOWN_S
+from agent.runtime.interface import ContainerPhase
+
+LastWords = Callable[[str, int], str]
+"""Container and attempt → what it left in its termination message file."""
+
+
+def pod_status(
+    pod: Pod,
+    observed: Observed,
+    memory: Memory,
+    *,
+    now: float,
+    host_ip: str,
+    last_words: LastWords,
+    previous: PodStatus | None,
+) -> PodStatus:
+    """The complete status; conditions keep the moment of their last transition from `previous`."""
+    init_left = next_init(pod, observed)
+    reader = _Reader(pod, observed, memory, now, last_words)
+    inits = tuple(
+        reader.status(each, waits=each is not init_left and init_left is not None) for each in pod.init_containers
+    )
+    apps = tuple(reader.status(each, waits=init_left is not None) for each in pod.containers)
+    overdue = pod.active_deadline_s > 0 and memory.started_at + pod.active_deadline_s <= now
+    phase = PodPhase.FAILED if overdue else _phase(pod, observed)
+    return PodStatus(
+        uid=pod.uid,
+        namespace=pod.namespace,
+        name=pod.name,
+        phase=phase,
+        conditions=_conditions(pod, phase, init_done=init_left is None, apps=apps, now=now, previous=previous),
+        reason="DeadlineExceeded" if overdue else "",
+        message="The pod was active for longer than its activeDeadlineSeconds." if overdue else "",
+        host_ip=host_ip,
+        pod_ip=observed.address,
+        start_time=memory.started_at,
+        init_containers=inits,
+        containers=apps,
+    )
+
+
+def is_crash_looping(pod: Pod, container: Container, observed: Observed, memory: Memory, now: float) -> bool:
+    """The container waits for its next start."""
+    newest = observed.newest(container.name)
+    if newest is None or not newest.exited or ended_for_good(pod, container, newest):
+        return False
+    return restart_wait_s(container, newest, memory, now) > 0
+
+
+def _phase(pod: Pod, observed: Observed) -> PodPhase:
+    if finished(pod, observed):
+        well = all(succeeded(observed.newest(each.name)) for each in pod.containers)
+        return PodPhase.SUCCEEDED if well else PodPhase.FAILED
+    for container in pod.containers:
+        newest = observed.newest(container.name)
+        begun = newest is not None and newest.record.phase is not ContainerPhase.CREATED
+        if not begun and observed.last_ended(container.name) is None:
+            return PodPhase.PENDING
+    return PodPhase.RUNNING
+
+
+class _Reader:
+    """Reads one container's status out of the pod's values."""
+
+    def __init__(self, pod: Pod, observed: Observed, memory: Memory, now: float, last_words: LastWords) -> None:
+        self._pod = pod
+        self._observed = observed
+        self._memory = memory
+        self._now = now
+        self._last_words = last_words
+
+    def status(self, container: Container, *, waits: bool) -> ContainerStatus:
+        """`waits`: init containers come first."""
+        newest = self._observed.newest(container.name)
+        state, last = self._states(container, newest, waits=waits)
+        is_running = isinstance(state, Running)
+        is_init = container in self._pod.init_containers
+        return ContainerStatus(
+            name=container.name,
+            state=state,
+            last_state=last,
+            ready=succeeded(newest) if is_init else is_running,
+            started=is_running,
+            restart_count=max(0, self._observed.attempts.get(container.name, 0)),
+            image=container.image,
+            image_id=f"docker://{newest.record.image_id}" if newest is not None and newest.record.image_id else "",
+            container_id=f"docker://{newest.id}" if newest is not None else "",
+        )
+
+    def _states(
+        self, container: Container, newest: Instance | None, *, waits: bool
+    ) -> tuple[ContainerState, Terminated | None]:
+        ended = [each for each in self._observed.containers.get(container.name, ()) if each.exited]
+        before = self._terminated(container, ended[-1]) if ended else None
+        if newest is None or newest.record.phase is ContainerPhase.CREATED:
+            return self._waiting(container, waits=waits), before
+        if newest.running:
+            return Running(newest.record.started_at), before
+        now_ended = self._terminated(container, newest)
+        if not self._pod.deleted and not ended_for_good(self._pod, container, newest):
+            waiting = self._restart_waiting(container, newest)
+            if waiting is not None:
+                return waiting, now_ended
+        return now_ended, self._terminated(container, ended[-2]) if len(ended) > 1 else None
+
+    def _waiting(self, container: Container, *, waits: bool) -> Waiting:
+        trouble = self._trouble(container)
+        if trouble is not None:
+            return trouble
+        if waits:
+            return Waiting("PodInitializing")
+        for key in ("sandbox", "network", "volumes"):
+            retry = self._memory.retries.get(key)
+            if retry is not None:
+                return Waiting("ContainerCreating", retry.trouble.message)
+        return Waiting("ContainerCreating")
+
+    def _restart_waiting(self, container: Container, ended: Instance) -> Waiting | None:
+        """None: its successor is about to start."""
+        if restart_wait_s(container, ended, self._memory, self._now) > 0:
+            backoff = restart_backoff(container, ended, self._memory)
+            delay_s = int(backoff.delay_s) if backoff else 0
+            return Waiting(
+                "CrashLoopBackOff",
+                f"back-off {delay_s}s restarting failed container={container.name} pod={self._pod.name}",
+            )
+        return self._trouble(container)
+
+    def _trouble(self, container: Container) -> Waiting | None:
+        """What keeps the container from being made."""
+        pull = self._memory.retries.get(image_key(container.name))
+        if pull is not None:
+            return self._pull_trouble(container, pull)
+        retry = self._memory.retries.get(container_key(container.name))
+        return retry.trouble if retry is not None else None
+
+    def _pull_trouble(self, container: Container, pull: Retry) -> Waiting:
+        backs_off = pull.trouble.reason == "ErrImagePull" and self._now >= pull.failed_at + PULL_ERROR_SHOWN_S
+        if not backs_off:
+            return pull.trouble
+        text = f'Back-off pulling image "{container.image}": {pull.trouble.message}'
+        return Waiting("ImagePullBackOff", text)
+
+    def _terminated(self, container: Container, instance: Instance) -> Terminated:
+        record = instance.record
+        if record.oom_killed:
+            reason = "OOMKilled"
+        elif record.error and not record.started_at:
+            reason = "ContainerCannotRun"
+        else:
+            reason = "Error" if record.exit_code or record.error else "Completed"
+        return Terminated(
+            exit_code=record.exit_code,
+            reason=reason,
+            message=self._last_words(container.name, instance.attempt) or record.error,
+            # The engine dates the start of a very short life after its end.
+            started_at=min(record.started_at, instance.ended_at),
+            finished_at=instance.ended_at,
+            container_id=f"docker://{instance.id}",
+        )
+
+
+def _conditions(
+    pod: Pod,
+    phase: PodPhase,
+    *,
+    init_done: bool,
+    apps: tuple[ContainerStatus, ...],
+    now: float,
+    previous: PodStatus | None,
+) -> tuple[Condition, ...]:
+    reason, message = "", ""
+    unready = [each.name for each in apps if not each.ready]
+    if phase is PodPhase.SUCCEEDED:
+        reason = "PodCompleted"
+    elif phase is PodPhase.FAILED:
+        reason = "PodFailed"
+    elif unready:
+        reason, message = "ContainersNotReady", f"containers with unready status: [{' '.join(unready)}]"
+    ready = "False" if reason else "True"
+    if init_done or phase is PodPhase.SUCCEEDED:
+        initialized = Condition("Initialized", "True")
+    else:
+        names = " ".join(each.name for each in pod.init_containers)
+        initialized = Condition("Initialized", "False", "ContainersNotInitialized", f"init containers: [{names}]")
+    fresh = (
+        initialized,
+        Condition("Ready", ready, reason, message),
+        Condition("ContainersReady", ready, reason, message),
+    )
+    return tuple(_dated(each, now, previous) for each in fresh)
+
+
+def _dated(condition: Condition, now: float, previous: PodStatus | None) -> Condition:
+    """With the moment at which its status last changed."""
+    before = next((each for each in previous.conditions if each.type == condition.type), None) if previous else None
+    moment = before.last_transition_at if before is not None and before.status == condition.status else now
+    return Condition(condition.type, condition.status, condition.reason, condition.message, moment)

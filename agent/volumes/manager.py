@@ -1,0 +1,87 @@
+"""All volumes of a pod, by their kinds, and the pod's directory on this node.
+
+Owns `state_dir/pods/<uid>/` : `volumes/<name>`, `etc/` and `containers/` (written by pods/files.py), and that nothing
+of it is left behind. The calls block; they are made on a thread.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from agent.model import Desired, EmptyDir, HostPath, KeysVolume, Pod, PodUid, VolumeSource
+from agent.volumes.emptydir import EmptyDirKind
+from agent.volumes.errors import VolumeError
+from agent.volumes.hostpath import HostPathKind
+from agent.volumes.interface import MemoryFiles, Mounted, VolumeContext
+from agent.volumes.keys import KeysKind
+
+
+class Volumes:
+    """Volumes of all pods of the node."""
+
+    def __init__(self, *, state_dir: Path, host_path_root: Path, memory: MemoryFiles) -> None:
+        self._pods = state_dir / "pods"
+        self._memory = memory
+        self._empty_dir = EmptyDirKind(memory)
+        self._host_path = HostPathKind(host_path_root)
+        self._keys = KeysKind(memory)
+
+    def directory(self, uid: PodUid) -> Path:
+        """The pod's directory."""
+        return self._pods / uid
+
+    def prepare(self, pod: Pod, desired: Desired) -> Mounted:
+        """Makes all volumes of a pod, or brings them up to date."""
+        volumes = self.directory(pod.uid) / "volumes"
+        return {
+            each.name: self._prepare(each.source, VolumeContext(pod, each.name, volumes / each.name, desired))
+            for each in pod.volumes
+        }
+
+    def clean(self, uid: PodUid) -> None:
+        """Removes everything that the pod has on this node, but what host paths point to."""
+        directory = self.directory(uid)
+        volumes = directory / "volumes"
+        if volumes.is_dir():
+            for each in volumes.iterdir():
+                self._memory.unmount(each)
+        try:
+            shutil.rmtree(directory)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise VolumeError(f"{directory} cannot be removed: {error}") from error
+
+    def on_disk(self) -> frozenset[PodUid]:
+        """Pods that have a directory here."""
+        if not self._pods.is_dir():
+            return frozenset()
+        return frozenset(PodUid(each.name) for each in self._pods.iterdir())
+
+    def _prepare(self, source: VolumeSource, context: VolumeContext) -> Path:
+        match source:
+            case EmptyDir():
+                return self._empty_dir.prepare(source, context)
+            case HostPath():
+                return self._host_path.prepare(source, context)
+            case KeysVolume():
+                return self._keys.prepare(source, context)
+            case _:
+                raise VolumeError(
+                    f'volume "{context.name}": {source.kind} is not supported by this version; '
+                    "use emptyDir, hostPath, configMap or secret"
+                )
+
+
+def mount_source(volume: Path, name: str, sub_path: str) -> Path:
+    """What a container mounts of a volume: all of it, or a path inside (made when it is not there)."""
+    if not sub_path:
+        return volume
+    root = volume.resolve()
+    path = (root / sub_path).resolve()
+    if not path.is_relative_to(root):
+        raise VolumeError(f'subPath "{sub_path}" of volume "{name}" leads out of the volume')
+    if not path.exists():
+        path.mkdir(parents=True, exist_ok=True)
+    return path

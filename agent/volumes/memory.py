@@ -1,0 +1,37 @@
+"""File systems in memory, mounted by the system's own commands.
+
+Owns the mounting and unmounting. Secrets and `medium: Memory` volumes live in one tmpfs each, as the kubelet's do:
+shared by the pod's containers, never on a disk, and there after a restart of the agent.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+from agent.volumes.errors import VolumeError
+
+
+class TmpfsFiles:
+    """tmpfs, by mount(8) and umount(8)."""
+
+    def mount(self, directory: Path, *, size_bytes: int) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        if directory.is_mount():
+            return
+        options = "mode=0777" + (f",size={size_bytes}" if size_bytes else "")
+        _run("mount", "-t", "tmpfs", "-o", options, "tmpfs", str(directory))
+
+    def unmount(self, directory: Path) -> None:
+        if directory.is_mount():
+            # Lazily: what a dying container still holds open goes with it.
+            _run("umount", "--lazy", str(directory))
+
+
+def _run(*command: str) -> None:
+    try:
+        subprocess.run(command, check=True, capture_output=True, text=True, timeout=30)
+    except subprocess.CalledProcessError as error:
+        raise VolumeError(f"{command[0]} {command[-1]}: {error.stderr.strip()}") from error
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise VolumeError(f"{command[0]} {command[-1]}: {error}") from error

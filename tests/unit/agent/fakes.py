@@ -1,0 +1,122 @@
+"""Neighbours of the pods' side, in memory: a clock whose hands the test holds, a network, a reporter."""
+
+from __future__ import annotations
+
+import asyncio
+from ipaddress import IPv4Address
+from pathlib import Path
+
+from agent.model import Event, PodStatus, PodUid
+
+
+class HandClock:
+    """Time moves by `advance` only, one sleeper after the other."""
+
+    def __init__(self, now: float = 1_000_000.0) -> None:
+        self.now = now
+        self._sleepers: list[tuple[float, asyncio.Future[None]]] = []
+
+    def wall(self) -> float:
+        return self.now
+
+    def monotonic(self) -> float:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        future = asyncio.get_running_loop().create_future()
+        entry = (self.now + seconds, future)
+        self._sleepers.append(entry)
+        try:
+            await future
+        finally:
+            if entry in self._sleepers:
+                self._sleepers.remove(entry)
+
+    async def advance(self, seconds: float) -> None:
+        """Lets that much time pass, with everything that it wakes."""
+        end = self.now + seconds
+        await settle()
+        while due := [each for each in self._sleepers if each[0] <= end]:
+            at, future = min(due, key=lambda each: each[0])
+            self._sleepers.remove((at, future))
+            self.now = max(self.now, at)
+            if not future.done():
+                future.set_result(None)
+            await settle()
+        self.now = end
+        await settle()
+
+
+async def settle(rounds: int = 60) -> None:
+    """Lets everything happen that can happen without time passing; file operations are waited for when the
+    loop's default executor has one thread."""
+    loop = asyncio.get_running_loop()
+    for _ in range(6):
+        for _ in range(rounds):
+            await asyncio.sleep(0)
+        await loop.run_in_executor(None, lambda: None)
+
+
+class FakeNetwork:
+    """Gives addresses in order; remembers who has one and whose wire is plugged in."""
+
+    def __init__(self) -> None:
+        self.addresses: dict[PodUid, IPv4Address] = {}
+        self.wired: dict[PodUid, int] = {}
+        self.calls: list[str] = []
+        self.failures: list[Exception] = []
+
+    async def attach(self, uid: PodUid, pid: int) -> IPv4Address:
+        self.calls.append(f"attach {uid}")
+        await asyncio.sleep(0)
+        if pid <= 0:
+            raise ValueError(f"pid {pid} has no network namespace")
+        if self.failures:
+            raise self.failures.pop(0)
+        self.wired[uid] = pid
+        return self.addresses.setdefault(uid, IPv4Address(0x0AF40102 + len(self.addresses)))
+
+    async def detach(self, uid: PodUid) -> None:
+        self.calls.append(f"detach {uid}")
+        self.wired.pop(uid, None)
+
+    async def release(self, uid: PodUid) -> None:
+        self.calls.append(f"release {uid}")
+        self.addresses.pop(uid, None)
+
+
+class FakeReporter:
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.statuses: dict[PodUid, PodStatus] = {}
+        self.history: list[PodStatus] = []
+        self.events: list[Event] = []
+        self.gone: list[PodUid] = []
+
+    def report(self, status: PodStatus) -> None:
+        self.statuses[status.uid] = status
+        self.history.append(status)
+
+    def event(self, event: Event) -> None:
+        self.events.append(event)
+
+    def removed(self, uid: PodUid) -> None:
+        self.gone.append(uid)
+
+    def reasons(self) -> list[str]:
+        return [each.reason for each in self.events]
+
+
+class FakeMemoryFiles:
+    """Directories that count as mounted."""
+
+    def __init__(self) -> None:
+        self.mounted: dict[Path, int] = {}
+
+    def mount(self, directory: Path, *, size_bytes: int) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        self.mounted.setdefault(directory, size_bytes)
+
+    def unmount(self, directory: Path) -> None:
+        self.mounted.pop(directory, None)

@@ -1,0 +1,84 @@
+"""A node with pods on a fake engine, and what is wanted of it: shared by the tests of this folder."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from agent.model import Container, Desired, Pod, PodUid
+from agent.pods.manager import PodManager
+from agent.pods.ports import PodsConfig
+from agent.runtime.fake import FakeRuntime
+from agent.volumes.manager import Volumes
+from tests.unit.agent.fakes import FakeMemoryFiles, FakeNetwork, FakeReporter, HandClock, settle
+
+UID = PodUid("u1")
+PAUSE, IMAGE = "sampan/pause:1", "web:1"
+
+
+@dataclass
+class Bed:
+    """A node: engine, network and disk outlive the manager, as on a real one."""
+
+    clock: HandClock
+    engine: FakeRuntime
+    network: FakeNetwork
+    reporter: FakeReporter
+    config: PodsConfig
+    memory: FakeMemoryFiles
+
+    @asynccontextmanager
+    async def manager(self) -> AsyncIterator[PodManager]:
+        volumes = Volumes(
+            state_dir=self.config.state_dir, host_path_root=self.config.state_dir / "root", memory=self.memory
+        )
+        manager = PodManager(self.engine, self.network, volumes, self.reporter, self.clock, self.config)
+        task = asyncio.create_task(manager.run(), name="manager")
+        try:
+            await settle()
+            yield manager
+        finally:
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+
+    def names(self) -> list[str]:
+        return [each.name for each in self.engine.named("")]
+
+    def state(self, container: int = 0) -> object:
+        return self.reporter.statuses[UID].containers[container].state
+
+    def ready(self, uid: PodUid = UID) -> bool:
+        conditions = self.reporter.statuses[uid].conditions
+        return any(each.type == "Ready" and each.status == "True" for each in conditions)
+
+
+def make_bed(
+    directory: Path,
+    engine: FakeRuntime | None = None,
+    network: FakeNetwork | None = None,
+    *,
+    clock: HandClock | None = None,
+) -> Bed:
+    """A node with the images that the tests use."""
+    clock = clock or HandClock()
+    engine = engine or FakeRuntime(clock)
+    engine.images = {PAUSE: "sha256:pause", IMAGE: "sha256:web"}
+    config = PodsConfig(
+        cluster_id="c1", node_name="n1", state_dir=directory, pause_image=PAUSE, resolv_conf=directory / "none"
+    )
+    return Bed(clock, engine, network or FakeNetwork(), FakeReporter(), config, FakeMemoryFiles())
+
+
+def pod(**changes: object) -> Pod:
+    plain = Pod(UID, "default", "web", containers=(Container("app", IMAGE),))
+    return replace(plain, **changes)  # type: ignore[arg-type]
+
+
+def desired(*pods: Pod, **more: object) -> Desired:
+    return replace(Desired(pods={each.uid: each for each in pods}, host_ip="192.0.2.7"), **more)  # type: ignore[arg-type]

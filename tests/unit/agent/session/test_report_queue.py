@@ -1,0 +1,78 @@
+"""Reports: the latest of each pod, bounded, nothing lost that was not acknowledged; and the back-off."""
+
+from __future__ import annotations
+
+from agent import model
+from agent.session import reporter
+from agent.session.backoff import Backoff
+from agent.session.reporter import ReportQueue
+
+
+def status(uid: str, ip: str = "") -> model.PodStatus:
+    return model.PodStatus(model.PodUid(uid), "default", uid, pod_ip=ip)
+
+
+def event(message: str) -> model.Event:
+    return model.Event("Pod", "default", "web", "uid", "Started", message, 1.0)
+
+
+def test_only_the_latest_status_of_a_pod_waits() -> None:
+    queue = ReportQueue(lambda uid: None)
+    for each in (status("a", "1"), status("b"), status("a", "2")):
+        queue.report(each)
+    assert [(each.uid, each.pod_ip) for each in queue.take_pods()] == [("a", "2"), ("b", "")]
+    assert not queue.pods_waiting.is_set()
+
+
+def test_what_was_not_acknowledged_waits_on_unless_there_is_newer_word() -> None:
+    queue = ReportQueue(lambda uid: None)
+    queue.report(status("a", "1"))
+    queue.report(status("b", "1"))
+    batch = queue.take_pods()
+    queue.report(status("b", "2"))
+    queue.give_back_pods(batch)
+    assert sorted((each.uid, each.pod_ip) for each in queue.take_pods()) == [("a", "1"), ("b", "2")]
+
+
+def test_a_removed_pod_is_named_by_its_last_status_or_by_what_is_desired() -> None:
+    queue = ReportQueue(lambda uid: model.ObjectRef("n", "wanted") if uid == "b" else None)
+    queue.report(status("a"))
+    for uid in ("a", "b", "stranger"):
+        queue.removed(model.PodUid(uid))
+    assert [(each.uid, each.name, each.removed) for each in queue.take_pods()] == [
+        ("a", "a", True),
+        ("b", "wanted", True),
+    ]
+
+
+def test_events_are_bounded_and_keep_their_order() -> None:
+    queue = ReportQueue(lambda uid: None)
+    for number in range(reporter.MAX_EVENTS + 5):
+        queue.event(event(str(number)))
+    first = queue.take_events()
+    assert [each.message for each in first[:2]] == ["5", "6"]
+    queue.give_back_events(first)
+    assert [each.message for each in queue.take_events()[:2]] == ["5", "6"]
+    while queue.take_events():
+        pass
+    assert not queue.events_waiting.is_set()
+
+
+def test_statuses_are_bounded() -> None:
+    queue = ReportQueue(lambda uid: None)
+    for number in range(reporter.MAX_PODS + 10):
+        queue.report(status(str(number)))
+    taken = 0
+    while batch := queue.take_pods():
+        taken += len(batch)
+    assert taken == reporter.MAX_PODS
+
+
+def test_waits_grow_from_50_ms_to_the_ceiling_and_start_over() -> None:
+    backoff = Backoff(ceiling_s=1.0, uniform=lambda low, high: 1.0)
+    waits = [backoff.next_s() for _ in range(12)]
+    assert waits[0] == 0.05
+    assert waits == sorted(waits)
+    assert waits[-1] == 1.0
+    backoff.reset()
+    assert backoff.next_s() == 0.05

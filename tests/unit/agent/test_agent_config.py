@@ -1,0 +1,59 @@
+"""agent.toml: what it may say, and what is said of what it may not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent.config import from_values, load
+from agent.identity.errors import JoinRefused
+from agent.main import run
+
+GOOD: dict[str, Any] = {"state_dir": "/s", "node_name": "node-1", "master": "https://10.0.0.1:6443"}
+
+
+@pytest.fixture(autouse=True)
+def _environment_of_the_tests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`run` takes over the process's environment, which is the tests' here."""
+    monkeypatch.setenv("GRPC_VERBOSITY", "NONE")
+
+
+def test_values_take_their_types() -> None:
+    config = from_values(GOOD | {"audit_s": 5, "labels": {"disk": "ssd"}, "host_path_root": "/host"})
+    assert (config.audit_s, config.labels, config.host_path_root) == (5.0, {"disk": "ssd"}, Path("/host"))
+    assert config.master_host == "10.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        pytest.param({"node_name": None}, "node_name: required", id="required"),
+        pytest.param({"bogus": 1}, "bogus: no such setting", id="unknown"),
+        pytest.param({"secrets_on_disk": 1}, "secrets_on_disk: 1 is not of type bool", id="type"),
+        pytest.param({"labels": {"a": 1}}, "labels", id="labels"),
+        pytest.param({"node_name": "Node_1"}, "node_name", id="name"),
+        pytest.param({"master": "10.0.0.1:6443"}, "master: .* is not like https", id="master"),
+        pytest.param({"node_address": "nowhere"}, "node_address", id="address"),
+        pytest.param({"max_pods": 0}, "max_pods", id="pods"),
+        pytest.param({"audit_s": 0}, "audit_s", id="audit"),
+    ],
+)
+def test_what_is_wrong_is_named(values: dict[str, Any], says: str) -> None:
+    document = GOOD | values
+    with pytest.raises(ValueError, match=says):
+        from_values({name: value for name, value in document.items() if value is not None})
+
+
+def test_the_file_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "agent.toml"
+    path.write_text('state_dir = "/s"\nnode_name = "n"\nmaster = "https://m:6443"\n[labels]\na = "b"\n')
+    assert load(path).labels == {"a": "b"}
+
+
+def test_an_agent_that_has_not_joined_says_how(tmp_path: Path) -> None:
+    path = tmp_path / "agent.toml"
+    path.write_text(f'state_dir = "{tmp_path}/state"\nnode_name = "n"\nmaster = "https://m:6443"\n')
+    with pytest.raises(JoinRefused, match="sampan join"):
+        run(path)

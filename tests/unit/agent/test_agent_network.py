@@ -1,0 +1,143 @@
+"""When the node's network is audited: rules each period, links after an event, a failure, and now and then."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+
+import pytest
+
+from agent.network import LINKS_AUDIT_S, AgentNetwork
+from netstack.desired import NetworkState, NodeSettings, Repair
+from netstack.errors import RulesBusy
+from tests.fakes.sessions import until
+
+pytestmark = pytest.mark.timeout(20)
+
+SETTINGS = NodeSettings(
+    node_name="a",
+    node_address=IPv4Address("10.0.0.1"),
+    pod_cidr=IPv4Network("10.244.1.0/24"),
+    cluster_cidr=IPv4Network("10.244.0.0/16"),
+    service_cidr=IPv4Network("10.96.0.0/16"),
+    state_dir=Path("/nowhere"),
+)
+
+
+class Clock:
+    """Stands still unless it is moved; waits are over at once."""
+
+    now = 0.0
+
+    def wall(self) -> float:
+        return self.now
+
+    def monotonic(self) -> float:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(0)
+
+
+class Audited:
+    """netstack's NodeNetwork, of which audits only matter."""
+
+    def __init__(self) -> None:
+        self.audits: list[bool] = []
+        self.failure: Exception | None = None
+
+    def audit(self, *, links: bool = True) -> tuple[Repair, ...]:
+        self.audits.append(links)
+        failure, self.failure = self.failure, None
+        if failure is not None:
+            raise failure
+        return ()
+
+    def apply(self, state: NetworkState) -> None: ...
+    def attach_pod(self, pod_uid: str, netns_pid: int) -> IPv4Address:
+        return IPv4Address("10.244.1.2")
+
+    def detach_pod(self, pod_uid: str) -> None: ...
+    def release_pod(self, pod_uid: str) -> None: ...
+    def retain(self, pod_uids: Iterable[str]) -> object: ...
+    def teardown(self) -> None: ...
+    def close(self) -> None: ...
+
+
+class Events:
+    """A DriftMonitor on a pipe."""
+
+    def __init__(self) -> None:
+        self._out, self._in = os.pipe()
+
+    def happen(self) -> None:
+        os.write(self._in, b"!")
+
+    def fileno(self) -> int:
+        return self._out
+
+    def drain(self) -> bool:
+        return os.read(self._out, 100) != b""
+
+    def close(self) -> None:
+        os.close(self._out)
+        os.close(self._in)
+
+
+class Bench:
+    def __init__(self) -> None:
+        self.network, self.events, self.clock = Audited(), Events(), Clock()
+        self.health: list[str] = []
+        self.agent = AgentNetwork(
+            lambda settings: self.network,
+            clock=self.clock,
+            audit_s=0.01,
+            on_repairs=lambda repairs: None,
+            on_health=self.health.append,
+            monitor=lambda: self.events,
+        )
+
+    async def next_audits(self, number: int) -> list[bool]:
+        """Of the audits from now on."""
+        self.network.audits.clear()
+        await until(lambda: len(self.network.audits) >= number)
+        return self.network.audits[:number]
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        await self.agent.configure(SETTINGS)
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(self.agent.run())
+            try:
+                yield
+            finally:
+                task.cancel()
+        await self.agent.aclose()
+
+
+async def test_links_are_looked_at_first_then_after_events_and_now_and_then() -> None:
+    bench = Bench()
+    async with bench.running():
+        assert await bench.next_audits(4) == [True, False, False, False]
+        bench.events.happen()
+        await until(lambda: True in bench.network.audits[4:])
+        assert True not in await bench.next_audits(3)
+        bench.clock.now += LINKS_AUDIT_S
+        await until(lambda: bench.network.audits[-1])
+        assert True not in (await bench.next_audits(4))[1:]
+
+
+@pytest.mark.parametrize("failure", [RulesBusy("the lock is held"), ValueError("a bug")], ids=["busy", "bug"])
+async def test_after_a_failure_everything_is_looked_at_again(failure: Exception) -> None:
+    bench = Bench()
+    async with bench.running():
+        await bench.next_audits(3)
+        bench.network.failure = failure
+        await until(lambda: bench.health[-1])
+        assert str(failure) in bench.health[-1]
+        await until(lambda: not bench.health[-1])
+        assert True in bench.network.audits[-3:]

@@ -1,0 +1,182 @@
+"""Volumes on a temporary disk: what is there after preparing, after a change, and after cleaning."""
+
+from __future__ import annotations
+
+import stat
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from agent.model import (
+    ConfigMap,
+    Container,
+    Desired,
+    EmptyDir,
+    HostPath,
+    KeysVolume,
+    KeyToPath,
+    ObjectRef,
+    Pod,
+    PodUid,
+    Secret,
+    UnsupportedVolume,
+    Volume,
+    VolumeSource,
+)
+from agent.volumes.errors import VolumeError
+from agent.volumes.manager import Volumes, mount_source
+from tests.unit.agent.fakes import FakeMemoryFiles
+
+UID = PodUid("u1")
+CONFIG, SECRET = ObjectRef("default", "c"), ObjectRef("default", "s")
+DESIRED = Desired(
+    pods={},
+    config_maps={CONFIG: ConfigMap(CONFIG, {"a": b"1", "b": b"\x00\xff"})},
+    secrets={SECRET: Secret(SECRET, {"pw": b"x"})},
+)
+
+
+class Bed:
+    def __init__(self, directory: Path) -> None:
+        self.memory = FakeMemoryFiles()
+        self.root = directory / "root"
+        self.root.mkdir()
+        self.volumes = Volumes(state_dir=directory / "state", host_path_root=self.root, memory=self.memory)
+
+    def prepare(self, source: VolumeSource, desired: Desired = DESIRED) -> Path:
+        pod = Pod(UID, "default", "web", (Container("app", "web:1"),), volumes=(Volume("v", source),))
+        return self.volumes.prepare(pod, desired)["v"]
+
+
+@pytest.fixture
+def bed(tmp_path: Path) -> Bed:
+    return Bed(tmp_path)
+
+
+def test_empty_dir_keeps_its_content_and_goes_with_the_pod(bed: Bed) -> None:
+    path = bed.prepare(EmptyDir())
+    assert stat.S_IMODE(path.stat().st_mode) == 0o777
+    (path / "f").write_text("kept")
+    assert (bed.prepare(EmptyDir()) / "f").read_text() == "kept"
+    assert bed.volumes.on_disk() == {UID}
+    bed.volumes.clean(UID)
+    assert bed.volumes.on_disk() == frozenset() and not path.exists()
+    bed.volumes.clean(UID)
+
+
+def test_empty_dir_whose_maker_was_killed_is_made_whole(bed: Bed) -> None:
+    half_made = bed.volumes.directory(UID) / "volumes" / "v.new"
+    half_made.mkdir(parents=True, mode=0o700)
+    path = bed.prepare(EmptyDir())
+    assert stat.S_IMODE(path.stat().st_mode) == 0o777 and not half_made.exists()
+
+
+def test_memory_volume_is_mounted_with_its_size_and_unmounted(bed: Bed) -> None:
+    path = bed.prepare(EmptyDir("Memory", 4096))
+    assert bed.memory.mounted == {path: 4096}
+    bed.volumes.clean(UID)
+    assert bed.memory.mounted == {}
+
+
+def test_host_path_is_made_below_the_root_and_never_removed(bed: Bed) -> None:
+    path = bed.prepare(HostPath("/data/x"))
+    assert path == bed.root / "data/x" and path.is_dir()
+    bed.volumes.clean(UID)
+    assert path.is_dir()
+
+
+@pytest.mark.parametrize(
+    ("kind", "there", "fails"),
+    [
+        ("Directory", "", True),
+        ("Directory", "directory", False),
+        ("Directory", "file", True),
+        ("DirectoryOrCreate", "", False),
+        ("File", "", True),
+        ("File", "file", False),
+        ("FileOrCreate", "", False),
+        ("FileOrCreate", "directory", True),
+        ("Socket", "file", True),
+        ("", "file", False),
+        ("Nonsense", "file", True),
+    ],
+)
+def test_host_path_types(bed: Bed, kind: str, there: str, fails: bool) -> None:
+    if there == "directory":
+        (bed.root / "p").mkdir()
+    elif there == "file":
+        (bed.root / "p").touch()
+    if fails:
+        with pytest.raises(VolumeError):
+            bed.prepare(HostPath("/p", kind))
+    else:
+        assert bed.prepare(HostPath("/p", kind)).exists()
+
+
+def test_host_path_does_not_leave_the_root(bed: Bed) -> None:
+    with pytest.raises(VolumeError, match=r"\.\."):
+        bed.prepare(HostPath("/../../etc"))
+
+
+@pytest.mark.parametrize("kind", ["", "Directory", "DirectoryOrCreate"])
+def test_host_path_does_not_follow_a_link_out_of_the_root(bed: Bed, tmp_path: Path, kind: str) -> None:
+    (tmp_path / "secret").mkdir()
+    (bed.root / "out").symlink_to(tmp_path)
+    (bed.root / "data").mkdir()
+    (bed.root / "in").symlink_to("data")
+    for path in ("/out", "/out/secret", "/out/made"):
+        with pytest.raises(VolumeError, match="leads out"):
+            bed.prepare(HostPath(path, kind))
+    assert not (tmp_path / "made").exists()
+    assert bed.prepare(HostPath("/in", kind)) == bed.root / "data"
+
+
+def test_config_map_files_change_together(bed: Bed) -> None:
+    source = KeysVolume("c", secret=False, default_mode=0o640)
+    path = bed.prepare(source)
+    assert (path / "a").read_bytes() == b"1" and (path / "b").read_bytes() == b"\x00\xff"
+    assert stat.S_IMODE((path / "a").stat().st_mode) == 0o640
+    changed = replace(DESIRED, config_maps={CONFIG: ConfigMap(CONFIG, {"a": b"2"})})
+    bed.prepare(source, changed)
+    assert (path / "a").read_bytes() == b"2" and not (path / "b").exists()
+    assert sorted(each.name for each in path.iterdir() if not each.name.startswith("..")) == ["a"]
+    assert len(list(path.iterdir())) == 3, "the old version is gone"
+
+
+def test_items_choose_and_rename(bed: Bed) -> None:
+    path = bed.prepare(KeysVolume("c", secret=False, items=(KeyToPath("a", "deep/er/x"),)))
+    assert (path / "deep/er/x").read_bytes() == b"1" and not (path / "b").exists()
+
+
+def test_secret_is_in_memory(bed: Bed) -> None:
+    path = bed.prepare(KeysVolume("s", secret=True, default_mode=0o600))
+    assert path in bed.memory.mounted and (path / "pw").read_bytes() == b"x"
+
+
+@pytest.mark.parametrize(
+    ("source", "desired", "named"),
+    [
+        (KeysVolume("none", secret=False), DESIRED, 'config map "default/none" not found'),
+        (KeysVolume("none", secret=True), replace(DESIRED, secrets_known=False), "waiting for the master"),
+        (KeysVolume("c", secret=False, items=(KeyToPath("no", "x"),)), DESIRED, 'no key "no"'),
+        (KeysVolume("c", secret=False, items=(KeyToPath("a", "../x"),)), DESIRED, "not a path inside"),
+        (UnsupportedVolume("nfs"), DESIRED, "nfs is not supported"),
+    ],
+)
+def test_what_cannot_be_made_is_named(bed: Bed, source: VolumeSource, desired: Desired, named: str) -> None:
+    with pytest.raises(VolumeError, match=named):
+        bed.prepare(source, desired)
+
+
+def test_optional_one_is_empty(bed: Bed) -> None:
+    path = bed.prepare(KeysVolume("none", secret=False, optional=True))
+    assert [each for each in path.iterdir() if not each.name.startswith("..")] == []
+
+
+def test_sub_path_stays_inside(bed: Bed, tmp_path: Path) -> None:
+    volume = bed.prepare(EmptyDir())
+    assert mount_source(volume, "v", "a/b").is_dir()
+    (volume / "out").symlink_to(tmp_path)
+    with pytest.raises(VolumeError, match="leads out"):
+        mount_source(volume, "v", "out/x")
