@@ -1,0 +1,98 @@
+"""What every cluster has from its first second: the system namespaces and the `kubernetes` service.
+
+Created at start, and repaired when the master's address has changed. Does not guard them while the master runs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import logging
+from typing import TypeVar
+
+from msgspec.structs import replace
+
+from master.api.errors import AlreadyExists
+from master.api.identity import component
+from master.api.kinds import ENDPOINTS, ENDPOINTSLICE, NAMESPACE, SERVICE
+from master.api.kinds.endpoints import EndpointAddress, EndpointPort, Endpoints, EndpointSubset
+from master.api.kinds.endpointslice import Endpoint, EndpointConditions, EndpointSlice, EndpointSlicePort
+from master.api.kinds.meta import Object, ObjectMeta
+from master.api.kinds.namespace import Namespace
+from master.api.kinds.service import Service, ServicePort, ServiceSpec
+from master.api.kinds.spec import KindSpec
+from master.api.resources import Resources
+from master.config import MasterConfig
+
+SYSTEM_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
+NAME = "kubernetes"
+_CALLER = component("apiserver")
+_LABELS = {"component": "apiserver", "provider": "kubernetes"}
+T = TypeVar("T", bound=Object)
+log = logging.getLogger(__name__)
+
+
+async def ensure(resources: Resources, config: MasterConfig, *, port: int | None = None) -> None:
+    """Makes what is missing and repairs what differs; `port`: where the API is really served."""
+    port = port or config.api_port
+    for name in SYSTEM_NAMESPACES:
+        await _ensure(resources, NAMESPACE, Namespace(metadata=ObjectMeta(name=name)))
+    first = str(ipaddress.IPv4Network(config.service_cidr)[1])
+    await _ensure(resources, SERVICE, _service(first, port))
+    address = advertised_ip(config)
+    if address is None:
+        log.warning("service default/kubernetes: no endpoints, as advertise_addresses has no IP address")
+        return
+    await _ensure(resources, ENDPOINTS, _endpoints(address, port))
+    await _ensure(resources, ENDPOINTSLICE, _slice(address, port))
+
+
+def advertised_ip(config: MasterConfig) -> str | None:
+    """The first address of the master that pods can be sent to; loopback is none."""
+    for text in (*config.advertise_addresses, config.address):
+        with contextlib.suppress(ValueError):
+            address = ipaddress.IPv4Address(text)
+            if not address.is_loopback and not address.is_unspecified:
+                return text
+    return None
+
+
+async def _ensure(resources: Resources, kind: KindSpec[T], wanted: T) -> None:
+    meta = wanted.metadata
+    have = resources.cache.get(kind, meta.namespace, meta.name)
+    if have is None:
+        with contextlib.suppress(AlreadyExists):
+            await resources.create(_CALLER, kind, wanted, namespace=meta.namespace)
+        return
+    if kind is NAMESPACE:
+        return
+
+    def repaired(old: T) -> T:
+        labels = {**old.metadata.labels, **meta.labels}
+        return replace(wanted, metadata=replace(old.metadata, labels=labels))
+
+    await resources.mutate(_CALLER, kind, meta.namespace, meta.name, repaired)
+
+
+def _service(cluster_ip: str, port: int) -> Service:
+    ports = (ServicePort(name="https", port=443, target_port=port),)
+    return Service(
+        metadata=ObjectMeta(name=NAME, namespace="default", labels=_LABELS),
+        spec=ServiceSpec(cluster_ip=cluster_ip, ports=ports),
+    )
+
+
+def _endpoints(address: str, port: int) -> Endpoints:
+    subset = EndpointSubset(addresses=(EndpointAddress(ip=address),), ports=(EndpointPort(name="https", port=port),))
+    # The controllers leave alone what carries this label.
+    labels = {"endpointslice.kubernetes.io/skip-mirror": "true"}
+    return Endpoints(metadata=ObjectMeta(name=NAME, namespace="default", labels=labels), subsets=(subset,))
+
+
+def _slice(address: str, port: int) -> EndpointSlice:
+    return EndpointSlice(
+        metadata=ObjectMeta(name=NAME, namespace="default", labels={"kubernetes.io/service-name": NAME}),
+        address_type="IPv4",
+        endpoints=(Endpoint(addresses=(address,), conditions=EndpointConditions(ready=True)),),
+        ports=(EndpointSlicePort(name="https", port=port),),
+    )

@@ -1,0 +1,211 @@
+"""What is wrong with an object: findings with their fields, and the forms that names, labels and the like must have.
+
+The wording is that of the Kubernetes API, so that people recognise it.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from master.api import quantity
+from master.api.errors import Cause
+
+_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+_SERVICE_LABEL = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
+_SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+_QUALIFIED = re.compile(r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]")
+_ENV = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*")
+_CONFIG_KEY = re.compile(r"[-._a-zA-Z0-9]+")
+_PORT_NAME = re.compile(r"[a-z0-9]([a-z0-9]|-(?!-))*")
+MAX_ANNOTATIONS_BYTES = 256 << 10
+# A message repeats no more than this of a value.
+_MAX_SHOWN = 256
+# The Kubernetes API's counts, seconds and ids are 32-bit numbers.
+MAX_INT32 = (1 << 31) - 1
+
+LABEL_RULE = "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character"  # noqa: E501
+SERVICE_RULE = "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character"  # noqa: E501
+SUBDOMAIN_RULE = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character"  # noqa: E501
+QUALIFIED_RULE = "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character"  # noqa: E501
+VALUE_RULE = "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character"  # noqa: E501
+ENV_RULE = "a valid environment variable name must consist of alphabetic characters, digits, '_', '-', or '.', and must not start with a digit"  # noqa: E501
+PORT_NAME_RULE = "must contain only alphanumeric characters (a-z, 0-9), and hyphens (-), and at least one letter (a-z)"
+
+
+def dns_label(text: str) -> str:
+    """What is wrong with an RFC 1123 label, or nothing."""
+    if len(text) > 63:
+        return "must be no more than 63 characters"
+    return "" if _LABEL.fullmatch(text) else LABEL_RULE
+
+
+def dns_1035(text: str) -> str:
+    """What is wrong with a service's name, or nothing."""
+    if len(text) > 63:
+        return "must be no more than 63 characters"
+    return "" if _SERVICE_LABEL.fullmatch(text) else SERVICE_RULE
+
+
+def dns_subdomain(text: str) -> str:
+    """What is wrong with an RFC 1123 subdomain, or nothing."""
+    if len(text) > 253:
+        return "must be no more than 253 characters"
+    return "" if _SUBDOMAIN.fullmatch(text) else SUBDOMAIN_RULE
+
+
+def qualified_name(text: str) -> str:
+    """What is wrong with a label's key, or nothing."""
+    prefix, slash, name = text.rpartition("/")
+    if slash and not prefix:
+        return "prefix part must be non-empty"
+    if prefix and (wrong := dns_subdomain(prefix)):
+        return f"prefix part {wrong}"
+    if not name:
+        return "name part must be non-empty"
+    if len(name) > 63:
+        return "name part must be no more than 63 characters"
+    return "" if _QUALIFIED.fullmatch(name) else QUALIFIED_RULE
+
+
+def label_value(text: str) -> str:
+    """What is wrong with a label's value, or nothing."""
+    if len(text) > 63:
+        return "must be no more than 63 characters"
+    return "" if not text or _QUALIFIED.fullmatch(text) else VALUE_RULE
+
+
+def port_name(text: str) -> str:
+    """What is wrong with a container port's name, or nothing."""
+    if len(text) > 15:
+        return "must be no more than 15 characters"
+    if not _PORT_NAME.fullmatch(text) or not any(c.isalpha() for c in text):
+        return PORT_NAME_RULE
+    return "must not end with a hyphen" if text.endswith("-") else ""
+
+
+def _shown(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}..."
+
+
+class Findings:
+    """Collects what is wrong. Falsy while nothing is."""
+
+    def __init__(self) -> None:
+        self.causes: list[Cause] = []
+
+    def __bool__(self) -> bool:
+        return bool(self.causes)
+
+    def invalid(self, field: str, value: Any, why: str) -> None:
+        """The value is not allowed there."""
+        self.causes.append(Cause("FieldValueInvalid", f"Invalid value: {_shown(value)}: {why}", field))
+
+    def required(self, field: str, why: str = "") -> None:
+        """Something must be there."""
+        self.causes.append(Cause("FieldValueRequired", f"Required value{': ' + why if why else ''}", field))
+
+    def forbidden(self, field: str, why: str) -> None:
+        """It must not be there, or not be changed."""
+        self.causes.append(Cause("FieldValueForbidden", f"Forbidden: {why}", field))
+
+    def duplicate(self, field: str, value: Any) -> None:
+        """It is there twice."""
+        self.causes.append(Cause("FieldValueDuplicate", f"Duplicate value: {_shown(value)}", field))
+
+    def unsupported(self, field: str, value: Any, allowed: Iterable[str]) -> None:
+        """It is none of those allowed."""
+        said = ", ".join(f'"{item}"' for item in allowed)
+        self.causes.append(
+            Cause("FieldValueNotSupported", f"Unsupported value: {_shown(value)}: supported values: {said}", field)
+        )
+
+    def missing(self, field: str, value: Any) -> None:
+        """It refers to something that is not there."""
+        self.causes.append(Cause("FieldValueNotFound", f"Not found: {_shown(value)}", field))
+
+    def too_long(self, field: str, limit: int) -> None:
+        """It is larger than allowed."""
+        self.causes.append(Cause("FieldValueTooLong", f"Too long: may not be more than {limit} bytes", field))
+
+    # -- forms that many kinds share ------------------------------------------------------------------------------
+
+    def form(self, field: str, value: str, wrong: str) -> None:
+        """Takes over what a form's check has said."""
+        if wrong:
+            self.invalid(field, value, wrong)
+
+    def one_of(self, field: str, value: str, allowed: Iterable[str]) -> None:
+        if value not in allowed:
+            self.unsupported(field, value, allowed)
+
+    def port(self, field: str, value: int) -> None:
+        if not 1 <= value <= 65535:
+            self.invalid(field, value, "must be between 1 and 65535, inclusive")
+
+    def port_or_name(self, field: str, value: int | str) -> None:
+        if isinstance(value, int):
+            self.port(field, value)
+        else:
+            self.form(field, value, port_name(value))
+
+    def not_negative(self, field: str, value: int | None) -> None:
+        self.within(field, value, range(MAX_INT32 + 1))
+
+    def within(self, field: str, value: int | None, allowed: range) -> None:
+        """A number that the wire and the nodes can hold."""
+        if value is None or value in allowed:
+            return
+        if value < allowed.start:
+            self.invalid(field, value, f"must be greater than or equal to {allowed.start}")
+        else:
+            self.invalid(field, value, f"must be less than or equal to {allowed.stop - 1}")
+
+    def labels(self, field: str, labels: Mapping[str, str]) -> None:
+        for key, value in labels.items():
+            self.form(field, key, qualified_name(key))
+            self.form(field, value, label_value(value))
+
+    def annotations(self, field: str, annotations: Mapping[str, str]) -> None:
+        for key in annotations:
+            self.form(field, key, qualified_name(key.lower()))
+        if sum(len(key) + len(value) for key, value in annotations.items()) > MAX_ANNOTATIONS_BYTES:
+            self.too_long(field, MAX_ANNOTATIONS_BYTES)
+
+    def env_name(self, field: str, name: str) -> None:
+        if not name:
+            self.required(field)
+        elif not _ENV.fullmatch(name):
+            self.invalid(field, name, ENV_RULE)
+
+    def config_key(self, field: str, key: str) -> None:
+        if len(key) > 253 or not _CONFIG_KEY.fullmatch(key) or key in (".", "..") or key.startswith("../"):
+            self.invalid(field, key, "a valid config key must consist of alphanumeric characters, '-', '_' or '.'")
+
+    def quantity(self, field: str, text: str) -> None:
+        try:
+            value = quantity.parse(text)
+            if value < 0:
+                self.invalid(field, text, "must be greater than or equal to 0")
+            elif value > quantity.MAX:
+                self.invalid(field, text, f"must be less than or equal to {quantity.MAX}")
+        except ValueError as error:
+            self.invalid(field, text, str(error))
+
+    def ip(self, field: str, text: str) -> None:
+        try:
+            ipaddress.ip_address(text)
+        except ValueError:
+            self.invalid(field, text, "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)")
+
+    def unique(self, field: str, values: Iterable[tuple[str, str]]) -> None:
+        """Pairs of (subfield, value): no value twice; empty ones do not count."""
+        seen: set[str] = set()
+        for where, value in values:
+            if value and value in seen:
+                self.duplicate(f"{field}{where}", value)
+            seen.add(value)

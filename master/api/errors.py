@@ -1,0 +1,228 @@
+"""What a request can fail with. Every error is a Kubernetes `Status` in the making.
+
+ApiError
+├── BadRequest            400 BadRequest
+├── Unauthorized          401 Unauthorized
+├── Forbidden             403 Forbidden
+├── NotFound              404 NotFound
+├── MethodNotAllowed      405 MethodNotAllowed
+├── NotAcceptable         406 NotAcceptable
+├── AlreadyExists         409 AlreadyExists
+├── Conflict              409 Conflict
+├── Expired               410 Expired
+├── TooLarge              413 RequestEntityTooLarge
+├── UnsupportedMediaType  415 UnsupportedMediaType
+├── Invalid               422 Invalid
+├── TooManyRequests       429 TooManyRequests
+├── InternalError         500 InternalError
+├── Unavailable           503 ServiceUnavailable
+│   └── NodeUnreachable
+└── Timeout               504 Timeout
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from master.api.kinds.spec import KindSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """One thing that is wrong: reason as FieldValueInvalid, FieldValueRequired; field as `spec.ports[0].port`."""
+
+    reason: str
+    message: str
+    field: str = ""
+
+
+class ApiError(Exception):
+    """The root. `name`, `group` and `kind` say which object; `retry_after_s` when to come again."""
+
+    code: ClassVar[int] = 500
+    reason: ClassVar[str] = "InternalError"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        causes: Sequence[Cause] = (),
+        name: str = "",
+        group: str = "",
+        kind: str = "",
+        uid: str = "",
+        retry_after_s: int = 0,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.causes = tuple(causes)
+        self.name = name
+        self.group = group
+        self.kind = kind
+        self.uid = uid
+        self.retry_after_s = retry_after_s
+
+    def status(self) -> dict[str, Any]:
+        """The `Status` object that a client gets."""
+        details = {"name": self.name, "group": self.group, "kind": self.kind, "uid": self.uid}
+        body: dict[str, Any] = {key: value for key, value in details.items() if value}
+        if self.causes:
+            body["causes"] = [
+                {k: v for k, v in (("reason", c.reason), ("message", c.message), ("field", c.field)) if v}
+                for c in self.causes
+            ]
+        if self.retry_after_s:
+            body["retryAfterSeconds"] = self.retry_after_s
+        status: dict[str, Any] = {
+            "kind": "Status",
+            "apiVersion": "v1",
+            "metadata": {},
+            "status": "Failure",
+            "message": self.message,
+            "reason": self.reason,
+        }
+        if body:
+            status["details"] = body
+        status["code"] = self.code
+        return status
+
+
+class BadRequest(ApiError):
+    """The request cannot be understood."""
+
+    code = 400
+    reason = "BadRequest"
+
+
+class Unauthorized(ApiError):
+    """Nobody knows who asks."""
+
+    code = 401
+    reason = "Unauthorized"
+
+
+class Forbidden(ApiError):
+    """Known, and not allowed."""
+
+    code = 403
+    reason = "Forbidden"
+
+
+class NotFound(ApiError):
+    """There is no such object."""
+
+    code = 404
+    reason = "NotFound"
+
+    @classmethod
+    def of(cls, kind: KindSpec[Any], name: str) -> NotFound:
+        return cls(f'{kind.resource} "{name}" not found', name=name, group=kind.group, kind=kind.plural)
+
+
+class MethodNotAllowed(ApiError):
+    """The path exists, the verb does not."""
+
+    code = 405
+    reason = "MethodNotAllowed"
+
+
+class NotAcceptable(ApiError):
+    """None of the representations that the client accepts is served."""
+
+    code = 406
+    reason = "NotAcceptable"
+
+
+class AlreadyExists(ApiError):
+    """The name is taken."""
+
+    code = 409
+    reason = "AlreadyExists"
+
+    @classmethod
+    def of(cls, kind: KindSpec[Any], name: str) -> AlreadyExists:
+        return cls(f'{kind.resource} "{name}" already exists', name=name, group=kind.group, kind=kind.plural)
+
+
+class Conflict(ApiError):
+    """The object is not the one that the caller read."""
+
+    code = 409
+    reason = "Conflict"
+
+    @classmethod
+    def of(cls, kind: KindSpec[Any], name: str, why: str = "") -> Conflict:
+        why = why or ("the object has been modified; please apply your changes to the latest version and try again")
+        return cls(
+            f'Operation cannot be fulfilled on {kind.resource} "{name}": {why}',
+            name=name,
+            group=kind.group,
+            kind=kind.plural,
+        )
+
+
+class Expired(ApiError):
+    """The version asked for lies before what is remembered."""
+
+    code = 410
+    reason = "Expired"
+
+
+class TooLarge(ApiError):
+    """The body is larger than the server reads."""
+
+    code = 413
+    reason = "RequestEntityTooLarge"
+
+
+class UnsupportedMediaType(ApiError):
+    """The body is in a form that the server does not read."""
+
+    code = 415
+    reason = "UnsupportedMediaType"
+
+
+class Invalid(ApiError):
+    """Understood, and wrong: every cause names its field."""
+
+    code = 422
+    reason = "Invalid"
+
+    @classmethod
+    def of(cls, kind: KindSpec[Any], name: str, causes: Sequence[Cause]) -> Invalid:
+        said = [f"{cause.field}: {cause.message}" if cause.field else cause.message for cause in causes]
+        text = said[0] if len(said) == 1 else "[" + ", ".join(said) + "]"
+        return cls(
+            f'{kind.kind} "{name}" is invalid: {text}', causes=causes, name=name, group=kind.group, kind=kind.kind
+        )
+
+
+class TooManyRequests(ApiError):
+    """More at once than the server takes on."""
+
+    code = 429
+    reason = "TooManyRequests"
+
+
+class InternalError(ApiError):
+    """A fault of the server; the log says more."""
+
+
+class Unavailable(ApiError):
+    """Something that the request needs does not answer now."""
+
+    code = 503
+    reason = "ServiceUnavailable"
+
+
+class NodeUnreachable(Unavailable):
+    """The node that the request needs has no session."""
+
+
+class Timeout(ApiError):
+    """Not done in time, or asked for a version that does not exist yet."""
+
+    code = 504
+    reason = "Timeout"

@@ -1,0 +1,26 @@
+"""Who asks: the identity that travels with every request, from REST and from inside the process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+MASTERS = "system:masters"
+NODES = "system:nodes"
+AUTHENTICATED = "system:authenticated"
+UNAUTHENTICATED = "system:unauthenticated"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A user and the groups that it belongs to."""
+
+    name: str
+    groups: frozenset[str] = field(default_factory=frozenset)
+
+
+ANONYMOUS = Caller("system:anonymous", frozenset({UNAUTHENTICATED}))
+
+
+def component(name: str) -> Caller:
+    """The identity of a part of the master itself, as `system:scheduler`."""
+    return Caller(f"system:{name}", frozenset({MASTERS, AUTHENTICATED}))

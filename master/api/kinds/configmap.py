@@ -1,0 +1,19 @@
+"""ConfigMap: settings for pods."""
+
+from __future__ import annotations
+
+from msgspec import field
+
+from master.api.kinds.meta import Object
+from master.api.kinds.spec import KindSpec
+
+
+class ConfigMap(Object, frozen=True, kw_only=True):
+    """Settings for pods: text, and binary values as base64."""
+
+    data: dict[str, str] = field(default_factory=dict)
+    binary_data: dict[str, str] = field(default_factory=dict)
+    immutable: bool | None = None
+
+
+CONFIGMAP = KindSpec(kind="ConfigMap", plural="configmaps", model=ConfigMap, short_names=("cm",))

@@ -1,0 +1,62 @@
+"""Event (core/v1): what happened to an object, for people to read."""
+
+from __future__ import annotations
+
+from msgspec import field
+
+from master.api.kinds.meta import Model, Object, ObjectReference
+from master.api.kinds.spec import KindSpec
+
+
+class EventSource(Model, frozen=True, kw_only=True):
+    """Who reported it."""
+
+    component: str = ""
+    host: str = ""
+
+
+class EventSeries(Model, frozen=True, kw_only=True):
+    """How often it happened."""
+
+    count: int = 0
+    last_observed_time: str = ""
+
+
+class Event(Object, frozen=True, kw_only=True):
+    """What happened to an object, for people to read. Kept for an hour."""
+
+    involved_object: ObjectReference = field(default_factory=ObjectReference)
+    reason: str = ""
+    message: str = ""
+    source: EventSource = field(default_factory=EventSource)
+    first_timestamp: str | None = None
+    last_timestamp: str | None = None
+    count: int = 0
+    type: str = ""
+    event_time: str | None = None
+    series: EventSeries | None = None
+    action: str = ""
+    related: ObjectReference | None = None
+    reporting_component: str = ""
+    reporting_instance: str = ""
+
+
+EVENT = KindSpec(
+    kind="Event",
+    plural="events",
+    model=Event,
+    short_names=("ev",),
+    fields={
+        "involvedObject.kind": lambda event: event.involved_object.kind,
+        "involvedObject.namespace": lambda event: event.involved_object.namespace,
+        "involvedObject.name": lambda event: event.involved_object.name,
+        "involvedObject.uid": lambda event: event.involved_object.uid,
+        "involvedObject.apiVersion": lambda event: event.involved_object.api_version,
+        "involvedObject.resourceVersion": lambda event: event.involved_object.resource_version,
+        "involvedObject.fieldPath": lambda event: event.involved_object.field_path,
+        "reason": lambda event: event.reason,
+        "reportingComponent": lambda event: event.reporting_component,
+        "source": lambda event: event.source.component,
+        "type": lambda event: event.type,
+    },
+)

@@ -1,0 +1,58 @@
+"""ReplicationController: keeps a number of equal pods running."""
+
+from __future__ import annotations
+
+from msgspec import field
+
+from master.api.kinds.meta import Model, Object, always
+from master.api.kinds.pod import PodTemplateSpec
+from master.api.kinds.spec import KindSpec
+
+
+class ReplicationControllerSpec(Model, frozen=True, kw_only=True):
+    """What is wanted: how many pods, which ones count, and how new ones look."""
+
+    replicas: int | None = None
+    min_ready_seconds: int = 0
+    selector: dict[str, str] = field(default_factory=dict)
+    template: PodTemplateSpec | None = None
+
+
+class ReplicationControllerCondition(Model, frozen=True, kw_only=True):
+    """One condition, as ReplicaFailure."""
+
+    type: str = always("")
+    status: str = always("")
+    last_transition_time: str = ""
+    reason: str = ""
+    message: str = ""
+
+
+class ReplicationControllerStatus(Model, frozen=True, kw_only=True):
+    """How many pods there are."""
+
+    replicas: int = always(0)
+    fully_labeled_replicas: int = 0
+    ready_replicas: int = 0
+    available_replicas: int = 0
+    observed_generation: int = 0
+    conditions: tuple[ReplicationControllerCondition, ...] = ()
+
+
+class ReplicationController(Object, frozen=True, kw_only=True):
+    """Keeps a number of equal pods running."""
+
+    spec: ReplicationControllerSpec = field(default_factory=ReplicationControllerSpec)
+    status: ReplicationControllerStatus = field(default_factory=ReplicationControllerStatus)
+
+
+REPLICATIONCONTROLLER = KindSpec(
+    kind="ReplicationController",
+    plural="replicationcontrollers",
+    model=ReplicationController,
+    short_names=("rc",),
+    categories=("all",),
+    subresources=("status", "scale"),
+    fields={"status.replicas": lambda rc: str(rc.status.replicas)},
+    has_generation=True,
+)

@@ -1,0 +1,87 @@
+"""The paths that are no resources: health, version, discovery, the authority's certificate, joining."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from aiohttp import web
+
+from master.api.authorize import Attributes, authorize
+from master.api.errors import BadRequest, MethodNotAllowed, Unauthorized
+from master.api.identity import Caller
+from master.api.join import JoinService
+from master.api.rest import answers, bodies, discovery
+from master.api.rest.routes import GROUP_VERSIONS, no_such_path
+
+_JOIN = "/sampan/v1/join"
+
+
+class Paths:
+    """Answers everything that is not a resource."""
+
+    def __init__(self, ca_pem: bytes, join: JoinService, address: str, ready: Callable[[], bool]) -> None:
+        self._ca_pem = ca_pem
+        self._join = join
+        self._address = address
+        self._ready = ready
+
+    async def handle(self, request: web.BaseRequest, caller: Caller, parts: list[str]) -> web.StreamResponse:
+        """NotFound for a path that is not ours."""
+        path = "/" + "/".join(parts)
+        if path == _JOIN:
+            return await self._joining(request)
+        if request.method not in ("GET", "HEAD"):
+            raise MethodNotAllowed("the server does not allow this method on the requested resource")
+        authorize(caller, Attributes("get", path=path))
+        if path == "/sampan/v1/ca":
+            return web.Response(body=self._ca_pem, content_type="application/x-pem-file")
+        if path in ("/healthz", "/livez"):
+            return web.Response(text="ok")
+        if path == "/readyz":
+            return web.Response(text="ok") if self._ready() else web.Response(text="not ready", status=503)
+        return self._discovery(path, parts)
+
+    def _discovery(self, path: str, parts: list[str]) -> web.Response:
+        if path == "/version":
+            return answers.json(discovery.version())
+        if path == "/":
+            paths = ["/api", "/api/v1", "/apis", "/healthz", "/livez", "/readyz", "/version"]
+            return answers.json({"paths": paths + [f"/apis/{group}/{version}" for group, version in _named()]})
+        if path == "/api":
+            return answers.json(discovery.api_versions(self._address))
+        if path == "/apis":
+            return answers.json(discovery.groups())
+        if parts[0] == "api" and len(parts) == 2 and ("", parts[1]) in GROUP_VERSIONS:
+            return answers.json(discovery.resources("", parts[1]))
+        if parts[0] == "apis" and len(parts) == 3 and (parts[1], parts[2]) in _named():
+            return answers.json(discovery.resources(parts[1], parts[2]))
+        if parts[0] == "apis" and len(parts) == 2 and any(group == parts[1] for group, _ in _named()):
+            return answers.json(discovery.group(parts[1]))
+        raise no_such_path()
+
+    async def _joining(self, request: web.BaseRequest) -> web.Response:
+        """A machine with a bootstrap token asks to be a node; the token is checked by the service behind."""
+        if request.method != "POST":
+            raise MethodNotAllowed("joining is a POST")
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token.strip():
+            raise Unauthorized("Unauthorized: joining needs a bootstrap token (Authorization: Bearer id.secret)")
+        value = bodies.parse(await bodies.read(request), "application/json")
+        if not isinstance(value, dict):
+            raise BadRequest("the body must be an object with nodeName and csr")
+        name, csr = value.get("nodeName"), value.get("csr")
+        if not isinstance(name, str) or not isinstance(csr, str):
+            raise BadRequest("the body must be an object with nodeName and csr, both text")
+        answer = await self._join.join(token.strip(), name, csr)
+        return answers.json(
+            {
+                "certificate": answer.certificate,
+                "ca": answer.ca,
+                "clusterId": answer.cluster_id,
+                "sessionAddress": answer.session_address,
+            }
+        )
+
+
+def _named() -> list[tuple[str, str]]:
+    return [key for key in GROUP_VERSIONS if key[0]]

@@ -1,0 +1,55 @@
+"""The query parameters of a request, typed; BadRequest names the one that cannot be read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from master.api.errors import BadRequest
+
+_VALIDATIONS = ("Strict", "Warn", "Ignore")
+
+
+class Query:
+    """Reads parameters by name."""
+
+    def __init__(self, values: Mapping[str, str]) -> None:
+        self._values = values
+
+    def text(self, name: str) -> str:
+        return self._values.get(name, "")
+
+    def flag(self, name: str) -> bool:
+        """`true`, `1` or nothing behind the name."""
+        if name not in self._values:
+            return False
+        value = self._values[name].lower()
+        if value in ("true", "1", "t", ""):
+            return True
+        if value in ("false", "0", "f"):
+            return False
+        raise BadRequest(f"{name}: {value!r} is neither true nor false")
+
+    def number(self, name: str) -> int | None:
+        """A whole number that is not negative, or None."""
+        value = self._values.get(name, "")
+        if not value:
+            return None
+        if not (value.isascii() and value.isdigit()) or len(value) > 18:
+            raise BadRequest(f"{name}: {value!r} is not a number of 0 or more")
+        return int(value)
+
+    @property
+    def dry_run(self) -> bool:
+        value = self.text("dryRun")
+        if value not in ("", "All"):
+            raise BadRequest(f"dryRun: {value!r} is not supported; supported values: All")
+        return bool(value)
+
+    @property
+    def field_validation(self) -> str:
+        value = self.text("fieldValidation") or "Warn"
+        if value not in _VALIDATIONS:
+            raise BadRequest(
+                f"fieldValidation: {value!r} is not supported; supported values: {', '.join(_VALIDATIONS)}"
+            )
+        return value

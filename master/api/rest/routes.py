@@ -1,0 +1,59 @@
+"""Paths of resources: which kind, namespace, name and subresource a path means."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote
+
+from master.api import kinds
+from master.api.errors import ApiError, NotFound
+from master.api.kinds.spec import KindSpec
+
+_BY_PLURAL: dict[tuple[str, str, str], KindSpec[Any]] = {(k.group, k.version, k.plural): k for k in kinds.ALL}
+GROUP_VERSIONS: dict[tuple[str, str], tuple[KindSpec[Any], ...]] = {
+    (kind.group, kind.version): tuple(k for k in kinds.ALL if (k.group, k.version) == (kind.group, kind.version))
+    for kind in kinds.ALL
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """What a path names; `name` is empty for a collection."""
+
+    kind: KindSpec[Any]
+    namespace: str = ""
+    name: str = ""
+    subresource: str = ""
+
+
+def segments(raw_path: str) -> list[str]:
+    """A path's parts; a slash at its end means nothing (the Python client sends one)."""
+    return [unquote(part) for part in raw_path.partition("?")[0].strip("/").split("/")]
+
+
+def no_such_path() -> ApiError:
+    """What Kubernetes says of a path that it does not know."""
+    return NotFound("the server could not find the requested resource")
+
+
+def resolve(parts: list[str]) -> Route:
+    """The route of /api/v1/... or /apis/<group>/<version>/...; NotFound when there is none."""
+    if parts[0] == "api":
+        group, version, rest = "", parts[1], parts[2:]
+    else:
+        group, version, rest = parts[1], parts[2], parts[3:]
+    if not rest:
+        raise no_such_path()
+    namespace = ""
+    # /namespaces/NS/pods is in a namespace; /namespaces/NS and /namespaces/NS/status are about one.
+    if rest[0] == "namespaces" and len(rest) > 2 and (group, version, rest[2]) in _BY_PLURAL:
+        namespace, rest = rest[1], rest[2:]
+    kind = _BY_PLURAL.get((group, version, rest[0]))
+    if kind is None or len(rest) > 3 or (namespace and not kind.namespaced):
+        raise no_such_path()
+    name = rest[1] if len(rest) > 1 else ""
+    subresource = rest[2] if len(rest) > 2 else ""
+    if (subresource and subresource not in kind.subresources) or (name and kind.namespaced and not namespace):
+        raise no_such_path()
+    return Route(kind, namespace, name, subresource)

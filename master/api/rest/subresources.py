@@ -1,0 +1,120 @@
+"""Subresources with bodies of their own: scale, binding, log."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator
+from typing import Any
+
+from aiohttp import web
+from msgspec.structs import replace
+
+from master.api.errors import ApiError, BadRequest, Cause, Invalid
+from master.api.kinds.meta import ObjectMeta
+from master.api.kinds.pod import Pod
+from master.api.kinds.scale import Scale, ScaleSpec, ScaleStatus
+from master.api.logs import LogOptions, LogSource
+from master.api.rest.query import Query
+
+# A log that has nothing to say yet is answered after this long, so that the client sees a connection.
+_FIRST_CHUNK_S = 0.5
+
+
+def scale_of(obj: Any) -> Scale:
+    """The scale of a replication controller."""
+    meta = obj.metadata
+    return Scale(
+        api_version="autoscaling/v1",
+        kind="Scale",
+        metadata=ObjectMeta(
+            name=meta.name,
+            namespace=meta.namespace,
+            uid=meta.uid,
+            resource_version=meta.resource_version,
+            creation_timestamp=meta.creation_timestamp,
+        ),
+        spec=ScaleSpec(replicas=obj.spec.replicas or 0),
+        status=ScaleStatus(
+            replicas=obj.status.replicas,
+            selector=",".join(f"{key}={value}" for key, value in sorted(obj.spec.selector.items())),
+        ),
+    )
+
+
+def scaled(obj: Any, scale: Scale) -> Any:
+    """The controller with the replicas of a scale."""
+    if scale.spec.replicas < 0:
+        said = f"Invalid value: {scale.spec.replicas}: must be greater than or equal to 0"
+        message = f'Scale "{obj.metadata.name}" is invalid: spec.replicas: {said}'
+        raise Invalid(message, causes=[Cause("FieldValueInvalid", said, "spec.replicas")], kind="Scale")
+    return replace(obj, spec=replace(obj.spec, replicas=scale.spec.replicas))
+
+
+def log_options(query: Query) -> LogOptions:
+    """What of a log is asked for."""
+    return LogOptions(
+        follow=query.flag("follow"),
+        previous=query.flag("previous"),
+        timestamps=query.flag("timestamps"),
+        tail_lines=query.number("tailLines"),
+        since_seconds=query.number("sinceSeconds"),
+        since_time=query.text("sinceTime"),
+        limit_bytes=query.number("limitBytes"),
+    )
+
+
+def log_container(pod: Pod, asked: str) -> str:
+    """The container whose log is meant; a pod with one container needs no name."""
+    names = [container.name for container in pod.spec.containers]
+    inits = [container.name for container in pod.spec.init_containers]
+    if asked:
+        if asked in names or asked in inits:
+            return asked
+        raise BadRequest(
+            f"container {asked} is not valid for pod {pod.metadata.name}; it has {', '.join(names + inits)}"
+        )
+    if len(names) > 1:
+        choice = f"choose one of: [{' '.join(names)}]"
+        raise BadRequest(f"a container name must be specified for pod {pod.metadata.name}, {choice}")
+    return names[0]
+
+
+async def serve_log(request: web.BaseRequest, logs: LogSource, pod: Pod, query: Query) -> web.StreamResponse:
+    """Streams a container's log; an error before its first chunk is still a Status."""
+    name = pod.metadata.name
+    container = log_container(pod, query.text("container"))
+    if not pod.spec.node_name:
+        raise BadRequest(f'container "{container}" in pod "{name}" has no log yet: the pod is not on a node')
+    options = log_options(query)
+    meta = pod.metadata
+    stream = logs.open(pod.spec.node_name, meta.namespace, name, meta.uid, container, options)
+    response = web.StreamResponse()
+    response.content_type = "text/plain"
+    response.enable_chunked_encoding()
+    async with contextlib.aclosing(_closable(stream)) as chunks:
+        first = asyncio.ensure_future(anext(chunks, None))
+        try:
+            await asyncio.wait({first}, timeout=_FIRST_CHUNK_S if options.follow else None)
+            if first.done():
+                # Raises what the node said before anything was sent.
+                first.result()
+            await response.prepare(request)
+            try:
+                chunk = await first
+                while chunk is not None:
+                    await response.write(chunk)
+                    chunk = await anext(chunks, None)
+            except ApiError as error:
+                # The answer has begun: a Status has no place in it any more, its reader is still told.
+                await response.write(f"{error.message}\n".encode())
+        finally:
+            if not first.done():
+                first.cancel()
+                await asyncio.wait({first})
+    return response
+
+
+async def _closable(stream: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+    async for chunk in stream:
+        yield chunk

@@ -1,0 +1,368 @@
+"""The verbs on resources: a request becomes calls of the pipeline, and the result an answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from master.api.authorize import Attributes, authorize
+from master.api.deletion import DeleteOptions
+from master.api.errors import BadRequest, MethodNotAllowed, NotFound, UnsupportedMediaType
+from master.api.identity import Caller
+from master.api.kinds import NAMESPACE, POD, SERVICE
+from master.api.kinds.meta import Object
+from master.api.kinds.scale import Binding, Scale
+from master.api.logs import LogSource
+from master.api.resources import Resources
+from master.api.rest import answers, bodies, subresources
+from master.api.rest.mergepatch import merge
+from master.api.rest.query import Query
+from master.api.rest.routes import Route
+from master.api.rest.selectors import Selection, parse_fields, parse_labels
+from master.api.rest.watches import Watch, WatchOptions, expired, too_large_version
+from master.cache import Entry
+from master.clock import Clock
+
+_MERGE = "application/merge-patch+json"
+_NOT_ALLOWED = "the server does not allow this method on the requested resource"
+
+
+@dataclass(slots=True)
+class Call:
+    """One request for a resource."""
+
+    request: web.BaseRequest
+    caller: Caller
+    route: Route
+    query: Query
+    warnings: list[str] = field(default_factory=list)
+    # What the body says twice.
+    duplicates: list[str] = field(default_factory=list)
+
+
+class Verbs:
+    """Answers requests for resources."""
+
+    def __init__(self, resources: Resources, clock: Clock, logs: LogSource) -> None:
+        self._resources = resources
+        self._cache = resources.cache
+        self._clock = clock
+        self._logs = logs
+
+    async def handle(self, call: Call) -> web.StreamResponse:
+        """Any method on any resource."""
+        route, method = call.route, call.request.method
+        if route.subresource in ("binding", "log", "scale"):
+            return await self._special(call)
+        if method in ("GET", "HEAD"):
+            if route.name:
+                return self._get(call)
+            # HEAD has no body, and a watch is nothing but one.
+            watched = call.query.flag("watch") and method == "GET"
+            return await self._watch(call) if watched else self._list(call)
+        if not route.name and method in ("POST", "DELETE") and not _is_writable(route, method):
+            raise MethodNotAllowed(_NOT_ALLOWED)
+        if method == "POST" and not route.name:
+            return await self._create(call)
+        if method == "PUT" and route.name:
+            return await self._update(call)
+        if method == "PATCH" and route.name:
+            return await self._patch(call)
+        if method == "DELETE" and not route.subresource:
+            return await (self._delete(call) if route.name else self._delete_collection(call))
+        raise MethodNotAllowed(_NOT_ALLOWED)
+
+    # -- reading --------------------------------------------------------------------------------------------------
+
+    def _authorize(self, call: Call, verb: str) -> None:
+        route = call.route
+        kind = route.kind
+        authorize(
+            call.caller, Attributes(verb, kind.group, kind.plural, route.subresource, route.namespace, route.name)
+        )
+
+    def _entry(self, call: Call) -> Entry:
+        entry = self._cache.entry(call.route.kind, call.route.namespace, call.route.name)
+        if entry is None:
+            raise NotFound.of(call.route.kind, call.route.name)
+        return entry
+
+    def _get(self, call: Call) -> web.Response:
+        self._authorize(call, "get")
+        wanted = answers.negotiate(call.request.headers.get("Accept", ""))
+        entry = self._entry(call)
+        if not wanted.table:
+            return answers.raw(entry.raw)
+        return answers.raw(self._tabulator(call, wanted.table).encode([entry], entry.revision, self._clock.now()))
+
+    def _tabulator(self, call: Call, version: str) -> answers.Tabulator:
+        return answers.Tabulator(call.route.kind, version, call.query.text("includeObject"))
+
+    def _selection(self, call: Call) -> Selection:
+        labels, fields = call.query.text("labelSelector"), call.query.text("fieldSelector")
+        return Selection(
+            call.route.namespace,
+            parse_labels(labels) if labels else (),
+            parse_fields(call.route.kind, fields) if fields else (),
+        )
+
+    def _selected(self, call: Call) -> list[Entry]:
+        selection = self._selection(call)
+        entries = self._cache.entries(call.route.kind, call.route.namespace)
+        return entries if selection.everything else [entry for entry in entries if selection.matches(entry)]
+
+    def _list(self, call: Call) -> web.Response:
+        self._authorize(call, "list")
+        wanted = answers.negotiate(call.request.headers.get("Accept", ""))
+        self._check_version(call)
+        entries, revision = self._selected(call), self._cache.revision
+        if wanted.table:
+            return answers.raw(self._tabulator(call, wanted.table).encode(entries, revision, self._clock.now()))
+        return answers.raw(answers.listed(call.route.kind, entries, revision))
+
+    def _check_version(self, call: Call) -> None:
+        if call.query.text("continue"):
+            # Lists are always whole: no token of ours exists.
+            raise BadRequest("continue: the token is not one of this server")
+        version = call.query.number("resourceVersion") or 0
+        if version > self._cache.revision:
+            raise too_large_version(version, self._cache.revision)
+        if call.query.text("resourceVersionMatch") == "Exact" and version != self._cache.revision:
+            raise expired(version, self._cache.revision)
+
+    async def _watch(self, call: Call) -> web.StreamResponse:
+        self._authorize(call, "watch")
+        wanted = answers.negotiate(call.request.headers.get("Accept", ""))
+        since, initial = call.query.number("resourceVersion"), call.query.flag("sendInitialEvents")
+        options = WatchOptions(
+            selection=self._selection(call),
+            since=None if initial or not since else since,
+            initial_events=initial,
+            bookmarks=call.query.flag("allowWatchBookmarks"),
+            timeout_s=float(call.query.number("timeoutSeconds") or 0),
+        )
+        tabulator = self._tabulator(call, wanted.table) if wanted.table else None
+        return await Watch(self._cache, self._clock, call.route.kind, options, tabulator).serve(call.request)
+
+    # -- writing --------------------------------------------------------------------------------------------------
+
+    async def _body(self, call: Call, model: Any, kind: str, api_version: str) -> Any:
+        value = await self._parsed(call, bodies.media_type(call.request))
+        _check_type(value, kind, api_version)
+        return bodies.typed(value, model, call.query.field_validation, call.warnings, call.duplicates)
+
+    async def _parsed(self, call: Call, media: str) -> Any:
+        body = await bodies.read(call.request)
+        value = bodies.parse(body, media)
+        call.duplicates = bodies.doubled(body, media) if call.query.field_validation != "Ignore" else []
+        return value
+
+    async def _object(self, call: Call) -> Any:
+        kind = call.route.kind
+        return await self._body(call, kind.model, kind.kind, kind.api_version)
+
+    def _answer(self, call: Call, entry: Entry, status: int = 200) -> web.Response:
+        wanted = answers.negotiate(call.request.headers.get("Accept", ""))
+        if not wanted.table:
+            return answers.raw(entry.raw, status, call.warnings)
+        table = self._tabulator(call, wanted.table).encode([entry], entry.revision, self._clock.now())
+        return answers.raw(table, status, call.warnings)
+
+    async def _create(self, call: Call) -> web.Response:
+        # Before the body is read: somebody who may not create need not send it.
+        self._authorize(call, "create")
+        answers.negotiate(call.request.headers.get("Accept", ""))
+        obj = await self._object(call)
+        entry = await self._resources.create_entry(
+            call.caller, call.route.kind, obj, namespace=call.route.namespace, dry_run=call.query.dry_run
+        )
+        return self._answer(call, entry, 201)
+
+    async def _update(self, call: Call) -> web.Response:
+        self._authorize(call, "update")
+        obj = await self._object(call)
+        entry = await self._change(call, lambda _: obj, expect=self._identify(call, obj), verb="update")
+        return self._answer(call, entry)
+
+    def _identify(self, call: Call, obj: Object) -> str:
+        """The body must mean the object of the path; the version that it expects."""
+        route, meta = call.route, obj.metadata
+        if meta.name and meta.name != route.name:
+            said = f"the name of the object ({meta.name}) does not match the name on the URL ({route.name})"
+            raise BadRequest(said)
+        if route.kind.namespaced and meta.namespace and meta.namespace != route.namespace:
+            said = f"the namespace of the object ({meta.namespace}) does not match the namespace on the URL"
+            raise BadRequest(f"{said} ({route.namespace})")
+        return meta.resource_version
+
+    async def _change(self, call: Call, change: Any, *, expect: str, verb: str) -> Entry:
+        route = call.route
+        entry = await self._resources.change_entry(
+            call.caller,
+            route.kind,
+            route.namespace,
+            route.name,
+            change,
+            subresource=route.subresource,
+            expect=expect,
+            verb=verb,
+            dry_run=call.query.dry_run,
+        )
+        assert entry is not None
+        return entry
+
+    async def _patch_body(self, call: Call) -> dict[str, Any]:
+        media = bodies.media_type(call.request)
+        if media != _MERGE:
+            raise UnsupportedMediaType(f"patches of type {media} are not supported; supported media types: {_MERGE}")
+        patch = await self._parsed(call, "application/json")
+        if not isinstance(patch, dict):
+            raise BadRequest("a merge patch must be a JSON object")
+        return patch
+
+    async def _patch(self, call: Call) -> web.Response:
+        self._authorize(call, "patch")
+        patch = await self._patch_body(call)
+        kind, validation = call.route.kind, call.query.field_validation
+
+        def patched(entry: Entry) -> Any:
+            call.warnings.clear()
+            value = merge(msgspec.json.decode(entry.raw), patch)
+            _check_type(value, kind.kind, kind.api_version)
+            obj = bodies.typed(value, kind.model, validation, call.warnings, call.duplicates)
+            self._identify(call, obj)
+            return obj
+
+        entry = await self._change(call, patched, expect=_patched_version(patch), verb="patch")
+        return self._answer(call, entry)
+
+    async def _delete_options(self, call: Call) -> tuple[DeleteOptions, bool]:
+        """From the body, else from the query; and whether it is a dry run."""
+        body = await bodies.read(call.request)
+        value: Any = bodies.parse(body, bodies.media_type(call.request)) if body.strip() else {}
+        if not isinstance(value, dict):
+            raise BadRequest("DeleteOptions must be an object")
+        preconditions = value.get("preconditions") or {}
+        if not isinstance(preconditions, dict):
+            raise BadRequest("preconditions must be an object with uid, resourceVersion or both")
+        grace = value.get("gracePeriodSeconds", call.query.number("gracePeriodSeconds"))
+        if grace is not None and (not isinstance(grace, int) or isinstance(grace, bool) or grace < 0):
+            raise BadRequest(f"gracePeriodSeconds: {grace!r} is not a number of 0 or more")
+        propagation = value.get("propagationPolicy") or call.query.text("propagationPolicy")
+        orphan = value.get("orphanDependents", call.query.flag("orphanDependents"))
+        propagation = propagation or ("Orphan" if orphan else "Background")
+        if propagation not in ("Background", "Foreground", "Orphan"):
+            raise BadRequest(f"propagationPolicy: {propagation!r} is not one of Background, Foreground, Orphan")
+        dry_run = value.get("dryRun") or []
+        if dry_run not in ([], ["All"]):
+            raise BadRequest(f"dryRun: {dry_run!r} is not supported; supported values: All")
+        options = DeleteOptions(
+            grace_period_s=grace,
+            uid=str(preconditions.get("uid") or ""),
+            resource_version=str(preconditions.get("resourceVersion") or ""),
+            propagation=propagation,
+        )
+        return options, bool(dry_run) or call.query.dry_run
+
+    async def _delete(self, call: Call) -> web.Response:
+        self._authorize(call, "delete")
+        options, dry_run = await self._delete_options(call)
+        kind, route = call.route.kind, call.route
+        entry, gone = await self._resources.delete_entry(
+            call.caller, kind, route.namespace, route.name, options, dry_run=dry_run
+        )
+        if gone and kind not in (POD, SERVICE):
+            return answers.json(answers.success(kind, entry.name, entry.obj.metadata.uid))
+        return self._answer(call, entry)
+
+    async def _delete_collection(self, call: Call) -> web.Response:
+        self._authorize(call, "deletecollection")
+        options, dry_run = await self._delete_options(call)
+        deleted: list[Entry] = []
+        for entry in self._selected(call):
+            try:
+                left, _ = await self._resources.delete_entry(
+                    call.caller, call.route.kind, entry.namespace, entry.name, options, dry_run=dry_run
+                )
+                deleted.append(left)
+            except NotFound:
+                # Somebody else was quicker.
+                continue
+        return answers.raw(answers.listed(call.route.kind, deleted, self._cache.revision))
+
+    # -- subresources with bodies of their own ----------------------------------------------------------------------
+
+    async def _special(self, call: Call) -> web.StreamResponse:
+        subresource, method = call.route.subresource, call.request.method
+        if subresource == "scale" and method in ("GET", "PUT", "PATCH"):
+            return await self._scale(call)
+        if subresource == "binding" and method == "POST":
+            return await self._bind(call)
+        if subresource == "log" and method == "GET":
+            self._authorize(call, "get")
+            return await subresources.serve_log(call.request, self._logs, self._entry(call).obj, call.query)
+        raise MethodNotAllowed(_NOT_ALLOWED)
+
+    async def _scale(self, call: Call) -> web.Response:
+        method = call.request.method
+        if method == "GET":
+            self._authorize(call, "get")
+            return answers.json(subresources.scale_of(self._entry(call).obj))
+        self._authorize(call, "update" if method == "PUT" else "patch")
+        if method == "PUT":
+            given = await self._body(call, Scale, "Scale", "autoscaling/v1")
+            expect = self._identify(call, given)
+
+            def scaled(entry: Entry) -> Any:
+                return subresources.scaled(entry.obj, given)
+        else:
+            patch = await self._patch_body(call)
+            expect = _patched_version(patch)
+
+            def scaled(entry: Entry) -> Any:
+                value = merge(msgspec.json.decode(msgspec.json.encode(subresources.scale_of(entry.obj))), patch)
+                call.warnings.clear()
+                scale = bodies.typed(value, Scale, call.query.field_validation, call.warnings, call.duplicates)
+                return subresources.scaled(entry.obj, scale)
+
+        entry = await self._change(call, scaled, expect=expect, verb="update" if method == "PUT" else "patch")
+        return answers.json(subresources.scale_of(entry.obj), 200, call.warnings)
+
+    async def _bind(self, call: Call) -> web.Response:
+        self._authorize(call, "create")
+        binding = await self._body(call, Binding, "Binding", "v1")
+        self._identify(call, binding)
+        if not binding.target.name:
+            raise BadRequest("target.name: the name of a node is required")
+        if binding.target.kind not in ("", "Node"):
+            raise BadRequest(f"target.kind: {binding.target.kind!r} is not supported; a pod is bound to a Node")
+        if not call.query.dry_run:
+            route, uid = call.route, binding.metadata.uid
+            await self._resources.bind(call.caller, route.namespace, route.name, binding.target.name, uid=uid)
+        status = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}
+        return answers.json(status, 201)
+
+
+def _is_writable(route: Route, method: str) -> bool:
+    """Nothing is written across namespaces, and namespaces go one at a time, as in Kubernetes."""
+    if route.kind is NAMESPACE:
+        return method == "POST"
+    return bool(route.namespace) or not route.kind.namespaced
+
+
+def _check_type(value: Any, kind: str, api_version: str) -> None:
+    """A body may leave out what it is; it may not be something else."""
+    if not isinstance(value, dict):
+        raise BadRequest(f"expected an object of kind {kind}")
+    said_kind, said_version = value.get("kind") or kind, value.get("apiVersion") or api_version
+    if (said_kind, said_version) != (kind, api_version):
+        raise BadRequest(f"the body is a {said_kind} of {said_version}, the path takes a {kind} of {api_version}")
+
+
+def _patched_version(patch: dict[str, Any]) -> str:
+    """A patch that names a version means exactly that one."""
+    metadata = patch.get("metadata")
+    return str(metadata.get("resourceVersion") or "") if isinstance(metadata, dict) else ""

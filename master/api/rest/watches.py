@@ -1,0 +1,182 @@
+"""Watches: the changes of a kind as a stream of lines.
+
+Starts with what is there (version 0 or none) or after a version that is still remembered; a version that is not is
+answered by an ERROR event with Status 410, and so is a client that falls behind. Events are encoded once for all
+watchers, tables excepted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from master.api.errors import ApiError, Cause, Expired, Timeout
+from master.api.kinds.spec import KindSpec
+from master.api.rest.answers import Tabulator
+from master.api.rest.selectors import Selection
+from master.cache import Batch, Cache, Change, Entry, HistoryGone, Lagged, Subscription
+from master.cache.entry import ADDED, DELETED, MODIFIED, watch_frame
+from master.clock import Clock
+
+# A watcher that many changes behind is told to start over.
+_QUEUE = 2000
+_BOOKMARK_EVERY_S = 60.0
+# As Kubernetes: a client that sets no limit is disconnected after 30 to 60 minutes.
+_MIN_TIMEOUT_S = 1800.0
+
+
+@dataclass(frozen=True, slots=True)
+class WatchOptions:
+    """What a client asks of a watch; `since` None: begin with what is there."""
+
+    selection: Selection
+    since: int | None
+    initial_events: bool = False
+    bookmarks: bool = False
+    timeout_s: float = 0.0
+
+
+class Watch:
+    """One watch, from its first line to its last."""
+
+    def __init__(
+        self, cache: Cache, clock: Clock, kind: KindSpec[Any], options: WatchOptions, tabulator: Tabulator | None
+    ) -> None:
+        self._cache = cache
+        self._clock = clock
+        self._kind = kind
+        self._options = options
+        self._tabulator = tabulator
+        self._columns_sent = False
+
+    async def serve(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Streams until the client leaves, the time is over, or it has to start over."""
+        options = self._options
+        if options.since is not None and options.since > self._cache.revision:
+            raise too_large_version(options.since, self._cache.revision)
+        response = web.StreamResponse()
+        response.content_type = "application/json"
+        response.enable_chunked_encoding()
+        try:
+            subscription, past = self._cache.watch(self._kind, options.since, _QUEUE)
+        except HistoryGone as gone:
+            await response.prepare(request)
+            await response.write(self._error(expired(options.since or 0, gone.oldest)))
+            return response
+        with subscription:
+            # Nothing is awaited between taking the subscription and the snapshot: they are one revision.
+            first = self._initial() if options.since is None else self._frames(past)
+            if options.initial_events:
+                first += self._bookmark(subscription.revision, initial=True)
+            await response.prepare(request)
+            if first:
+                await response.write(first)
+            await self._follow(subscription, response)
+        return response
+
+    def _initial(self) -> bytes:
+        entries = self._cache.entries(self._kind, self._options.selection.namespace)
+        return b"".join(self._line(ADDED, e, watch_frame(ADDED, e.raw)) for e in entries if self._matches(e))
+
+    async def _follow(self, subscription: Subscription, response: web.StreamResponse) -> None:
+        loop = asyncio.get_running_loop()
+        timeout = self._options.timeout_s or _MIN_TIMEOUT_S * (1 + random.random())
+        end = loop.time() + timeout
+        bookmark = loop.time() + _BOOKMARK_EVERY_S
+        try:
+            while (now := loop.time()) < end:
+                batch = await self._next(subscription, min(end, bookmark) - now)
+                lines = b"" if batch is None else self._drain(subscription, batch)
+                if self._options.bookmarks and loop.time() >= bookmark:
+                    lines += self._bookmark(self._revision(subscription))
+                    bookmark = loop.time() + _BOOKMARK_EVERY_S
+                elif loop.time() >= bookmark:
+                    bookmark = loop.time() + _BOOKMARK_EVERY_S
+                if lines:
+                    await response.write(lines)
+            if self._options.bookmarks and subscription.idle:
+                await response.write(self._bookmark(self._revision(subscription)))
+        except Lagged:
+            await response.write(self._error(expired(subscription.revision, self._cache.revision)))
+
+    async def _next(self, subscription: Subscription, seconds: float) -> Batch | None:
+        try:
+            async with asyncio.timeout(max(seconds, 0)):
+                return await subscription.next()
+        except TimeoutError:
+            return None
+
+    def _drain(self, subscription: Subscription, batch: Batch | None) -> bytes:
+        """Everything that waits, in one write."""
+        lines = b""
+        while batch is not None:
+            lines += self._frames(batch.changes)
+            batch = subscription.take()
+        return lines
+
+    def _revision(self, subscription: Subscription) -> int:
+        return self._cache.revision if subscription.idle else subscription.revision
+
+    def _matches(self, entry: Entry | None) -> bool:
+        return entry is not None and self._options.selection.matches(entry)
+
+    def _frames(self, changes: Iterable[Change]) -> bytes:
+        return b"".join(self._frame(change) for change in changes)
+
+    def _frame(self, change: Change) -> bytes:
+        """The change as this watcher sees it: entering its selection is ADDED, leaving it DELETED."""
+        namespace = self._options.selection.namespace
+        if namespace and change.entry.namespace != namespace:
+            return b""
+        if self._options.selection.everything:
+            type_ = change.type
+        else:
+            was = self._matches(change.before)
+            now = change.type != DELETED and self._matches(change.entry)
+            if not was and not now:
+                return b""
+            type_ = (MODIFIED if was else ADDED) if now else DELETED
+        return self._line(type_, change.entry, None, change)
+
+    def _line(self, type_: str, entry: Entry, frame: bytes | None, change: Change | None = None) -> bytes:
+        if self._tabulator is None:
+            if frame is not None:
+                return frame
+            assert change is not None
+            return change.frame(type_)
+        columns = not self._columns_sent
+        self._columns_sent = True
+        table = self._tabulator.encode([entry], entry.revision, self._clock.now(), columns=columns)
+        return watch_frame(type_, table)
+
+    def _bookmark(self, revision: int, *, initial: bool = False) -> bytes:
+        metadata: dict[str, Any] = {"resourceVersion": str(revision), "creationTimestamp": None}
+        if initial:
+            metadata["annotations"] = {"k8s.io/initial-events-end": "true"}
+        obj = {"kind": self._kind.kind, "apiVersion": self._kind.api_version, "metadata": metadata}
+        if self._tabulator is not None:
+            obj = {"kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": metadata, "rows": []}
+        return watch_frame("BOOKMARK", msgspec.json.encode(obj))
+
+    def _error(self, error: ApiError) -> bytes:
+        return watch_frame("ERROR", msgspec.json.encode(error.status()))
+
+
+def expired(since: int, oldest: int) -> Expired:
+    """The version lies before what is remembered."""
+    return Expired(f"too old resource version: {since} ({oldest})")
+
+
+def too_large_version(asked: int, have: int) -> Timeout:
+    """The version is not one of this store yet: perhaps it was lost, perhaps the client talks to another cluster."""
+    return Timeout(
+        f"Too large resource version: {asked}, current: {have}",
+        causes=[Cause("ResourceVersionTooLarge", "Too large resource version")],
+        retry_after_s=1,
+    )

@@ -1,0 +1,164 @@
+"""The REST server: TLS, who asks, limits, and what becomes of an error. Paths and verbs are in rest/.
+
+Owns the socket and the requests under way. One server a process; `run` until cancelled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from typing import Any
+
+from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
+
+from master.api import bootstrap, upkeep
+from master.api.errors import ApiError, InternalError, TooManyRequests
+from master.api.identity import ANONYMOUS
+from master.api.join import JoinService
+from master.api.logs import LogSource
+from master.api.resources import Resources
+from master.api.rest import answers
+from master.api.rest.authentication import authenticate
+from master.api.rest.paths import Paths
+from master.api.rest.query import Query
+from master.api.rest.routes import resolve, segments
+from master.api.rest.verbs import Call, Verbs
+from master.clock import Clock, SystemClock
+from master.config import MasterConfig
+from master.pki import Pki
+
+# Requests at once; watches and followed logs, which last, are counted apart.
+MAX_REQUESTS = 400
+MAX_STREAMS = 10000
+# What a client gets to end by itself when the server stops.
+_SHUTDOWN_S = 0.5
+log = logging.getLogger(__name__)
+
+
+class ApiServer:
+    """Serves the API on the configured address; port 0 takes a free one (see `port`)."""
+
+    def __init__(
+        self,
+        config: MasterConfig,
+        resources: Resources,
+        pki: Pki,
+        logs: LogSource,
+        join: JoinService,
+        *,
+        clock: Clock | None = None,
+    ) -> None:
+        self._config = config
+        self._resources = resources
+        self._pki = pki
+        self._clock = clock or SystemClock()
+        self.ready = asyncio.Event()
+        self._verbs = Verbs(resources, self._clock, logs)
+        self._paths = Paths(pki.ca_pem, join, f"{config.address}:{config.api_port}", self.ready.is_set)
+        self._context = pki.server_context()
+        self._requests = 0
+        self._streams = 0
+        self.port = config.api_port
+
+    async def run(self) -> None:
+        """Makes what every cluster has, then serves until cancelled."""
+        # Bound first: who connects meanwhile waits in the backlog instead of being refused.
+        where = (self._config.listen_address, self._config.api_port)
+        try:
+            listener = socket.create_server(where, backlog=512)
+        except OSError as error:
+            raise OSError(f"API port {where[0]}:{where[1]} cannot be listened on: {error.strerror}") from error
+        self.port = listener.getsockname()[1]
+        try:
+            await bootstrap.ensure(self._resources, self._config, port=self.port)
+            await self._serve(listener)
+        finally:
+            listener.close()
+
+    async def _serve(self, listener: socket.socket) -> None:
+        # A client that goes away must take its watch with it.
+        server = web.Server(self._handle, handler_cancellation=True, access_log=None, logger=_http_log())
+        runner = web.ServerRunner(server, handle_signals=False, shutdown_timeout=_SHUTDOWN_S)
+        await runner.setup()
+        try:
+            await web.SockSite(runner, listener, ssl_context=self._context).start()
+            self.ready.set()
+            log.info("serving the API on %s:%d", self._config.listen_address, self.port)
+            await upkeep.run(self._pki, self._clock, self._reload)
+        finally:
+            self.ready.clear()
+            await runner.cleanup()
+
+    def _reload(self) -> None:
+        """New connections get the new certificate."""
+        self._context.load_cert_chain(self._pki.server.certificate, self._pki.server.key)
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Any request; whatever goes wrong becomes a Status."""
+        try:
+            return await self._dispatch(request)
+        except ApiError as error:
+            return answers.failure(error)
+        except (ConnectionError, asyncio.CancelledError):
+            # The client is gone, or the server stops.
+            raise
+        except Exception:
+            log.exception("%s %s failed", request.method, request.path)
+            return answers.failure(InternalError("an internal error occurred; the master's log says more"))
+
+    async def _dispatch(self, request: web.BaseRequest) -> web.StreamResponse:
+        parts = segments(request.raw_path)
+        # Joining brings a token of its own, which is nobody's identity.
+        caller = ANONYMOUS if parts[0] == "sampan" else authenticate(request)
+        if not _is_resource(parts):
+            return await self._limited(self._paths.handle(request, caller, parts))
+        query = Query(request.query)
+        call = Call(request, caller, resolve(parts), query)
+        if query.flag("watch") or query.flag("follow"):
+            return await self._streaming(self._verbs.handle(call))
+        return await self._limited(self._verbs.handle(call))
+
+    async def _limited(self, work: Any) -> web.StreamResponse:
+        if self._requests >= MAX_REQUESTS:
+            work.close()
+            raise TooManyRequests("too many requests at once, please try again later", retry_after_s=1)
+        self._requests += 1
+        try:
+            answer: web.StreamResponse = await work
+            return answer
+        finally:
+            self._requests -= 1
+
+    async def _streaming(self, work: Any) -> web.StreamResponse:
+        if self._streams >= MAX_STREAMS:
+            work.close()
+            raise TooManyRequests("too many watches at once, please try again later", retry_after_s=5)
+        self._streams += 1
+        try:
+            answer: web.StreamResponse = await work
+            return answer
+        finally:
+            self._streams -= 1
+
+
+def _http_log() -> logging.Logger:
+    """aiohttp tells of every malformed request with a traceback; anybody can send one, so that is a debug line."""
+
+    def shorten(record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, HttpProcessingError):
+            record.levelno, record.levelname = logging.DEBUG, "DEBUG"
+            record.msg, record.args, record.exc_info = "malformed request: %s", (error.message.split("\n")[0],), None
+            return logger.isEnabledFor(logging.DEBUG)
+        return True
+
+    logger = logging.getLogger(f"{__name__}.http")
+    logger.filters = [shorten]
+    return logger
+
+
+def _is_resource(parts: list[str]) -> bool:
+    """Whether the path is one of resources, not of discovery."""
+    return (parts[0] == "api" and len(parts) > 2) or (parts[0] == "apis" and len(parts) > 3)

@@ -1,0 +1,41 @@
+"""What each kind does to its objects on their way in. A new kind is one line here, if it is peculiar at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from master.api import kinds
+from master.api.kinds.spec import KindSpec
+from master.api.strategies.base import Strategy, Taken
+from master.api.strategies.pod import PodStrategy
+from master.api.strategies.replicationcontroller import ReplicationControllerStrategy
+from master.api.strategies.service import ServiceRanges, ServiceStrategy
+from master.api.strategies.simple import (
+    ConfigMapStrategy,
+    EndpointSliceStrategy,
+    EndpointsStrategy,
+    EventStrategy,
+    NamespaceStrategy,
+    NodeStrategy,
+    SecretStrategy,
+)
+
+
+def strategies(ranges: ServiceRanges, holder: Callable[[str], bytes | None]) -> dict[KindSpec[Any], Strategy[Any]]:
+    """One strategy for each kind; `holder` tells who holds a uniqueness key."""
+    return {
+        kinds.NAMESPACE: NamespaceStrategy(),
+        kinds.NODE: NodeStrategy(),
+        kinds.POD: PodStrategy(),
+        kinds.SERVICE: ServiceStrategy(ranges, holder),
+        kinds.ENDPOINTS: EndpointsStrategy(),
+        kinds.ENDPOINTSLICE: EndpointSliceStrategy(),
+        kinds.REPLICATIONCONTROLLER: ReplicationControllerStrategy(),
+        kinds.CONFIGMAP: ConfigMapStrategy(),
+        kinds.SECRET: SecretStrategy(),
+        kinds.EVENT: EventStrategy(),
+    }
+
+
+__all__ = ["ServiceRanges", "Strategy", "Taken", "strategies"]

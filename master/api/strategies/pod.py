@@ -1,0 +1,90 @@
+"""Pod: defaults, checks, the few fields that may change, and the quality-of-service class."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from msgspec.structs import replace
+
+from master.api.checks import Findings
+from master.api.kinds.pod import Pod, PodSpec, PodStatus
+from master.api.quantity import parse
+from master.api.strategies.base import Strategy, Taken
+from master.api.strategies.podcheck import check_pod_spec
+from master.api.strategies.podspec import default_pod_spec
+
+
+class PodStrategy(Strategy[Pod]):
+    """A pod starts Pending; its spec hardly changes."""
+
+    def default(self, obj: Pod) -> Pod:
+        return replace(obj, spec=default_pod_spec(obj.spec))
+
+    def for_create(self, obj: Pod, now: datetime) -> Pod:
+        return replace(obj, status=PodStatus(phase="Pending"))
+
+    def for_update(self, new: Pod, old: Pod, subresource: str) -> Pod:
+        if subresource == "status":
+            return replace(old, status=new.status)
+        if subresource == "binding":
+            return new
+        # Defaults that follow from what the author left out are not an attempt to change them.
+        return replace(new, status=old.status)
+
+    def allocate(self, obj: Pod, old: Pod | None, taken: Taken) -> Pod:
+        if obj.status.qos_class:
+            return obj
+        return replace(obj, status=replace(obj.status, qos_class=qos_class(obj.spec)))
+
+    def check(self, obj: Pod, old: Pod | None, found: Findings) -> None:
+        check_pod_spec(obj.spec, "spec", found)
+        for index, reference in enumerate(obj.metadata.owner_references):
+            if not (reference.name and reference.uid and reference.kind and reference.api_version):
+                found.required(f"metadata.ownerReferences[{index}]", "apiVersion, kind, name and uid must be set")
+
+    def check_update(self, new: Pod, old: Pod, found: Findings) -> None:
+        if new.spec == old.spec:
+            return
+        if len(new.spec.containers) != len(old.spec.containers):
+            found.forbidden("spec.containers", "pod updates may not add or remove containers")
+            return
+        if _may_change(new.spec, old.spec) != old.spec:
+            found.forbidden(
+                "spec",
+                "pod updates may not change fields other than `spec.containers[*].image`,"
+                "`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to"
+                " existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was"
+                " previously negative)",
+            )
+        if not set(map(repr, old.spec.tolerations)) <= set(map(repr, new.spec.tolerations)):
+            found.forbidden("spec.tolerations", "existing toleration can not be modified except its tolerationSeconds")
+
+
+def _may_change(new: PodSpec, old: PodSpec) -> PodSpec:
+    """The new spec with everything that may change put back: equal to the old one when nothing else did."""
+    inits = new.init_containers
+    if len(inits) == len(old.init_containers):
+        inits = tuple(replace(n, image=o.image) for n, o in zip(inits, old.init_containers, strict=True))
+    return replace(
+        new,
+        containers=tuple(replace(n, image=o.image) for n, o in zip(new.containers, old.containers, strict=True)),
+        init_containers=inits,
+        active_deadline_seconds=old.active_deadline_seconds,
+        tolerations=old.tolerations,
+    )
+
+
+def qos_class(spec: PodSpec) -> str:
+    """BestEffort without any request or limit, Guaranteed with equal ones for cpu and memory, else Burstable."""
+    containers = [*spec.init_containers, *spec.containers]
+    if not any(c.resources.requests or c.resources.limits for c in containers):
+        return "BestEffort"
+    for container in containers:
+        for name in ("cpu", "memory"):
+            limit, request = container.resources.limits.get(name), container.resources.requests.get(name)
+            try:
+                if limit is None or request is None or parse(limit) != parse(request):
+                    return "Burstable"
+            except ValueError:
+                return "Burstable"
+    return "Guaranteed"

@@ -1,0 +1,131 @@
+"""What Kubernetes fills into a pod spec that says nothing about it, in a pod and in a template alike."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from master.api.kinds.container import Container, ContainerPort, EnvVar, LifecycleHandler, Probe, ResourceRequirements
+from master.api.kinds.pod import PodSecurityContext, PodSpec
+from master.api.kinds.volume import EmptyDirVolumeSource, Volume
+from master.api.quantity import canonical
+
+_SOURCES = tuple(name for name in Volume.__struct_fields__ if name != "name")
+_MODE = 0o644
+
+
+def default_pod_spec(spec: PodSpec) -> PodSpec:
+    """The spec with all defaults."""
+    account = spec.service_account_name or spec.service_account
+    return replace(
+        spec,
+        volumes=tuple(_volume(volume) for volume in spec.volumes),
+        init_containers=tuple(_container(c, host_network=spec.host_network) for c in spec.init_containers),
+        containers=tuple(_container(c, host_network=spec.host_network) for c in spec.containers),
+        restart_policy=spec.restart_policy or "Always",
+        dns_policy=spec.dns_policy or "ClusterFirst",
+        scheduler_name=spec.scheduler_name or "default-scheduler",
+        service_account_name=account,
+        service_account=account,
+        termination_grace_period_seconds=(
+            30 if spec.termination_grace_period_seconds is None else spec.termination_grace_period_seconds
+        ),
+        security_context=spec.security_context or PodSecurityContext(),
+        enable_service_links=True if spec.enable_service_links is None else spec.enable_service_links,
+    )
+
+
+def volume_sources(volume: Volume) -> list[str]:
+    """The attributes that name the volume's source; a good volume has one."""
+    return [name for name in _SOURCES if getattr(volume, name) is not None]
+
+
+def _volume(volume: Volume) -> Volume:
+    if not volume_sources(volume):
+        return replace(volume, empty_dir=EmptyDirVolumeSource())
+    if volume.host_path is not None and volume.host_path.type is None:
+        return replace(volume, host_path=replace(volume.host_path, type=""))
+    for name in ("secret", "config_map", "downward_api", "projected"):
+        source = getattr(volume, name)
+        if source is not None and source.default_mode is None:
+            return replace(volume, **{name: replace(source, default_mode=_MODE)})
+    return volume
+
+
+def pull_policy(image: str) -> str:
+    """Always for `latest` and for no tag, else IfNotPresent. A digest pins as a tag does."""
+    if "@" in image:
+        return "IfNotPresent"
+    _, colon, tag = image.rpartition("/")[2].partition(":")
+    return "IfNotPresent" if colon and tag != "latest" else "Always"
+
+
+def _container(container: Container, *, host_network: bool) -> Container:
+    lifecycle = container.lifecycle
+    if lifecycle is not None:
+        lifecycle = replace(lifecycle, post_start=_handler(lifecycle.post_start), pre_stop=_handler(lifecycle.pre_stop))
+    return replace(
+        container,
+        ports=tuple(_port(port, host_network=host_network) for port in container.ports),
+        env=tuple(_env(variable) for variable in container.env),
+        resources=_resources(container.resources),
+        liveness_probe=_probe(container.liveness_probe),
+        readiness_probe=_probe(container.readiness_probe),
+        startup_probe=_probe(container.startup_probe),
+        lifecycle=lifecycle,
+        termination_message_path=container.termination_message_path or "/dev/termination-log",
+        termination_message_policy=container.termination_message_policy or "File",
+        image_pull_policy=container.image_pull_policy or pull_policy(container.image),
+    )
+
+
+def _port(port: ContainerPort, *, host_network: bool) -> ContainerPort:
+    return replace(
+        port,
+        protocol=port.protocol or "TCP",
+        host_port=port.container_port if host_network and not port.host_port else port.host_port,
+    )
+
+
+def _env(variable: EnvVar) -> EnvVar:
+    source = variable.value_from
+    if source is None or source.field_ref is None or source.field_ref.api_version:
+        return variable
+    return replace(variable, value_from=replace(source, field_ref=replace(source.field_ref, api_version="v1")))
+
+
+def _resources(resources: ResourceRequirements) -> ResourceRequirements:
+    """Canonical quantities; what is limited and not requested is requested as much as it is limited."""
+    limits = canonical_quantities(resources.limits)
+    return replace(resources, limits=limits, requests={**limits, **canonical_quantities(resources.requests)})
+
+
+def canonical_quantities(values: dict[str, str]) -> dict[str, str]:
+    """Quantities in their stored form; one that is none stays for validation to name."""
+    result = {}
+    for name, text in values.items():
+        try:
+            result[name] = canonical(text)
+        except ValueError:
+            result[name] = text
+    return result
+
+
+def _probe(probe: Probe | None) -> Probe | None:
+    if probe is None:
+        return None
+    http = probe.http_get
+    return replace(
+        probe,
+        http_get=http and replace(http, path=http.path or "/", scheme=http.scheme or "HTTP"),
+        timeout_seconds=probe.timeout_seconds or 1,
+        period_seconds=probe.period_seconds or 10,
+        success_threshold=probe.success_threshold or 1,
+        failure_threshold=probe.failure_threshold or 3,
+    )
+
+
+def _handler(handler: LifecycleHandler | None) -> LifecycleHandler | None:
+    if handler is None or handler.http_get is None:
+        return handler
+    http = handler.http_get
+    return replace(handler, http_get=replace(http, path=http.path or "/", scheme=http.scheme or "HTTP"))

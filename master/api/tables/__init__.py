@@ -1,0 +1,43 @@
+"""How `kubectl get` shows each kind. A new kind is one line here; one that has none shows name and age."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from master.api import kinds
+from master.api.kinds.spec import KindSpec
+from master.api.tables.columns import Column, Table
+from master.api.tables.nodes import NODES
+from master.api.tables.others import (
+    CONFIGMAPS,
+    ENDPOINTS,
+    ENDPOINTSLICES,
+    EVENTS,
+    NAMESPACES,
+    PLAIN,
+    REPLICATIONCONTROLLERS,
+    SECRETS,
+    SERVICES,
+)
+from master.api.tables.pods import PODS
+
+_TABLES: dict[KindSpec[Any], Table] = {
+    kinds.POD: PODS,
+    kinds.NODE: NODES,
+    kinds.SERVICE: SERVICES,
+    kinds.REPLICATIONCONTROLLER: REPLICATIONCONTROLLERS,
+    kinds.ENDPOINTS: ENDPOINTS,
+    kinds.ENDPOINTSLICE: ENDPOINTSLICES,
+    kinds.EVENT: EVENTS,
+    kinds.NAMESPACE: NAMESPACES,
+    kinds.CONFIGMAP: CONFIGMAPS,
+    kinds.SECRET: SECRETS,
+}
+
+
+def table(kind: KindSpec[Any]) -> Table:
+    """The columns of a kind."""
+    return _TABLES.get(kind, PLAIN)
+
+
+__all__ = ["Column", "Table", "table"]

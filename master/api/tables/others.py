@@ -1,0 +1,200 @@
+"""The tables of the other kinds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from master.api.kinds.configmap import ConfigMap
+from master.api.kinds.endpoints import Endpoints
+from master.api.kinds.endpointslice import EndpointSlice
+from master.api.kinds.event import Event
+from master.api.kinds.meta import Object
+from master.api.kinds.namespace import Namespace
+from master.api.kinds.replicationcontroller import ReplicationController
+from master.api.kinds.secret import Secret
+from master.api.kinds.service import Service
+from master.api.tables.columns import AGE, NAME, Cell, Column, Table, age, pairs
+
+
+def _plain(obj: Object, now: datetime) -> Sequence[Cell]:
+    return obj.metadata.name, age(obj.metadata.creation_timestamp, now)
+
+
+PLAIN = Table((NAME, AGE), _plain)
+
+
+def _service(service: Service, now: datetime) -> Sequence[Cell]:
+    spec = service.spec
+    external = ",".join([*(i.ip or i.hostname for i in service.status.load_balancer.ingress), *spec.external_ips])
+    if not external:
+        external = {"ExternalName": spec.external_name, "LoadBalancer": "<pending>"}.get(spec.type, "<none>")
+    ports = ",".join(
+        f"{port.port}:{port.node_port}/{port.protocol}" if port.node_port else f"{port.port}/{port.protocol}"
+        for port in spec.ports
+    )
+    return (
+        service.metadata.name,
+        spec.type,
+        spec.cluster_ip or "<none>",
+        external,
+        ports or "<none>",
+        age(service.metadata.creation_timestamp, now),
+        pairs(spec.selector),
+    )
+
+
+SERVICES = Table(
+    (
+        NAME,
+        Column("Type", description="How it is reached."),
+        Column("Cluster-IP", description="Its address in the cluster."),
+        Column("External-IP", description="Its addresses outside."),
+        Column("Port(s)", description="Its ports, with node ports."),
+        AGE,
+        Column("Selector", priority=1, description="Which pods it finds."),
+    ),
+    _service,
+)
+
+
+def _controller(controller: ReplicationController, now: datetime) -> Sequence[Cell]:
+    containers = controller.spec.template.spec.containers if controller.spec.template else ()
+    return (
+        controller.metadata.name,
+        controller.spec.replicas or 0,
+        controller.status.replicas,
+        controller.status.ready_replicas,
+        age(controller.metadata.creation_timestamp, now),
+        ",".join(container.name for container in containers),
+        ",".join(container.image for container in containers),
+        pairs(controller.spec.selector),
+    )
+
+
+REPLICATIONCONTROLLERS = Table(
+    (
+        NAME,
+        Column("Desired", type="integer", description="How many pods are wanted."),
+        Column("Current", type="integer", description="How many there are."),
+        Column("Ready", type="integer", description="How many are ready."),
+        AGE,
+        Column("Containers", priority=1, description="The template's containers."),
+        Column("Images", priority=1, description="Their images."),
+        Column("Selector", priority=1, description="Which pods count."),
+    ),
+    _controller,
+)
+_SHOWN = 3
+
+
+def _shortened(addresses: list[str]) -> str:
+    if not addresses:
+        return "<none>"
+    more = len(addresses) - _SHOWN
+    return ",".join(addresses[:_SHOWN]) + (f" + {more} more..." if more > 0 else "")
+
+
+def _endpoints(endpoints: Endpoints, now: datetime) -> Sequence[Cell]:
+    addresses = [
+        f"{address.ip}:{port.port}"
+        for subset in endpoints.subsets
+        for port in subset.ports
+        for address in subset.addresses
+    ]
+    return endpoints.metadata.name, _shortened(addresses), age(endpoints.metadata.creation_timestamp, now)
+
+
+ENDPOINTS = Table((NAME, Column("Endpoints", description="Ready addresses."), AGE), _endpoints)
+
+
+def _slice(part: EndpointSlice, now: datetime) -> Sequence[Cell]:
+    ports = [str(port.port) for port in part.ports if port.port is not None]
+    addresses = [address for endpoint in part.endpoints for address in endpoint.addresses]
+    return (
+        part.metadata.name,
+        part.address_type,
+        _shortened(ports) if ports else "<unset>",
+        _shortened(addresses) if addresses else "<unset>",
+        age(part.metadata.creation_timestamp, now),
+    )
+
+
+ENDPOINTSLICES = Table(
+    (
+        NAME,
+        Column("AddressType", description="The family of its addresses."),
+        Column("Ports", description="The ports of all its endpoints."),
+        Column("Endpoints", description="Its addresses."),
+        AGE,
+    ),
+    _slice,
+)
+
+
+def _event(event: Event, now: datetime) -> Sequence[Cell]:
+    about = event.involved_object
+    first = event.first_timestamp or event.event_time or event.metadata.creation_timestamp
+    last = (event.series.last_observed_time if event.series else "") or event.last_timestamp or first
+    source = event.source.component or event.reporting_component
+    return (
+        age(last, now),
+        event.type,
+        event.reason,
+        f"{about.kind.lower()}/{about.name}" if about.name else about.kind.lower(),
+        about.field_path,
+        ", ".join(part for part in (source, event.source.host or event.reporting_instance) if part),
+        event.message.strip(),
+        age(first, now),
+        (event.series.count if event.series else 0) or event.count or 1,
+        event.metadata.name,
+    )
+
+
+EVENTS = Table(
+    (
+        Column("Last Seen", description="When it happened last."),
+        Column("Type", description="Normal or Warning."),
+        Column("Reason", description="What happened, in one word."),
+        Column("Object", description="To what."),
+        Column("Subobject", priority=1, description="To which part of it."),
+        Column("Source", priority=1, description="Who says so."),
+        Column("Message", description="What happened, for people."),
+        Column("First Seen", priority=1, description="When it happened first."),
+        Column("Count", type="integer", priority=1, description="How often."),
+        Column("Name", priority=1, format="name", description="The event's own name."),
+    ),
+    _event,
+)
+
+
+def _namespace(namespace: Namespace, now: datetime) -> Sequence[Cell]:
+    meta = namespace.metadata
+    return meta.name, namespace.status.phase, age(meta.creation_timestamp, now)
+
+
+NAMESPACES = Table((NAME, Column("Status", description="Active or Terminating."), AGE), _namespace)
+
+
+def _configmap(configmap: ConfigMap, now: datetime) -> Sequence[Cell]:
+    size = len(configmap.data) + len(configmap.binary_data)
+    return configmap.metadata.name, size, age(configmap.metadata.creation_timestamp, now)
+
+
+CONFIGMAPS = Table((NAME, Column("Data", type="integer", description="How many keys."), AGE), _configmap)
+
+
+def _secret(secret: Secret, now: datetime) -> Sequence[Cell]:
+    meta = secret.metadata
+    return meta.name, secret.type, len(secret.data), age(meta.creation_timestamp, now)
+
+
+SECRETS = Table(
+    (
+        NAME,
+        Column("Type", description="What it is for."),
+        Column("Data", type="integer", description="How many keys."),
+        AGE,
+    ),
+    _secret,
+)

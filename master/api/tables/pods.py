@@ -1,0 +1,95 @@
+"""Pods: ready containers, the state that says most, restarts, addresses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from master.api.kinds.container import ContainerStatus
+from master.api.kinds.pod import Pod
+from master.api.tables.columns import AGE, NAME, Cell, Column, Table, age
+
+
+def pod_reason(pod: Pod) -> str:
+    """The STATUS column: the phase, or what holds the pod up."""
+    status = pod.status
+    reason = status.reason or status.phase
+    reason = _init_reason(pod) or _containers_reason(pod, reason)
+    if pod.metadata.deletion_timestamp:
+        return "Unknown" if status.reason == "NodeLost" else "Terminating"
+    return reason
+
+
+def _init_reason(pod: Pod) -> str:
+    for index, container in enumerate(pod.status.init_container_statuses):
+        ended, waiting = container.state.terminated, container.state.waiting
+        if ended is not None and ended.exit_code == 0:
+            continue
+        if ended is not None:
+            said = ended.reason or (f"Signal:{ended.signal}" if ended.signal else f"ExitCode:{ended.exit_code}")
+            return f"Init:{said}"
+        if waiting is not None and waiting.reason and waiting.reason != "PodInitializing":
+            return f"Init:{waiting.reason}"
+        return f"Init:{index}/{len(pod.spec.init_containers)}"
+    return ""
+
+
+def _containers_reason(pod: Pod, reason: str) -> str:
+    running = False
+    for container in reversed(pod.status.container_statuses):
+        waiting, ended = container.state.waiting, container.state.terminated
+        if waiting is not None and waiting.reason:
+            reason = waiting.reason
+        elif ended is not None:
+            reason = ended.reason or (f"Signal:{ended.signal}" if ended.signal else f"ExitCode:{ended.exit_code}")
+        elif container.ready and container.state.running is not None:
+            running = True
+    if reason == "Completed" and running:
+        ready = any(c.type == "Ready" and c.status == "True" for c in pod.status.conditions)
+        return "Running" if ready else "NotReady"
+    return reason
+
+
+def _restarts(pod: Pod, now: datetime) -> str:
+    everyone = [*pod.status.init_container_statuses, *pod.status.container_statuses]
+    count = sum(container.restart_count for container in everyone)
+    last = max((_finished(container) for container in everyone), default="")
+    return f"{count} ({age(last, now)} ago)" if count and last else str(count)
+
+
+def _finished(container: ContainerStatus) -> str:
+    ended = container.last_state.terminated
+    return ended.finished_at if ended is not None else ""
+
+
+def _cells(pod: Pod, now: datetime) -> Sequence[Cell]:
+    ready = sum(1 for c in pod.status.container_statuses if c.ready and c.state.running is not None)
+    true = {c.type for c in pod.status.conditions if c.status == "True"}
+    gates = [gate.condition_type for gate in pod.spec.readiness_gates]
+    return (
+        pod.metadata.name,
+        f"{ready}/{len(pod.spec.containers)}",
+        pod_reason(pod),
+        _restarts(pod, now),
+        age(pod.metadata.creation_timestamp, now),
+        pod.status.pod_ip or "<none>",
+        pod.spec.node_name or "<none>",
+        pod.status.nominated_node_name or "<none>",
+        f"{sum(1 for gate in gates if gate in true)}/{len(gates)}" if gates else "<none>",
+    )
+
+
+PODS = Table(
+    columns=(
+        NAME,
+        Column("Ready", description="Containers that are ready, and how many there are."),
+        Column("Status", description="The phase, or what holds the pod up."),
+        Column("Restarts", description="How often its containers were started again."),
+        AGE,
+        Column("IP", priority=1, description="The pod's address."),
+        Column("Node", priority=1, description="Where it runs."),
+        Column("Nominated Node", priority=1, description="Where room is being made for it."),
+        Column("Readiness Gates", priority=1, description="Further conditions that must hold for it to be ready."),
+    ),
+    cells=_cells,
+)

@@ -1,0 +1,158 @@
+"""Makes the master's parts, connects them and runs them: the only place that knows every one.
+
+Owns the order of start and stop. Imported late: it loads everything that takes time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from collections.abc import Coroutine
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from ipaddress import IPv4Network
+from typing import Final
+
+from master.api import bootstrap
+from master.api.resources import Resources
+from master.api.server import ApiServer
+from master.api.strategies import ServiceRanges
+from master.cache import Cache
+from master.clock import Clock, SystemClock
+from master.config import MasterConfig
+from master.controllers.events import EventRecorder
+from master.controllers.main import controllers
+from master.dispatch import token
+from master.dispatch.desired import DesiredState
+from master.dispatch.identities import Identities
+from master.dispatch.join import JoinService
+from master.dispatch.nodes import Nodes
+from master.dispatch.reports import Reports
+from master.dispatch.sessions import Sessions
+from master.dispatch.streams import LogStreams
+from master.pki import Pki
+from master.scheduler.scheduler import Scheduler
+from master.store.errors import StoreError
+from master.store.interface import Compare, CompareFailed, Put, Store
+from master.store.sqlite import SqliteStore
+
+CLUSTER_ID_KEY: Final = "/meta/cluster-id"
+
+log = logging.getLogger(__name__)
+
+KNOWN_FAILURES: Final = (StoreError, token.BadToken, OSError)
+"""What a person can do something about: one line, no traceback."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Core:
+    """What everything else is made from."""
+
+    config: MasterConfig
+    pki: Pki
+    clock: Clock
+    store: Store
+    cluster_id: str
+    resources: Resources
+    recorder: EventRecorder
+    sessions: Sessions
+    identities: Identities
+
+
+async def serve(config: MasterConfig, pki: Pki, stopping: asyncio.Event) -> None:
+    """Run everything until `stopping` is set. Raises a group of what failed."""
+    clock = SystemClock()
+    async with AsyncExitStack() as stack:
+        store = await SqliteStore.open(config.data_dir / "store.db")
+        stack.push_async_callback(store.close)
+        core = await _core(config, pki, clock, store)
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(run, name=name) for name, run in _parts(core)]
+            await stopping.wait()
+            for task in tasks:
+                task.cancel()
+
+
+async def _core(config: MasterConfig, pki: Pki, clock: Clock, store: Store) -> _Core:
+    cluster_id = await _cluster_id(store)
+    cache = await Cache.load(store)
+    ranges = ServiceRanges(IPv4Network(config.service_cidr), config.node_ports)
+    resources = Resources(store, cache, clock=clock, ranges=ranges)
+    if config.bootstrap_token_file is not None:
+        await bootstrap.ensure(resources, config)  # the token's namespace
+        await token.make_valid(resources, token.read(config.bootstrap_token_file))
+    return _Core(
+        config=config,
+        pki=pki,
+        clock=clock,
+        store=store,
+        cluster_id=cluster_id,
+        resources=resources,
+        recorder=EventRecorder(resources, clock),
+        sessions=Sessions(clock, heartbeat_s=config.heartbeat_s, grace_s=config.grace_s),
+        identities=Identities(store, clock, cluster_cidr=config.cluster_cidr, pod_cidr_prefix=config.pod_cidr_prefix),
+    )
+
+
+def _parts(core: _Core) -> list[tuple[str, Coroutine[None, None, None]]]:
+    """What runs, by name; the API first, so that it answers first."""
+    config, clock, resources = core.config, core.clock, core.resources
+    join = JoinService(
+        resources.cache,
+        core.identities,
+        core.pki,
+        clock,
+        cluster_id=core.cluster_id,
+        session_address=f"{config.address}:{config.session_port}",
+    )
+    logs = LogStreams(core.sessions, clock)
+    desired = DesiredState(
+        resources.cache, core.sessions, cluster_cidr=config.cluster_cidr, service_cidr=config.service_cidr
+    )
+    return [
+        ("API", ApiServer(config, resources, core.pki, logs, join).run()),
+        ("desired state", desired.run()),
+        ("sessions", _serve_sessions(core, desired, logs)),
+        ("session watch", core.sessions.run()),
+        ("identities", core.identities.run()),
+        ("events", core.recorder.run()),
+        ("scheduler", Scheduler(resources, clock, core.recorder).run()),
+        *(
+            (each.name, each.run())
+            for each in controllers(resources, core.sessions, clock, config, recorder=core.recorder)
+        ),
+    ]
+
+
+async def _serve_sessions(core: _Core, desired: DesiredState, logs: LogStreams) -> None:
+    # Loading gRPC takes a while: the API is up by then.
+    from master.dispatch.server import SessionServer
+    from master.dispatch.service import MasterService
+
+    service = MasterService(
+        cluster_id=core.cluster_id,
+        identities=core.identities,
+        sessions=core.sessions,
+        nodes=Nodes(core.resources, core.clock),
+        desired=desired,
+        reports=Reports(core.resources, core.recorder, core.clock),
+        streams=logs,
+        pki=core.pki,
+    )
+    config = core.config
+    await SessionServer(service, core.pki, address=config.listen_address, port=config.session_port).run()
+
+
+async def _cluster_id(store: Store) -> str:
+    """The cluster's id, made at the first start."""
+    found = await store.get(CLUSTER_ID_KEY)
+    if found is None:
+        made = str(uuid.uuid4())
+        try:
+            await store.commit([Compare(CLUSTER_ID_KEY, 0)], [Put(CLUSTER_ID_KEY, made.encode())])
+        except CompareFailed:
+            return await _cluster_id(store)
+        log.warning("the store is new: this is cluster %s, and it is empty", made)
+        return made
+    return found.value.decode()

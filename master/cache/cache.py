@@ -1,0 +1,199 @@
+"""The cache: every object of the store as the bytes that clients get, and the feed of its changes.
+
+Owns the mirror in memory and the bounded watch history. It moves only when the store has committed, one commit at a
+time, on the event loop. Does not write and does not decide who may read. Typed objects are decoded on first use,
+shared by everybody and never changed.
+"""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeVar, cast
+
+from master.api import kinds as declared
+from master.api.kinds.meta import Object
+from master.api.kinds.spec import KindSpec
+from master.cache.entry import ADDED, DELETED, MODIFIED, Change, Entry, reversioned, with_version
+from master.cache.history import History, HistoryGone
+from master.cache.subscription import Batch, Subscription
+from master.store.interface import Commit, Revision, Store, StoreDamaged
+
+T = TypeVar("T", bound=Object)
+
+_REGISTRY = "/registry/"
+_UNIQUE = "/unique/"
+
+
+class Cache:
+    """The mirror of the store. Make one with `await Cache.load(store)`."""
+
+    def __init__(self, *, kinds: Iterable[KindSpec[Any]] = declared.ALL, history: int = 1000) -> None:
+        self.revision = Revision(0)
+        self._kinds = {kind.resource: kind for kind in kinds}
+        # kind -> namespace ("" for kinds without) -> name -> entry
+        self._objects: dict[KindSpec[Any], dict[str, dict[str, Entry]]] = {k: {} for k in self._kinds.values()}
+        self._unique: dict[str, bytes] = {}
+        self._history_size = history
+        self._history: dict[KindSpec[Any], History] = {}
+        self._followers: dict[KindSpec[Any], dict[Subscription, None]] = {k: {} for k in self._kinds.values()}
+        self._waiting: list[Commit] | None = []
+
+    @classmethod
+    async def load(cls, store: Store, *, history: int = 1000) -> Cache:
+        """Reads everything and follows the store from there on."""
+        cache = cls(history=history)
+        store.listen(cache.apply)
+        objects, cache.revision = await store.list(_REGISTRY)
+        # Read a moment later: what changed in between is applied to both below, and to these a second time.
+        unique, _ = await store.list(_UNIQUE)
+        for value in (*objects, *unique):
+            cache._load(value.key, value.value, value.mod_revision)
+        cache._history = {kind: History(cache.revision, max_changes=history) for kind in cache._objects}
+        waiting, cache._waiting = cache._waiting or [], None
+        cache.apply([commit for commit in waiting if commit.revision > cache.revision])
+        return cache
+
+    def _load(self, key: str, value: bytes, revision: Revision) -> None:
+        if key.startswith(_UNIQUE):
+            self._unique[key] = value
+            return
+        try:
+            entry = self._entry(key, value, revision)
+            if entry is None:
+                return
+            # Decoded now, as everybody does soon: what cannot be read is found before anybody relies on it.
+            entry.obj  # noqa: B018
+        except ValueError as error:
+            raise StoreDamaged(f"the store's value of {key} cannot be read: {error}") from error
+        self._objects[entry.kind].setdefault(entry.namespace, {})[entry.name] = entry
+
+    def _entry(self, key: str, value: bytes, revision: Revision) -> Entry | None:
+        _, _, resource, namespace, name = key.split("/", 4)
+        kind = self._kinds.get(resource)
+        if kind is None:
+            return None
+        return Entry(kind, namespace if kind.namespaced else "", name, with_version(value, revision), revision)
+
+    # -- reading ------------------------------------------------------------------------------------------------
+
+    def entry(self, kind: KindSpec[Any], namespace: str, name: str) -> Entry | None:
+        """One object with its bytes."""
+        room = self._objects[kind].get(namespace if kind.namespaced else "")
+        return room.get(name) if room else None
+
+    def entries(self, kind: KindSpec[Any], namespace: str = "") -> list[Entry]:
+        """All objects of a kind, or those of one namespace, in the order of their keys."""
+        rooms = self._objects[kind]
+        if namespace and kind.namespaced:
+            room = rooms.get(namespace)
+            return [room[name] for name in sorted(room)] if room else []
+        return [rooms[ns][name] for ns in sorted(rooms) for name in sorted(rooms[ns])]
+
+    def get(self, kind: KindSpec[T], namespace: str, name: str) -> T | None:
+        """One typed object."""
+        entry = self.entry(kind, namespace, name)
+        return None if entry is None else cast(T, entry.obj)
+
+    def list(self, kind: KindSpec[T], namespace: str = "") -> list[T]:
+        """All typed objects of a kind, or those of one namespace."""
+        return [cast(T, entry.obj) for entry in self.entries(kind, namespace)]
+
+    def count(self, kind: KindSpec[Any]) -> int:
+        """How many objects of the kind there are."""
+        return sum(len(room) for room in self._objects[kind].values())
+
+    def holder(self, key: str) -> bytes | None:
+        """Who holds a uniqueness key (`/unique/...`): `<resource>/<namespace>/<name>`, or None."""
+        return self._unique.get(key)
+
+    # -- following ----------------------------------------------------------------------------------------------
+
+    def subscribe(self, *kinds: KindSpec[Any], limit: int = 10000) -> Subscription:
+        """A snapshot of the kinds and, from exactly that revision on, their changes."""
+        snapshot = [(kind, entry.obj) for kind in kinds for entry in self.entries(kind)]
+        return self._join(frozenset(kinds), limit, snapshot)
+
+    def watch(
+        self, kind: KindSpec[Any], since: int | None, limit: int = 10000
+    ) -> tuple[Subscription, builtins.list[Change]]:
+        """The changes of a kind after a revision (None: after now) that are remembered, and those to come."""
+        past: builtins.list[Change] = []
+        if since is not None and since < self.revision:
+            past = self._history[kind].after(since)
+        return self._join(frozenset((kind,)), limit, []), past
+
+    def _join(
+        self, kinds: frozenset[KindSpec[Any]], limit: int, snapshot: builtins.list[tuple[KindSpec[Any], Any]]
+    ) -> Subscription:
+        subscription = Subscription(kinds, self.revision, limit, snapshot=snapshot, leave=self._leave)
+        for kind in kinds:
+            self._followers[kind][subscription] = None
+        return subscription
+
+    def _leave(self, subscription: Subscription) -> None:
+        for kind in subscription.kinds:
+            self._followers[kind].pop(subscription, None)
+
+    # -- moving -------------------------------------------------------------------------------------------------
+
+    def apply(self, commits: Sequence[Commit]) -> None:
+        """Takes over what the store has committed. Called by the store only."""
+        if self._waiting is not None:
+            self._waiting.extend(commits)
+            return
+        for commit in commits:
+            self.revision = commit.revision
+            changes = [change for key, value in commit.changes if (change := self._step(key, value, commit.revision))]
+            if changes:
+                self._publish(commit.revision, changes)
+
+    def _step(self, key: str, value: bytes | None, revision: Revision) -> Change | None:
+        if key.startswith(_UNIQUE):
+            if value is None:
+                self._unique.pop(key, None)
+            else:
+                self._unique[key] = value
+            return None
+        if not key.startswith(_REGISTRY):
+            return None
+        return self._removed(key, revision) if value is None else self._written(key, value, revision)
+
+    def _written(self, key: str, value: bytes, revision: Revision) -> Change | None:
+        entry = self._entry(key, value, revision)
+        if entry is None:
+            return None
+        room = self._objects[entry.kind].setdefault(entry.namespace, {})
+        before = room.get(entry.name)
+        room[entry.name] = entry
+        return Change(MODIFIED if before else ADDED, entry, before)
+
+    def _removed(self, key: str, revision: Revision) -> Change | None:
+        _, _, resource, namespace, name = key.split("/", 4)
+        kind = self._kinds.get(resource)
+        if kind is None:
+            return None
+        namespace = namespace if kind.namespaced else ""
+        room = self._objects[kind].get(namespace, {})
+        before = room.pop(name, None)
+        if before is None:
+            return None
+        if not room:
+            del self._objects[kind][namespace]
+        last = Entry(kind, namespace, name, reversioned(before.raw, revision), revision)
+        return Change(DELETED, last, before)
+
+    def _publish(self, revision: Revision, changes: builtins.list[Change]) -> None:
+        for change in changes:
+            self._history[change.kind].append(change)
+        kinds = {change.kind for change in changes}
+        if len(kinds) == 1:
+            batch = Batch(revision, tuple(changes))
+            for follower in self._followers[changes[0].kind]:
+                follower.push(batch)
+            return
+        for follower in {f: None for kind in kinds for f in self._followers[kind]}:
+            follower.push(Batch(revision, tuple(c for c in changes if c.kind in follower.kinds)))
+
+
+__all__ = ["Cache", "HistoryGone"]

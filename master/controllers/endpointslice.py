@@ -1,0 +1,73 @@
+"""The endpoint slice controller: the EndpointSlices of each service with a selector.
+
+Owns the slices that carry its managed-by label. Slices of a service that is gone are the garbage collector's, as the
+service is their owner.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from master.api import kinds
+from master.api.errors import NotFound
+from master.api.identity import component
+from master.api.kinds.spec import KindSpec
+from master.api.resources import Resources
+from master.clock import Clock
+from master.controllers.backends import backends, is_ours
+from master.controllers.keyed import ObjectKey, run_keyed
+from master.controllers.podstate import selects
+from master.controllers.slices import SERVICE_LABEL, Plan, is_managed, plan
+from master.controllers.workqueue import WorkQueue
+
+
+class EndpointSliceController:
+    """Makes the EndpointSlices of all services right."""
+
+    name = "endpointslice"
+
+    def __init__(self, resources: Resources, clock: Clock) -> None:
+        self._resources = resources
+        self._cache = resources.cache
+        self._caller = component("controller:endpointslice-controller")
+        self._queue: WorkQueue[ObjectKey] = WorkQueue(self.name, clock)
+
+    async def run(self) -> None:
+        """Runs until cancelled."""
+        watched = (kinds.SERVICE, kinds.POD, kinds.ENDPOINTSLICE)
+        await run_keyed(self._cache, self._queue, watched=watched, keys=self._keys, sync=self._sync)
+
+    def _keys(self, kind: KindSpec[Any], obj: Any) -> Iterable[ObjectKey]:
+        meta = obj.metadata
+        if kind is kinds.SERVICE:
+            return [(meta.namespace, meta.name)]
+        if kind is kinds.ENDPOINTSLICE:
+            service = meta.labels.get(SERVICE_LABEL, "")
+            return [(meta.namespace, service)] if service and is_managed(obj) else []
+        services = self._cache.list(kinds.SERVICE, meta.namespace)
+        return [(meta.namespace, s.metadata.name) for s in services if selects(s.spec.selector, meta.labels)]
+
+    async def _sync(self, key: ObjectKey) -> None:
+        service = self._cache.get(kinds.SERVICE, *key)
+        if service is None or not is_ours(service):
+            return
+        stored = [
+            piece
+            for piece in self._cache.list(kinds.ENDPOINTSLICE, key[0])
+            if is_managed(piece) and piece.metadata.labels.get(SERVICE_LABEL) == key[1]
+        ]
+        found = backends(service, self._cache.list(kinds.POD, key[0]))
+        await self._carry_out(key[0], plan(service, found, stored))
+
+    async def _carry_out(self, namespace: str, todo: Plan) -> None:
+        for piece in todo.create:
+            await self._resources.create(self._caller, kinds.ENDPOINTSLICE, piece, namespace=namespace)
+        for piece in todo.update:
+            await self._resources.update(self._caller, kinds.ENDPOINTSLICE, piece)
+        for piece in todo.delete:
+            meta = piece.metadata
+            try:
+                await self._resources.delete(self._caller, kinds.ENDPOINTSLICE, namespace, meta.name, uid=meta.uid)
+            except NotFound:
+                continue

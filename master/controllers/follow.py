@@ -1,0 +1,29 @@
+"""Following the cache: a snapshot, then every change, and a new snapshot when the follower fell behind."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any, Never
+
+from master.api.kinds.spec import KindSpec
+from master.cache import Cache, Change, Lagged
+
+log = logging.getLogger(__name__)
+
+Begin = Callable[[list[tuple[KindSpec[Any], Any]]], None]
+
+
+async def follow(
+    cache: Cache, kinds: Sequence[KindSpec[Any]], *, begin: Begin, change: Callable[[Change], None]
+) -> Never:
+    """Calls `begin` with a whole snapshot and `change` with each change after it, both synchronous. Never ends."""
+    while True:
+        with cache.subscribe(*kinds) as subscription:
+            begin(subscription.snapshot)
+            try:
+                async for batch in subscription:
+                    for one in batch.changes:
+                        change(one)
+            except Lagged:
+                log.warning("fell behind the watch of %s: starting over", ", ".join(k.plural for k in kinds))

@@ -1,0 +1,55 @@
+"""The shape that most controllers share: changes become keys, and one function makes one key right."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence
+from typing import Any, Protocol, TypeVar
+
+from master.api.kinds.spec import KindSpec
+from master.cache import Cache, Change
+from master.controllers.follow import follow
+from master.controllers.workqueue import WorkQueue
+
+K = TypeVar("K", bound=Hashable)
+
+# Namespace and name.
+ObjectKey = tuple[str, str]
+
+
+class Controller(Protocol):
+    """One controller: runs until cancelled."""
+
+    @property
+    def name(self) -> str:
+        """For logs and identities."""
+
+    async def run(self) -> None:
+        """Runs until cancelled."""
+
+
+async def run_keyed(
+    cache: Cache,
+    queue: WorkQueue[K],
+    *,
+    watched: Sequence[KindSpec[Any]],
+    keys: Callable[[KindSpec[Any], Any], Iterable[K]],
+    sync: Callable[[K], Awaitable[None]],
+    workers: int = 4,
+) -> None:
+    """Adds the keys that `keys` finds for an object before and after each change, and lets `sync` look at them."""
+
+    def begin(objects: list[tuple[KindSpec[Any], Any]]) -> None:
+        for kind, obj in objects:
+            for key in keys(kind, obj):
+                queue.add(key)
+
+    def change(one: Change) -> None:
+        for obj in (one.previous, one.obj):
+            if obj is not None:
+                for key in keys(one.kind, obj):
+                    queue.add(key)
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(follow(cache, watched, begin=begin, change=change), name="follow")
+        group.create_task(queue.run(sync, workers=workers), name="work")

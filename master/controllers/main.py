@@ -1,0 +1,47 @@
+"""All controllers of the master, made and ready to run."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from master.api.resources import Resources
+from master.clock import Clock
+from master.controllers.endpoints import EndpointsController
+from master.controllers.endpointslice import EndpointSliceController
+from master.controllers.eventexpiry import EventExpiry
+from master.controllers.events import EventRecorder
+from master.controllers.garbage import GarbageCollector
+from master.controllers.heartbeats import Heartbeats
+from master.controllers.keyed import Controller
+from master.controllers.namespace import NamespaceController
+from master.controllers.nodelifecycle import NodeLifecycle
+from master.controllers.podgc import PodCollector
+from master.controllers.replication import ReplicationManager
+
+
+class Periods(Protocol):
+    """What the controllers need of the master's configuration, in seconds."""
+
+    @property
+    def grace_s(self) -> float:
+        """A node that is silent for this long is Unknown."""
+
+    @property
+    def eviction_s(self) -> float:
+        """The pods of a node that is Unknown for this long are replaced."""
+
+
+def controllers(
+    resources: Resources, heartbeats: Heartbeats, clock: Clock, config: Periods, *, recorder: EventRecorder
+) -> list[Controller]:
+    """One of each; each runs until cancelled. The recorder is shared with scheduler and dispatch, and runs besides."""
+    return [
+        ReplicationManager(resources, clock, recorder),
+        EndpointsController(resources, clock),
+        EndpointSliceController(resources, clock),
+        NodeLifecycle(resources, heartbeats, clock, recorder, grace_s=config.grace_s, eviction_s=config.eviction_s),
+        PodCollector(resources, clock),
+        NamespaceController(resources, clock),
+        GarbageCollector(resources, clock),
+        EventExpiry(resources, clock),
+    ]

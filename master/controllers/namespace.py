@@ -1,0 +1,116 @@
+"""The namespace controller: empties a namespace that is being deleted, then lets it go.
+
+Owns the finalizer "kubernetes" of namespaces. The API refuses new objects in such a namespace, so emptying ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from master.api import kinds
+from master.api.errors import ApiError, Conflict, NotFound
+from master.api.identity import component
+from master.api.kinds.namespace import Namespace
+from master.api.kinds.spec import KindSpec
+from master.api.resources import Resources
+from master.clock import Clock
+from master.controllers.keyed import run_keyed
+from master.controllers.workqueue import WorkQueue
+
+log = logging.getLogger(__name__)
+
+FINALIZER = "kubernetes"
+# Objects may take their time to go (pods have grace, others finalizers): how soon to look again, and how late.
+FIRST_LOOK_S = 0.1
+LATEST_LOOK_S = 2.0
+# Deletions at once.
+DELETES_AT_ONCE = 16
+
+# Controllers before what they would make anew; events last, so that the rest can still be read about.
+_FIRST = (kinds.REPLICATIONCONTROLLER, kinds.SERVICE)
+_LAST = (kinds.EVENT,)
+
+
+def deletion_order(all_kinds: Iterable[KindSpec[Any]] = kinds.ALL) -> tuple[KindSpec[Any], ...]:
+    """The kinds that live in namespaces, in the order in which they are cleared away."""
+    rest = tuple(k for k in all_kinds if k.namespaced and k not in _FIRST and k not in _LAST)
+    return (*_FIRST, *rest, *_LAST)
+
+
+def without_finalizer(namespace: Namespace) -> Namespace | None:
+    """The namespace with nothing of ours holding it; None when nothing does."""
+    left = tuple(name for name in namespace.spec.finalizers if name != FINALIZER)
+    if left == namespace.spec.finalizers:
+        return None
+    return msgspec.structs.replace(namespace, spec=msgspec.structs.replace(namespace.spec, finalizers=left))
+
+
+class NamespaceController:
+    """Empties namespaces."""
+
+    name = "namespace"
+
+    def __init__(self, resources: Resources, clock: Clock) -> None:
+        self._resources = resources
+        self._cache = resources.cache
+        self._caller = component("controller:namespace-controller")
+        self._queue: WorkQueue[str] = WorkQueue(self.name, clock)
+        self._looks: dict[str, int] = {}
+        self._slots = asyncio.Semaphore(DELETES_AT_ONCE)
+
+    async def run(self) -> None:
+        """Runs until cancelled."""
+        watched = (kinds.NAMESPACE,)
+        await run_keyed(self._cache, self._queue, watched=watched, keys=self._keys, sync=self._sync, workers=2)
+
+    def _keys(self, _kind: KindSpec[Any], obj: Any) -> Iterable[str]:
+        return [obj.metadata.name] if obj.metadata.deletion_timestamp else []
+
+    async def _sync(self, name: str) -> None:
+        namespace = self._cache.get(kinds.NAMESPACE, "", name)
+        if namespace is None or not namespace.metadata.deletion_timestamp:
+            self._looks.pop(name, None)
+            return
+        for kind in deletion_order():
+            await self._clear(kind, name)
+        if any(self._cache.entries(kind, name) for kind in deletion_order()):
+            looks = self._looks[name] = self._looks.get(name, 0) + 1
+            self._queue.add_after(name, min(FIRST_LOOK_S * 2 ** min(looks - 1, 10), LATEST_LOOK_S))
+            return
+        self._looks.pop(name, None)
+
+        def change(current: Namespace) -> Namespace | None:
+            same = current.metadata.uid == namespace.metadata.uid
+            return without_finalizer(current) if same else None
+
+        try:
+            await self._resources.mutate(self._caller, kinds.NAMESPACE, "", name, change, subresource="finalize")
+        except NotFound:
+            return
+        log.info("namespace %s: empty, and gone", name)
+
+    async def _clear(self, kind: KindSpec[Any], namespace: str) -> None:
+        objects = [obj for obj in self._cache.list(kind, namespace) if not obj.metadata.deletion_timestamp]
+        async with asyncio.TaskGroup() as group:
+            for obj in objects:
+                group.create_task(self._delete(kind, obj), name=f"{kind.plural} {namespace}/{obj.metadata.name}")
+
+    async def _delete(self, kind: KindSpec[Any], obj: Any) -> None:
+        meta = obj.metadata
+        async with self._slots:
+            try:
+                await self._resources.delete(self._caller, kind, meta.namespace, meta.name, uid=meta.uid)
+            except (NotFound, Conflict):
+                return
+            except ApiError as error:
+                # It is found again at the next look.
+                log.warning("%s %s/%s: not deleted with its namespace: %s", kind.plural, *_where(obj), error)
+
+
+def _where(obj: Any) -> tuple[str, str]:
+    return obj.metadata.namespace, obj.metadata.name

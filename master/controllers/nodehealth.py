@@ -1,0 +1,115 @@
+"""When a node is silent, Unknown, and its pods are given up: pure functions over monotonic times and Node objects."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
+
+from master.api.kinds.meta import timestamp
+from master.api.kinds.node import Node, NodeCondition
+from master.api.kinds.pod import Pod, PodCondition
+from master.controllers.podstate import READY, is_active, is_ready, with_condition
+
+UNKNOWN = "Unknown"
+# kubelet's conditions: all of them turn Unknown with the node.
+_CONDITIONS = ("Ready", "MemoryPressure", "DiskPressure", "PIDPressure")
+
+
+@dataclass(slots=True)
+class Silence:
+    """What is remembered of one node. Monotonic seconds."""
+
+    # When this controller first saw the node: its grace begins there when it has never been heard.
+    known_since: float
+    # When it fell silent for longer than the grace; None while it is heard.
+    silent_since: float | None = None
+    # While most nodes are silent, nobody's time runs: it begins again when that is over.
+    held_until: float = 0.0
+    # Its pods have been given up.
+    evicted: bool = False
+
+
+def heard(silence: Silence, *, last_seen: float | None, started_at: float, stalled_at: float) -> float:
+    """From when the grace counts: the last heartbeat, or when this master could first have noticed its absence."""
+    return max(last_seen if last_seen is not None else silence.known_since, started_at, stalled_at)
+
+
+def step(silence: Silence, *, heard_at: float, grace_s: float, now: float) -> None:
+    """Takes note of whether the node is silent."""
+    if now - heard_at < grace_s:
+        silence.silent_since = None
+        silence.evicted = False
+    elif silence.silent_since is None:
+        silence.silent_since = now
+
+
+def to_evict(nodes: Mapping[str, Silence], *, eviction_s: float, now: float) -> list[str]:
+    """The nodes whose pods are given up now.
+
+    When more than half of those that still have their pods are silent, the fault is more likely the master's own or
+    the network's, and nobody is. Nodes that were given up before do not count: they did not fall silent with these.
+    """
+    standing = [silence for silence in nodes.values() if not silence.evicted]
+    silent = {name: s for name, s in nodes.items() if s.silent_since is not None and not s.evicted}
+    if len(silent) * 2 > len(standing):
+        for silence in silent.values():
+            silence.held_until = now
+        return []
+    return [name for name, s in silent.items() if now - max(s.silent_since or now, s.held_until) >= eviction_s]
+
+
+def ready_status(node: Node | None) -> str:
+    """The status of the node's Ready condition; empty when it has none."""
+    conditions = node.status.conditions if node is not None else ()
+    return next((c.status for c in conditions if c.type == READY), "")
+
+
+def unknown(node: Node, now: datetime) -> Node | None:
+    """The node with all its conditions Unknown; None when they are already."""
+    before = {c.type: c for c in node.status.conditions}
+    types = [*_CONDITIONS, *(t for t in before if t not in _CONDITIONS)]
+    conditions = tuple(_unknown_condition(type_, before.get(type_), now) for type_ in types)
+    if set(conditions) == set(node.status.conditions):
+        return None
+    return msgspec.structs.replace(node, status=msgspec.structs.replace(node.status, conditions=conditions))
+
+
+def _unknown_condition(type_: str, before: NodeCondition | None, now: datetime) -> NodeCondition:
+    if before is None:
+        return NodeCondition(
+            type=type_,
+            status=UNKNOWN,
+            reason="NodeStatusNeverUpdated",
+            message="The agent never posted node status.",
+            last_transition_time=timestamp(now),
+        )
+    if before.status == UNKNOWN:
+        return before
+    return msgspec.structs.replace(
+        before,
+        status=UNKNOWN,
+        reason="NodeStatusUnknown",
+        message="The agent stopped posting node status.",
+        last_transition_time=timestamp(now),
+    )
+
+
+def ready_pods(node: str, pods: Iterable[Pod]) -> list[Pod]:
+    """The pods of a node that still claim to be ready."""
+    return [pod for pod in pods if pod.spec.node_name == node and is_ready(pod)]
+
+
+def active_pods(node: str, pods: Iterable[Pod]) -> list[Pod]:
+    """The pods of a node that are to be given up."""
+    return [pod for pod in pods if pod.spec.node_name == node and is_active(pod)]
+
+
+def not_ready(pod: Pod, now: datetime) -> Pod | None:
+    """The pod with Ready=False, so that services forget it; None when it says so already."""
+    if not is_ready(pod):
+        return None
+    message = f"Node {pod.spec.node_name} does not answer."
+    return with_condition(pod, PodCondition(type=READY, status="False", reason="NodeNotReady", message=message), now)

@@ -1,0 +1,205 @@
+"""The node life cycle: turns silent nodes Unknown, makes services forget their pods, and gives the pods up later.
+
+Owns the Unknown status, the node events and eviction. Ready and NotReady are what the agent says, and dispatch writes
+them. A node that comes back says Hello and re-reports everything: nothing is undone here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from master.api import kinds
+from master.api.errors import ApiError, NotFound
+from master.api.identity import component
+from master.api.kinds.node import Node
+from master.api.kinds.pod import Pod
+from master.api.kinds.spec import KindSpec
+from master.api.resources import Resources
+from master.cache import Change
+from master.clock import Clock
+from master.controllers import nodehealth
+from master.controllers.events import EventRecorder, Involved
+from master.controllers.follow import follow
+from master.controllers.heartbeats import Heartbeats
+from master.controllers.nodehealth import Silence, ready_status
+from master.store.errors import StoreError
+
+__all__ = ["Heartbeats", "NodeLifecycle"]
+
+log = logging.getLogger(__name__)
+
+SOURCE = "node-controller"
+# Writes at once.
+WRITES_AT_ONCE = 16
+
+
+class NodeLifecycle:
+    """Watches over all nodes' heartbeats."""
+
+    name = "nodelifecycle"
+
+    def __init__(
+        self,
+        resources: Resources,
+        heartbeats: Heartbeats,
+        clock: Clock,
+        recorder: EventRecorder,
+        *,
+        grace_s: float,
+        eviction_s: float,
+    ) -> None:
+        self._resources = resources
+        self._cache = resources.cache
+        self._heartbeats = heartbeats
+        self._clock = clock
+        self._recorder = recorder
+        self._caller = component("controller:node-controller")
+        self._grace_s = grace_s
+        self._eviction_s = eviction_s
+        # Twenty looks a grace period: 2 s at Kubernetes' 40 s, 0.25 s in the lab.
+        self._period_s = min(max(grace_s / 20, 0.1), 5.0)
+        self._nodes: dict[str, Silence] = {}
+        self._writes = asyncio.Semaphore(WRITES_AT_ONCE)
+
+    async def run(self) -> None:
+        """Runs until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(follow(self._cache, (kinds.NODE,), begin=self._begin, change=self._change), name="follow")
+            group.create_task(self._look_around(), name="look")
+
+    # -- nodes that come, go and change -------------------------------------------------------------------------
+
+    def _begin(self, objects: list[tuple[KindSpec[Any], Any]]) -> None:
+        now = self._clock.monotonic()
+        names = {node.metadata.name for _, node in objects}
+        self._nodes = {name: self._nodes.get(name) or Silence(known_since=now) for name in names}
+
+    def _change(self, change: Change) -> None:
+        node: Node = change.obj
+        name = node.metadata.name
+        if change.type == "DELETED":
+            self._nodes.pop(name, None)
+            self._tell(name, "Normal", "RemovingNode", f"Node {name} event: Removing Node {name} from Controller")
+            return
+        if change.type == "ADDED":
+            self._nodes[name] = Silence(known_since=self._clock.monotonic())
+            self._tell(name, "Normal", "RegisteredNode", f"Node {name} event: Registered Node {name} in Controller")
+        before, after = ready_status(change.previous), ready_status(node)
+        if after == "True" and before != "True":
+            self._tell(name, "Normal", "NodeReady", f"Node {name} status is now: NodeReady")
+        elif before == "True" and after != "True":
+            self._tell(name, "Normal", "NodeNotReady", f"Node {name} status is now: NodeNotReady")
+
+    # -- heartbeats ---------------------------------------------------------------------------------------------
+
+    async def _look_around(self) -> None:
+        while True:
+            await self._clock.sleep(self._period_s)
+            try:
+                await self._look()
+            except* (ApiError, StoreError) as errors:
+                log.warning("%s: %s; trying again", self.name, "; ".join(map(str, _leaves(errors))))
+
+    async def _look(self) -> None:
+        now = self._clock.monotonic()
+        for name, silence in self._nodes.items():
+            nodehealth.step(silence, heard_at=self._heard(name, silence), grace_s=self._grace_s, now=now)
+        silent = [name for name, silence in self._nodes.items() if silence.silent_since is not None]
+        if not silent:
+            return
+        pods = self._cache.list(kinds.POD)
+        async with asyncio.TaskGroup() as group:
+            for name in silent:
+                group.create_task(self._turn_unknown(name, nodehealth.ready_pods(name, pods)), name=f"{name} unknown")
+        evicted = nodehealth.to_evict(self._nodes, eviction_s=self._eviction_s, now=now)
+        async with asyncio.TaskGroup() as group:
+            for name in evicted + [name for name in silent if self._nodes[name].evicted]:
+                group.create_task(self._evict(name, nodehealth.active_pods(name, pods)), name=f"{name} evicted")
+
+    def _heard(self, name: str, silence: Silence) -> float:
+        beats = self._heartbeats
+        return nodehealth.heard(
+            silence, last_seen=beats.last_seen(name), started_at=beats.started_at, stalled_at=beats.stalled_at
+        )
+
+    def _is_silent(self, name: str) -> bool:
+        """Asked again inside each write: a node that came back in between must not be turned Unknown."""
+        silence = self._nodes.get(name)
+        return silence is not None and self._clock.monotonic() - self._heard(name, silence) >= self._grace_s
+
+    async def _turn_unknown(self, name: str, pods: Sequence[Pod]) -> None:
+        """Ends the session first, so that nothing which the node reports late is taken for news."""
+        node = self._cache.get(kinds.NODE, "", name)
+        if node is None:
+            return
+        if ready_status(node) != nodehealth.UNKNOWN:
+            log.warning("node %s: silent for %g s, turned Unknown", name, self._grace_s)
+            self._heartbeats.end_session(name, "no heartbeat within the grace period")
+
+            def change(current: Node) -> Node | None:
+                return nodehealth.unknown(current, self._clock.now()) if self._is_silent(name) else None
+
+            try:
+                await self._resources.mutate(self._caller, kinds.NODE, "", name, change, subresource="status")
+            except NotFound:
+                return
+        async with asyncio.TaskGroup() as group:
+            for pod in pods:
+                group.create_task(self._forget_pod(name, pod), name=f"pod {pod.metadata.name} not ready")
+
+    async def _forget_pod(self, node: str, pod: Pod) -> None:
+        meta = pod.metadata
+
+        def change(current: Pod) -> Pod | None:
+            if current.metadata.uid != meta.uid or not self._is_silent(node):
+                return None
+            return nodehealth.not_ready(current, self._clock.now())
+
+        async with self._writes:
+            try:
+                await self._resources.mutate(
+                    self._caller, kinds.POD, meta.namespace, meta.name, change, subresource="status"
+                )
+            except NotFound:
+                return
+        self._tell_pod(pod, "Warning", "NodeNotReady", "Node is not ready")
+
+    async def _evict(self, node: str, pods: Sequence[Pod]) -> None:
+        """Deletes the node's pods: they stay Terminating until it comes back or is deleted, and are replaced."""
+        async with asyncio.TaskGroup() as group:
+            for pod in pods:
+                group.create_task(self._evict_pod(node, pod), name=f"pod {pod.metadata.name} evicted")
+        silence = self._nodes.get(node)
+        if silence is not None and silence.silent_since is not None:
+            silence.evicted = True
+
+    async def _evict_pod(self, node: str, pod: Pod) -> None:
+        meta = pod.metadata
+        async with self._writes:
+            if not self._is_silent(node):
+                return
+            try:
+                await self._resources.delete(self._caller, kinds.POD, meta.namespace, meta.name, uid=meta.uid)
+            except NotFound:
+                return
+        log.warning("pod %s/%s: given up, as node %s is Unknown", meta.namespace, meta.name, node)
+        self._tell_pod(pod, "Normal", "TaintManagerEviction", f"Marking for deletion Pod {meta.namespace}/{meta.name}")
+
+    def _tell(self, node: str, type_: str, reason: str, message: str) -> None:
+        involved = Involved("Node", "", node)
+        self._recorder.record(SOURCE, involved=involved, type=type_, reason=reason, message=message)
+
+    def _tell_pod(self, pod: Pod, type_: str, reason: str, message: str) -> None:
+        involved = Involved.of(kinds.POD, pod)
+        self._recorder.record(SOURCE, involved=involved, type=type_, reason=reason, message=message)
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
+    """The errors of a group and of the groups in it."""
+    found: list[BaseException] = []
+    for error in group.exceptions:
+        found += _leaves(error) if isinstance(error, BaseExceptionGroup) else [error]
+    return found

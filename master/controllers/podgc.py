@@ -1,0 +1,87 @@
+"""Pods whose node is gone: deleted at once and without grace, as nobody is left who could report their end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+from master.api import kinds
+from master.api.errors import NotFound
+from master.api.identity import component
+from master.api.kinds.pod import Pod
+from master.api.kinds.spec import KindSpec
+from master.api.resources import Resources
+from master.cache import Change
+from master.clock import Clock
+from master.controllers.follow import follow
+from master.controllers.workqueue import WorkQueue
+
+log = logging.getLogger(__name__)
+
+# A pod may name a node that is about to be made: as long as Kubernetes waits.
+QUARANTINE_S = 40.0
+
+# Namespace, name and uid.
+_Key = tuple[str, str, str]
+
+
+class PodCollector:
+    """Deletes the pods of nodes that are gone."""
+
+    name = "podgc"
+
+    def __init__(self, resources: Resources, clock: Clock) -> None:
+        self._resources = resources
+        self._cache = resources.cache
+        self._caller = component("controller:pod-garbage-collector")
+        self._queue: WorkQueue[_Key] = WorkQueue(self.name, clock)
+
+    async def run(self) -> None:
+        """Runs until cancelled."""
+        watched = (kinds.NODE, kinds.POD)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(follow(self._cache, watched, begin=self._begin, change=self._change), name="follow")
+            group.create_task(self._queue.run(self._sync, workers=8), name="work")
+
+    def _begin(self, objects: list[tuple[KindSpec[Any], Any]]) -> None:
+        for kind, obj in objects:
+            if kind is kinds.POD:
+                self._suspect(obj)
+
+    def _change(self, change: Change) -> None:
+        if change.kind is kinds.POD:
+            before = change.previous
+            if change.type == "DELETED":
+                return
+            if before is not None and not before.spec.node_name and self._is_lost(change.obj):
+                # Bound in the moment in which its node went: no node of that name is about to come.
+                self._queue.add(_key(change.obj))
+            else:
+                self._suspect(change.obj)
+        elif change.type == "DELETED":
+            for pod in self._cache.list(kinds.POD):
+                if pod.spec.node_name == change.obj.metadata.name:
+                    self._queue.add(_key(pod))
+
+    def _suspect(self, pod: Pod) -> None:
+        if self._is_lost(pod):
+            self._queue.add_after(_key(pod), QUARANTINE_S)
+
+    def _is_lost(self, pod: Pod) -> bool:
+        return bool(pod.spec.node_name) and self._cache.get(kinds.NODE, "", pod.spec.node_name) is None
+
+    async def _sync(self, key: _Key) -> None:
+        namespace, name, uid = key
+        pod = self._cache.get(kinds.POD, namespace, name)
+        if pod is None or pod.metadata.uid != uid or not self._is_lost(pod):
+            return
+        log.info("pod %s/%s: deleted, as node %s is gone", namespace, name, pod.spec.node_name)
+        try:
+            await self._resources.delete(self._caller, kinds.POD, namespace, name, grace_period_s=0, uid=uid)
+        except NotFound:
+            return
+
+
+def _key(pod: Pod) -> _Key:
+    return pod.metadata.namespace, pod.metadata.name, pod.metadata.uid

@@ -1,0 +1,185 @@
+"""The replication controller: keeps as many active pods as each ReplicationController wants.
+
+Owns creating and deleting its pods, adopting and releasing them, its status and its events. What to do is decided in
+replicas.py. Pods that are left when a controller goes are the garbage collector's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import Any
+
+import msgspec
+
+from master.api import kinds
+from master.api.errors import ApiError, NotFound
+from master.api.identity import component
+from master.api.kinds.pod import Pod
+from master.api.kinds.replicationcontroller import ReplicationController
+from master.api.kinds.spec import KindSpec
+from master.api.resources import Resources
+from master.clock import Clock
+from master.controllers import replicas
+from master.controllers.events import EventRecorder, Involved
+from master.controllers.expectations import Expectations
+from master.controllers.keyed import ObjectKey, run_keyed
+from master.controllers.podstate import controller_of, selects
+from master.controllers.workqueue import WorkQueue
+
+log = logging.getLogger(__name__)
+
+SOURCE = "replication-controller"
+# Pods made or deleted in one go for one controller; the rest follows in the next.
+BURST = 500
+
+
+class ReplicationManager:
+    """Makes the pods of all ReplicationControllers right."""
+
+    name = "replication"
+
+    def __init__(self, resources: Resources, clock: Clock, recorder: EventRecorder) -> None:
+        self._resources = resources
+        self._cache = resources.cache
+        self._clock = clock
+        self._recorder = recorder
+        self._caller = component("controller:replication-controller")
+        self._queue: WorkQueue[ObjectKey] = WorkQueue(self.name, clock)
+        self._expectations: Expectations[ObjectKey] = Expectations(resources.cache)
+
+    async def run(self) -> None:
+        """Runs until cancelled."""
+        watched = (kinds.REPLICATIONCONTROLLER, kinds.POD)
+        await run_keyed(self._cache, self._queue, watched=watched, keys=self._keys, sync=self._sync)
+
+    def _keys(self, kind: KindSpec[Any], obj: Any) -> Iterable[ObjectKey]:
+        """The controller itself, a pod's owner, or whoever may adopt the pod."""
+        meta = obj.metadata
+        if kind is kinds.REPLICATIONCONTROLLER:
+            return [(meta.namespace, meta.name)]
+        owner = controller_of(meta)
+        if owner is not None:
+            return [(meta.namespace, owner.name)] if owner.kind == kinds.REPLICATIONCONTROLLER.kind else []
+        rcs = self._cache.list(kinds.REPLICATIONCONTROLLER, meta.namespace)
+        return [(meta.namespace, rc.metadata.name) for rc in rcs if selects(rc.spec.selector, meta.labels)]
+
+    async def _sync(self, key: ObjectKey) -> None:
+        rc = self._cache.get(kinds.REPLICATIONCONTROLLER, *key)
+        if rc is None:
+            self._expectations.forget(key)
+            return
+        if not self._expectations.met(key):
+            return
+        found = replicas.claims(rc, self._cache.list(kinds.POD, key[0]))
+        going = bool(rc.metadata.deletion_timestamp)
+        pods = list(found.owned)
+        failure: ApiError | None = None
+        if not going:
+            pods += await self._claim(rc, found)
+            failure = await self._scale(key, rc, pods)
+        await self._report(rc, pods, str(failure or ""))
+        if failure is not None:
+            raise failure
+
+    async def _claim(self, rc: ReplicationController, found: replicas.Claims) -> list[Pod]:
+        """Adopts and releases; the pods that were adopted."""
+        for pod in found.strays:
+            await self._change(pod, partial(replicas.released, rc=rc))
+        answers = [await self._change(pod, partial(replicas.adopted, rc=rc)) for pod in found.orphans]
+        return [pod for pod in answers if pod is not None]
+
+    async def _change(self, pod: Pod, change: Callable[[Pod], Pod | None]) -> Pod | None:
+        meta = pod.metadata
+
+        def same(current: Pod) -> Pod | None:
+            return change(current) if current.metadata.uid == meta.uid else None
+
+        try:
+            return await self._resources.mutate(self._caller, kinds.POD, meta.namespace, meta.name, same)
+        except NotFound:
+            return None
+
+    async def _scale(self, key: ObjectKey, rc: ReplicationController, pods: Sequence[Pod]) -> ApiError | None:
+        """Makes or deletes pods; why not all could be made."""
+        wanted = rc.spec.replicas if rc.spec.replicas is not None else 1
+        missing = min(wanted - len(pods), BURST)
+        if missing < 0:
+            await self._delete(key, rc, replicas.surplus(pods, min(-missing, BURST)))
+        elif missing > 0 and not self._namespace_is_going(key[0]):
+            return await self._create(key, rc, missing)
+        return None
+
+    def _namespace_is_going(self, name: str) -> bool:
+        namespace = self._cache.get(kinds.NAMESPACE, "", name)
+        return namespace is None or bool(namespace.metadata.deletion_timestamp)
+
+    async def _create(self, key: ObjectKey, rc: ReplicationController, count: int) -> ApiError | None:
+        pod = replicas.new_pod(rc)
+        for size in replicas.batches(count):
+            async with asyncio.TaskGroup() as group:
+                tasks = [
+                    group.create_task(self._create_one(key, rc, pod), name=f"{self.name}: create for {key[1]}")
+                    for _ in range(size)
+                ]
+            failures = [error for task in tasks if (error := task.result()) is not None]
+            if failures:
+                return failures[0]
+        return None
+
+    async def _create_one(self, key: ObjectKey, rc: ReplicationController, pod: Pod) -> ApiError | None:
+        try:
+            created = await self._resources.create(self._caller, kinds.POD, pod, namespace=key[0])
+        except ApiError as error:
+            self._tell(rc, "Warning", "FailedCreate", f"Error creating: {error}")
+            return error
+        self._expectations.created(key, created)
+        self._tell(rc, "Normal", "SuccessfulCreate", f"Created pod: {created.metadata.name}")
+        return None
+
+    async def _delete(self, key: ObjectKey, rc: ReplicationController, pods: Sequence[Pod]) -> None:
+        async with asyncio.TaskGroup() as group:
+            for pod in pods:
+                group.create_task(self._delete_one(key, rc, pod), name=f"{self.name}: delete {pod.metadata.name}")
+
+    async def _delete_one(self, key: ObjectKey, rc: ReplicationController, pod: Pod) -> None:
+        meta = pod.metadata
+        try:
+            await self._resources.delete(self._caller, kinds.POD, meta.namespace, meta.name, uid=meta.uid)
+        except NotFound:
+            return
+        except ApiError as error:
+            self._tell(rc, "Warning", "FailedDelete", f"Error deleting: {error}")
+            self._queue.add_after(key, 1.0)
+            return
+        self._expectations.deleted(key, pod)
+        self._tell(rc, "Normal", "SuccessfulDelete", f"Deleted pod: {meta.name}")
+
+    async def _report(self, rc: ReplicationController, pods: Sequence[Pod], failure: str) -> None:
+        """Writes the status when it differs, and comes back when the next pod becomes available."""
+        now = self._clock.now()
+        status = replicas.status_of(rc, pods, now=now, failure=failure)
+
+        def change(current: ReplicationController) -> ReplicationController | None:
+            if current.metadata.uid != rc.metadata.uid or current.status == status:
+                return None
+            return msgspec.structs.replace(current, status=status)
+
+        meta = rc.metadata
+        if rc.status != status:
+            kind = kinds.REPLICATIONCONTROLLER
+            try:
+                await self._resources.mutate(
+                    self._caller, kind, meta.namespace, meta.name, change, subresource="status"
+                )
+            except NotFound:
+                return
+        waits = [left for pod in pods if (left := replicas.available_in(pod, rc, now))]
+        if waits:
+            self._queue.add_after((meta.namespace, meta.name), min(waits))
+
+    def _tell(self, rc: ReplicationController, type_: str, reason: str, message: str) -> None:
+        involved = Involved.of(kinds.REPLICATIONCONTROLLER, rc)
+        self._recorder.record(SOURCE, involved=involved, type=type_, reason=reason, message=message)

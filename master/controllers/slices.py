@@ -1,0 +1,151 @@
+"""How the backends of a service are laid out in EndpointSlices, as a pure function: as few writes as a change needs."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from master.api import kinds
+from master.api.kinds.endpointslice import Endpoint, EndpointConditions, EndpointSlice, EndpointSlicePort
+from master.api.kinds.meta import ObjectMeta, OwnerReference
+from master.api.kinds.service import Service
+from master.controllers.backends import HEADLESS_LABEL, Backend, BackendPort, is_headless
+
+SERVICE_LABEL = "kubernetes.io/service-name"
+MANAGED_BY_LABEL = "endpointslice.kubernetes.io/managed-by"
+MANAGED_BY = "endpointslice-controller.k8s.io"
+# Kubernetes' --max-endpoints-per-slice.
+SLICE_LIMIT = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to be written."""
+
+    create: tuple[EndpointSlice, ...] = ()
+    update: tuple[EndpointSlice, ...] = ()
+    delete: tuple[EndpointSlice, ...] = ()
+
+
+def is_managed(piece: EndpointSlice) -> bool:
+    """Whether the slice is this controller's."""
+    return piece.metadata.labels.get(MANAGED_BY_LABEL) == MANAGED_BY
+
+
+def plan(service: Service, found: Sequence[Backend], existing: Iterable[EndpointSlice]) -> Plan:
+    """Endpoints stay in the slice where they are; new ones fill those with room, then slices of their own."""
+    stored = sorted(existing, key=lambda piece: piece.metadata.name)
+    groups: dict[tuple[EndpointSlicePort, ...], dict[str, Endpoint]] = {}
+    for backend in found:
+        groups.setdefault(_ports(backend.ports), {})[backend.uid] = _endpoint(backend)
+    if not groups:
+        # One empty slice says: the service is known and has nothing behind it.
+        groups[()] = {}
+    wanted: list[EndpointSlice] = []
+    names = {piece.metadata.name for piece in stored}
+    for ports, endpoints in groups.items():
+        of_ports = [piece for piece in stored if piece.ports == ports]
+        kept, rest = _fill(of_ports, endpoints)
+        wanted += [
+            _renewed(piece, service, kept[piece.metadata.name]) for piece in of_ports if piece.metadata.name in kept
+        ]
+        wanted += [_new(service, ports, chunk, names) for chunk in _chunks(rest)]
+        if not kept and not rest:
+            wanted.append(_new(service, ports, (), names))
+    return _difference(stored, wanted)
+
+
+def _fill(
+    stored: Sequence[EndpointSlice], endpoints: dict[str, Endpoint]
+) -> tuple[dict[str, tuple[Endpoint, ...]], tuple[Endpoint, ...]]:
+    """The content of each stored slice that stays, by name, and what fits into none of them."""
+    missing = dict(endpoints)
+    content: dict[str, list[Endpoint]] = {}
+    for piece in stored:
+        uids = [endpoint.target_ref.uid for endpoint in piece.endpoints if endpoint.target_ref is not None]
+        content[piece.metadata.name] = [missing.pop(uid) for uid in uids if uid in missing]
+    for held in content.values():
+        while missing and len(held) < SLICE_LIMIT:
+            held.append(missing.pop(next(iter(missing))))
+    filled = {name: tuple(held) for name, held in content.items() if held}
+    if not endpoints and content:
+        filled = {next(iter(content)): ()}
+    return filled, tuple(missing.values())
+
+
+def _chunks(endpoints: Sequence[Endpoint]) -> list[tuple[Endpoint, ...]]:
+    return [tuple(endpoints[at : at + SLICE_LIMIT]) for at in range(0, len(endpoints), SLICE_LIMIT)]
+
+
+def _difference(stored: Sequence[EndpointSlice], wanted: Sequence[EndpointSlice]) -> Plan:
+    before = {piece.metadata.name: piece for piece in stored}
+    after = {piece.metadata.name: piece for piece in wanted}
+    return Plan(
+        create=tuple(piece for name, piece in after.items() if name not in before),
+        update=tuple(piece for name, piece in after.items() if name in before and piece != before[name]),
+        delete=tuple(piece for name, piece in before.items() if name not in after),
+    )
+
+
+def _labels(service: Service) -> dict[str, str]:
+    headless = {HEADLESS_LABEL: ""} if is_headless(service) else {}
+    return {
+        **service.metadata.labels,
+        **headless,
+        SERVICE_LABEL: service.metadata.name,
+        MANAGED_BY_LABEL: MANAGED_BY,
+    }
+
+
+def _renewed(piece: EndpointSlice, service: Service, endpoints: tuple[Endpoint, ...]) -> EndpointSlice:
+    meta = msgspec.structs.replace(piece.metadata, labels=_labels(service))
+    return msgspec.structs.replace(piece, metadata=meta, endpoints=endpoints)
+
+
+def _new(
+    service: Service, ports: tuple[EndpointSlicePort, ...], endpoints: tuple[Endpoint, ...], names: set[str]
+) -> EndpointSlice:
+    name = _free_name(service, ports, names)
+    names.add(name)
+    owner = OwnerReference(
+        api_version="v1",
+        kind=kinds.SERVICE.kind,
+        name=service.metadata.name,
+        uid=service.metadata.uid,
+        controller=True,
+        block_owner_deletion=True,
+    )
+    meta = ObjectMeta(
+        name=name, namespace=service.metadata.namespace, labels=_labels(service), owner_references=(owner,)
+    )
+    return EndpointSlice(metadata=meta, address_type="IPv4", ports=ports, endpoints=endpoints)
+
+
+def _free_name(service: Service, ports: tuple[EndpointSlicePort, ...], names: set[str]) -> str:
+    """The same change computed twice gives the same name, so that it is never made twice."""
+    number = 0
+    while True:
+        seed = f"{service.metadata.uid} {[(p.name, p.port, p.protocol) for p in ports]} {number}"
+        name = f"{service.metadata.name}-{hashlib.sha256(seed.encode()).hexdigest()[:8]}"
+        if name not in names:
+            return name
+        number += 1
+
+
+def _ports(ports: Sequence[BackendPort]) -> tuple[EndpointSlicePort, ...]:
+    return tuple(
+        EndpointSlicePort(name=p.name, port=p.port, protocol=p.protocol, app_protocol=p.app_protocol) for p in ports
+    )
+
+
+def _endpoint(backend: Backend) -> Endpoint:
+    return Endpoint(
+        addresses=(backend.ip,),
+        conditions=EndpointConditions(ready=backend.ready, serving=backend.serving, terminating=backend.terminating),
+        hostname=backend.hostname or None,
+        target_ref=backend.target_ref,
+        node_name=backend.node_name or None,
+    )

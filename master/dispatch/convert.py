@@ -1,0 +1,298 @@
+"""API models → messages of the contract: pods, services, endpoints, peers, config maps and secrets.
+
+Owns the pure conversions, one an object; quantities become millicores and bytes here, as the wire carries no
+Kubernetes text. Does not decide who gets what (view.py) and reads nothing but its arguments.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from master.api.kinds.configmap import ConfigMap
+from master.api.kinds.container import Container, EnvVar, ResourceRequirements, SecurityContext
+from master.api.kinds.endpoints import Endpoints
+from master.api.kinds.meta import parse_time
+from master.api.kinds.node import Node
+from master.api.kinds.pod import Pod, PodSecurityContext
+from master.api.kinds.secret import Secret
+from master.api.kinds.service import Service
+from master.api.kinds.volume import KeyToPath, ResourceFieldSelector, Volume
+from master.api.quantity import bytes_of as resource_bytes
+from master.api.quantity import millis_of as cpu_millis
+from proto.gen import desired_pb2 as wire
+
+DEFAULT_MODE = 0o644
+DEFAULT_GRACE_S = 30
+ENDED_PHASES = frozenset({"Succeeded", "Failed"})
+HEADLESS = "None"
+
+
+def pod_message(pod: Pod) -> wire.Pod:
+    """A pod as its node needs it."""
+    meta, spec = pod.metadata, pod.spec
+    grace_s = meta.deletion_grace_period_seconds
+    if grace_s is None:
+        grace_s = spec.termination_grace_period_seconds
+    message = wire.Pod(
+        uid=meta.uid,
+        namespace=meta.namespace,
+        name=meta.name,
+        labels=meta.labels,
+        annotations=meta.annotations,
+        deletion_timestamp=_timestamp(meta.deletion_timestamp),
+        grace_period_s=DEFAULT_GRACE_S if grace_s is None else grace_s,
+        restart_policy=spec.restart_policy or "Always",
+        init_containers=[container_message(each, spec.security_context) for each in spec.init_containers],
+        containers=[container_message(each, spec.security_context) for each in spec.containers],
+        volumes=[volume_message(each) for each in spec.volumes],
+        host_network=spec.host_network,
+        hostname=spec.hostname,
+        enable_service_links=spec.enable_service_links is not False,
+        host_aliases=[wire.HostAlias(ip=each.ip, hostnames=each.hostnames) for each in spec.host_aliases],
+        active_deadline_s=spec.active_deadline_seconds or 0,
+        creation_timestamp=_timestamp(meta.creation_timestamp),
+        service_account=spec.service_account_name or spec.service_account,
+        # The other phases are the node's own news: sending them back would be a message for each report.
+        ended_phase=pod.status.phase if pod.status.phase in ENDED_PHASES else "",
+    )
+    return message
+
+
+def container_message(container: Container, pod_security: PodSecurityContext | None = None) -> wire.Container:
+    """A container; what its security context leaves open, the pod's says."""
+    return wire.Container(
+        name=container.name,
+        image=container.image,
+        command=container.command,
+        args=container.args,
+        working_dir=container.working_dir,
+        env_from=[
+            wire.EnvFrom(prefix=each.prefix, name=ref.name, optional=bool(ref.optional), secret=secret)
+            for each in container.env_from
+            for ref, secret in ((each.config_map_ref, False), (each.secret_ref, True))
+            if ref is not None
+        ],
+        env=[env_message(each, container) for each in container.env],
+        ports=[
+            wire.ContainerPort(
+                name=each.name,
+                container_port=each.container_port,
+                host_port=each.host_port,
+                protocol=each.protocol or "TCP",
+                host_ip=each.host_ip,
+            )
+            for each in container.ports
+        ],
+        resources=resources_message(container.resources),
+        volume_mounts=[
+            wire.VolumeMount(
+                name=each.name,
+                mount_path=each.mount_path,
+                sub_path=each.sub_path,
+                read_only=each.read_only,
+                sub_path_expr=each.sub_path_expr,
+            )
+            for each in container.volume_mounts
+        ],
+        image_pull_policy=container.image_pull_policy or "IfNotPresent",
+        security_context=security_message(container.security_context, pod_security),
+        stdin=container.stdin,
+        tty=container.tty,
+        termination_message_path=container.termination_message_path,
+    )
+
+
+def env_message(variable: EnvVar, container: Container) -> wire.EnvVar:
+    """A variable; a reference to the container's own resources is resolved here."""
+    source = variable.value_from
+    message = wire.EnvVar(name=variable.name)
+    if source is None:
+        message.value = variable.value
+    elif source.field_ref is not None:
+        message.field_path = source.field_ref.field_path
+    elif source.config_map_key_ref is not None:
+        ref = source.config_map_key_ref
+        message.config_map_key.CopyFrom(wire.KeyRef(name=ref.name, key=ref.key, optional=bool(ref.optional)))
+    elif source.secret_key_ref is not None:
+        key = source.secret_key_ref
+        message.secret_key.CopyFrom(wire.KeyRef(name=key.name, key=key.key, optional=bool(key.optional)))
+    elif source.resource_field_ref is not None:
+        message.value = str(_resource_field(source.resource_field_ref, container.resources))
+    return message
+
+
+def resources_message(resources: ResourceRequirements) -> wire.Resources:
+    """Requests and limits as numbers; a limit without its request is the request, as Kubernetes defaults it."""
+    requests, limits = resources.requests, resources.limits
+    return wire.Resources(
+        cpu_request_millis=cpu_millis(requests.get("cpu", limits.get("cpu", "0"))),
+        cpu_limit_millis=cpu_millis(limits.get("cpu", "0")),
+        memory_request_bytes=resource_bytes(requests.get("memory", limits.get("memory", "0"))),
+        memory_limit_bytes=resource_bytes(limits.get("memory", "0")),
+    )
+
+
+def security_message(own: SecurityContext | None, pod: PodSecurityContext | None) -> wire.SecurityContext | None:
+    """The effective security context; None when neither says anything."""
+    if own is None and pod is None:
+        return None
+    own = own or SecurityContext()
+    pod = pod or PodSecurityContext()
+    capabilities = own.capabilities
+    return wire.SecurityContext(
+        run_as_user=pod.run_as_user if own.run_as_user is None else own.run_as_user,
+        run_as_group=pod.run_as_group if own.run_as_group is None else own.run_as_group,
+        privileged=bool(own.privileged),
+        read_only_root_filesystem=bool(own.read_only_root_filesystem),
+        add_capabilities=capabilities.add if capabilities else (),
+        drop_capabilities=capabilities.drop if capabilities else (),
+    )
+
+
+def volume_message(volume: Volume) -> wire.Volume:
+    """A volume with its source; a source that agents do not know travels by its name, and the pod waits with it."""
+    message = wire.Volume(name=volume.name)
+    if volume.host_path is not None:
+        message.host_path.CopyFrom(wire.Volume.HostPath(path=volume.host_path.path, type=volume.host_path.type or ""))
+    elif volume.config_map is not None:
+        maps = volume.config_map
+        keys = _keys(maps.name, maps.items, default_mode=maps.default_mode, optional=maps.optional)
+        message.config_map.CopyFrom(keys)
+    elif volume.secret is not None:
+        secret = volume.secret
+        keys = _keys(secret.secret_name, secret.items, default_mode=secret.default_mode, optional=secret.optional)
+        message.secret.CopyFrom(keys)
+    elif volume.empty_dir is None and (unsupported := _source_name(volume)):
+        message.unsupported = unsupported
+    else:
+        empty = volume.empty_dir
+        limit = empty.size_limit if empty else None
+        message.empty_dir.CopyFrom(
+            wire.Volume.EmptyDir(
+                medium=empty.medium if empty else "",
+                size_limit_bytes=0 if limit is None else resource_bytes(str(limit)),
+            )
+        )
+    return message
+
+
+def service_message(service: Service) -> wire.Service | None:
+    """A service as nodes need it; None when it has no place in the nodes' networks (ExternalName)."""
+    spec = service.spec
+    if spec.type == "ExternalName":
+        return None
+    return wire.Service(
+        ref=object_ref(service.metadata.namespace, service.metadata.name),
+        cluster_ip="" if spec.cluster_ip == HEADLESS else spec.cluster_ip,
+        ports=[
+            wire.ServicePort(name=each.name, protocol=each.protocol or "TCP", port=each.port, node_port=each.node_port)
+            for each in spec.ports
+        ],
+    )
+
+
+def endpoints_message(endpoints: Endpoints) -> wire.ServiceEndpoints:
+    """The ready addresses behind a service."""
+    return wire.ServiceEndpoints(
+        ref=object_ref(endpoints.metadata.namespace, endpoints.metadata.name),
+        subsets=[
+            wire.EndpointSubset(
+                addresses=[each.ip for each in subset.addresses],
+                ports=[
+                    wire.EndpointPort(name=each.name, protocol=each.protocol or "TCP", port=each.port)
+                    for each in subset.ports
+                ],
+            )
+            for subset in endpoints.subsets
+            if subset.addresses
+        ],
+    )
+
+
+def peer_message(node: Node) -> wire.Peer | None:
+    """A node as its peers see it; None while its address or pod CIDR is not known."""
+    address = node_address(node)
+    if not address or not node.spec.pod_cidr:
+        return None
+    return wire.Peer(name=node.metadata.name, address=address, pod_cidr=node.spec.pod_cidr)
+
+
+def node_config(node: Node, cluster_cidr: str, service_cidr: str) -> wire.NodeConfig:
+    """How a node takes part in the cluster's networks."""
+    return wire.NodeConfig(
+        pod_cidr=node.spec.pod_cidr,
+        cluster_cidr=cluster_cidr,
+        service_cidr=service_cidr,
+        node_address=node_address(node),
+    )
+
+
+def node_address(node: Node) -> str:
+    """The node's InternalIP, or nothing."""
+    return next((each.address for each in node.status.addresses if each.type == "InternalIP"), "")
+
+
+def config_map_message(config_map: ConfigMap) -> wire.ConfigMap:
+    """A config map."""
+    return wire.ConfigMap(
+        ref=object_ref(config_map.metadata.namespace, config_map.metadata.name),
+        data=config_map.data,
+        binary_data={key: _decode(value) for key, value in config_map.binary_data.items()},
+    )
+
+
+def secret_message(secret: Secret) -> wire.Secret:
+    """A secret."""
+    return wire.Secret(
+        ref=object_ref(secret.metadata.namespace, secret.metadata.name),
+        data={key: _decode(value) for key, value in secret.data.items()},
+    )
+
+
+def object_ref(namespace: str, name: str) -> wire.ObjectRef:
+    return wire.ObjectRef(namespace=namespace, name=name)
+
+
+def _keys(
+    name: str, items: tuple[KeyToPath, ...], *, default_mode: int | None, optional: bool | None
+) -> wire.Volume.Keys:
+    return wire.Volume.Keys(
+        name=name,
+        items=[wire.KeyToPath(key=each.key, path=each.path) for each in items],
+        default_mode=DEFAULT_MODE if default_mode is None else default_mode,
+        optional=bool(optional),
+    )
+
+
+def _source_name(volume: Volume) -> str:
+    """The source that is set, as its author wrote it; a volume without any is an emptyDir."""
+    fields = zip(volume.__struct_fields__, volume.__struct_encode_fields__, strict=True)
+    return next((name for field, name in fields if field != "name" and getattr(volume, field) is not None), "")
+
+
+def _resource_field(ref: ResourceFieldSelector, resources: ResourceRequirements) -> int:
+    """The downward API's resource field: in units of the divisor, rounded up."""
+    kind, _, name = ref.resource.partition(".")
+    text = (resources.limits if kind == "limits" else resources.requests).get(name, "0")
+    divisor = str(ref.divisor or "1")
+    convert = cpu_millis if name == "cpu" else resource_bytes
+    return -(-convert(text) // max(1, convert(divisor)))
+
+
+def _timestamp(text: str) -> Timestamp | None:
+    if not text:
+        return None
+    message = Timestamp()
+    message.FromDatetime(parse_time(text))
+    return message
+
+
+def _decode(text: str) -> bytes:
+    """Base64 that the API checked when it was stored."""
+    try:
+        return base64.b64decode(text)
+    except (binascii.Error, ValueError):
+        return b""

@@ -1,0 +1,65 @@
+"""Consistent cuts as bytes on the wire: items joined into DesiredMessages of at most 1 MiB, the last one marked.
+
+Owns the splitting and the framing. Does not know what the items mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from proto import contract
+from proto.gen import session_pb2
+
+# Field 1 (`cut`) of DesiredMessage, length-delimited.
+_CUT_TAG = b"\x0a"
+# What the frame and the first fields of a cut take at most: a tag, a length, two revisions and two flags.
+_OVERHEAD_BYTES = 64
+
+
+def snapshot(revision: int, items: Iterable[bytes]) -> list[bytes]:
+    """Messages that replace everything the agent has."""
+    return _messages(session_pb2.Cut(snapshot=True, revision=revision), _split(items))
+
+
+def delta(base: int, revision: int, items: Iterable[bytes]) -> list[bytes]:
+    """Messages that lead from one revision to another."""
+    return _messages(session_pb2.Cut(base_revision=base, revision=revision), _split(items))
+
+
+def stream_request(request: session_pb2.StreamRequest) -> bytes:
+    """The message that asks the agent to open a stream."""
+    return session_pb2.DesiredMessage(open_stream=request).SerializeToString()
+
+
+def _split(items: Iterable[bytes]) -> list[list[bytes]]:
+    """Groups below the limit; an item that is larger has a group of its own. At least one group, maybe empty."""
+    groups: list[list[bytes]] = [[]]
+    size = _OVERHEAD_BYTES
+    for item in items:
+        if groups[-1] and size + len(item) > contract.MAX_CUT_BYTES:
+            groups.append([])
+            size = _OVERHEAD_BYTES
+        groups[-1].append(item)
+        size += len(item)
+    return groups
+
+
+def _messages(head: session_pb2.Cut, groups: Sequence[Sequence[bytes]]) -> list[bytes]:
+    messages = []
+    for index, group in enumerate(groups):
+        head.last = index == len(groups) - 1
+        messages.append(_frame(b"".join((head.SerializeToString(), *group))))
+    return messages
+
+
+def _frame(cut: bytes) -> bytes:
+    return b"".join((_CUT_TAG, _varint(len(cut)), cut))
+
+
+def _varint(value: int) -> bytes:
+    out = bytearray()
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)

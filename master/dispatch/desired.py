@@ -1,0 +1,72 @@
+"""Follows the cache and tells each session what changed for its node.
+
+Owns the view and the one subscription that feeds it; serves a session's Desired stream from them. A subscription that
+lagged is made anew, and every node gets a snapshot.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+
+from master.api.kinds import NODE
+from master.cache import Cache, Lagged
+from master.dispatch.errors import Stale
+from master.dispatch.sessions import Session, Sessions
+from master.dispatch.view import KINDS, View
+
+_DELETED = "the Node was deleted"
+
+log = logging.getLogger(__name__)
+
+
+class DesiredState:
+    """The source of all Desired streams."""
+
+    def __init__(self, cache: Cache, sessions: Sessions, *, cluster_cidr: str, service_cidr: str) -> None:
+        self._cache = cache
+        self._sessions = sessions
+        self._cidrs = (cluster_cidr, service_cidr)
+        self._view = View(*self._cidrs)
+        self._loaded = asyncio.Event()
+
+    async def run(self) -> None:
+        """Follow the cache for ever."""
+        while True:
+            try:
+                await self._follow()
+            except Lagged:
+                log.warning("fell behind the cache: every node gets a new snapshot")
+
+    async def stream(self, session: Session) -> AsyncIterator[bytes]:
+        """The session's messages: a snapshot, then what changes. Ends with Stale when the session does."""
+        wake = session.outbox.attach()
+        await self._loaded.wait()
+        while session.outbox.attached(wake):
+            for message in session.outbox.take(self._view, session.node):
+                yield message
+            await wake.wait()
+            wake.clear()
+        raise Stale(f"session of node {session.node} has ended: {session.end_reason or 'another stream was opened'}")
+
+    async def _follow(self) -> None:
+        with self._cache.subscribe(*KINDS) as subscription:
+            view = View(*self._cidrs)
+            view.load(int(subscription.revision), subscription.snapshot)
+            self._view = view
+            self._loaded.set()
+            for session in self._sessions.all():
+                # Its Node's end may be among the changes that were missed.
+                if not session.removed and self._cache.get(NODE, "", session.node) is None:
+                    self._sessions.end_session(session.node, _DELETED)
+                session.outbox.restart()
+            async for batch in subscription:
+                dirty = view.apply(int(batch.revision), batch.changes)
+                for change in batch.changes:
+                    if change.kind is NODE and change.type == "DELETED":
+                        self._sessions.end_session(change.obj.metadata.name, _DELETED)
+                for session in self._sessions.all():
+                    keys = dirty.shared | dirty.nodes.get(session.node, set())
+                    if keys:
+                        session.outbox.mark(keys)

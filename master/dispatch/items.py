@@ -1,0 +1,90 @@
+"""What a node is sent, as independent items: a key, and the item's bytes as they stand in a Cut.
+
+Owns the keys and the encoding of one item, set or removed. A Cut is a message of repeated fields, and protobuf's
+encoding of a message is the concatenation of its fields: so each item is encoded once, whoever gets it, and a cut is a
+join of bytes (cuts.py).
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import NamedTuple
+
+from proto.gen import desired_pb2, session_pb2
+
+
+class Section(IntEnum):
+    """The kinds of items, in the order in which a cut carries them: what pods need comes before the pods."""
+
+    NODE = 0
+    PEER = 1
+    SERVICE = 2
+    ENDPOINTS = 3
+    CONFIG_MAP = 4
+    SECRET = 5
+    POD = 6
+
+
+class Key(NamedTuple):
+    """Names an item. Pods by uid and peers by name have no namespace."""
+
+    section: Section
+    namespace: str
+    name: str
+
+
+NODE_KEY = Key(Section.NODE, "", "")
+
+Message = (
+    desired_pb2.NodeConfig
+    | desired_pb2.Peer
+    | desired_pb2.Service
+    | desired_pb2.ServiceEndpoints
+    | desired_pb2.ConfigMap
+    | desired_pb2.Secret
+    | desired_pb2.Pod
+)
+
+
+def encode(message: Message) -> bytes:
+    """The item's bytes: equal exactly when the items are, so that they serve to see a change too."""
+    cut = session_pb2.Cut()
+    match message:
+        case desired_pb2.NodeConfig():
+            cut.node.CopyFrom(message)
+        case desired_pb2.Peer():
+            cut.peers.append(message)
+        case desired_pb2.Service():
+            cut.services.append(message)
+        case desired_pb2.ServiceEndpoints():
+            cut.endpoints.append(message)
+        case desired_pb2.ConfigMap():
+            cut.config_maps.append(message)
+        case desired_pb2.Secret():
+            cut.secrets.append(message)
+        case desired_pb2.Pod():
+            cut.pods.append(message)
+    # Maps have no order of their own; without this one secret could look like two.
+    return cut.SerializeToString(deterministic=True)
+
+
+def encode_removed(key: Key) -> bytes:
+    """The bytes that take an item away. A node's own configuration is never removed, only replaced."""
+    ref = desired_pb2.ObjectRef(namespace=key.namespace, name=key.name)
+    cut = session_pb2.Cut()
+    match key.section:
+        case Section.PEER:
+            cut.removed_peers.append(key.name)
+        case Section.SERVICE:
+            cut.removed_services.append(ref)
+        case Section.ENDPOINTS:
+            cut.removed_endpoints.append(ref)
+        case Section.CONFIG_MAP:
+            cut.removed_config_maps.append(ref)
+        case Section.SECRET:
+            cut.removed_secrets.append(ref)
+        case Section.POD:
+            cut.removed_pods.append(key.name)
+        case Section.NODE:
+            pass
+    return cut.SerializeToString()

@@ -1,0 +1,166 @@
+"""Joining: a token and a certificate signing request become a node's identity.
+
+Owns the checks of bootstrap tokens (Kubernetes' Secrets of type bootstrap.kubernetes.io/token) and of node names, and
+the answer. The REST route is the API's; the certificate is made by master/pki.py; the keys lie in identities.py.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import logging
+import re
+import ssl
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Final
+
+from master.api.errors import BadRequest, Conflict, Invalid, Unauthorized, Unavailable
+from master.api.errors import Cause as ApiCause
+from master.api.kinds import NODE, SECRET
+from master.api.kinds.meta import parse_time
+from master.api.kinds.secret import Secret
+from master.cache import Cache
+from master.clock import Clock
+from master.dispatch.identities import CidrsExhausted, Identities, Identity
+from master.pki import CsrRefused, Pki
+from proto import contract
+
+TOKEN_NAMESPACE: Final = "kube-system"
+TOKEN_PREFIX: Final = "bootstrap-token-"
+TOKEN_TYPE: Final = "bootstrap.kubernetes.io/token"
+
+_TOKEN: Final = re.compile(contract.TOKEN_PATTERN)
+_NODE_NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+_MAX_NAME: Final = 64 - len(contract.NODE_USER_PREFIX)
+"""A certificate's common name has 64 characters at most (RFC 5280)."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class JoinAnswer:
+    """What a machine gets that has joined; certificates as PEM."""
+
+    certificate: str
+    ca: str
+    cluster_id: str
+    session_address: str
+
+
+class JoinService:
+    """Makes a machine a node. Implements the API's door of the same name."""
+
+    def __init__(
+        self, cache: Cache, identities: Identities, pki: Pki, clock: Clock, *, cluster_id: str, session_address: str
+    ) -> None:
+        self._cache = cache
+        self._identities = identities
+        self._pki = pki
+        self._clock = clock
+        self._cluster_id = cluster_id
+        self._session_address = session_address
+
+    async def join(self, token: str, node_name: str, csr_pem: str) -> JoinAnswer:
+        """Sign the request when the token is good and the name free; ApiError otherwise."""
+        self._check_token(token)
+        check_node_name(node_name)
+        try:
+            certificate = self._pki.sign_node(csr_pem, node_name)
+        except CsrRefused as error:
+            raise BadRequest(str(error)) from error
+        await self._register(node_name, certificate)
+        log.info("node %s: joined", node_name)
+        return JoinAnswer(certificate, self._pki.ca_pem.decode(), self._cluster_id, self._session_address)
+
+    def _check_token(self, token: str) -> None:
+        refused = Unauthorized(
+            "the join token is not valid: it is unknown, has expired or is not meant for joining; "
+            "make a new one with `sampan token create`"
+        )
+        if not _TOKEN.fullmatch(token):
+            raise Unauthorized("the join token is not of the form abcdef.0123456789abcdef")
+        token_id, _, token_secret = token.partition(".")
+        secret = self._cache.get(SECRET, TOKEN_NAMESPACE, TOKEN_PREFIX + token_id)
+        known = _value(secret, "token-secret") if secret else ""
+        # Compared also when there is no such token: the time taken tells nothing.
+        good = hmac.compare_digest(known.encode(), token_secret.encode())
+        if secret is None or not good or secret.type != TOKEN_TYPE or secret.metadata.deletion_timestamp:
+            raise refused
+        if _value(secret, "token-id") != token_id or _value(secret, "usage-bootstrap-authentication") != "true":
+            raise refused
+        expiration = _value(secret, "expiration")
+        if expiration and _moment(expiration) <= self._clock.now():
+            raise refused
+
+    async def _register(self, name: str, certificate: str) -> None:
+        der = ssl.PEM_cert_to_DER_cert(certificate)
+        fingerprint, public_key = contract.fingerprint(der), public_key_hash(certificate)
+        identity = await self._identities.get(name)
+        if identity is None:
+            if self._cache.get(NODE, "", name) is not None:
+                raise _taken(name)
+            try:
+                identity = await self._identities.create(name, fingerprint, public_key)
+            except CidrsExhausted as error:
+                raise Unavailable(str(error)) from error
+            if identity is None:
+                raise _taken(name)
+            return
+        if identity.removed:
+            raise Conflict(
+                f'node "{name}" was deleted and its agent has not left yet; start that agent once more so that it '
+                "cleans up, join under another name, or wait until 24 hours after the deletion"
+            )
+        if not _repeated(identity, public_key):
+            raise _taken(name)
+        # The answer to the first try was lost: same key, so the same machine.
+        if not await self._identities.replace(identity, replace(identity, fingerprint=fingerprint)):
+            raise _taken(name)
+
+
+def check_node_name(name: str) -> None:
+    """Raises Invalid unless it is a DNS subdomain in lower case that fits into a certificate."""
+    if len(name) > _MAX_NAME or not _NODE_NAME.fullmatch(name):
+        message = (
+            f"{name[:64]!r} is not a valid node name: lower-case letters, digits, '-' and '.', starting and ending "
+            f"with a letter or digit, {_MAX_NAME} characters at most"
+        )
+        raise Invalid(message, causes=[ApiCause("FieldValueInvalid", message, "nodeName")])
+
+
+def public_key_hash(certificate_pem: str) -> str:
+    """Of the certificate's key; stays the same when the same key is certified again."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import serialization
+
+    key = x509.load_pem_x509_certificate(certificate_pem.encode()).public_key()
+    der = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return hashlib.sha256(der).hexdigest()
+
+
+def _repeated(identity: Identity, public_key: str) -> bool:
+    return not identity.machine_id and bool(public_key) and identity.public_key == public_key
+
+
+def _taken(name: str) -> Conflict:
+    return Conflict(
+        f'a node "{name}" exists already; delete it first (kubectl delete node {name}), or join under another name'
+    )
+
+
+def _value(secret: Secret, key: str) -> str:
+    try:
+        return base64.b64decode(secret.data.get(key, "")).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        return ""
+
+
+def _moment(text: str) -> datetime:
+    """A time that cannot be read has passed."""
+    try:
+        return parse_time(text)
+    except ValueError:
+        return datetime.min.replace(tzinfo=UTC)

@@ -1,0 +1,107 @@
+"""What one session still has to be sent: bounded, whatever the cluster does and however slow the node is.
+
+Owns the set of keys that changed since the last cut, and the streams that the agent is asked to open. Changes are
+remembered as keys, not as copies: two changes of one object are one entry, and the cut is taken from the view when
+the node can take it. Past the bound the keys are forgotten and a snapshot takes their place.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Iterable
+from typing import Final
+
+from master.dispatch import cuts
+from master.dispatch.items import NODE_KEY, Key, encode_removed
+from master.dispatch.view import View
+from proto.gen import session_pb2
+
+MAX_KEYS: Final = 8192
+"""Past this a snapshot costs no more than the delta."""
+
+MAX_STREAM_REQUESTS: Final = 64
+
+
+class Outbox:
+    """Collects for one session; read by its one Desired stream."""
+
+    def __init__(self, *, empty: bool = False, max_keys: int = MAX_KEYS) -> None:
+        self._empty = empty
+        self._max_keys = max_keys
+        self._keys: set[Key] = set()
+        self._streams: deque[session_pb2.StreamRequest] = deque()
+        self._snapshot = True
+        self._sent_revision = 0
+        self._wake = asyncio.Event()
+
+    def attach(self) -> asyncio.Event:
+        """A stream begins: it gets a snapshot, and the event that is set when there may be something to take.
+
+        The stream before it, if there is one, is woken and finds that it is no longer `attached`.
+        """
+        self._wake.set()
+        self._wake = asyncio.Event()
+        self.restart()
+        return self._wake
+
+    def attached(self, wake: asyncio.Event) -> bool:
+        """Whether the stream with this event is still the one that is served."""
+        return self._wake is wake
+
+    def close(self) -> None:
+        """The session has ended: its stream finds no event of its own any more."""
+        self._wake.set()
+        self._wake = asyncio.Event()
+
+    def mark(self, keys: Iterable[Key]) -> None:
+        """These changed. A session of a removed node gets nothing but its empty snapshot."""
+        if self._empty:
+            return
+        if not self._snapshot:
+            self._keys.update(keys)
+            if len(self._keys) > self._max_keys:
+                self.restart()
+        self._wake.set()
+
+    def restart(self) -> None:
+        """The next cut is a snapshot: a new stream, a gap, or too much to tell one by one."""
+        self._keys.clear()
+        self._snapshot = True
+        self._wake.set()
+
+    def ask(self, request: session_pb2.StreamRequest) -> bool:
+        """Have the agent open a stream; False when too many are being asked for already."""
+        if len(self._streams) >= MAX_STREAM_REQUESTS:
+            return False
+        self._streams.append(request)
+        self._wake.set()
+        return True
+
+    def take(self, view: View, node: str) -> list[bytes]:
+        """Everything there is to send now: one cut at the view's revision, and stream requests."""
+        messages = self._cut(view, node)
+        while self._streams:
+            messages.append(cuts.stream_request(self._streams.popleft()))
+        return messages
+
+    def _cut(self, view: View, node: str) -> list[bytes]:
+        if self._empty:
+            if not self._snapshot:
+                return []
+            self._snapshot = False
+            return cuts.snapshot(view.revision, [])
+        if self._snapshot:
+            if view.lookup(node, NODE_KEY) is None:
+                return []  # its Node object was committed a moment ago; its arrival marks this outbox
+            items = [item for key in view.keys(node) if (item := view.lookup(node, key)) is not None]
+            self._snapshot = False
+            self._keys.clear()
+            self._sent_revision = view.revision
+            return cuts.snapshot(view.revision, items)
+        if not self._keys:
+            return []
+        base, self._sent_revision = self._sent_revision, view.revision
+        keys = sorted(self._keys)
+        self._keys.clear()
+        return cuts.delta(base, view.revision, [view.lookup(node, key) or encode_removed(key) for key in keys])

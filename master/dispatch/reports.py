@@ -1,0 +1,109 @@
+"""What agents report of their pods and what happened to them, brought into the API.
+
+Owns the rules of acceptance: a report counts for the pod of its uid, and only when that pod is on the speaker's node.
+Returns when everything is committed. The conversion is in statuses.py; sessions are checked before (service.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+import msgspec
+
+from master.api.errors import Invalid, NotFound
+from master.api.kinds import POD
+from master.api.kinds.pod import Pod
+from master.api.resources import Resources
+from master.clock import Clock
+from master.controllers.events import EventRecorder, Involved
+from master.dispatch.nodes import CALLER
+from master.dispatch.statuses import merged
+from proto.gen import observed_pb2
+
+EVENT_SOURCE = "kubelet"
+"""The name under which clients expect a node's events."""
+
+log = logging.getLogger(__name__)
+
+
+class Reports:
+    """Takes reports of one cluster's agents."""
+
+    def __init__(self, resources: Resources, events: EventRecorder, clock: Clock) -> None:
+        self._resources = resources
+        self._events = events
+        self._clock = clock
+
+    async def pods(self, node: str, statuses: Iterable[observed_pb2.PodStatus]) -> list[str]:
+        """Commit all of them; commits made at once share the disk's sync. Returns the uids that are not known."""
+        reported = list(statuses)
+        async with asyncio.TaskGroup() as group:
+            tasks = [
+                group.create_task(self._pod(node, status), name=f"report of pod {status.namespace}/{status.name}")
+                for status in reported
+            ]
+        return [status.uid for status, task in zip(reported, tasks, strict=True) if not task.result()]
+
+    def record(self, node: str, events: Iterable[observed_pb2.Event]) -> None:
+        """Hand events on; they are about pods of the node, or the node itself."""
+        for event in events:
+            if event.kind == "Node":
+                involved = Involved("Node", "", node)
+            elif event.kind == "Pod" and self._on_node(node, event):
+                involved = Involved("Pod", event.namespace, event.name, event.uid, event.field_path)
+            else:
+                log.info("node %s: event about %s %s/%s ignored", node, event.kind, event.namespace, event.name)
+                continue
+            when = datetime.fromtimestamp(event.time.seconds, UTC) if event.time.seconds else None
+            self._events.record(
+                EVENT_SOURCE,
+                involved=involved,
+                type="Warning" if event.type == "Warning" else "Normal",
+                reason=event.reason,
+                message=event.message,
+                host=node,
+                when=when,
+            )
+
+    def _on_node(self, node: str, event: observed_pb2.Event) -> bool:
+        """A pod that is gone may still have a last word; one of another node may not be spoken for."""
+        pod = self._resources.cache.get(POD, event.namespace, event.name)
+        return pod is None or pod.metadata.uid != event.uid or pod.spec.node_name == node
+
+    async def _pod(self, node: str, status: observed_pb2.PodStatus) -> bool:
+        """True when the report is committed or needs not be; False when the master has no such pod there."""
+        pod = self._resources.cache.get(POD, status.namespace, status.name)
+        if pod is None or not _is(pod, status.uid, node):
+            return False
+        try:
+            if status.removed:
+                return await self._removed(pod, status)
+            known = True
+
+            def change(found: Pod) -> Pod | None:
+                nonlocal known
+                known = _is(found, status.uid, node)
+                after = merged(found.status, status, self._clock.now()) if known else found.status
+                return None if after == found.status else msgspec.structs.replace(found, status=after)
+
+            await self._resources.mutate(CALLER, POD, status.namespace, status.name, change, subresource="status")
+            return known
+        except NotFound:
+            return False
+        except Invalid as error:
+            log.error("pod %s/%s: report of node %s refused: %s", status.namespace, status.name, node, error)
+            return True  # sending it again would change nothing
+
+    async def _removed(self, pod: Pod, status: observed_pb2.PodStatus) -> bool:
+        if not pod.metadata.deletion_timestamp:
+            log.warning("pod %s/%s: removed on its node without being deleted", status.namespace, status.name)
+            return True
+        await self._resources.finish_pod_deletion(CALLER, status.namespace, status.name, status.uid)
+        return True
+
+
+def _is(pod: Pod, uid: str, node: str) -> bool:
+    return pod.metadata.uid == uid and pod.spec.node_name == node

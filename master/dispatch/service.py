@@ -1,0 +1,170 @@
+"""The contract's calls, one method each, free of gRPC: a speaker and a message in, a message out.
+
+Owns the order of checks (who speaks, which session) and hands the work to sessions, nodes, reports and streams. What
+it refuses is a DispatchError; server.py turns that into a status on the wire.
+"""
+
+from __future__ import annotations
+
+import logging
+import ssl
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+
+from master.dispatch.desired import DesiredState
+from master.dispatch.errors import Denied, Misfit, Stale
+from master.dispatch.identities import Identities, Identity
+from master.dispatch.join import public_key_hash
+from master.dispatch.nodes import Described, Nodes
+from master.dispatch.reports import Reports
+from master.dispatch.sessions import Machine, Session, Sessions
+from master.dispatch.streams import LogStreams, Upstream
+from master.pki import CsrRefused, Pki
+from proto import contract
+from proto.gen import session_pb2
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Speaker:
+    """Who calls, by the certificate of the connection."""
+
+    node: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class MasterService:
+    """What agents can ask of the master."""
+
+    cluster_id: str
+    identities: Identities
+    sessions: Sessions
+    nodes: Nodes
+    desired: DesiredState
+    reports: Reports
+    streams: LogStreams
+    pki: Pki
+
+    async def hello(self, speaker: Speaker, request: session_pb2.HelloRequest) -> session_pb2.HelloReply:
+        """Open a session."""
+        if request.protocol_version != contract.PROTOCOL_VERSION:
+            raise Misfit(
+                f"the agent speaks version {request.protocol_version} of the protocol, "
+                f"the master version {contract.PROTOCOL_VERSION}; install the same release on both"
+            )
+        if request.cluster_id != self.cluster_id:
+            raise Denied("the agent belongs to another cluster; clear its state directory and join this one")
+        identity = await self._identity(speaker)
+        machine = Machine(request.node.machine_id, request.node.address)
+        session = self.sessions.open(speaker.node, machine, speaker.fingerprint, removed=identity.removed)
+        try:
+            await self._settle(session, identity, request)
+        except BaseException:
+            self.sessions.close(session, "could not be opened")
+            raise
+        log.info("node %s: session %s from %s", session.node, session.id, machine.address)
+        return session_pb2.HelloReply(
+            protocol_version=contract.PROTOCOL_VERSION,
+            cluster_id=self.cluster_id,
+            session_id=session.id,
+            periods=self.sessions.periods(),
+            removed=identity.removed,
+        )
+
+    async def _settle(self, session: Session, identity: Identity, request: session_pb2.HelloRequest) -> None:
+        if identity.removed:
+            return
+        known = identity.previous_fingerprint if session.fingerprint == identity.previous_fingerprint else ""
+        changed = replace(identity, machine_id=request.node.machine_id, previous_fingerprint=known)
+        if changed != identity and not await self.identities.replace(identity, changed):
+            raise Stale(f"the identity of node {session.node} changed; say Hello again")
+        await self.nodes.register(Described(session.node, identity.pod_cidr, request.node, request.capacity))
+        current = await self.identities.get(session.node)
+        if current is None or current.removed:
+            # Deleted while it was being registered: the object that was made of it in between must not stay.
+            await self.nodes.unregister(session.node)
+            raise Stale(f"node {session.node} was deleted meanwhile; say Hello again")
+
+    def desired_stream(self, speaker: Speaker, request: session_pb2.DesiredRequest) -> AsyncIterator[bytes]:
+        """Encoded DesiredMessages."""
+        return self.desired.stream(self._session(speaker, request.session_id))
+
+    async def heartbeat(self, speaker: Speaker, request: session_pb2.HeartbeatRequest) -> session_pb2.HeartbeatReply:
+        """The agent is alive; its node is written when it says something new."""
+        session = self._session(speaker, request.session_id)
+        session.applied_revision = request.applied_revision
+        if not session.removed:
+            await self.nodes.observed(speaker.node, request.capacity, request.conditions)
+        return session_pb2.HeartbeatReply(periods=self.sessions.periods())
+
+    async def report_pods(self, speaker: Speaker, request: session_pb2.PodReport) -> session_pb2.PodReportReply:
+        """Commit statuses."""
+        self._session(speaker, request.session_id)
+        return session_pb2.PodReportReply(unknown=await self.reports.pods(speaker.node, request.pods))
+
+    async def report_events(self, speaker: Speaker, request: session_pb2.EventReport) -> session_pb2.EventReply:
+        """Hand events on."""
+        self._session(speaker, request.session_id)
+        self.reports.record(speaker.node, request.events)
+        return session_pb2.EventReply()
+
+    async def report_left(self, speaker: Speaker, request: session_pb2.LeftReport) -> session_pb2.LeftReply:
+        """Free the identity of a node that has cleaned up."""
+        session = self._session(speaker, request.session_id)
+        identity = await self._identity(speaker)
+        if not (session.removed and identity.removed):
+            raise Stale(f"node {speaker.node} has not been deleted; say Hello again")
+        if not await self.identities.free(identity):
+            raise Stale(f"the identity of node {speaker.node} changed; say Hello again")
+        self.sessions.forget(speaker.node)
+        return session_pb2.LeftReply()
+
+    async def stream(self, speaker: Speaker, first: session_pb2.StreamUp, upstream: Upstream) -> None:
+        """One log stream, from its first message on."""
+        self._session(speaker, first.session_id)
+        await self.streams.serve(speaker.node, first.stream_id, upstream)
+
+    async def renew(self, speaker: Speaker, request: session_pb2.RenewRequest) -> session_pb2.RenewReply:
+        """A new certificate in the old one's place; the session goes on until the agent connects with it."""
+        identity = await self._identity(speaker)
+        if identity.removed:
+            raise Denied(f"node {speaker.node} was deleted")
+        try:
+            certificate = self.pki.sign_node(request.csr, speaker.node)
+        except CsrRefused as error:
+            raise Misfit(str(error)) from error
+        renewed = replace(
+            identity,
+            fingerprint=fingerprint_of(certificate),
+            previous_fingerprint=speaker.fingerprint,
+            public_key=public_key_hash(certificate),
+        )
+        if not await self.identities.replace(identity, renewed):
+            raise Stale(f"the identity of node {speaker.node} changed; try again")
+        return session_pb2.RenewReply(certificate=certificate, ca=self.pki.ca_pem.decode())
+
+    def _session(self, speaker: Speaker, session_id: str) -> Session:
+        session = self.sessions.require(speaker.node, session_id, speaker.fingerprint)
+        self.sessions.beat(session)
+        return session
+
+    async def _identity(self, speaker: Speaker) -> Identity:
+        """The speaker's identity, when this very certificate is the one that stands there."""
+        identity = await self.identities.get(speaker.node)
+        if identity is None:
+            raise Denied(
+                f"the cluster does not know node {speaker.node}; what runs there is left alone. "
+                "To join anew, clear the agent's state directory"
+            )
+        if speaker.fingerprint == identity.fingerprint:
+            return identity
+        if speaker.fingerprint == identity.previous_fingerprint:
+            return identity  # the answer to its renewal was lost, or it has not reconnected yet
+        raise Denied(f"node {speaker.node} has another certificate now; this one is no longer accepted")
+
+
+def fingerprint_of(certificate_pem: str) -> str:
+    """As in the identity key."""
+    return contract.fingerprint(ssl.PEM_cert_to_DER_cert(certificate_pem))

@@ -1,0 +1,177 @@
+"""Which agent speaks for which node now, and when it was heard last.
+
+Owns session ids, the one current session of each node, heartbeats (in memory only) and the periods that agents are
+told. Does not write to the store and knows no gRPC. Implements controllers' Heartbeats Protocol.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import random
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final, NewType
+
+from master.clock import Clock
+from master.dispatch.errors import Occupied, Stale
+from master.dispatch.outbox import Outbox
+from proto.gen import session_pb2
+
+SessionId = NewType("SessionId", str)
+
+JITTER: Final = 0.1
+"""Part of the heartbeat period by which it varies, so that nodes that started together drift apart."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What tells one machine from another that holds a copy of its identity."""
+
+    id: str
+    address: str
+
+
+@dataclass(slots=True, eq=False)
+class Session:
+    """One conversation with one agent, from its Hello on."""
+
+    id: SessionId
+    node: str
+    machine: Machine
+    fingerprint: str
+    removed: bool
+    """The Node was deleted: the agent shall clean up and leave."""
+    outbox: Outbox
+    last_seen: float
+    applied_revision: int = 0
+    end_reason: str = ""
+    """Not empty: the session has ended."""
+
+
+class Sessions:
+    """All current sessions of this master."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        heartbeat_s: float,
+        grace_s: float,
+        uniform: Callable[[float, float], float] | None = None,
+    ) -> None:
+        self._clock = clock
+        self._heartbeat_s = heartbeat_s
+        self._grace_s = grace_s
+        self._uniform = uniform or random.uniform
+        self._boot = uuid.uuid4().hex
+        self._numbers = itertools.count(1)
+        self._current: dict[str, Session] = {}
+        self._last_seen: dict[str, float] = {}
+        self._started_at = self._stalled_at = clock.monotonic()
+        self._tick_s = min(heartbeat_s / 2, 1.0)
+        self._ticked_at: float | None = None
+
+    @property
+    def started_at(self) -> float:
+        """When this master began to listen (monotonic seconds)."""
+        return self._started_at
+
+    @property
+    def stalled_at(self) -> float:
+        """When the loop last came back from a stall; `started_at` when it never stalled."""
+        self._notice_stall()
+        return self._stalled_at
+
+    def open(self, node: str, machine: Machine, fingerprint: str, *, removed: bool) -> Session:
+        """A new session; the node's earlier one ends. Raises Occupied while another machine's heartbeats are fresh."""
+        now = self._clock.monotonic()
+        before = self._current.get(node)
+        if before and before.machine != machine and now - before.last_seen < self._grace_s:
+            raise Occupied(
+                f"node {node} is connected from another machine ({before.machine.address}); "
+                "an identity belongs to one machine: stop the other agent, or join under another name"
+            )
+        if before:
+            self._end(before, "replaced by a new session")
+        session = Session(
+            id=SessionId(f"{self._boot}-{next(self._numbers)}"),
+            node=node,
+            machine=machine,
+            fingerprint=fingerprint,
+            removed=removed,
+            outbox=Outbox(empty=removed),
+            last_seen=now,
+        )
+        self._current[node] = session
+        self._last_seen[node] = now
+        return session
+
+    def require(self, node: str, session_id: str, fingerprint: str) -> Session:
+        """The node's current session, when the call belongs to it; else Stale."""
+        session = self._current.get(node)
+        if session is None or session.id != session_id:
+            raise Stale(f"session of node {node} has ended; say Hello again")
+        if session.fingerprint != fingerprint:
+            raise Stale(f"session of node {node} was opened with another certificate; say Hello again")
+        return session
+
+    def current(self, node: str) -> Session | None:
+        """The node's session."""
+        return self._current.get(node)
+
+    def all(self) -> Iterator[Session]:
+        """Every current session."""
+        return iter(list(self._current.values()))
+
+    def beat(self, session: Session) -> None:
+        """The agent was heard."""
+        session.last_seen = self._last_seen[session.node] = self._clock.monotonic()
+
+    def last_seen(self, node: str) -> float | None:
+        """When the node was heard last; None when not since the start."""
+        return self._last_seen.get(node)
+
+    def end_session(self, node: str, reason: str) -> None:
+        """End the node's session, if it has one."""
+        if session := self._current.get(node):
+            self._end(session, reason)
+
+    def close(self, session: Session, reason: str) -> None:
+        """End this very session, if it is still the current one."""
+        if self._current.get(session.node) is session:
+            self._end(session, reason)
+
+    def forget(self, node: str) -> None:
+        """The node's identity is gone."""
+        self.end_session(node, "the node has left")
+        self._last_seen.pop(node, None)
+
+    def periods(self) -> session_pb2.Periods:
+        """What an agent is told: when to send the next heartbeat, and how long it may be silent."""
+        period_s = self._heartbeat_s * self._uniform(1 - JITTER, 1 + JITTER)
+        return session_pb2.Periods(next_heartbeat_ms=int(period_s * 1000), grace_ms=int(self._grace_s * 1000))
+
+    async def run(self) -> None:
+        """Watch the loop itself: after a stall the silence was ours, and every node gets a new grace."""
+        while True:
+            self._ticked_at = self._clock.monotonic()
+            await self._clock.sleep(self._tick_s)
+            self._notice_stall()
+
+    def _notice_stall(self) -> None:
+        """By whoever asks first: after a stall other timers may be due before the one of `run`."""
+        now = self._clock.monotonic()
+        late_s = now - self._tick_s - (self._ticked_at if self._ticked_at is not None else now)
+        if late_s > max(self._tick_s, self._grace_s / 4):
+            self._ticked_at = self._stalled_at = now
+            log.warning("the master stood still for %.1f s: every node gets a new grace period", late_s)
+
+    def _end(self, session: Session, reason: str) -> None:
+        del self._current[session.node]
+        session.end_reason = reason
+        session.outbox.close()
+        log.info("node %s: session ended: %s", session.node, reason)

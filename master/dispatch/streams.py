@@ -1,0 +1,183 @@
+"""Log streams: the master asks on the session, the agent calls back, and bytes flow as they are read.
+
+Owns the streams that wait or flow, their ids, credit and timeouts. Implements the API's LogSource. An agent sends
+only as many bytes as it was granted, so a client that reads slowly slows the agent and fills nothing here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from collections.abc import AsyncGenerator, AsyncIterator
+from typing import Final, Protocol
+
+from master.api.errors import BadRequest, NodeUnreachable
+from master.api.kinds.meta import parse_time
+from master.api.logs import LogOptions
+from master.clock import Clock
+from master.dispatch.errors import NoStream
+from master.dispatch.sessions import Sessions
+from proto import contract
+from proto.gen import session_pb2
+
+OPEN_TIMEOUT_S: Final = 10.0
+"""An agent that is alive calls back in milliseconds."""
+
+log = logging.getLogger(__name__)
+
+
+class Upstream(Protocol):
+    """One call of Stream, seen from here: read returns None at its end."""
+
+    async def read(self) -> session_pb2.StreamUp | None: ...
+
+    async def grant(self, credit_bytes: int) -> None: ...
+
+
+class _Stream:
+    """One stream between an agent that fills it and a client that drains it."""
+
+    def __init__(self, node: str) -> None:
+        self.node = node
+        self.opened = asyncio.Event()
+        self.closed = asyncio.Event()
+        self.chunks: asyncio.Queue[bytes | None] = asyncio.Queue()  # bounded by the credit
+        self.error = ""
+        self.waiting = 0
+        self.owed = 0
+        self.drained = asyncio.Event()
+
+    def put(self, data: bytes) -> bool:
+        """Bytes from the agent; False, and an end, when it sends more than it was granted."""
+        self.waiting += len(data)
+        if self.waiting > contract.STREAM_WINDOW_BYTES:
+            self.fail(f"node {self.node} sends more of the log than it was granted")
+            return False
+        self.chunks.put_nowait(data)
+        return True
+
+    def taken(self, size: int) -> None:
+        """The client has these bytes: half a window of them is worth a grant."""
+        self.waiting -= size
+        self.owed += size
+        if self.owed >= contract.STREAM_WINDOW_BYTES // 2:
+            self.drained.set()
+
+    def fail(self, reason: str) -> None:
+        """No more bytes; an empty reason is a good end."""
+        self.error = self.error or reason
+        self.chunks.put_nowait(None)
+
+    def close(self) -> None:
+        """Neither side goes on."""
+        self.closed.set()
+        self.drained.set()
+
+
+class LogStreams:
+    """All streams of this master."""
+
+    def __init__(self, sessions: Sessions, clock: Clock, *, open_timeout_s: float = OPEN_TIMEOUT_S) -> None:
+        self._sessions = sessions
+        self._clock = clock
+        self._open_timeout_s = open_timeout_s
+        self._streams: dict[str, _Stream] = {}
+
+    async def open(
+        self, node: str, namespace: str, pod: str, uid: str, container: str, options: LogOptions
+    ) -> AsyncIterator[bytes]:
+        """Chunks of a container's log. Raises NodeUnreachable, or BadRequest with what the agent says."""
+        session = self._sessions.current(node)
+        if session is None or session.removed:
+            raise NodeUnreachable(f"node {node} is not connected; the log of pod {namespace}/{pod} cannot be read now")
+        stream_id = uuid.uuid4().hex
+        request = log_request(options, self._clock.now().timestamp())
+        request.pod_uid, request.namespace, request.pod, request.container = uid, namespace, pod, container
+        if not session.outbox.ask(session_pb2.StreamRequest(stream_id=stream_id, logs=request)):
+            raise NodeUnreachable(f"node {node} does not take on more streams; try again")
+        stream = self._streams[stream_id] = _Stream(node)
+        try:
+            async for chunk in self._drain(stream, f"pod {namespace}/{pod}"):
+                yield chunk
+        finally:
+            self._streams.pop(stream_id, None)
+            stream.close()
+
+    async def serve(self, node: str, stream_id: str, upstream: Upstream) -> None:
+        """The agent has called back: move its bytes to whoever waits for them. Raises NoStream when nobody does."""
+        stream = self._streams.get(stream_id)
+        if stream is None or stream.node != node or stream.opened.is_set():
+            raise NoStream("nobody waits for this stream (any more)")
+        stream.opened.set()
+        await upstream.grant(contract.STREAM_WINDOW_BYTES)
+        try:
+            async with asyncio.TaskGroup() as group:
+                reader = group.create_task(_fill(stream, upstream), name=f"bytes of stream {stream_id}")
+                group.create_task(_grant(stream, upstream), name=f"credit of stream {stream_id}")
+                # Whoever ends first, the agent or the client, ends the other side too.
+                await stream.closed.wait()
+                reader.cancel()
+        finally:
+            stream.close()
+
+    async def _drain(self, stream: _Stream, what: str) -> AsyncGenerator[bytes, None]:
+        try:
+            async with asyncio.timeout(self._open_timeout_s):
+                await stream.opened.wait()
+        except TimeoutError:
+            raise NodeUnreachable(
+                f"node {stream.node} did not answer within {self._open_timeout_s:g} s; "
+                f"the log of {what} cannot be read now"
+            ) from None
+        while (chunk := await stream.chunks.get()) is not None:
+            yield chunk
+            stream.taken(len(chunk))
+        if stream.error:
+            raise BadRequest(stream.error)
+
+
+async def _fill(stream: _Stream, upstream: Upstream) -> None:
+    ended = False
+    try:
+        while (message := await upstream.read()) is not None:
+            if message.data and not stream.put(message.data):
+                log.error("node %s: sends more of a stream than it was granted; ended", stream.node)
+                return
+            if message.error:
+                stream.fail(message.error)
+        ended = True
+    finally:
+        stream.fail("" if ended else f"the connection to node {stream.node} was lost")
+        stream.close()
+
+
+async def _grant(stream: _Stream, upstream: Upstream) -> None:
+    while not stream.closed.is_set():
+        await stream.drained.wait()
+        stream.drained.clear()
+        if stream.owed and not stream.closed.is_set():
+            owed, stream.owed = stream.owed, 0
+            await upstream.grant(owed)
+
+
+def log_request(options: LogOptions, now: float) -> session_pb2.LogRequest:
+    """Kubernetes' options as the contract has them."""
+    since = 0.0
+    if options.since_seconds is not None:
+        since = now - options.since_seconds
+    elif options.since_time:
+        try:
+            since = parse_time(options.since_time).timestamp()
+        except ValueError as error:
+            raise BadRequest(f"sinceTime: {error}") from error
+    request = session_pb2.LogRequest(
+        follow=options.follow,
+        previous=options.previous,
+        timestamps=options.timestamps,
+        since_unix_s=int(since),
+        limit_bytes=options.limit_bytes or 0,
+    )
+    if options.tail_lines is not None:
+        request.tail_lines = options.tail_lines
+    return request

@@ -1,0 +1,65 @@
+"""The token that a starter chose: made valid when the master starts.
+
+Owns reading the file and writing the Secret, in Kubernetes' form of bootstrap tokens. Tokens made later come by REST.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from pathlib import Path
+
+import msgspec
+
+from master.api.errors import AlreadyExists
+from master.api.kinds import SECRET
+from master.api.kinds.meta import ObjectMeta
+from master.api.kinds.secret import Secret
+from master.api.resources import Resources
+from master.dispatch.join import TOKEN_NAMESPACE, TOKEN_PREFIX, TOKEN_TYPE
+from master.dispatch.nodes import CALLER
+from proto import contract
+
+
+class BadToken(Exception):
+    """The file does not hold a token."""
+
+
+def read(path: Path) -> str:
+    """The token of the file. Raises BadToken."""
+    try:
+        token = path.read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadToken(f"bootstrap_token_file {path}: {error}") from error
+    if not re.fullmatch(contract.TOKEN_PATTERN, token):
+        raise BadToken(f"bootstrap_token_file {path}: not a token of the form abcdef.0123456789abcdef")
+    return token
+
+
+async def make_valid(resources: Resources, token: str) -> None:
+    """See that the token's Secret is there, and says so."""
+    token_id, _, token_secret = token.partition(".")
+    wanted = Secret(
+        metadata=ObjectMeta(name=TOKEN_PREFIX + token_id, namespace=TOKEN_NAMESPACE),
+        type=TOKEN_TYPE,
+        data={
+            "token-id": _encoded(token_id),
+            "token-secret": _encoded(token_secret),
+            "usage-bootstrap-authentication": _encoded("true"),
+            "description": _encoded("Made at the master's start from its bootstrap_token_file."),
+        },
+    )
+    try:
+        await resources.create(CALLER, SECRET, wanted, namespace=TOKEN_NAMESPACE)
+    except AlreadyExists:
+        await resources.mutate(
+            CALLER,
+            SECRET,
+            TOKEN_NAMESPACE,
+            wanted.metadata.name,
+            lambda found: None if found.data == wanted.data else msgspec.structs.replace(found, data=wanted.data),
+        )
+
+
+def _encoded(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()

@@ -1,0 +1,266 @@
+"""What each node shall know, kept up to date from the cache's changes: no I/O, no tasks, no sessions.
+
+Owns the rule of who gets what: a node's own configuration and pods, the config maps and secrets that these reference,
+all services and endpoints, and its peers. Each item is kept encoded; `apply` tells which keys changed for whom, and
+`lookup` what a key is for a node now. What is the same for all nodes is kept once.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from master.api.kinds import CONFIGMAP, ENDPOINTS, NODE, POD, SECRET, SERVICE, KindSpec
+from master.api.kinds.configmap import ConfigMap
+from master.api.kinds.endpoints import Endpoints
+from master.api.kinds.meta import Object
+from master.api.kinds.node import Node
+from master.api.kinds.pod import Pod
+from master.api.kinds.secret import Secret
+from master.api.kinds.service import Service
+from master.dispatch import convert
+from master.dispatch.items import NODE_KEY, Key, Section, encode
+from master.dispatch.references import references
+
+log = logging.getLogger(__name__)
+
+KINDS: tuple[KindSpec[Object], ...] = (NODE, POD, SERVICE, ENDPOINTS, CONFIGMAP, SECRET)  # type: ignore[assignment]
+
+
+class Change(Protocol):
+    """One change of the cache (master/cache.py); `type` is ADDED, MODIFIED or DELETED."""
+
+    @property
+    def kind(self) -> KindSpec[Object]: ...
+
+    @property
+    def type(self) -> str: ...
+
+    @property
+    def obj(self) -> Object: ...
+
+
+@dataclass(slots=True)
+class Dirty:
+    """Keys that changed: for every node, and for single ones."""
+
+    shared: set[Key] = field(default_factory=set)
+    nodes: dict[str, set[Key]] = field(default_factory=dict)
+
+    def mark(self, node: str, key: Key) -> None:
+        self.nodes.setdefault(node, set()).add(key)
+
+
+@dataclass(slots=True)
+class _NodeView:
+    """What is one node's alone."""
+
+    config: bytes | None = None
+    pods: dict[str, bytes] = field(default_factory=dict)
+    references: dict[Key, int] = field(default_factory=dict)
+    """How many of the node's pods reference a config map or secret."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Placed:
+    """Where a pod is and what it references."""
+
+    node: str
+    references: frozenset[Key]
+
+
+class View:
+    """The whole cluster, as seen from its nodes."""
+
+    def __init__(self, cluster_cidr: str, service_cidr: str) -> None:
+        self._cluster_cidr = cluster_cidr
+        self._service_cidr = service_cidr
+        self._shared: dict[Key, bytes] = {}
+        self._nodes: dict[str, _NodeView] = {}
+        self._placed: dict[str, _Placed] = {}
+        self._payloads: dict[Key, ConfigMap | Secret] = {}
+        self._encoded_payloads: dict[Key, bytes] = {}
+        self.revision = 0
+
+    def load(self, revision: int, objects: Iterable[tuple[KindSpec[Object], Object]]) -> None:
+        """Start from a snapshot; the view must be new."""
+        dirty = Dirty()
+        for _, obj in objects:
+            self._set(obj, dirty)
+        self.revision = revision
+
+    def apply(self, revision: int, changes: Iterable[Change]) -> Dirty:
+        """Follow one commit. Keys whose item is the same as before are not told."""
+        dirty = Dirty()
+        for change in changes:
+            if change.type == "DELETED":
+                self._remove(change.obj, dirty)
+            else:
+                self._set(change.obj, dirty)
+        self.revision = revision
+        return dirty
+
+    def lookup(self, node: str, key: Key) -> bytes | None:
+        """The item as it is for this node; None when the node shall not have it."""
+        own = self._nodes.get(node)
+        match key.section:
+            case Section.SERVICE | Section.ENDPOINTS:
+                return self._shared.get(key)
+            case Section.PEER:
+                return None if key.name == node else self._shared.get(key)
+            case Section.NODE:
+                return own.config if own else None
+            case Section.POD:
+                return own.pods.get(key.name) if own else None
+            case Section.CONFIG_MAP | Section.SECRET:
+                return self._payload(key) if own and key in own.references else None
+
+    def keys(self, node: str) -> Iterator[Key]:
+        """All keys that the node has, in the order of their sections."""
+        own = self._nodes.get(node) or _NodeView()
+        if own.config is not None:
+            yield NODE_KEY
+        yield from sorted(key for key in self._shared if key.section is not Section.PEER or key.name != node)
+        yield from sorted(key for key in own.references if key in self._payloads)
+        yield from (Key(Section.POD, "", uid) for uid in own.pods)
+
+    def _set(self, obj: Object, dirty: Dirty) -> None:
+        meta = obj.metadata
+        match obj:
+            case Pod():
+                self._place(obj, dirty)
+            case Service():
+                service = convert.service_message(obj)
+                key = Key(Section.SERVICE, meta.namespace, meta.name)
+                self._share(key, encode(service) if service else None, dirty)
+            case Endpoints():
+                key = Key(Section.ENDPOINTS, meta.namespace, meta.name)
+                self._share(key, encode(convert.endpoints_message(obj)), dirty)
+            case Node():
+                self._set_node(obj, dirty)
+            case ConfigMap():
+                self._set_payload(Key(Section.CONFIG_MAP, meta.namespace, meta.name), obj, dirty)
+            case Secret():
+                self._set_payload(Key(Section.SECRET, meta.namespace, meta.name), obj, dirty)
+            case _:
+                pass
+
+    def _remove(self, obj: Object, dirty: Dirty) -> None:
+        meta = obj.metadata
+        match obj:
+            case Pod():
+                self._displace(meta.uid, dirty)
+            case Service():
+                self._share(Key(Section.SERVICE, meta.namespace, meta.name), None, dirty)
+            case Endpoints():
+                self._share(Key(Section.ENDPOINTS, meta.namespace, meta.name), None, dirty)
+            case Node():
+                self._share(Key(Section.PEER, "", meta.name), None, dirty)
+                if own := self._nodes.get(meta.name):
+                    own.config = None
+                    self._forget_if_empty(meta.name)
+            case ConfigMap():
+                self._set_payload(Key(Section.CONFIG_MAP, meta.namespace, meta.name), None, dirty)
+            case Secret():
+                self._set_payload(Key(Section.SECRET, meta.namespace, meta.name), None, dirty)
+            case _:
+                pass
+
+    def _share(self, key: Key, item: bytes | None, dirty: Dirty) -> None:
+        if self._shared.get(key) == item:
+            return
+        if item is None:
+            del self._shared[key]
+        else:
+            self._shared[key] = item
+        dirty.shared.add(key)
+
+    def _set_node(self, node: Node, dirty: Dirty) -> None:
+        name = node.metadata.name
+        peer = convert.peer_message(node)
+        self._share(Key(Section.PEER, "", name), encode(peer) if peer else None, dirty)
+        own = self._nodes.setdefault(name, _NodeView())
+        config = encode(convert.node_config(node, self._cluster_cidr, self._service_cidr))
+        if config != own.config:
+            own.config = config
+            dirty.mark(name, NODE_KEY)
+
+    def _set_payload(self, key: Key, obj: ConfigMap | Secret | None, dirty: Dirty) -> None:
+        before = self._encoded_payloads.pop(key, None)
+        if obj is None:
+            self._payloads.pop(key, None)
+        else:
+            self._payloads[key] = obj
+        holders = [name for name, own in self._nodes.items() if key in own.references]
+        if holders and self._payload(key) != before:
+            for name in holders:
+                dirty.mark(name, key)
+
+    def _payload(self, key: Key) -> bytes | None:
+        """A config map or secret, encoded when a node first needs it."""
+        if (item := self._encoded_payloads.get(key)) is not None:
+            return item
+        obj = self._payloads.get(key)
+        if obj is None:
+            return None
+        message = convert.secret_message(obj) if isinstance(obj, Secret) else convert.config_map_message(obj)
+        item = self._encoded_payloads[key] = encode(message)
+        return item
+
+    def _place(self, pod: Pod, dirty: Dirty) -> None:
+        uid, node = pod.metadata.uid, pod.spec.node_name
+        before = self._placed.get(uid)
+        if before and before.node != node:
+            self._displace(uid, dirty)
+            before = None
+        if not node:
+            return
+        try:
+            item = encode(convert.pod_message(pod))
+        except ValueError as error:
+            # Whatever is in the store, one pod must not stop the others.
+            log.error(
+                "pod %s/%s: cannot be sent to node %s: %s", pod.metadata.namespace, pod.metadata.name, node, error
+            )
+            return
+        own = self._nodes.setdefault(node, _NodeView())
+        if own.pods.get(uid) == item:
+            return
+        own.pods[uid] = item
+        dirty.mark(node, Key(Section.POD, "", uid))
+        wanted = references(pod)
+        held = before.references if before else frozenset()
+        self._placed[uid] = _Placed(node, wanted)
+        self._hold(node, wanted - held, dirty)
+        self._let_go(node, held - wanted, dirty)
+
+    def _displace(self, uid: str, dirty: Dirty) -> None:
+        placed = self._placed.pop(uid, None)
+        if placed is None:
+            return
+        del self._nodes[placed.node].pods[uid]
+        dirty.mark(placed.node, Key(Section.POD, "", uid))
+        self._let_go(placed.node, placed.references, dirty)
+        self._forget_if_empty(placed.node)
+
+    def _hold(self, node: str, keys: Iterable[Key], dirty: Dirty) -> None:
+        counts = self._nodes[node].references
+        for key in keys:
+            counts[key] = counts.get(key, 0) + 1
+            if counts[key] == 1 and key in self._payloads:
+                dirty.mark(node, key)
+
+    def _let_go(self, node: str, keys: Iterable[Key], dirty: Dirty) -> None:
+        counts = self._nodes[node].references
+        for key in keys:
+            counts[key] -= 1
+            if not counts[key]:
+                del counts[key]
+                dirty.mark(node, key)
+
+    def _forget_if_empty(self, node: str) -> None:
+        own = self._nodes[node]
+        if own.config is None and not own.pods:
+            del self._nodes[node]

@@ -1,0 +1,104 @@
+"""The master's process: what is made in which order, what ends it, and its exit code.
+
+Owns start and stop only. Certificates and admin.kubeconfig come first, before anything that takes long to load: a
+starter waits for them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import logging
+import os
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal
+
+from master.config import MasterConfig
+from master.config import load as load_config
+from proto import contract
+
+if TYPE_CHECKING:
+    from master.pki import Pki
+
+EXIT_STOPPED: Final = 0
+VERSION: Final = contract.VERSION
+"""The release, for the command line."""
+
+ConfigureLog = Callable[[Literal["text", "json"], str], None]
+
+log = logging.getLogger(__name__)
+
+
+class MasterFailed(Exception):
+    """The master cannot start or go on; the message is one line."""
+
+
+def run(config_path: Path, *, configure_log: ConfigureLog | None = None) -> int:
+    """Run until SIGTERM or SIGINT; the exit code. Raises MasterFailed, ConfigError.
+
+    `configure_log` is given the configuration's log_format and log_level.
+    """
+    config = load_config(config_path)
+    if configure_log is not None:
+        configure_log(config.log_format, config.log_level)
+    # gRPC's core writes past every log to stderr; what matters of it comes as errors.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    with _locked(config.data_dir):
+        from master.pki import Pki, PkiError
+
+        try:
+            pki = Pki.prepare(config)
+        except PkiError as error:
+            raise MasterFailed(str(error)) from error
+        except OSError as error:
+            raise MasterFailed(f"{error.filename or config.data_dir}: {error.strerror}") from error
+        return _serve(config, pki)
+
+
+@contextlib.contextmanager
+def _locked(data_dir: Path) -> Iterator[None]:
+    """Hold the data directory; the kernel lets go of it when the process ends."""
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        descriptor = os.open(data_dir / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise MasterFailed(f"data directory {data_dir}: {error.strerror}") from error
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise MasterFailed(f"data directory {data_dir}: another master is running on it") from error
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _serve(config: MasterConfig, pki: Pki) -> int:
+    import uvloop
+
+    from master import assembly
+
+    async def until_stopped() -> None:
+        stopping = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+        await assembly.serve(config, pki, stopping)
+
+    try:
+        uvloop.run(until_stopped())
+    except (*assembly.KNOWN_FAILURES, BaseExceptionGroup) as error:
+        failure = _first(error)
+        if isinstance(failure, assembly.KNOWN_FAILURES):
+            raise MasterFailed(str(failure)) from failure
+        log.critical("the master failed", exc_info=error)
+        raise failure from error
+    log.info("master stopped")
+    return EXIT_STOPPED
+
+
+def _first(error: BaseException) -> BaseException:
+    """What went wrong first; the rest followed from it."""
+    return _first(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error

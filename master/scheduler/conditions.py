@@ -1,0 +1,22 @@
+"""What the scheduler writes into a pod that it cannot place."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from master.api.kinds.pod import Pod, PodCondition
+from master.controllers.podstate import condition_of, with_condition
+
+POD_SCHEDULED = "PodScheduled"
+UNSCHEDULABLE = "Unschedulable"
+
+
+def unschedulable(pod: Pod, *, uid: str, message: str, now: datetime) -> Pod | None:
+    """The pod with PodScheduled=False, reason Unschedulable; None when it says so already or is another pod by now."""
+    if pod.metadata.uid != uid or pod.spec.node_name:
+        return None
+    before = condition_of(pod, POD_SCHEDULED)
+    if before is not None and (before.status, before.reason, before.message) == ("False", UNSCHEDULABLE, message):
+        return None
+    condition = PodCondition(type=POD_SCHEDULED, status="False", reason=UNSCHEDULABLE, message=message)
+    return with_condition(pod, condition, now)

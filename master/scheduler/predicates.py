@@ -1,0 +1,102 @@
+"""Predicates: may this pod run on this node? Each answers with the reasons against it, none when it may.
+
+Pure functions of (pod, node). The names in the docstrings are those of the Kubernetes documents, the reasons are
+kube-scheduler's, in the form that completes "3 ...".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+from master.api.kinds.affinity import NodeSelectorRequirement, NodeSelectorTerm
+from master.scheduler.model import NodeFacts, NodeInfo, PodInfo
+
+Reasons = tuple[str, ...]
+Predicate = Callable[[PodInfo, NodeInfo, NodeFacts], Reasons]
+
+FITS: Reasons = ()
+
+
+def node_is_ready(_pod: PodInfo, _node: NodeInfo, facts: NodeFacts) -> Reasons:
+    """CheckNodeCondition: the agent says that the node is ready."""
+    return FITS if facts.ready else ("node(s) were not ready",)
+
+
+def node_is_schedulable(_pod: PodInfo, _node: NodeInfo, facts: NodeFacts) -> Reasons:
+    """CheckNodeUnschedulable: nobody has cordoned the node."""
+    return ("node(s) were unschedulable",) if facts.unschedulable else FITS
+
+
+def host_name(pod: PodInfo, node: NodeInfo, _facts: NodeFacts) -> Reasons:
+    """HostName: a pod that names a node runs there only."""
+    return FITS if pod.node_name in ("", node.name) else ("node(s) didn't match the requested hostname",)
+
+
+def pod_fits_resources(pod: PodInfo, node: NodeInfo, facts: NodeFacts) -> Reasons:
+    """PodFitsResources: requested + pod <= allocatable for cpu and memory, and one pod more is allowed.
+
+    What a pod does not ask for is never missing, however full the node is.
+    """
+    reasons = []
+    if len(node.pods) + 1 > facts.max_pods:
+        reasons.append("Too many pods")
+    wanted, room = pod.request, facts.allocatable - node.requested
+    if wanted.cpu_millis and wanted.cpu_millis > room.cpu_millis:
+        reasons.append("Insufficient cpu")
+    if wanted.memory_bytes and wanted.memory_bytes > room.memory_bytes:
+        reasons.append("Insufficient memory")
+    return tuple(reasons)
+
+
+def pod_fits_host_ports(pod: PodInfo, node: NodeInfo, _facts: NodeFacts) -> Reasons:
+    """PodFitsHostPorts: no other pod of the node holds a host port that this one needs."""
+    if not pod.host_ports or not node.host_ports:
+        return FITS
+    clash = any(wanted.clashes_with(held) for wanted in pod.host_ports for held in node.host_ports)
+    return ("node(s) didn't have free ports for the requested pod ports",) if clash else FITS
+
+
+def match_node_selector(pod: PodInfo, _node: NodeInfo, facts: NodeFacts) -> Reasons:
+    """MatchNodeSelector: the node has all labels of nodeSelector, and satisfies one term of the required affinity."""
+    labels = facts.labels
+    fits = all(labels.get(key) == value for key, value in pod.node_selector.items())
+    if fits and pod.node_affinity is not None:
+        fits = any(_term_holds(term, facts) for term in pod.node_affinity.node_selector_terms)
+    return FITS if fits else ("node(s) didn't match node selector",)
+
+
+def _term_holds(term: NodeSelectorTerm, facts: NodeFacts) -> bool:
+    """All conditions of a term; a term without any selects nothing (Kubernetes API reference, NodeSelectorTerm)."""
+    if not term.match_expressions and not term.match_fields:
+        return False
+    fields = {"metadata.name": facts.name}
+    return _all_hold(term.match_expressions, facts.labels) and _all_hold(term.match_fields, fields)
+
+
+def _all_hold(requirements: Iterable[NodeSelectorRequirement], values: Mapping[str, str]) -> bool:
+    return all(_holds(requirement, values.get(requirement.key)) for requirement in requirements)
+
+
+def _holds(requirement: NodeSelectorRequirement, value: str | None) -> bool:
+    match requirement.operator:
+        case "In":
+            return value in requirement.values
+        case "NotIn":
+            return value not in requirement.values
+        case "Exists":
+            return value is not None
+        case "DoesNotExist":
+            return value is None
+        case "Gt" | "Lt":
+            return _compares(requirement, value)
+        case _:
+            return False
+
+
+def _compares(requirement: NodeSelectorRequirement, value: str | None) -> bool:
+    """Gt and Lt compare integers; anything else does not match."""
+    try:
+        left, right = int(value or ""), int(requirement.values[0])
+    except (ValueError, IndexError):
+        return False
+    return left > right if requirement.operator == "Gt" else left < right

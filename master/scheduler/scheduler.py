@@ -1,0 +1,223 @@
+"""The scheduler: follows nodes, pods, services and controllers, decides for one pod after the other, binds beside it.
+
+Owns the loop. The decision is decide.py's, the picture snapshot.py's, the order queue.py's. A decision is assumed in
+the picture at once and the binding goes on in a task of its own, so that decisions never wait for the store. Pods
+that name a node or another scheduler are left alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from functools import partial
+from typing import Any
+
+from master.api import kinds
+from master.api.errors import ApiError, Conflict, NotFound
+from master.api.identity import component
+from master.api.kinds.pod import Pod
+from master.api.kinds.spec import KindSpec
+from master.api.resources import Resources
+from master.cache import Change
+from master.clock import Clock
+from master.controllers.events import EventRecorder, Involved
+from master.controllers.follow import follow
+from master.scheduler.conditions import unschedulable
+from master.scheduler.decide import Chosen, Decider
+from master.scheduler.model import NodeFacts, PodInfo, finished
+from master.scheduler.queue import SchedulingQueue
+from master.scheduler.snapshot import Snapshot
+
+log = logging.getLogger(__name__)
+
+NAME = "default-scheduler"
+CALLER = component("scheduler")
+# Bindings under way at once: enough to share the store's commits, few enough not to starve other writers.
+BINDINGS_AT_ONCE = 64
+# Decisions in a row before others get the loop.
+DECISIONS_IN_A_ROW = 20
+# How often back-off is looked at while pods wait.
+TICK_S = 0.5
+
+
+class Scheduler:
+    """Binds pods that have no node. `run` until cancelled."""
+
+    name = "scheduler"
+
+    def __init__(self, resources: Resources, clock: Clock, recorder: EventRecorder, decider: Decider | None = None):
+        self._resources = resources
+        self._clock = clock
+        self._recorder = recorder
+        self._decider = decider or Decider()
+        self._snapshot = Snapshot()
+        self._queue = SchedulingQueue(clock)
+        self._slots = asyncio.Semaphore(BINDINGS_AT_ONCE)
+        # Assumed and not confirmed yet: what must be counted again after a new snapshot.
+        self._binding: dict[str, tuple[PodInfo, str]] = {}
+
+    async def run(self) -> None:
+        """Runs until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._follow(), name="scheduler: follow")
+            group.create_task(self._tick(), name="scheduler: back-off")
+            group.create_task(self._decide_all(group), name="scheduler: decide")
+
+    # -- what changed -------------------------------------------------------------------------------------------
+
+    async def _follow(self) -> None:
+        watched = (kinds.NODE, kinds.POD, kinds.SERVICE, kinds.REPLICATIONCONTROLLER)
+        await follow(self._resources.cache, watched, begin=self._begin, change=self._change)
+
+    def _begin(self, objects: list[tuple[KindSpec[Any], Any]]) -> None:
+        """A new snapshot: everything is built anew; bindings under way stay assumed."""
+        self._snapshot = Snapshot()
+        self._queue.clear()
+        for info, node in self._binding.values():
+            self._snapshot.assume(info, node)
+        for kind, obj in objects:
+            self._set(kind, obj)
+        for kind, obj in objects:
+            if kind is kinds.POD and self._is_waiting(obj):
+                self._queue.add(obj)
+
+    def _change(self, change: Change) -> None:
+        kind, obj = change.kind, change.obj
+        if kind is kinds.POD:
+            self._pod_changed(change, obj)
+        elif change.type == "DELETED":
+            self._drop(kind, obj)
+        else:
+            before, now = self._facts_before(kind, obj), self._set(kind, obj)
+            if now is not None and now != before:
+                self._queue.node_changed()
+
+    def _facts_before(self, kind: KindSpec[Any], obj: Any) -> NodeFacts | None:
+        node = self._snapshot.node(obj.metadata.name) if kind is kinds.NODE else None
+        return node.facts if node else None
+
+    def _set(self, kind: KindSpec[Any], obj: Any) -> NodeFacts | None:
+        """Takes one object into the picture; a node's facts, to see what changed."""
+        if kind is kinds.NODE:
+            facts = NodeFacts.of(obj)
+            self._snapshot.set_node(facts)
+            return facts
+        if kind is kinds.POD:
+            if obj.spec.node_name and not finished(obj):
+                self._snapshot.set_pod(PodInfo.of(obj))
+        else:
+            meta = obj.metadata
+            self._snapshot.set_selector(kind.kind, meta.namespace, meta.name, obj.spec.selector)
+        return None
+
+    def _drop(self, kind: KindSpec[Any], obj: Any) -> None:
+        if kind is kinds.NODE:
+            self._snapshot.drop_node(obj.metadata.name)
+        else:
+            self._snapshot.set_selector(kind.kind, obj.metadata.namespace, obj.metadata.name, {})
+
+    def _pod_changed(self, change: Change, pod: Pod) -> None:
+        uid = pod.metadata.uid
+        if change.type == "DELETED" or finished(pod):
+            self._queue.drop(uid)
+            if self._snapshot.drop_pod(uid):
+                self._queue.room_freed()
+        elif pod.spec.node_name:
+            self._queue.drop(uid)
+            self._snapshot.set_pod(PodInfo.of(pod))
+        elif not self._is_waiting(pod):
+            self._queue.drop(uid)
+        elif change.type == "ADDED" or _matters(change.previous, pod):
+            self._queue.add(pod)
+        else:
+            self._queue.refresh(pod)
+
+    def _is_waiting(self, pod: Pod) -> bool:
+        """Ours to bind: no node, not going away, nobody else's, and no decision under way."""
+        return (
+            not pod.spec.node_name
+            and not pod.metadata.deletion_timestamp
+            and not finished(pod)
+            and not pod.spec.scheduling_gates
+            and pod.spec.scheduler_name in ("", NAME)
+            and pod.metadata.uid not in self._binding
+        )
+
+    async def _tick(self) -> None:
+        while True:
+            await self._clock.sleep(TICK_S)
+            if self._queue.parked:
+                self._queue.promote()
+
+    # -- decisions ----------------------------------------------------------------------------------------------
+
+    async def _decide_all(self, group: asyncio.TaskGroup) -> None:
+        decided = 0
+        while True:
+            pod = await self._queue.pop()
+            await self._slots.acquire()
+            decided += 1
+            if decided % DECISIONS_IN_A_ROW == 0:
+                await asyncio.sleep(0)
+            work = self._decide(pod)
+            if work is None:
+                self._slots.release()
+                continue
+            task = group.create_task(work, name=f"scheduler: {pod.metadata.namespace}/{pod.metadata.name}")
+            task.add_done_callback(lambda _: self._slots.release())
+
+    def _decide(self, pod: Pod) -> Coroutine[Any, Any, None] | None:
+        """What is to be written for the pod after the decision; None when it needs none any more."""
+        current = self._resources.cache.get(kinds.POD, pod.metadata.namespace, pod.metadata.name)
+        if current is None or current.metadata.uid != pod.metadata.uid or not self._is_waiting(current):
+            return None
+        info = PodInfo.of(current)
+        answer = self._decider.decide(info, self._snapshot)
+        if isinstance(answer, Chosen):
+            self._binding[info.uid] = (info, answer.node)
+            self._snapshot.assume(info, answer.node)
+            return self._bind(current, info, answer.node)
+        self._queue.park(current)
+        return self._refuse(current, answer.message)
+
+    async def _bind(self, pod: Pod, info: PodInfo, node: str) -> None:
+        try:
+            await self._resources.bind(CALLER, info.namespace, info.name, node, uid=info.uid)
+        except (NotFound, Conflict) as error:
+            # Gone, or bound by somebody else; or it is the node that is gone: then the pod is tried again.
+            self._give_up(pod, info)
+            log.info("pod %s/%s: binding to %s: %s", info.namespace, info.name, node, error)
+        except ApiError as error:
+            self._give_up(pod, info)
+            log.warning("pod %s/%s: binding to %s failed: %s", info.namespace, info.name, node, error)
+            self._tell(pod, "Warning", "FailedScheduling", f"binding rejected: {error}")
+        else:
+            self._binding.pop(info.uid, None)
+            self._tell(pod, "Normal", "Scheduled", f"Successfully assigned {info.namespace}/{info.name} to {node}")
+
+    def _give_up(self, pod: Pod, info: PodInfo) -> None:
+        self._binding.pop(info.uid, None)
+        self._snapshot.forget(info.uid)
+        current = self._resources.cache.get(kinds.POD, info.namespace, info.name)
+        if current is not None and current.metadata.uid == info.uid and self._is_waiting(current):
+            self._queue.park(current, retry_alone=True)
+
+    async def _refuse(self, pod: Pod, message: str) -> None:
+        meta = pod.metadata
+        self._tell(pod, "Warning", "FailedScheduling", message)
+        change = partial(unschedulable, uid=meta.uid, message=message, now=self._clock.now())
+        try:
+            await self._resources.mutate(CALLER, kinds.POD, meta.namespace, meta.name, change, subresource="status")
+        except NotFound:
+            return
+        except ApiError as error:
+            log.warning("pod %s/%s: condition PodScheduled not written: %s", meta.namespace, meta.name, error)
+
+    def _tell(self, pod: Pod, type_: str, reason: str, message: str) -> None:
+        self._recorder.record(NAME, involved=Involved.of(kinds.POD, pod), type=type_, reason=reason, message=message)
+
+
+def _matters(before: Pod | None, now: Pod) -> bool:
+    """Whether a pod that fitted nowhere may fit after this change of itself; its status never matters."""
+    return before is None or before.spec != now.spec or before.metadata.labels != now.metadata.labels

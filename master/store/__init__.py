@@ -1,0 +1,1 @@
+"""The revisioned key space in which everything that must survive a crash lives."""

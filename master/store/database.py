@@ -1,0 +1,237 @@
+"""The database file behind the SQLite store: schema, transactions, and what to believe after a disk error.
+
+Synchronous; used by the store's one thread only. Each commit of a group has a savepoint, so that one whose comparison
+fails, fails alone. A disk error fails everything of its group and changes nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+
+from master.store.interface import (
+    Commit,
+    Compacted,
+    Compare,
+    CompareFailed,
+    Delete,
+    KeyValue,
+    Put,
+    Revision,
+    StoreDamaged,
+    StoreUnavailable,
+)
+
+_MODE = 0o600
+_SCHEMA_VERSION = 1
+_SCHEMA = f"""
+CREATE TABLE kv (key TEXT PRIMARY KEY, value BLOB NOT NULL, modified INTEGER NOT NULL, created INTEGER NOT NULL);
+CREATE TABLE log (revision INTEGER NOT NULL, key TEXT NOT NULL, value BLOB);
+CREATE INDEX log_revision ON log (revision);
+CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
+INSERT INTO meta VALUES ('revision', 0), ('compacted', 0), ('schema', {_SCHEMA_VERSION});
+"""
+_TABLES = {"kv", "log", "meta"}
+
+Result = Revision | CompareFailed | StoreUnavailable
+Proposal = tuple[Sequence[Compare], Sequence[Put | Delete]]
+
+
+class Database:
+    """One SQLite file, open for as long as the value lives. Raises StoreUnavailable when it cannot be opened."""
+
+    def __init__(self, path: Path, *, history: int) -> None:
+        self._path = path
+        self._keep = history
+        # Set when what is on the disk can no longer be known; only a restart helps.
+        self._broken = ""
+        self._revision = Revision(0)
+        self._compacted = Revision(0)
+        try:
+            self._open()
+        except sqlite3.OperationalError as error:
+            raise StoreUnavailable(f"{path}: {error}") from error
+        except sqlite3.Error as error:
+            raise self._damaged(str(error)) from error
+
+    def write(self, group: Sequence[Proposal]) -> tuple[list[Result], list[Commit]]:
+        """The answers, one a job, and the commits to tell of. A disk error is the answer to all."""
+        if self._broken:
+            return [StoreUnavailable(self._broken) for _ in group], []
+        before = self._revision
+        results: list[Result] = []
+        commits: list[Commit] = []
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            for compares, writes in group:
+                results.append(self._write_one(compares, writes, commits))
+            self._db.execute("UPDATE meta SET value = ? WHERE name = 'revision'", (self._revision,))
+            self._trim()
+            self._db.execute("COMMIT")
+        except (sqlite3.Error, ValueError, OverflowError) as error:
+            # ValueError: text that is not Unicode, OverflowError: a number too large; SQLite takes neither.
+            self._revision = before
+            self._undo()
+            return [StoreUnavailable(f"{self._path}: {error}") for _ in group], []
+        return results, commits
+
+    def _write_one(
+        self, compares: Sequence[Compare], writes: Sequence[Put | Delete], commits: list[Commit]
+    ) -> Revision | CompareFailed:
+        self._db.execute("SAVEPOINT one")
+        for compare in compares:
+            row = self._db.execute("SELECT modified FROM kv WHERE key = ?", (compare.key,)).fetchone()
+            if (row[0] if row else 0) != compare.mod_revision:
+                self._db.execute("ROLLBACK TO one")
+                self._db.execute("RELEASE one")
+                return CompareFailed(compare.key)
+        revision = Revision(self._revision + 1)
+        changes: list[tuple[str, bytes | None]] = []
+        for write in writes:
+            change = self._put_or_delete(write, revision)
+            if change is not None:
+                changes.append(change)
+        self._db.execute("RELEASE one")
+        if changes:
+            self._revision = revision
+            commits.append(Commit(revision, tuple(changes)))
+        return self._revision
+
+    def _put_or_delete(self, write: Put | Delete, revision: Revision) -> tuple[str, bytes | None] | None:
+        if isinstance(write, Put):
+            self._db.execute(
+                "INSERT INTO kv VALUES (?1, ?2, ?3, ?3) ON CONFLICT (key) DO UPDATE SET value = ?2, modified = ?3",
+                (write.key, write.value, revision),
+            )
+            value: bytes | None = write.value
+        else:
+            if self._db.execute("DELETE FROM kv WHERE key = ?", (write.key,)).rowcount == 0:
+                return None
+            value = None
+        self._db.execute("INSERT INTO log VALUES (?, ?, ?)", (revision, write.key, value))
+        return write.key, value
+
+    def _trim(self) -> None:
+        """Keeps the log bounded; a whole batch at a time, so that it costs little a commit."""
+        if self._revision - self._compacted > 2 * self._keep:
+            self._forget(Revision(self._revision - self._keep))
+
+    def _forget(self, upto: Revision) -> None:
+        self._db.execute("DELETE FROM log WHERE revision <= ?", (upto,))
+        self._db.execute("UPDATE meta SET value = ? WHERE name = 'compacted'", (upto,))
+        self._compacted = upto
+
+    def _undo(self) -> None:
+        """Rolls back after a disk error, and makes sure that the disk holds what was acknowledged and no more."""
+        try:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            on_disk, self._compacted = self._read_meta()
+        except sqlite3.Error as error:
+            self._broken = f"{self._path}: unusable after a disk error: {error}"
+            return
+        if on_disk != self._revision:
+            self._broken = f"{self._path}: a commit that failed is on the disk; restart the master"
+
+    def _read_meta(self) -> tuple[Revision, Revision]:
+        rows = dict(self._db.execute("SELECT name, value FROM meta").fetchall())
+        return Revision(rows["revision"]), Revision(rows["compacted"])
+
+    def _damaged(self, why: str) -> StoreDamaged:
+        return StoreDamaged(
+            f"{self._path}: {why}; restore the file from a copy, or move it away to begin with an empty cluster"
+        )
+
+    def _open(self) -> None:
+        if not self._path.exists():
+            self._create()
+        elif self._path.stat().st_size == 0:
+            raise self._damaged("the file is empty")
+        # Every secret of the cluster is in it. SQLite gives its log the same mode.
+        self._path.chmod(_MODE)
+        self._db = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, cached_statements=32)
+        try:
+            # A second master on the same file must not write between our transactions. Said first: the log needs no
+            # shared memory then.
+            self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = FULL")
+            self._check()
+        except BaseException:
+            self._db.close()
+            raise
+        self._revision, self._compacted = self._read_meta()
+
+    def _create(self) -> None:
+        """A new file, whole or not at all: one that is there and empty was therefore a store once."""
+        log_file = self._path.with_name(f"{self._path.name}-wal")
+        if log_file.exists():
+            raise self._damaged(f"missing, though {log_file.name} is there")
+        partial = self._path.with_name(f".{self._path.name}.new")
+        partial.unlink(missing_ok=True)
+        partial.touch(_MODE)
+        made = sqlite3.connect(partial, isolation_level=None)
+        try:
+            made.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
+        finally:
+            made.close()
+        partial.replace(self._path)
+        directory = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
+
+    def _check(self) -> None:
+        """The file is one of ours, whole, and of a release that this one understands."""
+        tables = {name for (name,) in self._db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        schema = None
+        if tables >= _TABLES:
+            schema = self._db.execute("SELECT value FROM meta WHERE name = 'schema'").fetchone()
+        if schema is None:
+            raise self._damaged("the file is a database, but not a store of this program")
+        if schema[0] != _SCHEMA_VERSION:
+            raise StoreDamaged(
+                f"{self._path}: the file has schema {schema[0]}, this release reads {_SCHEMA_VERSION}; "
+                "start it with the release that wrote it"
+            )
+        said = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if said != "ok":
+            raise self._damaged(f"the file is damaged: {said}")
+
+    def get(self, key: str) -> KeyValue | None:
+        row = self._db.execute("SELECT value, modified, created FROM kv WHERE key = ?", (key,)).fetchone()
+        return KeyValue(key, row[0], Revision(row[1]), Revision(row[2])) if row else None
+
+    def scan(self, prefix: str) -> tuple[list[KeyValue], Revision]:
+        rows = self._db.execute(
+            "SELECT key, value, modified, created FROM kv WHERE key >= ? AND key < ? ORDER BY key",
+            (prefix, prefix + "\U0010ffff"),
+        )
+        return [KeyValue(key, value, Revision(m), Revision(c)) for key, value, m, c in rows], self._revision
+
+    def history(self, after: Revision) -> list[Commit]:
+        if after < self._compacted:
+            raise Compacted(self._compacted)
+        commits: dict[int, list[tuple[str, bytes | None]]] = {}
+        query = "SELECT revision, key, value FROM log WHERE revision > ? ORDER BY rowid"
+        for revision, key, value in self._db.execute(query, (after,)):
+            commits.setdefault(revision, []).append((key, value))
+        return [Commit(Revision(revision), tuple(changes)) for revision, changes in commits.items()]
+
+    def compact(self, before: Revision) -> None:
+        upto = Revision(min(before - 1, self._revision))
+        if upto <= self._compacted:
+            return
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            self._forget(upto)
+            self._db.execute("COMMIT")
+        except sqlite3.Error:
+            self._undo()
+            raise
+
+    def close(self) -> None:
+        self._db.close()

@@ -1,0 +1,186 @@
+"""The store on SQLite: one file, one writer thread, durable when acknowledged.
+
+Owns the thread; what it does to the file is in database.py. WAL with synchronous=FULL: a commit is on the disk before
+anybody hears of it. Commits that arrive while one is being written are written together and share its fsync.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import builtins
+import logging
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from master.store.database import Database
+from master.store.interface import (
+    Commit,
+    Compare,
+    Delete,
+    KeyValue,
+    Put,
+    Revision,
+    StoreError,
+    StoreUnavailable,
+)
+
+R = TypeVar("R")
+log = logging.getLogger(__name__)
+
+_MAX_GROUP = 256
+
+
+@dataclass(slots=True)
+class Job:
+    """Something for the writer thread: a commit, or a call that reads."""
+
+    loop: asyncio.AbstractEventLoop
+    answer: asyncio.Future[Any]
+    compares: Sequence[Compare] = ()
+    writes: Sequence[Put | Delete] = ()
+    call: Callable[[], Any] | None = None
+
+
+class SqliteStore:
+    """The key space in one SQLite file. `await SqliteStore.open(path)`."""
+
+    def __init__(self, path: Path, *, history: int) -> None:
+        self._path = path
+        self._keep = history
+        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._listeners: list[Callable[[Sequence[Commit]], None]] = []
+        self._thread = threading.Thread(target=self._run, name="store", daemon=True)
+        self._closed = False
+        self._database: Database
+
+    @classmethod
+    async def open(cls, path: Path, *, history: int = 5000) -> SqliteStore:
+        """Opens or makes the database; the last `history` commits are remembered."""
+        store = cls(path, history=history)
+        store._thread.start()
+        try:
+            await store._ask(store._open)
+        except StoreError:
+            store._closed = True
+            store._jobs.put(None)
+            raise
+        return store
+
+    # -- the Protocol, on the event loop --------------------------------------------------------------------------
+
+    async def get(self, key: str) -> KeyValue | None:
+        return await self._ask(lambda: self._database.get(key))
+
+    async def list(self, prefix: str) -> tuple[builtins.list[KeyValue], Revision]:
+        return await self._ask(lambda: self._database.scan(prefix))
+
+    async def commit(self, compares: Sequence[Compare], writes: Sequence[Put | Delete]) -> Revision:
+        self._check()
+        loop = asyncio.get_running_loop()
+        job = Job(loop, loop.create_future(), compares, writes)
+        self._jobs.put(job)
+        revision: Revision = await job.answer
+        return revision
+
+    def listen(self, listener: Callable[[Sequence[Commit]], None]) -> None:
+        self._listeners.append(listener)
+
+    async def history(self, after: Revision) -> builtins.list[Commit]:
+        return await self._ask(lambda: self._database.history(after))
+
+    async def compact(self, before: Revision) -> None:
+        await self._ask(lambda: self._database.compact(before))
+
+    async def close(self) -> None:
+        if self._closed:
+            return
+        await self._ask(lambda: None)
+        self._closed = True
+        self._jobs.put(None)
+        await asyncio.to_thread(self._thread.join)
+
+    async def _ask(self, call: Callable[[], R]) -> R:
+        self._check()
+        loop = asyncio.get_running_loop()
+        job = Job(loop, loop.create_future(), call=call)
+        self._jobs.put(job)
+        answer: R = await job.answer
+        return answer
+
+    def _check(self) -> None:
+        if self._closed:
+            raise StoreUnavailable("the store is closed")
+
+    # -- the writer thread ----------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            if job.call is None:
+                job = self._run_group(job)
+            if job is not None and job.call is not None:
+                self._run_call(job)
+        if hasattr(self, "_database"):
+            self._database.close()
+
+    def _open(self) -> None:
+        self._database = Database(self._path, history=self._keep)
+
+    def _run_group(self, first: Job) -> Job | None:
+        """Writes everything that waits, up to the next job that is not a commit; that one is returned."""
+        group, other = [first], None
+        while len(group) < _MAX_GROUP:
+            try:
+                job = self._jobs.get_nowait()
+            except queue.Empty:
+                break
+            if job is None:
+                self._jobs.put(None)
+                break
+            if job.call is not None:
+                other = job
+                break
+            group.append(job)
+        results: Sequence[Any]
+        try:
+            results, commits = self._database.write([(job.compares, job.writes) for job in group])
+        except Exception as error:
+            # Those who wait must hear of it, and the thread must live for those who come.
+            log.exception("store %s: unexpected error", self._path)
+            results, commits = [StoreUnavailable(f"{self._path}: {error}") for _ in group], []
+        self._answer(group, results, commits)
+        return other
+
+    def _run_call(self, job: Job) -> None:
+        assert job.call is not None
+        result: Any
+        try:
+            result = job.call()
+        except StoreError as error:
+            result = error
+        except (sqlite3.Error, OSError) as error:
+            result = StoreUnavailable(f"{self._path}: {error}")
+        self._answer([job], [result], [])
+
+    def _answer(self, group: builtins.list[Job], results: Sequence[Any], commits: Sequence[Commit]) -> None:
+        def deliver() -> None:
+            if commits:
+                for listener in self._listeners:
+                    listener(commits)
+            for job, result in zip(group, results, strict=True):
+                if job.answer.done():
+                    continue
+                if isinstance(result, BaseException):
+                    job.answer.set_exception(result)
+                else:
+                    job.answer.set_result(result)
+
+        try:
+            group[0].loop.call_soon_threadsafe(deliver)
+        except RuntimeError:
+            # The loop is closed: nobody waits for the answer any more.
+            return

@@ -1,0 +1,299 @@
+"""The small parts: selectors, quantities, patches, unknown fields, tables' texts, representations."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from master.api import quantity
+from master.api.errors import BadRequest, NotAcceptable
+from master.api.kinds.container import (
+    Container,
+    ContainerState,
+    ContainerStateRunning,
+    ContainerStateTerminated,
+    ContainerStateWaiting,
+    ContainerStatus,
+)
+from master.api.kinds.meta import ObjectMeta, json_name, parse_time, timestamp
+from master.api.kinds.node import Node, NodeCondition, NodeSpec, NodeStatus
+from master.api.kinds.pod import Pod, PodSpec, PodStatus
+from master.api.kinds.service import Service
+from master.api.rest.answers import negotiate
+from master.api.rest.mergepatch import merge
+from master.api.rest.routes import resolve, segments
+from master.api.rest.selectors import parse_labels
+from master.api.rest.shapes import UnknownField, tidy
+from master.api.strategies.podspec import pull_policy
+from master.api.tables.columns import duration
+from master.api.tables.nodes import NODES
+from master.api.tables.pods import PODS
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("attribute", "name"),
+    [
+        ("cluster_ip", "clusterIP"),
+        ("cluster_ips", "clusterIPs"),
+        ("pod_cidrs", "podCIDRs"),
+        ("host_ipc", "hostIPC"),
+        ("set_hostname_as_fqdn", "setHostnameAsFQDN"),
+        ("continue_", "continue"),
+        ("qos_class", "qosClass"),
+        ("system_uuid", "systemUUID"),
+        ("api_version", "apiVersion"),
+    ],
+)
+def test_json_names(attribute: str, name: str) -> None:
+    assert json_name(attribute) == name
+
+
+@pytest.mark.parametrize(
+    ("selector", "labels", "matches"),
+    [
+        ("a=b", {"a": "b"}, True),
+        ("a==b", {"a": "c"}, False),
+        ("a!=b", {}, True),
+        ("a!=b", {"a": "b"}, False),
+        ("a", {"a": ""}, True),
+        ("!a", {"a": ""}, False),
+        ("a=", {"a": ""}, True),
+        ("a in (x, y),b notin (z)", {"a": "y"}, True),
+        ("a in (x,y)", {}, False),
+        ("b notin (z)", {"b": "z"}, False),
+        ("n>3", {"n": "4"}, True),
+        ("n<3", {"n": "x"}, False),
+        ("example.com/a=b", {"example.com/a": "b"}, True),
+    ],
+)
+def test_label_selectors(selector: str, labels: dict[str, str], matches: bool) -> None:
+    assert all(requirement.matches(labels) for requirement in parse_labels(selector)) is matches
+
+
+@pytest.mark.parametrize("selector", ["a in", "a in b", "a in (b", "=b", "a=b c", "a=b,,", "a b", "n>x", "a=&", "(a)"])
+def test_label_selectors_that_cannot_be_read(selector: str) -> None:
+    with pytest.raises(BadRequest, match="label selector"):
+        parse_labels(selector)
+
+
+@pytest.mark.parametrize(
+    ("text", "millis", "canonical"),
+    [
+        ("1", 1000, "1"),
+        ("0.5", 500, "500m"),
+        ("100m", 100, "100m"),
+        ("1000m", 1000, "1"),
+        ("128Mi", 134217728000, "128Mi"),
+        ("1024Mi", 1073741824000, "1Gi"),
+        ("1.5Gi", 1610612736000, "1536Mi"),
+        ("1e3", 1000000, "1k"),
+        ("2G", 2000000000000, "2G"),
+        ("0.0001", 1, "100u"),
+        ("0", 0, "0"),
+    ],
+)
+def test_quantities(text: str, millis: int, canonical: str) -> None:
+    assert quantity.millis_of(text) == millis
+    assert quantity.canonical(text) == canonical
+    assert quantity.parse(quantity.canonical(text)) == quantity.parse(text)
+
+
+@pytest.mark.parametrize("text", ["", "half", "1 Gi", "1gi", "1ki", "--1", "1e99", "Mi", "0x10"])
+def test_what_is_no_quantity(text: str) -> None:
+    with pytest.raises(ValueError, match=r"quantity|range"):
+        quantity.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("target", "patch", "result"),
+    [  # RFC 7386, appendix A
+        ({"a": "b"}, {"a": "c"}, {"a": "c"}),
+        ({"a": "b"}, {"b": "c"}, {"a": "b", "b": "c"}),
+        ({"a": "b"}, {"a": None}, {}),
+        ({"a": "b", "b": "c"}, {"a": None}, {"b": "c"}),
+        ({"a": ["b"]}, {"a": "c"}, {"a": "c"}),
+        ({"a": "c"}, {"a": ["b"]}, {"a": ["b"]}),
+        ({"a": {"b": "c"}}, {"a": {"b": "d", "c": None}}, {"a": {"b": "d"}}),
+        ({"a": [{"b": "c"}]}, {"a": [1]}, {"a": [1]}),
+        (["a", "b"], ["c", "d"], ["c", "d"]),
+        ({"a": "foo"}, None, None),
+        ({"e": None}, {"a": 1}, {"e": None, "a": 1}),
+        ([1, 2], {"a": "b", "c": None}, {"a": "b"}),
+        ({}, {"a": {"bb": {"ccc": None}}}, {"a": {"bb": {}}}),
+    ],
+)
+def test_merge_patch(target: Any, patch: Any, result: Any) -> None:
+    assert merge(target, patch) == result
+
+
+def test_unknown_fields_are_named_with_what_was_perhaps_meant() -> None:
+    unknown: list[UnknownField] = []
+    value = {
+        "metadata": {"name": "a", "creationTimestamp": None},
+        "psec": {},
+        "spec": {"ports": [{"port": 80, "tragetPort": 1}], "spector": {}, "zzz": 1},
+        "selector": {},
+    }
+    assert tidy(value, Service, unknown) == {"metadata": {"name": "a"}, "spec": {"ports": [{"port": 80}]}}
+    assert [(field.path, field.meant) for field in unknown] == [
+        ("psec", "spec"),
+        ("spec.ports[0].tragetPort", "targetPort"),
+        ("spec.spector", "selector"),
+        ("spec.zzz", ""),
+        ("selector", "spec.selector"),
+    ]
+
+
+def test_quantities_may_come_as_numbers() -> None:
+    unknown: list[UnknownField] = []
+    tidied = tidy({"resources": {"limits": {"cpu": 1, "memory": 0.5}}}, Container, unknown)
+    assert tidied == {"resources": {"limits": {"cpu": "1", "memory": "0.5"}}}
+
+
+@pytest.mark.parametrize(
+    ("image", "policy"),
+    [
+        ("nginx", "Always"),
+        ("nginx:latest", "Always"),
+        ("nginx:1.2", "IfNotPresent"),
+        ("host:5000/nginx", "Always"),
+        ("host:5000/nginx:1", "IfNotPresent"),
+        ("nginx@sha256:abc", "IfNotPresent"),
+    ],
+)
+def test_pull_policy_follows_the_tag(image: str, policy: str) -> None:
+    assert pull_policy(image) == policy
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (0, "0s"),
+        (119, "119s"),
+        (130, "2m10s"),
+        (600, "10m"),
+        (10799, "179m"),
+        (10800, "3h"),
+        (12000, "3h20m"),
+        (90000, "25h"),
+        (200000, "2d7h"),
+        (86400 * 30, "30d"),
+        (86400 * 800, "2y70d"),
+        (-5, "<invalid>"),
+    ],
+)
+def test_durations_read_as_kubectl_writes_them(seconds: int, said: str) -> None:
+    assert duration(seconds) == said
+
+
+def test_times_are_whole_seconds_in_utc() -> None:
+    assert timestamp(NOW) == "2026-01-01T00:00:00Z"
+    assert parse_time(timestamp(NOW)) == NOW
+
+
+@pytest.mark.parametrize(
+    ("accept", "table"),
+    [
+        ("", ""),
+        ("application/json", ""),
+        ("*/*", ""),
+        ("application/json;as=Table;v=v1;g=meta.k8s.io,application/json", "meta.k8s.io/v1"),
+        ("application/json;as=Table;v=v1beta1;g=meta.k8s.io", "meta.k8s.io/v1beta1"),
+        ("application/json;as=Table;v=v9;g=meta.k8s.io,application/json", ""),
+        ("application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json", ""),
+        ("application/vnd.kubernetes.protobuf,application/json", ""),
+    ],
+)
+def test_the_first_representation_that_is_served_is_taken(accept: str, table: str) -> None:
+    assert negotiate(accept).table == table
+
+
+def test_what_nobody_serves_is_not_acceptable() -> None:
+    with pytest.raises(NotAcceptable):
+        negotiate("application/vnd.kubernetes.protobuf")
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "namespace", "name", "subresource"),
+    [
+        ("/api/v1/namespaces", "Namespace", "", "", ""),
+        ("/api/v1/namespaces/a/", "Namespace", "", "a", ""),
+        ("/api/v1/namespaces/a/status", "Namespace", "", "a", "status"),
+        ("/api/v1/namespaces/a/pods", "Pod", "a", "", ""),
+        ("/api/v1/namespaces/a/pods/b/log?follow=1", "Pod", "a", "b", "log"),
+        ("/api/v1/pods", "Pod", "", "", ""),
+        ("/api/v1/nodes/n%31", "Node", "", "n1", ""),
+        ("/apis/discovery.k8s.io/v1/endpointslices", "EndpointSlice", "", "", ""),
+    ],
+)
+def test_paths(path: str, kind: str, namespace: str, name: str, subresource: str) -> None:
+    route = resolve(segments(path))
+    assert (route.kind.kind, route.namespace, route.name, route.subresource) == (kind, namespace, name, subresource)
+
+
+def _status(**state: Any) -> ContainerStatus:
+    return ContainerStatus(name="a", state=ContainerState(**state), restart_count=2, ready="running" in state)
+
+
+@pytest.mark.parametrize(
+    ("pod", "ready", "said", "restarts"),
+    [
+        (Pod(status=PodStatus(phase="Pending")), "0/1", "Pending", "0"),
+        (
+            Pod(status=PodStatus(phase="Running", container_statuses=(_status(running=ContainerStateRunning()),))),
+            "1/1",
+            "Running",
+            "2",
+        ),
+        (
+            Pod(
+                status=PodStatus(
+                    phase="Running",
+                    container_statuses=(_status(waiting=ContainerStateWaiting(reason="CrashLoopBackOff")),),
+                )
+            ),
+            "0/1",
+            "CrashLoopBackOff",
+            "2",
+        ),
+        (
+            Pod(
+                status=PodStatus(
+                    phase="Failed", container_statuses=(_status(terminated=ContainerStateTerminated(exit_code=3)),)
+                )
+            ),
+            "0/1",
+            "ExitCode:3",
+            "2",
+        ),
+        (
+            Pod(metadata=ObjectMeta(deletion_timestamp="2026-01-01T00:00:30Z"), status=PodStatus(phase="Running")),
+            "0/1",
+            "Terminating",
+            "0",
+        ),
+    ],
+)
+def test_a_pods_row_says_what_matters(pod: Pod, ready: str, said: str, restarts: str) -> None:
+    pod = Pod(metadata=pod.metadata, spec=PodSpec(containers=(Container(name="a"),)), status=pod.status)
+    assert list(PODS.cells(pod, NOW))[1:4] == [ready, said, restarts]
+
+
+@pytest.mark.parametrize(
+    ("condition", "unschedulable", "said"),
+    [
+        ("True", False, "Ready"),
+        ("True", True, "Ready,SchedulingDisabled"),
+        ("False", False, "NotReady"),
+        ("Unknown", False, "NotReady"),
+        ("", False, "Unknown"),
+    ],
+)
+def test_a_nodes_row_says_its_state(condition: str, unschedulable: bool, said: str) -> None:
+    conditions = (NodeCondition(type="Ready", status=condition),) if condition else ()
+    node = Node(spec=NodeSpec(unschedulable=unschedulable), status=NodeStatus(conditions=conditions))
+    assert NODES.cells(node, NOW)[1] == said

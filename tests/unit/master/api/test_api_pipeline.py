@@ -1,0 +1,391 @@
+"""The pipeline behind REST: defaults, allocation without clashes, deletion, namespaces, retries."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+from msgspec.structs import replace
+
+from master.api.errors import AlreadyExists, ApiError, Conflict, Forbidden, Invalid, NotFound, Unauthorized, Unavailable
+from master.api.identity import ANONYMOUS, Caller
+from master.api.kinds import CONFIGMAP, NAMESPACE, NODE, POD, REPLICATIONCONTROLLER, SERVICE
+from master.api.kinds.configmap import ConfigMap
+from master.api.kinds.container import Container, ContainerPort
+from master.api.kinds.meta import ObjectMeta
+from master.api.kinds.namespace import Namespace, NamespaceSpec
+from master.api.kinds.node import Node
+from master.api.kinds.pod import Pod, PodSpec, PodTemplateSpec
+from master.api.kinds.replicationcontroller import ReplicationController, ReplicationControllerSpec
+from master.api.kinds.service import Service, ServicePort, ServiceSpec
+from master.api.resources import Resources
+from master.store.interface import Put
+
+SPEC = PodSpec(containers=(Container(name="app", image="nginx"),))
+
+
+def pod(name: str = "web", *, node: str = "", **meta: object) -> Pod:
+    return Pod(metadata=ObjectMeta(name=name, **meta), spec=replace(SPEC, node_name=node))  # type: ignore[arg-type]
+
+
+def service(name: str, *node_ports: int, **spec: object) -> Service:
+    ports = tuple(
+        ServicePort(name=f"p{index}", port=80 + index, node_port=port) for index, port in enumerate(node_ports or (0,))
+    )
+    return Service(metadata=ObjectMeta(name=name), spec=ServiceSpec(ports=ports, **spec))  # type: ignore[arg-type]
+
+
+async def make(resources: Resources, me: Caller, kind: object, obj: object) -> object:
+    return await resources.create(me, kind, obj, namespace="default")  # type: ignore[arg-type, type-var]
+
+
+# -- services -----------------------------------------------------------------------------------------------------
+
+
+async def test_services_at_once_get_different_addresses_and_ports(resources: Resources, me: Caller) -> None:
+    made = await asyncio.gather(
+        *(resources.create(me, SERVICE, service(f"s{n}", type="NodePort"), namespace="default") for n in range(10))
+    )
+    assert len({s.spec.cluster_ip for s in made} | {"10.96.0.1"}) == 11
+    assert {s.spec.ports[0].node_port for s in made} == set(range(30000, 30010))
+    with pytest.raises(Unavailable, match="no node port is free"):
+        await resources.create(me, SERVICE, service("more", type="NodePort"), namespace="default")
+
+
+async def test_of_two_at_once_for_one_node_port_one_is_told_that_it_is_taken(resources: Resources, me: Caller) -> None:
+    outcomes = await asyncio.gather(
+        *(resources.create(me, SERVICE, service(n, 30002, type="NodePort"), namespace="default") for n in ("a", "b")),
+        return_exceptions=True,
+    )
+    lost = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
+    assert len(lost) == 1 and isinstance(lost[0], Invalid)
+    assert lost[0].causes[0].field == "spec.ports[0].nodePort"
+    assert "already allocated (to services/default/" in lost[0].message
+
+
+async def test_what_a_service_held_is_free_when_it_is_gone(resources: Resources, me: Caller) -> None:
+    held = service("a", 30002, type="NodePort", cluster_ip="10.96.0.77")
+    await make(resources, me, SERVICE, held)
+    with pytest.raises(Invalid, match="already allocated"):
+        await make(resources, me, SERVICE, service("b", cluster_ip="10.96.0.77"))
+    await resources.delete(me, SERVICE, "default", "a")
+    await make(resources, me, SERVICE, replace(held, metadata=ObjectMeta(name="b")))
+
+
+async def test_an_update_keeps_releases_and_takes_ports(resources: Resources, me: Caller) -> None:
+    made = await resources.create(me, SERVICE, service("a", 30002, 0, type="NodePort"), namespace="default")
+    second = made.spec.ports[1].node_port
+    kept = await resources.update(
+        me,
+        SERVICE,
+        Service(metadata=ObjectMeta(name="a", namespace="default"), spec=service("a", 0, 0, type="NodePort").spec),
+    )
+    assert [p.node_port for p in kept.spec.ports] == [30002, second]
+    assert kept.spec.cluster_ip == made.spec.cluster_ip
+    plain = await resources.mutate(
+        me, SERVICE, "default", "a", lambda s: replace(s, spec=replace(s.spec, type="ClusterIP"))
+    )
+    assert plain is not None and [p.node_port for p in plain.spec.ports] == [0, 0]
+    assert resources.cache.holder("/unique/nodeport/TCP/30002") is None
+    await make(resources, me, SERVICE, service("b", 30002, type="NodePort"))
+
+
+async def test_a_cluster_ip_does_not_change(resources: Resources, me: Caller) -> None:
+    await make(resources, me, SERVICE, service("a"))
+    with pytest.raises(Invalid, match="immutable"):
+        await resources.mutate(
+            me, SERVICE, "default", "a", lambda s: replace(s, spec=replace(s.spec, cluster_ip="10.96.0.99"))
+        )
+
+
+async def test_headless_and_external_services_hold_no_address(resources: Resources, me: Caller) -> None:
+    headless = await resources.create(me, SERVICE, service("a", cluster_ip="None"), namespace="default")
+    assert headless.spec.cluster_ip == "None"
+    external = Service(metadata=ObjectMeta(name="b"), spec=ServiceSpec(type="ExternalName", external_name="x.example"))
+    made = await resources.create(me, SERVICE, external, namespace="default")
+    assert made.spec.cluster_ip == ""
+    assert [key for key in resources.cache._unique if "clusterip" in key] == ["/unique/clusterip/10.96.0.1"]
+
+
+# -- defaults and updates -----------------------------------------------------------------------------------------
+
+
+async def test_a_controller_takes_its_selector_from_the_template(resources: Resources, me: Caller) -> None:
+    template = PodTemplateSpec(metadata=ObjectMeta(labels={"a": "b"}), spec=SPEC)
+    obj = ReplicationController(metadata=ObjectMeta(name="c"), spec=ReplicationControllerSpec(template=template))
+    made = await resources.create(me, REPLICATIONCONTROLLER, obj, namespace="default")
+    assert (made.spec.replicas, made.spec.selector, made.metadata.labels) == (1, {"a": "b"}, {"a": "b"})
+    assert made.spec.template is not None
+    assert made.spec.template.spec.containers[0].image_pull_policy == "Always"
+    assert made.metadata.generation == 1
+
+
+async def test_a_pods_image_may_change_and_its_node_not(resources: Resources, me: Caller) -> None:
+    await make(resources, me, POD, pod())
+
+    def image(old: Pod) -> Pod:
+        return replace(old, spec=replace(old.spec, containers=(replace(old.spec.containers[0], image="other:1"),)))
+
+    changed = await resources.mutate(me, POD, "default", "web", image)
+    assert changed is not None and changed.spec.containers[0].image == "other:1"
+    with pytest.raises(Invalid, match="pod updates may not change fields"):
+        await resources.mutate(me, POD, "default", "web", lambda p: replace(p, spec=replace(p.spec, node_name="x")))
+
+
+async def test_a_change_of_nothing_keeps_the_version(resources: Resources, me: Caller) -> None:
+    made = await resources.create(me, POD, pod(), namespace="default")
+    same = await resources.mutate(me, POD, "default", "web", lambda p: p)
+    assert same == made
+    assert await resources.mutate(me, POD, "default", "web", lambda p: None) is None
+
+
+async def test_mutations_at_once_are_all_made(resources: Resources, me: Caller) -> None:
+    await make(resources, me, CONFIGMAP, ConfigMap(metadata=ObjectMeta(name="c")))
+
+    def add(number: int) -> object:
+        def change(old: ConfigMap) -> ConfigMap:
+            return replace(old, data={**old.data, str(number): "x"})
+
+        return resources.mutate(me, CONFIGMAP, "default", "c", change)
+
+    await asyncio.gather(*(add(number) for number in range(20)))  # type: ignore[call-overload]
+    found = resources.cache.get(CONFIGMAP, "default", "c")
+    assert found is not None and len(found.data) == 20
+
+
+async def test_a_stale_update_is_a_conflict(resources: Resources, me: Caller) -> None:
+    made = await resources.create(me, CONFIGMAP, ConfigMap(metadata=ObjectMeta(name="c")), namespace="default")
+    await resources.update(me, CONFIGMAP, replace(made, data={"a": "1"}))
+    with pytest.raises(Conflict):
+        await resources.update(me, CONFIGMAP, replace(made, data={"a": "2"}))
+
+
+async def test_nobody_unknown_and_no_node_writes(resources: Resources) -> None:
+    with pytest.raises(Unauthorized):
+        await resources.create(ANONYMOUS, POD, pod(), namespace="default")
+    with pytest.raises(Forbidden):
+        await resources.delete(Caller("system:node:n", frozenset({"system:nodes"})), POD, "default", "web")
+
+
+# -- deletion -----------------------------------------------------------------------------------------------------
+
+
+async def test_an_unbound_pod_goes_at_once(resources: Resources, me: Caller) -> None:
+    await make(resources, me, POD, pod())
+    await resources.delete(me, POD, "default", "web")
+    assert resources.cache.get(POD, "default", "web") is None
+
+
+async def test_a_bound_pod_waits_for_its_node(resources: Resources, me: Caller) -> None:
+    await make(resources, me, NODE, Node(metadata=ObjectMeta(name="n1")))
+    made = await resources.create(me, POD, pod(node="n1"), namespace="default")
+    await resources.delete(me, POD, "default", "web")
+    ending = resources.cache.get(POD, "default", "web")
+    assert ending is not None and ending.metadata.deletion_grace_period_seconds == 30
+    assert ending.metadata.deletion_timestamp == "2026-01-01T00:00:30Z"
+    await resources.delete(me, POD, "default", "web", grace_period_s=60)
+    assert resources.cache.get(POD, "default", "web") == ending, "grace is never lengthened"
+    await resources.delete(me, POD, "default", "web", grace_period_s=5)
+    shorter = resources.cache.get(POD, "default", "web")
+    assert shorter is not None and shorter.metadata.deletion_grace_period_seconds == 5
+    await resources.finish_pod_deletion(me, "default", "web", "another uid")
+    assert resources.cache.get(POD, "default", "web") is not None
+    await resources.finish_pod_deletion(me, "default", "web", made.metadata.uid)
+    assert resources.cache.get(POD, "default", "web") is None
+    await resources.finish_pod_deletion(me, "default", "web", made.metadata.uid)
+
+
+@pytest.mark.parametrize("node_exists", [True, False], ids=["force", "node-gone"])
+async def test_a_bound_pod_goes_at_once(resources: Resources, me: Caller, node_exists: bool) -> None:
+    if node_exists:
+        await make(resources, me, NODE, Node(metadata=ObjectMeta(name="n1")))
+    await make(resources, me, POD, pod(node="n1"))
+    await resources.delete(me, POD, "default", "web", grace_period_s=0 if node_exists else None)
+    assert resources.cache.get(POD, "default", "web") is None
+
+
+async def test_deletion_means_one_uid(resources: Resources, me: Caller) -> None:
+    await make(resources, me, POD, pod())
+    with pytest.raises(Conflict, match="Precondition failed"):
+        await resources.delete(me, POD, "default", "web", uid="another")
+
+
+async def test_finalizers_hold_and_their_end_deletes(resources: Resources, me: Caller) -> None:
+    obj = ConfigMap(metadata=ObjectMeta(name="c", finalizers=("example.com/hold",)))
+    await make(resources, me, CONFIGMAP, obj)
+    await resources.delete(me, CONFIGMAP, "default", "c")
+    held = resources.cache.get(CONFIGMAP, "default", "c")
+    assert held is not None and held.metadata.deletion_timestamp
+
+    def finalizers(*names: str) -> object:
+        return resources.mutate(
+            me,
+            CONFIGMAP,
+            "default",
+            "c",
+            lambda c: replace(c, metadata=replace(c.metadata, finalizers=names)),
+        )
+
+    with pytest.raises(Invalid, match="no new finalizers"):
+        await finalizers("example.com/hold", "example.com/more")  # type: ignore[misc]
+    await finalizers()  # type: ignore[misc]
+    assert resources.cache.get(CONFIGMAP, "default", "c") is None
+
+
+async def test_orphaning_leaves_a_finalizer_for_the_collector(resources: Resources, me: Caller) -> None:
+    await make(resources, me, CONFIGMAP, ConfigMap(metadata=ObjectMeta(name="c")))
+    await resources.delete(me, CONFIGMAP, "default", "c", propagation="Orphan")
+    held = resources.cache.get(CONFIGMAP, "default", "c")
+    assert held is not None and held.metadata.finalizers == ("orphan",)
+
+
+async def test_a_deleted_nodes_identity_is_removed_with_it(resources: Resources, me: Caller) -> None:
+    await make(resources, me, NODE, Node(metadata=ObjectMeta(name="n1")))
+    key = "/identity/node/n1"
+    await resources.store.commit([], [Put(key, b'{"fingerprint":"f","state":"active","podCIDR":"10.244.0.0/24"}')])
+    await resources.delete(me, NODE, "", "n1")
+    identity = await resources.store.get(key)
+    assert identity is not None
+    assert json.loads(identity.value) == {"fingerprint": "f", "state": "removed", "podCIDR": "10.244.0.0/24"}
+    assert identity.mod_revision == resources.cache.revision, "in the same commit"
+
+
+# -- namespaces ---------------------------------------------------------------------------------------------------
+
+
+async def test_a_namespace_that_ends_takes_nothing_new(resources: Resources, me: Caller) -> None:
+    await resources.create(me, NAMESPACE, Namespace(metadata=ObjectMeta(name="n")))
+    await resources.delete(me, NAMESPACE, "", "n")
+    ending = resources.cache.get(NAMESPACE, "", "n")
+    assert ending is not None and ending.status.phase == "Terminating" and ending.spec.finalizers == ("kubernetes",)
+    with pytest.raises(Forbidden, match="being terminated") as refused:
+        await resources.create(me, POD, pod(), namespace="n")
+    assert refused.value.causes[0].reason == "NamespaceTerminating"
+    await resources.mutate(me, NAMESPACE, "", "n", lambda n: replace(n, spec=NamespaceSpec()), subresource="finalize")
+    assert resources.cache.get(NAMESPACE, "", "n") is None
+    with pytest.raises(NotFound, match='namespaces "n" not found'):
+        await resources.create(me, POD, pod(), namespace="n")
+
+
+async def test_the_clusters_own_namespaces_stay(resources: Resources, me: Caller) -> None:
+    with pytest.raises(Forbidden, match="may not be deleted"):
+        await resources.delete(me, NAMESPACE, "", "kube-system")
+
+
+async def test_creating_twice_is_refused(resources: Resources, me: Caller) -> None:
+    outcomes = await asyncio.gather(
+        *(resources.create(me, POD, pod(), namespace="default") for _ in range(5)), return_exceptions=True
+    )
+    assert sorted(type(outcome).__name__ for outcome in outcomes) == ["AlreadyExists"] * 4 + ["Pod"]
+    assert all(isinstance(outcome, AlreadyExists | Pod) for outcome in outcomes)
+
+
+# -- what can be wrong --------------------------------------------------------------------------------------------
+
+
+def spec(**container: object) -> PodSpec:
+    return PodSpec(containers=(Container(**{"name": "app", "image": "nginx", **container}),))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("kind", "obj", "field", "said"),
+    [
+        (POD, pod("Web"), "metadata.name", "lowercase RFC 1123 subdomain"),
+        (POD, pod("a" * 254), "metadata.name", "no more than 253"),
+        (POD, Pod(metadata=ObjectMeta(), spec=SPEC), "metadata.name", "Required"),
+        (POD, pod(labels={"a b": "c"}), "metadata.labels", "name part"),
+        (POD, pod(labels={"a": "b c"}), "metadata.labels", "valid label"),
+        (POD, pod(annotations={"/x": ""}), "metadata.annotations", "prefix part"),
+        (POD, Pod(metadata=ObjectMeta(name="a")), "spec.containers", "Required"),
+        (POD, Pod(metadata=ObjectMeta(name="a"), spec=spec(image="")), "spec.containers[0].image", "Required"),
+        (POD, Pod(metadata=ObjectMeta(name="a"), spec=spec(name="A")), "spec.containers[0].name", "RFC 1123 label"),
+        (
+            POD,
+            Pod(metadata=ObjectMeta(name="a"), spec=spec(ports=(ContainerPort(container_port=70000),))),
+            "spec.containers[0].ports[0].containerPort",
+            "between 1 and 65535",
+        ),
+        (
+            POD,
+            Pod(metadata=ObjectMeta(name="a"), spec=replace(SPEC, containers=SPEC.containers * 2)),
+            "spec.containers[1].name",
+            "Duplicate",
+        ),
+        (
+            POD,
+            Pod(metadata=ObjectMeta(name="a"), spec=replace(SPEC, restart_policy="Sometimes")),
+            "spec.restartPolicy",
+            '"Always", "Never", "OnFailure"',
+        ),
+        (SERVICE, service("1a"), "metadata.name", "DNS-1035"),
+        (SERVICE, service("a", 40000, type="NodePort"), "spec.ports[0].nodePort", "30000-30009"),
+        (SERVICE, service("a", 30001), "spec.ports[0].nodePort", "may not be used when `type` is 'ClusterIP'"),
+        (SERVICE, service("a", type="Magic"), "spec.type", "supported values"),
+        (SERVICE, service("a", cluster_ip="10.1.1.1"), "spec.clusterIPs[0]", "not in the valid range 10.96.0.0/24"),
+        (SERVICE, service("a", cluster_ip="10.96.0.1"), "spec.clusterIPs[0]", "already allocated"),
+        (SERVICE, Service(metadata=ObjectMeta(name="a")), "spec.ports", "Required"),
+        (
+            SERVICE,
+            Service(metadata=ObjectMeta(name="a"), spec=ServiceSpec(ports=(ServicePort(port=1), ServicePort(port=2)))),
+            "spec.ports[0].name",
+            "Required",
+        ),
+        (
+            REPLICATIONCONTROLLER,
+            ReplicationController(
+                metadata=ObjectMeta(name="a"),
+                spec=ReplicationControllerSpec(
+                    selector={"x": "y"}, template=PodTemplateSpec(metadata=ObjectMeta(labels={"x": "z"}), spec=SPEC)
+                ),
+            ),
+            "spec.template.metadata.labels",
+            "`selector` does not match template `labels`",
+        ),
+        (
+            REPLICATIONCONTROLLER,
+            ReplicationController(metadata=ObjectMeta(name="a"), spec=ReplicationControllerSpec(replicas=-1)),
+            "spec.replicas",
+            "greater than or equal to 0",
+        ),
+        (
+            CONFIGMAP,
+            ConfigMap(metadata=ObjectMeta(name="a"), data={"a/b": ""}),
+            "data[a/b]",
+            "valid config key",
+        ),
+    ],
+)
+async def test_what_is_wrong_is_named(
+    resources: Resources, me: Caller, kind: object, obj: object, field: str, said: str
+) -> None:
+    before = resources.cache.revision
+    with pytest.raises(Invalid) as refused:
+        await make(resources, me, kind, obj)
+    causes = {cause.field: cause.message for cause in refused.value.causes}
+    assert field in causes, causes
+    assert said in causes[field]
+    assert resources.cache.revision == before, "never half an object"
+
+
+async def test_quantities_are_checked_and_kept_canonical(resources: Resources, me: Caller) -> None:
+    from master.api.kinds.container import ResourceRequirements
+
+    def limited(name: str, **limits: str) -> Pod:
+        return Pod(metadata=ObjectMeta(name=name), spec=spec(resources=ResourceRequirements(limits=limits)))
+
+    made = await resources.create(me, POD, limited("a", cpu="0.5", memory="1024Mi"), namespace="default")
+    assert made.spec.containers[0].resources.limits == {"cpu": "500m", "memory": "1Gi"}
+    assert made.spec.containers[0].resources.requests == {"cpu": "500m", "memory": "1Gi"}
+    assert made.status.qos_class == "Guaranteed"
+    with pytest.raises(Invalid, match="is no quantity"):
+        await resources.create(me, POD, limited("b", cpu="half"), namespace="default")
+
+
+def test_every_error_is_a_status() -> None:
+    def subclasses(cls: type[ApiError]) -> list[type[ApiError]]:
+        return [cls, *(inner for sub in cls.__subclasses__() for inner in subclasses(sub))]
+
+    for cls in subclasses(ApiError):
+        status = cls("why").status()
+        assert status["kind"] == "Status" and 400 <= status["code"] < 600 and status["reason"]

@@ -1,0 +1,143 @@
+"""The cache: bytes and typed objects, snapshot and feed as one step, bounded queues and history."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from master.api.kinds import CONFIGMAP, NAMESPACE, POD
+from master.cache import Cache, HistoryGone, Lagged
+from master.cache.entry import reversioned, with_version
+from master.store.interface import Delete, Put
+from master.store.memory import MemoryStore
+
+
+def body(kind: str, name: str, namespace: str = "default", **more: str) -> bytes:
+    labels = ",".join(f'"{key}":"{value}"' for key, value in more.items())
+    meta = f'"name":"{name}","namespace":"{namespace}","labels":{{{labels}}}'
+    return f'{{"apiVersion":"v1","kind":"{kind}","metadata":{{{meta}}}}}'.encode()
+
+
+def configmap(name: str, namespace: str = "default", **labels: str) -> Put:
+    return Put(CONFIGMAP.key(namespace, name), body("ConfigMap", name, namespace, **labels))
+
+
+@pytest.fixture
+async def store() -> MemoryStore:
+    return MemoryStore()
+
+
+def test_the_version_is_put_into_stored_bytes_and_replaced() -> None:
+    raw = with_version(body("Pod", "a"), 7)
+    assert raw.startswith(b'{"apiVersion":"v1","kind":"Pod","metadata":{"resourceVersion":"7","name":"a"')
+    assert reversioned(raw, 123) == with_version(body("Pod", "a"), 123)
+
+
+async def test_what_was_stored_before_is_there_after_a_restart(store: MemoryStore) -> None:
+    await store.commit([], [configmap("b"), configmap("a"), configmap("c", "other"), Put("/unique/x", b"me")])
+    cache = await Cache.load(store)
+    assert [c.metadata.name for c in cache.list(CONFIGMAP)] == ["a", "b", "c"]
+    assert [c.metadata.name for c in cache.list(CONFIGMAP, "other")] == ["c"]
+    found = cache.get(CONFIGMAP, "default", "a")
+    assert found is not None and found.metadata.resource_version == "1"
+    assert cache.holder("/unique/x") == b"me"
+
+
+async def test_typed_objects_are_shared(store: MemoryStore) -> None:
+    cache = await Cache.load(store)
+    await store.commit([], [configmap("a")])
+    assert cache.get(CONFIGMAP, "default", "a") is cache.get(CONFIGMAP, "default", "a")
+
+
+async def test_a_batch_is_exactly_one_commit(store: MemoryStore) -> None:
+    cache = await Cache.load(store)
+    with cache.subscribe(CONFIGMAP, NAMESPACE) as feed:
+        await store.commit([], [configmap("a"), configmap("b")])
+        await store.commit([], [Put(NAMESPACE.key("", "n"), body("Namespace", "n", ""))])
+        await store.commit([], [Put("/identity/node/n", b"{}")])
+        await store.commit([], [configmap("a", x="1"), Delete(CONFIGMAP.key("default", "b"))])
+        batches = [await feed.next() for _ in range(3)]
+    assert [[(c.type, c.obj.metadata.name) for c in batch.changes] for batch in batches] == [
+        [("ADDED", "a"), ("ADDED", "b")],
+        [("ADDED", "n")],
+        [("MODIFIED", "a"), ("DELETED", "b")],
+    ]
+    assert [batch.revision for batch in batches] == [1, 2, 4]
+    changed, gone = batches[2].changes
+    assert changed.previous.metadata.labels == {}
+    assert changed.obj.metadata.labels == {"x": "1"}
+    assert gone.obj.metadata.resource_version == "4", "DELETED carries the deletion's version"
+
+
+async def test_snapshot_and_feed_are_one_step(store: MemoryStore) -> None:
+    cache = await Cache.load(store)
+    await store.commit([], [configmap("a")])
+    with cache.subscribe(CONFIGMAP) as feed:
+        await store.commit([], [configmap("b")])
+        assert [obj.metadata.name for _, obj in feed.snapshot] == ["a"]
+        assert feed.revision == 1
+        assert [c.obj.metadata.name for c in (await feed.next()).changes] == ["b"]
+
+
+async def test_who_falls_behind_starts_over(store: MemoryStore) -> None:
+    cache = await Cache.load(store)
+    with cache.subscribe(CONFIGMAP, limit=3) as feed:
+        for number in range(5):
+            await store.commit([], [configmap(f"c{number}")])
+        with pytest.raises(Lagged):
+            await feed.next()
+
+
+async def test_waiting_for_a_batch_can_be_cancelled_without_loss(store: MemoryStore) -> None:
+    cache = await Cache.load(store)
+    with cache.subscribe(CONFIGMAP) as feed:
+        waiting = asyncio.create_task(feed.next())
+        await asyncio.sleep(0)
+        waiting.cancel()
+        await store.commit([], [configmap("a")])
+        assert (await feed.next()).revision == 1
+
+
+async def test_who_left_is_not_fed(store: MemoryStore) -> None:
+    cache = await Cache.load(store)
+    with cache.subscribe(CONFIGMAP) as feed:
+        pass
+    await store.commit([], [configmap("a")])
+    assert feed.idle
+
+
+async def test_a_watch_can_start_in_the_remembered_past_only(store: MemoryStore) -> None:
+    cache = await Cache.load(store, history=3)
+    for number in range(6):
+        await store.commit([], [configmap(f"c{number}")])
+    feed, past = cache.watch(CONFIGMAP, 3)
+    feed.close()
+    assert [change.obj.metadata.name for change in past] == ["c3", "c4", "c5"]
+    with pytest.raises(HistoryGone):
+        cache.watch(CONFIGMAP, 2)
+    feed, past = cache.watch(POD, 1)
+    feed.close()
+    assert past == [], "another kind's history is not shortened by this one's"
+
+
+async def test_a_frame_is_encoded_once(store: MemoryStore) -> None:
+    cache = await Cache.load(store)
+    with cache.subscribe(CONFIGMAP) as feed:
+        await store.commit([], [configmap("a")])
+        change = (await feed.next()).changes[0]
+    assert change.frame("ADDED") is change.frame("ADDED")
+    assert change.frame("ADDED").startswith(b'{"type":"ADDED","object":{"apiVersion":"v1"')
+
+
+async def test_a_queue_is_bounded_by_bytes_too(store: MemoryStore) -> None:
+    cache = await Cache.load(store)
+    with cache.subscribe(CONFIGMAP) as slow:
+        for _ in range(40):
+            await store.commit([], [configmap("a", data="x" * (1 << 20))])
+        with pytest.raises(Lagged):
+            await slow.next()
+    with cache.subscribe(CONFIGMAP) as quick:
+        for _ in range(40):
+            await store.commit([], [configmap("a", data="x" * (1 << 20))])
+            assert (await quick.next()).changes

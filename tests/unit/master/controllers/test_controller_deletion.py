@@ -1,0 +1,175 @@
+"""What follows a deletion: dependents go, are orphaned, or hold their owner; namespaces are emptied."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from master.api import kinds
+from master.api.kinds.configmap import ConfigMap
+from master.api.kinds.meta import ObjectMeta, OwnerReference
+from master.api.kinds.namespace import Namespace
+from master.controllers.endpointslice import EndpointSliceController
+from master.controllers.garbage import GarbageCollector
+from master.controllers.namespace import NamespaceController, deletion_order
+from master.controllers.ownership import Graph, Item, Verdict, judge
+from master.controllers.replication import ReplicationManager
+from tests.fakes.clock import settle
+from tests.fakes.cluster import FakeCluster, pod, rc, service
+
+RC = OwnerReference(api_version="v1", kind="ReplicationController", name="web", uid="1")
+NODE = OwnerReference(api_version="v1", kind="Node", name="n1", uid="2")
+STRANGE = OwnerReference(api_version="apps/v1", kind="ReplicaSet", name="web", uid="3")
+
+
+@pytest.mark.parametrize(
+    ("owners", "alive", "verdict"),
+    [
+        pytest.param([RC], {"1"}, Verdict(), id="owner there"),
+        pytest.param([RC], set(), Verdict(delete=True), id="owner gone"),
+        pytest.param([RC, NODE], {"2"}, Verdict(dangling=(RC,)), id="one of two left"),
+        pytest.param([RC, NODE], set(), Verdict(delete=True), id="both gone"),
+        pytest.param([STRANGE], set(), Verdict(), id="a kind that is not served"),
+        pytest.param([], set(), Verdict(), id="no owner"),
+    ],
+)
+def test_verdicts(owners: list[OwnerReference], alive: set[str], verdict: Verdict) -> None:
+    def exists(kind: Any, namespace: str, name: str, uid: str) -> bool:
+        assert namespace == ("default" if kind.namespaced else "")
+        return uid in alive
+
+    assert judge("default", owners, exists) == verdict
+
+
+def test_the_graph_forgets() -> None:
+    graph, item = Graph(), Item(kinds.POD, "default", "a", "9")
+    graph.set(item, [RC, NODE])
+    graph.set(item, [NODE])
+    assert (graph.dependents("1"), graph.dependents("2")) == ([], [item])
+    graph.drop(item)
+    assert graph.dependents("2") == []
+
+
+async def start() -> tuple[FakeCluster, GarbageCollector]:
+    cluster = await FakeCluster.make()
+    return cluster, GarbageCollector(cluster.resources, cluster.clock)
+
+
+async def owned_pods(cluster: FakeCluster, *, block: bool = True) -> str:
+    made = await cluster.create(kinds.REPLICATIONCONTROLLER, rc("web"))
+    uid = str(made.metadata.uid)
+    for name in ("a", "b"):
+        owner = OwnerReference(
+            api_version="v1", kind="ReplicationController", name="web", uid=uid, block_owner_deletion=block
+        )
+        await cluster.pod(name, owner=owner)
+    await cluster.pod("free")
+    return uid
+
+
+def names(cluster: FakeCluster) -> list[str]:
+    return [pod.metadata.name for pod in cluster.pods()]
+
+
+async def test_background_deletion_takes_the_dependents_along() -> None:
+    cluster, collector = await start()
+    async with cluster.running(collector):
+        await owned_pods(cluster)
+        await settle()
+        await cluster.delete(kinds.REPLICATIONCONTROLLER, "web")
+        await settle()
+        assert names(cluster) == ["free"]
+
+
+async def test_orphan_deletion_leaves_them() -> None:
+    cluster, collector = await start()
+    async with cluster.running(collector):
+        await owned_pods(cluster)
+        await cluster.delete(kinds.REPLICATIONCONTROLLER, "web", propagation="Orphan")
+        await settle()
+        assert cluster.get(kinds.REPLICATIONCONTROLLER, "web") is None
+        assert names(cluster) == ["a", "b", "free"]
+        assert all(pod.metadata.owner_references == () for pod in cluster.pods())
+
+
+async def test_foreground_deletion_waits_for_them() -> None:
+    cluster, collector = await start()
+    await cluster.node("n1")
+    async with cluster.running(collector):
+        await owned_pods(cluster)
+        await cluster.resources.bind(collector._caller, "default", "a", "n1")
+        await cluster.delete(kinds.REPLICATIONCONTROLLER, "web", propagation="Foreground")
+        await settle()
+        assert names(cluster) == ["a", "free"]
+        assert cluster.get(kinds.REPLICATIONCONTROLLER, "web") is not None
+        uid = cluster.get(kinds.POD, "a").metadata.uid
+        await cluster.resources.finish_pod_deletion(collector._caller, "default", "a", uid)
+        await settle()
+        assert names(cluster) == ["free"]
+        assert cluster.get(kinds.REPLICATIONCONTROLLER, "web") is None
+
+
+async def test_an_owner_of_the_same_name_is_another_one() -> None:
+    cluster, collector = await start()
+    await owned_pods(cluster)
+    await cluster.delete(kinds.REPLICATIONCONTROLLER, "web")
+    await cluster.create(kinds.REPLICATIONCONTROLLER, rc("web"))
+    async with cluster.running(collector):
+        assert names(cluster) == ["free"]
+
+
+async def test_the_deletion_of_a_controller_ends_with_no_pods() -> None:
+    cluster, collector = await start()
+    manager = ReplicationManager(cluster.resources, cluster.clock, cluster.recorder)
+    async with cluster.running(collector, manager):
+        await cluster.create(kinds.REPLICATIONCONTROLLER, rc("web", replicas=5))
+        await settle()
+        assert len(cluster.pods()) == 5
+        await cluster.delete(kinds.REPLICATIONCONTROLLER, "web")
+        await settle()
+        assert cluster.pods() == []
+
+
+async def test_a_namespace_is_emptied_and_goes() -> None:
+    cluster = await FakeCluster.make()
+    controller = NamespaceController(cluster.resources, cluster.clock)
+    await cluster.node("n1")
+    await cluster.create(kinds.NAMESPACE, Namespace(metadata=ObjectMeta(name="shop")))
+    await cluster.create(kinds.CONFIGMAP, ConfigMap(metadata=ObjectMeta(name="c", namespace="shop")))
+    made = await cluster.resources.create(controller._caller, kinds.POD, _in_shop(), namespace="shop")
+    async with cluster.running(controller):
+        await cluster.delete(kinds.NAMESPACE, "shop")
+        await settle()
+        assert cluster.cache.list(kinds.CONFIGMAP, "shop") == []
+        # The pod's node has not reported its end yet.
+        assert cluster.get(kinds.NAMESPACE, "shop").status.phase == "Terminating"
+        await cluster.resources.finish_pod_deletion(controller._caller, "shop", "p", made.metadata.uid)
+        await cluster.clock.advance(3)
+        assert cluster.get(kinds.NAMESPACE, "shop") is None
+        assert cluster.get(kinds.NAMESPACE, "default") is not None
+
+
+def _in_shop() -> Any:
+    made = pod("p", node="n1")
+    return replace(made, metadata=replace(made.metadata, namespace="shop"))
+
+
+def test_controllers_go_before_what_they_make_and_events_last() -> None:
+    order = deletion_order()
+    assert order.index(kinds.REPLICATIONCONTROLLER) < order.index(kinds.POD)
+    assert order.index(kinds.SERVICE) < order.index(kinds.ENDPOINTS)
+    assert order[-1] is kinds.EVENT
+    assert kinds.NODE not in order
+
+
+async def test_slices_of_a_deleted_service_go() -> None:
+    cluster, collector = await start()
+    async with cluster.running(collector, EndpointSliceController(cluster.resources, cluster.clock)):
+        await cluster.create(kinds.SERVICE, service("web"))
+        await settle()
+        assert len(cluster.cache.list(kinds.ENDPOINTSLICE)) == 1
+        await cluster.delete(kinds.SERVICE, "web")
+        await settle()
+        assert cluster.cache.list(kinds.ENDPOINTSLICE) == []

@@ -1,0 +1,207 @@
+"""Replication: the decisions as tables, and the controller against the real pipeline."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from msgspec.structs import replace
+
+from master.api import kinds
+from master.api.errors import Unavailable
+from master.api.kinds.container import ContainerStatus
+from master.api.kinds.meta import OwnerReference
+from master.api.kinds.pod import Pod
+from master.api.kinds.replicationcontroller import ReplicationController
+from master.controllers import replicas
+from master.controllers.replication import ReplicationManager
+from tests.fakes.clock import settle
+from tests.fakes.cluster import FakeCluster, pod, rc, seconds_ago
+
+NOW = datetime(2026, 1, 1, 1, tzinfo=UTC)
+
+
+def aged(made: Pod, created: str = "2026-01-01T00:00:00Z", restarts: int = 0) -> Pod:
+    statuses = (ContainerStatus(name="app", restart_count=restarts),)
+    return replace(
+        made,
+        metadata=replace(made.metadata, creation_timestamp=created),
+        status=replace(made.status, container_statuses=statuses),
+    )
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        pytest.param(pod("a"), pod("b", node="n1", ready=True), id="without a node"),
+        pytest.param(pod("a", node="n1", phase="Pending"), pod("b", node="n2", ready=True), id="pending"),
+        pytest.param(pod("a", node="n1", phase="Running"), pod("b", node="n2", ready=True), id="not ready"),
+        pytest.param(
+            aged(pod("a", node="n1", ready=True), restarts=5), aged(pod("b", node="n2", ready=True)), id="restarts"
+        ),
+        pytest.param(
+            aged(pod("a", node="n1", ready=True), "2026-01-01T00:30:00Z"),
+            aged(pod("b", node="n2", ready=True)),
+            id="newer",
+        ),
+    ],
+)
+def test_deletion_order(first: Pod, second: Pod) -> None:
+    assert replicas.surplus([second, first], 1) == [first]
+
+
+def test_the_crowded_node_loses_a_pod_first() -> None:
+    pods = [pod("a", node="n1", ready=True), pod("b", node="n2", ready=True), pod("c", node="n2", ready=True)]
+    assert replicas.surplus(pods, 1)[0].spec.node_name == "n2"
+
+
+@pytest.mark.parametrize(
+    ("count", "sizes"), [(0, []), (1, [1]), (7, [1, 2, 4]), (10, [1, 2, 4, 3]), (200, [1, 2, 4, 8, 16, 32, 64, 64, 9])]
+)
+def test_creations_start_slowly(count: int, sizes: list[int]) -> None:
+    assert replicas.batches(count) == sizes
+
+
+def test_availability_counts_from_readiness() -> None:
+    waiting = rc("web", min_ready_seconds=60)
+    since = (NOW - timedelta(seconds=45)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    ready = pod("a", ready=True)
+    ready = replace(
+        ready,
+        status=replace(ready.status, conditions=(replace(ready.status.conditions[0], last_transition_time=since),)),
+    )
+    assert replicas.available_in(ready, waiting, NOW) == 15
+    assert replicas.available_in(ready, rc("web"), NOW) == 0
+    assert replicas.available_in(pod("b", node="n1"), waiting, NOW) is None
+
+
+async def start() -> tuple[FakeCluster, ReplicationManager]:
+    cluster = await FakeCluster.make()
+    return cluster, ReplicationManager(cluster.resources, cluster.clock, cluster.recorder)
+
+
+def current(cluster: FakeCluster, name: str = "web") -> ReplicationController:
+    found: ReplicationController = cluster.get(kinds.REPLICATIONCONTROLLER, name)
+    return found
+
+
+async def scale(cluster: FakeCluster, count: int) -> None:
+    await cluster.change(
+        kinds.REPLICATIONCONTROLLER, "web", lambda old: replace(old, spec=replace(old.spec, replicas=count))
+    )
+    await settle()
+
+
+async def test_it_makes_exactly_as_many_as_wanted_and_owns_them() -> None:
+    cluster, manager = await start()
+    async with cluster.running(manager):
+        await cluster.create(kinds.REPLICATIONCONTROLLER, rc("web", replicas=20))
+        await settle(300)
+        pods = cluster.pods()
+        assert len(pods) == 20
+        assert {p.metadata.owner_references[0].uid for p in pods} == {current(cluster).metadata.uid}
+        assert all(p.metadata.name.startswith("web-") and p.metadata.labels == {"app": "web"} for p in pods)
+        status = current(cluster).status
+        assert (status.replicas, status.fully_labeled_replicas, status.ready_replicas) == (20, 20, 0)
+        assert status.observed_generation == 1
+        assert len(cluster.events("SuccessfulCreate")) == 20
+
+
+async def test_status_follows_readiness() -> None:
+    cluster, manager = await start()
+    async with cluster.running(manager):
+        await cluster.create(kinds.REPLICATIONCONTROLLER, rc("web", replicas=2, min_ready_seconds=10))
+        await settle()
+        name = cluster.pods()[0].metadata.name
+        await cluster.pod_status(name, ready=True, since=seconds_ago(cluster.clock, 0))
+        await settle()
+        assert (current(cluster).status.ready_replicas, current(cluster).status.available_replicas) == (1, 0)
+        await cluster.clock.advance(11)
+        assert current(cluster).status.available_replicas == 1
+
+
+async def test_scaling_down_deletes_the_least_useful_ones() -> None:
+    cluster, manager = await start()
+    async with cluster.running(manager):
+        await cluster.create(kinds.REPLICATIONCONTROLLER, rc("web", replicas=3))
+        await settle()
+        keep = cluster.pods()[1].metadata.name
+        await cluster.pod_status(keep, ready=True)
+        await scale(cluster, 1)
+        assert [p.metadata.name for p in cluster.pods()] == [keep]
+        assert len(cluster.events("SuccessfulDelete")) == 2
+        assert current(cluster).status.observed_generation == 2
+
+
+async def test_terminating_and_failed_pods_are_replaced() -> None:
+    cluster, manager = await start()
+    await cluster.node("n1")
+    async with cluster.running(manager):
+        await cluster.create(kinds.REPLICATIONCONTROLLER, rc("web", replicas=2))
+        await settle()
+        first, second = (p.metadata.name for p in cluster.pods())
+        await cluster.resources.bind(manager._caller, "default", first, "n1")
+        await cluster.delete(kinds.POD, first)
+        await cluster.pod_status(second, phase="Failed", ready=False)
+        await settle()
+        assert len(cluster.pods()) == 4
+        assert cluster.get(kinds.POD, first).metadata.deletion_timestamp
+        assert current(cluster).status.replicas == 2
+
+
+async def test_orphans_are_adopted_and_strays_released() -> None:
+    cluster, manager = await start()
+    await cluster.pod("orphan", labels={"app": "web"})
+    await cluster.pod("somebodys", labels={"app": "web"}, owner=OTHER)
+    async with cluster.running(manager):
+        await cluster.create(kinds.REPLICATIONCONTROLLER, rc("web", replicas=1))
+        await settle()
+        owner = cluster.get(kinds.POD, "orphan").metadata.owner_references[0]
+        assert (owner.uid, owner.controller) == (current(cluster).metadata.uid, True)
+        assert len(cluster.pods()) == 2
+
+        def relabelled(old: Pod) -> Pod:
+            return replace(old, metadata=replace(old.metadata, labels={"app": "debug"}))
+
+        await cluster.change(kinds.POD, "orphan", relabelled)
+        await settle()
+        assert cluster.get(kinds.POD, "orphan").metadata.owner_references == ()
+        assert len(cluster.pods()) == 3
+
+
+OTHER = OwnerReference(api_version="v1", kind="ReplicationController", name="other", uid="1234", controller=True)
+
+
+async def test_a_refused_creation_is_told_and_tried_again() -> None:
+    cluster, manager = await start()
+    create = cluster.resources.create
+
+    async def refuse(caller: object, kind: object, obj: object, **values: str) -> object:
+        if kind is kinds.POD:
+            raise Unavailable("no room")
+        return await create(caller, kind, obj, **values)  # type: ignore[arg-type]
+
+    async with cluster.running(manager):
+        cluster.resources.create = refuse  # type: ignore[method-assign, assignment]
+        await cluster.create(kinds.REPLICATIONCONTROLLER, rc("web", replicas=5))
+        await settle()
+        # Only the first of a slow start was tried.
+        (event,) = cluster.events("FailedCreate")
+        assert (event.type, event.message) == ("Warning", "Error creating: no room")
+        (condition,) = current(cluster).status.conditions
+        assert (condition.type, condition.reason) == ("ReplicaFailure", "FailedCreate")
+        cluster.resources.create = create  # type: ignore[method-assign]
+        await cluster.clock.advance(1)
+        assert len(cluster.pods()) == 5
+        assert current(cluster).status.conditions == ()
+
+
+async def test_nothing_is_made_for_a_controller_that_is_being_deleted() -> None:
+    cluster, manager = await start()
+    async with cluster.running(manager):
+        await cluster.create(kinds.REPLICATIONCONTROLLER, rc("web", replicas=1))
+        await settle()
+        await cluster.delete(kinds.REPLICATIONCONTROLLER, "web", propagation="Orphan")
+        await cluster.delete(kinds.POD, cluster.pods()[0].metadata.name)
+        await settle()
+        assert cluster.pods() == []

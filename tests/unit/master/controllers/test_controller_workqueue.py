@@ -1,0 +1,112 @@
+"""The work queue: each key once, never twice at a time, again after a failure; and what expectations wait for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from itertools import pairwise
+
+from msgspec.structs import replace
+
+from master.api import kinds
+from master.api.errors import Unavailable
+from master.controllers.expectations import Expectations
+from master.controllers.workqueue import WorkQueue
+from tests.fakes.clock import FakeClock, settle
+from tests.fakes.cluster import FakeCluster
+
+
+@asynccontextmanager
+async def running(queue: WorkQueue[str], handler: Callable[[str], Awaitable[None]]) -> AsyncIterator[None]:
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(queue.run(handler, workers=3))
+        await settle()
+        try:
+            yield
+        finally:
+            task.cancel()
+
+
+async def test_a_key_added_many_times_is_looked_at_once() -> None:
+    queue: WorkQueue[str] = WorkQueue("test", FakeClock())
+    seen: list[str] = []
+
+    async def handler(key: str) -> None:
+        seen.append(key)
+
+    for key in ("a", "b", "a", "a"):
+        queue.add(key)
+    async with running(queue, handler):
+        assert seen == ["a", "b"]
+
+
+async def test_a_key_is_never_looked_at_twice_at_a_time_and_again_afterwards() -> None:
+    queue: WorkQueue[str] = WorkQueue("test", FakeClock())
+    gate = asyncio.Event()
+    begun: list[str] = []
+
+    async def handler(key: str) -> None:
+        begun.append(key)
+        await gate.wait()
+
+    queue.add("a")
+    async with running(queue, handler):
+        queue.add("a")
+        queue.add("a")
+        await settle()
+        assert begun == ["a"]
+        gate.set()
+        await settle()
+        assert begun == ["a", "a"]
+
+
+async def test_failures_are_tried_again_with_growing_pauses() -> None:
+    clock = FakeClock()
+    queue: WorkQueue[str] = WorkQueue("test", clock)
+    times: list[float] = []
+
+    async def handler(key: str) -> None:
+        times.append(clock.monotonic())
+        if len(times) < 5:
+            raise Unavailable("not now")
+        if len(times) == 5:
+            raise RuntimeError("a bug")
+
+    queue.add("a")
+    async with running(queue, handler):
+        await clock.advance(10)
+        pauses = [round(b - a, 3) for a, b in pairwise(times)]
+        assert pauses == [0.005, 0.01, 0.02, 0.04, 0.08]
+
+
+async def test_of_several_times_the_earliest_counts() -> None:
+    clock = FakeClock()
+    queue: WorkQueue[str] = WorkQueue("test", clock)
+    times: list[float] = []
+
+    async def handler(key: str) -> None:
+        times.append(clock.monotonic())
+
+    queue.add_after("a", 10)
+    async with running(queue, handler):
+        queue.add_after("a", 5)
+        queue.add_after("a", 20)
+        await clock.advance(30)
+        assert times == [1005.0]
+
+
+async def test_expectations_wait_for_the_view() -> None:
+    cluster = await FakeCluster.make()
+    await cluster.node("n1")
+    expectations: Expectations[str] = Expectations(cluster.cache)
+    made = await cluster.pod("a", node="n1")
+    ahead = replace(made, metadata=replace(made.metadata, resource_version=str(cluster.cache.revision + 1)))
+    expectations.created("key", ahead)
+    assert not expectations.met("key")
+    await cluster.pod("b")
+    assert expectations.met("key")
+    expectations.deleted("key", made)
+    assert not expectations.met("key")
+    await cluster.delete(kinds.POD, "a")
+    assert expectations.met("key")

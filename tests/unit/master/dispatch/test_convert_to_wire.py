@@ -1,0 +1,209 @@
+"""API models as messages: a row a rule."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from master.api.kinds.container import (
+    Capabilities,
+    ConfigMapKeySelector,
+    Container,
+    EnvVar,
+    EnvVarSource,
+    ResourceRequirements,
+    SecretKeySelector,
+    SecurityContext,
+)
+from master.api.kinds.endpoints import EndpointAddress, EndpointPort, Endpoints, EndpointSubset
+from master.api.kinds.meta import ObjectMeta
+from master.api.kinds.pod import Pod, PodSecurityContext, PodSpec, PodStatus
+from master.api.kinds.service import Service, ServicePort, ServiceSpec
+from master.api.kinds.volume import (
+    ConfigMapVolumeSource,
+    EmptyDirVolumeSource,
+    HostPathVolumeSource,
+    KeyToPath,
+    ObjectFieldSelector,
+    PersistentVolumeClaimVolumeSource,
+    ResourceFieldSelector,
+    SecretVolumeSource,
+    Volume,
+)
+from master.dispatch import convert
+from proto.gen import desired_pb2 as wire
+
+
+@pytest.mark.parametrize(
+    ("requests", "limits", "expected"),
+    [
+        pytest.param({}, {}, (0, 0, 0, 0), id="nothing"),
+        pytest.param({"cpu": "100m", "memory": "64Mi"}, {}, (100, 0, 64 << 20, 0), id="requests"),
+        pytest.param({}, {"cpu": "2", "memory": "1G"}, (2000, 2000, 10**9, 10**9), id="limits are requests too"),
+        pytest.param({"cpu": "0.5"}, {"cpu": "1"}, (500, 1000, 0, 0), id="both"),
+        pytest.param({"cpu": "1u"}, {}, (1, 0, 0, 0), id="rounded up"),
+    ],
+)
+def test_quantities_become_numbers(
+    requests: dict[str, str], limits: dict[str, str], expected: tuple[int, int, int, int]
+) -> None:
+    message = convert.resources_message(ResourceRequirements(requests=requests, limits=limits))
+    assert expected == (
+        message.cpu_request_millis,
+        message.cpu_limit_millis,
+        message.memory_request_bytes,
+        message.memory_limit_bytes,
+    )
+
+
+@pytest.mark.parametrize(
+    ("source", "field", "expected"),
+    [
+        pytest.param(None, "value", "v", id="literal"),
+        pytest.param(
+            EnvVarSource(field_ref=ObjectFieldSelector(field_path="status.podIP")),
+            "field_path",
+            "status.podIP",
+            id="field",
+        ),
+        pytest.param(
+            EnvVarSource(config_map_key_ref=ConfigMapKeySelector(name="c", key="k", optional=True)),
+            "config_map_key",
+            wire.KeyRef(name="c", key="k", optional=True),
+            id="config map",
+        ),
+        pytest.param(
+            EnvVarSource(secret_key_ref=SecretKeySelector(name="s", key="k")),
+            "secret_key",
+            wire.KeyRef(name="s", key="k"),
+            id="secret",
+        ),
+        pytest.param(
+            EnvVarSource(resource_field_ref=ResourceFieldSelector(resource="limits.memory", divisor="1Mi")),
+            "value",
+            "128",
+            id="own resources",
+        ),
+        pytest.param(
+            EnvVarSource(resource_field_ref=ResourceFieldSelector(resource="limits.cpu")),
+            "value",
+            "1",
+            id="cores are rounded up",
+        ),
+    ],
+)
+def test_variables(source: EnvVarSource | None, field: str, expected: Any) -> None:
+    resources = ResourceRequirements(limits={"memory": "128Mi", "cpu": "250m"})
+    variable = EnvVar(name="N", value="v" if source is None else "", value_from=source)
+    message = convert.env_message(variable, Container(resources=resources))
+    assert message.WhichOneof("source") == field
+    assert getattr(message, field) == expected
+
+
+@pytest.mark.parametrize(
+    ("volume", "expected"),
+    [
+        pytest.param(Volume(name="v"), wire.Volume(name="v", empty_dir=wire.Volume.EmptyDir()), id="none"),
+        pytest.param(
+            Volume(name="v", empty_dir=EmptyDirVolumeSource(medium="Memory", size_limit="1Mi")),
+            wire.Volume(name="v", empty_dir=wire.Volume.EmptyDir(medium="Memory", size_limit_bytes=1 << 20)),
+            id="emptyDir",
+        ),
+        pytest.param(
+            Volume(name="v", host_path=HostPathVolumeSource(path="/data")),
+            wire.Volume(name="v", host_path=wire.Volume.HostPath(path="/data")),
+            id="hostPath",
+        ),
+        pytest.param(
+            Volume(name="v", config_map=ConfigMapVolumeSource(name="c", items=(KeyToPath(key="k", path="p"),))),
+            wire.Volume(
+                name="v",
+                config_map=wire.Volume.Keys(name="c", items=[wire.KeyToPath(key="k", path="p")], default_mode=0o644),
+            ),
+            id="configMap",
+        ),
+        pytest.param(
+            Volume(name="v", secret=SecretVolumeSource(secret_name="s", default_mode=0o400, optional=True)),
+            wire.Volume(name="v", secret=wire.Volume.Keys(name="s", default_mode=0o400, optional=True)),
+            id="secret",
+        ),
+        pytest.param(
+            Volume(name="v", persistent_volume_claim=PersistentVolumeClaimVolumeSource(claim_name="c")),
+            wire.Volume(name="v", unsupported="persistentVolumeClaim"),
+            id="not supported",
+        ),
+    ],
+)
+def test_volumes(volume: Volume, expected: wire.Volume) -> None:
+    assert convert.volume_message(volume) == expected
+
+
+@pytest.mark.parametrize(
+    ("own", "pod", "expected"),
+    [
+        pytest.param(None, None, None, id="nothing"),
+        pytest.param(None, PodSecurityContext(run_as_user=5), wire.SecurityContext(run_as_user=5), id="the pod's"),
+        pytest.param(
+            SecurityContext(run_as_user=0, capabilities=Capabilities(add=("NET_ADMIN",))),
+            PodSecurityContext(run_as_user=5, run_as_group=6),
+            wire.SecurityContext(run_as_user=0, run_as_group=6, add_capabilities=["NET_ADMIN"]),
+            id="the container's first",
+        ),
+    ],
+)
+def test_security(
+    own: SecurityContext | None, pod: PodSecurityContext | None, expected: wire.SecurityContext | None
+) -> None:
+    assert convert.security_message(own, pod) == expected
+
+
+@pytest.mark.parametrize(
+    ("deletion", "spec", "expected"),
+    [
+        pytest.param(None, None, 30, id="Kubernetes' default"),
+        pytest.param(None, 7, 7, id="the spec's"),
+        pytest.param(0, 7, 0, id="the deletion's, also none"),
+    ],
+)
+def test_grace(deletion: int | None, spec: int | None, expected: int) -> None:
+    pod = Pod(
+        metadata=ObjectMeta(deletion_timestamp="2026-01-01T00:00:00Z", deletion_grace_period_seconds=deletion),
+        spec=PodSpec(termination_grace_period_seconds=spec),
+    )
+    message = convert.pod_message(pod)
+    assert message.grace_period_s == expected
+    assert message.deletion_timestamp.seconds == 1767225600
+
+
+@pytest.mark.parametrize(
+    ("phase", "expected"),
+    [("Pending", ""), ("Running", ""), ("Succeeded", "Succeeded"), ("Failed", "Failed")],
+)
+def test_only_an_ended_phase_travels(phase: str, expected: str) -> None:
+    assert convert.pod_message(Pod(status=PodStatus(phase=phase))).ended_phase == expected
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        pytest.param(ServiceSpec(type="ExternalName"), None, id="external name"),
+        pytest.param(ServiceSpec(cluster_ip="None"), "", id="headless"),
+        pytest.param(ServiceSpec(cluster_ip="10.96.0.9"), "10.96.0.9", id="cluster IP"),
+    ],
+)
+def test_services(spec: ServiceSpec, expected: str | None) -> None:
+    message = convert.service_message(Service(metadata=ObjectMeta(name="s", namespace="n"), spec=spec))
+    assert (message.cluster_ip if message else None) == expected
+
+
+def test_service_ports_and_only_ready_endpoints() -> None:
+    spec = ServiceSpec(cluster_ip="10.96.0.9", ports=(ServicePort(name="p", port=80, node_port=31002),))
+    message = convert.service_message(Service(metadata=ObjectMeta(name="s", namespace="n"), spec=spec))
+    assert message is not None
+    assert list(message.ports) == [wire.ServicePort(name="p", protocol="TCP", port=80, node_port=31002)]
+    ready, late = EndpointAddress(ip="10.244.0.2"), EndpointAddress(ip="10.244.0.3")
+    subset = EndpointSubset(addresses=(ready,), not_ready_addresses=(late,), ports=(EndpointPort(port=8080),))
+    empty = EndpointSubset(not_ready_addresses=(late,), ports=(EndpointPort(port=8080),))
+    both = convert.endpoints_message(Endpoints(metadata=ObjectMeta(name="s", namespace="n"), subsets=(subset, empty)))
+    assert [list(each.addresses) for each in both.subsets] == [["10.244.0.2"]]

@@ -1,0 +1,136 @@
+"""Agents that do not keep to the contract, and joins and deletions that come at the same moment."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from agent.identity import keys
+from master.api import kinds
+from master.api.errors import ApiError, BadRequest
+from master.api.kinds.meta import ObjectMeta
+from master.api.kinds.namespace import Namespace
+from master.api.logs import LogOptions
+from master.cache import Cache
+from master.dispatch.errors import Denied, Stale
+from master.dispatch.nodes import Described, Nodes
+from master.dispatch.reports import Reports
+from master.dispatch.service import MasterService, Speaker, fingerprint_of
+from master.dispatch.sessions import Machine
+from master.dispatch.token import make_valid
+from master.pki import Pki
+from master.store.memory import MemoryStore
+from proto import contract
+from proto.gen import observed_pb2, session_pb2
+from tests.fakes.clock import settle
+from tests.fakes.sessions import CALLER, CLUSTER_ID, TOKEN, MasterEnd, prepare_pki
+
+
+@pytest.fixture(scope="module")
+def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
+    return prepare_pki(tmp_path_factory.mktemp("master"))
+
+
+@pytest_asyncio.fixture
+async def master(pki: Pki) -> AsyncIterator[MasterEnd]:
+    store = MemoryStore()
+    end = MasterEnd(pki, store, await Cache.load(store))
+    await end.resources.create(CALLER, kinds.NAMESPACE, Namespace(metadata=ObjectMeta(name="kube-system")))
+    await make_valid(end.resources, TOKEN)
+    yield end
+
+
+class _Flood:
+    """An agent that sends without being granted anything."""
+
+    def __init__(self) -> None:
+        self.sent = 0
+
+    async def read(self) -> session_pb2.StreamUp | None:
+        self.sent += 100_000
+        return session_pb2.StreamUp(data=b"x" * 100_000)
+
+    async def grant(self, credit_bytes: int) -> None:
+        return
+
+
+async def test_an_agent_that_floods_a_stream_is_cut_off(master: MasterEnd) -> None:
+    session = master.sessions.open("n", Machine("m", "10.0.0.1"), "f", removed=False)
+    chunks = master.logs.open("n", "default", "web", "uid", "app", LogOptions(follow=True))
+    first = asyncio.ensure_future(anext(chunks))
+    await settle()
+    (stream_id,) = master.logs._streams
+    flood = _Flood()
+    await master.logs.serve(session.node, stream_id, flood)
+    assert flood.sent <= contract.STREAM_WINDOW_BYTES + 100_000
+    await first
+    with pytest.raises(BadRequest, match="more of the log than it was granted"):
+        async for _ in chunks:
+            pass
+
+
+class _Overtaken(Nodes):
+    """Somebody deletes the Node while it is being registered."""
+
+    async def register(self, node: Described) -> None:
+        await self._resources.delete(CALLER, kinds.NODE, "", node.name)
+        await super().register(node)
+
+
+async def test_a_node_deleted_while_it_says_hello_does_not_come_back(master: MasterEnd) -> None:
+    request = keys.make_request(keys.make_key(), "n")
+    certificate = (await master.join.join(TOKEN, "n", request)).certificate
+    speaker = Speaker("n", fingerprint_of(certificate))
+
+    def service(nodes: Nodes) -> MasterService:
+        return MasterService(
+            cluster_id=CLUSTER_ID,
+            identities=master.identities,
+            sessions=master.sessions,
+            nodes=nodes,
+            desired=master.desired,
+            reports=Reports(master.resources, master.recorder, master.clock),
+            streams=master.logs,
+            pki=master.pki,
+        )
+
+    hello = session_pb2.HelloRequest(
+        protocol_version=contract.PROTOCOL_VERSION,
+        cluster_id=CLUSTER_ID,
+        node=observed_pb2.NodeInfo(machine_id="m", address="10.0.0.1"),
+        capacity=observed_pb2.Capacity(cpu_millis=1000, memory_bytes=1 << 30, pods=10),
+    )
+    assert not (await service(Nodes(master.resources, master.clock)).hello(speaker, hello)).removed
+    with pytest.raises(Stale, match="deleted meanwhile"):
+        await service(_Overtaken(master.resources, master.clock)).hello(speaker, hello)
+    assert master.node("n") is None
+    assert master.sessions.current("n") is None
+    left = service(Nodes(master.resources, master.clock))
+    answer = await left.hello(speaker, hello)
+    assert answer.removed
+    await left.report_left(speaker, session_pb2.LeftReport(session_id=answer.session_id))
+    with pytest.raises(Denied):
+        await left.hello(speaker, hello)
+
+
+async def test_of_two_machines_that_join_with_one_name_one_gets_it(master: MasterEnd) -> None:
+    requests = [keys.make_request(keys.make_key(), "n") for _ in range(4)]
+    answers = await asyncio.gather(
+        *(master.join.join(TOKEN, "n", request) for request in requests), return_exceptions=True
+    )
+    won = [answer for answer in answers if not isinstance(answer, BaseException)]
+    assert len(won) == 1
+    assert all(isinstance(answer, ApiError) and answer.code == 409 for answer in answers if answer not in won)
+    identity = await master.identities.get("n")
+    assert identity is not None and identity.fingerprint == fingerprint_of(won[0].certificate)
+
+
+async def test_a_name_that_fits_in_no_certificate_is_refused(master: MasterEnd) -> None:
+    with pytest.raises(ApiError, match="52 characters at most") as refused:
+        await master.join.join(TOKEN, "n" * 53, keys.make_request(keys.make_key(), "n"))
+    assert refused.value.code == 422
+    name = "n" * 52
+    assert await master.join.join(TOKEN, name, keys.make_request(keys.make_key(), name))

@@ -1,0 +1,147 @@
+"""Joining: which token and which name get an identity, and what the others are told."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+import pytest_asyncio
+
+from agent.identity import keys
+from master.api import kinds
+from master.api.errors import ApiError
+from master.api.kinds.meta import ObjectMeta, timestamp
+from master.api.kinds.namespace import Namespace
+from master.api.kinds.node import Node
+from master.api.kinds.secret import Secret
+from master.cache import Cache
+from master.dispatch.identities import KEEP
+from master.dispatch.token import make_valid
+from master.pki import Pki
+from master.store.memory import MemoryStore
+from tests.fakes.sessions import CALLER, TOKEN, MasterEnd, prepare_pki
+
+
+@pytest.fixture(scope="module")
+def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
+    return prepare_pki(tmp_path_factory.mktemp("master"))
+
+
+@pytest.fixture(scope="module")
+def key() -> str:
+    return keys.make_key()
+
+
+@pytest_asyncio.fixture
+async def master(pki: Pki) -> AsyncIterator[MasterEnd]:
+    store = MemoryStore()
+    end = MasterEnd(pki, store, await Cache.load(store))
+    await end.resources.create(CALLER, kinds.NAMESPACE, Namespace(metadata=ObjectMeta(name="kube-system")))
+    await make_valid(end.resources, TOKEN)
+    yield end
+
+
+async def put_token(master: MasterEnd, token_id: str, **change: str) -> None:
+    values = {"token-id": token_id, "token-secret": "0123456789abcdef", "usage-bootstrap-authentication": "true"}
+    values |= {name.replace("_", "-"): value for name, value in change.items()}
+    secret = Secret(
+        metadata=ObjectMeta(name=f"bootstrap-token-{token_id}", namespace="kube-system"),
+        type="bootstrap.kubernetes.io/token",
+        data={name: base64.b64encode(value.encode()).decode() for name, value in values.items()},
+    )
+    await master.resources.create(CALLER, kinds.SECRET, secret, namespace="kube-system")
+
+
+async def test_a_good_token_gets_a_certificate_and_a_pod_cidr_of_its_own(master: MasterEnd, key: str) -> None:
+    answers = [await master.join.join(TOKEN, name, keys.make_request(key, name)) for name in ("a", "b")]
+    assert answers[0].ca == master.pki.ca_pem.decode()
+    identities = [await master.identities.get(name) for name in ("a", "b")]
+    assert [each.pod_cidr for each in identities if each] == ["10.244.0.0/24", "10.244.1.0/24"]
+    holder = await master.store.get("/unique/podcidr/10.244.1.0/24")
+    assert holder is not None
+    assert holder.value == b"identity/node/b"
+
+
+async def test_nodes_that_join_at_once_get_different_pod_cidrs(master: MasterEnd, key: str) -> None:
+    names = [f"node-{number}" for number in range(8)]
+    await asyncio.gather(*(master.join.join(TOKEN, name, keys.make_request(key, name)) for name in names))
+    found = [await master.identities.get(name) for name in names]
+    assert len({each.pod_cidr for each in found if each}) == 8
+
+
+@pytest.mark.parametrize(
+    ("token", "says"),
+    [
+        pytest.param("nonsense", "form abcdef", id="no token"),
+        pytest.param("zzzzzz.0123456789abcdef", "not valid", id="unknown"),
+        pytest.param("abcdef.fedcba9876543210", "not valid", id="wrong secret"),
+        pytest.param("expire.0123456789abcdef", "expired", id="expired"),
+        pytest.param("signer.0123456789abcdef", "not meant for joining", id="other use"),
+    ],
+)
+async def test_other_tokens_are_unauthorized(master: MasterEnd, key: str, token: str, says: str) -> None:
+    await put_token(master, "expire", expiration=timestamp(master.clock.now() - timedelta(seconds=1)))
+    await put_token(master, "signer", usage_bootstrap_authentication="false")
+    with pytest.raises(ApiError, match=says) as refused:
+        await master.join.join(token, "a", keys.make_request(key, "a"))
+    assert refused.value.code == 401
+    assert await master.identities.get("a") is None
+
+
+async def test_a_token_that_has_not_expired_is_good(master: MasterEnd, key: str) -> None:
+    await put_token(master, "later1", expiration=timestamp(master.clock.now() + timedelta(hours=1)))
+    assert await master.join.join("later1.0123456789abcdef", "a", keys.make_request(key, "a"))
+
+
+@pytest.mark.parametrize("name", ["", "Upper", "under_score", "-a", "a" * 254, "a/../b"])
+async def test_a_name_that_is_none_is_invalid(master: MasterEnd, key: str, name: str) -> None:
+    with pytest.raises(ApiError, match="not a valid node name") as refused:
+        await master.join.join(TOKEN, name, keys.make_request(key, "a"))
+    assert refused.value.code == 422
+
+
+async def test_a_request_for_another_name_is_refused(master: MasterEnd, key: str) -> None:
+    with pytest.raises(ApiError, match="common name") as refused:
+        await master.join.join(TOKEN, "a", keys.make_request(key, "b"))
+    assert refused.value.code == 400
+
+
+async def test_a_name_that_has_joined_is_taken(master: MasterEnd, key: str) -> None:
+    await master.join.join(TOKEN, "a", keys.make_request(key, "a"))
+    with pytest.raises(ApiError, match="kubectl delete node a") as refused:
+        await master.join.join(TOKEN, "a", keys.make_request(keys.make_key(), "a"))
+    assert refused.value.code == 409
+
+
+async def test_the_name_of_a_node_object_is_taken(master: MasterEnd, key: str) -> None:
+    await master.resources.create(CALLER, kinds.NODE, Node(metadata=ObjectMeta(name="a")))
+    with pytest.raises(ApiError, match="delete it first"):
+        await master.join.join(TOKEN, "a", keys.make_request(key, "a"))
+
+
+async def test_a_join_whose_answer_was_lost_may_be_repeated_with_the_same_key(master: MasterEnd, key: str) -> None:
+    await master.join.join(TOKEN, "a", keys.make_request(key, "a"))
+    again = await master.join.join(TOKEN, "a", keys.make_request(key, "a"))
+    identity = await master.identities.get("a")
+    assert identity is not None
+    assert identity.pod_cidr == "10.244.0.0/24"
+    assert again.certificate
+
+
+async def test_a_removed_name_is_free_after_a_day(master: MasterEnd, key: str) -> None:
+    await master.join.join(TOKEN, "a", keys.make_request(key, "a"))
+    await master.resources.create(CALLER, kinds.NODE, Node(metadata=ObjectMeta(name="a")))
+    await master.resources.delete(CALLER, kinds.NODE, "", "a")
+    with pytest.raises(ApiError, match="not left yet"):
+        await master.join.join(TOKEN, "a", keys.make_request(key, "a"))
+    await master.identities.sweep()
+    await master.clock.advance(KEEP.total_seconds() - 60)
+    await master.identities.sweep()
+    assert await master.identities.get("a")
+    await master.clock.advance(120)
+    await master.identities.sweep()
+    assert await master.identities.get("a") is None
+    assert await master.store.get("/unique/podcidr/10.244.0.0/24") is None

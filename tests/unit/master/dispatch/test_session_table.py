@@ -1,0 +1,101 @@
+"""Sessions without gRPC: ids, replacement, periods, stalls."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from master.dispatch.errors import Occupied, Stale
+from master.dispatch.sessions import Machine, Sessions
+from tests.fakes.clock import FakeClock, settle
+
+MACHINE = Machine("machine-1", "10.0.0.1")
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def sessions(clock: FakeClock) -> Sessions:
+    return Sessions(clock, heartbeat_s=10, grace_s=40)
+
+
+def test_an_id_is_never_used_twice_also_across_restarts(clock: FakeClock) -> None:
+    masters = [Sessions(clock, heartbeat_s=10, grace_s=40) for _ in range(3)]
+    ids = [master.open("n", MACHINE, "f", removed=False).id for master in masters for _ in range(3)]
+    assert len(set(ids)) == 9
+
+
+def test_a_new_session_ends_the_one_before(sessions: Sessions) -> None:
+    first = sessions.open("n", MACHINE, "f", removed=False)
+    second = sessions.open("n", MACHINE, "f", removed=False)
+    assert sessions.require("n", second.id, "f") is second
+    with pytest.raises(Stale):
+        sessions.require("n", first.id, "f")
+    with pytest.raises(Stale):
+        sessions.require("n", second.id, "another certificate")
+    with pytest.raises(Stale):
+        sessions.require("m", second.id, "f")
+
+
+@pytest.mark.parametrize("other", [Machine("machine-2", "10.0.0.1"), Machine("machine-1", "10.0.0.2")])
+async def test_another_machine_waits_until_the_first_is_silent(
+    sessions: Sessions, clock: FakeClock, other: Machine
+) -> None:
+    first = sessions.open("n", MACHINE, "f", removed=False)
+    await clock.advance(39)
+    with pytest.raises(Occupied):
+        sessions.open("n", other, "f", removed=False)
+    sessions.beat(first)
+    await clock.advance(39)
+    with pytest.raises(Occupied):
+        sessions.open("n", other, "f", removed=False)
+    await clock.advance(2)
+    assert sessions.open("n", other, "f", removed=False)
+
+
+async def test_heartbeats_are_remembered_after_the_session(sessions: Sessions, clock: FakeClock) -> None:
+    assert sessions.last_seen("n") is None
+    session = sessions.open("n", MACHINE, "f", removed=False)
+    await clock.advance(5)
+    sessions.beat(session)
+    sessions.end_session("n", "silent")
+    assert sessions.last_seen("n") == clock.monotonic()
+    assert sessions.current("n") is None
+    sessions.forget("n")
+    assert sessions.last_seen("n") is None
+
+
+def test_periods_vary_around_the_configured_one(clock: FakeClock) -> None:
+    sessions = Sessions(clock, heartbeat_s=10, grace_s=40)
+    periods = [sessions.periods() for _ in range(50)]
+    assert {each.grace_ms for each in periods} == {40_000}
+    assert len({each.next_heartbeat_ms for each in periods}) > 5
+    assert all(9_000 <= each.next_heartbeat_ms <= 11_000 for each in periods)
+
+
+async def test_a_stall_of_the_master_itself_is_told(sessions: Sessions, clock: FakeClock) -> None:
+    task = asyncio.create_task(sessions.run())
+    await settle()
+    await clock.advance(30)
+    assert sessions.stalled_at == sessions.started_at
+    clock._monotonic += 20  # time passed, and nobody was woken
+    await clock.advance(1)
+    assert sessions.stalled_at > sessions.started_at
+    task.cancel()
+
+
+async def test_a_stall_is_noticed_by_whoever_asks_first_after_it() -> None:
+    """Timers that fell due meanwhile run in any order."""
+    clock = FakeClock()
+    sessions = Sessions(clock, heartbeat_s=1, grace_s=5)
+    async with asyncio.TaskGroup() as group:
+        watching = group.create_task(sessions.run())
+        await clock.advance(3)
+        assert sessions.stalled_at == sessions.started_at
+        clock._monotonic += 20
+        assert sessions.stalled_at == clock.monotonic()
+        watching.cancel()

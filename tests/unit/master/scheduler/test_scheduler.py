@@ -1,0 +1,194 @@
+"""The scheduler against the real pipeline: binding, refusal, retries, and what it leaves alone."""
+
+from __future__ import annotations
+
+import time
+
+from msgspec.structs import replace
+
+from master.api import kinds
+from master.api.errors import Unavailable
+from master.scheduler.scheduler import Scheduler
+from tests.fakes.clock import settle
+from tests.fakes.cluster import FakeCluster, rc, service
+
+
+async def cluster_and_scheduler() -> tuple[FakeCluster, Scheduler]:
+    cluster = await FakeCluster.make()
+    return cluster, Scheduler(cluster.resources, cluster.clock, cluster.recorder)
+
+
+def scheduled(pod: object) -> tuple[str, str, str]:
+    condition = next(c for c in pod.status.conditions if c.type == "PodScheduled")  # type: ignore[attr-defined]
+    return condition.status, condition.reason, condition.message
+
+
+async def test_a_pod_is_bound_and_an_event_says_so() -> None:
+    cluster, scheduler = await cluster_and_scheduler()
+    await cluster.node("n1")
+    async with cluster.running(scheduler):
+        await cluster.pod("web")
+        await settle()
+        assert cluster.get(kinds.POD, "web").spec.node_name == "n1"
+        (event,) = cluster.events("Scheduled")
+        assert event.message == "Successfully assigned default/web to n1"
+        assert event.source.component == "default-scheduler"
+
+
+async def test_pods_that_were_there_before_are_bound() -> None:
+    cluster, scheduler = await cluster_and_scheduler()
+    await cluster.pod("web")
+    await cluster.node("n1")
+    async with cluster.running(scheduler):
+        assert cluster.get(kinds.POD, "web").spec.node_name == "n1"
+
+
+async def test_pods_of_a_controller_are_spread() -> None:
+    cluster, scheduler = await cluster_and_scheduler()
+    for name in ("n1", "n2", "n3"):
+        await cluster.node(name)
+    await cluster.create(kinds.REPLICATIONCONTROLLER, rc("web"))
+    async with cluster.running(scheduler):
+        for i in range(6):
+            await cluster.pod(f"web-{i}", labels={"app": "web"})
+        await settle()
+        places = sorted(pod.spec.node_name for pod in cluster.pods())
+        assert places == ["n1", "n1", "n2", "n2", "n3", "n3"]
+
+
+async def test_what_is_not_the_schedulers_is_left_alone() -> None:
+    cluster, scheduler = await cluster_and_scheduler()
+    await cluster.node("n1")
+    async with cluster.running(scheduler):
+        await cluster.pod("other", scheduler="my-scheduler")
+        await cluster.pod("named", node="n7")
+        await settle()
+        assert cluster.get(kinds.POD, "other").spec.node_name == ""
+        assert cluster.get(kinds.POD, "named").spec.node_name == "n7"
+        assert cluster.events() == []
+
+
+async def test_a_pod_that_fits_nowhere_says_why_and_is_bound_when_a_node_comes() -> None:
+    cluster, scheduler = await cluster_and_scheduler()
+    await cluster.node("n1", cpu="1")
+    async with cluster.running(scheduler):
+        await cluster.pod("big", cpu="2")
+        await settle()
+        message = "0/1 nodes are available: 1 Insufficient cpu."
+        assert scheduled(cluster.get(kinds.POD, "big")) == ("False", "Unschedulable", message)
+        (event,) = cluster.events("FailedScheduling")
+        assert (event.type, event.message, event.count) == ("Warning", message, 1)
+        # At once: no back-off stands between a new node and those who wait for it.
+        await cluster.node("n2", cpu="4")
+        await settle()
+        assert cluster.get(kinds.POD, "big").spec.node_name == "n2"
+        assert scheduled(cluster.get(kinds.POD, "big"))[0] == "True"
+
+
+async def test_room_that_is_freed_is_used_after_the_back_off() -> None:
+    cluster, scheduler = await cluster_and_scheduler()
+    await cluster.node("n1", cpu="1")
+    await cluster.pod("held", cpu="800m", node="n1")
+    async with cluster.running(scheduler):
+        await cluster.pod("next", cpu="500m")
+        await settle()
+        await cluster.delete(kinds.POD, "held", grace_period_s=0)
+        await settle()
+        assert cluster.get(kinds.POD, "next").spec.node_name == ""
+        await cluster.clock.advance(1.5)
+        assert cluster.get(kinds.POD, "next").spec.node_name == "n1"
+
+
+async def test_a_pod_that_ended_holds_no_room() -> None:
+    cluster, scheduler = await cluster_and_scheduler()
+    await cluster.node("n1", cpu="1")
+    await cluster.pod("done", cpu="800m", node="n1", phase="Succeeded")
+    async with cluster.running(scheduler):
+        await cluster.pod("next", cpu="500m")
+        await settle()
+        assert cluster.get(kinds.POD, "next").spec.node_name == "n1"
+
+
+async def test_a_failed_attempt_repeats_one_event_with_a_count() -> None:
+    cluster, scheduler = await cluster_and_scheduler()
+    async with cluster.running(scheduler):
+        await cluster.pod("web")
+        await cluster.clock.advance(130)
+        (event,) = cluster.events("FailedScheduling")
+        assert event.message == "no nodes available to schedule pods"
+        assert event.count == 3
+
+
+async def test_the_same_refusal_is_written_once() -> None:
+    cluster, scheduler = await cluster_and_scheduler()
+    async with cluster.running(scheduler):
+        await cluster.pod("web")
+        await settle()
+        version = cluster.get(kinds.POD, "web").metadata.resource_version
+        await cluster.clock.advance(130)
+        assert cluster.get(kinds.POD, "web").metadata.resource_version == version
+
+
+async def test_a_binding_that_fails_gives_the_room_back_and_is_tried_again() -> None:
+    cluster, scheduler = await cluster_and_scheduler()
+    await cluster.node("n1")
+    async with cluster.running(scheduler):
+        bind = cluster.resources.bind
+
+        async def refuse(*_args: object, **_kwargs: object) -> None:
+            raise Unavailable("the store cannot write now")
+
+        cluster.resources.bind = refuse  # type: ignore[method-assign, assignment]
+        await cluster.pod("web", cpu="900m")
+        await settle()
+        assert cluster.get(kinds.POD, "web").spec.node_name == ""
+        assert [event.message for event in cluster.events("FailedScheduling")] == [
+            "binding rejected: the store cannot write now"
+        ]
+        cluster.resources.bind = bind  # type: ignore[method-assign]
+        await cluster.clock.advance(2)
+        assert cluster.get(kinds.POD, "web").spec.node_name == "n1"
+
+
+async def test_a_cordoned_node_takes_no_pod_until_it_is_uncordoned() -> None:
+    cluster, scheduler = await cluster_and_scheduler()
+    await cluster.node("n1", unschedulable=True)
+    async with cluster.running(scheduler):
+        await cluster.pod("web")
+        await settle()
+        assert scheduled(cluster.get(kinds.POD, "web"))[2] == ("0/1 nodes are available: 1 node(s) were unschedulable.")
+        await cluster.change(kinds.NODE, "n1", lambda node: replace(node, spec=replace(node.spec, unschedulable=False)))
+        await settle()
+        assert cluster.get(kinds.POD, "web").spec.node_name == "n1"
+
+
+async def test_a_thousand_pods_do_not_overfill_nodes() -> None:
+    cluster, scheduler = await cluster_and_scheduler()
+    for i in range(10):
+        await cluster.node(f"n{i}", cpu="10", memory="100Gi")
+    await cluster.create(kinds.SERVICE, service("web"))
+    async with cluster.running(scheduler):
+        for i in range(1050):
+            await cluster.pod(f"web-{i}", cpu="100m", labels={"app": "web"})
+        await settle(2000)
+        bound = [pod for pod in cluster.pods() if pod.spec.node_name]
+        assert len(bound) == 1000
+        per_node = {f"n{i}": 0 for i in range(10)}
+        for pod in bound:
+            per_node[pod.spec.node_name] += 1
+        assert set(per_node.values()) == {100}
+
+
+async def test_binding_follows_the_creation_at_once() -> None:
+    cluster, scheduler = await cluster_and_scheduler()
+    for i in range(3):
+        await cluster.node(f"n{i}")
+    async with cluster.running(scheduler):
+        await cluster.pod("warm-up")
+        await settle()
+        start = time.perf_counter()
+        await cluster.pod("web")
+        while not cluster.get(kinds.POD, "web").spec.node_name:
+            await settle(1)
+        # A generous bound: it is 1 to 2 ms on a quiet machine, and a poll of any kind would be far beyond.
+        assert time.perf_counter() - start < 0.1

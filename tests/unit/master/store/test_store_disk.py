@@ -1,0 +1,209 @@
+"""What SQLite adds: durability across kill -9 and restarts, bounded history, disk errors."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from master.cache import Cache
+from master.store.interface import Compacted, Put, Revision, StoreDamaged, StoreUnavailable
+from master.store.sqlite import SqliteStore
+
+_WRITER = """
+import asyncio, sys
+from pathlib import Path
+from master.store.interface import Put
+from master.store.sqlite import SqliteStore
+
+async def write(store, lane):
+    number = 0
+    while True:
+        await store.commit([], [Put(f"/{lane}/{number}/a", b"x" * 500), Put(f"/{lane}/{number}/b", b"y" * 500)])
+        # Told only after it was acknowledged.
+        sys.stdout.write(f"{lane} {number}\\n")
+        sys.stdout.flush()
+        number += 1
+
+async def main():
+    store = await SqliteStore.open(Path(sys.argv[1]), history=50)
+    await asyncio.gather(*(write(store, lane) for lane in range(8)))
+
+asyncio.run(main())
+"""
+
+
+def test_acknowledged_writes_survive_kill_9(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    writer = subprocess.Popen([sys.executable, "-c", _WRITER, str(path)], stdout=subprocess.PIPE, text=True)
+    assert writer.stdout is not None
+    acknowledged = [writer.stdout.readline().split() for _ in range(400)]
+    writer.kill()
+    acknowledged += [line.split() for line in writer.stdout.read().splitlines() if len(line.split()) == 2]
+    writer.stdout.close()
+    writer.wait()
+    keys = asyncio.run(_keys(path))
+    missing = [pair for pair in acknowledged if f"/{pair[0]}/{pair[1]}/a" not in keys]
+    assert not missing
+    halves = {key[:-1] + {"a": "b", "b": "a"}[key[-1]] for key in keys}
+    assert halves == keys, "a commit is there by half"
+
+
+async def _keys(path: Path) -> set[str]:
+    store = await SqliteStore.open(path)
+    keys = {value.key for value in (await store.list("/"))[0]}
+    await store.close()
+    return keys
+
+
+async def test_a_restart_goes_on_where_it_was(tmp_path: Path) -> None:
+    store = await SqliteStore.open(tmp_path / "store.db")
+    revision = await store.commit([], [Put("/a", b"1")])
+    await store.close()
+    store = await SqliteStore.open(tmp_path / "store.db")
+    assert await store.commit([], [Put("/b", b"2")]) == revision + 1
+    assert len(await store.history(Revision(0))) == 2
+    await store.close()
+
+
+async def test_history_is_bounded(tmp_path: Path) -> None:
+    store = await SqliteStore.open(tmp_path / "store.db", history=10)
+    for number in range(40):
+        await store.commit([], [Put("/a", str(number).encode())])
+    with pytest.raises(Compacted):
+        await store.history(Revision(1))
+    assert len(await store.history(Revision(35))) == 5
+    await store.close()
+
+
+class _Broken:
+    """A connection whose COMMIT fails as on a full disk."""
+
+    def __init__(self, real: sqlite3.Connection) -> None:
+        self._real = real
+        self.broken = True
+
+    def execute(self, sql: str, *args: Any) -> Any:
+        if sql == "COMMIT" and self.broken:
+            raise sqlite3.OperationalError("database or disk is full")
+        return self._real.execute(sql, *args)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+
+async def test_a_disk_error_acknowledges_nothing_and_is_got_over(tmp_path: Path) -> None:
+    store = await SqliteStore.open(tmp_path / "store.db")
+    first = await store.commit([], [Put("/a", b"1")])
+    broken = _Broken(store._database._db)
+    store._database._db = broken  # type: ignore[assignment]
+    heard: list[object] = []
+    store.listen(heard.extend)
+    outcomes = await asyncio.gather(*(store.commit([], [Put("/a", b"2")]) for _ in range(3)), return_exceptions=True)
+    assert all(isinstance(outcome, StoreUnavailable) for outcome in outcomes)
+    assert "disk is full" in str(outcomes[0])
+    assert heard == []
+    broken.broken = False
+    found = await store.get("/a")
+    assert found is not None and found.value == b"1"
+    assert await store.commit([], [Put("/a", b"3")]) == first + 1
+    await store.close()
+
+
+async def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
+    (tmp_path / "store.db").write_bytes(b"this is no database" * 100)
+    with pytest.raises(StoreDamaged, match=r"store\.db"):
+        await SqliteStore.open(tmp_path / "store.db")
+
+
+async def test_a_closed_store_says_so(tmp_path: Path) -> None:
+    store = await SqliteStore.open(tmp_path / "store.db")
+    await store.close()
+    with pytest.raises(StoreUnavailable):
+        await store.get("/a")
+
+
+async def _filled(path: Path) -> None:
+    store = await SqliteStore.open(path)
+    for number in range(200):
+        await store.commit([], [Put(f"/{number}", b"x" * 1000)])
+    await store.close()
+
+
+def _emptied(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def _cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def _scribbled(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[8192:32768] = b"\xa5" * 24576
+    path.write_bytes(content)
+
+
+def _foreign(path: Path) -> None:
+    path.unlink()
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        database.execute("CREATE TABLE kv (a)")
+
+
+def _newer(path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        database.execute("UPDATE meta SET value = 7 WHERE name = 'schema'")
+        database.commit()
+
+
+def _gone_without_its_log(path: Path) -> None:
+    path.rename(path.with_name("store.db-wal"))
+
+
+@pytest.mark.parametrize("harm", [_emptied, _cut, _scribbled, _foreign, _newer, _gone_without_its_log])
+async def test_a_file_that_is_no_whole_store_of_ours_is_refused(tmp_path: Path, harm: Callable[[Path], None]) -> None:
+    path = tmp_path / "store.db"
+    await _filled(path)
+    harm(path)
+    with pytest.raises(StoreDamaged, match=r"store\.db") as refused:
+        await SqliteStore.open(path)
+    assert "restore" in str(refused.value) or "release that wrote it" in str(refused.value)
+    # Nor is it mended by trying again.
+    with pytest.raises(StoreDamaged):
+        await SqliteStore.open(path)
+
+
+async def test_what_sqlite_does_not_take_is_refused_and_got_over(tmp_path: Path) -> None:
+    store = await SqliteStore.open(tmp_path / "store.db")
+    with pytest.raises(StoreUnavailable):
+        await store.commit([], [Put("/\ud800", b"1")])
+    assert await store.commit([], [Put("/a", b"1")]) == 1
+    await store.close()
+
+
+async def test_a_value_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    store = await SqliteStore.open(tmp_path / "store.db")
+    await store.commit([], [Put("/registry/pods/default/web", b'{"metadata":{"name":5}}')])
+    with pytest.raises(StoreDamaged, match="/registry/pods/default/web"):
+        await Cache.load(store)
+    await store.close()
+
+
+async def test_nobody_else_reads_the_files(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    await _filled(path)
+    path.chmod(0o644)
+    store = await SqliteStore.open(path)
+    await store.commit([], [Put("/a", b"1")])
+    assert {each.name: each.stat().st_mode & 0o777 for each in tmp_path.iterdir()} == {
+        "store.db": 0o600,
+        "store.db-wal": 0o600,
+    }
+    await store.close()

@@ -1,0 +1,68 @@
+"""master.toml: what it may say, and what is said of what it may not. And what stops a master from starting."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from master.config import ConfigError, from_values, load
+from master.main import MasterFailed, _locked, run
+
+
+@pytest.fixture(autouse=True)
+def _environment_of_the_tests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`run` takes over the process's environment, which is the tests' here."""
+    monkeypatch.setenv("GRPC_VERBOSITY", "NONE")
+
+
+def test_defaults_are_kubernetes(tmp_path: Path) -> None:
+    config = from_values({"data_dir": str(tmp_path)})
+    assert (config.heartbeat_s, config.grace_s, config.eviction_s) == (10, 40, 300)
+    assert config.node_ports == range(30000, 32768)
+    assert config.address == "127.0.0.1"
+    assert from_values({"data_dir": "/d", "advertise_addresses": ["10.0.0.1", "m"]}).address == "10.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        pytest.param({"data_dir": None}, "data_dir", id="required"),
+        pytest.param({"bogus": 1}, "bogus: no such setting", id="unknown"),
+        pytest.param({"api_port": "6443"}, "api_port: '6443' is not of type int", id="type"),
+        pytest.param({"api_port": 70000}, "api_port: 70000 is no port", id="port"),
+        pytest.param({"grace_s": 15}, "grace_s: must be more than twice", id="grace"),
+        pytest.param({"cluster_cidr": "10.0.0.1/8"}, "cluster_cidr: .*host bits", id="network"),
+        pytest.param({"service_cidr": "10.244.1.0/24"}, "service_cidr: .* overlaps", id="overlap"),
+        pytest.param({"pod_cidr_prefix": 8}, "pod_cidr_prefix", id="prefix"),
+        pytest.param({"node_port_range": "3-2"}, "node_port_range", id="range"),
+        pytest.param({"log_level": "loud"}, "log_level", id="level"),
+        pytest.param({"log_format": "xml"}, "log_format", id="format"),
+    ],
+)
+def test_what_is_wrong_is_named(values: dict[str, Any], says: str) -> None:
+    document = {"data_dir": "/d"} | values
+    with pytest.raises(ValueError, match=says):
+        from_values({name: value for name, value in document.items() if value is not None})
+
+
+def test_a_file_that_is_none_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="No such file"):
+        load(tmp_path / "absent.toml")
+    (tmp_path / "bad.toml").write_text("data_dir = ")
+    with pytest.raises(ConfigError, match=r"bad\.toml"):
+        load(tmp_path / "bad.toml")
+
+
+def test_one_master_a_data_directory(tmp_path: Path) -> None:
+    (tmp_path / "master.toml").write_text(f'data_dir = "{tmp_path}/data"')
+    with _locked(tmp_path / "data"), pytest.raises(MasterFailed, match="another master"):
+        run(tmp_path / "master.toml")
+
+
+def test_a_data_directory_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    (tmp_path / "master.toml").write_text(f'data_dir = "{tmp_path}/file/data"')
+    with pytest.raises(MasterFailed, match="Not a directory"):
+        run(tmp_path / "master.toml")
