@@ -1,0 +1,178 @@
+"""A cluster in a lab: the master and the agents as processes on its hosts, joined by a token made beforehand.
+
+Starts, stops and finds them again; what happens inside them is theirs. Readiness is what the master's REST API says.
+"""
+
+import secrets
+import string
+import sys
+from pathlib import Path
+
+from client.errors import ClientError
+from client.kubeconfig import load_kubeconfig
+from client.rest import RestClient
+from client.trust import public_key_hash
+from lab import processes, sweep
+from lab.config import Periods, agent_toml, master_toml
+from lab.environment import clean_environment
+from lab.errors import LabError, StartFailed
+from lab.lab import Lab, in_parallel
+from lab.layout import HostPaths
+from lab.processes import ProcessRecord
+from lab.state import HostState, write_atomically
+
+MASTER, AGENT = "master", "agent"
+_START_TIMEOUT_S = 20.0
+_TOKEN_CHARACTERS = string.ascii_lowercase + string.digits
+
+
+class Cluster:
+    """The cluster of one lab. The hosts and engines must be there (`Lab.create`, `Lab.start_engines`)."""
+
+    def __init__(self, lab: Lab, *, periods: Periods | None = None) -> None:
+        self.lab = lab
+        self.periods = periods or Periods()
+
+    @property
+    def kubeconfig(self) -> Path:
+        return self.lab.layout.kubeconfig
+
+    def start(self) -> None:
+        """Start what does not run: the master, and as soon as its certificates exist, all agents."""
+        self.start_master()
+        in_parallel([node.name for node in self.lab.state.nodes], self.start_agent)
+
+    def start_master(self) -> None:
+        """Start the master unless it runs, and wait until its certificates and its kubeconfig are written."""
+        state = self.lab.state
+        host = self.lab.layout.host(state.master.name)
+        recorded = state.master.processes.get(MASTER)
+        if recorded is not None and processes.alive(recorded):
+            self._wait_for_kubeconfig(host, recorded)
+            return
+        token = host.etc / "bootstrap-token"
+        if not token.exists():
+            write_atomically(token, make_token() + "\n")
+        config = host.etc / "master.toml"
+        if not config.exists():
+            write_atomically(config, master_toml(self.lab.layout, state, self.periods))
+        running = self._start(state.master, MASTER, config)
+        self._wait_for_kubeconfig(host, running)
+
+    def start_agent(self, name: str) -> None:
+        """Start a node's agent unless it runs. Its first start joins, by the lab's token."""
+        state = self.lab.state
+        node = state.host(name)
+        if node.role != "node":
+            raise LabError(f"host {name} has no agent: only nodes have")
+        recorded = node.processes.get(AGENT)
+        if recorded is not None and processes.alive(recorded):
+            return
+        host = self.lab.layout.host(name)
+        config = host.etc / "agent.toml"
+        if not config.exists():
+            write_atomically(config, agent_toml(self.lab.layout, state, node))
+        join = host.etc / "join-token"
+        if not join.exists():
+            write_atomically(join, self._join_text())
+        self._start(node, AGENT, config, "--join-token-file", str(join))
+
+    def record(self, name: str) -> ProcessRecord | None:
+        """The master's or agent's process on a host, while it runs."""
+        host = self.lab.state.host(name)
+        recorded = host.processes.get(MASTER if host.role == "master" else AGENT)
+        return recorded if recorded is not None and processes.alive(recorded) else None
+
+    def client(self) -> RestClient:
+        """A client with the administrator's certificate; close it."""
+        return RestClient(load_kubeconfig(self.kubeconfig))
+
+    def wait_api(self, *, timeout_s: float = _START_TIMEOUT_S) -> None:
+        """Wait until the API says that it is ready."""
+        with self.client() as client:
+            for _ in processes.until(timeout_s):
+                try:
+                    client.get_text("/readyz", timeout_s=2.0)
+                    return
+                except ClientError as error:
+                    self._raise_if_dead(error)
+        raise StartFailed(f"the API does not answer after {timeout_s:.0f} s{self._tail(self.lab.state.master)}")
+
+    def wait_nodes(self, *, timeout_s: float = _START_TIMEOUT_S) -> None:
+        """Wait until every node of the lab is Ready; a host that is cut off is not waited for."""
+        wanted = {node.name for node in self.lab.state.nodes if not node.off_master}
+        missing = set(wanted)
+        with self.client() as client:
+            for _ in processes.until(timeout_s, 0.02):
+                try:
+                    missing = wanted - set(_ready_nodes(client))
+                except ClientError as error:
+                    self._raise_if_dead(error)
+                if not missing:
+                    return
+                self._raise_if_agent_ended(missing)
+        first = self.lab.state.host(min(missing))
+        raise StartFailed(f"not Ready after {timeout_s:.0f} s: {', '.join(sorted(missing))}{self._tail(first)}")
+
+    def log(self, host: str) -> Path:
+        role = self.lab.state.host(host).role
+        return self.lab.layout.host(host).logs / f"{MASTER if role == 'master' else AGENT}.log"
+
+    def _start(self, host: HostState, what: str, config: Path, *arguments: str) -> ProcessRecord:
+        paths = self.lab.layout.host(host.name)
+        sweep.end_forgotten(paths.netns, config)
+        running = processes.start(
+            # -P: the directory in which somebody typed the command must not shadow our packages.
+            [sys.executable, "-P", "-m", "cli", what, "--config", str(config), *arguments],
+            log=paths.logs / f"{what}.log",
+            env=clean_environment(XTABLES_LOCKFILE=str(paths.xtables_lock), HOME=str(paths.directory)),
+            netns=paths.netns,
+        )
+        self.lab.file.update_host(host.name, lambda state: state.with_process(what, running))
+        return running
+
+    def _wait_for_kubeconfig(self, host: HostPaths, running: ProcessRecord) -> None:
+        written = host.master_data / "admin.kubeconfig"
+        for _ in processes.until(_START_TIMEOUT_S):
+            if written.exists():
+                break
+            if not processes.alive(running):
+                raise StartFailed(f"the master ended at its start{processes.tail(host.logs / 'master.log')}")
+        else:
+            raise StartFailed(f"the master wrote no {written}{processes.tail(host.logs / 'master.log')}")
+        if not self.kubeconfig.is_symlink():
+            self.kubeconfig.symlink_to(written.relative_to(self.kubeconfig.parent))
+
+    def _join_text(self) -> str:
+        """What an agent needs to join: the token, and the hash by which it knows the master's CA."""
+        host = self.lab.layout.host(self.lab.state.master.name)
+        token = (host.etc / "bootstrap-token").read_text().strip()
+        authority = (host.master_data / "pki" / "ca.crt").read_bytes()
+        return f"{token}\n{public_key_hash(authority)}\n"
+
+    def _raise_if_dead(self, error: ClientError) -> None:
+        master = self.lab.state.master
+        if self.record(master.name) is None:
+            raise StartFailed(f"the master ended{self._tail(master)}") from error
+
+    def _raise_if_agent_ended(self, missing: set[str]) -> None:
+        for name in sorted(missing):
+            if self.record(name) is None:
+                raise StartFailed(f"the agent of {name} ended{self._tail(self.lab.state.host(name))}")
+
+    def _tail(self, host: HostState) -> str:
+        return processes.tail(self.log(host.name))
+
+
+def make_token() -> str:
+    """A bootstrap token, as Kubernetes has them: 6 and 16 of a-z0-9."""
+    return ".".join("".join(secrets.choice(_TOKEN_CHARACTERS) for _ in range(length)) for length in (6, 16))
+
+
+def _ready_nodes(client: RestClient) -> list[str]:
+    found = []
+    for node in client.get("/api/v1/nodes")["items"]:
+        conditions = node.get("status", {}).get("conditions", [])
+        if any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions):
+            found.append(node["metadata"]["name"])
+    return found

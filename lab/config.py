@@ -1,0 +1,80 @@
+"""The configuration files of the lab's master and agents (their meaning: master/config.py and agent/config.py).
+
+Owns the lab's choices: short periods, so that a fault shows within seconds, and a share of the machine for each node.
+"""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from lab.layout import Layout
+from lab.state import HostState, LabState
+
+API_PORT = 6443
+SESSION_PORT = 6444
+
+Value = str | int | float | bool | Sequence[str] | Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Periods:
+    """What decides how fast a silent node is noticed; Kubernetes' defaults are 10, 40 and 300 s."""
+
+    heartbeat_s: float = 1.0
+    grace_s: float = 5.0
+    eviction_s: float = 2.0
+
+
+KUBERNETES_PERIODS = Periods(heartbeat_s=10.0, grace_s=40.0, eviction_s=300.0)
+
+
+def master_toml(layout: Layout, state: LabState, periods: Periods) -> str:
+    """The master listens on every address of its host, and its certificate names the one on the underlay."""
+    host = layout.host(state.master.name)
+    return _toml(
+        {
+            "data_dir": str(host.master_data),
+            "listen_address": "0.0.0.0",
+            "api_port": API_PORT,
+            "session_port": SESSION_PORT,
+            "advertise_addresses": [str(state.master.address)],
+            "heartbeat_s": periods.heartbeat_s,
+            "grace_s": periods.grace_s,
+            "eviction_s": periods.eviction_s,
+            "bootstrap_token_file": str(host.etc / "bootstrap-token"),
+        }
+    )
+
+
+def agent_toml(layout: Layout, state: LabState, node: HostState) -> str:
+    """The agent uses its host's own engine, and reports its share of the machine."""
+    host = layout.host(node.name)
+    share = max(1, len(state.nodes))
+    return _toml(
+        {
+            "state_dir": str(host.agent_state),
+            "node_name": node.name,
+            "engine_socket": str(host.engine_socket),
+            "master": f"https://{state.master.address}:{API_PORT}",
+            "node_address": str(node.address),
+            "host_path_root": str(host.volumes_root),
+            "cgroup_parent": layout.host_cgroup(node.name),
+            "capacity_cpu_millis": (os.cpu_count() or 1) * 1000 // share,
+            "capacity_memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // share,
+            "labels": {"kubernetes.io/hostname": node.name},
+        }
+    )
+
+
+def _toml(settings: Mapping[str, Value]) -> str:
+    return "".join(f"{key} = {_value(value)}\n" for key, value in settings.items())
+
+
+def _value(value: Value) -> str:
+    """A JSON string, number or boolean is a TOML one; of tables only flat ones occur."""
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{json.dumps(key)} = {json.dumps(text)}" for key, text in value.items()) + "}"
+    if isinstance(value, str | int | float | bool):
+        return json.dumps(value)
+    return json.dumps(list(value))

@@ -1,0 +1,161 @@
+"""Faults on demand: spoil a host's cable, end or freeze what runs on it, switch it off, and bring it back.
+
+A target is a host, and of its processes `agent`, `master` or `engine`; without a word it is what the host is for.
+Cables stay as they are until `heal`, whatever happens to the hosts. Each may be done twice.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Literal
+
+from lab import processes, underlay, wiring
+from lab.cluster import AGENT, MASTER, Cluster
+from lab.engine import EngineProcesses
+from lab.errors import LabError, NotFound
+from lab.processes import ProcessRecord
+from lab.reboot import reboot
+from lab.state import HostState, LabState
+from lab.wire import Way, Wire
+
+__all__ = ["Target", "Way", "cut", "heal", "kill", "loss", "mtu", "pause", "rate", "reboot", "resume", "start", "stop"]
+
+Target = Literal["agent", "master", "engine"]
+
+
+def cut(cluster: Cluster, host: str, way: Way | None = None) -> None:
+    """Cut a host off the underlay, both ways, or only one way or from some; processes and local links go on.
+
+    Without a way the cable is pulled, and the host sees its carrier go; with one, packets are swallowed silently.
+    """
+    if way is None:
+        _plug(cluster, host, connected=False)
+        return
+    if way is Way.FROM_MASTER and cluster.lab.state.host(host).role == "master":
+        raise LabError(f"{host} is the master: it cannot be cut from itself")
+    _rewire(cluster, host, lambda wire: replace(wire, cuts=wire.cuts | {way}))
+
+
+def loss(cluster: Cluster, host: str, percent: float) -> None:
+    """Lose that share of what the host sends, and of what is sent to it; 0: none. Only IPv4: ARP always passes."""
+    _rewire(cluster, host, lambda wire: replace(wire, loss_percent=percent))
+
+
+def rate(cluster: Cluster, host: str, mbit: float | None) -> None:
+    """Limit the cable's bandwidth in each direction, in Mbit/s; None: not at all."""
+    _rewire(cluster, host, lambda wire: replace(wire, rate_mbit=mbit))
+
+
+def mtu(cluster: Cluster, host: str, size_bytes: int) -> None:
+    """Set the MTU of both ends of the cable. Larger packets from elsewhere are dropped at its port without a word."""
+    _rewire(cluster, host, lambda wire: replace(wire, mtu=size_bytes))
+
+
+def heal(cluster: Cluster, host: str) -> None:
+    """Undo everything that lasts: the cable is as new, and what was paused goes on. Processes that ended: `start`."""
+    _plug(cluster, host, connected=True)
+    _rewire(cluster, host, lambda _: Wire(), always=True)
+    for record in cluster.lab.state.host(host).processes.values():
+        processes.resume(record)
+
+
+def stop(cluster: Cluster, host: str, target: Target | None = None) -> None:
+    """Stop cleanly (SIGTERM). Stopping an engine ends its containers; stopping an agent leaves them."""
+    if _resolve(cluster, host, target) == "engine":
+        _engine(cluster, host)
+        cluster.lab.stop_engine(host)
+    else:
+        processes.stop(_running(cluster, host))
+
+
+def kill(cluster: Cluster, host: str, target: Target | None = None) -> None:
+    """End by SIGKILL, as a crash does; containers go on in any case."""
+    if _resolve(cluster, host, target) == "engine":
+        _engine(cluster, host)
+        cluster.lab.kill_engine(host)
+    else:
+        processes.kill(_running(cluster, host))
+
+
+def pause(cluster: Cluster, host: str, target: Target | None = None) -> None:
+    """Freeze: the process stays, holds its sockets, and does nothing until `resume`."""
+    for record in _records(cluster, host, target):
+        processes.pause(record)
+
+
+def resume(cluster: Cluster, host: str, target: Target | None = None) -> None:
+    for record in _records(cluster, host, target):
+        processes.resume(record)
+
+
+def start(cluster: Cluster, host: str, target: Target | None = None) -> None:
+    """Start what was stopped or killed; what runs is left alone."""
+    match _resolve(cluster, host, target):
+        case "engine":
+            cluster.lab.start_engine(host)
+        case "master":
+            cluster.start_master()
+        case "agent":
+            cluster.start_agent(host)
+
+
+def _plug(cluster: Cluster, host: str, *, connected: bool) -> None:
+    lab = cluster.lab
+    lab.state.host(host)
+    underlay.plug(lab.layout, host, connected=connected)
+    lab.file.update_host(host, lambda state: replace(state, cut=not connected))
+
+
+def _rewire(cluster: Cluster, host: str, change: Callable[[Wire], Wire], *, always: bool = False) -> None:
+    """Change a cable in the kernel, then in the record; alone, as the rules are of all cables together.
+
+    `always`: also what the record says is so already, as an interrupted command may not have recorded what it did.
+    """
+    lab = cluster.lab
+
+    def apply(state: LabState) -> LabState:
+        before = state.host(host)
+        after = replace(before, wire=change(before.wire))
+        changed = state.with_host(after)
+        if always or _quality(after) != _quality(before):
+            wiring.apply_quality(lab.layout, after)
+        if always or before.wire.filters or after.wire.filters:
+            wiring.apply_rules(lab.layout, changed)
+        return changed
+
+    lab.file.update(apply)
+
+
+def _quality(host: HostState) -> tuple[float | None, int]:
+    return host.wire.rate_mbit, host.wire.mtu
+
+
+def _resolve(cluster: Cluster, host: str, target: Target | None) -> Target:
+    role = cluster.lab.state.host(host).role
+    usual: Target = "master" if role == "master" else "agent"
+    if target is None or target == usual:
+        return usual
+    if target == "engine" and role == "node":
+        return target
+    raise LabError(f"host {host} has no {target}")
+
+
+def _running(cluster: Cluster, host: str) -> ProcessRecord:
+    record = cluster.record(host)
+    if record is None:
+        what = MASTER if cluster.lab.state.host(host).role == "master" else AGENT
+        raise NotFound(f"the {what} of {host} does not run")
+    return record
+
+
+def _records(cluster: Cluster, host: str, target: Target | None) -> list[ProcessRecord]:
+    if _resolve(cluster, host, target) != "engine":
+        return [_running(cluster, host)]
+    engine = _engine(cluster, host)
+    return [engine.dockerd, engine.containerd]
+
+
+def _engine(cluster: Cluster, host: str) -> EngineProcesses:
+    engine = cluster.lab.engine_processes(host)
+    if engine is None:
+        raise NotFound(f"the engine of {host} does not run")
+    return engine

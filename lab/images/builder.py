@@ -1,0 +1,142 @@
+"""Builds images from recipes and keeps them in the cache, each under the hash of its recipe.
+
+An image is four files in a directory: `manifest.json` and `config.json` as a registry wants them, `layer.tar.gz`, and
+`packages.txt`, which says what it was made of. A directory is complete or absent: it is built aside and renamed.
+"""
+
+import fcntl
+import hashlib
+import json
+import platform
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from lab.images import layer, packages
+from lab.images.recipes import ImageRecipe, LayerRecipe
+from lab.layout import CACHE_ROOT
+
+_FORMAT = 1
+"""Part of every key: raise it when the way of building changes what an image contains."""
+
+_MANIFEST_TYPE = "application/vnd.docker.distribution.manifest.v2+json"
+_CONFIG_TYPE = "application/vnd.docker.container.image.v1+json"
+_LAYER_TYPE = "application/vnd.docker.image.rootfs.diff.tar.gzip"
+_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+_FILES = Path(__file__).parent / "files"
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltImage:
+    """An image in the cache."""
+
+    recipe: ImageRecipe
+    directory: Path
+
+    @property
+    def manifest(self) -> bytes:
+        return self.directory.joinpath("manifest.json").read_bytes()
+
+    @property
+    def digest(self) -> str:
+        return _digest(self.manifest)
+
+    def blobs(self) -> tuple[Path, ...]:
+        """What must be in the registry before the manifest."""
+        return self.directory / "layer.tar.gz", self.directory / "config.json"
+
+
+def build(recipes: Iterable[ImageRecipe], cache: Path = CACHE_ROOT) -> list[BuiltImage]:
+    """The images, each built unless the cache has it. One command builds at a time; the others wait for it."""
+    wanted = [BuiltImage(recipe, cache / "images" / key(recipe)) for recipe in recipes]
+    if all(image.directory.is_dir() for image in wanted):
+        return wanted
+    with _lock(cache / "locks" / "images.lock"), tempfile.TemporaryDirectory(dir=_made(cache / "images")) as scratch:
+        layers: dict[int, Path] = {}
+        for image in wanted:
+            if not image.directory.is_dir():
+                made = layers.setdefault(id(image.recipe.layer), Path(scratch) / f"layer{len(layers)}")
+                _build_layer(image.recipe.layer, made, cache)
+                _build_image(image, made, Path(scratch))
+    return wanted
+
+
+def key(recipe: ImageRecipe) -> str:
+    """Readable name and the hash of everything that decides what the image contains."""
+    inputs = json.dumps([_FORMAT, platform.machine(), asdict(recipe)], sort_keys=True).encode()
+    digest = hashlib.sha256(inputs)
+    for name in sorted(recipe.layer.files.values()):
+        digest.update((_FILES / name).read_bytes())
+    return f"{recipe.name.replace('/', '-')}-{digest.hexdigest()[:16]}"
+
+
+def _build_layer(recipe: LayerRecipe, made: Path, cache: Path) -> None:
+    """Leave `layer.tar`, `layer.tar.gz` and `packages.txt` in `made`."""
+    if made.is_dir():
+        return
+    made.mkdir()
+    archives = packages.download(recipe.packages, cache / "packages")
+    packages.unpack(archives, made / "unpacked")
+    root = made / "root"
+    root.mkdir(mode=0o755)
+    layer.assemble(recipe, made / "unpacked", root)
+    tar = layer.pack(root)
+    made.joinpath("layer.tar").write_bytes(tar)
+    made.joinpath("layer.tar.gz").write_bytes(layer.compress(tar))
+    made.joinpath("packages.txt").write_text("".join(f"{archive.name}\n" for archive in archives))
+
+
+def _build_image(image: BuiltImage, made: Path, scratch: Path) -> None:
+    directory = Path(tempfile.mkdtemp(dir=scratch))
+    for name in ("layer.tar.gz", "packages.txt"):
+        shutil.copy(made / name, directory / name)
+    config = json.dumps(_config(image.recipe, made / "layer.tar"), sort_keys=True).encode()
+    directory.joinpath("config.json").write_bytes(config)
+    compressed = directory.joinpath("layer.tar.gz").read_bytes()
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": _MANIFEST_TYPE,
+        "config": {"mediaType": _CONFIG_TYPE, "size": len(config), "digest": _digest(config)},
+        "layers": [{"mediaType": _LAYER_TYPE, "size": len(compressed), "digest": _digest(compressed)}],
+    }
+    directory.joinpath("manifest.json").write_text(json.dumps(manifest, indent=2))
+    directory.chmod(0o755)
+    directory.rename(image.directory)
+
+
+def _config(recipe: ImageRecipe, tar: Path) -> dict[str, object]:
+    """The image's configuration, as Docker's image specification 1.2 has it; no time, so that it is reproducible."""
+    return {
+        "architecture": _ARCHITECTURES.get(platform.machine(), platform.machine()),
+        "os": "linux",
+        "created": "1970-01-01T00:00:00Z",
+        "config": {
+            "Env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"],
+            "Entrypoint": list(recipe.entrypoint),
+            "Cmd": list(recipe.command) or None,
+            "ExposedPorts": {f"{port}/tcp": {} for port in recipe.ports},
+            "WorkingDir": "/",
+        },
+        "rootfs": {"type": "layers", "diff_ids": [_digest(tar.read_bytes())]},
+        "history": [{"created": "1970-01-01T00:00:00Z", "created_by": "sampan lab"}],
+    }
+
+
+def _digest(content: bytes) -> str:
+    return "sha256:" + hashlib.sha256(content).hexdigest()
+
+
+def _made(directory: Path) -> Path:
+    directory.mkdir(parents=True, exist_ok=True)
+    return directory
+
+
+@contextmanager
+def _lock(path: Path) -> Iterator[None]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield

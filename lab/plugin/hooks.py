@@ -1,0 +1,78 @@
+"""The plugin's hooks: sweeping at the start, skipping with a reason, and what a failed test tells.
+
+Owns the item's stash entry `BENCH`, by which hooks find what the test's fixtures have made.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from subprocess import CalledProcessError
+from typing import Final
+
+import pytest
+
+from lab import topology
+from lab.errors import Unsupported
+from lab.plugin import requirements
+from lab.plugin.leaks import Scope
+from lab.plugin.workbench import Workbench
+
+BENCH: Final = pytest.StashKey[Workbench]()
+_SWEPT: Final = pytest.StashKey[tuple[str, ...]]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.getgroup("sampan").addoption(
+        "--leak-check",
+        choices=[scope.value for scope in Scope],
+        default=Scope.OWN.value,
+        help="what a test must leave as it found it: own, namespaces of this process (the default); machine, all "
+        "namespaces and mounts, and links and packet filter rules of the machine itself, where nobody else works on "
+        "it; off",
+    )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Remove what a killed run left: once a run, which under xdist is in the controller."""
+    if os.geteuid() == 0 and not hasattr(session.config, "workerinput"):
+        session.config.stash[_SWEPT] = topology.sweep()
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    swept = config.stash.get(_SWEPT, ())
+    return [f"sampan: removed {len(swept)} namespaces of a killed run: {', '.join(swept)}"] if swept else []
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None]:
+    try:
+        return (yield)
+    except (Unsupported, CalledProcessError) as error:
+        _skip_or_raise(item, error)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
+    try:
+        return (yield)
+    except (Unsupported, CalledProcessError) as error:
+        _skip_or_raise(item, error)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Told now, while the topologies are there: fixtures end only after this."""
+    report = yield
+    bench = item.stash.get(BENCH, None)
+    if bench is not None and report.failed and report.when != "teardown":
+        report.sections.extend(bench.fail())
+    return report
+
+
+def _skip_or_raise(item: pytest.Item, error: Exception) -> None:
+    """Only of tests that use our fixtures: the same error means something else elsewhere."""
+    if BENCH in item.stash and (reason := requirements.of_error(error)):
+        pytest.skip(reason)
+    raise error

@@ -1,0 +1,103 @@
+"""The other side of a probe: answers on TCP, HTTP and UDP who it is and who asked.
+
+Its sockets are opened inside the namespace, its one thread runs anywhere in this process. A client that only connects
+costs it nothing: TCP hands over a connection when a question has come (TCP_DEFER_ACCEPT, tcp(7)).
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+import threading
+from contextlib import ExitStack, suppress
+from types import TracebackType
+from typing import Final, Self
+
+from lab.probe.model import answer_line
+from netstack import namespaces
+
+_BACKLOG: Final = 4096
+_DEFER_S: Final = 1
+_CHUNK: Final = 4096
+_SO_RCVBUFFORCE: Final = 33
+_RECEIVE_BYTES: Final = 4 << 20
+
+
+class Responder:
+    """Answers while the block runs; TCP (a line, or HTTP for a GET) and UDP on the same port."""
+
+    def __init__(self, where: str | int | None, *, name: str, port: int, address: str = "0.0.0.0") -> None:
+        """`where` as of a Prober. `name` must be one word: it is what the clients are told."""
+        self._where = namespaces.of_pid(where) if isinstance(where, int) else where
+        self._name = name
+        self._bound = (address, port)
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            self._tcp, self._udp = namespaces.run_in(self._where, lambda: self._open(stack))
+            self._epoll = stack.enter_context(select.epoll())
+            self._stop = os.eventfd(0, os.EFD_CLOEXEC)
+            stack.callback(os.close, self._stop)
+            for fd in (self._tcp.fileno(), self._udp.fileno(), self._stop):
+                self._epoll.register(fd, select.EPOLLIN)
+            self._clients: dict[int, tuple[socket.socket, tuple[str, int]]] = {}
+            self._thread = threading.Thread(target=self._serve, name=f"responder-{self._name}", daemon=True)
+            self._thread.start()
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        os.eventfd_write(self._stop, 1)
+        self._thread.join()
+        self._stack.close()
+
+    def _open(self, stack: ExitStack) -> tuple[socket.socket, socket.socket]:
+        tcp = stack.enter_context(socket.create_server(self._bound, backlog=_BACKLOG))
+        tcp.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, _DEFER_S)
+        tcp.setblocking(False)
+        udp = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK))
+        udp.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _RECEIVE_BYTES)  # a burst of a prober is some hundreds
+        udp.bind(self._bound)
+        return tcp, udp
+
+    def _serve(self) -> None:
+        try:
+            while True:
+                for fd, _ in self._epoll.poll():
+                    if fd == self._stop:
+                        return
+                    # A client that went away in between is nobody to answer.
+                    with suppress(OSError):
+                        self._on_event(fd)
+        finally:
+            for client, _ in self._clients.values():
+                client.close()
+
+    def _on_event(self, fd: int) -> None:
+        if fd == self._tcp.fileno():
+            while True:
+                client, peer = self._tcp.accept()
+                client.setblocking(False)
+                self._clients[client.fileno()] = (client, peer)
+                self._epoll.register(client.fileno(), select.EPOLLIN)
+        elif fd == self._udp.fileno():
+            while True:
+                _, peer = self._udp.recvfrom(_CHUNK)
+                with suppress(OSError):
+                    self._udp.sendto(answer_line(self._name, *peer), peer)
+        else:
+            self._answer(*self._clients.pop(fd))
+
+    def _answer(self, client: socket.socket, peer: tuple[str, int]) -> None:
+        with client:
+            question = client.recv(_CHUNK)
+            line = answer_line(self._name, *peer)
+            if question.startswith(b"GET "):
+                head = f"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {len(line)}\r\n"
+                line = f"{head}Connection: close\r\n\r\n".encode() + line
+            if question:
+                client.send(line)

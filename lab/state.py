@@ -1,0 +1,219 @@
+"""What a lab remembers: its subnet, its hosts, and the processes that it started, in one file, written atomically.
+
+A record, not the truth: whoever reads it looks whether a process is still the recorded one, and removal works from
+names alone. Commands and threads that change it take turns by a lock held for the change only.
+"""
+
+import fcntl
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+from typing import Any, Literal
+
+from lab.environment import require_root
+from lab.errors import Busy, LabError, NotFound
+from lab.layout import Layout
+from lab.processes import ProcessRecord
+from lab.wire import USUAL_MTU, Way, Wire
+
+Role = Literal["master", "node"]
+_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class HostState:
+    """One host. `processes`: what was started there, by the names `master`, `agent`, `dockerd`, `containerd`.
+
+    `cut`: its cable is pulled; `wire`: what else is wrong with it.
+    """
+
+    name: str
+    role: Role
+    address: IPv4Address
+    cut: bool = False
+    processes: Mapping[str, ProcessRecord] = field(default_factory=dict)
+    wire: Wire = field(default_factory=Wire)
+
+    @property
+    def off_master(self) -> bool:
+        """Whether a cut keeps this host and the master from speaking, whoever begins."""
+        return self.cut or bool(self.wire.cuts - {Way.FROM_PEERS})
+
+    def faults(self) -> tuple[str, ...]:
+        """What is wrong with the host's cable, in words."""
+        return ("cut", *self.wire.words()) if self.cut else self.wire.words()
+
+    def with_process(self, name: str, record: ProcessRecord | None) -> "HostState":
+        others = {key: value for key, value in self.processes.items() if key != name}
+        return replace(self, processes=others if record is None else {**others, name: record})
+
+
+@dataclass(frozen=True, slots=True)
+class LabState:
+    """One lab. The registry runs in the underlay's namespace, on the bridge's address."""
+
+    name: str
+    subnet: IPv4Network
+    hosts: tuple[HostState, ...]
+    registry: ProcessRecord | None = None
+
+    def host(self, name: str) -> HostState:
+        for host in self.hosts:
+            if host.name == name:
+                return host
+        raise NotFound(f'lab {self.name} has no host "{name}" (it has {", ".join(host.name for host in self.hosts)})')
+
+    @property
+    def master(self) -> HostState:
+        return next(host for host in self.hosts if host.role == "master")
+
+    @property
+    def nodes(self) -> tuple[HostState, ...]:
+        return tuple(host for host in self.hosts if host.role == "node")
+
+    def with_host(self, changed: HostState) -> "LabState":
+        return replace(self, hosts=tuple(changed if host.name == changed.name else host for host in self.hosts))
+
+
+class StateFile:
+    """The file `lab.json` of one lab."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+
+    def load(self) -> LabState:
+        """The state; NotFound when there is no such lab, LabError when the file cannot be understood."""
+        path = self._layout.state_file
+        try:
+            return _decode(json.loads(path.read_text()))
+        except FileNotFoundError:
+            raise NotFound(f"there is no lab {self._layout.name}") from None
+        except (ValueError, KeyError, TypeError, LabError) as error:
+            raise LabError(f"{path} is not readable ({error}); `sampan down` removes the lab without it") from error
+
+    def save(self, state: LabState) -> None:
+        self._layout.directory.mkdir(parents=True, exist_ok=True)
+        write_atomically(self._layout.state_file, json.dumps(_encode(state), indent=2) + "\n")
+
+    @property
+    def lock_file(self) -> Path:
+        """Held while the file is changed; beside the lab's own lock."""
+        return self._layout.lock_file.with_suffix(".state")
+
+    def update(self, change: Callable[[LabState], LabState]) -> LabState:
+        """Read, change and write, alone."""
+        with exclusive(self.lock_file):
+            state = change(self.load())
+            self.save(state)
+        return state
+
+    def update_host(self, name: str, change: Callable[[HostState], HostState]) -> LabState:
+        return self.update(lambda state: state.with_host(change(state.host(name))))
+
+
+@contextmanager
+def command_lock(layout: Layout) -> Iterator[None]:
+    """Held while a lab is made, brought up or removed. Raises Busy at once when another command holds it."""
+    require_root()
+    with exclusive(layout.lock_file, busy=f"another command works on lab {layout.name}; try again when it has ended"):
+        yield
+
+
+@contextmanager
+def exclusive(path: Path, *, busy: str = "") -> Iterator[None]:
+    """Hold the file's lock; wait for it, or raise Busy with that text. It ends with this process in any case.
+
+    Who holds it may remove the file: whoever waited for that one then takes the file that is there now.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    while True:
+        with path.open("a") as handle:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | (fcntl.LOCK_NB if busy else 0))
+            except BlockingIOError:
+                raise Busy(busy) from None
+            if _is_still(path, handle.fileno()):
+                yield
+                return
+
+
+def _is_still(path: Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
+
+
+def write_atomically(path: Path, text: str, *, mode: int = 0o600) -> None:
+    """Replace the file as a whole; a reader sees the old text or the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    with os.fdopen(descriptor, "w") as handle:
+        handle.write(text)
+    scratch.rename(path)
+
+
+def _encode(state: LabState) -> dict[str, Any]:
+    return {
+        "version": _VERSION,
+        "name": state.name,
+        "subnet": str(state.subnet),
+        "registry": _encode_process(state.registry),
+        "hosts": [
+            {
+                "name": host.name,
+                "role": host.role,
+                "address": str(host.address),
+                "cut": host.cut,
+                "wire": _encode_wire(host.wire),
+                "processes": {name: _encode_process(record) for name, record in host.processes.items()},
+            }
+            for host in state.hosts
+        ],
+    }
+
+
+def _decode(document: dict[str, Any]) -> LabState:
+    if document["version"] != _VERSION:
+        raise ValueError(f"version {document['version']} instead of {_VERSION}")
+    hosts = tuple(
+        HostState(
+            name=host["name"],
+            role=host["role"],
+            address=IPv4Address(host["address"]),
+            cut=host["cut"],
+            wire=_decode_wire(host.get("wire", {})),
+            processes={name: ProcessRecord(**record) for name, record in host["processes"].items()},
+        )
+        for host in document["hosts"]
+    )
+    registry = ProcessRecord(**document["registry"]) if document["registry"] else None
+    return LabState(document["name"], IPv4Network(document["subnet"]), hosts, registry)
+
+
+def _encode_wire(wire: Wire) -> dict[str, Any]:
+    return {
+        "cuts": sorted(wire.cuts),
+        "lossPercent": wire.loss_percent,
+        "rateMbit": wire.rate_mbit,
+        "mtu": wire.mtu,
+    }
+
+
+def _decode_wire(document: dict[str, Any]) -> Wire:
+    """A lab of an earlier release has none of it."""
+    return Wire(
+        cuts=frozenset(map(Way, document.get("cuts", ()))),
+        loss_percent=document.get("lossPercent", 0.0),
+        rate_mbit=document.get("rateMbit"),
+        mtu=document.get("mtu", USUAL_MTU),
+    )
+
+
+def _encode_process(record: ProcessRecord | None) -> dict[str, int] | None:
+    return {"pid": record.pid, "started": record.started} if record else None

@@ -1,0 +1,153 @@
+"""Images: keys that follow their inputs, reproducible layers, and the registry's HTTP conversation."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import tarfile
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from lab.errors import ImageFailed
+from lab.images.builder import BuiltImage, key
+from lab.images.layer import assemble, compress, pack
+from lab.images.push import push
+from lab.images.recipes import IMAGES, ImageRecipe, LayerRecipe
+
+LAYER = LayerRecipe(
+    packages=("p",), take={"bin/tool": "usr/bin/tool"}, keep=("usr/lib/*.so",), directories={"tmp": 0o1777}
+)
+IMAGE = ImageRecipe(name="some/image", layer=LAYER, entrypoint=("/bin/tool",))
+
+
+@pytest.fixture
+def unpacked(tmp_path: Path) -> Path:
+    root = tmp_path / "unpacked"
+    for name in ("usr/bin/tool", "usr/lib/a.so.1"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(name)
+    (root / "usr/lib/a.so").symlink_to("a.so.1")
+    return root
+
+
+def test_a_layer_is_the_same_bytes_each_time(unpacked: Path, tmp_path: Path) -> None:
+    made = []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        assemble(LAYER, unpacked, tmp_path / name)
+        made.append(pack(tmp_path / name))
+    assert made[0] == made[1]
+    assert compress(made[0]) == compress(made[1])
+    with tarfile.open(fileobj=io.BytesIO(made[0])) as archive:
+        entries = {entry.name: entry for entry in archive}
+    assert entries["tmp"].mode == 0o1777
+    assert (entries["usr/lib/a.so"].linkname, entries["bin/tool"].size) == ("a.so.1", len("usr/bin/tool"))
+    assert {(entry.uid, entry.mtime, entry.uname) for entry in entries.values()} == {(0, 0, "")}
+
+
+@pytest.mark.parametrize(
+    "recipe", [replace(LAYER, take={"x": "usr/none"}), replace(LAYER, keep=("none/*",))], ids=["take", "keep"]
+)
+def test_what_no_package_contains_is_told(recipe: LayerRecipe, unpacked: Path, tmp_path: Path) -> None:
+    with pytest.raises(ImageFailed, match="no package contains"):
+        assemble(recipe, unpacked, tmp_path / "root")
+
+
+def test_a_key_follows_every_input() -> None:
+    others = [
+        replace(IMAGE, tag="2"),
+        replace(IMAGE, layer=replace(LAYER, packages=("q",))),
+        replace(IMAGE, ports=(1,)),
+    ]
+    assert key(IMAGE) == key(replace(IMAGE))
+    assert len({key(IMAGE), *map(key, others)}) == 4
+    assert len({key(image) for image in IMAGES}) == len(IMAGES)
+
+
+def test_names_as_engines_ask_for_them() -> None:
+    found = {image.reference: image.repository for image in IMAGES}
+    assert found["tomcat:latest"] == "library/tomcat"
+    assert found["kubeguide/redis-master:latest"] == "kubeguide/redis-master"
+    assert "sampan/pause:1" in found
+
+
+class Registry(BaseHTTPRequestHandler):
+    """The part of the Registry HTTP API V2 that a push uses, with its checks."""
+
+    protocol_version = "HTTP/1.1"
+    blobs: dict[str, bytes]
+    manifests: dict[str, bytes]
+
+    def do_HEAD(self) -> None:
+        name = self.path.rpartition("/")[2]
+        there = self.blobs.get(name) if "/blobs/" in self.path else self.manifests.get(self.path)
+        self._answer(404 if there is None else 200, there or b"")
+
+    def do_POST(self) -> None:
+        self._answer(202, b"", Location=f"http://{self.headers['Host']}{self.path}session?_state=s")
+
+    def do_PUT(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        if "/manifests/" in self.path:
+            manifest = json.loads(body)
+            wanted = [manifest["config"]["digest"], *(layer["digest"] for layer in manifest["layers"])]
+            if any(digest not in self.blobs for digest in wanted):
+                self._answer(400, b"")
+                return
+            self.manifests[self.path] = body
+        else:
+            digest = "sha256:" + hashlib.sha256(body).hexdigest()
+            assert self.path.endswith(f"?_state=s&digest={digest}")
+            self.blobs[digest] = body
+        self._answer(201, body)
+
+    def _answer(self, status: int, body: bytes, **headers: str) -> None:
+        self.send_response(status)
+        headers["Docker-Content-Digest"] = "sha256:" + hashlib.sha256(body).hexdigest()
+        for name, value in {**headers, "Content-Length": "0"}.items():
+            self.send_header(name, value)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Silence."""
+
+
+@pytest.fixture
+def registry() -> Iterator[tuple[int, type[Registry]]]:
+    handler = type("Fresh", (Registry,), {"blobs": {}, "manifests": {}})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield server.server_address[1], handler
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def built(tmp_path: Path) -> BuiltImage:
+    files = {"layer.tar.gz": b"layer", "config.json": b"{}"}
+    digests = {name: "sha256:" + hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    manifest = {"config": {"digest": digests["config.json"]}, "layers": [{"digest": digests["layer.tar.gz"]}]}
+    for name, content in {**files, "manifest.json": json.dumps(manifest).encode()}.items():
+        (tmp_path / name).write_bytes(content)
+    return BuiltImage(IMAGE, tmp_path)
+
+
+def test_an_image_is_pushed_once(built: BuiltImage, registry: tuple[int, type[Registry]]) -> None:
+    port, kept = registry
+    assert push(built, "127.0.0.1", port)
+    assert kept.manifests == {"/v2/some/image/manifests/latest": built.manifest}
+    assert len(kept.blobs) == 2
+    assert not push(built, "127.0.0.1", port)
+
+
+def test_a_registry_that_is_not_there(built: BuiltImage) -> None:
+    with pytest.raises(ImageFailed, match="cannot push some/image:latest"):
+        push(built, "127.0.0.1", 1)

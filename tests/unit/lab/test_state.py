@@ -1,0 +1,102 @@
+"""A lab's memory: round trips, changes by several at once, and files that are not readable."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+
+import pytest
+
+from lab import state as lab_state
+from lab.errors import Busy, LabError, NotFound
+from lab.layout import Layout
+from lab.processes import ProcessRecord
+from lab.state import HostState, LabState, StateFile, command_lock, exclusive
+
+
+@pytest.fixture
+def layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Layout:
+    monkeypatch.setattr("lab.layout.CACHE_ROOT", tmp_path / "cache")
+    monkeypatch.setattr(lab_state, "require_root", lambda: None)
+    return Layout("x", labs_root=tmp_path / "labs")
+
+
+def example() -> LabState:
+    agent = HostState("node1", "node", IPv4Address("10.77.3.11"), cut=True, processes={"agent": ProcessRecord(7, 99)})
+    master = HostState("master", "master", IPv4Address("10.77.3.10"))
+    return LabState("x", IPv4Network("10.77.3.0/24"), (master, agent), ProcessRecord(5, 6))
+
+
+def test_what_is_saved_is_loaded(layout: Layout) -> None:
+    StateFile(layout).save(example())
+    assert StateFile(layout).load() == example()
+    assert example().master.name == "master"
+    assert [host.name for host in example().nodes] == ["node1"]
+
+
+def test_no_file_is_no_lab(layout: Layout) -> None:
+    with pytest.raises(NotFound, match="no lab x"):
+        StateFile(layout).load()
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{"version": 99}', "[]"])
+def test_an_unreadable_file_says_how_to_go_on(layout: Layout, text: str) -> None:
+    layout.directory.mkdir(parents=True)
+    layout.state_file.write_text(text)
+    with pytest.raises(LabError, match="sampan down"):
+        StateFile(layout).load()
+
+
+def test_changes_at_once_are_all_kept(layout: Layout) -> None:
+    file = StateFile(layout)
+    file.save(example())
+
+    def add(number: int) -> None:
+        file.update_host("node1", lambda host: host.with_process(f"p{number}", ProcessRecord(number, number)))
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(add, range(20)))
+    assert len(file.load().host("node1").processes) == 21
+
+
+def test_an_unknown_host_is_named_with_the_known_ones() -> None:
+    with pytest.raises(NotFound, match=r'no host "node9" \(it has master, node1\)'):
+        example().host("node9")
+
+
+def test_one_command_at_a_time(layout: Layout) -> None:
+    with command_lock(layout), pytest.raises(Busy, match="another command"), command_lock(layout):
+        pytest.fail("two commands hold the lock")
+    with command_lock(layout):
+        pass
+
+
+def test_a_file_is_replaced_as_a_whole_and_private(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "file"
+    lab_state.write_atomically(path, "one")
+    lab_state.write_atomically(path, "two")
+    assert path.read_text() == "two"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert [entry.name for entry in path.parent.iterdir()] == ["file"]
+
+
+def test_a_lock_whose_file_was_removed_is_taken_anew(tmp_path: Path) -> None:
+    path = tmp_path / "a.lock"
+    opened, taken = threading.Event(), threading.Event()
+
+    def wait() -> None:
+        opened.set()
+        with exclusive(path):
+            taken.set()
+
+    with exclusive(path):
+        waiting = threading.Thread(target=wait)
+        waiting.start()
+        assert opened.wait(5)
+        path.unlink()
+    assert taken.wait(5)
+    waiting.join(5)
+    with exclusive(path), pytest.raises(Busy, match="no"), exclusive(path, busy="no"):
+        pass
