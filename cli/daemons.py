@@ -1,0 +1,60 @@
+"""`sampan master`, `sampan agent`, `sampan join`: start a daemon in this process, or make it a member."""
+
+import argparse
+import os
+from pathlib import Path
+from typing import Any
+
+from cli import logs
+
+
+def add(subparsers: "argparse._SubParsersAction[Any]") -> None:
+    master = subparsers.add_parser("master", help="run a master until SIGTERM")
+    _add_config(master, "master.toml")
+    master.set_defaults(run=_master)
+    agent = subparsers.add_parser("agent", help="run this host's agent until SIGTERM; containers stay")
+    _add_config(agent, "agent.toml")
+    agent.add_argument(
+        "--join-token-file",
+        type=Path,
+        metavar="FILE",
+        help="token and CA hash, a line each; used when the host is no member yet",
+    )
+    agent.set_defaults(run=_agent)
+    join = subparsers.add_parser("join", help="make this host a member of a cluster, then exit")
+    _add_config(join, "agent.toml")
+    join.add_argument("--token", required=True, help="as `sampan token create` prints it (- reads it from stdin)")
+    join.add_argument("--ca-hash", required=True, metavar="sha256:HEX", help="hash of the cluster's CA key")
+    join.set_defaults(run=_join)
+
+
+def _add_config(parser: argparse.ArgumentParser, name: str) -> None:
+    parser.add_argument("--config", type=Path, default=Path("/etc/sampan") / name, metavar="FILE", help="TOML")
+
+
+def _master(options: argparse.Namespace) -> int:
+    path = _readable(options.config)
+    from master.main import run
+
+    return run(path, configure_log=logs.configure)
+
+
+def _agent(options: argparse.Namespace) -> int:
+    path = _readable(options.config)
+    from agent.main import run
+
+    return run(path, join_token_file=options.join_token_file, configure_log=logs.configure)
+
+
+def _join(options: argparse.Namespace) -> int:
+    path = _readable(options.config)
+    from agent.host import join
+
+    token = input() if options.token == "-" else options.token
+    return join(path, token, options.ca_hash)
+
+
+def _readable(path: Path) -> Path:
+    if not os.access(path, os.R_OK):
+        raise FileNotFoundError(f"cannot read the configuration {path}")
+    return path

@@ -1,0 +1,52 @@
+"""Options that several subcommands share, and what they mean."""
+
+import argparse
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from client.rest import RestClient
+
+
+def add_lab(parser: argparse.ArgumentParser) -> None:
+    """`--lab`: which lab; SAMPAN_LAB, or `default`."""
+    parser.add_argument(
+        "--lab",
+        default=os.environ.get("SAMPAN_LAB") or "default",
+        metavar="NAME",
+        help="the lab; else $SAMPAN_LAB, else default",
+    )
+
+
+def add_access(parser: argparse.ArgumentParser) -> None:
+    """`--kubeconfig` and `--lab`: which cluster to speak to."""
+    parser.add_argument("--kubeconfig", type=Path, metavar="FILE", help="else $KUBECONFIG, else the lab's")
+    add_lab(parser)
+
+
+def kubeconfig_path(options: argparse.Namespace) -> Path:
+    """The file that the options mean: named, from the environment, the lab's, or the user's own."""
+    from lab.layout import Layout
+
+    if options.kubeconfig:
+        return Path(options.kubeconfig)
+    first = os.environ.get("KUBECONFIG", "").split(":")[0]
+    if first:
+        return Path(first)
+    lab = Layout(options.lab).kubeconfig
+    return lab if lab.exists() else Path.home() / ".kube" / "config"
+
+
+def open_client(options: argparse.Namespace) -> "RestClient":
+    """A client for that cluster that prints the API's warnings."""
+    from client.kubeconfig import load_kubeconfig
+    from client.rest import RestClient
+
+    return RestClient(load_kubeconfig(kubeconfig_path(options)), on_warning=warn)
+
+
+def warn(text: str) -> None:
+    import sys
+
+    print(f"Warning: {text}", file=sys.stderr)

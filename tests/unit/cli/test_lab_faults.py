@@ -1,0 +1,87 @@
+"""`sampan lab` with faults: what is wrong usage, and what a fault is asked for with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from cli import exits
+from cli.main import main
+from lab import faults
+from lab.faults import Way
+
+FAULTS = ("cut", "loss", "rate", "mtu", "heal", "stop", "kill", "start", "pause", "resume", "reboot")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "cut node1 --to --from",
+        "cut",
+        "loss node1",
+        "loss node1 101",
+        "loss node1 much",
+        "loss node1 nan",
+        "rate node1 0",
+        "rate node1 -5",
+        "rate node1 fast",
+        "mtu node1 1.5",
+        "pause node1 kernel",
+        "reboot",
+        "create --nodes many",
+    ],
+)
+def test_wrong_usage(words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as raised:
+        main(["lab", *words.split()])
+    assert raised.value.code == exits.USAGE
+    assert "usage: sampan lab" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "fault", "arguments"),
+    [
+        ("cut node1", "cut", (None,)),
+        ("cut node1 --to", "cut", (Way.TO,)),
+        ("cut node1 --from", "cut", (Way.FROM,)),
+        ("cut node1 --from-master", "cut", (Way.FROM_MASTER,)),
+        ("cut node1 --from-peers", "cut", (Way.FROM_PEERS,)),
+        ("loss node1 20%", "loss", (20.0,)),
+        ("loss node1 0", "loss", (0.0,)),
+        ("rate node1 2.5", "rate", (2.5,)),
+        ("rate node1 none", "rate", (None,)),
+        ("mtu node1 1400", "mtu", (1400,)),
+        ("heal node1", "heal", ()),
+        ("reboot node1", "reboot", ()),
+        ("pause node1", "pause", (None,)),
+        ("kill node1 engine", "kill", ("engine",)),
+    ],
+)
+def test_a_fault_is_asked_for(
+    words: str, fault: str, arguments: tuple[object, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[object, ...]] = []
+
+    def record(cluster: Any, *given: object) -> None:
+        asked.append((cluster.lab.name, *given))
+
+    monkeypatch.setattr(faults, fault, record)
+    assert main(["lab", *words.split(), "--lab", "x"]) == exits.OK
+    assert asked == [("x", "node1", *arguments)]
+
+
+@pytest.mark.parametrize(
+    "words", ["loss node1 5", "rate node1 5", "mtu node1 1400", "cut node1 --to", "reboot node1", "heal node1"]
+)
+def test_a_lab_that_is_not_there(words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["lab", *words.split(), "--lab", "not-there"]) == exits.NOT_FOUND
+    assert capsys.readouterr().err == "sampan: there is no lab not-there\n"
+
+
+def test_help_tells_every_fault(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["lab", "--help"])
+    shown = capsys.readouterr().out
+    for name in ("list", "create", "delete", "hosts", "exec", *FAULTS):
+        assert f"\n    {name} " in shown

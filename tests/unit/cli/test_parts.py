@@ -1,0 +1,134 @@
+"""Progress, tables, tokens, the overview, and the policy that keeps services down."""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import io
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from cli import install
+from cli.progress import Progress
+from cli.status import render
+from cli.tables import table
+from cli.tokens import _duration, _secret
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_plain_progress_is_a_line_a_step() -> None:
+    stream, times = io.StringIO(), iter([0.0, 1.0, 3.5, 4.0])
+    progress = Progress(stream, clock=lambda: next(times))
+    with progress.step("hosts"):
+        pass
+    progress.say("done")
+    assert stream.getvalue() == "hosts: 2.50 s\ndone\n"
+    assert progress.total_s == 4.0
+
+
+def test_a_failed_step_is_told() -> None:
+    stream = io.StringIO()
+    with pytest.raises(ValueError, match="x"), Progress(stream, clock=lambda: 0.0).step("engines"):
+        raise ValueError("x")
+    assert stream.getvalue() == "engines: failed after 0.00 s\n"
+
+
+def test_a_terminal_shows_what_runs_now() -> None:
+    stream = Terminal()
+    progress = Progress(stream, clock=lambda: 0.0)
+    with progress.step("a"), progress.step("b"):
+        assert stream.getvalue().endswith("\r\x1b[Ka, b …")
+    assert stream.getvalue().endswith("\r\x1b[Ka: 0.00 s\n")
+
+
+def test_a_table_s_columns_fit() -> None:
+    assert table(("A", "LONG"), [("value", "x")]) == "A      LONG\nvalue  x"
+
+
+def test_a_token_s_secret_is_kubernetes_own() -> None:
+    secret = _secret("abcdef.0123456789abcdef", datetime(2026, 1, 2, tzinfo=UTC))
+    data = {name: base64.b64decode(value).decode() for name, value in secret["data"].items()}
+    assert secret["metadata"] == {"name": "bootstrap-token-abcdef", "namespace": "kube-system"}
+    assert secret["type"] == "bootstrap.kubernetes.io/token"
+    assert data == {
+        "token-id": "abcdef",
+        "token-secret": "0123456789abcdef",
+        "expiration": "2026-01-02T00:00:00Z",
+        "usage-bootstrap-authentication": "true",
+    }
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("30m", 1800), ("24h", 86400), ("7d", 604800)])
+def test_durations(text: str, seconds: int) -> None:
+    assert _duration(text) == timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize("text", ["", "1", "h", "-1h", "0h", "1.5h"])
+def test_no_durations(text: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match="no duration"):
+        _duration(text)
+
+
+def test_the_overview_says_how_to_reach_everything() -> None:
+    text = render(
+        {
+            "server": "https://10.77.0.10:6443",
+            "kubeconfig": "/k",
+            "services": [
+                {"name": "default/web", "clusterIP": "10.96.0.9", "ports": ["80/TCP"], "outside": ["10.77.0.11:31002"]}
+            ],
+            "nodes": [
+                {"name": "node1", "status": "Ready", "address": "10.77.0.11", "podCIDR": "10.244.0.0/24", "pods": 2}
+            ],
+        }
+    )
+    assert "export KUBECONFIG=/k" in text
+    assert "default/web  10.96.0.9   80/TCP  10.77.0.11:31002" in text
+    assert "node1  Ready   10.77.0.11  10.244.0.0/24  2" in text
+
+
+@pytest.fixture
+def policy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(install, "_POLICY", tmp_path / "policy-rc.d")
+    monkeypatch.setattr(install, "_SAVED", tmp_path / "saved")
+    return tmp_path / "policy-rc.d"
+
+
+@pytest.mark.parametrize("before", [None, "#!/bin/sh\nexit 0\n"], ids=["none", "somebody's"])
+def test_services_stay_down_while_packages_come_and_the_policy_is_as_it_was(policy: Path, before: str | None) -> None:
+    if before is not None:
+        policy.write_text(before)
+    with pytest.raises(KeyboardInterrupt), install._services_stay_down():
+        assert policy.read_text().endswith("exit 101\n")
+        assert policy.stat().st_mode & 0o111
+        raise KeyboardInterrupt
+    assert (policy.read_text() if policy.exists() else None) == before
+
+
+def test_what_an_interrupted_installation_left_is_put_right(policy: Path) -> None:
+    policy.write_text("theirs")
+    interrupted = install._services_stay_down()
+    interrupted.__enter__()  # and never left: the command was killed
+    with install._services_stay_down():
+        assert policy.read_text() != "theirs"
+    assert policy.read_text() == "theirs"
+
+
+def test_only_services_that_came_along_are_disabled(
+    policy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    called: list[list[str]] = []
+    monkeypatch.setattr(install, "_UNIT_DIRECTORIES", (tmp_path,))
+    monkeypatch.setattr(install, "_call", called.append)
+    monkeypatch.setattr(install.shutil, "which", lambda name, path: f"/bin/{name}")
+    (tmp_path / "containerd.service").touch()
+    with install._services_stay_down():
+        (tmp_path / "docker.service").touch()
+    assert called == [["systemctl", "--quiet", "disable", "docker.service"]]
+    assert not policy.exists()
