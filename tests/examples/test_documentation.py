@@ -1,0 +1,23 @@
+"""The examples of docs/pytest-sampan.md run as they stand."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+PAGE = Path(__file__).parents[2] / "docs" / "pytest-sampan.md"
+BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def test_the_examples_of_the_page_pass(pytester: pytest.Pytester) -> None:
+    blocks = BLOCK.findall(PAGE.read_text())
+    for number, block in enumerate(blocks):
+        pytester.path.joinpath(f"test_block_{number}.py").write_text(block)
+    result = pytester.runpytest_inprocess("-p", "lab.plugin", "-p", "no:asyncio", "-p", "no:cacheprovider")
+    expected = sum(block.count("\ndef test_") for block in blocks)
+    counted = result.parseoutcomes()
+    assert expected >= 5
+    assert counted.get("passed", 0) + counted.get("skipped", 0) == expected, result.stdout.str()
+    assert not {"failed", "errors"} & set(counted)
