@@ -1,0 +1,1 @@
+"""One module an area; each says in its docstring how it measures."""

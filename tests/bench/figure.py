@@ -1,0 +1,46 @@
+"""One figure: what was measured, and what it is held against."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A measured value that is good when it is at most `goal`; or, with `at_least`, when it is no less."""
+
+    area: str
+    name: str
+    value: float
+    unit: str
+    goal: float
+    floor: float | None = None
+    """What the same run reached without us; None where there is nothing to hold against."""
+    at_least: bool = False
+
+    @property
+    def met(self) -> bool:
+        return self.value >= self.goal if self.at_least else self.value <= self.goal
+
+    def to_json(self) -> dict[str, object]:
+        return {**asdict(self), "met": self.met}
+
+
+def table(figures: Iterable[Figure]) -> str:
+    """The figures as aligned text, a line each."""
+    rows = [("AREA/NAME", "VALUE", "FLOOR", "GOAL", "UNIT", "MET")]
+    rows += [
+        (
+            f"{figure.area}/{figure.name}",
+            f"{figure.value:.3g}",
+            "-" if figure.floor is None else f"{figure.floor:.3g}",
+            f"{'≥ ' if figure.at_least else ''}{figure.goal:.4g}",
+            figure.unit,
+            "yes" if figure.met else "NO",
+        )
+        for figure in figures
+    ]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return "\n".join(lines)

@@ -1,0 +1,116 @@
+"""Labs for measurements: made for one area, with names of their own, and gone afterwards."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from client.errors import NotFound
+from client.rest import RestClient
+from lab import lab as labs
+from lab import processes
+from lab.cluster import Cluster
+from lab.config import Periods
+from lab.lab import Lab
+
+T = TypeVar("T")
+
+ROOT = Path(__file__).resolve().parents[2]
+EXAMPLES = ROOT / "lab" / "examples"
+
+
+@contextmanager
+def prepared(area: str, *, nodes: int = 3, periods: Periods | None = None) -> Iterator[Cluster]:
+    """Hosts, engines, registry and images; no master and no agent yet."""
+    name = f"bench-{area}-{os.getpid()}"
+    lab = Lab(name)
+    cluster = Cluster(lab, periods=periods)
+    try:
+        lab.create(nodes=nodes)
+        lab.start_registry()
+        lab.push_images()
+        lab.start_engines()
+        yield cluster
+    finally:
+        stop(cluster)
+        labs.delete(name)
+
+
+@contextmanager
+def running(area: str, *, nodes: int = 3, periods: Periods | None = None) -> Iterator[Cluster]:
+    """A cluster with all nodes Ready; images are pulled when a pod first needs them."""
+    with prepared(area, nodes=nodes, periods=periods) as cluster:
+        cluster.start()
+        cluster.wait_nodes()
+        yield cluster
+
+
+def stop(cluster: Cluster) -> None:
+    """End master and agents, as far as they run."""
+    if not cluster.lab.exists:
+        return
+    for host in cluster.lab.state.hosts:
+        record = cluster.record(host.name)
+        if record is not None:
+            processes.stop(record)
+
+
+def until(look: Callable[[], T], *, timeout_s: float = 60.0, period_s: float = 0.002) -> T:
+    """The first true value of `look`."""
+    deadline = time.monotonic() + timeout_s
+    while not (value := look()):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"nothing within {timeout_s:g} s")
+        time.sleep(period_s)
+    return value
+
+
+def pod(name: str, node: str, *, image: str = "tomcat", labels: dict[str, str] | None = None) -> dict[str, Any]:
+    """A pod of one container, set on a node by its author (the scheduler has no part in it)."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "labels": labels or {}},
+        "spec": {
+            "nodeName": node,
+            "terminationGracePeriodSeconds": 0,
+            "containers": [{"name": "main", "image": image, "imagePullPolicy": "IfNotPresent"}],
+        },
+    }
+
+
+def ready(document: dict[str, Any]) -> bool:
+    conditions = document.get("status", {}).get("conditions", [])
+    return any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
+
+
+PODS = "/api/v1/namespaces/default/pods"
+
+
+def create_ready(client: RestClient, document: dict[str, Any]) -> dict[str, Any]:
+    """Create a pod and return it as a watch first sees it Ready."""
+    made = client.create(PODS, document)
+    name, version = made["metadata"]["name"], made["metadata"]["resourceVersion"]
+    query = {"fieldSelector": f"metadata.name={name}"}
+    for event in client.watch(PODS, resource_version=version, query=query, timeout_s=60.0):
+        if event.kind != "BOOKMARK" and ready(event.object):
+            return event.object
+    raise TimeoutError(f"pod {name} was not Ready in time")
+
+
+def delete_gone(client: RestClient, name: str) -> None:
+    """Delete a pod at once and wait until it is gone."""
+    client.delete(f"{PODS}/{name}")
+
+    def gone() -> bool:
+        try:
+            client.get(f"{PODS}/{name}")
+        except NotFound:
+            return True
+        return False
+
+    until(gone, period_s=0.02)

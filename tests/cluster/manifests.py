@@ -1,0 +1,80 @@
+"""Objects that the tests create, as plain dictionaries of the Kubernetes API, and a look into their containers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lab.cluster import Cluster
+from tests.cluster.kubectl import Kubectl
+from tests.hosts import engine_of
+
+
+def pod(
+    name: str, *, labels: dict[str, str] | None = None, container: dict[str, Any] | None = None, **spec: Any
+) -> Any:
+    """A pod of one container (image tomcat unless `container` says otherwise) that is stopped without delay."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "labels": labels or {}},
+        "spec": {
+            "terminationGracePeriodSeconds": 1,
+            "containers": [{"name": "main", "image": "tomcat", "imagePullPolicy": "IfNotPresent", **(container or {})}],
+            **spec,
+        },
+    }
+
+
+def shell(script: str) -> dict[str, Any]:
+    """A container that runs a shell script in place of the image's own program."""
+    return {"command": ["/bin/sh", "-c", script]}
+
+
+def replication_controller(name: str, replicas: int, *, container: dict[str, Any] | None = None) -> Any:
+    template = pod(name, labels={"app": name}, container=container)
+    return {
+        "apiVersion": "v1",
+        "kind": "ReplicationController",
+        "metadata": {"name": name},
+        "spec": {
+            "replicas": replicas,
+            "selector": {"app": name},
+            "template": {"metadata": {"labels": {"app": name}}, "spec": template["spec"]},
+        },
+    }
+
+
+def service(name: str, *, app: str, port: int = 80, **spec: Any) -> Any:
+    """A service in front of the pods labelled app=`app`, to their port 8080 unless `spec` has ports of its own."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": name},
+        "spec": {"selector": {"app": app}, "ports": [{"port": port, "targetPort": 8080}], **spec},
+    }
+
+
+def container_id(kubectl: Kubectl, selector: str) -> tuple[str, str] | None:
+    """Node and Docker id of the one container of the one running pod that a label selector finds; None: not yet."""
+    for found in kubectl.json("get", "pods", "-l", selector)["items"]:
+        statuses = found["status"].get("containerStatuses") or []
+        if statuses and "running" in statuses[0]["state"]:
+            return found["spec"]["nodeName"], statuses[0]["containerID"].removeprefix("docker://")
+    return None
+
+
+def shell_in(cluster: Cluster, node: str, container: str, script: str) -> str:
+    """What a shell script prints inside a container (the API has no exec yet: the node's engine is asked)."""
+    with engine_of(cluster, node) as engine:
+        call = engine.exec_create(container, ["/bin/sh", "-c", script])["Id"]
+        output = engine.exec_start(call)
+        code = engine.exec_inspect(call)["ExitCode"]
+    text = bytes(output).decode()
+    assert code == 0, f"{script}: exit code {code}: {text}"
+    return text
+
+
+def http_in(cluster: Cluster, node: str, container: str, address: str, port: int) -> str:
+    """The body that a container gets from a web server (busybox' own wget cannot resolve without the C library)."""
+    script = f"printf 'GET / HTTP/1.0\\r\\n\\r\\n' | nc -w 5 {address} {port}"
+    return shell_in(cluster, node, container, script).replace("\r\n", "\n").partition("\n\n")[2]

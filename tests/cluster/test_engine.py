@@ -1,0 +1,167 @@
+"""What is done to a node's engine and its containers behind the agent's back: each pod ends up running exactly once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from docker.errors import APIError
+
+from lab import faults
+from lab.cluster import Cluster
+from lab.faults import Target
+from tests.cluster.conftest import running_cluster
+from tests.cluster.kubectl import Kubectl
+from tests.cluster.manifests import pod, shell
+from tests.cluster.waiting import eventually
+from tests.hosts import engine_of
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
+
+NODE = "node1"
+
+
+@pytest.fixture(scope="module")
+def one_node() -> Iterator[Cluster]:
+    """A cluster whose engine may be broken."""
+    with running_cluster(nodes=1) as made:
+        yield made
+
+
+@pytest.fixture
+def kubectl(one_node: Cluster, kubectl_for: Callable[[Cluster], Kubectl]) -> Iterator[Kubectl]:
+    """With one pod, Ready; both gone afterwards."""
+    made = kubectl_for(one_node)
+    made.create(pod("web", container=shell("exec sleep 1000")))
+    eventually(lambda: ready(made))
+    yield made
+    made("delete", "pod", "web", "--timeout=60s")
+    assert containers(one_node, stopped=True) == []
+
+
+def ready(kubectl: Kubectl) -> bool:
+    conditions = kubectl.json("get", "pod", "web")["status"].get("conditions", [])
+    return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
+
+
+def restarts(kubectl: Kubectl) -> int:
+    return int(kubectl.json("get", "pod", "web")["status"]["containerStatuses"][0]["restartCount"])
+
+
+def containers(cluster: Cluster, *, stopped: bool = False) -> list[str]:
+    """Names of the engine's containers without what differs from pod to pod."""
+    with engine_of(cluster, NODE) as engine:
+        return sorted("_".join(each["Names"][0].split("_")[2:]) for each in engine.containers(all=stopped))
+
+
+def remove_all(cluster: Cluster) -> None:
+    """Every container of the node's engine, by hand; none is left."""
+    with engine_of(cluster, NODE) as engine:
+        for each in engine.containers(all=True):
+            try:
+                engine.remove_container(each["Id"], force=True)
+            except APIError as error:
+                # What an agent asked for before it was killed may be under way, or just done.
+                if error.status_code not in (404, 409):
+                    raise
+    eventually(lambda: containers(cluster, stopped=True) == [])
+
+
+def by_hand(cluster: Cluster, do: Callable[[Any, str], None], name: str) -> None:
+    """Something that somebody does to a container."""
+    with engine_of(cluster, NODE) as engine:
+        (found,) = (each["Id"] for each in engine.containers() if f"_{name}_" in each["Names"][0])
+        do(engine, found)
+
+
+def settled(cluster: Cluster, kubectl: Kubectl, restart_count: int) -> None:
+    def look() -> bool:
+        running = containers(cluster)
+        assert [each.rsplit("_", 1)[0] for each in running] == ["POD", "main"], running
+        return ready(kubectl) and restarts(kubectl) == restart_count
+
+    eventually(look, timeout_s=60)
+
+
+def test_a_container_restarted_by_hand_runs_once(one_node: Cluster, kubectl: Kubectl) -> None:
+    by_hand(one_node, lambda engine, found: engine.restart(found, timeout=0), "main")
+    settled(one_node, kubectl, 1)
+
+
+def test_a_container_removed_by_hand_is_made_again(one_node: Cluster, kubectl: Kubectl) -> None:
+    by_hand(one_node, lambda engine, found: engine.remove_container(found, force=True), "main")
+    settled(one_node, kubectl, 1)
+
+
+def test_a_sandbox_removed_by_hand_is_replaced_with_its_address(one_node: Cluster, kubectl: Kubectl) -> None:
+    before = kubectl("get", "pod", "web", "-o", "jsonpath={.status.podIP}")
+    by_hand(one_node, lambda engine, found: engine.remove_container(found, force=True), "POD")
+    settled(one_node, kubectl, 1)
+    assert kubectl("get", "pod", "web", "-o", "jsonpath={.status.podIP}") == before
+
+
+@pytest.mark.parametrize("fault", [faults.stop, faults.kill], ids=["stopped", "killed"])
+def test_pods_come_back_with_their_engine(
+    one_node: Cluster, kubectl: Kubectl, fault: Callable[[Cluster, str, Target], None]
+) -> None:
+    fault(one_node, NODE, "engine")
+    faults.start(one_node, NODE, "engine")
+
+    def back() -> bool:
+        running = containers(one_node)
+        assert [each.rsplit("_", 1)[0] for each in running] == ["POD", "main"], running
+        return ready(kubectl)
+
+    eventually(back, timeout_s=60)
+    agents = kubectl.json("get", "events")["items"]
+    assert not [each for each in agents if each["reason"] == "FailedKillPod"]
+
+
+def test_a_pod_that_has_succeeded_is_not_run_again_when_its_container_vanishes(
+    one_node: Cluster, kubectl_for: Callable[[Cluster], Kubectl]
+) -> None:
+    kubectl = kubectl_for(one_node)
+    kubectl.create(pod("once", container=shell("true"), restartPolicy="Never"))
+    eventually(lambda: phase(kubectl, "once") == "Succeeded")
+    faults.kill(one_node, NODE, "agent")
+    remove_all(one_node)
+    faults.start(one_node, NODE, "agent")
+    kubectl.create(pod("after"))  # made by the new agent: by then it has looked at the other one as well
+    eventually(lambda: phase(kubectl, "after") == "Running")
+    assert phase(kubectl, "once") == "Succeeded" and containers(one_node, stopped=True) == ["POD_0", "main_0"]
+    kubectl("delete", "pod", "once", "after", "--timeout=60s")
+    assert containers(one_node, stopped=True) == []
+
+
+def test_a_pod_with_a_volume_of_an_unknown_kind_waits_and_says_so(
+    one_node: Cluster, kubectl_for: Callable[[Cluster], Kubectl]
+) -> None:
+    kubectl = kubectl_for(one_node)
+    volume = {"name": "data", "nfs": {"server": "files", "path": "/"}}
+    kubectl.create(pod("far", volumes=[volume]))
+    told = eventually(
+        lambda: [each for each in kubectl.json("get", "events")["items"] if each["reason"] == "FailedMount"]
+    )
+    assert told[0]["type"] == "Warning" and "nfs is not supported" in told[0]["message"]
+    waiting = kubectl.json("get", "pod", "far")["status"]["containerStatuses"][0]["state"]["waiting"]
+    assert waiting["reason"] == "ContainerCreating" and "nfs" in waiting["message"]
+    kubectl("delete", "pod", "far", "--timeout=60s")
+
+
+def test_an_agent_that_is_killed_while_a_pod_stops_finishes_it(
+    one_node: Cluster, kubectl_for: Callable[[Cluster], Kubectl]
+) -> None:
+    kubectl = kubectl_for(one_node)
+    stubborn = shell("trap : TERM; while true; do sleep 1; done")
+    kubectl.create(pod("slow", container=stubborn, terminationGracePeriodSeconds=3))
+    eventually(lambda: phase(kubectl, "slow") == "Running")
+    kubectl("delete", "pod", "slow", "--wait=false")
+    faults.kill(one_node, NODE, "agent")
+    faults.start(one_node, NODE, "agent")
+    eventually(lambda: containers(one_node, stopped=True) == [])
+    eventually(lambda: "slow" not in kubectl("get", "pods", "-o", "name"))
+
+
+def phase(kubectl: Kubectl, name: str) -> str:
+    return kubectl("get", "pod", name, "-o", "jsonpath={.status.phase}")

@@ -1,0 +1,265 @@
+"""The four faults, with real packets. How long a mend took is a figure (tests/bench); here counts that it happens."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from lab import faults
+from lab.cluster import Cluster
+from tests.cluster.kubectl import Kubectl
+from tests.cluster.manifests import pod, replication_controller, service, shell
+from tests.cluster.waiting import eventually
+from tests.hosts import engine_of, run_on
+from tests.probe import answers, connect
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
+
+ECHO = shell("exec nc -ll -p 8080 -e cat")
+"""Answers each connection with what it sends, for as long as it stays open."""
+
+
+@pytest.fixture
+def echo(cluster: Cluster, kubectl: Kubectl) -> Iterator[tuple[socket.socket, str]]:
+    """An open connection from node1's own network through a cluster IP to a pod on node2, and the pod's name."""
+    kubectl.create(
+        pod("echo", labels={"app": "echo"}, container=ECHO, nodeName="node2"), service("echo", app="echo", port=7)
+    )
+    address = kubectl("get", "service", "echo", "-o", "jsonpath={.spec.clusterIP}")
+    stream = eventually(lambda: open_echo(cluster, address))
+    yield stream, "echo"
+    stream.close()
+
+
+def open_echo(cluster: Cluster, address: str) -> socket.socket | None:
+    try:
+        stream = connect(cluster, "node1", address, 7)
+        assert_alive(stream)
+    except (OSError, AssertionError):
+        return None
+    return stream
+
+
+def assert_alive(stream: socket.socket) -> None:
+    stream.settimeout(10.0)
+    stream.sendall(b"still there?")
+    assert stream.recv(64) == b"still there?"
+
+
+def containers(cluster: Cluster, host: str) -> dict[str, str]:
+    """Id and start time of every running container of a host's engine."""
+    with engine_of(cluster, host) as engine:
+        ids = [found["Id"] for found in engine.containers()]
+        return {one: str(engine.inspect_container(one)["State"]["StartedAt"]) for one in ids}
+
+
+def node_status(kubectl: Kubectl, node: str) -> str:
+    path = '{.status.conditions[?(@.type=="Ready")].status}'
+    return kubectl("get", "node", node, "-o", f"jsonpath={path}")
+
+
+def pods_of(kubectl: Kubectl, app: str) -> list[dict[str, Any]]:
+    return list(kubectl.json("get", "pods", "-l", f"app={app}")["items"])
+
+
+def is_ready(found: dict[str, Any]) -> bool:
+    return any(c["type"] == "Ready" and c["status"] == "True" for c in found["status"].get("conditions", []))
+
+
+class TestKilledProcesses:
+    def test_a_killed_agent_adopts_everything_when_it_is_back(
+        self, cluster: Cluster, kubectl: Kubectl, echo: tuple[socket.socket, str]
+    ) -> None:
+        stream, _ = echo
+        before = {host: containers(cluster, host) for host in ("node1", "node2")}
+        for host in ("node1", "node2"):
+            faults.kill(cluster, host)
+        assert_alive(stream)
+        for host in ("node1", "node2"):
+            faults.start(cluster, host)
+        kubectl.create(pod("after", nodeName="node2"))
+        eventually(lambda: kubectl("get", "pod", "after", "-o", "jsonpath={.status.phase}") == "Running")
+        assert_alive(stream)
+        for host, ids in before.items():
+            now = containers(cluster, host)
+            assert {one: now.get(one) for one in ids} == ids, f"{host} restarted or lost containers"
+        restarts = kubectl("get", "pod", "echo", "-o", "jsonpath={.status.containerStatuses[0].restartCount}")
+        assert restarts == "0"
+
+    def test_a_killed_master_has_every_acknowledged_write(
+        self, cluster: Cluster, kubectl: Kubectl, echo: tuple[socket.socket, str]
+    ) -> None:
+        stream, _ = echo
+        before = {host: containers(cluster, host) for host in ("node1", "node2", "node3")}
+        names = [f"kept-{number}" for number in range(20)]
+        written = {}
+        for name in names:
+            made = kubectl.json("create", "configmap", name, f"--from-literal=key={name}")
+            written[name] = made["metadata"]["uid"]
+        faults.kill(cluster, "master")
+        assert_alive(stream)
+        faults.start(cluster, "master")
+        cluster.wait_api()
+        found = {item["metadata"]["name"]: item["metadata"]["uid"] for item in kubectl.json("get", "cm")["items"]}
+        assert {name: found.get(name) for name in names} == written
+        eventually(lambda: all(node_status(kubectl, node) == "True" for node in ("node1", "node2", "node3")))
+        kubectl.create(pod("later"))
+        eventually(lambda: kubectl("get", "pod", "later", "-o", "jsonpath={.status.phase}") == "Running")
+        assert_alive(stream)
+        for host, ids in before.items():
+            now = containers(cluster, host)
+            assert {one: now.get(one) for one in ids} == ids, f"{host} restarted or lost containers"
+
+
+class TestKilledContainer:
+    def test_it_is_back_with_its_restart_counted_and_later_with_back_off(
+        self, cluster: Cluster, kubectl: Kubectl
+    ) -> None:
+        kubectl.create(pod("victim", nodeName="node1"))
+
+        def status() -> dict[str, Any]:
+            return dict(kubectl.json("get", "pod", "victim")["status"]["containerStatuses"][0])
+
+        eventually(lambda: kubectl.json("get", "pod", "victim")["status"].get("containerStatuses"))
+        eventually(lambda: "running" in status()["state"])
+        with engine_of(cluster, "node1") as engine:
+            engine.kill(status()["containerID"].removeprefix("docker://"))
+            eventually(lambda: status()["restartCount"] == 1 and "running" in status()["state"])
+            last = status()["lastState"]["terminated"]
+            assert (last["exitCode"], last["reason"]) == (137, "Error")
+            engine.kill(status()["containerID"].removeprefix("docker://"))
+            waiting = eventually(lambda: status()["state"].get("waiting"))
+            assert waiting["reason"] == "CrashLoopBackOff"
+            assert "back-off" in waiting["message"]
+            eventually(lambda: status()["restartCount"] == 2 and "running" in status()["state"], timeout_s=60)
+
+
+class TestHostCutOff:
+    def test_its_pods_are_replaced_elsewhere_and_removed_there_when_it_is_healed(
+        self, cluster: Cluster, kubectl: Kubectl
+    ) -> None:
+        kubectl.create(replication_controller("web", 3), service("web", app="web"))
+        eventually(lambda: sum(map(is_ready, pods_of(kubectl, "web"))) == 3)
+        lost = [found for found in pods_of(kubectl, "web") if found["spec"]["nodeName"] == "node3"]
+        assert lost, "the scheduler spreads a controller's pods over the nodes"
+        address = kubectl("get", "service", "web", "-o", "jsonpath={.spec.clusterIP}")
+        faults.cut(cluster, "node3")
+        try:
+            eventually(lambda: node_status(kubectl, "node3") == "Unknown", timeout_s=60)
+            eventually(
+                lambda: (
+                    sum(is_ready(one) and one["spec"]["nodeName"] != "node3" for one in pods_of(kubectl, "web")) == 3
+                ),
+                timeout_s=60,
+            )
+            gone = {one["status"]["podIP"] for one in lost}
+            eventually(lambda: not gone & endpoint_addresses(kubectl, "web"))
+            # Every new connection reaches a pod that is there.
+            eventually(lambda: answers(cluster, "node1", address, 80))
+            for _ in range(20):
+                assert answers(cluster, "node1", address, 80)
+            held = containers(cluster, "node3")
+            assert held, "a node that is cut off keeps its containers"
+        finally:
+            faults.heal(cluster, "node3")
+        eventually(lambda: node_status(kubectl, "node3") == "True", timeout_s=60)
+        uids = {one["metadata"]["uid"] for one in lost}
+        eventually(lambda: not uids & pod_uids_on(cluster, "node3"), timeout_s=60)
+        left = {one["metadata"]["uid"] for one in pods_of(kubectl, "web")}
+        eventually(lambda: not uids & {one["metadata"]["uid"] for one in pods_of(kubectl, "web")}, timeout_s=60)
+        assert len(left - uids) == 3
+        # The addresses are free again: nothing in the kernel leads to them.
+        routes = host_text(cluster, "node3", "ip", "route")
+        assert not [one for one in gone if f"{one} " in routes]
+
+    def test_a_node_deleted_while_it_is_cut_cleans_itself_and_says_so(
+        self, fresh_cluster: Cluster, kubectl_for: Callable[[Cluster], Kubectl]
+    ) -> None:
+        cluster = fresh_cluster
+        kubectl = kubectl_for(cluster)
+        kubectl.create(pod("doomed", nodeName="node2"))
+        eventually(lambda: kubectl("get", "pod", "doomed", "-o", "jsonpath={.status.phase}") == "Running")
+        assert containers(cluster, "node2")
+        faults.cut(cluster, "node2")
+        kubectl("delete", "node", "node2")
+        eventually(lambda: "NotFound" in kubectl.tried("get", "pod", "doomed").stderr, timeout_s=60)
+        faults.heal(cluster, "node2")
+        eventually(lambda: cluster.record("node2") is None, timeout_s=90)
+        assert "removed; join again" in cluster.log("node2").read_text()
+        assert containers(cluster, "node2") == {}
+        links = host_text(cluster, "node2", "ip", "-o", "link")
+        assert "sampan.vxlan" not in links and ": sp" not in links
+        assert "SAMPAN" not in host_text(cluster, "node2", "iptables-legacy-save")
+        assert "node2" not in kubectl("get", "nodes")
+
+
+class TestDrift:
+    FOREIGN = ("iptables-legacy", "-t", "nat", "-A", "POSTROUTING", "-s", "192.0.2.1/32", "-j", "ACCEPT")
+
+    @pytest.mark.parametrize("node", ["node1"])
+    @pytest.mark.parametrize(
+        ("harm", "look"),
+        [
+            pytest.param(("iptables-legacy", "-t", "nat", "-F", "{chain}"), "rules", id="a chain of ours flushed"),
+            pytest.param(("ip", "link", "delete", "sampan.vxlan"), "overlay", id="the VTEP deleted"),
+            pytest.param(("ip", "neigh", "del", "{peer}", "dev", "sampan.vxlan"), "overlay", id="a neighbour removed"),
+        ],
+    )
+    def test_is_mended_and_other_owners_rules_are_untouched(
+        self, cluster: Cluster, kubectl: Kubectl, node: str, harm: tuple[str, ...], look: str
+    ) -> None:
+        kubectl.create(
+            pod("far", labels={"app": "far"}, nodeName="node2"), service("far", app="far"), pod("near", nodeName=node)
+        )
+        address = kubectl("get", "service", "far", "-o", "jsonpath={.spec.clusterIP}")
+        eventually(lambda: answers(cluster, node, address, 80))
+        eventually(lambda: kubectl("get", "pod", "near", "-o", "jsonpath={.status.phase}") == "Running")
+        host_text(cluster, node, *self.FOREIGN)
+        seen = {"rules": rules, "overlay": overlay}[look]
+        # Rules follow the endpoints of other tests' pods that are still going: wait until they rest.
+        before = eventually(lambda: at_rest(cluster, node, seen))
+        peer = host_text(cluster, node, "ip", "neigh", "show", "dev", "sampan.vxlan", "nud", "permanent").split()[0]
+        host_text(cluster, node, *(word.format(chain="SAMPAN-SERVICES", peer=peer) for word in harm))
+        try:
+            eventually(lambda: seen(cluster, node) == before)
+            eventually(lambda: answers(cluster, node, address, 80))
+            assert "192.0.2.1/32" in rules(cluster, node)
+            eventually(lambda: "NetworkMended" in kubectl("get", "events", "-A"))
+        finally:
+            host_text(cluster, node, *("-D" if word == "-A" else word for word in self.FOREIGN))
+
+
+def at_rest(cluster: Cluster, host: str, seen: Any) -> str:
+    first = seen(cluster, host)
+    return str(first) if first == seen(cluster, host) else ""
+
+
+def rules(cluster: Cluster, host: str) -> str:
+    text = host_text(cluster, host, "iptables-legacy-save")
+    return "\n".join(line for line in text.split("\n") if line.startswith("-A"))
+
+
+def overlay(cluster: Cluster, host: str) -> str:
+    parts = [
+        host_text(cluster, host, "ip", "route", "show", "dev", "sampan.vxlan"),
+        host_text(cluster, host, "ip", "neigh", "show", "dev", "sampan.vxlan", "nud", "permanent"),
+        host_text(cluster, host, "bridge", "fdb", "show", "dev", "sampan.vxlan"),
+    ]
+    return "\n".join(sorted(line for part in parts for line in part.split("\n")))
+
+
+def host_text(cluster: Cluster, host: str, *command: str) -> str:
+    return run_on(cluster, host, *command).stdout
+
+
+def endpoint_addresses(kubectl: Kubectl, name: str) -> set[str]:
+    subsets = kubectl.json("get", "endpoints", name).get("subsets") or []
+    return {address["ip"] for subset in subsets for address in subset.get("addresses", [])}
+
+
+def pod_uids_on(cluster: Cluster, host: str) -> set[str]:
+    with engine_of(cluster, host) as engine:
+        return {found["Labels"].get("io.sampan.pod.uid", "") for found in engine.containers(all=True)}

@@ -1,0 +1,365 @@
+"""The lab's faults, each with real packets: on bare hosts, and under a cluster of two nodes."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from dataclasses import replace
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from lab import faults, processes
+from lab.cluster import Cluster
+from lab.config import Periods
+from lab.errors import LabError, NotFound
+from lab.faults import Way
+from lab.lab import Lab, delete, in_parallel, leftovers
+from lab.state import HostState
+from lab.wire import Wire
+from netstack import namespaces
+from tests.cluster.conftest import running_cluster
+from tests.cluster.kubectl import Kubectl
+from tests.cluster.manifests import pod, shell
+from tests.cluster.waiting import eventually
+from tests.probe import connect
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(180)]
+
+ROOT = Path(__file__).resolve().parents[2]
+PORT = 7007
+ECHO = shell("exec nc -ll -p 8080 -e cat")
+
+
+class Wired:
+    """Bare hosts, and datagrams between them."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        self.cluster = Cluster(lab)
+
+    def address(self, host: str) -> str:
+        return str(self.lab.state.host(host).address)
+
+    def socket(self, host: str, kind: socket.SocketKind) -> socket.socket:
+        return namespaces.run_in(str(self.lab.layout.host(host).netns), lambda: socket.socket(socket.AF_INET, kind))
+
+    def arrive(self, source: str, target: str, *, count: int = 5, size: int = 100) -> int:
+        """How many of `count` datagrams arrive; raises OSError when the source's own kernel refuses one."""
+        with self.socket(source, socket.SOCK_DGRAM) as sender, self.socket(target, socket.SOCK_DGRAM) as receiver:
+            receiver.bind((self.address(target), PORT))
+            sender.setsockopt(socket.IPPROTO_IP, 10, 3)  # IP_MTU_DISCOVER, IP_PMTUDISC_PROBE: whole or not at all
+            address, found = (self.address(target), PORT), 0
+            for number in range(1, count + 1):
+                sender.sendto(bytes(size), address)
+                if number % 50 == 0:  # the receiver's buffer holds some 250
+                    found += received(receiver, patience_s=0.05, most=50)
+            return found + received(receiver, patience_s=0.2, most=count - found)
+
+    def seconds_for(self, source: str, target: str, *, size: int) -> float:
+        """How long `size` bytes take over TCP."""
+        with ExitStack() as stack:
+            listener = stack.enter_context(self.socket(target, socket.SOCK_STREAM))
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind((self.address(target), PORT))
+            listener.listen()
+            sender = stack.enter_context(self.socket(source, socket.SOCK_STREAM))
+            sender.connect((self.address(target), PORT))
+            accepted = stack.enter_context(listener.accept()[0])
+            accepted.settimeout(30.0)
+            started = time.monotonic()
+            worker = Thread(target=sender.sendall, args=(bytes(size),))
+            worker.start()
+            left = size
+            while left > 0:
+                left -= len(accepted.recv(65536))
+            worker.join()
+            return time.monotonic() - started
+
+
+def received(receiver: socket.socket, *, patience_s: float, most: int) -> int:
+    """How many datagrams come, until none did for a while."""
+    receiver.settimeout(patience_s)
+    for number in range(most):
+        try:
+            receiver.recv(65536)
+        except TimeoutError:
+            return number
+    return most
+
+
+@pytest.fixture(scope="module")
+def made() -> Iterator[Wired]:
+    wired = Wired(Lab(f"wire-{os.getpid()}"))
+    try:
+        wired.lab.create(nodes=2)
+        yield wired
+    finally:
+        delete(wired.lab.name)
+        assert list(leftovers(wired.lab.name)) == []
+
+
+@pytest.fixture
+def wired(made: Wired) -> Iterator[Wired]:
+    yield made
+    for host in made.lab.state.hosts:
+        faults.heal(made.cluster, host.name)
+    assert [host.faults() for host in made.lab.state.hosts] == [()] * 3
+    assert made.arrive("node1", "node2") == made.arrive("node2", "node1") == made.arrive("master", "node1") == 5
+
+
+PAIRS = [("node1", "node2"), ("node2", "node1"), ("node1", "master"), ("master", "node1"), ("node2", "master")]
+
+
+class TestCable:
+    @pytest.mark.parametrize(
+        ("way", "lost"),
+        [
+            (Way.TO, {("node2", "node1"), ("master", "node1")}),
+            (Way.FROM, {("node1", "node2"), ("node1", "master")}),
+            (Way.FROM_MASTER, {("node1", "master"), ("master", "node1")}),
+            (Way.FROM_PEERS, {("node1", "node2"), ("node2", "node1")}),
+        ],
+    )
+    def test_a_cut_of_one_kind_loses_that_and_nothing_else(
+        self, wired: Wired, way: Way, lost: set[tuple[str, str]]
+    ) -> None:
+        for _ in range(2):  # the second changes nothing
+            faults.cut(wired.cluster, "node1", way)
+            assert wired.lab.state.host("node1").faults() == (f"cut {way}",)
+            assert {pair: wired.arrive(*pair) for pair in PAIRS} == {p: 0 if p in lost else 5 for p in PAIRS}
+
+    def test_several_faults_add_up_and_making_the_lab_again_heals_nothing(self, wired: Wired) -> None:
+        faults.cut(wired.cluster, "node1", Way.FROM_MASTER)
+        faults.cut(wired.cluster, "node2", Way.FROM)
+        faults.mtu(wired.cluster, "node1", 1400)
+        wired.lab.create()
+        assert wired.arrive("node1", "master") == 0
+        assert wired.arrive("node2", "node1") == 0
+        assert wired.arrive("node1", "node2") == 5
+        faults.heal(wired.cluster, "node1")
+        assert wired.arrive("node1", "master") == 5
+        assert wired.arrive("node2", "node1") == 0
+
+    def test_loss_is_of_each_direction_and_of_no_others(self, wired: Wired) -> None:
+        faults.loss(wired.cluster, "node1", 30)
+        for pair in (("node1", "node2"), ("master", "node1")):
+            assert 280 - 80 < wired.arrive(*pair, count=400) < 280 + 80
+        assert wired.arrive("node2", "master", count=400) == 400
+        faults.loss(wired.cluster, "node1", 100)
+        assert wired.arrive("node1", "node2") == 0
+        faults.loss(wired.cluster, "node1", 0)
+        assert wired.arrive("node1", "node2", count=400) == 400
+
+    def test_a_rate_holds_in_each_direction(self, wired: Wired) -> None:
+        assert wired.seconds_for("node1", "node2", size=1_000_000) < 0.2
+        faults.rate(wired.cluster, "node1", 20)  # a megabyte takes 0.4 s
+        faults.rate(wired.cluster, "node1", 20)
+        for pair in (("node1", "node2"), ("node2", "node1")):
+            assert 0.3 < wired.seconds_for(*pair, size=1_000_000) < 1.5
+        faults.rate(wired.cluster, "node1", None)
+        assert wired.seconds_for("node1", "node2", size=1_000_000) < 0.2
+
+    def test_an_mtu_refuses_large_packets_here_and_swallows_them_from_elsewhere(self, wired: Wired) -> None:
+        assert wired.arrive("node1", "node2", size=1400) == 5
+        faults.mtu(wired.cluster, "node1", 1400)
+        with pytest.raises(OSError, match="too long") as raised:
+            wired.arrive("node1", "node2", size=1400)
+        assert raised.value.errno == errno.EMSGSIZE
+        assert wired.arrive("node2", "node1", size=1400) == 0
+        assert wired.arrive("node2", "node1", size=1300) == 5
+        assert wired.arrive("node2", "master", size=1400) == 5
+
+    def test_a_host_sees_none_of_the_rules(self, wired: Wired) -> None:
+        faults.cut(wired.cluster, "node1", Way.TO)
+        faults.loss(wired.cluster, "node1", 10)
+        tables = namespaces.run_in(
+            str(wired.lab.layout.host("node1").netns),
+            Path("/proc/thread-self/net/ip_tables_names").read_text,
+        )
+        assert tables == ""
+
+    def test_a_reboot_makes_the_network_anew_and_leaves_the_cable_as_it_was(self, wired: Wired) -> None:
+        netns = str(wired.lab.layout.host("node1").netns)
+        before = namespaces.identity(netns)
+        log = wired.lab.layout.host("node1").logs / "sleep.log"
+        sleeper = processes.start(["sleep", "600"], log=log, env=dict(os.environ), netns=Path(netns))
+        faults.cut(wired.cluster, "node1", Way.FROM_MASTER)
+        faults.reboot(wired.cluster, "node1")
+        assert not processes.alive(sleeper)
+        assert log.exists()
+        assert namespaces.identity(netns) != before
+        assert wired.arrive("node1", "master") == 0
+        assert wired.arrive("node2", "node1") == 5
+
+    def test_all_hosts_reboot_at_once(self, wired: Wired) -> None:
+        in_parallel(["master", "node1", "node2"], lambda host: faults.reboot(wired.cluster, host))
+        assert {pair: wired.arrive(*pair) for pair in PAIRS} == dict.fromkeys(PAIRS, 5)
+
+    def test_what_cannot_be_is_said_and_changes_nothing(self, wired: Wired) -> None:
+        attempts: list[tuple[Callable[[], None], type[LabError], str]] = [
+            (lambda: faults.loss(wired.cluster, "node1", 101), LabError, "not between 0 and 100"),
+            (lambda: faults.rate(wired.cluster, "node1", -1), LabError, "not between"),
+            (lambda: faults.mtu(wired.cluster, "node1", 20), LabError, "not between 576"),
+            (lambda: faults.cut(wired.cluster, "master", Way.FROM_MASTER), LabError, "is the master"),
+            (lambda: faults.loss(wired.cluster, "node9", 1), NotFound, "no host"),
+            (lambda: faults.reboot(wired.cluster, "node9"), NotFound, "no host"),
+        ]
+        for attempt, kind, says in attempts:
+            with pytest.raises(kind, match=says):
+                attempt()
+        assert wired.lab.state.host("node1").wire == Wire()
+
+    def test_heal_mends_also_what_was_not_recorded(self, wired: Wired) -> None:
+        """As when a command was killed between the kernel and the record."""
+        faults.cut(wired.cluster, "node1", Way.TO)
+        faults.mtu(wired.cluster, "node1", 1400)
+
+        def forget(host: HostState) -> HostState:
+            return replace(host, wire=Wire())
+
+        wired.lab.file.update_host("node1", forget)
+        faults.heal(wired.cluster, "node1")
+        assert wired.arrive("node2", "node1", size=1400) == 5
+
+
+def test_a_lab_by_hand() -> None:
+    name = f"hand-{os.getpid()}"
+
+    def sampan(*words: str) -> str:
+        command = [str(ROOT / "sampan"), "lab", *words]
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=60, env={**os.environ, "SAMPAN_LAB": name}
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout + done.stderr
+
+    try:
+        sampan("create", "--nodes", "1")
+        assert "keeps its number of nodes, 1" in sampan("create", "--nodes", "2")
+        assert name in sampan("list").split()
+        sampan("cut", "node1", "--from-master")
+        sampan("loss", "node1", "5%")
+        sampan("reboot", "node1")
+        found = {host["name"]: host["faults"] for host in json.loads(sampan("hosts", "-o", "json"))}
+        assert found == {"master": [], "node1": ["cut from-master", "loss 5 %"]}
+        assert "eth0" in sampan("exec", "node1", "--", "ip", "-br", "link")
+        sampan("heal", "node1")
+        assert "cut" not in sampan("hosts")
+        sampan("delete")
+        assert f"there is no lab {name}" in sampan("delete")
+    finally:
+        delete(name)
+    assert list(leftovers(name)) == []
+
+
+@pytest.fixture(scope="module")
+def small() -> Iterator[Cluster]:
+    """Two nodes that are not evicted while a fault lasts."""
+    with running_cluster(nodes=2, periods=Periods(heartbeat_s=0.5, grace_s=3.0, eviction_s=300.0)) as found:
+        yield found
+
+
+class TestCluster:
+    def test_a_node_without_its_peers_is_ready_and_its_pods_are_alone(
+        self, small: Cluster, kubectl_for: Callable[[Cluster], Kubectl]
+    ) -> None:
+        kubectl = kubectl_for(small)
+        address = echo_on(kubectl, "node2", "lonely")
+        eventually(lambda: echoes(small, "node1", address))
+        faults.cut(small, "node1", Way.FROM_PEERS)
+        assert not echoes(small, "node1", address)
+        kubectl.create(pod("still", nodeName="node1"))
+        eventually(lambda: phase(kubectl, "still") == "Running")
+        assert ready(kubectl, "node1") == "True"
+        faults.heal(small, "node1")
+        eventually(lambda: echoes(small, "node1", address))
+        kubectl("delete", "pod", "lonely", "still")
+
+    def test_a_node_without_the_master_is_unknown_and_serves_its_peers(
+        self, small: Cluster, kubectl_for: Callable[[Cluster], Kubectl]
+    ) -> None:
+        kubectl = kubectl_for(small)
+        address = echo_on(kubectl, "node1", "serves")
+        faults.cut(small, "node1", Way.FROM_MASTER)
+        small.wait_nodes()  # does not wait for it
+        eventually(lambda: ready(kubectl, "node1") == "Unknown")
+        assert echoes(small, "node2", address)
+        faults.heal(small, "node1")
+        eventually(lambda: ready(kubectl, "node1") == "True")
+        assert restarts(kubectl, "serves") == "0"
+        kubectl("delete", "pod", "serves")
+
+    def test_heal_lets_go_on_what_was_paused(self, small: Cluster, kubectl_for: Callable[[Cluster], Kubectl]) -> None:
+        kubectl = kubectl_for(small)
+        faults.pause(small, "node1")
+        faults.pause(small, "node1", "engine")
+        eventually(lambda: ready(kubectl, "node1") == "Unknown")
+        faults.heal(small, "node1")
+        eventually(lambda: ready(kubectl, "node1") == "True")
+
+    @pytest.mark.parametrize("master", ["away", "there"])
+    def test_a_rebooted_node_brings_its_pods_back(
+        self, small: Cluster, kubectl_for: Callable[[Cluster], Kubectl], master: str
+    ) -> None:
+        kubectl = kubectl_for(small)
+        address = echo_on(kubectl, "node1", "boots")
+        uid = kubectl("get", "pod", "boots", "-o", "jsonpath={.metadata.uid}")
+        before = set(small.lab.pids("node1"))
+        if master == "away":
+            faults.kill(small, "master")
+        faults.reboot(small, "node1")
+        assert not before & set(small.lab.pids("node1"))
+        eventually(lambda: echoes(small, "node2", address), timeout_s=60)
+        faults.start(small, "master")
+        small.wait_api()
+        small.wait_nodes()
+        eventually(lambda: restarts(kubectl, "boots") == "1")
+        assert kubectl("get", "pod", "boots", "-o", "jsonpath={.metadata.uid}") == uid
+        eventually(lambda: echoes(small, "node2", address))
+        kubectl("delete", "pod", "boots")
+
+    def test_a_rebooted_master_has_everything(self, small: Cluster, kubectl_for: Callable[[Cluster], Kubectl]) -> None:
+        kubectl = kubectl_for(small)
+        kubectl("create", "configmap", "kept", "--from-literal=a=b")
+        faults.reboot(small, "master")
+        small.wait_api()
+        small.wait_nodes()
+        assert kubectl("get", "configmap", "kept", "-o", "jsonpath={.data.a}") == "b"
+        eventually(lambda: ready(kubectl, "node1") == ready(kubectl, "node2") == "True")
+
+
+def echo_on(kubectl: Kubectl, node: str, name: str) -> str:
+    """The address of a new pod that answers with what it hears."""
+    kubectl.create(pod(name, container=ECHO, nodeName=node))
+    eventually(lambda: phase(kubectl, name) == "Running")
+    return kubectl("get", "pod", name, "-o", "jsonpath={.status.podIP}")
+
+
+def echoes(cluster: Cluster, host: str, address: str) -> bool:
+    try:
+        with closing(connect(cluster, host, address, 8080, timeout_s=1.0)) as stream:
+            stream.sendall(b"there?")
+            return stream.recv(64) == b"there?"
+    except OSError:
+        return False
+
+
+def phase(kubectl: Kubectl, name: str) -> str:
+    return kubectl("get", "pod", name, "-o", "jsonpath={.status.phase}")
+
+
+def restarts(kubectl: Kubectl, name: str) -> str:
+    return kubectl("get", "pod", name, "-o", "jsonpath={.status.containerStatuses[0].restartCount}")
+
+
+def ready(kubectl: Kubectl, node: str) -> str:
+    path = '{.status.conditions[?(@.type=="Ready")].status}'
+    return kubectl("get", "node", node, "-o", f"jsonpath={path}")

@@ -1,0 +1,3 @@
+"""All tests of this checkout run with the plugin that other projects install; `pytester` runs it inside of tests."""
+
+pytest_plugins = ["lab.plugin", "pytester"]

@@ -1,0 +1,222 @@
+"""Both ends of the contract on loopback: the real dispatcher over gRPC and TLS, and agents on a fake machine."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from agent import model
+from agent.identity import keys
+from agent.identity.files import Identity
+from agent.session.desired import DesiredState
+from agent.session.renewal import Renewal
+from agent.session.reporter import ReportQueue
+from agent.session.session import Beat, SessionLoop
+from master.api import kinds
+from master.api.identity import component
+from master.api.kinds.meta import ObjectMeta
+from master.api.kinds.namespace import Namespace
+from master.api.resources import Resources
+from master.cache import Cache
+from master.config import MasterConfig
+from master.controllers.events import EventRecorder
+from master.dispatch.desired import DesiredState as MasterDesired
+from master.dispatch.identities import Identities
+from master.dispatch.join import JoinService
+from master.dispatch.nodes import Nodes
+from master.dispatch.reports import Reports
+from master.dispatch.server import SessionServer
+from master.dispatch.service import MasterService
+from master.dispatch.sessions import Sessions
+from master.dispatch.streams import LogStreams
+from master.dispatch.token import make_valid
+from master.pki import Pki
+from master.store.memory import MemoryStore
+from proto.gen import observed_pb2, session_pb2
+from tests.fakes.clock import FakeClock
+
+CALLER = component("test")
+TOKEN = "abcdef.0123456789abcdef"
+CLUSTER_ID = "cluster-of-the-test"
+HEARTBEAT_S = 0.05
+GRACE_S = 5.0
+
+
+async def until(condition: Callable[[], Any]) -> Any:
+    """What the condition gives, as soon as it is true. The test's own timeout is the bound."""
+    while not (value := condition()):  # noqa: ASYNC110 - both ends are watched, and neither knows of it
+        await asyncio.sleep(0.002)
+    return value
+
+
+class MasterEnd:
+    """A master without REST, controllers and scheduler."""
+
+    def __init__(self, pki: Pki, store: MemoryStore, cache: Cache) -> None:
+        self.pki, self.store, self.cache = pki, store, cache
+        self.clock = FakeClock()
+        self.resources = Resources(store, cache, clock=self.clock)
+        self.recorder = EventRecorder(self.resources, self.clock)
+        self.sessions = Sessions(self.clock, heartbeat_s=HEARTBEAT_S, grace_s=GRACE_S)
+        self.identities = Identities(store, self.clock, cluster_cidr="10.244.0.0/16", pod_cidr_prefix=24)
+        self.desired = MasterDesired(cache, self.sessions, cluster_cidr="10.244.0.0/16", service_cidr="10.96.0.0/16")
+        self.logs = LogStreams(self.sessions, self.clock, open_timeout_s=2.0)
+        service = MasterService(
+            cluster_id=CLUSTER_ID,
+            identities=self.identities,
+            sessions=self.sessions,
+            nodes=Nodes(self.resources, self.clock),
+            desired=self.desired,
+            reports=Reports(self.resources, self.recorder, self.clock),
+            streams=self.logs,
+            pki=pki,
+        )
+        self.server = SessionServer(service, pki, address="127.0.0.1", port=0)
+        self.join = JoinService(
+            cache, self.identities, pki, self.clock, cluster_id=CLUSTER_ID, session_address="127.0.0.1:0"
+        )
+
+    def node(self, name: str) -> Any:
+        return self.cache.get(kinds.NODE, "", name)
+
+    def ready(self, name: str) -> str:
+        conditions = self.node(name).status.conditions if self.node(name) else ()
+        return next((each.status for each in conditions if each.type == "Ready"), "")
+
+    async def identity(self, name: str) -> Identity:
+        """Join as an agent does, without REST."""
+        key = keys.make_key()
+        answer = await self.join.join(TOKEN, name, keys.make_request(key, name))
+        life = keys.life_of(answer.certificate)
+        return Identity(
+            node_name=name,
+            cluster_id=answer.cluster_id,
+            session_address=f"127.0.0.1:{self.server.port}",
+            ca=answer.ca,
+            certificate=answer.certificate,
+            key=key,
+            not_before=life.not_before,
+            not_after=life.not_after,
+        )
+
+
+@asynccontextmanager
+async def master_end(pki: Pki) -> AsyncIterator[MasterEnd]:
+    """One that listens."""
+    store = MemoryStore()
+    master = MasterEnd(pki, store, await Cache.load(store))
+    for name in ("default", "kube-system"):
+        await master.resources.create(CALLER, kinds.NAMESPACE, Namespace(metadata=ObjectMeta(name=name)))
+    await make_valid(master.resources, TOKEN)
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(each.run()) for each in (master.desired, master.server, master.recorder)]
+        await master.server.listening.wait()
+        try:
+            yield master
+        finally:
+            for task in tasks:
+                task.cancel()
+
+
+def prepare_pki(directory: Path) -> Pki:
+    return Pki.prepare(MasterConfig(data_dir=directory, listen_address="127.0.0.1"))
+
+
+class AgentClock:
+    """Real time, but a long wait (a refusal's) is cut short and counted."""
+
+    def __init__(self) -> None:
+        self.long_waits = 0
+        self.offset_s = 0.0
+
+    def wall(self) -> float:
+        import time
+
+        return time.time() + self.offset_s
+
+    def monotonic(self) -> float:
+        import time
+
+        return time.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        self.long_waits += seconds >= 5
+        await asyncio.sleep(3600 if seconds > 60 else min(seconds, 0.02))
+
+
+class FakeMachine:
+    """The node behind a session. Implements NodeSide."""
+
+    def __init__(self, name: str, desired: DesiredState, *, machine: str = "machine-1", address: str = "10.0.0.1"):
+        self.name = name
+        self.desired = desired
+        self.info = observed_pb2.NodeInfo(
+            machine_id=machine, address=address, hostname=name, architecture="amd64", operating_system="linux"
+        )
+        self.capacity = observed_pb2.Capacity(cpu_millis=2000, memory_bytes=4 << 30, pods=110)
+        self.is_ready = "True"
+        self.cuts = 0
+        self.left = False
+        self.pods: dict[str, model.PodStatus] = {}
+        self.chunks: list[bytes] = []
+        self.follow = False
+        self.log_ended = asyncio.Event()
+        self._beat_now = asyncio.Event()
+
+    @property
+    def beat_now(self) -> asyncio.Event:
+        return self._beat_now
+
+    def describe(self) -> tuple[observed_pb2.NodeInfo, observed_pb2.Capacity]:
+        return self.info, self.capacity
+
+    def beat(self) -> Beat:
+        ready = observed_pb2.Condition(type="Ready", status=self.is_ready, reason="AgentReady")
+        return Beat(self.capacity, observed_pb2.Usage(), (ready,), self.desired.revision)
+
+    def statuses(self) -> Iterable[model.PodStatus]:
+        return list(self.pods.values())
+
+    def desired_changed(self) -> None:
+        self.cuts += 1
+
+    async def logs(self, request: session_pb2.LogRequest) -> AsyncIterator[bytes]:
+        try:
+            for chunk in self.chunks:
+                yield chunk
+            if self.follow:
+                await asyncio.Event().wait()
+        finally:
+            self.log_ended.set()
+
+    async def leave(self) -> None:
+        self.left = True
+
+
+class AgentEnd:
+    """An agent's session and what it has told and heard."""
+
+    def __init__(self, identity: Identity, state_dir: Path, **machine: Any) -> None:
+        self.clock = AgentClock()
+        self.desired = DesiredState()
+        self.machine = FakeMachine(identity.node_name, self.desired, **machine)
+        self.reports = ReportQueue(lambda uid: None)
+        self.renewal = Renewal(identity, state_dir, self.clock)
+        self.loop = SessionLoop(self.renewal, self.machine, self.desired, self.reports, self.clock)
+        self.done = asyncio.Event()
+
+    async def _run(self) -> None:
+        await self.loop.run()
+        self.done.set()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[AgentEnd]:
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(self._run())
+            try:
+                yield self
+            finally:
+                task.cancel()

@@ -1,0 +1,202 @@
+"""The plugin, as a project that uses it sees it: inner runs of pytest with tests that fail, leak and skip."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from lab.capture import read
+from lab.topology import leftovers
+
+ROOT = Path(__file__).parents[3]
+Run = Callable[..., pytest.RunResult]
+
+PAIR = """
+import pytest
+from lab.errors import Unsupported
+from lab.probe import Outcome, ask, icmp, tcp
+from lab.topology import Topology
+
+@pytest.fixture
+def pair(topology):
+    a, b = topology.host("a"), topology.host("b")
+    topology.link(a, b, address="10.0.0.1/24", peer_address="10.0.0.2/24", mtu=1400)
+    topology.start()
+    return a, b
+"""
+
+DEAD_RUN = """
+import os
+from lab.topology import Topology
+net = Topology()
+net.host("forgotten")
+net.start()
+print(net.nodes()[0].where, flush=True)
+os._exit(9)
+"""
+
+
+@pytest.fixture
+def run(pytester: pytest.Pytester) -> Run:
+    """Runs a test file with the plugin in this process, and gives the result."""
+
+    def run(text: str, *arguments: str) -> pytest.RunResult:
+        pytester.makepyfile(PAIR + text)
+        options = ["-p", "lab.plugin", "-p", "no:asyncio", "-p", "no:cacheprovider", f"--basetemp={pytester.path}/tmp"]
+        return pytester.runpytest_inprocess(*options, "-rs", *arguments)
+
+    return run
+
+
+def test_a_test_that_passes_leaves_nothing(run: Run, pytester: pytest.Pytester) -> None:
+    result = run("""
+def test_reply(pair, probe, responder, capture):
+    a, b = pair
+    seen = capture(b, "eth0")
+    responder(b, 80)
+    assert probe(a).one(ask("10.0.0.2", 80)).seen == "10.0.0.1"
+    assert seen.summary().packets > 0
+""")
+    result.assert_outcomes(passed=1)
+    assert list(pytester.path.rglob("*.pcap")) == []
+
+
+def test_a_failure_tells_of_nodes_and_packets_and_keeps_the_capture(run: Run, pytester: pytest.Pytester) -> None:
+    result = run("""
+def test_refused(pair, probe, capture):
+    a, b = pair
+    b.run(["iptables", "-A", "INPUT", "-p", "tcp", "--dport", "81", "-j", "DROP"])
+    capture(b, "eth0")
+    probe(a).expect(Outcome.REPLY, tcp("10.0.0.2", 80))
+""")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "*a → 10.0.0.2:80/tcp: expected reply, got refused*",
+            "*capture b-eth0*",
+            "*b-eth0-0.pcap",
+            "*tcp 10.0.0.1:* > 10.0.0.2:80 [[]S[]]: 1 packets*",
+            "*- topology -*",
+            "link a:eth0 - b:eth0: mtu 1400",
+            "host b (topo-*",
+            "*link eth0 veth up mtu 1400*10.0.0.2/24",
+            "*route 10.0.0.0/24 dev eth0",
+            "*81*",
+        ]
+    )
+    (kept,) = pytester.path.rglob("*.pcap")
+    assert len(list(read(kept.read_bytes()))) >= 2
+
+
+def test_each_of_several_topologies_is_told(run: Run) -> None:
+    result = run("""
+def test_two(new_topology):
+    for name in ("first", "second"):
+        new_topology().host(name)
+    assert False
+""")
+    result.stdout.fnmatch_lines(["*- topology 1 -*", "host first*", "*- topology 2 -*", "host second*"])
+
+
+def test_a_fixture_that_fails_is_told_as_well(run: Run) -> None:
+    result = run("""
+@pytest.fixture
+def broken(pair):
+    raise RuntimeError("no luck")
+
+def test_never(broken): ...
+""")
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*- topology -*", "host a (topo-*"])
+
+
+def test_a_missing_kernel_feature_skips_with_the_reason(run: Run) -> None:
+    result = run("""
+def test_unsupported(pair):
+    raise Unsupported("this kernel has no netem")
+
+def test_no_such_link(pair):
+    pair[0].run(["ip", "link", "add", "x0", "type", "nosuchkind"])
+
+def test_wrong_use(pair):
+    pair[0].run(["ip", "link", "add", "eth0", "type", "dummy"])
+
+def test_of_others():
+    raise Unsupported("something else")
+""")
+    result.assert_outcomes(skipped=2, failed=2)
+    result.stdout.fnmatch_lines(["SKIPPED*this kernel has no netem", "SKIPPED*Unknown device type*"])
+
+
+def test_without_root_a_test_is_skipped(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    result = run("def test_it(pair): ...")
+    result.assert_outcomes(skipped=1)
+    result.stdout.fnmatch_lines(["SKIPPED*needs root: makes network namespaces"])
+
+
+def test_a_topology_that_is_left_fails_its_test_only(run: Run) -> None:
+    result = run("""
+def test_leaks():
+    net = Topology()
+    net.host("left")
+    net.start()
+
+def test_next(pair): ...
+
+@pytest.fixture(scope="module")
+def shared():
+    with Topology() as net:
+        net.host("shared")
+        net.start()
+        yield net
+
+def test_first_use(shared): ...
+def test_second_use(shared): ...
+""")
+    result.assert_outcomes(passed=4, errors=1)
+    result.stdout.fnmatch_lines(["*the test left behind: namespace topo-*-left"])
+
+
+def test_a_program_that_outlives_its_topology_fails_the_test_and_is_ended(run: Run) -> None:
+    result = run("""
+import subprocess
+
+def test_leaks(pair):
+    leave = ["sh", "-c", "sleep 611 >/dev/null 2>&1 &"]
+    subprocess.run(["ip", "netns", "exec", pair[0].where, *leave], check=True)
+""")
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(["*processes outlived their topology*"])
+
+
+def test_what_a_killed_run_left_is_swept_at_the_start(run: Run) -> None:
+    dead = subprocess.run([sys.executable, "-c", DEAD_RUN], cwd=ROOT, capture_output=True, text=True)
+    where = dead.stdout.strip()
+    assert where.endswith("-forgotten"), dead.stderr
+    run("def test_nothing(): ...")
+    assert where not in leftovers()
+
+
+@pytest.mark.parametrize("scope", ["machine", "off"])
+def test_other_scopes_of_the_leak_check(run: Run, scope: str) -> None:
+    result = run(
+        """
+def test_leaks():
+    net = Topology()
+    net.host("left")
+    net.start()
+    test_leaks.net = net
+
+def test_cleans():
+    test_leaks.net.close()
+""",
+        "--leak-check",
+        scope,
+    )
+    assert ("namespace topo-" in result.stdout.str()) is (scope == "machine")

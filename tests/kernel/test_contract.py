@@ -1,0 +1,29 @@
+"""The contract of netstack.kernel.Kernel, against the real one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from netstack.kernel import HostKernel
+from tests.unit.netstack.contract import Host, NetworkContract, NodeContract, RulesContract, settings
+
+
+@pytest.fixture
+def host(tmp_path: Path, namespace: Callable[[], str]) -> Host:
+    where = namespace()
+    return Host(lambda: HostKernel(where), namespace, settings(tmp_path))
+
+
+class TestNetwork(NetworkContract):
+    pass
+
+
+class TestRules(RulesContract):
+    pass
+
+
+class TestNode(NodeContract):
+    pass

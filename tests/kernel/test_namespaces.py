@@ -1,0 +1,201 @@
+"""Namespaces entered by disposable threads, links made across them, and iproute2's view of both."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from ipaddress import IPv4Interface
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from netstack import namespaces, sysctl
+from netstack.changes import AddBridge, AddVeth, DeleteRateLimit, SetAddress, SetLink, SetRateLimit
+from netstack.errors import KernelBusy, NamespaceExists, NamespaceMissing, NotThere
+from netstack.network import open_network
+from netstack.state import Address
+from tests.kernel.probes import ask, serving
+from tests.kernel.topology import Cluster
+
+Make = Callable[[], str]
+
+
+@contextmanager
+def process_in_a_namespace() -> Iterator[int]:
+    """What a container is to the agent: a process with a namespace of its own; gives its pid."""
+    process = subprocess.Popen(
+        ["unshare", "--net", "sh", "-c", "echo ready; exec sleep 60"], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        yield process.pid
+    finally:
+        process.kill()
+        process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
+
+
+def test_the_callers_thread_stays_where_it_is(namespace: Make) -> None:
+    where, before = namespace(), namespaces.identity(None)
+    inside = namespaces.run_in(where, lambda: (namespaces.identity(None), threading.get_ident()))
+    assert inside[0] == namespaces.identity(where) != before
+    assert inside[1] != threading.get_ident()
+    assert namespaces.identity(None) == before
+
+
+def test_a_namespace_is_named_by_name_path_pid_or_descriptor(namespace: Make) -> None:
+    where = namespace()
+    fd = namespaces.open_fd(where)
+    try:
+        assert namespaces.identity(namespaces.of_fd(fd)) == namespaces.identity(f"/run/netns/{where}")
+    finally:
+        os.close(fd)
+    with process_in_a_namespace() as pid:
+        assert namespaces.run_in(namespaces.of_pid(pid), socket.if_nameindex) == [(1, "lo")]
+
+
+def test_names_are_unique_and_go(namespace: Make) -> None:
+    where = namespace()
+    assert where in namespaces.names()
+    with pytest.raises(NamespaceExists):
+        namespaces.create(where)
+    namespaces.delete(where)
+    namespaces.delete(where)
+    assert where not in namespaces.names()
+    with pytest.raises(NamespaceMissing):
+        open_network(where)
+    with pytest.raises(NamespaceMissing):
+        open_network(namespaces.of_pid(2**22 + 1))
+
+
+def test_errors_inside_come_out(namespace: Make) -> None:
+    with pytest.raises(ZeroDivisionError):
+        namespaces.run_in(namespace(), lambda: 1 // 0)
+
+
+def test_sysctls_belong_to_the_namespace(namespace: Make) -> None:
+    where, own = namespace(), sysctl.read(None, "net/ipv4/ip_forward")
+    assert sysctl.write(where, {"net/ipv4/ip_forward": "1"}) == ("net/ipv4/ip_forward",)
+    assert sysctl.write(where, {"net/ipv4/ip_forward": "1"}) == ()
+    assert sysctl.read(None, "net/ipv4/ip_forward") == own
+    with pytest.raises(NotThere):
+        sysctl.read(where, "net/ipv4/no_such_thing")
+
+
+def test_a_socket_stays_in_its_namespace_on_any_thread(namespace: Make) -> None:
+    where = namespace()
+    with open_network(where) as network:
+        network.change([AddBridge("br0")])
+        found: list[str] = []
+        thread = threading.Thread(target=lambda: found.extend(link.name for link in network.links()))
+        thread.start()
+        thread.join()
+    assert found == ["lo", "br0"]
+
+
+async def test_a_network_is_used_where_an_event_loop_runs(namespace: Make) -> None:
+    with open_network(namespace()) as network:
+        network.change([AddBridge("br0")])
+        assert [link.name for link in await asyncio.to_thread(network.links)] == ["lo", "br0"]
+        assert network.link("br0") == network.links()[1]
+
+
+def test_closing_leaves_no_thread_and_no_descriptor(namespace: Make) -> None:
+    where = namespace()
+    open_network(where).close()
+    threads, descriptors = threading.active_count(), _descriptors()
+    network = open_network(where)
+    assert network.addresses()
+    network.close()
+    network.close()
+    assert threading.active_count() == threads
+    assert _descriptors() == descriptors
+    with pytest.raises(OSError):
+        network.links()
+
+
+def test_a_socket_that_failed_is_replaced(namespace: Make) -> None:
+    with open_network(namespace()) as network:
+
+        async def fail(route: object) -> None:
+            raise ConnectionResetError
+
+        with pytest.raises(KernelBusy):
+            network._connection.run(fail)
+        network.change([AddBridge("br0")])
+        assert network.link("br0") is not None
+
+
+def test_iproute2_reads_what_we_made(namespace: Make) -> None:
+    here, there = namespace(), namespace()
+    with open_network(here) as network:
+        network.change(
+            [
+                AddBridge("br0", mtu=1400),
+                AddVeth("v0", "eth0", there, mtu=1400, mac="02:00:00:00:00:07"),
+                SetLink("v0", master="br0"),
+                SetAddress(Address("br0", IPv4Interface("10.1.0.1/24"))),
+                SetRateLimit("v0", rate_bytes=125_000, burst_bytes=15_000, queue_bytes=30_000),
+            ]
+        )
+        read = _iproute2(here)
+        assert read["links"]["v0"] == ["veth", "02:00:00:00:00:07", 1400, "UP"]
+        assert read["links"]["br0"][0] == "bridge"
+        assert read["addresses"] == {"br0": "10.1.0.1/24", "lo": "127.0.0.1/8"}
+        assert read["qdiscs"]["v0"] == "tbf"
+        network.change([DeleteRateLimit("v0"), DeleteRateLimit("v0")])
+        assert _iproute2(here)["qdiscs"]["v0"] != "tbf"
+
+
+def test_a_pod_is_attached_by_pid_and_its_link_ends_with_it(pair: Cluster) -> None:
+    a = pair.nodes["a"]
+    with process_in_a_namespace() as pid:
+        address = a.network.attach_pod("by-pid", pid)
+        with serving(namespaces.of_pid(pid), "by-pid", 8080):
+            assert ask(a.where, address, 8080).server == "by-pid"
+    a.network.apply(pair.state_of(a))
+    assert a.network.audit() == (), "a link that died with its sandbox is no drift"
+    assert a.network.pods() == {"by-pid": address}
+    a.network.release_pod("by-pid")
+    assert a.network.pods() == {}
+
+
+def _descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def _iproute2(where: str) -> dict[str, dict[str, list[object] | str]]:
+    def ask(*command: str) -> list[dict[str, Any]]:
+        entered = ["nsenter", f"--net={namespaces.path_of(where)}", *command]
+        done = subprocess.run(entered, capture_output=True, text=True, check=True)
+        found: list[dict[str, Any]] = json.loads(done.stdout)
+        return found
+
+    links = ask("ip", "-json", "-details", "address")
+    return {
+        "links": {
+            link["ifname"]: [
+                link.get("linkinfo", {}).get("info_kind"),
+                link["address"],
+                link["mtu"],
+                "UP" if "UP" in link["flags"] else "DOWN",
+            ]
+            for link in links
+        },
+        "addresses": {
+            link["ifname"]: f"{address['local']}/{address['prefixlen']}"
+            for link in links
+            for address in link["addr_info"]
+            if address["family"] == "inet"
+        },
+        "qdiscs": {entry["dev"]: entry["kind"] for entry in ask("tc", "-json", "qdisc")},
+    }
