@@ -10,6 +10,7 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,6 +31,7 @@ from agent.runtime.interface import (
     RuntimeEvent,
     RuntimeVersion,
 )
+from agent.runtime.oom import OomKills
 from agent.runtime.streams import ThreadStream
 from agent.runtime.threads import ClientThreads
 
@@ -40,6 +42,8 @@ _CALL_TIMEOUT_S: Final = 120
 _CONFLICT: Final = 409
 _NOT_RUNNING: Final = frozenset({404, _CONFLICT})
 _EVENT_OVERLAP_S: Final = 1
+_SIGKILLED: Final = 137
+"""128 and SIGKILL's number, as shells count."""
 
 
 class DockerRuntime:
@@ -50,6 +54,7 @@ class DockerRuntime:
         self._calls = ClientThreads(self._client, threads=call_threads, name="engine")
         self._pulls = ClientThreads(self._client, threads=pull_threads, name="pull")
         self._images = ImageMemory()
+        self._oom_kills = OomKills()
 
     async def version(self) -> RuntimeVersion:
         def ask(client: docker.APIClient) -> RuntimeVersion:
@@ -100,7 +105,7 @@ class DockerRuntime:
     async def inspect(self, container: str) -> ContainerRecord:
         def ask(client: docker.APIClient) -> ContainerRecord:
             with translated(f"inspect {container[:12]}"):
-                return record_from_inspect(client.inspect_container(container))
+                return self._record(client.inspect_container(container))
 
         return await self._calls.call(ask)
 
@@ -111,7 +116,7 @@ class DockerRuntime:
                 wanted = [f"{key}={value}" for key, value in labels.items()]
                 for each in client.containers(all=True, filters={"label": wanted}):
                     try:
-                        records.append(record_from_inspect(client.inspect_container(each["Id"])))
+                        records.append(self._record(client.inspect_container(each["Id"])))
                     except docker.errors.NotFound:
                         continue  # went since the list was made
             return records
@@ -201,6 +206,13 @@ class DockerRuntime:
     async def close(self) -> None:
         self._calls.close()
         self._pulls.close()
+        self._oom_kills.close()
+
+    def _record(self, answer: Mapping[str, Any]) -> ContainerRecord:
+        record = record_from_inspect(answer)
+        if record.oom_killed or record.exit_code != _SIGKILLED or record.running:
+            return record
+        return replace(record, oom_killed=self._oom_kills.has(record.id))
 
     def _client(self, *, timeout_s: int | None = _CALL_TIMEOUT_S) -> docker.APIClient:
         # The stub forgets that None means no time-out, which a followed log needs.
