@@ -1,0 +1,284 @@
+"""Whether a cluster is exactly as declared: what the API, the engines, the kernels and the disks say, side by side.
+
+Each function yields a line for everything that is missing, too much, or otherwise than elsewhere. Nothing is taken from
+the agents' own code: names of links and files are found through the address or the uid that they are about.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from client.rest import RestClient
+from lab import sweep
+from lab.cluster import Cluster
+from lab.probe import Outcome, Prober, ask
+from proto.contract import Labels
+from tests.hosts import engine_of, run_on
+
+Document = dict[str, Any]
+_ADDRESSES_S = 2.0
+
+
+def differences(cluster: Cluster, api: RestClient) -> list[str]:
+    """All of it, but real packets."""
+    pods = items(api, "pods")
+    found = [*_pods(pods), *_controllers(api, pods), *_services(api, pods)]
+    for node in cluster.lab.state.nodes:
+        mine = [each for each in pods if each["spec"].get("nodeName") == node.name]
+        found += [f"{node.name}: {line}" for line in _node(cluster, node.name, mine)]
+    return found
+
+
+def items(api: RestClient, plural: str) -> list[Document]:
+    return list(api.get(f"/api/v1/{plural}")["items"])
+
+
+def uid(found: Document) -> str:
+    return str(found["metadata"]["uid"])
+
+
+def address(found: Document) -> str:
+    return str(found["status"].get("podIP", ""))
+
+
+# --- what the API says ---------------------------------------------------------------------------------------------
+
+
+def _pods(pods: list[Document]) -> Iterator[str]:
+    for each in pods:
+        name, status = each["metadata"]["name"], each["status"]
+        if each["metadata"].get("deletionTimestamp"):
+            yield f"pod {name} is still being deleted"
+        elif status["phase"] != "Running" or not _is_ready(each):
+            yield f"pod {name} is {status['phase']}, not ready: {status.get('containerStatuses')}"
+        elif any(one["restartCount"] for one in status["containerStatuses"]):
+            yield f"pod {name} was restarted"
+    shared = [ip for ip, count in Counter(map(address, pods)).items() if count > 1]
+    if shared:
+        yield f"addresses of several pods: {shared}"
+
+
+def _is_ready(found: Document) -> bool:
+    return any(one["type"] == "Ready" and one["status"] == "True" for one in found["status"].get("conditions", []))
+
+
+def _controllers(api: RestClient, pods: list[Document]) -> Iterator[str]:
+    """Each controller has as many pods as it wants, and no pod has an owner that is gone."""
+    owned = Counter(owner["uid"] for each in pods for owner in each["metadata"].get("ownerReferences", []))
+    for each in items(api, "replicationcontrollers"):
+        has, wants = owned.pop(uid(each), 0), each["spec"]["replicas"]
+        if not has == wants == each["status"]["replicas"]:
+            yield f"{each['metadata']['name']} wants {wants}, has {has}, says {each['status']['replicas']}"
+    if owned:
+        yield f"pods of controllers that are gone: {dict(owned)}"
+
+
+def _services(api: RestClient, pods: list[Document]) -> Iterator[str]:
+    """Endpoints are those of a service that is there, and are its pods."""
+    services = {each["metadata"]["name"]: each["spec"].get("selector") for each in items(api, "services")}
+    endpoints = {each["metadata"]["name"]: each for each in items(api, "endpoints")}
+    if set(endpoints) != set(services):
+        yield f"services {sorted(services)}, endpoints {sorted(endpoints)}"
+    for name, selector in services.items():
+        if selector is None or name not in endpoints:
+            continue
+        has = {one["ip"] for subset in endpoints[name].get("subsets") or [] for one in subset.get("addresses") or []}
+        wants = {address(each) for each in pods if each["metadata"].get("labels", {}).get("app") == selector["app"]}
+        if has != wants:
+            yield f"service {name} leads to {sorted(has)}, its pods are {sorted(wants)}"
+
+
+# --- what a node has -----------------------------------------------------------------------------------------------
+
+
+def _node(cluster: Cluster, node: str, pods: list[Document]) -> Iterator[str]:
+    with engine_of(cluster, node) as engine:
+        listed = engine.containers(all=True)
+        sandboxes = {
+            each["Labels"][Labels.POD_UID]: engine.inspect_container(each["Id"])["State"]["Pid"]
+            for each in listed
+            if not each["Labels"].get(Labels.CONTAINER)
+        }
+    yield from _containers(listed, pods)
+    yield from _network(cluster, node, pods, sandboxes)
+    yield from _disk(cluster, node, pods)
+    yield from _processes(cluster, node, {each["Id"] for each in listed})
+
+
+def _containers(listed: list[Document], pods: list[Document]) -> Iterator[str]:
+    """Exactly one running instance of each container, one sandbox a pod, and nothing else."""
+    has = Counter(
+        (each["Labels"].get(Labels.POD_UID), each["Labels"].get(Labels.CONTAINER), each["State"]) for each in listed
+    )
+    wants = Counter(
+        (uid(each), name, "running")
+        for each in pods
+        for name in ("", *(container["name"] for container in each["spec"]["containers"]))
+    )
+    if has != wants:
+        yield f"containers: {dict(has - wants)} too much, {dict(wants - has)} missing"
+    ids = {each["Id"] for each in listed}
+    said = {
+        one["containerID"].removeprefix("docker://")
+        for each in pods
+        for one in each["status"].get("containerStatuses") or []
+        if one.get("containerID")
+    }
+    if not said <= ids:
+        yield f"the API names containers that are not there: {sorted(said - ids)}"
+
+
+def _network(cluster: Cluster, node: str, pods: list[Document], sandboxes: dict[str, int]) -> Iterator[str]:
+    """A link, a route and a neighbour for each pod's address; its eth0 is the other end of that link."""
+    links = {each["ifname"]: each["ifindex"] for each in _ip(cluster, node, "link") if each["ifname"].startswith("sp")}
+    routes = {each["dst"]: each["dev"] for each in _ip(cluster, node, "route") if each.get("dev") in links}
+    neighbours = {each["dst"]: each["dev"] for each in _ip(cluster, node, "neigh") if each.get("dev") in links}
+    wants = {address(each) for each in pods}
+    if not set(routes) == set(neighbours) == wants or sorted(routes.values()) != sorted(links):
+        yield f"pods {sorted(wants)}, links {sorted(links)}, routes {routes}, neighbours {neighbours}"
+    for each in pods:
+        inside = _inside(cluster, sandboxes.get(uid(each), 0))
+        peer = links.get(routes.get(address(each), ""))
+        if inside != (address(each), peer):
+            yield f"pod {each['metadata']['name']}: eth0 and its peer are {inside}, not {(address(each), peer)}"
+
+
+def _ip(cluster: Cluster, node: str, what: str) -> list[Document]:
+    return list(json.loads(run_on(cluster, node, "ip", "-j", "-4", what, "show").stdout or "[]"))
+
+
+def _inside(cluster: Cluster, pid: int) -> tuple[str, int | None]:
+    """Address of a sandbox's eth0, and the index of its peer."""
+    done = run_on(cluster, "master", "nsenter", f"--net=/proc/{pid}/ns/net", "ip", "-j", "addr", "show", "eth0")
+    found = json.loads(done.stdout or "[]")
+    if not found:
+        return "", None
+    return next((one["local"] for one in found[0]["addr_info"] if one["family"] == "inet"), ""), found[0]["link_index"]
+
+
+def _disk(cluster: Cluster, node: str, pods: list[Document]) -> Iterator[str]:
+    """The pods' directories and mounts, their claims and records, and nothing half written."""
+    state = cluster.lab.host_paths(node).agent_state
+    uids = {uid(each) for each in pods}
+    kept = {each.name for each in (state / "pods").glob("*")}
+    if kept != uids:
+        yield f"directories {sorted(kept - uids)} too much, {sorted(uids - kept)} missing"
+    claims = {each.name: each.read_text() for each in state.glob("**/claims/*")}
+    if claims != {address(each): uid(each) for each in pods}:
+        yield f"claims {claims}"
+    records = [json.loads(each.read_text()) for each in state.glob("**/*.json") if "volumes" not in each.parts]
+    recorded = {each["uid"]: each["address"] for each in records if "uid" in each and "address" in each}
+    if recorded != {uid(each): address(each) for each in pods}:
+        yield f"records {recorded}"
+    if left := [
+        each for each in state.rglob("*") if re.search(r"(\.new|\.tmp|/scratch)$", str(each)) and each.is_file()
+    ]:
+        yield f"half written: {left}"
+    mounts = {Path(each).relative_to(state / "pods").parts[0] for each in sweep.mounts_below(state)}
+    wanted = {uid(each) for each in pods for volume in each["spec"].get("volumes") or [] if _is_mounted(volume)}
+    if mounts != wanted or len(sweep.mounts_below(state)) != len(wanted):
+        yield f"mounts of {sorted(mounts)}, not of {sorted(wanted)}: {sweep.mounts_below(state)}"
+
+
+def _is_mounted(volume: Document) -> bool:
+    return volume.get("emptyDir", {}).get("medium") == "Memory" or "secret" in volume
+
+
+def _processes(cluster: Cluster, node: str, ids: set[str]) -> Iterator[str]:
+    """One agent, one engine, a shim for each container; in the containers' cgroups nobody but theirs."""
+    paths = cluster.lab.host_paths(node)
+    names = Counter(_command(record.pid) for record in sweep.members_of_netns([paths.netns]))
+    wants = Counter({"agent": 1, "dockerd": 1, "containerd": 1, "containerd-shim-runc-v2": len(ids)})
+    if names != +wants:
+        yield f"processes {dict(names)}, not {dict(wants)}"
+    cgroup = cluster.lab.layout.host_cgroup(node)
+    members = [record.pid for record in sweep.members_of_cgroup(cgroup)]
+    strangers = [pid for pid in members if not any(one in Path(f"/proc/{pid}/cgroup").read_text() for one in ids)]
+    if strangers:
+        yield f"processes {strangers} in cgroups of no container"
+    groups = {each.name for each in Path("/sys/fs/cgroup").glob(f"*{cgroup}/*") if each.is_dir()}
+    groups |= {each.name for each in Path("/sys/fs/cgroup").glob(f"{cgroup.lstrip('/')}/*") if each.is_dir()}
+    if groups != ids:
+        yield f"cgroups {sorted(groups - ids)} too much, {sorted(ids - groups)} missing"
+
+
+def _command(pid: int) -> str:
+    """The program's name; of ours, what it is told to be."""
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
+    except OSError:
+        return "gone"
+    return words[words.index("cli") + 1] if "cli" in words else Path(words[0]).name
+
+
+# --- what the kernels have, and what packets say -------------------------------------------------------------------
+
+
+def network_of(cluster: Cluster, node: str) -> str:
+    """Everything of a node's network that is ours, as text: what a clean node would have, too."""
+    commands = (
+        ("iptables-legacy-save",),
+        ("ip", "-4", "route", "show", "table", "all"),
+        ("ip", "-4", "neigh", "show", "nud", "permanent"),
+        ("bridge", "fdb", "show", "dev", "sampan.vxlan"),
+        ("ip", "-o", "-4", "addr", "show"),
+        ("ip", "-o", "link", "show", "type", "veth"),
+    )
+    parts = []
+    for command in commands:
+        text = run_on(cluster, node, *command).stdout
+        lines = [_timeless(line) for line in text.splitlines() if not line.startswith("#")]
+        # Rules have an order; what netlink lists has none.
+        parts += [" ".join(command), *(lines if "save" in command[0] else sorted(lines))]
+    return "\n".join(parts)
+
+
+def _timeless(line: str) -> str:
+    """Without counters, and numbers of links and namespaces, which grow."""
+    line = re.sub(r"\[\d+:\d+\]", "", line)
+    line = re.sub(r"^\d+: ", "", line)
+    line = re.sub(r"@if\d+", "", line)
+    line = re.sub(r"link-netnsid \d+", "", line)
+    return re.sub(r"link/ether ((?:[0-9a-f]{2}:){5}[0-9a-f]{2})", r"\1", line).strip()
+
+
+def unanswered(cluster: Cluster, api: RestClient) -> list[str]:
+    """Services that packets do not find as declared, asked from each node and from a pod of each."""
+    pods = items(api, "pods")
+    lines = []
+    for each in items(api, "services"):
+        selector = each["spec"].get("selector")
+        if selector is None:
+            continue
+        backends = {
+            one["metadata"]["name"] for one in pods if one["metadata"].get("labels", {}).get("app") == selector["app"]
+        }
+        probe = ask(each["spec"]["clusterIP"], each["spec"]["ports"][0]["port"], timeout_s=_ADDRESSES_S)
+        for name, prober in _probers(cluster):
+            results = prober.run([probe] * 20)
+            said = {result.server for result in results if result.outcome is Outcome.REPLY}
+            refused = all(result.outcome is Outcome.REFUSED for result in results)
+            well = (
+                all(result.outcome is Outcome.REPLY for result in results) and said <= backends if backends else refused
+            )
+            if not well:
+                lines += [
+                    f"{name}: service {each['metadata']['name']} of {sorted(backends)}: {result}"
+                    for result in results[:3]
+                ]
+    return lines
+
+
+def _probers(cluster: Cluster) -> Iterator[tuple[str, Prober]]:
+    for node in cluster.lab.state.nodes:
+        yield node.name, Prober(str(cluster.lab.host_paths(node.name).netns), name=node.name)
+        with engine_of(cluster, node.name) as engine:
+            for each in engine.containers():
+                if not each["Labels"].get(Labels.CONTAINER):
+                    yield f"a pod on {node.name}", Prober(engine.inspect_container(each["Id"])["State"]["Pid"])
+                    break
