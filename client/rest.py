@@ -5,6 +5,7 @@ be sent twice is the caller's knowledge.
 """
 
 import json
+import ssl
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
@@ -150,6 +151,8 @@ class RestClient:
                 answer.release_conn()
                 raise status_error(answer.status, parsed if isinstance(parsed, dict) else {})
         except urllib3.exceptions.SSLError as error:
+            if _broke_off(error):
+                raise ConnectionFailed(f"no answer from {self.access.server}: it ended the TLS handshake") from error
             raise TrustFailed(f"{self.access.server} is not trusted: {_text(error)}") from error
         except HTTPError as error:
             raise ConnectionFailed(f"no answer from {self.access.server}: {_text(error)}{self._hint(error)}") from error
@@ -173,6 +176,12 @@ class RestClient:
             return
         for header in answer.headers.getlist("Warning"):
             self._on_warning(_warning_text(header))
+
+
+def _broke_off(error: urllib3.exceptions.SSLError) -> bool:
+    """The server went away in the middle of the handshake: that says nothing about who it is."""
+    cause = error.args[0] if error.args else None
+    return isinstance(cause, ssl.SSLEOFError | ssl.SSLZeroReturnError | ssl.SSLSyscallError)
 
 
 def _authorization(access: Access) -> dict[str, str]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+import threading
 from dataclasses import replace
 
 import pytest
@@ -83,6 +85,21 @@ def test_nobody_there_is_no_status() -> None:
 
     with RestClient(Access("https://127.0.0.1:1")) as client, pytest.raises(errors.ConnectionFailed):
         client.get("/")
+
+
+def test_a_server_that_ends_during_the_handshake_gave_no_answer(server: Server) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def end_at_once() -> None:
+            with listener.accept()[0] as accepted:
+                accepted.recv(1 << 16)  # else the kernel would say that it reset the connection
+
+        thread = threading.Thread(target=end_at_once)
+        thread.start()
+        going = replace(server.access, server=f"https://127.0.0.1:{listener.getsockname()[1]}")
+        with RestClient(going) as client, pytest.raises(errors.ConnectionFailed, match="handshake"):
+            client.get("/")
+        thread.join()
 
 
 def test_a_server_of_another_ca_is_not_trusted(server: Server) -> None:
