@@ -38,12 +38,22 @@ class Discovery:
 
     def resource(self, api_version: str, kind: str) -> Resource:
         """Raises BadManifest when the server has no such kind."""
+        try:
+            return self._of_version(api_version)[kind]
+        except KeyError:
+            raise _unknown(api_version, kind) from None
+
+    def called(self, api_version: str, word: str) -> Resource:
+        """The resource that people call so: by its kind, in any case, or its plural. Raises BadManifest."""
+        for resource in self._of_version(api_version).values():
+            if word.lower() in (resource.kind.lower(), resource.plural):
+                return resource
+        raise _unknown(api_version, word)
+
+    def _of_version(self, api_version: str) -> dict[str, Resource]:
         if api_version not in self._known:
             self._known[api_version] = self._ask(api_version)
-        try:
-            return self._known[api_version][kind]
-        except KeyError:
-            raise BadManifest(f'the server has no kind "{kind}" in version "{api_version}"') from None
+        return self._known[api_version]
 
     def _ask(self, api_version: str) -> dict[str, Resource]:
         path = f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
@@ -56,3 +66,7 @@ class Discovery:
             for entry in listed
             if "/" not in entry["name"]
         }
+
+
+def _unknown(api_version: str, kind: str) -> BadManifest:
+    return BadManifest(f'the server has no kind "{kind}" in version "{api_version}"')

@@ -6,32 +6,40 @@ Starts, stops and finds them again; what happens inside them is theirs. Readines
 import secrets
 import string
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from client.errors import ClientError
 from client.kubeconfig import load_kubeconfig
 from client.rest import RestClient
 from client.trust import public_key_hash
-from lab import processes, sweep
+from lab import engine_api, processes, sweep
 from lab.config import Periods, agent_toml, master_toml
 from lab.environment import clean_environment
-from lab.errors import LabError, StartFailed
+from lab.errors import LabError, NotFound, StartFailed
 from lab.lab import Lab, in_parallel
 from lab.layout import HostPaths
 from lab.processes import ProcessRecord
 from lab.state import HostState, write_atomically
+from lab.topology.model import Kind, NodeSpec
+from lab.topology.node import Node
 
 MASTER, AGENT = "master", "agent"
+_OWN_COMMAND = (sys.executable, "-P", "-m", "cli")
 _START_TIMEOUT_S = 20.0
 _TOKEN_CHARACTERS = string.ascii_lowercase + string.digits
 
 
 class Cluster:
-    """The cluster of one lab. The hosts and engines must be there (`Lab.create`, `Lab.start_engines`)."""
+    """The cluster of one lab. The hosts and engines must be there (`Lab.create`, `Lab.start_engines`).
 
-    def __init__(self, lab: Lab, *, periods: Periods | None = None) -> None:
+    `command` is the `sampan` that runs on the hosts; without one, that of this very Python.
+    """
+
+    def __init__(self, lab: Lab, *, periods: Periods | None = None, command: Sequence[str] = ()) -> None:
         self.lab = lab
         self.periods = periods or Periods()
+        self.command = tuple(command)
 
     @property
     def kubeconfig(self) -> Path:
@@ -114,6 +122,20 @@ class Cluster:
         first = self.lab.state.host(min(missing))
         raise StartFailed(f"not Ready after {timeout_s:.0f} s: {', '.join(sorted(missing))}{self._tail(first)}")
 
+    def host(self, name: str) -> Node:
+        """A host as a node of a topology: to run commands there, to probe and capture from it."""
+        state = self.lab.state.host(name)
+        return Node(NodeSpec(state.name, Kind.HOST, self.lab.layout.netns_name(state.name)))
+
+    def pod(self, namespace: str, name: str) -> int:
+        """The pid of a pod's first process, whose network namespace is the pod's. Raises NotFound when it has none."""
+        with self.client() as client:
+            found = client.get(f"/api/v1/namespaces/{namespace}/pods/{name}")
+        node = found["spec"].get("nodeName") or ""
+        if not node:
+            raise NotFound(f"pod {namespace}/{name} is on no node")
+        return engine_api.sandbox_pid(self.lab.engine(node).paths.engine_socket, found["metadata"]["uid"])
+
     def log(self, host: str) -> Path:
         role = self.lab.state.host(host).role
         return self.lab.layout.host(host).logs / f"{MASTER if role == 'master' else AGENT}.log"
@@ -121,11 +143,14 @@ class Cluster:
     def _start(self, host: HostState, what: str, config: Path, *arguments: str) -> ProcessRecord:
         paths = self.lab.layout.host(host.name)
         sweep.end_forgotten(paths.netns, config)
+        environment = clean_environment(XTABLES_LOCKFILE=str(paths.xtables_lock), HOME=str(paths.directory))
+        if self.command:
+            del environment["PYTHONPATH"]  # it has packages of its own
         running = processes.start(
             # -P: the directory in which somebody typed the command must not shadow our packages.
-            [sys.executable, "-P", "-m", "cli", what, "--config", str(config), *arguments],
+            [*(self.command or _OWN_COMMAND), what, "--config", str(config), *arguments],
             log=paths.logs / f"{what}.log",
-            env=clean_environment(XTABLES_LOCKFILE=str(paths.xtables_lock), HOME=str(paths.directory)),
+            env=environment,
             netns=paths.netns,
         )
         self.lab.file.update_host(host.name, lambda state: state.with_process(what, running))

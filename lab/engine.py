@@ -8,13 +8,12 @@ machine's own Docker, which is never touched.
 import json
 import re
 import signal
-import socket
 import subprocess
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from lab import processes, sweep
+from lab import engine_api, processes, sweep
 from lab.environment import clean_environment
 from lab.errors import StartFailed, Unusable
 from lab.layout import HostPaths
@@ -84,15 +83,7 @@ class Engine:
         raise StartFailed(f"the engine does not answer after {timeout_s:.0f} s{processes.tail(log)}")
 
     def answers(self) -> bool:
-        """Whether the engine answers a ping. Spoken by hand: the SDK's import would cost more than the start."""
-        try:
-            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-                connection.settimeout(2.0)
-                connection.connect(str(self.paths.engine_socket))
-                connection.sendall(b"GET /_ping HTTP/1.0\r\nHost: engine\r\n\r\n")
-                return connection.recv(256).split(b" ", 2)[1:2] == [b"200"]
-        except OSError:
-            return False
+        return engine_api.answers(self.paths.engine_socket)
 
     def stop(self, running: EngineProcesses) -> None:
         """End containers, daemons and shims; images and container records stay for the next start.

@@ -9,7 +9,8 @@ LabError                 anything below
 ├── ImageFailed          an image could not be built or pushed
 ├── BadTopology          a topology was declared that cannot be: a name twice, an address outside of every link
 ├── Unsupported          this kernel cannot do what was asked (delay without netem); says what is missing
-└── Unexpected           a probe ended otherwise than it should; an AssertionError too
+├── Unexpected           a probe ended otherwise than it should; an AssertionError too
+└── NotReady             objects of a cluster were not ready in time; an AssertionError too
 """
 
 
@@ -51,3 +52,7 @@ class Unsupported(LabError):
 
 class Unexpected(LabError, AssertionError):
     """Probes ended otherwise than expected; the message has a line for each."""
+
+
+class NotReady(LabError, AssertionError):
+    """Objects were not ready in time; the message says of each what it lacks."""

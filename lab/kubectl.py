@@ -10,9 +10,13 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Timer
 from typing import Any
+
+import yaml
 
 from lab.environment import clean_environment
 from lab.images import packages
@@ -25,53 +29,88 @@ _SIBLING = re.compile(r"kubectl\.1\.\d+")
 
 @dataclass(frozen=True, slots=True)
 class Kubectl:
-    """One kubectl binary and the cluster that it speaks to. `home` holds its discovery cache."""
+    """One kubectl binary, its cluster, and the namespace that its commands are about: `kubectl("get", "pods")`.
+
+    `home` holds its discovery cache. A failure of a command that should succeed is an AssertionError with its words.
+    """
 
     binary: Path
     kubeconfig: Path
     home: Path
+    namespace: str = "default"
 
-    def run(
-        self, *arguments: str, stdin: str | None = None, timeout_s: float = 60.0, check: bool = True
-    ) -> subprocess.CompletedProcess[str]:
-        """Run to the end. With `check`, a failure is an AssertionError that shows what kubectl said."""
-        done = subprocess.run(
+    def inside(self, namespace: str) -> "Kubectl":
+        return replace(self, namespace=namespace)
+
+    def __call__(self, *arguments: str, stdin: object = None) -> str:
+        """What it printed; fails with what it said when it did not succeed. `stdin` is text, or objects for YAML."""
+        done = self.tried(*arguments, stdin=stdin)
+        if done.returncode != 0:
+            words = " ".join(arguments)
+            raise AssertionError(f"kubectl {words}: exit code {done.returncode}\n{done.stderr}{done.stdout}")
+        return done.stdout
+
+    def refused(self, *arguments: str, stdin: object = None) -> str:
+        """What it said on its way to a failure."""
+        done = self.tried(*arguments, stdin=stdin)
+        if done.returncode == 0:
+            raise AssertionError(f"kubectl {' '.join(arguments)} succeeded: {done.stdout}")
+        return done.stderr + done.stdout
+
+    def tried(
+        self, *arguments: str, stdin: object = None, timeout_s: float = 60.0
+    ) -> "subprocess.CompletedProcess[str]":
+        """The finished command, whatever came of it."""
+        return subprocess.run(
             self.command(*arguments),
-            input=stdin,
+            input=_text(stdin),
             env=self.environment(),
             capture_output=True,
             text=True,
             timeout=timeout_s,
             check=False,
         )
-        if check and done.returncode != 0:
-            raise AssertionError(
-                f"kubectl {' '.join(arguments)}: exit code {done.returncode}\n{done.stderr}{done.stdout}"
-            )
-        return done
-
-    def out(self, *arguments: str, stdin: str | None = None) -> str:
-        return self.run(*arguments, stdin=stdin).stdout
 
     def json(self, *arguments: str) -> Any:
         """The object or list that `-o json` prints."""
-        return json.loads(self.out(*arguments, "-o", "json"))
+        return json.loads(self(*arguments, "-o", "json"))
 
-    def start(self, *arguments: str) -> "subprocess.Popen[str]":
-        """Start and return at once, output in a pipe; the caller ends it. For -w and -f."""
-        return subprocess.Popen(
+    def create(self, *objects: dict[str, Any]) -> str:
+        return self("create", "--validate=false", "-f", "-", stdin=list(objects))
+
+    @contextmanager
+    def lines(self, *arguments: str, timeout_s: float = 60.0) -> Iterator[Iterator[str]]:
+        """The lines of a command that goes on (-w, -f) as they come; it is ended with the block, or after a time."""
+        process = subprocess.Popen(
             self.command(*arguments),
             env=self.environment(),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
         )
+        limit = Timer(timeout_s, process.kill)
+        limit.start()
+        try:
+            assert process.stdout is not None
+            with process.stdout as lines:
+                yield iter(lines)
+        finally:
+            limit.cancel()
+            process.kill()
+            process.wait()
 
     def command(self, *arguments: str) -> list[str]:
-        return [str(self.binary), f"--kubeconfig={self.kubeconfig}", *arguments]
+        where = (f"--kubeconfig={self.kubeconfig}", f"--namespace={self.namespace}")
+        return [str(self.binary), *where, *arguments]
 
     def environment(self) -> dict[str, str]:
         return clean_environment(HOME=str(self.home))
+
+
+def _text(stdin: object) -> str | None:
+    if stdin is None or isinstance(stdin, str):
+        return stdin
+    return str(yaml.safe_dump_all(stdin if isinstance(stdin, list) else [stdin]))
 
 
 def debian_kubectl() -> Path:

@@ -13,7 +13,7 @@ from client.discovery import Discovery
 from client.errors import ClientError
 from client.manifest import read
 from client.rest import RestClient
-from lab import processes
+from lab import processes, readiness
 from lab.cluster import Cluster
 from lab.errors import StartFailed
 
@@ -44,7 +44,9 @@ def wait_ready(cluster: Cluster, *, timeout_s: float = _TIMEOUT_S) -> None:
     """Wait until every ReplicationController of the default namespace has all its pods Ready."""
     with cluster.client() as client:
         if not _until(lambda: not _lacking(client), timeout_s):
-            raise StartFailed(f"not Ready after {timeout_s:.0f} s: {'; '.join(_lacking(client) + _reasons(client))}")
+            raise StartFailed(
+                f"not Ready after {timeout_s:.0f} s: {'; '.join(_lacking(client) + _not_ready(client, 'Pod'))}"
+            )
 
 
 def wait_front_end(cluster: Cluster, *, timeout_s: float = _TIMEOUT_S) -> None:
@@ -84,24 +86,11 @@ def _until(condition: Callable[[], bool], timeout_s: float) -> bool:
 
 
 def _lacking(client: RestClient) -> list[str]:
-    """ReplicationControllers that want more Ready pods than there are."""
-    found = []
-    for controller in client.get("/api/v1/namespaces/default/replicationcontrollers")["items"]:
-        wanted, ready = controller["spec"].get("replicas", 1), controller.get("status", {}).get("readyReplicas", 0)
-        if ready < wanted:
-            found.append(f"{controller['metadata']['name']} {ready}/{wanted}")
-    return found
+    return _not_ready(client, "ReplicationController")
 
 
-def _reasons(client: RestClient) -> list[str]:
-    """What pods that are not Ready say about it."""
-    found = []
-    for pod in client.get("/api/v1/namespaces/default/pods")["items"]:
-        status = pod.get("status", {})
-        waiting = [entry.get("state", {}).get("waiting") or {} for entry in status.get("containerStatuses") or []]
-        unmet = [entry for entry in status.get("conditions") or [] if entry["status"] != "True"]
-        words = [f"{entry.get('reason', '')} {entry.get('message', '')}".strip() for entry in [*waiting, *unmet]]
-        if unmet or status.get("phase") != "Running":
-            text = next((word for word in words if word), "")
-            found.append(f"{pod['metadata']['name']} {status.get('phase', 'Pending')} {text}".rstrip())
-    return found
+def _not_ready(client: RestClient, kind: str) -> list[str]:
+    """The objects of the default namespace that are not ready, with what they lack."""
+    found = client.get(f"/api/v1/namespaces/default/{kind.lower()}s")["items"]
+    lacking = ((item["metadata"]["name"], readiness.lacking(kind, item)) for item in found)
+    return [f"{name}: {words}" for name, words in lacking if words]

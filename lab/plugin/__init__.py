@@ -4,6 +4,23 @@ Loaded by `-p lab.plugin`, by `pytest_plugins = ["lab.plugin"]` in the topmost c
 point (group `pytest11`, `sampan = lab.plugin`). Only this package of lab imports pytest.
 """
 
+from lab.plugin.cluster.fixtures import (
+    api,
+    apply,
+    cluster,
+    cluster_leak_check,
+    faults,
+    faults_on,
+    fresh_cluster,
+    kubectl,
+    kubectl_binary,
+    kubectl_for,
+    namespace,
+    sampan_command,
+    wait_ready,
+    workload,
+    workload_on,
+)
 from lab.plugin.fixtures import capture, leak_check, new_topology, probe, responder, topology, usable, workbench
 from lab.plugin.hooks import (
     pytest_addoption,
@@ -15,8 +32,19 @@ from lab.plugin.hooks import (
 )
 
 __all__ = [
+    "api",
+    "apply",
     "capture",
+    "cluster",
+    "cluster_leak_check",
+    "faults",
+    "faults_on",
+    "fresh_cluster",
+    "kubectl",
+    "kubectl_binary",
+    "kubectl_for",
     "leak_check",
+    "namespace",
     "new_topology",
     "probe",
     "pytest_addoption",
@@ -26,7 +54,11 @@ __all__ = [
     "pytest_runtest_setup",
     "pytest_sessionstart",
     "responder",
+    "sampan_command",
     "topology",
     "usable",
+    "wait_ready",
     "workbench",
+    "workload",
+    "workload_on",
 ]

@@ -13,17 +13,24 @@ from typing import Final
 import pytest
 
 from lab import topology
+from lab.cluster import Cluster
 from lab.errors import Unsupported
 from lab.plugin import requirements
+from lab.plugin.cluster import life
+from lab.plugin.cluster.report import sections as cluster_sections
 from lab.plugin.leaks import Scope
-from lab.plugin.workbench import Workbench
+from lab.plugin.workbench import Workbench, told
 
 BENCH: Final = pytest.StashKey[Workbench]()
 _SWEPT: Final = pytest.StashKey[tuple[str, ...]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.getgroup("sampan").addoption(
+    group = parser.getgroup("sampan")
+    group.addoption("--sampan", default="sampan", metavar="FILE", help="the sampan that clusters run (on the PATH)")
+    group.addoption("--kubectl", default="", metavar="FILE", help="the kubectl of the tests (on the PATH, or Debian's)")
+    group.addoption("--cluster-nodes", type=int, default=3, metavar="N", help="nodes of a cluster (3)")
+    group.addoption(
         "--leak-check",
         choices=[scope.value for scope in Scope],
         default=Scope.OWN.value,
@@ -37,12 +44,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Remove what a killed run left: once a run, which under xdist is in the controller."""
     if os.geteuid() == 0 and not hasattr(session.config, "workerinput"):
-        session.config.stash[_SWEPT] = topology.sweep()
+        session.config.stash[_SWEPT] = (*topology.sweep(), *life.sweep())
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
     swept = config.stash.get(_SWEPT, ())
-    return [f"sampan: removed {len(swept)} namespaces of a killed run: {', '.join(swept)}"] if swept else []
+    return [f"sampan: removed what a killed run left: {', '.join(swept)}"] if swept else []
 
 
 @pytest.hookimpl(wrapper=True)
@@ -63,12 +70,22 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Told now, while the topologies are there: fixtures end only after this."""
+    """Told now, while topologies and clusters are there: fixtures end only after this."""
     report = yield
-    bench = item.stash.get(BENCH, None)
-    if bench is not None and report.failed and report.when != "teardown":
-        report.sections.extend(bench.fail())
+    if report.failed and report.when != "teardown":
+        bench = item.stash.get(BENCH, None)
+        report.sections.extend(bench.fail() if bench is not None else [])
+        for found in _fixtures_of(item):
+            if isinstance(found, Cluster):
+                report.sections.extend(cluster_sections(found))
+            elif isinstance(found, topology.Topology) and (bench is None or not bench.made(found)):
+                report.sections.append(("topology", told(found.report)))
     return report
+
+
+def _fixtures_of(item: pytest.Item) -> list[object]:
+    """The values of all fixtures that the test uses, also those of a wider scope."""
+    return list(item.funcargs.values()) if isinstance(item, pytest.Function) else []
 
 
 def _skip_or_raise(item: pytest.Item, error: Exception) -> None:

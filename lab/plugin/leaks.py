@@ -61,7 +61,8 @@ def take(scope: Scope) -> Snapshot:
     things = {Thing("namespace", name) for name in names}
     if everything:
         things |= {Thing("mount", target) for target in sweep.mounts_below(Path("/")) if not _is_namespace(target)}
-        things |= {Thing("link", name) for name in _links()} | {Thing("rule", rule) for rule in _rules()}
+        things |= {Thing("link", name) for name in _links()}
+        things |= {Thing("rule", rule) for rule in rules_of(rules_with_counters(None))}
     return Snapshot(frozenset(things))
 
 
@@ -106,7 +107,7 @@ def _links() -> list[str]:
         return [link.name for link in network.links()]
 
 
-def _rules() -> list[str]:
+def rules_of(text: str) -> list[str]:
     """Without counters, and without the comments, which tell the time."""
-    lines = (_COUNTERS.sub("", line).strip() for line in rules_with_counters(None).splitlines())
+    lines = (_COUNTERS.sub("", line).strip() for line in text.splitlines())
     return [line for line in lines if line and not line.startswith("#")]

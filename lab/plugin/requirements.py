@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+import shutil
 from subprocess import CalledProcessError
 from typing import Final
 
+from lab.environment import clean_environment
 from lab.errors import LabError, Unsupported
 from lab.topology import Topology
 from netstack.errors import NetstackError
 
 _MISSING: Final = ("unknown device type", "missing kernel module", "table does not exist")
 """What iproute2 and iptables say when the kernel was built without something, and say for no other cause."""
+
+_PROGRAMS: Final = ("dockerd", "containerd", "docker-registry", "iptables-restore", "ip", "nsenter")
 
 
 def of_machine() -> str:
@@ -25,6 +29,14 @@ def of_machine() -> str:
     except (LabError, NetstackError, OSError) as error:
         return f"this machine refuses network namespaces or links: {error}"
     return ""
+
+
+def of_cluster() -> str:
+    """Programs are looked for where a lab's processes find them; `sampan lab create --engines` installs them."""
+    if os.geteuid() != 0:
+        return "needs root: makes namespaces and runs container engines"
+    missing = [name for name in _PROGRAMS if not shutil.which(name, path=clean_environment()["PATH"])]
+    return f"needs {', '.join(missing)} (`sampan lab create --engines` installs what is missing)" if missing else ""
 
 
 def of_error(error: BaseException) -> str:

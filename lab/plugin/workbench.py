@@ -51,6 +51,10 @@ class Workbench:
         self._topologies.append(made)
         return made
 
+    def made(self, net: Topology) -> bool:
+        """Whether this topology is the test's own."""
+        return any(net is each for each in self._topologies)
+
     def probe(self, where: Where, *, name: str = "") -> Prober:
         """Stands in results under the node's name, unless another is given."""
         return Prober(_place(where), name=name or _name(where))
@@ -75,10 +79,10 @@ class Workbench:
     def fail(self) -> list[Section]:
         """The test failed: end the captures, keep them, and tell everything while it is still there. Never raises."""
         self._failed = True
-        sections = [(f"capture {running.title}", _told(partial(_end, running))) for running in self._captures]
+        sections = [(f"capture {running.title}", told(partial(_end, running))) for running in self._captures]
         for number, net in enumerate(self._topologies):
             title = "topology" if len(self._topologies) == 1 else f"topology {number + 1}"
-            sections.append((title, _told(net.report)))
+            sections.append((title, told(net.report)))
         return sections
 
     def close(self) -> None:
@@ -118,7 +122,8 @@ def _end(running: _Running) -> str:
     return f"{running.capture.path}\n{running.capture.summary().text()}"
 
 
-def _told(tell: Callable[[], str]) -> str:
+def told(tell: Callable[[], str]) -> str:
+    """What it tells, or why it cannot."""
     try:
         return tell()
     except _TELLABLE as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lab.cluster import Cluster
-from tests.cluster.kubectl import Kubectl
+from lab.kubectl import Kubectl
 from tests.hosts import engine_of
 
 

@@ -23,7 +23,7 @@ from client.errors import ConnectionFailed, StatusError
 from client.rest import RestClient
 from client.tls import context_for
 from lab.cluster import Cluster
-from tests.cluster.kubectl import Kubectl
+from lab.kubectl import Kubectl
 from tests.cluster.manifests import pod, replication_controller, service
 from tests.cluster.waiting import eventually
 

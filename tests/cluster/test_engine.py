@@ -11,8 +11,8 @@ from docker.errors import APIError
 from lab import faults
 from lab.cluster import Cluster
 from lab.faults import Target
-from tests.cluster.conftest import running_cluster
-from tests.cluster.kubectl import Kubectl
+from lab.kubectl import Kubectl
+from lab.plugin.cluster.life import running_cluster
 from tests.cluster.manifests import pod, shell
 from tests.cluster.waiting import eventually
 from tests.hosts import engine_of

@@ -10,7 +10,7 @@ import pytest
 
 from lab import faults
 from lab.cluster import Cluster
-from tests.cluster.kubectl import Kubectl
+from lab.kubectl import Kubectl
 from tests.cluster.manifests import pod, replication_controller, service, shell
 from tests.cluster.waiting import eventually
 from tests.hosts import engine_of, run_on

@@ -7,8 +7,8 @@ from contextlib import closing
 import pytest
 
 from lab.cluster import Cluster
+from lab.kubectl import Kubectl
 from lab.workloads import example
-from tests.cluster.kubectl import Kubectl
 from tests.cluster.manifests import container_id, shell_in
 from tests.cluster.waiting import eventually
 from tests.probe import connect

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tests.cluster.kubectl import Kubectl
+from lab.kubectl import Kubectl
 from tests.cluster.manifests import pod, replication_controller, service, shell
 from tests.cluster.waiting import eventually
 

@@ -21,12 +21,12 @@ from lab.cluster import Cluster
 from lab.config import Periods
 from lab.errors import LabError, NotFound
 from lab.faults import Way
+from lab.kubectl import Kubectl
 from lab.lab import Lab, delete, in_parallel, leftovers
+from lab.plugin.cluster.life import running_cluster
 from lab.state import HostState
 from lab.wire import Wire
 from netstack import namespaces
-from tests.cluster.conftest import running_cluster
-from tests.cluster.kubectl import Kubectl
 from tests.cluster.manifests import pod, shell
 from tests.cluster.waiting import eventually
 from tests.probe import connect

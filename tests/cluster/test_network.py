@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from lab.cluster import Cluster
-from tests.cluster.kubectl import Kubectl
+from lab.kubectl import Kubectl
 from tests.cluster.manifests import container_id, http_in, pod, service, shell_in
 from tests.cluster.waiting import eventually
 from tests.probe import answers, connect, http_get

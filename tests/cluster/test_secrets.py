@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lab import faults
 from lab.cluster import Cluster
-from tests.cluster.kubectl import Kubectl
+from lab.kubectl import Kubectl
 from tests.cluster.manifests import container_id, pod, shell_in
 from tests.cluster.waiting import eventually
 
