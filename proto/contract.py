@@ -21,6 +21,12 @@ MAX_CUT_BYTES: Final = 1 << 20
 MAX_MESSAGE_BYTES: Final = 4 << 20
 """What either side takes as one gRPC message: a cut's message may hold one object that is larger than its share."""
 
+MAX_STATE_BYTES: Final = 64 << 20
+"""What an agent takes as one cut, all its messages together: more would fill a small node's memory."""
+
+MAX_REPORTED: Final = 1000
+"""Statuses or events of one report; agents send fewer."""
+
 STREAM_CHUNK_BYTES: Final = 32 << 10
 """Largest data of one StreamUp."""
 

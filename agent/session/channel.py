@@ -1,6 +1,7 @@
 """One connection to the master: mutual TLS, and its calls with gRPC's statuses as this package's errors.
 
-Owns the channel and the mapping of statuses. A connection is made for one session and dropped with it, so that
+Owns the channel, the reading of messages and the mapping of statuses: what cannot be read is Garbled here, where
+gRPC would log a traceback and hand on None. A connection is made for one session and dropped with it, so that
 gRPC's own back-off and half-dead connections never stand between us and the master.
 """
 
@@ -12,11 +13,12 @@ from typing import Any, Final, Protocol, Self, TypeVar
 
 import grpc
 import grpc.aio
+from google.protobuf.message import DecodeError, Message
 
 from agent.identity.files import Identity
-from agent.session.errors import Lost, Refused, SessionError, Stale
+from agent.session.errors import Garbled, Lost, Refused, SessionError, Stale
 from proto import contract
-from proto.gen import session_pb2, session_pb2_grpc
+from proto.gen import session_pb2
 
 _OPTIONS: Final[list[tuple[str, int]]] = [
     ("grpc.max_receive_message_length", contract.MAX_MESSAGE_BYTES),
@@ -35,7 +37,9 @@ _REFUSALS: Final = frozenset(
     }
 )
 
-T = TypeVar("T")
+_SERVICE: Final = "/sampan.Master/"
+
+T = TypeVar("T", bound=Message)
 
 
 class Call(Protocol):
@@ -43,7 +47,9 @@ class Call(Protocol):
 
     async def write(self, message: session_pb2.StreamUp) -> None: ...
 
-    async def read(self) -> Any: ...
+    async def read(self) -> session_pb2.StreamDown | None:
+        """None at the end. Raises Garbled."""
+        ...
 
     async def done_writing(self) -> None: ...
 
@@ -60,7 +66,6 @@ class Master:
             certificate_chain=identity.certificate.encode(),
         )
         self._channel = grpc.aio.secure_channel(identity.session_address, credentials, options=_OPTIONS)
-        self._stub: Any = session_pb2_grpc.MasterStub(self._channel)
 
     async def __aenter__(self) -> Self:
         return self
@@ -71,45 +76,71 @@ class Master:
         await self._channel.close(None)
 
     async def hello(self, request: session_pb2.HelloRequest, timeout_s: float) -> session_pb2.HelloReply:
-        return await _ask(self._stub.Hello, request, timeout_s, session_pb2.HelloReply)
+        return await _ask(self._channel, "Hello", request, timeout_s, session_pb2.HelloReply)
 
     async def heartbeat(self, request: session_pb2.HeartbeatRequest, timeout_s: float) -> session_pb2.HeartbeatReply:
-        return await _ask(self._stub.Heartbeat, request, timeout_s, session_pb2.HeartbeatReply)
+        return await _ask(self._channel, "Heartbeat", request, timeout_s, session_pb2.HeartbeatReply)
 
     async def report_pods(self, request: session_pb2.PodReport, timeout_s: float) -> session_pb2.PodReportReply:
-        return await _ask(self._stub.ReportPods, request, timeout_s, session_pb2.PodReportReply)
+        return await _ask(self._channel, "ReportPods", request, timeout_s, session_pb2.PodReportReply)
 
     async def report_events(self, request: session_pb2.EventReport, timeout_s: float) -> session_pb2.EventReply:
-        return await _ask(self._stub.ReportEvents, request, timeout_s, session_pb2.EventReply)
+        return await _ask(self._channel, "ReportEvents", request, timeout_s, session_pb2.EventReply)
 
     async def report_left(self, request: session_pb2.LeftReport, timeout_s: float) -> session_pb2.LeftReply:
-        return await _ask(self._stub.ReportLeft, request, timeout_s, session_pb2.LeftReply)
+        return await _ask(self._channel, "ReportLeft", request, timeout_s, session_pb2.LeftReply)
 
     async def renew(self, request: session_pb2.RenewRequest, timeout_s: float) -> session_pb2.RenewReply:
-        return await _ask(self._stub.RenewCertificate, request, timeout_s, session_pb2.RenewReply)
+        return await _ask(self._channel, "RenewCertificate", request, timeout_s, session_pb2.RenewReply)
 
     async def desired(self, request: session_pb2.DesiredRequest) -> AsyncGenerator[session_pb2.DesiredMessage, None]:
         """Messages until the session ends; the end is an error too."""
+        method = self._channel.unary_stream(f"{_SERVICE}Desired", request_serializer=_encoded)
         try:
-            async for message in self._stub.Desired(request):
-                yield message
+            async for raw in method(request):
+                yield parsed(session_pb2.DesiredMessage, raw)
         except grpc.aio.AioRpcError as error:
             raise translated(error) from error
         raise Lost("the master closed the stream of desired state")
 
     def stream(self) -> Call:
         """Open a stream for a log."""
-        call: Call = self._stub.Stream()
-        return call
+        return _Stream(self._channel.stream_stream(f"{_SERVICE}Stream", request_serializer=_encoded)())
 
 
-async def _ask(method: Any, request: Any, timeout_s: float, reply: type[T]) -> T:
+class _Stream:
+    """One call of Stream."""
+
+    def __init__(self, call: Any) -> None:
+        self._call = call
+        self.write = call.write
+        self.done_writing = call.done_writing
+        self.cancel = call.cancel
+
+    async def read(self) -> session_pb2.StreamDown | None:
+        raw = await self._call.read()
+        return None if raw is grpc.aio.EOF else parsed(session_pb2.StreamDown, raw)
+
+
+async def _ask(channel: Any, method: str, request: Message, timeout_s: float, reply: type[T]) -> T:
+    call = channel.unary_unary(f"{_SERVICE}{method}", request_serializer=_encoded)
     try:
-        answer = await method(request, timeout=max(timeout_s, 0.01))
+        raw = await call(request, timeout=max(timeout_s, 0.01))
     except grpc.aio.AioRpcError as error:
         raise translated(error) from error
-    assert isinstance(answer, reply)
-    return answer
+    return parsed(reply, raw)
+
+
+def _encoded(message: Message) -> bytes:
+    return message.SerializeToString()
+
+
+def parsed(kind: type[T], raw: bytes) -> T:
+    """The message. Raises Garbled when the bytes are none of that kind."""
+    try:
+        return kind.FromString(raw)
+    except DecodeError as error:
+        raise Garbled(f"the master's {kind.DESCRIPTOR.name} cannot be read: {error}") from error
 
 
 def translated(error: grpc.aio.AioRpcError) -> SessionError:

@@ -1,7 +1,8 @@
 """What the master wants of this node: built from cuts, kept as messages, read as the agent's own values.
 
 Owns the state at one revision. A cut's messages are collected and applied whole after the last one; a delta that
-applies to another revision is a Gap and changes nothing. Does no I/O (disk.py keeps it).
+applies to another revision is a Gap, and one that makes no sense (sanity.py) is Garbled: both change nothing. Does no
+I/O (disk.py keeps it).
 """
 
 from __future__ import annotations
@@ -11,8 +12,13 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from agent import model, wire
-from agent.session.errors import Gap
+from agent.session.errors import Gap, Garbled
+from agent.session.sanity import check_cut
+from proto import contract
 from proto.gen import desired_pb2, session_pb2
+
+# What a message takes beside its content, so that endless empty ones have an end too.
+_MESSAGE_BYTES = 1024
 
 Ref = tuple[str, str]
 K = TypeVar("K")
@@ -54,24 +60,46 @@ class DesiredState:
     def __init__(self) -> None:
         self._content = _Content()
         self._arriving: list[session_pb2.Cut] = []
+        self._arriving_bytes = 0
         self._pods: dict[str, tuple[desired_pb2.Pod, model.Pod]] = {}
         self.revision = 0
         self.complete = False
         """A snapshot has come from the master, so that what is not wanted may be removed."""
         self.secrets_known = False
 
-    def receive(self, message: session_pb2.Cut) -> bool:
-        """One message of a cut; True when the cut is whole and was applied. Raises Gap."""
-        first = self._arriving[0] if self._arriving else message
-        if not first.snapshot and first.base_revision != self.revision:
-            self._arriving.clear()
-            raise Gap(f"delta for revision {first.base_revision} at revision {self.revision}")
+    def receive(self, message: session_pb2.Cut, *, member: bool = False) -> bool:
+        """One message of a cut; True when the cut is whole and was applied. Raises Gap, Garbled.
+
+        `member`: the node belongs to the cluster, so that a snapshot without its configuration is nonsense: it would
+        end every pod.
+        """
+        try:
+            self._check(message, member=member)
+        except (Gap, Garbled):
+            self.interrupted()
+            raise
         self._arriving.append(message)
         if not message.last:
             return False
-        arrived, self._arriving = self._arriving, []
+        arrived = self._arriving
+        self.interrupted()
         self._apply(arrived)
         return True
+
+    def _check(self, message: session_pb2.Cut, *, member: bool) -> None:
+        first = self._arriving[0] if self._arriving else message
+        if not first.snapshot and first.base_revision != self.revision:
+            raise Gap(f"delta for revision {first.base_revision} at revision {self.revision}")
+        if _place(message) != _place(first):
+            raise Garbled(f"a cut of revision {first.revision} goes on as one of revision {message.revision}")
+        if message.revision < message.base_revision:
+            raise Garbled(f"a delta from revision {message.base_revision} back to {message.revision}")
+        if member and first.snapshot and not first.HasField("node"):
+            raise Garbled("a snapshot without this node's configuration")
+        self._arriving_bytes += message.ByteSize() + _MESSAGE_BYTES
+        if self._arriving_bytes > contract.MAX_STATE_BYTES:
+            raise Garbled(f"a cut of more than {contract.MAX_STATE_BYTES >> 20} MiB")
+        check_cut(message)
 
     def restore(self, cut: session_pb2.Cut, *, secrets_known: bool) -> None:
         """Run by a state that was kept on disk."""
@@ -82,7 +110,7 @@ class DesiredState:
 
     def interrupted(self) -> None:
         """The stream broke: what had arrived of a cut is worth nothing."""
-        self._arriving.clear()
+        self._arriving, self._arriving_bytes = [], 0
 
     def dump(self, *, secrets: bool) -> session_pb2.Cut:
         """The whole state as one snapshot."""
@@ -159,6 +187,11 @@ def _config_map(message: desired_pb2.ConfigMap) -> tuple[model.ObjectRef, model.
 
 def _secret(message: desired_pb2.Secret) -> tuple[model.ObjectRef, model.Secret]:
     return wire.ref_from_proto(message.ref), wire.secret_from_proto(message)
+
+
+def _place(cut: session_pb2.Cut) -> tuple[bool, int, int]:
+    """What all messages of one cut have in common."""
+    return cut.snapshot, cut.base_revision, cut.revision
 
 
 def _key(ref: desired_pb2.ObjectRef) -> Ref:

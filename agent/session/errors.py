@@ -3,6 +3,7 @@
 SessionError
 ├── Lost       no connection, no answer in time: reconnect with back-off
 ├── Stale      the master has ended the session: say Hello again
+├── Garbled    what the master sent makes no sense: nothing of it is applied; reconnect with back-off
 ├── Gap        a delta applies to another revision than the one that is there: ask for a snapshot
 ├── Refused    the master does not want this agent as it is: leave everything running, try again slowly
 └── Removed    the Node was deleted: clean up and leave
@@ -23,6 +24,10 @@ class Lost(SessionError):
 
 class Stale(SessionError):
     """The session is over."""
+
+
+class Garbled(SessionError):
+    """What the master sent makes no sense; nothing of it is applied."""
 
 
 class Gap(SessionError):

@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import Final
+from typing import Final, TypeVar
 
 from agent import model, wire
 from proto.gen import observed_pb2
@@ -19,9 +19,12 @@ MAX_PODS: Final = 4096
 MAX_EVENTS: Final = 1000
 BATCH: Final = 200
 """Statuses or events of one message."""
+BATCH_BYTES: Final = 1 << 20
+"""What they may take together, far below what one message may (contract.MAX_MESSAGE_BYTES)."""
 
 log = logging.getLogger(__name__)
 
+M = TypeVar("M", observed_pb2.PodStatus, observed_pb2.Event)
 Lookup = Callable[[model.PodUid], model.ObjectRef | None]
 
 
@@ -59,7 +62,7 @@ class ReportQueue:
 
     def take_pods(self) -> list[observed_pb2.PodStatus]:
         """A batch, in the order of their first change."""
-        batch = list(self._pods.values())[:BATCH]
+        batch = _fitting(self._pods.values())
         for status in batch:
             del self._pods[status.uid]
         if not self._pods:
@@ -75,7 +78,9 @@ class ReportQueue:
 
     def take_events(self) -> list[observed_pb2.Event]:
         """A batch, oldest first."""
-        batch = [self._events.popleft() for _ in range(min(BATCH, len(self._events)))]
+        batch = _fitting(self._events)
+        for _ in batch:
+            self._events.popleft()
         self._dropped_events = 0
         if not self._events:
             self.events_waiting.clear()
@@ -96,3 +101,15 @@ class ReportQueue:
             log.warning("more than %d statuses wait for the master: pod %s waits for the re-report", MAX_PODS, oldest)
         self._pods[status.uid] = status
         self.pods_waiting.set()
+
+
+def _fitting(waiting: Iterable[M]) -> list[M]:
+    """The first ones that fit into one message; at least one."""
+    batch: list[M] = []
+    size = 0
+    for each in waiting:
+        size += each.ByteSize()
+        if batch and (size > BATCH_BYTES or len(batch) >= BATCH):
+            break
+        batch.append(each)
+    return batch

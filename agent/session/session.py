@@ -22,6 +22,7 @@ from agent.session.desired import DesiredState
 from agent.session.errors import Gap, Lost, Refused, SessionError
 from agent.session.renewal import Renewal
 from agent.session.reporter import ReportQueue
+from agent.session.sanity import check_stream, sensible
 from agent.session.streams import StreamSender
 from proto import contract
 from proto.gen import observed_pb2, session_pb2
@@ -30,6 +31,9 @@ HELLO_TIMEOUT_S: Final = 5.0
 REPORT_TIMEOUT_S: Final = 20.0
 REFUSED_RETRY_S: Final = 10.0
 """The master will not change its mind by itself: somebody has to do something first."""
+LONGEST_WAIT_S: Final = 30.0
+MOST_CHARACTERS: Final = 1000
+"""Of what is told of the master's words."""
 
 log = logging.getLogger(__name__)
 
@@ -141,13 +145,13 @@ class SessionLoop:
         """The next wait grows until a session lasted: one that ends as soon as it began must not begin at once."""
         if self._opened_at is not None and self._clock.monotonic() - self._opened_at > self._backoff.ceiling_s:
             self._backoff.reset()
+            self._said = ""
         return self._backoff.next_s()
 
     def _opened(self, reply: session_pb2.HelloReply) -> None:
-        log.info("session %s with the master", reply.session_id)
-        self._said = ""
+        log.info("session %s with the master", reply.session_id[:MOST_CHARACTERS])
         self._opened_at = self._clock.monotonic()
-        self._backoff.ceiling_s = max(reply.periods.next_heartbeat_ms / 1000, 1.0)
+        self._backoff.ceiling_s = min(max(sensible(reply.periods).next_heartbeat_ms / 1000, 1.0), LONGEST_WAIT_S)
 
     async def _leave(self, master: Master, reply: session_pb2.HelloReply) -> None:
         log.warning("the Node was deleted: removing everything of ours from this machine")
@@ -160,7 +164,8 @@ class SessionLoop:
         await master.report_left(session_pb2.LeftReport(session_id=reply.session_id), REPORT_TIMEOUT_S)
 
     def _tell(self, text: str) -> None:
-        """Once, until something else is to be told."""
+        """In one line, and once: until something else is to be told, or a session lasted."""
+        text = " ".join(text.split())[:MOST_CHARACTERS]
         if text != self._said:
             log.warning("%s", text)
         self._said = text
@@ -184,7 +189,7 @@ class _Conversation:
         self._clock = clock
         self._master = master
         self._id = hello.session_id
-        self._periods = hello.periods
+        self._periods = sensible(hello.periods)
         self._streams = StreamSender(self._id, master.stream, side.logs)
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -220,6 +225,7 @@ class _Conversation:
             task.add_done_callback(lambda done: self._tasks.discard(done) if not _failed(done) else None)
 
     async def _receive(self) -> None:
+        gap: Gap | None = None
         while True:
             request = session_pb2.DesiredRequest(session_id=self._id)
             try:
@@ -227,10 +233,15 @@ class _Conversation:
                     async for message in messages:
                         if message.HasField("open_stream"):
                             wanted = message.open_stream
+                            check_stream(wanted)
                             self._start(self._streams.answer(wanted), f"stream {wanted.stream_id}", may_end=True)
-                        elif self._desired.receive(message.cut):
+                        elif message.HasField("cut") and self._desired.receive(message.cut, member=True):
+                            gap = None
                             self._side.desired_changed()
-            except Gap as gap:
+            except Gap as again:
+                if gap is not None:
+                    raise  # no whole cut in between: asking at once once more would never end
+                gap = again
                 log.warning("%s: asking for a snapshot", gap)
 
     async def _heartbeats(self) -> None:
@@ -249,7 +260,7 @@ class _Conversation:
             left_s = answered_at + self._periods.grace_ms / 2000 - self._clock.monotonic()
             reply = await self._master.heartbeat(request, left_s)
             answered_at = self._clock.monotonic()
-            self._periods = reply.periods
+            self._periods = sensible(reply.periods)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._periods.next_heartbeat_ms / 1000):
                     await self._side.beat_now.wait()

@@ -24,7 +24,8 @@ from master.api.quantity import canonical
 from master.api.resources import Resources
 from master.clock import Clock
 from master.dispatch.convert import node_address
-from master.dispatch.errors import Occupied
+from master.dispatch.errors import Misfit, Occupied
+from master.dispatch.sanity import MAX_CONDITIONS, MAX_TEXT, MAX_WORD
 from proto.gen import observed_pb2
 
 CALLER: Final = component("dispatch")
@@ -50,7 +51,7 @@ class Nodes:
         self._clock = clock
 
     async def register(self, node: Described) -> None:
-        """Make the object, or bring it up to date. Raises Occupied when another node has the address."""
+        """Make the object, or bring it up to date. Raises Occupied when another node has the address, Misfit."""
         self._check_address(node)
         try:
             if self._resources.cache.get(NODE, "", node.name) is None:
@@ -59,8 +60,10 @@ class Nodes:
             await self._resources.mutate(
                 CALLER, NODE, "", node.name, lambda found: self._described(found, node), subresource="status"
             )
-        except (Conflict, Invalid) as error:
+        except Conflict as error:
             raise Occupied(f"node {node.name} cannot be registered: {error}") from error
+        except Invalid as error:
+            raise Misfit(f"node {node.name} cannot be registered: {error}") from error
 
     async def unregister(self, name: str) -> None:
         """Take the object back."""
@@ -70,7 +73,10 @@ class Nodes:
     async def observed(
         self, name: str, capacity: observed_pb2.Capacity, conditions: Iterable[observed_pb2.Condition]
     ) -> None:
-        """A heartbeat: written when it says something new, or the last one written is old."""
+        """A heartbeat: written when it says something new, or the last one written is old.
+
+        Raises Misfit when the conditions, which stay once reported, have become too many.
+        """
         reported = list(conditions)
         found = self._resources.cache.get(NODE, "", name)
         if found is None or self._beaten(found, capacity, reported) is None:
@@ -145,6 +151,8 @@ class Nodes:
     ) -> Node | None:
         now = self._clock.now()
         merged = _merged(node.status.conditions, conditions, timestamp(now))
+        if len(merged) > max(MAX_CONDITIONS, len(node.status.conditions)):
+            raise Misfit(f"conditions: {len(merged)} different ones by now, {MAX_CONDITIONS} at most")
         quantities = _quantities(capacity) if capacity.cpu_millis else dict(node.status.capacity)
         same = quantities == node.status.capacity and _said(merged) == _said(node.status.conditions)
         if same and not _old(node.status.conditions, now):
@@ -164,8 +172,8 @@ def _merged(
         known[each.type] = NodeCondition(
             type=each.type,
             status=each.status,
-            reason=each.reason,
-            message=each.message,
+            reason=each.reason[:MAX_WORD],
+            message=each.message[:MAX_TEXT],
             last_heartbeat_time=now,
             last_transition_time=since,
         )

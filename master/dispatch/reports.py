@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 
 import msgspec
@@ -19,7 +19,10 @@ from master.api.kinds.pod import Pod
 from master.api.resources import Resources
 from master.clock import Clock
 from master.controllers.events import EventRecorder, Involved
+from master.dispatch.complaints import Complaints
+from master.dispatch.errors import Stale
 from master.dispatch.nodes import CALLER
+from master.dispatch.sanity import MAX_CONDITIONS, event_problem, status_problem
 from master.dispatch.statuses import merged
 from proto.gen import observed_pb2
 
@@ -36,26 +39,38 @@ class Reports:
         self._resources = resources
         self._events = events
         self._clock = clock
+        self._complaints = Complaints(log, clock)
 
-    async def pods(self, node: str, statuses: Iterable[observed_pb2.PodStatus]) -> list[str]:
-        """Commit all of them; commits made at once share the disk's sync. Returns the uids that are not known."""
-        reported = list(statuses)
-        async with asyncio.TaskGroup() as group:
-            tasks = [
-                group.create_task(self._pod(node, status), name=f"report of pod {status.namespace}/{status.name}")
-                for status in reported
-            ]
-        return [status.uid for status, task in zip(reported, tasks, strict=True) if not task.result()]
+    async def pods(
+        self, node: str, statuses: Iterable[observed_pb2.PodStatus], current: Callable[[], bool] = lambda: True
+    ) -> list[str]:
+        """Commit all of them; commits made at once share the disk's sync. Returns the uids that are not known.
+
+        Of one pod the last status counts. One that fails keeps no other from being committed; then its error is raised.
+        `current`: whether the session goes on. Raises Stale when it does not: what a later session said must stand.
+        """
+        reported = {status.uid: status for status in statuses}
+        outcomes = await asyncio.gather(
+            *(self._pod(node, status, current) for status in reported.values()), return_exceptions=True
+        )
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                raise outcome
+        return [uid for uid, known in zip(reported, outcomes, strict=True) if not known]
 
     def record(self, node: str, events: Iterable[observed_pb2.Event]) -> None:
         """Hand events on; they are about pods of the node, or the node itself."""
         for event in events:
+            if problem := event_problem(event):
+                self._complaints.tell(node, f"event ignored: {problem}")
+                continue
             if event.kind == "Node":
                 involved = Involved("Node", "", node)
             elif event.kind == "Pod" and self._on_node(node, event):
                 involved = Involved("Pod", event.namespace, event.name, event.uid, event.field_path)
             else:
-                log.info("node %s: event about %s %s/%s ignored", node, event.kind, event.namespace, event.name)
+                what = f"{event.kind[:40]} {event.namespace}/{event.name}"
+                self._complaints.tell(node, f"event about {what} ignored", level=logging.INFO)
                 continue
             when = datetime.fromtimestamp(event.time.seconds, UTC) if event.time.seconds else None
             self._events.record(
@@ -73,11 +88,14 @@ class Reports:
         pod = self._resources.cache.get(POD, event.namespace, event.name)
         return pod is None or pod.metadata.uid != event.uid or pod.spec.node_name == node
 
-    async def _pod(self, node: str, status: observed_pb2.PodStatus) -> bool:
+    async def _pod(self, node: str, status: observed_pb2.PodStatus, current: Callable[[], bool]) -> bool:
         """True when the report is committed or needs not be; False when the master has no such pod there."""
         pod = self._resources.cache.get(POD, status.namespace, status.name)
         if pod is None or not _is(pod, status.uid, node):
             return False
+        if problem := status_problem(status, _containers(pod)):
+            self._refused(node, status, problem)
+            return True
         try:
             if status.removed:
                 return await self._removed(pod, status)
@@ -85,8 +103,13 @@ class Reports:
 
             def change(found: Pod) -> Pod | None:
                 nonlocal known
+                if not current():
+                    raise Stale(f"session of node {node} has ended; say Hello again")
                 known = _is(found, status.uid, node)
                 after = merged(found.status, status, self._clock.now()) if known else found.status
+                if len(after.conditions) > max(MAX_CONDITIONS, len(found.status.conditions)):
+                    self._refused(node, status, f"conditions: {len(after.conditions)} different ones by now")
+                    return None
                 return None if after == found.status else msgspec.structs.replace(found, status=after)
 
             await self._resources.mutate(CALLER, POD, status.namespace, status.name, change, subresource="status")
@@ -94,12 +117,18 @@ class Reports:
         except NotFound:
             return False
         except Invalid as error:
-            log.error("pod %s/%s: report of node %s refused: %s", status.namespace, status.name, node, error)
-            return True  # sending it again would change nothing
+            self._refused(node, status, str(error))
+            return True
+
+    def _refused(self, node: str, status: observed_pb2.PodStatus, problem: str) -> None:
+        """Told here and not to the agent: sending it again would change nothing, and its other pods are well."""
+        text = f"report of pod {status.namespace}/{status.name} refused: {problem}"
+        self._complaints.tell(node, text, level=logging.ERROR)
 
     async def _removed(self, pod: Pod, status: observed_pb2.PodStatus) -> bool:
         if not pod.metadata.deletion_timestamp:
-            log.warning("pod %s/%s: removed on its node without being deleted", status.namespace, status.name)
+            text = f"pod {status.namespace}/{status.name}: removed on its node without being deleted"
+            self._complaints.tell(pod.spec.node_name, text)
             return True
         await self._resources.finish_pod_deletion(CALLER, status.namespace, status.name, status.uid)
         return True
@@ -107,3 +136,11 @@ class Reports:
 
 def _is(pod: Pod, uid: str, node: str) -> bool:
     return pod.metadata.uid == uid and pod.spec.node_name == node
+
+
+def _containers(pod: Pod) -> dict[str, frozenset[str]]:
+    """The names that a report's fields may have."""
+    return {
+        "init_container_statuses": frozenset(each.name for each in pod.spec.init_containers),
+        "container_statuses": frozenset(each.name for each in pod.spec.containers),
+    }

@@ -17,6 +17,7 @@ from master.dispatch.identities import Identities, Identity
 from master.dispatch.join import public_key_hash
 from master.dispatch.nodes import Described, Nodes
 from master.dispatch.reports import Reports
+from master.dispatch.sanity import check_capacity, check_conditions, check_count, check_hello
 from master.dispatch.sessions import Machine, Session, Sessions
 from master.dispatch.streams import LogStreams, Upstream
 from master.pki import CsrRefused, Pki
@@ -56,6 +57,7 @@ class MasterService:
             )
         if request.cluster_id != self.cluster_id:
             raise Denied("the agent belongs to another cluster; clear its state directory and join this one")
+        check_hello(request)
         identity = await self._identity(speaker)
         machine = Machine(request.node.machine_id, request.node.address)
         session = self.sessions.open(speaker.node, machine, speaker.fingerprint, removed=identity.removed)
@@ -94,6 +96,8 @@ class MasterService:
     async def heartbeat(self, speaker: Speaker, request: session_pb2.HeartbeatRequest) -> session_pb2.HeartbeatReply:
         """The agent is alive; its node is written when it says something new."""
         session = self._session(speaker, request.session_id)
+        check_capacity(request.capacity)
+        check_conditions(request.conditions)
         session.applied_revision = request.applied_revision
         if not session.removed:
             await self.nodes.observed(speaker.node, request.capacity, request.conditions)
@@ -101,12 +105,15 @@ class MasterService:
 
     async def report_pods(self, speaker: Speaker, request: session_pb2.PodReport) -> session_pb2.PodReportReply:
         """Commit statuses."""
-        self._session(speaker, request.session_id)
-        return session_pb2.PodReportReply(unknown=await self.reports.pods(speaker.node, request.pods))
+        session = self._session(speaker, request.session_id)
+        check_count("pod statuses", len(request.pods))
+        unknown = await self.reports.pods(speaker.node, request.pods, lambda: not session.end_reason)
+        return session_pb2.PodReportReply(unknown=unknown)
 
     async def report_events(self, speaker: Speaker, request: session_pb2.EventReport) -> session_pb2.EventReply:
         """Hand events on."""
         self._session(speaker, request.session_id)
+        check_count("events", len(request.events))
         self.reports.record(speaker.node, request.events)
         return session_pb2.EventReply()
 

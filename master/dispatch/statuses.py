@@ -1,6 +1,7 @@
 """Reported pod statuses → the API's PodStatus.
 
-Owns the pure conversion and the merge with what is there already. Writes nothing (reports.py).
+Owns the pure conversion and the merge with what is there already; long texts are cut. Writes nothing (reports.py), and
+checks nothing (sanity.py).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from master.api.kinds.container import (
 )
 from master.api.kinds.meta import timestamp
 from master.api.kinds.pod import HostIP, PodCondition, PodIP, PodStatus
+from master.dispatch.sanity import MAX_TEXT, MAX_WORD
 from proto.gen import observed_pb2 as wire
 
 
@@ -28,8 +30,8 @@ def merged(before: PodStatus, report: wire.PodStatus, now: datetime) -> PodStatu
         before,
         phase=report.phase or before.phase,
         conditions=_conditions(before.conditions, report, now),
-        reason=report.reason,
-        message=report.message,
+        reason=report.reason[:MAX_WORD],
+        message=report.message[:MAX_TEXT],
         host_ip=report.host_ip or before.host_ip,
         host_ips=(HostIP(ip=report.host_ip),) if report.host_ip else before.host_ips,
         pod_ip=report.pod_ip,
@@ -48,7 +50,11 @@ def _conditions(before: tuple[PodCondition, ...], report: wire.PodStatus, now: d
         if old is not None and old.status == each.status and old.last_transition_time:
             since = old.last_transition_time
         known[each.type] = PodCondition(
-            type=each.type, status=each.status, reason=each.reason, message=each.message, last_transition_time=since
+            type=each.type,
+            status=each.status,
+            reason=each.reason[:MAX_WORD],
+            message=each.message[:MAX_TEXT],
+            last_transition_time=since,
         )
     return tuple(known.values())
 
@@ -70,9 +76,8 @@ def _container(status: wire.ContainerStatus) -> ContainerStatus:
 def _state(state: wire.ContainerState) -> ContainerState:
     match state.WhichOneof("state"):
         case "waiting":
-            return ContainerState(
-                waiting=ContainerStateWaiting(reason=state.waiting.reason, message=state.waiting.message)
-            )
+            reason, message = state.waiting.reason[:MAX_WORD], state.waiting.message[:MAX_TEXT]
+            return ContainerState(waiting=ContainerStateWaiting(reason=reason, message=message))
         case "running":
             return ContainerState(running=ContainerStateRunning(started_at=_time(state.running.started_at)))
         case "terminated":
@@ -81,11 +86,11 @@ def _state(state: wire.ContainerState) -> ContainerState:
                 terminated=ContainerStateTerminated(
                     exit_code=ended.exit_code,
                     signal=ended.signal,
-                    reason=ended.reason,
-                    message=ended.message,
+                    reason=ended.reason[:MAX_WORD],
+                    message=ended.message[:MAX_TEXT],
                     started_at=_time(ended.started_at),
                     finished_at=_time(ended.finished_at),
-                    container_id=ended.container_id,
+                    container_id=ended.container_id[:MAX_WORD],
                 )
             )
         case _:
