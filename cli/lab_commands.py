@@ -6,6 +6,7 @@ What is wrong with a cable lasts until `heal`, over reboots and `sampan up`. Eac
 import argparse
 import json
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from cli import exits
@@ -40,6 +41,9 @@ def add(subparsers: "argparse._SubParsersAction[Any]") -> None:
     hosts = _action(actions, "hosts", "each host: namespace, address, engine, state, processes, faults")
     hosts.add_argument("-o", "--output", choices=("table", "json"), default="table")
     hosts.set_defaults(run=_hosts)
+    draw = _action(actions, "draw", "a picture (SVG) of hosts, cables, faults, processes and pods")
+    draw.add_argument("file", nargs="?", metavar="FILE", help="else NAME.svg, as the lab is called; - is the output")
+    draw.set_defaults(run=_draw)
     execute = _action(actions, "exec", "run a command in a host's network: exec HOST -- COMMAND")
     execute.add_argument("host", metavar="HOST")
     execute.add_argument("command", nargs="*", metavar="-- COMMAND", help="without one: a shell")
@@ -199,6 +203,22 @@ def survey(name: str) -> list[dict[str, Any]]:
             }
         )
     return found
+
+
+def _draw(options: argparse.Namespace) -> int:
+    from lab.cluster import Cluster
+    from lab.drawing import svg
+    from lab.drawing.of_lab import collect, drawing_of
+    from lab.lab import Lab
+
+    text = svg(drawing_of(collect(Cluster(Lab(options.lab)))))
+    if options.file == "-":
+        print(text, end="")
+        return exits.OK
+    path = Path(options.file or f"{options.lab}.svg")
+    path.write_text(text)
+    print(path)
+    return exits.OK
 
 
 def _exec(options: argparse.Namespace) -> int:

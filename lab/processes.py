@@ -134,6 +134,12 @@ def resume(record: ProcessRecord) -> bool:
     return send(record, signal.SIGCONT)
 
 
+def paused(record: ProcessRecord) -> bool:
+    """Whether this very process is there and does not run."""
+    fields = _stat(record.pid)
+    return fields is not None and fields[0] == "T" and int(fields[19]) == record.started
+
+
 def tail(log: Path) -> str:
     """Where a failed process's log is and how it ends, to be put behind an error's line; empty when there is none."""
     try:

@@ -10,10 +10,12 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from types import TracebackType
 from typing import Self
 
+from lab.drawing import svg
 from lab.errors import BadTopology
 from lab.topology import faults, naming, plan, report
 from lab.topology.model import End, Kind, Link, NodeSpec, Quality, RouteSpec, check_name, interface_name, port_name
 from lab.topology.node import Node
+from lab.topology.picture import drawing_of
 from netstack import bulk, namespaces
 from netstack.changes import DEFAULT
 
@@ -154,6 +156,10 @@ class Topology:
         """All nodes with links, routes and rules, and the links' state: for the text of a failed test."""
         lines = [f"link {link}: {faults.describe(link)}" for link in self._links.values()]
         return "\n".join([*lines, *(report.describe(node) for node in self._nodes.values())])
+
+    def draw(self) -> str:
+        """The same as a picture, without what runs in it: SVG text, to be written to a file."""
+        return svg(drawing_of((node.spec for node in self.nodes()), self.links(), self._routes))
 
     def _add(self, name: str, kind: Kind, gateway: str) -> Node:
         if check_name(name) in self._nodes:

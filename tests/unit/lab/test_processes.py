@@ -38,6 +38,19 @@ def test_a_pid_that_was_given_out_again_is_another_process(sleeper: ProcessRecor
     assert processes.alive(sleeper)
 
 
+def test_who_is_paused_is_told_from_who_runs(sleeper: ProcessRecord) -> None:
+    assert not processes.paused(sleeper)
+    processes.pause(sleeper)
+    os.waitpid(sleeper.pid, os.WUNTRACED)  # until the signal has come to it
+    assert processes.paused(sleeper)
+    assert not processes.paused(replace(sleeper, started=sleeper.started - 1))
+    processes.resume(sleeper)
+    os.waitpid(sleeper.pid, os.WCONTINUED)
+    assert not processes.paused(sleeper)
+    processes.kill(sleeper)
+    assert not processes.paused(sleeper)
+
+
 def test_stop_ends_also_what_is_frozen(sleeper: ProcessRecord) -> None:
     assert processes.pause(sleeper)
     assert processes.stop(sleeper, timeout_s=5.0)
