@@ -1,4 +1,4 @@
-"""The examples of docs/pytest-sampan.md run as they stand."""
+"""The examples of docs/pytest-sampan.md that need no cluster run as they stand (the others: tests/cluster)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def test_the_examples_of_the_page_pass(pytester: pytest.Pytester) -> None:
-    blocks = BLOCK.findall(PAGE.read_text())
+    blocks = BLOCK.findall(PAGE.read_text().partition("\n## Clusters\n")[0])
     for number, block in enumerate(blocks):
         pytester.path.joinpath(f"test_block_{number}.py").write_text(block)
     result = pytester.runpytest_inprocess("-p", "lab.plugin", "-p", "no:asyncio", "-p", "no:cacheprovider")

@@ -1,0 +1,145 @@
+"""The plugin's clusters, as a project that uses them sees them: inner runs of pytest with the installed command."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from lab.lab import leftovers, names
+from lab.plugin.cluster import life
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
+
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "pytest-sampan.md"
+BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+OPTIONS = ["-p", "lab.plugin", "-p", "no:asyncio", "-p", "no:cacheprovider"]
+Run = Callable[..., pytest.RunResult]
+
+POD = """
+import pytest
+from lab.topology import Topology
+
+def pod(name, **spec):
+    container = {"name": "main", "image": "tomcat", "imagePullPolicy": "IfNotPresent"}
+    body = {"containers": [container], "terminationGracePeriodSeconds": 1, **spec}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "labels": {"app": name}}, "spec": body}
+"""
+
+
+@pytest.fixture
+def run(pytester: pytest.Pytester) -> Run:
+    """Runs a test file against clusters of one node, in this process, by the checkout's launcher."""
+
+    def run(text: str, *arguments: str) -> pytest.RunResult:
+        pytester.makepyfile(POD + text)
+        options = [*OPTIONS, f"--basetemp={pytester.path}/tmp", "--cluster-nodes=1", f"--sampan={ROOT}/sampan"]
+        return pytester.runpytest_inprocess(*options, "-rs", *arguments)
+
+    return run
+
+
+def test_the_examples_of_the_page_pass(pytester: pytest.Pytester) -> None:
+    (block,) = BLOCK.findall(PAGE.read_text().partition("\n## Clusters\n")[2])
+    pytester.makepyfile(block)
+    result = pytester.runpytest_inprocess(*OPTIONS, f"--sampan={ROOT}/sampan")
+    result.assert_outcomes(passed=block.count("\ndef test_"))
+
+
+def test_what_fails_leaks_and_spoils_is_told_and_mended(run: Run) -> None:
+    result = run(
+        """
+def test_that_fails(cluster, apply, wait_ready):
+    apply(pod("fine"))
+    wait_ready()
+    assert False
+
+def test_that_waits_in_vain(workload):
+    workload.apply(pod("never", nodeSelector={"there": "is-none"}))
+    workload.wait_ready(timeout_s=0.5)
+
+def test_that_leaks(cluster, namespace):
+    cluster.host("node1").run(["ip", "link", "add", "forgotten", "type", "bridge"])
+
+def test_that_spoils(cluster, faults):
+    faults.loss("node1", 20)
+    faults.kill("master")
+    faults.kill("node1")
+
+def test_what_comes_after(cluster, api, apply, wait_ready):
+    assert [each["metadata"]["name"] for each in api.get("/api/v1/pods")["items"]] == []
+    assert cluster.lab.state.host("node1").faults() == ()
+    apply(pod("works"))
+    wait_ready("pod/works", "node/node1")
+"""
+    )
+    result.assert_outcomes(passed=3, failed=2, errors=1)
+    told = result.stdout.str()
+    result.stdout.fnmatch_lines(
+        ["node node1: ready", "pod test-*/fine: ready, 10.*, node1", "service default/kubernetes*"]
+    )
+    result.stdout.fnmatch_lines(["*- host node1 -*", "*agent*dockerd*", "  link eth0 veth up*", "  route *dev eth0*"])
+    assert re.search(r"-A SAMPAN-SERVICES .*\[\d+:\d+\]|\[\d+:\d+\] -A SAMPAN-SERVICES", told)
+    result.stdout.fnmatch_lines(["*- end of */log/agent.log -*"])
+    assert "Pod never: Pending Unschedulable" in told
+    assert "the test left on the cluster: link node1:forgotten" in told
+
+
+def test_module_topologies_are_told_of(run: Run) -> None:
+    result = run(
+        """
+@pytest.fixture(scope="module")
+def network():
+    with Topology() as net:
+        net.link(net.host("left"), net.host("right"), address="10.0.0.1/24", peer_address="10.0.0.2/24")
+        net.start()
+        yield net
+
+def test_that_fails(network):
+    assert False
+"""
+    )
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*- topology -*", "host left*", "host right*"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "path", "reason"),
+    [
+        pytest.param(["--sampan=/nowhere/sampan"], "", "needs sampan, and finds no `/nowhere/sampan`", id="no sampan"),
+        pytest.param([], "/nowhere", "needs dockerd, containerd*`sampan lab create --engines`*", id="no engine"),
+    ],
+)
+def test_without_what_it_needs_a_test_is_skipped(
+    run: Run, monkeypatch: pytest.MonkeyPatch, arguments: list[str], path: str, reason: str
+) -> None:
+    if path:
+        monkeypatch.setattr("lab.environment._PATH", path)
+    result = run("def test_it(cluster): assert False", *arguments)
+    result.assert_outcomes(skipped=1)
+    result.stdout.fnmatch_lines([f"SKIPPED*{reason}*"])
+
+
+def test_what_a_killed_run_left_is_removed_by_the_next(run: Run) -> None:
+    """Killed in the middle: master, agent, engine and containers go on without it."""
+    dead = """
+import os
+from lab.plugin.cluster.life import running_cluster
+with running_cluster(nodes=1) as cluster:
+    print(cluster.lab.name, flush=True)
+    os._exit(9)
+"""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", dead], env=environment, capture_output=True, text=True, timeout=120)
+    name = done.stdout.strip()
+    assert life.owner_of(name) is not None
+    assert name in names()
+    result = run("def test_nothing(): pass")
+    result.stdout.fnmatch_lines([f"sampan: removed what a killed run left: *{name}*"])
+    assert list(leftovers(name)) == []
