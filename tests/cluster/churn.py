@@ -143,7 +143,7 @@ class Papers(Writer):
     MOST = 5
 
     def __init__(self, cluster: Cluster, random: Random) -> None:
-        super().__init__(cluster, random, pause_s=0.05)
+        super().__init__(cluster, random, pause_s=0.03)
 
     def choices(self) -> list[Callable[[], None]]:
         maps, services = self.paths("configmaps"), self.paths("services")
@@ -178,18 +178,18 @@ class Papers(Writer):
         """Read, written by somebody else, written: the second write must lose."""
         path = self._random.choice(self.paths("configmaps"))
         stale = self._read(path)
-        self._replace_at(path)
+        data = {"n": str(self.writes)}
+        wanted = {"uid": stale["metadata"]["uid"], "data": data}
+        self.write(path, lambda: self._client.patch(path, {"data": data}), wanted)
+        version = stale["metadata"]["resourceVersion"]
+        if self._read(path)["metadata"]["resourceVersion"] == version:
+            return  # nobody answered, and nothing was written
         stale["data"] = {"n": "stale"}
         try:
             self._client.replace(path, stale)
         except (Conflict, ConnectionFailed, ServerFailed):
             return
-        raise AssertionError(f"{path}: version {stale['metadata']['resourceVersion']} was written over a newer one")
-
-    def _replace_at(self, path: str) -> None:
-        data = {"n": str(self.writes)}
-        uid = self.acknowledged[path]["uid"]
-        self.write(path, lambda: self._client.patch(path, {"data": data}), {"uid": uid, "data": data})
+        raise AssertionError(f"{path}: what was read as version {version} was written over a newer one")
 
     def _read(self, path: str) -> dict[str, Any]:
         """The object, with its version; it must be what was acknowledged."""
