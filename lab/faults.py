@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Literal
 
-from lab import processes, underlay, wiring
+from lab import disk, processes, underlay, wiring
 from lab.cluster import AGENT, MASTER, Cluster
 from lab.engine import EngineProcesses
 from lab.errors import LabError, NotFound
@@ -46,14 +46,18 @@ def rate(cluster: Cluster, host: str, mbit: float | None) -> None:
 
 
 def mtu(cluster: Cluster, host: str, size_bytes: int) -> None:
-    """Set the MTU of both ends of the cable. Larger packets from elsewhere are dropped at its port without a word."""
+    """Set the MTU of the host's end of the cable. Larger packets from elsewhere are dropped there without a word."""
     _rewire(cluster, host, lambda wire: replace(wire, mtu=size_bytes))
 
 
 def heal(cluster: Cluster, host: str) -> None:
-    """Undo everything that lasts: the cable is as new, and what was paused goes on. Processes that ended: `start`."""
+    """Undo everything that lasts: the cable is as new, the disk has room, and what was paused goes on.
+
+    Processes that ended: `start`.
+    """
     _plug(cluster, host, connected=True)
     _rewire(cluster, host, lambda _: Wire(), always=True)
+    disk.undo(cluster, host)
     for record in cluster.lab.state.host(host).processes.values():
         processes.resume(record)
 

@@ -19,9 +19,9 @@ from netstack import changes as c
 from netstack import namespaces, sysctl
 from netstack.errors import KernelBusy, NetstackError, NotThere, kernel_error
 from netstack.netlink import packed
-from netstack.netlink.packed import BulkChange, SetDelay, SettleLink
+from netstack.netlink.packed import BulkChange, LimitSegments, SetDelay, SettleLink
 
-__all__ = ["Batch", "BulkChange", "SetDelay", "SettleLink", "apply"]
+__all__ = ["Batch", "BulkChange", "LimitSegments", "SetDelay", "SettleLink", "apply"]
 
 # Answers wait in the socket's buffer until all requests are sent: as many as surely fit.
 _MOST_AT_ONCE: Final = 100

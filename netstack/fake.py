@@ -41,6 +41,7 @@ class FakeKernel:
         self._identities = itertools.count(1)
         self._identity_of: dict[str, tuple[int, int]] = {}
         self.sysctls: dict[str, str] = {}
+        self.pod_sysctls: dict[str, dict[str, str]] = {}
         self.rules = FakeIptables()
         self.flows: list[Flow] = []
         self.host = FakeNetwork(self)
@@ -55,6 +56,7 @@ class FakeKernel:
         """Its links die, with their peers."""
         network = self.namespaces.pop(name)
         del self._identity_of[name]
+        self.pod_sysctls.pop(name, None)
         network.change([c.DeleteLink(link.name) for link in network.links() if link.name != "lo"])
 
     def open_network(self, where: str) -> FakeNetwork:
@@ -70,9 +72,13 @@ class FakeKernel:
     def rule_tool(self, prefix: str) -> RuleTool:
         return self.rules
 
-    def write_sysctls(self, values: Mapping[str, str]) -> tuple[str, ...]:
-        changed = tuple(key for key, value in values.items() if self.sysctls.get(key) != value)
-        self.sysctls.update(values)
+    def write_sysctls(self, values: Mapping[str, str], where: str | None = None) -> tuple[str, ...]:
+        present = self.sysctls
+        if where is not None:
+            self.open_network(where)
+            present = self.pod_sysctls.setdefault(where, {})
+        changed = tuple(key for key, value in values.items() if present.get(key) != value)
+        present.update(values)
         return changed
 
     def udp_flows(self) -> tuple[Flow, ...]:

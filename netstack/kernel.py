@@ -38,8 +38,11 @@ class Kernel(Protocol):
         """The iptables of the host; `prefix` begins our chains' names. Raises RulesUnavailable."""
         ...
 
-    def write_sysctls(self, values: Mapping[str, str]) -> tuple[str, ...]:
-        """Set kernel parameters of the host; the keys that had another value."""
+    def write_sysctls(self, values: Mapping[str, str], where: str | None = None) -> tuple[str, ...]:
+        """Set kernel parameters of the host, or of a pod's namespace; the keys that had another value.
+
+        Raises NamespaceMissing.
+        """
         ...
 
     def udp_flows(self) -> tuple[Flow, ...]:
@@ -71,8 +74,8 @@ class HostKernel:
     def rule_tool(self, prefix: str) -> RuleTool:
         return iptables.choose(self._where, prefix, variant=self._variant)
 
-    def write_sysctls(self, values: Mapping[str, str]) -> tuple[str, ...]:
-        return sysctl.write(self._where, values)
+    def write_sysctls(self, values: Mapping[str, str], where: str | None = None) -> tuple[str, ...]:
+        return sysctl.write(self._where if where is None else where, values)
 
     def udp_flows(self) -> tuple[Flow, ...]:
         return conntrack.udp_flows(self._where)

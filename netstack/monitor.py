@@ -2,14 +2,18 @@
 
 pyroute2's IPRSocket on the link, address, route and neighbour groups, for an event loop to watch: the one class of
 the library without a loop, and without a socket for each thread, so it may be opened on one and used on another.
-Events that cannot concern us (neighbours of other links, others' routes) are dropped here. Rules are not covered:
-legacy iptables announces nothing, iptables-save has to be polled.
+Events that cannot concern us (neighbours of other links, others' routes) are dropped here; of other links only the
+MTU concerns us, as the overlay's follows the underlay's. Rules are not covered: legacy iptables announces nothing,
+iptables-save has to be polled.
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import fcntl
 import socket
+import struct
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -21,6 +25,7 @@ from netstack.state import ROUTE_PROTOCOL
 # RTMGRP_LINK, RTMGRP_NEIGH, RTMGRP_IPV4_IFADDR, RTMGRP_IPV4_ROUTE
 _GROUPS: Final = 0x1 | 0x4 | 0x10 | 0x40
 _NLM_F_REPLACE: Final = 0x100
+_SIOCGIFMTU: Final = 0x8921
 # Addresses, and the forwarding entries of a VXLAN device. Pods' own IPv6 chatter is not ours.
 _FAMILIES: Final = frozenset({socket.AF_INET, socket.AF_BRIDGE})
 
@@ -32,7 +37,7 @@ class DriftMonitor:
         self._where = where
         self._device = f"{owner}.vxlan"
         self._socket = namespaces.run_in(where, _open)
-        self._indexes = self._our_indexes()
+        self._indexes, self._mtus = self._links()
 
     def __enter__(self) -> Self:
         return self
@@ -60,7 +65,7 @@ class DriftMonitor:
                 if error.errno != errno.ENOBUFS:
                     raise
                 drifted = True  # events were lost: anything may have happened
-                self._indexes = self._our_indexes()
+                self._indexes, self._mtus = self._links()
                 continue
             for message in messages:
                 drifted = self._concerns(message) or drifted
@@ -81,20 +86,41 @@ class DriftMonitor:
                 return False
 
     def _link_concerns(self, message: Any) -> bool:
+        index, gone = message["index"], message["event"] == "RTM_DELLINK"
         if not self._ours(message.get("ifname") or ""):
-            return False
-        if message["event"] == "RTM_NEWLINK":
-            self._indexes.add(message["index"])
+            return self._resized(index, None if gone else message.get("mtu"))
+        if gone:
+            self._indexes.discard(index)
         else:
-            self._indexes.discard(message["index"])
+            self._indexes.add(index)
         return True
+
+    def _resized(self, index: int, mtu: int | None) -> bool:
+        """Whether a link of others has another MTU than it had: a flapping one is announced often, and has not."""
+        before = self._mtus.pop(index, None)
+        if mtu is not None:
+            self._mtus[index] = mtu
+        return mtu is not None and before is not None and mtu != before
 
     def _ours(self, name: str) -> bool:
         return name == self._device or is_host_link(name)
 
-    def _our_indexes(self) -> set[int]:
-        links = namespaces.run_in(self._where, socket.if_nameindex)
-        return {index for index, name in links if self._ours(name)}
+    def _links(self) -> tuple[set[int], dict[int, int]]:
+        """The indexes of our links, and the MTUs of the others by index."""
+        links = namespaces.run_in(self._where, _all_mtus)
+        ours = {index for index, (name, _) in links.items() if self._ours(name)}
+        return ours, {index: mtu for index, (_, mtu) in links.items() if index not in ours}
+
+
+def _all_mtus() -> dict[int, tuple[str, int]]:
+    """Name and MTU of each link by its index. Asked by ioctl: /sys may be of another namespace."""
+    found = {}
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as asker:
+        for index, name in socket.if_nameindex():
+            with contextlib.suppress(OSError):  # it has just gone
+                answer = fcntl.ioctl(asker, _SIOCGIFMTU, struct.pack("16si12x", name.encode(), 0))
+                found[index] = name, int(struct.unpack_from("=i", answer, 16)[0])
+    return found
 
 
 def _open() -> Any:

@@ -32,6 +32,9 @@ POD_LINK: Final = "eth0"
 # One MAC for the host's end of every pod: known without asking, and each pod is alone on its link.
 HOST_MAC: Final = mac_of(IPv4Interface((GATEWAY, 32)))
 _HOST_LINK: Final = re.compile(r"sp[0-9a-f]{12}")
+# RFC 4821, as the kernel does it when segments vanish: between nodes of which one has a smaller MTU nobody sends ICMP,
+# and a connection that was open when it shrank would hang for good.
+_SYSCTLS: Final = {"net/ipv4/tcp_mtu_probing": "1"}
 
 logger = logging.getLogger(__name__)
 
@@ -80,6 +83,7 @@ def connect(kernel: Kernel, pod: PodLink, *, mtu: int) -> None:
         inside.change(_inside(pod, mtu))
     finally:
         inside.close()
+    kernel.write_sysctls(_SYSCTLS, pod.namespace)
     # The host's route is last: it is what makes the pod reachable.
     kernel.host.change([c.SetNeighbour(_neighbour(pod)), c.SetRoute(_route(pod))])
 

@@ -20,6 +20,7 @@ from netstack.services import iptables
 Nodes = Mapping[str, NodeSpec]
 
 _MICROSECONDS: Final = 1000
+_SWITCH_MTU: Final = 1500
 
 
 def plug(nodes: Nodes, link: Link, *, connected: bool) -> Link:
@@ -40,8 +41,15 @@ def replay_routes(nodes: Nodes, link: Link, links: Iterable[Link], routes: Seque
 
 
 def set_mtu(nodes: Nodes, link: Link, mtu: int) -> Link:
+    """At both ends. A switch drops without a word what the other end of the cable is too small for."""
     changed = replace(link, quality=replace(link.quality, mtu=mtu))
-    _at_both(nodes, link, lambda interface: c.SetLink(interface, mtu=mtu))
+    here, there = link.ends
+    bulk.apply(
+        [
+            bulk.Batch(nodes[end.node].where, _mtu_changes(nodes[end.node], nodes[other.node], end.interface, mtu))
+            for end, other in ((here, there), (there, here))
+        ]
+    )
     return changed
 
 
@@ -117,6 +125,16 @@ def describe(link: Link) -> str:
 
 def _at_both(nodes: Nodes, link: Link, change: Callable[[str], bulk.BulkChange]) -> None:
     bulk.apply([bulk.Batch(nodes[end.node].where, (change(end.interface),)) for end in link.ends])
+
+
+def _mtu_changes(node: NodeSpec, other: NodeSpec, interface: str, mtu: int) -> tuple[bulk.BulkChange, ...]:
+    if node.kind is not Kind.SWITCH:
+        return (c.SetLink(interface, mtu=mtu),)
+    # The port of a host takes everything, and the host's end drops it: bridge netfilter would cut packets to the MTU
+    # of the port, where it may (no DF), as no switch does. And a packet yet to be cut would pass for a small one.
+    port = mtu if other.kind is Kind.SWITCH else max(mtu, _SWITCH_MTU)
+    segments = bulk.LimitSegments(interface, 1) if mtu < _SWITCH_MTU else bulk.LimitSegments(interface)
+    return c.SetLink(interface, mtu=port), segments
 
 
 def _refuse_both(link: Link) -> None:

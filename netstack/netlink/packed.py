@@ -29,6 +29,17 @@ class SetDelay:
 
 
 @dataclass(frozen=True, slots=True)
+class LimitSegments:
+    """How many segments a packet that leaves the link may still have to be cut into behind it (its GSO limit).
+
+    1: the kernel cuts before the link, and each frame is as long as it would be on a wire.
+    """
+
+    link: str
+    most: int = 65_535
+
+
+@dataclass(frozen=True, slots=True)
 class SettleLink:
     """Have the kernel notice now that the link has a carrier.
 
@@ -51,6 +62,7 @@ BulkChange = (
     | c.SetRateLimit
     | c.DeleteRateLimit
     | SetDelay
+    | LimitSegments
     | SettleLink
 )
 
@@ -61,7 +73,7 @@ _MAKE: Final = 0x400 | 0x200
 _REPLACE: Final = 0x400 | 0x100
 
 _IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_MASTER, _IFLA_LINKINFO, _IFLA_NET_NS_FD = 1, 3, 4, 10, 18, 28
-_IFLA_EXT_MASK, _WITHOUT_STATISTICS = 29, 8
+_IFLA_EXT_MASK, _WITHOUT_STATISTICS, _IFLA_GSO_MAX_SEGS = 29, 8, 40
 _INFO_KIND, _INFO_DATA, _VETH_PEER = 1, 2, 1
 _IFA_ADDRESS, _IFA_LOCAL, _IFA_BROADCAST = 1, 2, 4
 _RTA_DST, _RTA_OIF, _RTA_GATEWAY, _RTA_PREFSRC = 1, 4, 5, 7
@@ -85,7 +97,7 @@ def message(change: BulkChange, sequence: int, resolve: Resolve, peer_fd: int | 
 
 def _body(change: BulkChange, resolve: Resolve, peer_fd: int | None) -> tuple[int, int, bytes]:
     match change:
-        case c.AddVeth() | c.AddBridge() | c.SetLink() | SettleLink() | c.DeleteLink():
+        case c.AddVeth() | c.AddBridge() | c.SetLink() | LimitSegments() | SettleLink() | c.DeleteLink():
             return _link_body(change, resolve, peer_fd)
         case c.SetAddress():
             return _NEWADDR, _REPLACE, _address(change.address, resolve)
@@ -104,7 +116,9 @@ def _body(change: BulkChange, resolve: Resolve, peer_fd: int | None) -> tuple[in
 
 
 def _link_body(
-    change: c.AddVeth | c.AddBridge | c.SetLink | SettleLink | c.DeleteLink, resolve: Resolve, peer_fd: int | None
+    change: c.AddVeth | c.AddBridge | c.SetLink | LimitSegments | SettleLink | c.DeleteLink,
+    resolve: Resolve,
+    peer_fd: int | None,
 ) -> tuple[int, int, bytes]:
     match change:
         case c.AddVeth():
@@ -114,6 +128,9 @@ def _link_body(
             return _NEWLINK, _MAKE, _link(change.up) + about + _nest(_IFLA_LINKINFO, _text(_INFO_KIND, "bridge"))
         case c.SetLink():
             return _SETLINK, 0, _set_link(change, resolve)
+        case LimitSegments():
+            about = _text(_IFLA_IFNAME, change.link) + _number(_IFLA_GSO_MAX_SEGS, change.most)
+            return _SETLINK, 0, _link(None) + about
         case SettleLink():
             about = _text(_IFLA_IFNAME, change.name) + _number(_IFLA_EXT_MASK, _WITHOUT_STATISTICS)
             return _GETLINK, 0, _link(None) + about

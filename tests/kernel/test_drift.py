@@ -49,6 +49,7 @@ BREAKAGES = {
     "VTEP down": "ip link set sampan.vxlan down",
     "VTEP made by somebody else": "ip link del sampan.vxlan; ip link add sampan.vxlan type vxlan id 9 dstport 4789",
     "VTEP's MTU": "ip link set sampan.vxlan mtu 1280",
+    "underlay's MTU": "ip link set eth0 mtu 1400",
     "VTEP's address": "ip addr flush dev sampan.vxlan",
     "neighbour removed": "ip neigh flush nud permanent dev sampan.vxlan",
     "neighbour wrong": "ip neigh replace 10.244.2.0 lladdr 0a:58:00:00:00:01 nud permanent dev sampan.vxlan",
@@ -123,6 +124,9 @@ def test_pods_follow_the_mtu_of_the_underlay(trio: Cluster) -> None:
     assert a.network.audit() == ()
     assert _mtus(a.where)[host_link_name(pod.uid)] == 1350
     assert _mtus(pod.where)["eth0"] == 1350
+    a.run("ip", "link", "set", "eth0", "mtu", "1500")
+    assert a.network.audit()
+    assert _mtus(a.where)[host_link_name(pod.uid)] == _mtus(pod.where)["eth0"] == 1450
 
 
 def test_rules_of_others_stay_and_their_drop_policy_is_passed(pair: Cluster) -> None:
@@ -187,6 +191,8 @@ def test_the_monitor_wakes_for_our_things_only(trio: Cluster) -> None:
         assert not monitor.drain()
         a.run("ip", "neigh", "replace", "172.30.0.77", "lladdr", "02:00:00:00:00:01", "nud", "stale", "dev", "eth0")
         a.run("ip", "route", "add", "198.51.100.0/24", "via", "172.30.0.100")
+        a.run("ip", "link", "set", "eth0", "txqueuelen", "500")
+        a.run("ip", "link", "add", "theirs", "mtu", "1400", "type", "bridge")
         assert not monitor.drain()
         a.run("ip", "neigh", "flush", "nud", "permanent", "dev", "sampan.vxlan")
         assert monitor.drain()

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from lab.errors import Unsupported
+from lab.plugin.fixtures import MakeProber
 from lab.probe import Outcome, Prober, icmp, tcp, udp
 from lab.topology import Node, Topology, leftovers, sweep
 from netstack import namespaces
@@ -93,6 +94,30 @@ def test_the_mtu_of_a_link_can_shrink(routed: Routed) -> None:
     routed.prober.expect(Outcome.REPLY, large)  # in fragments, as the path's MTU is known now
 
 
+def test_behind_a_switch_too_large_frames_vanish_also_those_of_a_connection() -> None:
+    """The kernel leaves the cutting into segments to the hardware: they must be as long as they would be on a wire."""
+    with Topology() as net:
+        a, b, switch = net.host("a"), net.host("b"), net.switch("s")
+        cable = net.link(a, switch, address="10.0.0.1/24")
+        net.link(b, switch, address="10.0.0.2/24")
+        net.start()
+        with a.open_socket(socket.SOCK_STREAM) as listener, b.open_socket(socket.SOCK_STREAM) as sender:
+            listener.bind(("10.0.0.1", 5000))
+            listener.listen()
+            sender.connect(("10.0.0.1", 5000))
+            receiver, _ = listener.accept()
+            with receiver:
+                receiver.settimeout(0.5)
+                net.set_mtu(cable, 1000)
+                sender.sendall(bytes(50_000))
+                with pytest.raises(TimeoutError):
+                    receiver.recv(1)
+                net.set_mtu(cable, 1500)
+                receiver.settimeout(5.0)
+                assert receiver.recv(1) == bytes(1)
+        Prober(b.where).expect(Outcome.REPLY, icmp("10.0.0.1", payload=bytes(1400)))
+
+
 def test_delay_is_there_or_is_refused_with_the_reason(routed: Routed) -> None:
     try:
         routed.net.set_delay(routed.left, 50)
@@ -103,11 +128,11 @@ def test_delay_is_there_or_is_refused_with_the_reason(routed: Routed) -> None:
     assert result.latency_s >= 0.1
 
 
-def test_nodes_can_be_added_later(routed: Routed) -> None:
+def test_nodes_can_be_added_later(routed: Routed, probe: MakeProber) -> None:
     late = routed.net.host("late", gateway="10.2.0.254")
     routed.net.link(late, routed.router, address="10.2.0.1/24", peer_address="10.2.0.254/24")
     routed.net.start()
-    Prober(late.where).expect(Outcome.REPLY, tcp("10.1.0.1", 80))
+    probe(late).expect(Outcome.REPLY, tcp("10.1.0.1", 80))
 
 
 def test_what_runs_in_a_host_ends_with_it() -> None:
@@ -129,13 +154,12 @@ def test_the_report_shows_links_routes_and_addresses(routed: Routed) -> None:
     assert "10.1.0.254/24" in report
 
 
-def test_what_a_dead_run_left_is_swept() -> None:
+def test_what_a_dead_run_left_is_swept(topology: Topology) -> None:
     dead = subprocess.run([sys.executable, "-c", DEAD_RUN], cwd=ROOT, capture_output=True, text=True)
     where = dead.stdout.strip()
     assert where in leftovers(), dead.stderr
-    with Topology() as net:
-        alive = net.host("alive")
-        net.start()
-        assert where in sweep()
-        assert alive.where in namespaces.names()
+    alive = topology.host("alive")
+    topology.start()
+    assert where in sweep()
+    assert alive.where in namespaces.names()
     assert where not in namespaces.names()

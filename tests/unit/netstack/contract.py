@@ -77,6 +77,16 @@ class NetworkContract:
             kernel.open_network("kt-nowhere")
         kernel.close()
 
+    def test_parameters_are_a_namespaces_own(self, host: Host) -> None:
+        kernel, where, other = host.open(), host.namespace(), host.namespace()
+        wanted = {"net/ipv4/tcp_mtu_probing": "1"}
+        assert kernel.write_sysctls(wanted, where) == tuple(wanted)
+        assert kernel.write_sysctls(wanted, where) == ()
+        assert kernel.write_sysctls(wanted, other) == tuple(wanted)
+        with pytest.raises(NamespaceMissing):
+            kernel.write_sysctls(wanted, "kt-nowhere")
+        kernel.close()
+
     def test_a_peer_is_made_in_its_namespace_and_dies_with_the_other_end(self, host: Host) -> None:
         kernel, where = host.open(), host.namespace()
         kernel.host.change([c.AddVeth("v0", "eth0", where, mtu=1400, mac=MAC, peer_mac="0a:58:00:00:00:01")])
@@ -188,6 +198,13 @@ class NodeContract:
         fresh.apply(STATE)
         assert fresh.audit() == ()
         fresh.close()
+
+    def test_a_pod_looks_for_the_mtu_itself_when_segments_vanish(self, host: Host, node: NodeNetwork) -> None:
+        where = host.namespace()
+        node.attach_namespace("uid-1", where)
+        kernel = host.open()
+        assert kernel.write_sysctls({"net/ipv4/tcp_mtu_probing": "1"}, where) == ()
+        kernel.close()
 
     def test_a_pod_keeps_its_address_until_it_is_released(self, host: Host, node: NodeNetwork) -> None:
         where = host.namespace()
