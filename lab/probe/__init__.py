@@ -10,11 +10,15 @@
 A namespace is a name under /run/netns, a path, a pid (a pod's sandbox), or None for the machine's own.
 """
 
-from lab.probe.model import Outcome, Probe, Protocol, Result, Spread, ask, ask_udp, http, icmp, tcp, udp
+from lab.probe.held import Connection, Flow
+from lab.probe.model import Answer, Outcome, Probe, Protocol, Result, Spread, ask, ask_udp, http, icmp, tcp, udp
 from lab.probe.prober import Prober
 from lab.probe.responder import Responder
 
 __all__ = [
+    "Answer",
+    "Connection",
+    "Flow",
     "Outcome",
     "Probe",
     "Prober",

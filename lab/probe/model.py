@@ -10,6 +10,9 @@ from typing import Final
 
 DEFAULT_TIMEOUT_S: Final = 1.0
 QUESTION: Final = b"?\n"
+KEEP: Final = b"+\n"
+"""The question of a connection that stays: after the answer, all that is sent is sent back."""
+ANSWER_BYTES: Final = 512
 _ANSWER_WORDS: Final = 4
 _SIGN: Final = "sampan"
 
@@ -151,6 +154,19 @@ def http(
 def answer_line(name: str, address: str, port: int) -> bytes:
     """What a Responder says."""
     return f"{_SIGN} {name} {address} {port}\n".encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Who answered, and our address as it saw it."""
+
+    server: str
+    seen: str
+
+
+def answer_of(data: bytes) -> Answer:
+    server, seen, _ = read_answer(data)
+    return Answer(server, seen)
 
 
 def read_answer(data: bytes) -> tuple[str, str, int]:

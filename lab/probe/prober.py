@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import resource
+import socket
 import time
 from collections.abc import Iterable
 from typing import Final
 
 from lab.errors import Unexpected
 from lab.probe.engine import Engine
+from lab.probe.held import Connection, Flow
 from lab.probe.model import Outcome, Probe, Result, Spread, spread_of
 from netstack import namespaces
 
 _AT_ONCE: Final = 256
 _MOST_LINES: Final = 20
 _PAUSE_S: Final = 0.02
+_HELD_TIMEOUT_S: Final = 3.0
 
 
 class Prober:
@@ -64,3 +67,25 @@ class Prober:
     def spread(self, probe: Probe, count: int) -> Spread:
         """Where `count` equal probes went."""
         return spread_of(self.run([probe] * count))
+
+    def connect(self, address: str, port: int, *, timeout_s: float = _HELD_TIMEOUT_S) -> Connection:
+        """A connection to a Responder that stays open until its block ends.
+
+        Raises OSError as connect(2) does; TimeoutError also of each later call that takes so long.
+        """
+
+        def body() -> socket.socket:
+            return socket.create_connection((str(address), port), timeout=timeout_s)
+
+        return Connection(namespaces.run_in(self._where, body))
+
+    def flow(self, address: str, port: int, *, timeout_s: float = _HELD_TIMEOUT_S) -> Flow:
+        """A UDP flow to a Responder; nothing is sent yet."""
+
+        def body() -> socket.socket:
+            opened = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            opened.settimeout(timeout_s)
+            opened.connect((str(address), port))
+            return opened
+
+        return Flow(namespaces.run_in(self._where, body))

@@ -11,17 +11,30 @@ import select
 import socket
 import threading
 from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Final, Self
 
-from lab.probe.model import answer_line
+from lab.probe.model import KEEP, answer_line
 from netstack import namespaces
 
 _BACKLOG: Final = 4096
 _DEFER_S: Final = 1
 _CHUNK: Final = 4096
+_ECHO_CHUNK: Final = 1 << 16
 _SO_RCVBUFFORCE: Final = 33
 _RECEIVE_BYTES: Final = 4 << 20
+_MOST_PENDING_BYTES: Final = 1 << 20
+
+
+@dataclass(slots=True)
+class _Client:
+    """A connection that was accepted. Who stays gets back what he sends; `pending` is what he has not taken yet."""
+
+    socket: socket.socket
+    peer: tuple[str, int]
+    stays: bool = False
+    pending: bytearray = field(default_factory=bytearray)
 
 
 class Responder:
@@ -42,7 +55,7 @@ class Responder:
             stack.callback(os.close, self._stop)
             for fd in (self._tcp.fileno(), self._udp.fileno(), self._stop):
                 self._epoll.register(fd, select.EPOLLIN)
-            self._clients: dict[int, tuple[socket.socket, tuple[str, int]]] = {}
+            self._clients: dict[int, _Client] = {}
             self._thread = threading.Thread(target=self._serve, name=f"responder-{self._name}", daemon=True)
             self._thread.start()
             self._stack = stack.pop_all()
@@ -74,30 +87,60 @@ class Responder:
                     with suppress(OSError):
                         self._on_event(fd)
         finally:
-            for client, _ in self._clients.values():
-                client.close()
+            for client in self._clients.values():
+                client.socket.close()
 
     def _on_event(self, fd: int) -> None:
         if fd == self._tcp.fileno():
             while True:
-                client, peer = self._tcp.accept()
-                client.setblocking(False)
-                self._clients[client.fileno()] = (client, peer)
-                self._epoll.register(client.fileno(), select.EPOLLIN)
+                accepted, peer = self._tcp.accept()
+                accepted.setblocking(False)
+                self._clients[accepted.fileno()] = _Client(accepted, peer)
+                self._epoll.register(accepted.fileno(), select.EPOLLIN)
         elif fd == self._udp.fileno():
             while True:
                 _, peer = self._udp.recvfrom(_CHUNK)
                 with suppress(OSError):
                     self._udp.sendto(answer_line(self._name, *peer), peer)
         else:
-            self._answer(*self._clients.pop(fd))
+            client = self._clients.pop(fd)
+            if not client.stays:
+                self._answer(client)
+            if client.stays and self._echo(client):
+                self._clients[fd] = client
 
-    def _answer(self, client: socket.socket, peer: tuple[str, int]) -> None:
-        with client:
-            question = client.recv(_CHUNK)
-            line = answer_line(self._name, *peer)
+    def _answer(self, client: _Client) -> None:
+        """Answer the first question; unless the client stays, that was all."""
+        try:
+            question = client.socket.recv(_CHUNK)
+            line = answer_line(self._name, *client.peer)
+            if question.startswith(KEEP):
+                client.stays, client.pending = True, bytearray(line + question[len(KEEP) :])
+                return
             if question.startswith(b"GET "):
                 head = f"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {len(line)}\r\n"
                 line = f"{head}Connection: close\r\n\r\n".encode() + line
             if question:
-                client.send(line)
+                client.socket.send(line)
+        finally:
+            if not client.stays:
+                client.socket.close()
+
+    def _echo(self, client: _Client) -> bool:
+        """Take and give what can be taken and given now; whether the client is still there."""
+        try:
+            if len(client.pending) < _MOST_PENDING_BYTES:
+                with suppress(BlockingIOError):
+                    chunk = client.socket.recv(_ECHO_CHUNK)
+                    if not chunk:
+                        raise ConnectionResetError
+                    client.pending += chunk
+            with suppress(BlockingIOError):
+                while client.pending:
+                    del client.pending[: client.socket.send(client.pending)]
+        except OSError:
+            client.socket.close()
+            return False
+        reads = select.EPOLLIN if len(client.pending) < _MOST_PENDING_BYTES else 0
+        self._epoll.modify(client.socket, reads | (select.EPOLLOUT if client.pending else 0))
+        return True

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from lab.capture import Capture, read
 from lab.errors import NotFound, Unexpected
-from lab.probe import Outcome, Prober, Responder, ask, ask_udp, http, icmp, tcp, udp
+from lab.plugin.fixtures import MakeProber, MakeResponder
+from lab.probe import Outcome, ask, ask_udp, http, icmp, tcp, udp
 from lab.topology import Topology
 from netstack import namespaces
 from tests.kernel.lab.conftest import Routed
@@ -57,30 +57,62 @@ def test_thousands_of_probes_leave_no_descriptor(routed: Routed) -> None:
     assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
-def test_a_spread_over_two_servers() -> None:
-    with Topology() as net, ExitStack() as stack:
-        client, router = net.host("c", gateway="10.0.0.254"), net.router("r")
-        net.link(client, router, address="10.0.0.1/24", peer_address="10.0.0.254/24")
-        for number in (1, 2):
-            server = net.host(f"s{number}", gateway=f"10.{number}.0.254")
-            net.link(server, router, address=f"10.{number}.0.1/24", peer_address=f"10.{number}.0.254/24")
-        net.start()
-        for number in (1, 2):
-            stack.enter_context(Responder(net.nodes()[number + 1].where, name=f"s{number}", port=80))
-        dnat = ["iptables", "-t", "nat", "-A", "PREROUTING", "-d", "10.96.0.1", "-j", "DNAT", "--to-destination"]
-        half = ["-m", "statistic", "--mode", "random", "--probability", "0.5"]
-        router.run([*dnat[:7], *half, *dnat[7:-1], "--to-destination", "10.1.0.1"])
-        router.run([*dnat, "10.2.0.1"])
-        spread = Prober(client.where).spread(ask("10.96.0.1", 80), 1000)
-        assert spread.total == 1000
-        assert 0.4 < spread.share("s1") < 0.6
-        assert spread.servers["s1"] + spread.servers["s2"] == 1000
+def test_a_spread_over_two_servers(topology: Topology, responder: MakeResponder, probe: MakeProber) -> None:
+    client, router = topology.host("c", gateway="10.0.0.254"), topology.router("r")
+    topology.link(client, router, address="10.0.0.1/24", peer_address="10.0.0.254/24")
+    servers = [topology.host(f"s{number}", gateway=f"10.{number}.0.254") for number in (1, 2)]
+    for number, server in enumerate(servers, 1):
+        topology.link(server, router, address=f"10.{number}.0.1/24", peer_address=f"10.{number}.0.254/24")
+    topology.start()
+    for server in servers:
+        responder(server, 80)
+    dnat = ["iptables", "-t", "nat", "-A", "PREROUTING", "-d", "10.96.0.1", "-j", "DNAT", "--to-destination"]
+    half = ["-m", "statistic", "--mode", "random", "--probability", "0.5"]
+    router.run([*dnat[:7], *half, *dnat[7:-1], "--to-destination", "10.1.0.1"])
+    router.run([*dnat, "10.2.0.1"])
+    spread = probe(client).spread(ask("10.96.0.1", 80), 1000)
+    assert spread.total == 1000
+    assert 0.4 < spread.share("s1") < 0.6
+    assert spread.servers["s1"] + spread.servers["s2"] == 1000
 
 
-def test_a_namespace_by_pid(routed: Routed) -> None:
+def test_a_connection_stays_open_and_everything_comes_back(routed: Routed) -> None:
+    data = bytes(range(256)) * 20_000  # more than all buffers on the way hold
+    with routed.prober.connect("10.1.0.1", 80) as connection, routed.prober.connect("10.1.0.1", 80) as other:
+        assert (connection.server, connection.seen) == ("bee", "10.0.0.1")
+        assert connection.echo(data) == data
+        assert other.echo(b"meanwhile") == b"meanwhile"
+        assert connection.echo(b"again") == b"again"
+    with pytest.raises(ConnectionRefusedError):
+        routed.prober.connect("10.1.0.1", 81)
+
+
+def test_a_connection_that_breaks_says_so(routed: Routed) -> None:
+    with routed.prober.connect("10.1.0.1", 80, timeout_s=0.3) as connection:
+        routed.net.cut(routed.right)
+        with pytest.raises(TimeoutError, match="0 of 5 bytes came back"):
+            connection.echo(b"lost?")
+        routed.net.heal(routed.right)
+    with routed.prober.connect("10.1.0.1", 80) as connection:
+        reject = ["-p", "tcp", "-j", "REJECT", "--reject-with", "tcp-reset"]
+        routed.router.run(["iptables", "-A", "FORWARD", *reject])
+        with pytest.raises(ConnectionError):
+            connection.echo(b"refused?")
+
+
+def test_a_udp_flow_asks_again_and_again_from_one_port(routed: Routed) -> None:
+    with routed.prober.flow("10.1.0.1", 80) as flow:
+        port = flow.socket.getsockname()[1]
+        assert {(flow.ask().server, flow.ask().seen) for _ in range(5)} == {("bee", "10.0.0.1")}
+        assert flow.socket.getsockname()[1] == port
+    with routed.prober.flow("10.1.0.1", 81) as flow, pytest.raises(ConnectionRefusedError):
+        flow.ask()
+
+
+def test_a_namespace_by_pid(routed: Routed, probe: MakeProber) -> None:
     process = routed.a.start(["sleep", "600"])
-    Prober(process.pid).expect(Outcome.REPLY, tcp("10.1.0.1", 80))
-    assert Prober(namespaces.of_pid(process.pid)).one(ask("10.1.0.1", 80)).server == "bee"
+    probe(process.pid).expect(Outcome.REPLY, tcp("10.1.0.1", 80))
+    assert probe(namespaces.of_pid(process.pid)).one(ask("10.1.0.1", 80)).server == "bee"
 
 
 def test_a_capture_has_all_packets_of_its_block(routed: Routed, tmp_path: Path) -> None:
