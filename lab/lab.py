@@ -12,7 +12,7 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import TypeVar
 
-from lab import engine, processes, subnets, sweep, underlay
+from lab import engine, immutable, processes, subnets, sweep, underlay
 from lab.engine import Engine, EngineProcesses
 from lab.environment import require_root, require_space
 from lab.errors import LabError, LeftOver, NotFound
@@ -166,6 +166,9 @@ def delete(name: str) -> list[ProcessRecord]:
         Engine(host, layout.host_cgroup(path.name), mirror="").clean()
     sweep.kill_all(_members(layout))
     sweep.unmount_below(layout.directory)
+    for path in layout.directory.glob("hosts/*"):
+        for kept in (layout.host(path.name).master_data, layout.host(path.name).agent_state):
+            immutable.allow(kept)
     sweep.remove_cgroup(layout.cgroup)
     underlay.remove(layout)
     shutil.rmtree(layout.directory, ignore_errors=True)

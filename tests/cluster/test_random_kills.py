@@ -20,8 +20,8 @@ from lab import faults
 from lab.cluster import Cluster
 from lab.config import Periods
 from lab.lab import in_parallel
+from lab.plugin.cluster.life import running_cluster
 from tests.cluster.churn import NAMES_ITSELF, NAMESPACE, Facts, Papers, Watcher, Workloads, Writer, facts
-from tests.cluster.conftest import running_cluster
 from tests.cluster.exact import differences, items, network_of, unanswered
 from tests.cluster.manifests import replication_controller, service
 from tests.cluster.waiting import eventually
