@@ -6,6 +6,7 @@ fails, fails alone. A disk error fails everything of its group and changes nothi
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 from collections.abc import Sequence
@@ -33,7 +34,11 @@ CREATE INDEX log_revision ON log (revision);
 CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
 INSERT INTO meta VALUES ('revision', 0), ('compacted', 0), ('schema', {_SCHEMA_VERSION});
 """
+# Another value each time: SQLite writes no page that stays the same.
+_TRIAL = "INSERT INTO meta VALUES ('trial', 1) ON CONFLICT (name) DO UPDATE SET value = value + 1"
 _TABLES = {"kv", "log", "meta"}
+
+log = logging.getLogger(__name__)
 
 Result = Revision | CompareFailed | StoreUnavailable
 Proposal = tuple[Sequence[Compare], Sequence[Put | Delete]]
@@ -47,6 +52,8 @@ class Database:
         self._keep = history
         # Set when what is on the disk can no longer be known; only a restart helps.
         self._broken = ""
+        # Why the last write failed; empty when it did not.
+        self._trouble = ""
         self._revision = Revision(0)
         self._compacted = Revision(0)
         try:
@@ -74,8 +81,37 @@ class Database:
             # ValueError: text that is not Unicode, OverflowError: a number too large; SQLite takes neither.
             self._revision = before
             self._undo()
+            if isinstance(error, sqlite3.Error):
+                self._failed(str(error))
             return [StoreUnavailable(f"{self._path}: {error}") for _ in group], []
+        self._went_well()
         return results, commits
+
+    def check(self) -> None:
+        """Raises StoreUnavailable when a commit would fail. Writes nothing while all goes well."""
+        if self._trouble and not self._broken:
+            try:
+                self._db.execute("BEGIN IMMEDIATE")
+                self._db.execute(_TRIAL)
+                self._db.execute("COMMIT")
+            except sqlite3.Error as error:
+                self._undo()
+                self._failed(str(error))
+            else:
+                self._went_well()
+        if self._broken or self._trouble:
+            raise StoreUnavailable(self._broken or f"{self._path}: {self._trouble}")
+
+    def _failed(self, trouble: str) -> None:
+        """Told once: those who write come again and again."""
+        if trouble != self._trouble:
+            log.error("store %s: cannot be written: %s", self._path, self._broken or trouble)
+        self._trouble = trouble
+
+    def _went_well(self) -> None:
+        if self._trouble:
+            log.warning("store %s: can be written again", self._path)
+        self._trouble = ""
 
     def _write_one(
         self, compares: Sequence[Compare], writes: Sequence[Put | Delete], commits: list[Commit]

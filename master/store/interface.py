@@ -72,6 +72,9 @@ class Store(Protocol):
     async def commit(self, compares: Sequence[Compare], writes: Sequence[Put | Delete]) -> Revision:
         """All writes, when all comparisons hold, else CompareFailed and none. Durable when it returns."""
 
+    async def check(self) -> None:
+        """StoreUnavailable while commits fail; once one did, the disk is asked whether another would."""
+
     async def history(self, after: Revision) -> builtins.list[Commit]:
         """The commits after a revision, oldest first; Compacted when some of them are forgotten."""
 

@@ -75,6 +75,11 @@ class MemoryStore:
     def listen(self, listener: Callable[[Sequence[Commit]], None]) -> None:
         self._listeners.append(listener)
 
+    async def check(self) -> None:
+        self._check()
+        if self.fail:
+            raise StoreUnavailable("the disk failed")
+
     async def history(self, after: Revision) -> builtins.list[Commit]:
         self._check()
         if after < self._compacted:

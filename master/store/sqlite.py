@@ -90,6 +90,9 @@ class SqliteStore:
     def listen(self, listener: Callable[[Sequence[Commit]], None]) -> None:
         self._listeners.append(listener)
 
+    async def check(self) -> None:
+        await self._ask(self._database.check)
+
     async def history(self, after: Revision) -> builtins.list[Commit]:
         return await self._ask(lambda: self._database.history(after))
 

@@ -105,3 +105,9 @@ async def test_compacted_history_is_refused(store: Store) -> None:
     assert [commit.revision for commit in await store.history(Revision(3))] == [4, 5]
     found = await store.get("/a")
     assert found is not None and found.value == b"4"
+
+
+async def test_a_store_that_works_says_so_and_writes_nothing_for_it(store: Store) -> None:
+    before = await store.commit([], [Put("/a", b"1")])
+    await store.check()
+    assert (await store.list("/"))[1] == before

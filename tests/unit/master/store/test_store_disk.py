@@ -110,10 +110,21 @@ async def test_a_disk_error_acknowledges_nothing_and_is_got_over(tmp_path: Path)
     assert all(isinstance(outcome, StoreUnavailable) for outcome in outcomes)
     assert "disk is full" in str(outcomes[0])
     assert heard == []
+    with pytest.raises(StoreUnavailable, match="disk is full"):
+        await store.check()
     broken.broken = False
+    await store.check()
     found = await store.get("/a")
     assert found is not None and found.value == b"1"
     assert await store.commit([], [Put("/a", b"3")]) == first + 1
+    await store.close()
+
+
+async def test_what_is_wrong_with_one_commit_is_not_the_disk_s_fault(tmp_path: Path) -> None:
+    store = await SqliteStore.open(tmp_path / "store.db")
+    with pytest.raises(StoreUnavailable):
+        await store.commit([], [Put("/\ud800", b"no Unicode")])
+    await store.check()
     await store.close()
 
 
