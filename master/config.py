@@ -45,6 +45,12 @@ class MasterConfig:
     """A node silent for this long turns Unknown."""
     eviction_s: float = 300.0
     """Pods of a node that is Unknown for this long are replaced."""
+    idle_timeout_s: float = 120.0
+    """An API connection on which no request begins for so long is closed; TLS and headers must be there by then."""
+    request_timeout_s: float = 60.0
+    """How long a request's body may take to arrive."""
+    stalled_timeout_s: float = 30.0
+    """A connection whose client takes nothing of its answer for so long is closed."""
     bootstrap_token_file: Path | None = None
     """File with one `id.secret` that is made valid for joining at every start."""
     log_format: Literal["text", "json"] = "text"
@@ -111,6 +117,9 @@ def _check(config: MasterConfig) -> None:
             raise ValueError(f"{name}: {getattr(config, name)} is no port")
     if not 0 < config.heartbeat_s < config.grace_s / 2:
         raise ValueError("grace_s: must be more than twice heartbeat_s")
+    for name in ("idle_timeout_s", "request_timeout_s", "stalled_timeout_s"):
+        if not 0.1 <= getattr(config, name) <= 86400:
+            raise ValueError(f"{name}: must be from 0.1 to 86400")
     cluster, services = _network("cluster_cidr", config.cluster_cidr), _network("service_cidr", config.service_cidr)
     if cluster.overlaps(services):
         raise ValueError(f"service_cidr: {services} overlaps cluster_cidr {cluster}")

@@ -24,8 +24,8 @@ _PORT_NAME = re.compile(r"[a-z0-9]([a-z0-9]|-(?!-))*")
 MAX_ANNOTATIONS_BYTES = 256 << 10
 # A message repeats no more than this of a value.
 _MAX_SHOWN = 256
-# The Kubernetes API's counts, seconds and ids are 32-bit numbers.
-MAX_INT32 = (1 << 31) - 1
+# Nobody reads more than this many.
+_MAX_CAUSES = 50
 
 LABEL_RULE = "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character"  # noqa: E501
 SERVICE_RULE = "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character"  # noqa: E501
@@ -89,11 +89,15 @@ def port_name(text: str) -> str:
 
 def _shown(value: Any) -> str:
     text = json.dumps(value, ensure_ascii=False, default=str)
+    return _shortened(text)
+
+
+def _shortened(text: str) -> str:
     return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}..."
 
 
 class Findings:
-    """Collects what is wrong. Falsy while nothing is."""
+    """Collects what is wrong, the first fifty. Falsy while nothing is."""
 
     def __init__(self) -> None:
         self.causes: list[Cause] = []
@@ -101,36 +105,38 @@ class Findings:
     def __bool__(self) -> bool:
         return bool(self.causes)
 
+    def _add(self, reason: str, message: str, field: str) -> None:
+        if len(self.causes) < _MAX_CAUSES:
+            self.causes.append(Cause(reason, message, _shortened(field)))
+
     def invalid(self, field: str, value: Any, why: str) -> None:
         """The value is not allowed there."""
-        self.causes.append(Cause("FieldValueInvalid", f"Invalid value: {_shown(value)}: {why}", field))
+        self._add("FieldValueInvalid", f"Invalid value: {_shown(value)}: {why}", field)
 
     def required(self, field: str, why: str = "") -> None:
         """Something must be there."""
-        self.causes.append(Cause("FieldValueRequired", f"Required value{': ' + why if why else ''}", field))
+        self._add("FieldValueRequired", f"Required value{': ' + why if why else ''}", field)
 
     def forbidden(self, field: str, why: str) -> None:
         """It must not be there, or not be changed."""
-        self.causes.append(Cause("FieldValueForbidden", f"Forbidden: {why}", field))
+        self._add("FieldValueForbidden", f"Forbidden: {why}", field)
 
     def duplicate(self, field: str, value: Any) -> None:
         """It is there twice."""
-        self.causes.append(Cause("FieldValueDuplicate", f"Duplicate value: {_shown(value)}", field))
+        self._add("FieldValueDuplicate", f"Duplicate value: {_shown(value)}", field)
 
     def unsupported(self, field: str, value: Any, allowed: Iterable[str]) -> None:
         """It is none of those allowed."""
-        said = ", ".join(f'"{item}"' for item in allowed)
-        self.causes.append(
-            Cause("FieldValueNotSupported", f"Unsupported value: {_shown(value)}: supported values: {said}", field)
-        )
+        said = ", ".join(f'"{item}"' for item in allowed if item)
+        self._add("FieldValueNotSupported", f"Unsupported value: {_shown(value)}: supported values: {said}", field)
 
     def missing(self, field: str, value: Any) -> None:
         """It refers to something that is not there."""
-        self.causes.append(Cause("FieldValueNotFound", f"Not found: {_shown(value)}", field))
+        self._add("FieldValueNotFound", f"Not found: {_shown(value)}", field)
 
     def too_long(self, field: str, limit: int) -> None:
         """It is larger than allowed."""
-        self.causes.append(Cause("FieldValueTooLong", f"Too long: may not be more than {limit} bytes", field))
+        self._add("FieldValueTooLong", f"Too long: may not be more than {limit} bytes", field)
 
     # -- forms that many kinds share ------------------------------------------------------------------------------
 
@@ -152,9 +158,6 @@ class Findings:
             self.port(field, value)
         else:
             self.form(field, value, port_name(value))
-
-    def not_negative(self, field: str, value: int | None) -> None:
-        self.within(field, value, range(MAX_INT32 + 1))
 
     def within(self, field: str, value: int | None, allowed: range) -> None:
         """A number that the wire and the nodes can hold."""

@@ -7,6 +7,7 @@ ApiError
 ├── NotFound              404 NotFound
 ├── MethodNotAllowed      405 MethodNotAllowed
 ├── NotAcceptable         406 NotAcceptable
+├── RequestTimeout        408 Timeout
 ├── AlreadyExists         409 AlreadyExists
 ├── Conflict              409 Conflict
 ├── Expired               410 Expired
@@ -27,6 +28,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from master.api.kinds.spec import KindSpec
+
+# A message repeats what a client sent, which may be large.
+_LONGEST_MESSAGE = 8192
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,8 @@ class ApiError(Exception):
         uid: str = "",
         retry_after_s: int = 0,
     ) -> None:
+        if len(message) > _LONGEST_MESSAGE:
+            message = f"{message[:_LONGEST_MESSAGE]}..."
         super().__init__(message)
         self.message = message
         self.causes = tuple(causes)
@@ -133,6 +139,13 @@ class NotAcceptable(ApiError):
 
     code = 406
     reason = "NotAcceptable"
+
+
+class RequestTimeout(ApiError):
+    """The client did not send all of its request in time."""
+
+    code = 408
+    reason = "Timeout"
 
 
 class AlreadyExists(ApiError):

@@ -10,7 +10,7 @@ from uuid import uuid4
 from msgspec.structs import replace
 
 from master.api.checks import Findings, dns_label, qualified_name
-from master.api.errors import BadRequest, Conflict
+from master.api.errors import BadRequest, Conflict, Invalid
 from master.api.kinds.meta import Object, ObjectMeta, timestamp
 from master.api.kinds.spec import KindSpec
 from master.api.strategies import Strategy
@@ -79,6 +79,9 @@ def for_update(kind: KindSpec[Any], new: ObjectMeta, old: ObjectMeta) -> ObjectM
 
 def check(kind: KindSpec[Any], strategy: Strategy[Any], meta: ObjectMeta, found: Findings) -> None:
     """What is wrong with names, labels, annotations, finalizers and owners."""
+    if meta.generate_name:
+        # A hyphen at its end, or a dot, is before something.
+        found.form("metadata.generateName", meta.generate_name, strategy.name_form(f"{meta.generate_name[:58]}x"))
     if not meta.name:
         found.required("metadata.name", "name or generateName is required")
     elif "/" in meta.name or meta.name in (".", ".."):
@@ -105,6 +108,14 @@ def check(kind: KindSpec[Any], strategy: Strategy[Any], meta: ObjectMeta, found:
         ):
             if not value:
                 found.required(f"metadata.ownerReferences[{index}].{field}")
+
+
+def check_expected(kind: KindSpec[Any], name: str, version: str) -> None:
+    """A resourceVersion that a client gives back is a number, or it was none of ours. Raises Invalid."""
+    if version and not (version.isascii() and version.isdigit()):
+        found = Findings()
+        found.invalid("metadata.resourceVersion", version, "must be a version that the server gave")
+        raise Invalid.of(kind, name, found.causes)
 
 
 def check_update(new: ObjectMeta, old: ObjectMeta, found: Findings) -> None:

@@ -14,7 +14,7 @@ from typing import Any, TypeVar, cast
 import msgspec
 from msgspec.structs import replace
 
-from master.api import deletion, metadata
+from master.api import constraints, deletion, metadata
 from master.api.authorize import Attributes, authorize
 from master.api.checks import Findings
 from master.api.deletion import DeleteOptions
@@ -178,6 +178,7 @@ class Resources:
         finalizer is taken away, is returned as it was."""
         namespace = namespace if kind.namespaced else ""
         self._authorize(caller, verb, kind, namespace, name, subresource)
+        metadata.check_expected(kind, name, expect)
         for _ in range(_ATTEMPTS):
             entry = self.cache.entry(kind, namespace, name)
             if entry is None:
@@ -276,6 +277,7 @@ class Resources:
         obj = strategy.allocate(obj, None, self._taken)
         found = Findings()
         metadata.check(kind, strategy, obj.metadata, found)
+        constraints.check(obj, found)
         strategy.check(obj, None, found)
         if found:
             raise Invalid.of(kind, obj.metadata.name or obj.metadata.generate_name, found.causes)
@@ -294,6 +296,7 @@ class Resources:
         found = Findings()
         metadata.check(kind, strategy, new.metadata, found)
         metadata.check_update(new.metadata, old.metadata, found)
+        constraints.check(new, found)
         strategy.check(new, old, found)
         if subresource != "binding":
             strategy.check_update(new, old, found)

@@ -8,32 +8,38 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from typing import Any
+from ssl import SSLContext
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from master.api import bootstrap, upkeep
-from master.api.errors import ApiError, InternalError, TooManyRequests
+from master.api.errors import ApiError, InternalError, RequestTimeout
 from master.api.identity import ANONYMOUS
 from master.api.join import JoinService
 from master.api.logs import LogSource
 from master.api.resources import Resources
 from master.api.rest import answers
 from master.api.rest.authentication import authenticate
+from master.api.rest.bodies import Reader
 from master.api.rest.paths import Paths
 from master.api.rest.query import Query
 from master.api.rest.routes import resolve, segments
+from master.api.rest.slots import Slots
 from master.api.rest.verbs import Call, Verbs
 from master.clock import Clock, SystemClock
 from master.config import MasterConfig
 from master.pki import Pki
+from master.store.interface import StoreError
 
 # Requests at once; watches and followed logs, which last, are counted apart.
 MAX_REQUESTS = 400
 MAX_STREAMS = 10000
 # What a client gets to end by itself when the server stops.
 _SHUTDOWN_S = 0.5
+# So long the rest of a body that was refused is read and dropped: whoever sends it would miss the answer otherwise.
+_LINGER_S = 2.0
+_BACKLOG = 512
 log = logging.getLogger(__name__)
 
 
@@ -55,11 +61,12 @@ class ApiServer:
         self._pki = pki
         self._clock = clock or SystemClock()
         self.ready = asyncio.Event()
-        self._verbs = Verbs(resources, self._clock, logs)
-        self._paths = Paths(pki.ca_pem, join, f"{config.address}:{config.api_port}", self.ready.is_set)
+        self._requests = Slots(MAX_REQUESTS, what="requests", retry_after_s=1)
+        self._streams = Slots(MAX_STREAMS, what="watches", retry_after_s=5)
+        reader = Reader(config.request_timeout_s, self._requests)
+        self._verbs = Verbs(resources, self._clock, logs, reader)
+        self._paths = Paths(pki.ca_pem, join, f"{config.address}:{config.api_port}", self._trouble, reader)
         self._context = pki.server_context()
-        self._requests = 0
-        self._streams = 0
         self.port = config.api_port
 
     async def run(self) -> None:
@@ -67,7 +74,7 @@ class ApiServer:
         # Bound first: who connects meanwhile waits in the backlog instead of being refused.
         where = (self._config.listen_address, self._config.api_port)
         try:
-            listener = socket.create_server(where, backlog=512)
+            listener = socket.create_server(where, backlog=_BACKLOG)
         except OSError as error:
             raise OSError(f"API port {where[0]}:{where[1]} cannot be listened on: {error.strerror}") from error
         self.port = listener.getsockname()[1]
@@ -78,18 +85,39 @@ class ApiServer:
             listener.close()
 
     async def _serve(self, listener: socket.socket) -> None:
-        # A client that goes away must take its watch with it.
-        server = web.Server(self._handle, handler_cancellation=True, access_log=None, logger=_http_log())
+        server = web.Server(
+            self._handle,
+            # A client that goes away must take its watch with it.
+            handler_cancellation=True,
+            access_log=None,
+            logger=_http_log(),
+            keepalive_timeout=self._config.idle_timeout_s,
+            lingering_time=_LINGER_S,
+            auto_decompress=False,
+        )
         runner = web.ServerRunner(server, handle_signals=False, shutdown_timeout=_SHUTDOWN_S)
         await runner.setup()
         try:
-            await web.SockSite(runner, listener, ssl_context=self._context).start()
+            # The kernel ends a connection whose client reads nothing for so long, whatever it was to get.
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(self._config.stalled_timeout_s * 1000))
+            site = _Site(runner, listener, self._context, handshake_timeout_s=self._config.idle_timeout_s)
+            await site.start()
             self.ready.set()
             log.info("serving the API on %s:%d", self._config.listen_address, self.port)
             await upkeep.run(self._pki, self._clock, self._reload)
         finally:
             self.ready.clear()
             await runner.cleanup()
+
+    async def _trouble(self) -> str:
+        """Why nobody should come now; empty: nothing keeps them."""
+        if not self.ready.is_set():
+            return "not ready"
+        try:
+            await self._resources.store.check()
+        except StoreError as error:
+            return f"not ready: the store cannot be written: {error}"
+        return ""
 
     def _reload(self) -> None:
         """New connections get the new certificate."""
@@ -100,7 +128,11 @@ class ApiServer:
         try:
             return await self._dispatch(request)
         except ApiError as error:
-            return answers.failure(error)
+            answer = answers.failure(error)
+            if isinstance(error, RequestTimeout):
+                # What is still to come of the request is not waited for.
+                answer.force_close()
+            return answer
         except (ConnectionError, asyncio.CancelledError):
             # The client is gone, or the server stops.
             raise
@@ -113,34 +145,35 @@ class ApiServer:
         # Joining brings a token of its own, which is nobody's identity.
         caller = ANONYMOUS if parts[0] == "sampan" else authenticate(request)
         if not _is_resource(parts):
-            return await self._limited(self._paths.handle(request, caller, parts))
+            with self._requests.held():
+                return await self._paths.handle(request, caller, parts)
         query = Query(request.query)
         call = Call(request, caller, resolve(parts), query)
-        if query.flag("watch") or query.flag("follow"):
-            return await self._streaming(self._verbs.handle(call))
-        return await self._limited(self._verbs.handle(call))
+        # What lasts is counted apart. Only a GET does, and a body is read in a place of the others.
+        lasts = request.method == "GET" and (query.flag("watch") or query.flag("follow"))
+        with (self._streams if lasts else self._requests).held():
+            return await self._verbs.handle(call)
 
-    async def _limited(self, work: Any) -> web.StreamResponse:
-        if self._requests >= MAX_REQUESTS:
-            work.close()
-            raise TooManyRequests("too many requests at once, please try again later", retry_after_s=1)
-        self._requests += 1
-        try:
-            answer: web.StreamResponse = await work
-            return answer
-        finally:
-            self._requests -= 1
 
-    async def _streaming(self, work: Any) -> web.StreamResponse:
-        if self._streams >= MAX_STREAMS:
-            work.close()
-            raise TooManyRequests("too many watches at once, please try again later", retry_after_s=5)
-        self._streams += 1
-        try:
-            answer: web.StreamResponse = await work
-            return answer
-        finally:
-            self._streams -= 1
+class _Site(web.SockSite):
+    """A socket that is served with TLS; aiohttp has no parameter for the handshake's time."""
+
+    def __init__(
+        self, runner: web.ServerRunner, listener: socket.socket, context: SSLContext, *, handshake_timeout_s: float
+    ) -> None:
+        super().__init__(runner, listener, ssl_context=context)
+        self._handshake_timeout_s = handshake_timeout_s
+
+    async def start(self) -> None:
+        await web.BaseSite.start(self)
+        assert self._runner.server is not None
+        self._server = await asyncio.get_running_loop().create_server(
+            self._runner.server,
+            sock=self._sock,
+            ssl=self._ssl_context,
+            backlog=_BACKLOG,
+            ssl_handshake_timeout=self._handshake_timeout_s,
+        )
 
 
 def _http_log() -> logging.Logger:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from msgspec import field
 
 from master.api.kinds.meta import LabelSelector, Model, always
+from master.api.kinds.scalars import Int32, Int64, Positive, Required, Weight, choice
 
 
 class NodeSelectorRequirement(Model, frozen=True, kw_only=True):
     """One condition on a node's label or field: In, NotIn, Exists, DoesNotExist, Gt, Lt."""
 
-    key: str = always("")
+    key: Required = always("")
     operator: str = always("")
     values: tuple[str, ...] = ()
 
@@ -31,7 +34,7 @@ class NodeSelector(Model, frozen=True, kw_only=True):
 class PreferredSchedulingTerm(Model, frozen=True, kw_only=True):
     """A term that adds its weight (1 to 100) to nodes that match."""
 
-    weight: int = always(0)
+    weight: Int32 = always(0)
     preference: NodeSelectorTerm = field(default_factory=NodeSelectorTerm)
 
 
@@ -48,7 +51,7 @@ class PodAffinityTerm(Model, frozen=True, kw_only=True):
     label_selector: LabelSelector | None = None
     namespaces: tuple[str, ...] = ()
     namespace_selector: LabelSelector | None = None
-    topology_key: str = always("")
+    topology_key: Required = always("")
     match_label_keys: tuple[str, ...] = ()
     mismatch_label_keys: tuple[str, ...] = ()
 
@@ -56,7 +59,7 @@ class PodAffinityTerm(Model, frozen=True, kw_only=True):
 class WeightedPodAffinityTerm(Model, frozen=True, kw_only=True):
     """A pod affinity term with its weight, 1 to 100."""
 
-    weight: int = always(0)
+    weight: Weight = always(0)
     pod_affinity_term: PodAffinityTerm = field(default_factory=PodAffinityTerm)
 
 
@@ -89,17 +92,17 @@ class Toleration(Model, frozen=True, kw_only=True):
     operator: str = ""
     value: str = ""
     effect: str = ""
-    toleration_seconds: int | None = None
+    toleration_seconds: Int64 | None = None
 
 
 class TopologySpreadConstraint(Model, frozen=True, kw_only=True):
     """How evenly matching pods spread over the values of a node label."""
 
-    max_skew: int = always(0)
-    topology_key: str = always("")
-    when_unsatisfiable: str = always("")
+    max_skew: Positive = always(0)
+    topology_key: Required = always("")
+    when_unsatisfiable: Annotated[str, choice("DoNotSchedule", "ScheduleAnyway")] = always("")
     label_selector: LabelSelector | None = None
-    min_domains: int | None = None
-    node_affinity_policy: str | None = None
-    node_taints_policy: str | None = None
+    min_domains: Positive | None = None
+    node_affinity_policy: Annotated[str, choice("Honor", "Ignore")] | None = None
+    node_taints_policy: Annotated[str, choice("Honor", "Ignore")] | None = None
     match_label_keys: tuple[str, ...] = ()

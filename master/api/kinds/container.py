@@ -4,23 +4,31 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-import msgspec
 from msgspec import field
 
 from master.api.kinds.meta import Model, always
+from master.api.kinds.scalars import (
+    Id,
+    Int32,
+    Natural,
+    Port,
+    PortOrName,
+    Quantity,
+    Required,
+    Seconds,
+    Time,
+    choice,
+    number_within,
+)
 from master.api.kinds.volume import ObjectFieldSelector, ResourceFieldSelector, VolumeDevice, VolumeMount
-
-# A quantity as `500m` or `128Mi`. Clients may send a plain number; the decoder makes it text.
-Quantity = Annotated[str, msgspec.Meta(extra={"quantity": True})]
-IntOrString = int | str
 
 
 class ContainerPort(Model, frozen=True, kw_only=True):
     """A port that the container listens on; hostPort publishes it on the node's address."""
 
     name: str = ""
-    host_port: int = 0
-    container_port: int = always(0)
+    host_port: Int32 = 0
+    container_port: Int32 = always(0)
     protocol: str = ""
     host_ip: str = ""
 
@@ -76,7 +84,7 @@ class EnvFromSource(Model, frozen=True, kw_only=True):
 class ResourceClaim(Model, frozen=True, kw_only=True):
     """A claim of the pod that this container uses."""
 
-    name: str = always("")
+    name: Required = always("")
     request: str = ""
 
 
@@ -97,7 +105,7 @@ class ExecAction(Model, frozen=True, kw_only=True):
 class HTTPHeader(Model, frozen=True, kw_only=True):
     """A header of a probe's request."""
 
-    name: str = always("")
+    name: Required = always("")
     value: str = always("")
 
 
@@ -105,30 +113,30 @@ class HTTPGetAction(Model, frozen=True, kw_only=True):
     """An HTTP GET; a code from 200 to 399 is success."""
 
     path: str = ""
-    port: IntOrString = always(0)
+    port: PortOrName = always(0)
     host: str = ""
-    scheme: str = ""
+    scheme: Annotated[str, choice("HTTP", "HTTPS")] = ""
     http_headers: tuple[HTTPHeader, ...] = ()
 
 
 class TCPSocketAction(Model, frozen=True, kw_only=True):
     """A TCP connection that is accepted."""
 
-    port: IntOrString = always(0)
+    port: PortOrName = always(0)
     host: str = ""
 
 
 class GRPCAction(Model, frozen=True, kw_only=True):
     """A call of the gRPC health service."""
 
-    port: int = always(0)
+    port: Port = always(0)
     service: str | None = None
 
 
 class SleepAction(Model, frozen=True, kw_only=True):
     """Waits."""
 
-    seconds: int = always(0)
+    seconds: Seconds = always(0)
 
 
 class Probe(Model, frozen=True, kw_only=True):
@@ -138,12 +146,12 @@ class Probe(Model, frozen=True, kw_only=True):
     http_get: HTTPGetAction | None = None
     tcp_socket: TCPSocketAction | None = None
     grpc: GRPCAction | None = None
-    initial_delay_seconds: int = 0
-    timeout_seconds: int = 0
-    period_seconds: int = 0
-    success_threshold: int = 0
-    failure_threshold: int = 0
-    termination_grace_period_seconds: int | None = None
+    initial_delay_seconds: Natural = 0
+    timeout_seconds: Natural = 0
+    period_seconds: Natural = 0
+    success_threshold: Natural = 0
+    failure_threshold: Natural = 0
+    termination_grace_period_seconds: Annotated[int, number_within(1)] | None = None
 
 
 class LifecycleHandler(Model, frozen=True, kw_only=True):
@@ -176,12 +184,12 @@ class SecurityContext(Model, frozen=True, kw_only=True):
     privileged: bool | None = None
     se_linux_options: dict[str, Any] | None = None
     windows_options: dict[str, Any] | None = None
-    run_as_user: int | None = None
-    run_as_group: int | None = None
+    run_as_user: Id | None = None
+    run_as_group: Id | None = None
     run_as_non_root: bool | None = None
     read_only_root_filesystem: bool | None = None
     allow_privilege_escalation: bool | None = None
-    proc_mount: str | None = None
+    proc_mount: Annotated[str, choice("Default", "Unmasked")] | None = None
     seccomp_profile: dict[str, Any] | None = None
     app_armor_profile: dict[str, Any] | None = None
 
@@ -189,8 +197,8 @@ class SecurityContext(Model, frozen=True, kw_only=True):
 class ContainerResizePolicy(Model, frozen=True, kw_only=True):
     """Whether a change of one resource restarts the container."""
 
-    resource_name: str = always("")
-    restart_policy: str = always("")
+    resource_name: Annotated[str, choice("cpu", "memory")] = always("")
+    restart_policy: Annotated[str, choice("NotRequired", "RestartContainer")] = always("")
 
 
 class Container(Model, frozen=True, kw_only=True):
@@ -207,7 +215,7 @@ class Container(Model, frozen=True, kw_only=True):
     resources: ResourceRequirements = field(default_factory=ResourceRequirements)
     resize_policy: tuple[ContainerResizePolicy, ...] = ()
     # Only of init containers: "Always" makes it a side car.
-    restart_policy: str | None = None
+    restart_policy: Annotated[str, choice("Always")] | None = None
     volume_mounts: tuple[VolumeMount, ...] = ()
     volume_devices: tuple[VolumeDevice, ...] = ()
     liveness_probe: Probe | None = None
@@ -233,18 +241,18 @@ class ContainerStateWaiting(Model, frozen=True, kw_only=True):
 class ContainerStateRunning(Model, frozen=True, kw_only=True):
     """Running since then."""
 
-    started_at: str = ""
+    started_at: Time = ""
 
 
 class ContainerStateTerminated(Model, frozen=True, kw_only=True):
     """Ended, how and when."""
 
-    exit_code: int = always(0)
-    signal: int = 0
+    exit_code: Int32 = always(0)
+    signal: Int32 = 0
     reason: str = ""
     message: str = ""
-    started_at: str = ""
-    finished_at: str = ""
+    started_at: Time = ""
+    finished_at: Time = ""
     container_id: str = ""
 
 
@@ -263,7 +271,7 @@ class ContainerStatus(Model, frozen=True, kw_only=True):
     state: ContainerState = field(default_factory=ContainerState)
     last_state: ContainerState = field(default_factory=ContainerState)
     ready: bool = always(False)
-    restart_count: int = always(0)
+    restart_count: Natural = always(0)
     image: str = always("")
     image_id: str = always("")
     container_id: str = ""

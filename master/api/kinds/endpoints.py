@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from master.api.kinds.meta import Model, Object, ObjectReference, always
+from master.api.kinds.scalars import Port
 from master.api.kinds.spec import KindSpec
 
 
@@ -19,7 +20,7 @@ class EndpointPort(Model, frozen=True, kw_only=True):
     """One port of the addresses."""
 
     name: str = ""
-    port: int = always(0)
+    port: Port = always(0)
     protocol: str = ""
     app_protocol: str | None = None
 

@@ -7,6 +7,7 @@ from typing import Any
 from msgspec import field
 
 from master.api.kinds.meta import Model, Object, ObjectReference, always
+from master.api.kinds.scalars import PortIfAny
 from master.api.kinds.spec import KindSpec
 
 
@@ -36,7 +37,7 @@ class EndpointSlicePort(Model, frozen=True, kw_only=True):
 
     name: str | None = None
     protocol: str | None = None
-    port: int | None = None
+    port: PortIfAny | None = None
     app_protocol: str | None = None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import field
 
 from master.api.kinds.meta import Model, Object, ObjectReference
+from master.api.kinds.scalars import Int32, Time
 from master.api.kinds.spec import KindSpec
 
 
@@ -18,8 +19,8 @@ class EventSource(Model, frozen=True, kw_only=True):
 class EventSeries(Model, frozen=True, kw_only=True):
     """How often it happened."""
 
-    count: int = 0
-    last_observed_time: str = ""
+    count: Int32 = 0
+    last_observed_time: Time = ""
 
 
 class Event(Object, frozen=True, kw_only=True):
@@ -29,11 +30,11 @@ class Event(Object, frozen=True, kw_only=True):
     reason: str = ""
     message: str = ""
     source: EventSource = field(default_factory=EventSource)
-    first_timestamp: str | None = None
-    last_timestamp: str | None = None
-    count: int = 0
+    first_timestamp: Time | None = None
+    last_timestamp: Time | None = None
+    count: Int32 = 0
     type: str = ""
-    event_time: str | None = None
+    event_time: Time | None = None
     series: EventSeries | None = None
     action: str = ""
     related: ObjectReference | None = None

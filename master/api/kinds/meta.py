@@ -6,13 +6,17 @@ that is master/api/rest/bodies.py and the strategies.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import field
 
+from master.api.kinds.scalars import Int64, Required, Time, choice
+
+_RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 # The parts of a JSON name that the Kubernetes API writes in capitals when they do not come first.
 _CAPITALS = {
     "ip": "IP",
@@ -65,10 +69,10 @@ class ObjectMeta(Model, frozen=True, kw_only=True):
     self_link: str = ""
     uid: str = ""
     resource_version: str = ""
-    generation: int = 0
-    creation_timestamp: str = ""
-    deletion_timestamp: str = ""
-    deletion_grace_period_seconds: int | None = None
+    generation: Int64 = 0
+    creation_timestamp: Time = ""
+    deletion_timestamp: Time = ""
+    deletion_grace_period_seconds: Int64 | None = None
     labels: dict[str, str] = field(default_factory=dict)
     annotations: dict[str, str] = field(default_factory=dict)
     owner_references: tuple[OwnerReference, ...] = ()
@@ -83,7 +87,7 @@ class ListMeta(Model, frozen=True, kw_only=True):
     self_link: str = ""
     resource_version: str = ""
     continue_: str = ""
-    remaining_item_count: int | None = None
+    remaining_item_count: Int64 | None = None
 
 
 class Object(Model, frozen=True, kw_only=True):
@@ -97,8 +101,8 @@ class Object(Model, frozen=True, kw_only=True):
 class LabelSelectorRequirement(Model, frozen=True, kw_only=True):
     """One set-based condition on a label: In, NotIn, Exists or DoesNotExist."""
 
-    key: str = always("")
-    operator: str = always("")
+    key: Required = always("")
+    operator: Annotated[str, choice("DoesNotExist", "Exists", "In", "NotIn")] = always("")
     values: tuple[str, ...] = ()
 
 
@@ -130,6 +134,17 @@ class ObjectReference(Model, frozen=True, kw_only=True):
 def timestamp(when: datetime) -> str:
     """A time as the API writes it: RFC 3339, UTC, whole seconds."""
     return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def is_time(text: str) -> bool:
+    """Whether it is RFC 3339 and a time that can be reckoned with in every time zone."""
+    if not _RFC3339.fullmatch(text):
+        return False
+    try:
+        parse_time(text).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return False
+    return True
 
 
 def parse_time(text: str) -> datetime:

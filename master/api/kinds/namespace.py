@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import field
 
 from master.api.kinds.meta import Model, Object, always
+from master.api.kinds.scalars import Time
 from master.api.kinds.spec import KindSpec
 
 
@@ -19,7 +20,7 @@ class NamespaceCondition(Model, frozen=True, kw_only=True):
 
     type: str = always("")
     status: str = always("")
-    last_transition_time: str = ""
+    last_transition_time: Time = ""
     reason: str = ""
     message: str = ""
 

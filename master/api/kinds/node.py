@@ -6,18 +6,18 @@ from typing import Any
 
 from msgspec import field
 
-from master.api.kinds.container import Quantity
 from master.api.kinds.meta import Model, Object, always
+from master.api.kinds.scalars import Natural64, PortIfAny, Quantity, Required, Time
 from master.api.kinds.spec import KindSpec
 
 
 class Taint(Model, frozen=True, kw_only=True):
     """Keeps away pods that do not tolerate it."""
 
-    key: str = always("")
+    key: Required = always("")
     value: str = ""
     effect: str = always("")
-    time_added: str = ""
+    time_added: Time = ""
 
 
 class NodeSpec(Model, frozen=True, kw_only=True):
@@ -35,8 +35,8 @@ class NodeCondition(Model, frozen=True, kw_only=True):
 
     type: str = always("")
     status: str = always("")
-    last_heartbeat_time: str = ""
-    last_transition_time: str = ""
+    last_heartbeat_time: Time = ""
+    last_transition_time: Time = ""
     reason: str = ""
     message: str = ""
 
@@ -51,7 +51,7 @@ class NodeAddress(Model, frozen=True, kw_only=True):
 class DaemonEndpoint(Model, frozen=True, kw_only=True):
     """A port of a daemon on the node."""
 
-    port: int = field(default_factory=int, name="Port")
+    port: PortIfAny = field(default_factory=int, name="Port")
 
 
 class NodeDaemonEndpoints(Model, frozen=True, kw_only=True):
@@ -79,7 +79,7 @@ class ContainerImage(Model, frozen=True, kw_only=True):
     """An image that the node has."""
 
     names: tuple[str, ...] = ()
-    size_bytes: int = 0
+    size_bytes: Natural64 = 0
 
 
 class NodeStatus(Model, frozen=True, kw_only=True):

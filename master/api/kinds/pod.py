@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from msgspec import field
 
 from master.api.kinds.affinity import Affinity, Toleration, TopologySpreadConstraint
-from master.api.kinds.container import Container, ContainerStatus, Quantity
+from master.api.kinds.container import Container, ContainerStatus
 from master.api.kinds.meta import LocalObjectReference, Model, Object, ObjectMeta, always
+from master.api.kinds.scalars import Id, Int32, Quantity, Required, Seconds, Time, choice, number_within
 from master.api.kinds.spec import KindSpec
 from master.api.kinds.volume import Volume
 
@@ -38,19 +39,19 @@ class PodDNSConfig(Model, frozen=True, kw_only=True):
 class PodReadinessGate(Model, frozen=True, kw_only=True):
     """A condition that must hold for the pod to be ready."""
 
-    condition_type: str = always("")
+    condition_type: Required = always("")
 
 
 class PodSchedulingGate(Model, frozen=True, kw_only=True):
     """Holds the pod back from the scheduler while it is there."""
 
-    name: str = always("")
+    name: Required = always("")
 
 
 class Sysctl(Model, frozen=True, kw_only=True):
     """A kernel parameter of the pod's namespaces."""
 
-    name: str = always("")
+    name: Required = always("")
     value: str = always("")
 
 
@@ -59,13 +60,13 @@ class PodSecurityContext(Model, frozen=True, kw_only=True):
 
     se_linux_options: dict[str, Any] | None = None
     windows_options: dict[str, Any] | None = None
-    run_as_user: int | None = None
-    run_as_group: int | None = None
+    run_as_user: Id | None = None
+    run_as_group: Id | None = None
     run_as_non_root: bool | None = None
-    supplemental_groups: tuple[int, ...] = ()
-    supplemental_groups_policy: str | None = None
-    fs_group: int | None = None
-    fs_group_change_policy: str | None = None
+    supplemental_groups: tuple[Id, ...] = ()
+    supplemental_groups_policy: Annotated[str, choice("Merge", "Strict")] | None = None
+    fs_group: Id | None = None
+    fs_group_change_policy: Annotated[str, choice("Always", "OnRootMismatch")] | None = None
     sysctls: tuple[Sysctl, ...] = ()
     seccomp_profile: dict[str, Any] | None = None
     app_armor_profile: dict[str, Any] | None = None
@@ -74,7 +75,7 @@ class PodSecurityContext(Model, frozen=True, kw_only=True):
 class PodOS(Model, frozen=True, kw_only=True):
     """The operating system that the pod is for."""
 
-    name: str = always("")
+    name: Annotated[str, choice("linux", "windows")] = always("")
 
 
 class PodSpec(Model, frozen=True, kw_only=True):
@@ -85,8 +86,8 @@ class PodSpec(Model, frozen=True, kw_only=True):
     containers: tuple[Container, ...] = always(())
     ephemeral_containers: tuple[dict[str, Any], ...] = ()
     restart_policy: str = ""
-    termination_grace_period_seconds: int | None = None
-    active_deadline_seconds: int | None = None
+    termination_grace_period_seconds: Seconds | None = None
+    active_deadline_seconds: Annotated[int, number_within(1)] | None = None
     dns_policy: str = ""
     node_selector: dict[str, str] = field(default_factory=dict)
     service_account_name: str = ""
@@ -106,12 +107,12 @@ class PodSpec(Model, frozen=True, kw_only=True):
     tolerations: tuple[Toleration, ...] = ()
     host_aliases: tuple[HostAlias, ...] = ()
     priority_class_name: str = ""
-    priority: int | None = None
+    priority: Int32 | None = None
     dns_config: PodDNSConfig | None = None
     readiness_gates: tuple[PodReadinessGate, ...] = ()
     runtime_class_name: str | None = None
     enable_service_links: bool | None = None
-    preemption_policy: str | None = None
+    preemption_policy: Annotated[str, choice("Never", "PreemptLowerPriority")] | None = None
     overhead: dict[str, Quantity] = field(default_factory=dict)
     topology_spread_constraints: tuple[TopologySpreadConstraint, ...] = ()
     set_hostname_as_fqdn: bool | None = None
@@ -126,8 +127,8 @@ class PodCondition(Model, frozen=True, kw_only=True):
 
     type: str = always("")
     status: str = always("")
-    last_probe_time: str | None = None
-    last_transition_time: str | None = None
+    last_probe_time: Time | None = None
+    last_transition_time: Time | None = None
     reason: str = ""
     message: str = ""
 
@@ -147,7 +148,7 @@ class HostIP(Model, frozen=True, kw_only=True):
 class PodStatus(Model, frozen=True, kw_only=True):
     """What a pod is, as its node saw it."""
 
-    phase: str = ""
+    phase: Annotated[str, choice("", "Failed", "Pending", "Running", "Succeeded", "Unknown")] = ""
     conditions: tuple[PodCondition, ...] = ()
     message: str = ""
     reason: str = ""
@@ -156,7 +157,7 @@ class PodStatus(Model, frozen=True, kw_only=True):
     host_ips: tuple[HostIP, ...] = ()
     pod_ip: str = ""
     pod_ips: tuple[PodIP, ...] = ()
-    start_time: str = ""
+    start_time: Time = ""
     init_container_statuses: tuple[ContainerStatus, ...] = ()
     container_statuses: tuple[ContainerStatus, ...] = ()
     ephemeral_container_statuses: tuple[ContainerStatus, ...] = ()

@@ -6,14 +6,15 @@ from msgspec import field
 
 from master.api.kinds.meta import Model, Object, always
 from master.api.kinds.pod import PodTemplateSpec
+from master.api.kinds.scalars import Natural, Natural64, Time
 from master.api.kinds.spec import KindSpec
 
 
 class ReplicationControllerSpec(Model, frozen=True, kw_only=True):
     """What is wanted: how many pods, which ones count, and how new ones look."""
 
-    replicas: int | None = None
-    min_ready_seconds: int = 0
+    replicas: Natural | None = None
+    min_ready_seconds: Natural = 0
     selector: dict[str, str] = field(default_factory=dict)
     template: PodTemplateSpec | None = None
 
@@ -23,7 +24,7 @@ class ReplicationControllerCondition(Model, frozen=True, kw_only=True):
 
     type: str = always("")
     status: str = always("")
-    last_transition_time: str = ""
+    last_transition_time: Time = ""
     reason: str = ""
     message: str = ""
 
@@ -31,11 +32,11 @@ class ReplicationControllerCondition(Model, frozen=True, kw_only=True):
 class ReplicationControllerStatus(Model, frozen=True, kw_only=True):
     """How many pods there are."""
 
-    replicas: int = always(0)
-    fully_labeled_replicas: int = 0
-    ready_replicas: int = 0
-    available_replicas: int = 0
-    observed_generation: int = 0
+    replicas: Natural = always(0)
+    fully_labeled_replicas: Natural = 0
+    ready_replicas: Natural = 0
+    available_replicas: Natural = 0
+    observed_generation: Natural64 = 0
     conditions: tuple[ReplicationControllerCondition, ...] = ()
 
 

@@ -5,18 +5,19 @@ from __future__ import annotations
 from msgspec import field
 
 from master.api.kinds.meta import Model, Object, ObjectReference, always
+from master.api.kinds.scalars import Int32, Natural
 
 
 class ScaleSpec(Model, frozen=True, kw_only=True):
     """How many pods are wanted."""
 
-    replicas: int = always(0)
+    replicas: Natural = always(0)
 
 
 class ScaleStatus(Model, frozen=True, kw_only=True):
     """How many there are, and how they are found."""
 
-    replicas: int = always(0)
+    replicas: Int32 = always(0)
     selector: str = ""
 
 

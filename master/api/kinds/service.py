@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from msgspec import field
 
-from master.api.kinds.container import IntOrString
 from master.api.kinds.meta import Model, Object, always
+from master.api.kinds.scalars import Int32, PortIfAny, choice, number_within
 from master.api.kinds.spec import KindSpec
 
 
@@ -17,15 +17,15 @@ class ServicePort(Model, frozen=True, kw_only=True):
     name: str = ""
     protocol: str = ""
     app_protocol: str | None = None
-    port: int = always(0)
-    target_port: IntOrString | None = None
-    node_port: int = 0
+    port: Int32 = always(0)
+    target_port: Int32 | str | None = None
+    node_port: Int32 = 0
 
 
 class ClientIPConfig(Model, frozen=True, kw_only=True):
     """How long a client sticks to its endpoint, in seconds."""
 
-    timeout_seconds: int | None = None
+    timeout_seconds: Annotated[int, number_within(1, 86400)] | None = None
 
 
 class SessionAffinityConfig(Model, frozen=True, kw_only=True):
@@ -43,19 +43,19 @@ class ServiceSpec(Model, frozen=True, kw_only=True):
     cluster_ips: tuple[str, ...] = ()
     type: str = ""
     external_ips: tuple[str, ...] = ()
-    session_affinity: str = ""
+    session_affinity: Annotated[str, choice("", "ClientIP", "None")] = ""
     load_balancer_ip: str = ""
     load_balancer_source_ranges: tuple[str, ...] = ()
     external_name: str = ""
-    external_traffic_policy: str = ""
-    health_check_node_port: int = 0
+    external_traffic_policy: Annotated[str, choice("", "Cluster", "Local")] = ""
+    health_check_node_port: PortIfAny = 0
     publish_not_ready_addresses: bool = False
     session_affinity_config: SessionAffinityConfig | None = None
-    ip_families: tuple[str, ...] = ()
-    ip_family_policy: str | None = None
+    ip_families: tuple[Annotated[str, choice("IPv4", "IPv6")], ...] = ()
+    ip_family_policy: Annotated[str, choice("PreferDualStack", "RequireDualStack", "SingleStack")] | None = None
     allocate_load_balancer_node_ports: bool | None = None
     load_balancer_class: str | None = None
-    internal_traffic_policy: str | None = None
+    internal_traffic_policy: Annotated[str, choice("Cluster", "Local")] | None = None
     traffic_distribution: str | None = None
 
 

@@ -2,33 +2,51 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from msgspec import field
 
 from master.api.kinds.meta import Model, always
+from master.api.kinds.scalars import Mode, Quantity, Required, choice
+
+_HOST_PATH_TYPES = (
+    "",
+    "BlockDevice",
+    "CharDevice",
+    "Directory",
+    "DirectoryOrCreate",
+    "File",
+    "FileOrCreate",
+    "Socket",
+)
 
 
 class KeyToPath(Model, frozen=True, kw_only=True):
     """Puts one key of a config map or secret at a path in the volume."""
 
-    key: str = always("")
-    path: str = always("")
-    mode: int | None = None
+    key: Required = always("")
+    path: Required = always("")
+    mode: Mode | None = None
 
 
 class EmptyDirVolumeSource(Model, frozen=True, kw_only=True):
     """An empty directory that lives as long as the pod; medium "Memory" makes it a tmpfs."""
 
     medium: str = ""
-    size_limit: str | int | None = None
+    size_limit: Quantity | None = None
 
 
 class HostPathVolumeSource(Model, frozen=True, kw_only=True):
     """A file or directory of the node; an empty type makes no check and creates a directory when there is none."""
 
     path: str = always("")
-    type: str | None = None
+    type: (
+        Annotated[
+            str,
+            choice("", "BlockDevice", "CharDevice", "Directory", "DirectoryOrCreate", "File", "FileOrCreate", "Socket"),
+        ]
+        | None
+    ) = None
 
 
 class SecretVolumeSource(Model, frozen=True, kw_only=True):
@@ -36,7 +54,7 @@ class SecretVolumeSource(Model, frozen=True, kw_only=True):
 
     secret_name: str = ""
     items: tuple[KeyToPath, ...] = ()
-    default_mode: int | None = None
+    default_mode: Mode | None = None
     optional: bool | None = None
 
 
@@ -45,7 +63,7 @@ class ConfigMapVolumeSource(Model, frozen=True, kw_only=True):
 
     name: str = ""
     items: tuple[KeyToPath, ...] = ()
-    default_mode: int | None = None
+    default_mode: Mode | None = None
     optional: bool | None = None
 
 
@@ -53,45 +71,45 @@ class ObjectFieldSelector(Model, frozen=True, kw_only=True):
     """Names a field of the pod itself, as `metadata.name` or `status.podIP`."""
 
     api_version: str = ""
-    field_path: str = always("")
+    field_path: Required = always("")
 
 
 class ResourceFieldSelector(Model, frozen=True, kw_only=True):
     """Names a resource of a container, as `limits.cpu`."""
 
     container_name: str = ""
-    resource: str = always("")
-    divisor: str | int | None = None
+    resource: Required = always("")
+    divisor: Quantity | None = None
 
 
 class DownwardAPIVolumeFile(Model, frozen=True, kw_only=True):
     """One file with a field of the pod."""
 
-    path: str = always("")
+    path: Required = always("")
     field_ref: ObjectFieldSelector | None = None
     resource_field_ref: ResourceFieldSelector | None = None
-    mode: int | None = None
+    mode: Mode | None = None
 
 
 class DownwardAPIVolumeSource(Model, frozen=True, kw_only=True):
     """Fields of the pod as files."""
 
     items: tuple[DownwardAPIVolumeFile, ...] = ()
-    default_mode: int | None = None
+    default_mode: Mode | None = None
 
 
 class PersistentVolumeClaimVolumeSource(Model, frozen=True, kw_only=True):
     """A claim of the same namespace."""
 
-    claim_name: str = always("")
+    claim_name: Required = always("")
     read_only: bool = False
 
 
 class NFSVolumeSource(Model, frozen=True, kw_only=True):
     """A directory of an NFS server."""
 
-    server: str = always("")
-    path: str = always("")
+    server: Required = always("")
+    path: Required = always("")
     read_only: bool = False
 
 
@@ -99,7 +117,7 @@ class ProjectedVolumeSource(Model, frozen=True, kw_only=True):
     """Several sources in one directory."""
 
     sources: tuple[dict[str, Any], ...] = ()
-    default_mode: int | None = None
+    default_mode: Mode | None = None
 
 
 class Volume(Model, frozen=True, kw_only=True):
@@ -143,15 +161,15 @@ class VolumeMount(Model, frozen=True, kw_only=True):
 
     name: str = always("")
     read_only: bool = False
-    recursive_read_only: str | None = None
+    recursive_read_only: Annotated[str, choice("Disabled", "Enabled", "IfPossible")] | None = None
     mount_path: str = always("")
     sub_path: str = ""
     sub_path_expr: str = ""
-    mount_propagation: str | None = None
+    mount_propagation: Annotated[str, choice("Bidirectional", "HostToContainer", "None")] | None = None
 
 
 class VolumeDevice(Model, frozen=True, kw_only=True):
     """Where a container sees a raw block device."""
 
-    name: str = always("")
-    device_path: str = always("")
+    name: Required = always("")
+    device_path: Required = always("")

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-import re
+import asyncio
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import msgspec
 import yaml
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
-from master.api.errors import BadRequest, Cause, TooLarge, UnsupportedMediaType
+from master.api.errors import BadRequest, Cause, RequestTimeout, TooLarge, UnsupportedMediaType
 from master.api.rest.duplicates import in_json
-from master.api.rest.shapes import UnknownField, tidy
+from master.api.rest.shapes import UnknownField, WrongType, tidy, wrong_type
+from master.api.rest.slots import Slots
 
 MAX_BODY_BYTES = 3 << 20
 _JSON = ("application/json", "text/json")
@@ -20,24 +24,70 @@ _YAML = ("application/yaml", "application/x-yaml", "text/yaml")
 # Of what is wrong with a body, this much is said: it travels in headers.
 _MOST_SAID = 20
 _LONGEST_SAID = 256
-_AT = re.compile(r"(?s)(.*?)(?: - at `\$\.?(.*)`)?")
+# No object nests anywhere near as deeply; what walks them later must not run out of stack.
+_MAX_DEPTH = 100
 S = TypeVar("S", bound=msgspec.Struct)
 
 
+_TAG = "tag:yaml.org,2002:"
+
+
 class _Loader(yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader):  # type: ignore[misc]
-    """YAML as JSON has it: a date stays text."""
+    """YAML as JSON has it: a date stays text, a key is text, and there are no sets, bytes and infinities."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        self.flatten_mapping(node)
+        return {self._key(key): self.construct_object(inner, deep=deep) for key, inner in node.value}
+
+    def _key(self, node: yaml.Node) -> str:
+        if not isinstance(node, yaml.ScalarNode):
+            raise yaml.constructor.ConstructorError(None, None, "a key must be text", node.start_mark)
+        return str(node.value)
+
+    def finite(self, node: yaml.ScalarNode) -> float:
+        value = float(self.construct_yaml_float(node))
+        if not math.isfinite(value):
+            raise yaml.constructor.ConstructorError(None, None, "found a number that is not finite", node.start_mark)
+        return value
 
 
 _Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != f"{_TAG}timestamp"]
     for first, resolvers in _Loader.yaml_implicit_resolvers.items()
 }
+_Loader.yaml_constructors = {
+    tag: construct
+    for tag, construct in _Loader.yaml_constructors.items()
+    if tag not in {f"{_TAG}{kind}" for kind in ("binary", "omap", "pairs", "set", "timestamp")}
+}
+_Loader.add_constructor(f"{_TAG}float", _Loader.finite)
 
 
-async def read(request: web.BaseRequest) -> bytes:
-    """The whole body; TooLarge before more than the limit is in memory."""
-    if (request.content_length or 0) > MAX_BODY_BYTES:
-        raise _too_large()
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Reads bodies: how long a client may take, and whose place it lends while it takes it."""
+
+    timeout_s: float
+    slots: Slots
+
+    async def read(self, request: web.BaseRequest, limit: int = MAX_BODY_BYTES) -> bytes:
+        """The whole body. TooLarge before more than the limit is in memory; RequestTimeout; BadRequest."""
+        coding = request.headers.get("Content-Encoding", "identity").strip().lower()
+        if coding not in ("", "identity"):
+            raise UnsupportedMediaType(f"the body must not be compressed; it is {coding}")
+        if (request.content_length or 0) > limit:
+            raise _too_large(limit)
+        try:
+            with self.slots.lent():
+                async with asyncio.timeout(self.timeout_s):
+                    return await _whole(request, limit)
+        except TimeoutError as error:
+            raise RequestTimeout(f"the body was not there after {self.timeout_s:g} s") from error
+        except (web.RequestPayloadError, HttpProcessingError) as error:
+            raise BadRequest(f"the body is cut off or framed wrongly: {str(error).strip()}") from error
+
+
+async def _whole(request: web.BaseRequest, limit: int) -> bytes:
     if request.headers.get("Expect", "").lower() == "100-continue":
         assert request.transport is not None
         request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -45,14 +95,15 @@ async def read(request: web.BaseRequest) -> bytes:
     size = 0
     async for chunk in request.content.iter_any():
         size += len(chunk)
-        if size > MAX_BODY_BYTES:
-            raise _too_large()
+        if size > limit:
+            raise _too_large(limit)
         parts.append(chunk)
     return b"".join(parts)
 
 
-def _too_large() -> TooLarge:
-    return TooLarge(f"the body is larger than {MAX_BODY_BYTES >> 20} MiB; make the object smaller or split it")
+def _too_large(limit: int) -> TooLarge:
+    size = f"{limit >> 20} MiB" if limit >= 1 << 20 else f"{limit >> 10} KiB"
+    return TooLarge(f"the body is larger than {size}; make the object smaller or split it")
 
 
 def media_type(request: web.BaseRequest) -> str:
@@ -65,11 +116,16 @@ def parse(body: bytes, media: str) -> Any:
     """JSON or YAML as Python has it."""
     if media in _JSON or media == "application/octet-stream":
         try:
-            return msgspec.json.decode(body)
+            value = msgspec.json.decode(body)
         except msgspec.DecodeError as error:
             raise BadRequest(f"the body is no JSON: {error}") from error
+        except UnicodeDecodeError as error:
+            raise BadRequest(f"the body is no JSON: it is not UTF-8 at byte {error.start}") from error
         except RecursionError as error:
-            raise BadRequest("the body is JSON that is nested too deeply") from error
+            raise _too_deep() from error
+        if body.count(b"{") + body.count(b"[") > _MAX_DEPTH:
+            _check_depth(value)
+        return value
     if media in _YAML:
         return _parse_yaml(body)
     raise UnsupportedMediaType(
@@ -78,11 +134,35 @@ def parse(body: bytes, media: str) -> Any:
     )
 
 
+def _check_depth(value: Any) -> None:
+    level = [value]
+    for _ in range(_MAX_DEPTH + 1):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, dict | list)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+        if not level:
+            return
+    raise _too_deep()
+
+
+def _too_deep() -> BadRequest:
+    return BadRequest(f"the body is nested too deeply: more than {_MAX_DEPTH} levels")
+
+
 def _parse_yaml(body: bytes) -> Any:
     try:
-        # A few lines of aliases can stand for gigabytes.
-        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(body, Loader=_Loader)):
-            raise BadRequest("the body is YAML with aliases, which are not accepted")
+        depth = 0
+        # Events come one by one, before anything is built of them: building recurses in C, without a limit.
+        for event in yaml.parse(body, Loader=_Loader):
+            if isinstance(event, yaml.AliasEvent):
+                # A few lines of aliases can stand for gigabytes.
+                raise BadRequest("the body is YAML with aliases, which are not accepted")
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > _MAX_DEPTH:
+                raise _too_deep()
         return yaml.load(body, Loader=_Loader)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise BadRequest(f"the body is no YAML: {' '.join(str(error).split())}") from error
@@ -117,7 +197,10 @@ def typed(value: Any, model: type[S], field_validation: str, warnings: list[str]
     if not isinstance(value, dict):
         raise BadRequest(f"expected an object of type {model.__name__}, got {type(value).__name__}")
     unknown: list[UnknownField] = []
-    tidied = tidy(value, model, unknown)
+    try:
+        tidied = tidy(value, model, unknown)
+    except WrongType as wrong:
+        raise _refused(model, wrong) from wrong
     said = _shortened([*(str(field) for field in unknown), *duplicates])
     if said and field_validation == "Strict":
         raise BadRequest(
@@ -129,7 +212,7 @@ def typed(value: Any, model: type[S], field_validation: str, warnings: list[str]
     try:
         return msgspec.convert(tidied, model)
     except msgspec.ValidationError as error:
-        raise _wrong_type(model, error) from error
+        raise _refused(model, wrong_type(tidied, model) or WrongType("", str(error))) from error
 
 
 def _shortened(sentences: Sequence[str]) -> list[str]:
@@ -138,10 +221,9 @@ def _shortened(sentences: Sequence[str]) -> list[str]:
     return said if len(sentences) <= _MOST_SAID else [*said, f"and {len(sentences) - _MOST_SAID} more"]
 
 
-def _wrong_type(model: type[Any], error: msgspec.ValidationError) -> BadRequest:
-    match = _AT.fullmatch(str(error))
-    what, path = (match[1], match[2] or "") if match else (str(error), "")
+def _refused(model: type[Any], wrong: WrongType) -> BadRequest:
+    path = wrong.path if len(wrong.path) <= _LONGEST_SAID else f"{wrong.path[:_LONGEST_SAID]}..."
     return BadRequest(
-        f"{model.__name__} cannot be handled: {path + ': ' if path else ''}{what}",
-        causes=[Cause("FieldValueInvalid", what, path)],
+        f"{model.__name__} cannot be handled: {path + ': ' if path else ''}{wrong.what}",
+        causes=[Cause("FieldValueInvalid", wrong.what, path)],
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
@@ -11,19 +11,25 @@ from master.api.errors import BadRequest, MethodNotAllowed, Unauthorized
 from master.api.identity import Caller
 from master.api.join import JoinService
 from master.api.rest import answers, bodies, discovery
+from master.api.rest.bodies import Reader
 from master.api.rest.routes import GROUP_VERSIONS, no_such_path
 
 _JOIN = "/sampan/v1/join"
+# A certificate request is a few hundred bytes; anybody may send one.
+_MAX_JOIN_BYTES = 64 << 10
 
 
 class Paths:
     """Answers everything that is not a resource."""
 
-    def __init__(self, ca_pem: bytes, join: JoinService, address: str, ready: Callable[[], bool]) -> None:
+    def __init__(
+        self, ca_pem: bytes, join: JoinService, address: str, trouble: Callable[[], Awaitable[str]], reader: Reader
+    ) -> None:
         self._ca_pem = ca_pem
         self._join = join
         self._address = address
-        self._ready = ready
+        self._trouble = trouble
+        self._reader = reader
 
     async def handle(self, request: web.BaseRequest, caller: Caller, parts: list[str]) -> web.StreamResponse:
         """NotFound for a path that is not ours."""
@@ -38,7 +44,8 @@ class Paths:
         if path in ("/healthz", "/livez"):
             return web.Response(text="ok")
         if path == "/readyz":
-            return web.Response(text="ok") if self._ready() else web.Response(text="not ready", status=503)
+            trouble = await self._trouble()
+            return web.Response(text=trouble or "ok", status=503 if trouble else 200)
         return self._discovery(path, parts)
 
     def _discovery(self, path: str, parts: list[str]) -> web.Response:
@@ -66,7 +73,7 @@ class Paths:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token.strip():
             raise Unauthorized("Unauthorized: joining needs a bootstrap token (Authorization: Bearer id.secret)")
-        value = bodies.parse(await bodies.read(request), "application/json")
+        value = bodies.parse(await self._reader.read(request, _MAX_JOIN_BYTES), "application/json")
         if not isinstance(value, dict):
             raise BadRequest("the body must be an object with nodeName and csr")
         name, csr = value.get("nodeName"), value.get("csr")

@@ -142,11 +142,12 @@ def parse_fields(kind: KindSpec[Any], text: str) -> tuple[FieldTerm, ...]:
     for part in re.split(r"(?<!\\),", text):
         if not part.strip():
             continue
-        match = re.fullmatch(r"\s*([^=!]+?)\s*(==|!=|=)\s*(.*?)\s*", part)
-        if match is None:
+        operator = next((each for each in ("!=", "==", "=") if each in part), "")
+        name, _, value = part.partition(operator) if operator else ("", "", "")
+        if not name.strip():
             raise BadRequest(f"invalid field selector: {part!r}; can't understand")
-        name, operator, value = match.groups()
-        terms.append(FieldTerm(_reader(kind, name), re.sub(r"\\([\\,=])", r"\1", value), operator != "!="))
+        read = _reader(kind, name.strip())
+        terms.append(FieldTerm(read, re.sub(r"\\([\\,=])", r"\1", value.strip()), operator != "!="))
     return tuple(terms)
 
 

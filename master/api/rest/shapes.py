@@ -1,21 +1,37 @@
 """What a model looks like as JSON, to tidy a body before it is typed.
 
 Finds fields that the model does not have, by path and with the nearest one that it has; drops nulls, which clients send
-for "not set"; makes text of quantities that came as numbers. Corrects nothing silently.
+for "not set"; makes text of quantities that came as numbers. Corrects nothing silently. Says of a value that is of the
+wrong type where in the body it is.
 """
 
 from __future__ import annotations
 
 import difflib
 import types
+from collections.abc import Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import cache
 from typing import Annotated, Any, Union, get_args, get_origin
 
 import msgspec
 
+from master.api.kinds.meta import is_time
+
 _MOST_GUESSES = 20
 _LONGEST_NAME = 256
+# More of anything in one list is no object that a person wrote, and would keep everybody else waiting.
+MAX_ITEMS = 10_000
+
+
+class WrongType(Exception):
+    """A value is not of its field's type; `path` is empty for the object itself."""
+
+    def __init__(self, path: str, what: str) -> None:
+        super().__init__(what)
+        self.path = path
+        self.what = what
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +48,7 @@ class UnknownField:
 
 @dataclass(frozen=True, slots=True)
 class _Shape:
-    """One of: a struct, a list of something, a map of something, a quantity, or a leaf."""
+    """One of: a struct, a list of something, a map of something, a quantity, a time, text, or a leaf."""
 
     kind: str
     model: Any = None
@@ -44,7 +60,8 @@ def _shape(annotation: Any) -> _Shape:
     origin = get_origin(annotation)
     if origin is Annotated:
         extras = [meta.extra for meta in annotation.__metadata__ if isinstance(meta, msgspec.Meta)]
-        return _Shape("quantity") if any(extra and extra.get("quantity") for extra in extras) else _Shape("leaf")
+        special = [kind for kind in ("quantity", "time") if any(extra and kind in extra for extra in extras)]
+        return _Shape(special[0] if special else "leaf")
     if origin in (Union, types.UnionType):
         inner = [arg for arg in get_args(annotation) if arg is not type(None)]
         return _shape(inner[0]) if len(inner) == 1 else _Shape("leaf")
@@ -63,16 +80,20 @@ def _fields(model: type[msgspec.Struct]) -> dict[str, Any]:
 
 
 def tidy(value: Any, model: Any, unknown: list[UnknownField], path: str = "") -> Any:
-    """The value without nulls and unknown fields; these are added to `unknown`."""
+    """The value without nulls and unknown fields; these are added to `unknown`. WrongType for what is no time."""
     shape = _shape(model)
     if shape.kind == "struct" and isinstance(value, dict):
         return _tidy_struct(value, shape.model, unknown, path)
     if shape.kind == "list" and isinstance(value, list):
+        if len(value) > MAX_ITEMS:
+            raise WrongType(path, f"Too many: {len(value)}: must have at most {MAX_ITEMS} items")
         return [tidy(item, shape.item, unknown, f"{path}[{index}]") for index, item in enumerate(value)]
     if shape.kind == "map" and isinstance(value, dict):
         return _tidy_map(value, shape.item, unknown, path)
     if shape.kind == "quantity" and isinstance(value, int | float) and not isinstance(value, bool):
-        return f"{value:f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
+        return f"{Decimal(repr(value)):f}"
+    if shape.kind == "time" and isinstance(value, str) and value and not is_time(value):
+        raise WrongType(path, "Expected a time as 2006-01-02T15:04:05Z (RFC 3339)")
     return value
 
 
@@ -100,6 +121,32 @@ def _tidy_struct(
         elif inner is not None:
             result[name] = tidy(inner, fields[name], unknown, here)
     return result
+
+
+def wrong_type(value: Any, annotation: Any, path: str = "") -> WrongType | None:
+    """The first value that msgspec cannot convert, by its whole path; None when all can be."""
+    try:
+        msgspec.convert(value, annotation)
+    except msgspec.ValidationError as error:
+        for here, inner, its_type in _parts(value, _shape(annotation), path):
+            if found := wrong_type(inner, its_type, here):
+                return found
+        return WrongType(path, str(error).partition(" - at `")[0])
+    return None
+
+
+def _parts(value: Any, shape: _Shape, path: str) -> Iterator[tuple[str, Any, Any]]:
+    if shape.kind == "struct" and isinstance(value, dict):
+        fields = _fields(shape.model)
+        for name, inner in value.items():
+            if name in fields:
+                yield f"{path}.{name}" if path else name, inner, fields[name]
+    elif shape.kind == "list" and isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield f"{path}[{index}]", inner, shape.item
+    elif shape.kind == "map" and isinstance(value, dict):
+        for key, inner in value.items():
+            yield f"{path}[{key}]", inner, shape.item
 
 
 def _meant(name: str, fields: dict[str, Any]) -> str:

@@ -10,10 +10,12 @@ from typing import Any
 from aiohttp import web
 from msgspec.structs import replace
 
-from master.api.errors import ApiError, BadRequest, Cause, Invalid
+from master.api import constraints
+from master.api.checks import Findings, dns_subdomain
+from master.api.errors import ApiError, BadRequest, Invalid
 from master.api.kinds.meta import ObjectMeta
 from master.api.kinds.pod import Pod
-from master.api.kinds.scale import Scale, ScaleSpec, ScaleStatus
+from master.api.kinds.scale import Binding, Scale, ScaleSpec, ScaleStatus
 from master.api.logs import LogOptions, LogSource
 from master.api.rest.query import Query
 
@@ -44,11 +46,28 @@ def scale_of(obj: Any) -> Scale:
 
 def scaled(obj: Any, scale: Scale) -> Any:
     """The controller with the replicas of a scale."""
-    if scale.spec.replicas < 0:
-        said = f"Invalid value: {scale.spec.replicas}: must be greater than or equal to 0"
-        message = f'Scale "{obj.metadata.name}" is invalid: spec.replicas: {said}'
-        raise Invalid(message, causes=[Cause("FieldValueInvalid", said, "spec.replicas")], kind="Scale")
+    found = Findings()
+    constraints.check(scale.spec, found, "spec")
+    _refuse("Scale", obj.metadata.name, found)
     return replace(obj, spec=replace(obj.spec, replicas=scale.spec.replicas))
+
+
+def check_binding(binding: Binding, pod: str) -> None:
+    """A pod is bound to a node, by its name."""
+    found = Findings()
+    target = binding.target
+    found.one_of("target.kind", target.kind, ("", "Node"))
+    if not target.name:
+        found.required("target.name")
+    else:
+        found.form("target.name", target.name, dns_subdomain(target.name))
+    _refuse("Binding", pod, found)
+
+
+def _refuse(kind: str, name: str, found: Findings) -> None:
+    if found:
+        said = ", ".join(f"{cause.field}: {cause.message}" for cause in found.causes)
+        raise Invalid(f'{kind} "{name}" is invalid: {said}', causes=found.causes, name=name, kind=kind)
 
 
 def log_options(query: Query) -> LogOptions:

@@ -10,14 +10,14 @@ from aiohttp import web
 
 from master.api.authorize import Attributes, authorize
 from master.api.deletion import DeleteOptions
-from master.api.errors import BadRequest, MethodNotAllowed, NotFound, UnsupportedMediaType
+from master.api.errors import BadRequest, Cause, MethodNotAllowed, NotFound, UnsupportedMediaType
 from master.api.identity import Caller
 from master.api.kinds import NAMESPACE, POD, SERVICE
 from master.api.kinds.meta import Object
 from master.api.kinds.scale import Binding, Scale
 from master.api.logs import LogSource
 from master.api.resources import Resources
-from master.api.rest import answers, bodies, subresources
+from master.api.rest import answers, bodies, deletes, subresources
 from master.api.rest.mergepatch import merge
 from master.api.rest.query import Query
 from master.api.rest.routes import Route
@@ -46,11 +46,12 @@ class Call:
 class Verbs:
     """Answers requests for resources."""
 
-    def __init__(self, resources: Resources, clock: Clock, logs: LogSource) -> None:
+    def __init__(self, resources: Resources, clock: Clock, logs: LogSource, reader: bodies.Reader) -> None:
         self._resources = resources
         self._cache = resources.cache
         self._clock = clock
         self._logs = logs
+        self._reader = reader
 
     async def handle(self, call: Call) -> web.StreamResponse:
         """Any method on any resource."""
@@ -155,7 +156,7 @@ class Verbs:
         return bodies.typed(value, model, call.query.field_validation, call.warnings, call.duplicates)
 
     async def _parsed(self, call: Call, media: str) -> Any:
-        body = await bodies.read(call.request)
+        body = await self._reader.read(call.request)
         value = bodies.parse(body, media)
         call.duplicates = bodies.doubled(body, media) if call.query.field_validation != "Ignore" else []
         return value
@@ -192,10 +193,11 @@ class Verbs:
         route, meta = call.route, obj.metadata
         if meta.name and meta.name != route.name:
             said = f"the name of the object ({meta.name}) does not match the name on the URL ({route.name})"
-            raise BadRequest(said)
+            raise BadRequest(said, causes=[Cause("FieldValueInvalid", said, "metadata.name")])
         if route.kind.namespaced and meta.namespace and meta.namespace != route.namespace:
             said = f"the namespace of the object ({meta.namespace}) does not match the namespace on the URL"
-            raise BadRequest(f"{said} ({route.namespace})")
+            said = f"{said} ({route.namespace})"
+            raise BadRequest(said, causes=[Cause("FieldValueInvalid", said, "metadata.namespace")])
         return meta.resource_version
 
     async def _change(self, call: Call, change: Any, *, expect: str, verb: str) -> Entry:
@@ -241,31 +243,9 @@ class Verbs:
 
     async def _delete_options(self, call: Call) -> tuple[DeleteOptions, bool]:
         """From the body, else from the query; and whether it is a dry run."""
-        body = await bodies.read(call.request)
+        body = await self._reader.read(call.request)
         value: Any = bodies.parse(body, bodies.media_type(call.request)) if body.strip() else {}
-        if not isinstance(value, dict):
-            raise BadRequest("DeleteOptions must be an object")
-        preconditions = value.get("preconditions") or {}
-        if not isinstance(preconditions, dict):
-            raise BadRequest("preconditions must be an object with uid, resourceVersion or both")
-        grace = value.get("gracePeriodSeconds", call.query.number("gracePeriodSeconds"))
-        if grace is not None and (not isinstance(grace, int) or isinstance(grace, bool) or grace < 0):
-            raise BadRequest(f"gracePeriodSeconds: {grace!r} is not a number of 0 or more")
-        propagation = value.get("propagationPolicy") or call.query.text("propagationPolicy")
-        orphan = value.get("orphanDependents", call.query.flag("orphanDependents"))
-        propagation = propagation or ("Orphan" if orphan else "Background")
-        if propagation not in ("Background", "Foreground", "Orphan"):
-            raise BadRequest(f"propagationPolicy: {propagation!r} is not one of Background, Foreground, Orphan")
-        dry_run = value.get("dryRun") or []
-        if dry_run not in ([], ["All"]):
-            raise BadRequest(f"dryRun: {dry_run!r} is not supported; supported values: All")
-        options = DeleteOptions(
-            grace_period_s=grace,
-            uid=str(preconditions.get("uid") or ""),
-            resource_version=str(preconditions.get("resourceVersion") or ""),
-            propagation=propagation,
-        )
-        return options, bool(dry_run) or call.query.dry_run
+        return deletes.options(bodies.typed(value, deletes.DeleteOptions, "Ignore", []), call.query)
 
     async def _delete(self, call: Call) -> web.Response:
         self._authorize(call, "delete")
@@ -335,10 +315,7 @@ class Verbs:
         self._authorize(call, "create")
         binding = await self._body(call, Binding, "Binding", "v1")
         self._identify(call, binding)
-        if not binding.target.name:
-            raise BadRequest("target.name: the name of a node is required")
-        if binding.target.kind not in ("", "Node"):
-            raise BadRequest(f"target.kind: {binding.target.kind!r} is not supported; a pod is bound to a Node")
+        subresources.check_binding(binding, call.route.name)
         if not call.query.dry_run:
             route, uid = call.route, binding.metadata.uid
             await self._resources.bind(call.caller, route.namespace, route.name, binding.target.name, uid=uid)

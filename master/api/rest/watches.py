@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,8 @@ from master.clock import Clock
 
 # A watcher that many changes behind is told to start over.
 _QUEUE = 2000
+# Of what waits for a watcher, this much is copied for it at once: many of them may read slowly.
+_WRITE_BYTES = 256 << 10
 _BOOKMARK_EVERY_S = 60.0
 # As Kubernetes: a client that sets no limit is disconnected after 30 to 60 minutes.
 _MIN_TIMEOUT_S = 1800.0
@@ -71,18 +73,30 @@ class Watch:
             return response
         with subscription:
             # Nothing is awaited between taking the subscription and the snapshot: they are one revision.
-            first = self._initial() if options.since is None else self._frames(past)
-            if options.initial_events:
-                first += self._bookmark(subscription.revision, initial=True)
+            entries = self._cache.entries(self._kind, options.selection.namespace) if options.since is None else []
+            revision = subscription.revision
             await response.prepare(request)
-            if first:
-                await response.write(first)
+            await self._write(response, self._initial(entries) if options.since is None else map(self._frame, past))
+            if options.initial_events:
+                await response.write(self._bookmark(revision, initial=True))
             await self._follow(subscription, response)
         return response
 
-    def _initial(self) -> bytes:
-        entries = self._cache.entries(self._kind, self._options.selection.namespace)
-        return b"".join(self._line(ADDED, e, watch_frame(ADDED, e.raw)) for e in entries if self._matches(e))
+    def _initial(self, entries: Iterable[Entry]) -> Iterator[bytes]:
+        return (self._line(ADDED, e, watch_frame(ADDED, e.raw)) for e in entries if self._matches(e))
+
+    async def _write(self, response: web.StreamResponse, frames: Iterable[bytes]) -> None:
+        """Joined to pieces, each after the client has taken most of the one before."""
+        lines: list[bytes] = []
+        size = 0
+        for frame in frames:
+            lines.append(frame)
+            size += len(frame)
+            if size >= _WRITE_BYTES:
+                await response.write(b"".join(lines))
+                lines, size = [], 0
+        if size:
+            await response.write(b"".join(lines))
 
     async def _follow(self, subscription: Subscription, response: web.StreamResponse) -> None:
         loop = asyncio.get_running_loop()
@@ -92,14 +106,12 @@ class Watch:
         try:
             while (now := loop.time()) < end:
                 batch = await self._next(subscription, min(end, bookmark) - now)
-                lines = b"" if batch is None else self._drain(subscription, batch)
-                if self._options.bookmarks and loop.time() >= bookmark:
-                    lines += self._bookmark(self._revision(subscription))
+                if batch is not None:
+                    await self._write(response, self._drain(subscription, batch))
+                if loop.time() >= bookmark:
                     bookmark = loop.time() + _BOOKMARK_EVERY_S
-                elif loop.time() >= bookmark:
-                    bookmark = loop.time() + _BOOKMARK_EVERY_S
-                if lines:
-                    await response.write(lines)
+                    if self._options.bookmarks:
+                        await response.write(self._bookmark(self._revision(subscription)))
             if self._options.bookmarks and subscription.idle:
                 await response.write(self._bookmark(self._revision(subscription)))
         except Lagged:
@@ -112,22 +124,17 @@ class Watch:
         except TimeoutError:
             return None
 
-    def _drain(self, subscription: Subscription, batch: Batch | None) -> bytes:
-        """Everything that waits, in one write."""
-        lines = b""
+    def _drain(self, subscription: Subscription, batch: Batch | None) -> Iterator[bytes]:
+        """Everything that waits."""
         while batch is not None:
-            lines += self._frames(batch.changes)
+            yield from map(self._frame, batch.changes)
             batch = subscription.take()
-        return lines
 
     def _revision(self, subscription: Subscription) -> int:
         return self._cache.revision if subscription.idle else subscription.revision
 
     def _matches(self, entry: Entry | None) -> bool:
         return entry is not None and self._options.selection.matches(entry)
-
-    def _frames(self, changes: Iterable[Change]) -> bytes:
-        return b"".join(self._frame(change) for change in changes)
 
     def _frame(self, change: Change) -> bytes:
         """The change as this watcher sees it: entering its selection is ADDED, leaving it DELETED."""

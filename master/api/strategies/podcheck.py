@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from master.api import quantity
-from master.api.checks import MAX_INT32, Findings, dns_label, dns_subdomain, port_name
+from master.api.checks import Findings, dns_label, dns_subdomain, port_name
 from master.api.kinds.affinity import NodeSelectorTerm, Toleration
 from master.api.kinds.container import (
     Container,
@@ -11,14 +11,12 @@ from master.api.kinds.container import (
     LifecycleHandler,
     Probe,
     ResourceRequirements,
-    SecurityContext,
 )
-from master.api.kinds.pod import PodSecurityContext, PodSpec
+from master.api.kinds.pod import PodSpec
 from master.api.kinds.volume import Volume
 from master.api.strategies.podspec import volume_sources
 
 PROTOCOLS = ("SCTP", "TCP", "UDP")
-_MODES = range(0o1000)
 _NODE_OPERATORS = ("DoesNotExist", "Exists", "Gt", "In", "Lt", "NotIn")
 
 
@@ -42,17 +40,8 @@ def check_pod_spec(spec: PodSpec, at: str, found: Findings) -> None:
     _host_ports(spec, at, found)
     found.one_of(f"{at}.restartPolicy", spec.restart_policy, ("Always", "Never", "OnFailure"))
     found.one_of(f"{at}.dnsPolicy", spec.dns_policy, ("ClusterFirst", "ClusterFirstWithHostNet", "Default", "None"))
-    found.not_negative(f"{at}.terminationGracePeriodSeconds", spec.termination_grace_period_seconds)
-    found.within(f"{at}.activeDeadlineSeconds", spec.active_deadline_seconds, range(1, MAX_INT32 + 1))
-    if spec.security_context is not None:
-        _ids(spec.security_context, f"{at}.securityContext", found)
     _names(spec, at, found)
     _placing(spec, at, found)
-
-
-def _ids(context: PodSecurityContext | SecurityContext, at: str, found: Findings) -> None:
-    found.not_negative(f"{at}.runAsUser", context.run_as_user)
-    found.not_negative(f"{at}.runAsGroup", context.run_as_group)
 
 
 def _names(spec: PodSpec, at: str, found: Findings) -> None:
@@ -124,25 +113,12 @@ def _volumes(volumes: tuple[Volume, ...], at: str, found: Findings) -> set[str]:
                 found.required(f"{where}.hostPath.path")
             elif ".." in volume.host_path.path.split("/"):
                 found.invalid(f"{where}.hostPath.path", volume.host_path.path, "must not contain '..'")
-        if volume.empty_dir is not None and volume.empty_dir.size_limit is not None:
-            found.quantity(f"{where}.emptyDir.sizeLimit", str(volume.empty_dir.size_limit))
         if volume.config_map is not None and not volume.config_map.name:
             found.required(f"{where}.configMap.name")
         if volume.secret is not None and not volume.secret.secret_name:
             found.required(f"{where}.secret.secretName")
-        _modes(volume, where, found)
     found.unique(at, ((f"[{index}].name", volume.name) for index, volume in enumerate(volumes)))
     return {volume.name for volume in volumes}
-
-
-def _modes(volume: Volume, at: str, found: Findings) -> None:
-    """Permission bits of files made from config maps and secrets."""
-    for field, source in (("configMap", volume.config_map), ("secret", volume.secret)):
-        if source is None:
-            continue
-        found.within(f"{at}.{field}.defaultMode", source.default_mode, _MODES)
-        for index, item in enumerate(source.items):
-            found.within(f"{at}.{field}.items[{index}].mode", item.mode, _MODES)
 
 
 def _host_ports(spec: PodSpec, at: str, found: Findings) -> None:
@@ -189,8 +165,6 @@ class _Container:
         self._env_from()
         self._mounts(volumes)
         _resources(container.resources, f"{at}.resources", found)
-        if container.security_context is not None:
-            _ids(container.security_context, f"{at}.securityContext", found)
         for name in ("liveness", "readiness", "startup"):
             probe: Probe | None = getattr(container, f"{name}_probe")
             if probe is not None:
@@ -237,8 +211,6 @@ class _Container:
                 self.found.required(f"{at}.valueFrom.{field}.name")
             if ref is not None and not ref.key:
                 self.found.required(f"{at}.valueFrom.{field}.key")
-        if source.field_ref is not None and not source.field_ref.field_path:
-            self.found.required(f"{at}.valueFrom.fieldRef.fieldPath")
 
     def _env_from(self) -> None:
         for index, source in enumerate(self.container.env_from):
@@ -268,17 +240,6 @@ class _Container:
             self.found.required(at, "must specify exactly one handler: exec, httpGet, tcpSocket or grpc")
         if probe.exec is not None and not probe.exec.command:
             self.found.required(f"{at}.exec.command")
-        if probe.http_get is not None:
-            self.found.port_or_name(f"{at}.httpGet.port", probe.http_get.port)
-            self.found.one_of(f"{at}.httpGet.scheme", probe.http_get.scheme, ("HTTP", "HTTPS"))
-        if probe.tcp_socket is not None:
-            self.found.port_or_name(f"{at}.tcpSocket.port", probe.tcp_socket.port)
-        if probe.grpc is not None:
-            self.found.port(f"{at}.grpc.port", probe.grpc.port)
-        self.found.not_negative(f"{at}.initialDelaySeconds", probe.initial_delay_seconds)
-        self.found.not_negative(f"{at}.timeoutSeconds", probe.timeout_seconds)
-        self.found.not_negative(f"{at}.periodSeconds", probe.period_seconds)
-        self.found.not_negative(f"{at}.failureThreshold", probe.failure_threshold)
         if not at.endswith("readinessProbe") and probe.success_threshold != 1:
             self.found.invalid(f"{at}.successThreshold", probe.success_threshold, "must be 1")
 
@@ -289,14 +250,12 @@ class _Container:
 
 
 def _resources(resources: ResourceRequirements, at: str, found: Findings) -> None:
-    for field, values in (("limits", resources.limits), ("requests", resources.requests)):
-        for name, text in values.items():
-            found.quantity(f"{at}.{field}.{name}", text)
+    """Quantities themselves are the model's to check."""
     for name, text in resources.requests.items():
         limit = resources.limits.get(name)
         try:
             if limit is not None and quantity.parse(text) > quantity.parse(limit):
                 found.invalid(f"{at}.requests.{name}", text, f"must be less than or equal to {name} limit of {limit}")
         except ValueError:
-            # Named above as no quantity.
+            # Named already as no quantity.
             continue

@@ -41,8 +41,6 @@ class ReplicationControllerStrategy(Strategy[ReplicationController]):
 
     def check(self, obj: ReplicationController, old: ReplicationController | None, found: Findings) -> None:
         spec = obj.spec
-        found.not_negative("spec.replicas", spec.replicas)
-        found.not_negative("spec.minReadySeconds", spec.min_ready_seconds)
         found.labels("spec.selector", spec.selector)
         if not spec.selector:
             found.required("spec.selector")

@@ -65,9 +65,6 @@ class NodeStrategy(Strategy[Node]):
         return cast(Node, spec_and_status_apart(new, old, subresource))
 
     def check(self, obj: Node, old: Node | None, found: Findings) -> None:
-        for field, values in (("capacity", obj.status.capacity), ("allocatable", obj.status.allocatable)):
-            for name, text in values.items():
-                found.quantity(f"status.{field}.{name}", text)
         for index, taint in enumerate(obj.spec.taints):
             effects = ("NoSchedule", "PreferNoSchedule", "NoExecute")
             found.one_of(f"spec.taints[{index}].effect", taint.effect, effects)
@@ -108,7 +105,6 @@ class EndpointsStrategy(Strategy[Endpoints]):
                 for place, address in enumerate(addresses):
                     endpoint_address(f"{at}.{field}[{place}].ip", address.ip, found)
             for place, port in enumerate(subset.ports):
-                found.port(f"{at}.ports[{place}].port", port.port)
                 if not port.name and len(subset.ports) > 1:
                     found.required(f"{at}.ports[{place}].name")
 
@@ -150,9 +146,6 @@ class EndpointSliceStrategy(Strategy[EndpointSlice]):
             if obj.address_type in ("IPv4", "IPv6"):
                 for place, address in enumerate(endpoint.addresses):
                     endpoint_address(f"endpoints[{index}].addresses[{place}]", address, found)
-        for index, port in enumerate(obj.ports):
-            if port.port is not None:
-                found.port(f"ports[{index}].port", port.port)
 
     def check_update(self, new: EndpointSlice, old: EndpointSlice, found: Findings) -> None:
         if new.address_type != old.address_type:
@@ -173,7 +166,7 @@ class ConfigMapStrategy(Strategy[ConfigMap]):
         for key in obj.data.keys() & obj.binary_data.keys():
             found.invalid(f"binaryData[{key}]", key, f"duplicate of key present in data[{key}]")
         if sum(len(value.encode()) for value in [*obj.data.values(), *obj.binary_data.values()]) > MAX_DATA_BYTES:
-            found.too_long("", MAX_DATA_BYTES)
+            found.too_long("data", MAX_DATA_BYTES)
         _base64("binaryData", obj.binary_data, found)
 
     def check_update(self, new: ConfigMap, old: ConfigMap, found: Findings) -> None:

@@ -26,7 +26,7 @@ def pod(**spec: Any) -> dict[str, Any]:
         ({"terminationGracePeriodSeconds": (1 << 63) - 1}, "spec.terminationGracePeriodSeconds"),
         ({"securityContext": {"runAsUser": -1}}, "spec.securityContext.runAsUser"),
         (
-            {"volumes": [{"name": "v", "secret": {"secretName": "s", "defaultMode": 1 << 40}}]},
+            {"volumes": [{"name": "v", "secret": {"secretName": "s", "defaultMode": 0o1000}}]},
             "spec.volumes[0].secret.defaultMode",
         ),
         (
@@ -55,7 +55,8 @@ async def test_a_number_that_no_node_can_hold_names_its_field(api: Client, spec:
     ("method", "path", "body", "status"),
     [
         ("DELETE", f"{PODS}/p", {"preconditions": "x"}, 400),
-        ("DELETE", f"{PODS}/p", {"gracePeriodSeconds": 10**30}, 200),
+        ("DELETE", f"{PODS}/p", {"gracePeriodSeconds": 10**30}, 400),
+        ("DELETE", f"{PODS}/p", {"gracePeriodSeconds": 1 << 62}, 200),
         ("GET", "/api/v1/pods?resourceVersion=%C2%B2", None, 400),
         ("GET", f"{PODS}/p/log?tailLines=%D9%A3", None, 400),
         ("POST", "/api/v1/pods", pod(), 405),
