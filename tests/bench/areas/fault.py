@@ -2,7 +2,7 @@
 
 A container's death to the start of its successor, by Docker's own times (FinishedAt, StartedAt), first death of a new
 pod each round. Drift: our chains flushed, the VTEP deleted, a neighbour entry removed: the worst of the three, from the
-harm to the node being as it was.
+harm to the node being as it was. What clients of a service notice is in tests/bench/service_faults.py.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from client.rest import RestClient
 from lab.cluster import Cluster
 from tests.bench.figure import Figure
 from tests.bench.lab import PODS, create_ready, delete_gone, pod, running, until
+from tests.bench.service_faults import agent_restart_gap, endpoint_gone
 from tests.hosts import engine_of, run_on
 
 ROUNDS = 5
@@ -30,6 +31,8 @@ def measure() -> Iterator[Figure]:
     with running("fault", nodes=2) as cluster, cluster.client() as client:
         yield _container_back(cluster, client)
         yield _drift_mended(cluster)
+        yield agent_restart_gap(cluster, client)
+        yield endpoint_gone(cluster, client)
 
 
 def _container_back(cluster: Cluster, client: RestClient) -> Figure:

@@ -1,4 +1,4 @@
-"""lab/topology_up_ms, lab/topology_down_ms, lab/topology50_up_ms and lab/probes_per_s.
+"""lab/topology_up_ms, lab/topology_down_ms, lab/topology50_up_ms, lab/probes_per_s; cluster_reset_s is beside this.
 
 Up is from `start` to the first answer across the switch (a refused connection), down until no name is left. The floor
 is the bare namespaces of the same run, without links. Rounds follow each other at once, as tests do: the kernel takes
@@ -15,6 +15,7 @@ from statistics import median
 from lab.probe import Outcome, Prober, Responder, tcp
 from lab.topology import Topology, naming
 from netstack import namespaces
+from tests.bench.cluster_reset import cluster_reset
 from tests.bench.figure import Figure
 
 ROUNDS = 15
@@ -38,6 +39,7 @@ def measure() -> Iterator[Figure]:
     yield Figure("lab", "topology_down_ms", down, "ms", goal=25.0, floor=bare_down)
     yield Figure("lab", "topology50_up_ms", 1e3 * median(times.up_s for times in large), "ms", goal=250.0)
     yield Figure("lab", "probes_per_s", median(_probes()), "1/s", goal=8000.0, at_least=True)
+    yield cluster_reset()
 
 
 def _rounds(hosts: int, rounds: int) -> list[_Times]:
