@@ -8,6 +8,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from master.store.memory import MemoryStore
 from tests.unit.master.api.conftest import Client
 
 PODS = "/api/v1/namespaces/default/pods"
@@ -249,6 +250,20 @@ async def test_health_and_the_authority_are_public(api: Client, path: str) -> No
     answer = await api("GET", path, context=api.anonymous)
     assert answer.status == 200
     assert answer.body == api.pki.ca_pem or path != "/sampan/v1/ca"
+
+
+async def test_a_store_that_cannot_be_written_is_said_and_read(api: Client) -> None:
+    store = api.resources.store
+    assert isinstance(store, MemoryStore)
+    store.fail = True
+    refused = await api("POST", CONFIGMAPS, {"metadata": {"name": "c"}})
+    assert (refused.status, refused.json["reason"]) == (503, "ServiceUnavailable")
+    assert "the disk failed" in refused.json["message"] and refused.headers["Retry-After"] == "1"
+    ready = await api("GET", "/readyz", context=api.anonymous)
+    assert ready.status == 503 and b"the disk failed" in ready.body
+    assert (await api("GET", "/livez")).status == (await api("GET", CONFIGMAPS)).status == 200
+    store.fail = False
+    assert (await api("GET", "/readyz")).body == b"ok"
 
 
 async def test_a_nodes_certificate_may_do_nothing(api: Client, tmp_path: Any) -> None:
