@@ -21,7 +21,17 @@ from lab.plugin.cluster.fixtures import (
     workload,
     workload_on,
 )
-from lab.plugin.fixtures import capture, leak_check, new_topology, probe, responder, topology, usable, workbench
+from lab.plugin.fixtures import (
+    capture,
+    leak_check,
+    module_workbench,
+    new_topology,
+    probe,
+    responder,
+    topology,
+    usable,
+    workbench,
+)
 from lab.plugin.hooks import (
     pytest_addoption,
     pytest_report_header,
@@ -44,6 +54,7 @@ __all__ = [
     "kubectl_binary",
     "kubectl_for",
     "leak_check",
+    "module_workbench",
     "namespace",
     "new_topology",
     "probe",

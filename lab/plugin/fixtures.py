@@ -10,7 +10,7 @@ import pytest
 
 from lab.capture import Capture
 from lab.plugin import leaks, requirements
-from lab.plugin.hooks import BENCH
+from lab.plugin.hooks import BENCH, benches_of
 from lab.plugin.workbench import Where, Workbench
 from lab.probe import Prober, Responder
 from lab.topology import Topology
@@ -29,12 +29,13 @@ class MakeCapture(Protocol):
 
 
 @pytest.fixture(autouse=True)
-def leak_check(pytestconfig: pytest.Config) -> Iterator[None]:
+def leak_check(request: pytest.FixtureRequest, pytestconfig: pytest.Config) -> Iterator[None]:
     """Fails the test that leaves something; what fixtures of a wider scope made is not the test's."""
     scope = leaks.Scope(pytestconfig.getoption("--leak-check"))
     before = leaks.take(scope)
     yield
-    left = leaks.take(scope).beyond(before)
+    shared = frozenset().union(*(bench.namespaces() for bench in benches_of(request.node) if bench.shared))
+    left = [thing for thing in leaks.take(scope).beyond(before) if thing.name not in shared]
     if left:
         leaks.remove_own(left)
         pytest.fail("the test left behind: " + ", ".join(map(str, left)), pytrace=False)
@@ -63,6 +64,25 @@ def workbench(request: pytest.FixtureRequest, usable: str, leak_check: None) -> 
         yield bench
     finally:
         bench.close()
+
+
+@pytest.fixture(scope="module")
+def module_workbench(
+    request: pytest.FixtureRequest, usable: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Workbench]:
+    """The same for a whole module: what its own fixtures of that scope make their topologies, responders, captures by.
+
+    All tests of the module tell of them when they fail, and none is blamed for leaving them.
+    """
+    if usable:
+        pytest.skip(usable)
+    bench = Workbench(lambda: tmp_path_factory.mktemp(request.node.path.stem), shared=True)
+    request.node.stash[BENCH] = bench
+    try:
+        yield bench
+    finally:
+        bench.close()
+        del request.node.stash[BENCH]
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """The plugin's hooks: sweeping at the start, skipping with a reason, and what a failed test tells.
 
-Owns the item's stash entry `BENCH`, by which hooks find what the test's fixtures have made.
+Owns the stash entry `BENCH` of tests and modules, by which hooks find what their fixtures have made.
 """
 
 from __future__ import annotations
@@ -73,14 +73,20 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     """Told now, while topologies and clusters are there: fixtures end only after this."""
     report = yield
     if report.failed and report.when != "teardown":
-        bench = item.stash.get(BENCH, None)
-        report.sections.extend(bench.fail() if bench is not None else [])
+        benches = benches_of(item)
+        for bench in benches:
+            report.sections.extend(bench.fail())
         for found in _fixtures_of(item):
             if isinstance(found, Cluster):
                 report.sections.extend(cluster_sections(found))
-            elif isinstance(found, topology.Topology) and (bench is None or not bench.made(found)):
+            elif isinstance(found, topology.Topology) and not any(bench.made(found) for bench in benches):
                 report.sections.append(("topology", told(found.report)))
     return report
+
+
+def benches_of(item: pytest.Item) -> list[Workbench]:
+    """That of its module and its own, as far as there are."""
+    return [node.stash[BENCH] for node in item.listchain() if BENCH in node.stash]
 
 
 def _fixtures_of(item: pytest.Item) -> list[object]:
@@ -90,6 +96,6 @@ def _fixtures_of(item: pytest.Item) -> list[object]:
 
 def _skip_or_raise(item: pytest.Item, error: Exception) -> None:
     """Only of tests that use our fixtures: the same error means something else elsewhere."""
-    if BENCH in item.stash and (reason := requirements.of_error(error)):
+    if benches_of(item) and (reason := requirements.of_error(error)):
         pytest.skip(reason)
     raise error

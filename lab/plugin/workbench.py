@@ -1,4 +1,5 @@
-"""What one test has made: topologies, responders, captures. Tells of them when the test failed, and takes them away.
+"""What one test, or one module, has made: topologies, responders, captures. Tells of them when a test failed, and takes
+them away.
 
 Owns their order at the end: responders and captures first, as they live in the topologies' namespaces.
 """
@@ -37,10 +38,11 @@ class _Running:
 
 
 class Workbench:
-    """One test's. `directory` is asked for only when a capture needs a place."""
+    """One test's; or, `shared`, for all tests of a module. `directory` is asked for when a capture needs a place."""
 
-    def __init__(self, directory: Callable[[], Path]) -> None:
+    def __init__(self, directory: Callable[[], Path], *, shared: bool = False) -> None:
         self._directory = directory
+        self.shared = shared
         self._topologies: list[Topology] = []
         self._captures: list[_Running] = []
         self._responders = ExitStack()
@@ -52,8 +54,12 @@ class Workbench:
         return made
 
     def made(self, net: Topology) -> bool:
-        """Whether this topology is the test's own."""
+        """Whether this topology was made here."""
         return any(net is each for each in self._topologies)
+
+    def namespaces(self) -> frozenset[str]:
+        """The names of those that stand for the nodes of its topologies."""
+        return frozenset(node.where for net in self._topologies for node in net.nodes())
 
     def probe(self, where: Where, *, name: str = "") -> Prober:
         """Stands in results under the node's name, unless another is given."""
@@ -77,11 +83,16 @@ class Workbench:
         return made
 
     def fail(self) -> list[Section]:
-        """The test failed: end the captures, keep them, and tell everything while it is still there. Never raises."""
+        """A test failed: keep the captures, and tell everything while it is still there. Never raises.
+
+        Captures end now, but for shared ones, which go on for the next test.
+        """
         self._failed = True
-        sections = [(f"capture {running.title}", told(partial(_end, running))) for running in self._captures]
+        kind = "module's " if self.shared else ""
+        tell = _tell if self.shared else _end
+        sections = [(f"{kind}capture {running.title}", told(partial(tell, running))) for running in self._captures]
         for number, net in enumerate(self._topologies):
-            title = "topology" if len(self._topologies) == 1 else f"topology {number + 1}"
+            title = f"{kind}topology" if len(self._topologies) == 1 else f"{kind}topology {number + 1}"
             sections.append((title, told(net.report)))
         return sections
 
@@ -119,6 +130,10 @@ def _name(where: Where) -> str:
 
 def _end(running: _Running) -> str:
     running.until.close()
+    return _tell(running)
+
+
+def _tell(running: _Running) -> str:
     return f"{running.capture.path}\n{running.capture.summary().text()}"
 
 

@@ -163,6 +163,109 @@ def test_second_use(shared): ...
     result.stdout.fnmatch_lines(["*the test left behind: namespace topo-*-left"])
 
 
+MODULE = """
+@pytest.fixture(scope="module")
+def shared(module_workbench):
+    net = module_workbench.topology()
+    a, b = net.host("a"), net.host("b")
+    net.link(a, b, address="10.0.0.1/24", peer_address="10.0.0.2/24", mtu=1300)
+    net.start()
+    module_workbench.responder(b, 80)
+    module_workbench.capture(b, "eth0")
+    return a, b
+"""
+
+
+def test_a_modules_topology_serves_all_its_tests_and_is_told_by_those_that_fail(run: Run) -> None:
+    result = run(
+        MODULE
+        + """
+def test_first(shared, probe):
+    assert probe(shared[0]).one(ask("10.0.0.2", 80)).server == "b"
+
+def test_fails(shared, probe, topology):
+    topology.host("own")
+    probe(shared[0]).expect(Outcome.REPLY, tcp("10.0.0.2", 81))
+
+def test_goes_on(shared, probe):
+    assert probe(shared[0]).one(ask("10.0.0.2", 80)).server == "b"
+
+def test_fails_again(shared, probe):
+    probe(shared[0]).expect(Outcome.REPLY, tcp("10.0.0.2", 82))
+"""
+    )
+    result.assert_outcomes(passed=2, failed=2)
+    result.stdout.fnmatch_lines(
+        [
+            "*module's capture b-eth0*",
+            "*> 10.0.0.2:81 *",
+            "*- module's topology -*",
+            "link a:eth0 - b:eth0: mtu 1300",
+            "host b (topo-*",
+            "*- topology -*",
+            "host own*",
+            "*module's capture b-eth0*",
+            "*> 10.0.0.2:82 *",
+            "*- module's topology -*",
+        ]
+    )
+    result.stdout.no_fnmatch_line("*- topology 2 -*")
+
+
+def test_what_a_module_has_made_is_no_tests_leak(run: Run) -> None:
+    result = run(
+        MODULE
+        + """
+def test_before(pair): ...
+
+def test_asks_late(request):
+    request.getfixturevalue("shared")
+
+def test_still_there(shared, probe):
+    assert probe(shared[0]).one(ask("10.0.0.2", 80)).server == "b"
+""",
+        "--leak-check=machine",
+    )
+    result.assert_outcomes(passed=3)
+
+
+def test_a_program_that_outlives_a_modules_topology_is_an_error(run: Run) -> None:
+    result = run(
+        MODULE
+        + """
+import subprocess
+
+def test_leaks(shared):
+    leave = ["sh", "-c", "sleep 612 >/dev/null 2>&1 &"]
+    subprocess.run(["ip", "netns", "exec", shared[0].where, *leave], check=True)
+
+def test_last(shared): ...
+"""
+    )
+    result.assert_outcomes(passed=2, errors=1)
+    result.stdout.fnmatch_lines(["*ERROR at teardown of test_last*", "*processes outlived their topology*"])
+
+
+def test_a_modules_fixture_that_fails_is_told_as_well(run: Run) -> None:
+    result = run(
+        MODULE
+        + """
+@pytest.fixture(scope="module")
+def broken(shared):
+    raise RuntimeError("no luck")
+
+@pytest.fixture(scope="module")
+def unsupported(shared):
+    raise Unsupported("this kernel has no netem")
+
+def test_never(broken): ...
+def test_skipped(unsupported): ...
+"""
+    )
+    result.assert_outcomes(errors=1, skipped=1)
+    result.stdout.fnmatch_lines(["*- module's topology -*", "SKIPPED*this kernel has no netem"])
+
+
 def test_a_program_that_outlives_its_topology_fails_the_test_and_is_ended(run: Run) -> None:
     result = run("""
 import subprocess
