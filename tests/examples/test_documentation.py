@@ -16,7 +16,8 @@ def test_the_examples_of_the_page_pass(pytester: pytest.Pytester) -> None:
     blocks = BLOCK.findall(PAGE.read_text().partition("\n## Clusters\n")[0])
     for number, block in enumerate(blocks):
         pytester.path.joinpath(f"test_block_{number}.py").write_text(block)
-    result = pytester.runpytest_inprocess("-p", "lab.plugin", "-p", "no:asyncio", "-p", "no:cacheprovider")
+    off = [word for name in ("asyncio", "cacheprovider", "hypothesispytest") for word in ("-p", f"no:{name}")]
+    result = pytester.runpytest_inprocess("-p", "lab.plugin", *off)
     expected = sum(len(TEST.findall(block)) for block in blocks)
     counted = result.parseoutcomes()
     assert expected >= 5

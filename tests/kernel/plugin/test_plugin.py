@@ -16,6 +16,9 @@ from lab.topology import leftovers
 ROOT = Path(__file__).parents[3]
 Run = Callable[..., pytest.RunResult]
 
+OTHERS_OFF = [word for name in ("asyncio", "cacheprovider", "hypothesispytest") for word in ("-p", f"no:{name}")]
+"""Each inner run imports all plugins anew: a second for Hypothesis alone."""
+
 PAIR = """
 import pytest
 from lab.errors import Unsupported
@@ -47,7 +50,7 @@ def run(pytester: pytest.Pytester) -> Run:
 
     def run(text: str, *arguments: str) -> pytest.RunResult:
         pytester.makepyfile(PAIR + text)
-        options = ["-p", "lab.plugin", "-p", "no:asyncio", "-p", "no:cacheprovider", f"--basetemp={pytester.path}/tmp"]
+        options = ["-p", "lab.plugin", *OTHERS_OFF, f"--basetemp={pytester.path}/tmp"]
         return pytester.runpytest_inprocess(*options, "-rs", *arguments)
 
     return run
