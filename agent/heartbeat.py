@@ -49,16 +49,16 @@ class Vitals:
             ephemeral_storage_bytes=_disk(self._state_dir).used,
         )
 
-    def pressure(self) -> tuple[observed_pb2.Condition, ...]:
-        """Kubernetes' pressure conditions."""
+    def pressure(self, disk_trouble: str = "") -> tuple[observed_pb2.Condition, ...]:
+        """Kubernetes' pressure conditions. `disk_trouble`: why the disk takes no more, whatever its numbers say."""
         disk = _disk(self._state_dir)
         memory_short = psutil.virtual_memory().available < MEMORY_PRESSURE_BYTES
-        return (
-            _condition("MemoryPressure", memory_short, "MemoryPressure", "SufficientMemory", "memory"),
-            _condition(
-                "DiskPressure", disk.free < disk.total * DISK_PRESSURE, "DiskPressure", "NoDiskPressure", "disk"
-            ),
-        )
+        disk_short = bool(disk_trouble) or disk.free < disk.total * DISK_PRESSURE
+        memory = _condition("MemoryPressure", memory_short, "MemoryPressure", "SufficientMemory", "memory")
+        space = _condition("DiskPressure", disk_short, "DiskPressure", "NoDiskPressure", "disk")
+        if disk_trouble:
+            space.message = disk_trouble
+        return memory, space
 
 
 def _condition(kind: str, short: bool, bad: str, good: str, what: str) -> observed_pb2.Condition:

@@ -63,6 +63,8 @@ class _Health:
     network: str = "no snapshot has come from the master yet"
     audit: str = ""
     engine: str = "the engine has not answered yet"
+    disk: str = ""
+    """Not among them: what runs needs no disk of ours. It is DiskPressure."""
 
 
 class Node:
@@ -276,10 +278,16 @@ class Node:
             await self._unsaved.wait()
             self._unsaved.clear()
             cut = self._desired.dump(secrets=self._config.secrets_on_disk)
+            problem = ""
             try:
                 await asyncio.to_thread(disk.write, self._config.state_dir, self._cluster_id, cut)
             except OSError as error:
-                log.error("desired state cannot be kept on disk: %s", error)
+                problem = f"the desired state cannot be kept on disk: {error}"
+            if problem != self._health.disk:
+                log.error("%s", problem) if problem else log.warning("the desired state is kept on disk again")
+                self._health.disk = problem
+                self._beat_now.set()
+            if problem:
                 await self._clock.sleep(RETRY_S)
                 self._unsaved.set()
 
@@ -317,7 +325,7 @@ class Node:
             reason="AgentNotReady" if problem else "AgentReady",
             message=problem or "engine, links, peers and rules are in place",
         )
-        return (*self._vitals.pressure(), ready)
+        return (*self._vitals.pressure(health.disk), ready)
 
     def _teardown_settings(self) -> NodeSettings:
         return NodeSettings(

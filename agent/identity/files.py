@@ -113,10 +113,15 @@ def write_private(path: Path, content: bytes) -> None:
     """All of the file or none of it, also across a crash; readable by the owner only."""
     partial = path.with_name(f".{path.name}.partial")
     descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        # A disk that is full needs the room.
+        partial.unlink(missing_ok=True)
+        raise
     partial.replace(path)
     # The new name too: else a power cut may bring the old file back, with a key that the master takes no more.
     directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

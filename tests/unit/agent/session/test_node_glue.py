@@ -212,6 +212,25 @@ async def test_a_node_comes_back_without_a_master(tmp_path: Path) -> None:
         assert second.net.state is not None
 
 
+async def test_a_disk_that_takes_nothing_is_the_nodes_condition_until_it_does(tmp_path: Path) -> None:
+    in_the_way = tmp_path / f".{disk.NAME}.partial"
+    in_the_way.mkdir()
+    bench = Bench(tmp_path)
+
+    def pressure() -> str:
+        return next(each.message for each in bench.node.beat().conditions if each.type == "DiskPressure")
+
+    async with bench.running():
+        bench.receive(snapshot(pods=[a_pod("a")]))
+        await until(lambda: "cannot be kept on disk: [Errno 21] Is a directory" in pressure())
+        await until(lambda: bench.ready()[0] == "True")
+        assert bench.pods.desired is not None and set(bench.pods.desired.pods) == {"a"}
+        in_the_way.rmdir()
+        await until(lambda: "cannot be kept" not in pressure())
+        kept = disk.read(tmp_path, "cluster")
+        assert kept is not None and [each.uid for each in kept.pods] == ["a"]
+
+
 async def test_what_an_audit_mends_is_told(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     async with bench.running():
