@@ -142,10 +142,10 @@ class PodWorker:
         except EngineGone as error:
             # Nobody needs an event of each pod about it: the node tells.
             self._failed(action, error, silent=True)
-        except AgentError as error:
+        except (AgentError, OSError) as error:
             self._failed(action, error)
         except Exception as error:  # noqa: BLE001 - the boundary of a pod's actions; logged with its name
-            # A neighbour's error (the network's, the file system's): shown, and tried again like our own.
+            # An error that nobody foresaw: shown, and tried again like our own.
             _LOG.exception("pod %s: %s failed", self._pod.ref, type(action).__name__)
             self._failed(action, error)
         else:
