@@ -13,7 +13,7 @@ from client.errors import ClientError
 from client.kubeconfig import load_kubeconfig
 from client.rest import RestClient
 from client.trust import public_key_hash
-from lab import engine_api, processes, sweep
+from lab import clock, engine_api, processes, sweep
 from lab.config import Periods, agent_toml, master_toml
 from lab.environment import clean_environment
 from lab.errors import LabError, NotFound, StartFailed
@@ -144,6 +144,7 @@ class Cluster:
         paths = self.lab.layout.host(host.name)
         sweep.end_forgotten(paths.netns, config)
         environment = clean_environment(XTABLES_LOCKFILE=str(paths.xtables_lock), HOME=str(paths.directory))
+        environment |= clock.environment(paths)
         if self.command:
             del environment["PYTHONPATH"]  # it has packages of its own
         running = processes.start(

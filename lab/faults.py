@@ -4,11 +4,12 @@ A target is a host, and of its processes `agent`, `master` or `engine`; without 
 Cables stay as they are until `heal`, whatever happens to the hosts. Each may be done twice.
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Literal
 
-from lab import disk, processes, underlay, wiring
+from lab import clock, disk, processes, underlay, wiring
 from lab.cluster import AGENT, MASTER, Cluster
 from lab.engine import EngineProcesses
 from lab.errors import LabError, NotFound
@@ -35,6 +36,19 @@ def cut(cluster: Cluster, host: str, way: Way | None = None) -> None:
     _rewire(cluster, host, lambda wire: replace(wire, cuts=wire.cuts | {way}))
 
 
+def flap(cluster: Cluster, host: str, *, for_s: float, period_s: float = 1.0, way: Way | None = None) -> None:
+    """Cut and mend a cable for so long, half of each period; it is whole when this returns. The way is as in `cut`."""
+    ends_at = time.monotonic() + for_s
+    try:
+        while time.monotonic() < ends_at:
+            cut(cluster, host, way)
+            time.sleep(period_s / 2)
+            _mend(cluster, host, way)
+            time.sleep(period_s / 2)
+    finally:
+        _mend(cluster, host, way)
+
+
 def loss(cluster: Cluster, host: str, percent: float) -> None:
     """Lose that share of what the host sends, and of what is sent to it; 0: none. Only IPv4: ARP always passes."""
     _rewire(cluster, host, lambda wire: replace(wire, loss_percent=percent))
@@ -50,14 +64,30 @@ def mtu(cluster: Cluster, host: str, size_bytes: int) -> None:
     _rewire(cluster, host, lambda wire: replace(wire, mtu=size_bytes))
 
 
+def set_clock(cluster: Cluster, host: str, ahead_s: float) -> None:
+    """Set the wall clock of the host's master or agent ahead of the machine's by that much, or back (negative).
+
+    The first time, what runs is started again, with a clock of its own. Raises Unsupported.
+    """
+    paths = cluster.lab.host_paths(host)
+    if not clock.is_given(paths):
+        clock.put(paths, 0.0)
+        if cluster.record(host) is not None:
+            stop(cluster, host)
+            start(cluster, host)
+    clock.put(paths, ahead_s)
+
+
 def heal(cluster: Cluster, host: str) -> None:
-    """Undo everything that lasts: the cable is as new, the disk has room, and what was paused goes on.
+    """Undo everything that lasts: the cable is as new, the disk has room, the clock is right, what was paused goes on.
 
     Processes that ended: `start`.
     """
     _plug(cluster, host, connected=True)
     _rewire(cluster, host, lambda _: Wire(), always=True)
     disk.undo(cluster, host)
+    if clock.is_given(cluster.lab.host_paths(host)):
+        clock.put(cluster.lab.host_paths(host), 0.0)
     for record in cluster.lab.state.host(host).processes.values():
         processes.resume(record)
 
@@ -100,6 +130,14 @@ def start(cluster: Cluster, host: str, target: Target | None = None) -> None:
             cluster.start_master()
         case "agent":
             cluster.start_agent(host)
+
+
+def _mend(cluster: Cluster, host: str, way: Way | None) -> None:
+    """Undo that cut alone."""
+    if way is None:
+        _plug(cluster, host, connected=True)
+    else:
+        _rewire(cluster, host, lambda wire: replace(wire, cuts=wire.cuts - {way}))
 
 
 def _plug(cluster: Cluster, host: str, *, connected: bool) -> None:
