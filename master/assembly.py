@@ -105,6 +105,7 @@ def _parts(core: _Core) -> list[tuple[str, Coroutine[None, None, None]]]:
         clock,
         cluster_id=core.cluster_id,
         session_address=f"{config.address}:{config.session_port}",
+        cidrs=(config.cluster_cidr, config.service_cidr),
     )
     logs = LogStreams(core.sessions, clock)
     desired = DesiredState(
@@ -127,6 +128,7 @@ def _parts(core: _Core) -> list[tuple[str, Coroutine[None, None, None]]]:
 
 async def _serve_sessions(core: _Core, desired: DesiredState, logs: LogStreams) -> None:
     # Loading gRPC takes a while: the API is up by then.
+    from master.dispatch.departures import Departures
     from master.dispatch.server import SessionServer
     from master.dispatch.service import MasterService
 
@@ -138,6 +140,7 @@ async def _serve_sessions(core: _Core, desired: DesiredState, logs: LogStreams) 
         desired=desired,
         reports=Reports(core.resources, core.recorder, core.clock),
         streams=logs,
+        departures=Departures(core.resources, core.identities),
         pki=core.pki,
     )
     config = core.config

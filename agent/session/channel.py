@@ -93,6 +93,16 @@ class Master:
     async def renew(self, request: session_pb2.RenewRequest, timeout_s: float) -> session_pb2.RenewReply:
         return await _ask(self._channel, "RenewCertificate", request, timeout_s, session_pb2.RenewReply)
 
+    async def membership(self, timeout_s: float) -> session_pb2.MembershipReply:
+        request = session_pb2.MembershipRequest()
+        return await _ask(self._channel, "Membership", request, timeout_s, session_pb2.MembershipReply)
+
+    async def drain(self, timeout_s: float) -> session_pb2.DrainReply:
+        return await _ask(self._channel, "Drain", session_pb2.DrainRequest(), timeout_s, session_pb2.DrainReply)
+
+    async def leave(self, timeout_s: float) -> session_pb2.LeaveReply:
+        return await _ask(self._channel, "Leave", session_pb2.LeaveRequest(), timeout_s, session_pb2.LeaveReply)
+
     async def desired(self, request: session_pb2.DesiredRequest) -> AsyncGenerator[session_pb2.DesiredMessage, None]:
         """Messages until the session ends; the end is an error too."""
         method = self._channel.unary_stream(f"{_SERVICE}Desired", request_serializer=_encoded)

@@ -24,6 +24,7 @@ from master.api.kinds.meta import parse_time
 from master.api.kinds.secret import Secret
 from master.cache import Cache
 from master.clock import Clock
+from master.dispatch.convert import node_address
 from master.dispatch.identities import CidrsExhausted, Identities, Identity
 from master.pki import CsrRefused, Pki
 from proto import contract
@@ -50,18 +51,38 @@ class JoinAnswer:
     session_address: str
 
 
+@dataclass(frozen=True, slots=True)
+class JoinProspect:
+    """What would become of a join."""
+
+    cluster_cidr: str
+    service_cidr: str
+    name_taken: str
+    address_taken_by: str
+
+
 class JoinService:
     """Makes a machine a node. Implements the API's door of the same name."""
 
     def __init__(
-        self, cache: Cache, identities: Identities, pki: Pki, clock: Clock, *, cluster_id: str, session_address: str
+        self,
+        cache: Cache,
+        identities: Identities,
+        pki: Pki,
+        clock: Clock,
+        *,
+        cluster_id: str,
+        session_address: str,
+        cidrs: tuple[str, str],
     ) -> None:
+        """`cidrs`: the cluster's and the services'."""
         self._cache = cache
         self._identities = identities
         self._pki = pki
         self._clock = clock
         self._cluster_id = cluster_id
         self._session_address = session_address
+        self._cidrs = cidrs
 
     async def join(self, token: str, node_name: str, csr_pem: str) -> JoinAnswer:
         """Sign the request when the token is good and the name free; ApiError otherwise."""
@@ -74,6 +95,16 @@ class JoinService:
         await self._register(node_name, certificate)
         log.info("node %s: joined", node_name)
         return JoinAnswer(certificate, self._pki.ca_pem.decode(), self._cluster_id, self._session_address)
+
+    async def prospect(self, token: str, node_name: str, address: str, public_key: str) -> JoinProspect:
+        """What a join would meet; writes nothing. ApiError when the token or the name is not good."""
+        self._check_token(token)
+        check_node_name(node_name)
+        identity = await self._identities.get(node_name)
+        taken = self._obstacle(node_name, identity, public_key)
+        others = (node for node in self._cache.list(NODE) if node.metadata.name != node_name)
+        holder = next((node.metadata.name for node in others if node_address(node) == address), "")
+        return JoinProspect(*self._cidrs, name_taken=str(taken or ""), address_taken_by=holder)
 
     def _check_token(self, token: str) -> None:
         refused = Unauthorized(
@@ -99,9 +130,9 @@ class JoinService:
         der = ssl.PEM_cert_to_DER_cert(certificate)
         fingerprint, public_key = contract.fingerprint(der), public_key_hash(certificate)
         identity = await self._identities.get(name)
+        if obstacle := self._obstacle(name, identity, public_key):
+            raise obstacle
         if identity is None:
-            if self._cache.get(NODE, "", name) is not None:
-                raise _taken(name)
             try:
                 identity = await self._identities.create(name, fingerprint, public_key)
             except CidrsExhausted as error:
@@ -109,16 +140,20 @@ class JoinService:
             if identity is None:
                 raise _taken(name)
             return
-        if identity.removed:
-            raise Conflict(
-                f'node "{name}" was deleted and its agent has not left yet; start that agent once more so that it '
-                "cleans up, join under another name, or wait until 24 hours after the deletion"
-            )
-        if not _repeated(identity, public_key):
-            raise _taken(name)
         # The answer to the first try was lost: same key, so the same machine.
         if not await self._identities.replace(identity, replace(identity, fingerprint=fingerprint)):
             raise _taken(name)
+
+    def _obstacle(self, name: str, identity: Identity | None, public_key: str) -> Conflict | None:
+        """Why this name cannot be had by the holder of this key; None when it can."""
+        if identity is None:
+            return None if self._cache.get(NODE, "", name) is None else _taken(name)
+        if identity.removed:
+            return Conflict(
+                f'node "{name}" was deleted and its agent has not left yet; start that agent once more so that it '
+                "cleans up, join under another name, or wait until 24 hours after the deletion"
+            )
+        return None if _repeated(identity, public_key) else _taken(name)
 
 
 def check_node_name(name: str) -> None:

@@ -11,6 +11,7 @@ import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 
+from master.dispatch.departures import Departures
 from master.dispatch.desired import DesiredState
 from master.dispatch.errors import Denied, Misfit, Stale
 from master.dispatch.identities import Identities, Identity
@@ -46,6 +47,7 @@ class MasterService:
     desired: DesiredState
     reports: Reports
     streams: LogStreams
+    departures: Departures
     pki: Pki
 
     async def hello(self, speaker: Speaker, request: session_pb2.HelloRequest) -> session_pb2.HelloReply:
@@ -151,6 +153,19 @@ class MasterService:
         if not await self.identities.replace(identity, renewed):
             raise Stale(f"the identity of node {speaker.node} changed; try again")
         return session_pb2.RenewReply(certificate=certificate, ca=self.pki.ca_pem.decode())
+
+    async def membership(self, speaker: Speaker, _: session_pb2.MembershipRequest) -> session_pb2.MembershipReply:
+        """How the master sees the speaker's node."""
+        return self.departures.standing(await self._identity(speaker))
+
+    async def drain(self, speaker: Speaker, _: session_pb2.DrainRequest) -> session_pb2.DrainReply:
+        """Empty the speaker's node."""
+        return await self.departures.drain(await self._identity(speaker))
+
+    async def leave(self, speaker: Speaker, _: session_pb2.LeaveRequest) -> session_pb2.LeaveReply:
+        """Remove the speaker's node."""
+        await self.departures.leave(await self._identity(speaker))
+        return session_pb2.LeaveReply()
 
     def _session(self, speaker: Speaker, session_id: str) -> Session:
         session = self.sessions.require(speaker.node, session_id, speaker.fingerprint)

@@ -215,3 +215,39 @@ class RenewReply(_message.Message):
     certificate: str
     ca: str
     def __init__(self, certificate: _Optional[str] = ..., ca: _Optional[str] = ...) -> None: ...
+
+class MembershipRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class MembershipReply(_message.Message):
+    __slots__ = ("registered", "removed", "unschedulable", "conditions")
+    REGISTERED_FIELD_NUMBER: _ClassVar[int]
+    REMOVED_FIELD_NUMBER: _ClassVar[int]
+    UNSCHEDULABLE_FIELD_NUMBER: _ClassVar[int]
+    CONDITIONS_FIELD_NUMBER: _ClassVar[int]
+    registered: bool
+    removed: bool
+    unschedulable: bool
+    conditions: _containers.RepeatedCompositeFieldContainer[_observed_pb2.Condition]
+    def __init__(self, registered: _Optional[bool] = ..., removed: _Optional[bool] = ..., unschedulable: _Optional[bool] = ..., conditions: _Optional[_Iterable[_Union[_observed_pb2.Condition, _Mapping]]] = ...) -> None: ...
+
+class DrainRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class DrainReply(_message.Message):
+    __slots__ = ("pods", "unmanaged")
+    PODS_FIELD_NUMBER: _ClassVar[int]
+    UNMANAGED_FIELD_NUMBER: _ClassVar[int]
+    pods: _containers.RepeatedCompositeFieldContainer[_desired_pb2.ObjectRef]
+    unmanaged: _containers.RepeatedCompositeFieldContainer[_desired_pb2.ObjectRef]
+    def __init__(self, pods: _Optional[_Iterable[_Union[_desired_pb2.ObjectRef, _Mapping]]] = ..., unmanaged: _Optional[_Iterable[_Union[_desired_pb2.ObjectRef, _Mapping]]] = ...) -> None: ...
+
+class LeaveRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class LeaveReply(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...

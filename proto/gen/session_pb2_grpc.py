@@ -74,6 +74,21 @@ class MasterStub:
                 request_serializer=proto_dot_gen_dot_session__pb2.RenewRequest.SerializeToString,
                 response_deserializer=proto_dot_gen_dot_session__pb2.RenewReply.FromString,
                 _registered_method=True)
+        self.Membership = channel.unary_unary(
+                '/sampan.Master/Membership',
+                request_serializer=proto_dot_gen_dot_session__pb2.MembershipRequest.SerializeToString,
+                response_deserializer=proto_dot_gen_dot_session__pb2.MembershipReply.FromString,
+                _registered_method=True)
+        self.Drain = channel.unary_unary(
+                '/sampan.Master/Drain',
+                request_serializer=proto_dot_gen_dot_session__pb2.DrainRequest.SerializeToString,
+                response_deserializer=proto_dot_gen_dot_session__pb2.DrainReply.FromString,
+                _registered_method=True)
+        self.Leave = channel.unary_unary(
+                '/sampan.Master/Leave',
+                request_serializer=proto_dot_gen_dot_session__pb2.LeaveRequest.SerializeToString,
+                response_deserializer=proto_dot_gen_dot_session__pb2.LeaveReply.FromString,
+                _registered_method=True)
 
 
 class MasterServicer:
@@ -132,6 +147,28 @@ class MasterServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Membership(self, request, context):
+        """The rest needs no session: a person at the node asks, whether the agent runs or not.
+        How the master sees the node.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Drain(self, request, context):
+        """Cordons the node and deletes its pods with their grace; asked again until none is left.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Leave(self, request, context):
+        """Deletes the Node: the agent is told to clean up, or may say ReportLeft in a session of its own.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_MasterServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -174,6 +211,21 @@ def add_MasterServicer_to_server(servicer, server):
                     servicer.RenewCertificate,
                     request_deserializer=proto_dot_gen_dot_session__pb2.RenewRequest.FromString,
                     response_serializer=proto_dot_gen_dot_session__pb2.RenewReply.SerializeToString,
+            ),
+            'Membership': grpc.unary_unary_rpc_method_handler(
+                    servicer.Membership,
+                    request_deserializer=proto_dot_gen_dot_session__pb2.MembershipRequest.FromString,
+                    response_serializer=proto_dot_gen_dot_session__pb2.MembershipReply.SerializeToString,
+            ),
+            'Drain': grpc.unary_unary_rpc_method_handler(
+                    servicer.Drain,
+                    request_deserializer=proto_dot_gen_dot_session__pb2.DrainRequest.FromString,
+                    response_serializer=proto_dot_gen_dot_session__pb2.DrainReply.SerializeToString,
+            ),
+            'Leave': grpc.unary_unary_rpc_method_handler(
+                    servicer.Leave,
+                    request_deserializer=proto_dot_gen_dot_session__pb2.LeaveRequest.FromString,
+                    response_serializer=proto_dot_gen_dot_session__pb2.LeaveReply.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -392,6 +444,87 @@ class Master:
             '/sampan.Master/RenewCertificate',
             proto_dot_gen_dot_session__pb2.RenewRequest.SerializeToString,
             proto_dot_gen_dot_session__pb2.RenewReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Membership(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sampan.Master/Membership',
+            proto_dot_gen_dot_session__pb2.MembershipRequest.SerializeToString,
+            proto_dot_gen_dot_session__pb2.MembershipReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Drain(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sampan.Master/Drain',
+            proto_dot_gen_dot_session__pb2.DrainRequest.SerializeToString,
+            proto_dot_gen_dot_session__pb2.DrainReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Leave(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/sampan.Master/Leave',
+            proto_dot_gen_dot_session__pb2.LeaveRequest.SerializeToString,
+            proto_dot_gen_dot_session__pb2.LeaveReply.FromString,
             options,
             channel_credentials,
             insecure,

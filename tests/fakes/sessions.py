@@ -23,6 +23,7 @@ from master.api.resources import Resources
 from master.cache import Cache
 from master.config import MasterConfig
 from master.controllers.events import EventRecorder
+from master.dispatch.departures import Departures
 from master.dispatch.desired import DesiredState as MasterDesired
 from master.dispatch.identities import Identities
 from master.dispatch.join import JoinService
@@ -72,11 +73,18 @@ class MasterEnd:
             desired=self.desired,
             reports=Reports(self.resources, self.recorder, self.clock),
             streams=self.logs,
+            departures=Departures(self.resources, self.identities),
             pki=pki,
         )
         self.server = SessionServer(service, pki, address="127.0.0.1", port=0)
         self.join = JoinService(
-            cache, self.identities, pki, self.clock, cluster_id=CLUSTER_ID, session_address="127.0.0.1:0"
+            cache,
+            self.identities,
+            pki,
+            self.clock,
+            cluster_id=CLUSTER_ID,
+            session_address="127.0.0.1:0",
+            cidrs=("10.244.0.0/16", "10.96.0.0/16"),
         )
 
     def node(self, name: str) -> Any:

@@ -76,6 +76,8 @@ class Paths:
         value = bodies.parse(await self._reader.read(request, _MAX_JOIN_BYTES), "application/json")
         if not isinstance(value, dict):
             raise BadRequest("the body must be an object with nodeName and csr")
+        if "dryRun" in request.query:
+            return await self._prospect(token.strip(), value)
         name, csr = value.get("nodeName"), value.get("csr")
         if not isinstance(name, str) or not isinstance(csr, str):
             raise BadRequest("the body must be an object with nodeName and csr, both text")
@@ -86,6 +88,20 @@ class Paths:
                 "ca": answer.ca,
                 "clusterId": answer.cluster_id,
                 "sessionAddress": answer.session_address,
+            }
+        )
+
+    async def _prospect(self, token: str, value: dict[str, object]) -> web.Response:
+        """What would become of it: asked before anything is written on the machine."""
+        asked = [value.get(key, "") for key in ("nodeName", "address", "publicKey")]
+        name, address, public_key = (each if isinstance(each, str) else "" for each in asked)
+        found = await self._join.prospect(token, name, address, public_key)
+        return answers.json(
+            {
+                "clusterCIDR": found.cluster_cidr,
+                "serviceCIDR": found.service_cidr,
+                "nameTaken": found.name_taken,
+                "addressTakenBy": found.address_taken_by,
             }
         )
 

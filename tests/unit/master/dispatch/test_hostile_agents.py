@@ -15,6 +15,7 @@ from master.api.kinds.meta import ObjectMeta
 from master.api.kinds.namespace import Namespace
 from master.api.logs import LogOptions
 from master.cache import Cache
+from master.dispatch.departures import Departures
 from master.dispatch.errors import Denied, Stale
 from master.dispatch.nodes import Described, Nodes
 from master.dispatch.reports import Reports
@@ -94,6 +95,7 @@ async def test_a_node_deleted_while_it_says_hello_does_not_come_back(master: Mas
             desired=master.desired,
             reports=Reports(master.resources, master.recorder, master.clock),
             streams=master.logs,
+            departures=Departures(master.resources, master.identities),
             pki=master.pki,
         )
 

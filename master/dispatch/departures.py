@@ -1,0 +1,92 @@
+"""What a node may ask about itself, and only about itself: how it stands, to be drained, to be removed.
+
+Owns the reading of its conditions, cordon and drain (spec.unschedulable, and the deletion of its pods with their
+grace), and the deletion of its Node. Who asks was checked before: the name is that of the caller's certificate, never
+a field of a message. Needs no session, as a person at the machine asks, whether the agent runs or not.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+
+from msgspec.structs import replace
+
+from master.api.errors import NotFound
+from master.api.identity import component
+from master.api.kinds import NODE, POD
+from master.api.kinds.node import Node
+from master.api.kinds.pod import Pod
+from master.api.resources import Resources
+from master.dispatch.identities import Identities, Identity
+from proto.gen import desired_pb2, observed_pb2, session_pb2
+
+# Not the node's own name: what a pod's deletion does is the master's, whoever asked for it.
+_CALLER = component("node-departures")
+
+log = logging.getLogger(__name__)
+
+
+class Departures:
+    """Serves the nodes that want to leave, and those that have just come."""
+
+    def __init__(self, resources: Resources, identities: Identities) -> None:
+        self._resources = resources
+        self._identities = identities
+
+    def standing(self, identity: Identity) -> session_pb2.MembershipReply:
+        """How the master sees the node."""
+        node = self._resources.cache.get(NODE, "", identity.name)
+        if node is None or identity.removed:
+            return session_pb2.MembershipReply(removed=identity.removed)
+        conditions = [
+            observed_pb2.Condition(type=each.type, status=each.status, reason=each.reason, message=each.message)
+            for each in node.status.conditions
+        ]
+        return session_pb2.MembershipReply(
+            registered=True, unschedulable=node.spec.unschedulable, conditions=conditions
+        )
+
+    async def drain(self, identity: Identity) -> session_pb2.DrainReply:
+        """Cordon the node, delete its pods, and say which are still there. Asking again does the rest."""
+        name = identity.name
+        with contextlib.suppress(NotFound):
+            await self._resources.mutate(_CALLER, NODE, "", name, _cordoned)
+        pods = self._pods(name)
+        for pod in pods:
+            if not pod.metadata.deletion_timestamp:
+                await self._delete(pod)
+        left = self._pods(name)
+        return session_pb2.DrainReply(
+            pods=[_ref(pod) for pod in left], unmanaged=[_ref(pod) for pod in pods if not _is_managed(pod)]
+        )
+
+    async def leave(self, identity: Identity) -> None:
+        """Delete the Node; a node that never came up is forgotten at once. Asking again changes nothing."""
+        if identity.removed:
+            return
+        try:
+            await self._resources.delete(_CALLER, NODE, "", identity.name)
+        except NotFound:
+            await self._identities.free(identity)
+        log.info("node %s: leaves the cluster by its own wish", identity.name)
+
+    async def _delete(self, pod: Pod) -> None:
+        meta = pod.metadata
+        with contextlib.suppress(NotFound):
+            await self._resources.delete(_CALLER, POD, meta.namespace, meta.name, uid=meta.uid)
+
+    def _pods(self, node: str) -> list[Pod]:
+        return [pod for pod in self._resources.cache.list(POD) if pod.spec.node_name == node]
+
+
+def _cordoned(node: Node) -> Node | None:
+    return None if node.spec.unschedulable else replace(node, spec=replace(node.spec, unschedulable=True))
+
+
+def _is_managed(pod: Pod) -> bool:
+    return any(owner.controller for owner in pod.metadata.owner_references)
+
+
+def _ref(pod: Pod) -> desired_pb2.ObjectRef:
+    return desired_pb2.ObjectRef(namespace=pod.metadata.namespace, name=pod.metadata.name)

@@ -1,0 +1,140 @@
+"""What a node may ask about itself over real gRPC: its standing, to be drained, to be removed; nothing of others."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from agent.identity.files import Identity
+from agent.session.channel import Master
+from agent.session.errors import Refused
+from master.api import kinds
+from master.api.errors import ApiError
+from master.api.kinds.container import Container
+from master.api.kinds.meta import ObjectMeta, OwnerReference
+from master.api.kinds.pod import Pod, PodSpec
+from master.pki import Pki
+from tests.fakes.sessions import CALLER, TOKEN, AgentEnd, MasterEnd, master_end, prepare_pki, until
+
+pytestmark = pytest.mark.timeout(30)
+
+_CALL_S = 5.0
+
+
+@pytest.fixture(scope="module")
+def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
+    return prepare_pki(tmp_path_factory.mktemp("master"))
+
+
+@pytest_asyncio.fixture
+async def master(pki: Pki) -> AsyncIterator[MasterEnd]:
+    async with master_end(pki) as end:
+        yield end
+
+
+async def pod_on(master: MasterEnd, node: str, name: str, *, managed: bool) -> None:
+    owner = OwnerReference(api_version="v1", kind="ReplicationController", name="rc", uid="u", controller=True)
+    meta = ObjectMeta(name=name, namespace="default", owner_references=(owner,) if managed else ())
+    spec = PodSpec(containers=(Container(name="app", image="app:1"),), node_name=node)
+    await master.resources.create(CALLER, kinds.POD, Pod(metadata=meta, spec=spec), namespace="default")
+
+
+async def registered(master: MasterEnd, identity: Identity, tmp_path: Path) -> None:
+    async with AgentEnd(
+        identity, tmp_path, machine=identity.node_name, address=f"10.0.0.{len(master.cache.list(kinds.NODE)) + 1}"
+    ).running():
+        await until(lambda: master.ready(identity.node_name) == "True")
+
+
+async def test_a_node_reads_its_own_standing_before_and_after_its_first_hello(
+    master: MasterEnd, tmp_path: Path
+) -> None:
+    identity = await master.identity("n")
+    async with Master(identity) as channel:
+        assert not (await channel.membership(_CALL_S)).registered
+        await registered(master, identity, tmp_path)
+        standing = await channel.membership(_CALL_S)
+    assert standing.registered
+    assert not standing.removed
+    assert {each.type: each.status for each in standing.conditions}["Ready"] == "True"
+
+
+async def test_a_drain_cordons_the_node_and_ends_its_own_pods_only(master: MasterEnd, tmp_path: Path) -> None:
+    mine, other = await master.identity("mine"), await master.identity("other")
+    await registered(master, mine, tmp_path / "mine")
+    await registered(master, other, tmp_path / "other")
+    await pod_on(master, "mine", "replaced", managed=True)
+    await pod_on(master, "mine", "bare", managed=False)
+    await pod_on(master, "other", "stays", managed=True)
+    async with Master(mine) as channel:
+        first = await channel.drain(_CALL_S)
+        again = await channel.drain(_CALL_S)
+    assert sorted(ref.name for ref in first.pods) == ["bare", "replaced"]
+    assert [ref.name for ref in again.unmanaged] == ["bare"]
+    assert master.node("mine").spec.unschedulable
+    assert not master.node("other").spec.unschedulable
+    marked = {pod.metadata.name: pod.metadata.deletion_timestamp for pod in master.cache.list(kinds.POD)}
+    assert marked["bare"]
+    assert marked["replaced"]
+    assert not marked["stays"]
+
+
+async def test_a_node_that_leaves_is_removed_and_asking_again_changes_nothing(
+    master: MasterEnd, tmp_path: Path
+) -> None:
+    identity = await master.identity("n")
+    await registered(master, identity, tmp_path)
+    async with Master(identity) as channel:
+        await channel.leave(_CALL_S)
+        await channel.leave(_CALL_S)
+        standing = await channel.membership(_CALL_S)
+    assert master.node("n") is None
+    assert standing.removed
+    assert not standing.registered
+
+
+async def test_a_node_that_never_came_up_is_forgotten_at_once(master: MasterEnd) -> None:
+    identity = await master.identity("n")
+    async with Master(identity) as channel:
+        await channel.leave(_CALL_S)
+        with pytest.raises(Refused, match="does not know node n"):
+            await channel.membership(_CALL_S)
+    assert await master.identities.get("n") is None
+
+
+async def test_the_certificate_of_a_former_node_of_that_name_has_no_rights(master: MasterEnd, tmp_path: Path) -> None:
+    former = await master.identity("n")
+    async with Master(former) as channel:
+        await channel.leave(_CALL_S)
+    await registered(master, await master.identity("n"), tmp_path)
+    async with Master(former) as channel:
+        for ask in (channel.membership, channel.drain, channel.leave):
+            with pytest.raises(Refused, match="another certificate"):
+                await ask(_CALL_S)
+    assert not master.node("n").spec.unschedulable
+
+
+async def test_a_prospect_tells_what_a_join_would_meet_and_changes_nothing(master: MasterEnd, tmp_path: Path) -> None:
+    identity = await master.identity("n")
+    await registered(master, identity, tmp_path)
+    free = await master.join.prospect(TOKEN, "other", "10.9.9.9", "")
+    assert (free.name_taken, free.address_taken_by) == ("", "")
+    assert (free.cluster_cidr, free.service_cidr) == ("10.244.0.0/16", "10.96.0.0/16")
+    taken = await master.join.prospect(TOKEN, "n", "10.0.0.1", "")
+    assert 'a node "n" exists already' in taken.name_taken
+    assert taken.address_taken_by == "", "its own address is not another's"
+    assert (await master.join.prospect(TOKEN, "other", "10.0.0.1", "")).address_taken_by == "n"
+    assert await master.identities.get("other") is None
+    with pytest.raises(ApiError, match="not valid"):
+        await master.join.prospect("zzzzzz.0123456789abcdef", "other", "", "")
+
+
+async def test_a_join_that_was_begun_has_its_name(master: MasterEnd) -> None:
+    await master.identity("n")
+    begun = await master.identities.get("n")
+    assert begun is not None
+    assert not (await master.join.prospect(TOKEN, "n", "", begun.public_key)).name_taken
+    assert (await master.join.prospect(TOKEN, "n", "", "of another key")).name_taken
