@@ -120,8 +120,13 @@ class Engine:
     def _finish(self, item: _Open, verdict: Verdict) -> None:
         passed = time.perf_counter() - item.started
         if item.attempt is not None:
-            del self._by_fd[item.attempt.socket.fileno()]
-            item.attempt.socket.close()  # the kernel takes it out of the epoll
+            fd = item.attempt.socket.fileno()
+            del self._by_fd[fd]
+            if item.events:
+                # Not left to close(): while another thread starts a program, its child holds a copy of the socket, and
+                # the epoll goes on telling of a number that by then is another's.
+                self._epoll.unregister(fd)
+            item.attempt.socket.close()
         else:
             self._echoes.pop(item.number & 0xFFFF, None)
         self._results[item.number] = Result(

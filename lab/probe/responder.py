@@ -124,7 +124,7 @@ class Responder:
                 client.socket.send(line)
         finally:
             if not client.stays:
-                client.socket.close()
+                self._close(client)
 
     def _echo(self, client: _Client) -> bool:
         """Take and give what can be taken and given now; whether the client is still there."""
@@ -139,8 +139,13 @@ class Responder:
                 while client.pending:
                     del client.pending[: client.socket.send(client.pending)]
         except OSError:
-            client.socket.close()
+            self._close(client)
             return False
         reads = select.EPOLLIN if len(client.pending) < _MOST_PENDING_BYTES else 0
         self._epoll.modify(client.socket, reads | (select.EPOLLOUT if client.pending else 0))
         return True
+
+    def _close(self, client: _Client) -> None:
+        """Unregistered first: while a child process is being started it holds a copy, and the epoll goes on telling."""
+        self._epoll.unregister(client.socket)
+        client.socket.close()

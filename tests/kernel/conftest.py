@@ -1,19 +1,21 @@
-"""Fixtures of the kernel tier: throw-away namespaces, and a check that none is left."""
+"""Fixtures of the kernel tier, on those of the plugin: empty namespaces, and clusters of two and three nodes."""
 
 from __future__ import annotations
 
 import os
-import uuid
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager
+from itertools import count
 from pathlib import Path
 
 import pytest
 
-from netstack import namespaces
-from tests.kernel.topology import RUN, Cluster, cluster
+from lab.plugin.fixtures import MakeProber, MakeResponder
+from lab.topology import Topology
+from tests.kernel.topology import Cluster, cluster
 
 VARIANTS = ["legacy", "nft"]
+MakeCluster = Callable[[str, str | None], AbstractContextManager[Cluster]]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -25,25 +27,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.skip(reason="network namespaces need root"))
 
 
-@pytest.fixture(autouse=True)
-def no_namespace_left() -> Iterator[None]:
-    """Only names of this run: others make namespaces meanwhile."""
-    yield
-    assert [name for name in namespaces.names() if name.startswith(f"{RUN}-")] == []
-
-
 @pytest.fixture
-def namespace() -> Iterator[Callable[[], str]]:
-    """Makes namespaces that are gone after the test."""
-    with ExitStack() as stack:
+def new_namespace(new_topology: Callable[[], Topology]) -> Callable[[], str]:
+    """Makes empty namespaces."""
+    net, numbers = new_topology(), count(1)
 
-        def make() -> str:
-            name = f"{RUN}-{uuid.uuid4().hex[:6]}"
-            namespaces.create(name)
-            stack.callback(namespaces.delete, name)
-            return name
+    def make() -> str:
+        host = net.host(f"n{next(numbers)}")
+        net.start()
+        return host.where
 
-        yield make
+    return make
 
 
 @pytest.fixture(params=VARIANTS)
@@ -52,14 +46,24 @@ def variant(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def pair(tmp_path: Path, variant: str) -> Iterator[Cluster]:
+def new_cluster(topology: Topology, probe: MakeProber, responder: MakeResponder, tmp_path: Path) -> MakeCluster:
+    """`with new_cluster("ab", "nft") as made`: two nodes; without a variant they choose themselves."""
+
+    def make(names: str, variant: str | None) -> AbstractContextManager[Cluster]:
+        return cluster(topology, probe, responder, directory=tmp_path, names=names, variant=variant)
+
+    return make
+
+
+@pytest.fixture
+def pair(new_cluster: MakeCluster, variant: str) -> Iterator[Cluster]:
     """Two nodes, a and b, with either variant of iptables."""
-    with cluster(tmp_path, "ab", variant) as made:
+    with new_cluster("ab", variant) as made:
         yield made
 
 
 @pytest.fixture
-def trio(tmp_path: Path) -> Iterator[Cluster]:
+def trio(new_cluster: MakeCluster) -> Iterator[Cluster]:
     """Three nodes with legacy iptables."""
-    with cluster(tmp_path, "abc", "legacy") as made:
+    with new_cluster("abc", "legacy") as made:
         yield made

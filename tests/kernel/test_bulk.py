@@ -19,8 +19,8 @@ DEFAULT = Route(c.DEFAULT, "eth0", IPv4Address("10.0.0.254"))
 ONLINK = Route(IPv4Network("10.9.0.0/16"), "eth0", IPv4Address("10.7.0.1"), onlink=True)
 
 
-def test_links_addresses_and_routes_are_as_pyroute2_would_make_them(namespace: Make) -> None:
-    switch, host = namespace(), namespace()
+def test_links_addresses_and_routes_are_as_pyroute2_would_make_them(new_namespace: Make) -> None:
+    switch, host = new_namespace(), new_namespace()
     bulk.apply(
         [
             bulk.Batch(
@@ -49,8 +49,8 @@ def test_links_addresses_and_routes_are_as_pyroute2_would_make_them(namespace: M
     assert sysctl.read(host, "net/ipv4/ip_forward") == "1"
 
 
-def test_deletions_of_what_is_not_there_are_done_already(namespace: Make) -> None:
-    where = namespace()
+def test_deletions_of_what_is_not_there_are_done_already(new_namespace: Make) -> None:
+    where = new_namespace()
     bulk.apply([bulk.Batch(where, (c.AddBridge("eth0"), c.SetAddress(UPLINK), c.SetRoute(DEFAULT)))])
     gone = (c.DeleteRoute(DEFAULT), c.DeleteAddress(UPLINK), c.DeleteRateLimit("eth0"))
     for _ in range(2):
@@ -61,23 +61,23 @@ def test_deletions_of_what_is_not_there_are_done_already(namespace: Make) -> Non
     bulk.apply([bulk.Batch(where, (c.DeleteLink("eth0"),))])
 
 
-def test_a_refusal_names_the_change(namespace: Make) -> None:
-    where = namespace()
+def test_a_refusal_names_the_change(new_namespace: Make) -> None:
+    where = new_namespace()
     with pytest.raises(AlreadyThere, match="AddBridge"):
         bulk.apply([bulk.Batch(where, (c.AddBridge("br0"), c.AddBridge("br0")))])
     with pytest.raises(NotThere, match="eth7"):
         bulk.apply([bulk.Batch(where, (c.SetLink("eth7", up=True),))])
 
 
-def test_more_changes_than_one_packet_holds(namespace: Make) -> None:
-    where = namespace()
+def test_more_changes_than_one_packet_holds(new_namespace: Make) -> None:
+    where = new_namespace()
     bulk.apply([bulk.Batch(where, tuple(c.AddBridge(f"br{number}", up=False) for number in range(250)))])
     with open_network(where) as network:
         assert sum(link.kind == "bridge" for link in network.links()) == 250
 
 
-def test_several_namespaces_are_made_or_none(namespace: Make) -> None:
-    there = namespace()
+def test_several_namespaces_are_made_or_none(new_namespace: Make) -> None:
+    there = new_namespace()
     names = (f"{there}-x", f"{there}-y")
     with pytest.raises(NamespaceExists):
         namespaces.create_all([*names, there])

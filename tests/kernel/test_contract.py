@@ -12,9 +12,9 @@ from tests.unit.netstack.contract import Host, NetworkContract, NodeContract, Ru
 
 
 @pytest.fixture
-def host(tmp_path: Path, namespace: Callable[[], str]) -> Host:
-    where = namespace()
-    return Host(lambda: HostKernel(where), namespace, settings(tmp_path))
+def host(tmp_path: Path, new_namespace: Callable[[], str]) -> Host:
+    where = new_namespace()
+    return Host(lambda: HostKernel(where), new_namespace, settings(tmp_path))
 
 
 class TestNetwork(NetworkContract):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from ipaddress import IPv4Address
 
 import pytest
@@ -12,7 +11,6 @@ from netstack.monitor import DriftMonitor
 from netstack.network import open_network
 from netstack.pods import host_link_name
 from netstack.state import Link
-from tests.kernel.probes import ask
 from tests.kernel.topology import Cluster, Node
 
 CLUSTER_IP = IPv4Address("10.96.0.10")
@@ -87,9 +85,9 @@ def test_an_audit_mends(pair: Cluster, breakage: str) -> None:
 
     assert repairs, "nothing was found"
     assert a.network.audit() == ()
-    assert ask(client.where, near.address, 8080).server == near.uid
-    assert ask(client.where, CLUSTER_IP, 80).server == far.uid
-    assert ask(a.where, CLUSTER_IP, 80).client == str(a.vtep)
+    assert pair.ask(client.where, near.address, 8080).server == near.uid
+    assert pair.ask(client.where, CLUSTER_IP, 80).server == far.uid
+    assert pair.ask(a.where, CLUSTER_IP, 80).seen == str(a.vtep)
     assert "198.51.100.0/24" in a.run("ip", "route")
 
 
@@ -138,13 +136,13 @@ def test_rules_of_others_stay_and_their_drop_policy_is_passed(pair: Cluster) -> 
     pair.apply(ServicePort("default/web:http", "TCP", CLUSTER_IP, 80, 31002, (Endpoint(server.address, 8080),)))
     a.network.audit()
     b.network.audit()
-    assert ask(client.where, CLUSTER_IP, 80).server == server.uid
-    assert ask(pair.outside, a.address, 31002).server == server.uid
+    assert pair.ask(client.where, CLUSTER_IP, 80).server == server.uid
+    assert pair.ask(pair.outside, a.address, 31002).server == server.uid
 
     _break(a, "iptables-V -t nat -F SAMPAN-SERVICES; iptables-V -D FORWARD 1", "", "")
     assert a.network.audit()
 
-    assert ask(client.where, CLUSTER_IP, 80).server == server.uid
+    assert pair.ask(client.where, CLUSTER_IP, 80).server == server.uid
     assert foreign(a.save()) == theirs
     a.network.teardown()
     assert foreign(a.save()) == theirs
@@ -174,15 +172,13 @@ def test_what_a_dead_agent_left_is_cleaned(pair: Cluster) -> None:
     assert a.network.pods() == {alive.uid: alive.address}
 
 
-def test_a_pod_in_a_new_namespace_replaces_its_old_link(pair: Cluster, namespace: Callable[[], str]) -> None:
+def test_a_pod_in_a_new_namespace_replaces_its_old_link(pair: Cluster) -> None:
     a = pair.nodes["a"]
     old = pair.pod(a)
-    again = namespace()
+    again = pair.namespace("again")
     assert a.network.attach_namespace(old.uid, again) == old.address
-    with pytest.raises(OSError):
-        ask(old.where, a.address, 1)
-    with pytest.raises(ConnectionRefusedError):
-        ask(again, a.address, 1)
+    pair.unreachable(old.where, a.address, 1)
+    pair.refused(again, a.address, 1)
 
 
 def test_the_monitor_wakes_for_our_things_only(trio: Cluster) -> None:

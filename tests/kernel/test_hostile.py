@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
 import pytest
 
-from netstack import namespaces
 from netstack.changes import AddVeth, DeleteAddress, SetAddress, SetLink
 from netstack.desired import Endpoint, ServicePort
 from netstack.kernel import HostKernel
 from netstack.network import open_network
 from netstack.node import NodeNetwork
 from netstack.state import Address
-from tests.kernel.probes import TIMEOUT_S, ask, connect, echo, read_answer, serving_udp
 from tests.kernel.topology import Cluster, Node, Pod
 
 CLUSTER_IP = IPv4Address("10.96.0.10")
 UNDERLAY = IPv4Network("172.30.0.0/24")
+NEVER_FRAGMENT = 10  # IP_MTU_DISCOVER, ip(7)
 
 
 def web(*pods: Pod, node_port: int = 31002) -> ServicePort:
@@ -33,25 +30,6 @@ def dns(*pods: Pod) -> ServicePort:
     return ServicePort(
         "default/dns:udp", "UDP", CLUSTER_IP, 53, 31053, tuple(Endpoint(pod.address, 53) for pod in pods)
     )
-
-
-@contextmanager
-def udp_client(where: str, address: IPv4Address, port: int) -> Iterator[socket.socket]:
-    """One socket, and with it one flow, whatever becomes of the endpoints."""
-
-    def open_it() -> socket.socket:
-        client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        client.settimeout(TIMEOUT_S)
-        client.connect((str(address), port))
-        return client
-
-    with namespaces.run_in(where, open_it) as client:
-        yield client
-
-
-def server_of(client: socket.socket) -> str:
-    client.send(b"hello")
-    return client.recv(200).decode().split()[0]
 
 
 @pytest.mark.parametrize("paths", ["from pods", "from nodes", "from outside"])
@@ -66,11 +44,11 @@ def test_strict_reverse_path_filters_let_everything_through(pair: Cluster, paths
         pair.apply(web(target))
         wheres = {"from pods": [near.where, far.where], "from nodes": [a.where, b.where], "from outside": []}[paths]
         for where in wheres:
-            assert ask(where, target.address, 8080).server == target.uid
-            assert ask(where, CLUSTER_IP, 80).server == target.uid
+            assert pair.ask(where, target.address, 8080).server == target.uid
+            assert pair.ask(where, CLUSTER_IP, 80).server == target.uid
         for where in wheres or [pair.outside]:
             for node in (a, b):
-                assert ask(where, node.address, 31002).server == target.uid
+                assert pair.ask(where, node.address, 31002).server == target.uid
 
 
 @pytest.mark.parametrize("through", ["cluster ip", "node port"])
@@ -79,28 +57,27 @@ def test_a_udp_flow_leaves_an_endpoint_that_is_gone(pair: Cluster, through: str)
     client_pod, old, new = pair.pod(a), pair.pod(b), pair.pod(a)
     where = client_pod.where if through == "cluster ip" else pair.outside
     address, port = (CLUSTER_IP, 53) if through == "cluster ip" else (a.address, 31053)
-    with ExitStack() as stack:
-        for pod in (old, new):
-            stack.enter_context(serving_udp(pod.where, pod.uid, 53))
-        pair.apply(dns(old))
-        client = stack.enter_context(udp_client(where, address, port))
-        assert server_of(client) == old.uid
+    for pod in (old, new):
+        pair.responder(pod.where, 53, name=pod.uid)
+    pair.apply(dns(old))
+    with pair.flow(where, address, port) as client:
+        assert client.ask().server == old.uid
         pair.apply(dns(old, new))
-        assert server_of(client) == old.uid, "an endpoint that stays keeps its flows"
+        assert client.ask().server == old.uid, "an endpoint that stays keeps its flows"
         pair.apply(dns(new))
-        assert server_of(client) == new.uid
+        assert client.ask().server == new.uid
 
 
 def test_a_udp_flow_from_before_the_first_endpoint_finds_it(pair: Cluster) -> None:
     a = pair.nodes["a"]
     client_pod, server = pair.pod(a), pair.pod(a)
     pair.apply()
-    with serving_udp(server.where, server.uid, 53), udp_client(pair.outside, a.address, 31053) as client:
-        client.send(b"nobody is there yet")
+    pair.responder(server.where, 53, name=server.uid)
+    with pair.flow(pair.outside, a.address, 31053) as client:
         with pytest.raises(OSError):
-            client.recv(100)
+            client.ask()
         pair.apply(dns(server))
-        assert server_of(client) == server.uid
+        assert client.ask().server == server.uid
     assert client_pod
 
 
@@ -111,20 +88,20 @@ def test_pods_reach_node_ports_of_all_nodes_and_themselves_through_them(pair: Cl
         pair.apply(web(target))
         for pod in (near, far):
             for node in (a, b):
-                assert ask(pod.where, node.address, 31002).server == target.uid
-                assert ask(pod.where, node.vtep, 31002).server == target.uid
+                assert pair.ask(pod.where, node.address, 31002).server == target.uid
+                assert pair.ask(pod.where, node.vtep, 31002).server == target.uid
 
 
 def test_a_peer_that_got_another_address_is_found_there(trio: Cluster) -> None:
     a, b = trio.nodes["a"], trio.nodes["b"]
     near, far = trio.pod(a), trio.pod(b)
-    assert ask(near.where, far.address, 8080).server == far.uid
+    assert trio.ask(near.where, far.address, 8080).server == far.uid
     moved = _move(b, IPv4Address("172.30.0.77"))
     trio.nodes["b"] = moved
     trio.stack.callback(moved.network.close)
     trio.apply()
-    assert ask(near.where, far.address, 8080).server == far.uid
-    assert ask(far.where, near.address, 8080).server == near.uid
+    assert trio.ask(near.where, far.address, 8080).server == far.uid
+    assert trio.ask(far.where, near.address, 8080).server == near.uid
     assert "172.30.0.12" not in a.run("bridge", "fdb", "show", "dev", "sampan.vxlan")
     assert a.network.audit() == ()
 
@@ -140,7 +117,7 @@ def test_a_node_that_came_back_with_another_pod_cidr_leaves_nothing_of_the_old_o
     trio.apply()
     near, far = trio.pod(a), trio.pod(moved)
     assert far.address in settings.pod_cidr
-    assert ask(near.where, far.address, 8080).server == far.uid
+    assert trio.ask(near.where, far.address, 8080).server == far.uid
     for what in (("ip", "route"), ("ip", "neigh"), ("bridge", "fdb")):
         assert "10.244.2." not in a.run(*what)
         assert "0a:58:0a:f4:02:00" not in a.run(*what)
@@ -157,37 +134,38 @@ def test_every_machine_may_have_the_same_first_interface(trio: Cluster) -> None:
     for target in (near, far):
         trio.apply(web(target))
         for where in (near.where, far.where, a.where, b.where):
-            assert ask(where, CLUSTER_IP, 80).server == target.uid
+            assert trio.ask(where, CLUSTER_IP, 80).server == target.uid
         for node in (a, b):
-            assert ask(trio.outside, node.address, 31002).server == target.uid
+            assert trio.ask(trio.outside, node.address, 31002).server == target.uid
 
 
 def test_a_connection_stays_when_its_service_is_deleted_and_made_again(pair: Cluster) -> None:
     a, b = pair.nodes["a"], pair.nodes["b"]
     client, old, new = pair.pod(a), pair.pod(b), pair.pod(a)
     pair.apply(web(old))
-    with connect(client.where, CLUSTER_IP, 80) as connection:
-        assert read_answer(connection).server == old.uid
+    with pair.connect(client.where, CLUSTER_IP, 80) as connection:
+        assert connection.server == old.uid
         for services in ((), (web(),), (web(new),)):
             pair.apply(*services)
-            assert echo(connection, b"x" * 5000) == b"x" * 5000
-    assert ask(client.where, CLUSTER_IP, 80).server == new.uid
+            assert connection.echo(b"x" * 5000) == b"x" * 5000
+    assert pair.ask(client.where, CLUSTER_IP, 80).server == new.uid
 
 
 def test_large_datagrams_cross_nodes_and_tell_their_limit(trio: Cluster) -> None:
     a, b = trio.nodes["a"], trio.nodes["b"]
     near, far = trio.pod(a), trio.pod(b)
-    with udp_client(near.where, far.address, 9) as client:
-        client.setsockopt(socket.IPPROTO_IP, 10, 2)  # IP_MTU_DISCOVER: never fragment
-        client.send(b"x" * (1450 - 28))
+    with trio.flow(near.where, far.address, 9) as client:
+        client.socket.setsockopt(socket.IPPROTO_IP, NEVER_FRAGMENT, 2)
+        client.socket.send(b"x" * (1450 - 28))
         with pytest.raises(OSError, match="too long"):
-            client.send(b"x" * (1450 - 27))
-    with udp_client(trio.outside, a.address, 31053) as client, serving_udp(far.where, far.uid, 53):
-        trio.apply(dns(far))
-        client.setsockopt(socket.IPPROTO_IP, 10, 2)
-        client.send(b"x" * 1472)  # fits the underlay, not the overlay behind it
+            client.socket.send(b"x" * (1450 - 27))
+    trio.responder(far.where, 53, name=far.uid)
+    trio.apply(dns(far))
+    with trio.flow(trio.outside, a.address, 31053) as client:
+        client.socket.setsockopt(socket.IPPROTO_IP, NEVER_FRAGMENT, 2)
+        client.socket.send(b"x" * 1472)  # fits the underlay, not the overlay behind it
         with pytest.raises(OSError, match="too long"):
-            client.recv(10)
+            client.socket.recv(10)
 
 
 def _move(node: Node, address: IPv4Address) -> Node:

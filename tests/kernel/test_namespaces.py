@@ -21,7 +21,6 @@ from netstack.changes import AddBridge, AddVeth, DeleteRateLimit, SetAddress, Se
 from netstack.errors import KernelBusy, NamespaceExists, NamespaceMissing, NotThere
 from netstack.network import open_network
 from netstack.state import Address
-from tests.kernel.probes import ask, serving
 from tests.kernel.topology import Cluster
 
 Make = Callable[[], str]
@@ -44,16 +43,16 @@ def process_in_a_namespace() -> Iterator[int]:
             process.stdout.close()
 
 
-def test_the_callers_thread_stays_where_it_is(namespace: Make) -> None:
-    where, before = namespace(), namespaces.identity(None)
+def test_the_callers_thread_stays_where_it_is(new_namespace: Make) -> None:
+    where, before = new_namespace(), namespaces.identity(None)
     inside = namespaces.run_in(where, lambda: (namespaces.identity(None), threading.get_ident()))
     assert inside[0] == namespaces.identity(where) != before
     assert inside[1] != threading.get_ident()
     assert namespaces.identity(None) == before
 
 
-def test_a_namespace_is_named_by_name_path_pid_or_descriptor(namespace: Make) -> None:
-    where = namespace()
+def test_a_namespace_is_named_by_name_path_pid_or_descriptor(new_namespace: Make) -> None:
+    where = new_namespace()
     fd = namespaces.open_fd(where)
     try:
         assert namespaces.identity(namespaces.of_fd(fd)) == namespaces.identity(f"/run/netns/{where}")
@@ -63,8 +62,8 @@ def test_a_namespace_is_named_by_name_path_pid_or_descriptor(namespace: Make) ->
         assert namespaces.run_in(namespaces.of_pid(pid), socket.if_nameindex) == [(1, "lo")]
 
 
-def test_names_are_unique_and_go(namespace: Make) -> None:
-    where = namespace()
+def test_names_are_unique_and_go(new_namespace: Make) -> None:
+    where = new_namespace()
     assert where in namespaces.names()
     with pytest.raises(NamespaceExists):
         namespaces.create(where)
@@ -77,13 +76,13 @@ def test_names_are_unique_and_go(namespace: Make) -> None:
         open_network(namespaces.of_pid(2**22 + 1))
 
 
-def test_errors_inside_come_out(namespace: Make) -> None:
+def test_errors_inside_come_out(new_namespace: Make) -> None:
     with pytest.raises(ZeroDivisionError):
-        namespaces.run_in(namespace(), lambda: 1 // 0)
+        namespaces.run_in(new_namespace(), lambda: 1 // 0)
 
 
-def test_sysctls_belong_to_the_namespace(namespace: Make) -> None:
-    where, own = namespace(), sysctl.read(None, "net/ipv4/ip_forward")
+def test_sysctls_belong_to_the_namespace(new_namespace: Make) -> None:
+    where, own = new_namespace(), sysctl.read(None, "net/ipv4/ip_forward")
     assert sysctl.write(where, {"net/ipv4/ip_forward": "1"}) == ("net/ipv4/ip_forward",)
     assert sysctl.write(where, {"net/ipv4/ip_forward": "1"}) == ()
     assert sysctl.read(None, "net/ipv4/ip_forward") == own
@@ -91,8 +90,8 @@ def test_sysctls_belong_to_the_namespace(namespace: Make) -> None:
         sysctl.read(where, "net/ipv4/no_such_thing")
 
 
-def test_a_socket_stays_in_its_namespace_on_any_thread(namespace: Make) -> None:
-    where = namespace()
+def test_a_socket_stays_in_its_namespace_on_any_thread(new_namespace: Make) -> None:
+    where = new_namespace()
     with open_network(where) as network:
         network.change([AddBridge("br0")])
         found: list[str] = []
@@ -102,15 +101,15 @@ def test_a_socket_stays_in_its_namespace_on_any_thread(namespace: Make) -> None:
     assert found == ["lo", "br0"]
 
 
-async def test_a_network_is_used_where_an_event_loop_runs(namespace: Make) -> None:
-    with open_network(namespace()) as network:
+async def test_a_network_is_used_where_an_event_loop_runs(new_namespace: Make) -> None:
+    with open_network(new_namespace()) as network:
         network.change([AddBridge("br0")])
         assert [link.name for link in await asyncio.to_thread(network.links)] == ["lo", "br0"]
         assert network.link("br0") == network.links()[1]
 
 
-def test_closing_leaves_no_thread_and_no_descriptor(namespace: Make) -> None:
-    where = namespace()
+def test_closing_leaves_no_thread_and_no_descriptor(new_namespace: Make) -> None:
+    where = new_namespace()
     open_network(where).close()
     threads, descriptors = threading.active_count(), _descriptors()
     network = open_network(where)
@@ -123,8 +122,8 @@ def test_closing_leaves_no_thread_and_no_descriptor(namespace: Make) -> None:
         network.links()
 
 
-def test_a_socket_that_failed_is_replaced(namespace: Make) -> None:
-    with open_network(namespace()) as network:
+def test_a_socket_that_failed_is_replaced(new_namespace: Make) -> None:
+    with open_network(new_namespace()) as network:
 
         async def fail(route: object) -> None:
             raise ConnectionResetError
@@ -135,8 +134,8 @@ def test_a_socket_that_failed_is_replaced(namespace: Make) -> None:
         assert network.link("br0") is not None
 
 
-def test_iproute2_reads_what_we_made(namespace: Make) -> None:
-    here, there = namespace(), namespace()
+def test_iproute2_reads_what_we_made(new_namespace: Make) -> None:
+    here, there = new_namespace(), new_namespace()
     with open_network(here) as network:
         network.change(
             [
@@ -160,8 +159,8 @@ def test_a_pod_is_attached_by_pid_and_its_link_ends_with_it(pair: Cluster) -> No
     a = pair.nodes["a"]
     with process_in_a_namespace() as pid:
         address = a.network.attach_pod("by-pid", pid)
-        with serving(namespaces.of_pid(pid), "by-pid", 8080):
-            assert ask(a.where, address, 8080).server == "by-pid"
+        pair.responder(pid, 8080, name="by-pid")
+        assert pair.ask(a.where, address, 8080).server == "by-pid"
     a.network.apply(pair.state_of(a))
     assert a.network.audit() == (), "a link that died with its sandbox is no drift"
     assert a.network.pods() == {"by-pid": address}

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import socket
-import time
 from collections import Counter
 from ipaddress import IPv4Address
 
 import pytest
 
 from netstack.desired import Endpoint, ServicePort
-from tests.kernel.probes import ask, ask_udp, connect, echo, read_answer, serving, serving_udp
 from tests.kernel.topology import UNDERLAY_MTU, Cluster, Pod
 
 CLUSTER_IP = IPv4Address("10.96.0.10")
@@ -31,45 +29,45 @@ def test_pods_of_one_node_and_of_two_see_each_others_own_addresses(pair: Cluster
     a, b = pair.nodes["a"], pair.nodes["b"]
     first, second, third = pair.pod(a), pair.pod(a), pair.pod(b)
     for source, target in [(first, second), (first, third), (third, second), (first, first)]:
-        answer = ask(source.where, target.address, 8080)
-        assert (answer.server, answer.client) == (target.uid, str(source.address))
+        answer = pair.ask(source.where, target.address, 8080)
+        assert (answer.server, answer.seen) == (target.uid, str(source.address))
 
 
 def test_nodes_reach_pods_and_pods_reach_nodes(pair: Cluster) -> None:
     a, b = pair.nodes["a"], pair.nodes["b"]
     near, far = pair.pod(a), pair.pod(b)
-    assert ask(a.where, near.address, 8080).server == near.uid
-    assert ask(a.where, far.address, 8080).client == str(a.vtep)
-    with serving(b.where, "node-b", 9000):
-        assert ask(near.where, b.address, 9000).client == str(a.address), "a pod leaves the cluster as its node"
-        assert ask(far.where, b.address, 9000).client == str(far.address), "a pod's own node is not outside"
+    assert pair.ask(a.where, near.address, 8080).server == near.uid
+    assert pair.ask(a.where, far.address, 8080).seen == str(a.vtep)
+    pair.responder(b.where, 9000, name="node-b")
+    assert pair.ask(near.where, b.address, 9000).seen == str(a.address), "a pod leaves the cluster as its node"
+    assert pair.ask(far.where, b.address, 9000).seen == str(far.address), "a pod's own node is not outside"
 
 
 def test_what_leaves_the_cluster_is_masqueraded(pair: Cluster) -> None:
     a = pair.nodes["a"]
     pod = pair.pod(a)
-    with serving(pair.outside, "world", 9000):
-        assert ask(pod.where, "172.30.0.100", 9000).client == str(a.address)
+    pair.responder(pair.outside, 9000, name="world")
+    assert pair.ask(pod.where, "172.30.0.100", 9000).seen == str(a.address)
 
 
 def test_a_cluster_ip_is_reached_from_pods_and_nodes_and_keeps_the_source(pair: Cluster) -> None:
     a, b = pair.nodes["a"], pair.nodes["b"]
     client, near, far = pair.pod(a), pair.pod(a), pair.pod(b)
     pair.apply(service(near, far))
-    served = Counter(ask(client.where, CLUSTER_IP, 80).server for _ in range(60))
+    served = Counter(pair.ask(client.where, CLUSTER_IP, 80).server for _ in range(60))
     assert set(served) == {near.uid, far.uid}
     assert min(served.values()) > 10, "about an even split"
-    assert {ask(client.where, CLUSTER_IP, 80).client for _ in range(8)} == {str(client.address)}
+    assert {pair.ask(client.where, CLUSTER_IP, 80).seen for _ in range(8)} == {str(client.address)}
     for node in (a, b):
-        assert {ask(node.where, CLUSTER_IP, 80).server for _ in range(20)} == {near.uid, far.uid}
+        assert {pair.ask(node.where, CLUSTER_IP, 80).server for _ in range(20)} == {near.uid, far.uid}
 
 
 def test_a_pod_reaches_itself_through_its_service(pair: Cluster) -> None:
     pod = pair.pod(pair.nodes["a"])
     pair.apply(service(pod))
-    answer = ask(pod.where, CLUSTER_IP, 80)
+    answer = pair.ask(pod.where, CLUSTER_IP, 80)
     assert answer.server == pod.uid
-    assert answer.client != str(pod.address)
+    assert answer.seen != str(pod.address)
 
 
 def test_a_node_port_is_open_on_each_node_whether_it_runs_an_endpoint_or_not(pair: Cluster) -> None:
@@ -77,11 +75,10 @@ def test_a_node_port_is_open_on_each_node_whether_it_runs_an_endpoint_or_not(pai
     pod, other = pair.pod(b), pair.pod(a)
     pair.apply(service(pod, node_port=NODE_PORT))
     for node in (a, b):
-        assert ask(pair.outside, node.address, NODE_PORT).server == pod.uid
-        assert ask(other.where, node.address, NODE_PORT).server == pod.uid
-        assert ask(a.where, node.address, NODE_PORT).server == pod.uid
-        with pytest.raises(ConnectionRefusedError):
-            ask(node.where, "127.0.0.1", NODE_PORT)
+        assert pair.ask(pair.outside, node.address, NODE_PORT).server == pod.uid
+        assert pair.ask(other.where, node.address, NODE_PORT).server == pod.uid
+        assert pair.ask(a.where, node.address, NODE_PORT).server == pod.uid
+        pair.refused(node.where, "127.0.0.1", NODE_PORT)
 
 
 def test_a_service_without_endpoints_refuses_at_once(pair: Cluster) -> None:
@@ -90,13 +87,10 @@ def test_a_service_without_endpoints_refuses_at_once(pair: Cluster) -> None:
     pair.apply(service(node_port=NODE_PORT))
     calls = [(client.where, CLUSTER_IP, 80), (a.where, CLUSTER_IP, 80), (pair.outside, a.address, NODE_PORT)]
     for where, address, port in calls:
-        started = time.monotonic()
-        with pytest.raises(ConnectionRefusedError):
-            ask(where, address, port)
-        assert time.monotonic() - started < 1
+        assert pair.refused(where, address, port).latency_s < 1
     # Also where something listens on the port.
-    with serving(a.where, "stranger", NODE_PORT), pytest.raises(ConnectionRefusedError):
-        ask(pair.outside, a.address, NODE_PORT)
+    pair.responder(a.where, NODE_PORT, name="stranger")
+    pair.refused(pair.outside, a.address, NODE_PORT)
 
 
 def test_several_ports_and_protocols_of_a_service(pair: Cluster) -> None:
@@ -105,32 +99,31 @@ def test_several_ports_and_protocols_of_a_service(pair: Cluster) -> None:
     udp = ServicePort("default/web:dns", "UDP", CLUSTER_IP, 53, 31053, (Endpoint(pod.address, 5353),))
     admin = ServicePort("default/web:admin", "TCP", CLUSTER_IP, 81, 0, (Endpoint(pod.address, 9090),))
     pair.apply(service(pod), admin, udp)
-    with serving(pod.where, "admin", 9090), serving_udp(pod.where, "dns", 5353):
-        assert ask(client.where, CLUSTER_IP, 80).server == pod.uid
-        assert ask(client.where, CLUSTER_IP, 81).server == "admin"
-        assert ask_udp(client.where, CLUSTER_IP, 53).server == "dns"
-        assert ask_udp(pair.outside, pair.nodes["a"].address, 31053).server == "dns"
-    with pytest.raises(ConnectionRefusedError):
-        ask(client.where, CLUSTER_IP, 82)
+    pair.responder(pod.where, 9090, name="admin")
+    pair.responder(pod.where, 5353, name="dns")
+    assert pair.ask(client.where, CLUSTER_IP, 80).server == pod.uid
+    assert pair.ask(client.where, CLUSTER_IP, 81).server == "admin"
+    assert pair.ask_udp(client.where, CLUSTER_IP, 53).server == "dns"
+    assert pair.ask_udp(pair.outside, pair.nodes["a"].address, 31053).server == "dns"
+    pair.refused(client.where, CLUSTER_IP, 82)
 
 
 def test_a_big_transfer_fits_the_overlay(trio: Cluster) -> None:
     source, target = trio.pod(trio.nodes["a"]), trio.pod(trio.nodes["c"])
     data = bytes(range(256)) * 8192
-    with connect(source.where, target.address, 8080) as connection:
-        read_answer(connection)
-        segment = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG)
+    with trio.connect(source.where, target.address, 8080) as connection:
+        segment = connection.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG)
         assert segment <= UNDERLAY_MTU - 50 - 40
-        assert echo(connection, data) == data
+        assert connection.echo(data) == data
 
 
 def test_open_connections_survive_changes_audits_and_a_restart(pair: Cluster) -> None:
     a, b = pair.nodes["a"], pair.nodes["b"]
     client, server, newcomer = pair.pod(a), pair.pod(b), pair.pod(b)
     pair.apply(service(server, node_port=NODE_PORT))
-    with connect(client.where, CLUSTER_IP, 80) as inner, connect(pair.outside, a.address, NODE_PORT) as outer:
+    with pair.connect(client.where, CLUSTER_IP, 80) as inner, pair.connect(pair.outside, a.address, NODE_PORT) as outer:
         for connection in (inner, outer):
-            assert read_answer(connection).server == server.uid
+            assert connection.server == server.uid
         before = [_rules(node.save()) for node in (a, b)]
         for node in (a, b):
             node.restart()
@@ -139,8 +132,8 @@ def test_open_connections_survive_changes_audits_and_a_restart(pair: Cluster) ->
         assert [_rules(node.save()) for node in (a, b)] == before
         pair.apply(service(newcomer, node_port=NODE_PORT))
         for connection in (inner, outer):
-            assert echo(connection, b"still here") == b"still here"
-        assert ask(client.where, CLUSTER_IP, 80).server == newcomer.uid
+            assert connection.echo(b"still here") == b"still here"
+        assert pair.ask(client.where, CLUSTER_IP, 80).server == newcomer.uid
 
 
 def test_an_address_changes_hands_and_the_old_pod_is_not_reached(pair: Cluster) -> None:
@@ -148,8 +141,7 @@ def test_an_address_changes_hands_and_the_old_pod_is_not_reached(pair: Cluster) 
     client, gone = pair.pod(b), pair.pod(a)
     a.network.detach_pod(gone.uid)
     assert gone.uid in a.network.pods()
-    with pytest.raises(OSError):
-        ask(client.where, gone.address, 8080)
+    pair.unreachable(client.where, gone.address, 8080)
     a.network.release_pod(gone.uid)
     assert gone.uid not in a.network.pods()
     assert pair.pod(a).address != gone.address
@@ -158,7 +150,7 @@ def test_an_address_changes_hands_and_the_old_pod_is_not_reached(pair: Cluster) 
 def test_a_third_node_joins_and_leaves(trio: Cluster) -> None:
     a, c = trio.nodes["a"], trio.nodes["c"]
     here, there = trio.pod(a), trio.pod(c)
-    assert ask(here.where, there.address, 8080).client == str(here.address)
+    assert trio.ask(here.where, there.address, 8080).seen == str(here.address)
     del trio.nodes["c"]
     a.network.apply(trio.state_of(a))
     assert "10.244.3." not in a.run("ip", "route") + a.run("bridge", "fdb") + a.run("ip", "neigh")
@@ -176,6 +168,6 @@ def test_an_endpoint_outside_the_pod_network(pair: Cluster, where: str) -> None:
     }[where]
     api = ServicePort("default/kubernetes:https", "TCP", CLUSTER_IP, 443, 0, (Endpoint(address, 6443),))
     pair.apply(api)
-    with serving(place, "api", 6443):
-        assert ask(pod.where, CLUSTER_IP, 443).server == "api"
-        assert ask(a.where, CLUSTER_IP, 443).server == "api"
+    pair.responder(place, 6443, name="api")
+    assert pair.ask(pod.where, CLUSTER_IP, 443).server == "api"
+    assert pair.ask(a.where, CLUSTER_IP, 443).server == "api"

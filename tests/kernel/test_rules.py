@@ -41,8 +41,8 @@ def services(count: int) -> list[ServicePort]:
     return made
 
 
-def test_the_kernel_prints_what_we_computed(namespace: Callable[[], str], variant: str) -> None:
-    where = namespace()
+def test_the_kernel_prints_what_we_computed(new_namespace: Callable[[], str], variant: str) -> None:
+    where = new_namespace()
     tool = iptables.choose(where, PREFIX, variant=variant)
     wanted = ruleset(SETTINGS, services(60))
     RuleWriter(tool, PREFIX).apply(wanted)
@@ -54,8 +54,8 @@ def test_the_kernel_prints_what_we_computed(namespace: Callable[[], str], varian
         assert not difference(wanted[name], printed[name])
 
 
-def test_changes_reach_the_kernel_and_nothing_else_is_written(namespace: Callable[[], str], variant: str) -> None:
-    where = namespace()
+def test_changes_reach_the_kernel_and_nothing_else_is_written(new_namespace: Callable[[], str], variant: str) -> None:
+    where = new_namespace()
     tool = iptables.choose(where, PREFIX, variant=variant)
     writer = RuleWriter(tool, PREFIX)
     first, second = ruleset(SETTINGS, services(30)), ruleset(SETTINGS, services(24))
@@ -68,8 +68,8 @@ def test_changes_reach_the_kernel_and_nothing_else_is_written(namespace: Callabl
     assert "SAMPAN" not in tool.save()
 
 
-def test_a_change_made_while_our_picture_was_stale(namespace: Callable[[], str], variant: str) -> None:
-    tool = iptables.choose(namespace(), PREFIX, variant=variant)
+def test_a_change_made_while_our_picture_was_stale(new_namespace: Callable[[], str], variant: str) -> None:
+    tool = iptables.choose(new_namespace(), PREFIX, variant=variant)
     writer = RuleWriter(tool, PREFIX)
     writer.apply(ruleset(SETTINGS, services(6)))
     RuleWriter(tool, PREFIX).remove()
@@ -77,8 +77,8 @@ def test_a_change_made_while_our_picture_was_stale(namespace: Callable[[], str],
     assert writer.audit(ruleset(SETTINGS, services(7))) == ()
 
 
-def test_the_variant_whose_rules_are_there_is_chosen(namespace: Callable[[], str]) -> None:
-    empty, busy = namespace(), namespace()
+def test_the_variant_whose_rules_are_there_is_chosen(new_namespace: Callable[[], str]) -> None:
+    empty, busy = new_namespace(), new_namespace()
     assert iptables.choose(empty, PREFIX).variant == "legacy"
     for command in (
         "iptables-nft -P FORWARD DROP",
@@ -91,9 +91,9 @@ def test_the_variant_whose_rules_are_there_is_chosen(namespace: Callable[[], str
     assert iptables.choose(busy, PREFIX).variant == "legacy", "what is ours already decides"
 
 
-def test_python_iptables_reads_the_same(namespace: Callable[[], str]) -> None:
+def test_python_iptables_reads_the_same(new_namespace: Callable[[], str]) -> None:
     """In a process of its own: it redirects file descriptor 1 while it reads."""
-    where = namespace()
+    where = new_namespace()
     wanted = ruleset(SETTINGS, services(12))
     RuleWriter(iptables.choose(where, PREFIX, variant="legacy"), PREFIX).apply(wanted)
     program = """

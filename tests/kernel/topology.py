@@ -1,38 +1,38 @@
-"""Throw-away nodes: namespaces joined by a bridge in a namespace of its own, pods as plain namespaces.
+"""Nodes of a cluster without master and agents: hosts of a topology, each with the NodeNetwork under test.
 
     outside (172.30.0.100)
        |
-[bridge namespace] --- node a (172.30.0.11, pods 10.244.1.0/24)
-       |        |
-    node b     node c
+    [switch] --- node a (172.30.0.11, pods 10.244.1.0/24)
+       |    |
+    node b  node c
+
+Pods are hosts of the same topology, which netstack wires up.
 """
 
 from __future__ import annotations
 
-import itertools
-import os
-import subprocess
-import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from ipaddress import IPv4Address, IPv4Network
+from itertools import count
 from pathlib import Path
 
-from netstack import namespaces
-from netstack.changes import AddBridge, AddVeth, SetAddress, SetLink
+from lab import topology
+from lab.plugin.fixtures import MakeProber, MakeResponder
+from lab.probe import Connection, Flow, Outcome, Probe, Result, ask, ask_udp
+from lab.topology import Topology
 from netstack.desired import NetworkState, NodeSettings, Peer, ServicePort
 from netstack.kernel import HostKernel
-from netstack.network import open_network
 from netstack.node import NodeNetwork
-from netstack.state import Address
-from tests.kernel.probes import serving
 
 CLUSTER_CIDR = IPv4Network("10.244.0.0/16")
 SERVICE_CIDR = IPv4Network("10.96.0.0/16")
 UNDERLAY_MTU = 1500
-# Begins the names of all namespaces of this test run.
-RUN = f"kt{os.getpid():x}"
+POD_PORT = 8080
+TIMEOUT_S = 3.0
+SILENT_S = 0.3
+"""Long enough for an answer on one machine, where silence is what is expected."""
 
 
 @dataclass
@@ -45,13 +45,17 @@ class Pod:
 
 @dataclass
 class Node:
-    """One node: its namespace, and the NodeNetwork under test, which `restart` replaces."""
+    """One node: its host, and the NodeNetwork under test, which `restart` replaces."""
 
     name: str
-    where: str
+    host: topology.Node
     settings: NodeSettings
-    variant: str
+    variant: str | None
     network: NodeNetwork
+
+    @property
+    def where(self) -> str:
+        return self.host.where
 
     @property
     def address(self) -> IPv4Address:
@@ -68,12 +72,7 @@ class Node:
 
     def run(self, *command: str) -> str:
         """A command in the node's namespace."""
-        done = subprocess.run(
-            ["nsenter", f"--net={namespaces.path_of(self.where)}", *command],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = self.host.run(command, check=False)
         assert done.returncode == 0, f"{command}: {done.stderr}"
         return done.stdout
 
@@ -83,14 +82,20 @@ class Node:
 
 @dataclass
 class Cluster:
-    """Some nodes and what is outside of them."""
+    """Some nodes and what is outside of them, and who asks and answers there."""
 
-    tag: str
-    outside: str
+    net: Topology
+    outside_host: topology.Node
     nodes: dict[str, Node]
     stack: ExitStack
+    probe: MakeProber
+    responder: MakeResponder
     state: NetworkState = field(default_factory=NetworkState)
-    counter: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+    numbers: Iterator[int] = field(default_factory=lambda: count(1))
+
+    @property
+    def outside(self) -> str:
+        return self.outside_host.where
 
     def apply(self, *services: ServicePort) -> None:
         """Give all nodes these services, and each the others as peers."""
@@ -108,53 +113,82 @@ class Cluster:
 
     def pod(self, node: Node) -> Pod:
         """A pod that answers on port 8080 with its uid."""
-        uid = f"{self.tag}-pod-{next(self.counter)}"
-        namespaces.create(uid)
-        self.stack.callback(namespaces.delete, uid)
-        address = node.network.attach_namespace(uid, uid)
-        self.stack.enter_context(serving(uid, uid, 8080))
-        return Pod(uid, uid, address, node)
+        uid = f"pod-{next(self.numbers)}"
+        where = self.namespace(uid)
+        address = node.network.attach_namespace(uid, where)
+        self.responder(where, POD_PORT, name=uid)
+        return Pod(uid, where, address, node)
+
+    def namespace(self, name: str) -> str:
+        """An empty one."""
+        made = self.net.host(name)
+        self.net.start()
+        return made.where
+
+    def ask(self, where: str, address: IPv4Address | str, port: int) -> Result:
+        """Over TCP. Who answered (`server`), and whom it saw (`seen`)."""
+        return self._expect(where, Outcome.REPLY, ask(str(address), port, timeout_s=TIMEOUT_S))
+
+    def ask_udp(self, where: str, address: IPv4Address | str, port: int) -> Result:
+        return self._expect(where, Outcome.REPLY, ask_udp(str(address), port, timeout_s=TIMEOUT_S))
+
+    def refused(self, where: str, address: IPv4Address | str, port: int) -> Result:
+        """At once, by a reset or an ICMP error that says that nobody listens."""
+        result = self._expect(where, Outcome.REFUSED, ask(str(address), port, timeout_s=TIMEOUT_S))
+        assert result.detail == "Connection refused", result
+        return result
+
+    def unreachable(self, where: str, address: IPv4Address | str, port: int) -> None:
+        """No answer of a server, for whatever reason."""
+        result = self.probe(where).one(ask(str(address), port, timeout_s=SILENT_S))
+        assert result.outcome is not Outcome.REPLY, result
+
+    def connect(self, where: str, address: IPv4Address | str, port: int) -> Connection:
+        return self.probe(where).connect(str(address), port, timeout_s=TIMEOUT_S)
+
+    def flow(self, where: str, address: IPv4Address | str, port: int) -> Flow:
+        return self.probe(where).flow(str(address), port, timeout_s=TIMEOUT_S)
+
+    def _expect(self, where: str, outcome: Outcome, probe: Probe) -> Result:
+        (result,) = self.probe(where).expect(outcome, probe)
+        return result
 
 
 @contextmanager
-def cluster(directory: Path, names: str, variant: str) -> Iterator[Cluster]:
-    """Nodes named by the letters of `names`, their overlay up; everything is gone afterwards."""
-    tag = f"{RUN}-{uuid.uuid4().hex[:5]}"
+def cluster(
+    net: Topology,
+    probe: MakeProber,
+    responder: MakeResponder,
+    *,
+    directory: Path,
+    names: str,
+    variant: str | None,
+) -> Iterator[Cluster]:
+    """Nodes named by the letters of `names`, their overlay up. The topology outlives it."""
+    switch, outside = net.switch("switch"), net.host("outside")
+    net.link(outside, switch, address="172.30.0.100/24", mtu=UNDERLAY_MTU)
+    hosts = [net.host(letter) for letter in names]
+    for number, host in enumerate(hosts, start=1):
+        net.link(host, switch, address=f"172.30.0.{10 + number}/24", mtu=UNDERLAY_MTU)
+    net.start()
     with ExitStack() as stack:
-        bridge = f"{tag}-net"
-        _namespace(stack, bridge)
-        with open_network(bridge) as network:
-            network.change([AddBridge("br0")])
-        outside = f"{tag}-out"
-        _plug(stack, bridge, outside, IPv4Interface("172.30.0.100/24"))
-        nodes = {}
-        for number, letter in enumerate(names, start=1):
-            where, address = f"{tag}-{letter}", IPv4Interface(f"172.30.0.{10 + number}/24")
-            _plug(stack, bridge, where, address)
+        made = Cluster(net, outside, {}, stack, probe, responder)
+        for number, host in enumerate(hosts, start=1):
             settings = NodeSettings(
-                node_name=letter,
-                node_address=address.ip,
+                node_name=host.name,
+                node_address=IPv4Address(f"172.30.0.{10 + number}"),
                 pod_cidr=IPv4Network(f"10.244.{number}.0/24"),
                 cluster_cidr=CLUSTER_CIDR,
                 service_cidr=SERVICE_CIDR,
-                state_dir=directory / letter,
+                state_dir=directory / host.name,
             )
-            network_of = NodeNetwork(settings, HostKernel(where, variant=variant))
-            nodes[letter] = Node(letter, where, settings, variant, network_of)
-            stack.callback(lambda node: node.network.close(), nodes[letter])
-        made = Cluster(tag, outside, nodes, stack)
+            network = NodeNetwork(settings, HostKernel(host.where, variant=variant))
+            node = made.nodes[host.name] = Node(host.name, host, settings, variant, network)
+            stack.callback(_close, node)
         made.apply()
         yield made
 
 
-def _namespace(stack: ExitStack, name: str) -> None:
-    namespaces.create(name)
-    stack.callback(namespaces.delete, name)
-
-
-def _plug(stack: ExitStack, bridge: str, where: str, address: IPv4Interface) -> None:
-    _namespace(stack, where)
-    with open_network(bridge) as network, open_network(where) as inside:
-        name = where[-15:]
-        network.change([AddVeth(name, "eth0", where, mtu=UNDERLAY_MTU), SetLink(name, master="br0")])
-        inside.change([SetLink("eth0", up=True), SetAddress(Address("eth0", address))])
+def _close(node: Node) -> None:
+    """Whichever network it has by now."""
+    node.network.close()

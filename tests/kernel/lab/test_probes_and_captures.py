@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -55,6 +57,16 @@ def test_thousands_of_probes_leave_no_descriptor(routed: Routed) -> None:
     routed.prober.expect(Outcome.REPLY, *[tcp("10.1.0.1", 80)] * 5000)
     routed.prober.expect(Outcome.REPLY, *[ask("10.1.0.1", 80)] * 1000)
     assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_a_socket_of_which_a_starting_child_has_a_copy_disturbs_nobody(routed: Routed) -> None:
+    """The copies are ours here: a child's are gone as soon as it runs its program."""
+    with ExitStack() as stack:
+        before = _sockets()
+        with routed.prober.connect("10.1.0.1", 80) as connection:
+            for descriptor in _sockets() - before - {connection.socket.fileno()}:
+                stack.callback(os.close, os.dup(descriptor))
+        routed.prober.expect(Outcome.REPLY, *[ask("10.1.0.1", 80)] * 50)
 
 
 def test_a_spread_over_two_servers(topology: Topology, responder: MakeResponder, probe: MakeProber) -> None:
@@ -148,3 +160,13 @@ def test_loopback_is_captured_once(routed: Routed) -> None:
 def test_an_interface_that_is_not_there(routed: Routed) -> None:
     with pytest.raises(NotFound, match="cannot capture on eth7"), Capture(routed.a.where, "eth7"):
         pass
+
+
+def _sockets() -> set[int]:
+    """The descriptors of this process's sockets."""
+    found = set()
+    for entry in Path("/proc/self/fd").iterdir():
+        with suppress(FileNotFoundError):
+            if str(entry.readlink()).startswith("socket:"):
+                found.add(int(entry.name))
+    return found
