@@ -1,0 +1,459 @@
+"""Messages of a node that make no sense: refused by what is wrong with them, told once, and nothing of them is kept.
+
+A report is refused as a whole when its frame is wrong. A status or event that is wrong is dropped alone: the node's
+other pods are well, and to send it again would change nothing.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from master.api import kinds
+from master.api.kinds.container import Container
+from master.api.kinds.meta import ObjectMeta
+from master.api.kinds.pod import Pod, PodSpec
+from master.dispatch.sanity import MAX_CONDITIONS
+from master.pki import Pki
+from proto import contract
+from proto.gen import observed_pb2, session_pb2
+from tests.fakes.hostile import METHODS, Bystander, RawPeer, bystander, hello, mutated, revisions, told_within
+from tests.fakes.sessions import CALLER, MasterEnd, master_end, prepare_pki, until
+
+pytestmark = pytest.mark.timeout(60)
+
+Condition, ContainerStatus, PodStatus = observed_pb2.Condition, observed_pb2.ContainerStatus, observed_pb2.PodStatus
+YEAR_1, YEAR_9999, YEAR_10000 = -62_135_596_800, 253_402_300_799, 253_402_300_800
+
+
+@pytest.fixture(scope="module")
+def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
+    return prepare_pki(tmp_path_factory.mktemp("master"))
+
+
+@pytest_asyncio.fixture
+async def master(pki: Pki) -> AsyncIterator[MasterEnd]:
+    async with master_end(pki) as end:
+        yield end
+
+
+@pytest_asyncio.fixture
+async def other(master: MasterEnd, tmp_path: Path) -> AsyncIterator[Bystander]:
+    async with bystander(master, tmp_path) as found:
+        yield found
+
+
+@pytest_asyncio.fixture
+async def peer(master: MasterEnd, other: Bystander) -> AsyncIterator[RawPeer]:
+    """A node `hostile` with a pod `web`, the other node with a pod `theirs`."""
+    for name, node in (("web", "hostile"), ("theirs", "bystander")):
+        pod = Pod(
+            metadata=ObjectMeta(name=name, namespace="default"),
+            spec=PodSpec(containers=(Container(name="app", image="app:1"),), node_name=node),
+        )
+        await master.resources.create(CALLER, kinds.POD, pod, namespace="default")
+    async with RawPeer(await master.identity("hostile")) as found:
+        other.objects = revisions(master)
+        yield found
+
+
+def uid(master: MasterEnd, name: str) -> str:
+    found = master.cache.get(kinds.POD, "default", name)
+    assert found is not None
+    return found.metadata.uid
+
+
+def _set(message: Any, /, **values: Any) -> Any:
+    """The message with fields set; `node__address` is `address` of `node`."""
+    for name, value in values.items():
+        *path, last = name.split("__")
+        place = message
+        for step in path:
+            place = getattr(place, step)
+        setattr(place, last, value)
+    return message
+
+
+def _labels(number: int) -> session_pb2.HelloRequest:
+    request = hello()
+    request.node.labels.update({f"key-{each}": "x" for each in range(number)})
+    return request
+
+
+HELLOS = [
+    pytest.param(_set(hello(), protocol_version=0), "version 0 of the protocol", id="older protocol"),
+    pytest.param(_set(hello(), protocol_version=2), "version 2 of the protocol", id="newer protocol"),
+    pytest.param(_set(hello(), protocol_version=2**32 - 1), "version 4294967295", id="absurd protocol"),
+    pytest.param(_set(hello(), node__machine_id=""), "node.machine_id: required", id="no machine"),
+    pytest.param(_set(hello(), node__machine_id="m" * 100_000), "node.machine_id: longer", id="endless machine"),
+    pytest.param(_set(hello(), node__kernel_version="5" * 2000), "node.kernel_version: longer", id="endless kernel"),
+    pytest.param(_set(hello(), node__address=""), "node.address", id="no address"),
+    pytest.param(_set(hello(), node__address="nowhere"), "node.address", id="no IP address"),
+    pytest.param(_set(hello(), node__address="127.0.0.1"), "may not be unspecified, loopback", id="loopback"),
+    pytest.param(_set(hello(), node__address="0.0.0.0"), "may not be unspecified", id="unspecified address"),
+    pytest.param(_labels(100), "node.labels: more than 64", id="many labels"),
+    pytest.param(_set(hello(), capacity__cpu_millis=-1), "capacity.cpu_millis: -1 is negative", id="cpu -1"),
+    pytest.param(_set(hello(), capacity__memory_bytes=-(2**63)), "capacity.memory_bytes", id="memory 2^63"),
+    pytest.param(_set(hello(), capacity__pods=-5), "capacity.pods: -5", id="pods -5"),
+]
+
+
+@pytest.mark.parametrize(("request_", "says"), HELLOS)
+async def test_a_hello_that_makes_no_sense_opens_no_session(
+    master: MasterEnd,
+    other: Bystander,
+    peer: RawPeer,
+    caplog: pytest.LogCaptureFixture,
+    request_: session_pb2.HelloRequest,
+    says: str,
+) -> None:
+    session, before = await peer.hello(), revisions(master)
+    with told_within(caplog, 0):
+        for _ in range(20):
+            status, why = await peer.call("Hello", request_.SerializeToString())
+            assert status == "INVALID_ARGUMENT"
+            assert says in str(why)
+    assert caplog.text.count("node hostile") == 1
+    current = master.sessions.current("hostile")
+    assert current is not None and current.id == session, "a bad Hello ends no good session"
+    assert revisions(master) == before
+    other.check()
+
+
+def _condition(**values: Any) -> session_pb2.HeartbeatRequest:
+    condition = _set(Condition(type="Ready", status="True"), **values)
+    return session_pb2.HeartbeatRequest(conditions=[condition])
+
+
+def _many_conditions(number: int) -> session_pb2.HeartbeatRequest:
+    conditions = [Condition(type=f"C{each}", status="True") for each in range(number)]
+    return session_pb2.HeartbeatRequest(conditions=conditions)
+
+
+HEARTBEATS = [
+    pytest.param(_condition(type=""), "type ''", id="condition without type"),
+    pytest.param(_condition(type="a b"), "type 'a b'", id="condition type"),
+    pytest.param(_condition(type="x" * 100_000), "conditions: type", id="endless condition type"),
+    pytest.param(_condition(status="Maybe"), "status 'Maybe' is none of True, False, Unknown", id="condition status"),
+    pytest.param(_condition(last_transition_time__seconds=YEAR_1), "not within the years", id="year 1"),
+    pytest.param(_condition(last_transition_time__seconds=YEAR_10000), "not within the years", id="year 10000"),
+    pytest.param(_condition(last_transition_time__nanos=-1), "not within the years", id="negative nanoseconds"),
+    pytest.param(_many_conditions(200_000), "conditions: 200000, 32 at most", id="200,000 conditions"),
+    pytest.param(
+        session_pb2.HeartbeatRequest(capacity=observed_pb2.Capacity(cpu_millis=-1)), "capacity.cpu_millis", id="cpu -1"
+    ),
+    pytest.param(
+        session_pb2.HeartbeatRequest(capacity=observed_pb2.Capacity(cpu_millis=1, pods=-(2**63))),
+        "capacity.pods",
+        id="pods 2^63",
+    ),
+]
+
+
+@pytest.mark.parametrize(("request_", "says"), HEARTBEATS)
+async def test_a_heartbeat_that_makes_no_sense_changes_no_node(
+    master: MasterEnd, other: Bystander, peer: RawPeer, request_: session_pb2.HeartbeatRequest, says: str
+) -> None:
+    request_.session_id = await peer.hello()
+    before = revisions(master)
+    status, why = await peer.call("Heartbeat", request_.SerializeToString())
+    assert (status, says in str(why)) == ("INVALID_ARGUMENT", True), why
+    assert revisions(master) == before
+    good = session_pb2.HeartbeatRequest(session_id=request_.session_id, applied_revision=2**64 - 1)
+    assert (await peer.call("Heartbeat", good.SerializeToString()))[0] == "OK", "the session goes on"
+    other.check()
+
+
+async def test_conditions_do_not_pile_up(master: MasterEnd, peer: RawPeer) -> None:
+    session = await peer.hello()
+    outcomes = []
+    for number in range(MAX_CONDITIONS + 10):
+        condition = Condition(type=f"C{number}", status="True", message="x" * 100_000)
+        beat = session_pb2.HeartbeatRequest(session_id=session, conditions=[condition])
+        outcomes.append((await peer.call("Heartbeat", beat.SerializeToString()))[0])
+    assert outcomes[-1] == "INVALID_ARGUMENT"
+    conditions = master.node("hostile").status.conditions
+    assert len(conditions) == MAX_CONDITIONS
+    assert max(len(each.message) for each in conditions) <= 32 << 10
+
+
+def _status(**values: Any) -> observed_pb2.PodStatus:
+    """Of the node's own pod, good but for the values."""
+    status = PodStatus(
+        uid="(web)",
+        namespace="default",
+        name="web",
+        phase="Running",
+        container_statuses=[ContainerStatus(name="app", image="app:1")],
+    )
+    return status if not values else _set(status, **values)
+
+
+def _container(**values: Any) -> observed_pb2.PodStatus:
+    status = _status()
+    _set(status.container_statuses[0], **values)
+    return status
+
+
+def _two(*names: str) -> observed_pb2.PodStatus:
+    status = _status()
+    status.container_statuses.extend(ContainerStatus(name=name) for name in names)
+    return status
+
+
+def _conditions(number: int) -> observed_pb2.PodStatus:
+    status = _status()
+    status.conditions.extend(Condition(type=f"C{each}", status="True") for each in range(number))
+    return status
+
+
+STATUSES = [
+    pytest.param(_status(phase="Flying"), "phase: 'Flying'", id="phase"),
+    pytest.param(_status(pod_ip="everywhere"), "pod_ip: 'everywhere' is no IP address", id="pod address"),
+    pytest.param(_status(host_ip="10.0.0.300"), "host_ip", id="host address"),
+    pytest.param(_status(start_time__seconds=YEAR_1), "start_time", id="start in the year 1"),
+    pytest.param(_status(start_time__seconds=YEAR_10000), "start_time", id="start in the year 10000"),
+    pytest.param(_status(start_time__seconds=2**63 - 1), "start_time", id="start at the end of time"),
+    pytest.param(_conditions(200_000), "conditions: 200000, 32 at most", id="200,000 conditions"),
+    pytest.param(_two("app"), "not the pod's containers", id="container twice"),
+    pytest.param(_two("sidecar"), "not the pod's containers", id="container of no pod"),
+    pytest.param(_container(restart_count=-1), "restart_count: -1", id="restarts -1"),
+    pytest.param(_container(image="x" * 5000), "image: longer", id="endless image"),
+    pytest.param(_container(state__running__started_at__seconds=YEAR_1), "running.started_at", id="running since 1"),
+    pytest.param(_container(last_state__terminated__finished_at__seconds=2**62), "terminated.finished_at", id="ended"),
+]
+
+
+@pytest.mark.parametrize(("status", "says"), STATUSES)
+async def test_a_status_that_makes_no_sense_is_dropped_alone_and_told_once(
+    master: MasterEnd,
+    other: Bystander,
+    peer: RawPeer,
+    caplog: pytest.LogCaptureFixture,
+    status: observed_pb2.PodStatus,
+    says: str,
+) -> None:
+    session, before = await peer.hello(), revisions(master)
+    status.uid = uid(master, "web")
+    report = session_pb2.PodReport(session_id=session, pods=[status]).SerializeToString()
+    with told_within(caplog, 1, of="node hostile: report of pod default/web refused"):
+        for _ in range(10):
+            assert await peer.call("ReportPods", report) == ("OK", b"")
+    assert says in caplog.text
+    assert revisions(master) == before
+    good = _status(uid=status.uid, start_time__seconds=YEAR_9999)
+    await peer.call("ReportPods", session_pb2.PodReport(session_id=session, pods=[good]).SerializeToString())
+    found = master.cache.get(kinds.POD, "default", "web")
+    assert found is not None
+    assert (found.status.phase, found.status.start_time) == ("Running", "9999-12-31T23:59:59Z")
+    other.check(ignore=("pods/default/web",))
+
+
+async def test_words_are_cut(master: MasterEnd, peer: RawPeer) -> None:
+    session = await peer.hello()
+    status = _status(uid=uid(master, "web"), message="x" * 1_000_000, reason="y" * 1_000_000)
+    _set(status.container_statuses[0], state__waiting__message="z" * 1_000_000)
+    report = session_pb2.PodReport(session_id=session, pods=[status])
+    assert (await peer.call("ReportPods", report.SerializeToString()))[0] == "OK"
+    value = await master.store.get("/registry/pods/default/web")
+    assert value is not None and len(value.value) < 100_000
+
+
+async def test_pods_of_others_and_of_nobody_are_not_known(master: MasterEnd, other: Bystander, peer: RawPeer) -> None:
+    session, before = await peer.hello(), revisions(master)
+    theirs, web = uid(master, "theirs"), uid(master, "web")
+    wrong = [
+        PodStatus(uid=theirs, namespace="default", name="theirs", phase="Failed"),
+        PodStatus(uid=web, namespace="default", name="theirs", phase="Failed"),
+        PodStatus(uid=theirs + "x", namespace="default", name="web", phase="Failed"),
+        PodStatus(uid="removed", namespace="default", name="theirs", removed=True),
+        PodStatus(uid="gone", namespace="nowhere", name="gone", phase="Failed"),
+        PodStatus(),
+    ]
+    report = session_pb2.PodReport(session_id=session, pods=wrong)
+    status, reply = await peer.call("ReportPods", report.SerializeToString())
+    assert status == "OK" and isinstance(reply, bytes)
+    assert set(session_pb2.PodReportReply.FromString(reply).unknown) == {each.uid for each in wrong}
+    assert revisions(master) == before
+    other.check()
+
+
+async def test_of_one_pod_reported_twice_the_last_word_counts(master: MasterEnd, peer: RawPeer) -> None:
+    session, web = await peer.hello(), uid(master, "web")
+    pods = [_status(uid=web, reason=f"word {number}") for number in range(50)]
+    await peer.call("ReportPods", session_pb2.PodReport(session_id=session, pods=pods).SerializeToString())
+    found = master.cache.get(kinds.POD, "default", "web")
+    assert found is not None and found.status.reason == "word 49"
+
+
+async def test_what_a_session_said_before_it_ended_does_not_overtake_the_next_one(
+    master: MasterEnd, peer: RawPeer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The report is taken up, and committed only when the node has opened another session."""
+    session, web = await peer.hello(), uid(master, "web")
+    mutate = master.resources.mutate
+
+    async def late(*arguments: Any, **named: Any) -> Any:
+        monkeypatch.undo()
+        await peer.hello()
+        return await mutate(*arguments, **named)
+
+    monkeypatch.setattr(master.resources, "mutate", late)
+    report = session_pb2.PodReport(session_id=session, pods=[_status(uid=web)])
+    status, why = await peer.call("ReportPods", report.SerializeToString())
+    assert (status, "has ended" in str(why)) == ("FAILED_PRECONDITION", True)
+    found = master.cache.get(kinds.POD, "default", "web")
+    assert found is not None and found.status.phase == "Pending"
+
+
+@pytest.mark.parametrize(
+    ("method", "report"),
+    [
+        pytest.param("ReportPods", session_pb2.PodReport(pods=[PodStatus()] * 100_000), id="statuses"),
+        pytest.param("ReportEvents", session_pb2.EventReport(events=[observed_pb2.Event()] * 100_000), id="events"),
+    ],
+)
+async def test_a_report_of_100_000_items_is_refused(
+    other: Bystander, peer: RawPeer, method: str, report: session_pb2.PodReport | session_pb2.EventReport
+) -> None:
+    report.session_id = await peer.hello()
+    status, why = await peer.call(method, report.SerializeToString())
+    assert (status, f"{contract.MAX_REPORTED} at most" in str(why)) == ("INVALID_ARGUMENT", True)
+    other.check()
+
+
+EVENTS = [
+    pytest.param(observed_pb2.Event(kind="Pod", namespace="default", name="theirs", uid="(theirs)"), id="another's"),
+    pytest.param(observed_pb2.Event(kind="Secret", namespace="kube-system", name="x"), id="kind"),
+    pytest.param(observed_pb2.Event(), id="empty"),
+    pytest.param(observed_pb2.Event(kind="Node", time=Timestamp(seconds=YEAR_1)), id="year 1"),
+    pytest.param(observed_pb2.Event(kind="Node", time=Timestamp(seconds=2**63 - 1)), id="end of time"),
+    pytest.param(observed_pb2.Event(kind="Node", reason="r" * 100_000), id="endless reason"),
+    pytest.param(observed_pb2.Event(kind="Pod", namespace="n" * 100_000, name="x"), id="endless namespace"),
+    pytest.param(observed_pb2.Event(kind="Pod", namespace="nowhere", name="x", uid="u"), id="no such namespace"),
+    pytest.param(observed_pb2.Event(kind="Pod", namespace="default", name="A/../b", uid="u"), id="no name"),
+]
+
+
+@pytest.mark.parametrize("event", EVENTS)
+async def test_an_event_that_makes_no_sense_is_dropped_alone(
+    master: MasterEnd, other: Bystander, peer: RawPeer, caplog: pytest.LogCaptureFixture, event: observed_pb2.Event
+) -> None:
+    session = await peer.hello()
+    if event.uid == "(theirs)":
+        event.uid = uid(master, "theirs")
+    good = observed_pb2.Event(kind="Node", reason="Fine", message="m", type="Normal")
+    report = session_pb2.EventReport(session_id=session, events=[event, good]).SerializeToString()
+    with told_within(caplog, 1, of="node hostile"):
+        for _ in range(10):
+            assert (await peer.call("ReportEvents", report))[0] == "OK"
+        await until(lambda: [each for each in master.cache.list(kinds.EVENT) if each.reason == "Fine"])
+    assert {each.reason for each in master.cache.list(kinds.EVENT)} == {"Fine"}
+    other.check()
+
+
+CSRS = [
+    pytest.param("", id="nothing"),
+    pytest.param("x" * 1_000_000, id="noise"),
+    pytest.param("-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----\n", id="short"),
+]
+
+
+@pytest.mark.parametrize("csr", CSRS)
+async def test_a_renewal_without_a_request_is_refused(
+    master: MasterEnd, other: Bystander, peer: RawPeer, csr: str
+) -> None:
+    before = revisions(master)
+    status, why = await peer.call("RenewCertificate", session_pb2.RenewRequest(csr=csr).SerializeToString())
+    assert (status, "cannot be read" in str(why)) == ("INVALID_ARGUMENT", True)
+    assert revisions(master) == before
+    other.check()
+
+
+UNREADABLE = [
+    pytest.param(b"\xff", id="half a tag"),
+    pytest.param(b"\x0a\xff\xff\xff\xff\x0f", id="4 GiB of a field"),
+    pytest.param(b"\x0b" * 200, id="groups in groups"),
+    # Field 2 is text, or messages that are texts, in all of these: 0xff is no UTF-8.
+    pytest.param(b"\x0a\x02\xff\xfe\x12\x02\xff\xfe", id="no UTF-8"),
+    pytest.param(random.Random(3).randbytes(5000), id="noise"),
+]
+
+
+@pytest.mark.parametrize("raw", UNREADABLE)
+async def test_what_is_no_message_is_refused_on_every_call_and_told_once(
+    master: MasterEnd, other: Bystander, peer: RawPeer, caplog: pytest.LogCaptureFixture, raw: bytes
+) -> None:
+    before = revisions(master)
+    with told_within(caplog, 0):
+        for method in METHODS * 5:
+            status, why = await peer.call(method, raw)
+            assert status in ("INVALID_ARGUMENT", "FAILED_PRECONDITION"), (method, status, why)
+        status, why = await peer.first_of("Desired", raw)
+        assert status in ("INVALID_ARGUMENT", "FAILED_PRECONDITION"), why
+    assert caplog.text.count("is no HelloRequest") == 1
+    assert "Traceback" not in caplog.text
+    assert revisions(master) == before
+    other.check()
+
+
+def _valid(session: str, web: str) -> list[tuple[str, bytes]]:
+    """One good message of each kind, with every field set."""
+    moment = Timestamp(seconds=1_700_000_000, nanos=5)
+    condition = Condition(type="Ready", status="True", reason="R", message="m", last_transition_time=moment)
+    status = _status(uid=web, reason="r", message="m", host_ip="10.0.0.66", pod_ip="10.244.1.9")
+    status.conditions.append(condition)
+    status.start_time.CopyFrom(moment)
+    _set(status.container_statuses[0], state__running__started_at__seconds=1_700_000_000, container_id="docker://1")
+    event = observed_pb2.Event(
+        kind="Pod", namespace="default", name="web", uid=web, type="Warning", reason="R", message="m", time=moment
+    )
+    capacity = observed_pb2.Capacity(cpu_millis=1000, memory_bytes=1 << 30, ephemeral_storage_bytes=5, pods=10)
+    beat = session_pb2.HeartbeatRequest(
+        session_id=session, capacity=capacity, applied_revision=5, conditions=[condition]
+    )
+    return [
+        ("Hello", hello().SerializeToString()),
+        ("Heartbeat", beat.SerializeToString()),
+        ("ReportPods", session_pb2.PodReport(session_id=session, pods=[status]).SerializeToString()),
+        ("ReportEvents", session_pb2.EventReport(session_id=session, events=[event]).SerializeToString()),
+        ("ReportLeft", session_pb2.LeftReport(session_id=session).SerializeToString()),
+        ("Desired", session_pb2.DesiredRequest(session_id=session).SerializeToString()),
+    ]
+
+
+@pytest.mark.timeout(900)
+async def test_mutated_messages_get_an_answer_and_harm_nobody(
+    master: MasterEnd,
+    other: Bystander,
+    peer: RawPeer,
+    caplog: pytest.LogCaptureFixture,
+    pytestconfig: pytest.Config,
+) -> None:
+    """Every answer is one that the contract knows; what is stored is what the API takes; the other node goes on."""
+    rounds = 20_000 if pytestconfig.getoption("--long", default=False) else 4000
+    seed = pytestconfig.getoption("--seed", default=None) or 20261121
+    chance = random.Random(seed)
+    known = {"OK", "INVALID_ARGUMENT", "FAILED_PRECONDITION", "PERMISSION_DENIED", "ALREADY_EXISTS"}
+    caplog.clear()
+    good: list[tuple[str, bytes]] = []
+    for number in range(rounds):
+        if number % 50 == 0:
+            good = _valid(await peer.hello(), uid(master, "web"))
+        method, message = chance.choice(good)
+        raw = mutated(message, chance)
+        call: Callable[[str, bytes], Any] = peer.first_of if method == "Desired" else peer.call
+        status, why = await call(method, raw)
+        assert status in known, (seed, number, method, raw, status, why)
+    assert not [record for record in caplog.records if record.exc_info], caplog.text[:5000]
+    assert len(caplog.records) < 3 * rounds / 50 + 200, "told within bounds"
+    for name in ("web", "theirs"):
+        found = master.cache.get(kinds.POD, "default", name)
+        assert found is not None and found.status.phase in ("Pending", "Running", "Succeeded", "Failed")
+    other.check(ignore=("nodeaddress", "pods/default/web"))
