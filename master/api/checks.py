@@ -176,7 +176,7 @@ class Findings:
     def annotations(self, field: str, annotations: Mapping[str, str]) -> None:
         for key in annotations:
             self.form(field, key, qualified_name(key.lower()))
-        if sum(len(key) + len(value) for key, value in annotations.items()) > MAX_ANNOTATIONS_BYTES:
+        if sum(len(key.encode()) + len(value.encode()) for key, value in annotations.items()) > MAX_ANNOTATIONS_BYTES:
             self.too_long(field, MAX_ANNOTATIONS_BYTES)
 
     def env_name(self, field: str, name: str) -> None:

@@ -31,6 +31,7 @@ from master.api.kinds.spec import KindSpec
 
 # A message repeats what a client sent, which may be large.
 _LONGEST_MESSAGE = 8192
+_LONGEST_NAME = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ class ApiError(Exception):
     def status(self) -> dict[str, Any]:
         """The `Status` object that a client gets."""
         details = {"name": self.name, "group": self.group, "kind": self.kind, "uid": self.uid}
-        body: dict[str, Any] = {key: value for key, value in details.items() if value}
+        body: dict[str, Any] = {key: value[:_LONGEST_NAME] for key, value in details.items() if value}
         if self.causes:
             body["causes"] = [
                 {k: v for k, v in (("reason", c.reason), ("message", c.message), ("field", c.field)) if v}
@@ -100,6 +101,11 @@ class BadRequest(ApiError):
 
     code = 400
     reason = "BadRequest"
+
+    @classmethod
+    def at(cls, field: str, why: str) -> BadRequest:
+        """Because of one field."""
+        return cls(f"{field}: {why}", causes=[Cause("FieldValueInvalid", why[:_LONGEST_NAME], field)])
 
 
 class Unauthorized(ApiError):
@@ -208,7 +214,11 @@ class Invalid(ApiError):
         said = [f"{cause.field}: {cause.message}" if cause.field else cause.message for cause in causes]
         text = said[0] if len(said) == 1 else "[" + ", ".join(said) + "]"
         return cls(
-            f'{kind.kind} "{name}" is invalid: {text}', causes=causes, name=name, group=kind.group, kind=kind.kind
+            f'{kind.kind} "{name[:_LONGEST_NAME]}" is invalid: {text}',
+            causes=causes,
+            name=name,
+            group=kind.group,
+            kind=kind.kind,
         )
 
 

@@ -31,9 +31,8 @@ def place(kind: KindSpec[Any], obj: Object, namespace: str) -> str:
     if not kind.namespaced:
         return ""
     if said and namespace and said != namespace:
-        raise BadRequest(
-            f"the namespace of the provided object ({said}) does not match the namespace of the request ({namespace})"
-        )
+        why = f"the namespace of the provided object ({said}) does not match the namespace of the request ({namespace})"
+        raise BadRequest.at("metadata.namespace", why)
     if not (namespace or said):
         raise BadRequest("an empty namespace may not be set during creation")
     return namespace or said

@@ -86,7 +86,7 @@ class ApiServer:
 
     async def _serve(self, listener: socket.socket) -> None:
         server = web.Server(
-            self._handle,
+            self.handle,
             # A client that goes away must take its watch with it.
             handler_cancellation=True,
             access_log=None,
@@ -123,7 +123,7 @@ class ApiServer:
         """New connections get the new certificate."""
         self._context.load_cert_chain(self._pki.server.certificate, self._pki.server.key)
 
-    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Any request; whatever goes wrong becomes a Status."""
         try:
             return await self._dispatch(request)

@@ -14,7 +14,7 @@ class NodeSelectorRequirement(Model, frozen=True, kw_only=True):
     """One condition on a node's label or field: In, NotIn, Exists, DoesNotExist, Gt, Lt."""
 
     key: Required = always("")
-    operator: str = always("")
+    operator: Annotated[str, choice("DoesNotExist", "Exists", "Gt", "In", "Lt", "NotIn")] = always("")
     values: tuple[str, ...] = ()
 
 

@@ -15,7 +15,6 @@ from master.api.kinds.scalars import (
     PortOrName,
     Quantity,
     Required,
-    Seconds,
     Time,
     choice,
     number_within,
@@ -136,7 +135,7 @@ class GRPCAction(Model, frozen=True, kw_only=True):
 class SleepAction(Model, frozen=True, kw_only=True):
     """Waits."""
 
-    seconds: Seconds = always(0)
+    seconds: Annotated[int, number_within(1)] = always(0)
 
 
 class Probe(Model, frozen=True, kw_only=True):

@@ -19,6 +19,7 @@ from master.api.rest.shapes import UnknownField, WrongType, tidy, wrong_type
 from master.api.rest.slots import Slots
 
 MAX_BODY_BYTES = 3 << 20
+MAX_YAML_BYTES = 1 << 20
 _JSON = ("application/json", "text/json")
 _YAML = ("application/yaml", "application/x-yaml", "text/yaml")
 # Of what is wrong with a body, this much is said: it travels in headers.
@@ -30,6 +31,7 @@ S = TypeVar("S", bound=msgspec.Struct)
 
 
 _TAG = "tag:yaml.org,2002:"
+_LONGEST_NUMBER = 100
 
 
 class _Loader(yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader):  # type: ignore[misc]
@@ -44,8 +46,14 @@ class _Loader(yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoa
             raise yaml.constructor.ConstructorError(None, None, "a key must be text", node.start_mark)
         return str(node.value)
 
+    def number(self, node: yaml.ScalarNode) -> int:
+        # YAML counts in sixties too (1:30), which takes for ever when there are many of them.
+        if len(node.value) > _LONGEST_NUMBER:
+            raise yaml.constructor.ConstructorError(None, None, "found a number that is too long", node.start_mark)
+        return int(self.construct_yaml_int(node))
+
     def finite(self, node: yaml.ScalarNode) -> float:
-        value = float(self.construct_yaml_float(node))
+        value = float(self.construct_yaml_float(node)) if len(node.value) <= _LONGEST_NUMBER else math.inf
         if not math.isfinite(value):
             raise yaml.constructor.ConstructorError(None, None, "found a number that is not finite", node.start_mark)
         return value
@@ -61,6 +69,7 @@ _Loader.yaml_constructors = {
     if tag not in {f"{_TAG}{kind}" for kind in ("binary", "omap", "pairs", "set", "timestamp")}
 }
 _Loader.add_constructor(f"{_TAG}float", _Loader.finite)
+_Loader.add_constructor(f"{_TAG}int", _Loader.number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,15 +173,18 @@ def _parse_yaml(body: bytes) -> Any:
             if depth > _MAX_DEPTH:
                 raise _too_deep()
         return yaml.load(body, Loader=_Loader)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except (yaml.YAMLError, ValueError, LookupError, RecursionError) as error:
         raise BadRequest(f"the body is no YAML: {' '.join(str(error).split())}") from error
 
 
-def doubled(body: bytes, media: str) -> list[str]:
-    """A sentence for each key that the body gives more than once."""
-    if media in _YAML:
-        return _doubled_in_yaml(body)
-    return in_json(body)
+async def understood(body: bytes, media: str, *, duplicates: bool) -> tuple[Any, list[str]]:
+    """JSON or YAML as Python has it, and a sentence for each key that it gives more than once."""
+    if media not in _YAML:
+        return parse(body, media), in_json(body) if duplicates else []
+    if len(body) > MAX_YAML_BYTES:
+        raise _too_large(MAX_YAML_BYTES)
+    # Reading YAML takes a second a megabyte: the others go on meanwhile.
+    return await asyncio.to_thread(lambda: (parse(body, media), _doubled_in_yaml(body) if duplicates else []))
 
 
 def _doubled_in_yaml(body: bytes) -> list[str]:

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from master.api.authorize import Attributes, authorize
 from master.api.deletion import DeleteOptions
-from master.api.errors import BadRequest, Cause, MethodNotAllowed, NotFound, UnsupportedMediaType
+from master.api.errors import BadRequest, MethodNotAllowed, NotFound, UnsupportedMediaType
 from master.api.identity import Caller
 from master.api.kinds import NAMESPACE, POD, SERVICE
 from master.api.kinds.meta import Object
@@ -157,8 +157,8 @@ class Verbs:
 
     async def _parsed(self, call: Call, media: str) -> Any:
         body = await self._reader.read(call.request)
-        value = bodies.parse(body, media)
-        call.duplicates = bodies.doubled(body, media) if call.query.field_validation != "Ignore" else []
+        duplicates = call.query.field_validation != "Ignore"
+        value, call.duplicates = await bodies.understood(body, media, duplicates=duplicates)
         return value
 
     async def _object(self, call: Call) -> Any:
@@ -193,11 +193,10 @@ class Verbs:
         route, meta = call.route, obj.metadata
         if meta.name and meta.name != route.name:
             said = f"the name of the object ({meta.name}) does not match the name on the URL ({route.name})"
-            raise BadRequest(said, causes=[Cause("FieldValueInvalid", said, "metadata.name")])
+            raise BadRequest.at("metadata.name", said)
         if route.kind.namespaced and meta.namespace and meta.namespace != route.namespace:
             said = f"the namespace of the object ({meta.namespace}) does not match the namespace on the URL"
-            said = f"{said} ({route.namespace})"
-            raise BadRequest(said, causes=[Cause("FieldValueInvalid", said, "metadata.namespace")])
+            raise BadRequest.at("metadata.namespace", f"{said} ({route.namespace})")
         return meta.resource_version
 
     async def _change(self, call: Call, change: Any, *, expect: str, verb: str) -> Entry:
@@ -244,7 +243,8 @@ class Verbs:
     async def _delete_options(self, call: Call) -> tuple[DeleteOptions, bool]:
         """From the body, else from the query; and whether it is a dry run."""
         body = await self._reader.read(call.request)
-        value: Any = bodies.parse(body, bodies.media_type(call.request)) if body.strip() else {}
+        media = bodies.media_type(call.request)
+        value: Any = (await bodies.understood(body, media, duplicates=False))[0] if body.strip() else {}
         return deletes.options(bodies.typed(value, deletes.DeleteOptions, "Ignore", []), call.query)
 
     async def _delete(self, call: Call) -> web.Response:
@@ -334,12 +334,17 @@ def _check_type(value: Any, kind: str, api_version: str) -> None:
     """A body may leave out what it is; it may not be something else."""
     if not isinstance(value, dict):
         raise BadRequest(f"expected an object of kind {kind}")
-    said_kind, said_version = value.get("kind") or kind, value.get("apiVersion") or api_version
-    if (said_kind, said_version) != (kind, api_version):
-        raise BadRequest(f"the body is a {said_kind} of {said_version}, the path takes a {kind} of {api_version}")
+    for name, wanted in (("kind", kind), ("apiVersion", api_version)):
+        said = value.get(name)
+        # What is no text is told with the other fields' types.
+        if isinstance(said, str) and said not in ("", wanted):
+            told = f"the body is a {value.get('kind') or kind} of {value.get('apiVersion') or api_version}"
+            raise BadRequest.at(name, f"{told}, the path takes a {kind} of {api_version}")
 
 
 def _patched_version(patch: dict[str, Any]) -> str:
     """A patch that names a version means exactly that one."""
     metadata = patch.get("metadata")
-    return str(metadata.get("resourceVersion") or "") if isinstance(metadata, dict) else ""
+    version = metadata.get("resourceVersion") if isinstance(metadata, dict) else ""
+    # What is no text is told with the other fields' types.
+    return version if isinstance(version, str) else ""

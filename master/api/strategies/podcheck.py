@@ -17,7 +17,6 @@ from master.api.kinds.volume import Volume
 from master.api.strategies.podspec import volume_sources
 
 PROTOCOLS = ("SCTP", "TCP", "UDP")
-_NODE_OPERATORS = ("DoesNotExist", "Exists", "Gt", "In", "Lt", "NotIn")
 
 
 def check_pod_spec(spec: PodSpec, at: str, found: Findings) -> None:
@@ -82,7 +81,6 @@ def _placing(spec: PodSpec, at: str, found: Findings) -> None:
 def _term(term: NodeSelectorTerm, at: str, found: Findings) -> None:
     for index, condition in enumerate(term.match_expressions):
         where = f"{at}.matchExpressions[{index}]"
-        found.one_of(f"{where}.operator", condition.operator, _NODE_OPERATORS)
         if condition.operator in ("In", "NotIn") and not condition.values:
             found.required(f"{where}.values", "must be specified when `operator` is 'In' or 'NotIn'")
         if condition.operator in ("Gt", "Lt") and len(condition.values) != 1:
