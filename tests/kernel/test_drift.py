@@ -99,6 +99,7 @@ def test_the_monitor_tells_of_it(trio: Cluster, breakage: str) -> None:
     """What it does not tell of waits for half a minute."""
     a = trio.nodes["a"]
     near = trio.pod(a)
+    _settle(a)
     with DriftMonitor(a.where) as monitor:
         assert not monitor.drain()
         _break(a, BREAKAGES[breakage], near.uid, str(near.address))
@@ -183,6 +184,7 @@ def test_a_pod_in_a_new_namespace_replaces_its_old_link(pair: Cluster) -> None:
 
 def test_the_monitor_wakes_for_our_things_only(trio: Cluster) -> None:
     a = trio.nodes["a"]
+    _settle(a)
     with DriftMonitor(a.where) as monitor:
         assert not monitor.drain()
         a.run("ip", "neigh", "replace", "172.30.0.77", "lladdr", "02:00:00:00:00:01", "nud", "stale", "dev", "eth0")
@@ -195,6 +197,11 @@ def test_the_monitor_wakes_for_our_things_only(trio: Cluster) -> None:
         assert not monitor.drain()
         a.run("ip", "link", "del", "sampan.vxlan")
         assert monitor.drain()
+
+
+def _settle(node: Node) -> None:
+    """Wait until the kernel has told that the links are up, which it does up to a second later."""
+    eventually(lambda: " state DOWN " not in node.run("ip", "-o", "link"), "all links are up")
 
 
 def _break(node: Node, command: str, uid: str, address: str) -> None:
