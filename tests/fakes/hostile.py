@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import random
@@ -157,7 +158,9 @@ async def nothing_left() -> AsyncIterator[None]:
     yield
     try:
         async with asyncio.timeout(8):
-            await until(lambda: len(asyncio.all_tasks()) <= tasks and len(descriptors()) <= len(files))
+            while len(asyncio.all_tasks()) > tasks or len(descriptors()) > len(files):
+                gc.collect()  # an error's traceback holds the call, and the call its connection
+                await asyncio.sleep(0.01)
     except TimeoutError:
         more = [task.get_name() for task in asyncio.all_tasks()]
         opened = sorted(set(descriptors()) - set(files))
@@ -170,7 +173,9 @@ def told_within(caplog: pytest.LogCaptureFixture, lines: int, *, of: str = "") -
     caplog.clear()
     with caplog.at_level(logging.INFO):
         yield
-    told = [record for record in caplog.records if record.levelno >= logging.WARNING]
+    # gRPC's own server complains of peers that hang up: on the agent's side it is the test's.
+    ours = [record for record in caplog.records if record.name.startswith(("agent", "master"))]
+    told = [record for record in ours if record.levelno >= logging.WARNING]
     assert len(told) <= lines, caplog.text[:3000]
     for record in told:
         assert len(record.getMessage()) < 1200
