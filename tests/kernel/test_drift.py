@@ -11,6 +11,7 @@ from netstack.monitor import DriftMonitor
 from netstack.network import open_network
 from netstack.pods import host_link_name
 from netstack.state import Link
+from tests.cluster.waiting import eventually
 from tests.kernel.topology import Cluster, Node
 
 CLUSTER_IP = IPv4Address("10.96.0.10")
@@ -201,7 +202,7 @@ def test_the_monitor_wakes_for_our_things_only(trio: Cluster) -> None:
 
 def _settle(node: Node) -> None:
     """Wait until the kernel has told that the links are up, which it does up to a second later."""
-    eventually(lambda: " state DOWN " not in node.run("ip", "-o", "link"), "all links are up")
+    eventually(lambda: " state DOWN " not in node.run("ip", "-o", "link"))
 
 
 def _break(node: Node, command: str, uid: str, address: str) -> None:
