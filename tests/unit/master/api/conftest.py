@@ -139,8 +139,13 @@ class Client:
 
 
 @pytest.fixture
-async def api(resources: Resources, tmp_path: Path) -> AsyncIterator[Client]:
-    config = MasterConfig(data_dir=tmp_path, listen_address="127.0.0.1", api_port=0, advertise_addresses=("192.0.2.1",))
+def config(tmp_path: Path) -> MasterConfig:
+    """What the server is told; modules whose subject it is say something else."""
+    return MasterConfig(data_dir=tmp_path, listen_address="127.0.0.1", api_port=0, advertise_addresses=("192.0.2.1",))
+
+
+@pytest.fixture
+async def api(resources: Resources, config: MasterConfig) -> AsyncIterator[Client]:
     pki = Pki.prepare(config)
     server = ApiServer(config, resources, pki, FakeLogs(), FakeJoin(), clock=FakeClock())
     running = asyncio.create_task(server.run(), name="server")

@@ -61,11 +61,11 @@ def _put(at: Any, steps: tuple[str | int, ...], outer: tuple[str, ...], shape: s
         return value
     step, rest = steps[0], steps[1:]
     if outer[0] == "list":
-        kept = list(at) if at else []
+        kept = list(at) if isinstance(at, list) else []
         item = _put(kept[1] if len(kept) > 1 else None, rest, outer[1:], shape, value)
         inner_shape = outer[1] if rest else shape
         return [kept[0] if kept else _FIRST.get(inner_shape, "first"), item]
-    made = dict(at or {})
+    made = dict(at) if isinstance(at, dict) else {}
     made[str(step)] = _put(made.get(str(step)), rest, outer[1:], shape, value)
     return made
 
