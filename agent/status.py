@@ -20,7 +20,15 @@ from agent.model import (
     Waiting,
 )
 from agent.pods.actions import container_key, image_key
-from agent.pods.lifecycle import ended_for_good, finished, next_init, restart_backoff, restart_wait_s, succeeded
+from agent.pods.lifecycle import (
+    deadline,
+    ended_for_good,
+    finished,
+    next_init,
+    restart_backoff,
+    restart_wait_s,
+    succeeded,
+)
 from agent.pods.memory import Memory, Retry
 from agent.pods.observed import Instance, Observed
 from agent.pods.step import PULL_ERROR_SHOWN_S
@@ -47,7 +55,7 @@ def pod_status(
         reader.status(each, waits=each is not init_left and init_left is not None) for each in pod.init_containers
     )
     apps = tuple(reader.status(each, waits=init_left is not None) for each in pod.containers)
-    overdue = pod.active_deadline_s > 0 and memory.started_at + pod.active_deadline_s <= now
+    overdue = 0 < deadline(pod, memory) <= now
     phase = PodPhase.FAILED if overdue else _phase(pod, observed)
     return PodStatus(
         uid=pod.uid,

@@ -70,7 +70,17 @@ def restart_wait_s(container: Container, ended: Instance, memory: Memory, now: f
     """Seconds until the container that ended may be started again."""
     if is_outdated(ended.record.labels, container):
         return 0.0
-    return backoff.wait_s(restart_backoff(container, ended, memory), failed_at=ended.ended_at, now=now)
+    return backoff.wait_s(restart_backoff(container, ended, memory), failed_at=failed_at(ended, memory), now=now)
+
+
+def failed_at(ended: Instance, memory: Memory) -> float:
+    """When a container ended, by the clock as it is now."""
+    return memory.ends.get(ended.id, ended.ended_at)
+
+
+def deadline(pod: Pod, memory: Memory) -> float:
+    """Until when the pod may be active, by the clock as it is now; 0.0: for ever."""
+    return memory.started_at + memory.set_ahead_s + pod.active_deadline_s if pod.active_deadline_s else 0.0
 
 
 def restart_backoff(container: Container, ended: Instance, memory: Memory) -> Backoff | None:

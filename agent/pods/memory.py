@@ -46,6 +46,10 @@ class Memory:
     retries: Mapping[str, Retry] = field(default_factory=dict)
     restarts: Mapping[str, Backoff] = field(default_factory=dict)
     signals: Mapping[ContainerId, Signals] = field(default_factory=dict)
+    ends: Mapping[ContainerId, float] = field(default_factory=dict)
+    """When the containers that have ended did so."""
+    set_ahead_s: float = 0.0
+    """By how much the clock was set ahead since `started_at`."""
     ended: bool = False
     """The pod has ended, by its containers: it stays so, whatever becomes of them."""
 
@@ -91,6 +95,23 @@ class Memory:
             self,
             signals={each: signals for each, signals in self.signals.items() if each != container},
             retries={key: retry for key, retry in self.retries.items() if not key.endswith(f"/{container}")},
+        )
+
+    def clock_set(self, by_s: float) -> Memory:
+        """The wall clock jumped: every wait stays as long as it was."""
+        return replace(
+            self,
+            retries={
+                key: replace(each, at=each.at + by_s, failed_at=each.failed_at + by_s)
+                for key, each in self.retries.items()
+            },
+            restarts={name: replace(each, set_at=each.set_at + by_s) for name, each in self.restarts.items()},
+            signals={
+                each: Signals(*(at and at + by_s for at in (signals.asked_at, signals.forced_at)))
+                for each, signals in self.signals.items()
+            },
+            ends={each: at + by_s for each, at in self.ends.items()},
+            set_ahead_s=self.set_ahead_s + by_s,
         )
 
     def signalled(self, container: ContainerId, now: float, *, force: bool) -> Memory:

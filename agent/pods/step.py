@@ -28,7 +28,7 @@ from agent.pods.actions import (
     StartContainer,
     StartSandbox,
 )
-from agent.pods.lifecycle import ended_for_good, finished, next_init, restart_wait_s
+from agent.pods.lifecycle import deadline, ended_for_good, finished, next_init, restart_wait_s
 from agent.pods.memory import Memory, Signals
 from agent.pods.names import is_outdated
 from agent.pods.observed import Instance, Observed
@@ -57,13 +57,13 @@ def plan(pod: Pod, observed: Observed, memory: Memory, now: float) -> Plan:
     draft.refresh()
     if pod.deleted:
         return _tear_down(draft)
-    deadline = memory.started_at + pod.active_deadline_s if pod.active_deadline_s else 0.0
-    overdue = 0 < deadline <= now
+    until = deadline(pod, memory)
+    overdue = 0 < until <= now
     if overdue or memory.ended or pod.ended_phase is not None or finished(pod, observed):
         _wind_down(draft)
     else:
-        if deadline:
-            draft.wake(deadline)
+        if until:
+            draft.wake(until)
         _advance(draft)
     return draft.plan()
 

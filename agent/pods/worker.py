@@ -17,7 +17,7 @@ from agent.model import Desired, ObjectRef, Pod, PodPhase, PodStatus, PodUid
 from agent.pods import backoff
 from agent.pods.actions import Action, CreateContainer, EnsureImage, RemoveContainer, SignalContainer
 from agent.pods.files import PodFiles
-from agent.pods.lifecycle import finished, restart_backoff
+from agent.pods.lifecycle import failed_at, finished, restart_backoff
 from agent.pods.memory import Memory
 from agent.pods.observed import Observed
 from agent.pods.perform import Means, Performer
@@ -32,6 +32,9 @@ from agent.runtime.interface import ContainerId, ContainerRecord, EventKind, Run
 from agent.status import is_crash_looping, pod_status
 
 _LOG = logging.getLogger(__name__)
+
+_CLOCK_SET_S: Final = 1.0
+"""A wall clock that moved by more than this beside the monotonic one was set, and not only slewed."""
 
 _ENDED: Final = frozenset({PodPhase.SUCCEEDED, PodPhase.FAILED})
 
@@ -50,6 +53,8 @@ class PodWorker:
         self._teller = Teller(reporter, means.clock, pod)
         self._performer = Performer(means, self._view, self._files, self._teller, pod, desired)
         self._memory = Memory(started_at=self._clock.wall())
+        self._wall_offset_s = self._clock.wall() - self._clock.monotonic()
+        self._looked = False
         self._news = asyncio.Event()
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._told: set[ContainerId] = set()
@@ -117,7 +122,8 @@ class PodWorker:
         async with asyncio.TaskGroup() as group:
             while True:
                 self._news.clear()
-                now = self._clock.wall()
+                now = self._now()
+                self._notice_ends(now)
                 step = plan(self._pod, self._view.observed(), self._memory, now)
                 if step.gone:
                     return
@@ -126,6 +132,27 @@ class PodWorker:
                         self._begin(group, action)
                 self._report()
                 await self._wait(step.wake_at)
+
+    def _now(self) -> float:
+        """The wall clock's time. When it was set, what is remembered moves along: waits stay as long as they were."""
+        now = self._clock.wall()
+        set_by_s = now - self._clock.monotonic() - self._wall_offset_s
+        if abs(set_by_s) > _CLOCK_SET_S:
+            self._wall_offset_s += set_by_s
+            self._memory = self._memory.clock_set(set_by_s)
+        return now
+
+    def _notice_ends(self, now: float) -> None:
+        """Ends are dated here: the engine's dates are by the clock as it was then, and count at the first look only."""
+        known = self._memory.ends
+        ends = {
+            each.id: known.get(each.id, now if self._looked else min(each.ended_at, now))
+            for each in self._view.observed().all_containers
+            if each.exited
+        }
+        self._looked = True
+        if ends != known:
+            self._memory = replace(self._memory, ends=ends)
 
     def _begin(self, group: asyncio.TaskGroup, action: Action) -> None:
         self._memory = self._memory.begun(action.key)
@@ -155,7 +182,7 @@ class PodWorker:
             self._news.set()
 
     def _succeeded(self, action: Action) -> None:
-        now = self._clock.wall()
+        now = self._now()
         self._memory = self._memory.succeeded(action.key)
         match action:
             case SignalContainer():
@@ -174,7 +201,7 @@ class PodWorker:
         if ended is None:
             return
         before = restart_backoff(action.container, ended, self._memory)
-        after = backoff.after_restart(before, failed_at=ended.ended_at, now=now)
+        after = backoff.after_restart(before, failed_at=failed_at(ended, self._memory), now=now)
         self._memory = self._memory.restarted(action.container.name, after)
 
     def _failed(self, action: Action, error: Exception, *, silent: bool = False) -> None:
@@ -183,7 +210,7 @@ class PodWorker:
         if first or not silent:
             _LOG.warning("pod %s: %s: %s", self._pod.ref, type(action).__name__, error)
         self._memory = self._memory.failed(
-            action.key, trouble.waiting, self._clock.wall(), first_s=trouble.first_s, longest_s=trouble.longest_s
+            action.key, trouble.waiting, self._now(), first_s=trouble.first_s, longest_s=trouble.longest_s
         )
         if silent:
             return
@@ -197,7 +224,7 @@ class PodWorker:
         if wake_at is None:
             await self._news.wait()
             return
-        alarm = asyncio.ensure_future(self._clock.sleep(max(0.0, wake_at - self._clock.wall())))
+        alarm = asyncio.ensure_future(self._clock.sleep(max(0.0, wake_at - self._now())))
         news = asyncio.ensure_future(self._news.wait())
         try:
             await asyncio.wait((alarm, news), return_when=asyncio.FIRST_COMPLETED)
@@ -216,7 +243,7 @@ class PodWorker:
     def _report(self) -> None:
         if not self._pod.name or not self._pod.containers:
             return  # found by its containers only: the master does not want its status
-        now = self._clock.wall()
+        now = self._now()
         observed = self._view.observed()
         if finished(self._pod, observed):
             self._memory = replace(self._memory, ended=True)

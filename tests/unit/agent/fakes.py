@@ -10,14 +10,15 @@ from agent.model import Event, PodStatus, PodUid
 
 
 class HandClock:
-    """Time moves by `advance` only, one sleeper after the other."""
+    """Time moves by `advance` only, one sleeper after the other. `ahead_s`: by how much the wall clock was set."""
 
     def __init__(self, now: float = 1_000_000.0) -> None:
         self.now = now
+        self.ahead_s = 0.0
         self._sleepers: list[tuple[float, asyncio.Future[None]]] = []
 
     def wall(self) -> float:
-        return self.now
+        return self.now + self.ahead_s
 
     def monotonic(self) -> float:
         return self.now

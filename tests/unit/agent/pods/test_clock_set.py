@@ -1,0 +1,84 @@
+"""The wall clock is set while something waits: it waits as long as it would have, no longer and no shorter."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from agent.model import PodPhase, Waiting
+from tests.unit.agent.fakes import settle
+from tests.unit.agent.pods.bed import UID, Bed, desired, pod
+
+by_an_hour = pytest.mark.parametrize("ahead_s", [3600.0, -3600.0], ids=["ahead", "back"])
+
+
+@by_an_hour
+async def test_a_container_gets_its_time_to_end(bed: Bed, ahead_s: float) -> None:
+    bed.engine.ignores_term.add("sampan_u1_app")
+    async with bed.manager() as manager:
+        await manager.apply(desired(pod()), complete=True)
+        await settle()
+        await manager.apply(desired(replace(pod(), deletion_at=bed.clock.wall(), grace_period_s=20)), complete=True)
+        await bed.clock.advance(10)
+        bed.clock.ahead_s = ahead_s
+        await bed.clock.advance(9)
+        assert bed.names() != []
+        await bed.clock.advance(2)
+        assert bed.names() == []
+
+
+@by_an_hour
+async def test_a_container_is_started_again_after_its_back_off(bed: Bed, ahead_s: float) -> None:
+    async with bed.manager() as manager:
+        await manager.apply(desired(pod()), complete=True)
+        await settle()
+        bed.engine.end("sampan_u1_app_0", 1)
+        await settle()
+        bed.engine.end("sampan_u1_app_1", 1)
+        await bed.clock.advance(4)
+        bed.clock.ahead_s = ahead_s
+        await bed.clock.advance(5)
+        state = bed.state()
+        assert isinstance(state, Waiting) and state.reason == "CrashLoopBackOff"
+        await bed.clock.advance(2)
+        assert bed.ready()
+
+
+async def test_an_end_that_the_engine_dates_in_the_future_is_waited_for_once(bed: Bed) -> None:
+    """The agent was away when the clock was set back."""
+    async with bed.manager() as manager:
+        await manager.apply(desired(pod()), complete=True)
+        for attempt in range(2):
+            await settle()
+            bed.engine.end(f"sampan_u1_app_{attempt}", 1)
+        await settle()
+    bed.clock.ahead_s = -3600.0
+    async with bed.manager() as manager:
+        await manager.apply(desired(pod()), complete=True)
+        await bed.clock.advance(11)
+        assert bed.ready()
+
+
+@by_an_hour
+async def test_a_pod_may_be_active_as_long_as_it_was_told(bed: Bed, ahead_s: float) -> None:
+    async with bed.manager() as manager:
+        await manager.apply(desired(pod(active_deadline_s=100, grace_period_s=0)), complete=True)
+        await bed.clock.advance(50)
+        bed.clock.ahead_s = ahead_s
+        await bed.clock.advance(49)
+        assert bed.ready()
+        await bed.clock.advance(2)
+        assert bed.reporter.statuses[UID].phase is PodPhase.FAILED
+
+
+@by_an_hour
+async def test_what_failed_is_tried_again(bed: Bed, ahead_s: float) -> None:
+    bed.network.failures.append(OSError("no room"))
+    async with bed.manager() as manager:
+        await manager.apply(desired(pod()), complete=True)
+        await bed.clock.advance(0.1)
+        bed.clock.ahead_s = ahead_s
+        assert not bed.ready()
+        await bed.clock.advance(1)
+        assert bed.ready()
