@@ -35,8 +35,8 @@ _CA_LIFE = timedelta(days=3650)
 _LIFE = timedelta(days=365)
 # A certificate is made anew when less than this is left of it.
 RENEW_BEFORE = timedelta(days=60)
-# Clocks of cluster members differ a little.
-_BACKDATE = timedelta(minutes=5)
+# Clocks differ, and are set back: an authority that is not valid yet would end all conversation.
+_BACKDATE = timedelta(days=1)
 
 
 class PkiError(Exception):
