@@ -38,10 +38,16 @@ from master.store.interface import Compare, CompareFailed, Put, Store
 from master.store.sqlite import SqliteStore
 
 CLUSTER_ID_KEY: Final = "/meta/cluster-id"
+AUTHORITY_KEY: Final = "/meta/ca-hash"
 
 log = logging.getLogger(__name__)
 
-KNOWN_FAILURES: Final = (StoreError, token.BadToken, OSError)
+
+class OtherAuthority(Exception):
+    """The store and the certificate authority beside it are of two clusters."""
+
+
+KNOWN_FAILURES: Final = (StoreError, token.BadToken, OtherAuthority, OSError)
 """What a person can do something about: one line, no traceback."""
 
 
@@ -76,6 +82,7 @@ async def serve(config: MasterConfig, pki: Pki, stopping: asyncio.Event) -> None
 
 async def _core(config: MasterConfig, pki: Pki, clock: Clock, store: Store) -> _Core:
     cluster_id = await _cluster_id(store)
+    await _check_authority(store, pki)
     cache = await Cache.load(store)
     ranges = ServiceRanges(IPv4Network(config.service_cidr), config.node_ports)
     resources = Resources(store, cache, clock=clock, ranges=ranges)
@@ -159,3 +166,15 @@ async def _cluster_id(store: Store) -> str:
         log.warning("the store is new: this is cluster %s, and it is empty", made)
         return made
     return found.value.decode()
+
+
+async def _check_authority(store: Store, pki: Pki) -> None:
+    """The nodes in the store trust one authority: with another one none of them would come back."""
+    found = await store.get(AUTHORITY_KEY)
+    if found is None:
+        await store.commit([Compare(AUTHORITY_KEY, 0)], [Put(AUTHORITY_KEY, pki.ca_hash.encode())])
+    elif found.value.decode() != pki.ca_hash:
+        raise OtherAuthority(
+            f"{pki.authority.certificate}: of another cluster than the store: its hash is {pki.ca_hash}, the store's "
+            f"nodes trust {found.value.decode()}; restore the pki directory or the store, whichever is the wrong one"
+        )

@@ -21,7 +21,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -37,6 +37,9 @@ _LIFE = timedelta(days=365)
 RENEW_BEFORE = timedelta(days=60)
 # Clocks differ, and are set back: an authority that is not valid yet would end all conversation.
 _BACKDATE = timedelta(days=1)
+
+
+_RESTORE = "restore the pki directory from a copy: without its authority every node has to join again"
 
 
 class PkiError(Exception):
@@ -84,14 +87,18 @@ class Pki:
         if self.authority.key.exists():
             self._key = _read_key(self.authority.key)
         elif self.authority.certificate.exists():
-            raise PkiError(f"{self.authority.key}: missing beside its certificate; restore it, or remove both")
+            raise PkiError(f"{self.authority.key}: missing beside its certificate; {_RESTORE}")
         else:
+            _not_dangling(self.authority.key)
             self._key = _make_key(self.authority.key)
         if self.authority.certificate.exists():
             self._certificate = _read_certificate(self.authority.certificate)
         else:
+            _not_dangling(self.authority.certificate)
             self._certificate = self._make_authority()
             _write(self.authority.certificate, _pem(self._certificate), mode=0o644)
+        if self._certificate.public_key() != self._key.public_key():
+            raise PkiError(f"{self.authority.certificate}: not of the key {self.authority.key.name}; {_RESTORE}")
         self.ca_pem = _pem(self._certificate)
         self.ca_hash = ca_hash(
             self._certificate.public_key().public_bytes(
@@ -167,7 +174,7 @@ class Pki:
         try:
             certificate, key = _read_certificate(pair.certificate), _read_key(pair.key)
             certificate.verify_directly_issued_by(self._certificate)
-        except (PkiError, OSError, ValueError, TypeError, InvalidSignature):
+        except (PkiError, ValueError, TypeError, InvalidSignature):
             return False
         if certificate.public_key() != key.public_key() or certificate.not_valid_after_utc < now + RENEW_BEFORE:
             return False
@@ -204,7 +211,7 @@ class Pki:
             certificate=_base64(self.admin.certificate.read_bytes()),
             key=_base64(self.admin.key.read_bytes()),
         )
-        if not self.kubeconfig.exists() or self.kubeconfig.read_text() != text:
+        if not self.kubeconfig.is_file() or self.kubeconfig.read_bytes() != text.encode():
             _write(self.kubeconfig, text.encode(), mode=0o600)
 
     def server_context(self) -> ssl.SSLContext:
@@ -222,9 +229,11 @@ class Pki:
         """The certificate (PEM) for a node; CsrRefused unless the request is well-formed and for this very name."""
         try:
             request = x509.load_pem_x509_csr(csr_pem.encode())
-        except (ValueError, UnicodeEncodeError) as error:
+            # Each is read only when it is asked for.
+            signed, key, _ = request.is_signature_valid, request.public_key(), list(request.subject)
+        except (ValueError, TypeError, UnsupportedAlgorithm) as error:
             raise CsrRefused(f"the certificate signing request cannot be read: {error}") from error
-        if not request.is_signature_valid:
+        if not signed:
             raise CsrRefused("the certificate signing request is not signed by its own key")
         said = [str(part.value) for part in request.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
         if said != [node_user(node_name)]:
@@ -232,7 +241,6 @@ class Pki:
         groups = [str(part.value) for part in request.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)]
         if groups != [NODE_GROUP]:
             raise CsrRefused(f"the request's organization is {groups}, expected {NODE_GROUP!r}")
-        key = request.public_key()
         if isinstance(key, ec.EllipticCurvePublicKey) and key.curve.key_size >= 256:
             pass
         elif not (isinstance(key, rsa.RSAPublicKey) and key.key_size >= 2048):
@@ -294,18 +302,30 @@ def _make_key(path: Path) -> ec.EllipticCurvePrivateKey:
 def _read_key(path: Path) -> ec.EllipticCurvePrivateKey:
     try:
         key = serialization.load_pem_private_key(path.read_bytes(), password=None)
-    except ValueError as error:
-        raise PkiError(f"{path}: {error}") from error
+    except OSError as error:
+        raise PkiError(f"{path}: {error.strerror}; {_RESTORE}") from error
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise PkiError(f"{path}: no private key in PEM; {_RESTORE}") from error
     if not isinstance(key, ec.EllipticCurvePrivateKey):
-        raise PkiError(f"{path}: not an EC key")
+        raise PkiError(f"{path}: not an EC key; {_RESTORE}")
     return key
 
 
 def _read_certificate(path: Path) -> x509.Certificate:
     try:
-        return x509.load_pem_x509_certificate(path.read_bytes())
-    except ValueError as error:
-        raise PkiError(f"{path}: {error}") from error
+        certificate = x509.load_pem_x509_certificate(path.read_bytes())
+        certificate.public_key()  # read only now
+    except OSError as error:
+        raise PkiError(f"{path}: {error.strerror}; {_RESTORE}") from error
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise PkiError(f"{path}: no certificate in PEM; {_RESTORE}") from error
+    return certificate
+
+
+def _not_dangling(path: Path) -> None:
+    """A link that leads nowhere is no missing file: what it should lead to is elsewhere, and must not be made anew."""
+    if path.is_symlink():
+        raise PkiError(f"{path}: a symbolic link that leads nowhere; {_RESTORE}")
 
 
 def _pem(certificate: x509.Certificate) -> bytes:
@@ -329,7 +349,11 @@ def _write(path: Path, content: bytes, *, mode: int) -> None:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-    partial.replace(path)
+    try:
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink()
+        raise PkiError(f"{path}: {error.strerror}; remove it, and it is made anew") from error
     directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(directory)

@@ -2,13 +2,18 @@
 
 Synchronous; used by the store's one thread only. Each commit of a group has a savepoint, so that one whose comparison
 fails, fails alone. A disk error fails everything of its group and changes nothing.
+
+Each row carries a checksum: SQLite's own check knows the file's structure, not its values, and a bit that flipped
+inside of one would be believed. That no acknowledged commit is missing at the end is told by mark.py.
 """
 
 from __future__ import annotations
 
 import logging
 import os
+import secrets
 import sqlite3
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -24,11 +29,13 @@ from master.store.interface import (
     StoreDamaged,
     StoreUnavailable,
 )
+from master.store.mark import Mark
 
 _MODE = 0o600
-_SCHEMA_VERSION = 1
+_SCHEMA_VERSION = 2
 _SCHEMA = f"""
-CREATE TABLE kv (key TEXT PRIMARY KEY, value BLOB NOT NULL, modified INTEGER NOT NULL, created INTEGER NOT NULL);
+CREATE TABLE kv (key TEXT PRIMARY KEY, value BLOB NOT NULL, modified INTEGER NOT NULL, created INTEGER NOT NULL,
+  sum INTEGER NOT NULL);
 CREATE TABLE log (revision INTEGER NOT NULL, key TEXT NOT NULL, value BLOB);
 CREATE INDEX log_revision ON log (revision);
 CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
@@ -37,6 +44,12 @@ INSERT INTO meta VALUES ('revision', 0), ('compacted', 0), ('schema', {_SCHEMA_V
 # Another value each time: SQLite writes no page that stays the same.
 _TRIAL = "INSERT INTO meta VALUES ('trial', 1) ON CONFLICT (name) DO UPDATE SET value = value + 1"
 _TABLES = {"kv", "log", "meta"}
+# From schema 1, which had no sums: its rows get one when they are written.
+_NO_SUM = -1
+_UPGRADE = f"""
+ALTER TABLE kv ADD COLUMN sum INTEGER NOT NULL DEFAULT {_NO_SUM};
+UPDATE meta SET value = 2 WHERE name = 'schema';
+"""
 
 log = logging.getLogger(__name__)
 
@@ -56,10 +69,14 @@ class Database:
         self._trouble = ""
         self._revision = Revision(0)
         self._compacted = Revision(0)
+        self._id = 0
+        self._mark = Mark(path.with_name(f"{path.name}-mark"))
         try:
             self._open()
         except sqlite3.OperationalError as error:
             raise StoreUnavailable(f"{path}: {error}") from error
+        except OSError as error:
+            raise StoreUnavailable(f"{error.filename or path}: {error.strerror}") from error
         except sqlite3.Error as error:
             raise self._damaged(str(error)) from error
 
@@ -85,6 +102,8 @@ class Database:
                 self._failed(str(error))
             return [StoreUnavailable(f"{self._path}: {error}") for _ in group], []
         self._went_well()
+        if commits:
+            self._mark.write(self._id, self._revision)
         return results, commits
 
     def check(self) -> None:
@@ -138,8 +157,9 @@ class Database:
     def _put_or_delete(self, write: Put | Delete, revision: Revision) -> tuple[str, bytes | None] | None:
         if isinstance(write, Put):
             self._db.execute(
-                "INSERT INTO kv VALUES (?1, ?2, ?3, ?3) ON CONFLICT (key) DO UPDATE SET value = ?2, modified = ?3",
-                (write.key, write.value, revision),
+                "INSERT INTO kv VALUES (?1, ?2, ?3, ?3, ?4) "
+                "ON CONFLICT (key) DO UPDATE SET value = ?2, modified = ?3, sum = ?4",
+                (write.key, write.value, revision, _sum(write.key, write.value, revision)),
             )
             value: bytes | None = write.value
         else:
@@ -177,12 +197,17 @@ class Database:
 
     def _damaged(self, why: str) -> StoreDamaged:
         return StoreDamaged(
-            f"{self._path}: {why}; restore the file from a copy, or move it away to begin with an empty cluster"
+            f"{self._path}: {why}; restore the file from a copy, or move it and every {self._path.name}-* away "
+            "to begin with an empty cluster"
         )
 
     def _open(self) -> None:
+        if self._path.is_symlink() and not self._path.exists():
+            raise self._damaged("a symbolic link that leads nowhere")
         if not self._path.exists():
             self._create()
+        elif not self._path.is_file():
+            raise self._damaged("no file")
         elif self._path.stat().st_size == 0:
             raise self._damaged("the file is empty")
         # Every secret of the cluster is in it. SQLite gives its log the same mode.
@@ -195,22 +220,50 @@ class Database:
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")
             self._check()
+            self._revision, self._compacted = self._read_meta()
+            self._check_mark()
         except BaseException:
             self._db.close()
             raise
-        self._revision, self._compacted = self._read_meta()
+
+    def _check_mark(self) -> None:
+        """The store is the one that was here before, and has everything that was acknowledged."""
+        row = self._db.execute("SELECT value FROM meta WHERE name = 'id'").fetchone()
+        if row is None:
+            row = (secrets.randbits(62),)
+            self._db.execute("INSERT INTO meta VALUES ('id', ?)", row)
+        self._id = row[0]
+        newest = self._db.execute("SELECT max(modified) FROM kv").fetchone()[0] or 0
+        if newest > self._revision:
+            raise self._damaged(f"the file is damaged: it has revision {self._revision} and a key of {newest}")
+        try:
+            marked = self._mark.read()
+        except OSError as error:
+            raise StoreDamaged(f"{self._mark.path}: {error.strerror}; remove it") from error
+        if marked is not None and marked.store_id != self._id:
+            raise StoreDamaged(
+                f"{self._path}: another store than the one that was here; put that one back, or remove "
+                f"{self._mark.path.name} to go on with this one"
+            )
+        if marked is not None and marked.revision > self._revision:
+            raise StoreDamaged(
+                f"{self._path}: the end is missing: revision {marked.revision} was acknowledged, the file and its log "
+                f"have {self._revision}; restore both from a newer copy, or remove {self._mark.path.name} to go on "
+                "without what was lost"
+            )
+        self._mark.write(self._id, self._revision)
 
     def _create(self) -> None:
         """A new file, whole or not at all: one that is there and empty was therefore a store once."""
-        log_file = self._path.with_name(f"{self._path.name}-wal")
-        if log_file.exists():
-            raise self._damaged(f"missing, though {log_file.name} is there")
+        for name in (f"{self._path.name}-wal", self._mark.path.name):
+            if os.path.lexists(self._path.with_name(name)):
+                raise self._damaged(f"missing, though {name} is there")
         partial = self._path.with_name(f".{self._path.name}.new")
         partial.unlink(missing_ok=True)
         partial.touch(_MODE)
         made = sqlite3.connect(partial, isolation_level=None)
         try:
-            made.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
+            made.executescript(f"BEGIN; {_SCHEMA} INSERT INTO meta VALUES ('id', {secrets.randbits(62)}); COMMIT;")
         finally:
             made.close()
         partial.replace(self._path)
@@ -228,7 +281,7 @@ class Database:
             schema = self._db.execute("SELECT value FROM meta WHERE name = 'schema'").fetchone()
         if schema is None:
             raise self._damaged("the file is a database, but not a store of this program")
-        if schema[0] != _SCHEMA_VERSION:
+        if schema[0] not in (1, _SCHEMA_VERSION):
             raise StoreDamaged(
                 f"{self._path}: the file has schema {schema[0]}, this release reads {_SCHEMA_VERSION}; "
                 "start it with the release that wrote it"
@@ -236,17 +289,27 @@ class Database:
         said = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
         if said != "ok":
             raise self._damaged(f"the file is damaged: {said}")
+        if schema[0] == 1:
+            self._db.executescript(f"BEGIN IMMEDIATE; {_UPGRADE} COMMIT;")
 
     def get(self, key: str) -> KeyValue | None:
-        row = self._db.execute("SELECT value, modified, created FROM kv WHERE key = ?", (key,)).fetchone()
-        return KeyValue(key, row[0], Revision(row[1]), Revision(row[2])) if row else None
+        """Raises StoreDamaged."""
+        query = "SELECT key, value, modified, created, sum FROM kv WHERE key = ?"
+        row = self._db.execute(query, (key,)).fetchone()
+        return self._whole(*row) if row else None
 
     def scan(self, prefix: str) -> tuple[list[KeyValue], Revision]:
+        """Raises StoreDamaged."""
         rows = self._db.execute(
-            "SELECT key, value, modified, created FROM kv WHERE key >= ? AND key < ? ORDER BY key",
+            "SELECT key, value, modified, created, sum FROM kv WHERE key >= ? AND key < ? ORDER BY key",
             (prefix, prefix + "\U0010ffff"),
         )
-        return [KeyValue(key, value, Revision(m), Revision(c)) for key, value, m, c in rows], self._revision
+        return [self._whole(*row) for row in rows], self._revision
+
+    def _whole(self, key: str, value: bytes, modified: int, created: int, total: int) -> KeyValue:
+        if not isinstance(value, bytes) or total not in (_NO_SUM, _sum(key, value, modified)):
+            raise self._damaged(f"the value of {key} is damaged")
+        return KeyValue(key, value, Revision(modified), Revision(created))
 
     def history(self, after: Revision) -> list[Commit]:
         if after < self._compacted:
@@ -271,3 +334,8 @@ class Database:
 
     def close(self) -> None:
         self._db.close()
+        self._mark.close()
+
+
+def _sum(key: str, value: bytes, modified: int) -> int:
+    return zlib.crc32(value, zlib.crc32(b"%d %b" % (modified, key.encode())))

@@ -216,5 +216,6 @@ async def test_nobody_else_reads_the_files(tmp_path: Path) -> None:
     assert {each.name: each.stat().st_mode & 0o777 for each in tmp_path.iterdir()} == {
         "store.db": 0o600,
         "store.db-wal": 0o600,
+        "store.db-mark": 0o600,
     }
     await store.close()
