@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import platform
+import re
 import socket
 import uuid
 from pathlib import Path
@@ -21,6 +22,7 @@ from proto import contract
 
 _GO_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "ppc64le": "ppc64le", "s390x": "s390x"}
 _DISCARD_PORT = 9
+_MACHINE_ID = re.compile("[0-9a-fA-F]{32}")
 
 log = logging.getLogger(__name__)
 
@@ -49,15 +51,16 @@ def node_address(config: AgentConfig) -> str:
 
 
 def machine_id(state_dir: Path) -> str:
-    """The machine's id (machine-id(5)); one of our own where there is none."""
-    for path in (Path("/etc/machine-id"), Path("/var/lib/dbus/machine-id")):
-        text = _read(path)
-        if text:
-            return text
+    """The machine's id (machine-id(5)); one of our own where there is none, or none that is one. Raises OSError."""
     own = state_dir / "machine-id"
-    if not own.exists():
-        files.write_private(own, uuid.uuid4().hex.encode())
-    return own.read_text()
+    for path in (Path("/etc/machine-id"), Path("/var/lib/dbus/machine-id"), own):
+        text = _read(path)
+        if _MACHINE_ID.fullmatch(text):
+            return text
+    made = uuid.uuid4().hex
+    log.warning("%s: this machine has no id: it is %s from now on", own, made)
+    files.write_private(own, made.encode())
+    return made
 
 
 def boot_id() -> str:
@@ -90,6 +93,6 @@ def agent_version() -> str:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text().strip()
+        return path.read_text(errors="replace").strip()
     except OSError:
         return ""

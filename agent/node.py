@@ -106,7 +106,7 @@ class Node:
 
     async def run(self) -> None:
         """Everything but the session: until cancelled."""
-        if (kept := disk.read(self._config.state_dir, self._cluster_id)) is not None:
+        if (kept := disk.read(self._config.state_dir, self._cluster_id, self._config.node_name)) is not None:
             log.info("running by the desired state of revision %d until the master is reached", kept.revision)
             self._desired.restore(kept, secrets_known=self._config.secrets_on_disk)
             self._changed.set()
@@ -280,7 +280,9 @@ class Node:
             cut = self._desired.dump(secrets=self._config.secrets_on_disk)
             problem = ""
             try:
-                await asyncio.to_thread(disk.write, self._config.state_dir, self._cluster_id, cut)
+                await asyncio.to_thread(
+                    disk.write, self._config.state_dir, self._cluster_id, self._config.node_name, cut
+                )
             except OSError as error:
                 problem = f"the desired state cannot be kept on disk: {error}"
             if problem != self._health.disk:

@@ -89,11 +89,17 @@ class StateFile:
         """The state; NotFound when there is no such lab, LabError when the file cannot be understood."""
         path = self._layout.state_file
         try:
-            return _decode(json.loads(path.read_text()))
+            state = _decode(json.loads(path.read_text()))
+            if state.name != self._layout.name:
+                raise ValueError(f"it is of lab {state.name}")
         except FileNotFoundError:
-            raise NotFound(f"there is no lab {self._layout.name}") from None
-        except (ValueError, KeyError, TypeError, LabError) as error:
-            raise LabError(f"{path} is not readable ({error}); `sampan down` removes the lab without it") from error
+            if not path.is_symlink():
+                raise NotFound(f"there is no lab {self._layout.name}") from None
+            raise LabError(f"{path} leads nowhere; `sampan down` removes the lab without it") from None
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, LabError) as error:
+            why = error.strerror if isinstance(error, OSError) else error
+            raise LabError(f"{path} is not readable ({why}); `sampan down` removes the lab without it") from error
+        return state
 
     def save(self, state: LabState) -> None:
         self._layout.directory.mkdir(parents=True, exist_ok=True)

@@ -59,6 +59,13 @@ def life_of(certificate_pem: str) -> Life:
     return Life(answer["not_before"], answer["not_after"])
 
 
+def certified(certificate_pem: str, *, key_pem: str, authority_pem: str, node_name: str) -> Life:
+    """The same, when it is the node's, of that key and authority. Raises Unreadable."""
+    texts = {"certificate_pem": certificate_pem, "key_pem": key_pem, "authority_pem": authority_pem}
+    answer = _answer(_start("certified", node_name), json.dumps(texts))
+    return Life(answer["not_before"], answer["not_after"])
+
+
 def _start(*arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-P", "-m", __name__, *arguments],
@@ -99,6 +106,9 @@ def _perform(what: str, arguments: list[str]) -> dict[str, object]:
             return {"key": key, "request": keys.make_request(key, arguments[0])}
         case "life":
             life = keys.life_of(sys.stdin.read())
+            return {"not_before": life.not_before, "not_after": life.not_after}
+        case "certified":
+            life = keys.certified(**json.loads(sys.stdin.read()), node_name=arguments[0])
             return {"not_before": life.not_before, "not_after": life.not_after}
     raise ValueError(f"nothing is called {what}")
 

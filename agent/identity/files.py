@@ -8,19 +8,22 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import json
 import os
 import ssl
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from agent.identity.errors import StateLocked, Unreadable
 
 IDENTITY: Final = "identity.json"
 PENDING_KEY: Final = "pending.key"
 LOCK: Final = "lock"
+
+_REMEDY: Final = "restore it, or delete the Node, remove the file and join again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,8 @@ def locked(state_dir: Path) -> Iterator[None]:
         state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         descriptor = os.open(state_dir / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise Unreadable(f"state directory {state_dir}: {error.strerror}") from error
+        what = error.filename or state_dir
+        raise Unreadable(f"state directory {state_dir}: {what}: {error.strerror}") from error
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -64,13 +68,30 @@ def load(state_dir: Path) -> Identity | None:
     """The identity, or None when this machine has not joined. Raises Unreadable."""
     path = state_dir / IDENTITY
     try:
-        identity = Identity(**json.loads(path.read_text()))
+        identity = _decode(json.loads(path.read_text()))
         _check(identity)
     except FileNotFoundError:
+        if path.is_symlink():
+            raise Unreadable(f"{path}: a symbolic link that leads nowhere; {_REMEDY}") from None
         return None
     except (OSError, ValueError, TypeError) as error:
-        raise Unreadable(f"{path}: {error}; restore it, or delete the Node, remove the file and join again") from error
+        why = error.strerror if isinstance(error, OSError) else error
+        raise Unreadable(f"{path}: {why}; {_REMEDY}") from error
     return identity
+
+
+def _decode(document: Any) -> Identity:
+    """Raises ValueError, TypeError. One bit of a name or key could make it another node's: hence the digest."""
+    if not isinstance(document, dict):
+        raise ValueError("not an object")
+    digest = document.pop("digest", None)  # an identity of release 0.1.0 has none
+    if digest is not None and digest != _digest(document):
+        raise ValueError("damaged: it is not what was written")
+    return Identity(**document)
+
+
+def _digest(fields: dict[str, object]) -> str:
+    return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
 
 
 def _check(identity: Identity) -> None:
@@ -91,16 +112,23 @@ def _check(identity: Identity) -> None:
 
 def save(state_dir: Path, identity: Identity) -> None:
     """Replace the identity; the key that waited for it goes."""
-    write_private(state_dir / IDENTITY, json.dumps(asdict(identity)).encode())
+    fields = asdict(identity)
+    write_private(state_dir / IDENTITY, json.dumps(fields | {"digest": _digest(fields)}).encode())
     (state_dir / PENDING_KEY).unlink(missing_ok=True)
 
 
 def pending_key(state_dir: Path, make: Callable[[], str]) -> str:
-    """The key of a join that may have been answered already, else a new one, kept for the next try."""
+    """The key of a join that may have been answered already, else a new one, kept for the next try.
+
+    Raises ValueError when it is no text, Unreadable when it is no file.
+    """
     path = state_dir / PENDING_KEY
-    if not path.exists():
-        write_private(path, make().encode())
-    return path.read_text()
+    try:
+        if not path.exists():
+            write_private(path, make().encode())
+        return path.read_text()
+    except OSError as error:
+        raise Unreadable(f"{path}: {error.strerror}; remove it, and join again") from error
 
 
 def wipe(state_dir: Path) -> None:

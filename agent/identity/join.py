@@ -51,21 +51,34 @@ class Ticket:
 
 def read_ticket(path: Path) -> Ticket:
     """From a file of two lines, token and hash. Raises JoinRefused when it is not that."""
+    remedy = "expected two lines, the token and the CA's hash, as `sampan token create` prints them"
     try:
         lines = path.read_text().split()
-    except (OSError, UnicodeDecodeError) as error:
-        raise JoinRefused(f"{path}: {error}") from error
+    except OSError as error:
+        raise JoinRefused(f"{path}: {error.strerror}; {remedy}") from error
+    except UnicodeDecodeError as error:
+        raise JoinRefused(f"{path}: no text; {remedy}") from error
     if len(lines) != 2:
-        raise JoinRefused(f"{path}: expected two lines, the token and the CA's hash")
-    return Ticket(lines[0], lines[1])
+        raise JoinRefused(f"{path}: {remedy}")
+    ticket = Ticket(lines[0], lines[1])
+    try:
+        _check(ticket)
+    except JoinRefused as error:
+        raise JoinRefused(f"{path}: {error}") from error
+    return ticket
 
 
-def join(config: AgentConfig, ticket: Ticket, *, wait: bool) -> Identity:
-    """Become a node. `wait`: try for as long as the master does not answer. Raises JoinRefused, MasterAway."""
+def _check(ticket: Ticket) -> None:
+    """The forms. Raises JoinRefused."""
     if not re.fullmatch(contract.TOKEN_PATTERN, ticket.token):
         raise JoinRefused("the token is not of the form abcdef.0123456789abcdef")
     if not re.fullmatch(re.escape(contract.CA_HASH_PREFIX) + "[0-9a-fA-F]{64}", ticket.ca_hash):
         raise JoinRefused("the CA's hash is not of the form sha256:HEX")
+
+
+def join(config: AgentConfig, ticket: Ticket, *, wait: bool) -> Identity:
+    """Become a node. `wait`: try for as long as the master does not answer. Raises JoinRefused, MasterAway."""
+    _check(ticket)
     key, request = _request(config)
     started = time.monotonic()
     told = False
@@ -89,8 +102,8 @@ def join(config: AgentConfig, ticket: Ticket, *, wait: bool) -> Identity:
 
 def _request(config: AgentConfig) -> tuple[str, str]:
     """The key that waits for its certificate, and the request for it; a key that cannot be read is replaced."""
-    key = files.pending_key(config.state_dir, keys.make_key)
     try:
+        key = files.pending_key(config.state_dir, keys.make_key)
         return key, keys.make_request(key, config.node_name)
     except ValueError as error:
         path = config.state_dir / files.PENDING_KEY
@@ -145,7 +158,7 @@ def _answer(status: int, text: bytes) -> dict[str, Any]:
 def _identity(node_name: str, key: str, authority: str, answer: dict[str, Any]) -> Identity:
     try:
         certificate = str(answer["certificate"])
-        life = keys.life_of(certificate)
+        life = keys.certified(certificate, key_pem=key, authority_pem=authority, node_name=node_name)
         return Identity(
             node_name=node_name,
             cluster_id=str(answer["clusterId"]),

@@ -55,3 +55,25 @@ def life_of(certificate_pem: str) -> Life:
 
     certificate = x509.load_pem_x509_certificate(certificate_pem.encode())
     return Life(certificate.not_valid_before_utc.timestamp(), certificate.not_valid_after_utc.timestamp())
+
+
+def certified(certificate_pem: str, *, key_pem: str, authority_pem: str, node_name: str) -> Life:
+    """From when to when the certificate is good. Raises ValueError unless it is the node's, of that key and authority:
+    with any other one kept in its place, the node would be locked out for good."""
+    from cryptography import x509
+    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.x509.oid import NameOID
+
+    try:
+        certificate = x509.load_pem_x509_certificate(certificate_pem.encode())
+        names = [part.value for part in certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
+        same = certificate.public_key() == serialization.load_pem_private_key(key_pem.encode(), None).public_key()
+        certificate.verify_directly_issued_by(x509.load_pem_x509_certificate(authority_pem.encode()))
+    except (InvalidSignature, TypeError, UnsupportedAlgorithm) as error:
+        raise ValueError(f"the certificate is not of the cluster's authority: {error}") from error
+    if names != [contract.node_user(node_name)]:
+        raise ValueError(f"the certificate is for {names}, expected {contract.node_user(node_name)!r}")
+    if not same:
+        raise ValueError("the certificate is for another key")
+    return life_of(certificate_pem)

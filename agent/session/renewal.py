@@ -68,7 +68,13 @@ class Renewal:
     async def _renew(self, master: Master) -> None:
         key, csr = await asyncio.to_thread(apart.make_request, self._name)
         reply = await master.renew(session_pb2.RenewRequest(csr=csr), TIMEOUT_S)
-        life = await asyncio.to_thread(apart.life_of, reply.certificate)
+        life = await asyncio.to_thread(
+            apart.certified,
+            reply.certificate,
+            key_pem=key,
+            authority_pem=self.identity.ca,
+            node_name=self._name,
+        )
         renewed = replace(
             self.identity,
             key=key,

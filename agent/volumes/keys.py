@@ -66,7 +66,7 @@ def _files(source: KeysVolume, context: VolumeContext) -> Mapping[str, bytes]:
 def _write(directory: Path, files: Mapping[str, bytes], *, mode: int) -> None:
     version = f"..{_digest(files, mode)}"
     link = directory / _DATA
-    if link.is_symlink() and str(link.readlink()) == version:
+    if link.is_symlink() and str(link.readlink()) == version and _intact(directory / version, files):
         return
     target = directory / version
     shutil.rmtree(target, ignore_errors=True)
@@ -88,6 +88,14 @@ def _write(directory: Path, files: Mapping[str, bytes], *, mode: int) -> None:
             old.unlink()
         else:
             shutil.rmtree(old, ignore_errors=True)
+
+
+def _intact(target: Path, files: Mapping[str, bytes]) -> bool:
+    """Whether the files hold what they should: a power cut may keep their names and lose their content."""
+    try:
+        return all((target / path).read_bytes() == content for path, content in files.items())
+    except OSError:
+        return False
 
 
 def _turn(link: Path, version: str) -> None:

@@ -74,11 +74,11 @@ def test_a_pod_that_did_not_change_is_the_same_value() -> None:
 def test_the_state_comes_back_from_disk(tmp_path: Path, *, secrets: bool) -> None:
     state = DesiredState()
     state.receive(snapshot(pods=[pod("a")], secrets=[wire.Secret(ref=ref("s"), data={"k": b"hidden"})]))
-    disk.write(tmp_path, "cluster", state.dump(secrets=secrets))
+    disk.write(tmp_path, "cluster", "node-1", state.dump(secrets=secrets))
     content = (tmp_path / disk.NAME).read_bytes()
     assert (b"hidden" in content) is secrets
     assert (tmp_path / disk.NAME).stat().st_mode & 0o777 == 0o600
-    kept = disk.read(tmp_path, "cluster")
+    kept = disk.read(tmp_path, "cluster", "node-1")
     assert kept is not None
     back = DesiredState()
     back.restore(kept, secrets_known=secrets)
@@ -98,21 +98,21 @@ def test_the_state_comes_back_from_disk(tmp_path: Path, *, secrets: bool) -> Non
 )
 def test_what_cannot_be_read_is_no_state(tmp_path: Path, content: bytes) -> None:
     (tmp_path / disk.NAME).write_bytes(content)
-    assert disk.read(tmp_path, "cluster") is None
+    assert disk.read(tmp_path, "cluster", "node-1") is None
 
 
 @pytest.mark.parametrize("harm", ["cut short", "one bit"])
 def test_damage_that_still_is_protobuf_is_no_state(tmp_path: Path, harm: str, caplog: pytest.LogCaptureFixture) -> None:
     state = DesiredState()
     state.receive(snapshot(pods=[pod("first"), pod("second")]))
-    disk.write(tmp_path, "cluster", state.dump(secrets=False))
+    disk.write(tmp_path, "cluster", "node-1", state.dump(secrets=False))
     path = tmp_path / disk.NAME
     whole = path.read_bytes()
     if harm == "one bit":
         path.write_bytes(whole.replace(b"second", b"secone"))
     else:
         path.write_bytes(whole[: whole.rindex(b"second") - 20])
-    assert disk.read(tmp_path, "cluster") is None
+    assert disk.read(tmp_path, "cluster", "node-1") is None
     assert f"{path}: damaged" in caplog.text
 
 

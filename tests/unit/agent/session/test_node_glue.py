@@ -203,7 +203,7 @@ async def test_a_node_comes_back_without_a_master(tmp_path: Path) -> None:
     first = Bench(tmp_path)
     async with first.running():
         first.receive(snapshot(pods=[a_pod("a")]))
-        await until(lambda: disk.read(tmp_path, "cluster"))
+        await until(lambda: disk.read(tmp_path, "cluster", "node-1"))
     second = Bench(tmp_path)
     async with second.running():
         await until(lambda: second.pods.desired and second.pods.desired.pods)
@@ -227,7 +227,7 @@ async def test_a_disk_that_takes_nothing_is_the_nodes_condition_until_it_does(tm
         assert bench.pods.desired is not None and set(bench.pods.desired.pods) == {"a"}
         in_the_way.rmdir()
         await until(lambda: "cannot be kept" not in pressure())
-        kept = disk.read(tmp_path, "cluster")
+        kept = disk.read(tmp_path, "cluster", "node-1")
         assert kept is not None and [each.uid for each in kept.pods] == ["a"]
 
 
