@@ -40,6 +40,8 @@ class Reports:
         self._events = events
         self._clock = clock
         self._complaints = Complaints(log, clock)
+        self._recorded: dict[str, frozenset[int]] = {}
+        """Hashes of each node's last batch of events."""
 
     async def pods(
         self, node: str, statuses: Iterable[observed_pb2.PodStatus], current: Callable[[], bool] = lambda: True
@@ -59,8 +61,15 @@ class Reports:
         return [uid for uid, known in zip(reported, outcomes, strict=True) if not known]
 
     def record(self, node: str, events: Iterable[observed_pb2.Event]) -> None:
-        """Hand events on; they are about pods of the node, or the node itself."""
-        for event in events:
+        """Hand events on; they are about pods of the node, or the node itself.
+
+        An agent that did not hear our answer sends the batch again, in its next session and perhaps with more: an
+        event that says the same of the same moment is the same one.
+        """
+        told = [(hash(event.SerializeToString(deterministic=True)), event) for event in events]
+        before = self._recorded.get(node, frozenset())
+        self._recorded[node] = frozenset(number for number, event in told if event.HasField("time"))
+        for event in (event for number, event in told if number not in before):
             if problem := event_problem(event):
                 self._complaints.tell(node, f"event ignored: {problem}")
                 continue
