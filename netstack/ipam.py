@@ -4,11 +4,17 @@
 gets it. `freed/<address>` holds a number that grows with each release: the address freed last is given out last, and
 never-used ones go before all freed ones. Where both files exist the claim counts. One process at a time owns the
 directory (the agent locks its state directory).
+
+A claim carries a checksum. One that is damaged still says that the address is somebody's: it is held back, so that no
+second pod gets it, until its owner is known again (`hold`) or a person removes the file.
 """
 
 from __future__ import annotations
 
+import logging
 import os
+import shutil
+import zlib
 from collections.abc import Iterator, Mapping
 from ipaddress import AddressValueError, IPv4Address, IPv4Network
 from pathlib import Path
@@ -19,6 +25,8 @@ from netstack.errors import PoolExhausted
 # The network's own address is the VTEP's; the next one is kept for a gateway of a backend with a bridge.
 _RESERVED_FIRST: Final = 2
 _RESERVED_LAST: Final = 1
+
+logger = logging.getLogger(__name__)
 
 
 class AddressPool:
@@ -33,17 +41,26 @@ class AddressPool:
         self._freed.mkdir(exist_ok=True)
         self._owners: dict[str, IPv4Address] = {}
         self._free: dict[IPv4Address, int] = {}
+        self._held: set[IPv4Address] = set()
         self._load()
 
     def claims(self) -> Mapping[str, IPv4Address]:
         """Owner to address."""
         return dict(self._owners)
 
+    def hold(self, owner: str, address: IPv4Address) -> None:
+        """Tell whose the address is, when the claim itself cannot say it any more."""
+        if address in self._held and owner not in self._owners:
+            self._scratch.write_text(_claim(owner))
+            self._scratch.rename(self._claims / str(address))
+            self._held.remove(address)
+            self._owners[owner] = address
+
     def claim(self, owner: str) -> IPv4Address:
         """The owner's address: the one that it has, else a free one. Raises PoolExhausted."""
         if owner in self._owners:
             return self._owners[owner]
-        self._scratch.write_text(owner)
+        self._scratch.write_text(_claim(owner))
         try:
             for address in self._candidates():
                 if self._take(address):
@@ -75,7 +92,7 @@ class AddressPool:
         return True
 
     def _candidates(self) -> Iterator[IPv4Address]:
-        taken = set(self._owners.values())
+        taken = self._held | set(self._owners.values())
         first = int(self._network.network_address) + _RESERVED_FIRST
         last = int(self._network.broadcast_address) - _RESERVED_LAST
         for number in range(first, last + 1):
@@ -88,19 +105,29 @@ class AddressPool:
         """Read what is on disk. What a kill or a power cut left half done is completed or dropped."""
         self._scratch.unlink(missing_ok=True)
         for path, address in self._files(self._claims):
-            owner = path.read_text()
+            content = _content(path)
             # Empty: the file's name reached the disk and its content did not. No sandbox outlives that.
-            if not owner or owner in self._owners:
+            if content == b"":
                 path.unlink()
                 continue
-            self._owners[owner] = address
-        claimed = set(self._owners.values())
+            owner = _owner(content)
+            if owner is None:
+                logger.error("%s: damaged: the address is given to nobody until this is removed", path)
+                self._held.add(address)
+            elif owner in self._owners:
+                path.unlink()
+            else:
+                self._owners[owner] = address
+        claimed = self._held | set(self._owners.values())
         for path, address in self._files(self._freed):
             if address in claimed:
                 # Killed between the two files of a claim or of a release: either way it is still claimed.
                 path.unlink()
                 continue
-            text = path.read_text()
+            text = _content(path)
+            if text is None:
+                _discard(path)
+                continue
             self._free[address] = int(text) if text.isdigit() else 0
 
     def _files(self, directory: Path) -> Iterator[tuple[Path, IPv4Address]]:
@@ -108,9 +135,38 @@ class AddressPool:
             try:
                 address = IPv4Address(path.name)
             except AddressValueError:
-                path.unlink()
+                _discard(path)
                 continue
             if address in self._network:
                 yield path, address
             else:
-                path.unlink()  # of another pod CIDR, before the node was joined anew
+                _discard(path)  # of another pod CIDR, before the node was joined anew
+
+
+def _claim(owner: str) -> str:
+    return f"{owner}\n{zlib.crc32(owner.encode()):08x}"
+
+
+def _owner(content: bytes | None) -> str | None:
+    """None for what is no claim, or a damaged one."""
+    try:
+        owner, _, total = (content or b"").decode().partition("\n")
+    except UnicodeDecodeError:
+        return None
+    return owner if owner and total == f"{zlib.crc32(owner.encode()):08x}" else None
+
+
+def _content(path: Path) -> bytes | None:
+    """None for what is no file, or cannot be read."""
+    try:
+        return path.read_bytes()
+    except OSError:
+        return None
+
+
+def _discard(path: Path) -> None:
+    """Whatever it is."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()

@@ -26,7 +26,7 @@ from netstack.pods import PodLink
 from netstack.records import PodRecords
 from netstack.services.flows import changed_doors, stale
 from netstack.services.names import chain_names
-from netstack.services.rules import ruleset
+from netstack.services.rules import passage, ruleset
 from netstack.services.writer import RuleWriter
 from netstack.state import Snapshot
 
@@ -48,6 +48,8 @@ class NodeNetwork:
         directory = settings.state_dir / "network"
         self._pool = AddressPool(directory / "addresses", settings.pod_cidr)
         self._records = PodRecords(directory / "pods")
+        for pod in self._records.all():
+            self._pool.hold(pod.uid, pod.address)
         self._rules: RuleWriter | None = None
         self._state: NetworkState | None = None
         self._mtu = 0  # of the underlay, when it was last looked at
@@ -70,6 +72,8 @@ class NodeNetwork:
         self._change([step for step in steps if not self._leads_to_services(step)])
         self._writer().apply(ruleset(self._settings, state.services))
         self._change([step for step in steps if self._leads_to_services(step)])
+        if self._state is None:
+            self._pass_partner()
         self._forget_flows(state)
         self._state = state
 
@@ -118,7 +122,12 @@ class NodeNetwork:
         """
         repairs: list[Repair] = []
         failures: list[Exception] = []
-        for part in (self._audit_sysctls, self._audit_rules, *((self._audit_links,) if links else ())):
+        for part in (
+            self._audit_sysctls,
+            self._audit_rules,
+            self._audit_partner,
+            *((self._audit_links,) if links else ()),
+        ):
             try:
                 repairs += part()
             except (NetstackError, OSError) as error:
@@ -134,6 +143,8 @@ class NodeNetwork:
     def teardown(self) -> None:
         """Remove everything of ours from the host and the state directory. IP forwarding stays as it is."""
         self._writer().remove()
+        if (partner := self._partner()) is not None:
+            partner.remove()
         for uid in self.pods().keys() | {pod.uid for pod in self._records.all()}:
             self.release_pod(uid)
         observed = self._kernel.host.snapshot()
@@ -156,6 +167,9 @@ class NodeNetwork:
         if self._state is None:
             return ()
         return self._writer().audit(ruleset(self._settings, self._state.services))
+
+    def _audit_partner(self) -> Sequence[Repair]:
+        return () if self._state is None else self._pass_partner()
 
     def _audit_links(self) -> Sequence[Repair]:
         observed = self._kernel.host.snapshot()
@@ -197,6 +211,17 @@ class NodeNetwork:
             prefix = chain_names(self._settings.owner).prefix
             self._rules = RuleWriter(self._kernel.rule_tool(prefix), prefix)
         return self._rules
+
+    def _pass_partner(self) -> tuple[Repair, ...]:
+        """Let our packets pass the other variant of iptables, where others filter with it."""
+        partner = self._partner()
+        return () if partner is None else partner.audit(passage(self._settings))
+
+    def _partner(self) -> RuleWriter | None:
+        """Looked for each time: others come and go."""
+        prefix = chain_names(self._settings.owner).prefix
+        tool = self._kernel.partner_tool(prefix)
+        return None if tool is None else RuleWriter(tool, prefix)
 
     def _pod_mtu(self, underlay_mtu: int) -> int:
         return self._backend.pod_mtu(underlay_mtu)

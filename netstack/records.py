@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from ipaddress import IPv4Address
 from pathlib import Path
 
@@ -22,10 +23,13 @@ class PodRecords:
         self._pods: dict[str, PodLink] = {}
         for path in directory.iterdir():
             pod = _read(path)
-            if pod is None:
-                path.unlink()
-            else:
+            # A record lies under the hash of its uid: one that does not is damaged.
+            if pod is not None and path == self._path(pod.uid):
                 self._pods[pod.uid] = pod
+            elif path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
 
     def all(self) -> tuple[PodLink, ...]:
         return tuple(self._pods.values())
@@ -64,5 +68,5 @@ def _read(path: Path) -> PodLink | None:
         found = json.loads(path.read_text())
         device, inode = found["identity"]
         return PodLink(found["uid"], IPv4Address(found["address"]), found["namespace"], (int(device), int(inode)))
-    except (ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError):
         return None
