@@ -168,7 +168,7 @@ def _disk(cluster: Cluster, node: str, pods: list[Document]) -> Iterator[str]:
     kept = {each.name for each in (state / "pods").glob("*")}
     if kept != uids:
         yield f"directories {sorted(kept - uids)} too much, {sorted(uids - kept)} missing"
-    claims = {each.name: each.read_text() for each in state.glob("**/claims/*")}
+    claims = {each.name: each.read_text().split()[0] for each in state.glob("**/claims/*")}
     if claims != {address(each): uid(each) for each in pods}:
         yield f"claims {claims}"
     records = [json.loads(each.read_text()) for each in state.glob("**/*.json") if "volumes" not in each.parts]
