@@ -18,6 +18,10 @@ class Faults:
         """Without a way the cable is pulled; with one, packets vanish silently."""
         faults.cut(self._cluster, self._remembered(host), way)
 
+    def flap(self, host: str, *, for_s: float, period_s: float = 1.0, way: Way | None = None) -> None:
+        """Cut and mended again and again; returns when it is over."""
+        faults.flap(self._cluster, self._remembered(host), for_s=for_s, period_s=period_s, way=way)
+
     def loss(self, host: str, percent: float) -> None:
         """Of each direction; 0: none."""
         faults.loss(self._cluster, self._remembered(host), percent)
