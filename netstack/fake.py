@@ -43,6 +43,7 @@ class FakeKernel:
         self.sysctls: dict[str, str] = {}
         self.pod_sysctls: dict[str, dict[str, str]] = {}
         self.rules = FakeIptables()
+        self.partner: FakeIptables | None = None
         self.flows: list[Flow] = []
         self.host = FakeNetwork(self)
 
@@ -71,6 +72,9 @@ class FakeKernel:
 
     def rule_tool(self, prefix: str) -> RuleTool:
         return self.rules
+
+    def partner_tool(self, prefix: str) -> RuleTool | None:
+        return self.partner
 
     def write_sysctls(self, values: Mapping[str, str], where: str | None = None) -> tuple[str, ...]:
         present = self.sysctls

@@ -38,6 +38,10 @@ class Kernel(Protocol):
         """The iptables of the host; `prefix` begins our chains' names. Raises RulesUnavailable."""
         ...
 
+    def partner_tool(self, prefix: str) -> RuleTool | None:
+        """The other variant of iptables, while it has rules that may drop what ours accept; else None."""
+        ...
+
     def write_sysctls(self, values: Mapping[str, str], where: str | None = None) -> tuple[str, ...]:
         """Set kernel parameters of the host, or of a pod's namespace; the keys that had another value.
 
@@ -63,6 +67,7 @@ class HostKernel:
         """`variant`: legacy or nft instead of the choice that iptables.choose makes."""
         self._where = where
         self._variant = variant
+        self._chosen: iptables.Iptables | None = None
         self.host: Network = open_network(where)
 
     def open_network(self, where: str) -> Network:
@@ -72,7 +77,10 @@ class HostKernel:
         return namespaces.identity(where)
 
     def rule_tool(self, prefix: str) -> RuleTool:
-        return iptables.choose(self._where, prefix, variant=self._variant)
+        return self._choose(prefix)
+
+    def partner_tool(self, prefix: str) -> RuleTool | None:
+        return iptables.partner(self._choose(prefix), prefix)
 
     def write_sysctls(self, values: Mapping[str, str], where: str | None = None) -> tuple[str, ...]:
         return sysctl.write(self._where if where is None else where, values)
@@ -85,3 +93,9 @@ class HostKernel:
 
     def close(self) -> None:
         self.host.close()
+
+    def _choose(self, prefix: str) -> iptables.Iptables:
+        """Once: what is ours must not wander from one variant to the other while we are there."""
+        if self._chosen is None:
+            self._chosen = iptables.choose(self._where, prefix, variant=self._variant)
+        return self._chosen

@@ -22,6 +22,7 @@ NFT: Final = "nft"
 _LOCK_WAIT_S: Final = 5
 _TIMEOUT_S: Final = 60
 _RESOURCE_PROBLEM: Final = 4  # the exit status of iptables when it did not get the lock
+_MODULES: Final = {LEGACY: "ip_tables, iptable_nat and iptable_filter", NFT: "nf_tables, nft_compat and nft_chain_nat"}
 _SEARCH_PATH: Final = "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin"
 _LEGACY_TABLES: Final = Path("/proc/thread-self/net/ip_tables_names")
 
@@ -55,21 +56,38 @@ class Iptables:
 def choose(where: Where, prefix: str, *, variant: str | None = None) -> Iptables:
     """The variant whose rules are in the namespace already, else legacy where the kernel has it, else nft.
 
-    Where both have rules: the one that holds our chains, then the one that drops forwarded packets (an accept of the
-    other variant does not undo a drop), then the one with more rules. A `variant` that is given is
-    taken. Raises RulesUnavailable.
+    Where both have rules: the one that holds (more of) our chains, then the one that drops forwarded packets, then the
+    one with more rules. A `variant` that is given is taken. Raises RulesUnavailable, which names the remedy.
     """
     wanted = (variant,) if variant else (LEGACY, NFT)
     tools = {name: tool for name in wanted if (tool := _tool(name, where)) is not None}
     if not tools:
-        raise RulesUnavailable("iptables-save is not installed: neither iptables-legacy nor iptables-nft was found")
+        looked_for = " nor ".join(f"iptables-{name}-save and -restore" for name in wanted)
+        raise RulesUnavailable(f"no iptables: neither {looked_for} in {_SEARCH_PATH}; install the package iptables")
     saved = {name: _saved(tool) for name, tool in tools.items()}
     best = max(saved, key=lambda name: _weight(saved[name], prefix))
-    if _weight(saved[best], prefix) > (False, False, 0):
+    if _weight(saved[best], prefix) > (0, False, 0):
         return tools[best]
-    if LEGACY in tools and (NFT not in tools or _kernel_has_legacy(tools[LEGACY])):
-        return tools[LEGACY]
-    return tools[NFT]
+    refusals: dict[str, str] = {}
+    for name, tool in tools.items():
+        refused = _run(where, [tool.save_program, "-t", "nat"], "")
+        if refused.returncode == 0:
+            return tool
+        refusals[name] = refused.stderr.strip()
+    reasons = "; ".join(f"{name}: {words}, its modules are {_MODULES[name]}" for name, words in refusals.items())
+    raise RulesUnavailable(f"this kernel takes no rules of iptables ({reasons}); load the modules of one with modprobe")
+
+
+def partner(tool: Iptables, prefix: str) -> Iptables | None:
+    """The other variant, where it may drop forwarded packets, or holds something of ours; else None.
+
+    Both variants' rules are asked for each packet, and an accept of one does not undo a drop of the other.
+    """
+    other = _tool(NFT if tool.variant == LEGACY else LEGACY, tool.where)
+    if other is None or not _may_have_filters(other):
+        return None
+    done = _run(other.where, [other.save_program, "-t", "filter"], "")
+    return other if done.returncode == 0 and _filters_forward(done.stdout, prefix) else None
 
 
 def _tool(variant: str, where: Where) -> Iptables | None:
@@ -93,13 +111,19 @@ def _legacy_tables() -> str:
         return ""
 
 
-def _weight(saved: str, prefix: str) -> tuple[bool, bool, int]:
+def _weight(saved: str, prefix: str) -> tuple[int, bool, int]:
     drops = re.search(r"^:FORWARD DROP", saved, re.MULTILINE) is not None
-    return f"\n:{prefix}" in saved, drops, saved.count("\n-A ")
+    return saved.count(f"\n:{prefix}"), drops, saved.count("\n-A ")
 
 
-def _kernel_has_legacy(tool: Iptables) -> bool:
-    return _run(tool.where, [tool.save_program, "-t", "nat"], "").returncode == 0
+def _may_have_filters(tool: Iptables) -> bool:
+    """Asking legacy for a table makes that table."""
+    return tool.variant == NFT or "filter" in namespaces.run_in(tool.where, _legacy_tables).split()
+
+
+def _filters_forward(saved: str, prefix: str) -> bool:
+    lines = saved.splitlines()
+    return any(line.startswith((":FORWARD DROP", "-A FORWARD ", f":{prefix}")) for line in lines)
 
 
 def _run(where: Where, command: list[str], text: str) -> subprocess.CompletedProcess[str]:

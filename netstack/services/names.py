@@ -61,6 +61,10 @@ class ChainNames:
     def output(self) -> str:
         return f"{self.prefix}OUTPUT"
 
+    @property
+    def passage(self) -> str:
+        return f"{self.prefix}PASSAGE"
+
     def net(self, block: IPv4Network) -> str:
         return f"{self.prefix}NET-{block.network_address}"
 

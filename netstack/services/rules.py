@@ -41,6 +41,13 @@ def ruleset(settings: NodeSettings, services: Iterable[ServicePort]) -> dict[str
     }
 
 
+def passage(settings: NodeSettings) -> dict[str, Table]:
+    """What the other variant of iptables must hold of ours where it filters: our packets pass it."""
+    names = chain_names(settings.owner)
+    hooks = {"FORWARD": _hook(settings, "pods and services", names.passage)}
+    return {"filter": Table({names.passage: _accepted(settings)}, hooks)}
+
+
 def probability(remaining: int) -> str:
     """1/n as iptables-save prints what the kernel keeps: a multiple of 2^-31."""
     return f"{round(2**31 / remaining) / 2**31:.11f}"
@@ -136,11 +143,7 @@ def _filter(settings: NodeSettings, names: ChainNames, services: Sequence[Servic
     silent.sort(key=lambda service: (service.protocol.lower(), service.node_port))
     local = "-m addrtype --dst-type LOCAL"
     return {
-        names.forward: (
-            *refused,
-            f"-s {settings.cluster_cidr} -j ACCEPT",
-            f"-d {settings.cluster_cidr} -j ACCEPT",
-        ),
+        names.forward: (*refused, *_accepted(settings)),
         names.output: refused,
         names.input: tuple(
             f"{_port_match(service, service.node_port)} {local} {_comment(service.name)} "
@@ -148,6 +151,10 @@ def _filter(settings: NodeSettings, names: ChainNames, services: Sequence[Servic
             for service in silent
         ),
     }
+
+
+def _accepted(settings: NodeSettings) -> tuple[str, ...]:
+    return f"-s {settings.cluster_cidr} -j ACCEPT", f"-d {settings.cluster_cidr} -j ACCEPT"
 
 
 def _filter_hooks(settings: NodeSettings, names: ChainNames) -> dict[str, str]:

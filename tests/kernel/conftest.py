@@ -7,15 +7,19 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from itertools import count
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 
 from lab.plugin.fixtures import MakeProber, MakeResponder
 from lab.topology import Topology
-from tests.kernel.topology import Cluster, cluster
+from tests.kernel.topology import Cluster, Prepare, cluster
 
 VARIANTS = ["legacy", "nft"]
-MakeCluster = Callable[[str, str | None], AbstractContextManager[Cluster]]
+
+
+class MakeCluster(Protocol):
+    def __call__(self, names: str, variant: str | None, **preparations: Prepare) -> AbstractContextManager[Cluster]: ...
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -49,8 +53,8 @@ def variant(request: pytest.FixtureRequest) -> str:
 def new_cluster(topology: Topology, probe: MakeProber, responder: MakeResponder, tmp_path: Path) -> MakeCluster:
     """`with new_cluster("ab", "nft") as made`: two nodes; without a variant they choose themselves."""
 
-    def make(names: str, variant: str | None) -> AbstractContextManager[Cluster]:
-        return cluster(topology, probe, responder, directory=tmp_path, names=names, variant=variant)
+    def make(names: str, variant: str | None, **preparations: Prepare) -> AbstractContextManager[Cluster]:
+        return cluster(topology, probe, responder, directory=tmp_path, names=names, variant=variant, **preparations)
 
     return make
 

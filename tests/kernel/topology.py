@@ -11,7 +11,7 @@ Pods are hosts of the same topology, which netstack wires up.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
@@ -33,6 +33,9 @@ POD_PORT = 8080
 TIMEOUT_S = 3.0
 SILENT_S = 0.3
 """Long enough for an answer on one machine, where silence is what is expected."""
+
+
+Prepare = Callable[[Topology, topology.Node], None]
 
 
 @dataclass
@@ -163,14 +166,23 @@ def cluster(
     directory: Path,
     names: str,
     variant: str | None,
+    declare: Prepare = lambda net, host: None,
+    spoil: Prepare = lambda net, host: None,
 ) -> Iterator[Cluster]:
-    """Nodes named by the letters of `names`, their overlay up. The topology outlives it."""
+    """Nodes named by the letters of `names`, their overlay up. The topology outlives it.
+
+    `declare`: what each host has before its link to the others; `spoil`: what was done to it before netstack came.
+    """
     switch, outside = net.switch("switch"), net.host("outside")
     net.link(outside, switch, address="172.30.0.100/24", mtu=UNDERLAY_MTU)
     hosts = [net.host(letter) for letter in names]
+    for host in hosts:
+        declare(net, host)
     for number, host in enumerate(hosts, start=1):
         net.link(host, switch, address=f"172.30.0.{10 + number}/24", mtu=UNDERLAY_MTU)
     net.start()
+    for host in hosts:
+        spoil(net, host)
     with ExitStack() as stack:
         made = Cluster(net, outside, {}, stack, probe, responder)
         for number, host in enumerate(hosts, start=1):
