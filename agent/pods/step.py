@@ -170,9 +170,9 @@ def _stop_stale(draft: _Draft) -> bool:
 
 
 def _new_sandbox(draft: _Draft) -> None:
-    """At once, unless the one before ended as soon as it had started."""
+    """At once, unless they end as soon as they have started. The first one may have gone with its host or engine."""
     dead = draft.observed.sandbox
-    if dead is not None and dead.ended_at - dead.record.started_at < _SHORT_LIFE_S:
+    if dead is not None and dead.attempt > 0 and dead.ended_at - dead.record.started_at < _SHORT_LIFE_S:
         ready_at = dead.ended_at + _SHORT_LIFE_S
         if draft.now < ready_at <= draft.now + _SHORT_LIFE_S:
             draft.wake(ready_at)

@@ -185,8 +185,13 @@ CASES = [
         ("CreateSandbox 1", "SignalContainer app0"),
     ),
     Case(
-        "sandbox that dies at once is not made in a loop",
+        "young sandbox that went with its host is made again at once",
         seen((sandbox(EXITED, started_at=NOW - 1, ended_at=NOW),)),
+        ("CreateSandbox 1",),
+    ),
+    Case(
+        "sandbox that dies at once is not made in a loop",
+        seen((sandbox(EXITED, 1, started_at=NOW - 1, ended_at=NOW),)),
         (),
         wake_at=NOW + 5,
     ),
