@@ -2,7 +2,8 @@
 
 Owns the file that says how far it is ahead, and the library that lets a program live by it (clock.c, compiled when it
 is first needed). The clock that measures waits runs on, as it does where somebody sets a machine's clock. Debian's
-libfaketime is not used: it leaves shared memory behind when a process is killed, and its poll fails our netlink.
+libfaketime is not used: it leaves shared memory behind when a process is killed, and
+netlink calls fail under it (EINVAL).
 """
 
 import hashlib

@@ -1,0 +1,172 @@
+"""The wall clock jumps by an hour and by two, under the master and under an agent, and back: nobody is harmed by it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from lab import faults
+from lab.cluster import Cluster
+from lab.kubectl import Kubectl
+from lab.plugin.cluster.life import running_cluster
+from tests.cluster.churn import NAMES_ITSELF, NAMESPACE
+from tests.cluster.manifests import pod, replication_controller, shell
+from tests.cluster.waiting import eventually
+from tests.hosts import engine_of
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
+
+HOUR_S = 3600.0
+SETTLED_S = 8.0
+"""Longer than it takes to give up a node."""
+
+
+@pytest.fixture(scope="module")
+def two_nodes() -> Iterator[Cluster]:
+    """Pods are given up seven seconds after their node fell silent. Master and node1 have clocks that can be set."""
+    with running_cluster(nodes=2) as made:
+        for host in ("master", "node1"):
+            faults.set_clock(made, host, 0.0)
+        made.wait_api()
+        made.wait_nodes()
+        yield made
+
+
+@pytest.fixture
+def kubectl(two_nodes: Cluster, kubectl_for: Callable[[Cluster], Kubectl]) -> Iterator[Kubectl]:
+    """With pods on each node, and one that ends again and again."""
+    made = kubectl_for(two_nodes)
+    made.create(
+        replication_controller("group", 2, container=NAMES_ITSELF),
+        pod("lone", container=NAMES_ITSELF, nodeName="node1"),
+    )
+    eventually(lambda: [each["status"]["phase"] for each in pods(made)] == ["Running"] * 3)
+    yield made
+    made("delete", "rc,pod", "--all", "--timeout=60s")
+
+
+@contextmanager
+def one_watch(cluster: Cluster, kubectl: Kubectl) -> Iterator[None]:
+    """Opened before, and still telling of what is made afterwards."""
+    told: list[str] = []
+    with cluster.client() as client:
+
+        def follow() -> None:
+            for event in client.watch(f"{NAMESPACE}/configmaps", timeout_s=60.0):
+                told.append(event.object["metadata"]["name"])
+                if told[-1] == "last":
+                    return
+
+        thread = threading.Thread(target=follow, name="watch", daemon=True)
+        thread.start()
+        kubectl("create", "configmap", "first")
+        eventually(lambda: told == ["first"])
+        yield
+        kubectl("create", "configmap", "last")
+        thread.join(30.0)
+        assert told == ["first", "last"]
+        kubectl("delete", "configmap", "first", "last")
+
+
+@pytest.mark.parametrize("host", ["master", "node1"])
+def test_nothing_is_given_up_or_started_again(two_nodes: Cluster, kubectl: Kubectl, host: str) -> None:
+    before = standing(kubectl)
+    for jump_s in (HOUR_S, -HOUR_S, 0.0):
+        ready = ready_since(kubectl)
+        with one_watch(two_nodes, kubectl):
+            faults.set_clock(two_nodes, host, jump_s)
+            time.sleep(SETTLED_S)
+            assert ready_since(kubectl) == ready
+            assert standing(kubectl) == before
+        if host == "master":
+            made = kubectl.json("create", "configmap", "dated")
+            kubectl("delete", "configmap", "dated")
+            assert abs(seconds_ahead(made["metadata"]["creationTimestamp"]) - jump_s) < 10
+        reconnect(two_nodes)
+        work_goes_on(two_nodes, kubectl)
+        assert standing(kubectl) == before
+
+
+def test_waits_that_have_begun_are_as_long_as_they_were(two_nodes: Cluster, kubectl: Kubectl) -> None:
+    """The clock goes back while a pod gets its time to end, and while a container waits to be started again."""
+    kubectl.create(
+        pod("stubborn", container=shell("trap : TERM; while true; do sleep 1; done"), nodeName="node1"),
+        pod("crashing", container=shell("exit 3"), nodeName="node1"),
+    )
+    eventually(lambda: restarts(kubectl, "crashing") >= 1)
+    eventually(lambda: phase(kubectl, "stubborn") == "Running")
+    kubectl("delete", "pod", "stubborn", "--grace-period=4", "--wait=false")
+    eventually(lambda: "Stopping container" in kubectl("get", "events"))
+    count = restarts(kubectl, "crashing")
+    faults.set_clock(two_nodes, "node1", -HOUR_S)
+    eventually(lambda: "stubborn" not in names(kubectl), timeout_s=30)
+    eventually(lambda: restarts(kubectl, "crashing") > count, timeout_s=60)
+    faults.set_clock(two_nodes, "node1", 0.0)
+
+
+def work_goes_on(cluster: Cluster, kubectl: Kubectl) -> None:
+    """A pod comes and goes, a container that dies is started again."""
+    kubectl.create(pod("brief", container=NAMES_ITSELF, nodeName="node1"))
+    eventually(lambda: phase(kubectl, "brief") == "Running")
+    found = kubectl.json("get", "pod", "brief")["status"]["containerStatuses"][0]["containerID"]
+    with engine_of(cluster, "node1") as engine:
+        engine.kill(found.removeprefix("docker://"))
+    eventually(lambda: restarts(kubectl, "brief") == 1 and phase(kubectl, "brief") == "Running")
+    kubectl("delete", "pod", "brief", "--timeout=30s")
+
+
+def reconnect(cluster: Cluster) -> None:
+    """Certificates are good at whatever time the other side thinks that it is."""
+    for each in ("node1", "node2"):
+        faults.kill(cluster, each)
+        faults.start(cluster, each)
+    faults.kill(cluster, "master")
+    faults.start(cluster, "master")
+    cluster.wait_api()
+    cluster.wait_nodes()
+
+
+def standing(kubectl: Kubectl) -> dict[str, Any]:
+    """What must not change of the pods."""
+    found = {}
+    for each in pods(kubectl):
+        status = each["status"]
+        containers = [(one["containerID"], one["restartCount"]) for one in status["containerStatuses"]]
+        found[each["metadata"]["name"]] = each["metadata"]["uid"], status["phase"], status["podIP"], containers
+    return found
+
+
+def ready_since(kubectl: Kubectl) -> dict[str, str]:
+    """Since when each node is Ready without a break."""
+    return {
+        each["metadata"]["name"]: one["lastTransitionTime"]
+        for each in kubectl.json("get", "nodes")["items"]
+        for one in each["status"]["conditions"]
+        if (one["type"], one["status"]) == ("Ready", "True")
+    }
+
+
+def pods(kubectl: Kubectl) -> list[dict[str, Any]]:
+    return list(kubectl.json("get", "pods")["items"])
+
+
+def names(kubectl: Kubectl) -> list[str]:
+    return [each["metadata"]["name"] for each in pods(kubectl)]
+
+
+def phase(kubectl: Kubectl, name: str) -> str:
+    return kubectl("get", "pod", name, "-o", "jsonpath={.status.phase}")
+
+
+def restarts(kubectl: Kubectl, name: str) -> int:
+    return int(kubectl("get", "pod", name, "-o", "jsonpath={.status.containerStatuses[0].restartCount}") or 0)
+
+
+def seconds_ahead(stamp: str) -> float:
+    return (datetime.fromisoformat(stamp) - datetime.now(UTC)).total_seconds()
