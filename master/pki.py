@@ -99,6 +99,10 @@ class Pki:
             _write(self.authority.certificate, _pem(self._certificate), mode=0o644)
         if self._certificate.public_key() != self._key.public_key():
             raise PkiError(f"{self.authority.certificate}: not of the key {self.authority.key.name}; {_RESTORE}")
+        try:
+            self._certificate.verify_directly_issued_by(self._certificate)
+        except (ValueError, TypeError, InvalidSignature) as error:
+            raise PkiError(f"{self.authority.certificate}: damaged, or not signed by itself; {_RESTORE}") from error
         self.ca_pem = _pem(self._certificate)
         self.ca_hash = ca_hash(
             self._certificate.public_key().public_bytes(

@@ -210,6 +210,9 @@ class Database:
             raise self._damaged("no file")
         elif self._path.stat().st_size == 0:
             raise self._damaged("the file is empty")
+        log_file = self._path.with_name(f"{self._path.name}-wal")
+        if os.path.lexists(log_file) and not log_file.is_file():
+            raise self._damaged(f"its log {log_file.name} is no file")
         # Every secret of the cluster is in it. SQLite gives its log the same mode.
         self._path.chmod(_MODE)
         self._db = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, cached_statements=32)
