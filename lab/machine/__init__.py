@@ -1,0 +1,11 @@
+"""Machines that boot systemd, for what a network namespace cannot show: installing, units, watchdogs, reboots.
+
+A machine is a container with the root file system of a Debian host (`image`), in an engine of its own (`bed`), with a
+Docker of its own inside. It boots in a second or two, has no way out to the Internet, and can be switched off hard.
+What it shares with this machine is the kernel: other kernels and cgroup versions need a virtual machine.
+"""
+
+from lab.machine.bed import MachineBed
+from lab.machine.machine import CommandFailed, Machine
+
+__all__ = ["CommandFailed", "Machine", "MachineBed"]
