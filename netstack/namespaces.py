@@ -8,13 +8,14 @@ kills the child). A socket that such a thread opens stays in its namespace where
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import fcntl
 import os
 import socket
 import struct
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -101,6 +102,21 @@ def create_all(wanted: Sequence[str]) -> None:
         for target in made:
             delete(target.name)
         raise
+
+
+@contextlib.contextmanager
+def nameless() -> Iterator[str]:
+    """A namespace that has no name and ends with the block, or with this process if that comes first."""
+
+    def body() -> int:
+        _unshare()
+        return open_fd(None)
+
+    fd = _on_thread(lambda: None, body)
+    try:
+        yield of_fd(fd)
+    finally:
+        os.close(fd)
 
 
 def delete(name: str) -> None:

@@ -141,12 +141,32 @@ class NodeNetwork:
         return tuple(repairs)
 
     def teardown(self) -> None:
-        """Remove everything of ours from the host and the state directory. IP forwarding stays as it is."""
+        """Remove everything of ours from the host and the state directory. IP forwarding stays as it is.
+
+        One part that fails keeps no other from going. Raises the first failure.
+        """
+        failures: list[Exception] = []
+        for part in (self._remove_rules, self._release_all, self._remove_links):
+            try:
+                part()
+            except (NetstackError, OSError) as error:
+                failures.append(error)
+        self._state = None
+        if failures:
+            for failure in failures[1:]:
+                logger.error("node %s: teardown: %s", self._settings.node_name, failure)
+            raise failures[0]
+
+    def _remove_rules(self) -> None:
         self._writer().remove()
         if (partner := self._partner()) is not None:
             partner.remove()
+
+    def _release_all(self) -> None:
         for uid in self.pods().keys() | {pod.uid for pod in self._records.all()}:
             self.release_pod(uid)
+
+    def _remove_links(self) -> None:
         observed = self._kernel.host.snapshot()
         self._kernel.host.change(
             [
@@ -154,7 +174,6 @@ class NodeNetwork:
                 *(c.DeleteLink(link.name) for link in observed.links if link.name == self._device_name),
             ]
         )
-        self._state = None
 
     @property
     def _device_name(self) -> str:

@@ -60,11 +60,11 @@ def choose(where: Where, prefix: str, *, variant: str | None = None) -> Iptables
     one with more rules. A `variant` that is given is taken. Raises RulesUnavailable, which names the remedy.
     """
     wanted = (variant,) if variant else (LEGACY, NFT)
-    tools = {name: tool for name in wanted if (tool := _tool(name, where)) is not None}
+    tools = {name: tool for name in wanted if (tool := tool_of(name, where)) is not None}
     if not tools:
         looked_for = " nor ".join(f"iptables-{name}-save and -restore" for name in wanted)
         raise RulesUnavailable(f"no iptables: neither {looked_for} in {_SEARCH_PATH}; install the package iptables")
-    saved = {name: _saved(tool) for name, tool in tools.items()}
+    saved = {name: saved_by(tool) for name, tool in tools.items()}
     best = max(saved, key=lambda name: _weight(saved[name], prefix))
     if _weight(saved[best], prefix) > (0, False, 0):
         return tools[best]
@@ -83,20 +83,22 @@ def partner(tool: Iptables, prefix: str) -> Iptables | None:
 
     Both variants' rules are asked for each packet, and an accept of one does not undo a drop of the other.
     """
-    other = _tool(NFT if tool.variant == LEGACY else LEGACY, tool.where)
+    other = tool_of(NFT if tool.variant == LEGACY else LEGACY, tool.where)
     if other is None or not _may_have_filters(other):
         return None
     done = _run(other.where, [other.save_program, "-t", "filter"], "")
     return other if done.returncode == 0 and _filters_forward(done.stdout, prefix) else None
 
 
-def _tool(variant: str, where: Where) -> Iptables | None:
+def tool_of(variant: str, where: Where) -> Iptables | None:
+    """The variant's programs; None when they are not installed."""
     save = shutil.which(f"iptables-{variant}-save", path=_SEARCH_PATH)
     restore = shutil.which(f"iptables-{variant}-restore", path=_SEARCH_PATH)
     return Iptables(variant, where, save, restore) if save and restore else None
 
 
-def _saved(tool: Iptables) -> str:
+def saved_by(tool: Iptables) -> str:
+    """What the variant has, as text; asking makes nothing. Empty when it has nothing, or does not work."""
     # Asking legacy for a table makes that table: look first whether this namespace has any.
     if tool.variant == LEGACY and not namespaces.run_in(tool.where, _legacy_tables):
         return ""

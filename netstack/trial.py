@@ -1,0 +1,147 @@
+"""What this kernel can do of what netstack needs: tried for real, in a namespace without a name that ends with the try.
+
+Files below /proc say which modules are loaded, not which the kernel would load or whether they work here. Nothing of
+the host's own network is touched. Also says which rules of others the host has, by variant of iptables.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from ipaddress import IPv4Address
+from typing import Final
+
+from netstack import changes as c
+from netstack import namespaces
+from netstack.desired import NodeSettings
+from netstack.errors import NetstackError
+from netstack.kernel import HostKernel
+from netstack.netlink import conntrack
+from netstack.overlay.vxlan import PORT, VNI
+from netstack.services import iptables
+from netstack.services.iptables import LEGACY, NFT
+from netstack.services.names import chain_names
+
+RULES: Final[Mapping[str, tuple[str, str]]] = {
+    "match comment": ("filter", '-m comment --comment "sampan: a" -j RETURN'),
+    "match mark": ("filter", "-m mark --mark 0x2000/0x2000 -j RETURN"),
+    "match addrtype": ("filter", "-m addrtype --dst-type LOCAL -j RETURN"),
+    "match tcp": ("filter", "-p tcp -m tcp --dport 80 -j RETURN"),
+    "match udp": ("filter", "-p udp -m udp --dport 53 -j RETURN"),
+    "match statistic": ("filter", "-m statistic --mode random --probability 0.5 -j RETURN"),
+    "target REJECT": ("filter", "-j REJECT --reject-with icmp-port-unreachable"),
+    "target REJECT (tcp-reset)": ("filter", "-p tcp -j REJECT --reject-with tcp-reset"),
+    "target MARK": ("nat", "-j MARK --set-xmark 0x2000/0x2000"),
+    "target DNAT": ("nat", "-p tcp -j DNAT --to-destination 192.0.2.1:80"),
+    "target MASQUERADE": ("nat", "-j MASQUERADE"),
+}
+"""Every match and target that services/rules.py writes: the table, and a rule as short as can be."""
+
+_CHAIN: Final = "SAMPAN-TRIAL"
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One variant of iptables on this host."""
+
+    works: str
+    """Why its tables cannot be used; empty when they can."""
+    foreign: tuple[str, ...]
+    """The rules and policies of others in the host's own tables, as iptables-save prints them: `table: line`."""
+
+
+def features() -> dict[str, str]:
+    """Why each feature does not work, by its name; empty: it works. `namespace` failing leaves the others untold."""
+    try:
+        with namespaces.nameless() as where:
+            kernel = HostKernel(where)
+            try:
+                return {"namespace": ""} | {
+                    name: _problem(attempt) for name, attempt in _attempts(kernel, where).items()
+                }
+            finally:
+                kernel.close()
+    except (NetstackError, OSError) as error:
+        return {"namespace": str(error)}
+
+
+def variants() -> dict[str, Variant]:
+    """The variants of iptables that are installed, each tried, and the rules that the host has by it."""
+    found: dict[str, Variant] = {}
+    for name in (LEGACY, NFT):
+        tool = iptables.tool_of(name, None)
+        if tool is not None:
+            found[name] = Variant(_variant_problem(name), tuple(_foreign(iptables.saved_by(tool))))
+    return found
+
+
+def chosen() -> str:
+    """The variant that the node's rules would go to; empty when there is none."""
+    try:
+        return iptables.choose(None, chain_names(_owner()).prefix).variant
+    except NetstackError:
+        return ""
+
+
+def _attempts(kernel: HostKernel, where: str) -> dict[str, Callable[[], object]]:
+    vxlan = c.AddVxlan("trial-vxlan", VNI, IPv4Address("127.0.0.1"), PORT, "0a:58:00:00:00:01", 1400, up=False)
+    return {
+        "veth": lambda: kernel.host.change([c.AddVeth("trial-a", "trial-b", up=False)]),
+        "bridge": lambda: kernel.host.change([c.AddBridge("trial-bridge", up=False)]),
+        "vxlan": lambda: kernel.host.change([vxlan]),
+        "conntrack": lambda: conntrack.udp_flows(where),
+        "forwarding": lambda: kernel.write_sysctls({"net/ipv4/ip_forward": "1"}),
+    }
+
+
+def _problem(attempt: Callable[[], object]) -> str:
+    try:
+        attempt()
+    except (NetstackError, OSError) as error:
+        return " ".join(str(error).split()) or type(error).__name__
+    return ""
+
+
+def _variant_problem(name: str) -> str:
+    """All rules at once; only when that fails, each by itself, to say which."""
+    if not _restored(name, RULES):
+        return ""
+    failed = {feature: said for feature in RULES if (said := _restored(name, {feature: RULES[feature]}))}
+    if not failed:
+        return _restored(name, RULES)
+    words = next(iter(failed.values()))
+    return f"{', '.join(failed)}: {words}"
+
+
+def _restored(name: str, rules: Mapping[str, tuple[str, str]]) -> str:
+    """What iptables-restore says against them in a namespace of their own; empty when it takes them."""
+    lines = []
+    for table in dict.fromkeys(table for table, _ in rules.values()):
+        lines += [f"*{table}", f":{_CHAIN} - [0:0]"]
+        lines += [f"-A {_CHAIN} {rule}" for each, rule in rules.values() if each == table]
+        lines.append("COMMIT")
+    text = "\n".join(lines) + "\n"
+    try:
+        with namespaces.nameless() as where:
+            found = iptables.tool_of(name, where)
+            return _problem(partial(found.restore, text)) if found else ""
+    except OSError as error:
+        return str(error)
+
+
+def _foreign(saved: str) -> list[str]:
+    """Rules that are not ours, and policies that are not ACCEPT."""
+    ours = re.compile(rf"^-A {chain_names(_owner()).prefix}| -j {chain_names(_owner()).prefix}")
+    found, table = [], ""
+    for line in saved.splitlines():
+        if line.startswith("*"):
+            table = line[1:]
+        elif (line.startswith("-A ") and not ours.search(line)) or re.match(r":\S+ DROP", line):
+            found.append(f"{table}: {line}")
+    return found
+
+
+def _owner() -> str:
+    return str(NodeSettings.__dataclass_fields__["owner"].default)
