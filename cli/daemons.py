@@ -1,4 +1,4 @@
-"""`sampan master`, `sampan agent`, `sampan join`: start a daemon in this process, or make it a member."""
+"""`sampan master`, `sampan agent`: start a daemon in this process."""
 
 import argparse
 import os
@@ -21,11 +21,6 @@ def add(subparsers: "argparse._SubParsersAction[Any]") -> None:
         help="token and CA hash, a line each; used when the host is no member yet",
     )
     agent.set_defaults(run=_agent)
-    join = subparsers.add_parser("join", help="make this host a member of a cluster, then exit")
-    _add_config(join, "agent.toml")
-    join.add_argument("--token", required=True, help="as `sampan token create` prints it (- reads it from stdin)")
-    join.add_argument("--ca-hash", required=True, metavar="sha256:HEX", help="hash of the cluster's CA key")
-    join.set_defaults(run=_join)
 
 
 def _add_config(parser: argparse.ArgumentParser, name: str) -> None:
@@ -44,14 +39,6 @@ def _agent(options: argparse.Namespace) -> int:
     from agent.main import run
 
     return run(path, join_token_file=options.join_token_file, configure_log=logs.configure)
-
-
-def _join(options: argparse.Namespace) -> int:
-    path = _readable(options.config)
-    from agent.host import join
-
-    token = input() if options.token == "-" else options.token
-    return join(path, token, options.ca_hash)
 
 
 def _readable(path: Path) -> Path:

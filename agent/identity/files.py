@@ -64,6 +64,21 @@ def locked(state_dir: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
+def in_use(state_dir: Path) -> bool:
+    """Whether a process holds the state directory; asking leaves nothing behind."""
+    try:
+        descriptor = os.open(state_dir / LOCK, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
 def load(state_dir: Path) -> Identity | None:
     """The identity, or None when this machine has not joined. Raises Unreadable."""
     path = state_dir / IDENTITY

@@ -1,0 +1,107 @@
+"""`sampan check`: whether this host is fit to be a node, or a master, and what to do about it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import socket
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from cli import exits
+
+if TYPE_CHECKING:
+    from cli.host.preflight.gather import Subject
+
+_CONFIG: Final = {"agent": Path("/etc/sampan/agent.toml"), "master": Path("/etc/sampan/master.toml")}
+_STATE: Final = {"agent": Path("/var/lib/sampan/agent"), "master": Path("/var/lib/sampan/master")}
+
+
+def add(subparsers: argparse._SubParsersAction[Any]) -> None:
+    parser = subparsers.add_parser("check", help="whether this host is fit to be a node; changes nothing")
+    parser.add_argument("--role", choices=("agent", "master"), default="agent", help="what it shall be")
+    parser.add_argument("--master", default="", metavar="ADDRESS", help="ask this master too: HOST or HOST:PORT")
+    parser.add_argument("--token", default="", help="ask it also for the node's name, address and networks")
+    parser.add_argument("--ca-hash", default="", metavar="sha256:HEX", help="hash of the cluster's CA key")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="else /etc/sampan/ROLE.toml, if it is there")
+    parser.add_argument("--node-name", default="", metavar="NAME", help="else the configuration's, else the host's")
+    parser.add_argument("--node-address", default="", metavar="IPV4", help="else the one that reaches the master")
+    parser.add_argument("--engine-socket", type=Path, metavar="SOCKET", help="else the configuration's")
+    parser.add_argument("-o", "--output", choices=("text", "json"), default="text")
+    parser.set_defaults(run=_check)
+
+
+def _check(options: argparse.Namespace) -> int:
+    from cli.host.preflight.finding import errors, text
+    from cli.host.preflight.gather import gather
+    from cli.host.preflight.judges import judge
+
+    if options.token and not (options.ca_hash and options.master):
+        raise ValueError("--token is only sent to a --master that --ca-hash proves")
+    findings = judge(gather(subject(options)))
+    if options.output == "json":
+        print(json.dumps([dict(each.document()) for each in findings], indent=2))
+    else:
+        print(text(findings) or f"fit to be {'a master' if options.role == 'master' else 'a node'}")
+    return exits.FAILED if errors(findings) else exits.OK
+
+
+def subject(options: argparse.Namespace) -> Subject:
+    """What shall be judged: options, then the configuration, then defaults. Raises ConfigError, ValueError."""
+    from cli.host.preflight.cluster import url_of
+    from cli.host.preflight.gather import Subject
+
+    made = Subject(
+        role=options.role,
+        node_name=options.node_name or socket.gethostname().lower(),
+        state_dir=_STATE[options.role],
+        node_address=options.node_address,
+        master=url_of(options.master) if options.master else "",
+        token=options.token,
+        ca_hash=options.ca_hash,
+    )
+    path = options.config or _CONFIG[options.role]
+    if options.config or os.access(path, os.R_OK):
+        made = _by_agent(made, path, options) if options.role == "agent" else _by_master(made, path)
+    elif options.role == "master":
+        made = replace(made, ports=("6443/tcp", "6444/tcp"))
+    return replace(made, engine_socket=options.engine_socket) if options.engine_socket else made
+
+
+def _by_agent(made: Subject, path: Path, options: argparse.Namespace) -> Subject:
+    from agent.config import load
+    from agent.survey import member_of
+
+    config = load(path)
+    member = member_of(config.state_dir)
+    return replace(
+        made,
+        node_name=options.node_name or config.node_name,
+        state_dir=config.state_dir,
+        node_address=options.node_address or config.node_address,
+        engine_socket=config.engine_socket,
+        # A member has its name and its address by right: nothing to ask of them.
+        token="" if member else made.token,
+        master=made.master or config.master,
+    )
+
+
+def _by_master(made: Subject, path: Path) -> Subject:
+    import tomllib
+    from ipaddress import IPv4Network
+
+    from cli.host.preflight.facts import Cidrs
+
+    # Not by master.config: only its entry module is the command's to know, and a few values are all that is asked.
+    values = tomllib.loads(path.read_text())
+    ports = (values.get("api_port", 6443), values.get("session_port", 6444))
+    cluster = IPv4Network(values.get("cluster_cidr", made.cidrs.cluster))
+    service = IPv4Network(values.get("service_cidr", made.cidrs.service))
+    return replace(
+        made,
+        state_dir=Path(values.get("data_dir", made.state_dir)),
+        ports=tuple(f"{port}/tcp" for port in ports),
+        cidrs=Cidrs(cluster, service, asked=True),
+    )

@@ -1,0 +1,217 @@
+"""Leaving: the node is emptied and removed, and this host is as it was before it joined.
+
+Owns the order. What must not be lost goes last: who the node is, and the configuration that says where its state
+lies; so the same command goes on wherever it was interrupted.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from agent import departure
+from agent.config import AgentConfig, ConfigError, load
+from agent.identity import files
+from agent.identity.errors import MasterAway, StateLocked, Unreadable
+from agent.identity.files import Identity
+from cli import exits
+from cli.host import membership_config
+from cli.host.membership import POLL_S, Host, MembershipError
+from cli.host.membership_unit import UnitFailed
+
+AGENT_ENDS_S: Final = 30.0
+"""How long an agent may take to clean up after its Node was deleted, before it is stopped and the rest done here."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeaveRequest:
+    """What a person asked for."""
+
+    config_path: Path
+    drain_s: float = 120.0
+    """How long pods may take to end; 0: they are not waited for."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResetRequest:
+    """What a person asked for; state directory, engine and name are for a host whose configuration is gone."""
+
+    config_path: Path
+    state_dir: Path
+    engine_socket: Path
+    node_name: str = ""
+    force: bool = False
+
+
+def leave(here: Host, request: LeaveRequest) -> None:
+    """Empty and remove the node, clean the host. Raises MembershipError, IdentityError, ConfigError, OSError."""
+    if not request.config_path.exists():
+        here.say(f"this host is no node: there is no {request.config_path}")
+        return
+    config = load(request.config_path)
+    identity = files.load(config.state_dir)
+    if identity is None and not config.state_dir.exists():
+        here.unit.stop()
+        _drop_config(here, request.config_path)
+        here.say("this host is no node")
+        return
+    if identity is not None:
+        try:
+            _depart(here, config, identity, request)
+        except MasterAway as error:
+            raise MembershipError(
+                f"{error}; nothing was cleaned: try again, or `sampan reset` cleans this host without the master "
+                f"(then: kubectl delete node {identity.node_name})",
+                exits.UNREACHABLE,
+            ) from error
+    _stop_agent(here, config, wait_s=AGENT_ENDS_S if identity else 0.0)
+    with _alone(config):
+        problems = departure.clean(config, cluster_id=identity.cluster_id if identity else "")
+        _tell(here, problems, "leave", fatal=True)
+        if identity is not None:
+            _report_left(here, config, identity)
+        departure.forget(config)
+    _drop_config(here, request.config_path)
+    here.say(f"node {config.node_name} has left the cluster, and this host is clean")
+
+
+def reset(here: Host, request: ResetRequest) -> None:
+    """Clean the host, master or not. Raises MembershipError, UnitFailed where the agent cannot be stopped."""
+    config = _config(here, request)
+    _stop_agent(here, config, wait_s=0.0)
+    if not config.state_dir.is_dir() and config.state_dir.exists():
+        raise MembershipError(f"{config.state_dir} is no directory: look what it is, remove it, and run this again")
+    with _alone(config):
+        identity = _identity(here, config)
+        # A certificate of who knows what is no reason to leave containers behind: then all of the node's name go.
+        problems = departure.clean(config, cluster_id=identity.cluster_id if identity else "")
+        _tell(here, problems, "reset --force", fatal=not request.force)
+        if identity is not None:
+            _say_goodbye(here, config, identity)
+        departure.forget(config)
+    _drop_config(here, request.config_path)
+    here.say(f"this host is clean{' but for what was said' if problems else ''}")
+    if problems:
+        raise MembershipError("not everything could be removed, and the node was forgotten nevertheless (--force)")
+
+
+def _depart(here: Host, config: AgentConfig, identity: Identity, request: LeaveRequest) -> None:
+    """Drain, then have the Node deleted. A node that the master has forgotten only has its host to clean."""
+    try:
+        if not departure.standing(identity).removed:
+            _drain(here, config, identity, request.drain_s)
+            departure.leave(identity)
+            here.say(f"node {identity.node_name} is removed from the cluster")
+    except departure.Forgotten as error:
+        here.say(f"the master says: {error}; cleaning this host")
+
+
+def _drain(here: Host, config: AgentConfig, identity: Identity, drain_s: float) -> None:
+    remaining = departure.drain(identity)
+    if remaining.unmanaged:
+        here.say(f"without a controller, so gone for good: {_some(remaining.unmanaged)}")
+    if not remaining.pods:
+        return
+    if not files.in_use(config.state_dir):
+        here.say(f"the agent does not run: {_some(remaining.pods)} get no grace")
+        return
+    here.say(f"waiting for the end of {_some(remaining.pods)}")
+    ends_at = here.monotonic() + drain_s
+    while remaining.pods and here.monotonic() < ends_at:
+        here.sleep(POLL_S)
+        remaining = departure.drain(identity)
+    if remaining.pods and drain_s:
+        raise MembershipError(
+            f"still there after {drain_s:g} s: {_some(remaining.pods)}; run the command again, "
+            "or with --drain-timeout 0 to go on without them"
+        )
+
+
+def _stop_agent(here: Host, config: AgentConfig, *, wait_s: float) -> None:
+    """It cleans up by itself and ends once its Node is gone; what it leaves is done here."""
+    ends_at = here.monotonic() + wait_s
+    while files.in_use(config.state_dir) and here.monotonic() < ends_at:
+        here.sleep(POLL_S)
+    here.unit.stop()
+    if files.in_use(config.state_dir):
+        raise MembershipError(
+            f"an agent runs on {config.state_dir}, and not by systemd: stop it, then run this again", exits.BUSY
+        )
+
+
+@contextmanager
+def _alone(config: AgentConfig) -> Iterator[None]:
+    try:
+        with files.locked(config.state_dir):
+            yield
+    except StateLocked as error:
+        raise MembershipError(f"{error}; stop it, then run this again", exits.BUSY) from error
+
+
+def _report_left(here: Host, config: AgentConfig, identity: Identity) -> None:
+    try:
+        departure.report_left(config, identity)
+    except MasterAway as error:
+        here.say(f"{error}: the name {identity.node_name} is free again in 24 hours")
+
+
+def _say_goodbye(here: Host, config: AgentConfig, identity: Identity) -> None:
+    """Only if the master answers: a reset needs none."""
+    try:
+        departure.leave(identity)
+        departure.report_left(config, identity)
+    except departure.Forgotten:
+        return
+    except MasterAway:
+        here.say(
+            f"the master does not answer: kubectl delete node {identity.node_name} where it does; "
+            "that name is free again 24 hours later"
+        )
+
+
+def _config(here: Host, request: ResetRequest) -> AgentConfig:
+    """As far as it can be known."""
+    try:
+        return load(request.config_path)
+    except ConfigError as error:
+        if request.config_path.exists():
+            here.say(f"{error}; going by --state-dir, --engine-socket and --node-name")
+    name = request.node_name
+    if not name:
+        identity = _identity(here, AgentConfig(state_dir=request.state_dir, node_name="", master=""))
+        name = identity.node_name if identity else socket.gethostname().lower()
+    return AgentConfig(
+        state_dir=request.state_dir, node_name=name, master="https://192.0.2.1", engine_socket=request.engine_socket
+    )
+
+
+def _identity(here: Host, config: AgentConfig) -> Identity | None:
+    try:
+        return files.load(config.state_dir)
+    except Unreadable as error:
+        here.say(f"damaged, and not needed for this: {error}".partition(";")[0])
+        return None
+
+
+def _tell(here: Host, problems: Sequence[str], again: str, *, fatal: bool) -> None:
+    for problem in problems:
+        here.say(f"could not be removed: {problem}")
+    if problems and fatal:
+        raise MembershipError(f"this host is not clean yet: mend what was said, then run `sampan {again}`")
+
+
+def _drop_config(here: Host, path: Path) -> None:
+    if membership_config.remove(path):
+        here.say(f"{path} was not written by joining, or was changed since: it stays")
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return f"{', '.join(names[:3])}{more}"
+
+
+__all__ = ["LeaveRequest", "ResetRequest", "UnitFailed", "leave", "reset"]
