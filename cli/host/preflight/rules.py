@@ -32,8 +32,8 @@ def judge(facts: Facts) -> Iterator[Finding]:
     if others and chosen is not None:
         yield warning(
             "iptables-variant",
-            f"both variants of iptables have rules: ours go to {kernel.chosen}, and a packet that {others[0]} drops is "
-            "dropped whatever ours say",
+            f"both variants of iptables have rules, and every packet meets both: ours go to {kernel.chosen}, and what "
+            f"{others[0]} drops of connections to this host is dropped whatever ours say",
             "use one variant for everything: update-alternatives --config iptables, then restart what writes rules",
         )
     for name, variant in kernel.variants.items():
