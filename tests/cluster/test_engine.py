@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -106,6 +107,8 @@ def test_pods_come_back_with_their_engine(
     one_node: Cluster, kubectl: Kubectl, fault: Callable[[Cluster, str, Target], None]
 ) -> None:
     fault(one_node, NODE, "engine")
+    told = eventually(lambda: not_ready(kubectl))
+    assert "the container engine does not answer" in told
     faults.start(one_node, NODE, "engine")
 
     def back() -> bool:
@@ -114,8 +117,40 @@ def test_pods_come_back_with_their_engine(
         return ready(kubectl)
 
     eventually(back, timeout_s=60)
+    eventually(lambda: not not_ready(kubectl))
     agents = kubectl.json("get", "events")["items"]
     assert not [each for each in agents if each["reason"] == "FailedKillPod"]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Ordinarily longer than the agent's patience; with `--long` longer than a call to the engine may take."""
+    if "hang_s" in metafunc.fixturenames:
+        metafunc.parametrize("hang_s", [130.0 if metafunc.config.getoption("--long") else 12.0])
+
+
+def test_an_engine_that_hangs_is_told_and_nothing_is_given_up(
+    one_node: Cluster, kubectl: Kubectl, hang_s: float
+) -> None:
+    kubectl.create(pod("going", container=shell("exec sleep 1000")))
+    eventually(lambda: phase(kubectl, "going") == "Running")
+    before = kubectl.json("get", "pod", "web")["status"]["containerStatuses"]
+    faults.pause(one_node, NODE, "engine")
+    try:
+        kubectl.create(pod("coming", container=shell("exec sleep 1000")))
+        kubectl("delete", "pod", "going", "--wait=false")
+        time.sleep(hang_s)
+        told = eventually(lambda: not_ready(kubectl))
+        assert "the container engine does not answer: no word within" in told
+        assert kubectl("get", "pod", "web", "-o", "jsonpath={.metadata.deletionTimestamp}") == ""
+        assert phase(kubectl, "coming") == "Pending" and ready(kubectl)
+    finally:
+        faults.resume(one_node, NODE, "engine")
+    eventually(lambda: phase(kubectl, "coming") == "Running", timeout_s=60)
+    eventually(lambda: "going" not in kubectl("get", "pods", "-o", "name"), timeout_s=60)
+    eventually(lambda: not not_ready(kubectl))
+    assert kubectl.json("get", "pod", "web")["status"]["containerStatuses"] == before
+    kubectl("delete", "pod", "coming", "--timeout=60s")
+    settled(one_node, kubectl, 0)
 
 
 def test_a_pod_that_has_succeeded_is_not_run_again_when_its_container_vanishes(
@@ -161,6 +196,12 @@ def test_an_agent_that_is_killed_while_a_pod_stops_finishes_it(
     faults.start(one_node, NODE, "agent")
     eventually(lambda: containers(one_node, stopped=True) == [])
     eventually(lambda: "slow" not in kubectl("get", "pods", "-o", "name"))
+
+
+def not_ready(kubectl: Kubectl) -> str:
+    """Why the node is not Ready; empty when it is."""
+    conditions = kubectl.json("get", "node", NODE)["status"]["conditions"]
+    return next((each["message"] for each in conditions if (each["type"], each["status"]) == ("Ready", "False")), "")
 
 
 def phase(kubectl: Kubectl, name: str) -> str:
