@@ -51,8 +51,11 @@ class AddressPool:
     def hold(self, owner: str, address: IPv4Address) -> None:
         """Tell whose the address is, when the claim itself cannot say it any more."""
         if address in self._held and owner not in self._owners:
+            path = self._claims / str(address)
+            if path.is_dir():
+                _discard(path)
             self._scratch.write_text(_claim(owner))
-            self._scratch.rename(self._claims / str(address))
+            self._scratch.rename(path)
             self._held.remove(address)
             self._owners[owner] = address
 

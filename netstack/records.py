@@ -8,6 +8,8 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import zlib
+from collections.abc import Mapping
 from ipaddress import IPv4Address
 from pathlib import Path
 
@@ -39,16 +41,13 @@ class PodRecords:
             return
         path = self._path(pod.uid)
         scratch = path.with_suffix(".new")
-        scratch.write_text(
-            json.dumps(
-                {
-                    "uid": pod.uid,
-                    "address": str(pod.address),
-                    "namespace": pod.namespace,
-                    "identity": list(pod.identity),
-                }
-            )
-        )
+        fields = {
+            "uid": pod.uid,
+            "address": str(pod.address),
+            "namespace": pod.namespace,
+            "identity": list(pod.identity),
+        }
+        scratch.write_text(json.dumps(fields | {"sum": _sum(fields)}))
         scratch.rename(path)
         self._pods[pod.uid] = pod
 
@@ -66,7 +65,14 @@ def _read(path: Path) -> PodLink | None:
         return None
     try:
         found = json.loads(path.read_text())
+        # One of release 0.1.0 has no sum. With one bit changed a link would get another pod's address.
+        if found.pop("sum", None) not in (None, _sum(found)):
+            return None
         device, inode = found["identity"]
         return PodLink(found["uid"], IPv4Address(found["address"]), found["namespace"], (int(device), int(inode)))
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
+
+
+def _sum(fields: Mapping[str, object]) -> int:
+    return zlib.crc32(json.dumps(fields, sort_keys=True).encode())

@@ -30,13 +30,17 @@ def make_key() -> str:
 
 
 def make_request(key_pem: str, node_name: str) -> str:
-    """A certificate signing request for the node's key, PEM."""
+    """A certificate signing request for the node's key, PEM. Raises ValueError when the key is none of ours."""
     from cryptography import x509
+    from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec
     from cryptography.x509.oid import NameOID
 
-    key = serialization.load_pem_private_key(key_pem.encode(), password=None)
+    try:
+        key = serialization.load_pem_private_key(key_pem.encode(), password=None)
+    except (TypeError, UnsupportedAlgorithm) as error:
+        raise ValueError(str(error)) from error
     if not isinstance(key, ec.EllipticCurvePrivateKey):
         raise ValueError("not an EC key")
     subject = x509.Name(
