@@ -6,6 +6,7 @@ from agent import model
 from agent.session import reporter
 from agent.session.backoff import Backoff
 from agent.session.reporter import ReportQueue
+from proto import contract
 
 
 def status(uid: str, ip: str = "") -> model.PodStatus:
@@ -76,3 +77,26 @@ def test_waits_grow_from_50_ms_to_the_ceiling_and_start_over() -> None:
     assert waits[-1] == 1.0
     backoff.reset()
     assert backoff.next_s() == 0.05
+
+
+def test_a_batch_fits_into_one_message() -> None:
+    """However long what the statuses say: a message over the limit would be refused again and again."""
+    queue = ReportQueue(lambda uid: None)
+    for number in range(reporter.BATCH):
+        queue.report(model.PodStatus(model.PodUid(f"u{number}"), "default", "web", message="x" * 100_000))
+        queue.event(model.Event("Pod", "default", "web", "u", "R", "x" * 100_000, 1.0))
+    for take, waiting in ((queue.take_pods, queue.pods_waiting), (queue.take_events, queue.events_waiting)):
+        taken = 0
+        while waiting.is_set():
+            batch = list(take())
+            assert 0 < sum(each.ByteSize() for each in batch) < contract.MAX_MESSAGE_BYTES
+            taken += len(batch)
+        assert taken == reporter.BATCH
+
+
+def test_one_status_that_is_larger_than_a_batch_goes_alone() -> None:
+    queue = ReportQueue(lambda uid: None)
+    for number in range(2):
+        queue.report(model.PodStatus(model.PodUid(f"u{number}"), "default", "web", message="x" * (2 << 20)))
+    assert [len(queue.take_pods()), len(queue.take_pods())] == [1, 1]
+    assert not queue.pods_waiting.is_set()

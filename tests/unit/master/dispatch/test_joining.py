@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator
+import random
+import ssl
+from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import pytest_asyncio
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
+from cryptography.x509.oid import NameOID
 
 from agent.identity import keys
 from master.api import kinds
@@ -22,6 +29,7 @@ from master.dispatch.identities import KEEP
 from master.dispatch.token import make_valid
 from master.pki import Pki
 from master.store.memory import MemoryStore
+from tests.fakes.hostile import mutated
 from tests.fakes.sessions import CALLER, TOKEN, MasterEnd, prepare_pki
 
 
@@ -145,3 +153,73 @@ async def test_a_removed_name_is_free_after_a_day(master: MasterEnd, key: str) -
     await master.identities.sweep()
     assert await master.identities.get("a") is None
     assert await master.store.get("/unique/podcidr/10.244.0.0/24") is None
+
+
+def _request(key: Any, *, algorithm: Any = None, names: tuple[str, ...] = ("system:node:a",)) -> str:
+    """A request by any kind of key, for any names."""
+    parts = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, "system:nodes")]
+    parts += [x509.NameAttribute(NameOID.COMMON_NAME, name) for name in names]
+    made = (
+        x509.CertificateSigningRequestBuilder().subject_name(x509.Name(parts)).sign(key, algorithm or hashes.SHA256())
+    )
+    return made.public_bytes(serialization.Encoding.PEM).decode()
+
+
+def _badly_signed(pki: Pki) -> str:
+    """One bit of the signature, which is the end of it, is another one."""
+    der = bytearray(ssl.PEM_cert_to_DER_cert(keys.make_request(keys.make_key(), "a").replace(" REQUEST", "")))
+    der[-1] ^= 1
+    return ssl.DER_cert_to_PEM_cert(bytes(der)).replace("CERTIFICATE", "CERTIFICATE REQUEST")
+
+
+@pytest.mark.parametrize(
+    ("made", "says"),
+    [
+        pytest.param(lambda pki: "", "cannot be read", id="nothing"),
+        pytest.param(lambda pki: "x" * 1_000_000, "cannot be read", id="noise"),
+        pytest.param(lambda pki: "\ud800", "cannot be read", id="no Unicode"),
+        pytest.param(lambda pki: pki.ca_pem.decode(), "cannot be read", id="a certificate"),
+        pytest.param(lambda pki: keys.make_key(), "cannot be read", id="a key"),
+        pytest.param(_badly_signed, "not signed by its own key", id="bad signature"),
+        pytest.param(lambda pki: _request(ec.generate_private_key(ec.SECP192R1())), "256 bits or more", id="EC"),
+        pytest.param(lambda pki: _request(rsa.generate_private_key(65537, 1024)), "2048 bits or more", id="RSA"),
+        pytest.param(lambda pki: _request(dsa.generate_private_key(1024)), "neither EC", id="DSA"),
+        pytest.param(
+            lambda pki: _request(ec.generate_private_key(ec.SECP256R1()), names=()), "common name is", id="no name"
+        ),
+        pytest.param(
+            lambda pki: _request(ec.generate_private_key(ec.SECP256R1()), names=("system:node:a", "system:node:b")),
+            "common name is",
+            id="two names",
+        ),
+        pytest.param(
+            lambda pki: _request(ec.generate_private_key(ec.SECP256R1()), names=("sampan-admin",)),
+            "common name is",
+            id="the administrator",
+        ),
+    ],
+)
+async def test_a_request_that_is_none_of_a_node_gets_no_certificate(
+    master: MasterEnd, made: Callable[[Pki], str], says: str
+) -> None:
+    with pytest.raises(ApiError, match=says) as refused:
+        await master.join.join(TOKEN, "a", made(master.pki))
+    assert refused.value.code == 400
+    assert len(str(refused.value)) < 2000
+    assert await master.identities.get("a") is None
+    assert await master.store.list("/unique/podcidr/") == ([], (await master.store.list("/"))[1])
+
+
+async def test_damaged_requests_are_answered(master: MasterEnd, key: str, pytestconfig: pytest.Config) -> None:
+    """Seeded: bits of a good one's DER."""
+    good = ssl.PEM_cert_to_DER_cert(keys.make_request(key, "a").replace(" REQUEST", ""))
+    chance = random.Random(5)
+    for _ in range(5000 if pytestconfig.getoption("--long", default=False) else 500):
+        der = mutated(good, chance)
+        csr = ssl.DER_cert_to_PEM_cert(der).replace("CERTIFICATE", "CERTIFICATE REQUEST")
+        try:
+            await master.join.join(TOKEN, "a", csr)
+        except ApiError as error:
+            assert error.code == 400, error
+        else:
+            assert der == good or (await master.identities.get("a")) is not None
