@@ -1,4 +1,8 @@
-"""Events go after an hour, and before that when there are too many: what grows is bounded."""
+"""Events go after an hour, and before that when there are too many: what grows is bounded.
+
+The hour is counted from when this master got or found them, by the clock that never jumps: neither a wall clock that is
+set nor a node whose clock is wrong makes them go early or stay.
+"""
 
 from __future__ import annotations
 
@@ -35,13 +39,38 @@ def last_time(event: Event) -> datetime | None:
     return None
 
 
-def expired(events: Iterable[Event], now: datetime, *, most: int = MOST_EVENTS) -> list[Event]:
+class Ages:
+    """How old events are, in seconds. Those of the first look are as old as they say, later ones are new."""
+
+    def __init__(self) -> None:
+        self._since: dict[str, tuple[str, float]] | None = None
+
+    def look(self, events: Iterable[Event], *, now: datetime, monotonic: float) -> list[tuple[float, Event]]:
+        """Each event with its age; one that was written again is new again."""
+        before, self._since = self._since, {}
+        aged = []
+        for event in events:
+            meta = event.metadata
+            version, since = (before or {}).get(meta.uid, ("", 0.0))
+            if version != meta.resource_version:
+                since = monotonic - (_age_s(event, now) if before is None else 0.0)
+            self._since[meta.uid] = (meta.resource_version, since)
+            aged.append((monotonic - since, event))
+        return aged
+
+
+def _age_s(event: Event, now: datetime) -> float:
+    """As its dates have it; never negative, and without any date as old as events become."""
+    when = last_time(event)
+    return LIFE.total_seconds() if when is None else max(0.0, (now - when).total_seconds())
+
+
+def expired(aged: Iterable[tuple[float, Event]], *, most: int = MOST_EVENTS) -> list[Event]:
     """The events that go: those of more than an hour ago, then the oldest ones beyond the bound."""
-    oldest = now - LIFE
-    times = [(last_time(event) or oldest, event.metadata.namespace, event.metadata.name, event) for event in events]
-    times.sort(key=lambda entry: entry[:3])
-    old = sum(1 for when, *_ in times if when <= oldest)
-    return [event for *_, event in times[: max(old, len(times) - most)]]
+    entries = [(-age_s, event.metadata.namespace, event.metadata.name, event) for age_s, event in aged]
+    entries.sort(key=lambda entry: entry[:3])
+    old = sum(1 for negative_s, *_ in entries if -negative_s >= LIFE.total_seconds())
+    return [event for *_, event in entries[: max(old, len(entries) - most)]]
 
 
 class EventExpiry:
@@ -54,12 +83,14 @@ class EventExpiry:
         self._clock = clock
         self._caller = component("controller:event-expiry")
         self._slots = asyncio.Semaphore(DELETES_AT_ONCE)
+        self._ages = Ages()
 
     async def run(self) -> None:
         """Runs until cancelled."""
         while True:
-            await self._clock.sleep(PERIOD_S)
-            await self._delete_all(expired(self._resources.cache.list(kinds.EVENT), self._clock.now()))
+            found, clock = self._resources.cache.list(kinds.EVENT), self._clock
+            await self._delete_all(expired(self._ages.look(found, now=clock.now(), monotonic=clock.monotonic())))
+            await clock.sleep(PERIOD_S)
 
     async def _delete_all(self, events: Sequence[Event]) -> None:
         async with asyncio.TaskGroup() as group:

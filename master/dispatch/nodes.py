@@ -188,7 +188,8 @@ def _said(conditions: tuple[NodeCondition, ...]) -> list[tuple[str, str, str, st
 
 def _old(conditions: tuple[NodeCondition, ...], now: datetime) -> bool:
     times = [parse_time(each.last_heartbeat_time) for each in conditions if each.last_heartbeat_time]
-    return not times or now - max(times) >= REFRESH
+    # Of the future are those from before the clock was set back.
+    return not times or not timedelta() <= now - max(times) < REFRESH
 
 
 def _labels(node: Described) -> dict[str, str]:

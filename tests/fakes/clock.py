@@ -17,9 +17,13 @@ async def settle(rounds: int = 100) -> None:
 
 
 class FakeClock:
-    """`advance` wakes sleepers in the order of their deadlines and lets each of them run."""
+    """`advance` wakes sleepers in the order of their deadlines and lets each of them run.
+
+    `ahead`: by how much the wall clock was set.
+    """
 
     def __init__(self, monotonic: float = 1000.0) -> None:
+        self.ahead = timedelta()
         self._origin = monotonic
         self._monotonic = monotonic
         self._order = itertools.count()
@@ -29,7 +33,7 @@ class FakeClock:
         return self._monotonic
 
     def now(self) -> datetime:
-        return START + timedelta(seconds=self._monotonic - self._origin)
+        return START + timedelta(seconds=self._monotonic - self._origin) + self.ahead
 
     async def sleep(self, seconds: float) -> None:
         if seconds <= 0:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import msgspec
+
 from master.api import kinds
 from master.api.kinds.event import Event
 from master.api.kinds.meta import ObjectMeta, timestamp
-from master.controllers.eventexpiry import EventExpiry, expired
+from master.controllers.eventexpiry import Ages, EventExpiry, expired
 from master.controllers.events import QUEUE_LIMIT, REMEMBERED, Involved
 from tests.fakes.clock import START, settle
 from tests.fakes.cluster import FakeCluster
@@ -79,14 +81,40 @@ async def test_an_event_that_cannot_be_stored_stops_nobody() -> None:
 
 def event(name: str, minutes_ago: float) -> Event:
     when = timestamp(START - timedelta(minutes=minutes_ago))
-    return Event(metadata=ObjectMeta(name=name, namespace="default"), last_timestamp=when)
+    meta = ObjectMeta(name=name, namespace="default", uid=name, resource_version="1")
+    return Event(metadata=meta, last_timestamp=when)
 
 
 def test_which_events_go() -> None:
     events = [event("old", 61), event("older", 90), event("new", 1), event("newer", 0)]
-    assert [e.metadata.name for e in expired(events, START)] == ["older", "old"]
-    assert [e.metadata.name for e in expired(events, START, most=1)] == ["older", "old", "new"]
-    assert expired([], START) == []
+    aged = Ages().look(events, now=START, monotonic=7.0)
+    assert [e.metadata.name for e in expired(aged)] == ["older", "old"]
+    assert [e.metadata.name for e in expired(aged, most=1)] == ["older", "old", "new"]
+    assert expired([]) == []
+
+
+def test_an_event_is_as_old_as_it_is_known_whatever_the_clocks_say() -> None:
+    ages = Ages()
+    assert [age_s for age_s, _ in ages.look([event("a", 10), event("b", -30)], now=START, monotonic=0.0)] == [600, 0]
+    behind = event("of a node that is behind", 90)
+    later = START + timedelta(hours=5)
+    assert [age_s for age_s, _ in ages.look([event("a", 10), behind], now=later, monotonic=60.0)] == [660, 0]
+    again = msgspec.structs.replace(behind, metadata=msgspec.structs.replace(behind.metadata, resource_version="2"))
+    assert [age_s for age_s, _ in ages.look([behind], now=later, monotonic=100.0)] == [40]
+    assert [age_s for age_s, _ in ages.look([again], now=later, monotonic=200.0)] == [0]
+
+
+async def test_a_clock_that_is_set_ends_no_event() -> None:
+    cluster = await FakeCluster.make()
+    async with cluster.running(EventExpiry(cluster.resources, cluster.clock)):
+        tell(cluster)
+        await cluster.clock.advance(60)
+        cluster.clock.ahead = timedelta(hours=2)
+        await cluster.clock.advance(3000)
+        assert len(cluster.events()) == 1
+        cluster.clock.ahead = -timedelta(hours=2)
+        await cluster.clock.advance(700)
+        assert cluster.events() == []
 
 
 async def test_events_go_after_an_hour() -> None:
