@@ -12,6 +12,7 @@ import pytest
 
 from lab.capture import read
 from lab.topology import leftovers
+from netstack import namespaces
 
 ROOT = Path(__file__).parents[3]
 Run = Callable[..., pytest.RunResult]
@@ -306,3 +307,69 @@ def test_cleans():
         scope,
     )
     assert ("namespace topo-" in result.stdout.str()) is (scope == "machine")
+
+
+WORKERS = """
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from lab.probe import Outcome, icmp
+from lab.topology import Topology, leftovers
+from netstack import namespaces
+
+MEETING = Path(os.environ["MEETING"])
+
+
+def meet(number, timeout_s=30.0):
+    # Until the test of the other worker is here as well; what it said.
+    other = MEETING / str(1 - number)
+    deadline = time.monotonic() + timeout_s
+    while not (other.exists() and other.read_text().endswith("!")):
+        assert time.monotonic() < deadline, "the other test does not run at the same time"
+        time.sleep(0.01)
+    return other.read_text()[:-1]
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_side_by_side(topology, probe, number):
+    a, b = topology.host("a"), topology.host("b")
+    topology.link(a, b, address="10.0.0.1/24", peer_address="10.0.0.2/24")
+    topology.start()
+    (MEETING / str(number)).write_text(a.where + "!")
+    other = meet(number)
+    assert other != a.where
+    assert {other, a.where} <= set(namespaces.names())
+    assert os.environ["DEAD"] not in namespaces.names(), "swept before the first test"
+    assert other not in leftovers()
+    probe(a).expect(Outcome.REPLY, *[icmp("10.0.0.2")] * 20)
+    (MEETING / f"done{number}").write_text("")
+    while not (MEETING / f"done{1 - number}").exists():
+        time.sleep(0.01)
+
+
+def test_leaks():
+    net = Topology()
+    net.host("left")
+    net.start()
+"""
+
+
+def test_workers_do_not_meet_and_sweep_once(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    dead = subprocess.run([sys.executable, "-c", DEAD_RUN], cwd=ROOT, capture_output=True, text=True, check=False)
+    where = dead.stdout.strip()
+    meeting = pytester.mkdir("meeting")
+    monkeypatch.setenv("MEETING", str(meeting))
+    monkeypatch.setenv("DEAD", where)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    pytester.makepyfile(WORKERS)
+    result = pytester.runpytest_subprocess("-p", "lab.plugin", *OTHERS_OFF, "-n", "2", "-rs")
+    result.assert_outcomes(passed=3, errors=1)
+    result.stdout.fnmatch_lines(["*the test left behind: namespace topo-*-left"])
+    swept = [line for line in result.outlines if line.startswith("sampan: removed what a killed run left")]
+    assert len(swept) == 1
+    assert where in swept[0]
+    (left,) = {word for line in result.outlines for word in line.split() if word.endswith("-left")}
+    assert left not in namespaces.names()
