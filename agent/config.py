@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
+_LONGEST_S: Final = 86400
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 _NODE_NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 
@@ -91,7 +92,7 @@ def _typed(name: str, value: object, type_name: str) -> Any:
     """The value as its field's type; TOML has no paths, and its integers may stand for floats."""
     integer = isinstance(value, int) and not isinstance(value, bool)
     match type_name.partition("[")[0]:
-        case "Path" if isinstance(value, str):
+        case "Path" if isinstance(value, str) and "\0" not in value:
             return Path(value)
         case "Mapping" if isinstance(value, dict) and all(isinstance(item, str) for item in value.values()):
             return dict(value)
@@ -119,8 +120,8 @@ def _check(config: AgentConfig) -> None:
             raise ValueError(f"node_address: {error}") from error
     if config.max_pods < 1:
         raise ValueError("max_pods: must be at least 1")
-    if config.audit_s <= 0:
-        raise ValueError("audit_s: must be more than 0")
+    if not 0 < config.audit_s <= _LONGEST_S:
+        raise ValueError(f"audit_s: must be more than 0, and {_LONGEST_S} at most")
     if config.capacity_cpu_millis < 0 or config.capacity_memory_bytes < 0:
         raise ValueError("capacity_cpu_millis, capacity_memory_bytes: must not be negative")
     if config.log_format not in ("text", "json"):

@@ -40,9 +40,21 @@ def network_state(desired: DesiredState) -> NetworkState:
 def _peers(desired: DesiredState) -> Iterator[Peer]:
     for peer in desired.peers:
         try:
-            yield Peer(peer.name, IPv4Address(peer.address), IPv4Network(peer.pod_cidr))
+            yield _peer(peer, desired.node)
         except ValueError as error:
             log.error("node %s: no peer of the overlay: %s", peer.name, error)
+
+
+def _peer(peer: desired_pb2.Peer, own: desired_pb2.NodeConfig | None) -> Peer:
+    """Raises ValueError: its route must not lead away what is this node's, or more than pods."""
+    found = Peer(peer.name, IPv4Address(peer.address), IPv4Network(peer.pod_cidr))
+    if own is None:
+        return found
+    if not found.pod_cidr.subnet_of(IPv4Network(own.cluster_cidr)):
+        raise ValueError(f"its pods {found.pod_cidr} are not in {own.cluster_cidr}")
+    if found.pod_cidr.overlaps(IPv4Network(own.pod_cidr)) or peer.address == own.node_address:
+        raise ValueError(f"its pods {found.pod_cidr} or its address {found.address} are this node's own")
+    return found
 
 
 def _ports(desired: DesiredState) -> Iterator[ServicePort]:

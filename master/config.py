@@ -7,12 +7,17 @@ the values.
 from __future__ import annotations
 
 import ipaddress
+import re
 import tomllib
 from dataclasses import dataclass, fields
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any, Final, Literal
 
+# A day: who wants a node to be silent for longer wants no check at all.
+_LONGEST_S: Final = 86400
+# An IP address of either kind, or a DNS name: all stand in a certificate, which takes nothing else.
+_HOST: Final = re.compile(r"[0-9a-fA-F:.]+|[A-Za-z0-9]([-A-Za-z0-9.]{0,251}[A-Za-z0-9])?")
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 
 
@@ -98,7 +103,7 @@ def from_values(values: dict[str, Any]) -> MasterConfig:
 
 def _typed(name: str, value: object, type_name: str) -> Any:
     """The value as its field's type; TOML has no paths and no tuples, and its integers may stand for floats."""
-    if type_name.startswith("Path") and isinstance(value, str):
+    if type_name.startswith("Path") and isinstance(value, str) and "\0" not in value:
         return Path(value)
     if type_name.startswith("tuple") and isinstance(value, list) and all(isinstance(item, str) for item in value):
         return tuple(value)
@@ -115,8 +120,18 @@ def _check(config: MasterConfig) -> None:
     for name in ("api_port", "session_port"):
         if not 0 <= getattr(config, name) <= 65535:
             raise ValueError(f"{name}: {getattr(config, name)} is no port")
+    for name in ("heartbeat_s", "grace_s", "eviction_s"):
+        if not 0 <= getattr(config, name) <= _LONGEST_S:
+            raise ValueError(f"{name}: {getattr(config, name)} is not from 0 to {_LONGEST_S} seconds")
     if not 0 < config.heartbeat_s < config.grace_s / 2:
         raise ValueError("grace_s: must be more than twice heartbeat_s")
+    for name, values in (
+        ("listen_address", [config.listen_address]),
+        ("advertise_addresses", config.advertise_addresses),
+    ):
+        for value in values:
+            if not _HOST.fullmatch(value):
+                raise ValueError(f"{name}: {value!r} is no address or name")
     for name in ("idle_timeout_s", "request_timeout_s", "stalled_timeout_s"):
         if not 0.1 <= getattr(config, name) <= 86400:
             raise ValueError(f"{name}: must be from 0.1 to 86400")
@@ -126,7 +141,7 @@ def _check(config: MasterConfig) -> None:
     if not cluster.prefixlen <= config.pod_cidr_prefix <= 30:
         raise ValueError(f"pod_cidr_prefix: must be from {cluster.prefixlen} to 30")
     first, _, last = config.node_port_range.partition("-")
-    if not (first.isdigit() and last.isdigit() and 0 < int(first) <= int(last) <= 65535):
+    if not (first.isdecimal() and last.isdecimal() and 0 < int(first) <= int(last) <= 65535):
         raise ValueError(f"node_port_range: {config.node_port_range!r} is not like 30000-32767")
     if config.log_format not in ("text", "json"):
         raise ValueError(f"log_format: {config.log_format!r} is neither text nor json")

@@ -38,6 +38,9 @@ def test_values_take_their_types() -> None:
         pytest.param({"node_address": "nowhere"}, "node_address", id="address"),
         pytest.param({"max_pods": 0}, "max_pods", id="pods"),
         pytest.param({"audit_s": 0}, "audit_s", id="audit"),
+        pytest.param({"audit_s": float("nan")}, "audit_s", id="no number"),
+        pytest.param({"audit_s": float("inf")}, "audit_s", id="endless"),
+        pytest.param({"state_dir": "/s\0"}, "state_dir: .* is not of type Path", id="no path"),
     ],
 )
 def test_what_is_wrong_is_named(values: dict[str, Any], says: str) -> None:

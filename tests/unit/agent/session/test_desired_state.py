@@ -148,3 +148,28 @@ def test_services_and_their_endpoints_become_service_ports() -> None:
     assert (udp.name, udp.endpoints) == ("default/web:dns", ())
     assert state.node is not None
     assert settings(state.node, node_name="a", state_dir=Path("/x")).pod_cidr == IPv4Network("10.244.1.0/24")
+
+
+@pytest.mark.parametrize(
+    ("address", "pod_cidr"),
+    [
+        pytest.param("10.0.0.2", "0.0.0.0/0", id="everything"),
+        pytest.param("10.0.0.2", "10.96.0.0/16", id="the services"),
+        pytest.param("10.0.0.2", "10.244.1.0/24", id="this node's pods"),
+        pytest.param("10.0.0.2", "10.244.0.0/16", id="all pods"),
+        pytest.param("10.0.0.1", "10.244.2.0/24", id="this node's address"),
+        pytest.param("nowhere", "10.244.2.0/24", id="no address"),
+        pytest.param("10.0.0.2", "", id="no pods"),
+    ],
+)
+def test_a_peer_that_would_lead_traffic_astray_is_left_out(
+    caplog: pytest.LogCaptureFixture, address: str, pod_cidr: str
+) -> None:
+    own = wire.NodeConfig(
+        node_address="10.0.0.1", pod_cidr="10.244.1.0/24", cluster_cidr="10.244.0.0/16", service_cidr="10.96.0.0/16"
+    )
+    good = wire.Peer(name="node-3", address="10.0.0.3", pod_cidr="10.244.3.0/24")
+    state = DesiredState()
+    state.receive(snapshot(node=own, peers=[wire.Peer(name="node-2", address=address, pod_cidr=pod_cidr), good]))
+    assert [peer.name for peer in network_state(state).peers] == ["node-3"]
+    assert "node node-2: no peer of the overlay" in caplog.text

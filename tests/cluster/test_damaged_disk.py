@@ -1,0 +1,148 @@
+"""What lies on the disk is damaged while a master or an agent is down: containers never notice, nobody starts empty.
+
+Every file with every damage is a case of the unit tests (test_damaged_master.py, test_damaged_agent.py); here are
+those of which only real containers and a real kernel can tell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from client.rest import RestClient
+from lab import faults
+from lab.cluster import Cluster
+from lab.plugin.cluster.life import running_cluster
+from tests.cluster.churn import NAMES_ITSELF
+from tests.cluster.manifests import pod
+from tests.cluster.waiting import eventually
+from tests.fakes.damage import DAMAGES
+from tests.hosts import engine_of
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
+
+PODS = "/api/v1/namespaces/default/pods"
+
+
+@pytest.fixture(scope="module")
+def one_node() -> Iterator[Cluster]:
+    """With a pod that runs."""
+    with running_cluster(nodes=1) as made:
+        with made.client() as api:
+            api.create(PODS, pod("web", container=NAMES_ITSELF))
+        eventually(lambda: address(made))
+        yield made
+
+
+def address(cluster: Cluster) -> str:
+    """The pod's, once it is ready."""
+    with cluster.client() as api:
+        status = api.get(f"{PODS}/web")["status"]
+    ready = {each["type"]: each["status"] for each in status.get("conditions", ())}.get("Ready")
+    return str(status["podIP"]) if ready == "True" else ""
+
+
+def containers(cluster: Cluster) -> dict[str, str]:
+    """The running ones, and since when."""
+    with engine_of(cluster, "node1") as engine:
+        ids = [found["Id"] for found in engine.containers()]
+        return {one: engine.inspect_container(one)["State"]["StartedAt"] for one in ids}
+
+
+def node_is_ready(api: RestClient) -> bool:
+    conditions = api.get("/api/v1/nodes/node1")["status"]["conditions"]
+    return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
+
+
+def said_since(cluster: Cluster, host: str, before: int) -> str:
+    return cluster.log(host).read_bytes()[before:].decode()
+
+
+@pytest.mark.parametrize("damage", ["noise", "empty", "cut in the middle", "missing"])
+def test_what_an_agent_can_be_told_again_costs_no_container_and_no_address(one_node: Cluster, damage: str) -> None:
+    state = one_node.lab.host_paths("node1").agent_state
+    before, had = containers(one_node), address(one_node)
+    faults.kill(one_node, "node1")
+    claims = list((state / "network" / "addresses" / "claims").iterdir())
+    assert claims
+    # A claim whose content is gone with its file tells of nobody: no such damage comes alone.
+    harmed = [state / "desired.pb", *(claims if damage in ("noise", "cut in the middle") else ())]
+    for path in harmed:
+        DAMAGES[damage](path)
+    size = one_node.log("node1").stat().st_size
+    faults.start(one_node, "node1")
+    with one_node.client() as api:
+        eventually(lambda: "session" in said_since(one_node, "node1", size) and node_is_ready(api))
+        eventually(lambda: (state / "desired.pb").stat().st_size > 100)
+    assert containers(one_node) == before
+    assert address(one_node) == had
+    with one_node.client() as api:
+        api.create(PODS, pod("second", container=NAMES_ITSELF))
+        second = eventually(lambda: api.get(f"{PODS}/second")["status"].get("podIP"))
+        assert second != had, "one address, one pod"
+        api.delete(f"{PODS}/second")
+        eventually(lambda: [each["metadata"]["name"] for each in api.get(PODS)["items"]] == ["web"])
+
+
+def test_an_agent_that_cannot_tell_who_it_is_ends_and_leaves_everything(one_node: Cluster) -> None:
+    identity = one_node.lab.host_paths("node1").agent_state / "identity.json"
+    good, before = identity.read_bytes(), containers(one_node)
+    faults.kill(one_node, "node1")
+    DAMAGES["scribbled"](identity)
+    size = one_node.log("node1").stat().st_size
+    faults.start(one_node, "node1")
+    eventually(lambda: one_node.record("node1") is None)
+    said = said_since(one_node, "node1", size)
+    assert str(identity) in said and "restore it, or delete the Node, remove the file and join again" in said
+    assert "Traceback" not in said
+    assert containers(one_node) == before
+    identity.write_bytes(good)
+    faults.start(one_node, "node1")
+    with one_node.client() as api:
+        eventually(lambda: node_is_ready(api))
+    assert containers(one_node) == before
+
+
+def _start_and_see_it_end(cluster: Cluster) -> str:
+    """What a master says that does not start."""
+    size = cluster.log("master").stat().st_size
+    faults.start(cluster, "master")
+    eventually(lambda: cluster.record("master") is None)
+    return said_since(cluster, "master", size)
+
+
+def test_a_master_that_lost_acknowledged_commits_says_so_and_goes_on_when_told(one_node: Cluster) -> None:
+    data: Path = one_node.lab.host_paths("master").master_data
+    before = containers(one_node)
+    with one_node.client() as api:
+        api.create("/api/v1/namespaces/default/configmaps", {"metadata": {"name": "last"}, "data": {"a": "b"}})
+    faults.kill(one_node, "master")
+    log = data / "store.db-wal"
+    log.write_bytes(log.read_bytes()[:-100])
+    said = _start_and_see_it_end(one_node)
+    assert "store.db: the end is missing" in said and "store.db-mark" in said
+    assert "Traceback" not in said
+    (data / "store.db-mark").unlink()
+    faults.start(one_node, "master")
+    one_node.wait_api()
+    with one_node.client() as api:
+        eventually(lambda: node_is_ready(api))
+    assert eventually(lambda: address(one_node))
+    assert containers(one_node) == before
+
+
+def test_a_master_without_its_store_does_not_begin_an_empty_cluster(one_node: Cluster) -> None:
+    data: Path = one_node.lab.host_paths("master").master_data
+    before = containers(one_node)
+    faults.stop(one_node, "master")
+    (data / "store.db").rename(data / "elsewhere")
+    said = _start_and_see_it_end(one_node)
+    assert "store.db: missing, though store.db-mark is there; restore the file from a copy" in said
+    (data / "elsewhere").rename(data / "store.db")
+    faults.start(one_node, "master")
+    one_node.wait_api()
+    with one_node.client() as api:
+        eventually(lambda: node_is_ready(api))
+    assert containers(one_node) == before
