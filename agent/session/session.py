@@ -208,14 +208,15 @@ class _Conversation:
             while not (ended := [task for task in self._tasks if task.done()]):
                 await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            tasks = list(self._tasks)
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await _end(list(self._tasks))
             self._desired.interrupted()
-        errors = [error for task in ended if (error := task.exception()) is not None]
-        refusals = [error for error in errors if isinstance(error, Refused)]
-        raise (refusals or errors or [Lost("the session ended")])[0]
+        try:
+            raise _reason(ended)
+        finally:
+            # An error leads to this frame. If the frame led to the error too, by its tasks, both and the connection
+            # with them would stay until somebody collects garbage: a while, in an agent that has little to do.
+            self._tasks.clear()
+            del ended
 
     def _start(self, work: Coroutine[None, None, None], name: str, *, may_end: bool = False) -> None:
         """A task of this session. One that `may_end` well is forgotten then; any other end is the session's."""
@@ -290,6 +291,19 @@ class _Conversation:
             except BaseException:
                 self._reports.give_back_events(batch)
                 raise
+
+
+async def _end(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _reason(ended: Iterable[asyncio.Task[None]]) -> BaseException:
+    """Why a session ended, by the tasks that ended first."""
+    errors = [error for task in ended if (error := task.exception()) is not None]
+    refusals = [error for error in errors if isinstance(error, Refused)]
+    return (refusals or errors or [Lost("the session ended")])[0]
 
 
 def _failed(task: asyncio.Task[None]) -> bool:

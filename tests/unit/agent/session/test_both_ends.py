@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from agent import model
 from agent.session.channel import Master
@@ -132,26 +131,6 @@ async def test_events_reach_the_api(master: MasterEnd, tmp_path: Path) -> None:
         )
         (event,) = await until(lambda: master.cache.list(kinds.EVENT))
         assert (event.reason, event.type, event.source.host) == ("NetworkMended", "Warning", "node-1")
-
-
-async def test_events_that_are_sent_again_for_want_of_an_answer_happened_once(master: MasterEnd) -> None:
-    identity = await master.identity("node-1")
-    first, second = (
-        observed_pb2.Event(
-            kind="Node", name="node-1", type="Normal", reason=reason, message="m", time=Timestamp(seconds=9)
-        )
-        for reason in ("First", "Second")
-    )
-    for batch in ([first], [first, second], [first, second]):
-        async with Master(identity) as connection:
-            session = (await connection.hello(_hello(), 5)).session_id
-            await connection.report_events(session_pb2.EventReport(session_id=session, events=batch), 5)
-    second.time.nanos = 1000
-    async with Master(identity) as connection:
-        session = (await connection.hello(_hello(), 5)).session_id
-        await connection.report_events(session_pb2.EventReport(session_id=session, events=[second]), 5)
-    await until(lambda: [each.count for each in master.cache.list(kinds.EVENT) if each.reason == "Second"] == [2])
-    assert [each.count for each in master.cache.list(kinds.EVENT) if each.reason == "First"] == [1]
 
 
 async def test_a_session_that_the_master_ends_is_followed_by_another(master: MasterEnd, tmp_path: Path) -> None:
