@@ -120,21 +120,8 @@ def _check(config: MasterConfig) -> None:
     for name in ("api_port", "session_port"):
         if not 0 <= getattr(config, name) <= 65535:
             raise ValueError(f"{name}: {getattr(config, name)} is no port")
-    for name in ("heartbeat_s", "grace_s", "eviction_s"):
-        if not 0 <= getattr(config, name) <= _LONGEST_S:
-            raise ValueError(f"{name}: {getattr(config, name)} is not from 0 to {_LONGEST_S} seconds")
-    if not 0 < config.heartbeat_s < config.grace_s / 2:
-        raise ValueError("grace_s: must be more than twice heartbeat_s")
-    for name, values in (
-        ("listen_address", [config.listen_address]),
-        ("advertise_addresses", config.advertise_addresses),
-    ):
-        for value in values:
-            if not _HOST.fullmatch(value):
-                raise ValueError(f"{name}: {value!r} is no address or name")
-    for name in ("idle_timeout_s", "request_timeout_s", "stalled_timeout_s"):
-        if not 0.1 <= getattr(config, name) <= 86400:
-            raise ValueError(f"{name}: must be from 0.1 to 86400")
+    _check_periods(config)
+    _check_hosts(config)
     cluster, services = _network("cluster_cidr", config.cluster_cidr), _network("service_cidr", config.service_cidr)
     if cluster.overlaps(services):
         raise ValueError(f"service_cidr: {services} overlaps cluster_cidr {cluster}")
@@ -147,6 +134,25 @@ def _check(config: MasterConfig) -> None:
         raise ValueError(f"log_format: {config.log_format!r} is neither text nor json")
     if config.log_level not in LOG_LEVELS:
         raise ValueError(f"log_level: {config.log_level!r} is none of {', '.join(LOG_LEVELS)}")
+
+
+def _check_periods(config: MasterConfig) -> None:
+    for name in ("heartbeat_s", "grace_s", "eviction_s"):
+        if not 0 <= getattr(config, name) <= _LONGEST_S:
+            raise ValueError(f"{name}: {getattr(config, name)} is not from 0 to {_LONGEST_S} seconds")
+    if not 0 < config.heartbeat_s < config.grace_s / 2:
+        raise ValueError("grace_s: must be more than twice heartbeat_s")
+    for name in ("idle_timeout_s", "request_timeout_s", "stalled_timeout_s"):
+        if not 0.1 <= getattr(config, name) <= 86400:
+            raise ValueError(f"{name}: must be from 0.1 to 86400")
+
+
+def _check_hosts(config: MasterConfig) -> None:
+    for name in ("listen_address", "advertise_addresses"):
+        value = getattr(config, name)
+        for each in (value,) if isinstance(value, str) else value:
+            if not _HOST.fullmatch(each):
+                raise ValueError(f"{name}: {each!r} is no address or name")
 
 
 def _network(name: str, text: str) -> IPv4Network:

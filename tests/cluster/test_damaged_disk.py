@@ -75,7 +75,7 @@ def test_what_an_agent_can_be_told_again_costs_no_container_and_no_address(one_n
     faults.start(one_node, "node1")
     with one_node.client() as api:
         eventually(lambda: "session" in said_since(one_node, "node1", size) and node_is_ready(api))
-        eventually(lambda: (state / "desired.pb").stat().st_size > 100)
+        eventually(lambda: (state / "desired.pb").is_file() and (state / "desired.pb").stat().st_size > 100)
     assert containers(one_node) == before
     assert address(one_node) == had
     with one_node.client() as api:
