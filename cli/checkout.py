@@ -29,7 +29,8 @@ def add(subparsers: "argparse._SubParsersAction[Any]") -> None:
         "test",
         usage="sampan test [TIER …] [PYTEST ARGUMENT …]",
         help="install what the tests need, and run all of them",
-        description=f"Tiers: {', '.join(TIERS)} (all, in this order). Everything else is pytest's: -k join -x, a file.",
+        description=f"Tiers: {', '.join(TIERS)} (all, in this order). Everything else is pytest's: -k join -x, a file; "
+        "and --long, for ten times as many random faults, --seed N for those of a run that failed.",
     )
     test.set_defaults(run=_test)
     bench = subparsers.add_parser("bench", help="measure, and compare with what is asked")

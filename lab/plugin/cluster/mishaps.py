@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lab import faults
+from lab import disk, faults
 from lab.cluster import Cluster
 from lab.faults import Target, Way
 
@@ -33,8 +33,16 @@ class Faults:
     def mtu(self, host: str, size_bytes: int) -> None:
         faults.mtu(self._cluster, self._remembered(host), size_bytes)
 
+    def refuse_writes(self, host: str) -> None:
+        """The disk of what the host's master or agent keeps can be read, and takes nothing."""
+        disk.refuse(self._cluster, self._remembered(host))
+
+    def set_clock(self, host: str, ahead_s: float) -> None:
+        """The wall clock of the host's master or agent; the first time it is started again, with one of its own."""
+        faults.set_clock(self._cluster, self._remembered(host), ahead_s)
+
     def heal(self, host: str) -> None:
-        """The cable is as new, and what was paused goes on."""
+        """The cable is as new, the disk takes writes, the clock is right, and what was paused goes on."""
         faults.heal(self._cluster, host)
 
     def stop(self, host: str, target: Target | None = None) -> None:

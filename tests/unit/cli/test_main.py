@@ -85,9 +85,10 @@ def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
         (["kernel", "unit"], ["tests/kernel", "tests/examples", "tests/unit"]),
         (["unit", "-k", "cluster", "-x"], ["tests/unit", "-k", "cluster", "-x"]),
         (["-k", "unit"], ["tests/unit", "tests/kernel", "tests/examples", "tests/cluster", "-k", "unit"]),
+        (["--long"], ["tests/unit", "tests/kernel", "tests/examples", "tests/cluster", "--long"]),
         (["-x", "tests/unit/lab::test_a"], ["-x", "tests/unit/lab::test_a"]),
     ],
-    ids=["all", "tiers", "tier-and-options", "options", "path"],
+    ids=["all", "tiers", "tier-and-options", "options", "long", "path"],
 )
 def test_what_pytest_is_given(words: list[str], given: list[str]) -> None:
     assert split(["--debug", "test", *words]) == (["--debug", "test"], words)
