@@ -1,0 +1,222 @@
+"""The network's faults against a whole cluster: whatever packets cannot do, what is healthy stays as it is.
+
+In each test pods of all nodes hold connections through services, and in the end everything is as it was (observer.py).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from typing import Any
+
+import pytest
+
+from client.errors import AlreadyExists, ClientError
+from lab.cluster import Cluster
+from lab.config import Periods
+from lab.faults import Way
+from lab.lab import in_parallel
+from lab.plugin.cluster.life import running_cluster
+from lab.plugin.cluster.mishaps import Faults
+from lab.probe import Outcome, ask
+from tests.cluster.exact import items
+from tests.cluster.observer import NAMESPACE, NODES, PORT, Observer, Talk
+from tests.cluster.waiting import eventually
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
+
+PERIODS = Periods(heartbeat_s=1.0, grace_s=8.0, eviction_s=32.0)
+"""A session that stalls until the master's keepalive finds out (30 s) evicts nobody; a minute would."""
+MINUTE_S = 60.0
+MEGABYTE = 1 << 20
+LOSS_PERCENT = 20.0
+USUAL_MTU, SMALL_MTU, OVERHEAD = 1500, 1400, 50
+
+
+@pytest.fixture(scope="module")
+def observer(sampan_command: tuple[str, ...]) -> Iterator[Observer]:
+    """A cluster with the workload; after all faults its processes hold no more than before them."""
+    with running_cluster(nodes=3, periods=PERIODS, command=sampan_command) as made, made.client() as api:
+        found = Observer(made, api)
+        found.deploy()
+        before = {host: found.usage(host) for host in ("master", *NODES)}
+        yield found
+        eventually(lambda: one_connection_each(found), timeout_s=60)
+        eventually(lambda: not_more(found, before), timeout_s=60)
+
+
+@pytest.fixture
+def faults(observer: Observer, faults_on: Callable[[Cluster], Faults]) -> Faults:
+    return faults_on(observer.cluster)
+
+
+class TestOneWayCuts:
+    def test_a_node_without_its_peers_is_ready_and_does_what_it_can(self, observer: Observer, faults: Faults) -> None:
+        ready = {node: observer.ready(node) for node in NODES}
+        inside = observer.prober("node1")
+        with observer.undisturbed() as talks:
+            faults.cut("node1", Way.FROM_PEERS)
+            observer.pod("new", "node1")
+            inside.expect(Outcome.REPLY, ask(observer.addresses["node1"], PORT))
+            inside.expect(Outcome.SILENCE, *(ask(observer.addresses[node], PORT) for node in ("node2", "node3")))
+            exchange(between("node2", "node3", talks))
+            time.sleep(PERIODS.grace_s)
+            faults.heal("node1")
+            inside.eventually(Outcome.REPLY, ask(observer.addresses["node2"], PORT), within_s=10.0)
+            observer.remove("new")
+        assert {node: observer.ready(node) for node in NODES} == ready
+
+    @pytest.mark.parametrize("way", [Way.FROM_MASTER, Way.FROM, Way.TO])
+    def test_a_session_that_stalls_is_noticed_on_both_sides_and_replaced(
+        self, observer: Observer, faults: Faults, way: Way
+    ) -> None:
+        """Packets vanish for longer than the session's timeouts, and not as long as it takes to give pods up."""
+        victim = f"victim-{way}"
+        with observer.undisturbed() as talks:
+            observer.pod(victim, "node1")
+            faults.cut("node1", way)
+            observer.kill(*observer.container(victim))
+            eventually(lambda: observer.told("node1", "no session with the master"))
+            eventually(lambda: observer.ready("node1")[0] == "Unknown")
+            assert observer.told("master", "session ended: no heartbeat within the grace period") == 1
+            eventually(lambda: observer.endpoints("echo-node1") == [])
+            if way is Way.FROM_MASTER:
+                exchange([*talks, observer.talk("node1", "node2"), observer.talk("node2", "node3")])
+                # The keepalive of the session port: 20 s, and 10 s for the answer.
+                eventually(lambda: observer.connections("node1") == 0, timeout_s=60)
+            exchange(between("node2", "node3", talks))
+            faults.heal("node1")
+            eventually(lambda: observer.restarts(victim) == 1)
+            eventually(lambda: observer.ready("node1")[0] == "True")
+            assert observer.told("node1", "session.session: session ") == 1, observer.log("node1")
+            observer.remove(victim)
+        # Also what was sent again, as the answer did not come, happened only once.
+        assert observer.events("Created")[victim] == observer.events("Started")[victim] == 2
+
+
+class TestLossyCable:
+    def test_pods_come_and_go_and_services_are_used(self, observer: Observer, faults: Faults) -> None:
+        names = [f"lossy-{number}" for number in range(3)]
+        with observer.undisturbed() as talks:
+            faults.loss("node1", LOSS_PERCENT)
+            for name in names:
+                observer.pod(name, "node1")
+            in_parallel(talks, lambda talk: talk.exchange(50_000))
+            for source, target in (("node1", "node2"), ("node2", "node1")):
+                question = ask(observer.addresses[target], PORT, timeout_s=10.0)
+                observer.prober(source).eventually(Outcome.REPLY, question, within_s=60.0)
+            observer.remove(*names)
+            faults.heal("node1")
+
+
+class TestMinutes:
+    def test_links_that_flap_disturb_nothing(self, observer: Observer, faults: Faults) -> None:
+        """One loses its carrier each second, another one's packets vanish each second."""
+        with observer.undisturbed() as talks:
+            parts: list[Callable[[], None]] = [
+                lambda: faults.flap("node1", for_s=MINUTE_S),
+                lambda: faults.flap("node2", for_s=MINUTE_S, way=Way.TO),
+                lambda: use(observer, talks, until=time.monotonic() + MINUTE_S),
+            ]
+            in_parallel(parts, lambda work: work())
+
+    def test_a_master_that_stands_still_evicts_nobody(self, observer: Observer, faults: Faults) -> None:
+        ready = {node: observer.ready(node) for node in NODES}
+        with observer.undisturbed() as talks:
+            observer.pod("victim", "node2")
+            container = observer.container("victim")
+            with observer.cluster.client() as known, observer.cluster.client() as stranger:
+                known.get(NAMESPACE)
+                faults.pause("master")
+                goes_on_at = time.monotonic() + MINUTE_S
+                observer.kill(*container)
+                for name, client in (("known", known), ("stranger", stranger)):
+                    with pytest.raises(ClientError):
+                        client.create(f"{NAMESPACE}/services", service_at_an_address(name))
+            while time.monotonic() < goes_on_at:
+                exchange([*talks, observer.talk("node1", "node2")])
+                time.sleep(1.0)
+            faults.resume("master")
+            observer.cluster.wait_api()
+            all_or_nothing(observer, "known", "stranger")
+            eventually(lambda: observer.restarts("victim") == 1)
+            observer.remove("victim")
+        assert {node: observer.ready(node) for node in NODES} == ready, "a node was Unknown for a moment"
+
+
+class TestSmallerMtu:
+    @pytest.mark.parametrize("nodes", [("node1",), NODES], ids=["of one node", "of all"])
+    def test_large_transfers_go_on(self, observer: Observer, faults: Faults, nodes: tuple[str, ...]) -> None:
+        with observer.undisturbed() as talks:
+            exchange(talks, MEGABYTE)
+            for node in nodes:
+                faults.mtu(node, SMALL_MTU)
+            exchange(talks, MEGABYTE)
+            eventually(lambda: {mtu_of(observer, node) for node in nodes} == {SMALL_MTU - OVERHEAD})
+            exchange(observer.talks(), MEGABYTE)
+            for node in nodes:
+                faults.heal(node)
+            eventually(lambda: {mtu_of(observer, node) for node in nodes} == {USUAL_MTU - OVERHEAD})
+            exchange([*talks, *observer.talks()], MEGABYTE)
+
+
+def exchange(talks: Iterable[Talk], size: int = 1000) -> None:
+    """All at once."""
+    in_parallel(talks, lambda talk: talk.exchange(size))
+
+
+def between(one: str, other: str, talks: Iterable[Talk]) -> list[Talk]:
+    return [talk for talk in talks if {talk.source, talk.target} == {one, other}]
+
+
+def use(observer: Observer, talks: Iterable[Talk], *, until: float) -> None:
+    """Pods come and go where it flaps, and what is open is used."""
+    number = 0
+    while time.monotonic() < until:
+        number += 1
+        observer.pod(f"flappy-{number}", "node1")
+        exchange(talks)
+        observer.remove(f"flappy-{number}")
+
+
+def mtu_of(observer: Observer, node: str) -> int:
+    """Of the overlay and of all pods' links, at both ends."""
+    links = [link for link in observer.cluster.host(node).links() if link.name.startswith(("sp", "sampan."))]
+    found = {link.mtu for link in links} | {observer.pod_mtu(node)}
+    assert len(found) == 1, f"{node}: {links}"
+    return found.pop()
+
+
+def service_at_an_address(name: str) -> dict[str, Any]:
+    """One that cannot be made twice: of what is half done its address would stay."""
+    address = {"known": "10.96.200.1", "stranger": "10.96.200.2"}[name]
+    spec = {"clusterIP": address, "selector": {"app": name}, "ports": [{"port": PORT}]}
+    return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name}, "spec": spec}
+
+
+def all_or_nothing(observer: Observer, *names: str) -> None:
+    """What nobody answered was carried out or not; asking again is refused only as it is there. Removes them."""
+    for name in names:
+        wanted = service_at_an_address(name)
+        with suppress(AlreadyExists):
+            observer.api.create(f"{NAMESPACE}/services", wanted)
+        found = observer.api.get(f"{NAMESPACE}/services/{name}")
+        assert found["spec"]["clusterIP"] == wanted["spec"]["clusterIP"]
+        observer.api.delete(f"{NAMESPACE}/services/{name}")
+    eventually(lambda: not set(names) & {each["metadata"]["name"] for each in items(observer.api, "endpoints")})
+
+
+def one_connection_each(observer: Observer) -> bool:
+    """Of the agents to the master: what a fault broke off is closed on both sides."""
+    found = {node: observer.connections(node) for node in NODES}
+    assert found == dict.fromkeys(NODES, 1)
+    return True
+
+
+def not_more(observer: Observer, before: dict[str, tuple[int, int]]) -> bool:
+    """Descriptors and threads; pools of threads fill up to their size, which is small."""
+    for host, (descriptors, threads) in before.items():
+        now = observer.usage(host)
+        assert now[0] <= descriptors + 2 and now[1] <= threads + 8, f"{host}: {before[host]} became {now}"
+    return True
