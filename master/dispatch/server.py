@@ -41,6 +41,7 @@ OPTIONS: Final[list[tuple[str, int]]] = [
     # A node that vanished without a word leaves a connection: found out within half a minute.
     ("grpc.keepalive_time_ms", 20_000),
     ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
     # An agent has one stream of desired state, its reports, and 64 logs.
     ("grpc.max_concurrent_streams", 128),
