@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network
 from typing import Final
 
+from master import memory
 from master.api import bootstrap
 from master.api.resources import Resources
 from master.api.server import ApiServer
@@ -125,6 +126,7 @@ def _parts(core: _Core) -> list[tuple[str, Coroutine[None, None, None]]]:
         ("session watch", core.sessions.run()),
         ("identities", core.identities.run()),
         ("events", core.recorder.run()),
+        ("memory", memory.run(clock)),
         ("scheduler", Scheduler(resources, clock, core.recorder).run()),
         *(
             (each.name, each.run())

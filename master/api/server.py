@@ -177,13 +177,15 @@ class _Site(web.SockSite):
 
 
 def _http_log() -> logging.Logger:
-    """aiohttp tells of every malformed request with a traceback; anybody can send one, so that is a debug line."""
+    """aiohttp tells of every malformed or broken request with a traceback; anybody can send one: a debug line."""
 
     def shorten(record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None
-        if isinstance(error, HttpProcessingError):
+        if isinstance(error, HttpProcessingError | ConnectionError):
+            # Malformed, or the client has left amid its answer.
+            told = error.message if isinstance(error, HttpProcessingError) else str(error)
             record.levelno, record.levelname = logging.DEBUG, "DEBUG"
-            record.msg, record.args, record.exc_info = "malformed request: %s", (error.message.split("\n")[0],), None
+            record.msg, record.args, record.exc_info = "request cut off or malformed: %s", (told.split("\n")[0],), None
             return logger.isEnabledFor(logging.DEBUG)
         return True
 

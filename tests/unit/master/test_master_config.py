@@ -46,6 +46,9 @@ def test_defaults_are_kubernetes(tmp_path: Path) -> None:
         pytest.param({"data_dir": "/d\0"}, "data_dir: .* is not of type Path", id="no path"),
         pytest.param({"node_port_range": "²-9"}, "node_port_range", id="digits of another kind"),
         pytest.param({"log_level": "loud"}, "log_level", id="level"),
+        pytest.param({"idle_timeout_s": 0}, "idle_timeout_s", id="connections are closed at once"),
+        pytest.param({"request_timeout_s": -1}, "request_timeout_s", id="no time for a body"),
+        pytest.param({"stalled_timeout_s": 1e9}, "stalled_timeout_s", id="clients that never read"),
         pytest.param({"log_format": "xml"}, "log_format", id="format"),
     ],
 )

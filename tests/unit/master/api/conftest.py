@@ -11,13 +11,13 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 from pathlib import Path
-from typing import Any
+from typing import Any, Never
 
 import aiohttp
 import pytest
 
 from master.api import bootstrap
-from master.api.errors import NodeUnreachable
+from master.api.errors import NodeUnreachable, Unauthorized
 from master.api.identity import Caller, component
 from master.api.logs import LogOptions
 from master.api.resources import Resources
@@ -70,7 +70,10 @@ class Joined:
 
 
 class FakeJoin:
-    """Lets in whoever knows the token."""
+    """Lets in whoever knows the token, and tells nobody whether it would."""
+
+    async def prospect(self, token: str, node_name: str, address: str, public_key: str) -> Never:
+        raise Unauthorized("the bootstrap token is not known")
 
     async def join(self, token: str, node_name: str, csr_pem: str) -> Joined:
         assert (token, node_name, csr_pem) == ("abcdef.0123456789abcdef", "n1", "csr")

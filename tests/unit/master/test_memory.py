@@ -1,0 +1,45 @@
+"""Memory that a crowd has left behind goes back to the system, and nothing is done without a crowd."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+import pytest
+
+from master import memory
+from tests.fakes.clock import FakeClock
+
+
+async def test_memory_is_given_back_after_it_has_grown_and_only_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, trims = FakeClock(), 0
+    resident = 100 << 20
+
+    def trim() -> None:
+        nonlocal resident, trims
+        resident, trims = 90 << 20, trims + 1
+
+    monkeypatch.setattr(memory, "resident_bytes", lambda: resident)
+    monkeypatch.setattr(memory, "_trim", trim)
+    monkeypatch.setattr(asyncio, "to_thread", _here)
+    running = asyncio.create_task(memory.run(clock))
+    # A little is kept; much is given back, once; then it counts from there.
+    for grown, expected in ((0, 0), (memory.GROWTH_BYTES, 0), (1, 1), (0, 1), (memory.GROWTH_BYTES, 1), (1, 2)):
+        resident += grown
+        await clock.advance(memory.PERIOD_S)
+        assert trims == expected
+    running.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await running
+
+
+async def _here(work: object) -> None:
+    assert callable(work)
+    work()
+
+
+def test_the_figure_is_of_this_process() -> None:
+    before = memory.resident_bytes()
+    held = bytearray(b"x") * (64 << 20)
+    assert memory.resident_bytes() - before > 32 << 20
+    assert len(held) == 64 << 20
