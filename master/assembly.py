@@ -12,6 +12,7 @@ from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from ipaddress import IPv4Network
+from pathlib import Path
 from typing import Final
 
 from master import memory
@@ -22,9 +23,10 @@ from master.api.strategies import ServiceRanges
 from master.cache import Cache
 from master.clock import Clock, SystemClock
 from master.config import MasterConfig
+from master.control import Control
 from master.controllers.events import EventRecorder
 from master.controllers.main import controllers
-from master.dispatch import token
+from master.dispatch import authority, token
 from master.dispatch.desired import DesiredState
 from master.dispatch.identities import Identities
 from master.dispatch.join import JoinService
@@ -32,23 +34,19 @@ from master.dispatch.nodes import Nodes
 from master.dispatch.reports import Reports
 from master.dispatch.sessions import Sessions
 from master.dispatch.streams import LogStreams
+from master.dispatch.trust import Trust
 from master.pki import Pki
+from master.pki.upkeep import Upkeep
 from master.scheduler.scheduler import Scheduler
 from master.store.errors import StoreError
 from master.store.interface import Compare, CompareFailed, Put, Store
 from master.store.sqlite import SqliteStore
 
 CLUSTER_ID_KEY: Final = "/meta/cluster-id"
-AUTHORITY_KEY: Final = "/meta/ca-hash"
 
 log = logging.getLogger(__name__)
 
-
-class OtherAuthority(Exception):
-    """The store and the certificate authority beside it are of two clusters."""
-
-
-KNOWN_FAILURES: Final = (StoreError, token.BadToken, OtherAuthority, OSError)
+KNOWN_FAILURES: Final = (StoreError, token.BadToken, authority.OtherAuthority, OSError)
 """What a person can do something about: one line, no traceback."""
 
 
@@ -57,23 +55,28 @@ class _Core:
     """What everything else is made from."""
 
     config: MasterConfig
+    config_path: Path | None
     pki: Pki
     clock: Clock
-    store: Store
+    store: SqliteStore
     cluster_id: str
     resources: Resources
     recorder: EventRecorder
     sessions: Sessions
     identities: Identities
+    trust: Trust
 
 
-async def serve(config: MasterConfig, pki: Pki, stopping: asyncio.Event) -> None:
-    """Run everything until `stopping` is set. Raises a group of what failed."""
+async def serve(config: MasterConfig, pki: Pki, stopping: asyncio.Event, config_path: Path | None = None) -> None:
+    """Run everything until `stopping` is set. Raises a group of what failed.
+
+    `config_path`: where the configuration stands; the master's addresses are looked up there again and again.
+    """
     clock = SystemClock()
     async with AsyncExitStack() as stack:
         store = await SqliteStore.open(config.data_dir / "store.db")
         stack.push_async_callback(store.close)
-        core = await _core(config, pki, clock, store)
+        core = await _core(config, pki, clock, store, config_path)
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(run, name=name) for name, run in _parts(core)]
             await stopping.wait()
@@ -81,25 +84,29 @@ async def serve(config: MasterConfig, pki: Pki, stopping: asyncio.Event) -> None
                 task.cancel()
 
 
-async def _core(config: MasterConfig, pki: Pki, clock: Clock, store: Store) -> _Core:
+async def _core(config: MasterConfig, pki: Pki, clock: Clock, store: SqliteStore, config_path: Path | None) -> _Core:
     cluster_id = await _cluster_id(store)
-    await _check_authority(store, pki)
+    await authority.check(store, pki)
     cache = await Cache.load(store)
     ranges = ServiceRanges(IPv4Network(config.service_cidr), config.node_ports)
     resources = Resources(store, cache, clock=clock, ranges=ranges)
     if config.bootstrap_token_file is not None:
         await bootstrap.ensure(resources, config)  # the token's namespace
         await token.make_valid(resources, token.read(config.bootstrap_token_file))
+    sessions = Sessions(clock, heartbeat_s=config.heartbeat_s, grace_s=config.grace_s)
+    identities = Identities(store, clock, cluster_cidr=config.cluster_cidr, pod_cidr_prefix=config.pod_cidr_prefix)
     return _Core(
         config=config,
+        config_path=config_path,
         pki=pki,
         clock=clock,
         store=store,
         cluster_id=cluster_id,
         resources=resources,
         recorder=EventRecorder(resources, clock),
-        sessions=Sessions(clock, heartbeat_s=config.heartbeat_s, grace_s=config.grace_s),
-        identities=Identities(store, clock, cluster_cidr=config.cluster_cidr, pod_cidr_prefix=config.pod_cidr_prefix),
+        sessions=sessions,
+        identities=identities,
+        trust=Trust(pki, identities, sessions, store),
     )
 
 
@@ -112,19 +119,23 @@ def _parts(core: _Core) -> list[tuple[str, Coroutine[None, None, None]]]:
         core.pki,
         clock,
         cluster_id=core.cluster_id,
-        session_address=f"{config.address}:{config.session_port}",
+        session_port=config.session_port,
         cidrs=(config.cluster_cidr, config.service_cidr),
     )
     logs = LogStreams(core.sessions, clock)
     desired = DesiredState(
         resources.cache, core.sessions, cluster_cidr=config.cluster_cidr, service_cidr=config.service_cidr
     )
+    upkeep = Upkeep(core.pki, clock, core.config_path, lambda moved: bootstrap.ensure(resources, moved))
+    control = Control(core.pki, core.trust, core.identities, core.store, core.cluster_id, core.config_path)
     return [
         ("API", ApiServer(config, resources, core.pki, logs, join).run()),
         ("desired state", desired.run()),
         ("sessions", _serve_sessions(core, desired, logs)),
         ("session watch", core.sessions.run()),
         ("identities", core.identities.run()),
+        ("certificates", upkeep.run()),
+        ("control", control.run()),
         ("events", core.recorder.run()),
         ("memory", memory.run(clock)),
         ("scheduler", Scheduler(resources, clock, core.recorder).run()),
@@ -150,6 +161,7 @@ async def _serve_sessions(core: _Core, desired: DesiredState, logs: LogStreams) 
         reports=Reports(core.resources, core.recorder, core.clock),
         streams=logs,
         departures=Departures(core.resources, core.identities),
+        trust=core.trust,
         pki=core.pki,
     )
     config = core.config
@@ -168,15 +180,3 @@ async def _cluster_id(store: Store) -> str:
         log.warning("the store is new: this is cluster %s, and it is empty", made)
         return made
     return found.value.decode()
-
-
-async def _check_authority(store: Store, pki: Pki) -> None:
-    """The nodes in the store trust one authority: with another one none of them would come back."""
-    found = await store.get(AUTHORITY_KEY)
-    if found is None:
-        await store.commit([Compare(AUTHORITY_KEY, 0)], [Put(AUTHORITY_KEY, pki.ca_hash.encode())])
-    elif found.value.decode() != pki.ca_hash:
-        raise OtherAuthority(
-            f"{pki.authority.certificate}: of another cluster than the store: its hash is {pki.ca_hash}, the store's "
-            f"nodes trust {found.value.decode()}; restore the pki directory or the store, whichever is the wrong one"
-        )

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from master.pki import Pki
 
 EXIT_STOPPED: Final = 0
+RESTORING: Final = "restoring"
+"""In the data directory while a restore is under way: what lies there is not all of a cluster."""
 VERSION: Final = contract.VERSION
 """The release, for the command line."""
 
@@ -46,7 +48,9 @@ def run(config_path: Path, *, configure_log: ConfigureLog | None = None) -> int:
         configure_log(config.log_format, config.log_level)
     # gRPC's core writes past every log to stderr; what matters of it comes as errors.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-    with _locked(config.data_dir):
+    with locked(config.data_dir):
+        if (config.data_dir / RESTORING).exists():
+            raise MasterFailed(f"data directory {config.data_dir}: a restore was cut short; run `sampan restore` again")
         from master.pki import Pki, PkiError
 
         try:
@@ -55,12 +59,12 @@ def run(config_path: Path, *, configure_log: ConfigureLog | None = None) -> int:
             raise MasterFailed(str(error)) from error
         except OSError as error:
             raise MasterFailed(f"{error.filename or config.data_dir}: {error.strerror}") from error
-        return _serve(config, pki)
+        return _serve(config, pki, config_path)
 
 
 @contextlib.contextmanager
-def _locked(data_dir: Path) -> Iterator[None]:
-    """Hold the data directory; the kernel lets go of it when the process ends."""
+def locked(data_dir: Path) -> Iterator[None]:
+    """Hold the data directory; the kernel lets go of it when the process ends. Raises MasterFailed."""
     try:
         data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         descriptor = os.open(data_dir / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -76,7 +80,7 @@ def _locked(data_dir: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _serve(config: MasterConfig, pki: Pki) -> int:
+def _serve(config: MasterConfig, pki: Pki, config_path: Path) -> int:
     import uvloop
 
     from master import assembly
@@ -85,7 +89,7 @@ def _serve(config: MasterConfig, pki: Pki) -> int:
         stopping = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-        await assembly.serve(config, pki, stopping)
+        await assembly.serve(config, pki, stopping, config_path)
 
     try:
         uvloop.run(until_stopped())

@@ -7,13 +7,20 @@ names in certificates, and size limits. Holds values and pure functions only.
 from __future__ import annotations
 
 import hashlib
+import re
+import ssl
 from typing import Final
 
 VERSION: Final = "0.1.0"
 """The release, of master and agent alike; pyproject.toml takes it from here."""
 
-PROTOCOL_VERSION: Final = 1
-"""Raised when an agent of the version before could misunderstand a message."""
+PROTOCOL_VERSION: Final = 2
+"""Raised when an agent of the version before could misunderstand a message, or would miss one that it must obey.
+
+1: the first. 2: a session brings the CAs to trust, and asks for another certificate."""
+
+OLDEST_PROTOCOL_VERSION: Final = 1
+"""The version of the release before: its agents are served, and its masters are spoken to."""
 
 MAX_CUT_BYTES: Final = 1 << 20
 """A message of a cut stays below this; more goes into further messages."""
@@ -37,6 +44,8 @@ CA_HASH_PREFIX: Final = "sha256:"
 NODE_USER_PREFIX: Final = "system:node:"
 NODE_GROUP: Final = "system:nodes"
 
+_CERTIFICATE: Final = re.compile("-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
+
 TOKEN_PATTERN: Final = r"[a-z0-9]{6}\.[a-z0-9]{16}"
 """A bootstrap token, `id.secret`, as Kubernetes writes it."""
 
@@ -49,6 +58,18 @@ def ca_hash(public_key_info_der: bytes) -> str:
 def fingerprint(certificate_der: bytes) -> str:
     """Lower-case hex SHA-256 of a certificate, as it stands in a node's identity key."""
     return hashlib.sha256(certificate_der).hexdigest()
+
+
+def fingerprints(bundle_pem: str) -> list[str]:
+    """Of each certificate of a bundle, in their order. Raises ValueError when one of them is none."""
+    return [fingerprint(ssl.PEM_cert_to_DER_cert(found)) for found in _CERTIFICATE.findall(bundle_pem)]
+
+
+def common_version(lowest: int, highest: int) -> int | None:
+    """The protocol version for a peer that speaks `lowest` to `highest` (0: only `lowest`): the highest that we speak
+    too; None when there is none."""
+    found = min(max(lowest, highest), PROTOCOL_VERSION)
+    return found if found >= max(lowest, OLDEST_PROTOCOL_VERSION) else None
 
 
 def node_user(node_name: str) -> str:

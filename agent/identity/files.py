@@ -11,13 +11,13 @@ import fcntl
 import hashlib
 import json
 import os
-import ssl
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from agent.identity.errors import StateLocked, Unreadable
+from proto import contract
 
 IDENTITY: Final = "identity.json"
 PENDING_KEY: Final = "pending.key"
@@ -116,9 +116,11 @@ def _check(identity: Identity) -> None:
             raise ValueError(f"{name} is not a text")
     for name in ("ca", "certificate"):
         try:
-            ssl.PEM_cert_to_DER_cert(getattr(identity, name))
-        except (ValueError, AttributeError) as error:
-            raise ValueError(f"{name} is no PEM certificate") from error
+            found = contract.fingerprints(getattr(identity, name))
+        except (ValueError, TypeError):
+            found = []
+        if not found:
+            raise ValueError(f"{name} is no PEM certificate")
     if "PRIVATE KEY-----" not in identity.key:
         raise ValueError("key is no PEM private key")
     if not identity.not_before < identity.not_after:

@@ -19,7 +19,7 @@ from agent.model import PodStatus
 from agent.session.backoff import Backoff
 from agent.session.channel import Master
 from agent.session.desired import DesiredState
-from agent.session.errors import Gap, Lost, Refused, SessionError
+from agent.session.errors import Gap, Lost, Refused, SessionError, Stale
 from agent.session.renewal import Renewal
 from agent.session.reporter import ReportQueue
 from agent.session.sanity import check_stream, sensible
@@ -34,6 +34,8 @@ REFUSED_RETRY_S: Final = 10.0
 LONGEST_WAIT_S: Final = 30.0
 MOST_CHARACTERS: Final = 1000
 """Of what is told of the master's words."""
+
+_OURS: Final = range(contract.OLDEST_PROTOCOL_VERSION, contract.PROTOCOL_VERSION + 1)
 
 log = logging.getLogger(__name__)
 
@@ -112,7 +114,7 @@ class SessionLoop:
                 await self._clock.sleep(REFUSED_RETRY_S)
                 continue
             except (SessionError, OSError) as error:
-                self._tell(f"no session with the master: {error}")
+                self._tell(self._renewal.expired or f"no session with the master: {error}")
             except Exception:  # the loop's boundary: what is wrong with one session must not end the node
                 log.exception("node %s: the session failed", self._renewal.identity.node_name)
             await self._clock.sleep(self._wait_s())
@@ -124,7 +126,9 @@ class SessionLoop:
         async with self._connect(identity) as master:
             reply = await master.hello(
                 session_pb2.HelloRequest(
-                    protocol_version=contract.PROTOCOL_VERSION,
+                    protocol_version=contract.OLDEST_PROTOCOL_VERSION,
+                    highest_protocol_version=contract.PROTOCOL_VERSION,
+                    trusted=contract.fingerprints(identity.ca),
                     cluster_id=identity.cluster_id,
                     node=info,
                     capacity=capacity,
@@ -132,9 +136,12 @@ class SessionLoop:
                 ),
                 HELLO_TIMEOUT_S,
             )
-            if reply.protocol_version != contract.PROTOCOL_VERSION or reply.cluster_id != identity.cluster_id:
+            if reply.protocol_version not in _OURS or reply.cluster_id != identity.cluster_id:
                 raise Refused(f"it is of cluster {reply.cluster_id}, protocol version {reply.protocol_version}")
             self._opened(reply)
+            if reply.ca and not reply.removed and await self._renewal.trust(reply.ca):
+                raise Stale("other CAs are to be trusted")
+            self._renewal.wanted = reply.renew
             if reply.removed:
                 await self._leave(master, reply)
                 return True

@@ -13,7 +13,7 @@ from ssl import SSLContext
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from master.api import bootstrap, upkeep
+from master.api import bootstrap
 from master.api.errors import ApiError, InternalError, RequestTimeout
 from master.api.identity import ANONYMOUS
 from master.api.join import JoinService
@@ -26,6 +26,7 @@ from master.api.rest.paths import Paths
 from master.api.rest.query import Query
 from master.api.rest.routes import resolve, segments
 from master.api.rest.slots import Slots
+from master.api.rest.tls import Front
 from master.api.rest.verbs import Call, Verbs
 from master.clock import Clock, SystemClock
 from master.config import MasterConfig
@@ -58,15 +59,14 @@ class ApiServer:
     ) -> None:
         self._config = config
         self._resources = resources
-        self._pki = pki
         self._clock = clock or SystemClock()
         self.ready = asyncio.Event()
         self._requests = Slots(MAX_REQUESTS, what="requests", retry_after_s=1)
         self._streams = Slots(MAX_STREAMS, what="watches", retry_after_s=5)
         reader = Reader(config.request_timeout_s, self._requests)
         self._verbs = Verbs(resources, self._clock, logs, reader)
-        self._paths = Paths(pki.ca_pem, join, f"{config.address}:{config.api_port}", self._trouble, reader)
-        self._context = pki.server_context()
+        self._paths = Paths(lambda: pki.ca_pem, join, f"{config.address}:{config.api_port}", self._trouble, reader)
+        self._front = Front(pki)
         self.port = config.api_port
 
     async def run(self) -> None:
@@ -100,11 +100,11 @@ class ApiServer:
         try:
             # The kernel ends a connection whose client reads nothing for so long, whatever it was to get.
             listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(self._config.stalled_timeout_s * 1000))
-            site = _Site(runner, listener, self._context, handshake_timeout_s=self._config.idle_timeout_s)
+            site = _Site(runner, listener, self._front.context, handshake_timeout_s=self._config.idle_timeout_s)
             await site.start()
             self.ready.set()
             log.info("serving the API on %s:%d", self._config.listen_address, self.port)
-            await upkeep.run(self._pki, self._clock, self._reload)
+            await asyncio.Event().wait()
         finally:
             self.ready.clear()
             await runner.cleanup()
@@ -118,10 +118,6 @@ class ApiServer:
         except StoreError as error:
             return f"not ready: the store cannot be written: {error}"
         return ""
-
-    def _reload(self) -> None:
-        """New connections get the new certificate."""
-        self._context.load_cert_chain(self._pki.server.certificate, self._pki.server.key)
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Any request; whatever goes wrong becomes a Status."""

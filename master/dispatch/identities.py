@@ -21,6 +21,8 @@ PREFIX: Final = "/identity/node/"
 CIDR_PREFIX: Final = "/unique/podcidr/"
 ACTIVE: Final = "active"
 REMOVED: Final = "removed"
+RESTORED_KEY: Final = "/meta/restored"
+"""Written by a restore: when the backup was made and when it was put in place, RFC 3339."""
 KEEP: Final = timedelta(hours=24)
 """How long the pod CIDR of a removed node stays reserved for an agent that does not come back, and a name for one
 that joined and never said Hello."""
@@ -49,6 +51,14 @@ class Identity:
     """RFC 3339, as the next one."""
     removed_at: str = ""
     """When its Node was deleted, or when that was first seen here."""
+    issuer: str = ""
+    """Fingerprint of the CA that signed the certificate; empty: by a release that did not keep it."""
+    not_after: str = ""
+    """The certificate's end, RFC 3339."""
+    trusted: tuple[str, ...] = ()
+    """Fingerprints of the CAs that its agent trusts, as it said last; none: it speaks a version without them."""
+    renew: bool = False
+    """Somebody wants it to have another certificate."""
     mod_revision: int = 0
 
     @property
@@ -66,8 +76,34 @@ class Identity:
                 "previousFingerprint": self.previous_fingerprint,
                 "joinedAt": self.joined_at,
                 "removedAt": self.removed_at,
+                "issuer": self.issuer,
+                "notAfter": self.not_after,
+                "trusted": self.trusted,
+                "renew": self.renew,
             }
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """What is kept of a node's certificate; the fields are Identity's."""
+
+    fingerprint: str
+    public_key: str
+    issuer: str
+    not_after: str
+
+
+def with_certificate(identity: Identity, certificate: Certificate) -> Identity:
+    """The identity with this certificate in the old one's place."""
+    return replace(
+        identity,
+        fingerprint=certificate.fingerprint,
+        public_key=certificate.public_key,
+        issuer=certificate.issuer,
+        not_after=certificate.not_after,
+        renew=False,
+    )
 
 
 class CidrsExhausted(Exception):
@@ -88,12 +124,25 @@ class Identities:
         found = await self._store.get(PREFIX + name)
         return None if found is None else decode(found.key, found.value, found.mod_revision)
 
-    async def create(self, name: str, fingerprint: str, public_key: str) -> Identity | None:
+    async def all(self) -> list[Identity]:
+        """Every identity, by name."""
+        values, _ = await self._store.list(PREFIX)
+        return [decode(value.key, value.value, value.mod_revision) for value in values]
+
+    async def restored(self) -> tuple[datetime, datetime] | None:
+        """When the backup was made that this store comes from, and when it was put in place; None: from none."""
+        found = await self._store.get(RESTORED_KEY)
+        if found is None:
+            return None
+        fields = msgspec.json.decode(found.value)
+        return datetime.fromisoformat(fields["madeAt"]), datetime.fromisoformat(fields["restoredAt"])
+
+    async def create(self, name: str, certificate: Certificate) -> Identity | None:
         """A new active identity with a pod CIDR of its own; None when the name is taken by now."""
+        key = PREFIX + name
         while True:
             cidr = await self._free_cidr()
-            identity = Identity(name, fingerprint, ACTIVE, cidr, public_key=public_key, joined_at=self._now())
-            key = PREFIX + name
+            identity = with_certificate(Identity(name, "", ACTIVE, cidr, joined_at=self._now()), certificate)
             try:
                 await self._store.commit(
                     [Compare(key, 0), Compare(CIDR_PREFIX + cidr, 0)],
@@ -128,9 +177,7 @@ class Identities:
 
     async def sweep(self) -> None:
         """Free what nobody came back for within a day."""
-        values, _ = await self._store.list(PREFIX)
-        for value in values:
-            identity = decode(value.key, value.value, value.mod_revision)
+        for identity in await self.all():
             if identity.removed and not identity.removed_at:
                 await self.replace(identity, replace(identity, removed_at=self._now()))
             elif self._expired(identity):
@@ -172,5 +219,9 @@ def decode(key: str, value: bytes, mod_revision: int) -> Identity:
         previous_fingerprint=fields.get("previousFingerprint", ""),
         joined_at=fields.get("joinedAt", ""),
         removed_at=fields.get("removedAt", ""),
+        issuer=fields.get("issuer", ""),
+        not_after=fields.get("notAfter", ""),
+        trusted=tuple(fields.get("trusted", ())),
+        renew=fields.get("renew", False),
         mod_revision=mod_revision,
     )

@@ -1,7 +1,7 @@
 """Joining: a token and a certificate signing request become a node's identity.
 
 Owns the checks of bootstrap tokens (Kubernetes' Secrets of type bootstrap.kubernetes.io/token) and of node names, and
-the answer. The REST route is the API's; the certificate is made by master/pki.py; the keys lie in identities.py.
+the answer. The REST route is the API's; the certificate is made by master/pki; the keys lie in identities.py.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import hmac
 import logging
 import re
 import ssl
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
@@ -25,8 +25,9 @@ from master.api.kinds.secret import Secret
 from master.cache import Cache
 from master.clock import Clock
 from master.dispatch.convert import node_address
-from master.dispatch.identities import CidrsExhausted, Identities, Identity
+from master.dispatch.identities import Certificate, CidrsExhausted, Identities, Identity, with_certificate
 from master.pki import CsrRefused, Pki
+from master.pki.authority import BACKDATE
 from proto import contract
 
 TOKEN_NAMESPACE: Final = "kube-system"
@@ -72,7 +73,7 @@ class JoinService:
         clock: Clock,
         *,
         cluster_id: str,
-        session_address: str,
+        session_port: int,
         cidrs: tuple[str, str],
     ) -> None:
         """`cidrs`: the cluster's and the services'."""
@@ -81,7 +82,7 @@ class JoinService:
         self._pki = pki
         self._clock = clock
         self._cluster_id = cluster_id
-        self._session_address = session_address
+        self._session_port = session_port
         self._cidrs = cidrs
 
     async def join(self, token: str, node_name: str, csr_pem: str) -> JoinAnswer:
@@ -92,9 +93,10 @@ class JoinService:
             certificate = self._pki.sign_node(csr_pem, node_name)
         except CsrRefused as error:
             raise BadRequest(str(error)) from error
-        await self._register(node_name, certificate)
+        await self._register(node_name, certificate_of(certificate, self._pki))
         log.info("node %s: joined", node_name)
-        return JoinAnswer(certificate, self._pki.ca_pem.decode(), self._cluster_id, self._session_address)
+        where = f"{self._pki.config.address}:{self._session_port}"
+        return JoinAnswer(certificate, self._pki.ca_pem.decode(), self._cluster_id, where)
 
     async def prospect(self, token: str, node_name: str, address: str, public_key: str) -> JoinProspect:
         """What a join would meet; writes nothing. ApiError when the token or the name is not good."""
@@ -108,7 +110,7 @@ class JoinService:
 
     def _check_token(self, token: str) -> None:
         refused = Unauthorized(
-            "the join token is not valid: it is unknown, has expired or is not meant for joining; "
+            "the join token is not valid: it is unknown, was withdrawn after its end, or is not meant for joining; "
             "make a new one with `sampan token create`"
         )
         if not _TOKEN.fullmatch(token):
@@ -123,25 +125,25 @@ class JoinService:
         if _value(secret, "token-id") != token_id or _value(secret, "usage-bootstrap-authentication") != "true":
             raise refused
         expiration = _value(secret, "expiration")
-        if expiration and _moment(expiration) <= self._clock.now():
-            raise refused
+        if expiration and moment(expiration) <= self._clock.now():
+            raise Unauthorized(
+                f"the join token {token_id} expired at {expiration}; make a new one with `sampan token create`"
+            )
 
-    async def _register(self, name: str, certificate: str) -> None:
-        der = ssl.PEM_cert_to_DER_cert(certificate)
-        fingerprint, public_key = contract.fingerprint(der), public_key_hash(certificate)
+    async def _register(self, name: str, certificate: Certificate) -> None:
         identity = await self._identities.get(name)
-        if obstacle := self._obstacle(name, identity, public_key):
+        if obstacle := self._obstacle(name, identity, certificate.public_key):
             raise obstacle
         if identity is None:
             try:
-                identity = await self._identities.create(name, fingerprint, public_key)
+                identity = await self._identities.create(name, certificate)
             except CidrsExhausted as error:
                 raise Unavailable(str(error)) from error
             if identity is None:
                 raise _taken(name)
             return
-        # The answer to the first try was lost: same key, so the same machine.
-        if not await self._identities.replace(identity, replace(identity, fingerprint=fingerprint)):
+        # Same key, so the same machine: the answer to its first try was lost, or its certificate has expired.
+        if not await self._identities.replace(identity, with_certificate(identity, certificate)):
             raise _taken(name)
 
     def _obstacle(self, name: str, identity: Identity | None, public_key: str) -> Conflict | None:
@@ -153,7 +155,7 @@ class JoinService:
                 f'node "{name}" was deleted and its agent has not left yet; start that agent once more so that it '
                 "cleans up, join under another name, or wait until 24 hours after the deletion"
             )
-        return None if _repeated(identity, public_key) else _taken(name)
+        return None if public_key and identity.public_key == public_key else _taken(name)
 
 
 def check_node_name(name: str) -> None:
@@ -166,18 +168,21 @@ def check_node_name(name: str) -> None:
         raise Invalid(message, causes=[ApiCause("FieldValueInvalid", message, "nodeName")])
 
 
-def public_key_hash(certificate_pem: str) -> str:
-    """Of the certificate's key; stays the same when the same key is certified again."""
+def certificate_of(certificate_pem: str, pki: Pki) -> Certificate:
+    """What is kept of a certificate of ours. The key's hash stays when the key is certified again."""
     from cryptography import x509
     from cryptography.hazmat.primitives import serialization
 
-    key = x509.load_pem_x509_certificate(certificate_pem.encode()).public_key()
-    der = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
-    return hashlib.sha256(der).hexdigest()
-
-
-def _repeated(identity: Identity, public_key: str) -> bool:
-    return not identity.machine_id and bool(public_key) and identity.public_key == public_key
+    certificate = x509.load_pem_x509_certificate(certificate_pem.encode())
+    info = certificate.public_key().public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    return Certificate(
+        fingerprint=contract.fingerprint(ssl.PEM_cert_to_DER_cert(certificate_pem)),
+        public_key=hashlib.sha256(info).hexdigest(),
+        issuer=next((each.fingerprint for each in pki.authorities if each.issued(certificate)), ""),
+        not_after=certificate.not_valid_after_utc.isoformat(timespec="seconds"),
+    )
 
 
 def _taken(name: str) -> Conflict:
@@ -193,7 +198,14 @@ def _value(secret: Secret, key: str) -> str:
         return ""
 
 
-def _moment(text: str) -> datetime:
+def issued_at(certificate_pem: str) -> datetime:
+    """When we signed it."""
+    from cryptography import x509
+
+    return x509.load_pem_x509_certificate(certificate_pem.encode()).not_valid_before_utc + BACKDATE
+
+
+def moment(text: str) -> datetime:
     """A time that cannot be read has passed."""
     try:
         return parse_time(text)

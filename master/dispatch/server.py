@@ -95,18 +95,18 @@ class SessionServer:
             await server.stop(STOP_GRACE_S)
 
     def _credentials(self) -> Any:
-        """Asks the files at each handshake, so that a renewed certificate is served without a restart."""
-        pair, served = self._pki.server, 0
+        """Asks at each handshake whether there is something new, so that it is served without a restart."""
+        pair, served = self._pki.server, -1
 
         def fetch() -> Any:
             nonlocal served
-            written = pair.certificate.stat().st_mtime_ns
-            if written == served:
+            generation = self._pki.generation
+            if generation == served:
                 return None
             found = grpc.ssl_server_certificate_configuration(
                 [(pair.key.read_bytes(), pair.certificate.read_bytes())], root_certificates=self._pki.ca_pem
             )
-            served = written
+            served = generation
             return found
 
         def renewed() -> Any:
@@ -228,7 +228,8 @@ def speaker(context: Any) -> Speaker:
     node = contract.node_name(caller(context))
     if node is None or not certificates:
         raise Denied("only nodes speak here: the certificate's common name is not system:node:NAME")
-    return Speaker(node, contract.fingerprint(ssl.PEM_cert_to_DER_cert(certificates[0].decode())))
+    certificate = certificates[0].decode()
+    return Speaker(node, contract.fingerprint(ssl.PEM_cert_to_DER_cert(certificate)), certificate)
 
 
 def caller(context: Any) -> str:

@@ -7,20 +7,20 @@ it refuses is a DispatchError; server.py turns that into a status on the wire.
 from __future__ import annotations
 
 import logging
-import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 
 from master.dispatch.departures import Departures
 from master.dispatch.desired import DesiredState
 from master.dispatch.errors import Denied, Misfit, Stale
-from master.dispatch.identities import Identities, Identity
-from master.dispatch.join import public_key_hash
+from master.dispatch.identities import Identities, Identity, with_certificate
+from master.dispatch.join import certificate_of, issued_at
 from master.dispatch.nodes import Described, Nodes
 from master.dispatch.reports import Reports
 from master.dispatch.sanity import check_capacity, check_conditions, check_count, check_hello
 from master.dispatch.sessions import Machine, Session, Sessions
 from master.dispatch.streams import LogStreams, Upstream
+from master.dispatch.trust import Trust
 from master.pki import CsrRefused, Pki
 from proto import contract
 from proto.gen import session_pb2
@@ -34,6 +34,8 @@ class Speaker:
 
     node: str
     fingerprint: str
+    certificate: str = ""
+    """PEM."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +50,14 @@ class MasterService:
     reports: Reports
     streams: LogStreams
     departures: Departures
+    trust: Trust
     pki: Pki
 
     async def hello(self, speaker: Speaker, request: session_pb2.HelloRequest) -> session_pb2.HelloReply:
         """Open a session."""
-        if request.protocol_version != contract.PROTOCOL_VERSION:
-            raise Misfit(
-                f"the agent speaks version {request.protocol_version} of the protocol, "
-                f"the master version {contract.PROTOCOL_VERSION}; install the same release on both"
-            )
+        version = contract.common_version(request.protocol_version, request.highest_protocol_version)
+        if version is None:
+            raise _no_common_version(request)
         if request.cluster_id != self.cluster_id:
             raise Denied("the agent belongs to another cluster; clear its state directory and join this one")
         check_hello(request)
@@ -64,24 +65,30 @@ class MasterService:
         machine = Machine(request.node.machine_id, request.node.address)
         session = self.sessions.open(speaker.node, machine, speaker.fingerprint, removed=identity.removed)
         try:
-            await self._settle(session, identity, request)
+            await self._settle(session, identity, request, version)
         except BaseException:
             self.sessions.close(session, "could not be opened")
             raise
         log.info("node %s: session %s from %s", session.node, session.id, machine.address)
-        return session_pb2.HelloReply(
-            protocol_version=contract.PROTOCOL_VERSION,
+        reply = session_pb2.HelloReply(
+            protocol_version=version,
             cluster_id=self.cluster_id,
             session_id=session.id,
             periods=self.sessions.periods(),
             removed=identity.removed,
         )
+        if version >= 2 and not identity.removed:
+            self.trust.tell(reply, request.trusted, identity, speaker.fingerprint)
+        return reply
 
-    async def _settle(self, session: Session, identity: Identity, request: session_pb2.HelloRequest) -> None:
+    async def _settle(
+        self, session: Session, identity: Identity, request: session_pb2.HelloRequest, version: int
+    ) -> None:
         if identity.removed:
             return
         known = identity.previous_fingerprint if session.fingerprint == identity.previous_fingerprint else ""
-        changed = replace(identity, machine_id=request.node.machine_id, previous_fingerprint=known)
+        trusted = tuple(request.trusted) if version >= 2 else ()
+        changed = replace(identity, machine_id=request.node.machine_id, previous_fingerprint=known, trusted=trusted)
         if changed != identity and not await self.identities.replace(identity, changed):
             raise Stale(f"the identity of node {session.node} changed; say Hello again")
         await self.nodes.register(Described(session.node, identity.pod_cidr, request.node, request.capacity))
@@ -144,12 +151,8 @@ class MasterService:
             certificate = self.pki.sign_node(request.csr, speaker.node)
         except CsrRefused as error:
             raise Misfit(str(error)) from error
-        renewed = replace(
-            identity,
-            fingerprint=fingerprint_of(certificate),
-            previous_fingerprint=speaker.fingerprint,
-            public_key=public_key_hash(certificate),
-        )
+        known = replace(identity, previous_fingerprint=speaker.fingerprint)
+        renewed = with_certificate(known, certificate_of(certificate, self.pki))
         if not await self.identities.replace(identity, renewed):
             raise Stale(f"the identity of node {speaker.node} changed; try again")
         return session_pb2.RenewReply(certificate=certificate, ca=self.pki.ca_pem.decode())
@@ -184,9 +187,33 @@ class MasterService:
             return identity
         if speaker.fingerprint == identity.previous_fingerprint:
             return identity  # the answer to its renewal was lost, or it has not reconnected yet
+        if adopted := await self._renewed_since_the_backup(speaker, identity):
+            return adopted
         raise Denied(f"node {speaker.node} has another certificate now; this one is no longer accepted")
 
+    async def _renewed_since_the_backup(self, speaker: Speaker, identity: Identity) -> Identity | None:
+        """After a restore: the identity with the certificate that the node got after the backup was made.
 
-def fingerprint_of(certificate_pem: str) -> str:
-    """As in the identity key."""
-    return contract.fingerprint(ssl.PEM_cert_to_DER_cert(certificate_pem))
+        It was ours then, as it is signed by our CA; the store has only forgotten it.
+        """
+        span = await self.identities.restored() if speaker.certificate else None
+        if span is None or identity.removed:
+            return None
+        made_at, restored_at = span
+        if not made_at <= issued_at(speaker.certificate) <= restored_at:
+            return None
+        adopted = with_certificate(identity, certificate_of(speaker.certificate, self.pki))
+        if not await self.identities.replace(identity, adopted):
+            raise Stale(f"the identity of node {speaker.node} changed; try again")
+        log.info("node %s: its certificate is younger than the backup that was restored, and taken over", speaker.node)
+        return await self.identities.get(speaker.node)
+
+
+def _no_common_version(request: session_pb2.HelloRequest) -> Misfit:
+    lowest, highest = request.protocol_version, request.highest_protocol_version
+    agent = f"version {lowest}" if highest <= lowest else f"versions {lowest} to {highest}"
+    older = "agent" if max(lowest, highest) < contract.OLDEST_PROTOCOL_VERSION else "master"
+    return Misfit(
+        f"the agent speaks {agent} of the protocol, the master versions {contract.OLDEST_PROTOCOL_VERSION} to "
+        f"{contract.PROTOCOL_VERSION}; upgrade the {older}"
+    )

@@ -32,14 +32,14 @@ from master.store.interface import (
 from master.store.mark import Mark
 
 _MODE = 0o600
-_SCHEMA_VERSION = 2
+SCHEMA_VERSION = 2
 _SCHEMA = f"""
 CREATE TABLE kv (key TEXT PRIMARY KEY, value BLOB NOT NULL, modified INTEGER NOT NULL, created INTEGER NOT NULL,
   sum INTEGER NOT NULL);
 CREATE TABLE log (revision INTEGER NOT NULL, key TEXT NOT NULL, value BLOB);
 CREATE INDEX log_revision ON log (revision);
 CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
-INSERT INTO meta VALUES ('revision', 0), ('compacted', 0), ('schema', {_SCHEMA_VERSION});
+INSERT INTO meta VALUES ('revision', 0), ('compacted', 0), ('schema', {SCHEMA_VERSION});
 """
 # Another value each time: SQLite writes no page that stays the same.
 _TRIAL = "INSERT INTO meta VALUES ('trial', 1) ON CONFLICT (name) DO UPDATE SET value = value + 1"
@@ -159,7 +159,7 @@ class Database:
             self._db.execute(
                 "INSERT INTO kv VALUES (?1, ?2, ?3, ?3, ?4) "
                 "ON CONFLICT (key) DO UPDATE SET value = ?2, modified = ?3, sum = ?4",
-                (write.key, write.value, revision, _sum(write.key, write.value, revision)),
+                (write.key, write.value, revision, row_sum(write.key, write.value, revision)),
             )
             value: bytes | None = write.value
         else:
@@ -284,9 +284,9 @@ class Database:
             schema = self._db.execute("SELECT value FROM meta WHERE name = 'schema'").fetchone()
         if schema is None:
             raise self._damaged("the file is a database, but not a store of this program")
-        if schema[0] not in (1, _SCHEMA_VERSION):
+        if schema[0] not in (1, SCHEMA_VERSION):
             raise StoreDamaged(
-                f"{self._path}: the file has schema {schema[0]}, this release reads {_SCHEMA_VERSION}; "
+                f"{self._path}: the file has schema {schema[0]}, this release reads {SCHEMA_VERSION}; "
                 "start it with the release that wrote it"
             )
         said = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
@@ -310,7 +310,7 @@ class Database:
         return [self._whole(*row) for row in rows], self._revision
 
     def _whole(self, key: str, value: bytes, modified: int, created: int, total: int) -> KeyValue:
-        if not isinstance(value, bytes) or total not in (_NO_SUM, _sum(key, value, modified)):
+        if not isinstance(value, bytes) or total not in (_NO_SUM, row_sum(key, value, modified)):
             raise self._damaged(f"the value of {key} is damaged")
         return KeyValue(key, value, Revision(modified), Revision(created))
 
@@ -322,6 +322,17 @@ class Database:
         for revision, key, value in self._db.execute(query, (after,)):
             commits.setdefault(revision, []).append((key, value))
         return [Commit(Revision(revision), tuple(changes)) for revision, changes in commits.items()]
+
+    def copy(self, path: Path) -> Revision:
+        """A copy of everything as it stands at one revision, which is returned. Commits wait for it."""
+        path.touch(_MODE, exist_ok=False)
+        copied = sqlite3.connect(path)
+        try:
+            self._db.backup(copied)
+            copied.execute("PRAGMA journal_mode = DELETE")  # one file, whole without a log
+        finally:
+            copied.close()
+        return self._revision
 
     def compact(self, before: Revision) -> None:
         upto = Revision(min(before - 1, self._revision))
@@ -340,5 +351,6 @@ class Database:
         self._mark.close()
 
 
-def _sum(key: str, value: bytes, modified: int) -> int:
+def row_sum(key: str, value: bytes, modified: int) -> int:
+    """The checksum that a row of `kv` carries."""
     return zlib.crc32(value, zlib.crc32(b"%d %b" % (modified, key.encode())))

@@ -96,6 +96,10 @@ class SqliteStore:
     async def history(self, after: Revision) -> builtins.list[Commit]:
         return await self._ask(lambda: self._database.history(after))
 
+    async def copy(self, path: Path) -> Revision:
+        """A copy of the file, of one revision; commits wait meanwhile. Raises StoreUnavailable."""
+        return await self._ask(lambda: self._database.copy(path))
+
     async def compact(self, before: Revision) -> None:
         await self._ask(lambda: self._database.compact(before))
 

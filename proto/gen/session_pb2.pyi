@@ -9,32 +9,40 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class HelloRequest(_message.Message):
-    __slots__ = ("protocol_version", "cluster_id", "node", "capacity", "applied_revision")
+    __slots__ = ("protocol_version", "cluster_id", "node", "capacity", "applied_revision", "highest_protocol_version", "trusted")
     PROTOCOL_VERSION_FIELD_NUMBER: _ClassVar[int]
     CLUSTER_ID_FIELD_NUMBER: _ClassVar[int]
     NODE_FIELD_NUMBER: _ClassVar[int]
     CAPACITY_FIELD_NUMBER: _ClassVar[int]
     APPLIED_REVISION_FIELD_NUMBER: _ClassVar[int]
+    HIGHEST_PROTOCOL_VERSION_FIELD_NUMBER: _ClassVar[int]
+    TRUSTED_FIELD_NUMBER: _ClassVar[int]
     protocol_version: int
     cluster_id: str
     node: _observed_pb2.NodeInfo
     capacity: _observed_pb2.Capacity
     applied_revision: int
-    def __init__(self, protocol_version: _Optional[int] = ..., cluster_id: _Optional[str] = ..., node: _Optional[_Union[_observed_pb2.NodeInfo, _Mapping]] = ..., capacity: _Optional[_Union[_observed_pb2.Capacity, _Mapping]] = ..., applied_revision: _Optional[int] = ...) -> None: ...
+    highest_protocol_version: int
+    trusted: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, protocol_version: _Optional[int] = ..., cluster_id: _Optional[str] = ..., node: _Optional[_Union[_observed_pb2.NodeInfo, _Mapping]] = ..., capacity: _Optional[_Union[_observed_pb2.Capacity, _Mapping]] = ..., applied_revision: _Optional[int] = ..., highest_protocol_version: _Optional[int] = ..., trusted: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class HelloReply(_message.Message):
-    __slots__ = ("protocol_version", "cluster_id", "session_id", "periods", "removed")
+    __slots__ = ("protocol_version", "cluster_id", "session_id", "periods", "removed", "ca", "renew")
     PROTOCOL_VERSION_FIELD_NUMBER: _ClassVar[int]
     CLUSTER_ID_FIELD_NUMBER: _ClassVar[int]
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     PERIODS_FIELD_NUMBER: _ClassVar[int]
     REMOVED_FIELD_NUMBER: _ClassVar[int]
+    CA_FIELD_NUMBER: _ClassVar[int]
+    RENEW_FIELD_NUMBER: _ClassVar[int]
     protocol_version: int
     cluster_id: str
     session_id: str
     periods: Periods
     removed: bool
-    def __init__(self, protocol_version: _Optional[int] = ..., cluster_id: _Optional[str] = ..., session_id: _Optional[str] = ..., periods: _Optional[_Union[Periods, _Mapping]] = ..., removed: _Optional[bool] = ...) -> None: ...
+    ca: str
+    renew: bool
+    def __init__(self, protocol_version: _Optional[int] = ..., cluster_id: _Optional[str] = ..., session_id: _Optional[str] = ..., periods: _Optional[_Union[Periods, _Mapping]] = ..., removed: _Optional[bool] = ..., ca: _Optional[str] = ..., renew: _Optional[bool] = ...) -> None: ...
 
 class Periods(_message.Message):
     __slots__ = ("next_heartbeat_ms", "grace_ms")

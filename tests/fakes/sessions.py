@@ -34,6 +34,7 @@ from master.dispatch.service import MasterService
 from master.dispatch.sessions import Sessions
 from master.dispatch.streams import LogStreams
 from master.dispatch.token import make_valid
+from master.dispatch.trust import Trust
 from master.pki import Pki
 from master.store.memory import MemoryStore
 from proto.gen import observed_pb2, session_pb2
@@ -63,6 +64,7 @@ class MasterEnd:
         self.recorder = EventRecorder(self.resources, self.clock)
         self.sessions = Sessions(self.clock, heartbeat_s=HEARTBEAT_S, grace_s=GRACE_S)
         self.identities = Identities(store, self.clock, cluster_cidr="10.244.0.0/16", pod_cidr_prefix=24)
+        self.trust = Trust(pki, self.identities, self.sessions, store)
         self.desired = MasterDesired(cache, self.sessions, cluster_cidr="10.244.0.0/16", service_cidr="10.96.0.0/16")
         self.logs = LogStreams(self.sessions, self.clock, open_timeout_s=2.0)
         service = MasterService(
@@ -74,6 +76,7 @@ class MasterEnd:
             reports=Reports(self.resources, self.recorder, self.clock),
             streams=self.logs,
             departures=Departures(self.resources, self.identities),
+            trust=self.trust,
             pki=pki,
         )
         self.server = SessionServer(service, pki, address="127.0.0.1", port=0)
@@ -83,7 +86,7 @@ class MasterEnd:
             pki,
             self.clock,
             cluster_id=CLUSTER_ID,
-            session_address="127.0.0.1:0",
+            session_port=0,
             cidrs=("10.244.0.0/16", "10.96.0.0/16"),
         )
 

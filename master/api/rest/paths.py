@@ -23,7 +23,12 @@ class Paths:
     """Answers everything that is not a resource."""
 
     def __init__(
-        self, ca_pem: bytes, join: JoinService, address: str, trouble: Callable[[], Awaitable[str]], reader: Reader
+        self,
+        ca_pem: Callable[[], bytes],
+        join: JoinService,
+        address: str,
+        trouble: Callable[[], Awaitable[str]],
+        reader: Reader,
     ) -> None:
         self._ca_pem = ca_pem
         self._join = join
@@ -40,7 +45,7 @@ class Paths:
             raise MethodNotAllowed("the server does not allow this method on the requested resource")
         authorize(caller, Attributes("get", path=path))
         if path == "/sampan/v1/ca":
-            return web.Response(body=self._ca_pem, content_type="application/x-pem-file")
+            return web.Response(body=self._ca_pem(), content_type="application/x-pem-file")
         if path in ("/healthz", "/livez"):
             return web.Response(text="ok")
         if path == "/readyz":

@@ -90,9 +90,9 @@ def _shorten(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(assembly, "_parts", lambda core: [])
     serve = assembly.serve
 
-    async def briefly(config: MasterConfig, pki: Pki, stopping: asyncio.Event) -> None:
+    async def briefly(config: MasterConfig, pki: Pki, stopping: asyncio.Event, config_path: Path) -> None:
         stopping.set()
-        await serve(config, pki, stopping)
+        await serve(config, pki, stopping, config_path)
 
     patch.setattr(assembly, "serve", briefly)
 

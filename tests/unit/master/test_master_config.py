@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from master.config import ConfigError, from_values, load
-from master.main import MasterFailed, _locked, run
+from master.main import MasterFailed, locked, run
 
 
 @pytest.fixture(autouse=True)
@@ -68,7 +68,7 @@ def test_a_file_that_is_none_is_one_line(tmp_path: Path) -> None:
 
 def test_one_master_a_data_directory(tmp_path: Path) -> None:
     (tmp_path / "master.toml").write_text(f'data_dir = "{tmp_path}/data"')
-    with _locked(tmp_path / "data"), pytest.raises(MasterFailed, match="another master"):
+    with locked(tmp_path / "data"), pytest.raises(MasterFailed, match="another master"):
         run(tmp_path / "master.toml")
 
 

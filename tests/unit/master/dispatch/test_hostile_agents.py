@@ -19,7 +19,7 @@ from master.dispatch.departures import Departures
 from master.dispatch.errors import Denied, Stale
 from master.dispatch.nodes import Described, Nodes
 from master.dispatch.reports import Reports
-from master.dispatch.service import MasterService, Speaker, fingerprint_of
+from master.dispatch.service import MasterService, Speaker
 from master.dispatch.sessions import Machine
 from master.dispatch.token import make_valid
 from master.pki import Pki
@@ -84,7 +84,7 @@ class _Overtaken(Nodes):
 async def test_a_node_deleted_while_it_says_hello_does_not_come_back(master: MasterEnd) -> None:
     request = keys.make_request(keys.make_key(), "n")
     certificate = (await master.join.join(TOKEN, "n", request)).certificate
-    speaker = Speaker("n", fingerprint_of(certificate))
+    speaker = Speaker("n", contract.fingerprints(certificate)[0])
 
     def service(nodes: Nodes) -> MasterService:
         return MasterService(
@@ -96,6 +96,7 @@ async def test_a_node_deleted_while_it_says_hello_does_not_come_back(master: Mas
             reports=Reports(master.resources, master.recorder, master.clock),
             streams=master.logs,
             departures=Departures(master.resources, master.identities),
+            trust=master.trust,
             pki=master.pki,
         )
 
@@ -127,7 +128,7 @@ async def test_of_two_machines_that_join_with_one_name_one_gets_it(master: Maste
     assert len(won) == 1
     assert all(isinstance(answer, ApiError) and answer.code == 409 for answer in answers if answer not in won)
     identity = await master.identities.get("n")
-    assert identity is not None and identity.fingerprint == fingerprint_of(won[0].certificate)
+    assert identity is not None and identity.fingerprint == contract.fingerprints(won[0].certificate)[0]
 
 
 async def test_a_name_that_fits_in_no_certificate_is_refused(master: MasterEnd) -> None:

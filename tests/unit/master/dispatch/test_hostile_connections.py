@@ -271,11 +271,11 @@ def _certificate(signer: ec.EllipticCurvePrivateKey, issuer: x509.Name, key: str
 
 
 def _expired(pki: Pki, key: str, directory: Path) -> str:
-    return _certificate(pki._key, pki._certificate.subject, key, days=(-10, -1))
+    return _certificate(pki.signer.key, pki.signer.certificate.subject, key, days=(-10, -1))
 
 
 def _not_yet(pki: Pki, key: str, directory: Path) -> str:
-    return _certificate(pki._key, pki._certificate.subject, key, days=(5, 10))
+    return _certificate(pki.signer.key, pki.signer.certificate.subject, key, days=(5, 10))
 
 
 def _of_another_authority(pki: Pki, key: str, directory: Path) -> str:
@@ -283,7 +283,7 @@ def _of_another_authority(pki: Pki, key: str, directory: Path) -> str:
 
 
 def _in_the_authoritys_name(pki: Pki, key: str, directory: Path) -> str:
-    return _certificate(ec.generate_private_key(ec.SECP256R1()), pki._certificate.subject, key, days=(-1, 10))
+    return _certificate(ec.generate_private_key(ec.SECP256R1()), pki.signer.certificate.subject, key, days=(-1, 10))
 
 
 def _signed_by_itself(pki: Pki, key: str, directory: Path) -> str:

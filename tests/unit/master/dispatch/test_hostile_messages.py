@@ -88,7 +88,7 @@ def _labels(number: int) -> session_pb2.HelloRequest:
 
 HELLOS = [
     pytest.param(_set(hello(), protocol_version=0), "version 0 of the protocol", id="older protocol"),
-    pytest.param(_set(hello(), protocol_version=2), "version 2 of the protocol", id="newer protocol"),
+    pytest.param(_set(hello(), protocol_version=3), "version 3 of the protocol", id="newer protocol"),
     pytest.param(_set(hello(), protocol_version=2**32 - 1), "version 4294967295", id="absurd protocol"),
     pytest.param(_set(hello(), node__machine_id=""), "node.machine_id: required", id="no machine"),
     pytest.param(_set(hello(), node__machine_id="m" * 100_000), "node.machine_id: longer", id="endless machine"),

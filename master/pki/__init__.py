@@ -1,0 +1,7 @@
+"""The cluster's certificates: the authority, the server's certificate, the administrator's, and those of nodes."""
+
+from master.pki.errors import CsrRefused, PkiError, RotationRefused
+from master.pki.files import KeyPair
+from master.pki.pki import ADMIN_GROUP, ADMIN_USER, RENEW_BEFORE, Pki
+
+__all__ = ["ADMIN_GROUP", "ADMIN_USER", "RENEW_BEFORE", "CsrRefused", "KeyPair", "Pki", "PkiError", "RotationRefused"]

@@ -1,0 +1,96 @@
+"""Keys and certificates as files: EC P-256, PEM, written atomically, keys readable by the owner only."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from master.pki.errors import PkiError
+
+RESTORE: Final = "restore the pki directory from a backup: without its authority every node has to join again"
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPair:
+    """The files of a certificate and its key."""
+
+    certificate: Path
+    key: Path
+
+
+def make_key(path: Path) -> ec.EllipticCurvePrivateKey:
+    """A new key, kept in the file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    text = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    write(path, text, mode=0o600)
+    return key
+
+
+def read_key(path: Path) -> ec.EllipticCurvePrivateKey:
+    """Raises PkiError."""
+    try:
+        key = serialization.load_pem_private_key(path.read_bytes(), password=None)
+    except OSError as error:
+        raise PkiError(f"{path}: {error.strerror}; {RESTORE}") from error
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise PkiError(f"{path}: no private key in PEM; {RESTORE}") from error
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise PkiError(f"{path}: not an EC key; {RESTORE}")
+    return key
+
+
+def read_certificate(path: Path) -> x509.Certificate:
+    """Raises PkiError."""
+    try:
+        certificate = x509.load_pem_x509_certificate(path.read_bytes())
+        certificate.public_key()  # read only now
+    except OSError as error:
+        raise PkiError(f"{path}: {error.strerror}; {RESTORE}") from error
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise PkiError(f"{path}: no certificate in PEM; {RESTORE}") from error
+    return certificate
+
+
+def not_dangling(path: Path) -> None:
+    """A link that leads nowhere is no missing file: what it should lead to is elsewhere, and must not be made anew."""
+    if path.is_symlink():
+        raise PkiError(f"{path}: a symbolic link that leads nowhere; {RESTORE}")
+
+
+def pem(certificate: x509.Certificate) -> bytes:
+    return certificate.public_bytes(serialization.Encoding.PEM)
+
+
+def write(path: Path, content: bytes, *, mode: int) -> None:
+    """All of the file or none of it, also across a crash."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    with os.fdopen(descriptor, "wb") as file:
+        os.fchmod(file.fileno(), mode)
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink()
+        raise PkiError(f"{path}: {error.strerror}; remove it, and it is made anew") from error
+    sync_directory(path.parent)
+
+
+def sync_directory(path: Path) -> None:
+    """Names in it survive a power cut."""
+    directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
