@@ -10,6 +10,7 @@ import logging
 import platform
 import re
 import socket
+import time
 import uuid
 from pathlib import Path
 
@@ -32,11 +33,14 @@ def join(config_path: Path, token: str, ca_hash: str) -> int:
     config = load_config(config_path)
     with files.locked(config.state_dir):
         identity = files.load(config.state_dir)
-        if identity is not None:
+        if identity is not None and time.time() < identity.not_after:
             raise JoinRefused(
                 f"this machine is node {identity.node_name} of cluster {identity.cluster_id} already "
                 f"({config.state_dir}); nothing was changed"
             )
+        if identity is not None:
+            # Expired. By the same key the master knows the node again, which keeps its name and its pods.
+            files.pending_key(config.state_dir, lambda: identity.key)
         joining.join(config, joining.Ticket(token, ca_hash), wait=False)
     return 0
 

@@ -5,6 +5,7 @@ The hash travels with the join token, as kubeadm does it; after that every conne
 
 import hashlib
 import http.client
+import re
 import ssl
 from urllib.parse import urlsplit
 
@@ -12,6 +13,7 @@ from client.errors import ConnectionFailed, TrustFailed
 from client.kubeconfig import Access
 
 CA_PATH = "/sampan/v1/ca"
+_CERTIFICATE = re.compile("-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 _TIMEOUT_S = 10.0
 _MOST_BYTES = 1 << 20
 
@@ -30,14 +32,21 @@ def trusted_access(server: str, ca_hash: str, *, token: str = "") -> Access:
 
     Raises ConnectionFailed when nobody answers, TrustFailed when the CA is another one.
     """
-    authority = fetch_authority(server)
+    wanted = ca_hash.strip().lower()
+    offered = [found.encode() for found in _CERTIFICATE.findall(fetch_authority(server).decode(errors="replace"))]
     try:
-        found = public_key_hash(authority)
+        found = {public_key_hash(each): each for each in offered}
     except ValueError as error:
         raise TrustFailed(f"{server} sent no certificate as its CA") from error
-    if found != ca_hash.strip().lower():
-        raise TrustFailed(f"the CA of {server} is {found}, not {ca_hash}: another cluster, or somebody in between")
-    return Access(server=server.rstrip("/"), authority=authority, token=token)
+    if not found:
+        raise TrustFailed(f"{server} sent no certificate as its CA")
+    if wanted not in found:
+        raise TrustFailed(
+            f"the CA of {server} is {' or '.join(found)}, not {ca_hash}: another cluster, somebody in between, or a "
+            "join command of before the CA was rotated; `sampan token create` on the master prints the present one"
+        )
+    # That one only: what else was sent is believed by nobody.
+    return Access(server=server.rstrip("/"), authority=found[wanted], token=token)
 
 
 def fetch_authority(server: str) -> bytes:

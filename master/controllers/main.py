@@ -17,6 +17,7 @@ from master.controllers.namespace import NamespaceController
 from master.controllers.nodelifecycle import NodeLifecycle
 from master.controllers.podgc import PodCollector
 from master.controllers.replication import ReplicationManager
+from master.controllers.tokencleaner import TokenCleaner
 
 
 class Periods(Protocol):
@@ -44,4 +45,5 @@ def controllers(
         NamespaceController(resources, clock),
         GarbageCollector(resources, clock),
         EventExpiry(resources, clock),
+        TokenCleaner(resources, clock),
     ]

@@ -1,0 +1,80 @@
+"""`sampan backup` and `sampan restore`: the master's state as one file, on the master's host."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from cli import exits, master_door
+
+
+def add(subparsers: "argparse._SubParsersAction[Any]") -> None:
+    backup = subparsers.add_parser(
+        "backup",
+        help="save the running master's state in a file",
+        description="Store, certificates with their keys, and configuration, of one moment. Who has the file has the "
+        "cluster: it is readable by its owner only.",
+    )
+    backup.add_argument("file", type=Path, metavar="FILE")
+    master_door.add_master(backup)
+    backup.set_defaults(run=_backup)
+    restore = subparsers.add_parser(
+        "restore",
+        help="put a backup in place of a stopped master's state",
+        description="When the master starts again, nodes and clients are brought to the state of the backup: what was "
+        "made after it goes, what runs since before it is left alone. Nodes that joined after it must join again.",
+    )
+    restore.add_argument("file", type=Path, metavar="FILE")
+    restore.add_argument("--force", action="store_true", help="set aside what the data directory holds")
+    master_door.add_master(restore)
+    restore.set_defaults(run=_restore)
+
+
+def _backup(options: argparse.Namespace) -> int:
+    directory = master_door.data_dir(options)
+    try:
+        answer = master_door.ask(directory, "GET", "/backup")
+    except master_door.NotRunning as error:
+        print(f"sampan: {error}; start it: a backup is made by the master", file=sys.stderr)
+        return exits.UNREACHABLE
+    size = _save(answer, options.file)
+    print(f"{options.file}: {size / 1e6:.1f} MB; keep it safe, the cluster's keys are in it")
+    return exits.OK
+
+
+def _save(answer: Any, path: Path) -> int:
+    """All of it or nothing, also across a crash; its size in bytes."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    wanted = int(answer.headers["Content-Length"])
+    size = 0
+    try:
+        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            os.fchmod(file.fileno(), 0o600)
+            while chunk := answer.read(1 << 20):
+                size += file.write(chunk)
+            file.flush()
+            os.fsync(file.fileno())
+        if size != wanted:
+            raise OSError(f"the master's answer ended after {size} of {wanted} bytes; nothing was kept")
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+    return size
+
+
+def _restore(options: argparse.Namespace) -> int:
+    from master import backup
+
+    directory = master_door.data_dir(options)
+    if not options.file.is_file():
+        raise FileNotFoundError(f"{options.file}: no such file")
+    done = backup.restore(options.file, directory, force=options.force)
+    print(f"cluster {done.cluster_id} of {done.made_at} is in {directory}; it goes on at revision {done.revision}")
+    if done.set_aside is not None:
+        print(f"what was there before lies in {done.set_aside}; remove it when all is well")
+    if (configuration := directory / "restored-master.toml").exists():
+        print(f"the configuration of then is in {configuration}, and not in use")
+    print("start the master; nodes come to this state by themselves")
+    return exits.OK

@@ -1,0 +1,67 @@
+"""Bootstrap tokens go when they have expired, as Kubernetes' token cleaner has it: what lets hosts in must not stay."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import contextlib
+import logging
+from datetime import UTC, datetime
+from typing import Final
+
+from master.api import kinds
+from master.api.errors import ApiError, Conflict, NotFound
+from master.api.identity import component
+from master.api.kinds.meta import parse_time
+from master.api.kinds.secret import Secret
+from master.api.resources import Resources
+from master.clock import Clock
+
+NAMESPACE: Final = "kube-system"
+TYPE: Final = "bootstrap.kubernetes.io/token"
+PERIOD_S: Final = 30.0
+KEEP_S: Final = 300.0
+"""A token that ended a moment ago is refused as expired, and not as one that never was."""
+
+log = logging.getLogger(__name__)
+
+
+def ended(secret: Secret, now: datetime) -> bool:
+    """Whether the Secret is a token that expired some time ago. One whose end cannot be read has ended: it is refused
+    as well."""
+    if secret.type != TYPE or secret.metadata.deletion_timestamp or "expiration" not in secret.data:
+        return False
+    expiration = datetime.min.replace(tzinfo=UTC)
+    with contextlib.suppress(ValueError, binascii.Error):
+        expiration = parse_time(base64.b64decode(secret.data["expiration"]).decode())
+    return (now - expiration).total_seconds() >= KEEP_S
+
+
+class TokenCleaner:
+    """Deletes expired tokens."""
+
+    name = "token cleaner"
+
+    def __init__(self, resources: Resources, clock: Clock) -> None:
+        self._resources = resources
+        self._clock = clock
+        self._caller = component("controller:token-cleaner")
+
+    async def run(self) -> None:
+        """Runs until cancelled."""
+        while True:
+            await self._clock.sleep(PERIOD_S)
+            for secret in self._resources.cache.list(kinds.SECRET, NAMESPACE):
+                if ended(secret, self._clock.now()):
+                    await self._delete(secret)
+
+    async def _delete(self, secret: Secret) -> None:
+        meta = secret.metadata
+        try:
+            await self._resources.delete(self._caller, kinds.SECRET, meta.namespace, meta.name, uid=meta.uid)
+        except (NotFound, Conflict):
+            return
+        except ApiError as error:
+            log.warning("token %s: not removed: %s", meta.name, error)
+        else:
+            log.info("token %s has expired and is removed", meta.name)
