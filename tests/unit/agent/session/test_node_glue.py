@@ -306,7 +306,7 @@ async def test_leaving_takes_pods_first_and_the_network_last(tmp_path: Path) -> 
     bench = Bench(tmp_path)
     async with bench.running():
         bench.receive(snapshot(pods=[a_pod("a")]))
-        await until(lambda: bench.ready()[0] == "True")
+        await until(lambda: "retain ['a']" in bench.log)
         bench.desired.receive(Cut(snapshot=True, revision=9, last=True))
         await bench.node.leave()
         assert bench.log[-2:] == ["pods []", "teardown"]
