@@ -47,9 +47,9 @@ def members_of_cgroup(cgroup: str) -> list[ProcessRecord]:
     """Processes in this cgroup and below, in any hierarchy."""
     pids: set[int] = set()
     for top in _cgroup_directories(cgroup):
-        for procs in top.rglob("cgroup.procs"):
+        for directory in _and_below(top):
             try:
-                pids.update(int(line) for line in procs.read_text().split())
+                pids.update(int(line) for line in (directory / "cgroup.procs").read_text().split())
             except OSError:
                 continue
     return [record for pid in sorted(pids) if (record := record_of(pid))]
@@ -91,8 +91,7 @@ def remove_cgroup(cgroup: str) -> None:
     The kernel lets go of a dead process's cgroup a moment after its end, hence the patience.
     """
     for top in _cgroup_directories(cgroup):
-        directories = [top, *(path for path in top.rglob("*") if path.is_dir())]
-        for path in sorted(directories, key=lambda path: len(path.parts), reverse=True):
+        for path in sorted(_and_below(top), key=lambda path: len(path.parts), reverse=True):
             _remove_cgroup_directory(path)
 
 
@@ -110,6 +109,11 @@ def _remove_cgroup_directory(path: Path) -> None:
         except OSError:
             continue
     raise LeftOver(f"cgroup {path} cannot be removed: {path.joinpath('cgroup.procs').read_text().split()} still in it")
+
+
+def _and_below(top: Path) -> list[Path]:
+    """A directory and all below it, but those that go while we look (Path.rglob would raise)."""
+    return [Path(directory) for directory, _, _ in os.walk(top)]
 
 
 def _cgroup_directories(cgroup: str) -> list[Path]:

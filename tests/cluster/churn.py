@@ -25,6 +25,12 @@ _AWAY_S = 60.0
 NAMESPACE = "/api/v1/namespaces/default"
 APPS = ["steady", "group-0", "group-1", "group-2"]
 """Labels of pods; some of them of none, or not yet."""
+SECRET = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "steady"}, "stringData": {"key": "word"}}
+VOLUMES: list[dict[str, Any]] = [
+    {"emptyDir": {}},
+    {"emptyDir": {"medium": "Memory"}},
+    {"secret": {"secretName": "steady"}},
+]
 NAMES_ITSELF = {"args": ["nc", "-ll", "-p", "8080", "-e", "/bin/sh", "-c", "read question; hostname"]}
 """A container that answers each question with its pod's name, and ends as soon as it is asked to."""
 
@@ -223,8 +229,9 @@ class Workloads(Writer):
 
     def _create_pod(self) -> None:
         self._made += 1
-        volumes = [{"name": "scratch", "emptyDir": {"medium": self._random.choice(["", "Memory"])}}]
-        container = {**NAMES_ITSELF, "volumeMounts": [{"name": "scratch", "mountPath": "/scratch"}]}
+        source = self._random.choice(VOLUMES)
+        container = {**NAMES_ITSELF, "volumeMounts": [{"name": "volume", "mountPath": "/volume"}]}
+        volumes = [{"name": "volume", **source}]
         self.create("pods", pod(f"lone-{self._made}", container=container, volumes=volumes))
 
     def _create_controller(self) -> None:

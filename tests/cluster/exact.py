@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from docker.errors import NotFound as DockerNotFound
+
 from client.rest import RestClient
 from lab import sweep
 from lab.cluster import Cluster
@@ -26,6 +28,13 @@ _ADDRESSES_S = 2.0
 
 def differences(cluster: Cluster, api: RestClient) -> list[str]:
     """All of it, but real packets."""
+    try:
+        return _differences(cluster, api)
+    except (OSError, DockerNotFound) as error:
+        return [f"something went while it was looked at: {error}"]
+
+
+def _differences(cluster: Cluster, api: RestClient) -> list[str]:
     pods = items(api, "pods")
     found = [*_pods(pods), *_controllers(api, pods), *_services(api, pods)]
     for node in cluster.lab.state.nodes:
@@ -149,7 +158,8 @@ def _network(cluster: Cluster, node: str, pods: list[Document], sandboxes: dict[
 
 
 def _ip(cluster: Cluster, node: str, what: str) -> list[Document]:
-    return list(json.loads(run_on(cluster, node, "ip", "-j", "-4", what, "show").stdout or "[]"))
+    family = [] if what == "link" else ["-4"]  # with it, links without an address are left out
+    return list(json.loads(run_on(cluster, node, "ip", "-j", *family, what, "show").stdout or "[]"))
 
 
 def _inside(cluster: Cluster, pid: int) -> tuple[str, int | None]:

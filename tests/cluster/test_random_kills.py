@@ -21,7 +21,7 @@ from lab.cluster import Cluster
 from lab.config import Periods
 from lab.lab import in_parallel
 from lab.plugin.cluster.life import running_cluster
-from tests.cluster.churn import NAMES_ITSELF, NAMESPACE, Facts, Papers, Watcher, Workloads, Writer, facts
+from tests.cluster.churn import NAMES_ITSELF, NAMESPACE, SECRET, Facts, Papers, Watcher, Workloads, Writer, facts
 from tests.cluster.exact import differences, items, network_of, unanswered
 from tests.cluster.manifests import replication_controller, service
 from tests.cluster.waiting import eventually
@@ -90,7 +90,8 @@ def kill_at_random(cluster: Cluster, random: Random, kills: int) -> None:
 
 
 def make_steady(api: RestClient) -> set[str]:
-    """Pods that nobody touches, behind a service; their uids."""
+    """Pods that nobody touches, behind a service, and a secret for those that come; the pods' uids."""
+    api.create(f"{NAMESPACE}/secrets", SECRET)
     api.create(f"{NAMESPACE}/replicationcontrollers", replication_controller("steady", STEADY, container=NAMES_ITSELF))
     api.create(f"{NAMESPACE}/services", service("steady", app="steady"))
     eventually(lambda: [each["status"]["phase"] for each in steady_pods(api)] == ["Running"] * STEADY)
