@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from random import Random
 from typing import Any
 
-from client.errors import ClientError, Conflict, ConnectionFailed, Gone, NotFound, ServerFailed
+from client.errors import Conflict, ConnectionFailed, NotFound, ServerFailed
 from lab.cluster import Cluster
 from tests.cluster.manifests import pod, replication_controller, service
 
@@ -245,66 +245,6 @@ class Workloads(Writer):
         replicas = self._random.randint(0, self.REPLICAS)
         wanted = {"uid": self.acknowledged[path]["uid"], "replicas": replicas}
         self.write(path, lambda: self._client.patch(f"{path}/scale", {"spec": {"replicas": replicas}}), wanted)
-
-
-class Watcher(threading.Thread):
-    """Follows the config maps as a client does: goes on from the version that it has, reads all when it must."""
-
-    def __init__(self, cluster: Cluster) -> None:
-        super().__init__(name="Watcher", daemon=True)
-        self.seen: dict[str, Facts] = {}
-        self._client = cluster.client()
-        self._version = 0
-        self._floor = 0
-        self._ending = threading.Event()
-        self._failure: BaseException | None = None
-
-    def run(self) -> None:
-        path = f"{NAMESPACE}/configmaps"
-        try:
-            while not self._ending.is_set():
-                try:
-                    if not self._version:
-                        self._list(path)
-                    self._follow(path)
-                except Gone:
-                    self._version, self._floor = 0, self._version
-                except ClientError:
-                    self._ending.wait(0.05)
-        except BaseException as error:  # noqa: BLE001 - the thread's boundary: `stop` raises it
-            self._failure = error
-
-    def stop(self) -> dict[str, Facts]:
-        """What it saw last; raises what went wrong."""
-        self._ending.set()
-        self.join()
-        self._client.close()
-        if self._failure is not None:
-            raise self._failure
-        return self.seen
-
-    def _list(self, path: str) -> None:
-        found = self._client.get(path)
-        self.seen = {f"{path}/{each['metadata']['name']}": _seen(each) for each in found["items"]}
-        self._version = int(found["metadata"]["resourceVersion"])
-        assert self._version >= self._floor, f"version {self._version} was read after {self._floor}"
-
-    def _follow(self, path: str) -> None:
-        # A watch of a second: the last one has ended soon after `stop`.
-        query = {"timeoutSeconds": "1"}
-        for event in self._client.watch(path, resource_version=str(self._version), query=query, timeout_s=5.0):
-            version = int(event.resource_version)
-            assert version >= self._version, f"version {version} was told after {self._version}"
-            self._version = version
-            if event.kind != "BOOKMARK":
-                where = f"{path}/{event.object['metadata']['name']}"
-                self.seen.pop(where, None) if event.kind == "DELETED" else self.seen.update(
-                    {where: _seen(event.object)}
-                )
-
-
-def _seen(found: Mapping[str, Any]) -> Facts:
-    return {"uid": found["metadata"]["uid"], "data": found.get("data")}
 
 
 def _config_map(name: str, data: Mapping[str, str]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from lab import faults
 from lab.cluster import Cluster
 from lab.kubectl import Kubectl
 from lab.plugin.cluster.life import running_cluster
+from lab.plugin.cluster.mishaps import Faults
 from tests.cluster.churn import NAMES_ITSELF, NAMESPACE
 from tests.cluster.manifests import pod, replication_controller, shell
 from tests.cluster.waiting import eventually
@@ -75,12 +76,14 @@ def one_watch(cluster: Cluster, kubectl: Kubectl) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("host", ["master", "node1"])
-def test_nothing_is_given_up_or_started_again(two_nodes: Cluster, kubectl: Kubectl, host: str) -> None:
-    before = standing(kubectl)
+def test_nothing_is_given_up_or_started_again(
+    two_nodes: Cluster, kubectl: Kubectl, faults_on: Callable[[Cluster], Faults], host: str
+) -> None:
+    bench, before = faults_on(two_nodes), standing(kubectl)
     for jump_s in (HOUR_S, -HOUR_S, 0.0):
         ready = ready_since(kubectl)
         with one_watch(two_nodes, kubectl):
-            faults.set_clock(two_nodes, host, jump_s)
+            bench.set_clock(host, jump_s)
             time.sleep(SETTLED_S)
             assert ready_since(kubectl) == ready
             assert standing(kubectl) == before
@@ -93,7 +96,9 @@ def test_nothing_is_given_up_or_started_again(two_nodes: Cluster, kubectl: Kubec
         assert standing(kubectl) == before
 
 
-def test_waits_that_have_begun_are_as_long_as_they_were(two_nodes: Cluster, kubectl: Kubectl) -> None:
+def test_waits_that_have_begun_are_as_long_as_they_were(
+    two_nodes: Cluster, kubectl: Kubectl, faults_on: Callable[[Cluster], Faults]
+) -> None:
     """The clock goes back while a pod gets its time to end, and while a container waits to be started again."""
     kubectl.create(
         pod("stubborn", container=shell("trap : TERM; while true; do sleep 1; done"), nodeName="node1"),
@@ -104,10 +109,9 @@ def test_waits_that_have_begun_are_as_long_as_they_were(two_nodes: Cluster, kube
     kubectl("delete", "pod", "stubborn", "--grace-period=4", "--wait=false")
     eventually(lambda: "Stopping container" in kubectl("get", "events"))
     count = restarts(kubectl, "crashing")
-    faults.set_clock(two_nodes, "node1", -HOUR_S)
+    faults_on(two_nodes).set_clock("node1", -HOUR_S)
     eventually(lambda: "stubborn" not in names(kubectl), timeout_s=30)
     eventually(lambda: restarts(kubectl, "crashing") > count, timeout_s=60)
-    faults.set_clock(two_nodes, "node1", 0.0)
 
 
 def work_goes_on(cluster: Cluster, kubectl: Kubectl) -> None:

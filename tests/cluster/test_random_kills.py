@@ -21,10 +21,11 @@ from lab.cluster import Cluster
 from lab.config import Periods
 from lab.lab import in_parallel
 from lab.plugin.cluster.life import running_cluster
-from tests.cluster.churn import NAMES_ITSELF, NAMESPACE, SECRET, Facts, Papers, Watcher, Workloads, Writer, facts
+from tests.cluster.churn import NAMES_ITSELF, NAMESPACE, SECRET, Facts, Papers, Workloads, Writer, facts
 from tests.cluster.exact import differences, items, network_of, unanswered
 from tests.cluster.manifests import replication_controller, service
 from tests.cluster.waiting import eventually
+from tests.cluster.watcher import Watcher
 
 KILLS, KILLS_LONG = 30, 300
 LONGEST_DELAY_S = 1.0
