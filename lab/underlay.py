@@ -13,8 +13,8 @@ from lab.layout import Layout
 from lab.state import HostState, LabState
 from lab.wire import Wire
 from lab.wiring import HOST_LINK
+from netstack import bulk, namespaces
 from netstack import changes as c
-from netstack import namespaces
 from netstack.errors import NamespaceExists
 from netstack.network import open_network
 from netstack.state import Address
@@ -55,12 +55,15 @@ def create_hosts(layout: Layout, subnet: IPv4Network, hosts: Iterable[HostState]
         _furnish_host(layout, host, subnet)
         if host.wire != Wire():
             wiring.apply_quality(layout, host)
+    _settle(layout, [host.name for host in hosts])
 
 
 def plug(layout: Layout, host: str, *, connected: bool) -> None:
     """Connect a host's cable, or pull it: the switch's port goes down, the host sees its carrier go."""
     with open_network(layout.underlay_name) as underlay:
         underlay.change([c.SetLink(host, up=connected)])
+    if connected:
+        _settle(layout, [host])
 
 
 def remove_host(layout: Layout, host: str) -> None:
@@ -126,6 +129,13 @@ def _furnish_host(layout: Layout, host: HostState, subnet: IPv4Network) -> None:
                 _address(HOST_LINK, IPv4Interface((host.address, subnet.prefixlen))),
             ]
         )
+
+
+def _settle(layout: Layout, hosts: Iterable[str]) -> None:
+    """Both ends of these cables are up: make them usable at once, where the kernel may take a second."""
+    hosts = list(hosts)
+    ends = [bulk.Batch(layout.netns_name(host), (bulk.SettleLink(HOST_LINK),)) for host in hosts]
+    bulk.apply([*ends, bulk.Batch(layout.underlay_name, tuple(bulk.SettleLink(host) for host in hosts))])
 
 
 def _mac(host: HostState) -> str:

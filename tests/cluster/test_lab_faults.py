@@ -9,6 +9,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
@@ -157,6 +158,17 @@ class TestCable:
         assert wired.arrive("node1", "node2") == 0
         faults.loss(wired.cluster, "node1", 0)
         assert wired.arrive("node1", "node2", count=400) == 400
+
+    @pytest.mark.parametrize("way", [None, Way.TO])
+    def test_a_cable_that_flaps_comes_and_goes_and_is_whole_in_the_end(self, wired: Wired, way: Way | None) -> None:
+        arrived = set()
+        with ThreadPoolExecutor(max_workers=1) as pool:
+            flapping = pool.submit(faults.flap, wired.cluster, "node1", for_s=4.0, period_s=1.0, way=way)
+            while not flapping.done():
+                arrived.add(wired.arrive("node2", "node1", count=1))
+            flapping.result()
+        assert arrived == {0, 1}
+        assert wired.lab.state.host("node1").faults() == ()
 
     def test_a_rate_holds_in_each_direction(self, wired: Wired) -> None:
         assert wired.seconds_for("node1", "node2", size=1_000_000) < 0.2
