@@ -7,8 +7,12 @@ agent that has its certificate does without its memory.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from proto import contract
+
+if TYPE_CHECKING:
+    from cryptography import x509
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +66,8 @@ def life_of(certificate_pem: str) -> Life:
 
 
 def certified(certificate_pem: str, *, key_pem: str, authority_pem: str, node_name: str) -> Life:
-    """From when to when the certificate is good. Raises ValueError unless it is the node's, of that key and authority:
-    with any other one kept in its place, the node would be locked out for good."""
+    """From when to when the certificate is good. Raises ValueError unless it is the node's, of that key and of one of
+    the authorities (PEM, one after the other; two while the cluster's is being rotated): with any other one kept in its place, the node would be locked out for good."""
     from cryptography import x509
     from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
     from cryptography.hazmat.primitives import serialization
@@ -73,7 +77,7 @@ def certified(certificate_pem: str, *, key_pem: str, authority_pem: str, node_na
         certificate = x509.load_pem_x509_certificate(certificate_pem.encode())
         names = [part.value for part in certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
         same = certificate.public_key() == serialization.load_pem_private_key(key_pem.encode(), None).public_key()
-        certificate.verify_directly_issued_by(x509.load_pem_x509_certificate(authority_pem.encode()))
+        _verify(certificate, x509.load_pem_x509_certificates(authority_pem.encode()))
     except (InvalidSignature, TypeError, UnsupportedAlgorithm) as error:
         raise ValueError(f"the certificate is not of the cluster's authority: {error}") from error
     if names != [contract.node_user(node_name)]:
@@ -81,3 +85,16 @@ def certified(certificate_pem: str, *, key_pem: str, authority_pem: str, node_na
     if not same:
         raise ValueError("the certificate is for another key")
     return life_of(certificate_pem)
+
+
+def _verify(certificate: x509.Certificate, authorities: list[x509.Certificate]) -> None:
+    """Raises what the last one says, unless one of them has signed it."""
+    from cryptography.exceptions import InvalidSignature
+
+    for number, authority in enumerate(authorities, 1):
+        try:
+            certificate.verify_directly_issued_by(authority)
+            return
+        except (ValueError, TypeError, InvalidSignature):
+            if number == len(authorities):
+                raise
