@@ -34,11 +34,11 @@ def add(subparsers: "argparse._SubParsersAction[Any]") -> None:
 def _backup(options: argparse.Namespace) -> int:
     directory = master_door.data_dir(options)
     try:
-        answer = master_door.ask(directory, "GET", "/backup")
+        with master_door.ask(directory, "GET", "/backup") as answer:
+            size = _save(answer, options.file)
     except master_door.NotRunning as error:
         print(f"sampan: {error}; start it: a backup is made by the master", file=sys.stderr)
         return exits.UNREACHABLE
-    size = _save(answer, options.file)
     print(f"{options.file}: {size / 1e6:.1f} MB; keep it safe, the cluster's keys are in it")
     return exits.OK
 

@@ -5,7 +5,8 @@ import http.client
 import json
 import os
 import socket
-import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -66,27 +67,33 @@ class _Connection(http.client.HTTPConnection):
             os.close(opened)
 
 
-def ask(directory: Path, method: str, path: str) -> http.client.HTTPResponse:
-    """The answer, when it is good; read it to its end. Raises NotRunning, Refused, OSError."""
-    where = directory / SOCKET
+@contextmanager
+def ask(directory: Path, method: str, path: str) -> Iterator[http.client.HTTPResponse]:
+    """The answer, when it is good. Raises NotRunning, Refused, OSError."""
+    connection = _Connection(directory)
     try:
-        if not stat.S_ISSOCK(where.stat().st_mode):
-            raise NotRunning(f"{where} is no socket")
-        connection = _Connection(directory)
+        answer = _answer(connection, directory, method, path)
+        if answer.status != 200:
+            raise Refused(str(_document(answer).get("message", f"the master answered {answer.status}")))
+        yield answer
+    finally:
+        connection.close()
+
+
+def _answer(connection: "_Connection", directory: Path, method: str, path: str) -> http.client.HTTPResponse:
+    try:
         connection.request(method, path)
-        answer = connection.getresponse()
+        return connection.getresponse()
     except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError) as error:
         raise NotRunning(f"no master runs on {directory}") from error
     except http.client.HTTPException as error:
         raise Refused(f"the master's answer cannot be read: {error}") from error
-    if answer.status != 200:
-        raise Refused(str(_document(answer).get("message", f"the master answered {answer.status}")))
-    return answer
 
 
 def ask_json(directory: Path, method: str, path: str) -> dict[str, Any]:
     """The same, of an answer that is a document."""
-    return _document(ask(directory, method, path))
+    with ask(directory, method, path) as answer:
+        return _document(answer)
 
 
 def _document(answer: http.client.HTTPResponse) -> dict[str, Any]:

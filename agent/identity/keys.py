@@ -67,7 +67,8 @@ def life_of(certificate_pem: str) -> Life:
 
 def certified(certificate_pem: str, *, key_pem: str, authority_pem: str, node_name: str) -> Life:
     """From when to when the certificate is good. Raises ValueError unless it is the node's, of that key and of one of
-    the authorities (PEM, one after the other; two while the cluster's is being rotated): with any other one kept in its place, the node would be locked out for good."""
+    the authorities (PEM, two while the cluster's is being rotated): with any other one kept in its place, the node
+    would be locked out for good."""
     from cryptography import x509
     from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
     from cryptography.hazmat.primitives import serialization

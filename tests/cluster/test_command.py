@@ -111,10 +111,12 @@ def test_tokens_and_kubeconfig_of_a_running_cluster(
 ) -> None:
     sampan("up", "--no-examples", "--nodes", "1")
     created = sampan("token", "create", "--ttl", "1h").stdout
-    found = re.fullmatch(r"--token ([a-z0-9]{6})\.[a-z0-9]{16} --ca-hash sha256:[0-9a-f]{64}\n", created)
+    found = re.fullmatch(
+        r"sampan join \S+ --token ([a-z0-9]{6})\.[a-z0-9]{16} --ca-hash sha256:[0-9a-f]{64}\n", created
+    )
     assert found
     assert found[1] in sampan("token", "list").stdout
-    sampan("token", "delete", found[1])
+    sampan("token", "revoke", found[1])
     assert found[1] not in sampan("token", "list").stdout
     sampan("token", "delete", found[1], code=3)
     assert sampan("kubeconfig", "--path").stdout.strip() == str(Layout(lab_name).kubeconfig)

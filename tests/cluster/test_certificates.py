@@ -1,0 +1,121 @@
+"""Certificates, the CA and the whole state of a real cluster are exchanged under pods that run: nothing is restarted."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from client.kubeconfig import load_kubeconfig
+from client.rest import RestClient
+from lab import faults
+from lab.cluster import Cluster
+from lab.kubectl import Kubectl
+from tests.cluster.manifests import pod, replication_controller, shell
+from tests.cluster.test_faults import containers, is_ready, pods_of
+from tests.cluster.waiting import eventually
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
+
+
+def sampan(cluster: Cluster, *words: str, code: int = 0) -> str:
+    """A command on the master's host; what it printed."""
+    master = cluster.lab.layout.host(cluster.lab.state.master.name)
+    command = [sys.executable, "-m", "cli", *words, "--data-dir", str(master.master_data)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def running(cluster: Cluster) -> dict[str, str]:
+    """Every container of every node, with the time of its start."""
+    return {one: at for node in cluster.lab.state.nodes for one, at in containers(cluster, node.name).items()}
+
+
+def certificates(cluster: Cluster) -> dict[str, dict[str, Any]]:
+    return {each["name"]: each for each in json.loads(sampan(cluster, "certs", "-o", "json"))["certificates"]}
+
+
+def identities(cluster: Cluster) -> dict[str, dict[str, Any]]:
+    """What each agent has on its disk."""
+    layout = cluster.lab.layout
+    return {
+        node.name: json.loads((layout.host(node.name).agent_state / "identity.json").read_text())
+        for node in cluster.lab.state.nodes
+    }
+
+
+def nodes_are_ready(kubectl: Kubectl) -> bool:
+    return all(is_ready(node) for node in kubectl.json("get", "nodes")["items"])
+
+
+def serve(kubectl: Kubectl) -> None:
+    """Four pods over all nodes."""
+    kubectl.create(replication_controller("web", 4, container=shell("exec sleep 100000")))
+    eventually(lambda: len([each for each in pods_of(kubectl, "web") if is_ready(each)]) == 4, timeout_s=90)
+
+
+def test_certificates_ca_and_state_are_exchanged_under_running_pods(
+    fresh_cluster: Cluster, kubectl_for: Callable[[Cluster], Kubectl], tmp_path: Path
+) -> None:
+    cluster, kubectl = fresh_cluster, kubectl_for(fresh_cluster)
+    eventually(lambda: nodes_are_ready(kubectl), timeout_s=60)
+    serve(kubectl)
+    before, joined = running(cluster), identities(cluster)
+    old_access = load_kubeconfig(cluster.kubeconfig)
+
+    # The CA, in two steps; the second takes every node's certificate to have changed.
+    sampan(cluster, "certs", "rotate", "ca")
+    assert old_access.authority is not None
+    with RestClient(old_access) as client:
+        assert client.get("/api/v1/nodes")["items"], "who has not heard of it yet gets in"
+    eventually(lambda: "Every node is ready" in sampan(cluster, "certs"), timeout_s=60)
+    said = sampan(cluster, "certs", "rotate", "ca", "--finish")
+    assert "sampan token create" in said
+    renewed = eventually(lambda: _on_the_new_ca(cluster, joined), timeout_s=60)
+    assert renewed.keys() == joined.keys()
+    assert {each["issuer"] for each in certificates(cluster).values()} == {certificates(cluster)["ca"]["subject"]}
+    eventually(lambda: nodes_are_ready(kubectl), timeout_s=60)
+    assert running(cluster) == before
+
+    # A backup, and a life after it.
+    archive = tmp_path / "cluster.tar"
+    sampan(cluster, "backup", str(archive))
+    kubectl.create(pod("later", container=shell("exec sleep 100000"), nodeName="node1"))
+    eventually(lambda: is_ready(kubectl.json("get", "pod", "later")), timeout_s=60)
+    last = int(kubectl.json("get", "pods")["metadata"]["resourceVersion"])
+    sampan(cluster, "certs", "rotate", "node2")  # younger than the backup
+    eventually(lambda: identities(cluster)["node2"]["certificate"] != renewed["node2"]["certificate"], timeout_s=60)
+    assert len(running(cluster)) == len(before) + 2
+
+    assert "another master is running" in sampan(cluster, "restore", str(archive), "--force", code=1)
+    faults.stop(cluster, "master")
+    assert "--force" in sampan(cluster, "restore", str(archive), code=1)
+    sampan(cluster, "restore", str(archive), "--force")
+    faults.start(cluster, "master")
+    cluster.wait_api()
+    eventually(lambda: nodes_are_ready(kubectl), timeout_s=60)
+    assert [found["metadata"]["name"] for found in kubectl.json("get", "pods")["items"] if "later" in str(found)] == []
+    eventually(lambda: running(cluster) == before, timeout_s=60)
+    with cluster.client() as client:
+        assert int(client.get("/api/v1/pods")["metadata"]["resourceVersion"]) > last
+        with pytest.raises(Exception, match=r"(?i)too old|expired|gone"):
+            list(client.watch("/api/v1/pods", resource_version=str(last)))
+    assert len([each for each in pods_of(kubectl, "web") if is_ready(each)]) == 4
+    # And it works: what is wanted now comes about, and is taken back.
+    kubectl.create(pod("after", container=shell("exec sleep 100000"), nodeName="node2"))
+    eventually(lambda: is_ready(kubectl.json("get", "pod", "after")), timeout_s=60)
+
+
+def _on_the_new_ca(cluster: Cluster, joined: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]] | None:
+    """The agents' identities, when all trust one other CA alone."""
+    master = cluster.lab.layout.host(cluster.lab.state.master.name)
+    authority = (master.master_data / "pki" / "ca.crt").read_text().strip()
+    found = identities(cluster)
+    same = all(each["ca"].strip() == authority != joined[name]["ca"].strip() for name, each in found.items())
+    return found if same else None

@@ -1,0 +1,47 @@
+"""Expired join tokens go; everything else stays."""
+
+from __future__ import annotations
+
+import base64
+from datetime import timedelta
+
+import pytest
+
+from master.api import kinds
+from master.api.kinds.meta import ObjectMeta, timestamp
+from master.api.kinds.namespace import Namespace
+from master.api.kinds.secret import Secret
+from master.controllers.tokencleaner import KEEP_S, NAMESPACE, PERIOD_S, TYPE, TokenCleaner
+from tests.fakes.clock import START
+from tests.fakes.cluster import FakeCluster
+
+
+def token(name: str, expiration: str | None, *, type_: str = TYPE) -> Secret:
+    data = {} if expiration is None else {"expiration": base64.b64encode(expiration.encode()).decode()}
+    return Secret(metadata=ObjectMeta(name=f"bootstrap-token-{name}", namespace=NAMESPACE), type=type_, data=data)
+
+
+@pytest.fixture
+async def cluster() -> FakeCluster:
+    made = await FakeCluster.make()
+    await made.create(kinds.NAMESPACE, Namespace(metadata=ObjectMeta(name=NAMESPACE)))
+    return made
+
+
+async def test_tokens_go_a_while_after_their_end(cluster: FakeCluster) -> None:
+    end = timestamp(START + timedelta(hours=1))
+    for secret in (token("short", end), token("long", timestamp(START + timedelta(days=1))), token("endless", None)):
+        await cluster.create(kinds.SECRET, secret)
+    await cluster.create(kinds.SECRET, token("other", end, type_="Opaque"))
+    await cluster.create(kinds.SECRET, token("unreadable", "tomorrow"))
+
+    def left() -> set[str]:
+        return {each.metadata.name.removeprefix("bootstrap-token-") for each in cluster.cache.list(kinds.SECRET)}
+
+    async with cluster.running(TokenCleaner(cluster.resources, cluster.clock)):
+        await cluster.clock.advance(PERIOD_S)
+        assert left() == {"short", "long", "endless", "other"}
+        await cluster.clock.advance(3600)
+        assert "short" in left(), "refused as expired for a while, not as unknown"
+        await cluster.clock.advance(KEEP_S + PERIOD_S)
+        assert left() == {"long", "endless", "other"}
