@@ -202,7 +202,7 @@ def test_the_monitor_wakes_for_our_things_only(trio: Cluster) -> None:
 
 def _settle(node: Node) -> None:
     """Wait until the kernel has told that the links are up, which it does up to a second later."""
-    eventually(lambda: " state DOWN " not in node.run("ip", "-o", "link"))
+    eventually(lambda: "DOWN " not in node.run("ip", "-o", "link"))  # nor LOWERLAYERDOWN
 
 
 def _break(node: Node, command: str, uid: str, address: str) -> None:
