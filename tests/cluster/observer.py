@@ -33,7 +33,7 @@ NAMESPACE = "/api/v1/namespaces/default"
 PORT = 80
 ECHO = shell("exec nc -ll -p 8080 -e /bin/sh -c 'read question; hostname; exec cat'")
 """Says its pod's name, then sends back what it hears for as long as the connection stays."""
-MOST_LINES = 40
+MOST_LINES = 20
 """Of one process's log during a fault: a session that ends and begins is a few lines on each side, a pod that comes or
 goes is one; what is told again and again is not read."""
 

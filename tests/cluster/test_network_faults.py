@@ -92,7 +92,7 @@ class TestOneWayCuts:
             assert observer.told("node1", "session.session: session ") == 1, observer.log("node1")
             observer.remove(victim)
         # Also what was sent again, as the answer did not come, happened only once.
-        assert observer.events("Created")[victim] == observer.events("Started")[victim] == 2
+        eventually(lambda: observer.events("Created")[victim] == observer.events("Started")[victim] == 2)
 
 
 class TestLossyCable:
