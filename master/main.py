@@ -11,6 +11,7 @@ import contextlib
 import fcntl
 import logging
 import os
+import resource
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -28,6 +29,8 @@ RESTORING: Final = "restoring"
 """In the data directory while a restore is under way: what lies there is not all of a cluster."""
 VERSION: Final = contract.VERSION
 """The release, for the command line."""
+
+_MOST_DESCRIPTORS: Final = 1 << 16
 
 ConfigureLog = Callable[[Literal["text", "json"], str], None]
 
@@ -48,6 +51,7 @@ def run(config_path: Path, *, configure_log: ConfigureLog | None = None) -> int:
         configure_log(config.log_format, config.log_level)
     # gRPC's core writes past every log to stderr; what matters of it comes as errors.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    _allow_descriptors()
     with locked(config.data_dir):
         if (config.data_dir / RESTORING).exists():
             raise MasterFailed(f"data directory {config.data_dir}: a restore was cut short; run `sampan restore` again")
@@ -60,6 +64,14 @@ def run(config_path: Path, *, configure_log: ConfigureLog | None = None) -> int:
         except OSError as error:
             raise MasterFailed(f"{error.filename or config.data_dir}: {error.strerror}") from error
         return _serve(config, pki, config_path)
+
+
+def _allow_descriptors() -> None:
+    """Each client is a descriptor, and the usual limit is 1024: take what the system lets us have."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _MOST_DESCRIPTORS)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 @contextlib.contextmanager

@@ -18,6 +18,8 @@ from master.clock import Clock
 PERIOD_S: Final = 5.0
 # So much more than after the last time is worth the tens of milliseconds that it takes.
 GROWTH_BYTES: Final = 16 << 20
+# Whoever it was for may be there still: periods after a growth at which is looked again.
+AGAIN: Final = (0, 1, 2, 4, 8, 16, 32, 64)
 
 
 def resident_bytes() -> int:
@@ -27,11 +29,13 @@ def resident_bytes() -> int:
 
 async def run(clock: Clock) -> None:
     """Until cancelled."""
-    least = resident_bytes()
+    least, periods = resident_bytes(), max(AGAIN) + 1
     while True:
         await clock.sleep(PERIOD_S)
-        least = min(least, resident_bytes())
-        if resident_bytes() - least > GROWTH_BYTES:
+        now = resident_bytes()
+        least = min(least, now)
+        periods = 0 if now - least > GROWTH_BYTES else periods + 1
+        if periods in AGAIN:
             gc.collect()
             await asyncio.to_thread(_trim)
             least = resident_bytes()

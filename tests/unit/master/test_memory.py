@@ -23,11 +23,16 @@ async def test_memory_is_given_back_after_it_has_grown_and_only_then(monkeypatch
     monkeypatch.setattr(memory, "_trim", trim)
     monkeypatch.setattr(asyncio, "to_thread", _here)
     running = asyncio.create_task(memory.run(clock))
-    # A little is kept; much is given back, once; then it counts from there.
-    for grown, expected in ((0, 0), (memory.GROWTH_BYTES, 0), (1, 1), (0, 1), (memory.GROWTH_BYTES, 1), (1, 2)):
+    # A little is kept; much is given back, at once and some times later, when those whose it was may have gone.
+    for grown, expected in ((0, 0), (memory.GROWTH_BYTES, 0), (1, 1), (0, 2), (0, 3), (0, 3), (0, 4), (0, 4)):
         resident += grown
         await clock.advance(memory.PERIOD_S)
         assert trims == expected
+    await clock.advance(1000 * memory.PERIOD_S)
+    assert trims == len(memory.AGAIN), "and then no more"
+    resident += memory.GROWTH_BYTES + 1
+    await clock.advance(memory.PERIOD_S)
+    assert trims == len(memory.AGAIN) + 1
     running.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await running
