@@ -28,6 +28,8 @@ RUN_DIR: Final = Path("/run/netns")
 _CLONE_NEWNET: Final = 0x40000000
 _MS_BIND: Final = 0x1000
 _MNT_DETACH: Final = 2
+_MS_REC: Final = 1 << 14
+_MS_SHARED: Final = 1 << 20
 _SIOCSIFFLAGS: Final = 0x8914
 _IFF_UP: Final = 1
 
@@ -85,7 +87,7 @@ def create(name: str) -> None:
 
 def create_all(wanted: Sequence[str]) -> None:
     """Make several, as `create`, on one thread: all, or none when one cannot be made."""
-    RUN_DIR.mkdir(parents=True, exist_ok=True)
+    _prepare()
     made: list[Path] = []
 
     def body() -> None:
@@ -147,6 +149,22 @@ def identity(where: Where) -> tuple[int, int]:
         return stat.st_dev, stat.st_ino
     finally:
         os.close(fd)
+
+
+def _prepare() -> None:
+    """Make the directory, and a mount of its own out of it, as the first `ip netns add` of a machine does.
+
+    Done later, by that, it would mount names a second time that are there already, and nobody could remove them. So
+    once there is a name, it is too late.
+    """
+    RUN_DIR.mkdir(parents=True, exist_ok=True)
+    directory = os.fsencode(RUN_DIR)
+    if any(RUN_DIR.iterdir()) or _libc.mount(b"", directory, b"none", _MS_SHARED | _MS_REC, None) == 0:
+        return
+    if _libc.mount(directory, directory, b"none", _MS_BIND | _MS_REC, None) != 0:
+        _raise_errno(f"bind mount of {RUN_DIR}")
+    if _libc.mount(b"", directory, b"none", _MS_SHARED | _MS_REC, None) != 0:
+        _raise_errno(f"sharing the mount {RUN_DIR}")
 
 
 def _reserve(target: Path) -> None:

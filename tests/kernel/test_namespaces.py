@@ -7,6 +7,7 @@ import json
 import os
 import socket
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -74,6 +75,31 @@ def test_names_are_unique_and_go(new_namespace: Make) -> None:
         open_network(where)
     with pytest.raises(NamespaceMissing):
         open_network(namespaces.of_pid(2**22 + 1))
+
+
+THEIRS_AFTER_OURS = """
+import subprocess
+from netstack import namespaces
+namespaces.create("ours")
+subprocess.run(["ip", "netns", "add", "theirs"], check=True)
+namespaces.create("later")
+for name in ("ours", "later"):
+    namespaces.delete(name)
+print(*namespaces.names())
+"""
+
+
+def test_names_of_ours_go_also_after_somebody_used_ip_netns() -> None:
+    """Whose first use on a machine mounts the directory over itself, with all names in it. In mounts of our own."""
+    script = 'mount -t tmpfs none /run && mkdir /run/netns && exec "$@"'
+    python = [sys.executable, "-c", THEIRS_AFTER_OURS]
+    done = subprocess.run(
+        ["unshare", "--mount", "--propagation", "private", "sh", "-e", "-c", script, "sh", *python],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+    )
+    assert (done.stdout, done.stderr) == ("theirs\n", "")
 
 
 def test_errors_inside_come_out(new_namespace: Make) -> None:
