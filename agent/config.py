@@ -52,7 +52,7 @@ class AgentConfig:
     """How often the kernel's links and rules are compared with what they should be."""
     labels: Mapping[str, str] = field(default_factory=dict)
     """Labels for the Node object."""
-    log_format: Literal["text", "json"] = "text"
+    log_format: Literal["text", "json", "journal"] = "text"
     log_level: str = "info"
 
     @property
@@ -124,7 +124,7 @@ def _check(config: AgentConfig) -> None:
         raise ValueError(f"audit_s: must be more than 0, and {_LONGEST_S} at most")
     if config.capacity_cpu_millis < 0 or config.capacity_memory_bytes < 0:
         raise ValueError("capacity_cpu_millis, capacity_memory_bytes: must not be negative")
-    if config.log_format not in ("text", "json"):
-        raise ValueError(f"log_format: {config.log_format!r} is neither text nor json")
+    if config.log_format not in ("text", "json", "journal"):
+        raise ValueError(f"log_format: {config.log_format!r} is none of text, json, journal")
     if config.log_level not in LOG_LEVELS:
         raise ValueError(f"log_level: {config.log_level!r} is none of {', '.join(LOG_LEVELS)}")

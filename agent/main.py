@@ -10,7 +10,7 @@ import logging
 import os
 import signal
 from collections.abc import Callable
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext
 from pathlib import Path
 from types import FrameType
 from typing import Final, Literal
@@ -27,7 +27,9 @@ EXIT_STOPPED: Final = 0
 EXIT_REMOVED: Final = 6
 """The Node was deleted and this machine is clean: it must join again to be a node."""
 
-ConfigureLog = Callable[[Literal["text", "json"], str], None]
+ConfigureLog = Callable[[Literal["text", "json", "journal"], str, str], None]
+Supervised = Callable[[], AbstractAsyncContextManager[None]]
+"""Entered when the process serves, left when it stops: the supervisor is told, and that the loop is alive meanwhile."""
 
 log = logging.getLogger(__name__)
 
@@ -36,14 +38,20 @@ class AgentFailed(AgentError):
     """The agent cannot go on; the message is one line."""
 
 
-def run(config_path: Path, join_token_file: Path | None = None, *, configure_log: ConfigureLog | None = None) -> int:
+def run(
+    config_path: Path,
+    join_token_file: Path | None = None,
+    *,
+    configure_log: ConfigureLog | None = None,
+    supervised: Supervised = nullcontext,
+) -> int:
     """Run until SIGTERM or SIGINT, or until the Node is deleted; the exit code. Raises AgentError, ConfigError.
 
-    `configure_log` is given the configuration's log_format and log_level.
+    `configure_log` is given the configuration's log_format, log_level and node_name.
     """
     config = load_config(config_path)
     if configure_log is not None:
-        configure_log(config.log_format, config.log_level)
+        configure_log(config.log_format, config.log_level, config.node_name)
     # gRPC's core writes past every log to stderr; what matters of it comes as errors.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     with files.locked(config.state_dir):
@@ -52,7 +60,7 @@ def run(config_path: Path, join_token_file: Path | None = None, *, configure_log
         if identity is None:
             identity = _join(config, config_path, join_token_file)
         try:
-            return asyncio.run(_serve(config, identity))
+            return asyncio.run(_serve(config, identity, supervised))
         except BaseExceptionGroup as errors:
             failure = _first(errors)
             if not isinstance(failure, AgentError):
@@ -102,7 +110,7 @@ def _stop(_number: int, _frame: FrameType | None) -> None:
     raise SystemExit(EXIT_STOPPED)
 
 
-async def _serve(config: AgentConfig, identity: Identity) -> int:
+async def _serve(config: AgentConfig, identity: Identity, supervised: Supervised) -> int:
     """Run the node until it is told to stop, or has left the cluster."""
     from agent.assembly import assemble
     from agent.session import disk
@@ -127,7 +135,8 @@ async def _serve(config: AgentConfig, identity: Identity) -> int:
                 group.create_task(node.run(), name="node"),
                 group.create_task(converse(), name="session"),
             ]
-            await stopping.wait()
+            async with supervised():
+                await stopping.wait()
             for task in tasks:
                 task.cancel()
     if not left:

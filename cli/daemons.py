@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from cli import logs
+from cli import logs, notify
 
 
 def add(subparsers: "argparse._SubParsersAction[Any]") -> None:
@@ -31,14 +31,16 @@ def _master(options: argparse.Namespace) -> int:
     path = _readable(options.config)
     from master.main import run
 
-    return run(path, configure_log=logs.configure)
+    return run(path, configure_log=logs.configure, supervised=notify.supervised)
 
 
 def _agent(options: argparse.Namespace) -> int:
     path = _readable(options.config)
     from agent.main import run
 
-    return run(path, join_token_file=options.join_token_file, configure_log=logs.configure)
+    return run(
+        path, join_token_file=options.join_token_file, configure_log=logs.configure, supervised=notify.supervised
+    )
 
 
 def _readable(path: Path) -> Path:

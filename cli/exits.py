@@ -7,11 +7,11 @@ FAILED: Final = 1
 USAGE: Final = 2
 """Also argparse's own."""
 NOT_FOUND: Final = 3
-"""No such lab, host, process or object."""
+"""No such lab, host, process or object; nothing installed."""
 UNREACHABLE: Final = 4
 """No answer from the API, or from a server that is not trusted."""
 BUSY: Final = 5
-"""Another command works on the same lab."""
+"""Another command works on the same lab, or on this host's installation."""
 REMOVED: Final = 6
 """The agent's own: its Node was deleted and this host is clean; join again."""
 INTERRUPTED: Final = 130

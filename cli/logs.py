@@ -1,4 +1,4 @@
-"""How a daemon writes its log: text or JSON lines on stderr, as its configuration says.
+"""How a daemon writes its log: text or JSON lines on stderr, or entries of journald, as its configuration says.
 
 Owns the one handler of the process. Levels and words are the callers'.
 """
@@ -27,10 +27,19 @@ class _JsonLines(logging.Formatter):
         return json.dumps(line)
 
 
-def configure(form: Literal["text", "json"], level: str) -> None:
-    """Replace whatever was configured before."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_JsonLines() if form == "json" else logging.Formatter(_TEXT, "%Y-%m-%dT%H:%M:%S"))
+def configure(form: Literal["text", "json", "journal"], level: str, node: str = "") -> None:
+    """Replace whatever was configured before. Where no journald listens, `journal` is text.
+
+    `node`: whose log it is, for the journal.
+    """
+    handler: logging.Handler | None = None
+    if form == "journal":
+        from cli.journal import JournalHandler
+
+        handler = JournalHandler.connected(node)
+    if handler is None:
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(_JsonLines() if form == "json" else logging.Formatter(_TEXT, "%Y-%m-%dT%H:%M:%S"))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     logging.getLogger("asyncio").setLevel(logging.WARNING)
     # Its details are many, and telling them while the interpreter ends crashes it.

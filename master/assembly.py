@@ -8,9 +8,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections.abc import Coroutine
-from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Final
@@ -46,6 +46,8 @@ CLUSTER_ID_KEY: Final = "/meta/cluster-id"
 
 log = logging.getLogger(__name__)
 
+Supervised = Callable[[], AbstractAsyncContextManager[None]]
+
 KNOWN_FAILURES: Final = (StoreError, token.BadToken, authority.OtherAuthority, OSError)
 """What a person can do something about: one line, no traceback."""
 
@@ -65,18 +67,26 @@ class _Core:
     sessions: Sessions
     identities: Identities
     trust: Trust
+    supervised: Supervised = nullcontext
 
 
-async def serve(config: MasterConfig, pki: Pki, stopping: asyncio.Event, config_path: Path | None = None) -> None:
+async def serve(
+    config: MasterConfig,
+    pki: Pki,
+    stopping: asyncio.Event,
+    config_path: Path | None = None,
+    supervised: Supervised = nullcontext,
+) -> None:
     """Run everything until `stopping` is set. Raises a group of what failed.
 
     `config_path`: where the configuration stands; the master's addresses are looked up there again and again.
+    `supervised`: entered when the API answers.
     """
     clock = SystemClock()
     async with AsyncExitStack() as stack:
         store = await SqliteStore.open(config.data_dir / "store.db")
         stack.push_async_callback(store.close)
-        core = await _core(config, pki, clock, store, config_path)
+        core = replace(await _core(config, pki, clock, store, config_path), supervised=supervised)
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(run, name=name) for name, run in _parts(core)]
             await stopping.wait()
@@ -128,8 +138,10 @@ def _parts(core: _Core) -> list[tuple[str, Coroutine[None, None, None]]]:
     )
     upkeep = Upkeep(core.pki, clock, core.config_path, lambda moved: bootstrap.ensure(resources, moved))
     control = Control(core.pki, core.trust, core.identities, core.store, core.cluster_id, core.config_path)
+    api = ApiServer(config, resources, core.pki, logs, join)
     return [
-        ("API", ApiServer(config, resources, core.pki, logs, join).run()),
+        ("API", api.run()),
+        ("supervisor", _tell_supervisor(api.ready, core.supervised)),
         ("desired state", desired.run()),
         ("sessions", _serve_sessions(core, desired, logs)),
         ("session watch", core.sessions.run()),
@@ -144,6 +156,12 @@ def _parts(core: _Core) -> list[tuple[str, Coroutine[None, None, None]]]:
             for each in controllers(resources, core.sessions, clock, config, recorder=core.recorder)
         ),
     ]
+
+
+async def _tell_supervisor(ready: asyncio.Event, supervised: Supervised) -> None:
+    await ready.wait()
+    async with supervised():
+        await asyncio.Event().wait()
 
 
 async def _serve_sessions(core: _Core, desired: DesiredState, logs: LogStreams) -> None:

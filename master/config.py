@@ -58,7 +58,7 @@ class MasterConfig:
     """A connection whose client takes nothing of its answer for so long is closed."""
     bootstrap_token_file: Path | None = None
     """File with one `id.secret` that is made valid for joining at every start."""
-    log_format: Literal["text", "json"] = "text"
+    log_format: Literal["text", "json", "journal"] = "text"
     log_level: str = "info"
 
     @property
@@ -130,8 +130,8 @@ def _check(config: MasterConfig) -> None:
     first, _, last = config.node_port_range.partition("-")
     if not (first.isdecimal() and last.isdecimal() and 0 < int(first) <= int(last) <= 65535):
         raise ValueError(f"node_port_range: {config.node_port_range!r} is not like 30000-32767")
-    if config.log_format not in ("text", "json"):
-        raise ValueError(f"log_format: {config.log_format!r} is neither text nor json")
+    if config.log_format not in ("text", "json", "journal"):
+        raise ValueError(f"log_format: {config.log_format!r} is none of text, json, journal")
     if config.log_level not in LOG_LEVELS:
         raise ValueError(f"log_level: {config.log_level!r} is none of {', '.join(LOG_LEVELS)}")
 

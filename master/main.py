@@ -14,6 +14,7 @@ import os
 import resource
 import signal
 from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -32,7 +33,9 @@ VERSION: Final = contract.VERSION
 
 _MOST_DESCRIPTORS: Final = 1 << 16
 
-ConfigureLog = Callable[[Literal["text", "json"], str], None]
+ConfigureLog = Callable[[Literal["text", "json", "journal"], str], None]
+Supervised = Callable[[], AbstractAsyncContextManager[None]]
+"""Entered when the API answers, left when it stops: the supervisor is told, and that the loop is alive meanwhile."""
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +44,7 @@ class MasterFailed(Exception):
     """The master cannot start or go on; the message is one line."""
 
 
-def run(config_path: Path, *, configure_log: ConfigureLog | None = None) -> int:
+def run(config_path: Path, *, configure_log: ConfigureLog | None = None, supervised: Supervised = nullcontext) -> int:
     """Run until SIGTERM or SIGINT; the exit code. Raises MasterFailed, ConfigError.
 
     `configure_log` is given the configuration's log_format and log_level.
@@ -63,7 +66,7 @@ def run(config_path: Path, *, configure_log: ConfigureLog | None = None) -> int:
             raise MasterFailed(str(error)) from error
         except OSError as error:
             raise MasterFailed(f"{error.filename or config.data_dir}: {error.strerror}") from error
-        return _serve(config, pki, config_path)
+        return _serve(config, pki, config_path, supervised)
 
 
 def _allow_descriptors() -> None:
@@ -92,7 +95,7 @@ def locked(data_dir: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _serve(config: MasterConfig, pki: Pki, config_path: Path) -> int:
+def _serve(config: MasterConfig, pki: Pki, config_path: Path, supervised: Supervised) -> int:
     import uvloop
 
     from master import assembly
@@ -101,7 +104,7 @@ def _serve(config: MasterConfig, pki: Pki, config_path: Path) -> int:
         stopping = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-        await assembly.serve(config, pki, stopping, config_path)
+        await assembly.serve(config, pki, stopping, config_path, supervised)
 
     try:
         uvloop.run(until_stopped())

@@ -90,7 +90,7 @@ def _shorten(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(assembly, "_parts", lambda core: [])
     serve = assembly.serve
 
-    async def briefly(config: MasterConfig, pki: Pki, stopping: asyncio.Event, config_path: Path) -> None:
+    async def briefly(config: MasterConfig, pki: Pki, stopping: asyncio.Event, config_path: Path, *_: object) -> None:
         stopping.set()
         await serve(config, pki, stopping, config_path)
 

@@ -1,0 +1,23 @@
+"""What can go wrong on a host. Each message is one line and names the remedy.
+
+HostError             anything below
+├── NotInstalled      there is nothing to upgrade or to uninstall
+├── WrongUse          options that cannot be meant so
+└── InUse             another command installs, upgrades or uninstalls
+"""
+
+
+class HostError(Exception):
+    """Root of the package's errors."""
+
+
+class NotInstalled(HostError):
+    """Sampan is not installed here."""
+
+
+class WrongUse(HostError):
+    """The options do not fit together, or not this host."""
+
+
+class InUse(HostError):
+    """Another command holds the lock."""

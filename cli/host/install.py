@@ -1,0 +1,141 @@
+"""Installs a role on this host, step by step; each step finds what is done and does the rest.
+
+Interrupted anywhere, the same command goes on. What fails on a host that had nothing of ours is undone. The units come
+after everything that they start, so what looks installed is.
+"""
+
+import shutil
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext, suppress
+from dataclasses import dataclass, field, replace
+
+from cli.host import config, release
+from cli.host.errors import HostError
+from cli.host.layout import USER, HostLayout, Role, unit_name
+from cli.host.record import Recorder
+from cli.host.source import Source
+from cli.host.system import System
+from cli.host.units import unit_text
+
+Step = Callable[[str], AbstractContextManager[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Installer:
+    """Installs on one host. `step` shows each step, `say` a remark."""
+
+    layout: HostLayout
+    system: System
+    step: Step = field(default=lambda _: nullcontext())
+    say: Callable[[str], None] = field(default=lambda _: None)
+
+    def install(self, role: Role, source: Source, settings: config.Settings, *, start: bool = True) -> None:
+        """Install the role; the master starts, an agent waits for `sampan join`. Raises HostError."""
+        self.require()
+        text = "" if self.layout.config(role).exists() else config.text_of(role, self.layout, settings)
+        if not text and settings:
+            self.say(f"{self.layout.config(role)} is there and stays as it is: the options for it have no effect")
+        recorder = Recorder(self.layout)
+        self._require_same_release(recorder, source)
+        try:
+            self._place(role, source, text, recorder)
+        except (HostError, OSError) as error:
+            if recorder.fresh:
+                self._undo()
+            if isinstance(error, OSError):
+                raise HostError(f"{error.filename or self.layout.opt}: {error.strerror}; nothing was kept") from error
+            raise
+        if role == "master" and start:
+            with self.step("master"):
+                self.system.run("systemctl", "--quiet", "enable", unit_name(role))
+                start_unit(self.system, role)
+
+    def require(self) -> None:
+        """Raise HostError where installing cannot end well."""
+        if not self.system.is_root():
+            raise HostError("only root may change this host: run it with sudo")
+        if not (self.layout.root / "run/systemd/system").is_dir():
+            raise HostError("systemd does not run this host: start `sampan master` and `sampan agent` by other means")
+        if not self.system.succeeds(release.python(), "-c", "import venv, ensurepip"):
+            raise HostError("Python's venv module is missing: apt-get install python3-venv")
+
+    def _require_same_release(self, recorder: Recorder, source: Source) -> None:
+        running = release.current(self.layout)
+        if running and recorder.record.roles and release.name_of(source, self.layout) != running:
+            raise HostError(f"release {running} is installed here, this is another: run `sampan upgrade` first")
+
+    def _place(self, role: Role, source: Source, text: str, recorder: Recorder) -> None:
+        recorder.keep(recorder.record)
+        with self.step("release"):
+            name = release.make(source, self.layout, self.system)
+        with self.step("files"):
+            self._make_user(role, recorder)
+            self._make_directories(role, recorder)
+            if text:
+                self._write_config(role, text, recorder)
+            release.switch(self.layout, name)
+            recorder.directory(self.layout.command.parent)
+            recorder.link(self.layout.command, f"{self.layout.seen(self.layout.current)}/bin/sampan")
+            write_unit(role, self.layout, self.system, recorder)
+            recorder.keep(replace(recorder.record.with_role(role), release=name))
+
+    def _make_user(self, role: Role, recorder: Recorder) -> None:
+        if role == "master" and not self.system.has_user(USER):
+            recorder.keep(replace(recorder.record, user_made=True))
+            home = self.layout.seen(self.layout.var)
+            self.system.run(
+                "useradd", "--system", "--user-group", "--no-create-home", "--home-dir", home, "--shell",
+                "/usr/sbin/nologin", USER,
+            )  # fmt: skip
+
+    def _make_directories(self, role: Role, recorder: Recorder) -> None:
+        recorder.directory(self.layout.etc)
+        recorder.directory(self.layout.var)
+        state = self.layout.state(role)
+        recorder.directory(state, mode=0o700)
+        if role == "master":
+            self.system.own(state, USER)
+
+    def _write_config(self, role: Role, text: str, recorder: Recorder) -> None:
+        recorder.file(self.layout.config(role), text, mode=0o644)
+
+    def _undo(self) -> None:
+        """Nothing of ours was here: nothing of ours stays."""
+        from cli.host.uninstall import Uninstaller
+
+        with suppress(HostError, OSError):
+            Uninstaller(self.layout, self.system).uninstall(purge=True, force=True)
+        shutil.rmtree(self.layout.opt, ignore_errors=True)
+
+
+def write_unit(role: Role, layout: HostLayout, system: System, recorder: Recorder) -> bool:
+    """Write the role's unit and tell systemd; whether it was changed."""
+    changed = recorder.file(layout.unit(role), unit_text(role, layout, systemd=systemd_version(system)))
+    if changed:
+        system.run("systemctl", "daemon-reload")
+    return changed
+
+
+def start_unit(system: System, role: Role, *, verb: str = "start") -> None:
+    """Start, restart … and wait until it is ready. Raises HostError with its own last word."""
+    try:
+        system.run("systemctl", verb, unit_name(role))
+    except HostError as error:
+        raise HostError(
+            f"the {role} does not {verb}: {_last_word(system, role) or error} (journalctl -u {unit_name(role)})"
+        ) from error
+
+
+def systemd_version(system: System) -> int:
+    """Of `systemd 252 (252.39-1~deb12u2)`; 0 when it cannot be read."""
+    words = system.run("systemctl", "--version").split()
+    return int(words[1]) if len(words) > 1 and words[1].isdigit() else 0
+
+
+def _last_word(system: System, role: Role) -> str:
+    """The last line that the daemon itself wrote."""
+    with suppress(HostError):
+        found = system.run("journalctl", "--no-pager", "-o", "cat", "-n", "20", "-t", "sampan", "-u", unit_name(role))
+        lines = [line for line in found.splitlines() if line.startswith("sampan: ")]
+        return lines[-1].removeprefix("sampan: ") if lines else ""
+    return ""

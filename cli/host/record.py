@@ -1,0 +1,98 @@
+"""What was done to this host, so that uninstalling undoes exactly that: `installed.json`.
+
+Written before a thing is made, not after: what a killed command made is known, and a thing that is in the record but
+not there is no trouble. What was there before is never in it.
+"""
+
+import json
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Final, Self
+
+from cli.host import files
+from cli.host.errors import HostError
+from cli.host.layout import HostLayout, Role
+
+_FORMAT: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """`files` and `directories` were made by us; `user_made`: the master's user too.
+
+    `release` runs (by name), `previous` ran before: the way back of `upgrade`.
+    """
+
+    roles: tuple[Role, ...] = ()
+    release: str = ""
+    previous: str = ""
+    user_made: bool = False
+    files: tuple[str, ...] = ()
+    directories: tuple[str, ...] = ()
+
+    @classmethod
+    def load(cls, layout: HostLayout) -> Self | None:
+        """None when there is none. Raises HostError for one that cannot be read."""
+        try:
+            values: dict[str, Any] = json.loads(layout.record.read_text())
+            if values.pop("format") != _FORMAT:
+                raise ValueError("of another format")
+            values = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+            return cls(**values)
+        except FileNotFoundError:
+            return None
+        except (ValueError, KeyError, TypeError) as error:
+            raise HostError(f"{layout.record} cannot be read ({error}): put it right, or remove it") from error
+
+    def save(self, layout: HostLayout) -> None:
+        text = json.dumps({"format": _FORMAT, **asdict(self)}, indent=2) + "\n"
+        files.write(layout.record, text)
+
+    def with_role(self, role: Role) -> "Record":
+        return self if role in self.roles else replace(self, roles=(*self.roles, role))
+
+    def with_file(self, path: str) -> "Record":
+        return self if path in self.files else replace(self, files=(*self.files, path))
+
+    def with_directory(self, path: str) -> "Record":
+        return self if path in self.directories else replace(self, directories=(*self.directories, path))
+
+
+class Recorder:
+    """The record while a command works: says what it is about to make, then makes it."""
+
+    def __init__(self, layout: HostLayout) -> None:
+        self.layout = layout
+        found = Record.load(layout)
+        self.fresh = found is None
+        """Nothing of ours was here before."""
+        self.record = found or Record()
+
+    def directory(self, path: Path, *, mode: int = 0o755) -> None:
+        """Make a directory, and the ones above it that are not there."""
+        missing = [each for each in (path, *path.parents) if not each.exists()]
+        for each in reversed(missing):
+            if self.layout.opt in (each, *each.parents):
+                # The record lies in there itself, and goes with it.
+                each.mkdir(mode=0o755)
+            else:
+                self.keep(self.record.with_directory(self.layout.seen(each)))
+                each.mkdir(mode=mode if each == path else 0o755)
+                each.chmod(mode if each == path else 0o755)
+
+    def file(self, path: Path, text: str, *, mode: int = 0o644) -> bool:
+        """Make a file say this; whether it was changed."""
+        if not path.exists():
+            self.keep(self.record.with_file(self.layout.seen(path)))
+        return files.write(path, text, mode=mode)
+
+    def link(self, path: Path, target: str) -> bool:
+        if not path.is_symlink():
+            self.keep(self.record.with_file(self.layout.seen(path)))
+        return files.link(path, target)
+
+    def keep(self, record: Record) -> None:
+        if record != self.record or not self.layout.record.exists():
+            self.layout.opt.mkdir(parents=True, exist_ok=True)
+            self.record = record
+            record.save(self.layout)

@@ -1,0 +1,108 @@
+"""What installing asks of the running system: commands, users, owners. The seam at which tests put a host of their own.
+
+`Commands` runs programs for real. Nothing here knows what is installed.
+"""
+
+import fcntl
+import os
+import pwd
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final, Protocol
+
+from cli.host.errors import HostError, InUse
+
+_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_TIMEOUT_S: Final = 1200.0
+_MOST_OF_A_LINE: Final = 400
+
+
+class System(Protocol):
+    """The running system."""
+
+    def run(self, *argv: str, environment: Mapping[str, str] | None = None) -> str:
+        """Run a program and give back what it printed. Raises HostError with its last words."""
+        ...
+
+    def succeeds(self, *argv: str) -> bool:
+        """Whether a program ends with 0."""
+        ...
+
+    def has_user(self, name: str) -> bool: ...
+
+    def own(self, path: Path, user: str) -> None:
+        """Give a file to a user and its group."""
+        ...
+
+    def is_root(self) -> bool: ...
+
+
+class Commands:
+    """The real one."""
+
+    def run(self, *argv: str, environment: Mapping[str, str] | None = None) -> str:
+        done = self._call(argv, environment or {})
+        if done.returncode != 0:
+            raise HostError(f"{argv[0]} failed: {last_line(done.stderr, done.stdout)}")
+        return done.stdout
+
+    def succeeds(self, *argv: str) -> bool:
+        return self._call(argv, {}).returncode == 0
+
+    def has_user(self, name: str) -> bool:
+        try:
+            pwd.getpwnam(name)
+        except KeyError:
+            return False
+        return True
+
+    def own(self, path: Path, user: str) -> None:
+        shutil.chown(path, user, user)
+
+    def is_root(self) -> bool:
+        return os.geteuid() == 0
+
+    def _call(self, argv: Sequence[str], more: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+        environment = {**os.environ, "PATH": _PATH, "LC_ALL": "C.UTF-8", **more}
+        # What runs us (a checkout's packages, a wheel) is not for the programs that we run.
+        environment.pop("PYTHONPATH", None)
+        try:
+            return subprocess.run(
+                argv,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                check=False,
+                timeout=_TIMEOUT_S,
+                umask=0o022,
+            )
+        except FileNotFoundError as error:
+            raise HostError(f"there is no {argv[0]} on this host") from error
+        except subprocess.TimeoutExpired as error:
+            raise HostError(f"{' '.join(argv)} did not end within {_TIMEOUT_S:.0f} s") from error
+
+
+def last_line(*outputs: str) -> str:
+    """What a program said last: the first of its outputs that says anything."""
+    for text in outputs:
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        if lines:
+            return lines[-1][:_MOST_OF_A_LINE]
+    return "no word of it"
+
+
+@contextmanager
+def exclusive(lock: Path) -> Iterator[None]:
+    """One command at a time changes the installation. Raises InUse."""
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("a") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InUse("another command installs, upgrades or uninstalls here: wait for its end") from None
+        yield

@@ -1,0 +1,118 @@
+"""Takes away what installing made, and only that: the record says what.
+
+Without `purge`, what is somebody's work stays: configuration, state, the user that owns it, and the record that knows
+of them. Interrupted anywhere, the same command goes on: the record goes last.
+"""
+
+import shutil
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext, suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from cli.host.errors import HostError, NotInstalled
+from cli.host.layout import ROLES, USER, HostLayout, unit_name
+from cli.host.record import Record
+from cli.host.system import System
+
+Step = Callable[[str], AbstractContextManager[None]]
+IDENTITY = "identity.json"
+"""In an agent's state: this host is a node (agent/identity/files.py)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Uninstaller:
+    """Uninstalls on one host."""
+
+    layout: HostLayout
+    system: System
+    step: Step = field(default=lambda _: nullcontext())
+
+    def uninstall(self, *, purge: bool, force: bool = False) -> list[str]:
+        """What was kept, as paths and words. Raises NotInstalled, HostError.
+
+        A host that is still a node is refused unless forced: its pods would run on, and nobody would know of them.
+        """
+        if not self.system.is_root():
+            raise HostError("only root may change this host: run it with sudo")
+        record = Record.load(self.layout)
+        if record is None:
+            raise NotInstalled("nothing is installed here")
+        if "agent" in record.roles and (self.layout.state("agent") / IDENTITY).exists() and not force:
+            raise HostError("this host is still a node: run `sampan leave` first, or `sampan reset` without its master")
+        with self.step("services"):
+            self._stop(record)
+        with self.step("files"):
+            self._remove_program(record)
+            if purge:
+                self._purge(record)
+                self.layout.record.unlink(missing_ok=True)
+                _remove_empty([self.layout.releases, self.layout.opt, self.layout.opt.parent], record, self.layout)
+                return []
+        kept = self._kept(record)
+        left = replace(record, roles=(), release="", previous="", files=tuple(self._of_people(record)))
+        left.save(self.layout)
+        return kept
+
+    def _stop(self, record: Record) -> None:
+        """Also roles that are half installed: their units are there before the record says so."""
+        for role in ROLES:
+            unit = self.layout.unit(role)
+            if self.layout.seen(unit) in record.files and unit.exists():
+                self.system.run("systemctl", "--quiet", "disable", "--now", unit_name(role))
+
+    def _remove_program(self, record: Record) -> None:
+        """Units, command and releases. The directory of the record itself goes with it."""
+        keep = set(self._of_people(record))
+        for name in record.files:
+            if name not in keep:
+                self._there(name).unlink(missing_ok=True)
+        for role in ROLES:
+            if self.layout.seen(self.layout.unit(role)) in record.files:
+                with suppress(HostError):  # nothing failed: then there is nothing to forget
+                    self.system.run("systemctl", "reset-failed", unit_name(role))
+        self.system.run("systemctl", "daemon-reload")
+        self.layout.current.unlink(missing_ok=True)
+        shutil.rmtree(self.layout.releases, ignore_errors=True)
+
+    def _purge(self, record: Record) -> None:
+        for name in record.files:
+            self._there(name).unlink(missing_ok=True)
+        for role in ROLES:
+            state = self.layout.state(role)
+            if self.layout.seen(state) in record.directories and state.is_dir():
+                self._unmount_below(state)
+                shutil.rmtree(state)
+        _remove_empty([self._there(name) for name in reversed(record.directories)], record, self.layout)
+        if record.user_made and self.system.has_user(USER):
+            self.system.run("userdel", USER)
+
+    def _unmount_below(self, directory: Path) -> None:
+        """Secrets of pods lie in memory: what is removed must not be somebody's mount."""
+        prefix = f"{directory}/"
+        lines = Path("/proc/self/mountinfo").read_text().splitlines()
+        found = (line.split(" ")[4].encode().decode("unicode_escape") for line in lines)
+        for target in sorted((name for name in found if name.startswith(prefix)), key=len, reverse=True):
+            self.system.run("umount", target)
+
+    def _of_people(self, record: Record) -> list[str]:
+        """Files that may have been edited."""
+        configs = {self.layout.seen(self.layout.config(role)) for role in ROLES}
+        return [name for name in record.files if name in configs]
+
+    def _kept(self, record: Record) -> list[str]:
+        names = [name for name in record.directories if self._there(name).is_dir()]
+        tops = [name for name in names if not any(name.startswith(f"{other}/") for other in names)]
+        return [*tops, *([f"the user {USER}"] if record.user_made else [])]
+
+    def _there(self, seen: str) -> Path:
+        return self.layout.root / seen.lstrip("/")
+
+
+def _remove_empty(directories: Iterable[Path], record: Record, layout: HostLayout) -> None:
+    """Directories that we made, as far as nobody put anything into them; /opt is never ours."""
+    for path in directories:
+        if path == layout.opt.parent and layout.seen(path) not in record.directories:
+            continue
+        with suppress(OSError):
+            path.rmdir()

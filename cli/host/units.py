@@ -1,0 +1,103 @@
+"""The systemd units of master and agent, as text. Meaning of each setting: systemd.unit(5), .service(5), .exec(5)."""
+
+from typing import Final
+
+from cli.host.layout import USER, HostLayout, Role
+
+RESTART_STEPS_SINCE: Final = 254
+"""The systemd from which on waits between restarts can grow."""
+
+_RESTART: Final = "Restart=always\nRestartSec=1\n"
+_BACKOFF: Final = "RestartSteps=6\nRestartMaxDelaySec=30\n"
+
+_COMMON: Final = """\
+Type=notify
+NotifyAccess=main
+# A process that hangs is ended, tells where it hung, and is started again.
+WatchdogSec=30
+Environment=PYTHONFAULTHANDLER=1
+LimitCORE=0
+TimeoutStartSec=90
+TimeoutStopSec=20
+{restart}\
+OOMScoreAdjust=-900
+NoNewPrivileges=yes
+LockPersonality=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+SystemCallArchitectures=native
+"""
+
+_MASTER: Final = """\
+# Written by `sampan install`; put changes into a drop-in (systemctl edit sampan-master).
+[Unit]
+Description=Sampan master
+Wants=network-online.target
+After=network-online.target
+# It is never given up: the disk may have room again, the address be there.
+StartLimitIntervalSec=0
+
+[Service]
+ExecStart={current}/bin/sampan master --config {config}
+User={user}
+Group={user}
+UMask=0077
+LimitNOFILE=65536
+TasksMax=1024
+{common}\
+# Its data and nothing else.
+ProtectSystem=strict
+ReadWritePaths={state}
+ProtectHome=yes
+PrivateTmp=yes
+PrivateDevices=yes
+ProtectClock=yes
+ProtectControlGroups=yes
+ProtectHostname=yes
+ProtectKernelLogs=yes
+ProtectKernelModules=yes
+ProtectKernelTunables=yes
+RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6
+RestrictNamespaces=yes
+CapabilityBoundingSet=
+
+[Install]
+WantedBy=multi-user.target
+"""
+
+_AGENT: Final = """\
+# Written by `sampan install`; put changes into a drop-in (systemctl edit sampan-agent).
+[Unit]
+Description=Sampan agent
+Wants=network-online.target
+After=network-online.target docker.service docker.socket podman.socket
+StartLimitIntervalSec=0
+
+[Service]
+ExecStart={current}/bin/sampan agent --config {config}
+# What runs in pods is the engine's; nothing that a stopped agent leaves is ended.
+KillMode=process
+# It left the cluster: nothing to do here until somebody joins again.
+RestartPreventExitStatus=6
+SuccessExitStatus=6
+LimitNOFILE=65536
+TasksMax=4096
+{common}\
+# No setting that gives it mounts of its own: the engine must see what it mounts for pods.
+RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK AF_PACKET
+
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+def unit_text(role: Role, layout: HostLayout, *, systemd: int) -> str:
+    """The unit file of a role for this version of systemd."""
+    common = _COMMON.format(restart=_RESTART + (_BACKOFF if systemd >= RESTART_STEPS_SINCE else ""))
+    return (_MASTER if role == "master" else _AGENT).format(
+        current=layout.seen(layout.current),
+        config=layout.seen(layout.config(role)),
+        state=layout.seen(layout.state(role)),
+        user=USER,
+        common=common,
+    )

@@ -1,0 +1,158 @@
+"""`sampan install`, `upgrade`, `uninstall` and `bundle`: this host as a place where Sampan is installed.
+
+Runs on the distribution's Python before anything is installed: the standard library only (cli/host).
+"""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cli.host.config import Value
+    from cli.host.install import Installer
+    from cli.progress import Progress
+
+
+def add(subparsers: "argparse._SubParsersAction[Any]") -> None:
+    _add_install(subparsers)
+    upgrade = subparsers.add_parser("upgrade", help="run another release on this host; containers go on")
+    which = upgrade.add_mutually_exclusive_group()
+    _add_from(which)
+    which.add_argument("--rollback", action="store_true", help="run the release from before the last upgrade again")
+    upgrade.set_defaults(run=_upgrade)
+    uninstall = subparsers.add_parser("uninstall", help="take away what `install` made on this host")
+    uninstall.add_argument("--purge", action="store_true", help="configuration, state and the user as well")
+    uninstall.add_argument("--force", action="store_true", help="although the host is still a node")
+    uninstall.set_defaults(run=_uninstall)
+    bundle = subparsers.add_parser("bundle", help="write all that hosts need into one file, to install it offline")
+    bundle.add_argument("-o", "--output", type=Path, metavar="FILE", help="(sampan-VERSION-PYTHON-MACHINE.tar)")
+    bundle.add_argument("--python", default="", metavar="3.13", help="for hosts with this Python (this one's)")
+    bundle.set_defaults(run=_bundle)
+
+
+def _add_install(subparsers: "argparse._SubParsersAction[Any]") -> None:
+    install = subparsers.add_parser("install", help="install master or agent on this host, as a systemd service")
+    roles = install.add_subparsers(metavar="ROLE", required=True, dest="role")
+    master = roles.add_parser("master", help="and start it")
+    master.add_argument(
+        "--advertise-address", action="append", dest="advertise_addresses", metavar="ADDRESS",
+        help="how people and agents reach it; the first one is told to them (the default route's); may be repeated",
+    )  # fmt: skip
+    master.add_argument("--listen-address", metavar="ADDRESS", help="(0.0.0.0)")
+    master.add_argument("--cluster-name", metavar="NAME", help="(sampan)")
+    master.add_argument("--cluster-cidr", metavar="CIDR", help="all pods' addresses (10.244.0.0/16)")
+    master.add_argument("--service-cidr", metavar="CIDR", help="all services' addresses (10.96.0.0/16)")
+    master.add_argument("--node-port-range", metavar="FIRST-LAST", help="(30000-32767)")
+    master.add_argument("--no-start", action="store_false", dest="start", help="neither start nor enable it")
+    agent = roles.add_parser("agent", help="`sampan join` starts it")
+    agent.add_argument("--master", metavar="ADDRESS", help="the master's; else `sampan join` says it")
+    agent.add_argument("--node-name", metavar="NAME", help="(the host's)")
+    agent.add_argument("--node-address", metavar="ADDRESS", help="(that of the route to the master)")
+    agent.add_argument("--engine-socket", metavar="PATH", help="(/var/run/docker.sock)")
+    agent.add_argument("--label", action="append", dest="labels", metavar="KEY=VALUE", help="may be repeated")
+    for role in (master, agent):
+        _add_from(role)
+        role.set_defaults(run=_install)
+
+
+def _add_from(parser: "argparse._ActionsContainer") -> None:
+    parser.add_argument("--from", type=Path, dest="given", metavar="WHEEL|BUNDLE", help="(this checkout)")
+
+
+def _install(options: argparse.Namespace) -> int:
+    from cli.host.source import opened
+    from cli.host.system import exclusive
+    from cli.progress import Progress
+
+    progress = Progress()
+    installer = _installer(progress)
+    installer.require()
+    with exclusive(installer.layout.lock), opened(options.given, installer.system) as source:
+        installer.install(options.role, source, _settings(options), start=getattr(options, "start", True))
+    if options.role == "agent":
+        print("installed; `sampan join ADDRESS --token … --ca-hash …` makes this host a node")
+    elif options.start:
+        print(f"export KUBECONFIG={installer.layout.state('master')}/admin.kubeconfig")
+    else:
+        print("installed; `systemctl enable --now sampan-master` starts it")
+    return 0
+
+
+def _upgrade(options: argparse.Namespace) -> int:
+    from cli.host.source import opened
+    from cli.host.system import exclusive
+    from cli.host.upgrade import Upgrader
+    from cli.progress import Progress
+
+    progress = Progress()
+    installer = _installer(progress)
+    installer.require()
+    upgrader = Upgrader(installer.layout, installer.system, progress.step)
+    with exclusive(installer.layout.lock):
+        if options.rollback:
+            name = upgrader.roll_back()
+        else:
+            with opened(options.given, installer.system) as source:
+                name = upgrader.upgrade(source)
+    print(f"release {name} runs")
+    return 0
+
+
+def _uninstall(options: argparse.Namespace) -> int:
+    from cli.host.errors import HostError
+    from cli.host.system import exclusive
+    from cli.host.uninstall import Uninstaller
+    from cli.progress import Progress
+
+    progress = Progress()
+    installer = _installer(progress)
+    if not installer.system.is_root():
+        raise HostError("only root may change this host: run it with sudo")
+    with exclusive(installer.layout.lock):
+        kept = Uninstaller(installer.layout, installer.system, progress.step).uninstall(
+            purge=options.purge, force=options.force
+        )
+    print(f"uninstalled; kept: {', '.join(kept)} (--purge removes them)" if kept else "uninstalled, nothing is left")
+    return 0
+
+
+def _bundle(options: argparse.Namespace) -> int:
+    from cli.host import bundle
+    from cli.host.system import Commands
+    from cli.progress import Progress
+
+    print(bundle.make(options.output, Commands(), python=options.python, step=Progress().step))
+    return 0
+
+
+def _installer(progress: "Progress") -> "Installer":
+    from cli.host.install import Installer
+    from cli.host.layout import HostLayout
+    from cli.host.system import Commands
+
+    return Installer(HostLayout(), Commands(), progress.step, progress.say)
+
+
+def _settings(options: argparse.Namespace) -> "dict[str, Value]":
+    """What was given, by the names of the configuration."""
+    from cli.host.config import master_url
+
+    names = (
+        *("advertise_addresses", "listen_address", "cluster_name", "cluster_cidr", "service_cidr", "node_port_range"),
+        *("node_name", "node_address", "engine_socket"),
+    )
+    settings: dict[str, Value] = {name: value for name in names if (value := getattr(options, name, None))}
+    if getattr(options, "master", None):
+        settings["master"] = master_url(options.master)
+    if getattr(options, "labels", None):
+        settings["labels"] = dict(_label(text) for text in options.labels)
+    return settings
+
+
+def _label(text: str) -> tuple[str, str]:
+    from cli.host.errors import WrongUse
+
+    key, equals, value = text.partition("=")
+    if not key or not equals:
+        raise WrongUse(f"--label: {text!r} is not like KEY=VALUE")
+    return key, value
