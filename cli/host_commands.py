@@ -27,6 +27,7 @@ def add(subparsers: "argparse._SubParsersAction[Any]") -> None:
     bundle = subparsers.add_parser("bundle", help="write all that hosts need into one file, to install it offline")
     bundle.add_argument("-o", "--output", type=Path, metavar="FILE", help="(sampan-VERSION-PYTHON-MACHINE.tar)")
     bundle.add_argument("--python", default="", metavar="3.13", help="for hosts with this Python (this one's)")
+    bundle.add_argument("--packages", type=Path, metavar="DIR", help="take the wheels from there, download nothing")
     bundle.set_defaults(run=_bundle)
 
 
@@ -121,7 +122,10 @@ def _bundle(options: argparse.Namespace) -> int:
     from cli.host.system import Commands
     from cli.progress import Progress
 
-    print(bundle.make(options.output, Commands(), python=options.python, step=Progress().step))
+    made = bundle.make(
+        options.output, Commands(), python=options.python, packages=options.packages, step=Progress().step
+    )
+    print(made)
     return 0
 
 

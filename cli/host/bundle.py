@@ -3,17 +3,17 @@
 One tar file with one directory: `install` (a shell script: `./install master`), `bundle.json`, the wheel, `wheels/`.
 """
 
+import hashlib
 import json
 import shutil
-import sys
 import tarfile
 import tempfile
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import Final
 
-from cli.host import source
+from cli.host import source, wheels
 from cli.host.errors import HostError
 from cli.host.system import System
 
@@ -38,8 +38,17 @@ esac
 """
 
 
-def make(target: Path | None, system: System, *, python: str = "", step: Step = lambda _: nullcontext()) -> Path:
+def make(
+    target: Path | None,
+    system: System,
+    *,
+    python: str = "",
+    packages: Path | None = None,
+    step: Step = lambda _: nullcontext(),
+) -> Path:
     """The bundle of this checkout for a Python (this one, or another such as 3.13) on this kind of machine.
+
+    `packages`: a directory that has the wheels; nothing is downloaded then.
 
     Written to `target`, or into the current directory under its usual name. Raises HostError.
     """
@@ -47,13 +56,13 @@ def make(target: Path | None, system: System, *, python: str = "", step: Step = 
     with tempfile.TemporaryDirectory(prefix="sampan-bundle-") as scratch:
         with step("wheel"):
             wheel = source.build_wheel(Path(scratch, "built"), system)
-        found = source.Source(wheel)
-        name = f"sampan-{found.version}-py{version}-{source.machine_name()}"
+        name = f"sampan-{source.version_of(wheel)}-py{version}-{source.machine_name()}"
         directory = Path(scratch, name)
         directory.mkdir()
         shutil.move(wheel, directory / wheel.name)
         with step("packages"):
-            _download(source.Source(directory / wheel.name), directory / source.WHEELHOUSE, version, system)
+            house = directory / source.WHEELHOUSE
+            wheels.fetch(source.lock_of(directory / wheel.name), house, system, python=version, local=packages)
         manifest = {"wheel": wheel.name, "python": version, "machine": source.machine_name()}
         (directory / source.MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
         script = directory / "install"
@@ -65,17 +74,17 @@ def make(target: Path | None, system: System, *, python: str = "", step: Step = 
     return written
 
 
-def _download(found: source.Source, wheelhouse: Path, version: str, system: System) -> None:
-    """The wheels of the lock, for that version of Python: hashes are checked here and again at the installation."""
-    wheelhouse.mkdir()
-    lock = wheelhouse.parent / "requirements.lock"
-    lock.write_bytes(found.lock())
-    pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "--quiet", "--no-deps")
-    system.run(
-        *pip, "--only-binary=:all:", f"--python-version={version}", "--require-hashes", "-r", str(lock),
-        "-d", str(wheelhouse),
-    )  # fmt: skip
-    lock.unlink()
+def cached_packages(cache: Path, system: System, *, python: str, step: Step = lambda _: nullcontext()) -> Path:
+    """This checkout's locked wheels, for `packages`: fetched once for each lock, kept below `cache`."""
+    lock = (source.CHECKOUT / "requirements.lock").read_bytes()
+    kept = cache / f"py{python}-{source.machine_name()}-{hashlib.sha256(lock).hexdigest()[:16]}"
+    if not kept.is_dir():
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix="new-", dir=cache) as scratch, step("wheels"):
+            wheels.fetch(lock, Path(scratch, "wheels"), system, python=python)
+            with suppress(OSError):  # another command was faster
+                Path(scratch, "wheels").rename(kept)
+    return kept
 
 
 def _archive(directory: Path, target: Path) -> None:

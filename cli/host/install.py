@@ -56,7 +56,7 @@ class Installer:
             raise HostError("only root may change this host: run it with sudo")
         if not (self.layout.root / "run/systemd/system").is_dir():
             raise HostError("systemd does not run this host: start `sampan master` and `sampan agent` by other means")
-        if not self.system.succeeds(release.python(), "-c", "import venv, ensurepip"):
+        if not self.system.succeeds(release.python(), "-c", "import venv"):
             raise HostError("Python's venv module is missing: apt-get install python3-venv")
 
     def _require_same_release(self, recorder: Recorder, source: Source) -> None:

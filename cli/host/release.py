@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from cli.host import files
+from cli.host import files, wheels
 from cli.host.errors import HostError
 from cli.host.layout import HostLayout
 from cli.host.source import Source, python_version
@@ -19,8 +19,16 @@ from cli.host.system import System
 
 COMPLETE: Final = "complete.json"
 _DISTRIBUTIONS: Final = "/usr/bin/python3"
-_BYTES: Final = 250 << 20
+_BYTES: Final = 150 << 20
 """What a release takes, generously."""
+_COMMAND: Final = """\
+#!{python}
+import sys
+
+from cli.main import main
+
+sys.exit(main())
+"""
 
 
 def name_of(source: Source, layout: HostLayout) -> str:
@@ -45,7 +53,7 @@ def make(source: Source, layout: HostLayout, system: System) -> str:
     shutil.rmtree(directory, ignore_errors=True)
     directory.parent.mkdir(parents=True, exist_ok=True)
     try:
-        _fill(directory, source, system)
+        _fill(directory, source, layout, system)
         files.write(directory / COMPLETE, json.dumps(_stamp(source)) + "\n")
     except (HostError, OSError) as error:
         shutil.rmtree(directory, ignore_errors=True)
@@ -85,19 +93,18 @@ def _base_executable() -> Path:
     return Path(sys.base_prefix) / "bin" / f"python{python_version()}"
 
 
-def _fill(directory: Path, source: Source, system: System) -> None:
-    system.run(python(), "-m", "venv", "--clear", str(directory))
-    lock = directory / "requirements.lock"
-    lock.write_bytes(source.lock())
-    pip = (str(directory / "bin/python"), "-m", "pip", "--disable-pip-version-check", "--no-input", "--no-cache-dir")
-    where = ("--no-index", "--find-links", str(source.wheelhouse)) if source.wheelhouse else ()
-    # Isolated: what a user or an administrator configured for pip has no say in what is in a bundle.
-    isolated = ("--isolated",) if source.wheelhouse else ()
-    install = (*pip, *isolated, "install", "--quiet", "--no-compile")
-    system.run(*install, *where, "--only-binary=:all:", "--require-hashes", "-r", str(lock))
-    system.run(*install, "--no-index", "--no-deps", str(source.wheel))
-    # On all cores, instead of one file after the other.
-    system.run(str(directory / "bin/python"), "-m", "compileall", "-q", "-j", "0", str(directory / "lib"))
+def _fill(directory: Path, source: Source, layout: HostLayout, system: System) -> None:
+    system.run(python(), "-m", "venv", "--without-pip", str(directory))
+    packages = directory / "lib" / f"python{python_version()}" / "site-packages"
+    lock = source.lock()
+    wheels.unpack(source.wheelhouse, lock, packages)
+    wheels.unpack_one(source.wheel, packages)
+    (directory / "requirements.lock").write_bytes(lock)
+    command = directory / "bin/sampan"
+    command.write_text(_COMMAND.format(python=layout.seen(directory / "bin/python")))
+    command.chmod(0o755)
+    # On all cores. Who runs a release may not write there.
+    system.run(str(directory / "bin/python"), "-m", "compileall", "-q", "-j", "0", str(packages))
 
 
 def _require_space(layout: HostLayout) -> None:

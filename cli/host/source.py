@@ -7,6 +7,7 @@ it needs (`cli/host/requirements.lock`).
 import hashlib
 import importlib.util
 import json
+import platform
 import shutil
 import sys
 import tarfile
@@ -18,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from cli.host import wheels
 from cli.host.errors import HostError, WrongUse
 from cli.host.system import System
 
@@ -31,14 +33,14 @@ _METADATA: Final = ("pyproject.toml", "README.md")
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A wheel of ours. `wheelhouse`: the directory with what it needs; None: the package index has it."""
+    """A wheel of ours, and the directory with the wheels that it needs."""
 
     wheel: Path
-    wheelhouse: Path | None = None
+    wheelhouse: Path
 
     @property
     def version(self) -> str:
-        return self.wheel.name.split("-")[1]
+        return version_of(self.wheel)
 
     @property
     def digest(self) -> str:
@@ -51,11 +53,7 @@ class Source:
 
     def lock(self) -> bytes:
         """The locked requirements, with hashes. Raises HostError."""
-        try:
-            with zipfile.ZipFile(self.wheel) as archive:
-                return archive.read(LOCK_IN_WHEEL)
-        except (KeyError, zipfile.BadZipFile) as error:
-            raise HostError(f"{self.wheel} is no wheel that `sampan bundle` or a checkout made: {error}") from error
+        return lock_of(self.wheel)
 
 
 @contextmanager
@@ -63,15 +61,28 @@ def opened(given: Path | None, system: System) -> Iterator[Source]:
     """The source that `--from` names, or this checkout; whatever was unpacked or built goes at the end."""
     with tempfile.TemporaryDirectory(prefix="sampan-install-") as scratch:
         if given is None:
-            yield Source(build_wheel(Path(scratch), system))
+            yield _fetched(build_wheel(Path(scratch), system), Path(scratch), system)
         elif given.is_dir():
             yield _of_directory(given)
         elif given.suffix == ".whl":
             if not given.is_file():
                 raise WrongUse(f"--from: there is no {given}")
-            yield Source(given.absolute())
+            yield _fetched(given.absolute(), Path(scratch), system)
         else:
             yield _of_directory(_unpacked(given, Path(scratch)))
+
+
+def version_of(wheel: Path) -> str:
+    return wheel.name.split("-")[1]
+
+
+def lock_of(wheel: Path) -> bytes:
+    """The locked requirements that a wheel of ours carries, with hashes. Raises HostError."""
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            return archive.read(LOCK_IN_WHEEL)
+    except (KeyError, zipfile.BadZipFile) as error:
+        raise HostError(f"{wheel} is no wheel that `sampan bundle` or a checkout made: {error}") from error
 
 
 def in_checkout() -> bool:
@@ -95,10 +106,16 @@ def build_wheel(target: Path, system: System) -> Path:
     # A checkout that was made for its tests has what builds wheels; else pip fetches it.
     local = all(importlib.util.find_spec(name) for name in ("setuptools", "wheel"))
     isolation = ["--no-build-isolation"] if local else []
-    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
-    system.run(*pip, "wheel", "--quiet", "--no-deps", *isolation, "-w", str(target), str(copy))
+    system.run(*wheels.pip(target, system), "wheel", "--quiet", "--no-deps", *isolation, "-w", str(target), str(copy))
     shutil.rmtree(copy)
     return next(target.glob("sampan-*.whl"))
+
+
+def _fetched(wheel: Path, scratch: Path, system: System) -> Source:
+    """With what it needs, from the package index."""
+    wheelhouse = scratch / WHEELHOUSE
+    wheels.fetch(lock_of(wheel), wheelhouse, system, python=python_version())
+    return Source(wheel, wheelhouse)
 
 
 def _unpacked(given: Path, scratch: Path) -> Path:
@@ -139,6 +156,4 @@ def python_version() -> str:
 
 
 def machine_name() -> str:
-    import platform
-
     return platform.machine()

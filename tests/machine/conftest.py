@@ -1,0 +1,107 @@
+"""Machines with this checkout's bundle on them: what is installed there is what a host would get."""
+
+from __future__ import annotations
+
+import os
+import re
+import tarfile
+import zipfile
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from cli.host import bundle as bundles
+from cli.host.system import Commands
+from lab.layout import CACHE_ROOT
+from lab.machine import Machine, MachineBed
+from lab.machine.bed import sweep_ended
+
+PYTHON = "3.11"
+"""Debian 12's."""
+NEWER = "99.0.0"
+BUNDLE = "/bundle"
+"""Where machines see the bundle; `/newer` is the same with another version."""
+IN_MEMORY = ("--tmpfs=/opt:exec,mode=755",)
+"""What is installed costs no disk, and is gone when a machine is switched off."""
+ON_DISK = ("--label=disk",)
+_numbers = count(1)
+
+MakeMachines = Callable[..., list[Machine]]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.machine)
+            if os.geteuid() != 0:
+                item.add_marker(pytest.mark.skip(reason="needs root: makes namespaces and runs an engine"))
+
+
+@pytest.fixture(scope="session")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """This checkout's bundle, unpacked."""
+    packages = bundles.cached_packages(CACHE_ROOT / "wheels", Commands(), python=PYTHON)
+    directory = tmp_path_factory.mktemp("bundle")
+    made = bundles.make(directory / "bundle.tar", Commands(), python=PYTHON, packages=packages)
+    with tarfile.open(made) as archive:
+        archive.extractall(directory, filter="data")
+    return next(path for path in directory.iterdir() if path.is_dir())
+
+
+@pytest.fixture(scope="session")
+def newer(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same, but it calls itself a later version."""
+    directory = tmp_path_factory.mktemp("newer")
+    old = next(bundle.glob("sampan-*.whl"))
+    new = directory / old.name.replace(old.name.split("-")[1], NEWER)
+    with zipfile.ZipFile(old) as source, zipfile.ZipFile(new, "w") as target:
+        for entry in source.infolist():
+            content = source.read(entry)
+            if entry.filename == "proto/contract.py":
+                content = re.sub(rb'VERSION: Final = "[^"]+"', f'VERSION: Final = "{NEWER}"'.encode(), content, count=1)
+            target.writestr(entry.filename, content)
+    for name in ("install", "bundle.json"):
+        (directory / name).write_text((bundle / name).read_text().replace(old.name, new.name))
+    (directory / "install").chmod(0o755)
+    (directory / "wheels").mkdir()
+    for wheel in (bundle / "wheels").iterdir():
+        (directory / "wheels" / wheel.name).hardlink_to(wheel)
+    return directory
+
+
+@pytest.fixture(scope="session")
+def bed() -> Iterator[MachineBed]:
+    """Where all machines of the run stand."""
+    sweep_ended()
+    with MachineBed() as made:
+        yield made
+
+
+@pytest.fixture
+def machines(bed: MachineBed, bundle: Path, newer: Path) -> Iterator[MakeMachines]:
+    """`machines(2)`: that many machines, up, with nothing of ours but the bundles at /bundle and /newer."""
+    made: list[Machine] = []
+
+    def make(number: int = 1, *options: str) -> list[Machine]:
+        options = options or IN_MEMORY
+        volumes = (f"--volume={bundle}:{BUNDLE}:ro", f"--volume={newer}:/newer:ro")
+        fresh = [bed.add(f"m{next(_numbers)}", *volumes, *options) for _ in range(number)]
+        made.extend(fresh)
+        for machine in fresh:
+            machine.wait_running()
+        return fresh
+
+    try:
+        yield make
+    finally:
+        for machine in made:
+            bed.remove(machine)
+
+
+@pytest.fixture
+def machine(machines: MakeMachines) -> Machine:
+    """One machine, up."""
+    return machines()[0]
