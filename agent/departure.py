@@ -8,6 +8,7 @@ interrupted and done again; who the node was is forgotten last.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
 import subprocess
 import tempfile
@@ -104,10 +105,10 @@ def leave(identity: Identity) -> None:
     _asked(identity, ask)
 
 
-def report_left(config: AgentConfig, identity: Identity) -> None:
-    """Say that nothing is left here: the name and the pod CIDR are free at once. After `leave` and `clean` only.
+def report_left(config: AgentConfig, identity: Identity) -> bool:
+    """Say that nothing is left here, after `leave` and `clean` only: whether the name and the pod CIDR are free now.
 
-    A node that the master has forgotten is fine. Raises MasterAway.
+    Raises MasterAway.
     """
     from agent.session.channel import Master
 
@@ -122,10 +123,13 @@ def report_left(config: AgentConfig, identity: Identity) -> None:
         if reply.removed:
             await master.report_left(session_pb2.LeftReport(session_id=reply.session_id), ANSWER_S)
 
-    try:
+    # Refused: the agent said so before it ended, or the master wants no more of us now.
+    with contextlib.suppress(Forgotten):
         _asked(identity, ask)
+    try:
+        return not standing(identity).removed
     except Forgotten:
-        return
+        return True
 
 
 def clean(config: AgentConfig, *, cluster_id: str = "") -> tuple[str, ...]:

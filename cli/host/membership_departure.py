@@ -154,16 +154,18 @@ def _alone(config: AgentConfig) -> Iterator[None]:
 
 def _report_left(here: Host, config: AgentConfig, identity: Identity) -> None:
     try:
-        departure.report_left(config, identity)
+        if departure.report_left(config, identity):
+            return
+        why = "the master did not take the report"
     except MasterAway as error:
-        here.say(f"{error}: the name {identity.node_name} is free again in 24 hours")
+        why = str(error)
+    here.say(f"{why}: the name {identity.node_name} is free again in 24 hours")
 
 
 def _say_goodbye(here: Host, config: AgentConfig, identity: Identity) -> None:
     """Only if the master answers: a reset needs none."""
     try:
         departure.leave(identity)
-        departure.report_left(config, identity)
     except departure.Forgotten:
         return
     except MasterAway:
@@ -171,6 +173,8 @@ def _say_goodbye(here: Host, config: AgentConfig, identity: Identity) -> None:
             f"the master does not answer: kubectl delete node {identity.node_name} where it does; "
             "that name is free again 24 hours later"
         )
+        return
+    _report_left(here, config, identity)
 
 
 def _config(here: Host, request: ResetRequest) -> AgentConfig:

@@ -22,11 +22,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from agent import survey
-from cli.host.preflight import cluster, managers
+from cli.host.preflight import cluster
 from cli.host.preflight.facts import AGENT, OURS, Addresses, Cgroup, Cidrs, Engine, Facts, Machine, is_ours
 
 DEFAULT_CIDRS: Final = Cidrs(IPv4Network("10.244.0.0/16"), IPv4Network("10.96.0.0/16"))
 _CGROUP: Final = Path("/sys/fs/cgroup")
+_SYSTEMD: Final = Path("/run/systemd/system")
+_UFW: Final = Path("/etc/ufw/ufw.conf")
 _ENGINE_S: Final = 5.0
 _SYSTEMCTL_S: Final = 10.0
 _SYSCTLS: Final = ("net/ipv4/ip_forward", "net/ipv4/conf/all/rp_filter", "net/bridge/bridge-nf-call-iptables")
@@ -239,9 +241,9 @@ def _sysctls(interface: str) -> dict[str, str]:
 
 
 def _active() -> Iterator[str]:
-    if _setting(Path("/etc/ufw/ufw.conf"), "ENABLED").lower() == "yes":
+    if _setting(_UFW, "ENABLED").lower() == "yes":
         yield "ufw"
-    if not Path("/run/systemd/system").is_dir() or not shutil.which("systemctl"):
+    if not _SYSTEMD.is_dir() or not shutil.which("systemctl"):
         return
     command = ["systemctl", "is-active", *(f"{name}.service" for name in _UNITS)]
     try:
@@ -254,9 +256,8 @@ def _active() -> Iterator[str]:
 
 
 def _is_left_alone(manager: str) -> bool:
-    word = OURS if manager in managers.SNIPPETS else ""
     files = (path for directory in _SNIPPETS[manager] for path in Path(directory).rglob("*") if path.is_file())
-    return any(word in _text(path) for path in files)
+    return any(OURS in _text(path) for path in files)
 
 
 def _setting(path: Path, key: str) -> str:
