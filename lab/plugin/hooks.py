@@ -14,12 +14,13 @@ import pytest
 
 from lab import topology
 from lab.cluster import Cluster
-from lab.errors import Unsupported
+from lab.errors import LabError, Unsupported
 from lab.plugin import requirements
 from lab.plugin.cluster import life
 from lab.plugin.cluster.report import sections as cluster_sections
 from lab.plugin.leaks import Scope
 from lab.plugin.workbench import Workbench, told
+from netstack.errors import NetstackError
 
 BENCH: Final = pytest.StashKey[Workbench]()
 _SWEPT: Final = pytest.StashKey[tuple[str, ...]]()
@@ -42,14 +43,24 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Remove what a killed run left: once a run, which under xdist is in the controller."""
-    if os.geteuid() == 0 and not hasattr(session.config, "workerinput"):
-        session.config.stash[_SWEPT] = (*topology.sweep(), *life.sweep())
+    """Remove what a killed run left: once a run, which under xdist is in the controller.
+
+    What cannot be removed is told, and is no reason to test nothing: the names of this run are its own.
+    """
+    if os.geteuid() != 0 or hasattr(session.config, "workerinput"):
+        return
+    lines = []
+    for sweep in (topology.sweep, life.sweep):
+        try:
+            if swept := sweep():
+                lines.append(f"sampan: removed what a killed run left: {', '.join(swept)}")
+        except (LabError, NetstackError, OSError) as error:
+            lines.append(f"sampan: what a killed run left cannot be removed: {error}")
+    session.config.stash[_SWEPT] = tuple(lines)
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
-    swept = config.stash.get(_SWEPT, ())
-    return [f"sampan: removed what a killed run left: {', '.join(swept)}"] if swept else []
+    return list(config.stash.get(_SWEPT, ()))
 
 
 @pytest.hookimpl(wrapper=True)
