@@ -60,7 +60,8 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
-    return list(config.stash.get(_SWEPT, ()))
+    told = config.stash.get(_SWEPT, ())
+    return list(told)
 
 
 @pytest.hookimpl(wrapper=True)
