@@ -26,7 +26,8 @@ def add_access(parser: argparse.ArgumentParser) -> None:
 
 
 def kubeconfig_path(options: argparse.Namespace) -> Path:
-    """The file that the options mean: named, from the environment, the lab's, or the user's own."""
+    """The file that the options mean: named, from the environment, the lab's, of this host's master, or the user's."""
+    from cli.host.layout import HostLayout
     from lab.layout import Layout
 
     if options.kubeconfig:
@@ -34,8 +35,10 @@ def kubeconfig_path(options: argparse.Namespace) -> Path:
     first = os.environ.get("KUBECONFIG", "").split(":")[0]
     if first:
         return Path(first)
-    lab = Layout(options.lab).kubeconfig
-    return lab if lab.exists() else Path.home() / ".kube" / "config"
+    for path in (Layout(options.lab).kubeconfig, HostLayout().var / "master" / "admin.kubeconfig"):
+        if os.access(path, os.R_OK):
+            return path
+    return Path.home() / ".kube" / "config"
 
 
 def open_client(options: argparse.Namespace) -> "RestClient":

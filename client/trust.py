@@ -33,7 +33,8 @@ def trusted_access(server: str, ca_hash: str, *, token: str = "") -> Access:
     Raises ConnectionFailed when nobody answers, TrustFailed when the CA is another one.
     """
     wanted = ca_hash.strip().lower()
-    offered = [found.encode() for found in _CERTIFICATE.findall(fetch_authority(server).decode(errors="replace"))]
+    sent = fetch_authority(server).decode(errors="replace")
+    offered = [f"{found}\n".encode() for found in _CERTIFICATE.findall(sent)]
     try:
         found = {public_key_hash(each): each for each in offered}
     except ValueError as error:

@@ -51,7 +51,7 @@ class Ticket:
 
 def read_ticket(path: Path) -> Ticket:
     """From a file of two lines, token and hash. Raises JoinRefused when it is not that."""
-    remedy = "expected two lines, the token and the CA's hash, as `sampan token create` prints them"
+    remedy = "expected two lines: the token and the CA's hash; `sampan token create` prints both"
     try:
         lines = path.read_text().split()
     except OSError as error:

@@ -76,8 +76,9 @@ class Renewal:
         ended = datetime.fromtimestamp(self.identity.not_after, UTC).strftime("%Y-%m-%d %H:%M UTC")
         return (
             f"the certificate of node {self._name} expired on {ended}, and the master takes it no more; "
-            "everything here is left running. Make a token on the master (`sampan token create`), stop this agent, "
-            "run `sampan join` with the token, and start it again: the node keeps its name and its pods"
+            "everything here is left running. Run `sampan token create` on the master and the command that it prints "
+            "here (where systemd does not run the agent: stop it before, start it after): the node keeps its name and "
+            "its pods"
         )
 
     async def run(self, master: Master) -> None:

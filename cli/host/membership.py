@@ -78,6 +78,8 @@ def join(here: Host, request: JoinRequest) -> None:
     else:
         config, identity = known
         here.say(f"this host is node {identity.node_name} of that cluster already")
+        if identity.not_after <= time.time():
+            identity = _renew(here, config, request)
     if here.unit.installed:
         here.unit.start()
     elif not files.in_use(config.state_dir):
@@ -113,6 +115,15 @@ def _member(request: JoinRequest) -> tuple[AgentConfig, Identity] | None:
     return load(request.config_path), identity
 
 
+def _renew(here: Host, config: AgentConfig, request: JoinRequest) -> Identity:
+    """Another certificate in an expired one's place; the node keeps its name and its pods."""
+    if here.unit.installed:
+        here.unit.stop()
+    host.join(request.config_path, request.token, request.ca_hash)
+    here.say("its certificate had expired, and is replaced")
+    return _written(config)
+
+
 def _become(here: Host, request: JoinRequest) -> tuple[AgentConfig, Identity]:
     config, written = membership_config.chosen(request.config_path, request.wanted)
     _check(here, config, request)
@@ -131,10 +142,14 @@ def _become(here: Host, request: JoinRequest) -> tuple[AgentConfig, Identity]:
         if isinstance(error, JoinRefused):
             raise MembershipError(f"not joined: {error}; nothing was changed") from error
         raise
+    return config, _written(config)
+
+
+def _written(config: AgentConfig) -> Identity:
     identity = files.load(config.state_dir)
     if identity is None:
         raise MembershipError(f"{config.state_dir}: the identity that was just written is gone; join again")
-    return config, identity
+    return identity
 
 
 def _check(here: Host, config: AgentConfig, request: JoinRequest) -> None:

@@ -148,7 +148,7 @@ class MasterService:
         if identity.removed:
             raise Denied(f"node {speaker.node} was deleted")
         try:
-            certificate = self.pki.sign_node(request.csr, speaker.node)
+            certificate = self.pki.sign_node(request.csr, speaker.node, trusted=identity.trusted)
         except CsrRefused as error:
             raise Misfit(str(error)) from error
         known = replace(identity, previous_fingerprint=speaker.fingerprint)

@@ -15,7 +15,7 @@ import contextlib
 import ipaddress
 import socket
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -256,11 +256,15 @@ class Pki:
 
     # -- nodes and people -----------------------------------------------------------------------------------------
 
-    def sign_node(self, csr_pem: str, node_name: str) -> str:
-        """The certificate (PEM) for a node; CsrRefused unless the request is well-formed and for this very name."""
+    def sign_node(self, csr_pem: str, node_name: str, *, trusted: Collection[str] = ()) -> str:
+        """The certificate (PEM) for a node; CsrRefused unless the request is well-formed and for this very name.
+
+        `trusted`: fingerprints of the CAs that the node knows: it would not take one of another CA for its own.
+        """
         key = requested_key(csr_pem, node_name)
         usage = ExtendedKeyUsageOID.CLIENT_AUTH
-        issued = self.signer.issue(node_user(node_name), NODE_GROUP, key, now=self._now(), usage=usage)
+        authority = self.signer if self.signer.fingerprint in trusted else self._current
+        issued = authority.issue(node_user(node_name), NODE_GROUP, key, now=self._now(), usage=usage)
         return pem(issued).decode()
 
     @property

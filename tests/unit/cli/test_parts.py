@@ -14,7 +14,7 @@ from cli import install
 from cli.progress import Progress
 from cli.status import render
 from cli.tables import table
-from cli.tokens import _duration, _secret
+from cli.tokens import _duration, _remaining, _secret, address
 
 
 class Terminal(io.StringIO):
@@ -62,6 +62,27 @@ def test_a_token_s_secret_is_kubernetes_own() -> None:
         "expiration": "2026-01-02T00:00:00Z",
         "usage-bootstrap-authentication": "true",
     }
+
+
+@pytest.mark.parametrize(
+    ("server", "says"),
+    [
+        ("https://192.0.2.1:6443", "192.0.2.1"),
+        ("https://192.0.2.1:7443", "192.0.2.1:7443"),
+        ("https://[2001:db8::1]:6443", "[2001:db8::1]"),
+        ("https://master.example", "master.example"),
+    ],
+)
+def test_the_address_as_join_takes_it(server: str, says: str) -> None:
+    assert address(server) == says
+
+
+@pytest.mark.parametrize(
+    ("expiration", "says"),
+    [("never", "-"), ("2026-01-02T00:00:00Z", "24h"), ("2025-12-31T00:00:00Z", "EXPIRED"), ("tomorrow", "?")],
+)
+def test_what_remains_of_a_token(expiration: str, says: str) -> None:
+    assert _remaining(expiration, datetime(2026, 1, 1, tzinfo=UTC)) == says
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("30m", 1800), ("24h", 86400), ("7d", 604800)])

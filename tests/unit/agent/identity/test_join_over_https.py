@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from agent import host
 from agent.config import AgentConfig
 from agent.identity import apart, files, keys
 from agent.identity.errors import JoinRefused, MasterAway, StateLocked, Unreadable
@@ -80,6 +81,36 @@ async def test_a_join_whose_answer_was_lost_is_repeated(api: ApiServer, pki: Pki
     (config.state_dir / files.IDENTITY).unlink()
     (config.state_dir / files.PENDING_KEY).write_text(key)
     assert await asyncio.to_thread(join, config, Ticket(TOKEN, pki.ca_hash), wait=False)
+
+
+async def test_an_expired_node_joins_again_by_its_key(
+    api: ApiServer, pki: Pki, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = agent_config(tmp_path, api.port)
+    first = await asyncio.to_thread(join, config, Ticket(TOKEN, pki.ca_hash), wait=False)
+    monkeypatch.setattr("agent.host.load_config", lambda _: config)
+    with pytest.raises(JoinRefused, match=r"node node-1 of cluster .* already"):
+        await asyncio.to_thread(host.join, tmp_path, TOKEN, pki.ca_hash)
+    files.save(config.state_dir, replace(first, not_before=1.0, not_after=2.0))
+    assert await asyncio.to_thread(host.join, tmp_path, TOKEN, pki.ca_hash) == 0
+    again = files.load(config.state_dir)
+    assert again is not None and again.key == first.key and again.certificate != first.certificate
+    assert again.not_after == pytest.approx(first.not_after, abs=60)
+
+
+async def test_a_ca_is_believed_by_its_hash_also_while_two_are_offered(
+    api: ApiServer, pki: Pki, tmp_path: Path
+) -> None:
+    old, old_hash = pki.ca_pem.decode(), pki.ca_hash
+    pki.begin_rotation()
+    try:
+        assert old in pki.ca_pem.decode() != old
+        identity = await asyncio.to_thread(join, agent_config(tmp_path, api.port), Ticket(TOKEN, old_hash), wait=False)
+        assert identity.ca == old, "the other one is told over the session, and not before"
+    finally:
+        pki.finish_rotation()
+    with pytest.raises(JoinRefused, match="before the CA was rotated"):
+        await asyncio.to_thread(join, agent_config(tmp_path, api.port), Ticket(TOKEN, old_hash), wait=False)
 
 
 @pytest.mark.parametrize(

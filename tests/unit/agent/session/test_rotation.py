@@ -132,7 +132,7 @@ async def test_after_the_end_it_is_said_what_to_do(
     with caplog.at_level(logging.WARNING):
         async with agent.running():
             await until(lambda: "expired on 2020-02-01 00:00 UTC" in caplog.text)
-    assert "sampan token create" in caplog.text and "sampan join" in caplog.text
+    assert "`sampan token create`" in caplog.text and "keeps its name and its pods" in caplog.text
     assert not agent.machine.left, "what runs, runs on"
 
 
