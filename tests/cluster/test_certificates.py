@@ -26,8 +26,7 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 
 def sampan(cluster: Cluster, *words: str, code: int = 0) -> str:
     """A command on the master's host; what it printed."""
-    master = cluster.lab.layout.host(cluster.lab.state.master.name)
-    command = [sys.executable, "-m", "cli", *words, "--data-dir", str(master.master_data)]
+    command = [sys.executable, "-m", "cli", *words, "--lab", cluster.lab.name]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.returncode == code, done.stdout + done.stderr
     return done.stdout + done.stderr
