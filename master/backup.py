@@ -232,7 +232,7 @@ def _set_aside(data_dir: Path, present: list[Path]) -> Path | None:
 def _put_in_place(staged: Path, data_dir: Path) -> None:
     """Of the directory's owner: the master may run as a user of its own."""
     owner = data_dir.stat()
-    for path in (staged / "pki", *(staged / "pki").iterdir(), *staged.iterdir()):
+    for path in (data_dir / "lock", staged / "pki", *(staged / "pki").iterdir(), *staged.iterdir()):
         with suppress(PermissionError):
             os.chown(path, owner.st_uid, owner.st_gid)
     (staged / "pki").replace(data_dir / "pki")

@@ -3,6 +3,7 @@
 SessionError
 ├── Lost       no connection, no answer in time: reconnect with back-off
 ├── Stale      the master has ended the session: say Hello again
+│   └── Renewed    as it should be: there are other certificates to connect with
 ├── Garbled    what the master sent makes no sense: nothing of it is applied; reconnect with back-off
 ├── Gap        a delta applies to another revision than the one that is there: ask for a snapshot
 ├── Refused    the master does not want this agent as it is: leave everything running, try again slowly
@@ -24,6 +25,10 @@ class Lost(SessionError):
 
 class Stale(SessionError):
     """The session is over."""
+
+
+class Renewed(Stale):
+    """The session goes on as another one, with other certificates."""
 
 
 class Garbled(SessionError):

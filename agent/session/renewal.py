@@ -22,7 +22,7 @@ from agent.errors import AgentError
 from agent.identity import apart, files
 from agent.identity.files import Identity
 from agent.session.channel import Master
-from agent.session.errors import Garbled, Stale
+from agent.session.errors import Garbled, Renewed, Stale
 from proto import contract
 from proto.gen import session_pb2
 
@@ -39,6 +39,8 @@ JITTER: Final = 0.2
 WANTED_WITHIN_S: Final = 2.0
 """Nodes that the master asks all at once answer within this time."""
 TIMEOUT_S: Final = 20.0
+MOST_CAS: Final = 16
+"""Two while the cluster's CA is being rotated, else one."""
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +84,7 @@ class Renewal:
         )
 
     async def run(self, master: Master) -> None:
-        """During one session: raises Stale when there is a new certificate to connect with."""
+        """During one session: raises Renewed when there is a new certificate to connect with."""
         failures = 0
         if self.wanted:
             await self._clock.sleep(self._uniform(0, WANTED_WITHIN_S))
@@ -100,7 +102,7 @@ class Renewal:
                 await self._clock.sleep(wait_s)
             else:
                 self.wanted = False
-                raise Stale("the certificate was renewed")
+                raise Renewed("the certificate was renewed")
 
     async def trust(self, ca: str) -> bool:
         """Trust these CAs (PEM) in place of those before; True when they are kept, and others than before.
@@ -113,8 +115,8 @@ class Renewal:
                 ssl.create_default_context(cadata=ca)
         except (ValueError, ssl.SSLError) as error:
             raise Garbled(f"the CAs that the master wants to be trusted cannot be read: {error}") from error
-        if not told:
-            raise Garbled("the master wants no CA to be trusted any more")
+        if not 0 < len(told) <= MOST_CAS:
+            raise Garbled(f"the master wants {len(told)} CAs to be trusted")
         if sorted(told) == sorted(contract.fingerprints(self.identity.ca)):
             return False
         changed = replace(self.identity, ca=ca)

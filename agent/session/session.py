@@ -19,7 +19,7 @@ from agent.model import PodStatus
 from agent.session.backoff import Backoff
 from agent.session.channel import Master
 from agent.session.desired import DesiredState
-from agent.session.errors import Gap, Lost, Refused, SessionError, Stale
+from agent.session.errors import Gap, Lost, Refused, Renewed, SessionError
 from agent.session.renewal import Renewal
 from agent.session.reporter import ReportQueue
 from agent.session.sanity import check_stream, sensible
@@ -113,6 +113,8 @@ class SessionLoop:
                 self._tell(f"the master refuses this agent: {error}; everything here is left running")
                 await self._clock.sleep(REFUSED_RETRY_S)
                 continue
+            except Renewed as error:
+                log.info("%s: the session is opened anew", error)
             except (SessionError, OSError) as error:
                 self._tell(self._renewal.expired or f"no session with the master: {error}")
             except Exception:  # the loop's boundary: what is wrong with one session must not end the node
@@ -140,7 +142,7 @@ class SessionLoop:
                 raise Refused(f"it is of cluster {reply.cluster_id}, protocol version {reply.protocol_version}")
             self._opened(reply)
             if reply.ca and not reply.removed and await self._renewal.trust(reply.ca):
-                raise Stale("other CAs are to be trusted")
+                raise Renewed("other CAs are to be trusted")
             self._renewal.wanted = reply.renew
             if reply.removed:
                 await self._leave(master, reply)

@@ -21,6 +21,8 @@ from proto.gen import observed_pb2, session_pb2
 MAX_CONDITIONS: Final = 32
 MAX_LABELS: Final = 64
 MAX_TRUSTED: Final = 16
+FINGERPRINT: Final = 64
+"""Characters of a certificate's."""
 MAX_WORD: Final = 1024
 """Characters of what is a name, a reason or an id."""
 MAX_TEXT: Final = 32 << 10
@@ -41,7 +43,7 @@ def check_hello(request: session_pb2.HelloRequest) -> None:
     # Without it two machines look like one, and an identity looks like one that was never used.
     if not info.machine_id.strip():
         raise Misfit("node.machine_id: required")
-    if len(request.trusted) > MAX_TRUSTED or any(len(each) > MAX_WORD for each in request.trusted):
+    if len(request.trusted) > MAX_TRUSTED or any(len(each) > FINGERPRINT for each in request.trusted):
         raise Misfit(f"trusted: more than {MAX_TRUSTED} fingerprints, or one that is too long")
     endpoint_address("node.address", info.address, found)
     if len(info.labels) > MAX_LABELS:

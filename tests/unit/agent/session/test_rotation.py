@@ -241,9 +241,14 @@ async def _known(master: MasterEnd, name: str) -> Any:
     return await master.identities.get(name)
 
 
-@pytest.mark.parametrize("ca", ["nonsense", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"])
+@pytest.mark.parametrize(
+    "ca",
+    ["nonsense", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "many"],
+    ids=["no", "bad", "many"],
+)
 async def test_cas_that_are_none_change_nothing(pki: Pki, master: MasterEnd, tmp_path: Path, ca: str) -> None:
     identity = await master.identity("node-1")
+    ca = identity.ca * 17 if ca == "many" else ca
     subject = Renewal(identity, tmp_path, WallClock())
     with pytest.raises(Garbled):
         await subject.trust(ca)

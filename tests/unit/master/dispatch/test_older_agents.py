@@ -91,6 +91,15 @@ async def test_it_renews_its_certificate_as_it_always_did(master: MasterEnd) -> 
     assert "BEGIN CERTIFICATE" in session_pb2.RenewReply.FromString(raw).certificate
 
 
+@pytest.mark.parametrize("trusted", [["f"] * 17, ["f" * 65]], ids=["too many", "too long"])
+async def test_what_an_agent_trusts_is_bounded(master: MasterEnd, trusted: list[str]) -> None:
+    request = session_pb2.HelloRequest.FromString(hello())
+    request.highest_protocol_version, request.trusted[:] = 2, trusted
+    async with connection(await master.identity("node-1")) as channel:
+        with pytest.raises(grpc.aio.AioRpcError, match="trusted: more than"):
+            await channel.unary_unary("/sampan.Master/Hello")(request.SerializeToString(), timeout=5)
+
+
 @pytest.mark.parametrize(
     ("lowest", "highest", "says"),
     [
