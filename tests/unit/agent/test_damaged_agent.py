@@ -76,7 +76,7 @@ def served(monkeypatch: pytest.MonkeyPatch) -> list[Identity]:
     """The identities that an agent began to work with; none of them does anything."""
     found: list[Identity] = []
 
-    async def serve(config: AgentConfig, identity: Identity) -> int:
+    async def serve(config: AgentConfig, identity: Identity, *_: object) -> int:
         found.append(identity)
         return 0
 
