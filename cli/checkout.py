@@ -17,6 +17,7 @@ TIERS: Final[Mapping[str, Sequence[str]]] = {
     "unit": ("tests/unit",),
     "kernel": ("tests/kernel", "tests/examples"),
     "cluster": ("tests/cluster",),
+    "machine": ("tests/machine",),
 }
 """In this order: what fails fast and says most comes first."""
 
@@ -55,12 +56,15 @@ def selection(words: Sequence[str]) -> list[str]:
 
 def _test(options: argparse.Namespace) -> int:
     """All tiers in one run of pytest: its last line counts them all, and no tier's failure hides another's."""
-    from cli.install import install_for_tests
+    from cli.install import install_for_machines, install_for_tests
     from cli.progress import Progress
 
     arguments = selection(options.rest)
-    if any(word.startswith(("tests/kernel", "tests/examples", "tests/cluster")) for word in arguments):
-        install_for_tests(Progress())
+    progress = Progress()
+    if any(word.startswith(("tests/kernel", "tests/examples", "tests/cluster", "tests/machine")) for word in arguments):
+        install_for_tests(progress)
+    if any(word.startswith("tests/machine") for word in arguments):
+        install_for_machines(progress)
     scratch = tempfile.mkdtemp(prefix="sampan-test-")
     code = _run([sys.executable, "-m", "pytest", *arguments], PYTEST_DEBUG_TEMPROOT=scratch)
     if code != exits.FAILED:  # then it may show what went wrong

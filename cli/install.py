@@ -25,6 +25,7 @@ _FOR_A_LAB: Final[Mapping[str, str]] = {
 """Program → package."""
 
 _FOR_TESTS: Final[Mapping[str, str]] = {"conntrack": "conntrack", "curl": "curl", "sysctl": "procps"}
+_FOR_MACHINES: Final[Mapping[str, str]] = {"debootstrap": "debootstrap", "docker": "docker.io"}
 _UNITS: Final = ("docker.service", "docker.socket", "containerd.service", "docker-registry.service")
 """Services of those packages. A machine that had none is not to get them at its next boot either."""
 
@@ -51,6 +52,22 @@ def install_missing(progress: Progress) -> None:
 def install_for_tests(progress: Progress) -> None:
     """What the tests need besides."""
     _install(progress, {**_FOR_A_LAB, **_FOR_TESTS})
+
+
+def install_for_machines(progress: Progress) -> None:
+    """What the tests on machines need: the machines' image (minutes, once for each recipe) and the locked wheels."""
+    from cli.host import bundle
+    from cli.host.system import Commands
+    from lab.layout import CACHE_ROOT
+    from lab.machine import image, recipe
+
+    if os.geteuid() != 0:
+        return  # those tests are skipped
+    _install(progress, _FOR_MACHINES)
+    if not image.is_built():
+        progress.say("building the machines' image: two minutes or three, once")
+        image.build(progress.step)
+    bundle.cached_packages(CACHE_ROOT / "wheels", Commands(), python=recipe.PYTHON, step=progress.step)
 
 
 def _install(progress: Progress, programs: Mapping[str, str]) -> None:

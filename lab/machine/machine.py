@@ -58,10 +58,10 @@ class Machine:
         return self.run(*argv, timeout_s=timeout_s).stdout.rstrip("\n")
 
     def start_process(self, *argv: str) -> subprocess.Popen[bytes]:
-        """Run a command beside the caller, who waits for it."""
+        """Run a command beside the caller, who talks to it and waits for it."""
         return subprocess.Popen(
             self.docker.argv("exec", "-i", self.name, *argv),
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             env=self.docker.environment,

@@ -9,6 +9,8 @@ FORMAT: Final = 1
 """Part of the key: raise it when the way of building changes what comes out."""
 
 SUITE: Final = "bookworm"
+PYTHON: Final = "3.11"
+"""What the suite has."""
 MIRROR: Final = "http://deb.debian.org/debian"
 PACKAGES: Final = (
     # A host that boots, with who logs in and who may.

@@ -81,11 +81,14 @@ def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("words", "given"),
     [
-        ([], ["tests/unit", "tests/kernel", "tests/examples", "tests/cluster"]),
+        ([], ["tests/unit", "tests/kernel", "tests/examples", "tests/cluster", "tests/machine"]),
         (["kernel", "unit"], ["tests/kernel", "tests/examples", "tests/unit"]),
         (["unit", "-k", "cluster", "-x"], ["tests/unit", "-k", "cluster", "-x"]),
-        (["-k", "unit"], ["tests/unit", "tests/kernel", "tests/examples", "tests/cluster", "-k", "unit"]),
-        (["--long"], ["tests/unit", "tests/kernel", "tests/examples", "tests/cluster", "--long"]),
+        (
+            ["-k", "unit"],
+            ["tests/unit", "tests/kernel", "tests/examples", "tests/cluster", "tests/machine", "-k", "unit"],
+        ),
+        (["--long"], ["tests/unit", "tests/kernel", "tests/examples", "tests/cluster", "tests/machine", "--long"]),
         (["-x", "tests/unit/lab::test_a"], ["-x", "tests/unit/lab::test_a"]),
     ],
     ids=["all", "tiers", "tier-and-options", "options", "long", "path"],

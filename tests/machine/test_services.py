@@ -1,0 +1,180 @@
+"""Master and agent as services of two hosts: what a stop, a hang and an upgrade mean for the pods."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lab.images.builder import build
+from lab.images.recipes import IMAGES
+from lab.machine import CommandFailed, Machine, MachineBed
+from tests.cluster.waiting import eventually
+from tests.machine.conftest import BUNDLE, NEWER
+from tests.machine.hosts import ADMIN, entries, is_active, load_image, process_of, record
+
+pytestmark = pytest.mark.timeout(300)
+
+POD = {
+    "apiVersion": "v1",
+    "kind": "Pod",
+    "metadata": {"name": "web"},
+    "spec": {"containers": [{"name": "main", "image": "tomcat:latest", "imagePullPolicy": "IfNotPresent"}]},
+}
+_DROP_IN = "/etc/systemd/system/sampan-agent.service.d/test.conf"
+_TALK = """
+import socket, sys, time
+talk = socket.create_connection((sys.argv[1], 8080))
+print("open", flush=True)
+sys.stdin.readline()
+talk.sendall(b"GET / HTTP/1.0\\r\\n\\r\\n")
+print(talk.recv(100).decode().split("\\r\\n")[0], flush=True)
+"""
+
+
+class Hosts:
+    """A master and a node that runs one pod."""
+
+    def __init__(self, master: Machine, node: Machine) -> None:
+        self.master = master
+        self.node = node
+
+    def api(self, path: str, *, body: object = None) -> dict[str, object]:
+        """GET, or POST, with the administrator's certificate, on the master itself."""
+        script = (
+            "import json, sys\nfrom pathlib import Path\nfrom client.kubeconfig import load_kubeconfig\n"
+            "from client.rest import RestClient\n"
+            f"client = RestClient(load_kubeconfig(Path({ADMIN!r})))\nbody = json.loads(sys.stdin.read() or 'null')\n"
+            f"print(json.dumps(client.create({path!r}, body) if body else client.get({path!r})))"
+        )
+        done = self.master.run("/opt/sampan/current/bin/python", "-c", script, input=json.dumps(body) if body else "")
+        found: dict[str, object] = json.loads(done.stdout)
+        return found
+
+    def ready(self, path: str) -> bool:
+        """Whether the object is Ready; an API that is away says no."""
+        try:
+            status = self.api(path).get("status")
+        except CommandFailed:
+            return False
+        conditions = status.get("conditions", []) if isinstance(status, dict) else []
+        return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
+
+    def pod_address(self) -> str:
+        status = self.api("/api/v1/namespaces/default/pods/web")["status"]
+        assert isinstance(status, dict)
+        return str(status["podIP"])
+
+    def containers(self) -> list[str]:
+        """Id and start of each container on the node."""
+        ids = self.node.says("docker", "ps", "--quiet", "--no-trunc").split()
+        return sorted(self.node.says("docker", "inspect", "--format", "{{.Id}} {{.State.StartedAt}}", *ids).split("\n"))
+
+
+@pytest.fixture(scope="module")
+def hosts(bed: MachineBed, bundle: Path, newer: Path) -> Iterator[Hosts]:
+    volumes = (f"--volume={bundle}:{BUNDLE}:ro", f"--volume={newer}:/newer:ro")
+    master, node = (bed.add(name, *volumes) for name in ("boss", "worker"))
+    try:
+        for machine in (master, node):
+            machine.wait_running()
+        master.run(f"{BUNDLE}/install", "master", timeout_s=120)
+        node.run(f"{BUNDLE}/install", "agent", "--master", str(master.address), timeout_s=120)
+        for image in build(IMAGES[:2]):
+            load_image(node, image.directory, image.recipe.reference)
+        found = Hosts(master, node)
+        join = master.says("sampan", "token", "create", "--kubeconfig", ADMIN).split()
+        node.run(*join, timeout_s=120)
+        eventually(lambda: found.ready("/api/v1/nodes/worker"), timeout_s=60)
+        found.api("/api/v1/namespaces/default/pods", body=POD)
+        eventually(lambda: found.ready("/api/v1/namespaces/default/pods/web"), timeout_s=60)
+        yield found
+    finally:
+        bed.remove(master)
+        bed.remove(node)
+
+
+def test_a_stopped_agent_leaves_its_containers_and_adopts_them_again(hosts: Hosts) -> None:
+    before = hosts.containers()
+    assert len(before) == 2
+    hosts.node.run("systemctl", "stop", "sampan-agent")
+    assert hosts.containers() == before
+    hosts.node.run("systemctl", "start", "sampan-agent")
+    assert is_active(hosts.node, "agent")
+    eventually(lambda: hosts.ready("/api/v1/nodes/worker"), timeout_s=60)
+    assert hosts.containers() == before
+
+
+@pytest.mark.parametrize("role", ["agent", "master"])
+def test_a_daemon_that_hangs_is_ended_by_the_watchdog_and_comes_back(hosts: Hosts, role: str) -> None:
+    machine = hosts.node if role == "agent" else hosts.master
+    before, containers = process_of(machine, role), hosts.containers()
+    drop_in = _DROP_IN.replace("agent", role)
+    machine.write(drop_in, "[Service]\nWatchdogSec=3\n")
+    try:
+        machine.run("systemctl", "daemon-reload")
+        machine.run("systemctl", "restart", f"sampan-{role}")
+        hung = process_of(machine, role)
+        assert hung != before
+        machine.run("kill", "-STOP", str(hung))
+        eventually(lambda: process_of(machine, role) not in (0, hung) and is_active(machine, role), timeout_s=60)
+    finally:
+        machine.run("rm", drop_in)
+        machine.run("systemctl", "daemon-reload")
+        machine.run("systemctl", "restart", f"sampan-{role}")
+    said = machine.journal(f"sampan-{role}", lines=300)
+    assert "Watchdog timeout" in said
+    assert re.search(r"Current thread .* \(most recent call first\)", said), "it does not tell where it hung"
+    eventually(lambda: hosts.ready("/api/v1/nodes/worker"), timeout_s=60)
+    assert hosts.containers() == containers
+
+
+def test_the_journal_knows_whom_an_entry_is_about(hosts: Hosts) -> None:
+    assert entries(hosts.node, "_SYSTEMD_UNIT=sampan-agent.service", "SAMPAN_NODE=worker", "LOGGER=agent.main")
+    (found, *_) = entries(hosts.node, "SAMPAN_OBJECT=node/worker")
+    assert found["SYSLOG_IDENTIFIER"] == "sampan" and found["_UID"] == "0"
+    (served, *_) = entries(hosts.master, "LOGGER=master.api.server", "PRIORITY=6")
+    assert served["_SYSTEMD_UNIT"] == "sampan-master.service" and served["_UID"] != "0"
+
+
+def test_containers_and_connections_survive_an_upgrade_and_the_way_back(hosts: Hosts) -> None:
+    old = record(hosts.node)["release"]
+    before, agent, master = hosts.containers(), process_of(hosts.node, "agent"), process_of(hosts.master, "master")
+    hosts.node.write("/root/talk.py", _TALK)
+    talk = hosts.node.start_process("python3", "/root/talk.py", hosts.pod_address())
+    assert talk.stdin and talk.stdout
+    try:
+        assert talk.stdout.readline() == b"open\n"
+        for machine in (hosts.master, hosts.node):
+            assert f"release {NEWER} runs" in machine.says("/newer/install", "upgrade", timeout_s=200)
+            assert machine.says("sampan", "--version") == f"sampan {NEWER}"
+        assert process_of(hosts.node, "agent") not in (0, agent)
+        assert process_of(hosts.master, "master") not in (0, master)
+        eventually(lambda: hosts.ready("/api/v1/nodes/worker"), timeout_s=60)
+        assert hosts.containers() == before
+
+        # Again: nothing is made, and what runs is restarted at most.
+        hosts.node.run("/newer/install", "upgrade", timeout_s=200)
+        assert record(hosts.node)["previous"] == old
+        for machine in (hosts.node, hosts.master):
+            assert f"release {old} runs" in machine.says("sampan", "upgrade", "--rollback", timeout_s=200)
+            assert machine.says("sampan", "--version") == f"sampan {old}"
+        eventually(lambda: hosts.ready("/api/v1/nodes/worker"), timeout_s=60)
+        assert hosts.containers() == before
+        talk.stdin.write(b"\n")
+        talk.stdin.flush()
+        assert talk.stdout.readline().startswith(b"HTTP/1")
+    finally:
+        talk.kill()
+        talk.wait()
+        talk.stdin.close()
+        talk.stdout.close()
+
+
+def test_a_host_that_is_still_a_node_is_not_uninstalled(hosts: Hosts) -> None:
+    refused = hosts.node.run("sampan", "uninstall", check=False)
+    assert refused.returncode == 1 and "sampan leave" in refused.stderr
+    assert is_active(hosts.node, "agent") and len(hosts.containers()) == 2
