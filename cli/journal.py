@@ -26,15 +26,17 @@ class JournalHandler(logging.Handler):
 
     def __init__(self, to: socket.socket, node: str = "") -> None:
         super().__init__()
+        # Or logging gives it one that puts level and logger before the message; they are fields here.
+        self.setFormatter(logging.Formatter("%(message)s"))
         self._to = to
         self._node = node
 
     @classmethod
-    def connected(cls, node: str = "", path: Path = SOCKET) -> Self | None:
+    def connected(cls, node: str = "", path: Path | None = None) -> Self | None:
         """None where no journald listens. `node`: this host's own name, for entries that name none."""
         to = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         try:
-            to.connect(str(path))
+            to.connect(str(path or SOCKET))
         except OSError:
             to.close()
             return None

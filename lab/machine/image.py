@@ -84,8 +84,9 @@ def _bootstrap(scratch: Path) -> None:
         path = tree / name.lstrip("/")
         path.write_text(text)
         path.chmod(0o755)
-    # Empty: each machine gives itself one at its first boot.
+    # Each machine gives itself one at its first boot, unless D-Bus has one that it may take over.
     (tree / "etc/machine-id").write_text("")
+    (tree / "var/lib/dbus/machine-id").unlink(missing_ok=True)
     (scratch / "made").mkdir(mode=0o755)
     _call("tar", "-C", str(tree), "--numeric-owner", "--one-file-system", "-cf", str(scratch / "made/root.tar"), ".")
     shutil.rmtree(tree)

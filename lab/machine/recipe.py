@@ -5,7 +5,7 @@ import json
 import platform
 from typing import Final
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """Part of the key: raise it when the way of building changes what comes out."""
 
 SUITE: Final = "bookworm"

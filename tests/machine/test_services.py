@@ -127,7 +127,7 @@ def test_a_daemon_that_hangs_is_ended_by_the_watchdog_and_comes_back(hosts: Host
         machine.run("systemctl", "restart", f"sampan-{role}")
     said = machine.journal(f"sampan-{role}", lines=300)
     assert "Watchdog timeout" in said
-    assert re.search(r"Current thread .* \(most recent call first\)", said), "it does not tell where it hung"
+    assert re.search(r"[Tt]hread .* \(most recent call first\)", said), "it does not tell where it hung"
     eventually(lambda: hosts.ready("/api/v1/nodes/worker"), timeout_s=60)
     assert hosts.containers() == containers
 

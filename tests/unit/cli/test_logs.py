@@ -2,7 +2,10 @@
 
 import json
 import logging
+import socket
 from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -37,6 +40,20 @@ def test_json_is_an_object_a_line_with_the_exception(capsys: pytest.CaptureFixtu
     said = json.loads(line)
     assert (said["level"], said["logger"], said["message"]) == ("error", "agent.y", "pod default/web")
     assert "ValueError" in said["exception"]
+
+
+def test_the_journal_gets_the_message_alone_and_fields(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as journald:
+        journald.bind(str(tmp_path / "journal"))
+        journald.settimeout(10.0)
+        monkeypatch.setattr("cli.journal.SOCKET", tmp_path / "journal")
+        logs.configure("journal", "info", "n1")
+        logging.getLogger("agent.x").info("pod %s: started", "default/web")
+        said = journald.recv(1000).decode().splitlines()
+        for handler in logging.getLogger().handlers:
+            handler.close()
+    assert said[0] == "MESSAGE=pod default/web: started"
+    assert {"SAMPAN_OBJECT=pod/default/web", "SAMPAN_NODE=n1", "LOGGER=agent.x"} <= set(said)
 
 
 def test_the_release_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
