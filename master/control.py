@@ -73,6 +73,8 @@ class Control:
             return _answer(404, message=f"nothing is called {request.method} {request.path}")
         except RotationRefused as error:
             return _answer(409, message=str(error))
+        except ConnectionError:
+            raise  # whoever asked is gone
         except (PkiError, StoreError, OSError) as error:
             log.error("%s %s: %s", request.method, request.path, error)
             return _answer(500, message=str(error))
