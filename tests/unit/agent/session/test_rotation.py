@@ -281,8 +281,17 @@ async def test_a_certificate_that_is_younger_than_a_restored_backup_is_taken_ove
     async with Master(renewed) as connected:
         with pytest.raises(Refused, match="another certificate"):
             await connected.hello(hi, 5)
+        # Older than the backup: the store would know it, had it not been replaced. Younger than the restore: likewise.
+        for span in (("2020-01-01", "2020-01-02"), ("2090-01-01", "2090-01-02")):
+            await master.store.commit([], [_restored(*(f"{day}T00:00:00+00:00" for day in span))])
+            with pytest.raises(Refused, match="another certificate"):
+                await connected.hello(hi, 5)
         later = (datetime.now(UTC) + timedelta(seconds=5)).isoformat(timespec="seconds")
-        value = f'{{"madeAt": "{made_at}", "restoredAt": "{later}"}}'.encode()
-        await master.store.commit([], [Put(RESTORED_KEY, value)])
+        await master.store.commit([], [_restored(made_at, later)])
         assert (await connected.hello(hi, 5)).session_id
     assert (await _known(master, "node-1")).fingerprint == contract.fingerprints(renewed.certificate)[0]
+
+
+def _restored(made_at: str, restored_at: str) -> Put:
+    """As a restore writes it."""
+    return Put(RESTORED_KEY, json.dumps({"madeAt": made_at, "restoredAt": restored_at}).encode())
