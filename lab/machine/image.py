@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Final
 
+from lab import sweep
 from lab.engine import Engine
 from lab.environment import clean_environment, require_root, require_space
 from lab.errors import ImageFailed, LabError
@@ -54,6 +55,7 @@ def build(step: Step = lambda _: nullcontext()) -> Path:
     require_space(ROOT, _BYTES, "the machines' image")
     with exclusive(CACHE_ROOT / "locks" / "machines.lock"):
         if not is_built():
+            _remove_unfinished()
             scratch = Path(tempfile.mkdtemp(prefix="build-", dir=ROOT))
             try:
                 with step("machine: root file system"):
@@ -65,6 +67,13 @@ def build(step: Step = lambda _: nullcontext()) -> Path:
                 shutil.rmtree(scratch, ignore_errors=True)
             _forget_others()
     return directory()
+
+
+def _remove_unfinished() -> None:
+    """What a killed build left; nobody else builds while we hold the lock."""
+    for path in ROOT.glob("build-*"):
+        sweep.unmount_below(path)
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def _bootstrap(scratch: Path) -> None:

@@ -1,0 +1,61 @@
+"""The test bed itself: machines that are hosts, keep their disk, and go without a trace."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lab.machine import CommandFailed, MachineBed
+from lab.machine.bed import leftovers, sweep_ended
+from tests.machine.conftest import ON_DISK, MakeMachines
+
+ROOT = Path(__file__).resolve().parents[2]
+pytestmark = pytest.mark.timeout(300)
+
+
+def test_machines_are_hosts_of_their_own(machines: MakeMachines) -> None:
+    one, two = machines(2)
+    assert one.says("cat", "/etc/machine-id") != two.says("cat", "/etc/machine-id")
+    one.run("ping", "-c", "1", "-W", "5", two.name)
+    assert one.says("systemctl", "is-system-running") == "running"
+    one.run("sh", "-c", "docker info | grep -q 'Storage Driver: overlay2'")
+    # Nothing leads out.
+    assert one.run("ping", "-c", "1", "-W", "1", "192.0.2.1", check=False).returncode != 0
+    with pytest.raises(CommandFailed, match="no-such-file"):
+        one.run("cat", "/no-such-file")
+
+
+def test_a_disk_outlives_a_reboot_and_a_loss_of_power(machines: MakeMachines) -> None:
+    (machine,) = machines(1, *ON_DISK)
+    machine.write("/root/kept", "on disk")
+    machine.write("/tmp/lost", "in memory")
+    address = machine.says("ip", "-4", "-o", "address", "show", "eth0").split()[3]
+    machine.reboot()
+    assert machine.says("cat", "/root/kept") == "on disk" and not machine.exists("/tmp/lost")
+    machine.cut_power()
+    assert not machine.is_on
+    machine.start()
+    assert machine.says("cat", "/root/kept") == "on disk"
+    assert machine.says("ip", "-4", "-o", "address", "show", "eth0").split()[3] == address
+
+
+def test_what_a_killed_run_left_is_swept(bed: MachineBed) -> None:
+    script = (
+        "import time\nfrom lab.machine import MachineBed\nwith MachineBed() as made:\n    made.boot('m')\n"
+        "    print(made.name, flush=True)\n    time.sleep(600)\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)}
+    ) as owner:
+        assert owner.stdout
+        name = owner.stdout.readline().strip()
+        owner.send_signal(signal.SIGKILL)
+    assert len(list(leftovers(name))) >= 3
+    assert name in sweep_ended()
+    assert list(leftovers(name)) == []
+    assert bed.name not in sweep_ended(), "ours is in use"
