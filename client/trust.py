@@ -27,16 +27,22 @@ def public_key_hash(certificate_pem: bytes) -> str:
     return "sha256:" + hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).hexdigest()
 
 
+def authorities(pem: bytes) -> dict[str, bytes]:
+    """The certificates of a file of several, by the hash of their keys. Raises ValueError for one that is none."""
+    return {
+        public_key_hash(each.encode()): each.encode() for each in _CERTIFICATE.findall(pem.decode(errors="replace"))
+    }
+
+
 def trusted_access(server: str, ca_hash: str, *, token: str = "") -> Access:
     """An access to `server` (https://HOST:PORT) that verifies it by the CA with this hash.
 
     Raises ConnectionFailed when nobody answers, TrustFailed when the CA is another one.
     """
     wanted = ca_hash.strip().lower()
-    sent = fetch_authority(server).decode(errors="replace")
-    offered = [f"{found}\n".encode() for found in _CERTIFICATE.findall(sent)]
+    offered = fetch_authority(server)
     try:
-        found = {public_key_hash(each): each for each in offered}
+        found = authorities(offered)
     except ValueError as error:
         raise TrustFailed(f"{server} sent no certificate as its CA") from error
     if not found:

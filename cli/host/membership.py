@@ -24,7 +24,7 @@ from cli.host.preflight.facts import AGENT
 from cli.host.preflight.finding import Finding, errors, text
 from cli.host.preflight.gather import Subject, gather
 from cli.host.preflight.judges import judge
-from client.trust import public_key_hash
+from client.trust import authorities
 
 POLL_S: Final = 0.2
 _AWAY: Final = frozenset({"master-answer", "master-trust"})
@@ -100,11 +100,12 @@ def _member(request: JoinRequest) -> tuple[AgentConfig, Identity] | None:
     identity = files.load(state_dir)
     if identity is None:
         return None
-    found = public_key_hash(identity.ca.encode())
-    if found != request.ca_hash.strip().lower():
+    # Two while the CA is being rotated.
+    found = authorities(identity.ca.encode())
+    if request.ca_hash.strip().lower() not in found:
         raise MembershipError(
-            f"this host is node {identity.node_name} of another cluster ({identity.session_address}, {found}): "
-            "`sampan leave` first, or `sampan reset` where that cluster is no more"
+            f"this host is node {identity.node_name} of another cluster, at {identity.session_address} "
+            f"with CA {' or '.join(found)}: `sampan leave` first, or `sampan reset` where that cluster is no more"
         )
     if not request.config_path.exists():
         # Somebody took it away: the identity says who we are.

@@ -17,7 +17,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from cli.host.preflight.facts import Cidrs, Master
-from client.trust import CA_PATH, public_key_hash
+from client.trust import CA_PATH, authorities
 
 API_PORT: Final = 6443
 JOIN_PATH: Final = "/sampan/v1/join?dryRun=All"
@@ -55,12 +55,13 @@ def ask(url: str, ca_hash: str, token: str, body: Mapping[str, str]) -> tuple[Ma
     except (OSError, http.client.HTTPException, ValueError) as error:
         return replace(found, problem=str(error) or type(error).__name__), None
     found = replace(found, clock_ahead_s=met.clock_ahead_s, validity=validity(met, datetime.now(UTC)))
-    if ca_hash:
-        found = replace(found, distrust=_distrust(url, met.authority, ca_hash))
+    authority = _trusted(met, ca_hash)
+    if ca_hash and not authority:
+        found = replace(found, distrust=_distrust(url, met, ca_hash))
     if not (ca_hash and token) or found.distrust or found.validity:
         return found, None
     try:
-        status, answer = _try_join(url, met.authority, token, body)
+        status, answer = _try_join(url, authority, token, body)
     except ssl.SSLCertVerificationError as error:
         return replace(found, distrust=f"{url} does not prove to be the master: {error.verify_message}"), None
     except (OSError, http.client.HTTPException, ValueError) as error:
@@ -124,13 +125,21 @@ def validity(met: _Met, now: datetime) -> str:
     return ""
 
 
-def _distrust(url: str, authority: bytes, ca_hash: str) -> str:
+def _trusted(met: _Met, ca_hash: str) -> bytes:
+    """The one authority with this hash; empty when the master did not send it."""
     try:
-        found = public_key_hash(authority)
+        return authorities(met.authority).get(ca_hash.strip().lower(), b"")
     except ValueError:
+        return b""
+
+
+def _distrust(url: str, met: _Met, ca_hash: str) -> str:
+    try:
+        found = " or ".join(authorities(met.authority))
+    except ValueError:
+        found = ""
+    if not found:
         return f"{url} sent no certificate as its CA"
-    if found == ca_hash.strip().lower():
-        return ""
     return f"the CA of {url} is {found}, not {ca_hash}: another cluster, or somebody in between"
 
 

@@ -139,7 +139,7 @@ def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
 async def world(pki: Pki, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
     monkeypatch.setattr(departure, "clean", lambda config, cluster_id="": ())
     async with master_end(pki) as master:
-        master.join._session_address = f"127.0.0.1:{master.server.port}"
+        master.join._session_port = master.server.port
         config = MasterConfig(
             data_dir=tmp_path, listen_address="127.0.0.1", api_port=0, advertise_addresses=("127.0.0.1",)
         )
@@ -153,7 +153,7 @@ async def world(pki: Pki, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> As
 
 
 async def test_a_host_joins_starts_its_unit_and_is_waited_for(world: World) -> None:
-    waiting = asyncio.create_task(world.join(timeout_s=1000.0))
+    waiting = asyncio.create_task(world.join(timeout_s=200.0))
     await until(lambda: "start" in world.unit.asked)
     async with world.agent():
         await waiting
