@@ -71,10 +71,10 @@ def subject(options: argparse.Namespace) -> Subject:
 
 
 def _by_agent(made: Subject, path: Path, options: argparse.Namespace) -> Subject:
-    from agent.config import load
     from agent.survey import member_of
+    from cli.host.membership_config import NO_MASTER, known
 
-    config = load(path)
+    config = known(path)
     member = member_of(config.state_dir)
     return replace(
         made,
@@ -84,7 +84,7 @@ def _by_agent(made: Subject, path: Path, options: argparse.Namespace) -> Subject
         engine_socket=config.engine_socket,
         # A member has its name and its address by right: nothing to ask of them.
         token="" if member else made.token,
-        master=made.master or config.master,
+        master=made.master or (config.master if config.master != NO_MASTER else ""),
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import socket
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -50,7 +49,7 @@ def _add_join(subparsers: argparse._SubParsersAction[Any]) -> None:
     join.add_argument("--node-name", default="", metavar="NAME", help="else the host's")
     join.add_argument("--node-address", default="", metavar="IPV4", help="else the one that reaches the master")
     join.add_argument("--engine-socket", default="", metavar="SOCKET", help=f"else {_ENGINE}")
-    join.add_argument("--state-dir", default=str(_STATE), metavar="DIR")
+    join.add_argument("--state-dir", default="", metavar="DIR", help=f"else {_STATE}")
     join.add_argument("--timeout", type=_seconds, default=60.0, metavar="SECONDS", help="for the node to be Ready")
     join.add_argument(
         "--ignore-preflight-errors", default="", metavar="ID,…|all", help="findings that do not keep from joining"
@@ -72,7 +71,7 @@ def _join(options: argparse.Namespace) -> int:
 
     wanted = {
         "state_dir": options.state_dir,
-        "node_name": options.node_name or socket.gethostname().lower(),
+        "node_name": options.node_name,
         "master": url_of(options.address),
         "node_address": options.node_address,
         "engine_socket": options.engine_socket,

@@ -29,9 +29,8 @@ def public_key_hash(certificate_pem: bytes) -> str:
 
 def authorities(pem: bytes) -> dict[str, bytes]:
     """The certificates of a file of several, by the hash of their keys. Raises ValueError for one that is none."""
-    return {
-        public_key_hash(each.encode()): each.encode() for each in _CERTIFICATE.findall(pem.decode(errors="replace"))
-    }
+    found = [f"{each}\n".encode() for each in _CERTIFICATE.findall(pem.decode(errors="replace"))]
+    return {public_key_hash(each): each for each in found}
 
 
 def trusted_access(server: str, ca_hash: str, *, token: str = "") -> Access:

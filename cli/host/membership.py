@@ -61,7 +61,7 @@ class JoinRequest:
 
     config_path: Path
     wanted: dict[str, str]
-    """Settings of agent.toml, where one has to be written; `master` is a URL."""
+    """Settings of agent.toml that were asked for; `master` is a URL, and always there."""
     token: str
     ca_hash: str
     ignored: Sequence[str] = ()
@@ -91,12 +91,7 @@ def join(here: Host, request: JoinRequest) -> None:
 
 def _member(request: JoinRequest) -> tuple[AgentConfig, Identity] | None:
     """Who this host is already, when that is a node of the very cluster. Raises MembershipError for another one."""
-    from agent.config import load
-
-    if not request.config_path.exists():
-        state_dir = Path(request.wanted["state_dir"])
-    else:
-        state_dir = load(request.config_path).state_dir
+    state_dir = membership_config.state_dir(request.config_path, request.wanted.get("state_dir", ""))
     identity = files.load(state_dir)
     if identity is None:
         return None
@@ -107,13 +102,12 @@ def _member(request: JoinRequest) -> tuple[AgentConfig, Identity] | None:
             f"this host is node {identity.node_name} of another cluster, at {identity.session_address} "
             f"with CA {' or '.join(found)}: `sampan leave` first, or `sampan reset` where that cluster is no more"
         )
-    if not request.config_path.exists():
-        # Somebody took it away: the identity says who we are.
-        wanted = request.wanted | {"node_name": identity.node_name}
-        config, written = membership_config.chosen(request.config_path, wanted)
+    # The identity says who we are, also where somebody took the configuration away.
+    wanted = {**request.wanted, "state_dir": str(state_dir), "node_name": identity.node_name}
+    config, written = membership_config.chosen(request.config_path, wanted)
+    if written:
         membership_config.write(request.config_path, written)
-        return config, identity
-    return load(request.config_path), identity
+    return config, identity
 
 
 def _renew(here: Host, config: AgentConfig, request: JoinRequest) -> Identity:

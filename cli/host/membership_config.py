@@ -1,59 +1,89 @@
-"""The agent.toml that joining writes where there is none, and takes away when the host leaves.
+"""agent.toml as joining leaves it, and as leaving restores it.
 
-A file that a person has changed is used as it is, and stays: it is ours only as long as it is, letter for letter,
-what would be written from its own values.
+Where there is none, joining writes one, and it is ours as long as it is, letter for letter, what would be written from
+its own values. To a file of somebody's (a person's, `sampan install`'s) it adds the settings that were asked for and
+are missing there, one marked line each; leaving takes these lines away. What stands in the file is never changed.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
+import socket
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from agent.config import AgentConfig, ConfigError, from_values, load
+from agent.config import AgentConfig, ConfigError, from_values
 
 _HEAD: Final = (
     "# Written by `sampan join`. Once it is changed by hand, `sampan leave` and `sampan reset` leave it here.\n"
 )
+_MARK: Final = "  # by `sampan join`"
 _KEYS: Final = ("state_dir", "node_name", "master", "node_address", "engine_socket")
+_ADDED: Final = re.compile(rf"^(?:{'|'.join(_KEYS)}) = .*{re.escape(_MARK)}\n", re.MULTILINE)
+STATE_DIR: Final = "/var/lib/sampan/agent"
+NO_MASTER: Final = "https://192.0.2.1:6443"
+"""Stands in where no master is named yet, or any more (RFC 5737)."""
 
 
 def chosen(path: Path, wanted: Mapping[str, str]) -> tuple[AgentConfig, str]:
-    """The configuration to join by, and the text to be written before; empty: the file stays as it is.
+    """The configuration to join by, and the file's text for it; empty: the file says it all already.
 
-    `wanted` are settings as text, empty ones left out. Raises ConfigError when a file of a person's names another
-    master, or cannot be used.
+    `wanted` are the settings that were asked for; those that are left out, or empty, are the file's or the defaults.
+    Raises ConfigError when somebody's file says something else, or cannot be used.
     """
-    if path.exists() and not is_ours(path):
-        config = load(path)
-        if config.master.rstrip("/") != wanted["master"]:
-            raise ConfigError(
-                f"{path}: master is {config.master}, not {wanted['master']}; correct the file or remove it"
-            )
-        return config, ""
-    text = render(wanted)
+    asked = {key: value for key, value in wanted.items() if value}
+    before = "" if is_ours(path) else _bare(path)
+    if not before:
+        defaults = {"state_dir": STATE_DIR, "node_name": socket.gethostname().split(".")[0].lower()}
+        text = render(defaults | asked)
+    else:
+        values = _parsed(path, before)
+        for key, value in asked.items():
+            if key in values and str(values[key]).rstrip("/") != value.rstrip("/"):
+                raise ConfigError(f"{path}: {key} is {values[key]}, not {value}; correct the file, or what was asked")
+        lines = (f"{key} = {json.dumps(value)}{_MARK}\n" for key, value in asked.items() if key not in values)
+        # On top: what follows a table would belong to it.
+        text = "".join(lines) + before
     try:
-        return from_values(tomllib.loads(text)), text
+        config = from_values(_parsed(path, text))
     except ValueError as error:
-        raise ConfigError(str(error)) from error
+        raise ConfigError(f"{path}: {error}") from error
+    return config, "" if _text(path) == text else text
 
 
 def render(values: Mapping[str, Any]) -> str:
-    """The file's text. A JSON string is a TOML one."""
+    """The text of a file that is ours. A JSON string is a TOML one."""
     lines = (f"{key} = {json.dumps(values[key])}\n" for key in _KEYS if values.get(key))
     return _HEAD + "".join(lines)
 
 
 def is_ours(path: Path) -> bool:
-    """Whether the file is what joining wrote, unchanged."""
+    """Whether the whole file is what joining wrote."""
     try:
         text = path.read_text()
         return render(tomllib.loads(text)) == text
     except (OSError, ValueError):
         return False
+
+
+def state_dir(path: Path, otherwise: str) -> Path:
+    """Where the file says that the state is; a file that is not there, or not whole yet, says nothing."""
+    text = _text(path)
+    found = _parsed(path, text).get("state_dir") if text else None
+    return Path(str(found or otherwise or STATE_DIR))
+
+
+def known(path: Path) -> AgentConfig:
+    """The configuration of a host that may have left already, so that no master need stand in it. As agent.config."""
+    text = _text(path)
+    try:
+        return from_values({"master": NO_MASTER, **_parsed(path, text)})
+    except ValueError as error:
+        raise ConfigError(f"{path}: {error}") from error
 
 
 def write(path: Path, text: str) -> None:
@@ -65,6 +95,8 @@ def write(path: Path, text: str) -> None:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
+        if path.exists():
+            partial.chmod(path.stat().st_mode & 0o777)
         partial.replace(path)
     except OSError:
         partial.unlink(missing_ok=True)
@@ -72,8 +104,32 @@ def write(path: Path, text: str) -> None:
 
 
 def remove(path: Path) -> bool:
-    """Take the file away if it is ours; whether something of a person's stays."""
+    """Take back what joining wrote; whether a file of somebody's stays."""
     if is_ours(path):
         path.unlink()
         return False
+    bare = _bare(path)
+    if bare != _text(path):
+        write(path, bare)
     return path.exists()
+
+
+def _bare(path: Path) -> str:
+    """The file without what joining added."""
+    return _ADDED.sub("", _text(path))
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text()
+    except FileNotFoundError:
+        return ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: {error}") from error
+
+
+def _parsed(path: Path, text: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: {error}") from error

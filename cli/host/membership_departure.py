@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from agent import departure
-from agent.config import AgentConfig, ConfigError, load
+from agent.config import AgentConfig, ConfigError
 from agent.identity import files
 from agent.identity.errors import MasterAway, StateLocked, Unreadable
 from agent.identity.files import Identity
@@ -52,7 +52,7 @@ def leave(here: Host, request: LeaveRequest) -> None:
     if not request.config_path.exists():
         here.say(f"this host is no node: there is no {request.config_path}")
         return
-    config = load(request.config_path)
+    config = membership_config.known(request.config_path)
     identity = files.load(config.state_dir)
     if identity is None and not config.state_dir.exists():
         here.unit.stop()
@@ -180,7 +180,7 @@ def _say_goodbye(here: Host, config: AgentConfig, identity: Identity) -> None:
 def _config(here: Host, request: ResetRequest) -> AgentConfig:
     """As far as it can be known."""
     try:
-        return load(request.config_path)
+        return membership_config.known(request.config_path)
     except ConfigError as error:
         if request.config_path.exists():
             here.say(f"{error}; going by --state-dir, --engine-socket and --node-name")
@@ -189,7 +189,10 @@ def _config(here: Host, request: ResetRequest) -> AgentConfig:
         identity = _identity(here, AgentConfig(state_dir=request.state_dir, node_name="", master=""))
         name = identity.node_name if identity else socket.gethostname().lower()
     return AgentConfig(
-        state_dir=request.state_dir, node_name=name, master="https://192.0.2.1", engine_socket=request.engine_socket
+        state_dir=request.state_dir,
+        node_name=name,
+        master=membership_config.NO_MASTER,
+        engine_socket=request.engine_socket,
     )
 
 
@@ -210,7 +213,7 @@ def _tell(here: Host, problems: Sequence[str], again: str, *, fatal: bool) -> No
 
 def _drop_config(here: Host, path: Path) -> None:
     if membership_config.remove(path):
-        here.say(f"{path} was not written by joining, or was changed since: it stays")
+        here.say(f"{path} is not joining's own, or was changed since: it stays")
 
 
 def _some(names: Sequence[str]) -> str:

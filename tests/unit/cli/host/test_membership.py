@@ -24,6 +24,8 @@ from agent.config import AgentConfig, ConfigError
 from agent.identity import files
 from cli import exits
 from cli.host import membership_config
+from cli.host.config import text_of
+from cli.host.layout import HostLayout
 from cli.host.membership import Host, JoinRequest, MembershipError, join
 from cli.host.membership_departure import LeaveRequest, ResetRequest, leave, reset
 from cli.host.preflight.finding import Finding, error, warning
@@ -197,7 +199,7 @@ async def test_a_member_of_another_cluster_is_refused_with_the_way_out(world: Wo
     world.unit.installed = False
     await world.join()
     before = world.files()
-    with pytest.raises(MembershipError, match=r"another cluster .* `sampan leave` first, or `sampan reset`"):
+    with pytest.raises(MembershipError, match=r"another cluster.* `sampan leave` first, or `sampan reset`"):
         await world.join(ca_hash="sha256:" + "0" * 64)
     assert world.files() == before
 
@@ -286,7 +288,9 @@ async def test_a_configuration_of_a_person_is_used_and_stays(world: World) -> No
     world.config.parent.mkdir()
     text = f'state_dir = "{world.state}"\nnode_name = "mine"\nmaster = "https://127.0.0.1:{world.api.port}"\n'
     world.config.write_text(text)
-    await world.join()
+    with pytest.raises(ConfigError, match="node_name is mine, not n"):
+        await world.join()
+    await world.join(wanted={"node_name": "", "state_dir": ""})
     identity = files.load(world.state)
     assert identity is not None
     assert identity.node_name == "mine"
@@ -294,7 +298,7 @@ async def test_a_configuration_of_a_person_is_used_and_stays(world: World) -> No
     assert world.config.read_text() == text
     world.config.write_text(text.replace("127.0.0.1", "10.9.9.9"))
     with pytest.raises(ConfigError, match=r"master is https://10\.9\.9\.9"):
-        await world.join()
+        await world.join(wanted={"node_name": ""})
 
 
 async def test_a_node_leaves_with_its_agent_running_and_a_second_time_is_no_node(world: World) -> None:
@@ -421,3 +425,20 @@ def test_the_written_configuration_is_known_again_until_it_is_changed(tmp_path: 
     assert not membership_config.is_ours(path)
     assert membership_config.remove(path)
     assert path.exists()
+
+
+def test_to_an_installed_configuration_the_master_is_added_and_taken_away_again(tmp_path: Path) -> None:
+    path = tmp_path / "agent.toml"
+    text = text_of("agent", HostLayout(), {"node_name": "n", "labels": {"a": "b"}})
+    path.write_text(text)
+    config, written = membership_config.chosen(path, {"master": "https://m:6443", "node_name": "", "state_dir": ""})
+    assert (config.master, config.node_name, config.labels) == ("https://m:6443", "n", {"a": "b"})
+    membership_config.write(path, written)
+    assert membership_config.chosen(path, {"master": "https://m:6443"})[1] == "", "a second time changes nothing"
+    other, _ = membership_config.chosen(path, {"master": "https://other:6443"})
+    assert other.master == "https://other:6443", "a join that came to nothing may be followed by another one"
+    with pytest.raises(ConfigError, match="node_name is n, not m"):
+        membership_config.chosen(path, {"master": "https://m:6443", "node_name": "m"})
+    assert membership_config.remove(path)
+    assert path.read_text() == text
+    assert membership_config.known(path).node_name == "n", "a second leave, or a reset, has no master to read"
