@@ -49,5 +49,7 @@ class Docker:
 
 
 def _last_line(*outputs: bytes) -> str:
+    """The last one that says what went wrong, not where help is."""
     lines: Sequence[str] = [line for text in outputs for line in text.decode(errors="replace").splitlines() if line]
-    return lines[-1] if lines else "no word of it"
+    said = [line for line in lines if "--help" not in line]
+    return said[-1] if said else "no word of it"

@@ -46,7 +46,7 @@ def test_a_disk_outlives_a_reboot_and_a_loss_of_power(machines: MakeMachines) ->
 
 def test_what_a_killed_run_left_is_swept(bed: MachineBed) -> None:
     script = (
-        "import time\nfrom lab.machine import MachineBed\nwith MachineBed() as made:\n    made.boot('m')\n"
+        "import time\nfrom lab.machine import MachineBed\nwith MachineBed() as made:\n    made.boot('forgotten')\n"
         "    print(made.name, flush=True)\n    time.sleep(600)\n"
     )
     with subprocess.Popen(
