@@ -11,7 +11,7 @@ def write(path: Path, text: str, *, mode: int = 0o644) -> bool:
             return False
     except FileNotFoundError:
         pass
-    aside = path.with_name(f".{path.name}.new")
+    aside = _aside(path)
     aside.unlink(missing_ok=True)
     descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     with os.fdopen(descriptor, "w") as handle:
@@ -28,12 +28,22 @@ def link(path: Path, target: str) -> bool:
     """Make the symbolic link point there, in one step; False when it did already."""
     if path.is_symlink() and str(path.readlink()) == target:
         return False
-    aside = path.with_name(f".{path.name}.new")
+    aside = _aside(path)
     aside.unlink(missing_ok=True)
     aside.symlink_to(target)
     aside.replace(path)
     _flush(path.parent)
     return True
+
+
+def remove(path: Path) -> None:
+    """Remove the file or link, and what an interrupted command had written aside."""
+    path.unlink(missing_ok=True)
+    _aside(path).unlink(missing_ok=True)
+
+
+def _aside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.new")
 
 
 def _flush(directory: Path) -> None:

@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from cli.host import files
 from cli.host.errors import HostError, NotInstalled
 from cli.host.layout import ROLES, USER, HostLayout, unit_name
 from cli.host.record import Record
@@ -46,7 +47,7 @@ class Uninstaller:
             self._remove_program(record)
             if purge:
                 self._purge(record)
-                self.layout.record.unlink(missing_ok=True)
+                files.remove(self.layout.record)
                 _remove_empty([self.layout.releases, self.layout.opt, self.layout.opt.parent], record, self.layout)
                 return []
         kept = self._kept(record)
@@ -66,18 +67,18 @@ class Uninstaller:
         keep = set(self._of_people(record))
         for name in record.files:
             if name not in keep:
-                self._there(name).unlink(missing_ok=True)
+                files.remove(self._there(name))
         for role in ROLES:
             if self.layout.seen(self.layout.unit(role)) in record.files:
                 with suppress(HostError):  # nothing failed: then there is nothing to forget
                     self.system.run("systemctl", "reset-failed", unit_name(role))
         self.system.run("systemctl", "daemon-reload")
-        self.layout.current.unlink(missing_ok=True)
+        files.remove(self.layout.current)
         shutil.rmtree(self.layout.releases, ignore_errors=True)
 
     def _purge(self, record: Record) -> None:
         for name in record.files:
-            self._there(name).unlink(missing_ok=True)
+            files.remove(self._there(name))
         for role in ROLES:
             state = self.layout.state(role)
             if self.layout.seen(state) in record.directories and state.is_dir():

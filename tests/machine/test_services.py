@@ -110,6 +110,7 @@ def hosts(bed: MachineBed, bundle: Path, newer: Path) -> Iterator[Hosts]:
 def test_a_stopped_agent_leaves_its_containers_and_adopts_them_again(hosts: Hosts) -> None:
     before = hosts.containers()
     assert len(before) == 2
+    assert hosts.node.says("systemctl", "is-enabled", "sampan-agent") == "enabled", "it would not come back at a boot"
     hosts.node.run("systemctl", "stop", "sampan-agent")
     assert hosts.containers() == before
     hosts.node.run("systemctl", "start", "sampan-agent")

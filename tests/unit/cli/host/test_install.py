@@ -281,6 +281,15 @@ def test_killed_at_any_step_of_installing_it_can_be_removed(
         assert {key: value for key, value in state(fake).items() if key != "opt/sampan"} == empty, step
 
 
+def test_what_was_being_written_goes_too(fake: Fake, layout: HostLayout, source: Source) -> None:
+    before = state(fake)
+    install(fake, source)
+    for path in (layout.unit("master"), layout.config("master"), layout.command, layout.current, layout.record):
+        path.with_name(f".{path.name}.new").write_text("half")
+    Uninstaller(layout, fake).uninstall(purge=True)
+    assert state(fake) == before
+
+
 def _without_record_nothing_is_there(fake: Fake, empty: dict[str, object]) -> None:
     if not fake.layout.record.exists():
         here = {key: value for key, value in state(fake).items() if not key.startswith("opt/sampan")}

@@ -1,0 +1,44 @@
+"""Machines: names that tell their owner, and what decides which image is theirs."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from lab.machine import bed, recipe
+from lab.machine.docker import _last_line
+from lab.processes import record_of
+
+
+def test_a_bed_is_named_after_the_process_that_owns_it() -> None:
+    assert bed._owner_of(bed.MachineBed().name) == record_of(os.getpid())
+
+
+@pytest.mark.parametrize(
+    "name", ["sampan-machines-build-12", "sampan-default-node1", "sampan-machines-1-2", "topo-1-2-3-a"]
+)
+def test_what_is_no_bed_has_no_owner_here(name: str) -> None:
+    assert bed._owner_of(name) is None
+
+
+def test_the_engines_socket_is_short_enough_for_the_kernel() -> None:
+    longest = bed._paths(f"sampan-machines-{2**22}-{10**12}-{10**4}")
+    assert len(str(longest.engine / "containerd.sock.ttrpc")) < 108
+
+
+def test_the_images_key_is_of_all_that_it_contains(monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = {recipe.key()}
+    for name, value in (("PACKAGES", ("one",)), ("SUITE", "other"), ("FILES", {}), ("EMPTIED", ()), ("FORMAT", 0)):
+        with monkeypatch.context() as patch:
+            patch.setattr(recipe, name, value)
+            keys.add(recipe.key())
+    assert len(keys) == 6
+
+
+def test_the_last_word_is_what_went_wrong() -> None:
+    assert (
+        _last_line(b"docker: no such image\n\nRun 'docker run --help' for more information\n")
+        == "docker: no such image"
+    )
+    assert _last_line(b"", b"") == "no word of it"
