@@ -153,12 +153,12 @@ def clean(config: AgentConfig, *, cluster_id: str = "") -> tuple[str, ...]:
     return tuple(problems)
 
 
-def forget(config: AgentConfig) -> None:
-    """Forget who this node was, and the directory when it is empty: the last step. Raises OSError."""
+def forget(config: AgentConfig, *, directory: bool) -> None:
+    """Forget who this node was: the last step. And the `directory`, once it is empty. Raises OSError."""
     files.wipe(config.state_dir)
     (config.state_dir / "machine-id").unlink(missing_ok=True)
     (config.state_dir / files.LOCK).unlink(missing_ok=True)
-    if not any(config.state_dir.iterdir()):
+    if directory and not any(config.state_dir.iterdir()):
         config.state_dir.rmdir()
 
 

@@ -122,7 +122,7 @@ def _renew(here: Host, config: AgentConfig, request: JoinRequest) -> Identity:
 def _become(here: Host, request: JoinRequest) -> tuple[AgentConfig, Identity]:
     config, written = membership_config.chosen(request.config_path, request.wanted)
     _check(here, config, request)
-    pending = (config.state_dir / files.PENDING_KEY).exists()
+    pending, made = (config.state_dir / files.PENDING_KEY).exists(), not config.state_dir.exists()
     before = request.config_path.read_text() if written and request.config_path.exists() else None
     try:
         if written:
@@ -131,7 +131,9 @@ def _become(here: Host, request: JoinRequest) -> tuple[AgentConfig, Identity]:
     except BaseException as error:
         identity = _kept(config)
         if identity is None:
-            _take_back(config, request.config_path, written, before, pending=pending, refused=_is_refusal(error))
+            _take_back(
+                config, request.config_path, written, before, pending=pending, made=made, refused=_is_refusal(error)
+            )
         if isinstance(error, MasterAway):
             raise MembershipError(f"not joined: {error}; nothing was changed", exits.UNREACHABLE) from error
         if isinstance(error, JoinRefused):
@@ -188,7 +190,7 @@ def _kept(config: AgentConfig) -> Identity | None:
 
 
 def _take_back(
-    config: AgentConfig, path: Path, written: str, before: str | None, *, pending: bool, refused: bool
+    config: AgentConfig, path: Path, written: str, before: str | None, *, pending: bool, made: bool, refused: bool
 ) -> None:
     """What a join that came to nothing wrote: the configuration always; the key only when the master has said no, as
     an answer that was lost is asked for again with the same key."""
@@ -197,7 +199,7 @@ def _take_back(
     elif written and before is not None:
         membership_config.write(path, before)
     if refused and not pending and config.state_dir.is_dir() and not files.in_use(config.state_dir):
-        departure.forget(config)
+        departure.forget(config, directory=made)
 
 
 def wait_ready(here: Host, config: AgentConfig, identity: Identity, *, timeout_s: float) -> None:

@@ -54,7 +54,7 @@ def leave(here: Host, request: LeaveRequest) -> None:
         return
     config = membership_config.known(request.config_path)
     identity = files.load(config.state_dir)
-    if identity is None and not config.state_dir.exists():
+    if identity is None and not _remains(config):
         here.unit.stop()
         _drop_config(here, request.config_path)
         here.say("this host is no node")
@@ -74,7 +74,7 @@ def leave(here: Host, request: LeaveRequest) -> None:
         _tell(here, problems, "leave", fatal=True)
         if identity is not None:
             _report_left(here, config, identity)
-        departure.forget(config)
+        departure.forget(config, directory=_is_ours(request.config_path))
     _drop_config(here, request.config_path)
     here.say(f"node {config.node_name} has left the cluster, and this host is clean")
 
@@ -92,7 +92,7 @@ def reset(here: Host, request: ResetRequest) -> None:
         _tell(here, problems, "reset --force", fatal=not request.force)
         if identity is not None:
             _say_goodbye(here, config, identity)
-        departure.forget(config)
+        departure.forget(config, directory=_is_ours(request.config_path))
     _drop_config(here, request.config_path)
     here.say(f"this host is clean{' but for what was said' if problems else ''}")
     if problems:
@@ -214,6 +214,15 @@ def _tell(here: Host, problems: Sequence[str], again: str, *, fatal: bool) -> No
 def _drop_config(here: Host, path: Path) -> None:
     if membership_config.remove(path):
         here.say(f"{path} is not joining's own, or was changed since: it stays")
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether the state directory is: an installed host had it before it joined, and keeps it."""
+    return not path.exists() or membership_config.is_ours(path)
+
+
+def _remains(config: AgentConfig) -> bool:
+    return config.state_dir.is_dir() and any(config.state_dir.iterdir())
 
 
 def _some(names: Sequence[str]) -> str:

@@ -1,0 +1,81 @@
+"""A host with systemd becomes a node, is one no more, and becomes one again; what stands in the way is said."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lab.machine import Machine, MachineBed
+from tests.cluster.waiting import eventually
+from tests.machine.conftest import BUNDLE
+from tests.machine.hosts import ADMIN, is_active, snapshot
+
+pytestmark = pytest.mark.timeout(300)
+
+
+@pytest.fixture(scope="module")
+def pair(bed: MachineBed, bundle: Path, newer: Path) -> Iterator[tuple[Machine, Machine]]:
+    """A master, and a host on which an agent is installed."""
+    volumes = (f"--volume={bundle}:{BUNDLE}:ro", f"--volume={newer}:/newer:ro")
+    master, node = (bed.add(name, *volumes) for name in ("chief", "joiner"))
+    try:
+        for machine in (master, node):
+            machine.wait_running()
+        master.run(f"{BUNDLE}/install", "master", timeout_s=120)
+        node.run(f"{BUNDLE}/install", "agent", timeout_s=120)
+        yield master, node
+    finally:
+        bed.remove(master)
+        bed.remove(node)
+
+
+def nodes(master: Machine) -> list[str]:
+    """Names of the nodes that the API has."""
+    script = (
+        "from pathlib import Path\nfrom client.kubeconfig import load_kubeconfig\nfrom client.rest import RestClient\n"
+        f"found = RestClient(load_kubeconfig(Path({ADMIN!r}))).get('/api/v1/nodes')\n"
+        "print(*(each['metadata']['name'] for each in found['items']))"
+    )
+    return master.says("/opt/sampan/current/bin/python", "-c", script).split()
+
+
+def test_a_host_joins_leaves_and_joins_again_by_its_service(pair: tuple[Machine, Machine]) -> None:
+    master, node = pair
+    before = snapshot(node)
+    join = master.says("sampan", "token", "create", "--kubeconfig", ADMIN).split()
+    node.run(*join, timeout_s=120)
+    assert is_active(node, "agent")
+    assert node.says("systemctl", "is-enabled", "sampan-agent") == "enabled"
+    assert nodes(master) == ["joiner"]
+    assert "already" in node.run(*join, timeout_s=120).stderr
+    node.run("sampan", "check")
+
+    assert "has left the cluster" in node.run("sampan", "leave", timeout_s=120).stderr
+    assert not is_active(node, "agent")
+    assert snapshot(node) == before, "as it was before it joined"
+    assert nodes(master) == []
+    assert "no node" in node.run("sampan", "leave", timeout_s=120).stderr
+    node.run(*join, timeout_s=120)
+
+
+def test_a_node_without_its_engine_says_so_and_is_reset_when_it_is_back(pair: tuple[Machine, Machine]) -> None:
+    master, node = pair
+    join = master.says("sampan", "token", "create", "--kubeconfig", ADMIN).split()
+    node.run(*join, timeout_s=120)
+    waits = [*join, "--timeout", "1"]
+    node.run("systemctl", "stop", "docker.socket", "docker.service")
+    try:
+        assert eventually(lambda: "Ready is False" in node.run(*waits, check=False, timeout_s=60).stderr, timeout_s=60)
+        away = node.run("sampan", "reset", check=False, timeout_s=120)
+        assert away.returncode == 1
+        assert "could not be removed: containers: " in away.stderr
+        assert node.exists("/var/lib/sampan/agent/identity.json")
+    finally:
+        node.run("systemctl", "start", "docker.service")
+    assert "is clean" in node.run("sampan", "reset", timeout_s=120).stderr
+    assert not node.exists("/var/lib/sampan/agent/identity.json")
+    refused = node.run("sampan", "join", *join[2:3], "--token", "abcdef.0123456789abcdef", *join[5:], check=False)
+    assert refused.returncode == 1
+    assert "ERROR   join-token: " in refused.stderr
