@@ -3,95 +3,20 @@
 from __future__ import annotations
 
 import json
-import zipfile
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from cli.host import config, files, release, system
+from cli.host import system
 from cli.host.errors import HostError, InUse, NotInstalled, WrongUse
-from cli.host.install import Installer
-from cli.host.layout import HostLayout, Role
+from cli.host.layout import HostLayout
 from cli.host.record import Record
-from cli.host.source import LOCK_IN_WHEEL, Source, python_version
+from cli.host.source import Source
 from cli.host.uninstall import Uninstaller
 from cli.host.upgrade import Upgrader
-
-
-class Killed(BaseException):
-    """kill -9: no handler of the code under test runs."""
-
-
-@dataclass
-class Fake:
-    """A system whose users and services are sets. `trouble` is asked before each command."""
-
-    layout: HostLayout
-    root: bool = True
-    users: set[str] = field(default_factory=set)
-    enabled: set[str] = field(default_factory=set)
-    active: set[str] = field(default_factory=set)
-    restarts: list[str] = field(default_factory=list)
-    calls: list[tuple[str, ...]] = field(default_factory=list)
-    trouble: Callable[[tuple[str, ...]], None] = lambda argv: None
-
-    def run(self, *argv: str, environment: Mapping[str, str] | None = None) -> str:
-        self.calls.append(argv)
-        self.trouble(argv)
-        words = [word for word in argv if not word.startswith("-")]
-        match words:
-            case ["systemctl", verb, *units]:
-                self._systemctl(verb, units, now="--now" in argv)
-                return "systemd 252 (252.39)" if "--version" in argv else ""
-            case ["systemctl"]:
-                return "systemd 252 (252.39)"
-            case ["useradd", *_]:
-                self.users.add(argv[-1])
-            case ["userdel", name]:
-                self.users.remove(name)
-            case [_, "venv", directory]:
-                self._venv(Path(directory))
-        return ""
-
-    def _systemctl(self, verb: str, units: list[str], *, now: bool) -> None:
-        if verb == "enable":
-            self.enabled.update(units)
-        elif verb == "disable":
-            self.enabled.difference_update(units)
-            if now:
-                self.active.difference_update(units)
-        elif verb in ("start", "restart"):
-            if verb == "restart" or units[0] not in self.active:
-                self.restarts.extend(units)
-            self.active.update(units)
-
-    @staticmethod
-    def _venv(directory: Path) -> None:
-        (directory / "bin").mkdir(parents=True)
-        (directory / "bin/python").touch()
-        (directory / "lib" / f"python{python_version()}" / "site-packages").mkdir(parents=True)
-
-    def succeeds(self, *argv: str) -> bool:
-        return argv[0] != "systemctl" or argv[-1] in self.active
-
-    def has_user(self, name: str) -> bool:
-        return name in self.users
-
-    def own(self, path: Path, user: str) -> None:
-        assert path.exists() and user in self.users
-
-    def is_root(self) -> bool:
-        return self.root
-
-
-def fresh(root: Path) -> HostLayout:
-    for name in ("run/systemd/system", "etc/systemd/system", "usr/local/bin", "opt", "var/lib"):
-        (root / name).mkdir(parents=True)
-    return HostLayout(root)
+from tests.fakes.host import SETTINGS, Fake, Killed, at_each_step, fresh, install, kill_at, source_of, state
 
 
 @pytest.fixture
@@ -104,42 +29,9 @@ def fake(layout: HostLayout) -> Fake:
     return Fake(layout)
 
 
-def source_of(tmp_path: Path, version: str = "1.0.0", content: str = "") -> Source:
-    house = tmp_path / f"house-{version}-{content}"
-    (house / "wheels").mkdir(parents=True)
-    wheel = house / f"sampan-{version}-py3-none-any.whl"
-    with zipfile.ZipFile(wheel, "w") as archive:
-        archive.writestr(LOCK_IN_WHEEL, "")
-        archive.writestr("cli/main.py", content)
-    return Source(wheel, house / "wheels")
-
-
 @pytest.fixture
 def source(tmp_path: Path) -> Source:
     return source_of(tmp_path)
-
-
-SETTINGS: config.Settings = {"advertise_addresses": ["10.0.0.1"]}
-
-
-def install(fake: Fake, source: Source, role: Role = "master", settings: config.Settings | None = None) -> None:
-    if settings is None:
-        settings = SETTINGS if role == "master" else {"node_name": "n1"}
-    Installer(fake.layout, fake).install(role, source, settings)
-
-
-def tree(layout: HostLayout) -> dict[str, str]:
-    """Every path below the root, with its mode, and a file's or link's content."""
-    found = {}
-    for path in sorted(layout.root.rglob("*")):
-        mode = f"{path.lstat().st_mode:o}"
-        content = str(path.readlink()) if path.is_symlink() else path.read_text() if path.is_file() else ""
-        found[str(path.relative_to(layout.root))] = f"{mode} {content}"
-    return found
-
-
-def state(fake: Fake) -> dict[str, object]:
-    return {**tree(fake.layout), "users": set(fake.users), "enabled": set(fake.enabled), "active": set(fake.active)}
 
 
 def test_a_master_is_installed_enabled_and_started(fake: Fake, layout: HostLayout, source: Source) -> None:
@@ -208,37 +100,13 @@ def test_a_node_is_not_uninstalled_unless_forced(fake: Fake, layout: HostLayout,
     assert not layout.var.exists()
 
 
-def _at_each_step(fake: Fake, monkeypatch: pytest.MonkeyPatch, happen: Callable[[], object]) -> None:
-    fake.trouble = lambda argv: (happen(), None)[1]
-    for name in ("write", "link"):
-        monkeypatch.setattr(f"cli.host.files.{name}", _preceded(getattr(files, name), happen))
-
-
-def _preceded(function: Callable[..., bool], happen: Callable[[], object]) -> Callable[..., bool]:
-    def both(*arguments: Any, **named: Any) -> bool:
-        happen()
-        return function(*arguments, **named)
-
-    return both
-
-
-def _kill_at(step: int) -> Callable[[], None]:
-    left = iter(range(step))
-
-    def happen() -> None:
-        if next(left, None) is None:
-            raise Killed
-
-    return happen
-
-
 @pytest.fixture
 def number_of_steps(tmp_path: Path) -> int:
     """How many times an installation asks the system or writes a file."""
     counted = count()
     with pytest.MonkeyPatch.context() as patch:
         fake = Fake(fresh(tmp_path / "counted"))
-        _at_each_step(fake, patch, lambda: next(counted))
+        at_each_step(fake, patch, lambda: next(counted))
         install(fake, source_of(tmp_path, content="counted"))
     return next(counted)
 
@@ -254,7 +122,7 @@ def test_killed_at_any_step_the_same_command_ends_as_if_it_had_not_been(
         Uninstaller(layout, fake).uninstall(purge=True)
         assert state(fake) == empty
         with pytest.MonkeyPatch.context() as patch:
-            _at_each_step(fake, patch, _kill_at(step))
+            at_each_step(fake, patch, kill_at(step))
             with pytest.raises(Killed):
                 install(fake, source)
         fake.trouble = lambda argv: None
@@ -272,7 +140,7 @@ def test_killed_at_any_step_of_installing_it_can_be_removed(
     empty = state(fake)
     for step in range(number_of_steps):
         with pytest.MonkeyPatch.context() as patch:
-            _at_each_step(fake, patch, _kill_at(step))
+            at_each_step(fake, patch, kill_at(step))
             with pytest.raises(Killed):
                 install(fake, source)
         fake.trouble = lambda argv: None
@@ -321,31 +189,6 @@ def test_a_disk_that_is_full_is_told_before(fake: Fake, source: Source, monkeypa
     with pytest.raises(HostError, match="1 MiB are free there: make room"):
         install(fake, source)
     assert state(fake) == before
-
-
-def test_an_upgrade_keeps_the_way_back(fake: Fake, layout: HostLayout, tmp_path: Path) -> None:
-    for version in ("1.0.0", "1.1.0", "1.2.0"):
-        if version == "1.0.0":
-            install(fake, source_of(tmp_path, version))
-        else:
-            assert Upgrader(layout, fake).upgrade(source_of(tmp_path, version)) == version
-    assert sorted(path.name for path in layout.releases.iterdir()) == ["1.1.0", "1.2.0"]
-    assert Upgrader(layout, fake).roll_back() == "1.1.0"
-    assert release.current(layout) == "1.1.0" and _record(layout).previous == "1.2.0"
-    assert fake.restarts == ["sampan-master.service"] * 4
-
-
-def test_a_release_that_does_not_start_is_taken_back(fake: Fake, layout: HostLayout, tmp_path: Path) -> None:
-    install(fake, source_of(tmp_path))
-
-    def refuse(argv: tuple[str, ...]) -> None:
-        if "restart" in argv and release.current(layout) == "2.0.0":
-            raise HostError("systemctl failed")
-
-    fake.trouble = refuse
-    with pytest.raises(HostError, match=r"release 1\.0\.0 runs again"):
-        Upgrader(layout, fake).upgrade(source_of(tmp_path, "2.0.0"))
-    assert release.current(layout) == _record(layout).release == "1.0.0" and _record(layout).previous == ""
 
 
 def test_another_build_of_a_version_is_another_release(fake: Fake, layout: HostLayout, tmp_path: Path) -> None:

@@ -1,0 +1,145 @@
+"""A host in a directory, and a system that only pretends: users and services are sets. Steps can be cut off."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.host import config, files
+from cli.host.install import Installer
+from cli.host.layout import HostLayout, Role
+from cli.host.source import LOCK_IN_WHEEL, Source, python_version
+
+
+class Killed(BaseException):
+    """kill -9: no handler of the code under test runs."""
+
+
+@dataclass
+class Fake:
+    """A system whose users and services are sets. `trouble` is asked before each command."""
+
+    layout: HostLayout
+    root: bool = True
+    users: set[str] = field(default_factory=set)
+    enabled: set[str] = field(default_factory=set)
+    active: set[str] = field(default_factory=set)
+    restarts: list[str] = field(default_factory=list)
+    calls: list[tuple[str, ...]] = field(default_factory=list)
+    trouble: Callable[[tuple[str, ...]], None] = lambda argv: None
+
+    def run(self, *argv: str, environment: Mapping[str, str] | None = None) -> str:
+        self.calls.append(argv)
+        self.trouble(argv)
+        words = [word for word in argv if not word.startswith("-")]
+        match words:
+            case ["systemctl", verb, *units]:
+                self._systemctl(verb, units, now="--now" in argv)
+                return "systemd 252 (252.39)" if "--version" in argv else ""
+            case ["systemctl"]:
+                return "systemd 252 (252.39)"
+            case ["useradd", *_]:
+                self.users.add(argv[-1])
+            case ["userdel", name]:
+                self.users.remove(name)
+            case [_, "venv", directory]:
+                self._venv(Path(directory))
+        return ""
+
+    def _systemctl(self, verb: str, units: list[str], *, now: bool) -> None:
+        if verb == "enable":
+            self.enabled.update(units)
+        elif verb == "disable":
+            self.enabled.difference_update(units)
+            if now:
+                self.active.difference_update(units)
+        elif verb in ("start", "restart"):
+            if verb == "restart" or units[0] not in self.active:
+                self.restarts.extend(units)
+            self.active.update(units)
+
+    @staticmethod
+    def _venv(directory: Path) -> None:
+        (directory / "bin").mkdir(parents=True)
+        (directory / "bin/python").touch()
+        (directory / "lib" / f"python{python_version()}" / "site-packages").mkdir(parents=True)
+
+    def succeeds(self, *argv: str) -> bool:
+        return argv[0] != "systemctl" or argv[-1] in self.active
+
+    def has_user(self, name: str) -> bool:
+        return name in self.users
+
+    def own(self, path: Path, user: str) -> None:
+        assert path.exists() and user in self.users
+
+    def is_root(self) -> bool:
+        return self.root
+
+
+def fresh(root: Path) -> HostLayout:
+    for name in ("run/systemd/system", "etc/systemd/system", "usr/local/bin", "opt", "var/lib"):
+        (root / name).mkdir(parents=True)
+    return HostLayout(root)
+
+
+def source_of(tmp_path: Path, version: str = "1.0.0", content: str = "") -> Source:
+    house = tmp_path / f"house-{version}-{content}"
+    (house / "wheels").mkdir(parents=True)
+    wheel = house / f"sampan-{version}-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr(LOCK_IN_WHEEL, "")
+        archive.writestr("cli/main.py", content)
+    return Source(wheel, house / "wheels")
+
+
+SETTINGS: config.Settings = {"advertise_addresses": ["10.0.0.1"]}
+
+
+def install(fake: Fake, source: Source, role: Role = "master", settings: config.Settings | None = None) -> None:
+    if settings is None:
+        settings = SETTINGS if role == "master" else {"node_name": "n1"}
+    Installer(fake.layout, fake).install(role, source, settings)
+
+
+def tree(layout: HostLayout) -> dict[str, str]:
+    """Every path below the root, with its mode, and a file's or link's content."""
+    found = {}
+    for path in sorted(layout.root.rglob("*")):
+        mode = f"{path.lstat().st_mode:o}"
+        content = str(path.readlink()) if path.is_symlink() else path.read_text() if path.is_file() else ""
+        found[str(path.relative_to(layout.root))] = f"{mode} {content}"
+    return found
+
+
+def state(fake: Fake) -> dict[str, object]:
+    return {**tree(fake.layout), "users": set(fake.users), "enabled": set(fake.enabled), "active": set(fake.active)}
+
+
+def at_each_step(fake: Fake, monkeypatch: pytest.MonkeyPatch, happen: Callable[[], object]) -> None:
+    fake.trouble = lambda argv: (happen(), None)[1]
+    for name in ("write", "link"):
+        monkeypatch.setattr(f"cli.host.files.{name}", _preceded(getattr(files, name), happen))
+
+
+def _preceded(function: Callable[..., bool], happen: Callable[[], object]) -> Callable[..., bool]:
+    def both(*arguments: Any, **named: Any) -> bool:
+        happen()
+        return function(*arguments, **named)
+
+    return both
+
+
+def kill_at(step: int) -> Callable[[], None]:
+    left = iter(range(step))
+
+    def happen() -> None:
+        if next(left, None) is None:
+            raise Killed
+
+    return happen

@@ -1,0 +1,81 @@
+"""Upgrading and going back on a host in a directory."""
+
+from __future__ import annotations
+
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from cli.host import release
+from cli.host.errors import HostError
+from cli.host.layout import HostLayout
+from cli.host.record import Record
+from cli.host.upgrade import Upgrader
+from tests.fakes.host import Fake, Killed, at_each_step, fresh, install, kill_at, source_of
+
+
+@pytest.fixture
+def layout(tmp_path: Path) -> HostLayout:
+    return fresh(tmp_path / "host")
+
+
+@pytest.fixture
+def fake(layout: HostLayout) -> Fake:
+    return Fake(layout)
+
+
+def _record(layout: HostLayout) -> Record:
+    found = Record.load(layout)
+    assert found is not None
+    return found
+
+
+def test_killed_at_any_step_the_same_upgrade_ends_with_the_new_release(fake: Fake, tmp_path: Path) -> None:
+    old, new = source_of(tmp_path), source_of(tmp_path, "2.0.0")
+    counted = count()
+    with pytest.MonkeyPatch.context() as patch:
+        other = Fake(fresh(tmp_path / "counted"))
+        install(other, old)
+        at_each_step(other, patch, lambda: next(counted))
+        Upgrader(other.layout, other).upgrade(new)
+    steps = next(counted)
+    assert steps >= 7
+    for step in range(steps):
+        tried = Fake(fresh(tmp_path / f"host{step}"))
+        install(tried, old)
+        with pytest.MonkeyPatch.context() as patch:
+            at_each_step(tried, patch, kill_at(step))
+            with pytest.raises(Killed):
+                Upgrader(tried.layout, tried).upgrade(new)
+        tried.trouble = lambda argv: None
+        restarts = len(tried.restarts)
+        Upgrader(tried.layout, tried).upgrade(new)
+        found = _record(tried.layout)
+        assert (release.current(tried.layout), found.release, found.previous) == ("2.0.0", "2.0.0", "1.0.0"), step
+        assert len(tried.restarts) == restarts + 1, "what runs may still be the old release"
+
+
+def test_an_upgrade_keeps_the_way_back(fake: Fake, layout: HostLayout, tmp_path: Path) -> None:
+    for version in ("1.0.0", "1.1.0", "1.2.0"):
+        if version == "1.0.0":
+            install(fake, source_of(tmp_path, version))
+        else:
+            assert Upgrader(layout, fake).upgrade(source_of(tmp_path, version)) == version
+    assert sorted(path.name for path in layout.releases.iterdir()) == ["1.1.0", "1.2.0"]
+    assert Upgrader(layout, fake).roll_back() == "1.1.0"
+    assert release.current(layout) == "1.1.0" and _record(layout).previous == "1.2.0"
+    assert fake.restarts == ["sampan-master.service"] * 4
+
+
+def test_a_release_that_does_not_start_is_taken_back(fake: Fake, layout: HostLayout, tmp_path: Path) -> None:
+    install(fake, source_of(tmp_path))
+
+    def refuse(argv: tuple[str, ...]) -> None:
+        if "restart" in argv and release.current(layout) == "2.0.0":
+            raise HostError("systemctl failed")
+
+    fake.trouble = refuse
+    with pytest.raises(HostError, match=r"release 1\.0\.0 runs again"):
+        Upgrader(layout, fake).upgrade(source_of(tmp_path, "2.0.0"))
+    assert release.current(layout) == _record(layout).release == "1.0.0" and _record(layout).previous == ""
