@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
@@ -55,7 +56,7 @@ def selection(words: Sequence[str]) -> list[str]:
 
 
 def _test(options: argparse.Namespace) -> int:
-    """All tiers in one run of pytest: its last line counts them all, and no tier's failure hides another's."""
+    """What is asked for is one run of pytest: its last line counts it. Everything is two, side by side."""
     from cli.install import install_for_machines, install_for_tests
     from cli.progress import Progress
 
@@ -66,10 +67,37 @@ def _test(options: argparse.Namespace) -> int:
     if any(word.startswith("tests/machine") for word in arguments):
         install_for_machines(progress)
     scratch = tempfile.mkdtemp(prefix="sampan-test-")
-    code = _run([sys.executable, "-m", "pytest", *arguments], PYTEST_DEBUG_TEMPROOT=scratch)
+    code = _run(_pytest(*arguments), PYTEST_DEBUG_TEMPROOT=scratch) if options.rest else _run_all(Path(scratch))
     if code != exits.FAILED:  # then it may show what went wrong
         shutil.rmtree(scratch, ignore_errors=True)
     return _EXITS.get(code, exits.FAILED)
+
+
+def _pytest(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "pytest", *arguments]
+
+
+def _run_all(scratch: Path) -> int:
+    """The unit tier needs the processor, the others wait most of their time: beside them it costs no time.
+
+    Its output follows theirs, as soon as both have ended.
+    """
+    others = [path for tier, paths in TIERS.items() if tier != "unit" for path in paths]
+    with ThreadPoolExecutor(1) as pool, (scratch / "unit.log").open("w+b") as log:
+        unit = pool.submit(
+            _run, _pytest(*TIERS["unit"]), output=log.fileno(), PYTEST_DEBUG_TEMPROOT=str(_directory(scratch, "unit"))
+        )
+        codes = [_run(_pytest(*others), PYTEST_DEBUG_TEMPROOT=str(_directory(scratch, "others"))), unit.result()]
+        log.seek(0)
+        shutil.copyfileobj(log, sys.stdout.buffer)
+        sys.stdout.flush()
+    return next((code for code in codes if code), 0)
+
+
+def _directory(parent: Path, name: str) -> Path:
+    made = parent / name
+    made.mkdir()
+    return made
 
 
 def _bench(options: argparse.Namespace) -> int:
@@ -81,12 +109,13 @@ def _bench(options: argparse.Namespace) -> int:
     return _run([sys.executable, "-m", "tests.bench", *options.areas, *extra])
 
 
-def _run(command: Sequence[str], **environment: str) -> int:
-    """The child's exit code; that of one ended by a signal as shells tell it.
+def _run(command: Sequence[str], output: int | None = None, **environment: str) -> int:
+    """The child's exit code; that of one ended by a signal as shells tell it. `output`: a descriptor for all it says.
 
     Ctrl-C reaches the child as well, and it removes its labs then: it is waited for.
     """
-    with subprocess.Popen(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT), **environment}) as child:
+    surroundings = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
+    with subprocess.Popen(command, cwd=ROOT, env=surroundings, stdout=output, stderr=output) as child:
         while True:
             try:
                 code = child.wait()
