@@ -277,18 +277,25 @@ def unanswered(cluster: Cluster, api: RestClient) -> list[str]:
                 all(result.outcome is Outcome.REPLY for result in results) and said <= backends if backends else refused
             )
             if not well:
+                wrong = [result for result in results if result.outcome is not Outcome.REPLY] or results
                 lines += [
                     f"{name}: service {each['metadata']['name']} of {sorted(backends)}: {result}"
-                    for result in results[:3]
+                    for result in wrong[:3]
                 ]
     return lines
 
 
 def _probers(cluster: Cluster) -> Iterator[tuple[str, Prober]]:
+    """They ask one question at a time: no more than two wait at the pods' nc (`-ll` is its backlog), and who came as
+    the third would not be heard, whatever the services do.
+    """
     for node in cluster.lab.state.nodes:
-        yield node.name, Prober(str(cluster.lab.host_paths(node.name).netns), name=node.name)
+        yield node.name, Prober(str(cluster.lab.host_paths(node.name).netns), name=node.name, at_once=1)
         with engine_of(cluster, node.name) as engine:
             for each in engine.containers():
                 if not each["Labels"].get(Labels.CONTAINER):
-                    yield f"a pod on {node.name}", Prober(engine.inspect_container(each["Id"])["State"]["Pid"])
+                    yield (
+                        f"a pod on {node.name}",
+                        Prober(engine.inspect_container(each["Id"])["State"]["Pid"], at_once=1),
+                    )
                     break
