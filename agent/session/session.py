@@ -114,7 +114,7 @@ class SessionLoop:
                 await self._clock.sleep(REFUSED_RETRY_S)
                 continue
             except Renewed as error:
-                log.info("%s: the session is opened anew", error)
+                log.info("%s: the session is opened anew", str(error))
             except (SessionError, OSError) as error:
                 self._tell(self._renewal.expired or f"no session with the master: {error}")
             except Exception:  # the loop's boundary: what is wrong with one session must not end the node
@@ -235,7 +235,7 @@ class _Conversation:
             task.add_done_callback(lambda done: self._tasks.discard(done) if not _failed(done) else None)
 
     async def _receive(self) -> None:
-        gap: Gap | None = None
+        in_gap = False
         while True:
             request = session_pb2.DesiredRequest(session_id=self._id)
             try:
@@ -246,13 +246,14 @@ class _Conversation:
                             check_stream(wanted)
                             self._start(self._streams.answer(wanted), f"stream {wanted.stream_id}", may_end=True)
                         elif message.HasField("cut") and self._desired.receive(message.cut, member=True):
-                            gap = None
+                            in_gap = False
                             self._side.desired_changed()
-            except Gap as again:
-                if gap is not None:
+            except Gap as gap:
+                if in_gap:
                     raise  # no whole cut in between: asking at once once more would never end
-                gap = again
-                log.warning("%s: asking for a snapshot", gap)
+                in_gap = True
+                # As text: whoever keeps the error keeps the call, and with it the connection.
+                log.warning("%s: asking for a snapshot", str(gap))
 
     async def _heartbeats(self) -> None:
         answered_at = self._clock.monotonic()

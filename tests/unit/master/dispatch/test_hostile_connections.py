@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import random
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import grpc
 import pytest
-import pytest_asyncio
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -27,7 +26,6 @@ from proto.gen import session_pb2
 from tests.fakes.hostile import (
     Bystander,
     RawPeer,
-    bystander,
     hello,
     nothing_left,
     read_to_end,
@@ -41,23 +39,6 @@ pytestmark = pytest.mark.timeout(60)
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 SETTINGS = b"\x00\x00\x00\x04\x00\x00\x00\x00\x00"
-
-
-@pytest.fixture(scope="module")
-def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
-    return prepare_pki(tmp_path_factory.mktemp("master"))
-
-
-@pytest_asyncio.fixture
-async def master(pki: Pki) -> AsyncIterator[MasterEnd]:
-    async with master_end(pki) as end:
-        yield end
-
-
-@pytest_asyncio.fixture
-async def other(master: MasterEnd, tmp_path: Path) -> AsyncIterator[Bystander]:
-    async with bystander(master, tmp_path) as found:
-        yield found
 
 
 def frame(kind: int, payload: bytes, *, flags: int = 0, stream: int = 0) -> bytes:

@@ -7,77 +7,23 @@ other pods are well, and to send it again would change nothing.
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator, Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from master.api import kinds
-from master.api.kinds.container import Container
-from master.api.kinds.meta import ObjectMeta
-from master.api.kinds.pod import Pod, PodSpec
 from master.dispatch.sanity import MAX_CONDITIONS
-from master.pki import Pki
 from proto import contract
 from proto.gen import observed_pb2, session_pb2
-from tests.fakes.hostile import METHODS, Bystander, RawPeer, bystander, hello, mutated, revisions, told_within
-from tests.fakes.sessions import CALLER, MasterEnd, master_end, prepare_pki, until
+from tests.fakes.hostile import METHODS, Bystander, RawPeer, hello, revisions, told_within
+from tests.fakes.hostile_messages import changed, pod_status, uid
+from tests.fakes.sessions import MasterEnd, until
 
 pytestmark = pytest.mark.timeout(60)
 
 Condition, ContainerStatus, PodStatus = observed_pb2.Condition, observed_pb2.ContainerStatus, observed_pb2.PodStatus
 YEAR_1, YEAR_9999, YEAR_10000 = -62_135_596_800, 253_402_300_799, 253_402_300_800
-
-
-@pytest.fixture(scope="module")
-def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
-    return prepare_pki(tmp_path_factory.mktemp("master"))
-
-
-@pytest_asyncio.fixture
-async def master(pki: Pki) -> AsyncIterator[MasterEnd]:
-    async with master_end(pki) as end:
-        yield end
-
-
-@pytest_asyncio.fixture
-async def other(master: MasterEnd, tmp_path: Path) -> AsyncIterator[Bystander]:
-    async with bystander(master, tmp_path) as found:
-        yield found
-
-
-@pytest_asyncio.fixture
-async def peer(master: MasterEnd, other: Bystander) -> AsyncIterator[RawPeer]:
-    """A node `hostile` with a pod `web`, the other node with a pod `theirs`."""
-    for name, node in (("web", "hostile"), ("theirs", "bystander")):
-        pod = Pod(
-            metadata=ObjectMeta(name=name, namespace="default"),
-            spec=PodSpec(containers=(Container(name="app", image="app:1"),), node_name=node),
-        )
-        await master.resources.create(CALLER, kinds.POD, pod, namespace="default")
-    async with RawPeer(await master.identity("hostile")) as found:
-        other.objects = revisions(master)
-        yield found
-
-
-def uid(master: MasterEnd, name: str) -> str:
-    found = master.cache.get(kinds.POD, "default", name)
-    assert found is not None
-    return found.metadata.uid
-
-
-def _set(message: Any, /, **values: Any) -> Any:
-    """The message with fields set; `node__address` is `address` of `node`."""
-    for name, value in values.items():
-        *path, last = name.split("__")
-        place = message
-        for step in path:
-            place = getattr(place, step)
-        setattr(place, last, value)
-    return message
 
 
 def _labels(number: int) -> session_pb2.HelloRequest:
@@ -87,20 +33,20 @@ def _labels(number: int) -> session_pb2.HelloRequest:
 
 
 HELLOS = [
-    pytest.param(_set(hello(), protocol_version=0), "version 0 of the protocol", id="older protocol"),
-    pytest.param(_set(hello(), protocol_version=3), "version 3 of the protocol", id="newer protocol"),
-    pytest.param(_set(hello(), protocol_version=2**32 - 1), "version 4294967295", id="absurd protocol"),
-    pytest.param(_set(hello(), node__machine_id=""), "node.machine_id: required", id="no machine"),
-    pytest.param(_set(hello(), node__machine_id="m" * 100_000), "node.machine_id: longer", id="endless machine"),
-    pytest.param(_set(hello(), node__kernel_version="5" * 2000), "node.kernel_version: longer", id="endless kernel"),
-    pytest.param(_set(hello(), node__address=""), "node.address", id="no address"),
-    pytest.param(_set(hello(), node__address="nowhere"), "node.address", id="no IP address"),
-    pytest.param(_set(hello(), node__address="127.0.0.1"), "may not be unspecified, loopback", id="loopback"),
-    pytest.param(_set(hello(), node__address="0.0.0.0"), "may not be unspecified", id="unspecified address"),
+    pytest.param(changed(hello(), protocol_version=0), "version 0 of the protocol", id="older protocol"),
+    pytest.param(changed(hello(), protocol_version=3), "version 3 of the protocol", id="newer protocol"),
+    pytest.param(changed(hello(), protocol_version=2**32 - 1), "version 4294967295", id="absurd protocol"),
+    pytest.param(changed(hello(), node__machine_id=""), "node.machine_id: required", id="no machine"),
+    pytest.param(changed(hello(), node__machine_id="m" * 100_000), "node.machine_id: longer", id="endless machine"),
+    pytest.param(changed(hello(), node__kernel_version="5" * 2000), "node.kernel_version: longer", id="endless kernel"),
+    pytest.param(changed(hello(), node__address=""), "node.address", id="no address"),
+    pytest.param(changed(hello(), node__address="nowhere"), "node.address", id="no IP address"),
+    pytest.param(changed(hello(), node__address="127.0.0.1"), "may not be unspecified, loopback", id="loopback"),
+    pytest.param(changed(hello(), node__address="0.0.0.0"), "may not be unspecified", id="unspecified address"),
     pytest.param(_labels(100), "node.labels: more than 64", id="many labels"),
-    pytest.param(_set(hello(), capacity__cpu_millis=-1), "capacity.cpu_millis: -1 is negative", id="cpu -1"),
-    pytest.param(_set(hello(), capacity__memory_bytes=-(2**63)), "capacity.memory_bytes", id="memory 2^63"),
-    pytest.param(_set(hello(), capacity__pods=-5), "capacity.pods: -5", id="pods -5"),
+    pytest.param(changed(hello(), capacity__cpu_millis=-1), "capacity.cpu_millis: -1 is negative", id="cpu -1"),
+    pytest.param(changed(hello(), capacity__memory_bytes=-(2**63)), "capacity.memory_bytes", id="memory 2^63"),
+    pytest.param(changed(hello(), capacity__pods=-5), "capacity.pods: -5", id="pods -5"),
 ]
 
 
@@ -127,7 +73,7 @@ async def test_a_hello_that_makes_no_sense_opens_no_session(
 
 
 def _condition(**values: Any) -> session_pb2.HeartbeatRequest:
-    condition = _set(Condition(type="Ready", status="True"), **values)
+    condition = changed(Condition(type="Ready", status="True"), **values)
     return session_pb2.HeartbeatRequest(conditions=[condition])
 
 
@@ -183,43 +129,31 @@ async def test_conditions_do_not_pile_up(master: MasterEnd, peer: RawPeer) -> No
     assert max(len(each.message) for each in conditions) <= 32 << 10
 
 
-def _status(**values: Any) -> observed_pb2.PodStatus:
-    """Of the node's own pod, good but for the values."""
-    status = PodStatus(
-        uid="(web)",
-        namespace="default",
-        name="web",
-        phase="Running",
-        container_statuses=[ContainerStatus(name="app", image="app:1")],
-    )
-    return status if not values else _set(status, **values)
-
-
 def _container(**values: Any) -> observed_pb2.PodStatus:
-    status = _status()
-    _set(status.container_statuses[0], **values)
+    status = pod_status()
+    changed(status.container_statuses[0], **values)
     return status
 
 
 def _two(*names: str) -> observed_pb2.PodStatus:
-    status = _status()
+    status = pod_status()
     status.container_statuses.extend(ContainerStatus(name=name) for name in names)
     return status
 
 
 def _conditions(number: int) -> observed_pb2.PodStatus:
-    status = _status()
+    status = pod_status()
     status.conditions.extend(Condition(type=f"C{each}", status="True") for each in range(number))
     return status
 
 
 STATUSES = [
-    pytest.param(_status(phase="Flying"), "phase: 'Flying'", id="phase"),
-    pytest.param(_status(pod_ip="everywhere"), "pod_ip: 'everywhere' is no IP address", id="pod address"),
-    pytest.param(_status(host_ip="10.0.0.300"), "host_ip", id="host address"),
-    pytest.param(_status(start_time__seconds=YEAR_1), "start_time", id="start in the year 1"),
-    pytest.param(_status(start_time__seconds=YEAR_10000), "start_time", id="start in the year 10000"),
-    pytest.param(_status(start_time__seconds=2**63 - 1), "start_time", id="start at the end of time"),
+    pytest.param(pod_status(phase="Flying"), "phase: 'Flying'", id="phase"),
+    pytest.param(pod_status(pod_ip="everywhere"), "pod_ip: 'everywhere' is no IP address", id="pod address"),
+    pytest.param(pod_status(host_ip="10.0.0.300"), "host_ip", id="host address"),
+    pytest.param(pod_status(start_time__seconds=YEAR_1), "start_time", id="start in the year 1"),
+    pytest.param(pod_status(start_time__seconds=YEAR_10000), "start_time", id="start in the year 10000"),
+    pytest.param(pod_status(start_time__seconds=2**63 - 1), "start_time", id="start at the end of time"),
     pytest.param(_conditions(200_000), "conditions: 200000, 32 at most", id="200,000 conditions"),
     pytest.param(_two("app"), "not the pod's containers", id="container twice"),
     pytest.param(_two("sidecar"), "not the pod's containers", id="container of no pod"),
@@ -247,7 +181,7 @@ async def test_a_status_that_makes_no_sense_is_dropped_alone_and_told_once(
             assert await peer.call("ReportPods", report) == ("OK", b"")
     assert says in caplog.text
     assert revisions(master) == before
-    good = _status(uid=status.uid, start_time__seconds=YEAR_9999)
+    good = pod_status(uid=status.uid, start_time__seconds=YEAR_9999)
     await peer.call("ReportPods", session_pb2.PodReport(session_id=session, pods=[good]).SerializeToString())
     found = master.cache.get(kinds.POD, "default", "web")
     assert found is not None
@@ -257,8 +191,8 @@ async def test_a_status_that_makes_no_sense_is_dropped_alone_and_told_once(
 
 async def test_words_are_cut(master: MasterEnd, peer: RawPeer) -> None:
     session = await peer.hello()
-    status = _status(uid=uid(master, "web"), message="x" * 1_000_000, reason="y" * 1_000_000)
-    _set(status.container_statuses[0], state__waiting__message="z" * 1_000_000)
+    status = pod_status(uid=uid(master, "web"), message="x" * 1_000_000, reason="y" * 1_000_000)
+    changed(status.container_statuses[0], state__waiting__message="z" * 1_000_000)
     report = session_pb2.PodReport(session_id=session, pods=[status])
     assert (await peer.call("ReportPods", report.SerializeToString()))[0] == "OK"
     value = await master.store.get("/registry/pods/default/web")
@@ -286,7 +220,7 @@ async def test_pods_of_others_and_of_nobody_are_not_known(master: MasterEnd, oth
 
 async def test_of_one_pod_reported_twice_the_last_word_counts(master: MasterEnd, peer: RawPeer) -> None:
     session, web = await peer.hello(), uid(master, "web")
-    pods = [_status(uid=web, reason=f"word {number}") for number in range(50)]
+    pods = [pod_status(uid=web, reason=f"word {number}") for number in range(50)]
     await peer.call("ReportPods", session_pb2.PodReport(session_id=session, pods=pods).SerializeToString())
     found = master.cache.get(kinds.POD, "default", "web")
     assert found is not None and found.status.reason == "word 49"
@@ -305,7 +239,7 @@ async def test_what_a_session_said_before_it_ended_does_not_overtake_the_next_on
         return await mutate(*arguments, **named)
 
     monkeypatch.setattr(master.resources, "mutate", late)
-    report = session_pb2.PodReport(session_id=session, pods=[_status(uid=web)])
+    report = session_pb2.PodReport(session_id=session, pods=[pod_status(uid=web)])
     status, why = await peer.call("ReportPods", report.SerializeToString())
     assert (status, "has ended" in str(why)) == ("FAILED_PRECONDITION", True)
     found = master.cache.get(kinds.POD, "default", "web")
@@ -401,59 +335,3 @@ async def test_what_is_no_message_is_refused_on_every_call_and_told_once(
     assert "Traceback" not in caplog.text
     assert revisions(master) == before
     other.check()
-
-
-def _valid(session: str, web: str) -> list[tuple[str, bytes]]:
-    """One good message of each kind, with every field set."""
-    moment = Timestamp(seconds=1_700_000_000, nanos=5)
-    condition = Condition(type="Ready", status="True", reason="R", message="m", last_transition_time=moment)
-    status = _status(uid=web, reason="r", message="m", host_ip="10.0.0.66", pod_ip="10.244.1.9")
-    status.conditions.append(condition)
-    status.start_time.CopyFrom(moment)
-    _set(status.container_statuses[0], state__running__started_at__seconds=1_700_000_000, container_id="docker://1")
-    event = observed_pb2.Event(
-        kind="Pod", namespace="default", name="web", uid=web, type="Warning", reason="R", message="m", time=moment
-    )
-    capacity = observed_pb2.Capacity(cpu_millis=1000, memory_bytes=1 << 30, ephemeral_storage_bytes=5, pods=10)
-    beat = session_pb2.HeartbeatRequest(
-        session_id=session, capacity=capacity, applied_revision=5, conditions=[condition]
-    )
-    return [
-        ("Hello", hello().SerializeToString()),
-        ("Heartbeat", beat.SerializeToString()),
-        ("ReportPods", session_pb2.PodReport(session_id=session, pods=[status]).SerializeToString()),
-        ("ReportEvents", session_pb2.EventReport(session_id=session, events=[event]).SerializeToString()),
-        ("ReportLeft", session_pb2.LeftReport(session_id=session).SerializeToString()),
-        ("Desired", session_pb2.DesiredRequest(session_id=session).SerializeToString()),
-    ]
-
-
-@pytest.mark.timeout(900)
-async def test_mutated_messages_get_an_answer_and_harm_nobody(
-    master: MasterEnd,
-    other: Bystander,
-    peer: RawPeer,
-    caplog: pytest.LogCaptureFixture,
-    pytestconfig: pytest.Config,
-) -> None:
-    """Every answer is one that the contract knows; what is stored is what the API takes; the other node goes on."""
-    rounds = 20_000 if pytestconfig.getoption("--long", default=False) else 4000
-    seed = pytestconfig.getoption("--seed", default=None) or 20261121
-    chance = random.Random(seed)
-    known = {"OK", "INVALID_ARGUMENT", "FAILED_PRECONDITION", "PERMISSION_DENIED", "ALREADY_EXISTS"}
-    caplog.clear()
-    good: list[tuple[str, bytes]] = []
-    for number in range(rounds):
-        if number % 50 == 0:
-            good = _valid(await peer.hello(), uid(master, "web"))
-        method, message = chance.choice(good)
-        raw = mutated(message, chance)
-        call: Callable[[str, bytes], Any] = peer.first_of if method == "Desired" else peer.call
-        status, why = await call(method, raw)
-        assert status in known, (seed, number, method, raw, status, why)
-    assert not [record for record in caplog.records if record.exc_info], caplog.text[:5000]
-    assert len(caplog.records) < 3 * rounds / 50 + 200, "told within bounds"
-    for name in ("web", "theirs"):
-        found = master.cache.get(kinds.POD, "default", name)
-        assert found is not None and found.status.phase in ("Pending", "Running", "Succeeded", "Failed")
-    other.check(ignore=("nodeaddress", "pods/default/web"))
