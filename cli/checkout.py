@@ -101,10 +101,10 @@ def _directory(parent: Path, name: str) -> Path:
 
 
 def _bench(options: argparse.Namespace) -> int:
-    from cli.install import install_missing
+    from cli.install import install_for_tests
     from cli.progress import Progress
 
-    install_missing(Progress())
+    install_for_tests(Progress())
     extra = ["--json", str(options.json.absolute())] if options.json else []
     return _run([sys.executable, "-m", "tests.bench", *options.areas, *extra])
 
