@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 Damage = Callable[[Path], None]
@@ -84,3 +86,17 @@ BITS = tuple(name for name in DAMAGES if name.startswith("bit"))
 CUTS = ("cut early", "cut in the middle", "cut late", "last byte lost")
 GARBLED = ("scribbled", "noise")
 UNREADABLE = ("directory", "loop")
+
+
+@contextmanager
+def nothing_elsewhere(config: Path) -> Iterator[None]:
+    """A path in a damaged configuration may lead anywhere: what the block makes there is removed."""
+    text = config.read_text(errors="replace") if config.is_file() else ""
+    strayed = [Path(found) for found in re.findall(r'"(/[^"\x00]+)"', text) if not Path(found).exists()]
+    first_missing = {next(part for part in (*reversed(path.parents), path) if not part.exists()) for path in strayed}
+    try:
+        yield
+    finally:
+        for path in first_missing:
+            if path.exists() and not path.is_relative_to(config.parent):
+                _remove(path)

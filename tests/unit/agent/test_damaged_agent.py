@@ -32,7 +32,7 @@ from netstack.ipam import AddressPool
 from netstack.pods import PodLink
 from netstack.records import PodRecords
 from proto.gen import desired_pb2, session_pb2
-from tests.fakes.damage import BITS, CUTS, DAMAGES, GARBLED, UNREADABLE
+from tests.fakes.damage import BITS, CUTS, DAMAGES, GARBLED, UNREADABLE, nothing_elsewhere
 from tests.fakes.sessions import TOKEN, prepare_pki
 from tests.unit.agent.fakes import FakeMemoryFiles
 
@@ -89,7 +89,8 @@ def served(monkeypatch: pytest.MonkeyPatch) -> list[Identity]:
 
 def start(directory: Path, capsys: pytest.CaptureFixture[str], *more: str) -> tuple[int, str]:
     capsys.readouterr()
-    code = main(["agent", "--config", str(directory / "agent.toml"), *more])
+    with nothing_elsewhere(directory / "agent.toml"):
+        code = main(["agent", "--config", str(directory / "agent.toml"), *more])
     return code, capsys.readouterr().err
 
 

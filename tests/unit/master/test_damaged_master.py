@@ -22,7 +22,7 @@ from master.config import MasterConfig
 from master.pki import Pki
 from master.store.interface import Put
 from master.store.sqlite import SqliteStore
-from tests.fakes.damage import BITS, CUTS, DAMAGES, UNREADABLE
+from tests.fakes.damage import BITS, CUTS, DAMAGES, UNREADABLE, nothing_elsewhere
 
 TOKEN = "abcdef.0123456789abcdef"
 
@@ -78,7 +78,8 @@ class Outcome:
 def start(directory: Path, capsys: pytest.CaptureFixture[str]) -> Outcome:
     """A master that stops as soon as everything is loaded."""
     capsys.readouterr()
-    code = main(["master", "--config", str(directory / "master.toml")])
+    with nothing_elsewhere(directory / "master.toml"):
+        code = main(["master", "--config", str(directory / "master.toml")])
     return Outcome(code, capsys.readouterr().err)
 
 
