@@ -55,19 +55,22 @@ def install_for_tests(progress: Progress) -> None:
 
 
 def install_for_machines(progress: Progress) -> None:
-    """What the tests on machines need: the machines' image (minutes, once for each recipe) and the locked wheels."""
+    """What the tests on machines need: the machines' images (minutes, once for each recipe) and the locked wheels."""
     from cli.host import bundle
     from cli.host.system import Commands
     from lab.layout import CACHE_ROOT
-    from lab.machine import image, recipe
+    from lab.machine import image
+    from lab.machine.recipe import RECIPES
 
     if os.geteuid() != 0:
         return  # those tests are skipped
     _install(progress, _FOR_MACHINES)
-    if not image.is_built():
-        progress.say("building the machines' image: two minutes or three, once")
-        image.build(progress.step)
-    bundle.cached_packages(CACHE_ROOT / "wheels", Commands(), python=recipe.PYTHON, step=progress.step)
+    for recipe in RECIPES:
+        if not image.is_built(recipe):
+            progress.say(f"building the image of machine {recipe.name}: two minutes or three, once")
+            image.build(recipe, progress.step)
+    for python in sorted({recipe.python for recipe in RECIPES}):
+        bundle.cached_packages(CACHE_ROOT / "wheels", Commands(), python=python, step=progress.step)
 
 
 def _install(progress: Progress, programs: Mapping[str, str]) -> None:

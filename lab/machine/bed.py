@@ -24,6 +24,7 @@ from lab.layout import NETNS_ROOT, HostPaths
 from lab.machine import image
 from lab.machine.docker import Docker
 from lab.machine.machine import Machine
+from lab.machine.recipe import HOST, Recipe
 from lab.processes import ProcessRecord, record_of
 from netstack import changes as c
 from netstack import namespaces
@@ -72,11 +73,12 @@ _numbers = count(1)
 class MachineBed:
     """Machines on one wire. A context: entered, the engine is up; left, nothing of it is there any more."""
 
-    def __init__(self) -> None:
+    def __init__(self, recipe: Recipe = HOST) -> None:
         owner = record_of(os.getpid())
         if owner is None:
             raise LabError("this process has no entry in /proc")
         self.name = f"{_PREFIX}-{owner.pid}-{owner.started}-{next(_numbers)}"
+        self._recipe = recipe
         self._paths = _paths(self.name)
         self._engine = Engine(self._paths, f"/{self.name}", mirror="127.0.0.1:5000")
         self._running: EngineProcesses | None = None
@@ -85,7 +87,7 @@ class MachineBed:
 
     def __enter__(self) -> "MachineBed":
         require_root()
-        made = image.build()
+        made = image.build(self._recipe)
         require_space(image.ROOT, _MACHINE_BYTES, "a machine")
         try:
             namespaces.create(self.name)
@@ -127,7 +129,7 @@ class MachineBed:
         machine = Machine(name, address, self.docker)
         self.docker.must(
             "run", "--detach", f"--name={name}", f"--hostname={name}", f"--network={BRIDGE}", f"--ip={address}",
-            *OPTIONS, *options, image.NAME,
+            *OPTIONS, *options, self._recipe.image,
         )  # fmt: skip
         self._machines.append(machine)
         return machine

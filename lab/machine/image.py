@@ -20,13 +20,11 @@ from lab.errors import ImageFailed, LabError
 from lab.layout import CACHE_ROOT, NETNS_ROOT, HostPaths
 from lab.machine import recipe
 from lab.machine.docker import Docker
+from lab.machine.recipe import Recipe
 from lab.state import exclusive
 from netstack import namespaces
 
 ROOT: Final = CACHE_ROOT / "machines"
-NAME: Final = "sampan/machine:1"
-"""What the image is called inside of a bed's engine."""
-
 _BYTES: Final = 3 << 30
 """The tree, the archive, and the engine's copy, while it is built."""
 _TIMEOUT_S: Final = 1200.0
@@ -34,54 +32,59 @@ _TIMEOUT_S: Final = 1200.0
 Step = Callable[[str], AbstractContextManager[None]]
 
 
-def directory() -> Path:
-    """Where the image of this recipe is, or will be."""
-    return ROOT / recipe.key()
+def directory(wanted: Recipe) -> Path:
+    """Where the image of a recipe is, or will be."""
+    return ROOT / wanted.key()
 
 
-def is_built() -> bool:
-    return directory().is_dir()
+def is_built(wanted: Recipe) -> bool:
+    return directory(wanted).is_dir()
 
 
-def build(step: Step = lambda _: nullcontext()) -> Path:
+def build(wanted: Recipe, step: Step = lambda _: nullcontext()) -> Path:
     """The image's directory; built unless the cache has it, which takes minutes and the distribution's mirror.
 
     One command builds at a time, the others wait for it. Raises ImageFailed.
     """
-    if is_built():
-        return directory()
+    if is_built(wanted):
+        return directory(wanted)
     require_root()
     ROOT.mkdir(parents=True, exist_ok=True)
     require_space(ROOT, _BYTES, "the machines' image")
     with exclusive(CACHE_ROOT / "locks" / "machines.lock"):
-        if not is_built():
+        if not is_built(wanted):
             _remove_unfinished()
             scratch = Path(tempfile.mkdtemp(prefix="build-", dir=ROOT))
             try:
-                with step("machine: root file system"):
-                    _bootstrap(scratch)
-                with step("machine: image"):
-                    _import(scratch)
-                (scratch / "made").rename(directory())
+                with step(f"machine {wanted.name}: root file system"):
+                    _bootstrap(wanted, scratch)
+                with step(f"machine {wanted.name}: image"):
+                    _import(wanted, scratch)
+                (scratch / "made").rename(directory(wanted))
             finally:
-                shutil.rmtree(scratch, ignore_errors=True)
-            _forget_others()
-    return directory()
+                _remove_scratch(scratch)
+            _forget_older(wanted)
+    return directory(wanted)
 
 
 def _remove_unfinished() -> None:
     """What a killed build left; nobody else builds while we hold the lock."""
     for path in ROOT.glob("build-*"):
-        sweep.unmount_below(path)
-        shutil.rmtree(path, ignore_errors=True)
+        _remove_scratch(path)
 
 
-def _bootstrap(scratch: Path) -> None:
+def _remove_scratch(path: Path) -> None:
+    """debootstrap that was interrupted leaves /proc and /sys mounted in its tree."""
+    sweep.unmount_below(path)
+    shutil.rmtree(path, ignore_errors=True)
+
+
+def _bootstrap(wanted: Recipe, scratch: Path) -> None:
     """Leave `made/root.tar`."""
     tree = scratch / "tree"
-    packages = ",".join(recipe.PACKAGES)
+    packages = ",".join(wanted.packages)
     try:
-        _call("debootstrap", "--variant=minbase", f"--include={packages}", recipe.SUITE, str(tree), recipe.MIRROR)
+        _call("debootstrap", "--variant=minbase", f"--include={packages}", wanted.suite, str(tree), recipe.MIRROR)
     except ImageFailed as error:
         log = tree / "debootstrap" / "debootstrap.log"
         last = log.read_text(errors="replace").strip().splitlines()[-1:] if log.exists() else []
@@ -89,10 +92,12 @@ def _bootstrap(scratch: Path) -> None:
     for name in recipe.EMPTIED:
         for path in (tree / name.lstrip("/")).iterdir():
             shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
-    for name, text in recipe.FILES.items():
+    for name, text in wanted.files.items():
         path = tree / name.lstrip("/")
         path.write_text(text)
         path.chmod(0o755)
+    if wanted.setup:
+        _call("chroot", str(tree), "/bin/sh", "-euc", wanted.setup)
     # Each machine gives itself one at its first boot, unless D-Bus has one that it may take over.
     (tree / "etc/machine-id").write_text("")
     (tree / "var/lib/dbus/machine-id").unlink(missing_ok=True)
@@ -101,7 +106,7 @@ def _bootstrap(scratch: Path) -> None:
     shutil.rmtree(tree)
 
 
-def _import(scratch: Path) -> None:
+def _import(wanted: Recipe, scratch: Path) -> None:
     """Leave `made/engine/data`, by an engine that lives for this only."""
     name = f"sampan-machines-build-{os.getpid()}"
     paths = HostPaths(scratch / "host", NETNS_ROOT / name)
@@ -113,7 +118,8 @@ def _import(scratch: Path) -> None:
             engine.wait_ready(running)
             with (scratch / "made/root.tar").open("rb") as archive:
                 change = f'CMD ["{recipe.INIT}"]'
-                Docker(paths.engine_socket).must("import", "-c", change, "-", NAME, stdin=archive, timeout_s=_TIMEOUT_S)
+                docker = Docker(paths.engine_socket)
+                docker.must("import", "-c", change, "-", wanted.image, stdin=archive, timeout_s=_TIMEOUT_S)
         finally:
             engine.stop(running)
     except LabError as error:
@@ -126,10 +132,10 @@ def _import(scratch: Path) -> None:
         (paths.engine / "data" / part).rename(made / part)
 
 
-def _forget_others() -> None:
-    """Images of older recipes: each takes a gigabyte."""
-    for path in ROOT.iterdir():
-        if path != directory() and len(path.name) == len(recipe.key()) and "-" not in path.name:
+def _forget_older(wanted: Recipe) -> None:
+    """Images of the same kind by older recipes: each takes a gigabyte."""
+    for path in ROOT.glob(f"{wanted.name}-*"):
+        if path != directory(wanted):
             shutil.rmtree(path, ignore_errors=True)
 
 

@@ -1,18 +1,62 @@
-"""What the machines' root file system contains; nothing is done here. The whole recipe is the key of its cache."""
+"""What the machines' root file systems contain; nothing is done here. A whole recipe is the key of its cache."""
 
 import hashlib
 import json
 import platform
+from dataclasses import asdict, dataclass
 from typing import Final
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 """Part of the key: raise it when the way of building changes what comes out."""
 
-SUITE: Final = "bookworm"
-PYTHON: Final = "3.11"
-"""What the suite has."""
 MIRROR: Final = "http://deb.debian.org/debian"
-PACKAGES: Final = (
+EMPTIED: Final = ("/var/cache/apt/archives", "/var/lib/apt/lists", "/var/log", "/usr/share/doc", "/usr/share/man")
+"""Directories whose content no test needs."""
+
+INIT: Final = "/sbin/machine-init"
+_INIT_TEXT: Final = """\
+#!/bin/sh
+# The first process of a container that shall be a host: Docker gives it a kernel that it may only read.
+mount -o remount,rw /proc/sys
+for directory in /sys /sys/fs/cgroup /sys/fs/cgroup/*/; do
+    # Of this mount alone: the control groups themselves are shared, and busy.
+    mount -o remount,bind,rw "$directory"
+done
+exec /sbin/init
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """One kind of machine."""
+
+    name: str
+    """A word, for the cache and for messages."""
+    suite: str
+    """Of Debian."""
+    python: str
+    """The version that the suite has, as 3.11."""
+    packages: tuple[str, ...]
+    setup: str = ""
+    """A script for sh, run as root in the finished file system."""
+
+    def key(self) -> str:
+        """Name and hash of everything that decides what the file system contains, but for the day's packages."""
+        inputs = [FORMAT, platform.machine(), MIRROR, EMPTIED, _INIT_TEXT, asdict(self)]
+        return f"{self.name}-{hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:16]}"
+
+    @property
+    def image(self) -> str:
+        """What its image is called inside of a bed's engine."""
+        return f"sampan/machine:{self.name}"
+
+    @property
+    def files(self) -> dict[str, str]:
+        """Path → text, all executable: what makes a host of a container."""
+        return {INIT: _INIT_TEXT}
+
+
+_HOST_PACKAGES: Final = (
     # A host that boots, with who logs in and who may.
     "systemd",
     "systemd-sysv",
@@ -35,25 +79,8 @@ PACKAGES: Final = (
     "procps",
 )
 
-INIT: Final = "/sbin/machine-init"
-_INIT_TEXT: Final = """\
-#!/bin/sh
-# The first process of a container that shall be a host: Docker gives it a kernel that it may only read.
-mount -o remount,rw /proc/sys
-for directory in /sys /sys/fs/cgroup /sys/fs/cgroup/*/; do
-    # Of this mount alone: the control groups themselves are shared, and busy.
-    mount -o remount,bind,rw "$directory"
-done
-exec /sbin/init
-"""
-FILES: Final = {INIT: _INIT_TEXT}
-"""Path → text; all are executable."""
+HOST: Final = Recipe("host", "bookworm", "3.11", _HOST_PACKAGES)
+"""What most tests take."""
 
-EMPTIED: Final = ("/var/cache/apt/archives", "/var/lib/apt/lists", "/var/log", "/usr/share/doc", "/usr/share/man")
-"""Directories whose content no test needs."""
-
-
-def key() -> str:
-    """The hash of everything that decides what the file system contains, but for the day's packages."""
-    inputs = [FORMAT, platform.machine(), SUITE, PACKAGES, FILES, EMPTIED]
-    return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:16]
+RECIPES: Final = (HOST,)
+"""All that this release makes."""

@@ -15,8 +15,9 @@ import pytest
 from cli.host import bundle as bundles
 from cli.host.system import Commands
 from lab.layout import CACHE_ROOT
-from lab.machine import Machine, MachineBed, recipe
+from lab.machine import Machine, MachineBed
 from lab.machine.bed import sweep_ended
+from lab.machine.recipe import HOST
 
 NEWER = "99.0.0"
 BUNDLE = "/bundle"
@@ -41,9 +42,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """This checkout's bundle, unpacked."""
-    packages = bundles.cached_packages(CACHE_ROOT / "wheels", Commands(), python=recipe.PYTHON)
+    packages = bundles.cached_packages(CACHE_ROOT / "wheels", Commands(), python=HOST.python)
     directory = tmp_path_factory.mktemp("bundle")
-    made = bundles.make(directory / "bundle.tar", Commands(), python=recipe.PYTHON, packages=packages)
+    made = bundles.make(directory / "bundle.tar", Commands(), python=HOST.python, packages=packages)
     with tarfile.open(made) as archive:
         archive.extractall(directory, filter="data")
     return next(path for path in directory.iterdir() if path.is_dir())

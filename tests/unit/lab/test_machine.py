@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 import pytest
 
@@ -27,13 +28,29 @@ def test_the_engines_socket_is_short_enough_for_the_kernel() -> None:
     assert len(str(longest.engine / "containerd.sock.ttrpc")) < 108
 
 
-def test_the_images_key_is_of_all_that_it_contains(monkeypatch: pytest.MonkeyPatch) -> None:
-    keys = {recipe.key()}
-    for name, value in (("PACKAGES", ("one",)), ("SUITE", "other"), ("FILES", {}), ("EMPTIED", ()), ("FORMAT", 0)):
+def test_an_images_key_is_of_all_that_it_contains(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = recipe.HOST
+    keys = {
+        each.key()
+        for each in (
+            first,
+            replace(first, name="other"),
+            replace(first, suite="other"),
+            replace(first, packages=("one",)),
+            replace(first, setup="true"),
+        )
+    }
+    for name, value in (("EMPTIED", ()), ("FORMAT", 0), ("MIRROR", "http://mirror.invalid"), ("_INIT_TEXT", "")):
         with monkeypatch.context() as patch:
             patch.setattr(recipe, name, value)
-            keys.add(recipe.key())
-    assert len(keys) == 6
+            keys.add(first.key())
+    assert len(keys) == 9
+
+
+def test_recipes_have_names_of_their_own_that_are_no_beginning_of_another() -> None:
+    names = [each.name for each in recipe.RECIPES]
+    assert len(set(names)) == len(names)
+    assert not any(one != two and f"{one}-".startswith(f"{two}-") for one in names for two in names)
 
 
 def test_the_last_word_is_what_went_wrong() -> None:
