@@ -46,6 +46,7 @@ class AgentConfig:
     """0: what the machine has."""
     max_pods: int = 110
     pause_image: str = "sampan/pause:1"
+    """What a pod's sandbox runs. The agent brings the default one itself; any other is pulled."""
     secrets_on_disk: bool = False
     """Keep secrets with the desired state (0600), so that pods with secrets start after a reboot without a master."""
     audit_s: float = 3.0

@@ -53,6 +53,9 @@ def _add_install(subparsers: "argparse._SubParsersAction[Any]") -> None:
     agent.add_argument("--label", action="append", dest="labels", metavar="KEY=VALUE", help="may be repeated")
     for role in (master, agent):
         _add_from(role)
+        role.add_argument(
+            "--upgrade", action="store_true", help="when another release is installed, instead of refusing"
+        )
         role.set_defaults(run=_install)
 
 
@@ -63,12 +66,15 @@ def _add_from(parser: "argparse._ActionsContainer") -> None:
 def _install(options: argparse.Namespace) -> int:
     from cli.host.source import opened
     from cli.host.system import exclusive
+    from cli.host.upgrade import Upgrader
     from cli.progress import Progress
 
     progress = Progress()
     installer = _installer(progress)
     installer.require()
     with exclusive(installer.layout.lock), opened(options.given, installer.system) as source:
+        if options.upgrade:
+            Upgrader(installer.layout, installer.system, progress.step).upgrade_other(source)
         installer.install(options.role, source, _settings(options), start=getattr(options, "start", True))
     if options.role == "agent":
         print("installed; `sampan join ADDRESS --token … --ca-hash …` makes this host a node")

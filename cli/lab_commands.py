@@ -44,6 +44,7 @@ def add(subparsers: "argparse._SubParsersAction[Any]") -> None:
     draw = _action(actions, "draw", "a picture (SVG) of hosts, cables, faults, processes and pods")
     draw.add_argument("file", nargs="?", metavar="FILE", help="else NAME.svg, as the lab is called; - is the output")
     draw.set_defaults(run=_draw)
+    _add_artifacts(actions)
     execute = _action(actions, "exec", "run a command in a host's network: exec HOST -- COMMAND")
     execute.add_argument("host", metavar="HOST")
     execute.add_argument("command", nargs="*", metavar="-- COMMAND", help="without one: a shell")
@@ -54,6 +55,15 @@ def add(subparsers: "argparse._SubParsersAction[Any]") -> None:
         action.add_argument("target", nargs="?", choices=("agent", "master", "engine"), help="else the host's own")
         action.set_defaults(arguments=("target",))
     _fault_action(actions, "reboot", "lose all of a host but its disk, as without power, and start what runs on it")
+
+
+def _add_artifacts(actions: "argparse._SubParsersAction[Any]") -> None:
+    """What a lab is made of, for clusters that are none."""
+    pushed = actions.add_parser("push", help="push the examples' images to a registry, building what is missing")
+    pushed.add_argument("registry", metavar="HOST:PORT", type=_registry)
+    pushed.set_defaults(run=_push)
+    dockerfile = actions.add_parser("dockerfile", help="print how Docker builds an image that boots systemd")
+    dockerfile.set_defaults(run=_dockerfile)
 
 
 def _add_labs(actions: "argparse._SubParsersAction[Any]") -> None:
@@ -113,6 +123,32 @@ def _rate(text: str) -> float | None:
     if value <= 0:
         raise argparse.ArgumentTypeError(f"{text} is not above 0 (`none` is no limit)")
     return value
+
+
+def _registry(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal():
+        raise argparse.ArgumentTypeError(f'"{text}" is not like 10.0.0.1:5000')
+    return host, int(port)
+
+
+def _push(options: argparse.Namespace) -> int:
+    from lab.images.builder import build
+    from lab.images.push import push
+    from lab.images.recipes import IMAGES
+
+    for image in build(IMAGES):
+        pushed = push(image, *options.registry)
+        print(f"{image.recipe.reference} {'pushed' if pushed else 'was there'}")
+    return exits.OK
+
+
+def _dockerfile(_: argparse.Namespace) -> int:
+    from lab.machine.dockerfile import text
+    from lab.machine.recipe import HOST
+
+    print(text(HOST), end="")
+    return exits.OK
 
 
 def _list(options: argparse.Namespace) -> int:

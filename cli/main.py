@@ -31,6 +31,7 @@ _COMMANDS: Final = {
     "bundle": "cli.host_commands",
     "kubeconfig": "cli.kubeconfig",
     "apply": "cli.apply",
+    "delete": "cli.delete",
     "test": "cli.checkout",
     "bench": "cli.checkout",
 }

@@ -14,6 +14,7 @@ class Resource:
     kind: str
     plural: str
     namespaced: bool
+    short_names: tuple[str, ...] = ()
 
     def path(self, namespace: str = "", name: str = "", *, subresource: str = "") -> str:
         """The path of a collection, an object, or a subresource; without namespace: across all."""
@@ -44,9 +45,9 @@ class Discovery:
             raise _unknown(api_version, kind) from None
 
     def called(self, api_version: str, word: str) -> Resource:
-        """The resource that people call so: by its kind, in any case, or its plural. Raises BadManifest."""
+        """The resource of that kind, plural or short name, in any case. Raises BadManifest."""
         for resource in self._of_version(api_version).values():
-            if word.lower() in (resource.kind.lower(), resource.plural):
+            if word.lower() in (resource.kind.lower(), resource.plural, *resource.short_names):
                 return resource
         raise _unknown(api_version, word)
 
@@ -62,7 +63,13 @@ class Discovery:
         except NotFound:
             return {}
         return {
-            entry["kind"]: Resource(api_version, entry["kind"], entry["name"], bool(entry["namespaced"]))
+            entry["kind"]: Resource(
+                api_version,
+                entry["kind"],
+                entry["name"],
+                bool(entry["namespaced"]),
+                tuple(entry.get("shortNames") or ()),
+            )
             for entry in listed
             if "/" not in entry["name"]
         }

@@ -41,6 +41,8 @@ class Engine:
     paths: HostPaths
     cgroup_parent: str
     mirror: str
+    bridge: str = ""
+    """Address and prefix of Docker's default bridge, whose published ports a proxy serves; empty: there is none."""
 
     def start(self) -> EngineProcesses:
         """Start both daemons and return at once; `wait_ready` follows, so that several engines start together.
@@ -176,7 +178,7 @@ class Engine:
         )
 
     def _dockerd_settings(self) -> dict[str, object]:
-        """No bridge, no rules, no forwarding: a pod's network is the agent's business alone."""
+        """No rules, no forwarding, and as a rule no bridge: a pod's network is the agent's business alone."""
         engine = self.paths.engine
         settings: dict[str, object] = {
             "hosts": [f"unix://{self.paths.engine_socket}"],
@@ -184,12 +186,12 @@ class Engine:
             "data-root": f"{engine}/data",
             "exec-root": f"{engine}/exec",
             "pidfile": str(self._dockerd_pidfile),
-            "bridge": "none",
+            **({"bip": self.bridge} if self.bridge else {"bridge": "none"}),
             "iptables": False,
             "ip6tables": False,
             "ip-forward": False,
             "ip-masq": False,
-            "userland-proxy": False,
+            "userland-proxy": bool(self.bridge),
             "registry-mirrors": [f"http://{self.mirror}"],
             "insecure-registries": [self.mirror],
             "exec-opts": ["native.cgroupdriver=cgroupfs"],

@@ -38,6 +38,7 @@ from agent.pods.ports import PodNetwork, PodsConfig
 from agent.pods.spec import container_spec, sandbox_spec
 from agent.pods.teller import Teller
 from agent.pods.view import PodView
+from agent.runtime import pause
 from agent.runtime.errors import CreateConflict, ImageNotFound, NoSuchContainer, StartRefused
 from agent.runtime.interface import ContainerPhase, ContainerRecord, ContainerSpec, Mount, Runtime
 from agent.volumes.interface import Mounted
@@ -125,7 +126,10 @@ class Performer:
         try:
             self._view.put(await self._create(spec))
         except ImageNotFound:
-            await self._runtime.pull(spec.image)
+            if spec.image == pause.REFERENCE:
+                await self._runtime.load(pause.archive())
+            else:
+                await self._runtime.pull(spec.image)
             self._view.put(await self._create(spec))
 
     async def _start_sandbox(self, action: StartSandbox) -> None:

@@ -20,7 +20,7 @@ from docker.utils import parse_repository_tag
 
 from agent.model import LogOptions
 from agent.runtime.convert import EVENT_NAMES, create_body, event_from_json, record_from_inspect
-from agent.runtime.errors import EngineGone, ImageNotFound, StartRefused
+from agent.runtime.errors import EngineFault, EngineGone, ImageNotFound, StartRefused
 from agent.runtime.faults import pull_fault, translated
 from agent.runtime.images import ImageMemory
 from agent.runtime.interface import (
@@ -146,6 +146,17 @@ class DockerRuntime:
         pulled = await self._pulls.call(lambda client: _pull(client, image))
         self._images.put(image, pulled)
         return pulled
+
+    async def load(self, archive: bytes) -> None:
+        def ask(client: docker.APIClient) -> None:
+            with translated("load an image"):
+                # Read to the end: a connection that is not read dry is lost to the client.
+                for line in client.load_image(archive):  # type: ignore[no-untyped-call]
+                    if "error" in line:
+                        raise EngineFault(str(line["error"]))
+
+        await self._calls.call(ask)
+        self._images.forget()
 
     async def logs(self, container: ContainerId, options: LogOptions) -> AsyncIterator[bytes]:
         client = self._client(timeout_s=None)

@@ -7,6 +7,9 @@ a call fail, let the engine go. Nothing of it is used by the product.
 from __future__ import annotations
 
 import asyncio
+import io
+import json
+import tarfile
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -173,6 +176,13 @@ class FakeRuntime:
             raise ImageNotFound(f'image "{image}" was not found')
         self.images[image] = self.registry[image]
         return self.images[image]
+
+    async def load(self, archive: bytes) -> None:
+        await self._called("load", "")
+        with tarfile.open(fileobj=io.BytesIO(archive)) as found:
+            manifest = json.loads(found.extractfile("manifest.json").read())  # type: ignore[union-attr]
+        for image in manifest:
+            self.images.update(dict.fromkeys(image["RepoTags"], f"sha256:{image['Config']}"))
 
     async def logs(self, container: ContainerId, options: LogOptions) -> AsyncIterator[bytes]:
         lines = self.written[self._find(container).id]

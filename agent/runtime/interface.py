@@ -179,6 +179,10 @@ class Runtime(Protocol):
         """Asks the registry for the image; its id. ImageNotFound, InvalidImageName, PullFailed."""
         ...
 
+    async def load(self, archive: bytes) -> None:
+        """Gives the engine the images of an archive, as `docker save` writes one."""
+        ...
+
     def logs(self, container: ContainerId, options: LogOptions) -> AsyncIterator[bytes]:
         """What the container wrote, in pieces; reads on only when asked for more. Ends when it is closed."""
         ...

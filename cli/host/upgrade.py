@@ -41,6 +41,12 @@ class Upgrader:
         release.forget_all_but(self.layout, name, recorder.record.previous)
         return name
 
+    def upgrade_other(self, source: Source) -> None:
+        """Upgrade where another release than the source's is installed; a host without any is left as it is."""
+        installed = Recorder(self.layout).record
+        if installed.roles and release.name_of(source, self.layout) != installed.release:
+            self.upgrade(source)
+
     def roll_back(self) -> str:
         """Run the release from before the last upgrade again; its name. Raises HostError."""
         Installer(self.layout, self.system).require()

@@ -53,12 +53,6 @@ class ImageRecipe:
 _SHELL = {"bin/busybox": "bin/busybox", "bin/catatonit": "usr/bin/catatonit"}
 _DIRECTORIES = {"tmp": 0o1777, "etc": 0o755, "proc": 0o755, "sys": 0o755, "dev": 0o755, "var/run": 0o755}
 
-_PAUSE_LAYER = LayerRecipe(
-    # catatonit -P is a pause process: static, starts in a millisecond, reaps zombies, ends at once on SIGTERM.
-    packages=("catatonit",),
-    take={"pause": "usr/bin/catatonit"},
-)
-
 _WEB_LAYER = LayerRecipe(
     packages=("busybox-static", "catatonit"),
     take=_SHELL,
@@ -125,7 +119,6 @@ _INIT = ("/bin/catatonit", "--")
 """Process 1 of an image: passes signals on and reaps, as a shell or httpd with pid 1 would do neither."""
 
 IMAGES = (
-    ImageRecipe(name="sampan/pause", tag="1", layer=_PAUSE_LAYER, entrypoint=("/pause", "-P")),
     ImageRecipe(name="tomcat", layer=_WEB_LAYER, entrypoint=_INIT, command=("/web/start",), ports=(8080,)),
     ImageRecipe(
         name="kubeguide/redis-master", layer=_REDIS_LAYER, entrypoint=_INIT, command=("/redis/master",), ports=(6379,)

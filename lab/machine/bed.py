@@ -33,6 +33,8 @@ from netstack.state import Address
 
 BRIDGE: Final = "machines"
 _LEG: Final = "outside"
+_DEFAULT_BRIDGE: Final = "172.17.0.1/16"
+"""As Docker itself chooses it."""
 _PREFIX: Final = "sampan-machines"
 _NAME: Final = re.compile(rf"{_PREFIX}-(?P<pid>[0-9]+)-(?P<started>[0-9]+)-[0-9]+")
 _MACHINE_BYTES: Final = 512 << 20
@@ -73,14 +75,16 @@ _numbers = count(1)
 class MachineBed:
     """Machines on one wire. A context: entered, the engine is up; left, nothing of it is there any more."""
 
-    def __init__(self, recipe: Recipe = HOST) -> None:
+    def __init__(self, recipe: Recipe = HOST, *, default_bridge: bool = False) -> None:
+        """`default_bridge`: the engine also has the network that every Docker has, for machines that others make."""
         owner = record_of(os.getpid())
         if owner is None:
             raise LabError("this process has no entry in /proc")
         self.name = f"{_PREFIX}-{owner.pid}-{owner.started}-{next(_numbers)}"
         self._recipe = recipe
         self._paths = _paths(self.name)
-        self._engine = Engine(self._paths, f"/{self.name}", mirror="127.0.0.1:5000")
+        bridge = _DEFAULT_BRIDGE if default_bridge else ""
+        self._engine = Engine(self._paths, f"/{self.name}", mirror="127.0.0.1:5000", bridge=bridge)
         self._running: EngineProcesses | None = None
         self._subnet = IPv4Network("0.0.0.0/32")
         self._machines: list[Machine] = []

@@ -65,6 +65,7 @@ _HOST_PACKAGES: Final = (
     "sudo",
     # What Sampan needs of a host.
     "docker.io",
+    "docker-registry",
     "iproute2",
     "iptables",
     "python3",
@@ -79,8 +80,25 @@ _HOST_PACKAGES: Final = (
     "procps",
 )
 
-HOST: Final = Recipe("host", "bookworm", "3.11", _HOST_PACKAGES)
-"""What most tests take."""
+_VAGRANT_KEY: Final = (
+    "ssh-rsa AAAAB3NzaC1yc2EAAAABIwAAAQEA6NF8iallvQVp22WDkTkyrtvp9eWW6A8YVr+kz4TjGYe7gHzIw+niNltGEFHzD8+v1I2YJ6oXevct1Y"
+    "eS0o9HZyN1Q9qgCgzUFtdOKLv6IedplqoPkcmF0aYet2PkEDo3MlTBckFXPITAMzF8dJSIFo9D8HfdOV0IAdx4O7PtixWKn5y2hMNG0zQPyUecp4pz"
+    "C6kivAIhyfHilFR61RGL+GPXQ2MWZWFYbAGjyiYJnAmCP3NOTd0jMZEnDkbUvxhMmBYSdETk1rRgm+R4LOzFUGaHqHDLKLX+FIPKcF96hrucXzcWyL"
+    "bIbEgE98OHlnVYCzRdK8jlqm8tehUc9c9WhQ== vagrant insecure public key"
+)
+"""Public, as its private half is: Vagrant puts another in its place when a machine comes up for the first time."""
+
+_HOST_SETUP: Final = f"""\
+systemctl --quiet disable docker-registry
+useradd --create-home --shell /bin/bash vagrant
+mkdir -m 0700 /home/vagrant/.ssh
+echo '{_VAGRANT_KEY}' > /home/vagrant/.ssh/authorized_keys
+chown -R vagrant: /home/vagrant/.ssh
+echo 'vagrant ALL=(ALL) NOPASSWD: ALL' > /etc/sudoers.d/vagrant
+"""
+
+HOST: Final = Recipe("host", "bookworm", "3.11", _HOST_PACKAGES, _HOST_SETUP)
+"""What most tests take. As it is, it can also be a box of Vagrant's."""
 
 RECIPES: Final = (HOST,)
 """All that this release makes."""

@@ -1,7 +1,8 @@
 """The identity keys of the store: which certificate speaks for which node, and what is reserved for it.
 
 Owns `/identity/node/NAME` and `/unique/podcidr/CIDR`, always written together. The API marks an identity *removed* in
-the commit that deletes its Node; here it is freed, when the agent has left or a day later. Signs nothing (join.py).
+the commit that deletes its Node; here it is freed, when the agent has left or a day later, or its name goes to another
+machine at once and only its pod CIDR waits for that day. Signs nothing (join.py).
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ PREFIX: Final = "/identity/node/"
 CIDR_PREFIX: Final = "/unique/podcidr/"
 ACTIVE: Final = "active"
 REMOVED: Final = "removed"
+_ABANDONED: Final = b"abandoned "
+"""With when that was, the value of a pod CIDR's key whose node's name went to another machine."""
 RESTORED_KEY: Final = "/meta/restored"
 """Written by a restore: when the backup was made and when it was put in place, RFC 3339."""
 KEEP: Final = timedelta(hours=24)
@@ -137,16 +140,21 @@ class Identities:
         fields = msgspec.json.decode(found.value)
         return datetime.fromisoformat(fields["madeAt"]), datetime.fromisoformat(fields["restoredAt"])
 
-    async def create(self, name: str, certificate: Certificate) -> Identity | None:
-        """A new active identity with a pod CIDR of its own; None when the name is taken by now."""
+    async def create(self, name: str, certificate: Certificate, *, after: Identity | None = None) -> Identity | None:
+        """A new active identity with a pod CIDR of its own; None when the name is taken by now.
+
+        `after`: the removed identity of that name, whose machine is given up. What runs there may still have addresses
+        of its pod CIDR, which therefore stays reserved.
+        """
         key = PREFIX + name
+        kept = [Put(CIDR_PREFIX + after.pod_cidr, _ABANDONED + self._now().encode())] if after else []
         while True:
             cidr = await self._free_cidr()
             identity = with_certificate(Identity(name, "", ACTIVE, cidr, joined_at=self._now()), certificate)
             try:
                 await self._store.commit(
-                    [Compare(key, 0), Compare(CIDR_PREFIX + cidr, 0)],
-                    [Put(key, identity.encode()), Put(CIDR_PREFIX + cidr, f"identity/node/{name}".encode())],
+                    [Compare(key, after.mod_revision if after else 0), Compare(CIDR_PREFIX + cidr, 0)],
+                    [Put(key, identity.encode()), Put(CIDR_PREFIX + cidr, f"identity/node/{name}".encode()), *kept],
                 )
             except CompareFailed as failed:
                 if failed.key == key:
@@ -182,6 +190,9 @@ class Identities:
                 await self.replace(identity, replace(identity, removed_at=self._now()))
             elif self._expired(identity):
                 await self.free(identity)
+        for cidr in (await self._store.list(CIDR_PREFIX))[0]:
+            if cidr.value.startswith(_ABANDONED) and self._is_over(cidr.value.removeprefix(_ABANDONED).decode()):
+                await self._store.commit([Compare(cidr.key, cidr.mod_revision)], [Delete(cidr.key)])
 
     async def run(self) -> None:
         """Sweep now and then."""
@@ -200,7 +211,10 @@ class Identities:
         if not identity.removed and identity.machine_id:
             return False
         since = identity.removed_at if identity.removed else identity.joined_at
-        return bool(since) and self._clock.now() - datetime.fromisoformat(since) > KEEP
+        return bool(since) and self._is_over(since)
+
+    def _is_over(self, since: str) -> bool:
+        return self._clock.now() - datetime.fromisoformat(since) > KEEP
 
     def _now(self) -> str:
         return self._clock.now().isoformat(timespec="seconds")

@@ -134,12 +134,12 @@ class JoinService:
         identity = await self._identities.get(name)
         if obstacle := self._obstacle(name, identity, certificate.public_key):
             raise obstacle
-        if identity is None:
+        if identity is None or identity.removed:
             try:
-                identity = await self._identities.create(name, certificate)
+                made = await self._identities.create(name, certificate, after=identity)
             except CidrsExhausted as error:
                 raise Unavailable(str(error)) from error
-            if identity is None:
+            if made is None:
                 raise _taken(name)
             return
         # Same key, so the same machine: the answer to its first try was lost, or its certificate has expired.
@@ -150,12 +150,11 @@ class JoinService:
         """Why this name cannot be had by the holder of this key; None when it can."""
         if identity is None:
             return None if self._cache.get(NODE, "", name) is None else _taken(name)
+        same = bool(public_key) and identity.public_key == public_key
         if identity.removed:
-            return Conflict(
-                f'node "{name}" was deleted and its agent has not left yet; start that agent once more so that it '
-                "cleans up, join under another name, or wait until 24 hours after the deletion"
-            )
-        return None if public_key and identity.public_key == public_key else _taken(name)
+            # Another machine may have the name of one that was deleted: whoever did that wanted it gone.
+            return _not_left(name) if same else None
+        return None if same else _taken(name)
 
 
 def check_node_name(name: str) -> None:
@@ -188,6 +187,13 @@ def certificate_of(certificate_pem: str, pki: Pki) -> Certificate:
 def _taken(name: str) -> Conflict:
     return Conflict(
         f'a node "{name}" exists already; delete it first (kubectl delete node {name}), or join under another name'
+    )
+
+
+def _not_left(name: str) -> Conflict:
+    return Conflict(
+        f'node "{name}" was deleted and this machine has not cleaned up yet: start its agent once more, which does '
+        "that and says so, or run `sampan reset`; then join"
     )
 
 

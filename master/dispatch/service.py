@@ -189,7 +189,10 @@ class MasterService:
             return identity  # the answer to its renewal was lost, or it has not reconnected yet
         if adopted := await self._renewed_since_the_backup(speaker, identity):
             return adopted
-        raise Denied(f"node {speaker.node} has another certificate now; this one is no longer accepted")
+        raise Denied(
+            f"node {speaker.node} has another certificate now; this one is no longer accepted. Where another machine "
+            "has taken the node's place, `sampan reset` cleans this one"
+        )
 
     async def _renewed_since_the_backup(self, speaker: Speaker, identity: Identity) -> Identity | None:
         """After a restore: the identity with the certificate that the node got after the backup was made.

@@ -76,6 +76,11 @@ def test_up_look_around_and_down(lab_name: str, sampan: Callable[..., subprocess
     assert node["address"] in addresses
     assert sampan("lab", "exec", "node1", "--", "sh", "-c", "exit 7", code=7)
 
+    assert sampan("delete", "rc/frontend", "service/tomcat-service").stdout.count(" deleted\n") == 2
+    assert 'services "tomcat-service" not found' in sampan("delete", "svc/tomcat-service", code=3).stderr
+    assert sampan("delete", "--ignore-not-found", "svc/tomcat-service").stdout == ""
+    assert "is not like node/node2" in sampan("delete", "frontend", code=1).stderr
+
     sampan("lab", "kill", "node1")
     assert "agent" not in json.loads(sampan("lab", "hosts", "-o", "json").stdout)[1]["pids"]
     sampan("lab", "kill", "node1", code=3)

@@ -91,7 +91,7 @@ def test_engines_pull_from_the_registry_and_run_apart(new_lab: Callable[[], Lab]
     lab.push_images()
     for image in IMAGES:
         docker(lab, "node1", "pull", "-q", image.name if image.tag == "latest" else image.reference)
-    docker(lab, "node1", "run", "-d", "--network=none", "--name=pause", "sampan/pause:1")
+    docker(lab, "node1", "run", "-d", "--network=none", "--name=pause", "tomcat", "/bin/sleep", "1000")
     web = docker(lab, "node1", "run", "-d", "--network=container:pause", "tomcat")
     redis = docker(lab, "node1", "run", "-d", "--network=container:pause", "kubeguide/redis-master")
     assert docker(lab, "node2", "ps", "-q") == ""
@@ -127,7 +127,7 @@ def test_an_engine_comes_back_with_its_images(new_lab: Callable[[], Lab]) -> Non
     lab.start_engines()
     lab.push_images()
     cluster = Cluster(lab)
-    docker(lab, "node1", "run", "-d", "--network=none", "--name=kept", "sampan/pause:1")
+    docker(lab, "node1", "run", "-d", "--network=none", "--name=kept", "tomcat")
     pid = docker(lab, "node1", "inspect", "-f", "{{.State.Pid}}", "kept")
     faults.kill(cluster, "node1", "engine")
     assert Path(f"/proc/{pid}").exists()
@@ -135,7 +135,7 @@ def test_an_engine_comes_back_with_its_images(new_lab: Callable[[], Lab]) -> Non
     with pytest.raises(NotFound, match="engine of node1 does not run"):
         faults.stop(cluster, "node1", "engine")
     faults.start(cluster, "node1", "engine")
-    assert "sampan/pause" in docker(lab, "node1", "images")
+    assert "tomcat" in docker(lab, "node1", "images")
     faults.stop(cluster, "node1", "engine")
     assert lab.pids("node1") == []
 

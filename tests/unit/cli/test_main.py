@@ -72,6 +72,7 @@ def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
         "token",
         "kubeconfig",
         "apply",
+        "delete",
         "test",
         "bench",
     ):

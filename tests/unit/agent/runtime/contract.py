@@ -8,10 +8,11 @@ import threading
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
+from agent.runtime import pause
 from agent.runtime.errors import CreateConflict, ImageNotFound, NoSuchContainer, PullFailed
 from agent.runtime.interface import (
     ContainerId,
@@ -68,6 +69,20 @@ class RuntimeContract:
         with pytest.raises(NoSuchContainer):
             await bed.runtime.inspect(made)
         await bed.runtime.remove(made)
+
+    async def test_the_agents_own_image_is_loaded_and_runs(self, bed: Bed) -> None:
+        await bed.runtime.load(pause.archive())
+        spec = replace(bed.spec("pause"), image=pause.REFERENCE)
+        made = await bed.runtime.create(spec)
+        await bed.runtime.start(made)
+        record = await bed.runtime.inspect(made)
+        assert record.running and record.image_id == await bed.runtime.image_id(pause.REFERENCE)
+        async with bed.runtime.events(bed.labels) as events:
+            await bed.runtime.signal(made, "SIGTERM")
+            async for event in events:
+                if event.kind is EventKind.DIED:
+                    break
+        assert not (await bed.runtime.inspect(made)).running
 
     async def test_removing_twice_at_once_ends_when_it_is_gone(self, bed: Bed) -> None:
         made = await bed.running("a")

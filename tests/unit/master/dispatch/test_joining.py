@@ -143,7 +143,7 @@ async def test_a_removed_name_is_free_after_a_day(master: MasterEnd, key: str) -
     await master.join.join(TOKEN, "a", keys.make_request(key, "a"))
     await master.resources.create(CALLER, kinds.NODE, Node(metadata=ObjectMeta(name="a")))
     await master.resources.delete(CALLER, kinds.NODE, "", "a")
-    with pytest.raises(ApiError, match="not left yet"):
+    with pytest.raises(ApiError, match="has not cleaned up yet"):
         await master.join.join(TOKEN, "a", keys.make_request(key, "a"))
     await master.identities.sweep()
     await master.clock.advance(KEEP.total_seconds() - 60)
@@ -153,6 +153,27 @@ async def test_a_removed_name_is_free_after_a_day(master: MasterEnd, key: str) -
     await master.identities.sweep()
     assert await master.identities.get("a") is None
     assert await master.store.get("/unique/podcidr/10.244.0.0/24") is None
+
+
+async def test_another_machine_takes_a_removed_name_and_not_its_pod_cidr(master: MasterEnd, key: str) -> None:
+    await master.join.join(TOKEN, "a", keys.make_request(key, "a"))
+    await master.resources.create(CALLER, kinds.NODE, Node(metadata=ObjectMeta(name="a")))
+    await master.resources.delete(CALLER, kinds.NODE, "", "a")
+    other = keys.make_key()
+    assert (await master.join.prospect(TOKEN, "a", "192.0.2.1", "")).name_taken == ""
+    await master.join.join(TOKEN, "a", keys.make_request(other, "a"))
+    identity = await master.identities.get("a")
+    assert identity and not identity.removed and identity.pod_cidr == "10.244.1.0/24"
+
+    # What still runs on the machine that was given up has addresses that nobody else gets before a day is over.
+    await master.clock.advance(KEEP.total_seconds() - 60)
+    await master.identities.sweep()
+    await master.join.join(TOKEN, "b", keys.make_request(keys.make_key(), "b"))
+    await master.clock.advance(120)
+    await master.identities.sweep()
+    await master.join.join(TOKEN, "c", keys.make_request(keys.make_key(), "c"))
+    found = [await master.identities.get(name) for name in ("b", "c")]
+    assert [each.pod_cidr for each in found if each] == ["10.244.2.0/24", "10.244.0.0/24"]
 
 
 def _request(key: Any, *, algorithm: Any = None, names: tuple[str, ...] = ("system:node:a",)) -> str:

@@ -1,0 +1,240 @@
+# What the Vagrantfile asks of a cluster: its machines, and what this host does before and after each comes up.
+#
+# Machines come up side by side where the provider can do that, so everything here may run at the same time for several
+# machines, in threads or processes: what they share is behind a lock.
+require "fileutils"
+require "ipaddr"
+require "shellwords"
+
+module Sampan
+  MASTER = "master"
+  BUNDLE = "/tmp/sampan-bundle.tar"
+  REGISTRY_PORT = 5000
+  TOKEN_S = 3600
+  # The first machine's box may have to be downloaded or built meanwhile.
+  MASTER_PATIENCE_S = 1800
+
+  class Cluster
+    attr_reader :memory
+
+    def initialize(directory)
+      @directory = directory
+      @dotfiles = ENV.fetch("VAGRANT_DOTFILE_PATH", File.join(directory, ".vagrant"))
+      @kept = File.join(@dotfiles, "sampan")
+      @subnet = IPAddr.new(ENV.fetch("SAMPAN_SUBNET", "192.168.56.0/24"))
+      raise Failed, "SAMPAN_SUBNET is no /24" unless @subnet.prefix == 24
+      @memory = number("SAMPAN_MEMORY", 1536, 512..1_048_576)
+      @nodes = number("SAMPAN_NODES", 2, 0..200)
+      FileUtils.mkdir_p(@kept, mode: 0o700)
+      # Vagrant looks for what it shall copy before anything can have made it.
+      FileUtils.touch(bundle) unless File.exist?(bundle)
+    end
+
+    # The master, the nodes that are asked for, and those that exist.
+    def names
+      made = Dir.glob(File.join(@dotfiles, "machines", "node*", "*", "id"))
+                .map { |path| path[%r{/node(\d+)/}, 1].to_i }
+      [MASTER] + (1..[@nodes, *made].max).map { |index| "node#{index}" }
+    end
+
+    # The master is .10, the first node .11.
+    def address(name)
+      (@subnet | (10 + name[/\d*\z/].to_i)).to_s
+    end
+
+    def registry
+      "#{address(MASTER)}:#{REGISTRY_PORT}"
+    end
+
+    def box
+      ENV.fetch("SAMPAN_BOX", "debian/bookworm64")
+    end
+
+    def image
+      ENV.fetch("SAMPAN_BOX", "sampan/machine")
+    end
+
+    def bundle
+      File.expand_path(ENV.fetch("SAMPAN_BUNDLE", File.join(@kept, "bundle.tar")))
+    end
+
+    def kubeconfig
+      File.join(@directory, "kubeconfig")
+    end
+
+    # With these a container is a host: it boots systemd, and has a Docker and network devices of its own.
+    def docker_arguments
+      capabilities = %w[SYS_ADMIN NET_ADMIN NET_RAW SYS_MODULE SYS_PTRACE SYS_CHROOT MKNOD AUDIT_WRITE SETFCAP
+                        DAC_READ_SEARCH IPC_LOCK SYSLOG SYS_NICE]
+      ["--memory=#{memory}m", "--cgroupns=private", "--stop-signal=SIGRTMIN+3",
+       "--security-opt=seccomp=unconfined", "--security-opt=apparmor=unconfined",
+       "--tmpfs=/run:exec", "--tmpfs=/tmp:exec,mode=1777", "--volume=/var/lib/docker",
+       *capabilities.map { |name| "--cap-add=#{name}" }]
+    end
+
+    def message
+      "The cluster is up. On this host:\n" \
+        "  export KUBECONFIG=#{kubeconfig}\n" \
+        "  kubectl get nodes -o wide\n" \
+        "  vagrant ssh #{MASTER} -c 'sudo sampan status'"
+    end
+
+    # Before a machine comes up.
+    def prepare(machine)
+      make_bundle(machine)
+      make_image(machine) if machine.provider_name == :docker
+    end
+
+    # After a machine has come up: the master says how to join, and each joins. All may be done again and again.
+    def finish(machine)
+      publish(machine) if machine.name.to_s == MASTER
+      join(machine)
+    end
+
+    # After `destroy`, which somebody may have declined.
+    def forget(machine)
+      return unless machine.state.id == :not_created
+      if machine.name.to_s == MASTER
+        FileUtils.rm_f([join_file, kubeconfig])
+      elsif made?(MASTER)
+        done = vagrant("ssh", MASTER, "--no-tty", "-c", "sudo sampan delete --ignore-not-found node/#{machine.name}")
+        machine.ui.warn("the master could not be told: #{done.stderr}") unless done.exit_code.zero?
+      end
+    end
+
+    private
+
+    def make_bundle(machine)
+      return if ENV["SAMPAN_BUNDLE"]
+      locked do
+        sources = Dir.glob(File.join(@directory, "..", "{agent,cli,client,cni,lab,master,netstack,proto}", "**", "*.py"))
+        sources += Dir.glob(File.join(@directory, "..", "{requirements.lock,pyproject.toml}"))
+        next if File.size?(bundle) && sources.all? { |path| File.mtime(path) <= File.mtime(bundle) }
+        machine.ui.info("bundling this checkout")
+        sampan("bundle", "--python", "3.11", "--output", bundle)
+      end
+    end
+
+    def make_image(machine)
+      return if ENV["SAMPAN_BOX"]
+      locked do
+        next if run("docker", "image", "inspect", image).exit_code.zero?
+        machine.ui.info("building the image #{image}: a few minutes, once")
+        recipe = sampan("lab", "dockerfile").stdout
+        context = File.join(@kept, "box")
+        FileUtils.mkdir_p(context)
+        File.write(File.join(context, "Dockerfile"), recipe)
+        must("docker", "build", "--tag", image, context)
+      end
+    end
+
+    def publish(machine)
+      write(kubeconfig, ask(machine, "sudo sampan kubeconfig"))
+      write(join_file, ask(machine, token_command))
+      # Where this host can build the examples' images; elsewhere Docker looks for them where it always does.
+      return unless File.exist?("/usr/bin/apt-get")
+      machine.ui.info("bringing the examples' images to the registry at #{registry}")
+      sampan("lab", "push", registry)
+    end
+
+    def join(machine)
+      options = ["--node-name", machine.name.to_s, "--node-address", address(machine.name.to_s)]
+      command = "sudo #{join_command(machine)} #{options.shelljoin} 2>&1"
+      machine.communicate.execute(command, error_check: false) do |_, text|
+        text.each_line { |line| machine.ui.detail(line.chomp) unless line.strip.empty? }
+      end.zero? or raise Failed, "#{machine.name} did not become a node; what it said is above"
+    end
+
+    # How to join, from the file that the master left, while its token is good.
+    def join_command(machine)
+      deadline = Time.now + MASTER_PATIENCE_S
+      told = false
+      loop do
+        found = locked { fresh_join_command }
+        return found if found
+        raise Failed, "there is no master: `vagrant up #{MASTER}` first" if Time.now > deadline
+        machine.ui.info("waiting for the master") unless told
+        told = true
+        sleep 0.5
+      end
+    end
+
+    def fresh_join_command
+      return unless File.exist?(join_file)
+      return File.read(join_file).strip if Time.now - File.mtime(join_file) < TOKEN_S / 2
+      done = vagrant("ssh", MASTER, "--no-tty", "-c", token_command)
+      raise Failed, "the master makes no token: #{done.stderr}" unless done.exit_code.zero?
+      write(join_file, done.stdout)
+      done.stdout.strip
+    end
+
+    def token_command
+      "sudo sampan token create --ttl #{TOKEN_S}s"
+    end
+
+    def join_file
+      File.join(@kept, "join")
+    end
+
+    def made?(name)
+      !Dir.glob(File.join(@dotfiles, "machines", name, "*", "id")).empty?
+    end
+
+    # What a command says on a machine.
+    def ask(machine, command)
+      said = +""
+      machine.communicate.execute(command) { |kind, text| said << text if kind == :stdout }
+      said
+    end
+
+    # Whole or not at all, and for nobody else to read.
+    def write(path, text)
+      aside = "#{path}.#{Process.pid}"
+      File.write(aside, text, perm: 0o600)
+      File.rename(aside, path)
+    end
+
+    def locked
+      File.open(File.join(@kept, "lock"), File::RDWR | File::CREAT, 0o600) do |file|
+        file.flock(File::LOCK_EX)
+        yield
+      end
+    end
+
+    def sampan(*words)
+      must(File.join(@directory, "..", "sampan"), *words)
+    end
+
+    def vagrant(*words)
+      run("vagrant", *words)
+    end
+
+    def must(*command)
+      done = run(*command)
+      return done if done.exit_code.zero?
+      raise Failed, "#{command.shelljoin}: #{done.stderr.strip.empty? ? done.stdout : done.stderr}"
+    end
+
+    def run(*command)
+      Vagrant::Util::Subprocess.execute(*command, workdir: @directory)
+    end
+
+    def number(name, usual, allowed)
+      value = Integer(ENV.fetch(name, usual), exception: false)
+      allowed.include?(value) or raise Failed, "#{name} is no number from #{allowed.min} to #{allowed.max}"
+      value
+    end
+  end
+
+  # An error that Vagrant shows as one, without a trace.
+  class Failed < Vagrant::Errors::VagrantError
+    def initialize(message)
+      @text = message
+      super()
+    end
+
+    def error_message
+      @text
+    end
+  end
+end

@@ -1,0 +1,34 @@
+#!/bin/sh
+# What every machine is given, whoever made it: the packages that Sampan needs, the registry as Docker's mirror, and the
+# bundle, unpacked. Run again, it changes nothing.
+#   host.sh REGISTRY    as ADDRESS:PORT
+set -eu
+registry=$1
+export DEBIAN_FRONTEND=noninteractive
+
+missing=
+for package in docker.io docker-registry iptables python3 python3-venv; do
+    dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q ' installed$' || missing="$missing $package"
+done
+if [ -n "$missing" ]; then
+    echo "installing$missing"
+    apt="apt-get -qq -o DPkg::Lock::Timeout=300"
+    $apt update
+    # shellcheck disable=SC2086
+    $apt install -y --no-install-recommends $missing >/dev/null
+    # Only the master's is used, and only from its configuration.
+    systemctl --quiet disable --now docker-registry
+fi
+
+config=/etc/docker/daemon.json
+wanted="{\"registry-mirrors\": [\"http://$registry\"], \"insecure-registries\": [\"$registry\"]}"
+if [ ! -e $config ]; then
+    echo "$wanted" >$config
+    systemctl restart docker
+elif [ "$(cat $config)" != "$wanted" ]; then
+    echo "$config is somebody's and stays as it is: images do not come from $registry"
+fi
+
+rm -rf /tmp/sampan-bundle
+mkdir /tmp/sampan-bundle
+tar -xf /tmp/sampan-bundle.tar -C /tmp/sampan-bundle --strip-components=1
