@@ -25,7 +25,11 @@ _FOR_A_LAB: Final[Mapping[str, str]] = {
 """Program → package."""
 
 _FOR_TESTS: Final[Mapping[str, str]] = {"conntrack": "conntrack", "curl": "curl", "sysctl": "procps"}
-_FOR_MACHINES: Final[Mapping[str, str]] = {"debootstrap": "debootstrap", "docker": "docker.io"}
+_FOR_MACHINES: Final[Mapping[str, str]] = {
+    "debootstrap": "debootstrap",
+    "docker": "docker.io",
+    "vagrant": "vagrant",
+}
 _UNITS: Final = ("docker.service", "docker.socket", "containerd.service", "docker-registry.service")
 """Services of those packages. A machine that had none is not to get them at its next boot either."""
 

@@ -38,6 +38,8 @@ class Kubectl:
     kubeconfig: Path
     home: Path
     namespace: str = "default"
+    prefix: tuple[str, ...] = ()
+    """What runs it, as `nsenter` where the cluster is reached from another network only."""
 
     def inside(self, namespace: str) -> "Kubectl":
         return replace(self, namespace=namespace)
@@ -101,7 +103,7 @@ class Kubectl:
 
     def command(self, *arguments: str) -> list[str]:
         where = (f"--kubeconfig={self.kubeconfig}", f"--namespace={self.namespace}")
-        return [str(self.binary), *where, *arguments]
+        return [*self.prefix, str(self.binary), *where, *arguments]
 
     def environment(self) -> dict[str, str]:
         return clean_environment(HOME=str(self.home))

@@ -1,47 +1,83 @@
 """Blocking calls to an engine on a bounded number of threads, one Docker client a thread.
 
 Owns the threads and the clients: a client's `requests` session is not safe to share. Knows nothing of what is called.
+The threads are daemons, which the standard library's pools have not: a pull from a registry that hangs cannot be
+called off, and must not keep an agent that was told to stop.
 """
 
 from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from concurrent.futures import Future
+from queue import Empty, SimpleQueue
+from typing import Any, Final, TypeVar
 
 import docker
 
 T = TypeVar("T")
 
 ClientFactory = Callable[[], docker.APIClient]
+_Work = Callable[[docker.APIClient], Any]
+
+PATIENCE_S: Final = 2.0
+"""How long `close` waits for calls that run: longer than any call that makes or ends a container."""
 
 
 class ClientThreads:
     """A pool of threads that each own a client, made at the thread's first call."""
 
-    def __init__(self, make_client: ClientFactory, *, threads: int, name: str) -> None:
+    def __init__(self, make_client: ClientFactory, *, threads: int, name: str, patience_s: float = PATIENCE_S) -> None:
         self._make_client = make_client
-        self._local = threading.local()
-        self._clients: list[docker.APIClient] = []
-        self._pool = ThreadPoolExecutor(max_workers=threads, thread_name_prefix=name)
+        self._patience_s = patience_s
+        self._waiting: SimpleQueue[tuple[Future[Any], _Work] | None] = SimpleQueue()
+        self._threads = [
+            threading.Thread(target=self._serve, name=f"{name}_{number}", daemon=True) for number in range(threads)
+        ]
+        self._started = self._closed = False
 
     async def call(self, work: Callable[[docker.APIClient], T]) -> T:
         """Runs `work` on a free thread. When the caller is cancelled the call itself still runs to its end."""
-        return await asyncio.get_running_loop().run_in_executor(self._pool, self._run, work)
+        if self._closed:
+            raise RuntimeError("its threads have been told to end")
+        if not self._started:
+            self._started = True
+            for thread in self._threads:
+                thread.start()
+        answer: Future[T] = Future()
+        self._waiting.put((answer, work))
+        return await asyncio.wrap_future(answer)
 
     def close(self) -> None:
-        """Lets running calls end, drops those that wait, closes the clients."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
-        for client in self._clients:
-            client.close()
-        self._clients.clear()
+        """Drops calls that wait, and lets running ones end for a moment; one that hangs is left behind."""
+        self._closed = True
+        try:
+            while waiting := self._waiting.get_nowait():
+                waiting[0].cancel()
+        except Empty:
+            pass
+        for _ in self._threads:
+            self._waiting.put(None)
+        deadline = time.monotonic() + self._patience_s
+        for thread in self._threads:
+            if self._started:
+                thread.join(max(0.0, deadline - time.monotonic()))
 
-    def _run(self, work: Callable[[docker.APIClient], T]) -> T:
-        client: docker.APIClient | None = getattr(self._local, "client", None)
-        if client is None:
-            client = self._make_client()
-            self._local.client = client
-            self._clients.append(client)
-        return work(client)
+    def _serve(self) -> None:
+        client: docker.APIClient | None = None
+        try:
+            while taken := self._waiting.get():
+                answer, work = taken
+                if not answer.set_running_or_notify_cancel():
+                    continue
+                try:
+                    client = client or self._make_client()
+                    answer.set_result(work(client))
+                except BaseException as error:  # noqa: BLE001  it is the caller's
+                    answer.set_exception(error)
+                del answer, work, taken
+        finally:
+            if client is not None:
+                client.close()

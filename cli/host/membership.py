@@ -221,7 +221,8 @@ def wait_ready(here: Host, config: AgentConfig, identity: Identity, *, timeout_s
             ) from error
         if seen and seen.removed:
             raise MembershipError(f"node {identity.node_name} was deleted: `sampan reset`, then join again")
-        if seen and seen.ready and not said:
+        # The master may not have noticed yet that this host was away: the agent says itself that it runs.
+        if seen and seen.ready and not said and (not here.unit.installed or here.unit.active()):
             return
         if here.monotonic() >= ends_at:
             raise MembershipError(

@@ -37,6 +37,10 @@ class AgentUnit(Protocol):
         """Stop it and take it out of the boot; one that is neither is fine. Raises UnitFailed."""
         ...
 
+    def active(self) -> bool:
+        """Whether it has started and said that it is ready."""
+        ...
+
     def state(self) -> str:
         """What systemd says, as `failed (exit-code)`."""
         ...
@@ -57,6 +61,9 @@ class NoUnit:
     def stop(self) -> None:
         return
 
+    def active(self) -> bool:
+        return False
+
     def state(self) -> str:
         return ""
 
@@ -73,7 +80,7 @@ class SystemdUnit:
 
     def start(self) -> None:
         _must("enable", "--quiet", self.name)
-        if _systemctl("is-active", "--quiet", self.name).returncode != 0:
+        if not self.active():
             # It may wait for its next try, or have given up, as the host was no member yet.
             _systemctl("reset-failed", self.name)
             _must("restart", "--no-block", self.name)
@@ -81,6 +88,9 @@ class SystemdUnit:
     def stop(self) -> None:
         _must("disable", "--now", "--quiet", self.name)
         _systemctl("reset-failed", self.name)
+
+    def active(self) -> bool:
+        return _systemctl("is-active", "--quiet", self.name).returncode == 0
 
     def state(self) -> str:
         done = _systemctl("show", "--property=ActiveState,SubState,Result", self.name)

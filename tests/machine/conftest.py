@@ -40,12 +40,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """This checkout's bundle, unpacked."""
+def bundle_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """This checkout's bundle, as `sampan bundle` writes it."""
     packages = bundles.cached_packages(CACHE_ROOT / "wheels", Commands(), python=HOST.python)
-    directory = tmp_path_factory.mktemp("bundle")
-    made = bundles.make(directory / "bundle.tar", Commands(), python=HOST.python, packages=packages)
-    with tarfile.open(made) as archive:
+    target = tmp_path_factory.mktemp("bundle") / "bundle.tar"
+    return bundles.make(target, Commands(), python=HOST.python, packages=packages)
+
+
+@pytest.fixture(scope="session")
+def bundle(bundle_file: Path) -> Path:
+    """The same, unpacked."""
+    directory = bundle_file.parent
+    with tarfile.open(bundle_file) as archive:
         archive.extractall(directory, filter="data")
     return next(path for path in directory.iterdir() if path.is_dir())
 

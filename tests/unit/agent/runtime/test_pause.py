@@ -34,9 +34,16 @@ def program(tmp_path: Path) -> Path:
     return made
 
 
+def until_it_waits(pid: int) -> None:
+    """Until it has blocked all signals: before, they end it as any other program."""
+    while "\nSigBlk:\t0000000000000000\n" in Path(f"/proc/{pid}/status").read_text():
+        os.sched_yield()
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
 def test_it_ends_when_asked_and_at_nothing_else(program: Path, number: signal.Signals) -> None:
     with subprocess.Popen([program]) as process:
+        until_it_waits(process.pid)
         process.send_signal(signal.SIGHUP)
         process.send_signal(signal.SIGUSR1)
         process.send_signal(number)
@@ -50,9 +57,7 @@ def test_it_reaps_its_children(program: Path) -> None:
         os.close(here)
         assert process.stdout
         child = process.stdout.readline().strip()
-        # Once its output is closed it is the program, and knows no other way to hear of its child than SIGCHLD.
-        while "pause" not in Path(f"/proc/{process.pid}/comm").read_text():
-            os.sched_yield()
+        until_it_waits(process.pid)
         os.close(there)
         while Path("/proc", child).exists():
             os.sched_yield()

@@ -43,12 +43,18 @@ class Unit:
 
     installed: bool = True
     asked: list[str] = field(default_factory=list)
+    inactive: int = 0
+    """How often it still says that it has not started."""
 
     def start(self) -> None:
         self.asked.append("start")
 
     def stop(self) -> None:
         self.asked.append("stop")
+
+    def active(self) -> bool:
+        self.inactive -= 1
+        return self.inactive < 0
 
     def state(self) -> str:
         return "failed (exit-code)"
@@ -172,6 +178,17 @@ async def test_joining_twice_waits_again_and_changes_nothing(world: World) -> No
         await world.join()
     assert "already" in "".join(world.said)
     assert {name: (world.directory / name).read_bytes() for name in world.files()} == before
+
+
+async def test_a_node_that_was_away_is_not_ready_before_its_own_agent_says_so(world: World) -> None:
+    world.unit.installed = False
+    await world.join()
+    world.unit.installed, world.unit.inactive = True, 3
+    async with world.agent():
+        await until(lambda: world.master.ready("n") == "True")
+        await world.join()
+    assert world.slept_s > 0 and world.unit.inactive < 0
+    assert world.said[-1] == "node n is Ready"
 
 
 async def test_where_nothing_is_installed_the_next_step_is_told(world: World) -> None:

@@ -1,0 +1,168 @@
+"""A cluster of Vagrant's, by its docker provider: the whole life of its machines, as a user goes through it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lab.kubectl import Kubectl, debian_kubectl
+from lab.machine import MachineBed
+from lab.workloads import example
+from tests.cluster.waiting import eventually
+from tests.machine.vagrant import ADDRESSES, Vagrant
+
+pytestmark = pytest.mark.timeout(400)
+THREE = ("master", "node1", "node2")
+FRONT_END_PORT = 31002
+
+
+@pytest.fixture(scope="module")
+def vagrant(bundle_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Vagrant]:
+    """Three machines, up; what `vagrant up` printed lies in `up.log`."""
+    directory = tmp_path_factory.mktemp("vagrant")
+    with MachineBed(default_bridge=True) as bed:
+        made = Vagrant(directory / "checkout/vagrant", directory, bed, bundle_file)
+        made.copy_files()
+        (directory / "up.log").write_text(made("up"))
+        yield made
+
+
+@pytest.fixture
+def kubectl(vagrant: Vagrant) -> Kubectl:
+    return vagrant.kubectl(debian_kubectl())
+
+
+def statuses(kubectl: Kubectl) -> dict[str, str]:
+    """Node → the status of its condition Ready."""
+    found = kubectl.json("get", "nodes")["items"]
+    return {
+        node["metadata"]["name"]: next(
+            each["status"] for each in node["status"]["conditions"] if each["type"] == "Ready"
+        )
+        for node in found
+    }
+
+
+def ready_pods(kubectl: Kubectl) -> dict[str, dict[str, str]]:
+    """Ready pods: name → node, address and the id of the container."""
+    return {
+        pod["metadata"]["name"]: {
+            "node": pod["spec"]["nodeName"],
+            "address": pod["status"]["podIP"],
+            "container": pod["status"]["containerStatuses"][0]["containerID"],
+        }
+        for pod in kubectl.json("get", "pods")["items"]
+        if all(each["ready"] for each in pod["status"].get("containerStatuses", [{"ready": False}]))
+        and "deletionTimestamp" not in pod["metadata"]
+    }
+
+
+def redis(vagrant: Vagrant, machine: str, address: str, command: str) -> str:
+    """One command and its answer, asked from a machine's own network."""
+    script = f'exec 3<>/dev/tcp/{address}/6379; printf "{command}\\r\\nQUIT\\r\\n" >&3; timeout 5 cat <&3'
+    return vagrant.ssh(machine, f"bash -c '{script}'")
+
+
+def test_up_ends_with_a_cluster_and_says_how_to_use_it(vagrant: Vagrant, kubectl: Kubectl) -> None:
+    said = (vagrant.home / "up.log").read_text()
+    assert f"export KUBECONFIG={vagrant.kubeconfig}" in said
+    assert statuses(kubectl) == dict.fromkeys(THREE, "True")
+    found = kubectl.json("get", "nodes")["items"]
+    addresses = {
+        node["metadata"]["name"]: next(a["address"] for a in node["status"]["addresses"] if a["type"] == "InternalIP")
+        for node in found
+    }
+    assert addresses == {name: ADDRESSES[name] for name in THREE}
+    # What is secret is nobody else's, and in no file of the checkout.
+    for path in (vagrant.kept / "join", vagrant.kubeconfig):
+        assert path.stat().st_mode & 0o077 == 0, path
+    token = re.search(r"--token (\S+)", (vagrant.kept / "join").read_text())
+    assert token
+    assert token[1] not in said
+
+
+def test_a_guestbook_across_the_machines(vagrant: Vagrant, kubectl: Kubectl) -> None:
+    kubectl("create", "--validate=false", "-f", str(example("guestbook.yaml")))
+    for name in ("tomcat-rc.yaml", "tomcat-service.yaml"):
+        kubectl("create", "--validate=false", "-f", str(example(name)))
+    kubectl("scale", "rc", "frontend", "--replicas=3")
+    eventually(lambda: len(ready_pods(kubectl)) == 6, timeout_s=90)
+    pods = ready_pods(kubectl)
+    assert {pod["node"] for pod in pods.values()} == set(THREE), "no test of machines"
+    service = kubectl("get", "service", "redis-master", "-o", "jsonpath={.spec.clusterIP}")
+    assert "+OK" in eventually(lambda: redis(vagrant, "node1", service, "SET entry hello"))
+    # From each machine straight to each pod of another one: over the overlay.
+    fronts = {name: pod for name, pod in pods.items() if name.startswith("frontend-")}
+    for machine in THREE:
+        script = "; ".join(f"curl -sf -m 3 http://{pod['address']}:8080" for pod in fronts.values())
+        said = vagrant.ssh(machine, script)
+        assert all(f"pod: {name}\n" in said for name in fronts), said
+    for name, pod in pods.items():
+        if name.startswith("redis-slave-"):
+            assert "hello" in eventually(lambda pod=pod: redis(vagrant, "master", pod["address"], "GET entry"))
+    # From outside, every machine serves it.
+    for machine in THREE:
+        assert "pod: frontend-" in vagrant.fetch(f"http://{ADDRESSES[machine]}:{FRONT_END_PORT}/")
+
+
+def test_provisioning_again_changes_nothing_and_stops_nobody(vagrant: Vagrant, kubectl: Kubectl) -> None:
+    ask = "systemctl show --property=MainPID --value sampan-master sampan-agent docker docker-registry"
+    before = ready_pods(kubectl), [vagrant.ssh(machine, ask) for machine in THREE]
+    vagrant("provision")
+    assert (ready_pods(kubectl), [vagrant.ssh(machine, ask) for machine in THREE]) == before
+
+
+def test_a_machine_that_was_switched_off_comes_back_with_its_pods(vagrant: Vagrant, kubectl: Kubectl) -> None:
+    before = ready_pods(kubectl)
+    mine = {name for name, pod in before.items() if pod["node"] == "node1"}
+    vagrant("halt", "node1")
+    vagrant("halt", "node1")
+    vagrant("up", "node1")
+
+    def back() -> bool:
+        now = ready_pods(kubectl)
+        return now.keys() == before.keys() and all(now[name]["container"] != before[name]["container"] for name in mine)
+
+    assert mine
+    assert eventually(back, timeout_s=120)
+    said = vagrant("reload", "master")
+    assert f"export KUBECONFIG={vagrant.kubeconfig}" in said
+    assert eventually(lambda: len(ready_pods(kubectl)) == len(before), timeout_s=120)
+    assert "pod: frontend-" in vagrant.fetch(f"http://{ADDRESSES['node1']}:{FRONT_END_PORT}/")
+
+
+def test_one_machine_is_destroyed_another_takes_its_name_and_one_more_is_added(
+    vagrant: Vagrant, kubectl: Kubectl
+) -> None:
+    old = vagrant.machine_id("node2")
+    vagrant("destroy", "--force", "node2")
+    assert statuses(kubectl).keys() == {"master", "node1"}
+    vagrant("up", SAMPAN_NODES="3")
+    assert vagrant.machine_id("node2") != old
+    assert statuses(kubectl) == dict.fromkeys([*THREE, "node3"], "True")
+    # It is not forgotten when nobody says how many there are.
+    assert "node3" in vagrant("status")
+    assert eventually(lambda: len(ready_pods(kubectl)) == 6, timeout_s=120)
+    said = vagrant.ssh("node3", f"curl -sf -m 3 http://{ADDRESSES['node2']}:{FRONT_END_PORT}")
+    assert "pod: frontend-" in said
+
+
+def test_nothing_is_left_after_destroy(vagrant: Vagrant) -> None:
+    vagrant("destroy", "--force")
+    assert vagrant.bed.docker.must("ps", "--all", "--quiet") == ""
+    assert "192.168.56" not in vagrant.bed.docker.must("network", "ls")
+    assert not vagrant.kubeconfig.exists() and not (vagrant.kept / "join").exists()
+    vagrant("destroy", "--force")
+
+
+def test_a_node_without_a_master_and_settings_that_are_none_are_told(vagrant: Vagrant) -> None:
+    for name, value, says in (
+        ("SAMPAN_NODES", "many", "SAMPAN_NODES is no number from 0 to 200"),
+        ("SAMPAN_MEMORY", "64", "SAMPAN_MEMORY is no number from 512"),
+        ("SAMPAN_SUBNET", "10.0.0.0/8", "SAMPAN_SUBNET is no /24"),
+    ):
+        refused = vagrant.tried("status", **{name: value})
+        assert refused.returncode != 0 and says in refused.stdout, refused.stdout

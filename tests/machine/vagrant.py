@@ -1,0 +1,96 @@
+"""`vagrant` as somebody on a host with Docker runs it: in a copy of vagrant/, whose host is the bed's namespace."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab.environment import clean_environment
+from lab.kubectl import Kubectl
+from lab.layout import NETNS_ROOT
+from lab.machine import MachineBed
+from lab.machine.recipe import HOST
+
+ROOT = Path(__file__).resolve().parents[2]
+SUBNET = "192.168.56.0/24"
+_NAMES = ("master", "node1", "node2", "node3")
+ADDRESSES = {name: f"192.168.56.{10 + index}" for index, name in enumerate(_NAMES)}
+
+
+@dataclass(frozen=True)
+class Vagrant:
+    """A directory with a Vagrantfile. `home` is Vagrant's own; `bundle` keeps it from needing the Internet."""
+
+    directory: Path
+    home: Path
+    bed: MachineBed
+    bundle: Path
+
+    def copy_files(self) -> None:
+        """The Vagrantfile beside the command of this checkout, as they lie in one."""
+        shutil.copytree(
+            ROOT / "vagrant", self.directory, ignore=shutil.ignore_patterns(".vagrant", "kubeconfig"), symlinks=True
+        )
+        (self.directory.parent / "sampan").symlink_to(ROOT / "sampan")
+
+    def __call__(self, *words: str, timeout_s: float = 240.0, **settings: str) -> str:
+        """What it printed. An AssertionError with that when it fails."""
+        done = self.tried(*words, timeout_s=timeout_s, **settings)
+        assert done.returncode == 0, f"vagrant {' '.join(words)}: {done.returncode}\n{done.stdout}"
+        return done.stdout
+
+    def tried(self, *words: str, timeout_s: float = 240.0, **settings: str) -> subprocess.CompletedProcess[str]:
+        usual = {
+            "HOME": str(self.home),
+            "VAGRANT_HOME": str(self.home / "vagrant"),
+            "VAGRANT_CHECKPOINT_DISABLE": "1",
+            "DOCKER_HOST": f"unix://{self.bed.docker.socket}",
+            "SAMPAN_PROVIDER": "docker",
+            "SAMPAN_BOX": HOST.image,
+            "SAMPAN_SUBNET": SUBNET,
+            "SAMPAN_BUNDLE": str(self.bundle),
+        }
+        return subprocess.run(
+            [*self.on_the_host, "vagrant", *words],
+            cwd=self.directory,
+            env=clean_environment(**{**usual, **settings}),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            timeout=timeout_s,
+            check=False,
+        )
+
+    def ssh(self, machine: str, command: str) -> str:
+        """What a command printed on a machine."""
+        return self("ssh", machine, "--no-tty", "-c", command)
+
+    @property
+    def on_the_host(self) -> tuple[str, ...]:
+        """What runs a command where the machines' networks are reached: on the host, that is."""
+        return ("nsenter", f"--net={NETNS_ROOT / self.bed.namespace}")
+
+    @property
+    def kept(self) -> Path:
+        return self.directory / ".vagrant/sampan"
+
+    @property
+    def kubeconfig(self) -> Path:
+        return self.directory / "kubeconfig"
+
+    def kubectl(self, binary: Path) -> Kubectl:
+        return Kubectl(binary, self.kubeconfig, self.home, prefix=self.on_the_host)
+
+    def fetch(self, url: str) -> str:
+        """What the host gets there; empty when nothing answers."""
+        command = [*self.on_the_host, "curl", "--silent", "--fail", "--max-time", "3", url]
+        return subprocess.run(command, capture_output=True, text=True, env=os.environ, check=False).stdout
+
+    def machine_id(self, name: str) -> str:
+        """Docker's id of a machine."""
+        return (self.directory / f".vagrant/machines/{name}/docker/id").read_text()
