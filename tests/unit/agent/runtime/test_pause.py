@@ -7,6 +7,7 @@ import io
 import json
 import os
 import platform
+import re
 import signal
 import subprocess
 import sys
@@ -35,8 +36,9 @@ def program(tmp_path: Path) -> Path:
 
 
 def until_it_waits(pid: int) -> None:
-    """Until it has blocked all signals: before, they end it as any other program."""
-    while "\nSigBlk:\t0000000000000000\n" in Path(f"/proc/{pid}/status").read_text():
+    """Until it has blocked all signals, before which they end it: it never sleeps but in waiting for them."""
+    status = Path(f"/proc/{pid}/status")
+    while not re.match(r"Name:\tpause\n(.*\n)*State:\tS", status.read_text()):
         os.sched_yield()
 
 
