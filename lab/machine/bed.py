@@ -1,17 +1,14 @@
 """Where machines stand: an engine in a network namespace, a bridge for the machines, one leg to the root namespace.
 
-Owns making and exact removal. All names carry the pid and the start time of the process that owns the bed, so that
-whoever comes later removes what a killed one left, without any record.
+Owns making and exact removal. All names tell the process that owns the bed, so that whoever comes later removes what a
+killed one left.
 """
 
 import hashlib
-import os
-import re
 import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
 from ipaddress import IPv4Interface, IPv4Network
-from itertools import count
 from pathlib import Path
 from types import TracebackType
 from typing import Final
@@ -25,7 +22,7 @@ from lab.machine import image
 from lab.machine.docker import Docker
 from lab.machine.machine import Machine
 from lab.machine.recipe import HOST, Recipe
-from lab.processes import ProcessRecord, record_of
+from lab.owner import OwnedNames
 from netstack import changes as c
 from netstack import namespaces
 from netstack.network import open_network
@@ -33,10 +30,11 @@ from netstack.state import Address
 
 BRIDGE: Final = "machines"
 _LEG: Final = "outside"
+NAMES: Final = OwnedNames("sampan-machines")
+"""Of beds."""
+
 _DEFAULT_BRIDGE: Final = "172.17.0.1/16"
 """As Docker itself chooses it."""
-_PREFIX: Final = "sampan-machines"
-_NAME: Final = re.compile(rf"{_PREFIX}-(?P<pid>[0-9]+)-(?P<started>[0-9]+)-[0-9]+")
 _MACHINE_BYTES: Final = 512 << 20
 _CAPABILITIES: Final = (
     "SYS_ADMIN",
@@ -69,18 +67,13 @@ OPTIONS: Final = (
 """With which `docker run` makes a machine of the image; a control group namespace of its own keeps what systemd and
 the inner Docker make below the machine's own group."""
 
-_numbers = count(1)
-
 
 class MachineBed:
     """Machines on one wire. A context: entered, the engine is up; left, nothing of it is there any more."""
 
     def __init__(self, recipe: Recipe = HOST, *, default_bridge: bool = False) -> None:
         """`default_bridge`: the engine also has the network that every Docker has, for machines that others make."""
-        owner = record_of(os.getpid())
-        if owner is None:
-            raise LabError("this process has no entry in /proc")
-        self.name = f"{_PREFIX}-{owner.pid}-{owner.started}-{next(_numbers)}"
+        self.name = NAMES.new()
         self._recipe = recipe
         self._paths = _paths(self.name)
         bridge = _DEFAULT_BRIDGE if default_bridge else ""
@@ -215,17 +208,11 @@ def leftovers(name: str) -> Iterator[str]:
 
 def sweep_ended() -> tuple[str, ...]:
     """Remove the beds of ended processes; their names."""
-    named = {path.name for path in image.ROOT.glob(f"{_PREFIX}-*")} | set(namespaces.names())
-    owned = ((name, _owner_of(name)) for name in sorted(named))
-    ended = tuple(name for name, owner in owned if owner is not None and record_of(owner.pid) != owner)
+    named = {path.name for path in image.ROOT.glob("*")} | set(namespaces.names())
+    ended = NAMES.ended(sorted(named))
     for name in ended:
         remove(name)
     return ended
-
-
-def _owner_of(name: str) -> ProcessRecord | None:
-    found = _NAME.fullmatch(name)
-    return ProcessRecord(int(found["pid"]), int(found["started"])) if found else None
 
 
 def _paths(name: str) -> HostPaths:

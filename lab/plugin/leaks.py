@@ -57,7 +57,7 @@ def take(scope: Scope) -> Snapshot:
         return Snapshot(frozenset())
     here = record_of(os.getpid())
     everything = scope is Scope.MACHINE
-    names = [name for name in namespaces.names() if everything or naming.owner_of(name) == here]
+    names = [name for name in namespaces.names() if everything or naming.NAMES.owner_of(name) == here]
     things = {Thing("namespace", name) for name in names}
     if everything:
         things |= {Thing("mount", target) for target in sweep.mounts_below(Path("/")) if not _is_namespace(target)}
@@ -69,7 +69,7 @@ def take(scope: Scope) -> Snapshot:
 def remove_own(left: Iterable[Thing]) -> None:
     """Remove namespaces of this process, so that the next test does not find them."""
     here = record_of(os.getpid())
-    found = [thing.name for thing in left if thing.kind == "namespace" and naming.owner_of(thing.name) == here]
+    found = [thing.name for thing in left if thing.kind == "namespace" and naming.NAMES.owner_of(thing.name) == here]
     naming.end_members(found)
     for name in found:
         namespaces.delete(name)

@@ -27,7 +27,7 @@ class Topology:
     """
 
     def __init__(self) -> None:
-        self._prefix = naming.new_prefix()
+        self._name = naming.NAMES.new()
         self._nodes: dict[str, Node] = {}
         self._links: dict[int, Link] = {}
         self._routes: list[RouteSpec] = []
@@ -164,7 +164,7 @@ class Topology:
     def _add(self, name: str, kind: Kind, gateway: str) -> Node:
         if check_name(name) in self._nodes:
             raise BadTopology(f"there is a node {name} already")
-        node = self._nodes[name] = Node(NodeSpec(name, kind, f"{self._prefix}{name}"))
+        node = self._nodes[name] = Node(NodeSpec(name, kind, f"{self._name}-{name}"))
         if gateway:
             self.route(node, "default", via=gateway)
         return node

@@ -138,7 +138,7 @@ with running_cluster(nodes=1) as cluster:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, "-c", dead], env=environment, capture_output=True, text=True, timeout=120)
     name = done.stdout.strip()
-    assert life.owner_of(name) is not None
+    assert life.NAMES.owner_of(name) is not None
     assert name in names()
     result = run("def test_nothing(): pass")
     result.stdout.fnmatch_lines([f"sampan: removed what a killed run left: *{name}*"])

@@ -68,8 +68,8 @@ def _round(hosts: int) -> _Times:
 
 def _bare(count: int) -> _Times:
     """Namespaces with nothing in them."""
-    prefix = naming.new_prefix()
-    names = [f"{prefix}{number}" for number in range(count)]
+    prefix = naming.NAMES.new()
+    names = [f"{prefix}-{number}" for number in range(count)]
     begin = time.perf_counter()
     namespaces.create_all(names)
     up = time.perf_counter()

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
 import pytest
 
 from lab.errors import BadTopology, LabError
-from lab.processes import record_of
-from lab.topology import Topology, naming, plan, rules
+from lab.topology import Topology, plan, rules
 from lab.topology.model import End, Kind, Link, NodeSpec, Quality, RouteSpec, interface_name, port_name
 from netstack.bulk import Batch, BulkChange, SettleLink
 from netstack.changes import AddBridge, AddVeth, DeleteRateLimit, SetAddress, SetLink, SetRateLimit, SetRoute
@@ -129,10 +127,3 @@ def test_declarations_are_checked() -> None:
         net.link(a, Topology().host("a"))
     with pytest.raises(LabError, match="is not started"):
         net.cut(net.link(a, s))
-
-
-def test_a_name_tells_its_owner() -> None:
-    first, second = naming.new_prefix(), naming.new_prefix()
-    assert first != second
-    assert naming.owner_of(f"{first}a") == record_of(os.getpid())
-    assert naming.owner_of("somebody-elses") is None

@@ -1,0 +1,48 @@
+"""Names that tell their owner: this process, one that has ended, one that has its pid again, nobody."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+
+import pytest
+
+from lab import owner
+from lab.layout import Layout
+from lab.owner import OwnedNames
+from lab.processes import ProcessRecord, record_of
+
+BEDS = OwnedNames("bed")
+WITH_PARTS = OwnedNames("topo", parts=True)
+
+
+def test_a_name_tells_the_process_that_made_it() -> None:
+    first, second = BEDS.new(), BEDS.new()
+    assert first != second
+    assert BEDS.owner_of(first) == record_of(os.getpid())
+
+
+def test_parts_are_called_after_the_whole() -> None:
+    assert WITH_PARTS.owner_of(f"{WITH_PARTS.new()}-left-hand") == record_of(os.getpid())
+    assert WITH_PARTS.owner_of(WITH_PARTS.new()) is None
+
+
+@pytest.mark.parametrize("name", ["bed-1-2", "bed-1-2-x", "bed-1-2-3-part", "bed-build-12", "other-1-2-3", "Bed-1-2-3"])
+def test_what_is_not_of_this_sort_has_no_owner_here(name: str) -> None:
+    assert BEDS.owner_of(name) is None
+
+
+def test_names_of_ended_owners_only_are_ended() -> None:
+    here = record_of(os.getpid())
+    assert here
+    with subprocess.Popen(["true"]) as ended:
+        pass
+    mine, gone = BEDS.new(), f"bed-{owner._written(ended.pid)}-1-1"
+    same_pid = f"bed-{owner._written(here.pid)}-{owner._written(here.started - 1)}-1"
+    assert BEDS.ended([mine, gone, "somebody-elses", same_pid]) == (gone, same_pid)
+
+
+def test_the_longest_name_fits_a_lab(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The largest pid, a year and a half after boot."""
+    monkeypatch.setattr(owner, "record_of", lambda pid: ProcessRecord(2**22, 100 * 86_400 * 540))
+    assert Layout(OwnedNames("test").new())
