@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import errno
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from ipaddress import IPv4Interface, IPv4Network
 
@@ -44,7 +44,7 @@ class FakeKernel:
         self.pod_sysctls: dict[str, dict[str, str]] = {}
         self.rules = FakeIptables()
         self.partner: FakeIptables | None = None
-        self.flows: list[Flow] = []
+        self.tracked: list[Flow] = []
         self.host = FakeNetwork(self)
 
     def add_namespace(self, name: str) -> FakeNetwork:
@@ -85,11 +85,11 @@ class FakeKernel:
         present.update(values)
         return changed
 
-    def udp_flows(self) -> tuple[Flow, ...]:
-        return tuple(self.flows)
+    def flows(self, protocols: Collection[str]) -> tuple[Flow, ...]:
+        return tuple(flow for flow in self.tracked if flow.protocol in protocols)
 
     def forget_flows(self, flows: Sequence[Flow]) -> None:
-        self.flows = [flow for flow in self.flows if flow not in flows]
+        self.tracked = [flow for flow in self.tracked if flow not in flows]
 
     def close(self) -> None:
         """Nothing is open."""

@@ -6,7 +6,7 @@ contract suite runs against both.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from netstack import namespaces, sysctl
@@ -49,8 +49,11 @@ class Kernel(Protocol):
         """
         ...
 
-    def udp_flows(self) -> tuple[Flow, ...]:
-        """The UDP flows that are tracked. Raises OSError where connections are not tracked."""
+    def flows(self, protocols: Collection[str]) -> tuple[Flow, ...]:
+        """What is tracked of these protocols: the flows of UDP, of TCP the connections that nobody has answered yet.
+
+        Raises OSError where connections are not tracked.
+        """
         ...
 
     def forget_flows(self, flows: Sequence[Flow]) -> None:
@@ -85,8 +88,8 @@ class HostKernel:
     def write_sysctls(self, values: Mapping[str, str], where: str | None = None) -> tuple[str, ...]:
         return sysctl.write(self._where if where is None else where, values)
 
-    def udp_flows(self) -> tuple[Flow, ...]:
-        return conntrack.udp_flows(self._where)
+    def flows(self, protocols: Collection[str]) -> tuple[Flow, ...]:
+        return conntrack.flows(self._where, protocols)
 
     def forget_flows(self, flows: Sequence[Flow]) -> None:
         conntrack.forget(self._where, flows)

@@ -8,7 +8,8 @@ the same host and state directory adopts what is there, without a flush and with
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 from ipaddress import IPv4Address
 from typing import Final
 
@@ -24,7 +25,7 @@ from netstack.overlay.plan import plan
 from netstack.overlay.vxlan import VxlanBackend
 from netstack.pods import PodLink
 from netstack.records import PodRecords
-from netstack.services.flows import changed_doors, stale
+from netstack.services.flows import TCP, changed_doors, stale
 from netstack.services.names import chain_names
 from netstack.services.rules import passage, ruleset
 from netstack.services.writer import RuleWriter
@@ -37,12 +38,19 @@ logger = logging.getLogger(__name__)
 # A node routes between pods, and between pods and the world: the only parameter that the data path needs.
 _SYSCTLS: Final = {"net/ipv4/ip_forward": "1"}
 
+_HANDSHAKE_S: Final = 0.1
+"""Within which another node answers a connection, if anybody does."""
+
 
 class NodeNetwork:
     """The network of one node. Close it in the end; closing changes nothing in the kernel."""
 
-    def __init__(self, settings: NodeSettings, kernel: Kernel | None = None) -> None:
+    def __init__(
+        self, settings: NodeSettings, kernel: Kernel | None = None, *, wait: Callable[[float], None] = time.sleep
+    ) -> None:
+        """`wait` lets so many seconds pass."""
         self._settings = settings
+        self._wait = wait
         self._kernel: Kernel = kernel if kernel is not None else HostKernel()
         self._backend: Backend = VxlanBackend(settings)
         directory = settings.state_dir / "network"
@@ -212,18 +220,23 @@ class NodeNetwork:
             self._kernel.host.change(steps)
 
     def _forget_flows(self, state: NetworkState) -> None:
-        """Flows of UDP services that lost the endpoint they go to; after the rules, which the next packet asks."""
+        """Flows that lost the endpoint they go to; after the rules, which the next packet asks."""
         before = () if self._state is None else self._state.services
         local = (self._settings.node_address, self._settings.pod_cidr.network_address)
         doors = changed_doors(before, state.services, local)
         if not doors:
             return
         try:
-            if dead := stale(self._kernel.udp_flows(), doors):
-                self._kernel.forget_flows(dead)
+            dead = stale(self._kernel.flows({protocol for protocol, _, _ in doors}), doors)
+            unanswered = {flow for flow in dead if flow.protocol == TCP}
+            self._kernel.forget_flows([flow for flow in dead if flow not in unanswered])
+            if unanswered:
+                # An endpoint that left its service and lives may be about to answer, and that connection is to go on.
+                self._wait(_HANDSHAKE_S)
+                self._kernel.forget_flows([flow for flow in self._kernel.flows({TCP}) if flow in unanswered])
         except OSError as error:
             # They end by themselves when their clients pause; the node works without.
-            logger.warning("node %s: UDP flows to old endpoints stay: %s", self._settings.node_name, error)
+            logger.warning("node %s: flows to old endpoints stay: %s", self._settings.node_name, error)
 
     def _writer(self) -> RuleWriter:
         if self._rules is None:

@@ -21,6 +21,7 @@ from netstack.kernel import HostKernel
 from netstack.netlink import conntrack
 from netstack.overlay.vxlan import PORT, VNI
 from netstack.services import iptables
+from netstack.services.flows import UDP
 from netstack.services.iptables import LEGACY, NFT
 from netstack.services.names import chain_names
 
@@ -91,7 +92,7 @@ def _attempts(kernel: HostKernel, where: str) -> dict[str, Callable[[], object]]
         "veth": lambda: kernel.host.change([c.AddVeth("trial-a", "trial-b", up=False)]),
         "bridge": lambda: kernel.host.change([c.AddBridge("trial-bridge", up=False)]),
         "vxlan": lambda: kernel.host.change([vxlan]),
-        "conntrack": lambda: conntrack.udp_flows(where),
+        "conntrack": lambda: conntrack.flows(where, {UDP}),
         "forwarding": lambda: kernel.write_sysctls({"net/ipv4/ip_forward": "1"}),
     }
 

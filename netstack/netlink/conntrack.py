@@ -1,4 +1,4 @@
-"""UDP flows that the kernel tracks: read and forgotten by ctnetlink, packed here.
+"""Flows that the kernel tracks: read and forgotten by ctnetlink, packed here.
 
 NAT rules are asked for the first packet of a flow only; a flow that goes to a dead endpoint goes there for as long as
 its client sends. Owns the messages (linux/netfilter/nfnetlink_conntrack.h). pyroute2 would decode every attribute of
@@ -10,13 +10,13 @@ from __future__ import annotations
 import os
 import socket
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from ipaddress import IPv4Address
 from typing import Final
 
 from netstack import namespaces
 from netstack.namespaces import Where
-from netstack.services.flows import Flow
+from netstack.services.flows import TCP, UDP, Flow
 
 _NETLINK_NETFILTER: Final = 12
 _GET, _DELETE = 0x101, 0x102  # NFNL_SUBSYS_CTNETLINK << 8 and IPCTNL_MSG_CT_GET, _DELETE
@@ -26,17 +26,26 @@ _HEADER: Final = struct.Struct("=IHHII")
 _ATTRIBUTE: Final = struct.Struct("=HH")
 _NFGENMSG: Final = struct.pack("=BBH", socket.AF_INET, 0, 0)
 _TYPE_MASK: Final = 0x3FFF  # without the flags for nested and for network order
-_TUPLE_ORIG, _TUPLE_REPLY, _ID, _ZONE = 1, 2, 12, 18
+_TUPLE_ORIG, _TUPLE_REPLY, _STATUS, _PROTOINFO, _ID, _ZONE, _STATUS_MASK = 1, 2, 3, 4, 12, 18, 26
 _TUPLE_IP, _TUPLE_PROTO = 1, 2
 _SOURCE, _DESTINATION = 1, 2  # of an address; of a protocol: its number, 1, then the ports
+_PROTOINFO_TCP, _TCP_STATE = 1, 1
+_SYN_SENT: Final = b"\x01"
+_SEEN_REPLY: Final = 1 << 1
+_PROTOCOLS: Final = {socket.IPPROTO_TCP: TCP, socket.IPPROTO_UDP: UDP}
 _RECEIVE_BYTES: Final = 1 << 20
 
 
-def udp_flows(where: Where) -> tuple[Flow, ...]:
-    """All of the namespace's that are in no zone of somebody's. Raises OSError."""
+def flows(where: Where, protocols: Collection[str]) -> tuple[Flow, ...]:
+    """The namespace's flows of UDP, and of TCP what nobody has answered yet, as far as `protocols` has them.
+
+    What is in a zone of somebody's is left out. Raises OSError.
+    """
+    wanted = b"" if UDP in protocols else _UNANSWERED
     with _opened(where) as door:
-        door.send(_message(_GET, _NLM_F_REQUEST | _NLM_F_DUMP, _NFGENMSG))
-        return tuple(flow for body in _bodies(door) if (flow := _flow(body)) is not None)
+        door.send(_message(_GET, _NLM_F_REQUEST | _NLM_F_DUMP, _NFGENMSG + wanted))
+        found = [flow for body in _bodies(door) if (flow := _flow(body)) is not None]
+    return tuple(flow for flow in found if flow.protocol in protocols)
 
 
 def forget(where: Where, flows: Iterable[Flow]) -> None:
@@ -79,12 +88,18 @@ def _flow(body: bytes) -> Flow | None:
     parts = _attributes(body[len(_NFGENMSG) :])
     if _ZONE in parts or _TUPLE_ORIG not in parts or _TUPLE_REPLY not in parts:
         return None
-    protocol, destination, port = _end(parts[_TUPLE_ORIG], _DESTINATION)
+    number, destination, port = _end(parts[_TUPLE_ORIG], _DESTINATION)
     _, server, server_port = _end(parts[_TUPLE_REPLY], _SOURCE)
-    if protocol != socket.IPPROTO_UDP:
+    protocol = _PROTOCOLS.get(number)
+    if protocol is None or (protocol == TCP and _tcp_state(parts) != _SYN_SENT):
         return None
     handle = _attribute(_TUPLE_ORIG | 0x8000, parts[_TUPLE_ORIG]) + _attribute(_ID, parts.get(_ID, b""))
-    return Flow(destination, port, server, server_port, handle)
+    return Flow(protocol, destination, port, server, server_port, handle)
+
+
+def _tcp_state(parts: dict[int, bytes]) -> bytes:
+    info = _attributes(parts.get(_PROTOINFO, b""))
+    return _attributes(info.get(_PROTOINFO_TCP, b"")).get(_TCP_STATE, b"")
 
 
 def _end(tuple_: bytes, which: int) -> tuple[int, IPv4Address, int]:
@@ -112,3 +127,7 @@ def _attribute(kind: int, value: bytes) -> bytes:
 
 def _align(length: int) -> int:
     return (length + 3) & ~3
+
+
+_UNANSWERED: Final = _attribute(_STATUS, bytes(4)) + _attribute(_STATUS_MASK, _SEEN_REPLY.to_bytes(4, "big"))
+"""So that a host's established connections cost nothing; a kernel before 5.16, which does not know it, sends all."""

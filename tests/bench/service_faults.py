@@ -21,7 +21,7 @@ from lab.cluster import Cluster
 from lab.probe import Outcome, Prober, Responder, ask, tcp
 from tests.bench.figure import Figure
 from tests.bench.lab import PODS, create_ready, delete_gone, pod, until
-from tests.hosts import engine_of, run_on
+from tests.hosts import engine_of
 
 CONNECTIONS = 1000
 PACE_S = 0.004
@@ -67,7 +67,6 @@ def endpoint_gone(cluster: Cluster, client: RestClient) -> Figure:
 
 def _death(cluster: Cluster, client: RestClient, node: str, probers: Sequence[Prober], address: str) -> float:
     """Seconds from a pod's death to the start of the last connection, from any node, that was sent to it."""
-    _forget_the_unanswered(cluster)
     made = create_ready(client, _idle("victim", node))
     container = made["status"]["containerStatuses"][0]["containerID"].removeprefix("docker://")
     ended = threading.Event()
@@ -88,15 +87,6 @@ def _death(cluster: Cluster, client: RestClient, node: str, probers: Sequence[Pr
         last = max(watch.result() for watch in watches)
     delete_gone(client, "victim")
     return max(0.0, last - killed)
-
-
-def _forget_the_unanswered(cluster: Cluster) -> None:
-    """Each death for itself: a connection that nobody answered stays known to the kernel for two minutes
-    (nf_conntrack_tcp_timeout_syn_sent), and one that happens to come from the same port would be sent after it.
-    """
-    for node in cluster.lab.state.nodes:
-        done = run_on(cluster, node.name, "conntrack", "-D", "-p", "tcp", "--state", "SYN_SENT")
-        assert done.returncode in (0, 1), done.stderr  # 1: there was none
 
 
 def _last_sent(prober: Prober, address: str, ended: threading.Event) -> float:

@@ -8,13 +8,15 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
 import pytest
 
+from lab.probe import Connection
+from netstack import namespaces
 from netstack.changes import AddVeth, DeleteAddress, SetAddress, SetLink
 from netstack.desired import Endpoint, ServicePort
 from netstack.kernel import HostKernel
 from netstack.network import open_network
 from netstack.node import NodeNetwork
 from netstack.state import Address
-from tests.kernel.topology import Cluster, Node, Pod
+from tests.kernel.topology import SILENT_S, TIMEOUT_S, Cluster, Node, Pod
 
 CLUSTER_IP = IPv4Address("10.96.0.10")
 UNDERLAY = IPv4Network("172.30.0.0/24")
@@ -79,6 +81,39 @@ def test_a_udp_flow_from_before_the_first_endpoint_finds_it(pair: Cluster) -> No
         pair.apply(dns(server))
         assert client.ask().server == server.uid
     assert client_pod
+
+
+@pytest.mark.parametrize("through", ["cluster ip", "node port"])
+def test_a_connection_that_nobody_answered_is_not_followed_by_another(pair: Cluster, through: str) -> None:
+    """Its client gives up; the next connection has the same port by chance."""
+    a, b = pair.nodes["a"], pair.nodes["b"]
+    client_pod, dead, new = pair.pod(a), pair.pod(b), pair.pod(b)
+    where = client_pod.where if through == "cluster ip" else pair.outside
+    address, port = (CLUSTER_IP, 80) if through == "cluster ip" else (a.address, 31002)
+    pair.apply(web(dead))
+    with open_network(dead.where) as network:
+        network.change([SetLink("eth0", up=False)])
+    with pytest.raises(TimeoutError):
+        connect_from(where, 40_000, address, port, timeout_s=SILENT_S)
+    pair.apply(web(new))
+    with Connection(connect_from(where, 40_000, address, port, timeout_s=TIMEOUT_S)) as connection:
+        assert connection.server == new.uid
+
+
+def test_an_established_connection_to_an_endpoint_that_left_goes_on_beside_one_that_nobody_answered(
+    pair: Cluster,
+) -> None:
+    a, b = pair.nodes["a"], pair.nodes["b"]
+    client, old, dead, new = pair.pod(a), pair.pod(b), pair.pod(b), pair.pod(a)
+    pair.apply(web(old))
+    with pair.connect(client.where, CLUSTER_IP, 80) as connection:
+        with open_network(dead.where) as network:
+            network.change([SetLink("eth0", up=False)])
+        pair.apply(web(dead))
+        with pytest.raises(TimeoutError):
+            connect_from(client.where, 40_000, CLUSTER_IP, 80, timeout_s=SILENT_S)
+        pair.apply(web(new))
+        assert connection.echo(b"still there") == b"still there"
 
 
 def test_pods_reach_node_ports_of_all_nodes_and_themselves_through_them(pair: Cluster) -> None:
@@ -166,6 +201,15 @@ def test_large_datagrams_cross_nodes_and_tell_their_limit(trio: Cluster) -> None
         client.socket.send(b"x" * 1472)  # fits the underlay, not the overlay behind it
         with pytest.raises(OSError, match="too long"):
             client.socket.recv(10)
+
+
+def connect_from(where: str, source_port: int, address: IPv4Address, port: int, *, timeout_s: float) -> socket.socket:
+    """A connection whose client has chosen its port."""
+
+    def body() -> socket.socket:
+        return socket.create_connection((str(address), port), timeout=timeout_s, source_address=("", source_port))
+
+    return namespaces.run_in(where, body)
 
 
 def _move(node: Node, address: IPv4Address) -> Node:

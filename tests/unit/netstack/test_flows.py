@@ -1,4 +1,4 @@
-"""UDP flows: which are to be forgotten when endpoints change."""
+"""Flows: which are to be forgotten when endpoints change."""
 
 from __future__ import annotations
 
@@ -23,11 +23,14 @@ def dns(*endpoints: IPv4Address, protocol: str = "UDP") -> NetworkState:
     port = ServicePort(
         "default/dns:dns", protocol, CLUSTER_IP, 53, 31053, tuple(Endpoint(address, 5353) for address in endpoints)
     )
-    return NetworkState(services=(port,))
+    return NetworkState(services=(port, UNCHANGED))
 
 
-def flow(destination: IPv4Address, port: int, server: IPv4Address, server_port: int) -> Flow:
-    return Flow(destination, port, server, server_port)
+def flow(destination: IPv4Address, port: int, server: IPv4Address, server_port: int, protocol: str = "udp") -> Flow:
+    return Flow(protocol, destination, port, server, server_port)
+
+
+UNCHANGED = ServicePort("default/other:dns", "UDP", IPv4Address("10.96.0.11"), 53, 0, (Endpoint(OTHER, 5353),))
 
 
 THROUGH_IP = flow(CLUSTER_IP, 53, POD, 5353)
@@ -35,27 +38,56 @@ THROUGH_PORT = flow(NODE_ADDRESS.ip, 31053, POD, 5353)
 UNANSWERED = flow(NODE_ADDRESS.ip, 31053, NODE_ADDRESS.ip, 31053)
 DIRECT = flow(POD, 5353, POD, 5353)
 ELSEWHERE = flow(WORLD, 31053, WORLD, 31053)
-ALL = [THROUGH_IP, THROUGH_PORT, UNANSWERED, DIRECT, ELSEWHERE]
+OF_ANOTHER = flow(UNCHANGED.cluster_ip, 53, POD, 5353)
+ALL = [THROUGH_IP, THROUGH_PORT, UNANSWERED, DIRECT, ELSEWHERE, OF_ANOTHER]
+REST = [DIRECT, ELSEWHERE, OF_ANOTHER]
 
 
 @pytest.mark.parametrize(
     ("before", "after", "kept"),
     [
-        pytest.param(dns(POD), dns(OTHER), [DIRECT, ELSEWHERE], id="endpoint moved"),
-        pytest.param(dns(POD, OTHER), dns(POD), [THROUGH_IP, THROUGH_PORT, DIRECT, ELSEWHERE], id="another one went"),
-        pytest.param(dns(POD), dns(), [UNANSWERED, DIRECT, ELSEWHERE], id="the last one went"),
-        pytest.param(dns(POD), NetworkState(), [UNANSWERED, DIRECT, ELSEWHERE], id="service deleted"),
+        pytest.param(dns(POD), dns(OTHER), REST, id="endpoint moved"),
+        pytest.param(dns(POD, OTHER), dns(POD), [THROUGH_IP, THROUGH_PORT, *REST], id="another one went"),
+        pytest.param(dns(POD), dns(), [UNANSWERED, *REST], id="the last one went"),
+        pytest.param(dns(POD), NetworkState(services=(UNCHANGED,)), [UNANSWERED, *REST], id="service deleted"),
         pytest.param(dns(POD), dns(POD), ALL, id="nothing changed"),
-        pytest.param(dns(POD, protocol="TCP"), dns(OTHER, protocol="TCP"), ALL, id="TCP ends by itself"),
+        pytest.param(dns(POD, protocol="TCP"), dns(OTHER, protocol="TCP"), ALL, id="of another protocol"),
     ],
 )
 def test_flows_of_changed_services_only(
     tmp_path: Path, before: NetworkState, after: NetworkState, kept: list[Flow]
 ) -> None:
+    kernel = fake_kernel()
+    node = NodeNetwork(settings(tmp_path), kernel, wait=not_needed)
+    node.apply(before)
+    kernel.tracked = list(ALL)
+    node.apply(after)
+    assert kernel.tracked == kept
+
+
+def fake_kernel() -> FakeKernel:
     kernel = FakeKernel()
     kernel.host.change([c.AddVeth("eth0", "cable"), c.SetAddress(Address("eth0", IPv4Interface(NODE_ADDRESS)))])
-    node = NodeNetwork(settings(tmp_path), kernel)
-    node.apply(before)
-    kernel.flows = list(ALL)
-    node.apply(after)
-    assert kernel.flows == kept
+    return kernel
+
+
+def not_needed(seconds: float) -> None:
+    raise AssertionError("nothing is waited for")
+
+
+def test_a_connection_that_is_answered_meanwhile_goes_on(tmp_path: Path) -> None:
+    """Its endpoint left the service and lives."""
+    dead, dying = (flow(CLUSTER_IP, 53, POD, 5353, "tcp"), flow(NODE_ADDRESS.ip, 31053, POD, 5353, "tcp"))
+    kernel = fake_kernel()
+    forgotten: list[Flow] = []
+    kernel.forget_flows = forgotten.extend  # type: ignore[method-assign]
+
+    def answered(seconds: float) -> None:
+        assert 0 < seconds < 1
+        kernel.tracked.remove(dying)
+
+    node = NodeNetwork(settings(tmp_path), kernel, wait=answered)
+    node.apply(dns(POD, protocol="TCP"))
+    kernel.tracked = [dead, dying, flow(CLUSTER_IP, 53, OTHER, 5353, "tcp"), THROUGH_IP]
+    node.apply(dns(OTHER, protocol="TCP"))
+    assert forgotten == [dead]
