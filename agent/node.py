@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from typing import Final, Protocol
 
-from agent import host, model, wire
+from agent import host, model, statuses, wire
 from agent.clock import Clock
 from agent.config import AgentConfig
 from agent.errors import AgentError
@@ -46,7 +46,7 @@ class Pods(Protocol):
 
     async def run(self) -> None: ...
     async def apply(self, desired: model.Desired, *, complete: bool) -> None: ...
-    def statuses(self) -> Iterable[model.PodStatus]: ...
+    def statuses(self) -> Iterable[statuses.PodStatus]: ...
     async def listed(self) -> None: ...
     @property
     def idle(self) -> bool: ...
@@ -150,7 +150,7 @@ class Node:
         """The present state of the machine."""
         return Beat(self._vitals.capacity(), self._vitals.usage(), self._conditions(), self._applied_revision)
 
-    def statuses(self) -> Iterable[model.PodStatus]:
+    def statuses(self) -> Iterable[statuses.PodStatus]:
         return self._pods.statuses()
 
     def desired_changed(self) -> None:
@@ -188,7 +188,7 @@ class Node:
         """An audit found the kernel changed and mended it: people should know."""
         for repair in repairs:
             self._reports.event(
-                model.Event(
+                statuses.Event(
                     kind="Node",
                     namespace="",
                     name=self._config.node_name,

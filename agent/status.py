@@ -7,18 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from agent.model import (
-    Condition,
-    Container,
-    ContainerState,
-    ContainerStatus,
-    Pod,
-    PodPhase,
-    PodStatus,
-    Running,
-    Terminated,
-    Waiting,
-)
+from agent.model import Container, Pod, PodPhase
 from agent.pods.actions import container_key, image_key
 from agent.pods.lifecycle import (
     deadline,
@@ -33,6 +22,7 @@ from agent.pods.memory import Memory, Retry
 from agent.pods.observed import Instance, Observed
 from agent.pods.step import PULL_ERROR_SHOWN_S
 from agent.runtime.interface import ContainerPhase
+from agent.statuses import Condition, ContainerState, ContainerStatus, PodStatus, Running, Terminated, Waiting
 
 LastWords = Callable[[str, int], str]
 """Container and attempt → what it left in its termination message file."""

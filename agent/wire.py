@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from agent import model
+from agent import model, statuses
 from proto.gen import desired_pb2, observed_pb2, session_pb2
 
 # --- desired -------------------------------------------------------------------------------------------------------
@@ -166,7 +166,7 @@ def _keys_volume(keys: desired_pb2.Volume.Keys, *, secret: bool) -> model.KeysVo
 # --- observed ------------------------------------------------------------------------------------------------------
 
 
-def status_to_proto(status: model.PodStatus) -> observed_pb2.PodStatus:
+def status_to_proto(status: statuses.PodStatus) -> observed_pb2.PodStatus:
     """A pod's status report."""
     return observed_pb2.PodStatus(
         uid=status.uid,
@@ -185,7 +185,7 @@ def status_to_proto(status: model.PodStatus) -> observed_pb2.PodStatus:
     )
 
 
-def condition_to_proto(condition: model.Condition) -> observed_pb2.Condition:
+def condition_to_proto(condition: statuses.Condition) -> observed_pb2.Condition:
     """A condition of a pod or node."""
     return observed_pb2.Condition(
         type=condition.type,
@@ -196,7 +196,7 @@ def condition_to_proto(condition: model.Condition) -> observed_pb2.Condition:
     )
 
 
-def event_to_proto(event: model.Event) -> observed_pb2.Event:
+def event_to_proto(event: statuses.Event) -> observed_pb2.Event:
     """An event."""
     return observed_pb2.Event(
         kind=event.kind,
@@ -211,7 +211,7 @@ def event_to_proto(event: model.Event) -> observed_pb2.Event:
     )
 
 
-def _container_status(status: model.ContainerStatus) -> observed_pb2.ContainerStatus:
+def _container_status(status: statuses.ContainerStatus) -> observed_pb2.ContainerStatus:
     return observed_pb2.ContainerStatus(
         name=status.name,
         state=_state(status.state),
@@ -225,15 +225,15 @@ def _container_status(status: model.ContainerStatus) -> observed_pb2.ContainerSt
     )
 
 
-def _state(state: model.ContainerState) -> observed_pb2.ContainerState:
+def _state(state: statuses.ContainerState) -> observed_pb2.ContainerState:
     match state:
-        case model.Waiting():
+        case statuses.Waiting():
             waiting = observed_pb2.ContainerState.Waiting(reason=state.reason, message=state.message)
             return observed_pb2.ContainerState(waiting=waiting)
-        case model.Running():
+        case statuses.Running():
             running = observed_pb2.ContainerState.Running(started_at=_timestamp(state.started_at))
             return observed_pb2.ContainerState(running=running)
-        case model.Terminated():
+        case statuses.Terminated():
             terminated = observed_pb2.ContainerState.Terminated(
                 exit_code=state.exit_code,
                 signal=state.signal,

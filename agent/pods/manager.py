@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import Final
 
 from agent.clock import Clock
-from agent.model import Desired, LogOptions, Pod, PodStatus, PodUid
+from agent.model import Desired, LogOptions, Pod, PodUid
 from agent.pods.errors import LogUnavailable
 from agent.pods.logs import read_logs
 from agent.pods.names import identify, node_labels
@@ -24,6 +24,7 @@ from agent.pods.ports import PodNetwork, PodsConfig, Reporter
 from agent.pods.worker import PodWorker
 from agent.runtime.errors import NoSuchContainer, RuntimeFault
 from agent.runtime.interface import ContainerRecord, EventKind, Runtime, RuntimeEvent
+from agent.statuses import PodStatus
 from agent.volumes.manager import Volumes
 
 _LOG = logging.getLogger(__name__)

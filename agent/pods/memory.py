@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from agent.model import Waiting
 from agent.pods.backoff import Backoff
 from agent.runtime.interface import ContainerId
+from agent.statuses import Waiting
 
 _FIRST_RETRY_S: Final = 0.5
 _LONGEST_RETRY_S: Final = 60.0

@@ -10,7 +10,8 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Protocol
 
-from agent.model import Event, PodStatus, PodUid
+from agent.model import PodUid
+from agent.statuses import Event, PodStatus
 
 
 class PodNetwork(Protocol):

@@ -6,8 +6,9 @@ Owns the event's form. Does not decide what is worth telling.
 from __future__ import annotations
 
 from agent.clock import Clock
-from agent.model import Event, Pod
+from agent.model import Pod
 from agent.pods.ports import Reporter
+from agent.statuses import Event
 
 
 class Teller:

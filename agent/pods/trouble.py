@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from agent.model import Waiting
 from agent.pods import backoff
 from agent.pods.actions import (
     Action,
@@ -20,6 +19,7 @@ from agent.pods.actions import (
 )
 from agent.pods.errors import ContainerConfigError, ImageMissing
 from agent.runtime.errors import EngineGone, InvalidImageName
+from agent.statuses import Waiting
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Final
 
 from agent.errors import AgentError
-from agent.model import Desired, ObjectRef, Pod, PodPhase, PodStatus, PodUid
+from agent.model import Desired, ObjectRef, Pod, PodPhase, PodUid
 from agent.pods import backoff
 from agent.pods.actions import Action, CreateContainer, EnsureImage, RemoveContainer, SignalContainer
 from agent.pods.files import PodFiles
@@ -30,6 +30,7 @@ from agent.pods.view import PodView
 from agent.runtime.errors import EngineGone
 from agent.runtime.interface import ContainerId, ContainerRecord, EventKind, RuntimeEvent
 from agent.status import is_crash_looping, pod_status
+from agent.statuses import PodStatus
 
 _LOG = logging.getLogger(__name__)
 

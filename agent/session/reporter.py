@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Final, TypeVar
 
-from agent import model, wire
+from agent import model, statuses, wire
 from proto.gen import observed_pb2
 
 MAX_PODS: Final = 4096
@@ -39,7 +39,7 @@ class ReportQueue:
         self.pods_waiting = asyncio.Event()
         self.events_waiting = asyncio.Event()
 
-    def report(self, status: model.PodStatus) -> None:
+    def report(self, status: statuses.PodStatus) -> None:
         """A pod's complete present status."""
         self._put(wire.status_to_proto(status))
 
@@ -50,7 +50,7 @@ class ReportQueue:
         if ref is not None:
             self._put(observed_pb2.PodStatus(uid=uid, namespace=ref.namespace, name=ref.name, removed=True))
 
-    def event(self, event: model.Event) -> None:
+    def event(self, event: statuses.Event) -> None:
         """Something that happened."""
         if len(self._events) >= MAX_EVENTS:
             self._events.popleft()

@@ -15,7 +15,6 @@ from typing import Final, Protocol
 
 from agent.clock import Clock
 from agent.identity.files import Identity
-from agent.model import PodStatus
 from agent.session.backoff import Backoff
 from agent.session.channel import Master
 from agent.session.desired import DesiredState
@@ -24,6 +23,7 @@ from agent.session.renewal import Renewal
 from agent.session.reporter import ReportQueue
 from agent.session.sanity import check_stream, sensible
 from agent.session.streams import StreamSender
+from agent.statuses import PodStatus
 from proto import contract
 from proto.gen import observed_pb2, session_pb2
 

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from agent import model
+from agent import statuses
 from agent.identity import keys
 from agent.identity.files import Identity
 from agent.session.desired import DesiredState
@@ -171,7 +171,7 @@ class FakeMachine:
         self.is_ready = "True"
         self.cuts = 0
         self.left = False
-        self.pods: dict[str, model.PodStatus] = {}
+        self.pods: dict[str, statuses.PodStatus] = {}
         self.chunks: list[bytes] = []
         self.follow = False
         self.log_ended = asyncio.Event()
@@ -188,7 +188,7 @@ class FakeMachine:
         ready = observed_pb2.Condition(type="Ready", status=self.is_ready, reason="AgentReady")
         return Beat(self.capacity, observed_pb2.Usage(), (ready,), self.desired.revision)
 
-    def statuses(self) -> Iterable[model.PodStatus]:
+    def statuses(self) -> Iterable[statuses.PodStatus]:
         return list(self.pods.values())
 
     def desired_changed(self) -> None:

@@ -6,7 +6,8 @@ import asyncio
 from ipaddress import IPv4Address
 from pathlib import Path
 
-from agent.model import Event, PodStatus, PodUid
+from agent.model import PodUid
+from agent.statuses import Event, PodStatus
 
 
 class HandClock:

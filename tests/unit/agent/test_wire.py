@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from agent import model, wire
+from agent import model, statuses, wire
 from proto.gen import desired_pb2, observed_pb2, session_pb2
 
 
@@ -57,14 +57,16 @@ def test_pod() -> None:
 
 
 def test_status() -> None:
-    ended = model.Terminated(137, "OOMKilled", started_at=1.0, finished_at=2.25, container_id="docker://x")
-    status = model.PodStatus(
+    ended = statuses.Terminated(137, "OOMKilled", started_at=1.0, finished_at=2.25, container_id="docker://x")
+    status = statuses.PodStatus(
         model.PodUid("u1"),
         "default",
         "web",
         phase=model.PodPhase.RUNNING,
-        conditions=(model.Condition("Ready", "True", last_transition_at=3.5),),
-        containers=(model.ContainerStatus("app", model.Running(4.0), "web:1", last_state=ended, restart_count=2),),
+        conditions=(statuses.Condition("Ready", "True", last_transition_at=3.5),),
+        containers=(
+            statuses.ContainerStatus("app", statuses.Running(4.0), "web:1", last_state=ended, restart_count=2),
+        ),
     )
     sent = wire.status_to_proto(status)
     (container,) = sent.container_statuses
@@ -75,14 +77,14 @@ def test_status() -> None:
 
 
 def test_waiting_status_has_no_last_state() -> None:
-    container = model.ContainerStatus("app", model.Waiting("ContainerCreating"), "web:1")
-    sent = wire.status_to_proto(model.PodStatus(model.PodUid("u"), "d", "n", containers=(container,)))
+    container = statuses.ContainerStatus("app", statuses.Waiting("ContainerCreating"), "web:1")
+    sent = wire.status_to_proto(statuses.PodStatus(model.PodUid("u"), "d", "n", containers=(container,)))
     assert not sent.container_statuses[0].HasField("last_state")
     assert sent.container_statuses[0].state.waiting.reason == "ContainerCreating"
 
 
 def test_event() -> None:
-    event = model.Event("Pod", "default", "web", "u1", "Failed", "no", at=9.0, warning=True)
+    event = statuses.Event("Pod", "default", "web", "u1", "Failed", "no", at=9.0, warning=True)
     sent = wire.event_to_proto(event)
     assert isinstance(sent, observed_pb2.Event) and (sent.type, sent.reason, sent.time.seconds) == (
         "Warning",

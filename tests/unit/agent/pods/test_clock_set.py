@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from agent.model import PodPhase, Waiting
+from agent.model import PodPhase
+from agent.statuses import Waiting
 from tests.unit.agent.fakes import settle
 from tests.unit.agent.pods.bed import UID, Bed, desired, pod
 

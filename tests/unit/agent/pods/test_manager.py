@@ -7,21 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from agent.model import (
-    Container,
-    EmptyDir,
-    EnvVar,
-    PodPhase,
-    RestartPolicy,
-    Running,
-    Terminated,
-    UnsupportedVolume,
-    Volume,
-    VolumeMount,
-    Waiting,
-)
+from agent.model import Container, EmptyDir, EnvVar, PodPhase, RestartPolicy, UnsupportedVolume, Volume, VolumeMount
 from agent.runtime.errors import PullFailed
 from agent.runtime.interface import ContainerSpec
+from agent.statuses import Running, Terminated, Waiting
 from tests.unit.agent.fakes import FakeReporter, settle
 from tests.unit.agent.pods.bed import IMAGE, UID, Bed, desired, pod
 

@@ -22,12 +22,12 @@ from agent.model import (
     Secret,
     Volume,
     VolumeMount,
-    Waiting,
 )
 from agent.pods.errors import LogUnavailable
 from agent.runtime.errors import EngineGone, StartRefused
 from agent.runtime.fake import FakeRuntime
 from agent.runtime.interface import ContainerId
+from agent.statuses import Waiting
 from tests.unit.agent.fakes import settle
 from tests.unit.agent.pods.bed import IMAGE, PAUSE, UID, Bed, desired, pod
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from agent.model import Container, EnvVar, Pod, PodPhase, PodUid, RestartPolicy, Waiting
+from agent.model import Container, EnvVar, Pod, PodPhase, PodUid, RestartPolicy
 from agent.pods.actions import Action
 from agent.pods.backoff import Backoff
 from agent.pods.memory import Memory, Retry, Signals
@@ -14,6 +14,7 @@ from agent.pods.names import spec_hash
 from agent.pods.observed import Instance, Observed
 from agent.pods.step import plan
 from agent.runtime.interface import ContainerId, ContainerPhase, ContainerRecord
+from agent.statuses import Waiting
 from proto.contract import Labels
 
 NOW = 1000.0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import aclosing
@@ -12,18 +11,16 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from agent import model
+from agent import model, statuses
 from agent.session.channel import Master
 from agent.session.errors import Refused, Stale
 from master.api import kinds
-from master.api.errors import BadRequest, NodeUnreachable
 from master.api.kinds.configmap import ConfigMap
 from master.api.kinds.container import Container
 from master.api.kinds.meta import ObjectMeta
 from master.api.kinds.pod import Pod, PodSpec
 from master.api.kinds.secret import Secret
 from master.api.kinds.volume import SecretVolumeSource, Volume
-from master.api.logs import LogOptions
 from master.pki import Pki
 from proto import contract
 from proto.gen import observed_pb2, session_pb2
@@ -53,6 +50,21 @@ def web_pod(name: str, node: str, **spec: object) -> Pod:
 
 async def create(master: MasterEnd, kind: kinds.KindSpec, obj: object) -> object:  # type: ignore[type-arg]
     return await master.resources.create(CALLER, kind, obj, namespace="default")
+
+
+def _hello(*, machine: str = "machine-1", address: str = "10.0.0.1") -> session_pb2.HelloRequest:
+    return session_pb2.HelloRequest(
+        protocol_version=contract.PROTOCOL_VERSION,
+        cluster_id=CLUSTER_ID,
+        node=observed_pb2.NodeInfo(machine_id=machine, address=address),
+        capacity=observed_pb2.Capacity(cpu_millis=1000, memory_bytes=1 << 30, pods=10),
+    )
+
+
+def _request(key: str) -> str:
+    from agent.identity import keys
+
+    return keys.make_request(key, "node-1")
 
 
 async def test_a_joined_agent_becomes_a_ready_node(master: MasterEnd, tmp_path: Path) -> None:
@@ -93,7 +105,7 @@ async def test_statuses_are_committed_and_removal_ends_a_deleted_pod(master: Mas
         pod = await create(master, kinds.POD, web_pod("web", "node-1"))
         uid = model.PodUid(pod.metadata.uid)  # type: ignore[attr-defined]
         await until(lambda: agent.desired.pod(uid))
-        running = model.PodStatus(
+        running = statuses.PodStatus(
             uid, "default", "web", phase=model.PodPhase.RUNNING, pod_ip="10.244.0.5", host_ip="10.0.0.1"
         )
         agent.reports.report(running)
@@ -114,9 +126,9 @@ async def test_reports_of_another_nodes_pod_change_nothing(master: MasterEnd, tm
     agent = AgentEnd(await master.identity("node-1"), tmp_path)
     async with agent.running():
         pod = await create(master, kinds.POD, web_pod("web", "node-2"))
-        agent.reports.report(model.PodStatus(model.PodUid(pod.metadata.uid), "default", "web", pod_ip="10.9.9.9"))  # type: ignore[attr-defined]
+        agent.reports.report(statuses.PodStatus(model.PodUid(pod.metadata.uid), "default", "web", pod_ip="10.9.9.9"))  # type: ignore[attr-defined]
         await until(lambda: not agent.reports.pods_waiting.is_set())
-        agent.reports.report(model.PodStatus(model.PodUid("gone"), "default", "gone"))
+        agent.reports.report(statuses.PodStatus(model.PodUid("gone"), "default", "gone"))
         await until(lambda: not agent.reports.pods_waiting.is_set())
         found = master.cache.get(kinds.POD, "default", "web")
         assert found is not None
@@ -127,7 +139,7 @@ async def test_events_reach_the_api(master: MasterEnd, tmp_path: Path) -> None:
     agent = AgentEnd(await master.identity("node-1"), tmp_path)
     async with agent.running():
         agent.reports.event(
-            model.Event("Node", "", "node-1", "", "NetworkMended", "a rule was missing", 1e9, warning=True)
+            statuses.Event("Node", "", "node-1", "", "NetworkMended", "a rule was missing", 1e9, warning=True)
         )
         (event,) = await until(lambda: master.cache.list(kinds.EVENT))
         assert (event.reason, event.type, event.source.host) == ("NetworkMended", "Warning", "node-1")
@@ -300,81 +312,6 @@ async def test_a_certificate_is_renewed_in_time_and_the_session_goes_on_with_it(
     assert (tmp_path / "identity.json").stat().st_mode & 0o777 == 0o600
 
 
-async def test_a_log_flows_to_its_reader(master: MasterEnd, tmp_path: Path) -> None:
-    agent = AgentEnd(await master.identity("node-1"), tmp_path)
-    agent.machine.chunks = [b"x" * 100_000] * 20
-    async with agent.running():
-        await until(lambda: agent.desired.complete)
-        size = 0
-        async for chunk in master.logs.open("node-1", "default", "web", "uid", "app", LogOptions()):
-            size += len(chunk)
-            assert len(chunk) <= contract.STREAM_CHUNK_BYTES
-    assert size == 2_000_000
-
-
-async def test_an_agent_sends_no_more_than_the_reader_takes(master: MasterEnd, tmp_path: Path) -> None:
-    agent = AgentEnd(await master.identity("node-1"), tmp_path)
-    agent.machine.chunks = [b"x" * 10_000] * 1000
-    async with agent.running():
-        await until(lambda: agent.desired.complete)
-        chunks = master.logs.open("node-1", "default", "web", "uid", "app", LogOptions())
-        await anext(chunks)
-        (stream,) = master.logs._streams.values()
-        await asyncio.sleep(0.1)
-        waiting = sum(len(chunk or b"") for chunk in stream.chunks._queue)  # type: ignore[attr-defined]
-        assert 0 < waiting <= contract.STREAM_WINDOW_BYTES
-        await chunks.aclose()  # type: ignore[attr-defined]
-        await agent.machine.log_ended.wait()
-
-
-async def test_a_reader_that_goes_away_ends_a_followed_log(master: MasterEnd, tmp_path: Path) -> None:
-    agent = AgentEnd(await master.identity("node-1"), tmp_path)
-    agent.machine.chunks, agent.machine.follow = [b"one line\n"], True
-    async with agent.running():
-        await until(lambda: agent.desired.complete)
-        chunks = master.logs.open("node-1", "default", "web", "uid", "app", LogOptions(follow=True))
-        assert await anext(chunks) == b"one line\n"
-        await chunks.aclose()  # type: ignore[attr-defined]
-        await agent.machine.log_ended.wait()
-
-
-async def test_a_log_of_a_node_without_session_is_unreachable(master: MasterEnd) -> None:
-    with pytest.raises(NodeUnreachable, match="node-9 is not connected"):
-        await anext(master.logs.open("node-9", "default", "web", "uid", "app", LogOptions()))
-
-
-async def test_what_the_agent_says_of_a_log_reaches_the_reader(master: MasterEnd, tmp_path: Path) -> None:
-    agent = AgentEnd(await master.identity("node-1"), tmp_path)
-
-    async def fail(request: session_pb2.LogRequest) -> AsyncIterator[bytes]:
-        from agent.errors import AgentError
-
-        if request.container:
-            raise AgentError("container app has not started yet")
-        yield b""
-
-    agent.machine.logs = fail  # type: ignore[method-assign]
-    async with agent.running():
-        await until(lambda: agent.desired.complete)
-        with pytest.raises(BadRequest, match="has not started yet"):
-            await anext(master.logs.open("node-1", "default", "web", "uid", "app", LogOptions()))
-
-
-def _hello(*, machine: str = "machine-1", address: str = "10.0.0.1") -> session_pb2.HelloRequest:
-    return session_pb2.HelloRequest(
-        protocol_version=contract.PROTOCOL_VERSION,
-        cluster_id=CLUSTER_ID,
-        node=observed_pb2.NodeInfo(machine_id=machine, address=address),
-        capacity=observed_pb2.Capacity(cpu_millis=1000, memory_bytes=1 << 30, pods=10),
-    )
-
-
-def _request(key: str) -> str:
-    from agent.identity import keys
-
-    return keys.make_request(key, "node-1")
-
-
 async def test_a_renewal_that_fails_ends_no_session_and_is_tried_again(
     master: MasterEnd, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -409,20 +346,3 @@ async def test_what_goes_wrong_in_one_session_does_not_end_the_agent(
         await until(lambda: not failures and master.ready("node-1") == "True")
     assert "node node-1: the session failed" in caplog.text
     assert "a bug of ours" in caplog.text
-
-
-async def test_a_log_that_fails_is_its_readers_trouble_alone(
-    master: MasterEnd, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    agent = AgentEnd(await master.identity("node-1"), tmp_path)
-    agent.machine.chunks = [b"fine", 3]  # type: ignore[list-item]
-    async with agent.running():
-        await until(lambda: master.ready("node-1") == "True")
-        session = master.sessions.current("node-1")
-        with pytest.raises(Exception):  # noqa: B017 - whatever the reader is told
-            async with aclosing(master.logs.open("node-1", "default", "web", "uid", "app", LogOptions())) as log:
-                async for _ in log:
-                    pass
-        await until(lambda: "log of default/web [app]: stream failed" in caplog.text)
-        await asyncio.sleep(0.1)
-        assert master.sessions.current("node-1") is session

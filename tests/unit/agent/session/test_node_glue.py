@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from agent import host, model
+from agent import host, model, statuses
 from agent.config import AgentConfig
 from agent.heartbeat import Vitals
 from agent.network import AgentNetwork
@@ -89,7 +89,7 @@ class FakePods:
         self.log.append(f"pods {sorted(desired.pods)}")
         self.desired, self.complete = desired, complete
 
-    def statuses(self) -> list[model.PodStatus]:
+    def statuses(self) -> list[statuses.PodStatus]:
         return []
 
     def pod_uids(self) -> frozenset[model.PodUid]:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from agent import model
+from agent import model, statuses
 from agent.session import reporter
 from agent.session.backoff import Backoff
 from agent.session.reporter import ReportQueue
 from proto import contract
 
 
-def status(uid: str, ip: str = "") -> model.PodStatus:
-    return model.PodStatus(model.PodUid(uid), "default", uid, pod_ip=ip)
+def status(uid: str, ip: str = "") -> statuses.PodStatus:
+    return statuses.PodStatus(model.PodUid(uid), "default", uid, pod_ip=ip)
 
 
-def event(message: str) -> model.Event:
-    return model.Event("Pod", "default", "web", "uid", "Started", message, 1.0)
+def event(message: str) -> statuses.Event:
+    return statuses.Event("Pod", "default", "web", "uid", "Started", message, 1.0)
 
 
 def test_only_the_latest_status_of_a_pod_waits() -> None:
@@ -83,8 +83,8 @@ def test_a_batch_fits_into_one_message() -> None:
     """However long what the statuses say: a message over the limit would be refused again and again."""
     queue = ReportQueue(lambda uid: None)
     for number in range(reporter.BATCH):
-        queue.report(model.PodStatus(model.PodUid(f"u{number}"), "default", "web", message="x" * 100_000))
-        queue.event(model.Event("Pod", "default", "web", "u", "R", "x" * 100_000, 1.0))
+        queue.report(statuses.PodStatus(model.PodUid(f"u{number}"), "default", "web", message="x" * 100_000))
+        queue.event(statuses.Event("Pod", "default", "web", "u", "R", "x" * 100_000, 1.0))
     for take, waiting in ((queue.take_pods, queue.pods_waiting), (queue.take_events, queue.events_waiting)):
         taken = 0
         while waiting.is_set():
@@ -97,6 +97,6 @@ def test_a_batch_fits_into_one_message() -> None:
 def test_one_status_that_is_larger_than_a_batch_goes_alone() -> None:
     queue = ReportQueue(lambda uid: None)
     for number in range(2):
-        queue.report(model.PodStatus(model.PodUid(f"u{number}"), "default", "web", message="x" * (2 << 20)))
+        queue.report(statuses.PodStatus(model.PodUid(f"u{number}"), "default", "web", message="x" * (2 << 20)))
     assert [len(queue.take_pods()), len(queue.take_pods())] == [1, 1]
     assert not queue.pods_waiting.is_set()

@@ -1,0 +1,124 @@
+"""A host in a directory and a master, for tests of joining and leaving.
+
+The master is the real one over REST and gRPC on loopback; the host's kernel and engine are not touched: the unit is one
+that only remembers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from agent import host as agent_host
+from agent.identity import files
+from cli.host.membership import Host, JoinRequest, join
+from cli.host.membership_departure import LeaveRequest, ResetRequest, leave, reset
+from cli.host.preflight.finding import Finding
+from master.api.server import ApiServer
+from tests.fakes.sessions import TOKEN, AgentEnd, MasterEnd, until
+
+
+@dataclass
+class Unit:
+    """Remembers what was asked of it."""
+
+    installed: bool = True
+    asked: list[str] = field(default_factory=list)
+    inactive: int = 0
+    """How often it still says that it has not started."""
+
+    def start(self) -> None:
+        self.asked.append("start")
+
+    def stop(self) -> None:
+        self.asked.append("stop")
+
+    def active(self) -> bool:
+        self.inactive -= 1
+        return self.inactive < 0
+
+    def state(self) -> str:
+        return "failed (exit-code)"
+
+    def last_line(self) -> str:
+        return "no route to the engine"
+
+
+@dataclass
+class World:
+    """A host in a directory, and a master."""
+
+    master: MasterEnd
+    api: ApiServer
+    directory: Path
+    unit: Unit = field(default_factory=Unit)
+    said: list[str] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    slept_s: float = 0.0
+
+    @property
+    def config(self) -> Path:
+        return self.directory / "etc" / "agent.toml"
+
+    @property
+    def state(self) -> Path:
+        return self.directory / "state"
+
+    @property
+    def here(self) -> Host:
+        return Host(
+            unit=self.unit,
+            say=self.said.append,
+            sleep=self._sleep,
+            monotonic=lambda: self.slept_s,
+            findings=lambda _: self.findings,
+        )
+
+    def _sleep(self, seconds: float) -> None:
+        """Ten times as fast as the clock."""
+        self.slept_s += seconds
+        time.sleep(seconds / 10)
+
+    def request(self, **change: Any) -> JoinRequest:
+        master = f"https://127.0.0.1:{self.api.port}"
+        wanted = {"state_dir": str(self.state), "node_name": "n", "master": master, "node_address": "10.0.0.1"}
+        values: dict[str, Any] = {"token": TOKEN, "ca_hash": self.master.pki.ca_hash, "timeout_s": 3.0} | change
+        return JoinRequest(config_path=self.config, wanted=wanted | values.pop("wanted", {}), **values)
+
+    async def join(self, **change: Any) -> None:
+        await asyncio.to_thread(join, self.here, self.request(**change))
+
+    async def leave(self, **options: Any) -> None:
+        await asyncio.to_thread(leave, self.here, LeaveRequest(self.config, **options))
+
+    async def reset(self, **options: Any) -> None:
+        request = ResetRequest(self.config, self.state, self.directory / "engine.sock", **options)
+        await asyncio.to_thread(reset, self.here, request)
+
+    @asynccontextmanager
+    async def agent(self) -> AsyncIterator[AgentEnd]:
+        """The host's agent, and its node Ready."""
+        identity = files.load(self.state)
+        assert identity is not None
+        machine = {"machine": agent_host.machine_id(self.state), "address": "10.0.0.1"}
+        with ExitStack() as holding:
+            holding.enter_context(files.locked(self.state))
+            async with AgentEnd(identity, self.state, **machine).running() as end, asyncio.TaskGroup() as group:
+
+                async def ends() -> None:
+                    await end.done.wait()
+                    files.wipe(self.state)
+                    holding.close()
+
+                task = group.create_task(ends())
+                await until(lambda: self.master.ready("n") == "True")
+                yield end
+                task.cancel()
+
+    def files(self) -> list[str]:
+        return sorted(str(path.relative_to(self.directory)) for path in self.directory.rglob("*") if path.is_file())

@@ -1,0 +1,123 @@
+"""Leaving and reset: the order of steps, what is said, and what is left after each way to fail."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from agent import departure
+from agent.config import AgentConfig
+from agent.identity import files
+from cli import exits
+from cli.host.membership import MembershipError
+from tests.fakes.membership import World
+
+pytestmark = pytest.mark.timeout(60)
+
+
+async def test_a_node_leaves_with_its_agent_running_and_a_second_time_is_no_node(world: World) -> None:
+    world.unit.installed = False
+    await world.join()
+    async with world.agent() as end:
+        await world.leave()
+        assert end.machine.left
+    assert world.master.node("n") is None
+    assert world.unit.asked == ["stop"]
+    assert world.files() == []
+    await world.leave()
+    assert "is no node" in world.said[-1]
+    # The name is free at once.
+    await world.join()
+
+
+async def test_a_node_whose_agent_is_dead_leaves_too(world: World) -> None:
+    world.unit.installed = False
+    await world.join()
+    async with world.agent():
+        pass
+    await world.leave()
+    assert world.master.node("n") is None
+    assert await world.master.identities.get("n") is None, "reported that nothing is left"
+
+
+async def test_leaving_needs_the_master_and_says_what_does_not(world: World) -> None:
+    world.unit.installed = False
+    await world.join()
+    before = world.files()
+    identity = files.load(world.state)
+    assert identity is not None
+    files.save(world.state, replace(identity, session_address="127.0.0.1:1"))
+    with pytest.raises(MembershipError, match="sampan reset") as away:
+        await world.leave()
+    assert away.value.code == exits.UNREACHABLE
+    assert world.files() == before
+    await world.reset()
+    assert world.files() == []
+    assert any("kubectl delete node n" in line for line in world.said)
+
+
+async def test_a_node_that_was_deleted_meanwhile_only_cleans_its_host(world: World) -> None:
+    world.unit.installed = False
+    await world.join()
+    identity = await world.master.identities.get("n")
+    assert identity is not None
+    await world.master.identities.free(identity)
+    await world.leave()
+    assert any("does not know node n" in line for line in world.said)
+    assert world.files() == []
+
+
+async def test_what_cannot_be_removed_is_said_and_the_node_not_forgotten(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.unit.installed = False
+    await world.join()
+    before = world.files()
+    monkeypatch.setattr(departure, "clean", lambda config, cluster_id="": ("containers: the engine is away",))
+    with pytest.raises(MembershipError, match="not clean yet"):
+        await world.reset()
+    assert "could not be removed: containers: the engine is away" in world.said
+    assert world.files() == before
+    with pytest.raises(MembershipError, match="forgotten nevertheless"):
+        await world.reset(force=True)
+    assert world.files() == []
+
+
+@pytest.mark.parametrize("damage", [files.IDENTITY, "agent.toml"])
+async def test_a_reset_goes_by_what_is_left_of_a_damaged_host(
+    world: World, damage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.unit.installed = False
+    await world.join()
+    cleaned: list[tuple[AgentConfig, str]] = []
+
+    def clean(config: AgentConfig, cluster_id: str = "") -> tuple[str, ...]:
+        cleaned.append((config, cluster_id))
+        return ()
+
+    monkeypatch.setattr(departure, "clean", clean)
+    path = world.config if damage == "agent.toml" else world.state / damage
+    path.write_text("{")
+    await world.reset()
+    ((config, cluster_id),) = cleaned
+    assert (config.state_dir, config.node_name) == (world.state, "n")
+    assert bool(cluster_id) == (damage == "agent.toml")
+    assert files.load(world.state) is None
+
+
+async def test_a_reset_twice_and_of_a_host_that_never_was_a_node(world: World) -> None:
+    await world.reset()
+    await world.reset()
+    assert world.files() == []
+    assert world.unit.asked == ["stop", "stop"]
+
+
+async def test_an_agent_that_somebody_else_runs_is_not_taken_its_state(world: World) -> None:
+    world.unit.installed = False
+    await world.join()
+    before = world.files()
+    with files.locked(world.state), pytest.raises(MembershipError, match="not by systemd: stop it") as busy:
+        await world.reset()
+    assert busy.value.code == exits.BUSY
+    assert world.files() == before
