@@ -1,21 +1,29 @@
 """Names that tell which process made a thing, so that whoever comes later removes what a killed one left.
 
 A name has the pid and the start time of its owner: a pid alone is given out again, both name one process for good. So
-no record is needed to know what has no owner any more. Owns the form of such names; makes and removes nothing.
+no record is needed to know what has no owner any more. Owns the form of such names, and that only one process sweeps at
+a time; makes and removes nothing.
 """
 
 from __future__ import annotations
 
+import fcntl
 import itertools
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
-from lab.processes import ProcessRecord, record_of
+from lab.errors import Busy
+from lab.layout import CACHE_ROOT
+from lab.processes import ProcessRecord, record_of, until
 
 _DIGITS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
+_LOCK: Final = CACHE_ROOT / "locks" / "sweep.lock"
+_PATIENCE_S: Final = 60.0
 _numbers = itertools.count(1)
 
 
@@ -46,6 +54,26 @@ class OwnedNames:
         """Those of these names whose owner does not run any more; others' names are left out."""
         owned = ((name, self.owner_of(name)) for name in names)
         return tuple(name for name, owner in owned if owner is not None and record_of(owner.pid) != owner)
+
+
+@contextmanager
+def sweeping(lock: Path = _LOCK) -> Iterator[None]:
+    """Held by whoever removes what others left: two at once would stumble over what the other has half removed.
+
+    A lock of the process (POSIX), not of the open file: whoever holds it may call what takes it, and has it no more
+    afterwards. Raises Busy when another process sweeps for a minute.
+    """
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("a") as handle:
+        for _ in until(_PATIENCE_S):
+            try:
+                fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except (BlockingIOError, PermissionError):
+                continue
+            break
+        else:
+            raise Busy(f"another process removes what killed ones left, for {_PATIENCE_S:g} s now")
+        yield
 
 
 def _written(number: int) -> str:

@@ -22,7 +22,7 @@ from lab.machine import image
 from lab.machine.docker import Docker
 from lab.machine.machine import Machine
 from lab.machine.recipe import HOST, Recipe
-from lab.owner import OwnedNames
+from lab.owner import OwnedNames, sweeping
 from netstack import changes as c
 from netstack import namespaces
 from netstack.network import open_network
@@ -208,10 +208,11 @@ def leftovers(name: str) -> Iterator[str]:
 
 def sweep_ended() -> tuple[str, ...]:
     """Remove the beds of ended processes; their names."""
-    named = {path.name for path in image.ROOT.glob("*")} | set(namespaces.names())
-    ended = NAMES.ended(sorted(named))
-    for name in ended:
-        remove(name)
+    with sweeping():
+        named = {path.name for path in image.ROOT.glob("*")} | set(namespaces.names())
+        ended = NAMES.ended(sorted(named))
+        for name in ended:
+            remove(name)
     return ended
 
 

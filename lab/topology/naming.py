@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from lab import sweep as processes_sweep
-from lab.owner import OwnedNames
+from lab.owner import OwnedNames, sweeping
 from netstack import namespaces
 
 NAMES: Final = OwnedNames("topo", parts=True)
@@ -21,10 +21,11 @@ def leftovers() -> tuple[str, ...]:
 
 def sweep() -> tuple[str, ...]:
     """Remove what ended processes left: namespaces, and whoever still runs in them. The names that were removed."""
-    found = leftovers()
-    end_members(found)
-    for name in found:
-        namespaces.delete(name)
+    with sweeping():
+        found = leftovers()
+        end_members(found)
+        for name in found:
+            namespaces.delete(name)
     return found
 
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from lab.lab import leftovers, names
+from lab.owner import sweeping
 from lab.plugin.cluster import life
+from tests.doomed import doomed
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 
@@ -128,18 +127,15 @@ def test_without_what_it_needs_a_test_is_skipped(
 
 def test_what_a_killed_run_left_is_removed_by_the_next(run: Run) -> None:
     """Killed in the middle: master, agent, engine and containers go on without it."""
-    dead = """
-import os
+    script = """
 from lab.plugin.cluster.life import running_cluster
-with running_cluster(nodes=1) as cluster:
-    print(cluster.lab.name, flush=True)
-    os._exit(9)
+made = running_cluster(nodes=1)
+print(made.__enter__().lab.name, flush=True)
 """
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run([sys.executable, "-c", dead], env=environment, capture_output=True, text=True, timeout=120)
-    name = done.stdout.strip()
-    assert life.NAMES.owner_of(name) is not None
-    assert name in names()
-    result = run("def test_nothing(): pass")
-    result.stdout.fnmatch_lines([f"sampan: removed what a killed run left: *{name}*"])
-    assert list(leftovers(name)) == []
+    with doomed(script) as dead, sweeping():
+        dead.kill()
+        assert life.NAMES.owner_of(dead.name) is not None
+        assert dead.name in names()
+        result = run("def test_nothing(): pass")
+    result.stdout.fnmatch_lines([f"sampan: removed what a killed run left: *{dead.name}*"])
+    assert list(leftovers(dead.name)) == []

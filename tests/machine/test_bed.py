@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from lab.machine import CommandFailed, MachineBed
 from lab.machine.bed import leftovers, sweep_ended
+from lab.owner import sweeping
+from tests.doomed import doomed
 from tests.machine.conftest import ON_DISK, MakeMachines
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -45,17 +43,15 @@ def test_a_disk_outlives_a_reboot_and_a_loss_of_power(machines: MakeMachines) ->
 
 
 def test_what_a_killed_run_left_is_swept(bed: MachineBed) -> None:
-    script = (
-        "import time\nfrom lab.machine import MachineBed\nwith MachineBed() as made:\n    made.boot('forgotten')\n"
-        "    print(made.name, flush=True)\n    time.sleep(600)\n"
-    )
-    with subprocess.Popen(
-        [sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)}
-    ) as owner:
-        assert owner.stdout
-        name = owner.stdout.readline().strip()
-        owner.send_signal(signal.SIGKILL)
-    assert len(list(leftovers(name))) >= 3
-    assert name in sweep_ended()
-    assert list(leftovers(name)) == []
+    script = """
+from lab.machine import MachineBed
+made = MachineBed().__enter__()
+made.boot("forgotten")
+print(made.name, flush=True)
+"""
+    with doomed(script) as dead, sweeping():
+        dead.kill()
+        assert len(list(leftovers(dead.name))) >= 3
+        assert dead.name in sweep_ended()
+    assert list(leftovers(dead.name)) == []
     assert bed.name not in sweep_ended(), "ours is in use"

@@ -12,7 +12,7 @@ from lab.config import Periods
 from lab.errors import LeftOver
 from lab.lab import Lab, delete, in_parallel, leftovers
 from lab.layout import LABS_ROOT, NETNS_ROOT
-from lab.owner import OwnedNames
+from lab.owner import OwnedNames, sweeping
 
 NAMES: Final = OwnedNames("test")
 """Of labs."""
@@ -43,13 +43,20 @@ def running_cluster(
 
 def sweep() -> tuple[str, ...]:
     """Remove the labs of ended processes, whatever is left of them; their names."""
-    named = {path.name for path in LABS_ROOT.glob("*")} if LABS_ROOT.is_dir() else set()
-    namespaces = NETNS_ROOT.glob("sampan-*") if NETNS_ROOT.is_dir() else ()
-    named |= {path.name.removeprefix("sampan-").rpartition("-")[0] for path in namespaces}
-    ended = NAMES.ended(sorted(named))
-    for name in ended:
-        labs.delete(name)
+    with sweeping():
+        ended = NAMES.ended(sorted(_labs()))
+        for name in ended:
+            labs.delete(name)
     return ended
+
+
+def _labs() -> set[str]:
+    """Names of labs by their directories and by their hosts' namespaces: either may be all that is left."""
+    directories = LABS_ROOT.glob("*") if LABS_ROOT.is_dir() else ()
+    namespaces = NETNS_ROOT.glob("sampan-*") if NETNS_ROOT.is_dir() else ()
+    return {path.name for path in directories} | {
+        path.name.removeprefix("sampan-").rpartition("-")[0] for path in namespaces
+    }
 
 
 def _fill_registry(lab: Lab) -> None:

@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from lab.errors import Unsupported
+from lab.owner import sweeping
 from lab.plugin.fixtures import MakeProber
 from lab.probe import Outcome, Prober, icmp, tcp, udp
 from lab.topology import Node, Topology, leftovers, sweep
 from netstack import namespaces
+from tests.doomed import doomed
 from tests.kernel.lab.conftest import Routed
 
 DEAD_RUN = """
-import os
 from lab.topology import Topology
 net = Topology()
 net.host("forgotten")
 net.start()
 net.nodes()[0].start(["sleep", "600"])
 print(net.nodes()[0].where, flush=True)
-os._exit(9)
 """
-ROOT = Path(__file__).parents[3]
 
 
 def mtu_of(node: Node, interface: str) -> int:
@@ -155,11 +152,11 @@ def test_the_report_shows_links_routes_and_addresses(routed: Routed) -> None:
 
 
 def test_what_a_dead_run_left_is_swept(topology: Topology) -> None:
-    dead = subprocess.run([sys.executable, "-c", DEAD_RUN], cwd=ROOT, capture_output=True, text=True)
-    where = dead.stdout.strip()
-    assert where in leftovers(), dead.stderr
     alive = topology.host("alive")
     topology.start()
-    assert where in sweep()
+    with doomed(DEAD_RUN) as dead, sweeping():
+        dead.kill()
+        assert dead.name in leftovers()
+        assert dead.name in sweep()
     assert alive.where in namespaces.names()
-    assert where not in namespaces.names()
+    assert dead.name not in namespaces.names()

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from lab import owner
+from lab.errors import Busy
 from lab.layout import Layout
 from lab.owner import OwnedNames
 from lab.processes import ProcessRecord, record_of
@@ -46,3 +50,27 @@ def test_the_longest_name_fits_a_lab(monkeypatch: pytest.MonkeyPatch) -> None:
     """The largest pid, a year and a half after boot."""
     monkeypatch.setattr(owner, "record_of", lambda pid: ProcessRecord(2**22, 100 * 86_400 * 540))
     assert Layout(OwnedNames("test").new())
+
+
+TRY = "import fcntl, sys; fcntl.lockf(open(sys.argv[1], 'a'), fcntl.LOCK_EX | fcntl.LOCK_NB)"
+
+
+def test_one_process_sweeps_at_a_time_and_may_call_what_sweeps(tmp_path: Path) -> None:
+    def another_gets_in() -> bool:
+        return subprocess.run([sys.executable, "-c", TRY, tmp_path / "lock"], stderr=subprocess.DEVNULL).returncode == 0
+
+    with owner.sweeping(tmp_path / "lock"):
+        assert not another_gets_in()
+        with owner.sweeping(tmp_path / "lock"):
+            assert not another_gets_in()
+    assert another_gets_in()
+
+
+def test_who_waits_for_a_sweeper_for_too_long_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def taken(handle: object, how: int) -> None:
+        raise BlockingIOError
+
+    monkeypatch.setattr(fcntl, "lockf", taken)
+    monkeypatch.setattr(owner, "_PATIENCE_S", 0.0)
+    with pytest.raises(Busy, match="another process"), owner.sweeping(tmp_path / "lock"):
+        raise AssertionError("not reached")
