@@ -7,11 +7,12 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
 from cli import exits
+from cli.progress import Progress
+from cli.sidebyside import Run, SideBySide
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 TIERS: Final[Mapping[str, Sequence[str]]] = {
@@ -22,7 +23,11 @@ TIERS: Final[Mapping[str, Sequence[str]]] = {
 }
 """In this order: what fails fast and says most comes first."""
 
-_EXITS: Final[Mapping[int, int]] = {0: exits.OK, 2: exits.INTERRUPTED, 4: exits.USAGE}
+TWO_AT_ONCE: Final = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
+"""Tests of one file stay together, as they share clusters."""
+
+_INTERRUPTED: Final = 2
+_EXITS: Final[Mapping[int, int]] = {0: exits.OK, _INTERRUPTED: exits.INTERRUPTED, 4: exits.USAGE}
 """pytest's exit codes as ours; every other one is a failure."""
 
 
@@ -56,66 +61,77 @@ def selection(words: Sequence[str]) -> list[str]:
 
 
 def _test(options: argparse.Namespace) -> int:
-    """What is asked for is one run of pytest: its last line counts it. Everything is two, side by side."""
-    from cli.install import install_for_machines, install_for_tests
-    from cli.progress import Progress
-
-    arguments = selection(options.rest)
+    """What is asked for is one run of pytest: its last line counts it. Everything is several, side by side."""
+    scratch = Path(tempfile.mkdtemp(prefix="sampan-test-"))
     progress = Progress()
+    if options.rest:
+        _install(progress, selection(options.rest))
+        code = _run(_pytest(*selection(options.rest)), PYTEST_DEBUG_TEMPROOT=str(scratch))
+    else:
+        code = _run_all(progress, scratch)
+    if code != exits.FAILED:  # then it may show what went wrong
+        shutil.rmtree(scratch, ignore_errors=True)
+    return _EXITS.get(code, exits.FAILED)
+
+
+def _install(progress: Progress, arguments: Sequence[str]) -> None:
+    from cli.install import install_for_machines, install_for_tests
+
     if any(word.startswith(("tests/kernel", "tests/examples", "tests/cluster", "tests/machine")) for word in arguments):
         install_for_tests(progress)
     if any(word.startswith("tests/machine") for word in arguments):
         install_for_machines(progress)
-    scratch = tempfile.mkdtemp(prefix="sampan-test-")
-    code = _run(_pytest(*arguments), PYTEST_DEBUG_TEMPROOT=scratch) if options.rest else _run_all(Path(scratch))
-    if code != exits.FAILED:  # then it may show what went wrong
-        shutil.rmtree(scratch, ignore_errors=True)
-    return _EXITS.get(code, exits.FAILED)
 
 
 def _pytest(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "pytest", *arguments]
 
 
-def _run_all(scratch: Path) -> int:
-    """The unit tier needs the processor, the others wait most of their time: beside them it costs no time.
+def _run_all(progress: Progress, scratch: Path) -> int:
+    """The unit tier needs the processor and nothing else, so it begins before what the others need is installed.
 
-    Its output follows theirs, as soon as both have ended.
+    The others mostly wait. Of the clusters' tests two run at a time, each on a cluster of its own; the kernel's, which
+    look at milliseconds, come when the processor is theirs again.
     """
-    others = [path for tier, paths in TIERS.items() if tier != "unit" for path in paths]
-    with ThreadPoolExecutor(1) as pool, (scratch / "unit.log").open("w+b") as log:
-        unit = pool.submit(
-            _run, _pytest(*TIERS["unit"]), output=log.fileno(), PYTEST_DEBUG_TEMPROOT=str(_directory(scratch, "unit"))
-        )
-        codes = [_run(_pytest(*others), PYTEST_DEBUG_TEMPROOT=str(_directory(scratch, "others"))), unit.result()]
-        log.seek(0)
-        shutil.copyfileobj(log, sys.stdout.buffer)
-        sys.stdout.flush()
-    return next((code for code in codes if code), 0)
 
+    def run(tier: str, *options: str) -> Run:
+        (scratch / tier).mkdir()
+        own = {"PYTHONPATH": str(ROOT), "PYTEST_DEBUG_TEMPROOT": str(scratch / tier)}
+        return Run(tier, _pytest(*TIERS[tier], *options), own)
 
-def _directory(parent: Path, name: str) -> Path:
-    made = parent / name
-    made.mkdir()
-    return made
+    runs = SideBySide(scratch, root=ROOT, say=progress.say)
+    try:
+        with runs:
+            unit = runs.start(run("unit"))
+            _install(progress, selection([]))
+            runs.start(run("kernel"), after=unit)
+            runs.start(run("cluster", *TWO_AT_ONCE))
+            for tier in TIERS:
+                if tier not in ("unit", "kernel", "cluster"):
+                    runs.start(run(tier))
+            runs.wait()
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    finally:
+        runs.show()
+    return next((exits.FAILED if each.code is None else each.code for each in runs.runs if each.code != 0), exits.OK)
 
 
 def _bench(options: argparse.Namespace) -> int:
     from cli.install import install_for_tests
-    from cli.progress import Progress
 
     install_for_tests(Progress())
     extra = ["--json", str(options.json.absolute())] if options.json else []
     return _run([sys.executable, "-m", "tests.bench", *options.areas, *extra])
 
 
-def _run(command: Sequence[str], output: int | None = None, **environment: str) -> int:
-    """The child's exit code; that of one ended by a signal as shells tell it. `output`: a descriptor for all it says.
+def _run(command: Sequence[str], **environment: str) -> int:
+    """The child's exit code; that of one ended by a signal as shells tell it.
 
     Ctrl-C reaches the child as well, and it removes its labs then: it is waited for.
     """
     surroundings = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
-    with subprocess.Popen(command, cwd=ROOT, env=surroundings, stdout=output, stderr=output) as child:
+    with subprocess.Popen(command, cwd=ROOT, env=surroundings) as child:
         while True:
             try:
                 code = child.wait()
