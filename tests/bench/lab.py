@@ -1,62 +1,19 @@
-"""Labs for measurements: made for one area, with names of their own, and gone afterwards."""
+"""What measurements do on a cluster: create pods and wait for them, delete them and wait until they are gone."""
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 from client.errors import NotFound
 from client.rest import RestClient
-from lab import lab as labs
-from lab import processes
-from lab.cluster import Cluster
-from lab.config import Periods
-from lab.lab import Lab
 
 T = TypeVar("T")
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "lab" / "examples"
-
-
-@contextmanager
-def prepared(area: str, *, nodes: int = 3, periods: Periods | None = None) -> Iterator[Cluster]:
-    """Hosts, engines, registry and images; no master and no agent yet."""
-    name = f"bench-{area}-{os.getpid()}"
-    lab = Lab(name)
-    cluster = Cluster(lab, periods=periods)
-    try:
-        lab.create(nodes=nodes)
-        lab.start_registry()
-        lab.push_images()
-        lab.start_engines()
-        yield cluster
-    finally:
-        stop(cluster)
-        labs.delete(name)
-
-
-@contextmanager
-def running(area: str, *, nodes: int = 3, periods: Periods | None = None) -> Iterator[Cluster]:
-    """A cluster with all nodes Ready; images are pulled when a pod first needs them."""
-    with prepared(area, nodes=nodes, periods=periods) as cluster:
-        cluster.start()
-        cluster.wait_nodes()
-        yield cluster
-
-
-def stop(cluster: Cluster) -> None:
-    """End master and agents, as far as they run."""
-    if not cluster.lab.exists:
-        return
-    for host in cluster.lab.state.hosts:
-        record = cluster.record(host.name)
-        if record is not None:
-            processes.stop(record)
 
 
 def until(look: Callable[[], T], *, timeout_s: float = 60.0, period_s: float = 0.002) -> T:

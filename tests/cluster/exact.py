@@ -20,7 +20,7 @@ from lab import sweep
 from lab.cluster import Cluster
 from lab.probe import Outcome, Prober, ask
 from proto.contract import Labels
-from tests.hosts import engine_of, run_on
+from tests.hosts import engine_of
 
 Document = dict[str, Any]
 _ADDRESSES_S = 2.0
@@ -159,12 +159,13 @@ def _network(cluster: Cluster, node: str, pods: list[Document], sandboxes: dict[
 
 def _ip(cluster: Cluster, node: str, what: str) -> list[Document]:
     family = [] if what == "link" else ["-4"]  # with it, links without an address are left out
-    return list(json.loads(run_on(cluster, node, "ip", "-j", *family, what, "show").stdout or "[]"))
+    return list(json.loads(cluster.host(node).run(["ip", "-j", *family, what, "show"], check=False).stdout or "[]"))
 
 
 def _inside(cluster: Cluster, pid: int) -> tuple[str, int | None]:
     """Address of a sandbox's eth0, and the index of its peer."""
-    done = run_on(cluster, "master", "nsenter", f"--net=/proc/{pid}/ns/net", "ip", "-j", "addr", "show", "eth0")
+    command = ["nsenter", f"--net=/proc/{pid}/ns/net", "ip", "-j", "addr", "show", "eth0"]
+    done = cluster.host("master").run(command, check=False)
     found = json.loads(done.stdout or "[]")
     if not found:
         return "", None
@@ -241,7 +242,7 @@ def network_of(cluster: Cluster, node: str) -> str:
     )
     parts = []
     for command in commands:
-        text = run_on(cluster, node, *command).stdout
+        text = cluster.host(node).run(command, check=False).stdout
         lines = [_timeless(line) for line in text.splitlines() if not line.startswith("#")]
         # Rules have an order; what netlink lists has none.
         parts += [" ".join(command), *(lines if "save" in command[0] else sorted(lines))]

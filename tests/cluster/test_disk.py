@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
+import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from typing import Any
 
 import pytest
@@ -20,7 +20,6 @@ from tests.cluster.churn import NAMES_ITSELF, NAMESPACE
 from tests.cluster.manifests import pod
 from tests.cluster.waiting import eventually
 from tests.hosts import engine_of
-from tests.probe import connect
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 
@@ -211,6 +210,6 @@ def disk_pressure(kubectl: Kubectl) -> str:
 def asked(cluster: Cluster, api: RestClient, name: str) -> str:
     """What the pod answers to another node."""
     address = api.get(f"{NAMESPACE}/pods/{name}")["status"]["podIP"]
-    with closing(connect(cluster, "node2", address, 8080)) as stream:
+    with cluster.host("node2").call(lambda: socket.create_connection((address, 8080), timeout=2.0)) as stream:
         stream.sendall(b"?\n")
         return stream.recv(64).decode()

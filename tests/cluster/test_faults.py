@@ -13,8 +13,8 @@ from lab.cluster import Cluster
 from lab.kubectl import Kubectl
 from tests.cluster.manifests import pod, replication_controller, service, shell
 from tests.cluster.waiting import eventually
-from tests.hosts import engine_of, run_on
-from tests.probe import answers, connect
+from tests.hosts import engine_of
+from tests.probe import answers
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 
@@ -36,7 +36,7 @@ def echo(cluster: Cluster, kubectl: Kubectl) -> Iterator[tuple[socket.socket, st
 
 def open_echo(cluster: Cluster, address: str) -> socket.socket | None:
     try:
-        stream = connect(cluster, "node1", address, 7)
+        stream = cluster.host("node1").call(lambda: socket.create_connection((address, 7), timeout=2.0))
         assert_alive(stream)
     except (OSError, AssertionError):
         return None
@@ -252,7 +252,7 @@ def overlay(cluster: Cluster, host: str) -> str:
 
 
 def host_text(cluster: Cluster, host: str, *command: str) -> str:
-    return run_on(cluster, host, *command).stdout
+    return cluster.host(host).run(command, check=False).stdout
 
 
 def endpoint_addresses(kubectl: Kubectl, name: str) -> set[str]:

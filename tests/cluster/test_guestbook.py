@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+import socket
 
 import pytest
 
@@ -11,14 +11,13 @@ from lab.kubectl import Kubectl
 from lab.workloads import example
 from tests.cluster.manifests import container_id, shell_in
 from tests.cluster.waiting import eventually
-from tests.probe import connect
 
 pytestmark = pytest.mark.cluster
 
 
 def redis(cluster: Cluster, address: str, command: str) -> str:
     """One command and its answer, asked through a cluster IP from node3's own network."""
-    with closing(connect(cluster, "node3", address, 6379)) as stream:
+    with cluster.host("node3").call(lambda: socket.create_connection((address, 6379), timeout=2.0)) as stream:
         stream.sendall(f"{command}\r\n".encode())
         stream.settimeout(5.0)
         return stream.recv(4096).decode()

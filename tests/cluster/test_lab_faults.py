@@ -10,7 +10,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from threading import Thread
@@ -30,7 +30,6 @@ from lab.wire import Wire
 from netstack import namespaces
 from tests.cluster.manifests import pod, shell
 from tests.cluster.waiting import eventually
-from tests.probe import connect
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(180)]
 
@@ -357,7 +356,7 @@ def echo_on(kubectl: Kubectl, node: str, name: str) -> str:
 
 def echoes(cluster: Cluster, host: str, address: str) -> bool:
     try:
-        with closing(connect(cluster, host, address, 8080, timeout_s=1.0)) as stream:
+        with cluster.host(host).call(lambda: socket.create_connection((address, 8080), timeout=1.0)) as stream:
             stream.sendall(b"there?")
             return stream.recv(64) == b"there?"
     except OSError:

@@ -20,7 +20,7 @@ from lab.kubectl import Kubectl
 from lab.plugin.cluster.life import running_cluster
 from tests.cluster.manifests import pod, replication_controller, shell
 from tests.cluster.waiting import eventually
-from tests.hosts import engine_of, run_on
+from tests.hosts import engine_of
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(240)]
 
@@ -99,8 +99,8 @@ def flat(options: dict[str, str]) -> list[str]:
 
 def traces(cluster: Cluster) -> dict[str, Any]:
     """What of a node is on the host."""
-    links = json.loads(run_on(cluster, NODE, "ip", "-j", "link").stdout)
-    rules = [run_on(cluster, NODE, f"iptables-{variant}-save").stdout for variant in ("legacy", "nft")]
+    links = json.loads(cluster.host(NODE).run(["ip", "-j", "link"]).stdout)
+    rules = [cluster.host(NODE).run([f"iptables-{variant}-save"]).stdout for variant in ("legacy", "nft")]
     with engine_of(cluster, NODE) as engine:
         found = {
             "containers": [each["Names"] for each in engine.containers(all=True)],

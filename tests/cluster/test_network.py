@@ -10,9 +10,11 @@ import pytest
 
 from lab.cluster import Cluster
 from lab.kubectl import Kubectl
+from lab.plugin.fixtures import MakeProber
+from lab.probe import Outcome, tcp
 from tests.cluster.manifests import container_id, http_in, pod, service, shell_in
 from tests.cluster.waiting import eventually
-from tests.probe import answers, connect, http_get
+from tests.probe import answers
 
 pytestmark = pytest.mark.cluster
 NODES = ("node1", "node2", "node3")
@@ -68,7 +70,9 @@ def test_a_service_is_reached_from_pods_nodes_itself_and_outside(cluster: Cluste
             assert fields(answer)["pod"] == "web", (asker, host.name)
 
 
-def test_several_ports_with_names_and_target_ports_by_name(cluster: Cluster, kubectl: Kubectl) -> None:
+def test_several_ports_with_names_and_target_ports_by_name(
+    cluster: Cluster, kubectl: Kubectl, probe: MakeProber
+) -> None:
     named = {"ports": [{"name": "http", "containerPort": 8080}]}
     ports: list[dict[str, Any]] = [
         {"name": "first", "port": 81, "targetPort": "http"},
@@ -79,8 +83,7 @@ def test_several_ports_with_names_and_target_ports_by_name(cluster: Cluster, kub
     address = cluster_ip(kubectl, "many")
     for port in (81, 82):
         assert eventually(lambda port=port: answers(cluster, "node2", address, port))
-    with pytest.raises(ConnectionRefusedError):
-        connect(cluster, "node2", address, 83)
+    probe(cluster.host("node2")).expect(Outcome.REFUSED, tcp(address, 83))
 
 
 def test_connections_are_spread_over_all_endpoints(cluster: Cluster, kubectl: Kubectl) -> None:
@@ -100,31 +103,23 @@ def replies(cluster: Cluster, address: str, number: int) -> list[str]:
     return [answer for _ in range(number) if (answer := answers(cluster, "node1", address, 80))]
 
 
-def test_a_service_without_endpoints_refuses_at_once(cluster: Cluster, kubectl: Kubectl) -> None:
+def test_a_service_without_endpoints_refuses_at_once(cluster: Cluster, kubectl: Kubectl, probe: MakeProber) -> None:
     kubectl.create(service("nobody", app="nobody", type="NodePort"))
     address = cluster_ip(kubectl, "nobody")
     port = int(kubectl("get", "service", "nobody", "-o", "jsonpath={.spec.ports[0].nodePort}"))
     node = next(iter(cluster.lab.state.nodes))
-
-    def refused(host: str | None, to: str, number: int) -> bool:
-        try:
-            connect(cluster, host, to, number, timeout_s=1.0).close()
-        except ConnectionRefusedError:
-            return True
-        except OSError:
-            return False
-        return False
-
-    eventually(lambda: refused("node1", address, 80))
-    eventually(lambda: refused(None, str(node.address), port))
+    probe(cluster.host("node1")).eventually(Outcome.REFUSED, tcp(address, 80), within_s=30.0)
+    probe(None).eventually(Outcome.REFUSED, tcp(str(node.address), port), within_s=30.0)
 
 
-def test_the_api_is_reached_through_its_service_from_a_pod(cluster: Cluster, kubectl: Kubectl) -> None:
+def test_the_api_is_reached_through_its_service_from_a_pod(
+    cluster: Cluster, kubectl: Kubectl, probe: MakeProber
+) -> None:
     kubectl.create(pod("asks", labels={"app": "asks"}, nodeName="node2"))
     node, container = running(kubectl, "asks")
     host = shell_in(cluster, node, container, 'echo "$KUBERNETES_SERVICE_HOST:$KUBERNETES_SERVICE_PORT"').strip()
     assert host == "10.96.0.1:443"
-    connect(cluster, "node2", "10.96.0.1", 443).close()
+    probe(cluster.host("node2")).expect(Outcome.REPLY, tcp("10.96.0.1", 443))
     shell_in(cluster, node, container, "nc -w 3 10.96.0.1 443 </dev/null")
 
 
@@ -161,4 +156,4 @@ def test_a_pod_that_goes_leaves_the_service(cluster: Cluster, kubectl: Kubectl) 
     kubectl("delete", "pod", "goes")
     eventually(lambda: {fields(answer)["pod"] for answer in replies(cluster, address, 12)} == {"stays"})
     for _ in range(30):
-        assert fields(http_get(cluster, "node1", address, 80))["pod"] == "stays"
+        assert fields(answers(cluster, "node1", address, 80))["pod"] == "stays"

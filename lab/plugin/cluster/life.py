@@ -22,19 +22,28 @@ NAMES: Final = OwnedNames("test")
 def running_cluster(
     *, nodes: int = 3, periods: Periods | None = None, command: Sequence[str] = ()
 ) -> Iterator[Cluster]:
-    """A cluster whose nodes are Ready. Raises LeftOver when something of it could not be removed at the end.
-
-    `command`: the `sampan` to run, as in `Cluster`. Periods are short unless given: a fault shows within seconds.
-    """
-    lab = Lab(NAMES.new())
-    cluster = Cluster(lab, periods=periods, command=command)
-    try:
-        lab.create(nodes=nodes)
-        in_parallel([lab.start_engines, lambda: _fill_registry(lab)], lambda work: work())
+    """A cluster whose nodes are Ready; all else as for `prepared_cluster`."""
+    with prepared_cluster(nodes=nodes, periods=periods, command=command) as cluster:
         cluster.start()
         cluster.wait_api()
         cluster.wait_nodes()
         yield cluster
+
+
+@contextmanager
+def prepared_cluster(
+    *, nodes: int = 3, periods: Periods | None = None, command: Sequence[str] = ()
+) -> Iterator[Cluster]:
+    """Hosts, engines, and a registry that has all images: neither master nor agent runs yet.
+
+    `command`: the `sampan` to run, as in `Cluster`. Periods are short unless given: a fault shows within seconds.
+    Raises LeftOver when something of it could not be removed at the end.
+    """
+    lab = Lab(NAMES.new())
+    try:
+        lab.create(nodes=nodes)
+        in_parallel([lab.start_engines, lambda: _fill_registry(lab)], lambda work: work())
+        yield Cluster(lab, periods=periods, command=command)
     finally:
         delete(lab.name)
         if left := list(leftovers(lab.name)):

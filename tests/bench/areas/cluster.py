@@ -20,21 +20,22 @@ from client.discovery import Discovery
 from client.errors import ClientError
 from client.manifest import read
 from client.rest import RestClient
+from lab import faults
 from lab.cluster import Cluster
+from lab.plugin.cluster.life import prepared_cluster
 from tests.bench.figure import Figure
-from tests.bench.lab import EXAMPLES, PODS, ROOT, prepared, stop, until
-from tests.hosts import engine_of, run_on
+from tests.bench.lab import EXAMPLES, PODS, ROOT, until
+from tests.hosts import engine_of
 from tests.probe import answers
 
 ROUNDS = 3
 
 
 def measure() -> Iterator[Figure]:
-    with prepared("cluster") as cluster:
+    with prepared_cluster() as cluster:
         times = []
         for _ in range(ROUNDS):
             times.append(_first_reply(cluster))
-            stop(cluster)
             _forget(cluster)
     yield Figure("cluster", "first_reply_s", median(times), "s", goal=4.0)
     yield Figure("cluster", "up_again_s", _up_again(), "s", goal=3.0)
@@ -67,6 +68,8 @@ def _placed(client: RestClient) -> str:
 
 def _forget(cluster: Cluster) -> None:
     """Back to the state before the master's first start: no container, no state, no link or rule of the agents."""
+    for host in cluster.lab.state.hosts:
+        faults.stop(cluster, host.name)
     for node in cluster.lab.state.nodes:
         paths = cluster.lab.host_paths(node.name)
         with engine_of(cluster, node.name) as engine:
@@ -75,7 +78,7 @@ def _forget(cluster: Cluster) -> None:
         shutil.rmtree(paths.agent_state, ignore_errors=True)
         # It names the certificate authority of the master that is forgotten.
         (paths.etc / "join-token").unlink()
-        run_on(cluster, node.name, "sh", "-c", _FORGET_NETWORK)
+        cluster.host(node.name).run(["sh", "-c", _FORGET_NETWORK], check=False)
     shutil.rmtree(cluster.lab.host_paths("master").master_data, ignore_errors=True)
 
 

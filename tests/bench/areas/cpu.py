@@ -10,15 +10,15 @@ from collections.abc import Iterator
 
 from lab.cluster import Cluster
 from lab.config import KUBERNETES_PERIODS
+from lab.plugin.cluster.life import running_cluster
 from tests.bench.areas.memory import SETTLE_S, fill, tree
 from tests.bench.figure import Figure
-from tests.bench.lab import running
 
 WINDOW_S = 60.0
 
 
 def measure() -> Iterator[Figure]:
-    with running("cpu", periods=KUBERNETES_PERIODS) as cluster:
+    with running_cluster(periods=KUBERNETES_PERIODS) as cluster:
         fill(cluster)
         time.sleep(SETTLE_S)
         before = {host: _seconds(cluster, host) for host in ("node1", "master")}

@@ -17,10 +17,11 @@ import docker
 
 from client.rest import RestClient
 from lab.cluster import Cluster
+from lab.plugin.cluster.life import running_cluster
 from tests.bench.figure import Figure
-from tests.bench.lab import PODS, create_ready, delete_gone, pod, running, until
+from tests.bench.lab import PODS, create_ready, delete_gone, pod, until
 from tests.bench.service_faults import agent_restart_gap, endpoint_gone
-from tests.hosts import engine_of, run_on
+from tests.hosts import engine_of
 
 ROUNDS = 5
 AUDIT_S = 3.0
@@ -28,7 +29,7 @@ AUDIT_S = 3.0
 
 
 def measure() -> Iterator[Figure]:
-    with running("fault", nodes=2) as cluster, cluster.client() as client:
+    with running_cluster(nodes=2) as cluster, cluster.client() as client:
         yield _container_back(cluster, client)
         yield _drift_mended(cluster)
         yield agent_restart_gap(cluster, client)
@@ -66,7 +67,7 @@ def _moment(docker_time: str) -> float:
 
 def _drift_mended(cluster: Cluster) -> Figure:
     def text(*command: str) -> str:
-        return run_on(cluster, "node1", *command).stdout
+        return cluster.host("node1").run(command, check=False).stdout
 
     def rules() -> str:
         return "\n".join(line for line in text("iptables-legacy-save").split("\n") if not line.startswith(("#", ":")))
@@ -89,7 +90,7 @@ def _drift_mended(cluster: Cluster) -> Figure:
         time.sleep(random.uniform(AUDIT_S, 2 * AUDIT_S))
         before = look()
         start = time.perf_counter()
-        run_on(cluster, "node1", *harm)
+        cluster.host("node1").run(harm)
         assert look() != before, harm
         until(lambda look=look, before=before: look() == before, period_s=0.02)
         worst = max(worst, time.perf_counter() - start)

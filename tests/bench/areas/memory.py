@@ -9,14 +9,15 @@ import psutil
 
 from lab.cluster import Cluster
 from lab.config import KUBERNETES_PERIODS
+from lab.plugin.cluster.life import running_cluster
 from tests.bench.figure import Figure
-from tests.bench.lab import create_ready, pod, running
+from tests.bench.lab import create_ready, pod
 
 SETTLE_S = 5.0
 
 
 def measure() -> Iterator[Figure]:
-    with running("memory", periods=KUBERNETES_PERIODS) as cluster:
+    with running_cluster(periods=KUBERNETES_PERIODS) as cluster:
         fill(cluster)
         time.sleep(SETTLE_S)
         yield Figure("memory", "master_mb", resident_mb(cluster, "master"), "MB", goal=130.0)

@@ -12,8 +12,9 @@ from statistics import median
 
 import docker
 
+from lab.plugin.cluster.life import running_cluster
 from tests.bench.figure import Figure
-from tests.bench.lab import create_ready, delete_gone, pod, running
+from tests.bench.lab import create_ready, delete_gone, pod
 from tests.hosts import engine_of
 
 ROUNDS = 15
@@ -22,7 +23,7 @@ PAUSE, APP = "sampan/pause:1", "tomcat"
 
 def measure() -> Iterator[Figure]:
     with (
-        running("pod", nodes=1) as cluster,
+        running_cluster(nodes=1) as cluster,
         cluster.client() as client,
         engine_of(cluster, "node1") as engine,
     ):
