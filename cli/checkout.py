@@ -23,8 +23,8 @@ TIERS: Final[Mapping[str, Sequence[str]]] = {
 }
 """In this order: what fails fast and says most comes first."""
 
-TWO_AT_ONCE: Final = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
-"""Tests of one file stay together, as they share clusters."""
+TWO_AT_ONCE: Final = ("-n", "2", "--dist", "loadscope", "--no-loadscope-reorder")
+"""Tests of one class or file stay together, as they share clusters."""
 
 _INTERRUPTED: Final = 2
 _EXITS: Final[Mapping[int, int]] = {0: exits.OK, _INTERRUPTED: exits.INTERRUPTED, 4: exits.USAGE}

@@ -111,6 +111,7 @@ class PodView:
                         record,
                         phase=ContainerPhase.EXITED,
                         exit_code=event.exit_code,
+                        oom_killed=event.oom_killed,
                         started_at=record.started_at or event.at,
                         finished_at=event.at,
                         pid=0,

@@ -211,6 +211,9 @@ class DockerRuntime:
                     continue
                 if event.kind is EventKind.IMAGES_CHANGED:
                     self._images.forget()
+                if event.exit_code == _SIGKILLED:
+                    # Else its end would be told with a wrong reason until it has been looked up.
+                    event = replace(event, oom_killed=self._oom_kills.has(event.id))
                 yield event
         raise EngineGone("events: the container engine closed the stream")
 

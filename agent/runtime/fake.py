@@ -229,6 +229,6 @@ class FakeRuntime:
         raise NoSuchContainer(f"no container {container}")
 
     def _publish(self, kind: EventKind, record: ContainerRecord) -> None:
-        event = RuntimeEvent(kind, record.id, self._clock.wall(), record.labels, record.exit_code)
+        event = RuntimeEvent(kind, record.id, self._clock.wall(), record.labels, record.exit_code, record.oom_killed)
         for queue in self._subscribers:
             queue.put_nowait(event)

@@ -127,6 +127,8 @@ class RuntimeEvent:
     at: float
     labels: Mapping[str, str] = field(default_factory=dict)
     exit_code: int = 0
+    oom_killed: bool = False
+    """Known by then; False may become True when the container is looked up."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -295,3 +295,5 @@ async def test_killed_for_memory_says_so(bed: Bed) -> None:
         await settle()
         state = bed.state()
         assert isinstance(state, Terminated) and (state.reason, state.exit_code) == ("OOMKilled", 137)
+        told = [each.containers[0].state for each in bed.reporter.history if each.containers]
+        assert {each.reason for each in told if isinstance(each, Terminated)} == {"OOMKilled"}, "at no moment another"
