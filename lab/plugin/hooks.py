@@ -6,8 +6,10 @@ Owns the stash entry `BENCH` of tests and modules, by which hooks find what thei
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Generator
 from subprocess import CalledProcessError
+from types import FrameType
 from typing import Final
 
 import pytest
@@ -47,7 +49,10 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
     What cannot be removed is told, and is no reason to test nothing: the names of this run are its own.
     """
-    if os.geteuid() != 0 or hasattr(session.config, "workerinput"):
+    if hasattr(session.config, "workerinput"):
+        signal.signal(signal.SIGINT, interrupt_once)
+        return
+    if os.geteuid() != 0:
         return
     lines = []
     for sweep in (topology.sweep, life.sweep):
@@ -57,6 +62,12 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         except (LabError, NetstackError, OSError) as error:
             lines.append(f"sampan: what a killed run left cannot be removed: {error}")
     session.config.stash[_SWEPT] = tuple(lines)
+
+
+def interrupt_once(number: int, frame: FrameType | None) -> None:
+    """xdist interrupts a worker again that has not ended within five seconds: it may be removing its cluster."""
+    signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
