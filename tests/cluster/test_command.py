@@ -8,23 +8,22 @@ import re
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
-from itertools import count
 from pathlib import Path
 
 import pytest
 
 from lab.lab import delete, leftovers
 from lab.layout import Layout
+from lab.plugin.cluster.life import NAMES
 from lab.state import command_lock
 from lab.workloads import fetch
 
 SAMPAN = Path(__file__).resolve().parents[2] / "sampan"
-_numbers = count(1)
 
 
 @pytest.fixture
 def lab_name() -> Iterator[str]:
-    name = f"cmd-{os.getpid()}-{next(_numbers)}"
+    name = NAMES.new()
     yield name
     delete(name)
     assert list(leftovers(name)) == []

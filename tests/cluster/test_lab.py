@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from collections.abc import Callable, Iterator
-from itertools import count
 from pathlib import Path
 
 import pytest
@@ -15,8 +13,7 @@ from lab.cluster import Cluster
 from lab.errors import LabError, NotFound
 from lab.images.recipes import IMAGES
 from lab.lab import Lab, delete, leftovers
-
-_numbers = count(1)
+from lab.plugin.cluster.life import NAMES
 
 
 @pytest.fixture
@@ -25,7 +22,7 @@ def new_lab() -> Iterator[Callable[[], Lab]]:
     made: list[Lab] = []
 
     def make() -> Lab:
-        made.append(Lab(f"lab-{os.getpid()}-{next(_numbers)}"))
+        made.append(Lab(NAMES.new()))
         return made[-1]
 
     yield make

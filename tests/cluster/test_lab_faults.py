@@ -24,7 +24,7 @@ from lab.errors import LabError, NotFound
 from lab.faults import Way
 from lab.kubectl import Kubectl
 from lab.lab import Lab, delete, in_parallel, leftovers
-from lab.plugin.cluster.life import running_cluster
+from lab.plugin.cluster.life import NAMES, running_cluster
 from lab.state import HostState
 from lab.wire import Wire
 from netstack import namespaces
@@ -97,7 +97,7 @@ def received(receiver: socket.socket, *, patience_s: float, most: int) -> int:
 
 @pytest.fixture(scope="module")
 def made() -> Iterator[Wired]:
-    wired = Wired(Lab(f"wire-{os.getpid()}"))
+    wired = Wired(Lab(NAMES.new()))
     try:
         wired.lab.create(nodes=2)
         yield wired
@@ -242,7 +242,7 @@ class TestCable:
 
 
 def test_a_lab_by_hand() -> None:
-    name = f"hand-{os.getpid()}"
+    name = NAMES.new()
 
     def sampan(*words: str) -> str:
         command = [str(ROOT / "sampan"), "lab", *words]

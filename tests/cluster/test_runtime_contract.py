@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from agent.runtime.docker import DockerRuntime
 from agent.runtime.errors import InvalidImageName, StartRefused
 from agent.runtime.interface import ContainerPhase
 from lab.lab import Lab, delete, in_parallel, leftovers
+from lab.plugin.cluster.life import NAMES
 from tests.unit.agent.runtime.contract import Bed, RuntimeContract, bed_of, collect
 
 IMAGE = "tomcat"
@@ -22,7 +22,7 @@ IMAGE = "tomcat"
 @pytest.fixture(scope="module")
 def socket() -> Iterator[Path]:
     """An engine with the image in it, in a lab without a cluster."""
-    lab = Lab(f"runtime-{os.getpid()}")
+    lab = Lab(NAMES.new())
 
     def images() -> None:
         lab.start_registry()

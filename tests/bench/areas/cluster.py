@@ -7,7 +7,6 @@ fetched on a node that does not run the pod. Up again: `./sampan up` when everyt
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import time
@@ -22,7 +21,7 @@ from client.manifest import read
 from client.rest import RestClient
 from lab import faults
 from lab.cluster import Cluster
-from lab.plugin.cluster.life import prepared_cluster
+from lab.plugin.cluster.life import NAMES, prepared_cluster
 from tests.bench.figure import Figure
 from tests.bench.lab import EXAMPLES, PODS, ROOT, until
 from tests.hosts import engine_of
@@ -91,7 +90,7 @@ for table in nat filter mangle; do iptables-legacy -t $table -F; iptables-legacy
 
 
 def _up_again() -> float:
-    command = [str(ROOT / "sampan"), "up", "--lab", f"bench-up-{os.getpid()}"]
+    command = [str(ROOT / "sampan"), "up", "--lab", NAMES.new()]
     try:
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         times = []
