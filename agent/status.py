@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from agent.model import Container, Pod, PodPhase
-from agent.pods.actions import container_key, image_key
+from agent.pods.actions import NETWORK_KEY, SANDBOX_KEY, container_key, image_key
 from agent.pods.lifecycle import (
     deadline,
     ended_for_good,
@@ -133,7 +133,7 @@ class _Reader:
             return trouble
         if waits:
             return Waiting("PodInitializing")
-        for key in ("sandbox", "network", "volumes"):
+        for key in (SANDBOX_KEY, NETWORK_KEY, "volumes"):
             retry = self._memory.retries.get(key)
             if retry is not None:
                 return Waiting("ContainerCreating", retry.trouble.message)

@@ -12,6 +12,7 @@ from agent.model import Container
 from agent.runtime.interface import ContainerId
 
 SANDBOX_KEY: Final = "sandbox"
+NETWORK_KEY: Final = "network"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ class AttachNetwork:
 
     @property
     def key(self) -> str:
-        return "network"
+        return NETWORK_KEY
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,14 +122,14 @@ class RemoveContainer:
 class DetachNetwork:
     @property
     def key(self) -> str:
-        return "network"
+        return NETWORK_KEY
 
 
 @dataclass(frozen=True, slots=True)
 class ReleaseNetwork:
     @property
     def key(self) -> str:
-        return "network"
+        return NETWORK_KEY
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from typing import Final
 from agent.errors import AgentError
 from agent.model import Desired, ObjectRef, Pod, PodPhase, PodUid
 from agent.pods import backoff
-from agent.pods.actions import Action, CreateContainer, EnsureImage, RemoveContainer, SignalContainer
+from agent.pods.actions import NETWORK_KEY, Action, CreateContainer, EnsureImage, RemoveContainer, SignalContainer
 from agent.pods.files import PodFiles
 from agent.pods.lifecycle import failed_at, finished, restart_backoff
 from agent.pods.memory import Memory
@@ -259,10 +259,17 @@ class PodWorker:
         )
         if (self._memory.ended or self._pod.ended_phase) and status.phase not in _ENDED:
             return  # containers that tell of the end are gone: what the master knows is the better word
+        if self.status is None and self._is_adopting(observed):
+            return  # without its address the pod would leave its services for a moment
         if status != self.status:
             self.status = status
             self._reporter.report(status)
         self._tell_crash_loops(observed, now)
+
+    def _is_adopting(self, observed: Observed) -> bool:
+        """Containers run that another agent has started, and the network has not yet said which address they have."""
+        runs = any(each.running for each in observed.all_containers)
+        return runs and not observed.address and NETWORK_KEY in self._memory.busy
 
     def _tell_crash_loops(self, observed: Observed, now: float) -> None:
         """Once for each end."""

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from agent.model import Container, EmptyDir, EnvVar, PodPhase, RestartPolicy, UnsupportedVolume, Volume, VolumeMount
+from agent.network import NetworkFault
 from agent.runtime.errors import PullFailed
 from agent.runtime.interface import ContainerSpec
 from agent.statuses import Running, Terminated, Waiting
@@ -95,6 +96,23 @@ async def test_an_agents_restart_restarts_nothing(bed: Bed) -> None:
         assert bed.ready() and status.containers[0].restart_count == 1
         assert status.start_time == pytest.approx(started, abs=0.01)
         assert bed.reporter.events == []
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_an_adopted_pod_is_not_told_of_without_its_address(bed: Bed, fails: bool) -> None:
+    """A pod that is ready and has none would leave its services; where the network fails, that is told."""
+    async with bed.manager() as manager:
+        await manager.apply(desired(pod()), complete=True)
+        await settle()
+    bed.reporter.history.clear()
+    if fails:
+        bed.network.failures = [NetworkFault("no kernel")]
+    async with bed.manager() as manager:
+        await manager.apply(desired(pod()), complete=True)
+        await settle()
+        await bed.clock.advance(60)
+    told = [each.pod_ip for each in bed.reporter.history]
+    assert told == (["", "10.244.1.2"] if fails else ["10.244.1.2"])
 
 
 async def test_events_are_subscribed_before_containers_are_listed(bed: Bed) -> None:
