@@ -277,6 +277,7 @@ class _Conversation:
                     await self._side.beat_now.wait()
 
     async def _report_pods(self) -> None:
+        told: set[str] = set()
         while True:
             await self._reports.pods_waiting.wait()
             batch = self._reports.take_pods()
@@ -289,6 +290,9 @@ class _Conversation:
                 raise
             for uid in reply.unknown:
                 log.info("pod %s: the master does not know it (any more)", uid)
+            known, told = len(told), told | {status.uid for status in batch}
+            if len(told) > known and not self._reports.pods_waiting.is_set():
+                log.info("the master has the statuses of %d pods", len(told))
 
     async def _report_events(self) -> None:
         while True:
