@@ -63,7 +63,7 @@ def ready_pods(kubectl: Kubectl) -> dict[str, dict[str, str]]:
 def redis(vagrant: Vagrant, machine: str, address: str, command: str) -> str:
     """One command and its answer, asked from a machine's own network."""
     script = f'exec 3<>/dev/tcp/{address}/6379; printf "{command}\\r\\nQUIT\\r\\n" >&3; timeout 5 cat <&3'
-    return vagrant.ssh(machine, f"bash -c '{script}'")
+    return vagrant.machine(machine).run("bash", "-c", script, check=False).stdout
 
 
 def test_up_ends_with_a_cluster_and_says_how_to_use_it(vagrant: Vagrant, kubectl: Kubectl) -> None:
@@ -98,7 +98,7 @@ def test_a_guestbook_across_the_machines(vagrant: Vagrant, kubectl: Kubectl) -> 
     fronts = {name: pod for name, pod in pods.items() if name.startswith("frontend-")}
     for machine in THREE:
         script = "; ".join(f"curl -sf -m 3 http://{pod['address']}:8080" for pod in fronts.values())
-        said = vagrant.ssh(machine, script)
+        said = vagrant.machine(machine).shell(script).stdout
         assert all(f"pod: {name}\n" in said for name in fronts), said
     for name, pod in pods.items():
         if name.startswith("redis-slave-"):
@@ -109,10 +109,13 @@ def test_a_guestbook_across_the_machines(vagrant: Vagrant, kubectl: Kubectl) -> 
 
 
 def test_provisioning_again_changes_nothing_and_stops_nobody(vagrant: Vagrant, kubectl: Kubectl) -> None:
-    ask = "systemctl show --property=MainPID --value sampan-master sampan-agent docker docker-registry"
-    before = ready_pods(kubectl), [vagrant.ssh(machine, ask) for machine in THREE]
+    def services() -> list[str]:
+        ask = "systemctl show --property=MainPID --value sampan-master sampan-agent docker docker-registry"
+        return [vagrant.machine(name).shell(ask).stdout for name in THREE]
+
+    before = ready_pods(kubectl), services()
     vagrant("provision")
-    assert (ready_pods(kubectl), [vagrant.ssh(machine, ask) for machine in THREE]) == before
+    assert (ready_pods(kubectl), services()) == before
 
 
 def test_a_machine_that_was_switched_off_comes_back_with_its_pods(vagrant: Vagrant, kubectl: Kubectl) -> None:

@@ -6,12 +6,13 @@ import os
 import shutil
 import subprocess
 from dataclasses import dataclass
+from ipaddress import IPv4Address
 from pathlib import Path
 
 from lab.environment import clean_environment
 from lab.kubectl import Kubectl
 from lab.layout import NETNS_ROOT
-from lab.machine import MachineBed
+from lab.machine import Machine, MachineBed
 from lab.machine.recipe import HOST
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -67,8 +68,12 @@ class Vagrant:
         )
 
     def ssh(self, machine: str, command: str) -> str:
-        """What a command printed on a machine."""
+        """What a command printed on a machine, as a user asks."""
         return self("ssh", machine, "--no-tty", "-c", command)
+
+    def machine(self, name: str) -> Machine:
+        """The machine itself, for whoever looks often: each run of `vagrant` takes seconds."""
+        return Machine(self.machine_id(name), IPv4Address(ADDRESSES[name]), self.bed.docker)
 
     @property
     def on_the_host(self) -> tuple[str, ...]:
