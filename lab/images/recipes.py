@@ -62,6 +62,15 @@ _WEB_LAYER = LayerRecipe(
     check=("/bin/busybox", "true"),
 )
 
+_GUESTBOOK_LAYER = LayerRecipe(
+    packages=("busybox-static", "catatonit"),
+    take=_SHELL,
+    files={"web/start": "guestbook-start", "web/root/cgi-bin/index.cgi": "guestbook.cgi"},
+    directories=_DIRECTORIES,
+    applets=True,
+    check=("/bin/busybox", "true"),
+)
+
 _REDIS_LAYER = LayerRecipe(
     packages=(
         "busybox-static",
@@ -129,5 +138,12 @@ IMAGES = (
         entrypoint=_INIT,
         command=("/redis/slave",),
         ports=(6379,),
+    ),
+    ImageRecipe(
+        name="kubeguide/guestbook-php-frontend",
+        layer=_GUESTBOOK_LAYER,
+        entrypoint=_INIT,
+        command=("/web/start",),
+        ports=(80,),
     ),
 )

@@ -16,7 +16,7 @@ from tests.machine.vagrant import ADDRESSES, Vagrant
 
 pytestmark = pytest.mark.timeout(400)
 THREE = ("master", "node1", "node2")
-FRONT_END_PORT = 31002
+PAGE_PORT = 30001
 
 
 @pytest.fixture(scope="module")
@@ -60,10 +60,8 @@ def ready_pods(kubectl: Kubectl) -> dict[str, dict[str, str]]:
     }
 
 
-def redis(vagrant: Vagrant, machine: str, address: str, command: str) -> str:
-    """One command and its answer, asked from a machine's own network."""
-    script = f'exec 3<>/dev/tcp/{address}/6379; printf "{command}\\r\\nQUIT\\r\\n" >&3; timeout 5 cat <&3'
-    return vagrant.machine(machine).run("bash", "-c", script, check=False).stdout
+def page(machine: str) -> str:
+    return f"http://{ADDRESSES[machine]}:{PAGE_PORT}/"
 
 
 def test_up_ends_with_a_cluster_and_says_how_to_use_it(vagrant: Vagrant, kubectl: Kubectl) -> None:
@@ -85,27 +83,22 @@ def test_up_ends_with_a_cluster_and_says_how_to_use_it(vagrant: Vagrant, kubectl
 
 
 def test_a_guestbook_across_the_machines(vagrant: Vagrant, kubectl: Kubectl) -> None:
-    kubectl("create", "--validate=false", "-f", str(example("guestbook.yaml")))
-    for name in ("tomcat-rc.yaml", "tomcat-service.yaml"):
+    for name in ("guestbook.yaml", "guestbook-frontend.yaml"):
         kubectl("create", "--validate=false", "-f", str(example(name)))
-    kubectl("scale", "rc", "frontend", "--replicas=3")
     eventually(lambda: len(ready_pods(kubectl)) == 6, timeout_s=90)
     pods = ready_pods(kubectl)
     assert {pod["node"] for pod in pods.values()} == set(THREE), "no test of machines"
-    service = kubectl("get", "service", "redis-master", "-o", "jsonpath={.spec.clusterIP}")
-    assert "+OK" in eventually(lambda: redis(vagrant, "node1", service, "SET entry hello"))
-    # From each machine straight to each pod of another one: over the overlay.
-    fronts = {name: pod for name, pod in pods.items() if name.startswith("frontend-")}
+    # A visitor from outside writes on one machine's port, and reads it on each.
+    eventually(lambda: "<h1>Guestbook</h1>" in vagrant.fetch(page("node1")))
+    vagrant.fetch(page("node1"), "--data", "entry=hello+from+%3Coutside%3E")
     for machine in THREE:
-        script = "; ".join(f"curl -sf -m 3 http://{pod['address']}:8080" for pod in fronts.values())
+        eventually(lambda machine=machine: "hello from &lt;outside&gt;" in vagrant.fetch(page(machine)))
+    # From each machine straight to each page's pod, on whichever machine it is: over the overlay.
+    fronts = {name: pod["address"] for name, pod in pods.items() if name.startswith("guestbook-")}
+    for machine in THREE:
+        script = "; ".join(f"curl -sf -m 5 http://{address}" for address in fronts.values())
         said = vagrant.machine(machine).shell(script).stdout
-        assert all(f"pod: {name}\n" in said for name in fronts), said
-    for name, pod in pods.items():
-        if name.startswith("redis-slave-"):
-            assert "hello" in eventually(lambda pod=pod: redis(vagrant, "master", pod["address"], "GET entry"))
-    # From outside, every machine serves it.
-    for machine in THREE:
-        assert "pod: frontend-" in vagrant.fetch(f"http://{ADDRESSES[machine]}:{FRONT_END_PORT}/")
+        assert all(f"served by pod {name} to" in said for name in fronts), said
 
 
 def test_provisioning_again_changes_nothing_and_stops_nobody(vagrant: Vagrant, kubectl: Kubectl) -> None:
@@ -134,7 +127,7 @@ def test_a_machine_that_was_switched_off_comes_back_with_its_pods(vagrant: Vagra
     said = vagrant("reload", "master")
     assert f"export KUBECONFIG={vagrant.kubeconfig}" in said
     assert eventually(lambda: len(ready_pods(kubectl)) == len(before), timeout_s=120)
-    assert "pod: frontend-" in vagrant.fetch(f"http://{ADDRESSES['node1']}:{FRONT_END_PORT}/")
+    assert "hello from &lt;outside&gt;" in eventually(lambda: vagrant.fetch(page("node1")))
 
 
 def test_one_machine_is_destroyed_another_takes_its_name_and_one_more_is_added(
@@ -149,8 +142,7 @@ def test_one_machine_is_destroyed_another_takes_its_name_and_one_more_is_added(
     # It is not forgotten when nobody says how many there are.
     assert "node3" in vagrant("status")
     assert eventually(lambda: len(ready_pods(kubectl)) == 6, timeout_s=120)
-    said = vagrant.ssh("node3", f"curl -sf -m 3 http://{ADDRESSES['node2']}:{FRONT_END_PORT}")
-    assert "pod: frontend-" in said
+    assert "<h1>Guestbook</h1>" in vagrant.ssh("node3", f"curl -sf -m 5 {page('node2')}")
 
 
 def test_nothing_is_left_after_destroy(vagrant: Vagrant) -> None:

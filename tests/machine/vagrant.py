@@ -91,9 +91,9 @@ class Vagrant:
     def kubectl(self, binary: Path) -> Kubectl:
         return Kubectl(binary, self.kubeconfig, self.home, prefix=self.on_the_host)
 
-    def fetch(self, url: str) -> str:
-        """What the host gets there; empty when nothing answers."""
-        command = [*self.on_the_host, "curl", "--silent", "--fail", "--max-time", "3", url]
+    def fetch(self, url: str, *options: str) -> str:
+        """What the host gets there, with more of curl's options; empty when nothing answers."""
+        command = [*self.on_the_host, "curl", "--silent", "--fail", "--max-time", "5", *options, url]
         return subprocess.run(command, capture_output=True, text=True, env=os.environ, check=False).stdout
 
     def machine_id(self, name: str) -> str:
