@@ -89,8 +89,12 @@ def test_a_guestbook_across_the_machines(vagrant: Vagrant, kubectl: Kubectl) -> 
     pods = ready_pods(kubectl)
     assert {pod["node"] for pod in pods.values()} == set(THREE), "no test of machines"
     # A visitor from outside writes on one machine's port, and reads it on each.
-    eventually(lambda: "<h1>Guestbook</h1>" in vagrant.fetch(page("node1")))
-    vagrant.fetch(page("node1"), "--data", "entry=hello+from+%3Coutside%3E")
+
+    def written() -> bool:
+        vagrant.fetch(page("node1"), "--data", "entry=hello+from+%3Coutside%3E")
+        return "hello from &lt;outside&gt;" in vagrant.fetch(page("node1"))
+
+    eventually(written)
     for machine in THREE:
         eventually(lambda machine=machine: "hello from &lt;outside&gt;" in vagrant.fetch(page(machine)))
     # From each machine straight to each page's pod, on whichever machine it is: over the overlay.
