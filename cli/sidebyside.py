@@ -23,6 +23,7 @@ _DONE: Final = re.compile(rb"\[ *(\d+)%\]")
 _CLOSING: Final = re.compile(r"=*\s*(.*?)\s*=*")
 _LAST_BYTES: Final = 4096
 _TOLD_EVERY_S: Final = 20.0
+_INTERRUPTIONS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
 @dataclass(eq=False)
@@ -69,7 +70,9 @@ class SideBySide:
         self._stopped = False
 
     def __enter__(self) -> "SideBySide":
-        self._before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+        # Also where whoever started us ignores Ctrl-C, as shells do for what runs in the background: what we start
+        # would inherit that, and could not be interrupted at all.
+        self._before = {each: signal.signal(each, signal.default_int_handler) for each in _INTERRUPTIONS}
         return self
 
     def __exit__(
@@ -82,7 +85,8 @@ class SideBySide:
                 self._wait_for_one(None)
             except KeyboardInterrupt:
                 self._interrupt()
-        signal.signal(signal.SIGTERM, self._before)
+        for each, handler in self._before.items():
+            signal.signal(each, handler)
 
     def start(self, run: Run, *, after: Run | None = None) -> Run:
         """Begin a command, at once or when another one has ended, whatever came of that."""
