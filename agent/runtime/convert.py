@@ -118,9 +118,12 @@ _CONTAINER_EVENTS: Final = {
     "start": EventKind.STARTED,
     "die": EventKind.DIED,
     "destroy": EventKind.DESTROYED,
+    # Podman's own names: its Docker API filters by these, and says either of the two.
+    "died": EventKind.DIED,
+    "remove": EventKind.DESTROYED,
 }
-_IMAGE_EVENTS: Final = frozenset({"delete", "untag", "tag", "import", "load", "pull"})
-EVENT_NAMES: Final = (*_CONTAINER_EVENTS, *_IMAGE_EVENTS)
+_IMAGE_EVENTS: Final = frozenset({"delete", "untag", "tag", "import", "load", "pull", "remove", "loadfromarchive"})
+EVENT_NAMES: Final = tuple(sorted({*_CONTAINER_EVENTS, *_IMAGE_EVENTS}))
 
 
 def event_from_json(event: Mapping[str, Any], wanted: Mapping[str, str]) -> RuntimeEvent | None:

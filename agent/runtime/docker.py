@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,7 +22,7 @@ from docker.utils import parse_repository_tag
 from agent.model import LogOptions
 from agent.runtime.convert import EVENT_NAMES, create_body, event_from_json, record_from_inspect
 from agent.runtime.errors import EngineFault, EngineGone, ImageNotFound, StartRefused
-from agent.runtime.faults import pull_fault, translated
+from agent.runtime.faults import CONFLICT, NOT_FOUND, has_dependents, pull_fault, status_of, translated
 from agent.runtime.images import ImageMemory
 from agent.runtime.interface import (
     ContainerId,
@@ -39,8 +40,7 @@ API_VERSION: Final = "1.41"
 """Docker 20.10's; every engine since then speaks it."""
 
 _CALL_TIMEOUT_S: Final = 120
-_CONFLICT: Final = 409
-_NOT_RUNNING: Final = frozenset({404, _CONFLICT})
+_NOT_RUNNING: Final = frozenset({NOT_FOUND, CONFLICT})
 _EVENT_OVERLAP_S: Final = 1
 _SIGKILLED: Final = 137
 """128 and SIGKILL's number, as shells count."""
@@ -55,6 +55,8 @@ class DockerRuntime:
         self._pulls = ClientThreads(self._client, threads=pull_threads, name="pull")
         self._images = ImageMemory()
         self._oom_kills = OomKills()
+        self._kept: set[ContainerId] = set()
+        """Removed for everybody but the engine (`_remove`)."""
 
     async def version(self) -> RuntimeVersion:
         def ask(client: docker.APIClient) -> RuntimeVersion:
@@ -94,13 +96,18 @@ class DockerRuntime:
                 try:
                     client.kill(container, signal)
                 except docker.errors.APIError as error:
-                    if error.status_code not in _NOT_RUNNING:
+                    if status_of(error) not in _NOT_RUNNING:
                         raise
 
         await self._calls.call(ask)
 
     async def remove(self, container: ContainerId) -> None:
-        await self._calls.call(lambda client: _remove(client, container))
+        if not await self._calls.call(lambda client: _remove(client, container)):
+            self._kept.add(container)
+            return
+        for each in tuple(self._kept):
+            if await self._calls.call(partial(_remove, container=each)):
+                self._kept.discard(each)
 
     async def inspect(self, container: str) -> ContainerRecord:
         def ask(client: docker.APIClient) -> ContainerRecord:
@@ -115,6 +122,8 @@ class DockerRuntime:
             with translated("list containers"):
                 wanted = [f"{key}={value}" for key, value in labels.items()]
                 for each in client.containers(all=True, filters={"label": wanted}):
+                    if each["Id"] in self._kept:
+                        continue
                     try:
                         records.append(self._record(client.inspect_container(each["Id"])))
                     except docker.errors.NotFound:
@@ -233,19 +242,27 @@ class DockerRuntime:
         return docker.APIClient(base_url=self._url, version=API_VERSION, timeout=timeout_s)  # type: ignore[arg-type]
 
 
-def _remove(client: docker.APIClient, container: ContainerId) -> None:
-    """Returns when it is gone, whoever removes it; blocking."""
+def _remove(client: docker.APIClient, container: ContainerId) -> bool:
+    """Returns when it is gone, whoever removes it; blocking.
+
+    False: it is dead, and Podman keeps it until the containers that live in its namespaces are removed.
+    """
     with translated(f"remove {container[:12]}"):
         try:
             client.remove_container(container, v=True, force=True)
         except docker.errors.NotFound:
-            return
+            return True
         except docker.errors.APIError as error:
-            if error.status_code != _CONFLICT:
+            if has_dependents(error):
+                with contextlib.suppress(docker.errors.APIError):  # it does not run
+                    client.kill(container)
+                return False
+            if status_of(error) != CONFLICT:
                 raise
             # Being removed already, by somebody's hand or by a call that an earlier agent did not live to see end.
             with contextlib.suppress(docker.errors.NotFound):
                 client.wait(container, timeout=_CALL_TIMEOUT_S, condition="removed")
+    return True
 
 
 def _pull(client: docker.APIClient, image: str) -> str:

@@ -6,8 +6,9 @@ only source there is (marked below).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Final
 
 import docker.errors
 import requests.exceptions
@@ -25,7 +26,15 @@ from agent.runtime.errors import (
     RuntimeFault,
 )
 
-_CONFLICT, _NOT_FOUND, _FIRST_SERVER_ERROR = 409, 404, 500
+NOT_FOUND, CONFLICT, _FIRST_SERVER_ERROR = 404, 409, 500
+_PODMANS: Final[Mapping[str, int]] = {
+    "no such container": NOT_FOUND,
+    "that name is already in use": CONFLICT,
+    "container state improper": CONFLICT,
+}
+"""Podman answers 500 where Docker has a status for it; which it is its field `cause` says, a constant of its own."""
+_IN_USE: Final = "container already exists"
+"""The cause of refusing to remove a container that others depend on: so Podman 4 has it, odd as it is."""
 
 
 @contextmanager
@@ -41,20 +50,40 @@ def translated(what: str) -> Iterator[None]:
         raise EngineGone(f"{what}: {error}") from error
 
 
+def status_of(error: docker.errors.APIError) -> int:
+    """The status, as Docker would give it; 0 when there was none."""
+    status = error.status_code or 0
+    return _PODMANS.get(_cause(error), status) if status == _FIRST_SERVER_ERROR else status
+
+
+def has_dependents(error: docker.errors.APIError) -> bool:
+    """Whether Podman does not remove a container because others live in its namespaces."""
+    return _cause(error) == _IN_USE
+
+
 def fault_of(error: docker.errors.APIError, what: str) -> RuntimeFault:
     """The type of an answer that is an error."""
     text = str(error.explanation or error)
     message = f"{what}: {text}"
     if isinstance(error, docker.errors.ImageNotFound) or "No such image" in text:
         return ImageNotFound(message)
+    status = status_of(error)
     # A missing container to join is a plain 400; only the text says what it is.
-    if error.status_code == _NOT_FOUND or text.startswith("No such container"):
+    if status == NOT_FOUND or text.startswith("No such container"):
         return NoSuchContainer(message)
-    if error.status_code == _CONFLICT:
+    if status == CONFLICT:
         return CreateConflict(message)
-    if error.status_code is not None and error.status_code < _FIRST_SERVER_ERROR:
+    if 0 < status < _FIRST_SERVER_ERROR:
         return BadRequest(message)
     return EngineFault(message)
+
+
+def _cause(error: docker.errors.APIError) -> str:
+    try:
+        found = error.response.json() if error.response is not None else None
+    except ValueError:
+        return ""
+    return str(found.get("cause", "")) if isinstance(found, dict) else ""
 
 
 def pull_fault(text: str, image: str) -> RuntimeFault:

@@ -47,7 +47,8 @@ async def bed_of(runtime: Runtime, image: str) -> AsyncIterator[Bed]:
     made = Bed(runtime, image, {"test": f"contract-{uuid.uuid4().hex[:8]}"})
     try:
         yield made
-        for record in await runtime.list(made.labels):
+        # The newest first: it may live in another's namespaces.
+        for record in sorted(await runtime.list(made.labels), key=lambda each: -each.created_at):
             await runtime.remove(record.id)
     finally:
         await runtime.close()
@@ -103,6 +104,16 @@ class RuntimeContract:
         joined = await bed.runtime.create(bed.spec("a", join=sandbox, command=("sleep", "1000")))
         await bed.runtime.start(joined)
         assert (await bed.runtime.inspect(joined)).running
+
+    async def test_what_has_ended_outlives_its_sandbox(self, bed: Bed) -> None:
+        sandbox = await bed.running("s")
+        joined = await bed.runtime.create(bed.spec("a", join=sandbox, command=("sleep", "1000")))
+        await bed.runtime.start(joined)
+        await bed.runtime.signal(joined, "SIGKILL")
+        await bed.runtime.remove(sandbox)
+        assert [each.id for each in await bed.runtime.list(bed.labels)] == [joined]
+        await bed.runtime.remove(joined)
+        assert await bed.runtime.list(bed.labels) == []
 
     async def test_list_is_by_labels(self, bed: Bed) -> None:
         await bed.runtime.create(bed.spec("a"))

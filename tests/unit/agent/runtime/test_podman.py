@@ -1,0 +1,65 @@
+"""What Podman says in its own way, without one: names of events, causes of errors."""
+
+from __future__ import annotations
+
+import json
+
+import docker.errors
+import pytest
+import requests
+
+from agent.runtime.convert import EVENT_NAMES, event_from_json
+from agent.runtime.errors import BadRequest, CreateConflict, EngineFault, NoSuchContainer, RuntimeFault
+from agent.runtime.faults import fault_of, has_dependents
+from agent.runtime.interface import EventKind
+
+
+def answer(status: int, body: str) -> docker.errors.APIError:
+    response = requests.Response()
+    response.status_code, response._content = status, body.encode()
+    return docker.errors.APIError("refused", response)
+
+
+def caused(cause: object) -> docker.errors.APIError:
+    return answer(500, json.dumps({"cause": cause, "message": f"it failed: {cause}", "response": 500}))
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        pytest.param(caused("no such container"), NoSuchContainer, id="nobody to join"),
+        pytest.param(caused("that name is already in use"), CreateConflict, id="a name that is taken"),
+        pytest.param(caused("disk quota exceeded"), EngineFault, id="something else"),
+        pytest.param(caused(None), EngineFault, id="no cause"),
+        pytest.param(answer(500, "no JSON"), EngineFault, id="no JSON"),
+        pytest.param(answer(500, "[]"), EngineFault, id="no object"),
+        pytest.param(answer(400, '{"cause": "no such container"}'), BadRequest, id="a status that says it already"),
+        pytest.param(answer(409, '{"message": "x"}'), CreateConflict, id="Docker"),
+    ],
+)
+def test_a_cause_is_told_where_the_status_does_not_say_it(
+    error: docker.errors.APIError, kind: type[RuntimeFault]
+) -> None:
+    assert type(fault_of(error, "create a")) is kind
+
+
+def test_a_container_that_others_live_in_is_known() -> None:
+    assert has_dependents(caused("container already exists"))
+    assert not has_dependents(caused("container state improper"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "action", "found"),
+    [
+        ("container", "died", EventKind.DIED),
+        ("container", "remove", EventKind.DESTROYED),
+        ("container", "cleanup", None),
+        ("image", "remove", EventKind.IMAGES_CHANGED),
+    ],
+)
+def test_events_by_podmans_names(kind: str, action: str, found: EventKind | None) -> None:
+    event = event_from_json(
+        {"Type": kind, "Action": action, "Actor": {"ID": "a", "Attributes": {"exitCode": "3"}}, "timeNano": 5}, {}
+    )
+    assert (event.kind if event else None) == found
+    assert found is None or action in EVENT_NAMES, "it would not be asked for"
