@@ -94,7 +94,7 @@ def _upgrade(options: argparse.Namespace) -> int:
     progress = Progress()
     installer = _installer(progress)
     installer.require()
-    upgrader = Upgrader(installer.layout, installer.system, progress.step)
+    upgrader = Upgrader(installer.layout, installer.system, progress.step, progress.say)
     with exclusive(installer.layout.lock):
         if options.rollback:
             name = upgrader.roll_back()
@@ -116,9 +116,8 @@ def _uninstall(options: argparse.Namespace) -> int:
     if not installer.system.is_root():
         raise HostError("only root may change this host: run it with sudo")
     with exclusive(installer.layout.lock):
-        kept = Uninstaller(installer.layout, installer.system, progress.step).uninstall(
-            purge=options.purge, force=options.force
-        )
+        uninstaller = Uninstaller(installer.layout, installer.system, progress.step, progress.say)
+        kept = uninstaller.uninstall(purge=options.purge, force=options.force)
     print(f"uninstalled; kept: {', '.join(kept)} (--purge removes them)" if kept else "uninstalled, nothing is left")
     return 0
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 
-from cli.host import config, release
+from cli.host import config, release, snippets
 from cli.host.errors import HostError
 from cli.host.layout import USER, HostLayout, Role, unit_name
 from cli.host.record import Recorder
@@ -77,6 +77,9 @@ class Installer:
             recorder.directory(self.layout.command.parent)
             recorder.link(self.layout.command, f"{self.layout.seen(self.layout.current)}/bin/sampan")
             write_unit(role, self.layout, self.system, recorder)
+            if role == "agent":
+                for line in snippets.write(self.layout, self.system, recorder):
+                    self.say(line)
             recorder.keep(replace(recorder.record.with_role(role), release=name))
 
     def _make_user(self, role: Role, recorder: Recorder) -> None:

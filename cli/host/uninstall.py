@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from cli.host import files
+from cli.host import files, snippets
 from cli.host.errors import HostError, NotInstalled
 from cli.host.layout import ROLES, USER, HostLayout, unit_name
 from cli.host.record import Record
@@ -28,6 +28,7 @@ class Uninstaller:
     layout: HostLayout
     system: System
     step: Step = field(default=lambda _: nullcontext())
+    say: Callable[[str], None] = field(default=lambda _: None)
 
     def uninstall(self, *, purge: bool, force: bool = False) -> list[str]:
         """What was kept, as paths and words. Raises NotInstalled, HostError.
@@ -73,6 +74,8 @@ class Uninstaller:
                 with suppress(HostError):  # nothing failed: then there is nothing to forget
                     self.system.run("systemctl", "reset-failed", unit_name(role))
         self.system.run("systemctl", "daemon-reload")
+        for line in snippets.reload(self.system, record.files):
+            self.say(line)
         files.remove(self.layout.current)
         shutil.rmtree(self.layout.releases, ignore_errors=True)
 

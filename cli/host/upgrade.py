@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 
-from cli.host import install, release
+from cli.host import install, release, snippets
 from cli.host.errors import HostError, NotInstalled
 from cli.host.install import Installer
 from cli.host.layout import HostLayout, unit_name
@@ -83,6 +83,9 @@ class Upgrader:
             release.switch(self.layout, name)
             for role in recorder.record.roles:
                 install.write_unit(role, self.layout, self.system, recorder)
+            if "agent" in recorder.record.roles:
+                for line in snippets.write(self.layout, self.system, recorder):
+                    self.say(line)
         for role in recorder.record.roles:
             if self.system.succeeds("systemctl", "--quiet", "is-active", unit_name(role)):
                 with self.step(role):

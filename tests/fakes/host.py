@@ -70,6 +70,7 @@ class Fake:
         (directory / "lib" / f"python{python_version()}" / "site-packages").mkdir(parents=True)
 
     def succeeds(self, *argv: str) -> bool:
+        self.calls.append(argv)
         return argv[0] != "systemctl" or argv[-1] in self.active
 
     def has_user(self, name: str) -> bool:

@@ -14,6 +14,8 @@ MASTER: Final = "master"
 AGENT: Final = "agent"
 OURS: Final = "sampan.vxlan"
 """Link whose routes and addresses are our own; pod links are the others (`is_ours`)."""
+DOCKER_ROOT: Final = Path("/var/lib/docker")
+"""Where an engine that does not say otherwise has its images and containers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,8 @@ class Engine:
     api_version: tuple[int, int] = (0, 0)
     storage_driver: str = ""
     cgroup_driver: str = ""
+    root: Path = DOCKER_ROOT
+    """Where its images and containers lie."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,20 @@ class Addresses:
     """With the link's name; no default routes."""
     addresses: tuple[tuple[IPv4Interface, str], ...] = ()
     nameservers: tuple[IPv4Address, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Firewalld:
+    """What firewalld lets in by the link that the node is reached by."""
+
+    zone: str = ""
+    """The link's; empty: the default zone."""
+    accepts: bool = False
+    """Whether that zone takes everything."""
+    ports: frozenset[str] = frozenset()
+    """As `4789/udp`, `30000-32767/tcp`."""
+    trusted: tuple[IPv4Network, ...] = ()
+    """Sources from which everything is taken, and forwarded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +137,8 @@ class Facts:
     """Services of the host that run, by name without `.service`."""
     left_alone: frozenset[str] = frozenset()
     """Of NetworkManager and systemd-networkd: who is told to leave our links alone."""
-    firewall: str = ""
-    """What ufw says of forwarded packets: its DEFAULT_FORWARD_POLICY."""
+    firewalld: Firewalld | None = None
+    """None: it does not run, or does not say."""
     master: Master | None = None
     """None: no master was named."""
 

@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from agent import survey
-from cli.host.preflight import cluster
-from cli.host.preflight.facts import AGENT, OURS, Addresses, Cgroup, Cidrs, Engine, Facts, Machine, is_ours
+from cli.host.preflight import cluster, firewalls
+from cli.host.preflight.facts import AGENT, DOCKER_ROOT, OURS, Addresses, Cgroup, Cidrs, Engine, Facts, Machine, is_ours
 
 DEFAULT_CIDRS: Final = Cidrs(IPv4Network("10.244.0.0/16"), IPv4Network("10.96.0.0/16"))
 _CGROUP: Final = Path("/sys/fs/cgroup")
@@ -71,20 +71,22 @@ def gather(subject: Subject) -> Facts:
             {"nodeName": subject.node_name, "address": addresses.node_address, "publicKey": pending},
         )
     root = os.geteuid() == 0
+    active = frozenset(_active())
     return Facts(
         role=subject.role,
         node_name=subject.node_name,
         machine=_machine(subject, engine, root=root),
         cgroup=_cgroup(),
         engine=engine,
-        kernel=survey.kernel() if root and subject.role == AGENT else None,
+        # A master needs nothing of it, but the rules say what ufw drops.
+        kernel=survey.kernel() if root and (subject.role == AGENT or "ufw" in active) else None,
         addresses=addresses,
         cidrs=asked or subject.cidrs,
         ports=dict(_ports(subject)),
         sysctls=_sysctls(addresses.interface),
-        active=frozenset(_active()),
+        active=active,
         left_alone=frozenset(name for name in _SNIPPETS if _is_left_alone(name)),
-        firewall=_setting(Path("/etc/default/ufw"), "DEFAULT_FORWARD_POLICY"),
+        firewalld=firewalls.firewalld(addresses.interface) if "firewalld" in active else None,
         master=master,
     )
 
@@ -105,6 +107,7 @@ def read_engine(path: Path) -> Engine:
         api_version=_api_version(str(version.get("ApiVersion", ""))),
         storage_driver=str(info.get("Driver", "")),
         cgroup_driver=str(info.get("CgroupDriver", "")),
+        root=Path(info.get("DockerRootDir") or DOCKER_ROOT),
     )
 
 
@@ -133,7 +136,7 @@ def _api_version(text: str) -> tuple[int, int]:
 def _machine(subject: Subject, engine: Engine | None, *, root: bool) -> Machine:
     import psutil
 
-    directories = dict.fromkeys([subject.state_dir, *([Path("/var/lib/docker")] if engine else [])])
+    directories = dict.fromkeys([subject.state_dir, *([engine.root] if engine else [])])
     disks = {str(each): shutil.disk_usage(_existing(each)) for each in directories}
     return Machine(
         root=root,

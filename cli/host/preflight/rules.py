@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
+from agent.survey import Rules
 from cli.host.preflight.facts import AGENT, Facts
 from cli.host.preflight.finding import Finding, error, warning
 
 VXLAN_PORT: Final = 4789
+_CONDITIONS: Final = re.compile(
+    r"(^| )(-s|-d|-i|!) |--ctstate|--state|-m (set|limit|recent|icmp) |--mark|--sport|--dst-type (?!LOCAL)|--tcp-flags"
+)
+"""Of a rule that not every packet meets."""
 _OPEN: Final = f"iptables -I INPUT -p udp --dport {VXLAN_PORT} -s NODES -j ACCEPT, with the nodes' network for NODES"
 
 
@@ -37,34 +42,56 @@ def judge(facts: Facts) -> Iterator[Finding]:
             "use one variant for everything: update-alternatives --config iptables, then restart what writes rules",
         )
     for name, variant in kernel.variants.items():
-        lines = [line.removeprefix("filter: ") for line in variant.foreign if line.startswith("filter: ")]
-        if seen := drops_overlay(lines):
+        # Of what ufw drops, its own finding tells (managers.py).
+        seen = "" if "ufw" in facts.active else blocking(variant, f"{VXLAN_PORT}/udp")
+        if seen:
             yield warning("vxlan-blocked", f"rules here ({name}) seem to drop the overlay's packets: {seen}", _OPEN)
 
 
-def drops_overlay(lines: list[str]) -> str:
-    """The rule or policy that UDP 4789 coming in meets first and is dropped by, as far as one can tell; else empty.
+def blocking(variant: Rules, port: str) -> str:
+    """The rule or policy that a packet from another host to the port (`4789/udp`) meets first and is dropped by, as
+    far as one can tell; else empty.
 
-    Rules with conditions on addresses, links or states are passed over; other chains are not followed.
+    Rules with conditions on addresses, links or states are passed over.
     """
-    policy = next((line for line in lines if line.startswith(":INPUT DROP")), "")
-    for line in (line for line in lines if line.startswith("-A INPUT ")):
-        verdict = line.split(" -j ")[-1].split()[0] if " -j " in line else ""
-        if not _meets(line) or verdict not in ("ACCEPT", "DROP", "REJECT"):
+    lines = [line.removeprefix("filter: ") for line in variant.foreign if line.startswith("filter: ")]
+    verdict = _verdict("INPUT", lines, port, frozenset())
+    return next((line for line in lines if line.startswith(":INPUT DROP")), "") if verdict is None else verdict
+
+
+def _verdict(chain: str, lines: Sequence[str], port: str, within: frozenset[str]) -> str | None:
+    """The rule that drops; empty: accepted; None: the chain says nothing."""
+    head = f"-A {chain} "
+    for line in lines:
+        if not line.startswith(head) or " -j " not in line or not _meets(line, len(head), port):
             continue
-        return "" if verdict == "ACCEPT" else line
-    return policy
+        target = line.split(" -j ")[-1].split()[0]
+        if target == "RETURN":
+            return None
+        if target == "ACCEPT":
+            return ""
+        if target in ("DROP", "REJECT"):
+            return line
+        if target not in within:
+            found = _verdict(target, lines, port, within | {chain})
+            if found is not None:
+                return found
+    return None
 
 
-def _meets(line: str) -> bool:
-    """Whether every UDP packet to the port meets this rule."""
-    words = line.partition("-A INPUT ")[2].partition("-j ")[0]
-    if re.search(r"(^| )(-s|-d|-i|!) |--ctstate|--state|-m set|--mark|--sport", words):
-        return "-s " in words and f"--dport {VXLAN_PORT}" in words and "ACCEPT" in line
+def _meets(line: str, start: int, port: str) -> bool:
+    """Whether every such packet meets this rule."""
+    number, _, wanted = port.partition("/")
+    words = line[start - 1 :].partition("-j ")[0]
+    if _CONDITIONS.search(words):
+        return "-s " in words and f"--dport {number} " in words and "ACCEPT" in line
     protocol = re.search(r"-p (\S+)", words)
-    if protocol and protocol[1] not in ("udp", "all"):
+    if protocol and protocol[1] not in (wanted, "all"):
         return False
-    if "--dports" in words:
-        return str(VXLAN_PORT) in re.split(r"[ ,]", words)
-    port = re.search(r"--dport (\d+)(?::(\d+))?", words)
-    return port is None or int(port[1]) <= VXLAN_PORT <= int(port[2] or port[1])
+    ports = re.search(r"--dports? (\S+)", words)
+    return ports is None or any(_within(int(number), each) for each in ports[1].split(","))
+
+
+def _within(number: int, ports: str) -> bool:
+    first, _, last = ports.partition(":")
+    return int(first) <= number <= int(last or first)

@@ -17,8 +17,9 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from cli.host.preflight import cluster, gather, managers
+from cli.host.preflight import cluster, gather
 from cli.host.preflight.gather import Subject, read_engine
+from cli.host.snippets import SNIPPETS
 from master.api import kinds
 from master.api.kinds.meta import ObjectMeta
 from master.api.kinds.namespace import Namespace
@@ -89,7 +90,7 @@ def test_engines_that_do_not_answer_say_why(engine: Callable[[dict[str, Any]], P
 
 
 def test_who_runs_and_who_is_told_to_leave_our_links_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    networkd, manager = managers.SNIPPETS["systemd-networkd"], managers.SNIPPETS["NetworkManager"]
+    networkd, manager = SNIPPETS["systemd-networkd"], SNIPPETS["NetworkManager"]
     for name, snippet in (("systemd-networkd", networkd), ("NetworkManager", manager)):
         directory = tmp_path / name
         directory.mkdir()

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from agent.survey import Kernel, Rules
-from cli.host.preflight.facts import AGENT, MASTER, Addresses, Cgroup, Cidrs, Engine, Facts, Machine, Master
+from cli.host.preflight.facts import AGENT, MASTER, Addresses, Cgroup, Cidrs, Engine, Facts, Firewalld, Machine, Master
 from cli.host.preflight.finding import Severity, errors, text
 from cli.host.preflight.judges import judge
-from cli.host.preflight.managers import SNIPPETS
-from cli.host.preflight.rules import drops_overlay
+from cli.host.preflight.rules import blocking
+from cli.host.snippets import SNIPPETS
 
 GIB = 1 << 30
 WORKS = dict.fromkeys(("namespace", "veth", "bridge", "vxlan", "conntrack", "forwarding"), "")
@@ -120,7 +120,9 @@ PROVOKED = [
     ("networkmanager", W, but(active=frozenset({"NetworkManager"}))),
     ("networkd", W, but(active=frozenset({"systemd-networkd"}))),
     ("firewalld", W, but(active=frozenset({"firewalld"}))),
-    ("ufw", W, but(active=frozenset({"ufw"}), firewall="DROP")),
+    ("firewalld", W, but(active=frozenset({"firewalld"}), firewalld=Firewalld(ports=frozenset({"4789/udp"})))),
+    ("ufw", W, but(active=frozenset({"ufw"}), kernel=variants("nft", nft=Rules(foreign=("filter: :INPUT DROP",))))),
+    ("ufw", W, but(role=MASTER, master=None, engine=None, kernel=None, active=frozenset({"ufw"}))),
     ("node-name", E, but(node_name="Node_1")),
     ("node-name", E, but(node_name="n" * 53)),
     ("master-answer", E, but(master=Master("https://10.0.0.1:6443", problem="Connection refused"))),
@@ -155,6 +157,17 @@ def test_a_manager_that_is_told_to_leave_our_links_alone_is_no_finding() -> None
         assert "sampan.vxlan" in finding.remedy
 
 
+UFW = [
+    ":INPUT DROP [0:0]",
+    "-A INPUT -j before",
+    "-A before -p icmp -m icmp --icmp-type 8 -j ACCEPT",
+    "-A before -j local",
+    "-A local -m addrtype --dst-type LOCAL -j RETURN",
+    "-A local -j DROP",
+    "-A before -j user",
+]
+
+
 @pytest.mark.parametrize(
     ("lines", "blocked"),
     [
@@ -180,10 +193,13 @@ def test_a_manager_that_is_told_to_leave_our_links_alone_is_no_finding() -> None
         pytest.param(
             ["-A INPUT -p udp -m udp --dport 4789 -j ACCEPT", "-A INPUT -j REJECT"], False, id="let in before the last"
         ),
+        pytest.param([*UFW, "-A user -p udp -m udp --dport 4789 -j ACCEPT"], False, id="let in by another chain"),
+        pytest.param([*UFW, "-A user -p tcp -m tcp --dport 4789 -j ACCEPT"], True, id="another protocol"),
+        pytest.param(["-A INPUT -j a", "-A a -j INPUT", "-A a -j a", "-A INPUT -j DROP"], True, id="a circle"),
     ],
 )
 def test_rules_that_drop_vxlan_are_seen(lines: list[str], blocked: bool) -> None:
-    assert bool(drops_overlay(lines)) is blocked
+    assert bool(blocking(Rules(foreign=tuple(f"filter: {line}" for line in lines)), "4789/udp")) is blocked
 
 
 def test_errors_can_be_ignored_by_id_or_all() -> None:
