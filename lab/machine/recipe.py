@@ -100,5 +100,29 @@ echo 'vagrant ALL=(ALL) NOPASSWD: ALL' > /etc/sudoers.d/vagrant
 HOST: Final = Recipe("host", "bookworm", "3.11", _HOST_PACKAGES, _HOST_SETUP)
 """What most tests take. As it is, it can also be a box of Vagrant's."""
 
-RECIPES: Final = (HOST,)
+_MANAGERS: Final = (
+    # What may manage a host's network beside us, and another engine.
+    "firewalld",
+    "ufw",
+    "network-manager",
+    "podman",
+    # debootstrap knows no virtual packages and takes no recommendations: a logind for polkitd, what Podman runs.
+    "libpam-systemd",
+    "crun",
+    "netavark",
+)
+_UNITS_OFF: Final = (
+    "firewalld ufw NetworkManager NetworkManager-wait-online NetworkManager-dispatcher wpa_supplicant "
+    "podman podman.socket podman-auto-update podman-auto-update.timer podman-restart"
+)
+_MANAGERS_OFF: Final = f"""\
+for unit in {_UNITS_OFF}; do
+    systemctl --quiet disable $unit 2>/dev/null || true
+done
+"""
+
+CROWDED: Final = Recipe("crowded", "bookworm", "3.11", (*_HOST_PACKAGES, *_MANAGERS), _MANAGERS_OFF)
+"""A host with everything that people have beside us; all of it is switched off until a test wants it."""
+
+RECIPES: Final = (HOST, CROWDED)
 """All that this release makes."""
