@@ -17,7 +17,7 @@ from cli.host.system import Commands
 from lab.layout import CACHE_ROOT
 from lab.machine import Machine, MachineBed
 from lab.machine.bed import sweep_ended
-from lab.machine.recipe import HOST
+from lab.machine.recipe import CROWDED, HOST
 
 NEWER = "99.0.0"
 BUNDLE = "/bundle"
@@ -79,9 +79,17 @@ def newer(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def bed() -> Iterator[MachineBed]:
-    """Where all machines of the run stand."""
+    """Where all plain machines of the run stand."""
     sweep_ended()
     with MachineBed() as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def crowded() -> Iterator[MachineBed]:
+    """Where those stand that have firewalls, network managers and another engine beside."""
+    sweep_ended()
+    with MachineBed(CROWDED) as made:
         yield made
 
 

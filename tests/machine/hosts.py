@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from lab.machine import Machine
+from lab.images.builder import build
+from lab.images.recipes import IMAGES
+from lab.machine import CommandFailed, Machine
 
 ADMIN = "/var/lib/sampan/master/admin.kubeconfig"
 
@@ -45,9 +49,53 @@ def entries(machine: Machine, *matches: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in text.splitlines()]
 
 
-def load_image(machine: Machine, built: Path, reference: str) -> None:
-    """Put one of the lab's images into the machine's own Docker, as `docker pull` would."""
-    config = json.loads((built / "config.json").read_text())["config"]
-    changes = [f"ENTRYPOINT {json.dumps(config['Entrypoint'])}", f"CMD {json.dumps(config['Cmd'] or [])}"]
-    options = [part for change in changes for part in ("--change", change)]
-    machine.run("docker", "import", *options, "-", reference, input=(built / "layer.tar.gz").read_bytes())
+def load_images(machine: Machine, program: str = "docker") -> None:
+    """Put the pods' images into the machine's own engine, as a pull would: the sandbox's, and a web server's."""
+    for image in build(IMAGES[:2]):
+        config = json.loads((image.directory / "config.json").read_text())["config"]
+        changes = [f"ENTRYPOINT {json.dumps(config['Entrypoint'])}", f"CMD {json.dumps(config['Cmd'] or [])}"]
+        options = [part for change in changes for part in ("--change", change)]
+        content = (image.directory / "layer.tar.gz").read_bytes()
+        machine.run(program, "import", *options, "-", f"docker.io/{image.recipe.repository}:{image.recipe.tag}",
+                    input=content)  # fmt: skip
+
+
+def together(*works: Callable[[], object]) -> None:
+    """Side by side, and the first failure of them."""
+    with ThreadPoolExecutor() as pool:
+        for done in [pool.submit(work) for work in works]:
+            done.result()
+
+
+class Control:
+    """A master's API, as its administrator on the master itself."""
+
+    def __init__(self, master: Machine) -> None:
+        self.master = master
+
+    def api(self, path: str, *, body: object = None, verb: str = "") -> dict[str, object]:
+        """GET; with a body POST, unless another verb is said. Raises CommandFailed."""
+        script = (
+            "import json, sys\nfrom pathlib import Path\nfrom client.kubeconfig import load_kubeconfig\n"
+            "from client.rest import RestClient\n"
+            f"client = RestClient(load_kubeconfig(Path({ADMIN!r})))\nbody = json.loads(sys.stdin.read() or 'null')\n"
+            f"do = getattr(client, {verb or ('create' if body else 'get')!r})\n"
+            f"print(json.dumps(do({path!r}, body) if body else do({path!r})))"
+        )
+        done = self.master.run("/opt/sampan/current/bin/python", "-c", script, input=json.dumps(body) if body else "")
+        found: dict[str, object] = json.loads(done.stdout)
+        return found
+
+    def ready(self, path: str) -> bool:
+        """Whether the object is Ready; an API that is away says no."""
+        try:
+            status = self.api(path).get("status")
+        except CommandFailed:
+            return False
+        conditions = status.get("conditions", []) if isinstance(status, dict) else []
+        return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
+
+    def join_words(self, *options: str) -> list[str]:
+        """A join command, with a token of its own."""
+        words = self.master.says("sampan", "token", "create", "--kubeconfig", ADMIN, *options)
+        return words.split()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from lab.machine import Machine, MachineBed
 from tests.cluster.waiting import eventually
 from tests.machine.conftest import BUNDLE
-from tests.machine.hosts import ADMIN, is_active, snapshot
+from tests.machine.hosts import Control, is_active, snapshot
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -33,18 +34,14 @@ def pair(bed: MachineBed, bundle: Path, newer: Path) -> Iterator[tuple[Machine, 
 
 def nodes(master: Machine) -> list[str]:
     """Names of the nodes that the API has."""
-    script = (
-        "from pathlib import Path\nfrom client.kubeconfig import load_kubeconfig\nfrom client.rest import RestClient\n"
-        f"found = RestClient(load_kubeconfig(Path({ADMIN!r}))).get('/api/v1/nodes')\n"
-        "print(*(each['metadata']['name'] for each in found['items']))"
-    )
-    return master.says("/opt/sampan/current/bin/python", "-c", script).split()
+    items: Any = Control(master).api("/api/v1/nodes")["items"]
+    return [each["metadata"]["name"] for each in items]
 
 
 def test_a_host_joins_leaves_and_joins_again_by_its_service(pair: tuple[Machine, Machine]) -> None:
     master, node = pair
     before = snapshot(node)
-    join = master.says("sampan", "token", "create", "--kubeconfig", ADMIN).split()
+    join = Control(master).join_words()
     node.run(*join, timeout_s=120)
     assert is_active(node, "agent")
     assert node.says("systemctl", "is-enabled", "sampan-agent") == "enabled"
@@ -62,7 +59,7 @@ def test_a_host_joins_leaves_and_joins_again_by_its_service(pair: tuple[Machine,
 
 def test_a_node_without_its_engine_says_so_and_is_reset_when_it_is_back(pair: tuple[Machine, Machine]) -> None:
     master, node = pair
-    join = master.says("sampan", "token", "create", "--kubeconfig", ADMIN).split()
+    join = Control(master).join_words()
     node.run(*join, timeout_s=120)
     waits = [*join, "--timeout", "1"]
     node.run("systemctl", "stop", "docker.socket", "docker.service")

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from lab.images.builder import build
-from lab.images.recipes import IMAGES
-from lab.machine import CommandFailed, Machine, MachineBed
+from lab.machine import Machine, MachineBed
 from tests.cluster.waiting import eventually
 from tests.machine.conftest import BUNDLE, IN_MEMORY, NEWER
-from tests.machine.hosts import ADMIN, entries, is_active, load_image, process_of, record
+from tests.machine.hosts import Control, entries, is_active, load_images, process_of, record, together
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -36,33 +32,12 @@ print(talk.recv(100).decode().split("\\r\\n")[0], flush=True)
 """
 
 
-class Hosts:
+class Hosts(Control):
     """A master and a node that runs one pod."""
 
     def __init__(self, master: Machine, node: Machine) -> None:
-        self.master = master
+        super().__init__(master)
         self.node = node
-
-    def api(self, path: str, *, body: object = None) -> dict[str, object]:
-        """GET, or POST, with the administrator's certificate, on the master itself."""
-        script = (
-            "import json, sys\nfrom pathlib import Path\nfrom client.kubeconfig import load_kubeconfig\n"
-            "from client.rest import RestClient\n"
-            f"client = RestClient(load_kubeconfig(Path({ADMIN!r})))\nbody = json.loads(sys.stdin.read() or 'null')\n"
-            f"print(json.dumps(client.create({path!r}, body) if body else client.get({path!r})))"
-        )
-        done = self.master.run("/opt/sampan/current/bin/python", "-c", script, input=json.dumps(body) if body else "")
-        found: dict[str, object] = json.loads(done.stdout)
-        return found
-
-    def ready(self, path: str) -> bool:
-        """Whether the object is Ready; an API that is away says no."""
-        try:
-            status = self.api(path).get("status")
-        except CommandFailed:
-            return False
-        conditions = status.get("conditions", []) if isinstance(status, dict) else []
-        return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
 
     def pod_address(self) -> str:
         status = self.api("/api/v1/namespaces/default/pods/web")["status"]
@@ -75,13 +50,6 @@ class Hosts:
         return sorted(self.node.says("docker", "inspect", "--format", "{{.Id}} {{.State.StartedAt}}", *ids).split("\n"))
 
 
-def both(first: Callable[[], object], second: Callable[[], object]) -> None:
-    """Side by side, and the first failure of the two."""
-    with ThreadPoolExecutor() as pool:
-        for done in [pool.submit(first), pool.submit(second)]:
-            done.result()
-
-
 @pytest.fixture(scope="module")
 def hosts(bed: MachineBed, bundle: Path, newer: Path) -> Iterator[Hosts]:
     volumes = (f"--volume={bundle}:{BUNDLE}:ro", f"--volume={newer}:/newer:ro")
@@ -89,15 +57,13 @@ def hosts(bed: MachineBed, bundle: Path, newer: Path) -> Iterator[Hosts]:
     try:
         for machine in (master, node):
             machine.wait_running()
-        both(
+        together(
             lambda: master.run(f"{BUNDLE}/install", "master", timeout_s=120),
             lambda: node.run(f"{BUNDLE}/install", "agent", "--master", str(master.address), timeout_s=120),
         )
-        for image in build(IMAGES[:2]):
-            load_image(node, image.directory, image.recipe.reference)
+        load_images(node)
         found = Hosts(master, node)
-        join = master.says("sampan", "token", "create", "--kubeconfig", ADMIN).split()
-        node.run(*join, timeout_s=120)
+        node.run(*found.join_words(), timeout_s=120)
         eventually(lambda: found.ready("/api/v1/nodes/worker"), timeout_s=60)
         found.api("/api/v1/namespaces/default/pods", body=POD)
         eventually(lambda: found.ready("/api/v1/namespaces/default/pods/web"), timeout_s=60)
@@ -159,7 +125,7 @@ def test_containers_and_connections_survive_an_upgrade_and_the_way_back(hosts: H
     assert talk.stdin and talk.stdout
     try:
         assert talk.stdout.readline() == b"open\n"
-        both(
+        together(
             lambda: hosts.master.run("/newer/install", "upgrade", timeout_s=200),
             lambda: hosts.node.run("/newer/install", "upgrade", timeout_s=200),
         )
