@@ -74,7 +74,7 @@ def _install(options: argparse.Namespace) -> int:
     installer.require()
     with exclusive(installer.layout.lock), opened(options.given, installer.system) as source:
         if options.upgrade:
-            Upgrader(installer.layout, installer.system, progress.step).upgrade_other(source)
+            Upgrader(installer.layout, installer.system, progress.step, progress.say).upgrade_other(source)
         installer.install(options.role, source, _settings(options), start=getattr(options, "start", True))
     if options.role == "agent":
         print("installed; `sampan join ADDRESS --token … --ca-hash …` makes this host a node")

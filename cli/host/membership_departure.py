@@ -159,7 +159,7 @@ def _report_left(here: Host, config: AgentConfig, identity: Identity) -> None:
         why = "the master did not take the report"
     except MasterAway as error:
         why = str(error)
-    here.say(f"{why}: the name {identity.node_name} is free again in 24 hours")
+    here.say(f"{why}: the name {identity.node_name} is free, its pods' addresses are kept back for 24 hours")
 
 
 def _say_goodbye(here: Host, config: AgentConfig, identity: Identity) -> None:
@@ -170,8 +170,8 @@ def _say_goodbye(here: Host, config: AgentConfig, identity: Identity) -> None:
         return
     except MasterAway:
         here.say(
-            f"the master does not answer: kubectl delete node {identity.node_name} where it does; "
-            "that name is free again 24 hours later"
+            f"the master does not answer, and has the node still: kubectl delete node {identity.node_name} "
+            "before a host joins under that name again"
         )
         return
     _report_left(here, config, identity)

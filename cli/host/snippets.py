@@ -32,14 +32,14 @@ class Snippet:
 SNIPPETS: Final[Mapping[str, Snippet]] = {
     "NetworkManager": Snippet(
         "/etc/NetworkManager/conf.d/sampan.conf",
-        "# Links of Sampan's agent are its own.\n"
+        "# The agent of Sampan looks after its links itself.\n"
         "[keyfile]\nunmanaged-devices+=interface-name:sampan.vxlan;interface-name:sp????????????\n",
         ("nmcli", "general", "reload"),
         "usr/sbin/NetworkManager",
     ),
     "systemd-networkd": Snippet(
         "/etc/systemd/network/05-sampan.network",
-        "# Links of Sampan's agent are its own.\n[Match]\nName=sampan.vxlan sp????????????\n\n[Link]\nUnmanaged=yes\n",
+        "# The agent of Sampan looks after its links itself.\n[Match]\nName=sampan.vxlan sp????????????\n\n[Link]\nUnmanaged=yes\n",
         ("networkctl", "reload"),
         "usr/lib/systemd/systemd-networkd",
     ),

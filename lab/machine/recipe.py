@@ -121,7 +121,7 @@ for unit in {_UNITS_OFF}; do
 done
 """
 
-CROWDED: Final = Recipe("crowded", "bookworm", "3.11", (*_HOST_PACKAGES, *_MANAGERS), _MANAGERS_OFF)
+CROWDED: Final = Recipe("crowded", "bookworm", "3.11", (*_HOST_PACKAGES, *_MANAGERS), _HOST_SETUP + _MANAGERS_OFF)
 """A host with everything that people have beside us; all of it is switched off until a test wants it."""
 
 RECIPES: Final = (HOST, CROWDED)

@@ -49,9 +49,9 @@ def entries(machine: Machine, *matches: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in text.splitlines()]
 
 
-def load_images(machine: Machine, program: str = "docker") -> None:
-    """Put the pods' images into the machine's own engine, as a pull would: the sandbox's, and a web server's."""
-    for image in build(IMAGES[:2]):
+def load_image(machine: Machine, program: str = "docker") -> None:
+    """Put the tests' web server into the machine's own engine, as a pull would."""
+    for image in build(IMAGES[:1]):
         config = json.loads((image.directory / "config.json").read_text())["config"]
         changes = [f"ENTRYPOINT {json.dumps(config['Entrypoint'])}", f"CMD {json.dumps(config['Cmd'] or [])}"]
         options = [part for change in changes for part in ("--change", change)]

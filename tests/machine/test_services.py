@@ -11,7 +11,7 @@ import pytest
 from lab.machine import Machine, MachineBed
 from tests.cluster.waiting import eventually
 from tests.machine.conftest import BUNDLE, IN_MEMORY, NEWER
-from tests.machine.hosts import Control, entries, is_active, load_images, process_of, record, together
+from tests.machine.hosts import Control, entries, is_active, load_image, process_of, record, together
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -61,7 +61,7 @@ def hosts(bed: MachineBed, bundle: Path, newer: Path) -> Iterator[Hosts]:
             lambda: master.run(f"{BUNDLE}/install", "master", timeout_s=120),
             lambda: node.run(f"{BUNDLE}/install", "agent", "--master", str(master.address), timeout_s=120),
         )
-        load_images(node)
+        load_image(node)
         found = Hosts(master, node)
         node.run(*found.join_words(), timeout_s=120)
         eventually(lambda: found.ready("/api/v1/nodes/worker"), timeout_s=60)

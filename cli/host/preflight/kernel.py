@@ -28,7 +28,7 @@ def judge(facts: Facts) -> Iterator[Finding]:
                 )
             elif problem:
                 what, remedy = _LOST[feature]
-                yield error(f"kernel-{feature}", f"{what} do not work here: {problem}", remedy)
+                yield error(f"kernel-{feature}", f"no {what} here: {problem}", remedy)
     yield from _sysctls(facts)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Collection, Iterator
 
 from cli.host.preflight import rules
@@ -22,11 +23,11 @@ def judge(facts: Facts) -> Iterator[Finding]:
 def _managers(facts: Facts) -> Iterator[Finding]:
     for name, snippet in SNIPPETS.items():
         if name in facts.active and name not in facts.left_alone:
-            escaped = snippet.content.replace("\n", "\\n")
+            escaped = shlex.quote(snippet.content.replace("\n", "\\n"))
             yield warning(
                 _id(name),
                 f"{name} runs and is not told to leave the agent's links alone: it may take their addresses away",
-                f"printf '{escaped}' > {snippet.path} && {' '.join(snippet.reload)}",
+                f"printf {escaped} > {snippet.path} && {' '.join(snippet.reload)}",
             )
 
 

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import socketserver
-import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from http.server import BaseHTTPRequestHandler
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
@@ -18,6 +14,7 @@ import pytest
 import pytest_asyncio
 
 from cli.host.preflight import cluster, gather
+from cli.host.preflight.facts import DOCKER_ROOT
 from cli.host.preflight.gather import Subject, read_engine
 from cli.host.snippets import SNIPPETS
 from master.api import kinds
@@ -29,62 +26,33 @@ from master.config import MasterConfig
 from master.dispatch.token import make_valid
 from master.pki import Pki
 from master.store.memory import MemoryStore
+from tests.fakes.engine import DOCKER, answering
 from tests.fakes.sessions import CALLER, TOKEN, MasterEnd, prepare_pki
 
-DOCKER = {
-    "/version": {"Version": "20.10.24", "ApiVersion": "1.41"},
-    "/info": {"Driver": "vfs", "CgroupDriver": "systemd"},
-}
 PODMAN = {
     "/version": {"Version": "4.3.1", "ApiVersion": "1.41", "Components": [{"Name": "Podman Engine"}]},
-    "/info": {},
+    "/info": {"DockerRootDir": "/var/lib/containers/storage"},
 }
 
 
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Callable[[dict[str, Any]], Path]]:
-    """Serves these answers on a socket."""
-    servers: list[socketserver.BaseServer] = []
-
-    def serve(answers: dict[str, Any]) -> Path:
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                answer = answers.get(self.path)
-                self.send_response(200 if answer is not None else 500)
-                self.end_headers()
-                self.wfile.write(json.dumps(answer).encode())
-
-            def log_message(self, format: str, *arguments: Any) -> None:
-                return
-
-            def address_string(self) -> str:
-                return ""
-
-        path = tmp_path / "engine.sock"
-        server = socketserver.UnixStreamServer(str(path), Handler)
-        servers.append(server)
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}).start()
-        return path
-
-    yield serve
-    for server in servers:
-        server.shutdown()
-        server.server_close()
-
-
-def test_an_engine_says_what_it_is(engine: Callable[[dict[str, Any]], Path]) -> None:
-    found = read_engine(engine(DOCKER))
+def test_an_engine_says_what_it_is(tmp_path: Path) -> None:
+    with answering(tmp_path / "engine.sock", DOCKER) as path:
+        found = read_engine(path)
     assert (found.name, found.version, found.api_version) == ("Docker", "20.10.24", (1, 41))
     assert (found.storage_driver, found.cgroup_driver, found.problem) == ("vfs", "systemd", "")
+    assert found.root == DOCKER_ROOT
 
 
-def test_podman_is_known_by_its_components(engine: Callable[[dict[str, Any]], Path]) -> None:
-    assert read_engine(engine(PODMAN)).name == "Podman"
+def test_podman_is_known_by_its_components_and_says_where_its_disk_is(tmp_path: Path) -> None:
+    with answering(tmp_path / "engine.sock", PODMAN) as path:
+        found = read_engine(path)
+    assert (found.name, found.root) == ("Podman", Path("/var/lib/containers/storage"))
 
 
-def test_engines_that_do_not_answer_say_why(engine: Callable[[dict[str, Any]], Path], tmp_path: Path) -> None:
+def test_engines_that_do_not_answer_say_why(tmp_path: Path) -> None:
     assert read_engine(tmp_path / "none.sock").problem == "absent"
-    assert "500" in read_engine(engine({})).problem
+    with answering(tmp_path / "engine.sock", {}) as path:
+        assert "500" in read_engine(path).problem
     (tmp_path / "dead.sock").touch()
     assert "refused" in read_engine(tmp_path / "dead.sock").problem
 

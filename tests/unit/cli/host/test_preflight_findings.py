@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
@@ -153,7 +154,7 @@ def test_a_manager_that_is_told_to_leave_our_links_alone_is_no_finding() -> None
     assert judge(but(active=frozenset(SNIPPETS), left_alone=frozenset(SNIPPETS))) == []
     found = judge(but(active=frozenset(SNIPPETS)))
     for finding, snippet in zip(found, SNIPPETS.values(), strict=True):
-        assert snippet.path in finding.remedy
+        assert shlex.split(finding.remedy)[:4] == ["printf", snippet.content.replace("\n", "\\n"), ">", snippet.path]
         assert "sampan.vxlan" in finding.remedy
 
 

@@ -1,0 +1,89 @@
+"""Podman's socket in Docker's place: held to the runtime's contract, and a node of it from its join to its end."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent.runtime.docker import DockerRuntime
+from lab.machine import Machine, MachineBed
+from tests.cluster.waiting import eventually
+from tests.machine.conftest import BUNDLE, IN_MEMORY
+from tests.machine.hosts import Control, load_image
+from tests.unit.agent.runtime.contract import Bed, RuntimeContract, bed_of
+
+pytestmark = pytest.mark.timeout(300)
+SOCKET = "/run/podman/podman.sock"
+POD = "/api/v1/namespaces/default/pods/web"
+BLOCKED = '[[registry]]\nlocation = "docker.io"\nblocked = true\n'
+"""Nothing leads out: without this, Podman asks the registry for a minute before it says so."""
+
+
+@pytest.fixture(scope="module")
+def host(crowded: MachineBed, bundle: Path) -> Iterator[Machine]:
+    """With Podman, and no Docker that runs. Overlay file systems do not stack: its storage is a volume."""
+    made = crowded.add("podman", f"--volume={bundle}:{BUNDLE}:ro", "--volume=/var/lib/containers", *IN_MEMORY)
+    try:
+        made.wait_running()
+        made.run("systemctl", "disable", "--now", "docker.socket", "docker.service", "containerd.service")
+        made.run("systemctl", "enable", "--now", "podman.socket")
+        made.write("/etc/containers/registries.conf.d/blocked.conf", BLOCKED)
+        load_image(made, "podman")
+        yield made
+    finally:
+        crowded.remove(made)
+
+
+@pytest.fixture
+async def bed(host: Machine) -> AsyncIterator[Bed]:
+    pid = host.docker.must("inspect", "--format", "{{.State.Pid}}", host.name)
+    async with bed_of(DockerRuntime(Path(f"/proc/{pid}/root{SOCKET}")), "docker.io/library/tomcat:latest") as made:
+        yield made
+    assert host.says("podman", "ps", "--all", "--quiet") == ""
+
+
+class TestPodman(RuntimeContract):
+    pass
+
+
+def running(host: Machine) -> dict[str, str]:
+    """The containers that run: name → id."""
+    lines = host.says("podman", "ps", "--format", "{{.Names}} {{.ID}}").splitlines()
+    return {name: id_ for name, id_ in (line.split() for line in lines)}
+
+
+def test_a_node_of_podman_from_its_join_to_its_end(host: Machine) -> None:
+    host.run(f"{BUNDLE}/install", "master", timeout_s=120)
+    host.run(f"{BUNDLE}/install", "agent", "--engine-socket", SOCKET, timeout_s=120)
+    found = json.loads(host.run("sampan", "check", "-o", "json").stdout)
+    assert "engine-podman" in {each["id"] for each in found}
+    control = Control(host)
+    host.run(*control.join_words(), timeout_s=120)
+    container = {"name": "main", "image": "tomcat:latest", "imagePullPolicy": "IfNotPresent"}
+    spec = {"containers": [container], "terminationGracePeriodSeconds": 2}
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web"}, "spec": spec}
+    control.api("/api/v1/namespaces/default/pods", body=pod)
+    eventually(lambda: control.ready(POD), timeout_s=60)
+    status: Any = control.api(POD)["status"]
+    host.run("curl", "--silent", "--fail", "--max-time", "5", f"http://{status['podIP']}:8080")
+
+    before = running(host)
+    assert len(before) == 2
+    host.run("systemctl", "restart", "sampan-agent")
+    eventually(lambda: control.ready("/api/v1/nodes/podman"), timeout_s=60)
+    assert running(host) == before, "adopted"
+
+    # A death is told by an event: its successor is there long before anybody would look.
+    (main,) = (name for name in before if "_main_" in name)
+    host.shell(f"kill -9 $(podman inspect --format '{{{{.State.Pid}}}}' {main})")
+    eventually(lambda: len(running(host)) == 2 and main not in running(host), timeout_s=10)
+
+    control.api(POD, verb="delete")
+    eventually(lambda: host.says("podman", "ps", "--all", "--quiet") == "", timeout_s=60)
+    host.run("sampan", "leave", timeout_s=120)
+    assert not host.exists("/var/lib/sampan/agent/identity.json")
+    assert "SAMPAN" not in host.says("iptables-save")

@@ -1,0 +1,225 @@
+"""Nodes on hosts with a firewall, or with managers of the network: what stands in the way is found, its remedy helps.
+
+Real packets between two machines: pod to pod through the overlay, and by a node port from this machine.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.host.snippets import SNIPPETS
+from lab.machine import Machine, MachineBed
+from tests.cluster.waiting import eventually
+from tests.machine.conftest import BUNDLE, IN_MEMORY
+from tests.machine.hosts import Control, is_active, load_image, together
+
+pytestmark = pytest.mark.timeout(300)
+PORT = 8080
+_OBJECTS = "/api/v1/namespaces/default"
+
+
+class Surroundings(Control):
+    """A master that is a node as well, and a second node; both installed, neither joined."""
+
+    def __init__(self, boss: Machine, peer: Machine) -> None:
+        super().__init__(boss)
+        self.boss, self.peer = boss, peer
+        self.both = (boss, peer)
+        self.node_port = 0
+
+    def on_both(self, script: str) -> None:
+        together(*(lambda machine=each: machine.shell(script) for each in self.both))
+
+    def join(self) -> None:
+        words = self.join_words()
+        together(*(lambda machine=each: machine.run(*words, timeout_s=120) for each in self.both))
+
+    def reset(self) -> None:
+        together(*(lambda machine=each: machine.run("sampan", "reset", timeout_s=120) for each in self.both))
+
+    def start_pods(self) -> None:
+        """A web server on each node, and a service with a node port for that of the second one."""
+        for node in self.both:
+            container = {"name": "main", "image": "tomcat:latest", "imagePullPolicy": "IfNotPresent"}
+            labels = {"on": node.name}
+            spec = {"nodeName": node.name, "containers": [container]}
+            pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": node.name, "labels": labels}, "spec": spec}
+            self.api(f"{_OBJECTS}/pods", body=pod)
+        ports = {"type": "NodePort", "selector": {"on": self.peer.name}, "ports": [{"port": PORT}]}
+        service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"}, "spec": ports}
+        made: Any = self.api(f"{_OBJECTS}/services", body=service)
+        self.node_port = made["spec"]["ports"][0]["nodePort"]
+        for node in self.both:
+            eventually(lambda name=node.name: self.ready(f"{_OBJECTS}/pods/{name}"), timeout_s=60)
+
+    def end_pods(self) -> None:
+        self.api(f"{_OBJECTS}/services/web", verb="delete")
+        for node in self.both:
+            self.api(f"{_OBJECTS}/pods/{node.name}?gracePeriodSeconds=0", verb="delete")
+
+    def address(self, node: Machine) -> str:
+        found: Any = self.api(f"{_OBJECTS}/pods/{node.name}")
+        return str(found["status"]["podIP"])
+
+    def pod_reaches(self, node: Machine, address: str) -> bool:
+        """Whether the pod on the node gets an answer from there within two seconds."""
+        script = (
+            "id=$(docker ps --quiet --filter label=io.sampan.container=main); "
+            "pid=$(docker inspect --format '{{.State.Pid}}' $id); "
+            f"nsenter --net=/proc/$pid/ns/net curl --silent --max-time 2 --output /dev/null http://{address}:{PORT}"
+        )
+        return node.shell(script, check=False).returncode == 0
+
+    def outside_reaches(self) -> bool:
+        """Whether the first node's address answers for the second one's pod, to somebody who is no node."""
+        try:
+            with socket.create_connection((str(self.boss.address), self.node_port), 2) as talk:
+                talk.sendall(b"GET / HTTP/1.0\r\n\r\n")
+                return talk.recv(10).startswith(b"HTTP/1")
+        except OSError:
+            return False
+
+    def paths(self) -> list[bool]:
+        """Pod to pod there and back, and from outside."""
+        to_peer, to_boss = self.address(self.peer), self.address(self.boss)
+        found: dict[int, bool] = {}
+        together(
+            lambda: found.update({0: self.pod_reaches(self.boss, to_peer)}),
+            lambda: found.update({1: self.pod_reaches(self.peer, to_boss)}),
+            lambda: found.update({2: self.outside_reaches()}),
+        )
+        return [found[each] for each in sorted(found)]
+
+
+def findings(machine: Machine, *options: str) -> dict[str, str]:
+    """What `sampan check` finds there: id → remedy."""
+    done = machine.run("sampan", "check", "-o", "json", *options, check=False)
+    return {each["id"]: each["remedy"] for each in json.loads(done.stdout)}
+
+
+@pytest.fixture(scope="module")
+def hosts(crowded: MachineBed, bundle: Path) -> Iterator[Surroundings]:
+    boss, peer = (crowded.add(name, f"--volume={bundle}:{BUNDLE}:ro", *IN_MEMORY) for name in ("boss", "peer"))
+
+    def install(machine: Machine) -> None:
+        machine.wait_running()
+        if machine is boss:
+            machine.run(f"{BUNDLE}/install", "master", timeout_s=120)
+        machine.run(f"{BUNDLE}/install", "agent", timeout_s=120)
+        load_image(machine)
+
+    try:
+        together(lambda: install(boss), lambda: install(peer))
+        yield Surroundings(boss, peer)
+    finally:
+        crowded.remove(boss)
+        crowded.remove(peer)
+
+
+@pytest.fixture
+def pods(hosts: Surroundings) -> Iterator[Surroundings]:
+    """What a test has joined and started is gone after it."""
+    yield hosts
+    hosts.end_pods()
+    hosts.reset()
+    for node in hosts.both:
+        hosts.api(f"/api/v1/nodes/{node.name}", verb="delete") if _is_node(hosts, node) else None
+
+
+def _is_node(hosts: Surroundings, node: Machine) -> bool:
+    items: Any = hosts.api("/api/v1/nodes")["items"]
+    return any(each["metadata"]["name"] == node.name for each in items)
+
+
+FIREWALLS = {
+    "firewalld": ("systemctl start firewalld", "firewall-cmd --reload", "systemctl stop firewalld"),
+    "ufw": ("ufw --force enable", "ufw reload", "ufw --force reset"),
+}
+RULES = {"firewalld": "nft list table inet firewalld", "ufw": "iptables-save -t filter | grep -E '^-A (ufw|INPUT)' "
+         "| grep -v SAMPAN"}  # fmt: skip
+
+
+@pytest.mark.parametrize("firewall", ["firewalld", "ufw"])
+def test_behind_a_firewall_the_remedies_of_the_check_are_enough(pods: Surroundings, firewall: str) -> None:
+    start, reload, stop = FIREWALLS[firewall]
+    pods.on_both(start)
+    try:
+        assert firewall in findings(pods.peer), "nobody would know"
+        pods.boss.shell(findings(pods.boss, "--role", "master")[firewall])
+        assert firewall not in findings(pods.boss, "--role", "master")
+        before = pods.boss.says("sh", "-c", RULES[firewall])
+        pods.join()
+        pods.start_pods()
+        assert pods.paths() == [False, False, False], "it drops nothing, and the finding is wrong"
+        assert pods.boss.says("sh", "-c", RULES[firewall]) == before, "the firewall's rules are its own"
+
+        for node in pods.both:
+            node.shell(findings(node)[firewall])
+        assert eventually(lambda: pods.paths() == [True, True, True], timeout_s=30)
+        for node in pods.both:
+            assert not {firewall, "vxlan-blocked"} & set(findings(node))
+
+        before = pods.boss.says("sh", "-c", RULES[firewall])
+        pods.on_both(reload)
+        assert eventually(lambda: pods.paths() == [True, True, True], timeout_s=30)
+        assert pods.boss.says("sh", "-c", RULES[firewall]) == before
+    finally:
+        pods.on_both(stop)
+
+
+GREEDY = """\
+printf '[Match]\\nName=eth0\\n[Network]\\nKeepConfiguration=yes\\nAddress={address}/24\\n' > /etc/systemd/network/10-eth0.network
+printf '[Match]\\nName=*\\n[Network]\\nAddress=192.0.2.77/32\\n' > /etc/systemd/network/90-all.network
+systemctl start systemd-networkd NetworkManager
+"""  # noqa: E501
+STATES = {
+    "NetworkManager": "nmcli --terse --fields DEVICE,STATE device",
+    "systemd-networkd": "networkctl --no-legend --no-pager | awk '{print $2 \":\" $5}'",
+}
+
+
+def of_ours(node: Machine, manager: str) -> set[str]:
+    """What the manager says of our links."""
+    lines = (line.partition(":") for line in node.says("sh", "-c", STATES[manager]).splitlines())
+    return {state for link, _, state in lines if link == "sampan.vxlan" or link.startswith("sp")}
+
+
+def test_managers_of_the_network_leave_our_links_alone(pods: Surroundings) -> None:
+    peer = pods.peer
+    try:
+        peer.shell(GREEDY.format(address=peer.address))
+        assert not {"networkmanager", "networkd"} & set(findings(peer))
+        pods.join()
+        pods.start_pods()
+        for manager in SNIPPETS:
+            assert eventually(lambda name=manager: of_ours(peer, name) == {"unmanaged"}), of_ours(peer, manager)
+        assert "192.0.2.77" not in peer.says("ip", "address", "show", "sampan.vxlan")
+        assert pods.paths() == [True, True, True]
+
+        # Without our files they do meddle, the check says so, and what it prints brings the files back.
+        peer.run("rm", *(each.path for each in SNIPPETS.values()))
+        peer.shell("nmcli general reload && networkctl reload")
+        for manager in SNIPPETS:
+            assert eventually(lambda name=manager: of_ours(peer, name) - {"unmanaged"})
+        found = findings(peer)
+        for id_ in ("networkmanager", "networkd"):
+            peer.shell(found[id_])
+        for manager, snippet in SNIPPETS.items():
+            assert peer.says("cat", snippet.path) == snippet.content.rstrip()
+            assert eventually(lambda name=manager: of_ours(peer, name) == {"unmanaged"})
+        assert eventually(lambda: pods.paths() == [True, True, True], timeout_s=30)
+    finally:
+        peer.shell("systemctl stop NetworkManager systemd-networkd.socket systemd-networkd")
+
+
+def test_what_told_the_managers_goes_with_the_installation(hosts: Surroundings) -> None:
+    assert not is_active(hosts.peer, "agent")
+    hosts.peer.run("sampan", "uninstall", "--purge")
+    for snippet in SNIPPETS.values():
+        assert not hosts.peer.exists(snippet.path)
