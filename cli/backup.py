@@ -59,6 +59,10 @@ def _save(answer: Any, path: Path) -> int:
         if size != wanted:
             raise OSError(f"the master's answer ended after {size} of {wanted} bytes; nothing was kept")
         partial.replace(path)
+    except OSError as error:
+        if error.strerror:
+            raise OSError(error.errno, error.strerror, str(path)) from error
+        raise
     finally:
         partial.unlink(missing_ok=True)
     return size
@@ -70,7 +74,12 @@ def _restore(options: argparse.Namespace) -> int:
     directory = master_door.data_dir(options)
     if not options.file.is_file():
         raise FileNotFoundError(f"{options.file}: no such file")
-    done = backup.restore(options.file, directory, force=options.force)
+    try:
+        done = backup.restore(options.file, directory, force=options.force)
+    except OSError as error:
+        if error.filename is None and error.strerror:
+            raise OSError(error.errno, error.strerror, str(directory)) from error
+        raise
     print(f"cluster {done.cluster_id} of {done.made_at} is in {directory}; it goes on at revision {done.revision}")
     if done.set_aside is not None:
         print(f"what was there before lies in {done.set_aside}; remove it when all is well")

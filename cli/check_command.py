@@ -75,7 +75,8 @@ def _by_agent(made: Subject, path: Path, options: argparse.Namespace) -> Subject
     from cli.host.membership_config import NO_MASTER, known
 
     config = known(path)
-    member = member_of(config.state_dir)
+    # Only root may look; who else asks finds that out from the finding.
+    member = member_of(config.state_dir) if os.geteuid() == 0 else ""
     return replace(
         made,
         node_name=options.node_name or config.node_name,

@@ -3,8 +3,10 @@
 import argparse
 import logging
 import os
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Final
 
@@ -42,20 +44,46 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     own, rest = split(arguments)
-    options = _parser(own).parse_args(own)
-    options.rest = rest
-    _configure_logging(debug=options.debug)
+    debug = False
+    with _interruptible():
+        try:
+            options = _parser(own).parse_args(own)
+            options.rest, debug = rest, options.debug
+            _configure_logging(debug=debug)
+            return int(options.run(options))
+        except KeyboardInterrupt:
+            return _interrupted()
+        except BrokenPipeError:
+            # Whoever read our output has seen enough; Python must not complain about it at its end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return exits.OK
+        except Exception as error:  # noqa: BLE001  the last boundary: a person gets one line, the log the rest
+            return _interrupted() if _was_interrupted(error) else _failed(error, debug=debug)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """While a command runs, an interrupt is an exception; before and after, where nobody could tell it in a line, it
+    just ends the process. So the entry scripts want it; whoever else calls `main` has it his own way."""
+    ends = signal.getsignal(signal.SIGINT) is signal.SIG_DFL
+    if ends:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        return int(options.run(options))
-    except KeyboardInterrupt:
-        print("sampan: interrupted; run the command again to go on", file=sys.stderr)
-        return exits.INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read our output has seen enough; Python must not complain about it at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return exits.OK
-    except Exception as error:  # noqa: BLE001  the last boundary: a person gets one line, the log the rest
-        return _failed(error, debug=options.debug)
+        yield
+    finally:
+        if ends:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def _was_interrupted(error: BaseException | None) -> bool:
+    """Whether an interrupt is behind it: some who are interrupted raise an error of their own (a class that is being
+    made, Python 3.11)."""
+    return error is not None and (isinstance(error, KeyboardInterrupt) or _was_interrupted(error.__cause__))
+
+
+def _interrupted() -> int:
+    print("sampan: interrupted; run the command again to go on", file=sys.stderr)
+    return exits.INTERRUPTED
 
 
 def split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:

@@ -86,6 +86,8 @@ def _answer(connection: "_Connection", directory: Path, method: str, path: str) 
         return connection.getresponse()
     except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError) as error:
         raise NotRunning(f"no master runs on {directory}") from error
+    except PermissionError as error:
+        raise PermissionError(f"{directory}: {error.strerror}") from error
     except http.client.HTTPException as error:
         raise Refused(f"the master's answer cannot be read: {error}") from error
 

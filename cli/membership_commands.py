@@ -136,7 +136,7 @@ def _say(text: str) -> None:
 
 def _require_root() -> None:
     if os.geteuid() != 0:
-        raise PermissionError("a host is joined, left and reset by root")
+        raise PermissionError("joining, leaving and resetting change this host")
 
 
 def _seconds(text: str) -> float:

@@ -35,10 +35,13 @@ def kubeconfig_path(options: argparse.Namespace) -> Path:
     first = os.environ.get("KUBECONFIG", "").split(":")[0]
     if first:
         return Path(first)
-    for path in (Layout(options.lab).kubeconfig, HostLayout().var / "master" / "admin.kubeconfig"):
+    host, own = HostLayout(), Path.home() / ".kube" / "config"
+    masters = host.state("master") / "admin.kubeconfig"
+    for path in (Layout(options.lab).kubeconfig, masters):
         if os.access(path, os.R_OK):
             return path
-    return Path.home() / ".kube" / "config"
+    # Who may not read the master's own is to hear of that.
+    return masters if host.config("master").exists() and not own.exists() else own
 
 
 def open_client(options: argparse.Namespace) -> "RestClient":

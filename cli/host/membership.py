@@ -227,7 +227,8 @@ def wait_ready(here: Host, config: AgentConfig, identity: Identity, *, timeout_s
         if here.monotonic() >= ends_at:
             raise MembershipError(
                 f"node {identity.node_name} is a member, and not Ready after {timeout_s:g} s: "
-                + "; ".join(_reasons(here, config, seen, said))
+                + "; ".join(_reasons(here, config, seen, said)),
+                exits.UNREACHABLE if said else exits.FAILED,
             )
         here.sleep(POLL_S)
 

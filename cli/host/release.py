@@ -23,7 +23,11 @@ _BYTES: Final = 150 << 20
 """What a release takes, generously."""
 _COMMAND: Final = """\
 #!{python}
+import signal
 import sys
+
+if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # cli/__main__.py says why
 
 from cli.main import main
 

@@ -32,7 +32,8 @@ _UFW: Final = Path("/etc/ufw/ufw.conf")
 _ENGINE_S: Final = 5.0
 _SYSTEMCTL_S: Final = 10.0
 _SYSCTLS: Final = ("net/ipv4/ip_forward", "net/ipv4/conf/all/rp_filter", "net/bridge/bridge-nf-call-iptables")
-_UNITS: Final = ("firewalld", "NetworkManager", "systemd-networkd")
+_MASTER: Final = "sampan-master"
+_UNITS: Final = ("firewalld", "NetworkManager", "systemd-networkd", _MASTER)
 _SNIPPETS: Final[Mapping[str, tuple[str, ...]]] = {
     "NetworkManager": ("/etc/NetworkManager", "/usr/lib/NetworkManager/conf.d", "/run/NetworkManager/conf.d"),
     "systemd-networkd": ("/etc/systemd/network", "/usr/lib/systemd/network", "/run/systemd/network"),
@@ -82,7 +83,7 @@ def gather(subject: Subject) -> Facts:
         kernel=survey.kernel() if root and (subject.role == AGENT or "ufw" in active) else None,
         addresses=addresses,
         cidrs=asked or subject.cidrs,
-        ports=dict(_ports(subject)),
+        ports=dict(_ports(subject, active)),
         sysctls=_sysctls(addresses.interface),
         active=active,
         left_alone=frozenset(name for name in _SNIPPETS if _is_left_alone(name)),
@@ -220,9 +221,12 @@ def _nameservers() -> Iterator[IPv4Address]:
                 continue  # IPv6
 
 
-def _ports(subject: Subject) -> Iterator[tuple[str, str]]:
+def _ports(subject: Subject, active: frozenset[str]) -> Iterator[tuple[str, str]]:
     for port in subject.ports:
         number, _, protocol = port.partition("/")
+        if subject.role != AGENT and _MASTER in active:
+            yield port, ""  # our own master has it
+            continue
         if protocol == "udp" and Path("/proc/sys/net/ipv4/conf", OURS).exists():
             continue  # our own VTEP has it
         kind = socket.SOCK_STREAM if protocol == "tcp" else socket.SOCK_DGRAM
