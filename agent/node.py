@@ -146,6 +146,10 @@ class Node:
         )
         return info, self._vitals.capacity()
 
+    def address(self) -> str:
+        """As the route to the master has it now. Raises OSError."""
+        return host.node_address(self._config)
+
     def beat(self) -> Beat:
         """The present state of the machine."""
         return Beat(self._vitals.capacity(), self._vitals.usage(), self._conditions(), self._applied_revision)

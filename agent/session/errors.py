@@ -28,7 +28,7 @@ class Stale(SessionError):
 
 
 class Renewed(Stale):
-    """The session goes on as another one, with other certificates."""
+    """The session goes on as another one: with other certificates, or from another address."""
 
 
 class Garbled(SessionError):

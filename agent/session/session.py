@@ -32,6 +32,8 @@ REPORT_TIMEOUT_S: Final = 20.0
 REFUSED_RETRY_S: Final = 10.0
 """The master will not change its mind by itself: somebody has to do something first."""
 LONGEST_WAIT_S: Final = 30.0
+ADDRESS_CHECK_S: Final = 2.0
+"""A connection from an address that is gone would only be missed after half the grace period."""
 MOST_CHARACTERS: Final = 1000
 """Of what is told of the master's words."""
 
@@ -60,6 +62,10 @@ class NodeSide(Protocol):
 
     def describe(self) -> tuple[observed_pb2.NodeInfo, observed_pb2.Capacity]:
         """For Hello. Raises OSError while the node's address is not known."""
+        ...
+
+    def address(self) -> str:
+        """The node's present address. Raises OSError while it is not known."""
         ...
 
     def beat(self) -> Beat: ...
@@ -100,6 +106,7 @@ class SessionLoop:
         self._connect = connect
         self._backoff = Backoff(ceiling_s=HELLO_TIMEOUT_S)
         self._opened_at: float | None = None
+        self._last_id = ""
         self._said = ""
 
     async def run(self) -> None:
@@ -135,6 +142,7 @@ class SessionLoop:
                     node=info,
                     capacity=capacity,
                     applied_revision=self._side.beat().applied_revision,
+                    previous_session_id=self._last_id,
                 ),
                 HELLO_TIMEOUT_S,
             )
@@ -147,7 +155,8 @@ class SessionLoop:
             if reply.removed:
                 await self._leave(master, reply)
                 return True
-            await _Conversation(self._side, self._desired, self._reports, self._clock, master, reply).run(self._renewal)
+            conversation = _Conversation(self._side, self._desired, self._reports, self._clock, master, reply)
+            await conversation.run(self._renewal, info.address)
         raise Lost("the session ended")
 
     def _wait_s(self) -> float:
@@ -159,7 +168,7 @@ class SessionLoop:
 
     def _opened(self, reply: session_pb2.HelloReply) -> None:
         log.info("session %s with the master", reply.session_id[:MOST_CHARACTERS])
-        self._opened_at = self._clock.monotonic()
+        self._opened_at, self._last_id = self._clock.monotonic(), reply.session_id
         self._backoff.ceiling_s = min(max(sensible(reply.periods).next_heartbeat_ms / 1000, 1.0), LONGEST_WAIT_S)
 
     async def _leave(self, master: Master, reply: session_pb2.HelloReply) -> None:
@@ -202,8 +211,8 @@ class _Conversation:
         self._streams = StreamSender(self._id, master.stream, side.logs)
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def run(self, renewal: Renewal) -> None:
-        """Raises the SessionError that ended it."""
+    async def run(self, renewal: Renewal, address: str) -> None:
+        """Raises the SessionError that ended it. `address`: what the master was told."""
         for status in self._side.statuses():
             self._reports.report(status)
         self._start(self._receive(), "desired state")
@@ -211,6 +220,7 @@ class _Conversation:
         self._start(self._report_pods(), "pod reports")
         self._start(self._report_events(), "event reports")
         self._start(renewal.run(self._master), "certificate renewal")
+        self._start(self._watch_address(address), "own address")
         # No TaskGroup: one that fails while it is being cancelled forgets the cancellation (Python 3.11), and the
         # agent would not stop.
         try:
@@ -275,6 +285,14 @@ class _Conversation:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._periods.next_heartbeat_ms / 1000):
                     await self._side.beat_now.wait()
+
+    async def _watch_address(self, told: str) -> None:
+        while True:
+            await self._clock.sleep(ADDRESS_CHECK_S)
+            # Without a route there is none: the connection's own end tells of that.
+            with contextlib.suppress(OSError):
+                if (address := self._side.address()) != told:
+                    raise Renewed(f"this host's address was {told} and is {address}")
 
     async def _report_pods(self) -> None:
         told: set[str] = set()

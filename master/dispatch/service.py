@@ -63,7 +63,13 @@ class MasterService:
         check_hello(request)
         identity = await self._identity(speaker)
         machine = Machine(request.node.machine_id, request.node.address)
-        session = self.sessions.open(speaker.node, machine, speaker.fingerprint, removed=identity.removed)
+        session = self.sessions.open(
+            speaker.node,
+            machine,
+            speaker.fingerprint,
+            removed=identity.removed,
+            previous_id=request.previous_session_id,
+        )
         try:
             await self._settle(session, identity, request, version)
         except BaseException:

@@ -86,11 +86,15 @@ class Sessions:
         self._notice_stall()
         return self._stalled_at
 
-    def open(self, node: str, machine: Machine, fingerprint: str, *, removed: bool) -> Session:
-        """A new session; the node's earlier one ends. Raises Occupied while another machine's heartbeats are fresh."""
+    def open(self, node: str, machine: Machine, fingerprint: str, *, removed: bool, previous_id: str = "") -> Session:
+        """A new session; the node's earlier one ends. Raises Occupied while another machine's heartbeats are fresh.
+
+        `previous_id`: of the session that the agent says it had; who knows the earlier one's is who had it.
+        """
         now = self._clock.monotonic()
         before = self._current.get(node)
-        if before and before.machine != machine and now - before.last_seen < self._grace_s:
+        is_another = before and before.machine != machine and before.id != previous_id
+        if before and is_another and now - before.last_seen < self._grace_s:
             raise Occupied(
                 f"node {node} is connected from another machine ({before.machine.address}); "
                 "an identity belongs to one machine: stop the other agent, or join under another name"

@@ -9,7 +9,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class HelloRequest(_message.Message):
-    __slots__ = ("protocol_version", "cluster_id", "node", "capacity", "applied_revision", "highest_protocol_version", "trusted")
+    __slots__ = ("protocol_version", "cluster_id", "node", "capacity", "applied_revision", "highest_protocol_version", "trusted", "previous_session_id")
     PROTOCOL_VERSION_FIELD_NUMBER: _ClassVar[int]
     CLUSTER_ID_FIELD_NUMBER: _ClassVar[int]
     NODE_FIELD_NUMBER: _ClassVar[int]
@@ -17,6 +17,7 @@ class HelloRequest(_message.Message):
     APPLIED_REVISION_FIELD_NUMBER: _ClassVar[int]
     HIGHEST_PROTOCOL_VERSION_FIELD_NUMBER: _ClassVar[int]
     TRUSTED_FIELD_NUMBER: _ClassVar[int]
+    PREVIOUS_SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     protocol_version: int
     cluster_id: str
     node: _observed_pb2.NodeInfo
@@ -24,7 +25,8 @@ class HelloRequest(_message.Message):
     applied_revision: int
     highest_protocol_version: int
     trusted: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, protocol_version: _Optional[int] = ..., cluster_id: _Optional[str] = ..., node: _Optional[_Union[_observed_pb2.NodeInfo, _Mapping]] = ..., capacity: _Optional[_Union[_observed_pb2.Capacity, _Mapping]] = ..., applied_revision: _Optional[int] = ..., highest_protocol_version: _Optional[int] = ..., trusted: _Optional[_Iterable[str]] = ...) -> None: ...
+    previous_session_id: str
+    def __init__(self, protocol_version: _Optional[int] = ..., cluster_id: _Optional[str] = ..., node: _Optional[_Union[_observed_pb2.NodeInfo, _Mapping]] = ..., capacity: _Optional[_Union[_observed_pb2.Capacity, _Mapping]] = ..., applied_revision: _Optional[int] = ..., highest_protocol_version: _Optional[int] = ..., trusted: _Optional[_Iterable[str]] = ..., previous_session_id: _Optional[str] = ...) -> None: ...
 
 class HelloReply(_message.Message):
     __slots__ = ("protocol_version", "cluster_id", "session_id", "periods", "removed", "ca", "renew")

@@ -184,6 +184,9 @@ class FakeMachine:
     def describe(self) -> tuple[observed_pb2.NodeInfo, observed_pb2.Capacity]:
         return self.info, self.capacity
 
+    def address(self) -> str:
+        return self.info.address
+
     def beat(self) -> Beat:
         ready = observed_pb2.Condition(type="Ready", status=self.is_ready, reason="AgentReady")
         return Beat(self.capacity, observed_pb2.Usage(), (ready,), self.desired.revision)

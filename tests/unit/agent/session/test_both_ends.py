@@ -84,6 +84,17 @@ async def test_a_joined_agent_becomes_a_ready_node(master: MasterEnd, tmp_path: 
         assert agent.desired.node.pod_cidr == "10.244.0.0/24"
 
 
+async def test_a_host_that_has_another_address_says_so_and_is_no_other_machine(
+    master: MasterEnd, tmp_path: Path
+) -> None:
+    agent = AgentEnd(await master.identity("node-1"), tmp_path)
+    async with agent.running():
+        await until(lambda: master.ready("node-1") == "True")
+        agent.machine.info.address = "10.0.0.2"
+        await until(lambda: "10.0.0.2" in {each.address for each in master.node("node-1").status.addresses})
+        await until(lambda: master.ready("node-1") == "True")
+
+
 async def test_a_pod_arrives_with_the_secret_that_it_needs_and_no_other(master: MasterEnd, tmp_path: Path) -> None:
     agent = AgentEnd(await master.identity("node-1"), tmp_path)
     for name in ("wanted", "other"):

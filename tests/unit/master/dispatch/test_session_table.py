@@ -57,6 +57,17 @@ async def test_another_machine_waits_until_the_first_is_silent(
     assert sessions.open("n", other, "f", removed=False)
 
 
+def test_who_had_the_session_has_it_again_at_another_address(sessions: Sessions) -> None:
+    first = sessions.open("n", MACHINE, "f", removed=False)
+    moved = Machine(MACHINE.id, "10.0.0.2")
+    with pytest.raises(Occupied):
+        sessions.open("n", moved, "f", removed=False, previous_id="guessed")
+    second = sessions.open("n", moved, "f", removed=False, previous_id=first.id)
+    with pytest.raises(Occupied):
+        sessions.open("n", MACHINE, "f", removed=False, previous_id=first.id)
+    assert sessions.current("n") is second
+
+
 async def test_heartbeats_are_remembered_after_the_session(sessions: Sessions, clock: FakeClock) -> None:
     assert sessions.last_seen("n") is None
     session = sessions.open("n", MACHINE, "f", removed=False)
