@@ -13,10 +13,11 @@ from typing import Any
 
 import pytest
 
-from lab import faults
+from lab import clock, faults
 from lab.cluster import Cluster
 from lab.environment import clean_environment
 from lab.kubectl import Kubectl
+from lab.layout import HostPaths
 from lab.plugin.cluster.life import running_cluster
 from tests.cluster.manifests import pod, replication_controller, shell
 from tests.cluster.waiting import eventually
@@ -224,6 +225,34 @@ def test_check_finds_a_member_fit_and_says_json(cluster: Cluster) -> None:
     found = sampan(cluster, "check", "--config", str(config(cluster)), "-o", "json")
     assert found.returncode == 0, found.stdout + found.stderr
     assert [each for each in json.loads(found.stdout) if each["severity"] == "error"] == []
+
+
+DAY_S = 86400.0
+
+
+@pytest.mark.parametrize(
+    ("ahead_s", "id_", "seen"),
+    [
+        pytest.param(60.0, "clock", "s ahead of the master's", id="a minute ahead"),
+        pytest.param(-60.0, "clock", "s behind the master's", id="a minute behind"),
+        pytest.param(400 * DAY_S, "certificate-time", "its own ended at", id="when the certificate has ended"),
+        pytest.param(-400 * DAY_S, "certificate-time", "begins at", id="before there was one"),
+    ],
+)
+def test_a_clock_that_is_wrong_is_found(cluster: Cluster, tmp_path: Path, ahead_s: float, id_: str, seen: str) -> None:
+    own = HostPaths(tmp_path, cluster.lab.layout.host(NODE).netns)
+    own.etc.mkdir()
+    clock.put(own, ahead_s)
+    line, environment = command(cluster, "check", "--config", str(config(cluster)), "-o", "json")
+    done = subprocess.run(line, env=environment | clock.environment(own), capture_output=True, text=True, timeout=60)
+    assert seen in next(each["seen"] for each in json.loads(done.stdout) if each["id"] == id_)
+
+
+def test_an_address_that_another_node_has_is_found(cluster: Cluster) -> None:
+    address = f"{cluster.lab.state.master.address}:6443"
+    options = [*flat(ticket(cluster)), "--node-name", "newcomer", "-o", "json"]
+    found = json.loads(sampan(cluster, "check", "--master", address, *options).stdout)
+    assert f"node {NODE} has the address" in {each["id"]: each["seen"] for each in found}["node-address-taken"]
 
 
 def test_a_full_disk_refuses_a_join_and_keeps_nothing_of_it(cluster: Cluster, tmp_path: Path) -> None:

@@ -103,8 +103,8 @@ def test_an_engine_that_writes_control_groups_beside_systemd(host: Node, tmp_pat
 
 def test_without_the_right_to_change_networks_each_thing_that_needs_it_is_found(host: Node) -> None:
     found = check(host, before=("setpriv", "--bounding-set", "-net_admin"))
-    for each in ("veth", "vxlan", "conntrack"):
-        assert found[f"kernel-{each}"].startswith("error: ")
+    for each in ("kernel-veth", "kernel-vxlan", "kernel-conntrack"):
+        assert found[each].startswith("error: ")
     assert found["kernel-bridge"].startswith("warning: ")
     assert "the kernel does not take our rules" in found["iptables-rules"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from cli.host.preflight.facts import Facts
+from cli.host.preflight.facts import DENIED, Facts
 from cli.host.preflight.finding import Finding, error, warning
 
 API_VERSION: Final = (1, 41)
@@ -19,7 +19,7 @@ _POOR_STORAGE: Final = {
 
 def judge(facts: Facts) -> Iterator[Finding]:
     engine = facts.engine
-    if engine is None:
+    if engine is None or (engine.problem == DENIED and not facts.machine.root):
         return
     if engine.problem == "absent":
         yield error(

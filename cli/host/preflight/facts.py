@@ -14,6 +14,8 @@ MASTER: Final = "master"
 AGENT: Final = "agent"
 OURS: Final = "sampan.vxlan"
 """Link whose routes and addresses are our own; pod links are the others (`is_ours`)."""
+DENIED: Final = "permission denied"
+"""The problem of an engine that answers root only, for others."""
 DOCKER_ROOT: Final = Path("/var/lib/docker")
 """Where an engine that does not say otherwise has its images and containers."""
 

@@ -23,7 +23,19 @@ from typing import Any, Final
 
 from agent import survey
 from cli.host.preflight import cluster, firewalls
-from cli.host.preflight.facts import AGENT, DOCKER_ROOT, OURS, Addresses, Cgroup, Cidrs, Engine, Facts, Machine, is_ours
+from cli.host.preflight.facts import (
+    AGENT,
+    DENIED,
+    DOCKER_ROOT,
+    OURS,
+    Addresses,
+    Cgroup,
+    Cidrs,
+    Engine,
+    Facts,
+    Machine,
+    is_ours,
+)
 
 DEFAULT_CIDRS: Final = Cidrs(IPv4Network("10.244.0.0/16"), IPv4Network("10.96.0.0/16"))
 _CGROUP: Final = Path("/sys/fs/cgroup")
@@ -98,6 +110,8 @@ def read_engine(path: Path) -> Engine:
         return Engine(path, problem="absent")
     try:
         version, info = _engine_json(path, "/version"), _engine_json(path, "/info")
+    except PermissionError:
+        return Engine(path, problem=DENIED)
     except (OSError, http.client.HTTPException, ValueError) as error:
         return Engine(path, problem=str(error) or type(error).__name__)
     podman = any("podman" in str(each.get("Name", "")).lower() for each in version.get("Components") or ())

@@ -13,7 +13,19 @@ from typing import Any
 import pytest
 
 from agent.survey import Kernel, Rules
-from cli.host.preflight.facts import AGENT, MASTER, Addresses, Cgroup, Cidrs, Engine, Facts, Firewalld, Machine, Master
+from cli.host.preflight.facts import (
+    AGENT,
+    DENIED,
+    MASTER,
+    Addresses,
+    Cgroup,
+    Cidrs,
+    Engine,
+    Facts,
+    Firewalld,
+    Machine,
+    Master,
+)
 from cli.host.preflight.finding import Severity, errors, text
 from cli.host.preflight.judges import judge
 from cli.host.preflight.rules import blocking
@@ -77,6 +89,8 @@ def variants(chosen: str, **rules: Rules) -> Kernel:
 E, W = Severity.ERROR, Severity.WARNING
 PROVOKED = [
     ("not-root", E, but(machine__root=False, kernel=None)),
+    ("not-root", E, but(machine__root=False, kernel=None, engine__problem=DENIED)),
+    ("engine-answer", E, but(engine__problem=DENIED)),
     ("python-version", E, but(machine__python=(3, 9))),
     ("memory", E, but(machine__memory_bytes=GIB // 8)),
     ("memory", W, but(machine__memory_bytes=GIB // 2)),
