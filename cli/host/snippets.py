@@ -39,7 +39,8 @@ SNIPPETS: Final[Mapping[str, Snippet]] = {
     ),
     "systemd-networkd": Snippet(
         "/etc/systemd/network/05-sampan.network",
-        "# The agent of Sampan looks after its links itself.\n[Match]\nName=sampan.vxlan sp????????????\n\n[Link]\nUnmanaged=yes\n",
+        "# The agent of Sampan looks after its links itself.\n"
+        "[Match]\nName=sampan.vxlan sp????????????\n\n[Link]\nUnmanaged=yes\n",
         ("networkctl", "reload"),
         "usr/lib/systemd/systemd-networkd",
     ),

@@ -14,7 +14,7 @@ from cli.host import files, snippets
 from cli.host.errors import HostError, NotInstalled
 from cli.host.layout import ROLES, USER, HostLayout, unit_name
 from cli.host.record import Record
-from cli.host.system import System
+from cli.host.system import System, uninterrupted
 
 Step = Callable[[str], AbstractContextManager[None]]
 IDENTITY = "identity.json"
@@ -44,17 +44,16 @@ class Uninstaller:
             raise HostError("this host is still a node: run `sampan leave` first, or `sampan reset` without its master")
         with self.step("services"):
             self._stop(record)
-        with self.step("files"):
+        with uninterrupted(), self.step("files"):
             self._remove_program(record)
             if purge:
                 self._purge(record)
                 files.remove(self.layout.record)
                 _remove_empty([self.layout.releases, self.layout.opt, self.layout.opt.parent], record, self.layout)
                 return []
-        kept = self._kept(record)
-        left = replace(record, roles=(), release="", previous="", files=tuple(self._of_people(record)))
-        left.save(self.layout)
-        return kept
+            left = replace(record, roles=(), release="", previous="", files=tuple(self._of_people(record)))
+            left.save(self.layout)
+        return self._kept(record)
 
     def _stop(self, record: Record) -> None:
         """Also roles that are half installed: their units are there before the record says so."""

@@ -18,6 +18,7 @@ from lab.layout import CACHE_ROOT
 from lab.machine import Machine, MachineBed
 from lab.machine.bed import sweep_ended
 from lab.machine.recipe import CROWDED, HOST
+from tests.machine.hosts import together
 
 NEWER = "99.0.0"
 BUNDLE = "/bundle"
@@ -91,6 +92,24 @@ def crowded() -> Iterator[MachineBed]:
     sweep_ended()
     with MachineBed(CROWDED) as made:
         yield made
+
+
+@pytest.fixture(scope="session")
+def pair(bed: MachineBed, bundle: Path, newer: Path) -> Iterator[tuple[Machine, Machine]]:
+    """A master, and a host on which an agent is installed: no node, and each test leaves it so."""
+    volumes = (f"--volume={bundle}:{BUNDLE}:ro", f"--volume={newer}:/newer:ro")
+    master, node = (bed.add(name, *volumes, *IN_MEMORY) for name in ("chief", "joiner"))
+    try:
+        for machine in (master, node):
+            machine.wait_running()
+        together(
+            lambda: master.run(f"{BUNDLE}/install", "master", timeout_s=120),
+            lambda: node.run(f"{BUNDLE}/install", "agent", timeout_s=120),
+        )
+        yield master, node
+    finally:
+        bed.remove(master)
+        bed.remove(node)
 
 
 @pytest.fixture

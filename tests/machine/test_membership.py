@@ -2,34 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from lab.machine import Machine, MachineBed
+from lab.machine import Machine
 from tests.cluster.waiting import eventually
-from tests.machine.conftest import BUNDLE
 from tests.machine.hosts import Control, is_active, snapshot
 
 pytestmark = pytest.mark.timeout(300)
-
-
-@pytest.fixture(scope="module")
-def pair(bed: MachineBed, bundle: Path, newer: Path) -> Iterator[tuple[Machine, Machine]]:
-    """A master, and a host on which an agent is installed."""
-    volumes = (f"--volume={bundle}:{BUNDLE}:ro", f"--volume={newer}:/newer:ro")
-    master, node = (bed.add(name, *volumes) for name in ("chief", "joiner"))
-    try:
-        for machine in (master, node):
-            machine.wait_running()
-        master.run(f"{BUNDLE}/install", "master", timeout_s=120)
-        node.run(f"{BUNDLE}/install", "agent", timeout_s=120)
-        yield master, node
-    finally:
-        bed.remove(master)
-        bed.remove(node)
 
 
 def nodes(master: Machine) -> list[str]:

@@ -53,7 +53,7 @@ class TestPodman(RuntimeContract):
 def running(host: Machine) -> dict[str, str]:
     """The containers that run: name → id."""
     lines = host.says("podman", "ps", "--format", "{{.Names}} {{.ID}}").splitlines()
-    return {name: id_ for name, id_ in (line.split() for line in lines)}
+    return {line.split()[0]: line.split()[1] for line in lines}
 
 
 def test_a_node_of_podman_from_its_join_to_its_end(host: Machine) -> None:

@@ -1,0 +1,78 @@
+"""Ctrl-C at growing delays in each command, which is then run again: one line or none, and an end as if never cut."""
+
+from __future__ import annotations
+
+import pytest
+
+from lab.machine import Machine
+from tests.machine.conftest import BUNDLE, IN_MEMORY, NEWER, MakeMachines
+from tests.machine.hosts import Control, is_active, snapshot, together
+
+pytestmark = pytest.mark.timeout(300)
+SCRIPT = """
+times=0
+for delay in 0.04 0.1 0.25 0.6 1.5 4 10 25 60; do
+    timeout --preserve-status --signal=INT $delay "$@" > /tmp/said 2> /tmp/told
+    code=$?
+    if grep --quiet site-packages/ /tmp/told; then
+        echo "after $delay s: a traceback" >&2; cat /tmp/told >&2; exit 99
+    fi
+    case $code in
+        0) cat /tmp/said; echo $times >&2; exit 0 ;;
+        130) times=$((times + 1)) ;;
+        # Python itself was starting, and knew of nothing better.
+        1) tail -1 /tmp/told | grep --quiet --line-regexp KeyboardInterrupt || { cat /tmp/told >&2; exit 98; } ;;
+        *) echo "after $delay s: $code" >&2; cat /tmp/told >&2; exit 97 ;;
+    esac
+done
+exit 96
+"""
+"""`timeout` signals the whole group, as a terminal does."""
+
+
+def interrupted(machine: Machine, *words: str) -> str:
+    """Run it, interrupted until it has come to its end once; what it printed then."""
+    done = machine.run("sh", "-c", SCRIPT, "sh", *words, timeout_s=200)
+    assert int(done.stderr) > 0, "nothing was interrupted"
+    return done.stdout.strip()
+
+
+def test_each_command_that_is_interrupted_goes_on_when_it_is_run_again(machines: MakeMachines) -> None:
+    master, node = machines(2, *IN_MEMORY, "--tmpfs=/mnt")
+    before = {each.name: snapshot(each) for each in (master, node)}
+    together(
+        lambda: interrupted(master, f"{BUNDLE}/install", "master"),
+        lambda: interrupted(node, f"{BUNDLE}/install", "agent"),
+    )
+    interrupted(master, "sampan", "token", "create")
+    for words in (
+        ["token", "list"],
+        ["certs"],
+        ["certs", "rotate", "server"],
+        ["check", "--role", "master"],
+        ["backup", "/mnt/b.tar"],
+    ):
+        interrupted(master, "sampan", *words)
+    assert master.says("ls", "-A", "/mnt") == "b.tar", "no part of an unfinished one"
+    master.run("systemctl", "stop", "sampan-master")
+    interrupted(master, "sampan", "restore", "--force", "/mnt/b.tar")
+    master.run("systemctl", "start", "sampan-master")
+
+    control = Control(master)
+    interrupted(node, *control.join_words())
+    assert control.ready(f"/api/v1/nodes/{node.name}")
+    together(
+        lambda: interrupted(master, "/newer/install", "upgrade"),
+        lambda: interrupted(node, "/newer/install", "upgrade"),
+    )
+    for each in (master, node):
+        assert each.says("sampan", "--version") == f"sampan {NEWER}"
+    assert is_active(master, "master") and is_active(node, "agent")
+    interrupted(node, "sampan", "leave")
+    node.run(*control.join_words(), timeout_s=120)
+    interrupted(node, "sampan", "reset")
+    together(
+        lambda: interrupted(node, "sampan", "uninstall", "--purge"),
+        lambda: interrupted(master, "sampan", "uninstall", "--purge"),
+    )
+    assert {each.name: snapshot(each) for each in (master, node)} == before

@@ -1,0 +1,126 @@
+"""What befalls a host while it is a node: another address, sleep, a lost disk. Handled, or refused with the way out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from lab.machine import Machine
+from tests.cluster.waiting import eventually
+from tests.machine.conftest import BUNDLE
+from tests.machine.hosts import Control, load_image, process_of, together
+
+pytestmark = pytest.mark.timeout(300)
+MASTER_CONFIG = "/etc/sampan/master.toml"
+HEARTBEATS = "heartbeat_s = 0.5\ngrace_s = 3.0\n"
+"""So that nobody is waited for long."""
+POD = "/api/v1/namespaces/default/pods/web"
+NODE = "/api/v1/nodes/joiner"
+
+
+class Cluster(Control):
+    """Two nodes; the master's is the one that asks the other's pod."""
+
+    def __init__(self, master: Machine, node: Machine) -> None:
+        super().__init__(master)
+        self.node = node
+
+    def start_pod(self) -> None:
+        container = {"name": "main", "image": "tomcat:latest", "imagePullPolicy": "IfNotPresent"}
+        spec = {"nodeName": self.node.name, "containers": [container]}
+        pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web"}, "spec": spec}
+        self.api("/api/v1/namespaces/default/pods", body=pod)
+        eventually(lambda: self.ready(POD) and self.answers(), timeout_s=60)
+
+    def answers(self) -> bool:
+        """Whether the pod is reached from the other node."""
+        found: Any = self.api(POD)["status"]
+        argv = ("curl", "--silent", "--max-time", "2", "--output", "/dev/null", f"http://{found['podIP']}:8080")
+        return self.master.run(*argv, check=False).returncode == 0
+
+    def address(self) -> str:
+        """As the API has the node's."""
+        found: Any = self.api(NODE)["status"]
+        return next(str(each["address"]) for each in found["addresses"] if each["type"] == "InternalIP")
+
+    def containers(self) -> list[str]:
+        """Id and birth of each container on the node."""
+        return sorted(self.node.says("docker", "ps", "--no-trunc", "--format", "{{.ID}} {{.CreatedAt}}").splitlines())
+
+
+@pytest.fixture(scope="module")
+def cluster(pair: tuple[Machine, Machine]) -> Iterator[Cluster]:
+    master, node = pair
+    made = Cluster(master, node)
+    before = master.says("cat", MASTER_CONFIG)
+    master.write(MASTER_CONFIG, HEARTBEATS + before + "\n")
+    master.run("systemctl", "restart", "sampan-master")
+    try:
+        together(
+            lambda: master.run(f"{BUNDLE}/install", "agent", timeout_s=120),
+            lambda: load_image(node),
+        )
+        words = made.join_words()
+        together(lambda: master.run(*words, timeout_s=120), lambda: node.run(*words, timeout_s=120))
+        made.start_pod()
+        yield made
+    finally:
+        together(*(lambda each=each: each.run("sampan", "reset", timeout_s=120) for each in pair))
+        master.write(MASTER_CONFIG, before + "\n")
+        master.run("systemctl", "restart", "sampan-master")
+
+
+def move(node: Machine, old: str, new: str) -> None:
+    """As a new lease does: another address, the same network."""
+    node.shell(
+        f"gateway=$(ip route show default | cut -d' ' -f3); ip address flush dev eth0; "
+        f"ip address add {new}/24 dev eth0; ip route add default via $gateway"
+    )
+    assert f" {old}/" not in node.says("ip", "-4", "address", "show", "eth0")
+
+
+def test_a_node_that_changes_its_address_is_found_at_the_new_one(cluster: Cluster) -> None:
+    old, before = str(cluster.node.address), cluster.containers()
+    new = str(cluster.node.address + 100)
+    assert cluster.address() == old
+    move(cluster.node, old, new)
+    try:
+        eventually(lambda: cluster.address() == new and cluster.ready(NODE) and cluster.answers(), timeout_s=60)
+        assert cluster.containers() == before
+    finally:
+        move(cluster.node, new, old)
+    eventually(lambda: cluster.address() == old and cluster.ready(NODE) and cluster.answers(), timeout_s=60)
+    assert cluster.containers() == before
+
+
+def test_a_host_that_sleeps_is_missed_and_goes_on_where_it_was(cluster: Cluster) -> None:
+    before, agent = cluster.containers(), process_of(cluster.node, "agent")
+    cluster.node.docker.must("pause", cluster.node.name)
+    try:
+        eventually(lambda: not cluster.ready(NODE), timeout_s=30)
+        time.sleep(1)
+    finally:
+        cluster.node.docker.must("unpause", cluster.node.name)
+    eventually(lambda: cluster.ready(NODE) and cluster.answers(), timeout_s=60)
+    assert (cluster.containers(), process_of(cluster.node, "agent")) == (before, agent)
+
+
+def test_a_host_that_lost_its_disk_is_told_the_way_back(cluster: Cluster) -> None:
+    before = cluster.containers()
+    cluster.node.shell("systemctl stop sampan-agent; rm -r /var/lib/sampan; systemctl start sampan-agent", check=False)
+    assert cluster.containers() == before
+    assert "run `sampan join` first" in cluster.node.journal("sampan-agent")
+
+    words = cluster.join_words()
+    refused = cluster.node.run(*words, check=False, timeout_s=120)
+    assert refused.returncode == 1
+    assert "ERROR   node-name-taken: " in refused.stderr
+    assert "→ kubectl delete node joiner, if that machine is gone" in refused.stderr
+    cluster.api(NODE, verb="delete")
+    cluster.node.run(*words, timeout_s=120)
+    # What the lost life left is nobody's now.
+    eventually(lambda: not set(before) & set(cluster.containers()), timeout_s=60)
+    cluster.start_pod()
