@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
+from client.errors import ClientError, NotFound
+from client.kubeconfig import Access, load_kubeconfig
+from client.rest import RestClient
 from lab.images.builder import build
 from lab.images.recipes import IMAGES
-from lab.machine import CommandFailed, Machine
+from lab.machine import Machine
 
 ADMIN = "/var/lib/sampan/master/admin.kubeconfig"
 
@@ -67,31 +73,33 @@ def together(*works: Callable[[], object]) -> None:
 
 
 class Control:
-    """A master's API, as its administrator on the master itself."""
+    """A master's API, as its administrator, from this machine. It may restart as it likes: no connection is kept."""
 
     def __init__(self, master: Machine) -> None:
         self.master = master
 
-    def api(self, path: str, *, body: object = None, verb: str = "") -> dict[str, object]:
-        """GET; with a body POST, unless another verb is said. Raises CommandFailed."""
-        script = (
-            "import json, sys\nfrom pathlib import Path\nfrom client.kubeconfig import load_kubeconfig\n"
-            "from client.rest import RestClient\n"
-            f"client = RestClient(load_kubeconfig(Path({ADMIN!r})))\nbody = json.loads(sys.stdin.read() or 'null')\n"
-            f"do = getattr(client, {verb or ('create' if body else 'get')!r})\n"
-            f"print(json.dumps(do({path!r}, body) if body else do({path!r})))"
-        )
-        done = self.master.run("/opt/sampan/current/bin/python", "-c", script, input=json.dumps(body) if body else "")
-        found: dict[str, object] = json.loads(done.stdout)
-        return found
+    def api(self, path: str, *, body: Mapping[str, object] | None = None) -> dict[str, Any]:
+        """GET; with a body POST. Raises ClientError."""
+        with RestClient(self._access()) as client:
+            return dict(client.create(path, dict(body)) if body is not None else client.get(path))
+
+    def delete(self, path: str, *, grace_s: int | None = None) -> None:
+        """What is not there is fine. Raises ClientError."""
+        with RestClient(self._access()) as client, suppress(NotFound):
+            client.delete(path, grace_period_s=grace_s)
+
+    def _access(self) -> Access:
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(self.master.run("cat", ADMIN).stdout.encode())
+            file.flush()
+            return load_kubeconfig(Path(file.name))
 
     def ready(self, path: str) -> bool:
         """Whether the object is Ready; an API that is away says no."""
         try:
-            status = self.api(path).get("status")
-        except CommandFailed:
+            conditions = self.api(path)["status"].get("conditions", [])
+        except ClientError:
             return False
-        conditions = status.get("conditions", []) if isinstance(status, dict) else []
         return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
 
     def join_words(self, *options: str) -> list[str]:

@@ -37,37 +37,42 @@ def interrupted(machine: Machine, *words: str) -> str:
     return done.stdout.strip()
 
 
-def test_each_command_that_is_interrupted_goes_on_when_it_is_run_again(machines: MakeMachines) -> None:
-    master, node = machines(2, *IN_MEMORY, "--tmpfs=/mnt")
-    before = {each.name: snapshot(each) for each in (master, node)}
-    together(
-        lambda: interrupted(master, f"{BUNDLE}/install", "master"),
-        lambda: interrupted(node, f"{BUNDLE}/install", "agent"),
-    )
-    interrupted(master, "sampan", "token", "create")
+def as_a_master(machine: Machine) -> None:
+    """The life of a master's host, until it is to be removed."""
+    interrupted(machine, f"{BUNDLE}/install", "master")
     for words in (
+        ["token", "create"],
         ["token", "list"],
         ["certs"],
         ["certs", "rotate", "server"],
         ["check", "--role", "master"],
         ["backup", "/mnt/b.tar"],
     ):
-        interrupted(master, "sampan", *words)
-    assert master.says("ls", "-A", "/mnt") == "b.tar", "no part of an unfinished one"
-    master.run("systemctl", "stop", "sampan-master")
-    interrupted(master, "sampan", "restore", "--force", "/mnt/b.tar")
-    master.run("systemctl", "start", "sampan-master")
+        interrupted(machine, "sampan", *words)
+    assert machine.says("ls", "-A", "/mnt") == "b.tar", "no part of an unfinished one"
+    machine.run("systemctl", "stop", "sampan-master")
+    interrupted(machine, "sampan", "restore", "--force", "/mnt/b.tar")
+    machine.run("systemctl", "start", "sampan-master")
+    interrupted(machine, "/newer/install", "upgrade")
+    assert is_active(machine, "master")
+
+
+def as_an_agent(machine: Machine) -> None:
+    """Of a node's host, before it joins."""
+    interrupted(machine, f"{BUNDLE}/install", "agent")
+    interrupted(machine, "/newer/install", "upgrade")
+
+
+def test_each_command_that_is_interrupted_goes_on_when_it_is_run_again(machines: MakeMachines) -> None:
+    master, node = machines(2, *IN_MEMORY, "--tmpfs=/mnt")
+    before = {each.name: snapshot(each) for each in (master, node)}
+    together(lambda: as_a_master(master), lambda: as_an_agent(node))
+    for each in (master, node):
+        assert each.says("sampan", "--version") == f"sampan {NEWER}"
 
     control = Control(master)
     interrupted(node, *control.join_words())
     assert control.ready(f"/api/v1/nodes/{node.name}")
-    together(
-        lambda: interrupted(master, "/newer/install", "upgrade"),
-        lambda: interrupted(node, "/newer/install", "upgrade"),
-    )
-    for each in (master, node):
-        assert each.says("sampan", "--version") == f"sampan {NEWER}"
-    assert is_active(master, "master") and is_active(node, "agent")
     interrupted(node, "sampan", "leave")
     node.run(*control.join_words(), timeout_s=120)
     interrupted(node, "sampan", "reset")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from lab.machine import Machine
@@ -15,7 +13,7 @@ pytestmark = pytest.mark.timeout(300)
 
 def nodes(master: Machine) -> list[str]:
     """Names of the nodes that the API has."""
-    items: Any = Control(master).api("/api/v1/nodes")["items"]
+    items = Control(master).api("/api/v1/nodes")["items"]
     return [each["metadata"]["name"] for each in items]
 
 

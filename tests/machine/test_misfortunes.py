@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
@@ -37,13 +36,13 @@ class Cluster(Control):
 
     def answers(self) -> bool:
         """Whether the pod is reached from the other node."""
-        found: Any = self.api(POD)["status"]
+        found = self.api(POD)["status"]
         argv = ("curl", "--silent", "--max-time", "2", "--output", "/dev/null", f"http://{found['podIP']}:8080")
         return self.master.run(*argv, check=False).returncode == 0
 
     def address(self) -> str:
         """As the API has the node's."""
-        found: Any = self.api(NODE)["status"]
+        found = self.api(NODE)["status"]
         return next(str(each["address"]) for each in found["addresses"] if each["type"] == "InternalIP")
 
     def containers(self) -> list[str]:
@@ -119,7 +118,7 @@ def test_a_host_that_lost_its_disk_is_told_the_way_back(cluster: Cluster) -> Non
     assert refused.returncode == 1
     assert "ERROR   node-name-taken: " in refused.stderr
     assert "→ kubectl delete node joiner, if that machine is gone" in refused.stderr
-    cluster.api(NODE, verb="delete")
+    cluster.delete(NODE)
     cluster.node.run(*words, timeout_s=120)
     # What the lost life left is nobody's now.
     eventually(lambda: not set(before) & set(cluster.containers()), timeout_s=60)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -68,7 +67,7 @@ def test_a_node_of_podman_from_its_join_to_its_end(host: Machine) -> None:
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web"}, "spec": spec}
     control.api("/api/v1/namespaces/default/pods", body=pod)
     eventually(lambda: control.ready(POD), timeout_s=60)
-    status: Any = control.api(POD)["status"]
+    status = control.api(POD)["status"]
     host.run("curl", "--silent", "--fail", "--max-time", "5", f"http://{status['podIP']}:8080")
 
     before = running(host)
@@ -82,7 +81,7 @@ def test_a_node_of_podman_from_its_join_to_its_end(host: Machine) -> None:
     host.shell(f"kill -9 $(podman inspect --format '{{{{.State.Pid}}}}' {main})")
     eventually(lambda: len(running(host)) == 2 and main not in running(host), timeout_s=10)
 
-    control.api(POD, verb="delete")
+    control.delete(POD)
     eventually(lambda: host.says("podman", "ps", "--all", "--quiet") == "", timeout_s=60)
     host.run("sampan", "leave", timeout_s=120)
     assert not host.exists("/var/lib/sampan/agent/identity.json")

@@ -8,8 +8,8 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -34,14 +34,14 @@ class Surroundings(Control):
         self.node_port = 0
 
     def on_both(self, script: str) -> None:
-        together(*(lambda machine=each: machine.shell(script) for each in self.both))
+        together(*(partial(each.shell, script) for each in self.both))
 
     def join(self) -> None:
         words = self.join_words()
-        together(*(lambda machine=each: machine.run(*words, timeout_s=120) for each in self.both))
+        together(*(partial(each.run, *words, timeout_s=120) for each in self.both))
 
     def reset(self) -> None:
-        together(*(lambda machine=each: machine.run("sampan", "reset", timeout_s=120) for each in self.both))
+        together(*(partial(each.run, "sampan", "reset", timeout_s=120) for each in self.both))
 
     def start_pods(self) -> None:
         """A web server on each node, and a service with a node port for that of the second one."""
@@ -53,18 +53,18 @@ class Surroundings(Control):
             self.api(f"{_OBJECTS}/pods", body=pod)
         ports = {"type": "NodePort", "selector": {"on": self.peer.name}, "ports": [{"port": PORT}]}
         service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"}, "spec": ports}
-        made: Any = self.api(f"{_OBJECTS}/services", body=service)
+        made = self.api(f"{_OBJECTS}/services", body=service)
         self.node_port = made["spec"]["ports"][0]["nodePort"]
         for node in self.both:
-            eventually(lambda name=node.name: self.ready(f"{_OBJECTS}/pods/{name}"), timeout_s=60)
+            eventually(partial(self.ready, f"{_OBJECTS}/pods/{node.name}"), timeout_s=60)
 
     def end_pods(self) -> None:
-        self.api(f"{_OBJECTS}/services/web", verb="delete")
+        self.delete(f"{_OBJECTS}/services/web")
         for node in self.both:
-            self.api(f"{_OBJECTS}/pods/{node.name}?gracePeriodSeconds=0", verb="delete")
+            self.delete(f"{_OBJECTS}/pods/{node.name}", grace_s=0)
 
     def address(self, node: Machine) -> str:
-        found: Any = self.api(f"{_OBJECTS}/pods/{node.name}")
+        found = self.api(f"{_OBJECTS}/pods/{node.name}")
         return str(found["status"]["podIP"])
 
     def pod_reaches(self, node: Machine, address: str) -> bool:
@@ -103,6 +103,11 @@ def findings(machine: Machine, *options: str) -> dict[str, str]:
     return {each["id"]: each["remedy"] for each in json.loads(done.stdout)}
 
 
+def mend(machine: Machine, id_: str, *options: str) -> None:
+    """What the check prints, letter for letter."""
+    machine.shell(findings(machine, *options)[id_])
+
+
 @pytest.fixture(scope="module")
 def hosts(crowded: MachineBed, bundle: Path) -> Iterator[Surroundings]:
     boss, peer = (crowded.add(name, f"--volume={bundle}:{BUNDLE}:ro", *IN_MEMORY) for name in ("boss", "peer"))
@@ -129,12 +134,7 @@ def pods(hosts: Surroundings) -> Iterator[Surroundings]:
     hosts.end_pods()
     hosts.reset()
     for node in hosts.both:
-        hosts.api(f"/api/v1/nodes/{node.name}", verb="delete") if _is_node(hosts, node) else None
-
-
-def _is_node(hosts: Surroundings, node: Machine) -> bool:
-    items: Any = hosts.api("/api/v1/nodes")["items"]
-    return any(each["metadata"]["name"] == node.name for each in items)
+        hosts.delete(f"/api/v1/nodes/{node.name}")
 
 
 FIREWALLS = {
@@ -151,7 +151,7 @@ def test_behind_a_firewall_the_remedies_of_the_check_are_enough(pods: Surroundin
     pods.on_both(start)
     try:
         assert firewall in findings(pods.peer), "nobody would know"
-        pods.boss.shell(findings(pods.boss, "--role", "master")[firewall])
+        mend(pods.boss, firewall, "--role", "master")
         assert firewall not in findings(pods.boss, "--role", "master")
         before = pods.boss.says("sh", "-c", RULES[firewall])
         pods.join()
@@ -159,11 +159,9 @@ def test_behind_a_firewall_the_remedies_of_the_check_are_enough(pods: Surroundin
         assert pods.paths() == [False, False, False], "it drops nothing, and the finding is wrong"
         assert pods.boss.says("sh", "-c", RULES[firewall]) == before, "the firewall's rules are its own"
 
-        for node in pods.both:
-            node.shell(findings(node)[firewall])
+        together(*(partial(mend, each, firewall) for each in pods.both))
         assert eventually(lambda: pods.paths() == [True, True, True], timeout_s=30)
-        for node in pods.both:
-            assert not {firewall, "vxlan-blocked"} & set(findings(node))
+        assert not {firewall, "vxlan-blocked"} & set(findings(pods.peer))
 
         before = pods.boss.says("sh", "-c", RULES[firewall])
         pods.on_both(reload)
@@ -190,6 +188,14 @@ def of_ours(node: Machine, manager: str) -> set[str]:
     return {state for link, _, state in lines if link == "sampan.vxlan" or link.startswith("sp")}
 
 
+def are_unmanaged(node: Machine, manager: str) -> bool:
+    return of_ours(node, manager) == {"unmanaged"}
+
+
+def are_managed(node: Machine, manager: str) -> bool:
+    return bool(of_ours(node, manager) - {"unmanaged"})
+
+
 def test_managers_of_the_network_leave_our_links_alone(pods: Surroundings) -> None:
     peer = pods.peer
     try:
@@ -198,7 +204,7 @@ def test_managers_of_the_network_leave_our_links_alone(pods: Surroundings) -> No
         pods.join()
         pods.start_pods()
         for manager in SNIPPETS:
-            assert eventually(lambda name=manager: of_ours(peer, name) == {"unmanaged"}), of_ours(peer, manager)
+            eventually(partial(are_unmanaged, peer, manager))
         assert "192.0.2.77" not in peer.says("ip", "address", "show", "sampan.vxlan")
         assert pods.paths() == [True, True, True]
 
@@ -206,13 +212,13 @@ def test_managers_of_the_network_leave_our_links_alone(pods: Surroundings) -> No
         peer.run("rm", *(each.path for each in SNIPPETS.values()))
         peer.shell("nmcli general reload && networkctl reload")
         for manager in SNIPPETS:
-            assert eventually(lambda name=manager: of_ours(peer, name) - {"unmanaged"})
+            eventually(partial(are_managed, peer, manager))
         found = findings(peer)
         for id_ in ("networkmanager", "networkd"):
             peer.shell(found[id_])
         for manager, snippet in SNIPPETS.items():
             assert peer.says("cat", snippet.path) == snippet.content.rstrip()
-            assert eventually(lambda name=manager: of_ours(peer, name) == {"unmanaged"})
+            eventually(partial(are_unmanaged, peer, manager))
         assert eventually(lambda: pods.paths() == [True, True, True], timeout_s=30)
     finally:
         peer.shell("systemctl stop NetworkManager systemd-networkd.socket systemd-networkd")
