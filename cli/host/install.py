@@ -129,6 +129,12 @@ def start_unit(system: System, role: Role, *, verb: str = "start") -> None:
         ) from error
 
 
+def runs(system: System, role: Role) -> bool:
+    """Whether it does, or is about to: a command that was interrupted leaves it starting."""
+    state = system.run("systemctl", "show", "--property=ActiveState", "--value", unit_name(role))
+    return state.strip() in ("active", "activating", "reloading")
+
+
 def systemd_version(system: System) -> int:
     """Of `systemd 252 (252.39-1~deb12u2)`; 0 when it cannot be read."""
     words = system.run("systemctl", "--version").split()

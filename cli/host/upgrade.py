@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from cli.host import install, release, snippets
 from cli.host.errors import HostError, NotInstalled
 from cli.host.install import Installer
-from cli.host.layout import HostLayout, unit_name
+from cli.host.layout import HostLayout
 from cli.host.record import Recorder
 from cli.host.source import Source
 from cli.host.system import System
@@ -87,6 +87,6 @@ class Upgrader:
                 for line in snippets.write(self.layout, self.system, recorder):
                     self.say(line)
         for role in recorder.record.roles:
-            if self.system.succeeds("systemctl", "--quiet", "is-active", unit_name(role)):
+            if install.runs(self.system, role):
                 with self.step(role):
                     install.start_unit(self.system, role, verb="restart")

@@ -38,6 +38,8 @@ class Fake:
         self.trouble(argv)
         words = [word for word in argv if not word.startswith("-")]
         match words:
+            case ["systemctl", "show", unit]:
+                return f"{'active' if unit in self.active else 'inactive'}\n"
             case ["systemctl", verb, *units]:
                 self._systemctl(verb, units, now="--now" in argv)
                 return "systemd 252 (252.39)" if "--version" in argv else ""
