@@ -23,6 +23,10 @@ TIERS: Final[Mapping[str, Sequence[str]]] = {
 }
 """In this order: what fails fast and says most comes first."""
 
+VM: Final = "--vm"
+_VM_TESTS: Final = "tests/vm"
+"""No tier: everything is what one runs often, and these take a quarter of an hour."""
+
 TWO_AT_ONCE: Final = ("-n", "2", "--dist", "loadscope", "--no-loadscope-reorder")
 """Tests of one class or file stay together, as they share clusters."""
 
@@ -34,10 +38,12 @@ _EXITS: Final[Mapping[int, int]] = {0: exits.OK, _INTERRUPTED: exits.INTERRUPTED
 def add(subparsers: "argparse._SubParsersAction[Any]") -> None:
     test = subparsers.add_parser(
         "test",
-        usage="sampan test [TIER …] [PYTEST ARGUMENT …]",
+        usage="sampan test [TIER …] [--vm] [PYTEST ARGUMENT …]",
         help="install what the tests need, and run all of them",
         description=f"Tiers: {', '.join(TIERS)} (all, in this order). Everything else is pytest's: -k join -x, a file; "
-        "and --long, for ten times as many random faults, --seed N for those of a run that failed.",
+        "and --long, for ten times as many random faults, --seed N for those of a run that failed. "
+        f"{VM}: the tests in virtual machines, and of the others only what is named; the first time it builds the "
+        "machines' images, for about five minutes.",
     )
     test.set_defaults(run=_test)
     bench = subparsers.add_parser("bench", help="measure, and compare with what is asked")
@@ -51,10 +57,12 @@ def selection(words: Sequence[str]) -> list[str]:
 
     Where nothing says which tests, all tiers are meant.
     """
+    rest = [word for word in words if word != VM]
     paths: list[str] = []
-    rest = list(words)
     while rest and rest[0] in TIERS:
         paths.extend(TIERS[rest.pop(0)])
+    if VM in words:
+        paths.append(_VM_TESTS)
     if not paths and not any(word.startswith("tests/") for word in rest):
         paths = [path for tier in TIERS.values() for path in tier]
     return [*paths, *rest]
@@ -75,12 +83,14 @@ def _test(options: argparse.Namespace) -> int:
 
 
 def _install(progress: Progress, arguments: Sequence[str]) -> None:
-    from cli.install import install_for_machines, install_for_tests
+    from cli.install import install_for_machines, install_for_tests, install_for_vms
 
     if any(word.startswith(("tests/kernel", "tests/examples", "tests/cluster", "tests/machine")) for word in arguments):
         install_for_tests(progress)
     if any(word.startswith("tests/machine") for word in arguments):
         install_for_machines(progress)
+    if any(word.startswith(_VM_TESTS) for word in arguments):
+        install_for_vms(progress)
 
 
 def _pytest(*arguments: str) -> list[str]:

@@ -8,7 +8,7 @@ import fcntl
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -29,6 +29,13 @@ _FOR_MACHINES: Final[Mapping[str, str]] = {
     "debootstrap": "debootstrap",
     "docker": "docker.io",
     "vagrant": "vagrant",
+}
+_FOR_VMS: Final[Mapping[str, str]] = {
+    "debootstrap": "debootstrap",
+    "mkfs.ext4": "e2fsprogs",
+    "qemu-img": "qemu-utils",
+    "qemu-system-x86_64": "qemu-system-x86",
+    "ssh": "openssh-client",
 }
 _UNITS: Final = ("docker.service", "docker.socket", "containerd.service", "docker-registry.service")
 """Services of those packages. A machine that had none is not to get them at its next boot either."""
@@ -60,9 +67,6 @@ def install_for_tests(progress: Progress) -> None:
 
 def install_for_machines(progress: Progress) -> None:
     """What the tests on machines need: the machines' images (minutes, once for each recipe) and the locked wheels."""
-    from cli.host import bundle
-    from cli.host.system import Commands
-    from lab.layout import CACHE_ROOT
     from lab.machine import image
     from lab.machine.recipe import RECIPES
 
@@ -73,7 +77,35 @@ def install_for_machines(progress: Progress) -> None:
         if not image.is_built(recipe):
             progress.say(f"building the image of machine {recipe.name}: two minutes or three, once")
             image.build(recipe, progress.step)
-    for python in sorted({recipe.python for recipe in RECIPES}):
+    _fetch_wheels(progress, {recipe.python for recipe in RECIPES})
+
+
+def install_for_vms(progress: Progress) -> None:
+    """What the tests in virtual machines need: QEMU, the machines' images, the pods' images, the locked wheels."""
+    from lab.images.builder import build
+    from lab.images.recipes import IMAGES
+    from lab.vm import image
+    from lab.vm.recipe import RECIPES
+
+    if os.geteuid() != 0:
+        return  # those tests are skipped
+    _install(progress, _FOR_VMS)
+    for recipe in RECIPES:
+        if not image.is_built(recipe):
+            progress.say(f"building the image of virtual machine {recipe.name}: two minutes or three, once")
+            image.build(recipe, progress.step)
+    with progress.step("pods' images"):
+        build(IMAGES)
+    _fetch_wheels(progress, {recipe.python for recipe in RECIPES})
+
+
+def _fetch_wheels(progress: Progress, pythons: Iterable[str]) -> None:
+    """The locked wheels for each of these versions, into the cache."""
+    from cli.host import bundle
+    from cli.host.system import Commands
+    from lab.layout import CACHE_ROOT
+
+    for python in sorted(pythons):
         bundle.cached_packages(CACHE_ROOT / "wheels", Commands(), python=python, step=progress.step)
 
 

@@ -6,6 +6,7 @@ What it shares with this machine is the kernel: other kernels and cgroup version
 """
 
 from lab.machine.bed import MachineBed
-from lab.machine.machine import CommandFailed, Machine
+from lab.machine.host import CommandFailed, Host
+from lab.machine.machine import Machine
 
-__all__ = ["CommandFailed", "Machine", "MachineBed"]
+__all__ = ["CommandFailed", "Host", "Machine", "MachineBed"]

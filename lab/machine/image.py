@@ -62,7 +62,7 @@ def build(wanted: Recipe, step: Step = lambda _: nullcontext()) -> Path:
                     _import(wanted, scratch)
                 (scratch / "made").rename(directory(wanted))
             finally:
-                _remove_scratch(scratch)
+                remove_scratch(scratch)
             _forget_older(wanted)
     return directory(wanted)
 
@@ -70,10 +70,10 @@ def build(wanted: Recipe, step: Step = lambda _: nullcontext()) -> Path:
 def _remove_unfinished() -> None:
     """What a killed build left; nobody else builds while we hold the lock."""
     for path in ROOT.glob("build-*"):
-        _remove_scratch(path)
+        remove_scratch(path)
 
 
-def _remove_scratch(path: Path) -> None:
+def remove_scratch(path: Path) -> None:
     """debootstrap that was interrupted leaves /proc and /sys mounted in its tree."""
     sweep.unmount_below(path)
     shutil.rmtree(path, ignore_errors=True)
@@ -82,9 +82,21 @@ def _remove_scratch(path: Path) -> None:
 def _bootstrap(wanted: Recipe, scratch: Path) -> None:
     """Leave `made/root.tar`."""
     tree = scratch / "tree"
+    make_tree(wanted, tree)
+    for name, text in wanted.files.items():
+        path = tree / name.lstrip("/")
+        path.write_text(text)
+        path.chmod(0o755)
+    (scratch / "made").mkdir(mode=0o755)
+    call("tar", "-C", str(tree), "--numeric-owner", "--one-file-system", "-cf", str(scratch / "made/root.tar"), ".")
+    shutil.rmtree(tree)
+
+
+def make_tree(wanted: Recipe, tree: Path) -> None:
+    """The root file system of a recipe, as a directory. Raises ImageFailed."""
     packages = ",".join(wanted.packages)
     try:
-        _call("debootstrap", "--variant=minbase", f"--include={packages}", wanted.suite, str(tree), recipe.MIRROR)
+        call("debootstrap", "--variant=minbase", f"--include={packages}", wanted.suite, str(tree), recipe.MIRROR)
     except ImageFailed as error:
         log = tree / "debootstrap" / "debootstrap.log"
         last = log.read_text(errors="replace").strip().splitlines()[-1:] if log.exists() else []
@@ -92,18 +104,11 @@ def _bootstrap(wanted: Recipe, scratch: Path) -> None:
     for name in recipe.EMPTIED:
         for path in (tree / name.lstrip("/")).iterdir():
             shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
-    for name, text in wanted.files.items():
-        path = tree / name.lstrip("/")
-        path.write_text(text)
-        path.chmod(0o755)
     if wanted.setup:
-        _call("chroot", str(tree), "/bin/sh", "-euc", wanted.setup)
+        call("chroot", str(tree), "/bin/sh", "-euc", wanted.setup)
     # Each machine gives itself one at its first boot, unless D-Bus has one that it may take over.
     (tree / "etc/machine-id").write_text("")
     (tree / "var/lib/dbus/machine-id").unlink(missing_ok=True)
-    (scratch / "made").mkdir(mode=0o755)
-    _call("tar", "-C", str(tree), "--numeric-owner", "--one-file-system", "-cf", str(scratch / "made/root.tar"), ".")
-    shutil.rmtree(tree)
 
 
 def _import(wanted: Recipe, scratch: Path) -> None:
@@ -139,7 +144,8 @@ def _forget_older(wanted: Recipe) -> None:
             shutil.rmtree(path, ignore_errors=True)
 
 
-def _call(*command: str) -> None:
+def call(*command: str) -> None:
+    """Run a program of a build. Raises ImageFailed with its last words."""
     environment = clean_environment(DEBIAN_FRONTEND="noninteractive", LC_ALL="C", HOME="/root")
     try:
         done = subprocess.run(

@@ -15,7 +15,7 @@ from client.kubeconfig import Access, load_kubeconfig
 from client.rest import RestClient
 from lab.images.builder import build
 from lab.images.recipes import IMAGES
-from lab.machine import Machine
+from lab.machine import Host
 
 ADMIN = "/var/lib/sampan/master/admin.kubeconfig"
 
@@ -28,33 +28,33 @@ systemctl list-unit-files --no-legend --plain
 """
 
 
-def snapshot(machine: Machine) -> list[str]:
+def snapshot(machine: Host) -> list[str]:
     """Files with kind, mode, owner and target; users and groups; units. What an uninstalled host must have again."""
     return machine.shell(_SNAPSHOT).stdout.splitlines()
 
 
-def process_of(machine: Machine, role: str) -> int:
+def process_of(machine: Host, role: str) -> int:
     """The pid of the daemon on the machine; 0 when none runs."""
     return int(machine.says("systemctl", "show", "--property=MainPID", "--value", f"sampan-{role}"))
 
 
-def is_active(machine: Machine, role: str) -> bool:
+def is_active(machine: Host, role: str) -> bool:
     return machine.run("systemctl", "--quiet", "is-active", f"sampan-{role}", check=False).returncode == 0
 
 
-def record(machine: Machine) -> dict[str, Any]:
+def record(machine: Host) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(machine.says("cat", "/opt/sampan/installed.json"))
     return found
 
 
-def entries(machine: Machine, *matches: str) -> list[dict[str, Any]]:
+def entries(machine: Host, *matches: str) -> list[dict[str, Any]]:
     """Journal entries with these fields, oldest first."""
     machine.run("journalctl", "--sync")
     text = machine.says("journalctl", "--no-pager", "-o", "json", *matches)
     return [json.loads(line) for line in text.splitlines()]
 
 
-def load_image(machine: Machine, program: str = "docker") -> None:
+def load_image(machine: Host, program: str = "docker") -> None:
     """Put the tests' web server into the machine's own engine, as a pull would."""
     for image in build(IMAGES[:1]):
         config = json.loads((image.directory / "config.json").read_text())["config"]
@@ -75,7 +75,7 @@ def together(*works: Callable[[], object]) -> None:
 class Control:
     """A master's API, as its administrator, from this machine. It may restart as it likes: no connection is kept."""
 
-    def __init__(self, master: Machine) -> None:
+    def __init__(self, master: Host) -> None:
         self.master = master
 
     def api(self, path: str, *, body: Mapping[str, object] | None = None) -> dict[str, Any]:

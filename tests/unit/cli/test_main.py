@@ -91,8 +91,10 @@ def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
         ),
         (["--long"], ["tests/unit", "tests/kernel", "tests/examples", "tests/cluster", "tests/machine", "--long"]),
         (["-x", "tests/unit/lab::test_a"], ["-x", "tests/unit/lab::test_a"]),
+        (["--vm"], ["tests/vm"]),
+        (["unit", "-x", "--vm"], ["tests/unit", "tests/vm", "-x"]),
     ],
-    ids=["all", "tiers", "tier-and-options", "options", "long", "path"],
+    ids=["all", "tiers", "tier-and-options", "options", "long", "path", "vm", "vm-and-tier"],
 )
 def test_what_pytest_is_given(words: list[str], given: list[str]) -> None:
     assert split(["--debug", "test", *words]) == (["--debug", "test"], words)

@@ -1,0 +1,160 @@
+"""Where virtual machines stand: a network namespace with a bridge, which leads nowhere else.
+
+Owns making and exact removal. All names carry the pid and the start time of the process that owns the bed, so that
+whoever comes later removes what a killed one left, without any record.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from ipaddress import IPv4Interface, IPv4Network
+from itertools import count
+from pathlib import Path
+from types import TracebackType
+from typing import Final
+
+from lab import sweep
+from lab.environment import clean_environment, require_root, require_space
+from lab.errors import LabError, LeftOver, Unsupported
+from lab.layout import NETNS_ROOT
+from lab.machine.recipe import Recipe
+from lab.processes import ProcessRecord, record_of
+from lab.vm import image, qemu
+from lab.vm.machine import VirtualMachine
+from lab.vm.qemu import Hardware
+from lab.vm.recipe import KEYS
+from lab.vm.ssh import Ssh, make_key
+from netstack import changes as c
+from netstack import namespaces
+from netstack.network import open_network
+from netstack.state import Address
+
+SUBNET: Final = IPv4Network("10.77.0.0/24")
+"""The same for every bed, as none can reach another."""
+_GATEWAY: Final = SUBNET[1]
+"""The bed's own end of the wire: the machines' default route, which forwards nothing."""
+_FIRST: Final = 10
+_BRIDGE: Final = "machines"
+_PREFIX: Final = "sampan-vms"
+_NAME: Final = re.compile(rf"{_PREFIX}-(?P<pid>[0-9]+)-(?P<started>[0-9]+)-[0-9]+")
+_MACHINE_BYTES: Final = 2 << 30
+_numbers = count(1)
+
+
+class VmBed:
+    """Virtual machines on one wire. A context: left, nothing of it is there any more."""
+
+    def __init__(self) -> None:
+        owner = record_of(os.getpid())
+        if owner is None:
+            raise LabError("this process has no entry in /proc")
+        self.name = f"{_PREFIX}-{owner.pid}-{owner.started}-{next(_numbers)}"
+        self.directory = image.ROOT / self.name
+        """Everything of the bed lies there, and goes with it."""
+        self._machines: list[VirtualMachine] = []
+
+    def __enter__(self) -> "VmBed":
+        require_root()
+        if reason := qemu.unusable():
+            raise Unsupported(reason)
+        self.directory.mkdir(parents=True, mode=0o700)
+        try:
+            make_key(self.directory)
+            namespaces.create(self.name)
+            with open_network(self.name) as network:
+                address = IPv4Interface((_GATEWAY, SUBNET.prefixlen))
+                network.change([c.AddBridge(_BRIDGE), c.SetAddress(Address(_BRIDGE, address))])
+        except BaseException:
+            remove(self.name)
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        remove(self.name)
+
+    @property
+    def namespace(self) -> str:
+        """The network namespace from which the machines are reached, by its name."""
+        return self.name
+
+    @property
+    def machines(self) -> Sequence[VirtualMachine]:
+        return tuple(self._machines)
+
+    def add(self, name: str, recipe: Recipe, given: Mapping[str, Path]) -> VirtualMachine:
+        """A machine that is switched on; `given`: files and directories that it finds below /seed, by name there."""
+        require_space(image.ROOT, _MACHINE_BYTES, "a virtual machine")
+        number = len(self._machines)
+        made = Hardware(
+            name=name,
+            image=image.build(recipe),
+            disk=self.directory / f"{name}.qcow2",
+            seed=self.directory / f"{name}.seed",
+            tap=f"tap{number}",
+            address=SUBNET[_FIRST + number],
+            subnet=SUBNET,
+            gateway=_GATEWAY,
+        )
+        _overlay(made.image / image.DISK, made.disk)
+        self._sow(made.seed, given)
+        ssh = Ssh(name, made.address, NETNS_ROOT / self.name, self.directory / "key", self.directory)
+        machine = VirtualMachine(made, ssh, bridge=_BRIDGE)
+        self._machines.append(machine)
+        machine.start()
+        return machine
+
+    def _sow(self, target: Path, given: Mapping[str, Path]) -> None:
+        """The machine's second disk."""
+        tree = target.with_suffix(".tree")
+        tree.mkdir(mode=0o755)
+        shutil.copy(self.directory / "key.pub", tree / KEYS)
+        for name, source in given.items():
+            (shutil.copytree if source.is_dir() else shutil.copy)(source, tree / name)
+        size = sum(path.stat().st_size for path in tree.rglob("*"))
+        image.make_file_system(tree, target, f"{(size * 5 // 4 >> 20) + 16}M")
+        shutil.rmtree(tree)
+
+
+def _overlay(base: Path, target: Path) -> None:
+    """A disk that has the other's content and takes what is written."""
+    done = subprocess.run(
+        ["qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", str(base), str(target)],
+        check=False, capture_output=True, text=True, env=clean_environment(),
+    )  # fmt: skip
+    if done.returncode != 0:
+        raise LabError(f"qemu-img: {done.stderr.strip()}")
+
+
+def remove(name: str) -> None:
+    """Remove a bed by its name, whatever is left of it. Raises LeftOver."""
+    sweep.kill_all(sweep.members_of_netns([NETNS_ROOT / name]))
+    namespaces.delete(name)
+    shutil.rmtree(image.ROOT / name, ignore_errors=True)
+    if left := list(leftovers(name)):
+        raise LeftOver(f"of the virtual machines {name}: {', '.join(left)}")
+
+
+def leftovers(name: str) -> Iterator[str]:
+    if namespaces.exists(name):
+        yield f"network namespace {name}"
+    if (image.ROOT / name).exists():
+        yield str(image.ROOT / name)
+
+
+def sweep_ended() -> tuple[str, ...]:
+    """Remove the beds of ended processes; their names."""
+    named = {path.name for path in image.ROOT.glob(f"{_PREFIX}-*")} | set(namespaces.names())
+    owned = ((name, _owner_of(name)) for name in sorted(named))
+    ended = tuple(name for name, owner in owned if owner is not None and record_of(owner.pid) != owner)
+    for name in ended:
+        remove(name)
+    return ended
+
+
+def _owner_of(name: str) -> ProcessRecord | None:
+    found = _NAME.fullmatch(name)
+    return ProcessRecord(int(found["pid"]), int(found["started"])) if found else None

@@ -1,0 +1,289 @@
+"""Debian 12 and 13 as one cluster: kernels and control groups of their own, nft, hangs, hard resets, reboots.
+
+The tests share the machines and run in this order: what comes later disturbs more.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+import pytest
+
+from lab.vm import VirtualMachine
+from tests.cluster.waiting import eventually
+from tests.machine.hosts import is_active, process_of
+from tests.vm.cluster import (
+    CONTROLLERS,
+    PODS,
+    SERVICES,
+    SLOW_S,
+    WEB_PORT,
+    Document,
+    VmCluster,
+    container_of,
+    containers,
+    controller,
+    findings,
+    ready,
+    summary,
+    web,
+)
+
+_NODE_PORT: Final = 31080
+_PYTHONS: Final = {"debian12": "3.11", "debian13": "3.13"}
+
+
+@pytest.fixture(scope="module")
+def steady(cluster: VmCluster) -> Iterator[list[Document]]:
+    """A pod on each node, which stay through all tests, and a service of both."""
+    with cluster.step("a pod on each node"):
+        for host in cluster.hosts:
+            cluster.create(PODS, _pod(f"steady-{host.name}", host.name, {"app": "steady"}))
+        cluster.create(SERVICES, _service("steady", {"app": "steady"}, 31079))
+        yield cluster.wait_ready(2, app="steady")
+
+
+def test_the_hosts_are_what_they_shall_be(cluster: VmCluster) -> None:
+    for name, python in cluster.on_both(lambda host: host.says("python3", "--version")).items():
+        assert python.startswith(f"Python {_PYTHONS[name]}.")
+    kernels = cluster.on_both(lambda host: host.says("uname", "-r"))
+    assert len(set(kernels.values())) == 2 and all(kernel.endswith("-cloud-amd64") for kernel in kernels.values())
+    for host in cluster.hosts:
+        assert host.says("stat", "-f", "-c", "%T", "/sys/fs/cgroup") == "cgroup2fs"
+        assert host.says("docker", "info", "--format", "{{.CgroupDriver}} {{.CgroupVersion}}") == "systemd 2"
+        # Nothing leads out: what was installed was in the bundle.
+        assert host.run("ping", "-c", "1", "-W", "2", "192.0.2.1", check=False).returncode != 0
+
+
+def test_the_preflight_knows_these_hosts(cluster: VmCluster) -> None:
+    assert set(cluster.before) == {"debian12", "debian13"}
+    for name, found in cluster.before.items():
+        assert [each for each in found if each["severity"] == "error"] == [], name
+        ids = {each["id"] for each in found}
+        assert "ip-forward" in ids, "it was off when we looked"
+        # Version 2, with all controllers, written through systemd: nothing to say about it.
+        assert not ids & {"cgroup", "cgroup-controllers", "cgroup-driver", "iptables-variant"}, found
+    for host in cluster.hosts:
+        assert host.says("cat", "/proc/sys/net/ipv4/ip_forward") == "1", "the agent turns it on"
+        assert [each for each in findings(host) if each["severity"] == "error"] == []
+
+
+def test_packets_cross_between_pods_and_through_a_service(cluster: VmCluster, steady: list[Document]) -> None:
+    first, second = steady
+    assert first["spec"]["nodeName"] != second["spec"]["nodeName"]
+    for client, server in ((first, second), (second, first)):
+        said = cluster.fetch_in(client, server["status"]["podIP"])
+        assert said["pod"] == server["metadata"]["name"]
+        assert said["client"].endswith(client["status"]["podIP"]), "by the pod's own address"
+
+    address = cluster.get(f"{SERVICES}/steady")["spec"]["clusterIP"]
+    names = {pod["metadata"]["name"] for pod in steady}
+    for pod in steady:
+        answers = {cluster.fetch_in(pod, address, 80)["pod"] for _ in range(8)}
+        assert answers == names, "each pod reaches both through the cluster IP"
+    for host in cluster.hosts:
+        assert {cluster.fetch(str(host.address), 31079).get("pod", "") for _ in range(12)} == names
+    # A pod's host speaks to the other host's pod.
+    other = next(pod for pod in steady if pod["spec"]["nodeName"] == cluster.node.name)
+    page = cluster.master.says("curl", "-sS", "-m", "30", f"http://{other['status']['podIP']}:{WEB_PORT}/")
+    assert f"pod: {other['metadata']['name']}" in page
+
+
+def test_the_rules_are_nft_s_and_the_overlay_is_the_kernel_s(cluster: VmCluster, steady: list[Document]) -> None:
+    for host in cluster.hosts:
+        assert "SAMPAN-SERVICES" in host.says("iptables-nft-save", "-t", "nat")
+        assert not host.exists("/proc/net/ip_tables_names"), "nobody has loaded the legacy tables"
+        assert "id 1 " in host.says("ip", "-d", "link", "show", "sampan.vxlan").replace("\n", " ")
+
+
+def test_limits_bind_through_systemd_s_control_groups(cluster: VmCluster, steady: list[Document]) -> None:
+    for host in cluster.hosts:
+        limited = web(name="main", resources={"limits": {"memory": "64Mi", "cpu": "500m"}})
+        cluster.create(PODS, _pod(f"limited-{host.name}", host.name, {"app": "limited"}, limited))
+        hungry = web(
+            command=["/bin/busybox", "sh", "-c", "x=a; while :; do x=$x$x; done"],
+            resources={"limits": {"memory": "16Mi"}},
+        )
+        cluster.create(PODS, _pod(f"hungry-{host.name}", host.name, {"app": "hungry"}, hungry, restart="Never"))
+    for pod in cluster.wait_ready(2, app="limited"):
+        host = _host_of(cluster, pod)
+        group = f"/sys/fs/cgroup/system.slice/docker-{container_of(pod)}.scope"
+        assert host.says("cat", f"{group}/memory.max") == str(64 << 20)
+        assert host.says("cat", f"{group}/cpu.max") == "50000 100000"
+
+    def killed() -> bool:
+        found = cluster.pods(app="hungry")
+        ended = [pod["status"]["containerStatuses"][0]["state"].get("terminated", {}) for pod in found
+                 if pod["status"].get("containerStatuses")]  # fmt: skip
+        assert [each.get("reason") for each in ended] == ["OOMKilled"] * 2, [summary(pod) for pod in found]
+        return True
+
+    assert eventually(killed, timeout_s=SLOW_S, period_s=1.0)
+    for kind in ("limited", "hungry"):
+        for host in cluster.hosts:
+            cluster.delete(f"{PODS}/{kind}-{host.name}")
+
+
+def test_an_agent_that_is_killed_or_hangs_comes_back_and_no_container_notices(
+    cluster: VmCluster, steady: list[Document]
+) -> None:
+    before = cluster.on_both(containers)
+    with cluster.step("agents killed"):
+        killed = cluster.on_both(lambda host: process_of(host, "agent"))
+        cluster.on_both(lambda host: host.run("kill", "-9", str(killed[host.name])))
+        cluster.on_both(lambda host: _wait_other_agent(host, killed[host.name]))
+    with cluster.step("agents hang, and the watchdog ends them"):
+        hung = cluster.on_both(lambda host: process_of(host, "agent"))
+        cluster.on_both(lambda host: host.run("kill", "-STOP", str(hung[host.name])))
+        cluster.on_both(lambda host: _wait_other_agent(host, hung[host.name]))
+    for host in cluster.hosts:
+        said = host.journal("sampan-agent", lines=400)
+        assert "Watchdog timeout" in said
+        assert re.search(r"[Tt]hread .* \(most recent call first\)", said), "it does not tell where it hung"
+        _wait_node(cluster, host)
+    assert cluster.on_both(containers) == before
+    assert [ready(pod) for pod in cluster.pods(app="steady")] == [True, True]
+
+
+def test_a_node_that_loses_its_power_in_a_rolling_change_converges(cluster: VmCluster, steady: list[Document]) -> None:
+    with cluster.step("four pods of the old controller"):
+        cluster.create(SERVICES, _service("rolling", {"app": "rolling"}, _NODE_PORT))
+        cluster.create(CONTROLLERS, controller("old", 4, {"app": "rolling", "version": "old"}))
+        before = cluster.wait_ready(4, app="rolling")
+    assert {pod["spec"]["nodeName"] for pod in before} == {"debian12", "debian13"}
+    staying = containers(cluster.master)
+
+    cluster.create(CONTROLLERS, controller("new", 4, {"app": "rolling", "version": "new"}))
+    cluster.scale("old", 2)
+    eventually(lambda: any(pod["spec"].get("nodeName") == "debian12" for pod in cluster.pods(version="new")))
+    with cluster.step("power lost, and the change goes on"):
+        cluster.node.cut_power()
+        cluster.scale("old", 0)
+        cluster.node.start()
+        cluster.node.wait_running()
+        after = cluster.wait_ready(4, app="rolling", version="new", timeout_s=2 * SLOW_S)
+    with cluster.step("nothing of the old is left"):
+        eventually(lambda: not cluster.pods(version="old"), timeout_s=SLOW_S, period_s=1.0)
+    _assert_no_doubles(cluster)
+    assert {*_steady(staying, cluster, steady)} <= {*containers(cluster.master)}, "the other node noticed nothing"
+
+    names = {pod["metadata"]["name"] for pod in after}
+    for host in cluster.hosts:
+        answers = [cluster.fetch(str(host.address), _NODE_PORT).get("pod", "") for _ in range(24)]
+        assert set(answers) == names, "each request is answered, by pods of the new controller"
+    for name in ("old", "new"):
+        cluster.scale(name, 0)
+    eventually(lambda: not cluster.pods(app="rolling"), timeout_s=SLOW_S, period_s=1.0)
+
+
+def test_pods_come_back_after_a_reboot_of_their_node_with_the_master_on_it(
+    cluster: VmCluster, steady: list[Document]
+) -> None:
+    uids = sorted(pod["metadata"]["uid"] for pod in steady)
+    untouched = containers(cluster.node)
+    with cluster.step("reboot of debian13, the master's host"):
+        cluster.master.reboot()
+    with cluster.step("its pods are back"):
+        _wait_node(cluster, cluster.node)
+        eventually(lambda: _restarted(cluster), timeout_s=SLOW_S, period_s=1.0)
+        now = cluster.wait_ready(2, app="steady")
+    assert sorted(pod["metadata"]["uid"] for pod in now) == uids, "the same pods, not others in their place"
+    assert containers(cluster.node) == untouched, "the other node's pods went on while the master was away"
+    _assert_no_doubles(cluster)
+    first, second = now
+    assert cluster.fetch_in(first, second["status"]["podIP"])["pod"] == second["metadata"]["name"]
+    assert cluster.fetch_in(second, first["status"]["podIP"])["pod"] == first["metadata"]["name"]
+
+
+def test_a_node_with_the_master_away_boots_with_its_pods(cluster: VmCluster, steady: list[Document]) -> None:
+    cluster.master.run("systemctl", "stop", "sampan-master", timeout_s=SLOW_S)
+    try:
+        with cluster.step("reboot of debian12, without a master"):
+            cluster.node.reboot()
+        with cluster.step("its pod is back"):
+            eventually(lambda: len(containers(cluster.node)) == 2, timeout_s=SLOW_S, period_s=1.0)
+    finally:
+        cluster.master.run("systemctl", "start", "sampan-master", timeout_s=SLOW_S)
+    with cluster.step("the master is back"):
+        _wait_node(cluster, cluster.node)
+        cluster.wait_ready(2, app="steady")
+    _assert_no_doubles(cluster)
+
+
+def test_leaving_and_uninstalling_take_everything_away(cluster: VmCluster, steady: list[Document]) -> None:
+    with cluster.step("leave and uninstall"):
+        cluster.node.run("sampan", "leave", timeout_s=SLOW_S)
+        assert containers(cluster.node, "--all") == []
+        cluster.node.run("sampan", "uninstall", "--purge", timeout_s=SLOW_S)
+    assert "SAMPAN" not in cluster.node.says("iptables-nft-save")
+    links = cluster.node.says("ip", "-o", "link")
+    assert "sampan" not in links and ": sp" not in links
+    for path in ("/opt/sampan", "/etc/sampan", "/var/lib/sampan", "/usr/local/bin/sampan"):
+        assert not cluster.node.exists(path), path
+
+
+def _pod(
+    name: str, node: str, labels: dict[str, str], container: Document | None = None, *, restart: str = "Always"
+) -> Document:
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "labels": labels},
+        "spec": {"nodeName": node, "restartPolicy": restart, "containers": [container or web()]},
+    }
+
+
+def _service(name: str, selector: dict[str, str], node_port: int) -> Document:
+    port = {"port": 80, "targetPort": WEB_PORT, "nodePort": node_port}
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": name},
+        "spec": {"type": "NodePort", "selector": selector, "ports": [port]},
+    }
+
+
+def _host_of(cluster: VmCluster, pod: Document) -> VirtualMachine:
+    return next(host for host in cluster.hosts if host.name == pod["spec"]["nodeName"])
+
+
+def _wait_other_agent(host: VirtualMachine, pid: int) -> None:
+    """Until an agent that is not this one says that it is up."""
+    eventually(
+        lambda: process_of(host, "agent") not in (0, pid) and is_active(host, "agent"), timeout_s=SLOW_S, period_s=1.0
+    )
+
+
+def _wait_node(cluster: VmCluster, host: VirtualMachine) -> None:
+    """Until the API answers and has its node as Ready."""
+    eventually(lambda: cluster.is_ready(f"/api/v1/nodes/{host.name}"), timeout_s=SLOW_S, period_s=1.0)
+
+
+def _assert_no_doubles(cluster: VmCluster) -> None:
+    """On each host: for each of its pods one sandbox and one container that run, and nothing else."""
+
+    def look() -> bool:
+        for host in cluster.hosts:
+            pods = [pod for pod in cluster.pods() if pod["spec"].get("nodeName") == host.name]
+            wanted = sorted(f"{pod['metadata']['uid']}_{name}" for pod in pods for name in ("POD", "main"))
+            running = sorted(line.split()[0].removeprefix("/sampan_").rpartition("_")[0] for line in containers(host))
+            assert running == wanted, (host.name, running, [summary(pod) for pod in pods])
+        addresses = [pod["status"].get("podIP") for pod in cluster.pods()]
+        assert len(set(addresses)) == len(addresses), addresses
+        return True
+
+    eventually(look, timeout_s=SLOW_S, period_s=1.0)
+
+
+def _steady(lines: list[str], cluster: VmCluster, steady: list[Document]) -> Iterator[str]:
+    """Of these containers those of the steady pod of the master's host."""
+    (uid,) = (pod["metadata"]["uid"] for pod in steady if pod["spec"]["nodeName"] == cluster.master.name)
+    return (line for line in lines if uid in line)
+
+
+def _restarted(cluster: VmCluster) -> bool:
+    """Whether the pod on the host that was booted has a container of this boot."""
+    (pod,) = (pod for pod in cluster.pods(app="steady") if pod["spec"]["nodeName"] == cluster.master.name)
+    return any(container_of(pod) in line for line in containers(cluster.master))
