@@ -24,7 +24,7 @@ from lab.processes import ProcessRecord, record_of
 from lab.vm import image, qemu
 from lab.vm.machine import VirtualMachine
 from lab.vm.qemu import Hardware
-from lab.vm.recipe import KEYS
+from lab.vm.recipe import KEYS, NETWORK
 from lab.vm.ssh import Ssh, make_key
 from netstack import changes as c
 from netstack import namespaces
@@ -39,6 +39,7 @@ _FIRST: Final = 10
 _BRIDGE: Final = "machines"
 _PREFIX: Final = "sampan-vms"
 _NAME: Final = re.compile(rf"{_PREFIX}-(?P<pid>[0-9]+)-(?P<started>[0-9]+)-[0-9]+")
+_NETWORK: Final = "[Match]\nName=eth0\n\n[Network]\nAddress={address}\nGateway={gateway}\n"
 _MACHINE_BYTES: Final = 2 << 30
 _numbers = count(1)
 
@@ -96,26 +97,25 @@ class VmBed:
             seed=self.directory / f"{name}.seed",
             tap=f"tap{number}",
             address=SUBNET[_FIRST + number],
-            subnet=SUBNET,
-            gateway=_GATEWAY,
         )
         _overlay(made.image / image.DISK, made.disk)
-        self._sow(made.seed, given)
+        self._sow(made, given)
         ssh = Ssh(name, made.address, NETNS_ROOT / self.name, self.directory / "key", self.directory)
         machine = VirtualMachine(made, ssh, bridge=_BRIDGE)
         self._machines.append(machine)
         machine.start()
         return machine
 
-    def _sow(self, target: Path, given: Mapping[str, Path]) -> None:
+    def _sow(self, made: Hardware, given: Mapping[str, Path]) -> None:
         """The machine's second disk."""
-        tree = target.with_suffix(".tree")
+        tree = made.seed.with_suffix(".tree")
         tree.mkdir(mode=0o755)
         shutil.copy(self.directory / "key.pub", tree / KEYS)
+        (tree / NETWORK).write_text(_NETWORK.format(address=f"{made.address}/{SUBNET.prefixlen}", gateway=_GATEWAY))
         for name, source in given.items():
             (shutil.copytree if source.is_dir() else shutil.copy)(source, tree / name)
         size = sum(path.stat().st_size for path in tree.rglob("*"))
-        image.make_file_system(tree, target, f"{(size * 5 // 4 >> 20) + 16}M")
+        image.make_file_system(tree, made.seed, f"{(size * 5 // 4 >> 20) + 16}M")
         shutil.rmtree(tree)
 
 

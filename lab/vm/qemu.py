@@ -9,7 +9,7 @@ import platform
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Final
 
@@ -19,7 +19,10 @@ from lab.vm import image
 MEMORY_MIB: Final = 1280
 _PROGRAMS: Final = ("qemu-system-x86_64", "qemu-img", "ssh", "ssh-keygen", "mkfs.ext4", "debootstrap")
 _TUN: Final = Path("/dev/net/tun")
-_KERNEL: Final = "root=/dev/vda rw console=ttyS0 quiet mitigations=off net.ifnames=0 panic=-1"
+_KERNEL: Final = (
+    "root=/dev/vda rw console=ttyS0 TERM=dumb quiet mitigations=off net.ifnames=0 panic=-1 "
+    "systemd.condition_needs_update=no systemd.condition_first_boot=no"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,18 +35,15 @@ class Hardware:
     seed: Path
     tap: str
     address: IPv4Address
-    subnet: IPv4Network
-    gateway: IPv4Address
 
 
 def command(made: Hardware, console: Path) -> Sequence[str]:
     """A machine with one processor; what it prints on its serial line is appended to `console`."""
-    network = f"{made.address}::{made.gateway}:{made.subnet.netmask}:{made.name}:eth0:none"
     return (
         "qemu-system-x86_64", "-no-user-config", "-nodefaults", "-display", "none",
         "-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "max,la57=off", "-smp", "1", "-m", f"{MEMORY_MIB}M",
         "-kernel", str(made.image / image.KERNEL), "-initrd", str(made.image / image.INITRD),
-        "-append", f"{_KERNEL} systemd.hostname={made.name} ip={network}",
+        "-append", f"{_KERNEL} systemd.hostname={made.name}",
         # The disk is lost with this machine only: what the guest wants flushed may stay in our memory.
         "-drive", f"file={made.disk},format=qcow2,if=virtio,cache=unsafe",
         "-drive", f"file={made.seed},format=raw,if=virtio,readonly=on",

@@ -1,7 +1,7 @@
 """What the virtual machines' root file systems contain; nothing is done here.
 
-A machine is told its name and its address on the kernel's command line, and who may log in by the disk at SEED, which
-is made for each run: so that what is cached is the same for all.
+What is cached is the same for all machines. A machine is told its name on the kernel's command line, its address and
+who may log in by the disk at SEED, which is made for each run.
 """
 
 from typing import Final
@@ -11,7 +11,8 @@ from lab.machine.recipe import HOST, Recipe
 SEED: Final = "/seed"
 """Where a machine mounts what the run gives it, read-only."""
 KEYS: Final = "authorized_keys"
-"""A file there."""
+NETWORK: Final = "eth0.network"
+"""Files there."""
 
 _PACKAGES: Final = (
     *HOST.packages,
@@ -29,15 +30,22 @@ printf 'virtio_pci\\nvirtio_blk\\next4\\n' >> /etc/initramfs-tools/modules
 update-initramfs -u
 mkdir {SEED}
 echo '/dev/vdb {SEED} ext4 ro 0 0' > /etc/fstab
-# The kernel's command line has the address; its generator writes networkd's configuration.
-systemctl --quiet enable systemd-networkd systemd-network-generator
+# (An address on the kernel's command line would be set by the initial file system, which waits for a link then.)
+ln -s {SEED}/{NETWORK} /etc/systemd/network/{NETWORK}
+mkdir /etc/systemd/system/systemd-networkd.service.d
+printf '[Unit]\\nRequiresMountsFor={SEED}\\n' > /etc/systemd/system/systemd-networkd.service.d/seed.conf
+systemctl --quiet enable systemd-networkd
 printf 'AuthorizedKeysFile {SEED}/{KEYS}\\nUseDNS no\\nUsePAM no\\n' > /etc/ssh/sshd_config.d/vm.conf
-# What no test needs, and takes seconds here.
+# What no test needs, and takes seconds here, or a minute: AppArmor itself is on, and Docker brings its own profile.
+find /etc/apparmor.d -maxdepth 1 -type f -delete
 systemctl --quiet mask apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer \\
-    e2scrub_reap.service fstrim.timer
+    e2scrub_reap.service fstrim.timer getty@tty1.service serial-getty@ttyS0.service systemd-binfmt.service \\
+    dev-hugepages.mount dev-mqueue.mount sys-kernel-config.mount sys-kernel-debug.mount sys-kernel-tracing.mount \\
+    sys-fs-fuse-connections.mount modprobe@configfs.service modprobe@dm_mod.service modprobe@drm.service \\
+    modprobe@efi_pstore.service modprobe@fuse.service modprobe@loop.service
 """
 
 DEBIAN12: Final = Recipe("debian12", "bookworm", "3.11", _PACKAGES, _SETUP)
-DEBIAN13: Final = Recipe("debian13", "trixie", "3.13", _PACKAGES, _SETUP)
+DEBIAN13: Final = Recipe("debian13", "trixie", "3.13", (*_PACKAGES, "docker-cli"), _SETUP)
 RECIPES: Final = (DEBIAN12, DEBIAN13)
 """All that this release makes."""

@@ -23,8 +23,8 @@ from tests.machine.hosts import ADMIN
 T = TypeVar("T")
 Document = dict[str, Any]
 
-SLOW_S: Final = 300.0
-"""Bound of any one thing on a machine, which may share its core with another and with whatever else runs here."""
+SLOW_S: Final = 600.0
+"""Bound of any one thing that is waited for: the machines may share their cores with whatever else runs here."""
 PODS: Final = "/api/v1/namespaces/default/pods"
 CONTROLLERS: Final = "/api/v1/namespaces/default/replicationcontrollers"
 SERVICES: Final = "/api/v1/namespaces/default/services"
@@ -50,8 +50,8 @@ class VmCluster:
         with self.step("images"):
             self.on_both(self._load_images)
         with self.step("install"):
-            self.on_both(lambda host: host.run(f"{SEED}/bundle/install", "agent", timeout_s=SLOW_S))
-            self.master.run(f"{SEED}/bundle/install", "master", timeout_s=SLOW_S)
+            self.on_both(lambda host: host.run(f"{SEED}/bundle/install", "agent", timeout_s=120))
+            self.master.run(f"{SEED}/bundle/install", "master", timeout_s=120)
 
     def join(self) -> None:
         """With forwarding off, which a container engine turns on for itself alone."""
@@ -59,15 +59,15 @@ class VmCluster:
             self.on_both(lambda host: host.run("sysctl", "-w", "net.ipv4.ip_forward=0"))
             self.on_both(self._check)
         with self.step("join"):
-            words = self.master.says("sampan", "token", "create", "--kubeconfig", ADMIN, timeout_s=SLOW_S).split()
-            self.on_both(lambda host: host.run(*words, "--timeout", f"{SLOW_S:.0f}", timeout_s=SLOW_S + 60))
+            words = self.master.says("sampan", "token", "create", "--kubeconfig", ADMIN).split()
+            self.on_both(lambda host: host.run(*words, "--timeout", f"{SLOW_S:.0f}", timeout_s=120))
 
     def _load_images(self, host: VirtualMachine) -> None:
         for image in IMAGES[:2]:
             directory = f"{SEED}/images/{image.name.replace('/', '-')}"
             changes = [f"ENTRYPOINT {json.dumps(image.entrypoint)}", f"CMD {json.dumps(image.command)}"]
             options = [part for change in changes for part in ("--change", change)]
-            host.run("docker", "import", *options, f"{directory}/layer.tar.gz", image.reference, timeout_s=SLOW_S)
+            host.run("docker", "import", *options, f"{directory}/layer.tar.gz", image.reference)
 
     def _check(self, host: VirtualMachine) -> None:
         self.before[host.name] = findings(host)
@@ -115,7 +115,7 @@ class VmCluster:
         except ClientError:
             return False
 
-    def wait_ready(self, number: int, *, timeout_s: float = SLOW_S, **labels: str) -> list[Document]:
+    def wait_ready(self, number: int, **labels: str) -> list[Document]:
         """That many pods with these labels, all of them Ready, and no others."""
 
         def look() -> list[Document]:
@@ -123,7 +123,7 @@ class VmCluster:
             assert len(found) == number and all(map(ready, found)), [summary(pod) for pod in found]
             return found
 
-        return eventually(look, timeout_s=timeout_s, period_s=1.0)
+        return in_time(look)
 
     def fetch(self, address: str, port: int = WEB_PORT) -> dict[str, str]:
         """What a web pod says, asked from outside of the cluster: `pod`, `podIP`, `client`. Empty without an answer."""
@@ -134,12 +134,17 @@ class VmCluster:
         host = next(host for host in self.hosts if host.name == pod["spec"]["nodeName"])
         container = container_of(pod)
         argv = ("docker", "exec", container, "wget", "-q", "-T", "30", "-O", "-", f"http://{address}:{port}/")
-        return _fields(host.says(*argv, timeout_s=SLOW_S))
+        return _fields(host.says(*argv))
+
+
+def in_time(look: Callable[[], T]) -> T:
+    """The first true value of `look`, as everything here is waited for."""
+    return eventually(look, timeout_s=SLOW_S, period_s=1.0)
 
 
 def findings(host: VirtualMachine) -> list[Document]:
     """What `sampan check` finds."""
-    found: list[Document] = json.loads(host.run("sampan", "check", "-o", "json", check=False, timeout_s=SLOW_S).stdout)
+    found: list[Document] = json.loads(host.run("sampan", "check", "-o", "json", check=False).stdout)
     return found
 
 

@@ -28,7 +28,7 @@ from lab.vm.bed import sweep_ended
 from lab.vm.recipe import DEBIAN12, DEBIAN13
 from tests.vm.cluster import VmCluster
 
-_TIMEOUT_S: Final = 1500
+_TIMEOUT_S: Final = 2400
 """Of one test, with the fixtures that it is the first to use: a bound for what hangs, not for what is slow."""
 _TOLD_LINES: Final = 40
 _BED: Final = pytest.StashKey[VmBed]()

@@ -12,13 +12,11 @@ from typing import Final
 import pytest
 
 from lab.vm import VirtualMachine
-from tests.cluster.waiting import eventually
 from tests.machine.hosts import is_active, process_of
 from tests.vm.cluster import (
     CONTROLLERS,
     PODS,
     SERVICES,
-    SLOW_S,
     WEB_PORT,
     Document,
     VmCluster,
@@ -26,6 +24,7 @@ from tests.vm.cluster import (
     containers,
     controller,
     findings,
+    in_time,
     ready,
     summary,
     web,
@@ -120,7 +119,7 @@ def test_limits_bind_through_systemd_s_control_groups(cluster: VmCluster, steady
         assert [each.get("reason") for each in ended] == ["OOMKilled"] * 2, [summary(pod) for pod in found]
         return True
 
-    assert eventually(killed, timeout_s=SLOW_S, period_s=1.0)
+    assert in_time(killed)
     for kind in ("limited", "hungry"):
         for host in cluster.hosts:
             cluster.delete(f"{PODS}/{kind}-{host.name}")
@@ -157,15 +156,15 @@ def test_a_node_that_loses_its_power_in_a_rolling_change_converges(cluster: VmCl
 
     cluster.create(CONTROLLERS, controller("new", 4, {"app": "rolling", "version": "new"}))
     cluster.scale("old", 2)
-    eventually(lambda: any(pod["spec"].get("nodeName") == "debian12" for pod in cluster.pods(version="new")))
+    in_time(lambda: any(pod["spec"].get("nodeName") == "debian12" for pod in cluster.pods(version="new")))
     with cluster.step("power lost, and the change goes on"):
         cluster.node.cut_power()
         cluster.scale("old", 0)
         cluster.node.start()
         cluster.node.wait_running()
-        after = cluster.wait_ready(4, app="rolling", version="new", timeout_s=2 * SLOW_S)
+        after = cluster.wait_ready(4, app="rolling", version="new")
     with cluster.step("nothing of the old is left"):
-        eventually(lambda: not cluster.pods(version="old"), timeout_s=SLOW_S, period_s=1.0)
+        in_time(lambda: not cluster.pods(version="old"))
     _assert_no_doubles(cluster)
     assert {*_steady(staying, cluster, steady)} <= {*containers(cluster.master)}, "the other node noticed nothing"
 
@@ -175,7 +174,7 @@ def test_a_node_that_loses_its_power_in_a_rolling_change_converges(cluster: VmCl
         assert set(answers) == names, "each request is answered, by pods of the new controller"
     for name in ("old", "new"):
         cluster.scale(name, 0)
-    eventually(lambda: not cluster.pods(app="rolling"), timeout_s=SLOW_S, period_s=1.0)
+    in_time(lambda: not cluster.pods(app="rolling"))
 
 
 def test_pods_come_back_after_a_reboot_of_their_node_with_the_master_on_it(
@@ -187,7 +186,7 @@ def test_pods_come_back_after_a_reboot_of_their_node_with_the_master_on_it(
         cluster.master.reboot()
     with cluster.step("its pods are back"):
         _wait_node(cluster, cluster.node)
-        eventually(lambda: _restarted(cluster), timeout_s=SLOW_S, period_s=1.0)
+        in_time(lambda: _restarted(cluster))
         now = cluster.wait_ready(2, app="steady")
     assert sorted(pod["metadata"]["uid"] for pod in now) == uids, "the same pods, not others in their place"
     assert containers(cluster.node) == untouched, "the other node's pods went on while the master was away"
@@ -198,14 +197,14 @@ def test_pods_come_back_after_a_reboot_of_their_node_with_the_master_on_it(
 
 
 def test_a_node_with_the_master_away_boots_with_its_pods(cluster: VmCluster, steady: list[Document]) -> None:
-    cluster.master.run("systemctl", "stop", "sampan-master", timeout_s=SLOW_S)
+    cluster.master.run("systemctl", "stop", "sampan-master")
     try:
         with cluster.step("reboot of debian12, without a master"):
             cluster.node.reboot()
         with cluster.step("its pod is back"):
-            eventually(lambda: len(containers(cluster.node)) == 2, timeout_s=SLOW_S, period_s=1.0)
+            in_time(lambda: len(containers(cluster.node)) == 2)
     finally:
-        cluster.master.run("systemctl", "start", "sampan-master", timeout_s=SLOW_S)
+        cluster.master.run("systemctl", "start", "sampan-master")
     with cluster.step("the master is back"):
         _wait_node(cluster, cluster.node)
         cluster.wait_ready(2, app="steady")
@@ -214,9 +213,9 @@ def test_a_node_with_the_master_away_boots_with_its_pods(cluster: VmCluster, ste
 
 def test_leaving_and_uninstalling_take_everything_away(cluster: VmCluster, steady: list[Document]) -> None:
     with cluster.step("leave and uninstall"):
-        cluster.node.run("sampan", "leave", timeout_s=SLOW_S)
+        cluster.node.run("sampan", "leave")
         assert containers(cluster.node, "--all") == []
-        cluster.node.run("sampan", "uninstall", "--purge", timeout_s=SLOW_S)
+        cluster.node.run("sampan", "uninstall", "--purge")
     assert "SAMPAN" not in cluster.node.says("iptables-nft-save")
     links = cluster.node.says("ip", "-o", "link")
     assert "sampan" not in links and ": sp" not in links
@@ -251,14 +250,12 @@ def _host_of(cluster: VmCluster, pod: Document) -> VirtualMachine:
 
 def _wait_other_agent(host: VirtualMachine, pid: int) -> None:
     """Until an agent that is not this one says that it is up."""
-    eventually(
-        lambda: process_of(host, "agent") not in (0, pid) and is_active(host, "agent"), timeout_s=SLOW_S, period_s=1.0
-    )
+    in_time(lambda: process_of(host, "agent") not in (0, pid) and is_active(host, "agent"))
 
 
 def _wait_node(cluster: VmCluster, host: VirtualMachine) -> None:
     """Until the API answers and has its node as Ready."""
-    eventually(lambda: cluster.is_ready(f"/api/v1/nodes/{host.name}"), timeout_s=SLOW_S, period_s=1.0)
+    in_time(lambda: cluster.is_ready(f"/api/v1/nodes/{host.name}"))
 
 
 def _assert_no_doubles(cluster: VmCluster) -> None:
@@ -274,7 +271,7 @@ def _assert_no_doubles(cluster: VmCluster) -> None:
         assert len(set(addresses)) == len(addresses), addresses
         return True
 
-    eventually(look, timeout_s=SLOW_S, period_s=1.0)
+    in_time(look)
 
 
 def _steady(lines: list[str], cluster: VmCluster, steady: list[Document]) -> Iterator[str]:

@@ -50,7 +50,7 @@ def test_images_of_a_recipe_are_not_taken_for_another_s(wanted: Recipe) -> None:
     assert not any(image.directory(each).match(f"{wanted.name}-*") for each in others)
 
 
-def test_a_machine_is_told_its_name_and_address_and_writes_to_no_cached_disk() -> None:
+def test_a_machine_is_told_its_name_and_writes_to_no_cached_disk() -> None:
     made = Hardware(
         name="debian12",
         image=Path("/cache/debian12"),
@@ -58,12 +58,9 @@ def test_a_machine_is_told_its_name_and_address_and_writes_to_no_cached_disk() -
         seed=Path("/bed/debian12.seed"),
         tap="tap1",
         address=IPv4Address("10.77.0.11"),
-        subnet=bed.SUBNET,
-        gateway=IPv4Address("10.77.0.1"),
     )
     words = qemu.command(made, Path("/bed/debian12.console"))
-    told = words[words.index("-append") + 1]
-    assert "systemd.hostname=debian12 ip=10.77.0.11::10.77.0.1:255.255.255.0:debian12:eth0:none" in told
+    assert "systemd.hostname=debian12" in words[words.index("-append") + 1].split()
     disks = [words[at + 1] for at, word in enumerate(words) if word == "-drive"]
     assert [disk.split(",")[0] for disk in disks] == ["file=/bed/debian12.qcow2", "file=/bed/debian12.seed"]
     assert "readonly=on" in disks[1]
@@ -74,9 +71,9 @@ def test_what_is_missing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     assert "root" in qemu.unusable()
     monkeypatch.setattr(os, "geteuid", lambda: 0)
-    monkeypatch.setattr(qemu.shutil, "which", lambda name, path: "" if name.startswith("qemu") else f"/bin/{name}")
+    monkeypatch.setattr("shutil.which", lambda name, path: "" if name.startswith("qemu") else f"/bin/{name}")
     assert qemu.unusable().startswith("needs qemu-system-x86_64, qemu-img (")
-    monkeypatch.setattr(qemu.platform, "machine", lambda: "aarch64")
+    monkeypatch.setattr("platform.machine", lambda: "aarch64")
     assert "aarch64" in qemu.unusable()
 
 
