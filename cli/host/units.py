@@ -17,7 +17,8 @@ NotifyAccess=main
 WatchdogSec=30
 Environment=PYTHONFAULTHANDLER=1
 LimitCORE=0
-TimeoutStartSec=90
+# While a slow host boots, or its disk is busy, it may need minutes; one that cannot start ends by itself.
+TimeoutStartSec=300
 TimeoutStopSec=20
 {restart}\
 OOMScoreAdjust=-900

@@ -133,8 +133,8 @@ class VmCluster:
         """The same, asked by a pod."""
         host = next(host for host in self.hosts if host.name == pod["spec"]["nodeName"])
         container = container_of(pod)
-        argv = ("docker", "exec", container, "wget", "-q", "-T", "30", "-O", "-", f"http://{address}:{port}/")
-        return _fields(host.says(*argv))
+        request = f"printf 'GET / HTTP/1.0\\r\\n\\r\\n' | nc -w 60 {address} {port}"
+        return _fields(host.says("docker", "exec", container, "sh", "-c", request))
 
 
 def in_time(look: Callable[[], T]) -> T:
