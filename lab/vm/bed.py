@@ -1,16 +1,13 @@
 """Where virtual machines stand: a network namespace with a bridge, which leads nowhere else.
 
-Owns making and exact removal. All names carry the pid and the start time of the process that owns the bed, so that
-whoever comes later removes what a killed one left, without any record.
+Owns making and exact removal. All names tell the process that owns the bed, so that whoever comes later removes what a
+killed one left.
 """
 
-import os
-import re
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import IPv4Interface, IPv4Network
-from itertools import count
 from pathlib import Path
 from types import TracebackType
 from typing import Final
@@ -20,7 +17,7 @@ from lab.environment import clean_environment, require_root, require_space
 from lab.errors import LabError, LeftOver, Unsupported
 from lab.layout import NETNS_ROOT
 from lab.machine.recipe import Recipe
-from lab.processes import ProcessRecord, record_of
+from lab.owner import OwnedNames, sweeping
 from lab.vm import image, qemu
 from lab.vm.machine import VirtualMachine
 from lab.vm.qemu import Hardware
@@ -37,21 +34,18 @@ _GATEWAY: Final = SUBNET[1]
 """The bed's own end of the wire: the machines' default route, which forwards nothing."""
 _FIRST: Final = 10
 _BRIDGE: Final = "machines"
-_PREFIX: Final = "sampan-vms"
-_NAME: Final = re.compile(rf"{_PREFIX}-(?P<pid>[0-9]+)-(?P<started>[0-9]+)-[0-9]+")
+NAMES: Final = OwnedNames("sampan-vms")
+"""Of beds."""
+
 _NETWORK: Final = "[Match]\nName=eth0\n\n[Network]\nAddress={address}\nGateway={gateway}\n"
 _MACHINE_BYTES: Final = 2 << 30
-_numbers = count(1)
 
 
 class VmBed:
     """Virtual machines on one wire. A context: left, nothing of it is there any more."""
 
     def __init__(self) -> None:
-        owner = record_of(os.getpid())
-        if owner is None:
-            raise LabError("this process has no entry in /proc")
-        self.name = f"{_PREFIX}-{owner.pid}-{owner.started}-{next(_numbers)}"
+        self.name = NAMES.new()
         self.directory = image.ROOT / self.name
         """Everything of the bed lies there, and goes with it."""
         self._machines: list[VirtualMachine] = []
@@ -147,14 +141,9 @@ def leftovers(name: str) -> Iterator[str]:
 
 def sweep_ended() -> tuple[str, ...]:
     """Remove the beds of ended processes; their names."""
-    named = {path.name for path in image.ROOT.glob(f"{_PREFIX}-*")} | set(namespaces.names())
-    owned = ((name, _owner_of(name)) for name in sorted(named))
-    ended = tuple(name for name, owner in owned if owner is not None and record_of(owner.pid) != owner)
-    for name in ended:
-        remove(name)
+    with sweeping():
+        named = {path.name for path in image.ROOT.glob("*")} | set(namespaces.names())
+        ended = NAMES.ended(sorted(named))
+        for name in ended:
+            remove(name)
     return ended
-
-
-def _owner_of(name: str) -> ProcessRecord | None:
-    found = _NAME.fullmatch(name)
-    return ProcessRecord(int(found["pid"]), int(found["started"])) if found else None

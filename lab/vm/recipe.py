@@ -6,7 +6,7 @@ who may log in by the disk at SEED, which is made for each run.
 
 from typing import Final
 
-from lab.machine.recipe import HOST, Recipe
+from lab.machine.recipe import Recipe
 
 SEED: Final = "/seed"
 """Where a machine mounts what the run gives it, read-only."""
@@ -15,7 +15,26 @@ NETWORK: Final = "eth0.network"
 """Files there."""
 
 _PACKAGES: Final = (
-    *HOST.packages,
+    # A host that boots, with who logs in.
+    "systemd",
+    "systemd-sysv",
+    "dbus",
+    "openssh-server",
+    "sudo",
+    # What Sampan needs of a host.
+    "docker.io",
+    "iproute2",
+    "iptables",
+    "python3",
+    "python3-venv",
+    # What its preflight looks for, and tests look with.
+    "ca-certificates",
+    "conntrack",
+    "curl",
+    "iputils-ping",
+    "kmod",
+    "nftables",
+    "procps",
     # What a container does not need: a kernel, and what brings it up. Debian's hosts have AppArmor on.
     "linux-image-cloud-amd64",
     "initramfs-tools",
@@ -46,6 +65,7 @@ systemctl --quiet mask apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.ti
 """
 
 DEBIAN12: Final = Recipe("debian12", "bookworm", "3.11", _PACKAGES, _SETUP)
+# There the engine comes without its command line, with which tests look.
 DEBIAN13: Final = Recipe("debian13", "trixie", "3.13", (*_PACKAGES, "docker-cli"), _SETUP)
 RECIPES: Final = (DEBIAN12, DEBIAN13)
 """All that this release makes."""

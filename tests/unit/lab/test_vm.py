@@ -13,19 +13,15 @@ import pytest
 
 from lab.machine import CommandFailed, Host
 from lab.machine.recipe import Recipe
-from lab.processes import record_of
 from lab.vm import bed, image, qemu, recipe
 from lab.vm.qemu import Hardware
 from lab.vm.ssh import Ssh, Unreachable
 
 
-def test_a_bed_is_named_after_the_process_that_owns_it() -> None:
-    assert bed._owner_of(bed.VmBed().name) == record_of(os.getpid())
-
-
 @pytest.mark.parametrize("name", ["build-12", "debian12-0123456789abcdef", "sampan-machines-1-2-3", "sampan-vms-1-2"])
 def test_what_is_no_bed_has_no_owner_here(name: str) -> None:
-    assert bed._owner_of(name) is None
+    assert bed.NAMES.owner_of(bed.VmBed().name) is not None
+    assert bed.NAMES.owner_of(name) is None
 
 
 def test_the_connection_s_socket_is_short_enough_for_the_kernel() -> None:
