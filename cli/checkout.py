@@ -128,9 +128,11 @@ def _run_all(progress: Progress, scratch: Path) -> int:
 
 
 def _bench(options: argparse.Namespace) -> int:
-    from cli.install import install_for_tests
+    from cli.install import install_for_machines, install_for_tests
 
     install_for_tests(Progress())
+    if not options.areas or "real" in options.areas:
+        install_for_machines(Progress())
     extra = ["--json", str(options.json.absolute())] if options.json else []
     return _run([sys.executable, "-m", "tests.bench", *options.areas, *extra])
 

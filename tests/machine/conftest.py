@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import tarfile
 import zipfile
 from collections.abc import Callable, Iterator
 from itertools import count
@@ -12,12 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from cli.host import bundle as bundles
-from cli.host.system import Commands
-from lab.layout import CACHE_ROOT
 from lab.machine import Machine, MachineBed
 from lab.machine.bed import sweep_ended
-from lab.machine.recipe import CROWDED, HOST
+from lab.machine.recipe import CROWDED
+from tests.machine.bundle import bundled, unpacked
 from tests.machine.hosts import together
 
 NEWER = "99.0.0"
@@ -42,19 +39,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def bundle_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """This checkout's bundle, as `sampan bundle` writes it."""
-    packages = bundles.cached_packages(CACHE_ROOT / "wheels", Commands(), python=HOST.python)
-    target = tmp_path_factory.mktemp("bundle") / "bundle.tar"
-    return bundles.make(target, Commands(), python=HOST.python, packages=packages)
+    """This checkout's bundle."""
+    return bundled(tmp_path_factory.mktemp("bundle") / "bundle.tar")
 
 
 @pytest.fixture(scope="session")
 def bundle(bundle_file: Path) -> Path:
     """The same, unpacked."""
-    directory = bundle_file.parent
-    with tarfile.open(bundle_file) as archive:
-        archive.extractall(directory, filter="data")
-    return next(path for path in directory.iterdir() if path.is_dir())
+    return unpacked(bundle_file)
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,114 @@
+"""real/…: machines that boot systemd. How soon a cluster of Vagrant's is up; how soon an installed host is a node, its
+agent back after a restart, and its pods after a reboot.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from lab.machine import Machine, MachineBed
+from tests.bench.figure import Figure
+from tests.bench.lab import PODS, pod, ready, until
+from tests.machine.bundle import bundled, unpacked
+from tests.machine.hosts import Control, entries, load_image, together
+from tests.machine.vagrant import Vagrant
+
+ROUNDS = 3
+POD_COUNT = 10
+NODE = "node"
+
+
+def measure() -> Iterator[Figure]:
+    with tempfile.TemporaryDirectory() as scratch:
+        file = bundled(Path(scratch, "bundle.tar"))
+        yield Figure("real", "vagrant_up_s", _vagrant_up_s(file, Path(scratch, "vagrant")), "s", goal=45.0)
+        with _hosts(unpacked(file)) as (control, node):
+            yield Figure("real", "join_s", median(_join_s(control, node) for _ in range(ROUNDS)), "s", goal=3.0)
+            _fill(control)
+            restarts = [_agent_restart_s(node) for _ in range(ROUNDS)]
+            yield Figure("real", "agent_restart_s", median(restarts), "s", goal=3.0)
+            reboots = [_reboot_s(control, node) for _ in range(ROUNDS)]
+            yield Figure("real", "reboot_s", median(reboots), "s", goal=15.0)
+
+
+def _vagrant_up_s(bundle: Path, home: Path) -> float:
+    """Three machines out of the built image until `vagrant up` ends, which it does when three nodes are Ready."""
+    home.mkdir()
+    with MachineBed(default_bridge=True) as bed:
+        vagrant = Vagrant(home / "checkout/vagrant", home, bed, bundle)
+        vagrant.copy_files()
+        start = time.perf_counter()
+        said = vagrant("up")
+        taken_s = time.perf_counter() - start
+        assert said.count(" is Ready\n") == 3, said
+        vagrant("destroy", "--force")
+    return taken_s
+
+
+@contextmanager
+def _hosts(bundle: Path) -> Iterator[tuple[Control, Machine]]:
+    """A master, and a host on which an agent is installed and has what its pods run."""
+    with MachineBed() as bed:
+        master, node = (bed.add(name, f"--volume={bundle}:/bundle:ro") for name in ("chief", NODE))
+        together(master.wait_running, node.wait_running)
+        together(
+            lambda: master.run("/bundle/install", "master", timeout_s=120),
+            lambda: node.run("/bundle/install", "agent", timeout_s=120),
+            lambda: load_image(node),
+        )
+        yield Control(master), node
+
+
+def _join_s(control: Control, node: Machine) -> float:
+    """`sampan join` as somebody waits for it; what it made is taken back, but for the last time."""
+    if node.exists("/var/lib/sampan/agent/identity.json"):
+        node.run("sampan", "leave", timeout_s=120)
+    words = control.join_words()
+    start = time.perf_counter()
+    node.run(*words, timeout_s=120)
+    return time.perf_counter() - start
+
+
+def _fill(control: Control) -> None:
+    for number in range(POD_COUNT):
+        control.api(PODS, body=pod(f"web-{number}", NODE))
+    until(lambda: len(_ready_containers(control)) == POD_COUNT, period_s=0.2)
+
+
+def _ready_containers(control: Control) -> frozenset[str]:
+    """The containers of Ready pods."""
+    found: list[dict[str, Any]] = control.api(PODS)["items"]
+    return frozenset(each["status"]["containerStatuses"][0]["containerID"] for each in found if ready(each))
+
+
+def _agent_restart_s(node: Machine) -> float:
+    """From the command to the agent's word that the master has acknowledged the statuses of all pods."""
+    start = time.time()
+    node.run("systemctl", "restart", "sampan-agent")
+
+    def told() -> float:
+        words = f"the master has the statuses of {POD_COUNT} pods"
+        found = [int(each["__REALTIME_TIMESTAMP"]) / 1e6 for each in entries(node, f"MESSAGE={words}")]
+        return next((at for at in found if at > start), 0.0)
+
+    return until(told, period_s=0.1) - start
+
+
+def _reboot_s(control: Control, node: Machine) -> float:
+    """From the end of the boot, as systemd says it, until other containers than before are Ready in all pods."""
+    before = _ready_containers(control)
+    node.reboot()
+    start = time.perf_counter()
+
+    def back() -> bool:
+        now = _ready_containers(control)
+        return len(now) == POD_COUNT and not now & before
+
+    until(back, timeout_s=120.0, period_s=0.05)
+    return time.perf_counter() - start
