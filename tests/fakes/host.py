@@ -29,6 +29,8 @@ class Fake:
     users: set[str] = field(default_factory=set)
     enabled: set[str] = field(default_factory=set)
     active: set[str] = field(default_factory=set)
+    starting: set[str] = field(default_factory=set)
+    """Which a killed command left on the way up."""
     restarts: list[str] = field(default_factory=list)
     calls: list[tuple[str, ...]] = field(default_factory=list)
     trouble: Callable[[tuple[str, ...]], None] = lambda argv: None
@@ -39,7 +41,7 @@ class Fake:
         words = [word for word in argv if not word.startswith("-")]
         match words:
             case ["systemctl", "show", unit]:
-                return f"{'active' if unit in self.active else 'inactive'}\n"
+                return "activating\n" if unit in self.starting else "active\n" if unit in self.active else "inactive\n"
             case ["systemctl", verb, *units]:
                 self._systemctl(verb, units, now="--now" in argv)
                 return "systemd 252 (252.39)" if "--version" in argv else ""

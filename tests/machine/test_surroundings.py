@@ -17,7 +17,7 @@ from cli.host.snippets import SNIPPETS
 from lab.machine import Machine, MachineBed
 from tests.cluster.waiting import eventually
 from tests.machine.conftest import BUNDLE, IN_MEMORY
-from tests.machine.hosts import Control, is_active, load_image, together
+from tests.machine.hosts import Control, load_image, together
 
 pytestmark = pytest.mark.timeout(300)
 PORT = 8080
@@ -36,15 +36,12 @@ class Surroundings(Control):
     def on_both(self, script: str) -> None:
         together(*(partial(each.shell, script) for each in self.both))
 
-    def join(self) -> None:
+    def nodes(self) -> None:
+        """Both join, with a web server on each and a node port for the second one's; only once."""
+        if self.node_port:
+            return
         words = self.join_words()
         together(*(partial(each.run, *words, timeout_s=120) for each in self.both))
-
-    def reset(self) -> None:
-        together(*(partial(each.run, "sampan", "reset", timeout_s=120) for each in self.both))
-
-    def start_pods(self) -> None:
-        """A web server on each node, and a service with a node port for that of the second one."""
         for node in self.both:
             container = {"name": "main", "image": "tomcat:latest", "imagePullPolicy": "IfNotPresent"}
             labels = {"on": node.name}
@@ -54,14 +51,9 @@ class Surroundings(Control):
         ports = {"type": "NodePort", "selector": {"on": self.peer.name}, "ports": [{"port": PORT}]}
         service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"}, "spec": ports}
         made = self.api(f"{_OBJECTS}/services", body=service)
-        self.node_port = made["spec"]["ports"][0]["nodePort"]
         for node in self.both:
             eventually(partial(self.ready, f"{_OBJECTS}/pods/{node.name}"), timeout_s=60)
-
-    def end_pods(self) -> None:
-        self.delete(f"{_OBJECTS}/services/web")
-        for node in self.both:
-            self.delete(f"{_OBJECTS}/pods/{node.name}", grace_s=0)
+        self.node_port = made["spec"]["ports"][0]["nodePort"]
 
     def address(self, node: Machine) -> str:
         found = self.api(f"{_OBJECTS}/pods/{node.name}")
@@ -127,16 +119,6 @@ def hosts(crowded: MachineBed, bundle: Path) -> Iterator[Surroundings]:
         crowded.remove(peer)
 
 
-@pytest.fixture
-def pods(hosts: Surroundings) -> Iterator[Surroundings]:
-    """What a test has joined and started is gone after it."""
-    yield hosts
-    hosts.end_pods()
-    hosts.reset()
-    for node in hosts.both:
-        hosts.delete(f"/api/v1/nodes/{node.name}")
-
-
 FIREWALLS = {
     "firewalld": ("systemctl start firewalld", "firewall-cmd --reload", "systemctl stop firewalld"),
     "ufw": ("ufw --force enable", "ufw reload", "ufw --force reset"),
@@ -146,29 +128,28 @@ RULES = {"firewalld": "nft list table inet firewalld", "ufw": "iptables-save -t 
 
 
 @pytest.mark.parametrize("firewall", ["firewalld", "ufw"])
-def test_behind_a_firewall_the_remedies_of_the_check_are_enough(pods: Surroundings, firewall: str) -> None:
+def test_behind_a_firewall_the_remedies_of_the_check_are_enough(hosts: Surroundings, firewall: str) -> None:
     start, reload, stop = FIREWALLS[firewall]
-    pods.on_both(start)
+    hosts.on_both(start)
     try:
-        assert firewall in findings(pods.peer), "nobody would know"
-        mend(pods.boss, firewall, "--role", "master")
-        assert firewall not in findings(pods.boss, "--role", "master")
-        before = pods.boss.says("sh", "-c", RULES[firewall])
-        pods.join()
-        pods.start_pods()
-        assert pods.paths() == [False, False, False], "it drops nothing, and the finding is wrong"
-        assert pods.boss.says("sh", "-c", RULES[firewall]) == before, "the firewall's rules are its own"
+        assert firewall in findings(hosts.peer), "nobody would know"
+        mend(hosts.boss, firewall, "--role", "master")
+        assert firewall not in findings(hosts.boss, "--role", "master")
+        before = hosts.boss.says("sh", "-c", RULES[firewall])
+        hosts.nodes()
+        assert hosts.paths() == [False, False, False], "it drops nothing, and the finding is wrong"
+        assert hosts.boss.says("sh", "-c", RULES[firewall]) == before, "the firewall's rules are its own"
 
-        together(*(partial(mend, each, firewall) for each in pods.both))
-        assert eventually(lambda: pods.paths() == [True, True, True], timeout_s=30)
-        assert not {firewall, "vxlan-blocked"} & set(findings(pods.peer))
+        together(*(partial(mend, each, firewall) for each in hosts.both))
+        assert eventually(lambda: hosts.paths() == [True, True, True], timeout_s=30)
+        assert not {firewall, "vxlan-blocked"} & set(findings(hosts.peer))
 
-        before = pods.boss.says("sh", "-c", RULES[firewall])
-        pods.on_both(reload)
-        assert eventually(lambda: pods.paths() == [True, True, True], timeout_s=30)
-        assert pods.boss.says("sh", "-c", RULES[firewall]) == before
+        before = hosts.boss.says("sh", "-c", RULES[firewall])
+        hosts.on_both(reload)
+        assert eventually(lambda: hosts.paths() == [True, True, True], timeout_s=30)
+        assert hosts.boss.says("sh", "-c", RULES[firewall]) == before
     finally:
-        pods.on_both(stop)
+        hosts.on_both(stop)
 
 
 GREEDY = """\
@@ -196,17 +177,16 @@ def are_managed(node: Machine, manager: str) -> bool:
     return bool(of_ours(node, manager) - {"unmanaged"})
 
 
-def test_managers_of_the_network_leave_our_links_alone(pods: Surroundings) -> None:
-    peer = pods.peer
+def test_managers_of_the_network_leave_our_links_alone(hosts: Surroundings) -> None:
+    peer = hosts.peer
     try:
         peer.shell(GREEDY.format(address=peer.address))
         assert not {"networkmanager", "networkd"} & set(findings(peer))
-        pods.join()
-        pods.start_pods()
+        hosts.nodes()
         for manager in SNIPPETS:
             eventually(partial(are_unmanaged, peer, manager))
         assert "192.0.2.77" not in peer.says("ip", "address", "show", "sampan.vxlan")
-        assert pods.paths() == [True, True, True]
+        assert hosts.paths() == [True, True, True]
 
         # Without our files they do meddle, the check says so, and what it prints brings the files back.
         peer.run("rm", *(each.path for each in SNIPPETS.values()))
@@ -219,13 +199,13 @@ def test_managers_of_the_network_leave_our_links_alone(pods: Surroundings) -> No
         for manager, snippet in SNIPPETS.items():
             assert peer.says("cat", snippet.path) == snippet.content.rstrip()
             eventually(partial(are_unmanaged, peer, manager))
-        assert eventually(lambda: pods.paths() == [True, True, True], timeout_s=30)
+        assert eventually(lambda: hosts.paths() == [True, True, True], timeout_s=30)
     finally:
         peer.shell("systemctl stop NetworkManager systemd-networkd.socket systemd-networkd")
 
 
 def test_what_told_the_managers_goes_with_the_installation(hosts: Surroundings) -> None:
-    assert not is_active(hosts.peer, "agent")
+    hosts.peer.run("sampan", "reset", timeout_s=120)
     hosts.peer.run("sampan", "uninstall", "--purge")
     for snippet in SNIPPETS.values():
         assert not hosts.peer.exists(snippet.path)

@@ -79,3 +79,19 @@ def test_a_release_that_does_not_start_is_taken_back(fake: Fake, layout: HostLay
     with pytest.raises(HostError, match=r"release 1\.0\.0 runs again"):
         Upgrader(layout, fake).upgrade(source_of(tmp_path, "2.0.0"))
     assert release.current(layout) == _record(layout).release == "1.0.0" and _record(layout).previous == ""
+
+
+def test_what_an_interrupted_upgrade_left_starting_is_restarted_and_waited_for(
+    fake: Fake, layout: HostLayout, tmp_path: Path
+) -> None:
+    install(fake, source_of(tmp_path))
+    fake.active.clear()
+    fake.starting.add("sampan-master.service")
+    fake.restarts.clear()
+    Upgrader(layout, fake).upgrade(source_of(tmp_path, "2.0.0"))
+    assert fake.restarts == ["sampan-master.service"]
+    fake.starting.clear()
+    fake.active.clear()
+    fake.restarts.clear()
+    Upgrader(layout, fake).roll_back()
+    assert fake.restarts == [], "what was stopped stays so"
