@@ -4,6 +4,7 @@ Runs on the distribution's Python before anything is installed: the standard lib
 """
 
 import argparse
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -116,10 +117,17 @@ def _uninstall(options: argparse.Namespace) -> int:
     if not installer.system.is_root():
         raise HostError("only root may change this host: run it with sudo")
     with exclusive(installer.layout.lock):
-        uninstaller = Uninstaller(installer.layout, installer.system, progress.step, progress.say)
+        uninstaller = Uninstaller(
+            installer.layout, installer.system, progress.step, progress.say, no_return=_ignore_interrupts
+        )
         kept = uninstaller.uninstall(purge=options.purge, force=options.force)
     print(f"uninstalled; kept: {', '.join(kept)} (--purge removes them)" if kept else "uninstalled, nothing is left")
     return 0
+
+
+def _ignore_interrupts() -> None:
+    """To the end of the process, which is near."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _bundle(options: argparse.Namespace) -> int:

@@ -71,7 +71,8 @@ def _interruptible() -> Iterator[None]:
     try:
         yield
     finally:
-        if ends:
+        # A command may have chosen to hear of none any more.
+        if ends and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
             signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 

@@ -7,7 +7,6 @@ import fcntl
 import os
 import pwd
 import shutil
-import signal
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -95,16 +94,6 @@ def last_line(*outputs: str) -> str:
         if lines:
             return lines[-1][:_MOST_OF_A_LINE]
     return "no word of it"
-
-
-@contextmanager
-def uninterrupted() -> Iterator[None]:
-    """Ctrl-C does nothing meanwhile: for what takes a moment, and takes away the command that would be run again."""
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager

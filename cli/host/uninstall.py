@@ -14,7 +14,7 @@ from cli.host import files, snippets
 from cli.host.errors import HostError, NotInstalled
 from cli.host.layout import ROLES, USER, HostLayout, unit_name
 from cli.host.record import Record
-from cli.host.system import System, uninterrupted
+from cli.host.system import System
 
 Step = Callable[[str], AbstractContextManager[None]]
 IDENTITY = "identity.json"
@@ -29,6 +29,8 @@ class Uninstaller:
     system: System
     step: Step = field(default=lambda _: nullcontext())
     say: Callable[[str], None] = field(default=lambda _: None)
+    no_return: Callable[[], object] = field(default=lambda: None)
+    """Called before anything goes that the command itself is made of: nobody could run it again."""
 
     def uninstall(self, *, purge: bool, force: bool = False) -> list[str]:
         """What was kept, as paths and words. Raises NotInstalled, HostError.
@@ -44,7 +46,8 @@ class Uninstaller:
             raise HostError("this host is still a node: run `sampan leave` first, or `sampan reset` without its master")
         with self.step("services"):
             self._stop(record)
-        with uninterrupted(), self.step("files"):
+        self.no_return()
+        with self.step("files"):
             self._remove_program(record)
             if purge:
                 self._purge(record)

@@ -100,6 +100,19 @@ def test_a_node_is_not_uninstalled_unless_forced(fake: Fake, layout: HostLayout,
     assert not layout.var.exists()
 
 
+def test_before_the_command_itself_goes_it_is_told(fake: Fake, layout: HostLayout, source: Source) -> None:
+    install(fake, source)
+    seen: list[tuple[bool, set[str]]] = []
+    uninstaller = Uninstaller(
+        layout, fake, no_return=lambda: seen.append((layout.command.is_symlink(), set(fake.active)))
+    )
+    uninstaller.uninstall(purge=True)
+    assert seen == [(True, set())], "services have ended, files are there"
+    with pytest.raises(NotInstalled):
+        uninstaller.uninstall(purge=True)
+    assert len(seen) == 1
+
+
 @pytest.fixture
 def number_of_steps(tmp_path: Path) -> int:
     """How many times an installation asks the system or writes a file."""
