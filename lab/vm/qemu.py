@@ -19,8 +19,9 @@ from lab.vm import image
 MEMORY_MIB: Final = 1280
 _PROGRAMS: Final = ("qemu-system-x86_64", "qemu-img", "ssh", "ssh-keygen", "mkfs.ext4", "debootstrap")
 _TUN: Final = Path("/dev/net/tun")
+# `no_timer_check`: a timer that is late because QEMU got no processor is not a broken one, for which a boot ends.
 _KERNEL: Final = (
-    "root=/dev/vda rw console=ttyS0 TERM=dumb quiet mitigations=off net.ifnames=0 panic=-1 "
+    "root=/dev/vda rw console=ttyS0 TERM=dumb quiet mitigations=off no_timer_check net.ifnames=0 panic=-1 "
     "systemd.condition_needs_update=no systemd.condition_first_boot=no"
 )
 
