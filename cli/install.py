@@ -36,6 +36,7 @@ _FOR_VMS: Final[Mapping[str, str]] = {
     "qemu-img": "qemu-utils",
     "qemu-system-x86_64": "qemu-system-x86",
     "ssh": "openssh-client",
+    "ssh-keygen": "openssh-client",
 }
 _UNITS: Final = ("docker.service", "docker.socket", "containerd.service", "docker-registry.service")
 """Services of those packages. A machine that had none is not to get them at its next boot either."""

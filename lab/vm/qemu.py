@@ -17,7 +17,7 @@ from lab.environment import clean_environment
 from lab.vm import image
 
 MEMORY_MIB: Final = 1280
-_PROGRAMS: Final = ("qemu-system-x86_64", "qemu-img", "ssh", "ssh-keygen", "mkfs.ext4", "debootstrap")
+PROGRAMS: Final = ("qemu-system-x86_64", "qemu-img", "ssh", "ssh-keygen", "mkfs.ext4", "debootstrap")
 _TUN: Final = Path("/dev/net/tun")
 # `no_timer_check`: a timer that is late because QEMU got no processor is not a broken one, for which a boot ends.
 _KERNEL: Final = (
@@ -66,7 +66,7 @@ def unusable() -> str:
         return "needs root: makes namespaces and disks"
     if platform.machine() != "x86_64":
         return f"virtual machines are of x86_64, this machine is of {platform.machine()}"
-    missing = [name for name in _PROGRAMS if not shutil.which(name, path=clean_environment()["PATH"])]
+    missing = [name for name in PROGRAMS if not shutil.which(name, path=clean_environment()["PATH"])]
     if missing:
         return f"needs {', '.join(missing)} (`sampan test --vm` installs what is missing)"
     return "" if _TUN.exists() else f"needs {_TUN} for the machines' wire"

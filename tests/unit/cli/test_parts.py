@@ -15,6 +15,7 @@ from cli.progress import Progress
 from cli.status import render
 from cli.tables import table
 from cli.tokens import _duration, _remaining, _secret, address
+from lab.vm import qemu
 
 
 class Terminal(io.StringIO):
@@ -153,3 +154,7 @@ def test_only_services_that_came_along_are_disabled(
         (tmp_path / "docker.service").touch()
     assert called == [["systemctl", "--quiet", "disable", "docker.service"]]
     assert not policy.exists()
+
+
+def test_what_virtual_machines_need_is_what_is_installed_for_them() -> None:
+    assert set(install._FOR_VMS) == set(qemu.PROGRAMS)

@@ -1,0 +1,34 @@
+"""The test bed itself: what a killed run leaves is found by its name, and goes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from lab.vm.bed import leftovers, sweep_ended
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_what_a_killed_run_of_virtual_machines_left_is_swept() -> None:
+    script = (
+        "import time\nfrom lab import processes\nfrom lab.layout import NETNS_ROOT\nfrom lab.vm import VmBed\n"
+        "with VmBed() as made:\n"
+        # In place of QEMU, which the bed starts in the same way.
+        "    log, netns = made.directory / 'log', NETNS_ROOT / made.name\n"
+        "    held = processes.start(['sleep', '600'], log=log, env={'PATH': '/bin'}, netns=netns)\n"
+        "    print(made.name, held.pid, flush=True)\n    time.sleep(600)\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)}
+    ) as owner:
+        assert owner.stdout
+        name, pid = owner.stdout.readline().split()
+        owner.send_signal(signal.SIGKILL)
+    assert len(list(leftovers(name))) == 2
+    assert name in sweep_ended()
+    assert list(leftovers(name)) == []
+    assert not Path(f"/proc/{pid}/ns/net").exists(), "what ran in it has ended"
