@@ -35,6 +35,8 @@ class Run:
     environment: Mapping[str, str] = field(default_factory=dict)
     code: int | None = None
     began: bool = False
+    percent: int | None = None
+    """As last seen: what failed is told at length behind it."""
     over: threading.Event = field(default_factory=threading.Event)
     """It has ended, or will never begin. (A `Thread.join` that a signal interrupts takes the thread for ended.)"""
 
@@ -47,8 +49,9 @@ class Run:
             lines = said.decode(errors="replace").strip().splitlines()
             found = _CLOSING.fullmatch(lines[-1]) if lines else None
             return f"{self.name}: {found[1] if found else f'ended with {self.code}'}"
-        done = _DONE.findall(said)
-        return f"{self.name} {int(done[-1])} %" if done else f"{self.name} begins"
+        if done := _DONE.findall(said):
+            self.percent = int(done[-1])
+        return f"{self.name} begins" if self.percent is None else f"{self.name} {self.percent} %"
 
 
 class SideBySide:

@@ -64,6 +64,9 @@ def test_how_far_a_run_is(tmp_path: Path, printed: str, told: str) -> None:
     assert run.how_far(tmp_path / "log") == "a waits"
     run.began = True
     assert run.how_far(tmp_path / "log") == told
+    with (tmp_path / "log").open("a") as log:
+        log.write("E   much of what failed\n" * 1000)
+    assert run.how_far(tmp_path / "log") == told
 
 
 CLEANS_UP = """
