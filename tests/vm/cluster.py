@@ -154,7 +154,8 @@ def containers(host: VirtualMachine, *options: str) -> list[str]:
     if not ids:
         return []
     template = "{{.Name}} {{.Id}} {{.State.StartedAt}}"
-    return sorted(host.says("docker", "inspect", "--format", template, *ids).splitlines())
+    # One may go in between: then it is not told, and the command fails.
+    return sorted(host.run("docker", "inspect", "--format", template, *ids, check=False).stdout.splitlines())
 
 
 def container_of(pod: Document) -> str:

@@ -126,6 +126,7 @@ def test_limits_bind_through_systemd_s_control_groups(cluster: VmCluster, steady
     for kind in ("limited", "hungry"):
         for host in cluster.hosts:
             cluster.delete(f"{PODS}/{kind}-{host.name}")
+    in_time(lambda: len(cluster.pods()) == 2)
 
 
 def test_an_agent_that_is_killed_or_hangs_comes_back_and_no_container_notices(
