@@ -35,7 +35,8 @@ def _run(options: argparse.Namespace) -> int:
     code = exits.OK
     with open_client(options) as client:
         namespace = options.namespace or client.access.namespace
-        for called, path in _paths(Discovery(client), options, namespace):
+        # All are understood before the first one goes.
+        for called, path in list(_paths(Discovery(client), options, namespace)):
             try:
                 client.delete(path)
             except NotFound as error:
@@ -62,5 +63,7 @@ def _paths(discovery: "Discovery", options: argparse.Namespace, namespace: str) 
         yield f"{resource.kind.lower()}/{name}", resource.path(namespace, name)
     for manifest in (each for path in options.filename for each in read(path)):
         resource, meta = discovery.of(manifest.document), manifest.document["metadata"]
-        name = meta["name"]
+        name = meta.get("name")
+        if not name:
+            raise ValueError(f"{manifest.source}: an object without metadata.name")
         yield f"{resource.kind.lower()}/{name}", resource.path(meta.get("namespace") or namespace, name)

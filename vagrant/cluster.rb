@@ -11,8 +11,9 @@ module Sampan
   BUNDLE = "/tmp/sampan-bundle.tar"
   REGISTRY_PORT = 5000
   TOKEN_S = 3600
-  # The first machine's box may have to be downloaded or built meanwhile.
+  # Until its machine is there, a box may have to be downloaded or built; then it boots and gets packages.
   MASTER_PATIENCE_S = 1800
+  BOOT_PATIENCE_S = 900
 
   class Cluster
     attr_reader :memory
@@ -27,13 +28,13 @@ module Sampan
       @nodes = number("SAMPAN_NODES", 2, 0..200)
       FileUtils.mkdir_p(@kept, mode: 0o700)
       # Vagrant looks for what it shall copy before anything can have made it.
-      FileUtils.touch(bundle) unless File.exist?(bundle)
+      FileUtils.touch(bundle) unless ENV["SAMPAN_BUNDLE"]
     end
 
     # The master, the nodes that are asked for, and those that exist.
     def names
       made = Dir.glob(File.join(@dotfiles, "machines", "node*", "*", "id"))
-                .map { |path| path[%r{/node(\d+)/}, 1].to_i }
+                .map { |path| path[%r{/node(\d+)/[^/]+/id\z}, 1].to_i }
       [MASTER] + (1..[@nodes, *made].max).map { |index| "node#{index}" }
     end
 
@@ -89,26 +90,32 @@ module Sampan
     def finish(machine)
       publish(machine) if machine.name.to_s == MASTER
       join(machine)
+      fill_registry(machine) if machine.name.to_s == MASTER
     end
 
     # After `destroy`, which somebody may have declined.
     def forget(machine)
       return unless machine.state.id == :not_created
       if machine.name.to_s == MASTER
-        FileUtils.rm_f([join_file, kubeconfig])
-      elsif made?(MASTER)
-        done = vagrant("ssh", MASTER, "--no-tty", "-c", "sudo sampan delete --ignore-not-found node/#{machine.name}")
-        machine.ui.warn("the master could not be told: #{done.stderr}") unless done.exit_code.zero?
+        FileUtils.rm_rf([join_file, kubeconfig, *Dir.glob(gone_file("*"))])
+      else
+        FileUtils.touch(gone_file(machine.name))
+        tell_gone(machine)
       end
     end
 
     private
 
     def make_bundle(machine)
-      return if ENV["SAMPAN_BUNDLE"]
+      if ENV["SAMPAN_BUNDLE"]
+        raise Failed, "SAMPAN_BUNDLE: #{bundle} is no file that `sampan bundle` wrote" unless File.size?(bundle)
+        return
+      end
       locked do
-        sources = Dir.glob(File.join(@directory, "..", "{agent,cli,client,cni,lab,master,netstack,proto}", "**", "*.py"))
+        # Directories too: their time tells that something in them went.
+        sources = Dir.glob(File.join(@directory, "..", "{agent,cli,client,lab,master,netstack,proto}", "**", "*"))
         sources += Dir.glob(File.join(@directory, "..", "{requirements.lock,pyproject.toml}"))
+        sources.reject! { |path| path.include?("__pycache__") }
         next if File.size?(bundle) && sources.all? { |path| File.mtime(path) <= File.mtime(bundle) }
         machine.ui.info("bundling this checkout")
         sampan("bundle", "--python", "3.11", "--output", bundle)
@@ -130,40 +137,68 @@ module Sampan
 
     def publish(machine)
       write(kubeconfig, ask(machine, "sudo sampan kubeconfig"))
-      write(join_file, ask(machine, token_command))
-      # Where this host can build the examples' images; elsewhere Docker looks for them where it always does.
-      return unless File.exist?("/usr/bin/apt-get")
+      command = ask(machine, token_command)
+      locked { write(join_file, command) }
+      tell_gone(machine)
+    end
+
+    # The examples' images are a help and no part of the cluster: without them Docker looks where it always does.
+    def fill_registry(machine)
       machine.ui.info("bringing the examples' images to the registry at #{registry}")
-      sampan("lab", "push", registry)
+      done = run(command_file, "lab", "push", registry)
+      return if done.exit_code.zero?
+      machine.ui.warn("not there: #{done.stderr.strip.lines.last}; later, as root: sampan lab push #{registry}")
+    end
+
+    # Tells the master which nodes' machines are gone. One that is away is told when it is back.
+    def tell_gone(machine)
+      gone = Dir.glob(gone_file("*"))
+      return if gone.empty? || !made?(MASTER)
+      nodes = gone.map { |path| "node/#{File.extname(path).delete_prefix(".")}" }
+      done = vagrant("ssh", MASTER, "--no-tty", "-c", "sudo sampan delete --ignore-not-found #{nodes.shelljoin}")
+      return FileUtils.rm_f(gone) if done.exit_code.zero?
+      machine.ui.warn("the master does not know yet that #{nodes.join(", ")} is gone: it is told at its next `up`")
+    end
+
+    def gone_file(name)
+      File.join(@kept, "gone.#{name}")
     end
 
     def join(machine)
-      options = ["--node-name", machine.name.to_s, "--node-address", address(machine.name.to_s)]
+      name = machine.name.to_s
+      options = ["--node-name", name, "--node-address", address(name)]
       command = "sudo #{join_command(machine)} #{options.shelljoin} 2>&1"
+      # Its name may be that of a machine that was destroyed while the master was away.
+      tell_gone(machine) if File.exist?(gone_file(name))
       machine.communicate.execute(command, error_check: false) do |_, text|
         text.each_line { |line| machine.ui.detail(line.chomp) unless line.strip.empty? }
-      end.zero? or raise Failed, "#{machine.name} did not become a node; what it said is above"
+      end.zero? or raise Failed, "#{name} did not become a node; what it said is above"
     end
 
     # How to join, from the file that the master left, while its token is good.
     def join_command(machine)
-      deadline = Time.now + MASTER_PATIENCE_S
-      told = false
-      loop do
-        found = locked { fresh_join_command }
-        return found if found
-        raise Failed, "there is no master: `vagrant up #{MASTER}` first" if Time.now > deadline
-        machine.ui.info("waiting for the master") unless told
-        told = true
-        sleep 0.5
+      began = Time.now
+      stopped = told = false
+      Vagrant::Util::Busy.busy(-> { stopped = true }) do
+        loop do
+          found = locked { fresh_join_command }
+          return found if found
+          raise Failed, "#{machine.name} is not joined: interrupted" if stopped
+          patience = made?(MASTER) ? BOOT_PATIENCE_S : MASTER_PATIENCE_S
+          raise Failed, "there is no master that answers: `vagrant up #{MASTER}` first" if Time.now - began > patience
+          machine.ui.info("waiting for the master") unless told
+          told = true
+          sleep 0.5
+        end
       end
     end
 
+    # Nil while the master does not say it.
     def fresh_join_command
       return unless File.exist?(join_file)
       return File.read(join_file).strip if Time.now - File.mtime(join_file) < TOKEN_S / 2
       done = vagrant("ssh", MASTER, "--no-tty", "-c", token_command)
-      raise Failed, "the master makes no token: #{done.stderr}" unless done.exit_code.zero?
+      return unless done.exit_code.zero?
       write(join_file, done.stdout)
       done.stdout.strip
     end
@@ -202,7 +237,11 @@ module Sampan
     end
 
     def sampan(*words)
-      must(File.join(@directory, "..", "sampan"), *words)
+      must(command_file, *words)
+    end
+
+    def command_file
+      File.join(@directory, "..", "sampan")
     end
 
     def vagrant(*words)

@@ -7,6 +7,7 @@ do about an error is the caller's.
 from __future__ import annotations
 
 import contextlib
+import logging
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -21,7 +22,7 @@ from docker.utils import parse_repository_tag
 
 from agent.model import LogOptions
 from agent.runtime.convert import EVENT_NAMES, create_body, event_from_json, record_from_inspect
-from agent.runtime.errors import EngineFault, EngineGone, ImageNotFound, StartRefused
+from agent.runtime.errors import EngineFault, EngineGone, ImageNotFound, RuntimeFault, StartRefused
 from agent.runtime.faults import CONFLICT, NOT_FOUND, has_dependents, pull_fault, status_of, translated
 from agent.runtime.images import ImageMemory
 from agent.runtime.interface import (
@@ -38,6 +39,8 @@ from agent.runtime.threads import ClientThreads
 
 API_VERSION: Final = "1.41"
 """Docker 20.10's; every engine since then speaks it."""
+
+log = logging.getLogger(__name__)
 
 _CALL_TIMEOUT_S: Final = 120
 _NOT_RUNNING: Final = frozenset({NOT_FOUND, CONFLICT})
@@ -106,8 +109,12 @@ class DockerRuntime:
             self._kept.add(container)
             return
         for each in tuple(self._kept):
-            if await self._calls.call(partial(_remove, container=each)):
-                self._kept.discard(each)
+            try:
+                if await self._calls.call(partial(_remove, container=each)):
+                    self._kept.discard(each)
+            except RuntimeFault as error:
+                # It stays for the next time; whose removal this was has nothing to do with it.
+                log.warning("container %s is still there: %s", each[:12], error)
 
     async def inspect(self, container: str) -> ContainerRecord:
         def ask(client: docker.APIClient) -> ContainerRecord:

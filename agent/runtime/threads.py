@@ -23,7 +23,7 @@ ClientFactory = Callable[[], docker.APIClient]
 _Work = Callable[[docker.APIClient], Any]
 
 PATIENCE_S: Final = 2.0
-"""How long `close` waits for calls that run: longer than any call that makes or ends a container."""
+"""How long `close` waits for calls that run; one that makes or ends a container usually takes less."""
 
 
 class ClientThreads:

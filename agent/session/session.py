@@ -287,15 +287,21 @@ class _Conversation:
                     await self._side.beat_now.wait()
 
     async def _watch_address(self, told: str) -> None:
+        """Ends the session when the host has another address at two looks: two ways that take turns are no change."""
+        before = told
         while True:
             await self._clock.sleep(ADDRESS_CHECK_S)
-            # Without a route there is none: the connection's own end tells of that.
+            # Without a route there is none: the connection's own end tells of that. On a thread, as the master may be
+            # known by a name, and whom to ask for it may just have gone.
             with contextlib.suppress(OSError):
-                if (address := self._side.address()) != told:
+                address = await asyncio.to_thread(self._side.address)
+                if address == before != told:
                     raise Renewed(f"this host's address was {told} and is {address}")
+                before = address
 
     async def _report_pods(self) -> None:
-        told: set[str] = set()
+        known: set[str] = set()
+        said = 0
         while True:
             await self._reports.pods_waiting.wait()
             batch = self._reports.take_pods()
@@ -308,9 +314,11 @@ class _Conversation:
                 raise
             for uid in reply.unknown:
                 log.info("pod %s: the master does not know it (any more)", uid)
-            known, told = len(told), told | {status.uid for status in batch}
-            if len(told) > known and not self._reports.pods_waiting.is_set():
-                log.info("the master has the statuses of %d pods", len(told))
+            known |= {status.uid for status in batch}
+            known -= {status.uid for status in batch if status.removed}
+            if len(known) != said and not self._reports.pods_waiting.is_set():
+                said = len(known)
+                log.info("the master has the statuses of %d pods", said)
 
     async def _report_events(self) -> None:
         while True:

@@ -20,12 +20,14 @@ _FORMAT: Final = 1
 class Record:
     """`files` and `directories` were made by us; `user_made`: the master's user too.
 
-    `release` runs (by name), `previous` ran before: the way back of `upgrade`.
+    `release` runs (by name), `previous` ran before: the way back of `upgrade`. `unfinished`: the release was changed,
+    and perhaps not everything runs it yet.
     """
 
     roles: tuple[Role, ...] = ()
     release: str = ""
     previous: str = ""
+    unfinished: bool = False
     user_made: bool = False
     files: tuple[str, ...] = ()
     directories: tuple[str, ...] = ()

@@ -36,11 +36,15 @@ sys.exit(main())
 
 
 def name_of(source: Source, layout: HostLayout) -> str:
-    """The version; where another build of that version is there already, with a digest behind it."""
-    plain = source.version
-    if not is_complete(layout, plain) or _made_of(layout, plain) == _stamp(source):
-        return plain
-    return f"{plain}-{source.digest[:8]}"
+    """The release that was made of this source, where there is one: it keeps its name, whatever else goes or comes.
+
+    Else the version; where another build of that version is there already, with a digest behind it.
+    """
+    stamp, plain = _stamp(source), source.version
+    there = sorted(path.name for path in layout.releases.iterdir()) if layout.releases.is_dir() else []
+    named = (name for name in (current(layout), *there) if name == plain or name.startswith(f"{plain}-"))
+    made = (name for name in named if _made_of(layout, name) == stamp)
+    return next(made, f"{plain}-{source.digest[:8]}" if is_complete(layout, plain) else plain)
 
 
 def is_complete(layout: HostLayout, name: str) -> bool:

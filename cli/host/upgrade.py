@@ -42,9 +42,12 @@ class Upgrader:
         return name
 
     def upgrade_other(self, source: Source) -> None:
-        """Upgrade where another release than the source's is installed; a host without any is left as it is."""
+        """Upgrade where another release than the source's is installed, or an upgrade was interrupted.
+
+        A host without any is left as it is.
+        """
         installed = Recorder(self.layout).record
-        if installed.roles and release.name_of(source, self.layout) != installed.release:
+        if installed.roles and (installed.unfinished or release.name_of(source, self.layout) != installed.release):
             self.upgrade(source)
 
     def roll_back(self) -> str:
@@ -67,15 +70,16 @@ class Upgrader:
         before = recorder.record
         if name != before.release:
             # `release` and `previous` change places when somebody goes back: there is one way back, and one on.
-            recorder.keep(replace(before, release=name, previous=before.release))
+            recorder.keep(replace(before, release=name, previous=before.release, unfinished=True))
         try:
             self._run(recorder, name)
         except HostError as error:
             if name == before.release:
                 raise
             self._run(recorder, before.release)
-            recorder.keep(before)
+            recorder.keep(replace(before, unfinished=False))
             raise HostError(f"{error}; release {before.release} runs again") from error
+        recorder.keep(replace(recorder.record, unfinished=False))
 
     def _run(self, recorder: Recorder, name: str) -> None:
         """Switch, and restart what runs: an interrupted command may have switched only."""

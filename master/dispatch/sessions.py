@@ -94,6 +94,9 @@ class Sessions:
         now = self._clock.monotonic()
         before = self._current.get(node)
         is_another = before and before.machine != machine and before.id != previous_id
+        if before and before.removed and not removed:
+            # The node was deleted, and another machine has its name by now: nothing is the earlier one's any more.
+            is_another = False
         if before and is_another and now - before.last_seen < self._grace_s:
             raise Occupied(
                 f"node {node} is connected from another machine ({before.machine.address}); "

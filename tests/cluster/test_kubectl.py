@@ -138,9 +138,15 @@ def test_logs_of_a_pod_that_ended_and_of_the_instance_before(kubectl: Kubectl) -
     state = kubectl.json("get", "pod", "once")["status"]["containerStatuses"][0]["state"]["terminated"]
     assert (state["exitCode"], state["reason"]) == (3, "Error")
     kubectl.create(pod("again", container=shell("echo instance; exec sleep 0.3")))
-    eventually(
-        lambda: kubectl.json("get", "pod", "again")["status"]["containerStatuses"][0]["restartCount"] >= 1, timeout_s=60
-    )
+
+    def restarted() -> bool:
+        # Nothing is said of its containers before the node has reported it for the first time.
+        return any(
+            each["restartCount"] >= 1
+            for each in kubectl.json("get", "pod", "again")["status"].get("containerStatuses", [])
+        )
+
+    eventually(restarted, timeout_s=60)
     assert eventually(lambda: kubectl.tried("logs", "again", "--previous").stdout) == "instance\n"
 
 

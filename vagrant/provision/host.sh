@@ -13,20 +13,26 @@ done
 if [ -n "$missing" ]; then
     echo "installing$missing"
     apt="apt-get -qq -o DPkg::Lock::Timeout=300"
+    # What an interrupted run left half installed.
+    dpkg --configure -a
     $apt update
     # shellcheck disable=SC2086
     $apt install -y --no-install-recommends $missing >/dev/null
-    # Only the master's is used, and only from its configuration.
-    systemctl --quiet disable --now docker-registry
 fi
+
+# Only the master's registry serves, which has a configuration of ours (master.sh).
+grep -q '^# Sampan' /etc/docker/registry/config.yml || systemctl --quiet disable --now docker-registry
 
 config=/etc/docker/daemon.json
 wanted="{\"registry-mirrors\": [\"http://$registry\"], \"insecure-registries\": [\"$registry\"]}"
 if [ ! -e $config ]; then
-    echo "$wanted" >$config
-    systemctl restart docker
-elif [ "$(cat $config)" != "$wanted" ]; then
+    echo "$wanted" >$config.new
+    mv $config.new $config
+fi
+if [ "$(cat $config)" != "$wanted" ]; then
     echo "$config is somebody's and stays as it is: images do not come from $registry"
+elif ! docker info 2>/dev/null | grep -q "^ *http://$registry/"; then
+    systemctl restart docker
 fi
 
 rm -rf /tmp/sampan-bundle

@@ -56,6 +56,43 @@ def test_killed_at_any_step_the_same_upgrade_ends_with_the_new_release(fake: Fak
         assert len(tried.restarts) == restarts + 1, "what runs may still be the old release"
 
 
+def test_installing_with_upgrade_goes_on_with_an_interrupted_one_and_else_does_nothing(tmp_path: Path) -> None:
+    old, new = source_of(tmp_path), source_of(tmp_path, "2.0.0")
+    for step in range(50):
+        tried = Fake(fresh(tmp_path / f"host{step}"))
+        install(tried, old)
+        with pytest.MonkeyPatch.context() as patch:
+            at_each_step(tried, patch, kill_at(step))
+            try:
+                Upgrader(tried.layout, tried).upgrade(new)
+            except Killed:
+                ended = False
+            else:
+                ended = True
+        tried.trouble = lambda argv: None
+        unfinished = _record(tried.layout).release != "2.0.0" or _record(tried.layout).unfinished
+        restarts = len(tried.restarts)
+        Upgrader(tried.layout, tried).upgrade_other(new)
+        found = _record(tried.layout)
+        assert (release.current(tried.layout), found.release, found.unfinished) == ("2.0.0", "2.0.0", False), step
+        assert len(tried.restarts) == restarts + unfinished, step
+        if ended:
+            assert not unfinished
+            return
+    raise AssertionError("an upgrade of more than fifty steps")
+
+
+def test_a_build_keeps_its_name_whatever_came_and_went(fake: Fake, layout: HostLayout, tmp_path: Path) -> None:
+    first, second, third = (source_of(tmp_path, content=word) for word in ("first", "second", "third"))
+    install(fake, first)
+    names = [Upgrader(layout, fake).upgrade(source) for source in (second, third)]
+    restarts = len(fake.restarts)
+    assert release.name_of(third, layout) == names[-1], "the plain name is free by now"
+    Upgrader(layout, fake).upgrade_other(third)
+    assert len(fake.restarts) == restarts
+    assert _record(layout).previous == names[0], "the way back leads to another build"
+
+
 def test_an_upgrade_keeps_the_way_back(fake: Fake, layout: HostLayout, tmp_path: Path) -> None:
     for version in ("1.0.0", "1.1.0", "1.2.0"):
         if version == "1.0.0":

@@ -57,6 +57,14 @@ async def test_another_machine_waits_until_the_first_is_silent(
     assert sessions.open("n", other, "f", removed=False)
 
 
+def test_a_removed_node_s_session_is_no_obstacle_to_who_has_its_name_now(sessions: Sessions) -> None:
+    old = sessions.open("n", MACHINE, "f", removed=True)
+    with pytest.raises(Occupied):
+        sessions.open("n", Machine("machine-2", "10.0.0.2"), "f", removed=True)
+    new = sessions.open("n", Machine("machine-2", "10.0.0.2"), "g", removed=False)
+    assert old.end_reason and sessions.current("n") is new
+
+
 def test_who_had_the_session_has_it_again_at_another_address(sessions: Sessions) -> None:
     first = sessions.open("n", MACHINE, "f", removed=False)
     moved = Machine(MACHINE.id, "10.0.0.2")
