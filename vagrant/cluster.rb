@@ -11,6 +11,8 @@ module Sampan
   BUNDLE = "/tmp/sampan-bundle.tar"
   REGISTRY_PORT = 5000
   TOKEN_S = 3600
+  # The exit code of `sampan` when the master does not answer.
+  UNREACHABLE = 4
   # Until its machine is there, a box may have to be downloaded or built; then it boots and gets packages.
   MASTER_PATIENCE_S = 1800
   BOOT_PATIENCE_S = 900
@@ -164,24 +166,35 @@ module Sampan
       File.join(@kept, "gone.#{name}")
     end
 
+    # A master that boots beside this machine may not answer yet, nor know which machines are gone.
     def join(machine)
       name = machine.name.to_s
-      options = ["--node-name", name, "--node-address", address(name)]
-      command = "sudo #{join_command(machine)} #{options.shelljoin} 2>&1"
-      # Its name may be that of a machine that was destroyed while the master was away.
-      tell_gone(machine) if File.exist?(gone_file(name))
-      machine.communicate.execute(command, error_check: false) do |_, text|
-        text.each_line { |line| machine.ui.detail(line.chomp) unless line.strip.empty? }
-      end.zero? or raise Failed, "#{name} did not become a node; what it said is above"
+      patiently(machine) do
+        # Its name may be that of a machine that was destroyed while the master was off.
+        tell_gone(machine) if File.exist?(gone_file(name))
+        code = try_join(machine, name)
+        next true if code.zero?
+        next false if code == UNREACHABLE || File.exist?(gone_file(name))
+        raise Failed, "#{name} did not become a node; what it said is above"
+      end
     end
 
-    # How to join, from the file that the master left, while its token is good.
-    def join_command(machine)
+    # The exit code of `sampan join`; what it says is shown.
+    def try_join(machine, name)
+      options = ["--node-name", name, "--node-address", address(name)]
+      command = "sudo #{join_command(machine)} #{options.shelljoin} 2>&1"
+      machine.communicate.execute(command, error_check: false) do |_, text|
+        text.each_line { |line| machine.ui.detail(line.chomp) unless line.strip.empty? }
+      end
+    end
+
+    # Asks again and again for something true, until the master should have come; Ctrl-C ends it.
+    def patiently(machine)
       began = Time.now
       stopped = told = false
       Vagrant::Util::Busy.busy(-> { stopped = true }) do
         loop do
-          found = locked { fresh_join_command }
+          found = yield
           return found if found
           raise Failed, "#{machine.name} is not joined: interrupted" if stopped
           patience = made?(MASTER) ? BOOT_PATIENCE_S : MASTER_PATIENCE_S
@@ -191,6 +204,11 @@ module Sampan
           sleep 0.5
         end
       end
+    end
+
+    # How to join, from the file that the master left, while its token is good.
+    def join_command(machine)
+      patiently(machine) { locked { fresh_join_command } }
     end
 
     # Nil while the master does not say it.
