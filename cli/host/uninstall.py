@@ -54,7 +54,8 @@ class Uninstaller:
                 files.remove(self.layout.record)
                 _remove_empty([self.layout.releases, self.layout.opt, self.layout.opt.parent], record, self.layout)
                 return []
-            left = replace(record, roles=(), release="", previous="", files=tuple(self._of_people(record)))
+            people = tuple(self._of_people(record))
+            left = replace(record, roles=(), release="", previous="", unfinished=False, files=people)
             left.save(self.layout)
         return self._kept(record)
 

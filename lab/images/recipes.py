@@ -4,7 +4,7 @@ Everything comes from Debian packages, which are downloaded and unpacked but not
 beside this module. A recipe's whole content is the key under which its image is cached.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +62,8 @@ _WEB_LAYER = LayerRecipe(
     check=("/bin/busybox", "true"),
 )
 
-_GUESTBOOK_LAYER = LayerRecipe(
-    packages=("busybox-static", "catatonit"),
-    take=_SHELL,
-    files={"web/start": "guestbook-start", "web/root/cgi-bin/index.cgi": "guestbook.cgi"},
-    directories=_DIRECTORIES,
-    applets=True,
-    check=("/bin/busybox", "true"),
+_GUESTBOOK_LAYER = replace(
+    _WEB_LAYER, files={"web/start": "guestbook-start", "web/root/cgi-bin/index.cgi": "guestbook.cgi"}
 )
 
 _REDIS_LAYER = LayerRecipe(
