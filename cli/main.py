@@ -44,32 +44,48 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     own, rest = split(arguments)
+    try:
+        with _interruptible():
+            return _run(own, rest)
+    except KeyboardInterrupt:
+        print("sampan: interrupted; run the command again to go on", file=sys.stderr)
+        return exits.INTERRUPTED
+
+
+def _run(own: Sequence[str], rest: list[str]) -> int:
+    """Raises KeyboardInterrupt; any other error is told, and an exit code."""
     debug = False
-    with _interruptible():
-        try:
-            options = _parser(own).parse_args(own)
-            options.rest, debug = rest, options.debug
-            _configure_logging(debug=debug)
-            return int(options.run(options))
-        except KeyboardInterrupt:
-            return _interrupted()
-        except BrokenPipeError:
-            # Whoever read our output has seen enough; Python must not complain about it at its end.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return exits.OK
-        except Exception as error:  # noqa: BLE001  the last boundary: a person gets one line, the log the rest
-            return _interrupted() if _was_interrupted(error) else _failed(error, debug=debug)
+    try:
+        options = _parser(own).parse_args(own)
+        options.rest, debug = rest, options.debug
+        _configure_logging(debug=debug)
+        return int(options.run(options))
+    except BrokenPipeError:
+        # Whoever read our output has seen enough; Python must not complain about it at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return exits.OK
+    except Exception as error:  # the last boundary: a person gets one line, the log the rest
+        if _was_interrupted(error):
+            raise KeyboardInterrupt from error
+        return _failed(error, debug=debug)
 
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
     """While a command runs, an interrupt is an exception; before and after, where nobody could tell it in a line, it
-    just ends the process. So the entry scripts want it; whoever else calls `main` has it his own way."""
+    just ends the process. So the entry scripts want it; whoever else calls `main` has it his own way.
+
+    Interrupts come in pairs: `timeout` signals its child and then the group, and people press twice. The second one
+    may cut what the first one began to undo, but not the line that tells it."""
     ends = signal.getsignal(signal.SIGINT) is signal.SIG_DFL
     if ends:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield
+    except KeyboardInterrupt:
+        if ends:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+        raise
     finally:
         # A command may have chosen to hear of none any more.
         if ends and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
@@ -80,11 +96,6 @@ def _was_interrupted(error: BaseException | None) -> bool:
     """Whether an interrupt is behind it: some who are interrupted raise an error of their own (a class that is being
     made, Python 3.11)."""
     return error is not None and (isinstance(error, KeyboardInterrupt) or _was_interrupted(error.__cause__))
-
-
-def _interrupted() -> int:
-    print("sampan: interrupted; run the command again to go on", file=sys.stderr)
-    return exits.INTERRUPTED
 
 
 def split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
