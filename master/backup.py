@@ -23,8 +23,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, Final
 
+from master.datadir import RESTORING, MasterFailed, locked
 from master.dispatch.identities import RESTORED_KEY
-from master.main import RESTORING, MasterFailed, locked
 from master.pki import Pki
 from master.store import snapshot
 from master.store.errors import StoreError

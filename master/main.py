@@ -7,27 +7,24 @@ starter waits for them.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import fcntl
 import logging
 import os
 import resource
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 from master.config import MasterConfig
 from master.config import load as load_config
+from master.datadir import RESTORING, MasterFailed, locked
 from proto import contract
 
 if TYPE_CHECKING:
     from master.pki import Pki
 
 EXIT_STOPPED: Final = 0
-RESTORING: Final = "restoring"
-"""In the data directory while a restore is under way: what lies there is not all of a cluster."""
 VERSION: Final = contract.VERSION
 """The release, for the command line."""
 
@@ -38,10 +35,6 @@ Supervised = Callable[[], AbstractAsyncContextManager[None]]
 """Entered when the API answers, left when it stops: the supervisor is told, and that the loop is alive meanwhile."""
 
 log = logging.getLogger(__name__)
-
-
-class MasterFailed(Exception):
-    """The master cannot start or go on; the message is one line."""
 
 
 def run(config_path: Path, *, configure_log: ConfigureLog | None = None, supervised: Supervised = nullcontext) -> int:
@@ -75,24 +68,6 @@ def _allow_descriptors() -> None:
     wanted = _MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _MOST_DESCRIPTORS)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-
-
-@contextlib.contextmanager
-def locked(data_dir: Path) -> Iterator[None]:
-    """Hold the data directory; the kernel lets go of it when the process ends. Raises MasterFailed."""
-    try:
-        data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor = os.open(data_dir / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise MasterFailed(f"data directory {data_dir}: {error.filename or data_dir}: {error.strerror}") from error
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise MasterFailed(f"data directory {data_dir}: another master is running on it") from error
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def _serve(config: MasterConfig, pki: Pki, config_path: Path, supervised: Supervised) -> int:

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from master.config import ConfigError, from_values, load
-from master.main import MasterFailed, locked, run
+from master.datadir import MasterFailed, locked
+from master.main import run
 
 
 @pytest.fixture(autouse=True)
