@@ -11,9 +11,13 @@ import subprocess
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from cli.progress import Progress
+
+if TYPE_CHECKING:
+    from lab.machine.imagecache import ImageCache
+    from lab.machine.recipe import Recipe
 
 _FOR_A_LAB: Final[Mapping[str, str]] = {
     "dockerd": "docker.io",
@@ -68,36 +72,37 @@ def install_for_tests(progress: Progress) -> None:
 
 def install_for_machines(progress: Progress) -> None:
     """What the tests on machines need: the machines' images (minutes, once for each recipe) and the locked wheels."""
-    from lab.machine import image
+    from lab.machine.image import IMAGES
     from lab.machine.recipe import RECIPES
 
     if os.geteuid() != 0:
         return  # those tests are skipped
     _install(progress, _FOR_MACHINES)
-    for recipe in RECIPES:
-        if not image.is_built(recipe):
-            progress.say(f"building the image of machine {recipe.name}: two minutes or three, once")
-            image.build(recipe, progress.step)
+    _build_images(progress, IMAGES, RECIPES)
     _fetch_wheels(progress, {recipe.python for recipe in RECIPES})
 
 
 def install_for_vms(progress: Progress) -> None:
     """What the tests in virtual machines need: QEMU, the machines' images, the pods' images, the locked wheels."""
     from lab.images.builder import build
-    from lab.images.recipes import IMAGES
-    from lab.vm import image
+    from lab.images.recipes import IMAGES as PODS_IMAGES
+    from lab.vm.image import IMAGES
     from lab.vm.recipe import RECIPES
 
     if os.geteuid() != 0:
         return  # those tests are skipped
     _install(progress, _FOR_VMS)
-    for recipe in RECIPES:
-        if not image.is_built(recipe):
-            progress.say(f"building the image of virtual machine {recipe.name}: two minutes or three, once")
-            image.build(recipe, progress.step)
+    _build_images(progress, IMAGES, RECIPES)
     with progress.step("pods' images"):
-        build(IMAGES)
+        build(PODS_IMAGES)
     _fetch_wheels(progress, {recipe.python for recipe in RECIPES})
+
+
+def _build_images(progress: Progress, images: "ImageCache", recipes: "Iterable[Recipe]") -> None:
+    for recipe in recipes:
+        if not images.is_built(recipe):
+            progress.say(f"building the image of {images.kind} {recipe.name}: two minutes or three, once")
+            images.build(recipe, progress.step)
 
 
 def _fetch_wheels(progress: Progress, pythons: Iterable[str]) -> None:

@@ -18,8 +18,8 @@ from lab.engine import Engine, EngineProcesses
 from lab.environment import clean_environment, require_root, require_space
 from lab.errors import LabError, LeftOver
 from lab.layout import NETNS_ROOT, HostPaths
-from lab.machine import image
 from lab.machine.docker import Docker
+from lab.machine.image import IMAGES
 from lab.machine.machine import Machine
 from lab.machine.recipe import HOST, Recipe
 from lab.owner import OwnedNames, sweeping
@@ -84,8 +84,8 @@ class MachineBed:
 
     def __enter__(self) -> "MachineBed":
         require_root()
-        made = image.build(self._recipe)
-        require_space(image.ROOT, _MACHINE_BYTES, "a machine")
+        made = IMAGES.build(self._recipe)
+        require_space(IMAGES.root, _MACHINE_BYTES, "a machine")
         try:
             namespaces.create(self.name)
             self._link_data(made / "engine/data")
@@ -209,7 +209,7 @@ def leftovers(name: str) -> Iterator[str]:
 def sweep_ended() -> tuple[str, ...]:
     """Remove the beds of ended processes; their names."""
     with sweeping():
-        named = {path.name for path in image.ROOT.glob("*")} | set(namespaces.names())
+        named = {path.name for path in IMAGES.root.glob("*")} | set(namespaces.names())
         ended = NAMES.ended(sorted(named))
         for name in ended:
             remove(name)
@@ -218,7 +218,7 @@ def sweep_ended() -> tuple[str, ...]:
 
 def _paths(name: str) -> HostPaths:
     """Below the cache: hard links stay on one file system."""
-    return HostPaths(image.ROOT / name, NETNS_ROOT / name)
+    return HostPaths(IMAGES.root / name, NETNS_ROOT / name)
 
 
 def _link(name: str) -> str:

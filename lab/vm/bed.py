@@ -18,7 +18,8 @@ from lab.errors import LabError, LeftOver, Unsupported
 from lab.layout import NETNS_ROOT
 from lab.machine.recipe import Recipe
 from lab.owner import OwnedNames, sweeping
-from lab.vm import image, qemu
+from lab.vm import qemu
+from lab.vm.image import DISK, IMAGES, make_file_system
 from lab.vm.machine import VirtualMachine
 from lab.vm.qemu import Hardware
 from lab.vm.recipe import KEYS, NETWORK
@@ -46,7 +47,7 @@ class VmBed:
 
     def __init__(self) -> None:
         self.name = NAMES.new()
-        self.directory = image.ROOT / self.name
+        self.directory = IMAGES.root / self.name
         """Everything of the bed lies there, and goes with it."""
         self._machines: list[VirtualMachine] = []
 
@@ -82,17 +83,17 @@ class VmBed:
 
     def add(self, name: str, recipe: Recipe, given: Mapping[str, Path]) -> VirtualMachine:
         """A machine that is switched on; `given`: files and directories that it finds below /seed, by name there."""
-        require_space(image.ROOT, _MACHINE_BYTES, "a virtual machine")
+        require_space(IMAGES.root, _MACHINE_BYTES, "a virtual machine")
         number = len(self._machines)
         made = Hardware(
             name=name,
-            image=image.build(recipe),
+            image=IMAGES.build(recipe),
             disk=self.directory / f"{name}.qcow2",
             seed=self.directory / f"{name}.seed",
             tap=f"tap{number}",
             address=SUBNET[_FIRST + number],
         )
-        _overlay(made.image / image.DISK, made.disk)
+        _overlay(made.image / DISK, made.disk)
         self._sow(made, given)
         ssh = Ssh(name, made.address, NETNS_ROOT / self.name, self.directory / "key", self.directory)
         machine = VirtualMachine(made, ssh, bridge=_BRIDGE)
@@ -109,7 +110,7 @@ class VmBed:
         for name, source in given.items():
             (shutil.copytree if source.is_dir() else shutil.copy)(source, tree / name)
         size = sum(path.stat().st_size for path in tree.rglob("*"))
-        image.make_file_system(tree, made.seed, f"{(size * 5 // 4 >> 20) + 16}M")
+        make_file_system(tree, made.seed, f"{(size * 5 // 4 >> 20) + 16}M")
         shutil.rmtree(tree)
 
 
@@ -127,7 +128,7 @@ def remove(name: str) -> None:
     """Remove a bed by its name, whatever is left of it. Raises LeftOver."""
     sweep.kill_all(sweep.members_of_netns([NETNS_ROOT / name]))
     namespaces.delete(name)
-    shutil.rmtree(image.ROOT / name, ignore_errors=True)
+    shutil.rmtree(IMAGES.root / name, ignore_errors=True)
     if left := list(leftovers(name)):
         raise LeftOver(f"of the virtual machines {name}: {', '.join(left)}")
 
@@ -135,14 +136,14 @@ def remove(name: str) -> None:
 def leftovers(name: str) -> Iterator[str]:
     if namespaces.exists(name):
         yield f"network namespace {name}"
-    if (image.ROOT / name).exists():
-        yield str(image.ROOT / name)
+    if (IMAGES.root / name).exists():
+        yield str(IMAGES.root / name)
 
 
 def sweep_ended() -> tuple[str, ...]:
     """Remove the beds of ended processes; their names."""
     with sweeping():
-        named = {path.name for path in image.ROOT.glob("*")} | set(namespaces.names())
+        named = {path.name for path in IMAGES.root.glob("*")} | set(namespaces.names())
         ended = NAMES.ended(sorted(named))
         for name in ended:
             remove(name)

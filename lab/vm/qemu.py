@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from lab.environment import clean_environment
-from lab.vm import image
+from lab.vm.image import INITRD, KERNEL
 
 MEMORY_MIB: Final = 1280
 PROGRAMS: Final = ("qemu-system-x86_64", "qemu-img", "ssh", "ssh-keygen", "mkfs.ext4", "debootstrap")
@@ -43,7 +43,7 @@ def command(made: Hardware, console: Path) -> Sequence[str]:
     return (
         "qemu-system-x86_64", "-no-user-config", "-nodefaults", "-display", "none",
         "-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "max,la57=off", "-smp", "1", "-m", f"{MEMORY_MIB}M",
-        "-kernel", str(made.image / image.KERNEL), "-initrd", str(made.image / image.INITRD),
+        "-kernel", str(made.image / KERNEL), "-initrd", str(made.image / INITRD),
         "-append", f"{_KERNEL} systemd.hostname={made.name}",
         # The disk is lost with this machine only: what the guest wants flushed may stay in our memory.
         "-drive", f"file={made.disk},format=qcow2,if=virtio,cache=unsafe",

@@ -13,7 +13,8 @@ import pytest
 
 from lab.machine import CommandFailed, Host
 from lab.machine.recipe import Recipe
-from lab.vm import bed, image, qemu, recipe
+from lab.vm import bed, qemu, recipe
+from lab.vm.image import IMAGES
 from lab.vm.qemu import Hardware
 from lab.vm.ssh import Ssh, Unreachable
 
@@ -25,25 +26,23 @@ def test_what_is_no_bed_has_no_owner_here(name: str) -> None:
 
 
 def test_the_connection_s_socket_is_short_enough_for_the_kernel() -> None:
-    longest = image.ROOT / f"sampan-vms-{2**22}-{10**12}-{10**4}"
+    longest = IMAGES.root / f"sampan-vms-{2**22}-{10**12}-{10**4}"
     # ssh makes it under a longer name, and renames it.
     assert len(str(_ssh(longest).socket)) + len(".0123456789abcdef") < 108
 
 
-def test_an_image_s_key_is_of_all_that_it_contains(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_image_s_key_is_of_all_that_it_contains() -> None:
     first = recipe.DEBIAN12
-    found = {image.directory(each) for each in (first, recipe.DEBIAN13, replace(first, setup="true"))}
-    for name, value in (("_FORMAT", 0), ("_DISK_SIZE", "1G")):
-        with monkeypatch.context() as patch:
-            patch.setattr(image, name, value)
-            found.add(image.directory(first))
+    found = {IMAGES.directory(each) for each in (first, recipe.DEBIAN13, replace(first, setup="true"))}
+    for inputs in ((0, "6G"), (1, "1G")):
+        found.add(replace(IMAGES, inputs=inputs).directory(first))
     assert len(found) == 5
 
 
 @pytest.mark.parametrize("wanted", recipe.RECIPES, ids=lambda each: each.name)
 def test_images_of_a_recipe_are_not_taken_for_another_s(wanted: Recipe) -> None:
     others = [each for each in recipe.RECIPES if each != wanted]
-    assert not any(image.directory(each).match(f"{wanted.name}-*") for each in others)
+    assert not any(IMAGES.directory(each).match(f"{wanted.name}-*") for each in others)
 
 
 def test_a_machine_is_told_its_name_and_writes_to_no_cached_disk() -> None:

@@ -1,0 +1,46 @@
+"""Makes the root file system of a recipe, by debootstrap."""
+
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Final
+
+from lab.environment import clean_environment
+from lab.errors import ImageFailed
+from lab.machine import recipe
+from lab.machine.recipe import Recipe
+
+_TIMEOUT_S: Final = 1200.0
+
+
+def make_tree(wanted: Recipe, tree: Path) -> None:
+    """The root file system of a recipe, as a directory. Raises ImageFailed."""
+    packages = ",".join(wanted.packages)
+    try:
+        call("debootstrap", "--variant=minbase", f"--include={packages}", wanted.suite, str(tree), recipe.MIRROR)
+    except ImageFailed as error:
+        log = tree / "debootstrap" / "debootstrap.log"
+        last = log.read_text(errors="replace").strip().splitlines()[-1:] if log.exists() else []
+        raise ImageFailed(f"{error}{''.join(f' ({line})' for line in last)}") from error
+    for name in recipe.EMPTIED:
+        for path in (tree / name.lstrip("/")).iterdir():
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+    if wanted.setup:
+        call("chroot", str(tree), "/bin/sh", "-euc", wanted.setup)
+    # Each machine gives itself one at its first boot, unless D-Bus has one that it may take over.
+    (tree / "etc/machine-id").write_text("")
+    (tree / "var/lib/dbus/machine-id").unlink(missing_ok=True)
+
+
+def call(*command: str) -> None:
+    """Run a program of a build. Raises ImageFailed with its last words."""
+    environment = clean_environment(DEBIAN_FRONTEND="noninteractive", LC_ALL="C", HOME="/root")
+    try:
+        done = subprocess.run(
+            command, check=False, capture_output=True, text=True, errors="replace", timeout=_TIMEOUT_S, env=environment
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise ImageFailed(f"{command[0]}: {error}") from error
+    if done.returncode != 0:
+        lines = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()]
+        raise ImageFailed(f"{command[0]} failed: {lines[-1] if lines else 'no word of it'}")
