@@ -7,7 +7,7 @@ wrong with one item of a batch whose other items are good. Reads nothing but the
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -61,9 +61,9 @@ def check_capacity(capacity: observed_pb2.Capacity) -> None:
             raise Misfit(f"capacity.{field.name}: {value} is negative")
 
 
-def check_conditions(conditions: Iterable[observed_pb2.Condition]) -> None:
+def check_conditions(conditions: Sequence[observed_pb2.Condition]) -> None:
     """Raises Misfit at the first one that is none, or when they are too many."""
-    if problem := _conditions_problem(list(conditions)):
+    if problem := _conditions_problem(conditions):
         raise Misfit(problem)
 
 
@@ -80,13 +80,14 @@ def status_problem(status: observed_pb2.PodStatus, containers: Mapping[str, froz
     for name in ("host_ip", "pod_ip"):
         if problem := _address_problem(name, getattr(status, name)):
             return problem
-    if problem := _conditions_problem(list(status.conditions)) or _time_problem("start_time", status.start_time):
+    if problem := _conditions_problem(status.conditions) or _time_problem("start_time", status.start_time):
         return problem
     for field, known in containers.items():
-        reported = [each.name for each in getattr(status, field)]
-        if len(set(reported)) != len(reported) or not known.issuperset(reported):
+        reported = getattr(status, field)
+        names = {each.name for each in reported} if len(reported) <= len(known) else frozenset()
+        if len(names) != len(reported) or not known.issuperset(names):
             return f"{field}: not the pod's containers, each once"
-        for each in getattr(status, field):
+        for each in reported:
             if problem := _container_problem(each):
                 return f"{field}: {each.name}: {problem}"
     return ""
@@ -100,7 +101,8 @@ def event_problem(event: observed_pb2.Event) -> str:
     return _time_problem("time", event.time)
 
 
-def _conditions_problem(conditions: list[observed_pb2.Condition]) -> str:
+def _conditions_problem(conditions: Sequence[observed_pb2.Condition]) -> str:
+    # Counted as they came: protobuf makes an object of each that is looked at, which takes time where many came.
     if len(conditions) > MAX_CONDITIONS:
         return f"conditions: {len(conditions)}, {MAX_CONDITIONS} at most"
     for each in conditions:
