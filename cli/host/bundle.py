@@ -74,9 +74,11 @@ def make(
     return written
 
 
-def cached_packages(cache: Path, system: System, *, python: str, step: Step = lambda _: nullcontext()) -> Path:
-    """This checkout's locked wheels, for `packages`: fetched once for each lock, kept below `cache`."""
-    lock = (source.CHECKOUT / "requirements.lock").read_bytes()
+def cached_packages(
+    cache: Path, system: System, *, python: str, lock: bytes = b"", step: Step = lambda _: nullcontext()
+) -> Path:
+    """A lock's wheels (this checkout's, for `packages`, when none is given): fetched once, kept below `cache`."""
+    lock = lock or (source.CHECKOUT / "requirements.lock").read_bytes()
     kept = cache / f"py{python}-{source.machine_name()}-{hashlib.sha256(lock).hexdigest()[:16]}"
     if not kept.is_dir():
         cache.mkdir(parents=True, exist_ok=True)

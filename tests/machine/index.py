@@ -1,0 +1,60 @@
+"""A package index for machines without Internet: what pip would find outside, of the locked versions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Final
+
+from cli.host import bundle, source
+from cli.host.system import Commands
+from lab.layout import CACHE_ROOT
+from lab.machine.recipe import HOST
+
+_BUILDS_WHEELS: Final = "setuptools"
+"""What pip fetches to make a wheel of a checkout (pyproject.toml, build-system)."""
+
+
+def make(directory: Path) -> Path:
+    """A directory for each project, with its wheels: what PEP 503 wants of a server that lists directories."""
+    for lock in ((source.CHECKOUT / "requirements.lock").read_bytes(), _locked(_BUILDS_WHEELS)):
+        for wheel in bundle.cached_packages(CACHE_ROOT / "wheels", Commands(), python=HOST.python, lock=lock).iterdir():
+            project = directory / "simple" / re.sub(r"[-_.]+", "-", wheel.name.partition("-")[0]).lower()
+            project.mkdir(parents=True, exist_ok=True)
+            (project / wheel.name).symlink_to(wheel)
+    return directory
+
+
+@contextmanager
+def served(directory: Path, address: str) -> Iterator[dict[str, str]]:
+    """The environment with which pip asks it and nobody else."""
+    server = ThreadingHTTPServer((address, 0), partial(_Quiet, directory=str(directory)))
+    thread = Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield {
+            "PIP_INDEX_URL": f"http://{address}:{server.server_address[1]}/simple",
+            "PIP_TRUSTED_HOST": address,
+        }
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def _locked(name: str) -> bytes:
+    """One project's part of the tests' lock."""
+    text = (source.CHECKOUT / "requirements-dev.lock").read_text()
+    found = re.search(rf"^{re.escape(name)}==(?:[^\n]*\\\n)+[^\n]*\n", text, re.MULTILINE)
+    assert found is not None, f"{name} is not locked"
+    return found[0].encode()
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *arguments: object) -> None:
+        pass
