@@ -1,12 +1,12 @@
 """`sampan backup` and `sampan restore`: the master's state as one file, on the master's host."""
 
 import argparse
-import os
 import sys
 from pathlib import Path
 from typing import Any
 
 from cli import exits, master_door
+from cli.output import is_stdout, written
 
 
 def add(subparsers: "argparse._SubParsersAction[Any]") -> None:
@@ -16,7 +16,7 @@ def add(subparsers: "argparse._SubParsersAction[Any]") -> None:
         description="Store, certificates with their keys, and configuration, of one moment. Who has the file has the "
         "cluster: it is readable by its owner only.",
     )
-    backup.add_argument("file", type=Path, metavar="FILE")
+    backup.add_argument("file", type=Path, metavar="FILE", help="- is the standard output")
     master_door.add_master(backup)
     backup.set_defaults(run=_backup)
     restore = subparsers.add_parser(
@@ -39,32 +39,20 @@ def _backup(options: argparse.Namespace) -> int:
     except master_door.NotRunning as error:
         print(f"sampan: {error}; start it: a backup is made by the master", file=sys.stderr)
         return exits.UNREACHABLE
-    print(f"{options.file}: {size / 1e6:.1f} MB; keep it safe, the cluster's keys are in it")
+    said = sys.stderr if is_stdout(options.file) else sys.stdout
+    print(f"{options.file}: {size / 1e6:.1f} MB; keep it safe, the cluster's keys are in it", file=said)
     return exits.OK
 
 
 def _save(answer: Any, path: Path) -> int:
-    """All of it or nothing, also across a crash; its size in bytes."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    """Its size in bytes. Raises OSError."""
     wanted = int(answer.headers["Content-Length"])
     size = 0
-    try:
-        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            os.fchmod(file.fileno(), 0o600)
-            while chunk := answer.read(1 << 20):
-                size += file.write(chunk)
-            file.flush()
-            os.fsync(file.fileno())
+    with written(path, mode=0o600) as file:
+        while chunk := answer.read(1 << 20):
+            size += file.write(chunk)
         if size != wanted:
-            raise OSError(f"the master's answer ended after {size} of {wanted} bytes; nothing was kept")
-        partial.replace(path)
-    except OSError as error:
-        if error.strerror:
-            raise OSError(error.errno, error.strerror, str(path)) from error
-        raise
-    finally:
-        partial.unlink(missing_ok=True)
+            raise OSError(f"the master's answer ended after {size} of {wanted} bytes: the backup is not whole")
     return size
 
 

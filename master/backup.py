@@ -219,7 +219,7 @@ def _present_revision(data_dir: Path, cluster_id: str) -> int:
 
 
 def _set_aside(data_dir: Path, present: list[Path]) -> Path | None:
-    moving = [path for path in present if not path.name.startswith(("replaced-", ".backup-", ".restore-"))]
+    moving = [path for path in present if not path.name.startswith("replaced-")]
     if not moving:
         return None
     aside = data_dir / f"replaced-{datetime.now(UTC):%Y%m%d%H%M%S%f}"
@@ -232,7 +232,7 @@ def _set_aside(data_dir: Path, present: list[Path]) -> Path | None:
 def _put_in_place(staged: Path, data_dir: Path) -> None:
     """Of the directory's owner: the master may run as a user of its own."""
     owner = data_dir.stat()
-    for path in (data_dir / "lock", staged / "pki", *(staged / "pki").iterdir(), *staged.iterdir()):
+    for path in (staged / "pki", *(staged / "pki").iterdir(), *staged.iterdir()):
         with suppress(PermissionError):
             os.chown(path, owner.st_uid, owner.st_gid)
     (staged / "pki").replace(data_dir / "pki")

@@ -1,0 +1,66 @@
+"""The data directory's lock: whose it is, and what goes with a new holder."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from master.datadir import MasterFailed, locked
+
+OWNER = 4711
+
+
+@pytest.fixture
+def others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A directory of another user's than ours, as root sees it."""
+    directory = tmp_path / "data"
+    directory.mkdir()
+    real = Path.stat
+
+    def stat(self: Path, **how: bool) -> os.stat_result:
+        found = real(self, **how)
+        return os.stat_result((*found[:4], OWNER, OWNER, *found[6:])) if self == directory else found
+
+    monkeypatch.setattr(Path, "stat", stat)
+    return directory
+
+
+def test_who_locks_first_leaves_the_lock_to_the_directory_s_owner(
+    others: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Root restores, the master runs as a user of its own."""
+    given: list[tuple[int, int]] = []
+    monkeypatch.setattr(os, "fchown", lambda _, user, group: given.append((user, group)))
+    with locked(others):
+        pass
+    assert given == [(OWNER, OWNER)]
+
+
+@pytest.mark.parametrize("how", [Path.symlink_to, Path.hardlink_to], ids=["symbolic link", "hard link"])
+def test_a_file_of_others_is_not_given_away(
+    others: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: object
+) -> None:
+    given: list[int] = []
+    monkeypatch.setattr(os, "fchown", lambda descriptor, *_: given.append(descriptor))
+    (tmp_path / "shadow").touch()
+    how(others / "lock", tmp_path / "shadow")  # type: ignore[operator]
+    try:
+        with locked(others):
+            pass
+    except MasterFailed as error:
+        assert "lock" in str(error)
+    assert given == []
+
+
+def test_what_a_killed_holder_left_of_its_scratch_goes(tmp_path: Path) -> None:
+    for name in (".backup-killed", ".restore-killed", "pki"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "store.db").touch()
+    with locked(tmp_path):
+        assert {path.name for path in tmp_path.iterdir()} == {"lock", "pki"}
+        (tmp_path / ".backup-running").mkdir()
+        with pytest.raises(MasterFailed, match="another master"), locked(tmp_path):
+            pass
+        assert (tmp_path / ".backup-running").is_dir()
