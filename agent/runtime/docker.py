@@ -21,6 +21,7 @@ import docker.errors
 from docker.utils import parse_repository_tag
 
 from agent.model import LogOptions
+from agent.runtime.client import EngineClient
 from agent.runtime.convert import EVENT_NAMES, create_body, event_from_json, record_from_inspect
 from agent.runtime.errors import EngineFault, EngineGone, ImageNotFound, RuntimeFault, StartRefused
 from agent.runtime.faults import CONFLICT, NOT_FOUND, has_dependents, pull_fault, status_of, translated
@@ -37,9 +38,6 @@ from agent.runtime.oom import OomKills
 from agent.runtime.streams import ThreadStream
 from agent.runtime.threads import ClientThreads
 
-API_VERSION: Final = "1.41"
-"""Docker 20.10's; every engine since then speaks it."""
-
 log = logging.getLogger(__name__)
 
 _CALL_TIMEOUT_S: Final = 120
@@ -53,7 +51,7 @@ class DockerRuntime:
     """A Docker engine behind its socket. Four threads: a second pair gains a little, a third none (on two cores)."""
 
     def __init__(self, socket: Path, *, call_threads: int = 4, pull_threads: int = 3) -> None:
-        self._url = f"unix://{socket}"
+        self._socket = socket
         self._calls = ClientThreads(self._client, threads=call_threads, name="engine")
         self._pulls = ClientThreads(self._client, threads=pull_threads, name="pull")
         self._images = ImageMemory()
@@ -245,8 +243,7 @@ class DockerRuntime:
         return replace(record, oom_killed=self._oom_kills.has(record.id))
 
     def _client(self, *, timeout_s: int | None = _CALL_TIMEOUT_S) -> docker.APIClient:
-        # The stub forgets that None means no time-out, which a followed log needs.
-        return docker.APIClient(base_url=self._url, version=API_VERSION, timeout=timeout_s)  # type: ignore[arg-type]
+        return EngineClient(self._socket, timeout_s=timeout_s)
 
 
 def _remove(client: docker.APIClient, container: ContainerId) -> bool:

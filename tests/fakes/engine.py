@@ -7,6 +7,7 @@ import socketserver
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
@@ -19,12 +20,16 @@ DOCKER = {
 
 @contextmanager
 def answering(path: Path, answers: Mapping[str, Any]) -> Iterator[Path]:
-    """Serves these on the socket while it is entered; 500 to everything else."""
+    """Serves these on the socket while it is entered; 500 to everything else. An answer may be an HTTPStatus with what
+    goes with it."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             answer = answers.get(self.path)
-            self.send_response(200 if answer is not None else 500)
+            status = HTTPStatus.OK if answer is not None else HTTPStatus.INTERNAL_SERVER_ERROR
+            if isinstance(answer, tuple):
+                status, answer = answer
+            self.send_response(status)
             self.end_headers()
             self.wfile.write(json.dumps(answer).encode())
 

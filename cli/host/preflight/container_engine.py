@@ -9,7 +9,7 @@ from cli.host.preflight.facts import DENIED, Facts
 from cli.host.preflight.finding import Finding, error, warning
 
 API_VERSION: Final = (1, 41)
-"""Docker 20.10's: what agent/runtime speaks."""
+"""Docker 20.10's: the oldest that agent/runtime speaks."""
 _POOR_STORAGE: Final = {
     "vfs": "it copies every layer: slow, and several times the space",
     "devicemapper": "it was given up by Docker",
