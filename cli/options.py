@@ -3,19 +3,22 @@
 import argparse
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from client.rest import RestClient
+
+
+DEFAULT_LAB: Final = "default"
 
 
 def add_lab(parser: argparse.ArgumentParser) -> None:
     """`--lab`: which lab; SAMPAN_LAB, or `default`."""
     parser.add_argument(
         "--lab",
-        default=os.environ.get("SAMPAN_LAB") or "default",
+        default=os.environ.get("SAMPAN_LAB") or DEFAULT_LAB,
         metavar="NAME",
-        help="the lab; else $SAMPAN_LAB, else default",
+        help=f"the lab; else $SAMPAN_LAB, else {DEFAULT_LAB}",
     )
 
 
@@ -44,12 +47,24 @@ def kubeconfig_path(options: argparse.Namespace) -> Path:
     return masters if host.config("master").exists() and not own.exists() else own
 
 
+def has_cluster() -> bool:
+    """Whether somebody without a lab has a cluster here: the master's host, or a user with a kubeconfig."""
+    from cli.host.layout import HostLayout
+
+    named = bool(os.environ.get("KUBECONFIG"))
+    return named or HostLayout().config("master").exists() or (Path.home() / ".kube" / "config").exists()
+
+
 def open_client(options: argparse.Namespace) -> "RestClient":
     """A client for that cluster that prints the API's warnings."""
+    return client_of(kubeconfig_path(options))
+
+
+def client_of(kubeconfig: Path) -> "RestClient":
     from client.kubeconfig import load_kubeconfig
     from client.rest import RestClient
 
-    return RestClient(load_kubeconfig(kubeconfig_path(options)), on_warning=warn)
+    return RestClient(load_kubeconfig(kubeconfig), on_warning=warn)
 
 
 def warn(text: str) -> None:

@@ -2,58 +2,74 @@
 
 import argparse
 import json
-import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cli import exits
-from cli.options import add_lab
+from cli.options import DEFAULT_LAB, add_access, client_of, has_cluster, kubeconfig_path
 from cli.tables import table
 
 if TYPE_CHECKING:
+    from client.rest import RestClient
     from lab.cluster import Cluster
 
 Object = dict[str, Any]
 
 
 def add(subparsers: "argparse._SubParsersAction[Any]") -> None:
-    parser = subparsers.add_parser("status", help="the lab's cluster: API, services, nodes", description=__doc__)
-    add_lab(parser)
+    parser = subparsers.add_parser("status", help="the cluster: API, services, nodes", description=__doc__)
+    add_access(parser)
     parser.add_argument("-o", "--output", choices=("table", "json"), default="table")
     parser.set_defaults(run=_run)
 
 
 def _run(options: argparse.Namespace) -> int:
     """Exit code 1 when a node is not Ready, so that scripts can ask."""
-    from lab.cluster import Cluster
-    from lab.lab import Lab
-
-    lab = Lab(options.lab)
-    lab.file.load()  # says that there is no such lab, rather than no kubeconfig
-    cluster = Cluster(lab)
-    if cluster.record(lab.state.master.name) is None:
-        print(f"sampan: the master of lab {lab.name} does not run; `sampan up` starts it", file=sys.stderr)
-        return exits.UNREACHABLE
-    found = survey(cluster)
+    path = options.kubeconfig or _labs(options.lab) or kubeconfig_path(options)
+    with client_of(path) as client:
+        found = survey(client, path)
     print(json.dumps(found, indent=2) if options.output == "json" else render(found))
     return exits.OK if all(node["status"] == "Ready" for node in found["nodes"]) else exits.FAILED
 
 
+def _labs(name: str) -> Path | None:
+    """The lab's kubeconfig; None where no lab was meant, but a cluster that the user has.
+
+    Raises NotFound when there is no such lab, ConnectionFailed when its master does not run.
+    """
+    from client.errors import ConnectionFailed
+    from lab.cluster import Cluster
+    from lab.errors import NotFound
+    from lab.lab import Lab
+
+    lab = Lab(name)
+    try:
+        lab.file.load()
+    except NotFound:
+        if name == DEFAULT_LAB and has_cluster():
+            return None
+        raise
+    cluster = Cluster(lab)
+    if cluster.record(lab.state.master.name) is None:
+        raise ConnectionFailed(f"the master of lab {lab.name} does not run; `sampan up` starts it")
+    return cluster.kubeconfig
+
+
 def overview(cluster: "Cluster") -> str:
     """What `up` ends with."""
-    return render(survey(cluster))
-
-
-def survey(cluster: "Cluster") -> Object:
-    """The cluster as plain data: kubeconfig, server, services, nodes."""
     with cluster.client() as client:
-        nodes = client.get("/api/v1/nodes")["items"]
-        pods = client.get("/api/v1/pods")["items"]
-        services = client.get("/api/v1/services")["items"]
-        server = client.access.server
+        return render(survey(client, cluster.kubeconfig))
+
+
+def survey(client: "RestClient", kubeconfig: Path) -> Object:
+    """The cluster as plain data: kubeconfig, server, services, nodes."""
+    nodes = client.get("/api/v1/nodes")["items"]
+    pods = client.get("/api/v1/pods")["items"]
+    services = client.get("/api/v1/services")["items"]
     addresses = [_address(node) for node in nodes]
     return {
-        "kubeconfig": str(cluster.kubeconfig),
-        "server": server,
+        "kubeconfig": str(kubeconfig),
+        "server": client.access.server,
         "services": [_service(service, addresses) for service in services],
         "nodes": [_node(node, pods) for node in nodes],
     }

@@ -117,3 +117,21 @@ def test_a_daemon_s_command_imports_nothing_of_the_lab(command: str) -> None:
     loaded = set(done.stdout.split())
     assert "cli" in loaded
     assert loaded.isdisjoint({"lab", "client", "netstack", "urllib3", "yaml", "docker", "psutil"})
+
+
+def test_a_status_without_a_lab_is_that_of_the_cluster_that_one_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("KUBECONFIG", raising=False)
+    monkeypatch.setattr("cli.status.DEFAULT_LAB", "not-there")
+    asked = ["status", "--lab", "not-there"]
+    assert main(asked) == exits.NOT_FOUND
+    assert "there is no lab not-there" in capsys.readouterr().err
+    (tmp_path / ".kube").mkdir()
+    (tmp_path / ".kube/config").write_text(
+        "{current-context: a, contexts: [{name: a, context: {cluster: a, user: a}}], users: [{name: a, user: {}}],"
+        " clusters: [{name: a, cluster: {server: 'https://127.0.0.1:1'}}]}"
+    )
+    assert main(asked) == exits.UNREACHABLE
+    assert "no answer from https://127.0.0.1:1" in capsys.readouterr().err
