@@ -29,8 +29,8 @@ module Sampan
       @memory = number("SAMPAN_MEMORY", 1536, 512..1_048_576)
       @nodes = number("SAMPAN_NODES", 2, 0..200)
       FileUtils.mkdir_p(@kept, mode: 0o700)
-      # Vagrant looks for what it shall copy before anything can have made it.
-      FileUtils.touch(bundle) unless ENV["SAMPAN_BUNDLE"]
+      # Vagrant looks for what it shall copy before anything can have made it. (Touched again it would seem new.)
+      FileUtils.touch(bundle) unless ENV["SAMPAN_BUNDLE"] || File.exist?(bundle)
     end
 
     # The master, the nodes that are asked for, and those that exist.
@@ -115,7 +115,7 @@ module Sampan
       end
       locked do
         # Directories too: their time tells that something in them went.
-        sources = Dir.glob(File.join(@directory, "..", "{agent,cli,client,lab,master,netstack,proto}", "**", "*"))
+        sources = Dir.glob(File.join(@directory, "..", "{agent,cli,client,lab,master,netstack,proto}", "{,**/*}"))
         sources += Dir.glob(File.join(@directory, "..", "{requirements.lock,pyproject.toml}"))
         sources.reject! { |path| path.include?("__pycache__") }
         next if File.size?(bundle) && sources.all? { |path| File.mtime(path) <= File.mtime(bundle) }
@@ -179,10 +179,14 @@ module Sampan
       end
     end
 
-    # The exit code of `sampan join`; what it says is shown.
+    # The exit code of `sampan join`; what it says is shown. The token goes by its standard input: what sudo is given
+    # is in the machine's log.
     def try_join(machine, name)
-      options = ["--node-name", name, "--node-address", address(name)]
-      command = "sudo #{join_command(machine)} #{options.shelljoin} 2>&1"
+      words = join_command(machine).shellsplit
+      place = words.index("--token") + 1
+      token, words[place] = words[place], "-"
+      words += ["--node-name", name, "--node-address", address(name)]
+      command = "printf '%s\\n' #{token.shellescape} | sudo #{words.shelljoin} 2>&1"
       machine.communicate.execute(command, error_check: false) do |_, text|
         text.each_line { |line| machine.ui.detail(line.chomp) unless line.strip.empty? }
       end

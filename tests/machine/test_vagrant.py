@@ -80,6 +80,15 @@ def test_up_ends_with_a_cluster_and_says_how_to_use_it(vagrant: Vagrant, kubectl
     token = re.search(r"--token (\S+)", (vagrant.kept / "join").read_text())
     assert token
     assert token[1] not in said
+    journal = vagrant.machine("node1").shell("journalctl --no-pager -o cat").stdout
+    assert "sampan join" in journal and token[1] not in journal, "sudo tells what it was given"
+
+
+def test_what_it_says_at_the_end_works(vagrant: Vagrant) -> None:
+    assert "vagrant ssh master -c 'sudo sampan status'" in (vagrant.home / "up.log").read_text()
+    said = vagrant.ssh("master", "sudo sampan status")
+    for name in THREE:
+        assert re.search(rf"^{name} +Ready +{ADDRESSES[name]} ", said, re.MULTILINE), said
 
 
 def test_a_guestbook_across_the_machines(vagrant: Vagrant, kubectl: Kubectl) -> None:

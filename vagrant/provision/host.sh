@@ -13,11 +13,10 @@ done
 if [ -n "$missing" ]; then
     echo "installing$missing"
     apt="apt-get -qq -o DPkg::Lock::Timeout=300"
-    # What an interrupted run left half installed.
-    dpkg --configure -a
-    $apt update
     # shellcheck disable=SC2086
-    $apt install -y --no-install-recommends $missing >/dev/null
+    install() { $apt update && $apt install -y --no-install-recommends $missing >/dev/null; }
+    # It waits for another apt, as dpkg does not; what an interrupted run left half installed, dpkg alone mends.
+    install || { dpkg --configure -a && install; }
 fi
 
 # Only the master's registry serves, which has a configuration of ours (master.sh).
