@@ -84,6 +84,7 @@ module Sampan
 
     # Before a machine comes up.
     def prepare(machine)
+      provision_again(machine) unless complete?(machine)
       make_bundle(machine)
       make_image(machine) if machine.provider_name == :docker
     end
@@ -92,12 +93,14 @@ module Sampan
     def finish(machine)
       publish(machine) if machine.name.to_s == MASTER
       join(machine)
+      write(complete_file(machine), machine.id)
       fill_registry(machine) if machine.name.to_s == MASTER
     end
 
     # After `destroy`, which somebody may have declined.
     def forget(machine)
       return unless machine.state.id == :not_created
+      FileUtils.rm_f(complete_file(machine))
       if machine.name.to_s == MASTER
         FileUtils.rm_rf([join_file, kubeconfig, *Dir.glob(gone_file("*"))])
       else
@@ -107,6 +110,20 @@ module Sampan
     end
 
     private
+
+    # Vagrant takes a machine for provisioned as soon as it has begun to provision it, interrupted or not.
+    def provision_again(machine)
+      FileUtils.rm_f(File.join(machine.data_dir, "action_provision"))
+    end
+
+    # Whether this very machine once came to the end of all that is done for it.
+    def complete?(machine)
+      File.exist?(complete_file(machine)) && File.read(complete_file(machine)) == machine.id
+    end
+
+    def complete_file(machine)
+      File.join(@kept, "complete.#{machine.name}")
+    end
 
     def make_bundle(machine)
       if ENV["SAMPAN_BUNDLE"]

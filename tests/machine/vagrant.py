@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -44,6 +46,42 @@ class Vagrant:
         return done.stdout
 
     def tried(self, *words: str, timeout_s: float = 240.0, **settings: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*self.on_the_host, "vagrant", *words],
+            cwd=self.directory,
+            env=self._environment(settings),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            timeout=timeout_s,
+            check=False,
+        )
+
+    def interrupted(self, *words: str, at: str) -> int:
+        """Its exit code, after Ctrl-C when it has printed that."""
+        process = subprocess.Popen(
+            [*self.on_the_host, "vagrant", *words],
+            cwd=self.directory,
+            env=self._environment({}),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            process_group=0,
+        )
+        with process:
+            assert process.stdout is not None
+            try:
+                printed = next((line for line in process.stdout if at.encode() in line), None)
+                assert printed is not None, f"it never said {at!r}"
+                os.killpg(process.pid, signal.SIGINT)
+                process.stdout.read()
+                return process.wait(60)
+            finally:
+                process.kill()
+
+    def _environment(self, settings: Mapping[str, str]) -> dict[str, str]:
         usual = {
             "HOME": str(self.home),
             "VAGRANT_HOME": str(self.home / "vagrant"),
@@ -54,18 +92,7 @@ class Vagrant:
             "SAMPAN_SUBNET": SUBNET,
             "SAMPAN_BUNDLE": str(self.bundle),
         }
-        return subprocess.run(
-            [*self.on_the_host, "vagrant", *words],
-            cwd=self.directory,
-            env=clean_environment(**{**usual, **settings}),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            timeout=timeout_s,
-            check=False,
-        )
+        return clean_environment(**{**usual, **settings})
 
     def ssh(self, machine: str, command: str) -> str:
         """What a command printed on a machine, as a user asks."""
