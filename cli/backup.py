@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from cli import exits, master_door
-from cli.output import is_stdout, written
+from cli.outfile import is_stdout, written
 
 
 def add(subparsers: "argparse._SubParsersAction[Any]") -> None:

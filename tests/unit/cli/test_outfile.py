@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.output import written
+from cli.outfile import written
 
 
 def test_a_file_is_whole_or_as_it_was(tmp_path: Path) -> None:
