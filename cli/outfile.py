@@ -2,11 +2,12 @@
 
 import os
 import stat
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Final
+
+_STDOUT: Final = 1
 
 
 @contextmanager
@@ -18,8 +19,9 @@ def written(path: Path, *, mode: int) -> Iterator[IO[bytes]]:
     """
     try:
         if is_stdout(path):
-            yield sys.stdout.buffer
-            sys.stdout.buffer.flush()
+            # Not what is printed to: that takes it well when its reader goes, and a file must not.
+            with open(_STDOUT, "wb", closefd=False) as stdout:
+                yield stdout
         elif _is_special(path):
             with path.open("wb") as special:
                 yield special

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -62,3 +64,13 @@ def test_an_error_names_the_path_that_was_given(tmp_path: Path, name: str) -> No
     with pytest.raises(OSError, match=name) as raised, written(tmp_path / name, mode=0o600) as file:
         file.write(b"all")
     assert raised.value.filename == str(tmp_path / name)
+
+
+def test_a_reader_that_goes_is_told(tmp_path: Path) -> None:
+    script = "from cli.outfile import written; from pathlib import Path\n"
+    script += "with written(Path('-'), mode=0o600) as file: file.write(bytes(1 << 20))"
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stderr is not None
+        process.stdout.close()
+        assert b"BrokenPipeError" in process.stderr.read()
+        assert process.wait(20) == 1
