@@ -7,6 +7,7 @@ machine at once and only its pod CIDR waits for that day. Signs nothing (join.py
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -16,6 +17,7 @@ from typing import Any, Final
 import msgspec
 
 from master.clock import Clock
+from master.store.errors import StoreError
 from master.store.interface import Compare, CompareFailed, Delete, Put, Store
 
 PREFIX: Final = "/identity/node/"
@@ -184,7 +186,7 @@ class Identities:
         return True
 
     async def sweep(self) -> None:
-        """Free what nobody came back for within a day."""
+        """Free what nobody came back for within a day. Raises StoreError when the store cannot."""
         for identity in await self.all():
             if identity.removed and not identity.removed_at:
                 await self.replace(identity, replace(identity, removed_at=self._now()))
@@ -192,12 +194,23 @@ class Identities:
                 await self.free(identity)
         for cidr in (await self._store.list(CIDR_PREFIX))[0]:
             if cidr.value.startswith(_ABANDONED) and self._is_over(cidr.value.removeprefix(_ABANDONED).decode()):
-                await self._store.commit([Compare(cidr.key, cidr.mod_revision)], [Delete(cidr.key)])
+                # Changed meanwhile: the next sweep looks at what it is by then.
+                with contextlib.suppress(CompareFailed):
+                    await self._store.commit([Compare(cidr.key, cidr.mod_revision)], [Delete(cidr.key)])
 
     async def run(self) -> None:
-        """Sweep now and then."""
+        """Sweep now and then, until cancelled. A store that cannot write is told of once and tried again: what is due
+        to be freed can wait, and what the master serves meanwhile cannot."""
+        told = ""
         while True:
-            await self.sweep()
+            trouble = ""
+            try:
+                await self.sweep()
+            except StoreError as error:
+                trouble = str(error)
+            if trouble and trouble != told:
+                log.error("identities and pod CIDRs of nodes that are gone are not freed for now: %s", trouble)
+            told = trouble
             await self._clock.sleep(SWEEP_S)
 
     async def _free_cidr(self) -> str:

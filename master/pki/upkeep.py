@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
 
+from master.api.errors import ApiError
 from master.clock import Clock
 from master.config import ConfigError, MasterConfig, load
 from master.pki import Pki, PkiError
@@ -28,6 +29,8 @@ class Upkeep:
         self._clock = clock
         self._config_path = config_path
         self._moved = moved
+        self._untold = False
+        """The addresses have changed, and `moved` has not come to its end since."""
         self._trouble = ""
 
     async def run(self) -> None:
@@ -36,10 +39,11 @@ class Upkeep:
             await self._clock.sleep(PERIOD_S)
             trouble = ""
             try:
-                await self._follow_addresses()
+                # First: neither a configuration that cannot be read nor a store that cannot write may keep it back.
                 for name in self._pki.renew(self._clock.now()):
                     log.info("the %s certificate was renewed", name)
-            except (ConfigError, PkiError, OSError) as error:
+                await self._follow_addresses()
+            except (ApiError, ConfigError, PkiError, OSError) as error:
                 trouble = str(error)
             if trouble and trouble != self._trouble:
                 log.error("certificates cannot be looked after: %s", trouble)
@@ -49,8 +53,10 @@ class Upkeep:
         if self._config_path is None:
             return
         addresses = load(self._config_path).advertise_addresses
-        if addresses == self._pki.config.advertise_addresses:
-            return
-        self._pki.advertise(addresses)
-        log.info("the master's addresses are %s now; its certificate names them", ", ".join(addresses) or "its own")
-        await self._moved(self._pki.config)
+        if addresses != self._pki.config.advertise_addresses:
+            self._pki.advertise(addresses)
+            self._untold = True
+            log.info("the master's addresses are %s now; its certificate names them", ", ".join(addresses) or "its own")
+        if self._untold:
+            await self._moved(self._pki.config)
+            self._untold = False

@@ -10,6 +10,7 @@ import pytest
 import yaml
 from cryptography import x509
 
+from master.api.errors import Unavailable
 from master.config import MasterConfig
 from master.dispatch import authority
 from master.pki import RENEW_BEFORE, Pki, PkiError, RotationRefused
@@ -101,6 +102,39 @@ async def test_other_addresses_in_the_configuration_are_followed_without_a_resta
         await clock.advance(PERIOD_S)
     assert moves.heard[-1] == ("198.51.100.8",)
     assert [each.levelno for each in caplog.records].count(logging.ERROR) == 1, "told once"
+
+
+async def test_a_store_that_cannot_write_hears_of_other_addresses_later(
+    pki: Pki, path: Path, clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Full(Moves):
+        full = True
+
+        async def __call__(self, config: MasterConfig) -> None:
+            if self.full:
+                raise Unavailable("the store cannot write now: the disk is full")
+            await super().__call__(config)
+
+    moves = Full()
+    async with _Running(Upkeep(pki, clock, path, moves)):
+        path.write_text(_toml(path.parent, "198.51.100.7"))
+        await clock.advance(3 * PERIOD_S)
+        assert not moves.heard
+        assert [each.levelno for each in caplog.records].count(logging.ERROR) == 1, "told once"
+        moves.full = False
+        await clock.advance(3 * PERIOD_S)
+    assert moves.heard == [("198.51.100.7",)]
+
+
+async def test_a_configuration_that_cannot_be_read_keeps_no_certificate_from_being_renewed(
+    pki: Pki, path: Path, clock: FakeClock
+) -> None:
+    before = serial(pki.server.certificate)
+    path.write_text("nonsense =")
+    async with _Running(Upkeep(pki, clock, path, Moves())):
+        clock._monotonic += (timedelta(days=365) - RENEW_BEFORE).total_seconds()
+        await clock.advance(3 * PERIOD_S)
+    assert serial(pki.server.certificate) != before
 
 
 def test_a_rotation_goes_on_after_a_restart(pki: Pki, clock: FakeClock) -> None:

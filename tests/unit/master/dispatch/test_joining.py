@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import logging
 import random
 import ssl
 from collections.abc import AsyncIterator, Callable
@@ -25,9 +26,10 @@ from master.api.kinds.namespace import Namespace
 from master.api.kinds.node import Node
 from master.api.kinds.secret import Secret
 from master.cache import Cache
-from master.dispatch.identities import KEEP
+from master.dispatch.identities import KEEP, SWEEP_S
 from master.dispatch.token import make_valid
 from master.pki import Pki
+from master.store.interface import Put
 from master.store.memory import MemoryStore
 from tests.fakes.hostile import mutated
 from tests.fakes.sessions import CALLER, TOKEN, MasterEnd, prepare_pki
@@ -153,6 +155,48 @@ async def test_a_removed_name_is_free_after_a_day(master: MasterEnd, key: str) -
     await master.identities.sweep()
     assert await master.identities.get("a") is None
     assert await master.store.get("/unique/podcidr/10.244.0.0/24") is None
+
+
+async def test_a_store_that_cannot_write_keeps_the_sweep_waiting_and_nothing_else(
+    master: MasterEnd, key: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    await master.join.join(TOKEN, "a", keys.make_request(key, "a"))
+    await master.clock.advance(KEEP.total_seconds() + 60)
+    master.store.fail = True
+    sweeping = asyncio.create_task(master.identities.run())
+    await master.clock.advance(3 * SWEEP_S)
+    assert not sweeping.done(), "the master would end with it, sweep at its next start, and end again"
+    told = [each.getMessage() for each in caplog.records if each.levelno == logging.ERROR]
+    assert len(told) == 1 and "not freed for now: the disk failed" in told[0]
+    assert await master.identities.get("a")
+    master.store.fail = False
+    await master.clock.advance(SWEEP_S)
+    assert await master.identities.get("a") is None
+    sweeping.cancel()
+
+
+async def test_a_pod_cidr_that_changes_under_the_sweep_is_left_to_the_next_one(
+    master: MasterEnd, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a", "b"):
+        await master.join.join(TOKEN, name, keys.make_request(key, name))
+        await master.resources.create(CALLER, kinds.NODE, Node(metadata=ObjectMeta(name=name)))
+        await master.resources.delete(CALLER, kinds.NODE, "", name)
+        await master.join.join(TOKEN, name, keys.make_request(keys.make_key(), name))
+    await master.clock.advance(KEEP.total_seconds() + 60)
+    real, first = master.store.list, "/unique/podcidr/10.244.0.0/24"
+
+    async def listed(prefix: str) -> Any:
+        found = await real(prefix)
+        if prefix == "/unique/podcidr/":
+            value = next(each.value for each in found[0] if each.key == first)
+            await master.store.commit([], [Put(first, value)])
+        return found
+
+    monkeypatch.setattr(master.store, "list", listed)
+    await master.identities.sweep()
+    assert await master.store.get(first)
+    assert await master.store.get("/unique/podcidr/10.244.2.0/24") is None, "the others are looked at nevertheless"
 
 
 async def test_another_machine_takes_a_removed_name_and_not_its_pod_cidr(master: MasterEnd, key: str) -> None:
