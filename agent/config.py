@@ -7,7 +7,6 @@ the values.
 from __future__ import annotations
 
 import ipaddress
-import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -15,9 +14,10 @@ from pathlib import Path
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
+from proto import contract
+
 _LONGEST_S: Final = 86400
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
-_NODE_NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 
 
 class ConfigError(Exception):
@@ -89,6 +89,11 @@ def from_values(values: dict[str, Any]) -> AgentConfig:
     return config
 
 
+def node_name_problem(name: str) -> str:
+    """Why no node can have this name; empty: one can."""
+    return "" if contract.is_node_name(name) else f"{name!r} cannot be a node's name: {contract.NODE_NAME_FORM}"
+
+
 def _typed(name: str, value: object, type_name: str) -> Any:
     """The value as its field's type; TOML has no paths, and its integers may stand for floats."""
     integer = isinstance(value, int) and not isinstance(value, bool)
@@ -109,8 +114,8 @@ def _typed(name: str, value: object, type_name: str) -> Any:
 
 
 def _check(config: AgentConfig) -> None:
-    if not _NODE_NAME.fullmatch(config.node_name):
-        raise ValueError(f"node_name: {config.node_name!r} is no DNS name in lower case")
+    if problem := node_name_problem(config.node_name):
+        raise ValueError(f"node_name: {problem}")
     url = urlsplit(config.master)
     if url.scheme != "https" or not url.hostname:
         raise ValueError(f"master: {config.master!r} is not like https://ADDRESS:6443")

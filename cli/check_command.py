@@ -5,25 +5,25 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import socket
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from cli import exits
+from cli.host.layout import HostLayout
+from cli.options import read_token
 
 if TYPE_CHECKING:
     from cli.host.preflight.gather import Subject
-
-_CONFIG: Final = {"agent": Path("/etc/sampan/agent.toml"), "master": Path("/etc/sampan/master.toml")}
-_STATE: Final = {"agent": Path("/var/lib/sampan/agent"), "master": Path("/var/lib/sampan/master")}
 
 
 def add(subparsers: argparse._SubParsersAction[Any]) -> None:
     parser = subparsers.add_parser("check", help="whether this host is fit to be a node; changes nothing")
     parser.add_argument("--role", choices=("agent", "master"), default="agent", help="what it shall be")
     parser.add_argument("--master", default="", metavar="ADDRESS", help="ask this master too: HOST or HOST:PORT")
-    parser.add_argument("--token", default="", help="ask it also for the node's name, address and networks")
+    parser.add_argument(
+        "--token", default="", help="ask it also for name, address and networks (- reads it from stdin)"
+    )
     parser.add_argument("--ca-hash", default="", metavar="sha256:HEX", help="hash of the cluster's CA key")
     parser.add_argument("--config", type=Path, metavar="FILE", help="else /etc/sampan/ROLE.toml, if it is there")
     parser.add_argument("--node-name", default="", metavar="NAME", help="else the configuration's, else the host's")
@@ -38,6 +38,7 @@ def _check(options: argparse.Namespace) -> int:
     from cli.host.preflight.gather import gather
     from cli.host.preflight.judges import judge
 
+    options.token = read_token(options.token)
     if options.token and not (options.ca_hash and options.master):
         raise ValueError("--token is only sent to a --master that --ca-hash proves")
     findings = judge(gather(subject(options)))
@@ -49,20 +50,24 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def subject(options: argparse.Namespace) -> Subject:
-    """What shall be judged: options, then the configuration, then defaults. Raises ConfigError, ValueError."""
-    from cli.host.preflight.cluster import url_of
+    """What shall be judged: options, then the configuration, then defaults.
+
+    Raises ConfigError, ValueError, WrongUse.
+    """
+    from cli.host.config import default_node_name, master_url
     from cli.host.preflight.gather import Subject
 
+    layout = HostLayout()
     made = Subject(
         role=options.role,
-        node_name=options.node_name or socket.gethostname().lower(),
-        state_dir=_STATE[options.role],
+        node_name=options.node_name or default_node_name(),
+        state_dir=layout.state(options.role),
         node_address=options.node_address,
-        master=url_of(options.master) if options.master else "",
+        master=master_url(options.master) if options.master else "",
         token=options.token,
         ca_hash=options.ca_hash,
     )
-    path = options.config or _CONFIG[options.role]
+    path = options.config or layout.config(options.role)
     if options.config or os.access(path, os.R_OK):
         made = _by_agent(made, path, options) if options.role == "agent" else _by_master(made, path)
     elif options.role == "master":

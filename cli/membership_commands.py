@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from cli import exits
+from cli.host.layout import HostLayout
+from cli.options import read_token
 
 if TYPE_CHECKING:
     from cli.host.membership import Host
 
-_CONFIG: Final = Path("/etc/sampan/agent.toml")
-_STATE: Final = Path("/var/lib/sampan/agent")
+_CONFIG: Final = HostLayout().config("agent")
+_STATE: Final = HostLayout().state("agent")
 _ENGINE: Final = Path("/var/run/docker.sock")
 
 
@@ -62,17 +64,17 @@ def _add_config(parser: argparse.ArgumentParser) -> None:
 
 
 def _join(options: argparse.Namespace) -> int:
-    token = input() if options.token == "-" else options.token
+    token = read_token(options.token)
     if not options.address:
         return _join_only(options.config, token, options.ca_hash)
     _require_root()
     from cli.host import membership
-    from cli.host.preflight.cluster import url_of
+    from cli.host.config import master_url
 
     wanted = {
         "state_dir": options.state_dir,
         "node_name": options.node_name,
-        "master": url_of(options.address),
+        "master": master_url(options.address),
         "node_address": options.node_address,
         "engine_socket": options.engine_socket,
     }
@@ -117,7 +119,6 @@ def _done(work: Any) -> int:
     """Do it on this host; its own errors have their exit codes."""
     # gRPC's core writes past every log to stderr; what matters of it comes as errors.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-    from cli.host.layout import HostLayout
     from cli.host.membership import Host, MembershipError
     from cli.host.membership_unit import agent_unit
 

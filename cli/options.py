@@ -71,3 +71,13 @@ def warn(text: str) -> None:
     import sys
 
     print(f"Warning: {text}", file=sys.stderr)
+
+
+def read_token(option: str) -> str:
+    """`-` stands for a line of stdin: everybody on a host reads the arguments of its processes. Raises ValueError."""
+    if option != "-":
+        return option
+    try:
+        return input().strip()
+    except EOFError:
+        raise ValueError("--token - reads the token from stdin, and there is none") from None

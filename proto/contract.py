@@ -46,6 +46,17 @@ NODE_GROUP: Final = "system:nodes"
 
 _CERTIFICATE: Final = re.compile("-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 
+LONGEST_NODE_NAME: Final = 64 - len(NODE_USER_PREFIX)
+"""A certificate's common name has 64 characters at most (RFC 5280)."""
+
+NODE_NAME_FORM: Final = (
+    "lower-case letters, digits, '-' and '.', starting and ending with a letter or digit, "
+    f"{LONGEST_NODE_NAME} characters at most"
+)
+"""In words."""
+
+_NODE_NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+
 TOKEN_PATTERN: Final = r"[a-z0-9]{6}\.[a-z0-9]{16}"
 """A bootstrap token, `id.secret`, as Kubernetes writes it."""
 
@@ -75,6 +86,11 @@ def common_version(lowest: int, highest: int) -> int | None:
 def node_user(node_name: str) -> str:
     """Common name of a node's certificate."""
     return NODE_USER_PREFIX + node_name
+
+
+def is_node_name(name: str) -> bool:
+    """Whether a node can have the name: a DNS subdomain in lower case that fits into a certificate."""
+    return len(name) <= LONGEST_NODE_NAME and _NODE_NAME.fullmatch(name) is not None
 
 
 def node_name(user: str) -> str | None:

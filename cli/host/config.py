@@ -7,10 +7,13 @@ import ipaddress
 import json
 import socket
 from collections.abc import Mapping, Sequence
+from typing import Final
+from urllib.parse import urlsplit
 
 from cli.host.errors import WrongUse
 from cli.host.layout import HostLayout, Role
 
+API_PORT: Final = 6443
 Value = str | int | Sequence[str] | Mapping[str, str]
 Settings = Mapping[str, Value]
 
@@ -36,8 +39,12 @@ def complete(role: Role, layout: HostLayout, given: Settings) -> dict[str, Value
     if role == "master":
         address = given.get("advertise_addresses") or [own_address()]
         return {"data_dir": state, "advertise_addresses": address, "log_format": "journal", **given}
-    named = {"node_name": socket.gethostname().split(".")[0].lower()}
-    return {"state_dir": state, **named, "log_format": "journal", **given}
+    return {"state_dir": state, "node_name": default_node_name(), "log_format": "journal", **given}
+
+
+def default_node_name() -> str:
+    """The node's name where nobody says one: the host's, without a domain."""
+    return socket.gethostname().partition(".")[0].lower()
 
 
 def own_address() -> str:
@@ -58,9 +65,18 @@ def own_address() -> str:
 
 
 def master_url(text: str) -> str:
-    """`10.0.0.1`, `10.0.0.1:6443` and `https://10.0.0.1:6443` are the same master."""
-    bare = text.removeprefix("https://").rstrip("/")
-    return f"https://{bare}" if ":" in bare else f"https://{bare}:6443"
+    """`10.0.0.1`, `10.0.0.1:6443` and `https://10.0.0.1:6443` are the same master; a name's case says nothing.
+
+    Raises WrongUse.
+    """
+    try:
+        parts = urlsplit(text if "://" in text else f"https://{text}")
+        host, port = parts.hostname or "", parts.port or API_PORT
+    except ValueError:
+        host = ""
+    if not host or parts.scheme != "https" or parts.path.strip("/"):
+        raise WrongUse(f"{text!r} is no address of a master: HOST or HOST:PORT is")
+    return f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"
 
 
 def _check(role: Role, values: Settings) -> None:

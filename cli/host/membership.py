@@ -195,7 +195,7 @@ def _take_back(
     """What a join that came to nothing wrote: the configuration always; the key only when the master has said no, as
     an answer that was lost is asked for again with the same key."""
     if written and before is None:
-        path.unlink(missing_ok=True)
+        membership_config.unlink(path)
     elif written and before is not None:
         membership_config.write(path, before)
     if refused and not pending and config.state_dir.is_dir() and not files.in_use(config.state_dir):

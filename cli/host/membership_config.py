@@ -10,13 +10,14 @@ from __future__ import annotations
 import json
 import os
 import re
-import socket
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from agent.config import AgentConfig, ConfigError, from_values
+from cli.host.config import default_node_name
+from cli.host.layout import HostLayout
 
 _HEAD: Final = (
     "# Written by `sampan join`. Once it is changed by hand, `sampan leave` and `sampan reset` leave it here.\n"
@@ -24,7 +25,7 @@ _HEAD: Final = (
 _MARK: Final = "  # by `sampan join`"
 _KEYS: Final = ("state_dir", "node_name", "master", "node_address", "engine_socket")
 _ADDED: Final = re.compile(rf"^(?:{'|'.join(_KEYS)}) = .*{re.escape(_MARK)}\n", re.MULTILINE)
-STATE_DIR: Final = "/var/lib/sampan/agent"
+STATE_DIR: Final = str(HostLayout().state("agent"))
 NO_MASTER: Final = "https://192.0.2.1:6443"
 """Stands in where no master is named yet, or any more (RFC 5737)."""
 
@@ -38,12 +39,12 @@ def chosen(path: Path, wanted: Mapping[str, str]) -> tuple[AgentConfig, str]:
     asked = {key: value for key, value in wanted.items() if value}
     before = "" if is_ours(path) else _bare(path)
     if not before:
-        defaults = {"state_dir": STATE_DIR, "node_name": socket.gethostname().split(".")[0].lower()}
+        defaults = {"state_dir": STATE_DIR, "node_name": default_node_name()}
         text = render(defaults | asked)
     else:
         values = _parsed(path, before)
         for key, value in asked.items():
-            if key in values and str(values[key]).rstrip("/") != value.rstrip("/"):
+            if key in values and not _same(key, str(values[key]), value):
                 raise ConfigError(f"{path}: {key} is {values[key]}, not {value}; correct the file, or what was asked")
         lines = (f"{key} = {json.dumps(value)}{_MARK}\n" for key, value in asked.items() if key not in values)
         # On top: what follows a table would belong to it.
@@ -53,6 +54,12 @@ def chosen(path: Path, wanted: Mapping[str, str]) -> tuple[AgentConfig, str]:
     except ValueError as error:
         raise ConfigError(f"{path}: {error}") from error
     return config, "" if _text(path) == text else text
+
+
+def _same(key: str, found: str, asked: str) -> bool:
+    """Whether the file says what was asked for. The case of a master's name says nothing, that of a path does."""
+    found, asked = found.rstrip("/"), asked.rstrip("/")
+    return found.lower() == asked.lower() if key == "master" else found == asked
 
 
 def render(values: Mapping[str, Any]) -> str:
@@ -87,7 +94,9 @@ def known(path: Path) -> AgentConfig:
 
 
 def write(path: Path, text: str) -> None:
-    """All of it or nothing, also on a full disk. Raises OSError."""
+    """All of it or nothing, also on a full disk; a file that is there keeps owner and mode. Raises OSError."""
+    # A link stays one: whoever manages the file it leads to would look there in vain for what we wrote.
+    path = path.resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial")
     try:
@@ -96,17 +105,24 @@ def write(path: Path, text: str) -> None:
             file.flush()
             os.fsync(file.fileno())
         if path.exists():
-            partial.chmod(path.stat().st_mode & 0o777)
+            before = path.stat()
+            os.chown(partial, before.st_uid, before.st_gid)
+            partial.chmod(before.st_mode & 0o7777)
         partial.replace(path)
     except OSError:
         partial.unlink(missing_ok=True)
         raise
 
 
+def unlink(path: Path) -> None:
+    """Remove the file, or the one that a link leads to: the link was not joining's."""
+    path.resolve().unlink(missing_ok=True)
+
+
 def remove(path: Path) -> bool:
     """Take back what joining wrote; whether a file of somebody's stays."""
     if is_ours(path):
-        path.unlink()
+        unlink(path)
         return False
     bare = _bare(path)
     if bare != _text(path):

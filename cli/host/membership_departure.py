@@ -6,7 +6,6 @@ lies; so the same command goes on wherever it was interrupted.
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from agent.identity.errors import MasterAway, StateLocked, Unreadable
 from agent.identity.files import Identity
 from cli import exits
 from cli.host import membership_config
+from cli.host.config import default_node_name
 from cli.host.membership import POLL_S, Host, MembershipError
 from cli.host.membership_unit import UnitFailed
 
@@ -187,7 +187,7 @@ def _config(here: Host, request: ResetRequest) -> AgentConfig:
     name = request.node_name
     if not name:
         identity = _identity(here, AgentConfig(state_dir=request.state_dir, node_name="", master=""))
-        name = identity.node_name if identity else socket.gethostname().lower()
+        name = identity.node_name if identity else default_node_name()
     return AgentConfig(
         state_dir=request.state_dir,
         node_name=name,

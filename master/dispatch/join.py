@@ -35,9 +35,6 @@ TOKEN_PREFIX: Final = "bootstrap-token-"
 TOKEN_TYPE: Final = "bootstrap.kubernetes.io/token"
 
 _TOKEN: Final = re.compile(contract.TOKEN_PATTERN)
-_NODE_NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
-_MAX_NAME: Final = 64 - len(contract.NODE_USER_PREFIX)
-"""A certificate's common name has 64 characters at most (RFC 5280)."""
 
 log = logging.getLogger(__name__)
 
@@ -159,11 +156,8 @@ class JoinService:
 
 def check_node_name(name: str) -> None:
     """Raises Invalid unless it is a DNS subdomain in lower case that fits into a certificate."""
-    if len(name) > _MAX_NAME or not _NODE_NAME.fullmatch(name):
-        message = (
-            f"{name[:64]!r} is not a valid node name: lower-case letters, digits, '-' and '.', starting and ending "
-            f"with a letter or digit, {_MAX_NAME} characters at most"
-        )
+    if not contract.is_node_name(name):
+        message = f"{name[:64]!r} is not a valid node name: {contract.NODE_NAME_FORM}"
         raise Invalid(message, causes=[ApiCause("FieldValueInvalid", message, "nodeName")])
 
 

@@ -59,7 +59,7 @@ class MasterService:
         if version is None:
             raise _no_common_version(request)
         if request.cluster_id != self.cluster_id:
-            raise Denied("the agent belongs to another cluster; clear its state directory and join this one")
+            raise Denied("the agent belongs to another cluster; `sampan reset` there, then join this one")
         check_hello(request)
         identity = await self._identity(speaker)
         machine = Machine(request.node.machine_id, request.node.address)
@@ -187,7 +187,7 @@ class MasterService:
         if identity is None:
             raise Denied(
                 f"the cluster does not know node {speaker.node}; what runs there is left alone. "
-                "To join anew, clear the agent's state directory"
+                "To join anew: `sampan reset` there, then join"
             )
         if speaker.fingerprint == identity.fingerprint:
             return identity

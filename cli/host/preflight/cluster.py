@@ -16,10 +16,10 @@ from ipaddress import IPv4Network
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from cli.host.config import API_PORT
 from cli.host.preflight.facts import Cidrs, Master
 from client.trust import CA_PATH, authorities
 
-API_PORT: Final = 6443
 JOIN_PATH: Final = "/sampan/v1/join?dryRun=All"
 _TIMEOUT_S: Final = 5.0
 _MOST_BYTES: Final = 1 << 20
@@ -32,14 +32,6 @@ class _Met:
     authority: bytes
     shown: bytes
     clock_ahead_s: float | None
-
-
-def url_of(address: str) -> str:
-    """https://HOST:PORT of what a person typed: a host, host:port, or the URL itself. Raises ValueError."""
-    parts = urlsplit(address if "://" in address else f"https://{address}")
-    if parts.scheme != "https" or not parts.hostname or parts.path.strip("/"):
-        raise ValueError(f"{address!r} is no address of a master: HOST or HOST:PORT is")
-    return f"https://{parts.hostname}:{parts.port or API_PORT}"
 
 
 def host_and_port(url: str) -> tuple[str, int]:

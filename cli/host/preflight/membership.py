@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Final
 
+from agent.config import node_name_problem
 from cli.host.preflight.facts import AGENT, Facts
 from cli.host.preflight.finding import Finding, error, warning
 
 CLOCK_S: Final = 2.0
-_NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
-_LONGEST_NAME: Final = 52
-"""A certificate's common name has 64 characters, twelve of which are `system:node:`."""
 
 
 def judge(facts: Facts) -> Iterator[Finding]:
-    if facts.role == AGENT and (len(facts.node_name) > _LONGEST_NAME or not _NAME.fullmatch(facts.node_name)):
-        yield error(
-            "node-name",
-            f"{facts.node_name!r} cannot be a node's name: lower-case letters, digits, '-' and '.', "
-            f"{_LONGEST_NAME} characters at most",
-            "name the node: --node-name",
-        )
+    if facts.role == AGENT and (problem := node_name_problem(facts.node_name)):
+        yield error("node-name", problem, "name the node: --node-name")
     master = facts.master
     if master is None:
         return

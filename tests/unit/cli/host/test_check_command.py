@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
+import socket
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cli import check_command, exits
-from cli.host.config import text_of
+from cli.host.config import complete, text_of
 from cli.host.layout import HostLayout
+from cli.host.membership_config import chosen
 from cli.host.preflight import gather
 from cli.host.preflight.facts import Facts
+from cli.host.preflight.gather import Subject
 from cli.main import main
 from tests.unit.cli.host.test_preflight_findings import FIT, but
 
@@ -59,6 +63,27 @@ def test_the_exit_code_says_whether_there_are_errors(
     assert [each["id"] for each in json.loads(capsys.readouterr().out)] == ids
     assert main(["check"]) == code
     assert ("fit to be a node" in capsys.readouterr().out) is (not ids)
+
+
+def test_a_token_is_read_from_stdin_and_stands_in_no_list_of_processes(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[Subject] = []
+    monkeypatch.setattr(gather, "gather", lambda made: asked.append(made) or FIT)
+    monkeypatch.setattr("sys.stdin", io.StringIO("abcdef.0123456789abcdef\n"))
+    words = ["check", "--token", "-", "--master", "10.0.0.1", "--ca-hash", "sha256:0"]
+    assert main(words) == exits.OK
+    assert asked[0].token == "abcdef.0123456789abcdef"
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    assert main(words) == exits.FAILED
+    assert "reads the token from stdin, and there is none" in capsys.readouterr().err
+
+
+def test_a_name_that_nobody_says_is_the_one_that_join_takes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(socket, "gethostname", lambda: "Node-1.example.org")
+    monkeypatch.setattr(check_command, "HostLayout", lambda: HostLayout(tmp_path))
+    joined, _ = chosen(tmp_path / "agent.toml", {"master": "https://10.0.0.1:6443"})
+    assert subject().node_name == joined.node_name == complete("agent", HostLayout(), {})["node_name"] == "node-1"
 
 
 def test_a_token_is_only_sent_to_whom_a_hash_proves(capsys: pytest.CaptureFixture[str]) -> None:

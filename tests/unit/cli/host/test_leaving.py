@@ -113,6 +113,16 @@ async def test_a_reset_twice_and_of_a_host_that_never_was_a_node(world: World) -
     assert world.unit.asked == ["stop", "stop"]
 
 
+async def test_a_host_that_nothing_is_known_of_is_reset_under_the_name_that_join_would_take(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cleaned: list[str] = []
+    monkeypatch.setattr(departure, "clean", lambda config, cluster_id="": cleaned.append(config.node_name) or ())
+    monkeypatch.setattr("socket.gethostname", lambda: "Node-1.example.org")
+    await world.reset()
+    assert cleaned == ["node-1"], "its containers carry that one"
+
+
 async def test_an_agent_that_somebody_else_runs_is_not_taken_its_state(world: World) -> None:
     world.unit.installed = False
     await world.join()

@@ -14,7 +14,7 @@ from agent.config import ConfigError
 from agent.identity import files
 from cli import exits
 from cli.host import membership_config
-from cli.host.config import text_of
+from cli.host.config import master_url, text_of
 from cli.host.layout import HostLayout
 from cli.host.membership import MembershipError, join
 from cli.host.preflight.finding import error, warning
@@ -199,6 +199,41 @@ def test_the_written_configuration_is_known_again_until_it_is_changed(tmp_path: 
     assert not membership_config.is_ours(path)
     assert membership_config.remove(path)
     assert path.exists()
+
+
+def test_a_link_to_a_managed_file_stays_a_link_and_the_file_its_owner_s(tmp_path: Path) -> None:
+    managed, path = tmp_path / "managed.toml", tmp_path / "agent.toml"
+    path.symlink_to("managed.toml")
+    text = text_of("agent", HostLayout(), {"node_name": "n"})
+    managed.write_text(text)
+    managed.chmod(0o640)
+    os.chown(managed, *(ids := (12, 34) if os.geteuid() == 0 else (-1, -1)))
+    before = managed.stat()
+    _, written = membership_config.chosen(path, {"master": "https://m:6443"})
+    membership_config.write(path, written)
+    assert path.is_symlink() and managed.read_text() == written
+    after = managed.stat()
+    assert (after.st_mode, after.st_uid, after.st_gid) == (before.st_mode, before.st_uid, before.st_gid), ids
+    assert membership_config.remove(path)
+    assert path.is_symlink() and managed.read_text() == text
+    # Where it led nowhere, it leads nowhere again.
+    managed.unlink()
+    membership_config.write(path, membership_config.render({"master": "https://m:6443"}))
+    assert managed.exists() and not membership_config.remove(path)
+    assert path.is_symlink() and not managed.exists()
+
+
+def test_the_case_of_a_master_s_name_is_none_of_another_master(tmp_path: Path) -> None:
+    path = tmp_path / "agent.toml"
+    wanted = {"master": "https://master.example.org:6443"}
+    assert master_url("Master.Example.org") == wanted["master"]
+    # As a release before this one wrote it, and a person may.
+    path.write_text(text_of("agent", HostLayout(), {"node_name": "n", "master": "https://Master.Example.org:6443"}))
+    assert membership_config.chosen(path, wanted)[1] == ""
+    path.write_text(text_of("agent", HostLayout(), {"node_name": "n", **wanted}))
+    assert membership_config.chosen(path, wanted)[1] == ""
+    with pytest.raises(ConfigError, match="state_dir is /var/lib/sampan/agent, not /VAR"):
+        membership_config.chosen(path, {**wanted, "state_dir": "/VAR/lib/sampan/agent"})
 
 
 def test_to_an_installed_configuration_the_master_is_added_and_taken_away_again(tmp_path: Path) -> None:

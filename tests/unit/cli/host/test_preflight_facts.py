@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from cli.host.config import master_url
+from cli.host.errors import WrongUse
 from cli.host.preflight import cluster, gather
 from cli.host.preflight.facts import DOCKER_ROOT
 from cli.host.preflight.gather import Subject, read_engine
@@ -102,16 +104,17 @@ def test_a_host_is_gathered_without_root_and_without_a_master(tmp_path: Path) ->
         ("master:7443", "https://master:7443"),
         ("https://master", "https://master:6443"),
         ("https://10.0.0.1:6443/", "https://10.0.0.1:6443"),
+        ("Master.Example.org", "https://master.example.org:6443"),
     ],
 )
 def test_addresses_of_a_master_as_people_type_them(typed: str, url: str) -> None:
-    assert cluster.url_of(typed) == url
+    assert master_url(typed) == url
 
 
 @pytest.mark.parametrize("typed", ["", "http://10.0.0.1", "10.0.0.1/path", "host:port"])
 def test_what_is_no_address_of_a_master_is_refused(typed: str) -> None:
-    with pytest.raises(ValueError, match=r"address of a master|Port"):
-        cluster.url_of(typed)
+    with pytest.raises(WrongUse, match="address of a master"):
+        master_url(typed)
 
 
 def test_a_clock_that_is_ahead_or_behind_is_told_by_the_header() -> None:
