@@ -13,7 +13,7 @@ from cli.host.layout import HostLayout
 from cli.options import read_token
 
 if TYPE_CHECKING:
-    from cli.host.membership import Host
+    from cli.host.membership_host import Host
 
 _CONFIG: Final = HostLayout().config("agent")
 _STATE: Final = HostLayout().state("agent")
@@ -24,6 +24,7 @@ def add(subparsers: argparse._SubParsersAction[Any]) -> None:
     _add_join(subparsers)
     leave = subparsers.add_parser("leave", help="empty and remove this node, then clean the host")
     _add_config(leave)
+    _add_unconfigured(leave)
     leave.add_argument(
         "--drain-timeout", type=_seconds, default=120.0, metavar="SECONDS", help="for pods to end; 0 waits for none"
     )
@@ -31,8 +32,7 @@ def add(subparsers: argparse._SubParsersAction[Any]) -> None:
     reset = subparsers.add_parser("reset", help="clean this host of everything of a node, without a master")
     _add_config(reset)
     reset.add_argument("--force", action="store_true", help="forget the node also when something cannot be removed")
-    reset.add_argument("--state-dir", type=Path, default=_STATE, metavar="DIR", help="where the configuration is gone")
-    reset.add_argument("--engine-socket", type=Path, default=_ENGINE, metavar="SOCKET", help="likewise")
+    _add_unconfigured(reset)
     reset.add_argument("--node-name", default="", metavar="NAME", help="likewise")
     reset.set_defaults(run=_reset)
 
@@ -63,6 +63,11 @@ def _add_config(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", type=Path, default=_CONFIG, metavar="FILE", help="TOML")
 
 
+def _add_unconfigured(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--state-dir", type=Path, default=_STATE, metavar="DIR", help="where the configuration is gone")
+    parser.add_argument("--engine-socket", type=Path, default=_ENGINE, metavar="SOCKET", help="likewise")
+
+
 def _join(options: argparse.Namespace) -> int:
     token = read_token(options.token)
     if not options.address:
@@ -70,6 +75,7 @@ def _join(options: argparse.Namespace) -> int:
     _require_root()
     from cli.host import membership
     from cli.host.config import master_url
+    from cli.host.membership_host import JoinRequest
 
     wanted = {
         "state_dir": options.state_dir,
@@ -78,7 +84,7 @@ def _join(options: argparse.Namespace) -> int:
         "node_address": options.node_address,
         "engine_socket": options.engine_socket,
     }
-    request = membership.JoinRequest(
+    request = JoinRequest(
         config_path=options.config,
         wanted=wanted,
         token=token,
@@ -101,7 +107,7 @@ def _leave(options: argparse.Namespace) -> int:
     _require_root()
     from cli.host import membership_departure as departure
 
-    request = departure.LeaveRequest(options.config, options.drain_timeout)
+    request = departure.LeaveRequest(options.config, options.state_dir, options.engine_socket, options.drain_timeout)
     return _done(lambda here: departure.leave(here, request))
 
 
@@ -119,7 +125,7 @@ def _done(work: Any) -> int:
     """Do it on this host; its own errors have their exit codes."""
     # gRPC's core writes past every log to stderr; what matters of it comes as errors.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-    from cli.host.membership import Host, MembershipError
+    from cli.host.membership_host import Host, MembershipError
     from cli.host.membership_unit import agent_unit
 
     here: Host = Host(unit=agent_unit(HostLayout()), say=_say)

@@ -11,7 +11,8 @@ import json
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,14 +31,18 @@ NO_MASTER: Final = "https://192.0.2.1:6443"
 """Stands in where no master is named yet, or any more (RFC 5737)."""
 
 
-def chosen(path: Path, wanted: Mapping[str, str]) -> tuple[AgentConfig, str]:
+def chosen(path: Path, wanted: Mapping[str, str], *, keep: bool = False) -> tuple[AgentConfig, str]:
     """The configuration to join by, and the file's text for it; empty: the file says it all already.
 
     `wanted` are the settings that were asked for; those that are left out, or empty, are the file's or the defaults.
+    `keep`: what an earlier join wrote counts as asked for, where nobody asks for something else.
     Raises ConfigError when somebody's file says something else, or cannot be used.
     """
     asked = {key: value for key, value in wanted.items() if value}
     before = "" if is_ours(path) else _bare(path)
+    if keep:
+        theirs, all_values = _parsed(path, before), _parsed(path, _text(path))
+        asked = {key: str(all_values[key]) for key in _KEYS if key in all_values and key not in theirs} | asked
     if not before:
         defaults = {"state_dir": STATE_DIR, "node_name": default_node_name()}
         text = render(defaults | asked)
@@ -109,8 +114,24 @@ def write(path: Path, text: str) -> None:
             os.chown(partial, before.st_uid, before.st_gid)
             partial.chmod(before.st_mode & 0o7777)
         partial.replace(path)
-    except OSError:
+    except BaseException:
         partial.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def written(path: Path, text: str, *, unless: Callable[[], bool]) -> Iterator[None]:
+    """The file says this (empty: what it says already), and what it said before when something goes wrong, `unless`
+    that came to its end before."""
+    before = _text(path) if text and path.exists() else None
+    try:
+        if text:
+            write(path, text)
+        yield
+    except BaseException:
+        # Only what is ours is taken back.
+        if text and _text(path) == text and not unless():
+            unlink(path) if before is None else write(path, before)
         raise
 
 

@@ -6,8 +6,7 @@ lies; so the same command goes on wherever it was interrupted.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -15,13 +14,12 @@ from typing import Final
 from agent import departure
 from agent.config import AgentConfig, ConfigError
 from agent.identity import files
-from agent.identity.errors import MasterAway, StateLocked, Unreadable
+from agent.identity.errors import MasterAway, Unreadable
 from agent.identity.files import Identity
 from cli import exits
 from cli.host import membership_config
 from cli.host.config import default_node_name
-from cli.host.membership import POLL_S, Host, MembershipError
-from cli.host.membership_unit import UnitFailed
+from cli.host.membership_host import POLL_S, Host, MembershipError, alone, changing
 
 AGENT_ENDS_S: Final = 30.0
 """How long an agent may take to clean up after its Node was deleted, before it is stopped and the rest done here."""
@@ -29,16 +27,18 @@ AGENT_ENDS_S: Final = 30.0
 
 @dataclass(frozen=True, slots=True)
 class LeaveRequest:
-    """What a person asked for."""
+    """What a person asked for; state directory and engine are for a host whose configuration is gone."""
 
     config_path: Path
+    state_dir: Path
+    engine_socket: Path
     drain_s: float = 120.0
     """How long pods may take to end; 0: they are not waited for."""
 
 
 @dataclass(frozen=True, slots=True)
 class ResetRequest:
-    """What a person asked for; state directory, engine and name are for a host whose configuration is gone."""
+    """As above; the name is for a host whose identity is gone as well."""
 
     config_path: Path
     state_dir: Path
@@ -49,11 +49,21 @@ class ResetRequest:
 
 def leave(here: Host, request: LeaveRequest) -> None:
     """Empty and remove the node, clean the host. Raises MembershipError, IdentityError, ConfigError, OSError."""
-    if not request.config_path.exists():
-        here.say(f"this host is no node: there is no {request.config_path}")
-        return
-    config = membership_config.known(request.config_path)
-    identity = files.load(config.state_dir)
+    with changing(here):
+        _leave(here, request)
+
+
+def _leave(here: Host, request: LeaveRequest) -> None:
+    if request.config_path.exists():
+        config = membership_config.known(request.config_path)
+        identity = files.load(config.state_dir)
+    else:
+        # Who the node is, its identity says: somebody may have taken the configuration away.
+        identity = files.load(request.state_dir)
+        if identity is None:
+            here.say(f"this host is no node: there is no {request.config_path}")
+            return
+        config = _without_file(request, identity.node_name, identity)
     if identity is None and not _remains(config):
         here.unit.stop()
         _drop_config(here, request.config_path)
@@ -69,7 +79,7 @@ def leave(here: Host, request: LeaveRequest) -> None:
                 exits.UNREACHABLE,
             ) from error
     _stop_agent(here, config, wait_s=AGENT_ENDS_S if identity else 0.0)
-    with _alone(config):
+    with alone(config):
         problems = departure.clean(config, cluster_id=identity.cluster_id if identity else "")
         _tell(here, problems, "leave", fatal=True)
         if identity is not None:
@@ -81,12 +91,17 @@ def leave(here: Host, request: LeaveRequest) -> None:
 
 def reset(here: Host, request: ResetRequest) -> None:
     """Clean the host, master or not. Raises MembershipError, UnitFailed where the agent cannot be stopped."""
+    with changing(here):
+        _reset(here, request)
+
+
+def _reset(here: Host, request: ResetRequest) -> None:
     config = _config(here, request)
     _stop_agent(here, config, wait_s=0.0)
     if not config.state_dir.is_dir() and config.state_dir.exists():
         raise MembershipError(f"{config.state_dir} is no directory: look what it is, remove it, and run this again")
-    with _alone(config):
-        identity = _identity(here, config)
+    with alone(config):
+        identity = _identity(here, config.state_dir)
         # A certificate of who knows what is no reason to leave containers behind: then all of the node's name go.
         problems = departure.clean(config, cluster_id=identity.cluster_id if identity else "")
         _tell(here, problems, "reset --force", fatal=not request.force)
@@ -143,15 +158,6 @@ def _stop_agent(here: Host, config: AgentConfig, *, wait_s: float) -> None:
         )
 
 
-@contextmanager
-def _alone(config: AgentConfig) -> Iterator[None]:
-    try:
-        with files.locked(config.state_dir):
-            yield
-    except StateLocked as error:
-        raise MembershipError(f"{error}; stop it, then run this again", exits.BUSY) from error
-
-
 def _report_left(here: Host, config: AgentConfig, identity: Identity) -> None:
     try:
         if departure.report_left(config, identity):
@@ -184,21 +190,22 @@ def _config(here: Host, request: ResetRequest) -> AgentConfig:
     except ConfigError as error:
         if request.config_path.exists():
             here.say(f"{error}; going by --state-dir, --engine-socket and --node-name")
-    name = request.node_name
-    if not name:
-        identity = _identity(here, AgentConfig(state_dir=request.state_dir, node_name="", master=""))
-        name = identity.node_name if identity else default_node_name()
+    identity = _identity(here, request.state_dir)
+    name = request.node_name or (identity.node_name if identity else default_node_name())
+    return _without_file(request, name, identity)
+
+
+def _without_file(request: LeaveRequest | ResetRequest, node_name: str, identity: Identity | None) -> AgentConfig:
+    # By the route to the master the node's address is known.
+    master = f"https://{identity.session_address}" if identity else membership_config.NO_MASTER
     return AgentConfig(
-        state_dir=request.state_dir,
-        node_name=name,
-        master=membership_config.NO_MASTER,
-        engine_socket=request.engine_socket,
+        state_dir=request.state_dir, node_name=node_name, master=master, engine_socket=request.engine_socket
     )
 
 
-def _identity(here: Host, config: AgentConfig) -> Identity | None:
+def _identity(here: Host, state_dir: Path) -> Identity | None:
     try:
-        return files.load(config.state_dir)
+        return files.load(state_dir)
     except Unreadable as error:
         here.say(f"damaged, and not needed for this: {error}".partition(";")[0])
         return None
@@ -228,6 +235,3 @@ def _remains(config: AgentConfig) -> bool:
 def _some(names: Sequence[str]) -> str:
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
     return f"{', '.join(names[:3])}{more}"
-
-
-__all__ = ["LeaveRequest", "ResetRequest", "UnitFailed", "leave", "reset"]

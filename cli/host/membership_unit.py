@@ -37,6 +37,18 @@ class AgentUnit(Protocol):
         """Stop it and take it out of the boot; one that is neither is fine. Raises UnitFailed."""
         ...
 
+    def pause(self) -> None:
+        """Stop it; it stays in the boot as it is. Raises UnitFailed."""
+        ...
+
+    def resume(self) -> None:
+        """Start it, and nothing else. Does not wait. Raises UnitFailed."""
+        ...
+
+    def running(self) -> bool:
+        """Whether it runs, starts, or waits for its next try."""
+        ...
+
     def active(self) -> bool:
         """Whether it has started and said that it is ready."""
         ...
@@ -60,6 +72,15 @@ class NoUnit:
 
     def stop(self) -> None:
         return
+
+    def pause(self) -> None:
+        return
+
+    def resume(self) -> None:
+        return
+
+    def running(self) -> bool:
+        return False
 
     def active(self) -> bool:
         return False
@@ -88,6 +109,16 @@ class SystemdUnit:
     def stop(self) -> None:
         _must("disable", "--now", "--quiet", self.name)
         _systemctl("reset-failed", self.name)
+
+    def pause(self) -> None:
+        _must("stop", self.name)
+
+    def resume(self) -> None:
+        _must("start", "--no-block", self.name)
+
+    def running(self) -> bool:
+        state = _systemctl("show", "--property=ActiveState", "--value", self.name).stdout.strip()
+        return state in ("active", "activating", "reloading")
 
     def active(self) -> bool:
         return _systemctl("is-active", "--quiet", self.name).returncode == 0

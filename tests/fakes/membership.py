@@ -12,15 +12,18 @@ from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from agent import host as agent_host
 from agent.identity import files
-from cli.host.membership import Host, JoinRequest, join
+from cli.host.membership import join
 from cli.host.membership_departure import LeaveRequest, ResetRequest, leave, reset
+from cli.host.membership_host import Host, JoinRequest
 from cli.host.preflight.finding import Finding
 from master.api.server import ApiServer
 from tests.fakes.sessions import TOKEN, AgentEnd, MasterEnd, until
+
+R = TypeVar("R", LeaveRequest, ResetRequest)
 
 
 @dataclass
@@ -31,12 +34,22 @@ class Unit:
     asked: list[str] = field(default_factory=list)
     inactive: int = 0
     """How often it still says that it has not started."""
+    runs: bool = False
 
     def start(self) -> None:
         self.asked.append("start")
 
     def stop(self) -> None:
         self.asked.append("stop")
+
+    def pause(self) -> None:
+        self.asked.append("pause")
+
+    def resume(self) -> None:
+        self.asked.append("resume")
+
+    def running(self) -> bool:
+        return self.runs
 
     def active(self) -> bool:
         self.inactive -= 1
@@ -70,10 +83,15 @@ class World:
         return self.directory / "state"
 
     @property
+    def lock(self) -> Path:
+        return self.directory.with_name("lock")
+
+    @property
     def here(self) -> Host:
         return Host(
             unit=self.unit,
             say=self.said.append,
+            lock=self.lock,
             sleep=self._sleep,
             monotonic=lambda: self.slept_s,
             findings=lambda _: self.findings,
@@ -94,11 +112,13 @@ class World:
         await asyncio.to_thread(join, self.here, self.request(**change))
 
     async def leave(self, **options: Any) -> None:
-        await asyncio.to_thread(leave, self.here, LeaveRequest(self.config, **options))
+        await asyncio.to_thread(leave, self.here, self._departing(LeaveRequest, **options))
 
     async def reset(self, **options: Any) -> None:
-        request = ResetRequest(self.config, self.state, self.directory / "engine.sock", **options)
-        await asyncio.to_thread(reset, self.here, request)
+        await asyncio.to_thread(reset, self.here, self._departing(ResetRequest, **options))
+
+    def _departing(self, kind: type[R], **options: Any) -> R:
+        return kind(self.config, self.state, self.directory / "engine.sock", **options)
 
     @asynccontextmanager
     async def agent(self) -> AsyncIterator[AgentEnd]:

@@ -10,7 +10,7 @@ from agent import departure
 from agent.config import AgentConfig
 from agent.identity import files
 from cli import exits
-from cli.host.membership import MembershipError
+from cli.host.membership_host import MembershipError
 from tests.fakes.membership import World
 
 pytestmark = pytest.mark.timeout(60)
@@ -39,6 +39,20 @@ async def test_a_node_whose_agent_is_dead_leaves_too(world: World) -> None:
     await world.leave()
     assert world.master.node("n") is None
     assert await world.master.identities.get("n") is None, "reported that nothing is left"
+
+
+async def test_a_node_whose_configuration_was_taken_away_leaves_by_its_identity(world: World) -> None:
+    world.unit.installed = False
+    await world.join()
+    async with world.agent():
+        pass
+    world.config.unlink()
+    await world.leave()
+    assert world.said[-1] == "node n has left the cluster, and this host is clean"
+    assert world.master.node("n") is None
+    assert world.files() == []
+    await world.leave()
+    assert "is no node" in world.said[-1]
 
 
 async def test_leaving_needs_the_master_and_says_what_does_not(world: World) -> None:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
+import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from agent import host as agent_host
 from agent.config import ConfigError
@@ -16,8 +20,10 @@ from cli import exits
 from cli.host import membership_config
 from cli.host.config import master_url, text_of
 from cli.host.layout import HostLayout
-from cli.host.membership import MembershipError, join
-from cli.host.preflight.finding import error, warning
+from cli.host.membership import join
+from cli.host.membership_host import MembershipError
+from cli.host.preflight.finding import Finding, error, warning
+from cli.host.preflight.gather import Subject
 from tests.fakes.membership import World
 from tests.fakes.sessions import TOKEN, until
 
@@ -180,6 +186,73 @@ async def test_a_configuration_of_a_person_is_used_and_stays(world: World) -> No
     world.config.write_text(text.replace("127.0.0.1", "10.9.9.9"))
     with pytest.raises(ConfigError, match=r"master is https://10\.9\.9\.9"):
         await world.join(wanted={"node_name": ""})
+
+
+@pytest_asyncio.fixture
+async def expired(world: World) -> World:
+    """A node whose certificate has ended; its agent runs, and says so."""
+    world.unit.installed = False
+    await world.join()
+    identity = files.load(world.state)
+    assert identity is not None
+    files.save(world.state, replace(identity, not_after=time.time() - 1))
+    world.unit.installed = world.unit.runs = True
+    return world
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "says"),
+    [
+        pytest.param({"token": "abcdef.fedcba9876543210"}, exits.FAILED, "not valid", id="wrong token"),
+        pytest.param({"wanted": {"master": "https://127.0.0.1:1"}}, exits.UNREACHABLE, "no answer", id="master away"),
+    ],
+)
+async def test_an_expired_node_that_gets_no_certificate_is_left_as_it_was(
+    expired: World, change: dict[str, Any], code: int, says: str
+) -> None:
+    before = {name: (expired.directory / name).read_bytes() for name in expired.files()}
+    with pytest.raises(MembershipError, match=f"has expired, and was not replaced: .*{says}") as refused:
+        await expired.join(**change)
+    assert refused.value.code == code
+    assert expired.unit.asked == ["pause", "resume"], "and it stays in the boot"
+    assert {name: (expired.directory / name).read_bytes() for name in expired.files()} == before
+
+
+async def test_an_expired_node_gets_another_certificate_and_keeps_its_name(expired: World) -> None:
+    with pytest.raises(MembershipError, match="not Ready after 3 s"):
+        await expired.join()
+    assert expired.unit.asked == ["pause", "start"]
+    identity = files.load(expired.state)
+    assert identity is not None and identity.node_name == "n" and identity.not_after > time.time()
+
+
+async def test_of_two_joins_at_once_one_is_told_to_wait_and_the_other_whole(world: World) -> None:
+    world.unit.installed = False
+    first_is_there, second_was_refused = threading.Event(), threading.Event()
+
+    def look(_: Subject) -> list[Finding]:
+        first_is_there.set()
+        assert second_was_refused.wait(20)
+        return []
+
+    first = asyncio.create_task(asyncio.to_thread(join, replace(world.here, findings=look), world.request()))
+    assert await asyncio.to_thread(first_is_there.wait, 20)
+    for again in (world.join, world.leave, world.reset):
+        with pytest.raises(MembershipError, match="another command changes this host") as busy:
+            await again()
+        assert busy.value.code == exits.BUSY
+    second_was_refused.set()
+    await first
+    assert world.files() == ["etc/agent.toml", "state/identity.json", "state/lock"]
+    assert membership_config.known(world.config).node_name == "n"
+
+
+async def test_a_member_that_joins_again_keeps_what_it_was_asked_for_before(world: World) -> None:
+    world.unit.installed = False
+    await world.join(wanted={"engine_socket": "/run/podman/podman.sock"})
+    text = world.config.read_text()
+    await world.join(wanted={"node_address": "", "state_dir": str(world.state)})
+    assert world.config.read_text() == text
 
 
 def test_only_root_may(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,107 @@
+"""The host as joining and leaving see it, and what all of these commands share.
+
+Owns that one of them at a time changes the host, that an agent which is stopped for a moment runs again when something
+goes wrong meanwhile, and the error that people read. What is changed is the business of the others (membership*.py).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from agent.config import AgentConfig
+from agent.identity import files
+from agent.identity.errors import StateLocked
+from cli import exits
+from cli.host.errors import InUse
+from cli.host.layout import HostLayout
+from cli.host.membership_unit import AgentUnit
+from cli.host.preflight.finding import Finding
+from cli.host.preflight.gather import Subject, gather
+from cli.host.preflight.judges import judge
+from cli.host.system import exclusive
+
+POLL_S: Final = 0.2
+
+
+class MembershipError(Exception):
+    """One line, with the way out."""
+
+    def __init__(self, message: str, code: int = exits.FAILED) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def preflight(subject: Subject) -> list[Finding]:
+    """Look and judge."""
+    return judge(gather(subject))
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """What joining and leaving need of the world; tests bring their own."""
+
+    unit: AgentUnit
+    say: Callable[[str], None]
+    lock: Path = HostLayout().lock
+    """Installing and upgrading take it too."""
+    sleep: Callable[[float], None] = time.sleep
+    monotonic: Callable[[], float] = time.monotonic
+    findings: Callable[[Subject], list[Finding]] = preflight
+
+
+@dataclass(frozen=True, slots=True)
+class JoinRequest:
+    """What a person asked for."""
+
+    config_path: Path
+    wanted: dict[str, str]
+    """Settings of agent.toml that were asked for; `master` is a URL, and always there."""
+    token: str
+    ca_hash: str
+    ignored: Sequence[str] = ()
+    timeout_s: float = 60.0
+    ports: tuple[str, ...] = field(default=("4789/udp",))
+
+
+@contextmanager
+def changing(here: Host) -> Iterator[None]:
+    """One command at a time: of two joins one would take back what the other has written. Raises MembershipError."""
+    with ExitStack() as held:
+        try:
+            held.enter_context(exclusive(here.lock))
+        except InUse as error:
+            raise MembershipError(
+                "another command changes this host (install, upgrade, uninstall, join, leave or reset): "
+                "wait for its end, then run this again",
+                exits.BUSY,
+            ) from error
+        yield
+
+
+@contextmanager
+def paused(here: Host) -> Iterator[None]:
+    """The agent is stopped, and stays in the boot. Where this fails it goes on as before; else the caller starts it."""
+    ran = here.unit.running()
+    try:
+        here.unit.pause()
+        yield
+    except BaseException:
+        if ran:
+            here.unit.resume()
+        raise
+
+
+@contextmanager
+def alone(config: AgentConfig) -> Iterator[None]:
+    """No agent works on the state directory meanwhile. Raises MembershipError when one does."""
+    with ExitStack() as held:
+        try:
+            held.enter_context(files.locked(config.state_dir))
+        except StateLocked as error:
+            raise MembershipError(f"{error}; stop it, then run this again", exits.BUSY) from error
+        yield

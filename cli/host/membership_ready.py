@@ -1,0 +1,63 @@
+"""Waiting until the node is Ready, or saying what keeps it from being so. Asks the master and the host's unit; changes
+nothing.
+"""
+
+from __future__ import annotations
+
+from agent import departure
+from agent.config import AgentConfig
+from agent.identity import files
+from agent.identity.errors import MasterAway
+from agent.identity.files import Identity
+from cli import exits
+from cli.host.membership_host import POLL_S, Host, MembershipError
+
+
+def wait_ready(here: Host, config: AgentConfig, identity: Identity, *, timeout_s: float) -> None:
+    """Raises MembershipError that says what keeps the node from being Ready."""
+    ends_at = here.monotonic() + timeout_s
+    seen: departure.Standing | None = None
+    said = ""
+    while True:
+        try:
+            # Renewed while we wait, or wiped by an agent whose node was deleted.
+            identity = files.load(config.state_dir) or identity
+            seen, said = departure.standing(identity), ""
+        except MasterAway as error:
+            said = str(error)
+        except departure.Forgotten as error:
+            raise MembershipError(
+                f"the master does not take this host for node {identity.node_name} any more: {error}; "
+                "`sampan reset`, then join again"
+            ) from error
+        if seen and seen.removed:
+            raise MembershipError(f"node {identity.node_name} was deleted: `sampan reset`, then join again")
+        # The master may not have noticed yet that this host was away: the agent says itself that it runs.
+        if seen and seen.ready and not said and (not here.unit.installed or here.unit.active()):
+            return
+        if here.monotonic() >= ends_at:
+            raise MembershipError(
+                f"node {identity.node_name} is a member, and not Ready after {timeout_s:g} s: "
+                + "; ".join(_reasons(here, config, seen, said)),
+                exits.UNREACHABLE if said else exits.FAILED,
+            )
+        here.sleep(POLL_S)
+
+
+def _reasons(here: Host, config: AgentConfig, seen: departure.Standing | None, said: str) -> list[str]:
+    found = [said] if said else []
+    if seen and not seen.registered:
+        found.append("its agent has not spoken to the master yet")
+    if seen:
+        found += [
+            f"{each.type} is {each.status}: {each.message or each.reason}"
+            for each in seen.conditions
+            if each.status != ("True" if each.type == "Ready" else "False")
+        ]
+    if not files.in_use(config.state_dir):
+        found.append("the agent does not run")
+    if state := here.unit.state():
+        found.append(f"systemd says {state}")
+    if line := here.unit.last_line():
+        found.append(f"the agent's last word: {line}")
+    return found
