@@ -40,6 +40,10 @@ class Forgotten(IdentityError):
     """The master does not take this machine for that node: it was removed, or another one has its name."""
 
 
+class AnotherMachine(IdentityError):
+    """The node is another machine than this one: one of them is a copy of the other, certificate and all."""
+
+
 @dataclass(frozen=True, slots=True)
 class Condition:
     """As the Node object has it."""
@@ -72,35 +76,35 @@ class Remaining:
     unmanaged: tuple[str, ...]
 
 
-def standing(identity: Identity) -> Standing:
-    """Ask the master. Raises MasterAway, Forgotten."""
+def standing(config: AgentConfig, identity: Identity) -> Standing:
+    """Ask the master. Raises MasterAway, Forgotten, AnotherMachine."""
     from agent.session.channel import Master
 
     async def ask(master: Master) -> Standing:
-        reply = await master.membership(ANSWER_S)
+        reply = await master.membership(_machine(config), ANSWER_S)
         conditions = tuple(Condition(c.type, c.status, c.reason, c.message) for c in reply.conditions)
         return Standing(reply.registered, reply.removed, reply.unschedulable, conditions)
 
     return _asked(identity, ask)
 
 
-def drain(identity: Identity) -> Remaining:
+def drain(config: AgentConfig, identity: Identity) -> Remaining:
     """Cordon the node and delete its pods with their grace; asked again until none remains. As `standing`."""
     from agent.session.channel import Master
 
     async def ask(master: Master) -> Remaining:
-        reply = await master.drain(ANSWER_S)
+        reply = await master.drain(_machine(config), ANSWER_S)
         return Remaining(tuple(map(_named, reply.pods)), tuple(map(_named, reply.unmanaged)))
 
     return _asked(identity, ask)
 
 
-def leave(identity: Identity) -> None:
+def leave(config: AgentConfig, identity: Identity) -> None:
     """Have the Node deleted. A node that is removed already is fine. As `standing`."""
     from agent.session.channel import Master
 
     async def ask(master: Master) -> None:
-        await master.leave(ANSWER_S)
+        await master.leave(_machine(config), ANSWER_S)
 
     _asked(identity, ask)
 
@@ -113,8 +117,9 @@ def report_left(config: AgentConfig, identity: Identity) -> bool:
     from agent.session.channel import Master
 
     async def ask(master: Master) -> None:
+        asking = _machine(config)
         info = observed_pb2.NodeInfo(
-            machine_id=host.machine_id(config.state_dir), boot_id=host.boot_id(), address=_address(config)
+            machine_id=asking.machine_id, boot_id=asking.boot_id, address=asking.address or str(_NOWHERE[1])
         )
         hello = session_pb2.HelloRequest(
             protocol_version=contract.PROTOCOL_VERSION, cluster_id=identity.cluster_id, node=info
@@ -124,10 +129,12 @@ def report_left(config: AgentConfig, identity: Identity) -> bool:
             await master.report_left(session_pb2.LeftReport(session_id=reply.session_id), ANSWER_S)
 
     # Refused: the agent said so before it ended, or the master wants no more of us now.
-    with contextlib.suppress(Forgotten):
+    with contextlib.suppress(Forgotten, AnotherMachine):
         _asked(identity, ask)
     try:
-        return not standing(identity).removed
+        return not standing(config, identity).removed
+    except AnotherMachine:
+        return False
     except Forgotten:
         return True
 
@@ -165,7 +172,7 @@ def forget(config: AgentConfig, *, directory: bool) -> None:
 def _asked(identity: Identity, ask: Callable[..., Awaitable[T]]) -> T:
     """One connection, one question; the session's errors as those of an identity."""
     from agent.session.channel import Master
-    from agent.session.errors import Refused, SessionError
+    from agent.session.errors import Occupied, Refused, SessionError
 
     async def converse() -> T:
         async with Master(identity) as master:
@@ -173,6 +180,8 @@ def _asked(identity: Identity, ask: Callable[..., Awaitable[T]]) -> T:
 
     try:
         return asyncio.run(converse())
+    except Occupied as error:
+        raise AnotherMachine(str(error)) from error
     except Refused as error:
         raise Forgotten(str(error)) from error
     except SessionError as error:
@@ -183,11 +192,16 @@ def _named(ref: desired_pb2.ObjectRef) -> str:
     return f"{ref.namespace}/{ref.name}"
 
 
-def _address(config: AgentConfig) -> str:
-    try:
-        return host.node_address(config)
-    except OSError:
-        return str(_NOWHERE[1])
+def _machine(config: AgentConfig) -> session_pb2.Machine:
+    """What this machine is, as far as that is known: a full disk may keep it from having an id of its own."""
+    machine = session_pb2.Machine(boot_id=host.boot_id())
+    with contextlib.suppress(OSError):
+        machine.machine_id = host.machine_id(config.state_dir)
+    # Where the configuration is gone, nobody knows which address the agent was to have.
+    if config.node_address or config.master_host:
+        with contextlib.suppress(OSError):
+            machine.address = host.node_address(config)
+    return machine
 
 
 async def _remove_containers(config: AgentConfig, cluster_id: str) -> None:

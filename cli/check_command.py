@@ -77,7 +77,7 @@ def subject(options: argparse.Namespace) -> Subject:
 
 def _by_agent(made: Subject, path: Path, options: argparse.Namespace) -> Subject:
     from agent.survey import member_of
-    from cli.host.membership_config import NO_MASTER, known
+    from cli.host.membership_config import known
 
     config = known(path)
     # Only root may look; who else asks finds that out from the finding.
@@ -90,7 +90,7 @@ def _by_agent(made: Subject, path: Path, options: argparse.Namespace) -> Subject
         engine_socket=config.engine_socket,
         # A member has its name and its address by right: nothing to ask of them.
         token="" if member else made.token,
-        master=made.master or (config.master if config.master != NO_MASTER else ""),
+        master=made.master or config.master,
     )
 
 

@@ -18,5 +18,6 @@ INTERRUPTED: Final = 130
 
 HELP: Final = (
     "exit codes: 0 done, 1 failed, 2 wrong usage, 3 no such lab, host or object, 4 the API does not answer or is not "
-    "trusted, 5 another command works on the lab, 6 the node was deleted and this host is clean, 130 interrupted"
+    "trusted, 5 another command works on the lab or on this host, 6 the node was deleted and this host is clean, "
+    "130 interrupted"
 )

@@ -178,7 +178,7 @@ async def _serve_sessions(core: _Core, desired: DesiredState, logs: LogStreams) 
         desired=desired,
         reports=Reports(core.resources, core.recorder, core.clock),
         streams=logs,
-        departures=Departures(core.resources, core.identities),
+        departures=Departures(core.resources, core.identities, core.sessions),
         trust=core.trust,
         pki=core.pki,
     )

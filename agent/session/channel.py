@@ -16,7 +16,7 @@ import grpc.aio
 from google.protobuf.message import DecodeError, Message
 
 from agent.identity.files import Identity
-from agent.session.errors import Garbled, Lost, Refused, SessionError, Stale
+from agent.session.errors import Garbled, Lost, Occupied, Refused, SessionError, Stale
 from proto import contract
 from proto.gen import session_pb2
 
@@ -32,7 +32,6 @@ _REFUSALS: Final = frozenset(
     {
         grpc.StatusCode.PERMISSION_DENIED,
         grpc.StatusCode.UNAUTHENTICATED,
-        grpc.StatusCode.ALREADY_EXISTS,
         grpc.StatusCode.INVALID_ARGUMENT,
     }
 )
@@ -93,15 +92,17 @@ class Master:
     async def renew(self, request: session_pb2.RenewRequest, timeout_s: float) -> session_pb2.RenewReply:
         return await _ask(self._channel, "RenewCertificate", request, timeout_s, session_pb2.RenewReply)
 
-    async def membership(self, timeout_s: float) -> session_pb2.MembershipReply:
-        request = session_pb2.MembershipRequest()
+    async def membership(self, machine: session_pb2.Machine, timeout_s: float) -> session_pb2.MembershipReply:
+        request = session_pb2.MembershipRequest(machine=machine)
         return await _ask(self._channel, "Membership", request, timeout_s, session_pb2.MembershipReply)
 
-    async def drain(self, timeout_s: float) -> session_pb2.DrainReply:
-        return await _ask(self._channel, "Drain", session_pb2.DrainRequest(), timeout_s, session_pb2.DrainReply)
+    async def drain(self, machine: session_pb2.Machine, timeout_s: float) -> session_pb2.DrainReply:
+        request = session_pb2.DrainRequest(machine=machine)
+        return await _ask(self._channel, "Drain", request, timeout_s, session_pb2.DrainReply)
 
-    async def leave(self, timeout_s: float) -> session_pb2.LeaveReply:
-        return await _ask(self._channel, "Leave", session_pb2.LeaveRequest(), timeout_s, session_pb2.LeaveReply)
+    async def leave(self, machine: session_pb2.Machine, timeout_s: float) -> session_pb2.LeaveReply:
+        request = session_pb2.LeaveRequest(machine=machine)
+        return await _ask(self._channel, "Leave", request, timeout_s, session_pb2.LeaveReply)
 
     async def desired(self, request: session_pb2.DesiredRequest) -> AsyncGenerator[session_pb2.DesiredMessage, None]:
         """Messages until the session ends; the end is an error too."""
@@ -156,6 +157,8 @@ def parsed(kind: type[T], raw: bytes) -> T:
 def translated(error: grpc.aio.AioRpcError) -> SessionError:
     """The status as one of ours; what is no refusal is worth another try."""
     code, details = error.code(), error.details() or ""
+    if code is grpc.StatusCode.ALREADY_EXISTS:
+        return Occupied(details)
     if code in _REFUSALS:
         return Refused(details)
     if code is grpc.StatusCode.FAILED_PRECONDITION:

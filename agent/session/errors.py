@@ -7,6 +7,7 @@ SessionError
 ├── Garbled    what the master sent makes no sense: nothing of it is applied; reconnect with back-off
 ├── Gap        a delta applies to another revision than the one that is there: ask for a snapshot
 ├── Refused    the master does not want this agent as it is: leave everything running, try again slowly
+│   └── Occupied   the node is another machine, or another node has this one's address
 └── Removed    the Node was deleted: clean up and leave
 """
 
@@ -41,6 +42,10 @@ class Gap(SessionError):
 
 class Refused(SessionError):
     """The master does not want this agent as it is."""
+
+
+class Occupied(Refused):
+    """The node is another machine, or another node has this one's address."""
 
 
 class Removed(SessionError):

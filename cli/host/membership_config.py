@@ -13,6 +13,7 @@ import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,8 +28,8 @@ _MARK: Final = "  # by `sampan join`"
 _KEYS: Final = ("state_dir", "node_name", "master", "node_address", "engine_socket")
 _ADDED: Final = re.compile(rf"^(?:{'|'.join(_KEYS)}) = .*{re.escape(_MARK)}\n", re.MULTILINE)
 STATE_DIR: Final = str(HostLayout().state("agent"))
-NO_MASTER: Final = "https://192.0.2.1:6443"
-"""Stands in where no master is named yet, or any more (RFC 5737)."""
+_NO_MASTER: Final = "https://192.0.2.1:6443"
+"""Passes for one while the rest is checked (RFC 5737)."""
 
 
 def chosen(path: Path, wanted: Mapping[str, str], *, keep: bool = False) -> tuple[AgentConfig, str]:
@@ -90,10 +91,14 @@ def state_dir(path: Path, otherwise: str) -> Path:
 
 
 def known(path: Path) -> AgentConfig:
-    """The configuration of a host that may have left already, so that no master need stand in it. As agent.config."""
-    text = _text(path)
+    """The configuration of a host that may have left already: its master is empty where none stands in it any more.
+
+    As agent.config.
+    """
+    values = _parsed(path, _text(path))
     try:
-        return from_values({"master": NO_MASTER, **_parsed(path, text)})
+        config = from_values({"master": _NO_MASTER, **values})
+        return config if "master" in values else replace(config, master="")
     except ValueError as error:
         raise ConfigError(f"{path}: {error}") from error
 

@@ -63,7 +63,7 @@ def _leave(here: Host, request: LeaveRequest) -> None:
         if identity is None:
             here.say(f"this host is no node: there is no {request.config_path}")
             return
-        config = _without_file(request, identity.node_name, identity)
+        config = _without_file(request, identity.node_name)
     if identity is None and not _remains(config):
         here.unit.stop()
         _drop_config(here, request.config_path)
@@ -117,16 +117,21 @@ def _reset(here: Host, request: ResetRequest) -> None:
 def _depart(here: Host, config: AgentConfig, identity: Identity, request: LeaveRequest) -> None:
     """Drain, then have the Node deleted. A node that the master has forgotten only has its host to clean."""
     try:
-        if not departure.standing(identity).removed:
+        if not departure.standing(config, identity).removed:
             _drain(here, config, identity, request.drain_s)
-            departure.leave(identity)
+            departure.leave(config, identity)
             here.say(f"node {identity.node_name} is removed from the cluster")
+    except departure.AnotherMachine as error:
+        raise MembershipError(
+            f"the master says: {error}; nothing was changed: where this host is a copy, `sampan reset` cleans it and "
+            "leaves the node alone; where it has just booted or moved, try again in a moment"
+        ) from error
     except departure.Forgotten as error:
         here.say(f"the master says: {error}; cleaning this host")
 
 
 def _drain(here: Host, config: AgentConfig, identity: Identity, drain_s: float) -> None:
-    remaining = departure.drain(identity)
+    remaining = departure.drain(config, identity)
     if remaining.unmanaged:
         here.say(f"without a controller, so gone for good: {_some(remaining.unmanaged)}")
     if not remaining.pods:
@@ -138,7 +143,7 @@ def _drain(here: Host, config: AgentConfig, identity: Identity, drain_s: float) 
     ends_at = here.monotonic() + drain_s
     while remaining.pods and here.monotonic() < ends_at:
         here.sleep(POLL_S)
-        remaining = departure.drain(identity)
+        remaining = departure.drain(config, identity)
     if remaining.pods and drain_s:
         raise MembershipError(
             f"still there after {drain_s:g} s: {_some(remaining.pods)}; run the command again, "
@@ -171,8 +176,14 @@ def _report_left(here: Host, config: AgentConfig, identity: Identity) -> None:
 def _say_goodbye(here: Host, config: AgentConfig, identity: Identity) -> None:
     """Only if the master answers: a reset needs none."""
     try:
-        departure.leave(identity)
+        departure.leave(config, identity)
     except departure.Forgotten:
+        return
+    except departure.AnotherMachine as error:
+        here.say(
+            f"the master says: {error}; so the node is left alone. If that machine is gone: kubectl delete node "
+            f"{identity.node_name}"
+        )
         return
     except MasterAway:
         here.say(
@@ -192,15 +203,11 @@ def _config(here: Host, request: ResetRequest) -> AgentConfig:
             here.say(f"{error}; going by --state-dir, --engine-socket and --node-name")
     identity = _identity(here, request.state_dir)
     name = request.node_name or (identity.node_name if identity else default_node_name())
-    return _without_file(request, name, identity)
+    return _without_file(request, name)
 
 
-def _without_file(request: LeaveRequest | ResetRequest, node_name: str, identity: Identity | None) -> AgentConfig:
-    # By the route to the master the node's address is known.
-    master = f"https://{identity.session_address}" if identity else membership_config.NO_MASTER
-    return AgentConfig(
-        state_dir=request.state_dir, node_name=node_name, master=master, engine_socket=request.engine_socket
-    )
+def _without_file(request: LeaveRequest | ResetRequest, node_name: str) -> AgentConfig:
+    return AgentConfig(state_dir=request.state_dir, node_name=node_name, master="", engine_socket=request.engine_socket)
 
 
 def _identity(here: Host, state_dir: Path) -> Identity | None:

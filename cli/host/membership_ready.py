@@ -17,14 +17,16 @@ def wait_ready(here: Host, config: AgentConfig, identity: Identity, *, timeout_s
     """Raises MembershipError that says what keeps the node from being Ready."""
     ends_at = here.monotonic() + timeout_s
     seen: departure.Standing | None = None
-    said = ""
+    said, code = "", exits.FAILED
     while True:
         try:
             # Renewed while we wait, or wiped by an agent whose node was deleted.
             identity = files.load(config.state_dir) or identity
-            seen, said = departure.standing(identity), ""
+            seen, said = departure.standing(config, identity), ""
         except MasterAway as error:
-            said = str(error)
+            said, code = str(error), exits.UNREACHABLE
+        except departure.AnotherMachine as error:
+            said, code = f"the master says: {error} (a copy is cleaned by `sampan reset`)", exits.FAILED
         except departure.Forgotten as error:
             raise MembershipError(
                 f"the master does not take this host for node {identity.node_name} any more: {error}; "
@@ -39,7 +41,7 @@ def wait_ready(here: Host, config: AgentConfig, identity: Identity, *, timeout_s
             raise MembershipError(
                 f"node {identity.node_name} is a member, and not Ready after {timeout_s:g} s: "
                 + "; ".join(_reasons(here, config, seen, said)),
-                exits.UNREACHABLE if said else exits.FAILED,
+                code if said else exits.FAILED,
             )
         here.sleep(POLL_S)
 

@@ -1,8 +1,9 @@
 """What a node may ask about itself, and only about itself: how it stands, to be drained, to be removed.
 
 Owns the reading of its conditions, cordon and drain (spec.unschedulable, and the deletion of its pods with their
-grace), and the deletion of its Node. Who asks was checked before: the name is that of the caller's certificate, never
-a field of a message. Needs no session, as a person at the machine asks, whether the agent runs or not.
+grace), the deletion of its Node, and the check that no copy of its machine is taken for it. The certificate was checked
+before: which node is meant is what it says, never a field of a message. Needs no session, as a person at the machine
+asks, whether the agent runs or not.
 """
 
 from __future__ import annotations
@@ -18,7 +19,10 @@ from master.api.kinds import NODE, POD
 from master.api.kinds.node import Node
 from master.api.kinds.pod import Pod
 from master.api.resources import Resources
+from master.dispatch.convert import node_address
+from master.dispatch.errors import Occupied
 from master.dispatch.identities import Identities, Identity
+from master.dispatch.sessions import Sessions
 from proto.gen import desired_pb2, observed_pb2, session_pb2
 
 # Not the node's own name: what a pod's deletion does is the master's, whoever asked for it.
@@ -30,9 +34,28 @@ log = logging.getLogger(__name__)
 class Departures:
     """Serves the nodes that want to leave, and those that have just come."""
 
-    def __init__(self, resources: Resources, identities: Identities) -> None:
+    def __init__(self, resources: Resources, identities: Identities, sessions: Sessions) -> None:
         self._resources = resources
         self._identities = identities
+        self._sessions = sessions
+
+    def check(self, identity: Identity, machine: session_pb2.Machine) -> None:
+        """Raises Occupied when the node is another machine than the one that asks, as far as either has said what it
+        is: a copy of a machine has its certificate, and must not have the original removed.
+
+        Copies may have one machine id. What they do not share is the boot (those that share a kernel: the address),
+        and that tells them apart for as long as the node's own agent is heard: it had said Hello after a reboot.
+        """
+        name = identity.name
+        if _differ(identity.machine_id, machine.machine_id):
+            raise _another(name, "it has another machine id")
+        node = self._resources.cache.get(NODE, "", name)
+        if node is None or not self._sessions.may_be_alive(name):
+            return
+        if _differ(node.status.node_info.boot_id, machine.boot_id):
+            raise _another(name, "it was booted another time")
+        if _differ(address := node_address(node), machine.address):
+            raise _another(name, f"its address is {address}")
 
     def standing(self, identity: Identity) -> session_pb2.MembershipReply:
         """How the master sees the node."""
@@ -78,6 +101,14 @@ class Departures:
 
     def _pods(self, node: str) -> list[Pod]:
         return [pod for pod in self._resources.cache.list(POD) if pod.spec.node_name == node]
+
+
+def _differ(known: str, said: str) -> bool:
+    return bool(known and said) and known != said
+
+
+def _another(name: str, why: str) -> Occupied:
+    return Occupied(f"node {name} is another machine than the one that asks: {why}")
 
 
 def _cordoned(node: Node) -> Node | None:

@@ -163,18 +163,24 @@ class MasterService:
             raise Stale(f"the identity of node {speaker.node} changed; try again")
         return session_pb2.RenewReply(certificate=certificate, ca=self.pki.ca_pem.decode())
 
-    async def membership(self, speaker: Speaker, _: session_pb2.MembershipRequest) -> session_pb2.MembershipReply:
+    async def membership(self, speaker: Speaker, request: session_pb2.MembershipRequest) -> session_pb2.MembershipReply:
         """How the master sees the speaker's node."""
-        return self.departures.standing(await self._identity(speaker))
+        return self.departures.standing(await self._asking(speaker, request.machine))
 
-    async def drain(self, speaker: Speaker, _: session_pb2.DrainRequest) -> session_pb2.DrainReply:
+    async def drain(self, speaker: Speaker, request: session_pb2.DrainRequest) -> session_pb2.DrainReply:
         """Empty the speaker's node."""
-        return await self.departures.drain(await self._identity(speaker))
+        return await self.departures.drain(await self._asking(speaker, request.machine))
 
-    async def leave(self, speaker: Speaker, _: session_pb2.LeaveRequest) -> session_pb2.LeaveReply:
+    async def leave(self, speaker: Speaker, request: session_pb2.LeaveRequest) -> session_pb2.LeaveReply:
         """Remove the speaker's node."""
-        await self.departures.leave(await self._identity(speaker))
+        await self.departures.leave(await self._asking(speaker, request.machine))
         return session_pb2.LeaveReply()
+
+    async def _asking(self, speaker: Speaker, machine: session_pb2.Machine) -> Identity:
+        """Of the node that a person at this machine asks for."""
+        identity = await self._identity(speaker)
+        self.departures.check(identity, machine)
+        return identity
 
     def _session(self, speaker: Speaker, session_id: str) -> Session:
         session = self.sessions.require(speaker.node, session_id, speaker.fingerprint)

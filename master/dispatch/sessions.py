@@ -99,8 +99,8 @@ class Sessions:
             is_another = False
         if before and is_another and now - before.last_seen < self._grace_s:
             raise Occupied(
-                f"node {node} is connected from another machine ({before.machine.address}); "
-                "an identity belongs to one machine: stop the other agent, or join under another name"
+                f"node {node} is connected from another machine ({before.machine.address}), and an identity belongs to "
+                "one: on a copy of it run `sampan reset`, then join under another name; else stop the other agent"
             )
         if before:
             self._end(before, "replaced by a new session")
@@ -141,6 +141,11 @@ class Sessions:
     def last_seen(self, node: str) -> float | None:
         """When the node was heard last; None when not since the start."""
         return self._last_seen.get(node)
+
+    def may_be_alive(self, node: str) -> bool:
+        """Whether the node was heard within the grace period; so long it may be alive unheard after our own absence."""
+        since = max(self._last_seen.get(node, self.started_at), self.stalled_at)
+        return self._clock.monotonic() - since < self._grace_s
 
     def end_session(self, node: str, reason: str) -> None:
         """End the node's session, if it has one."""

@@ -226,9 +226,21 @@ class RenewReply(_message.Message):
     ca: str
     def __init__(self, certificate: _Optional[str] = ..., ca: _Optional[str] = ...) -> None: ...
 
+class Machine(_message.Message):
+    __slots__ = ("machine_id", "boot_id", "address")
+    MACHINE_ID_FIELD_NUMBER: _ClassVar[int]
+    BOOT_ID_FIELD_NUMBER: _ClassVar[int]
+    ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    machine_id: str
+    boot_id: str
+    address: str
+    def __init__(self, machine_id: _Optional[str] = ..., boot_id: _Optional[str] = ..., address: _Optional[str] = ...) -> None: ...
+
 class MembershipRequest(_message.Message):
-    __slots__ = ()
-    def __init__(self) -> None: ...
+    __slots__ = ("machine",)
+    MACHINE_FIELD_NUMBER: _ClassVar[int]
+    machine: Machine
+    def __init__(self, machine: _Optional[_Union[Machine, _Mapping]] = ...) -> None: ...
 
 class MembershipReply(_message.Message):
     __slots__ = ("registered", "removed", "unschedulable", "conditions")
@@ -243,8 +255,10 @@ class MembershipReply(_message.Message):
     def __init__(self, registered: _Optional[bool] = ..., removed: _Optional[bool] = ..., unschedulable: _Optional[bool] = ..., conditions: _Optional[_Iterable[_Union[_observed_pb2.Condition, _Mapping]]] = ...) -> None: ...
 
 class DrainRequest(_message.Message):
-    __slots__ = ()
-    def __init__(self) -> None: ...
+    __slots__ = ("machine",)
+    MACHINE_FIELD_NUMBER: _ClassVar[int]
+    machine: Machine
+    def __init__(self, machine: _Optional[_Union[Machine, _Mapping]] = ...) -> None: ...
 
 class DrainReply(_message.Message):
     __slots__ = ("pods", "unmanaged")
@@ -255,8 +269,10 @@ class DrainReply(_message.Message):
     def __init__(self, pods: _Optional[_Iterable[_Union[_desired_pb2.ObjectRef, _Mapping]]] = ..., unmanaged: _Optional[_Iterable[_Union[_desired_pb2.ObjectRef, _Mapping]]] = ...) -> None: ...
 
 class LeaveRequest(_message.Message):
-    __slots__ = ()
-    def __init__(self) -> None: ...
+    __slots__ = ("machine",)
+    MACHINE_FIELD_NUMBER: _ClassVar[int]
+    machine: Machine
+    def __init__(self, machine: _Optional[_Union[Machine, _Mapping]] = ...) -> None: ...
 
 class LeaveReply(_message.Message):
     __slots__ = ()

@@ -148,7 +148,8 @@ class MasterServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Membership(self, request, context):
-        """The rest needs no session: a person at the node asks, whether the agent runs or not.
+        """The rest needs no session: a person at the node asks, whether the agent runs or not. From another machine than the
+        node's (a copy of it has its certificate too) it is refused with ALREADY_EXISTS.
         How the master sees the node.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -75,7 +75,7 @@ class MasterEnd:
             desired=self.desired,
             reports=Reports(self.resources, self.recorder, self.clock),
             streams=self.logs,
-            departures=Departures(self.resources, self.identities),
+            departures=Departures(self.resources, self.identities, self.sessions),
             trust=self.trust,
             pki=pki,
         )
@@ -161,11 +161,18 @@ class AgentClock:
 class FakeMachine:
     """The node behind a session. Implements NodeSide."""
 
-    def __init__(self, name: str, desired: DesiredState, *, machine: str = "machine-1", address: str = "10.0.0.1"):
+    def __init__(
+        self, name: str, desired: DesiredState, *, machine: str = "machine-1", address: str = "10.0.0.1", boot: str = ""
+    ):
         self.name = name
         self.desired = desired
         self.info = observed_pb2.NodeInfo(
-            machine_id=machine, address=address, hostname=name, architecture="amd64", operating_system="linux"
+            machine_id=machine,
+            boot_id=boot,
+            address=address,
+            hostname=name,
+            architecture="amd64",
+            operating_system="linux",
         )
         self.capacity = observed_pb2.Capacity(cpu_millis=2000, memory_bytes=4 << 30, pods=110)
         self.is_ready = "True"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from agent import departure
+from agent import departure, host
 from agent.config import AgentConfig
 from agent.identity import files
 from cli import exits
@@ -135,6 +137,30 @@ async def test_a_host_that_nothing_is_known_of_is_reset_under_the_name_that_join
     monkeypatch.setattr("socket.gethostname", lambda: "Node-1.example.org")
     await world.reset()
     assert cleaned == ["node-1"], "its containers carry that one"
+
+
+async def test_a_copy_of_the_host_is_cleaned_and_the_node_goes_on(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.unit.installed = False
+    await world.join()
+    copy = World(world.master, world.api, tmp_path / "copy")
+    shutil.copytree(world.directory, copy.directory)
+    copy.config.write_text(copy.config.read_text().replace(str(world.state), str(copy.state)))
+    before = copy.files()
+    async with world.agent() as end:
+        monkeypatch.setattr(host, "machine_id", lambda _: "of-the-copy")
+        copy.unit.inactive = 100
+        with pytest.raises(MembershipError, match=r"node n is a member, and not Ready .*another machine.*sampan reset"):
+            await copy.join(wanted={"state_dir": str(copy.state)})
+        with pytest.raises(MembershipError, match=r"nothing was changed: where this host is a copy, `sampan reset`"):
+            await copy.leave()
+        assert copy.files() == before
+        await copy.reset()
+        assert any("so the node is left alone" in line for line in copy.said)
+        assert copy.files() == []
+        assert world.master.ready("n") == "True" and not world.master.node("n").spec.unschedulable
+        assert not end.machine.left
 
 
 async def test_an_agent_that_somebody_else_runs_is_not_taken_its_state(world: World) -> None:

@@ -10,18 +10,21 @@ import pytest_asyncio
 
 from agent.identity.files import Identity
 from agent.session.channel import Master
-from agent.session.errors import Refused
+from agent.session.errors import Occupied, Refused
 from master.api import kinds
 from master.api.errors import ApiError
 from master.api.kinds.container import Container
 from master.api.kinds.meta import ObjectMeta, OwnerReference
 from master.api.kinds.pod import Pod, PodSpec
 from master.pki import Pki
-from tests.fakes.sessions import CALLER, TOKEN, AgentEnd, MasterEnd, master_end, prepare_pki, until
+from proto.gen import session_pb2
+from tests.fakes.sessions import CALLER, GRACE_S, TOKEN, AgentEnd, MasterEnd, master_end, prepare_pki, until
 
 pytestmark = pytest.mark.timeout(30)
 
 _CALL_S = 5.0
+HERE = session_pb2.Machine()
+"""As agents of before say it."""
 
 
 @pytest.fixture(scope="module")
@@ -54,9 +57,9 @@ async def test_a_node_reads_its_own_standing_before_and_after_its_first_hello(
 ) -> None:
     identity = await master.identity("n")
     async with Master(identity) as channel:
-        assert not (await channel.membership(_CALL_S)).registered
+        assert not (await channel.membership(HERE, _CALL_S)).registered
         await registered(master, identity, tmp_path)
-        standing = await channel.membership(_CALL_S)
+        standing = await channel.membership(HERE, _CALL_S)
     assert standing.registered
     assert not standing.removed
     assert {each.type: each.status for each in standing.conditions}["Ready"] == "True"
@@ -70,8 +73,8 @@ async def test_a_drain_cordons_the_node_and_ends_its_own_pods_only(master: Maste
     await pod_on(master, "mine", "bare", managed=False)
     await pod_on(master, "other", "stays", managed=True)
     async with Master(mine) as channel:
-        first = await channel.drain(_CALL_S)
-        again = await channel.drain(_CALL_S)
+        first = await channel.drain(HERE, _CALL_S)
+        again = await channel.drain(HERE, _CALL_S)
     assert sorted(ref.name for ref in first.pods) == ["bare", "replaced"]
     assert [ref.name for ref in again.unmanaged] == ["bare"]
     assert master.node("mine").spec.unschedulable
@@ -88,9 +91,9 @@ async def test_a_node_that_leaves_is_removed_and_asking_again_changes_nothing(
     identity = await master.identity("n")
     await registered(master, identity, tmp_path)
     async with Master(identity) as channel:
-        await channel.leave(_CALL_S)
-        await channel.leave(_CALL_S)
-        standing = await channel.membership(_CALL_S)
+        await channel.leave(HERE, _CALL_S)
+        await channel.leave(HERE, _CALL_S)
+        standing = await channel.membership(HERE, _CALL_S)
     assert master.node("n") is None
     assert standing.removed
     assert not standing.registered
@@ -99,22 +102,64 @@ async def test_a_node_that_leaves_is_removed_and_asking_again_changes_nothing(
 async def test_a_node_that_never_came_up_is_forgotten_at_once(master: MasterEnd) -> None:
     identity = await master.identity("n")
     async with Master(identity) as channel:
-        await channel.leave(_CALL_S)
+        await channel.leave(HERE, _CALL_S)
         with pytest.raises(Refused, match="does not know node n"):
-            await channel.membership(_CALL_S)
+            await channel.membership(HERE, _CALL_S)
     assert await master.identities.get("n") is None
 
 
 async def test_the_certificate_of_a_former_node_of_that_name_has_no_rights(master: MasterEnd, tmp_path: Path) -> None:
     former = await master.identity("n")
     async with Master(former) as channel:
-        await channel.leave(_CALL_S)
+        await channel.leave(HERE, _CALL_S)
     await registered(master, await master.identity("n"), tmp_path)
     async with Master(former) as channel:
         for ask in (channel.membership, channel.drain, channel.leave):
             with pytest.raises(Refused, match="another certificate"):
-                await ask(_CALL_S)
+                await ask(HERE, _CALL_S)
     assert not master.node("n").spec.unschedulable
+
+
+ORIGINAL = {"machine_id": "machine-1", "boot_id": "boot-1", "address": "10.0.0.1"}
+COPIES = [
+    pytest.param({"machine_id": "machine-2"}, "another machine id", id="with an id of its own"),
+    pytest.param({"boot_id": "boot-2", "address": "10.0.0.2"}, "booted another time", id="with the same id"),
+    pytest.param({"address": "10.0.0.2"}, r"its address is 10\.0\.0\.1", id="in a container beside it"),
+]
+
+
+@pytest.mark.parametrize(("change", "why"), COPIES)
+async def test_a_copy_of_a_node_s_machine_asks_for_nothing_of_the_node(
+    master: MasterEnd, tmp_path: Path, change: dict[str, str], why: str
+) -> None:
+    identity = await master.identity("n")
+    original, copy = session_pb2.Machine(**ORIGINAL), session_pb2.Machine(**ORIGINAL | change)
+    async with AgentEnd(identity, tmp_path, boot="boot-1").running(), Master(identity) as channel:
+        await until(lambda: master.ready("n") == "True")
+        for ask in (channel.membership, channel.drain, channel.leave):
+            with pytest.raises(Occupied, match=f"node n is another machine than the one that asks: .*{why}"):
+                await ask(copy, _CALL_S)
+        assert not master.node("n").spec.unschedulable
+        assert (await channel.membership(original, _CALL_S)).registered
+        # Of what somebody does not know he says nothing.
+        assert (await channel.membership(session_pb2.Machine(machine_id="machine-1"), _CALL_S)).registered
+
+
+async def test_a_machine_that_was_booted_again_leaves_though_its_agent_does_not_start(
+    master: MasterEnd, tmp_path: Path
+) -> None:
+    identity = await master.identity("n")
+    async with AgentEnd(identity, tmp_path, boot="boot-1").running():
+        await until(lambda: master.ready("n") == "True")
+    again = session_pb2.Machine(machine_id="machine-1", boot_id="boot-2", address="10.0.0.9")
+    async with Master(identity) as channel:
+        with pytest.raises(Occupied):
+            await channel.leave(again, _CALL_S)
+        await master.clock.advance(GRACE_S + 1)
+        with pytest.raises(Occupied, match="another machine id"):
+            await channel.leave(session_pb2.Machine(machine_id="machine-2"), _CALL_S)
+        await channel.leave(again, _CALL_S)
+    assert master.node("n") is None
 
 
 async def test_a_prospect_tells_what_a_join_would_meet_and_changes_nothing(master: MasterEnd, tmp_path: Path) -> None:

@@ -95,7 +95,7 @@ async def test_a_node_deleted_while_it_says_hello_does_not_come_back(master: Mas
             desired=master.desired,
             reports=Reports(master.resources, master.recorder, master.clock),
             streams=master.logs,
-            departures=Departures(master.resources, master.identities),
+            departures=Departures(master.resources, master.identities, master.sessions),
             trust=master.trust,
             pki=master.pki,
         )

@@ -76,6 +76,19 @@ def test_who_had_the_session_has_it_again_at_another_address(sessions: Sessions)
     assert sessions.current("n") is second
 
 
+async def test_a_node_may_be_alive_until_it_is_silent_for_longer_than_the_master_was_away(
+    sessions: Sessions, clock: FakeClock
+) -> None:
+    assert sessions.may_be_alive("n"), "the master has only just begun to listen"
+    await clock.advance(41)
+    assert not sessions.may_be_alive("n")
+    sessions.open("n", MACHINE, "f", removed=False)
+    await clock.advance(39)
+    assert sessions.may_be_alive("n")
+    await clock.advance(2)
+    assert not sessions.may_be_alive("n")
+
+
 async def test_heartbeats_are_remembered_after_the_session(sessions: Sessions, clock: FakeClock) -> None:
     assert sessions.last_seen("n") is None
     session = sessions.open("n", MACHINE, "f", removed=False)
