@@ -1,4 +1,4 @@
-"""Joining a host that is a node of that cluster already: its certificate may have expired.
+"""Joining a host that is a node of that cluster already: its certificate may have expired, or the master have moved.
 
 Owns what is done about that. The node keeps its name and its pods, and whatever comes of it, its agent runs on and
 stays in the boot; what came to nothing changes nothing.
@@ -7,16 +7,17 @@ stays in the boot; what came to nothing changes nothing.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from urllib.parse import urlsplit
 
-from agent import host
+from agent import departure, host
 from agent.config import AgentConfig
 from agent.identity import files
 from agent.identity.errors import IdentityError, JoinRefused, MasterAway, StateLocked
 from agent.identity.files import Identity
 from cli import exits
 from cli.host import membership_config
-from cli.host.membership_host import Host, JoinRequest, MembershipError, paused
+from cli.host.membership_host import POLL_S, Host, JoinRequest, MembershipError, alone, paused
 from client.trust import authorities
 
 
@@ -29,6 +30,8 @@ class Member:
     text: str
     """Of its file; empty: the file says it all already."""
     identity: Identity
+    master: str
+    """That its file names so far; empty: none."""
 
 
 def member(request: JoinRequest) -> Member | None:
@@ -47,7 +50,7 @@ def member(request: JoinRequest) -> Member | None:
     # The identity says who we are, also where somebody took the configuration away.
     wanted = {**request.wanted, "state_dir": str(state_dir), "node_name": identity.node_name}
     config, text = membership_config.chosen(request.config_path, wanted, keep=True)
-    return Member(config, text, identity)
+    return Member(config, text, identity, membership_config.master(request.config_path))
 
 
 def again(here: Host, request: JoinRequest, found: Member) -> tuple[AgentConfig, Identity]:
@@ -55,6 +58,8 @@ def again(here: Host, request: JoinRequest, found: Member) -> tuple[AgentConfig,
     here.say(f"this host is node {found.identity.node_name} of that cluster already")
     if found.identity.not_after <= time.time():
         return found.config, _renew(here, request, found)
+    if elsewhere := _elsewhere(here, request, found):
+        return found.config, _move(here, request, found, elsewhere)
     if found.text:
         membership_config.write(request.config_path, found.text)
     return found.config, found.identity
@@ -77,6 +82,75 @@ def _renew(here: Host, request: JoinRequest, found: Member) -> Identity:
         raise
     here.say("its certificate had expired, and is replaced")
     return loaded(config)
+
+
+def _elsewhere(here: Host, request: JoinRequest, found: Member) -> str:
+    """The address (host:port) at which the session is to be held from now on; empty: that of before.
+
+    It is the one that was asked for, when that is not the master that the configuration names, or when nobody answers
+    at the present one any more; and when the master proves there, by the CAs that this node trusts, that it is the
+    same and knows this node.
+    """
+    present, host_asked = urlsplit(f"//{found.identity.session_address}"), urlsplit(found.config.master).hostname
+    if host_asked == present.hostname:
+        return ""
+    address = f"{host_asked}:{present.port}"
+    is_asked_for = found.config.master.lower() != found.master.rstrip("/").lower()
+    if not is_asked_for and _answers(found):
+        return ""
+    there = replace(found.identity, session_address=address)
+    ends_at = here.monotonic() + request.timeout_s
+    while True:
+        try:
+            departure.standing(found.config, there)
+            return address
+        except MasterAway as error:
+            if not is_asked_for:
+                return ""  # away altogether, it seems: it is waited for where it was
+            raise MembershipError(
+                f"{error}; nothing was changed. The master has to listen there, and its certificate to name that "
+                "address: advertise_addresses in its master.toml",
+                exits.UNREACHABLE,
+            ) from error
+        except departure.AnotherMachine as error:
+            # One that has just started knows from its store what this host was then: it may have booted since.
+            if here.monotonic() >= ends_at:
+                raise MembershipError(f"the master at {address} says: {error}; nothing was changed") from error
+            here.sleep(POLL_S)
+        except departure.Forgotten as error:
+            raise MembershipError(
+                f"the master at {address} does not take this host for node {there.node_name}: {error}; "
+                "nothing was changed"
+            ) from error
+
+
+def _answers(found: Member) -> bool:
+    try:
+        departure.standing(found.config, found.identity)
+    except MasterAway:
+        return False
+    except (departure.AnotherMachine, departure.Forgotten):
+        pass
+    return True
+
+
+def _move(here: Host, request: JoinRequest, found: Member, address: str) -> Identity:
+    """Hold the session at another address from now on."""
+
+    def moved() -> bool:
+        identity = kept(found.config)
+        return identity is not None and identity.session_address == address
+
+    with (
+        paused(here),
+        alone(found.config),
+        membership_config.written(request.config_path, found.text, unless=moved),
+    ):
+        # As it is by now: its agent may have had its certificate renewed.
+        identity = replace(loaded(found.config), session_address=address)
+        files.save(found.config.state_dir, identity)
+    here.say(f"the master is at {address} now, no more at {found.identity.session_address}: the agent goes on there")
+    return identity
 
 
 def _is_good(config: AgentConfig) -> bool:

@@ -90,6 +90,12 @@ def state_dir(path: Path, otherwise: str) -> Path:
     return Path(str(found or otherwise or STATE_DIR))
 
 
+def master(path: Path) -> str:
+    """The master that the file names; empty: none."""
+    text = _text(path)
+    return str(_parsed(path, text).get("master", "")) if text else ""
+
+
 def known(path: Path) -> AgentConfig:
     """The configuration of a host that may have left already: its master is empty where none stands in it any more.
 

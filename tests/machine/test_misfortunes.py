@@ -95,6 +95,33 @@ def test_a_node_that_changes_its_address_is_found_at_the_new_one(cluster: Cluste
     assert cluster.containers() == before
 
 
+def lead_to(cluster: Cluster, old: str, new: str) -> None:
+    """The master gets another address, and its nodes are joined to it there: its own host is one of them."""
+    move(cluster.master, old, new)
+    cluster.master.write(MASTER_CONFIG, cluster.master.says("cat", MASTER_CONFIG).replace(old, new) + "\n")
+    cluster.master.run("systemctl", "restart", "sampan-master")
+    words = cluster.join_words()
+    assert words[2] == new
+    together(*(lambda each=each: each.run(*words, timeout_s=120) for each in (cluster.master, cluster.node)))
+    assert f"the master is at {new}:6444 now" not in cluster.node.run(*words, timeout_s=120).stderr, (
+        "it is there already"
+    )
+
+
+def test_a_master_that_moves_finds_its_nodes_again_by_their_joining_it_there(cluster: Cluster) -> None:
+    old, before = str(cluster.master.address), cluster.containers()
+    new = str(cluster.master.address + 100)
+    try:
+        lead_to(cluster, old, new)
+        assert cluster.node.says("systemctl", "is-enabled", "sampan-agent") == "enabled"
+        eventually(lambda: cluster.ready(NODE) and cluster.answers(), timeout_s=60)
+        assert cluster.containers() == before
+    finally:
+        lead_to(cluster, new, old)
+    eventually(lambda: cluster.ready(NODE) and cluster.answers(), timeout_s=60)
+    assert cluster.containers() == before
+
+
 def test_a_host_that_sleeps_is_missed_and_goes_on_where_it_was(cluster: Cluster) -> None:
     before, agent = cluster.containers(), process_of(cluster.node, "agent")
     cluster.node.docker.must("pause", cluster.node.name)

@@ -226,6 +226,69 @@ async def test_an_expired_node_gets_another_certificate_and_keeps_its_name(expir
     assert identity is not None and identity.node_name == "n" and identity.not_after > time.time()
 
 
+def moved_away(world: World, *, told: bool) -> None:
+    """The master was at 127.0.0.2, where nobody listens any more. `told`: agent.toml says where it is by now."""
+    identity = files.load(world.state)
+    assert identity is not None
+    port = world.master.server.port
+    files.save(world.state, replace(identity, session_address=f"127.0.0.2:{port}"))
+    if not told:
+        world.config.write_text(world.config.read_text().replace("https://127.0.0.1:", "https://127.0.0.2:"))
+    world.unit.installed = world.unit.runs = True
+
+
+@pytest.mark.parametrize("told", [False, True], ids=["by the command", "in agent.toml before"])
+async def test_a_node_is_led_to_a_master_that_has_moved(world: World, told: bool) -> None:
+    world.unit.installed = False
+    await world.join()
+    before = files.load(world.state), world.config.read_text()
+    moved_away(world, told=told)
+    waiting = asyncio.create_task(world.join(timeout_s=200.0))
+    await until(lambda: "start" in world.unit.asked or waiting.done())
+    async with world.agent():
+        await waiting
+    assert world.unit.asked == ["pause", "start"]
+    assert (files.load(world.state), world.config.read_text()) == before
+    assert any("the master is at 127.0.0.1:" in line and "no more at 127.0.0.2:" in line for line in world.said)
+
+
+async def test_an_address_at_which_no_master_proves_to_be_the_same_changes_nothing(world: World) -> None:
+    world.unit.installed = False
+    await world.join()
+    moved_away(world, told=False)
+    before = {name: (world.directory / name).read_bytes() for name in world.files()}
+    says = r"no answer from the master at 127\.0\.0\.3:.*nothing was changed.*advertise_addresses"
+    with pytest.raises(MembershipError, match=says) as away:
+        await world.join(wanted={"master": "https://127.0.0.3:6443"})
+    assert away.value.code == exits.UNREACHABLE
+    assert {name: (world.directory / name).read_bytes() for name in world.files()} == before
+    assert world.unit.asked == []
+
+
+async def test_a_master_of_before_this_node_joined_is_no_way_on(world: World) -> None:
+    world.unit.installed = False
+    await world.join()
+    moved_away(world, told=False)
+    identity = await world.master.identities.get("n")
+    assert identity is not None
+    await world.master.identities.free(identity)
+    with pytest.raises(MembershipError, match=r"does not know node n.*nothing was changed"):
+        await world.join()
+    assert world.unit.asked == []
+
+
+async def test_an_agent_that_systemd_does_not_run_is_to_be_stopped_before_it_is_led_elsewhere(world: World) -> None:
+    world.unit.installed = False
+    await world.join()
+    moved_away(world, told=False)
+    world.unit.installed = False
+    before = {name: (world.directory / name).read_bytes() for name in world.files()}
+    with files.locked(world.state), pytest.raises(MembershipError, match="stop it, then run this again") as busy:
+        await world.join()
+    assert busy.value.code == exits.BUSY
+    assert {name: (world.directory / name).read_bytes() for name in world.files()} == before
+
+
 async def test_of_two_joins_at_once_one_is_told_to_wait_and_the_other_whole(world: World) -> None:
     world.unit.installed = False
     first_is_there, second_was_refused = threading.Event(), threading.Event()
