@@ -88,40 +88,45 @@ def _elsewhere(here: Host, request: JoinRequest, found: Member) -> str:
     """The address (host:port) at which the session is to be held from now on; empty: that of before.
 
     It is the one that was asked for, when that is not the master that the configuration names, or when nobody answers
-    at the present one any more; and when the master proves there, by the CAs that this node trusts, that it is the
-    same and knows this node.
+    at the present one any more. Raises MembershipError.
     """
     present, host_asked = urlsplit(f"//{found.identity.session_address}"), urlsplit(found.config.master).hostname
-    if host_asked == present.hostname:
+    is_new = found.config.master.lower() != found.master.rstrip("/").lower()
+    if host_asked == present.hostname or (not is_new and _answers(found)):
         return ""
     address = f"{host_asked}:{present.port}"
-    is_asked_for = found.config.master.lower() != found.master.rstrip("/").lower()
-    if not is_asked_for and _answers(found):
-        return ""
+    try:
+        _prove(here, request, found, address)
+    except MasterAway as error:
+        if not is_new:
+            return ""  # away altogether, it seems: it is waited for where it was
+        raise MembershipError(
+            f"{error}; nothing was changed. The master has to listen there, and its certificate to name that address: "
+            "advertise_addresses in its master.toml",
+            exits.UNREACHABLE,
+        ) from error
+    return address
+
+
+def _prove(here: Host, request: JoinRequest, found: Member, address: str) -> None:
+    """That is the same master, by the CAs that this node trusts, and it knows the node. Raises MasterAway,
+    MembershipError."""
     there = replace(found.identity, session_address=address)
     ends_at = here.monotonic() + request.timeout_s
     while True:
         try:
             departure.standing(found.config, there)
-            return address
-        except MasterAway as error:
-            if not is_asked_for:
-                return ""  # away altogether, it seems: it is waited for where it was
-            raise MembershipError(
-                f"{error}; nothing was changed. The master has to listen there, and its certificate to name that "
-                "address: advertise_addresses in its master.toml",
-                exits.UNREACHABLE,
-            ) from error
-        except departure.AnotherMachine as error:
-            # One that has just started knows from its store what this host was then: it may have booted since.
-            if here.monotonic() >= ends_at:
-                raise MembershipError(f"the master at {address} says: {error}; nothing was changed") from error
-            here.sleep(POLL_S)
+            return
         except departure.Forgotten as error:
             raise MembershipError(
                 f"the master at {address} does not take this host for node {there.node_name}: {error}; "
                 "nothing was changed"
             ) from error
+        except departure.AnotherMachine as error:
+            # One that has just started knows from its store what this host was then: it may have booted since.
+            if here.monotonic() >= ends_at:
+                raise MembershipError(f"the master at {address} says: {error}; nothing was changed") from error
+        here.sleep(POLL_S)
 
 
 def _answers(found: Member) -> bool:

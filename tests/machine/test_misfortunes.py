@@ -103,9 +103,6 @@ def lead_to(cluster: Cluster, old: str, new: str) -> None:
     words = cluster.join_words()
     assert words[2] == new
     together(*(lambda each=each: each.run(*words, timeout_s=120) for each in (cluster.master, cluster.node)))
-    assert f"the master is at {new}:6444 now" not in cluster.node.run(*words, timeout_s=120).stderr, (
-        "it is there already"
-    )
 
 
 def test_a_master_that_moves_finds_its_nodes_again_by_their_joining_it_there(cluster: Cluster) -> None:
