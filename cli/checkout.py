@@ -83,7 +83,7 @@ def _test(options: argparse.Namespace) -> int:
 
 
 def _install(progress: Progress, arguments: Sequence[str]) -> None:
-    from cli.install import install_for_machines, install_for_tests, install_for_vms
+    from cli.packages import install_for_machines, install_for_tests, install_for_vms
 
     if any(word.startswith(("tests/kernel", "tests/examples", "tests/cluster", "tests/machine")) for word in arguments):
         install_for_tests(progress)
@@ -128,7 +128,7 @@ def _run_all(progress: Progress, scratch: Path) -> int:
 
 
 def _bench(options: argparse.Namespace) -> int:
-    from cli.install import install_for_machines, install_for_tests
+    from cli.packages import install_for_machines, install_for_tests
 
     install_for_tests(Progress())
     if not options.areas or "real" in options.areas:

@@ -176,7 +176,7 @@ def _create(options: argparse.Namespace) -> int:
 
 
 def _start_engines(lab: "Lab", progress: Progress) -> None:
-    from cli.install import install_missing
+    from cli.packages import install_missing
 
     install_missing(progress)
     for name, work in (

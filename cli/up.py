@@ -35,7 +35,7 @@ def add(subparsers: "argparse._SubParsersAction[Any]") -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from cli.install import install_missing
+    from cli.packages import install_missing
     from lab.cluster import Cluster
     from lab.config import KUBERNETES_PERIODS, Periods
     from lab.lab import Lab

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cli import install
+from cli import packages
 from cli.progress import Progress
 from cli.status import render
 from cli.tables import table
@@ -117,8 +117,8 @@ def test_the_overview_says_how_to_reach_everything() -> None:
 
 @pytest.fixture
 def policy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(install, "_POLICY", tmp_path / "policy-rc.d")
-    monkeypatch.setattr(install, "_SAVED", tmp_path / "saved")
+    monkeypatch.setattr(packages, "_POLICY", tmp_path / "policy-rc.d")
+    monkeypatch.setattr(packages, "_SAVED", tmp_path / "saved")
     return tmp_path / "policy-rc.d"
 
 
@@ -126,7 +126,7 @@ def policy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_services_stay_down_while_packages_come_and_the_policy_is_as_it_was(policy: Path, before: str | None) -> None:
     if before is not None:
         policy.write_text(before)
-    with pytest.raises(KeyboardInterrupt), install._services_stay_down():
+    with pytest.raises(KeyboardInterrupt), packages._services_stay_down():
         assert policy.read_text().endswith("exit 101\n")
         assert policy.stat().st_mode & 0o111
         raise KeyboardInterrupt
@@ -135,9 +135,9 @@ def test_services_stay_down_while_packages_come_and_the_policy_is_as_it_was(poli
 
 def test_what_an_interrupted_installation_left_is_put_right(policy: Path) -> None:
     policy.write_text("theirs")
-    interrupted = install._services_stay_down()
+    interrupted = packages._services_stay_down()
     interrupted.__enter__()  # and never left: the command was killed
-    with install._services_stay_down():
+    with packages._services_stay_down():
         assert policy.read_text() != "theirs"
     assert policy.read_text() == "theirs"
 
@@ -146,15 +146,15 @@ def test_only_services_that_came_along_are_disabled(
     policy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     called: list[list[str]] = []
-    monkeypatch.setattr(install, "_UNIT_DIRECTORIES", (tmp_path,))
-    monkeypatch.setattr(install, "_call", called.append)
-    monkeypatch.setattr(install.shutil, "which", lambda name, path: f"/bin/{name}")
+    monkeypatch.setattr(packages, "_UNIT_DIRECTORIES", (tmp_path,))
+    monkeypatch.setattr(packages, "_call", called.append)
+    monkeypatch.setattr(packages.shutil, "which", lambda name, path: f"/bin/{name}")
     (tmp_path / "containerd.service").touch()
-    with install._services_stay_down():
+    with packages._services_stay_down():
         (tmp_path / "docker.service").touch()
     assert called == [["systemctl", "--quiet", "disable", "docker.service"]]
     assert not policy.exists()
 
 
 def test_what_virtual_machines_need_is_what_is_installed_for_them() -> None:
-    assert set(install._FOR_VMS) == set(qemu.PROGRAMS)
+    assert set(packages._FOR_VMS) == set(qemu.PROGRAMS)
