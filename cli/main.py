@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from importlib import import_module
 from typing import Final
 
-from cli import exits
+from cli import exits, output
 
 _COMMANDS: Final = {
     "up": "cli.up",
@@ -44,6 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     own, rest = split(arguments)
+    output.prepare()
     try:
         with _interruptible():
             return _run(own, rest)
@@ -60,10 +61,6 @@ def _run(own: Sequence[str], rest: list[str]) -> int:
         options.rest, debug = rest, options.debug
         _configure_logging(debug=debug)
         return int(options.run(options))
-    except BrokenPipeError:
-        # Whoever read our output has seen enough; Python must not complain about it at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return exits.OK
     except Exception as error:  # the last boundary: a person gets one line, the log the rest
         if _was_interrupted(error):
             raise KeyboardInterrupt from error

@@ -4,7 +4,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TextIO
 
 
@@ -49,10 +49,14 @@ class Progress:
             if line:
                 self._print(line)
             if self._terminal and self._running:
-                self._stream.write(f"\r\x1b[K{', '.join(self._running)} …")
-                self._stream.flush()
+                self._write(f"\r\x1b[K{', '.join(self._running)} …")
 
     def _print(self, text: str) -> None:
         clear = "\r\x1b[K" if self._terminal else ""
-        self._stream.write(f"{clear}{text}\n")
-        self._stream.flush()
+        self._write(f"{clear}{text}\n")
+
+    def _write(self, text: str) -> None:
+        """The work goes on where nobody can be told of it: on a full disk, a terminal that was closed."""
+        with suppress(OSError):
+            self._stream.write(text)
+            self._stream.flush()
