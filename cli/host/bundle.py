@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import Final
 
-from cli.host import source, wheels
+from cli.host import files, source, wheels
 from cli.host.errors import HostError
 from cli.host.system import System
 
@@ -38,6 +38,7 @@ esac
 """
 
 
+@files.usual_umask()
 def make(
     target: Path | None,
     system: System,

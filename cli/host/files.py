@@ -1,6 +1,9 @@
-"""Files that are whole or not there: written aside, flushed, renamed."""
+"""Files that are whole or not there: written aside, flushed, renamed; and who may read what is installed."""
 
 import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -40,6 +43,26 @@ def remove(path: Path) -> None:
     """Remove the file or link, and what an interrupted command had written aside."""
     path.unlink(missing_ok=True)
     _aside(path).unlink(missing_ok=True)
+
+
+@contextmanager
+def usual_umask() -> Iterator[None]:
+    """While something is installed: the master's user, and who types `sampan`, must read it, whatever umask the
+    administrator likes. What is to be secret is given its mode by name."""
+    before = os.umask(0o022)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+def let_read(path: Path, *, below: bool = False) -> None:
+    """Let everybody read a file or enter a directory; `below`: and all that is in it. Takes no right away."""
+    for each in (path, *(path.rglob("*") if below else ())):
+        mode = each.lstat().st_mode
+        wanted = mode | 0o444 | (0o111 if stat.S_ISDIR(mode) or mode & 0o100 else 0)
+        if wanted != mode and not stat.S_ISLNK(mode):
+            each.chmod(stat.S_IMODE(wanted))
 
 
 def _aside(path: Path) -> Path:

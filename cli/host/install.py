@@ -4,12 +4,11 @@ Interrupted anywhere, the same command goes on. What fails on a host that had no
 after everything that they start, so what looks installed is.
 """
 
-import shutil
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 
-from cli.host import config, release, snippets
+from cli.host import config, files, release, snippets
 from cli.host.errors import HostError
 from cli.host.layout import USER, HostLayout, Role, unit_name
 from cli.host.record import Recorder
@@ -29,6 +28,7 @@ class Installer:
     step: Step = field(default=lambda _: nullcontext())
     say: Callable[[str], None] = field(default=lambda _: None)
 
+    @files.usual_umask()
     def install(self, role: Role, source: Source, settings: config.Settings, *, start: bool = True) -> None:
         """Install the role; the master starts, an agent waits for `sampan join`. Raises HostError."""
         self.require()
@@ -37,13 +37,14 @@ class Installer:
             self.say(f"{self.layout.config(role)} is there and stays as it is: the options for it have no effect")
         recorder = Recorder(self.layout)
         self._require_same_release(recorder, source)
+        self._require_free(role, recorder)
         try:
             self._place(role, source, text, recorder)
-        except (HostError, OSError) as error:
-            if recorder.fresh:
-                self._undo()
+        except Exception as error:
+            undone = recorder.fresh and self._undo()
             if isinstance(error, OSError):
-                raise HostError(f"{error.filename or self.layout.opt}: {error.strerror}; nothing was kept") from error
+                what = f"{error.filename or self.layout.opt}: {error.strerror}"
+                raise HostError(f"{what}; nothing was kept" if undone else what) from error
             raise
         if role == "master" and start:
             with self.step("master"):
@@ -64,10 +65,21 @@ class Installer:
         if running and recorder.record.roles and release.name_of(source, self.layout) != running:
             raise HostError(f"release {running} is installed here, this is another: run `sampan upgrade` first")
 
+    def _require_free(self, role: Role, recorder: Recorder) -> None:
+        """Raise HostError before anything is made, when somebody else's is in a place of ours."""
+        release.require_ours(self.layout)
+        recorder.require_ours(self.layout.unit(role))
+        recorder.require_ours(self.layout.command, self.layout.command_target)
+        opt = self.layout.opt
+        if recorder.fresh and opt.exists() and any(opt.iterdir()) and opt.stat().st_mode & 0o005 != 0o005:
+            raise HostError(f"{opt} is closed to the user {USER}: run `chmod o+rx {opt}`, then this again")
+
     def _place(self, role: Role, source: Source, text: str, recorder: Recorder) -> None:
         recorder.keep(recorder.record)
         with self.step("release"):
-            name = release.make(source, self.layout, self.system)
+            name = release.make(source, recorder, self.system)
+            files.let_read(self.layout.opt)
+            files.let_read(self.layout.releases)
         with self.step("files"):
             self._make_user(role, recorder)
             self._make_directories(role, recorder)
@@ -75,7 +87,7 @@ class Installer:
                 self._write_config(role, text, recorder)
             release.switch(self.layout, name)
             recorder.directory(self.layout.command.parent)
-            recorder.link(self.layout.command, f"{self.layout.seen(self.layout.current)}/bin/sampan")
+            recorder.link(self.layout.command, self.layout.command_target)
             write_unit(role, self.layout, self.system, recorder)
             if role == "agent":
                 for line in snippets.write(self.layout, self.system, recorder):
@@ -102,13 +114,17 @@ class Installer:
     def _write_config(self, role: Role, text: str, recorder: Recorder) -> None:
         recorder.file(self.layout.config(role), text, mode=0o644)
 
-    def _undo(self) -> None:
-        """Nothing of ours was here: nothing of ours stays."""
-        from cli.host.uninstall import Uninstaller
+    def _undo(self) -> bool:
+        """Nothing of ours was here: nothing of ours stays. False when something does; the record says what."""
+        from cli.host.uninstall import Uninstaller, remove_empty
 
-        with suppress(HostError, OSError):
-            Uninstaller(self.layout, self.system).uninstall(purge=True, force=True)
-        shutil.rmtree(self.layout.opt, ignore_errors=True)
+        try:
+            if self.layout.record.exists():
+                Uninstaller(self.layout, self.system).uninstall(purge=True, force=True)
+        except (HostError, OSError):
+            return False
+        remove_empty(self.layout.releases, self.layout.opt)
+        return True
 
 
 def write_unit(role: Role, layout: HostLayout, system: System, recorder: Recorder) -> bool:

@@ -48,6 +48,11 @@ class HostLayout:
         return self.root / "usr/local/bin/sampan"
 
     @property
+    def command_target(self) -> str:
+        """Where it leads."""
+        return f"{self.seen(self.current)}/bin/sampan"
+
+    @property
     def etc(self) -> Path:
         return self.root / "etc/sampan"
 

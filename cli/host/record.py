@@ -1,10 +1,11 @@
 """What was done to this host, so that uninstalling undoes exactly that: `installed.json`.
 
 Written before a thing is made, not after: what a killed command made is known, and a thing that is in the record but
-not there is no trouble. What was there before is never in it.
+not there is no trouble. What was there before is never in it, and never overwritten: it is refused.
 """
 
 import json
+import os
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Self
@@ -14,11 +15,13 @@ from cli.host.errors import HostError
 from cli.host.layout import HostLayout, Role
 
 _FORMAT: Final = 1
+WRITTEN: Final = "# Written by `sampan install`"
+"""What files of ours begin with that nobody else would write: known also to who lost the record."""
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """`files` and `directories` were made by us; `user_made`: the master's user too.
+    """`files`, `directories` and `releases` (by name) were made by us; `user_made`: the master's user too.
 
     `release` runs (by name), `previous` ran before: the way back of `upgrade`. `unfinished`: the release was changed,
     and perhaps not everything runs it yet.
@@ -31,6 +34,7 @@ class Record:
     user_made: bool = False
     files: tuple[str, ...] = ()
     directories: tuple[str, ...] = ()
+    releases: tuple[str, ...] = ()
 
     @classmethod
     def load(cls, layout: HostLayout) -> Self | None:
@@ -55,6 +59,9 @@ class Record:
 
     def with_file(self, path: str) -> "Record":
         return self if path in self.files else replace(self, files=(*self.files, path))
+
+    def with_release(self, name: str) -> "Record":
+        return self if name in self.releases else replace(self, releases=(*self.releases, name))
 
     def with_directory(self, path: str) -> "Record":
         return self if path in self.directories else replace(self, directories=(*self.directories, path))
@@ -83,18 +90,40 @@ class Recorder:
                 each.chmod(mode if each == path else 0o755)
 
     def file(self, path: Path, text: str, *, mode: int = 0o644) -> bool:
-        """Make a file say this; whether it was changed."""
-        if not path.exists():
-            self.keep(self.record.with_file(self.layout.seen(path)))
+        """Make a file say this; whether it was changed. Raises HostError for one of somebody else's."""
+        self.require_ours(path)
+        self.keep(self.record.with_file(self.layout.seen(path)))
         return files.write(path, text, mode=mode)
 
     def link(self, path: Path, target: str) -> bool:
-        if not path.is_symlink():
-            self.keep(self.record.with_file(self.layout.seen(path)))
+        """Make a symbolic link; whether there was none. Raises HostError when something else is there."""
+        self.require_ours(path, target)
+        self.keep(self.record.with_file(self.layout.seen(path)))
         return files.link(path, target)
+
+    def require_ours(self, path: Path, target: str = "") -> None:
+        """Raise HostError when there is something that is not of our making. `target`: a link to it would be."""
+        if not os.path.lexists(path):
+            return
+        if target:
+            ours = path.is_symlink() and str(path.readlink()) == target
+        else:
+            known = self.layout.seen(path) in self.record.files
+            ours = not path.is_symlink() and path.is_file()
+            ours = ours and (known or path.read_bytes().startswith(WRITTEN.encode()))
+        if not ours:
+            raise somebody_s(path)
 
     def keep(self, record: Record) -> None:
         if record != self.record or not self.layout.record.exists():
-            self.layout.opt.mkdir(parents=True, exist_ok=True)
+            if not self.layout.opt.exists():
+                self.layout.opt.mkdir(parents=True)
             self.record = record
             record.save(self.layout)
+
+
+def somebody_s(path: Path) -> HostError:
+    """What is said of a thing in the place of one of ours."""
+    if path.is_symlink() and str(path.readlink()) == os.devnull:
+        return HostError(f"{path.name} is masked on this host: run `systemctl unmask {path.name}`, then this again")
+    return HostError(f"{path} is not of our making: move it away (mv {path} {path}.old), then run this again")

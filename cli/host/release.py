@@ -8,12 +8,15 @@ import json
 import os
 import shutil
 import sys
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from cli.host import files, wheels
 from cli.host.errors import HostError
 from cli.host.layout import HostLayout
+from cli.host.record import Record, Recorder, somebody_s
 from cli.host.source import Source, python_version
 from cli.host.system import System
 
@@ -51,12 +54,18 @@ def is_complete(layout: HostLayout, name: str) -> bool:
     return bool(name) and (layout.releases / name / COMPLETE).is_file()
 
 
-def make(source: Source, layout: HostLayout, system: System) -> str:
+def make(source: Source, recorder: Recorder, system: System) -> str:
     """Make the release unless it is there; its name. Raises HostError, and leaves nothing of it then."""
+    layout = recorder.layout
     name = name_of(source, layout)
     directory = layout.releases / name
     if is_complete(layout, name) and _made_of(layout, name) == _stamp(source):
+        recorder.keep(recorder.record.with_release(name))
+        files.let_read(directory, below=True)
         return name
+    if directory.exists() and name not in recorder.record.releases:
+        raise somebody_s(directory)
+    recorder.keep(recorder.record.with_release(name))
     _require_space(layout)
     shutil.rmtree(directory, ignore_errors=True)
     directory.parent.mkdir(parents=True, exist_ok=True)
@@ -71,8 +80,15 @@ def make(source: Source, layout: HostLayout, system: System) -> str:
     return name
 
 
+def require_ours(layout: HostLayout) -> None:
+    """Raise HostError when `current` is something of somebody else's."""
+    if layout.current.exists() and not layout.current.is_symlink():
+        raise somebody_s(layout.current)
+
+
 def switch(layout: HostLayout, name: str) -> bool:
-    """Make `current` the release, in one step; whether it was another."""
+    """Make `current` the release, in one step; whether it was another. Raises HostError."""
+    require_ours(layout)
     return files.link(layout.current, f"releases/{name}")
 
 
@@ -81,11 +97,21 @@ def current(layout: HostLayout) -> str:
     return layout.current.readlink().name if layout.current.is_symlink() else ""
 
 
-def forget_all_but(layout: HostLayout, *names: str) -> None:
-    if layout.releases.is_dir():
-        for path in layout.releases.iterdir():
-            if path.name not in names:
-                shutil.rmtree(path, ignore_errors=True)
+def forget_all_but(recorder: Recorder, *names: str) -> None:
+    """Remove the other releases of our making."""
+    remove(recorder.layout, [name for name in made(recorder.layout, recorder.record) if name not in names])
+    recorder.keep(replace(recorder.record, releases=tuple(n for n in recorder.record.releases if n in names)))
+
+
+def made(layout: HostLayout, record: Record) -> list[str]:
+    """The releases of our making that are there: those of the record, and complete ones, which nobody else makes."""
+    there = sorted(path.name for path in layout.releases.iterdir()) if layout.releases.is_dir() else []
+    return [name for name in there if name in record.releases or is_complete(layout, name)]
+
+
+def remove(layout: HostLayout, names: Iterable[str]) -> None:
+    for name in names:
+        shutil.rmtree(layout.releases / name, ignore_errors=True)
 
 
 def python() -> str:

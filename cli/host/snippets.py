@@ -6,6 +6,7 @@ is on the host, running or not; `sampan check` prints those that are missing. St
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,7 +57,7 @@ def write(layout: HostLayout, system: System, recorder: Recorder) -> list[str]:
     for name, snippet in SNIPPETS.items():
         path = _there(layout, snippet)
         known = snippet.path in recorder.record.files
-        if not (layout.root / snippet.program).exists() or (path.exists() and not known):
+        if not (layout.root / snippet.program).exists() or (os.path.lexists(path) and not known):
             continue
         recorder.directory(path.parent)
         recorder.file(path, snippet.content)

@@ -4,13 +4,14 @@ Without `purge`, what is somebody's work stays: configuration, state, the user t
 of them. Interrupted anywhere, the same command goes on: the record goes last.
 """
 
+import os
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from cli.host import files, snippets
+from cli.host import files, release, snippets
 from cli.host.errors import HostError, NotInstalled
 from cli.host.layout import ROLES, USER, HostLayout, unit_name
 from cli.host.record import Record
@@ -52,10 +53,12 @@ class Uninstaller:
             if purge:
                 self._purge(record)
                 files.remove(self.layout.record)
-                _remove_empty([self.layout.releases, self.layout.opt, self.layout.opt.parent], record, self.layout)
+                remove_empty(self.layout.opt)
+                if self.layout.seen(self.layout.opt.parent) in record.directories:
+                    remove_empty(self.layout.opt.parent)
                 return []
             people = tuple(self._of_people(record))
-            left = replace(record, roles=(), release="", previous="", unfinished=False, files=people)
+            left = replace(record, roles=(), release="", previous="", unfinished=False, files=people, releases=())
             left.save(self.layout)
         return self._kept(record)
 
@@ -71,7 +74,7 @@ class Uninstaller:
         keep = set(self._of_people(record))
         for name in record.files:
             if name not in keep:
-                files.remove(self._there(name))
+                self._remove_file(name)
         for role in ROLES:
             if self.layout.seen(self.layout.unit(role)) in record.files:
                 with suppress(HostError):  # nothing failed: then there is nothing to forget
@@ -79,18 +82,29 @@ class Uninstaller:
         self.system.run("systemctl", "daemon-reload")
         for line in snippets.reload(self.system, record.files):
             self.say(line)
-        files.remove(self.layout.current)
-        shutil.rmtree(self.layout.releases, ignore_errors=True)
+        if not os.path.lexists(self.layout.current) or self.layout.current.is_symlink():
+            files.remove(self.layout.current)
+        release.remove(self.layout, release.made(self.layout, record))
+        remove_empty(self.layout.releases)
+
+    def _remove_file(self, name: str) -> None:
+        """Unless somebody has put something else in its place."""
+        path = self._there(name)
+        leads = str(path.readlink()) if path.is_symlink() else ""
+        if leads == (self.layout.command_target if path == self.layout.command else "") or not os.path.lexists(path):
+            files.remove(path)
+        else:
+            self.say(f"{path} stays: it is not what was installed")
 
     def _purge(self, record: Record) -> None:
-        for name in record.files:
+        for name in self._of_people(record):
             files.remove(self._there(name))
         for role in ROLES:
             state = self.layout.state(role)
             if self.layout.seen(state) in record.directories and state.is_dir():
                 self._unmount_below(state)
                 shutil.rmtree(state)
-        _remove_empty([self._there(name) for name in reversed(record.directories)], record, self.layout)
+        remove_empty(*(self._there(name) for name in reversed(record.directories)))
         if record.user_made and self.system.has_user(USER):
             self.system.run("userdel", USER)
 
@@ -116,10 +130,8 @@ class Uninstaller:
         return self.layout.root / seen.lstrip("/")
 
 
-def _remove_empty(directories: Iterable[Path], record: Record, layout: HostLayout) -> None:
-    """Directories that we made, as far as nobody put anything into them; /opt is never ours."""
+def remove_empty(*directories: Path) -> None:
+    """As far as nobody put anything into them."""
     for path in directories:
-        if path == layout.opt.parent and layout.seen(path) not in record.directories:
-            continue
         with suppress(OSError):
             path.rmdir()

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 
-from cli.host import install, release, snippets
+from cli.host import files, install, release, snippets
 from cli.host.errors import HostError, NotInstalled
 from cli.host.install import Installer
 from cli.host.layout import HostLayout
@@ -28,6 +28,7 @@ class Upgrader:
     step: Step = field(default=lambda _: nullcontext())
     say: Callable[[str], None] = field(default=lambda _: None)
 
+    @files.usual_umask()
     def upgrade(self, source: Source) -> str:
         """Run the source's release instead; its name. Raises HostError when it does not start: the old one runs then.
 
@@ -36,9 +37,9 @@ class Upgrader:
         Installer(self.layout, self.system).require()
         recorder = self._installed()
         with self.step("release"):
-            name = release.make(source, self.layout, self.system)
+            name = release.make(source, recorder, self.system)
         self._change(recorder, name)
-        release.forget_all_but(self.layout, name, recorder.record.previous)
+        release.forget_all_but(recorder, name, recorder.record.previous)
         return name
 
     def upgrade_other(self, source: Source) -> None:
@@ -50,6 +51,7 @@ class Upgrader:
         if installed.roles and (installed.unfinished or release.name_of(source, self.layout) != installed.release):
             self.upgrade(source)
 
+    @files.usual_umask()
     def roll_back(self) -> str:
         """Run the release from before the last upgrade again; its name. Raises HostError."""
         Installer(self.layout, self.system).require()
