@@ -7,6 +7,15 @@ HostError             anything below
 """
 
 
+def told(error: BaseException) -> str:
+    """Any error as part of a line."""
+    if isinstance(error, HostError):
+        return str(error)
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return f"{type(error).__name__}: {error}"
+
+
 class HostError(Exception):
     """Root of the package's errors."""
 

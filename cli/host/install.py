@@ -5,16 +5,15 @@ after everything that they start, so what looks installed is.
 """
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 
-from cli.host import config, files, release, snippets
+from cli.host import config, files, host_files, release, services
 from cli.host.errors import HostError
 from cli.host.layout import USER, HostLayout, Role, unit_name
 from cli.host.record import Recorder
 from cli.host.source import Source
 from cli.host.system import System
-from cli.host.units import unit_text
 
 Step = Callable[[str], AbstractContextManager[None]]
 
@@ -49,7 +48,7 @@ class Installer:
         if role == "master" and start:
             with self.step("master"):
                 self.system.run("systemctl", "--quiet", "enable", unit_name(role))
-                start_unit(self.system, role)
+                services.start(self.system, role)
 
     def require(self) -> None:
         """Raise HostError where installing cannot end well."""
@@ -85,13 +84,12 @@ class Installer:
             self._make_directories(role, recorder)
             if text:
                 self._write_config(role, text, recorder)
+            needed = host_files.of_release(self.layout, self.system, name, [role])
             release.switch(self.layout, name)
             recorder.directory(self.layout.command.parent)
             recorder.link(self.layout.command, self.layout.command_target)
-            write_unit(role, self.layout, self.system, recorder)
-            if role == "agent":
-                for line in snippets.write(self.layout, self.system, recorder):
-                    self.say(line)
+            for line in host_files.write(needed, self.system, recorder):
+                self.say(line)
             recorder.keep(replace(recorder.record.with_role(role), release=name))
 
     def _make_user(self, role: Role, recorder: Recorder) -> None:
@@ -125,42 +123,3 @@ class Installer:
             return False
         remove_empty(self.layout.releases, self.layout.opt)
         return True
-
-
-def write_unit(role: Role, layout: HostLayout, system: System, recorder: Recorder) -> bool:
-    """Write the role's unit and tell systemd; whether it was changed."""
-    changed = recorder.file(layout.unit(role), unit_text(role, layout, systemd=systemd_version(system)))
-    if changed:
-        system.run("systemctl", "daemon-reload")
-    return changed
-
-
-def start_unit(system: System, role: Role, *, verb: str = "start") -> None:
-    """Start, restart … and wait until it is ready. Raises HostError with its own last word."""
-    try:
-        system.run("systemctl", verb, unit_name(role))
-    except HostError as error:
-        raise HostError(
-            f"the {role} does not {verb}: {_last_word(system, role) or error} (journalctl -u {unit_name(role)})"
-        ) from error
-
-
-def runs(system: System, role: Role) -> bool:
-    """Whether it does, or is about to: a command that was interrupted leaves it starting."""
-    state = system.run("systemctl", "show", "--property=ActiveState", "--value", unit_name(role))
-    return state.strip() in ("active", "activating", "reloading")
-
-
-def systemd_version(system: System) -> int:
-    """Of `systemd 252 (252.39-1~deb12u2)`; 0 when it cannot be read."""
-    words = system.run("systemctl", "--version").split()
-    return int(words[1]) if len(words) > 1 and words[1].isdigit() else 0
-
-
-def _last_word(system: System, role: Role) -> str:
-    """The last line that the daemon itself wrote."""
-    with suppress(HostError):
-        found = system.run("journalctl", "--no-pager", "-o", "cat", "-n", "20", "-t", "sampan", "-u", unit_name(role))
-        lines = [line for line in found.splitlines() if line.startswith("sampan: ")]
-        return lines[-1].removeprefix("sampan: ") if lines else ""
-    return ""

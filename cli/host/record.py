@@ -23,14 +23,14 @@ WRITTEN: Final = "# Written by `sampan install`"
 class Record:
     """`files`, `directories` and `releases` (by name) were made by us; `user_made`: the master's user too.
 
-    `release` runs (by name), `previous` ran before: the way back of `upgrade`. `unfinished`: the release was changed,
-    and perhaps not everything runs it yet.
+    `release` runs (by name): the last one that did; `previous` ran before: the way back of `upgrade`. `target`: the
+    release that a command has begun to change to; perhaps something runs it already.
     """
 
     roles: tuple[Role, ...] = ()
     release: str = ""
     previous: str = ""
-    unfinished: bool = False
+    target: str = ""
     user_made: bool = False
     files: tuple[str, ...] = ()
     directories: tuple[str, ...] = ()
@@ -43,6 +43,7 @@ class Record:
             values: dict[str, Any] = json.loads(layout.record.read_text())
             if values.pop("format") != _FORMAT:
                 raise ValueError("of another format")
+            values.pop("unfinished", None)  # what earlier releases had in the place of `target`
             values = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
             return cls(**values)
         except FileNotFoundError:
@@ -62,6 +63,9 @@ class Record:
 
     def with_release(self, name: str) -> "Record":
         return self if name in self.releases else replace(self, releases=(*self.releases, name))
+
+    def without_file(self, path: str) -> "Record":
+        return replace(self, files=tuple(each for each in self.files if each != path))
 
     def with_directory(self, path: str) -> "Record":
         return self if path in self.directories else replace(self, directories=(*self.directories, path))
@@ -100,6 +104,13 @@ class Recorder:
         self.require_ours(path, target)
         self.keep(self.record.with_file(self.layout.seen(path)))
         return files.link(path, target)
+
+    def remove(self, seen: str) -> None:
+        """Remove a file of the record's, unless somebody has put a link in its place, and forget it."""
+        path = self.layout.root / seen.lstrip("/")
+        if not path.is_symlink():
+            files.remove(path)
+        self.keep(self.record.without_file(seen))
 
     def require_ours(self, path: Path, target: str = "") -> None:
         """Raise HostError when there is something that is not of our making. `target`: a link to it would be."""

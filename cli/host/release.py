@@ -97,6 +97,12 @@ def current(layout: HostLayout) -> str:
     return layout.current.readlink().name if layout.current.is_symlink() else ""
 
 
+def packages(layout: HostLayout, name: str) -> Path:
+    """Where a release's own packages and those that it needs lie."""
+    made_by = _made_of(layout, name).get("python") or python_version()
+    return layout.releases / name / "lib" / f"python{made_by}" / "site-packages"
+
+
 def forget_all_but(recorder: Recorder, *names: str) -> None:
     """Remove the other releases of our making."""
     remove(recorder.layout, [name for name in made(recorder.layout, recorder.record) if name not in names])
@@ -129,16 +135,16 @@ def _base_executable() -> Path:
 
 def _fill(directory: Path, source: Source, layout: HostLayout, system: System) -> None:
     system.run(python(), "-m", "venv", "--without-pip", str(directory))
-    packages = directory / "lib" / f"python{python_version()}" / "site-packages"
+    target = packages(layout, directory.name)
     lock = source.lock()
-    wheels.unpack(source.wheelhouse, lock, packages)
-    wheels.unpack_one(source.wheel, packages)
+    wheels.unpack(source.wheelhouse, lock, target)
+    wheels.unpack_one(source.wheel, target)
     (directory / "requirements.lock").write_bytes(lock)
     command = directory / "bin/sampan"
     command.write_text(_COMMAND.format(python=layout.seen(directory / "bin/python")))
     command.chmod(0o755)
     # On all cores. Who runs a release may not write there.
-    system.run(str(directory / "bin/python"), "-m", "compileall", "-q", "-j", "0", str(packages))
+    system.run(str(directory / "bin/python"), "-m", "compileall", "-q", "-j", "0", str(target))
 
 
 def _require_space(layout: HostLayout) -> None:

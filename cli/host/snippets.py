@@ -1,20 +1,17 @@
 """Files that tell the managers of the host's network to leave the agent's links alone.
 
-Owns their text, where they lie, and how the manager hears of them. `sampan install agent` writes those whose manager
-is on the host, running or not; `sampan check` prints those that are missing. Standard library only.
+Owns their text, where they lie, and how the manager hears of them. `sampan install agent` has those whose manager is on
+the host written (host_files.py); `sampan check` prints those that are missing. Standard library only.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from cli.host.layout import HostLayout
-    from cli.host.record import Recorder
     from cli.host.system import System
 
 
@@ -48,22 +45,9 @@ SNIPPETS: Final[Mapping[str, Snippet]] = {
 }
 
 
-def write(layout: HostLayout, system: System, recorder: Recorder) -> list[str]:
-    """Write the snippets of the managers that are here, and have those that run read them; remarks for people.
-
-    A file of somebody else's in a snippet's place stays: who wrote it knows what this host needs.
-    """
-    said: list[str] = []
-    for name, snippet in SNIPPETS.items():
-        path = _there(layout, snippet)
-        known = snippet.path in recorder.record.files
-        if not (layout.root / snippet.program).exists() or (os.path.lexists(path) and not known):
-            continue
-        recorder.directory(path.parent)
-        recorder.file(path, snippet.content)
-        # Also when it was written already: an interrupted command may not have come to this.
-        said += _reload(name, snippet, system)
-    return said
+def needed(layout: HostLayout) -> dict[str, Snippet]:
+    """Those of the managers that are on the host, running or not, by the manager's name."""
+    return {name: each for name, each in SNIPPETS.items() if (layout.root / each.program).exists()}
 
 
 def reload(system: System, paths: Collection[str]) -> list[str]:
@@ -76,7 +60,3 @@ def _reload(name: str, snippet: Snippet, system: System) -> list[str]:
     if system.succeeds("systemctl", "--quiet", "is-active", f"{name}.service") and not system.succeeds(*command):
         return [f"{name} does not read its files again: run `{' '.join(command)}` when it does"]
     return []
-
-
-def _there(layout: HostLayout, snippet: Snippet) -> Path:
-    return layout.root / snippet.path.lstrip("/")

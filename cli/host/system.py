@@ -8,6 +8,7 @@ import os
 import pwd
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,6 +40,8 @@ class System(Protocol):
 
     def is_root(self) -> bool: ...
 
+    def sleep(self, seconds: float) -> None: ...
+
 
 class Commands:
     """The real one."""
@@ -64,6 +67,9 @@ class Commands:
 
     def is_root(self) -> bool:
         return os.geteuid() == 0
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)
 
     def _call(self, argv: Sequence[str], more: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
         environment = {**os.environ, "PATH": _PATH, "LC_ALL": "C.UTF-8", **more}

@@ -58,7 +58,7 @@ class Uninstaller:
                     remove_empty(self.layout.opt.parent)
                 return []
             people = tuple(self._of_people(record))
-            left = replace(record, roles=(), release="", previous="", unfinished=False, files=people, releases=())
+            left = replace(record, roles=(), release="", previous="", target="", files=people, releases=())
             left.save(self.layout)
         return self._kept(record)
 

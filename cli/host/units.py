@@ -4,12 +4,6 @@ from typing import Final
 
 from cli.host.layout import USER, HostLayout, Role
 
-RESTART_STEPS_SINCE: Final = 254
-"""The systemd from which on waits between restarts can grow."""
-
-_RESTART: Final = "Restart=always\nRestartSec=1\n"
-_BACKOFF: Final = "RestartSteps=6\nRestartMaxDelaySec=30\n"
-
 _COMMON: Final = """\
 Type=notify
 NotifyAccess=main
@@ -20,7 +14,12 @@ LimitCORE=0
 # While a slow host boots, or its disk is busy, it may need minutes; one that cannot start ends by itself.
 TimeoutStartSec=300
 TimeoutStopSec=20
-{restart}\
+# Who fails again and again waits longer each time by itself (cli/backoff.py); systemd can do that from 254 on only.
+Restart=always
+RestartSec=1
+RuntimeDirectory=sampan-{role}
+RuntimeDirectoryMode=0700
+RuntimeDirectoryPreserve=restart
 OOMScoreAdjust=-900
 NoNewPrivileges=yes
 LockPersonality=yes
@@ -92,13 +91,12 @@ WantedBy=multi-user.target
 """
 
 
-def unit_text(role: Role, layout: HostLayout, *, systemd: int) -> str:
-    """The unit file of a role for this version of systemd."""
-    common = _COMMON.format(restart=_RESTART + (_BACKOFF if systemd >= RESTART_STEPS_SINCE else ""))
+def unit_text(role: Role, layout: HostLayout) -> str:
+    """The unit file of a role."""
     return (_MASTER if role == "master" else _AGENT).format(
         current=layout.seen(layout.current),
         config=layout.seen(layout.config(role)),
         state=layout.seen(layout.state(role)),
         user=USER,
-        common=common,
+        common=_COMMON.format(role=role),
     )

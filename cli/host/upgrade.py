@@ -1,17 +1,19 @@
-"""Changes the release of an installed host, and goes back when the new one does not start.
+"""Changes the release of an installed host, and goes back when the new one does not start, or does not stay up.
 
 The new release is made beside the old one, which is kept as the way back. Agents leave containers and connections
 alone when they stop, so pods do not notice.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
+from typing import NoReturn
 
-from cli.host import files, install, release, snippets
-from cli.host.errors import HostError, NotInstalled
+from cli.host import files, host_files, release, services
+from cli.host.errors import HostError, NotInstalled, told
+from cli.host.host_files import HostFile
 from cli.host.install import Installer
-from cli.host.layout import HostLayout
+from cli.host.layout import HostLayout, Role
 from cli.host.record import Recorder
 from cli.host.source import Source
 from cli.host.system import System
@@ -48,15 +50,15 @@ class Upgrader:
         A host without any is left as it is.
         """
         installed = Recorder(self.layout).record
-        if installed.roles and (installed.unfinished or release.name_of(source, self.layout) != installed.release):
+        if installed.roles and (installed.target or release.name_of(source, self.layout) != installed.release):
             self.upgrade(source)
 
     @files.usual_umask()
     def roll_back(self) -> str:
-        """Run the release from before the last upgrade again; its name. Raises HostError."""
+        """Run the release from before the last upgrade again, or before one that was cut short. Raises HostError."""
         Installer(self.layout, self.system).require()
         recorder = self._installed()
-        name = recorder.record.previous
+        name = recorder.record.release if recorder.record.target else recorder.record.previous
         if not release.is_complete(self.layout, name):
             raise HostError("there is no release to go back to: nothing was upgraded here")
         self._change(recorder, name)
@@ -69,30 +71,44 @@ class Upgrader:
         return recorder
 
     def _change(self, recorder: Recorder, name: str) -> None:
-        before = recorder.record
-        if name != before.release:
-            # `release` and `previous` change places when somebody goes back: there is one way back, and one on.
-            recorder.keep(replace(before, release=name, previous=before.release, unfinished=True))
+        """Run another release, or again the last one that did when it does not go well, whatever that is."""
+        good = recorder.record.release
+        needed = self._needed(recorder, name)  # asked first: a release that cannot even say this changes nothing
+        running = [role for role in recorder.record.roles if services.runs(self.system, role)]
+        recorder.keep(replace(recorder.record, target=name))
         try:
-            self._run(recorder, name)
-        except HostError as error:
-            if name == before.release:
+            self._run(recorder, name, needed, running)
+        except Exception as error:
+            if name == good:
                 raise
-            self._run(recorder, before.release)
-            recorder.keep(replace(before, unfinished=False))
-            raise HostError(f"{error}; release {before.release} runs again") from error
-        recorder.keep(replace(recorder.record, unfinished=False))
+            self._take_back(recorder, running, error)
+        # They change places when somebody goes back: there is one way back, and one on.
+        previous = recorder.record.previous if name == good else good
+        recorder.keep(replace(recorder.record, release=name, previous=previous, target=""))
 
-    def _run(self, recorder: Recorder, name: str) -> None:
-        """Switch, and restart what runs: an interrupted command may have switched only."""
+    def _take_back(self, recorder: Recorder, running: Sequence[Role], error: Exception) -> NoReturn:
+        """Raises HostError with what went wrong, and what runs now. `target` stays until something does."""
+        good = recorder.record.release
+        try:
+            self._run(recorder, good, self._needed(recorder, good), running)
+        except Exception as second:
+            raise HostError(
+                f"{told(error)}; nor does release {good} run again: {told(second)}; put that right, then run this again"
+            ) from second
+        recorder.keep(replace(recorder.record, target=""))
+        raise HostError(f"{told(error)}; release {good} runs again") from error
+
+    def _needed(self, recorder: Recorder, name: str) -> Sequence[HostFile]:
+        return host_files.of_release(self.layout, self.system, name, recorder.record.roles)
+
+    def _run(self, recorder: Recorder, name: str, needed: Sequence[HostFile], running: Sequence[Role]) -> None:
+        """Switch, restart what ran, and see it stay up; all of it also when it was switched already."""
         with self.step("switch"):
             release.switch(self.layout, name)
-            for role in recorder.record.roles:
-                install.write_unit(role, self.layout, self.system, recorder)
-            if "agent" in recorder.record.roles:
-                for line in snippets.write(self.layout, self.system, recorder):
-                    self.say(line)
-        for role in recorder.record.roles:
-            if install.runs(self.system, role):
-                with self.step(role):
-                    install.start_unit(self.system, role, verb="restart")
+            remarks = host_files.drop_all_but(needed, self.system, recorder)
+            for line in (*remarks, *host_files.write(needed, self.system, recorder)):
+                self.say(line)
+        for role in running:
+            with self.step(role):
+                services.start(self.system, role, verb="restart")
+        services.require_lasting(self.system, running)

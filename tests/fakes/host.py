@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import zipfile
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cli.host import config, files
+from cli.host.host_files import HostFile
 from cli.host.install import Installer
 from cli.host.layout import HostLayout, Role
 from cli.host.source import LOCK_IN_WHEEL, Source, python_version
@@ -32,6 +34,10 @@ class Fake:
     starting: set[str] = field(default_factory=set)
     """Which a killed command left on the way up."""
     restarts: list[str] = field(default_factory=list)
+    died: list[str] = field(default_factory=list)
+    """Services that ended by themselves and were started again."""
+    slept: Callable[[], None] = lambda: None
+    """What happens while a command waits."""
     calls: list[tuple[str, ...]] = field(default_factory=list)
     trouble: Callable[[tuple[str, ...]], None] = lambda argv: None
 
@@ -41,7 +47,8 @@ class Fake:
         words = [word for word in argv if not word.startswith("-")]
         match words:
             case ["systemctl", "show", unit]:
-                return "activating\n" if unit in self.starting else "active\n" if unit in self.active else "inactive\n"
+                state = "activating" if unit in self.starting else "active" if unit in self.active else "inactive"
+                return f"ActiveState={state}\nNRestarts={self.died.count(unit)}\n"
             case ["systemctl", verb, *units]:
                 self._systemctl(verb, units, now="--now" in argv)
                 return "systemd 252 (252.39)" if "--version" in argv else ""
@@ -53,6 +60,8 @@ class Fake:
                 self.users.remove(name)
             case [_, "venv", directory]:
                 self._venv(Path(directory))
+            case [python, "cli.host.host_files", *_]:
+                return next(Path(python).parents[1].glob("lib/*/site-packages/cli/host/host_files.py")).read_text()
         return ""
 
     def _systemctl(self, verb: str, units: list[str], *, now: bool) -> None:
@@ -66,6 +75,7 @@ class Fake:
             if verb == "restart" or units[0] not in self.active:
                 self.restarts.extend(units)
             self.active.update(units)
+            self.starting.difference_update(units)
 
     @staticmethod
     def _venv(directory: Path) -> None:
@@ -86,6 +96,9 @@ class Fake:
     def is_root(self) -> bool:
         return self.root
 
+    def sleep(self, seconds: float) -> None:
+        self.slept()
+
 
 def fresh(root: Path) -> HostLayout:
     for name in ("run/systemd/system", "etc/systemd/system", "usr/local/bin", "opt", "var/lib"):
@@ -93,13 +106,19 @@ def fresh(root: Path) -> HostLayout:
     return HostLayout(root)
 
 
-def source_of(tmp_path: Path, version: str = "1.0.0", content: str = "") -> Source:
+def source_of(
+    tmp_path: Path, version: str = "1.0.0", content: str = "", needed: Sequence[HostFile] | str | None = None
+) -> Source:
+    """`needed`: the release says itself which files it needs on a host, or prints this text."""
     house = tmp_path / f"house-{version}-{content}"
     (house / "wheels").mkdir(parents=True)
     wheel = house / f"sampan-{version}-py3-none-any.whl"
     with zipfile.ZipFile(wheel, "w") as archive:
         archive.writestr(LOCK_IN_WHEEL, "")
         archive.writestr("cli/main.py", content)
+        if needed is not None:
+            said = needed if isinstance(needed, str) else json.dumps([asdict(each) for each in needed])
+            archive.writestr("cli/host/host_files.py", said)
     return Source(wheel, house / "wheels")
 
 

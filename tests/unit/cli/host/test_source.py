@@ -112,7 +112,8 @@ _BARE = """
 import sys
 sys.path.insert(0, sys.argv[1])
 from cli.main import main
-import cli.host.install, cli.host.upgrade, cli.host.uninstall, cli.host.source, cli.host.config
+import cli.host.install, cli.host.upgrade, cli.host.uninstall, cli.host.source, cli.host.config, cli.host.bundle
+import cli.host.host_files
 import agent.config, master.config
 main([sys.argv[2], "--help"])
 """

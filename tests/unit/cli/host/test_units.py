@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from cli.host.layout import ROLES, HostLayout, Role
-from cli.host.units import RESTART_STEPS_SINCE, unit_text
+from cli.host.units import unit_text
 
 
-def parsed(role: Role, *, systemd: int = 252) -> dict[str, str]:
+def parsed(role: Role) -> dict[str, str]:
     """Settings as Section.Name; a setting twice would be an error."""
     parser = configparser.ConfigParser(interpolation=None)
     parser.optionxform = str  # type: ignore[assignment,method-assign]
-    parser.read_string(unit_text(role, HostLayout(Path("/tmp/any")), systemd=systemd))
+    parser.read_string(unit_text(role, HostLayout(Path("/tmp/any"))))
     return {f"{section}.{name}": value for section in parser.sections() for name, value in parser[section].items()}
 
 
@@ -29,6 +29,9 @@ def test_a_daemon_tells_of_itself_and_comes_back_for_ever(role: Role) -> None:
         "0",
     )
     assert int(unit["Service.WatchdogSec"]) >= 10
+    # What cli/backoff.py counts in; it must outlive a restart.
+    assert unit["Service.RuntimeDirectory"] == f"sampan-{role}"
+    assert (unit["Service.RuntimeDirectoryPreserve"], unit["Service.RestartSec"]) == ("restart", "1")
     assert unit["Service.NoNewPrivileges"] == "yes"
 
 
@@ -53,8 +56,3 @@ def test_the_agent_leaves_what_runs_and_shares_its_mounts() -> None:
     }
     assert not own_mounts & {name.partition(".")[2] for name in unit}
     assert "docker.service" in unit["Unit.After"] and "Unit.Requires" not in unit
-
-
-def test_waits_grow_where_systemd_can() -> None:
-    assert "Service.RestartSteps" not in parsed("master", systemd=RESTART_STEPS_SINCE - 1)
-    assert "Service.RestartSteps" in parsed("master", systemd=RESTART_STEPS_SINCE)
