@@ -1,11 +1,11 @@
-"""`sampan master`, `sampan agent`: start a daemon in this process."""
+"""`sampan master`, `sampan agent`: start a daemon in this process; as a service, not too often when it fails."""
 
 import argparse
 import os
 from pathlib import Path
 from typing import Any
 
-from cli import logs, notify
+from cli import backoff, logs, notify
 
 
 def add(subparsers: "argparse._SubParsersAction[Any]") -> None:
@@ -28,19 +28,21 @@ def _add_config(parser: argparse.ArgumentParser, name: str) -> None:
 
 
 def _master(options: argparse.Namespace) -> int:
-    path = _readable(options.config)
-    from master.main import run
+    with backoff.counted():
+        path = _readable(options.config)
+        from master.main import run
 
-    return run(path, configure_log=logs.configure, supervised=notify.supervised)
+        return run(path, configure_log=logs.configure, supervised=notify.supervised)
 
 
 def _agent(options: argparse.Namespace) -> int:
-    path = _readable(options.config)
-    from agent.main import run
+    with backoff.counted():
+        path = _readable(options.config)
+        from agent.main import run
 
-    return run(
-        path, join_token_file=options.join_token_file, configure_log=logs.configure, supervised=notify.supervised
-    )
+        return run(
+            path, join_token_file=options.join_token_file, configure_log=logs.configure, supervised=notify.supervised
+        )
 
 
 def _readable(path: Path) -> Path:
