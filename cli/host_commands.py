@@ -5,12 +5,15 @@ Runs on the distribution's Python before anything is installed: the standard lib
 
 import argparse
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cli.host.config import Value
     from cli.host.install import Installer
+    from cli.host.source import Source
     from cli.progress import Progress
 
 
@@ -18,7 +21,7 @@ def add(subparsers: "argparse._SubParsersAction[Any]") -> None:
     _add_install(subparsers)
     upgrade = subparsers.add_parser("upgrade", help="run another release on this host; containers go on")
     which = upgrade.add_mutually_exclusive_group()
-    _add_from(which)
+    _add_from(which, otherwise="this checkout")
     which.add_argument("--rollback", action="store_true", help="run the release from before the last upgrade again")
     upgrade.set_defaults(run=_upgrade)
     uninstall = subparsers.add_parser("uninstall", help="take away what `install` made on this host")
@@ -53,19 +56,19 @@ def _add_install(subparsers: "argparse._SubParsersAction[Any]") -> None:
     agent.add_argument("--engine-socket", metavar="PATH", help="(/var/run/docker.sock)")
     agent.add_argument("--label", action="append", dest="labels", metavar="KEY=VALUE", help="may be repeated")
     for role in (master, agent):
-        _add_from(role)
+        _add_from(role, otherwise="this checkout, or what is installed")
         role.add_argument(
             "--upgrade", action="store_true", help="when another release is installed, instead of refusing"
         )
         role.set_defaults(run=_install)
 
 
-def _add_from(parser: "argparse._ActionsContainer") -> None:
-    parser.add_argument("--from", type=Path, dest="given", metavar="WHEEL|BUNDLE", help="(this checkout)")
+def _add_from(parser: "argparse._ActionsContainer", *, otherwise: str) -> None:
+    parser.add_argument("--from", type=Path, dest="given", metavar="WHEEL|BUNDLE", help=f"({otherwise})")
 
 
 def _install(options: argparse.Namespace) -> int:
-    from cli.host.source import opened
+    from cli.host import configured
     from cli.host.system import exclusive
     from cli.host.upgrade import Upgrader
     from cli.progress import Progress
@@ -73,17 +76,29 @@ def _install(options: argparse.Namespace) -> int:
     progress = Progress()
     installer = _installer(progress)
     installer.require()
-    with exclusive(installer.layout.lock), opened(options.given, installer.system) as source:
-        if options.upgrade:
+    with exclusive(installer.layout.lock), _source(options, installer) as source:
+        if options.upgrade and source is not None:
             Upgrader(installer.layout, installer.system, progress.step, progress.say).upgrade_other(source)
         installer.install(options.role, source, _settings(options), start=getattr(options, "start", True))
     if options.role == "agent":
         print("installed; `sampan join ADDRESS --token … --ca-hash …` makes this host a node")
     elif options.start:
-        print(f"export KUBECONFIG={installer.layout.state('master')}/admin.kubeconfig")
+        print(f"export KUBECONFIG={configured.state('master', installer.layout)}/admin.kubeconfig")
     else:
         print("installed; `systemctl enable --now sampan-master` starts it")
     return 0
+
+
+@contextmanager
+def _source(options: argparse.Namespace, installer: "Installer") -> "Iterator[Source | None]":
+    """What is to be installed; None is what is installed already: what the installed command, no checkout, means."""
+    from cli.host.source import in_checkout, opened
+
+    if options.given is None and not in_checkout():
+        yield None
+        return
+    with opened(options.given, installer.system) as source:
+        yield source
 
 
 def _upgrade(options: argparse.Namespace) -> int:
@@ -121,7 +136,8 @@ def _uninstall(options: argparse.Namespace) -> int:
             installer.layout, installer.system, progress.step, progress.say, no_return=_ignore_interrupts
         )
         kept = uninstaller.uninstall(purge=options.purge, force=options.force)
-    print(f"uninstalled; kept: {', '.join(kept)} (--purge removes them)" if kept else "uninstalled, nothing is left")
+    why = "not made by it, or not empty" if options.purge else "--purge removes them"
+    print(f"uninstalled; kept: {', '.join(kept)} ({why})" if kept else "uninstalled, nothing is left")
     return 0
 
 

@@ -30,6 +30,7 @@ def add_access(parser: argparse.ArgumentParser) -> None:
 
 def kubeconfig_path(options: argparse.Namespace) -> Path:
     """The file that the options mean: named, from the environment, the lab's, of this host's master, or the user's."""
+    from cli.host import configured
     from cli.host.layout import HostLayout
     from lab.layout import Layout
 
@@ -39,7 +40,7 @@ def kubeconfig_path(options: argparse.Namespace) -> Path:
     if first:
         return Path(first)
     host, own = HostLayout(), Path.home() / ".kube" / "config"
-    masters = host.state("master") / "admin.kubeconfig"
+    masters = configured.state("master", host) / "admin.kubeconfig"
     for path in (Layout(options.lab).kubeconfig, masters):
         if os.access(path, os.R_OK):
             return path

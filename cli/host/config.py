@@ -20,6 +20,9 @@ Settings = Mapping[str, Value]
 _HEADER = (
     "# Written by `sampan install`, which never changes it. Settings: {module}; `systemctl restart {unit}` applies.\n"
 )
+_FOR_THE_UNIT = (
+    "# For another data_dir, or a port below 1024, run `sampan install master` before: the service is to allow it.\n"
+)
 
 
 def text_of(role: Role, layout: HostLayout, given: Settings) -> str:
@@ -27,6 +30,8 @@ def text_of(role: Role, layout: HostLayout, given: Settings) -> str:
     values = complete(role, layout, given)
     _check(role, values)
     header = _HEADER.format(module=f"{role}/config.py", unit=f"sampan-{role}")
+    if role == "master":
+        header += _FOR_THE_UNIT
     lines = [f"{name} = {_value(value)}\n" for name, value in values.items()]
     if role == "agent" and "master" not in values:
         lines.append('# master = "https://ADDRESS:6443"  # by `sampan join`\n')

@@ -7,15 +7,20 @@ after everything that they start, so what looks installed is.
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Final
 
-from cli.host import config, files, host_files, release, services
-from cli.host.errors import HostError
+from cli.host import config, configured, files, host_files, release, services
+from cli.host.errors import HostError, WrongUse
 from cli.host.layout import USER, HostLayout, Role, unit_name
 from cli.host.record import Recorder
 from cli.host.source import Source
 from cli.host.system import System
 
 Step = Callable[[str], AbstractContextManager[None]]
+_OF_A_MASTER: Final = {"pki", "store.db", "lock", "restoring"}
+"""In its data directory, one or the other from the first moment on (master/datadir.py)."""
+_OF_FILE_SYSTEMS: Final = "lost+found"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +33,20 @@ class Installer:
     say: Callable[[str], None] = field(default=lambda _: None)
 
     @files.usual_umask()
-    def install(self, role: Role, source: Source, settings: config.Settings, *, start: bool = True) -> None:
-        """Install the role; the master starts, an agent waits for `sampan join`. Raises HostError."""
+    def install(self, role: Role, source: Source | None, settings: config.Settings, *, start: bool = True) -> None:
+        """Install the role; the master starts, an agent waits for `sampan join`. Raises HostError.
+
+        Without a source: the release that is here already, for another role, or for a changed configuration.
+        """
         self.require()
         text = "" if self.layout.config(role).exists() else config.text_of(role, self.layout, settings)
         if not text and settings:
             self.say(f"{self.layout.config(role)} is there and stays as it is: the options for it have no effect")
         recorder = Recorder(self.layout)
-        self._require_same_release(recorder, source)
+        if source is not None:
+            self._require_same_release(recorder, source)
+        elif not release.is_complete(self.layout, recorder.record.release):
+            raise WrongUse("this is no checkout, and nothing is installed: name a wheel or a bundle with --from")
         self._require_free(role, recorder)
         try:
             self._place(role, source, text, recorder)
@@ -69,21 +80,33 @@ class Installer:
         release.require_ours(self.layout)
         recorder.require_ours(self.layout.unit(role))
         recorder.require_ours(self.layout.command, self.layout.command_target)
+        if role == "master":
+            self._require_own_data(configured.state(role, self.layout))
         opt = self.layout.opt
         if recorder.fresh and opt.exists() and any(opt.iterdir()) and opt.stat().st_mode & 0o005 != 0o005:
             raise HostError(f"{opt} is closed to the user {USER}: run `chmod o+rx {opt}`, then this again")
 
-    def _place(self, role: Role, source: Source, text: str, recorder: Recorder) -> None:
+    def _require_own_data(self, data_dir: Path) -> None:
+        """It becomes the master's user's, with all that is in it."""
+        there = {path.name for path in data_dir.iterdir()} - {_OF_FILE_SYSTEMS} if data_dir.is_dir() else set()
+        if there and not there & _OF_A_MASTER:
+            raise HostError(
+                f"{data_dir} has other things in it than a master's: name a directory of its own as data_dir in "
+                f"{self.layout.config('master')}"
+            )
+
+    def _place(self, role: Role, source: Source | None, text: str, recorder: Recorder) -> None:
         recorder.keep(recorder.record)
         with self.step("release"):
-            name = release.make(source, recorder, self.system)
+            name = release.make(source, recorder, self.system) if source else recorder.record.release
             files.let_read(self.layout.opt)
             files.let_read(self.layout.releases)
         with self.step("files"):
             self._make_user(role, recorder)
-            self._make_directories(role, recorder)
+            recorder.directory(self.layout.etc)
             if text:
                 self._write_config(role, text, recorder)
+            self._make_state(role, recorder)
             needed = host_files.of_release(self.layout, self.system, name, [role])
             release.switch(self.layout, name)
             recorder.directory(self.layout.command.parent)
@@ -101,10 +124,8 @@ class Installer:
                 "/usr/sbin/nologin", USER,
             )  # fmt: skip
 
-    def _make_directories(self, role: Role, recorder: Recorder) -> None:
-        recorder.directory(self.layout.etc)
-        recorder.directory(self.layout.var)
-        state = self.layout.state(role)
+    def _make_state(self, role: Role, recorder: Recorder) -> None:
+        state = configured.state(role, self.layout)
         recorder.directory(state, mode=0o700)
         if role == "master":
             self.system.own(state, USER)

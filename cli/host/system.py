@@ -6,7 +6,6 @@
 import fcntl
 import os
 import pwd
-import shutil
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -35,7 +34,7 @@ class System(Protocol):
     def has_user(self, name: str) -> bool: ...
 
     def own(self, path: Path, user: str) -> None:
-        """Give a file to a user and its group."""
+        """Give a directory, and all that is in it, to a user and its group."""
         ...
 
     def is_root(self) -> bool: ...
@@ -63,7 +62,9 @@ class Commands:
         return True
 
     def own(self, path: Path, user: str) -> None:
-        shutil.chown(path, user, user)
+        entry = pwd.getpwnam(user)
+        for each in (path, *path.rglob("*")):
+            os.chown(each, entry.pw_uid, entry.pw_gid, follow_symlinks=False)
 
     def is_root(self) -> bool:
         return os.geteuid() == 0

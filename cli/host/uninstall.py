@@ -6,14 +6,14 @@ of them. Interrupted anywhere, the same command goes on: the record goes last.
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from cli.host import files, release, snippets
+from cli.host import configured, files, release, snippets
 from cli.host.errors import HostError, NotInstalled
-from cli.host.layout import ROLES, USER, HostLayout, unit_name
+from cli.host.layout import ROLES, USER, HostLayout, Role, unit_name
 from cli.host.record import Record
 from cli.host.system import System
 
@@ -34,7 +34,7 @@ class Uninstaller:
     """Called before anything goes that the command itself is made of: nobody could run it again."""
 
     def uninstall(self, *, purge: bool, force: bool = False) -> list[str]:
-        """What was kept, as paths and words. Raises NotInstalled, HostError.
+        """What was kept, as paths and words; of a purge, what was not ours alone. Raises NotInstalled, HostError.
 
         A host that is still a node is refused unless forced: its pods would run on, and nobody would know of them.
         """
@@ -43,7 +43,9 @@ class Uninstaller:
         record = Record.load(self.layout)
         if record is None:
             raise NotInstalled("nothing is installed here")
-        if "agent" in record.roles and (self.layout.state("agent") / IDENTITY).exists() and not force:
+        states = [*dict.fromkeys(path for role in ROLES for path in self._states(role))]
+        is_node = any((state / IDENTITY).exists() for state in self._states("agent"))
+        if "agent" in record.roles and is_node and not force:
             raise HostError("this host is still a node: run `sampan leave` first, or `sampan reset` without its master")
         with self.step("services"):
             self._stop(record)
@@ -51,12 +53,13 @@ class Uninstaller:
         with self.step("files"):
             self._remove_program(record)
             if purge:
-                self._purge(record)
+                self._purge(record, states)
                 files.remove(self.layout.record)
                 remove_empty(self.layout.opt)
                 if self.layout.seen(self.layout.opt.parent) in record.directories:
                     remove_empty(self.layout.opt.parent)
-                return []
+                perhaps = dict.fromkeys((*states, *map(self._there, record.directories)))
+                return [str(path) for path in perhaps if path.is_dir()]
             people = tuple(self._of_people(record))
             left = replace(record, roles=(), release="", previous="", target="", files=people, releases=())
             left.save(self.layout)
@@ -96,14 +99,21 @@ class Uninstaller:
         else:
             self.say(f"{path} stays: it is not what was installed")
 
-    def _purge(self, record: Record) -> None:
-        for name in self._of_people(record):
-            files.remove(self._there(name))
-        for role in ROLES:
-            state = self.layout.state(role)
+    def _states(self, role: Role) -> list[Path]:
+        """Where the role's state is, by the configuration, and where it may have been before that was changed."""
+        try:
+            return [configured.state(role, self.layout), self.layout.state(role)]
+        except HostError:
+            return [self.layout.state(role)]
+
+    def _purge(self, record: Record, states: Iterable[Path]) -> None:
+        """State before the configuration that says where it is: an interrupted command must find it again."""
+        for state in states:
             if self.layout.seen(state) in record.directories and state.is_dir():
                 self._unmount_below(state)
                 shutil.rmtree(state)
+        for name in self._of_people(record):
+            files.remove(self._there(name))
         remove_empty(*(self._there(name) for name in reversed(record.directories)))
         if record.user_made and self.system.has_user(USER):
             self.system.run("userdel", USER)

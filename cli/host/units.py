@@ -1,7 +1,13 @@
-"""The systemd units of master and agent, as text. Meaning of each setting: systemd.unit(5), .service(5), .exec(5)."""
+"""The systemd units of master and agent, as text. Meaning of each setting: systemd.unit(5), .service(5), .exec(5).
 
+They let a daemon have what its configuration says, so they are written anew when that changes: `sampan install ROLE`.
+"""
+
+import re
+from pathlib import Path
 from typing import Final
 
+from cli.host import configured
 from cli.host.layout import USER, HostLayout, Role
 
 _COMMON: Final = """\
@@ -36,6 +42,7 @@ Wants=network-online.target
 After=network-online.target
 # It is never given up: the disk may have room again, the address be there.
 StartLimitIntervalSec=0
+RequiresMountsFor={state}
 
 [Service]
 ExecStart={current}/bin/sampan master --config {config}
@@ -45,10 +52,11 @@ UMask=0077
 LimitNOFILE=65536
 TasksMax=1024
 {common}\
-# Its data and nothing else.
+# Its data and nothing else. Where the configuration has them elsewhere, or a port below 1024, `sampan install master`
+# writes this file anew.
 ProtectSystem=strict
 ReadWritePaths={state}
-ProtectHome=yes
+ProtectHome={homes}
 PrivateTmp=yes
 PrivateDevices=yes
 ProtectClock=yes
@@ -59,7 +67,7 @@ ProtectKernelModules=yes
 ProtectKernelTunables=yes
 RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6
 RestrictNamespaces=yes
-CapabilityBoundingSet=
+{capabilities}
 
 [Install]
 WantedBy=multi-user.target
@@ -72,6 +80,7 @@ Description=Sampan agent
 Wants=network-online.target
 After=network-online.target docker.service docker.socket podman.socket
 StartLimitIntervalSec=0
+RequiresMountsFor={state}
 
 [Service]
 ExecStart={current}/bin/sampan agent --config {config}
@@ -91,12 +100,30 @@ WantedBy=multi-user.target
 """
 
 
+_NONE: Final = "CapabilityBoundingSet="
+_LOW_PORTS: Final = "CapabilityBoundingSet=CAP_NET_BIND_SERVICE\nAmbientCapabilities=CAP_NET_BIND_SERVICE"
+_HOMES: Final = ("/home", "/root", "/run/user")
+"""What ProtectHome= hides; read-only, a directory in there can be an exception."""
+
+
 def unit_text(role: Role, layout: HostLayout) -> str:
-    """The unit file of a role."""
+    """The unit file of a role, as its configuration is now. Raises HostError when no service could be as it says."""
+    state = Path(layout.seen(configured.state(role, layout)))
     return (_MASTER if role == "master" else _AGENT).format(
         current=layout.seen(layout.current),
         config=layout.seen(layout.config(role)),
-        state=layout.seen(layout.state(role)),
+        state=_quoted(str(state)),
+        homes="read-only" if any(state.is_relative_to(each) for each in _HOMES) else "yes",
+        capabilities=_LOW_PORTS if configured.has_low_port(layout) else _NONE,
         user=USER,
         common=_COMMON.format(role=role),
     )
+
+
+def _quoted(path: str) -> str:
+    """As systemd.syntax(7) and its specifiers have it."""
+    path = path.replace("%", "%%")
+    if re.fullmatch(r"[-\w/.:+@%]+", path, re.ASCII):
+        return path
+    escaped = path.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
