@@ -29,7 +29,7 @@ EXIT_REMOVED: Final = 6
 
 ConfigureLog = Callable[[Literal["text", "json", "journal"], str, str], None]
 Supervised = Callable[[], AbstractAsyncContextManager[None]]
-"""Entered when the process serves, left when it stops: the supervisor is told, and that the loop is alive meanwhile."""
+"""Entered when the node has started, left when it stops: the supervisor is told, also that the loop is alive."""
 
 log = logging.getLogger(__name__)
 
@@ -130,13 +130,19 @@ async def _serve(config: AgentConfig, identity: Identity, supervised: Supervised
             left = True
             stopping.set()
 
+        async def tell() -> None:
+            """Ready is who has all parts running and has asked the engine; no master is no reason to wait."""
+            await node.started()
+            async with supervised():
+                await stopping.wait()
+
         async with asyncio.TaskGroup() as group:
             tasks = [
                 group.create_task(node.run(), name="node"),
                 group.create_task(converse(), name="session"),
+                group.create_task(tell(), name="supervisor"),
             ]
-            async with supervised():
-                await stopping.wait()
+            await stopping.wait()
             for task in tasks:
                 task.cancel()
     if not left:
