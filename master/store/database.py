@@ -5,6 +5,9 @@ fails, fails alone. A disk error fails everything of its group and changes nothi
 
 Each row carries a checksum: SQLite's own check knows the file's structure, not its values, and a bit that flipped
 inside of one would be believed. That no acknowledged commit is missing at the end is told by mark.py.
+
+A file of an older schema is brought to ours, and kept as it was beside it: the release before cannot read it any more.
+Nobody goes back to the copy by himself, as what was written since is not in it; that release says how.
 """
 
 from __future__ import annotations
@@ -270,11 +273,7 @@ class Database:
         finally:
             made.close()
         partial.replace(self._path)
-        directory = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+        _flush(self._path.parent)
 
     def _check(self) -> None:
         """The file is one of ours, whole, and of a release that this one understands."""
@@ -287,13 +286,38 @@ class Database:
         if schema[0] not in (1, SCHEMA_VERSION):
             raise StoreDamaged(
                 f"{self._path}: the file has schema {schema[0]}, this release reads {SCHEMA_VERSION}; "
-                "start it with the release that wrote it"
+                f"start it with the release that wrote it{self._way_back()}"
             )
         said = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
         if said != "ok":
             raise self._damaged(f"the file is damaged: {said}")
         if schema[0] == 1:
+            self._keep_copy(1)
             self._db.executescript(f"BEGIN IMMEDIATE; {_UPGRADE} COMMIT;")
+
+    def _copy_of(self, schema: int) -> Path:
+        return self._path.with_name(f"{self._path.name}-schema{schema}")
+
+    def _keep_copy(self, schema: int) -> None:
+        """Whole or not there, and on the disk before anything is changed."""
+        kept = self._copy_of(schema)
+        partial = kept.with_name(f".{kept.name}.new")
+        partial.unlink(missing_ok=True)
+        self.copy(partial)
+        _flush(partial)
+        partial.replace(kept)
+        _flush(kept.parent)
+        log.warning("store %s: schema %d becomes %d; as it was, it is kept in %s", self._path, schema, SCHEMA_VERSION,
+                    kept.name)  # fmt: skip
+
+    def _way_back(self) -> str:
+        copy = self._copy_of(SCHEMA_VERSION)
+        if not copy.exists():
+            return ""
+        return (
+            f", or go back to the time before it, without what was written since: mv {copy} {self._path} && "
+            f"rm -f {self._path}-wal {self._mark.path}"
+        )
 
     def get(self, key: str) -> KeyValue | None:
         """Raises StoreDamaged."""
@@ -349,6 +373,15 @@ class Database:
     def close(self) -> None:
         self._db.close()
         self._mark.close()
+
+
+def _flush(path: Path) -> None:
+    """A file, or a directory's entries."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def row_sum(key: str, value: bytes, modified: int) -> int:

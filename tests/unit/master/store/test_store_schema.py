@@ -1,0 +1,83 @@
+"""A store of an older schema is brought to the present one, and a release that reads the older one has its way back."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shutil
+import sqlite3
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from master.store.database import Database
+from master.store.interface import Put, StoreDamaged, StoreUnavailable
+from master.store.sqlite import SqliteStore
+
+
+@pytest.fixture
+async def old(tmp_path: Path) -> Path:
+    """A store as the first schema had it: rows without sums."""
+    path = tmp_path / "store.db"
+    store = await SqliteStore.open(path)
+    await store.commit([], [Put("/a", b"1")])
+    await store.close()
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        database.executescript("ALTER TABLE kv DROP COLUMN sum; UPDATE meta SET value = 1 WHERE name = 'schema';")
+    return path
+
+
+def schema_of(path: Path) -> int:
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        return int(database.execute("SELECT value FROM meta WHERE name = 'schema'").fetchone()[0])
+
+
+def run(command: str) -> None:
+    subprocess.run(["sh", "-c", command], check=True)
+
+
+async def test_an_older_store_is_read_and_kept_as_it_was(old: Path) -> None:
+    store = await SqliteStore.open(old)
+    found = await store.get("/a")
+    assert found is not None and found.value == b"1"
+    await store.commit([], [Put("/b", b"2")])
+    await store.close()
+    kept = old.with_name("store.db-schema1")
+    assert (schema_of(old), schema_of(kept), kept.stat().st_mode & 0o777) == (2, 1, 0o600)
+    with contextlib.closing(sqlite3.connect(kept)) as database:
+        assert database.execute("SELECT key, value FROM kv").fetchall() == [("/a", b"1")]
+
+
+async def test_without_room_for_the_copy_nothing_is_changed(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(Database, "copy", full)
+    with pytest.raises(StoreUnavailable, match="disk is full"):
+        await SqliteStore.open(old)
+    assert schema_of(old) == 1
+
+
+async def test_a_release_that_cannot_read_the_store_any_more_says_the_way_back(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    store = await SqliteStore.open(path)
+    await store.commit([], [Put("/a", b"1")])
+    await store.close()
+    shutil.copy(path, tmp_path / "store.db-schema2")
+    # What a later release does: it writes on, and its schema is another.
+    store = await SqliteStore.open(path)
+    await store.commit([], [Put("/a", b"2")])
+    await store.close()
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        database.execute("UPDATE meta SET value = 3 WHERE name = 'schema'")
+        database.commit()
+    with pytest.raises(StoreDamaged, match="has schema 3, this release reads 2; start it with the release") as refused:
+        await SqliteStore.open(path)
+    command = re.search(r"written since: (.*)", str(refused.value))
+    assert command is not None
+    run(command[1])
+    store = await SqliteStore.open(path)
+    found = await store.get("/a")
+    assert found is not None and found.value == b"1"
+    await store.close()
