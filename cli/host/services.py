@@ -15,12 +15,16 @@ LASTS_S: Final = 3.0
 """A daemon that cannot live with what it finds says so within this time of its start."""
 
 
-def start(system: System, role: Role, *, verb: str = "start") -> None:
-    """Start, restart … and wait until it is ready. Raises HostError with its own last word."""
+def start(system: System, role: Role, *, again: bool = False) -> None:
+    """Start it, and wait until it is ready; `again`: also one that is. Raises HostError with its own last word.
+
+    One that is on its way, perhaps between two tries, was begun by what its unit said then: it begins anew.
+    """
+    verb = "start" if _state(system, role)[0] == "active" and not again else "restart"
     try:
         system.run("systemctl", verb, unit_name(role))
     except HostError as error:
-        raise _failed(system, role, f"does not {verb}", otherwise=str(error)) from error
+        raise _failed(system, role, "does not start", otherwise=str(error)) from error
 
 
 def runs(system: System, role: Role) -> bool:

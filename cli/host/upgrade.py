@@ -110,5 +110,5 @@ class Upgrader:
                 self.say(line)
         for role in running:
             with self.step(role):
-                services.start(self.system, role, verb="restart")
+                services.start(self.system, role, again=True)
         services.require_lasting(self.system, running)

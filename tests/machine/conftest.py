@@ -51,7 +51,7 @@ def bundle(bundle_file: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def newer(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same, but it calls itself a later version."""
+    """The same, but it calls itself a later version, and has other units."""
     directory = tmp_path_factory.mktemp("newer")
     old = next(bundle.glob("sampan-*.whl"))
     new = directory / old.name.replace(old.name.split("-")[1], NEWER)
@@ -60,6 +60,8 @@ def newer(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
             content = source.read(entry)
             if entry.filename == "proto/contract.py":
                 content = re.sub(rb'VERSION: Final = "[^"]+"', f'VERSION: Final = "{NEWER}"'.encode(), content, count=1)
+            if entry.filename == "cli/host/units.py":
+                content = re.sub(rb"(Description=Sampan \w+)", rb"\1 " + NEWER.encode(), content)
             target.writestr(entry.filename, content)
     for name in ("install", "bundle.json"):
         (directory / name).write_text((bundle / name).read_text().replace(old.name, new.name))

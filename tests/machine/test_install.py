@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lab.machine import Machine
+from tests.cluster.waiting import eventually
 from tests.machine.conftest import BUNDLE, MakeMachines
 from tests.machine.hosts import ADMIN, is_active, process_of, record, snapshot
 
@@ -14,7 +15,7 @@ pytestmark = pytest.mark.timeout(300)
 
 def test_what_installing_made_is_taken_away_and_nothing_else(machine: Machine) -> None:
     before = snapshot(machine)
-    machine.run(INSTALL, "master", timeout_s=120)
+    machine.shell(f"umask 077; {INSTALL} master", timeout_s=120)
     machine.run(INSTALL, "agent", "--master", str(machine.address), "--node-name", "n1", timeout_s=120)
     assert is_active(machine, "master")
     assert machine.says("ps", "-o", "user=", "-p", str(process_of(machine, "master"))) == "sampan"
@@ -115,9 +116,14 @@ def test_a_master_that_cannot_start_is_told_with_its_own_words(machine: Machine)
     machine.write("/etc/sampan/master.toml", 'data_dir = "/var/lib/sampan/master"\nnode_port_range = "x"\n')
     failed = machine.run(INSTALL, "master", check=False, timeout_s=200)
     assert failed.returncode == 1 and "node_port_range" in failed.stderr.splitlines()[-1], failed.stderr
-    # Put right, the same command ends well.
-    machine.write("/etc/sampan/master.toml", 'data_dir = "/var/lib/sampan/master"\n')
+    # It is tried again and again, at growing intervals, and what is put right meanwhile is seen.
+    status = ("systemctl", "show", "--value", "--property=StatusText", "sampan-master")
+    eventually(lambda: "waiting 2 s: it failed 3 times in a row" in machine.says(*status), timeout_s=60)
+    machine.write("/etc/sampan/master.toml", 'data_dir = "/srv/data/sampan"\napi_port = 443\nsession_port = 444\n')
     machine.run(INSTALL, "master", timeout_s=120)
-    assert is_active(machine, "master")
+    assert is_active(machine, "master") and machine.exists("/srv/data/sampan/store.db")
+    machine.run("systemctl", "restart", "sampan-master", timeout_s=20)
+    machine.run("sampan", "token", "list", "--kubeconfig", "/srv/data/sampan/admin.kubeconfig")
     machine.run("sampan", "uninstall", "--purge")
     assert machine.exists("/etc/sampan/master.toml"), "it was there before us"
+    assert not machine.exists("/srv/data")

@@ -30,6 +30,24 @@ sys.stdin.readline()
 talk.sendall(b"GET / HTTP/1.0\\r\\n\\r\\n")
 print(talk.recv(100).decode().split("\\r\\n")[0], flush=True)
 """
+_BROKEN = """
+import shutil, warnings, zipfile
+from pathlib import Path
+warnings.simplefilter("ignore")
+shutil.copytree("/newer", "/root/broken")
+wheel, = Path("/root/broken").glob("sampan-*.whl")
+with zipfile.ZipFile(wheel, "a") as archive:
+    # The last one of a name counts.
+    content = archive.read("agent/node.py").decode()
+    begins, broken = "    async def run(self) -> None:\\n", "        raise ValueError('broken on purpose')\\n"
+    assert begins in content
+    archive.writestr("agent/node.py", content.replace(begins, begins + broken, 1))
+"""
+
+
+def description(machine: Machine, role: str) -> str:
+    """What systemd calls the service."""
+    return machine.says("systemctl", "show", "--value", "--property=Description", f"sampan-{role}")
 
 
 class Hosts(Control):
@@ -127,10 +145,12 @@ def test_containers_and_connections_survive_an_upgrade_and_the_way_back(hosts: H
         assert talk.stdout.readline() == b"open\n"
         together(
             lambda: hosts.master.run("/newer/install", "upgrade", timeout_s=200),
-            lambda: hosts.node.run("/newer/install", "upgrade", timeout_s=200),
+            # By the command of the old release, which knows nothing of the new one's units.
+            lambda: hosts.node.run("sampan", "upgrade", "--from", "/newer", timeout_s=200),
         )
-        for machine in (hosts.master, hosts.node):
+        for machine, role in ((hosts.master, "master"), (hosts.node, "agent")):
             assert machine.says("sampan", "--version") == f"sampan {NEWER}"
+            assert description(machine, role) == f"Sampan {role} {NEWER}"
         assert process_of(hosts.node, "agent") not in (0, agent)
         assert process_of(hosts.master, "master") not in (0, master)
         eventually(lambda: hosts.ready("/api/v1/nodes/worker"), timeout_s=60)
@@ -139,9 +159,10 @@ def test_containers_and_connections_survive_an_upgrade_and_the_way_back(hosts: H
         # Again: nothing is made, and what runs is restarted at most.
         hosts.node.run("/newer/install", "upgrade", timeout_s=200)
         assert record(hosts.node)["previous"] == old
-        for machine in (hosts.node, hosts.master):
+        for machine, role in ((hosts.node, "agent"), (hosts.master, "master")):
             assert f"release {old} runs" in machine.says("sampan", "upgrade", "--rollback", timeout_s=200)
             assert machine.says("sampan", "--version") == f"sampan {old}"
+            assert description(machine, role) == f"Sampan {role}"
         eventually(lambda: hosts.ready("/api/v1/nodes/worker"), timeout_s=60)
         assert hosts.containers() == before
         talk.stdin.write(b"\n")
@@ -152,6 +173,18 @@ def test_containers_and_connections_survive_an_upgrade_and_the_way_back(hosts: H
         talk.wait()
         talk.stdin.close()
         talk.stdout.close()
+
+
+def test_an_agent_whose_new_release_fails_is_taken_back(hosts: Hosts) -> None:
+    old, before = record(hosts.node)["release"], hosts.containers()
+    hosts.node.write("/root/broken.py", _BROKEN)
+    hosts.node.run("python3", "/root/broken.py", timeout_s=60)
+    failed = hosts.node.run("sampan", "upgrade", "--from", "/root/broken", check=False, timeout_s=200)
+    said = failed.stderr.splitlines()[-1]
+    assert failed.returncode == 1 and "broken on purpose" in said and f"release {old} runs again" in said, said
+    assert record(hosts.node)["release"] == old and not record(hosts.node)["target"]
+    eventually(lambda: is_active(hosts.node, "agent") and hosts.ready("/api/v1/nodes/worker"), timeout_s=60)
+    assert hosts.containers() == before
 
 
 def test_a_host_that_is_still_a_node_is_not_uninstalled(hosts: Hosts) -> None:

@@ -56,6 +56,16 @@ def test_installed_again_nothing_changes(fake: Fake, source: Source) -> None:
     assert (state(fake), fake.restarts) == (before, restarts)
 
 
+def test_a_master_on_its_way_begins_anew_by_what_its_unit_says_now(fake: Fake, source: Source) -> None:
+    """Between two tries it waits within what the former unit allowed."""
+    install(fake, source)
+    fake.active.clear()
+    fake.starting.add("sampan-master.service")
+    fake.calls.clear()
+    install(fake, source)
+    assert ("systemctl", "restart", "sampan-master.service") in fake.calls
+
+
 def test_purged_the_host_is_as_it_was(fake: Fake, layout: HostLayout, source: Source) -> None:
     before = state(fake)
     install(fake, source)
