@@ -34,7 +34,7 @@ class System(Protocol):
     def has_user(self, name: str) -> bool: ...
 
     def own(self, path: Path, user: str) -> None:
-        """Give a directory, and all that is in it, to a user and its group."""
+        """Give a directory that is not his yet, and all that is in it, to a user and its group."""
         ...
 
     def is_root(self) -> bool: ...
@@ -63,8 +63,10 @@ class Commands:
 
     def own(self, path: Path, user: str) -> None:
         entry = pwd.getpwnam(user)
-        for each in (path, *path.rglob("*")):
-            os.chown(each, entry.pw_uid, entry.pw_gid, follow_symlinks=False)
+        if path.stat().st_uid != entry.pw_uid:
+            # The directory last: from then on he may put a link to somebody's file into it.
+            for each in (*path.rglob("*"), path):
+                os.chown(each, entry.pw_uid, entry.pw_gid, follow_symlinks=False)
 
     def is_root(self) -> bool:
         return os.geteuid() == 0
