@@ -99,8 +99,6 @@ class Installer:
         recorder.keep(recorder.record)
         with self.step("release"):
             name = release.make(source, recorder, self.system) if source else recorder.record.release
-            files.let_read(self.layout.opt)
-            files.let_read(self.layout.releases)
         with self.step("files"):
             self._make_user(role, recorder)
             recorder.directory(self.layout.etc)

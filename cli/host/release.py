@@ -61,7 +61,6 @@ def make(source: Source, recorder: Recorder, system: System) -> str:
     directory = layout.releases / name
     if is_complete(layout, name) and _made_of(layout, name) == _stamp(source):
         recorder.keep(recorder.record.with_release(name))
-        files.let_read(directory, below=True)
         return name
     if directory.exists() and name not in recorder.record.releases:
         raise somebody_s(directory)
@@ -87,8 +86,14 @@ def require_ours(layout: HostLayout) -> None:
 
 
 def switch(layout: HostLayout, name: str) -> bool:
-    """Make `current` the release, in one step; whether it was another. Raises HostError."""
+    """Make `current` the release, in one step; whether it was another. Raises HostError.
+
+    Everybody may read it, also where an earlier command was under a stricter umask.
+    """
     require_ours(layout)
+    files.let_read(layout.opt)
+    files.let_read(layout.releases)
+    files.let_read(layout.releases / name, below=True)
     return files.link(layout.current, f"releases/{name}")
 
 

@@ -70,7 +70,9 @@ class Uninstaller:
         for role in ROLES:
             unit = self.layout.unit(role)
             if self.layout.seen(unit) in record.files and unit.exists():
-                self.system.run("systemctl", "--quiet", "disable", "--now", unit_name(role))
+                # A link is somebody's, who has masked it: that stays.
+                how = ["stop"] if unit.is_symlink() else ["disable", "--now"]
+                self.system.run("systemctl", "--quiet", *how, unit_name(role))
 
     def _remove_program(self, record: Record) -> None:
         """Units, command and releases. The directory of the record itself goes with it."""

@@ -71,6 +71,8 @@ class Fake:
             self.enabled.difference_update(units)
             if now:
                 self.active.difference_update(units)
+        elif verb == "stop":
+            self.active.difference_update(units)
         elif verb in ("start", "restart"):
             if verb == "restart" or units[0] not in self.active:
                 self.restarts.extend(units)

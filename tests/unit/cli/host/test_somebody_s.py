@@ -155,6 +155,7 @@ def test_what_took_the_place_of_ours_later_stays(fake: Fake, layout: HostLayout,
     here = tree(layout)
     Uninstaller(layout, fake, say=said.append).uninstall(purge=True)
     assert said == [f"{path} stays: it is not what was installed" for path in (layout.command, layout.unit("master"))]
+    assert not fake.active and ("systemctl", "--quiet", "stop", "sampan-master.service") in fake.calls
     for path in (layout.command, layout.unit("master")):
         name = str(path.relative_to(layout.root))
         assert tree(layout)[name] == here[name]
@@ -177,9 +178,9 @@ def test_who_lost_the_record_installs_again_and_then_uninstalls_all(
 
 
 @pytest.mark.parametrize("umask", [0o027, 0o077])
-@pytest.mark.parametrize("before", [False, True], ids=["never installed", "installed under it before"])
+@pytest.mark.parametrize("before", ["", "install", "upgrade"], ids=["never installed", "again", "upgraded"])
 def test_whatever_the_administrator_s_umask_everybody_reads_what_is_installed(
-    fake: Fake, layout: HostLayout, source: Source, umask: int, before: bool
+    fake: Fake, layout: HostLayout, source: Source, tmp_path: Path, umask: int, before: str
 ) -> None:
     """The master's user would not get at its own program."""
     if before:
@@ -189,7 +190,11 @@ def test_whatever_the_administrator_s_umask_everybody_reads_what_is_installed(
                 each.chmod(each.stat().st_mode & 0o7777 & ~umask)
     usual = os.umask(umask)
     try:
-        install(fake, source)
+        if before == "upgrade":
+            Upgrader(layout, fake).upgrade(source_of(tmp_path, "2.0.0"))
+            Upgrader(layout, fake).roll_back()
+        else:
+            install(fake, source)
         assert os.umask(umask) == umask, "it is the administrator's again"
     finally:
         os.umask(usual)
