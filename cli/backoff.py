@@ -2,7 +2,7 @@
 
 systemd can do so from 254 on (RestartSteps=), but Debian 12 has 252, and its count never ends: who failed once a month
 would wait as long as who fails all the time. Ours lies in the service's runtime directory, which is kept while the
-service is restarted and goes when it is stopped. Without one (a lab, a terminal) nothing is counted.
+service is restarted and goes when it is stopped. Elsewhere (a lab, a terminal) nothing is counted.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ LASTED_S: Final = 60.0
 
 @contextmanager
 def counted(
+    service: str,
     environment: Mapping[str, str] = os.environ,
     *,
     now: Callable[[], float] = time.monotonic,
@@ -33,13 +34,14 @@ def counted(
 ) -> Iterator[None]:
     """Wait as the failures before ask for; what ends in it by an error, or is killed, is one more.
 
+    `service` is what its runtime directory is called: one of another name is that of who started a lab.
     Raises SystemExit when SIGTERM comes while it waits.
     """
-    directory = environment.get("RUNTIME_DIRECTORY", "").partition(":")[0]
-    if not directory:
+    directory = Path(environment.get("RUNTIME_DIRECTORY", "").partition(":")[0])
+    if directory.name != service:
         yield
         return
-    file = Path(directory, "failures")
+    file = directory / "failures"
     failures = _failures(file, now())
     wait_s = WAITS_S[min(failures, len(WAITS_S) - 1)]
     with _forgotten_at_an_end(file):

@@ -28,7 +28,7 @@ def _add_config(parser: argparse.ArgumentParser, name: str) -> None:
 
 
 def _master(options: argparse.Namespace) -> int:
-    with backoff.counted():
+    with backoff.counted("sampan-master"):
         path = _readable(options.config)
         from master.main import run
 
@@ -36,7 +36,7 @@ def _master(options: argparse.Namespace) -> int:
 
 
 def _agent(options: argparse.Namespace) -> int:
-    with backoff.counted():
+    with backoff.counted("sampan-agent"):
         path = _readable(options.config)
         from agent.main import run
 

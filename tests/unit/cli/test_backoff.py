@@ -28,7 +28,7 @@ class Lives:
         """How long it waited before it lived."""
         self.waits.clear()
         try:
-            with counted(self.environment, now=lambda: self.time, sleep=self.sleep):
+            with counted("sampan-agent", self.environment, now=lambda: self.time, sleep=self.sleep):
                 self.time += lasting_s
                 if end is not None:
                     raise end
@@ -40,7 +40,8 @@ class Lives:
 
 @pytest.fixture
 def lives(tmp_path: Path) -> Lives:
-    return Lives(tmp_path)
+    (tmp_path / "sampan-agent").mkdir()
+    return Lives(tmp_path / "sampan-agent")
 
 
 def test_who_fails_once_starts_at_once_who_fails_on_waits_longer_each_time(lives: Lives) -> None:
@@ -70,7 +71,10 @@ def test_who_waits_and_is_told_to_stop_ends_and_all_is_forgotten(lives: Lives, m
     before = signal.getsignal(signal.SIGTERM)
     with monkeypatch.context() as patch:
         patch.setattr(lives, "sleep", lambda seconds: os.kill(os.getpid(), signal.SIGTERM))
-        with pytest.raises(SystemExit) as ended, counted(lives.environment, now=lambda: lives.time, sleep=lives.sleep):
+        with (
+            pytest.raises(SystemExit) as ended,
+            counted("sampan-agent", lives.environment, now=lambda: lives.time, sleep=lives.sleep),
+        ):
             raise AssertionError("it lives nevertheless")
     assert ended.value.code == 0 and signal.getsignal(signal.SIGTERM) == before
     assert lives.live(0.5) == 0
@@ -78,10 +82,14 @@ def test_who_waits_and_is_told_to_stop_ends_and_all_is_forgotten(lives: Lives, m
 
 @pytest.mark.parametrize("text", ["", "many", "1", "1 2 3", "x y"])
 def test_a_file_that_cannot_be_read_counts_nothing(lives: Lives, tmp_path: Path, text: str) -> None:
-    (tmp_path / "failures").write_text(text)
+    (tmp_path / "sampan-agent/failures").write_text(text)
     assert lives.live(0.5) == 0
 
 
-def test_without_a_runtime_directory_nothing_is_counted(lives: Lives, tmp_path: Path) -> None:
-    lives.environment = {}
-    assert [lives.live(0.5, OSError()) for _ in range(4)] == [0, 0, 0, 0] and not list(tmp_path.iterdir())
+@pytest.mark.parametrize("name", ["", "runner"])
+def test_without_a_runtime_directory_of_its_own_nothing_is_counted(lives: Lives, tmp_path: Path, name: str) -> None:
+    """A lab's daemons inherit that of the service in which the lab was started."""
+    (tmp_path / "runner").mkdir()
+    lives.environment = {"RUNTIME_DIRECTORY": str(tmp_path / name)} if name else {}
+    assert [lives.live(0.5, OSError()) for _ in range(4)] == [0, 0, 0, 0]
+    assert not any(path.name == "failures" for path in tmp_path.rglob("*"))
