@@ -61,6 +61,13 @@ def of_release(layout: HostLayout, system: System, name: str, roles: Sequence[Ro
         raise HostError(f"release {name} does not say which files it needs: {error!r}") from error
 
 
+def require_ours(found: Iterable[HostFile], recorder: Recorder) -> None:
+    """Raise HostError where something of somebody else's is in the place of one that must be ours."""
+    for each in found:
+        if not each.optional:
+            recorder.require_ours(recorder.layout.root / each.path.lstrip("/"))
+
+
 def write(found: Iterable[HostFile], system: System, recorder: Recorder) -> list[str]:
     """Write the files and have their readers read them; remarks for people. Raises HostError, OSError."""
     written: list[HostFile] = []

@@ -43,6 +43,8 @@ class Installer:
         if not text and settings:
             self.say(f"{self.layout.config(role)} is there and stays as it is: the options for it have no effect")
         recorder = Recorder(self.layout)
+        if recorder.record.target:
+            raise HostError("an upgrade was cut short here: run it again, or `sampan upgrade --rollback`, before this")
         if source is not None:
             self._require_same_release(recorder, source)
         elif not release.is_complete(self.layout, recorder.record.release):
@@ -106,6 +108,7 @@ class Installer:
                 self._write_config(role, text, recorder)
             self._make_state(role, recorder)
             needed = host_files.of_release(self.layout, self.system, name, [role])
+            host_files.require_ours(needed, recorder)
             release.switch(self.layout, name)
             recorder.directory(self.layout.command.parent)
             recorder.link(self.layout.command, self.layout.command_target)

@@ -73,7 +73,9 @@ class Upgrader:
     def _change(self, recorder: Recorder, name: str) -> None:
         """Run another release, or again the last one that did when it does not go well, whatever that is."""
         good = recorder.record.release
-        needed = self._needed(recorder, name)  # asked first: a release that cannot even say this changes nothing
+        # Asked first: a release that cannot even say this, or would not get it, changes nothing.
+        needed = self._needed(recorder, name)
+        host_files.require_ours(needed, recorder)
         running = [role for role in recorder.record.roles if services.runs(self.system, role)]
         recorder.keep(replace(recorder.record, target=name))
         try:

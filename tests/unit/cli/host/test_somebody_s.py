@@ -144,7 +144,9 @@ def test_a_masked_service_stays_masked(fake: Fake, layout: HostLayout, source: S
     assert state(fake) == before
 
 
-def test_what_took_the_place_of_ours_later_stays(fake: Fake, layout: HostLayout, source: Source) -> None:
+def test_what_took_the_place_of_ours_later_stays(
+    fake: Fake, layout: HostLayout, source: Source, tmp_path: Path
+) -> None:
     install(fake, source)
     for path, make in ((layout.command, _file), (layout.unit("master"), _mask)):
         path.unlink()
@@ -152,6 +154,12 @@ def test_what_took_the_place_of_ours_later_stays(fake: Fake, layout: HostLayout,
         with pytest.raises(HostError, match=r"not of our making|masked"):
             install(fake, source)
     said: list[str] = []
+    restarts = list(fake.restarts)
+    with pytest.raises(HostError, match=r"masked.*then this again$"):
+        Upgrader(layout, fake).upgrade(source_of(tmp_path, "2.0.0"))
+    record = Record.load(layout)
+    assert record is not None and not record.target and layout.current.resolve().name == "1.0.0"
+    assert fake.restarts == restarts
     here = tree(layout)
     Uninstaller(layout, fake, say=said.append).uninstall(purge=True)
     assert said == [f"{path} stays: it is not what was installed" for path in (layout.command, layout.unit("master"))]

@@ -12,6 +12,7 @@ import pytest
 from cli.host import release
 from cli.host.errors import HostError
 from cli.host.host_files import HostFile, main, wanted
+from cli.host.install import Installer
 from cli.host.layout import HostLayout
 from cli.host.record import Record
 from cli.host.system import Commands
@@ -194,6 +195,8 @@ def test_the_way_back_from_an_upgrade_that_was_cut_short_is_the_release_that_ran
         Upgrader(layout, fake).upgrade(source_of(tmp_path, "3.0.0"))
     assert runs(fake) == ("3.0.0", "2.0.0", "3.0.0")
     fake.trouble = lambda argv: None
+    with pytest.raises(HostError, match="cut short here: run it again, or `sampan upgrade --rollback`"):
+        Installer(layout, fake).install("agent", None, {"node_name": "n1"})
     assert Upgrader(layout, fake).roll_back() == "2.0.0"
     assert runs(fake) == ("2.0.0", "2.0.0", "") and record(fake).previous == "1.0.0"
 
