@@ -5,6 +5,7 @@ Runs on the distribution's Python before anything is installed: the standard lib
 
 import argparse
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -149,12 +150,13 @@ def _ignore_interrupts() -> None:
 def _bundle(options: argparse.Namespace) -> int:
     from cli.host import bundle
     from cli.host.system import Commands
+    from cli.outfile import is_stdout
     from cli.progress import Progress
 
     made = bundle.make(
         options.output, Commands(), python=options.python, packages=options.packages, step=Progress().step
     )
-    print(made)
+    print(made, file=sys.stderr if is_stdout(made) else sys.stdout)
     return 0
 
 

@@ -16,6 +16,7 @@ from typing import Final
 from cli.host import files, source, wheels
 from cli.host.errors import HostError
 from cli.host.system import System
+from cli.outfile import written
 
 Step = Callable[[str], AbstractContextManager[None]]
 
@@ -91,14 +92,10 @@ def cached_packages(
 
 
 def _archive(directory: Path, target: Path) -> None:
-    """Written aside and renamed: a bundle is whole."""
-    aside = target.with_name(f".{target.name}.new")
     try:
-        with tarfile.open(aside, "w") as archive:
+        with written(target, mode=0o644) as file, tarfile.open(fileobj=file, mode="w|") as archive:
             archive.add(directory, directory.name, filter=_of_root)
-        aside.replace(target)
     except OSError as error:
-        aside.unlink(missing_ok=True)
         raise HostError(f"{target}: {error.strerror}") from error
 
 

@@ -3,7 +3,7 @@
 HostError             anything below
 ├── NotInstalled      there is nothing to upgrade or to uninstall
 ├── WrongUse          options that cannot be meant so
-└── InUse             another command installs, upgrades or uninstalls
+└── InUse             another command changes this host
 """
 
 

@@ -39,8 +39,8 @@ class HostLayout:
 
     @property
     def lock(self) -> Path:
-        """Held by whoever installs, upgrades or uninstalls; on a file system that is empty after a boot."""
-        return self.root / "run/sampan-install.lock"
+        """Held by whoever changes this host, from install to reset; on a file system that is empty after a boot."""
+        return self.root / "run/sampan-host.lock"
 
     @property
     def command(self) -> Path:

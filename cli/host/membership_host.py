@@ -75,11 +75,7 @@ def changing(here: Host) -> Iterator[None]:
         try:
             held.enter_context(exclusive(here.lock))
         except InUse as error:
-            raise MembershipError(
-                "another command changes this host (install, upgrade, uninstall, join, leave or reset): "
-                "wait for its end, then run this again",
-                exits.BUSY,
-            ) from error
+            raise MembershipError(str(error), exits.BUSY) from error
         yield
 
 

@@ -105,13 +105,19 @@ def last_line(*outputs: str) -> str:
     return "no word of it"
 
 
+_BUSY: Final = (
+    "another command changes this host (install, upgrade, uninstall, join, leave or reset): wait for its end, then run "
+    "this again"
+)
+
+
 @contextmanager
 def exclusive(lock: Path) -> Iterator[None]:
-    """One command at a time changes the installation. Raises InUse."""
+    """One command at a time changes the host. Raises InUse."""
     lock.parent.mkdir(parents=True, exist_ok=True)
     with lock.open("a") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise InUse("another command installs, upgrades or uninstalls here: wait for its end") from None
+            raise InUse(_BUSY) from None
         yield
