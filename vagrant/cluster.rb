@@ -16,6 +16,8 @@ module Sampan
   # Until its machine is there, a box may have to be downloaded or built; then it boots and gets packages.
   MASTER_PATIENCE_S = 1800
   BOOT_PATIENCE_S = 900
+  # What Vagrant waits for a machine's ssh, and for its end when it is told to halt, where the processor is emulated.
+  EMULATED_PATIENCE_S = 900
 
   class Cluster
     attr_reader :memory
@@ -51,6 +53,12 @@ module Sampan
 
     def box
       ENV.fetch("SAMPAN_BOX", "debian/bookworm64")
+    end
+
+    def libvirt_driver
+      driver = ENV.fetch("SAMPAN_LIBVIRT_DRIVER", "kvm")
+      %w[kvm qemu].include?(driver) or raise Failed, "SAMPAN_LIBVIRT_DRIVER is neither kvm nor qemu"
+      driver
     end
 
     def image
