@@ -42,6 +42,14 @@ _FOR_VMS: Final[Mapping[str, str]] = {
     "ssh": "openssh-client",
     "ssh-keygen": "openssh-client",
 }
+_FOR_LIBVIRT: Final[Mapping[str, str]] = {
+    "dnsmasq": "dnsmasq-base",
+    "libvirtd": "libvirt-daemon",
+    "virsh": "libvirt-clients",
+    "vagrant": "vagrant",
+    # No program, but a file of it is as good.
+    "/usr/share/vagrant-plugins/plugins.d/vagrant-libvirt.json": "vagrant-libvirt",
+}
 _UNITS: Final = ("docker.service", "docker.socket", "containerd.service", "docker-registry.service")
 """Services of those packages. A machine that had none is not to get them at its next boot either."""
 
@@ -91,7 +99,7 @@ def install_for_vms(progress: Progress) -> None:
 
     if os.geteuid() != 0:
         return  # those tests are skipped
-    _install(progress, _FOR_VMS)
+    _install(progress, {**_FOR_VMS, **_FOR_LIBVIRT})
     _build_images(progress, IMAGES, RECIPES)
     with progress.step("pods' images"):
         build(PODS_IMAGES)
@@ -116,7 +124,7 @@ def _fetch_wheels(progress: Progress, pythons: Iterable[str]) -> None:
 
 
 def _install(progress: Progress, programs: Mapping[str, str]) -> None:
-    packages = sorted({package for program, package in programs.items() if not shutil.which(program, path=_SEARCH)})
+    packages = sorted({package for program, package in programs.items() if not _there(program)})
     if not packages:
         return
     if os.geteuid() != 0:
@@ -130,6 +138,10 @@ def _install(progress: Progress, programs: Mapping[str, str]) -> None:
             # A fresh machine has no package lists yet, or stale ones.
             _must(_call([*_APT, "update"]))
             _must(_call(command))
+
+
+def _there(program: str) -> bool:
+    return Path(program).exists() if program.startswith("/") else shutil.which(program, path=_SEARCH) is not None
 
 
 @contextmanager

@@ -88,7 +88,7 @@ _VAGRANT_KEY: Final = (
 )
 """Public, as its private half is: Vagrant puts another in its place when a machine comes up for the first time."""
 
-_HOST_SETUP: Final = f"""\
+BOX_SETUP: Final = f"""\
 systemctl --quiet disable docker-registry
 useradd --create-home --shell /bin/bash vagrant
 mkdir -m 0700 /home/vagrant/.ssh
@@ -96,8 +96,9 @@ echo '{_VAGRANT_KEY}' > /home/vagrant/.ssh/authorized_keys
 chown -R vagrant: /home/vagrant/.ssh
 echo 'vagrant ALL=(ALL) NOPASSWD: ALL' > /etc/sudoers.d/vagrant
 """
+"""What Vagrant needs of a box: its user, with that key, who may do everything. Only a master's registry serves."""
 
-HOST: Final = Recipe("host", "bookworm", "3.11", _HOST_PACKAGES, _HOST_SETUP)
+HOST: Final = Recipe("host", "bookworm", "3.11", _HOST_PACKAGES, BOX_SETUP)
 """What most tests take. As it is, it can also be a box of Vagrant's."""
 
 _MANAGERS: Final = (
@@ -121,7 +122,7 @@ for unit in {_UNITS_OFF}; do
 done
 """
 
-CROWDED: Final = Recipe("crowded", "bookworm", "3.11", (*_HOST_PACKAGES, *_MANAGERS), _HOST_SETUP + _MANAGERS_OFF)
+CROWDED: Final = Recipe("crowded", "bookworm", "3.11", (*_HOST_PACKAGES, *_MANAGERS), BOX_SETUP + _MANAGERS_OFF)
 """A host with everything that people have beside us; all of it is switched off until a test wants it."""
 
 RECIPES: Final = (HOST, CROWDED)

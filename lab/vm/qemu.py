@@ -20,7 +20,7 @@ MEMORY_MIB: Final = 1280
 PROGRAMS: Final = ("qemu-system-x86_64", "qemu-img", "ssh", "ssh-keygen", "mkfs.ext4", "debootstrap")
 _TUN: Final = Path("/dev/net/tun")
 # `no_timer_check`: a timer that is late because QEMU got no processor is not a broken one, for which a boot ends.
-_KERNEL: Final = (
+KERNEL_ARGUMENTS: Final = (
     "root=/dev/vda rw console=ttyS0 TERM=dumb quiet mitigations=off no_timer_check net.ifnames=0 panic=-1 "
     "systemd.condition_needs_update=no systemd.condition_first_boot=no"
 )
@@ -44,7 +44,7 @@ def command(made: Hardware, console: Path) -> Sequence[str]:
         "qemu-system-x86_64", "-no-user-config", "-nodefaults", "-display", "none",
         "-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "max,la57=off", "-smp", "1", "-m", f"{MEMORY_MIB}M",
         "-kernel", str(made.image / KERNEL), "-initrd", str(made.image / INITRD),
-        "-append", f"{_KERNEL} systemd.hostname={made.name}",
+        "-append", f"{KERNEL_ARGUMENTS} systemd.hostname={made.name}",
         # The disk is lost with this machine only: what the guest wants flushed may stay in our memory.
         "-drive", f"file={made.disk},format=qcow2,if=virtio,cache=unsafe",
         "-drive", f"file={made.seed},format=raw,if=virtio,readonly=on",

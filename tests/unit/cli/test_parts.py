@@ -15,7 +15,7 @@ from cli.progress import Progress
 from cli.status import render
 from cli.tables import table
 from cli.tokens import _duration, _remaining, _secret, address
-from lab.vm import qemu
+from lab.vm import libvirt, qemu
 
 
 class Terminal(io.StringIO):
@@ -158,3 +158,4 @@ def test_only_services_that_came_along_are_disabled(
 
 def test_what_virtual_machines_need_is_what_is_installed_for_them() -> None:
     assert set(packages._FOR_VMS) == set(qemu.PROGRAMS)
+    assert set(packages._FOR_LIBVIRT) == {*libvirt.PROGRAMS, libvirt.PLUGIN}
