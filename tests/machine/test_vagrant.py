@@ -12,7 +12,7 @@ from lab.kubectl import Kubectl, debian_kubectl
 from lab.machine import MachineBed
 from lab.workloads import example
 from tests.cluster.waiting import eventually
-from tests.machine.vagrant import ADDRESSES, Vagrant
+from tests.machine.vagrant import ADDRESSES, DockerVagrant
 
 pytestmark = pytest.mark.timeout(400)
 THREE = ("master", "node1", "node2")
@@ -20,18 +20,18 @@ PAGE_PORT = 30001
 
 
 @pytest.fixture(scope="module")
-def vagrant(bundle_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Vagrant]:
+def vagrant(bundle_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DockerVagrant]:
     """Three machines, up; what `vagrant up` printed lies in `up.log`."""
     directory = tmp_path_factory.mktemp("vagrant")
     with MachineBed(default_bridge=True) as bed:
-        made = Vagrant(directory / "checkout/vagrant", directory, bed, bundle_file)
+        made = DockerVagrant(directory / "checkout/vagrant", directory, bed, bundle_file)
         made.copy_files()
         (directory / "up.log").write_text(made("up"))
         yield made
 
 
 @pytest.fixture
-def kubectl(vagrant: Vagrant) -> Kubectl:
+def kubectl(vagrant: DockerVagrant) -> Kubectl:
     return vagrant.kubectl(debian_kubectl())
 
 
@@ -64,7 +64,7 @@ def page(machine: str) -> str:
     return f"http://{ADDRESSES[machine]}:{PAGE_PORT}/"
 
 
-def test_up_ends_with_a_cluster_and_says_how_to_use_it(vagrant: Vagrant, kubectl: Kubectl) -> None:
+def test_up_ends_with_a_cluster_and_says_how_to_use_it(vagrant: DockerVagrant, kubectl: Kubectl) -> None:
     said = (vagrant.home / "up.log").read_text()
     assert f"export KUBECONFIG={vagrant.kubeconfig}" in said
     assert statuses(kubectl) == dict.fromkeys(THREE, "True")
@@ -91,7 +91,7 @@ def test_what_it_says_at_the_end_works(vagrant: Vagrant) -> None:
         assert re.search(rf"^{name} +Ready +{ADDRESSES[name]} ", said, re.MULTILINE), said
 
 
-def test_a_guestbook_across_the_machines(vagrant: Vagrant, kubectl: Kubectl) -> None:
+def test_a_guestbook_across_the_machines(vagrant: DockerVagrant, kubectl: Kubectl) -> None:
     for name in ("guestbook.yaml", "guestbook-frontend.yaml"):
         kubectl("create", "--validate=false", "-f", str(example(name)))
     eventually(lambda: len(ready_pods(kubectl)) == 6, timeout_s=90)
@@ -114,7 +114,7 @@ def test_a_guestbook_across_the_machines(vagrant: Vagrant, kubectl: Kubectl) -> 
         assert all(f"served by pod {name} to" in said for name in fronts), said
 
 
-def test_provisioning_again_changes_nothing_and_stops_nobody(vagrant: Vagrant, kubectl: Kubectl) -> None:
+def test_provisioning_again_changes_nothing_and_stops_nobody(vagrant: DockerVagrant, kubectl: Kubectl) -> None:
     def services() -> list[str]:
         ask = "systemctl show --property=MainPID --value sampan-master sampan-agent docker docker-registry"
         return [vagrant.machine(name).shell(ask).stdout for name in THREE]
@@ -124,7 +124,7 @@ def test_provisioning_again_changes_nothing_and_stops_nobody(vagrant: Vagrant, k
     assert (ready_pods(kubectl), services()) == before
 
 
-def test_a_machine_that_was_switched_off_comes_back_with_its_pods(vagrant: Vagrant, kubectl: Kubectl) -> None:
+def test_a_machine_that_was_switched_off_comes_back_with_its_pods(vagrant: DockerVagrant, kubectl: Kubectl) -> None:
     before = ready_pods(kubectl)
     mine = {name for name, pod in before.items() if pod["node"] == "node1"}
     vagrant("halt", "node1")
@@ -144,7 +144,7 @@ def test_a_machine_that_was_switched_off_comes_back_with_its_pods(vagrant: Vagra
 
 
 def test_one_machine_is_destroyed_another_takes_its_name_and_one_more_is_added(
-    vagrant: Vagrant, kubectl: Kubectl
+    vagrant: DockerVagrant, kubectl: Kubectl
 ) -> None:
     old = vagrant.machine_id("node2")
     vagrant("destroy", "--force", "node2")
@@ -165,15 +165,15 @@ def test_one_machine_is_destroyed_another_takes_its_name_and_one_more_is_added(
     assert "<h1>Guestbook</h1>" in vagrant.ssh("node3", f"curl -sf -m 5 {page('node2')}")
 
 
-def test_nothing_is_left_after_destroy(vagrant: Vagrant) -> None:
+def test_nothing_is_left_after_destroy(vagrant: DockerVagrant) -> None:
     vagrant("destroy", "--force")
-    assert vagrant.bed.docker.must("ps", "--all", "--quiet") == ""
-    assert "192.168.56" not in vagrant.bed.docker.must("network", "ls")
+    assert vagrant.docker.must("ps", "--all", "--quiet") == ""
+    assert "192.168.56" not in vagrant.docker.must("network", "ls")
     assert not vagrant.kubeconfig.exists() and not (vagrant.kept / "join").exists()
     vagrant("destroy", "--force")
 
 
-def test_a_node_without_a_master_and_settings_that_are_none_are_told(vagrant: Vagrant) -> None:
+def test_a_node_without_a_master_and_settings_that_are_none_are_told(vagrant: DockerVagrant) -> None:
     for name, value, says in (
         ("SAMPAN_NODES", "many", "SAMPAN_NODES is no number from 0 to 200"),
         ("SAMPAN_MEMORY", "64", "SAMPAN_MEMORY is no number from 512"),

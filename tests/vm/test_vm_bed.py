@@ -1,4 +1,4 @@
-"""The test bed itself: what a killed run leaves is found by its name, and goes."""
+"""The test beds themselves: what a killed run leaves is found by its name, and goes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from lab.vm.bed import leftovers, sweep_ended
+import pytest
+
+from lab import processes, sweep
+from lab.layout import NETNS_ROOT
+from lab.vm import bed, libvirt
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -28,7 +32,27 @@ def test_what_a_killed_run_of_virtual_machines_left_is_swept() -> None:
         assert owner.stdout
         name, pid = owner.stdout.readline().split()
         owner.send_signal(signal.SIGKILL)
-    assert len(list(leftovers(name))) == 2
-    assert name in sweep_ended()
-    assert list(leftovers(name)) == []
+    assert len(list(bed.leftovers(name))) == 2
+    assert name in bed.sweep_ended()
+    assert list(bed.leftovers(name)) == []
     assert not Path(f"/proc/{pid}/ns/net").exists(), "what ran in it has ended"
+
+
+def test_what_a_killed_run_of_libvirt_left_is_swept() -> None:
+    if reason := libvirt.unusable():
+        pytest.skip(reason)
+    script = (
+        "import time\nfrom lab.vm.libvirt import LibvirtBed\nwith LibvirtBed() as made:\n"
+        "    print(made.name, *made.domains(), flush=True)\n    time.sleep(600)\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)}
+    ) as owner:
+        assert owner.stdout
+        (name,) = owner.stdout.readline().split()
+        owner.send_signal(signal.SIGKILL)
+    (daemon,) = sweep.members_of_netns([NETNS_ROOT / name])
+    assert len(list(libvirt.leftovers(name))) == 2
+    assert name in libvirt.sweep_ended()
+    assert list(libvirt.leftovers(name)) == []
+    assert not processes.alive(daemon)

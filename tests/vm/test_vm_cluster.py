@@ -16,23 +16,22 @@ from client.errors import ClientError
 from lab.vm import VirtualMachine
 from tests.cluster.waiting import eventually
 from tests.machine.hosts import is_active, process_of
-from tests.vm.cluster import (
+from tests.vm.api import (
     CONTROLLERS,
     PODS,
     SERVICES,
     SLOW_S,
     WEB_PORT,
     Document,
-    VmCluster,
     container_of,
-    containers,
     controller,
-    findings,
     in_time,
     ready,
     summary,
     web,
 )
+from tests.vm.api import pod as a_pod
+from tests.vm.cluster import VmCluster, containers, findings
 
 _NODE_PORT: Final = 31080
 _PYTHONS: Final = {"debian12": "3.11", "debian13": "3.13"}
@@ -43,7 +42,7 @@ def steady(cluster: VmCluster) -> Iterator[list[Document]]:
     """A pod on each node, which stay through all tests, and a service of both."""
     with cluster.step("a pod on each node"):
         for host in cluster.hosts:
-            cluster.create(PODS, _pod(f"steady-{host.name}", host.name, {"app": "steady"}))
+            cluster.create(PODS, a_pod(f"steady-{host.name}", host.name, {"app": "steady"}))
         cluster.create(SERVICES, _service("steady", {"app": "steady"}, 31079))
         yield cluster.wait_ready(2, app="steady")
 
@@ -103,12 +102,12 @@ def test_the_rules_are_nft_s_and_the_overlay_is_the_kernel_s(cluster: VmCluster,
 def test_limits_bind_through_systemd_s_control_groups(cluster: VmCluster, steady: list[Document]) -> None:
     for host in cluster.hosts:
         limited = web(name="main", resources={"limits": {"memory": "64Mi", "cpu": "500m"}})
-        cluster.create(PODS, _pod(f"limited-{host.name}", host.name, {"app": "limited"}, limited))
+        cluster.create(PODS, a_pod(f"limited-{host.name}", host.name, {"app": "limited"}, limited))
         hungry = web(
             command=["/bin/busybox", "sh", "-c", "x=a; while :; do x=$x$x; done"],
             resources={"limits": {"memory": "16Mi"}},
         )
-        cluster.create(PODS, _pod(f"hungry-{host.name}", host.name, {"app": "hungry"}, hungry, restart="Never"))
+        cluster.create(PODS, a_pod(f"hungry-{host.name}", host.name, {"app": "hungry"}, hungry, restart="Never"))
     for pod in cluster.wait_ready(2, app="limited"):
         host = _host_of(cluster, pod)
         group = f"/sys/fs/cgroup/system.slice/docker-{container_of(pod)}.scope"
@@ -219,17 +218,6 @@ def test_leaving_and_uninstalling_take_everything_away(cluster: VmCluster, stead
     assert "sampan" not in links and ": sp" not in links
     for path in ("/opt/sampan", "/etc/sampan", "/var/lib/sampan", "/usr/local/bin/sampan"):
         assert not cluster.node.exists(path), path
-
-
-def _pod(
-    name: str, node: str, labels: dict[str, str], container: Document | None = None, *, restart: str = "Always"
-) -> Document:
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": name, "labels": labels},
-        "spec": {"nodeName": node, "restartPolicy": restart, "containers": [container or web()]},
-    }
 
 
 def _service(name: str, selector: dict[str, str], node_port: int) -> Document:

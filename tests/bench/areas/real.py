@@ -17,7 +17,7 @@ from tests.bench.figure import Figure
 from tests.bench.lab import PODS, pod, ready, until
 from tests.machine.bundle import bundled, unpacked
 from tests.machine.hosts import Control, entries, load_image, together
-from tests.machine.vagrant import Vagrant
+from tests.machine.vagrant import DockerVagrant
 
 ROUNDS = 3
 POD_COUNT = 10
@@ -41,7 +41,7 @@ def _vagrant_up_s(bundle: Path, home: Path) -> float:
     """Three machines out of the built image until `vagrant up` ends, which it does when three nodes are Ready."""
     home.mkdir()
     with MachineBed(default_bridge=True) as bed:
-        vagrant = Vagrant(home / "checkout/vagrant", home, bed, bundle)
+        vagrant = DockerVagrant(home / "checkout/vagrant", home, bed, bundle)
         vagrant.copy_files()
         start = time.perf_counter()
         said = vagrant("up")
