@@ -25,7 +25,7 @@ TIERS: Final[Mapping[str, Sequence[str]]] = {
 
 VM: Final = "--vm"
 _VM_TESTS: Final = "tests/vm"
-"""No tier: everything is what one runs often, and these take a quarter of an hour."""
+"""No tier: everything is what one runs often, and these take half an hour."""
 
 TWO_AT_ONCE: Final = ("-n", "2", "--dist", "loadscope", "--no-loadscope-reorder")
 """Tests of one class or file stay together, as they share clusters."""
@@ -43,7 +43,7 @@ def add(subparsers: "argparse._SubParsersAction[Any]") -> None:
         description=f"Tiers: {', '.join(TIERS)} (all, in this order). Everything else is pytest's: -k join -x, a file; "
         "and --long, for ten times as many random faults, --seed N for those of a run that failed. "
         f"{VM}: the tests in virtual machines, and of the others only what is named; the first time it builds the "
-        "machines' images, for about five minutes.",
+        "machines' images, for about seven minutes.",
     )
     test.set_defaults(run=_test)
     bench = subparsers.add_parser("bench", help="measure, and compare with what is asked")

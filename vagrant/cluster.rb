@@ -20,7 +20,7 @@ module Sampan
   EMULATED_PATIENCE_S = 900
 
   class Cluster
-    attr_reader :memory
+    attr_reader :memory, :libvirt_driver
 
     def initialize(directory)
       @directory = directory
@@ -29,6 +29,8 @@ module Sampan
       @subnet = IPAddr.new(ENV.fetch("SAMPAN_SUBNET", "192.168.56.0/24"))
       raise Failed, "SAMPAN_SUBNET is no /24" unless @subnet.prefix == 24
       @memory = number("SAMPAN_MEMORY", 1536, 512..1_048_576)
+      @libvirt_driver = ENV.fetch("SAMPAN_LIBVIRT_DRIVER", "kvm")
+      raise Failed, "SAMPAN_LIBVIRT_DRIVER is neither kvm nor qemu" unless %w[kvm qemu].include?(@libvirt_driver)
       @nodes = number("SAMPAN_NODES", 2, 0..200)
       FileUtils.mkdir_p(@kept, mode: 0o700)
       # Vagrant looks for what it shall copy before anything can have made it. (Touched again it would seem new.)
@@ -53,12 +55,6 @@ module Sampan
 
     def box
       ENV.fetch("SAMPAN_BOX", "debian/bookworm64")
-    end
-
-    def libvirt_driver
-      driver = ENV.fetch("SAMPAN_LIBVIRT_DRIVER", "kvm")
-      %w[kvm qemu].include?(driver) or raise Failed, "SAMPAN_LIBVIRT_DRIVER is neither kvm nor qemu"
-      driver
     end
 
     def image
