@@ -4,6 +4,15 @@
 set -eu
 address=$1
 
+# At a boot it may start before the machine has its address on the private network, and Debian's unit gives up then.
+unit=/etc/systemd/system/docker-registry.service.d/sampan.conf
+if [ ! -e $unit ]; then
+    mkdir -p "${unit%/*}"
+    printf '[Service]\nRestart=on-failure\nRestartSec=5\n' >$unit.new
+    mv $unit.new $unit
+    systemctl daemon-reload
+fi
+
 config=/etc/docker/registry/config.yml
 cat >$config.new <<END
 # Sampan's: the nodes' mirror. Whoever reaches this address may put images there.
