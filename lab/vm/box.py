@@ -25,7 +25,7 @@ Vagrant.configure("2") do |config|
     # libvirt's processor may have five levels of page tables, each of which costs an emulated one time.
     libvirt.cmd_line = "{KERNEL_ARGUMENTS} no5lvl"
     # The disk is lost with the machine only: what the guest wants flushed may stay in the host's memory.
-    libvirt.volume_cache = "unsafe"
+    libvirt.disk_driver cache: "unsafe"
   end
 end
 """
