@@ -140,11 +140,11 @@ def leftovers(name: str) -> Iterator[str]:
         yield str(IMAGES.root / name)
 
 
-def sweep_ended() -> tuple[str, ...]:
+def sweep_ended(sort: OwnedNames = NAMES) -> tuple[str, ...]:
     """Remove the beds of ended processes; their names."""
     with sweeping():
         named = {path.name for path in IMAGES.root.glob("*")} | set(namespaces.names())
-        ended = NAMES.ended(sorted(named))
+        ended = sort.ended(sorted(named))
         for name in ended:
             remove(name)
     return ended

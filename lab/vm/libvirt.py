@@ -1,24 +1,23 @@
 """A libvirt of its own: a daemon in a network namespace, with directories of its own where libvirt has its directories.
 
 What it makes, bridges, rules, machines and files, is in namespaces and below the bed's directory; this machine's own
-libvirt, if it has one, is not touched. Owns making and exact removal. All names tell the process that owns the bed, so
-that whoever comes later removes what a killed one left.
+libvirt, if it has one, is not touched. A bed as those of `lab.vm.bed`, which also remove and sweep it.
 """
 
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Final
 
 from lab import processes, sweep
 from lab.environment import clean_environment, require_root, require_space
-from lab.errors import LabError, LeftOver, StartFailed, Unsupported
+from lab.errors import LabError, StartFailed, Unsupported
 from lab.layout import CACHE_ROOT, NETNS_ROOT
-from lab.owner import OwnedNames, sweeping
+from lab.owner import OwnedNames
 from lab.processes import ProcessRecord
 from lab.vm import image, qemu
+from lab.vm.bed import remove
 from netstack import namespaces
 
 NAMES: Final = OwnedNames("sampan-libvirt")
@@ -151,29 +150,3 @@ def unusable() -> str:
     if not Path(PLUGIN).exists():
         missing.append("vagrant-libvirt")
     return f"needs {', '.join(missing)} (`sampan test --vm` installs what is missing)" if missing else ""
-
-
-def remove(name: str) -> None:
-    """Remove a bed by its name, whatever is left of it. Raises LeftOver."""
-    sweep.kill_all(sweep.members_of_netns([NETNS_ROOT / name]))
-    namespaces.delete(name)
-    shutil.rmtree(image.ROOT / name, ignore_errors=True)
-    if left := list(leftovers(name)):
-        raise LeftOver(f"of libvirt's bed {name}: {', '.join(left)}")
-
-
-def leftovers(name: str) -> Iterator[str]:
-    if namespaces.exists(name):
-        yield f"network namespace {name}"
-    if (image.ROOT / name).exists():
-        yield str(image.ROOT / name)
-
-
-def sweep_ended() -> tuple[str, ...]:
-    """Remove the beds of ended processes; their names."""
-    with sweeping():
-        named = {path.name for path in image.ROOT.glob("*")} | set(namespaces.names())
-        ended = NAMES.ended(sorted(named))
-        for name in ended:
-            remove(name)
-    return ended

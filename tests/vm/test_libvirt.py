@@ -15,7 +15,8 @@ import pytest
 
 from cli.progress import Progress
 from lab.vm import box, libvirt
-from lab.vm.libvirt import LibvirtBed, sweep_ended
+from lab.vm.bed import sweep_ended
+from lab.vm.libvirt import LibvirtBed
 from netstack import namespaces
 from tests.machine.bundle import bundled
 from tests.machine.vagrant import ADDRESSES, Vagrant
@@ -51,7 +52,7 @@ class LibvirtVagrant(Vagrant):
 def bed() -> Iterator[LibvirtBed]:
     if reason := libvirt.unusable():
         pytest.skip(reason)
-    sweep_ended()
+    sweep_ended(libvirt.NAMES)
     outside = _bridges(None)
     with LibvirtBed() as made:
         yield made

@@ -52,7 +52,7 @@ def test_what_a_killed_run_of_libvirt_left_is_swept() -> None:
         (name,) = owner.stdout.readline().split()
         owner.send_signal(signal.SIGKILL)
     (daemon,) = sweep.members_of_netns([NETNS_ROOT / name])
-    assert len(list(libvirt.leftovers(name))) == 2
-    assert name in libvirt.sweep_ended()
-    assert list(libvirt.leftovers(name)) == []
+    assert len(list(bed.leftovers(name))) == 2
+    assert name in bed.sweep_ended(libvirt.NAMES)
+    assert list(bed.leftovers(name)) == []
     assert not processes.alive(daemon)

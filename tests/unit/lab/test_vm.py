@@ -13,7 +13,7 @@ import pytest
 
 from lab.machine import CommandFailed, Host
 from lab.machine.recipe import Recipe
-from lab.vm import bed, qemu, recipe
+from lab.vm import bed, libvirt, qemu, recipe
 from lab.vm.image import IMAGES
 from lab.vm.qemu import Hardware
 from lab.vm.ssh import Ssh, Unreachable
@@ -22,6 +22,12 @@ from lab.vm.ssh import Ssh, Unreachable
 @pytest.mark.parametrize("name", ["build-12", "debian12-0123456789abcdef", "sampan-machines-1-2-3", "sampan-vms-1-2"])
 def test_what_is_no_bed_has_no_owner_here(name: str) -> None:
     assert bed.NAMES.owner_of(bed.VmBed().name) is not None
+    assert bed.NAMES.owner_of(name) is None
+
+
+def test_each_sort_of_beds_has_names_of_its_own() -> None:
+    name = libvirt.LibvirtBed().name
+    assert libvirt.NAMES.owner_of(name) is not None
     assert bed.NAMES.owner_of(name) is None
 
 
