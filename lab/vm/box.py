@@ -12,7 +12,7 @@ from typing import Final
 
 from lab.environment import clean_environment
 from lab.errors import LabError
-from lab.vm import image
+from lab.vm.image import DISK, IMAGES, INITRD, KERNEL
 from lab.vm.qemu import KERNEL_ARGUMENTS
 from lab.vm.recipe import BOX
 
@@ -20,8 +20,8 @@ _DISK: Final = "box.img"
 _VAGRANTFILE: Final = f"""\
 Vagrant.configure("2") do |config|
   config.vm.provider "libvirt" do |libvirt|
-    libvirt.kernel = File.join(__dir__, "{image.KERNEL}")
-    libvirt.initrd = File.join(__dir__, "{image.INITRD}")
+    libvirt.kernel = File.join(__dir__, "{KERNEL}")
+    libvirt.initrd = File.join(__dir__, "{INITRD}")
     # libvirt's processor may have five levels of page tables, each of which costs an emulated one time.
     libvirt.cmd_line = "{KERNEL_ARGUMENTS} no5lvl"
     # The disk is lost with the machine only: what the guest wants flushed may stay in the host's memory.
@@ -33,15 +33,15 @@ end
 
 def make(directory: Path) -> Path:
     """A box with Debian 12 and all that Sampan needs of a host; where Vagrant adds it from. Raises ImageFailed."""
-    made, parts = image.build(BOX), directory / "box"
+    made, parts = IMAGES.build(BOX), directory / "box"
     parts.mkdir(parents=True)
-    _convert(made / image.DISK, parts / _DISK)
-    gigabytes = (made / image.DISK).stat().st_size >> 30
+    _convert(made / DISK, parts / _DISK)
+    gigabytes = (made / DISK).stat().st_size >> 30
     (parts / "metadata.json").write_text(
         json.dumps({"provider": "libvirt", "format": "qcow2", "virtual_size": gigabytes})
     )
     (parts / "Vagrantfile").write_text(_VAGRANTFILE)
-    for name in (image.KERNEL, image.INITRD):
+    for name in (KERNEL, INITRD):
         shutil.copy(made / name, parts / name)
     target = directory / "sampan.box"
     with tarfile.open(target, "w") as archive:

@@ -16,8 +16,9 @@ from lab.errors import LabError, StartFailed, Unsupported
 from lab.layout import CACHE_ROOT, NETNS_ROOT
 from lab.owner import OwnedNames
 from lab.processes import ProcessRecord
-from lab.vm import image, qemu
+from lab.vm import qemu
 from lab.vm.bed import remove
+from lab.vm.image import IMAGES
 from netstack import namespaces
 
 NAMES: Final = OwnedNames("sampan-libvirt")
@@ -72,7 +73,7 @@ class LibvirtBed:
 
     def __init__(self) -> None:
         self.name = NAMES.new()
-        self.directory = image.ROOT / self.name
+        self.directory = IMAGES.root / self.name
         """Everything of the bed lies there, and goes with it."""
         self._daemon: ProcessRecord | None = None
 
@@ -80,7 +81,7 @@ class LibvirtBed:
         require_root()
         if reason := unusable():
             raise Unsupported(reason)
-        require_space(image.ROOT.parent, _BYTES, "libvirt's machines")
+        require_space(IMAGES.root.parent, _BYTES, "libvirt's machines")
         try:
             for name in ("etc", "lib"):
                 (self.directory / name).mkdir(parents=True)

@@ -84,7 +84,7 @@ def test_up_ends_with_a_cluster_and_says_how_to_use_it(vagrant: DockerVagrant, k
     assert "sampan join" in journal and token[1] not in journal, "sudo tells what it was given"
 
 
-def test_what_it_says_at_the_end_works(vagrant: Vagrant) -> None:
+def test_what_it_says_at_the_end_works(vagrant: DockerVagrant) -> None:
     assert "vagrant ssh master -c 'sudo sampan status'" in (vagrant.home / "up.log").read_text()
     said = vagrant.ssh("master", "sudo sampan status")
     for name in THREE:
