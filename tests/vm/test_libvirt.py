@@ -24,7 +24,7 @@ from tests.vm.api import PODS, WEB_PORT, Api, Document, container_of, fields, in
 
 _BOX: Final = "sampan/vm"
 _LONG_S: Final = 1800.0
-"""Bound of one command of Vagrant's; the longest takes a tenth of it where two cores are free."""
+"""Bound of one command of Vagrant's; the longest was seen to take a fifth of it."""
 _NAMES: Final = ("master", "node1")
 
 
