@@ -9,11 +9,11 @@ from __future__ import annotations
 import logging
 import platform
 import re
-import socket
 import time
 import uuid
 from pathlib import Path
 
+from agent.address import source_of_route
 from agent.config import AgentConfig
 from agent.config import load as load_config
 from agent.identity import files
@@ -22,7 +22,6 @@ from agent.identity.errors import JoinRefused
 from proto import contract
 
 _GO_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "ppc64le": "ppc64le", "s390x": "s390x"}
-_DISCARD_PORT = 9
 _MACHINE_ID = re.compile("[0-9a-fA-F]{32}")
 
 log = logging.getLogger(__name__)
@@ -46,12 +45,11 @@ def join(config_path: Path, token: str, ca_hash: str) -> int:
 
 
 def node_address(config: AgentConfig) -> str:
-    """The configured address, or the source address of the route to the master. Raises OSError without a route."""
-    if config.node_address:
-        return config.node_address
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.connect((config.master_host, _DISCARD_PORT))  # sends nothing: the kernel only looks up the route
-        return str(probe.getsockname()[0])
+    """The configured address, or the source address of the route to the master, for who may wait for its name.
+
+    Raises OSError without a route.
+    """
+    return config.node_address or source_of_route(config.master_host)
 
 
 def machine_id(state_dir: Path) -> str:

@@ -7,6 +7,7 @@ leaving. What each part does is the part's own: this file only hands on.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import Final, Protocol
 
 from agent import host, model, statuses, wire
+from agent.address import OwnAddress
 from agent.clock import Clock
 from agent.config import AgentConfig
 from agent.errors import AgentError
@@ -88,6 +90,7 @@ class Node:
         self._runtime = runtime
         self._vitals = vitals
         self._clock = clock
+        self._address = OwnAddress(config.node_address, config.master_host)
         self._health = _Health()
         self._engine_version = ""
         self._applied_revision = 0
@@ -129,7 +132,7 @@ class Node:
         """Set when something changed that the next heartbeat should not wait with."""
         return self._beat_now
 
-    def describe(self) -> tuple[observed_pb2.NodeInfo, observed_pb2.Capacity]:
+    async def describe(self) -> tuple[observed_pb2.NodeInfo, observed_pb2.Capacity]:
         """For Hello. Raises OSError while there is no route to the master."""
         info = observed_pb2.NodeInfo(
             machine_id=host.machine_id(self._config.state_dir),
@@ -140,15 +143,15 @@ class Node:
             agent_version=host.agent_version(),
             operating_system="linux",
             architecture=host.architecture(),
-            address=host.node_address(self._config),
+            address=await self._address.get(),
             hostname=self._config.node_name,
             labels=dict(self._config.labels),
         )
         return info, self._vitals.capacity()
 
-    def address(self) -> str:
+    async def address(self) -> str:
         """As the route to the master has it now. Raises OSError."""
-        return host.node_address(self._config)
+        return await self._address.get()
 
     def beat(self) -> Beat:
         """The present state of the machine."""
@@ -177,7 +180,7 @@ class Node:
         self._changed.set()
         while self._applied_revision != self._desired.revision or not self._pods.idle:
             await self._clock.sleep(LEAVE_POLL_S)
-        await self._network.configure(self._teardown_settings(), again=False)
+        await self._network.configure(await self._teardown_settings(), again=False)
         while True:
             try:
                 await self._network.teardown()
@@ -333,10 +336,13 @@ class Node:
         )
         return (*self._vitals.pressure(health.disk), ready)
 
-    def _teardown_settings(self) -> NodeSettings:
+    async def _teardown_settings(self) -> NodeSettings:
+        address = str(_NOWHERE[1])
+        with contextlib.suppress(OSError):
+            address = await self._address.get()
         return NodeSettings(
             node_name=self._config.node_name,
-            node_address=IPv4Address(host.node_address(self._config)),
+            node_address=IPv4Address(address),
             pod_cidr=_NOWHERE,
             cluster_cidr=_NOWHERE,
             service_cidr=_NOWHERE,

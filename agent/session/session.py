@@ -60,11 +60,11 @@ class NodeSide(Protocol):
         """Set when something changed that the next heartbeat should not wait with."""
         ...
 
-    def describe(self) -> tuple[observed_pb2.NodeInfo, observed_pb2.Capacity]:
+    async def describe(self) -> tuple[observed_pb2.NodeInfo, observed_pb2.Capacity]:
         """For Hello. Raises OSError while the node's address is not known."""
         ...
 
-    def address(self) -> str:
+    async def address(self) -> str:
         """The node's present address. Raises OSError while it is not known."""
         ...
 
@@ -130,7 +130,7 @@ class SessionLoop:
 
     async def _session(self) -> bool:
         """One session from Hello to its end, which is an error; True when the node has left the cluster."""
-        info, capacity = self._side.describe()
+        info, capacity = await self._side.describe()
         identity = self._renewal.identity
         async with self._connect(identity) as master:
             reply = await master.hello(
@@ -291,10 +291,9 @@ class _Conversation:
         before = told
         while True:
             await self._clock.sleep(ADDRESS_CHECK_S)
-            # Without a route there is none: the connection's own end tells of that. On a thread, as the master may be
-            # known by a name, and whom to ask for it may just have gone.
+            # Without a route there is none: the connection's own end tells of that.
             with contextlib.suppress(OSError):
-                address = await asyncio.to_thread(self._side.address)
+                address = await self._side.address()
                 if address == before != told:
                     raise Renewed(f"this host's address was {told} and is {address}")
                 before = address

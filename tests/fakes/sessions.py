@@ -188,10 +188,10 @@ class FakeMachine:
     def beat_now(self) -> asyncio.Event:
         return self._beat_now
 
-    def describe(self) -> tuple[observed_pb2.NodeInfo, observed_pb2.Capacity]:
+    async def describe(self) -> tuple[observed_pb2.NodeInfo, observed_pb2.Capacity]:
         return self.info, self.capacity
 
-    def address(self) -> str:
+    async def address(self) -> str:
         return self.info.address
 
     def beat(self) -> Beat:

@@ -321,8 +321,8 @@ async def test_a_node_that_lost_its_state_can_still_leave(tmp_path: Path) -> Non
         assert bench.settings[0].node_address == IPv4Address("10.0.0.1")
 
 
-def test_what_hello_says(tmp_path: Path) -> None:
-    info, capacity = Bench(tmp_path).node.describe()
+async def test_what_hello_says(tmp_path: Path) -> None:
+    info, capacity = await Bench(tmp_path).node.describe()
     assert (info.address, info.hostname, info.operating_system) == ("10.0.0.1", "node-1", "linux")
     assert info.machine_id
     assert info.agent_version == host.agent_version() != "v"
