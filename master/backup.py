@@ -17,13 +17,12 @@ import tarfile
 import tempfile
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, Final
 
-from master.datadir import RESTORING, MasterFailed, locked
+from master.datadir import RESTORING, MasterFailed, as_owner, locked
 from master.dispatch.identities import RESTORED_KEY
 from master.pki import Pki
 from master.store import snapshot
@@ -112,9 +111,14 @@ def restore(archive: Path, data_dir: Path, *, force: bool) -> Restored:
 
     `force`: what is there is set aside, not deleted.
     """
-    with locked(data_dir), tempfile.TemporaryDirectory(dir=data_dir, prefix=".restore-") as scratch:
+    with (
+        archive.open("rb") as source,  # root may read it, and the directory's owner perhaps not
+        locked(data_dir),
+        as_owner(data_dir),
+        tempfile.TemporaryDirectory(dir=data_dir, prefix=".restore-") as scratch,
+    ):
         staged = Path(scratch)
-        manifest = _unpack(archive, staged)
+        manifest = _unpack(archive, source, staged)
         copied = snapshot.inspect(staged / _STORE, CLUSTER_ID_KEY)
         if copied.cluster_id != manifest["clusterId"]:
             raise RestoreRefused(f"{archive}: its store is of another cluster than it says; it was changed by hand")
@@ -142,11 +146,11 @@ def restore(archive: Path, data_dir: Path, *, force: bool) -> Restored:
     return Restored(copied.cluster_id, str(manifest["madeAt"]), revision, set_aside)
 
 
-def _unpack(archive: Path, staged: Path) -> dict[str, Any]:
-    """The members as files, and the manifest that vouches for them. Raises RestoreRefused."""
+def _unpack(archive: Path, source: IO[bytes], staged: Path) -> dict[str, Any]:
+    """The members as files, and the manifest that vouches for them. Raises RestoreRefused, which names `archive`."""
     (staged / "pki").mkdir(mode=0o700)
     try:
-        with tarfile.open(archive, mode="r:") as tar:
+        with tarfile.open(fileobj=source, mode="r:") as tar:
             manifest = _manifest(archive, tar)
             wanted: dict[str, str] = dict(manifest["sha256"])
             for member in tar:
@@ -230,11 +234,6 @@ def _set_aside(data_dir: Path, present: list[Path]) -> Path | None:
 
 
 def _put_in_place(staged: Path, data_dir: Path) -> None:
-    """Of the directory's owner: the master may run as a user of its own."""
-    owner = data_dir.stat()
-    for path in (staged / "pki", *(staged / "pki").iterdir(), *staged.iterdir()):
-        with suppress(PermissionError):
-            os.chown(path, owner.st_uid, owner.st_gid)
     (staged / "pki").replace(data_dir / "pki")
     if (staged / CONFIGURATION).exists():
         (staged / CONFIGURATION).replace(data_dir / f"restored-{CONFIGURATION}")

@@ -43,6 +43,26 @@ def locked(data_dir: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
+@contextlib.contextmanager
+def as_owner(data_dir: Path) -> Iterator[None]:
+    """Root acts as the directory's owner, which the master may run as: what it makes there is his, and no link that he
+    has put there leads root anywhere. Of the whole process; others are what they are."""
+    owner = data_dir.stat()
+    if os.geteuid() != 0 or owner.st_uid == 0:
+        yield
+        return
+    group, groups = os.getegid(), os.getgroups()
+    os.setgroups([owner.st_gid])
+    os.setegid(owner.st_gid)
+    os.seteuid(owner.st_uid)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(group)
+        os.setgroups(groups)
+
+
 def _give_to_owner(descriptor: int, data_dir: Path) -> None:
     """The master may run as a user of its own, and root have been the first to lock: for a restore."""
     owner, lock = data_dir.stat(), os.fstat(descriptor)

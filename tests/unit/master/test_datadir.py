@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from master.datadir import MasterFailed, locked
+from master.datadir import MasterFailed, as_owner, locked
 
 OWNER = 4711
 
@@ -64,3 +64,22 @@ def test_what_a_killed_holder_left_of_its_scratch_goes(tmp_path: Path) -> None:
         with pytest.raises(MasterFailed, match="another master"), locked(tmp_path):
             pass
         assert (tmp_path / ".backup-running").is_dir()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as somebody else")
+def test_root_acts_as_the_directory_s_owner_and_is_led_nowhere(tmp_path: Path) -> None:
+    for path in (tmp_path, *tmp_path.parents[:2]):
+        path.chmod(0o755)
+    data, victim = tmp_path / "data", tmp_path / "nologin"
+    data.mkdir()
+    os.chown(data, OWNER, OWNER)
+    (data / "restoring").symlink_to(victim)
+    with as_owner(data):
+        with pytest.raises(PermissionError):
+            (data / "restoring").touch()
+        (data / "store.db").touch()
+    assert not victim.exists()
+    made = (data / "store.db").stat()
+    assert (made.st_uid, made.st_gid) == (OWNER, OWNER)
+    assert (os.geteuid(), os.getegid()) == (0, 0)
+    victim.touch()
