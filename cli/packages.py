@@ -28,7 +28,7 @@ _FOR_A_LAB: Final[Mapping[str, str]] = {
 }
 """Program → package."""
 
-_FOR_TESTS: Final[Mapping[str, str]] = {"curl": "curl", "sysctl": "procps"}
+_FOR_TESTS: Final[Mapping[str, str]] = {"curl": "curl", "nft": "nftables", "sysctl": "procps"}
 _FOR_MACHINES: Final[Mapping[str, str]] = {
     "debootstrap": "debootstrap",
     "docker": "docker.io",

@@ -86,6 +86,49 @@ def test_each_is_found(host: Node, find: Find, id_: str, command: str, seen: str
     assert seen in found[id_]
 
 
+NATIVE = """\
+table inet filter {
+    chain input {
+        type filter hook input priority filter; policy drop;
+        ct state vmap { established : accept, related : accept, invalid : drop }
+        iif lo accept
+        tcp dport { 22, 80-81 } accept
+    }
+    chain forward { type filter hook forward priority filter; policy drop; }
+    chain output { type filter hook output priority filter; policy accept; accept; }
+}
+"""
+"""As many a Debian host has it in /etc/nftables.conf."""
+
+
+def test_what_native_rules_drop_is_found_and_the_remedies_are_enough(host: Node, find: Find, tmp_path: Path) -> None:
+    (tmp_path / "nftables.conf").write_text(NATIVE)
+    host.run(["nft", "-f", str(tmp_path / "nftables.conf")])
+    done = host.run([*CHECK, "--config", str(tmp_path / "agent.toml")], check=False) if find() else None
+    assert done is not None
+    found = [each for each in json.loads(done.stdout) if each["id"] == "nftables-drops"]
+    assert [each["seen"].split(":")[0] for each in found] == [
+        "chain inet filter input of nftables drops 4789/udp",
+        "chain inet filter forward of nftables drops what is forwarded from pods, what is forwarded to pods",
+    ]
+    for each in found:
+        host.run(["sh", "-euc", each["remedy"]])
+    assert "nftables-drops" not in find()
+
+
+def test_native_rules_on_a_master_are_asked_about_its_ports(host: Node, tmp_path: Path) -> None:
+    def found() -> list[dict[str, str]]:
+        done = host.run([*CHECK, "--role", "master"], check=False)
+        return [each for each in json.loads(done.stdout) if each["id"] == "nftables-drops"]
+
+    (tmp_path / "nftables.conf").write_text(NATIVE)
+    host.run(["nft", "-f", str(tmp_path / "nftables.conf")])
+    (seen,) = found()
+    assert "6443/tcp, 6444/tcp" in seen["seen"]
+    host.run(["sh", "-euc", seen["remedy"]])
+    assert found() == []
+
+
 def test_forwarding_that_is_off_is_found(host: Node, tmp_path: Path) -> None:
     host.run(["sysctl", "-w", "net.ipv4.ip_forward=0"])
     done = host.run(CHECK, check=False)

@@ -90,6 +90,23 @@ class Firewalld:
 
 
 @dataclass(frozen=True, slots=True)
+class BaseChain:
+    """A chain of nftables' own that drops, and what of its table lets in all the same."""
+
+    name: str
+    """Family, table and chain, as `nft` takes them: `inet filter input`."""
+    hook: str
+    """`input` or `forward`."""
+    drops: str
+    """Why what no rule lets in is dropped."""
+    ports: tuple[tuple[str, int, int], ...] = ()
+    """Protocol, first and last."""
+    sources: tuple[IPv4Network, ...] = ()
+    """From which everything is let in."""
+    destinations: tuple[IPv4Network, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Cidrs:
     """The cluster's; `asked`: the master said so, else they are the defaults."""
 
@@ -141,6 +158,7 @@ class Facts:
     """Of NetworkManager and systemd-networkd: who is told to leave our links alone."""
     firewalld: Firewalld | None = None
     """None: it does not run, or does not say."""
+    nftables: tuple[BaseChain, ...] = ()
     master: Master | None = None
     """None: no master was named."""
 

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from agent import survey
-from cli.host.preflight import cluster, firewalls
+from cli.host.preflight import cluster, firewalls, nftables
 from cli.host.preflight.facts import (
     AGENT,
     DENIED,
@@ -100,6 +100,7 @@ def gather(subject: Subject) -> Facts:
         active=active,
         left_alone=frozenset(name for name in _SNIPPETS if _is_left_alone(name)),
         firewalld=firewalls.firewalld(addresses.interface) if "firewalld" in active else None,
+        nftables=nftables.read() if root else (),
         master=master,
     )
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from cli.host.preflight import addresses, container_engine, kernel, machine, managers, membership, rules
+from cli.host.preflight import addresses, container_engine, kernel, machine, managers, membership, nftables, rules
 from cli.host.preflight.facts import Facts
 from cli.host.preflight.finding import Finding
 
 
 def judge(facts: Facts) -> list[Finding]:
     """Every finding there is; none: the host is fit."""
-    parts = (machine, kernel, rules, container_engine, addresses, managers, membership)
+    parts = (machine, kernel, rules, nftables, container_engine, addresses, managers, membership)
     return [finding for part in parts for finding in part.judge(facts)]

@@ -42,6 +42,7 @@ PROVOKED: Final[Mapping[str, str]] = {
     "iptables-rules": _HOST,
     "iptables-variant": _NETWORK,
     "vxlan-blocked": _NETWORK,
+    "nftables-drops": _NETWORK,
     "node-address": _NETWORK,
     "cluster-cidr": _NETWORK,
     "service-cidr": _NETWORK,
