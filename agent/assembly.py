@@ -25,6 +25,7 @@ from agent.volumes.manager import Volumes
 from agent.volumes.memory import TmpfsFiles
 from netstack.monitor import DriftMonitor
 from netstack.node import NodeNetwork
+from netstack.rulesmonitor import RulesMonitor
 
 
 def assemble(config: AgentConfig, identity: Identity, clock: Clock, stack: AsyncExitStack) -> tuple[Node, SessionLoop]:
@@ -49,6 +50,7 @@ def assemble(config: AgentConfig, identity: Identity, clock: Clock, stack: Async
         on_repairs=node.network_mended,
         on_health=node.network_health,
         monitor=DriftMonitor,
+        rules_monitor=RulesMonitor,
     )
     stack.push_async_callback(network.aclose)
     settings = PodsConfig(

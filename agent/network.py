@@ -22,6 +22,9 @@ from netstack.errors import NetstackError
 
 DEBOUNCE_S: Final = 0.5
 """Netlink events come in swarms; one audit answers them all."""
+REST: Final = 10
+"""After an event about rules, which may be of our own writing, this many times the last audit's duration pass first:
+where thousands of rules change all the time, audits take a tenth of the time at most."""
 LINKS_AUDIT_S: Final = 30.0
 """How often links are looked at without an event: a dump takes half a millisecond of processor time for each pod."""
 
@@ -48,7 +51,7 @@ class Network(Protocol):
 
 
 class Monitor(Protocol):
-    """What is used of netstack.monitor.DriftMonitor."""
+    """What is used of netstack's DriftMonitor and RulesMonitor."""
 
     def fileno(self) -> int: ...
     def drain(self) -> bool: ...
@@ -67,18 +70,22 @@ class AgentNetwork:
         on_repairs: Callable[[tuple[Repair, ...]], None],
         on_health: Callable[[str], None],
         monitor: Callable[[], Monitor] | None = None,
+        rules_monitor: Callable[[], Monitor] | None = None,
     ) -> None:
         self._make = make
         self._clock = clock
         self._audit_s = audit_s
         self._on_repairs = on_repairs
         self._on_health = on_health
-        self._make_monitor = monitor
+        self._make_monitor, self._make_rules_monitor = monitor, rules_monitor
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="netstack")
         self._network: Network | None = None
         self._settings: NodeSettings | None = None
         self._ready = asyncio.Event()
-        self._drift = asyncio.Event()
+        self._woken = asyncio.Event()
+        self._links_drifted = False
+        self._took_s = 0.0
+        """The last audit."""
 
     async def configure(self, settings: NodeSettings, *, again: bool = True) -> None:
         """Open the network of this node; a change of settings opens it anew if `again`. Pods wait for the first time.
@@ -123,22 +130,26 @@ class AgentNetwork:
             await self._call(self._network.teardown)
 
     async def run(self) -> None:
-        """Audit rules each period; links soon after the kernel told of a change, else now and then."""
+        """Audit rules each period, and soon after the kernel told of a change; links then, else now and then."""
         await self._ready.wait()
         with self._watched():
             links_due_at = self._clock.monotonic()
             while True:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(self._audit_s):
-                        await self._drift.wait()
-                        await self._clock.sleep(DEBOUNCE_S)
-                links = self._drift.is_set() or self._clock.monotonic() >= links_due_at
-                self._drift.clear()
+                        await self._woken.wait()
+                        await self._clock.sleep(DEBOUNCE_S if self._links_drifted else self._pause_s())
+                links = self._links_drifted or self._clock.monotonic() >= links_due_at
+                self._woken.clear()
+                self._links_drifted = False
                 # After a failure, and where nobody tells of changes, the next audit is about everything again.
                 if not await self._audit(links=links) or self._make_monitor is None:
                     links_due_at = self._clock.monotonic()
                 elif links:
                     links_due_at = self._clock.monotonic() + LINKS_AUDIT_S
+
+    def _pause_s(self) -> float:
+        return max(DEBOUNCE_S, REST * self._took_s)
 
     async def aclose(self) -> None:
         """Close the sockets and end the thread; the kernel keeps everything."""
@@ -151,6 +162,7 @@ class AgentNetwork:
 
     async def _audit(self, *, links: bool) -> bool:
         """Whether it went well."""
+        began = self._clock.monotonic()
         try:
             repairs = await self._call(lambda: self._configured().audit(links=links))
         except Exception as error:  # the loop's boundary: a node without audits would rot unseen
@@ -159,6 +171,7 @@ class AgentNetwork:
             self._on_health(f"the network cannot be audited: {error}")
             return False
         self._on_health("")
+        self._took_s = self._clock.monotonic() - began
         if repairs:
             for repair in repairs:
                 log.warning("network mended: %s: %s", repair.what, repair.detail)
@@ -167,21 +180,33 @@ class AgentNetwork:
 
     @contextlib.contextmanager
     def _watched(self) -> Iterator[None]:
-        if self._make_monitor is None:
+        with contextlib.ExitStack() as stack:
+            if self._make_monitor is not None:
+                stack.enter_context(self._heard(self._make_monitor(), self._links_have_drifted, "links"))
+            if self._make_rules_monitor is not None:
+                try:
+                    monitor = self._make_rules_monitor()
+                except OSError as error:
+                    log.info(
+                        "the kernel tells nothing of rules (%s): they are looked at every %g s", error, self._audit_s
+                    )
+                else:
+                    stack.enter_context(self._heard(monitor, self._woken.set, "rules"))
             yield
-            return
+
+    @contextlib.contextmanager
+    def _heard(self, monitor: Monitor, tell: Callable[[], None], what: str) -> Iterator[None]:
         loop = asyncio.get_running_loop()
-        monitor = self._make_monitor()
 
         def readable() -> None:
             try:
                 drifted = monitor.drain()
             except OSError as error:
-                log.error("netlink events: %s; links are looked at every %d s only", error, LINKS_AUDIT_S)
+                log.error("netlink events: %s; %s are looked at now and then only", error, what)
                 loop.remove_reader(monitor.fileno())
                 drifted = True
             if drifted:
-                self._drift.set()
+                tell()
 
         loop.add_reader(monitor.fileno(), readable)
         try:
@@ -189,6 +214,10 @@ class AgentNetwork:
         finally:
             loop.remove_reader(monitor.fileno())
             monitor.close()
+
+    def _links_have_drifted(self) -> None:
+        self._links_drifted = True
+        self._woken.set()
 
     def _open(self, settings: NodeSettings) -> Network:
         if self._network is not None:

@@ -3,8 +3,7 @@
 pyroute2's IPRSocket on the link, address, route and neighbour groups, for an event loop to watch: the one class of
 the library without a loop, and without a socket for each thread, so it may be opened on one and used on another.
 Events that cannot concern us (neighbours of other links, others' routes) are dropped here; of other links only the
-MTU concerns us, as the overlay's follows the underlay's. Rules are not covered: legacy iptables announces nothing,
-iptables-save has to be polled.
+MTU concerns us, as the overlay's follows the underlay's. Of rules tells rulesmonitor.py.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from netstack.desired import Endpoint, ServicePort
 from netstack.monitor import DriftMonitor
 from netstack.network import open_network
 from netstack.pods import host_link_name
+from netstack.rulesmonitor import RulesMonitor
 from netstack.state import Link
 from tests.cluster.waiting import eventually
 from tests.kernel.topology import Cluster, Node
@@ -106,6 +107,35 @@ def test_the_monitor_tells_of_it(trio: Cluster, breakage: str) -> None:
         _break(a, BREAKAGES[breakage], near.uid, str(near.address))
         assert monitor.drain()
     assert a.network.audit()
+
+
+OF_RULES = [name for name, command in BREAKAGES.items() if "iptables" in command]
+
+
+@pytest.mark.parametrize("breakage", OF_RULES)
+def test_the_kernel_tells_of_rules_that_are_nftables(pair: Cluster, breakage: str) -> None:
+    """Of the legacy variant's it does not."""
+    a = pair.nodes["a"]
+    with RulesMonitor(a.where) as monitor:
+        assert a.network.audit() == ()
+        assert not monitor.drain(), "an audit that finds nothing changes nothing"
+        _break(a, BREAKAGES[breakage], "", "")
+        assert monitor.drain() == (a.variant == "nft")
+        assert a.network.audit()
+        monitor.drain()
+        assert a.network.audit() == ()
+        assert not monitor.drain()
+
+
+def test_the_kernel_tells_of_a_flush_of_everything(pair: Cluster) -> None:
+    a, b = pair.nodes["a"], pair.nodes["b"]
+    with RulesMonitor(a.where) as monitor, RulesMonitor(b.where) as elsewhere:
+        a.run("nft", "add", "table", "inet", "theirs")
+        assert monitor.drain()
+        a.run("nft", "flush", "ruleset")
+        assert monitor.drain()
+        assert not monitor.drain()
+        assert not elsewhere.drain()
 
 
 def test_rules_alone_are_audited_without_links(pair: Cluster) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.network import LINKS_AUDIT_S, AgentNetwork
+from agent.network import DEBOUNCE_S, LINKS_AUDIT_S, AgentNetwork
 from netstack.desired import NetworkState, NodeSettings, Repair
 from netstack.errors import RulesBusy
 from tests.fakes.sessions import until
@@ -33,6 +33,9 @@ class Clock:
 
     now = 0.0
 
+    def __init__(self) -> None:
+        self.slept: list[float] = []
+
     def wall(self) -> float:
         return self.now
 
@@ -40,6 +43,7 @@ class Clock:
         return self.now
 
     async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
         await asyncio.sleep(0)
 
 
@@ -69,7 +73,7 @@ class Audited:
 
 
 class Events:
-    """A DriftMonitor on a pipe."""
+    """A DriftMonitor or RulesMonitor on a pipe."""
 
     def __init__(self) -> None:
         self._out, self._in = os.pipe()
@@ -89,16 +93,18 @@ class Events:
 
 
 class Bench:
-    def __init__(self) -> None:
+    def __init__(self, *, audit_s: float = 0.01) -> None:
         self.network, self.events, self.clock = Audited(), Events(), Clock()
+        self.rules = Events()
         self.health: list[str] = []
         self.agent = AgentNetwork(
             lambda settings: self.network,
             clock=self.clock,
-            audit_s=0.01,
+            audit_s=audit_s,
             on_repairs=lambda repairs: None,
             on_health=self.health.append,
             monitor=lambda: self.events,
+            rules_monitor=lambda: self.rules,
         )
 
     async def next_audits(self, number: int) -> list[bool]:
@@ -141,3 +147,44 @@ async def test_after_a_failure_everything_is_looked_at_again(failure: Exception)
         assert str(failure) in bench.health[-1]
         await until(lambda: not bench.health[-1])
         assert True in bench.network.audits[-3:]
+
+
+async def test_rules_are_looked_at_after_events_about_them_and_links_then_not() -> None:
+    bench = Bench(audit_s=60.0)
+    async with bench.running():
+        bench.events.happen()
+        await until(lambda: bench.network.audits == [True])
+        for number in range(2, 5):
+            bench.rules.happen()
+            await until(lambda number=number: len(bench.network.audits) == number)
+        bench.rules.happen()
+        bench.events.happen()
+        await until(lambda: len(bench.network.audits) >= 5)
+        assert bench.network.audits == [True, False, False, False, True]
+
+
+async def test_where_the_kernel_does_not_tell_of_rules_they_are_looked_at_all_the_same() -> None:
+    def none() -> Events:
+        raise OSError("Protocol not supported")
+
+    bench = Bench()
+    bench.agent._make_rules_monitor = none
+    async with bench.running():
+        assert (await bench.next_audits(4))[1:] == [False, False, False]
+
+
+@pytest.mark.parametrize(("took_s", "pause_s"), [(0.0, DEBOUNCE_S), (0.01, DEBOUNCE_S), (0.2, 2.0)])
+async def test_after_long_audits_events_about_rules_have_to_wait(took_s: float, pause_s: float) -> None:
+    bench = Bench(audit_s=60.0)
+
+    def audit(*, links: bool = True) -> tuple[Repair, ...]:
+        bench.clock.now += took_s
+        return ()
+
+    bench.network.audit = audit  # type: ignore[method-assign]
+    async with bench.running():
+        bench.events.happen()
+        await until(lambda: len(bench.health) == 1)
+        bench.rules.happen()
+        await until(lambda: len(bench.health) == 2)
+        assert bench.clock.slept[-1] == pytest.approx(pause_s)
