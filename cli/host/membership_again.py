@@ -87,24 +87,25 @@ def _renew(here: Host, request: JoinRequest, found: Member) -> Identity:
 def _elsewhere(here: Host, request: JoinRequest, found: Member) -> str:
     """The address (host:port) at which the session is to be held from now on; empty: that of before.
 
-    It is the one that was asked for, when that is not the master that the configuration names, or when nobody answers
-    at the present one any more. Raises MembershipError.
+    It is the one that was asked for, wherever the session is now: agent.toml may name it already, and the master may
+    answer at both, and will not for long. Raises MembershipError.
     """
     present, host_asked = urlsplit(f"//{found.identity.session_address}"), urlsplit(found.config.master).hostname
-    is_new = found.config.master.lower() != found.master.rstrip("/").lower()
-    if host_asked == present.hostname or (not is_new and _answers(found)):
+    if host_asked == present.hostname:
         return ""
     address = f"{host_asked}:{present.port}"
     try:
         _prove(here, request, found, address)
     except MasterAway as error:
-        if not is_new:
-            return ""  # away altogether, it seems: it is waited for where it was
-        raise MembershipError(
-            f"{error}; nothing was changed. The master has to listen there, and its certificate to name that address: "
-            "advertise_addresses in its master.toml",
-            exits.UNREACHABLE,
-        ) from error
+        remedy = (
+            "The master has to listen there, and its certificate to name that address: "
+            "advertise_addresses in its master.toml"
+        )
+        if found.config.master.lower() != found.master.rstrip("/").lower():
+            raise MembershipError(f"{error}; nothing was changed. {remedy}", exits.UNREACHABLE) from error
+        # Joined that way, perhaps, through what carries the API only: then it is good as it is.
+        here.say(f"{error}; the session stays at {found.identity.session_address}. {remedy}; then run this again")
+        return ""
     return address
 
 
@@ -127,16 +128,6 @@ def _prove(here: Host, request: JoinRequest, found: Member, address: str) -> Non
             if here.monotonic() >= ends_at:
                 raise MembershipError(f"the master at {address} says: {error}; nothing was changed") from error
         here.sleep(POLL_S)
-
-
-def _answers(found: Member) -> bool:
-    try:
-        departure.standing(found.config, found.identity)
-    except MasterAway:
-        return False
-    except (departure.AnotherMachine, departure.Forgotten):
-        pass
-    return True
 
 
 def _move(here: Host, request: JoinRequest, found: Member, address: str) -> Identity:

@@ -252,6 +252,35 @@ async def test_a_node_is_led_to_a_master_that_has_moved(world: World, told: bool
     assert any("the master is at 127.0.0.1:" in line and "no more at 127.0.0.2:" in line for line in world.said)
 
 
+@pytest.mark.parametrize("told", [False, True], ids=["by the command", "in agent.toml before, or a move cut short"])
+async def test_a_node_is_led_to_the_address_asked_for_also_while_the_former_one_answers(
+    world: World, told: bool
+) -> None:
+    world.unit.installed = False
+    port = world.master.server.port
+    await world.join()
+    if told:
+        world.config.write_text(world.config.read_text().replace("https://127.0.0.1:", "https://localhost:"))
+    await world.join(wanted={"master": f"https://localhost:{world.api.port}"})
+    identity = files.load(world.state)
+    assert identity is not None and identity.session_address == f"localhost:{port}"
+    assert membership_config.known(world.config).master_host == "localhost"
+    assert any(f"the master is at localhost:{port} now" in line for line in world.said)
+
+
+async def test_where_the_master_is_not_at_the_address_in_agent_toml_the_session_stays_and_that_is_said(
+    world: World,
+) -> None:
+    world.unit.installed = False
+    await world.join()
+    world.config.write_text(world.config.read_text().replace("https://127.0.0.1:", "https://127.0.0.3:"))
+    before = {name: (world.directory / name).read_bytes() for name in world.files()}
+    await world.join(wanted={"master": f"https://127.0.0.3:{world.api.port}"})
+    assert {name: (world.directory / name).read_bytes() for name in world.files()} == before
+    (said,) = [line for line in world.said if "no answer from the master at 127.0.0.3:" in line]
+    assert f"the session stays at 127.0.0.1:{world.master.server.port}" in said and "advertise_addresses" in said
+
+
 async def test_an_address_at_which_no_master_proves_to_be_the_same_changes_nothing(world: World) -> None:
     world.unit.installed = False
     await world.join()
