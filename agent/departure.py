@@ -76,12 +76,15 @@ class Remaining:
     unmanaged: tuple[str, ...]
 
 
-def standing(config: AgentConfig, identity: Identity) -> Standing:
-    """Ask the master. Raises MasterAway, Forgotten, AnotherMachine."""
+def standing(config: AgentConfig, identity: Identity, *, uncordon: bool = False) -> Standing:
+    """Ask the master. `uncordon`: the node stays, and takes pods again where a `drain` was what keeps it from that.
+
+    Raises MasterAway, Forgotten, AnotherMachine.
+    """
     from agent.session.channel import Master
 
     async def ask(master: Master) -> Standing:
-        reply = await master.membership(_machine(config), ANSWER_S)
+        reply = await master.membership(_machine(config), ANSWER_S, uncordon=uncordon)
         conditions = tuple(Condition(c.type, c.status, c.reason, c.message) for c in reply.conditions)
         return Standing(reply.registered, reply.removed, reply.unschedulable, conditions)
 

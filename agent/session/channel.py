@@ -92,8 +92,10 @@ class Master:
     async def renew(self, request: session_pb2.RenewRequest, timeout_s: float) -> session_pb2.RenewReply:
         return await _ask(self._channel, "RenewCertificate", request, timeout_s, session_pb2.RenewReply)
 
-    async def membership(self, machine: session_pb2.Machine, timeout_s: float) -> session_pb2.MembershipReply:
-        request = session_pb2.MembershipRequest(machine=machine)
+    async def membership(
+        self, machine: session_pb2.Machine, timeout_s: float, *, uncordon: bool = False
+    ) -> session_pb2.MembershipReply:
+        request = session_pb2.MembershipRequest(machine=machine, uncordon=uncordon)
         return await _ask(self._channel, "Membership", request, timeout_s, session_pb2.MembershipReply)
 
     async def drain(self, machine: session_pb2.Machine, timeout_s: float) -> session_pb2.DrainReply:

@@ -42,8 +42,15 @@ def join(here: Host, request: JoinRequest) -> None:
         elif not files.in_use(config.state_dir):
             here.say(f"no unit is installed: start the agent with `sampan agent --config {request.config_path}`")
             return
-    wait_ready(here, config, identity, timeout_s=request.timeout_s)
-    here.say(f"node {identity.node_name} is Ready")
+    standing = wait_ready(here, config, identity, timeout_s=request.timeout_s)
+    name = identity.node_name
+    if not standing.unschedulable:
+        here.say(f"node {name} is Ready")
+        return
+    # Not by `sampan leave`, or the master is older than that it takes it back. Strategic merge, of which
+    # `kubectl uncordon` makes use, the API does not have.
+    undo = f"""kubectl patch node {name} --type=merge -p '{{"spec":{{"unschedulable":null}}}}'"""
+    here.say(f"node {name} is Ready, and cordoned: it takes no new pods before {undo}")
 
 
 def _become(here: Host, request: JoinRequest) -> tuple[AgentConfig, Identity]:

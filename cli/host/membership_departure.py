@@ -6,7 +6,8 @@ lies; so the same command goes on wherever it was interrupted.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -118,8 +119,9 @@ def _depart(here: Host, config: AgentConfig, identity: Identity, request: LeaveR
     """Drain, then have the Node deleted. A node that the master has forgotten only has its host to clean."""
     try:
         if not departure.standing(config, identity).removed:
-            _drain(here, config, identity, request.drain_s)
-            departure.leave(config, identity)
+            with _cordoning(here, identity.node_name):
+                _drain(here, config, identity, request.drain_s)
+                departure.leave(config, identity)
             here.say(f"node {identity.node_name} is removed from the cluster")
     except departure.AnotherMachine as error:
         raise MembershipError(
@@ -128,6 +130,21 @@ def _depart(here: Host, config: AgentConfig, identity: Identity, request: LeaveR
         ) from error
     except departure.Forgotten as error:
         here.say(f"the master says: {error}; cleaning this host")
+
+
+@contextmanager
+def _cordoning(here: Host, node_name: str) -> Iterator[None]:
+    """Where this is not gone through with, also by an interrupt, it is said what that leaves behind."""
+    try:
+        yield
+    except (departure.AnotherMachine, departure.Forgotten):
+        raise  # refused: no node was cordoned
+    except BaseException:
+        here.say(
+            f"the master was told to cordon node {node_name}, which takes no new pods then: to keep the node, run the "
+            "join command that `sampan token create` prints on the master; it takes that back"
+        )
+        raise
 
 
 def _drain(here: Host, config: AgentConfig, identity: Identity, drain_s: float) -> None:

@@ -1,5 +1,6 @@
-"""Waiting until the node is Ready, or saying what keeps it from being so. Asks the master and the host's unit; changes
-nothing.
+"""Waiting until the node is Ready, or saying what keeps it from being so. Asks the master and the host's unit.
+
+Changes nothing but that the node takes pods again after a `sampan leave` that was not gone through with.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from cli import exits
 from cli.host.membership_host import POLL_S, Host, MembershipError
 
 
-def wait_ready(here: Host, config: AgentConfig, identity: Identity, *, timeout_s: float) -> None:
-    """Raises MembershipError that says what keeps the node from being Ready."""
+def wait_ready(here: Host, config: AgentConfig, identity: Identity, *, timeout_s: float) -> departure.Standing:
+    """How the node stands when it is Ready. Raises MembershipError that says what keeps it from being so."""
     ends_at = here.monotonic() + timeout_s
     seen: departure.Standing | None = None
     said, code = "", exits.FAILED
@@ -22,7 +23,7 @@ def wait_ready(here: Host, config: AgentConfig, identity: Identity, *, timeout_s
         try:
             # Renewed while we wait, or wiped by an agent whose node was deleted.
             identity = files.load(config.state_dir) or identity
-            seen, said = departure.standing(config, identity), ""
+            seen, said = departure.standing(config, identity, uncordon=True), ""
         except MasterAway as error:
             said, code = str(error), exits.UNREACHABLE
         except departure.AnotherMachine as error:
@@ -36,7 +37,7 @@ def wait_ready(here: Host, config: AgentConfig, identity: Identity, *, timeout_s
             raise MembershipError(f"node {identity.node_name} was deleted: `sampan reset`, then join again")
         # The master may not have noticed yet that this host was away: the agent says itself that it runs.
         if seen and seen.ready and not said and (not here.unit.installed or here.unit.active()):
-            return
+            return seen
         if here.monotonic() >= ends_at:
             raise MembershipError(
                 f"node {identity.node_name} is a member, and not Ready after {timeout_s:g} s: "

@@ -1,9 +1,9 @@
-"""What a node may ask about itself, and only about itself: how it stands, to be drained, to be removed.
+"""What a node may ask about itself, and only about itself: how it stands, to be drained, to stay, to be removed.
 
 Owns the reading of its conditions, cordon and drain (spec.unschedulable, and the deletion of its pods with their
-grace), the deletion of its Node, and the check that no copy of its machine is taken for it. The certificate was checked
-before: which node is meant is what it says, never a field of a message. Needs no session, as a person at the machine
-asks, whether the agent runs or not.
+grace), the end of that cordon, the deletion of its Node, and the check that no copy of its machine is taken for it. The
+certificate was checked before: which node is meant is what it says, never a field of a message. Needs no session, as a
+person at the machine asks, whether the agent runs or not.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from master.api.errors import NotFound
 from master.api.identity import component
 from master.api.kinds import NODE, POD
-from master.api.kinds.node import Node
+from master.api.kinds.node import CORDONED_BY_DRAIN, Node
 from master.api.kinds.pod import Pod
 from master.api.resources import Resources
 from master.dispatch.convert import node_address
@@ -84,6 +84,13 @@ class Departures:
             pods=[_ref(pod) for pod in left], unmanaged=[_ref(pod) for pod in pods if not _is_managed(pod)]
         )
 
+    async def uncordon(self, identity: Identity) -> None:
+        """Take back the cordon of `drain`, as the node stays; never that of a person."""
+        if identity.removed:
+            return
+        with contextlib.suppress(NotFound):
+            await self._resources.mutate(_CALLER, NODE, "", identity.name, _uncordoned)
+
     async def leave(self, identity: Identity) -> None:
         """Delete the Node; a node that never came up is forgotten at once. Asking again changes nothing."""
         if identity.removed:
@@ -112,7 +119,21 @@ def _another(name: str, why: str) -> Occupied:
 
 
 def _cordoned(node: Node) -> Node | None:
-    return None if node.spec.unschedulable else replace(node, spec=replace(node.spec, unschedulable=True))
+    if node.spec.unschedulable:
+        return None
+    annotations = node.metadata.annotations | {CORDONED_BY_DRAIN: "true"}
+    return replace(
+        node,
+        metadata=replace(node.metadata, annotations=annotations),
+        spec=replace(node.spec, unschedulable=True),
+    )
+
+
+def _uncordoned(node: Node) -> Node | None:
+    """The annotation goes with the cordon, as with anybody's write (NodeStrategy)."""
+    if CORDONED_BY_DRAIN not in node.metadata.annotations:
+        return None
+    return replace(node, spec=replace(node.spec, unschedulable=False))
 
 
 def _is_managed(pod: Pod) -> bool:

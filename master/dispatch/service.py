@@ -164,8 +164,11 @@ class MasterService:
         return session_pb2.RenewReply(certificate=certificate, ca=self.pki.ca_pem.decode())
 
     async def membership(self, speaker: Speaker, request: session_pb2.MembershipRequest) -> session_pb2.MembershipReply:
-        """How the master sees the speaker's node."""
-        return self.departures.standing(await self._asking(speaker, request.machine))
+        """How the master sees the speaker's node, which may have to be uncordoned before."""
+        identity = await self._asking(speaker, request.machine)
+        if request.uncordon:
+            await self.departures.uncordon(identity)
+        return self.departures.standing(identity)
 
     async def drain(self, speaker: Speaker, request: session_pb2.DrainRequest) -> session_pb2.DrainReply:
         """Empty the speaker's node."""

@@ -237,10 +237,12 @@ class Machine(_message.Message):
     def __init__(self, machine_id: _Optional[str] = ..., boot_id: _Optional[str] = ..., address: _Optional[str] = ...) -> None: ...
 
 class MembershipRequest(_message.Message):
-    __slots__ = ("machine",)
+    __slots__ = ("machine", "uncordon")
     MACHINE_FIELD_NUMBER: _ClassVar[int]
+    UNCORDON_FIELD_NUMBER: _ClassVar[int]
     machine: Machine
-    def __init__(self, machine: _Optional[_Union[Machine, _Mapping]] = ...) -> None: ...
+    uncordon: bool
+    def __init__(self, machine: _Optional[_Union[Machine, _Mapping]] = ..., uncordon: _Optional[bool] = ...) -> None: ...
 
 class MembershipReply(_message.Message):
     __slots__ = ("registered", "removed", "unschedulable", "conditions")

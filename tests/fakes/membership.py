@@ -14,14 +14,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from msgspec.structs import replace
+
 from agent import host as agent_host
 from agent.identity import files
 from cli.host.membership import join
 from cli.host.membership_departure import LeaveRequest, ResetRequest, leave, reset
 from cli.host.membership_host import Host, JoinRequest
 from cli.host.preflight.finding import Finding
+from master.api import kinds
+from master.api.kinds.container import Container
+from master.api.kinds.meta import ObjectMeta
+from master.api.kinds.pod import Pod, PodSpec
 from master.api.server import ApiServer
-from tests.fakes.sessions import TOKEN, AgentEnd, MasterEnd, until
+from tests.fakes.sessions import CALLER, TOKEN, AgentEnd, MasterEnd, until
 
 R = TypeVar("R", LeaveRequest, ResetRequest)
 
@@ -139,6 +145,18 @@ class World:
                 await until(lambda: self.master.ready("n") == "True")
                 yield end
                 task.cancel()
+
+    async def pod(self) -> None:
+        """On the node; it does not end."""
+        spec = PodSpec(containers=(Container(name="app", image="app:1"),), node_name="n")
+        pod = Pod(metadata=ObjectMeta(name="web", namespace="default"), spec=spec)
+        await self.master.resources.create(CALLER, kinds.POD, pod, namespace="default")
+
+    async def cordon(self) -> None:
+        """As a person does it."""
+        await self.master.resources.mutate(
+            CALLER, kinds.NODE, "", "n", lambda node: replace(node, spec=replace(node.spec, unschedulable=True))
+        )
 
     def files(self) -> list[str]:
         return sorted(str(path.relative_to(self.directory)) for path in self.directory.rglob("*") if path.is_file())

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from msgspec import field
 
 from master.api.kinds.meta import Model, Object, always
 from master.api.kinds.scalars import Natural64, PortIfAny, Quantity, Required, Time
 from master.api.kinds.spec import KindSpec
+
+CORDONED_BY_DRAIN: Final = "io.sampan.cordoned-by-drain"
+"""Annotation: the node has been cordoned for its own leaving, so that nobody else's cordon is taken back with that."""
 
 
 class Taint(Model, frozen=True, kw_only=True):

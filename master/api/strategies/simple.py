@@ -16,7 +16,7 @@ from master.api.kinds.endpoints import Endpoints
 from master.api.kinds.endpointslice import EndpointConditions, EndpointSlice
 from master.api.kinds.event import Event
 from master.api.kinds.namespace import Namespace, NamespaceSpec, NamespaceStatus
-from master.api.kinds.node import Node
+from master.api.kinds.node import CORDONED_BY_DRAIN, Node
 from master.api.kinds.secret import Secret
 from master.api.strategies.base import Strategy, spec_and_status_apart
 from master.api.strategies.podspec import canonical_quantities
@@ -59,7 +59,12 @@ class NodeStrategy(Strategy[Node]):
         status = obj.status
         capacity = canonical_quantities(status.capacity)
         allocatable = canonical_quantities(status.allocatable) or capacity
-        return replace(obj, status=replace(status, capacity=capacity, allocatable=allocatable))
+        obj = replace(obj, status=replace(status, capacity=capacity, allocatable=allocatable))
+        if CORDONED_BY_DRAIN in obj.metadata.annotations and not obj.spec.unschedulable:
+            # Whoever uncordons the node need not know of it, and the next cordon is another one.
+            rest = {key: value for key, value in obj.metadata.annotations.items() if key != CORDONED_BY_DRAIN}
+            obj = replace(obj, metadata=replace(obj.metadata, annotations=rest))
+        return obj
 
     def for_update(self, new: Node, old: Node, subresource: str) -> Node:
         return cast(Node, spec_and_status_apart(new, old, subresource))

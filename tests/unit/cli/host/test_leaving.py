@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from agent import departure, host
 from agent.config import AgentConfig
 from agent.identity import files
 from cli import exits
+from cli.host.membership_departure import LeaveRequest, leave
 from cli.host.membership_host import MembershipError
 from tests.fakes.membership import World
 
@@ -137,6 +139,42 @@ async def test_a_host_that_nothing_is_known_of_is_reset_under_the_name_that_join
     monkeypatch.setattr("socket.gethostname", lambda: "Node-1.example.org")
     await world.reset()
     assert cleaned == ["node-1"], "its containers carry that one"
+
+
+async def test_a_leave_whose_pods_do_not_end_says_that_the_node_is_cordoned_and_a_join_takes_that_back(
+    world: World,
+) -> None:
+    world.unit.installed = False
+    await world.join()
+    async with world.agent():
+        await world.pod()
+        with pytest.raises(MembershipError, match=r"still there after 1 s: default/web"):
+            await world.leave(drain_s=1.0)
+        assert "cordon node n" in world.said[-1] and "`sampan token create`" in world.said[-1]
+        assert world.master.node("n").spec.unschedulable
+        await world.join()
+        assert world.said[-1] == "node n is Ready"
+        assert not world.master.node("n").spec.unschedulable
+
+
+async def test_a_leave_that_is_interrupted_says_that_the_node_is_cordoned(world: World) -> None:
+    world.unit.installed = False
+    await world.join()
+    caught: list[BaseException] = []
+
+    def interrupted(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    def attempt() -> None:
+        try:
+            leave(replace(world.here, sleep=interrupted), LeaveRequest(world.config, world.state, Path("engine.sock")))
+        except KeyboardInterrupt as error:  # must not reach the loop, which it would end
+            caught.append(error)
+
+    async with world.agent():
+        await world.pod()
+        await asyncio.to_thread(attempt)
+    assert caught and "cordon node n" in world.said[-1]
 
 
 async def test_a_copy_of_the_host_is_cleaned_and_the_node_goes_on(

@@ -82,6 +82,17 @@ async def test_a_node_that_does_not_get_ready_says_why(world: World) -> None:
             await world.join()
 
 
+async def test_a_node_that_a_person_has_cordoned_stays_so_and_joining_says_how_to_undo_it(world: World) -> None:
+    world.unit.installed = False
+    await world.join()
+    async with world.agent():
+        await world.cordon()
+        await world.join()
+    assert world.master.node("n").spec.unschedulable
+    undo = """kubectl patch node n --type=merge -p '{"spec":{"unschedulable":null}}'"""
+    assert world.said[-1] == f"node n is Ready, and cordoned: it takes no new pods before {undo}"
+
+
 async def test_a_member_of_another_cluster_is_refused_with_the_way_out(world: World) -> None:
     world.unit.installed = False
     await world.join()

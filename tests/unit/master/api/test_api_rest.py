@@ -8,6 +8,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from master.api.kinds.node import CORDONED_BY_DRAIN
 from master.store.memory import MemoryStore
 from tests.unit.master.api.conftest import Client
 
@@ -164,6 +165,16 @@ async def test_scale_is_read_put_and_patched(api: Client) -> None:
     assert patched.json["spec"]["replicas"] == 0
     wrong = await api("PATCH", f"{CONTROLLERS}/web/scale", {"spec": {"replicas": -1}}, headers=MERGE)
     assert wrong.status == 422
+
+
+async def test_a_node_is_uncordoned_by_a_merge_patch_and_with_that_the_mark_of_a_drain_goes(api: Client) -> None:
+    meta = {"name": "n", "annotations": {CORDONED_BY_DRAIN: "true", "theirs": "stays"}}
+    made = await api("POST", "/api/v1/nodes", {"metadata": meta, "spec": {"unschedulable": True}})
+    assert made.json["metadata"]["annotations"] == meta["annotations"]
+    # As `sampan join` tells it to people.
+    patched = await api("PATCH", "/api/v1/nodes/n", {"spec": {"unschedulable": None}}, headers=MERGE)
+    assert patched.status == 200 and "unschedulable" not in patched.json.get("spec", {})
+    assert patched.json["metadata"]["annotations"] == {"theirs": "stays"}
 
 
 async def test_a_pod_is_bound_once(api: Client) -> None:

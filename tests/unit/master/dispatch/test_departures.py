@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from msgspec.structs import replace
 
 from agent.identity.files import Identity
 from agent.session.channel import Master
@@ -83,6 +84,40 @@ async def test_a_drain_cordons_the_node_and_ends_its_own_pods_only(master: Maste
     assert marked["bare"]
     assert marked["replaced"]
     assert not marked["stays"]
+
+
+async def test_a_node_that_stays_takes_pods_again_where_its_drain_had_cordoned_it(
+    master: MasterEnd, tmp_path: Path
+) -> None:
+    identity = await master.identity("n")
+    await registered(master, identity, tmp_path)
+    async with Master(identity) as channel:
+        await channel.drain(HERE, _CALL_S)
+        await channel.drain(HERE, _CALL_S)
+        assert (await channel.membership(HERE, _CALL_S)).unschedulable, "asking how it stands changes nothing"
+        assert not (await channel.membership(HERE, _CALL_S, uncordon=True)).unschedulable
+    node = master.node("n")
+    assert not node.spec.unschedulable and not node.metadata.annotations
+
+
+async def test_a_person_s_cordon_is_not_taken_back_by_the_node(master: MasterEnd, tmp_path: Path) -> None:
+    identity = await master.identity("n")
+    await registered(master, identity, tmp_path)
+
+    async def cordon(unschedulable: bool) -> None:
+        await master.resources.mutate(
+            CALLER, kinds.NODE, "", "n", lambda n: replace(n, spec=replace(n.spec, unschedulable=unschedulable))
+        )
+
+    async with Master(identity) as channel:
+        await cordon(True)
+        await channel.drain(HERE, _CALL_S)
+        assert (await channel.membership(HERE, _CALL_S, uncordon=True)).unschedulable, "of before the drain"
+        await cordon(False)
+        await channel.drain(HERE, _CALL_S)
+        await cordon(False)
+        await cordon(True)
+        assert (await channel.membership(HERE, _CALL_S, uncordon=True)).unschedulable, "of after the drain"
 
 
 async def test_a_node_that_leaves_is_removed_and_asking_again_changes_nothing(
