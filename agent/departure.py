@@ -77,7 +77,8 @@ class Remaining:
 
 
 def standing(config: AgentConfig, identity: Identity, *, uncordon: bool = False) -> Standing:
-    """Ask the master. `uncordon`: the node stays, and takes pods again where a `drain` was what keeps it from that.
+    """Ask the master at the identity's session address. `uncordon`: the node stays, and takes pods again where it was
+    `drain` that kept it from that.
 
     Raises MasterAway, Forgotten, AnotherMachine.
     """
@@ -122,7 +123,10 @@ def report_left(config: AgentConfig, identity: Identity) -> bool:
     async def ask(master: Master) -> None:
         asking = _machine(config)
         info = observed_pb2.NodeInfo(
-            machine_id=asking.machine_id, boot_id=asking.boot_id, address=asking.address or str(_NOWHERE[1])
+            machine_id=asking.machine_id,
+            boot_id=asking.boot_id,
+            address=asking.address or str(_NOWHERE[1]),
+            addresses=asking.addresses,
         )
         hello = session_pb2.HelloRequest(
             protocol_version=contract.PROTOCOL_VERSION, cluster_id=identity.cluster_id, node=info
@@ -204,6 +208,8 @@ def _machine(config: AgentConfig) -> session_pb2.Machine:
     if config.node_address or config.master_host:
         with contextlib.suppress(OSError):
             machine.address = host.node_address(config)
+        with contextlib.suppress(OSError):
+            machine.addresses.extend(host.addresses())
     return machine
 
 

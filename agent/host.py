@@ -9,9 +9,13 @@ from __future__ import annotations
 import logging
 import platform
 import re
+import socket
 import time
 import uuid
+from ipaddress import IPv4Address
 from pathlib import Path
+
+import psutil
 
 from agent.address import source_of_route
 from agent.config import AgentConfig
@@ -50,6 +54,16 @@ def node_address(config: AgentConfig) -> str:
     Raises OSError without a route.
     """
     return config.node_address or source_of_route(config.master_host)
+
+
+def addresses() -> list[str]:
+    """All IPv4 addresses of this machine but loopback's: by which of them it is known depends on who was asked before.
+
+    Raises OSError.
+    """
+    links = psutil.net_if_addrs().values()
+    found = {IPv4Address(each.address) for link in links for each in link if each.family is socket.AF_INET}
+    return [str(address) for address in sorted(found) if not address.is_loopback]
 
 
 def machine_id(state_dir: Path) -> str:

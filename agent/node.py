@@ -146,6 +146,7 @@ class Node:
             address=await self._address.get(),
             hostname=self._config.node_name,
             labels=dict(self._config.labels),
+            addresses=host.addresses(),
         )
         return info, self._vitals.capacity()
 

@@ -113,10 +113,12 @@ def _prove(here: Host, request: JoinRequest, found: Member, address: str) -> Non
     """That is the same master, by the CAs that this node trusts, and it knows the node. Raises MasterAway,
     MembershipError."""
     there = replace(found.identity, session_address=address)
+    # A master of before goes by one address only: that by which the node is known, on the way to where its session is.
+    here_as_known = replace(found.config, master=f"https://{found.identity.session_address}")
     ends_at = here.monotonic() + request.timeout_s
     while True:
         try:
-            departure.standing(found.config, there)
+            departure.standing(here_as_known, there)
             return
         except departure.Forgotten as error:
             raise MembershipError(

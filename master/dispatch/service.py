@@ -69,6 +69,7 @@ class MasterService:
             speaker.fingerprint,
             removed=identity.removed,
             previous_id=request.previous_session_id,
+            addresses=request.node.addresses,
         )
         try:
             await self._settle(session, identity, request, version)

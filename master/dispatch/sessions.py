@@ -10,7 +10,7 @@ import itertools
 import logging
 import random
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Final, NewType
 
@@ -86,14 +86,24 @@ class Sessions:
         self._notice_stall()
         return self._stalled_at
 
-    def open(self, node: str, machine: Machine, fingerprint: str, *, removed: bool, previous_id: str = "") -> Session:
+    def open(
+        self,
+        node: str,
+        machine: Machine,
+        fingerprint: str,
+        *,
+        removed: bool,
+        previous_id: str = "",
+        addresses: Collection[str] = (),
+    ) -> Session:
         """A new session; the node's earlier one ends. Raises Occupied while another machine's heartbeats are fresh.
 
         `previous_id`: of the session that the agent says it had; who knows the earlier one's is who had it.
+        `addresses`: all of the machine's; with the earlier one's among them it has only come another way.
         """
         now = self._clock.monotonic()
         before = self._current.get(node)
-        is_another = before and before.machine != machine and before.id != previous_id
+        is_another = before and before.id != previous_id and not _is_same(before.machine, machine, addresses)
         if before and before.removed and not removed:
             # The node was deleted, and another machine has its name by now: nothing is the earlier one's any more.
             is_another = False
@@ -187,3 +197,7 @@ class Sessions:
         session.end_reason = reason
         session.outbox.close()
         log.info("node %s: session ended: %s", session.node, reason)
+
+
+def _is_same(before: Machine, now: Machine, addresses: Collection[str]) -> bool:
+    return before.id == now.id and before.address in {now.address, *addresses}

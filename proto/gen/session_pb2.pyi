@@ -227,14 +227,16 @@ class RenewReply(_message.Message):
     def __init__(self, certificate: _Optional[str] = ..., ca: _Optional[str] = ...) -> None: ...
 
 class Machine(_message.Message):
-    __slots__ = ("machine_id", "boot_id", "address")
+    __slots__ = ("machine_id", "boot_id", "address", "addresses")
     MACHINE_ID_FIELD_NUMBER: _ClassVar[int]
     BOOT_ID_FIELD_NUMBER: _ClassVar[int]
     ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    ADDRESSES_FIELD_NUMBER: _ClassVar[int]
     machine_id: str
     boot_id: str
     address: str
-    def __init__(self, machine_id: _Optional[str] = ..., boot_id: _Optional[str] = ..., address: _Optional[str] = ...) -> None: ...
+    addresses: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, machine_id: _Optional[str] = ..., boot_id: _Optional[str] = ..., address: _Optional[str] = ..., addresses: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class MembershipRequest(_message.Message):
     __slots__ = ("machine", "uncordon")

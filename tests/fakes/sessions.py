@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -162,7 +162,14 @@ class FakeMachine:
     """The node behind a session. Implements NodeSide."""
 
     def __init__(
-        self, name: str, desired: DesiredState, *, machine: str = "machine-1", address: str = "10.0.0.1", boot: str = ""
+        self,
+        name: str,
+        desired: DesiredState,
+        *,
+        machine: str = "machine-1",
+        address: str = "10.0.0.1",
+        addresses: Sequence[str] = (),
+        boot: str = "",
     ):
         self.name = name
         self.desired = desired
@@ -175,6 +182,7 @@ class FakeMachine:
             operating_system="linux",
         )
         self.capacity = observed_pb2.Capacity(cpu_millis=2000, memory_bytes=4 << 30, pods=110)
+        self.info.addresses.extend(addresses)
         self.is_ready = "True"
         self.cuts = 0
         self.left = False

@@ -325,6 +325,7 @@ async def test_what_hello_says(tmp_path: Path) -> None:
     info, capacity = await Bench(tmp_path).node.describe()
     assert (info.address, info.hostname, info.operating_system) == ("10.0.0.1", "node-1", "linux")
     assert info.machine_id
+    assert list(info.addresses) == host.addresses() and "127.0.0.1" not in info.addresses
     assert info.agent_version == host.agent_version() != "v"
     assert capacity.pods == 110
     assert capacity.cpu_millis >= 1000

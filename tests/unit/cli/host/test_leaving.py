@@ -141,6 +141,23 @@ async def test_a_host_that_nothing_is_known_of_is_reset_under_the_name_that_join
     assert cleaned == ["node-1"], "its containers carry that one"
 
 
+@pytest.mark.parametrize("command", ["leave", "reset"])
+async def test_a_host_leaves_also_when_its_route_to_the_master_is_another_one_by_now(
+    world: World, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    route = ["10.0.0.1"]
+    monkeypatch.setattr(host, "source_of_route", lambda _: route[0])
+    monkeypatch.setattr(host, "addresses", lambda: ["10.0.0.1", "192.168.1.5"])
+    world.unit.installed = False
+    await world.join(wanted={"node_address": ""})
+    async with world.agent():
+        pass  # killed: the master takes it for alive, and its session is not over
+    route[0] = "192.168.1.5"
+    await getattr(world, command)()
+    assert await world.master.identities.get("n") is None, "and nothing is kept back"
+    assert world.files() == []
+
+
 async def test_a_leave_whose_pods_do_not_end_says_that_the_node_is_cordoned_and_a_join_takes_that_back(
     world: World,
 ) -> None:

@@ -279,6 +279,27 @@ async def test_a_node_is_led_to_the_address_asked_for_also_while_the_former_one_
     assert any(f"the master is at localhost:{port} now" in line for line in world.said)
 
 
+ROUTES = {"127.0.0.1": "10.0.0.1", "localhost": "192.168.1.5"}
+"""This host's address on the way to each of the master's."""
+
+
+@pytest.mark.parametrize(
+    "addresses", [list(ROUTES.values()), []], ids=["", "with a master of before, which asks for one"]
+)
+async def test_a_host_with_two_networks_is_led_to_the_master_s_address_in_the_other_one(
+    world: World, monkeypatch: pytest.MonkeyPatch, addresses: list[str]
+) -> None:
+    monkeypatch.setattr(agent_host, "source_of_route", ROUTES.__getitem__)
+    monkeypatch.setattr(agent_host, "addresses", lambda: addresses)
+    world.unit.installed = False
+    await world.join(wanted={"node_address": ""})
+    async with world.agent():
+        pass  # it is still taken for alive
+    await world.join(wanted={"node_address": "", "master": f"https://localhost:{world.api.port}"})
+    identity = files.load(world.state)
+    assert identity is not None and identity.session_address == f"localhost:{world.master.server.port}"
+
+
 async def test_where_the_master_is_not_at_the_address_in_agent_toml_the_session_stays_and_that_is_said(
     world: World,
 ) -> None:

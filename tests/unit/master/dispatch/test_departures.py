@@ -17,6 +17,7 @@ from master.api.errors import ApiError
 from master.api.kinds.container import Container
 from master.api.kinds.meta import ObjectMeta, OwnerReference
 from master.api.kinds.pod import Pod, PodSpec
+from master.dispatch.convert import node_address
 from master.pki import Pki
 from proto.gen import session_pb2
 from tests.fakes.sessions import CALLER, GRACE_S, TOKEN, AgentEnd, MasterEnd, master_end, prepare_pki, until
@@ -178,6 +179,30 @@ async def test_a_copy_of_a_node_s_machine_asks_for_nothing_of_the_node(
         assert (await channel.membership(original, _CALL_S)).registered
         # Of what somebody does not know he says nothing.
         assert (await channel.membership(session_pb2.Machine(machine_id="machine-1"), _CALL_S)).registered
+
+
+async def test_a_machine_is_the_node_by_whichever_of_its_addresses_it_reaches_the_master(
+    master: MasterEnd, tmp_path: Path
+) -> None:
+    identity = await master.identity("n")
+    async with AgentEnd(identity, tmp_path).running(), Master(identity) as channel:
+        await until(lambda: master.ready("n") == "True")
+        came_another_way = session_pb2.Machine(address="192.168.1.5", addresses=["10.0.0.1", "192.168.1.5"])
+        assert (await channel.membership(came_another_way, _CALL_S)).registered
+        for another in (["10.0.0.2", "192.168.1.5"], ["192.168.1.5"]):
+            with pytest.raises(Occupied, match=r"its address is 10\.0\.0\.1"):
+                await channel.leave(session_pb2.Machine(address="192.168.1.5", addresses=another), _CALL_S)
+
+
+async def test_an_agent_that_starts_again_and_comes_another_way_need_not_wait(
+    master: MasterEnd, tmp_path: Path
+) -> None:
+    identity = await master.identity("n")
+    async with AgentEnd(identity, tmp_path).running():
+        await until(lambda: master.ready("n") == "True")
+    both = ["10.0.0.1", "192.168.1.5"]
+    async with AgentEnd(identity, tmp_path, address="192.168.1.5", addresses=both).running():
+        await until(lambda: node_address(master.node("n")) == "192.168.1.5")
 
 
 async def test_a_machine_that_was_booted_again_leaves_though_its_agent_does_not_start(

@@ -76,6 +76,17 @@ def test_who_had_the_session_has_it_again_at_another_address(sessions: Sessions)
     assert sessions.current("n") is second
 
 
+def test_a_machine_has_its_session_at_any_of_its_addresses_and_another_one_at_none(sessions: Sessions) -> None:
+    first = sessions.open("n", MACHINE, "f", removed=False)
+    moved, both = Machine(MACHINE.id, "10.0.0.2"), ("10.0.0.1", "10.0.0.2")
+    with pytest.raises(Occupied):
+        sessions.open("n", moved, "f", removed=False, addresses=("10.0.0.2", "10.0.0.3"))
+    with pytest.raises(Occupied):
+        sessions.open("n", Machine("machine-2", "10.0.0.2"), "f", removed=False, addresses=both)
+    second = sessions.open("n", moved, "f", removed=False, addresses=both)
+    assert first.end_reason and sessions.current("n") is second
+
+
 async def test_a_node_may_be_alive_until_it_is_silent_for_longer_than_the_master_was_away(
     sessions: Sessions, clock: FakeClock
 ) -> None:
