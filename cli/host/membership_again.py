@@ -147,7 +147,7 @@ def _move(here: Host, request: JoinRequest, found: Member, address: str) -> Iden
         # As it is by now: its agent may have had its certificate renewed.
         identity = replace(loaded(found.config), session_address=address)
         files.save(found.config.state_dir, identity)
-    here.say(f"the master is at {address} now, no more at {found.identity.session_address}: the agent goes on there")
+    here.say(f"the session is at {address} from now on, no more at {found.identity.session_address}")
     return identity
 
 

@@ -260,7 +260,7 @@ async def test_a_node_is_led_to_a_master_that_has_moved(world: World, told: bool
         await waiting
     assert world.unit.asked == ["pause", "start"]
     assert (files.load(world.state), world.config.read_text()) == before
-    assert any("the master is at 127.0.0.1:" in line and "no more at 127.0.0.2:" in line for line in world.said)
+    assert any("the session is at 127.0.0.1:" in line and "no more at 127.0.0.2:" in line for line in world.said)
 
 
 @pytest.mark.parametrize("told", [False, True], ids=["by the command", "in agent.toml before, or a move cut short"])
@@ -276,7 +276,7 @@ async def test_a_node_is_led_to_the_address_asked_for_also_while_the_former_one_
     identity = files.load(world.state)
     assert identity is not None and identity.session_address == f"localhost:{port}"
     assert membership_config.known(world.config).master_host == "localhost"
-    assert any(f"the master is at localhost:{port} now" in line for line in world.said)
+    assert any(f"the session is at localhost:{port} from now on" in line for line in world.said)
 
 
 ROUTES = {"127.0.0.1": "10.0.0.1", "localhost": "192.168.1.5"}
