@@ -20,6 +20,7 @@ from proto.gen import observed_pb2, session_pb2
 
 MAX_CONDITIONS: Final = 32
 MAX_LABELS: Final = 64
+MAX_ADDRESSES: Final = 1024
 MAX_TRUSTED: Final = 16
 FINGERPRINT: Final = 64
 """Characters of a certificate's."""
@@ -45,6 +46,8 @@ def check_hello(request: session_pb2.HelloRequest) -> None:
         raise Misfit("node.machine_id: required")
     if len(request.trusted) > MAX_TRUSTED or any(len(each) > FINGERPRINT for each in request.trusted):
         raise Misfit(f"trusted: more than {MAX_TRUSTED} fingerprints, or one that is too long")
+    if len(info.addresses) > MAX_ADDRESSES:
+        raise Misfit(f"node.addresses: more than {MAX_ADDRESSES}")
     endpoint_address("node.address", info.address, found)
     if len(info.labels) > MAX_LABELS:
         raise Misfit(f"node.labels: more than {MAX_LABELS}")

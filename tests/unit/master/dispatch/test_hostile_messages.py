@@ -26,6 +26,12 @@ Condition, ContainerStatus, PodStatus = observed_pb2.Condition, observed_pb2.Con
 YEAR_1, YEAR_9999, YEAR_10000 = -62_135_596_800, 253_402_300_799, 253_402_300_800
 
 
+def _addresses(number: int) -> session_pb2.HelloRequest:
+    request = hello()
+    request.node.addresses.extend(["10.0.0.1"] * number)
+    return request
+
+
 def _labels(number: int) -> session_pb2.HelloRequest:
     request = hello()
     request.node.labels.update({f"key-{each}": "x" for each in range(number)})
@@ -44,6 +50,7 @@ HELLOS = [
     pytest.param(changed(hello(), node__address="127.0.0.1"), "may not be unspecified, loopback", id="loopback"),
     pytest.param(changed(hello(), node__address="0.0.0.0"), "may not be unspecified", id="unspecified address"),
     pytest.param(_labels(100), "node.labels: more than 64", id="many labels"),
+    pytest.param(_addresses(200_000), "node.addresses: more than 1024", id="many addresses"),
     pytest.param(changed(hello(), capacity__cpu_millis=-1), "capacity.cpu_millis: -1 is negative", id="cpu -1"),
     pytest.param(changed(hello(), capacity__memory_bytes=-(2**63)), "capacity.memory_bytes", id="memory 2^63"),
     pytest.param(changed(hello(), capacity__pods=-5), "capacity.pods: -5", id="pods -5"),
