@@ -9,6 +9,7 @@ import os
 import random
 import socket
 import ssl
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
@@ -157,10 +158,12 @@ async def nothing_left() -> AsyncIterator[None]:
     tasks, files = len(asyncio.all_tasks()), descriptors()
     yield
     try:
-        async with asyncio.timeout(8):
+        async with asyncio.timeout(20):
             while len(asyncio.all_tasks()) > tasks or len(descriptors()) > len(files):
+                began = time.monotonic()
                 gc.collect()  # an error's traceback holds the call, and the call its connection
-                await asyncio.sleep(0.01)
+                # Late in a run that takes long, and it is the others who have something to end.
+                await asyncio.sleep(max(0.01, 4 * (time.monotonic() - began)))
     except TimeoutError:
         more = [task.get_name() for task in asyncio.all_tasks()]
         opened = sorted(set(descriptors()) - set(files))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -66,11 +68,17 @@ def test_what_a_killed_holder_left_of_its_scratch_goes(tmp_path: Path) -> None:
         assert (tmp_path / ".backup-running").is_dir()
 
 
+@pytest.fixture
+def open_to_all() -> Iterator[Path]:
+    """pytest's own directories are for one user."""
+    with tempfile.TemporaryDirectory(prefix="sampan-datadir-") as made:
+        Path(made).chmod(0o755)
+        yield Path(made)
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as somebody else")
-def test_root_acts_as_the_directory_s_owner_and_is_led_nowhere(tmp_path: Path) -> None:
-    for path in (tmp_path, *tmp_path.parents[:2]):
-        path.chmod(0o755)
-    data, victim = tmp_path / "data", tmp_path / "nologin"
+def test_root_acts_as_the_directory_s_owner_and_is_led_nowhere(open_to_all: Path) -> None:
+    data, victim = open_to_all / "data", open_to_all / "nologin"
     data.mkdir()
     os.chown(data, OWNER, OWNER)
     (data / "restoring").symlink_to(victim)
