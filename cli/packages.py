@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from cli import lockfile
 from cli.progress import Progress
 
 if TYPE_CHECKING:
@@ -147,9 +148,8 @@ def _there(program: str) -> bool:
 @contextmanager
 def _alone() -> Iterator[None]:
     """Two commands at once must not take each other's policy away; the second finds everything installed."""
-    _LOCK.parent.mkdir(parents=True, exist_ok=True)
-    with _LOCK.open("a") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+    with lockfile.opened(_LOCK) as descriptor:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
 
 

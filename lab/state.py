@@ -135,16 +135,28 @@ def exclusive(path: Path, *, busy: str = "") -> Iterator[None]:
 
     Who holds it may remove the file: whoever waited for that one then takes the file that is there now.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     while True:
-        with path.open("a") as handle:
+        with lock_file(path) as descriptor:
             try:
-                fcntl.flock(handle, fcntl.LOCK_EX | (fcntl.LOCK_NB if busy else 0))
+                fcntl.flock(descriptor, fcntl.LOCK_EX | (fcntl.LOCK_NB if busy else 0))
             except BlockingIOError:
                 raise Busy(busy) from None
-            if _is_still(path, handle.fileno()):
+            if _is_still(path, descriptor):
                 yield
                 return
+
+
+@contextmanager
+def lock_file(path: Path) -> Iterator[int]:
+    """A file to lock, made where it is not there. Its owner's only: whoever can read a file can hold its lock."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        # Earlier releases made it for everybody to read.
+        os.fchmod(descriptor, 0o600)
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def _is_still(path: Path, descriptor: int) -> bool:

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, Protocol
 
+from cli import lockfile
 from cli.host.errors import HostError, InUse
 
 _PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -113,11 +114,10 @@ _BUSY: Final = (
 
 @contextmanager
 def exclusive(lock: Path) -> Iterator[None]:
-    """One command at a time changes the host. Raises InUse."""
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with lock.open("a") as handle:
+    """One command at a time changes the host. Raises InUse, OSError."""
+    with lockfile.opened(lock) as descriptor:
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise InUse(_BUSY) from None
         yield

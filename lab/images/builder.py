@@ -4,20 +4,19 @@ An image is four files in a directory: `manifest.json` and `config.json` as a re
 `packages.txt`, which says what it was made of. A directory is complete or absent: it is built aside and renamed.
 """
 
-import fcntl
 import hashlib
 import json
 import platform
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from lab.images import layer, packages
 from lab.images.recipes import ImageRecipe, LayerRecipe
 from lab.layout import CACHE_ROOT
+from lab.state import exclusive
 
 _FORMAT = 1
 """Part of every key: raise it when the way of building changes what an image contains."""
@@ -54,7 +53,10 @@ def build(recipes: Iterable[ImageRecipe], cache: Path = CACHE_ROOT) -> list[Buil
     wanted = [BuiltImage(recipe, cache / "images" / key(recipe)) for recipe in recipes]
     if all(image.directory.is_dir() for image in wanted):
         return wanted
-    with _lock(cache / "locks" / "images.lock"), tempfile.TemporaryDirectory(dir=_made(cache / "images")) as scratch:
+    with (
+        exclusive(cache / "locks" / "images.lock"),
+        tempfile.TemporaryDirectory(dir=_made(cache / "images")) as scratch,
+    ):
         layers: dict[int, Path] = {}
         for image in wanted:
             if not image.directory.is_dir():
@@ -132,11 +134,3 @@ def _digest(content: bytes) -> str:
 def _made(directory: Path) -> Path:
     directory.mkdir(parents=True, exist_ok=True)
     return directory
-
-
-@contextmanager
-def _lock(path: Path) -> Iterator[None]:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
