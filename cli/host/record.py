@@ -2,11 +2,14 @@
 
 Written before a thing is made, not after: what a killed command made is known, and a thing that is in the record but
 not there is no trouble. What was there before is never in it, and never overwritten: it is refused.
+
+Releases of the same host read each other's, in both directions: there is a way back. The first release takes the keys
+that it knows and no other one, so what came later has its place in these; a key that is not known is passed over.
 """
 
 import json
 import os
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -24,13 +27,15 @@ class Record:
     """`files`, `directories` and `releases` (by name) were made by us; `user_made`: the master's user too.
 
     `release` runs (by name): the last one that did; `previous` ran before: the way back of `upgrade`. `target`: the
-    release that a command has begun to change to; perhaps something runs it already.
+    release that a command has begun to change to; perhaps something runs it already. `ran`: the roles that were up when
+    it began, and are to be again.
     """
 
     roles: tuple[Role, ...] = ()
     release: str = ""
     previous: str = ""
     target: str = ""
+    ran: tuple[Role, ...] = ()
     user_made: bool = False
     files: tuple[str, ...] = ()
     directories: tuple[str, ...] = ()
@@ -43,17 +48,25 @@ class Record:
             values: dict[str, Any] = json.loads(layout.record.read_text())
             if values.pop("format") != _FORMAT:
                 raise ValueError("of another format")
-            values.pop("unfinished", None)  # what earlier releases had in the place of `target`
-            values = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
-            return cls(**values)
+            return cls(**_kept(values, f"{layout.seen(layout.releases)}/"))
         except FileNotFoundError:
             return None
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise HostError(f"{layout.record} cannot be read ({error}): put it right, or remove it") from error
 
     def save(self, layout: HostLayout) -> None:
-        text = json.dumps({"format": _FORMAT, **asdict(self)}, indent=2) + "\n"
-        files.write(layout.record, text)
+        below = layout.seen(layout.releases)
+        values = {
+            "format": _FORMAT,
+            "roles": self.roles,
+            "release": self.release,
+            "previous": self.previous,
+            "unfinished": {"target": self.target, "ran": self.ran} if self.target else False,
+            "user_made": self.user_made,
+            "files": self.files,
+            "directories": (*self.directories, *(f"{below}/{name}" for name in self.releases)),
+        }
+        files.write(layout.record, json.dumps(values, indent=2) + "\n")
 
     def with_role(self, role: Role) -> "Record":
         return self if role in self.roles else replace(self, roles=(*self.roles, role))
@@ -131,6 +144,24 @@ class Recorder:
                 self.layout.opt.mkdir(parents=True)
             self.record = record
             record.save(self.layout)
+
+
+def _kept(values: dict[str, Any], below: str) -> dict[str, Any]:
+    """What is in a file, as fields; `below`: where releases are. Raises TypeError, AttributeError, KeyError."""
+    begun = values.get("unfinished", False)
+    if isinstance(begun, dict):
+        values |= {"target": str(begun["target"]), "ran": begun.get("ran", [])}
+    elif begun:
+        # The first release notes the change before it makes it: what certainly ran is the one before.
+        ran = values.get("previous") or values["release"]
+        values |= {"target": values["release"], "release": ran, "previous": ""}
+    directories: list[str] = values.get("directories", [])
+    releases = [path.removeprefix(below) for path in directories if path.startswith(below)]
+    values["directories"] = [path for path in directories if not path.startswith(below)]
+    # Between, there was a release with a key for them.
+    values["releases"] = [*dict.fromkeys([*releases, *values.get("releases", [])])]
+    known = {each.name for each in fields(Record)}
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items() if name in known}
 
 
 def somebody_s(path: Path) -> HostError:

@@ -61,7 +61,7 @@ class Uninstaller:
                 perhaps = dict.fromkeys((*states, *map(self._there, record.directories)))
                 return [str(path) for path in perhaps if path.is_dir()]
             people = tuple(self._of_people(record))
-            left = replace(record, roles=(), release="", previous="", target="", files=people, releases=())
+            left = replace(record, roles=(), release="", previous="", target="", ran=(), files=people, releases=())
             left.save(self.layout)
         return self._kept(record)
 

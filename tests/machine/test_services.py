@@ -182,7 +182,7 @@ def test_an_agent_whose_new_release_fails_is_taken_back(hosts: Hosts) -> None:
     failed = hosts.node.run("sampan", "upgrade", "--from", "/root/broken", check=False, timeout_s=200)
     said = failed.stderr.splitlines()[-1]
     assert failed.returncode == 1 and "broken on purpose" in said and f"release {old} runs again" in said, said
-    assert record(hosts.node)["release"] == old and not record(hosts.node)["target"]
+    assert record(hosts.node)["release"] == old and not record(hosts.node)["unfinished"]
     eventually(lambda: is_active(hosts.node, "agent") and hosts.ready("/api/v1/nodes/worker"), timeout_s=60)
     assert hosts.containers() == before
 

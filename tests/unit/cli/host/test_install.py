@@ -253,7 +253,7 @@ def test_options_that_the_master_would_not_take_are_refused(fake: Fake, source: 
 
 def test_a_record_that_cannot_be_read_stops_everything(fake: Fake, layout: HostLayout, source: Source) -> None:
     install(fake, source)
-    for text in ("{", json.dumps({"format": 2}), json.dumps({"format": 1, "other": 1})):
+    for text in ("{", json.dumps({"format": 2}), json.dumps({"format": 1, "directories": 1}), "7"):
         layout.record.write_text(text)
         with pytest.raises(HostError, match=r"installed\.json cannot be read"):
             Uninstaller(layout, fake).uninstall(purge=True)
