@@ -3,7 +3,8 @@
 HostError             anything below
 ├── NotInstalled      there is nothing to upgrade or to uninstall
 ├── WrongUse          options that cannot be meant so
-└── InUse             another command changes this host
+├── InUse             another command changes this host
+└── ServiceFailed     a service does not start, or does not stay up
 """
 
 
@@ -30,3 +31,7 @@ class WrongUse(HostError):
 
 class InUse(HostError):
     """Another command holds the lock."""
+
+
+class ServiceFailed(HostError):
+    """Everything is in its place; what the service says of itself is in the message."""

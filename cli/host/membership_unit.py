@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from cli.host.layout import HostLayout, unit_name
+from cli.host.unit_state import UnitState
 
 _RUNS_SYSTEMD: Final = Path("/run/systemd/system")
 _TIMEOUT_S: Final = 120.0
@@ -46,7 +47,7 @@ class AgentUnit(Protocol):
         ...
 
     def running(self) -> bool:
-        """Whether it runs, starts, or waits for its next try."""
+        """Whether it runs, starts, waits for its next try, or goes down to be started again."""
         ...
 
     def active(self) -> bool:
@@ -117,8 +118,7 @@ class SystemdUnit:
         _must("start", "--no-block", self.name)
 
     def running(self) -> bool:
-        state = _systemctl("show", "--property=ActiveState", "--value", self.name).stdout.strip()
-        return state in ("active", "activating", "reloading")
+        return UnitState.asked(lambda *words: _systemctl(*words).stdout, self.name).runs
 
     def active(self) -> bool:
         return _systemctl("is-active", "--quiet", self.name).returncode == 0

@@ -4,17 +4,18 @@ The new release is made beside the old one, which is kept as the way back. Agent
 alone when they stop, so pods do not notice.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import NoReturn
 
 from cli.host import files, host_files, release, services
-from cli.host.errors import HostError, NotInstalled, told
+from cli.host.errors import HostError, NotInstalled, ServiceFailed, told
 from cli.host.host_files import HostFile
 from cli.host.install import Installer
 from cli.host.layout import HostLayout, Role
 from cli.host.record import Recorder
+from cli.host.services import Condition
 from cli.host.source import Source
 from cli.host.system import System
 
@@ -76,41 +77,74 @@ class Upgrader:
         # Asked first: a release that cannot even say this, or would not get it, changes nothing.
         needed = self._needed(recorder, name)
         host_files.require_ours(needed, recorder)
-        running = [role for role in recorder.record.roles if services.runs(self.system, role)]
-        recorder.keep(replace(recorder.record, target=name))
+        conditions = self._conditions(recorder)
+        up = tuple(role for role, condition in conditions.items() if condition == "up")
+        recorder.keep(replace(recorder.record, target=name, ran=up))
         try:
-            self._run(recorder, name, needed, running)
+            self._run(recorder, name, needed, conditions)
         except Exception as error:
-            if name == good:
+            if name != good:
+                self._take_back(recorder, conditions, error)
+            if not isinstance(error, ServiceFailed):
                 raise
-            self._take_back(recorder, running, error)
+            # Whatever it is that a service does not live with: nothing here is half done.
+            recorder.keep(replace(recorder.record, target="", ran=()))
+            raise HostError(f"release {good} is back, but {error}") from error
         # They change places when somebody goes back: there is one way back, and one on.
         previous = recorder.record.previous if name == good else good
-        recorder.keep(replace(recorder.record, release=name, previous=previous, target=""))
+        recorder.keep(replace(recorder.record, release=name, previous=previous, target="", ran=()))
 
-    def _take_back(self, recorder: Recorder, running: Sequence[Role], error: Exception) -> NoReturn:
+    def _conditions(self, recorder: Recorder) -> Mapping[Role, Condition]:
+        """Of the services that are to be restarted. Raises HostError."""
+        record = recorder.record
+        found = {role: services.condition(self.system, role, ran=role in record.ran) for role in record.roles}
+        return {role: condition for role, condition in found.items() if condition != "stopped"}
+
+    def _take_back(self, recorder: Recorder, conditions: Mapping[Role, Condition], error: Exception) -> NoReturn:
         """Raises HostError with what went wrong, and what runs now. `target` stays until something does."""
         good = recorder.record.release
         try:
-            self._run(recorder, good, self._needed(recorder, good), running)
+            self._run(recorder, good, self._needed(recorder, good), conditions)
         except Exception as second:
             raise HostError(
                 f"{told(error)}; nor does release {good} run again: {told(second)}; put that right, then run this again"
             ) from second
-        recorder.keep(replace(recorder.record, target=""))
+        recorder.keep(replace(recorder.record, target="", ran=()))
         raise HostError(f"{told(error)}; release {good} runs again") from error
 
     def _needed(self, recorder: Recorder, name: str) -> Sequence[HostFile]:
         return host_files.of_release(self.layout, self.system, name, recorder.record.roles)
 
-    def _run(self, recorder: Recorder, name: str, needed: Sequence[HostFile], running: Sequence[Role]) -> None:
+    def _run(
+        self, recorder: Recorder, name: str, needed: Sequence[HostFile], conditions: Mapping[Role, Condition]
+    ) -> None:
         """Switch, restart what ran, and see it stay up; all of it also when it was switched already."""
         with self.step("switch"):
             release.switch(self.layout, name)
             remarks = host_files.drop_all_but(needed, self.system, recorder)
             for line in (*remarks, *host_files.write(needed, self.system, recorder)):
                 self.say(line)
-        for role in running:
-            with self.step(role):
-                services.start(self.system, role, again=True)
-        services.require_lasting(self.system, running)
+        up = [role for role, condition in conditions.items() if condition == "up"]
+        # Behind the last good release there is none: what one service does not live with is no reason to keep another
+        # on what was tried.
+        self._restart(up, all_of_them=name == recorder.record.release)
+        services.require_lasting(self.system, up)
+        for role in (role for role, condition in conditions.items() if condition == "failing"):
+            try:
+                self._restart([role], all_of_them=True)
+            except ServiceFailed as error:
+                self.say(f"{error}; it failed before this, too")
+
+    def _restart(self, roles: Sequence[Role], *, all_of_them: bool) -> None:
+        """Raises the first ServiceFailed; `all_of_them`: when every one has been restarted."""
+        failures: list[ServiceFailed] = []
+        for role in roles:
+            try:
+                with self.step(role):
+                    services.start(self.system, role, again=True)
+            except ServiceFailed as error:
+                failures.append(error)
+                if not all_of_them:
+                    break
+        if failures:
+            raise failures[0]

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from cli.host import config, files
+from cli.host.errors import HostError
 from cli.host.host_files import HostFile
 from cli.host.install import Installer
 from cli.host.layout import HostLayout, Role
@@ -33,6 +34,11 @@ class Fake:
     active: set[str] = field(default_factory=set)
     starting: set[str] = field(default_factory=set)
     """Which a killed command left on the way up."""
+    stopping: set[str] = field(default_factory=set)
+    jobs: dict[str, str] = field(default_factory=dict)
+    """What systemd has been asked for of a unit and has not ended, by what a killed command began."""
+    failing: dict[str, str] = field(default_factory=dict)
+    """Services that fail at each start, and are tried again and again, with their last word."""
     restarts: list[str] = field(default_factory=list)
     died: list[str] = field(default_factory=list)
     """Services that ended by themselves and were started again."""
@@ -47,8 +53,13 @@ class Fake:
         words = [word for word in argv if not word.startswith("-")]
         match words:
             case ["systemctl", "show", unit]:
-                state = "activating" if unit in self.starting else "active" if unit in self.active else "inactive"
-                return f"ActiveState={state}\nNRestarts={self.died.count(unit)}\n"
+                active, sub = self._state(unit)
+                return f"ActiveState={active}\nSubState={sub}\nNRestarts={self.died.count(unit)}\n"
+            case ["systemctl", "list-jobs", unit]:
+                return f"  7 {unit} {self.jobs[unit]} waiting\n" if unit in self.jobs else ""
+            case ["journalctl", *_]:
+                unit = argv[argv.index("-u") + 1]
+                return f"sampan: {self.failing[unit]}\n" if unit in self.failing else ""
             case ["systemctl", verb, *units]:
                 self._systemctl(verb, units, now="--now" in argv)
                 return "systemd 252 (252.39)" if "--version" in argv else ""
@@ -64,6 +75,15 @@ class Fake:
                 return next(Path(python).parents[1].glob("lib/*/site-packages/cli/host/host_files.py")).read_text()
         return ""
 
+    def _state(self, unit: str) -> tuple[str, str]:
+        if unit in self.stopping:
+            return "deactivating", "stop-sigterm"
+        if unit in self.starting:
+            return "activating", "start"
+        if unit in self.active:
+            return "active", "running"
+        return ("activating", "auto-restart") if unit in self.failing else ("inactive", "dead")
+
     def _systemctl(self, verb: str, units: list[str], *, now: bool) -> None:
         if verb == "enable":
             self.enabled.update(units)
@@ -76,6 +96,11 @@ class Fake:
         elif verb in ("start", "restart"):
             if verb == "restart" or units[0] not in self.active:
                 self.restarts.extend(units)
+            self.jobs.pop(units[0], None)
+            self.stopping.difference_update(units)
+            if units[0] in self.failing:
+                self.active.difference_update(units)
+                raise HostError("systemctl failed: the control process exited with error code")
             self.active.update(units)
             self.starting.difference_update(units)
 
