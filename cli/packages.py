@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from cli import lockfile
 from cli.progress import Progress
+from lab import lockfile
 
 if TYPE_CHECKING:
     from lab.machine.imagecache import ImageCache

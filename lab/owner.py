@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from lab import lockfile
 from lab.errors import Busy
 from lab.layout import CACHE_ROOT
 from lab.processes import ProcessRecord, record_of, until
-from lab.state import lock_file
 
 _DIGITS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
 _LOCK: Final = CACHE_ROOT / "locks" / "sweep.lock"
@@ -64,7 +64,7 @@ def sweeping(lock: Path = _LOCK) -> Iterator[None]:
     A lock of the process (POSIX), not of the open file: whoever holds it may call what takes it, and has it no more
     afterwards. Raises Busy when another process sweeps for a minute.
     """
-    with lock_file(lock) as descriptor:
+    with lockfile.opened(lock) as descriptor:
         for _ in until(_PATIENCE_S):
             try:
                 fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

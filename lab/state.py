@@ -14,6 +14,7 @@ from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Any, Literal
 
+from lab import lockfile
 from lab.environment import require_root
 from lab.errors import Busy, LabError, NotFound
 from lab.layout import Layout
@@ -136,7 +137,7 @@ def exclusive(path: Path, *, busy: str = "") -> Iterator[None]:
     Who holds it may remove the file: whoever waited for that one then takes the file that is there now.
     """
     while True:
-        with lock_file(path) as descriptor:
+        with lockfile.opened(path) as descriptor:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | (fcntl.LOCK_NB if busy else 0))
             except BlockingIOError:
@@ -144,19 +145,6 @@ def exclusive(path: Path, *, busy: str = "") -> Iterator[None]:
             if _is_still(path, descriptor):
                 yield
                 return
-
-
-@contextmanager
-def lock_file(path: Path) -> Iterator[int]:
-    """A file to lock, made where it is not there. Its owner's only: whoever can read a file can hold its lock."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    try:
-        # Earlier releases made it for everybody to read.
-        os.fchmod(descriptor, 0o600)
-        yield descriptor
-    finally:
-        os.close(descriptor)
 
 
 def _is_still(path: Path, descriptor: int) -> bool:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from cli import lockfile, packages
+from cli import packages
 from cli.host import system
-from lab import owner
+from lab import lockfile, owner
 from lab import state as lab_state
 
 
