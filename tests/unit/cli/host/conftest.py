@@ -1,4 +1,4 @@
-"""The world in which hosts join and leave."""
+"""A host to install on, and the world in which hosts join and leave."""
 
 from __future__ import annotations
 
@@ -10,11 +10,29 @@ import pytest
 import pytest_asyncio
 
 from agent import departure
+from cli.host.layout import HostLayout
+from cli.host.source import Source
 from master.api.server import ApiServer
 from master.config import MasterConfig
 from master.pki import Pki
+from tests.fakes.host import Fake, fresh, source_of
 from tests.fakes.membership import World
 from tests.fakes.sessions import master_end, prepare_pki
+
+
+@pytest.fixture
+def layout(tmp_path: Path) -> HostLayout:
+    return fresh(tmp_path / "host")
+
+
+@pytest.fixture
+def fake(layout: HostLayout) -> Fake:
+    return Fake(layout)
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Source:
+    return source_of(tmp_path)
 
 
 @pytest.fixture(scope="module")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from cli.host.errors import HostError, WrongUse
@@ -12,22 +10,7 @@ from cli.host.layout import HostLayout
 from cli.host.source import Source
 from cli.host.uninstall import Uninstaller
 from cli.host.units import unit_text
-from tests.fakes.host import Fake, fresh, install, source_of, state
-
-
-@pytest.fixture
-def layout(tmp_path: Path) -> HostLayout:
-    return fresh(tmp_path / "host")
-
-
-@pytest.fixture
-def fake(layout: HostLayout) -> Fake:
-    return Fake(layout)
-
-
-@pytest.fixture
-def source(tmp_path: Path) -> Source:
-    return source_of(tmp_path)
+from tests.fakes.host import Fake, install, state
 
 
 def configure(layout: HostLayout, text: str) -> None:

@@ -19,21 +19,6 @@ from cli.host.upgrade import Upgrader
 from tests.fakes.host import SETTINGS, Fake, Killed, at_each_step, fresh, install, kill_at, source_of, state
 
 
-@pytest.fixture
-def layout(tmp_path: Path) -> HostLayout:
-    return fresh(tmp_path / "host")
-
-
-@pytest.fixture
-def fake(layout: HostLayout) -> Fake:
-    return Fake(layout)
-
-
-@pytest.fixture
-def source(tmp_path: Path) -> Source:
-    return source_of(tmp_path)
-
-
 def test_a_master_is_installed_enabled_and_started(fake: Fake, layout: HostLayout, source: Source) -> None:
     install(fake, source)
     assert layout.current.resolve() == layout.releases / "1.0.0"

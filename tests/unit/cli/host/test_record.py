@@ -14,17 +14,7 @@ from cli.host.layout import HostLayout
 from cli.host.record import Record
 from cli.host.uninstall import Uninstaller
 from cli.host.upgrade import Upgrader
-from tests.fakes.host import Fake, Killed, fresh, install, source_of, state
-
-
-@pytest.fixture
-def layout(tmp_path: Path) -> HostLayout:
-    return fresh(tmp_path / "host")
-
-
-@pytest.fixture
-def fake(layout: HostLayout) -> Fake:
-    return Fake(layout)
+from tests.fakes.host import Fake, Killed, install, source_of, state
 
 
 @dataclass(frozen=True, slots=True)

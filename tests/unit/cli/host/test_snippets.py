@@ -35,11 +35,6 @@ def fake(layout: HostLayout) -> Fake:
     return Fake(layout, active={"NetworkManager.service"})
 
 
-@pytest.fixture
-def source(tmp_path: Path) -> Source:
-    return source_of(tmp_path)
-
-
 def there(layout: HostLayout, path: str) -> Path:
     return layout.root / path.lstrip("/")
 

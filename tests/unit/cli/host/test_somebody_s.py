@@ -15,22 +15,7 @@ from cli.host.record import Record
 from cli.host.source import Source
 from cli.host.uninstall import Uninstaller
 from cli.host.upgrade import Upgrader
-from tests.fakes.host import SETTINGS, Fake, fresh, install, source_of, state, tree
-
-
-@pytest.fixture
-def layout(tmp_path: Path) -> HostLayout:
-    return fresh(tmp_path / "host")
-
-
-@pytest.fixture
-def fake(layout: HostLayout) -> Fake:
-    return Fake(layout)
-
-
-@pytest.fixture
-def source(tmp_path: Path) -> Source:
-    return source_of(tmp_path)
+from tests.fakes.host import SETTINGS, Fake, install, source_of, state, tree
 
 
 @pytest.fixture

@@ -21,16 +21,6 @@ from cli.host.upgrade import Upgrader
 from tests.fakes.host import Fake, Killed, at_each_step, fresh, install, kill_at, source_of, state
 
 
-@pytest.fixture
-def layout(tmp_path: Path) -> HostLayout:
-    return fresh(tmp_path / "host")
-
-
-@pytest.fixture
-def fake(layout: HostLayout) -> Fake:
-    return Fake(layout)
-
-
 def record(fake: Fake) -> Record:
     found = Record.load(fake.layout)
     assert found is not None

@@ -13,15 +13,10 @@ from cli.host.layout import HostLayout
 from cli.host.record import Record
 from cli.host.source import Source
 from cli.host.upgrade import Upgrader
-from tests.fakes.host import Fake, Killed, fresh, install, source_of
+from tests.fakes.host import Fake, Killed, install, source_of
 
 MASTER, AGENT = "sampan-master.service", "sampan-agent.service"
 NO_NODE = "this machine is no node yet"
-
-
-@pytest.fixture
-def layout(tmp_path: Path) -> HostLayout:
-    return fresh(tmp_path / "host")
 
 
 @pytest.fixture
