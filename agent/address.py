@@ -48,14 +48,15 @@ class OwnAddress:
         try:
             async with asyncio.timeout(PATIENCE_S):
                 self._last = await asyncio.shield(self._asking)
-            self._asking = None
-        except TimeoutError:  # it is asked on: the next look waits for the same answer
+        except TimeoutError:
             if not self._last:
                 raise OSError(f"the name {self._master} is not resolved within {PATIENCE_S:g} s") from None
         except OSError as error:
-            self._asking = None
             if not self._last:
                 raise OSError(f"the name {self._master} cannot be resolved: {error}") from error
+        finally:
+            if self._asking.done():  # else it is asked on, and the next look waits for the same answer
+                self._asking = None
         return self._last
 
     def _ask(self) -> asyncio.Future[str]:

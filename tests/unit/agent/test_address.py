@@ -71,3 +71,18 @@ async def test_what_the_name_said_last_stands_for_it_while_nobody_answers() -> N
     own._resolve = lambda _: str(forever.wait(20))
     assert await own.get() == "127.0.0.1"
     forever.set()
+
+
+async def test_a_resolver_that_itself_gave_up_waiting_is_asked_anew() -> None:
+    answers = iter([TimeoutError("it gave up"), "127.0.0.1"])
+
+    def resolve(_: str) -> str:
+        said = next(answers)
+        if isinstance(said, TimeoutError):
+            raise said
+        return said
+
+    own = by(resolve)
+    with pytest.raises(OSError, match="not resolved"):
+        await own.get()
+    assert await own.get() == "127.0.0.1"
