@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from agent import survey
+from agent.address import source_of_route
 from cli.host.preflight import cluster, firewalls, nftables
 from cli.host.preflight.facts import (
     AGENT,
@@ -203,11 +204,9 @@ def _addresses(subject: Subject) -> Addresses:
 
 def _route_source(master: str) -> str:
     """The address that this host reaches the master from; empty without a route."""
-    host, port = cluster.host_and_port(master) if master else ("192.0.2.1", 9)
+    host = cluster.host_and_port(master)[0] if master else "192.0.2.1"
     try:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            probe.connect((host, port))  # sends nothing: the kernel only looks up the route
-            return str(probe.getsockname()[0])
+        return source_of_route(host)
     except OSError:
         return ""
 
