@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from master.api import kinds
-from master.api.kinds.meta import ObjectReference
 from master.api.kinds.pod import Pod
 from master.api.kinds.service import Service, ServicePort
-from master.controllers.podstate import is_finished, is_ready, selects
+from master.component.podstate import is_finished, is_ready, selects
+from master.objects.meta import ObjectReference
 
 EXTERNAL_NAME = "ExternalName"
 HEADLESS_LABEL = "service.kubernetes.io/headless"

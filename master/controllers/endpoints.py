@@ -15,15 +15,15 @@ from master.api import kinds
 from master.api.errors import NotFound
 from master.api.identity import component
 from master.api.kinds.endpoints import EndpointAddress, EndpointPort, Endpoints, EndpointSubset
-from master.api.kinds.meta import ObjectMeta
 from master.api.kinds.service import Service
-from master.api.kinds.spec import KindSpec
 from master.api.resources import Resources
 from master.clock import Clock
+from master.component.podstate import selects
 from master.controllers.backends import HEADLESS_LABEL, Backend, BackendPort, backends, is_headless, is_ours
 from master.controllers.keyed import ObjectKey, run_keyed
-from master.controllers.podstate import selects
 from master.controllers.workqueue import WorkQueue
+from master.objects.kind import KindSpec
+from master.objects.meta import ObjectMeta
 
 log = logging.getLogger(__name__)
 

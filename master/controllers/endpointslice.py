@@ -12,14 +12,14 @@ from typing import Any
 from master.api import kinds
 from master.api.errors import NotFound
 from master.api.identity import component
-from master.api.kinds.spec import KindSpec
 from master.api.resources import Resources
 from master.clock import Clock
+from master.component.podstate import selects
 from master.controllers.backends import backends, is_ours
 from master.controllers.keyed import ObjectKey, run_keyed
-from master.controllers.podstate import selects
 from master.controllers.slices import SERVICE_LABEL, Plan, is_managed, plan
 from master.controllers.workqueue import WorkQueue
+from master.objects.kind import KindSpec
 
 
 class EndpointSliceController:

@@ -16,9 +16,9 @@ from master.api import kinds
 from master.api.errors import ApiError, Conflict, NotFound
 from master.api.identity import component
 from master.api.kinds.event import Event
-from master.api.kinds.meta import parse_time
 from master.api.resources import Resources
 from master.clock import Clock
+from master.objects.meta import parse_time
 
 log = logging.getLogger(__name__)
 

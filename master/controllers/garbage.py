@@ -14,11 +14,10 @@ from typing import Any
 from master.api import kinds
 from master.api.errors import Conflict, NotFound
 from master.api.identity import component
-from master.api.kinds.spec import KindSpec
 from master.api.resources import Resources
 from master.cache import Change
 from master.clock import Clock
-from master.controllers.follow import follow
+from master.component.follow import follow
 from master.controllers.ownership import (
     FOREGROUND,
     ORPHAN,
@@ -29,6 +28,7 @@ from master.controllers.ownership import (
     without_owners,
 )
 from master.controllers.workqueue import WorkQueue
+from master.objects.kind import KindSpec
 
 log = logging.getLogger(__name__)
 

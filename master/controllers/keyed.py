@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence
 from typing import Any, Protocol, TypeVar
 
-from master.api.kinds.spec import KindSpec
 from master.cache import Cache, Change
-from master.controllers.follow import follow
+from master.component.follow import follow
 from master.controllers.workqueue import WorkQueue
+from master.objects.kind import KindSpec
 
 K = TypeVar("K", bound=Hashable)
 

@@ -6,10 +6,10 @@ from typing import Protocol
 
 from master.api.resources import Resources
 from master.clock import Clock
+from master.component.events import EventRecorder
 from master.controllers.endpoints import EndpointsController
 from master.controllers.endpointslice import EndpointSliceController
 from master.controllers.eventexpiry import EventExpiry
-from master.controllers.events import EventRecorder
 from master.controllers.garbage import GarbageCollector
 from master.controllers.heartbeats import Heartbeats
 from master.controllers.keyed import Controller

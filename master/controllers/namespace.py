@@ -16,11 +16,11 @@ from master.api import kinds
 from master.api.errors import ApiError, Conflict, NotFound
 from master.api.identity import component
 from master.api.kinds.namespace import Namespace
-from master.api.kinds.spec import KindSpec
 from master.api.resources import Resources
 from master.clock import Clock
 from master.controllers.keyed import run_keyed
 from master.controllers.workqueue import WorkQueue
+from master.objects.kind import KindSpec
 
 log = logging.getLogger(__name__)
 

@@ -8,10 +8,10 @@ from datetime import datetime
 
 import msgspec
 
-from master.api.kinds.meta import timestamp
 from master.api.kinds.node import Node, NodeCondition
 from master.api.kinds.pod import Pod, PodCondition
-from master.controllers.podstate import READY, is_active, is_ready, with_condition
+from master.component.podstate import READY, is_active, is_ready, with_condition
+from master.objects.meta import timestamp
 
 UNKNOWN = "Unknown"
 # kubelet's conditions: all of them turn Unknown with the node.

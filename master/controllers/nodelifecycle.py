@@ -16,15 +16,15 @@ from master.api.errors import ApiError, NotFound
 from master.api.identity import component
 from master.api.kinds.node import Node
 from master.api.kinds.pod import Pod
-from master.api.kinds.spec import KindSpec
 from master.api.resources import Resources
 from master.cache import Change
 from master.clock import Clock
+from master.component.events import EventRecorder, Involved
+from master.component.follow import follow
 from master.controllers import nodehealth
-from master.controllers.events import EventRecorder, Involved
-from master.controllers.follow import follow
 from master.controllers.heartbeats import Heartbeats
 from master.controllers.nodehealth import Silence, ready_status
+from master.objects.kind import KindSpec
 from master.store.errors import StoreError
 
 __all__ = ["Heartbeats", "NodeLifecycle"]

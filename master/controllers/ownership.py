@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 
 from master.api import kinds
-from master.api.kinds.meta import Object, OwnerReference
-from master.api.kinds.spec import KindSpec
+from master.objects.kind import KindSpec
+from master.objects.meta import Object, OwnerReference
 
 ORPHAN = "orphan"
 FOREGROUND = "foregroundDeletion"

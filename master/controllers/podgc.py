@@ -10,12 +10,12 @@ from master.api import kinds
 from master.api.errors import NotFound
 from master.api.identity import component
 from master.api.kinds.pod import Pod
-from master.api.kinds.spec import KindSpec
 from master.api.resources import Resources
 from master.cache import Change
 from master.clock import Clock
-from master.controllers.follow import follow
+from master.component.follow import follow
 from master.controllers.workqueue import WorkQueue
+from master.objects.kind import KindSpec
 
 log = logging.getLogger(__name__)
 

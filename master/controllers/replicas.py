@@ -10,14 +10,14 @@ from datetime import datetime, timedelta
 import msgspec
 
 from master.api import kinds
-from master.api.kinds.meta import ObjectMeta, OwnerReference, parse_time, timestamp
 from master.api.kinds.pod import Pod
 from master.api.kinds.replicationcontroller import (
     ReplicationController,
     ReplicationControllerCondition,
     ReplicationControllerStatus,
 )
-from master.controllers.podstate import controller_of, is_active, is_ready, ready_since, selects
+from master.component.podstate import controller_of, is_active, is_ready, ready_since, selects
+from master.objects.meta import ObjectMeta, OwnerReference, parse_time, timestamp
 
 _PHASES = {"Pending": 0, "Unknown": 1, "Running": 2}
 REPLICA_FAILURE = "ReplicaFailure"

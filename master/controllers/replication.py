@@ -19,15 +19,15 @@ from master.api.errors import ApiError, NotFound
 from master.api.identity import component
 from master.api.kinds.pod import Pod
 from master.api.kinds.replicationcontroller import ReplicationController
-from master.api.kinds.spec import KindSpec
 from master.api.resources import Resources
 from master.clock import Clock
+from master.component.events import EventRecorder, Involved
+from master.component.podstate import controller_of, selects
 from master.controllers import replicas
-from master.controllers.events import EventRecorder, Involved
 from master.controllers.expectations import Expectations
 from master.controllers.keyed import ObjectKey, run_keyed
-from master.controllers.podstate import controller_of, selects
 from master.controllers.workqueue import WorkQueue
+from master.objects.kind import KindSpec
 
 log = logging.getLogger(__name__)
 

@@ -10,9 +10,9 @@ import msgspec
 
 from master.api import kinds
 from master.api.kinds.endpointslice import Endpoint, EndpointConditions, EndpointSlice, EndpointSlicePort
-from master.api.kinds.meta import ObjectMeta, OwnerReference
 from master.api.kinds.service import Service
 from master.controllers.backends import HEADLESS_LABEL, Backend, BackendPort, is_headless
+from master.objects.meta import ObjectMeta, OwnerReference
 
 SERVICE_LABEL = "kubernetes.io/service-name"
 MANAGED_BY_LABEL = "endpointslice.kubernetes.io/managed-by"

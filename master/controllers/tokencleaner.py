@@ -12,10 +12,10 @@ from typing import Final
 from master.api import kinds
 from master.api.errors import ApiError, Conflict, NotFound
 from master.api.identity import component
-from master.api.kinds.meta import parse_time
 from master.api.kinds.secret import Secret
 from master.api.resources import Resources
 from master.clock import Clock
+from master.objects.meta import parse_time
 
 NAMESPACE: Final = "kube-system"
 TYPE: Final = "bootstrap.kubernetes.io/token"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from master.api.kinds.pod import Pod, PodCondition
-from master.controllers.podstate import condition_of, with_condition
+from master.component.podstate import condition_of, with_condition
 
 POD_SCHEDULED = "PodScheduled"
 UNSCHEDULABLE = "Unschedulable"

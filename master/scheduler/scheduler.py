@@ -17,12 +17,12 @@ from master.api import kinds
 from master.api.errors import ApiError, Conflict, NotFound
 from master.api.identity import component
 from master.api.kinds.pod import Pod
-from master.api.kinds.spec import KindSpec
 from master.api.resources import Resources
 from master.cache import Change
 from master.clock import Clock
-from master.controllers.events import EventRecorder, Involved
-from master.controllers.follow import follow
+from master.component.events import EventRecorder, Involved
+from master.component.follow import follow
+from master.objects.kind import KindSpec
 from master.scheduler.conditions import unschedulable
 from master.scheduler.decide import Chosen, Decider
 from master.scheduler.model import NodeFacts, PodInfo, finished

@@ -19,10 +19,10 @@ from master.api import kinds
 from master.api.errors import ApiError, NotFound
 from master.api.identity import component as identity
 from master.api.kinds.event import Event, EventSource
-from master.api.kinds.meta import Object, ObjectMeta, ObjectReference, timestamp
-from master.api.kinds.spec import KindSpec
 from master.api.resources import Resources
 from master.clock import Clock
+from master.objects.kind import KindSpec
+from master.objects.meta import Object, ObjectMeta, ObjectReference, timestamp
 from master.store.errors import StoreError
 
 log = logging.getLogger(__name__)

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from master.api.kinds.meta import ObjectMeta, OwnerReference, parse_time, timestamp
 from master.api.kinds.pod import Pod, PodCondition
+from master.objects.meta import ObjectMeta, OwnerReference, parse_time, timestamp
 
 READY = "Ready"
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)

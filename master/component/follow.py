@@ -6,8 +6,8 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Any, Never
 
-from master.api.kinds.spec import KindSpec
 from master.cache import Cache, Change, Lagged
+from master.objects.kind import KindSpec
 
 log = logging.getLogger(__name__)
 
