@@ -1,4 +1,4 @@
-"""What the components behind the API have in common: each follows the cache, records events and judges pods alike.
+"""What the components behind the API share: following the cache, recording events, reading the state of a pod.
 
-The components are controllers, scheduler and dispatch. They use this room instead of each other.
+The components are controllers, scheduler and dispatch. They import this room and never each other.
 """

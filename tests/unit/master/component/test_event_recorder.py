@@ -1,4 +1,4 @@
-"""The event recorder: the same event again raises a count, and what waits is bounded."""
+"""The event recorder: a repeated event raises a count, and the queue is bounded."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def tell(cluster: FakeCluster, message: str = "Back-off restarting failed contai
     cluster.recorder.record("kubelet", host="n1", involved=involved, type="Warning", reason="BackOff", message=message)
 
 
-async def test_the_same_event_again_raises_its_count() -> None:
+async def test_a_repeated_event_raises_its_count() -> None:
     cluster = await FakeCluster.make()
     async with cluster.running():
         tell(cluster)
@@ -36,7 +36,7 @@ async def test_the_same_event_again_raises_its_count() -> None:
         assert event.involved_object.field_path == "spec.containers{app}"
 
 
-async def test_what_came_before_the_writer_runs_is_one_event() -> None:
+async def test_repetitions_before_the_writer_runs_are_one_event() -> None:
     cluster = await FakeCluster.make()
     for _ in range(100):
         tell(cluster)
@@ -45,7 +45,7 @@ async def test_what_came_before_the_writer_runs_is_one_event() -> None:
         assert event.count == 100
 
 
-async def test_an_event_that_expired_begins_anew() -> None:
+async def test_an_expired_event_is_counted_from_the_beginning() -> None:
     cluster = await FakeCluster.make()
     async with cluster.running():
         tell(cluster)
@@ -56,7 +56,7 @@ async def test_an_event_that_expired_begins_anew() -> None:
         assert [event.count for event in cluster.events()] == [1]
 
 
-async def test_the_queue_and_the_memory_are_bounded() -> None:
+async def test_the_queue_and_the_remembered_events_are_bounded() -> None:
     cluster = await FakeCluster.make()
     for number in range(QUEUE_LIMIT + 50):
         tell(cluster, f"message {number}")
@@ -66,7 +66,7 @@ async def test_the_queue_and_the_memory_are_bounded() -> None:
         assert len(cluster.recorder._stored) == REMEMBERED
 
 
-async def test_an_event_that_cannot_be_stored_stops_nobody() -> None:
+async def test_an_event_that_cannot_be_stored_delays_no_other() -> None:
     cluster = await FakeCluster.make()
     async with cluster.running():
         tell(cluster, involved=Involved("Pod", "no-such-namespace", "web"))

@@ -1,4 +1,4 @@
-"""Event expiry: an hour after the master learned of them, and earlier when there are too many."""
+"""Event expiry: events are deleted an hour after the master received them, and earlier when there are too many."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def event(name: str, minutes_ago: float) -> Event:
     return Event(metadata=meta, last_timestamp=when)
 
 
-def test_which_events_go() -> None:
+def test_which_events_are_deleted() -> None:
     events = [event("old", 61), event("older", 90), event("new", 1), event("newer", 0)]
     aged = Ages().look(events, now=START, monotonic=7.0)
     assert [e.metadata.name for e in expired(aged)] == ["older", "old"]
@@ -34,7 +34,7 @@ def test_which_events_go() -> None:
     assert expired([]) == []
 
 
-def test_an_event_is_as_old_as_it_is_known_whatever_the_clocks_say() -> None:
+def test_the_age_counts_from_the_arrival_whatever_the_clocks_say() -> None:
     ages = Ages()
     assert [age_s for age_s, _ in ages.look([event("a", 10), event("b", -30)], now=START, monotonic=0.0)] == [600, 0]
     behind = event("of a node that is behind", 90)
@@ -45,7 +45,7 @@ def test_an_event_is_as_old_as_it_is_known_whatever_the_clocks_say() -> None:
     assert [age_s for age_s, _ in ages.look([again], now=later, monotonic=200.0)] == [0]
 
 
-async def test_a_clock_that_is_set_ends_no_event() -> None:
+async def test_changing_the_wall_clock_expires_no_event() -> None:
     cluster = await FakeCluster.make()
     async with cluster.running(EventExpiry(cluster.resources, cluster.clock)):
         tell(cluster)
@@ -58,7 +58,7 @@ async def test_a_clock_that_is_set_ends_no_event() -> None:
         assert cluster.events() == []
 
 
-async def test_events_go_after_an_hour() -> None:
+async def test_events_are_deleted_after_an_hour() -> None:
     cluster = await FakeCluster.make()
     async with cluster.running(EventExpiry(cluster.resources, cluster.clock)):
         tell(cluster)
