@@ -128,7 +128,7 @@ async def test_errors_of_the_preflight_refuse_unless_they_are_ignored(world: Wor
         pytest.param({"token": "nonsense"}, exits.FAILED, "form abcdef", id="no token"),
         pytest.param({"ca_hash": "sha256:" + "0" * 64}, exits.FAILED, "another cluster", id="another CA"),
         pytest.param({"wanted": {"master": "https://127.0.0.1:1"}}, exits.UNREACHABLE, "no answer", id="master away"),
-        pytest.param({"wanted": {"node_name": "taken"}}, exits.FAILED, "exists already", id="name taken"),
+        pytest.param({"wanted": {"node_name": "taken"}}, exits.FAILED, "already exists", id="name taken"),
     ],
 )
 async def test_a_join_that_is_refused_after_the_preflight_leaves_nothing(
