@@ -11,8 +11,8 @@ from typing import Protocol
 
 import pytest
 
-from lab.plugin.fixtures import MakeProber, MakeResponder
-from lab.topology import Topology
+from netrig.plugin.fixtures import MakeProber, MakeResponder
+from netrig.topology import Topology
 from tests.kernel.topology import Cluster, Prepare, cluster
 
 VARIANTS = ["legacy", "nft"]

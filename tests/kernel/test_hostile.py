@@ -8,7 +8,7 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
 import pytest
 
-from lab.probe import Connection
+from netrig.probe import Connection
 from netstack import namespaces
 from netstack.changes import AddVeth, DeleteAddress, SetAddress, SetLink
 from netstack.desired import Endpoint, ServicePort

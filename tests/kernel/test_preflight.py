@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from agent import survey
-from lab.topology.node import Node
-from lab.topology.topology import Topology
+from netrig.topology.node import Node
+from netrig.topology.topology import Topology
 from netstack import namespaces, trial
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from lab.topology.node import Node
+from netrig.topology.node import Node
 from tests.fakes.engine import DOCKER, answering
 from tests.kernel.test_preflight import COMMAND, MASTER, host
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from lab import topology
-from lab.topology import Topology
+from netrig import topology
+from netrig.topology import Topology
 from netstack.desired import Endpoint, ServicePort
 from netstack.errors import RulesUnavailable
 from netstack.services import iptables

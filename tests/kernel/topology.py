@@ -18,10 +18,10 @@ from ipaddress import IPv4Address, IPv4Network
 from itertools import count
 from pathlib import Path
 
-from lab import topology
-from lab.plugin.fixtures import MakeProber, MakeResponder
-from lab.probe import Connection, Flow, Outcome, Probe, Result, ask, ask_udp
-from lab.topology import Topology
+from netrig import topology
+from netrig.plugin.fixtures import MakeProber, MakeResponder
+from netrig.probe import Connection, Flow, Outcome, Probe, Result, ask, ask_udp
+from netrig.topology import Topology
 from netstack.desired import NetworkState, NodeSettings, Peer, ServicePort
 from netstack.kernel import HostKernel
 from netstack.node import NodeNetwork
