@@ -21,12 +21,12 @@ from agent.identity import apart, files, keys
 from agent.identity.errors import JoinRefused, MasterAway, StateLocked, Unreadable
 from agent.identity.join import Ticket, join, read_ticket
 from master.api import kinds
-from master.api.kinds.meta import ObjectMeta
 from master.api.kinds.namespace import Namespace
 from master.api.server import ApiServer
 from master.cache import Cache
 from master.config import MasterConfig
 from master.dispatch.token import make_valid
+from master.objects.meta import ObjectMeta
 from master.pki import Pki
 from master.store.memory import MemoryStore
 from tests.fakes.sessions import CALLER, TOKEN, MasterEnd, prepare_pki
@@ -44,7 +44,7 @@ def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
 @pytest_asyncio.fixture
 async def api(pki: Pki, tmp_path: Path) -> AsyncIterator[ApiServer]:
     store = MemoryStore()
-    end = MasterEnd(pki, store, await Cache.load(store))
+    end = MasterEnd(pki, store, await Cache.load(store, kinds.ALL))
     await end.resources.create(CALLER, kinds.NAMESPACE, Namespace(metadata=ObjectMeta(name="kube-system")))
     await make_valid(end.resources, TOKEN)
     config = MasterConfig(data_dir=tmp_path, listen_address="127.0.0.1", api_port=0, advertise_addresses=("127.0.0.1",))

@@ -13,7 +13,6 @@ from master.api import kinds
 from master.api.kinds.configmap import ConfigMap
 from master.api.kinds.container import Container, EnvFromSource, EnvSourceRef
 from master.api.kinds.endpoints import EndpointAddress, EndpointPort, Endpoints, EndpointSubset
-from master.api.kinds.meta import ObjectMeta
 from master.api.kinds.node import Node, NodeAddress, NodeSpec, NodeStatus
 from master.api.kinds.pod import Pod, PodSpec
 from master.api.kinds.secret import Secret
@@ -23,6 +22,7 @@ from master.dispatch import cuts
 from master.dispatch.items import Key, Section
 from master.dispatch.outbox import Outbox
 from master.dispatch.view import View
+from master.objects.meta import ObjectMeta
 from proto import contract
 from proto.gen import session_pb2
 
