@@ -180,6 +180,7 @@ def _asked(identity: Identity, ask: Callable[..., Awaitable[T]]) -> T:
     """One connection, one question; the session's errors as those of an identity."""
     from agent.session.channel import Master
     from agent.session.errors import Occupied, Refused, SessionError
+    from agent.wire.errors import WireError
 
     async def converse() -> T:
         async with Master(identity) as master:
@@ -191,7 +192,7 @@ def _asked(identity: Identity, ask: Callable[..., Awaitable[T]]) -> T:
         raise AnotherMachine(str(error)) from error
     except Refused as error:
         raise Forgotten(str(error)) from error
-    except SessionError as error:
+    except (SessionError, WireError) as error:
         raise MasterAway(f"no answer from the master at {identity.session_address}: {error}") from error
 
 

@@ -1,7 +1,7 @@
 """Facts of the machine: what the agent says of it at Hello, and the address that others reach it by.
 
 Owns the reading of /proc, /etc and psutil's totals, and `join` for the command line. Measures no usage
-(heartbeat.py).
+(vitals.py).
 """
 
 from __future__ import annotations

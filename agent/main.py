@@ -113,7 +113,7 @@ def _stop(_number: int, _frame: FrameType | None) -> None:
 async def _serve(config: AgentConfig, identity: Identity, supervised: Supervised) -> int:
     """Run the node until it is told to stop, or has left the cluster."""
     from agent.assembly import assemble
-    from agent.session import disk
+    from agent.desired import disk
 
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()

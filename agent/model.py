@@ -1,6 +1,6 @@
 """The agent's own words for what the master wants: plain frozen values. What the node says of it is in statuses.py.
 
-Owns the types that travel between session, pods, runtime and volumes. Does not know protobuf (wire.py converts),
+Owns the types that travel between session, pods, runtime and volumes. Does not know protobuf (agent/wire converts),
 Docker or the kernel. Quantities carry their unit in the name; moments are seconds since the epoch (UTC), 0.0 meaning
 "not known".
 """
@@ -318,3 +318,14 @@ class LogOptions:
     tail_lines: int | None = None
     since_at: float = 0.0
     limit_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LogRequest:
+    """A container's log that a reader at the master asks for."""
+
+    namespace: str
+    pod: str
+    uid: PodUid
+    container: str
+    options: LogOptions

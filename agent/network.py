@@ -1,7 +1,7 @@
 """The node's network, run from the event loop: netstack's calls on one dedicated thread, audits, repairs.
 
 Owns the thread, the NodeNetwork on it, and when it is applied and audited. Implements the pods' PodNetwork. What the
-network should be is told in network_state.py; how the kernel is made so is netstack's.
+network should be is in wire/network.py; how the kernel is brought there is in netstack.
 """
 
 from __future__ import annotations

@@ -14,21 +14,18 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from typing import Final, Protocol
 
-from agent import host, model, statuses, wire
+from agent import host, model
 from agent.address import OwnAddress
 from agent.clock import Clock
 from agent.config import AgentConfig
+from agent.desired import disk
+from agent.desired.state import DesiredState
 from agent.errors import AgentError
-from agent.heartbeat import Vitals
 from agent.network import AgentNetwork, NetworkFault
-from agent.network_state import network_state, settings
 from agent.runtime.interface import Runtime
-from agent.session import disk
-from agent.session.desired import DesiredState
-from agent.session.reporter import ReportQueue
-from agent.session.session import Beat
+from agent.statuses import Beat, Capacity, Condition, Event, NodeInfo, PodStatus
+from agent.vitals import Vitals
 from netstack.desired import NetworkState, NodeSettings, Repair
-from proto.gen import observed_pb2, session_pb2
 
 RETRY_S: Final = 1.0
 ENGINE_CHECK_S: Final = 10.0
@@ -48,14 +45,18 @@ class Pods(Protocol):
 
     async def run(self) -> None: ...
     async def apply(self, desired: model.Desired, *, complete: bool) -> None: ...
-    def statuses(self) -> Iterable[statuses.PodStatus]: ...
+    def statuses(self) -> Iterable[PodStatus]: ...
     async def listed(self) -> None: ...
     @property
     def idle(self) -> bool: ...
     def pod_uids(self) -> frozenset[model.PodUid]: ...
-    def logs(
-        self, namespace: str, name: str, uid: model.PodUid, container: str, options: model.LogOptions
-    ) -> AsyncIterator[bytes]: ...
+    def logs(self, request: model.LogRequest) -> AsyncIterator[bytes]: ...
+
+
+class Events(Protocol):
+    """What is used of agent/session: ReportQueue."""
+
+    def event(self, event: Event) -> None: ...
 
 
 @dataclass(slots=True)
@@ -78,7 +79,7 @@ class Node:
         cluster_id: str,
         *,
         desired: DesiredState,
-        reports: ReportQueue,
+        events: Events,
         runtime: Runtime,
         vitals: Vitals,
         clock: Clock,
@@ -86,7 +87,7 @@ class Node:
         self._config = config
         self._cluster_id = cluster_id
         self._desired = desired
-        self._reports = reports
+        self._events = events
         self._runtime = runtime
         self._vitals = vitals
         self._clock = clock
@@ -132,9 +133,9 @@ class Node:
         """Set when something changed that the next heartbeat should not wait with."""
         return self._beat_now
 
-    async def describe(self) -> tuple[observed_pb2.NodeInfo, observed_pb2.Capacity]:
+    async def describe(self) -> tuple[NodeInfo, Capacity]:
         """For Hello. Raises OSError while there is no route to the master."""
-        info = observed_pb2.NodeInfo(
+        info = NodeInfo(
             machine_id=host.machine_id(self._config.state_dir),
             boot_id=host.boot_id(),
             kernel_version=host.kernel_version(),
@@ -145,8 +146,8 @@ class Node:
             architecture=host.architecture(),
             address=await self._address.get(),
             hostname=self._config.node_name,
-            labels=dict(self._config.labels),
-            addresses=host.addresses(),
+            labels=self._config.labels,
+            addresses=tuple(host.addresses()),
         )
         return info, self._vitals.capacity()
 
@@ -158,7 +159,7 @@ class Node:
         """The present state of the machine."""
         return Beat(self._vitals.capacity(), self._vitals.usage(), self._conditions(), self._applied_revision)
 
-    def statuses(self) -> Iterable[statuses.PodStatus]:
+    def statuses(self) -> Iterable[PodStatus]:
         return self._pods.statuses()
 
     def desired_changed(self) -> None:
@@ -166,15 +167,9 @@ class Node:
         self._changed.set()
         self._unsaved.set()
 
-    def logs(self, request: session_pb2.LogRequest) -> AsyncIterator[bytes]:
+    def logs(self, request: model.LogRequest) -> AsyncIterator[bytes]:
         """A container's output."""
-        return self._pods.logs(
-            request.namespace,
-            request.pod,
-            model.PodUid(request.pod_uid),
-            request.container,
-            wire.log_options_from_proto(request),
-        )
+        return self._pods.logs(request)
 
     async def leave(self) -> None:
         """Remove every pod, then the network: nothing of ours is left when this returns."""
@@ -195,8 +190,8 @@ class Node:
     def network_mended(self, repairs: tuple[Repair, ...]) -> None:
         """An audit found the kernel changed and mended it: people should know."""
         for repair in repairs:
-            self._reports.event(
-                statuses.Event(
+            self._events.event(
+                Event(
                     kind="Node",
                     namespace="",
                     name=self._config.node_name,
@@ -248,7 +243,7 @@ class Node:
             self._set_network_problem(str(problem))
             raise problem
         self._applied_revision = revision
-        if complete and desired.node is not None:
+        if complete and desired.member:
             self._complete.set()
 
     async def _retain(self) -> None:
@@ -265,14 +260,13 @@ class Node:
                 await self._clock.sleep(RETRY_S)
 
     async def _apply_network(self) -> None:
-        node = self._desired.node
-        if node is None:
-            return
         try:
-            own = settings(node, node_name=self._config.node_name, state_dir=self._config.state_dir)
+            own = self._desired.network_settings(node_name=self._config.node_name, state_dir=self._config.state_dir)
         except ValueError as error:
             raise NetworkFault(f"the master's settings for this node: {error}") from error
-        state = network_state(self._desired)
+        if own is None:
+            return
+        state = self._desired.for_network()
         if (own, state) == self._applied_network:
             return
         await self._network.configure(own)
@@ -326,10 +320,10 @@ class Node:
             self._health.network = problem
             self._beat_now.set()
 
-    def _conditions(self) -> tuple[observed_pb2.Condition, ...]:
+    def _conditions(self) -> tuple[Condition, ...]:
         health = self._health
         problem = "; ".join(each for each in (health.engine, health.network, health.audit) if each)
-        ready = observed_pb2.Condition(
+        ready = Condition(
             type="Ready",
             status="False" if problem else "True",
             reason="AgentNotReady" if problem else "AgentReady",

@@ -1,12 +1,13 @@
-"""The agent's own words for what the node sees of its pods, and tells the master: plain frozen values.
+"""What the node observes of its pods and of itself and reports to the master: plain frozen values.
 
-The other half of model.py's vocabulary, with the same rules: no protobuf, no Docker; moments are seconds since the
-epoch (UTC), 0.0 meaning "not known".
+The counterpart of model.py (what the master wants), with the same rules: no protobuf, no Docker; quantities carry their
+unit in the name; times are seconds since the epoch (UTC), 0.0 means "not known".
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from agent.model import PodPhase, PodUid
 
@@ -100,3 +101,55 @@ class Event:
     at: float
     warning: bool = False
     field_path: str = ""
+
+
+# --- the node itself -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class NodeInfo:
+    """Facts about the machine that do not change while the agent runs, but for its addresses."""
+
+    machine_id: str
+    address: str
+    """The address that peers and clients reach the node by."""
+    boot_id: str = ""
+    kernel_version: str = ""
+    os_image: str = ""
+    container_runtime_version: str = ""
+    agent_version: str = ""
+    operating_system: str = ""
+    architecture: str = ""
+    hostname: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    addresses: tuple[str, ...] = ()
+    """All addresses of the machine: it stays the same machine when its route to the master changes `address`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """What the machine can give to pods."""
+
+    cpu_millis: int
+    memory_bytes: int
+    pods: int
+    ephemeral_storage_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What the machine uses; the CPU since the last heartbeat."""
+
+    cpu_millis: int = 0
+    memory_bytes: int = 0
+    ephemeral_storage_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """The content of a heartbeat."""
+
+    capacity: Capacity
+    usage: Usage
+    conditions: tuple[Condition, ...]
+    applied_revision: int

@@ -19,11 +19,11 @@ import pytest
 from agent import host, model
 from agent import main as agent_main
 from agent.config import AgentConfig
+from agent.desired import disk
 from agent.identity import files, keys
 from agent.identity import join as joining
 from agent.identity.errors import JoinRefused, Unreadable
 from agent.identity.files import Identity
-from agent.session import disk
 from agent.volumes.manager import Volumes
 from cli.main import main
 from master.pki import Pki
