@@ -1,6 +1,6 @@
-"""Makes the agent's parts and connects them: the only place that knows every one.
+"""Makes the agent's parts and connects them: the only module that knows all of them.
 
-Owns the choice of implementations (Docker, netstack). Imported late: it loads everything that takes time.
+Owns the choice of implementations (Docker, netstack). Imported late, as its imports take long to load.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from netstack.rulesmonitor import RulesMonitor
 
 
 def assemble(config: AgentConfig, identity: Identity, clock: Clock, stack: AsyncExitStack) -> tuple[Node, SessionLoop]:
-    """The node and its session, ready to run; `stack` closes what they hold."""
+    """The node and its session, ready to run; `stack` closes the resources that they hold."""
     desired = DesiredState()
     reports = ReportQueue(desired.ref)
     runtime = DockerRuntime(config.engine_socket)

@@ -1,4 +1,4 @@
-"""Errors of the agent.
+"""The root of the agent's errors; each room has the branches of its own.
 
 AgentError
 ├── AgentFailed           agent/main.py: the agent cannot go on

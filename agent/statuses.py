@@ -25,7 +25,7 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A container that is not running yet, or not again yet."""
+    """A container that waits for its first start or for a restart."""
 
     reason: str
     message: str = ""
@@ -33,7 +33,7 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A container that runs."""
+    """A container that is running."""
 
     started_at: float
 
@@ -71,7 +71,7 @@ class ContainerStatus:
 
 @dataclass(frozen=True, slots=True)
 class PodStatus:
-    """A pod's status, complete each time. `removed`: nothing of the pod is left on the node."""
+    """A pod's complete status. `removed`: nothing of the pod is left on the node."""
 
     uid: PodUid
     namespace: str
@@ -90,7 +90,7 @@ class PodStatus:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened to an object, told to people."""
+    """A Kubernetes Event about an object, for people to read."""
 
     kind: str
     namespace: str
@@ -108,7 +108,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class NodeInfo:
-    """Facts about the machine that do not change while the agent runs, but for its addresses."""
+    """Facts about the machine. Only its addresses change while the agent runs."""
 
     machine_id: str
     address: str
@@ -123,7 +123,7 @@ class NodeInfo:
     hostname: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
     addresses: tuple[str, ...] = ()
-    """All addresses of the machine: it stays the same machine when its route to the master changes `address`."""
+    """All addresses of the machine: by them the master knows it again when another route changes `address`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
-"""What the machine has and uses: capacity for the scheduler, usage and pressure for heartbeats.
+"""Measures the machine: capacity for the scheduler, usage and pressure for heartbeats.
 
-Owns the measuring, by psutil. A lab host reports its configured share of the machine.
+Measures with psutil. A lab host reports its configured share of the machine as its capacity.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from agent.config import AgentConfig
 from agent.statuses import Capacity, Condition, Usage
 
 MEMORY_PRESSURE_BYTES: Final = 100 << 20
-"""As Kubernetes: available memory below this is pressure."""
+"""Less available memory than this is pressure; Kubernetes' default."""
 DISK_PRESSURE: Final = 0.10
-"""As Kubernetes: less than this part of the disk free is pressure."""
+"""A smaller free part of the disk than this is pressure; Kubernetes' default."""
 
 
 class Vitals:
@@ -28,10 +28,10 @@ class Vitals:
         self._cpu_millis = config.capacity_cpu_millis or (psutil.cpu_count() or 1) * 1000
         self._memory_bytes = config.capacity_memory_bytes or psutil.virtual_memory().total
         self._max_pods = config.max_pods
-        psutil.cpu_percent(percpu=False)  # the first call only sets the start of the first period
+        psutil.cpu_percent(percpu=False)  # only sets the start of the first period
 
     def capacity(self) -> Capacity:
-        """What there is to give to pods."""
+        """What the machine can give to pods."""
         return Capacity(
             cpu_millis=self._cpu_millis,
             memory_bytes=self._memory_bytes,
@@ -40,7 +40,7 @@ class Vitals:
         )
 
     def usage(self) -> Usage:
-        """What is used; the processors' share since the last call."""
+        """What the machine uses; the CPU since the last call."""
         cpus = psutil.cpu_count() or 1
         memory = psutil.virtual_memory()
         return Usage(
@@ -50,7 +50,7 @@ class Vitals:
         )
 
     def pressure(self, disk_trouble: str = "") -> tuple[Condition, ...]:
-        """Kubernetes' pressure conditions. `disk_trouble`: why the disk takes no more, whatever its numbers say."""
+        """Kubernetes' pressure conditions. `disk_trouble`: why nothing can be written, however much space is free."""
         disk = _disk(self._state_dir)
         memory_short = psutil.virtual_memory().available < MEMORY_PRESSURE_BYTES
         disk_short = bool(disk_trouble) or disk.free < disk.total * DISK_PRESSURE

@@ -274,7 +274,7 @@ async def test_an_engine_that_hangs_is_the_nodes_condition(tmp_path: Path, monke
 
     monkeypatch.setattr(bench.node._runtime, "version", hang)
     async with bench.running():
-        assert "no word within" in bench.ready()[1]
+        assert "no reply within" in bench.ready()[1]
         monkeypatch.undo()
         bench.receive(snapshot())
         await until(lambda: bench.ready()[0] == "True")
