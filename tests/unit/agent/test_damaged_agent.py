@@ -163,7 +163,7 @@ def test_one_changed_character_of_an_identity_is_found(agent: Path, good: Identi
     middle = len(text) // 2
     document[name] = text[:middle] + chr(ord(text[middle]) ^ 1) + text[middle + 1 :]
     path.write_text(json.dumps(document))
-    with pytest.raises(Unreadable, match="it is not what was written; restore it"):
+    with pytest.raises(Unreadable, match="the content is not what was written; restore it"):
         files.load(agent / "state")
 
 

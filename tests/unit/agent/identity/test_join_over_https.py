@@ -176,7 +176,7 @@ def test_an_identity_is_replaced_whole_or_not_at_all(pki: Pki, tmp_path: Path) -
     [
         pytest.param({"certificate": "nonsense"}, "certificate is no PEM", id="certificate"),
         pytest.param({"ca": None}, "ca is no PEM", id="CA"),
-        pytest.param({"key": ""}, "key is no PEM", id="key"),
+        pytest.param({"key": ""}, "key is not a PEM", id="key"),
         pytest.param({"node_name": 3}, "node_name is not", id="name"),
         pytest.param({"not_after": "tomorrow"}, "not supported", id="time"),
         pytest.param({"more": 1}, "unexpected", id="unknown field"),
