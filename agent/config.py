@@ -1,7 +1,7 @@
 """The agent's configuration: one TOML file, loaded once, passed on as a frozen value.
 
-Owns the names, defaults and checks of agent.toml. Reads no environment and knows nothing of the components that use
-the values.
+Owns the names, defaults and checks of agent.toml. Reads no environment variables and does not know the components that
+use the values.
 """
 
 from __future__ import annotations
@@ -26,31 +26,31 @@ class ConfigError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class AgentConfig:
-    """What agent.toml says."""
+    """The settings of agent.toml."""
 
     state_dir: Path
-    """Identity, desired state, claimed addresses; the agent locks it. One directory is one node."""
+    """Identity, desired state, claimed addresses; the agent locks it. Each node needs a directory of its own."""
     node_name: str
     master: str
-    """The master's API, e.g. "https://10.0.0.1:6443"; used to join, and to find the way to the master."""
+    """The master's API, e.g. "https://10.0.0.1:6443"; used for joining and to find the route to the master."""
     engine_socket: Path = Path("/var/run/docker.sock")
     node_address: str = ""
     """Empty: the source address of the route to the master."""
     host_path_root: Path = Path("/")
-    """Host paths of pods resolve below it."""
+    """Directory that pods' host paths are relative to."""
     cgroup_parent: str = ""
-    """Control group below which the engine puts this node's containers; empty: the engine's own."""
+    """Parent cgroup of this node's containers; empty: the engine's default."""
     capacity_cpu_millis: int = 0
     """0: what the machine has."""
     capacity_memory_bytes: int = 0
     """0: what the machine has."""
     max_pods: int = 110
     pause_image: str = "sampan/pause:1"
-    """What a pod's sandbox runs. The agent brings the default one itself; any other is pulled."""
+    """Image of the sandboxes. The agent contains the default one; any other is pulled."""
     secrets_on_disk: bool = False
     """Keep secrets with the desired state (0600), so that pods with secrets start after a reboot without a master."""
     audit_s: float = 3.0
-    """How often the kernel's links and rules are compared with what they should be."""
+    """Longest time between two audits of the kernel's network rules, in seconds."""
     labels: Mapping[str, str] = field(default_factory=dict)
     """Labels for the Node object."""
     log_format: Literal["text", "json", "journal"] = "text"
@@ -76,7 +76,7 @@ def load(path: Path) -> AgentConfig:
 
 
 def from_values(values: dict[str, Any]) -> AgentConfig:
-    """The configuration out of a parsed document. Raises ValueError that names the field."""
+    """The configuration from a parsed document. Raises ValueError that names the field."""
     types = {entry.name: str(entry.type) for entry in fields(AgentConfig)}
     unknown = sorted(values.keys() - types.keys())
     if unknown:
@@ -90,12 +90,12 @@ def from_values(values: dict[str, Any]) -> AgentConfig:
 
 
 def node_name_problem(name: str) -> str:
-    """Why no node can have this name; empty: one can."""
+    """Why this cannot be a node's name; empty: it can."""
     return "" if contract.is_node_name(name) else f"{name!r} cannot be a node's name: {contract.NODE_NAME_FORM}"
 
 
 def _typed(name: str, value: object, type_name: str) -> Any:
-    """The value as its field's type; TOML has no paths, and its integers may stand for floats."""
+    """The value as its field's type. TOML has no paths, and an integer may stand for a float."""
     integer = isinstance(value, int) and not isinstance(value, bool)
     match type_name.partition("[")[0]:
         case "Path" if isinstance(value, str) and "\0" not in value:
@@ -131,6 +131,6 @@ def _check(config: AgentConfig) -> None:
     if config.capacity_cpu_millis < 0 or config.capacity_memory_bytes < 0:
         raise ValueError("capacity_cpu_millis, capacity_memory_bytes: must not be negative")
     if config.log_format not in ("text", "json", "journal"):
-        raise ValueError(f"log_format: {config.log_format!r} is none of text, json, journal")
+        raise ValueError(f"log_format: {config.log_format!r} is not one of text, json, journal")
     if config.log_level not in LOG_LEVELS:
-        raise ValueError(f"log_level: {config.log_level!r} is none of {', '.join(LOG_LEVELS)}")
+        raise ValueError(f"log_level: {config.log_level!r} is not one of {', '.join(LOG_LEVELS)}")

@@ -1,7 +1,7 @@
 """The state directory: its lock, and the identity in it.
 
 Owns `lock`, `identity.json` and `pending.key`. The identity is one file, so that a renewal replaces key and
-certificate together or not at all; 0600, written aside and renamed.
+certificate together or not at all. Mode 0600, replaced atomically.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Identity:
     key: str
     not_before: float
     not_after: float
-    """The certificate's life, seconds since the epoch."""
+    """The certificate's validity, in seconds since the epoch."""
 
     def __repr__(self) -> str:
         return f"Identity({self.node_name} of cluster {self.cluster_id})"
@@ -47,7 +47,7 @@ class Identity:
 
 @contextlib.contextmanager
 def locked(state_dir: Path) -> Iterator[None]:
-    """Hold the state directory; the kernel lets go of it when the process ends. Raises StateLocked."""
+    """Lock the state directory; the kernel releases the lock when the process ends. Raises StateLocked."""
     try:
         state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         descriptor = os.open(state_dir / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -65,7 +65,7 @@ def locked(state_dir: Path) -> Iterator[None]:
 
 
 def in_use(state_dir: Path) -> bool:
-    """Whether a process holds the state directory; asking leaves nothing behind."""
+    """Whether a process has locked the state directory; creates nothing."""
     try:
         descriptor = os.open(state_dir / LOCK, os.O_RDWR | os.O_CLOEXEC)
     except OSError:
@@ -87,7 +87,7 @@ def load(state_dir: Path) -> Identity | None:
         _check(identity)
     except FileNotFoundError:
         if path.is_symlink():
-            raise Unreadable(f"{path}: a symbolic link that leads nowhere; {_REMEDY}") from None
+            raise Unreadable(f"{path}: a dangling symbolic link; {_REMEDY}") from None
         return None
     except (OSError, ValueError, TypeError) as error:
         why = error.strerror if isinstance(error, OSError) else error
@@ -96,12 +96,12 @@ def load(state_dir: Path) -> Identity | None:
 
 
 def _decode(document: Any) -> Identity:
-    """Raises ValueError, TypeError. One bit of a name or key could make it another node's: hence the digest."""
+    """Raises ValueError, TypeError. The digest finds a flipped bit, which could make it another node's identity."""
     if not isinstance(document, dict):
         raise ValueError("not an object")
     digest = document.pop("digest", None)  # an identity of release 0.1.0 has none
     if digest is not None and digest != _digest(document):
-        raise ValueError("damaged: it is not what was written")
+        raise ValueError("damaged: the content is not what was written")
     return Identity(**document)
 
 
@@ -110,34 +110,34 @@ def _digest(fields: dict[str, object]) -> str:
 
 
 def _check(identity: Identity) -> None:
-    """What gRPC would only answer with a connection that never comes about. Raises ValueError, TypeError."""
+    """Check what gRPC would only show by a connection that never succeeds. Raises ValueError, TypeError."""
     for name in ("node_name", "cluster_id", "session_address"):
         if not isinstance(getattr(identity, name), str) or not getattr(identity, name):
-            raise ValueError(f"{name} is not a text")
+            raise ValueError(f"{name} is not a non-empty string")
     for name in ("ca", "certificate"):
         try:
-            found = contract.fingerprints(getattr(identity, name))
+            fingerprints = contract.fingerprints(getattr(identity, name))
         except (ValueError, TypeError):
-            found = []
-        if not found:
-            raise ValueError(f"{name} is no PEM certificate")
+            fingerprints = []
+        if not fingerprints:
+            raise ValueError(f"{name} is not a PEM certificate")
     if "PRIVATE KEY-----" not in identity.key:
-        raise ValueError("key is no PEM private key")
+        raise ValueError("key is not a PEM private key")
     if not identity.not_before < identity.not_after:
-        raise ValueError("not_before and not_after are no span of time")
+        raise ValueError("not_before is not before not_after")
 
 
 def save(state_dir: Path, identity: Identity) -> None:
-    """Replace the identity; the key that waited for it goes."""
+    """Replace the identity and remove the pending key."""
     fields = asdict(identity)
     write_private(state_dir / IDENTITY, json.dumps(fields | {"digest": _digest(fields)}).encode())
     (state_dir / PENDING_KEY).unlink(missing_ok=True)
 
 
 def pending_key(state_dir: Path, make: Callable[[], str]) -> str:
-    """The key of a join that may have been answered already, else a new one, kept for the next try.
+    """The key of an earlier join that the master may have answered already; else a new one, kept for the next try.
 
-    Raises ValueError when it is no text, Unreadable when it is no file.
+    Raises ValueError when it is not UTF-8, Unreadable when it cannot be read.
     """
     path = state_dir / PENDING_KEY
     try:
@@ -149,13 +149,13 @@ def pending_key(state_dir: Path, make: Callable[[], str]) -> str:
 
 
 def wipe(state_dir: Path) -> None:
-    """Forget who this node was; the lock stays held."""
+    """Remove the identity; the lock stays held."""
     for name in (IDENTITY, PENDING_KEY):
         (state_dir / name).unlink(missing_ok=True)
 
 
 def write_private(path: Path, content: bytes) -> None:
-    """All of the file or none of it, also across a crash; readable by the owner only."""
+    """Write the file atomically, also across a crash; readable by the owner only."""
     partial = path.with_name(f".{path.name}.partial")
     descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
@@ -164,11 +164,11 @@ def write_private(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
     except OSError:
-        # A disk that is full needs the room.
+        # A full disk needs the space.
         partial.unlink(missing_ok=True)
         raise
     partial.replace(path)
-    # The new name too: else a power cut may bring the old file back, with a key that the master takes no more.
+    # Sync the new name too: a power cut could bring the old file back, with a key that the master no longer accepts.
     directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(directory)

@@ -89,7 +89,7 @@ async def test_an_expired_node_joins_again_by_its_key(
     config = agent_config(tmp_path, api.port)
     first = await asyncio.to_thread(join, config, Ticket(TOKEN, pki.ca_hash), wait=False)
     monkeypatch.setattr("agent.host.load_config", lambda _: config)
-    with pytest.raises(JoinRefused, match=r"node node-1 of cluster .* already"):
+    with pytest.raises(JoinRefused, match="already node node-1 of cluster"):
         await asyncio.to_thread(host.join, tmp_path, TOKEN, pki.ca_hash)
     files.save(config.state_dir, replace(first, not_before=1.0, not_after=2.0))
     assert await asyncio.to_thread(host.join, tmp_path, TOKEN, pki.ca_hash) == 0
@@ -176,7 +176,7 @@ def test_an_identity_is_replaced_whole_or_not_at_all(pki: Pki, tmp_path: Path) -
     [
         pytest.param({"certificate": "nonsense"}, "certificate is no PEM", id="certificate"),
         pytest.param({"ca": None}, "ca is no PEM", id="CA"),
-        pytest.param({"key": ""}, "key is no PEM", id="key"),
+        pytest.param({"key": ""}, "key is not a PEM", id="key"),
         pytest.param({"node_name": 3}, "node_name is not", id="name"),
         pytest.param({"not_after": "tomorrow"}, "not supported", id="time"),
         pytest.param({"more": 1}, "unexpected", id="unknown field"),
