@@ -193,7 +193,7 @@ def test_a_rule_that_the_kernel_does_not_take_is_named(monkeypatch: pytest.Monke
     rules = {**trial.RULES, "match nosuch": ("filter", "-m nosuch -j RETURN")}
     monkeypatch.setattr(trial, "RULES", rules)
     found = trial.variants()
-    assert {name: each.works.split(":")[0] for name, each in found.items()} == {
+    assert {name: each.problem.split(":")[0] for name, each in found.items()} == {
         "legacy": "match nosuch",
         "nft": "match nosuch",
     }

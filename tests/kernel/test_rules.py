@@ -13,7 +13,7 @@ from netstack import namespaces
 from netstack.desired import Endpoint, NodeSettings, ServicePort
 from netstack.services import iptables
 from netstack.services.rules import ruleset
-from netstack.services.table import as_found, difference, parse
+from netstack.services.table import as_observed, difference, parse
 from netstack.services.writer import RuleWriter
 
 PREFIX = "SAMPAN-"
@@ -47,7 +47,7 @@ def test_the_kernel_prints_what_we_computed(new_namespace: Callable[[], str], va
     wanted = ruleset(SETTINGS, services(60))
     RuleWriter(tool, PREFIX).apply(wanted)
     printed = parse(tool.save(), PREFIX)
-    expected = as_found(wanted)
+    expected = as_observed(wanted)
     for name in ("nat", "filter"):
         assert printed[name].chains == expected[name].chains
         assert sorted(printed[name].references) == sorted(expected[name].references)
