@@ -73,7 +73,7 @@ def fingerprint(certificate_der: bytes) -> str:
 
 
 def fingerprints(bundle_pem: str) -> list[str]:
-    """The fingerprint of each certificate of a bundle, in order. Raises ValueError if one of them is not a certificate."""
+    """The fingerprint of each certificate of a bundle, in order. Raises ValueError if one is not a certificate."""
     return [fingerprint(ssl.PEM_cert_to_DER_cert(pem)) for pem in _CERTIFICATE.findall(bundle_pem)]
 
 
