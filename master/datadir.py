@@ -47,10 +47,10 @@ def locked(data_dir: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def as_owner(data_dir: Path) -> Iterator[None]:
-    """Root acts as the directory's owner, as whom the master may run. Others stay who they are.
+    """Makes a process of root act as the directory's owner, as whom the master may run; changes nothing for others.
 
-    So new files belong to the owner, and a link that the owner has placed gives root's permissions to nobody. The
-    change applies to the whole process.
+    So new files belong to the owner, and following a link that the owner placed there needs the owner's permissions.
+    Applies to the whole process.
     """
     owner = data_dir.stat()
     if os.geteuid() != 0 or owner.st_uid == 0:

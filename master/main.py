@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 
 
 def run(config_path: Path, *, configure_log: ConfigureLog | None = None, supervised: Supervised = nullcontext) -> int:
-    """Runs until SIGTERM or SIGINT and returns the exit code. Raises MasterFailed, ConfigError.
+    """Runs until SIGTERM or SIGINT and returns the exit code. Raises MasterFailed, SettingsError.
 
     `configure_log` gets log_format and log_level of the configuration.
     """

@@ -13,7 +13,7 @@ from lab import faults
 from lab.cluster import Cluster
 from lab.faults import Target
 from lab.kubectl import Kubectl
-from lab.plugin.cluster.life import running_cluster
+from lab.plugin.life import running_cluster
 from tests.cluster.manifests import pod, shell
 from tests.cluster.waiting import eventually
 from tests.hosts import engine_of
@@ -140,7 +140,7 @@ def test_an_engine_that_hangs_is_told_and_nothing_is_given_up(
         kubectl("delete", "pod", "going", "--wait=false")
         time.sleep(hang_s)
         told = eventually(lambda: not_ready(kubectl))
-        assert "the container engine does not answer: no word within" in told
+        assert "the container engine does not answer: no reply within" in told
         assert kubectl("get", "pod", "web", "-o", "jsonpath={.metadata.deletionTimestamp}") == ""
         assert phase(kubectl, "coming") == "Pending" and ready(kubectl)
     finally:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import tarfile
 from pathlib import Path
 
-from cli.host import bundle
-from cli.host.system import Commands
+from host import bundle
+from host.system import Commands
 from lab.layout import CACHE_ROOT
 from lab.machine.recipe import HOST
 

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.session.desired import DesiredState
+from agent.desired.state import DesiredState
 from master.api import kinds
 from master.api.kinds.configmap import ConfigMap
 from master.api.kinds.container import Container, EnvFromSource, EnvSourceRef
@@ -108,13 +108,12 @@ def take(outbox: Outbox, view: View, state: DesiredState) -> None:
 
 def content(state: DesiredState) -> Any:
     cut = state.dump(secrets=True)
-    del cut.pods[:]
-    pods = {uid: state.pod(uid) for uid in state.for_pods().pods}
+    pods = {pod.uid: pod for pod in cut.pods}
     items = {
         name: sorted(map(str, getattr(cut, name)))
         for name in ("services", "endpoints", "peers", "config_maps", "secrets")
     }
-    return items, pods, str(state.node)
+    return items, pods, str(cut.node)
 
 
 @settings(max_examples=150, deadline=None)

@@ -1,0 +1,207 @@
+"""What the master wants of this node: built from cuts, kept as messages, read as values of the pods and the network.
+
+Owns the state at one revision. A cut's messages are collected and applied whole after the last one. A delta for another
+revision is a Gap, a message that makes no sense (wire/sanity.py) is Garbled: both change nothing. Does no I/O (disk.py
+keeps it).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from agent import model
+from agent.wire import desired as wire
+from agent.wire import network
+from agent.wire.errors import Gap, Garbled
+from agent.wire.sanity import check_cut
+from netstack.desired import NetworkState, NodeSettings
+from proto import contract
+from proto.gen import desired_pb2, session_pb2
+
+# What a message takes beside its content, so that endless empty ones have an end too.
+_MESSAGE_BYTES = 1024
+
+Ref = tuple[str, str]
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+@dataclass(slots=True)
+class _Content:
+    """The items by key."""
+
+    node: desired_pb2.NodeConfig | None = None
+    pods: dict[str, desired_pb2.Pod] = field(default_factory=dict)
+    services: dict[Ref, desired_pb2.Service] = field(default_factory=dict)
+    endpoints: dict[Ref, desired_pb2.ServiceEndpoints] = field(default_factory=dict)
+    peers: dict[str, desired_pb2.Peer] = field(default_factory=dict)
+    config_maps: dict[Ref, desired_pb2.ConfigMap] = field(default_factory=dict)
+    secrets: dict[Ref, desired_pb2.Secret] = field(default_factory=dict)
+
+    def apply(self, cut: session_pb2.Cut) -> None:
+        if cut.HasField("node"):
+            self.node = cut.node
+        self.pods.update((each.uid, each) for each in cut.pods)
+        self.services.update((_key(each.ref), each) for each in cut.services)
+        self.endpoints.update((_key(each.ref), each) for each in cut.endpoints)
+        self.peers.update((each.name, each) for each in cut.peers)
+        self.config_maps.update((_key(each.ref), each) for each in cut.config_maps)
+        self.secrets.update((_key(each.ref), each) for each in cut.secrets)
+        _drop(self.pods, cut.removed_pods)
+        _drop(self.services, map(_key, cut.removed_services))
+        _drop(self.endpoints, map(_key, cut.removed_endpoints))
+        _drop(self.peers, cut.removed_peers)
+        _drop(self.config_maps, map(_key, cut.removed_config_maps))
+        _drop(self.secrets, map(_key, cut.removed_secrets))
+
+
+class DesiredState:
+    """The state, and the cut that is on its way in."""
+
+    def __init__(self) -> None:
+        self._content = _Content()
+        self._arriving: list[session_pb2.Cut] = []
+        self._arriving_bytes = 0
+        self._pods: dict[str, tuple[desired_pb2.Pod, model.Pod]] = {}
+        self.revision = 0
+        self.complete = False
+        """A snapshot has come from the master, so that what is not wanted may be removed."""
+        self.secrets_known = False
+
+    def receive(self, message: session_pb2.Cut, *, member: bool = False) -> bool:
+        """One message of a cut; True when the cut is whole and was applied. Raises Gap, Garbled.
+
+        `member`: the node belongs to the cluster, so that a snapshot without its configuration is nonsense: it would
+        end every pod.
+        """
+        try:
+            self._check(message, member=member)
+        except (Gap, Garbled):
+            self.interrupted()
+            raise
+        self._arriving.append(message)
+        if not message.last:
+            return False
+        arrived = self._arriving
+        self.interrupted()
+        self._apply(arrived)
+        return True
+
+    def _check(self, message: session_pb2.Cut, *, member: bool) -> None:
+        first = self._arriving[0] if self._arriving else message
+        if not first.snapshot and first.base_revision != self.revision:
+            raise Gap(f"delta for revision {first.base_revision} at revision {self.revision}")
+        if _place(message) != _place(first):
+            raise Garbled(f"a cut of revision {first.revision} goes on as one of revision {message.revision}")
+        if message.revision < message.base_revision:
+            raise Garbled(f"a delta from revision {message.base_revision} back to {message.revision}")
+        if member and first.snapshot and not first.HasField("node"):
+            raise Garbled("a snapshot without this node's configuration")
+        self._arriving_bytes += message.ByteSize() + _MESSAGE_BYTES
+        if self._arriving_bytes > contract.MAX_STATE_BYTES:
+            raise Garbled(f"a cut of more than {contract.MAX_STATE_BYTES >> 20} MiB")
+        check_cut(message)
+
+    def restore(self, cut: session_pb2.Cut, *, secrets_known: bool) -> None:
+        """Run by a state that was kept on disk."""
+        self._content = _Content()
+        self._content.apply(cut)
+        self.revision = cut.revision
+        self.secrets_known = secrets_known
+
+    def interrupted(self) -> None:
+        """The stream broke: what had arrived of a cut is worth nothing."""
+        self._arriving, self._arriving_bytes = [], 0
+
+    def dump(self, *, secrets: bool) -> session_pb2.Cut:
+        """The whole state as one snapshot."""
+        content = self._content
+        cut = session_pb2.Cut(
+            snapshot=True,
+            revision=self.revision,
+            last=True,
+            node=content.node,
+            pods=content.pods.values(),
+            services=content.services.values(),
+            endpoints=content.endpoints.values(),
+            peers=content.peers.values(),
+            config_maps=content.config_maps.values(),
+        )
+        if secrets:
+            cut.secrets.extend(content.secrets.values())
+        return cut
+
+    @property
+    def member(self) -> bool:
+        """The state has this node's configuration; False before the first snapshot, and for a removed node."""
+        return self._content.node is not None
+
+    def ref(self, uid: model.PodUid) -> model.ObjectRef | None:
+        """Namespace and name of a desired pod."""
+        pod = self._content.pods.get(uid)
+        return model.ObjectRef(pod.namespace, pod.name) if pod else None
+
+    def network_settings(self, *, node_name: str, state_dir: Path) -> NodeSettings | None:
+        """How this node takes part in the networks; None unless `member`. Raises ValueError."""
+        node = self._content.node
+        return network.settings(node, node_name=node_name, state_dir=state_dir) if node is not None else None
+
+    def for_network(self) -> NetworkState:
+        """Peers and services of the node's network."""
+        content = self._content
+        return network.network_state(content.node, content.peers.values(), content.services.values(), content.endpoints)
+
+    def for_pods(self) -> model.Desired:
+        """Everything that pods need. A pod that did not change is the same value as last time."""
+        content = self._content
+        self._pods = {uid: self._converted(uid, pod) for uid, pod in content.pods.items()}
+        return model.Desired(
+            pods={model.PodUid(uid): pod for uid, (_, pod) in self._pods.items()},
+            services=tuple(
+                wire.service_from_proto(each) for _, each in sorted(content.services.items(), key=lambda pair: pair[0])
+            ),
+            config_maps=dict(map(_config_map, content.config_maps.values())),
+            secrets=dict(map(_secret, content.secrets.values())),
+            secrets_known=self.secrets_known,
+            host_ip=content.node.node_address if content.node else "",
+        )
+
+    def _apply(self, messages: list[session_pb2.Cut]) -> None:
+        snapshot = messages[0].snapshot
+        if snapshot:
+            self._content = _Content()
+        for message in messages:
+            self._content.apply(message)
+        self.revision = messages[0].revision
+        if snapshot:
+            self.complete = True
+            self.secrets_known = True
+
+    def _converted(self, uid: str, pod: desired_pb2.Pod) -> tuple[desired_pb2.Pod, model.Pod]:
+        before = self._pods.get(uid)
+        return before if before is not None and before[0] is pod else (pod, wire.pod_from_proto(pod))
+
+
+def _config_map(message: desired_pb2.ConfigMap) -> tuple[model.ObjectRef, model.ConfigMap]:
+    return wire.ref_from_proto(message.ref), wire.config_map_from_proto(message)
+
+
+def _secret(message: desired_pb2.Secret) -> tuple[model.ObjectRef, model.Secret]:
+    return wire.ref_from_proto(message.ref), wire.secret_from_proto(message)
+
+
+def _place(cut: session_pb2.Cut) -> tuple[bool, int, int]:
+    """What all messages of one cut have in common."""
+    return cut.snapshot, cut.base_revision, cut.revision
+
+
+def _key(ref: desired_pb2.ObjectRef) -> Ref:
+    return ref.namespace, ref.name
+
+
+def _drop(items: dict[K, V], keys: Iterable[K]) -> None:
+    for key in keys:
+        items.pop(key, None)

@@ -1,0 +1,166 @@
+"""From the master's messages to the agent's values (model.py): pure conversions, one a message.
+
+Does no I/O and checks nothing: sanity.py and the master have. A value that only a newer master knows becomes the
+nearest one that this agent knows.
+"""
+
+from __future__ import annotations
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from agent import model
+from proto.gen import desired_pb2, session_pb2
+
+
+def pod_from_proto(pod: desired_pb2.Pod) -> model.Pod:
+    """One wanted pod."""
+    return model.Pod(
+        uid=model.PodUid(pod.uid),
+        namespace=pod.namespace,
+        name=pod.name,
+        containers=tuple(_container(each) for each in pod.containers),
+        init_containers=tuple(_container(each) for each in pod.init_containers),
+        volumes=tuple(_volume(each) for each in pod.volumes),
+        labels=dict(pod.labels),
+        annotations=dict(pod.annotations),
+        restart_policy=model.RestartPolicy(pod.restart_policy or "Always"),
+        host_network=pod.host_network,
+        hostname=pod.hostname,
+        enable_service_links=pod.enable_service_links,
+        host_aliases=tuple(model.HostAlias(each.ip, tuple(each.hostnames)) for each in pod.host_aliases),
+        active_deadline_s=pod.active_deadline_s,
+        created_at=_moment(pod.creation_timestamp) if pod.HasField("creation_timestamp") else 0.0,
+        deletion_at=_moment(pod.deletion_timestamp) if pod.HasField("deletion_timestamp") else 0.0,
+        grace_period_s=pod.grace_period_s,
+        service_account=pod.service_account,
+        ended_phase=model.PodPhase(pod.ended_phase) if pod.ended_phase else None,
+    )
+
+
+def service_from_proto(service: desired_pb2.Service) -> model.ServiceEnv:
+    """A service, as variables need it; headless ones have an empty cluster IP and make no variables."""
+    return model.ServiceEnv(
+        ref=ref_from_proto(service.ref),
+        cluster_ip=service.cluster_ip,
+        ports=tuple(model.ServiceEnvPort(each.name, each.protocol or "TCP", each.port) for each in service.ports),
+    )
+
+
+def config_map_from_proto(config_map: desired_pb2.ConfigMap) -> model.ConfigMap:
+    """A config map; text becomes UTF-8."""
+    data = {key: value.encode() for key, value in config_map.data.items()}
+    return model.ConfigMap(ref_from_proto(config_map.ref), data | dict(config_map.binary_data))
+
+
+def secret_from_proto(secret: desired_pb2.Secret) -> model.Secret:
+    """A secret."""
+    return model.Secret(ref_from_proto(secret.ref), dict(secret.data))
+
+
+def ref_from_proto(ref: desired_pb2.ObjectRef) -> model.ObjectRef:
+    """A reference."""
+    return model.ObjectRef(ref.namespace, ref.name)
+
+
+def log_request_from_proto(request: session_pb2.LogRequest) -> model.LogRequest:
+    """A request for a container's log."""
+    options = model.LogOptions(
+        follow=request.follow,
+        previous=request.previous,
+        timestamps=request.timestamps,
+        tail_lines=request.tail_lines if request.HasField("tail_lines") else None,
+        since_at=float(request.since_unix_s),
+        limit_bytes=request.limit_bytes,
+    )
+    return model.LogRequest(request.namespace, request.pod, model.PodUid(request.pod_uid), request.container, options)
+
+
+def _container(container: desired_pb2.Container) -> model.Container:
+    resources = container.resources
+    return model.Container(
+        name=container.name,
+        image=container.image,
+        command=tuple(container.command),
+        args=tuple(container.args),
+        working_dir=container.working_dir,
+        env_from=tuple(
+            model.EnvFrom(each.name, each.prefix, each.optional, each.secret) for each in container.env_from
+        ),
+        env=tuple(_env_var(each) for each in container.env),
+        ports=tuple(
+            model.ContainerPort(each.container_port, each.name, each.host_port, each.protocol or "TCP", each.host_ip)
+            for each in container.ports
+        ),
+        resources=model.Resources(
+            resources.cpu_request_millis,
+            resources.cpu_limit_millis,
+            resources.memory_request_bytes,
+            resources.memory_limit_bytes,
+        ),
+        volume_mounts=tuple(
+            model.VolumeMount(each.name, each.mount_path, each.sub_path, each.read_only, each.sub_path_expr)
+            for each in container.volume_mounts
+        ),
+        pull_policy=model.PullPolicy(container.image_pull_policy or "IfNotPresent"),
+        security=_security(container.security_context),
+        stdin=container.stdin,
+        tty=container.tty,
+        termination_message_path=container.termination_message_path or "/dev/termination-log",
+    )
+
+
+def _env_var(variable: desired_pb2.EnvVar) -> model.EnvVar:
+    source = variable.WhichOneof("source")
+    return model.EnvVar(
+        name=variable.name,
+        value=variable.value,
+        field_path=variable.field_path,
+        config_map_key=_key_ref(variable.config_map_key) if source == "config_map_key" else None,
+        secret_key=_key_ref(variable.secret_key) if source == "secret_key" else None,
+    )
+
+
+def _key_ref(ref: desired_pb2.KeyRef) -> model.KeyRef:
+    return model.KeyRef(ref.name, ref.key, ref.optional)
+
+
+def _security(context: desired_pb2.SecurityContext) -> model.SecurityContext:
+    return model.SecurityContext(
+        run_as_user=context.run_as_user if context.HasField("run_as_user") else None,
+        run_as_group=context.run_as_group if context.HasField("run_as_group") else None,
+        privileged=context.privileged,
+        read_only_root_filesystem=context.read_only_root_filesystem,
+        add_capabilities=tuple(context.add_capabilities),
+        drop_capabilities=tuple(context.drop_capabilities),
+    )
+
+
+def _volume(volume: desired_pb2.Volume) -> model.Volume:
+    source: model.VolumeSource
+    match volume.WhichOneof("source"):
+        case "host_path":
+            source = model.HostPath(volume.host_path.path, volume.host_path.type)
+        case "config_map":
+            source = _keys_volume(volume.config_map, secret=False)
+        case "secret":
+            source = _keys_volume(volume.secret, secret=True)
+        case "empty_dir":
+            source = model.EmptyDir(volume.empty_dir.medium, volume.empty_dir.size_limit_bytes)
+        case _:
+            # Also one that only a newer master knows: a pod must not run with an empty directory in its place.
+            source = model.UnsupportedVolume(volume.unsupported or "its source")
+    return model.Volume(volume.name, source)
+
+
+def _keys_volume(keys: desired_pb2.Volume.Keys, *, secret: bool) -> model.KeysVolume:
+    return model.KeysVolume(
+        name=keys.name,
+        secret=secret,
+        items=tuple(model.KeyToPath(each.key, each.path) for each in keys.items),
+        default_mode=keys.default_mode or 0o644,
+        optional=keys.optional,
+    )
+
+
+def _moment(timestamp: Timestamp) -> float:
+    return timestamp.seconds + timestamp.nanos / 1e9

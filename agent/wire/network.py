@@ -1,0 +1,93 @@
+"""From the master's messages to netstack's values: what the node's network should be. Pure functions.
+
+Joins services with their endpoints. An object with an address that cannot be read is logged and left out: one bad
+object must not stop the others.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+
+from netstack.desired import Endpoint, NetworkState, NodeSettings, Peer, ServicePort
+from proto.gen import desired_pb2
+
+log = logging.getLogger(__name__)
+
+
+def settings(node: desired_pb2.NodeConfig, *, node_name: str, state_dir: Path) -> NodeSettings:
+    """The node's own part. Raises ValueError when the master sent no usable addresses."""
+    return NodeSettings(
+        node_name=node_name,
+        node_address=IPv4Address(node.node_address),
+        pod_cidr=IPv4Network(node.pod_cidr),
+        cluster_cidr=IPv4Network(node.cluster_cidr),
+        service_cidr=IPv4Network(node.service_cidr),
+        state_dir=state_dir,
+    )
+
+
+def network_state(
+    own: desired_pb2.NodeConfig | None,
+    peers: Iterable[desired_pb2.Peer],
+    services: Iterable[desired_pb2.Service],
+    endpoints: Mapping[tuple[str, str], desired_pb2.ServiceEndpoints],
+) -> NetworkState:
+    """Peers and service ports, sorted by name. `own`: this node's configuration; endpoints by namespace and name."""
+    return NetworkState(
+        peers=tuple(sorted(_peers(own, peers), key=lambda peer: peer.name)),
+        services=tuple(sorted(_ports(services, endpoints), key=lambda port: (port.name, port.protocol))),
+    )
+
+
+def _peers(own: desired_pb2.NodeConfig | None, peers: Iterable[desired_pb2.Peer]) -> Iterator[Peer]:
+    for peer in peers:
+        try:
+            yield _peer(peer, own)
+        except ValueError as error:
+            log.error("node %s: no peer of the overlay: %s", peer.name, error)
+
+
+def _peer(peer: desired_pb2.Peer, own: desired_pb2.NodeConfig | None) -> Peer:
+    """Raises ValueError: its route must not lead away what is this node's, or more than pods."""
+    found = Peer(peer.name, IPv4Address(peer.address), IPv4Network(peer.pod_cidr))
+    if own is None:
+        return found
+    if not found.pod_cidr.subnet_of(IPv4Network(own.cluster_cidr)):
+        raise ValueError(f"its pods {found.pod_cidr} are not in {own.cluster_cidr}")
+    if found.pod_cidr.overlaps(IPv4Network(own.pod_cidr)) or peer.address == own.node_address:
+        raise ValueError(f"its pods {found.pod_cidr} or its address {found.address} are this node's own")
+    return found
+
+
+def _ports(
+    services: Iterable[desired_pb2.Service], endpoints: Mapping[tuple[str, str], desired_pb2.ServiceEndpoints]
+) -> Iterator[ServicePort]:
+    for service in services:
+        if not service.cluster_ip:
+            continue
+        name = f"{service.ref.namespace}/{service.ref.name}"
+        own = endpoints.get((service.ref.namespace, service.ref.name))
+        for port in service.ports:
+            try:
+                yield ServicePort(
+                    name=f"{name}:{port.name}" if port.name else name,
+                    protocol=port.protocol.lower(),
+                    cluster_ip=IPv4Address(service.cluster_ip),
+                    port=port.port,
+                    node_port=port.node_port,
+                    endpoints=tuple(sorted(set(_endpoints(own, port)))) if own else (),
+                )
+            except ValueError as error:
+                log.error("service %s port %d: not served: %s", name, port.port, error)
+
+
+def _endpoints(endpoints: desired_pb2.ServiceEndpoints, port: desired_pb2.ServicePort) -> Iterator[Endpoint]:
+    """Those of the service port's name and protocol."""
+    for subset in endpoints.subsets:
+        for target in subset.ports:
+            if target.name == port.name and target.protocol == port.protocol:
+                for address in subset.addresses:
+                    yield Endpoint(IPv4Address(address), target.port)
