@@ -25,7 +25,7 @@ from master.dispatch.identities import Identities, Identity
 from master.dispatch.sessions import Sessions
 from proto.gen import desired_pb2, observed_pb2, session_pb2
 
-# Not the node's own name: the master deletes the pods, at whoever's request.
+# Not the node itself: the master deletes the pods on its behalf.
 _CALLER = component("node-departures")
 
 log = logging.getLogger(__name__)

@@ -44,10 +44,10 @@ class Moves:
     """Records the addresses that it is called with."""
 
     def __init__(self) -> None:
-        self.heard: list[tuple[str, ...]] = []
+        self.addresses: list[tuple[str, ...]] = []
 
     async def __call__(self, config: MasterConfig) -> None:
-        self.heard.append(config.advertise_addresses)
+        self.addresses.append(config.advertise_addresses)
 
 
 class _Running:
@@ -90,17 +90,17 @@ async def test_new_addresses_in_the_configuration_need_no_restart(
     moves = Moves()
     async with _Running(Upkeep(pki, clock, path, moves)):
         await clock.advance(PERIOD_S)
-        assert not moves.heard
+        assert not moves.addresses
         path.write_text(_toml(path.parent, "198.51.100.7"))
         await clock.advance(PERIOD_S)
-        assert moves.heard == [("198.51.100.7",)]
+        assert moves.addresses == [("198.51.100.7",)]
         read = yaml.safe_load(pki.kubeconfig.read_text())
         assert read["clusters"][0]["cluster"]["server"] == "https://198.51.100.7:6443"
         path.write_text("nonsense =")
         await clock.advance(5 * PERIOD_S)
         path.write_text(_toml(path.parent, "198.51.100.8"))
         await clock.advance(PERIOD_S)
-    assert moves.heard[-1] == ("198.51.100.8",)
+    assert moves.addresses[-1] == ("198.51.100.8",)
     assert [record.levelno for record in caplog.records].count(logging.ERROR) == 1, "logged once"
 
 
@@ -119,11 +119,11 @@ async def test_new_addresses_wait_for_a_store_that_cannot_write(
     async with _Running(Upkeep(pki, clock, path, moves)):
         path.write_text(_toml(path.parent, "198.51.100.7"))
         await clock.advance(3 * PERIOD_S)
-        assert not moves.heard
+        assert not moves.addresses
         assert [record.levelno for record in caplog.records].count(logging.ERROR) == 1, "logged once"
         moves.full = False
         await clock.advance(3 * PERIOD_S)
-    assert moves.heard == [("198.51.100.7",)]
+    assert moves.addresses == [("198.51.100.7",)]
 
 
 async def test_an_unreadable_configuration_does_not_prevent_renewal(pki: Pki, path: Path, clock: FakeClock) -> None:
