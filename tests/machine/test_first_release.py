@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from lab.machine import Machine, MachineBed
 from tests import first_release
 from tests.cluster.waiting import eventually
+from tests.machine.bed import Machine, MachineBed
 from tests.machine.bundle import of_first_release
 from tests.machine.conftest import IN_MEMORY, NEWER
 from tests.machine.hosts import Control, load_image, record, together

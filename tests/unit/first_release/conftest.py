@@ -69,7 +69,7 @@ async def master(data_dir: Path, clock: FakeClock) -> AsyncIterator[Master]:
 async def _master(store: p.SqliteStore, pki: p.Pki, clock: FakeClock) -> Master:
     cidrs = ("10.244.0.0/16", "10.96.0.0/16")
     cluster_id = (await store.get("/meta/cluster-id")).value.decode()  # type: ignore[union-attr]
-    cache = await p.Cache.load(store)
+    cache = await p.Cache.load(store, p.kinds.ALL)
     ranges = p.ServiceRanges(IPv4Network(cidrs[1]), range(30000, 32768))
     resources = p.Resources(store, cache, clock=clock, ranges=ranges)
     sessions = p.Sessions(clock, heartbeat_s=1.0, grace_s=5.0)

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from agent.config import load as load_agent_config
+from agent.desired import disk
+from agent.desired.state import DesiredState
 from agent.identity import files as identity_files
-from agent.network_state import network_state, settings
 from agent.pods.manager import PodManager
 from agent.pods.ports import PodsConfig
 from agent.runtime.convert import record_from_inspect
 from agent.runtime.fake import FakeRuntime
-from agent.session import disk
-from agent.session.desired import DesiredState
 from agent.volumes.manager import Volumes
-from cli.host import release
-from cli.host.errors import HostError
-from cli.host.layout import HostLayout
-from cli.host.record import Record
-from cli.host.uninstall import Uninstaller
-from cli.host.upgrade import Upgrader
+from host import release
+from host.errors import HostError
+from host.layout import HostLayout
+from host.record import Record
+from host.uninstall import Uninstaller
+from host.upgrade import Upgrader
 from master.api import kinds
 from master.api.identity import component
 from master.api.logs import LogOptions
@@ -26,9 +25,9 @@ from master.api.server import ApiServer
 from master.api.strategies import ServiceRanges
 from master.backup import restore
 from master.cache import Cache
+from master.component.events import EventRecorder
 from master.config import MasterConfig
 from master.config import load as load_master_config
-from master.controllers.events import EventRecorder
 from master.dispatch import authority
 from master.dispatch.departures import Departures
 from master.dispatch.desired import DesiredState as MasterDesired
@@ -36,7 +35,7 @@ from master.dispatch.identities import Identities
 from master.dispatch.join import JoinService
 from master.dispatch.nodes import Nodes
 from master.dispatch.reports import Reports
-from master.dispatch.service import MasterService, Speaker
+from master.dispatch.service import MasterService, Peer
 from master.dispatch.sessions import Sessions
 from master.dispatch.streams import LogStreams
 from master.dispatch.trust import Trust
@@ -70,6 +69,7 @@ __all__ = [
     "MasterService",
     "NodeNetwork",
     "Nodes",
+    "Peer",
     "Pki",
     "PodManager",
     "PodsConfig",
@@ -79,7 +79,6 @@ __all__ = [
     "RuleWriter",
     "ServiceRanges",
     "Sessions",
-    "Speaker",
     "SqliteStore",
     "Trust",
     "Uninstaller",
@@ -95,11 +94,9 @@ __all__ = [
     "kinds",
     "load_agent_config",
     "load_master_config",
-    "network_state",
     "record_from_inspect",
     "release",
     "restore",
     "ruleset",
     "session_pb2",
-    "settings",
 ]

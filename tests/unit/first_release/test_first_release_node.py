@@ -92,9 +92,9 @@ def test_the_desired_state_on_disk_is_what_the_master_had_sent(host: Path) -> No
 def network_of(host: Path) -> tuple[Any, Any, Any]:
     """Its settings and state today, and an open network over a kernel in memory."""
     state = received()
-    assert state.node is not None
-    own = p.settings(state.node, node_name="node1", state_dir=host / "agent")
-    return own, p.network_state(state), p.NodeNetwork(own, p.FakeKernel())
+    own = state.network_settings(node_name="node1", state_dir=host / "agent")
+    assert own is not None
+    return own, state.for_network(), p.NodeNetwork(own, p.FakeKernel())
 
 
 def records(host: Path) -> dict[str, str]:

@@ -60,8 +60,8 @@ def test_every_field_means_what_it_meant(variant: str) -> None:
 class Agent:
     """node1 as it was, which speaks in bytes: everything that it sends was recorded, but for the session's id."""
 
-    def __init__(self, master: Master, speaker: p.Speaker, *, version: int) -> None:
-        self.master, self.speaker, self.version = master, speaker, version
+    def __init__(self, master: Master, peer: p.Peer, *, version: int) -> None:
+        self.master, self.peer, self.version = master, peer, version
         self.session = ""
 
     def sent(self, method: str, number: int = -1) -> Any:
@@ -79,27 +79,27 @@ class Agent:
         if self.version == 1:
             request.highest_protocol_version = 0
             del request.trusted[:]
-        reply = await self.master.service.hello(self.speaker, request)
+        reply = await self.master.service.hello(self.peer, request)
         read = kind("HelloReply").FromString(reply.SerializeToString())
         self.session = read.session_id
         return read
 
     async def desired(self) -> AsyncIterator[Any]:
         """What comes down the stream, as the first release reads it."""
-        async for raw in self.master.service.desired_stream(self.speaker, self.sent("Desired")):
+        async for raw in self.master.service.desired_stream(self.peer, self.sent("Desired")):
             yield kind("DesiredMessage").FromString(raw)
 
 
 @pytest.fixture
-async def speaker(master: Master) -> p.Speaker:
+async def peer(master: Master) -> p.Peer:
     """node1 by its certificate."""
     (identity,) = [each for each in await master.identities.all() if each.name == "node1"]
-    return p.Speaker("node1", identity.fingerprint)
+    return p.Peer("node1", identity.fingerprint)
 
 
 @pytest.fixture(params=[1, 2], ids=["version 1", "version 2"])
-def agent(master: Master, speaker: p.Speaker, request: pytest.FixtureRequest) -> Agent:
-    return Agent(master, speaker, version=request.param)
+def agent(master: Master, peer: p.Peer, request: pytest.FixtureRequest) -> Agent:
+    return Agent(master, peer, version=request.param)
 
 
 async def first_cut(agent: Agent) -> Any:
@@ -138,7 +138,7 @@ async def test_the_snapshot_says_what_the_master_of_then_said(agent: Agent) -> N
 
 async def test_a_heartbeat_is_answered(agent: Agent) -> None:
     await agent.hello()
-    reply = await agent.master.service.heartbeat(agent.speaker, agent.sent("Heartbeat"))
+    reply = await agent.master.service.heartbeat(agent.peer, agent.sent("Heartbeat"))
     read = kind("HeartbeatReply").FromString(reply.SerializeToString())
     assert read.periods.next_heartbeat_ms and read.periods.grace_ms
 
@@ -149,7 +149,7 @@ async def test_reports_of_pods_are_committed(agent: Agent) -> None:
     reports = [line for line in RECORDED if (line.caller, line.kind) == ("node1", "PodReport")]
     for number in range(len(reports)):
         request = agent.sent("ReportPods", number)
-        reply = await agent.master.service.report_pods(agent.speaker, request)
+        reply = await agent.master.service.report_pods(agent.peer, request)
         read = kind("PodReportReply").FromString(reply.SerializeToString())
         there = {each.metadata.uid for each in agent.master.cache.list(pods)}
         assert set(read.unknown) == {status.uid for status in request.pods} - there
@@ -161,7 +161,7 @@ async def test_reports_of_pods_are_committed(agent: Agent) -> None:
 async def test_events_are_recorded(agent: Agent) -> None:
     await agent.hello()
     request = agent.sent("ReportEvents", 0)
-    reply = await agent.master.service.report_events(agent.speaker, request)
+    reply = await agent.master.service.report_events(agent.peer, request)
     assert as_it_reads("EventReply", reply.SerializeToString()) == {}
     kinds = next(each for each in p.kinds.ALL if each.resource == "events")
     for _ in range(200):
@@ -203,7 +203,7 @@ async def test_a_log_is_asked_for_and_comes(agent: Agent) -> None:
     messages = [today("StreamUp", line.raw) for line in same[:2]]
     messages[0].session_id, messages[0].stream_id = agent.session, asked.stream_id
     upstream = Upstream(messages)
-    await agent.master.service.stream(agent.speaker, messages[0], upstream)
+    await agent.master.service.stream(agent.peer, messages[0], upstream)
     assert await asyncio.wait_for(reading, 5) == b"started\n"
     assert upstream.granted
 
@@ -214,12 +214,12 @@ async def _all(chunks: AsyncIterator[bytes]) -> bytes:
 
 async def test_a_certificate_is_renewed(agent: Agent) -> None:
     await agent.hello()
-    reply = await agent.master.service.renew(agent.speaker, agent.sent("RenewCertificate"))
+    reply = await agent.master.service.renew(agent.peer, agent.sent("RenewCertificate"))
     read = kind("RenewReply").FromString(reply.SerializeToString())
     assert "BEGIN CERTIFICATE" in read.certificate and "BEGIN CERTIFICATE" in read.ca
 
 
-async def test_a_person_at_the_node_is_answered(master: Master, speaker: p.Speaker) -> None:
+async def test_a_person_at_the_node_is_answered(master: Master, peer: p.Peer) -> None:
     """Without a session: how the node stands, drain, leave; then the agent cleans up and says so."""
 
     def asked(line_kind: str) -> Any:
@@ -229,20 +229,20 @@ async def test_a_person_at_the_node_is_answered(master: Master, speaker: p.Speak
         message.machine.CopyFrom(p.session_pb2.Machine())
         return message
 
-    standing = await master.service.membership(speaker, asked("MembershipRequest"))
+    standing = await master.service.membership(peer, asked("MembershipRequest"))
     read = kind("MembershipReply").FromString(standing.SerializeToString())
     assert read.registered and not read.removed and "Ready" in {each.type for each in read.conditions}
-    drained = await master.service.drain(speaker, asked("DrainRequest"))
+    drained = await master.service.drain(peer, asked("DrainRequest"))
     read = kind("DrainReply").FromString(drained.SerializeToString())
     assert {each.name for each in read.unmanaged} >= {"volumes", "web-on-node1"} and len(read.pods)
-    await master.service.leave(speaker, asked("LeaveRequest"))
-    agent = Agent(master, speaker, version=2)
+    await master.service.leave(peer, asked("LeaveRequest"))
+    agent = Agent(master, peer, version=2)
     assert (await agent.hello()).removed
     assert not (await first_cut(agent)).HasField("node")
     left = next(line for line in RECORDED if line.kind == "LeftReport")
     message = today("LeftReport", left.raw)
     message.session_id = agent.session
-    await master.service.report_left(speaker, message)
+    await master.service.report_left(peer, message)
     assert "node1" not in {each.name for each in await master.identities.all()}
 
 

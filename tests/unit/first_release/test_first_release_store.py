@@ -163,7 +163,7 @@ async def test_a_master_that_was_killed_has_lost_nothing(tmp_path: Path) -> None
     assert (data / "store.db-wal").stat().st_size > (data / "store.db").stat().st_size
     store = await p.SqliteStore.open(data / "store.db")
     try:
-        cache = await p.Cache.load(store)
+        cache = await p.Cache.load(store, p.kinds.ALL)
         nodes = next(each for each in p.kinds.ALL if each.resource == "nodes")
         assert cache.get(nodes, "", "worker") is not None
     finally:
@@ -182,7 +182,7 @@ async def test_the_backup_is_restored(tmp_path: Path) -> None:
         assert (tmp_path / "data/pki" / name).read_bytes() == (saved / name).read_bytes(), name
     store = await p.SqliteStore.open(tmp_path / "data/store.db")
     try:
-        cache = await p.Cache.load(store)
+        cache = await p.Cache.load(store, p.kinds.ALL)
         for kind in p.kinds.ALL:
             if kind.resource in KINDS and kind.resource != "events":
                 names = {(each.namespace, each.name) for each in cache.entries(kind)}
@@ -202,5 +202,5 @@ def test_a_damaged_backup_of_then_is_still_refused(tmp_path: Path) -> None:
     content[at + 40] ^= 1
     archive = tmp_path / "backup.tar"
     archive.write_bytes(content)
-    with pytest.raises(Exception, match="not what was backed up"):
+    with pytest.raises(Exception, match="does not have its recorded SHA-256"):
         p.restore(archive, tmp_path / "data", force=False)
