@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from cli import packages
 from host import system
 from hull import lockfile, owner
 from hull.errors import Busy
 from hull.lockfile import exclusive
+from lab import distribution
 
 
 def mode(path: Path) -> int:
@@ -38,10 +38,10 @@ def test_a_lock_is_its_owners_only_also_one_that_an_earlier_release_made(take: T
         os.umask(before)
 
 
-def test_that_of_installing_packages_is_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_that_of_installing_distribution_is_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "install.lock"
-    monkeypatch.setattr(packages, "_LOCK", path)
-    with packages._alone():
+    monkeypatch.setattr(distribution, "_LOCK", path)
+    with distribution._alone():
         assert mode(path) == 0o600
 
 

@@ -1,26 +1,22 @@
-"""Installs what a lab, or the tests, need of the distribution and is missing. Services are not started.
+"""Installs packages of the distribution that a lab needs and that are missing. Their services are not started.
 
-Looks for programs, not for packages: a Docker that came from elsewhere is as good, and is never touched; nor is any
-package removed to make room.
+Looks for programs, not for packages: a Docker from another source does as well and is never touched, and no package is
+removed to make room.
 """
 
 import fcntl
 import os
 import shutil
 import subprocess
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
-from cli.progress import Progress
 from hull import lockfile
+from lab.errors import LabError
 
-if TYPE_CHECKING:
-    from lab.machine.recipe import Recipe
-    from tests.machine.bed.imagecache import ImageCache
-
-_FOR_A_LAB: Final[Mapping[str, str]] = {
+FOR_A_LAB: Final[Mapping[str, str]] = {
     "dockerd": "docker.io",
     "docker-registry": "docker-registry",
     "iptables-restore": "iptables",
@@ -29,28 +25,6 @@ _FOR_A_LAB: Final[Mapping[str, str]] = {
 }
 """Program → package."""
 
-_FOR_TESTS: Final[Mapping[str, str]] = {"curl": "curl", "nft": "nftables", "sysctl": "procps"}
-_FOR_MACHINES: Final[Mapping[str, str]] = {
-    "debootstrap": "debootstrap",
-    "docker": "docker.io",
-    "vagrant": "vagrant",
-}
-_FOR_VMS: Final[Mapping[str, str]] = {
-    "debootstrap": "debootstrap",
-    "mkfs.ext4": "e2fsprogs",
-    "qemu-img": "qemu-utils",
-    "qemu-system-x86_64": "qemu-system-x86",
-    "ssh": "openssh-client",
-    "ssh-keygen": "openssh-client",
-}
-_FOR_LIBVIRT: Final[Mapping[str, str]] = {
-    "dnsmasq": "dnsmasq-base",
-    "libvirtd": "libvirt-daemon",
-    "virsh": "libvirt-clients",
-    "vagrant": "vagrant",
-    # No program, but a file of it is as good.
-    "/usr/share/vagrant-plugins/plugins.d/vagrant-libvirt.json": "vagrant-libvirt",
-}
 _UNITS: Final = ("docker.service", "docker.socket", "containerd.service", "docker-registry.service")
 """Services of those packages. A machine that had none is not to get them at its next boot either."""
 
@@ -65,66 +39,23 @@ _MARK: Final = "# Made by sampan while it installs packages: their services are 
 _SEARCH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
-class InstallFailed(Exception):
-    """A package could not be installed; the message is apt's own last words."""
+class InstallFailed(LabError):
+    """A package could not be installed; the message has the end of apt's output."""
 
 
-def install_missing(progress: Progress) -> None:
-    """What `up` needs."""
-    _install(progress, _FOR_A_LAB)
+class Progress(Protocol):
+    """Shows what is going on."""
+
+    def say(self, text: str) -> None: ...
+
+    def step(self, name: str) -> AbstractContextManager[None]: ...
 
 
-def install_for_tests(progress: Progress) -> None:
-    """What the tests need besides."""
-    _install(progress, {**_FOR_A_LAB, **_FOR_TESTS})
+def install(progress: Progress, programs: Mapping[str, str] = FOR_A_LAB) -> None:
+    """Install the packages of the programs that are missing; root only. Raises InstallFailed.
 
-
-def install_for_machines(progress: Progress) -> None:
-    """What the tests on machines need: the machines' images (minutes, once for each recipe) and the locked wheels."""
-    from lab.machine.recipe import RECIPES
-    from tests.machine.bed.image import IMAGES
-
-    if os.geteuid() != 0:
-        return  # those tests are skipped
-    _install(progress, _FOR_MACHINES)
-    _build_images(progress, IMAGES, RECIPES)
-    _fetch_wheels(progress, {recipe.python for recipe in RECIPES})
-
-
-def install_for_vms(progress: Progress) -> None:
-    """What the tests in virtual machines need: QEMU, the machines' images, the pods' images, the locked wheels."""
-    from lab.images.builder import build
-    from lab.images.recipes import IMAGES as PODS_IMAGES
-    from tests.vm.bed.image import IMAGES
-    from tests.vm.bed.recipe import RECIPES
-
-    if os.geteuid() != 0:
-        return  # those tests are skipped
-    _install(progress, {**_FOR_VMS, **_FOR_LIBVIRT})
-    _build_images(progress, IMAGES, RECIPES)
-    with progress.step("pods' images"):
-        build(PODS_IMAGES)
-    _fetch_wheels(progress, {recipe.python for recipe in RECIPES})
-
-
-def _build_images(progress: Progress, images: "ImageCache", recipes: "Iterable[Recipe]") -> None:
-    for recipe in recipes:
-        if not images.is_built(recipe):
-            progress.say(f"building the image of {images.kind} {recipe.name}: two minutes or three, once")
-            images.build(recipe, progress.step)
-
-
-def _fetch_wheels(progress: Progress, pythons: Iterable[str]) -> None:
-    """The locked wheels for each of these versions, into the cache."""
-    from host import bundle
-    from host.system import Commands
-    from lab.layout import CACHE_ROOT
-
-    for python in sorted(pythons):
-        bundle.cached_packages(CACHE_ROOT / "wheels", Commands(), python=python, step=progress.step)
-
-
-def _install(progress: Progress, programs: Mapping[str, str]) -> None:
+    `programs`: program → package. A name that begins with `/` is a file that the package brings.
+    """
     packages = sorted({package for program, package in programs.items() if not _there(program)})
     if not packages:
         return

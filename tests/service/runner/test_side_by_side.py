@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from cli.sidebyside import Run, SideBySide
 from hull.processes import until
+from tests.runner.sidebyside import Run, SideBySide
 
 
 def python(name: str, code: str, **environment: str) -> Run:
