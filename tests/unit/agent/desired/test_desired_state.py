@@ -171,4 +171,4 @@ def test_a_peer_that_would_lead_traffic_astray_is_left_out(
     state = DesiredState()
     state.receive(snapshot(node=own, peers=[wire.Peer(name="node-2", address=address, pod_cidr=pod_cidr), good]))
     assert [peer.name for peer in state.for_network().peers] == ["node-3"]
-    assert "node node-2: no peer of the overlay" in caplog.text
+    assert "node node-2: left out of the overlay" in caplog.text

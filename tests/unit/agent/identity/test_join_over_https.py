@@ -174,8 +174,8 @@ def test_an_identity_is_replaced_whole_or_not_at_all(pki: Pki, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("harm", "says"),
     [
-        pytest.param({"certificate": "nonsense"}, "certificate is no PEM", id="certificate"),
-        pytest.param({"ca": None}, "ca is no PEM", id="CA"),
+        pytest.param({"certificate": "nonsense"}, "certificate is not a PEM", id="certificate"),
+        pytest.param({"ca": None}, "ca is not a PEM", id="CA"),
         pytest.param({"key": ""}, "key is not a PEM", id="key"),
         pytest.param({"node_name": 3}, "node_name is not", id="name"),
         pytest.param({"not_after": "tomorrow"}, "not supported", id="time"),

@@ -76,12 +76,12 @@ CUTS = [
     pytest.param([b"\x0a\x05ab"], "cannot be read", id="cut short"),
     pytest.param([b"\x0a\x04\x32\x02\xff\xfe"], "cannot be read", id="no pod"),
     pytest.param(encoded(cut(node=None)), "a snapshot without this node's configuration", id="empty snapshot"),
-    pytest.param(encoded(cut(last=False), cut(revision=10)), "goes on as one of revision 10", id="two cuts in one"),
+    pytest.param(encoded(cut(last=False), cut(revision=10)), "is continued with revision 10", id="two cuts in one"),
     pytest.param(
-        encoded(cut(last=False), Message(cut=Cut(base_revision=5, revision=9, last=True))), "goes on", id="half a delta"
+        encoded(cut(last=False), Message(cut=Cut(base_revision=5, revision=9, last=True))), "is continued", id="half a delta"
     ),
     pytest.param(encoded(Message(cut=Cut(base_revision=5, revision=3, last=True))), "back to 3", id="backwards"),
-    pytest.param(encoded(cut(pods=[_some(uid="")])), "pod uid: '' is none", id="pod without uid"),
+    pytest.param(encoded(cut(pods=[_some(uid="")])), "pod uid: '' is not valid", id="pod without uid"),
     pytest.param(encoded(cut(pods=[_some(uid="../../etc")])), "pod uid: '../../etc'", id="uid that is a path"),
     pytest.param(encoded(cut(pods=[_some(uid="u" * 1_000_000)])), "pod uid: 'uuu", id="endless uid"),
     pytest.param(encoded(cut(pods=[_some(name="")])), "pod b: name", id="pod without name"),
