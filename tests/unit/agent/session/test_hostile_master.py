@@ -78,7 +78,9 @@ CUTS = [
     pytest.param(encoded(cut(node=None)), "a snapshot without this node's configuration", id="empty snapshot"),
     pytest.param(encoded(cut(last=False), cut(revision=10)), "is continued with revision 10", id="two cuts in one"),
     pytest.param(
-        encoded(cut(last=False), Message(cut=Cut(base_revision=5, revision=9, last=True))), "is continued", id="half a delta"
+        encoded(cut(last=False), Message(cut=Cut(base_revision=5, revision=9, last=True))),
+        "continued",
+        id="half a delta",
     ),
     pytest.param(encoded(Message(cut=Cut(base_revision=5, revision=3, last=True))), "back to 3", id="backwards"),
     pytest.param(encoded(cut(pods=[_some(uid="")])), "pod uid: '' is not valid", id="pod without uid"),
@@ -317,9 +319,9 @@ async def test_a_master_of_another_authority_gets_no_word_in(pki: Pki, tmp_path:
         agent = AgentEnd(ours, tmp_path)
         async with agent.running():
             await asyncio.sleep(0)
-            await until(lambda: agent.loop._said)
+            await until(lambda: agent.loop._warned)
         assert master.hellos == 0
-        assert "unavailable" in agent.loop._said
+        assert "unavailable" in agent.loop._warned
 
 
 def test_what_the_checks_refuse_is_named_with_its_item() -> None:

@@ -31,7 +31,7 @@ def test_what_was_not_acknowledged_waits_on_unless_there_is_newer_word() -> None
     queue.report(status("b", "1"))
     batch = queue.take_pods()
     queue.report(status("b", "2"))
-    queue.give_back_pods(batch)
+    queue.put_back_pods(batch)
     assert sorted((each.uid, each.pod_ip) for each in queue.take_pods()) == [("a", "1"), ("b", "2")]
 
 
@@ -52,7 +52,7 @@ def test_events_are_bounded_and_keep_their_order() -> None:
         queue.event(event(str(number)))
     first = queue.take_events()
     assert [each.message for each in first[:2]] == ["5", "6"]
-    queue.give_back_events(first)
+    queue.put_back_events(first)
     assert [each.message for each in queue.take_events()[:2]] == ["5", "6"]
     while queue.take_events():
         pass

@@ -263,7 +263,7 @@ async def test_cas_that_cannot_be_kept_end_no_session(
     async with agent.running():
         await until(lambda: master.ready("node-1") == "True")
         await master.trust.begin()
-        await until(lambda: "the cluster's CAs have changed, but cannot be kept" in caplog.text)
+        await until(lambda: "the cluster's CAs have changed, but cannot be stored" in caplog.text)
         await until(lambda: _heard(master, "node-1"))
     assert "node-1" in await master.trust.waiting()
 
