@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from agent.model import Container, Desired, Pod, PodUid
+from agent.pods.interface import PodsConfig
 from agent.pods.manager import PodManager
-from agent.pods.ports import PodsConfig
 from agent.runtime.fake import FakeRuntime
 from agent.volumes.manager import Volumes
 from tests.unit.agent.fakes import FakeMemoryFiles, FakeNetwork, FakeReporter, HandClock, settle
