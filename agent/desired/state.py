@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from agent import model
-from agent.wire import desired as wire
+from agent.wire import desired as convert
 from agent.wire import network
 from agent.wire.errors import Gap, Garbled
 from agent.wire.sanity import check_cut
@@ -161,7 +161,7 @@ class DesiredState:
         return model.Desired(
             pods={model.PodUid(uid): pod for uid, (_, pod) in self._pods.items()},
             services=tuple(
-                wire.service_from_proto(service)
+                convert.service_from_proto(service)
                 for _, service in sorted(content.services.items(), key=lambda item: item[0])
             ),
             config_maps=dict(map(_config_map, content.config_maps.values())),
@@ -183,15 +183,15 @@ class DesiredState:
 
     def _converted(self, uid: str, pod: desired_pb2.Pod) -> tuple[desired_pb2.Pod, model.Pod]:
         before = self._pods.get(uid)
-        return before if before is not None and before[0] is pod else (pod, wire.pod_from_proto(pod))
+        return before if before is not None and before[0] is pod else (pod, convert.pod_from_proto(pod))
 
 
 def _config_map(message: desired_pb2.ConfigMap) -> tuple[model.ObjectRef, model.ConfigMap]:
-    return wire.ref_from_proto(message.ref), wire.config_map_from_proto(message)
+    return convert.ref_from_proto(message.ref), convert.config_map_from_proto(message)
 
 
 def _secret(message: desired_pb2.Secret) -> tuple[model.ObjectRef, model.Secret]:
-    return wire.ref_from_proto(message.ref), wire.secret_from_proto(message)
+    return convert.ref_from_proto(message.ref), convert.secret_from_proto(message)
 
 
 def _range(cut: session_pb2.Cut) -> tuple[bool, int, int]:

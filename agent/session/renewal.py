@@ -58,7 +58,7 @@ class Renewal:
         uniform: Callable[[float, float], float] = random.uniform,
     ) -> None:
         self.identity = identity
-        self.wanted = False
+        self.requested = False
         """The master asks for a renewal in this session, however long the certificate is still valid."""
         self._state_dir = state_dir
         self._clock = clock
@@ -87,10 +87,10 @@ class Renewal:
     async def run(self, master: Master) -> None:
         """Run during one session; raises Renewed when there is a new certificate to connect with."""
         failures = 0
-        if self.wanted:
+        if self.requested:
             await self._clock.sleep(self._uniform(0, SPREAD_S))
         while True:
-            while not self.wanted and (due_s := self.due_s) > 0:
+            while not self.requested and (due_s := self.due_s) > 0:
                 await self._clock.sleep(min(due_s, CHECK_S))
             try:
                 await self._renew(master)
@@ -102,7 +102,7 @@ class Renewal:
                 log.error("node %s: certificate not renewed, next try in %d s: %s", self._name, wait_s, error)
                 await self._clock.sleep(wait_s)
             else:
-                self.wanted = False
+                self.requested = False
                 raise Renewed("the certificate was renewed")
 
     async def trust(self, ca: str) -> bool:

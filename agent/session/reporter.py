@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from typing import Final, TypeVar
 
 from agent import model, statuses
-from agent.wire import observed as wire
+from agent.wire import observed as convert
 from proto.gen import observed_pb2
 
 MAX_PODS: Final = 4096
@@ -42,14 +42,14 @@ class ReportQueue:
 
     def report(self, status: statuses.PodStatus) -> None:
         """A pod's complete present status."""
-        self._put(wire.status_to_proto(status))
+        self._put(convert.status_to_proto(status))
 
     def removed(self, uid: model.PodUid) -> None:
         """Nothing of the pod is left on the node. Ignored for a pod that the master does not know here."""
         waiting = self._pods.get(uid)
         ref = model.ObjectRef(waiting.namespace, waiting.name) if waiting else self._lookup(uid)
         if ref is not None:
-            self._put(wire.removal_to_proto(uid, ref))
+            self._put(convert.removal_to_proto(uid, ref))
 
     def event(self, event: statuses.Event) -> None:
         """Queue an event; the oldest is dropped when there are too many."""
@@ -58,7 +58,7 @@ class ReportQueue:
             if not self._dropped_events:
                 log.warning("more than %d events wait for the master: dropping the oldest", MAX_EVENTS)
             self._dropped_events += 1
-        self._events.append(wire.event_to_proto(event))
+        self._events.append(convert.event_to_proto(event))
         self.events_waiting.set()
 
     def take_pods(self) -> list[observed_pb2.PodStatus]:

@@ -143,7 +143,7 @@ class SessionLoop:
             self._opened(reply)
             if reply.ca and not reply.removed and await self._renewal.trust(reply.ca):
                 raise Renewed("the cluster's CAs have changed")
-            self._renewal.wanted = reply.renew
+            self._renewal.requested = reply.renew
             if reply.removed:
                 await self._leave(master, reply)
                 return True

@@ -1,4 +1,4 @@
-"""Back-off, limits, names and hosts files: small rules, each with its numbers."""
+"""Back-off, limits, names and hosts files: small rules with their numbers."""
 
 from __future__ import annotations
 
