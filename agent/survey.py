@@ -35,7 +35,7 @@ def kernel() -> Kernel:
     """Try every feature in a throw-away namespace; needs root. Takes half a second."""
     from netstack import trial
 
-    variants = {name: Rules(variant.works, variant.foreign) for name, variant in trial.variants().items()}
+    variants = {name: Rules(variant.problem, variant.foreign) for name, variant in trial.variants().items()}
     return Kernel(trial.features(), variants, trial.chosen())
 
 

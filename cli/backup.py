@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from cli import exits, master_door
-from cli.outfile import is_stdout, written
+from hull.outfile import is_stdout, written
 
 
 def add(subparsers: "argparse._SubParsersAction[Any]") -> None:

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cli import exits
-from cli.host.layout import HostLayout
 from cli.options import read_token
+from host.layout import HostLayout
 
 if TYPE_CHECKING:
-    from cli.host.preflight.gather import Subject
+    from host.preflight.gather import Subject
 
 
 def add(subparsers: argparse._SubParsersAction[Any]) -> None:
@@ -34,9 +34,9 @@ def add(subparsers: argparse._SubParsersAction[Any]) -> None:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from cli.host.preflight.finding import errors, text
-    from cli.host.preflight.gather import gather
-    from cli.host.preflight.judges import judge
+    from host.preflight.finding import errors, text
+    from host.preflight.gather import gather
+    from host.preflight.judges import judge
 
     options.token = read_token(options.token)
     if options.token and not (options.ca_hash and options.master):
@@ -52,10 +52,10 @@ def _check(options: argparse.Namespace) -> int:
 def subject(options: argparse.Namespace) -> Subject:
     """What shall be judged: options, then the configuration, then defaults.
 
-    Raises ConfigError, ValueError, WrongUse.
+    Raises SettingsError, ValueError, WrongUse.
     """
-    from cli.host.config import default_node_name, master_url
-    from cli.host.preflight.gather import Subject
+    from host.config import default_node_name, master_url
+    from host.preflight.gather import Subject
 
     layout = HostLayout()
     made = Subject(
@@ -77,7 +77,7 @@ def subject(options: argparse.Namespace) -> Subject:
 
 def _by_agent(made: Subject, path: Path, options: argparse.Namespace) -> Subject:
     from agent.survey import member_of
-    from cli.host.membership_config import known
+    from host.membership.agent_toml import known
 
     config = known(path)
     # Only root may look; who else asks finds that out from the finding.
@@ -98,7 +98,7 @@ def _by_master(made: Subject, path: Path) -> Subject:
     import tomllib
     from ipaddress import IPv4Network
 
-    from cli.host.preflight.facts import Cidrs
+    from host.preflight.facts import Cidrs
 
     # Not by master.config: only its entry module is the command's to know, and a few values are all that is asked.
     values = tomllib.loads(path.read_text())

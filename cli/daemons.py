@@ -5,7 +5,9 @@ import os
 from pathlib import Path
 from typing import Any
 
-from cli import backoff, logs, notify
+from cli import logs
+from hull import notify
+from hull import restarts as backoff
 
 
 def add(subparsers: "argparse._SubParsersAction[Any]") -> None:

@@ -15,9 +15,9 @@ def add(subparsers: "argparse._SubParsersAction[Any]") -> None:
 
 def remove(name: str) -> int:
     """Remove the lab of this name, if there is one; the exit code."""
+    from hull.processes import wait_reaped
     from lab.lab import delete, leftovers
     from lab.layout import Layout
-    from lab.processes import wait_reaped
     from lab.state import command_lock
 
     with command_lock(Layout(name)):

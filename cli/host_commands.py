@@ -1,6 +1,6 @@
 """`sampan install`, `upgrade`, `uninstall` and `bundle`: this host as a place where Sampan is installed.
 
-Runs on the distribution's Python before anything is installed: the standard library only (cli/host).
+Runs on the distribution's Python before anything is installed: the standard library only (host).
 """
 
 import argparse
@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cli.host.config import Value
-    from cli.host.install import Installer
-    from cli.host.source import Source
     from cli.progress import Progress
+    from host.config import Value
+    from host.install import Installer
+    from host.source import Source
 
 
 def add(subparsers: "argparse._SubParsersAction[Any]") -> None:
@@ -69,10 +69,10 @@ def _add_from(parser: "argparse._ActionsContainer", *, otherwise: str) -> None:
 
 
 def _install(options: argparse.Namespace) -> int:
-    from cli.host import configured
-    from cli.host.system import exclusive
-    from cli.host.upgrade import Upgrader
     from cli.progress import Progress
+    from host import configured
+    from host.system import exclusive
+    from host.upgrade import Upgrader
 
     progress = Progress()
     installer = _installer(progress)
@@ -93,7 +93,7 @@ def _install(options: argparse.Namespace) -> int:
 @contextmanager
 def _source(options: argparse.Namespace, installer: "Installer") -> "Iterator[Source | None]":
     """What is to be installed; None is what is installed already: what the installed command, no checkout, means."""
-    from cli.host.source import in_checkout, opened
+    from host.source import in_checkout, opened
 
     if options.given is None and not in_checkout():
         yield None
@@ -103,10 +103,10 @@ def _source(options: argparse.Namespace, installer: "Installer") -> "Iterator[So
 
 
 def _upgrade(options: argparse.Namespace) -> int:
-    from cli.host.source import opened
-    from cli.host.system import exclusive
-    from cli.host.upgrade import Upgrader
     from cli.progress import Progress
+    from host.source import opened
+    from host.system import exclusive
+    from host.upgrade import Upgrader
 
     progress = Progress()
     installer = _installer(progress)
@@ -123,10 +123,10 @@ def _upgrade(options: argparse.Namespace) -> int:
 
 
 def _uninstall(options: argparse.Namespace) -> int:
-    from cli.host.errors import HostError
-    from cli.host.system import exclusive
-    from cli.host.uninstall import Uninstaller
     from cli.progress import Progress
+    from host.errors import HostError
+    from host.system import exclusive
+    from host.uninstall import Uninstaller
 
     progress = Progress()
     installer = _installer(progress)
@@ -148,10 +148,10 @@ def _ignore_interrupts() -> None:
 
 
 def _bundle(options: argparse.Namespace) -> int:
-    from cli.host import bundle
-    from cli.host.system import Commands
-    from cli.outfile import is_stdout
     from cli.progress import Progress
+    from host import bundle
+    from host.system import Commands
+    from hull.outfile import is_stdout
 
     made = bundle.make(
         options.output, Commands(), python=options.python, packages=options.packages, step=Progress().step
@@ -161,16 +161,16 @@ def _bundle(options: argparse.Namespace) -> int:
 
 
 def _installer(progress: "Progress") -> "Installer":
-    from cli.host.install import Installer
-    from cli.host.layout import HostLayout
-    from cli.host.system import Commands
+    from host.install import Installer
+    from host.layout import HostLayout
+    from host.system import Commands
 
     return Installer(HostLayout(), Commands(), progress.step, progress.say)
 
 
 def _settings(options: argparse.Namespace) -> "dict[str, Value]":
     """What was given, by the names of the configuration."""
-    from cli.host.config import master_url
+    from host.config import master_url
 
     names = (
         *("advertise_addresses", "listen_address", "cluster_name", "cluster_cidr", "service_cidr", "node_port_range"),
@@ -185,7 +185,7 @@ def _settings(options: argparse.Namespace) -> "dict[str, Value]":
 
 
 def _label(text: str) -> tuple[str, str]:
-    from cli.host.errors import WrongUse
+    from host.errors import WrongUse
 
     key, equals, value = text.partition("=")
     if not key or not equals:

@@ -243,9 +243,9 @@ def survey(name: str) -> list[dict[str, Any]]:
 
 def _draw(options: argparse.Namespace) -> int:
     from lab.cluster import Cluster
-    from lab.drawing import svg
-    from lab.drawing.of_lab import collect, drawing_of
     from lab.lab import Lab
+    from lab.picture import collect, drawing_of
+    from netrig.drawing import svg
 
     text = svg(drawing_of(collect(Cluster(Lab(options.lab)))))
     if options.file == "-":

@@ -34,7 +34,7 @@ def configure(form: Literal["text", "json", "journal"], level: str, node: str = 
     """
     handler: logging.Handler | None = None
     if form == "journal":
-        from cli.journal import JournalHandler
+        from hull.journal import JournalHandler
 
         handler = JournalHandler.connected(node)
     if handler is None:

@@ -159,10 +159,9 @@ def _failed(error: Exception, *, debug: bool) -> int:
     print(f"sampan: {str(error) or type(error).__name__}{hint}", file=sys.stderr)
     for name, code in (
         ("lab.errors.NotFound", exits.NOT_FOUND),
-        ("lab.errors.Busy", exits.BUSY),
-        ("cli.host.errors.NotInstalled", exits.NOT_FOUND),
-        ("cli.host.errors.WrongUse", exits.USAGE),
-        ("cli.host.errors.InUse", exits.BUSY),
+        ("hull.errors.Busy", exits.BUSY),
+        ("host.errors.NotInstalled", exits.NOT_FOUND),
+        ("host.errors.WrongUse", exits.USAGE),
         ("client.errors.NotFound", exits.NOT_FOUND),
         ("client.errors.ConnectionFailed", exits.UNREACHABLE),
         ("client.errors.TrustFailed", exits.UNREACHABLE),

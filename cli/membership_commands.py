@@ -1,4 +1,4 @@
-"""`sampan join`, `leave`, `reset`: this host becomes a node, or is one no more. cli/host/membership*.py do it."""
+"""`sampan join`, `leave`, `reset`: this host becomes a node, or is one no more. host/membership/join*.py do it."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from cli import exits
-from cli.host.layout import HostLayout
 from cli.options import read_token
+from host.layout import HostLayout
 
 if TYPE_CHECKING:
-    from cli.host.membership_host import Host
+    from host.membership.machine import Host
 
 _CONFIG: Final = HostLayout().config("agent")
 _STATE: Final = HostLayout().state("agent")
@@ -73,9 +73,9 @@ def _join(options: argparse.Namespace) -> int:
     if not options.address:
         return _join_only(options.config, token, options.ca_hash)
     _require_root()
-    from cli.host import membership
-    from cli.host.config import master_url
-    from cli.host.membership_host import JoinRequest
+    from host.config import master_url
+    from host.membership import join as membership
+    from host.membership.machine import JoinRequest
 
     wanted = {
         "state_dir": options.state_dir,
@@ -105,7 +105,7 @@ def _join_only(config: Path, token: str, ca_hash: str) -> int:
 
 def _leave(options: argparse.Namespace) -> int:
     _require_root()
-    from cli.host import membership_departure as departure
+    from host.membership import leave as departure
 
     request = departure.LeaveRequest(options.config, options.state_dir, options.engine_socket, options.drain_timeout)
     return _done(lambda here: departure.leave(here, request))
@@ -113,7 +113,7 @@ def _leave(options: argparse.Namespace) -> int:
 
 def _reset(options: argparse.Namespace) -> int:
     _require_root()
-    from cli.host import membership_departure as departure
+    from host.membership import leave as departure
 
     request = departure.ResetRequest(
         options.config, options.state_dir, options.engine_socket, options.node_name, options.force
@@ -125,15 +125,21 @@ def _done(work: Any) -> int:
     """Do it on this host; its own errors have their exit codes."""
     # gRPC's core writes past every log to stderr; what matters of it comes as errors.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-    from cli.host.membership_host import Host, MembershipError
-    from cli.host.membership_unit import agent_unit
+    from host.membership.errors import HostBusy, MasterUnreachable, MembershipError
+    from host.membership.machine import Host
+    from host.membership.unit import agent_unit
 
     here: Host = Host(unit=agent_unit(HostLayout()), say=_say)
     try:
         work(here)
     except MembershipError as error:
         _say(f"sampan: {error}")
-        return error.code
+        match error:
+            case MasterUnreachable():
+                return exits.UNREACHABLE
+            case HostBusy():
+                return exits.BUSY
+        return exits.FAILED
     return exits.OK
 
 

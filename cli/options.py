@@ -30,8 +30,8 @@ def add_access(parser: argparse.ArgumentParser) -> None:
 
 def kubeconfig_path(options: argparse.Namespace) -> Path:
     """The file that the options mean: named, from the environment, the lab's, of this host's master, or the user's."""
-    from cli.host import configured
-    from cli.host.layout import HostLayout
+    from host import configured
+    from host.layout import HostLayout
     from lab.layout import Layout
 
     if options.kubeconfig:
@@ -50,7 +50,7 @@ def kubeconfig_path(options: argparse.Namespace) -> Path:
 
 def has_cluster() -> bool:
     """Whether somebody without a lab has a cluster here: the master's host, or a user with a kubeconfig."""
-    from cli.host.layout import HostLayout
+    from host.layout import HostLayout
 
     named = bool(os.environ.get("KUBECONFIG"))
     return named or HostLayout().config("master").exists() or (Path.home() / ".kube" / "config").exists()

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from cli.progress import Progress
-from lab import lockfile
+from hull import lockfile
 
 if TYPE_CHECKING:
-    from lab.machine.imagecache import ImageCache
     from lab.machine.recipe import Recipe
+    from tests.machine.bed.imagecache import ImageCache
 
 _FOR_A_LAB: Final[Mapping[str, str]] = {
     "dockerd": "docker.io",
@@ -81,8 +81,8 @@ def install_for_tests(progress: Progress) -> None:
 
 def install_for_machines(progress: Progress) -> None:
     """What the tests on machines need: the machines' images (minutes, once for each recipe) and the locked wheels."""
-    from lab.machine.image import IMAGES
     from lab.machine.recipe import RECIPES
+    from tests.machine.bed.image import IMAGES
 
     if os.geteuid() != 0:
         return  # those tests are skipped
@@ -95,8 +95,8 @@ def install_for_vms(progress: Progress) -> None:
     """What the tests in virtual machines need: QEMU, the machines' images, the pods' images, the locked wheels."""
     from lab.images.builder import build
     from lab.images.recipes import IMAGES as PODS_IMAGES
-    from lab.vm.image import IMAGES
-    from lab.vm.recipe import RECIPES
+    from tests.vm.bed.image import IMAGES
+    from tests.vm.bed.recipe import RECIPES
 
     if os.geteuid() != 0:
         return  # those tests are skipped
@@ -116,8 +116,8 @@ def _build_images(progress: Progress, images: "ImageCache", recipes: "Iterable[R
 
 def _fetch_wheels(progress: Progress, pythons: Iterable[str]) -> None:
     """The locked wheels for each of these versions, into the cache."""
-    from cli.host import bundle
-    from cli.host.system import Commands
+    from host import bundle
+    from host.system import Commands
     from lab.layout import CACHE_ROOT
 
     for python in sorted(pythons):

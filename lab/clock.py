@@ -14,8 +14,8 @@ import subprocess
 from pathlib import Path
 from typing import Final
 
-from lab.errors import Unsupported
 from lab.layout import CACHE_ROOT, HostPaths
+from netrig.errors import Unsupported
 
 _SOURCE: Final = Path(__file__).with_suffix(".c")
 _NANOSECONDS: Final = struct.Struct("q")

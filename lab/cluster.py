@@ -13,16 +13,18 @@ from client.errors import ClientError
 from client.kubeconfig import load_kubeconfig
 from client.rest import RestClient
 from client.trust import public_key_hash
-from lab import clock, engine_api, processes, sweep
+from hull import atomicfile, processes, sweep
+from hull.errors import StartFailed
+from hull.processes import ProcessRecord
+from lab import clock, engine_api
 from lab.config import Periods, agent_toml, master_toml
 from lab.environment import clean_environment
-from lab.errors import LabError, NotFound, StartFailed
+from lab.errors import LabError, NotFound
 from lab.lab import Lab, in_parallel
 from lab.layout import HostPaths
-from lab.processes import ProcessRecord
-from lab.state import HostState, write_atomically
-from lab.topology.model import Kind, NodeSpec
-from lab.topology.node import Node
+from lab.state import HostState
+from netrig.topology.model import Kind, NodeSpec
+from netrig.topology.node import Node
 
 MASTER, AGENT = "master", "agent"
 _OWN_COMMAND = (sys.executable, "-P", "-m", "cli")
@@ -58,12 +60,13 @@ class Cluster:
         if recorded is not None and processes.alive(recorded):
             self._wait_for_kubeconfig(host, recorded)
             return
+        host.etc.mkdir(parents=True, exist_ok=True)
         token = host.etc / "bootstrap-token"
         if not token.exists():
-            write_atomically(token, make_token() + "\n")
+            atomicfile.write(token, make_token() + "\n")
         config = host.etc / "master.toml"
         if not config.exists():
-            write_atomically(config, master_toml(self.lab.layout, state, self.periods))
+            atomicfile.write(config, master_toml(self.lab.layout, state, self.periods))
         running = self._start(state.master, MASTER, config)
         self._wait_for_kubeconfig(host, running)
 
@@ -78,11 +81,12 @@ class Cluster:
             return
         host = self.lab.layout.host(name)
         config = host.etc / "agent.toml"
+        host.etc.mkdir(parents=True, exist_ok=True)
         if not config.exists():
-            write_atomically(config, agent_toml(self.lab.layout, state, node))
+            atomicfile.write(config, agent_toml(self.lab.layout, state, node))
         join = host.etc / "join-token"
         if not join.exists():
-            write_atomically(join, self._join_text())
+            atomicfile.write(join, self._join_text())
         self._start(node, AGENT, config, "--join-token-file", str(join))
 
     def record(self, name: str) -> ProcessRecord | None:

@@ -13,11 +13,13 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from lab import engine_api, processes, sweep
+from hull import processes, sweep
+from hull.errors import StartFailed
+from hull.processes import ProcessRecord
+from lab import engine_api
 from lab.environment import clean_environment
-from lab.errors import StartFailed, Unusable
+from lab.errors import Unusable
 from lab.layout import HostPaths
-from lab.processes import ProcessRecord
 
 READY_TIMEOUT_S = 20.0
 _SHIM_SOCKETS = Path("/run/containerd/s")

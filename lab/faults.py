@@ -9,11 +9,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Literal
 
-from lab import clock, disk, processes, underlay, wiring
+from hull import processes
+from hull.processes import ProcessRecord
+from lab import clock, disk, underlay, wiring
 from lab.cluster import AGENT, MASTER, Cluster
 from lab.engine import EngineProcesses
 from lab.errors import LabError, NotFound
-from lab.processes import ProcessRecord
 from lab.reboot import reboot
 from lab.state import HostState, LabState
 from lab.wire import Way, Wire

@@ -12,15 +12,17 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import TypeVar
 
-from lab import engine, immutable, processes, subnets, sweep, underlay
+from hull import processes, sweep
+from hull.errors import LeftOver
+from hull.processes import ProcessRecord
+from lab import engine, immutable, subnets, underlay
 from lab.engine import Engine, EngineProcesses
 from lab.environment import require_root, require_space
-from lab.errors import LabError, LeftOver, NotFound
+from lab.errors import LabError, NotFound
 from lab.images.builder import build
 from lab.images.push import push
 from lab.images.recipes import IMAGES
 from lab.layout import LABS_ROOT, HostPaths, Layout
-from lab.processes import ProcessRecord
 from lab.registry import PORT, Registry
 from lab.state import HostState, LabState, StateFile
 

@@ -7,9 +7,10 @@ cable is not part of the host: a host that is cut stays cut.
 import shutil
 from dataclasses import replace
 
-from lab import sweep, underlay
+from hull import sweep
+from hull.errors import LeftOver
+from lab import underlay
 from lab.cluster import Cluster
-from lab.errors import LeftOver
 from lab.lab import Lab
 
 _ROUNDS = 5

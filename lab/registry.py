@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 from pathlib import Path
 
-from lab import processes, sweep
+from hull import atomicfile, processes, sweep
+from hull.errors import StartFailed
+from hull.processes import ProcessRecord
 from lab.environment import clean_environment
-from lab.errors import StartFailed
 from lab.layout import CACHE_ROOT, NETNS_ROOT, Layout
-from lab.processes import ProcessRecord
-from lab.state import write_atomically
 
 PORT = 5000
 _STORAGE = CACHE_ROOT / "registry"
@@ -36,7 +35,8 @@ class Registry:
         netns = NETNS_ROOT / self.layout.underlay_name
         sweep.end_forgotten(netns, self._config)
         _STORAGE.mkdir(parents=True, exist_ok=True)
-        write_atomically(self._config, self._yaml())
+        self._config.parent.mkdir(parents=True, exist_ok=True)
+        atomicfile.write(self._config, self._yaml(), durable=False)
         return processes.start(
             ["docker-registry", "serve", str(self._config)],
             log=self.log,

@@ -4,9 +4,7 @@ A record, not the truth: whoever reads it looks whether a process is still the r
 names alone. Commands and threads that change it take turns by a lock held for the change only.
 """
 
-import fcntl
 import json
-import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -14,11 +12,12 @@ from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Any, Literal
 
-from lab import lockfile
+from hull import atomicfile
+from hull.lockfile import exclusive
+from hull.processes import ProcessRecord
 from lab.environment import require_root
-from lab.errors import Busy, LabError, NotFound
+from lab.errors import LabError, NotFound
 from lab.layout import Layout
-from lab.processes import ProcessRecord
 from lab.wire import USUAL_MTU, Way, Wire
 
 Role = Literal["master", "node"]
@@ -104,7 +103,7 @@ class StateFile:
 
     def save(self, state: LabState) -> None:
         self._layout.directory.mkdir(parents=True, exist_ok=True)
-        write_atomically(self._layout.state_file, json.dumps(_encode(state), indent=2) + "\n")
+        atomicfile.write(self._layout.state_file, json.dumps(_encode(state), indent=2) + "\n", durable=False)
 
     @property
     def lock_file(self) -> Path:
@@ -128,40 +127,6 @@ def command_lock(layout: Layout) -> Iterator[None]:
     require_root()
     with exclusive(layout.lock_file, busy=f"another command works on lab {layout.name}; try again when it has ended"):
         yield
-
-
-@contextmanager
-def exclusive(path: Path, *, busy: str = "") -> Iterator[None]:
-    """Hold the file's lock; wait for it, or raise Busy with that text. It ends with this process in any case.
-
-    Who holds it may remove the file: whoever waited for that one then takes the file that is there now.
-    """
-    while True:
-        with lockfile.opened(path) as descriptor:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | (fcntl.LOCK_NB if busy else 0))
-            except BlockingIOError:
-                raise Busy(busy) from None
-            if _is_still(path, descriptor):
-                yield
-                return
-
-
-def _is_still(path: Path, descriptor: int) -> bool:
-    try:
-        return os.path.samestat(path.stat(), os.fstat(descriptor))
-    except FileNotFoundError:
-        return False
-
-
-def write_atomically(path: Path, text: str, *, mode: int = 0o600) -> None:
-    """Replace the file as a whole; a reader sees the old text or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-    with os.fdopen(descriptor, "w") as handle:
-        handle.write(text)
-    scratch.rename(path)
 
 
 def _encode(state: LabState) -> dict[str, Any]:

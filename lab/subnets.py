@@ -8,9 +8,10 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from ipaddress import IPv4Address, IPv4Network
 
+from hull.lockfile import exclusive
 from lab.errors import LabError, Unusable
 from lab.layout import CACHE_ROOT, LABS_ROOT, Layout
-from lab.state import StateFile, exclusive
+from lab.state import StateFile
 from netstack.network import open_network
 
 POOLS = (IPv4Network("10.77.0.0/16"), IPv4Network("198.18.0.0/16"))

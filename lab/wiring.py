@@ -8,12 +8,12 @@ means are the topology's own; here is only which packets they are for.
 from collections.abc import Iterator
 from typing import Final
 
-from lab.errors import Unsupported
 from lab.layout import Layout
 from lab.state import HostState, LabState
-from lab.topology import faults, rules
-from lab.topology.model import End, Kind, Link, NodeSpec, Quality
 from lab.wire import Way
+from netrig.errors import Unsupported
+from netrig.topology import faults, rules
+from netrig.topology.model import End, Kind, Link, NodeSpec, Quality
 from netstack import sysctl
 from netstack.errors import NotThere, RulesRefused, RulesUnavailable
 from netstack.services import iptables

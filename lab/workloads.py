@@ -13,9 +13,10 @@ from client.discovery import Discovery
 from client.errors import ClientError
 from client.manifest import read
 from client.rest import RestClient
-from lab import processes, readiness
+from hull import processes
+from hull.errors import StartFailed
+from lab import readiness
 from lab.cluster import Cluster
-from lab.errors import StartFailed
 
 _DIRECTORY = Path(__file__).parent / "examples"
 GUESTBOOK = _DIRECTORY / "guestbook.yaml"

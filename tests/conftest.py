@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-pytest_plugins = ["lab.plugin", "pytester"]
+pytest_plugins = ["netrig.plugin", "lab.plugin", "pytester"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

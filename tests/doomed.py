@@ -31,7 +31,7 @@ class Doomed:
 def doomed(script: str) -> Iterator[Doomed]:
     """Runs `script` in a Python of its own, up to the last line, which prints the name of what it has made.
 
-    Whoever wants to see what is left of it kills it within `lab.owner.sweeping()`: another test run that begins at that
+    A test that looks at what is left kills it within `hull.owner.sweeping()`: another test run that begins at that
     moment would sweep it away.
     """
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}

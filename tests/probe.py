@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lab.cluster import Cluster
-from lab.probe import Prober, http
+from netrig.probe import Prober, http
 
 TIMEOUT_S = 2.0
 

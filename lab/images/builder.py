@@ -13,10 +13,10 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from hull.lockfile import exclusive
 from lab.images import layer, packages
 from lab.images.recipes import ImageRecipe, LayerRecipe
 from lab.layout import CACHE_ROOT
-from lab.state import exclusive
 
 _FORMAT = 1
 """Part of every key: raise it when the way of building changes what an image contains."""

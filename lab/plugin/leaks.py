@@ -1,113 +1,66 @@
-"""What a test left behind: the difference of two looks at the machine.
+"""What a test left on a cluster that others use too: the difference of two looks at its hosts.
 
-`OWN` sees what carries this process's name (namespaces, and their mounts): right also where others work on the same
-machine, and under xdist. `MACHINE` sees all namespaces and mounts, and the links and rules outside of namespaces.
+Agents remove the rules of a service when they hear that it is gone, which is a moment after the API says so.
 """
 
 from __future__ import annotations
 
-import os
-import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from lab import sweep
-from lab.processes import ProcessRecord, alive, record_of
-from lab.topology import naming
-from netstack import namespaces
-from netstack.network import open_network
-from netstack.services.listing import rules_with_counters
+from hull import sweep
+from hull.processes import until
+from lab import engine_api
+from lab.cluster import Cluster
+from lab.state import HostState
+from netrig.plugin.leaks import Snapshot, Thing, rules_of
 
-_COUNTERS: Final = re.compile(r"\[\d+:\d+\]|packets \d+ bytes \d+")
-
-
-class Scope(StrEnum):
-    OWN = "own"
-    MACHINE = "machine"
-    OFF = "off"
+_PATIENCE_S: Final = 10.0
 
 
-@dataclass(frozen=True, slots=True)
-class Thing:
-    """Something that can be left: its kind in one word, and its name."""
-
-    kind: str
-    name: str
-
-    def __str__(self) -> str:
-        return f"{self.kind} {self.name}"
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """What is there."""
-
-    things: frozenset[Thing]
-
-    def beyond(self, before: Snapshot) -> tuple[Thing, ...]:
-        """What is here and was not before, sorted."""
-        return tuple(sorted(self.things - before.things, key=str))
+def left_since(before: Snapshot, cluster: Cluster) -> tuple[Thing, ...]:
+    """What is there and was not before, after the patience that one reconcile deserves."""
+    left: tuple[Thing, ...] = ()
+    for _ in until(_PATIENCE_S):
+        left = take(cluster).beyond(before)
+        if not left:
+            break
+    return left
 
 
-def take(scope: Scope) -> Snapshot:
-    if scope is Scope.OFF:
-        return Snapshot(frozenset())
-    here = record_of(os.getpid())
-    everything = scope is Scope.MACHINE
-    names = [name for name in namespaces.names() if everything or naming.NAMES.owner_of(name) == here]
-    things = {Thing("namespace", name) for name in names}
-    if everything:
-        things |= {Thing("mount", target) for target in sweep.mounts_below(Path("/")) if not _is_namespace(target)}
-        things |= {Thing("link", name) for name in _links()}
-        things |= {Thing("rule", rule) for rule in rules_of(rules_with_counters(None))}
-    return Snapshot(frozenset(things))
+def take(cluster: Cluster) -> Snapshot:
+    """Containers, links, packet filter rules, mounts, processes and cables' faults of all hosts.
+
+    Raises LabError when a host cannot be looked at, as when its engine does not answer.
+    """
+    return Snapshot(frozenset(thing for host in cluster.lab.state.hosts for thing in _of_host(cluster, host)))
 
 
-def remove_own(left: Iterable[Thing]) -> None:
-    """Remove namespaces of this process, so that the next test does not find them."""
-    here = record_of(os.getpid())
-    found = [thing.name for thing in left if thing.kind == "namespace" and naming.NAMES.owner_of(thing.name) == here]
-    naming.end_members(found)
-    for name in found:
-        namespaces.delete(name)
+def _of_host(cluster: Cluster, host: HostState) -> Iterator[Thing]:
+    paths = cluster.lab.host_paths(host.name)
+    node = cluster.host(host.name)
+    for link in node.links():
+        yield Thing("link", f"{host.name}:{link.name}")
+    for rule in rules_of(node.rules()):
+        yield Thing("rule", f"{host.name}: {rule}")
+    for mount in sweep.mounts_below(paths.directory):
+        yield Thing("mount", mount)
+    for fault in host.faults():
+        yield Thing("fault", f"{host.name}: {fault}")
+    if host.role == "node":
+        for found in engine_api.containers(paths.engine_socket):
+            yield Thing("container", f"{host.name}:{_name(found['Names'], found['Id'])}")
+        for record in sweep.members_of_cgroup(cluster.lab.layout.host_cgroup(host.name)):
+            yield Thing("process", f"{host.name}:{record.pid} ({_command(record.pid)})")
 
 
-def members(paths: Iterable[Path]) -> list[ProcessRecord]:
-    """Who lives in these namespaces, but for this process."""
-    return [record for record in sweep.members_of_netns(paths) if record.pid != os.getpid()]
-
-
-def survivors(found: Iterable[ProcessRecord]) -> Iterator[str]:
-    """Those of them that still run, by pid and command."""
-    for record in found:
-        if alive(record):
-            yield f"{record.pid} ({_command(record.pid)})"
-
-
-def end(found: Iterable[ProcessRecord]) -> None:
-    sweep.kill_all(found)
+def _name(names: list[str], identity: str) -> str:
+    return names[0].removeprefix("/") if names else identity[:12]
 
 
 def _command(pid: int) -> str:
     try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+        return Path(f"/proc/{pid}/comm").read_text().strip()
     except OSError:
         return "just ended"
-
-
-def _is_namespace(mount: str) -> bool:
-    return Path(mount).is_relative_to(namespaces.RUN_DIR)
-
-
-def _links() -> list[str]:
-    with open_network(None) as network:
-        return [link.name for link in network.links()]
-
-
-def rules_of(text: str) -> list[str]:
-    """Without counters, and without the comments, which tell the time."""
-    lines = (_COUNTERS.sub("", line).strip() for line in text.splitlines())
-    return [line for line in lines if line and not line.startswith("#")]

@@ -1,34 +1,14 @@
-"""What this machine lacks for a test, as the reason with which it is skipped; empty when nothing is missing."""
+"""What this machine lacks for a cluster, as the reason with which a test is skipped."""
 
 from __future__ import annotations
 
 import os
 import shutil
-from subprocess import CalledProcessError
 from typing import Final
 
 from lab.environment import clean_environment
-from lab.errors import LabError, Unsupported
-from lab.topology import Topology
-from netstack.errors import NetstackError
-
-_MISSING: Final = ("unknown device type", "missing kernel module", "table does not exist")
-"""What iproute2 and iptables say when the kernel was built without something, and say for no other cause."""
 
 _PROGRAMS: Final = ("dockerd", "containerd", "docker-registry", "iptables-restore", "ip", "nsenter")
-
-
-def of_machine() -> str:
-    """Tried, not guessed: root in a container may still be refused namespaces."""
-    if os.geteuid() != 0:
-        return "needs root: makes network namespaces"
-    try:
-        with Topology() as net:
-            net.link(net.host("a"), net.host("b"), address="10.0.0.1/30", peer_address="10.0.0.2/30")
-            net.start()
-    except (LabError, NetstackError, OSError) as error:
-        return f"this machine refuses network namespaces or links: {error}"
-    return ""
 
 
 def of_cluster() -> str:
@@ -37,20 +17,3 @@ def of_cluster() -> str:
         return "needs root: makes namespaces and runs container engines"
     missing = [name for name in _PROGRAMS if not shutil.which(name, path=clean_environment()["PATH"])]
     return f"needs {', '.join(missing)} (`sampan lab create --engines` installs what is missing)" if missing else ""
-
-
-def of_error(error: BaseException) -> str:
-    """The kernel feature whose absence is why a test could not go on."""
-    if isinstance(error, Unsupported):
-        return str(error)
-    if isinstance(error, CalledProcessError):
-        words = error.cmd if isinstance(error.cmd, str) else " ".join(map(str, error.cmd))
-        for line in _lines(error.stderr):
-            if any(phrase in line.lower() for phrase in _MISSING):
-                return f"this kernel cannot do `{words}`: {line.strip()}"
-    return ""
-
-
-def _lines(output: str | bytes | None) -> list[str]:
-    text = output.decode(errors="replace") if isinstance(output, bytes) else output or ""
-    return text.splitlines()

@@ -54,7 +54,8 @@ def cluster_reset() -> Figure:
     with tempfile.TemporaryDirectory(prefix="sampan-bench-") as scratch:
         file = Path(scratch, "test_pods.py")
         file.write_text(TEXT)
-        quiet = ["-q", "-p", "no:cacheprovider", "-p", "no:asyncio", "-p", "lab.plugin", "--rootdir", scratch]
+        plugins = ("no:cacheprovider", "no:asyncio", "netrig.plugin", "lab.plugin")
+        quiet = ["-q", *(f"-p{name}" for name in plugins), "--rootdir", scratch]
         options = [f"--basetemp={scratch}/tmp", f"--sampan={ROOT}/sampan", "-c", "/dev/null"]
         code = pytest.main([*quiet, *options, str(file)], plugins=[clock])
     if code != pytest.ExitCode.OK:

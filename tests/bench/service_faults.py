@@ -18,7 +18,7 @@ from typing import Any
 from client.rest import RestClient
 from lab import faults
 from lab.cluster import Cluster
-from lab.probe import Outcome, Prober, Responder, ask, tcp
+from netrig.probe import Outcome, Prober, Responder, ask, tcp
 from tests.bench.figure import Figure
 from tests.bench.lab import PODS, create_ready, delete_gone, pod, until
 from tests.hosts import engine_of

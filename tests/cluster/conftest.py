@@ -1,4 +1,4 @@
-"""The clusters of this tier are the plugin's (lab/plugin/cluster); here is only which kubectl speaks to them."""
+"""The clusters of this tier are the plugin's (lab/plugin); here is only which kubectl speaks to them."""
 
 from __future__ import annotations
 

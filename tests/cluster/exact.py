@@ -16,9 +16,9 @@ from typing import Any
 from docker.errors import NotFound as DockerNotFound
 
 from client.rest import RestClient
-from lab import sweep
+from hull import sweep
 from lab.cluster import Cluster
-from lab.probe import Outcome, Prober, ask
+from netrig.probe import Outcome, Prober, ask
 from proto.contract import Labels
 from tests.hosts import engine_of
 

@@ -19,7 +19,7 @@ from typing import Any
 from client.errors import NotFound
 from client.rest import RestClient
 from lab.cluster import Cluster
-from lab.probe import Outcome, Prober, ask
+from netrig.probe import Outcome, Prober, ask
 from netstack import namespaces
 from netstack.network import open_network
 from tests.cluster.exact import differences, items, network_of

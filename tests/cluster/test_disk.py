@@ -15,7 +15,7 @@ from client.rest import RestClient
 from lab import disk, faults
 from lab.cluster import Cluster
 from lab.kubectl import Kubectl
-from lab.plugin.cluster.life import running_cluster
+from lab.plugin.life import running_cluster
 from tests.cluster.churn import NAMES_ITSELF, NAMESPACE
 from tests.cluster.manifests import pod
 from tests.cluster.waiting import eventually

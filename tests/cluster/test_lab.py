@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from lab import faults, processes
+from hull import processes
+from lab import faults
 from lab.cluster import Cluster
 from lab.errors import LabError, NotFound
 from lab.images.recipes import IMAGES
 from lab.lab import Lab, delete, leftovers
-from lab.plugin.cluster.life import NAMES
+from lab.plugin.life import NAMES
 
 
 @pytest.fixture

@@ -17,14 +17,15 @@ from threading import Thread
 
 import pytest
 
-from lab import faults, processes
+from hull import processes
+from lab import faults
 from lab.cluster import Cluster
 from lab.config import Periods
 from lab.errors import LabError, NotFound
 from lab.faults import Way
 from lab.kubectl import Kubectl
 from lab.lab import Lab, delete, in_parallel, leftovers
-from lab.plugin.cluster.life import NAMES, running_cluster
+from lab.plugin.life import NAMES, running_cluster
 from lab.state import HostState
 from lab.wire import Wire
 from netstack import namespaces

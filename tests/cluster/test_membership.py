@@ -18,7 +18,7 @@ from lab.cluster import Cluster
 from lab.environment import clean_environment
 from lab.kubectl import Kubectl
 from lab.layout import HostPaths
-from lab.plugin.cluster.life import running_cluster
+from lab.plugin.life import running_cluster
 from tests.cluster.manifests import pod, replication_controller, shell
 from tests.cluster.waiting import eventually
 from tests.hosts import engine_of

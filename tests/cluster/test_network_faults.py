@@ -17,9 +17,9 @@ from lab.cluster import Cluster
 from lab.config import Periods
 from lab.faults import Way
 from lab.lab import in_parallel
-from lab.plugin.cluster.life import running_cluster
-from lab.plugin.cluster.mishaps import Faults
-from lab.probe import Outcome, ask
+from lab.plugin.life import running_cluster
+from lab.plugin.mishaps import Faults
+from netrig.probe import Outcome, ask
 from tests.cluster.exact import items
 from tests.cluster.observer import NAMESPACE, NODES, PORT, Observer, Talk
 from tests.cluster.waiting import eventually

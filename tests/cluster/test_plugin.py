@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from hull.owner import sweeping
 from lab.lab import leftovers, names
-from lab.owner import sweeping
-from lab.plugin.cluster import life
+from lab.plugin import life
 from tests.doomed import doomed
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
@@ -18,12 +18,12 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "pytest-sampan.md"
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-OPTIONS = ["-p", "lab.plugin", "-p", "no:asyncio", "-p", "no:cacheprovider"]
+OPTIONS = ["-p", "netrig.plugin", "-p", "lab.plugin", "-p", "no:asyncio", "-p", "no:cacheprovider"]
 Run = Callable[..., pytest.RunResult]
 
 POD = """
 import pytest
-from lab.topology import Topology
+from netrig.topology import Topology
 
 def pod(name, **spec):
     container = {"name": "main", "image": "tomcat", "imagePullPolicy": "IfNotPresent"}
@@ -128,7 +128,7 @@ def test_without_what_it_needs_a_test_is_skipped(
 def test_what_a_killed_run_left_is_removed_by_the_next(run: Run) -> None:
     """Killed in the middle: master, agent, engine and containers go on without it."""
     script = """
-from lab.plugin.cluster.life import running_cluster
+from lab.plugin.life import running_cluster
 made = running_cluster(nodes=1)
 print(made.__enter__().lab.name, flush=True)
 """

@@ -17,7 +17,7 @@ def test_the_examples_of_the_page_pass(pytester: pytest.Pytester) -> None:
     for number, block in enumerate(blocks):
         pytester.path.joinpath(f"test_block_{number}.py").write_text(block)
     off = [word for name in ("asyncio", "cacheprovider", "hypothesispytest") for word in ("-p", f"no:{name}")]
-    result = pytester.runpytest_inprocess("-p", "lab.plugin", *off)
+    result = pytester.runpytest_inprocess("-p", "netrig.plugin", *off)
     expected = sum(len(TEST.findall(block)) for block in blocks)
     counted = result.parseoutcomes()
     assert expected >= 5

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from lab.plugin.fixtures import MakeCapture, MakeProber, MakeResponder
-from lab.probe import Outcome, ask, ask_udp, icmp, tcp
-from lab.topology import Node, Topology
+from netrig.plugin.fixtures import MakeCapture, MakeProber, MakeResponder
+from netrig.probe import Outcome, ask, ask_udp, icmp, tcp
+from netrig.topology import Node, Topology
 
 INSIDE, SERVERS, OUTSIDE = "eth0", "eth1", "eth2"
 FILTER = (

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from lab.plugin.fixtures import MakeCapture, MakeProber, MakeResponder
-from lab.probe import Outcome, ask, icmp, tcp, udp
-from lab.topology import Link, Node, Topology
+from netrig.plugin.fixtures import MakeCapture, MakeProber, MakeResponder
+from netrig.probe import Outcome, ask, icmp, tcp, udp
+from netrig.topology import Link, Node, Topology
 
 VNI = "42"
 PORT = "4789"

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from cli.host import config, files
-from cli.host.errors import HostError
-from cli.host.host_files import HostFile
-from cli.host.install import Installer
-from cli.host.layout import HostLayout, Role
-from cli.host.source import LOCK_IN_WHEEL, Source, python_version
+from host import config, files
+from host.errors import HostError
+from host.host_files import HostFile
+from host.install import Installer
+from host.layout import HostLayout, Role
+from host.source import LOCK_IN_WHEEL, Source, python_version
 
 
 class Killed(BaseException):
@@ -71,8 +71,8 @@ class Fake:
                 self.users.remove(name)
             case [_, "venv", directory]:
                 self._venv(Path(directory))
-            case [python, "cli.host.host_files", *_]:
-                return next(Path(python).parents[1].glob("lib/*/site-packages/cli/host/host_files.py")).read_text()
+            case [python, "host.host_files", *_]:
+                return next(Path(python).parents[1].glob("lib/*/site-packages/host/host_files.py")).read_text()
         return ""
 
     def _state(self, unit: str) -> tuple[str, str]:
@@ -145,7 +145,7 @@ def source_of(
         archive.writestr("cli/main.py", content)
         if needed is not None:
             said = needed if isinstance(needed, str) else json.dumps([asdict(each) for each in needed])
-            archive.writestr("cli/host/host_files.py", said)
+            archive.writestr("host/host_files.py", said)
     return Source(wheel, house / "wheels")
 
 
@@ -175,7 +175,7 @@ def state(fake: Fake) -> dict[str, object]:
 def at_each_step(fake: Fake, monkeypatch: pytest.MonkeyPatch, happen: Callable[[], object]) -> None:
     fake.trouble = lambda argv: (happen(), None)[1]
     for name in ("write", "link"):
-        monkeypatch.setattr(f"cli.host.files.{name}", _preceded(getattr(files, name), happen))
+        monkeypatch.setattr(f"host.files.{name}", _preceded(getattr(files, name), happen))
 
 
 def _preceded(function: Callable[..., bool], happen: Callable[[], object]) -> Callable[..., bool]:

@@ -18,15 +18,15 @@ from msgspec.structs import replace
 
 from agent import host as agent_host
 from agent.identity import files
-from cli.host.membership import join
-from cli.host.membership_departure import LeaveRequest, ResetRequest, leave, reset
-from cli.host.membership_host import Host, JoinRequest
-from cli.host.preflight.finding import Finding
+from host.membership.join import join
+from host.membership.leave import LeaveRequest, ResetRequest, leave, reset
+from host.membership.machine import Host, JoinRequest
+from host.preflight.finding import Finding
 from master.api import kinds
 from master.api.kinds.container import Container
-from master.api.kinds.meta import ObjectMeta
 from master.api.kinds.pod import Pod, PodSpec
 from master.api.server import ApiServer
+from master.objects.meta import ObjectMeta
 from tests.fakes.sessions import CALLER, TOKEN, AgentEnd, MasterEnd, until
 
 R = TypeVar("R", LeaveRequest, ResetRequest)

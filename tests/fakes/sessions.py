@@ -18,12 +18,11 @@ from agent.session.reporter import ReportQueue
 from agent.session.session import SessionLoop
 from master.api import kinds
 from master.api.identity import component
-from master.api.kinds.meta import ObjectMeta
 from master.api.kinds.namespace import Namespace
 from master.api.resources import Resources
 from master.cache import Cache
+from master.component.events import EventRecorder
 from master.config import MasterConfig
-from master.controllers.events import EventRecorder
 from master.dispatch.departures import Departures
 from master.dispatch.desired import DesiredState as MasterDesired
 from master.dispatch.identities import Identities
@@ -36,6 +35,7 @@ from master.dispatch.sessions import Sessions
 from master.dispatch.streams import LogStreams
 from master.dispatch.token import make_valid
 from master.dispatch.trust import Trust
+from master.objects.meta import ObjectMeta
 from master.pki import Pki
 from master.store.memory import MemoryStore
 from tests.fakes.clock import FakeClock
@@ -118,7 +118,7 @@ class MasterEnd:
 async def master_end(pki: Pki) -> AsyncIterator[MasterEnd]:
     """One that listens."""
     store = MemoryStore()
-    master = MasterEnd(pki, store, await Cache.load(store))
+    master = MasterEnd(pki, store, await Cache.load(store, kinds.ALL))
     for name in ("default", "kube-system"):
         await master.resources.create(CALLER, kinds.NAMESPACE, Namespace(metadata=ObjectMeta(name=name)))
     await make_valid(master.resources, TOKEN)

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from lab.machine import Machine, MachineBed
-from lab.machine.bed import sweep_ended
 from lab.machine.recipe import CROWDED
+from tests.machine.bed import Machine, MachineBed
+from tests.machine.bed.bed import sweep_ended
 from tests.machine.bundle import bundled, unpacked
 from tests.machine.hosts import together
 
@@ -60,7 +60,7 @@ def newer(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
             content = source.read(entry)
             if entry.filename == "proto/contract.py":
                 content = re.sub(rb'VERSION: Final = "[^"]+"', f'VERSION: Final = "{NEWER}"'.encode(), content, count=1)
-            if entry.filename == "cli/host/units.py":
+            if entry.filename == "host/units.py":
                 content = re.sub(rb"(Description=Sampan \w+)", rb"\1 " + NEWER.encode(), content)
             target.writestr(entry.filename, content)
     for name in ("install", "bundle.json"):

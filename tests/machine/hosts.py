@@ -15,7 +15,7 @@ from client.kubeconfig import Access, load_kubeconfig
 from client.rest import RestClient
 from lab.images.builder import build
 from lab.images.recipes import IMAGES
-from lab.machine import Host
+from tests.machine.bed import Host
 
 ADMIN = "/var/lib/sampan/master/admin.kubeconfig"
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from threading import Thread
 from typing import Final
 
-from cli.host import bundle, source
-from cli.host.system import Commands
+from host import bundle, source
+from host.system import Commands
 from lab.layout import CACHE_ROOT
 from lab.machine.recipe import HOST
 

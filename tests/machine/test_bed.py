@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from lab.machine import CommandFailed, MachineBed
-from lab.machine.bed import leftovers, sweep_ended
-from lab.owner import sweeping
+from hull.owner import sweeping
 from tests.doomed import doomed
+from tests.machine.bed import CommandFailed, MachineBed
+from tests.machine.bed.bed import leftovers, sweep_ended
 from tests.machine.conftest import ON_DISK, MakeMachines
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -44,7 +44,7 @@ def test_a_disk_outlives_a_reboot_and_a_loss_of_power(machines: MakeMachines) ->
 
 def test_what_a_killed_run_left_is_swept(bed: MachineBed) -> None:
     script = """
-from lab.machine import MachineBed
+from tests.machine.bed import MachineBed
 made = MachineBed().__enter__()
 made.boot("forgotten")
 print(made.name, flush=True)

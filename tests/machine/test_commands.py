@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from lab.machine import Machine
+from tests.machine.bed import Machine
 from tests.machine.conftest import BUNDLE
 from tests.machine.hosts import ADMIN, Control, is_active, snapshot
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from lab.machine import Machine
 from tests.cluster.waiting import eventually
+from tests.machine.bed import Machine
 from tests.machine.conftest import BUNDLE, MakeMachines
 from tests.machine.hosts import ADMIN, is_active, process_of, record, snapshot
 

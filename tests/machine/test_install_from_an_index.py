@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from lab import subnets
-from lab.machine import Machine, MachineBed
 from tests.machine import index
+from tests.machine.bed import Machine, MachineBed
 from tests.machine.conftest import BUNDLE, IN_MEMORY, MakeMachines
 from tests.machine.hosts import is_active, snapshot
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lab.machine import Machine
+from tests.machine.bed import Machine
 from tests.machine.conftest import BUNDLE, IN_MEMORY, NEWER, MakeMachines
 from tests.machine.hosts import Control, is_active, snapshot, together
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from lab.machine import Machine
 from tests.cluster.waiting import eventually
+from tests.machine.bed import Machine
 from tests.machine.hosts import Control, is_active, snapshot
 
 pytestmark = pytest.mark.timeout(300)

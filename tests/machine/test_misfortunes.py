@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from lab.machine import Machine
 from tests.cluster.waiting import eventually
+from tests.machine.bed import Machine
 from tests.machine.conftest import BUNDLE
 from tests.machine.hosts import Control, load_image, process_of, together
 

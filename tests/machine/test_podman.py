@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from agent.runtime.docker import DockerRuntime
-from lab.machine import Machine, MachineBed
 from tests.cluster.waiting import eventually
+from tests.machine.bed import Machine, MachineBed
 from tests.machine.conftest import BUNDLE, IN_MEMORY
 from tests.machine.hosts import Control, load_image
 from tests.unit.agent.runtime.contract import Bed, RuntimeContract, bed_of

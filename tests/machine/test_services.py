@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from lab.machine import Machine, MachineBed
 from tests.cluster.waiting import eventually
+from tests.machine.bed import Machine, MachineBed
 from tests.machine.conftest import BUNDLE, IN_MEMORY, NEWER
 from tests.machine.hosts import Control, entries, is_active, load_image, process_of, record, together
 

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from cli.host.snippets import SNIPPETS
-from lab.machine import Machine, MachineBed
+from host.snippets import SNIPPETS
 from tests.cluster.waiting import eventually
+from tests.machine.bed import Machine, MachineBed
 from tests.machine.conftest import BUNDLE, IN_MEMORY
 from tests.machine.hosts import Control, load_image, together
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from lab.kubectl import Kubectl, debian_kubectl
-from lab.machine import MachineBed
 from lab.workloads import example
 from tests.cluster.waiting import eventually
+from tests.machine.bed import MachineBed
 from tests.machine.vagrant import ADDRESSES, DockerVagrant
 
 pytestmark = pytest.mark.timeout(400)

@@ -14,8 +14,8 @@ from pathlib import Path
 from lab.environment import clean_environment
 from lab.kubectl import Kubectl
 from lab.layout import NETNS_ROOT
-from lab.machine import Machine, MachineBed
 from lab.machine.recipe import HOST
+from tests.machine.bed import Machine, MachineBed
 
 ROOT = Path(__file__).resolve().parents[2]
 SUBNET = "192.168.56.0/24"

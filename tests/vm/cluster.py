@@ -10,10 +10,10 @@ from typing import TypeVar
 
 from cli.progress import Progress
 from lab.images.recipes import IMAGES
-from lab.vm import VirtualMachine, VmBed
-from lab.vm.recipe import SEED
 from tests.machine.hosts import ADMIN
 from tests.vm.api import SLOW_S, WEB_PORT, Api, Document, container_of, fields, request
+from tests.vm.bed import VirtualMachine, VmBed
+from tests.vm.bed.recipe import SEED
 
 T = TypeVar("T")
 

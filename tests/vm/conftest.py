@@ -15,17 +15,17 @@ from typing import Final
 
 import pytest
 
-from cli.host import bundle as bundles
-from cli.host.system import Commands
 from cli.progress import Progress
+from host import bundle as bundles
+from host.system import Commands
 from lab.errors import LabError
 from lab.images.builder import build
 from lab.images.recipes import IMAGES
 from lab.layout import CACHE_ROOT
 from lab.machine.recipe import Recipe
-from lab.vm import VmBed, qemu
-from lab.vm.bed import sweep_ended
-from lab.vm.recipe import DEBIAN12, DEBIAN13
+from tests.vm.bed import VmBed, qemu
+from tests.vm.bed.bed import sweep_ended
+from tests.vm.bed.recipe import DEBIAN12, DEBIAN13
 from tests.vm.cluster import VmCluster
 
 _TIMEOUT_S: Final = 2400

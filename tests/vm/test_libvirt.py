@@ -14,13 +14,13 @@ from typing import Final
 import pytest
 
 from cli.progress import Progress
-from lab.vm import box, libvirt
-from lab.vm.bed import sweep_ended
-from lab.vm.libvirt import LibvirtBed
 from netstack import namespaces
 from tests.machine.bundle import bundled
 from tests.machine.vagrant import ADDRESSES, Vagrant
 from tests.vm.api import PODS, WEB_PORT, Api, Document, container_of, fields, in_time, pod, ready, request
+from tests.vm.bed import box, libvirt
+from tests.vm.bed.bed import sweep_ended
+from tests.vm.bed.libvirt import LibvirtBed
 
 _BOX: Final = "sampan/vm"
 _LONG_S: Final = 1800.0

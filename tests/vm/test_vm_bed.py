@@ -10,16 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from lab import processes, sweep
+from hull import processes, sweep
 from lab.layout import NETNS_ROOT
-from lab.vm import bed, libvirt
+from tests.vm.bed import bed, libvirt
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_what_a_killed_run_of_virtual_machines_left_is_swept() -> None:
     script = (
-        "import time\nfrom lab import processes\nfrom lab.layout import NETNS_ROOT\nfrom lab.vm import VmBed\n"
+        "import time\nfrom lab import processes\nfrom lab.layout import NETNS_ROOT\nfrom tests.vm.bed import VmBed\n"
         "with VmBed() as made:\n"
         # In place of QEMU, which the bed starts in the same way.
         "    log, netns = made.directory / 'log', NETNS_ROOT / made.name\n"
@@ -42,7 +42,7 @@ def test_what_a_killed_run_of_libvirt_left_is_swept() -> None:
     if reason := libvirt.unusable():
         pytest.skip(reason)
     script = (
-        "import time\nfrom lab.vm.libvirt import LibvirtBed\nwith LibvirtBed() as made:\n"
+        "import time\nfrom tests.vm.bed.libvirt import LibvirtBed\nwith LibvirtBed() as made:\n"
         "    print(made.name, *made.domains(), flush=True)\n    time.sleep(600)\n"
     )
     with subprocess.Popen(

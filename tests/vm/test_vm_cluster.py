@@ -13,7 +13,6 @@ from typing import Final
 import pytest
 
 from client.errors import ClientError
-from lab.vm import VirtualMachine
 from tests.cluster.waiting import eventually
 from tests.machine.hosts import is_active, process_of
 from tests.vm.api import (
@@ -31,6 +30,7 @@ from tests.vm.api import (
     web,
 )
 from tests.vm.api import pod as a_pod
+from tests.vm.bed import VirtualMachine
 from tests.vm.cluster import VmCluster, containers, findings
 
 _NODE_PORT: Final = 31080

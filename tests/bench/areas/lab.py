@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from statistics import median
 
-from lab.probe import Outcome, Prober, Responder, tcp
-from lab.topology import Topology, naming
+from netrig.probe import Outcome, Prober, Responder, tcp
+from netrig.topology import Topology, naming
 from netstack import namespaces
 from tests.bench.cluster_reset import cluster_reset
 from tests.bench.figure import Figure

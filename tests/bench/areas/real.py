@@ -12,9 +12,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from lab.machine import Machine, MachineBed
 from tests.bench.figure import Figure
 from tests.bench.lab import PODS, pod, ready, until
+from tests.machine.bed import Machine, MachineBed
 from tests.machine.bundle import bundled, unpacked
 from tests.machine.hosts import Control, entries, load_image, together
 from tests.machine.vagrant import DockerVagrant

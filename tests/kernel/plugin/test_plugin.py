@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from lab.capture import read
-from lab.owner import sweeping
-from lab.topology import leftovers
-from lab.topology.naming import NAMES
+from hull.owner import sweeping
+from netrig.capture import read
+from netrig.topology import leftovers
+from netrig.topology.naming import NAMES
 from netstack import namespaces
 from tests.doomed import doomed
 
@@ -23,9 +23,9 @@ OTHERS_OFF = [word for name in ("asyncio", "cacheprovider", "hypothesispytest") 
 
 PAIR = """
 import pytest
-from lab.errors import Unsupported
-from lab.probe import Outcome, ask, icmp, tcp
-from lab.topology import Topology
+from netrig.errors import Unsupported
+from netrig.probe import Outcome, ask, icmp, tcp
+from netrig.topology import Topology
 
 @pytest.fixture
 def pair(topology):
@@ -36,7 +36,7 @@ def pair(topology):
 """
 
 DEAD_RUN = """
-from lab.topology import Topology
+from netrig.topology import Topology
 net = Topology()
 net.host("forgotten")
 net.start()
@@ -50,7 +50,7 @@ def run(pytester: pytest.Pytester) -> Run:
 
     def run(text: str, *arguments: str) -> pytest.RunResult:
         pytester.makepyfile(PAIR + text)
-        options = ["-p", "lab.plugin", *OTHERS_OFF, f"--basetemp={pytester.path}/tmp"]
+        options = ["-p", "netrig.plugin", *OTHERS_OFF, f"--basetemp={pytester.path}/tmp"]
         return pytester.runpytest_inprocess(*options, "-rs", *arguments)
 
     return run
@@ -318,8 +318,8 @@ from pathlib import Path
 
 import pytest
 
-from lab.probe import Outcome, icmp
-from lab.topology import Topology, leftovers
+from netrig.probe import Outcome, icmp
+from netrig.topology import Topology, leftovers
 from netstack import namespaces
 
 MEETING = Path(os.environ["MEETING"])
@@ -364,8 +364,8 @@ import os
 import signal
 from contextlib import ExitStack
 
-from lab.owner import sweeping
-from lab.processes import record_of, until
+from hull.owner import sweeping
+from hull.processes import record_of, until
 
 def pytest_configure(config):
     # Killed where nobody else can sweep before this run does: in the process that does.
@@ -385,7 +385,7 @@ def test_workers_do_not_meet_and_sweep_once(pytester: pytest.Pytester, monkeypat
     with doomed(DEAD_RUN) as dead:
         monkeypatch.setenv("DEAD", dead.name)
         monkeypatch.setenv("DEAD_PID", str(dead.process.pid))
-        result = pytester.runpytest_subprocess("-p", "lab.plugin", *OTHERS_OFF, "-n", "2", "-rs")
+        result = pytester.runpytest_subprocess("-p", "netrig.plugin", *OTHERS_OFF, "-n", "2", "-rs")
     result.assert_outcomes(passed=3, errors=1)
     result.stdout.fnmatch_lines(["*the test left behind: namespace topo-*-left"])
     swept = [line for line in result.outlines if line.startswith("sampan: removed what a killed run left")]

@@ -284,7 +284,7 @@ def test_the_address_of_a_damaged_claim_is_not_given_to_another_pod(
     assert again.claims() == {"uid-2": second}
     if damage in ("missing", "empty"):
         return  # without an owner: the file's name reached the disk before its content
-    assert "damaged: the address is given to nobody" in caplog.text
+    assert "the claim is damaged; its address stays reserved" in caplog.text
     with pytest.raises(PoolExhausted):
         for number in range(10):
             assert again.claim(f"new-{number}") != first

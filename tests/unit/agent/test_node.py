@@ -211,7 +211,7 @@ async def test_a_node_starts_its_pods_without_a_master(tmp_path: Path) -> None:
 
 
 async def test_a_full_disk_is_reported_as_disk_pressure_until_it_is_writable(tmp_path: Path) -> None:
-    in_the_way = tmp_path / f".{disk.NAME}.partial"
+    in_the_way = tmp_path / f".{disk.NAME}.new"
     in_the_way.mkdir()
     bench = Bench(tmp_path)
 

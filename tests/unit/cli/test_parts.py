@@ -15,7 +15,7 @@ from cli.progress import Progress
 from cli.status import render
 from cli.tables import table
 from cli.tokens import _duration, _remaining, _secret, address
-from lab.vm import libvirt, qemu
+from tests.vm.bed import libvirt, qemu
 
 
 class Terminal(io.StringIO):

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from cli.sidebyside import Run, SideBySide
-from lab.processes import until
+from hull.processes import until
 
 
 def python(name: str, code: str, **environment: str) -> Run:

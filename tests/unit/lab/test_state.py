@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
 import pytest
 
+from hull.errors import Busy
+from hull.processes import ProcessRecord
 from lab import state as lab_state
-from lab.errors import Busy, LabError, NotFound
+from lab.errors import LabError, NotFound
 from lab.layout import Layout
-from lab.processes import ProcessRecord
-from lab.state import HostState, LabState, StateFile, command_lock, exclusive
+from lab.state import HostState, LabState, StateFile, command_lock
 
 
 @pytest.fixture
@@ -70,33 +70,4 @@ def test_one_command_at_a_time(layout: Layout) -> None:
     with command_lock(layout), pytest.raises(Busy, match="another command"), command_lock(layout):
         pytest.fail("two commands hold the lock")
     with command_lock(layout):
-        pass
-
-
-def test_a_file_is_replaced_as_a_whole_and_private(tmp_path: Path) -> None:
-    path = tmp_path / "deep" / "file"
-    lab_state.write_atomically(path, "one")
-    lab_state.write_atomically(path, "two")
-    assert path.read_text() == "two"
-    assert path.stat().st_mode & 0o777 == 0o600
-    assert [entry.name for entry in path.parent.iterdir()] == ["file"]
-
-
-def test_a_lock_whose_file_was_removed_is_taken_anew(tmp_path: Path) -> None:
-    path = tmp_path / "a.lock"
-    opened, taken = threading.Event(), threading.Event()
-
-    def wait() -> None:
-        opened.set()
-        with exclusive(path):
-            taken.set()
-
-    with exclusive(path):
-        waiting = threading.Thread(target=wait)
-        waiting.start()
-        assert opened.wait(5)
-        path.unlink()
-    assert taken.wait(5)
-    waiting.join(5)
-    with exclusive(path), pytest.raises(Busy, match="no"), exclusive(path, busy="no"):
         pass

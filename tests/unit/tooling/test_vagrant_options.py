@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from lab.machine.bed import OPTIONS
+from tests.machine.bed.bed import OPTIONS
 
 CLUSTER = Path(__file__).resolve().parents[3] / "vagrant" / "cluster.rb"
 

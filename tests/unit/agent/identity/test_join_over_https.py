@@ -21,12 +21,12 @@ from agent.identity import apart, files, keys
 from agent.identity.errors import JoinRefused, MasterAway, StateLocked, Unreadable
 from agent.identity.join import Ticket, join, read_ticket
 from master.api import kinds
-from master.api.kinds.meta import ObjectMeta
 from master.api.kinds.namespace import Namespace
 from master.api.server import ApiServer
 from master.cache import Cache
 from master.config import MasterConfig
 from master.dispatch.token import make_valid
+from master.objects.meta import ObjectMeta
 from master.pki import Pki
 from master.store.memory import MemoryStore
 from tests.fakes.sessions import CALLER, TOKEN, MasterEnd, prepare_pki
@@ -44,7 +44,7 @@ def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
 @pytest_asyncio.fixture
 async def api(pki: Pki, tmp_path: Path) -> AsyncIterator[ApiServer]:
     store = MemoryStore()
-    end = MasterEnd(pki, store, await Cache.load(store))
+    end = MasterEnd(pki, store, await Cache.load(store, kinds.ALL))
     await end.resources.create(CALLER, kinds.NAMESPACE, Namespace(metadata=ObjectMeta(name="kube-system")))
     await make_valid(end.resources, TOKEN)
     config = MasterConfig(data_dir=tmp_path, listen_address="127.0.0.1", api_port=0, advertise_addresses=("127.0.0.1",))
@@ -109,7 +109,7 @@ async def test_a_ca_is_accepted_by_its_hash_even_while_two_are_offered(
         assert identity.ca == old, "the other one comes only with the session"
     finally:
         pki.finish_rotation()
-    with pytest.raises(JoinRefused, match="before the CA was rotated"):
+    with pytest.raises(JoinRefused, match="older than the CA"):
         await asyncio.to_thread(join, agent_config(tmp_path, api.port), Ticket(TOKEN, old_hash), wait=False)
 
 
@@ -164,7 +164,7 @@ def some_identity(pki: Pki) -> files.Identity:
 def test_an_identity_is_replaced_atomically(pki: Pki, tmp_path: Path) -> None:
     identity = some_identity(pki)
     files.save(tmp_path, identity)
-    partial = tmp_path / f".{files.IDENTITY}.partial"
+    partial = tmp_path / f".{files.IDENTITY}.new"
     partial.write_text("{ torn")  # left by a crash during the next save
     assert files.load(tmp_path) == identity
     files.save(tmp_path, replace(identity, node_name="new"))

@@ -17,10 +17,11 @@ from agent.session.errors import Refused, Stale
 from master.api import kinds
 from master.api.kinds.configmap import ConfigMap
 from master.api.kinds.container import Container
-from master.api.kinds.meta import ObjectMeta
 from master.api.kinds.pod import Pod, PodSpec
 from master.api.kinds.secret import Secret
 from master.api.kinds.volume import SecretVolumeSource, Volume
+from master.objects.kind import KindSpec
+from master.objects.meta import ObjectMeta
 from master.pki import Pki
 from proto import contract
 from proto.gen import observed_pb2, session_pb2
@@ -48,7 +49,7 @@ def web_pod(name: str, node: str, **spec: object) -> Pod:
     )
 
 
-async def create(master: MasterEnd, kind: kinds.KindSpec, obj: object) -> object:  # type: ignore[type-arg]
+async def create(master: MasterEnd, kind: KindSpec, obj: object) -> object:  # type: ignore[type-arg]
     return await master.resources.create(CALLER, kind, obj, namespace="default")
 
 

@@ -1,0 +1,32 @@
+"""What can go wrong on a host. Each message is one line and names the remedy.
+
+HostError             anything below
+├── NotInstalled      there is nothing to upgrade or to uninstall
+├── WrongUse          options that cannot be meant so
+└── ServiceFailed     a service does not start, or does not stay up
+"""
+
+
+def told(error: BaseException) -> str:
+    """Any error as part of a line."""
+    if isinstance(error, HostError):
+        return str(error)
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return f"{type(error).__name__}: {error}"
+
+
+class HostError(Exception):
+    """Root of the package's errors."""
+
+
+class NotInstalled(HostError):
+    """Sampan is not installed here."""
+
+
+class WrongUse(HostError):
+    """The options do not fit together, or not this host."""
+
+
+class ServiceFailed(HostError):
+    """Everything is in its place; what the service says of itself is in the message."""

@@ -1,0 +1,73 @@
+"""What firewalld lets in on this host, by its own word: `firewall-cmd`. ufw's rules are iptables' (rules.py)."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network
+from typing import Final
+
+from host.preflight.facts import Firewalld
+
+_COMMAND: Final = "firewall-cmd"
+_TIMEOUT_S: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Zone:
+    """As `firewall-cmd --list-all-zones` prints it."""
+
+    accepts: bool = False
+    values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def words(self, key: str) -> tuple[str, ...]:
+        return self.values.get(key, ())
+
+
+def firewalld(interface: str) -> Firewalld | None:
+    """What it says of the link that the node is reached by; None when it does not answer, or not to us."""
+    default, listing = _said("--get-default-zone"), _said("--list-all-zones")
+    return parse(default.strip(), listing, interface) if default and listing else None
+
+
+def parse(default: str, listing: str, interface: str) -> Firewalld:
+    """Of the default zone's name and the list of all zones. A link that no zone names is in the default zone."""
+    zones = dict(_zones(listing))
+    name = next((name for name, zone in zones.items() if interface in zone.words("interfaces")), default)
+    own = zones.get(name, _Zone())
+    trusted = (source for zone in zones.values() if zone.accepts for source in zone.words("sources"))
+    return Firewalld(
+        zone="" if name == default else name,
+        accepts=own.accepts,
+        ports=frozenset(own.words("ports")),
+        trusted=tuple(_networks(trusted)),
+    )
+
+
+def _zones(listing: str) -> Iterator[tuple[str, _Zone]]:
+    """A zone is a paragraph: `public (active)`, then indented lines `ports: 4789/udp`."""
+    for paragraph in listing.strip().split("\n\n"):
+        head, *lines = paragraph.splitlines()
+        pairs = (line.strip().partition(":") for line in lines)
+        values = {key: tuple(text.split()) for key, _, text in pairs}
+        yield head.split()[0], _Zone(values.get("target") == ("ACCEPT",), values)
+
+
+def _networks(sources: Iterator[str]) -> Iterator[IPv4Network]:
+    for source in sources:
+        try:
+            yield IPv4Network(source, strict=False)
+        except ValueError:
+            continue  # IPv6, a link's address, a set
+
+
+def _said(option: str) -> str:
+    if not shutil.which(_COMMAND):
+        return ""
+    try:
+        done = subprocess.run([_COMMAND, option], capture_output=True, text=True, timeout=_TIMEOUT_S, check=False)
+    except subprocess.TimeoutExpired:
+        return ""
+    return done.stdout if done.returncode == 0 else ""

@@ -1,0 +1,294 @@
+"""Gathers the facts: looks and tries, judges nothing, changes nothing.
+
+Owns every read of /proc, /etc, systemd and the engine's socket that the preflight makes; what the master says is
+asked in cluster.py, what the kernel can do is tried by agent/survey.py.
+"""
+
+from __future__ import annotations
+
+import http.client
+import ipaddress
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from pathlib import Path
+from typing import Any, Final
+
+from agent import survey
+from agent.address import source_of_route
+from host.preflight import cluster, firewalls, nftables
+from host.preflight.facts import (
+    AGENT,
+    DENIED,
+    DOCKER_ROOT,
+    OURS,
+    Addresses,
+    Cgroup,
+    Cidrs,
+    Engine,
+    Facts,
+    Machine,
+    is_ours,
+)
+
+DEFAULT_CIDRS: Final = Cidrs(IPv4Network("10.244.0.0/16"), IPv4Network("10.96.0.0/16"))
+_CGROUP: Final = Path("/sys/fs/cgroup")
+_SYSTEMD: Final = Path("/run/systemd/system")
+_UFW: Final = Path("/etc/ufw/ufw.conf")
+_ENGINE_S: Final = 5.0
+_SYSTEMCTL_S: Final = 10.0
+_SYSCTLS: Final = ("net/ipv4/ip_forward", "net/ipv4/conf/all/rp_filter", "net/bridge/bridge-nf-call-iptables")
+_MASTER: Final = "sampan-master"
+_UNITS: Final = ("firewalld", "NetworkManager", "systemd-networkd", _MASTER)
+_SNIPPETS: Final[Mapping[str, tuple[str, ...]]] = {
+    "NetworkManager": ("/etc/NetworkManager", "/usr/lib/NetworkManager/conf.d", "/run/NetworkManager/conf.d"),
+    "systemd-networkd": ("/etc/systemd/network", "/usr/lib/systemd/network", "/run/systemd/network"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What the host shall become, as the options and the configuration say."""
+
+    role: str
+    node_name: str
+    state_dir: Path
+    node_address: str = ""
+    engine_socket: Path = Path("/var/run/docker.sock")
+    master: str = ""
+    """https://HOST:PORT; empty: none was named."""
+    token: str = ""
+    ca_hash: str = ""
+    ports: tuple[str, ...] = ("4789/udp",)
+    """As `6443/tcp`; those that have to be free."""
+    cidrs: Cidrs = DEFAULT_CIDRS
+
+
+def gather(subject: Subject) -> Facts:
+    """Look at everything. Takes about a second, more when the master does not answer."""
+    engine = read_engine(subject.engine_socket) if subject.role == AGENT else None
+    addresses = _addresses(subject)
+    master, asked = None, None
+    if subject.master:
+        pending = survey.pending_key_hash(subject.state_dir)
+        master, asked = cluster.ask(
+            subject.master,
+            subject.ca_hash,
+            subject.token,
+            {"nodeName": subject.node_name, "address": addresses.node_address, "publicKey": pending},
+        )
+    root = os.geteuid() == 0
+    active = frozenset(_active())
+    return Facts(
+        role=subject.role,
+        node_name=subject.node_name,
+        machine=_machine(subject, engine, root=root),
+        cgroup=_cgroup(),
+        engine=engine,
+        # A master needs nothing of it, but the rules say what ufw drops.
+        kernel=survey.kernel() if root and (subject.role == AGENT or "ufw" in active) else None,
+        addresses=addresses,
+        cidrs=asked or subject.cidrs,
+        ports=dict(_ports(subject, active)),
+        sysctls=_sysctls(addresses.interface),
+        active=active,
+        left_alone=frozenset(name for name in _SNIPPETS if _is_left_alone(name)),
+        firewalld=firewalls.firewalld(addresses.interface) if "firewalld" in active else None,
+        nftables=nftables.read() if root else (),
+        master=master,
+    )
+
+
+def read_engine(path: Path) -> Engine:
+    """What the engine says of itself."""
+    if not path.exists():
+        return Engine(path, problem="absent")
+    try:
+        version, info = _engine_json(path, "/version"), _engine_json(path, "/info")
+    except PermissionError:
+        return Engine(path, problem=DENIED)
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        return Engine(path, problem=str(error) or type(error).__name__)
+    podman = any("podman" in str(each.get("Name", "")).lower() for each in version.get("Components") or ())
+    return Engine(
+        path,
+        name="Podman" if podman else "Docker",
+        version=str(version.get("Version", "?")),
+        api_version=_api_version(str(version.get("ApiVersion", ""))),
+        storage_driver=str(info.get("Driver", "")),
+        cgroup_driver=str(info.get("CgroupDriver", "")),
+        root=Path(info.get("DockerRootDir") or DOCKER_ROOT),
+    )
+
+
+def _engine_json(path: Path, what: str) -> dict[str, Any]:
+    with closing(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)) as connected:
+        connected.settimeout(_ENGINE_S)
+        connected.connect(str(path))
+        connection = http.client.HTTPConnection("engine")
+        connection.sock = connected
+        connection.request("GET", what)
+        answer = connection.getresponse()
+        body = answer.read()
+    if answer.status != http.client.OK:
+        raise OSError(f"it answered {answer.status} to {what}")
+    found = json.loads(body)
+    if not isinstance(found, dict):
+        raise ValueError(f"its answer to {what} is no object")
+    return found
+
+
+def _api_version(text: str) -> tuple[int, int]:
+    major, _, minor = text.partition(".")
+    return (int(major), int(minor)) if major.isdecimal() and minor.isdecimal() else (0, 0)
+
+
+def _machine(subject: Subject, engine: Engine | None, *, root: bool) -> Machine:
+    import psutil
+
+    directories = dict.fromkeys([subject.state_dir, *([engine.root] if engine else [])])
+    disks = {str(each): shutil.disk_usage(_existing(each)) for each in directories}
+    return Machine(
+        root=root,
+        python=sys.version_info[:2],
+        memory_bytes=psutil.virtual_memory().total,
+        swap_bytes=psutil.swap_memory().total,
+        disks={name: (usage.free, usage.total) for name, usage in disks.items()},
+        init=_text(Path("/proc/1/comm")),
+    )
+
+
+def _existing(path: Path) -> Path:
+    """The directory, or the nearest one above that is there."""
+    return next(each for each in (path, *path.parents) if each.is_dir())
+
+
+def _cgroup() -> Cgroup:
+    if (_CGROUP / "cgroup.controllers").exists():
+        return Cgroup(2, frozenset(_text(_CGROUP / "cgroup.controllers").split()))
+    lines = [line.split() for line in _text(Path("/proc/cgroups")).splitlines() if not line.startswith("#")]
+    enabled = frozenset(line[0] for line in lines if line[-1] == "1" and (_CGROUP / line[0]).is_dir())
+    return Cgroup(1 if enabled else 0, enabled)
+
+
+def _addresses(subject: Subject) -> Addresses:
+    import psutil
+
+    address = subject.node_address or _route_source(subject.master)
+    found = [
+        (IPv4Interface(f"{each.address}/{each.netmask or 32}"), link)
+        for link, addresses in psutil.net_if_addrs().items()
+        for each in addresses
+        if each.family is socket.AF_INET
+    ]
+    interface = next((link for each, link in found if str(each.ip) == address), "")
+    stats = psutil.net_if_stats()
+    link = Path("/sys/class/net") / interface
+    return Addresses(
+        node_address=address,
+        interface=interface,
+        mtu=stats[interface].mtu if interface in stats else 1500,
+        bridge=bool(interface) and ((link / "bridge").exists() or (link / "brport").exists()),
+        routes=tuple(each for each in _routes() if not is_ours(each[1])),
+        addresses=tuple(each for each in found if not is_ours(each[1])),
+        nameservers=tuple(_nameservers()),
+    )
+
+
+def _route_source(master: str) -> str:
+    """The address that this host reaches the master from; empty without a route."""
+    host = cluster.host_and_port(master)[0] if master else "192.0.2.1"
+    try:
+        return source_of_route(host)
+    except OSError:
+        return ""
+
+
+def _routes() -> Iterator[tuple[IPv4Network, str]]:
+    """Of the main table: proc(5), hexadecimal in the machine's byte order."""
+    for line in _text(Path("/proc/net/route")).splitlines()[1:]:
+        link, destination, *_, mask, _mtu, _window, _irtt = line.split()
+        ip, netmask = (IPv4Address(int(word, 16).to_bytes(4, sys.byteorder)) for word in (destination, mask))
+        network = IPv4Network(f"{ip}/{netmask}")
+        if network.prefixlen:
+            yield network, link
+
+
+def _nameservers() -> Iterator[IPv4Address]:
+    """Those behind systemd-resolved's stub, where it is in use."""
+    text = _text(Path("/etc/resolv.conf"))
+    if "127.0.0.53" in text:
+        text = _text(Path("/run/systemd/resolve/resolv.conf"))
+    for line in text.splitlines():
+        words = line.split()
+        if words[:1] == ["nameserver"] and len(words) > 1:
+            try:
+                yield IPv4Address(words[1])
+            except ipaddress.AddressValueError:
+                continue  # IPv6
+
+
+def _ports(subject: Subject, active: frozenset[str]) -> Iterator[tuple[str, str]]:
+    for port in subject.ports:
+        number, _, protocol = port.partition("/")
+        if subject.role != AGENT and _MASTER in active:
+            yield port, ""  # our own master has it
+            continue
+        if protocol == "udp" and Path("/proc/sys/net/ipv4/conf", OURS).exists():
+            continue  # our own VTEP has it
+        kind = socket.SOCK_STREAM if protocol == "tcp" else socket.SOCK_DGRAM
+        with socket.socket(socket.AF_INET, kind) as trial:
+            if protocol == "tcp":
+                # Connections of a server that has ended are no server.
+                trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                trial.bind(("0.0.0.0", int(number)))
+            except OSError as error:
+                yield port, error.strerror or str(error)
+            else:
+                yield port, ""
+
+
+def _sysctls(interface: str) -> dict[str, str]:
+    keys = [*_SYSCTLS, *([f"net/ipv4/conf/{interface}/rp_filter"] if interface else [])]
+    return {key: value for key in keys if (value := _text(Path("/proc/sys", key)))}
+
+
+def _active() -> Iterator[str]:
+    if _setting(_UFW, "ENABLED").lower() == "yes":
+        yield "ufw"
+    if not _SYSTEMD.is_dir() or not shutil.which("systemctl"):
+        return
+    command = ["systemctl", "is-active", *(f"{name}.service" for name in _UNITS)]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_SYSTEMCTL_S, check=False)
+    except subprocess.TimeoutExpired:
+        return
+    for name, state in zip(_UNITS, done.stdout.split(), strict=False):
+        if state == "active":
+            yield name
+
+
+def _is_left_alone(manager: str) -> bool:
+    files = (path for directory in _SNIPPETS[manager] for path in Path(directory).rglob("*") if path.is_file())
+    return any(OURS in _text(path) for path in files)
+
+
+def _setting(path: Path, key: str) -> str:
+    """Of a file of shell assignments."""
+    lines = (line.strip().partition("=") for line in _text(path).splitlines())
+    return next((value.strip("\"'") for name, _, value in lines if name == key), "")
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(errors="replace").strip()
+    except OSError:
+        return ""

@@ -1,0 +1,174 @@
+"""Releases: a virtual environment each, below /opt/sampan/releases; `current` is a link to the one that runs.
+
+A release is complete when its `complete.json` is there, which is written last; anything else is rubbish of a command
+that was interrupted, and is made anew.
+"""
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from host import files, wheels
+from host.errors import HostError
+from host.layout import HostLayout
+from host.record import Record, Recorder, somebody_s
+from host.source import Source, python_version
+from host.system import System
+
+COMPLETE: Final = "complete.json"
+_DISTRIBUTIONS: Final = "/usr/bin/python3"
+_BYTES: Final = 150 << 20
+"""What a release takes, generously."""
+_COMMAND: Final = """\
+#!{python}
+import signal
+import sys
+
+if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # cli/__main__.py says why
+
+from cli.main import main
+
+sys.exit(main())
+"""
+
+
+def name_of(source: Source, layout: HostLayout) -> str:
+    """The release that was made of this source, where there is one: it keeps its name, whatever else goes or comes.
+
+    Else the version; where another build of that version is there already, with a digest behind it.
+    """
+    stamp, plain = _stamp(source), source.version
+    there = sorted(path.name for path in layout.releases.iterdir()) if layout.releases.is_dir() else []
+    named = (name for name in (current(layout), *there) if name == plain or name.startswith(f"{plain}-"))
+    made = (name for name in named if _made_of(layout, name) == stamp)
+    return next(made, f"{plain}-{source.digest[:8]}" if is_complete(layout, plain) else plain)
+
+
+def is_complete(layout: HostLayout, name: str) -> bool:
+    return bool(name) and (layout.releases / name / COMPLETE).is_file()
+
+
+def make(source: Source, recorder: Recorder, system: System) -> str:
+    """Make the release unless it is there; its name. Raises HostError, and leaves nothing of it then."""
+    layout = recorder.layout
+    name = name_of(source, layout)
+    directory = layout.releases / name
+    if is_complete(layout, name) and _made_of(layout, name) == _stamp(source):
+        recorder.keep(recorder.record.with_release(name))
+        return name
+    if directory.exists() and name not in recorder.record.releases:
+        raise somebody_s(directory)
+    recorder.keep(recorder.record.with_release(name))
+    _require_space(layout)
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        _fill(directory, source, layout, system)
+        files.write(directory / COMPLETE, json.dumps(_stamp(source)) + "\n")
+    except (HostError, OSError) as error:
+        shutil.rmtree(directory, ignore_errors=True)
+        if isinstance(error, OSError):
+            raise HostError(f"{directory}: {error.strerror}") from error
+        raise
+    return name
+
+
+def require_ours(layout: HostLayout) -> None:
+    """Raise HostError when `current` is something of somebody else's."""
+    if layout.current.exists() and not layout.current.is_symlink():
+        raise somebody_s(layout.current)
+
+
+def switch(layout: HostLayout, name: str) -> bool:
+    """Make `current` the release, in one step; whether it was another. Raises HostError.
+
+    Everybody may read it, also where an earlier command was under a stricter umask.
+    """
+    require_ours(layout)
+    files.let_read(layout.opt)
+    files.let_read(layout.releases)
+    files.let_read(layout.releases / name, below=True)
+    return files.link(layout.current, f"releases/{name}")
+
+
+def current(layout: HostLayout) -> str:
+    """The name of the release that `current` is; empty when there is none."""
+    return layout.current.readlink().name if layout.current.is_symlink() else ""
+
+
+def packages(layout: HostLayout, name: str) -> Path:
+    """Where a release's own packages and those that it needs lie."""
+    made_by = _made_of(layout, name).get("python") or python_version()
+    return layout.releases / name / "lib" / f"python{made_by}" / "site-packages"
+
+
+def forget_all_but(recorder: Recorder, *names: str) -> None:
+    """Remove the other releases of our making."""
+    remove(recorder.layout, [name for name in made(recorder.layout, recorder.record) if name not in names])
+    recorder.keep(replace(recorder.record, releases=tuple(n for n in recorder.record.releases if n in names)))
+
+
+def made(layout: HostLayout, record: Record) -> list[str]:
+    """The releases of our making that are there: those of the record, and complete ones, which nobody else makes."""
+    there = sorted(path.name for path in layout.releases.iterdir()) if layout.releases.is_dir() else []
+    return [name for name in there if name in record.releases or is_complete(layout, name)]
+
+
+def remove(layout: HostLayout, names: Iterable[str]) -> None:
+    for name in names:
+        shutil.rmtree(layout.releases / name, ignore_errors=True)
+
+
+def python() -> str:
+    """The distribution's Python, not one that a checkout or a user brought, where it has the running one's version."""
+    found = shutil.which(_DISTRIBUTIONS)
+    if found and os.path.realpath(found).endswith(f"python{python_version()}"):
+        return found
+    return os.path.realpath(sys.executable) if sys.prefix == sys.base_prefix else str(_base_executable())
+
+
+def _base_executable() -> Path:
+    """The Python that the running virtual environment was made of."""
+    return Path(sys.base_prefix) / "bin" / f"python{python_version()}"
+
+
+def _fill(directory: Path, source: Source, layout: HostLayout, system: System) -> None:
+    system.run(python(), "-m", "venv", "--without-pip", str(directory))
+    target = packages(layout, directory.name)
+    lock = source.lock()
+    wheels.unpack(source.wheelhouse, lock, target)
+    wheels.unpack_one(source.wheel, target)
+    (directory / "requirements.lock").write_bytes(lock)
+    command = directory / "bin/sampan"
+    command.write_text(_COMMAND.format(python=layout.seen(directory / "bin/python")))
+    command.chmod(0o755)
+    # On all cores. Who runs a release may not write there.
+    system.run(str(directory / "bin/python"), "-m", "compileall", "-q", "-j", "0", str(target))
+
+
+def _require_space(layout: HostLayout) -> None:
+    there = next(path for path in (layout.releases, *layout.releases.parents) if path.exists())
+    free = shutil.disk_usage(there).free
+    if free < _BYTES:
+        raise HostError(
+            f"{layout.opt} needs {_BYTES >> 20} MiB and {free >> 20} MiB are free there: make room, then run this again"
+        )
+
+
+def _stamp(source: Source) -> dict[str, str]:
+    """What a release was made of: the same wheel by another Python is another release."""
+    return {"wheel": source.digest, "python": python_version()}
+
+
+def _made_of(layout: HostLayout, name: str) -> dict[str, str]:
+    try:
+        found = json.loads((layout.releases / name / COMPLETE).read_text())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}

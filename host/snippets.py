@@ -1,0 +1,62 @@
+"""Files that tell the managers of the host's network to leave the agent's links alone.
+
+Owns their text, where they lie, and how the manager hears of them. `sampan install agent` has those whose manager is on
+the host written (host_files.py); `sampan check` prints those that are missing. Standard library only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from host.layout import HostLayout
+    from host.system import System
+
+
+@dataclass(frozen=True, slots=True)
+class Snippet:
+    """A file that tells a manager to leave our links alone, and how the manager reads it."""
+
+    path: str
+    content: str
+    reload: tuple[str, ...]
+    """The command; a manager that does not run needs none."""
+    program: str
+    """The manager's own: where it is, the manager is."""
+
+
+SNIPPETS: Final[Mapping[str, Snippet]] = {
+    "NetworkManager": Snippet(
+        "/etc/NetworkManager/conf.d/sampan.conf",
+        "# The agent of Sampan looks after its links itself.\n"
+        "[keyfile]\nunmanaged-devices+=interface-name:sampan.vxlan;interface-name:sp????????????\n",
+        ("nmcli", "general", "reload"),
+        "usr/sbin/NetworkManager",
+    ),
+    "systemd-networkd": Snippet(
+        "/etc/systemd/network/05-sampan.network",
+        "# The agent of Sampan looks after its links itself.\n"
+        "[Match]\nName=sampan.vxlan sp????????????\n\n[Link]\nUnmanaged=yes\n",
+        ("networkctl", "reload"),
+        "usr/lib/systemd/systemd-networkd",
+    ),
+}
+
+
+def needed(layout: HostLayout) -> dict[str, Snippet]:
+    """Those of the managers that are on the host, running or not, by the manager's name."""
+    return {name: each for name, each in SNIPPETS.items() if (layout.root / each.program).exists()}
+
+
+def reload(system: System, paths: Collection[str]) -> list[str]:
+    """Have managers read their files again after these were removed; remarks for people."""
+    return [line for name, each in SNIPPETS.items() if each.path in paths for line in _reload(name, each, system)]
+
+
+def _reload(name: str, snippet: Snippet, system: System) -> list[str]:
+    command = snippet.reload
+    if system.succeeds("systemctl", "--quiet", "is-active", f"{name}.service") and not system.succeeds(*command):
+        return [f"{name} does not read its files again: run `{' '.join(command)}` when it does"]
+    return []

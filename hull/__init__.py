@@ -1,0 +1,6 @@
+"""The floor under every package: what a process does with its Linux host. Standard library only.
+
+Files that survive a crash (`atomicfile`), lock files (`lockfile`), settings from TOML (`settings`), HTTP over a Unix
+socket (`unixhttp`), systemd's units and journal (`systemd`, `journal`, `notify`), the back-off of a failing service
+(`restarts`), child processes by pid and start time (`processes`, `owner`), and what they leave (`sweep`).
+"""

@@ -1,0 +1,43 @@
+"""The general part of the pytest plugin: topologies, probes, responders and captures as fixtures.
+
+docs/pytest-sampan.md describes it. Clusters are fixtures of `lab.plugin`; `pytest_sampan` loads both. Only this package
+of netrig imports pytest.
+"""
+
+from netrig.plugin.fixtures import (
+    capture,
+    leak_check,
+    module_workbench,
+    new_topology,
+    probe,
+    responder,
+    topology,
+    usable,
+    workbench,
+)
+from netrig.plugin.hooks import (
+    pytest_addoption,
+    pytest_report_header,
+    pytest_runtest_call,
+    pytest_runtest_makereport,
+    pytest_runtest_setup,
+    pytest_sessionstart,
+)
+
+__all__ = [
+    "capture",
+    "leak_check",
+    "module_workbench",
+    "new_topology",
+    "probe",
+    "pytest_addoption",
+    "pytest_report_header",
+    "pytest_runtest_call",
+    "pytest_runtest_makereport",
+    "pytest_runtest_setup",
+    "pytest_sessionstart",
+    "responder",
+    "topology",
+    "usable",
+    "workbench",
+]

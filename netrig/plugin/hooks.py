@@ -1,0 +1,124 @@
+"""The plugin's hooks: sweeping at the start, skipping with a reason, and what a failed test tells.
+
+Owns the stash entry `BENCH` of tests and modules, by which hooks find what their fixtures have made.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Generator, Sequence
+from subprocess import CalledProcessError
+from types import FrameType
+from typing import Final
+
+import pytest
+
+from hull.errors import HullError
+from netrig import topology
+from netrig.errors import NetrigError, Unsupported
+from netrig.plugin import requirements
+from netrig.plugin.leaks import Scope
+from netrig.plugin.workbench import Workbench, told
+from netstack.errors import NetstackError
+
+BENCH: Final = pytest.StashKey[Workbench]()
+_SWEPT: Final = pytest.StashKey[tuple[str, ...]]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("sampan")
+    group.addoption(
+        "--leak-check",
+        choices=[scope.value for scope in Scope],
+        default=Scope.OWN.value,
+        help="what a test must leave as it found it: own, namespaces of this process (the default); machine, all "
+        "namespaces and mounts, and links and packet filter rules of the machine itself, where nobody else works on "
+        "it; off",
+    )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Remove what a killed run left: once a run, which under xdist is in the controller.
+
+    What cannot be removed is told, and is no reason to test nothing: the names of this run are its own.
+    """
+    if hasattr(session.config, "workerinput"):
+        signal.signal(signal.SIGINT, interrupt_once)
+        return
+    if os.geteuid() != 0:
+        return
+    report_sweep(session.config, topology.sweep)
+
+
+def report_sweep(config: pytest.Config, sweep: Callable[[], Sequence[str]]) -> None:
+    """Run `sweep`, which removes what killed runs left and returns its names; the run's header shows the result."""
+    try:
+        if swept := sweep():
+            _add_line(config, f"sampan: removed what a killed run left: {', '.join(swept)}")
+    except (HullError, NetrigError, NetstackError, OSError) as error:
+        _add_line(config, f"sampan: what a killed run left cannot be removed: {error}")
+
+
+def _add_line(config: pytest.Config, line: str) -> None:
+    lines: tuple[str, ...] = config.stash.get(_SWEPT, ())
+    config.stash[_SWEPT] = (*lines, line)
+
+
+def interrupt_once(number: int, frame: FrameType | None) -> None:
+    """xdist interrupts a worker again that has not ended within five seconds: it may be removing its cluster."""
+    signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    lines: tuple[str, ...] = config.stash.get(_SWEPT, ())
+    return list(lines)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None]:
+    try:
+        return (yield)
+    except (Unsupported, CalledProcessError) as error:
+        _skip_or_raise(item, error)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
+    try:
+        return (yield)
+    except (Unsupported, CalledProcessError) as error:
+        _skip_or_raise(item, error)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Told now, while topologies and clusters are there: fixtures end only after this."""
+    report = yield
+    if report.failed and report.when != "teardown":
+        benches = benches_of(item)
+        for bench in benches:
+            report.sections.extend(bench.fail())
+        for found in fixtures_of(item):
+            if isinstance(found, topology.Topology) and not any(bench.made(found) for bench in benches):
+                report.sections.append(("topology", told(found.report)))
+    return report
+
+
+def benches_of(item: pytest.Item) -> list[Workbench]:
+    """That of its module and its own, as far as there are."""
+    return [node.stash[BENCH] for node in item.listchain() if BENCH in node.stash]
+
+
+def fixtures_of(item: pytest.Item) -> list[object]:
+    """The values of all fixtures that the test uses, also those of a wider scope."""
+    return list(item.funcargs.values()) if isinstance(item, pytest.Function) else []
+
+
+def _skip_or_raise(item: pytest.Item, error: Exception) -> None:
+    """Only of tests that use our fixtures: the same error means something else elsewhere."""
+    if benches_of(item) and (reason := requirements.of_error(error)):
+        pytest.skip(reason)
+    raise error

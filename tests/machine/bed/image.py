@@ -1,0 +1,71 @@
+"""The machines' images: what debootstrap made, as an archive and as an engine's data.
+
+`root.tar` is the root file system. `engine/data` is the data root of an engine that has imported it: a bed links it
+into its own instead of importing 600 MB again.
+"""
+
+import os
+import shutil
+from pathlib import Path
+from typing import Final
+
+from lab.engine import Engine
+from lab.errors import ImageFailed, LabError
+from lab.layout import CACHE_ROOT, NETNS_ROOT, HostPaths
+from lab.machine import recipe
+from lab.machine.recipe import Recipe
+from netstack import namespaces
+from tests.machine.bed.docker import Docker
+from tests.machine.bed.imagecache import ImageCache, Step
+from tests.machine.bed.rootfs import call, make_tree
+
+_IMPORT_TIMEOUT_S: Final = 1200.0
+
+
+def _make(wanted: Recipe, scratch: Path, step: Step) -> None:
+    with step(f"machine {wanted.name}: root file system"):
+        _bootstrap(wanted, scratch)
+    with step(f"machine {wanted.name}: image"):
+        _import(wanted, scratch)
+
+
+def _bootstrap(wanted: Recipe, scratch: Path) -> None:
+    """Leave `made/root.tar`."""
+    tree = scratch / "tree"
+    make_tree(wanted, tree)
+    for name, text in wanted.files.items():
+        path = tree / name.lstrip("/")
+        path.write_text(text)
+        path.chmod(0o755)
+    (scratch / "made").mkdir(mode=0o755)
+    call("tar", "-C", str(tree), "--numeric-owner", "--one-file-system", "-cf", str(scratch / "made/root.tar"), ".")
+    shutil.rmtree(tree)
+
+
+def _import(wanted: Recipe, scratch: Path) -> None:
+    """Leave `made/engine/data`, by an engine that lives for this only."""
+    name = f"sampan-machines-build-{os.getpid()}"
+    paths = HostPaths(scratch / "host", NETNS_ROOT / name)
+    engine = Engine(paths, f"/{name}", mirror="127.0.0.1:5000")
+    namespaces.create(name)
+    try:
+        running = engine.start()
+        try:
+            engine.wait_ready(running)
+            with (scratch / "made/root.tar").open("rb") as archive:
+                change = f'CMD ["{recipe.INIT}"]'
+                docker = Docker(paths.engine_socket)
+                docker.must("import", "-c", change, "-", wanted.image, stdin=archive, timeout_s=_IMPORT_TIMEOUT_S)
+        finally:
+            engine.stop(running)
+    except LabError as error:
+        raise ImageFailed(f"the machines' image cannot be imported: {error}") from error
+    finally:
+        namespaces.delete(name)
+    made = scratch / "made/engine/data"
+    made.mkdir(parents=True)
+    for part in ("image", "overlay2"):
+        (paths.engine / "data" / part).rename(made / part)
+
+
+IMAGES: Final = ImageCache(CACHE_ROOT / "machines", "machine", _make)

@@ -1,0 +1,94 @@
+"""Installing an agent tells the managers of the host's network to leave its links alone, and takes that back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from host.install import Installer
+from host.layout import HostLayout
+from host.record import Record
+from host.snippets import SNIPPETS
+from host.source import Source
+from host.uninstall import Uninstaller
+from host.upgrade import Upgrader
+from tests.fakes.host import Fake, fresh, install, source_of, state
+
+MANAGER, NETWORKD = SNIPPETS["NetworkManager"], SNIPPETS["systemd-networkd"]
+
+
+@pytest.fixture
+def layout(tmp_path: Path) -> HostLayout:
+    """A host that has both managers; NetworkManager runs."""
+    layout = fresh(tmp_path / "host")
+    for snippet in SNIPPETS.values():
+        program = there(layout, snippet.program)
+        program.parent.mkdir(parents=True)
+        program.touch()
+    (layout.root / "etc/systemd/network").mkdir()
+    return layout
+
+
+@pytest.fixture
+def fake(layout: HostLayout) -> Fake:
+    return Fake(layout, active={"NetworkManager.service"})
+
+
+def there(layout: HostLayout, path: str) -> Path:
+    return layout.root / path.lstrip("/")
+
+
+def test_an_agent_s_snippets_are_written_and_taken_away_and_who_runs_is_told(
+    fake: Fake, layout: HostLayout, source: Source
+) -> None:
+    before = state(fake)
+    install(fake, source, "agent")
+    for snippet in SNIPPETS.values():
+        assert there(layout, snippet.path).read_text() == snippet.content
+    assert [call for call in fake.calls if call[0] in ("nmcli", "networkctl")] == [MANAGER.reload]
+    fake.calls.clear()
+    Uninstaller(layout, fake).uninstall(purge=True)
+    assert state(fake) == before
+    assert [call for call in fake.calls if call[0] in ("nmcli", "networkctl")] == [MANAGER.reload]
+
+
+def test_a_master_needs_none_and_a_host_without_managers_gets_none(
+    fake: Fake, layout: HostLayout, source: Source
+) -> None:
+    install(fake, source, "master")
+    there(layout, MANAGER.program).unlink()
+    assert not any(there(layout, each.path).exists() for each in SNIPPETS.values())
+    install(fake, source, "agent")
+    assert [there(layout, each.path).exists() for each in SNIPPETS.values()] == [False, True]
+
+
+def test_a_file_of_somebody_s_in_its_place_stays(fake: Fake, layout: HostLayout, source: Source) -> None:
+    path = there(layout, NETWORKD.path)
+    path.write_text("mine")
+    install(fake, source, "agent")
+    Uninstaller(layout, fake).uninstall(purge=True)
+    assert path.read_text() == "mine"
+
+
+def test_an_upgrade_brings_what_an_older_release_did_not_write(
+    fake: Fake, layout: HostLayout, source: Source, tmp_path: Path
+) -> None:
+    program = there(layout, MANAGER.program)
+    program.unlink()
+    install(fake, source, "agent")
+    program.touch()
+    assert not there(layout, MANAGER.path).exists()
+    Upgrader(layout, fake).upgrade(source_of(tmp_path, "2.0.0"))
+    assert there(layout, MANAGER.path).exists()
+    record = Record.load(layout)
+    assert record is not None and MANAGER.path in record.files
+
+
+def test_a_manager_that_does_not_listen_is_a_remark(
+    fake: Fake, layout: HostLayout, source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Fake, "succeeds", lambda self, *argv: argv[0] != "nmcli")
+    said: list[str] = []
+    Installer(layout, fake, say=said.append).install("agent", source, {"node_name": "n1"})
+    assert said == ["NetworkManager does not read its files again: run `nmcli general reload` when it does"]

@@ -1,0 +1,107 @@
+"""What is made of systemd's words on a unit: whether it runs, and whether it is up."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from host import services
+from host.layout import HostLayout
+from host.membership import unit as membership_unit
+from host.membership.unit import SystemdUnit
+from tests.fakes.host import Fake
+
+AGENT = "sampan-agent.service"
+UP = "active running 0"
+LONG_AGO = "active running 3"
+STARTS = "activating start 0"
+WAITS = "activating auto-restart 4"
+
+
+class Looks(Fake):
+    """Another answer after each wait; the last one stays. `active sub restarts job`."""
+
+    def __init__(self, *looks: str) -> None:
+        super().__init__(HostLayout(Path("/nowhere")))
+        self.looks = list(looks)
+
+    def run(self, *argv: str, environment: Mapping[str, str] | None = None) -> str:
+        assert argv[-1] == AGENT
+        active, sub, restarts, *job = self.looks[0].split()
+        if argv[1] == "list-jobs":
+            return f" 6 sampan-master.service restart waiting\n12 {AGENT} {job[0]} running\n" if job else ""
+        return f"NRestarts={restarts}\nActiveState={active}\nSubState={sub}\n"
+
+    def sleep(self, seconds: float) -> None:
+        self.looks[:] = self.looks[1:] or self.looks
+
+
+@pytest.mark.parametrize(
+    ("looks", "condition"),
+    [
+        ([UP], "up"),
+        ([LONG_AGO], "up"),
+        ([STARTS], "up"),
+        ([STARTS, UP], "up"),
+        (["activating start 1", LONG_AGO.replace("3", "1")], "up"),
+        (["reloading reload 0"], "up"),
+        (["deactivating stop-sigterm 0 restart"], "up"),
+        (["inactive dead 0 start"], "up"),
+        (["deactivating stop-watchdog 0", "activating start 1", "active running 1"], "up"),
+        ([WAITS], "failing"),
+        (["activating auto-restart 0"], "failing"),
+        ([STARTS, "activating auto-restart 0"], "failing"),
+        ([STARTS] * 8 + ["activating auto-restart 0"], "failing"),
+        (["activating start 5"], "failing"),
+        (["active running 5", "activating start 6", "active running 6"], "failing"),
+        (["active running 5", "active running 6", "active running 7"], "failing"),
+        (["inactive dead 0"], "stopped"),
+        (["failed failed 0"], "stopped"),
+        (["deactivating stop-sigterm 0 stop"], "stopped"),
+        ([STARTS, "inactive dead 0"], "stopped"),
+    ],
+    ids=lambda value: " then ".join(value) if isinstance(value, list) else value,
+)
+def test_what_fails_again_and_again_is_told_from_what_is_up(looks: Sequence[str], condition: str) -> None:
+    assert services.condition(Looks(*looks), "agent") == condition
+
+
+@pytest.mark.parametrize(
+    ("look", "condition"),
+    [(WAITS, "up"), ("failed failed 3", "up"), ("inactive dead 0", "stopped"), ("active running 0 stop", "stopped")],
+)
+def test_what_ran_before_a_command_was_cut_short_is_to_run_unless_somebody_stopped_it(
+    look: str, condition: str
+) -> None:
+    assert services.condition(Looks(look), "agent", ran=True) == condition
+
+
+@pytest.mark.parametrize(
+    ("look", "runs"),
+    [
+        (UP, True),
+        (WAITS, True),
+        ("deactivating stop-sigterm 0 restart", True),
+        ("deactivating stop-sigterm 0 start", True),
+        ("deactivating stop-watchdog 0", True),
+        ("inactive dead 0 start", True),
+        ("deactivating stop-sigterm 0 stop", False),
+        ("inactive dead 0", False),
+        ("failed failed 0", False),
+    ],
+)
+def test_an_agent_on_its_way_down_and_up_again_runs(look: str, runs: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else it would stay stopped when the command that pauses it fails."""
+    system = Looks(look)
+
+    def run(command: Sequence[str], **_: Any) -> subprocess.CompletedProcess[str]:
+        value = system.run(*command)
+        # `show --value` prints nothing else.
+        return subprocess.CompletedProcess(command, 0, look.split()[0] if "--value" in command else value, "")
+
+    monkeypatch.setattr(membership_unit.subprocess, "run", run)
+    assert SystemdUnit().running() is runs

@@ -1,0 +1,100 @@
+"""hull.atomicfile: a file is whole or not there, and nothing is left beside it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from hull import atomicfile
+
+
+def names(directory: Path) -> list[str]:
+    return sorted(entry.name for entry in directory.iterdir())
+
+
+def test_a_file_is_replaced_as_a_whole_with_the_mode_that_was_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    before = os.umask(0o077)
+    try:
+        atomicfile.write(path, "one", mode=0o644)
+        assert path.stat().st_mode & 0o777 == 0o644
+        atomicfile.write(path, b"two")
+    finally:
+        os.umask(before)
+    assert path.read_bytes() == b"two"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert names(tmp_path) == ["file"]
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_nothing_beside_it(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    atomicfile.write(path, "old")
+    with pytest.raises(RuntimeError), atomicfile.opened(path) as file:
+        file.write(b"half")
+        raise RuntimeError
+    assert path.read_text() == "old"
+    assert names(tmp_path) == ["file"]
+
+
+@pytest.mark.parametrize("step", ["fsync", "replace"])
+def test_nothing_is_left_when_a_step_is_refused(step: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full disk refuses fsync(2), a directory in the file's place refuses rename(2)."""
+    path = tmp_path / "file"
+    if step == "replace":
+        path.mkdir()
+    else:
+        monkeypatch.setattr(os, "fsync", _no_space)
+    with pytest.raises(OSError):
+        atomicfile.write(path, "a key")
+    assert names(tmp_path) == (["file"] if step == "replace" else [])
+
+
+def test_what_a_killed_writer_left_is_replaced_and_its_readers_see_nothing_new(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    partial = atomicfile.partial_of(path)
+    partial.write_text("left by a killed writer")
+    partial.chmod(0o666)
+    with partial.open() as reader:
+        atomicfile.write(path, "a key")
+        assert reader.read() == "left by a killed writer"
+    assert names(tmp_path) == ["file"]
+
+
+def test_a_link_at_the_partial_files_place_leads_nowhere(tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("kept")
+    atomicfile.partial_of(tmp_path / "file").symlink_to(victim)
+    atomicfile.write(tmp_path / "file", "new")
+    assert victim.read_text() == "kept"
+    assert (tmp_path / "file").read_text() == "new"
+
+
+@pytest.mark.parametrize("write", [lambda path: atomicfile.write(path, "x"), lambda path: atomicfile.link(path, "x")])
+def test_content_and_name_reach_the_disk_in_that_order(
+    write: Callable[[Path], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushed: list[str] = []
+    real = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        target = Path(f"/proc/self/fd/{descriptor}").readlink()
+        flushed.append("directory" if target == tmp_path else "file")
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    write(tmp_path / "file")
+    assert flushed[-1] == "directory"
+    assert flushed[:-1] in (["file"], [])
+
+
+def test_a_file_that_can_be_made_again_is_not_flushed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "fsync", _no_space)
+    atomicfile.write(tmp_path / "file", "new", durable=False)
+    assert (tmp_path / "file").read_text() == "new"
+
+
+def _no_space(descriptor: int) -> None:
+    raise OSError(28, "No space left on device")

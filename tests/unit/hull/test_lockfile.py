@@ -1,0 +1,74 @@
+"""Whoever can open a file can hold its lock: nobody but its owner may."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import pytest
+
+from cli import packages
+from host import system
+from hull import lockfile, owner
+from hull.errors import Busy
+from hull.lockfile import exclusive
+
+
+def mode(path: Path) -> int:
+    return path.stat().st_mode & 0o777
+
+
+Take = Callable[[Path], AbstractContextManager[object]]
+
+
+@pytest.mark.parametrize("take", [system.exclusive, lockfile.exclusive, owner.sweeping], ids=["host", "lab", "sweep"])
+def test_a_lock_is_its_owners_only_also_one_that_an_earlier_release_made(take: Take, tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        path = tmp_path / "run/host.lock"
+        with take(path):
+            assert mode(path) == 0o600
+        path.chmod(0o644)
+        with take(path):
+            assert mode(path) == 0o600
+    finally:
+        os.umask(before)
+
+
+def test_that_of_installing_packages_is_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "install.lock"
+    monkeypatch.setattr(packages, "_LOCK", path)
+    with packages._alone():
+        assert mode(path) == 0o600
+
+
+def test_a_link_in_its_place_is_refused_and_leads_nowhere(tmp_path: Path) -> None:
+    victim = tmp_path / "somebody's"
+    victim.touch(0o644)
+    (tmp_path / "a.lock").symlink_to(victim)
+    with pytest.raises(OSError, match="symbolic links"), lockfile.opened(tmp_path / "a.lock"):
+        raise AssertionError("opened")
+    assert mode(victim) == 0o644
+
+
+def test_a_lock_whose_file_was_removed_is_taken_anew(tmp_path: Path) -> None:
+    path = tmp_path / "a.lock"
+    opened, taken = threading.Event(), threading.Event()
+
+    def wait() -> None:
+        opened.set()
+        with exclusive(path):
+            taken.set()
+
+    with exclusive(path):
+        waiting = threading.Thread(target=wait)
+        waiting.start()
+        assert opened.wait(5)
+        path.unlink()
+    assert taken.wait(5)
+    waiting.join(5)
+    with exclusive(path), pytest.raises(Busy, match="no"), exclusive(path, busy="no"):
+        pass

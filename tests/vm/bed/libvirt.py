@@ -1,0 +1,155 @@
+"""A libvirt of its own: a daemon in a network namespace, with directories of its own where libvirt has its directories.
+
+What it makes, bridges, rules, machines and files, is in namespaces and below the bed's directory; this machine's own
+libvirt, if it has one, is not touched. A bed as those of `tests.vm.bed.bed`, which also remove and sweep it.
+"""
+
+import shutil
+import subprocess
+from pathlib import Path
+from types import TracebackType
+from typing import Final
+
+from hull import processes, sweep
+from hull.errors import StartFailed
+from hull.owner import OwnedNames
+from hull.processes import ProcessRecord
+from lab.environment import clean_environment, require_root, require_space
+from lab.errors import LabError
+from lab.layout import CACHE_ROOT, NETNS_ROOT
+from netrig.errors import Unsupported
+from netstack import namespaces
+from tests.vm.bed import qemu
+from tests.vm.bed.bed import remove
+from tests.vm.bed.image import IMAGES
+
+NAMES: Final = OwnedNames("sampan-libvirt")
+"""Of beds."""
+
+_BYTES: Final = 4 << 30
+"""The box, what Vagrant and libvirt copy of it, and what two machines write."""
+_START_S: Final = 30.0
+_VIRSH_S: Final = 60.0
+_SOCKET: Final = "run/libvirt/libvirt-sock"
+_PID: Final = "libvirtd.pid"
+"""It is there when the daemon's directories are its own."""
+
+PLUGIN: Final = "/usr/share/vagrant-plugins/plugins.d/vagrant-libvirt.json"
+"""The distribution's, which is there for every user."""
+PROGRAMS: Final = ("libvirtd", "virsh", "dnsmasq", "vagrant")
+
+_SETTINGS: Final = {
+    "libvirtd.conf": 'auth_unix_rw = "none"\n',
+    # Machines run as root and write their own logs: neither users nor other daemons of libvirt's are there.
+    "qemu.conf": 'user = "root"\ngroup = "root"\nsecurity_driver = "none"\nnamespaces = []\nstdio_handler = "file"\n',
+}
+
+_ENTER: Final = """\
+# The devices of this network namespace, where libvirt looks for its bridges; and no control groups, not even below.
+umount --recursive --lazy /sys
+mount -t sysfs sysfs /sys
+# Without D-Bus and systemd's sockets: nobody outside is told of machines and networks.
+mount -t tmpfs tmpfs /run
+mkdir /run/cache
+mount --bind "$2" /run/cache
+for directory in /etc /var/lib /var/cache /var/log; do
+    upper=/run/upper$directory work=/run/work$directory
+    mkdir -p $upper $work
+    mount -t overlay -o lowerdir=$directory,upperdir=$upper,workdir=$work overlay $directory
+done
+mount --move /run/cache "$2"
+# Nothing of what this machine's own libvirt has.
+mkdir -p /etc/libvirt /var/lib/libvirt
+mount --bind "$1/etc" /etc/libvirt
+mount --bind "$1/lib" /var/lib/libvirt
+# libvirtd does not start without its user, also when it shall not use it.
+getent passwd libvirt-qemu >/dev/null || useradd --system --user-group libvirt-qemu
+exec libvirtd --pid-file "$1/$3"
+"""
+"""What the daemon's process does before it is one, in a mount namespace; $1: the bed's directory, $2: our cache, $3: a
+file's name in the first."""
+
+
+class LibvirtBed:
+    """A context: entered, the daemon answers; left, nothing of it is there any more."""
+
+    def __init__(self) -> None:
+        self.name = NAMES.new()
+        self.directory = IMAGES.root / self.name
+        """Everything of the bed lies there, and goes with it."""
+        self._daemon: ProcessRecord | None = None
+
+    def __enter__(self) -> "LibvirtBed":
+        require_root()
+        if reason := unusable():
+            raise Unsupported(reason)
+        require_space(IMAGES.root.parent, _BYTES, "libvirt's machines")
+        try:
+            for name in ("etc", "lib"):
+                (self.directory / name).mkdir(parents=True)
+            for name, text in _SETTINGS.items():
+                (self.directory / "etc" / name).write_text(text)
+            namespaces.create(self.name)
+            self._start()
+        except BaseException:
+            remove(self.name)
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        remove(self.name)
+
+    @property
+    def inside(self) -> tuple[str, ...]:
+        """What runs a command as on the host whose libvirt this is; it begins in `/`."""
+        pid = str(self._daemon.pid) if self._daemon else ""
+        return ("nsenter", f"--target={pid}", f"--net={NETNS_ROOT / self.name}", "--mount", "--")
+
+    def virsh(self, *words: str) -> str:
+        """What it prints. Raises LabError."""
+        command = [*self.inside, "virsh", "--quiet", "--connect", "qemu:///system", *words]
+        done = subprocess.run(
+            command, check=False, capture_output=True, text=True, env=clean_environment(), timeout=_VIRSH_S
+        )
+        if done.returncode != 0:
+            raise LabError(f"virsh {' '.join(words)}: {done.stderr.strip()}")
+        return done.stdout
+
+    def networks(self) -> list[str]:
+        return self.virsh("net-list", "--all", "--name").split()
+
+    def domains(self) -> list[str]:
+        return self.virsh("list", "--all", "--name").split()
+
+    def volumes(self, pool: str = "default") -> list[str]:
+        return [line.split()[0] for line in self.virsh("vol-list", pool).splitlines() if line.strip()]
+
+    def processes(self) -> list[str]:
+        """The programs that run in the bed beside the daemon: machines, and who serves their networks."""
+        found = sweep.members_of_netns([NETNS_ROOT / self.name])
+        pids = [record.pid for record in found if record != self._daemon]
+        return sorted(Path(f"/proc/{pid}/comm").read_text().strip() for pid in pids)
+
+    def _start(self) -> None:
+        log = self.directory / "libvirtd.log"
+        command = ["unshare", "--mount", "sh", "-euc", _ENTER, "sh", str(self.directory), str(CACHE_ROOT), _PID]
+        self._daemon = processes.start(command, log=log, env=clean_environment(), netns=NETNS_ROOT / self.name)
+        socket = Path(f"/proc/{self._daemon.pid}/root", _SOCKET)
+        for _ in processes.until(_START_S):
+            if not processes.alive(self._daemon):
+                raise StartFailed(f"libvirtd ended at once{processes.tail(log)}")
+            if (self.directory / _PID).exists() and socket.exists():
+                return
+        raise StartFailed(f"libvirtd does not answer{processes.tail(log)}")
+
+
+def unusable() -> str:
+    """Why no libvirt can run here; empty when it can."""
+    if reason := qemu.unusable():
+        return reason
+    missing = [name for name in PROGRAMS if not shutil.which(name, path=clean_environment()["PATH"])]
+    if not Path(PLUGIN).exists():
+        missing.append("vagrant-libvirt")
+    return f"needs {', '.join(missing)} (`sampan test --vm` installs what is missing)" if missing else ""
