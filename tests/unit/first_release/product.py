@@ -6,8 +6,8 @@ from agent.config import load as load_agent_config
 from agent.desired import disk
 from agent.desired.state import DesiredState
 from agent.identity import files as identity_files
+from agent.pods.interface import PodsConfig
 from agent.pods.manager import PodManager
-from agent.pods.ports import PodsConfig
 from agent.runtime.convert import record_from_inspect
 from agent.runtime.fake import FakeRuntime
 from agent.volumes.manager import Volumes

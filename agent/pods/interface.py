@@ -1,6 +1,6 @@
-"""What the pods' side of the agent needs from its neighbours: Protocols only.
+"""What the pods' side needs from other rooms: two Protocols, and its part of the configuration.
 
-`PodNetwork` is implemented on netstack's thread (agent/network.py), `Reporter` by the session (agent/session).
+`PodNetwork` is implemented by agent/network.py, `Reporter` by agent/session/reporter.py.
 """
 
 from __future__ import annotations
@@ -15,30 +15,30 @@ from agent.statuses import Event, PodStatus
 
 
 class PodNetwork(Protocol):
-    """Wires pods to the node's network. All calls are idempotent; a failed one raises and is tried again."""
+    """Connects pods to the node's network. All calls are idempotent; callers retry a call that raised."""
 
     async def attach(self, uid: PodUid, pid: int) -> IPv4Address:
-        """Claims the pod's address (once in its life) and wires the network namespace of `pid`."""
+        """Claim the pod's address (only once in its life) and connect the network namespace of `pid`."""
         ...
 
     async def detach(self, uid: PodUid) -> None:
-        """Takes the pod off the network; the address stays claimed."""
+        """Disconnect the pod; its address stays claimed."""
         ...
 
     async def release(self, uid: PodUid) -> None:
-        """Frees the pod's address; only called once the sandbox is gone."""
+        """Free the pod's address; called only after the sandbox is gone."""
         ...
 
 
 class Reporter(Protocol):
-    """Where the pods' side tells what it sees. Calls never block and never fail."""
+    """Takes reports for the master. Calls never block and never fail."""
 
     def report(self, status: PodStatus) -> None:
         """A pod's complete present status."""
         ...
 
     def event(self, event: Event) -> None:
-        """Something that happened, for people."""
+        """An event, for people to read."""
         ...
 
     def removed(self, uid: PodUid) -> None:
@@ -48,14 +48,14 @@ class Reporter(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PodsConfig:
-    """What the pods' side takes from the agent's configuration."""
+    """The settings that the pods' side needs."""
 
     cluster_id: str
     """Value of the cluster label: containers of another cluster are never touched."""
     node_name: str
     state_dir: Path
-    """`pods/<uid>/` below it holds what a pod has on disk."""
+    """A pod's files are in `pods/<uid>/` below it."""
     pause_image: str = "sampan/pause:1"
     cgroup_parent: str = ""
-    """Empty: the engine's own."""
+    """Empty: the engine's default."""
     resolv_conf: Path = field(default_factory=lambda: Path("/etc/resolv.conf"))

@@ -1,6 +1,6 @@
-"""What a failed action looks like to people: the waiting reason, the event, and how long to wait.
+"""How a failed action is shown and retried: the waiting reason, the event, and the delays.
 
-Owns Kubernetes' reasons for each kind of failure. Pure.
+Owns Kubernetes' reasons for each kind of failure. Pure functions.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from agent.statuses import Waiting
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
-    """`event` is empty when people need not be told (an engine that is away tells of itself)."""
+class Failure:
+    """An empty `event`: report none (an engine that is away is reported by the node)."""
 
     waiting: Waiting
     event: str = "Failed"
@@ -33,26 +33,26 @@ class Trouble:
     longest_s: float = 60.0
 
 
-def trouble_of(action: Action, error: Exception) -> Trouble:
-    """How a failure is shown and retried."""
+def failure_of(action: Action, error: Exception) -> Failure:
+    """The Failure for an error of this action."""
     text = str(error) or type(error).__name__
     if isinstance(error, EngineGone):
-        # When the engine is back its containers are listed anew, and everything is tried at once.
-        return Trouble(Waiting("ContainerCreating", text), "", first_s=2.0)
+        # When the engine is back, its containers are listed again, and all actions are retried at once.
+        return Failure(Waiting("ContainerCreating", text), "", first_s=2.0)
     match action:
         case EnsureImage():
             waiting = Waiting(_image_reason(error), text)
             name = action.container.name
-            return Trouble(waiting, "Failed", name, backoff.FIRST_DELAY_S, backoff.LONGEST_DELAY_S)
+            return Failure(waiting, "Failed", name, backoff.FIRST_DELAY_S, backoff.LONGEST_DELAY_S)
         case CreateContainer():
             reason = "CreateContainerConfigError" if isinstance(error, ContainerConfigError) else "CreateContainerError"
-            return Trouble(Waiting(reason, text), "Failed", action.container.name, first_s=1.0)
+            return Failure(Waiting(reason, text), "Failed", action.container.name, first_s=1.0)
         case CreateSandbox() | StartSandbox() | AttachNetwork():
-            return Trouble(Waiting("ContainerCreating", text), "FailedCreatePodSandBox")
+            return Failure(Waiting("ContainerCreating", text), "FailedCreatePodSandBox")
         case PrepareVolumes():
-            return Trouble(Waiting("ContainerCreating", text), "FailedMount", first_s=1.0)
+            return Failure(Waiting("ContainerCreating", text), "FailedMount", first_s=1.0)
         case _:
-            return Trouble(Waiting("ContainerCreating", text), "FailedKillPod")
+            return Failure(Waiting("ContainerCreating", text), "FailedKillPod")
 
 
 def _image_reason(error: Exception) -> str:

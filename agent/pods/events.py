@@ -1,18 +1,18 @@
-"""Events of one pod, told with the kubelet's reasons and in our words.
+"""Events of one pod, with the kubelet's reasons and our own messages.
 
-Owns the event's form. Does not decide what is worth telling.
+Owns the form of an event. Its callers decide what is worth an event.
 """
 
 from __future__ import annotations
 
 from agent.clock import Clock
 from agent.model import Pod
-from agent.pods.ports import Reporter
+from agent.pods.interface import Reporter
 from agent.statuses import Event
 
 
-class Teller:
-    """Tells people what happens to a pod."""
+class EventRecorder:
+    """Reports events of one pod."""
 
     def __init__(self, reporter: Reporter, clock: Clock, pod: Pod) -> None:
         self._reporter = reporter
@@ -20,18 +20,18 @@ class Teller:
         self._pod = pod
 
     def normal(self, reason: str, message: str, *, container: str = "") -> None:
-        """Something that belongs to a healthy life."""
-        self._tell(reason, message, container, warning=False)
+        """An event of normal operation."""
+        self._record(reason, message, container, warning=False)
 
     def warning(self, reason: str, message: str, *, container: str = "") -> None:
-        """Something that somebody should look at."""
-        self._tell(reason, message, container, warning=True)
+        """An event that needs attention."""
+        self._record(reason, message, container, warning=True)
 
-    def _tell(self, reason: str, message: str, container: str, *, warning: bool) -> None:
+    def _record(self, reason: str, message: str, container: str, *, warning: bool) -> None:
         pod = self._pod
         if not pod.name:
-            return  # known by its uid only: there is no object to tell about
-        kind = "initContainers" if any(each.name == container for each in pod.init_containers) else "containers"
+            return  # known by its uid only: there is no object for the event
+        kind = "initContainers" if any(known.name == container for known in pod.init_containers) else "containers"
         self._reporter.event(
             Event(
                 kind="Pod",
