@@ -7,21 +7,16 @@ use the values.
 from __future__ import annotations
 
 import ipaddress
-import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
+from hull import settings
 from proto import contract
 
 _LONGEST_S: Final = 86400
-LOG_LEVELS: Final = ("debug", "info", "warning", "error")
-
-
-class ConfigError(Exception):
-    """The configuration file cannot be used; the message names the file, the field and what is expected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +49,7 @@ class AgentConfig:
     labels: Mapping[str, str] = field(default_factory=dict)
     """Labels for the Node object."""
     log_format: Literal["text", "json", "journal"] = "text"
-    log_level: str = "info"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @property
     def master_host(self) -> str:
@@ -62,29 +57,13 @@ class AgentConfig:
 
 
 def load(path: Path) -> AgentConfig:
-    """Read and check the file. Raises ConfigError."""
-    try:
-        values = tomllib.loads(path.read_text())
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: {error}") from error
-    try:
-        return from_values(values)
-    except ValueError as error:
-        raise ConfigError(f"{path}: {error}") from error
+    """Read and check the file. Raises SettingsError."""
+    return settings.load(path, from_values)
 
 
 def from_values(values: dict[str, Any]) -> AgentConfig:
     """The configuration from a parsed document. Raises ValueError that names the field."""
-    types = {entry.name: str(entry.type) for entry in fields(AgentConfig)}
-    unknown = sorted(values.keys() - types.keys())
-    if unknown:
-        raise ValueError(f"{unknown[0]}: no such setting")
-    missing = [name for name in ("state_dir", "node_name", "master") if name not in values]
-    if missing:
-        raise ValueError(f"{missing[0]}: required")
-    config = AgentConfig(**{name: _typed(name, value, types[name]) for name, value in values.items()})
+    config = settings.parsed(AgentConfig, values)
     _check(config)
     return config
 
@@ -92,25 +71,6 @@ def from_values(values: dict[str, Any]) -> AgentConfig:
 def node_name_problem(name: str) -> str:
     """Why this cannot be a node's name; empty: it can."""
     return "" if contract.is_node_name(name) else f"{name!r} cannot be a node's name: {contract.NODE_NAME_FORM}"
-
-
-def _typed(name: str, value: object, type_name: str) -> Any:
-    """The value as its field's type. TOML has no paths, and an integer may stand for a float."""
-    integer = isinstance(value, int) and not isinstance(value, bool)
-    match type_name.partition("[")[0]:
-        case "Path" if isinstance(value, str) and "\0" not in value:
-            return Path(value)
-        case "Mapping" if isinstance(value, dict) and all(isinstance(item, str) for item in value.values()):
-            return dict(value)
-        case "float" if isinstance(value, float) or integer:
-            return float(str(value))
-        case "int" if integer:
-            return value
-        case "bool" if isinstance(value, bool):
-            return value
-        case "str" | "Literal" if isinstance(value, str):
-            return value
-    raise ValueError(f"{name}: {value!r} is not of type {type_name}")
 
 
 def _check(config: AgentConfig) -> None:
@@ -130,7 +90,3 @@ def _check(config: AgentConfig) -> None:
         raise ValueError(f"audit_s: must be more than 0, and {_LONGEST_S} at most")
     if config.capacity_cpu_millis < 0 or config.capacity_memory_bytes < 0:
         raise ValueError("capacity_cpu_millis, capacity_memory_bytes: must not be negative")
-    if config.log_format not in ("text", "json", "journal"):
-        raise ValueError(f"log_format: {config.log_format!r} is not one of text, json, journal")
-    if config.log_level not in LOG_LEVELS:
-        raise ValueError(f"log_level: {config.log_level!r} is not one of {', '.join(LOG_LEVELS)}")

@@ -22,6 +22,7 @@ from agent.config import load as load_config
 from agent.identity import files
 from agent.identity import join as joining
 from agent.identity.errors import JoinRefused
+from hull import atomicfile
 from proto import contract
 
 _GO_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "ppc64le": "ppc64le", "s390x": "s390x"}
@@ -31,7 +32,7 @@ log = logging.getLogger(__name__)
 
 
 def join(config_path: Path, token: str, ca_hash: str) -> int:
-    """Make this machine a node; returns 0. Raises AgentError or ConfigError."""
+    """Make this machine a node; returns 0. Raises AgentError or SettingsError."""
     config = load_config(config_path)
     with files.locked(config.state_dir):
         identity = files.load(config.state_dir)
@@ -74,7 +75,7 @@ def machine_id(state_dir: Path) -> str:
             return text
     made = uuid.uuid4().hex
     log.warning("%s: this machine has no machine-id; using %s from now on", own, made)
-    files.write_private(own, made.encode())
+    atomicfile.write(own, made.encode())
     return made
 
 

@@ -45,7 +45,9 @@ def run(
     configure_log: ConfigureLog | None = None,
     supervised: Supervised = nullcontext,
 ) -> int:
-    """Run until SIGTERM or SIGINT, or until the Node is deleted; returns the exit code. Raises AgentError, ConfigError.
+    """Run until SIGTERM or SIGINT, or until the Node is deleted; returns the exit code.
+
+    Raises AgentError, SettingsError.
 
     `configure_log` is called with the configuration's log_format, log_level and node_name.
     """

@@ -97,7 +97,11 @@ def _typed(name: str, value: object, kind: Any) -> Any:
             return float(str(value))  # an integer beyond a float's range becomes infinite, and is out of every range
         case "integer", int() if not isinstance(value, bool):
             return value
-    raise ValueError(f"{name}: {value!r} is not a {_toml_name(kind)}")
+    raise ValueError(f"{name}: {value!r} is not {_a(_toml_name(kind))}")
+
+
+def _a(noun: str) -> str:
+    return f"an {noun}" if noun[0] in "aeiou" else f"a {noun}"
 
 
 def _shape(kind: Any) -> str:

@@ -1,45 +1,41 @@
-"""The master's configuration: one TOML file, loaded once, passed on as a frozen value.
+"""The master's configuration: one TOML file, loaded once and passed on as a frozen value.
 
-Owns the names, defaults and checks of master.toml. Reads no environment and knows nothing of the components that use
-the values.
+Owns the names, defaults and checks of master.toml. Reads no environment variables and imports none of the components
+that use the values.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import re
-import tomllib
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any, Final, Literal
 
-# A day: who wants a node to be silent for longer wants no check at all.
+from hull import settings
+
+# A day. A longer period would amount to no check at all.
 _LONGEST_S: Final = 86400
-# An IP address of either kind, or a DNS name: all stand in a certificate, which takes nothing else.
+# An IP address of either family, or a DNS name: what a certificate may contain.
 _HOST: Final = re.compile(r"[0-9a-fA-F:.]+|[A-Za-z0-9]([-A-Za-z0-9.]{0,251}[A-Za-z0-9])?")
-LOG_LEVELS: Final = ("debug", "info", "warning", "error")
-
-
-class ConfigError(Exception):
-    """The configuration file cannot be used; the message names the file, the field and what is expected."""
 
 
 @dataclass(frozen=True, slots=True)
 class MasterConfig:
-    """What master.toml says. Defaults are Kubernetes' where it has one."""
+    """The settings of master.toml. Defaults are those of Kubernetes where it has one."""
 
     data_dir: Path
-    """Certificates, keys, admin.kubeconfig and the store; the master locks it."""
+    """Directory of certificates, keys, admin.kubeconfig and the store; the master locks it."""
     listen_address: str = "0.0.0.0"
     api_port: int = 6443
     session_port: int = 6444
     advertise_addresses: tuple[str, ...] = ()
-    """Addresses and names that people and agents reach the master by: all stand in its certificate, the first one in
-    admin.kubeconfig and in join answers."""
+    """Addresses and names by which people and agents reach the master. Its certificate contains all of them. The first
+    one is in admin.kubeconfig and is sent to joining nodes."""
     cluster_name: str = "sampan"
     cluster_cidr: str = "10.244.0.0/16"
-    """All pods' addresses; each node gets a part of it."""
+    """Addresses of all pods; each node gets a part of them."""
     pod_cidr_prefix: int = 24
     """Prefix length of a node's part."""
     service_cidr: str = "10.96.0.0/16"
@@ -47,23 +43,23 @@ class MasterConfig:
     """First and last node port."""
     heartbeat_s: float = 10.0
     grace_s: float = 40.0
-    """A node silent for this long turns Unknown."""
+    """A node without a heartbeat for this long becomes Unknown."""
     eviction_s: float = 300.0
-    """Pods of a node that is Unknown for this long are replaced."""
+    """Pods of a node that has been Unknown for this long are replaced."""
     idle_timeout_s: float = 120.0
-    """An API connection on which no request begins for so long is closed; TLS and headers must be there by then."""
+    """An API connection is closed when no request begins for this long; the TLS handshake and headers count too."""
     request_timeout_s: float = 60.0
     """How long a request's body may take to arrive."""
     stalled_timeout_s: float = 30.0
-    """A connection whose client takes nothing of its answer for so long is closed."""
+    """A connection is closed when its client reads nothing of a response for this long."""
     bootstrap_token_file: Path | None = None
-    """File with one `id.secret` that is made valid for joining at every start."""
+    """File with a token `id.secret`, which becomes valid for joining at every start."""
     log_format: Literal["text", "json", "journal"] = "text"
-    log_level: str = "info"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @property
     def address(self) -> str:
-        """The address that others are told to use."""
+        """The address under which clients and agents reach the master."""
         if self.advertise_addresses:
             return self.advertise_addresses[0]
         return "127.0.0.1" if self.listen_address == "0.0.0.0" else self.listen_address
@@ -75,51 +71,21 @@ class MasterConfig:
 
 
 def load(path: Path) -> MasterConfig:
-    """Read and check the file. Raises ConfigError."""
-    try:
-        values = tomllib.loads(path.read_text())
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: {error}") from error
-    try:
-        return from_values(values)
-    except ValueError as error:
-        raise ConfigError(f"{path}: {error}") from error
+    """Reads and checks the file. Raises SettingsError."""
+    return settings.load(path, from_values)
 
 
 def from_values(values: dict[str, Any]) -> MasterConfig:
-    """The configuration out of a parsed document. Raises ValueError that names the field."""
-    types = {field.name: str(field.type) for field in fields(MasterConfig)}
-    unknown = sorted(values.keys() - types.keys())
-    if unknown:
-        raise ValueError(f"{unknown[0]}: no such setting")
-    if "data_dir" not in values:
-        raise ValueError("data_dir: required")
-    config = MasterConfig(**{name: _typed(name, value, types[name]) for name, value in values.items()})
+    """The configuration from a parsed document. Raises ValueError, which names the field."""
+    config = settings.parsed(MasterConfig, values)
     _check(config)
     return config
-
-
-def _typed(name: str, value: object, type_name: str) -> Any:
-    """The value as its field's type; TOML has no paths and no tuples, and its integers may stand for floats."""
-    if type_name.startswith("Path") and isinstance(value, str) and "\0" not in value:
-        return Path(value)
-    if type_name.startswith("tuple") and isinstance(value, list) and all(isinstance(item, str) for item in value):
-        return tuple(value)
-    if type_name == "float" and isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
-    if type_name == "int" and isinstance(value, int) and not isinstance(value, bool):
-        return value
-    if type_name.startswith(("str", "Literal")) and isinstance(value, str):
-        return value
-    raise ValueError(f"{name}: {value!r} is not of type {type_name}")
 
 
 def _check(config: MasterConfig) -> None:
     for name in ("api_port", "session_port"):
         if not 0 <= getattr(config, name) <= 65535:
-            raise ValueError(f"{name}: {getattr(config, name)} is no port")
+            raise ValueError(f"{name}: {getattr(config, name)} is not a port number")
     _check_periods(config)
     _check_hosts(config)
     cluster, services = _network("cluster_cidr", config.cluster_cidr), _network("service_cidr", config.service_cidr)
@@ -130,10 +96,6 @@ def _check(config: MasterConfig) -> None:
     first, _, last = config.node_port_range.partition("-")
     if not (first.isdecimal() and last.isdecimal() and 0 < int(first) <= int(last) <= 65535):
         raise ValueError(f"node_port_range: {config.node_port_range!r} is not like 30000-32767")
-    if config.log_format not in ("text", "json", "journal"):
-        raise ValueError(f"log_format: {config.log_format!r} is none of text, json, journal")
-    if config.log_level not in LOG_LEVELS:
-        raise ValueError(f"log_level: {config.log_level!r} is none of {', '.join(LOG_LEVELS)}")
 
 
 def _check_periods(config: MasterConfig) -> None:
@@ -150,9 +112,9 @@ def _check_periods(config: MasterConfig) -> None:
 def _check_hosts(config: MasterConfig) -> None:
     for name in ("listen_address", "advertise_addresses"):
         value = getattr(config, name)
-        for each in (value,) if isinstance(value, str) else value:
-            if not _HOST.fullmatch(each):
-                raise ValueError(f"{name}: {each!r} is no address or name")
+        for host in (value,) if isinstance(value, str) else value:
+            if not _HOST.fullmatch(host):
+                raise ValueError(f"{name}: {host!r} is not an address or a name")
 
 
 def _network(name: str, text: str) -> IPv4Network:

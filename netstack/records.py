@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from ipaddress import IPv4Address
 from pathlib import Path
 
+from hull import atomicfile
 from netstack.pods import PodLink
 
 
@@ -40,15 +41,14 @@ class PodRecords:
         if self._pods.get(pod.uid) == pod:
             return
         path = self._path(pod.uid)
-        scratch = path.with_suffix(".new")
         fields = {
             "uid": pod.uid,
             "address": str(pod.address),
             "namespace": pod.namespace,
             "identity": list(pod.identity),
         }
-        scratch.write_text(json.dumps(fields | {"sum": _sum(fields)}))
-        scratch.rename(path)
+        # Attaching the pod again makes a record that was lost in a power cut.
+        atomicfile.write(path, json.dumps(fields | {"sum": _sum(fields)}), mode=0o644, durable=False)
         self._pods[pod.uid] = pod
 
     def remove(self, uid: str) -> None:

@@ -7,7 +7,6 @@ certificate together or not at all. Mode 0600, replaced atomically.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import os
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from agent.identity.errors import StateLocked, Unreadable
+from hull import atomicfile, lockfile
 from proto import contract
 
 IDENTITY: Final = "identity.json"
@@ -48,20 +48,16 @@ class Identity:
 @contextlib.contextmanager
 def locked(state_dir: Path) -> Iterator[None]:
     """Lock the state directory; the kernel releases the lock when the process ends. Raises StateLocked."""
-    try:
-        state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor = os.open(state_dir / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        what = error.filename or state_dir
-        raise Unreadable(f"state directory {state_dir}: {what}: {error.strerror}") from error
-    try:
+    with contextlib.ExitStack() as held:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+            descriptor = held.enter_context(lockfile.opened(state_dir / LOCK))
         except OSError as error:
-            raise StateLocked(f"state directory {state_dir}: another agent is running on it") from error
+            what = error.filename or state_dir
+            raise Unreadable(f"state directory {state_dir}: {what}: {error.strerror}") from error
+        if not lockfile.taken(descriptor):
+            raise StateLocked(f"state directory {state_dir}: another agent is running on it")
         yield
-    finally:
-        os.close(descriptor)
 
 
 def in_use(state_dir: Path) -> bool:
@@ -71,12 +67,9 @@ def in_use(state_dir: Path) -> bool:
     except OSError:
         return False
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return True
+        return not lockfile.taken(descriptor)
     finally:
         os.close(descriptor)
-    return False
 
 
 def load(state_dir: Path) -> Identity | None:
@@ -130,7 +123,7 @@ def _check(identity: Identity) -> None:
 def save(state_dir: Path, identity: Identity) -> None:
     """Replace the identity and remove the pending key."""
     fields = asdict(identity)
-    write_private(state_dir / IDENTITY, json.dumps(fields | {"digest": _digest(fields)}).encode())
+    atomicfile.write(state_dir / IDENTITY, json.dumps(fields | {"digest": _digest(fields)}).encode())
     (state_dir / PENDING_KEY).unlink(missing_ok=True)
 
 
@@ -142,7 +135,7 @@ def pending_key(state_dir: Path, make: Callable[[], str]) -> str:
     path = state_dir / PENDING_KEY
     try:
         if not path.exists():
-            write_private(path, make().encode())
+            atomicfile.write(path, make().encode())
         return path.read_text()
     except OSError as error:
         raise Unreadable(f"{path}: {error.strerror}; remove it, and join again") from error
@@ -152,25 +145,3 @@ def wipe(state_dir: Path) -> None:
     """Remove the identity; the lock stays held."""
     for name in (IDENTITY, PENDING_KEY):
         (state_dir / name).unlink(missing_ok=True)
-
-
-def write_private(path: Path, content: bytes) -> None:
-    """Write the file atomically, also across a crash; readable by the owner only."""
-    partial = path.with_name(f".{path.name}.partial")
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError:
-        # A full disk needs the space.
-        partial.unlink(missing_ok=True)
-        raise
-    partial.replace(path)
-    # Sync the new name too: a power cut could bring the old file back, with a key that the master no longer accepts.
-    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)

@@ -211,7 +211,7 @@ async def test_a_node_comes_back_without_a_master(tmp_path: Path) -> None:
 
 
 async def test_a_disk_that_takes_nothing_is_the_nodes_condition_until_it_does(tmp_path: Path) -> None:
-    in_the_way = tmp_path / f".{disk.NAME}.partial"
+    in_the_way = tmp_path / f".{disk.NAME}.new"
     in_the_way.mkdir()
     bench = Bench(tmp_path)
 

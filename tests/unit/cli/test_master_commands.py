@@ -105,7 +105,7 @@ async def test_rotate_makes_the_named_ones_anew(data_dir: Path, sampan: Run, nam
         before = {name: pair.certificate.read_bytes() for name, pair in pairs.items()}
         kubeconfig = master.pki.kubeconfig.read_text()
         code, said, _ = await sampan("certs", "rotate", name)
-        assert code == 0 and "anew" in said
+        assert code == 0 and "renewed" in said
         assert {each for each, pair in pairs.items() if pair.certificate.read_bytes() != before[each]} == changes
         assert (master.pki.kubeconfig.read_text() != kubeconfig) == ("admin" in changes)
 
@@ -114,7 +114,7 @@ async def test_rotate_tells_nodes_and_refuses_what_there_is_not(data_dir: Path, 
     async with running_master(data_dir) as master:
         await master.identities.create("n1", Certificate("f", "k", master.pki.signer.fingerprint, ""))
         code, said, _ = await sampan("certs", "rotate", "n1")
-        assert code == 0 and "n1 is told" in said
+        assert code == 0 and "n1 is asked" in said
         assert (await master.identities.get("n1")).renew  # type: ignore[union-attr]
         code, _, said = await sampan("certs", "rotate", "n2")
         assert code == 1 and "there is no certificate 'n2'" in said
@@ -172,7 +172,7 @@ async def test_a_backup_is_made_while_the_master_runs_and_restored_when_it_does_
 async def test_nobody_else_passes_the_door(data_dir: Path, sampan: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     async with running_master(data_dir):
         assert (data_dir / master_door.SOCKET).stat().st_mode & 0o077 == 0
-        monkeypatch.setattr("master.control._is_ours", lambda _: False)
+        monkeypatch.setattr("master.control._is_permitted", lambda _: False)
         code, _, said = await sampan("backup", str(data_dir / "x.tar"))
         assert code == 1 and "only root and the master's own user may" in said
     assert not (data_dir / master_door.SOCKET).exists()

@@ -163,7 +163,7 @@ async def test_a_master_tells_its_networks_and_clock_to_who_has_a_token(api: Api
         IPv4Network("10.96.0.0/16"),
         True,
     )
-    assert "exists already" in (await ask(api, pki.ca_hash, TOKEN, "taken"))[0].name_taken
+    assert "already exists" in (await ask(api, pki.ca_hash, TOKEN, "taken"))[0].name_taken
 
 
 async def test_the_token_goes_to_nobody_who_is_not_trusted(api: ApiServer, pki: Pki) -> None:

@@ -109,7 +109,7 @@ async def test_a_ca_is_believed_by_its_hash_also_while_two_are_offered(
         assert identity.ca == old, "the other one is told over the session, and not before"
     finally:
         pki.finish_rotation()
-    with pytest.raises(JoinRefused, match="before the CA was rotated"):
+    with pytest.raises(JoinRefused, match="older than the CA"):
         await asyncio.to_thread(join, agent_config(tmp_path, api.port), Ticket(TOKEN, old_hash), wait=False)
 
 
@@ -164,7 +164,7 @@ def some_identity(pki: Pki) -> files.Identity:
 def test_an_identity_is_replaced_whole_or_not_at_all(pki: Pki, tmp_path: Path) -> None:
     identity = some_identity(pki)
     files.save(tmp_path, identity)
-    partial = tmp_path / f".{files.IDENTITY}.partial"
+    partial = tmp_path / f".{files.IDENTITY}.new"
     partial.write_text("{ torn")  # a crash in the middle of the next save
     assert files.load(tmp_path) == identity
     files.save(tmp_path, replace(identity, node_name="new"))
@@ -174,8 +174,8 @@ def test_an_identity_is_replaced_whole_or_not_at_all(pki: Pki, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("harm", "says"),
     [
-        pytest.param({"certificate": "nonsense"}, "certificate is no PEM", id="certificate"),
-        pytest.param({"ca": None}, "ca is no PEM", id="CA"),
+        pytest.param({"certificate": "nonsense"}, "certificate is not a PEM", id="certificate"),
+        pytest.param({"ca": None}, "ca is not a PEM", id="CA"),
         pytest.param({"key": ""}, "key is not a PEM", id="key"),
         pytest.param({"node_name": 3}, "node_name is not", id="name"),
         pytest.param({"not_after": "tomorrow"}, "not supported", id="time"),

@@ -1,4 +1,4 @@
-"""A master's session port, a node that keeps to the contract, and a peer that need not."""
+"""A master's session port, a node that keeps to the contract, and a peer that may violate it."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ async def master(pki: Pki) -> AsyncIterator[MasterEnd]:
 
 @pytest_asyncio.fixture
 async def other(master: MasterEnd, tmp_path: Path) -> AsyncIterator[Bystander]:
-    async with bystander(master, tmp_path) as found:
-        yield found
+    async with bystander(master, tmp_path) as node:
+        yield node
 
 
 @pytest_asyncio.fixture
@@ -43,6 +43,6 @@ async def peer(master: MasterEnd, other: Bystander) -> AsyncIterator[RawPeer]:
             spec=PodSpec(containers=(Container(name="app", image="app:1"),), node_name=node),
         )
         await master.resources.create(CALLER, kinds.POD, pod, namespace="default")
-    async with RawPeer(await master.identity("hostile")) as found:
+    async with RawPeer(await master.identity("hostile")) as raw:
         other.objects = revisions(master)
-        yield found
+        yield raw

@@ -1,4 +1,4 @@
-"""What a node may ask about itself over real gRPC: its standing, to be drained, to be removed; nothing of others."""
+"""What a node may ask for itself over real gRPC: its membership, drain and removal; and nothing about other nodes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.timeout(30)
 
 _CALL_S = 5.0
 HERE = session_pb2.Machine()
-"""As agents of before say it."""
+"""As agents of older releases send it."""
 
 
 @pytest.fixture(scope="module")
@@ -54,20 +54,18 @@ async def registered(master: MasterEnd, identity: Identity, tmp_path: Path) -> N
         await until(lambda: master.ready(identity.node_name) == "True")
 
 
-async def test_a_node_reads_its_own_standing_before_and_after_its_first_hello(
-    master: MasterEnd, tmp_path: Path
-) -> None:
+async def test_a_node_reads_its_membership_before_and_after_its_first_hello(master: MasterEnd, tmp_path: Path) -> None:
     identity = await master.identity("n")
     async with Master(identity) as channel:
         assert not (await channel.membership(HERE, _CALL_S)).registered
         await registered(master, identity, tmp_path)
-        standing = await channel.membership(HERE, _CALL_S)
-    assert standing.registered
-    assert not standing.removed
-    assert {each.type: each.status for each in standing.conditions}["Ready"] == "True"
+        membership = await channel.membership(HERE, _CALL_S)
+    assert membership.registered
+    assert not membership.removed
+    assert {condition.type: condition.status for condition in membership.conditions}["Ready"] == "True"
 
 
-async def test_a_drain_cordons_the_node_and_ends_its_own_pods_only(master: MasterEnd, tmp_path: Path) -> None:
+async def test_a_drain_cordons_the_node_and_deletes_only_its_own_pods(master: MasterEnd, tmp_path: Path) -> None:
     mine, other = await master.identity("mine"), await master.identity("other")
     await registered(master, mine, tmp_path / "mine")
     await registered(master, other, tmp_path / "other")
@@ -87,21 +85,19 @@ async def test_a_drain_cordons_the_node_and_ends_its_own_pods_only(master: Maste
     assert not marked["stays"]
 
 
-async def test_a_node_that_stays_takes_pods_again_where_its_drain_had_cordoned_it(
-    master: MasterEnd, tmp_path: Path
-) -> None:
+async def test_a_node_that_stays_removes_the_cordon_of_its_drain(master: MasterEnd, tmp_path: Path) -> None:
     identity = await master.identity("n")
     await registered(master, identity, tmp_path)
     async with Master(identity) as channel:
         await channel.drain(HERE, _CALL_S)
         await channel.drain(HERE, _CALL_S)
-        assert (await channel.membership(HERE, _CALL_S)).unschedulable, "asking how it stands changes nothing"
+        assert (await channel.membership(HERE, _CALL_S)).unschedulable, "asking for the membership changes nothing"
         assert not (await channel.membership(HERE, _CALL_S, uncordon=True)).unschedulable
     node = master.node("n")
     assert not node.spec.unschedulable and not node.metadata.annotations
 
 
-async def test_a_person_s_cordon_is_not_taken_back_by_the_node(master: MasterEnd, tmp_path: Path) -> None:
+async def test_a_node_does_not_remove_a_persons_cordon(master: MasterEnd, tmp_path: Path) -> None:
     identity = await master.identity("n")
     await registered(master, identity, tmp_path)
 
@@ -113,38 +109,36 @@ async def test_a_person_s_cordon_is_not_taken_back_by_the_node(master: MasterEnd
     async with Master(identity) as channel:
         await cordon(True)
         await channel.drain(HERE, _CALL_S)
-        assert (await channel.membership(HERE, _CALL_S, uncordon=True)).unschedulable, "of before the drain"
+        assert (await channel.membership(HERE, _CALL_S, uncordon=True)).unschedulable, "cordoned before the drain"
         await cordon(False)
         await channel.drain(HERE, _CALL_S)
         await cordon(False)
         await cordon(True)
-        assert (await channel.membership(HERE, _CALL_S, uncordon=True)).unschedulable, "of after the drain"
+        assert (await channel.membership(HERE, _CALL_S, uncordon=True)).unschedulable, "cordoned after the drain"
 
 
-async def test_a_node_that_leaves_is_removed_and_asking_again_changes_nothing(
-    master: MasterEnd, tmp_path: Path
-) -> None:
+async def test_leaving_removes_the_node_and_is_idempotent(master: MasterEnd, tmp_path: Path) -> None:
     identity = await master.identity("n")
     await registered(master, identity, tmp_path)
     async with Master(identity) as channel:
         await channel.leave(HERE, _CALL_S)
         await channel.leave(HERE, _CALL_S)
-        standing = await channel.membership(HERE, _CALL_S)
+        membership = await channel.membership(HERE, _CALL_S)
     assert master.node("n") is None
-    assert standing.removed
-    assert not standing.registered
+    assert membership.removed
+    assert not membership.registered
 
 
-async def test_a_node_that_never_came_up_is_forgotten_at_once(master: MasterEnd) -> None:
+async def test_leaving_frees_the_identity_of_a_node_that_never_registered(master: MasterEnd) -> None:
     identity = await master.identity("n")
     async with Master(identity) as channel:
         await channel.leave(HERE, _CALL_S)
-        with pytest.raises(Refused, match=r"does not know node n; .*`sampan reset` there"):
+        with pytest.raises(Refused, match=r"does not know node n; .*`sampan reset` on its host"):
             await channel.membership(HERE, _CALL_S)
     assert await master.identities.get("n") is None
 
 
-async def test_the_certificate_of_a_former_node_of_that_name_has_no_rights(master: MasterEnd, tmp_path: Path) -> None:
+async def test_the_certificate_of_an_earlier_node_of_that_name_is_refused(master: MasterEnd, tmp_path: Path) -> None:
     former = await master.identity("n")
     async with Master(former) as channel:
         await channel.leave(HERE, _CALL_S)
@@ -158,14 +152,14 @@ async def test_the_certificate_of_a_former_node_of_that_name_has_no_rights(maste
 
 ORIGINAL = {"machine_id": "machine-1", "boot_id": "boot-1", "address": "10.0.0.1"}
 COPIES = [
-    pytest.param({"machine_id": "machine-2"}, "another machine id", id="with an id of its own"),
-    pytest.param({"boot_id": "boot-2", "address": "10.0.0.2"}, "booted another time", id="with the same id"),
-    pytest.param({"address": "10.0.0.2"}, r"its address is 10\.0\.0\.1", id="in a container beside it"),
+    pytest.param({"machine_id": "machine-2"}, "another machine id", id="with its own machine id"),
+    pytest.param({"boot_id": "boot-2", "address": "10.0.0.2"}, "another boot id", id="with the same machine id"),
+    pytest.param({"address": "10.0.0.2"}, r"address is 10\.0\.0\.1", id="in a container on the same host"),
 ]
 
 
 @pytest.mark.parametrize(("change", "why"), COPIES)
-async def test_a_copy_of_a_node_s_machine_asks_for_nothing_of_the_node(
+async def test_requests_from_a_copy_of_the_machine_are_refused(
     master: MasterEnd, tmp_path: Path, change: dict[str, str], why: str
 ) -> None:
     identity = await master.identity("n")
@@ -173,30 +167,26 @@ async def test_a_copy_of_a_node_s_machine_asks_for_nothing_of_the_node(
     async with AgentEnd(identity, tmp_path, boot="boot-1").running(), Master(identity) as channel:
         await until(lambda: master.ready("n") == "True")
         for ask in (channel.membership, channel.drain, channel.leave):
-            with pytest.raises(Occupied, match=f"node n is another machine than the one that asks: .*{why}"):
+            with pytest.raises(Occupied, match=f"request for node n comes from another machine: .*{why}"):
                 await ask(copy, _CALL_S)
         assert not master.node("n").spec.unschedulable
         assert (await channel.membership(original, _CALL_S)).registered
-        # Of what somebody does not know he says nothing.
+        # A machine that does not report its boot id and address is compared by its machine id only.
         assert (await channel.membership(session_pb2.Machine(machine_id="machine-1"), _CALL_S)).registered
 
 
-async def test_a_machine_is_the_node_by_whichever_of_its_addresses_it_reaches_the_master(
-    master: MasterEnd, tmp_path: Path
-) -> None:
+async def test_a_machine_is_recognised_by_any_of_its_addresses(master: MasterEnd, tmp_path: Path) -> None:
     identity = await master.identity("n")
     async with AgentEnd(identity, tmp_path).running(), Master(identity) as channel:
         await until(lambda: master.ready("n") == "True")
-        came_another_way = session_pb2.Machine(address="192.168.1.5", addresses=["10.0.0.1", "192.168.1.5"])
-        assert (await channel.membership(came_another_way, _CALL_S)).registered
+        by_another_route = session_pb2.Machine(address="192.168.1.5", addresses=["10.0.0.1", "192.168.1.5"])
+        assert (await channel.membership(by_another_route, _CALL_S)).registered
         for another in (["10.0.0.2", "192.168.1.5"], ["192.168.1.5"]):
-            with pytest.raises(Occupied, match=r"its address is 10\.0\.0\.1"):
+            with pytest.raises(Occupied, match=r"address is 10\.0\.0\.1"):
                 await channel.leave(session_pb2.Machine(address="192.168.1.5", addresses=another), _CALL_S)
 
 
-async def test_an_agent_that_starts_again_and_comes_another_way_need_not_wait(
-    master: MasterEnd, tmp_path: Path
-) -> None:
+async def test_an_agent_that_restarts_with_another_address_need_not_wait(master: MasterEnd, tmp_path: Path) -> None:
     identity = await master.identity("n")
     async with AgentEnd(identity, tmp_path).running():
         await until(lambda: master.ready("n") == "True")
@@ -205,7 +195,7 @@ async def test_an_agent_that_starts_again_and_comes_another_way_need_not_wait(
         await until(lambda: node_address(master.node("n")) == "192.168.1.5")
 
 
-async def test_a_machine_that_was_booted_again_leaves_though_its_agent_does_not_start(
+async def test_a_rebooted_machine_can_leave_although_its_agent_does_not_start(
     master: MasterEnd, tmp_path: Path
 ) -> None:
     identity = await master.identity("n")
@@ -222,14 +212,14 @@ async def test_a_machine_that_was_booted_again_leaves_though_its_agent_does_not_
     assert master.node("n") is None
 
 
-async def test_a_prospect_tells_what_a_join_would_meet_and_changes_nothing(master: MasterEnd, tmp_path: Path) -> None:
+async def test_a_prospect_shows_what_a_join_would_meet_and_changes_nothing(master: MasterEnd, tmp_path: Path) -> None:
     identity = await master.identity("n")
     await registered(master, identity, tmp_path)
     free = await master.join.prospect(TOKEN, "other", "10.9.9.9", "")
     assert (free.name_taken, free.address_taken_by) == ("", "")
     assert (free.cluster_cidr, free.service_cidr) == ("10.244.0.0/16", "10.96.0.0/16")
     taken = await master.join.prospect(TOKEN, "n", "10.0.0.1", "")
-    assert 'a node "n" exists already' in taken.name_taken
+    assert 'a node "n" already exists' in taken.name_taken
     assert taken.address_taken_by == "", "its own address is not another's"
     assert (await master.join.prospect(TOKEN, "other", "10.0.0.1", "")).address_taken_by == "n"
     assert await master.identities.get("other") is None
@@ -237,7 +227,7 @@ async def test_a_prospect_tells_what_a_join_would_meet_and_changes_nothing(maste
         await master.join.prospect("zzzzzz.0123456789abcdef", "other", "", "")
 
 
-async def test_a_join_that_was_begun_has_its_name(master: MasterEnd) -> None:
+async def test_the_name_of_a_join_in_progress_is_free_for_its_key(master: MasterEnd) -> None:
     await master.identity("n")
     begun = await master.identities.get("n")
     assert begun is not None

@@ -1,4 +1,4 @@
-"""The session port and peers that do not speak its language, say nothing, say too much, or hold another certificate."""
+"""The session port and peers that use another protocol, stay silent, send too much, or have an invalid certificate."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ SENT = [
 
 
 @pytest.mark.parametrize("sent", SENT)
-async def test_another_language_with_a_nodes_certificate_is_nobody_elses_trouble(
+async def test_another_protocol_with_a_nodes_certificate_harms_no_other_node(
     master: MasterEnd, other: Bystander, tmp_path: Path, caplog: pytest.LogCaptureFixture, sent: bytes
 ) -> None:
     identity = await master.identity("hostile")
@@ -100,7 +100,7 @@ async def test_another_language_with_a_nodes_certificate_is_nobody_elses_trouble
     def speak() -> bytes:
         with tls(master, identity, tmp_path) as connection:
             connection.sendall(sent)
-            # Enough for whoever wants to answer; then our end is closed, as a peer's is in the end.
+            # Long enough for a reply; then we close our end.
             connection.settimeout(0.2)
             try:
                 return read_to_end(connection)
@@ -121,7 +121,7 @@ async def test_another_language_with_a_nodes_certificate_is_nobody_elses_trouble
         pytest.param(b"\x16\x03\x01\xff\xff" + NOISE.randbytes(2000), id="TLS of noise"),
     ],
 )
-async def test_what_is_no_tls_is_hung_up_on(master: MasterEnd, other: Bystander, sent: bytes) -> None:
+async def test_connections_without_tls_are_closed(master: MasterEnd, other: Bystander, sent: bytes) -> None:
     def speak() -> bytes:
         with socket.create_connection(("127.0.0.1", master.server.port), timeout=20) as connection:
             connection.sendall(sent)
@@ -133,7 +133,7 @@ async def test_what_is_no_tls_is_hung_up_on(master: MasterEnd, other: Bystander,
     other.check()
 
 
-async def test_who_connects_and_is_silent_is_hung_up_on(pki: Pki, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_silent_connections_are_closed(pki: Pki, monkeypatch: pytest.MonkeyPatch) -> None:
     assert ("grpc.server_handshake_timeout_ms", 10_000) in server_module.OPTIONS
     changed = [
         (name, 200 if name == "grpc.server_handshake_timeout_ms" else value) for name, value in server_module.OPTIONS
@@ -143,23 +143,23 @@ async def test_who_connects_and_is_silent_is_hung_up_on(pki: Pki, monkeypatch: p
         await master.identity("warm")
         async with nothing_left():
             silent = [socket.create_connection(("127.0.0.1", master.server.port), timeout=20) for _ in range(200)]
-            ends = await asyncio.to_thread(lambda: [read_to_end(each) for each in silent])
+            ends = await asyncio.to_thread(lambda: [read_to_end(connection) for connection in silent])
             assert ends == [b""] * len(silent)
-            for each in silent:
-                each.close()
+            for connection in silent:
+                connection.close()
 
 
-async def test_silent_connections_keep_nobody_out(master: MasterEnd, other: Bystander) -> None:
+async def test_silent_connections_do_not_keep_others_out(master: MasterEnd, other: Bystander) -> None:
     async with nothing_left():
         silent = [socket.create_connection(("127.0.0.1", master.server.port), timeout=20) for _ in range(300)]
         async with RawPeer(await master.identity("hostile")) as peer:
             assert await peer.hello()
-        for each in silent:
-            each.close()
+        for connection in silent:
+            connection.close()
     other.check(ignore=("podcidr",))
 
 
-async def test_a_thousand_streams_that_say_nothing_are_not_all_taken_on(master: MasterEnd, other: Bystander) -> None:
+async def test_the_number_of_silent_streams_is_limited(master: MasterEnd, other: Bystander) -> None:
     identity = await master.identity("hostile")
     async with nothing_left(), RawPeer(identity) as peer:
         calls = [peer.channel.stream_stream("/sampan.Master/Stream")() for _ in range(1000)]
@@ -168,9 +168,9 @@ async def test_a_thousand_streams_that_say_nothing_are_not_all_taken_on(master: 
             await asyncio.sleep(0.01)
             served.append(sum(task.get_name().endswith("Master/Stream]") for task in asyncio.all_tasks()))
         assert max(served) <= 128
-        for each in calls:
-            each.cancel()
-        del calls, each  # a call keeps its connection
+        for call in calls:
+            call.cancel()
+        del calls, call  # a call keeps its connection open
     other.check(ignore=("podcidr",))
 
 
@@ -186,20 +186,20 @@ async def test_a_stream_without_a_first_message_ends(
         assert "no message within" in await call.details()
 
 
-async def test_who_opens_desired_streams_and_never_reads_holds_up_nobody(master: MasterEnd, other: Bystander) -> None:
+async def test_desired_streams_that_are_never_read_delay_no_other_node(master: MasterEnd, other: Bystander) -> None:
     identity = await master.identity("hostile")
     async with nothing_left(), RawPeer(identity) as peer:
         request = session_pb2.DesiredRequest(session_id=await peer.hello()).SerializeToString()
         calls = [peer.channel.unary_stream("/sampan.Master/Desired")(request) for _ in range(50)]
-        await asyncio.gather(*(each.initial_metadata() for each in calls[:1]))
+        await asyncio.gather(*(call.initial_metadata() for call in calls[:1]))
         cuts = other.agent.machine.cuts
         async with RawPeer(await master.identity("third")) as third:
             await third.hello(machine="third", address="10.0.0.67")
         while other.agent.machine.cuts == cuts:  # noqa: ASYNC110 - the new node is a peer of the other
             await asyncio.sleep(0.002)
-        for each in calls:
-            each.cancel()
-        del calls, each  # a call keeps its connection
+        for call in calls:
+            call.cancel()
+        del calls, call  # a call keeps its connection open
     other.check(ignore=("third", "10.0.0.67", "podcidr"))
 
 
@@ -220,7 +220,7 @@ async def test_a_message_over_the_limit_is_refused_by_its_size(
     other.check(ignore=("podcidr",))
 
 
-async def test_a_call_that_there_is_not_is_not_implemented(master: MasterEnd) -> None:
+async def test_an_unknown_call_is_unimplemented(master: MasterEnd) -> None:
     async with RawPeer(await master.identity("hostile")) as peer:
         assert (await peer.call("TakeOver", b""))[0] == "UNIMPLEMENTED"
 
@@ -229,7 +229,7 @@ async def test_a_call_that_there_is_not_is_not_implemented(master: MasterEnd) ->
 
 
 def _certificate(signer: ec.EllipticCurvePrivateKey, issuer: x509.Name, key: str, *, days: tuple[int, int]) -> str:
-    """For node `hostile`, from and to days before and after now."""
+    """A certificate of node `hostile`; `days`: begin and end of its validity, relative to now."""
     private = serialization.load_pem_private_key(key.encode(), password=None)
     name = x509.Name(
         [
@@ -280,7 +280,7 @@ def _none(pki: Pki, key: str, directory: Path) -> str:
 @pytest.mark.parametrize(
     "made", [_expired, _not_yet, _of_another_authority, _in_the_authoritys_name, _signed_by_itself, _none]
 )
-async def test_a_certificate_that_is_not_good_gets_no_word_in(
+async def test_an_invalid_certificate_cannot_connect(
     master: MasterEnd, pki: Pki, other: Bystander, tmp_path: Path, made: Callable[[Pki, str, Path], str]
 ) -> None:
     identity = await master.identity("hostile")
@@ -292,7 +292,7 @@ async def test_a_certificate_that_is_not_good_gets_no_word_in(
     other.check(ignore=("podcidr",))
 
 
-async def test_a_good_certificate_without_an_identity_is_denied_by_name(
+async def test_a_valid_certificate_without_an_identity_is_denied(
     master: MasterEnd, pki: Pki, other: Bystander, caplog: pytest.LogCaptureFixture
 ) -> None:
     identity = await master.identity("hostile")
@@ -306,7 +306,7 @@ async def test_a_good_certificate_without_an_identity_is_denied_by_name(
     other.check(ignore=("podcidr",))
 
 
-async def test_a_node_cannot_speak_in_anothers_session(master: MasterEnd, other: Bystander) -> None:
+async def test_a_node_cannot_use_another_nodes_session(master: MasterEnd, other: Bystander) -> None:
     async with RawPeer(await master.identity("hostile")) as peer:
         await peer.hello()
         for method, request in (
@@ -331,7 +331,7 @@ def _gone(pki: Pki) -> None:
 
 
 @pytest.mark.parametrize("harm", [_damaged, _gone])
-async def test_a_damaged_certificate_of_the_master_is_not_served(tmp_path: Path, harm: Callable[[Pki], None]) -> None:
+async def test_the_master_does_not_serve_a_damaged_certificate(tmp_path: Path, harm: Callable[[Pki], None]) -> None:
     pki = prepare_pki(tmp_path)
     async with master_end(pki) as master:
         identity: Identity = await master.identity("hostile")

@@ -1,7 +1,7 @@
-"""Messages of a node that make no sense: refused by what is wrong with them, told once, and nothing of them is kept.
+"""Invalid messages of a node: refused with the reason, logged once, and nothing of them is stored.
 
-A report is refused as a whole when its frame is wrong. A status or event that is wrong is dropped alone: the node's
-other pods are well, and to send it again would change nothing.
+A report is refused as a whole when its structure is invalid. An invalid status or event is dropped alone, because the
+other ones are valid and sending it again would not help.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def _addresses(number: int) -> session_pb2.HelloRequest:
 
 def _labels(number: int) -> session_pb2.HelloRequest:
     request = hello()
-    request.node.labels.update({f"key-{each}": "x" for each in range(number)})
+    request.node.labels.update({f"key-{index}": "x" for index in range(number)})
     return request
 
 
@@ -46,7 +46,7 @@ HELLOS = [
     pytest.param(changed(hello(), node__machine_id="m" * 100_000), "node.machine_id: longer", id="endless machine"),
     pytest.param(changed(hello(), node__kernel_version="5" * 2000), "node.kernel_version: longer", id="endless kernel"),
     pytest.param(changed(hello(), node__address=""), "node.address", id="no address"),
-    pytest.param(changed(hello(), node__address="nowhere"), "node.address", id="no IP address"),
+    pytest.param(changed(hello(), node__address="nowhere"), "node.address", id="not an IP address"),
     pytest.param(changed(hello(), node__address="127.0.0.1"), "may not be unspecified, loopback", id="loopback"),
     pytest.param(changed(hello(), node__address="0.0.0.0"), "may not be unspecified", id="unspecified address"),
     pytest.param(_labels(100), "node.labels: more than 64", id="many labels"),
@@ -58,7 +58,7 @@ HELLOS = [
 
 
 @pytest.mark.parametrize(("request_", "says"), HELLOS)
-async def test_a_hello_that_makes_no_sense_opens_no_session(
+async def test_an_invalid_hello_opens_no_session(
     master: MasterEnd,
     other: Bystander,
     peer: RawPeer,
@@ -74,7 +74,7 @@ async def test_a_hello_that_makes_no_sense_opens_no_session(
             assert says in str(why)
     assert caplog.text.count("node hostile") == 1
     current = master.sessions.current("hostile")
-    assert current is not None and current.id == session, "a bad Hello ends no good session"
+    assert current is not None and current.id == session, "an invalid Hello does not end a session"
     assert revisions(master) == before
     other.check()
 
@@ -85,7 +85,7 @@ def _condition(**values: Any) -> session_pb2.HeartbeatRequest:
 
 
 def _many_conditions(number: int) -> session_pb2.HeartbeatRequest:
-    conditions = [Condition(type=f"C{each}", status="True") for each in range(number)]
+    conditions = [Condition(type=f"C{index}", status="True") for index in range(number)]
     return session_pb2.HeartbeatRequest(conditions=conditions)
 
 
@@ -93,11 +93,11 @@ HEARTBEATS = [
     pytest.param(_condition(type=""), "type ''", id="condition without type"),
     pytest.param(_condition(type="a b"), "type 'a b'", id="condition type"),
     pytest.param(_condition(type="x" * 100_000), "conditions: type", id="endless condition type"),
-    pytest.param(_condition(status="Maybe"), "status 'Maybe' is none of True, False, Unknown", id="condition status"),
-    pytest.param(_condition(last_transition_time__seconds=YEAR_1), "not within the years", id="year 1"),
-    pytest.param(_condition(last_transition_time__seconds=YEAR_10000), "not within the years", id="year 10000"),
-    pytest.param(_condition(last_transition_time__nanos=-1), "not within the years", id="negative nanoseconds"),
-    pytest.param(_many_conditions(200_000), "conditions: 200000, 32 at most", id="200,000 conditions"),
+    pytest.param(_condition(status="Maybe"), "status 'Maybe' is not one of True, False", id="condition status"),
+    pytest.param(_condition(last_transition_time__seconds=YEAR_1), "outside the years", id="year 1"),
+    pytest.param(_condition(last_transition_time__seconds=YEAR_10000), "outside the years", id="year 10000"),
+    pytest.param(_condition(last_transition_time__nanos=-1), "outside the years", id="negative nanoseconds"),
+    pytest.param(_many_conditions(200_000), "conditions: 200000, at most 32", id="200,000 conditions"),
     pytest.param(
         session_pb2.HeartbeatRequest(capacity=observed_pb2.Capacity(cpu_millis=-1)), "capacity.cpu_millis", id="cpu -1"
     ),
@@ -110,7 +110,7 @@ HEARTBEATS = [
 
 
 @pytest.mark.parametrize(("request_", "says"), HEARTBEATS)
-async def test_a_heartbeat_that_makes_no_sense_changes_no_node(
+async def test_an_invalid_heartbeat_changes_no_node(
     master: MasterEnd, other: Bystander, peer: RawPeer, request_: session_pb2.HeartbeatRequest, says: str
 ) -> None:
     request_.session_id = await peer.hello()
@@ -123,7 +123,7 @@ async def test_a_heartbeat_that_makes_no_sense_changes_no_node(
     other.check()
 
 
-async def test_conditions_do_not_pile_up(master: MasterEnd, peer: RawPeer) -> None:
+async def test_the_number_of_conditions_is_limited(master: MasterEnd, peer: RawPeer) -> None:
     session = await peer.hello()
     outcomes = []
     for number in range(MAX_CONDITIONS + 10):
@@ -133,7 +133,7 @@ async def test_conditions_do_not_pile_up(master: MasterEnd, peer: RawPeer) -> No
     assert outcomes[-1] == "INVALID_ARGUMENT"
     conditions = master.node("hostile").status.conditions
     assert len(conditions) == MAX_CONDITIONS
-    assert max(len(each.message) for each in conditions) <= 32 << 10
+    assert max(len(condition.message) for condition in conditions) <= 32 << 10
 
 
 def _container(**values: Any) -> observed_pb2.PodStatus:
@@ -150,20 +150,20 @@ def _two(*names: str) -> observed_pb2.PodStatus:
 
 def _conditions(number: int) -> observed_pb2.PodStatus:
     status = pod_status()
-    status.conditions.extend(Condition(type=f"C{each}", status="True") for each in range(number))
+    status.conditions.extend(Condition(type=f"C{index}", status="True") for index in range(number))
     return status
 
 
 STATUSES = [
     pytest.param(pod_status(phase="Flying"), "phase: 'Flying'", id="phase"),
-    pytest.param(pod_status(pod_ip="everywhere"), "pod_ip: 'everywhere' is no IP address", id="pod address"),
+    pytest.param(pod_status(pod_ip="everywhere"), "pod_ip: 'everywhere' is not an IP address", id="pod address"),
     pytest.param(pod_status(host_ip="10.0.0.300"), "host_ip", id="host address"),
     pytest.param(pod_status(start_time__seconds=YEAR_1), "start_time", id="start in the year 1"),
     pytest.param(pod_status(start_time__seconds=YEAR_10000), "start_time", id="start in the year 10000"),
     pytest.param(pod_status(start_time__seconds=2**63 - 1), "start_time", id="start at the end of time"),
-    pytest.param(_conditions(200_000), "conditions: 200000, 32 at most", id="200,000 conditions"),
-    pytest.param(_two("app"), "not the pod's containers", id="container twice"),
-    pytest.param(_two("sidecar"), "not the pod's containers", id="container of no pod"),
+    pytest.param(_conditions(200_000), "conditions: 200000, at most 32", id="200,000 conditions"),
+    pytest.param(_two("app"), "a container that the pod does not have", id="container twice"),
+    pytest.param(_two("sidecar"), "a container that the pod does not have", id="container of no pod"),
     pytest.param(_container(restart_count=-1), "restart_count: -1", id="restarts -1"),
     pytest.param(_container(image="x" * 5000), "image: longer", id="endless image"),
     pytest.param(_container(state__running__started_at__seconds=YEAR_1), "running.started_at", id="running since 1"),
@@ -172,7 +172,7 @@ STATUSES = [
 
 
 @pytest.mark.parametrize(("status", "says"), STATUSES)
-async def test_a_status_that_makes_no_sense_is_dropped_alone_and_told_once(
+async def test_an_invalid_status_is_dropped_alone_and_logged_once(
     master: MasterEnd,
     other: Bystander,
     peer: RawPeer,
@@ -190,13 +190,13 @@ async def test_a_status_that_makes_no_sense_is_dropped_alone_and_told_once(
     assert revisions(master) == before
     good = pod_status(uid=status.uid, start_time__seconds=YEAR_9999)
     await peer.call("ReportPods", session_pb2.PodReport(session_id=session, pods=[good]).SerializeToString())
-    found = master.cache.get(kinds.POD, "default", "web")
-    assert found is not None
-    assert (found.status.phase, found.status.start_time) == ("Running", "9999-12-31T23:59:59Z")
+    pod = master.cache.get(kinds.POD, "default", "web")
+    assert pod is not None
+    assert (pod.status.phase, pod.status.start_time) == ("Running", "9999-12-31T23:59:59Z")
     other.check(ignore=("pods/default/web",))
 
 
-async def test_words_are_cut(master: MasterEnd, peer: RawPeer) -> None:
+async def test_long_texts_are_truncated(master: MasterEnd, peer: RawPeer) -> None:
     session = await peer.hello()
     status = pod_status(uid=uid(master, "web"), message="x" * 1_000_000, reason="y" * 1_000_000)
     changed(status.container_statuses[0], state__waiting__message="z" * 1_000_000)
@@ -206,7 +206,7 @@ async def test_words_are_cut(master: MasterEnd, peer: RawPeer) -> None:
     assert value is not None and len(value.value) < 100_000
 
 
-async def test_pods_of_others_and_of_nobody_are_not_known(master: MasterEnd, other: Bystander, peer: RawPeer) -> None:
+async def test_pods_of_other_nodes_are_unknown(master: MasterEnd, other: Bystander, peer: RawPeer) -> None:
     session, before = await peer.hello(), revisions(master)
     theirs, web = uid(master, "theirs"), uid(master, "web")
     wrong = [
@@ -220,23 +220,23 @@ async def test_pods_of_others_and_of_nobody_are_not_known(master: MasterEnd, oth
     report = session_pb2.PodReport(session_id=session, pods=wrong)
     status, reply = await peer.call("ReportPods", report.SerializeToString())
     assert status == "OK" and isinstance(reply, bytes)
-    assert set(session_pb2.PodReportReply.FromString(reply).unknown) == {each.uid for each in wrong}
+    assert set(session_pb2.PodReportReply.FromString(reply).unknown) == {status.uid for status in wrong}
     assert revisions(master) == before
     other.check()
 
 
-async def test_of_one_pod_reported_twice_the_last_word_counts(master: MasterEnd, peer: RawPeer) -> None:
+async def test_the_last_status_of_a_pod_counts(master: MasterEnd, peer: RawPeer) -> None:
     session, web = await peer.hello(), uid(master, "web")
     pods = [pod_status(uid=web, reason=f"word {number}") for number in range(50)]
     await peer.call("ReportPods", session_pb2.PodReport(session_id=session, pods=pods).SerializeToString())
-    found = master.cache.get(kinds.POD, "default", "web")
-    assert found is not None and found.status.reason == "word 49"
+    pod = master.cache.get(kinds.POD, "default", "web")
+    assert pod is not None and pod.status.reason == "word 49"
 
 
-async def test_what_a_session_said_before_it_ended_does_not_overtake_the_next_one(
+async def test_a_late_report_of_an_ended_session_is_refused(
     master: MasterEnd, peer: RawPeer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The report is taken up, and committed only when the node has opened another session."""
+    """The report arrives, and is committed only after the node has opened another session."""
     session, web = await peer.hello(), uid(master, "web")
     mutate = master.resources.mutate
 
@@ -249,8 +249,8 @@ async def test_what_a_session_said_before_it_ended_does_not_overtake_the_next_on
     report = session_pb2.PodReport(session_id=session, pods=[pod_status(uid=web)])
     status, why = await peer.call("ReportPods", report.SerializeToString())
     assert (status, "has ended" in str(why)) == ("FAILED_PRECONDITION", True)
-    found = master.cache.get(kinds.POD, "default", "web")
-    assert found is not None and found.status.phase == "Pending"
+    pod = master.cache.get(kinds.POD, "default", "web")
+    assert pod is not None and pod.status.phase == "Pending"
 
 
 @pytest.mark.parametrize(
@@ -265,7 +265,7 @@ async def test_a_report_of_100_000_items_is_refused(
 ) -> None:
     report.session_id = await peer.hello()
     status, why = await peer.call(method, report.SerializeToString())
-    assert (status, f"{contract.MAX_REPORTED} at most" in str(why)) == ("INVALID_ARGUMENT", True)
+    assert (status, f"at most {contract.MAX_REPORTED}" in str(why)) == ("INVALID_ARGUMENT", True)
     other.check()
 
 
@@ -283,7 +283,7 @@ EVENTS = [
 
 
 @pytest.mark.parametrize("event", EVENTS)
-async def test_an_event_that_makes_no_sense_is_dropped_alone(
+async def test_an_invalid_event_is_dropped_alone(
     master: MasterEnd, other: Bystander, peer: RawPeer, caplog: pytest.LogCaptureFixture, event: observed_pb2.Event
 ) -> None:
     session = await peer.hello()
@@ -294,8 +294,8 @@ async def test_an_event_that_makes_no_sense_is_dropped_alone(
     with told_within(caplog, 1, of="node hostile"):
         for _ in range(10):
             assert (await peer.call("ReportEvents", report))[0] == "OK"
-        await until(lambda: [each for each in master.cache.list(kinds.EVENT) if each.reason == "Fine"])
-    assert {each.reason for each in master.cache.list(kinds.EVENT)} == {"Fine"}
+        await until(lambda: [event for event in master.cache.list(kinds.EVENT) if event.reason == "Fine"])
+    assert {event.reason for event in master.cache.list(kinds.EVENT)} == {"Fine"}
     other.check()
 
 
@@ -321,14 +321,14 @@ UNREADABLE = [
     pytest.param(b"\xff", id="half a tag"),
     pytest.param(b"\x0a\xff\xff\xff\xff\x0f", id="4 GiB of a field"),
     pytest.param(b"\x0b" * 200, id="groups in groups"),
-    # Field 2 is text, or messages that are texts, in all of these: 0xff is no UTF-8.
-    pytest.param(b"\x0a\x02\xff\xfe\x12\x02\xff\xfe", id="no UTF-8"),
+    # Field 2 is text, or messages of text, in all of these; 0xff is not UTF-8.
+    pytest.param(b"\x0a\x02\xff\xfe\x12\x02\xff\xfe", id="not UTF-8"),
     pytest.param(random.Random(3).randbytes(5000), id="noise"),
 ]
 
 
 @pytest.mark.parametrize("raw", UNREADABLE)
-async def test_what_is_no_message_is_refused_on_every_call_and_told_once(
+async def test_an_undecodable_message_is_refused_on_every_call_and_logged_once(
     master: MasterEnd, other: Bystander, peer: RawPeer, caplog: pytest.LogCaptureFixture, raw: bytes
 ) -> None:
     before = revisions(master)
@@ -338,7 +338,7 @@ async def test_what_is_no_message_is_refused_on_every_call_and_told_once(
             assert status in ("INVALID_ARGUMENT", "FAILED_PRECONDITION"), (method, status, why)
         status, why = await peer.first_of("Desired", raw)
         assert status in ("INVALID_ARGUMENT", "FAILED_PRECONDITION"), why
-    assert caplog.text.count("is no HelloRequest") == 1
+    assert caplog.text.count("not a valid HelloRequest") == 1
     assert "Traceback" not in caplog.text
     assert revisions(master) == before
     other.check()

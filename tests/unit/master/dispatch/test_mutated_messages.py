@@ -1,4 +1,4 @@
-"""Valid messages with bytes changed at random: each gets an answer, and nobody else is harmed."""
+"""Valid messages with random changes of their bytes: each gets a reply, and no other node is harmed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.fakes.sessions import MasterEnd
 
 
 def _valid(session: str, web: str) -> list[tuple[str, bytes]]:
-    """One good message of each kind, with every field set."""
+    """A valid message of each kind with every field set."""
     moment = Timestamp(seconds=1_700_000_000, nanos=5)
     condition = observed_pb2.Condition(
         type="Ready", status="True", reason="R", message="m", last_transition_time=moment
@@ -44,14 +44,14 @@ def _valid(session: str, web: str) -> list[tuple[str, bytes]]:
 
 
 @pytest.mark.timeout(900)
-async def test_mutated_messages_get_an_answer_and_harm_nobody(
+async def test_mutated_messages_get_a_reply_and_harm_no_other_node(
     master: MasterEnd,
     other: Bystander,
     peer: RawPeer,
     caplog: pytest.LogCaptureFixture,
     pytestconfig: pytest.Config,
 ) -> None:
-    """Every answer is one that the contract knows; what is stored is what the API takes; the other node goes on."""
+    """Every reply has a status of the contract, only valid objects are stored, and the other node is not disturbed."""
     rounds = 20_000 if pytestconfig.getoption("--long", default=False) else 4000
     seed = pytestconfig.getoption("--seed", default=None) or 20261121
     chance = random.Random(seed)
@@ -67,8 +67,8 @@ async def test_mutated_messages_get_an_answer_and_harm_nobody(
         status, why = await call(method, raw)
         assert status in known, (seed, number, method, raw, status, why)
     assert not [record for record in caplog.records if record.exc_info], caplog.text[:5000]
-    assert len(caplog.records) < 3 * rounds / 50 + 200, "told within bounds"
+    assert len(caplog.records) < 3 * rounds / 50 + 200, "the log is limited"
     for name in ("web", "theirs"):
-        found = master.cache.get(kinds.POD, "default", name)
-        assert found is not None and found.status.phase in ("Pending", "Running", "Succeeded", "Failed")
+        pod = master.cache.get(kinds.POD, "default", name)
+        assert pod is not None and pod.status.phase in ("Pending", "Running", "Succeeded", "Failed")
     other.check(ignore=("nodeaddress", "pods/default/web"))

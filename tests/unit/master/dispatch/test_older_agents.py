@@ -1,4 +1,4 @@
-"""This master and an agent of the release before: bytes that one sent, over the real session port."""
+"""This master and an agent of an older release: recorded bytes of that agent over the real session port."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ async def master(pki: Pki) -> AsyncIterator[MasterEnd]:
         yield end
 
 
-def said(name: str, session_id: str) -> bytes:
-    """A recorded message, bytes for bytes, with the present session's id in the recorded one's place."""
+def recorded(name: str, session_id: str) -> bytes:
+    """The bytes of a recorded message, with the recorded session id replaced by the current one."""
     raw, old, new = bytes.fromhex(FIRST[f"{name}/0"]["hex"]), b"\x0csession_id-0", session_id.encode()
     assert raw.count(old) == 1
     return raw.replace(old, bytes((len(new),)) + new)
 
 
 def hello(machine_address: str = "10.0.0.1") -> bytes:
-    """As the first release sent it: one version, and no word of what it trusts."""
+    """A Hello as the first release sent it: with one version, and without the CAs that it trusts."""
     request = session_pb2.HelloRequest.FromString(bytes.fromhex(FIRST["HelloRequest/0"]["hex"]))
     assert request.highest_protocol_version == 0 and not request.trusted
     request.cluster_id = CLUSTER_ID
@@ -54,7 +54,7 @@ def hello(machine_address: str = "10.0.0.1") -> bytes:
 
 @asynccontextmanager
 async def connection(identity: Identity) -> AsyncIterator[Any]:
-    """Calls by bytes, as nothing of this release's client would send them."""
+    """A channel for calls in raw bytes, independent of this release's client."""
     credentials = grpc.ssl_channel_credentials(
         identity.ca.encode(), identity.key.encode(), identity.certificate.encode()
     )
@@ -70,19 +70,19 @@ async def test_an_agent_of_the_first_version_is_served(master: MasterEnd) -> Non
         assert reply.protocol_version == 1, "the agent would refuse any other"
         assert not reply.ca and not reply.renew, "it would not know them"
         session = reply.session_id
-        request = session_pb2.HeartbeatRequest.FromString(said("HeartbeatRequest", session))
-        request.conditions[0].status = "True"  # the recorded one is no word of Kubernetes
+        request = session_pb2.HeartbeatRequest.FromString(recorded("HeartbeatRequest", session))
+        request.conditions[0].status = "True"  # the recorded status is not one of Kubernetes
         beat = await channel.unary_unary("/sampan.Master/Heartbeat")(request.SerializeToString(), timeout=5)
         assert session_pb2.HeartbeatReply.FromString(beat).periods.next_heartbeat_ms
-        report = await channel.unary_unary("/sampan.Master/ReportPods")(said("PodReport", session), timeout=5)
+        report = await channel.unary_unary("/sampan.Master/ReportPods")(recorded("PodReport", session), timeout=5)
         assert list(session_pb2.PodReportReply.FromString(report).unknown) == ["uid-0"]
-        desired = channel.unary_stream("/sampan.Master/Desired")(said("DesiredRequest", session))
+        desired = channel.unary_stream("/sampan.Master/Desired")(recorded("DesiredRequest", session))
         first = session_pb2.DesiredMessage.FromString(await desired.read())
         assert first.cut.snapshot and first.cut.node.pod_cidr == "10.244.0.0/24"
     assert master.node("node-1").status.node_info.machine_id == "machine_id-0"
 
 
-async def test_it_renews_its_certificate_as_it_always_did(master: MasterEnd) -> None:
+async def test_an_agent_of_the_first_version_renews_its_certificate(master: MasterEnd) -> None:
     identity = await master.identity("node-1")
     request = session_pb2.RenewRequest(csr=keys.make_request(keys.make_key(), "node-1"))
     async with connection(identity) as channel:
@@ -92,7 +92,7 @@ async def test_it_renews_its_certificate_as_it_always_did(master: MasterEnd) -> 
 
 
 @pytest.mark.parametrize("trusted", [["f"] * 17, ["f" * 65]], ids=["too many", "too long"])
-async def test_what_an_agent_trusts_is_bounded(master: MasterEnd, trusted: list[str]) -> None:
+async def test_the_number_of_trusted_cas_is_limited(master: MasterEnd, trusted: list[str]) -> None:
     request = session_pb2.HelloRequest.FromString(hello())
     request.highest_protocol_version, request.trusted[:] = 2, trusted
     async with connection(await master.identity("node-1")) as channel:
@@ -107,7 +107,7 @@ async def test_what_an_agent_trusts_is_bounded(master: MasterEnd, trusted: list[
         pytest.param(0, 0, r"agent speaks version 0 .* upgrade the agent", id="older"),
     ],
 )
-async def test_without_a_common_version_it_is_said_who_is_older(
+async def test_without_a_common_version_the_error_says_which_side_is_older(
     master: MasterEnd, lowest: int, highest: int, says: str
 ) -> None:
     request = session_pb2.HelloRequest.FromString(hello())
