@@ -18,7 +18,7 @@ from host import build, bundle, source, wheels
 from host.build import NETSTACK, PLUGIN, SAMPAN
 from host.system import Commands
 from proto.contract import VERSION
-from tests.fakes import first_release
+from tests import first_release
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -150,7 +150,7 @@ for package in (host, hull):
 
 def test_the_first_release_upgrades_to_this_bundle(unpacked: Path, tmp_path: Path) -> None:
     packages = tmp_path / "site-packages"
-    version = first_release.release_of(
+    version = first_release.unpack_bundle(
         unpacked, packages, python=source.python_version(), machine=source.machine_name()
     )
     assert version == VERSION

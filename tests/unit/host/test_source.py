@@ -16,6 +16,7 @@ from host.build import LOCK_IN_WHEEL
 from host.errors import HostError, WrongUse
 from host.source import MANIFEST, WHEELHOUSE, opened
 from host.system import Commands
+from tests import first_release
 
 OTHER_LOCK = f"""\
 # A comment
@@ -153,9 +154,8 @@ def test_a_network_stack_of_another_build_is_refused(pair: tuple[Path, Path]) ->
         pass
 
 
-def test_a_wheel_of_the_first_release_needs_no_other_of_ours(pair: tuple[Path, Path], tmp_path: Path) -> None:
-    first = wheel_with_lock(tmp_path / "dist", OTHER_LOCK)
+def test_a_wheel_of_the_first_release_needs_no_other_of_ours() -> None:
     system = Index()
-    with opened(first, system) as made:
+    with opened(first_release.wheel(), system) as made:
         assert list(made.wheelhouse.iterdir()) == []
-    assert system.lock == OTHER_LOCK
+    assert system.lock == first_release.lock().decode()
