@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from host import wheels
+from host import completions, wheels
 from host.errors import HostError, WrongUse
 from host.system import System
 
@@ -43,6 +43,12 @@ import os, sys
 os.chdir(sys.argv[1])
 from setuptools.build_meta import build_wheel
 build_wheel(sys.argv[2])
+"""
+_COMPLETIONS: Final = """
+import json, sys
+sys.path.insert(0, sys.argv[1])
+from cli.completion import scripts
+print(json.dumps(scripts(), indent=1, sort_keys=True))
 """
 _MODE: Final = 0o100644 << 16
 """Of every file in a wheel: a regular file that everybody may read."""
@@ -72,6 +78,7 @@ def build(target: Path, system: System, *, plugin: bool = False) -> Mapping[str,
         _pin(copy / PROJECTS[name] / "pyproject.toml", version)
     lock = (CHECKOUT / LOCK).read_bytes() + _locked(built[NETSTACK], version)
     (copy / LOCK_IN_WHEEL).write_bytes(lock)
+    _write_completions(copy, system)
     built |= _build_some((PLUGIN, SAMPAN) if plugin else (SAMPAN,), copy, target, system)
     shutil.rmtree(copy)
     return built
@@ -109,6 +116,13 @@ def _pin(pyproject: Path, version: str) -> None:
 def _locked(wheel: Path, version: str) -> bytes:
     """A line of the lock for `sampan-netstack`, as pip wants it."""
     return f"{NETSTACK}=={version} \\\n    --hash=sha256:{wheels.digest(wheel)}\n".encode()
+
+
+def _write_completions(copy: Path, system: System) -> None:
+    """Run from the copy: without the tests beside it, the command offers what an installed one does."""
+    if (copy / "cli/completion.py").is_file():
+        scripts = system.run(sys.executable, "-I", "-B", "-c", _COMPLETIONS, str(copy))
+        (copy / "host" / completions.FILE).write_text(scripts)
 
 
 def _build_some(names: tuple[str, ...], copy: Path, target: Path, system: System) -> dict[str, Path]:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from host import build, bundle, source, wheels
+from host import build, bundle, completions, source, wheels
 from host.build import NETSTACK, PLUGIN, SAMPAN
 from host.system import Commands
 from proto.contract import VERSION
@@ -113,6 +113,15 @@ def test_the_same_files_give_the_same_bytes(tmp_path: Path) -> None:
         build._pack_again(wheel)
     assert one.read_bytes() == other.read_bytes()
     assert zipfile.ZipFile(one).namelist() == list(names)
+
+
+def test_the_wheel_has_the_completion_of_the_command(built: Mapping[str, Path]) -> None:
+    if not (ROOT / "cli/completion.py").exists():
+        pytest.skip("this checkout has no completion")
+    scripts = json.loads(zipfile.ZipFile(built[SAMPAN]).read(f"host/{completions.FILE}"))
+    assert len(scripts) == 3
+    for path, text in scripts.items():
+        assert path.startswith("/usr/") and "uninstall" in text and "bench" not in text, path
 
 
 @pytest.mark.parametrize("command", ["install", "upgrade", "uninstall"])
