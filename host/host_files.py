@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from host import release, snippets
+from host import completions, release, snippets
 from host.errors import HostError
 from host.layout import ROLES, HostLayout, Role
 from host.record import Recorder
@@ -22,6 +22,8 @@ from host.units import unit_text
 _MODULES: Final = ("host.host_files", "cli.host.host_files")
 """The second name is the first release's; cli/host/host_files.py answers when such a release asks this one."""
 _RELOAD_UNITS: Final = ("systemctl", "daemon-reload")
+_NOTHING: Final = ("true",)
+"""Shells look at each start. The first release runs a command for every file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,7 @@ def wanted(layout: HostLayout, roles: Sequence[Role]) -> list[HostFile]:
     if "agent" in roles:
         for name, snippet in snippets.needed(layout).items():
             found.append(HostFile(snippet.path, snippet.content, snippet.reload, f"{name}.service", optional=True))
+    found += [HostFile(path, text, _NOTHING, optional=True) for path, text in completions.scripts().items()]
     return found
 
 

@@ -77,9 +77,12 @@ class Uninstaller:
     def _remove_program(self, record: Record) -> None:
         """Units, command and releases. The directory of the record itself goes with it."""
         keep = set(self._of_people(record))
-        for name in record.files:
-            if name not in keep:
-                self._remove_file(name)
+        removed = [self._there(name) for name in record.files if name not in keep]
+        for path in removed:
+            self._remove_file(path)
+        # Directories of ours that were for these files only, such as those of shell completions.
+        made = [self._there(name) for name in reversed(record.directories)]
+        remove_empty(*(directory for directory in made if any(directory in path.parents for path in removed)))
         for role in ROLES:
             if self.layout.seen(self.layout.unit(role)) in record.files:
                 with suppress(HostError):  # nothing failed: then there is nothing to forget
@@ -92,9 +95,8 @@ class Uninstaller:
         release.remove(self.layout, release.made(self.layout, record))
         remove_empty(self.layout.releases)
 
-    def _remove_file(self, name: str) -> None:
+    def _remove_file(self, path: Path) -> None:
         """Unless somebody has put something else in its place."""
-        path = self._there(name)
         leads = str(path.readlink()) if path.is_symlink() else ""
         if leads == (self.layout.command_target if path == self.layout.command else "") or not os.path.lexists(path):
             files.remove(path)

@@ -9,6 +9,7 @@ import hashlib
 import io
 import json
 import lzma
+import re
 import tarfile
 import zipfile
 from collections.abc import Iterator
@@ -26,7 +27,10 @@ FIXTURES: Final = Path(__file__).parent / "fixtures" / "first-release"
 RECORDED_AT: Final = datetime(2026, 11, 28, 14, 47, 30, tzinfo=UTC)
 """Just after the recording: every certificate in it is valid then."""
 VERSION: Final = "0.1.0"
+HOST_FILES: Final = "cli.host.host_files"
+"""It runs `python -I -m` this module of a release with the names of roles, which prints host files as JSON."""
 _LOCK_IN_WHEEL: Final = "cli/host/requirements.lock"
+_HASH: Final = re.compile(rb"--hash=sha256:([0-9a-f]{64})")
 
 
 # --- files -----------------------------------------------------------------------------------------------------------
@@ -53,9 +57,18 @@ def unpack(name: str, target: Path) -> Path:
 # --- the bundle ------------------------------------------------------------------------------------------------------
 
 
+def wheel() -> Path:
+    """The recorded wheel."""
+    (found,) = (FIXTURES / "bundle").glob("sampan-*.whl")
+    return found
+
+
 def lock() -> bytes:
     """The locked requirements, with hashes: what `packages` of `bundle` must satisfy."""
-    (wheel,) = (FIXTURES / "bundle").glob("sampan-*.whl")
+    return _lock_of(wheel())
+
+
+def _lock_of(wheel: Path) -> bytes:
     with zipfile.ZipFile(wheel) as archive:
         return archive.read(_LOCK_IN_WHEEL)
 
@@ -83,6 +96,23 @@ def bundle(target: Path, packages: Path, *, python: str) -> Path:
         assert sums.get(name) in (None, hashlib.sha256(content).hexdigest()), name
         (directory / name).write_bytes(content)
     return directory
+
+
+def unpack_bundle(bundle: Path, packages: Path, *, python: str, machine: str) -> str:
+    """Unpack a newer bundle's directory into a release's site-packages, by the first release's rules; the version.
+
+    They are those of its cli/host/source.py, wheels.py, release.py and host_files.py.
+    """
+    manifest = json.loads((bundle / "bundle.json").read_text())
+    sampan = bundle / str(manifest["wheel"])
+    assert (python, machine) == (manifest["python"], manifest["machine"])
+    known = {digest.decode() for digest in _HASH.findall(_lock_of(sampan))}
+    for other in sorted((bundle / "wheels").glob("*.whl")):
+        assert hashlib.sha256(other.read_bytes()).hexdigest() in known, f"{other.name} is not in the lock"
+        zipfile.ZipFile(other).extractall(packages)
+    zipfile.ZipFile(sampan).extractall(packages)
+    assert (packages / f"{HOST_FILES.replace('.', '/')}.py").exists()
+    return sampan.name.split("-")[1]
 
 
 # --- messages --------------------------------------------------------------------------------------------------------
