@@ -14,8 +14,8 @@ import pytest
 from lab import faults
 from lab.cluster import Cluster
 from lab.kubectl import Kubectl
-from lab.plugin.life import running_cluster
-from lab.plugin.mishaps import Faults
+from lab.plugin.clusters import running_cluster
+from lab.plugin.faults import Faults
 from tests.cluster.churn import NAMES_ITSELF, NAMESPACE
 from tests.cluster.manifests import pod, replication_controller, shell
 from tests.cluster.waiting import eventually

@@ -12,10 +12,11 @@ import pytest
 
 from client.errors import NotFound, ServerFailed
 from client.rest import RestClient
-from lab import disk, faults
+from lab import faults
 from lab.cluster import Cluster
+from lab.faults import disk
 from lab.kubectl import Kubectl
-from lab.plugin.life import running_cluster
+from lab.plugin.clusters import running_cluster
 from tests.cluster.churn import NAMES_ITSELF, NAMESPACE
 from tests.cluster.manifests import pod
 from tests.cluster.waiting import eventually

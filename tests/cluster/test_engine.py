@@ -13,7 +13,7 @@ from lab import faults
 from lab.cluster import Cluster
 from lab.faults import Target
 from lab.kubectl import Kubectl
-from lab.plugin.life import running_cluster
+from lab.plugin.clusters import running_cluster
 from tests.cluster.manifests import pod, shell
 from tests.cluster.waiting import eventually
 from tests.hosts import engine_of

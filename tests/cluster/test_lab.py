@@ -14,7 +14,7 @@ from lab.cluster import Cluster
 from lab.errors import LabError, NotFound
 from lab.images.recipes import IMAGES
 from lab.lab import Lab, delete, leftovers
-from lab.plugin.life import NAMES
+from lab.plugin.clusters import NAMES
 
 
 @pytest.fixture

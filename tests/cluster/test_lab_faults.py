@@ -25,7 +25,7 @@ from lab.errors import LabError, NotFound
 from lab.faults import Way
 from lab.kubectl import Kubectl
 from lab.lab import Lab, delete, in_parallel, leftovers
-from lab.plugin.life import NAMES, running_cluster
+from lab.plugin.clusters import NAMES, running_cluster
 from lab.state import HostState
 from lab.wire import Wire
 from netstack import namespaces

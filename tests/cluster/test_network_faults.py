@@ -17,8 +17,8 @@ from lab.cluster import Cluster
 from lab.config import Periods
 from lab.faults import Way
 from lab.lab import in_parallel
-from lab.plugin.life import running_cluster
-from lab.plugin.mishaps import Faults
+from lab.plugin.clusters import running_cluster
+from lab.plugin.faults import Faults
 from netrig.probe import Outcome, ask
 from tests.cluster.exact import items
 from tests.cluster.observer import NAMESPACE, NODES, PORT, Observer, Talk

@@ -20,7 +20,7 @@ from lab import faults
 from lab.cluster import Cluster
 from lab.config import Periods
 from lab.lab import in_parallel
-from lab.plugin.life import running_cluster
+from lab.plugin.clusters import running_cluster
 from tests.cluster.churn import NAMES_ITSELF, NAMESPACE, SECRET, Facts, Papers, Workloads, Writer, facts
 from tests.cluster.exact import differences, items, network_of, unanswered
 from tests.cluster.manifests import replication_controller, service

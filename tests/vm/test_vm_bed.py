@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def test_what_a_killed_run_of_virtual_machines_left_is_swept() -> None:
     script = (
-        "import time\nfrom lab import processes\nfrom lab.layout import NETNS_ROOT\nfrom tests.vm.bed import VmBed\n"
+        "import time\nfrom hull import processes\nfrom lab.layout import NETNS_ROOT\nfrom tests.vm.bed import VmBed\n"
         "with VmBed() as made:\n"
         # In place of QEMU, which the bed starts in the same way.
         "    log, netns = made.directory / 'log', NETNS_ROOT / made.name\n"

@@ -16,12 +16,13 @@ from typing import Final
 from hull import sweep
 from hull.errors import LeftOver
 from hull.owner import OwnedNames, sweeping
-from lab import engine, subnets
-from lab.engine import Engine, EngineProcesses
 from lab.environment import clean_environment, require_root, require_space
 from lab.errors import LabError
+from lab.hosts import engine
+from lab.hosts.engine import Engine, EngineProcesses
 from lab.layout import NETNS_ROOT, HostPaths
 from lab.machine.recipe import HOST, Recipe
+from lab.network import subnets
 from netstack import changes as c
 from netstack import namespaces
 from netstack.network import open_network

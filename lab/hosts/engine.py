@@ -16,9 +16,9 @@ from pathlib import Path
 from hull import processes, sweep
 from hull.errors import StartFailed
 from hull.processes import ProcessRecord
-from lab import engine_api
 from lab.environment import clean_environment
 from lab.errors import Unusable
+from lab.hosts import engine_api
 from lab.layout import HostPaths
 
 READY_TIMEOUT_S = 20.0
