@@ -15,8 +15,7 @@ from lab.machine.recipe import DEFAULT_MIRROR
 
 _APT: Final = Path("/etc/apt")
 _SUITES: Final = frozenset(
-    ("oldoldstable", "oldstable", "stable", "testing", "unstable")
-    + ("buster", "bullseye", "bookworm", "trixie", "forky", "sid")
+    ("oldstable", "stable", "testing", "unstable", "bullseye", "bookworm", "trixie", "forky", "sid")
 )
 """The suites of Debian's archive. Third-party repositories mostly have suites of other names (`bookworm-pgdg`)."""
 _UPDATES: Final = frozenset(f"{suite}-updates" for suite in _SUITES)
