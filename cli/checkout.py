@@ -3,6 +3,7 @@
 import argparse
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -140,13 +141,17 @@ def _bench(options: argparse.Namespace) -> int:
 def _run(command: Sequence[str], **environment: str) -> int:
     """The child's exit code; that of one ended by a signal as shells tell it.
 
-    Ctrl-C reaches the child as well, and it removes its labs then: it is waited for.
+    Ctrl-C reaches the child as well, and SIGTERM is passed on: the child removes its labs then, and is waited for.
     """
     surroundings = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
     with subprocess.Popen(command, cwd=ROOT, env=surroundings) as child:
-        while True:
-            try:
-                code = child.wait()
-            except KeyboardInterrupt:
-                continue
-            return code if code >= 0 else 128 - code
+        before = signal.signal(signal.SIGTERM, lambda *_: child.terminate())
+        try:
+            while True:
+                try:
+                    code = child.wait()
+                except KeyboardInterrupt:
+                    continue
+                return code if code >= 0 else 128 - code
+        finally:
+            signal.signal(signal.SIGTERM, before)

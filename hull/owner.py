@@ -39,10 +39,7 @@ class OwnedNames:
 
     def new(self) -> str:
         """A name for a thing of this process, of at most 19 characters behind the prefix for the first 1,000."""
-        owner = record_of(os.getpid())
-        if owner is None:
-            raise ProcessLookupError("this process has no entry in /proc")
-        return f"{self.prefix}-{_written(owner.pid)}-{_written(owner.started)}-{next(_numbers)}"
+        return f"{self.prefix}{mark()}{next(_numbers)}"
 
     def owner_of(self, name: str) -> ProcessRecord | None:
         """The process that made what is called so; None for a name that is not of this sort."""
@@ -54,6 +51,14 @@ class OwnedNames:
         """Those of these names whose owner does not run any more; others' names are left out."""
         owned = ((name, self.owner_of(name)) for name in names)
         return tuple(name for name, owner in owned if owner is not None and record_of(owner.pid) != owner)
+
+
+def mark() -> str:
+    """What the names of all things of this process contain."""
+    owner = record_of(os.getpid())
+    if owner is None:
+        raise ProcessLookupError("this process has no entry in /proc")
+    return f"-{_written(owner.pid)}-{_written(owner.started)}-"
 
 
 @contextmanager
