@@ -1,1 +1,1 @@
-"""The node agent: session with the master, pods, runtime, volumes, status."""
+"""The node agent: holds a session with the master, runs its pods on Docker, and connects them to the network."""

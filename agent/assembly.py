@@ -1,26 +1,25 @@
-"""Makes the agent's parts and connects them: the only place that knows every one.
+"""Makes the agent's parts and connects them: the only module that knows all of them.
 
-Owns the choice of implementations (Docker, netstack). Imported late: it loads everything that takes time.
+Owns the choice of implementations (Docker, netstack). Imported late, as its imports take long to load.
 """
 
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
 
-from agent import model
 from agent.clock import Clock
 from agent.config import AgentConfig
-from agent.heartbeat import Vitals
+from agent.desired.state import DesiredState
 from agent.identity.files import Identity
 from agent.network import AgentNetwork
 from agent.node import Node
 from agent.pods.manager import PodManager
 from agent.pods.ports import PodsConfig
 from agent.runtime.docker import DockerRuntime
-from agent.session.desired import DesiredState
 from agent.session.renewal import Renewal
 from agent.session.reporter import ReportQueue
 from agent.session.session import SessionLoop
+from agent.vitals import Vitals
 from agent.volumes.manager import Volumes
 from agent.volumes.memory import TmpfsFiles
 from netstack.monitor import DriftMonitor
@@ -29,16 +28,16 @@ from netstack.rulesmonitor import RulesMonitor
 
 
 def assemble(config: AgentConfig, identity: Identity, clock: Clock, stack: AsyncExitStack) -> tuple[Node, SessionLoop]:
-    """The node and its session, ready to run; `stack` closes what they hold."""
+    """The node and its session, ready to run; `stack` closes the resources that they hold."""
     desired = DesiredState()
-    reports = ReportQueue(lambda uid: _ref(desired, uid))
+    reports = ReportQueue(desired.ref)
     runtime = DockerRuntime(config.engine_socket)
     stack.push_async_callback(runtime.close)
     node = Node(
         config,
         identity.cluster_id,
         desired=desired,
-        reports=reports,
+        events=reports,
         runtime=runtime,
         vitals=Vitals(config),
         clock=clock,
@@ -64,8 +63,3 @@ def assemble(config: AgentConfig, identity: Identity, clock: Clock, stack: Async
     node.connect(PodManager(runtime, network, volumes, reports, clock, settings), network)
     session = SessionLoop(Renewal(identity, config.state_dir, clock), node, desired, reports, clock)
     return node, session
-
-
-def _ref(desired: DesiredState, uid: model.PodUid) -> model.ObjectRef | None:
-    pod = desired.pod(uid)
-    return model.ObjectRef(pod.namespace, pod.name) if pod else None

@@ -1,6 +1,6 @@
-"""Time as the agent sees it, behind a Protocol so that tests hold the hands of the clock.
+"""Wall time, monotonic time and waiting behind a Protocol, so that tests can control them.
 
-Owns the Protocol and the system's clock. Wall time dates what people read; monotonic time measures waits.
+Owns the Protocol and the system's clock. Wall time is for dates that people read, monotonic time for measuring waits.
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Wall and monotonic time in seconds, and waiting."""
+    """Wall and monotonic time, and waiting; all in seconds."""
 
     def wall(self) -> float:
         """Seconds since the epoch, UTC."""
         ...
 
     def monotonic(self) -> float:
-        """Seconds from an arbitrary start, never going back."""
+        """Seconds since an arbitrary start; never goes back."""
         ...
 
     async def sleep(self, seconds: float) -> None:
-        """Waits that long."""
+        """Wait for that long."""
         ...
 
 

@@ -1,60 +1,55 @@
 """The agent's configuration: one TOML file, loaded once, passed on as a frozen value.
 
-Owns the names, defaults and checks of agent.toml. Reads no environment and knows nothing of the components that use
-the values.
+Owns the names, defaults and checks of agent.toml. Reads no environment variables and does not know the components that
+use the values.
 """
 
 from __future__ import annotations
 
 import ipaddress
-import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
+from hull import settings
 from proto import contract
 
 _LONGEST_S: Final = 86400
-LOG_LEVELS: Final = ("debug", "info", "warning", "error")
-
-
-class ConfigError(Exception):
-    """The configuration file cannot be used; the message names the file, the field and what is expected."""
 
 
 @dataclass(frozen=True, slots=True)
 class AgentConfig:
-    """What agent.toml says."""
+    """The settings of agent.toml."""
 
     state_dir: Path
-    """Identity, desired state, claimed addresses; the agent locks it. One directory is one node."""
+    """Identity, desired state, claimed addresses; the agent locks it. Each node needs a directory of its own."""
     node_name: str
     master: str
-    """The master's API, e.g. "https://10.0.0.1:6443"; used to join, and to find the way to the master."""
+    """The master's API, e.g. "https://10.0.0.1:6443"; used for joining and to find the route to the master."""
     engine_socket: Path = Path("/var/run/docker.sock")
     node_address: str = ""
     """Empty: the source address of the route to the master."""
     host_path_root: Path = Path("/")
-    """Host paths of pods resolve below it."""
+    """Directory that pods' host paths are relative to."""
     cgroup_parent: str = ""
-    """Control group below which the engine puts this node's containers; empty: the engine's own."""
+    """Parent cgroup of this node's containers; empty: the engine's default."""
     capacity_cpu_millis: int = 0
     """0: what the machine has."""
     capacity_memory_bytes: int = 0
     """0: what the machine has."""
     max_pods: int = 110
     pause_image: str = "sampan/pause:1"
-    """What a pod's sandbox runs. The agent brings the default one itself; any other is pulled."""
+    """Image of the sandboxes. The agent contains the default one; any other is pulled."""
     secrets_on_disk: bool = False
     """Keep secrets with the desired state (0600), so that pods with secrets start after a reboot without a master."""
     audit_s: float = 3.0
-    """How often the kernel's links and rules are compared with what they should be."""
+    """Longest time between two audits of the kernel's network rules, in seconds."""
     labels: Mapping[str, str] = field(default_factory=dict)
     """Labels for the Node object."""
     log_format: Literal["text", "json", "journal"] = "text"
-    log_level: str = "info"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @property
     def master_host(self) -> str:
@@ -62,55 +57,20 @@ class AgentConfig:
 
 
 def load(path: Path) -> AgentConfig:
-    """Read and check the file. Raises ConfigError."""
-    try:
-        values = tomllib.loads(path.read_text())
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: {error}") from error
-    try:
-        return from_values(values)
-    except ValueError as error:
-        raise ConfigError(f"{path}: {error}") from error
+    """Read and check the file. Raises SettingsError."""
+    return settings.load(path, from_values)
 
 
 def from_values(values: dict[str, Any]) -> AgentConfig:
-    """The configuration out of a parsed document. Raises ValueError that names the field."""
-    types = {entry.name: str(entry.type) for entry in fields(AgentConfig)}
-    unknown = sorted(values.keys() - types.keys())
-    if unknown:
-        raise ValueError(f"{unknown[0]}: no such setting")
-    missing = [name for name in ("state_dir", "node_name", "master") if name not in values]
-    if missing:
-        raise ValueError(f"{missing[0]}: required")
-    config = AgentConfig(**{name: _typed(name, value, types[name]) for name, value in values.items()})
+    """The configuration from a parsed document. Raises ValueError that names the field."""
+    config = settings.parsed(AgentConfig, values)
     _check(config)
     return config
 
 
 def node_name_problem(name: str) -> str:
-    """Why no node can have this name; empty: one can."""
+    """Why this cannot be a node's name; empty: it can."""
     return "" if contract.is_node_name(name) else f"{name!r} cannot be a node's name: {contract.NODE_NAME_FORM}"
-
-
-def _typed(name: str, value: object, type_name: str) -> Any:
-    """The value as its field's type; TOML has no paths, and its integers may stand for floats."""
-    integer = isinstance(value, int) and not isinstance(value, bool)
-    match type_name.partition("[")[0]:
-        case "Path" if isinstance(value, str) and "\0" not in value:
-            return Path(value)
-        case "Mapping" if isinstance(value, dict) and all(isinstance(item, str) for item in value.values()):
-            return dict(value)
-        case "float" if isinstance(value, float) or integer:
-            return float(str(value))
-        case "int" if integer:
-            return value
-        case "bool" if isinstance(value, bool):
-            return value
-        case "str" | "Literal" if isinstance(value, str):
-            return value
-    raise ValueError(f"{name}: {value!r} is not of type {type_name}")
 
 
 def _check(config: AgentConfig) -> None:
@@ -130,7 +90,3 @@ def _check(config: AgentConfig) -> None:
         raise ValueError(f"audit_s: must be more than 0, and {_LONGEST_S} at most")
     if config.capacity_cpu_millis < 0 or config.capacity_memory_bytes < 0:
         raise ValueError("capacity_cpu_millis, capacity_memory_bytes: must not be negative")
-    if config.log_format not in ("text", "json", "journal"):
-        raise ValueError(f"log_format: {config.log_format!r} is none of text, json, journal")
-    if config.log_level not in LOG_LEVELS:
-        raise ValueError(f"log_level: {config.log_level!r} is none of {', '.join(LOG_LEVELS)}")

@@ -1,8 +1,8 @@
-"""A node's own word to the master outside of any session, and the cleaning of its machine.
+"""How a node leaves the cluster: requests to the master outside of any session, and the clean-up of its machine.
 
-For the command line: how the node stands, drain, leave, and `clean`, which removes everything that an agent made here
-and needs no master for it. What it cannot remove it says; what is not ours it does not touch. Every step may be
-interrupted and done again; who the node was is forgotten last.
+For the command line: the node's standing, drain, leave, and `clean`, which removes everything that an agent made on
+this machine and needs no master. It reports what it cannot remove and touches nothing that is not ours. Every step can
+be interrupted and repeated; the identity is removed last.
 """
 
 from __future__ import annotations
@@ -30,23 +30,23 @@ from proto.gen import desired_pb2, observed_pb2, session_pb2
 
 ANSWER_S: Final = 5.0
 _MOUNTS: Final = Path("/proc/self/mountinfo")
-# Stands in where addresses do not matter: a teardown goes by names only (RFC 5737).
+# A placeholder: a teardown needs names only, no addresses (RFC 5737).
 _NOWHERE: Final = IPv4Network("192.0.2.0/24")
 
 T = TypeVar("T")
 
 
 class Forgotten(IdentityError):
-    """The master does not take this machine for that node: it was removed, or another one has its name."""
+    """The master does not accept this machine as that node: it was removed, or another node has its name."""
 
 
 class AnotherMachine(IdentityError):
-    """The node is another machine than this one: one of them is a copy of the other, certificate and all."""
+    """The node is another machine: this one is a copy of it, or the other way round, with the same certificate."""
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """As the Node object has it."""
+    """A condition of the Node object."""
 
     type: str
     status: str
@@ -65,20 +65,20 @@ class Standing:
 
     @property
     def ready(self) -> bool:
-        return any(each.type == "Ready" and each.status == "True" for each in self.conditions)
+        return any(condition.type == "Ready" and condition.status == "True" for condition in self.conditions)
 
 
 @dataclass(frozen=True, slots=True)
 class Remaining:
-    """Pods (`namespace/name`) that are still on the node; those of them that nobody replaces."""
+    """Pods (`namespace/name`) that are still on the node; `unmanaged`: those that no controller replaces."""
 
     pods: tuple[str, ...]
     unmanaged: tuple[str, ...]
 
 
 def standing(config: AgentConfig, identity: Identity, *, uncordon: bool = False) -> Standing:
-    """Ask the master at the identity's session address. `uncordon`: the node stays, and takes pods again where it was
-    `drain` that kept it from that.
+    """Ask the master at the identity's session address. `uncordon`: the node stays, so undo the cordon
+    if `drain` made it.
 
     Raises MasterAway, Forgotten, AnotherMachine.
     """
@@ -93,7 +93,7 @@ def standing(config: AgentConfig, identity: Identity, *, uncordon: bool = False)
 
 
 def drain(config: AgentConfig, identity: Identity) -> Remaining:
-    """Cordon the node and delete its pods with their grace; asked again until none remains. As `standing`."""
+    """Cordon the node and delete its pods with their grace periods; repeat until none is left. As `standing`."""
     from agent.session.channel import Master
 
     async def ask(master: Master) -> Remaining:
@@ -104,7 +104,7 @@ def drain(config: AgentConfig, identity: Identity) -> Remaining:
 
 
 def leave(config: AgentConfig, identity: Identity) -> None:
-    """Have the Node deleted. A node that is removed already is fine. As `standing`."""
+    """Have the Node deleted; no error if it is removed already. Otherwise as `standing`."""
     from agent.session.channel import Master
 
     async def ask(master: Master) -> None:
@@ -114,19 +114,18 @@ def leave(config: AgentConfig, identity: Identity) -> None:
 
 
 def report_left(config: AgentConfig, identity: Identity) -> bool:
-    """Say that nothing is left here, after `leave` and `clean` only: whether the name and the pod CIDR are free now.
-
-    Raises MasterAway.
+    """Report that nothing is left on this machine; only after `leave` and `clean`. Returns whether the node's name and
+    pod CIDR are free now. Raises MasterAway.
     """
     from agent.session.channel import Master
 
     async def ask(master: Master) -> None:
-        asking = _machine(config)
+        machine = _machine(config)
         info = observed_pb2.NodeInfo(
-            machine_id=asking.machine_id,
-            boot_id=asking.boot_id,
-            address=asking.address or str(_NOWHERE[1]),
-            addresses=asking.addresses,
+            machine_id=machine.machine_id,
+            boot_id=machine.boot_id,
+            address=machine.address or str(_NOWHERE[1]),
+            addresses=machine.addresses,
         )
         hello = session_pb2.HelloRequest(
             protocol_version=contract.PROTOCOL_VERSION, cluster_id=identity.cluster_id, node=info
@@ -135,7 +134,7 @@ def report_left(config: AgentConfig, identity: Identity) -> bool:
         if reply.removed:
             await master.report_left(session_pb2.LeftReport(session_id=reply.session_id), ANSWER_S)
 
-    # Refused: the agent said so before it ended, or the master wants no more of us now.
+    # Refused: the agent has reported it before it ended, or the master accepts nothing from this node any more.
     with contextlib.suppress(Forgotten, AnotherMachine):
         _asked(identity, ask)
     try:
@@ -147,9 +146,10 @@ def report_left(config: AgentConfig, identity: Identity) -> bool:
 
 
 def clean(config: AgentConfig, *, cluster_id: str = "") -> tuple[str, ...]:
-    """Remove containers, links, rules, mounts and state of this node, but its identity; what could not be, as lines.
+    """Remove containers, links, rules, mounts and state of this node, but not its identity. Returns a line for each
+    thing that could not be removed.
 
-    `cluster_id`: only containers of that cluster; empty, when it is not known any more: all of this node's name. The
+    `cluster_id`: remove only containers of that cluster; empty (not known any more): all with this node's name. The
     state directory must be locked.
     """
     problems: list[str] = []
@@ -168,7 +168,7 @@ def clean(config: AgentConfig, *, cluster_id: str = "") -> tuple[str, ...]:
 
 
 def forget(config: AgentConfig, *, directory: bool) -> None:
-    """Forget who this node was: the last step. And the `directory`, once it is empty. Raises OSError."""
+    """Remove the identity, as the last step; `directory`: also the state directory if it is empty. Raises OSError."""
     files.wipe(config.state_dir)
     (config.state_dir / "machine-id").unlink(missing_ok=True)
     (config.state_dir / files.LOCK).unlink(missing_ok=True)
@@ -177,21 +177,22 @@ def forget(config: AgentConfig, *, directory: bool) -> None:
 
 
 def _asked(identity: Identity, ask: Callable[..., Awaitable[T]]) -> T:
-    """One connection, one question; the session's errors as those of an identity."""
+    """Make one request on a connection of its own; session errors become identity errors."""
     from agent.session.channel import Master
     from agent.session.errors import Occupied, Refused, SessionError
+    from agent.wire.errors import WireError
 
-    async def converse() -> T:
+    async def request() -> T:
         async with Master(identity) as master:
             return await ask(master)
 
     try:
-        return asyncio.run(converse())
+        return asyncio.run(request())
     except Occupied as error:
         raise AnotherMachine(str(error)) from error
     except Refused as error:
         raise Forgotten(str(error)) from error
-    except SessionError as error:
+    except (SessionError, WireError) as error:
         raise MasterAway(f"no answer from the master at {identity.session_address}: {error}") from error
 
 
@@ -200,11 +201,11 @@ def _named(ref: desired_pb2.ObjectRef) -> str:
 
 
 def _machine(config: AgentConfig) -> session_pb2.Machine:
-    """What this machine is, as far as that is known: a full disk may keep it from having an id of its own."""
+    """What identifies this machine, as far as known: on a full disk it may have no id of its own."""
     machine = session_pb2.Machine(boot_id=host.boot_id())
     with contextlib.suppress(OSError):
         machine.machine_id = host.machine_id(config.state_dir)
-    # Where the configuration is gone, nobody knows which address the agent was to have.
+    # Without the configuration the node's address is not known.
     if config.node_address or config.master_host:
         with contextlib.suppress(OSError):
             machine.address = host.node_address(config)
@@ -219,21 +220,21 @@ async def _remove_containers(config: AgentConfig, cluster_id: str) -> None:
     labels = {Labels.NODE: config.node_name} | ({Labels.CLUSTER: cluster_id} if cluster_id else {})
     runtime = DockerRuntime(config.engine_socket)
     try:
-        found = await runtime.list(labels)
-        # Sandboxes last: the others live in their namespaces.
-        for record in sorted(found, key=lambda each: each.labels.get(Labels.CONTAINER, "") == ""):
+        records = await runtime.list(labels)
+        # Sandboxes last: the other containers use their namespaces.
+        for record in sorted(records, key=lambda record: record.labels.get(Labels.CONTAINER, "") == ""):
             await runtime.remove(record.id)
     finally:
         await runtime.close()
 
 
 def _remove_network() -> None:
-    """By the names of links and chains: what the state directory says of them may be damaged."""
+    """Remove links and chains by their names: the records in the state directory may be damaged."""
     from netstack.desired import NodeSettings
     from netstack.errors import NetstackError
     from netstack.node import NodeNetwork
 
-    # In memory, as the disk may be full.
+    # /run is in memory: the disk may be full.
     with tempfile.TemporaryDirectory(prefix="sampan-clean-", dir="/run") as scratch:
         settings = NodeSettings("", IPv4Address(_NOWHERE[1]), _NOWHERE, _NOWHERE, _NOWHERE, Path(scratch))
         network = NodeNetwork(settings)
@@ -246,7 +247,7 @@ def _remove_network() -> None:
 
 
 def _unmount(state_dir: Path) -> None:
-    """Volumes in memory; the one mounted last first."""
+    """Unmount volumes in memory, in reverse order of mounting."""
     for directory in reversed(list(_mounts_below(state_dir))):
         subprocess.run(["umount", "--lazy", str(directory)], check=True, capture_output=True, timeout=30)
 
@@ -254,14 +255,14 @@ def _unmount(state_dir: Path) -> None:
 def _mounts_below(directory: Path) -> Iterator[Path]:
     root = directory.resolve()
     for line in _MOUNTS.read_text().splitlines():
-        # Blanks and the like stand there as \\040 (proc(5)).
-        where = Path(line.split()[4].encode().decode("unicode_escape"))
-        if where != root and where.is_relative_to(root):
-            yield where
+        # Blanks are escaped as \\040 (proc(5)).
+        mount = Path(line.split()[4].encode().decode("unicode_escape"))
+        if mount != root and mount.is_relative_to(root):
+            yield mount
 
 
 def _remove_state(state_dir: Path) -> None:
-    """All but the lock and who the node is. Goes on after what cannot be removed, and raises the first of it."""
+    """Remove all but the lock, the identity and the machine's id. Continues after a failure; raises the first one."""
     failures: list[OSError] = []
     kept = {files.LOCK, files.IDENTITY, files.PENDING_KEY, "machine-id"}
     for path in state_dir.iterdir():

@@ -1,10 +1,16 @@
-"""Errors of the agent.
+"""The root of the agent's errors; each room has the branches of its own.
 
 AgentError
+├── AgentFailed           agent/main.py: the agent cannot go on
+├── IdentityError         agent/identity/errors.py: joining, and the identity on disk
+├── SessionError          agent/session/errors.py: how a session with the master ends
+├── WireError             agent/wire/errors.py: a message of the master is wrong
+├── NetworkFault          agent/network.py: the kernel's network could not be read or changed
 ├── RuntimeFault          agent/runtime/errors.py: the engine; retryable or permanent is a type
-├── VolumeError           agent/volumes/errors.py
+├── VolumeError           agent/volumes/errors.py: a volume cannot be prepared or cleaned
 ├── ContainerConfigError  agent/pods/errors.py: a container cannot be made from its spec as it stands
-└── LogUnavailable        agent/pods/errors.py
+├── ImageMissing          agent/pods/errors.py: the image is not there and may not be pulled
+└── LogUnavailable        agent/pods/errors.py: there is no such log
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
-"""Facts of the machine: what the agent says of it at Hello, and the address that others reach it by.
+"""Facts about the machine for Hello: ids, versions and addresses. And `join` for the command line.
 
-Owns the reading of /proc, /etc and psutil's totals, and `join` for the command line. Measures no usage
-(heartbeat.py).
+Reads /proc, /etc and psutil. Measures no usage (vitals.py).
 """
 
 from __future__ import annotations
@@ -23,6 +22,7 @@ from agent.config import load as load_config
 from agent.identity import files
 from agent.identity import join as joining
 from agent.identity.errors import JoinRefused
+from hull import atomicfile
 from proto import contract
 
 _GO_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "ppc64le": "ppc64le", "s390x": "s390x"}
@@ -32,24 +32,24 @@ log = logging.getLogger(__name__)
 
 
 def join(config_path: Path, token: str, ca_hash: str) -> int:
-    """Make this machine a node and return 0. Raises AgentError or ConfigError with what is wrong."""
+    """Make this machine a node; returns 0. Raises AgentError or SettingsError."""
     config = load_config(config_path)
     with files.locked(config.state_dir):
         identity = files.load(config.state_dir)
         if identity is not None and time.time() < identity.not_after:
             raise JoinRefused(
-                f"this machine is node {identity.node_name} of cluster {identity.cluster_id} already "
+                f"this machine is already node {identity.node_name} of cluster {identity.cluster_id} "
                 f"({config.state_dir}); nothing was changed"
             )
         if identity is not None:
-            # Expired. By the same key the master knows the node again, which keeps its name and its pods.
+            # Expired. The master recognizes the node by its key, so that it keeps its name and its pods.
             files.pending_key(config.state_dir, lambda: identity.key)
         joining.join(config, joining.Ticket(token, ca_hash), wait=False)
     return 0
 
 
 def node_address(config: AgentConfig) -> str:
-    """The configured address, or the source address of the route to the master, for who may wait for its name.
+    """The configured address, or the source address of the route to the master. May block on name resolution.
 
     Raises OSError without a route.
     """
@@ -57,30 +57,30 @@ def node_address(config: AgentConfig) -> str:
 
 
 def addresses() -> list[str]:
-    """All IPv4 addresses of this machine but loopback's: by which of them it is known depends on who was asked before.
+    """All IPv4 addresses of this machine except loopback: which of them is its node address depends on the route.
 
     Raises OSError.
     """
     links = psutil.net_if_addrs().values()
-    found = {IPv4Address(each.address) for link in links for each in link if each.family is socket.AF_INET}
-    return [str(address) for address in sorted(found) if not address.is_loopback]
+    ipv4 = {IPv4Address(entry.address) for link in links for entry in link if entry.family is socket.AF_INET}
+    return [str(address) for address in sorted(ipv4) if not address.is_loopback]
 
 
 def machine_id(state_dir: Path) -> str:
-    """The machine's id (machine-id(5)); one of our own where there is none, or none that is one. Raises OSError."""
+    """The id of machine-id(5); an id of our own where there is no valid one. Raises OSError."""
     own = state_dir / "machine-id"
     for path in (Path("/etc/machine-id"), Path("/var/lib/dbus/machine-id"), own):
         text = _read(path)
         if _MACHINE_ID.fullmatch(text):
             return text
     made = uuid.uuid4().hex
-    log.warning("%s: this machine has no id: it is %s from now on", own, made)
-    files.write_private(own, made.encode())
+    log.warning("%s: this machine has no machine-id; using %s from now on", own, made)
+    atomicfile.write(own, made.encode())
     return made
 
 
 def boot_id() -> str:
-    """Random at every boot."""
+    """The kernel's random id of this boot."""
     return _read(Path("/proc/sys/kernel/random/boot_id"))
 
 
@@ -97,13 +97,13 @@ def os_image() -> str:
 
 
 def architecture() -> str:
-    """As Go names it."""
+    """Go's name of it, e.g. "amd64"."""
     machine = platform.machine()
     return _GO_ARCHITECTURES.get(machine, machine)
 
 
 def agent_version() -> str:
-    """This release, in Kubernetes' form of a version."""
+    """This release as Kubernetes writes versions, e.g. "v1.2.3"."""
     return f"v{contract.VERSION}"
 
 

@@ -1,6 +1,6 @@
-"""The agent's process: what is made in which order, what ends it, and its exit code.
+"""The agent's process: start, stop and exit code.
 
-Owns start and stop only. Containers, links and rules stay when it ends; only a node that was deleted cleans up.
+Containers, links and rules stay when the agent ends; they are removed only when the Node was deleted.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from agent.identity.files import Identity
 
 EXIT_STOPPED: Final = 0
 EXIT_REMOVED: Final = 6
-"""The Node was deleted and this machine is clean: it must join again to be a node."""
+"""The Node was deleted and this machine is clean; it must join again to be a node."""
 
 ConfigureLog = Callable[[Literal["text", "json", "journal"], str, str], None]
 Supervised = Callable[[], AbstractAsyncContextManager[None]]
-"""Entered when the node has started, left when it stops: the supervisor is told, also that the loop is alive."""
+"""Entered when the node has started, left when it stops; notifies the supervisor, also that the loop is alive."""
 
 log = logging.getLogger(__name__)
 
 
 class AgentFailed(AgentError):
-    """The agent cannot go on; the message is one line."""
+    """The agent cannot continue; the message is one line."""
 
 
 def run(
@@ -45,14 +45,16 @@ def run(
     configure_log: ConfigureLog | None = None,
     supervised: Supervised = nullcontext,
 ) -> int:
-    """Run until SIGTERM or SIGINT, or until the Node is deleted; the exit code. Raises AgentError, ConfigError.
+    """Run until SIGTERM or SIGINT, or until the Node is deleted; returns the exit code.
 
-    `configure_log` is given the configuration's log_format, log_level and node_name.
+    Raises AgentError, SettingsError.
+
+    `configure_log` is called with the configuration's log_format, log_level and node_name.
     """
     config = load_config(config_path)
     if configure_log is not None:
         configure_log(config.log_format, config.log_level, config.node_name)
-    # gRPC's core writes past every log to stderr; what matters of it comes as errors.
+    # gRPC's core writes to stderr, past our log. What matters arrives as exceptions too.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     with files.locked(config.state_dir):
         identity = files.load(config.state_dir)
@@ -69,7 +71,7 @@ def run(
 
 
 def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
-    """What went wrong first; the rest followed from it."""
+    """The first error of the group: the others followed from it."""
     first = errors.exceptions[0]
     return _first(first) if isinstance(first, BaseExceptionGroup) else first
 
@@ -85,7 +87,7 @@ def _check(config: AgentConfig, identity: Identity | None) -> None:
 def _join(config: AgentConfig, config_path: Path, join_token_file: Path | None) -> Identity:
     if join_token_file is None:
         raise JoinRefused(
-            f"this machine is no node yet ({config.state_dir} holds no identity); run `sampan join` first, "
+            f"this machine is not a node yet ({config.state_dir} holds no identity); run `sampan join` first, "
             "or start with --join-token-file"
         )
     from agent.identity import apart
@@ -93,7 +95,7 @@ def _join(config: AgentConfig, config_path: Path, join_token_file: Path | None) 
     before = signal.signal(signal.SIGTERM, _stop)
     try:
         with apart.Join(config_path, join_token_file) as joining:
-            # What takes longest to load is loaded meanwhile.
+            # The slowest import, while the join is in progress.
             import agent.assembly  # noqa: F401
 
             joining.wait()
@@ -101,19 +103,19 @@ def _join(config: AgentConfig, config_path: Path, join_token_file: Path | None) 
         signal.signal(signal.SIGTERM, before)
     identity = files.load(config.state_dir)
     if identity is None:
-        raise AgentFailed(f"{config.state_dir}: the identity that was just written is gone; start again")
+        raise AgentFailed(f"{config.state_dir}: the identity that was just written has disappeared; start again")
     return identity
 
 
 def _stop(_number: int, _frame: FrameType | None) -> None:
-    """Asked to end before there is anything to end."""
+    """SIGTERM during the join: there is nothing to shut down yet."""
     raise SystemExit(EXIT_STOPPED)
 
 
 async def _serve(config: AgentConfig, identity: Identity, supervised: Supervised) -> int:
-    """Run the node until it is told to stop, or has left the cluster."""
+    """Run the node until a signal stops it or it has left the cluster."""
     from agent.assembly import assemble
-    from agent.session import disk
+    from agent.desired import disk
 
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -123,15 +125,15 @@ async def _serve(config: AgentConfig, identity: Identity, supervised: Supervised
         node, session = assemble(config, identity, SystemClock(), stack)
         left = False
 
-        async def converse() -> None:
+        async def hold_session() -> None:
             nonlocal left
             await node.started()
             await session.run()
             left = True
             stopping.set()
 
-        async def tell() -> None:
-            """Ready is who has all parts running and has asked the engine; no master is no reason to wait."""
+        async def supervise() -> None:
+            """Ready once all parts run and the engine has been asked; a missing master does not delay it."""
             await node.started()
             async with supervised():
                 await stopping.wait()
@@ -139,14 +141,14 @@ async def _serve(config: AgentConfig, identity: Identity, supervised: Supervised
         async with asyncio.TaskGroup() as group:
             tasks = [
                 group.create_task(node.run(), name="node"),
-                group.create_task(converse(), name="session"),
-                group.create_task(tell(), name="supervisor"),
+                group.create_task(hold_session(), name="session"),
+                group.create_task(supervise(), name="supervisor"),
             ]
             await stopping.wait()
             for task in tasks:
                 task.cancel()
     if not left:
-        log.info("node %s: agent stopped; its containers go on", config.node_name)
+        log.info("node %s: agent stopped; its containers keep running", config.node_name)
         return EXIT_STOPPED
     disk.wipe(config.state_dir)
     files.wipe(config.state_dir)

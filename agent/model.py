@@ -1,8 +1,8 @@
-"""The agent's own words for what the master wants: plain frozen values. What the node says of it is in statuses.py.
+"""What the master wants of this node: plain frozen values. What the node reports is in statuses.py.
 
-Owns the types that travel between session, pods, runtime and volumes. Does not know protobuf (wire.py converts),
-Docker or the kernel. Quantities carry their unit in the name; moments are seconds since the epoch (UTC), 0.0 meaning
-"not known".
+Owns the types that travel between session, pods, runtime and volumes. Does not know protobuf (agent/wire converts),
+Docker or the kernel. Quantities carry their unit in the name; times are seconds since the epoch (UTC), 0.0 means "not
+known".
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class ObjectRef:
 
 
 class PullPolicy(StrEnum):
-    """When an image is asked for at its registry (Kubernetes' imagePullPolicy)."""
+    """When an image is pulled from its registry (Kubernetes' imagePullPolicy)."""
 
     ALWAYS = "Always"
     IF_NOT_PRESENT = "IfNotPresent"
@@ -38,7 +38,7 @@ class PullPolicy(StrEnum):
 
 
 class RestartPolicy(StrEnum):
-    """What happens to a container that ended."""
+    """Whether a container that ended is started again."""
 
     ALWAYS = "Always"
     ON_FAILURE = "OnFailure"
@@ -54,12 +54,12 @@ class PodPhase(StrEnum):
     FAILED = "Failed"
 
 
-# --- what containers get -------------------------------------------------------------------------------------------
+# --- containers ----------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class KeyRef:
-    """One key of a config map or secret in the pod's namespace; a missing optional one is no error."""
+    """One key of a config map or secret in the pod's namespace; an optional key may be missing."""
 
     name: str
     key: str
@@ -68,7 +68,7 @@ class KeyRef:
 
 @dataclass(frozen=True, slots=True)
 class EnvVar:
-    """One variable; at most one source beside the literal is set."""
+    """One environment variable; at most one of the sources other than `value` is set."""
 
     name: str
     value: str = ""
@@ -89,7 +89,7 @@ class EnvFrom:
 
 @dataclass(frozen=True, slots=True)
 class ContainerPort:
-    """A port that a container says it listens on; host_port 0 means none."""
+    """A port that the container listens on; host_port 0: none on the host."""
 
     container_port: int
     name: str = ""
@@ -100,19 +100,19 @@ class ContainerPort:
 
 @dataclass(frozen=True, slots=True)
 class VolumeMount:
-    """Where a container sees a volume of its pod."""
+    """Where a container mounts a volume of its pod."""
 
     name: str
     mount_path: str
     sub_path: str = ""
     read_only: bool = False
     sub_path_expr: str = ""
-    """As sub_path, with $(NAME) for the container's variables."""
+    """Like sub_path, with $(NAME) for variables of the container."""
 
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """Limits are enforced by cgroups; the CPU request weighs the shares. 0: not set."""
+    """Limits are enforced by cgroups; the CPU request sets the CPU shares. 0: not set."""
 
     cpu_request_millis: int = 0
     cpu_limit_millis: int = 0
@@ -122,7 +122,7 @@ class Resources:
 
 @dataclass(frozen=True, slots=True)
 class SecurityContext:
-    """Who a container runs as, and what it may; None: the image decides."""
+    """The user and the privileges of a container; None: as the image says."""
 
     run_as_user: int | None = None
     run_as_group: int | None = None
@@ -134,7 +134,7 @@ class SecurityContext:
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """One container of a pod, as the master wants it."""
+    """One container of a pod."""
 
     name: str
     image: str
@@ -166,7 +166,7 @@ class EmptyDir:
 
 @dataclass(frozen=True, slots=True)
 class HostPath:
-    """A path of the node; type "" is made when it is not there, else as Kubernetes' HostPathType."""
+    """A path on the node. Type "": a missing path is created as a directory; others as Kubernetes' HostPathType."""
 
     path: str
     type: str = ""
@@ -174,7 +174,7 @@ class HostPath:
 
 @dataclass(frozen=True, slots=True)
 class KeyToPath:
-    """A key of a config map or secret, and the file that it becomes."""
+    """A key of a config map or secret, and the path of its file."""
 
     key: str
     path: str
@@ -193,7 +193,7 @@ class KeysVolume:
 
 @dataclass(frozen=True, slots=True)
 class UnsupportedVolume:
-    """A source that this version does not know; its pod waits, with that as the reason."""
+    """A source that this version does not support; its pod waits and reports that as the reason."""
 
     kind: str
 
@@ -209,12 +209,12 @@ class Volume:
     source: VolumeSource
 
 
-# --- pods and what they refer to -----------------------------------------------------------------------------------
+# --- pods and the objects that they refer to -----------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class HostAlias:
-    """A line of the pod's hosts file."""
+    """A line in the pod's hosts file."""
 
     ip: str
     hostnames: tuple[str, ...]
@@ -222,7 +222,7 @@ class HostAlias:
 
 @dataclass(frozen=True, slots=True)
 class Pod:
-    """One pod, as the master wants it. `deletion_at` above 0 means: wanted gone within `grace_period_s`."""
+    """One pod. `deletion_at` above 0: the pod is to end within `grace_period_s`."""
 
     uid: PodUid
     namespace: str
@@ -252,17 +252,18 @@ class Pod:
 
     @property
     def deleted(self) -> bool:
-        """The master wants the pod gone."""
+        """The pod is to be removed."""
         return self.deletion_at > 0
 
     def container(self, name: str) -> Container | None:
         """The container of that name, init containers included."""
-        return next((each for each in (*self.init_containers, *self.containers) if each.name == name), None)
+        containers = (*self.init_containers, *self.containers)
+        return next((container for container in containers if container.name == name), None)
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceEnvPort:
-    """A port of a service, as variables tell it."""
+    """A port of a service, for service variables."""
 
     name: str
     protocol: str
@@ -271,7 +272,7 @@ class ServiceEnvPort:
 
 @dataclass(frozen=True, slots=True)
 class ServiceEnv:
-    """A service that has a cluster IP: what service variables are made from."""
+    """The part of a service that service variables are made from."""
 
     ref: ObjectRef
     cluster_ip: str
@@ -280,7 +281,7 @@ class ServiceEnv:
 
 @dataclass(frozen=True, slots=True)
 class ConfigMap:
-    """A config map; text and binary keys are one set of bytes here."""
+    """A config map; text and binary keys together, as bytes."""
 
     ref: ObjectRef
     data: Mapping[str, bytes]
@@ -288,7 +289,7 @@ class ConfigMap:
 
 @dataclass(frozen=True, slots=True)
 class Secret:
-    """A secret; never printed."""
+    """A secret; repr() leaves its data out."""
 
     ref: ObjectRef
     data: Mapping[str, bytes] = field(repr=False)
@@ -296,21 +297,21 @@ class Secret:
 
 @dataclass(frozen=True, slots=True)
 class Desired:
-    """Everything that pods need at one revision: a consistent cut."""
+    """Everything that pods need, all of one revision."""
 
     pods: Mapping[PodUid, Pod]
     services: tuple[ServiceEnv, ...] = ()
     config_maps: Mapping[ObjectRef, ConfigMap] = field(default_factory=dict)
     secrets: Mapping[ObjectRef, Secret] = field(default_factory=dict)
     secrets_known: bool = True
-    """False when read from disk, where secrets are not kept: a pod that needs one waits for the master."""
+    """False for a state read from disk without secrets: a pod that needs a secret waits for the master."""
     host_ip: str = ""
     """The node's address, for `status.hostIP`."""
 
 
 @dataclass(frozen=True, slots=True)
 class LogOptions:
-    """Which of a container's output is wanted; tail_lines None: all; since_at and limit_bytes 0: no bound."""
+    """Which part of a container's output to read; tail_lines None: all; since_at and limit_bytes 0: no limit."""
 
     follow: bool = False
     previous: bool = False
@@ -318,3 +319,14 @@ class LogOptions:
     tail_lines: int | None = None
     since_at: float = 0.0
     limit_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LogRequest:
+    """A container's log that a reader at the master asks for."""
+
+    namespace: str
+    pod: str
+    uid: PodUid
+    container: str
+    options: LogOptions

@@ -1,7 +1,7 @@
-"""The node's network, run from the event loop: netstack's calls on one dedicated thread, audits, repairs.
+"""AgentNetwork: runs netstack from the event loop, on one dedicated thread, and audits the kernel's state.
 
-Owns the thread, the NodeNetwork on it, and when it is applied and audited. Implements the pods' PodNetwork. What the
-network should be is told in network_state.py; how the kernel is made so is netstack's.
+Owns the thread, the NodeNetwork on it, and the schedule of the audits. Implements the pods' PodNetwork. The desired
+network is computed in wire/network.py; netstack changes the kernel.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from netstack.desired import NetworkState, NodeSettings, Repair
 from netstack.errors import NetstackError
 
 DEBOUNCE_S: Final = 0.5
-"""Netlink events come in swarms; one audit answers them all."""
+"""Seconds. Netlink events come in bursts; one audit answers all of a burst."""
 REST: Final = 10
-"""After an event about rules, which may be of our own writing, this many times the last audit's duration pass first:
-where thousands of rules change all the time, audits take a tenth of the time at most."""
+"""Minimum pause before an audit that an event about rules causes, as a multiple of the last audit's duration. Our own
+changes cause such events too: where thousands of rules change all the time, audits take at most a tenth of the time."""
 LINKS_AUDIT_S: Final = 30.0
-"""How often links are looked at without an event: a dump takes half a millisecond of processor time for each pod."""
+"""How often links are audited without an event. A dump takes half a millisecond of CPU time per pod."""
 
 T = TypeVar("T")
 
@@ -34,11 +34,11 @@ log = logging.getLogger(__name__)
 
 
 class NetworkFault(AgentError):
-    """The network could not be made or mended; it is tried again."""
+    """The network could not be set up or repaired; callers try again."""
 
 
 class Network(Protocol):
-    """What is used of netstack.node.NodeNetwork."""
+    """The part of netstack.node.NodeNetwork that is used."""
 
     def apply(self, state: NetworkState) -> None: ...
     def attach_pod(self, pod_uid: str, netns_pid: int) -> IPv4Address: ...
@@ -51,7 +51,7 @@ class Network(Protocol):
 
 
 class Monitor(Protocol):
-    """What is used of netstack's DriftMonitor and RulesMonitor."""
+    """The part of netstack's DriftMonitor and RulesMonitor that is used."""
 
     def fileno(self) -> int: ...
     def drain(self) -> bool: ...
@@ -59,7 +59,7 @@ class Monitor(Protocol):
 
 
 class AgentNetwork:
-    """One node's network. `configure` before anything else; an async context manager by `aclose`."""
+    """One node's network. `configure` comes first, `aclose` last."""
 
     def __init__(
         self,
@@ -84,15 +84,15 @@ class AgentNetwork:
         self._ready = asyncio.Event()
         self._woken = asyncio.Event()
         self._links_drifted = False
-        self._took_s = 0.0
-        """The last audit."""
+        self._audit_took_s = 0.0
+        """Duration of the last audit."""
 
-    async def configure(self, settings: NodeSettings, *, again: bool = True) -> None:
-        """Open the network of this node; a change of settings opens it anew if `again`. Pods wait for the first time.
+    async def configure(self, settings: NodeSettings, *, reopen: bool = True) -> None:
+        """Open the network of this node, or open it again if the settings changed (unless `reopen` is False).
 
-        Raises NetworkFault.
+        Pods wait for the first call. Raises NetworkFault.
         """
-        if settings == self._settings or (self._settings is not None and not again):
+        if settings == self._settings or (self._settings is not None and not reopen):
             return
         if self._settings is not None:
             log.warning("the node's network settings changed to %s", settings)
@@ -101,21 +101,21 @@ class AgentNetwork:
         self._ready.set()
 
     async def apply(self, state: NetworkState) -> None:
-        """Make peers and rules so. Raises NetworkFault."""
+        """Bring peers and rules to this state. Raises NetworkFault."""
         network = self._configured()
         await self._call(network.apply, state)
 
     async def retain(self, uids: Iterable[str]) -> None:
-        """Free what a dead agent left of pods that are no more."""
+        """Free what an earlier agent left of all pods but these."""
         await self._call(self._configured().retain, frozenset(uids))
 
     async def attach(self, uid: PodUid, pid: int) -> IPv4Address:
-        """Claim the pod's address and wire the network namespace of `pid`."""
+        """Claim the pod's address and connect the network namespace of `pid`."""
         await self._ready.wait()
         return await self._call(self._configured().attach_pod, uid, pid)
 
     async def detach(self, uid: PodUid) -> None:
-        """Take the pod off the network; its address stays claimed."""
+        """Disconnect the pod; its address stays claimed."""
         await self._ready.wait()
         await self._call(self._configured().detach_pod, uid)
 
@@ -130,7 +130,7 @@ class AgentNetwork:
             await self._call(self._network.teardown)
 
     async def run(self) -> None:
-        """Audit rules each period, and soon after the kernel told of a change; links then, else now and then."""
+        """Audit rules every `audit_s` and soon after an event; links after an event, otherwise every LINKS_AUDIT_S."""
         await self._ready.wait()
         with self._watched():
             links_due_at = self._clock.monotonic()
@@ -142,17 +142,17 @@ class AgentNetwork:
                 links = self._links_drifted or self._clock.monotonic() >= links_due_at
                 self._woken.clear()
                 self._links_drifted = False
-                # After a failure, and where nobody tells of changes, the next audit is about everything again.
+                # After a failure, and without a monitor, the next audit includes links again.
                 if not await self._audit(links=links) or self._make_monitor is None:
                     links_due_at = self._clock.monotonic()
                 elif links:
                     links_due_at = self._clock.monotonic() + LINKS_AUDIT_S
 
     def _pause_s(self) -> float:
-        return max(DEBOUNCE_S, REST * self._took_s)
+        return max(DEBOUNCE_S, REST * self._audit_took_s)
 
     async def aclose(self) -> None:
-        """Close the sockets and end the thread; the kernel keeps everything."""
+        """Close the sockets and end the thread; the kernel keeps its state."""
         if self._network is not None:
             try:
                 await self._call(self._network.close)
@@ -161,20 +161,20 @@ class AgentNetwork:
         self._thread.shutdown(wait=False)
 
     async def _audit(self, *, links: bool) -> bool:
-        """Whether it went well."""
+        """Returns whether it succeeded."""
         began = self._clock.monotonic()
         try:
             repairs = await self._call(lambda: self._configured().audit(links=links))
-        except Exception as error:  # the loop's boundary: a node without audits would rot unseen
+        except Exception as error:  # the loop's boundary: audits must go on
             unexpected = not isinstance(error, NetworkFault)
             log.error("network audit: %s", error, exc_info=unexpected)
             self._on_health(f"the network cannot be audited: {error}")
             return False
         self._on_health("")
-        self._took_s = self._clock.monotonic() - began
+        self._audit_took_s = self._clock.monotonic() - began
         if repairs:
             for repair in repairs:
-                log.warning("network mended: %s: %s", repair.what, repair.detail)
+                log.warning("network repaired: %s: %s", repair.what, repair.detail)
             self._on_repairs(repairs)
         return True
 
@@ -182,31 +182,32 @@ class AgentNetwork:
     def _watched(self) -> Iterator[None]:
         with contextlib.ExitStack() as stack:
             if self._make_monitor is not None:
-                stack.enter_context(self._heard(self._make_monitor(), self._links_have_drifted, "links"))
+                stack.enter_context(self._following(self._make_monitor(), self._wake_for_links, "links"))
             if self._make_rules_monitor is not None:
                 try:
                     monitor = self._make_rules_monitor()
                 except OSError as error:
                     log.info(
-                        "the kernel tells nothing of rules (%s): they are looked at every %g s", error, self._audit_s
+                        "the kernel reports no changes of rules (%s): auditing them every %g s", error, self._audit_s
                     )
                 else:
-                    stack.enter_context(self._heard(monitor, self._woken.set, "rules"))
+                    stack.enter_context(self._following(monitor, self._woken.set, "rules"))
             yield
 
     @contextlib.contextmanager
-    def _heard(self, monitor: Monitor, tell: Callable[[], None], what: str) -> Iterator[None]:
+    def _following(self, monitor: Monitor, wake: Callable[[], None], what: str) -> Iterator[None]:
+        """Call `wake` whenever the monitor reports a change."""
         loop = asyncio.get_running_loop()
 
         def readable() -> None:
             try:
                 drifted = monitor.drain()
             except OSError as error:
-                log.error("netlink events: %s; %s are looked at now and then only", error, what)
+                log.error("netlink events: %s; %s are audited periodically only", error, what)
                 loop.remove_reader(monitor.fileno())
                 drifted = True
             if drifted:
-                tell()
+                wake()
 
         loop.add_reader(monitor.fileno(), readable)
         try:
@@ -215,7 +216,7 @@ class AgentNetwork:
             loop.remove_reader(monitor.fileno())
             monitor.close()
 
-    def _links_have_drifted(self) -> None:
+    def _wake_for_links(self) -> None:
         self._links_drifted = True
         self._woken.set()
 
@@ -230,7 +231,7 @@ class AgentNetwork:
         return self._network
 
     async def _call(self, function: Callable[..., T], *arguments: object) -> T:
-        """On the netstack thread; its errors as one of ours."""
+        """Call on the netstack thread; its errors become NetworkFault."""
         loop = asyncio.get_running_loop()
         try:
             return await loop.run_in_executor(self._thread, function, *arguments)

@@ -1,7 +1,7 @@
-"""The node: puts session, desired state, network and pods together.
+"""The node: connects session, desired state, network and pods.
 
-Owns the order in which a cut takes effect (network first, then pods), the Ready condition, what is kept on disk, and
-leaving. What each part does is the part's own: this file only hands on.
+Owns the order in which a cut takes effect (network first, then pods), the node's conditions, when the desired state is
+written to disk, and leaving. Everything else it delegates.
 """
 
 from __future__ import annotations
@@ -14,59 +14,60 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from typing import Final, Protocol
 
-from agent import host, model, statuses, wire
+from agent import host, model
 from agent.address import OwnAddress
 from agent.clock import Clock
 from agent.config import AgentConfig
+from agent.desired import disk
+from agent.desired.state import DesiredState
 from agent.errors import AgentError
-from agent.heartbeat import Vitals
 from agent.network import AgentNetwork, NetworkFault
-from agent.network_state import network_state, settings
 from agent.runtime.interface import Runtime
-from agent.session import disk
-from agent.session.desired import DesiredState
-from agent.session.reporter import ReportQueue
-from agent.session.session import Beat
+from agent.statuses import Beat, Capacity, Condition, Event, NodeInfo, PodStatus
+from agent.vitals import Vitals
 from netstack.desired import NetworkState, NodeSettings, Repair
-from proto.gen import observed_pb2, session_pb2
 
 RETRY_S: Final = 1.0
 ENGINE_CHECK_S: Final = 10.0
 ENGINE_RETRY_S: Final = 1.0
 ENGINE_PATIENCE_S: Final = 10.0
-"""An engine that hangs looks like one that is busy; the runtime's own timeout is made for the latter."""
+"""Time-out of the engine check. The runtime's own is longer, as it allows for a busy engine."""
 LEAVE_POLL_S: Final = 0.1
 
-# Stands in where a removed node's own addresses are not known any more: only names matter to a teardown (RFC 5737).
+# A placeholder for the addresses of a removed node: a teardown needs names only (RFC 5737).
 _NOWHERE: Final = IPv4Network("192.0.2.0/24")
 
 log = logging.getLogger(__name__)
 
 
 class Pods(Protocol):
-    """What is used of agent/pods: PodManager."""
+    """The part of PodManager (agent/pods) that is used."""
 
     async def run(self) -> None: ...
     async def apply(self, desired: model.Desired, *, complete: bool) -> None: ...
-    def statuses(self) -> Iterable[statuses.PodStatus]: ...
+    def statuses(self) -> Iterable[PodStatus]: ...
     async def listed(self) -> None: ...
     @property
     def idle(self) -> bool: ...
     def pod_uids(self) -> frozenset[model.PodUid]: ...
-    def logs(
-        self, namespace: str, name: str, uid: model.PodUid, container: str, options: model.LogOptions
-    ) -> AsyncIterator[bytes]: ...
+    def logs(self, request: model.LogRequest) -> AsyncIterator[bytes]: ...
+
+
+class Events(Protocol):
+    """The part of ReportQueue (agent/session) that is used."""
+
+    def event(self, event: Event) -> None: ...
 
 
 @dataclass(slots=True)
 class _Health:
-    """What keeps the node from being Ready; empty: nothing."""
+    """The problems of the node; empty: none. All but `disk` keep it from being Ready."""
 
     network: str = "no snapshot has come from the master yet"
     audit: str = ""
     engine: str = "the engine has not answered yet"
     disk: str = ""
-    """Not among them: what runs needs no disk of ours. It is DiskPressure."""
+    """Reported as DiskPressure: running pods do not need the agent's files."""
 
 
 class Node:
@@ -78,7 +79,7 @@ class Node:
         cluster_id: str,
         *,
         desired: DesiredState,
-        reports: ReportQueue,
+        events: Events,
         runtime: Runtime,
         vitals: Vitals,
         clock: Clock,
@@ -86,7 +87,7 @@ class Node:
         self._config = config
         self._cluster_id = cluster_id
         self._desired = desired
-        self._reports = reports
+        self._events = events
         self._runtime = runtime
         self._vitals = vitals
         self._clock = clock
@@ -104,13 +105,13 @@ class Node:
         self._network: AgentNetwork
 
     def connect(self, pods: Pods, network: AgentNetwork) -> None:
-        """The parts that tell this one of themselves; before `run`."""
+        """Set the parts that report back to this one; call before `run`."""
         self._pods, self._network = pods, network
 
     async def run(self) -> None:
-        """Everything but the session: until cancelled."""
+        """Run everything but the session until cancelled."""
         if (kept := disk.read(self._config.state_dir, self._cluster_id, self._config.node_name)) is not None:
-            log.info("running by the desired state of revision %d until the master is reached", kept.revision)
+            log.info("using the desired state of revision %d from disk until the master is reached", kept.revision)
             self._desired.restore(kept, secrets_known=self._config.secrets_on_disk)
             self._changed.set()
         async with asyncio.TaskGroup() as group:
@@ -122,19 +123,19 @@ class Node:
             group.create_task(self._watch_engine(), name="engine check")
 
     async def started(self) -> None:
-        """The engine has been asked once: there is something to say at Hello."""
+        """Wait until the engine has been asked once, so that Hello can name its version."""
         await self._engine_asked.wait()
 
-    # --- what the session asks ---------------------------------------------------------------------------------------
+    # --- for the session (NodeSide) ----------------------------------------------------------------------------------
 
     @property
     def beat_now(self) -> asyncio.Event:
-        """Set when something changed that the next heartbeat should not wait with."""
+        """Set when something changed that must be reported before the next heartbeat is due."""
         return self._beat_now
 
-    async def describe(self) -> tuple[observed_pb2.NodeInfo, observed_pb2.Capacity]:
+    async def describe(self) -> tuple[NodeInfo, Capacity]:
         """For Hello. Raises OSError while there is no route to the master."""
-        info = observed_pb2.NodeInfo(
+        info = NodeInfo(
             machine_id=host.machine_id(self._config.state_dir),
             boot_id=host.boot_id(),
             kernel_version=host.kernel_version(),
@@ -145,20 +146,20 @@ class Node:
             architecture=host.architecture(),
             address=await self._address.get(),
             hostname=self._config.node_name,
-            labels=dict(self._config.labels),
-            addresses=host.addresses(),
+            labels=self._config.labels,
+            addresses=tuple(host.addresses()),
         )
         return info, self._vitals.capacity()
 
     async def address(self) -> str:
-        """As the route to the master has it now. Raises OSError."""
+        """The present address, by the route to the master. Raises OSError."""
         return await self._address.get()
 
     def beat(self) -> Beat:
         """The present state of the machine."""
         return Beat(self._vitals.capacity(), self._vitals.usage(), self._conditions(), self._applied_revision)
 
-    def statuses(self) -> Iterable[statuses.PodStatus]:
+    def statuses(self) -> Iterable[PodStatus]:
         return self._pods.statuses()
 
     def desired_changed(self) -> None:
@@ -166,22 +167,16 @@ class Node:
         self._changed.set()
         self._unsaved.set()
 
-    def logs(self, request: session_pb2.LogRequest) -> AsyncIterator[bytes]:
+    def logs(self, request: model.LogRequest) -> AsyncIterator[bytes]:
         """A container's output."""
-        return self._pods.logs(
-            request.namespace,
-            request.pod,
-            model.PodUid(request.pod_uid),
-            request.container,
-            wire.log_options_from_proto(request),
-        )
+        return self._pods.logs(request)
 
     async def leave(self) -> None:
-        """Remove every pod, then the network: nothing of ours is left when this returns."""
+        """Remove every pod, then the network; returns when nothing of ours is left."""
         self._changed.set()
         while self._applied_revision != self._desired.revision or not self._pods.idle:
             await self._clock.sleep(LEAVE_POLL_S)
-        await self._network.configure(await self._teardown_settings(), again=False)
+        await self._network.configure(await self._teardown_settings(), reopen=False)
         while True:
             try:
                 await self._network.teardown()
@@ -190,13 +185,13 @@ class Node:
                 log.error("removing the network: %s", error)
                 await self._clock.sleep(RETRY_S)
 
-    # --- what the parts tell -----------------------------------------------------------------------------------------
+    # --- reports from the parts --------------------------------------------------------------------------------------
 
     def network_mended(self, repairs: tuple[Repair, ...]) -> None:
-        """An audit found the kernel changed and mended it: people should know."""
+        """An audit repaired a change made by others; becomes an event for people."""
         for repair in repairs:
-            self._reports.event(
-                statuses.Event(
+            self._events.event(
+                Event(
                     kind="Node",
                     namespace="",
                     name=self._config.node_name,
@@ -209,7 +204,7 @@ class Node:
             )
 
     def network_health(self, problem: str) -> None:
-        """What the last audit said; empty when all is well."""
+        """The problem of the last audit; empty when it succeeded."""
         if problem != self._health.audit:
             self._health.audit = problem
             self._beat_now.set()
@@ -217,43 +212,43 @@ class Node:
     # --- tasks -------------------------------------------------------------------------------------------------------
 
     async def _apply_changes(self) -> None:
-        told = ""
+        reported = ""
         while True:
             await self._changed.wait()
             self._changed.clear()
             try:
                 await self._apply()
-            except Exception as error:  # the loop's boundary: a node that applies nothing any more must try again
+            except Exception as error:  # the loop's boundary: it must try again
                 problem = f"desired state of revision {self._desired.revision}: {error}"
-                if problem != told:
+                if problem != reported:
                     log.error("%s", problem, exc_info=not isinstance(error, AgentError))
-                told = problem
+                reported = problem
                 await self._clock.sleep(RETRY_S)
                 self._changed.set()
             else:
-                told = ""
+                reported = ""
 
     async def _apply(self) -> None:
-        """Network, then pods; both of one revision, whatever arrives meanwhile."""
+        """Apply the network, then the pods, both of one revision, even if a cut arrives meanwhile."""
         desired = self._desired
         revision, complete = desired.revision, desired.complete
-        wanted = desired.for_pods()
+        pods = desired.for_pods()
         problem: NetworkFault | None = None
         try:
             await self._apply_network()
         except NetworkFault as error:
-            problem = error  # pods start nevertheless: most need no peer and no service to do so
-        await self._pods.apply(wanted, complete=complete)
+            problem = error  # pods start anyway: most need no peer and no service for that
+        await self._pods.apply(pods, complete=complete)
         if problem is not None:
             self._set_network_problem(str(problem))
             raise problem
         self._applied_revision = revision
-        if complete and desired.node is not None:
+        if complete and desired.member:
             self._complete.set()
 
     async def _retain(self) -> None:
-        """Frees, once, what pods that are gone left in the network. Only when it is known what is wanted and what is
-        here: an address must not be given away under a container that still runs."""
+        """Free, once, the addresses and links of pods that are gone. Waits until both the desired pods and the node's
+        containers are known: an address must not be given to another pod while a container still uses it."""
         await self._complete.wait()
         await self._pods.listed()
         while True:
@@ -265,14 +260,13 @@ class Node:
                 await self._clock.sleep(RETRY_S)
 
     async def _apply_network(self) -> None:
-        node = self._desired.node
-        if node is None:
-            return
         try:
-            own = settings(node, node_name=self._config.node_name, state_dir=self._config.state_dir)
+            own = self._desired.network_settings(node_name=self._config.node_name, state_dir=self._config.state_dir)
         except ValueError as error:
             raise NetworkFault(f"the master's settings for this node: {error}") from error
-        state = network_state(self._desired)
+        if own is None:
+            return
+        state = self._desired.for_network()
         if (own, state) == self._applied_network:
             return
         await self._network.configure(own)
@@ -281,7 +275,7 @@ class Node:
         self._set_network_problem("")
 
     async def _keep(self) -> None:
-        """Write the desired state down after each change; changes that come meanwhile go into the next write."""
+        """Write the desired state to disk after a change; changes during a write go into the next one."""
         while True:
             await self._unsaved.wait()
             self._unsaved.clear()
@@ -308,7 +302,7 @@ class Node:
                     self._engine_version = str(await self._runtime.version())
                 problem = ""
             except TimeoutError:
-                problem = f"the container engine does not answer: no word within {ENGINE_PATIENCE_S:g} s"
+                problem = f"the container engine does not answer: no reply within {ENGINE_PATIENCE_S:g} s"
             except AgentError as error:
                 problem = f"the container engine does not answer: {error}"
             if problem != self._health.engine:
@@ -319,17 +313,17 @@ class Node:
             self._engine_asked.set()
             await self._clock.sleep(ENGINE_RETRY_S if problem else ENGINE_CHECK_S)
 
-    # --- small parts -------------------------------------------------------------------------------------------------
+    # --- helpers -----------------------------------------------------------------------------------------------------
 
     def _set_network_problem(self, problem: str) -> None:
         if problem != self._health.network:
             self._health.network = problem
             self._beat_now.set()
 
-    def _conditions(self) -> tuple[observed_pb2.Condition, ...]:
+    def _conditions(self) -> tuple[Condition, ...]:
         health = self._health
-        problem = "; ".join(each for each in (health.engine, health.network, health.audit) if each)
-        ready = observed_pb2.Condition(
+        problem = "; ".join(filter(None, (health.engine, health.network, health.audit)))
+        ready = Condition(
             type="Ready",
             status="False" if problem else "True",
             reason="AgentNotReady" if problem else "AgentReady",

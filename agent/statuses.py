@@ -1,12 +1,13 @@
-"""The agent's own words for what the node sees of its pods, and tells the master: plain frozen values.
+"""What the node observes of its pods and of itself and reports to the master: plain frozen values.
 
-The other half of model.py's vocabulary, with the same rules: no protobuf, no Docker; moments are seconds since the
-epoch (UTC), 0.0 meaning "not known".
+The counterpart of model.py (what the master wants), with the same rules: no protobuf, no Docker; quantities carry their
+unit in the name; times are seconds since the epoch (UTC), 0.0 means "not known".
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from agent.model import PodPhase, PodUid
 
@@ -24,7 +25,7 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A container that is not running yet, or not again yet."""
+    """A container that waits for its first start or for a restart."""
 
     reason: str
     message: str = ""
@@ -32,7 +33,7 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A container that runs."""
+    """A container that is running."""
 
     started_at: float
 
@@ -70,7 +71,7 @@ class ContainerStatus:
 
 @dataclass(frozen=True, slots=True)
 class PodStatus:
-    """A pod's status, complete each time. `removed`: nothing of the pod is left on the node."""
+    """A pod's complete status. `removed`: nothing of the pod is left on the node."""
 
     uid: PodUid
     namespace: str
@@ -89,7 +90,7 @@ class PodStatus:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened to an object, told to people."""
+    """A Kubernetes Event about an object, for people to read."""
 
     kind: str
     namespace: str
@@ -100,3 +101,55 @@ class Event:
     at: float
     warning: bool = False
     field_path: str = ""
+
+
+# --- the node itself -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class NodeInfo:
+    """Facts about the machine. Only its addresses change while the agent runs."""
+
+    machine_id: str
+    address: str
+    """The address that peers and clients reach the node by."""
+    boot_id: str = ""
+    kernel_version: str = ""
+    os_image: str = ""
+    container_runtime_version: str = ""
+    agent_version: str = ""
+    operating_system: str = ""
+    architecture: str = ""
+    hostname: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    addresses: tuple[str, ...] = ()
+    """All addresses of the machine: by them the master knows it again when another route changes `address`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """What the machine can give to pods."""
+
+    cpu_millis: int
+    memory_bytes: int
+    pods: int
+    ephemeral_storage_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What the machine uses; the CPU since the last heartbeat."""
+
+    cpu_millis: int = 0
+    memory_bytes: int = 0
+    ephemeral_storage_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """The content of a heartbeat."""
+
+    capacity: Capacity
+    usage: Usage
+    conditions: tuple[Condition, ...]
+    applied_revision: int

@@ -1,6 +1,6 @@
-"""What this machine can do of what the agent needs, for whoever asks before there is an agent (`sampan check`).
+"""What `sampan check` asks about this machine before an agent runs here.
 
-Owns the choice of what is asked of netstack and of the identity; judges nothing.
+Collects facts from netstack and from the identity on disk. Does not judge them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from agent.identity import files
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """One variant of iptables: why it does not work (empty: it does), and the rules of others (`table: line`)."""
+    """One variant of iptables: why it does not work (empty: it works), and other programs' rules (`table: line`)."""
 
     problem: str = ""
     foreign: tuple[str, ...] = ()
@@ -23,8 +23,8 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Kernel:
-    """What was tried: why each feature does not work (empty: it does), by name; the variants of iptables; and which
-    of them our rules would go to (empty: none)."""
+    """The features by name with the reason why one does not work (empty: it works), the variants of iptables, and the
+    variant that our rules would go to (empty: none)."""
 
     features: Mapping[str, str] = field(default_factory=dict)
     variants: Mapping[str, Rules] = field(default_factory=dict)
@@ -32,21 +32,21 @@ class Kernel:
 
 
 def kernel() -> Kernel:
-    """Try everything, in a throw-away namespace; needs root. Takes half a second."""
+    """Try every feature in a throw-away namespace; needs root. Takes half a second."""
     from netstack import trial
 
-    variants = {name: Rules(each.works, each.foreign) for name, each in trial.variants().items()}
+    variants = {name: Rules(variant.problem, variant.foreign) for name, variant in trial.variants().items()}
     return Kernel(trial.features(), variants, trial.chosen())
 
 
 def member_of(state_dir: Path) -> str:
-    """Name of the node that this machine is, by its identity on disk; empty when it is none. Raises Unreadable."""
+    """Name of the node by the identity on disk; empty when this machine has not joined. Raises Unreadable."""
     identity = files.load(state_dir)
     return identity.node_name if identity else ""
 
 
 def pending_key_hash(state_dir: Path) -> str:
-    """Hash of the key of a join that was begun and not finished; empty when there is none that can be read."""
+    """Hash of the key of an unfinished join; empty when there is no readable one."""
     from cryptography.hazmat.primitives import serialization
 
     try:

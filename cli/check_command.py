@@ -52,7 +52,7 @@ def _check(options: argparse.Namespace) -> int:
 def subject(options: argparse.Namespace) -> Subject:
     """What shall be judged: options, then the configuration, then defaults.
 
-    Raises ConfigError, ValueError, WrongUse.
+    Raises SettingsError, ValueError, WrongUse.
     """
     from host.config import default_node_name, master_url
     from host.preflight.gather import Subject

@@ -1,5 +1,5 @@
 """A small REST client for a Kubernetes API server: kubeconfig, TLS, verbs, watch, discovery, apply.
 
-Synchronous, one connection pool a client. It knows the API's conventions and no kind: objects are plain JSON
-documents, and kinds are learnt by discovery. Imports nothing else of the project.
+It is synchronous, with one connection pool for each client. It knows the conventions of the API but no kinds: objects
+are plain JSON documents, and it discovers kinds from the server. It imports nothing else of the project.
 """

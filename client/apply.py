@@ -1,7 +1,8 @@
-"""Declarative apply: create, else a merge patch (RFC 7386) against what was applied last.
+"""Declarative apply: creates an object, or sends a merge patch (RFC 7386) against the document that was applied last.
 
-The last applied document is kept in the annotation that kubectl uses, so that the two can take turns. A field that was
-in it and is no longer in the manifest is removed; a field that neither mentions is left to others.
+The last applied document is kept in the annotation that kubectl uses, so that both tools can be used on one object. A
+field that was in that document and is no longer in the manifest is removed. A field that is in neither is left to
+others.
 """
 
 import copy
@@ -20,7 +21,7 @@ _ABSENT = object()
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What became of one document."""
+    """The outcome for one document."""
 
     kind: str
     name: str
@@ -29,7 +30,9 @@ class Applied:
 
 
 def apply(client: RestClient, discovery: Discovery, document: Document, *, validation: str = "Warn") -> Applied:
-    """Bring one object to what the document says. `validation` is the API's fieldValidation: Ignore, Warn, Strict."""
+    """Bring one object to the state of the document. `validation` is the API's fieldValidation:
+    Ignore, Warn, Strict.
+    """
     resource = discovery.of(document)
     metadata = document["metadata"]
     namespace = (metadata.get("namespace") or client.access.namespace) if resource.namespaced else ""
@@ -43,7 +46,7 @@ def apply(client: RestClient, discovery: Discovery, document: Document, *, valid
             made = client.create(resource.path(namespace), annotated(document), query)
             name = made["metadata"]["name"]
         except AlreadyExists:
-            live = client.get(path)  # somebody else made it in between
+            live = client.get(path)  # another client created it meanwhile
     if live is not None:
         change = patch_for(live, document)
         outcome = "configured" if change else "unchanged"
@@ -53,7 +56,7 @@ def apply(client: RestClient, discovery: Discovery, document: Document, *, valid
 
 
 def annotated(document: Document) -> Document:
-    """The document with itself in the annotation."""
+    """The document with a copy of itself in the annotation."""
     result = copy.deepcopy(document)
     annotations = result["metadata"].get("annotations") or {}
     result["metadata"]["annotations"] = {**annotations, LAST_APPLIED: _remembered(document)}
@@ -61,7 +64,7 @@ def annotated(document: Document) -> Document:
 
 
 def patch_for(live: Document, document: Document) -> Document:
-    """The merge patch that brings `live` to `document`; empty when nothing is to be done."""
+    """The merge patch that brings `live` to `document`; empty if no change is needed."""
     try:
         last = json.loads((live["metadata"].get("annotations") or {}).get(LAST_APPLIED) or "{}")
     except ValueError:
@@ -73,46 +76,46 @@ def patch_for(live: Document, document: Document) -> Document:
     return change
 
 
-def _difference(live: Document, last: Document, wanted: Document) -> Document:
+def _difference(live: Document, last: Document, desired: Document) -> Document:
     change: Document = {}
-    for key in last.keys() - wanted.keys():
+    for key in last.keys() - desired.keys():
         if key in live:
             change[key] = None
-    for key, value in wanted.items():
-        there, before = live.get(key, _ABSENT), last.get(key, _ABSENT)
-        if isinstance(value, dict) and isinstance(there, dict):
-            inner = _difference(there, before if isinstance(before, dict) else {}, value)
+    for key, value in desired.items():
+        present, before = live.get(key, _ABSENT), last.get(key, _ABSENT)
+        if isinstance(value, dict) and isinstance(present, dict):
+            inner = _difference(present, before if isinstance(before, dict) else {}, value)
             if inner:
                 change[key] = inner
         elif value is None:
-            if there is not _ABSENT:
+            if present is not _ABSENT:
                 change[key] = None
-        elif not _settled(there, before, value):
+        elif not _settled(present, before, value):
             change[key] = value
     return change
 
 
-def _settled(live: Any, last: Any, wanted: Any) -> bool:
+def _settled(live: Any, last: Any, desired: Any) -> bool:
     """Whether a list or scalar needs no change.
 
-    A merge patch replaces lists as a whole, and the server puts defaults into their items: a list that was applied
-    before as it is, and whose live items still contain it, is left alone.
+    A merge patch replaces lists as a whole, and the server adds defaults to their items. So a list stays as it is if it
+    is the list that was applied last, and the live items still contain it.
     """
-    if isinstance(wanted, list):
-        return live == wanted or (last == wanted and _contains(live, wanted))
-    return bool(live == wanted)
+    if isinstance(desired, list):
+        return live == desired or (last == desired and _contains(live, desired))
+    return bool(live == desired)
 
 
-def _contains(live: Any, wanted: Any) -> bool:
-    if isinstance(wanted, dict):
-        return isinstance(live, dict) and all(key in live and _contains(live[key], wanted[key]) for key in wanted)
-    if isinstance(wanted, list):
+def _contains(live: Any, desired: Any) -> bool:
+    if isinstance(desired, dict):
+        return isinstance(live, dict) and all(key in live and _contains(live[key], desired[key]) for key in desired)
+    if isinstance(desired, list):
         return (
             isinstance(live, list)
-            and len(live) == len(wanted)
-            and all(_contains(a, b) for a, b in zip(live, wanted, strict=True))
+            and len(live) == len(desired)
+            and all(_contains(a, b) for a, b in zip(live, desired, strict=True))
         )
-    return bool(live == wanted)
+    return bool(live == desired)
 
 
 def _remembered(document: Document) -> str:

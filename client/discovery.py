@@ -1,4 +1,4 @@
-"""Which kinds a server has, and the paths of their objects. Asked once a group and version."""
+"""The kinds that a server has, and the paths of their objects. Each group and version is requested once."""
 
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ class Resource:
     short_names: tuple[str, ...] = ()
 
     def path(self, namespace: str = "", name: str = "", *, subresource: str = "") -> str:
-        """The path of a collection, an object, or a subresource; without namespace: across all."""
+        """The path of a collection, an object or a subresource. Without a namespace: of all namespaces."""
         root = f"/apis/{self.api_version}" if "/" in self.api_version else f"/api/{self.api_version}"
         parts = [root]
         if self.namespaced and namespace:
@@ -34,18 +34,18 @@ class Discovery:
         self._known: dict[str, dict[str, Resource]] = {}
 
     def of(self, document: Document) -> Resource:
-        """The resource of an object's own apiVersion and kind."""
+        """The resource of an object, from its apiVersion and kind."""
         return self.resource(document["apiVersion"], document["kind"])
 
     def resource(self, api_version: str, kind: str) -> Resource:
-        """Raises BadManifest when the server has no such kind."""
+        """The resource of a kind. Raises BadManifest if the server has no such kind."""
         try:
             return self._of_version(api_version)[kind]
         except KeyError:
             raise _unknown(api_version, kind) from None
 
     def called(self, api_version: str, word: str) -> Resource:
-        """The resource of that kind, plural or short name, in any case. Raises BadManifest."""
+        """The resource with this kind, plural or short name, in upper or lower case. Raises BadManifest."""
         for resource in self._of_version(api_version).values():
             if word.lower() in (resource.kind.lower(), resource.plural, *resource.short_names):
                 return resource

@@ -1,10 +1,10 @@
-"""What can go wrong between a client and the API.
+"""The errors of the REST client, one tree.
 
-ClientError                     anything below
-├── BadKubeconfig               the file is not there, or not usable
-├── BadManifest                 a document is no object, or of a kind that the server does not have
+ClientError                     the root
+├── BadKubeconfig               the file is missing, or not usable
+├── BadManifest                 a document is not an object, or has a kind that the server does not have
 ├── ConnectionFailed            no answer: refused, timed out, broken
-├── TrustFailed                 the server is not the one that it should be
+├── TrustFailed                 the server is not the expected one
 └── StatusError                 the server answered with a Status
     ├── BadRequest 400          ├── Unauthorized 401        ├── Forbidden 403
     ├── NotFound 404            ├── Conflict 409            │   └── AlreadyExists
@@ -17,7 +17,7 @@ from typing import Any
 
 
 class ClientError(Exception):
-    """Root of the package's errors; the message is one line."""
+    """Root of the package's errors. The message is a single line."""
 
 
 class BadKubeconfig(ClientError):
@@ -37,7 +37,9 @@ class TrustFailed(ClientError):
 
 
 class StatusError(ClientError):
-    """The server refused. `code` and `reason` are the Status's, `details` as the API documents them."""
+    """The server refused the request. `code`, `reason` and `details` are those of the Status, as the API documents
+    them.
+    """
 
     def __init__(self, code: int, reason: str, message: str, details: Mapping[str, Any] | None = None) -> None:
         super().__init__(message)
@@ -99,7 +101,7 @@ _BY_CODE: Mapping[int, type[StatusError]] = {
 
 
 def status_error(code: int, body: Mapping[str, Any]) -> StatusError:
-    """The typed error of an answer; `body` is a Status, or whatever a server sent instead."""
+    """The typed error of an answer. `body` is a Status, or whatever the server sent instead."""
     reason = str(body.get("reason") or "")
     message = str(body.get("message") or f"the server answered {code}")
     details = body.get("details")

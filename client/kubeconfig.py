@@ -1,7 +1,7 @@
-"""Reads kubeconfig files: where the API is, whom to trust, as whom to speak.
+"""Reads kubeconfig files: the address of the API, the CA to trust, and the user's credentials.
 
-Only what this client uses: clusters, users with certificates or a token, contexts. Data may be inline or in files;
-relative paths are relative to the kubeconfig.
+It reads only what this client uses: clusters, contexts, and users with certificates or a token. Data may be inline or
+in files; relative paths are relative to the kubeconfig.
 """
 
 import base64
@@ -16,7 +16,7 @@ from client.errors import BadKubeconfig
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """How to reach one cluster. Certificates are PEM; without `authority` the system's are trusted."""
+    """How to reach one cluster. Certificates are PEM. Without `authority`, the system's CAs are trusted."""
 
     server: str
     authority: bytes | None = None
@@ -28,7 +28,7 @@ class Access:
 
 
 def load_kubeconfig(path: Path, *, context: str = "") -> Access:
-    """The access of the named context, or of the current one. Raises BadKubeconfig."""
+    """The access of the named context, or of the current context. Raises BadKubeconfig."""
     import yaml
 
     try:
@@ -39,17 +39,17 @@ def load_kubeconfig(path: Path, *, context: str = "") -> Access:
         document = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
         return _access(document, path.resolve().parent, context)
     except yaml.YAMLError as error:
-        raise BadKubeconfig(f"kubeconfig {path} is no YAML: {' '.join(str(error).split())}") from error
+        raise BadKubeconfig(f"kubeconfig {path} is not YAML: {' '.join(str(error).split())}") from error
     except KeyError as error:
         raise BadKubeconfig(f"kubeconfig {path} has no {error.args[0]}") from error
     except (TypeError, AttributeError, binascii.Error) as error:
-        raise BadKubeconfig(f"{path} is no kubeconfig: {error}") from error
+        raise BadKubeconfig(f"{path} is not a kubeconfig: {error}") from error
     except OSError as error:
         raise BadKubeconfig(f"kubeconfig {path} names a file that cannot be read: {error}") from error
 
 
-def _access(document: Mapping[str, Any], directory: Path, wanted: str) -> Access:
-    context = _named(document, "contexts", "context", wanted or document["current-context"])
+def _access(document: Mapping[str, Any], directory: Path, context_name: str) -> Access:
+    context = _named(document, "contexts", "context", context_name or document["current-context"])
     cluster = _named(document, "clusters", "cluster", context["cluster"])
     user = _named(document, "users", "user", context["user"])
     return Access(
@@ -66,8 +66,8 @@ def _access(document: Mapping[str, Any], directory: Path, wanted: str) -> Access
 def _named(document: Mapping[str, Any], plural: str, singular: str, name: str) -> Mapping[str, Any]:
     for entry in document[plural]:
         if entry["name"] == name:
-            found: Mapping[str, Any] = entry[singular]
-            return found
+            named: Mapping[str, Any] = entry[singular]
+            return named
     raise KeyError(f"{singular} {name}")
 
 

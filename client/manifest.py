@@ -1,4 +1,4 @@
-"""Reads manifests: YAML or JSON files of one or several documents, as people write them."""
+"""Reads manifests: YAML or JSON files with one or more documents, as people write them."""
 
 import json
 from collections.abc import Iterator
@@ -13,43 +13,45 @@ from client.rest import Document
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """One document that looks like an object; `source` says where it stands."""
+    """One document that looks like an object. `source` names its file, and its number in the file."""
 
     document: Document
     source: str
 
 
 def read(path: Path) -> list[Manifest]:
-    """The documents of a file, empty ones aside. Raises BadManifest with the place of the fault."""
+    """The documents of a file without empty ones. Raises BadManifest with the place of the error."""
     try:
         text = path.read_text()
     except OSError as error:
         raise BadManifest(f"cannot read {path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise BadManifest(f"{path} is no text: {error.reason} at byte {error.start}") from error
+        raise BadManifest(f"{path} is not a text file: {error.reason} at byte {error.start}") from error
     return parse(text, str(path))
 
 
 def parse(text: str, source: str) -> list[Manifest]:
-    """As `read`, from text. A `List` is taken apart."""
+    """Like `read`, but from text. A `List` becomes its items."""
     import yaml
 
     try:
         documents = list(yaml.load_all(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
     except yaml.YAMLError as error:
         raise BadManifest(f"{source}: {_place(error)}") from error
-    found = []
+    manifests = []
     for number, document in enumerate(documents, start=1):
         if document is not None:
             where = f"{source}, document {number}" if len(documents) > 1 else source
-            found += [Manifest(checked, where) for checked in _objects(_as_json(document, where), where)]
-    if not found:
+            manifests += [Manifest(checked, where) for checked in _objects(_as_json(document, where), where)]
+    if not manifests:
         raise BadManifest(f"{source} contains no object")
-    return found
+    return manifests
 
 
 def _as_json(document: Any, where: str) -> Any:
-    """As the API will see it: dates become text, number keys strings; what JSON cannot say is refused."""
+    """The document as the API will see it: dates become text, numeric keys strings. Refuses what JSON
+    cannot express.
+    """
     try:
         return json.loads(json.dumps(document, default=_text, allow_nan=False))
     except (TypeError, ValueError, RecursionError) as error:
@@ -64,7 +66,7 @@ def _text(value: Any) -> str:
 
 def _objects(document: Any, where: str) -> Iterator[Document]:
     if not isinstance(document, dict):
-        raise BadManifest(f"{where}: an object is expected, not {type(document).__name__}")
+        raise BadManifest(f"{where}: expected an object, not {type(document).__name__}")
     for field in ("apiVersion", "kind"):
         if not isinstance(document.get(field), str) or not document[field]:
             raise BadManifest(f"{where}: {field} is missing")

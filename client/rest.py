@@ -1,7 +1,7 @@
 """The verbs of the REST API over one verified connection pool.
 
-Turns answers into documents and refusals into typed errors; knows no kind. Nothing is retried: whether a request may
-be sent twice is the caller's knowledge.
+It turns answers into documents and refusals into typed errors, and knows no kinds. It retries nothing, because only the
+caller knows whether a request may be sent twice.
 """
 
 import json
@@ -30,9 +30,9 @@ _CONNECT_TIMEOUT_S = 5.0
 
 
 class RestClient:
-    """One cluster's API. Thread-safe; close it, or use it as a context manager.
+    """The API of one cluster. Thread-safe. Close it, or use it as a context manager.
 
-    `on_warning` is called with each `Warning` header's text (RFC 9110 leaves it to clients; kubectl prints it).
+    `on_warning` is called with the text of each `Warning` header (kubectl prints it).
     """
 
     def __init__(self, access: Access, *, on_warning: Callable[[str], None] | None = None) -> None:
@@ -60,7 +60,7 @@ class RestClient:
         return self._document("GET", path, query=query, timeout_s=timeout_s)
 
     def get_text(self, path: str, query: Query | None = None, *, timeout_s: float = _TIMEOUT_S) -> str:
-        """For what is no JSON: health checks, logs."""
+        """For answers that are not JSON: health checks, logs."""
         with self._ask("GET", path, query=query, timeout_s=timeout_s) as answer:
             return answer.data.decode(errors="replace")
 
@@ -74,7 +74,7 @@ class RestClient:
         return self._document("PATCH", path, body=body, content_type=kind, query=query)
 
     def delete(self, path: str, *, grace_period_s: int | None = None, propagation: str = "", uid: str = "") -> Document:
-        """Delete one object; the answer is the object on its way out, or a Status."""
+        """Delete one object. The answer is the object while it is being deleted, or a Status."""
         options: Document = {"kind": "DeleteOptions", "apiVersion": "v1"}
         if grace_period_s is not None:
             options["gracePeriodSeconds"] = grace_period_s
@@ -87,17 +87,17 @@ class RestClient:
     def watch(
         self, path: str, *, resource_version: str = "", query: Query | None = None, timeout_s: float | None = None
     ) -> Iterator[WatchEvent]:
-        """Events from a version on, until the server ends the watch or nothing came for `timeout_s`.
+        """Events after a version, until the server ends the watch or sends nothing for `timeout_s`.
 
-        Without a version it begins with what exists. Raises Gone when the version is too old.
+        Without a version, the events begin with the existing objects. Raises Gone if the version is too old.
         """
-        asked = {"watch": "true", "allowWatchBookmarks": "true", **(query or {})}
+        parameters = {"watch": "true", "allowWatchBookmarks": "true", **(query or {})}
         if resource_version:
-            asked["resourceVersion"] = resource_version
-        yield from parse_events(self.stream(path, asked, timeout_s=timeout_s))
+            parameters["resourceVersion"] = resource_version
+        yield from parse_events(self.stream(path, parameters, timeout_s=timeout_s))
 
     def stream(self, path: str, query: Query | None = None, *, timeout_s: float | None = None) -> Iterator[bytes]:
-        """The answer's bytes as they come; without `timeout_s` it waits for as long as it takes."""
+        """The bytes of the answer as they arrive. Without `timeout_s` there is no limit on the time between them."""
         with self._ask("GET", path, query=query, timeout_s=timeout_s) as answer:
             try:
                 while chunk := answer.read1(1 << 16):
@@ -118,7 +118,7 @@ class RestClient:
         with self._ask(method, path, body=body, content_type=content_type, query=query, timeout_s=timeout_s) as answer:
             document = _parse(answer.data)
         if not isinstance(document, dict):
-            raise ConnectionFailed(f"{self.access.server} answered {method} {path} with no JSON object")
+            raise ConnectionFailed(f"{self.access.server} answered {method} {path} without a JSON object")
         return document
 
     @contextmanager
@@ -166,10 +166,13 @@ class RestClient:
             answer.close()
 
     def _hint(self, error: HTTPError) -> str:
-        """A server that does not trust our certificate ends the TLS connection before it can say so in HTTP."""
+        """Explains a connection that a server ended because it does not trust our certificate: HTTP cannot say so."""
         if self.access.certificate is None or not isinstance(error, urllib3.exceptions.ProtocolError):
             return ""
-        return "; it closes so on a client certificate that its CA did not sign: is it this cluster's kubeconfig?"
+        return (
+            "; a server ends a connection like this if its CA did not sign the client certificate: "
+            "is the kubeconfig of this cluster?"
+        )
 
     def _warn(self, answer: urllib3.BaseHTTPResponse) -> None:
         if self._on_warning is None:
@@ -179,7 +182,7 @@ class RestClient:
 
 
 def _broke_off(error: urllib3.exceptions.SSLError) -> bool:
-    """The server went away in the middle of the handshake: that says nothing about who it is."""
+    """The server closed the connection during the handshake, which says nothing about its identity."""
     cause = error.args[0] if error.args else None
     return isinstance(cause, ssl.SSLEOFError | ssl.SSLZeroReturnError | ssl.SSLSyscallError)
 
@@ -208,5 +211,5 @@ def _warning_text(header: str) -> str:
 
 
 def _text(error: HTTPError) -> str:
-    """urllib3 puts the object's repr before its own words."""
+    """The message of urllib3's error, without the repr of an object that precedes it."""
     return str(error).rpartition(">: ")[2] or type(error).__name__

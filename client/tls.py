@@ -10,7 +10,7 @@ from client.kubeconfig import Access
 
 
 def context_for(access: Access) -> ssl.SSLContext:
-    """A context that trusts the access's CA alone and shows its client certificate."""
+    """A context that trusts only the CA of `access` and presents its client certificate."""
     try:
         context = ssl.create_default_context(cadata=access.authority.decode() if access.authority else None)
         if access.insecure:
@@ -26,7 +26,7 @@ def context_for(access: Access) -> ssl.SSLContext:
 
 @contextlib.contextmanager
 def _as_file(content: bytes) -> Iterator[str]:
-    """A path for a library that reads files only; the key never touches a disk."""
+    """A path for a library that reads only files. The key is in memory and never on a disk."""
     descriptor = os.memfd_create("certificate")
     try:
         os.write(descriptor, content)

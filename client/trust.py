@@ -1,6 +1,6 @@
-"""Trust on first contact by a hash: fetch a cluster's CA unverified, and believe it only when its public key is known.
+"""Trust on first contact: fetches a cluster's CA unverified, and trusts it only if the hash of its public key is known.
 
-The hash travels with the join token, as kubeadm does it; after that every connection is verified.
+The hash comes with the join token, as in kubeadm. After that every connection is verified.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ _MOST_BYTES = 1 << 20
 
 
 def public_key_hash(certificate_pem: bytes) -> str:
-    """`sha256:` and the hex digest of the certificate's DER SubjectPublicKeyInfo (RFC 7469 pins the same)."""
+    """`sha256:` and the hex digest of the certificate's DER SubjectPublicKeyInfo (as in RFC 7469)."""
     from cryptography import x509
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
@@ -28,38 +28,40 @@ def public_key_hash(certificate_pem: bytes) -> str:
 
 
 def authorities(pem: bytes) -> dict[str, bytes]:
-    """The certificates of a file of several, by the hash of their keys. Raises ValueError for one that is none."""
-    found = [f"{each}\n".encode() for each in _CERTIFICATE.findall(pem.decode(errors="replace"))]
-    return {public_key_hash(each): each for each in found}
+    """The certificates in a PEM file, by the hash of their keys. Raises ValueError if one of them is
+    not a certificate.
+    """
+    certificates = [f"{text}\n".encode() for text in _CERTIFICATE.findall(pem.decode(errors="replace"))]
+    return {public_key_hash(certificate): certificate for certificate in certificates}
 
 
 def trusted_access(server: str, ca_hash: str, *, token: str = "") -> Access:
     """An access to `server` (https://HOST:PORT) that verifies it by the CA with this hash.
 
-    Raises ConnectionFailed when nobody answers, TrustFailed when the CA is another one.
+    Raises ConnectionFailed if there is no answer, TrustFailed if the server has another CA.
     """
-    wanted = ca_hash.strip().lower()
-    offered = fetch_authority(server)
+    expected = ca_hash.strip().lower()
+    bundle = fetch_authority(server)
     try:
-        found = authorities(offered)
+        offered = authorities(bundle)
     except ValueError as error:
-        raise TrustFailed(f"{server} sent no certificate as its CA") from error
-    if not found:
-        raise TrustFailed(f"{server} sent no certificate as its CA")
-    if wanted not in found:
+        raise TrustFailed(f"the CA that {server} sent is not a certificate") from error
+    if not offered:
+        raise TrustFailed(f"the CA that {server} sent is not a certificate")
+    if expected not in offered:
         raise TrustFailed(
-            f"the CA of {server} is {' or '.join(found)}, not {ca_hash}: another cluster, somebody in between, or a "
-            "join command of before the CA was rotated; `sampan token create` on the master prints the present one"
+            f"the CA of {server} is {' or '.join(offered)}, not {ca_hash}: this is another cluster, an interceptor, or "
+            "the join command is older than the CA; `sampan token create` on the master prints the current one"
         )
-    # That one only: what else was sent is believed by nobody.
-    return Access(server=server.rstrip("/"), authority=found[wanted], token=token)
+    # Trust only the CA with this hash, and no other that the server sent.
+    return Access(server=server.rstrip("/"), authority=offered[expected], token=token)
 
 
 def fetch_authority(server: str) -> bytes:
-    """The CA's certificate as the server tells it, PEM, believed by nobody yet."""
+    """The CA's certificate as the server sends it (PEM), not verified."""
     parts = urlsplit(server)
     if parts.scheme != "https" or not parts.hostname:
-        raise ConnectionFailed(f'"{server}" is no address of a master: https://HOST:PORT is')
+        raise ConnectionFailed(f'"{server}" is not the address of a master, such as https://HOST:PORT')
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE

@@ -1,4 +1,4 @@
-"""The events of a watch, from the bytes of its stream: one JSON document a line."""
+"""Parses the stream of a watch into events: one JSON document on each line."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -21,16 +21,16 @@ class WatchEvent:
 
 
 def parse_events(chunks: Iterable[bytes]) -> Iterator[WatchEvent]:
-    """Events in order. An ERROR event is raised as the Status that it carries."""
+    """The events in order. Raises the Status of an ERROR event."""
     for line in _lines(chunks):
         try:
             event = json.loads(line)
-            kind, found = event["type"], event["object"]
+            kind, document = event["type"], event["object"]
         except (ValueError, KeyError, TypeError) as error:
-            raise ConnectionFailed(f"the watch sent something else than events: {line[:80]!r}") from error
+            raise ConnectionFailed(f"the watch sent something other than an event: {line[:80]!r}") from error
         if kind == "ERROR":
-            raise status_error(int(found.get("code") or 500), found)
-        yield WatchEvent(kind, found)
+            raise status_error(int(document.get("code") or 500), document)
+        yield WatchEvent(kind, document)
 
 
 def _lines(chunks: Iterable[bytes]) -> Iterator[bytes]:

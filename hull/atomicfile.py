@@ -1,8 +1,10 @@
-"""Files that are whole or not there, also after a crash: written beside their place, flushed, renamed, flushed again.
+"""Files that are whole or not there: written beside their place, flushed, renamed, flushed again.
 
-One rule for all files that must survive: the content reaches the disk before the name does (fsync(2) of the file), and
-the name before anybody relies on it (fsync(2) of the directory). A write that fails leaves nothing beside the file.
-Writers of one file take turns by a lock of theirs; readers need none.
+One rule for all files that must survive a power cut: the content reaches the disk before the name does (fsync(2) of the
+file), and the name before anybody relies on it (fsync(2) of the directory). Only a file that its owner can make again
+from other sources, or that means nothing after a reboot, is written with `durable=False`: whole for every reader, but
+not flushed. A write that fails leaves nothing beside the file. Writers of one file take turns by a lock of their own;
+readers need none.
 """
 
 import os
@@ -14,14 +16,16 @@ from typing import IO, Final
 _FLAGS: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-def write(path: Path, content: str | bytes, *, mode: int = 0o600) -> None:
+def write(path: Path, content: str | bytes, *, mode: int = 0o600, durable: bool = True) -> None:
     """Replace the file as a whole; text is UTF-8. `mode` is the file's, whatever the umask. Raises OSError."""
-    with opened(path, mode=mode) as file:
+    with opened(path, mode=mode, durable=durable) as file:
         file.write(content.encode() if isinstance(content, str) else content)
 
 
 @contextmanager
-def opened(path: Path, *, mode: int = 0o600, owner: tuple[int, int] | None = None) -> Iterator[IO[bytes]]:
+def opened(
+    path: Path, *, mode: int = 0o600, owner: tuple[int, int] | None = None, durable: bool = True
+) -> Iterator[IO[bytes]]:
     """A file to write into, which takes its place when the block ends without an error. Raises OSError.
 
     `owner`: user and group ids. Nobody but this user may read the file before it is complete.
@@ -36,13 +40,15 @@ def opened(path: Path, *, mode: int = 0o600, owner: tuple[int, int] | None = Non
             os.fchmod(descriptor, mode)
             yield file
             file.flush()
-            os.fsync(descriptor)
+            if durable:
+                os.fsync(descriptor)
         partial.replace(path)
     except BaseException:
         # A full disk needs the room, and the content may be a key.
         partial.unlink(missing_ok=True)
         raise
-    flush(path.parent)
+    if durable:
+        flush(path.parent)
 
 
 def link(path: Path, target: str) -> None:

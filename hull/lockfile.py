@@ -25,6 +25,15 @@ def opened(path: Path) -> Iterator[int]:
         os.close(descriptor)
 
 
+def taken(descriptor: int) -> bool:
+    """Take the lock of an open file, until the file is closed; False when another process holds it."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
 @contextmanager
 def exclusive(path: Path, *, busy: str = "") -> Iterator[None]:
     """Hold the file's lock; wait for it, or raise Busy with the text `busy` when that is given. Raises OSError.
@@ -33,10 +42,10 @@ def exclusive(path: Path, *, busy: str = "") -> Iterator[None]:
     """
     while True:
         with opened(path) as descriptor:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | (fcntl.LOCK_NB if busy else 0))
-            except BlockingIOError:
-                raise Busy(busy) from None
+            if not busy:
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            elif not taken(descriptor):
+                raise Busy(busy)
             if _is_still(path, descriptor):
                 yield
                 return

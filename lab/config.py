@@ -3,18 +3,15 @@
 Owns the lab's choices: short periods, so that a fault shows within seconds, and a share of the machine for each node.
 """
 
-import json
 import os
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from hull import settings
 from lab.layout import Layout
 from lab.state import HostState, LabState
 
 API_PORT = 6443
 SESSION_PORT = 6444
-
-Value = str | int | float | bool | Sequence[str] | Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +29,7 @@ KUBERNETES_PERIODS = Periods(heartbeat_s=10.0, grace_s=40.0, eviction_s=300.0)
 def master_toml(layout: Layout, state: LabState, periods: Periods) -> str:
     """The master listens on every address of its host, and its certificate names the one on the underlay."""
     host = layout.host(state.master.name)
-    return _toml(
+    return settings.to_toml(
         {
             "data_dir": str(host.master_data),
             "listen_address": "0.0.0.0",
@@ -51,7 +48,7 @@ def agent_toml(layout: Layout, state: LabState, node: HostState) -> str:
     """The agent uses its host's own engine, and reports its share of the machine."""
     host = layout.host(node.name)
     share = max(1, len(state.nodes))
-    return _toml(
+    return settings.to_toml(
         {
             "state_dir": str(host.agent_state),
             "node_name": node.name,
@@ -65,16 +62,3 @@ def agent_toml(layout: Layout, state: LabState, node: HostState) -> str:
             "labels": {"kubernetes.io/hostname": node.name},
         }
     )
-
-
-def _toml(settings: Mapping[str, Value]) -> str:
-    return "".join(f"{key} = {_value(value)}\n" for key, value in settings.items())
-
-
-def _value(value: Value) -> str:
-    """A JSON string, number or boolean is a TOML one; of tables only flat ones occur."""
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{json.dumps(key)} = {json.dumps(text)}" for key, text in value.items()) + "}"
-    if isinstance(value, str | int | float | bool):
-        return json.dumps(value)
-    return json.dumps(list(value))

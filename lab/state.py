@@ -103,7 +103,7 @@ class StateFile:
 
     def save(self, state: LabState) -> None:
         self._layout.directory.mkdir(parents=True, exist_ok=True)
-        atomicfile.write(self._layout.state_file, json.dumps(_encode(state), indent=2) + "\n")
+        atomicfile.write(self._layout.state_file, json.dumps(_encode(state), indent=2) + "\n", durable=False)
 
     @property
     def lock_file(self) -> Path:

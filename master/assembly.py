@@ -16,15 +16,15 @@ from pathlib import Path
 from typing import Final
 
 from master import memory
-from master.api import bootstrap
+from master.api import bootstrap, kinds
 from master.api.resources import Resources
 from master.api.server import ApiServer
 from master.api.strategies import ServiceRanges
 from master.cache import Cache
 from master.clock import Clock, SystemClock
+from master.component.events import EventRecorder
 from master.config import MasterConfig
 from master.control import Control
-from master.controllers.events import EventRecorder
 from master.controllers.main import controllers
 from master.dispatch import authority, token
 from master.dispatch.desired import DesiredState
@@ -36,11 +36,11 @@ from master.dispatch.sessions import Sessions
 from master.dispatch.streams import LogStreams
 from master.dispatch.trust import Trust
 from master.pki import Pki
-from master.pki.upkeep import Upkeep
 from master.scheduler.scheduler import Scheduler
 from master.store.errors import StoreError
 from master.store.interface import Compare, CompareFailed, Put, Store
 from master.store.sqlite import SqliteStore
+from master.upkeep import Upkeep
 
 CLUSTER_ID_KEY: Final = "/meta/cluster-id"
 
@@ -97,7 +97,7 @@ async def serve(
 async def _core(config: MasterConfig, pki: Pki, clock: Clock, store: SqliteStore, config_path: Path | None) -> _Core:
     cluster_id = await _cluster_id(store)
     await authority.check(store, pki)
-    cache = await Cache.load(store)
+    cache = await Cache.load(store, kinds.ALL)
     ranges = ServiceRanges(IPv4Network(config.service_cidr), config.node_ports)
     resources = Resources(store, cache, clock=clock, ranges=ranges)
     if config.bootstrap_token_file is not None:

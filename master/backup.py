@@ -22,6 +22,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, Final
 
+from hull import atomicfile
 from master.datadir import RESTORING, MasterFailed, as_owner, locked
 from master.dispatch.identities import RESTORED_KEY
 from master.pki import Pki
@@ -238,11 +239,7 @@ def _put_in_place(staged: Path, data_dir: Path) -> None:
     if (staged / CONFIGURATION).exists():
         (staged / CONFIGURATION).replace(data_dir / f"restored-{CONFIGURATION}")
     (staged / _STORE).replace(data_dir / _STORE)
-    descriptor = os.open(data_dir, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    atomicfile.flush(data_dir)
 
 
 def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:

@@ -8,21 +8,17 @@ from __future__ import annotations
 
 import ipaddress
 import re
-import tomllib
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any, Final, Literal
+
+from hull import settings
 
 # A day: who wants a node to be silent for longer wants no check at all.
 _LONGEST_S: Final = 86400
 # An IP address of either kind, or a DNS name: all stand in a certificate, which takes nothing else.
 _HOST: Final = re.compile(r"[0-9a-fA-F:.]+|[A-Za-z0-9]([-A-Za-z0-9.]{0,251}[A-Za-z0-9])?")
-LOG_LEVELS: Final = ("debug", "info", "warning", "error")
-
-
-class ConfigError(Exception):
-    """The configuration file cannot be used; the message names the file, the field and what is expected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +55,7 @@ class MasterConfig:
     bootstrap_token_file: Path | None = None
     """File with one `id.secret` that is made valid for joining at every start."""
     log_format: Literal["text", "json", "journal"] = "text"
-    log_level: str = "info"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @property
     def address(self) -> str:
@@ -75,45 +71,15 @@ class MasterConfig:
 
 
 def load(path: Path) -> MasterConfig:
-    """Read and check the file. Raises ConfigError."""
-    try:
-        values = tomllib.loads(path.read_text())
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: {error}") from error
-    try:
-        return from_values(values)
-    except ValueError as error:
-        raise ConfigError(f"{path}: {error}") from error
+    """Read and check the file. Raises SettingsError."""
+    return settings.load(path, from_values)
 
 
 def from_values(values: dict[str, Any]) -> MasterConfig:
     """The configuration out of a parsed document. Raises ValueError that names the field."""
-    types = {field.name: str(field.type) for field in fields(MasterConfig)}
-    unknown = sorted(values.keys() - types.keys())
-    if unknown:
-        raise ValueError(f"{unknown[0]}: no such setting")
-    if "data_dir" not in values:
-        raise ValueError("data_dir: required")
-    config = MasterConfig(**{name: _typed(name, value, types[name]) for name, value in values.items()})
+    config = settings.parsed(MasterConfig, values)
     _check(config)
     return config
-
-
-def _typed(name: str, value: object, type_name: str) -> Any:
-    """The value as its field's type; TOML has no paths and no tuples, and its integers may stand for floats."""
-    if type_name.startswith("Path") and isinstance(value, str) and "\0" not in value:
-        return Path(value)
-    if type_name.startswith("tuple") and isinstance(value, list) and all(isinstance(item, str) for item in value):
-        return tuple(value)
-    if type_name == "float" and isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
-    if type_name == "int" and isinstance(value, int) and not isinstance(value, bool):
-        return value
-    if type_name.startswith(("str", "Literal")) and isinstance(value, str):
-        return value
-    raise ValueError(f"{name}: {value!r} is not of type {type_name}")
 
 
 def _check(config: MasterConfig) -> None:
@@ -130,10 +96,6 @@ def _check(config: MasterConfig) -> None:
     first, _, last = config.node_port_range.partition("-")
     if not (first.isdecimal() and last.isdecimal() and 0 < int(first) <= int(last) <= 65535):
         raise ValueError(f"node_port_range: {config.node_port_range!r} is not like 30000-32767")
-    if config.log_format not in ("text", "json", "journal"):
-        raise ValueError(f"log_format: {config.log_format!r} is none of text, json, journal")
-    if config.log_level not in LOG_LEVELS:
-        raise ValueError(f"log_level: {config.log_level!r} is none of {', '.join(LOG_LEVELS)}")
 
 
 def _check_periods(config: MasterConfig) -> None:

@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 
 
 def run(config_path: Path, *, configure_log: ConfigureLog | None = None, supervised: Supervised = nullcontext) -> int:
-    """Run until SIGTERM or SIGINT; the exit code. Raises MasterFailed, ConfigError.
+    """Run until SIGTERM or SIGINT; the exit code. Raises MasterFailed, SettingsError.
 
     `configure_log` is given the configuration's log_format and log_level.
     """

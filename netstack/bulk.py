@@ -1,8 +1,8 @@
-"""Many changes of many namespaces at once: for whoever builds a topology of dozens of hosts in milliseconds.
+"""Sends many changes to many namespaces at once, to build a topology of dozens of hosts in milliseconds.
 
-One thread goes through the namespaces, opens a netlink socket in each, sends all changes of a batch in one packet and
-reads the answers. Knows only what packed.py can say, keeps no connection, and reads nothing back: for all else there
-is network.py, which takes 1 ms to open and 0.3 ms a change.
+One thread enters the namespaces in turn, opens a netlink socket in each, sends all changes of a batch in one packet and
+reads the answers. It supports only the changes that packed.py can encode, keeps no connection open and reads no state.
+For everything else there is network.py, which takes 1 ms to open and 0.3 ms for each change.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ from netstack.netlink.packed import BulkChange, LimitSegments, SetDelay, SettleL
 
 __all__ = ["Batch", "BulkChange", "LimitSegments", "SetDelay", "SettleLink", "apply"]
 
-# Answers wait in the socket's buffer until all requests are sent: as many as surely fit.
-_MOST_AT_ONCE: Final = 100
+# Answers wait in the socket's buffer until all requests are sent. This many always fit.
+_MAX_REQUESTS: Final = 100
 _RECEIVE_BUFFER_BYTES: Final = 1 << 21
 _SO_RCVBUFFORCE: Final = 33
 _SOL_NETLINK: Final = 270
 _NETLINK_CAP_ACK: Final = 10
 _ERROR: Final = 2
-_PATIENCE_S: Final = 10.0
+_TIMEOUT_S: Final = 10.0
 _RECEIVE_BYTES: Final = 1 << 16
 _DELETIONS: Final = (c.DeleteLink, c.DeleteAddress, c.DeleteRoute, c.DeleteRateLimit)
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Changes of one namespace, in order; before them the kernel parameters (keys as in sysctl.py)."""
+    """Changes to one namespace, in order, and the kernel parameters to set before them (keys as in sysctl.py)."""
 
     where: str
     changes: tuple[BulkChange, ...]
@@ -45,9 +45,9 @@ class Batch:
 
 
 def apply(batches: Sequence[Batch]) -> None:
-    """Apply all, batch after batch. Raises the first refusal; the batches behind it were not tried.
+    """Apply the batches in order. Raises the first refusal and does not try the batches after it.
 
-    Within a batch the kernel tries all changes of one packet, also behind one that it refuses.
+    The kernel tries all changes of one packet, also those after a refused change.
     """
 
     def body() -> None:
@@ -68,7 +68,7 @@ class _Sender:
         self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE)
         self._socket.setsockopt(_SOL_NETLINK, _NETLINK_CAP_ACK, 1)
         self._socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _RECEIVE_BUFFER_BYTES)
-        self._socket.settimeout(_PATIENCE_S)
+        self._socket.settimeout(_TIMEOUT_S)
         self._waiting: list[BulkChange] = []
         self._packet = bytearray()
         self._fds: list[int] = []
@@ -87,11 +87,11 @@ class _Sender:
             if isinstance(change, c.AddVeth) and change.peer_namespace is not None:
                 peer_fd = namespaces.open_fd(change.peer_namespace)
                 self._fds.append(peer_fd)
-            # Packed first: to find a link's index may have to send what waits.
+            # Pack first: looking up a link's index may have to send the requests that wait.
             request = packed.message(change, 0, self._index, peer_fd)
             self._packet += request[:8] + struct.pack("=I", len(self._waiting)) + request[12:]
             self._waiting.append(change)
-            if len(self._waiting) == _MOST_AT_ONCE:
+            if len(self._waiting) == _MAX_REQUESTS:
                 self._flush()
         self._flush()
 
@@ -107,7 +107,7 @@ class _Sender:
         return self._indexes[name]
 
     def _flush(self) -> None:
-        """Send what waits, and read one answer for each."""
+        """Send the requests that wait, and read one answer for each."""
         waiting, self._waiting = self._waiting, []
         packet, self._packet = bytes(self._packet), bytearray()
         if not waiting:
@@ -132,13 +132,13 @@ class _Sender:
             data = self._socket.recv(_RECEIVE_BYTES)
         except OSError as error:
             raise KernelBusy(f"netlink: {error}") from error
-        found, offset = [], 0
+        answers, offset = [], 0
         while offset < len(data):
             length, kind, _, sequence, _ = struct.unpack_from("=IHHII", data, offset)
             if kind == _ERROR:
-                found.append((sequence, -struct.unpack_from("=i", data, offset + 16)[0]))
+                answers.append((sequence, -struct.unpack_from("=i", data, offset + 16)[0]))
             offset += (length + 3) & ~3
-        return found
+        return answers
 
     def _close_fds(self) -> None:
         while self._fds:

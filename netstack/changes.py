@@ -1,8 +1,8 @@
 """Changes to one network namespace, as values.
 
-`Network.change` applies a sequence of them in order. A `Set…` makes or replaces; a `Delete…` of what is not there is
-done already; an `Add…` of what is there fails with AlreadyThere. A peer is created in its target namespace, never
-moved there: moving a link takes 19 ms.
+`Network.change` applies a sequence of them in order. A `Set…` creates or replaces. A `Delete…` succeeds when there is
+nothing to delete. An `Add…` raises AlreadyThere when the thing exists. A veth's peer is created in its target namespace
+and never moved there, because moving a link takes 19 ms.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ from netstack.state import Address, Forwarding, Neighbour, Route
 
 @dataclass(frozen=True, slots=True)
 class AddVeth:
-    """A pair: `name` here, `peer` in `peer_namespace` (None: here too). A MAC that is empty is the kernel's choice.
+    """A veth pair: `name` in this namespace, `peer` in `peer_namespace` (None: also in this one).
 
-    `up` is about this end: the kernel refuses to make the peer up (ENOTCONN), SetLink does it in its namespace.
+    The kernel chooses a MAC that is empty. `up` applies to this end only: the kernel refuses to create the peer up
+    (ENOTCONN), so SetLink brings it up in its own namespace.
     """
 
     name: str
@@ -41,7 +42,7 @@ class AddBridge:
 
 @dataclass(frozen=True, slots=True)
 class AddVxlan:
-    """A VXLAN device without learning; forwarding entries say where each MAC lives."""
+    """A VXLAN device without learning: forwarding entries say on which host each MAC is."""
 
     name: str
     vni: int
@@ -61,7 +62,7 @@ class DeleteLink:
 
 @dataclass(frozen=True, slots=True)
 class SetLink:
-    """Change what is given of an existing link. `master` empty: out of its bridge; None: left as it is."""
+    """Change the given attributes of an existing link. `master` empty: out of its bridge; None: unchanged."""
 
     name: str
     up: bool | None = None
@@ -79,14 +80,14 @@ class SetAddress:
 
 @dataclass(frozen=True, slots=True)
 class DeleteAddress:
-    """Take an address from a link."""
+    """Remove an address from a link."""
 
     address: Address
 
 
 @dataclass(frozen=True, slots=True)
 class SetRoute:
-    """Make the route, or replace the one to the same destination."""
+    """Add the route, or replace the route to the same destination."""
 
     route: Route
 
@@ -100,35 +101,35 @@ class DeleteRoute:
 
 @dataclass(frozen=True, slots=True)
 class SetNeighbour:
-    """Make or replace the link's entry for the address."""
+    """Add or replace the link's neighbour entry for the address."""
 
     neighbour: Neighbour
 
 
 @dataclass(frozen=True, slots=True)
 class DeleteNeighbour:
-    """Remove the entry."""
+    """Remove the neighbour entry."""
 
     neighbour: Neighbour
 
 
 @dataclass(frozen=True, slots=True)
 class SetForwarding:
-    """Make or replace the device's entry for the MAC."""
+    """Add or replace the device's forwarding entry for the MAC."""
 
     forwarding: Forwarding
 
 
 @dataclass(frozen=True, slots=True)
 class DeleteForwarding:
-    """Remove the entry."""
+    """Remove the forwarding entry."""
 
     forwarding: Forwarding
 
 
 @dataclass(frozen=True, slots=True)
 class SetRateLimit:
-    """A token bucket on what leaves the link. Rate in bytes a second; burst and queue in bytes."""
+    """A token bucket for packets that leave the link. The rate is in bytes a second, burst and queue are in bytes."""
 
     link: str
     rate_bytes: int

@@ -1,6 +1,6 @@
-"""What a node's network should be, as values: its settings, its peers, the services that it serves.
+"""The desired network of a node, as values: its settings, its peers and its services.
 
-Addresses are `ipaddress` values; text is parsed by the caller. Nothing here touches the kernel.
+Addresses are `ipaddress` values; the caller parses text. Nothing here touches the kernel.
 """
 
 from __future__ import annotations
@@ -11,14 +11,17 @@ from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Final
 
-# Goes into rule comments: nothing that could end a quoted word or a line of iptables-restore.
+# Names go into rule comments, so they must not end a quoted word or a line of iptables-restore.
 _SAFE_NAME: Final = re.compile(r"[A-Za-z0-9./:_-]{1,250}")
 _PROTOCOLS: Final = frozenset({"tcp", "udp", "sctp"})
 
 
 @dataclass(frozen=True, slots=True)
 class NodeSettings:
-    """One node. `owner` begins the names of our chains (upper case) and of the VTEP: 1-7 lower-case letters."""
+    """Settings of one node.
+
+    `owner` is 1-7 lower-case letters. The name of the VTEP starts with it, and in capitals the names of our chains.
+    """
 
     node_name: str
     node_address: IPv4Address
@@ -36,7 +39,7 @@ class NodeSettings:
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """Another node: the address that its VTEP sends from, and its pods' CIDR."""
+    """Another node: the address that its VTEP sends from, and the CIDR of its pods."""
 
     name: str
     address: IPv4Address
@@ -45,7 +48,7 @@ class Peer:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Endpoint:
-    """Where connections of a service go."""
+    """One backend of a service."""
 
     address: IPv4Address
     port: int
@@ -53,7 +56,10 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class ServicePort:
-    """One port of a service: `name` is `namespace/service:port`, protocol tcp, udp or sctp, node_port 0 for none."""
+    """One port of a service.
+
+    `name` is `namespace/service:port`, the protocol is tcp, udp or sctp, and node_port 0 means that there is none.
+    """
 
     name: str
     protocol: str
@@ -64,14 +70,14 @@ class ServicePort:
 
     def __post_init__(self) -> None:
         if not _SAFE_NAME.fullmatch(self.name):
-            raise ValueError(f"service name {self.name!r} cannot be a rule's comment")
+            raise ValueError(f"service name {self.name!r} cannot be used in a rule comment")
         if self.protocol.lower() not in _PROTOCOLS:
             raise ValueError(f"service {self.name}: protocol {self.protocol!r} is not tcp, udp or sctp")
 
 
 @dataclass(frozen=True, slots=True)
 class NetworkState:
-    """All of it. `peers` has no entry for this node itself."""
+    """All peers and services of a node. `peers` does not contain the node itself."""
 
     peers: tuple[Peer, ...] = ()
     services: tuple[ServicePort, ...] = ()
@@ -79,7 +85,7 @@ class NetworkState:
 
 @dataclass(frozen=True, slots=True)
 class Repair:
-    """One thing that an audit mended: what kind, and what was wrong with which."""
+    """One repair that an audit made: the kind of thing (`what`), and which one it was and what was wrong (`detail`)."""
 
     what: str
     detail: str

@@ -1,18 +1,18 @@
 """The errors of netstack, one tree.
 
 NetstackError
-├── Retryable                 worth another try with nothing changed
-│   ├── KernelBusy            the kernel had no memory, buffer or lock to give, or a dump was interrupted
+├── Retryable                 the same call may succeed later
+│   ├── KernelBusy            the kernel was short of memory, buffers or a lock, or a dump was interrupted
 │   └── RulesBusy             another program holds the iptables lock
-└── Permanent                 the same call fails again until somebody changes something
-    ├── NamespaceMissing      no network namespace by that name, path or pid
+└── Permanent                 the same call fails until something else is changed
+    ├── NamespaceMissing      no network namespace has this name, path or pid
     ├── NamespaceExists       the name is taken
-    ├── KernelRefused         the kernel said no to a change; has `errno`
-    │   ├── AlreadyThere      EEXIST: a link of that name, an address, a route
+    ├── KernelRefused         the kernel refused a change; `errno` has the reason
+    │   ├── AlreadyThere      EEXIST: the link, address or route exists already
     │   └── NotThere          the link, address or route that the change names does not exist
-    ├── RulesRefused          iptables-restore did not take the rules
-    ├── RulesUnavailable      no iptables on this host, or none that works on this kernel
-    └── PoolExhausted         no free address is left in the pod CIDR
+    ├── RulesRefused          iptables-restore refused the rules
+    ├── RulesUnavailable      this host has no iptables, or none that works with its kernel
+    └── PoolExhausted         the pod CIDR has no free address left
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ import os
 
 
 class NetstackError(Exception):
-    """Root of all errors that netstack raises on purpose."""
+    """Root of all errors that netstack raises deliberately."""
 
 
 class Retryable(NetstackError):
-    """Another try may succeed without any change."""
+    """The same call may succeed later."""
 
 
 class Permanent(NetstackError):
-    """Another try fails as long as nothing is changed."""
+    """The same call fails until something else is changed."""
 
 
 class KernelBusy(Retryable):
-    """The kernel could not answer just now."""
+    """The kernel was short of memory, buffers or a lock, or a dump was interrupted."""
 
 
 class RulesBusy(Retryable):
@@ -42,15 +42,15 @@ class RulesBusy(Retryable):
 
 
 class NamespaceMissing(Permanent):
-    """There is no such network namespace."""
+    """No network namespace has this name, path or pid."""
 
 
 class NamespaceExists(Permanent):
-    """A network namespace of that name exists."""
+    """A network namespace of this name exists already."""
 
 
 class KernelRefused(Permanent):
-    """The kernel refused a change. `errno` is its reason."""
+    """The kernel refused a change. `errno` has the reason."""
 
     def __init__(self, errno: int, what: str) -> None:
         super().__init__(f"{what}: {os.strerror(errno)}")
@@ -58,11 +58,11 @@ class KernelRefused(Permanent):
 
 
 class AlreadyThere(KernelRefused):
-    """What was to be made exists."""
+    """The link, address or route exists already."""
 
 
 class NotThere(KernelRefused):
-    """What the change speaks of does not exist."""
+    """The link, address or route that the change names does not exist."""
 
 
 class RulesRefused(Permanent):
@@ -70,7 +70,7 @@ class RulesRefused(Permanent):
 
 
 class RulesUnavailable(Permanent):
-    """No usable iptables on this host."""
+    """This host has no iptables that works."""
 
 
 class PoolExhausted(Permanent):
@@ -82,7 +82,7 @@ _ABSENT = frozenset({_errno.ENOENT, _errno.ENODEV, _errno.ESRCH, _errno.EADDRNOT
 
 
 def kernel_error(errno: int, what: str) -> NetstackError:
-    """The error of the tree for an errno that netlink answered with."""
+    """The error class for an errno in a netlink answer."""
     if errno in _BUSY:
         return KernelBusy(f"{what}: {os.strerror(errno)}")
     if errno == _errno.EEXIST:

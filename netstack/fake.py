@@ -1,8 +1,8 @@
-"""A kernel in memory, for tests of whatever stands on netstack: no root, no packets, the same answers.
+"""A kernel in memory, for tests of code that uses netstack: no root, no packets, the same answers.
 
-It refuses what the real one refuses (a link twice, a route through a gateway that nobody reaches, a chain that is
-still jumped to) and forgets what the real one forgets (routes of a link that goes down). The contract suite in
-tests/unit/netstack/contract.py runs against both.
+It refuses what the real kernel refuses: a second link of the same name, a route through a gateway that cannot be
+reached, deleting a chain that a rule still jumps to. It forgets what the real one forgets: the routes of a link that
+goes down. The contract suite in tests/unit/netstack/contract.py runs against both.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _SCRATCH_MAC = "02:00:00:00:00:00"
 
 
 class FakeKernel:
-    """One host with its pods' namespaces. Has what `netstack.kernel.Kernel` asks for."""
+    """One host with the namespaces of its pods. Implements `netstack.kernel.Kernel`."""
 
     def __init__(self) -> None:
         self.namespaces: dict[str, FakeNetwork] = {}
@@ -43,7 +43,7 @@ class FakeKernel:
         self.sysctls: dict[str, str] = {}
         self.pod_sysctls: dict[str, dict[str, str]] = {}
         self.rules = FakeIptables()
-        self.partner: FakeIptables | None = None
+        self.other_rules: FakeIptables | None = None
         self.tracked: list[Flow] = []
         self.host = FakeNetwork(self)
 
@@ -54,7 +54,7 @@ class FakeKernel:
         return self.namespaces[name]
 
     def remove_namespace(self, name: str) -> None:
-        """Its links die, with their peers."""
+        """Remove a namespace, with its links and their peers."""
         network = self.namespaces.pop(name)
         del self._identity_of[name]
         self.pod_sysctls.pop(name, None)
@@ -73,8 +73,8 @@ class FakeKernel:
     def rule_tool(self, prefix: str) -> RuleTool:
         return self.rules
 
-    def partner_tool(self, prefix: str) -> RuleTool | None:
-        return self.partner
+    def other_variant_tool(self, prefix: str) -> RuleTool | None:
+        return self.other_rules
 
     def write_sysctls(self, values: Mapping[str, str], where: str | None = None) -> tuple[str, ...]:
         present = self.sysctls
@@ -92,11 +92,11 @@ class FakeKernel:
         self.tracked = [flow for flow in self.tracked if flow not in flows]
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Does nothing: the fake opens nothing."""
 
 
 class FakeNetwork:
-    """One namespace. Has what `netstack.network.Network` asks for."""
+    """One namespace. Implements `netstack.network.Network`."""
 
     def __init__(self, kernel: FakeKernel) -> None:
         self._kernel = kernel
@@ -136,7 +136,7 @@ class FakeNetwork:
         self.change([c.SetLink(name, up=True)])
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Does nothing: the fake opens nothing."""
 
     def change(self, changes: Sequence[Change]) -> None:
         for change in changes:

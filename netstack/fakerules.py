@@ -1,7 +1,7 @@
-"""iptables in memory: the save and the restore of fake.py.
+"""iptables in memory: `save` and `restore` for fake.py.
 
-Knows tables, chains and jumps, not what matches mean: the text of a rule is kept as it is given, so only rules in the
-canonical form of services/rules.py come back as the real one would print them.
+It knows tables, chains and jumps, but not what matches mean. It keeps the text of a rule as given, so only rules in the
+canonical form of services/rules.py are printed as the real iptables-save prints them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Chains = dict[str, list[str]]
 
 
 class FakeIptables:
-    """Has what `RuleTool` asks for."""
+    """Implements `RuleTool`."""
 
     def __init__(self) -> None:
         self._tables: dict[str, Chains] = {}
@@ -28,7 +28,7 @@ class FakeIptables:
         return "".join(self._table_text(name) for name in sorted(self._tables))
 
     def restore(self, text: str) -> None:
-        """Each table is taken whole or not at all. Raises RulesRefused."""
+        """Apply each table as a whole or not at all. Raises RulesRefused."""
         name, chains, policies = "", Chains(), dict(self._policies)
         for line in text.splitlines():
             if line.startswith("*"):
@@ -88,14 +88,14 @@ def _command(table: str, chains: Chains, line: str) -> None:
 
 
 def _need_target(chains: Chains, rule: str, line: str) -> None:
-    found = _JUMP.search(rule)
-    if found is not None and found.group(1) not in chains and found.group(1) not in _TARGETS:
-        raise RulesRefused(f"no chain {found.group(1)} ({line})")
+    jump = _JUMP.search(rule)
+    if jump is not None and jump.group(1) not in chains and jump.group(1) not in _TARGETS:
+        raise RulesRefused(f"no chain {jump.group(1)} ({line})")
 
 
 def _is_target(chains: Chains, chain: str) -> bool:
     jumps = (_JUMP.search(rule) for rules in chains.values() for rule in rules)
-    return any(found is not None and found.group(1) == chain for found in jumps)
+    return any(jump is not None and jump.group(1) == chain for jump in jumps)
 
 
 def _check(table: str, chains: Chains) -> None:

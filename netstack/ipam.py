@@ -1,12 +1,12 @@
-"""The node's pool of pod addresses, kept as files; a kill between any two steps loses and doubles nothing.
+"""The node's pool of pod addresses, kept as files. A kill at any moment neither loses an address nor assigns one twice.
 
-`claims/<address>` holds the owner and appears by link(2): it is there complete, or not at all, and only one owner
-gets it. `freed/<address>` holds a number that grows with each release: the address freed last is given out last, and
-never-used ones go before all freed ones. Where both files exist the claim counts. One process at a time owns the
-directory (the agent locks its state directory).
+`claims/<address>` holds the owner. link(2) creates it, so it appears complete or not at all, and only one owner gets
+the address. `freed/<address>` holds a number that grows with each release: the address that was freed last is assigned
+last, and addresses that were never used come before freed ones. If both files exist, the claim counts. Only one process
+at a time uses the directory (the agent locks its state directory).
 
-A claim carries a checksum. One that is damaged still says that the address is somebody's: it is held back, so that no
-second pod gets it, until its owner is known again (`hold`) or a person removes the file.
+A claim carries a checksum. A damaged claim still shows that the address has an owner. The pool reserves the address, so
+that no second pod gets it, until `hold` names the owner or a person removes the file.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Final
 
 from netstack.errors import PoolExhausted
 
-# The network's own address is the VTEP's; the next one is kept for a gateway of a backend with a bridge.
+# The VTEP has the network's own address. The next one is reserved for the gateway of a backend with a bridge.
 _RESERVED_FIRST: Final = 2
 _RESERVED_LAST: Final = 1
 
@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 
 class AddressPool:
-    """Addresses of `network`, claimed by owners (any text without a line break)."""
+    """The addresses of `network`. Their owners are named by any text without a line break."""
 
     def __init__(self, directory: Path, network: IPv4Network) -> None:
         self._network = network
@@ -45,11 +45,11 @@ class AddressPool:
         self._load()
 
     def claims(self) -> Mapping[str, IPv4Address]:
-        """Owner to address."""
+        """The claimed addresses by owner."""
         return dict(self._owners)
 
     def hold(self, owner: str, address: IPv4Address) -> None:
-        """Tell whose the address is, when the claim itself cannot say it any more."""
+        """Record the owner of an address whose claim is damaged."""
         if address in self._held and owner not in self._owners:
             path = self._claims / str(address)
             if path.is_dir():
@@ -60,7 +60,7 @@ class AddressPool:
             self._owners[owner] = address
 
     def claim(self, owner: str) -> IPv4Address:
-        """The owner's address: the one that it has, else a free one. Raises PoolExhausted."""
+        """The owner's address: the one that it has already, or a free one. Raises PoolExhausted."""
         if owner in self._owners:
             return self._owners[owner]
         self._scratch.write_text(_claim(owner))
@@ -74,7 +74,7 @@ class AddressPool:
         raise PoolExhausted(f"all {len(self._owners)} addresses of {self._network} are claimed")
 
     def release(self, owner: str) -> None:
-        """Give the owner's address back; an owner without one is fine."""
+        """Return the owner's address to the pool. Does nothing for an owner without an address."""
         address = self._owners.get(owner)
         if address is None:
             return
@@ -105,17 +105,17 @@ class AddressPool:
         yield from sorted(self._free, key=lambda address: self._free[address])
 
     def _load(self) -> None:
-        """Read what is on disk. What a kill or a power cut left half done is completed or dropped."""
+        """Read the files; complete or drop whatever a kill or a power cut left half done."""
         self._scratch.unlink(missing_ok=True)
         for path, address in self._files(self._claims):
             content = _content(path)
-            # Empty: the file's name reached the disk and its content did not. No sandbox outlives that.
+            # Empty: a power cut lost the content but not the name. No sandbox survives a power cut.
             if content == b"":
                 path.unlink()
                 continue
             owner = _owner(content)
             if owner is None:
-                logger.error("%s: damaged: the address is given to nobody until this is removed", path)
+                logger.error("%s: the claim is damaged; its address stays reserved until the file is removed", path)
                 self._held.add(address)
             elif owner in self._owners:
                 path.unlink()
@@ -124,7 +124,7 @@ class AddressPool:
         claimed = self._held | set(self._owners.values())
         for path, address in self._files(self._freed):
             if address in claimed:
-                # Killed between the two files of a claim or of a release: either way it is still claimed.
+                # Killed between the two steps of a claim or of a release: in both cases it is still claimed.
                 path.unlink()
                 continue
             text = _content(path)
@@ -143,7 +143,7 @@ class AddressPool:
             if address in self._network:
                 yield path, address
             else:
-                _discard(path)  # of another pod CIDR, before the node was joined anew
+                _discard(path)  # from the node's pod CIDR before it joined again
 
 
 def _claim(owner: str) -> str:
@@ -151,7 +151,7 @@ def _claim(owner: str) -> str:
 
 
 def _owner(content: bytes | None) -> str | None:
-    """None for what is no claim, or a damaged one."""
+    """None for a damaged claim, and for content that is not a claim."""
     try:
         owner, _, total = (content or b"").decode().partition("\n")
     except UnicodeDecodeError:
@@ -160,7 +160,7 @@ def _owner(content: bytes | None) -> str | None:
 
 
 def _content(path: Path) -> bytes | None:
-    """None for what is no file, or cannot be read."""
+    """None for a file that cannot be read, and for anything that is not a file."""
     try:
         return path.read_bytes()
     except OSError:
@@ -168,7 +168,7 @@ def _content(path: Path) -> bytes | None:
 
 
 def _discard(path: Path) -> None:
-    """Whatever it is."""
+    """Remove a file or a whole directory."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:

@@ -1,7 +1,7 @@
-"""The door to the kernel: everything of one host's network namespace that netstack reads or changes.
+"""The interface to the kernel: all that netstack reads or changes in the network namespace of one host.
 
-`Kernel` is the Protocol; `HostKernel` the real thing; fake.py has one in memory with the same behaviour, and one
-contract suite runs against both.
+`Kernel` is the Protocol. `HostKernel` implements it with the real kernel, fake.py in memory with the same behaviour.
+One contract suite runs against both.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Kernel(Protocol):
 
     @property
     def host(self) -> Network:
-        """The host's own network; stays open as long as this does."""
+        """The host's own network; it stays open as long as this object."""
         ...
 
     def open_network(self, where: str) -> Network:
@@ -31,43 +31,43 @@ class Kernel(Protocol):
         ...
 
     def identity(self, where: str) -> tuple[int, int]:
-        """What tells this namespace from all others, also when its path is used again. Raises NamespaceMissing."""
+        """Identifies this namespace, even when its path is used for another one later. Raises NamespaceMissing."""
         ...
 
     def rule_tool(self, prefix: str) -> RuleTool:
-        """The iptables of the host; `prefix` begins our chains' names. Raises RulesUnavailable."""
+        """The iptables of the host. The names of our chains start with `prefix`. Raises RulesUnavailable."""
         ...
 
-    def partner_tool(self, prefix: str) -> RuleTool | None:
-        """The other variant of iptables, while it has rules that may drop what ours accept; else None."""
+    def other_variant_tool(self, prefix: str) -> RuleTool | None:
+        """The other variant of iptables, while it has rules that may drop packets that ours accept; else None."""
         ...
 
     def write_sysctls(self, values: Mapping[str, str], where: str | None = None) -> tuple[str, ...]:
-        """Set kernel parameters of the host, or of a pod's namespace; the keys that had another value.
+        """Set kernel parameters of the host, or of a pod's namespace. Returns the keys whose value was different.
 
         Raises NamespaceMissing.
         """
         ...
 
     def flows(self, protocols: Collection[str]) -> tuple[Flow, ...]:
-        """What is tracked of these protocols: the flows of UDP, of TCP the connections that nobody has answered yet.
+        """Tracked flows of these protocols: all UDP flows, and TCP connections that have not been answered yet.
 
-        Raises OSError where connections are not tracked.
+        Raises OSError when the kernel does not track connections.
         """
         ...
 
     def forget_flows(self, flows: Sequence[Flow]) -> None:
-        """Let their next packet be the first one again."""
+        """Delete the conntrack entries: the rules decide again about the next packet of each flow."""
         ...
 
     def close(self) -> None: ...
 
 
 class HostKernel:
-    """The kernel, seen from the namespace `where` (None: this process' own)."""
+    """The kernel, seen from the namespace `where` (None: the one of this process)."""
 
     def __init__(self, where: Where = None, *, variant: str | None = None) -> None:
-        """`variant`: legacy or nft instead of the choice that iptables.choose makes."""
+        """`variant`: legacy or nft, instead of the choice of iptables.choose."""
         self._where = where
         self._variant = variant
         self._chosen: iptables.Iptables | None = None
@@ -82,8 +82,8 @@ class HostKernel:
     def rule_tool(self, prefix: str) -> RuleTool:
         return self._choose(prefix)
 
-    def partner_tool(self, prefix: str) -> RuleTool | None:
-        return iptables.partner(self._choose(prefix), prefix)
+    def other_variant_tool(self, prefix: str) -> RuleTool | None:
+        return iptables.other_variant(self._choose(prefix), prefix)
 
     def write_sysctls(self, values: Mapping[str, str], where: str | None = None) -> tuple[str, ...]:
         return sysctl.write(self._where if where is None else where, values)
@@ -98,7 +98,7 @@ class HostKernel:
         self.host.close()
 
     def _choose(self, prefix: str) -> iptables.Iptables:
-        """Once: what is ours must not wander from one variant to the other while we are there."""
+        """Choose once, because our rules must not move between the variants while this object exists."""
         if self._chosen is None:
             self._chosen = iptables.choose(self._where, prefix, variant=self._variant)
         return self._chosen

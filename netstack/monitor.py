@@ -1,9 +1,10 @@
-"""DriftMonitor: tells that something of ours may have changed in the kernel, so that an audit is worth its while.
+"""DriftMonitor: reports that something of ours may have changed in the kernel, so that an audit is worthwhile.
 
-pyroute2's IPRSocket on the link, address, route and neighbour groups, for an event loop to watch: the one class of
-the library without a loop, and without a socket for each thread, so it may be opened on one and used on another.
-Events that cannot concern us (neighbours of other links, others' routes) are dropped here; of other links only the
-MTU concerns us, as the overlay's follows the underlay's. Of rules tells rulesmonitor.py.
+It listens to the link, address, route and neighbour groups through pyroute2's IPRSocket, which an event loop can watch.
+IPRSocket is the only class of the library that has neither a loop nor a socket for each thread, so it may be opened on
+one thread and used on another. The monitor drops events that cannot concern us: neighbours of other links and the
+routes of others. Of other links only the MTU matters, because the overlay's MTU follows the underlay's. rulesmonitor.py
+reports changes of rules.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from netstack.state import ROUTE_PROTOCOL
 _GROUPS: Final = 0x1 | 0x4 | 0x10 | 0x40
 _NLM_F_REPLACE: Final = 0x100
 _SIOCGIFMTU: Final = 0x8921
-# Addresses, and the forwarding entries of a VXLAN device. Pods' own IPv6 chatter is not ours.
+# AF_BRIDGE: the forwarding entries of a VXLAN device. IPv6 neighbours of pods do not concern us.
 _FAMILIES: Final = frozenset({socket.AF_INET, socket.AF_BRIDGE})
 
 
@@ -53,7 +54,7 @@ class DriftMonitor:
         self._socket.close()
 
     def drain(self) -> bool:
-        """Take all waiting events; whether one of them may mean drift. Never blocks."""
+        """Read all waiting events. Returns whether one of them may mean drift. Never blocks."""
         drifted = False
         while True:
             try:
@@ -76,7 +77,7 @@ class DriftMonitor:
             case "RTM_DELADDR":
                 return True
             case "RTM_NEWROUTE" | "RTM_DELROUTE":
-                # Replacing a route of ours with another one is announced as that other one only.
+                # When another route replaces one of ours, the kernel announces only the new route.
                 replaced = bool(message["header"]["flags"] & _NLM_F_REPLACE)
                 return replaced or bool(message["proto"] == ROUTE_PROTOCOL)
             case "RTM_NEWNEIGH" | "RTM_DELNEIGH":
@@ -95,7 +96,7 @@ class DriftMonitor:
         return True
 
     def _resized(self, index: int, mtu: int | None) -> bool:
-        """Whether a link of others has another MTU than it had: a flapping one is announced often, and has not."""
+        """Whether a link of others changed its MTU. A flapping link is announced often without such a change."""
         before = self._mtus.pop(index, None)
         if mtu is not None:
             self._mtus[index] = mtu
@@ -112,18 +113,18 @@ class DriftMonitor:
 
 
 def _all_mtus() -> dict[int, tuple[str, int]]:
-    """Name and MTU of each link by its index. Asked by ioctl: /sys may be of another namespace."""
-    found = {}
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as asker:
+    """Name and MTU of each link by its index. Uses ioctl, because /sys may show another namespace."""
+    links = {}
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as control:
         for index, name in socket.if_nameindex():
-            with contextlib.suppress(OSError):  # it has just gone
-                answer = fcntl.ioctl(asker, _SIOCGIFMTU, struct.pack("16si12x", name.encode(), 0))
-                found[index] = name, int(struct.unpack_from("=i", answer, 16)[0])
-    return found
+            with contextlib.suppress(OSError):  # the link has just gone
+                answer = fcntl.ioctl(control, _SIOCGIFMTU, struct.pack("16si12x", name.encode(), 0))
+                links[index] = name, int(struct.unpack_from("=i", answer, 16)[0])
+    return links
 
 
 def _open() -> Any:
-    # Here, not above: see KernelNetwork. Our package first: it sees to it that little of the library is loaded.
+    # Imported here to save memory (see KernelNetwork). Our package first, as it keeps most of the library from loading.
     import netstack.netlink  # noqa: F401, I001
     from pyroute2.netlink.rtnl.iprsocket import IPRSocket
 

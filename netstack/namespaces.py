@@ -1,9 +1,9 @@
-"""Network namespaces: make, delete, list, and enter them without a fork.
+"""Network namespaces: create, delete, list and enter them without a fork.
 
-A namespace is given as `Where`: None is the caller's own, a plain word is a name under /run/netns, and anything with
-a slash is a path (`of_pid`, `of_fd` make such paths). Entering is always done by a thread that was started for it and
-dies there: the caller's own thread never changes its namespace, and nothing forks (a fork beside a busy gRPC server
-kills the child). A socket that such a thread opens stays in its namespace wherever it is used later.
+A `Where` names a namespace: None is the caller's own, a plain word is a name under /run/netns, and anything with a
+slash is a path (`of_pid` and `of_fd` make such paths). Only a thread that was started for it enters a namespace, and
+the thread ends there. The caller's own thread never changes its namespace, and nothing forks (a fork beside a busy gRPC
+server kills the child). A socket that such a thread opens stays in its namespace, wherever it is used later.
 """
 
 from __future__ import annotations
@@ -37,22 +37,22 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def of_pid(pid: int) -> str:
-    """The namespace that the process lives in."""
+    """Path of the namespace that the process lives in."""
     return f"/proc/{pid}/ns/net"
 
 
 def of_fd(fd: int) -> str:
-    """The namespace that an open descriptor of this process stands for."""
+    """Path of the namespace behind an open descriptor of this process."""
     return f"/proc/self/fd/{fd}"
 
 
 def path_of(where: str) -> str:
-    """The file that stands for the namespace."""
+    """The file that represents the namespace."""
     return where if "/" in where else str(RUN_DIR / where)
 
 
 def open_fd(where: Where) -> int:
-    """An open descriptor of the namespace; the caller closes it. It stays valid when the name goes away."""
+    """Open a descriptor of the namespace; the caller closes it. It stays valid when the name is removed."""
     path = "/proc/thread-self/ns/net" if where is None else path_of(where)
     try:
         return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
@@ -61,14 +61,14 @@ def open_fd(where: Where) -> int:
 
 
 def run_in(where: Where, function: Callable[[], T]) -> T:
-    """Call `function` inside the namespace, on a disposable thread, and give back what it returns or raises."""
+    """Call `function` inside the namespace, on a disposable thread. Returns or raises what the function does."""
     if where is None:
         return function()
     return _on_thread(lambda: enter(where), function)
 
 
 def enter(where: Where) -> None:
-    """Move the calling thread into the namespace, for good: only on a thread that ends there."""
+    """Move the calling thread into the namespace. There is no return: use it only on a thread that ends there."""
     if where is None:
         return
     fd = open_fd(where)
@@ -81,17 +81,17 @@ def enter(where: Where) -> None:
 
 
 def create(name: str) -> None:
-    """Make a namespace with a name, its loopback up. Raises NamespaceExists."""
+    """Create a named namespace with its loopback up. Raises NamespaceExists."""
     create_all((name,))
 
 
-def create_all(wanted: Sequence[str]) -> None:
-    """Make several, as `create`, on one thread: all, or none when one cannot be made."""
+def create_all(requested: Sequence[str]) -> None:
+    """Create several namespaces like `create`, on one thread: all of them, or none when one fails."""
     _prepare()
     made: list[Path] = []
 
     def body() -> None:
-        for name in wanted:
+        for name in requested:
             target = RUN_DIR / name
             _reserve(target)
             made.append(target)
@@ -108,7 +108,7 @@ def create_all(wanted: Sequence[str]) -> None:
 
 @contextlib.contextmanager
 def nameless() -> Iterator[str]:
-    """A namespace that has no name and ends with the block, or with this process if that comes first."""
+    """A namespace without a name. It ends with the block, or with this process if that ends earlier."""
 
     def body() -> int:
         _unshare()
@@ -122,7 +122,7 @@ def nameless() -> Iterator[str]:
 
 
 def delete(name: str) -> None:
-    """Remove the name; the namespace ends with its last process. One that is not there is done."""
+    """Remove the name; the namespace ends with its last process. Does nothing when the name does not exist."""
     target = RUN_DIR / name
     _libc.umount2(os.fsencode(target), _MNT_DETACH)
     target.unlink(missing_ok=True)
@@ -137,7 +137,7 @@ def names() -> tuple[str, ...]:
 
 
 def exists(where: str) -> bool:
-    """Whether the name, or path, stands for something."""
+    """Whether a namespace has this name, or the path exists."""
     return Path(path_of(where)).exists()
 
 
@@ -152,10 +152,10 @@ def identity(where: Where) -> tuple[int, int]:
 
 
 def _prepare() -> None:
-    """Make the directory, and a mount of its own out of it, as the first `ip netns add` of a machine does.
+    """Create the directory and make it a mount of its own, as the first `ip netns add` on a machine does.
 
-    Done later, by that, it would mount names a second time that are there already, and nobody could remove them. So
-    once there is a name, it is too late.
+    If `ip netns add` did so later, it would mount the existing names a second time, and nobody could remove them. Once
+    there is a name, it is therefore too late.
     """
     RUN_DIR.mkdir(parents=True, exist_ok=True)
     directory = os.fsencode(RUN_DIR)
@@ -193,7 +193,7 @@ def _raise_errno(what: str) -> None:
 
 
 def _on_thread(prepare: Callable[[], None], function: Callable[[], T]) -> T:
-    """Run both on a thread of their own. The thread is not returned to any pool: its namespace is spoilt."""
+    """Run both on a thread of their own. The thread is never used again, because its namespace has changed."""
     results: list[T] = []
     failures: list[BaseException] = []
 
@@ -201,7 +201,7 @@ def _on_thread(prepare: Callable[[], None], function: Callable[[], T]) -> T:
         try:
             prepare()
             results.append(function())
-        except BaseException as error:  # noqa: BLE001  carried over to the caller's thread, whatever it is
+        except BaseException as error:  # noqa: BLE001  raised again on the caller's thread
             failures.append(error)
 
     thread = threading.Thread(target=body, name="netstack-namespace", daemon=True)

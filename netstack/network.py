@@ -1,7 +1,7 @@
-"""The links, addresses, routes and neighbours of one network namespace: read them, change them.
+"""Reads and changes links, addresses, routes and neighbours of one network namespace.
 
-`Network` is the Protocol that the rest of netstack (and the lab) works with; `KernelNetwork` is the real one, over
-pyroute2 (netlink/); fake.py has one in memory. Rules are not here (services/), nor sysctls (sysctl.py).
+`Network` is the Protocol that all other code uses. `KernelNetwork` implements it with pyroute2 (netlink/), fake.py in
+memory. Rules (services/) and kernel parameters (sysctl.py) are elsewhere.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from netstack.state import ROUTE_PROTOCOL, Address, Forwarding, Link, Neighbour,
 
 
 class Network(Protocol):
-    """One namespace's network. Reading methods ask the kernel anew at each call."""
+    """One namespace's network. Each call of a reading method asks the kernel again."""
 
     def links(self) -> tuple[Link, ...]: ...
 
@@ -26,7 +26,7 @@ class Network(Protocol):
     def addresses(self) -> tuple[Address, ...]: ...
 
     def routes(self, *, protocol: int = ROUTE_PROTOCOL) -> tuple[Route, ...]:
-        """Unicast routes of the main table with this origin (0: all of them)."""
+        """Unicast routes of the main table with this protocol number (0: all of them)."""
         ...
 
     def neighbours(self) -> tuple[Neighbour, ...]: ...
@@ -34,11 +34,11 @@ class Network(Protocol):
     def forwardings(self) -> tuple[Forwarding, ...]: ...
 
     def snapshot(self) -> Snapshot:
-        """All of the above, the links being asked for once."""
+        """All of the above, with a single request for the links."""
         ...
 
     def change(self, changes: Sequence[Change]) -> None:
-        """Apply all, in order. Raises the first refusal, after the others were tried."""
+        """Apply all changes in order. Raises the first refusal, after trying the rest."""
         ...
 
     def set_up(self, name: str) -> None:
@@ -49,10 +49,10 @@ class Network(Protocol):
 
 
 class KernelNetwork:
-    """The network of the namespace `where`, through one connection with its thread."""
+    """The network of the namespace `where`, through one connection and its thread."""
 
     def __init__(self, where: Where = None) -> None:
-        # Here, not above: importing pyroute2 takes 60 ms and 4 MB, which those who open nothing need not pay.
+        # Imported here: pyroute2 takes 60 ms and 4 MB, which a process that opens no network need not spend.
         from netstack.netlink import reads, writes
         from netstack.netlink.connection import Connection
 
@@ -74,8 +74,8 @@ class KernelNetwork:
         return self._connection.run(self._reads.links)
 
     def link(self, name: str) -> Link | None:
-        found: Link | None = self._connection.run(lambda route: self._reads.link(route, name))
-        return found
+        link: Link | None = self._connection.run(lambda route: self._reads.link(route, name))
+        return link
 
     def addresses(self) -> tuple[Address, ...]:
         return self._connection.run(lambda route: self._reads.addresses(route, self._reads.Names()))
@@ -90,8 +90,8 @@ class KernelNetwork:
         return self._connection.run(lambda route: self._reads.forwardings(route, self._reads.Names()))
 
     def snapshot(self) -> Snapshot:
-        found: Snapshot = self._connection.run(lambda route: self._reads.snapshot(route, ROUTE_PROTOCOL))
-        return found
+        snapshot: Snapshot = self._connection.run(lambda route: self._reads.snapshot(route, ROUTE_PROTOCOL))
+        return snapshot
 
     def set_up(self, name: str) -> None:
         self.change([c.SetLink(name, up=True)])
@@ -101,5 +101,5 @@ class KernelNetwork:
 
 
 def open_network(where: Where = None) -> KernelNetwork:
-    """The real network of a namespace. Close it, or use it as a context manager: it has a thread."""
+    """The real network of a namespace. It has a thread, so close it, or use it as a context manager."""
     return KernelNetwork(where)

@@ -1,8 +1,8 @@
-"""NodeNetwork: one node's whole network, for whoever wants it (the agent).
+"""NodeNetwork: the whole network of one node, for the agent.
 
-Puts the parts together: the overlay (overlay/), pod links and their addresses (pods.py, ipam.py, records.py), service
-rules (services/). Synchronous; one thread at a time. It keeps nothing that cannot be read back: a new NodeNetwork on
-the same host and state directory adopts what is there, without a flush and without breaking a connection.
+It combines the overlay (overlay/), pod links with their addresses (pods.py, ipam.py, records.py) and service rules
+(services/). It is synchronous, for one thread at a time. It keeps nothing that cannot be read back: a new NodeNetwork
+on the same host and state directory adopts what exists, without a flush and without breaking a connection.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from netstack.overlay.plan import plan
 from netstack.overlay.vxlan import VxlanBackend
 from netstack.pods import PodLink
 from netstack.records import PodRecords
-from netstack.services.flows import TCP, changed_doors, stale
+from netstack.services.flows import TCP, changed_frontends, stale
 from netstack.services.names import chain_names
-from netstack.services.rules import passage, ruleset
+from netstack.services.rules import accepting_rules, ruleset
 from netstack.services.writer import RuleWriter
 from netstack.state import Snapshot
 
@@ -35,20 +35,20 @@ __all__ = ["Endpoint", "NetworkState", "NodeNetwork", "NodeSettings", "Peer", "R
 
 logger = logging.getLogger(__name__)
 
-# A node routes between pods, and between pods and the world: the only parameter that the data path needs.
+# A node routes between pods, and between pods and other hosts. The data path needs no other parameter.
 _SYSCTLS: Final = {"net/ipv4/ip_forward": "1"}
 
 _HANDSHAKE_S: Final = 0.1
-"""Within which another node answers a connection, if anybody does."""
+"""Time within which a server on another node answers a new connection, if it answers at all."""
 
 
 class NodeNetwork:
-    """The network of one node. Close it in the end; closing changes nothing in the kernel."""
+    """The network of one node. Close it at the end; closing changes nothing in the kernel."""
 
     def __init__(
         self, settings: NodeSettings, kernel: Kernel | None = None, *, wait: Callable[[float], None] = time.sleep
     ) -> None:
-        """`wait` lets so many seconds pass."""
+        """`wait` sleeps for a number of seconds."""
         self._settings = settings
         self._wait = wait
         self._kernel: Kernel = kernel if kernel is not None else HostKernel()
@@ -60,37 +60,37 @@ class NodeNetwork:
             self._pool.hold(pod.uid, pod.address)
         self._rules: RuleWriter | None = None
         self._state: NetworkState | None = None
-        self._mtu = 0  # of the underlay, when it was last looked at
+        self._mtu = 0  # of the underlay, as last read
 
     def close(self) -> None:
         """Close the sockets."""
         self._kernel.close()
 
     def apply(self, state: NetworkState) -> None:
-        """Make the overlay and the service rules as `state` says. Atomic for each table of rules.
+        """Bring the overlay and the service rules to `state`. Each table of rules changes atomically.
 
-        Peers that are as they were are left to the audits: a new endpoint must not cost a dump of all links.
+        Unchanged peers are left to the audits, because a new endpoint must not cost a dump of all links.
         """
         self._kernel.write_sysctls(_SYSCTLS)
         steps: list[Change] = []
         if self._state is None or state.peers != self._state.peers:
             steps = self._overlay_steps(state, self._kernel.host.snapshot())
-        # The route to the cluster IPs goes live last: a connection that took it before the rules were there would hang,
-        # as its flow is never looked up in the nat table again.
+        # The route to the cluster IPs comes last. A connection that takes it before the rules exist would hang, because
+        # the kernel never looks up its flow in the nat table again.
         self._change([step for step in steps if not self._leads_to_services(step)])
         self._writer().apply(ruleset(self._settings, state.services))
         self._change([step for step in steps if self._leads_to_services(step)])
         if self._state is None:
-            self._pass_partner()
+            self._write_other_variant()
         self._forget_flows(state)
         self._state = state
 
     def attach_pod(self, pod_uid: str, netns_pid: int) -> IPv4Address:
-        """Wire eth0 into the network namespace of that process; the same address each time, until it is released."""
+        """Create eth0 in the network namespace of that process. A pod keeps its address until it is released."""
         return self.attach_namespace(pod_uid, namespaces.of_pid(netns_pid))
 
     def attach_namespace(self, pod_uid: str, namespace: str) -> IPv4Address:
-        """The same for a namespace given by name or path."""
+        """Like `attach_pod`, for a namespace given by name or path."""
         identity = self._kernel.identity(namespace)
         address = self._pool.claim(pod_uid)
         pod = PodLink(pod_uid, address, namespace, identity)
@@ -104,7 +104,7 @@ class NodeNetwork:
         self._records.remove(pod_uid)
 
     def release_pod(self, pod_uid: str) -> None:
-        """Free the pod's address, after its sandbox is gone. A link that is still there goes first."""
+        """Free the pod's address, after its sandbox is gone. Removes the pod's link first if it still exists."""
         self.detach_pod(pod_uid)
         self._pool.release(pod_uid)
 
@@ -113,7 +113,7 @@ class NodeNetwork:
         return dict(self._pool.claims())
 
     def retain(self, pod_uids: Iterable[str]) -> tuple[str, ...]:
-        """Detach and release all pods but these, and remove pod links of nobody. The uids that were released."""
+        """Detach and release all other pods, and remove pod links without a pod. Returns the released uids."""
         alive = set(pod_uids)
         known = self.pods().keys() | {pod.uid for pod in self._records.all()}
         dead = tuple(sorted(known - alive))
@@ -124,16 +124,17 @@ class NodeNetwork:
         return dead
 
     def audit(self, *, links: bool = True) -> tuple[Repair, ...]:
-        """Compare with the kernel, mend what differs, and tell it. One part that fails keeps no other from mending.
+        """Compare the kernel with the desired state and repair the differences. Returns the repairs.
 
-        Without `links` only what the kernel announces no change of: rules and parameters. Raises the first failure.
+        Without `links`, audits only rules and kernel parameters, whose changes the kernel does not announce. A part
+        that fails does not stop the others. Raises the first failure.
         """
         repairs: list[Repair] = []
         failures: list[Exception] = []
         for part in (
             self._audit_sysctls,
             self._audit_rules,
-            self._audit_partner,
+            self._audit_other_variant,
             *((self._audit_links,) if links else ()),
         ):
             try:
@@ -142,7 +143,7 @@ class NodeNetwork:
                 failures.append(error)
         if failures:
             for repair in repairs:
-                logger.warning("node %s: mended %s: %s", self._settings.node_name, repair.what, repair.detail)
+                logger.warning("node %s: repaired %s: %s", self._settings.node_name, repair.what, repair.detail)
             for failure in failures[1:]:
                 logger.error("node %s: audit: %s", self._settings.node_name, failure)
             raise failures[0]
@@ -151,7 +152,7 @@ class NodeNetwork:
     def teardown(self) -> None:
         """Remove everything of ours from the host and the state directory. IP forwarding stays as it is.
 
-        One part that fails keeps no other from going. Raises the first failure.
+        A part that fails does not stop the others. Raises the first failure.
         """
         failures: list[Exception] = []
         for part in (self._remove_rules, self._release_all, self._remove_links):
@@ -167,8 +168,8 @@ class NodeNetwork:
 
     def _remove_rules(self) -> None:
         self._writer().remove()
-        if (partner := self._partner()) is not None:
-            partner.remove()
+        if (other := self._other_writer()) is not None:
+            other.remove()
 
     def _release_all(self) -> None:
         for uid in self.pods().keys() | {pod.uid for pod in self._records.all()}:
@@ -195,16 +196,16 @@ class NodeNetwork:
             return ()
         return self._writer().audit(ruleset(self._settings, self._state.services))
 
-    def _audit_partner(self) -> Sequence[Repair]:
-        return () if self._state is None else self._pass_partner()
+    def _audit_other_variant(self) -> Sequence[Repair]:
+        return () if self._state is None else self._write_other_variant()
 
     def _audit_links(self) -> Sequence[Repair]:
         observed = self._kernel.host.snapshot()
-        overlay = [] if self._state is None else self._mend_overlay(self._state, observed)
+        overlay = [] if self._state is None else self._repair_overlay(self._state, observed)
         mtu = self._pod_mtu(self._mtu_in(observed))
         return [*overlay, *pods.audit(self._kernel, self._records.all(), observed, mtu=mtu)]
 
-    def _mend_overlay(self, state: NetworkState, observed: Snapshot) -> list[Repair]:
+    def _repair_overlay(self, state: NetworkState, observed: Snapshot) -> list[Repair]:
         steps = self._overlay_steps(state, observed)
         self._change(steps)
         return [Repair("overlay", str(step)) for step in steps]
@@ -220,23 +221,23 @@ class NodeNetwork:
             self._kernel.host.change(steps)
 
     def _forget_flows(self, state: NetworkState) -> None:
-        """Flows that lost the endpoint they go to; after the rules, which the next packet asks."""
+        """Delete conntrack entries of stale endpoints, after writing the rules, which decide about the next packet."""
         before = () if self._state is None else self._state.services
         local = (self._settings.node_address, self._settings.pod_cidr.network_address)
-        doors = changed_doors(before, state.services, local)
-        if not doors:
+        frontends = changed_frontends(before, state.services, local)
+        if not frontends:
             return
         try:
-            dead = stale(self._kernel.flows({protocol for protocol, _, _ in doors}), doors)
-            unanswered = {flow for flow in dead if flow.protocol == TCP}
-            self._kernel.forget_flows([flow for flow in dead if flow not in unanswered])
+            flows = stale(self._kernel.flows({protocol for protocol, _, _ in frontends}), frontends)
+            unanswered = {flow for flow in flows if flow.protocol == TCP}
+            self._kernel.forget_flows([flow for flow in flows if flow not in unanswered])
             if unanswered:
-                # An endpoint that left its service and lives may be about to answer, and that connection is to go on.
+                # An endpoint that left its service but still runs may be about to answer: keep such a connection.
                 self._wait(_HANDSHAKE_S)
                 self._kernel.forget_flows([flow for flow in self._kernel.flows({TCP}) if flow in unanswered])
         except OSError as error:
-            # They end by themselves when their clients pause; the node works without.
-            logger.warning("node %s: flows to old endpoints stay: %s", self._settings.node_name, error)
+            # The entries expire when their clients pause, and the node works meanwhile.
+            logger.warning("node %s: conntrack entries of stale endpoints stay: %s", self._settings.node_name, error)
 
     def _writer(self) -> RuleWriter:
         if self._rules is None:
@@ -244,22 +245,22 @@ class NodeNetwork:
             self._rules = RuleWriter(self._kernel.rule_tool(prefix), prefix)
         return self._rules
 
-    def _pass_partner(self) -> tuple[Repair, ...]:
-        """Let our packets pass the other variant of iptables, where others filter with it."""
-        partner = self._partner()
-        return () if partner is None else partner.audit(passage(self._settings))
+    def _write_other_variant(self) -> tuple[Repair, ...]:
+        """Accept our packets in the other variant of iptables too, if others filter with it."""
+        other = self._other_writer()
+        return () if other is None else other.audit(accepting_rules(self._settings))
 
-    def _partner(self) -> RuleWriter | None:
-        """Looked for each time: others come and go."""
+    def _other_writer(self) -> RuleWriter | None:
+        """Looked up each time, because others may start or stop filtering at any time."""
         prefix = chain_names(self._settings.owner).prefix
-        tool = self._kernel.partner_tool(prefix)
+        tool = self._kernel.other_variant_tool(prefix)
         return None if tool is None else RuleWriter(tool, prefix)
 
     def _pod_mtu(self, underlay_mtu: int) -> int:
         return self._backend.pod_mtu(underlay_mtu)
 
     def _underlay_mtu(self) -> int:
-        """As of the last apply or audit: asking again would take a quarter of the time that a new pod takes."""
+        """The MTU as of the last apply or audit: reading it again would take a quarter of the time of a new pod."""
         return self._mtu or self._mtu_in(self._kernel.host.snapshot())
 
     def _mtu_in(self, observed: Snapshot) -> int:

@@ -1,11 +1,11 @@
 """Pod links: a routed veth for each pod, no bridge.
 
-The pod's eth0 has its address as a /32 and a gateway, 169.254.1.1, that no link owns: a permanent neighbour entry
-gives it the MAC of the host's end. The host has a permanent neighbour for the pod and a route to its /32. All names
-and MACs derive from the pod's uid and address, so what is there can be judged without a record; a record on disk
-(address, namespace and its identity) is what lets an audit rebuild a link that vanished.
+The pod's eth0 has its address as a /32. Its gateway is 169.254.1.1, which no link owns: a permanent neighbour entry
+maps it to the MAC of the host's end. The host has a permanent neighbour entry for the pod and a route to its /32. All
+names and MACs derive from the pod's uid and address, so an audit can judge existing links without a record. A record on
+disk (address, namespace and its identity) lets an audit rebuild a link that vanished.
 
-Owns the links named sp…; addresses are ipam.py's.
+This module owns the links named sp…; ipam.py owns the addresses.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from netstack.state import SCOPE_LINK, Address, Neighbour, Route, Snapshot
 
 GATEWAY: Final = IPv4Address("169.254.1.1")
 POD_LINK: Final = "eth0"
-# One MAC for the host's end of every pod: known without asking, and each pod is alone on its link.
+# The host's end has the same MAC for every pod: nobody has to look it up, and each pod is alone on its link.
 HOST_MAC: Final = mac_of(IPv4Interface((GATEWAY, 32)))
 _HOST_LINK: Final = re.compile(r"sp[0-9a-f]{12}")
-# RFC 4821, as the kernel does it when segments vanish: between nodes of which one has a smaller MTU nobody sends ICMP,
-# and a connection that was open when it shrank would hang for good.
+# Path MTU discovery by RFC 4821, which the kernel starts when segments vanish. Nobody sends an ICMP error when two
+# nodes have different MTUs, so a connection that was open when the MTU shrank would hang forever.
 _SYSCTLS: Final = {"net/ipv4/tcp_mtu_probing": "1"}
 
 logger = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class PodLink:
-    """What is recorded of one pod: its namespace, by a path and the device and inode that were behind it."""
+    """The record of one pod. The namespace is a path, `identity` the device and inode behind it."""
 
     uid: str
     address: IPv4Address
@@ -58,7 +58,7 @@ class PodLink:
 
 
 def host_link_name(uid: str) -> str:
-    """sp and 12 hexadecimal digits: within the kernel's 15 characters."""
+    """sp and 12 hexadecimal digits, within the kernel's limit of 15 characters."""
     return "sp" + hashlib.sha256(uid.encode()).hexdigest()[:12]
 
 
@@ -67,13 +67,13 @@ def is_host_link(name: str) -> bool:
 
 
 def connect(kernel: Kernel, pod: PodLink, *, mtu: int) -> None:
-    """Make the pod's link, or complete the one that is there. Raises NamespaceMissing and kernel errors."""
+    """Create the pod's link, or complete an existing one. Raises NamespaceMissing and kernel errors."""
     inside = kernel.open_network(pod.namespace)
     try:
         host_end = kernel.host.link(pod.host_link)
         pod_end = inside.link(POD_LINK)
         if host_end is not None and (pod_end is None or pod_end.mac != pod.mac):
-            # The host's end of an earlier sandbox of the same pod, whose namespace still lives.
+            # The link leads to an earlier sandbox of the same pod, whose namespace still exists.
             kernel.host.change([c.DeleteLink(pod.host_link)])
             host_end = None
         if host_end is None:
@@ -84,7 +84,7 @@ def connect(kernel: Kernel, pod: PodLink, *, mtu: int) -> None:
     finally:
         inside.close()
     kernel.write_sysctls(_SYSCTLS, pod.namespace)
-    # The host's route is last: it is what makes the pod reachable.
+    # The host's route comes last, because it makes the pod reachable.
     kernel.host.change([c.SetNeighbour(_neighbour(pod)), c.SetRoute(_route(pod))])
 
 
@@ -94,7 +94,7 @@ def disconnect(host: Network, uid: str) -> None:
 
 
 def strays(observed: Snapshot, uids: Iterable[str]) -> list[str]:
-    """Our pod links on the host that belong to none of these pods."""
+    """Pod links of ours on the host that belong to none of these pods."""
     known = {host_link_name(uid) for uid in uids}
     return [
         link.name
@@ -104,9 +104,9 @@ def strays(observed: Snapshot, uids: Iterable[str]) -> list[str]:
 
 
 def audit(kernel: Kernel, pods: Iterable[PodLink], observed: Snapshot, *, mtu: int) -> list[Repair]:
-    """Mend the host's side of each pod's link; the pod's side too where the link or its MTU had to be made anew.
+    """Repair the host's side of each pod's link, and the pod's side if the link or its MTU had to be set again.
 
-    Raises the last refusal, after all pods were looked at.
+    Raises the last refusal, after checking all pods.
     """
     repairs: list[Repair] = []
     refusal: NetstackError | None = None
@@ -123,7 +123,7 @@ def audit(kernel: Kernel, pods: Iterable[PodLink], observed: Snapshot, *, mtu: i
 
 
 class _Present:
-    """A snapshot, by what pods ask of it."""
+    """A snapshot, indexed by the keys that pods look up."""
 
     def __init__(self, observed: Snapshot) -> None:
         self.routes = {route.destination: route for route in observed.routes}
@@ -134,9 +134,9 @@ class _Present:
 def _audit_pod(kernel: Kernel, pod: PodLink, present: _Present, mtu: int) -> list[Repair]:
     link = present.links.get(pod.host_link)
     if link is None:
-        return _rebuild(kernel, pod, mtu, "link made again")
+        return _rebuild(kernel, pod, mtu, "link recreated")
     if link.mtu != mtu:
-        # The underlay's has changed. Both ends: what the pod sends larger than the host's end takes is dropped.
+        # The underlay's MTU has changed. Change both ends, because the host's end drops larger packets of the pod.
         return _rebuild(kernel, pod, mtu, f"MTU {link.mtu} is now {mtu}")
     steps: list[Change] = []
     if not link.up or link.mac != HOST_MAC:
@@ -146,13 +146,13 @@ def _audit_pod(kernel: Kernel, pod: PodLink, present: _Present, mtu: int) -> lis
         steps.append(c.SetNeighbour(neighbour))
     if not link.up or present.routes.get(route.destination) != route:
         steps.append(c.SetRoute(route))
-    if steps and _mend(kernel.host, steps):
+    if steps and _repair(kernel.host, steps):
         return [Repair("pod", f"{pod.address} on {pod.host_link}: {_kinds(steps)}")]
     return []
 
 
-def _mend(host: Network, steps: list[Change]) -> bool:
-    """Whether there was something to mend: a link that went meanwhile, with its sandbox, is for the next audit."""
+def _repair(host: Network, steps: list[Change]) -> bool:
+    """Apply the steps. False if a link vanished with its sandbox meanwhile; the next audit handles that."""
     try:
         host.change(steps)
     except NotThere:
@@ -161,13 +161,13 @@ def _mend(host: Network, steps: list[Change]) -> bool:
 
 
 def _rebuild(kernel: Kernel, pod: PodLink, mtu: int, what: str) -> list[Repair]:
-    """Both ends of a link, if the pod's namespace still is the one that it led to."""
+    """Recreate both ends of a link, if the pod's namespace is still the recorded one."""
     try:
         if kernel.identity(pod.namespace) != pod.identity:
             return []
         connect(kernel, pod, mtu=mtu)
     except (NamespaceMissing, NotThere):
-        return []  # the sandbox died with its namespace: its owner will detach it
+        return []  # the sandbox ended with its namespace: its owner will detach the pod
     return [Repair("pod", f"{pod.address} on {pod.host_link}: {what}")]
 
 

@@ -1,6 +1,6 @@
-"""The records of pod links on disk: one small JSON file a pod, replaced atomically.
+"""Records of pod links on disk: one small JSON file for each pod, replaced atomically.
 
-A record goes only after the link that it describes is gone.
+A record is removed only after the link that it describes is gone.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ from collections.abc import Mapping
 from ipaddress import IPv4Address
 from pathlib import Path
 
+from hull import atomicfile
 from netstack.pods import PodLink
 
 
 class PodRecords:
-    """Pod uid to PodLink, in memory and in `directory`."""
+    """Pod links by pod uid, in memory and in `directory`."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -25,7 +26,7 @@ class PodRecords:
         self._pods: dict[str, PodLink] = {}
         for path in directory.iterdir():
             pod = _read(path)
-            # A record lies under the hash of its uid: one that does not is damaged.
+            # The name of a record's file is the hash of its uid. Under any other name the record is damaged.
             if pod is not None and path == self._path(pod.uid):
                 self._pods[pod.uid] = pod
             elif path.is_dir() and not path.is_symlink():
@@ -40,15 +41,14 @@ class PodRecords:
         if self._pods.get(pod.uid) == pod:
             return
         path = self._path(pod.uid)
-        scratch = path.with_suffix(".new")
         fields = {
             "uid": pod.uid,
             "address": str(pod.address),
             "namespace": pod.namespace,
             "identity": list(pod.identity),
         }
-        scratch.write_text(json.dumps(fields | {"sum": _sum(fields)}))
-        scratch.rename(path)
+        # Attaching the pod again makes a record that was lost in a power cut.
+        atomicfile.write(path, json.dumps(fields | {"sum": _sum(fields)}), mode=0o644, durable=False)
         self._pods[pod.uid] = pod
 
     def remove(self, uid: str) -> None:
@@ -60,16 +60,16 @@ class PodRecords:
 
 
 def _read(path: Path) -> PodLink | None:
-    """None for a file that a crash left half written: the link is adopted again when the pod is attached."""
+    """None for a file that a crash left half written. Attaching the pod later adopts its link again."""
     if path.suffix != ".json":
         return None
     try:
-        found = json.loads(path.read_text())
-        # One of release 0.1.0 has no sum. With one bit changed a link would get another pod's address.
-        if found.pop("sum", None) not in (None, _sum(found)):
+        fields = json.loads(path.read_text())
+        # Records of release 0.1.0 have no checksum. With one bit changed, a link could get another pod's address.
+        if fields.pop("sum", None) not in (None, _sum(fields)):
             return None
-        device, inode = found["identity"]
-        return PodLink(found["uid"], IPv4Address(found["address"]), found["namespace"], (int(device), int(inode)))
+        device, inode = fields["identity"]
+        return PodLink(fields["uid"], IPv4Address(fields["address"]), fields["namespace"], (int(device), int(inode)))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 

@@ -1,7 +1,7 @@
-"""RulesMonitor: tells that nftables' rules changed, so that ours are looked at without delay.
+"""RulesMonitor: reports that nftables rules changed, so that ours are audited without delay.
 
-The rules of iptables' nft variant are nftables'; the legacy variant announces nothing, so rules have to be polled all
-the same. Whose rules changed is not read: a flush of everybody's comes as thousands of messages.
+iptables' nft variant writes its rules into nftables. The legacy variant announces no change, so rules have to be polled
+as well. The monitor does not read whose rules changed, because a flush of all rules comes as thousands of messages.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Final, Self
 from netstack import namespaces
 from netstack.namespaces import Where
 
-# Of linux/netlink.h and linux/netfilter/nfnetlink.h.
+# From linux/netlink.h and linux/netfilter/nfnetlink.h.
 _NETLINK_NETFILTER: Final = 12
 _SOL_NETLINK: Final = 270
 _NETLINK_ADD_MEMBERSHIP: Final = 1
@@ -25,7 +25,7 @@ class RulesMonitor:
     """Watches the namespace `where`. `fileno()` is readable when there is something to `drain()`."""
 
     def __init__(self, where: Where = None) -> None:
-        """Raises OSError where the kernel has no nftables to tell of."""
+        """Raises OSError if the kernel has no nftables to watch."""
         self._socket = namespaces.run_in(where, _open)
 
     def __enter__(self) -> Self:
@@ -43,17 +43,17 @@ class RulesMonitor:
         self._socket.close()
 
     def drain(self) -> bool:
-        """Take all waiting events; whether there was one. Never blocks."""
-        seen = False
+        """Read all waiting events. Returns whether there was one. Never blocks."""
+        changed = False
         while True:
             try:
-                self._socket.recv(1)  # of a message the rest is dropped
+                self._socket.recv(1)  # the kernel drops the rest of the message
             except BlockingIOError:
-                return seen
+                return changed
             except OSError as error:
-                if error.errno != errno.ENOBUFS:  # some were lost, and this tells of it
+                if error.errno != errno.ENOBUFS:  # ENOBUFS: events were lost, so there were some
                     raise
-            seen = True
+            changed = True
 
 
 def _open() -> socket.socket:

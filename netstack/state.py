@@ -1,7 +1,7 @@
-"""What the kernel holds in one network namespace, as values: links, addresses, routes, neighbours, forwarding entries.
+"""The state of one network namespace, as values: links, addresses, routes, neighbours, forwarding entries.
 
-Read-only pictures; how to change the kernel is in changes.py. Everything names its link, never the link's index,
-so that two pictures of two namespaces, or of a device before and after its re-creation, compare.
+The values are read-only; changes.py has the changes. Each refers to its link by name and never by index, so that
+snapshots of two namespaces, or of a device before and after it was created again, can be compared.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ PERMANENT: Final = 0x80
 
 @dataclass(frozen=True, slots=True)
 class Vxlan:
-    """The attributes of a VXLAN device that we set."""
+    """The attributes of a VXLAN device that netstack sets."""
 
     vni: int
     local: IPv4Address | None
@@ -52,7 +52,7 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A route of the main table. `onlink`: the gateway is taken to be reachable on the link."""
+    """A route of the main table. `onlink`: the kernel assumes that the link reaches the gateway."""
 
     destination: IPv4Network
     link: str
@@ -65,7 +65,7 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Neighbour:
-    """A neighbour entry; what we write is permanent."""
+    """A neighbour entry. netstack writes permanent ones only."""
 
     link: str
     address: IPv4Address
@@ -75,7 +75,7 @@ class Neighbour:
 
 @dataclass(frozen=True, slots=True)
 class Forwarding:
-    """A forwarding entry of a VXLAN device: frames to this MAC go to that host."""
+    """A forwarding entry of a VXLAN device: frames to this MAC go to the host `destination`."""
 
     link: str
     mac: str
@@ -84,7 +84,7 @@ class Forwarding:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """All of one namespace at about one moment; `routes` only those of our protocol number."""
+    """Everything in one namespace at about the same moment. `routes` has only those with our protocol number."""
 
     links: tuple[Link, ...] = ()
     addresses: tuple[Address, ...] = ()

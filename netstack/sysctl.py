@@ -1,6 +1,6 @@
 """Kernel parameters below /proc/sys inside a network namespace.
 
-Written only where the value differs, and only the few that a caller names.
+Writes only the parameters that a caller names, and only those whose value differs.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ def read(where: Where, key: str) -> str:
 
 
 def write(where: Where, values: Mapping[str, str]) -> tuple[str, ...]:
-    """Set each key to its value; the keys that had another one. Raises NotThere, KernelRefused."""
+    """Set each key to its value. Returns the keys that had another value. Raises NotThere, KernelRefused."""
 
     def body() -> tuple[str, ...]:
         changed = [key for key, value in values.items() if _read(key) != value]

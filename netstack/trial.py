@@ -1,7 +1,8 @@
-"""What this kernel can do of what netstack needs: tried for real, in a namespace without a name that ends with the try.
+"""Finds out which of the features that netstack needs this kernel has, by trying each in a nameless namespace.
 
-Files below /proc say which modules are loaded, not which the kernel would load or whether they work here. Nothing of
-the host's own network is touched. Also says which rules of others the host has, by variant of iptables.
+Files below /proc say which modules are loaded, but not which the kernel would load or whether they work here. The
+namespace ends with the trial, and the host's own network is not touched. The module also lists the rules of others on
+the host, by variant of iptables.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ RULES: Final[Mapping[str, tuple[str, str]]] = {
     "target DNAT": ("nat", "-p tcp -j DNAT --to-destination 192.0.2.1:80"),
     "target MASQUERADE": ("nat", "-j MASQUERADE"),
 }
-"""Every match and target that services/rules.py writes: the table, and a rule as short as can be."""
+"""Every match and target that services/rules.py writes: the table, and the shortest possible rule."""
 
 _CHAIN: Final = "SAMPAN-TRIAL"
 
@@ -47,14 +48,14 @@ _CHAIN: Final = "SAMPAN-TRIAL"
 class Variant:
     """One variant of iptables on this host."""
 
-    works: str
-    """Why its tables cannot be used; empty when they can."""
+    problem: str
+    """Why its tables cannot be used; empty if they can."""
     foreign: tuple[str, ...]
-    """The rules and policies of others in the host's own tables, as iptables-save prints them: `table: line`."""
+    """Rules and policies of others in the host's own tables: `table: line`, where the line is from iptables-save."""
 
 
 def features() -> dict[str, str]:
-    """Why each feature does not work, by its name; empty: it works. `namespace` failing leaves the others untold."""
+    """The problem of each feature by its name; empty if it works. If `namespace` fails, nothing else is tried."""
     try:
         with namespaces.nameless() as where:
             kernel = HostKernel(where)
@@ -69,17 +70,17 @@ def features() -> dict[str, str]:
 
 
 def variants() -> dict[str, Variant]:
-    """The variants of iptables that are installed, each tried, and the rules that the host has by it."""
-    found: dict[str, Variant] = {}
+    """The installed variants of iptables: the problem of each, and the rules that the host has in it."""
+    installed: dict[str, Variant] = {}
     for name in (LEGACY, NFT):
         tool = iptables.tool_of(name, None)
         if tool is not None:
-            found[name] = Variant(_variant_problem(name), tuple(_foreign(iptables.saved_by(tool))))
-    return found
+            installed[name] = Variant(_variant_problem(name), tuple(_foreign(iptables.saved_by(tool))))
+    return installed
 
 
 def chosen() -> str:
-    """The variant that the node's rules would go to; empty when there is none."""
+    """The variant that the node's rules would go to; empty if none works."""
     try:
         return iptables.choose(None, chain_names(_owner()).prefix).variant
     except NetstackError:
@@ -106,42 +107,43 @@ def _problem(attempt: Callable[[], object]) -> str:
 
 
 def _variant_problem(name: str) -> str:
-    """All rules at once; only when that fails, each by itself, to say which."""
-    if not _restored(name, RULES):
+    """Tries all rules at once. Only if that fails, tries each by itself to name those that fail."""
+    if not _restore_problem(name, RULES):
         return ""
-    failed = {feature: said for feature in RULES if (said := _restored(name, {feature: RULES[feature]}))}
+    failed = {
+        feature: problem for feature, rule in RULES.items() if (problem := _restore_problem(name, {feature: rule}))
+    }
     if not failed:
-        return _restored(name, RULES)
-    words = next(iter(failed.values()))
-    return f"{', '.join(failed)}: {words}"
+        return _restore_problem(name, RULES)
+    return f"{', '.join(failed)}: {next(iter(failed.values()))}"
 
 
-def _restored(name: str, rules: Mapping[str, tuple[str, str]]) -> str:
-    """What iptables-restore says against them in a namespace of their own; empty when it takes them."""
+def _restore_problem(name: str, rules: Mapping[str, tuple[str, str]]) -> str:
+    """The error of iptables-restore for these rules in a namespace of their own; empty if it accepts them."""
     lines = []
     for table in dict.fromkeys(table for table, _ in rules.values()):
         lines += [f"*{table}", f":{_CHAIN} - [0:0]"]
-        lines += [f"-A {_CHAIN} {rule}" for each, rule in rules.values() if each == table]
+        lines += [f"-A {_CHAIN} {rule}" for rule_table, rule in rules.values() if rule_table == table]
         lines.append("COMMIT")
     text = "\n".join(lines) + "\n"
     try:
         with namespaces.nameless() as where:
-            found = iptables.tool_of(name, where)
-            return _problem(partial(found.restore, text)) if found else ""
+            tool = iptables.tool_of(name, where)
+            return _problem(partial(tool.restore, text)) if tool else ""
     except OSError as error:
         return str(error)
 
 
 def _foreign(saved: str) -> list[str]:
-    """Rules that are not ours, and policies that are not ACCEPT."""
+    """Rules that are not ours, and policies other than ACCEPT."""
     ours = re.compile(rf"^-A {chain_names(_owner()).prefix}| -j {chain_names(_owner()).prefix}")
-    found, table = [], ""
+    foreign, table = [], ""
     for line in saved.splitlines():
         if line.startswith("*"):
             table = line[1:]
         elif (line.startswith("-A ") and not ours.search(line)) or re.match(r":\S+ DROP", line):
-            found.append(f"{table}: {line}")
-    return found
+            foreign.append(f"{table}: {line}")
+    return foreign
 
 
 def _owner() -> str:

@@ -1,7 +1,7 @@
-"""What master and agent must agree on and protobuf cannot say.
+"""Rules that master and agent share and that protobuf cannot express.
 
-Owns the release and the protocol version, label keys of what an agent makes, the form of the CA's hash and of node
-names in certificates, and size limits. Holds values and pure functions only.
+This module owns the release and the protocol version, the keys of the labels on what an agent makes, the form of the
+CA's hash and of node names in certificates, and size limits. It has values and pure functions only.
 """
 
 from __future__ import annotations
@@ -12,33 +12,34 @@ import ssl
 from typing import Final
 
 VERSION: Final = "0.1.0"
-"""The release, of master and agent alike; pyproject.toml takes it from here."""
+"""The release of master and agent; pyproject.toml reads it from here."""
 
 PROTOCOL_VERSION: Final = 2
-"""Raised when an agent of the version before could misunderstand a message, or would miss one that it must obey.
+"""Raised if an agent of the version before could misunderstand a message, or would miss one that it must obey.
 
-1: the first. 2: a session brings the CAs to trust, and asks for another certificate."""
+1: the first. 2: a session brings the CAs to trust, and may request another certificate.
+"""
 
 OLDEST_PROTOCOL_VERSION: Final = 1
-"""The version of the release before: its agents are served, and its masters are spoken to."""
+"""The version of the release before: its agents are still served, and agents still speak to its masters."""
 
 MAX_CUT_BYTES: Final = 1 << 20
-"""A message of a cut stays below this; more goes into further messages."""
+"""Upper limit for one message of a cut; the rest goes into further messages."""
 
 MAX_MESSAGE_BYTES: Final = 4 << 20
-"""What either side takes as one gRPC message: a cut's message may hold one object that is larger than its share."""
+"""Largest gRPC message that either side accepts: one message of a cut may hold an object above MAX_CUT_BYTES."""
 
 MAX_STATE_BYTES: Final = 64 << 20
-"""What an agent takes as one cut, all its messages together: more would fill a small node's memory."""
+"""Largest cut that an agent accepts, all its messages together: more would fill a small node's memory."""
 
 MAX_REPORTED: Final = 1000
-"""Statuses or events of one report; agents send fewer."""
+"""Largest number of statuses or events in one report; agents send fewer."""
 
 STREAM_CHUNK_BYTES: Final = 32 << 10
-"""Largest data of one StreamUp."""
+"""Largest data in one StreamUp."""
 
 STREAM_WINDOW_BYTES: Final = 256 << 10
-"""Bytes that the master lets an agent send ahead on one stream."""
+"""Bytes that an agent may send on one stream before the master grants more."""
 
 CA_HASH_PREFIX: Final = "sha256:"
 NODE_USER_PREFIX: Final = "system:node:"
@@ -47,40 +48,42 @@ NODE_GROUP: Final = "system:nodes"
 _CERTIFICATE: Final = re.compile("-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 
 LONGEST_NODE_NAME: Final = 64 - len(NODE_USER_PREFIX)
-"""A certificate's common name has 64 characters at most (RFC 5280)."""
+"""A certificate's common name has at most 64 characters (RFC 5280)."""
 
 NODE_NAME_FORM: Final = (
     "lower-case letters, digits, '-' and '.', starting and ending with a letter or digit, "
     f"{LONGEST_NODE_NAME} characters at most"
 )
-"""In words."""
+"""The form of node names in words, for messages."""
 
 _NODE_NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 
 TOKEN_PATTERN: Final = r"[a-z0-9]{6}\.[a-z0-9]{16}"
-"""A bootstrap token, `id.secret`, as Kubernetes writes it."""
+"""A bootstrap token, `id.secret`, in the form of Kubernetes."""
 
 
 def ca_hash(public_key_info_der: bytes) -> str:
-    """Hash that pins a CA: of its DER SubjectPublicKeyInfo (RFC 7469 pins the same), as kubeadm prints it."""
+    """The hash that pins a CA: of its DER SubjectPublicKeyInfo (as in RFC 7469), in the form that kubeadm prints."""
     return CA_HASH_PREFIX + hashlib.sha256(public_key_info_der).hexdigest()
 
 
 def fingerprint(certificate_der: bytes) -> str:
-    """Lower-case hex SHA-256 of a certificate, as it stands in a node's identity key."""
+    """Lower-case hex SHA-256 of a certificate, as a node's identity key stores it."""
     return hashlib.sha256(certificate_der).hexdigest()
 
 
 def fingerprints(bundle_pem: str) -> list[str]:
-    """Of each certificate of a bundle, in their order. Raises ValueError when one of them is none."""
-    return [fingerprint(ssl.PEM_cert_to_DER_cert(found)) for found in _CERTIFICATE.findall(bundle_pem)]
+    """The fingerprint of each certificate of a bundle, in order. Raises ValueError if one is not a certificate."""
+    return [fingerprint(ssl.PEM_cert_to_DER_cert(pem)) for pem in _CERTIFICATE.findall(bundle_pem)]
 
 
 def common_version(lowest: int, highest: int) -> int | None:
-    """The protocol version for a peer that speaks `lowest` to `highest` (0: only `lowest`): the highest that we speak
-    too; None when there is none."""
-    found = min(max(lowest, highest), PROTOCOL_VERSION)
-    return found if found >= max(lowest, OLDEST_PROTOCOL_VERSION) else None
+    """The protocol version for a peer that speaks `lowest` to `highest` (0: only `lowest`).
+
+    It is the highest that both sides speak; None if there is none.
+    """
+    version = min(max(lowest, highest), PROTOCOL_VERSION)
+    return version if version >= max(lowest, OLDEST_PROTOCOL_VERSION) else None
 
 
 def node_user(node_name: str) -> str:
@@ -94,7 +97,7 @@ def is_node_name(name: str) -> bool:
 
 
 def node_name(user: str) -> str | None:
-    """The node that a certificate's common name speaks for; None when it is no node's."""
+    """The node whose certificate has this common name; None if it is not a node's certificate."""
     name = user.removeprefix(NODE_USER_PREFIX)
     return name if name and name != user else None
 
@@ -110,10 +113,10 @@ class Labels:
     CONTAINER: Final = "io.sampan.container"
     """Container name in the pod; empty on the sandbox."""
     ATTEMPT: Final = "io.sampan.attempt"
-    """Decimal; counts the instances of one container, from 0."""
+    """A decimal number that counts the instances of one container, from 0."""
     SANDBOX: Final = "io.sampan.sandbox"
     """On a container: the attempt of the sandbox that it joined."""
     POD_STARTED: Final = "io.sampan.pod.started"
-    """On a sandbox: when the node took the pod up, in milliseconds since the epoch (the status' startTime)."""
+    """On a sandbox: when the node started the pod (the status' startTime), in milliseconds since the epoch."""
     SPEC_HASH: Final = "io.sampan.spec"
-    """`VERSION:HEX` over what replaces a container when it changes."""
+    """`VERSION:HEX`, a hash over the fields whose change replaces a container."""

@@ -1,8 +1,8 @@
 """Writes proto/gen from proto/*.proto: `python -m proto.generate`.
 
-Owns the one way of calling protoc, so that the freshness test and a person get the same bytes. The .proto files import
-each other as proto/gen/NAME.proto: protoc is told that this virtual folder is proto/, so that the generated modules
-import each other where they really lie.
+This is the only place that calls protoc, so that the freshness test and a person get the same bytes. The .proto files
+import each other as proto/gen/NAME.proto, and protoc maps this virtual folder to proto/. So the generated modules
+import each other from the folder that they are in.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def generate(out: Path) -> None:
-    """Write the generated modules below `out`, as out/proto/gen/*. Raises CalledProcessError when a .proto is wrong."""
+    """Write the generated modules below `out`, as out/proto/gen/*. Raises CalledProcessError if a .proto is wrong."""
     sources = sorted(path.name for path in (ROOT / "proto").glob("*.proto"))
     protoc = [sys.executable, "-m", "grpc_tools.protoc", "-Iproto/gen=proto", f"-I{_includes()}"]
     messages = [*protoc, f"--python_out={out}", f"--pyi_out={out}"]

@@ -1,1 +1,1 @@
-"""Who this node is: its key, its certificate, and how it came by them."""
+"""The node's identity: its key and certificate, how it gets them by joining, and where they are stored."""

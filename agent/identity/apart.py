@@ -1,8 +1,8 @@
-"""What needs `cryptography`, done in a process of its own: joining, and the key and request of a renewal.
+"""Runs everything that needs `cryptography` in a child process: joining, and the key and request of a renewal.
 
-The library stays in memory for as long as its process lives, 13 MB of it, and an agent needs it for milliseconds a
-year. Owns the process and what goes in and out: arguments and stdin in; out come lines of JSON, the log's for the
-starter to take over into its own, and in the end the answer. The process dies with the one that started it.
+The library takes 13 MB for as long as a process that has loaded it lives, and an agent needs it for milliseconds a
+year. Owns the child process and its protocol: arguments and stdin in; lines of JSON out, first log records that the
+parent logs as its own, then the answer. The child dies with its parent.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _ROOT: Final = Path(__file__).parents[2]
 
 
 class Join:
-    """A join that goes on beside the caller; the process ends with the `with` block."""
+    """A join in progress in a child process, which ends with the `with` block."""
 
     def __init__(self, config_path: Path, token_file: Path) -> None:
         self._process = _start("join", str(config_path), str(token_file))
@@ -43,7 +43,7 @@ class Join:
             self._process.wait()
 
     def wait(self) -> None:
-        """Until the identity is on disk. Raises JoinRefused."""
+        """Wait until the identity is on disk. Raises JoinRefused."""
         _answer(self._process, "")
 
 
@@ -54,13 +54,13 @@ def make_request(node_name: str) -> tuple[str, str]:
 
 
 def life_of(certificate_pem: str) -> Life:
-    """From when to when the certificate is good. Blocks for about 0.2 s. Raises Unreadable."""
+    """The certificate's validity. Blocks for about 0.2 s. Raises Unreadable."""
     answer = _answer(_start("life"), certificate_pem)
     return Life(answer["not_before"], answer["not_after"])
 
 
 def certified(certificate_pem: str, *, key_pem: str, authority_pem: str, node_name: str) -> Life:
-    """The same, when it is the node's, of that key and authority. Raises Unreadable."""
+    """The same after checking that it is the node's, of that key and authority. Raises Unreadable."""
     texts = {"certificate_pem": certificate_pem, "key_pem": key_pem, "authority_pem": authority_pem}
     answer = _answer(_start("certified", node_name), json.dumps(texts))
     return Life(answer["not_before"], answer["not_after"])
@@ -72,28 +72,28 @@ def _start(*arguments: str) -> subprocess.Popen[str]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        # The same code as this process', wherever that was found.
+        # The child runs the same code as this process, wherever that was loaded from.
         env={**os.environ, "PYTHONPATH": str(_ROOT)},
     )
 
 
 def _answer(process: subprocess.Popen[str], text: str) -> dict[str, Any]:
-    """The last line that the process says; the lines before it go to the log as they come."""
+    """The last line of the child's output; the lines before it are log records, logged as they arrive."""
     assert process.stdin is not None
     assert process.stdout is not None
     with process:
         process.stdin.write(text)
         process.stdin.close()
         for line in process.stdout:
-            said: dict[str, Any] = json.loads(line)
-            if "level" in said:
-                logging.getLogger(said["logger"]).log(said["level"], "%s", said["message"])
-            elif "refused" in said:
-                raise JoinRefused(said["refused"])
-            elif "unreadable" in said:
-                raise Unreadable(said["unreadable"])
+            document: dict[str, Any] = json.loads(line)
+            if "level" in document:
+                logging.getLogger(document["logger"]).log(document["level"], "%s", document["message"])
+            elif "refused" in document:
+                raise JoinRefused(document["refused"])
+            elif "unreadable" in document:
+                raise Unreadable(document["unreadable"])
             else:
-                return said
+                return document
     raise Unreadable(f"the process for keys and certificates ended with status {process.returncode}")
 
 
@@ -110,7 +110,7 @@ def _perform(what: str, arguments: list[str]) -> dict[str, object]:
         case "certified":
             life = keys.certified(**json.loads(sys.stdin.read()), node_name=arguments[0])
             return {"not_before": life.not_before, "not_after": life.not_after}
-    raise ValueError(f"nothing is called {what}")
+    raise ValueError(f"unknown command {what}")
 
 
 def _join(config_path: Path, token_file: Path) -> dict[str, object]:
@@ -122,13 +122,13 @@ def _join(config_path: Path, token_file: Path) -> dict[str, object]:
 
 
 class _Relay(logging.Handler):
-    """What is logged here is logged by the one that started this process, in the form that it was told."""
+    """Passes log records to the parent process, which logs them in its configured format."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        _say({"logger": record.name, "level": record.levelno, "message": record.getMessage()})
+        _print({"logger": record.name, "level": record.levelno, "message": record.getMessage()})
 
 
-def _say(document: dict[str, object]) -> None:
+def _print(document: dict[str, object]) -> None:
     sys.stdout.write(json.dumps(document) + "\n")
     sys.stdout.flush()
 
@@ -141,7 +141,7 @@ def _main() -> int:
         answer = {"refused": str(error)}
     except (AgentError, OSError, ValueError) as error:
         answer = {"unreadable": str(error)}
-    _say(answer)
+    _print(answer)
     return 0
 
 

@@ -1,10 +1,12 @@
-"""What can go wrong with an identity.
+"""Errors of joining and of the identity on disk.
 
 IdentityError          the message is one line and says what to do
-├── JoinRefused        the master said no: trying again as it is changes nothing
+├── JoinRefused        the master refused: the same request will be refused again
 ├── MasterAway         the master did not answer: trying again may help
 ├── StateLocked        another agent uses the state directory
-└── Unreadable         the identity on disk cannot be used
+├── Unreadable         the identity on disk cannot be used
+├── Forgotten          agent/departure.py: the master does not accept this machine as its node
+└── AnotherMachine     agent/departure.py: the node is another machine
 """
 
 from __future__ import annotations
@@ -13,11 +15,11 @@ from agent.errors import AgentError
 
 
 class IdentityError(AgentError):
-    """The root."""
+    """The root of this room's errors."""
 
 
 class JoinRefused(IdentityError):
-    """The master said no."""
+    """The master refused the join."""
 
 
 class MasterAway(IdentityError):

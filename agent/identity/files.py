@@ -1,13 +1,12 @@
 """The state directory: its lock, and the identity in it.
 
 Owns `lock`, `identity.json` and `pending.key`. The identity is one file, so that a renewal replaces key and
-certificate together or not at all; 0600, written aside and renamed.
+certificate together or not at all. Mode 0600, replaced atomically.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import os
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from agent.identity.errors import StateLocked, Unreadable
+from hull import atomicfile, lockfile
 from proto import contract
 
 IDENTITY: Final = "identity.json"
@@ -39,7 +39,7 @@ class Identity:
     key: str
     not_before: float
     not_after: float
-    """The certificate's life, seconds since the epoch."""
+    """The certificate's validity, in seconds since the epoch."""
 
     def __repr__(self) -> str:
         return f"Identity({self.node_name} of cluster {self.cluster_id})"
@@ -47,36 +47,29 @@ class Identity:
 
 @contextlib.contextmanager
 def locked(state_dir: Path) -> Iterator[None]:
-    """Hold the state directory; the kernel lets go of it when the process ends. Raises StateLocked."""
-    try:
-        state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor = os.open(state_dir / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        what = error.filename or state_dir
-        raise Unreadable(f"state directory {state_dir}: {what}: {error.strerror}") from error
-    try:
+    """Lock the state directory; the kernel releases the lock when the process ends. Raises StateLocked."""
+    with contextlib.ExitStack() as held:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+            descriptor = held.enter_context(lockfile.opened(state_dir / LOCK))
         except OSError as error:
-            raise StateLocked(f"state directory {state_dir}: another agent is running on it") from error
+            what = error.filename or state_dir
+            raise Unreadable(f"state directory {state_dir}: {what}: {error.strerror}") from error
+        if not lockfile.taken(descriptor):
+            raise StateLocked(f"state directory {state_dir}: another agent is running on it")
         yield
-    finally:
-        os.close(descriptor)
 
 
 def in_use(state_dir: Path) -> bool:
-    """Whether a process holds the state directory; asking leaves nothing behind."""
+    """Whether a process has locked the state directory; creates nothing."""
     try:
         descriptor = os.open(state_dir / LOCK, os.O_RDWR | os.O_CLOEXEC)
     except OSError:
         return False
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return True
+        return not lockfile.taken(descriptor)
     finally:
         os.close(descriptor)
-    return False
 
 
 def load(state_dir: Path) -> Identity | None:
@@ -87,7 +80,7 @@ def load(state_dir: Path) -> Identity | None:
         _check(identity)
     except FileNotFoundError:
         if path.is_symlink():
-            raise Unreadable(f"{path}: a symbolic link that leads nowhere; {_REMEDY}") from None
+            raise Unreadable(f"{path}: a dangling symbolic link; {_REMEDY}") from None
         return None
     except (OSError, ValueError, TypeError) as error:
         why = error.strerror if isinstance(error, OSError) else error
@@ -96,12 +89,12 @@ def load(state_dir: Path) -> Identity | None:
 
 
 def _decode(document: Any) -> Identity:
-    """Raises ValueError, TypeError. One bit of a name or key could make it another node's: hence the digest."""
+    """Raises ValueError, TypeError. The digest finds a flipped bit, which could make it another node's identity."""
     if not isinstance(document, dict):
         raise ValueError("not an object")
     digest = document.pop("digest", None)  # an identity of release 0.1.0 has none
     if digest is not None and digest != _digest(document):
-        raise ValueError("damaged: it is not what was written")
+        raise ValueError("damaged: the content is not what was written")
     return Identity(**document)
 
 
@@ -110,67 +103,45 @@ def _digest(fields: dict[str, object]) -> str:
 
 
 def _check(identity: Identity) -> None:
-    """What gRPC would only answer with a connection that never comes about. Raises ValueError, TypeError."""
+    """Check what gRPC would only show by a connection that never succeeds. Raises ValueError, TypeError."""
     for name in ("node_name", "cluster_id", "session_address"):
         if not isinstance(getattr(identity, name), str) or not getattr(identity, name):
-            raise ValueError(f"{name} is not a text")
+            raise ValueError(f"{name} is not a non-empty string")
     for name in ("ca", "certificate"):
         try:
-            found = contract.fingerprints(getattr(identity, name))
+            fingerprints = contract.fingerprints(getattr(identity, name))
         except (ValueError, TypeError):
-            found = []
-        if not found:
-            raise ValueError(f"{name} is no PEM certificate")
+            fingerprints = []
+        if not fingerprints:
+            raise ValueError(f"{name} is not a PEM certificate")
     if "PRIVATE KEY-----" not in identity.key:
-        raise ValueError("key is no PEM private key")
+        raise ValueError("key is not a PEM private key")
     if not identity.not_before < identity.not_after:
-        raise ValueError("not_before and not_after are no span of time")
+        raise ValueError("not_before is not before not_after")
 
 
 def save(state_dir: Path, identity: Identity) -> None:
-    """Replace the identity; the key that waited for it goes."""
+    """Replace the identity and remove the pending key."""
     fields = asdict(identity)
-    write_private(state_dir / IDENTITY, json.dumps(fields | {"digest": _digest(fields)}).encode())
+    atomicfile.write(state_dir / IDENTITY, json.dumps(fields | {"digest": _digest(fields)}).encode())
     (state_dir / PENDING_KEY).unlink(missing_ok=True)
 
 
 def pending_key(state_dir: Path, make: Callable[[], str]) -> str:
-    """The key of a join that may have been answered already, else a new one, kept for the next try.
+    """The key of an earlier join that the master may have answered already; else a new one, kept for the next try.
 
-    Raises ValueError when it is no text, Unreadable when it is no file.
+    Raises ValueError when it is not UTF-8, Unreadable when it cannot be read.
     """
     path = state_dir / PENDING_KEY
     try:
         if not path.exists():
-            write_private(path, make().encode())
+            atomicfile.write(path, make().encode())
         return path.read_text()
     except OSError as error:
         raise Unreadable(f"{path}: {error.strerror}; remove it, and join again") from error
 
 
 def wipe(state_dir: Path) -> None:
-    """Forget who this node was; the lock stays held."""
+    """Remove the identity; the lock stays held."""
     for name in (IDENTITY, PENDING_KEY):
         (state_dir / name).unlink(missing_ok=True)
-
-
-def write_private(path: Path, content: bytes) -> None:
-    """All of the file or none of it, also across a crash; readable by the owner only."""
-    partial = path.with_name(f".{path.name}.partial")
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError:
-        # A disk that is full needs the room.
-        partial.unlink(missing_ok=True)
-        raise
-    partial.replace(path)
-    # The new name too: else a power cut may bring the old file back, with a key that the master takes no more.
-    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)

@@ -1,7 +1,7 @@
 """Joining: from a token and the CA's hash to an identity on disk.
 
-Owns the exchange with the master's REST port. It is synchronous: it runs before the agent's loop does. The CA is
-fetched unverified and believed by its hash; the token goes over a verified connection only.
+Owns the exchange with the master's REST port. Synchronous, as it runs before the agent's event loop. The CA is fetched
+unverified and accepted by its hash; the token is sent over a verified connection only.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ from proto import contract
 
 JOIN_PATH: Final = "/sampan/v1/join"
 RETRY_S: Final = 0.05
-"""While the master is not up yet: it is about to be."""
+"""At first: the master may be about to start."""
 SLOW_RETRY_S: Final = 1.0
 PATIENCE_S: Final = 10.0
-"""How long retries are quick."""
+"""For this long retries come every RETRY_S, then every SLOW_RETRY_S."""
 
 _TIMEOUT_S: Final = 10.0
-_MOST_BYTES: Final = 1 << 20
+_MAX_ANSWER_BYTES: Final = 1 << 20
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """What lets a machine join: the token (`id.secret`) and the hash that pins the cluster's CA."""
+    """What a machine needs to join: the token (`id.secret`) and the hash that pins the cluster's CA."""
 
     token: str
     ca_hash: str
@@ -50,14 +50,14 @@ class Ticket:
 
 
 def read_ticket(path: Path) -> Ticket:
-    """From a file of two lines, token and hash. Raises JoinRefused when it is not that."""
+    """Read a file of two lines, token and hash. Raises JoinRefused when it is not that."""
     remedy = "expected two lines: the token and the CA's hash; `sampan token create` prints both"
     try:
         lines = path.read_text().split()
     except OSError as error:
         raise JoinRefused(f"{path}: {error.strerror}; {remedy}") from error
     except UnicodeDecodeError as error:
-        raise JoinRefused(f"{path}: no text; {remedy}") from error
+        raise JoinRefused(f"{path}: not a text file; {remedy}") from error
     if len(lines) != 2:
         raise JoinRefused(f"{path}: {remedy}")
     ticket = Ticket(lines[0], lines[1])
@@ -69,7 +69,7 @@ def read_ticket(path: Path) -> Ticket:
 
 
 def _check(ticket: Ticket) -> None:
-    """The forms. Raises JoinRefused."""
+    """Check the form of token and hash. Raises JoinRefused."""
     if not re.fullmatch(contract.TOKEN_PATTERN, ticket.token):
         raise JoinRefused("the token is not of the form abcdef.0123456789abcdef")
     if not re.fullmatch(re.escape(contract.CA_HASH_PREFIX) + "[0-9a-fA-F]{64}", ticket.ca_hash):
@@ -77,11 +77,11 @@ def _check(ticket: Ticket) -> None:
 
 
 def join(config: AgentConfig, ticket: Ticket, *, wait: bool) -> Identity:
-    """Become a node. `wait`: try for as long as the master does not answer. Raises JoinRefused, MasterAway."""
+    """Become a node. `wait`: keep trying until the master answers. Raises JoinRefused, MasterAway."""
     _check(ticket)
     key, request = _request(config)
     started = time.monotonic()
-    told = False
+    warned = False
     while True:
         try:
             answer, authority = _ask(config, ticket, request)
@@ -90,9 +90,9 @@ def join(config: AgentConfig, ticket: Ticket, *, wait: bool) -> Identity:
             if not wait:
                 raise
             waited_s = time.monotonic() - started
-            if waited_s > 1 and not told:
+            if waited_s > 1 and not warned:
                 log.warning("waiting for the master: %s", error)
-                told = True
+                warned = True
             time.sleep(RETRY_S if waited_s < PATIENCE_S else SLOW_RETRY_S)
     identity = _identity(config.node_name, key, authority, answer)
     files.save(config.state_dir, identity)
@@ -101,20 +101,20 @@ def join(config: AgentConfig, ticket: Ticket, *, wait: bool) -> Identity:
 
 
 def _request(config: AgentConfig) -> tuple[str, str]:
-    """The key that waits for its certificate, and the request for it; a key that cannot be read is replaced."""
+    """The pending key and the certificate request for it; a key that cannot be read is replaced."""
     try:
         key = files.pending_key(config.state_dir, keys.make_key)
         return key, keys.make_request(key, config.node_name)
     except ValueError as error:
         path = config.state_dir / files.PENDING_KEY
-        log.warning("%s: %s; a new key is made", path, error)
+        log.warning("%s: %s; making a new key", path, error)
         path.unlink()
         key = files.pending_key(config.state_dir, keys.make_key)
         return key, keys.make_request(key, config.node_name)
 
 
 def _ask(config: AgentConfig, ticket: Ticket, request: str) -> tuple[dict[str, Any], str]:
-    """One try: the answer and the CA that it was verified by."""
+    """One try. Returns the answer and the CA that it was verified with."""
     try:
         access = trusted_access(config.master, ticket.ca_hash)
     except ConnectionFailed as error:
@@ -130,9 +130,9 @@ def _ask(config: AgentConfig, ticket: Ticket, request: str) -> tuple[dict[str, A
     try:
         connection.request("POST", JOIN_PATH, body, headers)
         response = connection.getresponse()
-        text = response.read(_MOST_BYTES)
+        text = response.read(_MAX_ANSWER_BYTES)
     except ssl.SSLCertVerificationError as error:
-        raise JoinRefused(f"{config.master} does not prove to be the master: {error.verify_message}") from error
+        raise JoinRefused(f"{config.master} could not prove that it is the master: {error.verify_message}") from error
     except (OSError, http.client.HTTPException) as error:
         raise MasterAway(f"no answer from {config.master}: {error}") from error
     finally:
@@ -163,7 +163,7 @@ def _identity(node_name: str, key: str, authority: str, answer: dict[str, Any]) 
             node_name=node_name,
             cluster_id=str(answer["clusterId"]),
             session_address=str(answer["sessionAddress"]),
-            # The pinned one: what the answer says of the CA must not widen what we trust.
+            # The pinned CA: the answer must not make this node trust any other.
             ca=authority,
             certificate=certificate,
             key=key,

@@ -1,7 +1,7 @@
 """Keys and certificate signing requests.
 
-Owns the form of both: EC P-256, subject O=system:nodes, CN=system:node:NAME. `cryptography` is imported on use: an
-agent that has its certificate does without its memory.
+Owns the form of both: EC P-256, subject O=system:nodes, CN=system:node:NAME. `cryptography` is imported on first use:
+an agent that has its certificate saves the memory.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Life:
-    """A certificate's time, in seconds since the epoch."""
+    """A certificate's validity, in seconds since the epoch."""
 
     not_before: float
     not_after: float
@@ -34,7 +34,7 @@ def make_key() -> str:
 
 
 def make_request(key_pem: str, node_name: str) -> str:
-    """A certificate signing request for the node's key, PEM. Raises ValueError when the key is none of ours."""
+    """A certificate signing request for the node's key, PEM. Raises ValueError when the key is not an EC key."""
     from cryptography import x509
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives import hashes, serialization
@@ -58,7 +58,7 @@ def make_request(key_pem: str, node_name: str) -> str:
 
 
 def life_of(certificate_pem: str) -> Life:
-    """From when to when the certificate is good."""
+    """The certificate's validity."""
     from cryptography import x509
 
     certificate = x509.load_pem_x509_certificate(certificate_pem.encode())
@@ -66,9 +66,8 @@ def life_of(certificate_pem: str) -> Life:
 
 
 def certified(certificate_pem: str, *, key_pem: str, authority_pem: str, node_name: str) -> Life:
-    """From when to when the certificate is good. Raises ValueError unless it is the node's, of that key and of one of
-    the authorities (PEM, two while the cluster's is being rotated): with any other one kept in its place, the node
-    would be locked out for good."""
+    """The certificate's validity. Raises ValueError unless it is the node's, of that key and of one of the authorities
+    (PEM; two while the cluster's CA is rotated): storing any other certificate would lock the node out."""
     from cryptography import x509
     from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
     from cryptography.hazmat.primitives import serialization
@@ -77,19 +76,19 @@ def certified(certificate_pem: str, *, key_pem: str, authority_pem: str, node_na
     try:
         certificate = x509.load_pem_x509_certificate(certificate_pem.encode())
         names = [part.value for part in certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
-        same = certificate.public_key() == serialization.load_pem_private_key(key_pem.encode(), None).public_key()
+        same_key = certificate.public_key() == serialization.load_pem_private_key(key_pem.encode(), None).public_key()
         _verify(certificate, x509.load_pem_x509_certificates(authority_pem.encode()))
     except (InvalidSignature, TypeError, UnsupportedAlgorithm) as error:
         raise ValueError(f"the certificate is not of the cluster's authority: {error}") from error
     if names != [contract.node_user(node_name)]:
         raise ValueError(f"the certificate is for {names}, expected {contract.node_user(node_name)!r}")
-    if not same:
+    if not same_key:
         raise ValueError("the certificate is for another key")
     return life_of(certificate_pem)
 
 
 def _verify(certificate: x509.Certificate, authorities: list[x509.Certificate]) -> None:
-    """Raises what the last one says, unless one of them has signed it."""
+    """Raises the last authority's error unless one of them has signed the certificate."""
     from cryptography.exceptions import InvalidSignature
 
     for number, authority in enumerate(authorities, 1):

@@ -2,7 +2,6 @@
 
 AgentError
 ├── ContainerConfigError   the pod refers to something that is not there; shown as CreateContainerConfigError
-├── NetworkFault           the network could not be wired; wraps what the network raised
 ├── ImageMissing           policy Never, and the engine has no such image
 └── LogUnavailable         no such pod, container or instance, or nothing written yet
 """

@@ -12,6 +12,7 @@ from typing import Final
 from agent.model import Container, Pod
 from agent.pods.ports import PodsConfig
 from agent.runtime.interface import Mount
+from hull import atomicfile
 
 _HOSTS_HEAD: Final = """\
 # Managed by sampan.
@@ -45,9 +46,7 @@ class PodFiles:
         if not resolv.exists():
             source = self._config.resolv_conf
             # Whole or not at all: it is not looked at again.
-            fresh = resolv.with_name("resolv.conf.new")
-            fresh.write_text(source.read_text() if source.is_file() else "")
-            fresh.rename(resolv)
+            atomicfile.write(resolv, source.read_text() if source.is_file() else "", mode=0o644)
 
     def write_hosts(self, pod: Pod, address: str) -> None:
         """The hosts file, with the pod's own address and its aliases."""

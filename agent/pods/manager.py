@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import Final
 
 from agent.clock import Clock
-from agent.model import Desired, LogOptions, Pod, PodUid
+from agent.model import Desired, LogRequest, Pod, PodUid
 from agent.pods.errors import LogUnavailable
 from agent.pods.logs import read_logs
 from agent.pods.names import identify, node_labels
@@ -95,12 +95,12 @@ class PodManager:
         """Pods that have, or may have, something on the node: their addresses must not be given away."""
         return frozenset(self._workers) | frozenset(self._unclaimed) | frozenset(self._desired.pods)
 
-    def logs(self, namespace: str, name: str, uid: PodUid, container: str, options: LogOptions) -> AsyncIterator[bytes]:
+    def logs(self, request: LogRequest) -> AsyncIterator[bytes]:
         """Output of a container; LogUnavailable (here or at the first piece) says why there is none."""
-        worker = self._workers.get(uid)
+        worker = self._workers.get(request.uid)
         if worker is None:
-            raise LogUnavailable(f'pod "{namespace}/{name}" ({uid}) is not on this node')
-        return read_logs(self._means.runtime, worker.pod, worker.observed(), container, options)
+            raise LogUnavailable(f'pod "{request.namespace}/{request.pod}" ({request.uid}) is not on this node')
+        return read_logs(self._means.runtime, worker.pod, worker.observed(), request.container, request.options)
 
     # --- the task --------------------------------------------------------------------------------------------------
 

@@ -23,13 +23,13 @@ from agent.pods.observed import Observed
 from agent.pods.perform import Means, Performer
 from agent.pods.ports import Reporter
 from agent.pods.refs import references
+from agent.pods.status import is_crash_looping, pod_status
 from agent.pods.step import is_creating, plan
 from agent.pods.teller import Teller
 from agent.pods.trouble import trouble_of
 from agent.pods.view import PodView
 from agent.runtime.errors import EngineGone
 from agent.runtime.interface import ContainerId, ContainerRecord, EventKind, RuntimeEvent
-from agent.status import is_crash_looping, pod_status
 from agent.statuses import PodStatus
 
 _LOG = logging.getLogger(__name__)

@@ -16,7 +16,8 @@ import grpc.aio
 from google.protobuf.message import DecodeError, Message
 
 from agent.identity.files import Identity
-from agent.session.errors import Garbled, Lost, Occupied, Refused, SessionError, Stale
+from agent.session.errors import Lost, Occupied, Refused, SessionError, Stale
+from agent.wire.errors import Garbled
 from proto import contract
 from proto.gen import session_pb2
 

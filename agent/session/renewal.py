@@ -22,7 +22,8 @@ from agent.errors import AgentError
 from agent.identity import apart, files
 from agent.identity.files import Identity
 from agent.session.channel import Master
-from agent.session.errors import Garbled, Renewed, Stale
+from agent.session.errors import Renewed, Stale
+from agent.wire.errors import Garbled
 from proto import contract
 from proto.gen import session_pb2
 

@@ -12,7 +12,8 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Final, TypeVar
 
-from agent import model, statuses, wire
+from agent import model, statuses
+from agent.wire import observed as wire
 from proto.gen import observed_pb2
 
 MAX_PODS: Final = 4096
@@ -48,7 +49,7 @@ class ReportQueue:
         waiting = self._pods.get(uid)
         ref = model.ObjectRef(waiting.namespace, waiting.name) if waiting else self._lookup(uid)
         if ref is not None:
-            self._put(observed_pb2.PodStatus(uid=uid, namespace=ref.namespace, name=ref.name, removed=True))
+            self._put(wire.removal_to_proto(uid, ref))
 
     def event(self, event: statuses.Event) -> None:
         """Something that happened."""

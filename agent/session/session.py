@@ -10,22 +10,24 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
-from dataclasses import dataclass
 from typing import Final, Protocol
 
 from agent.clock import Clock
+from agent.desired.state import DesiredState
 from agent.identity.files import Identity
+from agent.model import LogRequest
 from agent.session.backoff import Backoff
 from agent.session.channel import Master
-from agent.session.desired import DesiredState
-from agent.session.errors import Gap, Lost, Refused, Renewed, SessionError
+from agent.session.errors import Lost, Refused, Renewed, SessionError
 from agent.session.renewal import Renewal
 from agent.session.reporter import ReportQueue
-from agent.session.sanity import check_stream, sensible
 from agent.session.streams import StreamSender
-from agent.statuses import PodStatus
+from agent.statuses import Beat, Capacity, NodeInfo, PodStatus
+from agent.wire.errors import Gap, WireError
+from agent.wire.observed import capacity_to_proto, condition_to_proto, info_to_proto, usage_to_proto
+from agent.wire.sanity import check_stream, sensible
 from proto import contract
-from proto.gen import observed_pb2, session_pb2
+from proto.gen import session_pb2
 
 HELLO_TIMEOUT_S: Final = 5.0
 REPORT_TIMEOUT_S: Final = 20.0
@@ -42,16 +44,6 @@ _OURS: Final = range(contract.OLDEST_PROTOCOL_VERSION, contract.PROTOCOL_VERSION
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Beat:
-    """What a heartbeat says."""
-
-    capacity: observed_pb2.Capacity
-    usage: observed_pb2.Usage
-    conditions: tuple[observed_pb2.Condition, ...]
-    applied_revision: int
-
-
 class NodeSide(Protocol):
     """The node, as the session needs it."""
 
@@ -60,7 +52,7 @@ class NodeSide(Protocol):
         """Set when something changed that the next heartbeat should not wait with."""
         ...
 
-    async def describe(self) -> tuple[observed_pb2.NodeInfo, observed_pb2.Capacity]:
+    async def describe(self) -> tuple[NodeInfo, Capacity]:
         """For Hello. Raises OSError while the node's address is not known."""
         ...
 
@@ -78,7 +70,7 @@ class NodeSide(Protocol):
         """A cut was applied to the desired state."""
         ...
 
-    def logs(self, request: session_pb2.LogRequest) -> AsyncIterator[bytes]: ...
+    def logs(self, request: LogRequest) -> AsyncIterator[bytes]: ...
 
     async def leave(self) -> None:
         """Remove everything of ours from this machine; return when nothing is left."""
@@ -122,7 +114,7 @@ class SessionLoop:
                 continue
             except Renewed as error:
                 log.info("%s: the session is opened anew", str(error))
-            except (SessionError, OSError) as error:
+            except (SessionError, WireError, OSError) as error:
                 self._tell(self._renewal.expired or f"no session with the master: {error}")
             except Exception:  # the loop's boundary: what is wrong with one session must not end the node
                 log.exception("node %s: the session failed", self._renewal.identity.node_name)
@@ -139,8 +131,8 @@ class SessionLoop:
                     highest_protocol_version=contract.PROTOCOL_VERSION,
                     trusted=contract.fingerprints(identity.ca),
                     cluster_id=identity.cluster_id,
-                    node=info,
-                    capacity=capacity,
+                    node=info_to_proto(info),
+                    capacity=capacity_to_proto(capacity),
                     applied_revision=self._side.beat().applied_revision,
                     previous_session_id=self._last_id,
                 ),
@@ -212,7 +204,7 @@ class _Conversation:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self, renewal: Renewal, address: str) -> None:
-        """Raises the SessionError that ended it. `address`: what the master was told."""
+        """Raises the error that ended it. `address`: what the master was told."""
         for status in self._side.statuses():
             self._reports.report(status)
         self._start(self._receive(), "desired state")
@@ -272,10 +264,10 @@ class _Conversation:
             self._side.beat_now.clear()
             request = session_pb2.HeartbeatRequest(
                 session_id=self._id,
-                capacity=beat.capacity,
-                usage=beat.usage,
+                capacity=capacity_to_proto(beat.capacity),
+                usage=usage_to_proto(beat.usage),
                 applied_revision=beat.applied_revision,
-                conditions=beat.conditions,
+                conditions=map(condition_to_proto, beat.conditions),
             )
             # Half the grace without an answer: on a new connection there is time left before the node is Unknown.
             left_s = answered_at + self._periods.grace_ms / 2000 - self._clock.monotonic()

@@ -14,7 +14,9 @@ from typing import Any, Final
 import grpc.aio
 
 from agent.errors import AgentError
+from agent.model import LogRequest
 from agent.session.channel import Call
+from agent.wire.desired import log_request_from_proto
 from proto import contract
 from proto.gen import session_pb2
 
@@ -22,7 +24,7 @@ MAX_STREAMS: Final = 64
 MOST_ANSWERS: Final = 96
 """Those beyond MAX_STREAMS are only told that they are too many."""
 
-Logs = Callable[[session_pb2.LogRequest], AsyncIterator[bytes]]
+Logs = Callable[[LogRequest], AsyncIterator[bytes]]
 
 log = logging.getLogger(__name__)
 
@@ -111,7 +113,7 @@ async def _grants(call: Call, credit: _Credit) -> None:
 async def _copy(call: Call, credit: _Credit, logs: Logs, request: session_pb2.StreamRequest) -> None:
     last = session_pb2.StreamUp()
     try:
-        chunks: Any = logs(request.logs)
+        chunks: Any = logs(log_request_from_proto(request.logs))
         async with contextlib.aclosing(chunks):
             async for chunk in chunks:
                 await _send_chunk(call, credit, chunk)

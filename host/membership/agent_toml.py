@@ -16,10 +16,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from agent.config import AgentConfig, ConfigError, from_values
+from agent.config import AgentConfig, from_values
 from host.config import default_node_name
 from host.layout import HostLayout
 from hull import atomicfile
+from hull.errors import SettingsError
 
 _HEAD: Final = (
     "# Written by `sampan join`. Once it is changed by hand, `sampan leave` and `sampan reset` leave it here.\n"
@@ -37,7 +38,7 @@ def chosen(path: Path, wanted: Mapping[str, str], *, keep: bool = False) -> tupl
 
     `wanted` are the settings that were asked for; those that are left out, or empty, are the file's or the defaults.
     `keep`: what an earlier join wrote counts as asked for, where nobody asks for something else.
-    Raises ConfigError when somebody's file says something else, or cannot be used.
+    Raises SettingsError when somebody's file says something else, or cannot be used.
     """
     asked = {key: value for key, value in wanted.items() if value}
     before = "" if is_ours(path) else _bare(path)
@@ -51,14 +52,14 @@ def chosen(path: Path, wanted: Mapping[str, str], *, keep: bool = False) -> tupl
         values = _parsed(path, before)
         for key, value in asked.items():
             if key in values and not _same(key, str(values[key]), value):
-                raise ConfigError(f"{path}: {key} is {values[key]}, not {value}; correct the file, or what was asked")
+                raise SettingsError(f"{path}: {key} is {values[key]}, not {value}; correct the file, or what was asked")
         lines = (f"{key} = {json.dumps(value)}{_MARK}\n" for key, value in asked.items() if key not in values)
         # On top: what follows a table would belong to it.
         text = "".join(lines) + before
     try:
         config = from_values(_parsed(path, text))
     except ValueError as error:
-        raise ConfigError(f"{path}: {error}") from error
+        raise SettingsError(f"{path}: {error}") from error
     return config, "" if _text(path) == text else text
 
 
@@ -106,7 +107,7 @@ def known(path: Path) -> AgentConfig:
         config = from_values({"master": _NO_MASTER, **values})
         return config if "master" in values else replace(config, master="")
     except ValueError as error:
-        raise ConfigError(f"{path}: {error}") from error
+        raise SettingsError(f"{path}: {error}") from error
 
 
 def write(path: Path, text: str) -> None:
@@ -165,11 +166,11 @@ def _text(path: Path) -> str:
     except FileNotFoundError:
         return ""
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: {error}") from error
+        raise SettingsError(f"{path}: {error}") from error
 
 
 def _parsed(path: Path, text: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: {error}") from error
+        raise SettingsError(f"{path}: {error}") from error

@@ -30,7 +30,7 @@ _AWAY: Final = frozenset({"master-answer", "master-trust"})
 
 
 def join(here: Host, request: JoinRequest) -> None:
-    """Make the host a node that is Ready. Raises MembershipError, IdentityError, ConfigError, OSError, UnitFailed."""
+    """Make the host a node that is Ready. Raises MembershipError, IdentityError, SettingsError, OSError, UnitFailed."""
     with changing(here):
         member = membership_again.member(request)
         if member is None:

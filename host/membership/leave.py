@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from agent import departure
-from agent.config import AgentConfig, ConfigError
+from agent.config import AgentConfig
 from agent.identity import files
 from agent.identity.errors import MasterAway, Unreadable
 from agent.identity.files import Identity
@@ -21,6 +21,7 @@ from host.config import default_node_name
 from host.membership import agent_toml as membership_config
 from host.membership.errors import HostBusy, MasterUnreachable, MembershipError
 from host.membership.machine import POLL_S, Host, alone, changing
+from hull.errors import SettingsError
 
 AGENT_ENDS_S: Final = 30.0
 """How long an agent may take to clean up after its Node was deleted, before it is stopped and the rest done here."""
@@ -49,7 +50,7 @@ class ResetRequest:
 
 
 def leave(here: Host, request: LeaveRequest) -> None:
-    """Empty and remove the node, clean the host. Raises MembershipError, IdentityError, ConfigError, OSError."""
+    """Empty and remove the node, clean the host. Raises MembershipError, IdentityError, SettingsError, OSError."""
     with changing(here):
         _leave(here, request)
 
@@ -212,7 +213,7 @@ def _config(here: Host, request: ResetRequest) -> AgentConfig:
     """As far as it can be known."""
     try:
         return membership_config.known(request.config_path)
-    except ConfigError as error:
+    except SettingsError as error:
         if request.config_path.exists():
             here.say(f"{error}; going by --state-dir, --engine-socket and --node-name")
     identity = _identity(here, request.state_dir)

@@ -36,7 +36,7 @@ class Registry:
         sweep.end_forgotten(netns, self._config)
         _STORAGE.mkdir(parents=True, exist_ok=True)
         self._config.parent.mkdir(parents=True, exist_ok=True)
-        atomicfile.write(self._config, self._yaml())
+        atomicfile.write(self._config, self._yaml(), durable=False)
         return processes.start(
             ["docker-registry", "serve", str(self._config)],
             log=self.log,

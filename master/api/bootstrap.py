@@ -17,12 +17,12 @@ from master.api.identity import component
 from master.api.kinds import ENDPOINTS, ENDPOINTSLICE, NAMESPACE, SERVICE
 from master.api.kinds.endpoints import EndpointAddress, EndpointPort, Endpoints, EndpointSubset
 from master.api.kinds.endpointslice import Endpoint, EndpointConditions, EndpointSlice, EndpointSlicePort
-from master.api.kinds.meta import Object, ObjectMeta
 from master.api.kinds.namespace import Namespace
 from master.api.kinds.service import Service, ServicePort, ServiceSpec
-from master.api.kinds.spec import KindSpec
 from master.api.resources import Resources
 from master.config import MasterConfig
+from master.objects.kind import KindSpec
+from master.objects.meta import Object, ObjectMeta
 
 SYSTEM_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 NAME = "kubernetes"

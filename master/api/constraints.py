@@ -1,6 +1,6 @@
 """What the models say of their fields' values beyond the type, checked on a whole object: ranges, choices, quantities.
 
-Owns no rule: each stands beside its field (master/api/kinds/scalars.py). What depends on more than one field is the
+Owns no rule: each stands beside its field (master/objects/scalars.py). What depends on more than one field is the
 strategies'. Types themselves, times among them, are checked where the body is decoded.
 """
 

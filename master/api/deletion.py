@@ -13,9 +13,9 @@ from typing import Any, Literal
 from msgspec.structs import replace
 
 from master.api.kinds import EVENT, NAMESPACE, POD
-from master.api.kinds.meta import Object, timestamp
 from master.api.kinds.pod import Pod
-from master.api.kinds.spec import KindSpec
+from master.objects.kind import KindSpec
+from master.objects.meta import Object, timestamp
 
 # Longer than anybody waits, and short enough for a date to be reckoned with it.
 _LONGEST_GRACE_S = (1 << 31) - 1

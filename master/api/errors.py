@@ -27,7 +27,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from master.api.kinds.spec import KindSpec
+from master.objects.kind import KindSpec
 
 # A message repeats what a client sent, which may be large.
 _LONGEST_MESSAGE = 8192

@@ -11,9 +11,9 @@ from msgspec.structs import replace
 
 from master.api.checks import Findings, dns_label, qualified_name
 from master.api.errors import BadRequest, Conflict, Invalid
-from master.api.kinds.meta import Object, ObjectMeta, timestamp
-from master.api.kinds.spec import KindSpec
 from master.api.strategies import Strategy
+from master.objects.kind import KindSpec
+from master.objects.meta import Object, ObjectMeta, timestamp
 
 # Without vowels and look-alikes, as Kubernetes does: no words, no confusion.
 _SUFFIX = "bcdfghjklmnpqrstvwxz2456789"

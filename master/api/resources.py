@@ -21,13 +21,13 @@ from master.api.deletion import DeleteOptions
 from master.api.errors import AlreadyExists, Cause, Conflict, Forbidden, Invalid, NotFound, Unavailable
 from master.api.identity import Caller
 from master.api.kinds import NAMESPACE, NODE, POD
-from master.api.kinds.meta import Object, timestamp
 from master.api.kinds.pod import Pod, PodCondition
-from master.api.kinds.spec import KindSpec
 from master.api.strategies import ServiceRanges, strategies
 from master.cache import Cache, Entry
 from master.cache.entry import with_version
 from master.clock import Clock, SystemClock
+from master.objects.kind import KindSpec
+from master.objects.meta import Object, timestamp
 from master.store.interface import Compare, CompareFailed, Delete, Put, Store, StoreUnavailable
 
 T = TypeVar("T", bound=Object)

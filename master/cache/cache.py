@@ -11,12 +11,11 @@ import builtins
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar, cast
 
-from master.api import kinds as declared
-from master.api.kinds.meta import Object
-from master.api.kinds.spec import KindSpec
 from master.cache.entry import ADDED, DELETED, MODIFIED, Change, Entry, reversioned, with_version
 from master.cache.history import History, HistoryGone
 from master.cache.subscription import Batch, Subscription
+from master.objects.kind import KindSpec
+from master.objects.meta import Object
 from master.store.interface import Commit, Revision, Store, StoreDamaged
 
 T = TypeVar("T", bound=Object)
@@ -26,9 +25,9 @@ _UNIQUE = "/unique/"
 
 
 class Cache:
-    """The mirror of the store. Make one with `await Cache.load(store)`."""
+    """The mirror of the store. Make one with `await Cache.load(store, kinds)`."""
 
-    def __init__(self, *, kinds: Iterable[KindSpec[Any]] = declared.ALL, history: int = 1000) -> None:
+    def __init__(self, kinds: Iterable[KindSpec[Any]], *, history: int = 1000) -> None:
         self.revision = Revision(0)
         self._kinds = {kind.resource: kind for kind in kinds}
         # kind -> namespace ("" for kinds without) -> name -> entry
@@ -40,9 +39,12 @@ class Cache:
         self._waiting: list[Commit] | None = []
 
     @classmethod
-    async def load(cls, store: Store, *, history: int = 1000) -> Cache:
-        """Reads everything and follows the store from there on."""
-        cache = cls(history=history)
+    async def load(cls, store: Store, kinds: Iterable[KindSpec[Any]], *, history: int = 1000) -> Cache:
+        """Reads the objects of these kinds and follows the store from there on.
+
+        Raises StoreDamaged, StoreUnavailable.
+        """
+        cache = cls(kinds, history=history)
         store.listen(cache.apply)
         objects, cache.revision = await store.list(_REGISTRY)
         # Read a moment later: what changed in between is applied to both below, and to these a second time.

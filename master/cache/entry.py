@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 
-from master.api.kinds.meta import Object
-from master.api.kinds.spec import KindSpec
+from master.objects.kind import KindSpec
+from master.objects.meta import Object
 
 _METADATA = b'"metadata":{'
 _VERSION = b'"resourceVersion":"'

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
-from master.api.kinds.spec import KindSpec
 from master.cache.entry import Change
+from master.objects.kind import KindSpec
 
 # A queue of large objects ends here, however few they are.
 MAX_BYTES = 32 << 20

@@ -1,1 +1,1 @@
-"""What keeps the cluster as it is wanted: each controller watches, compares and calls the API as one of its callers."""
+"""The controllers: each watches the cache, compares desired with observed and calls the API like any client."""

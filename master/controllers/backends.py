@@ -1,4 +1,4 @@
-"""The pods behind a service, with their ports resolved. Pure; Endpoints and EndpointSlices are two forms of it."""
+"""The backends of a service: its pods with resolved ports. Pure. Endpoints and EndpointSlices are made of them."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from master.api import kinds
-from master.api.kinds.meta import ObjectReference
 from master.api.kinds.pod import Pod
 from master.api.kinds.service import Service, ServicePort
-from master.controllers.podstate import is_finished, is_ready, selects
+from master.component.podstate import is_finished, is_ready, selects
+from master.objects.meta import ObjectReference
 
 EXTERNAL_NAME = "ExternalName"
 HEADLESS_LABEL = "service.kubernetes.io/headless"
@@ -17,7 +17,7 @@ HEADLESS_LABEL = "service.kubernetes.io/headless"
 
 @dataclass(frozen=True, slots=True, order=True)
 class BackendPort:
-    """One port of a service as this pod has it."""
+    """A port of the service, resolved for one pod."""
 
     name: str
     port: int
@@ -27,7 +27,7 @@ class BackendPort:
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """One pod behind a service. `ready`: gets new traffic; `serving`: is ready, be it on its way out."""
+    """A pod of the service. `ready`: receives new connections; `serving`: is ready, though perhaps terminating."""
 
     ip: str
     uid: str
@@ -46,7 +46,7 @@ class Backend:
 
 
 def is_ours(service: Service) -> bool:
-    """Whether the service's addresses are found by its selector; others write them by hand."""
+    """Whether the service's addresses follow from its selector. People write the endpoints of other services."""
     return bool(service.spec.selector) and service.spec.type != EXTERNAL_NAME
 
 
@@ -55,12 +55,16 @@ def is_headless(service: Service) -> bool:
 
 
 def backends(service: Service, pods: Iterable[Pod]) -> list[Backend]:
-    """The pods of the service's namespace that it selects and that have an address, in the order of addresses."""
-    found = [_backend(service, pod) for pod in pods if _stands_behind(service, pod)]
-    return sorted((one for one in found if one.ports or not service.spec.ports), key=lambda one: (one.ip, one.uid))
+    """The pods that the service selects and that have an address, sorted by address.
+
+    `pods` are those of the service's namespace. A pod that has none of the service's ports is left out.
+    """
+    candidates = [_backend(service, pod) for pod in pods if _is_backend(service, pod)]
+    with_ports = (backend for backend in candidates if backend.ports or not service.spec.ports)
+    return sorted(with_ports, key=lambda backend: (backend.ip, backend.uid))
 
 
-def _stands_behind(service: Service, pod: Pod) -> bool:
+def _is_backend(service: Service, pod: Pod) -> bool:
     return bool(pod.status.pod_ip) and not is_finished(pod) and selects(service.spec.selector, pod.metadata.labels)
 
 
@@ -90,7 +94,7 @@ def _ports(service: Service, pod: Pod) -> Iterable[BackendPort]:
 
 
 def resolve(port: ServicePort, pod: Pod) -> int | None:
-    """The pod's port that a service port leads to; None when the pod has no port of that name and protocol."""
+    """The pod's port number for a service port; None when the pod has no port of that name and protocol."""
     target = port.target_port
     if isinstance(target, str) and not target.isdigit():
         for container in pod.spec.containers:

@@ -1,6 +1,6 @@
 """The endpoints controller: one Endpoints object for each service with a selector.
 
-Owns those objects. Leaves alone what people write for services without a selector, until the service goes.
+Owns those objects. Endpoints that people write for services without a selector stay until their service is deleted.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ from master.api import kinds
 from master.api.errors import NotFound
 from master.api.identity import component
 from master.api.kinds.endpoints import EndpointAddress, EndpointPort, Endpoints, EndpointSubset
-from master.api.kinds.meta import ObjectMeta
 from master.api.kinds.service import Service
-from master.api.kinds.spec import KindSpec
 from master.api.resources import Resources
 from master.clock import Clock
+from master.component.podstate import selects
 from master.controllers.backends import HEADLESS_LABEL, Backend, BackendPort, backends, is_headless, is_ours
 from master.controllers.keyed import ObjectKey, run_keyed
-from master.controllers.podstate import selects
 from master.controllers.workqueue import WorkQueue
+from master.objects.kind import KindSpec
+from master.objects.meta import ObjectMeta
 
 log = logging.getLogger(__name__)
 
 
-def subsets(found: Sequence[Backend], *, publish_not_ready: bool = False) -> tuple[EndpointSubset, ...]:
-    """Backends with the same ports together; those on their way out are left out."""
+def subsets(service_backends: Sequence[Backend], *, publish_not_ready: bool = False) -> tuple[EndpointSubset, ...]:
+    """The backends grouped by their ports, without terminating ones unless not-ready addresses are published."""
     groups: dict[tuple[BackendPort, ...], list[Backend]] = {}
-    for backend in found:
+    for backend in service_backends:
         if not backend.terminating or publish_not_ready:
             groups.setdefault(backend.ports, []).append(backend)
     return tuple(_subset(ports, groups[ports]) for ports in sorted(groups))
@@ -57,12 +57,12 @@ def _address(backend: Backend) -> EndpointAddress:
 
 
 def labels_of(service: Service) -> dict[str, str]:
-    """The service's own labels, and the mark of a headless one."""
+    """The service's labels, with Kubernetes' label for headless services added where it applies."""
     return {**service.metadata.labels, **({HEADLESS_LABEL: ""} if is_headless(service) else {})}
 
 
 class EndpointsController:
-    """Makes the Endpoints of all services right."""
+    """Keeps the Endpoints of all services up to date."""
 
     name = "endpoints"
 
@@ -92,21 +92,21 @@ class EndpointsController:
             return
         if not is_ours(service):
             return
-        found = backends(service, self._cache.list(kinds.POD, key[0]))
-        wanted = subsets(found, publish_not_ready=service.spec.publish_not_ready_addresses)
+        current = backends(service, self._cache.list(kinds.POD, key[0]))
+        desired = subsets(current, publish_not_ready=service.spec.publish_not_ready_addresses)
         labels = labels_of(service)
         if stored is None:
             meta = ObjectMeta(name=key[1], namespace=key[0], labels=labels)
             await self._resources.create(
-                self._caller, kinds.ENDPOINTS, Endpoints(metadata=meta, subsets=wanted), namespace=key[0]
+                self._caller, kinds.ENDPOINTS, Endpoints(metadata=meta, subsets=desired), namespace=key[0]
             )
-        elif (stored.subsets, stored.metadata.labels) != (wanted, labels):
+        elif (stored.subsets, stored.metadata.labels) != (desired, labels):
             meta = msgspec.structs.replace(stored.metadata, labels=labels)
-            changed = msgspec.structs.replace(stored, metadata=meta, subsets=wanted)
+            changed = msgspec.structs.replace(stored, metadata=meta, subsets=desired)
             await self._resources.update(self._caller, kinds.ENDPOINTS, changed)
 
     async def _delete(self, stored: Endpoints | None) -> None:
-        """Those of a service that is gone, whoever wrote them."""
+        """Deletes the Endpoints of a service that is gone, also those that people wrote."""
         if stored is None:
             return
         meta = stored.metadata

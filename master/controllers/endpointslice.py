@@ -1,7 +1,7 @@
 """The endpoint slice controller: the EndpointSlices of each service with a selector.
 
-Owns the slices that carry its managed-by label. Slices of a service that is gone are the garbage collector's, as the
-service is their owner.
+Owns the slices that carry its managed-by label. The garbage collector deletes the slices of a deleted service, because
+the service is their owner.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from typing import Any
 from master.api import kinds
 from master.api.errors import NotFound
 from master.api.identity import component
-from master.api.kinds.spec import KindSpec
 from master.api.resources import Resources
 from master.clock import Clock
+from master.component.podstate import selects
 from master.controllers.backends import backends, is_ours
 from master.controllers.keyed import ObjectKey, run_keyed
-from master.controllers.podstate import selects
 from master.controllers.slices import SERVICE_LABEL, Plan, is_managed, plan
 from master.controllers.workqueue import WorkQueue
+from master.objects.kind import KindSpec
 
 
 class EndpointSliceController:
-    """Makes the EndpointSlices of all services right."""
+    """Keeps the EndpointSlices of all services up to date."""
 
     name = "endpointslice"
 
@@ -53,20 +53,20 @@ class EndpointSliceController:
         if service is None or not is_ours(service):
             return
         stored = [
-            piece
-            for piece in self._cache.list(kinds.ENDPOINTSLICE, key[0])
-            if is_managed(piece) and piece.metadata.labels.get(SERVICE_LABEL) == key[1]
+            endpoint_slice
+            for endpoint_slice in self._cache.list(kinds.ENDPOINTSLICE, key[0])
+            if is_managed(endpoint_slice) and endpoint_slice.metadata.labels.get(SERVICE_LABEL) == key[1]
         ]
-        found = backends(service, self._cache.list(kinds.POD, key[0]))
-        await self._carry_out(key[0], plan(service, found, stored))
+        current = backends(service, self._cache.list(kinds.POD, key[0]))
+        await self._apply(key[0], plan(service, current, stored))
 
-    async def _carry_out(self, namespace: str, todo: Plan) -> None:
-        for piece in todo.create:
-            await self._resources.create(self._caller, kinds.ENDPOINTSLICE, piece, namespace=namespace)
-        for piece in todo.update:
-            await self._resources.update(self._caller, kinds.ENDPOINTSLICE, piece)
-        for piece in todo.delete:
-            meta = piece.metadata
+    async def _apply(self, namespace: str, changes: Plan) -> None:
+        for endpoint_slice in changes.create:
+            await self._resources.create(self._caller, kinds.ENDPOINTSLICE, endpoint_slice, namespace=namespace)
+        for endpoint_slice in changes.update:
+            await self._resources.update(self._caller, kinds.ENDPOINTSLICE, endpoint_slice)
+        for endpoint_slice in changes.delete:
+            meta = endpoint_slice.metadata
             try:
                 await self._resources.delete(self._caller, kinds.ENDPOINTSLICE, namespace, meta.name, uid=meta.uid)
             except NotFound:

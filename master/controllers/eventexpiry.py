@@ -1,7 +1,7 @@
-"""Events go after an hour, and before that when there are too many: what grows is bounded.
+"""Deletes events after an hour, and the oldest ones earlier when there are too many.
 
-The hour is counted from when this master got or found them, by the clock that never jumps: neither a wall clock that is
-set nor a node whose clock is wrong makes them go early or stay.
+The hour counts from when this master received the event or found it at its start, on the monotonic clock. So neither a
+change of the wall clock nor a node with a wrong clock makes events expire early or stay.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from master.api import kinds
 from master.api.errors import ApiError, Conflict, NotFound
 from master.api.identity import component
 from master.api.kinds.event import Event
-from master.api.kinds.meta import parse_time
 from master.api.resources import Resources
 from master.clock import Clock
+from master.objects.meta import parse_time
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ DELETES_AT_ONCE = 16
 
 
 def last_time(event: Event) -> datetime | None:
-    """When it happened last; None when the event does not say so in any readable way."""
+    """When the event happened last; None when none of its times can be read."""
     series = event.series.last_observed_time if event.series else None
     for text in (series, event.last_timestamp, event.event_time, event.metadata.creation_timestamp):
         if text:
@@ -40,13 +40,13 @@ def last_time(event: Event) -> datetime | None:
 
 
 class Ages:
-    """How old events are, in seconds. Those of the first look are as old as they say, later ones are new."""
+    """The age of events in seconds. At the first look their own times count; an event that appears later has age 0."""
 
     def __init__(self) -> None:
         self._since: dict[str, tuple[str, float]] | None = None
 
     def look(self, events: Iterable[Event], *, now: datetime, monotonic: float) -> list[tuple[float, Event]]:
-        """Each event with its age; one that was written again is new again."""
+        """Each event with its age; an event that was written again has age 0 again."""
         before, self._since = self._since, {}
         aged = []
         for event in events:
@@ -60,13 +60,13 @@ class Ages:
 
 
 def _age_s(event: Event, now: datetime) -> float:
-    """As its dates have it; never negative, and without any date as old as events become."""
+    """The age by the event's own times: never negative, and an hour when it has no time."""
     when = last_time(event)
     return LIFE.total_seconds() if when is None else max(0.0, (now - when).total_seconds())
 
 
 def expired(aged: Iterable[tuple[float, Event]], *, most: int = MOST_EVENTS) -> list[Event]:
-    """The events that go: those of more than an hour ago, then the oldest ones beyond the bound."""
+    """The events to delete: those older than an hour, and the oldest of the others above `most`."""
     entries = [(-age_s, event.metadata.namespace, event.metadata.name, event) for age_s, event in aged]
     entries.sort(key=lambda entry: entry[:3])
     old = sum(1 for negative_s, *_ in entries if -negative_s >= LIFE.total_seconds())
@@ -88,8 +88,8 @@ class EventExpiry:
     async def run(self) -> None:
         """Runs until cancelled."""
         while True:
-            found, clock = self._resources.cache.list(kinds.EVENT), self._clock
-            await self._delete_all(expired(self._ages.look(found, now=clock.now(), monotonic=clock.monotonic())))
+            events, clock = self._resources.cache.list(kinds.EVENT), self._clock
+            await self._delete_all(expired(self._ages.look(events, now=clock.now(), monotonic=clock.monotonic())))
             await clock.sleep(PERIOD_S)
 
     async def _delete_all(self, events: Sequence[Event]) -> None:

@@ -1,7 +1,7 @@
-"""What a controller has just done and its view may not show yet, so that it never does it twice.
+"""What a controller has just done and the cache may not show yet, so that the controller never does it twice.
 
-The view is the process' one cache, a straight line of revisions: it shows a created object as soon as it has reached
-the object's revision. No timeout is needed, as nothing that was committed can fail to arrive.
+The cache applies commits in order: it shows a created object once it has reached the object's revision. No timeout is
+needed, because every commit reaches the cache.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ K = TypeVar("K", bound=Hashable)
 
 
 class Expectations(Generic[K]):
-    """Pods made and deleted, by the key that they were made for."""
+    """Created and deleted pods, by the key of their controller."""
 
     def __init__(self, cache: Cache) -> None:
         self._cache = cache
@@ -25,15 +25,15 @@ class Expectations(Generic[K]):
         self._deleted: dict[K, dict[str, tuple[str, str]]] = {}
 
     def created(self, key: K, pod: Pod) -> None:
-        """A pod was made: the view must reach its revision."""
+        """A pod was created: the cache must reach its revision."""
         self._created[key] = max(self._created.get(key, 0), int(pod.metadata.resource_version or 0))
 
     def deleted(self, key: K, pod: Pod) -> None:
-        """A pod was deleted: the view must show it Terminating or gone."""
+        """A pod was deleted: the cache must show it Terminating or gone."""
         self._deleted.setdefault(key, {})[pod.metadata.uid] = (pod.metadata.namespace, pod.metadata.name)
 
     def met(self, key: K) -> bool:
-        """Whether the view shows everything; the pods' own changes ask again when it does not."""
+        """Whether the cache shows everything. When it does not, the pods' own changes queue the key again."""
         if self._created.get(key, 0) > self._cache.revision:
             return False
         self._created.pop(key, None)
@@ -48,6 +48,6 @@ class Expectations(Generic[K]):
         return True
 
     def forget(self, key: K) -> None:
-        """The controller is gone."""
+        """Forget a controller that is gone."""
         self._created.pop(key, None)
         self._deleted.pop(key, None)

@@ -1,7 +1,7 @@
-"""The garbage collector: deletes what is owned by objects that are gone, and does orphan and foreground deletion.
+"""The garbage collector: deletes objects whose owners are gone, and does orphan and foreground deletion.
 
-Owns the finalizers "orphan" and "foregroundDeletion". Background deletion needs nothing but the owner's end: its
-dependents are looked at then. Who owns whom is ownership.py's.
+Owns the finalizers "orphan" and "foregroundDeletion". Background deletion needs no finalizer: the dependents are
+checked when their owner goes. The graph of owners is in ownership.py.
 """
 
 from __future__ import annotations
@@ -14,11 +14,10 @@ from typing import Any
 from master.api import kinds
 from master.api.errors import Conflict, NotFound
 from master.api.identity import component
-from master.api.kinds.spec import KindSpec
 from master.api.resources import Resources
 from master.cache import Change
 from master.clock import Clock
-from master.controllers.follow import follow
+from master.component.follow import follow
 from master.controllers.ownership import (
     FOREGROUND,
     ORPHAN,
@@ -29,10 +28,11 @@ from master.controllers.ownership import (
     without_owners,
 )
 from master.controllers.workqueue import WorkQueue
+from master.objects.kind import KindSpec
 
 log = logging.getLogger(__name__)
 
-# Events own nothing and are owned by nobody, and there are many of them.
+# Events have neither owners nor dependents, and there are many of them.
 WATCHED = tuple(kind for kind in kinds.ALL if kind is not kinds.EVENT)
 WORKERS = 16
 
@@ -48,7 +48,7 @@ class GarbageCollector:
         self._caller = component("controller:generic-garbage-collector")
         self._queue: WorkQueue[Item] = WorkQueue(self.name, clock)
         self._graph = Graph()
-        # Owners that are held until their dependents are gone, by uid.
+        # Owners in foreground deletion, which wait for their dependents; by uid.
         self._waiting: dict[str, Item] = {}
 
     async def run(self) -> None:
@@ -106,10 +106,10 @@ class GarbageCollector:
         return obj if obj is not None and obj.metadata.uid == item.uid else None
 
     async def _judge(self, item: Item, obj: Any) -> None:
-        """The cache is a straight line of commits: what it does not show now is not there, or not any more."""
+        """The cache applies commits in order: an owner that it does not show does not exist, or not any more."""
         verdict = judge(item.namespace, obj.metadata.owner_references, self._exists)
         if verdict.delete:
-            log.info("%s: deleted, as its owner is gone", item)
+            log.info("%s: deleted, because its owner is gone", item)
             await self._delete(item)
         elif verdict.dangling:
             uids = [owner.uid for owner in verdict.dangling]
@@ -120,13 +120,13 @@ class GarbageCollector:
         return obj is not None and obj.metadata.uid == uid
 
     async def _orphan(self, item: Item) -> None:
-        """The dependents lose their owner and stay; then the owner may go."""
+        """Removes the owner from its dependents, which stay; then the owner may go."""
         for dependent in self._graph.dependents(item.uid):
             await self._change_item(dependent, lambda current: without_owners(current, [item.uid]))
         await self._change_item(item, lambda current: without_finalizer(current, ORPHAN))
 
     async def _foreground(self, item: Item) -> None:
-        """The dependents go first; those that block the owner hold it until they are gone."""
+        """Deletes the dependents first. Those marked `blockOwnerDeletion` keep the owner until they are gone."""
         self._waiting[item.uid] = item
         blocked = False
         for dependent in self._graph.dependents(item.uid):
@@ -149,7 +149,7 @@ class GarbageCollector:
                 self._caller, item.kind, item.namespace, item.name, uid=item.uid, propagation=propagation
             )
         except (NotFound, Conflict):
-            # Gone, or another object by now: whatever it is will be looked at by its own change.
+            # Gone, or replaced by another object, whose own change puts it into the queue.
             return
 
     async def _change_item(self, item: Item, change: Callable[[Any], Any | None]) -> None:

@@ -1,4 +1,4 @@
-"""What the node life cycle knows of the agents' heartbeats. Implemented by master/dispatch/sessions.py."""
+"""The heartbeats of the agents, as the node life cycle reads them. Implemented by master/dispatch/sessions.py."""
 
 from __future__ import annotations
 
@@ -6,18 +6,21 @@ from typing import Protocol
 
 
 class Heartbeats(Protocol):
-    """When each agent was heard last. All times are the clock's monotonic seconds; heartbeats live in memory only."""
+    """When each agent sent its last heartbeat. Times are monotonic seconds; heartbeats are kept in memory only."""
 
     @property
     def started_at(self) -> float:
-        """When this master began to listen: nobody can have been heard before."""
+        """When this master began to listen: no heartbeat can be older."""
 
     @property
     def stalled_at(self) -> float:
-        """When the master's own loop last came back from a stall; `started_at` when it never stalled."""
+        """When the master's event loop last resumed after a stall; `started_at` when it never stalled."""
 
     def last_seen(self, node: str) -> float | None:
-        """When the node was heard last, None when not since the start. Updated before anything is written for it."""
+        """The node's last heartbeat; None when there was none since the start.
+
+        Updated before anything is written for the node.
+        """
 
     def end_session(self, node: str, reason: str) -> None:
-        """Ends the node's session, if it has one: it must say Hello again, and re-reports everything."""
+        """Ends the node's session, if there is one: the agent must say Hello again, and reports everything again."""

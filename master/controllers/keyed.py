@@ -1,4 +1,4 @@
-"""The shape that most controllers share: changes become keys, and one function makes one key right."""
+"""The loop that most controllers share: changes become keys in a queue, and one function reconciles one key."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence
 from typing import Any, Protocol, TypeVar
 
-from master.api.kinds.spec import KindSpec
 from master.cache import Cache, Change
-from master.controllers.follow import follow
+from master.component.follow import follow
 from master.controllers.workqueue import WorkQueue
+from master.objects.kind import KindSpec
 
 K = TypeVar("K", bound=Hashable)
 
@@ -18,11 +18,11 @@ ObjectKey = tuple[str, str]
 
 
 class Controller(Protocol):
-    """One controller: runs until cancelled."""
+    """A controller: a name and a task."""
 
     @property
     def name(self) -> str:
-        """For logs and identities."""
+        """Names the controller's task."""
 
     async def run(self) -> None:
         """Runs until cancelled."""
@@ -37,19 +37,19 @@ async def run_keyed(
     sync: Callable[[K], Awaitable[None]],
     workers: int = 4,
 ) -> None:
-    """Adds the keys that `keys` finds for an object before and after each change, and lets `sync` look at them."""
+    """Queues what `keys` returns for the object before and after each change, and calls `sync` for each queued key."""
 
     def begin(objects: list[tuple[KindSpec[Any], Any]]) -> None:
         for kind, obj in objects:
             for key in keys(kind, obj):
                 queue.add(key)
 
-    def change(one: Change) -> None:
-        for obj in (one.previous, one.obj):
+    def apply(change: Change) -> None:
+        for obj in (change.previous, change.obj):
             if obj is not None:
-                for key in keys(one.kind, obj):
+                for key in keys(change.kind, obj):
                     queue.add(key)
 
     async with asyncio.TaskGroup() as group:
-        group.create_task(follow(cache, watched, begin=begin, change=change), name="follow")
+        group.create_task(follow(cache, watched, begin=begin, change=apply), name="follow")
         group.create_task(queue.run(sync, workers=workers), name="work")

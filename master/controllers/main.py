@@ -1,4 +1,4 @@
-"""All controllers of the master, made and ready to run."""
+"""Makes all controllers of the master."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from typing import Protocol
 
 from master.api.resources import Resources
 from master.clock import Clock
+from master.component.events import EventRecorder
 from master.controllers.endpoints import EndpointsController
 from master.controllers.endpointslice import EndpointSliceController
 from master.controllers.eventexpiry import EventExpiry
-from master.controllers.events import EventRecorder
 from master.controllers.garbage import GarbageCollector
 from master.controllers.heartbeats import Heartbeats
 from master.controllers.keyed import Controller
@@ -21,21 +21,21 @@ from master.controllers.tokencleaner import TokenCleaner
 
 
 class Periods(Protocol):
-    """What the controllers need of the master's configuration, in seconds."""
+    """The periods of the master's configuration that controllers need, in seconds."""
 
     @property
     def grace_s(self) -> float:
-        """A node that is silent for this long is Unknown."""
+        """A node without a heartbeat for this long becomes Unknown."""
 
     @property
     def eviction_s(self) -> float:
-        """The pods of a node that is Unknown for this long are replaced."""
+        """The pods of a node that has been Unknown for this long are replaced."""
 
 
 def controllers(
     resources: Resources, heartbeats: Heartbeats, clock: Clock, config: Periods, *, recorder: EventRecorder
 ) -> list[Controller]:
-    """One of each; each runs until cancelled. The recorder is shared with scheduler and dispatch, and runs besides."""
+    """The controllers, not yet running. The recorder is shared with scheduler and dispatch; the caller runs it."""
     return [
         ReplicationManager(resources, clock, recorder),
         EndpointsController(resources, clock),

@@ -1,6 +1,6 @@
-"""The namespace controller: empties a namespace that is being deleted, then lets it go.
+"""The namespace controller: deletes the objects of a namespace that is being deleted, then removes its finalizer.
 
-Owns the finalizer "kubernetes" of namespaces. The API refuses new objects in such a namespace, so emptying ends.
+Owns the finalizer "kubernetes" of namespaces. The API refuses new objects in such a namespace, so this work ends.
 """
 
 from __future__ import annotations
@@ -16,34 +16,34 @@ from master.api import kinds
 from master.api.errors import ApiError, Conflict, NotFound
 from master.api.identity import component
 from master.api.kinds.namespace import Namespace
-from master.api.kinds.spec import KindSpec
 from master.api.resources import Resources
 from master.clock import Clock
 from master.controllers.keyed import run_keyed
 from master.controllers.workqueue import WorkQueue
+from master.objects.kind import KindSpec
 
 log = logging.getLogger(__name__)
 
 FINALIZER = "kubernetes"
-# Objects may take their time to go (pods have grace, others finalizers): how soon to look again, and how late.
-FIRST_LOOK_S = 0.1
-LATEST_LOOK_S = 2.0
-# Deletions at once.
+# Objects may go late (pods have a grace period, others finalizers): the first and the longest wait between checks.
+FIRST_CHECK_S = 0.1
+LONGEST_CHECK_S = 2.0
+# Concurrent deletions.
 DELETES_AT_ONCE = 16
 
-# Controllers before what they would make anew; events last, so that the rest can still be read about.
+# Controllers go before the objects that they would create again. Events go last: they explain what happens to the rest.
 _FIRST = (kinds.REPLICATIONCONTROLLER, kinds.SERVICE)
 _LAST = (kinds.EVENT,)
 
 
 def deletion_order(all_kinds: Iterable[KindSpec[Any]] = kinds.ALL) -> tuple[KindSpec[Any], ...]:
-    """The kinds that live in namespaces, in the order in which they are cleared away."""
+    """The namespaced kinds in the order in which their objects are deleted."""
     rest = tuple(k for k in all_kinds if k.namespaced and k not in _FIRST and k not in _LAST)
     return (*_FIRST, *rest, *_LAST)
 
 
 def without_finalizer(namespace: Namespace) -> Namespace | None:
-    """The namespace with nothing of ours holding it; None when nothing does."""
+    """The namespace without our finalizer; None when it has none."""
     left = tuple(name for name in namespace.spec.finalizers if name != FINALIZER)
     if left == namespace.spec.finalizers:
         return None
@@ -51,7 +51,7 @@ def without_finalizer(namespace: Namespace) -> Namespace | None:
 
 
 class NamespaceController:
-    """Empties namespaces."""
+    """Deletes the objects of namespaces that are being deleted."""
 
     name = "namespace"
 
@@ -60,7 +60,7 @@ class NamespaceController:
         self._cache = resources.cache
         self._caller = component("controller:namespace-controller")
         self._queue: WorkQueue[str] = WorkQueue(self.name, clock)
-        self._looks: dict[str, int] = {}
+        self._checks: dict[str, int] = {}
         self._slots = asyncio.Semaphore(DELETES_AT_ONCE)
 
     async def run(self) -> None:
@@ -74,15 +74,15 @@ class NamespaceController:
     async def _sync(self, name: str) -> None:
         namespace = self._cache.get(kinds.NAMESPACE, "", name)
         if namespace is None or not namespace.metadata.deletion_timestamp:
-            self._looks.pop(name, None)
+            self._checks.pop(name, None)
             return
         for kind in deletion_order():
             await self._clear(kind, name)
         if any(self._cache.entries(kind, name) for kind in deletion_order()):
-            looks = self._looks[name] = self._looks.get(name, 0) + 1
-            self._queue.add_after(name, min(FIRST_LOOK_S * 2 ** min(looks - 1, 10), LATEST_LOOK_S))
+            checks = self._checks[name] = self._checks.get(name, 0) + 1
+            self._queue.add_after(name, min(FIRST_CHECK_S * 2 ** min(checks - 1, 10), LONGEST_CHECK_S))
             return
-        self._looks.pop(name, None)
+        self._checks.pop(name, None)
 
         def change(current: Namespace) -> Namespace | None:
             same = current.metadata.uid == namespace.metadata.uid
@@ -92,7 +92,7 @@ class NamespaceController:
             await self._resources.mutate(self._caller, kinds.NAMESPACE, "", name, change, subresource="finalize")
         except NotFound:
             return
-        log.info("namespace %s: empty, and gone", name)
+        log.info("namespace %s: emptied and deleted", name)
 
     async def _clear(self, kind: KindSpec[Any], namespace: str) -> None:
         objects = [obj for obj in self._cache.list(kind, namespace) if not obj.metadata.deletion_timestamp]
@@ -108,7 +108,7 @@ class NamespaceController:
             except (NotFound, Conflict):
                 return
             except ApiError as error:
-                # It is found again at the next look.
+                # The next check tries again.
                 log.warning("%s %s/%s: not deleted with its namespace: %s", kind.plural, *_where(obj), error)
 
 

@@ -1,4 +1,4 @@
-"""When a node is silent, Unknown, and its pods are given up: pure functions over monotonic times and Node objects."""
+"""Decides when a node is silent, becomes Unknown and loses its pods. Pure functions; times are monotonic seconds."""
 
 from __future__ import annotations
 
@@ -8,37 +8,37 @@ from datetime import datetime
 
 import msgspec
 
-from master.api.kinds.meta import timestamp
 from master.api.kinds.node import Node, NodeCondition
 from master.api.kinds.pod import Pod, PodCondition
-from master.controllers.podstate import READY, is_active, is_ready, with_condition
+from master.component.podstate import READY, is_active, is_ready, with_condition
+from master.objects.meta import timestamp
 
 UNKNOWN = "Unknown"
-# kubelet's conditions: all of them turn Unknown with the node.
+# kubelet's conditions: all of them become Unknown with the node.
 _CONDITIONS = ("Ready", "MemoryPressure", "DiskPressure", "PIDPressure")
 
 
 @dataclass(slots=True)
 class Silence:
-    """What is remembered of one node. Monotonic seconds."""
+    """What the controller remembers about one node. Times are monotonic seconds."""
 
-    # When this controller first saw the node: its grace begins there when it has never been heard.
+    # When this controller first saw the node: the start of the grace period while there is no heartbeat.
     known_since: float
-    # When it fell silent for longer than the grace; None while it is heard.
+    # When the node had been silent for the grace period; None while heartbeats arrive.
     silent_since: float | None = None
-    # While most nodes are silent, nobody's time runs: it begins again when that is over.
+    # While most nodes are silent, no eviction timer runs: timers restart from this time.
     held_until: float = 0.0
-    # Its pods have been given up.
+    # The node's pods have been deleted.
     evicted: bool = False
 
 
 def heard(silence: Silence, *, last_seen: float | None, started_at: float, stalled_at: float) -> float:
-    """From when the grace counts: the last heartbeat, or when this master could first have noticed its absence."""
+    """The start of the grace period: the last heartbeat, or the time from which this master could have received one."""
     return max(last_seen if last_seen is not None else silence.known_since, started_at, stalled_at)
 
 
 def step(silence: Silence, *, heard_at: float, grace_s: float, now: float) -> None:
-    """Takes note of whether the node is silent."""
+    """Updates whether the node is silent."""
     if now - heard_at < grace_s:
         silence.silent_since = None
         silence.evicted = False
@@ -47,14 +47,14 @@ def step(silence: Silence, *, heard_at: float, grace_s: float, now: float) -> No
 
 
 def to_evict(nodes: Mapping[str, Silence], *, eviction_s: float, now: float) -> list[str]:
-    """The nodes whose pods are given up now.
+    """The nodes whose pods are to be evicted now.
 
-    When more than half of those that still have their pods are silent, the fault is more likely the master's own or
-    the network's, and nobody is. Nodes that were given up before do not count: they did not fall silent with these.
+    When more than half of the nodes are silent, the fault is more likely the master's own or the network's, and no pod
+    is evicted. Nodes evicted earlier do not count: they did not fall silent together with these.
     """
-    standing = [silence for silence in nodes.values() if not silence.evicted]
+    counted = [silence for silence in nodes.values() if not silence.evicted]
     silent = {name: s for name, s in nodes.items() if s.silent_since is not None and not s.evicted}
-    if len(silent) * 2 > len(standing):
+    if len(silent) * 2 > len(counted):
         for silence in silent.values():
             silence.held_until = now
         return []
@@ -68,7 +68,7 @@ def ready_status(node: Node | None) -> str:
 
 
 def unknown(node: Node, now: datetime) -> Node | None:
-    """The node with all its conditions Unknown; None when they are already."""
+    """The node with all its conditions Unknown; None when they already are."""
     before = {c.type: c for c in node.status.conditions}
     types = [*_CONDITIONS, *(t for t in before if t not in _CONDITIONS)]
     conditions = tuple(_unknown_condition(type_, before.get(type_), now) for type_ in types)
@@ -98,17 +98,17 @@ def _unknown_condition(type_: str, before: NodeCondition | None, now: datetime) 
 
 
 def ready_pods(node: str, pods: Iterable[Pod]) -> list[Pod]:
-    """The pods of a node that still claim to be ready."""
+    """The pods of the node that are marked Ready."""
     return [pod for pod in pods if pod.spec.node_name == node and is_ready(pod)]
 
 
 def active_pods(node: str, pods: Iterable[Pod]) -> list[Pod]:
-    """The pods of a node that are to be given up."""
+    """The pods of the node that are to be evicted."""
     return [pod for pod in pods if pod.spec.node_name == node and is_active(pod)]
 
 
 def not_ready(pod: Pod, now: datetime) -> Pod | None:
-    """The pod with Ready=False, so that services forget it; None when it says so already."""
+    """The pod with Ready=False, which takes it out of its services; None when it is not ready already."""
     if not is_ready(pod):
         return None
     message = f"Node {pod.spec.node_name} does not answer."

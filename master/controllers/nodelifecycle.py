@@ -1,7 +1,7 @@
-"""The node life cycle: turns silent nodes Unknown, makes services forget their pods, and gives the pods up later.
+"""The node life cycle: marks silent nodes Unknown, takes their pods out of services and evicts the pods later.
 
-Owns the Unknown status, the node events and eviction. Ready and NotReady are what the agent says, and dispatch writes
-them. A node that comes back says Hello and re-reports everything: nothing is undone here.
+Owns the Unknown status, the node events and eviction. The agent reports Ready and NotReady, and dispatch writes them.
+A node that returns says Hello and reports everything again, so nothing is undone here.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from master.api.errors import ApiError, NotFound
 from master.api.identity import component
 from master.api.kinds.node import Node
 from master.api.kinds.pod import Pod
-from master.api.kinds.spec import KindSpec
 from master.api.resources import Resources
 from master.cache import Change
 from master.clock import Clock
+from master.component.events import EventRecorder, Involved
+from master.component.follow import follow
 from master.controllers import nodehealth
-from master.controllers.events import EventRecorder, Involved
-from master.controllers.follow import follow
 from master.controllers.heartbeats import Heartbeats
 from master.controllers.nodehealth import Silence, ready_status
+from master.objects.kind import KindSpec
 from master.store.errors import StoreError
 
 __all__ = ["Heartbeats", "NodeLifecycle"]
@@ -32,12 +32,12 @@ __all__ = ["Heartbeats", "NodeLifecycle"]
 log = logging.getLogger(__name__)
 
 SOURCE = "node-controller"
-# Writes at once.
+# Concurrent writes to pods.
 WRITES_AT_ONCE = 16
 
 
 class NodeLifecycle:
-    """Watches over all nodes' heartbeats."""
+    """Checks the heartbeats of all nodes."""
 
     name = "nodelifecycle"
 
@@ -59,7 +59,7 @@ class NodeLifecycle:
         self._caller = component("controller:node-controller")
         self._grace_s = grace_s
         self._eviction_s = eviction_s
-        # Twenty looks a grace period: 2 s at Kubernetes' 40 s, 0.25 s in the lab.
+        # Twenty checks in a grace period: every 2 s for Kubernetes' 40 s, every 0.25 s in the lab.
         self._period_s = min(max(grace_s / 20, 0.1), 5.0)
         self._nodes: dict[str, Silence] = {}
         self._writes = asyncio.Semaphore(WRITES_AT_ONCE)
@@ -68,7 +68,7 @@ class NodeLifecycle:
         """Runs until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(follow(self._cache, (kinds.NODE,), begin=self._begin, change=self._change), name="follow")
-            group.create_task(self._look_around(), name="look")
+            group.create_task(self._check_periodically(), name="check")
 
     # -- nodes that come, go and change -------------------------------------------------------------------------
 
@@ -82,28 +82,28 @@ class NodeLifecycle:
         name = node.metadata.name
         if change.type == "DELETED":
             self._nodes.pop(name, None)
-            self._tell(name, "Normal", "RemovingNode", f"Node {name} event: Removing Node {name} from Controller")
+            self._record(name, "Normal", "RemovingNode", f"Node {name} event: Removing Node {name} from Controller")
             return
         if change.type == "ADDED":
             self._nodes[name] = Silence(known_since=self._clock.monotonic())
-            self._tell(name, "Normal", "RegisteredNode", f"Node {name} event: Registered Node {name} in Controller")
+            self._record(name, "Normal", "RegisteredNode", f"Node {name} event: Registered Node {name} in Controller")
         before, after = ready_status(change.previous), ready_status(node)
         if after == "True" and before != "True":
-            self._tell(name, "Normal", "NodeReady", f"Node {name} status is now: NodeReady")
+            self._record(name, "Normal", "NodeReady", f"Node {name} status is now: NodeReady")
         elif before == "True" and after != "True":
-            self._tell(name, "Normal", "NodeNotReady", f"Node {name} status is now: NodeNotReady")
+            self._record(name, "Normal", "NodeNotReady", f"Node {name} status is now: NodeNotReady")
 
     # -- heartbeats ---------------------------------------------------------------------------------------------
 
-    async def _look_around(self) -> None:
+    async def _check_periodically(self) -> None:
         while True:
             await self._clock.sleep(self._period_s)
             try:
-                await self._look()
+                await self._check()
             except* (ApiError, StoreError) as errors:
-                log.warning("%s: %s; trying again", self.name, "; ".join(map(str, _leaves(errors))))
+                log.warning("%s: %s; will retry", self.name, "; ".join(map(str, _leaves(errors))))
 
-    async def _look(self) -> None:
+    async def _check(self) -> None:
         now = self._clock.monotonic()
         for name, silence in self._nodes.items():
             nodehealth.step(silence, heard_at=self._heard(name, silence), grace_s=self._grace_s, now=now)
@@ -126,17 +126,17 @@ class NodeLifecycle:
         )
 
     def _is_silent(self, name: str) -> bool:
-        """Asked again inside each write: a node that came back in between must not be turned Unknown."""
+        """Checked again inside each write: a node that has returned meanwhile must not be marked Unknown."""
         silence = self._nodes.get(name)
         return silence is not None and self._clock.monotonic() - self._heard(name, silence) >= self._grace_s
 
     async def _turn_unknown(self, name: str, pods: Sequence[Pod]) -> None:
-        """Ends the session first, so that nothing which the node reports late is taken for news."""
+        """Ends the session first, so that a late report of the node is not taken for a new one."""
         node = self._cache.get(kinds.NODE, "", name)
         if node is None:
             return
         if ready_status(node) != nodehealth.UNKNOWN:
-            log.warning("node %s: silent for %g s, turned Unknown", name, self._grace_s)
+            log.warning("node %s: no heartbeat for %g s: marked Unknown", name, self._grace_s)
             self._heartbeats.end_session(name, "no heartbeat within the grace period")
 
             def change(current: Node) -> Node | None:
@@ -148,9 +148,9 @@ class NodeLifecycle:
                 return
         async with asyncio.TaskGroup() as group:
             for pod in pods:
-                group.create_task(self._forget_pod(name, pod), name=f"pod {pod.metadata.name} not ready")
+                group.create_task(self._mark_not_ready(name, pod), name=f"pod {pod.metadata.name} not ready")
 
-    async def _forget_pod(self, node: str, pod: Pod) -> None:
+    async def _mark_not_ready(self, node: str, pod: Pod) -> None:
         meta = pod.metadata
 
         def change(current: Pod) -> Pod | None:
@@ -165,10 +165,10 @@ class NodeLifecycle:
                 )
             except NotFound:
                 return
-        self._tell_pod(pod, "Warning", "NodeNotReady", "Node is not ready")
+        self._record_pod(pod, "Warning", "NodeNotReady", "Node is not ready")
 
     async def _evict(self, node: str, pods: Sequence[Pod]) -> None:
-        """Deletes the node's pods: they stay Terminating until it comes back or is deleted, and are replaced."""
+        """Deletes the node's pods. They stay Terminating until it returns or is deleted; controllers replace them."""
         async with asyncio.TaskGroup() as group:
             for pod in pods:
                 group.create_task(self._evict_pod(node, pod), name=f"pod {pod.metadata.name} evicted")
@@ -185,21 +185,23 @@ class NodeLifecycle:
                 await self._resources.delete(self._caller, kinds.POD, meta.namespace, meta.name, uid=meta.uid)
             except NotFound:
                 return
-        log.warning("pod %s/%s: given up, as node %s is Unknown", meta.namespace, meta.name, node)
-        self._tell_pod(pod, "Normal", "TaintManagerEviction", f"Marking for deletion Pod {meta.namespace}/{meta.name}")
+        log.warning("pod %s/%s: evicted, because node %s is Unknown", meta.namespace, meta.name, node)
+        self._record_pod(
+            pod, "Normal", "TaintManagerEviction", f"Marking for deletion Pod {meta.namespace}/{meta.name}"
+        )
 
-    def _tell(self, node: str, type_: str, reason: str, message: str) -> None:
+    def _record(self, node: str, type_: str, reason: str, message: str) -> None:
         involved = Involved("Node", "", node)
         self._recorder.record(SOURCE, involved=involved, type=type_, reason=reason, message=message)
 
-    def _tell_pod(self, pod: Pod, type_: str, reason: str, message: str) -> None:
+    def _record_pod(self, pod: Pod, type_: str, reason: str, message: str) -> None:
         involved = Involved.of(kinds.POD, pod)
         self._recorder.record(SOURCE, involved=involved, type=type_, reason=reason, message=message)
 
 
 def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
-    """The errors of a group and of the groups in it."""
-    found: list[BaseException] = []
+    """The errors of a group and of its nested groups."""
+    leaves: list[BaseException] = []
     for error in group.exceptions:
-        found += _leaves(error) if isinstance(error, BaseExceptionGroup) else [error]
-    return found
+        leaves += _leaves(error) if isinstance(error, BaseExceptionGroup) else [error]
+    return leaves

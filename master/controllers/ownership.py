@@ -1,4 +1,4 @@
-"""Who owns whom, and what follows for an object whose owners go: the graph and the decisions, without I/O."""
+"""The graph of owners and dependents, and what happens to an object whose owners are gone. No I/O."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 
 from master.api import kinds
-from master.api.kinds.meta import Object, OwnerReference
-from master.api.kinds.spec import KindSpec
+from master.objects.kind import KindSpec
+from master.objects.meta import Object, OwnerReference
 
 ORPHAN = "orphan"
 FOREGROUND = "foregroundDeletion"
@@ -18,7 +18,7 @@ FOREGROUND = "foregroundDeletion"
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One object of the graph."""
+    """An object in the graph."""
 
     kind: KindSpec[Any]
     namespace: str
@@ -42,7 +42,7 @@ class Graph:
         self._owners: dict[Item, tuple[str, ...]] = {}
 
     def set(self, item: Item, owners: Iterable[OwnerReference]) -> None:
-        """What owns the object now."""
+        """Replaces the owners of the object."""
         uids = tuple(owner.uid for owner in owners)
         if self._owners.get(item, ()) == uids:
             return
@@ -53,7 +53,7 @@ class Graph:
             self._owners[item] = uids
 
     def drop(self, item: Item) -> None:
-        """The object is gone."""
+        """Removes an object that is gone."""
         for uid in self._owners.pop(item, ()):
             dependents = self._dependents.get(uid, {})
             dependents.pop(item, None)
@@ -61,13 +61,13 @@ class Graph:
                 self._dependents.pop(uid, None)
 
     def dependents(self, uid: str) -> list[Item]:
-        """Who is owned by that object."""
+        """The objects that this one owns."""
         return list(self._dependents.get(uid, ()))
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What becomes of an object: it goes, it loses references to owners that are gone, or it stays."""
+    """What to do with an object: delete it, drop references to owners that are gone, or nothing."""
 
     delete: bool = False
     dangling: tuple[OwnerReference, ...] = ()
@@ -77,25 +77,25 @@ Exists = Callable[[KindSpec[Any], str, str, str], bool]
 
 
 def kind_of(owner: OwnerReference, known: Iterable[KindSpec[Any]] = kinds.ALL) -> KindSpec[Any] | None:
-    """The kind that a reference names; None when it is none of ours."""
+    """The kind that a reference names; None when the API does not serve it."""
     group = owner.api_version.rpartition("/")[0]
     return next((kind for kind in known if kind.kind == owner.kind and kind.group == group), None)
 
 
 def judge(namespace: str, owners: Iterable[OwnerReference], exists: Exists) -> Verdict:
-    """An object goes when all its owners are gone: absent, or another object (uid) of the same name by now.
+    """An object is deleted when all its owners are gone: absent, or replaced by an object with another uid.
 
-    `exists(kind, namespace, name, uid)`. An owner of a kind that is not served here counts as there: nothing is
-    deleted on a guess. With one owner left the object stays, and the references to the others are dropped.
+    `exists(kind, namespace, name, uid)`. An owner of a kind that the API does not serve counts as present, because
+    nothing may be deleted on a guess. While one owner is left, only the references to the others are dropped.
     """
-    there: list[OwnerReference] = []
+    present: list[OwnerReference] = []
     gone: list[OwnerReference] = []
     for owner in owners:
         kind = kind_of(owner)
-        place = namespace if kind is not None and kind.namespaced else ""
-        alive = kind is None or exists(kind, place, owner.name, owner.uid)
-        (there if alive else gone).append(owner)
-    if there or not gone:
+        owner_namespace = namespace if kind is not None and kind.namespaced else ""
+        exists_now = kind is None or exists(kind, owner_namespace, owner.name, owner.uid)
+        (present if exists_now else gone).append(owner)
+    if present or not gone:
         return Verdict(dangling=tuple(gone))
     return Verdict(delete=True)
 
@@ -110,7 +110,7 @@ def without_owners(obj: Any, uids: Iterable[str]) -> Any | None:
 
 
 def without_finalizer(obj: Any, finalizer: str) -> Any | None:
-    """The object without the finalizer; None when it has not got it."""
+    """The object without the finalizer; None when it does not have it."""
     kept = tuple(name for name in obj.metadata.finalizers if name != finalizer)
     if kept == obj.metadata.finalizers:
         return None

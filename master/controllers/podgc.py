@@ -1,4 +1,4 @@
-"""Pods whose node is gone: deleted at once and without grace, as nobody is left who could report their end."""
+"""Deletes the pods of deleted nodes at once and without grace, because no agent is left to report their end."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from master.api import kinds
 from master.api.errors import NotFound
 from master.api.identity import component
 from master.api.kinds.pod import Pod
-from master.api.kinds.spec import KindSpec
 from master.api.resources import Resources
 from master.cache import Change
 from master.clock import Clock
-from master.controllers.follow import follow
+from master.component.follow import follow
 from master.controllers.workqueue import WorkQueue
+from master.objects.kind import KindSpec
 
 log = logging.getLogger(__name__)
 
-# A pod may name a node that is about to be made: as long as Kubernetes waits.
+# A pod may name a node that is about to be created. Kubernetes waits as long.
 QUARANTINE_S = 40.0
 
 # Namespace, name and uid.
@@ -27,7 +27,7 @@ _Key = tuple[str, str, str]
 
 
 class PodCollector:
-    """Deletes the pods of nodes that are gone."""
+    """Deletes pods whose node does not exist."""
 
     name = "podgc"
 
@@ -55,7 +55,7 @@ class PodCollector:
             if change.type == "DELETED":
                 return
             if before is not None and not before.spec.node_name and self._is_lost(change.obj):
-                # Bound in the moment in which its node went: no node of that name is about to come.
+                # Bound while its node was being deleted: no node of that name is about to be created.
                 self._queue.add(_key(change.obj))
             else:
                 self._suspect(change.obj)
@@ -76,7 +76,7 @@ class PodCollector:
         pod = self._cache.get(kinds.POD, namespace, name)
         if pod is None or pod.metadata.uid != uid or not self._is_lost(pod):
             return
-        log.info("pod %s/%s: deleted, as node %s is gone", namespace, name, pod.spec.node_name)
+        log.info("pod %s/%s: deleted, because node %s is gone", namespace, name, pod.spec.node_name)
         try:
             await self._resources.delete(self._caller, kinds.POD, namespace, name, grace_period_s=0, uid=uid)
         except NotFound:

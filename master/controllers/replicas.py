@@ -1,4 +1,4 @@
-"""What a replication controller has to do, as pure functions: whose pods are whose, which go first, its status."""
+"""The replication controller's decisions: which pods it owns, which to delete first, its status. Pure functions."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from datetime import datetime, timedelta
 import msgspec
 
 from master.api import kinds
-from master.api.kinds.meta import ObjectMeta, OwnerReference, parse_time, timestamp
 from master.api.kinds.pod import Pod
 from master.api.kinds.replicationcontroller import (
     ReplicationController,
     ReplicationControllerCondition,
     ReplicationControllerStatus,
 )
-from master.controllers.podstate import controller_of, is_active, is_ready, ready_since, selects
+from master.component.podstate import controller_of, is_active, is_ready, ready_since, selects
+from master.objects.meta import ObjectMeta, OwnerReference, parse_time, timestamp
 
 _PHASES = {"Pending": 0, "Unknown": 1, "Running": 2}
 REPLICA_FAILURE = "ReplicaFailure"
@@ -25,18 +25,18 @@ REPLICA_FAILURE = "ReplicaFailure"
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """The pods around a controller. Only active ones."""
+    """The active pods that concern a controller."""
 
-    # Its own: owned and matching.
+    # Owned by the controller and matched by its selector.
     owned: tuple[Pod, ...]
-    # Matching and nobody's: to be adopted.
+    # Matched and without a controller: to be adopted.
     orphans: tuple[Pod, ...]
-    # Owned and not matching any more: to be released.
+    # Owned and not matched any more: to be released.
     strays: tuple[Pod, ...]
 
 
 def claims(rc: ReplicationController, pods: Iterable[Pod]) -> Claims:
-    """Sorts the pods of the controller's namespace."""
+    """Sorts the pods of the controller's namespace into owned ones, orphans and strays."""
     owned: list[Pod] = []
     orphans: list[Pod] = []
     strays: list[Pod] = []
@@ -53,7 +53,7 @@ def claims(rc: ReplicationController, pods: Iterable[Pod]) -> Claims:
 
 
 def owner_reference(rc: ReplicationController) -> OwnerReference:
-    """How a pod names its controller."""
+    """The reference from a pod to its controller."""
     return OwnerReference(
         api_version="v1",
         kind=kinds.REPLICATIONCONTROLLER.kind,
@@ -65,7 +65,7 @@ def owner_reference(rc: ReplicationController) -> OwnerReference:
 
 
 def adopted(pod: Pod, rc: ReplicationController) -> Pod | None:
-    """The pod with its new owner; None when it is not to be had any more."""
+    """The pod with the controller as an owner; None when it can no longer be adopted."""
     free = controller_of(pod.metadata) is None and is_active(pod)
     if not free or not selects(rc.spec.selector, pod.metadata.labels):
         return None
@@ -74,7 +74,7 @@ def adopted(pod: Pod, rc: ReplicationController) -> Pod | None:
 
 
 def released(pod: Pod, rc: ReplicationController) -> Pod | None:
-    """The pod without this owner; None when it is not its owner."""
+    """The pod without this controller among its owners; None when it is not owned by it."""
     owners = tuple(owner for owner in pod.metadata.owner_references if owner.uid != rc.metadata.uid)
     if owners == pod.metadata.owner_references:
         return None
@@ -82,10 +82,10 @@ def released(pod: Pod, rc: ReplicationController) -> Pod | None:
 
 
 def new_pod(rc: ReplicationController) -> Pod:
-    """A pod of the controller's template; the API gives it a name."""
+    """A pod from the controller's template; the API generates its name. Raises ValueError without a template."""
     template = rc.spec.template
     if template is None:
-        raise ValueError("a replication controller without a template makes no pods")
+        raise ValueError("a replication controller without a template cannot create pods")
     return Pod(
         metadata=ObjectMeta(
             generate_name=f"{rc.metadata.name}-",
@@ -100,12 +100,12 @@ def new_pod(rc: ReplicationController) -> Pod:
 
 
 def surplus(pods: Sequence[Pod], count: int) -> list[Pod]:
-    """Which pods go when there are too many, the least useful ones first, as Kubernetes ranks them.
+    """The `count` pods to delete when there are too many, the least useful first, in Kubernetes' order.
 
-    Not on a node before on one; Pending before Unknown before Running; not ready before ready; on a node with more of
-    them before on one with fewer; ready for a shorter time; more restarts; newer.
+    Unbound before bound; Pending before Unknown before Running; not ready before ready; on a node with more of these
+    pods before one with fewer; ready for a shorter time; more restarts; newer.
     """
-    crowd = Counter(pod.spec.node_name for pod in pods)
+    on_node = Counter(pod.spec.node_name for pod in pods)
 
     def rank(pod: Pod) -> tuple[bool, int, bool, int, float, int, float]:
         since = ready_since(pod)
@@ -115,7 +115,7 @@ def surplus(pods: Sequence[Pod], count: int) -> list[Pod]:
             bool(pod.spec.node_name),
             _PHASES.get(pod.status.phase, 0),
             is_ready(pod),
-            -crowd[pod.spec.node_name],
+            -on_node[pod.spec.node_name],
             -since.timestamp() if since else 0.0,
             -restarts,
             -parse_time(created).timestamp() if created else 0.0,
@@ -125,7 +125,7 @@ def surplus(pods: Sequence[Pod], count: int) -> list[Pod]:
 
 
 def batches(count: int, *, largest: int = 64) -> list[int]:
-    """How many to create at a time: 1, 2, 4 ... so that a pod which is refused is refused once and not 500 times."""
+    """How many pods to create at a time: 1, 2, 4 ... so that a pod which the API refuses fails once, not 500 times."""
     sizes: list[int] = []
     size = 1
     while count > 0:
@@ -138,7 +138,7 @@ def batches(count: int, *, largest: int = 64) -> list[int]:
 def status_of(
     rc: ReplicationController, pods: Sequence[Pod], *, now: datetime, failure: str
 ) -> ReplicationControllerStatus:
-    """What is reported of the controller's own active pods; `failure` says why pods could not be made, or nothing."""
+    """The status for the controller's active pods. `failure`: why pods could not be created, or empty."""
     template = rc.spec.template
     template_labels = template.metadata.labels if template else {}
     return ReplicationControllerStatus(
@@ -154,7 +154,7 @@ def status_of(
 
 
 def available_in(pod: Pod, rc: ReplicationController, now: datetime) -> float | None:
-    """Seconds until the pod counts as available: 0 when it does, None when it is not ready."""
+    """Seconds until the pod is available (ready for minReadySeconds): 0 when it is, None when it is not ready."""
     since = ready_since(pod)
     if since is None:
         return None

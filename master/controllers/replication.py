@@ -1,7 +1,7 @@
-"""The replication controller: keeps as many active pods as each ReplicationController wants.
+"""The replication controller: keeps the number of active pods that each ReplicationController asks for.
 
-Owns creating and deleting its pods, adopting and releasing them, its status and its events. What to do is decided in
-replicas.py. Pods that are left when a controller goes are the garbage collector's.
+Owns creating and deleting these pods, adopting and releasing them, the status and the events. The decisions are in
+replicas.py. The garbage collector deletes the pods of a deleted controller.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ from master.api.errors import ApiError, NotFound
 from master.api.identity import component
 from master.api.kinds.pod import Pod
 from master.api.kinds.replicationcontroller import ReplicationController
-from master.api.kinds.spec import KindSpec
 from master.api.resources import Resources
 from master.clock import Clock
+from master.component.events import EventRecorder, Involved
+from master.component.podstate import controller_of, selects
 from master.controllers import replicas
-from master.controllers.events import EventRecorder, Involved
 from master.controllers.expectations import Expectations
 from master.controllers.keyed import ObjectKey, run_keyed
-from master.controllers.podstate import controller_of, selects
 from master.controllers.workqueue import WorkQueue
+from master.objects.kind import KindSpec
 
 log = logging.getLogger(__name__)
 
 SOURCE = "replication-controller"
-# Pods made or deleted in one go for one controller; the rest follows in the next.
+# Most pods created or deleted in one pass for one controller; the next pass continues.
 BURST = 500
 
 
 class ReplicationManager:
-    """Makes the pods of all ReplicationControllers right."""
+    """Keeps the pods of all ReplicationControllers up to date."""
 
     name = "replication"
 
@@ -56,7 +56,7 @@ class ReplicationManager:
         await run_keyed(self._cache, self._queue, watched=watched, keys=self._keys, sync=self._sync)
 
     def _keys(self, kind: KindSpec[Any], obj: Any) -> Iterable[ObjectKey]:
-        """The controller itself, a pod's owner, or whoever may adopt the pod."""
+        """The controller itself, a pod's owner, or the controllers that may adopt the pod."""
         meta = obj.metadata
         if kind is kinds.REPLICATIONCONTROLLER:
             return [(meta.namespace, meta.name)]
@@ -73,23 +73,22 @@ class ReplicationManager:
             return
         if not self._expectations.met(key):
             return
-        found = replicas.claims(rc, self._cache.list(kinds.POD, key[0]))
-        going = bool(rc.metadata.deletion_timestamp)
-        pods = list(found.owned)
+        claims = replicas.claims(rc, self._cache.list(kinds.POD, key[0]))
+        pods = list(claims.owned)
         failure: ApiError | None = None
-        if not going:
-            pods += await self._claim(rc, found)
+        if not rc.metadata.deletion_timestamp:
+            pods += await self._claim(rc, claims)
             failure = await self._scale(key, rc, pods)
         await self._report(rc, pods, str(failure or ""))
         if failure is not None:
             raise failure
 
-    async def _claim(self, rc: ReplicationController, found: replicas.Claims) -> list[Pod]:
-        """Adopts and releases; the pods that were adopted."""
-        for pod in found.strays:
+    async def _claim(self, rc: ReplicationController, claims: replicas.Claims) -> list[Pod]:
+        """Releases strays and adopts orphans; returns the adopted pods."""
+        for pod in claims.strays:
             await self._change(pod, partial(replicas.released, rc=rc))
-        answers = [await self._change(pod, partial(replicas.adopted, rc=rc)) for pod in found.orphans]
-        return [pod for pod in answers if pod is not None]
+        changed = [await self._change(pod, partial(replicas.adopted, rc=rc)) for pod in claims.orphans]
+        return [pod for pod in changed if pod is not None]
 
     async def _change(self, pod: Pod, change: Callable[[Pod], Pod | None]) -> Pod | None:
         meta = pod.metadata
@@ -103,16 +102,16 @@ class ReplicationManager:
             return None
 
     async def _scale(self, key: ObjectKey, rc: ReplicationController, pods: Sequence[Pod]) -> ApiError | None:
-        """Makes or deletes pods; why not all could be made."""
-        wanted = rc.spec.replicas if rc.spec.replicas is not None else 1
-        missing = min(wanted - len(pods), BURST)
+        """Creates or deletes pods; returns the first error of creating."""
+        desired = rc.spec.replicas if rc.spec.replicas is not None else 1
+        missing = min(desired - len(pods), BURST)
         if missing < 0:
             await self._delete(key, rc, replicas.surplus(pods, min(-missing, BURST)))
-        elif missing > 0 and not self._namespace_is_going(key[0]):
+        elif missing > 0 and not self._namespace_is_terminating(key[0]):
             return await self._create(key, rc, missing)
         return None
 
-    def _namespace_is_going(self, name: str) -> bool:
+    def _namespace_is_terminating(self, name: str) -> bool:
         namespace = self._cache.get(kinds.NAMESPACE, "", name)
         return namespace is None or bool(namespace.metadata.deletion_timestamp)
 
@@ -133,10 +132,10 @@ class ReplicationManager:
         try:
             created = await self._resources.create(self._caller, kinds.POD, pod, namespace=key[0])
         except ApiError as error:
-            self._tell(rc, "Warning", "FailedCreate", f"Error creating: {error}")
+            self._record(rc, "Warning", "FailedCreate", f"Error creating: {error}")
             return error
         self._expectations.created(key, created)
-        self._tell(rc, "Normal", "SuccessfulCreate", f"Created pod: {created.metadata.name}")
+        self._record(rc, "Normal", "SuccessfulCreate", f"Created pod: {created.metadata.name}")
         return None
 
     async def _delete(self, key: ObjectKey, rc: ReplicationController, pods: Sequence[Pod]) -> None:
@@ -151,14 +150,14 @@ class ReplicationManager:
         except NotFound:
             return
         except ApiError as error:
-            self._tell(rc, "Warning", "FailedDelete", f"Error deleting: {error}")
+            self._record(rc, "Warning", "FailedDelete", f"Error deleting: {error}")
             self._queue.add_after(key, 1.0)
             return
         self._expectations.deleted(key, pod)
-        self._tell(rc, "Normal", "SuccessfulDelete", f"Deleted pod: {meta.name}")
+        self._record(rc, "Normal", "SuccessfulDelete", f"Deleted pod: {meta.name}")
 
     async def _report(self, rc: ReplicationController, pods: Sequence[Pod], failure: str) -> None:
-        """Writes the status when it differs, and comes back when the next pod becomes available."""
+        """Writes the status when it differs, and queues the controller for when its next pod becomes available."""
         now = self._clock.now()
         status = replicas.status_of(rc, pods, now=now, failure=failure)
 
@@ -180,6 +179,6 @@ class ReplicationManager:
         if waits:
             self._queue.add_after((meta.namespace, meta.name), min(waits))
 
-    def _tell(self, rc: ReplicationController, type_: str, reason: str, message: str) -> None:
+    def _record(self, rc: ReplicationController, type_: str, reason: str, message: str) -> None:
         involved = Involved.of(kinds.REPLICATIONCONTROLLER, rc)
         self._recorder.record(SOURCE, involved=involved, type=type_, reason=reason, message=message)

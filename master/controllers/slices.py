@@ -1,4 +1,4 @@
-"""How the backends of a service are laid out in EndpointSlices, as a pure function: as few writes as a change needs."""
+"""Distributes the backends of a service over EndpointSlices with as few writes as possible. Pure functions."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import msgspec
 
 from master.api import kinds
 from master.api.kinds.endpointslice import Endpoint, EndpointConditions, EndpointSlice, EndpointSlicePort
-from master.api.kinds.meta import ObjectMeta, OwnerReference
 from master.api.kinds.service import Service
 from master.controllers.backends import HEADLESS_LABEL, Backend, BackendPort, is_headless
+from master.objects.meta import ObjectMeta, OwnerReference
 
 SERVICE_LABEL = "kubernetes.io/service-name"
 MANAGED_BY_LABEL = "endpointslice.kubernetes.io/managed-by"
@@ -23,50 +23,52 @@ SLICE_LIMIT = 100
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is to be written."""
+    """The slices to create, update and delete."""
 
     create: tuple[EndpointSlice, ...] = ()
     update: tuple[EndpointSlice, ...] = ()
     delete: tuple[EndpointSlice, ...] = ()
 
 
-def is_managed(piece: EndpointSlice) -> bool:
-    """Whether the slice is this controller's."""
-    return piece.metadata.labels.get(MANAGED_BY_LABEL) == MANAGED_BY
+def is_managed(endpoint_slice: EndpointSlice) -> bool:
+    """Whether this controller manages the slice."""
+    return endpoint_slice.metadata.labels.get(MANAGED_BY_LABEL) == MANAGED_BY
 
 
-def plan(service: Service, found: Sequence[Backend], existing: Iterable[EndpointSlice]) -> Plan:
-    """Endpoints stay in the slice where they are; new ones fill those with room, then slices of their own."""
-    stored = sorted(existing, key=lambda piece: piece.metadata.name)
+def plan(service: Service, current: Sequence[Backend], existing: Iterable[EndpointSlice]) -> Plan:
+    """Endpoints stay in their slice; new ones first fill slices with free places, then new slices."""
+    stored = sorted(existing, key=lambda endpoint_slice: endpoint_slice.metadata.name)
     groups: dict[tuple[EndpointSlicePort, ...], dict[str, Endpoint]] = {}
-    for backend in found:
+    for backend in current:
         groups.setdefault(_ports(backend.ports), {})[backend.uid] = _endpoint(backend)
     if not groups:
-        # One empty slice says: the service is known and has nothing behind it.
+        # One empty slice tells clients that the service is known and has no backends.
         groups[()] = {}
-    wanted: list[EndpointSlice] = []
-    names = {piece.metadata.name for piece in stored}
+    desired: list[EndpointSlice] = []
+    names = {endpoint_slice.metadata.name for endpoint_slice in stored}
     for ports, endpoints in groups.items():
-        of_ports = [piece for piece in stored if piece.ports == ports]
+        of_ports = [endpoint_slice for endpoint_slice in stored if endpoint_slice.ports == ports]
         kept, rest = _fill(of_ports, endpoints)
-        wanted += [
-            _renewed(piece, service, kept[piece.metadata.name]) for piece in of_ports if piece.metadata.name in kept
+        desired += [
+            _renewed(endpoint_slice, service, kept[endpoint_slice.metadata.name])
+            for endpoint_slice in of_ports
+            if endpoint_slice.metadata.name in kept
         ]
-        wanted += [_new(service, ports, chunk, names) for chunk in _chunks(rest)]
+        desired += [_new(service, ports, chunk, names) for chunk in _chunks(rest)]
         if not kept and not rest:
-            wanted.append(_new(service, ports, (), names))
-    return _difference(stored, wanted)
+            desired.append(_new(service, ports, (), names))
+    return _difference(stored, desired)
 
 
 def _fill(
     stored: Sequence[EndpointSlice], endpoints: dict[str, Endpoint]
 ) -> tuple[dict[str, tuple[Endpoint, ...]], tuple[Endpoint, ...]]:
-    """The content of each stored slice that stays, by name, and what fits into none of them."""
+    """The new content of each stored slice that stays, by name, and the endpoints that fit into none of them."""
     missing = dict(endpoints)
     content: dict[str, list[Endpoint]] = {}
-    for piece in stored:
-        uids = [endpoint.target_ref.uid for endpoint in piece.endpoints if endpoint.target_ref is not None]
-        content[piece.metadata.name] = [missing.pop(uid) for uid in uids if uid in missing]
+    for endpoint_slice in stored:
+        uids = [endpoint.target_ref.uid for endpoint in endpoint_slice.endpoints if endpoint.target_ref is not None]
+        content[endpoint_slice.metadata.name] = [missing.pop(uid) for uid in uids if uid in missing]
     for held in content.values():
         while missing and len(held) < SLICE_LIMIT:
             held.append(missing.pop(next(iter(missing))))
@@ -80,13 +82,17 @@ def _chunks(endpoints: Sequence[Endpoint]) -> list[tuple[Endpoint, ...]]:
     return [tuple(endpoints[at : at + SLICE_LIMIT]) for at in range(0, len(endpoints), SLICE_LIMIT)]
 
 
-def _difference(stored: Sequence[EndpointSlice], wanted: Sequence[EndpointSlice]) -> Plan:
-    before = {piece.metadata.name: piece for piece in stored}
-    after = {piece.metadata.name: piece for piece in wanted}
+def _difference(stored: Sequence[EndpointSlice], desired: Sequence[EndpointSlice]) -> Plan:
+    before = {endpoint_slice.metadata.name: endpoint_slice for endpoint_slice in stored}
+    after = {endpoint_slice.metadata.name: endpoint_slice for endpoint_slice in desired}
     return Plan(
-        create=tuple(piece for name, piece in after.items() if name not in before),
-        update=tuple(piece for name, piece in after.items() if name in before and piece != before[name]),
-        delete=tuple(piece for name, piece in before.items() if name not in after),
+        create=tuple(endpoint_slice for name, endpoint_slice in after.items() if name not in before),
+        update=tuple(
+            endpoint_slice
+            for name, endpoint_slice in after.items()
+            if name in before and endpoint_slice != before[name]
+        ),
+        delete=tuple(endpoint_slice for name, endpoint_slice in before.items() if name not in after),
     )
 
 
@@ -100,9 +106,9 @@ def _labels(service: Service) -> dict[str, str]:
     }
 
 
-def _renewed(piece: EndpointSlice, service: Service, endpoints: tuple[Endpoint, ...]) -> EndpointSlice:
-    meta = msgspec.structs.replace(piece.metadata, labels=_labels(service))
-    return msgspec.structs.replace(piece, metadata=meta, endpoints=endpoints)
+def _renewed(endpoint_slice: EndpointSlice, service: Service, endpoints: tuple[Endpoint, ...]) -> EndpointSlice:
+    meta = msgspec.structs.replace(endpoint_slice.metadata, labels=_labels(service))
+    return msgspec.structs.replace(endpoint_slice, metadata=meta, endpoints=endpoints)
 
 
 def _new(
@@ -125,7 +131,7 @@ def _new(
 
 
 def _free_name(service: Service, ports: tuple[EndpointSlicePort, ...], names: set[str]) -> str:
-    """The same change computed twice gives the same name, so that it is never made twice."""
+    """A name derived from the content: a change that is computed twice gets the same name, and creates one slice."""
     number = 0
     while True:
         seed = f"{service.metadata.uid} {[(p.name, p.port, p.protocol) for p in ports]} {number}"

@@ -1,4 +1,4 @@
-"""Bootstrap tokens go when they have expired, as Kubernetes' token cleaner has it: what lets hosts in must not stay."""
+"""Deletes expired bootstrap tokens, like Kubernetes' token cleaner: a credential must not outlive its use."""
 
 from __future__ import annotations
 
@@ -12,23 +12,25 @@ from typing import Final
 from master.api import kinds
 from master.api.errors import ApiError, Conflict, NotFound
 from master.api.identity import component
-from master.api.kinds.meta import parse_time
 from master.api.kinds.secret import Secret
 from master.api.resources import Resources
 from master.clock import Clock
+from master.objects.meta import parse_time
 
 NAMESPACE: Final = "kube-system"
 TYPE: Final = "bootstrap.kubernetes.io/token"
 PERIOD_S: Final = 30.0
 KEEP_S: Final = 300.0
-"""A token that ended a moment ago is refused as expired, and not as one that never was."""
+"""A token is kept for this long after its end, so that joining with it fails as expired and not as unknown."""
 
 log = logging.getLogger(__name__)
 
 
 def ended(secret: Secret, now: datetime) -> bool:
-    """Whether the Secret is a token that expired some time ago. One whose end cannot be read has ended: it is refused
-    as well."""
+    """Whether the Secret is a token that expired more than KEEP_S ago, or whose expiration cannot be read.
+
+    Joining refuses both.
+    """
     if secret.type != TYPE or secret.metadata.deletion_timestamp or "expiration" not in secret.data:
         return False
     expiration = datetime.min.replace(tzinfo=UTC)
@@ -62,6 +64,6 @@ class TokenCleaner:
         except (NotFound, Conflict):
             return
         except ApiError as error:
-            log.warning("token %s: not removed: %s", meta.name, error)
+            log.warning("token %s: not deleted: %s", meta.name, error)
         else:
-            log.info("token %s has expired and is removed", meta.name)
+            log.info("token %s: deleted, because it has expired", meta.name)

@@ -1,4 +1,4 @@
-"""A queue of keys to look at: each key once, one worker a key at a time, and again later when looking failed.
+"""A work queue of keys: each key is queued once, handled by one worker at a time, and retried after a failure.
 
 Owns de-duplication, serialisation and back-off. Bounded by the number of distinct keys.
 """
@@ -18,30 +18,30 @@ log = logging.getLogger(__name__)
 
 K = TypeVar("K", bound=Hashable)
 
-# Kubernetes' controllers begin at 5 ms and end at 1000 s; a minute is as kind to the master and quicker to recover.
+# Kubernetes' controllers back off from 5 ms to 1000 s; a minute loads the master hardly more and recovers sooner.
 FIRST_RETRY_S = 0.005
 LONGEST_RETRY_S = 60.0
 
 
 class WorkQueue(Generic[K]):
-    """Keys go in by `add`; `run` hands them to a handler."""
+    """`add` queues a key; `run` passes keys to a handler."""
 
     def __init__(self, name: str, clock: Clock) -> None:
         self._name = name
         self._clock = clock
         self._ready: dict[K, None] = {}
         self._busy: set[K] = set()
-        # Asked for again while being looked at.
+        # Added again while a worker handles them.
         self._again: set[K] = set()
         self._failures: dict[K, int] = {}
-        # The earliest time at which each waiting key is due.
+        # When each delayed key is due: the earliest time that was asked for.
         self._due: dict[K, float] = {}
         self._wake = asyncio.Event()
-        # Holds the sleepers while the queue runs.
+        # Runs the timers of delayed keys while the queue runs.
         self._group: asyncio.TaskGroup | None = None
 
     def add(self, key: K) -> None:
-        """Look at this key soon."""
+        """Queue the key."""
         if key in self._busy:
             self._again.add(key)
             return
@@ -49,7 +49,7 @@ class WorkQueue(Generic[K]):
         self._wake.set()
 
     def add_after(self, key: K, seconds: float) -> None:
-        """Look at this key after that long; of several times for one key the earliest counts."""
+        """Queue the key after this delay; of several delays for one key the earliest time counts."""
         when = self._clock.monotonic() + seconds
         if self._due.get(key, when + 1) <= when:
             return
@@ -58,7 +58,7 @@ class WorkQueue(Generic[K]):
             self._group.create_task(self._wait(key, when), name=f"{self._name}: later {key}")
 
     async def run(self, handler: Callable[[K], Awaitable[None]], *, workers: int) -> None:
-        """Hands out keys until cancelled. A handler that fails is tried again with growing pauses."""
+        """Passes keys to the handler until cancelled. A key whose handler fails is retried with back-off."""
         async with asyncio.TaskGroup() as group:
             self._group = group
             for key, when in self._due.items():
@@ -92,9 +92,9 @@ class WorkQueue(Generic[K]):
         try:
             await handler(key)
         except (ApiError, StoreError) as error:
-            log.info("%s: %s: %s; trying again", self._name, key, error)
+            log.info("%s: %s: %s; will retry", self._name, key, error)
         except Exception:
-            log.exception("%s: %s: unexpected error; trying again", self._name, key)
+            log.exception("%s: %s: unexpected error; will retry", self._name, key)
         else:
             self._failures.pop(key, None)
             return

@@ -14,7 +14,6 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from master.api.kinds.configmap import ConfigMap
 from master.api.kinds.container import Container, EnvVar, ResourceRequirements, SecurityContext
 from master.api.kinds.endpoints import Endpoints
-from master.api.kinds.meta import parse_time
 from master.api.kinds.node import Node
 from master.api.kinds.pod import Pod, PodSecurityContext
 from master.api.kinds.secret import Secret
@@ -22,6 +21,7 @@ from master.api.kinds.service import Service
 from master.api.kinds.volume import KeyToPath, ResourceFieldSelector, Volume
 from master.api.quantity import bytes_of as resource_bytes
 from master.api.quantity import millis_of as cpu_millis
+from master.objects.meta import parse_time
 from proto.gen import desired_pb2 as wire
 
 DEFAULT_MODE = 0o644

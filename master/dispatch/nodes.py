@@ -18,7 +18,6 @@ import msgspec
 from master.api.errors import AlreadyExists, Conflict, Invalid, NotFound
 from master.api.identity import component
 from master.api.kinds import NODE
-from master.api.kinds.meta import ObjectMeta, parse_time, timestamp
 from master.api.kinds.node import Node, NodeAddress, NodeCondition, NodeSpec, NodeStatus, NodeSystemInfo
 from master.api.quantity import canonical
 from master.api.resources import Resources
@@ -26,6 +25,7 @@ from master.clock import Clock
 from master.dispatch.convert import node_address
 from master.dispatch.errors import Misfit, Occupied
 from master.dispatch.sanity import MAX_CONDITIONS, MAX_TEXT, MAX_WORD
+from master.objects.meta import ObjectMeta, parse_time, timestamp
 from proto.gen import observed_pb2
 
 CALLER: Final = component("dispatch")

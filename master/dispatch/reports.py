@@ -18,7 +18,7 @@ from master.api.kinds import POD
 from master.api.kinds.pod import Pod
 from master.api.resources import Resources
 from master.clock import Clock
-from master.controllers.events import EventRecorder, Involved
+from master.component.events import EventRecorder, Involved
 from master.dispatch.complaints import Complaints
 from master.dispatch.errors import Stale
 from master.dispatch.nodes import CALLER

@@ -18,9 +18,9 @@ from master.api.kinds.container import (
     ContainerStateWaiting,
     ContainerStatus,
 )
-from master.api.kinds.meta import timestamp
 from master.api.kinds.pod import HostIP, PodCondition, PodIP, PodStatus
 from master.dispatch.sanity import MAX_TEXT, MAX_WORD
+from master.objects.meta import timestamp
 from proto.gen import observed_pb2 as wire
 
 

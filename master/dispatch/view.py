@@ -12,10 +12,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from master.api.kinds import CONFIGMAP, ENDPOINTS, NODE, POD, SECRET, SERVICE, KindSpec
+from master.api.kinds import CONFIGMAP, ENDPOINTS, NODE, POD, SECRET, SERVICE
 from master.api.kinds.configmap import ConfigMap
 from master.api.kinds.endpoints import Endpoints
-from master.api.kinds.meta import Object
 from master.api.kinds.node import Node
 from master.api.kinds.pod import Pod
 from master.api.kinds.secret import Secret
@@ -23,6 +22,8 @@ from master.api.kinds.service import Service
 from master.dispatch import convert
 from master.dispatch.items import NODE_KEY, Key, Section, encode
 from master.dispatch.references import references
+from master.objects.kind import KindSpec
+from master.objects.meta import Object
 
 log = logging.getLogger(__name__)
 

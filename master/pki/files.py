@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -12,6 +11,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from hull import atomicfile
 from master.pki.errors import PkiError
 
 RESTORE: Final = "restore the pki directory from a backup: without its authority every node has to join again"
@@ -71,26 +71,8 @@ def pem(certificate: x509.Certificate) -> bytes:
 
 
 def write(path: Path, content: bytes, *, mode: int) -> None:
-    """All of the file or none of it, also across a crash."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-    with os.fdopen(descriptor, "wb") as file:
-        os.fchmod(file.fileno(), mode)
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+    """All of the file or none of it, also across a crash. Raises PkiError, OSError."""
     try:
-        partial.replace(path)
-    except OSError as error:
-        partial.unlink()
+        atomicfile.write(path, content, mode=mode)
+    except IsADirectoryError as error:
         raise PkiError(f"{path}: {error.strerror}; remove it, and it is made anew") from error
-    sync_directory(path.parent)
-
-
-def sync_directory(path: Path) -> None:
-    """Names in it survive a power cut."""
-    directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)

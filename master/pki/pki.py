@@ -24,11 +24,12 @@ from typing import Final, Literal
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from hull import atomicfile
 from master.config import MasterConfig
 from master.pki.authority import Authority
 from master.pki.described import Described, described
 from master.pki.errors import PkiError, RotationRefused
-from master.pki.files import RESTORE, KeyPair, make_key, pem, read_certificate, read_key, sync_directory, write
+from master.pki.files import RESTORE, KeyPair, make_key, pem, read_certificate, read_key, write
 from master.pki.kubeconfig import kubeconfig
 from master.pki.requests import requested_key
 from proto.contract import NODE_GROUP, node_user
@@ -148,9 +149,9 @@ class Pki:
         # Two names cannot change at once: without its key, the new certificate tells that the second step is missing.
         if self.next_authority.key.exists():
             self.next_authority.key.replace(self.authority.key)
-            sync_directory(self._directory)
+            atomicfile.flush(self._directory)
         self.next_authority.certificate.replace(self.authority.certificate)
-        sync_directory(self._directory)
+        atomicfile.flush(self._directory)
 
     # -- what the master itself needs -----------------------------------------------------------------------------
 

@@ -1,1 +1,1 @@
-"""Which node a pod runs on: snapshot, predicates, priorities, binding."""
+"""The scheduler: chooses a node for each pod by predicates and priorities, and binds the pod to it."""

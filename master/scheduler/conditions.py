@@ -1,18 +1,18 @@
-"""What the scheduler writes into a pod that it cannot place."""
+"""The condition that the scheduler writes into a pod that fits on no node."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
 from master.api.kinds.pod import Pod, PodCondition
-from master.controllers.podstate import condition_of, with_condition
+from master.component.podstate import condition_of, with_condition
 
 POD_SCHEDULED = "PodScheduled"
 UNSCHEDULABLE = "Unschedulable"
 
 
 def unschedulable(pod: Pod, *, uid: str, message: str, now: datetime) -> Pod | None:
-    """The pod with PodScheduled=False, reason Unschedulable; None when it says so already or is another pod by now."""
+    """The pod with PodScheduled=False, reason Unschedulable; None when it has it, is bound or was replaced."""
     if pod.metadata.uid != uid or pod.spec.node_name:
         return None
     before = condition_of(pod, POD_SCHEDULED)

@@ -1,4 +1,4 @@
-"""The decision: the best node for a pod, or why there is none. No I/O; the only state is where the last one ended."""
+"""The decision: the best node for a pod, or why there is none. No I/O; its state is where the last search ended."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from master.scheduler.model import NodeInfo, PodInfo
 from master.scheduler.policy import DEFAULT_POLICY, Policy
 from master.scheduler.snapshot import Snapshot
 
-# From this many nodes on, the search ends when enough of them fit: looking at all of 5,000 nodes for each pod costs
-# more than the slightly better place is worth (Kubernetes' numFeasibleNodesToFind).
+# In larger clusters the search ends when enough nodes fit: checking all of 5,000 nodes for each pod costs more than a
+# slightly better node is worth (Kubernetes' numFeasibleNodesToFind).
 SEARCH_ALL_BELOW = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """The pod goes there."""
+    """The node that the pod is bound to."""
 
     node: str
 
 
 @dataclass(frozen=True, slots=True)
 class FitsNowhere:
-    """No node takes the pod; `message` as kubectl shows it."""
+    """The pod fits on no node; `message` is what kubectl shows."""
 
     message: str
 
 
 def enough(nodes: int) -> int:
-    """How many nodes that fit are compared: all below 100, else 50 % minus one per 125 nodes, 5 % and 100 at least."""
+    """The number of fitting nodes to compare: all of up to 100, else 50 % less 1 % per 125, at least 5 % and 100."""
     if nodes <= SEARCH_ALL_BELOW:
         return nodes
     percent = max(5, 50 - nodes // 125)
@@ -45,7 +45,7 @@ def refusal(total: int, reasons: Counter[str]) -> str:
 
 
 class Decider:
-    """Chooses nodes. Equal nodes take turns, and a search that ends early begins where the last one ended."""
+    """Chooses nodes. Nodes with equal scores take turns; each search begins where the last one ended."""
 
     def __init__(self, policy: Policy = DEFAULT_POLICY) -> None:
         self._policy = policy
@@ -53,7 +53,7 @@ class Decider:
         self._turn = 0
 
     def decide(self, pod: PodInfo, snapshot: Snapshot) -> Chosen | FitsNowhere:
-        """The node with the highest score of those that no predicate objects to."""
+        """The node with the highest score among those that all predicates accept."""
         feasible, reasons = self._feasible(pod, snapshot)
         if not feasible:
             return FitsNowhere(refusal(len(snapshot.nodes()), reasons))
@@ -71,24 +71,24 @@ class Decider:
             elif score == highest:
                 best.append(node.name)
         self._turn += 1
-        # In order of names, whatever order the search met them in: only so do turns come round evenly.
+        # Sorted by name, because the order of the search differs from pod to pod and turns would not be even.
         return Chosen(sorted(best)[self._turn % len(best)])
 
     def _feasible(self, pod: PodInfo, snapshot: Snapshot) -> tuple[list[NodeInfo], Counter[str]]:
         nodes = snapshot.nodes()
-        wanted = enough(len(nodes))
-        found: list[NodeInfo] = []
+        limit = enough(len(nodes))
+        feasible: list[NodeInfo] = []
         reasons: Counter[str] = Counter()
-        looked = 0
-        while looked < len(nodes) and len(found) < wanted:
-            node = nodes[(self._start + looked) % len(nodes)]
-            looked += 1
+        checked = 0
+        while checked < len(nodes) and len(feasible) < limit:
+            node = nodes[(self._start + checked) % len(nodes)]
+            checked += 1
             if node.facts is None:
                 continue
-            objections = self._policy.objections(pod, node, node.facts)
-            if objections:
-                reasons.update(objections)
+            rejections = self._policy.rejections(pod, node, node.facts)
+            if rejections:
+                reasons.update(rejections)
             else:
-                found.append(node)
-        self._start = (self._start + looked) % len(nodes) if nodes else 0
-        return found, reasons
+                feasible.append(node)
+        self._start = (self._start + checked) % len(nodes) if nodes else 0
+        return feasible, reasons

@@ -1,4 +1,4 @@
-"""What can be wrong with the scheduler itself (a pod that fits nowhere is not an error but an answer).
+"""Errors of the scheduler itself. A pod that fits on no node is an ordinary result and not an error.
 
 SchedulerError
 └── PolicyError
@@ -6,8 +6,8 @@ SchedulerError
 
 
 class SchedulerError(Exception):
-    """The root."""
+    """The root of the scheduler's errors."""
 
 
 class PolicyError(SchedulerError):
-    """The combination of priorities makes no sense."""
+    """The priorities cannot be combined in this way, or a weight is not positive."""

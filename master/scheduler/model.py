@@ -1,6 +1,6 @@
-"""What the scheduler knows of a pod and of a node: numbers and sets, computed once when the object changes.
+"""Pods and nodes as the scheduler sees them: numbers and sets, computed once when the object changes.
 
-Owns the meaning of requests, defaults and host ports. Does not decide anything.
+Owns the meaning of requests, defaults and host ports. Decides nothing.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from master.api.kinds.node import Node
 from master.api.kinds.pod import Pod
 from master.api.quantity import bytes_of, millis_of
 
-# What LeastRequested counts for a container that asks for nothing, as Kubernetes does: else such pods would all land
-# on one node.
+# LeastRequested counts this for a container without requests, as Kubernetes does. Otherwise all such pods would land on
+# one node.
 DEFAULT_CPU_MILLIS = 100
 DEFAULT_MEMORY_BYTES = 200 * 1024 * 1024
 DEFAULT_MAX_PODS = 110
@@ -26,14 +26,14 @@ ANY_ADDRESS = "0.0.0.0"
 
 @dataclass(frozen=True, slots=True)
 class HostPort:
-    """A port that a pod takes on its node's own address."""
+    """A port that a pod uses on its node's own address."""
 
     address: str
     protocol: str
     port: int
 
     def clashes_with(self, other: HostPort) -> bool:
-        """Whether both cannot be had on one node; the address 0.0.0.0 stands for all of them."""
+        """Whether one node cannot have both; the address 0.0.0.0 stands for all addresses."""
         return (
             self.port == other.port
             and self.protocol == other.protocol
@@ -43,7 +43,7 @@ class HostPort:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """CPU and memory asked for."""
+    """Requested CPU and memory."""
 
     cpu_millis: int = 0
     memory_bytes: int = 0
@@ -55,13 +55,13 @@ class Request:
         return Request(self.cpu_millis - other.cpu_millis, self.memory_bytes - other.memory_bytes)
 
     def at_least(self, other: Request) -> Request:
-        """The larger one of each."""
+        """The larger CPU and the larger memory of both."""
         return Request(max(self.cpu_millis, other.cpu_millis), max(self.memory_bytes, other.memory_bytes))
 
 
 @dataclass(frozen=True, slots=True)
 class PodInfo:
-    """One pod. `request` is what it asks for, `weight` the same with defaults where it asks for nothing."""
+    """A pod. `request` is what it requests; `weight` is the same, with defaults where it requests nothing."""
 
     uid: str
     namespace: str
@@ -94,7 +94,7 @@ class PodInfo:
 
 
 def pod_request(pod: Pod, *, default: Request) -> Request:
-    """All containers together, or the largest init container (they run before, one by one), and the overhead."""
+    """The larger of all containers together and the largest init container (they run one by one), plus the overhead."""
     total = Request()
     for container in pod.spec.containers:
         total += container_request(container, default=default)
@@ -104,7 +104,7 @@ def pod_request(pod: Pod, *, default: Request) -> Request:
 
 
 def container_request(container: Container, *, default: Request) -> Request:
-    """A container's requests; a limit stands for a request that is not given, else the default does."""
+    """A container's requests. A limit replaces a missing request; without both, `default` counts."""
     requests = {**container.resources.limits, **container.resources.requests}
     return Request(
         millis_of(requests["cpu"]) if "cpu" in requests else default.cpu_millis,
@@ -113,7 +113,7 @@ def container_request(container: Container, *, default: Request) -> Request:
 
 
 def host_ports(pod: Pod) -> Iterable[HostPort]:
-    """The ports taken on the node; with host network every container port is one."""
+    """The ports that the pod uses on its node; with host network these are all container ports."""
     for container in pod.spec.containers:
         for port in container.ports:
             number = port.host_port or (port.container_port if pod.spec.host_network else 0)
@@ -121,14 +121,9 @@ def host_ports(pod: Pod) -> Iterable[HostPort]:
                 yield HostPort(port.host_ip or ANY_ADDRESS, port.protocol or "TCP", number)
 
 
-def finished(pod: Pod) -> bool:
-    """Whether the pod's containers have ended for good: it holds no resources any more."""
-    return pod.status.phase in ("Succeeded", "Failed")
-
-
 @dataclass(frozen=True, slots=True)
 class NodeFacts:
-    """What matters of a Node object."""
+    """The properties of a node that matter for scheduling."""
 
     name: str
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -139,25 +134,25 @@ class NodeFacts:
 
     @classmethod
     def of(cls, node: Node) -> NodeFacts:
-        room = node.status.allocatable or node.status.capacity
+        allocatable = node.status.allocatable or node.status.capacity
         return cls(
             name=node.metadata.name,
             labels=node.metadata.labels,
-            allocatable=Request(millis_of(room.get("cpu", "0")), bytes_of(room.get("memory", "0"))),
-            max_pods=bytes_of(room["pods"]) if "pods" in room else DEFAULT_MAX_PODS,
+            allocatable=Request(millis_of(allocatable.get("cpu", "0")), bytes_of(allocatable.get("memory", "0"))),
+            max_pods=bytes_of(allocatable["pods"]) if "pods" in allocatable else DEFAULT_MAX_PODS,
             ready=any(c.type == "Ready" and c.status == "True" for c in node.status.conditions),
             unschedulable=node.spec.unschedulable,
         )
 
 
 class NodeInfo:
-    """One node and the pods on it, with their sums kept as pods come and go."""
+    """A node and the pods on it, with sums that are updated as pods come and go."""
 
     __slots__ = ("facts", "host_ports", "name", "pods", "requested", "weight")
 
     def __init__(self, name: str, facts: NodeFacts | None = None) -> None:
         self.name = name
-        # None while pods are bound to a node that does not exist (yet, or any more).
+        # None while pods are bound to a node that does not exist yet, or any more.
         self.facts = facts
         self.pods: dict[str, PodInfo] = {}
         self.requested = Request()
@@ -165,7 +160,7 @@ class NodeInfo:
         self.host_ports: Counter[HostPort] = Counter()
 
     def add(self, pod: PodInfo) -> None:
-        """Counts a pod; one that is there already is replaced."""
+        """Counts a pod; replaces an earlier state of the same pod."""
         self.remove(pod.uid)
         self.pods[pod.uid] = pod
         self.requested += pod.request
@@ -173,7 +168,7 @@ class NodeInfo:
         self.host_ports.update(pod.host_ports)
 
     def remove(self, uid: str) -> None:
-        """Forgets a pod, if it is there."""
+        """Stops counting a pod, if it is counted."""
         pod = self.pods.pop(uid, None)
         if pod is None:
             return

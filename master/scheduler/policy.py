@@ -1,4 +1,4 @@
-"""Which predicates and priorities count, and how much each."""
+"""Policies: the predicates and priorities that the scheduler uses, and the weight of each priority."""
 
 from __future__ import annotations
 
@@ -35,20 +35,20 @@ class Weighted:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """How the scheduler decides. Predicates are asked in order; the first that objects names the reason."""
+    """How the scheduler decides. Predicates run in order; the first one that rejects a node gives the reasons."""
 
     predicates: tuple[Predicate, ...]
     priorities: tuple[Weighted, ...]
 
     def __post_init__(self) -> None:
-        chosen = {weighted.priority for weighted in self.priorities}
-        if balanced_resource_allocation in chosen and least_requested not in chosen:
+        used = {weighted.priority for weighted in self.priorities}
+        if balanced_resource_allocation in used and least_requested not in used:
             raise PolicyError("BalancedResourceAllocation must be used together with LeastRequested")
         if any(weighted.weight <= 0 for weighted in self.priorities):
             raise PolicyError("a priority's weight must be positive")
 
-    def objections(self, pod: PodInfo, node: NodeInfo, facts: NodeFacts) -> Reasons:
-        """Why the pod may not run there; none when it may."""
+    def rejections(self, pod: PodInfo, node: NodeInfo, facts: NodeFacts) -> Reasons:
+        """Why the pod may not run on the node; empty when it may."""
         for predicate in self.predicates:
             reasons = predicate(pod, node, facts)
             if reasons:

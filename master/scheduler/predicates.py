@@ -1,7 +1,7 @@
-"""Predicates: may this pod run on this node? Each answers with the reasons against it, none when it may.
+"""Predicates: may this pod run on this node? Each returns the reasons against it, or none when the pod may run.
 
-Pure functions of (pod, node). The names in the docstrings are those of the Kubernetes documents, the reasons are
-kube-scheduler's, in the form that completes "3 ...".
+Pure functions of (pod, node). The docstrings begin with the names of the Kubernetes documents. The reasons are those of
+kube-scheduler, worded so that they can follow a number of nodes ("3 Insufficient cpu").
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ FITS: Reasons = ()
 
 
 def node_is_ready(_pod: PodInfo, _node: NodeInfo, facts: NodeFacts) -> Reasons:
-    """CheckNodeCondition: the agent says that the node is ready."""
+    """CheckNodeCondition: the node's Ready condition is True."""
     return FITS if facts.ready else ("node(s) were not ready",)
 
 
@@ -28,31 +28,31 @@ def node_is_schedulable(_pod: PodInfo, _node: NodeInfo, facts: NodeFacts) -> Rea
 
 
 def host_name(pod: PodInfo, node: NodeInfo, _facts: NodeFacts) -> Reasons:
-    """HostName: a pod that names a node runs there only."""
+    """HostName: a pod that names a node runs only there."""
     return FITS if pod.node_name in ("", node.name) else ("node(s) didn't match the requested hostname",)
 
 
 def pod_fits_resources(pod: PodInfo, node: NodeInfo, facts: NodeFacts) -> Reasons:
-    """PodFitsResources: requested + pod <= allocatable for cpu and memory, and one pod more is allowed.
+    """PodFitsResources: requested + pod <= allocatable for cpu and memory, and the node takes one more pod.
 
-    What a pod does not ask for is never missing, however full the node is.
+    A resource that the pod does not request never counts as insufficient, however full the node is.
     """
     reasons = []
     if len(node.pods) + 1 > facts.max_pods:
         reasons.append("Too many pods")
-    wanted, room = pod.request, facts.allocatable - node.requested
-    if wanted.cpu_millis and wanted.cpu_millis > room.cpu_millis:
+    free = facts.allocatable - node.requested
+    if pod.request.cpu_millis and pod.request.cpu_millis > free.cpu_millis:
         reasons.append("Insufficient cpu")
-    if wanted.memory_bytes and wanted.memory_bytes > room.memory_bytes:
+    if pod.request.memory_bytes and pod.request.memory_bytes > free.memory_bytes:
         reasons.append("Insufficient memory")
     return tuple(reasons)
 
 
 def pod_fits_host_ports(pod: PodInfo, node: NodeInfo, _facts: NodeFacts) -> Reasons:
-    """PodFitsHostPorts: no other pod of the node holds a host port that this one needs."""
+    """PodFitsHostPorts: no other pod on the node uses a host port that this one needs."""
     if not pod.host_ports or not node.host_ports:
         return FITS
-    clash = any(wanted.clashes_with(held) for wanted in pod.host_ports for held in node.host_ports)
+    clash = any(port.clashes_with(used) for port in pod.host_ports for used in node.host_ports)
     return ("node(s) didn't have free ports for the requested pod ports",) if clash else FITS
 
 
@@ -66,7 +66,7 @@ def match_node_selector(pod: PodInfo, _node: NodeInfo, facts: NodeFacts) -> Reas
 
 
 def _term_holds(term: NodeSelectorTerm, facts: NodeFacts) -> bool:
-    """All conditions of a term; a term without any selects nothing (Kubernetes API reference, NodeSelectorTerm)."""
+    """Whether all requirements hold; an empty term matches nothing (Kubernetes API reference, NodeSelectorTerm)."""
     if not term.match_expressions and not term.match_fields:
         return False
     fields = {"metadata.name": facts.name}
@@ -94,7 +94,7 @@ def _holds(requirement: NodeSelectorRequirement, value: str | None) -> bool:
 
 
 def _compares(requirement: NodeSelectorRequirement, value: str | None) -> bool:
-    """Gt and Lt compare integers; anything else does not match."""
+    """Gt and Lt compare integers; other values do not match."""
     try:
         left, right = int(value or ""), int(requirement.values[0])
     except (ValueError, IndexError):

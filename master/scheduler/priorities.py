@@ -1,4 +1,4 @@
-"""Priorities: how good is this node for this pod? Each answers 0 (worst) to 10 (best).
+"""Priorities: how good is this node for this pod? Each returns 0 (worst) to 10 (best).
 
 Pure functions of (pod, node, spread). A node's score is weight1 * priority1 + weight2 * priority2 + ... of a policy.
 """
@@ -15,7 +15,7 @@ HIGHEST = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """How many pods of the same services and controllers run on each node (absent: none), and the most on any."""
+    """The number of pods of the same services and controllers on each node (absent: 0), and the largest number."""
 
     counts: Mapping[str, int] = field(default_factory=dict)
     most: int = 0
@@ -29,10 +29,10 @@ Priority = Callable[[PodInfo, NodeInfo, NodeFacts, Spread], float]
 
 
 def least_requested(pod: PodInfo, node: NodeInfo, facts: NodeFacts, _spread: Spread) -> float:
-    """LeastRequested: the node with the most room is the best.
+    """LeastRequested: the node with the largest unrequested share is the best.
 
     (cpu((capacity - sum(requested)) * 10 / capacity) + memory((capacity - sum(requested)) * 10 / capacity)) / 2,
-    where the sum includes this pod, and a container that asks for nothing counts as 100m and 200Mi.
+    where the sum includes this pod, and a container without requests counts as 100m and 200Mi.
     """
     after = node.weight + pod.weight
     cpu = _unrequested(after.cpu_millis, facts.allocatable.cpu_millis)
@@ -47,7 +47,7 @@ def _unrequested(requested: int, capacity: int) -> float:
 
 
 def balanced_resource_allocation(pod: PodInfo, node: NodeInfo, facts: NodeFacts, _spread: Spread) -> float:
-    """BalancedResourceAllocation: the node whose cpu and memory are used evenly is the best.
+    """BalancedResourceAllocation: the node with the most even use of cpu and memory is the best.
 
     10 - abs(cpuFraction - memoryFraction) * 10, where a fraction is requested / capacity with this pod; 0 when either
     is 1 or more. Only together with LeastRequested: alone it would prefer a full node to an empty one.
@@ -65,7 +65,7 @@ def balanced_resource_allocation(pod: PodInfo, node: NodeInfo, facts: NodeFacts,
 def selector_spread(_pod: PodInfo, node: NodeInfo, _facts: NodeFacts, spread: Spread) -> float:
     """SelectorSpread: the node with the fewest pods of the same service or replication controller is the best.
 
-    10 * (most - count) / most, where most is the largest count on any node; 10 when there are no such pods.
+    10 * (most - count) / most, where most is the largest count on any node; 10 when there is no such pod.
     """
     if not spread.most:
         return HIGHEST

@@ -1,8 +1,8 @@
-"""The scheduler: follows nodes, pods, services and controllers, decides for one pod after the other, binds beside it.
+"""The scheduler's loop: follows nodes, pods, services and controllers, decides pod by pod, binds concurrently.
 
-Owns the loop. The decision is decide.py's, the picture snapshot.py's, the order queue.py's. A decision is assumed in
-the picture at once and the binding goes on in a task of its own, so that decisions never wait for the store. Pods
-that name a node or another scheduler are left alone.
+The decision is in decide.py, the state of the cluster in snapshot.py, the order of pods in queue.py. A decision changes
+the snapshot at once and is bound in a task of its own, so that decisions never wait for the store. Pods that name a
+node or another scheduler are left alone.
 """
 
 from __future__ import annotations
@@ -17,15 +17,16 @@ from master.api import kinds
 from master.api.errors import ApiError, Conflict, NotFound
 from master.api.identity import component
 from master.api.kinds.pod import Pod
-from master.api.kinds.spec import KindSpec
 from master.api.resources import Resources
 from master.cache import Change
 from master.clock import Clock
-from master.controllers.events import EventRecorder, Involved
-from master.controllers.follow import follow
+from master.component.events import EventRecorder, Involved
+from master.component.follow import follow
+from master.component.podstate import is_finished
+from master.objects.kind import KindSpec
 from master.scheduler.conditions import unschedulable
 from master.scheduler.decide import Chosen, Decider
-from master.scheduler.model import NodeFacts, PodInfo, finished
+from master.scheduler.model import NodeFacts, PodInfo
 from master.scheduler.queue import SchedulingQueue
 from master.scheduler.snapshot import Snapshot
 
@@ -33,16 +34,16 @@ log = logging.getLogger(__name__)
 
 NAME = "default-scheduler"
 CALLER = component("scheduler")
-# Bindings under way at once: enough to share the store's commits, few enough not to starve other writers.
+# Concurrent bindings: enough to share the store's commits, few enough not to starve other writers.
 BINDINGS_AT_ONCE = 64
-# Decisions in a row before others get the loop.
+# Decisions in a row before other tasks get the event loop.
 DECISIONS_IN_A_ROW = 20
-# How often back-off is looked at while pods wait.
+# Period of checking for pods whose back-off is over.
 TICK_S = 0.5
 
 
 class Scheduler:
-    """Binds pods that have no node. `run` until cancelled."""
+    """Binds pods that have no node."""
 
     name = "scheduler"
 
@@ -54,7 +55,7 @@ class Scheduler:
         self._snapshot = Snapshot()
         self._queue = SchedulingQueue(clock)
         self._slots = asyncio.Semaphore(BINDINGS_AT_ONCE)
-        # Assumed and not confirmed yet: what must be counted again after a new snapshot.
+        # Bindings in progress, by the pod's uid: they are assumed again after a new snapshot.
         self._binding: dict[str, tuple[PodInfo, str]] = {}
 
     async def run(self) -> None:
@@ -71,7 +72,7 @@ class Scheduler:
         await follow(self._resources.cache, watched, begin=self._begin, change=self._change)
 
     def _begin(self, objects: list[tuple[KindSpec[Any], Any]]) -> None:
-        """A new snapshot: everything is built anew; bindings under way stay assumed."""
+        """Rebuilds everything from a new snapshot; bindings in progress stay assumed."""
         self._snapshot = Snapshot()
         self._queue.clear()
         for info, node in self._binding.values():
@@ -98,13 +99,13 @@ class Scheduler:
         return node.facts if node else None
 
     def _set(self, kind: KindSpec[Any], obj: Any) -> NodeFacts | None:
-        """Takes one object into the picture; a node's facts, to see what changed."""
+        """Puts an object into the snapshot. Returns a node's facts, for comparison with the earlier ones."""
         if kind is kinds.NODE:
             facts = NodeFacts.of(obj)
             self._snapshot.set_node(facts)
             return facts
         if kind is kinds.POD:
-            if obj.spec.node_name and not finished(obj):
+            if obj.spec.node_name and not is_finished(obj):
                 self._snapshot.set_pod(PodInfo.of(obj))
         else:
             meta = obj.metadata
@@ -119,7 +120,7 @@ class Scheduler:
 
     def _pod_changed(self, change: Change, pod: Pod) -> None:
         uid = pod.metadata.uid
-        if change.type == "DELETED" or finished(pod):
+        if change.type == "DELETED" or is_finished(pod):
             self._queue.drop(uid)
             if self._snapshot.drop_pod(uid):
                 self._queue.room_freed()
@@ -134,11 +135,11 @@ class Scheduler:
             self._queue.refresh(pod)
 
     def _is_waiting(self, pod: Pod) -> bool:
-        """Ours to bind: no node, not going away, nobody else's, and no decision under way."""
+        """Whether the pod is ours to bind: no node, neither deleted nor finished, our scheduler, not being bound."""
         return (
             not pod.spec.node_name
             and not pod.metadata.deletion_timestamp
-            and not finished(pod)
+            and not is_finished(pod)
             and not pod.spec.scheduling_gates
             and pod.spec.scheduler_name in ("", NAME)
             and pod.metadata.uid not in self._binding
@@ -168,44 +169,44 @@ class Scheduler:
             task.add_done_callback(lambda _: self._slots.release())
 
     def _decide(self, pod: Pod) -> Coroutine[Any, Any, None] | None:
-        """What is to be written for the pod after the decision; None when it needs none any more."""
+        """Decides for a pod. Returns a coroutine that writes the decision; None when the pod needs no decision."""
         current = self._resources.cache.get(kinds.POD, pod.metadata.namespace, pod.metadata.name)
         if current is None or current.metadata.uid != pod.metadata.uid or not self._is_waiting(current):
             return None
         info = PodInfo.of(current)
-        answer = self._decider.decide(info, self._snapshot)
-        if isinstance(answer, Chosen):
-            self._binding[info.uid] = (info, answer.node)
-            self._snapshot.assume(info, answer.node)
-            return self._bind(current, info, answer.node)
+        decision = self._decider.decide(info, self._snapshot)
+        if isinstance(decision, Chosen):
+            self._binding[info.uid] = (info, decision.node)
+            self._snapshot.assume(info, decision.node)
+            return self._bind(current, info, decision.node)
         self._queue.park(current)
-        return self._refuse(current, answer.message)
+        return self._report_unschedulable(current, decision.message)
 
     async def _bind(self, pod: Pod, info: PodInfo, node: str) -> None:
         try:
             await self._resources.bind(CALLER, info.namespace, info.name, node, uid=info.uid)
         except (NotFound, Conflict) as error:
-            # Gone, or bound by somebody else; or it is the node that is gone: then the pod is tried again.
-            self._give_up(pod, info)
+            # The pod is gone or already bound; or the node is gone, and then the pod is retried.
+            self._undo(pod, info)
             log.info("pod %s/%s: binding to %s: %s", info.namespace, info.name, node, error)
         except ApiError as error:
-            self._give_up(pod, info)
+            self._undo(pod, info)
             log.warning("pod %s/%s: binding to %s failed: %s", info.namespace, info.name, node, error)
-            self._tell(pod, "Warning", "FailedScheduling", f"binding rejected: {error}")
+            self._record(pod, "Warning", "FailedScheduling", f"binding rejected: {error}")
         else:
             self._binding.pop(info.uid, None)
-            self._tell(pod, "Normal", "Scheduled", f"Successfully assigned {info.namespace}/{info.name} to {node}")
+            self._record(pod, "Normal", "Scheduled", f"Successfully assigned {info.namespace}/{info.name} to {node}")
 
-    def _give_up(self, pod: Pod, info: PodInfo) -> None:
+    def _undo(self, pod: Pod, info: PodInfo) -> None:
         self._binding.pop(info.uid, None)
         self._snapshot.forget(info.uid)
         current = self._resources.cache.get(kinds.POD, info.namespace, info.name)
         if current is not None and current.metadata.uid == info.uid and self._is_waiting(current):
             self._queue.park(current, retry_alone=True)
 
-    async def _refuse(self, pod: Pod, message: str) -> None:
+    async def _report_unschedulable(self, pod: Pod, message: str) -> None:
         meta = pod.metadata
-        self._tell(pod, "Warning", "FailedScheduling", message)
+        self._record(pod, "Warning", "FailedScheduling", message)
         change = partial(unschedulable, uid=meta.uid, message=message, now=self._clock.now())
         try:
             await self._resources.mutate(CALLER, kinds.POD, meta.namespace, meta.name, change, subresource="status")
@@ -214,10 +215,10 @@ class Scheduler:
         except ApiError as error:
             log.warning("pod %s/%s: condition PodScheduled not written: %s", meta.namespace, meta.name, error)
 
-    def _tell(self, pod: Pod, type_: str, reason: str, message: str) -> None:
+    def _record(self, pod: Pod, type_: str, reason: str, message: str) -> None:
         self._recorder.record(NAME, involved=Involved.of(kinds.POD, pod), type=type_, reason=reason, message=message)
 
 
 def _matters(before: Pod | None, now: Pod) -> bool:
-    """Whether a pod that fitted nowhere may fit after this change of itself; its status never matters."""
+    """Whether this change of a parked pod may let it fit: its spec or labels changed, not only its status."""
     return before is None or before.spec != now.spec or before.metadata.labels != now.metadata.labels

@@ -1,7 +1,7 @@
-"""The scheduler's picture of the cluster, kept change by change from the cache's watch.
+"""The scheduler's snapshot of the cluster, updated with each change of the cache.
 
-Owns NodeInfos, the pods on them (bound and assumed) and the selectors that pods are spread by. An assumed pod is one
-whose binding is under way: it counts from the decision on, so that the next decision sees it.
+Owns the nodes, the pods on them (bound and assumed) and the selectors for spreading pods. A pod is assumed while its
+binding is in progress: it counts from the decision on, so that the next decision sees it.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from master.scheduler.priorities import Spread
 
 
 class Snapshot:
-    """Nodes, pods and selectors. Not thread-safe: it lives on the event loop and is never awaited in between."""
+    """Nodes, pods and selectors. Not thread-safe: it is used on the event loop only, and no method awaits."""
 
     def __init__(self) -> None:
         self._nodes: dict[str, NodeInfo] = {}
         self._usable: list[NodeInfo] | None = None
-        # Where each counted pod stands: uid to node.
+        # Pod uid to the name of the node on which the pod is counted.
         self._places: dict[str, str] = {}
         self._assumed: set[str] = set()
         self._by_namespace: dict[str, dict[str, PodInfo]] = {}
@@ -31,18 +31,18 @@ class Snapshot:
         return self._usable
 
     def node(self, name: str) -> NodeInfo | None:
-        """One node, or None; its `facts` are None when only its pods are known."""
+        """The node, or None. Its `facts` are None when only its pods are known."""
         return self._nodes.get(name)
 
     def set_node(self, facts: NodeFacts) -> None:
-        """A node came or changed."""
+        """A node was added or changed."""
         node = self._nodes.setdefault(facts.name, NodeInfo(facts.name))
         if node.facts is None:
             self._usable = None
         node.facts = facts
 
     def drop_node(self, name: str) -> None:
-        """A node went; its pods stay counted until they go themselves."""
+        """A node was deleted; its pods stay counted until they are deleted."""
         node = self._nodes.get(name)
         if node is not None:
             node.facts = None
@@ -50,7 +50,7 @@ class Snapshot:
             self._sweep(node)
 
     def set_pod(self, pod: PodInfo) -> None:
-        """A pod stands on the node that it names; this confirms what was assumed of it."""
+        """Counts a bound pod on its node. This confirms an assumed pod."""
         self._assumed.discard(pod.uid)
         self._place(pod, pod.node_name)
 
@@ -60,7 +60,7 @@ class Snapshot:
         self._place(pod, node)
 
     def forget(self, uid: str) -> None:
-        """The binding failed. A pod that the watch has confirmed meanwhile stays."""
+        """The binding failed: drops the pod, unless the cache has confirmed it meanwhile."""
         if uid in self._assumed:
             self.drop_pod(uid)
 
@@ -68,7 +68,7 @@ class Snapshot:
         return uid in self._assumed
 
     def drop_pod(self, uid: str) -> bool:
-        """A pod went or ended; whether it had been counted on a node."""
+        """A pod was deleted or finished. Returns whether it was counted on a node."""
         self._assumed.discard(uid)
         place = self._places.pop(uid, None)
         if place is None:
@@ -83,16 +83,16 @@ class Snapshot:
         return True
 
     def set_selector(self, kind: str, namespace: str, name: str, selector: Mapping[str, str]) -> None:
-        """A service or controller that spreads the pods which it selects; an empty selector selects none."""
-        room = self._selectors.setdefault(namespace, {})
-        room.pop((kind, name), None)
+        """Sets the selector of a service or controller, whose pods are to be spread; an empty one removes it."""
+        selectors = self._selectors.setdefault(namespace, {})
+        selectors.pop((kind, name), None)
         if selector:
-            room[kind, name] = selector
-        if not room:
+            selectors[kind, name] = selector
+        if not selectors:
             del self._selectors[namespace]
 
     def spread_of(self, pod: PodInfo) -> Spread:
-        """How the pods of this pod's services and controllers are spread now; terminating ones do not count."""
+        """How the pods of this pod's services and controllers are spread now, without terminating ones."""
         selectors = [s for s in self._selectors.get(pod.namespace, {}).values() if _selects(s, pod.labels)]
         counts: dict[str, int] = {}
         if selectors:
@@ -112,7 +112,7 @@ class Snapshot:
         self._by_namespace.setdefault(pod.namespace, {})[pod.uid] = pod
 
     def _sweep(self, node: NodeInfo) -> None:
-        """Nothing is kept of a node that is gone and empty."""
+        """Forgets a node that is deleted and has no pods."""
         if node.facts is None and not node.pods:
             self._nodes.pop(node.name, None)
 

@@ -20,6 +20,7 @@ import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
+from hull import atomicfile
 from master.store.interface import (
     Commit,
     Compacted,
@@ -264,7 +265,7 @@ class Database:
         for name in (f"{self._path.name}-wal", self._mark.path.name):
             if os.path.lexists(self._path.with_name(name)):
                 raise self._damaged(f"missing, though {name} is there")
-        partial = self._path.with_name(f".{self._path.name}.new")
+        partial = atomicfile.partial_of(self._path)
         partial.unlink(missing_ok=True)
         partial.touch(_MODE)
         made = sqlite3.connect(partial, isolation_level=None)
@@ -273,7 +274,7 @@ class Database:
         finally:
             made.close()
         partial.replace(self._path)
-        _flush(self._path.parent)
+        atomicfile.flush(self._path.parent)
 
     def _check(self) -> None:
         """The file is one of ours, whole, and of a release that this one understands."""
@@ -301,12 +302,12 @@ class Database:
     def _keep_copy(self, schema: int) -> None:
         """Whole or not there, and on the disk before anything is changed."""
         kept = self._copy_of(schema)
-        partial = kept.with_name(f".{kept.name}.new")
+        partial = atomicfile.partial_of(kept)
         partial.unlink(missing_ok=True)
         self.copy(partial)
-        _flush(partial)
+        atomicfile.flush(partial)
         partial.replace(kept)
-        _flush(kept.parent)
+        atomicfile.flush(kept.parent)
         log.warning("store %s: schema %d becomes %d; as it was, it is kept in %s", self._path, schema, SCHEMA_VERSION,
                     kept.name)  # fmt: skip
 
@@ -373,15 +374,6 @@ class Database:
     def close(self) -> None:
         self._db.close()
         self._mark.close()
-
-
-def _flush(path: Path) -> None:
-    """A file, or a directory's entries."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def row_sum(key: str, value: bytes, modified: int) -> int:

@@ -1,7 +1,7 @@
-"""Routing netlink through pyroute2: a connection (its thread and namespace), reads, and changes.
+"""Routing netlink through pyroute2: a connection (with its thread and namespace), reads, and changes.
 
-The only package that imports pyroute2, together with monitor.py. Import its modules where a namespace is opened, not
-before: it takes 60 ms and 4 MB, which those who open nothing need not pay.
+Only this package and monitor.py import pyroute2. Import its modules where a namespace is opened and not before, because
+pyroute2 takes 60 ms and 4 MB, which a process that opens no namespace need not spend.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ import sys
 
 
 def prepare_pyroute2() -> None:
-    """Make pyroute2 a package whose own __init__ is not run: that one loads all of the library, another 5 MB and
-    40 ms. Its modules import each other by their full names. One that is loaded already is left as it is.
+    """Register pyroute2 as a package without running its own __init__.
+
+    That one loads the whole library, another 5 MB and 40 ms. The library's modules import each other by their full
+    names. If pyroute2 is already loaded, nothing changes.
     """
     if "pyroute2" not in sys.modules:
         spec = importlib.util.find_spec("pyroute2")

@@ -1,11 +1,11 @@
 """One AsyncIPRoute inside one network namespace, on a thread of its own.
 
-A pyroute2 0.9 object makes a socket and an event loop for each thread that touches it, so one that was opened inside
-a namespace silently works on another namespace when it is used from another thread. Hence the thread: it enters the
+A pyroute2 0.9 object makes a socket and an event loop for each thread that uses it. An object that was opened inside a
+namespace therefore silently works on another namespace when another thread uses it. Hence the thread: it enters the
 namespace, opens the socket, and is the only one that ever uses it. It also keeps the library's event loop apart from
-the caller's, which may be running. Never IPRoute(netns=…): that forks.
+the caller's, which may be running. IPRoute(netns=…) is not an alternative, because it forks.
 
-Owns the thread, its loop and its socket; what is asked over it is in reads.py and writes.py.
+This module owns the thread, its loop and its socket; reads.py and writes.py have the requests.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ Job = Callable[[AsyncIPRoute], Awaitable[T]]
 
 logger = logging.getLogger(__name__)
 
-# pyroute2 tells nobody who waits for an answer that its socket failed; the kernel answers within milliseconds.
-_PATIENCE_S: Final = 10.0
+# When its socket fails, pyroute2 does not wake those that wait for an answer. The kernel answers within milliseconds.
+_TIMEOUT_S: Final = 10.0
 
 
 class Connection:
-    """A door to one namespace's tables; any thread may use it, one at a time. Its thread ends with `close`."""
+    """A connection to the tables of one namespace, for one thread at a time. `close` ends its own thread."""
 
     def __init__(self, where: Where = None) -> None:
         """Raises NamespaceMissing."""
@@ -48,9 +48,9 @@ class Connection:
         self._closed = False
 
     def run(self, job: Job[T]) -> T:
-        """Run the job on the connection's thread, and give back what it returns.
+        """Run the job on the connection's thread and return its result.
 
-        Raises what the job raises, and for an error of netlink that it lets pass the one of our tree.
+        Raises what the job raises; a NetlinkError becomes the matching error of netstack.errors.
         """
         if self._closed:
             raise OSError(errno.EBADF, "the netlink connection is closed")
@@ -66,7 +66,8 @@ class Connection:
     def _body(self, where: Where, opened: Future[asyncio.AbstractEventLoop]) -> None:
         try:
             namespaces.enter(where)
-            # Not the policy's loop: uvloop takes no netlink socket. Not a Runner: half of the time to open one.
+            # Not the policy's loop, as uvloop accepts no netlink socket. Not a Runner, as it would double the time to
+            # open.
             loop = asyncio.SelectorEventLoop()
             try:
                 loop.run_until_complete(self._serve(opened))
@@ -88,20 +89,20 @@ class Connection:
 
     async def _perform(self, job: Job[T]) -> T:
         try:
-            async with asyncio.timeout(_PATIENCE_S):
+            async with asyncio.timeout(_TIMEOUT_S):
                 return await job(self._route)
         except NetlinkError as error:
             raise kernel_error(error.code, "netlink") from error
         except (OSError, NetlinkDecodeError) as error:
-            # A socket that failed once fails for ever: a new one for whoever tries again.
-            logger.warning("the netlink socket of %s is opened anew: %r", self._thread.name, error)
+            # A socket that failed once keeps failing, so the next try needs a new one.
+            logger.warning("reopening the netlink socket of %s: %r", self._thread.name, error)
             self._route.close()
             self._route = await _open()
             raise KernelBusy(f"netlink: {error!r}") from error
 
 
 async def _open() -> AsyncIPRoute:
-    # Strict checking makes the kernel filter a dump of routes, and leave out what it cached (Linux 4.20).
+    # Strict checking makes the kernel filter a dump of routes and leave out cached routes (Linux 4.20).
     route = AsyncIPRoute(ext_ack=True, strict_check=True)
     await route.setup_endpoint()
     return route

@@ -1,8 +1,9 @@
-"""Flows that the kernel tracks: read and forgotten by ctnetlink, packed here.
+"""Tracked flows of the kernel: reads and deletes them through ctnetlink, with messages packed here.
 
-NAT rules are asked for the first packet of a flow only; a flow that goes to a dead endpoint goes there for as long as
-its client sends. Owns the messages (linux/netfilter/nfnetlink_conntrack.h). pyroute2 would decode every attribute of
-every flow of the host, 0.3 ms each; six numbers are needed. Which flows are stale is services/flows.py's.
+The kernel evaluates NAT rules only for the first packet of a flow. A flow to a dead endpoint goes there for as long as
+its client sends. This module owns the messages (linux/netfilter/nfnetlink_conntrack.h): pyroute2 would decode every
+attribute of every flow of the host, 0.3 ms each, where six numbers are enough. services/flows.py decides which flows
+are stale.
 """
 
 from __future__ import annotations
@@ -25,10 +26,10 @@ _NLMSG_ERROR, _NLMSG_DONE = 2, 3
 _HEADER: Final = struct.Struct("=IHHII")
 _ATTRIBUTE: Final = struct.Struct("=HH")
 _NFGENMSG: Final = struct.pack("=BBH", socket.AF_INET, 0, 0)
-_TYPE_MASK: Final = 0x3FFF  # without the flags for nested and for network order
+_TYPE_MASK: Final = 0x3FFF  # removes the flags for nested attributes and for network byte order
 _TUPLE_ORIG, _TUPLE_REPLY, _STATUS, _PROTOINFO, _ID, _ZONE, _STATUS_MASK = 1, 2, 3, 4, 12, 18, 26
 _TUPLE_IP, _TUPLE_PROTO = 1, 2
-_SOURCE, _DESTINATION = 1, 2  # of an address; of a protocol: its number, 1, then the ports
+_SOURCE, _DESTINATION = 1, 2  # in _TUPLE_IP; in _TUPLE_PROTO 1 is the protocol's number, and 2 and 3 are the ports
 _PROTOINFO_TCP, _TCP_STATE = 1, 1
 _SYN_SENT: Final = b"\x01"
 _SEEN_REPLY: Final = 1 << 1
@@ -37,24 +38,24 @@ _RECEIVE_BYTES: Final = 1 << 20
 
 
 def flows(where: Where, protocols: Collection[str]) -> tuple[Flow, ...]:
-    """The namespace's flows of UDP, and of TCP what nobody has answered yet, as far as `protocols` has them.
+    """The namespace's UDP flows and its TCP connections without an answer yet, limited to `protocols`.
 
-    What is in a zone of somebody's is left out. Raises OSError.
+    Flows in a conntrack zone belong to others and are left out. Raises OSError.
     """
-    wanted = b"" if UDP in protocols else _UNANSWERED
-    with _opened(where) as door:
-        door.send(_message(_GET, _NLM_F_REQUEST | _NLM_F_DUMP, _NFGENMSG + wanted))
-        found = [flow for body in _bodies(door) if (flow := _flow(body)) is not None]
-    return tuple(flow for flow in found if flow.protocol in protocols)
+    status = b"" if UDP in protocols else _UNANSWERED
+    with _opened(where) as connection:
+        connection.send(_message(_GET, _NLM_F_REQUEST | _NLM_F_DUMP, _NFGENMSG + status))
+        tracked = [flow for body in _bodies(connection) if (flow := _flow(body)) is not None]
+    return tuple(flow for flow in tracked if flow.protocol in protocols)
 
 
 def forget(where: Where, flows: Iterable[Flow]) -> None:
-    """Remove them; one that is over already is fine. Raises OSError."""
-    with _opened(where) as door:
+    """Delete the flows. A flow that has already ended is skipped. Raises OSError."""
+    with _opened(where) as connection:
         for flow in flows:
-            door.send(_message(_DELETE, _NLM_F_REQUEST | _NLM_F_ACK, _NFGENMSG + flow.handle))
+            connection.send(_message(_DELETE, _NLM_F_REQUEST | _NLM_F_ACK, _NFGENMSG + flow.handle))
             try:
-                list(_bodies(door))
+                list(_bodies(connection))
             except FileNotFoundError:
                 continue
 
@@ -67,10 +68,10 @@ def _message(kind: int, flags: int, body: bytes) -> bytes:
     return _HEADER.pack(_HEADER.size + len(body), kind, flags, 1, 0) + body
 
 
-def _bodies(door: socket.socket) -> Iterator[bytes]:
-    """The answers up to the last, or up to the acknowledgement. Raises OSError with what the kernel said."""
+def _bodies(connection: socket.socket) -> Iterator[bytes]:
+    """The answers up to the last one, or up to the acknowledgement. Raises OSError with the kernel's errno."""
     while True:
-        data = door.recv(_RECEIVE_BYTES)
+        data = connection.recv(_RECEIVE_BYTES)
         while len(data) >= _HEADER.size:
             length, kind, _, _, _ = _HEADER.unpack_from(data)
             body, data = data[_HEADER.size : length], data[_align(length) :]
@@ -112,12 +113,12 @@ def _end(tuple_: bytes, which: int) -> tuple[int, IPv4Address, int]:
 
 
 def _attributes(data: bytes) -> dict[int, bytes]:
-    found: dict[int, bytes] = {}
+    values: dict[int, bytes] = {}
     while len(data) >= _ATTRIBUTE.size:
         length, kind = _ATTRIBUTE.unpack_from(data)
-        found[kind & _TYPE_MASK] = data[_ATTRIBUTE.size : length]
+        values[kind & _TYPE_MASK] = data[_ATTRIBUTE.size : length]
         data = data[_align(length) :]
-    return found
+    return values
 
 
 def _attribute(kind: int, value: bytes) -> bytes:
@@ -130,4 +131,7 @@ def _align(length: int) -> int:
 
 
 _UNANSWERED: Final = _attribute(_STATUS, bytes(4)) + _attribute(_STATUS_MASK, _SEEN_REPLY.to_bytes(4, "big"))
-"""So that a host's established connections cost nothing; a kernel before 5.16, which does not know it, sends all."""
+"""Filter for flows without an answer, so that the host's established connections cost nothing.
+
+A kernel before 5.16 does not know the filter and sends all flows.
+"""

@@ -1,7 +1,7 @@
-"""What pyroute2 reads from the kernel, as our values.
+"""Reads kernel state through pyroute2 and converts it to our values.
 
-All functions run on a Connection's thread: names of links are asked of the C library, which looks into the namespace
-of the calling thread, in microseconds where pyroute2 decodes a whole link in 0.2 ms.
+All functions run on a Connection's thread. They look up names of links in the C library, which uses the namespace of
+the calling thread. This takes microseconds, where pyroute2 decodes a whole link in 0.2 ms.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _RTNH_F_ONLINK: Final = 4
 
 
 class Names(dict[int, str]):
-    """Names of links by index, looked up once; empty for a link that went."""
+    """Names of links by index, looked up once; empty for a link that is gone."""
 
     def __missing__(self, index: int) -> str:
         try:
@@ -42,53 +42,53 @@ class Names(dict[int, str]):
 
 
 async def links(route: AsyncIPRoute) -> tuple[Link, ...]:
-    found = await _dump(lambda: route.link("dump"))
-    names = Names({message["index"]: message.get("ifname") for message in found})
-    return tuple(_link(message, names) for message in found)
+    messages = await _dump(lambda: route.link("dump"))
+    names = Names({message["index"]: message.get("ifname") for message in messages})
+    return tuple(_link(message, names) for message in messages)
 
 
 async def link(route: AsyncIPRoute, name: str) -> Link | None:
     try:
-        (found,) = await route.link("get", index=socket.if_nametoindex(name))
+        (message,) = await route.link("get", index=socket.if_nametoindex(name))
     except OSError:
         return None
     except NetlinkError as error:
-        if error.code == errno.ENODEV:  # it went after its name was looked up
+        if error.code == errno.ENODEV:  # the link went away after its name was looked up
             return None
         raise
-    return _link(found, Names())
+    return _link(message, Names())
 
 
 async def addresses(route: AsyncIPRoute, names: Names) -> tuple[Address, ...]:
-    found = await _dump(lambda: route.addr("dump", family=socket.AF_INET))
+    messages = await _dump(lambda: route.addr("dump", family=socket.AF_INET))
     return tuple(
         Address(name, IPv4Interface((message.get("local"), message["prefixlen"])))
-        for message in found
+        for message in messages
         if (name := names[message["index"]])
     )
 
 
 async def routes(route: AsyncIPRoute, names: Names, protocol: int) -> tuple[Route, ...]:
-    # `dump_filter` None: the fields go to the kernel, which filters; otherwise pyroute2 would, after decoding all.
-    wanted = {"proto": protocol, "type": _RTN_UNICAST, "table": _MAIN_TABLE}
-    found = await _dump(lambda: route.route("dump", family=socket.AF_INET, dump_filter=None, **wanted))
-    return tuple(_route(message, names) for message in found if message.get("oif") is not None)
+    # With `dump_filter` None the kernel filters by these fields; otherwise pyroute2 does, after decoding everything.
+    fields = {"proto": protocol, "type": _RTN_UNICAST, "table": _MAIN_TABLE}
+    messages = await _dump(lambda: route.route("dump", family=socket.AF_INET, dump_filter=None, **fields))
+    return tuple(_route(message, names) for message in messages if message.get("oif") is not None)
 
 
 async def neighbours(route: AsyncIPRoute, names: Names) -> tuple[Neighbour, ...]:
-    found = await _dump(lambda: route.neigh("dump", family=socket.AF_INET))
+    messages = await _dump(lambda: route.neigh("dump", family=socket.AF_INET))
     return tuple(
         Neighbour(name, IPv4Address(message.get("dst")), mac, permanent=bool(message["state"] & PERMANENT))
-        for message in found
+        for message in messages
         if (mac := message.get("lladdr")) and (name := names[message["ifindex"]])
     )
 
 
 async def forwardings(route: AsyncIPRoute, names: Names) -> tuple[Forwarding, ...]:
-    found = await _dump(lambda: route.fdb("dump"))
+    messages = await _dump(lambda: route.fdb("dump"))
     return tuple(
         Forwarding(name, message.get("lladdr"), IPv4Address(destination))
-        for message in found
+        for message in messages
         # Only a VXLAN device's entries have a destination.
         if (destination := message.get("dst")) and ":" not in destination and (name := names[message["ifindex"]])
     )
@@ -96,7 +96,7 @@ async def forwardings(route: AsyncIPRoute, names: Names) -> tuple[Forwarding, ..
 
 async def snapshot(route: AsyncIPRoute, protocol: int) -> Snapshot:
     names = Names(socket.if_nameindex())
-    # Links last: of one that goes meanwhile (its sandbox ended) nothing is then missing, it is just not there.
+    # Links last: if one goes away meanwhile (its sandbox ended), it is absent, not present without its entries.
     return Snapshot(
         routes=await routes(route, names, protocol),
         forwardings=await forwardings(route, names),
@@ -107,12 +107,12 @@ async def snapshot(route: AsyncIPRoute, protocol: int) -> Snapshot:
 
 
 async def _dump(ask: Callable[[], Awaitable[AsyncIterator[Message]]]) -> list[Message]:
-    """All answers. Asked again when the kernel says that the list changed meanwhile, which pyroute2 does not heed."""
+    """All messages of a dump. Repeats it if the kernel says that the list changed meanwhile, which pyroute2 ignores."""
     for _ in range(_DUMP_TRIES):
-        found = [message async for message in await ask()]
-        if not any(message["header"]["flags"] & NLM_F_DUMP_INTR for message in found):
-            return found
-    raise KernelBusy("netlink dump was interrupted again and again")
+        messages = [message async for message in await ask()]
+        if not any(message["header"]["flags"] & NLM_F_DUMP_INTR for message in messages):
+            return messages
+    raise KernelBusy("the netlink dump was interrupted repeatedly")
 
 
 def _link(message: Message, names: Names) -> Link:

@@ -1,7 +1,7 @@
-"""Our changes as calls of pyroute2.
+"""Applies our changes through pyroute2.
 
-All functions run on a Connection's thread: indexes of links are asked of the C library, which looks into the
-namespace of the calling thread.
+All functions run on a Connection's thread. They look up indexes of links in the C library, which uses the namespace of
+the calling thread.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ Call = Callable[..., Awaitable[Any]]
 
 
 async def apply(route: AsyncIPRoute, changes: Sequence[Change]) -> None:
-    """Try all, in order. Raises the first refusal in the end."""
+    """Try all changes in order. Raises the first refusal at the end."""
     refusal: NetstackError | None = None
     for change in changes:
         try:

@@ -1,1 +1,1 @@
-"""The network between nodes' pods: backends behind one Protocol, all of them pure."""
+"""The network between pods of different nodes: backends behind one Protocol, all of them pure."""

@@ -1,7 +1,7 @@
-"""What an overlay backend is: the device and entries that it wants, as values.
+"""The interface of an overlay backend, which computes the device and the entries that a node needs.
 
-A backend computes; plan.py finds the difference to what the kernel has. VXLAN is the first backend; plain routes
-between nodes of one subnet need a backend without a device and fit the same Protocol.
+A backend returns values; plan.py finds the difference from the kernel's state. VXLAN is the first backend. Plain routes
+between nodes of one subnet need a backend without a device, and fit the same Protocol.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from netstack.state import Address, Forwarding, Neighbour, Route
 
 @dataclass(frozen=True, slots=True)
 class OverlayState:
-    """Everything the backend wants on one node. Entries on `device` that are not listed are to go."""
+    """The desired overlay of one node. Entries on `device` that are not listed are deleted."""
 
     device: AddVxlan
     addresses: tuple[Address, ...] = ()

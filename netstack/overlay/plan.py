@@ -1,7 +1,7 @@
-"""The difference between an overlay that is wanted and one that is there.
+"""The difference between the desired and the observed overlay.
 
-Pure. Deletions of routes come first and new routes last: a path goes live with its last entry and dies with its
-first.
+Pure. Routes are deleted first and added last: a path becomes usable with its last entry, and stops being used before
+any other entry is removed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 def plan(desired: OverlayState, observed: Snapshot) -> list[Change]:
-    """The changes that make the overlay as desired."""
+    """The changes that bring the overlay to the desired state."""
     device, name = desired.device, desired.device.name
     link = observed.link(name)
     steps: list[Change] = []
@@ -26,13 +26,13 @@ def plan(desired: OverlayState, observed: Snapshot) -> list[Change]:
         steps.append(c.DeleteLink(name))
         link = None
     if link is None:
-        # Everything on a device dies with it: replay all of it on the new one.
+        # Deleting a device deletes everything on it, so all of it is written again on the new one.
         observed = Snapshot(links=observed.links)
         steps.append(device)
     elif link.mtu != device.mtu or not link.up:
         steps.append(c.SetLink(name, up=True, mtu=device.mtu))
         if not link.up:
-            # A link that is brought up anew has lost its routes, and may have lost neighbours too.
+            # A link that went down has lost its routes, and may have lost neighbours too.
             observed = Snapshot(links=observed.links, addresses=observed.addresses)
     return steps + _entries(desired, observed)
 
@@ -50,13 +50,13 @@ def _entries(desired: OverlayState, observed: Snapshot) -> list[Change]:
     forwardings = {entry for entry in observed.forwardings if entry.link == name}
     neighbours = {entry for entry in observed.neighbours if entry.link == name and entry.permanent}
     addresses = {entry for entry in observed.addresses if entry.link == name}
-    wanted_routes = {route.destination for route in desired.routes}
-    wanted_neighbours = {entry.address for entry in desired.neighbours}
-    wanted_macs = {entry.mac for entry in desired.forwardings}
+    desired_routes = {route.destination for route in desired.routes}
+    desired_neighbours = {entry.address for entry in desired.neighbours}
+    desired_macs = {entry.mac for entry in desired.forwardings}
     steps: list[Change] = []
-    steps += [c.DeleteRoute(route) for route in routes if route.destination not in wanted_routes]
-    steps += [c.DeleteForwarding(entry) for entry in forwardings if entry.mac not in wanted_macs]
-    steps += [c.DeleteNeighbour(entry) for entry in neighbours if entry.address not in wanted_neighbours]
+    steps += [c.DeleteRoute(route) for route in routes if route.destination not in desired_routes]
+    steps += [c.DeleteForwarding(entry) for entry in forwardings if entry.mac not in desired_macs]
+    steps += [c.DeleteNeighbour(entry) for entry in neighbours if entry.address not in desired_neighbours]
     steps += [c.DeleteAddress(entry) for entry in _missing(addresses, set(desired.addresses))]
     steps += [c.SetAddress(entry) for entry in _missing(desired.addresses, addresses)]
     steps += [c.SetNeighbour(entry) for entry in _missing(desired.neighbours, neighbours)]
@@ -65,5 +65,5 @@ def _entries(desired: OverlayState, observed: Snapshot) -> list[Change]:
     return steps
 
 
-def _missing(wanted: Iterable[T], present: set[T]) -> list[T]:
-    return [entry for entry in wanted if entry not in present]
+def _missing(desired: Iterable[T], present: set[T]) -> list[T]:
+    return [entry for entry in desired if entry not in present]

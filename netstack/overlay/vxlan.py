@@ -1,8 +1,8 @@
-"""VXLAN: one VTEP a node, and for each peer a neighbour, a forwarding entry and a route.
+"""VXLAN: one VTEP for each node, and for each peer a neighbour entry, a forwarding entry and a route.
 
-No learning, no flooding: every MAC is computed from the peer's pod CIDR, so no node asks another one. The VTEP's
-address is the first of the pod CIDR as a /32; it is the source of what the node itself sends to pods and cluster
-IPs, which comes back through the overlay without masquerading.
+There is no learning and no flooding: every MAC is computed from the peer's pod CIDR, so nodes never ask each other. The
+VTEP's address is the first of the pod CIDR as a /32. The node uses it as the source of its own packets to pods and
+cluster IPs, so that replies return through the overlay without masquerading.
 """
 
 from __future__ import annotations
@@ -18,19 +18,21 @@ from netstack.overlay.backend import OverlayState
 from netstack.state import SCOPE_LINK, Address, Forwarding, Neighbour, Route
 
 VNI: Final = 1
-PORT: Final = 4789  # IANA's; Linux' default of 8472 is older than the assignment
+PORT: Final = 4789  # assigned by IANA; the default of Linux, 8472, is older than the assignment
 OVERHEAD: Final = 50  # outer Ethernet, IPv4, UDP and VXLAN headers
 
 
 def mac_of(address: IPv4Network | IPv4Interface) -> str:
-    """0a:58 and the octets of the network's first address: locally administered, and computed by everybody."""
+    """0a:58 and the octets of the network's first address: locally administered, and the same for every node that
+    computes it.
+    """
     packed = address.network_address.packed if isinstance(address, IPv4Network) else address.ip.packed
     return (b"\x0a\x58" + packed).hex(":")
 
 
 @dataclass(frozen=True, slots=True)
 class VxlanBackend:
-    """The backend for nodes that reach each other by IP, whatever lies between them."""
+    """The backend for nodes that reach each other by IP, whatever network is between them."""
 
     settings: NodeSettings
 
@@ -53,7 +55,7 @@ class VxlanBackend:
             mac=mac_of(settings.pod_cidr),
             mtu=self.pod_mtu(underlay_mtu),
         )
-        # A node without a default route has no route for cluster IPs, and would not get as far as the NAT rules.
+        # A node without a default route needs this route to cluster IPs, or its packets never reach the NAT rules.
         services = Route(settings.service_cidr, name, source=own.ip, scope=SCOPE_LINK)
         return OverlayState(
             device=device,

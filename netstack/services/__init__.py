@@ -1,1 +1,1 @@
-"""Cluster IPs and node ports: rules as pure data, and the iptables that puts them into the kernel."""
+"""Cluster IPs and node ports: rules as pure data, and iptables, which writes them into the kernel."""

@@ -1,8 +1,9 @@
-"""Which tracked flows still go where no endpoint is any more.
+"""Finds stale flows: tracked flows that still go to an endpoint that its service no longer has.
 
-Pure. Of TCP these are connections that nobody has answered yet: an established one to a pod that is gone ends, and to
-one that only left its service it is to go on. But an unanswered one stays known to the kernel for two minutes
-(nf_conntrack_tcp_timeout_syn_sent), and a new connection from the same port would be sent after it.
+Pure. Of TCP it considers only connections that have not been answered yet. An established connection to a pod that is
+gone ends by itself, and one to a pod that only left its service shall continue. But the kernel remembers an unanswered
+connection for two minutes (nf_conntrack_tcp_timeout_syn_sent), and sends a new connection from the same port to the
+same dead endpoint.
 """
 
 from __future__ import annotations
@@ -20,7 +21,10 @@ UDP: Final = "udp"
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """Of TCP or UDP: where its client sends to, and who answers or would. `handle` is how the kernel is told of it."""
+    """A TCP or UDP flow: the address that its client sends to, and the server that answers or would answer.
+
+    `handle` identifies the flow to the kernel.
+    """
 
     protocol: str
     destination: IPv4Address
@@ -34,25 +38,32 @@ class Flow:
         return (self.destination, self.port) != (self.server, self.server_port)
 
 
-Doors = dict[tuple[str, IPv4Address, int], frozenset[Endpoint]]
-"""Protocol, address and port that clients send to, and the endpoints behind."""
+Frontends = dict[tuple[str, IPv4Address, int], frozenset[Endpoint]]
+"""The endpoints of each frontend: a protocol, and an address and port that clients send to."""
 
 
-def changed_doors(before: Sequence[ServicePort], after: Sequence[ServicePort], local: Iterable[IPv4Address]) -> Doors:
-    """Doors of services whose endpoints are others than before, each with those that it has now.
+def changed_frontends(
+    before: Sequence[ServicePort], after: Sequence[ServicePort], local: Iterable[IPv4Address]
+) -> Frontends:
+    """Frontends of services whose endpoints changed, each with its present endpoints.
 
-    `local` are the node's own addresses, where node ports are.
+    `local` are the node's own addresses, which serve node ports.
     """
     addresses = tuple(local)
-    was, is_ = ({service.name: service for service in services} for services in (before, after))
-    names = [name for name in was.keys() | is_.keys() if was.get(name) != is_.get(name)]
-    old, new = (_doors([of[name] for name in names if name in of], addresses) for of in (was, is_))
-    return {door: new.get(door, frozenset()) for door in old.keys() | new.keys() if old.get(door) != new.get(door)}
+    old_services, new_services = ({service.name: service for service in services} for services in (before, after))
+    names = [
+        name for name in old_services.keys() | new_services.keys() if old_services.get(name) != new_services.get(name)
+    ]
+    old, new = (
+        _frontends([services[name] for name in names if name in services], addresses)
+        for services in (old_services, new_services)
+    )
+    return {key: new.get(key, frozenset()) for key in old.keys() | new.keys() if old.get(key) != new.get(key)}
 
 
-def stale(flows: Iterable[Flow], doors: Doors) -> list[Flow]:
-    """Flows to an endpoint that is none any more, and those that began before there was one."""
-    return [flow for flow in flows if _stale(flow, doors.get((flow.protocol, flow.destination, flow.port)))]
+def stale(flows: Iterable[Flow], frontends: Frontends) -> list[Flow]:
+    """Flows to an endpoint that the service no longer has, and flows that began before the service had an endpoint."""
+    return [flow for flow in flows if _stale(flow, frontends.get((flow.protocol, flow.destination, flow.port)))]
 
 
 def _stale(flow: Flow, endpoints: frozenset[Endpoint] | None) -> bool:
@@ -61,13 +72,13 @@ def _stale(flow: Flow, endpoints: frozenset[Endpoint] | None) -> bool:
     return flow.translated or bool(endpoints)
 
 
-def _doors(services: Iterable[ServicePort], local: tuple[IPv4Address, ...]) -> Doors:
-    doors: Doors = {}
+def _frontends(services: Iterable[ServicePort], local: tuple[IPv4Address, ...]) -> Frontends:
+    frontends: Frontends = {}
     for service in services:
         protocol = service.protocol.lower()
         if protocol in (TCP, UDP):
             endpoints = frozenset(service.endpoints)
-            doors[protocol, service.cluster_ip, service.port] = endpoints
+            frontends[protocol, service.cluster_ip, service.port] = endpoints
             if service.node_port:
-                doors.update({(protocol, address, service.node_port): endpoints for address in local})
-    return doors
+                frontends.update({(protocol, address, service.node_port): endpoints for address in local})
+    return frontends

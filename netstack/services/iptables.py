@@ -1,7 +1,7 @@
-"""iptables-save and iptables-restore, legacy or nft, inside one namespace.
+"""Runs iptables-save and iptables-restore, legacy or nft, inside one namespace.
 
-Chooses the variant and runs the programs (vfork and exec by subprocess, never a plain fork); what the rules mean is
-not known here. The lock file is whatever XTABLES_LOCKFILE in the environment says: the caller's business.
+Chooses the variant and runs the programs (subprocess uses vfork and exec, never a plain fork). It does not know what
+the rules mean. The caller chooses the lock file, by XTABLES_LOCKFILE in the environment.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ LEGACY: Final = "legacy"
 NFT: Final = "nft"
 _LOCK_WAIT_S: Final = 5
 _TIMEOUT_S: Final = 60
-_RESOURCE_PROBLEM: Final = 4  # the exit status of iptables when it did not get the lock
+_RESOURCE_PROBLEM: Final = 4  # exit status of iptables if it did not get the lock
 _MODULES: Final = {LEGACY: "ip_tables, iptable_nat and iptable_filter", NFT: "nf_tables, nft_compat and nft_chain_nat"}
 _SEARCH_PATH: Final = "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin"
 _LEGACY_TABLES: Final = Path("/proc/thread-self/net/ip_tables_names")
@@ -41,7 +41,7 @@ class Iptables:
         return self._run([self.save_program], "")
 
     def restore(self, text: str) -> None:
-        """Apply without flushing. Raises RulesBusy, RulesRefused (with the program's own words)."""
+        """Apply without flushing. Raises RulesBusy, or RulesRefused with the program's own message."""
         self._run([self.restore_program, "--noflush", "-w", str(_LOCK_WAIT_S)], text)
 
     def _run(self, command: list[str], text: str) -> str:
@@ -54,34 +54,37 @@ class Iptables:
 
 
 def choose(where: Where, prefix: str, *, variant: str | None = None) -> Iptables:
-    """The variant whose rules are in the namespace already, else legacy where the kernel has it, else nft.
+    """The variant that already has rules in the namespace, else legacy where the kernel supports it, else nft.
 
-    Where both have rules: the one that holds (more of) our chains, then the one that drops forwarded packets, then the
-    one with more rules. A `variant` that is given is taken. Raises RulesUnavailable, which names the remedy.
+    If both have rules: the variant with more of our chains, then the one that drops forwarded packets, then the one
+    with more rules. A given `variant` overrides the choice. Raises RulesUnavailable, whose message names the remedy.
     """
-    wanted = (variant,) if variant else (LEGACY, NFT)
-    tools = {name: tool for name in wanted if (tool := tool_of(name, where)) is not None}
+    variants = (variant,) if variant else (LEGACY, NFT)
+    tools = {name: tool for name in variants if (tool := tool_of(name, where)) is not None}
     if not tools:
-        looked_for = " nor ".join(f"iptables-{name}-save and -restore" for name in wanted)
-        raise RulesUnavailable(f"no iptables: neither {looked_for} in {_SEARCH_PATH}; install the package iptables")
+        programs = ", ".join(f"iptables-{name}-save, iptables-{name}-restore" for name in variants)
+        raise RulesUnavailable(f"iptables is missing: no {programs} in {_SEARCH_PATH}; install the package iptables")
     saved = {name: saved_by(tool) for name, tool in tools.items()}
     best = max(saved, key=lambda name: _weight(saved[name], prefix))
     if _weight(saved[best], prefix) > (0, False, 0):
         return tools[best]
     refusals: dict[str, str] = {}
     for name, tool in tools.items():
-        refused = _run(where, [tool.save_program, "-t", "nat"], "")
-        if refused.returncode == 0:
+        probe = _run(where, [tool.save_program, "-t", "nat"], "")
+        if probe.returncode == 0:
             return tool
-        refusals[name] = refused.stderr.strip()
-    reasons = "; ".join(f"{name}: {words}, its modules are {_MODULES[name]}" for name, words in refusals.items())
-    raise RulesUnavailable(f"this kernel takes no rules of iptables ({reasons}); load the modules of one with modprobe")
+        refusals[name] = probe.stderr.strip()
+    reasons = "; ".join(f"{name}: {error}, its modules are {_MODULES[name]}" for name, error in refusals.items())
+    raise RulesUnavailable(
+        f"this kernel accepts no iptables rules ({reasons}); load the modules of one variant with modprobe"
+    )
 
 
-def partner(tool: Iptables, prefix: str) -> Iptables | None:
-    """The other variant, where it may drop forwarded packets, or holds something of ours; else None.
+def other_variant(tool: Iptables, prefix: str) -> Iptables | None:
+    """The other variant, if it may drop forwarded packets or has rules of ours; else None.
 
-    Both variants' rules are asked for each packet, and an accept of one does not undo a drop of the other.
+    The kernel evaluates the rules of both variants for each packet, and an accept in one does not undo a drop in the
+    other.
     """
     other = tool_of(NFT if tool.variant == LEGACY else LEGACY, tool.where)
     if other is None or not _may_have_filters(other):
@@ -98,8 +101,8 @@ def tool_of(variant: str, where: Where) -> Iptables | None:
 
 
 def saved_by(tool: Iptables) -> str:
-    """What the variant has, as text; asking makes nothing. Empty when it has nothing, or does not work."""
-    # Asking legacy for a table makes that table: look first whether this namespace has any.
+    """The variant's rules as text, without creating any table. Empty if it has none or does not work."""
+    # Reading a legacy table creates it, so check first whether this namespace has any.
     if tool.variant == LEGACY and not namespaces.run_in(tool.where, _legacy_tables):
         return ""
     done = _run(tool.where, [tool.save_program], "")
@@ -119,7 +122,7 @@ def _weight(saved: str, prefix: str) -> tuple[int, bool, int]:
 
 
 def _may_have_filters(tool: Iptables) -> bool:
-    """Asking legacy for a table makes that table."""
+    """Whether the variant may have filter rules. Reading a legacy table creates it, so /proc is read instead."""
     return tool.variant == NFT or "filter" in namespaces.run_in(tool.where, _legacy_tables).split()
 
 
@@ -139,8 +142,8 @@ def _run(where: Where, command: list[str], text: str) -> subprocess.CompletedPro
 
 
 def _refused_line(stderr: str, text: str) -> str:
-    """iptables-restore names only the number of the line that it did not like."""
-    found = re.search(r"line:? (\d+)", stderr)
+    """The line that iptables-restore refused: its error has only the number."""
+    match = re.search(r"line:? (\d+)", stderr)
     lines = text.splitlines()
-    number = int(found.group(1)) if found else 0
+    number = int(match.group(1)) if match else 0
     return f" ({lines[number - 1]})" if 0 < number <= len(lines) else ""

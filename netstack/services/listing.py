@@ -1,7 +1,7 @@
 """All packet filter rules of a namespace with their counters, as text for people: legacy iptables and nftables.
 
-Only reads, understands nothing of what it prints, and raises nothing when a program is missing or a kernel has no
-such tables: that is then what it says.
+It only reads, and does not interpret what it prints. If a program is missing or the kernel has no such tables, the text
+says so and nothing is raised.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ _LEGACY_TABLES: Final = Path("/proc/thread-self/net/ip_tables_names")
 
 
 def rules_with_counters(where: Where) -> str:
-    """Empty when there is no rule at all."""
+    """The rules as text; empty if there are none."""
     return namespaces.run_in(where, lambda: "\n".join(part for part in (_legacy(), _nftables()) if part))
 
 
 def _legacy() -> str:
-    # Asking legacy for a table makes that table: look first whether this namespace has any.
+    # Reading a legacy table creates it, so check first whether this namespace has any.
     try:
         if not _LEGACY_TABLES.read_text().strip():
             return ""
@@ -53,7 +53,7 @@ def _output(program: str, *arguments: str) -> str:
 
 
 def _interesting(saved: str) -> str:
-    """Without comments, and of iptables' tables only those that hold a rule or a policy other than ACCEPT."""
+    """The text without comments, and without tables that have no rule and only ACCEPT policies."""
     lines = [line for line in saved.splitlines() if line and not line.startswith("#")]
     tables = "\n".join(lines).split("COMMIT")
     kept = [

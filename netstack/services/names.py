@@ -1,7 +1,7 @@
 """Names of our chains.
 
-All begin with the owner in capitals; the kernel takes at most 28 characters. Chains of a service or endpoint carry a
-hash, those of an address block or a block of ports say which.
+All start with the owner in capitals; the kernel allows at most 28 characters. Chains of a service or an endpoint end
+with a hash, chains of a block of addresses or ports with the first of the block.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _HASH: Final = 16
 class ChainNames:
     """The names of one owner's chains."""
 
-    prefix: str  # with its dash
+    prefix: str  # including the dash
 
     @property
     def services(self) -> str:
@@ -62,7 +62,7 @@ class ChainNames:
         return f"{self.prefix}OUTPUT"
 
     @property
-    def passage(self) -> str:
+    def accept(self) -> str:
         return f"{self.prefix}PASSAGE"
 
     def net(self, block: IPv4Network) -> str:
@@ -87,7 +87,7 @@ def chain_names(owner: str) -> ChainNames:
 
 
 def block_of(address: IPv4Address) -> IPv4Network:
-    """The /26 that the cluster IP lies in."""
+    """The /26 that contains the cluster IP."""
     return IPv4Network((address, NET_PREFIX), strict=False)
 
 

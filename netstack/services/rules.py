@@ -1,14 +1,14 @@
-"""The rules that we want, from settings and services: pure, and in exactly the text that iptables-save prints.
+"""The desired rules, computed from settings and services. Pure; the text is exactly what iptables-save prints.
 
 nat     PREROUTING, OUTPUT → SERVICES → CLUSTERIPS → NET-<a /26> → SVC-<service port> → SEP-<endpoint> → DNAT
                                       → NODEPORTS  → NP-<64 ports> → EXT-<service port> → MARK, SVC-…
-        POSTROUTING → POSTROUTING: marked → masquerade; pods to what is outside the cluster → masquerade
-filter  FORWARD, OUTPUT: what still has an address of the service CIDR was not taken by any endpoint: REJECT;
-        FORWARD: pods' packets are accepted, whatever Docker or a firewall set the policy to
+        POSTROUTING → POSTROUTING: marked packets → masquerade; packets from pods to outside the cluster → masquerade
+filter  FORWARD, OUTPUT: a packet that still has an address of the service CIDR found no endpoint: REJECT
+        FORWARD: packets of pods are accepted, whatever policy Docker or a firewall has set
         INPUT: node ports of services without endpoints: REJECT
 
-A packet passes at most one rule for each /26 that has services and one for each service in its own /26: it does not
-get slower with the number of services elsewhere.
+A packet passes at most one rule for each /26 that has services, and one for each service in its own /26. Services in
+other blocks do not slow it down.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from netstack.desired import Endpoint, NodeSettings, ServicePort
 from netstack.services.names import NET_PREFIX, PORTS, ChainNames, block_of, chain_names
 from netstack.services.table import Table
 
-# One bit of the packet mark, beside the two that kube-proxy takes (0x4000, 0x8000).
+# One bit of the packet mark; kube-proxy uses two others (0x4000, 0x8000).
 MARK: Final = "0x2000/0x2000"
 _UNMARK: Final = "0x2000/0x0"
 _REJECT: Final = "-j REJECT --reject-with icmp-port-unreachable"
-# A reset for TCP: the kernel limits how many ICMP errors it sends a second, and whom it skips would wait for a second.
+# TCP gets a reset: the kernel limits ICMP errors per second, and a client that gets none waits for a second.
 _RESET: Final = "-j REJECT --reject-with tcp-reset"
 
 Chains = dict[str, tuple[str, ...]]
 
 
 def ruleset(settings: NodeSettings, services: Iterable[ServicePort]) -> dict[str, Table]:
-    """All rules of ours on this node, by table."""
+    """All our rules on this node, by table."""
     names = chain_names(settings.owner)
     ordered = sorted(services, key=lambda service: (service.cluster_ip, service.protocol.lower(), service.port))
     return {
@@ -41,15 +41,15 @@ def ruleset(settings: NodeSettings, services: Iterable[ServicePort]) -> dict[str
     }
 
 
-def passage(settings: NodeSettings) -> dict[str, Table]:
-    """What the other variant of iptables must hold of ours where it filters: our packets pass it."""
+def accepting_rules(settings: NodeSettings) -> dict[str, Table]:
+    """Our rules for the other variant of iptables if it filters: they accept our packets."""
     names = chain_names(settings.owner)
-    hooks = {"FORWARD": _hook(settings, "pods and services", names.passage)}
-    return {"filter": Table({names.passage: _accepted(settings)}, hooks)}
+    hooks = {"FORWARD": _hook(settings, "pods and services", names.accept)}
+    return {"filter": Table({names.accept: _accepted(settings)}, hooks)}
 
 
 def probability(remaining: int) -> str:
-    """1/n as iptables-save prints what the kernel keeps: a multiple of 2^-31."""
+    """1/n as iptables-save prints it. The kernel keeps it as a multiple of 2^-31."""
     return f"{round(2**31 / remaining) / 2**31:.11f}"
 
 
@@ -58,11 +58,12 @@ def _nat(settings: NodeSettings, names: ChainNames, services: Sequence[ServicePo
     chains: Chains = {
         names.services: (
             f"-d {settings.service_cidr} -j {names.cluster_ips}",
-            # 127.0.0.1 cannot be the source of a packet to another host: refused here, and not left to hang.
+            # Not for 127.0.0.1, which cannot be the source of a packet to another host: the connection is refused, and
+            # does not hang.
             f"! -d 127.0.0.0/8 -m addrtype --dst-type LOCAL -j {names.node_ports}",
         ),
         names.mark: (f"-j MARK --set-xmark {MARK}",),
-        # The mark would go on to the VXLAN packet around this one.
+        # Remove the mark, because the VXLAN packet around this one would inherit it.
         names.masquerade: (f"-j MARK --set-xmark {_UNMARK}", "-j MASQUERADE"),
         names.postrouting: (
             f"-m mark --mark {MARK} -j {names.masquerade}",
@@ -127,7 +128,7 @@ def _service(names: ChainNames, service: ServicePort) -> Chains:
 def _endpoint(names: ChainNames, service: ServicePort, endpoint: Endpoint) -> tuple[str, ...]:
     comment = _comment(service.name)
     return (
-        # A pod that reaches itself through the service must see another source than itself.
+        # A pod that reaches itself through the service must see a source other than itself.
         f"-s {endpoint.address}/32 {comment} -j {names.mark}",
         f"-p {service.protocol.lower()} {comment} -j DNAT --to-destination {endpoint.address}:{endpoint.port}",
     )
@@ -175,5 +176,5 @@ def _port_match(service: ServicePort, port: int) -> str:
 
 
 def _comment(text: str) -> str:
-    # Quoted by iptables-save because every text of ours has a colon, slash or space in it.
+    # iptables-save quotes every text of ours, because it has a colon, slash or space in it.
     return f'-m comment --comment "{text}"'

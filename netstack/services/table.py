@@ -1,6 +1,6 @@
-"""Tables of rules as text: what we want, what iptables-save printed, and the iptables-restore input between them.
+"""Tables of rules as text: the desired rules, the output of iptables-save, and the input that iptables-restore needs.
 
-Pure. Rules are compared as the ordered full text that iptables-save prints; the text that rules.py makes is in that
+Pure. Rules are compared as the ordered full text that iptables-save prints. The text that rules.py makes is in that
 form already (comment match last, /32 written out, probabilities with eleven digits), for legacy and nft alike.
 """
 
@@ -13,18 +13,18 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """What one table should hold of ours: whole chains, and one jump at the head of each built-in chain named."""
+    """Our desired rules in one table: whole chains, and one jump at the head of each named built-in chain."""
 
     chains: Mapping[str, tuple[str, ...]]
     hooks: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """What one table holds of ours.
+class ObservedTable:
+    """Our rules that one table has.
 
-    `first` has the first rule of every chain that is not ours, `references` all rules outside our chains that jump
-    into them, as saved.
+    `first` has the first rule of every chain that is not ours, `references` all rules outside our chains that jump into
+    them, as saved.
     """
 
     chains: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -33,12 +33,12 @@ class Found:
 
 
 Ruleset = Mapping[str, Table]
-Observed = Mapping[str, Found]
+Observed = Mapping[str, ObservedTable]
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """The way from found to wanted in one table, with what it takes."""
+    """The changes from observed to desired rules in one table, and the lines for iptables-restore."""
 
     written: tuple[str, ...]
     removed: tuple[str, ...]
@@ -49,9 +49,9 @@ class Difference:
         return bool(self.lines)
 
 
-def parse(saved: str, prefix: str) -> dict[str, Found]:
+def parse(saved: str, prefix: str) -> dict[str, ObservedTable]:
     """Read the output of iptables-save."""
-    tables: dict[str, Found] = {}
+    tables: dict[str, ObservedTable] = {}
     lines: list[str] = []
     for line in saved.splitlines():
         if line.startswith("*"):
@@ -64,10 +64,10 @@ def parse(saved: str, prefix: str) -> dict[str, Found]:
     return tables
 
 
-def as_found(ruleset: Ruleset) -> dict[str, Found]:
-    """What the kernel holds after the ruleset was written."""
+def as_observed(ruleset: Ruleset) -> dict[str, ObservedTable]:
+    """What the kernel has after the ruleset was written."""
     return {
-        name: Found(
+        name: ObservedTable(
             chains=table.chains,
             first=table.hooks,
             references=tuple(f"-A {chain} {rule}" for chain, rule in table.hooks.items()),
@@ -76,13 +76,16 @@ def as_found(ruleset: Ruleset) -> dict[str, Found]:
     }
 
 
-def difference(desired: Table, found: Found) -> Difference:
-    """Lines for `iptables-restore --noflush`: chains are made or emptied, jumps out, jumps in, rules, dead chains."""
-    written = tuple(chain for chain, rules in desired.chains.items() if found.chains.get(chain) != rules)
-    removed = tuple(chain for chain in found.chains if chain not in desired.chains)
-    wanted = {f"-A {chain} {rule}" for chain, rule in desired.hooks.items()}
-    wrong = _wrong_hooks(desired, found)
-    surplus = [line for line in found.references if line not in wanted or line.split(" ", 2)[1] in wrong]
+def difference(desired: Table, observed: ObservedTable) -> Difference:
+    """Lines for `iptables-restore --noflush`.
+
+    In this order: create or empty chains, delete jumps, insert jumps, add rules, delete chains.
+    """
+    written = tuple(chain for chain, rules in desired.chains.items() if observed.chains.get(chain) != rules)
+    removed = tuple(chain for chain in observed.chains if chain not in desired.chains)
+    desired_jumps = {f"-A {chain} {rule}" for chain, rule in desired.hooks.items()}
+    wrong = _wrong_hooks(desired, observed)
+    surplus = [line for line in observed.references if line not in desired_jumps or line.split(" ", 2)[1] in wrong]
     lines = [f":{chain} - [0:0]" for chain in (*written, *removed)]
     lines += [f"-D {line[3:]}" for line in surplus]
     lines += [f"-I {chain} 1 {desired.hooks[chain]}" for chain in wrong]
@@ -98,7 +101,7 @@ def restore_text(differences: Mapping[str, Difference]) -> str:
     return "".join(parts)
 
 
-def _parse_table(lines: list[str], prefix: str) -> Found:
+def _parse_table(lines: list[str], prefix: str) -> ObservedTable:
     jump = re.compile(rf" -[jg] {re.escape(prefix)}")
     chains: dict[str, list[str]] = {}
     first: dict[str, str] = {}
@@ -114,7 +117,7 @@ def _parse_table(lines: list[str], prefix: str) -> Found:
             first.setdefault(chain, rule)
             if jump.search(line):
                 references.append(line)
-    return Found({chain: tuple(rules) for chain, rules in chains.items()}, first, tuple(references))
+    return ObservedTable({chain: tuple(rules) for chain, rules in chains.items()}, first, tuple(references))
 
 
 def _split(line: str) -> tuple[str, str]:
@@ -122,12 +125,12 @@ def _split(line: str) -> tuple[str, str]:
     return chain, rest[0] if rest else ""
 
 
-def _wrong_hooks(desired: Table, found: Found) -> list[str]:
-    """Built-in chains whose jump is missing, not at the head, or there more than once."""
-    return list(_iterate_wrong(desired, found))
+def _wrong_hooks(desired: Table, observed: ObservedTable) -> list[str]:
+    """Built-in chains whose jump is missing, not at the head, or present more than once."""
+    return list(_iterate_wrong(desired, observed))
 
 
-def _iterate_wrong(desired: Table, found: Found) -> Iterator[str]:
+def _iterate_wrong(desired: Table, observed: ObservedTable) -> Iterator[str]:
     for chain, rule in desired.hooks.items():
-        if found.first.get(chain) != rule or found.references.count(f"-A {chain} {rule}") != 1:
+        if observed.first.get(chain) != rule or observed.references.count(f"-A {chain} {rule}") != 1:
             yield chain

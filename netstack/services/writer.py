@@ -1,6 +1,6 @@
-"""Keeps a ruleset in the kernel: applies the difference, audits, removes.
+"""Keeps a ruleset in the kernel: applies differences, audits, removes.
 
-Owns what it knows of the kernel's tables between two calls; a stale picture is read anew when the kernel refuses.
+It remembers the state of the kernel's tables between two calls, and reads it again when the kernel refuses a change.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from netstack.errors import RulesRefused
 from netstack.services import table
 from netstack.services.table import Difference, Observed, Ruleset, Table
 
-_NAMED: int = 4
+_MAX_NAMES: int = 4
 
 
 class RuleTool(Protocol):
@@ -24,7 +24,7 @@ class RuleTool(Protocol):
 
 
 class RuleWriter:
-    """Writes rulesets whose chains begin with `prefix` (with its dash) through one tool."""
+    """Writes rulesets through one tool. The names of their chains start with `prefix` (including its dash)."""
 
     def __init__(self, tool: RuleTool, prefix: str) -> None:
         self._tool = tool
@@ -32,36 +32,37 @@ class RuleWriter:
         self._known: Observed | None = None
 
     def apply(self, desired: Ruleset) -> None:
-        """Write what differs from what was written last; from what the kernel has, the first time."""
+        """Write the differences from the last written ruleset; the first time, from what the kernel has."""
         if self._known is not None:
             try:
                 self._write(desired, self._known)
             except RulesRefused:
-                self._known = None  # somebody changed our chains meanwhile
+                self._known = None  # someone else changed our chains meanwhile
             else:
                 return
         self._write(desired, self._read())
 
     def audit(self, desired: Ruleset) -> tuple[Repair, ...]:
-        """Compare with what the kernel really has, mend, and tell."""
+        """Compare with what the kernel really has, repair the differences and return the repairs."""
         changes = self._write(desired, self._read())
         return tuple(Repair("rules", f"{name}: {_describe(change)}") for name, change in changes.items())
 
     def remove(self) -> None:
-        """Take away all our chains and the jumps to them."""
-        found = self._read()
-        self._write({name: Table({}, {}) for name in found}, found)
+        """Remove all our chains and the jumps to them."""
+        observed = self._read()
+        self._write({name: Table({}, {}) for name in observed}, observed)
         self._known = None
 
     def _read(self) -> Observed:
         return table.parse(self._tool.save(), self._prefix)
 
-    def _write(self, desired: Ruleset, found: Observed) -> dict[str, Difference]:
-        every = {name: table.difference(wanted, found.get(name, table.Found())) for name, wanted in desired.items()}
+    def _write(self, desired: Ruleset, observed: Observed) -> dict[str, Difference]:
+        empty = table.ObservedTable()
+        every = {name: table.difference(rules, observed.get(name, empty)) for name, rules in desired.items()}
         changes = {name: change for name, change in every.items() if change}
         if changes:
             self._tool.restore(table.restore_text(changes))
-        self._known = table.as_found(desired)
+        self._known = table.as_observed(desired)
         return changes
 
 
@@ -69,6 +70,6 @@ def _describe(change: Difference) -> str:
     parts = []
     for verb, what in (("rewrote", change.written), ("removed", change.removed), ("set the jump in", change.hooked)):
         if what:
-            more = f" and {len(what) - _NAMED} more" if len(what) > _NAMED else ""
-            parts.append(f"{verb} {', '.join(what[:_NAMED])}{more}")
+            more = f" and {len(what) - _MAX_NAMES} more" if len(what) > _MAX_NAMES else ""
+            parts.append(f"{verb} {', '.join(what[:_MAX_NAMES])}{more}")
     return "; ".join(parts)

@@ -102,7 +102,7 @@ class MasterServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Desired(self, request, context):
-        """What the master wants: first a complete snapshot, then deltas; and streams that it asks for.
+        """The desired state: first a complete snapshot, then deltas. Also carries the master's requests for streams.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -115,7 +115,7 @@ class MasterServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ReportPods(self, request, context):
-        """Acknowledged means committed.
+        """The reply means that the statuses are committed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -128,14 +128,14 @@ class MasterServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ReportLeft(self, request, context):
-        """Nothing of ours is left on a node whose Node object was deleted; frees its identity and pod CIDR.
+        """Reports that nothing of ours is left on a node whose Node object was deleted. Frees its identity and pod CIDR.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Stream(self, request_iterator, context):
-        """Carries one log stream that a DesiredMessage asked for.
+        """Carries one log stream that a DesiredMessage requested.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -148,23 +148,25 @@ class MasterServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Membership(self, request, context):
-        """The rest needs no session: a person at the node asks, whether the agent runs or not. From another machine than the
-        node's (a copy of it has its certificate too) it is refused with ALREADY_EXISTS.
-        How the master sees the node.
+        """The remaining calls need no session: a person at the node makes them, whether the agent runs or not. From any other
+        machine they are refused with ALREADY_EXISTS, because a copy of the machine has its certificate too.
+
+        The state of the node as the master sees it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Drain(self, request, context):
-        """Cordons the node and deletes its pods with their grace; asked again until none is left.
+        """Cordons the node and deletes its pods with their grace periods. The caller repeats it until no pod is left.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Leave(self, request, context):
-        """Deletes the Node: the agent is told to clean up, or may say ReportLeft in a session of its own.
+        """Deletes the Node object. Then its agent has to clean up; if no agent runs, the caller may open a session of its own
+        for ReportLeft.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -140,7 +140,7 @@ def test_an_engine_that_hangs_is_told_and_nothing_is_given_up(
         kubectl("delete", "pod", "going", "--wait=false")
         time.sleep(hang_s)
         told = eventually(lambda: not_ready(kubectl))
-        assert "the container engine does not answer: no word within" in told
+        assert "the container engine does not answer: no reply within" in told
         assert kubectl("get", "pod", "web", "-o", "jsonpath={.metadata.deletionTimestamp}") == ""
         assert phase(kubectl, "coming") == "Pending" and ready(kubectl)
     finally:

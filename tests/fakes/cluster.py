@@ -12,7 +12,6 @@ from msgspec.structs import replace
 from master.api import kinds
 from master.api.identity import component
 from master.api.kinds.container import Container, ContainerPort, ResourceRequirements
-from master.api.kinds.meta import ObjectMeta, OwnerReference, timestamp
 from master.api.kinds.namespace import Namespace
 from master.api.kinds.node import Node, NodeCondition, NodeSpec, NodeStatus
 from master.api.kinds.pod import Pod, PodCondition, PodSpec, PodStatus, PodTemplateSpec
@@ -20,7 +19,8 @@ from master.api.kinds.replicationcontroller import ReplicationController, Replic
 from master.api.kinds.service import Service, ServicePort, ServiceSpec
 from master.api.resources import Resources
 from master.cache import Cache
-from master.controllers.events import EventRecorder
+from master.component.events import EventRecorder
+from master.objects.meta import ObjectMeta, OwnerReference, timestamp
 from master.store.memory import MemoryStore
 from tests.fakes.clock import FakeClock, settle
 
@@ -46,7 +46,7 @@ class FakeCluster:
     @classmethod
     async def make(cls) -> FakeCluster:
         store, clock = MemoryStore(), FakeClock()
-        cluster = cls(store, await Cache.load(store), clock)
+        cluster = cls(store, await Cache.load(store, kinds.ALL), clock)
         await cluster.create(kinds.NAMESPACE, Namespace(metadata=ObjectMeta(name="default")))
         return cluster
 

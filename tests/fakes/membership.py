@@ -24,9 +24,9 @@ from host.membership.machine import Host, JoinRequest
 from host.preflight.finding import Finding
 from master.api import kinds
 from master.api.kinds.container import Container
-from master.api.kinds.meta import ObjectMeta
 from master.api.kinds.pod import Pod, PodSpec
 from master.api.server import ApiServer
+from master.objects.meta import ObjectMeta
 from tests.fakes.sessions import CALLER, TOKEN, AgentEnd, MasterEnd, until
 
 R = TypeVar("R", LeaveRequest, ResetRequest)

@@ -9,20 +9,20 @@ from pathlib import Path
 from typing import Any
 
 from agent import statuses
+from agent.desired.state import DesiredState
 from agent.identity import keys
 from agent.identity.files import Identity
-from agent.session.desired import DesiredState
+from agent.model import LogRequest
 from agent.session.renewal import Renewal
 from agent.session.reporter import ReportQueue
-from agent.session.session import Beat, SessionLoop
+from agent.session.session import SessionLoop
 from master.api import kinds
 from master.api.identity import component
-from master.api.kinds.meta import ObjectMeta
 from master.api.kinds.namespace import Namespace
 from master.api.resources import Resources
 from master.cache import Cache
+from master.component.events import EventRecorder
 from master.config import MasterConfig
-from master.controllers.events import EventRecorder
 from master.dispatch.departures import Departures
 from master.dispatch.desired import DesiredState as MasterDesired
 from master.dispatch.identities import Identities
@@ -35,9 +35,9 @@ from master.dispatch.sessions import Sessions
 from master.dispatch.streams import LogStreams
 from master.dispatch.token import make_valid
 from master.dispatch.trust import Trust
+from master.objects.meta import ObjectMeta
 from master.pki import Pki
 from master.store.memory import MemoryStore
-from proto.gen import observed_pb2, session_pb2
 from tests.fakes.clock import FakeClock
 
 CALLER = component("test")
@@ -118,7 +118,7 @@ class MasterEnd:
 async def master_end(pki: Pki) -> AsyncIterator[MasterEnd]:
     """One that listens."""
     store = MemoryStore()
-    master = MasterEnd(pki, store, await Cache.load(store))
+    master = MasterEnd(pki, store, await Cache.load(store, kinds.ALL))
     for name in ("default", "kube-system"):
         await master.resources.create(CALLER, kinds.NAMESPACE, Namespace(metadata=ObjectMeta(name=name)))
     await make_valid(master.resources, TOKEN)
@@ -173,16 +173,16 @@ class FakeMachine:
     ):
         self.name = name
         self.desired = desired
-        self.info = observed_pb2.NodeInfo(
+        self.info = statuses.NodeInfo(
             machine_id=machine,
             boot_id=boot,
             address=address,
             hostname=name,
             architecture="amd64",
             operating_system="linux",
+            addresses=tuple(addresses),
         )
-        self.capacity = observed_pb2.Capacity(cpu_millis=2000, memory_bytes=4 << 30, pods=110)
-        self.info.addresses.extend(addresses)
+        self.capacity = statuses.Capacity(cpu_millis=2000, memory_bytes=4 << 30, pods=110)
         self.is_ready = "True"
         self.cuts = 0
         self.left = False
@@ -196,15 +196,15 @@ class FakeMachine:
     def beat_now(self) -> asyncio.Event:
         return self._beat_now
 
-    async def describe(self) -> tuple[observed_pb2.NodeInfo, observed_pb2.Capacity]:
+    async def describe(self) -> tuple[statuses.NodeInfo, statuses.Capacity]:
         return self.info, self.capacity
 
     async def address(self) -> str:
         return self.info.address
 
-    def beat(self) -> Beat:
-        ready = observed_pb2.Condition(type="Ready", status=self.is_ready, reason="AgentReady")
-        return Beat(self.capacity, observed_pb2.Usage(), (ready,), self.desired.revision)
+    def beat(self) -> statuses.Beat:
+        ready = statuses.Condition("Ready", self.is_ready, "AgentReady")
+        return statuses.Beat(self.capacity, statuses.Usage(), (ready,), self.desired.revision)
 
     def statuses(self) -> Iterable[statuses.PodStatus]:
         return list(self.pods.values())
@@ -212,7 +212,7 @@ class FakeMachine:
     def desired_changed(self) -> None:
         self.cuts += 1
 
-    async def logs(self, request: session_pb2.LogRequest) -> AsyncIterator[bytes]:
+    async def logs(self, request: LogRequest) -> AsyncIterator[bytes]:
         try:
             for chunk in self.chunks:
                 yield chunk

@@ -1,4 +1,4 @@
-"""Fixtures of the kernel tier, on those of the plugin: empty namespaces, and clusters of two and three nodes."""
+"""Fixtures of the kernel tier, on top of the plugin's: empty namespaces, and clusters of two and three nodes."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class MakeCluster(Protocol):
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    here = Path(__file__).parent
+    directory = Path(__file__).parent
     for item in items:
-        if here in item.path.parents:
+        if directory in item.path.parents:
             item.add_marker(pytest.mark.kernel)
             if os.geteuid() != 0:
                 item.add_marker(pytest.mark.skip(reason="network namespaces need root"))
@@ -33,7 +33,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture
 def new_namespace(new_topology: Callable[[], Topology]) -> Callable[[], str]:
-    """Makes empty namespaces."""
+    """Creates empty namespaces."""
     net, numbers = new_topology(), count(1)
 
     def make() -> str:
@@ -51,7 +51,7 @@ def variant(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def new_cluster(topology: Topology, probe: MakeProber, responder: MakeResponder, tmp_path: Path) -> MakeCluster:
-    """`with new_cluster("ab", "nft") as made`: two nodes; without a variant they choose themselves."""
+    """`with new_cluster("ab", "nft") as made`: two nodes. Without a variant they choose one themselves."""
 
     def make(names: str, variant: str | None, **preparations: Prepare) -> AbstractContextManager[Cluster]:
         return cluster(topology, probe, responder, directory=tmp_path, names=names, variant=variant, **preparations)
@@ -61,7 +61,7 @@ def new_cluster(topology: Topology, probe: MakeProber, responder: MakeResponder,
 
 @pytest.fixture
 def pair(new_cluster: MakeCluster, variant: str) -> Iterator[Cluster]:
-    """Two nodes, a and b, with either variant of iptables."""
+    """Two nodes, a and b, with each variant of iptables in turn."""
     with new_cluster("ab", variant) as made:
         yield made
 

@@ -1,4 +1,4 @@
-"""Changes sent in bulk, read back by the ordinary network: both must mean the same."""
+"""Changes that are sent in bulk have the same effect as those of the ordinary network, which reads them back."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DEFAULT = Route(c.DEFAULT, "eth0", IPv4Address("10.0.0.254"))
 ONLINK = Route(IPv4Network("10.9.0.0/16"), "eth0", IPv4Address("10.7.0.1"), onlink=True)
 
 
-def test_links_addresses_and_routes_are_as_pyroute2_would_make_them(new_namespace: Make) -> None:
+def test_links_addresses_and_routes_equal_those_of_pyroute2(new_namespace: Make) -> None:
     switch, host = new_namespace(), new_namespace()
     bulk.apply(
         [
@@ -49,12 +49,12 @@ def test_links_addresses_and_routes_are_as_pyroute2_would_make_them(new_namespac
     assert sysctl.read(host, "net/ipv4/ip_forward") == "1"
 
 
-def test_deletions_of_what_is_not_there_are_done_already(new_namespace: Make) -> None:
+def test_deleting_what_does_not_exist_succeeds(new_namespace: Make) -> None:
     where = new_namespace()
     bulk.apply([bulk.Batch(where, (c.AddBridge("eth0"), c.SetAddress(UPLINK), c.SetRoute(DEFAULT)))])
-    gone = (c.DeleteRoute(DEFAULT), c.DeleteAddress(UPLINK), c.DeleteRateLimit("eth0"))
+    deletions = (c.DeleteRoute(DEFAULT), c.DeleteAddress(UPLINK), c.DeleteRateLimit("eth0"))
     for _ in range(2):
-        bulk.apply([bulk.Batch(where, gone)])
+        bulk.apply([bulk.Batch(where, deletions)])
     with open_network(where) as network:
         assert network.routes() == ()
         assert UPLINK not in network.addresses()
@@ -69,18 +69,18 @@ def test_a_refusal_names_the_change(new_namespace: Make) -> None:
         bulk.apply([bulk.Batch(where, (c.SetLink("eth7", up=True),))])
 
 
-def test_more_changes_than_one_packet_holds(new_namespace: Make) -> None:
+def test_more_changes_than_fit_into_one_packet(new_namespace: Make) -> None:
     where = new_namespace()
-    wanted = {Address("lo", IPv4Interface((UPLINK.interface.ip + number, 32))) for number in range(250)}
-    bulk.apply([bulk.Batch(where, tuple(map(c.SetAddress, wanted)))])
+    addresses = {Address("lo", IPv4Interface((UPLINK.interface.ip + number, 32))) for number in range(250)}
+    bulk.apply([bulk.Batch(where, tuple(map(c.SetAddress, addresses)))])
     with open_network(where) as network:
-        assert wanted <= set(network.addresses())
+        assert addresses <= set(network.addresses())
 
 
-def test_several_namespaces_are_made_or_none(new_namespace: Make) -> None:
-    there = new_namespace()
-    names = (f"{there}-x", f"{there}-y")
+def test_all_namespaces_are_created_or_none(new_namespace: Make) -> None:
+    existing = new_namespace()
+    names = (f"{existing}-x", f"{existing}-y")
     with pytest.raises(NamespaceExists):
-        namespaces.create_all([*names, there])
+        namespaces.create_all([*names, existing])
     assert not set(names) & set(namespaces.names())
-    assert there in namespaces.names()
+    assert existing in namespaces.names()

@@ -1,4 +1,4 @@
-"""The contract of netstack.kernel.Kernel, against the real one."""
+"""The contract of netstack.kernel.Kernel, against the real kernel."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What somebody breaks by hand is mended by an audit, and what others own is left as it is."""
+"""An audit repairs manual changes to our state, and leaves the things of others alone."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.kernel.topology import Cluster, Node
 
 CLUSTER_IP = IPv4Address("10.96.0.10")
 
-# Docker's rules as its engine makes them, and somebody's firewall.
+# Docker's rules as its engine writes them, and a rule of a firewall.
 DOCKER = """*nat
 :DOCKER - [0:0]
 -A PREROUTING -m addrtype --dst-type LOCAL -j DOCKER
@@ -29,7 +29,7 @@ COMMIT
 :FORWARD DROP [0:0]
 :DOCKER-USER - [0:0]
 :DOCKER - [0:0]
--A INPUT -p tcp -m tcp --dport 2222 -m comment --comment "somebody's" -j DROP
+-A INPUT -p tcp -m tcp --dport 2222 -m comment --comment "foreign" -j DROP
 -A FORWARD -j DOCKER-USER
 -A FORWARD -o docker0 -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
 -A FORWARD -o docker0 -j DOCKER
@@ -47,7 +47,7 @@ BREAKAGES = {
     "a rule changed in place": "iptables-V -t nat -R SAMPAN-MARK 1 -j MARK --set-mark 1",
     "VTEP deleted": "ip link del sampan.vxlan",
     "VTEP down": "ip link set sampan.vxlan down",
-    "VTEP made by somebody else": "ip link del sampan.vxlan; ip link add sampan.vxlan type vxlan id 9 dstport 4789",
+    "VTEP made by another program": "ip link del sampan.vxlan; ip link add sampan.vxlan type vxlan id 9 dstport 4789",
     "VTEP's MTU": "ip link set sampan.vxlan mtu 1280",
     "underlay's MTU": "ip link set eth0 mtu 1400",
     "VTEP's address": "ip addr flush dev sampan.vxlan",
@@ -61,7 +61,7 @@ BREAKAGES = {
     "pod's neighbour removed": "ip neigh del POD dev LINK",
     "pod's link down": "ip link set LINK down",
     "pod's link deleted": "ip link del LINK",
-    "route replaced by somebody's": "ip route replace 10.244.2.0/24 dev lo",
+    "route replaced by another one": "ip route replace 10.244.2.0/24 dev lo",
     "pod's neighbour replaced": "ip neigh replace POD lladdr 0a:58:00:00:00:01 nud reachable dev LINK",
     "VTEP's MAC": "ip link set sampan.vxlan address 0a:58:00:00:00:02",
     "forwarding off": "sysctl -q -w net.ipv4.ip_forward=0",
@@ -75,7 +75,7 @@ def foreign(saved: str) -> list[str]:
 
 
 @pytest.mark.parametrize("breakage", BREAKAGES)
-def test_an_audit_mends(pair: Cluster, breakage: str) -> None:
+def test_an_audit_repairs(pair: Cluster, breakage: str) -> None:
     a, b = pair.nodes["a"], pair.nodes["b"]
     client, near, far = pair.pod(a), pair.pod(a), pair.pod(b)
     pair.apply(ServicePort("default/web:http", "TCP", CLUSTER_IP, 80, 0, (Endpoint(far.address, 8080),)))
@@ -85,7 +85,7 @@ def test_an_audit_mends(pair: Cluster, breakage: str) -> None:
 
     repairs = a.network.audit()
 
-    assert repairs, "nothing was found"
+    assert repairs, "the audit found nothing"
     assert a.network.audit() == ()
     assert pair.ask(client.where, near.address, 8080).server == near.uid
     assert pair.ask(client.where, CLUSTER_IP, 80).server == far.uid
@@ -97,8 +97,8 @@ ANNOUNCED = [name for name, command in BREAKAGES.items() if "iptables" not in co
 
 
 @pytest.mark.parametrize("breakage", ANNOUNCED)
-def test_the_monitor_tells_of_it(trio: Cluster, breakage: str) -> None:
-    """What it does not tell of waits for half a minute."""
+def test_the_monitor_reports(trio: Cluster, breakage: str) -> None:
+    """Drift that it does not report is only found by the audit every half minute."""
     a = trio.nodes["a"]
     near = trio.pod(a)
     _settle(a)
@@ -113,8 +113,8 @@ OF_RULES = [name for name, command in BREAKAGES.items() if "iptables" in command
 
 
 @pytest.mark.parametrize("breakage", OF_RULES)
-def test_the_kernel_tells_of_rules_that_are_nftables(pair: Cluster, breakage: str) -> None:
-    """Of the legacy variant's it does not."""
+def test_the_kernel_announces_changes_of_nftables_rules(pair: Cluster, breakage: str) -> None:
+    """It does not announce changes of legacy rules."""
     a = pair.nodes["a"]
     with RulesMonitor(a.where) as monitor:
         assert a.network.audit() == ()
@@ -127,7 +127,7 @@ def test_the_kernel_tells_of_rules_that_are_nftables(pair: Cluster, breakage: st
         assert not monitor.drain()
 
 
-def test_the_kernel_tells_of_a_flush_of_everything(pair: Cluster) -> None:
+def test_the_kernel_announces_a_flush_of_all_rules(pair: Cluster) -> None:
     a, b = pair.nodes["a"], pair.nodes["b"]
     with RulesMonitor(a.where) as monitor, RulesMonitor(b.where) as elsewhere:
         a.run("nft", "add", "table", "inet", "theirs")
@@ -159,12 +159,12 @@ def test_pods_follow_the_mtu_of_the_underlay(trio: Cluster) -> None:
     assert _mtus(a.where)[host_link_name(pod.uid)] == _mtus(pod.where)["eth0"] == 1450
 
 
-def test_rules_of_others_stay_and_their_drop_policy_is_passed(pair: Cluster) -> None:
+def test_rules_of_others_stay_and_our_packets_pass_their_drop_policy(pair: Cluster) -> None:
     a, b = pair.nodes["a"], pair.nodes["b"]
     for node in (a, b):
         node.run("sh", "-c", f"iptables-{node.variant}-restore --noflush <<'E'\n{DOCKER}E")
     client, server = pair.pod(a), pair.pod(b)
-    theirs = foreign(a.save())
+    before = foreign(a.save())
     pair.apply(ServicePort("default/web:http", "TCP", CLUSTER_IP, 80, 31002, (Endpoint(server.address, 8080),)))
     a.network.audit()
     b.network.audit()
@@ -175,9 +175,9 @@ def test_rules_of_others_stay_and_their_drop_policy_is_passed(pair: Cluster) -> 
     assert a.network.audit()
 
     assert pair.ask(client.where, CLUSTER_IP, 80).server == server.uid
-    assert foreign(a.save()) == theirs
+    assert foreign(a.save()) == before
     a.network.teardown()
-    assert foreign(a.save()) == theirs
+    assert foreign(a.save()) == before
 
 
 def test_teardown_leaves_nothing(pair: Cluster) -> None:
@@ -192,10 +192,10 @@ def test_teardown_leaves_nothing(pair: Cluster) -> None:
     assert list((a.settings.state_dir / "network").rglob("*.json")) == []
 
 
-def test_what_a_dead_agent_left_is_cleaned(pair: Cluster) -> None:
+def test_leftovers_of_a_dead_agent_are_removed(pair: Cluster) -> None:
     a = pair.nodes["a"]
     dead, alive = pair.pod(a), pair.pod(a)
-    a.run("ip", "link", "add", host_link_name("nobody's"), "type", "veth", "peer", "name", "other")
+    a.run("ip", "link", "add", host_link_name("orphan"), "type", "veth", "peer", "name", "other")
     a.run("ip", "link", "add", "spaghetti", "type", "veth", "peer", "name", "sauce")
     a.restart()
     assert a.network.retain({alive.uid}) == (dead.uid,)
@@ -213,7 +213,7 @@ def test_a_pod_in_a_new_namespace_replaces_its_old_link(pair: Cluster) -> None:
     pair.refused(again, a.address, 1)
 
 
-def test_the_monitor_wakes_for_our_things_only(trio: Cluster) -> None:
+def test_the_monitor_ignores_things_of_others(trio: Cluster) -> None:
     a = trio.nodes["a"]
     _settle(a)
     with DriftMonitor(a.where) as monitor:
@@ -231,9 +231,10 @@ def test_the_monitor_wakes_for_our_things_only(trio: Cluster) -> None:
 
 
 def _settle(node: Node) -> None:
-    """Wait until the kernel has told that the links are up, which it does up to a second later."""
+    """Wait until the kernel has announced that the links are up, which takes up to a second."""
     eventually(lambda: "DOWN " not in node.run("ip", "-o", "link"))  # nor LOWERLAYERDOWN
-    # Seen is not told yet: the kernel does both under one lock, which a change, be it none, waits for.
+    # A visible state may not be announced yet. The kernel does both under one lock, and any change, even one without
+    # effect, waits for that lock.
     node.run("ip", "link", "set", "lo", "up")
 
 

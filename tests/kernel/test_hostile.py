@@ -1,4 +1,6 @@
-"""Hosts and moments that are not kind: strict reverse path filters, flows that outlive an endpoint, peers that move."""
+"""Difficult hosts and moments: strict reverse path filters, flows that outlive an endpoint, peers with
+a new address.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,7 @@ def dns(*pods: Pod) -> ServicePort:
 
 
 @pytest.mark.parametrize("paths", ["from pods", "from nodes", "from outside"])
-def test_strict_reverse_path_filters_let_everything_through(pair: Cluster, paths: str) -> None:
+def test_strict_reverse_path_filters_drop_nothing(pair: Cluster, paths: str) -> None:
     a, b = pair.nodes["a"], pair.nodes["b"]
     for node in (a, b):
         for name in ("all", "default", "eth0", "sampan.vxlan"):
@@ -54,7 +56,7 @@ def test_strict_reverse_path_filters_let_everything_through(pair: Cluster, paths
 
 
 @pytest.mark.parametrize("through", ["cluster ip", "node port"])
-def test_a_udp_flow_leaves_an_endpoint_that_is_gone(pair: Cluster, through: str) -> None:
+def test_a_udp_flow_leaves_a_stale_endpoint(pair: Cluster, through: str) -> None:
     a, b = pair.nodes["a"], pair.nodes["b"]
     client_pod, old, new = pair.pod(a), pair.pod(b), pair.pod(a)
     where = client_pod.where if through == "cluster ip" else pair.outside
@@ -65,12 +67,12 @@ def test_a_udp_flow_leaves_an_endpoint_that_is_gone(pair: Cluster, through: str)
     with pair.flow(where, address, port) as client:
         assert client.ask().server == old.uid
         pair.apply(dns(old, new))
-        assert client.ask().server == old.uid, "an endpoint that stays keeps its flows"
+        assert client.ask().server == old.uid, "the endpoint lost its flow although it stayed"
         pair.apply(dns(new))
         assert client.ask().server == new.uid
 
 
-def test_a_udp_flow_from_before_the_first_endpoint_finds_it(pair: Cluster) -> None:
+def test_a_udp_flow_that_is_older_than_the_first_endpoint_reaches_it(pair: Cluster) -> None:
     a = pair.nodes["a"]
     client_pod, server = pair.pod(a), pair.pod(a)
     pair.apply()
@@ -84,8 +86,8 @@ def test_a_udp_flow_from_before_the_first_endpoint_finds_it(pair: Cluster) -> No
 
 
 @pytest.mark.parametrize("through", ["cluster ip", "node port"])
-def test_a_connection_that_nobody_answered_is_not_followed_by_another(pair: Cluster, through: str) -> None:
-    """Its client gives up; the next connection has the same port by chance."""
+def test_a_new_connection_is_not_sent_to_the_dead_endpoint_of_an_unanswered_one(pair: Cluster, through: str) -> None:
+    """The client of the first connection gives up; the next connection happens to have the same source port."""
     a, b = pair.nodes["a"], pair.nodes["b"]
     client_pod, dead, new = pair.pod(a), pair.pod(b), pair.pod(b)
     where = client_pod.where if through == "cluster ip" else pair.outside
@@ -100,7 +102,7 @@ def test_a_connection_that_nobody_answered_is_not_followed_by_another(pair: Clus
         assert connection.server == new.uid
 
 
-def test_an_established_connection_to_an_endpoint_that_left_goes_on_beside_one_that_nobody_answered(
+def test_an_established_connection_survives_when_an_unanswered_one_is_forgotten(
     pair: Cluster,
 ) -> None:
     a, b = pair.nodes["a"], pair.nodes["b"]
@@ -116,7 +118,7 @@ def test_an_established_connection_to_an_endpoint_that_left_goes_on_beside_one_t
         assert connection.echo(b"still there") == b"still there"
 
 
-def test_pods_reach_node_ports_of_all_nodes_and_themselves_through_them(pair: Cluster) -> None:
+def test_pods_reach_the_node_ports_of_all_nodes_even_as_their_own_endpoint(pair: Cluster) -> None:
     a, b = pair.nodes["a"], pair.nodes["b"]
     near, far = pair.pod(a), pair.pod(b)
     for target in (near, far):
@@ -127,7 +129,7 @@ def test_pods_reach_node_ports_of_all_nodes_and_themselves_through_them(pair: Cl
                 assert pair.ask(pod.where, node.vtep, 31002).server == target.uid
 
 
-def test_a_peer_that_got_another_address_is_found_there(trio: Cluster) -> None:
+def test_a_peer_is_reached_at_its_new_address(trio: Cluster) -> None:
     a, b = trio.nodes["a"], trio.nodes["b"]
     near, far = trio.pod(a), trio.pod(b)
     assert trio.ask(near.where, far.address, 8080).server == far.uid
@@ -141,7 +143,7 @@ def test_a_peer_that_got_another_address_is_found_there(trio: Cluster) -> None:
     assert a.network.audit() == ()
 
 
-def test_a_node_that_came_back_with_another_pod_cidr_leaves_nothing_of_the_old_one(trio: Cluster) -> None:
+def test_nothing_stays_of_the_former_pod_cidr_of_a_node_that_joined_again(trio: Cluster) -> None:
     a, b = trio.nodes["a"], trio.nodes["b"]
     b.network.teardown()
     b.network.close()
@@ -158,8 +160,8 @@ def test_a_node_that_came_back_with_another_pod_cidr_leaves_nothing_of_the_old_o
         assert "0a:58:0a:f4:02:00" not in a.run(*what)
 
 
-def test_every_machine_may_have_the_same_first_interface(trio: Cluster) -> None:
-    """As Vagrant makes them: 10.0.2.15 on each."""
+def test_all_machines_may_have_the_same_address_on_their_first_interface(trio: Cluster) -> None:
+    """Vagrant makes such machines: each has 10.0.2.15."""
     for node in trio.nodes.values():
         with open_network(node.where) as network:
             network.change([AddVeth("nat0", "nat1"), SetLink("nat0", up=True), SetLink("nat1", up=True)])
@@ -174,7 +176,7 @@ def test_every_machine_may_have_the_same_first_interface(trio: Cluster) -> None:
             assert trio.ask(trio.outside, node.address, 31002).server == target.uid
 
 
-def test_a_connection_stays_when_its_service_is_deleted_and_made_again(pair: Cluster) -> None:
+def test_a_connection_survives_the_deletion_and_recreation_of_its_service(pair: Cluster) -> None:
     a, b = pair.nodes["a"], pair.nodes["b"]
     client, old, new = pair.pod(a), pair.pod(b), pair.pod(a)
     pair.apply(web(old))
@@ -186,7 +188,7 @@ def test_a_connection_stays_when_its_service_is_deleted_and_made_again(pair: Clu
     assert pair.ask(client.where, CLUSTER_IP, 80).server == new.uid
 
 
-def test_large_datagrams_cross_nodes_and_tell_their_limit(trio: Cluster) -> None:
+def test_large_datagrams_cross_nodes_and_larger_ones_are_refused(trio: Cluster) -> None:
     a, b = trio.nodes["a"], trio.nodes["b"]
     near, far = trio.pod(a), trio.pod(b)
     with trio.flow(near.where, far.address, 9) as client:
@@ -204,7 +206,7 @@ def test_large_datagrams_cross_nodes_and_tell_their_limit(trio: Cluster) -> None
 
 
 def connect_from(where: str, source_port: int, address: IPv4Address, port: int, *, timeout_s: float) -> socket.socket:
-    """A connection whose client has chosen its port."""
+    """A connection from a given source port."""
 
     def body() -> socket.socket:
         return socket.create_connection((str(address), port), timeout=timeout_s, source_address=("", source_port))
@@ -213,7 +215,7 @@ def connect_from(where: str, source_port: int, address: IPv4Address, port: int, 
 
 
 def _move(node: Node, address: IPv4Address) -> Node:
-    """What a node does whose address changed: its network is opened anew."""
+    """Changes the node's address and opens its network again, as a node does whose address has changed."""
     with open_network(node.where) as network:
         network.change(
             [

@@ -1,4 +1,4 @@
-"""Namespaces entered by disposable threads, links made across them, and iproute2's view of both."""
+"""Namespaces that disposable threads enter, links between namespaces, and how iproute2 sees both."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Make = Callable[[], str]
 
 @contextmanager
 def process_in_a_namespace() -> Iterator[int]:
-    """What a container is to the agent: a process with a namespace of its own; gives its pid."""
+    """A process in a namespace of its own, as a container is for the agent. Yields its pid."""
     process = subprocess.Popen(
         ["unshare", "--net", "sh", "-c", "echo ready; exec sleep 60"], stdout=subprocess.PIPE, text=True
     )
@@ -44,7 +44,7 @@ def process_in_a_namespace() -> Iterator[int]:
             process.stdout.close()
 
 
-def test_the_callers_thread_stays_where_it_is(new_namespace: Make) -> None:
+def test_the_thread_of_the_caller_stays_in_its_namespace(new_namespace: Make) -> None:
     where, before = new_namespace(), namespaces.identity(None)
     inside = namespaces.run_in(where, lambda: (namespaces.identity(None), threading.get_ident()))
     assert inside[0] == namespaces.identity(where) != before
@@ -52,7 +52,7 @@ def test_the_callers_thread_stays_where_it_is(new_namespace: Make) -> None:
     assert namespaces.identity(None) == before
 
 
-def test_a_namespace_is_named_by_name_path_pid_or_descriptor(new_namespace: Make) -> None:
+def test_a_namespace_is_given_by_name_path_pid_or_descriptor(new_namespace: Make) -> None:
     where = new_namespace()
     fd = namespaces.open_fd(where)
     try:
@@ -63,7 +63,7 @@ def test_a_namespace_is_named_by_name_path_pid_or_descriptor(new_namespace: Make
         assert namespaces.run_in(namespaces.of_pid(pid), socket.if_nameindex) == [(1, "lo")]
 
 
-def test_names_are_unique_and_go(new_namespace: Make) -> None:
+def test_names_are_unique_and_can_be_deleted(new_namespace: Make) -> None:
     where = new_namespace()
     assert where in namespaces.names()
     with pytest.raises(NamespaceExists):
@@ -77,7 +77,7 @@ def test_names_are_unique_and_go(new_namespace: Make) -> None:
         open_network(namespaces.of_pid(2**22 + 1))
 
 
-THEIRS_AFTER_OURS = """
+IP_NETNS_AFTER_OURS = """
 import subprocess
 from netstack import namespaces
 namespaces.create("ours")
@@ -89,10 +89,12 @@ print(*namespaces.names())
 """
 
 
-def test_names_of_ours_go_also_after_somebody_used_ip_netns() -> None:
-    """Whose first use on a machine mounts the directory over itself, with all names in it. In mounts of our own."""
+def test_our_names_can_be_deleted_after_a_use_of_ip_netns() -> None:
+    """The first `ip netns` on a machine mounts the directory over itself, with all names in it. Runs
+    in private mounts.
+    """
     script = 'mount -t tmpfs none /run && mkdir /run/netns && exec "$@"'
-    python = [sys.executable, "-c", THEIRS_AFTER_OURS]
+    python = [sys.executable, "-c", IP_NETNS_AFTER_OURS]
     done = subprocess.run(
         ["unshare", "--mount", "--propagation", "private", "sh", "-e", "-c", script, "sh", *python],
         cwd=Path(__file__).parents[2],
@@ -120,14 +122,14 @@ def test_a_socket_stays_in_its_namespace_on_any_thread(new_namespace: Make) -> N
     where = new_namespace()
     with open_network(where) as network:
         network.change([AddBridge("br0")])
-        found: list[str] = []
-        thread = threading.Thread(target=lambda: found.extend(link.name for link in network.links()))
+        names: list[str] = []
+        thread = threading.Thread(target=lambda: names.extend(link.name for link in network.links()))
         thread.start()
         thread.join()
-    assert found == ["lo", "br0"]
+    assert names == ["lo", "br0"]
 
 
-async def test_a_network_is_used_where_an_event_loop_runs(new_namespace: Make) -> None:
+async def test_a_network_works_beside_a_running_event_loop(new_namespace: Make) -> None:
     with open_network(new_namespace()) as network:
         network.change([AddBridge("br0")])
         assert [link.name for link in await asyncio.to_thread(network.links)] == ["lo", "br0"]
@@ -160,25 +162,25 @@ def test_a_socket_that_failed_is_replaced(new_namespace: Make) -> None:
         assert network.link("br0") is not None
 
 
-def test_iproute2_reads_what_we_made(new_namespace: Make) -> None:
-    here, there = new_namespace(), new_namespace()
-    with open_network(here) as network:
+def test_iproute2_reads_what_we_wrote(new_namespace: Make) -> None:
+    where, peer = new_namespace(), new_namespace()
+    with open_network(where) as network:
         network.change(
             [
                 AddBridge("br0", mtu=1400),
-                AddVeth("v0", "eth0", there, mtu=1400, mac="02:00:00:00:00:07"),
+                AddVeth("v0", "eth0", peer, mtu=1400, mac="02:00:00:00:00:07"),
                 SetLink("v0", master="br0"),
                 SetAddress(Address("br0", IPv4Interface("10.1.0.1/24"))),
                 SetRateLimit("v0", rate_bytes=125_000, burst_bytes=15_000, queue_bytes=30_000),
             ]
         )
-        read = _iproute2(here)
-        assert read["links"]["v0"] == ["veth", "02:00:00:00:00:07", 1400, "UP"]
-        assert read["links"]["br0"][0] == "bridge"
-        assert read["addresses"] == {"br0": "10.1.0.1/24", "lo": "127.0.0.1/8"}
-        assert read["qdiscs"]["v0"] == "tbf"
+        observed = _iproute2(where)
+        assert observed["links"]["v0"] == ["veth", "02:00:00:00:00:07", 1400, "UP"]
+        assert observed["links"]["br0"][0] == "bridge"
+        assert observed["addresses"] == {"br0": "10.1.0.1/24", "lo": "127.0.0.1/8"}
+        assert observed["qdiscs"]["v0"] == "tbf"
         network.change([DeleteRateLimit("v0"), DeleteRateLimit("v0")])
-        assert _iproute2(here)["qdiscs"]["v0"] != "tbf"
+        assert _iproute2(where)["qdiscs"]["v0"] != "tbf"
 
 
 def test_a_pod_is_attached_by_pid_and_its_link_ends_with_it(pair: Cluster) -> None:
@@ -188,7 +190,7 @@ def test_a_pod_is_attached_by_pid_and_its_link_ends_with_it(pair: Cluster) -> No
         pair.responder(pid, 8080, name="by-pid")
         assert pair.ask(a.where, address, 8080).server == "by-pid"
     a.network.apply(pair.state_of(a))
-    assert a.network.audit() == (), "a link that died with its sandbox is no drift"
+    assert a.network.audit() == (), "a link that ended with its sandbox is not drift"
     assert a.network.pods() == {"by-pid": address}
     a.network.release_pod("by-pid")
     assert a.network.pods() == {}
@@ -202,8 +204,8 @@ def _iproute2(where: str) -> dict[str, dict[str, list[object] | str]]:
     def ask(*command: str) -> list[dict[str, Any]]:
         entered = ["nsenter", f"--net={namespaces.path_of(where)}", *command]
         done = subprocess.run(entered, capture_output=True, text=True, check=True)
-        found: list[dict[str, Any]] = json.loads(done.stdout)
-        return found
+        output: list[dict[str, Any]] = json.loads(done.stdout)
+        return output
 
     links = ask("ip", "-json", "-details", "address")
     return {

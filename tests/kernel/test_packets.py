@@ -16,7 +16,7 @@ NODE_PORT = 31002
 
 
 def _rules(saved: str) -> list[str]:
-    """Without the lines that tell the time and the counters."""
+    """The rules without the lines that have the time and the counters."""
     return [line for line in saved.splitlines() if line.startswith("-A")]
 
 
@@ -25,7 +25,7 @@ def service(*pods: Pod, node_port: int = 0, name: str = "default/web:http") -> S
     return ServicePort(name, "TCP", CLUSTER_IP, 80, node_port, endpoints)
 
 
-def test_pods_of_one_node_and_of_two_see_each_others_own_addresses(pair: Cluster) -> None:
+def test_pods_on_the_same_or_another_node_see_each_others_real_addresses(pair: Cluster) -> None:
     a, b = pair.nodes["a"], pair.nodes["b"]
     first, second, third = pair.pod(a), pair.pod(a), pair.pod(b)
     for source, target in [(first, second), (first, third), (third, second), (first, first)]:
@@ -39,11 +39,15 @@ def test_nodes_reach_pods_and_pods_reach_nodes(pair: Cluster) -> None:
     assert pair.ask(a.where, near.address, 8080).server == near.uid
     assert pair.ask(a.where, far.address, 8080).seen == str(a.vtep)
     pair.responder(b.where, 9000, name="node-b")
-    assert pair.ask(near.where, b.address, 9000).seen == str(a.address), "a pod leaves the cluster as its node"
-    assert pair.ask(far.where, b.address, 9000).seen == str(far.address), "a pod's own node is not outside"
+    assert pair.ask(near.where, b.address, 9000).seen == str(a.address), (
+        "a pod's packet to another node has its own node's address"
+    )
+    assert pair.ask(far.where, b.address, 9000).seen == str(far.address), (
+        "a pod's packet to its own node keeps its address"
+    )
 
 
-def test_what_leaves_the_cluster_is_masqueraded(pair: Cluster) -> None:
+def test_packets_that_leave_the_cluster_are_masqueraded(pair: Cluster) -> None:
     a = pair.nodes["a"]
     pod = pair.pod(a)
     pair.responder(pair.outside, 9000, name="world")
@@ -56,7 +60,7 @@ def test_a_cluster_ip_is_reached_from_pods_and_nodes_and_keeps_the_source(pair: 
     pair.apply(service(near, far))
     served = Counter(pair.ask(client.where, CLUSTER_IP, 80).server for _ in range(60))
     assert set(served) == {near.uid, far.uid}
-    assert min(served.values()) > 10, "about an even split"
+    assert min(served.values()) > 10, "the split is not about even"
     assert {pair.ask(client.where, CLUSTER_IP, 80).seen for _ in range(8)} == {str(client.address)}
     for node in (a, b):
         assert {pair.ask(node.where, CLUSTER_IP, 80).server for _ in range(20)} == {near.uid, far.uid}
@@ -70,7 +74,7 @@ def test_a_pod_reaches_itself_through_its_service(pair: Cluster) -> None:
     assert answer.seen != str(pod.address)
 
 
-def test_a_node_port_is_open_on_each_node_whether_it_runs_an_endpoint_or_not(pair: Cluster) -> None:
+def test_a_node_port_is_open_on_each_node_even_without_an_endpoint_there(pair: Cluster) -> None:
     a, b = pair.nodes["a"], pair.nodes["b"]
     pod, other = pair.pod(b), pair.pod(a)
     pair.apply(service(pod, node_port=NODE_PORT))
@@ -88,7 +92,7 @@ def test_a_service_without_endpoints_refuses_at_once(pair: Cluster) -> None:
     calls = [(client.where, CLUSTER_IP, 80), (a.where, CLUSTER_IP, 80), (pair.outside, a.address, NODE_PORT)]
     for where, address, port in calls:
         assert pair.refused(where, address, port).latency_s < 1
-    # Also where something listens on the port.
+    # Even if a server of the host listens on the port.
     pair.responder(a.where, NODE_PORT, name="stranger")
     pair.refused(pair.outside, a.address, NODE_PORT)
 
@@ -108,7 +112,7 @@ def test_several_ports_and_protocols_of_a_service(pair: Cluster) -> None:
     pair.refused(client.where, CLUSTER_IP, 82)
 
 
-def test_a_big_transfer_fits_the_overlay(trio: Cluster) -> None:
+def test_the_segments_of_a_large_transfer_fit_the_overlay(trio: Cluster) -> None:
     source, target = trio.pod(trio.nodes["a"]), trio.pod(trio.nodes["c"])
     data = bytes(range(256)) * 8192
     with trio.connect(source.where, target.address, 8080) as connection:
@@ -136,7 +140,7 @@ def test_open_connections_survive_changes_audits_and_a_restart(pair: Cluster) ->
         assert pair.ask(client.where, CLUSTER_IP, 80).server == newcomer.uid
 
 
-def test_an_address_changes_hands_and_the_old_pod_is_not_reached(pair: Cluster) -> None:
+def test_a_released_address_reaches_no_pod_and_is_not_reused_at_once(pair: Cluster) -> None:
     a, b = pair.nodes["a"], pair.nodes["b"]
     client, gone = pair.pod(b), pair.pod(a)
     a.network.detach_pod(gone.uid)
@@ -149,8 +153,8 @@ def test_an_address_changes_hands_and_the_old_pod_is_not_reached(pair: Cluster) 
 
 def test_a_third_node_joins_and_leaves(trio: Cluster) -> None:
     a, c = trio.nodes["a"], trio.nodes["c"]
-    here, there = trio.pod(a), trio.pod(c)
-    assert trio.ask(here.where, there.address, 8080).seen == str(here.address)
+    near, far = trio.pod(a), trio.pod(c)
+    assert trio.ask(near.where, far.address, 8080).seen == str(near.address)
     del trio.nodes["c"]
     a.network.apply(trio.state_of(a))
     assert "10.244.3." not in a.run("ip", "route") + a.run("bridge", "fdb") + a.run("ip", "neigh")
@@ -158,7 +162,7 @@ def test_a_third_node_joins_and_leaves(trio: Cluster) -> None:
 
 @pytest.mark.parametrize("where", ["elsewhere", "this node", "another node"])
 def test_an_endpoint_outside_the_pod_network(pair: Cluster, where: str) -> None:
-    """As the master's own service has: the API server is no pod."""
+    """The master's own service has such an endpoint: the API server is not a pod."""
     a, b = pair.nodes["a"], pair.nodes["b"]
     pod = pair.pod(a)
     place, address = {

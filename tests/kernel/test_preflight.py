@@ -19,16 +19,16 @@ COMMAND = ["env", f"PYTHONPATH={ROOT}", sys.executable, "-P", "-m", "cli"]
 CHECK = [*COMMAND, "check", "--engine-socket", "/nonexistent.sock", "-o", "json"]
 MASTER = "10.0.0.2"
 ALWAYS = {"engine-socket", "master-answer"}
-"""Of a host without engine whose master does not listen."""
+"""Findings on every host here: it has no engine, and its master does not listen."""
 MAYBE = {"swap", "memory", "disk-space", "cgroup-controllers", "ip-forward", "networkmanager", "networkd", "ufw"}
-"""What the machine that runs the tests may have by itself; each of them is provoked elsewhere."""
+"""Findings that the machine may have that runs the tests; other tests provoke each of them."""
 
 Find = Callable[..., dict[str, str]]
 
 
 @pytest.fixture
 def host(topology: Topology) -> Node:
-    """With a link to where a master would be."""
+    """A host with a link to the address of a master."""
     a, b = topology.host("a"), topology.host("b")
     topology.link(a, b, address="10.0.0.1/24", peer_address=f"{MASTER}/24")
     topology.start()
@@ -37,21 +37,22 @@ def host(topology: Topology) -> Node:
 
 @pytest.fixture
 def find(host: Node, tmp_path: Path) -> Find:
-    """What the check finds, by id; `before` runs in its place with the command as arguments."""
+    """The findings of the check by id. `before` is a command that runs the check, which it gets as its arguments."""
 
     def run(*options: str, before: tuple[str, ...] = ()) -> dict[str, str]:
         config = tmp_path / "agent.toml"
         config.write_text(f'state_dir = "{tmp_path}/state"\nnode_name = "a"\nmaster = "https://{MASTER}:6443"\n')
         words = [*before, *CHECK, "--config", str(config), *options]
         done = host.run(words, check=False)
-        found = json.loads(done.stdout)
-        assert done.returncode == (1 if any(each["severity"] == "error" for each in found) else 0), done.stderr
-        return {each["id"]: each["seen"] for each in found if each["id"] not in ALWAYS | MAYBE}
+        findings = json.loads(done.stdout)
+        has_error = any(finding["severity"] == "error" for finding in findings)
+        assert done.returncode == (1 if has_error else 0), done.stderr
+        return {item["id"]: item["seen"] for item in findings if item["id"] not in ALWAYS | MAYBE}
 
     return run
 
 
-def test_a_plain_host_has_nothing_to_find(find: Find) -> None:
+def test_a_plain_host_has_no_findings(find: Find) -> None:
     assert find() == {}
 
 
@@ -70,7 +71,7 @@ RANGE = "iptables-nft -A INPUT -p udp --dport 4000:5000 -j DROP"
         pytest.param("service-cidr", WIDE, "10.0.0.0/8", id="a wide route"),
         pytest.param("mtu", "ip link set {link} mtu 1300", "1300", id="a small MTU"),
         pytest.param("mtu", "ip link set {link} mtu 600", "600", id="a tiny MTU"),
-        pytest.param("port-in-use", OTHER, "4789/udp", id="another's VXLAN"),
+        pytest.param("port-in-use", OTHER, "4789/udp", id="another VXLAN"),
         pytest.param("rp-filter", STRICT, "strict", id="strict filtering"),
         pytest.param("vxlan-blocked", "iptables-legacy -P INPUT DROP", ":INPUT DROP", id="a policy"),
         pytest.param("vxlan-blocked", RANGE, "4000:5000", id="a rule"),
@@ -78,12 +79,12 @@ RANGE = "iptables-nft -A INPUT -p udp --dport 4000:5000 -j DROP"
         pytest.param("node-address", "ip address flush dev {link}", "no route to the master", id="no address"),
     ],
 )
-def test_each_is_found(host: Node, find: Find, id_: str, command: str, seen: str) -> None:
+def test_each_problem_is_found(host: Node, find: Find, id_: str, command: str, seen: str) -> None:
     link = next(link.name for link in host.links() if link.name != "lo")
     host.run(["sh", "-c", command.format(link=link)], check=False)
-    found = find()
-    assert id_ in found, found
-    assert seen in found[id_]
+    findings = find()
+    assert id_ in findings, findings
+    assert seen in findings[id_]
 
 
 NATIVE = """\
@@ -98,54 +99,54 @@ table inet filter {
     chain output { type filter hook output priority filter; policy accept; accept; }
 }
 """
-"""As many a Debian host has it in /etc/nftables.conf."""
+"""Rules as many Debian hosts have them in /etc/nftables.conf."""
 
 
-def test_what_native_rules_drop_is_found_and_the_remedies_are_enough(host: Node, find: Find, tmp_path: Path) -> None:
+def test_drops_of_nftables_rules_are_found_and_the_remedies_work(host: Node, find: Find, tmp_path: Path) -> None:
     (tmp_path / "nftables.conf").write_text(NATIVE)
     host.run(["nft", "-f", str(tmp_path / "nftables.conf")])
     done = host.run([*CHECK, "--config", str(tmp_path / "agent.toml")], check=False) if find() else None
     assert done is not None
-    found = [each for each in json.loads(done.stdout) if each["id"] == "nftables-drops"]
-    assert [each["seen"].split(":")[0] for each in found] == [
+    findings = [item for item in json.loads(done.stdout) if item["id"] == "nftables-drops"]
+    assert [item["seen"].split(":")[0] for item in findings] == [
         "chain inet filter input of nftables drops 4789/udp",
         "chain inet filter forward of nftables drops what is forwarded from pods, what is forwarded to pods",
     ]
-    for each in found:
-        host.run(["sh", "-euc", each["remedy"]])
+    for finding in findings:
+        host.run(["sh", "-euc", finding["remedy"]])
     assert "nftables-drops" not in find()
 
 
-def test_native_rules_on_a_master_are_asked_about_its_ports(host: Node, tmp_path: Path) -> None:
-    def found() -> list[dict[str, str]]:
+def test_nftables_rules_on_a_master_are_checked_for_its_ports(host: Node, tmp_path: Path) -> None:
+    def drops() -> list[dict[str, str]]:
         done = host.run([*CHECK, "--role", "master"], check=False)
-        return [each for each in json.loads(done.stdout) if each["id"] == "nftables-drops"]
+        return [item for item in json.loads(done.stdout) if item["id"] == "nftables-drops"]
 
     (tmp_path / "nftables.conf").write_text(NATIVE)
     host.run(["nft", "-f", str(tmp_path / "nftables.conf")])
-    (seen,) = found()
-    assert "6443/tcp, 6444/tcp" in seen["seen"]
-    host.run(["sh", "-euc", seen["remedy"]])
-    assert found() == []
+    (finding,) = drops()
+    assert "6443/tcp, 6444/tcp" in finding["seen"]
+    host.run(["sh", "-euc", finding["remedy"]])
+    assert drops() == []
 
 
-def test_forwarding_that_is_off_is_found(host: Node, tmp_path: Path) -> None:
+def test_disabled_forwarding_is_found(host: Node, tmp_path: Path) -> None:
     host.run(["sysctl", "-w", "net.ipv4.ip_forward=0"])
     done = host.run(CHECK, check=False)
-    assert "ip-forward" in {each["id"] for each in json.loads(done.stdout)}
+    assert "ip-forward" in {finding["id"] for finding in json.loads(done.stdout)}
 
 
-def test_an_address_of_nobody_is_found(find: Find) -> None:
+def test_a_node_address_that_no_link_has_is_found(find: Find) -> None:
     assert "203.0.113.5" in find("--node-address", "203.0.113.5")["node-address"]
 
 
-def test_without_the_right_to_make_namespaces_the_kernel_is_of_no_use(find: Find) -> None:
-    found = find(before=("setpriv", "--bounding-set", "-sys_admin"))
-    assert "kernel-namespace" in found
+def test_a_missing_right_to_create_namespaces_is_found(find: Find) -> None:
+    findings = find(before=("setpriv", "--bounding-set", "-sys_admin"))
+    assert "kernel-namespace" in findings
 
 
 def test_a_host_without_iptables_is_found(find: Find) -> None:
-    hidden = 'for each in /usr/sbin /sbin; do mount -t tmpfs tmpfs $each; done; exec "$@"'
+    hidden = 'for directory in /usr/sbin /sbin; do mount -t tmpfs tmpfs $directory; done; exec "$@"'
     assert "iptables" in find(before=("unshare", "--mount", "sh", "-c", hidden, "sh"))
 
 
@@ -162,38 +163,39 @@ def test_a_full_disk_is_found(host: Node, tmp_path: Path) -> None:
     words = ["unshare", "--mount", "sh", "-c", mounted, "sh", *CHECK, "--role", "master"]
     done = host.run([*words, "--config", str(tmp_path / "master.toml")], check=False)
     assert done.returncode == 1, done.stderr
-    assert "disk-space" in {each["id"] for each in json.loads(done.stdout)}
+    assert "disk-space" in {finding["id"] for finding in json.loads(done.stdout)}
 
 
 @pytest.mark.parametrize("port", [6443, 6444])
-def test_a_port_of_the_master_that_somebody_has_is_found(host: Node, port: int) -> None:
-    def found() -> dict[str, str]:
+def test_a_port_of_the_master_that_is_in_use_is_found(host: Node, port: int) -> None:
+    def findings() -> dict[str, str]:
         done = host.run([*CHECK, "--role", "master"], check=False)
-        return {each["id"]: each["seen"] for each in json.loads(done.stdout)}
+        return {finding["id"]: finding["seen"] for finding in json.loads(done.stdout)}
 
-    assert "port-in-use" not in found()
+    assert "port-in-use" not in findings()
     with host.open_socket() as listener:
         listener.bind(("10.0.0.1", port))
         listener.listen()
-        assert f"{port}/tcp" in found()["port-in-use"]
+        assert f"{port}/tcp" in findings()["port-in-use"]
 
 
-def test_what_is_tried_works_here_and_leaves_nothing(host: Node) -> None:
+def test_the_trials_succeed_and_leave_nothing(host: Node) -> None:
     where = host.where
     before = set(namespaces.names())
-    found = namespaces.run_in(where, survey.kernel)
-    assert set(found.features.values()) == {""}
-    assert [each.problem for each in found.variants.values()] == ["", ""]
+    kernel = namespaces.run_in(where, survey.kernel)
+    assert set(kernel.features.values()) == {""}
+    assert [variant.problem for variant in kernel.variants.values()] == ["", ""]
     made = set(namespaces.names()) - before
-    assert [name for name in made if not name.startswith(("topo-", "sampan-"))] == [], "others make labs meanwhile"
-    assert len(host.links()) == 2, "lo and the cable"
+    # Other tests may create labs at the same time.
+    assert [name for name in made if not name.startswith(("topo-", "sampan-"))] == []
+    assert len(host.links()) == 2, "expected lo and the link to the master"
 
 
-def test_a_rule_that_the_kernel_does_not_take_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_rule_that_the_kernel_refuses_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     rules = {**trial.RULES, "match nosuch": ("filter", "-m nosuch -j RETURN")}
     monkeypatch.setattr(trial, "RULES", rules)
-    found = trial.variants()
-    assert {name: each.works.split(":")[0] for name, each in found.items()} == {
+    variants = trial.variants()
+    assert {name: variant.problem.split(":")[0] for name, variant in variants.items()} == {
         "legacy": "match nosuch",
         "nft": "match nosuch",
     }

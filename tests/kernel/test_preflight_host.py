@@ -1,6 +1,6 @@
-"""Findings of the preflight about the host as such, provoked for real: mounts, rights and engines of a throw-away host.
+"""Findings of the preflight about the host itself, provoked by the mounts, rights and engines of a throw-away host.
 
-What another kernel would say (memory, swap) it is told by a file in place of the kernel's own.
+A file in place of the kernel's own pretends other values of the kernel (memory, swap).
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ REST = "".join(f"{name}: 0 kB\n" for name in ("MemFree", "MemAvailable", "Buffer
 
 
 def check(host: Node, *options: str, before: tuple[str, ...] = ()) -> Mapping[str, str]:
-    """What `sampan check` finds: id → severity and what was seen."""
+    """The findings of `sampan check`: severity and observation by id."""
     done = host.run([*before, *COMMAND, "check", "-o", "json", *options], check=False)
     assert done.returncode in (0, 1) and done.stdout, done.stderr
-    return {each["id"]: f"{each['severity']}: {each['seen']}" for each in json.loads(done.stdout)}
+    return {item["id"]: f"{item['severity']}: {item['seen']}" for item in json.loads(done.stdout)}
 
 
 def mounted(*commands: str) -> tuple[str, ...]:
-    """Mounts that only the command sees."""
+    """A command that runs the check with mounts that nothing else sees."""
     return ("unshare", "--mount", "sh", "-euc", "\n".join([*commands, 'exec "$@"']), "sh")
 
 
@@ -44,10 +44,10 @@ def mounted(*commands: str) -> tuple[str, ...]:
         pytest.param("MemTotal: 4000000 kB\nSwapTotal: 2097152 kB", "swap", "warning: 2048 MiB", id="swap"),
     ],
 )
-def test_of_memory(host: Node, tmp_path: Path, lines: str, id_: str, seen: str) -> None:
+def test_memory_and_swap(host: Node, tmp_path: Path, lines: str, id_: str, seen: str) -> None:
     (tmp_path / "meminfo").write_text(f"SwapTotal: 0 kB\n{REST}{lines}\n")
-    found = check(host, before=mounted(f"mount --bind {tmp_path}/meminfo /proc/meminfo"))
-    assert found[id_].startswith(seen)
+    findings = check(host, before=mounted(f"mount --bind {tmp_path}/meminfo /proc/meminfo"))
+    assert findings[id_].startswith(seen)
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_of_memory(host: Node, tmp_path: Path, lines: str, id_: str, seen: str) 
         ),
     ],
 )  # fmt: skip
-def test_of_control_groups(host: Node, make: str, id_: str, seen: str) -> None:
+def test_control_groups(host: Node, make: str, id_: str, seen: str) -> None:
     hidden = mounted("mount -t tmpfs tmpfs /sys/fs/cgroup", f"(cd /sys/fs/cgroup; {make})")
     assert check(host, before=hidden)[id_].startswith(seen)
 
@@ -70,26 +70,26 @@ def test_of_control_groups(host: Node, make: str, id_: str, seen: str) -> None:
     ("answers", "id_", "seen"),
     [
         pytest.param(None, "engine-socket", "error: there is no engine", id="absent"),
-        pytest.param({}, "engine-answer", "error: the engine behind", id="ill"),
+        pytest.param({}, "engine-answer", "error: the engine behind", id="failing"),
         pytest.param(OLD, "engine-version", "error: Docker 19.03 speaks API 1.40", id="old"),
         pytest.param(DOCKER, "engine-storage", "warning: the engine's storage driver is vfs", id="slow"),
     ],
 )
-def test_of_engines(host: Node, tmp_path: Path, answers: Mapping[str, Any] | None, id_: str, seen: str) -> None:
+def test_engines(host: Node, tmp_path: Path, answers: Mapping[str, Any] | None, id_: str, seen: str) -> None:
     path = tmp_path / "engine.sock"
     with nullcontext() if answers is None else answering(path, answers):
-        found = check(host, "--engine-socket", str(path))
-    assert found[id_].startswith(seen)
+        findings = check(host, "--engine-socket", str(path))
+    assert findings[id_].startswith(seen)
 
 
-def test_an_engine_that_ended_and_left_its_socket(host: Node, tmp_path: Path) -> None:
+def test_a_socket_whose_engine_has_ended(host: Node, tmp_path: Path) -> None:
     path = tmp_path / "engine.sock"
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(str(path))
     assert "refused" in check(host, "--engine-socket", str(path))["engine-answer"]
 
 
-def test_an_engine_that_writes_control_groups_beside_systemd(host: Node, tmp_path: Path) -> None:
+def test_an_engine_that_writes_control_groups_itself_beside_systemd(host: Node, tmp_path: Path) -> None:
     (tmp_path / "comm").write_text("systemd\n")
     hidden = mounted(
         "mount -t tmpfs tmpfs /sys/fs/cgroup",
@@ -97,20 +97,20 @@ def test_an_engine_that_writes_control_groups_beside_systemd(host: Node, tmp_pat
         f"mount --bind {tmp_path}/comm /proc/1/comm",
     )
     with answering(tmp_path / "engine.sock", FIT) as path:
-        found = check(host, "--engine-socket", str(path), before=hidden)
-    assert found["cgroup-driver"].startswith("warning: the engine writes control groups by itself")
+        findings = check(host, "--engine-socket", str(path), before=hidden)
+    assert findings["cgroup-driver"].startswith("warning: the engine writes control groups by itself")
 
 
-def test_without_the_right_to_change_networks_each_thing_that_needs_it_is_found(host: Node) -> None:
-    found = check(host, before=("setpriv", "--bounding-set", "-net_admin"))
-    for each in ("kernel-veth", "kernel-vxlan", "kernel-conntrack"):
-        assert found[each].startswith("error: ")
-    assert found["kernel-bridge"].startswith("warning: ")
-    assert "the kernel does not take our rules" in found["iptables-rules"]
+def test_a_missing_right_to_change_networks_fails_each_feature_that_needs_it(host: Node) -> None:
+    findings = check(host, before=("setpriv", "--bounding-set", "-net_admin"))
+    for id_ in ("kernel-veth", "kernel-vxlan", "kernel-conntrack"):
+        assert findings[id_].startswith("error: ")
+    assert findings["kernel-bridge"].startswith("warning: ")
+    assert "the kernel does not take our rules" in findings["iptables-rules"]
 
 
-def test_parameters_that_may_only_be_read_are_found(host: Node) -> None:
-    # A namespace begins with the value of the machine's first one, which may be 1 here: then there is nothing to write.
+def test_read_only_kernel_parameters_are_found(host: Node) -> None:
+    # A new namespace copies the value of the machine's first namespace. If that is 1, the check writes nothing.
     hidden = mounted(
         "mount -t tmpfs tmpfs /proc/sys",
         "mkdir -p /proc/sys/net/ipv4 && echo 0 > /proc/sys/net/ipv4/ip_forward",
@@ -129,10 +129,10 @@ def test_a_bridged_link_whose_packets_iptables_sees_is_found(host: Node) -> None
         ip link set bridge up
         sysctl -w net.bridge.bridge-nf-call-iptables=1
     """])  # fmt: skip
-    found = check(host, "--master", MASTER, before=mounted("mount -t sysfs sysfs /sys"))
-    assert found["bridge-netfilter"].startswith("warning: bridge is bridged")
+    findings = check(host, "--master", MASTER, before=mounted("mount -t sysfs sysfs /sys"))
+    assert findings["bridge-netfilter"].startswith("warning: bridge is bridged")
 
 
 @pytest.mark.parametrize("name", ["Node_1", "n" * 53, "-a", "a..b"])
-def test_a_name_that_no_node_can_have_is_found(host: Node, name: str) -> None:
+def test_an_invalid_node_name_is_found(host: Node, name: str) -> None:
     assert check(host, "--node-name=" + name)["node-name"].startswith("error: ")

@@ -1,4 +1,4 @@
-"""What the kernel prints of our rules is what we computed, for both variants; an independent reader agrees."""
+"""The kernel prints our rules exactly as we computed them, for both variants. An independent reader agrees."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from netstack import namespaces
 from netstack.desired import Endpoint, NodeSettings, ServicePort
 from netstack.services import iptables
 from netstack.services.rules import ruleset
-from netstack.services.table import as_found, difference, parse
+from netstack.services.table import as_observed, difference, parse
 from netstack.services.writer import RuleWriter
 
 PREFIX = "SAMPAN-"
@@ -28,7 +28,7 @@ SETTINGS = NodeSettings(
 
 
 def services(count: int) -> list[ServicePort]:
-    """Every shape that there is: many endpoints, one, none; all protocols; node ports or not."""
+    """Services of every kind: many endpoints, one, none; all protocols; with and without node ports."""
     made = []
     for number in range(count):
         protocol = ("TCP", "UDP", "SCTP")[number % 3]
@@ -44,17 +44,17 @@ def services(count: int) -> list[ServicePort]:
 def test_the_kernel_prints_what_we_computed(new_namespace: Callable[[], str], variant: str) -> None:
     where = new_namespace()
     tool = iptables.choose(where, PREFIX, variant=variant)
-    wanted = ruleset(SETTINGS, services(60))
-    RuleWriter(tool, PREFIX).apply(wanted)
+    desired = ruleset(SETTINGS, services(60))
+    RuleWriter(tool, PREFIX).apply(desired)
     printed = parse(tool.save(), PREFIX)
-    expected = as_found(wanted)
+    expected = as_observed(desired)
     for name in ("nat", "filter"):
         assert printed[name].chains == expected[name].chains
         assert sorted(printed[name].references) == sorted(expected[name].references)
-        assert not difference(wanted[name], printed[name])
+        assert not difference(desired[name], printed[name])
 
 
-def test_changes_reach_the_kernel_and_nothing_else_is_written(new_namespace: Callable[[], str], variant: str) -> None:
+def test_only_changes_are_written(new_namespace: Callable[[], str], variant: str) -> None:
     where = new_namespace()
     tool = iptables.choose(where, PREFIX, variant=variant)
     writer = RuleWriter(tool, PREFIX)
@@ -68,7 +68,9 @@ def test_changes_reach_the_kernel_and_nothing_else_is_written(new_namespace: Cal
     assert "SAMPAN" not in tool.save()
 
 
-def test_a_change_made_while_our_picture_was_stale(new_namespace: Callable[[], str], variant: str) -> None:
+def test_a_change_is_written_after_another_program_changed_the_rules(
+    new_namespace: Callable[[], str], variant: str
+) -> None:
     tool = iptables.choose(new_namespace(), PREFIX, variant=variant)
     writer = RuleWriter(tool, PREFIX)
     writer.apply(ruleset(SETTINGS, services(6)))
@@ -77,7 +79,7 @@ def test_a_change_made_while_our_picture_was_stale(new_namespace: Callable[[], s
     assert writer.audit(ruleset(SETTINGS, services(7))) == ()
 
 
-def test_the_variant_whose_rules_are_there_is_chosen(new_namespace: Callable[[], str]) -> None:
+def test_the_variant_that_already_has_rules_is_chosen(new_namespace: Callable[[], str]) -> None:
     empty, busy = new_namespace(), new_namespace()
     assert iptables.choose(empty, PREFIX).variant == "legacy"
     for command in (
@@ -88,14 +90,14 @@ def test_the_variant_whose_rules_are_there_is_chosen(new_namespace: Callable[[],
         run(busy, *command.split())
     assert iptables.choose(busy, PREFIX).variant == "nft"
     RuleWriter(iptables.choose(busy, PREFIX, variant="legacy"), PREFIX).apply(ruleset(SETTINGS, []))
-    assert iptables.choose(busy, PREFIX).variant == "legacy", "what is ours already decides"
+    assert iptables.choose(busy, PREFIX).variant == "legacy", "the variant with rules of ours is not chosen"
 
 
-def test_python_iptables_reads_the_same(new_namespace: Callable[[], str]) -> None:
-    """In a process of its own: it redirects file descriptor 1 while it reads."""
+def test_python_iptables_reads_the_same_rules(new_namespace: Callable[[], str]) -> None:
+    """It runs in a process of its own, because it redirects file descriptor 1 while it reads."""
     where = new_namespace()
-    wanted = ruleset(SETTINGS, services(12))
-    RuleWriter(iptables.choose(where, PREFIX, variant="legacy"), PREFIX).apply(wanted)
+    desired = ruleset(SETTINGS, services(12))
+    RuleWriter(iptables.choose(where, PREFIX, variant="legacy"), PREFIX).apply(desired)
     program = """
 import json, sys, iptc
 result = {}
@@ -107,14 +109,14 @@ open(sys.argv[1], "w").write(json.dumps(result))
     output = Path(f"/tmp/{where}.json")
     try:
         run(where, sys.executable, "-W", "ignore", "-c", program, str(output))
-        read = json.loads(output.read_text())
+        targets = json.loads(output.read_text())
     finally:
         output.unlink(missing_ok=True)
-    for name, table in wanted.items():
+    for name, table in desired.items():
         for chain, rules in table.chains.items():
-            assert read[f"{name} {chain}"] == [rule.split("-j ")[1].split(" ")[0] for rule in rules]
+            assert targets[f"{name} {chain}"] == [rule.split("-j ")[1].split(" ")[0] for rule in rules]
         for chain, rule in table.hooks.items():
-            assert read[f"{name} {chain}"][0] == rule.split("-j ")[1]
+            assert targets[f"{name} {chain}"][0] == rule.split("-j ")[1]
 
 
 def run(where: str, *command: str) -> None:

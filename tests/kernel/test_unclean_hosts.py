@@ -1,8 +1,7 @@
-"""Hosts that are not as clean as the lab's: on each of them everything must go where it shall, and what is not ours
-must be as it was in the end.
+"""Hosts that are not as clean as the lab's: all traffic must still pass, and the rules of others must not change.
 
-"Everything" is what `check` asks: between pods, to cluster IPs from pods and hosts, to node ports from outside, over
-TCP and UDP, each with the source that the server sees. A reply from another address than was asked would be none.
+`check` tests the traffic: between pods, to cluster IPs from pods and hosts, and to node ports from outside, over TCP
+and UDP, each with the source that the server sees. A reply from another address than the requested one does not count.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ CLUSTER_IP = IPv4Address("10.96.0.10")
 NODE_PORT = 31002
 OURS = "SAMPAN"
 
-# As dockerd 20.10.24 writes them at its start, and the rules of one published port.
+# The rules that dockerd 20.10.24 writes when it starts, and those of one published port.
 DOCKER = """*filter
 :INPUT ACCEPT [0:0]
 :FORWARD DROP [0:0]
@@ -63,7 +62,7 @@ COMMIT
 COMMIT
 """
 
-# Somebody's firewall, as distributions write it: what is not known is refused by the last rule of each chain.
+# A firewall as distributions write it: the last rule of each chain refuses all other packets.
 FIREWALL = """*filter
 :THEIRS - [0:0]
 -A INPUT -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
@@ -96,7 +95,7 @@ def check(made: Cluster) -> None:
         for node in (a, b):
             for answer in (made.ask, made.ask_udp):
                 result = answer(made.outside, node.address, NODE_PORT)
-                # Masqueraded, so that the answer comes back the same way.
+                # Masqueraded, so that the reply returns the same way.
                 assert (result.server, result.seen) in ((target.uid, str(node.address)), (target.uid, str(node.vtep)))
     for node in (a, b):
         assert node.network.audit() == ()
@@ -107,7 +106,9 @@ def _check_cluster_ip(made: Cluster, near: Pod, far: Pod, target: Pod) -> None:
         for answer in (made.ask, made.ask_udp):
             result = answer(pod.where, CLUSTER_IP, 80)
             assert result.server == target.uid
-            assert (result.seen == str(pod.address)) is (pod is not target), "only a pod that reaches itself is masked"
+            assert (result.seen == str(pod.address)) is (pod is not target), (
+                "only a pod that reaches itself is masqueraded"
+            )
     for node in (made.nodes["a"], made.nodes["b"]):
         for answer in (made.ask, made.ask_udp):
             result = answer(node.where, CLUSTER_IP, 80)
@@ -127,14 +128,14 @@ def restore(host: topology.Node, variant: str, text: str) -> None:
 
 
 def foreign(host: topology.Node, *variants: str) -> list[str]:
-    """All rules and policies that are not ours, in their order."""
+    """All rules and policies that are not ours, in order."""
     lines = [line for variant in variants for line in host.run([f"iptables-{variant}-save"]).stdout.splitlines()]
     return [line.split(" [")[0] for line in lines if OURS not in line and not line.startswith("#")]
 
 
 @contextmanager
-def theirs_stay(made: Cluster, *variants: str) -> Iterator[None]:
-    """What others have there is untouched: while we work, and when we are gone."""
+def foreign_rules_stay(made: Cluster, *variants: str) -> Iterator[None]:
+    """Rules of others do not change: neither while netstack works, nor by its teardown."""
     before = {node.name: foreign(node.host, *variants) for node in made.nodes.values()}
     yield
     for node in made.nodes.values():
@@ -149,26 +150,26 @@ def test_forwarded_packets_are_dropped_by_default(new_cluster: MakeCluster, vari
     def spoil(net: Topology, host: topology.Node) -> None:
         host.run([f"iptables-{variant}", "-P", "FORWARD", "DROP"])
 
-    with new_cluster("ab", variant, spoil=spoil) as made, theirs_stay(made, variant):
+    with new_cluster("ab", variant, spoil=spoil) as made, foreign_rules_stay(made, variant):
         check(made)
 
 
-def test_reverse_path_filters_are_strict_before_any_link_of_ours(new_cluster: MakeCluster, variant: str) -> None:
+def test_reverse_path_filters_were_strict_before_our_links_existed(new_cluster: MakeCluster, variant: str) -> None:
     def spoil(net: Topology, host: topology.Node) -> None:
         for name in ("all", "default", "eth0"):
             host.run(["sysctl", "-q", "-w", f"net/ipv4/conf/{name}/rp_filter=1"])
 
-    with new_cluster("ab", variant, spoil=spoil) as made, theirs_stay(made, variant):
+    with new_cluster("ab", variant, spoil=spoil) as made, foreign_rules_stay(made, variant):
         check(made)
         for node in made.nodes.values():
             for name in ("all", "default", "eth0", "sampan.vxlan"):
                 assert node.run("sysctl", "-n", f"net/ipv4/conf/{name}/rp_filter") == "1\n"
 
 
-def test_the_first_interface_is_the_same_everywhere_and_has_the_default_route(
-    new_cluster: MakeCluster, variant: str
-) -> None:
-    """As Vagrant makes its machines: 10.0.2.15 on each, behind a NAT of its own; the nodes know each other by eth1."""
+def test_all_nodes_have_the_same_first_interface_with_the_default_route(new_cluster: MakeCluster, variant: str) -> None:
+    """Vagrant makes such machines: each has 10.0.2.15 behind its own NAT, and the nodes reach each
+    other through eth1.
+    """
     routers: dict[str, topology.Node] = {}
 
     def declare(net: Topology, host: topology.Node) -> None:
@@ -176,21 +177,21 @@ def test_the_first_interface_is_the_same_everywhere_and_has_the_default_route(
         net.link(host, routers[host.name], address="10.0.2.15/24", peer_address="10.0.2.2/24")
         net.route(host, "default", via="10.0.2.2")
 
-    with new_cluster("ab", variant, declare=declare) as made, theirs_stay(made, variant):
+    with new_cluster("ab", variant, declare=declare) as made, foreign_rules_stay(made, variant):
         a = made.nodes["a"]
         assert "dev eth1 proto kernel scope link src 172.30.0.11" in a.run("ip", "route")
         check(made)
         near, far = made.pod(a), made.pod(made.nodes["b"])
         made.responder(routers["a"], 9000, name="world")
         for where in (near.where, a.where):
-            assert made.ask(where, "10.0.2.2", 9000).seen == "10.0.2.15", "the world is behind the first interface"
+            assert made.ask(where, "10.0.2.2", 9000).seen == "10.0.2.15", "the first interface leads to other networks"
         for target in (near, far):
             made.apply(*_services(target))
             forwarded = made.ask(routers["a"].where, "10.0.2.15", NODE_PORT)
-            assert forwarded.server == target.uid, "a forwarded port of the machine's comes in there"
+            assert forwarded.server == target.uid, "the machine's forwarded ports arrive here"
 
 
-def test_docker_is_there_with_a_published_port(new_cluster: MakeCluster, variant: str) -> None:
+def test_docker_has_published_a_port(new_cluster: MakeCluster, variant: str) -> None:
     containers: dict[str, topology.Node] = {}
 
     def spoil(net: Topology, host: topology.Node) -> None:
@@ -207,7 +208,7 @@ def test_docker_is_there_with_a_published_port(new_cluster: MakeCluster, variant
         host.run(["sysctl", "-q", "-w", "net/ipv4/ip_forward=1"])
         restore(host, variant, DOCKER)
 
-    with new_cluster("ab", variant, spoil=spoil) as made, theirs_stay(made, variant):
+    with new_cluster("ab", variant, spoil=spoil) as made, foreign_rules_stay(made, variant):
         for name, container in containers.items():
             made.responder(container, 80, name=f"container-{name}")
         made.responder(made.outside, 9000, name="world")
@@ -218,20 +219,20 @@ def test_docker_is_there_with_a_published_port(new_cluster: MakeCluster, variant
             made.unreachable(made.outside, "172.17.0.2", 80)
 
 
-def test_a_firewall_was_there_before_us(new_cluster: MakeCluster, variant: str) -> None:
+def test_a_firewall_exists_before_our_rules(new_cluster: MakeCluster, variant: str) -> None:
     def spoil(net: Topology, host: topology.Node) -> None:
         restore(host, variant, FIREWALL)
 
-    with new_cluster("ab", variant, spoil=spoil) as made, theirs_stay(made, variant):
+    with new_cluster("ab", variant, spoil=spoil) as made, foreign_rules_stay(made, variant):
         check(made)
         a = made.nodes["a"]
         a.run("ip", "route", "add", "192.0.2.0/24", "via", "172.30.0.100")
         made.responder(a.where, 9000, name="hidden")
         made.unreachable(made.outside, a.address, 9000)
-        assert "-A FORWARD -j THEIRS\n" in made.nodes["a"].save(), "theirs is theirs, behind ours"
+        assert "-A FORWARD -j THEIRS\n" in made.nodes["a"].save(), "the firewall's rule is gone"
 
 
-def test_a_firewall_comes_after_us_and_puts_itself_first(new_cluster: MakeCluster, variant: str) -> None:
+def test_a_firewall_starts_later_and_inserts_its_rules_first(new_cluster: MakeCluster, variant: str) -> None:
     with new_cluster("ab", variant) as made:
         first = made.pod(made.nodes["a"])
         made.apply(*_services(first))
@@ -241,7 +242,7 @@ def test_a_firewall_comes_after_us_and_puts_itself_first(new_cluster: MakeCluste
                 node.run(f"iptables-{variant}", "-I", *rule.split())
             dropped = "PREROUTING -d 10.96.0.0/16 -j DNAT --to-destination 192.0.2.9"
             node.run(f"iptables-{variant}", "-t", "nat", "-I", *dropped.split())
-        with theirs_stay(made, variant):
+        with foreign_rules_stay(made, variant):
             for node in made.nodes.values():
                 assert {repair.what for repair in node.network.audit(links=False)} == {"rules"}
                 assert node.network.audit() == ()
@@ -251,7 +252,7 @@ def test_a_firewall_comes_after_us_and_puts_itself_first(new_cluster: MakeCluste
 @pytest.mark.parametrize("ours", VARIANTS)
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_others_use_the_other_variant(new_cluster: MakeCluster, ours: str, when: str) -> None:
-    """An accept of one variant does not undo the other's drop."""
+    """An accept in one variant does not undo a drop in the other."""
     (other,) = set(VARIANTS) - {ours}
 
     def spoil(net: Topology, host: topology.Node) -> None:
@@ -262,7 +263,7 @@ def test_others_use_the_other_variant(new_cluster: MakeCluster, ours: str, when:
         for node in made.nodes.values():
             if when == "after":
                 restore(node.host, other, DOCKER)
-        with theirs_stay(made, other):
+        with foreign_rules_stay(made, other):
             for node in made.nodes.values():
                 assert bool(node.network.audit(links=False)) is (when == "after")
                 assert node.network.audit() == ()
@@ -270,12 +271,12 @@ def test_others_use_the_other_variant(new_cluster: MakeCluster, ours: str, when:
             for node in made.nodes.values():
                 node.restart()
                 node.network.apply(made.state_of(node))
-                assert f"{OURS}-SERVICES" in node.save(), "a new agent goes on with the variant that it finds"
+                assert f"{OURS}-SERVICES" in node.save(), "a new agent changed the variant"
                 assert f"{OURS}-SERVICES" not in node.run(f"iptables-{other}-save")
 
 
 def programs(directory: Path, *names: str) -> str:
-    """A search path on which there are only these of iptables' programs."""
+    """A search path that has only these programs of iptables."""
     directory.mkdir()
     for name in names:
         for action in ("save", "restore"):
@@ -284,11 +285,11 @@ def programs(directory: Path, *names: str) -> str:
     return str(directory)
 
 
-def refuse(directory: Path, variant: str, words: str) -> None:
-    """Programs that are there and a kernel that wants nothing of them: what they say, and their exit status."""
+def refuse(directory: Path, variant: str, message: str) -> None:
+    """Write programs that print the message and fail, as on a kernel that lacks the variant."""
     for action in ("save", "restore"):
         program = directory / f"iptables-{variant}-{action}"
-        program.write_text(f"#!/bin/sh\ncat >&2 <<'END'\n{program.name} v1.8.9: {words}\nEND\nexit 3\n")
+        program.write_text(f"#!/bin/sh\ncat >&2 <<'END'\n{program.name} v1.8.9: {message}\nEND\nexit 3\n")
         program.chmod(0o755)
 
 
@@ -307,7 +308,7 @@ def test_without_legacy_support(
     with new_cluster("ab", None) as made:
         for node in made.nodes.values():
             node.variant = "nft"
-        with theirs_stay(made, "nft"):
+        with foreign_rules_stay(made, "nft"):
             check(made)
             assert f"{OURS}-SERVICES" in made.nodes["a"].save()
 
@@ -318,20 +319,23 @@ REFUSALS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("legacy", "nft"),
         ("Table does not exist", "Operation not supported", "ip_tables", "nf_tables", "modprobe"),
     ),
-    "only legacy, which the kernel has not": (("legacy",), ("Table does not exist", "iptable_nat", "modprobe")),
+    "only legacy is installed, without support of the kernel": (
+        ("legacy",),
+        ("Table does not exist", "iptable_nat", "modprobe"),
+    ),
 }
-"""Which variants are installed and refused, and what the error must tell."""
+"""The variants that are installed but refused, and what the error must contain."""
 
 
 @pytest.mark.parametrize("case", REFUSALS)
-def test_without_any_iptables_the_error_names_cause_and_remedy(
+def test_without_working_iptables_the_error_names_cause_and_remedy(
     new_namespace: Callable[[], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, case: str
 ) -> None:
-    refused, words = REFUSALS[case]
+    refused, expected = REFUSALS[case]
     path = programs(tmp_path / "bin")
     for variant in refused:
         refuse(tmp_path / "bin", variant, {"legacy": LEGACY_REFUSED, "nft": NFT_REFUSED}[variant])
     monkeypatch.setattr(iptables, "_SEARCH_PATH", path)
     with pytest.raises(RulesUnavailable) as raised:
         iptables.choose(new_namespace(), f"{OURS}-")
-    assert all(word in str(raised.value) for word in words), raised.value
+    assert all(text in str(raised.value) for text in expected), raised.value

@@ -6,7 +6,7 @@
        |    |
     node b  node c
 
-Pods are hosts of the same topology, which netstack wires up.
+Pods are hosts of the same topology. netstack connects them.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ UNDERLAY_MTU = 1500
 POD_PORT = 8080
 TIMEOUT_S = 3.0
 SILENT_S = 0.3
-"""Long enough for an answer on one machine, where silence is what is expected."""
+"""Long enough for an answer on one machine, for tests that expect none."""
 
 
 Prepare = Callable[[Topology, topology.Node], None]
@@ -48,7 +48,7 @@ class Pod:
 
 @dataclass
 class Node:
-    """One node: its host, and the NodeNetwork under test, which `restart` replaces."""
+    """One node: its host, and the NodeNetwork under test. `restart` replaces the network."""
 
     name: str
     host: topology.Node
@@ -69,12 +69,12 @@ class Node:
         return self.settings.pod_cidr.network_address
 
     def restart(self) -> None:
-        """What a new agent process does."""
+        """Replace the network, as a new agent process does."""
         self.network.close()
         self.network = NodeNetwork(self.settings, HostKernel(self.where, variant=self.variant))
 
     def run(self, *command: str) -> str:
-        """A command in the node's namespace."""
+        """Run a command in the node's namespace and return its output."""
         done = self.host.run(command, check=False)
         assert done.returncode == 0, f"{command}: {done.stderr}"
         return done.stdout
@@ -85,7 +85,7 @@ class Node:
 
 @dataclass
 class Cluster:
-    """Some nodes and what is outside of them, and who asks and answers there."""
+    """Some nodes, a host outside of them, and the probes and responders of the tests."""
 
     net: Topology
     outside_host: topology.Node
@@ -101,7 +101,7 @@ class Cluster:
         return self.outside_host.where
 
     def apply(self, *services: ServicePort) -> None:
-        """Give all nodes these services, and each the others as peers."""
+        """Give all nodes these services, and to each node the others as peers."""
         self.state = NetworkState(services=services)
         for node in self.nodes.values():
             node.network.apply(self.state_of(node))
@@ -123,26 +123,26 @@ class Cluster:
         return Pod(uid, where, address, node)
 
     def namespace(self, name: str) -> str:
-        """An empty one."""
+        """An empty namespace."""
         made = self.net.host(name)
         self.net.start()
         return made.where
 
     def ask(self, where: str, address: IPv4Address | str, port: int) -> Result:
-        """Over TCP. Who answered (`server`), and whom it saw (`seen`)."""
+        """Connect over TCP. The result has the server that answered (`server`) and the source that it saw (`seen`)."""
         return self._expect(where, Outcome.REPLY, ask(str(address), port, timeout_s=TIMEOUT_S))
 
     def ask_udp(self, where: str, address: IPv4Address | str, port: int) -> Result:
         return self._expect(where, Outcome.REPLY, ask_udp(str(address), port, timeout_s=TIMEOUT_S))
 
     def refused(self, where: str, address: IPv4Address | str, port: int) -> Result:
-        """At once, by a reset or an ICMP error that says that nobody listens."""
+        """Connect, and expect a reset or an ICMP error at once, because nothing listens."""
         result = self._expect(where, Outcome.REFUSED, ask(str(address), port, timeout_s=TIMEOUT_S))
         assert result.detail == "Connection refused", result
         return result
 
     def unreachable(self, where: str, address: IPv4Address | str, port: int) -> None:
-        """No answer of a server, for whatever reason."""
+        """Connect, and expect no answer of a server, for any reason."""
         result = self.probe(where).one(ask(str(address), port, timeout_s=SILENT_S))
         assert result.outcome is not Outcome.REPLY, result
 
@@ -169,9 +169,10 @@ def cluster(
     declare: Prepare = lambda net, host: None,
     spoil: Prepare = lambda net, host: None,
 ) -> Iterator[Cluster]:
-    """Nodes named by the letters of `names`, their overlay up. The topology outlives it.
+    """Nodes named by the letters of `names`, with their overlay. The topology outlives them.
 
-    `declare`: what each host has before its link to the others; `spoil`: what was done to it before netstack came.
+    `declare` runs before a host is linked to the others, `spoil` after the topology has started and before netstack
+    does.
     """
     switch, outside = net.switch("switch"), net.host("outside")
     net.link(outside, switch, address="172.30.0.100/24", mtu=UNDERLAY_MTU)
@@ -202,5 +203,5 @@ def cluster(
 
 
 def _close(node: Node) -> None:
-    """Whichever network it has by now."""
+    """Close the node's present network, which `restart` may have replaced."""
     node.network.close()

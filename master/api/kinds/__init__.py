@@ -6,14 +6,13 @@ from master.api.kinds.configmap import CONFIGMAP
 from master.api.kinds.endpoints import ENDPOINTS
 from master.api.kinds.endpointslice import ENDPOINTSLICE
 from master.api.kinds.event import EVENT
-from master.api.kinds.meta import Object
 from master.api.kinds.namespace import NAMESPACE
 from master.api.kinds.node import NODE
 from master.api.kinds.pod import POD
 from master.api.kinds.replicationcontroller import REPLICATIONCONTROLLER
 from master.api.kinds.secret import SECRET
 from master.api.kinds.service import SERVICE
-from master.api.kinds.spec import KindSpec
+from master.objects.kind import KindSpec
 
 ALL: tuple[KindSpec[Any], ...] = (
     NAMESPACE,
@@ -40,6 +39,4 @@ __all__ = [
     "REPLICATIONCONTROLLER",
     "SECRET",
     "SERVICE",
-    "KindSpec",
-    "Object",
 ]

@@ -6,8 +6,8 @@ from typing import Annotated
 
 from msgspec import field
 
-from master.api.kinds.meta import LabelSelector, Model, always
-from master.api.kinds.scalars import Int32, Int64, Positive, Required, Weight, choice
+from master.objects.meta import LabelSelector, Model, always
+from master.objects.scalars import Int32, Int64, Positive, Required, Weight, choice
 
 
 class NodeSelectorRequirement(Model, frozen=True, kw_only=True):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from msgspec import field
 
-from master.api.kinds.meta import Object
-from master.api.kinds.spec import KindSpec
+from master.objects.kind import KindSpec
+from master.objects.meta import Object
 
 
 class ConfigMap(Object, frozen=True, kw_only=True):

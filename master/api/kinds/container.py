@@ -6,8 +6,9 @@ from typing import Annotated, Any
 
 from msgspec import field
 
-from master.api.kinds.meta import Model, always
-from master.api.kinds.scalars import (
+from master.api.kinds.volume import ObjectFieldSelector, ResourceFieldSelector, VolumeDevice, VolumeMount
+from master.objects.meta import Model, always
+from master.objects.scalars import (
     Id,
     Int32,
     Natural,
@@ -19,7 +20,6 @@ from master.api.kinds.scalars import (
     choice,
     number_within,
 )
-from master.api.kinds.volume import ObjectFieldSelector, ResourceFieldSelector, VolumeDevice, VolumeMount
 
 
 class ContainerPort(Model, frozen=True, kw_only=True):

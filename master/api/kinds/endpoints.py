@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from master.api.kinds.meta import Model, Object, ObjectReference, always
-from master.api.kinds.scalars import Port
-from master.api.kinds.spec import KindSpec
+from master.objects.kind import KindSpec
+from master.objects.meta import Model, Object, ObjectReference, always
+from master.objects.scalars import Port
 
 
 class EndpointAddress(Model, frozen=True, kw_only=True):

@@ -6,9 +6,9 @@ from typing import Any
 
 from msgspec import field
 
-from master.api.kinds.meta import Model, Object, ObjectReference, always
-from master.api.kinds.scalars import PortIfAny
-from master.api.kinds.spec import KindSpec
+from master.objects.kind import KindSpec
+from master.objects.meta import Model, Object, ObjectReference, always
+from master.objects.scalars import PortIfAny
 
 
 class EndpointConditions(Model, frozen=True, kw_only=True):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from msgspec import field
 
-from master.api.kinds.meta import Model, Object, ObjectReference
-from master.api.kinds.scalars import Int32, Time
-from master.api.kinds.spec import KindSpec
+from master.objects.kind import KindSpec
+from master.objects.meta import Model, Object, ObjectReference
+from master.objects.scalars import Int32, Time
 
 
 class EventSource(Model, frozen=True, kw_only=True):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from msgspec import field
 
-from master.api.kinds.meta import Model, Object, always
-from master.api.kinds.scalars import Time
-from master.api.kinds.spec import KindSpec
+from master.objects.kind import KindSpec
+from master.objects.meta import Model, Object, always
+from master.objects.scalars import Time
 
 
 class NamespaceSpec(Model, frozen=True, kw_only=True):

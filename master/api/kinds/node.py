@@ -6,9 +6,9 @@ from typing import Any, Final
 
 from msgspec import field
 
-from master.api.kinds.meta import Model, Object, always
-from master.api.kinds.scalars import Natural64, PortIfAny, Quantity, Required, Time
-from master.api.kinds.spec import KindSpec
+from master.objects.kind import KindSpec
+from master.objects.meta import Model, Object, always
+from master.objects.scalars import Natural64, PortIfAny, Quantity, Required, Time
 
 CORDONED_BY_DRAIN: Final = "io.sampan.cordoned-by-drain"
 """Annotation: the node has been cordoned for its own leaving, so that nobody else's cordon is taken back with that."""

@@ -8,10 +8,10 @@ from msgspec import field
 
 from master.api.kinds.affinity import Affinity, Toleration, TopologySpreadConstraint
 from master.api.kinds.container import Container, ContainerStatus
-from master.api.kinds.meta import LocalObjectReference, Model, Object, ObjectMeta, always
-from master.api.kinds.scalars import Id, Int32, Quantity, Required, Seconds, Time, choice, number_within
-from master.api.kinds.spec import KindSpec
 from master.api.kinds.volume import Volume
+from master.objects.kind import KindSpec
+from master.objects.meta import LocalObjectReference, Model, Object, ObjectMeta, always
+from master.objects.scalars import Id, Int32, Quantity, Required, Seconds, Time, choice, number_within
 
 
 class HostAlias(Model, frozen=True, kw_only=True):

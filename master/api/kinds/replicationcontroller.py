@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from msgspec import field
 
-from master.api.kinds.meta import Model, Object, always
 from master.api.kinds.pod import PodTemplateSpec
-from master.api.kinds.scalars import Natural, Natural64, Time
-from master.api.kinds.spec import KindSpec
+from master.objects.kind import KindSpec
+from master.objects.meta import Model, Object, always
+from master.objects.scalars import Natural, Natural64, Time
 
 
 class ReplicationControllerSpec(Model, frozen=True, kw_only=True):

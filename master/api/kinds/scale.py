@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from msgspec import field
 
-from master.api.kinds.meta import Model, Object, ObjectReference, always
-from master.api.kinds.scalars import Int32, Natural
+from master.objects.meta import Model, Object, ObjectReference, always
+from master.objects.scalars import Int32, Natural
 
 
 class ScaleSpec(Model, frozen=True, kw_only=True):

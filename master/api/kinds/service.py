@@ -6,9 +6,9 @@ from typing import Annotated, Any
 
 from msgspec import field
 
-from master.api.kinds.meta import Model, Object, always
-from master.api.kinds.scalars import Int32, PortIfAny, choice, number_within
-from master.api.kinds.spec import KindSpec
+from master.objects.kind import KindSpec
+from master.objects.meta import Model, Object, always
+from master.objects.scalars import Int32, PortIfAny, choice, number_within
 
 
 class ServicePort(Model, frozen=True, kw_only=True):

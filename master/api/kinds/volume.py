@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 from msgspec import field
 
-from master.api.kinds.meta import Model, always
-from master.api.kinds.scalars import Mode, Quantity, Required, choice
+from master.objects.meta import Model, always
+from master.objects.scalars import Mode, Quantity, Required, choice
 
 _HOST_PATH_TYPES = (
     "",

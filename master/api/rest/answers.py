@@ -12,9 +12,9 @@ import msgspec
 from aiohttp import web
 
 from master.api.errors import ApiError, NotAcceptable
-from master.api.kinds.spec import KindSpec
 from master.api.tables import table
 from master.cache import Entry
+from master.objects.kind import KindSpec
 
 # What may not stand in a header.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")

@@ -6,9 +6,9 @@ from msgspec import field
 
 from master.api import deletion
 from master.api.errors import BadRequest
-from master.api.kinds.meta import Model
-from master.api.kinds.scalars import Int64
 from master.api.rest.query import Query
+from master.objects.meta import Model
+from master.objects.scalars import Int64
 
 _PROPAGATIONS = ("Background", "Foreground", "Orphan")
 

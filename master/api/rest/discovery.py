@@ -5,8 +5,8 @@ from __future__ import annotations
 import platform
 from typing import Any
 
-from master.api.kinds.spec import ALL_VERBS, KindSpec
 from master.api.rest.routes import GROUP_VERSIONS
+from master.objects.kind import ALL_VERBS, KindSpec
 from proto import contract
 
 _SUBRESOURCES: dict[str, tuple[str, tuple[str, ...]]] = {

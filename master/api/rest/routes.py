@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 from master.api import kinds
 from master.api.errors import ApiError, NotFound
-from master.api.kinds.spec import KindSpec
+from master.objects.kind import KindSpec
 
 _BY_PLURAL: dict[tuple[str, str, str], KindSpec[Any]] = {(k.group, k.version, k.plural): k for k in kinds.ALL}
 GROUP_VERSIONS: dict[tuple[str, str], tuple[KindSpec[Any], ...]] = {

@@ -9,8 +9,8 @@ from typing import Any
 
 from master.api.checks import label_value, qualified_name
 from master.api.errors import BadRequest
-from master.api.kinds.spec import KindSpec
 from master.cache import Entry
+from master.objects.kind import KindSpec
 
 _TOKEN = re.compile(r"\s*(==|!=|=|,|\(|\)|!|<|>|[^\s=!,()<>]+)")
 

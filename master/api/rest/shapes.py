@@ -17,7 +17,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 import msgspec
 
-from master.api.kinds.meta import is_time
+from master.objects.meta import is_time
 
 _MOST_GUESSES = 20
 _LONGEST_NAME = 256

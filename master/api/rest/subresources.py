@@ -13,11 +13,11 @@ from msgspec.structs import replace
 from master.api import constraints
 from master.api.checks import Findings, dns_subdomain
 from master.api.errors import ApiError, BadRequest, Invalid
-from master.api.kinds.meta import ObjectMeta
 from master.api.kinds.pod import Pod
 from master.api.kinds.scale import Binding, Scale, ScaleSpec, ScaleStatus
 from master.api.logs import LogOptions, LogSource
 from master.api.rest.query import Query
+from master.objects.meta import ObjectMeta
 
 # A log that has nothing to say yet is answered after this long, so that the client sees a connection.
 _FIRST_CHUNK_S = 0.5

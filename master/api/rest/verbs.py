@@ -13,7 +13,6 @@ from master.api.deletion import DeleteOptions
 from master.api.errors import BadRequest, MethodNotAllowed, NotFound, UnsupportedMediaType
 from master.api.identity import Caller
 from master.api.kinds import NAMESPACE, POD, SERVICE
-from master.api.kinds.meta import Object
 from master.api.kinds.scale import Binding, Scale
 from master.api.logs import LogSource
 from master.api.resources import Resources
@@ -25,6 +24,7 @@ from master.api.rest.selectors import Selection, parse_fields, parse_labels
 from master.api.rest.watches import Watch, WatchOptions, expired, too_large_version
 from master.cache import Entry
 from master.clock import Clock
+from master.objects.meta import Object
 
 _MERGE = "application/merge-patch+json"
 _NOT_ALLOWED = "the server does not allow this method on the requested resource"

@@ -17,12 +17,12 @@ import msgspec
 from aiohttp import web
 
 from master.api.errors import ApiError, Cause, Expired, Timeout
-from master.api.kinds.spec import KindSpec
 from master.api.rest.answers import Tabulator
 from master.api.rest.selectors import Selection
 from master.cache import Batch, Cache, Change, Entry, HistoryGone, Lagged, Subscription
 from master.cache.entry import ADDED, DELETED, MODIFIED, watch_frame
 from master.clock import Clock
+from master.objects.kind import KindSpec
 
 # A watcher that many changes behind is told to start over.
 _QUEUE = 2000

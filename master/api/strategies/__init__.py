@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 from master.api import kinds
-from master.api.kinds.spec import KindSpec
 from master.api.strategies.base import Strategy, Taken
 from master.api.strategies.pod import PodStrategy
 from master.api.strategies.replicationcontroller import ReplicationControllerStrategy
@@ -20,6 +19,7 @@ from master.api.strategies.simple import (
     NodeStrategy,
     SecretStrategy,
 )
+from master.objects.kind import KindSpec
 
 
 def strategies(ranges: ServiceRanges, holder: Callable[[str], bytes | None]) -> dict[KindSpec[Any], Strategy[Any]]:

@@ -9,8 +9,8 @@ from typing import Generic, TypeVar
 import msgspec
 
 from master.api.checks import Findings, dns_subdomain
-from master.api.kinds.meta import Object
-from master.api.kinds.spec import KindSpec
+from master.objects.kind import KindSpec
+from master.objects.meta import Object
 
 T = TypeVar("T", bound=Object)
 # Whether a uniqueness key is held, by a stored object or by a commit under way.

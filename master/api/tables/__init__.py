@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from master.api import kinds
-from master.api.kinds.spec import KindSpec
 from master.api.tables.columns import Column, Table
 from master.api.tables.nodes import NODES
 from master.api.tables.others import (
@@ -20,6 +19,7 @@ from master.api.tables.others import (
     SERVICES,
 )
 from master.api.tables.pods import PODS
+from master.objects.kind import KindSpec
 
 _TABLES: dict[KindSpec[Any], Table] = {
     kinds.POD: PODS,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from master.api.kinds.meta import parse_time
+from master.objects.meta import parse_time
 
 Cell = str | int | bool | None
 

@@ -9,12 +9,12 @@ from master.api.kinds.configmap import ConfigMap
 from master.api.kinds.endpoints import Endpoints
 from master.api.kinds.endpointslice import EndpointSlice
 from master.api.kinds.event import Event
-from master.api.kinds.meta import Object
 from master.api.kinds.namespace import Namespace
 from master.api.kinds.replicationcontroller import ReplicationController
 from master.api.kinds.secret import Secret
 from master.api.kinds.service import Service
 from master.api.tables.columns import AGE, NAME, Cell, Column, Table, age, pairs
+from master.objects.meta import Object
 
 
 def _plain(obj: Object, now: datetime) -> Sequence[Cell]:

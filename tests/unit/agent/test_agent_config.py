@@ -31,7 +31,7 @@ def test_values_take_their_types() -> None:
     [
         pytest.param({"node_name": None}, "node_name: required", id="required"),
         pytest.param({"bogus": 1}, "bogus: no such setting", id="unknown"),
-        pytest.param({"secrets_on_disk": 1}, "secrets_on_disk: 1 is not of type bool", id="type"),
+        pytest.param({"secrets_on_disk": 1}, "secrets_on_disk: 1 is not a boolean", id="type"),
         pytest.param({"labels": {"a": 1}}, "labels", id="labels"),
         pytest.param({"node_name": "Node_1"}, "node_name", id="name"),
         pytest.param({"master": "10.0.0.1:6443"}, "master: .* is not like https", id="master"),
@@ -40,7 +40,7 @@ def test_values_take_their_types() -> None:
         pytest.param({"audit_s": 0}, "audit_s", id="audit"),
         pytest.param({"audit_s": float("nan")}, "audit_s", id="no number"),
         pytest.param({"audit_s": float("inf")}, "audit_s", id="endless"),
-        pytest.param({"state_dir": "/s\0"}, "state_dir: .* is not of type Path", id="no path"),
+        pytest.param({"state_dir": "/s\0"}, "state_dir: .* is not a string", id="no path"),
     ],
 )
 def test_what_is_wrong_is_named(values: dict[str, Any], says: str) -> None:

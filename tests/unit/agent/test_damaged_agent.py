@@ -19,11 +19,11 @@ import pytest
 from agent import host, model
 from agent import main as agent_main
 from agent.config import AgentConfig
+from agent.desired import disk
 from agent.identity import files, keys
 from agent.identity import join as joining
 from agent.identity.errors import JoinRefused, Unreadable
 from agent.identity.files import Identity
-from agent.session import disk
 from agent.volumes.manager import Volumes
 from cli.main import main
 from master.pki import Pki
@@ -163,7 +163,7 @@ def test_one_changed_character_of_an_identity_is_found(agent: Path, good: Identi
     middle = len(text) // 2
     document[name] = text[:middle] + chr(ord(text[middle]) ^ 1) + text[middle + 1 :]
     path.write_text(json.dumps(document))
-    with pytest.raises(Unreadable, match="it is not what was written; restore it"):
+    with pytest.raises(Unreadable, match="the content is not what was written; restore it"):
         files.load(agent / "state")
 
 
@@ -284,7 +284,7 @@ def test_a_damaged_claim_gives_its_address_to_nobody_else(
     assert again.claims() == {"uid-2": second}
     if damage in ("missing", "empty"):
         return  # no trace of an owner: a file's name that reached the disk before its content did
-    assert "damaged: the address is given to nobody" in caplog.text
+    assert "the claim is damaged; its address stays reserved" in caplog.text
     with pytest.raises(PoolExhausted):
         for number in range(10):
             assert again.claim(f"new-{number}") != first

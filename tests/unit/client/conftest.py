@@ -1,4 +1,4 @@
-"""A real API server's manners on loopback: TLS by a CA of its own, client certificates, answers as told."""
+"""A server on loopback that behaves like an API server: TLS with its own CA, client certificates, prepared answers."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Asked:
 
 @dataclass
 class Server:
-    """`answer` decides; `asked` remembers."""
+    """`answer` computes each answer; `asked` records the requests."""
 
     url: str
     authority: bytes
@@ -63,7 +63,7 @@ class Pair:
 
 
 def issue(name: str, by: Pair | None = None) -> Pair:
-    """A certificate for loopback and this name, from this CA; without one: a CA."""
+    """A certificate for loopback and this name, signed by the CA `by`; without one, a new CA."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     now = dt.datetime.now(dt.UTC)
@@ -129,4 +129,4 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = handle_any
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Silence: the test asserts what was asked."""
+        """Logs nothing: the tests read `asked`."""

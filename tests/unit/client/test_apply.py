@@ -1,4 +1,4 @@
-"""The merge patch of apply: what it changes, removes and leaves alone."""
+"""The merge patch of apply: which fields it changes, removes and leaves alone."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ def service(**spec: Any) -> Object:
 
 
 def stored(document: Object, **defaults: Any) -> Object:
-    """What the server keeps of an applied document: with the annotation and its own defaults."""
+    """An applied document as the server stores it: with the annotation and the server's own defaults."""
     live = annotated(document)
     live["spec"].update(defaults)
     return live
 
 
 def merged(live: Any, patch: Any) -> Any:
-    """RFC 7386."""
+    """Applies a merge patch as RFC 7386 defines it."""
     if not isinstance(patch, dict):
         return patch
     result = dict(live) if isinstance(live, dict) else {}
@@ -44,7 +44,7 @@ def test_the_same_document_again_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("last", "wanted", "expected"),
+    ("last", "applied", "expected"),
     [
         ({"replicas": 1}, {"replicas": 3}, {"replicas": 3, "theirs": 1}),
         ({"replicas": 1, "gone": 2}, {"replicas": 1}, {"replicas": 1, "theirs": 1}),
@@ -55,18 +55,18 @@ def test_the_same_document_again_changes_nothing() -> None:
     ],
     ids=["change", "remove", "remove-inner", "list", "add", "null"],
 )
-def test_the_patch_brings_the_object_to_the_document_and_spares_others_fields(
-    last: Object, wanted: Object, expected: Object
+def test_the_patch_brings_the_object_to_the_document_and_leaves_other_fields_alone(
+    last: Object, applied: Object, expected: Object
 ) -> None:
     live = stored(service(**copy.deepcopy(last)), theirs=1)
-    document = service(**wanted)
+    document = service(**applied)
     result = merged(live, patch_for(live, document))
     assert result["spec"] == expected
     assert json.loads(result["metadata"]["annotations"][LAST_APPLIED]) == document
     assert patch_for(result, document) == {}
 
 
-def test_a_change_by_somebody_else_to_an_applied_field_is_undone() -> None:
+def test_a_foreign_change_to_an_applied_field_is_undone() -> None:
     document = service(replicas=1)
     assert patch_for(stored(document, replicas=5), document)["spec"] == {"replicas": 1}
 
@@ -77,7 +77,7 @@ def test_an_object_that_was_never_applied_is_adopted() -> None:
     assert list(change) == ["metadata"]
 
 
-def test_an_unreadable_annotation_counts_as_none() -> None:
+def test_an_unreadable_annotation_is_replaced() -> None:
     document = service(replicas=1)
     live = copy.deepcopy(document)
     live["metadata"]["annotations"] = {LAST_APPLIED: "{"}

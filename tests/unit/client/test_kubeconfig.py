@@ -1,4 +1,4 @@
-"""Kubeconfig files: contexts, inline data and files, and what is said when they are wrong."""
+"""Kubeconfig files: contexts, inline data and files, and the messages about errors in them."""
 
 from __future__ import annotations
 
@@ -46,20 +46,20 @@ def test_another_context(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("pattern", "by", "says"),
+    ("pattern", "by", "message"),
     [
         ("current-context: one", "current-context: three", "has no context three"),
         ("ca.crt", "gone.crt", "cannot be read"),
         (r"clusters:\n.*", "", "clusters"),
-        (r"\{name: c, c", "{{", "no YAML"),
-        ("data: .*,", "data: '*',", "is no kubeconfig"),
-        (r"(?s).*", "root:x:0:0:root", "is no kubeconfig"),
+        (r"\{name: c, c", "{{", "is not YAML"),
+        ("data: .*,", "data: '*',", "is not a kubeconfig"),
+        (r"(?s).*", "root:x:0:0:root", "is not a kubeconfig"),
     ],
     ids=["context", "file", "clusters", "syntax", "base64", "not-one"],
 )
-def test_a_fault_is_told(path: Path, pattern: str, by: str, says: str) -> None:
+def test_an_error_is_named(path: Path, pattern: str, by: str, message: str) -> None:
     path.write_text(re.sub(pattern, by, path.read_text()))
-    with pytest.raises(BadKubeconfig, match=says):
+    with pytest.raises(BadKubeconfig, match=message):
         load_kubeconfig(path)
 
 

@@ -1,4 +1,4 @@
-"""Manifests as people write them, and where the fault is when they are wrong."""
+"""Manifests as people write them, and the place that an error message names."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ POD = "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\n"
 
 
 def test_documents_keep_their_order_and_empty_ones_are_dropped() -> None:
-    found = parse(f"---\n{POD}---\n# nothing\n---\n{POD.replace('a}', 'b}')}", "x.yaml")
-    assert [manifest.document["metadata"]["name"] for manifest in found] == ["a", "b"]
-    assert found[0].source == "x.yaml, document 1"
+    manifests = parse(f"---\n{POD}---\n# nothing\n---\n{POD.replace('a}', 'b}')}", "x.yaml")
+    assert [manifest.document["metadata"]["name"] for manifest in manifests] == ["a", "b"]
+    assert manifests[0].source == "x.yaml, document 1"
 
 
-def test_a_list_is_taken_apart() -> None:
+def test_a_list_becomes_its_items() -> None:
     pod = '{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}}'
     text = f'{{"apiVersion": "v1", "kind": "List", "items": [{pod}]}}'
     assert [manifest.document["kind"] for manifest in parse(text, "x")] == ["Pod"]
 
 
-def test_what_yaml_reads_as_date_or_number_key_becomes_text() -> None:
-    found = parse(POD + "data: {when: 2026-01-02, 1: one}\n", "x")
-    assert found[0].document["data"] == {"when": "2026-01-02", "1": "one"}
+def test_dates_and_numeric_keys_become_text() -> None:
+    manifests = parse(POD + "data: {when: 2026-01-02, 1: one}\n", "x")
+    assert manifests[0].document["data"] == {"when": "2026-01-02", "1": "one"}
 
 
 @pytest.mark.parametrize(
-    ("text", "says"),
+    ("text", "message"),
     [
         ("a: [1\nb: 2", "x.yaml: line 2, column 2"),
-        ("- 1\n", "an object is expected, not list"),
+        ("- 1\n", "expected an object, not list"),
         ("kind: Pod\nmetadata: {name: a}", "apiVersion is missing"),
         ("apiVersion: v1\nmetadata: {name: a}", "kind is missing"),
         ("apiVersion: v1\nkind: Pod\n", "metadata.name is missing"),
@@ -43,7 +43,7 @@ def test_what_yaml_reads_as_date_or_number_key_becomes_text() -> None:
     ],
     ids=["syntax", "no-object", "no-version", "no-kind", "no-name", "number", "namespace", "empty", "nan", "binary"],
 )
-def test_a_fault_is_named_with_its_place(text: str, says: str) -> None:
+def test_an_error_is_named_with_its_place(text: str, message: str) -> None:
     with pytest.raises(BadManifest, match=r"^x") as raised:
         parse(text, "x.yaml")
-    assert says in str(raised.value)
+    assert message in str(raised.value)

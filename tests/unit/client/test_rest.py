@@ -1,4 +1,4 @@
-"""The client against real TLS on loopback: verbs, certificates, refusals as types, watches, warnings, discovery."""
+"""The client against real TLS on loopback: verbs, certificates, typed refusals, watches, warnings, discovery."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def status(code: int, reason: str, message: str = "no") -> Answer:
     return code, {}, json.dumps(body).encode()
 
 
-def test_the_client_shows_its_certificate_and_reads_json(server: Server) -> None:
+def test_the_client_presents_its_certificate_and_reads_json(server: Server) -> None:
     server.replies({"items": []})
     with RestClient(server.access) as client:
         assert client.get("/api/v1/pods", {"labelSelector": "a=b"}) == {"items": []}
@@ -29,13 +29,13 @@ def test_the_client_shows_its_certificate_and_reads_json(server: Server) -> None
     assert (asked.peer, asked.path) == ("user", "/api/v1/pods?labelSelector=a%3Db")
 
 
-def test_a_token_stands_in_for_a_certificate(server: Server) -> None:
+def test_a_token_replaces_a_certificate(server: Server) -> None:
     with RestClient(replace(server.access, certificate=None, key=None, token="t")) as client:
         client.get("/")
     assert (server.asked[0].peer, server.asked[0].headers["Authorization"]) == ("", "Bearer t")
 
 
-def test_bodies_and_their_types(server: Server) -> None:
+def test_each_verb_sends_its_body_and_content_type(server: Server) -> None:
     with RestClient(server.access) as client:
         client.create("/p", {"a": 1})
         client.patch("/p/x", {"a": None})
@@ -80,19 +80,19 @@ def test_a_refusal_without_status_body_still_has_its_type(server: Server) -> Non
         client.get("/x")
 
 
-def test_nobody_there_is_no_status() -> None:
+def test_a_server_that_cannot_be_reached_is_not_a_status() -> None:
     from client.kubeconfig import Access
 
     with RestClient(Access("https://127.0.0.1:1")) as client, pytest.raises(errors.ConnectionFailed):
         client.get("/")
 
 
-def test_a_server_that_ends_during_the_handshake_gave_no_answer(server: Server) -> None:
+def test_a_server_that_ends_the_handshake_has_not_answered(server: Server) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def end_at_once() -> None:
             with listener.accept()[0] as accepted:
-                accepted.recv(1 << 16)  # else the kernel would say that it reset the connection
+                accepted.recv(1 << 16)  # with unread data the kernel would send a reset
 
         thread = threading.Thread(target=end_at_once)
         thread.start()
@@ -111,10 +111,10 @@ def test_a_server_of_another_ca_is_not_trusted(server: Server) -> None:
 
 def test_warnings_reach_the_callback(server: Server) -> None:
     server.replies({}, Warning='299 - "unknown field \\"psec\\""')
-    heard: list[str] = []
-    with RestClient(server.access, on_warning=heard.append) as client:
+    warnings: list[str] = []
+    with RestClient(server.access, on_warning=warnings.append) as client:
         client.create("/p", {})
-    assert heard == ['unknown field "psec"']
+    assert warnings == ['unknown field "psec"']
 
 
 def test_a_watch_yields_events_and_raises_its_error(server: Server) -> None:
@@ -131,7 +131,7 @@ def test_a_watch_yields_events_and_raises_its_error(server: Server) -> None:
     assert "resourceVersion=5" in server.asked[0].path
 
 
-def test_discovery_gives_paths_and_refuses_unknown_kinds(server: Server) -> None:
+def test_discovery_returns_paths_and_refuses_unknown_kinds(server: Server) -> None:
     resources = [
         {"name": "pods", "kind": "Pod", "namespaced": True},
         {"name": "pods/log", "kind": "Pod", "namespaced": True},
@@ -147,7 +147,7 @@ def test_discovery_gives_paths_and_refuses_unknown_kinds(server: Server) -> None
     assert len(server.asked) == 1
 
 
-def test_apply_creates_what_is_not_there(server: Server) -> None:
+def test_apply_creates_a_missing_object(server: Server) -> None:
     def answer(asked: Asked) -> Answer:
         if asked.path == "/api/v1":
             resources = [{"name": "services", "kind": "Service", "namespaced": True}]
@@ -156,6 +156,6 @@ def test_apply_creates_what_is_not_there(server: Server) -> None:
 
     server.answer = answer
     with RestClient(server.access) as client:
-        done = apply(client, Discovery(client), {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "a"}})
-    assert (done.outcome, done.namespace) == ("created", "default")
+        applied = apply(client, Discovery(client), {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "a"}})
+    assert (applied.outcome, applied.namespace) == ("created", "default")
     assert server.asked[-1].path.startswith("/api/v1/namespaces/default/services?")

@@ -1,4 +1,4 @@
-"""First contact: a CA is believed by the hash of its key, and by nothing else."""
+"""First contact: a CA is trusted by the hash of its key, and by nothing else."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ def test_another_hash_is_refused_before_the_token_is_sent(server: Server) -> Non
     assert all("Authorization" not in asked.headers for asked in server.asked)
 
 
-def test_a_server_that_sends_no_certificate_is_refused(server: Server) -> None:
+def test_a_server_whose_ca_is_not_a_certificate_is_refused(server: Server) -> None:
     server.answer = lambda asked: (200, {}, b"hello")
-    with pytest.raises(TrustFailed, match="no certificate"):
+    with pytest.raises(TrustFailed, match="is not a certificate"):
         trusted_access(server.url, "sha256:00")
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1", "127.0.0.1:6443", "https://127.0.0.1:1"])
-def test_an_address_that_does_not_answer(url: str) -> None:
+def test_an_address_without_an_answer_is_a_failed_connection(url: str) -> None:
     with pytest.raises(ConnectionFailed):
         trusted_access(url, "sha256:00")
 
 
-def test_the_hash_is_the_contract_s() -> None:
+def test_the_hash_has_the_form_of_the_contract() -> None:
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
     pair = issue("ca")

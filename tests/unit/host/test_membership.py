@@ -14,7 +14,6 @@ import pytest
 import pytest_asyncio
 
 from agent import host as agent_host
-from agent.config import ConfigError
 from agent.identity import files
 from cli import exits
 from host.config import master_url, text_of
@@ -24,6 +23,7 @@ from host.membership.errors import HostBusy, MasterUnreachable, MembershipError
 from host.membership.join import join
 from host.preflight.finding import Finding, error, warning
 from host.preflight.gather import Subject
+from hull.errors import SettingsError
 from tests.fakes.membership import World
 from tests.fakes.sessions import TOKEN, until
 
@@ -186,7 +186,7 @@ async def test_a_configuration_of_a_person_is_used_and_stays(world: World) -> No
     world.config.parent.mkdir()
     text = f'state_dir = "{world.state}"\nnode_name = "mine"\nmaster = "https://127.0.0.1:{world.api.port}"\n'
     world.config.write_text(text)
-    with pytest.raises(ConfigError, match="node_name is mine, not n"):
+    with pytest.raises(SettingsError, match="node_name is mine, not n"):
         await world.join()
     await world.join(wanted={"node_name": "", "state_dir": ""})
     identity = files.load(world.state)
@@ -195,7 +195,7 @@ async def test_a_configuration_of_a_person_is_used_and_stays(world: World) -> No
     await world.reset()
     assert world.config.read_text() == text
     world.config.write_text(text.replace("127.0.0.1", "10.9.9.9"))
-    with pytest.raises(ConfigError, match=r"master is https://10\.9\.9\.9"):
+    with pytest.raises(SettingsError, match=r"master is https://10\.9\.9\.9"):
         await world.join(wanted={"node_name": ""})
 
 
@@ -316,7 +316,7 @@ def test_the_case_of_a_master_s_name_is_none_of_another_master(tmp_path: Path) -
     assert membership_config.chosen(path, wanted)[1] == ""
     path.write_text(text_of("agent", HostLayout(), {"node_name": "n", **wanted}))
     assert membership_config.chosen(path, wanted)[1] == ""
-    with pytest.raises(ConfigError, match="state_dir is /var/lib/sampan/agent, not /VAR"):
+    with pytest.raises(SettingsError, match="state_dir is /var/lib/sampan/agent, not /VAR"):
         membership_config.chosen(path, {**wanted, "state_dir": "/VAR/lib/sampan/agent"})
 
 
@@ -330,7 +330,7 @@ def test_to_an_installed_configuration_the_master_is_added_and_taken_away_again(
     assert membership_config.chosen(path, {"master": "https://m:6443"})[1] == "", "a second time changes nothing"
     other, _ = membership_config.chosen(path, {"master": "https://other:6443"})
     assert other.master == "https://other:6443", "a join that came to nothing may be followed by another one"
-    with pytest.raises(ConfigError, match="node_name is n, not m"):
+    with pytest.raises(SettingsError, match="node_name is n, not m"):
         membership_config.chosen(path, {"master": "https://m:6443", "node_name": "m"})
     assert membership_config.remove(path)
     assert path.read_text() == text

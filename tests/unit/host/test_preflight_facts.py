@@ -20,12 +20,12 @@ from host.preflight.facts import DOCKER_ROOT
 from host.preflight.gather import Subject, read_engine
 from host.snippets import SNIPPETS
 from master.api import kinds
-from master.api.kinds.meta import ObjectMeta
 from master.api.kinds.namespace import Namespace
 from master.api.server import ApiServer
 from master.cache import Cache
 from master.config import MasterConfig
 from master.dispatch.token import make_valid
+from master.objects.meta import ObjectMeta
 from master.pki import Pki
 from master.store.memory import MemoryStore
 from tests.fakes.engine import DOCKER, answering
@@ -135,7 +135,7 @@ def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
 @pytest_asyncio.fixture
 async def api(pki: Pki, tmp_path: Path) -> AsyncIterator[ApiServer]:
     store = MemoryStore()
-    end = MasterEnd(pki, store, await Cache.load(store))
+    end = MasterEnd(pki, store, await Cache.load(store, kinds.ALL))
     await end.resources.create(CALLER, kinds.NAMESPACE, Namespace(metadata=ObjectMeta(name="kube-system")))
     await make_valid(end.resources, TOKEN)
     await end.identity("taken")

@@ -16,7 +16,7 @@ from host.upgrade import Upgrader
 from tests.fakes.host import Fake, Killed, install, source_of
 
 MASTER, AGENT = "sampan-master.service", "sampan-agent.service"
-NO_NODE = "this machine is no node yet"
+NO_NODE = "this machine is not a node yet"
 
 
 @pytest.fixture

@@ -90,5 +90,11 @@ def test_content_and_name_reach_the_disk_in_that_order(
     assert flushed[:-1] in (["file"], [])
 
 
+def test_a_file_that_can_be_made_again_is_not_flushed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "fsync", _no_space)
+    atomicfile.write(tmp_path / "file", "new", durable=False)
+    assert (tmp_path / "file").read_text() == "new"
+
+
 def _no_space(descriptor: int) -> None:
     raise OSError(28, "No space left on device")

@@ -103,7 +103,7 @@ async def test_a_watcher_of_any_revision_from_before_starts_over(config: MasterC
     last = await saved(config, tmp_path / "b.tar", later=5)
     done = restore(tmp_path / "b.tar", config.data_dir, force=True)
     store = await SqliteStore.open(config.data_dir / "store.db")
-    cache = await Cache.load(store)
+    cache = await Cache.load(store, kinds.ALL)
     for since in (1, last, last + 1000, done.revision - 1):
         with pytest.raises(HistoryGone):
             cache.watch(kinds.POD, since)

@@ -14,8 +14,8 @@ from master.api.errors import Unavailable
 from master.config import MasterConfig
 from master.dispatch import authority
 from master.pki import RENEW_BEFORE, Pki, PkiError, RotationRefused
-from master.pki.upkeep import PERIOD_S, Upkeep
 from master.store.memory import MemoryStore
+from master.upkeep import PERIOD_S, Upkeep
 from tests.fakes.clock import FakeClock
 
 

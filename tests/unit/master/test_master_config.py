@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from master.config import ConfigError, from_values, load
+from hull.errors import SettingsError
+from master.config import from_values, load
 from master.datadir import MasterFailed, locked
 from master.main import run
 
@@ -31,7 +32,7 @@ def test_defaults_are_kubernetes(tmp_path: Path) -> None:
     [
         pytest.param({"data_dir": None}, "data_dir", id="required"),
         pytest.param({"bogus": 1}, "bogus: no such setting", id="unknown"),
-        pytest.param({"api_port": "6443"}, "api_port: '6443' is not of type int", id="type"),
+        pytest.param({"api_port": "6443"}, "api_port: '6443' is not an integer", id="type"),
         pytest.param({"api_port": 70000}, "api_port: 70000 is no port", id="port"),
         pytest.param({"grace_s": 15}, "grace_s: must be more than twice", id="grace"),
         pytest.param({"cluster_cidr": "10.0.0.1/8"}, "cluster_cidr: .*host bits", id="network"),
@@ -44,7 +45,7 @@ def test_defaults_are_kubernetes(tmp_path: Path) -> None:
         pytest.param({"advertise_addresses": ["m", ""]}, "advertise_addresses: '' is no address", id="empty address"),
         pytest.param({"advertise_addresses": ["mäster"]}, "'mäster' is no address or name", id="no DNS name"),
         pytest.param({"listen_address": "a b"}, "listen_address: 'a b' is no address", id="listen address"),
-        pytest.param({"data_dir": "/d\0"}, "data_dir: .* is not of type Path", id="no path"),
+        pytest.param({"data_dir": "/d\0"}, "data_dir: .* is not a string", id="no path"),
         pytest.param({"node_port_range": "²-9"}, "node_port_range", id="digits of another kind"),
         pytest.param({"log_level": "loud"}, "log_level", id="level"),
         pytest.param({"idle_timeout_s": 0}, "idle_timeout_s", id="connections are closed at once"),
@@ -60,10 +61,10 @@ def test_what_is_wrong_is_named(values: dict[str, Any], says: str) -> None:
 
 
 def test_a_file_that_is_none_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="No such file"):
+    with pytest.raises(SettingsError, match="No such file"):
         load(tmp_path / "absent.toml")
     (tmp_path / "bad.toml").write_text("data_dir = ")
-    with pytest.raises(ConfigError, match=r"bad\.toml"):
+    with pytest.raises(SettingsError, match=r"bad\.toml"):
         load(tmp_path / "bad.toml")
 
 

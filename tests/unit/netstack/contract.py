@@ -1,4 +1,4 @@
-"""What every kernel must do, fake or real. Subclasses give the `host` fixture; here are the tests."""
+"""The contract of every kernel, fake or real. The tests are here; subclasses provide the `host` fixture."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MAC = "0a:58:0a:f4:02:00"
 
 @dataclass
 class Host:
-    """One host: its kernel (opened anew by `open`), and a way to make namespaces."""
+    """One host: `open` returns its kernel, `namespace` creates an empty namespace and returns its name."""
 
     open: Callable[[], Kernel]
     namespace: Callable[[], str]
@@ -50,7 +50,7 @@ def settings(directory: Path) -> NodeSettings:
 
 
 def underlay() -> list[c.Change]:
-    """The host's own interface."""
+    """Changes that create the host's own interface."""
     return [
         c.AddVeth("eth0", "cable", mtu=1500),
         c.SetLink("cable", up=True),
@@ -59,7 +59,7 @@ def underlay() -> list[c.Change]:
 
 
 class NetworkContract:
-    """Links and entries."""
+    """Links, addresses, routes and neighbour entries."""
 
     def test_a_link_is_made_once(self, host: Host) -> None:
         kernel = host.open()
@@ -68,7 +68,7 @@ class NetworkContract:
         assert kernel.host.link("br0") is not None
         kernel.close()
 
-    def test_what_is_not_there_is_deleted_already_but_cannot_be_set(self, host: Host) -> None:
+    def test_deleting_what_does_not_exist_succeeds_but_setting_it_fails(self, host: Host) -> None:
         kernel = host.open()
         kernel.host.change([c.DeleteLink("nothing"), c.DeleteRoute(Route(PEER.pod_cidr, "eth0"))])
         with pytest.raises(NotThere):
@@ -77,17 +77,17 @@ class NetworkContract:
             kernel.open_network("kt-nowhere")
         kernel.close()
 
-    def test_parameters_are_a_namespaces_own(self, host: Host) -> None:
+    def test_each_namespace_has_its_own_parameters(self, host: Host) -> None:
         kernel, where, other = host.open(), host.namespace(), host.namespace()
-        wanted = {"net/ipv4/tcp_mtu_probing": "1"}
-        assert kernel.write_sysctls(wanted, where) == tuple(wanted)
-        assert kernel.write_sysctls(wanted, where) == ()
-        assert kernel.write_sysctls(wanted, other) == tuple(wanted)
+        values = {"net/ipv4/tcp_mtu_probing": "1"}
+        assert kernel.write_sysctls(values, where) == tuple(values)
+        assert kernel.write_sysctls(values, where) == ()
+        assert kernel.write_sysctls(values, other) == tuple(values)
         with pytest.raises(NamespaceMissing):
-            kernel.write_sysctls(wanted, "kt-nowhere")
+            kernel.write_sysctls(values, "kt-nowhere")
         kernel.close()
 
-    def test_a_peer_is_made_in_its_namespace_and_dies_with_the_other_end(self, host: Host) -> None:
+    def test_a_peer_is_created_in_its_namespace_and_goes_with_the_other_end(self, host: Host) -> None:
         kernel, where = host.open(), host.namespace()
         kernel.host.change([c.AddVeth("v0", "eth0", where, mtu=1400, mac=MAC, peer_mac="0a:58:00:00:00:01")])
         inside = kernel.open_network(where)
@@ -99,7 +99,7 @@ class NetworkContract:
         inside.close()
         kernel.close()
 
-    def test_entries_come_back_as_they_were_written_and_go_with_their_link(self, host: Host) -> None:
+    def test_entries_are_read_as_they_were_written_and_go_with_their_link(self, host: Host) -> None:
         kernel = host.open()
         address = Address("v0", IPv4Interface("10.1.0.1/24"))
         neighbour = Neighbour("v0", IPv4Address("10.1.0.7"), MAC)
@@ -164,7 +164,7 @@ class NetworkContract:
 class RulesContract:
     """iptables."""
 
-    def test_a_table_is_taken_whole_or_not_at_all(self, host: Host) -> None:
+    def test_a_table_is_applied_as_a_whole_or_not_at_all(self, host: Host) -> None:
         kernel = host.open()
         tool = kernel.rule_tool("T-")
         with pytest.raises(RulesRefused):
@@ -190,7 +190,7 @@ class NodeContract:
         kernel.close()
         return host.node()
 
-    def test_what_was_applied_needs_no_repair_and_is_adopted(self, host: Host, node: NodeNetwork) -> None:
+    def test_an_applied_state_needs_no_repair_and_is_adopted(self, host: Host, node: NodeNetwork) -> None:
         node.apply(STATE)
         assert node.audit() == ()
         node.close()
@@ -199,7 +199,7 @@ class NodeContract:
         assert fresh.audit() == ()
         fresh.close()
 
-    def test_a_pod_looks_for_the_mtu_itself_when_segments_vanish(self, host: Host, node: NodeNetwork) -> None:
+    def test_a_pod_probes_the_mtu_when_segments_vanish(self, host: Host, node: NodeNetwork) -> None:
         where = host.namespace()
         node.attach_namespace("uid-1", where)
         kernel = host.open()
@@ -220,7 +220,7 @@ class NodeContract:
         assert again.pods() == {}
         again.close()
 
-    def test_retain_cleans_what_nobody_owns(self, host: Host, node: NodeNetwork) -> None:
+    def test_retain_removes_what_no_pod_owns(self, host: Host, node: NodeNetwork) -> None:
         node.attach_namespace("dead", host.namespace())
         node.attach_namespace("alive", host.namespace())
         assert node.retain({"alive"}) == ("dead",)
@@ -242,7 +242,7 @@ class NodeContract:
         ],
         ids=str,
     )
-    def test_damage_is_found_mended_and_told(self, host: Host, node: NodeNetwork, damage: list[c.Change]) -> None:
+    def test_damage_is_found_repaired_and_reported(self, host: Host, node: NodeNetwork, damage: list[c.Change]) -> None:
         node.apply(STATE)
         node.attach_namespace("uid-1", host.namespace())
         kernel = host.open()
@@ -255,14 +255,14 @@ class NodeContract:
         kernel.close()
         node.close()
 
-    def test_a_pod_whose_namespace_is_gone_is_not_made_again(self, host: Host, node: NodeNetwork) -> None:
+    def test_a_pod_whose_namespace_is_gone_gets_no_address(self, host: Host, node: NodeNetwork) -> None:
         node.apply(STATE)
         with pytest.raises(NamespaceMissing):
             node.attach_namespace("uid-1", "kt-nowhere")
         assert node.pods() == {}
         node.close()
 
-    def test_rules_are_mended_and_teardown_leaves_none(self, host: Host, node: NodeNetwork) -> None:
+    def test_rules_are_repaired_and_teardown_leaves_none(self, host: Host, node: NodeNetwork) -> None:
         node.apply(STATE)
         kernel = host.open()
         tool = kernel.rule_tool("SAMPAN-")
@@ -279,7 +279,7 @@ class NodeContract:
         kernel.close()
         node.close()
 
-    def test_peers_and_services_that_went_leave_nothing(self, host: Host, node: NodeNetwork) -> None:
+    def test_removed_peers_and_services_leave_nothing(self, host: Host, node: NodeNetwork) -> None:
         node.apply(STATE)
         node.apply(NetworkState())
         kernel = host.open()

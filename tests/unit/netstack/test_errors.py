@@ -1,4 +1,4 @@
-"""Errnos of netlink, and the errors that they become."""
+"""Which error class stands for which errno of netlink."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from netstack.errors import AlreadyThere, KernelBusy, KernelRefused, NotThere, P
         (22, KernelRefused, Permanent),
     ],
 )
-def test_errnos_become_errors_of_the_tree(number: int, expected: type[Exception], root: type[Exception]) -> None:
+def test_an_errno_becomes_its_class_of_error(number: int, expected: type[Exception], root: type[Exception]) -> None:
     error = kernel_error(number, "route")
     assert type(error) is expected
     assert isinstance(error, root)

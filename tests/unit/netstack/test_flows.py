@@ -1,4 +1,4 @@
-"""Flows: which are to be forgotten when endpoints change."""
+"""Which conntrack entries are forgotten when endpoints change."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ REST = [DIRECT, ELSEWHERE, OF_ANOTHER]
     ("before", "after", "kept"),
     [
         pytest.param(dns(POD), dns(OTHER), REST, id="endpoint moved"),
-        pytest.param(dns(POD, OTHER), dns(POD), [THROUGH_IP, THROUGH_PORT, *REST], id="another one went"),
-        pytest.param(dns(POD), dns(), [UNANSWERED, *REST], id="the last one went"),
+        pytest.param(dns(POD, OTHER), dns(POD), [THROUGH_IP, THROUGH_PORT, *REST], id="another endpoint left"),
+        pytest.param(dns(POD), dns(), [UNANSWERED, *REST], id="the last endpoint left"),
         pytest.param(dns(POD), NetworkState(services=(UNCHANGED,)), [UNANSWERED, *REST], id="service deleted"),
         pytest.param(dns(POD), dns(POD), ALL, id="nothing changed"),
-        pytest.param(dns(POD, protocol="TCP"), dns(OTHER, protocol="TCP"), ALL, id="of another protocol"),
+        pytest.param(dns(POD, protocol="TCP"), dns(OTHER, protocol="TCP"), ALL, id="another protocol"),
     ],
 )
-def test_flows_of_changed_services_only(
+def test_only_stale_flows_of_changed_services_are_forgotten(
     tmp_path: Path, before: NetworkState, after: NetworkState, kept: list[Flow]
 ) -> None:
     kernel = fake_kernel()
@@ -72,11 +72,11 @@ def fake_kernel() -> FakeKernel:
 
 
 def not_needed(seconds: float) -> None:
-    raise AssertionError("nothing is waited for")
+    raise AssertionError("apply waited without need")
 
 
-def test_a_connection_that_is_answered_meanwhile_goes_on(tmp_path: Path) -> None:
-    """Its endpoint left the service and lives."""
+def test_a_connection_that_is_answered_meanwhile_continues(tmp_path: Path) -> None:
+    """Its endpoint left the service, but still runs."""
     dead, dying = (flow(CLUSTER_IP, 53, POD, 5353, "tcp"), flow(NODE_ADDRESS.ip, 31053, POD, 5353, "tcp"))
     kernel = fake_kernel()
     forgotten: list[Flow] = []

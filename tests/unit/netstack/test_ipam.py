@@ -1,4 +1,4 @@
-"""The address pool: order of reuse, and a kill before every single file operation."""
+"""The address pool: the order of reuse, and a kill before every single file operation."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from pytest import MonkeyPatch, TempPathFactory
 from netstack.errors import PoolExhausted
 from netstack.ipam import AddressPool
 
-NETWORK = IPv4Network("10.244.1.0/29")  # .2 to .6 can be given out
+NETWORK = IPv4Network("10.244.1.0/29")  # .2 to .6 can be assigned
 ADDRESSES = [IPv4Address(f"10.244.1.{number}") for number in range(2, 7)]
 
 
 class Killed(BaseException):
-    """What a kill looks like from inside: nothing after it runs."""
+    """A kill as the code sees it: nothing after it runs."""
 
 
 @contextmanager
 def killed_before(step: int) -> Iterator[None]:
-    """Let `step` file operations through, then none."""
+    """Execute `step` file operations, and raise Killed at the next one."""
     done = 0
 
     def guard(real: Callable[..., object]) -> Callable[..., object]:
@@ -46,7 +46,7 @@ def killed_before(step: int) -> Iterator[None]:
         yield
 
 
-def test_reserved_addresses_are_not_given_out(tmp_path: Path) -> None:
+def test_reserved_addresses_are_not_assigned(tmp_path: Path) -> None:
     pool = AddressPool(tmp_path, NETWORK)
     assert [pool.claim(f"pod-{number}") for number in range(5)] == ADDRESSES
     with pytest.raises(PoolExhausted, match=r"10\.244\.1\.0/29"):
@@ -60,7 +60,7 @@ def test_a_claim_is_idempotent_and_survives_a_restart(tmp_path: Path) -> None:
     assert again.claims() == {"pod": first}
 
 
-def test_never_used_addresses_go_first_then_the_one_freed_longest_ago(tmp_path: Path) -> None:
+def test_unused_addresses_come_first_then_the_one_freed_longest_ago(tmp_path: Path) -> None:
     pool = AddressPool(tmp_path, NETWORK)
     for number in range(3):
         pool.claim(f"pod-{number}")
@@ -71,7 +71,7 @@ def test_never_used_addresses_go_first_then_the_one_freed_longest_ago(tmp_path: 
     assert [pool.claim(f"new-{number}") for number in range(5)] == expected
 
 
-def test_files_of_another_network_and_broken_ones_are_dropped(tmp_path: Path) -> None:
+def test_files_of_another_network_and_broken_files_are_dropped(tmp_path: Path) -> None:
     pool = AddressPool(tmp_path, NETWORK)
     pool.claim("pod")
     (tmp_path / "claims" / "10.9.9.9").write_text("stranger")
@@ -83,7 +83,7 @@ def test_files_of_another_network_and_broken_ones_are_dropped(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("step", range(8))
-def test_a_kill_during_a_claim_loses_and_doubles_nothing(tmp_path: Path, step: int) -> None:
+def test_a_kill_during_a_claim_neither_loses_nor_doubles_an_address(tmp_path: Path, step: int) -> None:
     pool = AddressPool(tmp_path, NETWORK)
     pool.claim("old")
     for number in range(4):
@@ -105,7 +105,7 @@ def test_a_kill_during_a_release_keeps_the_claim_or_frees_it(tmp_path: Path, ste
 
 
 def _check(directory: Path, certain: set[str], possible: set[str]) -> None:
-    """After a restart: who must have an address has it, all are different, and none is lost."""
+    """After a restart, certain owners still have their address, all addresses differ, and none is lost."""
     pool = AddressPool(directory, NETWORK)
     owners = set(pool.claims())
     assert certain <= owners <= certain | possible
@@ -123,7 +123,9 @@ OPERATIONS = st.lists(
 
 
 @given(operations=OPERATIONS)
-def test_any_sequence_with_kills(tmp_path_factory: TempPathFactory, operations: list[tuple[str, int, int]]) -> None:
+def test_any_sequence_of_operations_survives_kills(
+    tmp_path_factory: TempPathFactory, operations: list[tuple[str, int, int]]
+) -> None:
     directory = tmp_path_factory.mktemp("pool")
     pool = AddressPool(directory, NETWORK)
     confirmed: dict[str, IPv4Address] = {}
@@ -134,7 +136,7 @@ def test_any_sequence_with_kills(tmp_path_factory: TempPathFactory, operations: 
                 if verb == "claim":
                     confirmed[owner] = pool.claim(owner)
                 elif verb == "release":
-                    # From its start on, a release may or may not have happened.
+                    # Once a release has started, the address may or may not be free.
                     confirmed.pop(owner, None)
                     pool.release(owner)
         except PoolExhausted:

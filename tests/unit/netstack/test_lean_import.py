@@ -1,4 +1,4 @@
-"""How much of pyroute2 comes along: every agent holds it in memory for as long as it runs."""
+"""How much of pyroute2 is imported: every agent keeps it in memory for as long as it runs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ print(*(name for name in ("pyroute2.ndb.main", "pyroute2.ipdb", "sqlite3") if na
 """
 
 
-def test_only_what_is_needed_of_pyroute2_is_loaded() -> None:
+def test_only_the_needed_modules_of_pyroute2_are_loaded() -> None:
     root = Path(__file__).parents[3]
     done = subprocess.run([sys.executable, "-c", _PROGRAM], cwd=root, capture_output=True, text=True, check=True)
     assert done.stdout.split() == []

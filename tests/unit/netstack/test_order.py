@@ -1,4 +1,4 @@
-"""In which order a node's network goes live."""
+"""The order in which the parts of a node's network are written."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ WEB = ServicePort("default/web:", "TCP", IPv4Address("10.96.0.2"), 80, 0, (Endpo
 
 
 class WatchedIptables(FakeIptables):
-    """Notes to which destinations the host had routes when rules were written."""
+    """Records the destinations of the host's routes each time that rules are written."""
 
     def __init__(self, kernel: FakeKernel) -> None:
         super().__init__()
@@ -34,9 +34,9 @@ def test_the_route_to_cluster_ips_comes_after_the_rules_and_routes_to_pods_befor
     kernel = FakeKernel()
     kernel.host.change([c.AddVeth("eth0", "cable"), c.SetAddress(Address("eth0", IPv4Interface(NODE_ADDRESS)))])
     kernel.rules = watched = WatchedIptables(kernel)
-    wanted = settings(tmp_path)
-    NodeNetwork(wanted, kernel).apply(NetworkState((PEER,), (WEB,)))
+    node_settings = settings(tmp_path)
+    NodeNetwork(node_settings, kernel).apply(NetworkState((PEER,), (WEB,)))
     assert watched.routes, "no rules were written"
-    assert all(wanted.service_cidr not in routes for routes in watched.routes)
+    assert all(node_settings.service_cidr not in routes for routes in watched.routes)
     assert all(PEER.pod_cidr in routes for routes in watched.routes)
-    assert wanted.service_cidr in {route.destination for route in kernel.host.routes()}
+    assert node_settings.service_cidr in {route.destination for route in kernel.host.routes()}

@@ -1,4 +1,4 @@
-"""The overlay as data: what VXLAN wants, and in which order a difference is written."""
+"""The overlay as data: the desired state of VXLAN, and the order in which a difference is written."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DESIRED = VxlanBackend(SETTINGS).desired([OTHER, PEER], 1500)
 
 
 def in_place(peers: list[Peer]) -> Snapshot:
-    """The kernel after these peers were written."""
+    """The kernel's state after these peers were written."""
     state = VxlanBackend(SETTINGS).desired(peers, 1500)
     device = state.device
     vxlan = Vxlan(device.vni, device.local, device.port, learning=False)
@@ -34,7 +34,7 @@ def test_macs_are_computed_from_the_pod_cidr() -> None:
     assert mac_of(IPv4Interface("169.254.1.1/32")) == "0a:58:a9:fe:01:01"
 
 
-def test_what_vxlan_wants() -> None:
+def test_the_desired_state_of_vxlan() -> None:
     own, via = IPv4Address("10.244.1.0"), IPv4Address("10.244.2.0")
     assert DESIRED.device == c.AddVxlan(NAME, 1, IPv4Address("172.30.0.11"), 4789, "0a:58:0a:f4:01:00", 1450)
     assert DESIRED.addresses == (Address(NAME, IPv4Interface("10.244.1.0/32")),)
@@ -46,31 +46,31 @@ def test_what_vxlan_wants() -> None:
     )
 
 
-def test_this_node_is_no_peer_of_itself() -> None:
+def test_a_node_is_not_its_own_peer() -> None:
     own = Peer("a", SETTINGS.node_address, SETTINGS.pod_cidr)
     assert VxlanBackend(SETTINGS).desired([own], 1500).neighbours == ()
 
 
-def test_nothing_to_do_when_all_is_there() -> None:
+def test_nothing_changes_when_everything_exists() -> None:
     assert plan(DESIRED, in_place([PEER, OTHER])) == []
 
 
-def test_a_path_goes_live_with_its_route_and_dies_with_it_first() -> None:
+def test_a_route_is_added_last_and_deleted_first() -> None:
     joined = plan(DESIRED, in_place([OTHER]))
     assert [type(step) for step in joined] == [c.SetNeighbour, c.SetForwarding, c.SetRoute]
     left = plan(VxlanBackend(SETTINGS).desired([OTHER], 1500), in_place([PEER, OTHER]))
     assert [type(step) for step in left] == [c.DeleteRoute, c.DeleteForwarding, c.DeleteNeighbour]
 
 
-def test_a_device_of_other_making_is_replaced_and_everything_replayed() -> None:
-    there = in_place([PEER, OTHER])
-    wrong = replace(there, links=(replace(there.links[0], mac="02:00:00:00:00:01"),))
-    steps = plan(DESIRED, wrong)
+def test_a_foreign_device_is_replaced_and_everything_written_again() -> None:
+    existing = in_place([PEER, OTHER])
+    foreign = replace(existing, links=(replace(existing.links[0], mac="02:00:00:00:00:01"),))
+    steps = plan(DESIRED, foreign)
     assert steps[:2] == [c.DeleteLink(NAME), DESIRED.device]
     assert len(steps) == 2 + 1 + 2 + 2 + 3
 
 
-def test_a_peer_that_moved_changes_its_forwarding_entry_only() -> None:
+def test_a_peer_with_a_new_address_changes_only_its_forwarding_entry() -> None:
     moved = replace(PEER, address=IPv4Address("172.30.0.99"))
     steps = plan(VxlanBackend(SETTINGS).desired([moved, OTHER], 1500), in_place([PEER, OTHER]))
     assert steps == [c.SetForwarding(Forwarding(NAME, mac_of(PEER.pod_cidr), moved.address))]

@@ -1,4 +1,4 @@
-"""The rules as golden text, and the restore input that leads from what is there to what is wanted."""
+"""The rules as golden text, and the restore input that leads from the observed to the desired rules."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from netstack.desired import Endpoint, ServicePort
 from netstack.errors import RulesRefused
 from netstack.fakerules import FakeIptables
 from netstack.services.rules import probability, ruleset
-from netstack.services.table import Found, Table, as_found, difference, parse, restore_text
+from netstack.services.table import ObservedTable, Table, as_observed, difference, parse, restore_text
 from netstack.services.writer import RuleWriter
 from tests.unit.netstack.contract import settings
 
@@ -90,18 +90,18 @@ COMMIT
 
 
 def named(text: str) -> str:
-    """Hashes replaced by words, in the order in which they appear."""
+    """Replaces the hashes by words, in the order in which they appear."""
     for kind, words in {"EXT": ["WEB"], "SVC": ["WEB"], "SEP": ["ONE", "TWO"]}.items():
         for word in words:
-            found = re.search(rf"SAMPAN-{kind}-([A-Z2-7]{{16}})", text)
-            assert found is not None
-            text = text.replace(found.group(0), f"SAMPAN-{kind}-{word}")
+            match = re.search(rf"SAMPAN-{kind}-([A-Z2-7]{{16}})", text)
+            assert match is not None
+            text = text.replace(match.group(0), f"SAMPAN-{kind}-{word}")
     return text
 
 
 def test_the_whole_ruleset_as_text() -> None:
     rules = ruleset(SETTINGS, [SILENT, WEB])
-    assert named(restore_text({name: difference(table, Found()) for name, table in rules.items()})) == GOLDEN
+    assert named(restore_text({name: difference(table, ObservedTable()) for name, table in rules.items()})) == GOLDEN
 
 
 def test_chain_names_fit_the_kernel() -> None:
@@ -120,7 +120,7 @@ def test_one_more_endpoint_touches_two_chains_only() -> None:
         WEB.name, WEB.protocol, WEB.cluster_ip, 80, 31002, (*WEB.endpoints, Endpoint(IPv4Address("10.244.3.2"), 8080))
     )
     before, after = ruleset(SETTINGS, [WEB])["nat"], ruleset(SETTINGS, [more])["nat"]
-    change = difference(after, as_found({"nat": before})["nat"])
+    change = difference(after, as_observed({"nat": before})["nat"])
     assert [chain.split("-")[1] for chain in change.written] == ["SVC", "SEP"]
     assert change.removed == () and change.hooked == ()
 
@@ -140,8 +140,8 @@ def test_a_name_that_would_break_a_rule_is_refused(name: str) -> None:
         ServicePort(name, "TCP", WEB.cluster_ip, 80)
 
 
-def test_only_what_is_wrong_is_written() -> None:
-    wanted = Table({"S-A": ("-j S-B",), "S-B": ("-j ACCEPT",)}, {"FORWARD": "-j S-A"})
+def test_only_differences_are_written() -> None:
+    desired = Table({"S-A": ("-j S-B",), "S-B": ("-j ACCEPT",)}, {"FORWARD": "-j S-A"})
     saved = """*filter
 :FORWARD DROP [0:0]
 :S-A - [0:0]
@@ -154,7 +154,7 @@ def test_only_what_is_wrong_is_written() -> None:
 -A S-A -j S-B
 COMMIT
 """
-    change = difference(wanted, parse(saved, "S-")["filter"])
+    change = difference(desired, parse(saved, "S-")["filter"])
     assert change.lines == (
         ":S-B - [0:0]",
         ":S-OLD - [0:0]",
@@ -185,7 +185,7 @@ SERVICES = st.lists(
 
 
 @given(st.lists(SERVICES, min_size=1, max_size=5))
-def test_any_sequence_of_states_ends_as_if_it_were_the_first(states: list[list[ServicePort]]) -> None:
+def test_the_rules_depend_only_on_the_last_state(states: list[list[ServicePort]]) -> None:
     tool, fresh = FakeIptables(), FakeIptables()
     writer = RuleWriter(tool, "SAMPAN-")
     for state in states:
@@ -197,7 +197,7 @@ def test_any_sequence_of_states_ends_as_if_it_were_the_first(states: list[list[S
     assert "SAMPAN" not in tool.save()
 
 
-def test_a_refused_write_is_not_believed() -> None:
+def test_a_refused_write_is_repeated() -> None:
     class Failing(FakeIptables):
         failing = False
 

@@ -1,7 +1,7 @@
-"""Records the present protocol version, before it becomes an older one: `python -m tests.unit.proto.record`.
+"""Records the present protocol version before it becomes an older one: `python -m tests.unit.proto.record`.
 
-Writes recorded/version-N.json: every message of the contract with every field set (each alternative of a oneof in a
-variant of its own), as bytes and as what they say. Run it once, when the release is made that speaks this version.
+It writes recorded/version-N.json: every message of the contract with every field set, as bytes and as JSON. Each
+alternative of a oneof is in a variant of its own. Run it once, when the release that speaks this version is made.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ def main() -> None:
 
 
 def _variants(descriptor: Descriptor, above: tuple[Descriptor, ...]) -> int:
-    """So many that each alternative of each oneof, also of messages inside, comes up."""
+    """The number of variants in which each alternative of each oneof appears, also in nested messages."""
     inside = [field.message_type for field in descriptor.fields if field.message_type not in (None, *above)]
     return max(
         [1, *(len(oneof.fields) for oneof in descriptor.oneofs)]
-        + [_variants(each, (*above, descriptor)) for each in inside if each is not None]
+        + [_variants(message, (*above, descriptor)) for message in inside if message is not None]
     )
 
 
@@ -69,7 +69,7 @@ def _fill(message: Message, variant: int) -> None:
 
 
 def _scalar(field: FieldDescriptor, number: int) -> Any:
-    """A value that tells the field from its neighbours."""
+    """A value that differs from those of neighbouring fields."""
     if field.enum_type is not None:
         return field.enum_type.values[-1].number
     if field.type == FieldDescriptor.TYPE_BYTES:

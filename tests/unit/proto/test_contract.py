@@ -1,4 +1,4 @@
-"""The contract's pure functions, and that every message and field says what it is."""
+"""The contract's pure functions, and the field numbers of the .proto files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SOURCES = sorted((Path(contract.__file__).parent).glob("*.proto"))
 @pytest.mark.parametrize(
     ("user", "node"),
     [
-        pytest.param("system:node:node1", "node1", id="a node"),
+        pytest.param("system:node:node1", "node1", id="node"),
         pytest.param("system:node:", None, id="no name"),
         pytest.param("sampan-admin", None, id="another user"),
         pytest.param("x-system:node:node1", None, id="prefix in the middle"),
@@ -25,12 +25,12 @@ def test_node_name_of_a_certificate(user: str, node: str | None) -> None:
     assert contract.node_name(user) == node
 
 
-def test_node_name_and_user_are_inverse() -> None:
+def test_node_name_and_node_user_are_inverse() -> None:
     assert contract.node_name(contract.node_user("a.b-c")) == "a.b-c"
 
 
-def test_ca_hash_has_the_form_of_kubeadm() -> None:
-    # Known answer: SHA-256 of nothing.
+def test_the_ca_hash_has_the_form_of_kubeadm() -> None:
+    # The known SHA-256 of empty input.
     assert contract.ca_hash(b"") == "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
 

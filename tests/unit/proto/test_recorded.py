@@ -1,7 +1,8 @@
-"""What a release before this one sent, byte by byte, is read as it was meant.
+"""The recorded bytes of older releases are still read with their original meaning.
 
-tests/unit/proto/recorded holds, for each protocol version that is still served, every message with every field set: as
-that release serialized it, and what it says. A field that is renumbered, retyped or removed fails here.
+tests/unit/proto/recorded has, for each older protocol version that is still served, every message with every field set:
+the bytes that the release serialized, and their meaning as JSON. A field that is renumbered, retyped or removed fails
+here.
 """
 
 from __future__ import annotations
@@ -26,11 +27,11 @@ MESSAGES = [
 
 
 @pytest.mark.parametrize(("name", "recorded"), MESSAGES)
-def test_a_message_of_an_older_version_is_read_as_it_was_meant(name: str, recorded: dict[str, Any]) -> None:
+def test_a_message_of_an_older_version_keeps_its_meaning(name: str, recorded: dict[str, Any]) -> None:
     kind = getattr(session_pb2, name.partition("/")[0])
     message = kind.FromString(bytes.fromhex(recorded["hex"]))
     assert MessageToDict(message, preserving_proto_field_name=True) == recorded["says"]
-    # Nothing of it is unknown here: it would come back, but mean nothing.
+    # No field is unknown here: an unknown field would be preserved, but without a meaning.
     message.DiscardUnknownFields()
     assert message.SerializeToString(deterministic=True).hex() == recorded["hex"]
 
@@ -38,14 +39,14 @@ def test_a_message_of_an_older_version_is_read_as_it_was_meant(name: str, record
 @pytest.mark.parametrize(
     ("lowest", "highest", "common"),
     [
-        pytest.param(1, 0, 1, id="the first release, which says one number"),
+        pytest.param(1, 0, 1, id="the first release, which sends a single version"),
         pytest.param(1, 2, 2, id="this release"),
-        pytest.param(2, 2, 2, id="only the present one"),
+        pytest.param(2, 2, 2, id="only the present version"),
         pytest.param(1, 9, 2, id="a newer release that still speaks ours"),
-        pytest.param(3, 9, None, id="a newer one that does not"),
+        pytest.param(3, 9, None, id="a newer release that does not"),
         pytest.param(0, 0, None, id="none"),
-        pytest.param(3, 0, None, id="only a newer one"),
+        pytest.param(3, 0, None, id="only a newer version"),
     ],
 )
-def test_the_highest_common_version_is_spoken(lowest: int, highest: int, common: int | None) -> None:
+def test_the_highest_common_version_is_used(lowest: int, highest: int, common: int | None) -> None:
     assert contract.common_version(lowest, highest) == common

@@ -15,6 +15,7 @@ from agent.model import (
     KeyRef,
     KeysVolume,
     LogOptions,
+    LogRequest,
     ObjectRef,
     PodPhase,
     PodUid,
@@ -243,7 +244,7 @@ async def test_logs_of_the_present_and_the_previous_instance(bed: Bed) -> None:
 
         async def read(**options: object) -> bytes:
             chosen = LogOptions(**options)  # type: ignore[arg-type]
-            return b"".join([each async for each in manager.logs("default", "web", UID, "app", chosen)])
+            return b"".join([each async for each in manager.logs(LogRequest("default", "web", UID, "app", chosen))])
 
         assert await read() == b"one\ntwo\n"
         assert await read(tail_lines=1) == b"two\n"
@@ -254,4 +255,4 @@ async def test_logs_of_the_present_and_the_previous_instance(bed: Bed) -> None:
         await settle()
         assert await read(previous=True) == b"one\ntwo\n"
         with pytest.raises(LogUnavailable, match="not on this node"):
-            manager.logs("default", "web", PodUid("other"), "app", LogOptions())
+            manager.logs(LogRequest("default", "web", PodUid("other"), "app", LogOptions()))

@@ -17,10 +17,11 @@ from agent.session.errors import Refused, Stale
 from master.api import kinds
 from master.api.kinds.configmap import ConfigMap
 from master.api.kinds.container import Container
-from master.api.kinds.meta import ObjectMeta
 from master.api.kinds.pod import Pod, PodSpec
 from master.api.kinds.secret import Secret
 from master.api.kinds.volume import SecretVolumeSource, Volume
+from master.objects.kind import KindSpec
+from master.objects.meta import ObjectMeta
 from master.pki import Pki
 from proto import contract
 from proto.gen import observed_pb2, session_pb2
@@ -48,7 +49,7 @@ def web_pod(name: str, node: str, **spec: object) -> Pod:
     )
 
 
-async def create(master: MasterEnd, kind: kinds.KindSpec, obj: object) -> object:  # type: ignore[type-arg]
+async def create(master: MasterEnd, kind: KindSpec, obj: object) -> object:  # type: ignore[type-arg]
     return await master.resources.create(CALLER, kind, obj, namespace="default")
 
 
@@ -80,8 +81,8 @@ async def test_a_joined_agent_becomes_a_ready_node(master: MasterEnd, tmp_path: 
         assert node.status.capacity == {"cpu": "2", "memory": "4Gi", "pods": "110", "ephemeral-storage": "0"}
         assert node.metadata.labels["kubernetes.io/hostname"] == "node-1"
         await until(lambda: agent.desired.complete)
-        assert agent.desired.node is not None
-        assert agent.desired.node.pod_cidr == "10.244.0.0/24"
+        own = agent.desired.network_settings(node_name="node-1", state_dir=tmp_path)
+        assert own is not None and str(own.pod_cidr) == "10.244.0.0/24"
 
 
 async def test_a_host_that_has_another_address_says_so_and_is_no_other_machine(
@@ -90,7 +91,7 @@ async def test_a_host_that_has_another_address_says_so_and_is_no_other_machine(
     agent = AgentEnd(await master.identity("node-1"), tmp_path)
     async with agent.running():
         await until(lambda: master.ready("node-1") == "True")
-        agent.machine.info.address = "10.0.0.2"
+        agent.machine.info = replace(agent.machine.info, address="10.0.0.2")
         await until(lambda: "10.0.0.2" in {each.address for each in master.node("node-1").status.addresses})
         await until(lambda: master.ready("node-1") == "True")
 
@@ -106,7 +107,7 @@ async def test_a_pod_arrives_with_the_secret_that_it_needs_and_no_other(master: 
         volume = Volume(name="v", secret=SecretVolumeSource(secret_name="wanted"))
         pod = await create(master, kinds.POD, web_pod("web", "node-1", volumes=(volume,)))
         uid = pod.metadata.uid  # type: ignore[attr-defined]
-        await until(lambda: agent.desired.pod(uid))
+        await until(lambda: agent.desired.ref(uid))
         assert {ref.name for ref in agent.desired.for_pods().secrets} == {"wanted"}
 
 
@@ -115,7 +116,7 @@ async def test_statuses_are_committed_and_removal_ends_a_deleted_pod(master: Mas
     async with agent.running():
         pod = await create(master, kinds.POD, web_pod("web", "node-1"))
         uid = model.PodUid(pod.metadata.uid)  # type: ignore[attr-defined]
-        await until(lambda: agent.desired.pod(uid))
+        await until(lambda: agent.desired.ref(uid))
         running = statuses.PodStatus(
             uid, "default", "web", phase=model.PodPhase.RUNNING, pod_ip="10.244.0.5", host_ip="10.0.0.1"
         )
@@ -127,10 +128,10 @@ async def test_statuses_are_committed_and_removal_ends_a_deleted_pod(master: Mas
 
         await until(status)
         await master.resources.delete(CALLER, kinds.POD, "default", "web", grace_period_s=5)
-        await until(lambda: agent.desired.pod(uid) and agent.desired.pod(uid).HasField("deletion_timestamp"))  # type: ignore[union-attr]
+        await until(lambda: agent.desired.for_pods().pods[uid].deleted)
         agent.reports.report(replace(running, removed=True))
         await until(lambda: master.cache.get(kinds.POD, "default", "web") is None)
-        await until(lambda: agent.desired.pod(uid) is None)
+        await until(lambda: agent.desired.ref(uid) is None)
 
 
 async def test_reports_of_another_nodes_pod_change_nothing(master: MasterEnd, tmp_path: Path) -> None:
@@ -298,7 +299,7 @@ async def test_a_deleted_node_cleans_up_and_its_name_and_addresses_are_free(mast
         await master.resources.delete(CALLER, kinds.NODE, "", "node-1")
         await agent.done.wait()
     assert agent.machine.left
-    assert agent.desired.node is None
+    assert not agent.desired.member
     assert master.node("node-1") is None
     assert await master.identities.get("node-1") is None
     assert await master.store.get("/unique/podcidr/10.244.0.0/24") is None

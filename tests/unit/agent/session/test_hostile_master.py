@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from agent.session.errors import Garbled
-from agent.session.sanity import check_cut, sensible
+from agent.wire.errors import Garbled
+from agent.wire.sanity import check_cut, sensible
 from master.pki import Pki
 from proto import contract
 from proto.gen import desired_pb2, session_pb2

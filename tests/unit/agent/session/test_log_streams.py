@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from agent.model import LogRequest
 from master.api.errors import BadRequest, NodeUnreachable
 from master.api.logs import LogOptions
 from master.pki import Pki
 from proto import contract
-from proto.gen import session_pb2
 from tests.fakes.sessions import AgentEnd, MasterEnd, master_end, prepare_pki, until
 
 pytestmark = pytest.mark.timeout(30)
@@ -77,7 +77,7 @@ async def test_a_log_of_a_node_without_session_is_unreachable(master: MasterEnd)
 async def test_what_the_agent_says_of_a_log_reaches_the_reader(master: MasterEnd, tmp_path: Path) -> None:
     agent = AgentEnd(await master.identity("node-1"), tmp_path)
 
-    async def fail(request: session_pb2.LogRequest) -> AsyncIterator[bytes]:
+    async def fail(request: LogRequest) -> AsyncIterator[bytes]:
         from agent.errors import AgentError
 
         if request.container:

@@ -17,8 +17,9 @@ import pytest_asyncio
 
 from agent.identity import files, keys
 from agent.session.channel import Master
-from agent.session.errors import Garbled, Lost, Refused, Stale
+from agent.session.errors import Lost, Refused, Stale
 from agent.session.renewal import LEFT, LEFT_JITTER, Renewal
+from agent.wire.errors import Garbled
 from master.dispatch.identities import RESTORED_KEY
 from master.pki import Pki, RotationRefused
 from master.store.interface import Put

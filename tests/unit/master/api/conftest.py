@@ -16,7 +16,7 @@ from typing import Any, Never
 import aiohttp
 import pytest
 
-from master.api import bootstrap
+from master.api import bootstrap, kinds
 from master.api.errors import NodeUnreachable, Unauthorized
 from master.api.identity import Caller, component
 from master.api.logs import LogOptions
@@ -42,7 +42,7 @@ async def resources(tmp_path: Path) -> Resources:
     """With what every cluster has."""
     store = MemoryStore()
     ranges = ServiceRanges(IPv4Network("10.96.0.0/24"), range(30000, 30010))
-    made = Resources(store, await Cache.load(store, history=20), clock=FakeClock(), ranges=ranges)
+    made = Resources(store, await Cache.load(store, kinds.ALL, history=20), clock=FakeClock(), ranges=ranges)
     await bootstrap.ensure(made, MasterConfig(data_dir=tmp_path, advertise_addresses=("192.0.2.1",)), port=6443)
     return made
 

@@ -17,7 +17,6 @@ from master.api.kinds.container import (
     ContainerStateWaiting,
     ContainerStatus,
 )
-from master.api.kinds.meta import ObjectMeta, json_name, parse_time, timestamp
 from master.api.kinds.node import Node, NodeCondition, NodeSpec, NodeStatus
 from master.api.kinds.pod import Pod, PodSpec, PodStatus
 from master.api.kinds.service import Service
@@ -30,6 +29,7 @@ from master.api.strategies.podspec import pull_policy
 from master.api.tables.columns import duration
 from master.api.tables.nodes import NODES
 from master.api.tables.pods import PODS
+from master.objects.meta import ObjectMeta, json_name, parse_time, timestamp
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -13,13 +13,13 @@ from master.api.identity import ANONYMOUS, Caller
 from master.api.kinds import CONFIGMAP, NAMESPACE, NODE, POD, REPLICATIONCONTROLLER, SERVICE
 from master.api.kinds.configmap import ConfigMap
 from master.api.kinds.container import Container, ContainerPort
-from master.api.kinds.meta import ObjectMeta
 from master.api.kinds.namespace import Namespace, NamespaceSpec
 from master.api.kinds.node import Node
 from master.api.kinds.pod import Pod, PodSpec, PodTemplateSpec
 from master.api.kinds.replicationcontroller import ReplicationController, ReplicationControllerSpec
 from master.api.kinds.service import Service, ServicePort, ServiceSpec
 from master.api.resources import Resources
+from master.objects.meta import ObjectMeta
 from master.store.interface import Put
 
 SPEC = PodSpec(containers=(Container(name="app", image="nginx"),))

@@ -10,8 +10,8 @@ import pytest
 from master.api.identity import component
 from master.api.kinds import CONFIGMAP
 from master.api.kinds.configmap import ConfigMap
-from master.api.kinds.meta import ObjectMeta
 from master.cache import Subscription
+from master.objects.meta import ObjectMeta
 from tests.unit.master.api.conftest import Client
 
 ME = component("test")

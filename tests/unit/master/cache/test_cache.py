@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from master.api import kinds
 from master.api.kinds import CONFIGMAP, NAMESPACE, POD
 from master.cache import Cache, HistoryGone, Lagged
 from master.cache.entry import reversioned, with_version
@@ -36,7 +37,7 @@ def test_the_version_is_put_into_stored_bytes_and_replaced() -> None:
 
 async def test_what_was_stored_before_is_there_after_a_restart(store: MemoryStore) -> None:
     await store.commit([], [configmap("b"), configmap("a"), configmap("c", "other"), Put("/unique/x", b"me")])
-    cache = await Cache.load(store)
+    cache = await Cache.load(store, kinds.ALL)
     assert [c.metadata.name for c in cache.list(CONFIGMAP)] == ["a", "b", "c"]
     assert [c.metadata.name for c in cache.list(CONFIGMAP, "other")] == ["c"]
     found = cache.get(CONFIGMAP, "default", "a")
@@ -45,13 +46,13 @@ async def test_what_was_stored_before_is_there_after_a_restart(store: MemoryStor
 
 
 async def test_typed_objects_are_shared(store: MemoryStore) -> None:
-    cache = await Cache.load(store)
+    cache = await Cache.load(store, kinds.ALL)
     await store.commit([], [configmap("a")])
     assert cache.get(CONFIGMAP, "default", "a") is cache.get(CONFIGMAP, "default", "a")
 
 
 async def test_a_batch_is_exactly_one_commit(store: MemoryStore) -> None:
-    cache = await Cache.load(store)
+    cache = await Cache.load(store, kinds.ALL)
     with cache.subscribe(CONFIGMAP, NAMESPACE) as feed:
         await store.commit([], [configmap("a"), configmap("b")])
         await store.commit([], [Put(NAMESPACE.key("", "n"), body("Namespace", "n", ""))])
@@ -71,7 +72,7 @@ async def test_a_batch_is_exactly_one_commit(store: MemoryStore) -> None:
 
 
 async def test_snapshot_and_feed_are_one_step(store: MemoryStore) -> None:
-    cache = await Cache.load(store)
+    cache = await Cache.load(store, kinds.ALL)
     await store.commit([], [configmap("a")])
     with cache.subscribe(CONFIGMAP) as feed:
         await store.commit([], [configmap("b")])
@@ -81,7 +82,7 @@ async def test_snapshot_and_feed_are_one_step(store: MemoryStore) -> None:
 
 
 async def test_who_falls_behind_starts_over(store: MemoryStore) -> None:
-    cache = await Cache.load(store)
+    cache = await Cache.load(store, kinds.ALL)
     with cache.subscribe(CONFIGMAP, limit=3) as feed:
         for number in range(5):
             await store.commit([], [configmap(f"c{number}")])
@@ -90,7 +91,7 @@ async def test_who_falls_behind_starts_over(store: MemoryStore) -> None:
 
 
 async def test_waiting_for_a_batch_can_be_cancelled_without_loss(store: MemoryStore) -> None:
-    cache = await Cache.load(store)
+    cache = await Cache.load(store, kinds.ALL)
     with cache.subscribe(CONFIGMAP) as feed:
         waiting = asyncio.create_task(feed.next())
         await asyncio.sleep(0)
@@ -100,7 +101,7 @@ async def test_waiting_for_a_batch_can_be_cancelled_without_loss(store: MemorySt
 
 
 async def test_who_left_is_not_fed(store: MemoryStore) -> None:
-    cache = await Cache.load(store)
+    cache = await Cache.load(store, kinds.ALL)
     with cache.subscribe(CONFIGMAP) as feed:
         pass
     await store.commit([], [configmap("a")])
@@ -108,7 +109,7 @@ async def test_who_left_is_not_fed(store: MemoryStore) -> None:
 
 
 async def test_a_watch_can_start_in_the_remembered_past_only(store: MemoryStore) -> None:
-    cache = await Cache.load(store, history=3)
+    cache = await Cache.load(store, kinds.ALL, history=3)
     for number in range(6):
         await store.commit([], [configmap(f"c{number}")])
     feed, past = cache.watch(CONFIGMAP, 3)
@@ -122,7 +123,7 @@ async def test_a_watch_can_start_in_the_remembered_past_only(store: MemoryStore)
 
 
 async def test_a_frame_is_encoded_once(store: MemoryStore) -> None:
-    cache = await Cache.load(store)
+    cache = await Cache.load(store, kinds.ALL)
     with cache.subscribe(CONFIGMAP) as feed:
         await store.commit([], [configmap("a")])
         change = (await feed.next()).changes[0]
@@ -131,7 +132,7 @@ async def test_a_frame_is_encoded_once(store: MemoryStore) -> None:
 
 
 async def test_a_queue_is_bounded_by_bytes_too(store: MemoryStore) -> None:
-    cache = await Cache.load(store)
+    cache = await Cache.load(store, kinds.ALL)
     with cache.subscribe(CONFIGMAP) as slow:
         for _ in range(40):
             await store.commit([], [configmap("a", data="x" * (1 << 20))])

@@ -1,4 +1,4 @@
-"""What follows a deletion: dependents go, are orphaned, or hold their owner; namespaces are emptied."""
+"""After a deletion: dependents are deleted, orphaned, or block their owner; namespaces are emptied."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from msgspec.structs import replace
 
 from master.api import kinds
 from master.api.kinds.configmap import ConfigMap
-from master.api.kinds.meta import ObjectMeta, OwnerReference
 from master.api.kinds.namespace import Namespace
 from master.controllers.endpointslice import EndpointSliceController
 from master.controllers.garbage import GarbageCollector
 from master.controllers.namespace import NamespaceController, deletion_order
 from master.controllers.ownership import Graph, Item, Verdict, judge
 from master.controllers.replication import ReplicationManager
+from master.objects.meta import ObjectMeta, OwnerReference
 from tests.fakes.clock import settle
 from tests.fakes.cluster import FakeCluster, pod, rc, service
 
@@ -43,7 +43,7 @@ def test_verdicts(owners: list[OwnerReference], alive: set[str], verdict: Verdic
     assert judge("default", owners, exists) == verdict
 
 
-def test_the_graph_forgets() -> None:
+def test_the_graph_forgets_deleted_objects() -> None:
     graph, item = Graph(), Item(kinds.POD, "default", "a", "9")
     graph.set(item, [RC, NODE])
     graph.set(item, [NODE])
@@ -73,7 +73,7 @@ def names(cluster: FakeCluster) -> list[str]:
     return [pod.metadata.name for pod in cluster.pods()]
 
 
-async def test_background_deletion_takes_the_dependents_along() -> None:
+async def test_background_deletion_deletes_the_dependents() -> None:
     cluster, collector = await start()
     async with cluster.running(collector):
         await owned_pods(cluster)
@@ -83,7 +83,7 @@ async def test_background_deletion_takes_the_dependents_along() -> None:
         assert names(cluster) == ["free"]
 
 
-async def test_orphan_deletion_leaves_them() -> None:
+async def test_orphan_deletion_keeps_the_dependents() -> None:
     cluster, collector = await start()
     async with cluster.running(collector):
         await owned_pods(cluster)
@@ -94,7 +94,7 @@ async def test_orphan_deletion_leaves_them() -> None:
         assert all(pod.metadata.owner_references == () for pod in cluster.pods())
 
 
-async def test_foreground_deletion_waits_for_them() -> None:
+async def test_foreground_deletion_waits_for_the_dependents() -> None:
     cluster, collector = await start()
     await cluster.node("n1")
     async with cluster.running(collector):
@@ -111,7 +111,7 @@ async def test_foreground_deletion_waits_for_them() -> None:
         assert cluster.get(kinds.REPLICATIONCONTROLLER, "web") is None
 
 
-async def test_an_owner_of_the_same_name_is_another_one() -> None:
+async def test_an_owner_with_the_same_name_and_another_uid_is_another_owner() -> None:
     cluster, collector = await start()
     await owned_pods(cluster)
     await cluster.delete(kinds.REPLICATIONCONTROLLER, "web")
@@ -120,7 +120,7 @@ async def test_an_owner_of_the_same_name_is_another_one() -> None:
         assert names(cluster) == ["free"]
 
 
-async def test_the_deletion_of_a_controller_ends_with_no_pods() -> None:
+async def test_deleting_a_controller_deletes_its_pods() -> None:
     cluster, collector = await start()
     manager = ReplicationManager(cluster.resources, cluster.clock, cluster.recorder)
     async with cluster.running(collector, manager):
@@ -132,7 +132,7 @@ async def test_the_deletion_of_a_controller_ends_with_no_pods() -> None:
         assert cluster.pods() == []
 
 
-async def test_a_namespace_is_emptied_and_goes() -> None:
+async def test_a_namespace_is_emptied_and_deleted() -> None:
     cluster = await FakeCluster.make()
     controller = NamespaceController(cluster.resources, cluster.clock)
     await cluster.node("n1")
@@ -156,7 +156,7 @@ def _in_shop() -> Any:
     return replace(made, metadata=replace(made.metadata, namespace="shop"))
 
 
-def test_controllers_go_before_what_they_make_and_events_last() -> None:
+def test_controllers_are_deleted_before_their_objects_and_events_last() -> None:
     order = deletion_order()
     assert order.index(kinds.REPLICATIONCONTROLLER) < order.index(kinds.POD)
     assert order.index(kinds.SERVICE) < order.index(kinds.ENDPOINTS)
@@ -164,7 +164,7 @@ def test_controllers_go_before_what_they_make_and_events_last() -> None:
     assert kinds.NODE not in order
 
 
-async def test_slices_of_a_deleted_service_go() -> None:
+async def test_slices_of_a_deleted_service_are_deleted() -> None:
     cluster, collector = await start()
     async with cluster.running(collector, EndpointSliceController(cluster.resources, cluster.clock)):
         await cluster.create(kinds.SERVICE, service("web"))

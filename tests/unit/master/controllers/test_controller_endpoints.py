@@ -1,4 +1,4 @@
-"""Endpoints and EndpointSlices: resolution and layout as tables, and the controllers against the real pipeline."""
+"""Endpoints and EndpointSlices: ports and distribution as tables, and the controllers against the real pipeline."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from msgspec.structs import replace
 from master.api import kinds
 from master.api.kinds.container import ContainerPort
 from master.api.kinds.endpointslice import EndpointSlice
-from master.api.kinds.meta import ObjectMeta
 from master.api.kinds.pod import Pod
 from master.api.kinds.service import ServicePort
 from master.controllers import slices
 from master.controllers.backends import Backend, BackendPort, backends, resolve
 from master.controllers.endpoints import EndpointsController, subsets
 from master.controllers.endpointslice import EndpointSliceController
+from master.objects.meta import ObjectMeta
 from tests.fakes.clock import settle
 from tests.fakes.cluster import FakeCluster, pod, service
 
@@ -48,7 +48,7 @@ def with_uid(made: Pod, **meta: str) -> Pod:
     return replace(made, metadata=replace(made.metadata, uid=made.metadata.name, **meta))
 
 
-def test_which_pods_stand_behind_a_service() -> None:
+def test_which_pods_are_backends_of_a_service() -> None:
     pods = [
         with_uid(pod("ready", labels=WEB, ready=True, ip="10.1.0.2")),
         with_uid(pod("unready", labels=WEB, phase="Running", ip="10.1.0.3")),
@@ -57,25 +57,25 @@ def test_which_pods_stand_behind_a_service() -> None:
         with_uid(pod("ended", labels=WEB, phase="Succeeded", ip="10.1.0.5")),
         with_uid(pod("other", labels={"app": "db"}, ready=True, ip="10.1.0.6")),
     ]
-    found = backends(service("web"), pods)
-    assert [(b.name, b.ready, b.serving, b.terminating) for b in found] == [
+    current = backends(service("web"), pods)
+    assert [(b.name, b.ready, b.serving, b.terminating) for b in current] == [
         ("ready", True, True, False),
         ("unready", False, False, False),
         ("leaving", False, True, True),
     ]
-    (subset,) = subsets(found)
+    (subset,) = subsets(current)
     assert [a.ip for a in subset.addresses] == ["10.1.0.2"]
     assert [a.ip for a in subset.not_ready_addresses] == ["10.1.0.3"]
 
 
-def test_pods_that_resolve_a_name_differently_are_subsets_of_their_own() -> None:
+def test_pods_that_resolve_a_port_name_differently_get_separate_subsets() -> None:
     def listening(name: str, ip: str, port: int) -> Pod:
         ports = (ContainerPort(name="http", container_port=port),)
         return with_uid(pod(name, labels=WEB, ready=True, ip=ip, ports=ports))
 
     svc = service("web", ports=(ServicePort(name="http", port=80, target_port="http"),))
-    found = subsets(backends(svc, [listening("a", "10.1.0.2", 8080), listening("b", "10.1.0.3", 9090)]))
-    assert [(s.ports[0].port, s.addresses[0].ip) for s in found] == [(8080, "10.1.0.2"), (9090, "10.1.0.3")]
+    by_ports = subsets(backends(svc, [listening("a", "10.1.0.2", 8080), listening("b", "10.1.0.3", 9090)]))
+    assert [(s.ports[0].port, s.addresses[0].ip) for s in by_ports] == [(8080, "10.1.0.2"), (9090, "10.1.0.3")]
 
 
 def backend(number: int, *, ready: bool = True) -> Backend:
@@ -100,7 +100,7 @@ def uids(pieces: tuple[EndpointSlice, ...]) -> list[int]:
 SERVICE = replace(service("web"), metadata=ObjectMeta(name="web", namespace="default", uid="svc"))
 
 
-def test_slices_hold_a_hundred_at_most() -> None:
+def test_slices_hold_at_most_a_hundred_endpoints() -> None:
     todo = slices.plan(SERVICE, [backend(i) for i in range(250)], [])
     assert uids(todo.create) == [100, 100, 50]
     assert len({piece.metadata.name for piece in todo.create}) == 3
@@ -111,7 +111,7 @@ def test_slices_hold_a_hundred_at_most() -> None:
     assert todo.create[0].metadata.owner_references[0].uid == "svc"
 
 
-def test_one_change_touches_one_slice() -> None:
+def test_one_change_updates_one_slice() -> None:
     all_of_them = [backend(i) for i in range(250)]
     stored = slices.plan(SERVICE, all_of_them, []).create
     changed = [backend(7, ready=False) if b.uid == "uid-7" else b for b in all_of_them]
@@ -119,7 +119,7 @@ def test_one_change_touches_one_slice() -> None:
     assert (todo.create, uids(todo.update), todo.delete) == ((), [100], ())
 
 
-def test_new_endpoints_fill_room_and_empty_slices_go() -> None:
+def test_new_endpoints_fill_free_places_and_empty_slices_are_deleted() -> None:
     stored = slices.plan(SERVICE, [backend(i) for i in range(150)], []).create
     fewer = [backend(i) for i in range(100)]
     todo = slices.plan(SERVICE, fewer, stored)
@@ -129,7 +129,7 @@ def test_new_endpoints_fill_room_and_empty_slices_go() -> None:
     assert (todo.create, sorted(uids(todo.update)), todo.delete) == ((), [1, 100], ())
 
 
-def test_nothing_behind_a_service_is_one_empty_slice() -> None:
+def test_a_service_without_backends_has_one_empty_slice() -> None:
     todo = slices.plan(SERVICE, [], [])
     assert uids(todo.create) == [0]
     again = slices.plan(SERVICE, [], todo.create)
@@ -155,7 +155,7 @@ def sliced_addresses(cluster: FakeCluster) -> list[str]:
     return sorted(e.addresses[0] for piece in pieces for e in piece.endpoints if e.conditions.ready)
 
 
-async def test_pods_come_and_go() -> None:
+async def test_endpoints_follow_the_pods() -> None:
     cluster, endpoints, pieces = await start()
     await cluster.node("n1")
     async with cluster.running(endpoints, pieces):
@@ -178,7 +178,7 @@ async def test_pods_come_and_go() -> None:
         assert ready_addresses(cluster) == sliced_addresses(cluster) == []
 
 
-async def test_what_people_wrote_for_a_service_without_selector_stays() -> None:
+async def test_endpoints_written_by_people_for_a_service_without_selector_stay() -> None:
     cluster, endpoints, pieces = await start()
     async with cluster.running(endpoints, pieces):
         await cluster.create(kinds.SERVICE, service("manual", app=""))
@@ -189,7 +189,7 @@ async def test_what_people_wrote_for_a_service_without_selector_stays() -> None:
         assert cluster.cache.list(kinds.ENDPOINTSLICE) == []
 
 
-async def test_endpoints_go_with_their_service() -> None:
+async def test_endpoints_are_deleted_with_their_service() -> None:
     cluster, endpoints, _ = await start()
     async with cluster.running(endpoints):
         await cluster.create(kinds.SERVICE, service("web"))
@@ -199,7 +199,7 @@ async def test_endpoints_go_with_their_service() -> None:
         assert cluster.get(kinds.ENDPOINTS, "web") is None
 
 
-async def test_endpoints_deleted_by_hand_come_back() -> None:
+async def test_endpoints_deleted_by_hand_are_created_again() -> None:
     cluster, endpoints, pieces = await start()
     async with cluster.running(endpoints, pieces):
         await cluster.create(kinds.SERVICE, service("web"))
@@ -211,7 +211,7 @@ async def test_endpoints_deleted_by_hand_come_back() -> None:
         assert len(cluster.cache.list(kinds.ENDPOINTSLICE)) == 1
 
 
-async def test_a_settled_state_is_not_written_again() -> None:
+async def test_an_unchanged_state_is_not_written_again() -> None:
     cluster, endpoints, pieces = await start()
     async with cluster.running(endpoints, pieces):
         await cluster.create(

@@ -1,4 +1,4 @@
-"""Node life cycle and pods of nodes that are gone: grace, Unknown, eviction, recovery, and when nobody is evicted."""
+"""The node life cycle and pods of deleted nodes: grace, Unknown, eviction, recovery, and when none is evicted."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ GRACE_S, EVICTION_S = 5.0, 2.0
 
 
 class FakeHeartbeats:
-    """Heartbeats as a test tells them."""
+    """Heartbeats that the test sends."""
 
     def __init__(self, clock: FakeClock) -> None:
         self._clock = clock
@@ -39,7 +39,7 @@ class FakeHeartbeats:
 
 
 class Nodes:
-    """A cluster whose nodes beat every second, but for those that are cut."""
+    """A cluster whose nodes send a heartbeat every second, except those that are cut off."""
 
     def __init__(self, cluster: FakeCluster, names: tuple[str, ...]) -> None:
         self.cluster = cluster
@@ -82,7 +82,7 @@ class Nodes:
         return sorted(p.metadata.name for p in self.cluster.pods() if p.metadata.deletion_timestamp)
 
 
-async def test_a_node_that_beats_stays_ready() -> None:
+async def test_a_node_with_heartbeats_stays_ready() -> None:
     nodes = await Nodes.make("n1", "n2", "n3")
     async with nodes.cluster.running(nodes.lifecycle):
         await nodes.seconds(30)
@@ -91,7 +91,7 @@ async def test_a_node_that_beats_stays_ready() -> None:
         assert nodes.cluster.events() == []
 
 
-async def test_a_silent_node_turns_unknown_and_services_can_forget_its_pods() -> None:
+async def test_a_silent_node_becomes_unknown_and_its_pods_not_ready() -> None:
     nodes = await Nodes.make("n1", "n2", "n3")
     async with nodes.cluster.running(nodes.lifecycle):
         nodes.cut = {"n1"}
@@ -108,7 +108,7 @@ async def test_a_silent_node_turns_unknown_and_services_can_forget_its_pods() ->
         assert event.message in ("Node n1 status is now: NodeNotReady", "Node is not ready")
 
 
-async def test_its_pods_are_given_up_later_and_stay_terminating() -> None:
+async def test_pods_of_an_unknown_node_are_evicted_later_and_stay_terminating() -> None:
     nodes = await Nodes.make("n1", "n2", "n3")
     async with nodes.cluster.running(nodes.lifecycle):
         nodes.cut = {"n1"}
@@ -117,7 +117,7 @@ async def test_its_pods_are_given_up_later_and_stay_terminating() -> None:
         assert nodes.cluster.get(kinds.POD, "on-n1") is not None
 
 
-async def test_a_node_that_comes_back_in_time_keeps_its_pods() -> None:
+async def test_a_node_that_returns_in_time_keeps_its_pods() -> None:
     nodes = await Nodes.make("n1", "n2", "n3")
     async with nodes.cluster.running(nodes.lifecycle):
         nodes.cut = {"n1"}
@@ -129,7 +129,7 @@ async def test_a_node_that_comes_back_in_time_keeps_its_pods() -> None:
         assert nodes.terminating() == []
 
 
-async def test_when_most_nodes_fall_silent_nobody_is_evicted_until_that_is_over() -> None:
+async def test_while_most_nodes_are_silent_nothing_is_evicted() -> None:
     nodes = await Nodes.make("n1", "n2", "n3")
     async with nodes.cluster.running(nodes.lifecycle):
         nodes.cut = {"n1", "n2"}
@@ -144,7 +144,7 @@ async def test_when_most_nodes_fall_silent_nobody_is_evicted_until_that_is_over(
         assert nodes.terminating() == ["on-n1"]
 
 
-async def test_nodes_given_up_before_do_not_protect_the_next() -> None:
+async def test_nodes_evicted_earlier_do_not_protect_others() -> None:
     nodes = await Nodes.make("n1", "n2", "n3")
     async with nodes.cluster.running(nodes.lifecycle):
         nodes.cut = {"n1"}
@@ -154,7 +154,7 @@ async def test_nodes_given_up_before_do_not_protect_the_next() -> None:
         assert nodes.terminating() == ["on-n1", "on-n2"]
 
 
-async def test_a_stalled_master_gives_everybody_new_grace() -> None:
+async def test_a_stalled_master_gives_every_node_a_new_grace_period() -> None:
     nodes = await Nodes.make("n1", "n2", "n3")
     async with nodes.cluster.running(nodes.lifecycle):
         nodes.cut = {"n1"}
@@ -166,7 +166,7 @@ async def test_a_stalled_master_gives_everybody_new_grace() -> None:
         assert nodes.ready("n1").status == "Unknown"
 
 
-async def test_after_a_restart_nodes_get_grace_though_nobody_was_heard_yet() -> None:
+async def test_after_a_restart_nodes_get_a_grace_period_before_their_first_heartbeat() -> None:
     nodes = await Nodes.make("n1", "n2", "n3")
     nodes.beats.seen.clear()
     nodes.cut = {"n1", "n2", "n3"}
@@ -175,7 +175,7 @@ async def test_after_a_restart_nodes_get_grace_though_nobody_was_heard_yet() -> 
         assert nodes.ready("n1").status == "True"
 
 
-async def test_a_heartbeat_in_the_last_moment_wins() -> None:
+async def test_a_heartbeat_at_the_last_moment_wins() -> None:
     nodes = await Nodes.make("n1", "n2", "n3")
 
     class LastMoment(FakeHeartbeats):
@@ -193,7 +193,7 @@ async def test_a_heartbeat_in_the_last_moment_wins() -> None:
         assert nodes.ready("n1").status == "True"
 
 
-async def test_coming_and_going_is_told() -> None:
+async def test_adding_and_removing_nodes_records_events() -> None:
     nodes = await Nodes.make("n1")
     cluster = nodes.cluster
     async with cluster.running(nodes.lifecycle):
@@ -206,11 +206,11 @@ async def test_coming_and_going_is_told() -> None:
         await cluster.change(kinds.NODE, "n2", turned_ready, subresource="status")
         await cluster.delete(kinds.NODE, "n2")
         await settle()
-        told = {event.reason: event for event in cluster.events()}
-        assert set(told) == {"RegisteredNode", "NodeReady", "RemovingNode"}
-        # kubectl describe node finds events by the name in place of the uid.
-        assert told["NodeReady"].involved_object.uid == "n2"
-        assert told["NodeReady"].metadata.namespace == "default"
+        by_reason = {event.reason: event for event in cluster.events()}
+        assert set(by_reason) == {"RegisteredNode", "NodeReady", "RemovingNode"}
+        # kubectl describe node looks up events by the name in place of the uid.
+        assert by_reason["NodeReady"].involved_object.uid == "n2"
+        assert by_reason["NodeReady"].metadata.namespace == "default"
 
 
 @pytest.mark.parametrize(
@@ -223,12 +223,12 @@ async def test_coming_and_going_is_told() -> None:
         pytest.param({"a": 90.0}, [], id="the only one"),
     ],
 )
-def test_who_is_evicted(silences: dict[str, float | None], evicted: list[str]) -> None:
+def test_which_nodes_are_evicted(silences: dict[str, float | None], evicted: list[str]) -> None:
     nodes = {name: Silence(0.0, silent_since=since) for name, since in silences.items()}
     assert nodehealth.to_evict(nodes, eviction_s=5.0, now=100.0) == evicted
 
 
-async def test_pods_of_a_deleted_node_go_at_once() -> None:
+async def test_pods_of_a_deleted_node_are_deleted_at_once() -> None:
     nodes = await Nodes.make("n1", "n2")
     collector = PodCollector(nodes.cluster.resources, nodes.cluster.clock)
     async with nodes.cluster.running(collector):
@@ -239,7 +239,7 @@ async def test_pods_of_a_deleted_node_go_at_once() -> None:
         assert [p.metadata.name for p in nodes.cluster.pods()] == ["on-n2"]
 
 
-async def test_a_pod_that_names_a_node_to_come_has_time() -> None:
+async def test_a_pod_whose_node_does_not_exist_yet_is_kept_for_a_while() -> None:
     cluster = await FakeCluster.make()
     collector = PodCollector(cluster.resources, cluster.clock)
     async with cluster.running(collector):

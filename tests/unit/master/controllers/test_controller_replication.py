@@ -10,11 +10,11 @@ from msgspec.structs import replace
 from master.api import kinds
 from master.api.errors import Unavailable
 from master.api.kinds.container import ContainerStatus
-from master.api.kinds.meta import OwnerReference
 from master.api.kinds.pod import Pod
 from master.api.kinds.replicationcontroller import ReplicationController
 from master.controllers import replicas
 from master.controllers.replication import ReplicationManager
+from master.objects.meta import OwnerReference
 from tests.fakes.clock import settle
 from tests.fakes.cluster import FakeCluster, pod, rc, seconds_ago
 
@@ -50,7 +50,7 @@ def test_deletion_order(first: Pod, second: Pod) -> None:
     assert replicas.surplus([second, first], 1) == [first]
 
 
-def test_the_crowded_node_loses_a_pod_first() -> None:
+def test_the_node_with_the_most_pods_loses_one_first() -> None:
     pods = [pod("a", node="n1", ready=True), pod("b", node="n2", ready=True), pod("c", node="n2", ready=True)]
     assert replicas.surplus(pods, 1)[0].spec.node_name == "n2"
 
@@ -81,8 +81,8 @@ async def start() -> tuple[FakeCluster, ReplicationManager]:
 
 
 def current(cluster: FakeCluster, name: str = "web") -> ReplicationController:
-    found: ReplicationController = cluster.get(kinds.REPLICATIONCONTROLLER, name)
-    return found
+    controller: ReplicationController = cluster.get(kinds.REPLICATIONCONTROLLER, name)
+    return controller
 
 
 async def scale(cluster: FakeCluster, count: int) -> None:
@@ -92,7 +92,7 @@ async def scale(cluster: FakeCluster, count: int) -> None:
     await settle()
 
 
-async def test_it_makes_exactly_as_many_as_wanted_and_owns_them() -> None:
+async def test_it_creates_exactly_the_desired_number_of_pods_and_owns_them() -> None:
     cluster, manager = await start()
     async with cluster.running(manager):
         await cluster.create(kinds.REPLICATIONCONTROLLER, rc("web", replicas=20))
@@ -120,7 +120,7 @@ async def test_status_follows_readiness() -> None:
         assert current(cluster).status.available_replicas == 1
 
 
-async def test_scaling_down_deletes_the_least_useful_ones() -> None:
+async def test_scaling_down_deletes_the_least_useful_pods() -> None:
     cluster, manager = await start()
     async with cluster.running(manager):
         await cluster.create(kinds.REPLICATIONCONTROLLER, rc("web", replicas=3))
@@ -172,7 +172,7 @@ async def test_orphans_are_adopted_and_strays_released() -> None:
 OTHER = OwnerReference(api_version="v1", kind="ReplicationController", name="other", uid="1234", controller=True)
 
 
-async def test_a_refused_creation_is_told_and_tried_again() -> None:
+async def test_a_refused_creation_records_an_event_and_is_retried() -> None:
     cluster, manager = await start()
     create = cluster.resources.create
 
@@ -185,7 +185,7 @@ async def test_a_refused_creation_is_told_and_tried_again() -> None:
         cluster.resources.create = refuse  # type: ignore[method-assign, assignment]
         await cluster.create(kinds.REPLICATIONCONTROLLER, rc("web", replicas=5))
         await settle()
-        # Only the first of a slow start was tried.
+        # Creations start with one pod: only that one was tried.
         (event,) = cluster.events("FailedCreate")
         assert (event.type, event.message) == ("Warning", "Error creating: no room")
         (condition,) = current(cluster).status.conditions
@@ -196,7 +196,7 @@ async def test_a_refused_creation_is_told_and_tried_again() -> None:
         assert current(cluster).status.conditions == ()
 
 
-async def test_nothing_is_made_for_a_controller_that_is_being_deleted() -> None:
+async def test_no_pods_are_created_for_a_controller_that_is_being_deleted() -> None:
     cluster, manager = await start()
     async with cluster.running(manager):
         await cluster.create(kinds.REPLICATIONCONTROLLER, rc("web", replicas=1))

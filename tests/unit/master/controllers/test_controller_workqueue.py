@@ -1,4 +1,4 @@
-"""The work queue: each key once, never twice at a time, again after a failure; and what expectations wait for."""
+"""The work queue: each key queued once, handled by one worker at a time, retried after a failure; and expectations."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ async def running(queue: WorkQueue[str], handler: Callable[[str], Awaitable[None
             task.cancel()
 
 
-async def test_a_key_added_many_times_is_looked_at_once() -> None:
+async def test_a_key_added_many_times_is_handled_once() -> None:
     queue: WorkQueue[str] = WorkQueue("test", FakeClock())
     seen: list[str] = []
 
@@ -41,7 +41,7 @@ async def test_a_key_added_many_times_is_looked_at_once() -> None:
         assert seen == ["a", "b"]
 
 
-async def test_a_key_is_never_looked_at_twice_at_a_time_and_again_afterwards() -> None:
+async def test_a_key_added_while_it_is_handled_is_handled_again_afterwards() -> None:
     queue: WorkQueue[str] = WorkQueue("test", FakeClock())
     gate = asyncio.Event()
     begun: list[str] = []
@@ -61,7 +61,7 @@ async def test_a_key_is_never_looked_at_twice_at_a_time_and_again_afterwards() -
         assert begun == ["a", "a"]
 
 
-async def test_failures_are_tried_again_with_growing_pauses() -> None:
+async def test_failures_are_retried_with_back_off() -> None:
     clock = FakeClock()
     queue: WorkQueue[str] = WorkQueue("test", clock)
     times: list[float] = []
@@ -80,7 +80,7 @@ async def test_failures_are_tried_again_with_growing_pauses() -> None:
         assert pauses == [0.005, 0.01, 0.02, 0.04, 0.08]
 
 
-async def test_of_several_times_the_earliest_counts() -> None:
+async def test_of_several_delays_the_earliest_time_counts() -> None:
     clock = FakeClock()
     queue: WorkQueue[str] = WorkQueue("test", clock)
     times: list[float] = []
@@ -96,7 +96,7 @@ async def test_of_several_times_the_earliest_counts() -> None:
         assert times == [1005.0]
 
 
-async def test_expectations_wait_for_the_view() -> None:
+async def test_expectations_wait_for_the_cache() -> None:
     cluster = await FakeCluster.make()
     await cluster.node("n1")
     expectations: Expectations[str] = Expectations(cluster.cache)

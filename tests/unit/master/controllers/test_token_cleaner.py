@@ -1,4 +1,4 @@
-"""Expired join tokens go; everything else stays."""
+"""Expired join tokens are deleted; all other secrets stay."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from datetime import timedelta
 import pytest
 
 from master.api import kinds
-from master.api.kinds.meta import ObjectMeta, timestamp
 from master.api.kinds.namespace import Namespace
 from master.api.kinds.secret import Secret
 from master.controllers.tokencleaner import KEEP_S, NAMESPACE, PERIOD_S, TYPE, TokenCleaner
+from master.objects.meta import ObjectMeta, timestamp
 from tests.fakes.clock import START
 from tests.fakes.cluster import FakeCluster
 
@@ -28,7 +28,7 @@ async def cluster() -> FakeCluster:
     return made
 
 
-async def test_tokens_go_a_while_after_their_end(cluster: FakeCluster) -> None:
+async def test_tokens_are_deleted_some_time_after_their_expiration(cluster: FakeCluster) -> None:
     end = timestamp(START + timedelta(hours=1))
     for secret in (token("short", end), token("long", timestamp(START + timedelta(days=1))), token("endless", None)):
         await cluster.create(kinds.SECRET, secret)
@@ -36,7 +36,7 @@ async def test_tokens_go_a_while_after_their_end(cluster: FakeCluster) -> None:
     await cluster.create(kinds.SECRET, token("unreadable", "tomorrow"))
 
     def left() -> set[str]:
-        return {each.metadata.name.removeprefix("bootstrap-token-") for each in cluster.cache.list(kinds.SECRET)}
+        return {secret.metadata.name.removeprefix("bootstrap-token-") for secret in cluster.cache.list(kinds.SECRET)}
 
     async with cluster.running(TokenCleaner(cluster.resources, cluster.clock)):
         await cluster.clock.advance(PERIOD_S)

@@ -10,8 +10,8 @@ import pytest_asyncio
 
 from master.api import kinds
 from master.api.kinds.container import Container
-from master.api.kinds.meta import ObjectMeta
 from master.api.kinds.pod import Pod, PodSpec
+from master.objects.meta import ObjectMeta
 from master.pki import Pki
 from tests.fakes.hostile import Bystander, RawPeer, bystander, revisions
 from tests.fakes.sessions import CALLER, MasterEnd, master_end, prepare_pki

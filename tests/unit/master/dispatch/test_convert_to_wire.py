@@ -17,7 +17,6 @@ from master.api.kinds.container import (
     SecurityContext,
 )
 from master.api.kinds.endpoints import EndpointAddress, EndpointPort, Endpoints, EndpointSubset
-from master.api.kinds.meta import ObjectMeta
 from master.api.kinds.pod import Pod, PodSecurityContext, PodSpec, PodStatus
 from master.api.kinds.service import Service, ServicePort, ServiceSpec
 from master.api.kinds.volume import (
@@ -32,6 +31,7 @@ from master.api.kinds.volume import (
     Volume,
 )
 from master.dispatch import convert
+from master.objects.meta import ObjectMeta
 from proto.gen import desired_pb2 as wire
 
 

@@ -15,9 +15,9 @@ from agent.session.errors import Occupied, Refused
 from master.api import kinds
 from master.api.errors import ApiError
 from master.api.kinds.container import Container
-from master.api.kinds.meta import ObjectMeta, OwnerReference
 from master.api.kinds.pod import Pod, PodSpec
 from master.dispatch.convert import node_address
+from master.objects.meta import ObjectMeta, OwnerReference
 from master.pki import Pki
 from proto.gen import session_pb2
 from tests.fakes.sessions import CALLER, GRACE_S, TOKEN, AgentEnd, MasterEnd, master_end, prepare_pki, until

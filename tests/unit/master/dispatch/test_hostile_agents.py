@@ -11,7 +11,6 @@ import pytest_asyncio
 from agent.identity import keys
 from master.api import kinds
 from master.api.errors import ApiError, BadRequest
-from master.api.kinds.meta import ObjectMeta
 from master.api.kinds.namespace import Namespace
 from master.api.logs import LogOptions
 from master.cache import Cache
@@ -22,6 +21,7 @@ from master.dispatch.reports import Reports
 from master.dispatch.service import MasterService, Speaker
 from master.dispatch.sessions import Machine
 from master.dispatch.token import make_valid
+from master.objects.meta import ObjectMeta
 from master.pki import Pki
 from master.store.memory import MemoryStore
 from proto import contract
@@ -38,7 +38,7 @@ def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
 @pytest_asyncio.fixture
 async def master(pki: Pki) -> AsyncIterator[MasterEnd]:
     store = MemoryStore()
-    end = MasterEnd(pki, store, await Cache.load(store))
+    end = MasterEnd(pki, store, await Cache.load(store, kinds.ALL))
     await end.resources.create(CALLER, kinds.NAMESPACE, Namespace(metadata=ObjectMeta(name="kube-system")))
     await make_valid(end.resources, TOKEN)
     yield end

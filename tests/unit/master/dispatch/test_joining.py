@@ -21,13 +21,13 @@ from cryptography.x509.oid import NameOID
 from agent.identity import keys
 from master.api import kinds
 from master.api.errors import ApiError
-from master.api.kinds.meta import ObjectMeta, timestamp
 from master.api.kinds.namespace import Namespace
 from master.api.kinds.node import Node
 from master.api.kinds.secret import Secret
 from master.cache import Cache
 from master.dispatch.identities import KEEP, SWEEP_S
 from master.dispatch.token import make_valid
+from master.objects.meta import ObjectMeta, timestamp
 from master.pki import Pki
 from master.store.interface import Put
 from master.store.memory import MemoryStore
@@ -48,7 +48,7 @@ def key() -> str:
 @pytest_asyncio.fixture
 async def master(pki: Pki) -> AsyncIterator[MasterEnd]:
     store = MemoryStore()
-    end = MasterEnd(pki, store, await Cache.load(store))
+    end = MasterEnd(pki, store, await Cache.load(store, kinds.ALL))
     await end.resources.create(CALLER, kinds.NAMESPACE, Namespace(metadata=ObjectMeta(name="kube-system")))
     await make_valid(end.resources, TOKEN)
     yield end

@@ -8,12 +8,11 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.session.desired import DesiredState
+from agent.desired.state import DesiredState
 from master.api import kinds
 from master.api.kinds.configmap import ConfigMap
 from master.api.kinds.container import Container, EnvFromSource, EnvSourceRef
 from master.api.kinds.endpoints import EndpointAddress, EndpointPort, Endpoints, EndpointSubset
-from master.api.kinds.meta import ObjectMeta
 from master.api.kinds.node import Node, NodeAddress, NodeSpec, NodeStatus
 from master.api.kinds.pod import Pod, PodSpec
 from master.api.kinds.secret import Secret
@@ -23,6 +22,7 @@ from master.dispatch import cuts
 from master.dispatch.items import Key, Section
 from master.dispatch.outbox import Outbox
 from master.dispatch.view import View
+from master.objects.meta import ObjectMeta
 from proto import contract
 from proto.gen import session_pb2
 
@@ -108,13 +108,12 @@ def take(outbox: Outbox, view: View, state: DesiredState) -> None:
 
 def content(state: DesiredState) -> Any:
     cut = state.dump(secrets=True)
-    del cut.pods[:]
-    pods = {uid: state.pod(uid) for uid in state.for_pods().pods}
+    pods = {pod.uid: pod for pod in cut.pods}
     items = {
         name: sorted(map(str, getattr(cut, name)))
         for name in ("services", "endpoints", "peers", "config_maps", "secrets")
     }
-    return items, pods, str(state.node)
+    return items, pods, str(cut.node)
 
 
 @settings(max_examples=150, deadline=None)

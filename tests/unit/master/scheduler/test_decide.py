@@ -1,4 +1,4 @@
-"""The decision over several nodes: the best one, fair turns, the refusal in kubectl's words, and the pod's numbers."""
+"""The decision over several nodes: the best node, fair turns, the message that kubectl shows, and a pod's requests."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ SMALL = Request(10, 10)
 
 def snapshot(*facts: NodeFacts) -> Snapshot:
     made = Snapshot()
-    for one in facts:
-        made.set_node(one)
+    for node_facts in facts:
+        made.set_node(node_facts)
     return made
 
 
@@ -31,7 +31,7 @@ def pod(uid: str, *, node: str = "", request: Request = SMALL, **values: Any) ->
     return PodInfo(uid=uid, namespace="default", name=uid, node_name=node, request=request, weight=request, **values)
 
 
-def test_the_emptier_node_is_chosen() -> None:
+def test_the_node_with_more_free_resources_is_chosen() -> None:
     view = snapshot(big("n1"), big("n2"))
     view.set_pod(pod("held", node="n1", request=Request(500, 500)))
     assert Decider().decide(pod("new"), view) == Chosen("n2")
@@ -43,18 +43,18 @@ def test_equal_nodes_take_turns() -> None:
     assert Counter(a.node for a in answers if isinstance(a, Chosen)) == {"n1": 3, "n2": 3, "n3": 3}
 
 
-def test_pods_of_one_service_are_spread_also_while_their_bindings_are_under_way() -> None:
+def test_pods_of_a_service_are_spread_while_their_bindings_are_in_progress() -> None:
     view, decider = snapshot(big("n1"), big("n2"), big("n3")), Decider()
     view.set_selector("Service", "default", "web", {"app": "web"})
     for i in range(6):
-        one = pod(f"p{i}", labels={"app": "web"})
-        answer = decider.decide(one, view)
+        new = pod(f"p{i}", labels={"app": "web"})
+        answer = decider.decide(new, view)
         assert isinstance(answer, Chosen)
-        view.assume(one, answer.node)
+        view.assume(new, answer.node)
     assert {node.name: len(node.pods) for node in view.nodes()} == {"n1": 2, "n2": 2, "n3": 2}
 
 
-def test_the_refusal_counts_the_reasons() -> None:
+def test_the_message_counts_the_reasons() -> None:
     view = snapshot(big("n1"), big("n2"), big("n3", ready=False))
     answer = Decider().decide(pod("new", request=Request(2000, 1)), view)
     assert answer == FitsNowhere("0/3 nodes are available: 1 node(s) were not ready, 2 Insufficient cpu.")
@@ -64,7 +64,7 @@ def test_no_nodes() -> None:
     assert Decider().decide(pod("new"), snapshot()) == FitsNowhere("no nodes available to schedule pods")
 
 
-def test_forgotten_pods_give_their_room_back() -> None:
+def test_forgetting_a_pod_frees_its_resources() -> None:
     view = snapshot(big("n1"))
     first, second = pod("a", request=Request(1000, 1)), pod("b", request=Request(1000, 1))
     view.assume(first, "n1")
@@ -73,7 +73,7 @@ def test_forgotten_pods_give_their_room_back() -> None:
     assert Decider().decide(second, view) == Chosen("n1")
 
 
-def test_what_the_watch_confirmed_is_not_forgotten() -> None:
+def test_a_confirmed_pod_is_not_forgotten() -> None:
     view = snapshot(big("n1"))
     view.assume(pod("a"), "n1")
     view.set_pod(pod("a", node="n1"))
@@ -81,7 +81,7 @@ def test_what_the_watch_confirmed_is_not_forgotten() -> None:
     assert [list(node.pods) for node in view.nodes()] == [["a"]]
 
 
-def test_pods_bound_to_a_node_that_comes_later_count() -> None:
+def test_pods_bound_before_their_node_exists_count() -> None:
     view = Snapshot()
     view.set_pod(pod("a", node="n1", request=Request(1000, 1)))
     assert list(view.nodes()) == []
@@ -90,7 +90,7 @@ def test_pods_bound_to_a_node_that_comes_later_count() -> None:
 
 
 @pytest.mark.parametrize(("nodes", "compared"), [(3, 3), (100, 100), (1000, 420), (5000, 500), (20000, 1000)])
-def test_large_clusters_are_searched_in_part(nodes: int, compared: int) -> None:
+def test_large_clusters_are_searched_partially(nodes: int, compared: int) -> None:
     assert enough(nodes) == compared
 
 
@@ -110,6 +110,6 @@ def test_requests_of_a_pod() -> None:
     assert info.weight == Request(2010, (1 << 20) + (200 << 20))
 
 
-def test_a_limit_stands_for_a_missing_request() -> None:
-    one = Container(name="c", resources=ResourceRequirements(limits={"cpu": "1"}))
-    assert PodInfo.of(Pod(spec=PodSpec(containers=(one,)))).request == Request(1000, 0)
+def test_a_limit_replaces_a_missing_request() -> None:
+    container = Container(name="c", resources=ResourceRequirements(limits={"cpu": "1"}))
+    assert PodInfo.of(Pod(spec=PodSpec(containers=(container,)))).request == Request(1000, 0)

@@ -1,4 +1,4 @@
-"""Each predicate as a table: which node is refused, and in which words."""
+"""Each predicate as a table: which node it rejects, and with which reasons."""
 
 from __future__ import annotations
 
@@ -46,23 +46,25 @@ def test_pod_fits_resources(pod: PodInfo, held: list[PodInfo], reasons: tuple[st
 
 
 @pytest.mark.parametrize(
-    ("wanted", "held", "fits"),
+    ("requested", "used", "fits"),
     [
         pytest.param(HostPort("0.0.0.0", "TCP", 80), HostPort("0.0.0.0", "TCP", 80), False, id="same"),
         pytest.param(HostPort("0.0.0.0", "TCP", 80), HostPort("0.0.0.0", "TCP", 81), True, id="other port"),
         pytest.param(HostPort("0.0.0.0", "UDP", 80), HostPort("0.0.0.0", "TCP", 80), True, id="other protocol"),
         pytest.param(HostPort("10.0.0.1", "TCP", 80), HostPort("10.0.0.2", "TCP", 80), True, id="other address"),
         pytest.param(HostPort("10.0.0.1", "TCP", 80), HostPort("0.0.0.0", "TCP", 80), False, id="any address held"),
-        pytest.param(HostPort("0.0.0.0", "TCP", 80), HostPort("10.0.0.2", "TCP", 80), False, id="any address wanted"),
+        pytest.param(
+            HostPort("0.0.0.0", "TCP", 80), HostPort("10.0.0.2", "TCP", 80), False, id="any address requested"
+        ),
     ],
 )
-def test_pod_fits_host_ports(wanted: HostPort, held: HostPort, fits: bool) -> None:
-    node = info(ROOM, wants("a", host_ports=frozenset({held})))
-    reasons = predicates.pod_fits_host_ports(wants(host_ports=frozenset({wanted})), node, ROOM)
+def test_pod_fits_host_ports(requested: HostPort, used: HostPort, fits: bool) -> None:
+    node = info(ROOM, wants("a", host_ports=frozenset({used})))
+    reasons = predicates.pod_fits_host_ports(wants(host_ports=frozenset({requested})), node, ROOM)
     assert reasons == (() if fits else ("node(s) didn't have free ports for the requested pod ports",))
 
 
-def test_a_freed_host_port_can_be_taken_again() -> None:
+def test_a_freed_host_port_can_be_used_again() -> None:
     port = frozenset({HostPort("0.0.0.0", "TCP", 80)})
     node = info(ROOM, wants("a", host_ports=port))
     node.remove("a")
@@ -108,7 +110,7 @@ def test_match_node_selector(selector: dict[str, str], affinity: NodeSelector | 
     assert (predicates.match_node_selector(pod, info(LABELLED), LABELLED) == ()) is fits
 
 
-def test_a_node_that_is_not_ready_or_cordoned_is_refused() -> None:
+def test_a_node_that_is_not_ready_or_cordoned_is_rejected() -> None:
     away = NodeFacts("n1", ready=False, unschedulable=True)
     assert predicates.node_is_ready(wants(), info(away), away) == ("node(s) were not ready",)
     assert predicates.node_is_schedulable(wants(), info(away), away) == ("node(s) were unschedulable",)

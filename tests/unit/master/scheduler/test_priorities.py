@@ -1,4 +1,4 @@
-"""Each priority as a table against its formula, worked out by hand."""
+"""Each priority as a table of scores, computed by hand from its formula."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def node(cpu: int = 0, memory: int = 0) -> NodeInfo:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "held", "score"),
+    ("requested", "used", "score"),
     [
         pytest.param((0, 0), (0, 0), 10.0, id="empty"),
         pytest.param((500, 500), (0, 0), 5.0, id="half"),
@@ -34,12 +34,12 @@ def node(cpu: int = 0, memory: int = 0) -> NodeInfo:
         pytest.param((1000, 1000), (0, 0), 0.0, id="full"),
     ],
 )
-def test_least_requested(wanted: tuple[int, int], held: tuple[int, int], score: float) -> None:
-    assert least_requested(pod(*wanted), node(*held), FACTS, Spread()) == pytest.approx(score)
+def test_least_requested(requested: tuple[int, int], used: tuple[int, int], score: float) -> None:
+    assert least_requested(pod(*requested), node(*used), FACTS, Spread()) == pytest.approx(score)
 
 
 @pytest.mark.parametrize(
-    ("wanted", "score"),
+    ("requested", "score"),
     [
         pytest.param((500, 500), 10.0, id="even"),
         pytest.param((800, 200), 4.0, id="uneven"),
@@ -47,30 +47,30 @@ def test_least_requested(wanted: tuple[int, int], held: tuple[int, int], score: 
         pytest.param((1000, 1000), 0.0, id="full"),
     ],
 )
-def test_balanced_resource_allocation(wanted: tuple[int, int], score: float) -> None:
-    assert balanced_resource_allocation(pod(*wanted), node(), FACTS, Spread()) == pytest.approx(score)
+def test_balanced_resource_allocation(requested: tuple[int, int], score: float) -> None:
+    assert balanced_resource_allocation(pod(*requested), node(), FACTS, Spread()) == pytest.approx(score)
 
 
 @pytest.mark.parametrize(
     ("counts", "score"),
     [
         pytest.param({}, 10.0, id="none anywhere"),
-        pytest.param({"n2": 2}, 10.0, id="none here"),
-        pytest.param({"n1": 1, "n2": 4}, 7.5, id="few here"),
-        pytest.param({"n1": 4, "n2": 1}, 0.0, id="most here"),
+        pytest.param({"n2": 2}, 10.0, id="none on this node"),
+        pytest.param({"n1": 1, "n2": 4}, 7.5, id="few on this node"),
+        pytest.param({"n1": 4, "n2": 1}, 0.0, id="most on this node"),
     ],
 )
 def test_selector_spread(counts: dict[str, int], score: float) -> None:
     assert selector_spread(pod(0, 0), node(), FACTS, Spread.of(counts)) == pytest.approx(score)
 
 
-def test_a_node_without_capacity_scores_nothing() -> None:
+def test_a_node_without_capacity_scores_0() -> None:
     bare = NodeFacts("n1")
     assert least_requested(pod(1, 1), NodeInfo("n1", bare), bare, Spread()) == 0
     assert balanced_resource_allocation(pod(1, 1), NodeInfo("n1", bare), bare, Spread()) == 0
 
 
-def test_balanced_resource_allocation_is_refused_alone() -> None:
+def test_balanced_resource_allocation_needs_least_requested() -> None:
     with pytest.raises(PolicyError, match="together with LeastRequested"):
         Policy((), (Weighted(balanced_resource_allocation),))
 

@@ -1,4 +1,4 @@
-"""The scheduler against the real pipeline: binding, refusal, retries, and what it leaves alone."""
+"""The scheduler against the real pipeline: binding, unschedulable pods, retries, and the pods that it leaves alone."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def scheduled(pod: object) -> tuple[str, str, str]:
     return condition.status, condition.reason, condition.message
 
 
-async def test_a_pod_is_bound_and_an_event_says_so() -> None:
+async def test_a_pod_is_bound_and_an_event_recorded() -> None:
     cluster, scheduler = await cluster_and_scheduler()
     await cluster.node("n1")
     async with cluster.running(scheduler):
@@ -35,7 +35,7 @@ async def test_a_pod_is_bound_and_an_event_says_so() -> None:
         assert event.source.component == "default-scheduler"
 
 
-async def test_pods_that_were_there_before_are_bound() -> None:
+async def test_pods_created_before_the_scheduler_starts_are_bound() -> None:
     cluster, scheduler = await cluster_and_scheduler()
     await cluster.pod("web")
     await cluster.node("n1")
@@ -56,7 +56,7 @@ async def test_pods_of_a_controller_are_spread() -> None:
         assert places == ["n1", "n1", "n2", "n2", "n3", "n3"]
 
 
-async def test_what_is_not_the_schedulers_is_left_alone() -> None:
+async def test_pods_of_others_are_left_alone() -> None:
     cluster, scheduler = await cluster_and_scheduler()
     await cluster.node("n1")
     async with cluster.running(scheduler):
@@ -68,7 +68,7 @@ async def test_what_is_not_the_schedulers_is_left_alone() -> None:
         assert cluster.events() == []
 
 
-async def test_a_pod_that_fits_nowhere_says_why_and_is_bound_when_a_node_comes() -> None:
+async def test_a_pod_that_fits_on_no_node_has_a_condition_and_is_bound_to_a_new_node() -> None:
     cluster, scheduler = await cluster_and_scheduler()
     await cluster.node("n1", cpu="1")
     async with cluster.running(scheduler):
@@ -78,14 +78,14 @@ async def test_a_pod_that_fits_nowhere_says_why_and_is_bound_when_a_node_comes()
         assert scheduled(cluster.get(kinds.POD, "big")) == ("False", "Unschedulable", message)
         (event,) = cluster.events("FailedScheduling")
         assert (event.type, event.message, event.count) == ("Warning", message, 1)
-        # At once: no back-off stands between a new node and those who wait for it.
+        # At once: a new node ends the back-off of waiting pods.
         await cluster.node("n2", cpu="4")
         await settle()
         assert cluster.get(kinds.POD, "big").spec.node_name == "n2"
         assert scheduled(cluster.get(kinds.POD, "big"))[0] == "True"
 
 
-async def test_room_that_is_freed_is_used_after_the_back_off() -> None:
+async def test_freed_resources_are_used_after_the_back_off() -> None:
     cluster, scheduler = await cluster_and_scheduler()
     await cluster.node("n1", cpu="1")
     await cluster.pod("held", cpu="800m", node="n1")
@@ -99,7 +99,7 @@ async def test_room_that_is_freed_is_used_after_the_back_off() -> None:
         assert cluster.get(kinds.POD, "next").spec.node_name == "n1"
 
 
-async def test_a_pod_that_ended_holds_no_room() -> None:
+async def test_a_finished_pod_uses_no_resources() -> None:
     cluster, scheduler = await cluster_and_scheduler()
     await cluster.node("n1", cpu="1")
     await cluster.pod("done", cpu="800m", node="n1", phase="Succeeded")
@@ -109,7 +109,7 @@ async def test_a_pod_that_ended_holds_no_room() -> None:
         assert cluster.get(kinds.POD, "next").spec.node_name == "n1"
 
 
-async def test_a_failed_attempt_repeats_one_event_with_a_count() -> None:
+async def test_failed_attempts_raise_the_count_of_one_event() -> None:
     cluster, scheduler = await cluster_and_scheduler()
     async with cluster.running(scheduler):
         await cluster.pod("web")
@@ -119,7 +119,7 @@ async def test_a_failed_attempt_repeats_one_event_with_a_count() -> None:
         assert event.count == 3
 
 
-async def test_the_same_refusal_is_written_once() -> None:
+async def test_the_same_condition_is_written_once() -> None:
     cluster, scheduler = await cluster_and_scheduler()
     async with cluster.running(scheduler):
         await cluster.pod("web")
@@ -129,7 +129,7 @@ async def test_the_same_refusal_is_written_once() -> None:
         assert cluster.get(kinds.POD, "web").metadata.resource_version == version
 
 
-async def test_a_binding_that_fails_gives_the_room_back_and_is_tried_again() -> None:
+async def test_a_failed_binding_frees_the_resources_and_is_retried() -> None:
     cluster, scheduler = await cluster_and_scheduler()
     await cluster.node("n1")
     async with cluster.running(scheduler):
@@ -190,5 +190,5 @@ async def test_binding_follows_the_creation_at_once() -> None:
         await cluster.pod("web")
         while not cluster.get(kinds.POD, "web").spec.node_name:
             await settle(1)
-        # A generous bound: it is 1 to 2 ms on a quiet machine, and a poll of any kind would be far beyond.
+        # A generous bound: it takes 1 to 2 ms on an idle machine, and polling of any kind would take far longer.
         assert time.perf_counter() - start < 0.1

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from master.api import kinds
 from master.cache import Cache
 from master.store.interface import Compacted, Put, Revision, StoreDamaged, StoreUnavailable
 from master.store.sqlite import SqliteStore
@@ -203,7 +204,7 @@ async def test_a_value_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     store = await SqliteStore.open(tmp_path / "store.db")
     await store.commit([], [Put("/registry/pods/default/web", b'{"metadata":{"name":5}}')])
     with pytest.raises(StoreDamaged, match="/registry/pods/default/web"):
-        await Cache.load(store)
+        await Cache.load(store, kinds.ALL)
     await store.close()
 
 

@@ -14,10 +14,10 @@ from aiohttp.http_parser import RawRequestMessage
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
-from master.api.kinds.spec import KindSpec
 from master.api.resources import Resources
 from master.api.server import ApiServer
 from master.config import MasterConfig
+from master.objects.kind import KindSpec
 from master.pki import Pki
 from tests.fakes.clock import FakeClock
 from tests.unit.master.api.conftest import FakeJoin, FakeLogs, Reply

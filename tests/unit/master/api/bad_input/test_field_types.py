@@ -8,7 +8,7 @@ import pytest
 
 from master.api import kinds
 from master.api.kinds.scale import Binding, Scale
-from master.api.kinds.spec import KindSpec
+from master.objects.kind import KindSpec
 from tests.unit.master.api.bad_input.conftest import Direct, collection, document, refusal
 from tests.unit.master.api.bad_input.places import places
 

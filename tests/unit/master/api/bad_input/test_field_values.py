@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from master.api import kinds
-from master.api.kinds.scalars import MAX_INT32
-from master.api.kinds.spec import KindSpec
+from master.objects.kind import KindSpec
+from master.objects.scalars import MAX_INT32
 from tests.unit.master.api.bad_input.conftest import Direct, collection, document, refusal
 from tests.unit.master.api.bad_input.places import Place, places
 

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from master.api import kinds
-from master.api.kinds.spec import KindSpec
 from master.config import MasterConfig
+from master.objects.kind import KindSpec
 from tests.unit.master.api.bad_input.conftest import collection, document
 from tests.unit.master.api.bad_input.places import Place, places
 from tests.unit.master.api.conftest import Client

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from master.api import kinds
-from master.api.kinds.spec import KindSpec
 from master.api.rest.bodies import MAX_BODY_BYTES, MAX_YAML_BYTES
 from master.api.rest.shapes import MAX_ITEMS
+from master.objects.kind import KindSpec
 from tests.unit.master.api.bad_input.conftest import MERGE, Direct, collection, document, refusal
 from tests.unit.master.api.bad_input.places import places
 

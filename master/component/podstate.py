@@ -1,4 +1,4 @@
-"""What controllers ask of a pod: is it active, ready, since when, whose is it. Pure."""
+"""The state of a pod: whether it is active or ready, since when, and which controller owns it. Pure functions."""
 
 from __future__ import annotations
 
@@ -7,41 +7,41 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from master.api.kinds.meta import ObjectMeta, OwnerReference, parse_time, timestamp
 from master.api.kinds.pod import Pod, PodCondition
+from master.objects.meta import ObjectMeta, OwnerReference, parse_time, timestamp
 
 READY = "Ready"
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def selects(selector: Mapping[str, str], labels: Mapping[str, str]) -> bool:
-    """Whether an equality selector finds the labels; an empty one finds nothing."""
+    """Whether an equality selector matches the labels; an empty selector matches nothing."""
     return bool(selector) and all(labels.get(key) == value for key, value in selector.items())
 
 
 def is_finished(pod: Pod) -> bool:
-    """Whether the pod has ended for good."""
+    """Whether all containers have ended and none will restart: the pod holds no resources any more."""
     return pod.status.phase in ("Succeeded", "Failed")
 
 
 def is_active(pod: Pod) -> bool:
-    """Whether the pod counts as a replica: neither ended nor being deleted."""
+    """Whether the pod counts as a replica: neither finished nor being deleted."""
     return not is_finished(pod) and not pod.metadata.deletion_timestamp
 
 
 def condition_of(pod: Pod, type_: str) -> PodCondition | None:
-    """One condition of the pod."""
+    """The pod's condition of this type, if it has one."""
     return next((condition for condition in pod.status.conditions if condition.type == type_), None)
 
 
 def is_ready(pod: Pod) -> bool:
-    """Whether the pod may get traffic."""
+    """Whether the pod may receive traffic."""
     condition = condition_of(pod, READY)
     return condition is not None and condition.status == "True"
 
 
 def ready_since(pod: Pod) -> datetime | None:
-    """Since when it has been ready; None when it is not."""
+    """Since when the pod has been ready; None when it is not ready."""
     condition = condition_of(pod, READY)
     if condition is None or condition.status != "True":
         return None
@@ -49,12 +49,12 @@ def ready_since(pod: Pod) -> datetime | None:
 
 
 def controller_of(meta: ObjectMeta) -> OwnerReference | None:
-    """The one owner that manages the object."""
+    """The owner that manages the object: the reference marked `controller`, of which there is at most one."""
     return next((owner for owner in meta.owner_references if owner.controller), None)
 
 
 def with_condition(pod: Pod, condition: PodCondition, now: datetime) -> Pod:
-    """The pod with this condition in place of the one of its type; its time is kept when the status is the same."""
+    """The pod with its condition of this type replaced; the transition time is kept when the status does not change."""
     before = condition_of(pod, condition.type)
     same = before is not None and before.status == condition.status
     since = before.last_transition_time if before is not None and same else timestamp(now)

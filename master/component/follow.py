@@ -1,4 +1,4 @@
-"""Following the cache: a snapshot, then every change, and a new snapshot when the follower fell behind."""
+"""Following the cache: a snapshot, then every change, and a new snapshot after the follower fell behind."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Any, Never
 
-from master.api.kinds.spec import KindSpec
 from master.cache import Cache, Change, Lagged
+from master.objects.kind import KindSpec
 
 log = logging.getLogger(__name__)
 
@@ -17,13 +17,13 @@ Begin = Callable[[list[tuple[KindSpec[Any], Any]]], None]
 async def follow(
     cache: Cache, kinds: Sequence[KindSpec[Any]], *, begin: Begin, change: Callable[[Change], None]
 ) -> Never:
-    """Calls `begin` with a whole snapshot and `change` with each change after it, both synchronous. Never ends."""
+    """Calls `begin` with a complete snapshot and `change` with each later change, both synchronous. Never returns."""
     while True:
         with cache.subscribe(*kinds) as subscription:
             begin(subscription.snapshot)
             try:
                 async for batch in subscription:
-                    for one in batch.changes:
-                        change(one)
+                    for item in batch.changes:
+                        change(item)
             except Lagged:
                 log.warning("fell behind the watch of %s: starting over", ", ".join(k.plural for k in kinds))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from agent import model, statuses, wire
+from agent import model, statuses
+from agent.wire import desired, observed
 from proto.gen import desired_pb2, observed_pb2, session_pb2
 
 
@@ -40,7 +41,7 @@ def test_pod() -> None:
             desired_pb2.Volume(name="x"),
         ],
     )
-    pod = wire.pod_from_proto(sent)
+    pod = desired.pod_from_proto(sent)
     assert (pod.uid, str(pod.ref), pod.deletion_at, pod.deleted) == ("u1", "default/web", 100.5, True)
     assert pod.restart_policy is model.RestartPolicy.ON_FAILURE and pod.ended_phase is model.PodPhase.FAILED
     (app,) = pod.containers
@@ -68,7 +69,7 @@ def test_status() -> None:
             statuses.ContainerStatus("app", statuses.Running(4.0), "web:1", last_state=ended, restart_count=2),
         ),
     )
-    sent = wire.status_to_proto(status)
+    sent = observed.status_to_proto(status)
     (container,) = sent.container_statuses
     assert sent.phase == "Running" and sent.conditions[0].last_transition_time.nanos == 500_000_000
     assert container.state.WhichOneof("state") == "running" and container.restart_count == 2
@@ -78,14 +79,14 @@ def test_status() -> None:
 
 def test_waiting_status_has_no_last_state() -> None:
     container = statuses.ContainerStatus("app", statuses.Waiting("ContainerCreating"), "web:1")
-    sent = wire.status_to_proto(statuses.PodStatus(model.PodUid("u"), "d", "n", containers=(container,)))
+    sent = observed.status_to_proto(statuses.PodStatus(model.PodUid("u"), "d", "n", containers=(container,)))
     assert not sent.container_statuses[0].HasField("last_state")
     assert sent.container_statuses[0].state.waiting.reason == "ContainerCreating"
 
 
 def test_event() -> None:
     event = statuses.Event("Pod", "default", "web", "u1", "Failed", "no", at=9.0, warning=True)
-    sent = wire.event_to_proto(event)
+    sent = observed.event_to_proto(event)
     assert isinstance(sent, observed_pb2.Event) and (sent.type, sent.reason, sent.time.seconds) == (
         "Warning",
         "Failed",
@@ -93,12 +94,33 @@ def test_event() -> None:
     )
 
 
-def test_log_options() -> None:
-    assert wire.log_options_from_proto(session_pb2.LogRequest(follow=True)) == model.LogOptions(follow=True)
-    assert wire.log_options_from_proto(session_pb2.LogRequest(tail_lines=0)).tail_lines == 0
+def test_log_request() -> None:
+    request = session_pb2.LogRequest(namespace="d", pod="p", pod_uid="u", container="c", follow=True)
+    options = model.LogOptions(follow=True)
+    assert desired.log_request_from_proto(request) == model.LogRequest("d", "p", model.PodUid("u"), "c", options)
+    assert desired.log_request_from_proto(session_pb2.LogRequest(tail_lines=0)).options.tail_lines == 0
+
+
+def test_removal_has_no_status() -> None:
+    removal = observed.removal_to_proto(model.PodUid("u"), model.ObjectRef("d", "n"))
+    assert removal == observed_pb2.PodStatus(uid="u", namespace="d", name="n", removed=True)
+
+
+def test_node() -> None:
+    info = statuses.NodeInfo("m", "10.0.0.1", hostname="node-1", labels={"a": "b"}, addresses=("10.0.0.1", "10.9.0.1"))
+    expected = {"a": "b"}, ["10.0.0.1", "10.9.0.1"]
+    sent = observed.info_to_proto(info)
+    assert (sent.machine_id, sent.address, sent.hostname) == ("m", "10.0.0.1", "node-1")
+    assert (dict(sent.labels), list(sent.addresses)) == expected
+    capacity = observed.capacity_to_proto(statuses.Capacity(1000, 1 << 30, 110, 1 << 40))
+    assert capacity == observed_pb2.Capacity(
+        cpu_millis=1000, memory_bytes=1 << 30, pods=110, ephemeral_storage_bytes=1 << 40
+    )
+    usage = observed.usage_to_proto(statuses.Usage(10, 20, 30))
+    assert usage == observed_pb2.Usage(cpu_millis=10, memory_bytes=20, ephemeral_storage_bytes=30)
 
 
 def test_config_map_is_bytes() -> None:
     sent = desired_pb2.ConfigMap(ref=desired_pb2.ObjectRef(namespace="d", name="c"), data={"a": "ü"})
     sent.binary_data["b"] = b"\xff"
-    assert wire.config_map_from_proto(sent).data == {"a": "ü".encode(), "b": b"\xff"}
+    assert desired.config_map_from_proto(sent).data == {"a": "ü".encode(), "b": b"\xff"}

@@ -1,17 +1,15 @@
-"""Between the contract's messages and the agent's own values: the only place that knows both.
+"""From the master's messages to the agent's values (model.py): pure conversions, one a message.
 
-Owns pure conversions, one a message. Does no I/O and checks nothing that the master has checked already; a value that
-this agent does not know (a newer master's) becomes the nearest that it does.
+Does no I/O and checks nothing: sanity.py and the master have. A value that only a newer master knows becomes the
+nearest one that this agent knows.
 """
 
 from __future__ import annotations
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from agent import model, statuses
-from proto.gen import desired_pb2, observed_pb2, session_pb2
-
-# --- desired -------------------------------------------------------------------------------------------------------
+from agent import model
+from proto.gen import desired_pb2, session_pb2
 
 
 def pod_from_proto(pod: desired_pb2.Pod) -> model.Pod:
@@ -64,9 +62,9 @@ def ref_from_proto(ref: desired_pb2.ObjectRef) -> model.ObjectRef:
     return model.ObjectRef(ref.namespace, ref.name)
 
 
-def log_options_from_proto(request: session_pb2.LogRequest) -> model.LogOptions:
-    """What of a log is wanted."""
-    return model.LogOptions(
+def log_request_from_proto(request: session_pb2.LogRequest) -> model.LogRequest:
+    """A request for a container's log."""
+    options = model.LogOptions(
         follow=request.follow,
         previous=request.previous,
         timestamps=request.timestamps,
@@ -74,6 +72,7 @@ def log_options_from_proto(request: session_pb2.LogRequest) -> model.LogOptions:
         since_at=float(request.since_unix_s),
         limit_bytes=request.limit_bytes,
     )
+    return model.LogRequest(request.namespace, request.pod, model.PodUid(request.pod_uid), request.container, options)
 
 
 def _container(container: desired_pb2.Container) -> model.Container:
@@ -161,96 +160,6 @@ def _keys_volume(keys: desired_pb2.Volume.Keys, *, secret: bool) -> model.KeysVo
         default_mode=keys.default_mode or 0o644,
         optional=keys.optional,
     )
-
-
-# --- observed ------------------------------------------------------------------------------------------------------
-
-
-def status_to_proto(status: statuses.PodStatus) -> observed_pb2.PodStatus:
-    """A pod's status report."""
-    return observed_pb2.PodStatus(
-        uid=status.uid,
-        namespace=status.namespace,
-        name=status.name,
-        phase=status.phase.value,
-        conditions=[condition_to_proto(each) for each in status.conditions],
-        reason=status.reason,
-        message=status.message,
-        host_ip=status.host_ip,
-        pod_ip=status.pod_ip,
-        start_time=_timestamp(status.start_time),
-        init_container_statuses=[_container_status(each) for each in status.init_containers],
-        container_statuses=[_container_status(each) for each in status.containers],
-        removed=status.removed,
-    )
-
-
-def condition_to_proto(condition: statuses.Condition) -> observed_pb2.Condition:
-    """A condition of a pod or node."""
-    return observed_pb2.Condition(
-        type=condition.type,
-        status=condition.status,
-        reason=condition.reason,
-        message=condition.message,
-        last_transition_time=_timestamp(condition.last_transition_at),
-    )
-
-
-def event_to_proto(event: statuses.Event) -> observed_pb2.Event:
-    """An event."""
-    return observed_pb2.Event(
-        kind=event.kind,
-        namespace=event.namespace,
-        name=event.name,
-        uid=event.uid,
-        field_path=event.field_path,
-        type="Warning" if event.warning else "Normal",
-        reason=event.reason,
-        message=event.message,
-        time=_timestamp(event.at),
-    )
-
-
-def _container_status(status: statuses.ContainerStatus) -> observed_pb2.ContainerStatus:
-    return observed_pb2.ContainerStatus(
-        name=status.name,
-        state=_state(status.state),
-        last_state=_state(status.last_state) if status.last_state is not None else None,
-        ready=status.ready,
-        restart_count=status.restart_count,
-        image=status.image,
-        image_id=status.image_id,
-        container_id=status.container_id,
-        started=status.started,
-    )
-
-
-def _state(state: statuses.ContainerState) -> observed_pb2.ContainerState:
-    match state:
-        case statuses.Waiting():
-            waiting = observed_pb2.ContainerState.Waiting(reason=state.reason, message=state.message)
-            return observed_pb2.ContainerState(waiting=waiting)
-        case statuses.Running():
-            running = observed_pb2.ContainerState.Running(started_at=_timestamp(state.started_at))
-            return observed_pb2.ContainerState(running=running)
-        case statuses.Terminated():
-            terminated = observed_pb2.ContainerState.Terminated(
-                exit_code=state.exit_code,
-                signal=state.signal,
-                reason=state.reason,
-                message=state.message,
-                started_at=_timestamp(state.started_at),
-                finished_at=_timestamp(state.finished_at),
-                container_id=state.container_id,
-            )
-            return observed_pb2.ContainerState(terminated=terminated)
-
-
-def _timestamp(moment: float) -> Timestamp | None:
-    """None (absent) for an unknown moment."""
-    if moment <= 0:
-        return None
-    return Timestamp(seconds=int(moment), nanos=int((moment - int(moment)) * 1e6) * 1000)
 
 
 def _moment(timestamp: Timestamp) -> float:

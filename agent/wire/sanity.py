@@ -15,7 +15,7 @@ from typing import Final
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from agent.model import PodPhase, PullPolicy, RestartPolicy
-from agent.session.errors import Garbled
+from agent.wire.errors import Garbled
 from proto.gen import desired_pb2, session_pb2
 
 # Directories are called after these: no slash, no dot in front.

@@ -1,17 +1,16 @@
-"""What the node's network should be: a pure function from the desired state to netstack's values.
+"""From the master's messages to netstack's values: what the node's network should be. Pure functions.
 
-Owns the joining of services with their endpoints. An address that cannot be read is left out, and told in the log:
-one bad object must not stop the others.
+Joins services with their endpoints. An object with an address that cannot be read is logged and left out: one bad
+object must not stop the others.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
-from agent.session.desired import DesiredState
 from netstack.desired import Endpoint, NetworkState, NodeSettings, Peer, ServicePort
 from proto.gen import desired_pb2
 
@@ -30,17 +29,23 @@ def settings(node: desired_pb2.NodeConfig, *, node_name: str, state_dir: Path) -
     )
 
 
-def network_state(desired: DesiredState) -> NetworkState:
-    """Peers and service ports, in the order of their names."""
-    peers = sorted(_peers(desired), key=lambda peer: peer.name)
-    ports = sorted(_ports(desired), key=lambda port: (port.name, port.protocol))
-    return NetworkState(peers=tuple(peers), services=tuple(ports))
+def network_state(
+    own: desired_pb2.NodeConfig | None,
+    peers: Iterable[desired_pb2.Peer],
+    services: Iterable[desired_pb2.Service],
+    endpoints: Mapping[tuple[str, str], desired_pb2.ServiceEndpoints],
+) -> NetworkState:
+    """Peers and service ports, sorted by name. `own`: this node's configuration; endpoints by namespace and name."""
+    return NetworkState(
+        peers=tuple(sorted(_peers(own, peers), key=lambda peer: peer.name)),
+        services=tuple(sorted(_ports(services, endpoints), key=lambda port: (port.name, port.protocol))),
+    )
 
 
-def _peers(desired: DesiredState) -> Iterator[Peer]:
-    for peer in desired.peers:
+def _peers(own: desired_pb2.NodeConfig | None, peers: Iterable[desired_pb2.Peer]) -> Iterator[Peer]:
+    for peer in peers:
         try:
-            yield _peer(peer, desired.node)
+            yield _peer(peer, own)
         except ValueError as error:
             log.error("node %s: no peer of the overlay: %s", peer.name, error)
 
@@ -57,12 +62,14 @@ def _peer(peer: desired_pb2.Peer, own: desired_pb2.NodeConfig | None) -> Peer:
     return found
 
 
-def _ports(desired: DesiredState) -> Iterator[ServicePort]:
-    for service in desired.services:
+def _ports(
+    services: Iterable[desired_pb2.Service], endpoints: Mapping[tuple[str, str], desired_pb2.ServiceEndpoints]
+) -> Iterator[ServicePort]:
+    for service in services:
         if not service.cluster_ip:
             continue
         name = f"{service.ref.namespace}/{service.ref.name}"
-        endpoints = desired.endpoints(service.ref)
+        own = endpoints.get((service.ref.namespace, service.ref.name))
         for port in service.ports:
             try:
                 yield ServicePort(
@@ -71,7 +78,7 @@ def _ports(desired: DesiredState) -> Iterator[ServicePort]:
                     cluster_ip=IPv4Address(service.cluster_ip),
                     port=port.port,
                     node_port=port.node_port,
-                    endpoints=tuple(sorted(set(_endpoints(endpoints, port)))) if endpoints else (),
+                    endpoints=tuple(sorted(set(_endpoints(own, port)))) if own else (),
                 )
             except ValueError as error:
                 log.error("service %s port %d: not served: %s", name, port.port, error)

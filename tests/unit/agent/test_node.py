@@ -12,14 +12,14 @@ import pytest
 
 from agent import host, model, statuses
 from agent.config import AgentConfig
-from agent.heartbeat import Vitals
+from agent.desired import disk
+from agent.desired.state import DesiredState
 from agent.network import AgentNetwork
 from agent.node import Node
 from agent.runtime.fake import FakeRuntime
 from agent.runtime.interface import RuntimeVersion
-from agent.session import disk
-from agent.session.desired import DesiredState
 from agent.session.reporter import ReportQueue
+from agent.vitals import Vitals
 from netstack.desired import NetworkState, NodeSettings, Repair
 from netstack.errors import RulesBusy
 from proto.gen import desired_pb2 as wire
@@ -101,10 +101,8 @@ class FakePods:
     def idle(self) -> bool:
         return self.desired is not None and not self.desired.pods
 
-    async def logs(
-        self, namespace: str, name: str, uid: model.PodUid, container: str, options: model.LogOptions
-    ) -> AsyncIterator[bytes]:
-        yield f"{namespace}/{name} {uid} {container}".encode()
+    async def logs(self, request: model.LogRequest) -> AsyncIterator[bytes]:
+        yield f"{request.namespace}/{request.pod} {request.uid} {request.container}".encode()
 
 
 class Bench:
@@ -124,7 +122,7 @@ class Bench:
             self.config,
             "cluster",
             desired=self.desired,
-            reports=self.reports,
+            events=self.reports,
             runtime=FakeRuntime(self.clock),
             vitals=Vitals(self.config),
             clock=self.clock,
@@ -213,7 +211,7 @@ async def test_a_node_comes_back_without_a_master(tmp_path: Path) -> None:
 
 
 async def test_a_disk_that_takes_nothing_is_the_nodes_condition_until_it_does(tmp_path: Path) -> None:
-    in_the_way = tmp_path / f".{disk.NAME}.partial"
+    in_the_way = tmp_path / f".{disk.NAME}.new"
     in_the_way.mkdir()
     bench = Bench(tmp_path)
 
@@ -276,7 +274,7 @@ async def test_an_engine_that_hangs_is_the_nodes_condition(tmp_path: Path, monke
 
     monkeypatch.setattr(bench.node._runtime, "version", hang)
     async with bench.running():
-        assert "no word within" in bench.ready()[1]
+        assert "no reply within" in bench.ready()[1]
         monkeypatch.undo()
         bench.receive(snapshot())
         await until(lambda: bench.ready()[0] == "True")

@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 
 from agent import model
-from agent.network_state import network_state, settings
-from agent.session import disk
-from agent.session.desired import DesiredState
-from agent.session.errors import Gap
+from agent.desired import disk
+from agent.desired.state import DesiredState
+from agent.wire.errors import Gap
 from netstack.desired import Endpoint, Peer
 from proto.gen import desired_pb2 as wire
 from proto.gen.session_pb2 import Cut
@@ -33,7 +32,7 @@ def test_a_cut_takes_effect_with_its_last_message() -> None:
     state = DesiredState()
     assert not state.receive(Cut(snapshot=True, revision=5, pods=[pod("a")]))
     assert not state.complete
-    assert state.pod("a") is None
+    assert state.ref(model.PodUid("a")) is None
     assert state.receive(Cut(snapshot=True, revision=5, last=True, pods=[pod("b")]))
     assert state.complete
     assert (state.revision, set(state.for_pods().pods)) == (5, {"a", "b"})
@@ -140,14 +139,14 @@ def test_services_and_their_endpoints_become_service_ports() -> None:
             endpoints=[wire.ServiceEndpoints(ref=ref("web"), subsets=[subset])],
         )
     )
-    network = network_state(state)
+    network = state.for_network()
     assert network.peers == (Peer("b", IPv4Address("10.0.0.2"), IPv4Network("10.244.2.0/24")),)
     udp, tcp = network.services
     assert (tcp.name, tcp.protocol, tcp.node_port) == ("default/web:http", "tcp", 31002)
     assert tcp.endpoints == (Endpoint(IPv4Address("10.244.1.2"), 8080), Endpoint(IPv4Address("10.244.1.3"), 8080))
     assert (udp.name, udp.endpoints) == ("default/web:dns", ())
-    assert state.node is not None
-    assert settings(state.node, node_name="a", state_dir=Path("/x")).pod_cidr == IPv4Network("10.244.1.0/24")
+    own = state.network_settings(node_name="a", state_dir=Path("/x"))
+    assert own is not None and own.pod_cidr == IPv4Network("10.244.1.0/24")
 
 
 @pytest.mark.parametrize(
@@ -171,5 +170,5 @@ def test_a_peer_that_would_lead_traffic_astray_is_left_out(
     good = wire.Peer(name="node-3", address="10.0.0.3", pod_cidr="10.244.3.0/24")
     state = DesiredState()
     state.receive(snapshot(node=own, peers=[wire.Peer(name="node-2", address=address, pod_cidr=pod_cidr), good]))
-    assert [peer.name for peer in network_state(state).peers] == ["node-3"]
+    assert [peer.name for peer in state.for_network().peers] == ["node-3"]
     assert "node node-2: no peer of the overlay" in caplog.text

@@ -1,19 +1,23 @@
-"""What the master wants of this node: built from cuts, kept as messages, read as the agent's own values.
+"""What the master wants of this node: built from cuts, kept as messages, read as values of the pods and the network.
 
-Owns the state at one revision. A cut's messages are collected and applied whole after the last one; a delta that
-applies to another revision is a Gap, and one that makes no sense (sanity.py) is Garbled: both change nothing. Does no
-I/O (disk.py keeps it).
+Owns the state at one revision. A cut's messages are collected and applied whole after the last one. A delta for another
+revision is a Gap, a message that makes no sense (wire/sanity.py) is Garbled: both change nothing. Does no I/O (disk.py
+keeps it).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TypeVar
 
-from agent import model, wire
-from agent.session.errors import Gap, Garbled
-from agent.session.sanity import check_cut
+from agent import model
+from agent.wire import desired as wire
+from agent.wire import network
+from agent.wire.errors import Gap, Garbled
+from agent.wire.sanity import check_cut
+from netstack.desired import NetworkState, NodeSettings
 from proto import contract
 from proto.gen import desired_pb2, session_pb2
 
@@ -131,24 +135,24 @@ class DesiredState:
         return cut
 
     @property
-    def node(self) -> desired_pb2.NodeConfig | None:
-        """How this node takes part in the networks; None before the first snapshot, and for a removed node."""
-        return self._content.node
+    def member(self) -> bool:
+        """The state has this node's configuration; False before the first snapshot, and for a removed node."""
+        return self._content.node is not None
 
-    @property
-    def peers(self) -> Iterable[desired_pb2.Peer]:
-        return self._content.peers.values()
+    def ref(self, uid: model.PodUid) -> model.ObjectRef | None:
+        """Namespace and name of a desired pod."""
+        pod = self._content.pods.get(uid)
+        return model.ObjectRef(pod.namespace, pod.name) if pod else None
 
-    @property
-    def services(self) -> Iterable[desired_pb2.Service]:
-        return self._content.services.values()
+    def network_settings(self, *, node_name: str, state_dir: Path) -> NodeSettings | None:
+        """How this node takes part in the networks; None unless `member`. Raises ValueError."""
+        node = self._content.node
+        return network.settings(node, node_name=node_name, state_dir=state_dir) if node is not None else None
 
-    def endpoints(self, ref: desired_pb2.ObjectRef) -> desired_pb2.ServiceEndpoints | None:
-        """Where a service's traffic goes."""
-        return self._content.endpoints.get(_key(ref))
-
-    def pod(self, uid: str) -> desired_pb2.Pod | None:
-        return self._content.pods.get(uid)
+    def for_network(self) -> NetworkState:
+        """Peers and services of the node's network."""
+        content = self._content
+        return network.network_state(content.node, content.peers.values(), content.services.values(), content.endpoints)
 
     def for_pods(self) -> model.Desired:
         """Everything that pods need. A pod that did not change is the same value as last time."""

@@ -13,7 +13,7 @@ from typing import Final
 
 from google.protobuf.message import DecodeError
 
-from agent.identity.files import write_private
+from hull import atomicfile
 from proto.gen import session_pb2
 
 NAME: Final = "desired.pb"
@@ -51,7 +51,7 @@ def read(state_dir: Path, cluster_id: str, node_name: str) -> session_pb2.Cut | 
 def write(state_dir: Path, cluster_id: str, node_name: str, cut: session_pb2.Cut) -> None:
     """Replace what was kept. Raises OSError."""
     body = cut.SerializeToString()
-    write_private(state_dir / NAME, _head(cluster_id, node_name, body) + b"\n" + body)
+    atomicfile.write(state_dir / NAME, _head(cluster_id, node_name, body) + b"\n" + body)
 
 
 def _head(cluster_id: str, node_name: str, body: bytes) -> bytes:

@@ -1,7 +1,7 @@
-"""Events: what happened to an object, told by anybody in the master and, through dispatch, by the agents.
+"""The event recorder: writes what happened to objects, as components and (through dispatch) agents report it.
 
-Owns aggregation (the same event again raises its count) and the bounded queue between those who tell and the API.
-`record` never waits and never fails. Does not expire events: that is eventexpiry.py.
+Owns aggregation (a repeated event raises a count) and the bounded queue between the reporters and the API. `record`
+never waits and never fails. Does not delete old events: controllers/eventexpiry.py does.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ from master.api import kinds
 from master.api.errors import ApiError, NotFound
 from master.api.identity import component as identity
 from master.api.kinds.event import Event, EventSource
-from master.api.kinds.meta import Object, ObjectMeta, ObjectReference, timestamp
-from master.api.kinds.spec import KindSpec
 from master.api.resources import Resources
 from master.clock import Clock
+from master.objects.kind import KindSpec
+from master.objects.meta import Object, ObjectMeta, ObjectReference, timestamp
 from master.store.errors import StoreError
 
 log = logging.getLogger(__name__)
 
 CALLER = identity("controller:events")
-# Different events that wait to be written; what comes beyond is dropped and counted in the log.
+# Distinct events that may wait to be written. Further ones are dropped, and the log says how many.
 QUEUE_LIMIT = 5000
-# Events whose names are remembered, so that the next one of the same kind raises their count.
+# Events whose names are remembered, so that a repetition raises the count of the stored event.
 REMEMBERED = 4096
-# Writes at once: they share the store's commits.
+# Concurrent writes: they share the store's commits.
 WRITERS = 8
-# As Kubernetes stores them: a longer message is cut.
+# Kubernetes' limit in characters; a longer message is truncated.
 MESSAGE_LIMIT = 1024
-# What of the object's name goes into the event's, so that it stays a valid one.
+# Characters of the object's name that go into the event's name, so that the event's name stays valid.
 NAME_LIMIT = 230
 
 
@@ -53,14 +53,14 @@ class Involved:
 
     @classmethod
     def of(cls, kind: KindSpec[Any], obj: Object, field_path: str = "") -> Involved:
-        """The reference to an object."""
+        """The reference to an object of this kind."""
         meta = obj.metadata
         return cls(kind.kind, meta.namespace, meta.name, meta.uid, field_path, kind.api_version)
 
 
 @dataclass(frozen=True, slots=True)
 class _Same:
-    """What makes two events one with a count."""
+    """Events that are equal in all of this are one stored event with a count."""
 
     source: EventSource
     involved: Involved
@@ -77,7 +77,7 @@ class _Pending:
 
 
 class EventRecorder:
-    """Takes events and writes them in the background. `run` until cancelled."""
+    """Accepts events and writes them in the background."""
 
     name = "event recorder"
 
@@ -85,7 +85,7 @@ class EventRecorder:
         self._resources = resources
         self._clock = clock
         self._pending: dict[_Same, _Pending] = {}
-        # The stored event of each: namespace and name; least recently used first.
+        # The name of the stored event; least recently used first.
         self._stored: OrderedDict[_Same, str] = OrderedDict()
         self._writing: set[_Same] = set()
         self._dropped = 0
@@ -103,9 +103,12 @@ class EventRecorder:
         host: str = "",
         when: datetime | None = None,
     ) -> None:
-        """Tells of one event: `component` as "kubelet" or "default-scheduler", `type` Normal or Warning."""
+        """Queues an event. `component` is the reporter, as in "kubelet"; `type` is Normal or Warning.
+
+        `host`: the reporter's node. `when`: the time of the event; by default now.
+        """
         if involved.kind == "Node":
-            # kubectl describe looks for a node's events by its name in place of its uid, and kubelet writes it so.
+            # kubectl describe looks up a node's events by its name in place of its uid, and kubelet writes them so.
             involved = Involved("Node", "", involved.name, involved.name, involved.field_path)
         same = _Same(EventSource(component=component, host=host), involved, type, reason, message[:MESSAGE_LIMIT])
         when = when or self._clock.now()
@@ -120,14 +123,14 @@ class EventRecorder:
             self._wake.set()
 
     async def run(self) -> None:
-        """Writes until cancelled."""
+        """Writes queued events until cancelled."""
         async with asyncio.TaskGroup() as group:
             for number in range(WRITERS):
                 group.create_task(self._write_all(), name=f"events: writer {number}")
 
     async def _write_all(self) -> None:
         while True:
-            same = next((one for one in self._pending if one not in self._writing), None)
+            same = next((pending for pending in self._pending if pending not in self._writing), None)
             if same is None:
                 self._wake.clear()
                 await self._wake.wait()
@@ -136,7 +139,7 @@ class EventRecorder:
             try:
                 await self._write(same, self._pending.pop(same))
             except (ApiError, StoreError) as error:
-                # Nobody is told of an event that cannot be stored: that is what the log is for.
+                # An event is how errors are reported; when the event itself cannot be stored, only the log is left.
                 log.info("event %s %s/%s: %s", same.reason, same.involved.namespace, same.involved.name, error)
             except Exception:
                 log.exception("event %s %s/%s", same.reason, same.involved.namespace, same.involved.name)
@@ -144,7 +147,7 @@ class EventRecorder:
                 self._writing.discard(same)
                 self._wake.set()
             if self._dropped:
-                log.warning("%d events dropped: more at once than are taken on", self._dropped)
+                log.warning("%d events dropped: the queue was full", self._dropped)
                 self._dropped = 0
 
     async def _write(self, same: _Same, pending: _Pending) -> None:
@@ -158,7 +161,7 @@ class EventRecorder:
                 )
                 return
             except NotFound:
-                # It has expired: the count begins anew.
+                # The stored event has expired: count from the beginning.
                 del self._stored[same]
         created = await self._resources.create(CALLER, kinds.EVENT, self._new(same, pending), namespace=namespace)
         self._stored[same] = created.metadata.name
@@ -169,7 +172,7 @@ class EventRecorder:
         involved = same.involved
         namespace = involved.namespace or "default"
         return Event(
-            # Kubernetes' form: the object's name and the time, unique enough; the API refuses a double.
+            # Kubernetes' form: the object's name and the time. The API would refuse a duplicate name.
             metadata=ObjectMeta(name=f"{involved.name[:NAME_LIMIT]}.{self._suffix(pending)}", namespace=namespace),
             involved_object=ObjectReference(
                 api_version=involved.api_version,
@@ -191,11 +194,11 @@ class EventRecorder:
         )
 
     def _suffix(self, pending: _Pending) -> str:
-        """Never the same twice in this process, and later than any of an earlier one."""
+        """The time in nanoseconds, increased where needed so that this process never uses a value twice."""
         self._last_suffix = max(int(pending.first.timestamp() * 1e9), self._last_suffix + 1)
         return f"{self._last_suffix:x}"
 
 
 def raised(event: Event, count: int, last: datetime) -> Event:
-    """The event after it happened that many times more."""
+    """The event after `count` more occurrences, the last one at `last`."""
     return msgspec.structs.replace(event, count=event.count + count, last_timestamp=timestamp(last))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from master.api.kinds.meta import Object
+from master.objects.meta import Object
 
 T = TypeVar("T", bound=Object)
 

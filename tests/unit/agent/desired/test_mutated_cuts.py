@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from agent.session.errors import Garbled
 from proto.gen import desired_pb2, session_pb2
 from tests.fakes.hostile import mutated
 from tests.fakes.hostile_master import (
@@ -28,10 +27,9 @@ async def test_mutated_cuts_are_applied_whole_or_refused_and_never_break_the_age
     pytestconfig: pytest.Config, tmp_path: Path
 ) -> None:
     """What is taken is fit for the rest of the agent: it can be read as the agent's own values, kept and read back."""
-    from agent.network_state import network_state, settings
+    from agent.desired.state import DesiredState
     from agent.session.channel import parsed
-    from agent.session.desired import DesiredState
-    from agent.session.errors import Gap
+    from agent.wire.errors import Gap, Garbled
 
     chance = random.Random(pytestconfig.getoption("--seed", default=None) or 20261121)
     rich = pod(
@@ -69,10 +67,9 @@ async def test_mutated_cuts_are_applied_whole_or_refused_and_never_break_the_age
         taken += 1
         wanted = state.for_pods()
         assert all(uid and "/" not in uid for uid in wanted.pods)
-        assert state.node is not None
-        settings(state.node, node_name="node-1", state_dir=tmp_path)
+        assert state.network_settings(node_name="node-1", state_dir=tmp_path) is not None
         logging.disable(logging.ERROR)
-        network_state(state)
+        state.for_network()
         logging.disable(logging.NOTSET)
         kept = state.dump(secrets=True)
         assert session_pb2.Cut.FromString(kept.SerializeToString()) == kept

@@ -9,9 +9,10 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
 
+from hull.errors import SettingsError
 from master.api.errors import ApiError
 from master.clock import Clock
-from master.config import ConfigError, MasterConfig, load
+from master.config import MasterConfig, load
 from master.pki import Pki, PkiError
 
 PERIOD_S: Final = 60.0
@@ -43,7 +44,7 @@ class Upkeep:
                 for name in self._pki.renew(self._clock.now()):
                     log.info("the %s certificate was renewed", name)
                 await self._follow_addresses()
-            except (ApiError, ConfigError, PkiError, OSError) as error:
+            except (ApiError, SettingsError, PkiError, OSError) as error:
                 trouble = str(error)
             if trouble and trouble != self._trouble:
                 log.error("certificates cannot be looked after: %s", trouble)

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import field
 
-from master.api.kinds.scalars import Int64, Required, Time, choice
+from master.objects.scalars import Int64, Required, Time, choice
 
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 # The parts of a JSON name that the Kubernetes API writes in capitals when they do not come first.
