@@ -1,31 +1,42 @@
-"""Waiting for what happens by itself, with a bound."""
+"""Waiting, with a bound, for what becomes true by itself."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Final, TypeVar
 
-from hull.processes import until
 from netrig.errors import Unexpected
 
 T = TypeVar("T")
 
+_FIRST_PAUSE_S: Final = 0.005
+_GROWTH: Final = 1.2
 
-def eventually(condition: Callable[[], T], *, within_s: float = 10.0, message: str | Callable[[], object] = "") -> T:
-    """Call `condition` until its result is true, and return the result.
 
-    A condition that raises AssertionError is not true yet; any other error ends the wait. The pauses grow from 5 to
-    50 ms. Raises Unexpected (an AssertionError) when `within_s` seconds have passed: with `message`, which may be a
-    function that looks at the state of that moment, and with the last result or the last AssertionError.
+def eventually(
+    condition: Callable[[], T],
+    *,
+    within_s: float = 30.0,
+    message: str | Callable[[], object] = "",
+    period_s: float = 0.05,
+) -> T:
+    """Call `condition` until its result is true, and return that result.
+
+    A condition that raises AssertionError is not true yet; any other error ends the wait. The pauses between two calls
+    grow from 5 ms to `period_s`. Raises Unexpected, an AssertionError, after `within_s` seconds; its text has `message`
+    (a function is called at that moment), and the last result or the last AssertionError.
     """
-    outcome = "it was never called"
-    for _ in until(within_s):
+    deadline, pause_s = time.monotonic() + within_s, min(_FIRST_PAUSE_S, period_s)
+    while True:
         try:
             if result := condition():
                 return result
+            outcome = f"last result: {result!r}"
         except AssertionError as error:
             outcome = str(error) or "AssertionError"
-        else:
-            outcome = f"last result: {result!r}"
-    text = message() if callable(message) else message
-    raise Unexpected(f"{text or 'the condition is not true'} (after {within_s:g} s; {outcome})")
+        if time.monotonic() >= deadline:
+            text = message() if callable(message) else message
+            raise Unexpected(f"{text or 'the condition is not true'} (after {within_s:g} s; {outcome})")
+        time.sleep(pause_s)
+        pause_s = min(pause_s * _GROWTH, period_s)

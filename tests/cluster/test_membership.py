@@ -20,8 +20,8 @@ from lab.hosts import clock
 from lab.kubectl import Kubectl
 from lab.layout import HostPaths
 from lab.plugin.clusters import running_cluster
+from netrig.plugin import eventually
 from tests.cluster.manifests import pod, replication_controller, shell
-from tests.cluster.waiting import eventually
 from tests.hosts import engine_of
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(240)]

@@ -14,6 +14,7 @@ from hull import processes
 from hull.errors import StartFailed
 from hull.processes import ProcessRecord
 from lab.environment import clean_environment
+from netrig.plugin import eventually
 
 
 @pytest.fixture
@@ -61,7 +62,7 @@ def test_a_process_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
     stubborn = processes.start(
         ["sh", "-c", "trap '' TERM; echo ready; while :; do sleep 60; done"], log=log, env=clean_environment()
     )
-    assert any("ready" in processes.tail(log) for _ in processes.until(5.0))
+    eventually(lambda: "ready" in processes.tail(log))
     children = Path(f"/proc/{stubborn.pid}/task/{stubborn.pid}/children")
     assert not processes.stop(stubborn, timeout_s=0.05) or not children.exists()
     assert not processes.alive(stubborn)
@@ -71,7 +72,7 @@ def test_it_runs_in_a_session_of_its_own_with_the_given_environment(tmp_path: Pa
     log = tmp_path / "deep" / "log"
     record = processes.start(["sh", "-c", "env; exec sleep 60"], log=log, env=clean_environment(MARK="yes"))
     try:
-        assert any(log.exists() and "MARK=yes" in log.read_text() for _ in processes.until(5.0))
+        eventually(lambda: log.exists() and "MARK=yes" in log.read_text())
         assert "DOCKER_HOST" not in log.read_text()
         assert os.getsid(record.pid) == record.pid
     finally:
