@@ -146,7 +146,7 @@ class Cluster:
 
     def _start(self, host: HostState, what: str, config: Path, *arguments: str) -> ProcessRecord:
         paths = self.lab.layout.host(host.name)
-        sweep.end_forgotten(paths.netns, config)
+        sweep.end_unrecorded(paths.netns, config)
         environment = clean_environment(XTABLES_LOCKFILE=str(paths.xtables_lock), HOME=str(paths.directory))
         environment |= clock.environment(paths)
         if self.command:

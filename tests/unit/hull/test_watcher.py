@@ -1,4 +1,4 @@
-"""The watcher of a process: it sweeps what the process left, whether killed or not, and ends after it in any case."""
+"""The watcher of a process: it sweeps what the process left, however the process ended, and then ends itself."""
 
 from __future__ import annotations
 
@@ -43,20 +43,20 @@ if sys.argv[3]:
 
 def watchers(mark: str) -> list[int]:
     """Pids of the watchers of the process with this mark."""
-    found = []
+    pids = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
             words = path.read_bytes().split(b"\0")
         except OSError:
             continue
         if b"hull.watcher" in words and mark.encode() in words and record_of(int(path.parent.name)):
-            found.append(int(path.parent.name))
-    return found
+            pids.append(int(path.parent.name))
+    return pids
 
 
 @pytest.mark.parametrize("leaves", ["something", ""])
 @pytest.mark.parametrize("killed", ["killed", ""])
-def test_what_a_process_left_is_swept_when_it_ends(tmp_path: Path, leaves: str, killed: str) -> None:
+def test_the_watcher_sweeps_what_a_process_left_and_ends(tmp_path: Path, leaves: str, killed: str) -> None:
     (tmp_path / "sweeps.py").write_text(SWEEPS)
     environment = {**os.environ, "PYTHONPATH": f"{tmp_path}:{Path(owner.__file__).parents[1]}"}
     command = [sys.executable, "-c", OWNER, str(tmp_path), leaves, killed]
