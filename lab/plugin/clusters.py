@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
+from hull import watcher
 from hull.errors import LeftOver
-from hull.owner import OwnedNames, sweeping
+from hull.owner import OwnedNames, mark, sweeping
 from lab import lab as labs
 from lab.cluster import Cluster
 from lab.config import Periods
@@ -40,6 +41,7 @@ def prepared_cluster(
     Raises LeftOver when something of it could not be removed at the end.
     """
     lab = Lab(NAMES.new())
+    watcher.watch(f"{__name__}:sweep", NETNS_ROOT, LABS_ROOT, mark=mark())
     try:
         lab.create(nodes=nodes)
         in_parallel([lab.start_engines, lambda: _fill_registry(lab)], lambda work: work())

@@ -9,9 +9,9 @@ from dataclasses import replace
 
 from hull import sweep
 from hull.errors import LeftOver
-from lab import underlay
 from lab.cluster import Cluster
 from lab.lab import Lab
+from lab.network import underlay
 
 _ROUNDS = 5
 

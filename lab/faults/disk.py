@@ -8,9 +8,9 @@ import subprocess
 from contextlib import suppress
 from pathlib import Path
 
-from lab import immutable
 from lab.cluster import Cluster
 from lab.errors import LabError
+from lab.hosts import immutable
 
 _FILLING = ".filling"
 _BLOCK = bytes(4096)

@@ -8,11 +8,11 @@ from collections.abc import Iterable
 from ipaddress import IPv4Interface, IPv4Network
 from typing import Final
 
-from lab import subnets, wiring
 from lab.layout import Layout
+from lab.network import subnets, wire_faults
+from lab.network.wire_faults import HOST_LINK
 from lab.state import HostState, LabState
 from lab.wire import Wire
-from lab.wiring import HOST_LINK
 from netstack import bulk, namespaces
 from netstack import changes as c
 from netstack.errors import NamespaceExists
@@ -35,7 +35,7 @@ def create(layout: Layout, state: LabState) -> None:
     _attach_root(layout, subnet, there=_LEG in present)
     create_hosts(layout, subnet, state.hosts)
     if any(host.wire.filters for host in state.hosts):
-        wiring.apply_rules(layout, state)
+        wire_faults.apply_rules(layout, state)
 
 
 def create_hosts(layout: Layout, subnet: IPv4Network, hosts: Iterable[HostState]) -> None:
@@ -54,7 +54,7 @@ def create_hosts(layout: Layout, subnet: IPv4Network, hosts: Iterable[HostState]
     for host in hosts:
         _furnish_host(layout, host, subnet)
         if host.wire != Wire():
-            wiring.apply_quality(layout, host)
+            wire_faults.apply_quality(layout, host)
     _settle(layout, [host.name for host in hosts])
 
 

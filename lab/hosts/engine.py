@@ -16,9 +16,9 @@ from pathlib import Path
 from hull import processes, sweep
 from hull.errors import StartFailed
 from hull.processes import ProcessRecord
-from lab import engine_api
 from lab.environment import clean_environment
 from lab.errors import Unusable
+from lab.hosts import engine_api
 from lab.layout import HostPaths
 
 READY_TIMEOUT_S = 20.0
@@ -54,7 +54,7 @@ class Engine:
         for directory in (self.paths.engine, self.paths.logs):
             directory.mkdir(parents=True, exist_ok=True)
         for config in (self._dockerd_config, self._containerd_config):
-            sweep.end_forgotten(self.paths.netns, config)
+            sweep.end_unrecorded(self.paths.netns, config)
         self._containerd_socket.unlink(missing_ok=True)
         self.paths.engine_socket.unlink(missing_ok=True)
         self._dockerd_pidfile.unlink(missing_ok=True)

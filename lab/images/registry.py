@@ -33,7 +33,7 @@ class Registry:
     def start(self) -> ProcessRecord:
         """Start it and return at once."""
         netns = NETNS_ROOT / self.layout.underlay_name
-        sweep.end_forgotten(netns, self._config)
+        sweep.end_unrecorded(netns, self._config)
         _STORAGE.mkdir(parents=True, exist_ok=True)
         self._config.parent.mkdir(parents=True, exist_ok=True)
         atomicfile.write(self._config, self._yaml(), durable=False)

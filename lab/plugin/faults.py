@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from lab import disk, faults
+from lab import faults
 from lab.cluster import Cluster
-from lab.faults import Target, Way
+from lab.faults import Target, Way, disk
 
 
 class Faults:
