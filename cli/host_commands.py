@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from cli.progress import Progress
     from host.config import Value
-    from host.install import Installer
+    from host.installation.install import Installer
     from host.source import Source
 
 
@@ -70,9 +70,9 @@ def _add_from(parser: "argparse._ActionsContainer", *, otherwise: str) -> None:
 
 def _install(options: argparse.Namespace) -> int:
     from cli.progress import Progress
-    from host import configured
+    from host.installation import configured
+    from host.installation.upgrade import Upgrader
     from host.system import exclusive
-    from host.upgrade import Upgrader
 
     progress = Progress()
     installer = _installer(progress)
@@ -104,9 +104,9 @@ def _source(options: argparse.Namespace, installer: "Installer") -> "Iterator[So
 
 def _upgrade(options: argparse.Namespace) -> int:
     from cli.progress import Progress
+    from host.installation.upgrade import Upgrader
     from host.source import opened
     from host.system import exclusive
-    from host.upgrade import Upgrader
 
     progress = Progress()
     installer = _installer(progress)
@@ -125,8 +125,8 @@ def _upgrade(options: argparse.Namespace) -> int:
 def _uninstall(options: argparse.Namespace) -> int:
     from cli.progress import Progress
     from host.errors import HostError
+    from host.installation.uninstall import Uninstaller
     from host.system import exclusive
-    from host.uninstall import Uninstaller
 
     progress = Progress()
     installer = _installer(progress)
@@ -161,7 +161,7 @@ def _bundle(options: argparse.Namespace) -> int:
 
 
 def _installer(progress: "Progress") -> "Installer":
-    from host.install import Installer
+    from host.installation.install import Installer
     from host.layout import HostLayout
     from host.system import Commands
 

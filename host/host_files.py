@@ -12,12 +12,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from host import release, snippets
+from host import release
 from host.errors import HostError
+from host.installation import snippets
+from host.installation.record import Recorder
+from host.installation.units import unit_text
 from host.layout import ROLES, HostLayout, Role
-from host.record import Recorder
 from host.system import System
-from host.units import unit_text
 
 _MODULES: Final = ("host.host_files", "cli.host.host_files")
 """The second name is the first release's; cli/host/host_files.py answers when such a release asks this one."""

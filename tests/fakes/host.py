@@ -14,7 +14,7 @@ import pytest
 from host import config, files
 from host.errors import HostError
 from host.host_files import HostFile
-from host.install import Installer
+from host.installation.install import Installer
 from host.layout import HostLayout, Role
 from host.source import LOCK_IN_WHEEL, Source, python_version
 

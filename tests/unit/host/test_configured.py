@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from host.errors import HostError, WrongUse
-from host.install import Installer
+from host.installation.install import Installer
+from host.installation.uninstall import Uninstaller
+from host.installation.units import unit_text
 from host.layout import HostLayout
 from host.source import Source
-from host.uninstall import Uninstaller
-from host.units import unit_text
 from tests.fakes.host import Fake, install, state
 
 

@@ -18,7 +18,7 @@ from agent.identity import files
 from cli import exits
 from host.config import master_url, text_of
 from host.layout import HostLayout
-from host.membership import agent_toml as membership_config
+from host.membership import agent_toml
 from host.membership.errors import HostBusy, MasterUnreachable, MembershipError
 from host.membership.join import join
 from host.preflight.finding import Finding, error, warning
@@ -255,7 +255,7 @@ async def test_of_two_joins_at_once_one_is_told_to_wait_and_the_other_whole(worl
     second_was_refused.set()
     await first
     assert world.files() == ["etc/agent.toml", "state/identity.json", "state/lock"]
-    assert membership_config.known(world.config).node_name == "n"
+    assert agent_toml.known(world.config).node_name == "n"
 
 
 async def test_a_member_that_joins_again_keeps_what_it_was_asked_for_before(world: World) -> None:
@@ -277,11 +277,11 @@ def test_only_root_may(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_written_configuration_is_known_again_until_it_is_changed(tmp_path: Path) -> None:
     path = tmp_path / "agent.toml"
     wanted = {"state_dir": "/s", "node_name": "n", "master": "https://m:6443", "node_address": "", "engine_socket": ""}
-    membership_config.write(path, membership_config.render(wanted))
-    assert membership_config.is_ours(path)
+    agent_toml.write(path, agent_toml.render(wanted))
+    assert agent_toml.is_ours(path)
     path.write_text(path.read_text() + "max_pods = 5\n")
-    assert not membership_config.is_ours(path)
-    assert membership_config.remove(path)
+    assert not agent_toml.is_ours(path)
+    assert agent_toml.remove(path)
     assert path.exists()
 
 
@@ -293,17 +293,17 @@ def test_a_link_to_a_managed_file_stays_a_link_and_the_file_its_owner_s(tmp_path
     managed.chmod(0o640)
     os.chown(managed, *(ids := (12, 34) if os.geteuid() == 0 else (-1, -1)))
     before = managed.stat()
-    _, written = membership_config.chosen(path, {"master": "https://m:6443"})
-    membership_config.write(path, written)
+    _, written = agent_toml.chosen(path, {"master": "https://m:6443"})
+    agent_toml.write(path, written)
     assert path.is_symlink() and managed.read_text() == written
     after = managed.stat()
     assert (after.st_mode, after.st_uid, after.st_gid) == (before.st_mode, before.st_uid, before.st_gid), ids
-    assert membership_config.remove(path)
+    assert agent_toml.remove(path)
     assert path.is_symlink() and managed.read_text() == text
     # Where it led nowhere, it leads nowhere again.
     managed.unlink()
-    membership_config.write(path, membership_config.render({"master": "https://m:6443"}))
-    assert managed.exists() and not membership_config.remove(path)
+    agent_toml.write(path, agent_toml.render({"master": "https://m:6443"}))
+    assert managed.exists() and not agent_toml.remove(path)
     assert path.is_symlink() and not managed.exists()
 
 
@@ -313,25 +313,25 @@ def test_the_case_of_a_master_s_name_is_none_of_another_master(tmp_path: Path) -
     assert master_url("Master.Example.org") == wanted["master"]
     # As a release before this one wrote it, and a person may.
     path.write_text(text_of("agent", HostLayout(), {"node_name": "n", "master": "https://Master.Example.org:6443"}))
-    assert membership_config.chosen(path, wanted)[1] == ""
+    assert agent_toml.chosen(path, wanted)[1] == ""
     path.write_text(text_of("agent", HostLayout(), {"node_name": "n", **wanted}))
-    assert membership_config.chosen(path, wanted)[1] == ""
+    assert agent_toml.chosen(path, wanted)[1] == ""
     with pytest.raises(SettingsError, match="state_dir is /var/lib/sampan/agent, not /VAR"):
-        membership_config.chosen(path, {**wanted, "state_dir": "/VAR/lib/sampan/agent"})
+        agent_toml.chosen(path, {**wanted, "state_dir": "/VAR/lib/sampan/agent"})
 
 
 def test_to_an_installed_configuration_the_master_is_added_and_taken_away_again(tmp_path: Path) -> None:
     path = tmp_path / "agent.toml"
     text = text_of("agent", HostLayout(), {"node_name": "n", "labels": {"a": "b"}})
     path.write_text(text)
-    config, written = membership_config.chosen(path, {"master": "https://m:6443", "node_name": "", "state_dir": ""})
+    config, written = agent_toml.chosen(path, {"master": "https://m:6443", "node_name": "", "state_dir": ""})
     assert (config.master, config.node_name, config.labels) == ("https://m:6443", "n", {"a": "b"})
-    membership_config.write(path, written)
-    assert membership_config.chosen(path, {"master": "https://m:6443"})[1] == "", "a second time changes nothing"
-    other, _ = membership_config.chosen(path, {"master": "https://other:6443"})
+    agent_toml.write(path, written)
+    assert agent_toml.chosen(path, {"master": "https://m:6443"})[1] == "", "a second time changes nothing"
+    other, _ = agent_toml.chosen(path, {"master": "https://other:6443"})
     assert other.master == "https://other:6443", "a join that came to nothing may be followed by another one"
     with pytest.raises(SettingsError, match="node_name is n, not m"):
-        membership_config.chosen(path, {"master": "https://m:6443", "node_name": "m"})
-    assert membership_config.remove(path)
+        agent_toml.chosen(path, {"master": "https://m:6443", "node_name": "m"})
+    assert agent_toml.remove(path)
     assert path.read_text() == text
-    assert membership_config.known(path).node_name == "n", "a second leave, or a reset, has no master to read"
+    assert agent_toml.known(path).node_name == "n", "a second leave, or a reset, has no master to read"

@@ -9,7 +9,7 @@ import pytest
 
 from agent import host as agent_host
 from agent.identity import files
-from host.membership import agent_toml as membership_config
+from host.membership import agent_toml
 from host.membership.errors import HostBusy, MasterUnreachable, MembershipError
 from tests.fakes.membership import World
 from tests.fakes.sessions import until
@@ -55,7 +55,7 @@ async def test_a_node_is_led_to_the_address_asked_for_also_while_the_former_one_
     await world.join(wanted={"master": f"https://localhost:{world.api.port}"})
     identity = files.load(world.state)
     assert identity is not None and identity.session_address == f"localhost:{port}"
-    assert membership_config.known(world.config).master_host == "localhost"
+    assert agent_toml.known(world.config).master_host == "localhost"
     assert any(f"the session is at localhost:{port} from now on" in line for line in world.said)
 
 

@@ -112,7 +112,8 @@ _BARE = """
 import sys
 sys.path.insert(0, sys.argv[1])
 from cli.main import main
-import host.install, host.upgrade, host.uninstall, host.source, host.config, host.bundle
+from host.installation import install, uninstall, upgrade
+from host import bundle, config, source
 import host.host_files
 import agent.config, master.config
 main([sys.argv[2], "--help"])

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from host import services
+from host.installation import services
 from host.layout import HostLayout
-from host.membership import unit as membership_unit
+from host.membership import unit
 from host.membership.unit import SystemdUnit
 from tests.fakes.host import Fake
 
@@ -103,5 +103,5 @@ def test_an_agent_on_its_way_down_and_up_again_runs(look: str, runs: bool, monke
         # `show --value` prints nothing else.
         return subprocess.CompletedProcess(command, 0, look.split()[0] if "--value" in command else value, "")
 
-    monkeypatch.setattr(membership_unit.subprocess, "run", run)
+    monkeypatch.setattr(unit.subprocess, "run", run)
     assert SystemdUnit().running() is runs

@@ -9,13 +9,14 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import NoReturn
 
-from host import files, host_files, release, services
+from host import files, host_files, release
 from host.errors import HostError, NotInstalled, ServiceFailed, told
 from host.host_files import HostFile
-from host.install import Installer
+from host.installation import services
+from host.installation.install import Installer
+from host.installation.record import Recorder
+from host.installation.services import Condition
 from host.layout import HostLayout, Role
-from host.record import Recorder
-from host.services import Condition
 from host.source import Source
 from host.system import System
 

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Final
 
-from host import configured
+from host.installation import configured
 from host.layout import USER, HostLayout, Role
 
 _COMMON: Final = """\

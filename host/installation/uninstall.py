@@ -11,10 +11,11 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from host import configured, files, release, snippets
+from host import files, release
 from host.errors import HostError, NotInstalled
+from host.installation import configured, snippets
+from host.installation.record import Record
 from host.layout import ROLES, USER, HostLayout, Role, unit_name
-from host.record import Record
 from host.system import System
 
 Step = Callable[[str], AbstractContextManager[None]]

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-from host import config, configured, files, host_files, release, services
+from host import config, files, host_files, release
 from host.errors import HostError, WrongUse
+from host.installation import configured, services
+from host.installation.record import Recorder
 from host.layout import USER, HostLayout, Role, unit_name
-from host.record import Recorder
 from host.source import Source
 from host.system import System
 
@@ -136,7 +137,7 @@ class Installer:
 
     def _undo(self) -> bool:
         """Nothing of ours was here: nothing of ours stays. False when something does; the record says what."""
-        from host.uninstall import Uninstaller, remove_empty
+        from host.installation.uninstall import Uninstaller, remove_empty
 
         try:
             if self.layout.record.exists():
