@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from host import release
 from host.errors import HostError
-from host.installation import snippets
+from host.installation import services, snippets
 from host.installation.record import Recorder
 from host.installation.units import unit_text
 from host.layout import ROLES, HostLayout, Role
@@ -99,11 +99,9 @@ def drop_all_but(found: Iterable[HostFile], system: System, recorder: Recorder) 
 
 
 def _reload(system: System, reader: str, command: Sequence[str]) -> list[str]:
-    if not reader:
-        system.run(*command)
-    elif system.succeeds("systemctl", "--quiet", "is-active", reader) and not system.succeeds(*command):
-        name = reader.removesuffix(".service")
-        return [f"{name} does not read its files again: run `{' '.join(command)}` when it does"]
+    if reader:
+        return services.reload_reader(system, reader, command)
+    system.run(*command)
     return []
 
 

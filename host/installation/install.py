@@ -14,9 +14,10 @@ from host import config, files, host_files, release
 from host.errors import HostError, WrongUse
 from host.installation import configured, services
 from host.installation.record import Recorder
-from host.layout import USER, HostLayout, Role, unit_name
+from host.layout import USER, HostLayout, Role
 from host.source import Source
 from host.system import System
+from hull.errors import HullError
 
 Step = Callable[[str], AbstractContextManager[None]]
 _OF_A_MASTER: Final = {"pki", "store.db", "lock", "restoring"}
@@ -61,7 +62,7 @@ class Installer:
             raise
         if role == "master" and start:
             with self.step("master"):
-                self.system.run("systemctl", "--quiet", "enable", unit_name(role))
+                services.unit_of(self.system, role).enable()
                 services.start(self.system, role)
 
     def require(self) -> None:
@@ -142,7 +143,7 @@ class Installer:
         try:
             if self.layout.record.exists():
                 Uninstaller(self.layout, self.system).uninstall(purge=True, force=True)
-        except (HostError, OSError):
+        except (HullError, OSError):
             return False
         remove_empty(self.layout.releases, self.layout.opt)
         return True

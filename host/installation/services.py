@@ -1,88 +1,101 @@
-"""The services of an installed host, as installing and upgrading use them: started, asked, watched for a moment.
+"""The services of an installed host, as installing and upgrading use them: started, and watched for a moment.
 
-Their units are units.py's; how joining and leaving handle the agent's is membership_unit.py's.
+Their unit files are in units.py; host/membership/unit.py has the agent's service as joining and leaving use it.
 """
 
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Sequence
 from typing import Final, Literal
 
 from host.errors import HostError, ServiceFailed
 from host.layout import Role, unit_name
 from host.system import System
-from hull.systemd import UnitState
+from hull.systemd import Unit, UnitState
 
 Condition = Literal["up", "failing", "stopped"]
 
 LASTS_S: Final = 3.0
-"""A daemon that cannot live with what it finds says so within this time of its start."""
+"""A daemon that cannot run in its surroundings ends within this time after its start."""
 _LOOKS: Final = 2
-"""At one that has failed before: from a try that begins just now to one that lasts."""
+"""At a service that has failed before: enough to see a restart that has just begun, and that it lasts."""
 _LOOKS_AT_A_START: Final = 15
-"""At one that has not: who failed before that may wait for half a minute first (hull/restarts.py)."""
+"""At a service that has not: one that failed earlier may wait for half a minute first (hull/restarts.py)."""
+
+
+def unit_of(system: System, role: Role) -> Unit:
+    return Unit(unit_name(role), system.run)
 
 
 def start(system: System, role: Role, *, again: bool = False) -> None:
-    """Start it, and wait until it is ready; `again`: also one that is. Raises ServiceFailed with its own last word.
+    """Start the service, and wait until it is ready; `again`: restart it if it is up.
 
-    One that is on its way, perhaps between two tries, was begun by what its unit said then: it begins anew.
+    A service that is starting, or waits for its next restart, is restarted: it began with an earlier unit file.
+    Raises ServiceFailed with the daemon's last message.
     """
-    verb = "start" if _state(system, role).active == "active" and not again else "restart"
+    unit = unit_of(system, role)
     try:
-        system.run("systemctl", verb, unit_name(role))
+        if unit.state().active == "active" and not again:
+            unit.start()
+        else:
+            unit.restart()
     except HostError as error:
         raise _failed(system, role, "does not start", otherwise=str(error)) from error
 
 
 def condition(system: System, role: Role, *, ran: bool = False) -> Condition:
-    """Whether it is up, or about to be: a command that was interrupted leaves it starting. Raises HostError.
+    """Whether the service is up or will be, fails again and again, or is stopped. Raises HostError.
 
-    One that fails again and again is told from that by looking at it until it is known. `ran`: it was up when a command
-    began that was cut short; what it fails of since is that command's doing.
+    A service that starts is watched until the difference is known. `ran`: it was up when an interrupted command began;
+    failures since then were caused by that command.
     """
-    found = _state(system, role)
-    if not found.runs:
-        return "up" if ran and found.active == "failed" else "stopped"
-    if ran or (found.active == "active" and not found.has_failed):
+    state = _state(system, role)
+    if not state.runs:
+        return "up" if ran and state.active == "failed" else "stopped"
+    if ran or (state.active == "active" and not state.has_failed):
         return "up"
     looks = 0
-    while looks < (_LOOKS if found.has_failed else _LOOKS_AT_A_START):
-        before = found
+    while looks < (_LOOKS if state.has_failed else _LOOKS_AT_A_START):
+        before = state
         system.sleep(LASTS_S)
-        found = _state(system, role)
-        if not found.runs:
+        state = _state(system, role)
+        if not state.runs:
             return "stopped"
-        if found.active == "active" and (found == before or not found.has_failed):
+        if state.active == "active" and (state == before or not state.has_failed):
             return "up"
-        looks = looks + 1 if found.has_failed == before.has_failed else 0
-    # One that has not failed in all that time is slow.
-    return "failing" if found.has_failed else "up"
+        looks = looks + 1 if state.has_failed == before.has_failed else 0
+    # A service that has not failed in all that time is slow.
+    return "failing" if state.has_failed else "up"
 
 
 def require_lasting(system: System, roles: Iterable[Role]) -> None:
-    """Look again after a moment. Raises ServiceFailed when one has ended since, though it is started again."""
+    """Raise ServiceFailed when one of the services ends within LASTS_S, also when systemd has restarted it."""
     before = {role: _state(system, role) for role in roles}
     if before:
         system.sleep(LASTS_S)
-    for role, then in before.items():
-        found = _state(system, role)
-        if found.active != "active" or found.restarts != then.restarts:
+    for role, earlier in before.items():
+        state = _state(system, role)
+        if state.active != "active" or state.restarts != earlier.restarts:
             raise _failed(system, role, "starts, but does not stay up")
 
 
+def reload_reader(system: System, reader: str, command: Sequence[str]) -> list[str]:
+    """Have a service (`NetworkManager.service`) read its files again, if it is up; remarks for people."""
+    if not Unit(reader, system.run).is_active() or system.succeeds(*command):
+        return []
+    name = reader.removesuffix(".service")
+    return [f"{name} could not read its files again: run `{' '.join(command)}` when it can"]
+
+
 def _state(system: System, role: Role) -> UnitState:
-    return UnitState.asked(lambda *words: system.run("systemctl", *words), unit_name(role))
+    return unit_of(system, role).state()
 
 
-def _failed(system: System, role: Role, what: str, *, otherwise: str = "it says nothing") -> ServiceFailed:
-    said = _last_word(system, role) or otherwise
-    return ServiceFailed(f"the {role} {what}: {said} (journalctl -u {unit_name(role)})")
+def _failed(system: System, role: Role, what: str, *, otherwise: str = "it logged nothing") -> ServiceFailed:
+    message = _last_message(system, role) or otherwise
+    return ServiceFailed(f"the {role} {what}: {message} (journalctl -u {unit_name(role)})")
 
 
-def _last_word(system: System, role: Role) -> str:
-    """The last line that the daemon itself wrote."""
-    with suppress(HostError):
-        found = system.run("journalctl", "--no-pager", "-o", "cat", "-n", "20", "-t", "sampan", "-u", unit_name(role))
-        lines = [line for line in found.splitlines() if line.startswith("sampan: ")]
-        return lines[-1].removeprefix("sampan: ") if lines else ""
-    return ""
+def _last_message(system: System, role: Role) -> str:
+    """The last line with which the daemon ended; empty when there is none."""
+    lines = unit_of(system, role).journal(20, identifier="sampan")
+    messages = [line.removeprefix("sampan: ") for line in lines if line.startswith("sampan: ")]
+    return messages[-1] if messages else ""

@@ -13,10 +13,11 @@ from pathlib import Path
 
 from host import files, release
 from host.errors import HostError, NotInstalled
-from host.installation import configured, snippets
+from host.installation import configured, services, snippets
 from host.installation.record import Record
-from host.layout import ROLES, USER, HostLayout, Role, unit_name
+from host.layout import ROLES, USER, HostLayout, Role
 from host.system import System
+from hull import sweep, systemd
 
 Step = Callable[[str], AbstractContextManager[None]]
 IDENTITY = "identity.json"
@@ -72,8 +73,8 @@ class Uninstaller:
             unit = self.layout.unit(role)
             if self.layout.seen(unit) in record.files and unit.exists():
                 # A link is somebody's, who has masked it: that stays.
-                how = ["stop"] if unit.is_symlink() else ["disable", "--now"]
-                self.system.run("systemctl", "--quiet", *how, unit_name(role))
+                service = services.unit_of(self.system, role)
+                service.stop() if unit.is_symlink() else service.disable(now=True)
 
     def _remove_program(self, record: Record) -> None:
         """Units, command and releases. The directory of the record itself goes with it."""
@@ -83,9 +84,8 @@ class Uninstaller:
                 self._remove_file(name)
         for role in ROLES:
             if self.layout.seen(self.layout.unit(role)) in record.files:
-                with suppress(HostError):  # nothing failed: then there is nothing to forget
-                    self.system.run("systemctl", "reset-failed", unit_name(role))
-        self.system.run("systemctl", "daemon-reload")
+                services.unit_of(self.system, role).forget_failures()
+        systemd.reload_units(self.system.run)
         for line in snippets.reload(self.system, record.files):
             self.say(line)
         if not os.path.lexists(self.layout.current) or self.layout.current.is_symlink():
@@ -113,21 +113,14 @@ class Uninstaller:
         """State before the configuration that says where it is: an interrupted command must find it again."""
         for state in states:
             if self.layout.seen(state) in record.directories and state.is_dir():
-                self._unmount_below(state)
+                # Secrets of pods are file systems in memory. A disk that a person mounted at `state` itself stays.
+                sweep.unmount_below(state.resolve(), itself=False)
                 shutil.rmtree(state)
         for name in self._of_people(record):
             files.remove(self._there(name))
         remove_empty(*(self._there(name) for name in reversed(record.directories)))
         if record.user_made and self.system.has_user(USER):
             self.system.run("userdel", USER)
-
-    def _unmount_below(self, directory: Path) -> None:
-        """Secrets of pods lie in memory: what is removed must not be somebody's mount."""
-        prefix = f"{directory}/"
-        lines = Path("/proc/self/mountinfo").read_text().splitlines()
-        found = (line.split(" ")[4].encode().decode("unicode_escape") for line in lines)
-        for target in sorted((name for name in found if name.startswith(prefix)), key=len, reverse=True):
-            self.system.run("umount", target)
 
     def _of_people(self, record: Record) -> list[str]:
         """Files that may have been edited."""

@@ -52,6 +52,8 @@ class Fake:
         self.trouble(argv)
         words = [word for word in argv if not word.startswith("-")]
         match words:
+            case ["systemctl", "show", unit] if "--property=ActiveState" in argv:
+                return f"ActiveState={self._state(unit)[0]}\n"
             case ["systemctl", "show", unit]:
                 active, sub = self._state(unit)
                 return f"ActiveState={active}\nSubState={sub}\nNRestarts={self.died.count(unit)}\n"
@@ -112,7 +114,7 @@ class Fake:
 
     def succeeds(self, *argv: str) -> bool:
         self.calls.append(argv)
-        return argv[0] != "systemctl" or argv[-1] in self.active
+        return True
 
     def has_user(self, name: str) -> bool:
         return name in self.users

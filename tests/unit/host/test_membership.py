@@ -32,7 +32,7 @@ pytestmark = pytest.mark.timeout(60)
 
 async def test_a_host_joins_starts_its_unit_and_is_waited_for(world: World) -> None:
     waiting = asyncio.create_task(world.join(timeout_s=200.0))
-    await until(lambda: "start" in world.unit.asked)
+    await until(lambda: "restart" in world.systemd.verbs)
     async with world.agent():
         await waiting
     assert world.said[-1] == "node n is Ready"
@@ -40,10 +40,10 @@ async def test_a_host_joins_starts_its_unit_and_is_waited_for(world: World) -> N
 
 
 async def test_joining_twice_waits_again_and_changes_nothing(world: World) -> None:
-    world.unit.installed = False
+    world.systemd.installed = False
     await world.join()
     before = {name: (world.directory / name).read_bytes() for name in world.files()}
-    world.unit.installed = True
+    world.systemd.installed = True
     async with world.agent():
         await world.join()
     assert "already" in "".join(world.said)
@@ -51,21 +51,21 @@ async def test_joining_twice_waits_again_and_changes_nothing(world: World) -> No
 
 
 async def test_a_node_that_was_away_is_not_ready_before_its_own_agent_says_so(world: World) -> None:
-    world.unit.installed = False
+    world.systemd.installed = False
     await world.join()
-    world.unit.installed, world.unit.inactive = True, 3
+    world.systemd.installed, world.systemd.inactive = True, 3
     async with world.agent():
         await until(lambda: world.master.ready("n") == "True")
         await world.join()
-    assert world.slept_s > 0 and world.unit.inactive < 0
+    assert world.slept_s > 0 and world.systemd.inactive < 0
     assert world.said[-1] == "node n is Ready"
 
 
 async def test_where_nothing_is_installed_the_next_step_is_told(world: World) -> None:
-    world.unit.installed = False
+    world.systemd.installed = False
     await world.join()
     assert "`sampan agent --config" in world.said[-1]
-    assert world.unit.asked == []
+    assert world.systemd.verbs == []
 
 
 async def test_a_node_that_does_not_get_ready_says_why(world: World) -> None:
@@ -83,7 +83,7 @@ async def test_a_node_that_does_not_get_ready_says_why(world: World) -> None:
 
 
 async def test_a_node_that_a_person_has_cordoned_stays_so_and_joining_says_how_to_undo_it(world: World) -> None:
-    world.unit.installed = False
+    world.systemd.installed = False
     await world.join()
     async with world.agent():
         await world.cordon()
@@ -94,7 +94,7 @@ async def test_a_node_that_a_person_has_cordoned_stays_so_and_joining_says_how_t
 
 
 async def test_a_member_of_another_cluster_is_refused_with_the_way_out(world: World) -> None:
-    world.unit.installed = False
+    world.systemd.installed = False
     await world.join()
     before = world.files()
     with pytest.raises(MembershipError, match=r"another cluster.* `sampan leave` first, or `sampan reset`"):
@@ -103,7 +103,7 @@ async def test_a_member_of_another_cluster_is_refused_with_the_way_out(world: Wo
 
 
 async def test_errors_of_the_preflight_refuse_unless_they_are_ignored(world: World) -> None:
-    world.unit.installed = False
+    world.systemd.installed = False
     world.findings = [
         error("mtu", "600", "more"),
         error("master-answer", "no", "start it"),
@@ -144,7 +144,7 @@ async def test_a_join_that_is_refused_after_the_preflight_leaves_nothing(
 
 
 async def test_a_join_that_is_interrupted_is_repeated(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    world.unit.installed = False
+    world.systemd.installed = False
     real, before = agent_host.join, files.save
 
     def interrupted(state_dir: Path, identity: files.Identity) -> None:
@@ -182,7 +182,7 @@ async def test_a_full_disk_leaves_no_half_configuration(world: World, monkeypatc
 
 
 async def test_a_configuration_of_a_person_is_used_and_stays(world: World) -> None:
-    world.unit.installed = False
+    world.systemd.installed = False
     world.config.parent.mkdir()
     text = f'state_dir = "{world.state}"\nnode_name = "mine"\nmaster = "https://127.0.0.1:{world.api.port}"\n'
     world.config.write_text(text)
@@ -202,12 +202,12 @@ async def test_a_configuration_of_a_person_is_used_and_stays(world: World) -> No
 @pytest_asyncio.fixture
 async def expired(world: World) -> World:
     """A node whose certificate has ended; its agent runs, and says so."""
-    world.unit.installed = False
+    world.systemd.installed = False
     await world.join()
     identity = files.load(world.state)
     assert identity is not None
     files.save(world.state, replace(identity, not_after=time.time() - 1))
-    world.unit.installed = world.unit.runs = True
+    world.systemd.installed = world.systemd.runs = True
     return world
 
 
@@ -225,20 +225,20 @@ async def test_an_expired_node_that_gets_no_certificate_is_left_as_it_was(
     with pytest.raises(MembershipError, match=f"has expired, and was not replaced: .*{says}") as refused:
         await expired.join(**change)
     assert type(refused.value) is kind
-    assert expired.unit.asked == ["pause", "resume"], "and it stays in the boot"
+    assert expired.systemd.verbs == ["stop", "start"], "and it stays in the boot"
     assert {name: (expired.directory / name).read_bytes() for name in expired.files()} == before
 
 
 async def test_an_expired_node_gets_another_certificate_and_keeps_its_name(expired: World) -> None:
     with pytest.raises(MembershipError, match="not Ready after 3 s"):
         await expired.join()
-    assert expired.unit.asked == ["pause", "start"]
+    assert expired.systemd.verbs == ["stop", "enable", "restart"]
     identity = files.load(expired.state)
     assert identity is not None and identity.node_name == "n" and identity.not_after > time.time()
 
 
 async def test_of_two_joins_at_once_one_is_told_to_wait_and_the_other_whole(world: World) -> None:
-    world.unit.installed = False
+    world.systemd.installed = False
     first_is_there, second_was_refused = threading.Event(), threading.Event()
 
     def look(_: Subject) -> list[Finding]:
@@ -259,7 +259,7 @@ async def test_of_two_joins_at_once_one_is_told_to_wait_and_the_other_whole(worl
 
 
 async def test_a_member_that_joins_again_keeps_what_it_was_asked_for_before(world: World) -> None:
-    world.unit.installed = False
+    world.systemd.installed = False
     await world.join(wanted={"engine_socket": "/run/podman/podman.sock"})
     text = world.config.read_text()
     await world.join(wanted={"node_address": "", "state_dir": str(world.state)})

@@ -91,4 +91,4 @@ def test_a_manager_that_does_not_listen_is_a_remark(
     monkeypatch.setattr(Fake, "succeeds", lambda self, *argv: argv[0] != "nmcli")
     said: list[str] = []
     Installer(layout, fake, say=said.append).install("agent", source, {"node_name": "n1"})
-    assert said == ["NetworkManager does not read its files again: run `nmcli general reload` when it does"]
+    assert said == ["NetworkManager could not read its files again: run `nmcli general reload` when it can"]
