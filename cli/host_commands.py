@@ -70,8 +70,8 @@ def _add_from(parser: "argparse._ActionsContainer", *, otherwise: str) -> None:
 
 def _install(options: argparse.Namespace) -> int:
     from cli.progress import Progress
-    from host.installation import configured
     from host.installation.upgrade import Upgrader
+    from host.services import configured
     from host.system import exclusive
 
     progress = Progress()

@@ -14,10 +14,10 @@ from typing import Any, Final
 
 from host import release
 from host.errors import HostError
-from host.installation import services, snippets
-from host.installation.record import Recorder
-from host.installation.units import unit_text
 from host.layout import ROLES, HostLayout, Role
+from host.record import Recorder
+from host.services import running, snippets
+from host.services.units import unit_text
 from host.system import System
 
 _MODULES: Final = ("host.host_files", "cli.host.host_files")
@@ -100,7 +100,7 @@ def drop_all_but(found: Iterable[HostFile], system: System, recorder: Recorder) 
 
 def _reload(system: System, reader: str, command: Sequence[str]) -> list[str]:
     if reader:
-        return services.reload_reader(system, reader, command)
+        return running.reload_reader(system, reader, command)
     system.run(*command)
     return []
 

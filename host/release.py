@@ -15,8 +15,8 @@ from typing import Final
 
 from host import files, wheels
 from host.errors import HostError
-from host.installation.record import Record, Recorder, somebody_s
 from host.layout import HostLayout
+from host.record import Record, Recorder, somebody_s
 from host.source import Source, python_version
 from host.system import System
 

@@ -12,9 +12,9 @@ from typing import Final
 
 from host import config, files, host_files, release
 from host.errors import HostError, WrongUse
-from host.installation import configured, services
-from host.installation.record import Recorder
 from host.layout import USER, HostLayout, Role
+from host.record import Recorder
+from host.services import configured, running
 from host.source import Source
 from host.system import System
 from hull.errors import HullError
@@ -62,8 +62,8 @@ class Installer:
             raise
         if role == "master" and start:
             with self.step("master"):
-                services.unit_of(self.system, role).enable()
-                services.start(self.system, role)
+                running.unit_of(self.system, role).enable()
+                running.start(self.system, role)
 
     def require(self) -> None:
         """Raise HostError where installing cannot end well."""

@@ -13,9 +13,9 @@ from pathlib import Path
 
 from host import files, release
 from host.errors import HostError, NotInstalled
-from host.installation import configured, services, snippets
-from host.installation.record import Record
 from host.layout import ROLES, USER, HostLayout, Role
+from host.record import Record
+from host.services import configured, running, snippets
 from host.system import System
 from hull import sweep, systemd
 
@@ -73,7 +73,7 @@ class Uninstaller:
             unit = self.layout.unit(role)
             if self.layout.seen(unit) in record.files and unit.exists():
                 # A link is somebody's, who has masked it: that stays.
-                service = services.unit_of(self.system, role)
+                service = running.unit_of(self.system, role)
                 service.stop() if unit.is_symlink() else service.disable(now=True)
 
     def _remove_program(self, record: Record) -> None:
@@ -84,7 +84,7 @@ class Uninstaller:
                 self._remove_file(name)
         for role in ROLES:
             if self.layout.seen(self.layout.unit(role)) in record.files:
-                services.unit_of(self.system, role).forget_failures()
+                running.unit_of(self.system, role).forget_failures()
         systemd.reload_units(self.system.run)
         for line in snippets.reload(self.system, record.files):
             self.say(line)

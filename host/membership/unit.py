@@ -1,7 +1,7 @@
 """The agent's systemd unit, as joining and leaving use it: started, stopped, and why it is not up.
 
 Where nothing is installed (a lab, a checkout) there is no unit: another program starts and stops the agent. Unit files
-are written by host/installation/units.py.
+are written by host/services/units.py.
 """
 
 from __future__ import annotations

@@ -5,10 +5,10 @@ from __future__ import annotations
 import shlex
 from collections.abc import Collection, Iterator
 
-from host.installation.snippets import SNIPPETS
 from host.preflight import rules
 from host.preflight.facts import AGENT, Facts, Firewalld
 from host.preflight.finding import Finding, warning
+from host.services.snippets import SNIPPETS
 
 
 def judge(facts: Facts) -> Iterator[Finding]:

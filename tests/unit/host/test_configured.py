@@ -7,8 +7,8 @@ import pytest
 from host.errors import HostError, WrongUse
 from host.installation.install import Installer
 from host.installation.uninstall import Uninstaller
-from host.installation.units import unit_text
 from host.layout import HostLayout
+from host.services.units import unit_text
 from host.source import Source
 from tests.fakes.host import Fake, install, state
 

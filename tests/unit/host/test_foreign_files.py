@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from host.errors import HostError
-from host.installation.record import Record
 from host.installation.uninstall import Uninstaller
 from host.installation.upgrade import Upgrader
 from host.layout import ROLES, HostLayout, Role
+from host.record import Record
 from host.source import Source
 from tests.fakes.host import SETTINGS, Fake, install, source_of, state, tree
 

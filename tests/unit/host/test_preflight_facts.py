@@ -15,10 +15,10 @@ import pytest_asyncio
 
 from host.config import master_url
 from host.errors import WrongUse
-from host.installation.snippets import SNIPPETS
 from host.preflight import cluster, gather
 from host.preflight.facts import DOCKER_ROOT
 from host.preflight.gather import Subject, read_engine
+from host.services.snippets import SNIPPETS
 from hull import systemd
 from master.api import kinds
 from master.api.kinds.namespace import Namespace

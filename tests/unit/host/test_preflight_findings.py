@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 
 from agent.survey import Kernel, Rules
-from host.installation.snippets import SNIPPETS
 from host.preflight.facts import (
     AGENT,
     DENIED,
@@ -31,6 +30,7 @@ from host.preflight.facts import (
 from host.preflight.finding import Severity, errors, text
 from host.preflight.judges import judge
 from host.preflight.rules import blocking
+from host.services.snippets import SNIPPETS
 
 GIB = 1 << 30
 WORKS = dict.fromkeys(("namespace", "veth", "bridge", "vxlan", "conntrack", "forwarding"), "")

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from host.installation.install import Installer
-from host.installation.record import Record
-from host.installation.snippets import SNIPPETS
 from host.installation.uninstall import Uninstaller
 from host.installation.upgrade import Upgrader
 from host.layout import HostLayout
+from host.record import Record
+from host.services.snippets import SNIPPETS
 from host.source import Source
 from tests.fakes.host import Fake, fresh, install, source_of, state
 

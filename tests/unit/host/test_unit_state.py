@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from host.installation import services
 from host.layout import HostLayout
 from host.membership.unit import AgentUnit
+from host.services import running
 from hull.systemd import Unit
 from tests.fakes.host import Fake
 
@@ -65,7 +65,7 @@ class Looks(Fake):
     ids=lambda value: " then ".join(value) if isinstance(value, list) else value,
 )
 def test_what_fails_again_and_again_is_told_from_what_is_up(looks: Sequence[str], condition: str) -> None:
-    assert services.condition(Looks(*looks), "agent") == condition
+    assert running.condition(Looks(*looks), "agent") == condition
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_what_fails_again_and_again_is_told_from_what_is_up(looks: Sequence[str]
 def test_what_ran_before_a_command_was_cut_short_is_to_run_unless_somebody_stopped_it(
     look: str, condition: str
 ) -> None:
-    assert services.condition(Looks(look), "agent", ran=True) == condition
+    assert running.condition(Looks(look), "agent", ran=True) == condition
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,10 @@ from host import release
 from host.errors import HostError
 from host.host_files import HostFile, main, wanted
 from host.installation.install import Installer
-from host.installation.record import Record
 from host.installation.uninstall import Uninstaller
 from host.installation.upgrade import Upgrader
 from host.layout import HostLayout
+from host.record import Record
 from host.system import Commands
 from tests.fakes.host import Fake, Killed, at_each_step, fresh, install, kill_at, source_of, state
 

@@ -9,9 +9,9 @@ import pytest
 
 from host import release
 from host.errors import HostError
-from host.installation.record import Record
 from host.installation.upgrade import Upgrader
 from host.layout import HostLayout
+from host.record import Record
 from host.source import Source
 from tests.fakes.host import Fake, Killed, install, source_of
 

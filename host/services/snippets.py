@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from host.installation import services
+from host.services import running
 
 if TYPE_CHECKING:
     from host.layout import HostLayout
@@ -55,5 +55,5 @@ def needed(layout: HostLayout) -> dict[str, Snippet]:
 def reload(system: System, paths: Collection[str]) -> list[str]:
     """Have managers read their files again after these were removed; remarks for people."""
     removed = {name: snippet for name, snippet in SNIPPETS.items() if snippet.path in paths}
-    remarks = (services.reload_reader(system, f"{name}.service", snippet.reload) for name, snippet in removed.items())
+    remarks = (running.reload_reader(system, f"{name}.service", snippet.reload) for name, snippet in removed.items())
     return [line for lines in remarks for line in lines]

@@ -7,8 +7,8 @@ import re
 from pathlib import Path
 from typing import Final
 
-from host.installation import configured
 from host.layout import USER, HostLayout, Role
+from host.services import configured
 
 _COMMON: Final = """\
 Type=notify
