@@ -1,10 +1,10 @@
-"""Installs a role on this host, step by step; each step finds what is done and does the rest.
+"""Installs a role on this host, step by step; each step sees what is done already and does the rest.
 
-Interrupted anywhere, the same command goes on. What fails on a host that had nothing of ours is undone. The units come
-after everything that they start, so what looks installed is.
+Interrupted anywhere, the same command completes it. A failure on a host without anything of ours is undone. The units
+are written after everything that they start, so what looks installed is.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,16 +12,18 @@ from typing import Final
 
 from host import config, files, host_files, release
 from host.errors import HostError, WrongUse
-from host.layout import USER, HostLayout, Role
+from host.host_files import HostFile
+from host.layout import BACKUP_UNITS, USER, HostLayout, Role
 from host.record import Recorder
-from host.services import configured, running
+from host.services import backups, configured, running
 from host.source import Source
 from host.system import System
 from hull.errors import HullError
+from hull.systemd import Unit
 
 Step = Callable[[str], AbstractContextManager[None]]
 _OF_A_MASTER: Final = {"pki", "store.db", "lock", "restoring"}
-"""In its data directory, one or the other from the first moment on (master/datadir.py)."""
+"""A master's data directory contains at least one of them from the first moment on (master/datadir.py)."""
 _OF_FILE_SYSTEMS: Final = "lost+found"
 
 
@@ -35,25 +37,38 @@ class Installer:
     say: Callable[[str], None] = field(default=lambda _: None)
 
     @files.usual_umask()
-    def install(self, role: Role, source: Source | None, settings: config.Settings, *, start: bool = True) -> None:
+    def install(
+        self,
+        role: Role,
+        source: Source | None,
+        settings: config.Settings,
+        *,
+        start: bool = True,
+        backup_options: backups.Given | None = None,
+    ) -> None:
         """Install the role; the master starts, an agent waits for `sampan join`. Raises HostError.
 
-        Without a source: the release that is here already, for another role, or for a changed configuration.
+        Without a source, the installed release is used: for another role, or after a change of the configuration.
+        `backup_options` change when backups of the master are made; none of them: as before.
         """
         self.require()
         text = "" if self.layout.config(role).exists() else config.text_of(role, self.layout, settings)
         if not text and settings:
-            self.say(f"{self.layout.config(role)} is there and stays as it is: the options for it have no effect")
+            self.say(f"{self.layout.config(role)} exists and is not changed: the options for it have no effect")
         recorder = Recorder(self.layout)
         if recorder.record.target:
-            raise HostError("an upgrade was cut short here: run it again, or `sampan upgrade --rollback`, before this")
+            raise HostError(
+                "an upgrade was interrupted here: run it again, or `sampan upgrade --rollback`, before this"
+            )
         if source is not None:
             self._require_same_release(recorder, source)
         elif not release.is_complete(self.layout, recorder.record.release):
-            raise WrongUse("this is no checkout, and nothing is installed: name a wheel or a bundle with --from")
+            raise WrongUse("this is not a checkout, and nothing is installed: name a wheel or a bundle with --from")
         self._require_free(role, recorder)
+        if backup_options:
+            self._check_backups(backup_options, recorder)
         try:
-            self._place(role, source, text, recorder)
+            self._place(role, source, text, recorder, backup_options or {})
         except Exception as error:
             undone = recorder.fresh and self._undo()
             if isinstance(error, OSError):
@@ -64,9 +79,12 @@ class Installer:
             with self.step("master"):
                 running.unit_of(self.system, role).enable()
                 running.start(self.system, role)
+                if (self.layout.units / BACKUP_UNITS[0]).exists():
+                    # A master that is up already was started without it, or with another time.
+                    Unit(BACKUP_UNITS[0], self.system.run).restart()
 
     def require(self) -> None:
-        """Raise HostError where installing cannot end well."""
+        """Raise HostError where installing is impossible."""
         if not self.system.is_root():
             raise HostError("only root may change this host: run it with sudo")
         if not (self.layout.root / "run/systemd/system").is_dir():
@@ -75,12 +93,12 @@ class Installer:
             raise HostError("Python's venv module is missing: apt-get install python3-venv")
 
     def _require_same_release(self, recorder: Recorder, source: Source) -> None:
-        running = release.current(self.layout)
-        if running and recorder.record.roles and release.name_of(source, self.layout) != running:
-            raise HostError(f"release {running} is installed here, this is another: run `sampan upgrade` first")
+        current = release.current(self.layout)
+        if current and recorder.record.roles and release.name_of(source, self.layout) != current:
+            raise HostError(f"release {current} is installed here, this is another: run `sampan upgrade` first")
 
     def _require_free(self, role: Role, recorder: Recorder) -> None:
-        """Raise HostError before anything is made, when somebody else's is in a place of ours."""
+        """Raise HostError, before anything is made, for a foreign file in a place of ours."""
         release.require_ours(self.layout)
         recorder.require_ours(self.layout.unit(role))
         recorder.require_ours(self.layout.command, self.layout.command_target)
@@ -91,15 +109,30 @@ class Installer:
             raise HostError(f"{opt} is closed to the user {USER}: run `chmod o+rx {opt}`, then this again")
 
     def _require_own_data(self, data_dir: Path) -> None:
-        """It becomes the master's user's, with all that is in it."""
-        there = {path.name for path in data_dir.iterdir()} - {_OF_FILE_SYSTEMS} if data_dir.is_dir() else set()
-        if there and not there & _OF_A_MASTER:
+        """The directory will belong to the master's user, with everything in it. Raises HostError."""
+        names = {path.name for path in data_dir.iterdir()} - {_OF_FILE_SYSTEMS} if data_dir.is_dir() else set()
+        if names and not names & _OF_A_MASTER:
             raise HostError(
-                f"{data_dir} has other things in it than a master's: name a directory of its own as data_dir in "
+                f"{data_dir} contains other things than a master's: name a directory of its own as data_dir in "
                 f"{self.layout.config('master')}"
             )
 
-    def _place(self, role: Role, source: Source | None, text: str, recorder: Recorder) -> None:
+    def _check_backups(self, options: backups.Given, recorder: Recorder) -> None:
+        """Raise HostError before anything is made when there cannot be such backups."""
+        recorder.require_ours(self.layout.backup_config)
+        chosen = backups.chosen(self.layout, options)
+        if chosen is None:
+            return
+        for name in BACKUP_UNITS:
+            recorder.require_ours(self.layout.units / name)
+        if not self.system.succeeds("systemd-analyze", "calendar", chosen.at):
+            raise WrongUse(
+                f"--backup-at: {chosen.at!r} is not a time as systemd.time(7) has it, such as daily or 03:30"
+            )
+
+    def _place(
+        self, role: Role, source: Source | None, text: str, recorder: Recorder, backup_options: backups.Given
+    ) -> None:
         recorder.keep(recorder.record)
         with self.step("release"):
             name = release.make(source, recorder, self.system) if source else recorder.record.release
@@ -107,10 +140,16 @@ class Installer:
             self._make_user(role, recorder)
             recorder.directory(self.layout.etc)
             if text:
-                self._write_config(role, text, recorder)
+                recorder.file(self.layout.config(role), text, mode=0o644)
             self._make_state(role, recorder)
+            if role == "master":
+                self._place_backups(backup_options, recorder)
             needed = host_files.of_release(self.layout, self.system, name, [role])
             host_files.require_ours(needed, recorder)
+            if role == "master":
+                self._drop_backup_units(needed, recorder)
+                if backup_options and self.layout.backup_config.exists() and not _has_timer(needed):
+                    raise HostError(f"release {name} cannot make regular backups: upgrade first, or omit --backup-dir")
             release.switch(self.layout, name)
             recorder.directory(self.layout.command.parent)
             recorder.link(self.layout.command, self.layout.command_target)
@@ -133,11 +172,29 @@ class Installer:
         if role == "master":
             self.system.own(state, USER)
 
-    def _write_config(self, role: Role, text: str, recorder: Recorder) -> None:
-        recorder.file(self.layout.config(role), text, mode=0o644)
+    def _place_backups(self, options: backups.Given, recorder: Recorder) -> None:
+        """The settings of backups, and their directory. The release reads the settings for its units."""
+        if options:
+            chosen = backups.chosen(self.layout, options)
+            if chosen is None:
+                recorder.remove(self.layout.seen(self.layout.backup_config))
+            else:
+                recorder.file(self.layout.backup_config, backups.text_of(chosen), mode=0o644)
+        if settings := backups.load(self.layout):
+            directory = self.layout.real(str(settings.directory))
+            recorder.directory(directory, mode=0o700)
+            # While the directory is still root's, nobody else can put a link in its place.
+            directory.chmod(0o700)
+            self.system.own(directory, USER)
+
+    def _drop_backup_units(self, needed: Sequence[HostFile], recorder: Recorder) -> None:
+        """Remove those that are not needed any more."""
+        units = {self.layout.seen(self.layout.units / name) for name in BACKUP_UNITS}
+        units -= {file.path for file in needed}
+        host_files.drop([path for path in recorder.record.files if path in units], self.system, recorder)
 
     def _undo(self) -> bool:
-        """Nothing of ours was here: nothing of ours stays. False when something does; the record says what."""
+        """Remove everything of ours from a host that had nothing. False when something stays; the record says what."""
         from host.installation.uninstall import Uninstaller, remove_empty
 
         try:
@@ -147,3 +204,7 @@ class Installer:
             return False
         remove_empty(self.layout.releases, self.layout.opt)
         return True
+
+
+def _has_timer(needed: Sequence[HostFile]) -> bool:
+    return any(file.path.endswith(f"/{BACKUP_UNITS[0]}") for file in needed)

@@ -1,7 +1,7 @@
-"""What the host's configuration files say now of what installing has to do with: where the state is, which ports.
+"""What the configuration files of the daemons say now, as far as it matters for their units: state directory and ports.
 
-They are people's, and may have been changed since they were written. What a daemon would not take it says itself when
-it starts; here that counts as not said.
+The files belong to people, and may have changed since they were written. A daemon reports an invalid setting itself
+when it starts; here an invalid setting counts as absent.
 """
 
 import tomllib
@@ -13,25 +13,32 @@ from host.layout import HostLayout, Role
 
 _STATE: Final[dict[Role, str]] = {"master": "data_dir", "agent": "state_dir"}
 _PORTS: Final = ("api_port", "session_port")
-_OF_EVERYBODY: Final = ("/tmp", "/var/tmp")
-"""A service gets directories of its own in their place (PrivateTmp=)."""
+_TEMPORARY: Final = ("/tmp", "/var/tmp")
+"""A service has directories of its own in their place (PrivateTmp=)."""
 
 
 def state(role: Role, layout: HostLayout) -> Path:
-    """The directory of a role's state. Raises HostError where no service could have it."""
-    said = _values(role, layout).get(_STATE[role])
-    if not isinstance(said, str):
+    """The state directory of a role. Raises HostError for one that a service cannot use."""
+    value = _values(role, layout).get(_STATE[role])
+    if not isinstance(value, str):
         return layout.state(role)
-    path = Path(said)
-    if not (path.is_absolute() and said.isprintable()) or ".." in path.parts:
-        raise HostError(f"{layout.config(role)}: {_STATE[role]} must be the absolute path of a directory, not {said!r}")
-    if role == "master" and any(path.is_relative_to(each) for each in _OF_EVERYBODY):
-        raise HostError(f"{layout.config(role)}: {_STATE[role]} must be no temporary directory, as {said} is")
-    return layout.root / said.lstrip("/")
+    if problem := directory_problem(value, private_tmp=role == "master"):
+        raise HostError(f"{layout.config(role)}: {_STATE[role]} {problem}")
+    return layout.root / value.lstrip("/")
+
+
+def directory_problem(text: str, *, private_tmp: bool = True) -> str:
+    """Why a service cannot use the directory: `must be …`; empty when it can. `private_tmp`: as its unit says."""
+    path = Path(text)
+    if not (path.is_absolute() and text.isprintable()) or ".." in path.parts:
+        return f"must be the absolute path of a directory, not {text!r}"
+    if private_tmp and any(path.is_relative_to(directory) for directory in _TEMPORARY):
+        return f"must not be a temporary directory, as {text} is"
+    return ""
 
 
 def has_low_port(layout: HostLayout) -> bool:
-    """Whether the master is to listen on a port that only root may, and who has the capability."""
+    """Whether the master listens on a port below 1024, which needs CAP_NET_BIND_SERVICE."""
     values = _values("master", layout)
     return any(isinstance(port := values.get(name), int) and 0 < port < 1024 for name in _PORTS)
 

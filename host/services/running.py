@@ -77,6 +77,14 @@ def require_lasting(system: System, roles: Iterable[Role]) -> None:
             raise _failed(system, role, "starts, but does not stay up")
 
 
+def stop(system: System, name: str) -> None:
+    """Stop any unit, and forget that it failed; no error if it is not up, or does not exist. Raises HostError."""
+    unit = Unit(name, system.run)
+    if unit.state().runs:
+        unit.stop()
+    unit.forget_failures()
+
+
 def reload_reader(system: System, reader: str, command: Sequence[str]) -> list[str]:
     """Have a service (`NetworkManager.service`) read its files again, if it is up; remarks for people."""
     if not Unit(reader, system.run).is_active() or system.succeeds(*command):

@@ -1,26 +1,27 @@
-"""The systemd units of master and agent, as text. Meaning of each setting: systemd.unit(5), .service(5), .exec(5).
+"""The systemd units of an installed host, as text: master, agent, and the master's backups.
 
-They let a daemon have what its configuration says, so they are written anew when that changes: `sampan install ROLE`.
+The meaning of each setting is in systemd.unit(5), .service(5), .exec(5) and .timer(5). Units allow a daemon what its
+configuration needs, so they are written again after a change of it, by `sampan install ROLE`.
 """
 
 import re
 from pathlib import Path
 from typing import Final
 
-from host.layout import USER, HostLayout, Role
-from host.services import configured
+from host.layout import BACKUP_UNITS, USER, HostLayout, Role
+from host.services import backups, configured
 
 _COMMON: Final = """\
 Type=notify
 NotifyAccess=main
-# A process that hangs is ended, tells where it hung, and is started again.
+# A process that hangs is killed, writes where it hung, and is started again.
 WatchdogSec=30
 Environment=PYTHONFAULTHANDLER=1
 LimitCORE=0
-# While a slow host boots, or its disk is busy, it may need minutes; one that cannot start ends by itself.
+# A daemon may need minutes while a slow host boots; one that cannot start ends by itself.
 TimeoutStartSec=300
 TimeoutStopSec=20
-# Who fails again and again waits longer each time by itself (hull/restarts.py); systemd can do that from 254 on only.
+# A daemon that fails again and again delays its own start (hull/restarts.py); systemd can do so only from 254 on.
 Restart=always
 RestartSec=1
 RuntimeDirectory=sampan-{role}
@@ -34,13 +35,29 @@ RestrictSUIDSGID=yes
 SystemCallArchitectures=native
 """
 
+_CONFINED: Final = """\
+ProtectSystem=strict
+ReadWritePaths={writable}
+ProtectHome={homes}
+PrivateTmp=yes
+PrivateDevices=yes
+ProtectClock=yes
+ProtectControlGroups=yes
+ProtectHostname=yes
+ProtectKernelLogs=yes
+ProtectKernelModules=yes
+ProtectKernelTunables=yes
+RestrictNamespaces=yes
+"""
+"""One directory is writable, and nothing else."""
+
 _MASTER: Final = """\
 # Written by `sampan install`; put changes into a drop-in (systemctl edit sampan-master).
 [Unit]
 Description=Sampan master
-Wants=network-online.target
+Wants=network-online.target{wants}
 After=network-online.target
-# It is never given up: the disk may have room again, the address be there.
+# Never given up: the disk may have room again later, or the address appear.
 StartLimitIntervalSec=0
 RequiresMountsFor={state}
 
@@ -52,21 +69,10 @@ UMask=0077
 LimitNOFILE=65536
 TasksMax=1024
 {common}\
-# Its data and nothing else. Where the configuration has them elsewhere, or a port below 1024, `sampan install master`
-# writes this file anew.
-ProtectSystem=strict
-ReadWritePaths={state}
-ProtectHome={homes}
-PrivateTmp=yes
-PrivateDevices=yes
-ProtectClock=yes
-ProtectControlGroups=yes
-ProtectHostname=yes
-ProtectKernelLogs=yes
-ProtectKernelModules=yes
-ProtectKernelTunables=yes
+# The master writes to its data directory only. After a change of `data_dir`, or to a port below 1024,
+# `sampan install master` writes this file again.
+{confined}\
 RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6
-RestrictNamespaces=yes
 {capabilities}
 
 [Install]
@@ -84,44 +90,107 @@ RequiresMountsFor={state}
 
 [Service]
 ExecStart={current}/bin/sampan agent --config {config}
-# What runs in pods is the engine's; nothing that a stopped agent leaves is ended.
+# Containers belong to the engine; no process that a stopped agent leaves is killed.
 KillMode=process
-# It left the cluster: nothing to do here until somebody joins again.
+# The node has left the cluster: nothing to do here before the next join.
 RestartPreventExitStatus=6
 SuccessExitStatus=6
 LimitNOFILE=65536
 TasksMax=4096
 {common}\
-# No setting that gives it mounts of its own: the engine must see what it mounts for pods.
+# No setting that gives the agent a mount namespace: the engine must see what the agent mounts for pods.
 RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK AF_PACKET
 
 [Install]
 WantedBy=multi-user.target
 """
 
+_BACKUP_SERVICE: Final = """\
+# Written by `sampan install`; put changes into a drop-in (systemctl edit sampan-backup.service).
+[Unit]
+Description=Sampan backup of the master
+After=sampan-master.service
+RequiresMountsFor={directory}
+
+[Service]
+Type=oneshot
+# The colon: dollar signs in the path are not variables.
+ExecStart=:{current}/bin/sampan backup --config {config} --keep {keep} {directory}
+User={user}
+Group={user}
+UMask=0077
+TimeoutStartSec=3600
+LimitCORE=0
+NoNewPrivileges=yes
+{confined}\
+# The master is asked over the socket in its data directory.
+PrivateNetwork=yes
+RestrictAddressFamilies=AF_UNIX
+CapabilityBoundingSet=
+"""
+
+_BACKUP_TIMER: Final = """\
+# Written by `sampan install` from {settings}, which `sampan install master` applies.
+# The master's service starts it, so it needs no [Install].
+[Unit]
+Description=Regular backups of the Sampan master
+PartOf=sampan-master.service
+
+[Timer]
+OnCalendar={at}
+# A backup that was due while the host was off is made when it is up again.
+Persistent=true
+"""
 
 _NONE: Final = "CapabilityBoundingSet="
 _LOW_PORTS: Final = "CapabilityBoundingSet=CAP_NET_BIND_SERVICE\nAmbientCapabilities=CAP_NET_BIND_SERVICE"
 _HOMES: Final = ("/home", "/root", "/run/user")
-"""What ProtectHome= hides; read-only, a directory in there can be an exception."""
+"""Hidden by ProtectHome=yes; when they are only read-only, one directory in there can be writable."""
 
 
 def unit_text(role: Role, layout: HostLayout) -> str:
-    """The unit file of a role, as its configuration is now. Raises HostError when no service could be as it says."""
-    state = Path(layout.seen(configured.state(role, layout)))
+    """The unit file of a role for its present configuration. Raises HostError when a service could not run with it."""
+    state = configured.state(role, layout)
+    wants = f" {BACKUP_UNITS[0]}" if role == "master" and backups.load(layout) else ""
     return (_MASTER if role == "master" else _AGENT).format(
         current=layout.seen(layout.current),
         config=layout.seen(layout.config(role)),
-        state=_quoted(str(state)),
-        homes="read-only" if any(state.is_relative_to(each) for each in _HOMES) else "yes",
+        state=_quoted(layout.seen(state)),
+        wants=wants,
+        confined=_confined(Path(layout.seen(state))),
         capabilities=_LOW_PORTS if configured.has_low_port(layout) else _NONE,
         user=USER,
         common=_COMMON.format(role=role),
     )
 
 
+def backup_units(layout: HostLayout) -> dict[str, str]:
+    """The unit files of regular backups by their names; empty where there are none. Raises HostError."""
+    chosen = backups.load(layout)
+    if chosen is None:
+        return {}
+    timer, service = BACKUP_UNITS
+    values = {
+        "current": layout.seen(layout.current),
+        "config": layout.seen(layout.config("master")),
+        "settings": layout.seen(layout.backup_config),
+        "directory": _quoted(str(chosen.directory)),
+        "keep": chosen.keep,
+        "at": chosen.at,
+        "user": USER,
+        "confined": _confined(chosen.directory, Path(layout.seen(configured.state("master", layout)))),
+    }
+    return {service: _BACKUP_SERVICE.format(**values), timer: _BACKUP_TIMER.format(**values)}
+
+
+def _confined(writable: Path, *readable: Path) -> str:
+    paths = (writable, *readable)
+    homes = "read-only" if any(path.is_relative_to(home) for path in paths for home in _HOMES) else "yes"
+    return _CONFINED.format(writable=_quoted(str(writable)), homes=homes)
+
+
 def _quoted(path: str) -> str:
-    """As systemd.syntax(7) and its specifiers have it."""
+    """A path as systemd.syntax(7) needs it, with percent signs that are no specifiers."""
     path = path.replace("%", "%%")
     if re.fullmatch(r"[-\w/.:+@%]+", path, re.ASCII):
         return path
