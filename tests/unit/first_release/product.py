@@ -13,10 +13,10 @@ from agent.runtime.fake import FakeRuntime
 from agent.volumes.manager import Volumes
 from host import release
 from host.errors import HostError
+from host.installation.uninstall import Uninstaller
+from host.installation.upgrade import Upgrader
 from host.layout import HostLayout
 from host.record import Record
-from host.uninstall import Uninstaller
-from host.upgrade import Upgrader
 from master.api import kinds
 from master.api.identity import component
 from master.api.logs import LogOptions

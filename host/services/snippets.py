@@ -10,6 +10,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from host.services import running
+
 if TYPE_CHECKING:
     from host.layout import HostLayout
     from host.system import System
@@ -52,11 +54,6 @@ def needed(layout: HostLayout) -> dict[str, Snippet]:
 
 def reload(system: System, paths: Collection[str]) -> list[str]:
     """Have managers read their files again after these were removed; remarks for people."""
-    return [line for name, each in SNIPPETS.items() if each.path in paths for line in _reload(name, each, system)]
-
-
-def _reload(name: str, snippet: Snippet, system: System) -> list[str]:
-    command = snippet.reload
-    if system.succeeds("systemctl", "--quiet", "is-active", f"{name}.service") and not system.succeeds(*command):
-        return [f"{name} does not read its files again: run `{' '.join(command)}` when it does"]
-    return []
+    removed = {name: snippet for name, snippet in SNIPPETS.items() if snippet.path in paths}
+    remarks = (running.reload_reader(system, f"{name}.service", snippet.reload) for name, snippet in removed.items())
+    return [line for lines in remarks for line in lines]

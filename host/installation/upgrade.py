@@ -9,13 +9,14 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import NoReturn
 
-from host import files, host_files, release, services
+from host import files, host_files, release
 from host.errors import HostError, NotInstalled, ServiceFailed, told
 from host.host_files import HostFile
-from host.install import Installer
+from host.installation.install import Installer
 from host.layout import HostLayout, Role
 from host.record import Recorder
-from host.services import Condition
+from host.services import running
+from host.services.running import Condition
 from host.source import Source
 from host.system import System
 
@@ -97,7 +98,7 @@ class Upgrader:
     def _conditions(self, recorder: Recorder) -> Mapping[Role, Condition]:
         """Of the services that are to be restarted. Raises HostError."""
         record = recorder.record
-        found = {role: services.condition(self.system, role, ran=role in record.ran) for role in record.roles}
+        found = {role: running.condition(self.system, role, ran=role in record.ran) for role in record.roles}
         return {role: condition for role, condition in found.items() if condition != "stopped"}
 
     def _take_back(self, recorder: Recorder, conditions: Mapping[Role, Condition], error: Exception) -> NoReturn:
@@ -128,7 +129,7 @@ class Upgrader:
         # Behind the last good release there is none: what one service does not live with is no reason to keep another
         # on what was tried.
         self._restart(up, all_of_them=name == recorder.record.release)
-        services.require_lasting(self.system, up)
+        running.require_lasting(self.system, up)
         for role in (role for role, condition in conditions.items() if condition == "failing"):
             try:
                 self._restart([role], all_of_them=True)
@@ -141,7 +142,7 @@ class Upgrader:
         for role in roles:
             try:
                 with self.step(role):
-                    services.start(self.system, role, again=True)
+                    running.start(self.system, role, again=True)
             except ServiceFailed as error:
                 failures.append(error)
                 if not all_of_them:

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from host.errors import HostError
+from host.installation.uninstall import Uninstaller
+from host.installation.upgrade import Upgrader
 from host.layout import ROLES, HostLayout, Role
 from host.record import Record
 from host.source import Source
-from host.uninstall import Uninstaller
-from host.upgrade import Upgrader
 from tests.fakes.host import SETTINGS, Fake, install, source_of, state, tree
 
 
