@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.cluster.waiting import eventually
+from netrig.plugin import eventually
 from tests.machine.bed import Machine
 from tests.machine.conftest import BUNDLE, MakeMachines
 from tests.machine.hosts import ADMIN, is_active, process_of, record, snapshot
@@ -119,7 +119,7 @@ def test_a_master_that_cannot_start_is_told_with_its_own_words(machine: Machine)
     assert failed.returncode == 1 and "node_port_range" in failed.stderr.splitlines()[-1], failed.stderr
     # It is tried again and again, at growing intervals, and what is put right meanwhile is seen.
     status = ("systemctl", "show", "--value", "--property=StatusText", "sampan-master")
-    eventually(lambda: "waiting 2 s: it failed 3 times in a row" in machine.says(*status), timeout_s=60)
+    eventually(lambda: "waiting 2 s: it failed 3 times in a row" in machine.says(*status), within_s=60)
     machine.write("/etc/sampan/master.toml", 'data_dir = "/srv/data/sampan"\napi_port = 443\nsession_port = 444\n')
     machine.run(INSTALL, "master", timeout_s=120)
     assert is_active(machine, "master") and machine.exists("/srv/data/sampan/store.db")

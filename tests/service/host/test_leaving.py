@@ -20,22 +20,24 @@ pytestmark = pytest.mark.timeout(60)
 
 
 async def test_a_node_leaves_with_its_agent_running_and_a_second_time_is_no_node(world: World) -> None:
-    world.unit.installed = False
+    world.systemd.installed = False
     await world.join()
+    world.systemd.installed = True
     async with world.agent() as end:
         await world.leave()
         assert end.machine.left
     assert world.master.node("n") is None
-    assert world.unit.asked == ["stop"]
+    assert world.systemd.verbs == ["disable"]
     assert world.files() == []
     await world.leave()
     assert "is no node" in world.said[-1]
     # The name is free at once.
+    world.systemd.installed = False
     await world.join()
 
 
 async def test_a_node_whose_agent_is_dead_leaves_too(world: World) -> None:
-    world.unit.installed = False
+    world.systemd.installed = False
     await world.join()
     async with world.agent():
         pass
@@ -45,7 +47,7 @@ async def test_a_node_whose_agent_is_dead_leaves_too(world: World) -> None:
 
 
 async def test_a_node_whose_configuration_was_taken_away_leaves_by_its_identity(world: World) -> None:
-    world.unit.installed = False
+    world.systemd.installed = False
     await world.join()
     async with world.agent():
         pass
@@ -59,7 +61,7 @@ async def test_a_node_whose_configuration_was_taken_away_leaves_by_its_identity(
 
 
 async def test_leaving_needs_the_master_and_says_what_does_not(world: World) -> None:
-    world.unit.installed = False
+    world.systemd.installed = False
     await world.join()
     before = world.files()
     identity = files.load(world.state)
@@ -75,7 +77,7 @@ async def test_leaving_needs_the_master_and_says_what_does_not(world: World) -> 
 
 
 async def test_a_node_that_was_deleted_meanwhile_only_cleans_its_host(world: World) -> None:
-    world.unit.installed = False
+    world.systemd.installed = False
     await world.join()
     identity = await world.master.identities.get("n")
     assert identity is not None
@@ -88,7 +90,7 @@ async def test_a_node_that_was_deleted_meanwhile_only_cleans_its_host(world: Wor
 async def test_what_cannot_be_removed_is_said_and_the_node_not_forgotten(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world.unit.installed = False
+    world.systemd.installed = False
     await world.join()
     before = world.files()
     monkeypatch.setattr(departure, "clean", lambda config, cluster_id="": ("containers: the engine is away",))
@@ -105,7 +107,7 @@ async def test_what_cannot_be_removed_is_said_and_the_node_not_forgotten(
 async def test_a_reset_goes_by_what_is_left_of_a_damaged_host(
     world: World, damage: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world.unit.installed = False
+    world.systemd.installed = False
     await world.join()
     cleaned: list[tuple[AgentConfig, str]] = []
 
@@ -127,7 +129,7 @@ async def test_a_reset_twice_and_of_a_host_that_never_was_a_node(world: World) -
     await world.reset()
     await world.reset()
     assert world.files() == []
-    assert world.unit.asked == ["stop", "stop"]
+    assert world.systemd.verbs == ["disable", "disable"]
 
 
 async def test_a_host_that_nothing_is_known_of_is_reset_under_the_name_that_join_would_take(
@@ -147,7 +149,7 @@ async def test_a_host_leaves_also_when_its_route_to_the_master_is_another_one_by
     route = ["10.0.0.1"]
     monkeypatch.setattr(host, "source_of_route", lambda _: route[0])
     monkeypatch.setattr(host, "addresses", lambda: ["10.0.0.1", "192.168.1.5"])
-    world.unit.installed = False
+    world.systemd.installed = False
     await world.join(wanted={"node_address": ""})
     async with world.agent():
         pass  # killed: the master takes it for alive, and its session is not over
@@ -160,7 +162,7 @@ async def test_a_host_leaves_also_when_its_route_to_the_master_is_another_one_by
 async def test_a_leave_whose_pods_do_not_end_says_that_the_node_is_cordoned_and_a_join_takes_that_back(
     world: World,
 ) -> None:
-    world.unit.installed = False
+    world.systemd.installed = False
     await world.join()
     async with world.agent():
         await world.pod()
@@ -174,7 +176,7 @@ async def test_a_leave_whose_pods_do_not_end_says_that_the_node_is_cordoned_and_
 
 
 async def test_a_leave_that_is_interrupted_says_that_the_node_is_cordoned(world: World) -> None:
-    world.unit.installed = False
+    world.systemd.installed = False
     await world.join()
     caught: list[BaseException] = []
 
@@ -196,7 +198,7 @@ async def test_a_leave_that_is_interrupted_says_that_the_node_is_cordoned(world:
 async def test_a_copy_of_the_host_is_cleaned_and_the_node_goes_on(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world.unit.installed = False
+    world.systemd.installed = False
     await world.join()
     copy = World(world.master, world.api, tmp_path / "copy")
     shutil.copytree(world.directory, copy.directory)
@@ -204,7 +206,7 @@ async def test_a_copy_of_the_host_is_cleaned_and_the_node_goes_on(
     before = copy.files()
     async with world.agent() as end:
         monkeypatch.setattr(host, "machine_id", lambda _: "of-the-copy")
-        copy.unit.inactive = 100
+        copy.systemd.inactive = 100
         with pytest.raises(MembershipError, match=r"node n is a member, and not Ready .*another machine.*sampan reset"):
             await copy.join(wanted={"state_dir": str(copy.state)})
         with pytest.raises(MembershipError, match=r"nothing was changed: where this host is a copy, `sampan reset`"):
@@ -218,7 +220,7 @@ async def test_a_copy_of_the_host_is_cleaned_and_the_node_goes_on(
 
 
 async def test_an_agent_that_somebody_else_runs_is_not_taken_its_state(world: World) -> None:
-    world.unit.installed = False
+    world.systemd.installed = False
     await world.join()
     before = world.files()
     with files.locked(world.state), pytest.raises(MembershipError, match="not by systemd: stop it") as busy:

@@ -18,7 +18,7 @@ from agent.identity import files
 from cli import exits
 from host.config import master_url, text_of
 from host.layout import HostLayout
-from host.membership import agent_toml as membership_config
+from host.membership import agent_toml
 from host.membership.errors import HostBusy, MasterUnreachable, MembershipError
 from host.membership.join import join
 from host.preflight.finding import Finding, error, warning
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.timeout(60)
 
 async def test_a_host_joins_starts_its_unit_and_is_waited_for(world: World) -> None:
     waiting = asyncio.create_task(world.join(timeout_s=200.0))
-    await until(lambda: "start" in world.unit.asked)
+    await until(lambda: "restart" in world.systemd.verbs)
     async with world.agent():
         await waiting
     assert world.said[-1] == "node n is Ready"
@@ -40,10 +40,10 @@ async def test_a_host_joins_starts_its_unit_and_is_waited_for(world: World) -> N
 
 
 async def test_joining_twice_waits_again_and_changes_nothing(world: World) -> None:
-    world.unit.installed = False
+    world.systemd.installed = False
     await world.join()
     before = {name: (world.directory / name).read_bytes() for name in world.files()}
-    world.unit.installed = True
+    world.systemd.installed = True
     async with world.agent():
         await world.join()
     assert "already" in "".join(world.said)
@@ -51,21 +51,21 @@ async def test_joining_twice_waits_again_and_changes_nothing(world: World) -> No
 
 
 async def test_a_node_that_was_away_is_not_ready_before_its_own_agent_says_so(world: World) -> None:
-    world.unit.installed = False
+    world.systemd.installed = False
     await world.join()
-    world.unit.installed, world.unit.inactive = True, 3
+    world.systemd.installed, world.systemd.inactive = True, 3
     async with world.agent():
         await until(lambda: world.master.ready("n") == "True")
         await world.join()
-    assert world.slept_s > 0 and world.unit.inactive < 0
+    assert world.slept_s > 0 and world.systemd.inactive < 0
     assert world.said[-1] == "node n is Ready"
 
 
 async def test_where_nothing_is_installed_the_next_step_is_told(world: World) -> None:
-    world.unit.installed = False
+    world.systemd.installed = False
     await world.join()
     assert "`sampan agent --config" in world.said[-1]
-    assert world.unit.asked == []
+    assert world.systemd.verbs == []
 
 
 async def test_a_node_that_does_not_get_ready_says_why(world: World) -> None:
@@ -83,7 +83,7 @@ async def test_a_node_that_does_not_get_ready_says_why(world: World) -> None:
 
 
 async def test_a_node_that_a_person_has_cordoned_stays_so_and_joining_says_how_to_undo_it(world: World) -> None:
-    world.unit.installed = False
+    world.systemd.installed = False
     await world.join()
     async with world.agent():
         await world.cordon()
@@ -94,7 +94,7 @@ async def test_a_node_that_a_person_has_cordoned_stays_so_and_joining_says_how_t
 
 
 async def test_a_member_of_another_cluster_is_refused_with_the_way_out(world: World) -> None:
-    world.unit.installed = False
+    world.systemd.installed = False
     await world.join()
     before = world.files()
     with pytest.raises(MembershipError, match=r"another cluster.* `sampan leave` first, or `sampan reset`"):
@@ -103,7 +103,7 @@ async def test_a_member_of_another_cluster_is_refused_with_the_way_out(world: Wo
 
 
 async def test_errors_of_the_preflight_refuse_unless_they_are_ignored(world: World) -> None:
-    world.unit.installed = False
+    world.systemd.installed = False
     world.findings = [
         error("mtu", "600", "more"),
         error("master-answer", "no", "start it"),
@@ -144,7 +144,7 @@ async def test_a_join_that_is_refused_after_the_preflight_leaves_nothing(
 
 
 async def test_a_join_that_is_interrupted_is_repeated(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    world.unit.installed = False
+    world.systemd.installed = False
     real, before = agent_host.join, files.save
 
     def interrupted(state_dir: Path, identity: files.Identity) -> None:
@@ -182,7 +182,7 @@ async def test_a_full_disk_leaves_no_half_configuration(world: World, monkeypatc
 
 
 async def test_a_configuration_of_a_person_is_used_and_stays(world: World) -> None:
-    world.unit.installed = False
+    world.systemd.installed = False
     world.config.parent.mkdir()
     text = f'state_dir = "{world.state}"\nnode_name = "mine"\nmaster = "https://127.0.0.1:{world.api.port}"\n'
     world.config.write_text(text)
@@ -202,12 +202,12 @@ async def test_a_configuration_of_a_person_is_used_and_stays(world: World) -> No
 @pytest_asyncio.fixture
 async def expired(world: World) -> World:
     """A node whose certificate has ended; its agent runs, and says so."""
-    world.unit.installed = False
+    world.systemd.installed = False
     await world.join()
     identity = files.load(world.state)
     assert identity is not None
     files.save(world.state, replace(identity, not_after=time.time() - 1))
-    world.unit.installed = world.unit.runs = True
+    world.systemd.installed = world.systemd.runs = True
     return world
 
 
@@ -225,20 +225,20 @@ async def test_an_expired_node_that_gets_no_certificate_is_left_as_it_was(
     with pytest.raises(MembershipError, match=f"has expired, and was not replaced: .*{says}") as refused:
         await expired.join(**change)
     assert type(refused.value) is kind
-    assert expired.unit.asked == ["pause", "resume"], "and it stays in the boot"
+    assert expired.systemd.verbs == ["stop", "start"], "and it stays in the boot"
     assert {name: (expired.directory / name).read_bytes() for name in expired.files()} == before
 
 
 async def test_an_expired_node_gets_another_certificate_and_keeps_its_name(expired: World) -> None:
     with pytest.raises(MembershipError, match="not Ready after 3 s"):
         await expired.join()
-    assert expired.unit.asked == ["pause", "start"]
+    assert expired.systemd.verbs == ["stop", "enable", "restart"]
     identity = files.load(expired.state)
     assert identity is not None and identity.node_name == "n" and identity.not_after > time.time()
 
 
 async def test_of_two_joins_at_once_one_is_told_to_wait_and_the_other_whole(world: World) -> None:
-    world.unit.installed = False
+    world.systemd.installed = False
     first_is_there, second_was_refused = threading.Event(), threading.Event()
 
     def look(_: Subject) -> list[Finding]:
@@ -255,11 +255,11 @@ async def test_of_two_joins_at_once_one_is_told_to_wait_and_the_other_whole(worl
     second_was_refused.set()
     await first
     assert world.files() == ["etc/agent.toml", "state/identity.json", "state/lock"]
-    assert membership_config.known(world.config).node_name == "n"
+    assert agent_toml.known(world.config).node_name == "n"
 
 
 async def test_a_member_that_joins_again_keeps_what_it_was_asked_for_before(world: World) -> None:
-    world.unit.installed = False
+    world.systemd.installed = False
     await world.join(wanted={"engine_socket": "/run/podman/podman.sock"})
     text = world.config.read_text()
     await world.join(wanted={"node_address": "", "state_dir": str(world.state)})
@@ -277,11 +277,11 @@ def test_only_root_may(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_written_configuration_is_known_again_until_it_is_changed(tmp_path: Path) -> None:
     path = tmp_path / "agent.toml"
     wanted = {"state_dir": "/s", "node_name": "n", "master": "https://m:6443", "node_address": "", "engine_socket": ""}
-    membership_config.write(path, membership_config.render(wanted))
-    assert membership_config.is_ours(path)
+    agent_toml.write(path, agent_toml.render(wanted))
+    assert agent_toml.is_ours(path)
     path.write_text(path.read_text() + "max_pods = 5\n")
-    assert not membership_config.is_ours(path)
-    assert membership_config.remove(path)
+    assert not agent_toml.is_ours(path)
+    assert agent_toml.remove(path)
     assert path.exists()
 
 
@@ -293,17 +293,17 @@ def test_a_link_to_a_managed_file_stays_a_link_and_the_file_its_owner_s(tmp_path
     managed.chmod(0o640)
     os.chown(managed, *(ids := (12, 34) if os.geteuid() == 0 else (-1, -1)))
     before = managed.stat()
-    _, written = membership_config.chosen(path, {"master": "https://m:6443"})
-    membership_config.write(path, written)
+    _, written = agent_toml.chosen(path, {"master": "https://m:6443"})
+    agent_toml.write(path, written)
     assert path.is_symlink() and managed.read_text() == written
     after = managed.stat()
     assert (after.st_mode, after.st_uid, after.st_gid) == (before.st_mode, before.st_uid, before.st_gid), ids
-    assert membership_config.remove(path)
+    assert agent_toml.remove(path)
     assert path.is_symlink() and managed.read_text() == text
     # Where it led nowhere, it leads nowhere again.
     managed.unlink()
-    membership_config.write(path, membership_config.render({"master": "https://m:6443"}))
-    assert managed.exists() and not membership_config.remove(path)
+    agent_toml.write(path, agent_toml.render({"master": "https://m:6443"}))
+    assert managed.exists() and not agent_toml.remove(path)
     assert path.is_symlink() and not managed.exists()
 
 
@@ -313,25 +313,25 @@ def test_the_case_of_a_master_s_name_is_none_of_another_master(tmp_path: Path) -
     assert master_url("Master.Example.org") == wanted["master"]
     # As a release before this one wrote it, and a person may.
     path.write_text(text_of("agent", HostLayout(), {"node_name": "n", "master": "https://Master.Example.org:6443"}))
-    assert membership_config.chosen(path, wanted)[1] == ""
+    assert agent_toml.chosen(path, wanted)[1] == ""
     path.write_text(text_of("agent", HostLayout(), {"node_name": "n", **wanted}))
-    assert membership_config.chosen(path, wanted)[1] == ""
+    assert agent_toml.chosen(path, wanted)[1] == ""
     with pytest.raises(SettingsError, match="state_dir is /var/lib/sampan/agent, not /VAR"):
-        membership_config.chosen(path, {**wanted, "state_dir": "/VAR/lib/sampan/agent"})
+        agent_toml.chosen(path, {**wanted, "state_dir": "/VAR/lib/sampan/agent"})
 
 
 def test_to_an_installed_configuration_the_master_is_added_and_taken_away_again(tmp_path: Path) -> None:
     path = tmp_path / "agent.toml"
     text = text_of("agent", HostLayout(), {"node_name": "n", "labels": {"a": "b"}})
     path.write_text(text)
-    config, written = membership_config.chosen(path, {"master": "https://m:6443", "node_name": "", "state_dir": ""})
+    config, written = agent_toml.chosen(path, {"master": "https://m:6443", "node_name": "", "state_dir": ""})
     assert (config.master, config.node_name, config.labels) == ("https://m:6443", "n", {"a": "b"})
-    membership_config.write(path, written)
-    assert membership_config.chosen(path, {"master": "https://m:6443"})[1] == "", "a second time changes nothing"
-    other, _ = membership_config.chosen(path, {"master": "https://other:6443"})
+    agent_toml.write(path, written)
+    assert agent_toml.chosen(path, {"master": "https://m:6443"})[1] == "", "a second time changes nothing"
+    other, _ = agent_toml.chosen(path, {"master": "https://other:6443"})
     assert other.master == "https://other:6443", "a join that came to nothing may be followed by another one"
     with pytest.raises(SettingsError, match="node_name is n, not m"):
-        membership_config.chosen(path, {"master": "https://m:6443", "node_name": "m"})
-    assert membership_config.remove(path)
+        agent_toml.chosen(path, {"master": "https://m:6443", "node_name": "m"})
+    assert agent_toml.remove(path)
     assert path.read_text() == text
-    assert membership_config.known(path).node_name == "n", "a second leave, or a reset, has no master to read"
+    assert agent_toml.known(path).node_name == "n", "a second leave, or a reset, has no master to read"

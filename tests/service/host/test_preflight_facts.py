@@ -18,7 +18,8 @@ from host.errors import WrongUse
 from host.preflight import cluster, gather
 from host.preflight.facts import DOCKER_ROOT
 from host.preflight.gather import Subject, read_engine
-from host.snippets import SNIPPETS
+from host.services.snippets import SNIPPETS
+from hull import systemd
 from master.api import kinds
 from master.api.kinds.namespace import Namespace
 from master.api.server import ApiServer
@@ -77,16 +78,19 @@ def test_settings_of_shell_files_are_read(tmp_path: Path) -> None:
 
 
 def test_services_that_run_are_asked_of_systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(*argv: str, timeout_s: float) -> str:
+        assert argv[-4:] == tuple(f"{name}.service" for name in gather._UNITS)
+        return "\n\n".join(f"ActiveState={state}" for state in ("active", "inactive", "active", "failed"))
+
     script = tmp_path / "systemctl"
-    script.write_text("#!/bin/sh\nprintf 'active\\ninactive\\nactive\\n'\nexit 3\n")
-    script.chmod(0o755)
+    script.touch(mode=0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    monkeypatch.setattr(gather, "_SYSTEMD", tmp_path)
+    monkeypatch.setattr(systemd, "RUNTIME", tmp_path)
     monkeypatch.setattr(gather, "_UFW", tmp_path / "ufw.conf")
     (tmp_path / "ufw.conf").write_text("ENABLED=yes\n")
-    assert set(gather._active()) == {"ufw", "firewalld", "systemd-networkd"}
-    monkeypatch.setattr(gather, "_SYSTEMD", tmp_path / "absent")
-    assert set(gather._active()) == {"ufw"}
+    assert set(gather._active(run)) == {"ufw", "firewalld", "systemd-networkd"}
+    monkeypatch.setattr(systemd, "RUNTIME", tmp_path / "absent")
+    assert set(gather._active(run)) == {"ufw"}
 
 
 def test_a_host_is_gathered_without_root_and_without_a_master(tmp_path: Path) -> None:

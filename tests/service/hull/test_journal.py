@@ -1,4 +1,4 @@
-"""What a daemon's log looks like, and which release it says it is."""
+"""The formats of a daemon's log, and `--version`."""
 
 import json
 import logging
@@ -14,7 +14,7 @@ from cli.main import main
 
 
 @pytest.fixture(autouse=True)
-def _log_of_the_tests() -> Iterator[None]:
+def restored_logging() -> Iterator[None]:
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     yield
@@ -37,23 +37,23 @@ def test_json_is_an_object_a_line_with_the_exception(capsys: pytest.CaptureFixtu
     except ValueError:
         logging.getLogger("agent.y").exception("pod default/web")
     (line,) = capsys.readouterr().err.splitlines()
-    said = json.loads(line)
-    assert (said["level"], said["logger"], said["message"]) == ("error", "agent.y", "pod default/web")
-    assert "ValueError" in said["exception"]
+    entry = json.loads(line)
+    assert (entry["level"], entry["logger"], entry["message"]) == ("error", "agent.y", "pod default/web")
+    assert "ValueError" in entry["exception"]
 
 
-def test_the_journal_gets_the_message_alone_and_fields(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_journal_gets_the_bare_message_and_fields(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as journald:
         journald.bind(str(tmp_path / "journal"))
         journald.settimeout(10.0)
         monkeypatch.setattr("hull.journal.SOCKET", tmp_path / "journal")
         logs.configure("journal", "info", "n1")
         logging.getLogger("agent.x").info("pod %s: started", "default/web")
-        said = journald.recv(1000).decode().splitlines()
+        lines = journald.recv(1000).decode().splitlines()
         for handler in logging.getLogger().handlers:
             handler.close()
-    assert said[0] == "MESSAGE=pod default/web: started"
-    assert {"SAMPAN_OBJECT=pod/default/web", "SAMPAN_NODE=n1", "LOGGER=agent.x"} <= set(said)
+    assert lines[0] == "MESSAGE=pod default/web: started"
+    assert {"SAMPAN_OBJECT=pod/default/web", "SAMPAN_NODE=n1", "LOGGER=agent.x"} <= set(lines)
 
 
 def test_the_release_is_printed(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""What systemd and journald are told, over sockets that are theirs in shape."""
+"""Notifications to systemd and entries for journald, over datagram sockets as theirs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from hull.journal import JournalHandler, encoded, fields
 
 @pytest.fixture
 def listening(tmp_path: Path) -> Iterator[tuple[socket.socket, str]]:
-    """A datagram socket, and where it is."""
+    """A datagram socket and its path."""
     path = str(tmp_path / "s")
     with closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as listener:
         listener.bind(path)
@@ -27,29 +27,29 @@ def listening(tmp_path: Path) -> Iterator[tuple[socket.socket, str]]:
         yield listener, path
 
 
-async def test_ready_alive_and_stopping_are_told_in_this_order(listening: tuple[socket.socket, str]) -> None:
+async def test_ready_alive_and_stopping_are_sent_in_this_order(listening: tuple[socket.socket, str]) -> None:
     listener, path = listening
     environment = {"NOTIFY_SOCKET": path, "WATCHDOG_USEC": "2000", "WATCHDOG_PID": str(os.getpid())}
     async with notify.supervised(environment):
-        said = [await asyncio.to_thread(listener.recv, 100) for _ in range(4)]
-    assert said == [b"READY=1", *[b"WATCHDOG=1"] * 3]
+        messages = [await asyncio.to_thread(listener.recv, 100) for _ in range(4)]
+    assert messages == [b"READY=1", *[b"WATCHDOG=1"] * 3]
     while (last := listener.recv(100)) == b"WATCHDOG=1":
         pass
     assert last == b"STOPPING=1"
 
 
-async def test_a_loop_that_stands_still_says_nothing(listening: tuple[socket.socket, str]) -> None:
+async def test_a_blocked_event_loop_sends_no_watchdog_messages(listening: tuple[socket.socket, str]) -> None:
     listener, path = listening
     async with notify.supervised({"NOTIFY_SOCKET": path, "WATCHDOG_USEC": "2000"}):
         await asyncio.sleep(0)
         while listener.recv(100) != b"WATCHDOG=1":
             pass
         listener.settimeout(0.05)
-        with pytest.raises(TimeoutError):  # nobody lets the loop run
+        with pytest.raises(TimeoutError):  # this call blocks the loop
             listener.recv(100)
 
 
-async def test_without_a_supervisor_nothing_is_told(tmp_path: Path) -> None:
+async def test_without_a_supervisor_nothing_is_sent(tmp_path: Path) -> None:
     for address in ("", "relative", str(tmp_path / "nobody"), "@nobody-listens-here"):
         async with notify.supervised({"NOTIFY_SOCKET": address}):
             pass
@@ -64,7 +64,7 @@ async def test_without_a_supervisor_nothing_is_told(tmp_path: Path) -> None:
         ({"WATCHDOG_USEC": "soon"}, 0.0),
     ],
 )
-def test_the_watchdog_is_what_the_environment_says(environment: dict[str, str], expected: float) -> None:
+def test_the_watchdog_period_is_taken_from_the_environment(environment: dict[str, str], expected: float) -> None:
     assert notify.watchdog_s(environment) == expected
 
 
@@ -83,12 +83,12 @@ def record(text: str, *arguments: object, level: int = logging.INFO) -> logging.
     ],
 )
 def test_an_entry_names_its_object_and_node(text: str, expected: tuple[str | None, str]) -> None:
-    found = fields(record(text), text, "n1")
-    assert (found.get("SAMPAN_OBJECT"), found.get("SAMPAN_NODE")) == expected
-    assert (found["MESSAGE"], found["LOGGER"], found["PRIORITY"]) == (text, "agent.pods", "6")
+    entry = fields(record(text), text, "n1")
+    assert (entry.get("SAMPAN_OBJECT"), entry.get("SAMPAN_NODE")) == expected
+    assert (entry["MESSAGE"], entry["LOGGER"], entry["PRIORITY"]) == (text, "agent.pods", "6")
 
 
-def test_an_entry_goes_to_journald_as_its_protocol_has_it(listening: tuple[socket.socket, str]) -> None:
+def test_an_entry_is_sent_in_journald_s_native_protocol(listening: tuple[socket.socket, str]) -> None:
     listener, path = listening
     handler = JournalHandler.connected("n1", Path(path))
     assert handler is not None
@@ -100,5 +100,5 @@ def test_an_entry_goes_to_journald_as_its_protocol_has_it(listening: tuple[socke
     assert encoded("A", "b") == b"A=b\n"
 
 
-def test_without_journald_the_log_is_text(tmp_path: Path) -> None:
+def test_without_journald_there_is_no_handler(tmp_path: Path) -> None:
     assert JournalHandler.connected("n1", tmp_path / "nobody") is None

@@ -1,4 +1,4 @@
-"""Where a command writes what a person named."""
+"""The output file of a command: regular files, pipes, links and the standard output."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from hull.outfile import written
 
 
-def test_a_file_is_whole_or_as_it_was(tmp_path: Path) -> None:
+def test_a_file_is_complete_or_unchanged(tmp_path: Path) -> None:
     target = tmp_path / "b.tar"
     target.write_text("before")
     with pytest.raises(KeyError), written(target, mode=0o600) as file:
@@ -28,7 +28,7 @@ def test_a_file_is_whole_or_as_it_was(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [target]
 
 
-def test_what_is_no_regular_file_is_written_into(tmp_path: Path) -> None:
+def test_a_pipe_is_written_into_and_not_replaced(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     read: list[bytes] = []
@@ -60,13 +60,13 @@ def test_standard_output(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
 
 
 @pytest.mark.parametrize("name", ["nowhere/b.tar", "."])
-def test_an_error_names_the_path_that_was_given(tmp_path: Path, name: str) -> None:
+def test_an_error_names_the_path_as_it_was_typed(tmp_path: Path, name: str) -> None:
     with pytest.raises(OSError, match=name) as raised, written(tmp_path / name, mode=0o600) as file:
         file.write(b"all")
     assert raised.value.filename == str(tmp_path / name)
 
 
-def test_a_reader_that_goes_is_told(tmp_path: Path) -> None:
+def test_a_reader_that_goes_away_is_an_error(tmp_path: Path) -> None:
     script = "from hull.outfile import written; from pathlib import Path\n"
     script += "with written(Path('-'), mode=0o600) as file: file.write(bytes(1 << 20))"
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:

@@ -1,4 +1,4 @@
-"""Names that tell their owner: this process, one that has ended, one that has its pid again, nobody."""
+"""Names that contain their owner: this process, an ended process, an ended process whose pid is in use again."""
 
 from __future__ import annotations
 
@@ -20,33 +20,33 @@ BEDS = OwnedNames("bed")
 WITH_PARTS = OwnedNames("topo", parts=True)
 
 
-def test_a_name_tells_the_process_that_made_it() -> None:
+def test_a_name_contains_the_process_that_made_it() -> None:
     first, second = BEDS.new(), BEDS.new()
     assert first != second
     assert BEDS.owner_of(first) == record_of(os.getpid())
 
 
-def test_parts_are_called_after_the_whole() -> None:
+def test_the_names_of_parts_have_the_owner_of_the_whole() -> None:
     assert WITH_PARTS.owner_of(f"{WITH_PARTS.new()}-left-hand") == record_of(os.getpid())
     assert WITH_PARTS.owner_of(WITH_PARTS.new()) is None
 
 
 @pytest.mark.parametrize("name", ["bed-1-2", "bed-1-2-x", "bed-1-2-3-part", "bed-build-12", "other-1-2-3", "Bed-1-2-3"])
-def test_what_is_not_of_this_sort_has_no_owner_here(name: str) -> None:
+def test_names_of_other_sorts_have_no_owner(name: str) -> None:
     assert BEDS.owner_of(name) is None
 
 
-def test_names_of_ended_owners_only_are_ended() -> None:
+def test_only_names_whose_owner_has_ended_are_reported() -> None:
     here = record_of(os.getpid())
     assert here
     with subprocess.Popen(["true"]) as ended:
         pass
-    mine, gone = BEDS.new(), f"bed-{owner._written(ended.pid)}-1-1"
-    same_pid = f"bed-{owner._written(here.pid)}-{owner._written(here.started - 1)}-1"
-    assert BEDS.ended([mine, gone, "somebody-elses", same_pid]) == (gone, same_pid)
+    mine, gone = BEDS.new(), f"bed-{owner._base36(ended.pid)}-1-1"
+    same_pid = f"bed-{owner._base36(here.pid)}-{owner._base36(here.started - 1)}-1"
+    assert BEDS.ended([mine, gone, "other-project", same_pid]) == (gone, same_pid)
 
 
-def test_the_longest_name_fits_a_lab(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_longest_name_is_a_valid_lab_name(monkeypatch: pytest.MonkeyPatch) -> None:
     """The largest pid, a year and a half after boot."""
     monkeypatch.setattr(owner, "record_of", lambda pid: ProcessRecord(2**22, 100 * 86_400 * 540))
     assert Layout(OwnedNames("test").new())
@@ -55,7 +55,7 @@ def test_the_longest_name_fits_a_lab(monkeypatch: pytest.MonkeyPatch) -> None:
 TRY = "import fcntl, sys; fcntl.lockf(open(sys.argv[1], 'a'), fcntl.LOCK_EX | fcntl.LOCK_NB)"
 
 
-def test_one_process_sweeps_at_a_time_and_may_call_what_sweeps(tmp_path: Path) -> None:
+def test_one_process_sweeps_at_a_time_and_may_take_the_lock_again(tmp_path: Path) -> None:
     def another_gets_in() -> bool:
         return subprocess.run([sys.executable, "-c", TRY, tmp_path / "lock"], stderr=subprocess.DEVNULL).returncode == 0
 
@@ -66,7 +66,7 @@ def test_one_process_sweeps_at_a_time_and_may_call_what_sweeps(tmp_path: Path) -
     assert another_gets_in()
 
 
-def test_who_waits_for_a_sweeper_for_too_long_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_waiting_too_long_for_another_sweep_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def taken(handle: object, how: int) -> None:
         raise BlockingIOError
 

@@ -1,4 +1,4 @@
-"""Processes known by pid and start time, against the real kernel."""
+"""Processes identified by pid and start time, on the real kernel."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from hull import processes
 from hull.errors import StartFailed
 from hull.processes import ProcessRecord
 from lab.environment import clean_environment
+from netrig.plugin import eventually
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ def test_a_process_lives_until_it_is_killed(sleeper: ProcessRecord) -> None:
     assert not Path(f"/proc/{sleeper.pid}").exists()  # reaped, not a zombie
 
 
-def test_a_pid_that_was_given_out_again_is_another_process(sleeper: ProcessRecord) -> None:
+def test_a_reused_pid_is_another_process(sleeper: ProcessRecord) -> None:
     earlier = replace(sleeper, started=sleeper.started - 1)
     assert not processes.alive(earlier)
     assert not processes.send(earlier, signal.SIGKILL)
@@ -38,10 +39,10 @@ def test_a_pid_that_was_given_out_again_is_another_process(sleeper: ProcessRecor
     assert processes.alive(sleeper)
 
 
-def test_who_is_paused_is_told_from_who_runs(sleeper: ProcessRecord) -> None:
+def test_a_frozen_process_is_reported_as_paused(sleeper: ProcessRecord) -> None:
     assert not processes.paused(sleeper)
     processes.pause(sleeper)
-    os.waitpid(sleeper.pid, os.WUNTRACED)  # until the signal has come to it
+    os.waitpid(sleeper.pid, os.WUNTRACED)  # returns when the signal has arrived
     assert processes.paused(sleeper)
     assert not processes.paused(replace(sleeper, started=sleeper.started - 1))
     processes.resume(sleeper)
@@ -51,7 +52,7 @@ def test_who_is_paused_is_told_from_who_runs(sleeper: ProcessRecord) -> None:
     assert not processes.paused(sleeper)
 
 
-def test_stop_ends_also_what_is_frozen(sleeper: ProcessRecord) -> None:
+def test_stop_ends_a_frozen_process(sleeper: ProcessRecord) -> None:
     assert processes.pause(sleeper)
     assert processes.stop(sleeper, timeout_s=5.0)
 
@@ -61,24 +62,24 @@ def test_a_process_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
     stubborn = processes.start(
         ["sh", "-c", "trap '' TERM; echo ready; while :; do sleep 60; done"], log=log, env=clean_environment()
     )
-    assert any("ready" in processes.tail(log) for _ in processes.until(5.0))
+    eventually(lambda: "ready" in processes.tail(log))
     children = Path(f"/proc/{stubborn.pid}/task/{stubborn.pid}/children")
     assert not processes.stop(stubborn, timeout_s=0.05) or not children.exists()
     assert not processes.alive(stubborn)
 
 
-def test_it_runs_in_a_session_of_its_own_with_the_given_environment(tmp_path: Path) -> None:
+def test_a_process_runs_in_a_session_of_its_own_with_the_given_environment(tmp_path: Path) -> None:
     log = tmp_path / "deep" / "log"
     record = processes.start(["sh", "-c", "env; exec sleep 60"], log=log, env=clean_environment(MARK="yes"))
     try:
-        assert any(log.exists() and "MARK=yes" in log.read_text() for _ in processes.until(5.0))
+        eventually(lambda: log.exists() and "MARK=yes" in log.read_text())
         assert "DOCKER_HOST" not in log.read_text()
         assert os.getsid(record.pid) == record.pid
     finally:
         processes.kill(record)
 
 
-def test_one_that_ends_at_once_is_told_with_its_last_words(tmp_path: Path) -> None:
+def test_the_last_line_of_a_process_that_ends_at_once_is_in_its_log(tmp_path: Path) -> None:
     log = tmp_path / "log"
     record = processes.start(["sh", "-c", "echo why >&2"], log=log, env=clean_environment())
     assert processes.wait(record, 5.0)
@@ -86,12 +87,12 @@ def test_one_that_ends_at_once_is_told_with_its_last_words(tmp_path: Path) -> No
     assert "why" in processes.tail(log)
 
 
-def test_a_program_that_is_not_there(tmp_path: Path) -> None:
+def test_a_missing_program_cannot_be_started(tmp_path: Path) -> None:
     with pytest.raises(StartFailed, match="cannot start /nonexistent"):
         processes.start(["/nonexistent"], log=tmp_path / "log", env=clean_environment())
 
 
-def test_a_log_s_last_words_are_one_bounded_line(tmp_path: Path) -> None:
+def test_the_tail_of_a_log_is_one_bounded_line(tmp_path: Path) -> None:
     log = tmp_path / "log"
     log.write_text("first\n" + "x" * 10_000 + "\n\n")
     text = processes.tail(log)

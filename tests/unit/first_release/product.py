@@ -6,17 +6,17 @@ from agent.config import load as load_agent_config
 from agent.desired import disk
 from agent.desired.state import DesiredState
 from agent.identity import files as identity_files
+from agent.pods.interface import PodsConfig
 from agent.pods.manager import PodManager
-from agent.pods.ports import PodsConfig
 from agent.runtime.convert import record_from_inspect
 from agent.runtime.fake import FakeRuntime
 from agent.volumes.manager import Volumes
 from host import release
 from host.errors import HostError
+from host.installation.uninstall import Uninstaller
+from host.installation.upgrade import Upgrader
 from host.layout import HostLayout
 from host.record import Record
-from host.uninstall import Uninstaller
-from host.upgrade import Upgrader
 from master.api import kinds
 from master.api.identity import component
 from master.api.logs import LogOptions

@@ -9,9 +9,9 @@ import pytest
 
 from host import completions, host_files
 from host.host_files import HostFile
+from host.installation.uninstall import Uninstaller
 from host.layout import HostLayout
 from host.source import Source
-from host.uninstall import Uninstaller
 from tests.fakes.host import Fake, install, source_of, state
 
 PATH = "/usr/local/share/fish/vendor_completions.d/sampan.fish"
@@ -30,7 +30,7 @@ def test_the_scripts_of_the_wheel_are_files_of_every_host(
     (tmp_path / completions.FILE).write_text(json.dumps({PATH: "complete"}))
     monkeypatch.setattr(completions.resources, "files", lambda _: tmp_path)
     for role in ("master", "agent"):
-        assert HostFile(PATH, "complete", ("true",), optional=True) in host_files.wanted(layout, [role])
+        assert HostFile(PATH, "complete", ("true",), optional=True) in host_files.needed(layout, [role])
 
 
 def test_nothing_is_left_of_them_after_uninstalling(fake: Fake, layout: HostLayout, source: Source) -> None:

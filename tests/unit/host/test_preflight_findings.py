@@ -30,7 +30,7 @@ from host.preflight.facts import (
 from host.preflight.finding import Severity, errors, text
 from host.preflight.judges import judge
 from host.preflight.rules import blocking
-from host.snippets import SNIPPETS
+from host.services.snippets import SNIPPETS
 
 GIB = 1 << 30
 WORKS = dict.fromkeys(("namespace", "veth", "bridge", "vxlan", "conntrack", "forwarding"), "")

@@ -93,7 +93,7 @@ async def test_an_expired_node_joins_again_by_its_key(
     assert again.not_after == pytest.approx(first.not_after, abs=60)
 
 
-async def test_a_ca_is_believed_by_its_hash_also_while_two_are_offered(
+async def test_a_ca_is_accepted_by_its_hash_even_while_two_are_offered(
     api: ApiServer, pki: Pki, tmp_path: Path
 ) -> None:
     old, old_hash = pki.ca_pem.decode(), pki.ca_hash
@@ -101,7 +101,7 @@ async def test_a_ca_is_believed_by_its_hash_also_while_two_are_offered(
     try:
         assert old in pki.ca_pem.decode() != old
         identity = await asyncio.to_thread(join, agent_config(tmp_path, api.port), Ticket(TOKEN, old_hash), wait=False)
-        assert identity.ca == old, "the other one is told over the session, and not before"
+        assert identity.ca == old, "the other one comes only with the session"
     finally:
         pki.finish_rotation()
     with pytest.raises(JoinRefused, match="older than the CA"):
@@ -109,7 +109,7 @@ async def test_a_ca_is_believed_by_its_hash_also_while_two_are_offered(
 
 
 @pytest.mark.parametrize(
-    ("token", "ca_hash", "says"),
+    ("token", "ca_hash", "message"),
     [
         pytest.param("abcdef.fedcba9876543210", "", "not valid", id="wrong token"),
         pytest.param("nonsense", "", "form abcdef", id="no token"),
@@ -117,22 +117,22 @@ async def test_a_ca_is_believed_by_its_hash_also_while_two_are_offered(
         pytest.param(TOKEN, "md5:1", "form sha256", id="no hash"),
     ],
 )
-async def test_what_is_wrong_is_said(
-    api: ApiServer, pki: Pki, tmp_path: Path, token: str, ca_hash: str, says: str
+async def test_the_error_names_the_problem(
+    api: ApiServer, pki: Pki, tmp_path: Path, token: str, ca_hash: str, message: str
 ) -> None:
     config = agent_config(tmp_path, api.port)
-    with pytest.raises(JoinRefused, match=says):
+    with pytest.raises(JoinRefused, match=message):
         await asyncio.to_thread(join, config, Ticket(token, ca_hash or pki.ca_hash), wait=False)
     assert files.load(config.state_dir) is None
 
 
-async def test_a_master_that_is_not_there_is_away(pki: Pki, tmp_path: Path, unused_tcp_port: int) -> None:
+async def test_a_missing_master_raises_master_away(pki: Pki, tmp_path: Path, unused_tcp_port: int) -> None:
     config = agent_config(tmp_path, unused_tcp_port)
     with pytest.raises(MasterAway, match=r"127\.0\.0\.1"):
         join(config, Ticket(TOKEN, pki.ca_hash), wait=False)
 
 
-def test_a_ticket_is_two_lines(tmp_path: Path) -> None:
+def test_a_ticket_has_two_lines(tmp_path: Path) -> None:
     path = tmp_path / "ticket"
     path.write_text(f"{TOKEN}\nsha256:{64 * '0'}\n")
     ticket = read_ticket(path)
@@ -143,7 +143,7 @@ def test_a_ticket_is_two_lines(tmp_path: Path) -> None:
         read_ticket(path)
 
 
-def test_one_agent_a_state_directory(tmp_path: Path) -> None:
+def test_a_state_directory_is_locked_by_one_agent(tmp_path: Path) -> None:
     state = tmp_path / "state"
     with files.locked(state), pytest.raises(StateLocked, match="another agent"), files.locked(state):
         pass
@@ -156,18 +156,18 @@ def some_identity(pki: Pki) -> files.Identity:
     return files.Identity("n", "c", "h:1", pem, pem, keys.make_key(), 0, 1)
 
 
-def test_an_identity_is_replaced_whole_or_not_at_all(pki: Pki, tmp_path: Path) -> None:
+def test_an_identity_is_replaced_atomically(pki: Pki, tmp_path: Path) -> None:
     identity = some_identity(pki)
     files.save(tmp_path, identity)
     partial = tmp_path / f".{files.IDENTITY}.new"
-    partial.write_text("{ torn")  # a crash in the middle of the next save
+    partial.write_text("{ torn")  # left by a crash during the next save
     assert files.load(tmp_path) == identity
     files.save(tmp_path, replace(identity, node_name="new"))
     assert files.load(tmp_path) == replace(identity, node_name="new")
 
 
 @pytest.mark.parametrize(
-    ("harm", "says"),
+    ("harm", "message"),
     [
         pytest.param({"certificate": "nonsense"}, "certificate is not a PEM", id="certificate"),
         pytest.param({"ca": None}, "ca is not a PEM", id="CA"),
@@ -178,17 +178,17 @@ def test_an_identity_is_replaced_whole_or_not_at_all(pki: Pki, tmp_path: Path) -
     ],
 )
 def test_a_damaged_identity_names_the_file_and_the_remedy(
-    pki: Pki, tmp_path: Path, harm: dict[str, object], says: str
+    pki: Pki, tmp_path: Path, harm: dict[str, object], message: str
 ) -> None:
     (tmp_path / files.IDENTITY).write_text(json.dumps(asdict(some_identity(pki)) | harm))
-    with pytest.raises(Unreadable, match=says) as caught:
+    with pytest.raises(Unreadable, match=message) as caught:
         files.load(tmp_path)
     assert str(tmp_path / files.IDENTITY) in str(caught.value)
     assert "join again" in str(caught.value)
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"[1]", b"null", b"\xff\xfe", b'{"node_name": "n"'])
-def test_what_is_no_identity_is_not_taken_for_one(tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_not_an_identity_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / files.IDENTITY).write_bytes(content)
     with pytest.raises(Unreadable, match=r"identity\.json.*join again"):
         files.load(tmp_path)
@@ -200,7 +200,7 @@ async def test_a_damaged_key_of_an_unfinished_join_is_replaced(api: ApiServer, p
     assert await asyncio.to_thread(join, config, Ticket(TOKEN, pki.ca_hash), wait=False)
 
 
-def test_keys_are_made_apart_and_their_library_stays_out_of_the_process(pki: Pki) -> None:
+def test_keys_are_made_in_a_child_process_without_loading_the_library_here(pki: Pki) -> None:
     key, request = apart.make_request("node-1")
     assert "PRIVATE KEY" in key
     assert "CERTIFICATE REQUEST" in request
@@ -213,7 +213,7 @@ def test_keys_are_made_apart_and_their_library_stays_out_of_the_process(pki: Pki
     assert done.stdout.strip() == "False"
 
 
-async def test_a_join_apart_leaves_the_identity_on_disk_and_tells_its_log(
+async def test_a_join_in_a_child_process_stores_the_identity_and_forwards_its_log(
     api: ApiServer, pki: Pki, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     config = agent_config(tmp_path, api.port)
@@ -233,7 +233,7 @@ async def test_a_join_apart_leaves_the_identity_on_disk_and_tells_its_log(
     assert identity.ca == pki.ca_pem.decode()
 
 
-def test_a_join_that_is_given_up_leaves_no_process(tmp_path: Path, unused_tcp_port: int) -> None:
+def test_a_cancelled_join_leaves_no_process(tmp_path: Path, unused_tcp_port: int) -> None:
     config_path, ticket = tmp_path / "agent.toml", tmp_path / "ticket"
     config_path.write_text(
         f'state_dir = "{tmp_path}"\nnode_name = "node-1"\nmaster = "https://127.0.0.1:{unused_tcp_port}"\n'

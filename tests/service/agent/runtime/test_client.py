@@ -1,4 +1,4 @@
-"""Which version of the API an engine is spoken to in."""
+"""The negotiated version of the engine's API."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from tests.fakes.engine import answering
     ("minimum", "spoken"),
     [("1.12", "1.41"), ("1.24", "1.41"), ("1.44", "1.44"), ("2.0", "2.0"), ("", "1.41"), ("odd", "1.41")],
 )
-def test_the_oldest_that_both_know(tmp_path: Path, minimum: str, spoken: str) -> None:
+def test_the_oldest_common_version_is_used(tmp_path: Path, minimum: str, spoken: str) -> None:
     answers = {"/version": {"MinAPIVersion": minimum}, f"/v{spoken}/info": {"Driver": "overlay2"}}
     with answering(tmp_path / "s", answers) as socket, EngineClient(socket, timeout_s=5) as client:
         assert client.info()["Driver"] == "overlay2"
 
 
-def test_an_engine_that_does_not_say_its_minimum(tmp_path: Path) -> None:
+def test_an_engine_without_a_minimum_version(tmp_path: Path) -> None:
     with (
         answering(tmp_path / "s", {"/version": {}, "/v1.41/info": {"Driver": "vfs"}}) as socket,
         EngineClient(socket, timeout_s=5) as client,
@@ -32,7 +32,7 @@ def test_an_engine_that_does_not_say_its_minimum(tmp_path: Path) -> None:
         assert client.info()["Driver"] == "vfs"
 
 
-def test_an_engine_that_was_replaced_by_a_newer_one_is_asked_again(tmp_path: Path) -> None:
+def test_the_version_is_negotiated_again_with_a_newer_engine(tmp_path: Path) -> None:
     answers: dict[str, Any] = {"/version": {"MinAPIVersion": "1.24"}, "/v1.41/info": {"Driver": "vfs"}}
     with answering(tmp_path / "s", answers) as socket, EngineClient(socket, timeout_s=5) as client:
         client.info()
@@ -40,6 +40,6 @@ def test_an_engine_that_was_replaced_by_a_newer_one_is_asked_again(tmp_path: Pat
         answers["/version"] = {"MinAPIVersion": "1.44"}
         answers["/v1.41/info"] = (HTTPStatus.BAD_REQUEST, refused)
         answers["/v1.44/info"] = {"Driver": "overlay2"}
-        with pytest.raises(EngineGone, match="another one now"), translated("info"):
+        with pytest.raises(EngineGone, match="has been replaced"), translated("info"):
             client.info()
         assert client.info()["Driver"] == "overlay2"

@@ -1,4 +1,4 @@
-"""The sandbox's program really runs here: it ends when asked, and reaps."""
+"""Runs the sandbox's program: it ends at a signal and reaps children."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ def program(tmp_path: Path) -> Path:
 
 
 def until_it_waits(pid: int) -> None:
-    """Until it has blocked all signals, before which they end it: it never sleeps but in waiting for them."""
+    """Wait until it sleeps, which it does only while waiting for signals: before it has blocked them, they end it."""
     status = Path(f"/proc/{pid}/status")
     while not re.match(r"Name:\tpause\n(.*\n)*State:\tS", status.read_text()):
         os.sched_yield()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
-def test_it_ends_when_asked_and_at_nothing_else(program: Path, number: signal.Signals) -> None:
+def test_it_ends_at_sigterm_and_sigint_only(program: Path, number: signal.Signals) -> None:
     with subprocess.Popen([program]) as process:
         until_it_waits(process.pid)
         process.send_signal(signal.SIGHUP)
@@ -68,11 +68,11 @@ def test_it_reaps_its_children(program: Path) -> None:
 
 
 @pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
-def test_an_archive_is_the_same_whenever_it_is_made_and_says_what_is_in_it(machine: str) -> None:
+def test_an_archive_is_reproducible_and_describes_its_content(machine: str) -> None:
     made = pause.archive(machine)
     assert made == pause.archive(machine)
-    with tarfile.open(fileobj=io.BytesIO(made)) as found:
-        content = {entry.name: found.extractfile(entry).read() for entry in found}  # type: ignore[union-attr]
+    with tarfile.open(fileobj=io.BytesIO(made)) as image:
+        content = {entry.name: image.extractfile(entry).read() for entry in image}  # type: ignore[union-attr]
     (image,) = json.loads(content["manifest.json"])
     config = json.loads(content[image["Config"]])
     (layer,) = image["Layers"]
@@ -84,6 +84,6 @@ def test_an_archive_is_the_same_whenever_it_is_made_and_says_what_is_in_it(machi
         assert files.extractfile(only).read() == pause.program(machine)  # type: ignore[union-attr]
 
 
-def test_a_machine_whose_code_is_not_here_is_told() -> None:
+def test_an_unsupported_machine_is_an_error() -> None:
     with pytest.raises(BadRequest, match="pause_image"):
         pause.archive("s390x")

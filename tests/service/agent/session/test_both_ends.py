@@ -69,7 +69,7 @@ async def test_a_joined_agent_becomes_a_ready_node(master: MasterEnd, tmp_path: 
         await until(lambda: master.ready("node-1") == "True")
         node = master.node("node-1")
         assert node.spec.pod_cidr == "10.244.0.0/24"
-        assert {each.type: each.address for each in node.status.addresses} == {
+        assert {address.type: address.address for address in node.status.addresses} == {
             "InternalIP": "10.0.0.1",
             "Hostname": "node-1",
         }
@@ -80,33 +80,35 @@ async def test_a_joined_agent_becomes_a_ready_node(master: MasterEnd, tmp_path: 
         assert own is not None and str(own.pod_cidr) == "10.244.0.0/24"
 
 
-async def test_a_host_that_has_another_address_says_so_and_is_no_other_machine(
+async def test_a_host_with_a_new_address_reports_it_and_stays_the_same_machine(
     master: MasterEnd, tmp_path: Path
 ) -> None:
     agent = AgentEnd(await master.identity("node-1"), tmp_path)
     async with agent.running():
         await until(lambda: master.ready("node-1") == "True")
         agent.machine.info = replace(agent.machine.info, address="10.0.0.2")
-        await until(lambda: "10.0.0.2" in {each.address for each in master.node("node-1").status.addresses})
+        await until(lambda: "10.0.0.2" in {address.address for address in master.node("node-1").status.addresses})
         await until(lambda: master.ready("node-1") == "True")
 
 
-async def test_a_pod_arrives_with_the_secret_that_it_needs_and_no_other(master: MasterEnd, tmp_path: Path) -> None:
+async def test_a_pod_arrives_with_only_the_secret_that_it_references(master: MasterEnd, tmp_path: Path) -> None:
     agent = AgentEnd(await master.identity("node-1"), tmp_path)
-    for name in ("wanted", "other"):
+    for name in ("referenced", "other"):
         await create(
             master, kinds.SECRET, Secret(metadata=ObjectMeta(name=name, namespace="default"), data={"k": "dg=="})
         )
     async with agent.running():
         await until(lambda: agent.desired.complete)
-        volume = Volume(name="v", secret=SecretVolumeSource(secret_name="wanted"))
+        volume = Volume(name="v", secret=SecretVolumeSource(secret_name="referenced"))
         pod = await create(master, kinds.POD, web_pod("web", "node-1", volumes=(volume,)))
         uid = pod.metadata.uid  # type: ignore[attr-defined]
         await until(lambda: agent.desired.ref(uid))
-        assert {ref.name for ref in agent.desired.for_pods().secrets} == {"wanted"}
+        assert {ref.name for ref in agent.desired.for_pods().secrets} == {"referenced"}
 
 
-async def test_statuses_are_committed_and_removal_ends_a_deleted_pod(master: MasterEnd, tmp_path: Path) -> None:
+async def test_statuses_are_committed_and_a_removal_report_ends_a_deleted_pod(
+    master: MasterEnd, tmp_path: Path
+) -> None:
     agent = AgentEnd(await master.identity("node-1"), tmp_path)
     async with agent.running():
         pod = await create(master, kinds.POD, web_pod("web", "node-1"))
@@ -118,8 +120,8 @@ async def test_statuses_are_committed_and_removal_ends_a_deleted_pod(master: Mas
         agent.reports.report(running)
 
         def status() -> object:
-            found = master.cache.get(kinds.POD, "default", "web")
-            return found and found.status.pod_ip == "10.244.0.5" and found.status.phase == "Running"
+            pod = master.cache.get(kinds.POD, "default", "web")
+            return pod and pod.status.pod_ip == "10.244.0.5" and pod.status.phase == "Running"
 
         await until(status)
         await master.resources.delete(CALLER, kinds.POD, "default", "web", grace_period_s=5)
@@ -137,9 +139,9 @@ async def test_reports_of_another_nodes_pod_change_nothing(master: MasterEnd, tm
         await until(lambda: not agent.reports.pods_waiting.is_set())
         agent.reports.report(statuses.PodStatus(model.PodUid("gone"), "default", "gone"))
         await until(lambda: not agent.reports.pods_waiting.is_set())
-        found = master.cache.get(kinds.POD, "default", "web")
-        assert found is not None
-        assert found.status.pod_ip == ""
+        pod = master.cache.get(kinds.POD, "default", "web")
+        assert pod is not None
+        assert pod.status.pod_ip == ""
 
 
 async def test_events_reach_the_api(master: MasterEnd, tmp_path: Path) -> None:
@@ -152,7 +154,7 @@ async def test_events_reach_the_api(master: MasterEnd, tmp_path: Path) -> None:
         assert (event.reason, event.type, event.source.host) == ("NetworkMended", "Warning", "node-1")
 
 
-async def test_a_session_that_the_master_ends_is_followed_by_another(master: MasterEnd, tmp_path: Path) -> None:
+async def test_a_session_that_the_master_ends_is_followed_by_a_new_one(master: MasterEnd, tmp_path: Path) -> None:
     agent = AgentEnd(await master.identity("node-1"), tmp_path)
     async with agent.running():
         first = await until(lambda: master.sessions.current("node-1"))
@@ -183,7 +185,7 @@ async def test_a_gap_is_answered_with_a_snapshot(master: MasterEnd, tmp_path: Pa
     agent = AgentEnd(await master.identity("node-1"), tmp_path)
     async with agent.running():
         await until(lambda: agent.desired.complete)
-        agent.desired.revision = 1  # as if a delta had been lost
+        agent.desired.revision = 1  # as after a lost delta
         agent.desired.complete = False
         config_map = ConfigMap(metadata=ObjectMeta(name="c", namespace="default"))
         await create(master, kinds.CONFIGMAP, config_map)
@@ -192,7 +194,7 @@ async def test_a_gap_is_answered_with_a_snapshot(master: MasterEnd, tmp_path: Pa
         assert agent.desired.for_pods().pods
 
 
-async def test_a_node_that_takes_nothing_gets_a_snapshot_when_it_does(master: MasterEnd) -> None:
+async def test_a_node_that_falls_behind_gets_a_snapshot(master: MasterEnd) -> None:
     identity = await master.identity("node-1")
     async with Master(identity) as connection:
         hello = await connection.hello(_hello(), 5)
@@ -203,28 +205,28 @@ async def test_a_node_that_takes_nothing_gets_a_snapshot_when_it_does(master: Ma
         async with aclosing(messages):
             first = await anext(messages)
             assert first.cut.snapshot
-            for number in range(5):  # all at once: the stream has no turn in between
+            for number in range(5):  # without an await in between, so that the stream cannot run
                 session.outbox.mark([(6, "", str(number))])  # type: ignore[list-item]
             assert (await anext(messages)).cut.snapshot
 
 
 @pytest.mark.parametrize(
-    ("change", "says"),
+    ("change", "message"),
     [
         pytest.param({"cluster_id": "another"}, "another cluster", id="other cluster"),
         pytest.param({"protocol_version": 99}, "version 99", id="other protocol"),
     ],
 )
-async def test_a_hello_that_does_not_fit_is_refused(master: MasterEnd, change: dict[str, object], says: str) -> None:
+async def test_a_hello_that_does_not_fit_is_refused(master: MasterEnd, change: dict[str, object], message: str) -> None:
     request = _hello()
     for name, value in change.items():
         setattr(request, name, value)
     async with Master(await master.identity("node-1")) as connection:
-        with pytest.raises(Refused, match=says):
+        with pytest.raises(Refused, match=message):
             await connection.hello(request, 5)
 
 
-async def test_an_identity_that_the_cluster_does_not_know_is_refused(
+async def test_an_identity_unknown_to_the_cluster_is_refused(
     master: MasterEnd, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     agent = AgentEnd(await master.identity("node-1"), tmp_path)
@@ -249,7 +251,7 @@ async def test_a_certificate_that_was_replaced_is_refused(master: MasterEnd) -> 
             await connection.hello(_hello(), 5)
 
 
-async def test_a_certificate_of_another_authority_never_gets_in(master: MasterEnd, tmp_path: Path) -> None:
+async def test_a_certificate_of_another_authority_is_refused(master: MasterEnd, tmp_path: Path) -> None:
     other = prepare_pki(tmp_path)
     identity = await master.identity("node-1")
     forged = replace(identity, certificate=other.sign_node(_request(identity.key), "node-1"))
@@ -258,7 +260,7 @@ async def test_a_certificate_of_another_authority_never_gets_in(master: MasterEn
             await connection.hello(_hello(), 5)
 
 
-async def test_the_administrator_is_no_node(master: MasterEnd) -> None:
+async def test_the_administrators_certificate_is_not_a_nodes(master: MasterEnd) -> None:
     identity = await master.identity("node-1")
     pair = master.pki.admin
     admin = replace(identity, certificate=pair.certificate.read_text(), key=pair.key.read_text())
@@ -303,9 +305,7 @@ async def test_a_deleted_node_cleans_up_and_its_name_and_addresses_are_free(mast
         await until(lambda: master.ready("node-1") == "True")
 
 
-async def test_a_certificate_is_renewed_in_time_and_the_session_goes_on_with_it(
-    master: MasterEnd, tmp_path: Path
-) -> None:
+async def test_a_certificate_is_renewed_in_time_and_the_next_session_uses_it(master: MasterEnd, tmp_path: Path) -> None:
     identity = await master.identity("node-1")
     agent = AgentEnd(identity, tmp_path)
     agent.clock.offset_s = (identity.not_after - identity.not_before) * 0.8
@@ -319,7 +319,7 @@ async def test_a_certificate_is_renewed_in_time_and_the_session_goes_on_with_it(
     assert (tmp_path / "identity.json").stat().st_mode & 0o777 == 0o600
 
 
-async def test_a_renewal_that_fails_ends_no_session_and_is_tried_again(
+async def test_a_failed_renewal_ends_no_session_and_is_retried(
     master: MasterEnd, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     identity = await master.identity("node-1")
@@ -329,14 +329,14 @@ async def test_a_renewal_that_fails_ends_no_session_and_is_tried_again(
     async with agent.running():
         await until(lambda: "node node-1: certificate not renewed" in caplog.text)
         await until(lambda: master.ready("node-1") == "True")
-        assert agent.renewal.identity is identity, "used before it was on disk"
+        assert agent.renewal.identity is identity, "the certificate was used before it was on disk"
         state_dir.mkdir()
         await until(lambda: agent.renewal.identity is not identity)
         agent.clock.offset_s = 0
         await until(lambda: master.ready("node-1") == "True")
 
 
-async def test_what_goes_wrong_in_one_session_does_not_end_the_agent(
+async def test_an_error_in_one_session_does_not_end_the_agent(
     master: MasterEnd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     agent = AgentEnd(await master.identity("node-1"), tmp_path)

@@ -1,6 +1,6 @@
-"""Masters that do not keep to the contract: nothing of it is applied, what runs goes on, and the agent comes back.
+"""Masters that violate the contract: the agent applies nothing, keeps its pods running, and reconnects.
 
-The agent's session runs over real gRPC and TLS against a server that answers what a test tells it to.
+The agent's session runs over real gRPC and TLS against a server whose answers the test chooses.
 """
 
 from __future__ import annotations
@@ -69,14 +69,16 @@ def _resources(memory: int) -> desired_pb2.Resources:
 CUTS = [
     pytest.param([b"\xff\xff\xff"], "DesiredMessage cannot be read", id="noise"),
     pytest.param([b"\x0a\x05ab"], "cannot be read", id="cut short"),
-    pytest.param([b"\x0a\x04\x32\x02\xff\xfe"], "cannot be read", id="no pod"),
+    pytest.param([b"\x0a\x04\x32\x02\xff\xfe"], "cannot be read", id="not a pod"),
     pytest.param(encoded(cut(node=None)), "a snapshot without this node's configuration", id="empty snapshot"),
-    pytest.param(encoded(cut(last=False), cut(revision=10)), "goes on as one of revision 10", id="two cuts in one"),
+    pytest.param(encoded(cut(last=False), cut(revision=10)), "is continued with revision 10", id="two cuts in one"),
     pytest.param(
-        encoded(cut(last=False), Message(cut=Cut(base_revision=5, revision=9, last=True))), "goes on", id="half a delta"
+        encoded(cut(last=False), Message(cut=Cut(base_revision=5, revision=9, last=True))),
+        "continued",
+        id="half a delta",
     ),
     pytest.param(encoded(Message(cut=Cut(base_revision=5, revision=3, last=True))), "back to 3", id="backwards"),
-    pytest.param(encoded(cut(pods=[_some(uid="")])), "pod uid: '' is none", id="pod without uid"),
+    pytest.param(encoded(cut(pods=[_some(uid="")])), "pod uid: '' is not valid", id="pod without uid"),
     pytest.param(encoded(cut(pods=[_some(uid="../../etc")])), "pod uid: '../../etc'", id="uid that is a path"),
     pytest.param(encoded(cut(pods=[_some(uid="u" * 1_000_000)])), "pod uid: 'uuu", id="endless uid"),
     pytest.param(encoded(cut(pods=[_some(name="")])), "pod b: name", id="pod without name"),
@@ -105,8 +107,8 @@ CUTS = [
     pytest.param(encoded(cut(config_maps=[desired_pb2.ConfigMap()])), "config map", id="config map without name"),
     pytest.param(encoded(_config(pod_cidr="")), "configuration", id="no pod CIDR"),
     pytest.param(encoded(_config(pod_cidr="10.244.1.1/24")), "host bits", id="pod CIDR with host bits"),
-    pytest.param(encoded(_config(pod_cidr="0.0.0.0/0")), "do not fit", id="everything is pods"),
-    pytest.param(encoded(_config(service_cidr="10.244.0.0/16")), "do not fit", id="services in pods"),
+    pytest.param(encoded(_config(pod_cidr="0.0.0.0/0")), "do not fit", id="pod CIDR is everything"),
+    pytest.param(encoded(_config(service_cidr="10.244.0.0/16")), "do not fit", id="services in the pod CIDR"),
     pytest.param(encoded(_config(node_address="node-1")), "configuration", id="node address"),
     pytest.param(encoded(Message(open_stream=session_pb2.StreamRequest())), "stream id: ''", id="stream without id"),
     pytest.param(
@@ -115,9 +117,9 @@ CUTS = [
 ]
 
 
-@pytest.mark.parametrize(("messages", "says"), CUTS)
-async def test_desired_state_that_makes_no_sense_is_not_applied(
-    pki: Pki, tmp_path: Path, caplog: pytest.LogCaptureFixture, messages: list[bytes], says: str
+@pytest.mark.parametrize(("messages", "logged"), CUTS)
+async def test_invalid_desired_state_is_not_applied(
+    pki: Pki, tmp_path: Path, caplog: pytest.LogCaptureFixture, messages: list[bytes], logged: str
 ) -> None:
     master = HostileMaster()
     async with settled(master, pki, tmp_path) as agent:
@@ -126,15 +128,15 @@ async def test_desired_state_that_makes_no_sense_is_not_applied(
             master.desired = messages
             await restart(master)
             await again(master)
-        assert says in caplog.text
+        assert logged in caplog.text
         assert agent.machine.cuts == cuts
 
 
 def _big() -> list[bytes]:
-    """100 MB of pods that are each as they should be."""
+    """100 MB of valid pods."""
     text = "x" * 900_000
     pods = [pod(f"p{number}", annotations={"a": text}) for number in range(112)]
-    return encoded(*(cut(last=False, pods=[each]) for each in pods), cut())
+    return encoded(*(cut(last=False, pods=[big]) for big in pods), cut())
 
 
 def _endless() -> list[bytes]:
@@ -181,16 +183,14 @@ async def test_one_message_over_the_limit_is_refused_by_its_size(
             await again(master)
 
 
-async def test_deltas_that_never_fit_are_asked_for_with_pauses(
-    pki: Pki, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_endless_gaps_are_retried_with_pauses(pki: Pki, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     master = HostileMaster()
     async with settled(master, pki, tmp_path):
         master.desired = encoded(Message(cut=Cut(base_revision=77, revision=78, last=True)))
         await restart(master)
         hellos, streams = master.hellos, master.streams
         await again(master, 5)
-        assert master.streams - streams <= 2 * (master.hellos - hellos) + 2, "a new stream once, then a new session"
+        assert master.streams - streams <= 2 * (master.hellos - hellos) + 2, "one new stream, then a new session"
 
 
 HELLOS = [
@@ -203,9 +203,9 @@ HELLOS = [
 ]
 
 
-@pytest.mark.parametrize(("reply", "says"), HELLOS)
+@pytest.mark.parametrize(("reply", "logged"), HELLOS)
 async def test_a_hello_that_does_not_fit_opens_no_session(
-    pki: Pki, tmp_path: Path, caplog: pytest.LogCaptureFixture, reply: bytes, says: str
+    pki: Pki, tmp_path: Path, caplog: pytest.LogCaptureFixture, reply: bytes, logged: str
 ) -> None:
     master = HostileMaster()
     async with settled(master, pki, tmp_path):
@@ -214,12 +214,12 @@ async def test_a_hello_that_does_not_fit_opens_no_session(
             master.hello = reply
             await restart(master)
             await again(master)
-        assert says in caplog.text
+        assert logged in caplog.text
         assert master.streams == streams
 
 
 @pytest.mark.parametrize(
-    ("said", "heartbeat_ms", "grace_ms"),
+    ("sent", "heartbeat_ms", "grace_ms"),
     [
         pytest.param((0, 0), 10_000, 40_000, id="none"),
         pytest.param((1, 1), 10, 20, id="without pause"),
@@ -228,12 +228,12 @@ async def test_a_hello_that_does_not_fit_opens_no_session(
         pytest.param((10_000, 40_000), 10_000, 40_000, id="good"),
     ],
 )
-def test_periods_are_brought_within_bounds(said: tuple[int, int], heartbeat_ms: int, grace_ms: int) -> None:
-    found = sensible(session_pb2.Periods(next_heartbeat_ms=said[0], grace_ms=said[1]))
-    assert (found.next_heartbeat_ms, found.grace_ms) == (heartbeat_ms, grace_ms)
+def test_periods_are_brought_within_bounds(sent: tuple[int, int], heartbeat_ms: int, grace_ms: int) -> None:
+    periods = sensible(session_pb2.Periods(next_heartbeat_ms=sent[0], grace_ms=sent[1]))
+    assert (periods.next_heartbeat_ms, periods.grace_ms) == (heartbeat_ms, grace_ms)
 
 
-async def test_a_heartbeat_whose_answer_cannot_be_read_ends_the_session_only(
+async def test_an_unreadable_heartbeat_reply_ends_only_the_session(
     pki: Pki, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     master = HostileMaster()
@@ -244,17 +244,17 @@ async def test_a_heartbeat_whose_answer_cannot_be_read_ends_the_session_only(
         assert "HeartbeatReply cannot be read" in caplog.text
 
 
-async def test_a_thousand_stream_requests_open_so_many_calls_and_no_more(pki: Pki, tmp_path: Path) -> None:
+async def test_a_thousand_stream_requests_open_a_limited_number_of_calls(pki: Pki, tmp_path: Path) -> None:
     master = HostileMaster()
     async with settled(master, pki, tmp_path) as agent:
         agent.machine.follow = True
-        wanted = [
+        requests = [
             session_pb2.StreamRequest(
                 stream_id=f"s{number}", logs=session_pb2.LogRequest(pod_uid="good", namespace="default", pod="web")
             )
             for number in range(1000)
         ]
-        master.desired = encoded(GOOD, *(Message(open_stream=each) for each in wanted))
+        master.desired = encoded(GOOD, *(Message(open_stream=request) for request in requests))
         await restart(master)
         await until(lambda: master.called >= 64)
         streams = [task for task in asyncio.all_tasks() if task.get_name().startswith("stream s")]
@@ -263,8 +263,8 @@ async def test_a_thousand_stream_requests_open_so_many_calls_and_no_more(pki: Pk
         hellos = master.hellos
         beats = master.beats
         await until(lambda: master.beats > beats + 2)
-        assert master.hellos == hellos, "the session goes on"
-        del streams  # a task holds its call, and the call its connection
+        assert master.hellos == hellos, "the session continues"
+        del streams  # a task refers to its call, and the call to its connection
         master.desired = encoded(GOOD)
 
 
@@ -272,7 +272,7 @@ async def test_a_thousand_stream_requests_open_so_many_calls_and_no_more(pki: Pk
 async def test_a_stream_that_ends_at_a_message_boundary_applies_whole_cuts_only(
     pki: Pki, tmp_path: Path, sent: int
 ) -> None:
-    """A snapshot of three messages and a delta of one; the stream ends after `sent` of them, again and again."""
+    """A snapshot of three messages and a delta of one; every stream ends after `sent` of them."""
     whole = encoded(
         cut(last=False, pods=[pod("one")]),
         cut(last=False, node=None, pods=[pod("two")]),
@@ -288,12 +288,12 @@ async def test_a_stream_that_ends_at_a_message_boundary_applies_whole_cuts_only(
             await restart(master)
             await again(master)
             expected = {3: {"one", "two", "three"}, 4: {"two", "three"}}.get(sent, {"good"})
-            if sent == 4:  # between the snapshot and the delta it may be looked at too
+            if sent == 4:  # the check could otherwise come between snapshot and delta
                 await until(lambda: agent.desired.revision == 10)
             assert set(agent.desired.for_pods().pods) == expected
 
 
-async def test_silence_after_the_hello_keeps_what_is_there(pki: Pki, tmp_path: Path) -> None:
+async def test_silence_after_the_hello_changes_nothing(pki: Pki, tmp_path: Path) -> None:
     master = HostileMaster()
     async with settled(master, pki, tmp_path) as agent:
         master.desired = []
@@ -303,7 +303,7 @@ async def test_silence_after_the_hello_keeps_what_is_there(pki: Pki, tmp_path: P
         assert holds_the_good_state(agent)
 
 
-async def test_a_master_of_another_authority_gets_no_word_in(pki: Pki, tmp_path: Path) -> None:
+async def test_a_master_of_another_authority_is_not_trusted(pki: Pki, tmp_path: Path) -> None:
     from dataclasses import replace
 
     master = HostileMaster()
@@ -312,11 +312,11 @@ async def test_a_master_of_another_authority_gets_no_word_in(pki: Pki, tmp_path:
         agent = AgentEnd(ours, tmp_path)
         async with agent.running():
             await asyncio.sleep(0)
-            await until(lambda: agent.loop._said)
+            await until(lambda: agent.loop._warned)
         assert master.hellos == 0
-        assert "unavailable" in agent.loop._said
+        assert "unavailable" in agent.loop._warned
 
 
-def test_what_the_checks_refuse_is_named_with_its_item() -> None:
+def test_the_checks_name_the_item_that_they_refuse() -> None:
     with pytest.raises(Garbled, match="pod b: name"):
         check_cut(cut(pods=[_some(name="A B")]).cut)

@@ -69,7 +69,7 @@ async def test_a_log_of_a_node_without_session_is_unreachable(master: MasterEnd)
         await anext(master.logs.open("node-9", "default", "web", "uid", "app", LogOptions()))
 
 
-async def test_what_the_agent_says_of_a_log_reaches_the_reader(master: MasterEnd, tmp_path: Path) -> None:
+async def test_an_error_of_the_agent_reaches_the_reader(master: MasterEnd, tmp_path: Path) -> None:
     agent = AgentEnd(await master.identity("node-1"), tmp_path)
 
     async def fail(request: LogRequest) -> AsyncIterator[bytes]:
@@ -86,7 +86,7 @@ async def test_what_the_agent_says_of_a_log_reaches_the_reader(master: MasterEnd
             await anext(master.logs.open("node-1", "default", "web", "uid", "app", LogOptions()))
 
 
-async def test_a_log_that_fails_is_its_readers_trouble_alone(
+async def test_a_failing_log_affects_only_its_reader(
     master: MasterEnd, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     agent = AgentEnd(await master.identity("node-1"), tmp_path)
@@ -94,7 +94,7 @@ async def test_a_log_that_fails_is_its_readers_trouble_alone(
     async with agent.running():
         await until(lambda: master.ready("node-1") == "True")
         session = master.sessions.current("node-1")
-        with pytest.raises(Exception):  # noqa: B017 - whatever the reader is told
+        with pytest.raises(Exception):  # noqa: B017 - any error will do
             async with aclosing(master.logs.open("node-1", "default", "web", "uid", "app", LogOptions())) as log:
                 async for _ in log:
                     pass

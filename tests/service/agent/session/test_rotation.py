@@ -1,4 +1,4 @@
-"""Certificates change under running sessions: renewed in time, wanted by the master, of a new CA. No node is lost."""
+"""Certificates and CAs change during sessions: renewed in time, on the master's request, rotated. No node is lost."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ async def master(pki: Pki) -> AsyncIterator[MasterEnd]:
 
 
 class WallClock(FakeClock):
-    """The agent's: a wall clock that goes with the other."""
+    """The agent's clock; its wall clock follows the test's."""
 
     def wall(self) -> float:
         return self.now().timestamp()
 
 
 class Signer:
-    """A master that only renews; it may be away for a while."""
+    """A master that only renews certificates; it can be made unreachable."""
 
     def __init__(self) -> None:
         self.away = False
@@ -78,7 +78,7 @@ async def _at_once(work: Any, *arguments: Any, **named: Any) -> Any:
 
 
 def renewal(signer: Signer, state_dir: Path, *, uniform: Any = lambda low, high: (low + high) / 2) -> Renewal:
-    """Of a certificate that is good for 90 days from now."""
+    """A Renewal of a certificate that is valid for 90 days from now."""
     signer.clock = WallClock()
     begin = START.timestamp()
     identity = files.Identity("n", "c", "h:1", "ca", "old", "key", begin, begin + timedelta(days=90).total_seconds())
@@ -90,7 +90,7 @@ async def _run(renewal: Renewal, signer: Any) -> None:
         await renewal.run(signer)
 
 
-async def test_it_is_renewed_at_two_thirds_of_its_life(signer: Signer, tmp_path: Path) -> None:
+async def test_a_certificate_is_renewed_after_two_thirds_of_its_validity(signer: Signer, tmp_path: Path) -> None:
     subject = renewal(signer, tmp_path)
     running = asyncio.create_task(_run(subject, signer))
     await signer.clock.advance(timedelta(days=59.9).total_seconds())
@@ -103,19 +103,19 @@ async def test_it_is_renewed_at_two_thirds_of_its_life(signer: Signer, tmp_path:
 
 
 @pytest.mark.parametrize("side", [0, 1], ids=["early", "late"])
-def test_nodes_that_joined_together_do_not_renew_together(signer: Signer, tmp_path: Path, side: int) -> None:
+def test_nodes_that_joined_at_the_same_time_renew_at_different_times(signer: Signer, tmp_path: Path, side: int) -> None:
     subject = renewal(signer, tmp_path, uniform=lambda low, high: (low, high)[side])
     left = LEFT + (-LEFT_JITTER, LEFT_JITTER)[side]
     assert subject.due_s == pytest.approx(timedelta(days=90 * (1 - left)).total_seconds())
 
 
-async def test_a_master_that_is_away_is_asked_again_and_again_until_the_end(signer: Signer, tmp_path: Path) -> None:
+async def test_renewal_is_retried_until_the_certificate_expires(signer: Signer, tmp_path: Path) -> None:
     subject = renewal(signer, tmp_path)
     signer.away = True
     running = asyncio.create_task(_run(subject, signer))
     await signer.clock.advance(timedelta(days=89).total_seconds())
     waits = [after - before for before, after in zip(signer.asked, signer.asked[1:], strict=False)]
-    assert waits[:8] == [30, 60, 120, 240, 480, 960, 1920, 3600], "and then once an hour"
+    assert waits[:8] == [30, 60, 120, 240, 480, 960, 1920, 3600], "later once an hour"
     assert set(waits[7:]) == {3600}
     assert subject.expired == ""
     signer.away = False
@@ -124,7 +124,7 @@ async def test_a_master_that_is_away_is_asked_again_and_again_until_the_end(sign
     assert subject.identity.certificate == "new certificate"
 
 
-async def test_after_the_end_it_is_said_what_to_do(
+async def test_after_expiry_the_log_names_the_remedy(
     master: MasterEnd, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     identity = await master.identity("node-1")
@@ -134,7 +134,7 @@ async def test_after_the_end_it_is_said_what_to_do(
         async with agent.running():
             await until(lambda: "expired on 2020-02-01 00:00 UTC" in caplog.text)
     assert "`sampan token create`" in caplog.text and "keeps its name and its pods" in caplog.text
-    assert not agent.machine.left, "what runs, runs on"
+    assert not agent.machine.left, "pods keep running"
 
 
 async def test_an_expired_node_joins_again_by_its_key_and_keeps_its_name(master: MasterEnd, tmp_path: Path) -> None:
@@ -150,7 +150,7 @@ async def test_an_expired_node_joins_again_by_its_key_and_keeps_its_name(master:
         assert (await connected.hello(session_pb2.HelloRequest.FromString(hello()), 5)).session_id
 
 
-async def test_a_node_renews_when_it_is_told_to(master: MasterEnd, tmp_path: Path) -> None:
+async def test_a_node_renews_when_the_master_asks_for_it(master: MasterEnd, tmp_path: Path) -> None:
     identity = await master.identity("node-1")
     agent = AgentEnd(identity, tmp_path)
     async with agent.running():
@@ -169,25 +169,25 @@ async def test_the_ca_is_rotated_without_losing_a_node(master: MasterEnd, pki: P
         AgentEnd(await master.identity(f"node-{n}"), _made(tmp_path / f"{n}"), machine=f"m{n}", address=f"10.0.0.{n}")
         for n in (1, 2)
     ]
-    old, old_hash, first = pki.trusted[0], pki.ca_hash, [each.renewal.identity for each in agents]
+    old, old_hash, first = pki.trusted[0], pki.ca_hash, [agent.renewal.identity for agent in agents]
     async with AsyncExitStack() as stack:
         for agent in agents:
             await stack.enter_async_context(agent.running())
         await until(lambda: all(master.ready(f"node-{n}") == "True" for n in (1, 2)))
         await master.trust.begin()
-        assert pki.ca_hash == old_hash, "who joins now is served by the old CA"
+        assert pki.ca_hash == old_hash, "new nodes still get certificates of the old CA"
         new = pki.signer.fingerprint
         assert new != old
         await _until_none_waits(master)
         await master.trust.finish()
         assert pki.trusted == [new] and pki.ca_hash != old_hash
-        await until(lambda: all(contract.fingerprints(each.renewal.identity.ca) == [new] for each in agents))
+        await until(lambda: all(contract.fingerprints(agent.renewal.identity.ca) == [new] for agent in agents))
         await until(lambda: all(_heard(master, f"node-{n}") for n in (1, 2)))
         for agent in agents:
             kept = files.load(agent.renewal._state_dir)
             assert kept == agent.renewal.identity
             assert not agent.machine.left
-    # Who only knows the old CA, or has a certificate of it, gets no word in: the handshake fails.
+    # With only the old CA, or a certificate of it, the handshake fails.
     for stolen in (first[0], replace(first[0], ca=pki.ca_pem.decode())):
         with pytest.raises(Lost, match=r"(?i)handshake|certificate|failed to connect|closed"):
             async with Master(stolen) as connected:
@@ -205,7 +205,7 @@ def _heard(master: MasterEnd, node: str) -> bool:
 
 
 async def _until_none_waits(master: MasterEnd) -> None:
-    while await master.trust.waiting():  # noqa: ASYNC110 - the store says nothing by itself
+    while await master.trust.waiting():  # noqa: ASYNC110 - the store sends no notification
         await asyncio.sleep(0.01)
 
 
@@ -235,7 +235,7 @@ async def test_the_old_ca_stays_while_a_node_needs_it(master: MasterEnd, pki: Pk
         await master.trust.finish()
     assert len(pki.trusted) == 2
     await master.identities.free(await _known(master, "node-2"))
-    assert "node-2" not in await master.trust.waiting(), "a node that is deleted is not waited for"
+    assert "node-2" not in await master.trust.waiting(), "a deleted node does not delay the rotation"
 
 
 async def _known(master: MasterEnd, name: str) -> Any:
@@ -247,7 +247,7 @@ async def _known(master: MasterEnd, name: str) -> Any:
     ["nonsense", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "many"],
     ids=["no", "bad", "many"],
 )
-async def test_cas_that_are_none_change_nothing(pki: Pki, master: MasterEnd, tmp_path: Path, ca: str) -> None:
+async def test_invalid_cas_change_nothing(pki: Pki, master: MasterEnd, tmp_path: Path, ca: str) -> None:
     identity = await master.identity("node-1")
     ca = identity.ca * 17 if ca == "many" else ca
     subject = Renewal(identity, tmp_path, WallClock())
@@ -256,19 +256,19 @@ async def test_cas_that_are_none_change_nothing(pki: Pki, master: MasterEnd, tmp
     assert subject.identity is identity and not (tmp_path / files.IDENTITY).exists()
 
 
-async def test_cas_that_cannot_be_kept_end_no_session(
+async def test_cas_that_cannot_be_stored_end_no_session(
     pki: Pki, master: MasterEnd, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     agent = AgentEnd(await master.identity("node-1"), tmp_path / "no such directory")
     async with agent.running():
         await until(lambda: master.ready("node-1") == "True")
         await master.trust.begin()
-        await until(lambda: "the cluster's CAs have changed, but cannot be kept" in caplog.text)
+        await until(lambda: "the cluster's CAs have changed, but cannot be stored" in caplog.text)
         await until(lambda: _heard(master, "node-1"))
     assert "node-1" in await master.trust.waiting()
 
 
-async def test_a_certificate_that_is_younger_than_a_restored_backup_is_taken_over(master: MasterEnd) -> None:
+async def test_a_certificate_newer_than_a_restored_backup_is_accepted(master: MasterEnd) -> None:
     old = await master.identity("node-1")
     backed_up = await _known(master, "node-1")
     request = session_pb2.RenewRequest(csr=keys.make_request(old.key, "node-1"))
@@ -282,7 +282,7 @@ async def test_a_certificate_that_is_younger_than_a_restored_backup_is_taken_ove
     async with Master(renewed) as connected:
         with pytest.raises(Refused, match="another certificate"):
             await connected.hello(hi, 5)
-        # Older than the backup: the store would know it, had it not been replaced. Younger than the restore: likewise.
+        # The store would know a certificate newer than the restore, or older than the backup: it has been replaced.
         for span in (("2020-01-01", "2020-01-02"), ("2090-01-01", "2090-01-02")):
             await master.store.commit([], [_restored(*(f"{day}T00:00:00+00:00" for day in span))])
             with pytest.raises(Refused, match="another certificate"):
@@ -294,5 +294,5 @@ async def test_a_certificate_that_is_younger_than_a_restored_backup_is_taken_ove
 
 
 def _restored(made_at: str, restored_at: str) -> Put:
-    """As a restore writes it."""
+    """The record that a restore writes."""
     return Put(RESTORED_KEY, json.dumps({"madeAt": made_at, "restoredAt": restored_at}).encode())

@@ -1,4 +1,4 @@
-"""What a session leaves when it ends: no connection, and nothing that happened twice. Real gRPC on loopback."""
+"""The end of a session: its connection is closed, and no event counts twice. Real gRPC on loopback."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ async def master(tmp_path: Path) -> AsyncIterator[MasterEnd]:
 
 
 async def new_session(connection: Master) -> str:
-    """As an agent opens one; its id."""
+    """Open a session as an agent does; returns its id."""
     hello = session_pb2.HelloRequest(
         protocol_version=contract.PROTOCOL_VERSION,
         cluster_id=CLUSTER_ID,
@@ -37,14 +37,17 @@ async def new_session(connection: Master) -> str:
     return (await connection.hello(hello, 5)).session_id
 
 
-async def test_the_connection_of_a_session_goes_with_it_and_waits_for_no_garbage_collection(
+async def test_a_session_closes_its_connection_without_waiting_for_garbage_collection(
     master: MasterEnd, tmp_path: Path
 ) -> None:
     agent = AgentEnd(await master.identity("node-1"), tmp_path)
 
     def connections() -> int:
-        found = psutil.Process().net_connections("tcp")
-        return sum(each.status == "ESTABLISHED" and each.raddr.port == master.server.port for each in found)
+        connections = psutil.Process().net_connections("tcp")
+        return sum(
+            connection.status == "ESTABLISHED" and connection.raddr.port == master.server.port
+            for connection in connections
+        )
 
     async with agent.running():
         gc.disable()
@@ -58,7 +61,7 @@ async def test_the_connection_of_a_session_goes_with_it_and_waits_for_no_garbage
             gc.enable()
 
 
-async def test_events_that_are_sent_again_for_want_of_an_answer_happened_once(master: MasterEnd) -> None:
+async def test_events_sent_again_after_a_lost_answer_count_once(master: MasterEnd) -> None:
     identity = await master.identity("node-1")
     first, second = (
         observed_pb2.Event(
@@ -74,5 +77,5 @@ async def test_events_that_are_sent_again_for_want_of_an_answer_happened_once(ma
     async with Master(identity) as connection:
         session = await new_session(connection)
         await connection.report_events(session_pb2.EventReport(session_id=session, events=[second]), 5)
-    await until(lambda: [each.count for each in master.cache.list(kinds.EVENT) if each.reason == "Second"] == [2])
-    assert [each.count for each in master.cache.list(kinds.EVENT) if each.reason == "First"] == [1]
+    await until(lambda: [event.count for event in master.cache.list(kinds.EVENT) if event.reason == "Second"] == [2])
+    assert [event.count for event in master.cache.list(kinds.EVENT) if event.reason == "First"] == [1]
