@@ -1,4 +1,4 @@
-"""The wheels that a checkout builds, and the bundle with them: on a bare Python, under pytest, and for old releases."""
+"""The wheels and the bundle that a checkout builds: on a bare Python, under pytest, and for the first release."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def unpacked(dist: Path) -> Path:
 
 
 def run(packages: Path, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """On a bare Python, with these packages and no others."""
+    """Run a program on a bare Python, with these packages and no others."""
     start = f"import sys\nsys.path.insert(0, {str(packages)!r})\n{program}"
     return subprocess.run([sys.executable, "-I", "-S", "-c", start, *arguments], capture_output=True, text=True)
 
