@@ -78,7 +78,7 @@ def _check(config: AgentConfig) -> None:
         raise ValueError(f"node_name: {problem}")
     url = urlsplit(config.master)
     if url.scheme != "https" or not url.hostname:
-        raise ValueError(f"master: {config.master!r} is not like https://ADDRESS:6443")
+        raise ValueError(f"master: {config.master!r} is not of the form https://ADDRESS:6443")
     if config.node_address:
         try:
             ipaddress.IPv4Address(config.node_address)

@@ -106,7 +106,8 @@ def _install(options: argparse.Namespace) -> int:
 @contextmanager
 def _source(options: argparse.Namespace, installer: "Installer") -> "Iterator[Source | None]":
     """What is to be installed; None is what is installed already: what the installed command, no checkout, means."""
-    from host.source import in_checkout, opened
+    from host.build import in_checkout
+    from host.source import opened
 
     if options.given is None and not in_checkout():
         yield None

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from host import release
+from host import completions, release
 from host.errors import HostError
 from host.layout import ROLES, HostLayout, Role
 from host.record import Recorder
@@ -23,6 +23,8 @@ from host.system import System
 _MODULES: Final = ("host.host_files", "cli.host.host_files")
 """The second name is the first release's: such a release has no other, and asks later ones by it (cli/host)."""
 _RELOAD_UNITS: Final = ("systemctl", "daemon-reload")
+_NOTHING: Final = ("true",)
+"""Shells look at each start. The first release runs a command for every file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,7 @@ def needed(layout: HostLayout, roles: Sequence[Role]) -> list[HostFile]:
     if "agent" in roles:
         for name, snippet in snippets.needed(layout).items():
             needs.append(HostFile(snippet.path, snippet.content, snippet.reload, f"{name}.service", optional=True))
+    needs += [HostFile(path, text, _NOTHING, optional=True) for path, text in completions.scripts().items()]
     return needs
 
 

@@ -1,6 +1,7 @@
-"""Tells systemd how a daemon is: ready, stopping, alive (sd_notify(3), and the watchdog of systemd.service(5)).
+"""Notifies systemd of a daemon's state: ready, alive, stopping (sd_notify(3), the watchdog of systemd.service(5)).
 
-Without NOTIFY_SOCKET nobody listens, and nothing is told. What is alive is the event loop: a task of it says so.
+Without NOTIFY_SOCKET in the environment, nothing is sent. "Alive" means that the event loop runs: a task of it sends
+that message.
 """
 
 import asyncio
@@ -12,35 +13,35 @@ from contextlib import asynccontextmanager, suppress
 
 @asynccontextmanager
 async def supervised(environment: Mapping[str, str] = os.environ) -> AsyncIterator[None]:
-    """Ready when entered, stopping when left; alive meanwhile, twice as often as systemd asks for."""
-    tell(environment, "READY=1")
-    feeding = asyncio.create_task(_feed(environment), name="watchdog")
+    """Send "ready" on entry and "stopping" on exit; in between send "alive", twice as often as systemd requires."""
+    send(environment, "READY=1")
+    watchdog = asyncio.create_task(_feed_watchdog(environment), name="watchdog")
     try:
         yield
     finally:
-        feeding.cancel()
-        tell(environment, "STOPPING=1")
+        watchdog.cancel()
+        send(environment, "STOPPING=1")
 
 
-def tell(environment: Mapping[str, str], state: str) -> None:
-    """One datagram; systemd that does not listen, or not any more, is no reason to fail."""
+def send(environment: Mapping[str, str], state: str) -> None:
+    """Send one datagram. Errors are ignored: the daemon must run, whether systemd listens or not."""
     address = environment.get("NOTIFY_SOCKET", "")
     if address[:1] not in ("/", "@"):
         return
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as to, suppress(OSError):
-        to.setblocking(False)
-        to.sendto(state.encode(), f"\0{address[1:]}" if address.startswith("@") else address)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender, suppress(OSError):
+        sender.setblocking(False)
+        sender.sendto(state.encode(), f"\0{address[1:]}" if address.startswith("@") else address)
 
 
 def watchdog_s(environment: Mapping[str, str]) -> float:
-    """How often systemd wants to hear of this process, in seconds; 0: never."""
-    own = environment.get("WATCHDOG_PID", "") in ("", str(os.getpid()))
-    asked = environment.get("WATCHDOG_USEC", "")
-    return int(asked) / 1e6 if own and asked.isdecimal() else 0.0
+    """The period of systemd's watchdog for this process, in seconds; 0: no watchdog."""
+    is_ours = environment.get("WATCHDOG_PID", "") in ("", str(os.getpid()))
+    period_us = environment.get("WATCHDOG_USEC", "")
+    return int(period_us) / 1e6 if is_ours and period_us.isdecimal() else 0.0
 
 
-async def _feed(environment: Mapping[str, str]) -> None:
+async def _feed_watchdog(environment: Mapping[str, str]) -> None:
     period_s = watchdog_s(environment)
     while period_s:
-        tell(environment, "WATCHDOG=1")
+        send(environment, "WATCHDOG=1")
         await asyncio.sleep(period_s / 2)

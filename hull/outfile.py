@@ -1,4 +1,4 @@
-"""The file that a person names for a command to write."""
+"""The output file of a command, at a path that a person typed."""
 
 import os
 import stat
@@ -14,14 +14,14 @@ _STDOUT: Final = 1
 
 @contextmanager
 def written(path: Path, *, mode: int) -> Iterator[IO[bytes]]:
-    """A file of which all is there at the end or nothing, also across a crash; `-` is the standard output.
+    """A file that is written completely or not at all, even across a crash; `-` is the standard output.
 
-    What is no regular file is written into, as a shell does: a device, a pipe. Where a symbolic link leads, the link
-    stays. `mode` is the file's, whatever it was. Raises OSError with the path that was named.
+    A device or a pipe is written into, as a shell does. A symbolic link stays, and its target is written. `mode` is the
+    mode of the new file, whatever it was before. Raises OSError with the path as it was typed.
     """
     try:
         if is_stdout(path):
-            # Not what is printed to: that takes it well when its reader goes, and a file must not.
+            # Not sys.stdout, which ignores a reader that goes away: an incomplete output file is an error.
             with open(_STDOUT, "wb", closefd=False) as stdout:
                 yield stdout
         elif _is_special(path):
@@ -37,13 +37,13 @@ def written(path: Path, *, mode: int) -> Iterator[IO[bytes]]:
 
 
 def is_stdout(path: Path) -> bool:
-    """Whether what is written there is what one would print to."""
+    """Whether the path means the standard output."""
     return str(path) in ("-", "/dev/stdout", "/dev/fd/1")
 
 
 def _is_special(path: Path) -> bool:
     if path.is_relative_to("/dev") or path.is_relative_to("/proc"):
-        return True  # also a descriptor that happens to be a file's
+        return True  # also an open descriptor of a regular file, which must not be replaced
     try:
         kind = path.stat().st_mode
     except FileNotFoundError:

@@ -1,8 +1,8 @@
-"""Names that tell which process made a thing, so that whoever comes later removes what a killed one left.
+"""Names that contain their owner, the process that made the thing, so that a later process can remove orphaned things.
 
-A name has the pid and the start time of its owner: a pid alone is given out again, both name one process for good. So
-no record is needed to know what has no owner any more. Owns the form of such names, and that only one process sweeps at
-a time; makes and removes nothing.
+A name contains the pid and the start time of its owner. The kernel reuses pids, but both together identify one process.
+So no record is needed to find the things whose owner has ended. Owns the format of such names, and the lock that lets
+only one process sweep at a time. Makes and removes nothing itself.
 """
 
 from __future__ import annotations
@@ -29,39 +29,44 @@ _numbers = itertools.count(1)
 
 @dataclass(frozen=True, slots=True)
 class OwnedNames:
-    """The names of one sort of things: `prefix-pid-started-number`, all of this process different.
+    """The names of one sort of things: `prefix-pid-started-number`, each new name different.
 
-    `parts`: whether a name stands for several things, each called `name-part`; `owner_of` then knows these only.
+    `parts`: a name stands for several things that are called `name-part`; `owner_of` then accepts only those.
     """
 
     prefix: str
     parts: bool = False
 
     def new(self) -> str:
-        """A name for a thing of this process, of at most 19 characters behind the prefix for the first 1,000."""
-        owner = record_of(os.getpid())
-        if owner is None:
-            raise ProcessLookupError("this process has no entry in /proc")
-        return f"{self.prefix}-{_written(owner.pid)}-{_written(owner.started)}-{next(_numbers)}"
+        """A new name for a thing of this process. The first 1,000 have at most 19 characters after the prefix."""
+        return f"{self.prefix}{mark()}{next(_numbers)}"
 
     def owner_of(self, name: str) -> ProcessRecord | None:
-        """The process that made what is called so; None for a name that is not of this sort."""
+        """The process that made the thing of this name; None for a name that is not of this sort."""
         part = "-.+" if self.parts else ""
-        found = re.fullmatch(rf"{re.escape(self.prefix)}-([0-9a-z]+)-([0-9a-z]+)-[0-9]+{part}", name)
-        return ProcessRecord(int(found[1], 36), int(found[2], 36)) if found else None
+        match = re.fullmatch(rf"{re.escape(self.prefix)}-([0-9a-z]+)-([0-9a-z]+)-[0-9]+{part}", name)
+        return ProcessRecord(int(match[1], 36), int(match[2], 36)) if match else None
 
     def ended(self, names: Iterable[str]) -> tuple[str, ...]:
-        """Those of these names whose owner does not run any more; others' names are left out."""
+        """The names whose owner has ended; names of other sorts are left out."""
         owned = ((name, self.owner_of(name)) for name in names)
         return tuple(name for name, owner in owned if owner is not None and record_of(owner.pid) != owner)
 
 
+def mark() -> str:
+    """What the names of all things of this process contain."""
+    owner = record_of(os.getpid())
+    if owner is None:
+        raise ProcessLookupError("this process has no entry in /proc")
+    return f"-{_base36(owner.pid)}-{_base36(owner.started)}-"
+
+
 @contextmanager
 def sweeping(lock: Path = _LOCK) -> Iterator[None]:
-    """Held by whoever removes what others left: two at once would stumble over what the other has half removed.
+    """Hold the sweep lock: two processes that remove the same things would fail on what the other has half removed.
 
-    A lock of the process (POSIX), not of the open file: whoever holds it may call what takes it, and has it no more
-    afterwards. Raises Busy when another process sweeps for a minute.
+    It is a POSIX lock, which belongs to the process: its holder may call a function that takes it again, and loses the
+    lock when that function returns. Raises Busy if another process holds it for a minute.
     """
     with lockfile.opened(lock) as descriptor:
         for _ in until(_PATIENCE_S):
@@ -71,14 +76,14 @@ def sweeping(lock: Path = _LOCK) -> Iterator[None]:
                 continue
             break
         else:
-            raise Busy(f"another process removes what killed ones left, for {_PATIENCE_S:g} s now")
+            raise Busy(f"another process has been sweeping for {_PATIENCE_S:g} s")
         yield
 
 
-def _written(number: int) -> str:
-    """Base 36: a lab's name has 24 characters at most."""
-    written = ""
+def _base36(number: int) -> str:
+    """Short, as the name of a lab has at most 24 characters."""
+    digits = ""
     while number:
         number, digit = divmod(number, len(_DIGITS))
-        written = _DIGITS[digit] + written
-    return written or "0"
+        digits = _DIGITS[digit] + digits
+    return digits or "0"

@@ -1,7 +1,7 @@
-"""Processes that outlive the command which started them, known by pid and start time.
+"""Processes that outlive the command which started them, identified by pid and start time.
 
-Owns starting (detached, output to a log file, in a network namespace), looking, signalling and waiting. A pid alone
-says nothing, as pids are given out again; pid and start time name one process for good.
+Starts them (detached, with their output in a log file, in a network namespace), checks, signals and awaits them. The
+kernel reuses pids, so a pid alone does not identify a process; pid and start time do.
 """
 
 import os
@@ -15,19 +15,19 @@ from pathlib import Path
 from hull.errors import StartFailed
 
 _MOST_OF_A_LINE = 300
-"""Characters of a failed process's last line that its error shows."""
+"""Number of characters of a log's last line that an error message shows."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessRecord:
-    """One process: `started` is its start time in clock ticks since boot, as /proc/PID/stat has it."""
+    """One process. `started`: its start time in clock ticks since boot, from /proc/PID/stat."""
 
     pid: int
     started: int
 
 
 def record_of(pid: int) -> ProcessRecord | None:
-    """The record of a live process; None when there is none, or a zombie."""
+    """The record of a live process; None if there is none, or only a zombie."""
     fields = _stat(pid)
     if fields is None or fields[0] in "ZX":
         return None
@@ -35,9 +35,9 @@ def record_of(pid: int) -> ProcessRecord | None:
 
 
 def start(argv: Sequence[str], *, log: Path, env: Mapping[str, str], netns: Path | None = None) -> ProcessRecord:
-    """Start `argv` in a session of its own, in `netns` if given, output appended to `log`.
+    """Start `argv` in a session of its own, in `netns` if given, with its output appended to `log`.
 
-    `posix_spawn` does not fork this process (gRPC may run in it), and leaves no object that must be waited for.
+    Uses posix_spawn: this process may run gRPC, which does not survive a fork. Raises StartFailed.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     command = [*(("/usr/bin/nsenter", f"--net={netns}", "--wd=/", "--") if netns else ()), *argv]
@@ -51,12 +51,12 @@ def start(argv: Sequence[str], *, log: Path, env: Mapping[str, str], netns: Path
         pid = os.posix_spawnp(command[0], command, dict(env), file_actions=actions, setsid=True)
     except OSError as error:
         raise StartFailed(f"cannot start {argv[0]}: {error.strerror}") from error
-    fields = _stat(pid)  # there in any case: an ended child stays, as a zombie, until it is reaped
+    fields = _stat(pid)  # exists in any case: a child that has ended is a zombie until it is reaped
     return ProcessRecord(pid, int(fields[19]) if fields else 0)
 
 
 def alive(record: ProcessRecord) -> bool:
-    """Whether this very process still runs. Reaps it when it was our child and has ended."""
+    """Whether this process still runs. Reaps it if it is an ended child of this process."""
     if record_of(record.pid) == record:
         return True
     reap(record.pid)
@@ -64,7 +64,7 @@ def alive(record: ProcessRecord) -> bool:
 
 
 def send(record: ProcessRecord, signal_number: int) -> bool:
-    """Signal this very process; False when it is gone. The pid is pinned while we look, so no other can be hit."""
+    """Signal this process; False if it has ended. A pidfd pins the pid, so no other process can get the signal."""
     try:
         descriptor = os.pidfd_open(record.pid)
     except ProcessLookupError:
@@ -81,7 +81,7 @@ def send(record: ProcessRecord, signal_number: int) -> bool:
 
 
 def wait(record: ProcessRecord, timeout_s: float) -> bool:
-    """Wait for the end of this process; False when it still runs after `timeout_s`."""
+    """Wait for the end of this process; False if it still runs after `timeout_s`."""
     try:
         descriptor = os.pidfd_open(record.pid)
     except ProcessLookupError:
@@ -101,7 +101,7 @@ def wait(record: ProcessRecord, timeout_s: float) -> bool:
 
 
 def stop(record: ProcessRecord, *, timeout_s: float = 10.0) -> bool:
-    """SIGTERM, wait, and SIGKILL when it took too long. True when it ended by itself in time."""
+    """SIGTERM, wait, and SIGKILL after `timeout_s`. True if SIGKILL was not needed. Ends frozen processes too."""
     send(record, signal.SIGTERM)
     send(record, signal.SIGCONT)
     if wait(record, timeout_s):
@@ -111,13 +111,13 @@ def stop(record: ProcessRecord, *, timeout_s: float = 10.0) -> bool:
 
 
 def kill(record: ProcessRecord) -> None:
-    """SIGKILL, and wait until it is gone."""
+    """SIGKILL, and wait for the end."""
     send(record, signal.SIGKILL)
     wait(record, 10.0)
 
 
 def wait_reaped(records: Iterable[ProcessRecord], timeout_s: float) -> None:
-    """Wait until ended processes are off the process table too; some inits take a second to collect orphans."""
+    """Wait until ended processes have left the process table; some init processes take a second to reap orphans."""
     left = [record.pid for record in records]
     for _ in until(timeout_s):
         left = [pid for pid in left if _stat(pid) is not None]
@@ -126,37 +126,38 @@ def wait_reaped(records: Iterable[ProcessRecord], timeout_s: float) -> None:
 
 
 def pause(record: ProcessRecord) -> bool:
-    """Stop the process's clock: it runs no more until `resume`, as a machine that hangs."""
+    """Freeze the process (SIGSTOP) until `resume`; False if it has ended."""
     return send(record, signal.SIGSTOP)
 
 
 def resume(record: ProcessRecord) -> bool:
+    """Continue a frozen process (SIGCONT); False if it has ended."""
     return send(record, signal.SIGCONT)
 
 
 def paused(record: ProcessRecord) -> bool:
-    """Whether this very process is there and does not run."""
+    """Whether this process exists and is frozen."""
     fields = _stat(record.pid)
     return fields is not None and fields[0] == "T" and int(fields[19]) == record.started
 
 
 def tail(log: Path) -> str:
-    """Where a failed process's log is and how it ends, to be put behind an error's line; empty when there is none."""
+    """The last line of a log and its path, to be appended to an error message; empty if there is no log."""
     try:
         lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
     except FileNotFoundError:
         return ""
-    return f": {lines[-1][:_MOST_OF_A_LINE]} (log: {log})" if lines else f" (its log {log} is empty)"
+    return f": {lines[-1][:_MOST_OF_A_LINE]} (log: {log})" if lines else f" (the log {log} is empty)"
 
 
 def until(deadline_s: float, interval_s: float = 0.005) -> "Patience":
-    """An iterator that yields until `deadline_s` from now, pausing a little longer each time (at most 50 ms)."""
+    """An iterator that ends `deadline_s` from now. The pauses between its items grow up to 50 ms."""
     return Patience(time.monotonic() + deadline_s, interval_s)
 
 
 @dataclass(slots=True)
 class Patience:
-    """Polling with a bound, for what no descriptor announces (a socket that appears)."""
+    """Bounded polling, for what cannot be waited for on a descriptor (such as a socket file that appears)."""
 
     deadline: float
     interval_s: float
@@ -178,7 +179,7 @@ class Patience:
 
 
 def reap(pid: int) -> None:
-    """Collect an ended child, so that it is no zombie; not ours: init's business."""
+    """Reap an ended child. Does nothing for a process that is not a child of this one."""
     try:
         os.waitpid(pid, os.WNOHANG)
     except ChildProcessError:
@@ -186,7 +187,7 @@ def reap(pid: int) -> None:
 
 
 def _stat(pid: int) -> list[str] | None:
-    """Fields of /proc/PID/stat from the state on (field 3); the name before them may contain anything."""
+    """Fields of /proc/PID/stat from the state (field 3) on; the name before it may contain any character."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):

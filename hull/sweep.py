@@ -1,6 +1,6 @@
-"""Removes by name what processes leave: members of cgroups and namespaces, mounts, cgroup directories.
+"""Finds and removes what processes leave behind: members of cgroups and namespaces, mounts, cgroup directories.
 
-Works from the kernel's own lists, never from a record, so that what a half-done or forgotten lab left is found too.
+Asks the kernel instead of a record, so that it also finds what a half-made or unrecorded lab left.
 """
 
 import ctypes
@@ -19,32 +19,33 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 def members_of_netns(netns: Iterable[Path]) -> list[ProcessRecord]:
     """Processes whose network namespace is one of these files."""
-    wanted = set()
+    inodes = set()
     for path in netns:
         try:
-            wanted.add(path.stat().st_ino)
+            inodes.add(path.stat().st_ino)
         except FileNotFoundError:
             continue
-    return [record for record in _processes() if _netns_inode(record.pid) in wanted] if wanted else []
+    return [record for record in _processes() if _netns_inode(record.pid) in inodes] if inodes else []
 
 
-def end_forgotten(netns: Path, argument: Path) -> None:
-    """End daemons in a namespace that have this path on their command line: started, but never recorded.
+def end_unrecorded(netns: Path, argument: Path) -> None:
+    """Stop the daemons in a namespace that have this path on their command line.
 
-    A command that was killed between the two leaves such a one; its successor could not start beside it.
+    A command that is killed after it started a daemon, but before it recorded the process, leaves such a daemon. It
+    holds the sockets that a new one needs.
     """
-    wanted = os.fsencode(argument)
+    encoded = os.fsencode(argument)
     for record in members_of_netns([netns]):
         try:
             arguments = Path(f"/proc/{record.pid}/cmdline").read_bytes().split(b"\0")
         except OSError:
             continue
-        if wanted in arguments:
+        if encoded in arguments:
             stop(record)
 
 
 def members_of_cgroup(cgroup: str) -> list[ProcessRecord]:
-    """Processes in this cgroup and below, in any hierarchy."""
+    """Processes in this cgroup and in those below it, in every hierarchy."""
     pids: set[int] = set()
     for top in _cgroup_directories(cgroup):
         for directory in _and_below(top):
@@ -56,13 +57,13 @@ def members_of_cgroup(cgroup: str) -> list[ProcessRecord]:
 
 
 def kill_all(records: Iterable[ProcessRecord]) -> None:
-    """SIGKILL all, then wait for all; this process itself is spared."""
-    doomed = [record for record in records if record.pid != os.getpid()]
-    for record in doomed:
+    """SIGKILL all of them but this process, and wait for their end. Raises LeftOver."""
+    others = [record for record in records if record.pid != os.getpid()]
+    for record in others:
         send(record, signal.SIGKILL)
-    for record in doomed:
+    for record in others:
         if not wait(record, 10.0):
-            raise LeftOver(f"process {record.pid} does not end, even by SIGKILL")
+            raise LeftOver(f"process {record.pid} does not end, not even by SIGKILL")
 
 
 def unmount_below(directory: Path, *, itself: bool = True) -> None:
@@ -82,18 +83,17 @@ def unmount_below(directory: Path, *, itself: bool = True) -> None:
 def mounts_below(directory: Path) -> list[str]:
     """Mount points at or below a directory, in this mount namespace."""
     prefix = f"{directory}/"
-    found = []
-    for line in Path("/proc/self/mountinfo").read_text().splitlines():
-        target = line.split(" ")[4].encode().decode("unicode_escape")
-        if target == str(directory) or target.startswith(prefix):
-            found.append(target)
-    return found
+    targets = [
+        line.split(" ")[4].encode().decode("unicode_escape")
+        for line in Path("/proc/self/mountinfo").read_text().splitlines()
+    ]
+    return [target for target in targets if target == str(directory) or target.startswith(prefix)]
 
 
 def remove_cgroup(cgroup: str) -> None:
-    """Remove a cgroup and all below it, in every hierarchy; its processes must have ended.
+    """Remove a cgroup and all below it, in every hierarchy. Its processes must have ended. Raises LeftOver.
 
-    The kernel lets go of a dead process's cgroup a moment after its end, hence the patience.
+    Tries for a while, as the kernel releases the cgroup of a process a moment after its end.
     """
     for top in _cgroup_directories(cgroup):
         for path in sorted(_and_below(top), key=lambda path: len(path.parts), reverse=True):
@@ -117,12 +117,12 @@ def _remove_cgroup_directory(path: Path) -> None:
 
 
 def _and_below(top: Path) -> list[Path]:
-    """A directory and all below it, but those that go while we look (Path.rglob would raise)."""
+    """A directory and all below it. Directories may vanish meanwhile, where Path.rglob would raise."""
     return [Path(directory) for directory, _, _ in os.walk(top)]
 
 
 def _cgroup_directories(cgroup: str) -> list[Path]:
-    """This cgroup in each hierarchy: a directory a controller (version 1), or one for all (version 2)."""
+    """The directory of this cgroup in each hierarchy: one for each controller (cgroup v1), or a single one (v2)."""
     relative = cgroup.strip("/")
     roots = [_CGROUP_ROOT, *(path for path in _CGROUP_ROOT.iterdir() if path.is_dir() and not path.is_symlink())]
     return [root / relative for root in roots if (root / relative).is_dir()]

@@ -16,10 +16,10 @@ from client.trust import public_key_hash
 from hull import atomicfile, processes, sweep
 from hull.errors import StartFailed
 from hull.processes import ProcessRecord
-from lab import clock, engine_api
 from lab.config import Periods, agent_toml, master_toml
 from lab.environment import clean_environment
 from lab.errors import LabError, NotFound
+from lab.hosts import clock, engine_api
 from lab.lab import Lab, in_parallel
 from lab.layout import HostPaths
 from lab.state import HostState
@@ -146,7 +146,7 @@ class Cluster:
 
     def _start(self, host: HostState, what: str, config: Path, *arguments: str) -> ProcessRecord:
         paths = self.lab.layout.host(host.name)
-        sweep.end_forgotten(paths.netns, config)
+        sweep.end_unrecorded(paths.netns, config)
         environment = clean_environment(XTABLES_LOCKFILE=str(paths.xtables_lock), HOME=str(paths.directory))
         environment |= clock.environment(paths)
         if self.command:

@@ -15,15 +15,16 @@ from typing import TypeVar
 from hull import processes, sweep
 from hull.errors import LeftOver
 from hull.processes import ProcessRecord
-from lab import engine, immutable, subnets, underlay
-from lab.engine import Engine, EngineProcesses
 from lab.environment import require_root, require_space
 from lab.errors import LabError, NotFound
+from lab.hosts import engine, immutable
+from lab.hosts.engine import Engine, EngineProcesses
 from lab.images.builder import build
 from lab.images.push import push
 from lab.images.recipes import IMAGES
+from lab.images.registry import PORT, Registry
 from lab.layout import LABS_ROOT, HostPaths, Layout
-from lab.registry import PORT, Registry
+from lab.network import subnets, underlay
 from lab.state import HostState, LabState, StateFile
 
 T = TypeVar("T")

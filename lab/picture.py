@@ -12,11 +12,11 @@ from typing import Any, Final
 from client.errors import ClientError
 from hull import processes
 from hull.processes import ProcessRecord
-from lab import subnets
 from lab.cluster import AGENT, MASTER, Cluster
+from lab.network import subnets
+from lab.network.wire_faults import HOST_LINK
 from lab.state import HostState, LabState
 from lab.wire import USUAL_MTU
-from lab.wiring import HOST_LINK
 from netrig.drawing.metrics import shortened
 from netrig.drawing.model import Cable, Drawing, Item, Place, Shape, Tone
 

@@ -1,6 +1,6 @@
 """What is wrong with a host's cable, as a value: one-way and partial cuts, loss, bandwidth, MTU.
 
-Part of the lab's record. wiring.py brings it to the kernel; a cable that is pulled is `HostState.cut`.
+Part of the lab's record. wire_faults.py brings it to the kernel; a cable that is pulled is `HostState.cut`.
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
-"""Looks after the certificates while the master runs: makes them anew before they end, and when the master's addresses
-have changed in master.toml. Whoever serves with them notices by itself.
+"""Renews the master's certificates while it runs: before they expire, and when the addresses in master.toml change.
+
+The servers notice new certificates themselves, at the next handshake.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 class Upkeep:
-    """Once a minute. `moved` is called after the addresses have changed."""
+    """Checks once a minute. `moved` is called after the addresses have changed."""
 
     def __init__(
         self, pki: Pki, clock: Clock, config_path: Path | None, moved: Callable[[MasterConfig], Awaitable[None]]
@@ -30,25 +31,25 @@ class Upkeep:
         self._clock = clock
         self._config_path = config_path
         self._moved = moved
-        self._untold = False
-        """The addresses have changed, and `moved` has not come to its end since."""
-        self._trouble = ""
+        self._pending_move = False
+        """The addresses have changed, and `moved` has not succeeded since."""
+        self._failure = ""
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Runs until cancelled. Logs a repeated error once."""
         while True:
             await self._clock.sleep(PERIOD_S)
-            trouble = ""
+            failure = ""
             try:
-                # First: neither a configuration that cannot be read nor a store that cannot write may keep it back.
+                # First, because neither an unreadable configuration nor a failing store may prevent it.
                 for name in self._pki.renew(self._clock.now()):
                     log.info("the %s certificate was renewed", name)
                 await self._follow_addresses()
             except (ApiError, SettingsError, PkiError, OSError) as error:
-                trouble = str(error)
-            if trouble and trouble != self._trouble:
-                log.error("certificates cannot be looked after: %s", trouble)
-            self._trouble = trouble
+                failure = str(error)
+            if failure and failure != self._failure:
+                log.error("certificates cannot be kept up to date: %s", failure)
+            self._failure = failure
 
     async def _follow_addresses(self) -> None:
         if self._config_path is None:
@@ -56,8 +57,8 @@ class Upkeep:
         addresses = load(self._config_path).advertise_addresses
         if addresses != self._pki.config.advertise_addresses:
             self._pki.advertise(addresses)
-            self._untold = True
-            log.info("the master's addresses are %s now; its certificate names them", ", ".join(addresses) or "its own")
-        if self._untold:
+            self._pending_move = True
+            log.info("new addresses of the master: %s; its certificate has them", ", ".join(addresses) or "its own")
+        if self._pending_move:
             await self._moved(self._pki.config)
-            self._untold = False
+            self._pending_move = False

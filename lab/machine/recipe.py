@@ -9,7 +9,9 @@ from typing import Final
 FORMAT: Final = 3
 """Part of the key: raise it when the way of building changes what comes out."""
 
-MIRROR: Final = "http://deb.debian.org/debian"
+DEFAULT_MIRROR: Final = "http://deb.debian.org/debian"
+"""Used where the machine's apt sources name no mirror. The key of an image contains this constant, whichever mirror was
+used: packages are the same on all of them."""
 EMPTIED: Final = ("/var/cache/apt/archives", "/var/lib/apt/lists", "/var/log", "/usr/share/doc", "/usr/share/man")
 """Directories whose content no test needs."""
 
@@ -42,7 +44,7 @@ class Recipe:
 
     def key(self) -> str:
         """Name and hash of everything that decides what the file system contains, but for the day's packages."""
-        inputs = [FORMAT, platform.machine(), MIRROR, EMPTIED, _INIT_TEXT, asdict(self)]
+        inputs = [FORMAT, platform.machine(), DEFAULT_MIRROR, EMPTIED, _INIT_TEXT, asdict(self)]
         return f"{self.name}-{hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:16]}"
 
     @property

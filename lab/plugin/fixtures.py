@@ -22,8 +22,8 @@ from lab.cluster import Cluster
 from lab.errors import NotReady
 from lab.kubectl import Kubectl, debian_kubectl
 from lab.plugin import leaks, requirements
-from lab.plugin.life import running_cluster
-from lab.plugin.mishaps import Faults
+from lab.plugin.clusters import running_cluster
+from lab.plugin.faults import Faults
 from lab.plugin.workload import Workload
 from netrig.plugin.leaks import Scope
 

@@ -8,7 +8,7 @@ from collections.abc import Generator
 import pytest
 
 from lab.cluster import Cluster
-from lab.plugin import life
+from lab.plugin import clusters
 from lab.plugin.report import sections
 from netrig.plugin.hooks import fixtures_of, report_sweep
 
@@ -24,7 +24,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Remove the clusters that a killed run left: once a run, which under xdist is in the controller."""
     if not hasattr(session.config, "workerinput") and os.geteuid() == 0:
-        report_sweep(session.config, life.sweep)
+        report_sweep(session.config, clusters.sweep)
 
 
 @pytest.hookimpl(wrapper=True)

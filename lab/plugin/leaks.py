@@ -11,8 +11,8 @@ from typing import Final
 
 from hull import sweep
 from hull.processes import until
-from lab import engine_api
 from lab.cluster import Cluster
+from lab.hosts import engine_api
 from lab.state import HostState
 from netrig.plugin.leaks import Snapshot, Thing, rules_of
 

@@ -23,9 +23,11 @@ from netrig.plugin.hooks import (
     pytest_runtest_setup,
     pytest_sessionstart,
 )
+from netrig.plugin.waiting import eventually
 
 __all__ = [
     "capture",
+    "eventually",
     "leak_check",
     "module_workbench",
     "new_topology",

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections.abc import Callable, Generator, Sequence
+from functools import partial
 from subprocess import CalledProcessError
 from types import FrameType
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
@@ -44,8 +46,8 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
     What cannot be removed is told, and is no reason to test nothing: the names of this run are its own.
     """
+    handle_signals(session.config)
     if hasattr(session.config, "workerinput"):
-        signal.signal(signal.SIGINT, interrupt_once)
         return
     if os.geteuid() != 0:
         return
@@ -66,8 +68,31 @@ def _add_line(config: pytest.Config, line: str) -> None:
     config.stash[_SWEPT] = (*lines, line)
 
 
+def handle_signals(config: pytest.Config) -> None:
+    """Let SIGTERM interrupt the run as Ctrl-C does, so that fixtures end and remove what they made.
+
+    A worker of xdist handles SIGINT in the same way. A handler that the project has set stays.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return
+    defaults: dict[int, object] = {signal.SIGTERM: signal.SIG_DFL}
+    if hasattr(config, "workerinput"):
+        defaults[signal.SIGINT] = signal.default_int_handler
+    for number, default in defaults.items():
+        if (before := signal.getsignal(number)) is default:
+            signal.signal(number, interrupt_once)
+            config.add_cleanup(partial(_set_handler, number, before))
+
+
+def _set_handler(number: int, handler: Any) -> None:
+    signal.signal(number, handler)
+
+
 def interrupt_once(number: int, frame: FrameType | None) -> None:
-    """xdist interrupts a worker again that has not ended within five seconds: it may be removing its cluster."""
+    """Interrupt the run, and ignore this signal from now on: fixtures that remove a cluster must not be interrupted.
+
+    timeout(1) sends SIGTERM twice, and xdist interrupts a worker again that has not ended after five seconds.
+    """
     signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
 

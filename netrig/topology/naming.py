@@ -7,11 +7,17 @@ from pathlib import Path
 from typing import Final
 
 from hull import sweep as processes_sweep
-from hull.owner import OwnedNames, sweeping
+from hull import watcher
+from hull.owner import OwnedNames, mark, sweeping
 from netstack import namespaces
 
 NAMES: Final = OwnedNames("topo", parts=True)
 """A topology has a name, each of its namespaces is a part of it."""
+
+
+def watch() -> None:
+    """Have the namespaces of this process removed when it is killed."""
+    watcher.watch(f"{__name__}:sweep", namespaces.RUN_DIR, mark=mark())
 
 
 def leftovers() -> tuple[str, ...]:

@@ -94,6 +94,7 @@ class Topology:
         links = list(self._links.values())
         new_routes = self._routes[self._made_routes :]
         batches = plan.batches(plan.Declared(nodes, links, new_nodes, new_links, new_routes))
+        naming.watch()
         namespaces.create_all([spec.where for spec in new_nodes])
         self._made_nodes.update(spec.name for spec in new_nodes)
         bulk.apply(batches)

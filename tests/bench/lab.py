@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 from client.errors import NotFound
 from client.rest import RestClient
+from netrig.plugin import eventually
 
 T = TypeVar("T")
 
@@ -17,13 +17,8 @@ EXAMPLES = ROOT / "lab" / "examples"
 
 
 def until(look: Callable[[], T], *, timeout_s: float = 60.0, period_s: float = 0.002) -> T:
-    """The first true value of `look`."""
-    deadline = time.monotonic() + timeout_s
-    while not (value := look()):
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"nothing within {timeout_s:g} s")
-        time.sleep(period_s)
-    return value
+    """The first true value of `look`, looked at more often than tests need: the times measured are milliseconds."""
+    return eventually(look, within_s=timeout_s, period_s=period_s)
 
 
 def pod(name: str, node: str, *, image: str = "tomcat", labels: dict[str, str] | None = None) -> dict[str, Any]:

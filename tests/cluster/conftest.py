@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import os
-import signal
 from pathlib import Path
 
 import pytest
 
 from lab.cluster import Cluster
 from lab.kubectl import Kubectl, debian_kubectl, newer_kubectls
-
-
-def pytest_sessionstart() -> None:
-    """A run that is ended by SIGTERM, as CI does, removes its labs as one that is ended by Ctrl-C."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

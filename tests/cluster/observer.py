@@ -19,12 +19,12 @@ from typing import Any
 from client.errors import NotFound
 from client.rest import RestClient
 from lab.cluster import Cluster
+from netrig.plugin import eventually
 from netrig.probe import Outcome, Prober, ask
 from netstack import namespaces
 from netstack.network import open_network
 from tests.cluster.exact import differences, items, network_of
 from tests.cluster.manifests import pod, replication_controller, service, shell
-from tests.cluster.waiting import eventually
 from tests.hosts import engine_of
 
 NODES = ("node1", "node2", "node3")
@@ -105,17 +105,17 @@ class Observer:
             self._create(service(f"echo-{node}", app=f"echo-{node}", port=PORT))
         self._create(replication_controller("web", 3, container=ECHO))
         self._create(service("web", app="web", port=PORT))
-        eventually(lambda: all(each["status"]["phase"] == "Running" for each in items(self.api, "pods")), timeout_s=60)
+        eventually(lambda: all(each["status"]["phase"] == "Running" for each in items(self.api, "pods")), within_s=60)
         for node in NODES:
             self.addresses[node] = self.api.get(f"{NAMESPACE}/services/echo-{node}")["spec"]["clusterIP"]
             self.pids[node] = self.cluster.pod("default", f"echo-{node}")
-        eventually(lambda: self._as_declared() == [], timeout_s=60)
+        eventually(lambda: self._as_declared() == [], within_s=60)
 
     def pod(self, name: str, node: str, **spec: Any) -> None:
         """Another pod, which runs when this returns. Within `undisturbed`; the test removes it, with `remove`."""
         self._extra.add(name)
         self._create(pod(name, labels={"app": name}, container=ECHO, nodeName=node, **spec))
-        eventually(lambda: self.status(name)["phase"] == "Running", timeout_s=60)
+        eventually(lambda: self.status(name)["phase"] == "Running", within_s=60)
 
     def container(self, name: str) -> tuple[str, str]:
         """Node and Docker id of a pod's container."""
@@ -210,8 +210,8 @@ class Observer:
         self._logged = {host: len(self.log(host)) for host in HOSTS}
         with ExitStack() as self._until_end:
             yield (talks := self.talks())
-            eventually(lambda: [self.ready(node)[0] for node in NODES] == ["True"] * 3, timeout_s=60)
-            eventually(lambda: self._as_declared() == [], timeout_s=60)
+            eventually(lambda: [self.ready(node)[0] for node in NODES] == ["True"] * 3, within_s=60)
+            eventually(lambda: self._as_declared() == [], within_s=60)
             for talk in talks:
                 talk.exchange(1000)
         self._assert_same(before)

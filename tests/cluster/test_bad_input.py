@@ -24,8 +24,8 @@ from client.rest import RestClient
 from client.tls import context_for
 from lab.cluster import Cluster
 from lab.kubectl import Kubectl
+from netrig.plugin import eventually
 from tests.cluster.manifests import pod, replication_controller, service
-from tests.cluster.waiting import eventually
 
 pytestmark = pytest.mark.cluster
 

@@ -17,9 +17,9 @@ from client.rest import RestClient
 from lab import faults
 from lab.cluster import Cluster
 from lab.kubectl import Kubectl
+from netrig.plugin import eventually
 from tests.cluster.manifests import pod, replication_controller, shell
 from tests.cluster.test_faults import containers, is_ready, pods_of
-from tests.cluster.waiting import eventually
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 
@@ -62,14 +62,14 @@ def nodes_are_ready(kubectl: Kubectl) -> bool:
 def serve(kubectl: Kubectl) -> None:
     """Four pods over all nodes."""
     kubectl.create(replication_controller("web", 4, container=shell("exec sleep 100000")))
-    eventually(lambda: len([each for each in pods_of(kubectl, "web") if is_ready(each)]) == 4, timeout_s=90)
+    eventually(lambda: len([each for each in pods_of(kubectl, "web") if is_ready(each)]) == 4, within_s=90)
 
 
 def test_certificates_ca_and_state_are_exchanged_under_running_pods(
     fresh_cluster: Cluster, kubectl_for: Callable[[Cluster], Kubectl], tmp_path: Path
 ) -> None:
     cluster, kubectl = fresh_cluster, kubectl_for(fresh_cluster)
-    eventually(lambda: nodes_are_ready(kubectl), timeout_s=60)
+    eventually(lambda: nodes_are_ready(kubectl), within_s=60)
     serve(kubectl)
     before, joined = running(cluster), identities(cluster)
     old_access = load_kubeconfig(cluster.kubeconfig)
@@ -79,23 +79,23 @@ def test_certificates_ca_and_state_are_exchanged_under_running_pods(
     assert old_access.authority is not None
     with RestClient(old_access) as client:
         assert client.get("/api/v1/nodes")["items"], "who has not heard of it yet gets in"
-    eventually(lambda: "Every node is ready" in sampan(cluster, "certs"), timeout_s=60)
+    eventually(lambda: "Every node is ready" in sampan(cluster, "certs"), within_s=60)
     said = sampan(cluster, "certs", "rotate", "ca", "--finish")
     assert "sampan token create" in said
-    renewed = eventually(lambda: _on_the_new_ca(cluster, joined), timeout_s=60)
+    renewed = eventually(lambda: _on_the_new_ca(cluster, joined), within_s=60)
     assert renewed.keys() == joined.keys()
     assert {each["issuer"] for each in certificates(cluster).values()} == {certificates(cluster)["ca"]["subject"]}
-    eventually(lambda: nodes_are_ready(kubectl), timeout_s=60)
+    eventually(lambda: nodes_are_ready(kubectl), within_s=60)
     assert running(cluster) == before
 
     # A backup, and a life after it.
     archive = tmp_path / "cluster.tar"
     sampan(cluster, "backup", str(archive))
     kubectl.create(pod("later", container=shell("exec sleep 100000"), nodeName="node1"))
-    eventually(lambda: is_ready(kubectl.json("get", "pod", "later")), timeout_s=60)
+    eventually(lambda: is_ready(kubectl.json("get", "pod", "later")), within_s=60)
     last = revision(cluster)
     sampan(cluster, "certs", "rotate", "node2")  # younger than the backup
-    eventually(lambda: identities(cluster)["node2"]["certificate"] != renewed["node2"]["certificate"], timeout_s=60)
+    eventually(lambda: identities(cluster)["node2"]["certificate"] != renewed["node2"]["certificate"], within_s=60)
     assert len(running(cluster)) == len(before) + 2
 
     assert "another master is running" in sampan(cluster, "restore", str(archive), "--force", code=1)
@@ -104,16 +104,16 @@ def test_certificates_ca_and_state_are_exchanged_under_running_pods(
     sampan(cluster, "restore", str(archive), "--force")
     faults.start(cluster, "master")
     cluster.wait_api()
-    eventually(lambda: nodes_are_ready(kubectl), timeout_s=60)
+    eventually(lambda: nodes_are_ready(kubectl), within_s=60)
     assert [found["metadata"]["name"] for found in kubectl.json("get", "pods")["items"] if "later" in str(found)] == []
-    eventually(lambda: running(cluster) == before, timeout_s=60)
+    eventually(lambda: running(cluster) == before, within_s=60)
     assert revision(cluster) > last
     with cluster.client() as client, pytest.raises(Gone):
         next(client.watch("/api/v1/pods", resource_version=str(last)))
     assert len([each for each in pods_of(kubectl, "web") if is_ready(each)]) == 4
     # And it works: what is wanted now comes about, and is taken back.
     kubectl.create(pod("after", container=shell("exec sleep 100000"), nodeName="node2"))
-    eventually(lambda: is_ready(kubectl.json("get", "pod", "after")), timeout_s=60)
+    eventually(lambda: is_ready(kubectl.json("get", "pod", "after")), within_s=60)
 
 
 def _on_the_new_ca(cluster: Cluster, joined: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:

@@ -14,11 +14,11 @@ import pytest
 from lab import faults
 from lab.cluster import Cluster
 from lab.kubectl import Kubectl
-from lab.plugin.life import running_cluster
-from lab.plugin.mishaps import Faults
+from lab.plugin.clusters import running_cluster
+from lab.plugin.faults import Faults
+from netrig.plugin import eventually
 from tests.cluster.churn import NAMES_ITSELF, NAMESPACE
 from tests.cluster.manifests import pod, replication_controller, shell
-from tests.cluster.waiting import eventually
 from tests.hosts import engine_of
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
@@ -110,8 +110,8 @@ def test_waits_that_have_begun_are_as_long_as_they_were(
     eventually(lambda: "Stopping container" in kubectl("get", "events"))
     count = restarts(kubectl, "crashing")
     faults_on(two_nodes).set_clock("node1", -HOUR_S)
-    eventually(lambda: "stubborn" not in names(kubectl), timeout_s=30)
-    eventually(lambda: restarts(kubectl, "crashing") > count, timeout_s=60)
+    eventually(lambda: "stubborn" not in names(kubectl), within_s=30)
+    eventually(lambda: restarts(kubectl, "crashing") > count, within_s=60)
 
 
 def work_goes_on(cluster: Cluster, kubectl: Kubectl) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from lab.lab import delete, leftovers
 from lab.layout import Layout
-from lab.plugin.life import NAMES
+from lab.plugin.clusters import NAMES
 from lab.state import command_lock
 from lab.workloads import fetch
 

@@ -14,10 +14,10 @@ import pytest
 from client.rest import RestClient
 from lab import faults
 from lab.cluster import Cluster
-from lab.plugin.life import running_cluster
+from lab.plugin.clusters import running_cluster
+from netrig.plugin import eventually
 from tests.cluster.churn import NAMES_ITSELF
 from tests.cluster.manifests import pod
-from tests.cluster.waiting import eventually
 from tests.fakes.damage import DAMAGES
 from tests.hosts import engine_of
 

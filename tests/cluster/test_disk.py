@@ -12,13 +12,14 @@ import pytest
 
 from client.errors import NotFound, ServerFailed
 from client.rest import RestClient
-from lab import disk, faults
+from lab import faults
 from lab.cluster import Cluster
+from lab.faults import disk
 from lab.kubectl import Kubectl
-from lab.plugin.life import running_cluster
+from lab.plugin.clusters import running_cluster
+from netrig.plugin import eventually
 from tests.cluster.churn import NAMES_ITSELF, NAMESPACE
 from tests.cluster.manifests import pod
-from tests.cluster.waiting import eventually
 from tests.hosts import engine_of
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
@@ -149,7 +150,7 @@ def test_an_agent_s(two_nodes: Cluster, api: RestClient, kubectl: Kubectl, spoil
     assert before <= lives(two_nodes)
     assert "on-node1" in asked(two_nodes, api, "on-node1")
     spoilt.end()
-    eventually(lambda: phases(kubectl)["new"] == "Running", timeout_s=60)
+    eventually(lambda: phases(kubectl)["new"] == "Running", within_s=60)
     eventually(lambda: not disk_pressure(kubectl))
     assert two_nodes.record("node1") == process, "the agent was restarted"
     assert before <= lives(two_nodes)

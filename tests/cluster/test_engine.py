@@ -13,9 +13,9 @@ from lab import faults
 from lab.cluster import Cluster
 from lab.faults import Target
 from lab.kubectl import Kubectl
-from lab.plugin.life import running_cluster
+from lab.plugin.clusters import running_cluster
+from netrig.plugin import eventually
 from tests.cluster.manifests import pod, shell
-from tests.cluster.waiting import eventually
 from tests.hosts import engine_of
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
@@ -82,7 +82,7 @@ def settled(cluster: Cluster, kubectl: Kubectl, restart_count: int) -> None:
         assert [each.rsplit("_", 1)[0] for each in running] == ["POD", "main"], running
         return ready(kubectl) and restarts(kubectl) == restart_count
 
-    eventually(look, timeout_s=60)
+    eventually(look, within_s=60)
 
 
 def test_a_container_restarted_by_hand_runs_once(one_node: Cluster, kubectl: Kubectl) -> None:
@@ -116,7 +116,7 @@ def test_pods_come_back_with_their_engine(
         assert [each.rsplit("_", 1)[0] for each in running] == ["POD", "main"], running
         return ready(kubectl)
 
-    eventually(back, timeout_s=60)
+    eventually(back, within_s=60)
     eventually(lambda: not not_ready(kubectl))
     agents = kubectl.json("get", "events")["items"]
     assert not [each for each in agents if each["reason"] == "FailedKillPod"]
@@ -145,8 +145,8 @@ def test_an_engine_that_hangs_is_told_and_nothing_is_given_up(
         assert phase(kubectl, "coming") == "Pending" and ready(kubectl)
     finally:
         faults.resume(one_node, NODE, "engine")
-    eventually(lambda: phase(kubectl, "coming") == "Running", timeout_s=60)
-    eventually(lambda: "going" not in kubectl("get", "pods", "-o", "name"), timeout_s=60)
+    eventually(lambda: phase(kubectl, "coming") == "Running", within_s=60)
+    eventually(lambda: "going" not in kubectl("get", "pods", "-o", "name"), within_s=60)
     eventually(lambda: not not_ready(kubectl))
     assert kubectl.json("get", "pod", "web")["status"]["containerStatuses"] == before
     kubectl("delete", "pod", "coming", "--timeout=60s")

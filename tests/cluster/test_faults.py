@@ -11,8 +11,8 @@ import pytest
 from lab import faults
 from lab.cluster import Cluster
 from lab.kubectl import Kubectl
+from netrig.plugin import eventually
 from tests.cluster.manifests import pod, replication_controller, service, shell
-from tests.cluster.waiting import eventually
 from tests.hosts import engine_of
 from tests.probe import answers
 
@@ -134,7 +134,7 @@ class TestKilledContainer:
             waiting = eventually(lambda: status()["state"].get("waiting"))
             assert waiting["reason"] == "CrashLoopBackOff"
             assert "back-off" in waiting["message"]
-            eventually(lambda: status()["restartCount"] == 2 and "running" in status()["state"], timeout_s=60)
+            eventually(lambda: status()["restartCount"] == 2 and "running" in status()["state"], within_s=60)
 
 
 class TestHostCutOff:
@@ -148,12 +148,12 @@ class TestHostCutOff:
         address = kubectl("get", "service", "web", "-o", "jsonpath={.spec.clusterIP}")
         faults.cut(cluster, "node3")
         try:
-            eventually(lambda: node_status(kubectl, "node3") == "Unknown", timeout_s=60)
+            eventually(lambda: node_status(kubectl, "node3") == "Unknown", within_s=60)
             eventually(
                 lambda: (
                     sum(is_ready(one) and one["spec"]["nodeName"] != "node3" for one in pods_of(kubectl, "web")) == 3
                 ),
-                timeout_s=60,
+                within_s=60,
             )
             gone = {one["status"]["podIP"] for one in lost}
             eventually(lambda: not gone & endpoint_addresses(kubectl, "web"))
@@ -165,11 +165,11 @@ class TestHostCutOff:
             assert held, "a node that is cut off keeps its containers"
         finally:
             faults.heal(cluster, "node3")
-        eventually(lambda: node_status(kubectl, "node3") == "True", timeout_s=60)
+        eventually(lambda: node_status(kubectl, "node3") == "True", within_s=60)
         uids = {one["metadata"]["uid"] for one in lost}
-        eventually(lambda: not uids & pod_uids_on(cluster, "node3"), timeout_s=60)
+        eventually(lambda: not uids & pod_uids_on(cluster, "node3"), within_s=60)
         left = {one["metadata"]["uid"] for one in pods_of(kubectl, "web")}
-        eventually(lambda: not uids & {one["metadata"]["uid"] for one in pods_of(kubectl, "web")}, timeout_s=60)
+        eventually(lambda: not uids & {one["metadata"]["uid"] for one in pods_of(kubectl, "web")}, within_s=60)
         assert len(left - uids) == 3
         # The addresses are free again: nothing in the kernel leads to them.
         routes = host_text(cluster, "node3", "ip", "route")
@@ -185,9 +185,9 @@ class TestHostCutOff:
         assert containers(cluster, "node2")
         faults.cut(cluster, "node2")
         kubectl("delete", "node", "node2")
-        eventually(lambda: "NotFound" in kubectl.tried("get", "pod", "doomed").stderr, timeout_s=60)
+        eventually(lambda: "NotFound" in kubectl.tried("get", "pod", "doomed").stderr, within_s=60)
         faults.heal(cluster, "node2")
-        eventually(lambda: cluster.record("node2") is None, timeout_s=90)
+        eventually(lambda: cluster.record("node2") is None, within_s=90)
         assert "removed; join again" in cluster.log("node2").read_text()
         assert containers(cluster, "node2") == {}
         links = host_text(cluster, "node2", "ip", "-o", "link")

@@ -9,8 +9,8 @@ import pytest
 from lab.cluster import Cluster
 from lab.kubectl import Kubectl
 from lab.workloads import example
+from netrig.plugin import eventually
 from tests.cluster.manifests import container_id, shell_in
-from tests.cluster.waiting import eventually
 
 pytestmark = pytest.mark.cluster
 
@@ -33,7 +33,7 @@ def test_what_is_written_to_the_master_is_read_from_both_slaves(cluster: Cluster
     def ready(name: str) -> int:
         return int(kubectl("get", "rc", name, "-o", "jsonpath={.status.readyReplicas}") or 0)
 
-    eventually(lambda: (ready("redis-master"), ready("redis-slave")) == (1, 2), timeout_s=60)
+    eventually(lambda: (ready("redis-master"), ready("redis-slave")) == (1, 2), within_s=60)
     written = eventually(lambda: answered(cluster, addresses["redis-master"], "SET entry hello"))
     assert written == "+OK\r\n"
     slaves = [pod["status"]["podIP"] for pod in kubectl.json("get", "pods", "-l", "name=redis-slave")["items"]]

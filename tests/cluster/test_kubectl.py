@@ -7,8 +7,8 @@ import time
 import pytest
 
 from lab.kubectl import Kubectl
+from netrig.plugin import eventually
 from tests.cluster.manifests import pod, replication_controller, service, shell
-from tests.cluster.waiting import eventually
 
 pytestmark = pytest.mark.cluster
 
@@ -146,7 +146,7 @@ def test_logs_of_a_pod_that_ended_and_of_the_instance_before(kubectl: Kubectl) -
             for each in kubectl.json("get", "pod", "again")["status"].get("containerStatuses", [])
         )
 
-    eventually(restarted, timeout_s=60)
+    eventually(restarted, within_s=60)
     assert eventually(lambda: kubectl.tried("logs", "again", "--previous").stdout) == "instance\n"
 
 

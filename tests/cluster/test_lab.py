@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from hull import processes
 from lab import faults
 from lab.cluster import Cluster
 from lab.errors import LabError, NotFound
 from lab.images.recipes import IMAGES
 from lab.lab import Lab, delete, leftovers
-from lab.plugin.life import NAMES
+from lab.plugin.clusters import NAMES
+from netrig.plugin import eventually
 
 
 @pytest.fixture
@@ -93,24 +93,11 @@ def test_engines_pull_from_the_registry_and_run_apart(new_lab: Callable[[], Lab]
     web = docker(lab, "node1", "run", "-d", "--network=container:pause", "tomcat")
     redis = docker(lab, "node1", "run", "-d", "--network=container:pause", "kubeguide/redis-master")
     assert docker(lab, "node2", "ps", "-q") == ""
-    for _ in processes.until(10.0):
-        answer = subprocess.run(
-            [
-                "docker",
-                "-H",
-                f"unix://{lab.layout.host('node1').engine_socket}",
-                "exec",
-                web,
-                "wget",
-                "-qO-",
-                "http://127.0.0.1:8080/",
-            ],
-            capture_output=True,
-            text=True,
-            timeout=60,
-        ).stdout
-        if answer:
-            break
+    socket = lab.layout.host("node1").engine_socket
+    command = ["docker", "-H", f"unix://{socket}", "exec", web, "wget", "-qO-", "http://127.0.0.1:8080/"]
+    answer = eventually(
+        lambda: subprocess.run(command, capture_output=True, text=True, timeout=60).stdout, message="the server answers"
+    )
     assert "client: 127.0.0.1" in answer
     assert docker(lab, "node1", "exec", redis, "redis-cli", "ping") == "PONG"
     assert len(lab.pids("node1")) > len(lab.running("node1"))

@@ -25,12 +25,12 @@ from lab.errors import LabError, NotFound
 from lab.faults import Way
 from lab.kubectl import Kubectl
 from lab.lab import Lab, delete, in_parallel, leftovers
-from lab.plugin.life import NAMES, running_cluster
+from lab.plugin.clusters import NAMES, running_cluster
 from lab.state import HostState
 from lab.wire import Wire
+from netrig.plugin import eventually
 from netstack import namespaces
 from tests.cluster.manifests import pod, shell
-from tests.cluster.waiting import eventually
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(180)]
 
@@ -329,7 +329,7 @@ class TestCluster:
             faults.kill(small, "master")
         faults.reboot(small, "node1")
         assert not before & set(small.lab.pids("node1"))
-        eventually(lambda: echoes(small, "node2", address), timeout_s=60)
+        eventually(lambda: echoes(small, "node2", address), within_s=60)
         faults.start(small, "master")
         small.wait_api()
         small.wait_nodes()

@@ -13,14 +13,15 @@ from typing import Any
 
 import pytest
 
-from lab import clock, faults
+from lab import faults
 from lab.cluster import Cluster
 from lab.environment import clean_environment
+from lab.hosts import clock
 from lab.kubectl import Kubectl
 from lab.layout import HostPaths
-from lab.plugin.life import running_cluster
+from lab.plugin.clusters import running_cluster
+from netrig.plugin import eventually
 from tests.cluster.manifests import pod, replication_controller, shell
-from tests.cluster.waiting import eventually
 from tests.hosts import engine_of
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(240)]

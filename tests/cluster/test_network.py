@@ -10,10 +10,10 @@ import pytest
 
 from lab.cluster import Cluster
 from lab.kubectl import Kubectl
+from netrig.plugin import eventually
 from netrig.plugin.fixtures import MakeProber
 from netrig.probe import Outcome, tcp
 from tests.cluster.manifests import container_id, http_in, pod, service, shell_in
-from tests.cluster.waiting import eventually
 from tests.probe import answers
 
 pytestmark = pytest.mark.cluster

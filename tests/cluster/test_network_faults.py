@@ -17,12 +17,12 @@ from lab.cluster import Cluster
 from lab.config import Periods
 from lab.faults import Way
 from lab.lab import in_parallel
-from lab.plugin.life import running_cluster
-from lab.plugin.mishaps import Faults
+from lab.plugin.clusters import running_cluster
+from lab.plugin.faults import Faults
+from netrig.plugin import eventually
 from netrig.probe import Outcome, ask
 from tests.cluster.exact import items
 from tests.cluster.observer import NAMESPACE, NODES, PORT, Observer, Talk
-from tests.cluster.waiting import eventually
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 
@@ -42,8 +42,8 @@ def observer(sampan_command: tuple[str, ...]) -> Iterator[Observer]:
         found.deploy()
         before = {host: found.usage(host) for host in ("master", *NODES)}
         yield found
-        eventually(lambda: one_connection_each(found), timeout_s=60)
-        eventually(lambda: not_more(found, before), timeout_s=60)
+        eventually(lambda: one_connection_each(found), within_s=60)
+        eventually(lambda: not_more(found, before), within_s=60)
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ class TestOneWayCuts:
             if way is Way.FROM_MASTER:
                 exchange([*talks, observer.talk("node1", "node2"), observer.talk("node2", "node3")])
                 # The keepalive of the session port: 20 s, and 10 s for the answer.
-                eventually(lambda: observer.connections("node1") == 0, timeout_s=60)
+                eventually(lambda: observer.connections("node1") == 0, within_s=60)
             exchange(between("node2", "node3", talks))
             faults.heal("node1")
             eventually(lambda: observer.restarts(victim) == 1)

@@ -10,7 +10,8 @@ import pytest
 
 from hull.owner import sweeping
 from lab.lab import leftovers, names
-from lab.plugin import life
+from lab.plugin import clusters
+from netrig.plugin import eventually
 from tests.doomed import doomed
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
@@ -125,17 +126,28 @@ def test_without_what_it_needs_a_test_is_skipped(
     result.stdout.fnmatch_lines([f"SKIPPED*{reason}*"])
 
 
-def test_what_a_killed_run_left_is_removed_by_the_next(run: Run) -> None:
-    """Killed in the middle: master, agent, engine and containers go on without it."""
-    script = """
-from lab.plugin.life import running_cluster
+KILLED = """
+from lab.plugin.clusters import running_cluster
 made = running_cluster(nodes=1)
 print(made.__enter__().lab.name, flush=True)
 """
-    with doomed(script) as dead, sweeping():
+
+
+def test_what_a_killed_run_left_is_removed_by_the_next(run: Run) -> None:
+    """Killed in the middle: master, agent, engine and containers go on without it."""
+    with doomed(KILLED) as dead, sweeping():
         dead.kill()
-        assert life.NAMES.owner_of(dead.name) is not None
+        assert clusters.NAMES.owner_of(dead.name) is not None
         assert dead.name in names()
         result = run("def test_nothing(): pass")
     result.stdout.fnmatch_lines([f"sampan: removed what a killed run left: *{dead.name}*"])
     assert list(leftovers(dead.name)) == []
+
+
+def test_a_killed_process_s_cluster_is_removed_at_once() -> None:
+    with doomed(KILLED) as dead:
+        assert any(line.startswith("process ") for line in leftovers(dead.name))
+        dead.kill()
+        eventually(
+            lambda: not list(leftovers(dead.name)), within_s=30.0, message=lambda: ", ".join(leftovers(dead.name))
+        )

@@ -8,8 +8,8 @@ import pytest
 
 from lab.cluster import Cluster
 from lab.kubectl import Kubectl
+from netrig.plugin import eventually
 from tests.cluster.manifests import container_id, http_in, pod, shell, shell_in
-from tests.cluster.waiting import eventually
 from tests.hosts import engine_of
 
 pytestmark = pytest.mark.cluster

@@ -20,11 +20,11 @@ from lab import faults
 from lab.cluster import Cluster
 from lab.config import Periods
 from lab.lab import in_parallel
-from lab.plugin.life import running_cluster
+from lab.plugin.clusters import running_cluster
+from netrig.plugin import eventually
 from tests.cluster.churn import NAMES_ITSELF, NAMESPACE, SECRET, Facts, Papers, Workloads, Writer, facts
 from tests.cluster.exact import differences, items, network_of, unanswered
 from tests.cluster.manifests import replication_controller, service
-from tests.cluster.waiting import eventually
 from tests.cluster.watcher import Watcher
 
 KILLS, KILLS_LONG = 30, 300
@@ -74,7 +74,7 @@ def test_in_the_end_there_is_exactly_what_was_declared(small: Cluster, kills: in
         assert declared(api) == acknowledged
         maps = {path: found for path, found in acknowledged.items() if "/configmaps/" in path}
         eventually(lambda: watcher.seen == maps)
-        eventually(lambda: exact(small, api), timeout_s=60, period_s=0.5)
+        eventually(lambda: exact(small, api), within_s=60, period_s=0.5)
         assert {each["metadata"]["uid"] for each in steady_pods(api)} == steady, "pods were replaced without cause"
         eventually(lambda: answered(small, api))
         assert_as_on_clean_nodes(small, api)
@@ -142,5 +142,5 @@ def assert_as_on_clean_nodes(cluster: Cluster, api: RestClient) -> None:
             assert not changes, f"{node}:\n{changes}"
         return True
 
-    eventually(same, timeout_s=60, period_s=0.5)
+    eventually(same, within_s=60, period_s=0.5)
     eventually(lambda: answered(cluster, api))

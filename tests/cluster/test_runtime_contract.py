@@ -13,7 +13,7 @@ from agent.runtime.docker import DockerRuntime
 from agent.runtime.errors import InvalidImageName, StartRefused
 from agent.runtime.interface import ContainerPhase
 from lab.lab import Lab, delete, in_parallel, leftovers
-from lab.plugin.life import NAMES
+from lab.plugin.clusters import NAMES
 from tests.unit.agent.runtime.contract import Bed, RuntimeContract, bed_of, collect
 
 IMAGE = "tomcat"

@@ -9,8 +9,8 @@ from pathlib import Path
 from lab import faults
 from lab.cluster import Cluster
 from lab.kubectl import Kubectl
+from netrig.plugin import eventually
 from tests.cluster.manifests import container_id, pod, shell_in
-from tests.cluster.waiting import eventually
 
 VALUE = "open-sesame-4711"
 

@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 
 from host import config, files
+from host.build import LOCK_IN_WHEEL
 from host.errors import HostError
 from host.host_files import HostFile
 from host.installation.install import Installer
 from host.layout import HostLayout, Role
-from host.source import LOCK_IN_WHEEL, Source, python_version
+from host.source import Source, python_version
 
 
 class Killed(BaseException):

@@ -6,13 +6,13 @@ from ipaddress import IPv4Address
 
 import pytest
 
+from netrig.plugin import eventually
 from netstack.desired import Endpoint, ServicePort
 from netstack.monitor import DriftMonitor
 from netstack.network import open_network
 from netstack.pods import host_link_name
 from netstack.rulesmonitor import RulesMonitor
 from netstack.state import Link
-from tests.cluster.waiting import eventually
 from tests.kernel.topology import Cluster, Node
 
 CLUSTER_IP = IPv4Address("10.96.0.10")

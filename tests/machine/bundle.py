@@ -1,4 +1,4 @@
-"""This checkout's bundle, as `sampan bundle` writes it, from wheels that are in the cache."""
+"""This checkout's bundle, as `sampan bundle` writes it, and the first release's, from wheels that are in the cache."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from host import bundle
 from host.system import Commands
 from lab.layout import CACHE_ROOT
 from lab.machine.recipe import HOST
+from tests import first_release
 
 
 def bundled(target: Path) -> Path:
@@ -23,3 +24,9 @@ def unpacked(file: Path) -> Path:
     with tarfile.open(file) as archive:
         archive.extractall(directory, filter="data")
     return next(directory.iterdir())
+
+
+def of_first_release(target: Path) -> Path:
+    """The first release's bundle, unpacked below `target`; the wheels that it needs come from the cache too."""
+    packages = bundle.cached_packages(CACHE_ROOT / "wheels", Commands(), python=HOST.python, lock=first_release.lock())
+    return first_release.bundle(target, packages, python=HOST.python)

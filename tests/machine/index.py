@@ -11,7 +11,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Final
 
-from host import bundle, source
+from host import build, bundle
 from host.system import Commands
 from lab.layout import CACHE_ROOT
 from lab.machine.recipe import HOST
@@ -22,7 +22,7 @@ _BUILDS_WHEELS: Final = "setuptools"
 
 def make(directory: Path) -> Path:
     """A directory for each project, with its wheels: what PEP 503 wants of a server that lists directories."""
-    for lock in ((source.CHECKOUT / "requirements.lock").read_bytes(), _locked(_BUILDS_WHEELS)):
+    for lock in ((build.CHECKOUT / "requirements.lock").read_bytes(), _locked(_BUILDS_WHEELS)):
         for wheel in bundle.cached_packages(CACHE_ROOT / "wheels", Commands(), python=HOST.python, lock=lock).iterdir():
             project = directory / "simple" / re.sub(r"[-_.]+", "-", wheel.name.partition("-")[0]).lower()
             project.mkdir(parents=True, exist_ok=True)
@@ -49,7 +49,7 @@ def served(directory: Path, address: str) -> Iterator[dict[str, str]]:
 
 def _locked(name: str) -> bytes:
     """One project's part of the tests' lock."""
-    text = (source.CHECKOUT / "requirements-dev.lock").read_text()
+    text = (build.CHECKOUT / "requirements-dev.lock").read_text()
     found = re.search(rf"^{re.escape(name)}==(?:[^\n]*\\\n)+[^\n]*\n", text, re.MULTILINE)
     assert found is not None, f"{name} is not locked"
     return found[0].encode()

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.cluster.waiting import eventually
+from netrig.plugin import eventually
 from tests.machine.bed import Machine
 from tests.machine.hosts import is_active
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.cluster.waiting import eventually
+from netrig.plugin import eventually
 from tests.machine.bed import Machine
 from tests.machine.conftest import BUNDLE, MakeMachines
 from tests.machine.hosts import ADMIN, is_active, process_of, record, snapshot
@@ -103,8 +103,9 @@ def test_without_root_and_without_what_it_needs(machine: Machine) -> None:
     machine.run("dpkg", "--remove", "--force-depends", "python3-venv", "python3.11-venv")
     before = snapshot(machine)
     wheel = machine.says("sh", "-c", f"ls {BUNDLE}/sampan-*.whl")
+    path = machine.says("sh", "-c", f"echo {wheel}:$(ls {BUNDLE}/wheels/sampan_netstack-*.whl)")
     alone = machine.run(
-        "env", f"PYTHONPATH={wheel}", "python3", "-P", "-m", "cli", "install", "agent", "--from", wheel, check=False
+        "env", f"PYTHONPATH={path}", "python3", "-P", "-m", "cli", "install", "agent", "--from", wheel, check=False
     )
     assert alone.returncode == 1 and "apt-get install python3-venv" in alone.stderr, alone.stderr
     assert snapshot(machine) == before
@@ -118,7 +119,7 @@ def test_a_master_that_cannot_start_is_told_with_its_own_words(machine: Machine)
     assert failed.returncode == 1 and "node_port_range" in failed.stderr.splitlines()[-1], failed.stderr
     # It is tried again and again, at growing intervals, and what is put right meanwhile is seen.
     status = ("systemctl", "show", "--value", "--property=StatusText", "sampan-master")
-    eventually(lambda: "waiting 2 s: it failed 3 times in a row" in machine.says(*status), timeout_s=60)
+    eventually(lambda: "waiting 2 s: it failed 3 times in a row" in machine.says(*status), within_s=60)
     machine.write("/etc/sampan/master.toml", 'data_dir = "/srv/data/sampan"\napi_port = 443\nsession_port = 444\n')
     machine.run(INSTALL, "master", timeout_s=120)
     assert is_active(machine, "master") and machine.exists("/srv/data/sampan/store.db")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import subnets
+from lab.network import subnets
 from tests.machine import index
 from tests.machine.bed import Machine, MachineBed
 from tests.machine.conftest import BUNDLE, IN_MEMORY, MakeMachines

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.cluster.waiting import eventually
+from netrig.plugin import eventually
 from tests.machine.bed import Machine
 from tests.machine.hosts import Control, is_active, snapshot
 
@@ -43,7 +43,7 @@ def test_a_node_without_its_engine_says_so_and_is_reset_when_it_is_back(pair: tu
     waits = [*join, "--timeout", "1"]
     node.run("systemctl", "stop", "docker.socket", "docker.service")
     try:
-        assert eventually(lambda: "Ready is False" in node.run(*waits, check=False, timeout_s=60).stderr, timeout_s=60)
+        assert eventually(lambda: "Ready is False" in node.run(*waits, check=False, timeout_s=60).stderr, within_s=60)
         away = node.run("sampan", "reset", check=False, timeout_s=120)
         assert away.returncode == 1
         assert "could not be removed: containers: " in away.stderr

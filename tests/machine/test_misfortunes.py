@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.cluster.waiting import eventually
+from netrig.plugin import eventually
 from tests.machine.bed import Machine
 from tests.machine.conftest import BUNDLE
 from tests.machine.hosts import Control, load_image, process_of, together
@@ -32,7 +32,7 @@ class Cluster(Control):
         spec = {"nodeName": self.node.name, "containers": [container]}
         pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web"}, "spec": spec}
         self.api("/api/v1/namespaces/default/pods", body=pod)
-        eventually(lambda: self.ready(POD) and self.answers(), timeout_s=60)
+        eventually(lambda: self.ready(POD) and self.answers(), within_s=60)
 
     def answers(self) -> bool:
         """Whether the pod is reached from the other node."""
@@ -87,11 +87,11 @@ def test_a_node_that_changes_its_address_is_found_at_the_new_one(cluster: Cluste
     assert cluster.address() == old
     move(cluster.node, old, new)
     try:
-        eventually(lambda: cluster.address() == new and cluster.ready(NODE) and cluster.answers(), timeout_s=60)
+        eventually(lambda: cluster.address() == new and cluster.ready(NODE) and cluster.answers(), within_s=60)
         assert cluster.containers() == before
     finally:
         move(cluster.node, new, old)
-    eventually(lambda: cluster.address() == old and cluster.ready(NODE) and cluster.answers(), timeout_s=60)
+    eventually(lambda: cluster.address() == old and cluster.ready(NODE) and cluster.answers(), within_s=60)
     assert cluster.containers() == before
 
 
@@ -111,11 +111,11 @@ def test_a_master_that_moves_finds_its_nodes_again_by_their_joining_it_there(clu
     try:
         lead_to(cluster, old, new)
         assert cluster.node.says("systemctl", "is-enabled", "sampan-agent") == "enabled"
-        eventually(lambda: cluster.ready(NODE) and cluster.answers(), timeout_s=60)
+        eventually(lambda: cluster.ready(NODE) and cluster.answers(), within_s=60)
         assert cluster.containers() == before
     finally:
         lead_to(cluster, new, old)
-    eventually(lambda: cluster.ready(NODE) and cluster.answers(), timeout_s=60)
+    eventually(lambda: cluster.ready(NODE) and cluster.answers(), within_s=60)
     assert cluster.containers() == before
 
 
@@ -123,11 +123,11 @@ def test_a_host_that_sleeps_is_missed_and_goes_on_where_it_was(cluster: Cluster)
     before, agent = cluster.containers(), process_of(cluster.node, "agent")
     cluster.node.docker.must("pause", cluster.node.name)
     try:
-        eventually(lambda: not cluster.ready(NODE), timeout_s=30)
+        eventually(lambda: not cluster.ready(NODE), within_s=30)
         time.sleep(1)
     finally:
         cluster.node.docker.must("unpause", cluster.node.name)
-    eventually(lambda: cluster.ready(NODE) and cluster.answers(), timeout_s=60)
+    eventually(lambda: cluster.ready(NODE) and cluster.answers(), within_s=60)
     assert (cluster.containers(), process_of(cluster.node, "agent")) == (before, agent)
 
 
@@ -145,5 +145,5 @@ def test_a_host_that_lost_its_disk_is_told_the_way_back(cluster: Cluster) -> Non
     cluster.delete(NODE)
     cluster.node.run(*words, timeout_s=120)
     # What the lost life left is nobody's now.
-    eventually(lambda: not set(before) & set(cluster.containers()), timeout_s=60)
+    eventually(lambda: not set(before) & set(cluster.containers()), within_s=60)
     cluster.start_pod()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from agent.runtime.docker import DockerRuntime
-from tests.cluster.waiting import eventually
+from netrig.plugin import eventually
 from tests.machine.bed import Machine, MachineBed
 from tests.machine.conftest import BUNDLE, IN_MEMORY
 from tests.machine.hosts import Control, load_image
@@ -66,23 +66,23 @@ def test_a_node_of_podman_from_its_join_to_its_end(host: Machine) -> None:
     spec = {"containers": [container], "terminationGracePeriodSeconds": 2}
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web"}, "spec": spec}
     control.api("/api/v1/namespaces/default/pods", body=pod)
-    eventually(lambda: control.ready(POD), timeout_s=60)
+    eventually(lambda: control.ready(POD), within_s=60)
     status = control.api(POD)["status"]
     host.run("curl", "--silent", "--fail", "--max-time", "5", f"http://{status['podIP']}:8080")
 
     before = running(host)
     assert len(before) == 2
     host.run("systemctl", "restart", "sampan-agent")
-    eventually(lambda: control.ready("/api/v1/nodes/podman"), timeout_s=60)
+    eventually(lambda: control.ready("/api/v1/nodes/podman"), within_s=60)
     assert running(host) == before, "adopted"
 
     # A death is told by an event: its successor is there long before anybody would look.
     (main,) = (name for name in before if "_main_" in name)
     host.shell(f"kill -9 $(podman inspect --format '{{{{.State.Pid}}}}' {main})")
-    eventually(lambda: len(running(host)) == 2 and main not in running(host), timeout_s=10)
+    eventually(lambda: len(running(host)) == 2 and main not in running(host), within_s=10)
 
     control.delete(POD)
-    eventually(lambda: host.says("podman", "ps", "--all", "--quiet") == "", timeout_s=60)
+    eventually(lambda: host.says("podman", "ps", "--all", "--quiet") == "", within_s=60)
     host.run("sampan", "leave", timeout_s=120)
     assert not host.exists("/var/lib/sampan/agent/identity.json")
     assert "SAMPAN" not in host.says("iptables-save")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.waiting import eventually
+from netrig.plugin import eventually
 from tests.machine.bed import Machine, MachineBed
 from tests.machine.conftest import BUNDLE, IN_MEMORY, NEWER
 from tests.machine.hosts import Control, entries, is_active, load_image, process_of, record, together
@@ -82,9 +82,9 @@ def hosts(bed: MachineBed, bundle: Path, newer: Path) -> Iterator[Hosts]:
         load_image(node)
         found = Hosts(master, node)
         node.run(*found.join_words(), timeout_s=120)
-        eventually(lambda: found.ready("/api/v1/nodes/worker"), timeout_s=60)
+        eventually(lambda: found.ready("/api/v1/nodes/worker"), within_s=60)
         found.api("/api/v1/namespaces/default/pods", body=POD)
-        eventually(lambda: found.ready("/api/v1/namespaces/default/pods/web"), timeout_s=60)
+        eventually(lambda: found.ready("/api/v1/namespaces/default/pods/web"), within_s=60)
         yield found
     finally:
         bed.remove(master)
@@ -99,7 +99,7 @@ def test_a_stopped_agent_leaves_its_containers_and_adopts_them_again(hosts: Host
     assert hosts.containers() == before
     hosts.node.run("systemctl", "start", "sampan-agent")
     assert is_active(hosts.node, "agent")
-    eventually(lambda: hosts.ready("/api/v1/nodes/worker"), timeout_s=60)
+    eventually(lambda: hosts.ready("/api/v1/nodes/worker"), within_s=60)
     assert hosts.containers() == before
 
 
@@ -115,7 +115,7 @@ def test_a_daemon_that_hangs_is_ended_by_the_watchdog_and_comes_back(hosts: Host
         hung = process_of(machine, role)
         assert hung != before
         machine.run("kill", "-STOP", str(hung))
-        eventually(lambda: process_of(machine, role) not in (0, hung) and is_active(machine, role), timeout_s=60)
+        eventually(lambda: process_of(machine, role) not in (0, hung) and is_active(machine, role), within_s=60)
     finally:
         machine.run("rm", drop_in)
         machine.run("systemctl", "daemon-reload")
@@ -123,7 +123,7 @@ def test_a_daemon_that_hangs_is_ended_by_the_watchdog_and_comes_back(hosts: Host
     said = machine.journal(f"sampan-{role}", lines=300)
     assert "Watchdog timeout" in said
     assert re.search(r"[Tt]hread .* \(most recent call first\)", said), "it does not tell where it hung"
-    eventually(lambda: hosts.ready("/api/v1/nodes/worker"), timeout_s=60)
+    eventually(lambda: hosts.ready("/api/v1/nodes/worker"), within_s=60)
     assert hosts.containers() == containers
 
 
@@ -153,7 +153,7 @@ def test_containers_and_connections_survive_an_upgrade_and_the_way_back(hosts: H
             assert description(machine, role) == f"Sampan {role} {NEWER}"
         assert process_of(hosts.node, "agent") not in (0, agent)
         assert process_of(hosts.master, "master") not in (0, master)
-        eventually(lambda: hosts.ready("/api/v1/nodes/worker"), timeout_s=60)
+        eventually(lambda: hosts.ready("/api/v1/nodes/worker"), within_s=60)
         assert hosts.containers() == before
 
         # Again: nothing is made, and what runs is restarted at most.
@@ -163,7 +163,7 @@ def test_containers_and_connections_survive_an_upgrade_and_the_way_back(hosts: H
             assert f"release {old} runs" in machine.says("sampan", "upgrade", "--rollback", timeout_s=200)
             assert machine.says("sampan", "--version") == f"sampan {old}"
             assert description(machine, role) == f"Sampan {role}"
-        eventually(lambda: hosts.ready("/api/v1/nodes/worker"), timeout_s=60)
+        eventually(lambda: hosts.ready("/api/v1/nodes/worker"), within_s=60)
         assert hosts.containers() == before
         talk.stdin.write(b"\n")
         talk.stdin.flush()
@@ -183,7 +183,7 @@ def test_an_agent_whose_new_release_fails_is_taken_back(hosts: Hosts) -> None:
     said = failed.stderr.splitlines()[-1]
     assert failed.returncode == 1 and "broken on purpose" in said and f"release {old} runs again" in said, said
     assert record(hosts.node)["release"] == old and not record(hosts.node)["unfinished"]
-    eventually(lambda: is_active(hosts.node, "agent") and hosts.ready("/api/v1/nodes/worker"), timeout_s=60)
+    eventually(lambda: is_active(hosts.node, "agent") and hosts.ready("/api/v1/nodes/worker"), within_s=60)
     assert hosts.containers() == before
 
 

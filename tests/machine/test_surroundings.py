@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from host.services.snippets import SNIPPETS
-from tests.cluster.waiting import eventually
+from netrig.plugin import eventually
 from tests.machine.bed import Machine, MachineBed
 from tests.machine.conftest import BUNDLE, IN_MEMORY
 from tests.machine.hosts import Control, load_image, together
@@ -52,7 +52,7 @@ class Surroundings(Control):
         service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"}, "spec": ports}
         made = self.api(f"{_OBJECTS}/services", body=service)
         for node in self.both:
-            eventually(partial(self.ready, f"{_OBJECTS}/pods/{node.name}"), timeout_s=60)
+            eventually(partial(self.ready, f"{_OBJECTS}/pods/{node.name}"), within_s=60)
         self.node_port = made["spec"]["ports"][0]["nodePort"]
 
     def address(self, node: Machine) -> str:
@@ -141,12 +141,12 @@ def test_behind_a_firewall_the_remedies_of_the_check_are_enough(hosts: Surroundi
         assert hosts.boss.says("sh", "-c", RULES[firewall]) == before, "the firewall's rules are its own"
 
         together(*(partial(mend, each, firewall) for each in hosts.both))
-        assert eventually(lambda: hosts.paths() == [True, True, True], timeout_s=30)
+        assert eventually(lambda: hosts.paths() == [True, True, True], within_s=30)
         assert not {firewall, "vxlan-blocked"} & set(findings(hosts.peer))
 
         before = hosts.boss.says("sh", "-c", RULES[firewall])
         hosts.on_both(reload)
-        assert eventually(lambda: hosts.paths() == [True, True, True], timeout_s=30)
+        assert eventually(lambda: hosts.paths() == [True, True, True], within_s=30)
         assert hosts.boss.says("sh", "-c", RULES[firewall]) == before
     finally:
         hosts.on_both(stop)
@@ -199,7 +199,7 @@ def test_managers_of_the_network_leave_our_links_alone(hosts: Surroundings) -> N
         for manager, snippet in SNIPPETS.items():
             assert peer.says("cat", snippet.path) == snippet.content.rstrip()
             eventually(partial(are_unmanaged, peer, manager))
-        assert eventually(lambda: hosts.paths() == [True, True, True], timeout_s=30)
+        assert eventually(lambda: hosts.paths() == [True, True, True], within_s=30)
     finally:
         peer.shell("systemctl stop NetworkManager systemd-networkd.socket systemd-networkd")
 

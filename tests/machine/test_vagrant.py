@@ -10,7 +10,7 @@ import pytest
 
 from lab.kubectl import Kubectl, debian_kubectl
 from lab.workloads import example
-from tests.cluster.waiting import eventually
+from netrig.plugin import eventually
 from tests.machine.bed import MachineBed
 from tests.machine.vagrant import ADDRESSES, DockerVagrant
 
@@ -94,7 +94,7 @@ def test_what_it_says_at_the_end_works(vagrant: DockerVagrant) -> None:
 def test_a_guestbook_across_the_machines(vagrant: DockerVagrant, kubectl: Kubectl) -> None:
     for name in ("guestbook.yaml", "guestbook-frontend.yaml"):
         kubectl("create", "--validate=false", "-f", str(example(name)))
-    eventually(lambda: len(ready_pods(kubectl)) == 6, timeout_s=90)
+    eventually(lambda: len(ready_pods(kubectl)) == 6, within_s=90)
     pods = ready_pods(kubectl)
     assert {pod["node"] for pod in pods.values()} == set(THREE), "no test of machines"
     # A visitor from outside writes on one machine's port, and reads it on each.
@@ -136,10 +136,10 @@ def test_a_machine_that_was_switched_off_comes_back_with_its_pods(vagrant: Docke
         return now.keys() == before.keys() and all(now[name]["container"] != before[name]["container"] for name in mine)
 
     assert mine
-    assert eventually(back, timeout_s=120)
+    assert eventually(back, within_s=120)
     said = vagrant("reload", "master")
     assert f"export KUBECONFIG={vagrant.kubeconfig}" in said
-    assert eventually(lambda: len(ready_pods(kubectl)) == len(before), timeout_s=120)
+    assert eventually(lambda: len(ready_pods(kubectl)) == len(before), within_s=120)
     assert "hello from &lt;outside&gt;" in eventually(lambda: vagrant.fetch(page("node1")))
 
 
@@ -161,7 +161,7 @@ def test_one_machine_is_destroyed_another_takes_its_name_and_one_more_is_added(
     assert statuses(kubectl) == dict.fromkeys([*THREE, "node3"], "True")
     # It is not forgotten when nobody says how many there are.
     assert "node3" in vagrant("status")
-    assert eventually(lambda: len(ready_pods(kubectl)) == 6, timeout_s=120)
+    assert eventually(lambda: len(ready_pods(kubectl)) == 6, within_s=120)
     assert "<h1>Guestbook</h1>" in vagrant.ssh("node3", f"curl -sf -m 5 {page('node2')}")
 
 

@@ -10,8 +10,8 @@ from typing import Any, Final, TypeVar
 from client.errors import ClientError
 from client.kubeconfig import load_kubeconfig
 from client.rest import RestClient
+from netrig.plugin import eventually
 from netstack import namespaces
-from tests.cluster.waiting import eventually
 
 T = TypeVar("T")
 Document = dict[str, Any]
@@ -80,7 +80,7 @@ class Api:
 
 def in_time(look: Callable[[], T]) -> T:
     """The first true value of `look`, as everything here is waited for."""
-    return eventually(look, timeout_s=SLOW_S, period_s=1.0)
+    return eventually(look, within_s=SLOW_S, period_s=1.0)
 
 
 def container_of(pod: Document) -> str:

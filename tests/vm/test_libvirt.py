@@ -19,7 +19,6 @@ from tests.machine.bundle import bundled
 from tests.machine.vagrant import ADDRESSES, Vagrant
 from tests.vm.api import PODS, WEB_PORT, Api, Document, container_of, fields, in_time, pod, ready, request
 from tests.vm.bed import box, libvirt
-from tests.vm.bed.bed import sweep_ended
 from tests.vm.bed.libvirt import LibvirtBed
 
 _BOX: Final = "sampan/vm"
@@ -52,7 +51,7 @@ class LibvirtVagrant(Vagrant):
 def bed() -> Iterator[LibvirtBed]:
     if reason := libvirt.unusable():
         pytest.skip(reason)
-    sweep_ended(libvirt.NAMES)
+    libvirt.sweep_ended()
     outside = _bridges(None)
     with LibvirtBed() as made:
         yield made

@@ -2,57 +2,50 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from hull import processes, sweep
+from hull.owner import sweeping
 from lab.layout import NETNS_ROOT
+from tests.doomed import doomed
 from tests.vm.bed import bed, libvirt
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_what_a_killed_run_of_virtual_machines_left_is_swept() -> None:
-    script = (
-        "import time\nfrom lab import processes\nfrom lab.layout import NETNS_ROOT\nfrom tests.vm.bed import VmBed\n"
-        "with VmBed() as made:\n"
-        # In place of QEMU, which the bed starts in the same way.
-        "    log, netns = made.directory / 'log', NETNS_ROOT / made.name\n"
-        "    held = processes.start(['sleep', '600'], log=log, env={'PATH': '/bin'}, netns=netns)\n"
-        "    print(made.name, held.pid, flush=True)\n    time.sleep(600)\n"
-    )
-    with subprocess.Popen(
-        [sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)}
-    ) as owner:
-        assert owner.stdout
-        name, pid = owner.stdout.readline().split()
-        owner.send_signal(signal.SIGKILL)
-    assert len(list(bed.leftovers(name))) == 2
-    assert name in bed.sweep_ended()
+    # A sleeping process stands in for QEMU, which the bed starts in the same way.
+    script = """
+from hull import processes
+from lab.layout import NETNS_ROOT
+from tests.vm.bed import VmBed
+made = VmBed().__enter__()
+log, netns = made.directory / "log", NETNS_ROOT / made.name
+held = processes.start(["sleep", "600"], log=log, env={"PATH": "/bin"}, netns=netns)
+print(made.name, held.pid, flush=True)
+"""
+    with doomed(script) as dead, sweeping():
+        dead.kill()
+        name, pid = dead.name.split()
+        assert len(list(bed.leftovers(name))) == 2
+        assert name in bed.sweep_ended()
     assert list(bed.leftovers(name)) == []
-    assert not Path(f"/proc/{pid}/ns/net").exists(), "what ran in it has ended"
+    assert not Path(f"/proc/{pid}/ns/net").exists(), "the process in the bed has ended"
 
 
 def test_what_a_killed_run_of_libvirt_left_is_swept() -> None:
     if reason := libvirt.unusable():
         pytest.skip(reason)
-    script = (
-        "import time\nfrom tests.vm.bed.libvirt import LibvirtBed\nwith LibvirtBed() as made:\n"
-        "    print(made.name, *made.domains(), flush=True)\n    time.sleep(600)\n"
-    )
-    with subprocess.Popen(
-        [sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)}
-    ) as owner:
-        assert owner.stdout
-        (name,) = owner.stdout.readline().split()
-        owner.send_signal(signal.SIGKILL)
-    (daemon,) = sweep.members_of_netns([NETNS_ROOT / name])
-    assert len(list(bed.leftovers(name))) == 2
-    assert name in bed.sweep_ended(libvirt.NAMES)
-    assert list(bed.leftovers(name)) == []
+    script = """
+from tests.vm.bed.libvirt import LibvirtBed
+made = LibvirtBed().__enter__()
+made.domains()
+print(made.name, flush=True)
+"""
+    with doomed(script) as dead, sweeping():
+        dead.kill()
+        (daemon,) = sweep.members_of_netns([NETNS_ROOT / dead.name])
+        assert len(list(bed.leftovers(dead.name))) == 2
+        assert dead.name in libvirt.sweep_ended()
+    assert list(bed.leftovers(dead.name)) == []
     assert not processes.alive(daemon)

@@ -13,7 +13,7 @@ from typing import Final
 import pytest
 
 from client.errors import ClientError
-from tests.cluster.waiting import eventually
+from netrig.plugin import eventually
 from tests.machine.hosts import is_active, process_of
 from tests.vm.api import (
     CONTROLLERS,
@@ -245,7 +245,7 @@ def _reaches_all(names: set[str], ask: Callable[[], dict[str, str]]) -> None:
         seen.add(answer)
         return seen == names
 
-    eventually(look, timeout_s=SLOW_S)
+    eventually(look, within_s=SLOW_S)
 
 
 def _wait_other_agent(host: VirtualMachine, pid: int) -> None:

@@ -21,7 +21,7 @@ from client.manifest import read
 from client.rest import RestClient
 from lab import faults
 from lab.cluster import Cluster
-from lab.plugin.life import NAMES, prepared_cluster
+from lab.plugin.clusters import NAMES, prepared_cluster
 from tests.bench.figure import Figure
 from tests.bench.lab import EXAMPLES, PODS, ROOT, until
 from tests.hosts import engine_of

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from lab.cluster import Cluster
 from lab.config import KUBERNETES_PERIODS
-from lab.plugin.life import running_cluster
+from lab.plugin.clusters import running_cluster
 from tests.bench.areas.memory import SETTLE_S, fill, tree
 from tests.bench.figure import Figure
 

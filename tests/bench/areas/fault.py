@@ -17,7 +17,7 @@ import docker
 
 from client.rest import RestClient
 from lab.cluster import Cluster
-from lab.plugin.life import running_cluster
+from lab.plugin.clusters import running_cluster
 from tests.bench.figure import Figure
 from tests.bench.lab import PODS, create_ready, delete_gone, pod, until
 from tests.bench.service_faults import agent_restart_gap, endpoint_gone

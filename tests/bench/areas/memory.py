@@ -9,7 +9,7 @@ import psutil
 
 from lab.cluster import Cluster
 from lab.config import KUBERNETES_PERIODS
-from lab.plugin.life import running_cluster
+from lab.plugin.clusters import running_cluster
 from tests.bench.figure import Figure
 from tests.bench.lab import create_ready, pod
 

@@ -12,7 +12,7 @@ from statistics import median
 
 import docker
 
-from lab.plugin.life import running_cluster
+from lab.plugin.clusters import running_cluster
 from tests.bench.figure import Figure
 from tests.bench.lab import create_ready, delete_gone, pod
 from tests.hosts import engine_of

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from lab import clock, immutable
 from lab.environment import clean_environment
+from lab.hosts import clock, immutable
 from lab.layout import HostPaths
 
 _TELLS = """

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 
 from hull.owner import sweeping
 from netrig.capture import read
+from netrig.plugin import eventually
 from netrig.topology import leftovers
 from netrig.topology.naming import NAMES
 from netstack import namespaces
@@ -292,6 +295,45 @@ def test_what_a_killed_run_left_is_swept_at_the_start(run: Run) -> None:
     assert dead.name not in leftovers()
 
 
+def test_a_killed_process_s_namespaces_are_removed_at_once() -> None:
+    with doomed(DEAD_RUN) as dead:
+        assert dead.name in namespaces.names()
+        dead.kill()
+        eventually(lambda: dead.name not in namespaces.names(), message=f"namespace {dead.name} is removed")
+
+
+INTERRUPTED = """
+import time
+
+import pytest
+
+@pytest.fixture(autouse=True, scope="module")
+def removed_slowly():
+    yield
+    time.sleep(0.2)
+
+def test_that_waits(pair):
+    print("namespace", pair[0].where, flush=True)
+    time.sleep(600)
+"""
+
+
+def test_sigterm_interrupts_a_run_and_fixtures_remove_what_they_made(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(PAIR + INTERRUPTED)
+    command = [sys.executable, "-P", "-m", "pytest", "-s", "-p", "netrig.plugin", *OTHERS_OFF]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as run:
+        assert run.stdout
+        name = next(line.split()[-1] for line in run.stdout if "namespace " in line)
+        assert name in namespaces.names()
+        run.terminate()
+        run.terminate()  # as timeout(1) does, which signals its child and then the group
+        rest = run.stdout.read()
+    assert run.returncode == pytest.ExitCode.INTERRUPTED
+    assert "KeyboardInterrupt" in rest
+    assert name not in namespaces.names()
+
+
 @pytest.mark.parametrize("scope", ["machine", "off"])
 def test_other_scopes_of_the_leak_check(run: Run, scope: str) -> None:
     result = run(
@@ -367,11 +409,13 @@ from contextlib import ExitStack
 from hull.owner import sweeping
 from hull.processes import record_of, until
 
+HELD = ExitStack()
+
 def pytest_configure(config):
-    # Killed where nobody else can sweep before this run does: in the process that does.
+    # Killed while this process holds the lock, so that no other process sweeps before it does.
     if not hasattr(config, "workerinput"):
         dead = int(os.environ["DEAD_PID"])
-        ExitStack().enter_context(sweeping())
+        HELD.enter_context(sweeping())
         os.kill(dead, signal.SIGKILL)
         assert any(record_of(dead) is None for _ in until(10.0))
 """

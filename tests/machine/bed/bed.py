@@ -13,15 +13,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final
 
-from hull import sweep
+from hull import sweep, watcher
 from hull.errors import LeftOver
-from hull.owner import OwnedNames, sweeping
-from lab import engine, subnets
-from lab.engine import Engine, EngineProcesses
+from hull.owner import OwnedNames, mark, sweeping
 from lab.environment import clean_environment, require_root, require_space
 from lab.errors import LabError
+from lab.hosts import engine
+from lab.hosts.engine import Engine, EngineProcesses
 from lab.layout import NETNS_ROOT, HostPaths
 from lab.machine.recipe import HOST, Recipe
+from lab.network import subnets
 from netstack import changes as c
 from netstack import namespaces
 from netstack.network import open_network
@@ -88,6 +89,7 @@ class MachineBed:
         require_root()
         made = IMAGES.build(self._recipe)
         require_space(IMAGES.root, _MACHINE_BYTES, "a machine")
+        watcher.watch(f"{__name__}:sweep_ended", IMAGES.root, NETNS_ROOT, mark=mark())
         try:
             namespaces.create(self.name)
             self._link_data(made / "engine/data")

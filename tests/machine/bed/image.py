@@ -9,8 +9,8 @@ import shutil
 from pathlib import Path
 from typing import Final
 
-from lab.engine import Engine
 from lab.errors import ImageFailed, LabError
+from lab.hosts.engine import Engine
 from lab.layout import CACHE_ROOT, NETNS_ROOT, HostPaths
 from lab.machine import recipe
 from lab.machine.recipe import Recipe

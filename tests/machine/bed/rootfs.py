@@ -9,6 +9,7 @@ from lab.environment import clean_environment
 from lab.errors import ImageFailed
 from lab.machine import recipe
 from lab.machine.recipe import Recipe
+from tests.machine.bed.mirror import of_this_machine
 
 _TIMEOUT_S: Final = 1200.0
 
@@ -16,12 +17,14 @@ _TIMEOUT_S: Final = 1200.0
 def make_tree(wanted: Recipe, tree: Path) -> None:
     """The root file system of a recipe, as a directory. Raises ImageFailed."""
     packages = ",".join(wanted.packages)
+    mirror = of_this_machine()
     try:
-        call("debootstrap", "--variant=minbase", f"--include={packages}", wanted.suite, str(tree), recipe.MIRROR)
+        call("debootstrap", "--variant=minbase", f"--include={packages}", wanted.suite, str(tree), mirror.uri)
     except ImageFailed as error:
         log = tree / "debootstrap" / "debootstrap.log"
-        last = log.read_text(errors="replace").strip().splitlines()[-1:] if log.exists() else []
-        raise ImageFailed(f"{error}{''.join(f' ({line})' for line in last)}") from error
+        details = log.read_text(errors="replace").strip().splitlines()[-1:] if log.exists() else []
+        details += [f"mirror {mirror.uri}" + (f": {mirror.reason}" if mirror.reason else "")]
+        raise ImageFailed(f"{error} ({'; '.join(details)})") from error
     for name in recipe.EMPTIED:
         for path in (tree / name.lstrip("/")).iterdir():
             shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()

@@ -1,4 +1,4 @@
-"""hull.atomicfile: a file is whole or not there, and nothing is left beside it."""
+"""hull.atomicfile: a file is complete or absent, and nothing is left beside it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def names(directory: Path) -> list[str]:
     return sorted(entry.name for entry in directory.iterdir())
 
 
-def test_a_file_is_replaced_as_a_whole_with_the_mode_that_was_asked_for(tmp_path: Path) -> None:
+def test_a_file_is_replaced_completely_and_has_the_given_mode(tmp_path: Path) -> None:
     path = tmp_path / "file"
     before = os.umask(0o077)
     try:
@@ -40,7 +40,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_beside_it(tmp_path: 
 
 
 @pytest.mark.parametrize("step", ["fsync", "replace"])
-def test_nothing_is_left_when_a_step_is_refused(step: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_left_when_a_step_fails(step: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A full disk refuses fsync(2), a directory in the file's place refuses rename(2)."""
     path = tmp_path / "file"
     if step == "replace":
@@ -52,7 +52,7 @@ def test_nothing_is_left_when_a_step_is_refused(step: str, tmp_path: Path, monke
     assert names(tmp_path) == (["file"] if step == "replace" else [])
 
 
-def test_what_a_killed_writer_left_is_replaced_and_its_readers_see_nothing_new(tmp_path: Path) -> None:
+def test_the_partial_file_of_a_killed_writer_is_replaced_and_its_readers_see_nothing_new(tmp_path: Path) -> None:
     path = tmp_path / "file"
     partial = atomicfile.partial_of(path)
     partial.write_text("left by a killed writer")
@@ -63,7 +63,7 @@ def test_what_a_killed_writer_left_is_replaced_and_its_readers_see_nothing_new(t
     assert names(tmp_path) == ["file"]
 
 
-def test_a_link_at_the_partial_files_place_leads_nowhere(tmp_path: Path) -> None:
+def test_a_symbolic_link_in_place_of_the_partial_file_is_not_followed(tmp_path: Path) -> None:
     victim = tmp_path / "victim"
     victim.write_text("kept")
     atomicfile.partial_of(tmp_path / "file").symlink_to(victim)
@@ -73,7 +73,7 @@ def test_a_link_at_the_partial_files_place_leads_nowhere(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("write", [lambda path: atomicfile.write(path, "x"), lambda path: atomicfile.link(path, "x")])
-def test_content_and_name_reach_the_disk_in_that_order(
+def test_the_content_reaches_the_disk_before_the_name(
     write: Callable[[Path], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     flushed: list[str] = []
@@ -90,7 +90,7 @@ def test_content_and_name_reach_the_disk_in_that_order(
     assert flushed[:-1] in (["file"], [])
 
 
-def test_a_file_that_can_be_made_again_is_not_flushed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_need_not_be_durable_is_not_flushed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "fsync", _no_space)
     atomicfile.write(tmp_path / "file", "new", durable=False)
     assert (tmp_path / "file").read_text() == "new"

@@ -1,4 +1,4 @@
-"""Whoever can open a file can hold its lock: nobody but its owner may."""
+"""Lock files: only their owner may open them, because a process that can open a file can hold its lock."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from cli import packages
 from host import system
 from hull import lockfile, owner
 from hull.errors import Busy
 from hull.lockfile import exclusive
+from lab import distribution
 
 
 def mode(path: Path) -> int:
@@ -25,7 +25,7 @@ Take = Callable[[Path], AbstractContextManager[object]]
 
 
 @pytest.mark.parametrize("take", [system.exclusive, lockfile.exclusive, owner.sweeping], ids=["host", "lab", "sweep"])
-def test_a_lock_is_its_owners_only_also_one_that_an_earlier_release_made(take: Take, tmp_path: Path) -> None:
+def test_only_the_owner_can_open_a_lock_file_even_one_of_an_earlier_release(take: Take, tmp_path: Path) -> None:
     before = os.umask(0o022)
     try:
         path = tmp_path / "run/host.lock"
@@ -38,15 +38,17 @@ def test_a_lock_is_its_owners_only_also_one_that_an_earlier_release_made(take: T
         os.umask(before)
 
 
-def test_that_of_installing_packages_is_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_the_owner_can_open_the_lock_of_installing_packages(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "install.lock"
-    monkeypatch.setattr(packages, "_LOCK", path)
-    with packages._alone():
+    monkeypatch.setattr(distribution, "_LOCK", path)
+    with distribution._alone():
         assert mode(path) == 0o600
 
 
-def test_a_link_in_its_place_is_refused_and_leads_nowhere(tmp_path: Path) -> None:
-    victim = tmp_path / "somebody's"
+def test_a_symbolic_link_in_place_of_a_lock_file_is_refused_and_not_followed(tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
     victim.touch(0o644)
     (tmp_path / "a.lock").symlink_to(victim)
     with pytest.raises(OSError, match="symbolic links"), lockfile.opened(tmp_path / "a.lock"):
@@ -54,7 +56,7 @@ def test_a_link_in_its_place_is_refused_and_leads_nowhere(tmp_path: Path) -> Non
     assert mode(victim) == 0o644
 
 
-def test_a_lock_whose_file_was_removed_is_taken_anew(tmp_path: Path) -> None:
+def test_a_waiter_takes_the_new_file_when_the_holder_removed_the_old_one(tmp_path: Path) -> None:
     path = tmp_path / "a.lock"
     opened, taken = threading.Event(), threading.Event()
 

@@ -1,4 +1,4 @@
-"""How long a daemon waits before it starts again, by what became of its earlier lives."""
+"""How long a daemon waits before it starts, by how its earlier runs ended."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import pytest
 from hull.restarts import LASTED_S, WAITS_S, counted
 
 
-class Lives:
-    """Lives of one service, at times of the test's own."""
+class Service:
+    """Runs of one service, by the test's own clock."""
 
     def __init__(self, directory: Path) -> None:
         self.environment: Mapping[str, str] = {"RUNTIME_DIRECTORY": str(directory)}
@@ -24,8 +24,8 @@ class Lives:
         self.waits.append(seconds)
         self.time += seconds
 
-    def live(self, lasting_s: float, end: BaseException | None = None) -> float:
-        """How long it waited before it lived."""
+    def run(self, lasting_s: float, end: BaseException | None = None) -> float:
+        """Run once; the seconds that it waited before."""
         self.waits.clear()
         try:
             with counted("sampan-agent", self.environment, now=lambda: self.time, sleep=self.sleep):
@@ -39,57 +39,57 @@ class Lives:
 
 
 @pytest.fixture
-def lives(tmp_path: Path) -> Lives:
+def service(tmp_path: Path) -> Service:
     (tmp_path / "sampan-agent").mkdir()
-    return Lives(tmp_path / "sampan-agent")
+    return Service(tmp_path / "sampan-agent")
 
 
-def test_who_fails_once_starts_at_once_who_fails_on_waits_longer_each_time(lives: Lives) -> None:
-    waits = [lives.live(0.5, OSError("no such address")) for _ in range(12)]
+def test_a_single_failure_costs_no_wait_and_each_further_one_a_longer_wait(service: Service) -> None:
+    waits = [service.run(0.5, OSError("no such address")) for _ in range(12)]
     assert waits[:2] == [0, 0], "a process that was killed is back within a second"
     assert waits == sorted(waits) and waits[: len(WAITS_S)] == list(WAITS_S) and waits[-1] == 30
 
 
-def test_a_crash_after_a_long_life_is_the_first_one(lives: Lives) -> None:
+def test_a_crash_after_a_long_run_is_a_first_failure(service: Service) -> None:
     for _ in range(9):
-        lives.live(0.5, OSError())
-    assert lives.live(LASTED_S, OSError()) > 0
-    assert [lives.live(LASTED_S, OSError()) for _ in range(3)] == [0, 0, 0]
+        service.run(0.5, OSError())
+    assert service.run(LASTED_S, OSError()) > 0
+    assert [service.run(LASTED_S, OSError()) for _ in range(3)] == [0, 0, 0]
 
 
 @pytest.mark.parametrize("end", [None, SystemExit(0), SystemExit(None)], ids=["returns", "exit 0", "exit"])
-def test_who_ended_as_told_has_not_failed(lives: Lives, end: SystemExit | None) -> None:
+def test_a_clean_exit_resets_the_count(service: Service, end: SystemExit | None) -> None:
     for _ in range(5):
-        lives.live(0.5, OSError())
-    lives.live(0.5, end)
-    assert [lives.live(0.5, OSError()) for _ in range(3)] == [0, 0, 1]
+        service.run(0.5, OSError())
+    service.run(0.5, end)
+    assert [service.run(0.5, OSError()) for _ in range(3)] == [0, 0, 1]
 
 
-def test_who_waits_and_is_told_to_stop_ends_and_all_is_forgotten(lives: Lives, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sigterm_while_it_waits_resets_the_count(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(5):
-        lives.live(0.5, OSError())
+        service.run(0.5, OSError())
     before = signal.getsignal(signal.SIGTERM)
     with monkeypatch.context() as patch:
-        patch.setattr(lives, "sleep", lambda seconds: os.kill(os.getpid(), signal.SIGTERM))
+        patch.setattr(service, "sleep", lambda seconds: os.kill(os.getpid(), signal.SIGTERM))
         with (
             pytest.raises(SystemExit) as ended,
-            counted("sampan-agent", lives.environment, now=lambda: lives.time, sleep=lives.sleep),
+            counted("sampan-agent", service.environment, now=lambda: service.time, sleep=service.sleep),
         ):
-            raise AssertionError("it lives nevertheless")
+            raise AssertionError("it ran nevertheless")
     assert ended.value.code == 0 and signal.getsignal(signal.SIGTERM) == before
-    assert lives.live(0.5) == 0
+    assert service.run(0.5) == 0
 
 
 @pytest.mark.parametrize("text", ["", "many", "1", "1 2 3", "x y"])
-def test_a_file_that_cannot_be_read_counts_nothing(lives: Lives, tmp_path: Path, text: str) -> None:
+def test_an_unreadable_count_is_zero(service: Service, tmp_path: Path, text: str) -> None:
     (tmp_path / "sampan-agent/failures").write_text(text)
-    assert lives.live(0.5) == 0
+    assert service.run(0.5) == 0
 
 
 @pytest.mark.parametrize("name", ["", "runner"])
-def test_without_a_runtime_directory_of_its_own_nothing_is_counted(lives: Lives, tmp_path: Path, name: str) -> None:
-    """A lab's daemons inherit that of the service in which the lab was started."""
+def test_without_a_runtime_directory_of_its_own_nothing_is_counted(service: Service, tmp_path: Path, name: str) -> None:
+    """A lab's daemons inherit the runtime directory of the service in which the lab was started."""
     (tmp_path / "runner").mkdir()
-    lives.environment = {"RUNTIME_DIRECTORY": str(tmp_path / name)} if name else {}
-    assert [lives.live(0.5, OSError()) for _ in range(4)] == [0, 0, 0, 0]
+    service.environment = {"RUNTIME_DIRECTORY": str(tmp_path / name)} if name else {}
+    assert [service.run(0.5, OSError()) for _ in range(4)] == [0, 0, 0, 0]
     assert not any(path.name == "failures" for path in tmp_path.rglob("*"))

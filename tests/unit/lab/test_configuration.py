@@ -12,10 +12,10 @@ import pytest
 
 import agent.config
 import master.config
-from lab import engine as lab_engine
 from lab.cluster import make_token
 from lab.config import KUBERNETES_PERIODS, Periods, agent_toml, master_toml
-from lab.engine import Engine
+from lab.hosts import engine as lab_engine
+from lab.hosts.engine import Engine
 from lab.layout import HostPaths, Layout
 from lab.state import HostState, LabState
 

@@ -10,7 +10,7 @@ import pytest
 from lab import layout as lab_layout
 from lab.errors import LabError, Unusable
 from lab.layout import Layout
-from lab.subnets import POOLS, bridge_address, first_free, host_address, root_address
+from lab.network.subnets import POOLS, bridge_address, first_free, host_address, root_address
 
 
 @pytest.mark.parametrize("name", ["", "-a", "a-", "A", "a b", "a/b", "..", "a" * 25])

@@ -11,9 +11,9 @@ import pytest
 
 from lab.errors import LabError
 from lab.layout import Layout
+from lab.network.wire_faults import rules_of
 from lab.state import HostState, LabState, StateFile
 from lab.wire import Way, Wire
-from lab.wiring import rules_of
 
 MASTER = HostState("master", "master", IPv4Address("10.77.3.10"))
 NODES = tuple(HostState(f"node{n}", "node", IPv4Address(f"10.77.3.{10 + n}")) for n in (1, 2, 3))

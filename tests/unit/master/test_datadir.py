@@ -1,4 +1,4 @@
-"""The data directory's lock: whose it is, and what goes with a new holder."""
+"""The data directory: who owns its lock file, which leftovers are deleted, and acting as its owner."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ OWNER = 4711
 
 @pytest.fixture
 def others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A directory of another user's than ours, as root sees it."""
+    """A directory that belongs to another user, as far as `stat` says."""
     directory = tmp_path / "data"
     directory.mkdir()
     real = Path.stat
 
     def stat(self: Path, **how: bool) -> os.stat_result:
-        found = real(self, **how)
-        return os.stat_result((*found[:4], OWNER, OWNER, *found[6:])) if self == directory else found
+        status = real(self, **how)
+        return os.stat_result((*status[:4], OWNER, OWNER, *status[6:])) if self == directory else status
 
     monkeypatch.setattr(Path, "stat", stat)
     return directory
 
 
-def test_who_locks_first_leaves_the_lock_to_the_directory_s_owner(
+def test_a_lock_file_made_by_root_belongs_to_the_directorys_owner(
     others: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Root restores, the master runs as a user of its own."""
+    """Root restores, and the master runs as another user."""
     given: list[tuple[int, int]] = []
     monkeypatch.setattr(os, "fchown", lambda _, user, group: given.append((user, group)))
     with locked(others):
@@ -41,7 +41,7 @@ def test_who_locks_first_leaves_the_lock_to_the_directory_s_owner(
 
 
 @pytest.mark.parametrize("how", [Path.symlink_to, Path.hardlink_to], ids=["symbolic link", "hard link"])
-def test_a_file_of_others_is_not_given_away(
+def test_a_linked_file_is_not_given_to_the_owner(
     others: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: object
 ) -> None:
     given: list[int] = []
@@ -56,7 +56,7 @@ def test_a_file_of_others_is_not_given_away(
     assert given == []
 
 
-def test_what_a_killed_holder_left_of_its_scratch_goes(tmp_path: Path) -> None:
+def test_temporary_directories_of_a_killed_process_are_deleted(tmp_path: Path) -> None:
     for name in (".backup-killed", ".restore-killed", "pki"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "store.db").touch()
@@ -70,14 +70,14 @@ def test_what_a_killed_holder_left_of_its_scratch_goes(tmp_path: Path) -> None:
 
 @pytest.fixture
 def open_to_all() -> Iterator[Path]:
-    """pytest's own directories are for one user."""
+    """A directory that all users may enter, unlike pytest's own."""
     with tempfile.TemporaryDirectory(prefix="sampan-datadir-") as made:
         Path(made).chmod(0o755)
         yield Path(made)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as somebody else")
-def test_root_acts_as_the_directory_s_owner_and_is_led_nowhere(open_to_all: Path) -> None:
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
+def test_root_acts_as_the_directorys_owner_and_follows_no_link_elsewhere(open_to_all: Path) -> None:
     data, victim = open_to_all / "data", open_to_all / "nologin"
     data.mkdir()
     os.chown(data, OWNER, OWNER)

@@ -12,9 +12,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final
 
-from hull import sweep
+from hull import sweep, watcher
 from hull.errors import LeftOver
-from hull.owner import OwnedNames, sweeping
+from hull.owner import OwnedNames, mark, sweeping
 from lab.environment import clean_environment, require_root, require_space
 from lab.errors import LabError
 from lab.layout import NETNS_ROOT
@@ -57,6 +57,7 @@ class VmBed:
         require_root()
         if reason := qemu.unusable():
             raise Unsupported(reason)
+        watcher.watch(f"{__name__}:sweep_ended", IMAGES.root, NETNS_ROOT, mark=mark())
         self.directory.mkdir(parents=True, mode=0o700)
         try:
             make_key(self.directory)

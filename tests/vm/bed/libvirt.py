@@ -10,15 +10,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final
 
-from hull import processes, sweep
+from hull import processes, sweep, watcher
 from hull.errors import StartFailed
-from hull.owner import OwnedNames
+from hull.owner import OwnedNames, mark
 from hull.processes import ProcessRecord
 from lab.environment import clean_environment, require_root, require_space
 from lab.errors import LabError
 from lab.layout import CACHE_ROOT, NETNS_ROOT
 from netrig.errors import Unsupported
 from netstack import namespaces
+from tests.vm.bed import bed as beds
 from tests.vm.bed import qemu
 from tests.vm.bed.bed import remove
 from tests.vm.bed.image import IMAGES
@@ -84,6 +85,7 @@ class LibvirtBed:
         if reason := unusable():
             raise Unsupported(reason)
         require_space(IMAGES.root.parent, _BYTES, "libvirt's machines")
+        watcher.watch(f"{__name__}:sweep_ended", IMAGES.root, NETNS_ROOT, mark=mark())
         try:
             for name in ("etc", "lib"):
                 (self.directory / name).mkdir(parents=True)
@@ -143,6 +145,11 @@ class LibvirtBed:
             if (self.directory / _PID).exists() and socket.exists():
                 return
         raise StartFailed(f"libvirtd does not answer{processes.tail(log)}")
+
+
+def sweep_ended() -> tuple[str, ...]:
+    """Remove the beds of ended processes; their names."""
+    return beds.sweep_ended(NAMES)
 
 
 def unusable() -> str:

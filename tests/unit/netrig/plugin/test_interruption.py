@@ -1,4 +1,4 @@
-"""A worker of xdist that is interrupted takes away what it has made, however often it is interrupted again."""
+"""SIGTERM interrupts a run once, as does SIGINT in a worker of xdist; fixtures then remove what they made in peace."""
 
 from __future__ import annotations
 
@@ -7,22 +7,57 @@ from collections.abc import Iterator
 
 import pytest
 
-from netrig.plugin.hooks import interrupt_once
+from netrig.plugin.hooks import handle_signals, interrupt_once
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @pytest.fixture
-def handler() -> Iterator[None]:
-    before = signal.signal(signal.SIGINT, interrupt_once)
+def default_handlers() -> Iterator[None]:
+    before = [signal.getsignal(number) for number in SIGNALS]
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     yield
-    signal.signal(signal.SIGINT, before)
+    for number, handler in zip(SIGNALS, before, strict=True):
+        signal.signal(number, handler)
 
 
-def test_only_the_first_interruption_counts(handler: None) -> None:
+@pytest.fixture
+def config(pytester: pytest.Pytester) -> pytest.Config:
+    """Of a run that has not begun."""
+    return pytester.parseconfig("-p", "no:hypothesispytest")
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_only_the_first_interruption_counts(number: int, default_handlers: None) -> None:
+    signal.signal(number, interrupt_once)
     ended = []
     with pytest.raises(KeyboardInterrupt):
         try:
-            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(number)
         finally:
-            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(number)
             ended.append("cleaned up")
     assert ended == ["cleaned up"]
+
+
+def test_a_run_handles_sigterm_until_its_end(config: pytest.Config, default_handlers: None) -> None:
+    handle_signals(config)
+    assert signal.getsignal(signal.SIGTERM) is interrupt_once
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    config._ensure_unconfigure()
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+def test_a_worker_of_xdist_handles_both_signals(config: pytest.Config, default_handlers: None) -> None:
+    config.workerinput = {}  # type: ignore[attr-defined]
+    handle_signals(config)
+    assert [signal.getsignal(number) for number in SIGNALS] == [interrupt_once] * 2
+    config._ensure_unconfigure()
+    assert [signal.getsignal(number) for number in SIGNALS] == [signal.default_int_handler, signal.SIG_DFL]
+
+
+def test_a_handler_of_the_project_s_own_stays(config: pytest.Config, default_handlers: None) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    handle_signals(config)
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN

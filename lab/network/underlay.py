@@ -1,0 +1,147 @@
+"""The wire between the hosts: a bridge in a namespace of its own, one port a host, one leg to the root namespace.
+
+The bridge is not in the root namespace, where the machine's own firewall and bridge netfilter would eat its packets.
+No host has a default route: nothing leaves the lab. All functions may be run again after an interruption.
+"""
+
+from collections.abc import Iterable
+from ipaddress import IPv4Interface, IPv4Network
+from typing import Final
+
+from lab.layout import Layout
+from lab.network import subnets, wire_faults
+from lab.network.wire_faults import HOST_LINK
+from lab.state import HostState, LabState
+from lab.wire import Wire
+from netstack import bulk, namespaces
+from netstack import changes as c
+from netstack.errors import NamespaceExists
+from netstack.network import open_network
+from netstack.state import Address
+
+BRIDGE: Final = "underlay"
+_LEG: Final = "outside"
+
+
+def create(layout: Layout, state: LabState) -> None:
+    """Make namespaces, bridge, ports and the root's leg, as far as they are not there."""
+    subnet = state.subnet
+    _ensure_namespace(layout.underlay_name)
+    with open_network(layout.underlay_name) as underlay:
+        present = {link.name for link in underlay.links()}
+        if BRIDGE not in present:
+            underlay.change([c.AddBridge(BRIDGE)])
+        underlay.change([_address(BRIDGE, IPv4Interface((subnets.bridge_address(subnet), subnet.prefixlen)))])
+    _attach_root(layout, subnet, there=_LEG in present)
+    create_hosts(layout, subnet, state.hosts)
+    if any(host.wire.filters for host in state.hosts):
+        wire_faults.apply_rules(layout, state)
+
+
+def create_hosts(layout: Layout, subnet: IPv4Network, hosts: Iterable[HostState]) -> None:
+    """Make these hosts' namespaces and cables, as far as they are not there; the underlay is."""
+    hosts = list(hosts)
+    for host in hosts:
+        _ensure_namespace(layout.netns_name(host.name))
+    with open_network(layout.underlay_name) as underlay:
+        present = {link.name for link in underlay.links()}
+        for host in hosts:
+            if host.name not in present:
+                peer = layout.netns_name(host.name)
+                underlay.change([c.AddVeth(host.name, HOST_LINK, peer_namespace=peer, peer_mac=_mac(host), up=False)])
+            # Also for a port that is there: whoever made it may have been interrupted before it was plugged in.
+            underlay.change([c.SetLink(host.name, master=BRIDGE, up=not host.cut)])
+    for host in hosts:
+        _furnish_host(layout, host, subnet)
+        if host.wire != Wire():
+            wire_faults.apply_quality(layout, host)
+    _settle(layout, [host.name for host in hosts])
+
+
+def plug(layout: Layout, host: str, *, connected: bool) -> None:
+    """Connect a host's cable, or pull it: the switch's port goes down, the host sees its carrier go."""
+    with open_network(layout.underlay_name) as underlay:
+        underlay.change([c.SetLink(host, up=connected)])
+    if connected:
+        _settle(layout, [host])
+
+
+def remove_host(layout: Layout, host: str) -> None:
+    """Remove a host's namespace and cable; `create_hosts` makes them again.
+
+    The port goes first: with the namespace alone it would go at the kernel's leisure, under a new one's feet.
+    """
+    with open_network(layout.underlay_name) as underlay:
+        underlay.change([c.DeleteLink(host)])
+    namespaces.delete(layout.netns_name(host))
+
+
+def remove(layout: Layout) -> None:
+    """Remove the root's leg and every namespace of the lab, found by name."""
+    with open_network() as root:
+        root.change([c.DeleteLink(layout.root_link)])
+    for path in layout.netns_paths():
+        namespaces.delete(path.name)
+
+
+def leftovers(layout: Layout) -> Iterable[str]:
+    """What of an underlay is there."""
+    yield from (f"network namespace {path.name}" for path in layout.netns_paths())
+    with open_network() as root:
+        if root.link(layout.root_link) is not None:
+            yield f"link {layout.root_link}"
+
+
+def _ensure_namespace(name: str) -> None:
+    try:
+        namespaces.create(name)
+    except NamespaceExists:
+        if not _is_namespace(name):
+            namespaces.delete(name)  # an empty file: the command that made it was interrupted
+            namespaces.create(name)
+
+
+def _is_namespace(name: str) -> bool:
+    """A name that was bound to its namespace lies on nsfs, an unbound one on the directory's own file system."""
+    return namespaces.identity(name)[0] != namespaces.RUN_DIR.stat().st_dev
+
+
+def _attach_root(layout: Layout, subnet: IPv4Network, *, there: bool) -> None:
+    """One veth pair: `outside` on the bridge, a derived name in the root namespace."""
+    with open_network() as root:
+        if not there:
+            root.change([c.AddVeth(layout.root_link, _LEG, peer_namespace=layout.underlay_name)])
+        root.change(
+            [
+                c.SetLink(layout.root_link, up=True),
+                _address(layout.root_link, IPv4Interface((subnets.root_address(subnet), subnet.prefixlen))),
+            ]
+        )
+    with open_network(layout.underlay_name) as underlay:
+        underlay.change([c.SetLink(_LEG, master=BRIDGE, up=True)])
+
+
+def _furnish_host(layout: Layout, host: HostState, subnet: IPv4Network) -> None:
+    with open_network(layout.netns_name(host.name)) as network:
+        network.change(
+            [
+                c.SetLink(HOST_LINK, up=True),
+                _address(HOST_LINK, IPv4Interface((host.address, subnet.prefixlen))),
+            ]
+        )
+
+
+def _settle(layout: Layout, hosts: Iterable[str]) -> None:
+    """Both ends of these cables are up: make them usable at once, where the kernel may take a second."""
+    hosts = list(hosts)
+    ends = [bulk.Batch(layout.netns_name(host), (bulk.SettleLink(HOST_LINK),)) for host in hosts]
+    bulk.apply([*ends, bulk.Batch(layout.underlay_name, tuple(bulk.SettleLink(host) for host in hosts))])
+
+
+def _mac(host: HostState) -> str:
+    """From its address, so that a host which is made anew is still the one that its neighbours know."""
+    return ":".join(["02", "00", *(f"{byte:02x}" for byte in host.address.packed)])
+
+
+def _address(link: str, interface: IPv4Interface) -> c.SetAddress:
+    return c.SetAddress(Address(link, interface))
