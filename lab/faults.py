@@ -79,6 +79,13 @@ def set_clock(cluster: Cluster, host: str, ahead_s: float) -> None:
     clock.put(paths, ahead_s)
 
 
+def reset_clock(cluster: Cluster, host: str) -> None:
+    """Set the host's wall clock to the machine's time, if it has one of its own."""
+    paths = cluster.lab.host_paths(host)
+    if clock.is_given(paths):
+        clock.put(paths, 0.0)
+
+
 def heal(cluster: Cluster, host: str) -> None:
     """Undo everything that lasts: the cable is as new, the disk has room, the clock is right, what was paused goes on.
 
@@ -87,15 +94,14 @@ def heal(cluster: Cluster, host: str) -> None:
     _plug(cluster, host, connected=True)
     _rewire(cluster, host, lambda _: Wire(), always=True)
     disk.undo(cluster, host)
-    if clock.is_given(cluster.lab.host_paths(host)):
-        clock.put(cluster.lab.host_paths(host), 0.0)
+    reset_clock(cluster, host)
     for record in cluster.lab.state.host(host).processes.values():
         processes.resume(record)
 
 
 def stop(cluster: Cluster, host: str, target: Target | None = None) -> None:
     """Stop cleanly (SIGTERM). Stopping an engine ends its containers; stopping an agent leaves them."""
-    if _resolve(cluster, host, target) == "engine":
+    if resolve(cluster, host, target) == "engine":
         _engine(cluster, host)
         cluster.lab.stop_engine(host)
     else:
@@ -104,7 +110,7 @@ def stop(cluster: Cluster, host: str, target: Target | None = None) -> None:
 
 def kill(cluster: Cluster, host: str, target: Target | None = None) -> None:
     """End by SIGKILL, as a crash does; containers go on in any case."""
-    if _resolve(cluster, host, target) == "engine":
+    if resolve(cluster, host, target) == "engine":
         _engine(cluster, host)
         cluster.lab.kill_engine(host)
     else:
@@ -124,7 +130,7 @@ def resume(cluster: Cluster, host: str, target: Target | None = None) -> None:
 
 def start(cluster: Cluster, host: str, target: Target | None = None) -> None:
     """Start what was stopped or killed; what runs is left alone."""
-    match _resolve(cluster, host, target):
+    match resolve(cluster, host, target):
         case "engine":
             cluster.lab.start_engine(host)
         case "master":
@@ -172,7 +178,8 @@ def _quality(host: HostState) -> tuple[float | None, int]:
     return host.wire.rate_mbit, host.wire.mtu
 
 
-def _resolve(cluster: Cluster, host: str, target: Target | None) -> Target:
+def resolve(cluster: Cluster, host: str, target: Target | None) -> Target:
+    """The target, or what the host runs by its role. Raises LabError when the host has no such target, NotFound."""
     role = cluster.lab.state.host(host).role
     usual: Target = "master" if role == "master" else "agent"
     if target is None or target == usual:
@@ -191,7 +198,7 @@ def _running(cluster: Cluster, host: str) -> ProcessRecord:
 
 
 def _records(cluster: Cluster, host: str, target: Target | None) -> list[ProcessRecord]:
-    if _resolve(cluster, host, target) != "engine":
+    if resolve(cluster, host, target) != "engine":
         return [_running(cluster, host)]
     engine = _engine(cluster, host)
     return [engine.dockerd, engine.containerd]

@@ -17,7 +17,9 @@ FAULTS = ("cut", "loss", "rate", "mtu", "heal", "stop", "kill", "start", "pause"
 @pytest.mark.parametrize(
     "words",
     [
-        "cut node1 --to --from",
+        "cut node1 --peer master --direction in",
+        "cut node1 --peer node2",
+        "cut node1 --from-master",
         "cut",
         "loss node1",
         "loss node1 101",
@@ -43,10 +45,10 @@ def test_wrong_usage(words: str, capsys: pytest.CaptureFixture[str]) -> None:
     ("words", "fault", "arguments"),
     [
         ("cut node1", "cut", (None,)),
-        ("cut node1 --to", "cut", (Way.TO,)),
-        ("cut node1 --from", "cut", (Way.FROM,)),
-        ("cut node1 --from-master", "cut", (Way.FROM_MASTER,)),
-        ("cut node1 --from-peers", "cut", (Way.FROM_PEERS,)),
+        ("cut node1 --direction in", "cut", (Way.TO,)),
+        ("cut node1 --direction out", "cut", (Way.FROM,)),
+        ("cut node1 --peer master", "cut", (Way.FROM_MASTER,)),
+        ("cut node1 --peer nodes", "cut", (Way.FROM_PEERS,)),
         ("loss node1 20%", "loss", (20.0,)),
         ("loss node1 0", "loss", (0.0,)),
         ("rate node1 2.5", "rate", (2.5,)),
@@ -72,7 +74,8 @@ def test_a_fault_is_asked_for(
 
 
 @pytest.mark.parametrize(
-    "words", ["loss node1 5", "rate node1 5", "mtu node1 1400", "cut node1 --to", "reboot node1", "heal node1"]
+    "words",
+    ["loss node1 5", "rate node1 5", "mtu node1 1400", "cut node1 --direction in", "reboot node1", "heal node1"],
 )
 def test_a_lab_that_is_not_there(words: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["lab", *words.split(), "--lab", "not-there"]) == exits.NOT_FOUND

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import base64
 import io
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from cli import packages
+from cli.durations import duration, remaining
 from cli.progress import Progress
 from cli.status import render
 from cli.tables import table
-from cli.tokens import _duration, _remaining, _secret, address
+from cli.tokens import _remaining
 from tests.vm.bed import libvirt, qemu
 
 
@@ -52,32 +52,6 @@ def test_a_table_s_columns_fit() -> None:
     assert table(("A", "LONG"), [("value", "x")]) == "A      LONG\nvalue  x"
 
 
-def test_a_token_s_secret_is_kubernetes_own() -> None:
-    secret = _secret("abcdef.0123456789abcdef", datetime(2026, 1, 2, tzinfo=UTC))
-    data = {name: base64.b64decode(value).decode() for name, value in secret["data"].items()}
-    assert secret["metadata"] == {"name": "bootstrap-token-abcdef", "namespace": "kube-system"}
-    assert secret["type"] == "bootstrap.kubernetes.io/token"
-    assert data == {
-        "token-id": "abcdef",
-        "token-secret": "0123456789abcdef",
-        "expiration": "2026-01-02T00:00:00Z",
-        "usage-bootstrap-authentication": "true",
-    }
-
-
-@pytest.mark.parametrize(
-    ("server", "says"),
-    [
-        ("https://192.0.2.1:6443", "192.0.2.1"),
-        ("https://192.0.2.1:7443", "192.0.2.1:7443"),
-        ("https://[2001:db8::1]:6443", "[2001:db8::1]"),
-        ("https://master.example", "master.example"),
-    ],
-)
-def test_the_address_as_join_takes_it(server: str, says: str) -> None:
-    assert address(server) == says
-
-
 @pytest.mark.parametrize(
     ("expiration", "says"),
     [("never", "-"), ("2026-01-02T00:00:00Z", "24h"), ("2025-12-31T00:00:00Z", "EXPIRED"), ("tomorrow", "?")],
@@ -88,13 +62,21 @@ def test_what_remains_of_a_token(expiration: str, says: str) -> None:
 
 @pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("30m", 1800), ("24h", 86400), ("7d", 604800)])
 def test_durations(text: str, seconds: int) -> None:
-    assert _duration(text) == timedelta(seconds=seconds)
+    assert duration(text) == timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "says"),
+    [(None, "?"), (-1, "EXPIRED"), (0, "EXPIRED"), (59, "59s"), (7200, "2h"), (3 * 86400, "3d"), (7199, "119m")],
+)
+def test_the_remaining_time_is_in_the_largest_unit_that_is_precise_enough(seconds: float | None, says: str) -> None:
+    assert remaining(seconds) == says
 
 
 @pytest.mark.parametrize("text", ["", "1", "h", "-1h", "0h", "1.5h"])
 def test_no_durations(text: str) -> None:
-    with pytest.raises(argparse.ArgumentTypeError, match="no duration"):
-        _duration(text)
+    with pytest.raises(argparse.ArgumentTypeError, match="not a duration"):
+        duration(text)
 
 
 def test_the_overview_says_how_to_reach_everything() -> None:

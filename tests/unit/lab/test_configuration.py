@@ -12,8 +12,8 @@ import pytest
 
 import agent.config
 import master.config
+from client.tokens import make_token
 from lab import engine as lab_engine
-from lab.cluster import make_token
 from lab.config import KUBERNETES_PERIODS, Periods, agent_toml, master_toml
 from lab.engine import Engine
 from lab.layout import HostPaths, Layout
