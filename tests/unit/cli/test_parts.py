@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import argparse
 import io
+import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from cli import packages
+from cli import progress as progress_module
 from cli.durations import duration, remaining
 from cli.progress import Progress
 from cli.status import render
 from cli.tables import table
 from cli.tokens import _remaining
+from hull.processes import until
 from tests.vm.bed import libvirt, qemu
 
 
@@ -45,7 +48,33 @@ def test_a_terminal_shows_what_runs_now() -> None:
     progress = Progress(stream, clock=lambda: 0.0)
     with progress.step("a"), progress.step("b"):
         assert stream.getvalue().endswith("\r\x1b[Ka, b …")
+        progress.say("remark")
+        assert stream.getvalue().endswith("\r\x1b[Kremark\n\r\x1b[Ka, b …")
     assert stream.getvalue().endswith("\r\x1b[Ka: 0.00 s\n")
+
+
+def test_a_terminal_shows_how_long_a_step_has_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress_module, "_REFRESH_S", 0.001)
+    stream, now = Terminal(), 0.0
+    progress = Progress(stream, clock=lambda: now)
+    with progress.step("a"):
+        now = 3.9
+        assert any(stream.getvalue().endswith("\r\x1b[Ka 3 s …") for _ in until(20.0))
+        with progress.step("b"):
+            now = 65.0
+            assert any(stream.getvalue().endswith("\r\x1b[Ka 65 s, b 61 s …") for _ in until(20.0))
+    assert stream.getvalue().endswith("\r\x1b[Ka: 65.00 s\n")
+    assert any(not threads("progress") for _ in until(20.0))
+
+
+def test_elsewhere_nothing_is_rewritten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress_module, "_REFRESH_S", 0.001)
+    with Progress(io.StringIO()).step("a"):
+        assert not threads("progress")
+
+
+def threads(name: str) -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == name]
 
 
 def test_a_table_s_columns_fit() -> None:
