@@ -257,11 +257,11 @@ function __sampan_at
     set -l known %(known)s
     set -l path
     for word in (commandline -opc)[2..]
-        if contains -- (string join ' ' $path $word) $known
+        if contains -- (string join -- ' ' $path $word) $known
             set -a path $word
         end
     end
-    test (string join ' ' $path) = "$argv[1]"
+    test "$path" = "$argv[1]"
 end
 
 function __sampan_labs
