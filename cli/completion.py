@@ -1,6 +1,6 @@
 """`sampan completion`: completion scripts for bash, zsh and fish, generated from the argument parsers.
 
-Owns what is completed; how each shell is told so is in shells.py. Importing the commands needs the standard library
+Owns what is completed; shells.py has the form for each shell. Importing the commands needs the standard library
 only, so the scripts can be made wherever Sampan can be installed.
 """
 

@@ -26,9 +26,7 @@ def add(subparsers: "argparse._SubParsersAction[Any]") -> None:
     parser.add_argument("objects", nargs="*", metavar="KIND/NAME", type=_reference, help="node/node2, rc/web")
     parser.add_argument("-f", "--filename", type=Path, action="append", default=[], metavar="FILE", help="YAML or JSON")
     parser.add_argument("-n", "--namespace", default="", help="namespace of objects that name none")
-    parser.add_argument(
-        "--ignore-not-found", action="store_true", help="an object that does not exist is not a failure"
-    )
+    parser.add_argument("--ignore-not-found", action="store_true", help="do not fail for an object that does not exist")
     add_access(parser)
     parser.set_defaults(run=_run)
 

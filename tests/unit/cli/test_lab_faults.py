@@ -1,4 +1,4 @@
-"""`sampan lab` with faults: what is wrong usage, and what a fault is asked for with."""
+"""`sampan lab` with faults: wrong usage, and the arguments of each fault."""
 
 from __future__ import annotations
 
@@ -60,29 +60,29 @@ def test_wrong_usage(words: str, capsys: pytest.CaptureFixture[str]) -> None:
         ("kill node1 engine", "kill", ("engine",)),
     ],
 )
-def test_a_fault_is_asked_for(
+def test_a_fault_gets_its_arguments(
     words: str, fault: str, arguments: tuple[object, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[tuple[object, ...]] = []
+    calls: list[tuple[object, ...]] = []
 
     def record(cluster: Any, *given: object) -> None:
-        asked.append((cluster.lab.name, *given))
+        calls.append((cluster.lab.name, *given))
 
     monkeypatch.setattr(faults, fault, record)
     assert main(["lab", *words.split(), "--lab", "x"]) == exits.OK
-    assert asked == [("x", "node1", *arguments)]
+    assert calls == [("x", "node1", *arguments)]
 
 
 @pytest.mark.parametrize(
     "words",
     ["loss node1 5", "rate node1 5", "mtu node1 1400", "cut node1 --direction in", "reboot node1", "heal node1"],
 )
-def test_a_lab_that_is_not_there(words: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_lab_that_does_not_exist(words: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["lab", *words.split(), "--lab", "not-there"]) == exits.NOT_FOUND
     assert capsys.readouterr().err == "sampan: there is no lab not-there\n"
 
 
-def test_help_tells_every_fault(capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_lists_every_action(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["lab", "--help"])
     shown = capsys.readouterr().out

@@ -149,23 +149,23 @@ def test_probe(words: str, expected: Probe, outcome: Outcome, sampan: Run, monke
 
 @pytest.fixture
 def captured(monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, ...]]:
-    """What a capture was asked for; it sees one flow."""
-    asked: list[tuple[object, ...]] = []
+    """The arguments of each capture, and whether it ended; it sees one flow."""
+    calls: list[tuple[object, ...]] = []
 
     class Capture:
         def __init__(self, where: str, interface: str, *, path: Path | None) -> None:
-            asked.append((where, interface, path))
+            calls.append((where, interface, path))
 
         def __enter__(self) -> None: ...
 
         def __exit__(self, *_: object) -> None:
-            asked.append(("ended",))
+            calls.append(("ended",))
 
         def summary(self) -> Summary:
             return Summary((Flow("tcp", "10.0.0.1:80", "10.0.0.2:4000", 3, 200, "S."),), 3, left_out=1)
 
     monkeypatch.setattr(capture, "Capture", Capture)
-    return asked
+    return calls
 
 
 def test_a_capture_ends_after_its_time(sampan: Run, captured: list[tuple[object, ...]]) -> None:

@@ -1,4 +1,4 @@
-"""The command line: codes, one-line errors, cheap starts."""
+"""The command line: exit codes, one-line errors, help, and imports at start-up."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_wrong_usage(words: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert "usage: sampan" in capsys.readouterr().err
 
 
-def test_an_unreachable_api_has_a_code_of_its_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unreachable_api_has_an_exit_code_of_its_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     config = tmp_path / "config"
     config.write_text(
         "{current-context: a, contexts: [{name: a, context: {cluster: a, user: a}}], users: [{name: a, user: {}}],"
@@ -145,12 +145,12 @@ def test_the_top_level_help_imports_no_command() -> None:
     ],
     ids=["all", "tiers", "tier-and-options", "options", "long", "path", "vm", "vm-and-tier"],
 )
-def test_what_pytest_is_given(words: list[str], given: list[str]) -> None:
+def test_the_arguments_of_pytest(words: list[str], given: list[str]) -> None:
     assert split(["--debug", "test", *words]) == (["--debug", "test"], words)
     assert selection(words) == given
 
 
-def test_what_another_program_is_given() -> None:
+def test_the_arguments_of_another_program() -> None:
     assert split(["lab", "exec", "node1", "--", "ls", "--", "-l"]) == (["lab", "exec", "node1"], ["ls", "--", "-l"])
     assert split(["lab", "exec", "test", "-h"]) == (["lab", "exec", "test", "-h"], [])
     assert split(["test", "--help"]) == (["test", "--help"], [])
@@ -168,19 +168,19 @@ def test_a_daemon_s_command_imports_nothing_of_the_lab(command: str) -> None:
     assert loaded.isdisjoint({"lab", "client", "netstack", "urllib3", "yaml", "docker", "psutil"})
 
 
-def test_a_status_without_a_lab_is_that_of_the_cluster_that_one_has(
+def test_without_a_lab_the_status_is_that_of_the_user_s_cluster(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("KUBECONFIG", raising=False)
     monkeypatch.setattr("cli.status.DEFAULT_LAB", "not-there")
-    asked = ["status", "--lab", "not-there"]
-    assert main(asked) == exits.NOT_FOUND
+    words = ["status", "--lab", "not-there"]
+    assert main(words) == exits.NOT_FOUND
     assert "there is no lab not-there" in capsys.readouterr().err
     (tmp_path / ".kube").mkdir()
     (tmp_path / ".kube/config").write_text(
         "{current-context: a, contexts: [{name: a, context: {cluster: a, user: a}}], users: [{name: a, user: {}}],"
         " clusters: [{name: a, cluster: {server: 'https://127.0.0.1:1'}}]}"
     )
-    assert main(asked) == exits.UNREACHABLE
+    assert main(words) == exits.UNREACHABLE
     assert "no answer from https://127.0.0.1:1" in capsys.readouterr().err

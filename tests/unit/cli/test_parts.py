@@ -1,4 +1,4 @@
-"""Progress, tables, tokens, the overview, and the policy that keeps services down."""
+"""Progress, tables, durations, the overview, and the policy that keeps services down."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_plain_progress_is_a_line_a_step() -> None:
+def test_plain_progress_is_a_line_for_each_step() -> None:
     stream, times = io.StringIO(), iter([0.0, 1.0, 3.5, 4.0])
     progress = Progress(stream, clock=lambda: next(times))
     with progress.step("hosts"):
@@ -36,14 +36,14 @@ def test_plain_progress_is_a_line_a_step() -> None:
     assert progress.total_s == 4.0
 
 
-def test_a_failed_step_is_told() -> None:
+def test_a_failed_step_gets_a_line() -> None:
     stream = io.StringIO()
     with pytest.raises(ValueError, match="x"), Progress(stream, clock=lambda: 0.0).step("engines"):
         raise ValueError("x")
     assert stream.getvalue() == "engines: failed after 0.00 s\n"
 
 
-def test_a_terminal_shows_what_runs_now() -> None:
+def test_a_terminal_shows_the_running_steps() -> None:
     stream = Terminal()
     progress = Progress(stream, clock=lambda: 0.0)
     with progress.step("a"), progress.step("b"):
@@ -85,7 +85,7 @@ def test_a_table_s_columns_fit() -> None:
     ("expiration", "says"),
     [("never", "-"), ("2026-01-02T00:00:00Z", "24h"), ("2025-12-31T00:00:00Z", "EXPIRED"), ("tomorrow", "?")],
 )
-def test_what_remains_of_a_token(expiration: str, says: str) -> None:
+def test_the_remaining_time_of_a_token(expiration: str, says: str) -> None:
     assert _remaining(expiration, datetime(2026, 1, 1, tzinfo=UTC)) == says
 
 
@@ -103,12 +103,12 @@ def test_the_remaining_time_is_in_the_largest_unit_that_is_precise_enough(second
 
 
 @pytest.mark.parametrize("text", ["", "1", "h", "-1h", "0h", "1.5h"])
-def test_no_durations(text: str) -> None:
+def test_other_texts_are_not_durations(text: str) -> None:
     with pytest.raises(argparse.ArgumentTypeError, match="not a duration"):
         duration(text)
 
 
-def test_the_overview_says_how_to_reach_everything() -> None:
+def test_the_overview_shows_how_to_reach_everything() -> None:
     text = render(
         {
             "server": "https://10.77.0.10:6443",
@@ -133,8 +133,8 @@ def policy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "policy-rc.d"
 
 
-@pytest.mark.parametrize("before", [None, "#!/bin/sh\nexit 0\n"], ids=["none", "somebody's"])
-def test_services_stay_down_while_packages_come_and_the_policy_is_as_it_was(policy: Path, before: str | None) -> None:
+@pytest.mark.parametrize("before", [None, "#!/bin/sh\nexit 0\n"], ids=["none", "another"])
+def test_services_stay_down_during_an_installation_and_the_policy_is_restored(policy: Path, before: str | None) -> None:
     if before is not None:
         policy.write_text(before)
     with pytest.raises(KeyboardInterrupt), packages._services_stay_down():
@@ -144,16 +144,16 @@ def test_services_stay_down_while_packages_come_and_the_policy_is_as_it_was(poli
     assert (policy.read_text() if policy.exists() else None) == before
 
 
-def test_what_an_interrupted_installation_left_is_put_right(policy: Path) -> None:
+def test_the_next_installation_restores_what_an_interrupted_one_left(policy: Path) -> None:
     policy.write_text("theirs")
     interrupted = packages._services_stay_down()
-    interrupted.__enter__()  # and never left: the command was killed
+    interrupted.__enter__()  # and never exits: the command was killed
     with packages._services_stay_down():
         assert policy.read_text() != "theirs"
     assert policy.read_text() == "theirs"
 
 
-def test_only_services_that_came_along_are_disabled(
+def test_only_newly_installed_services_are_disabled(
     policy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     called: list[list[str]] = []
@@ -167,6 +167,6 @@ def test_only_services_that_came_along_are_disabled(
     assert not policy.exists()
 
 
-def test_what_virtual_machines_need_is_what_is_installed_for_them() -> None:
+def test_everything_that_virtual_machines_need_is_installed() -> None:
     assert set(packages._FOR_VMS) == set(qemu.PROGRAMS)
     assert set(packages._FOR_LIBVIRT) == {*libvirt.PROGRAMS, libvirt.PLUGIN}
