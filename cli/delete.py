@@ -66,10 +66,14 @@ def _reference(text: str) -> tuple[str, str]:
 
 def _paths(discovery: "Discovery", options: argparse.Namespace, namespace: str) -> Iterator[tuple[str, str]]:
     """The name and the path of each object."""
+    from client.errors import BadManifest
     from client.manifest import read
 
     for kind, name in options.objects:
-        resource = discovery.called(_CORE, kind)
+        try:
+            resource = discovery.called(_CORE, kind)
+        except BadManifest as error:
+            raise WrongUse(str(error)) from error
         yield f"{resource.kind.lower()}/{name}", resource.path(namespace, name)
     for manifest in (manifest for path in options.filename for manifest in read(path)):
         resource, meta = discovery.of(manifest.document), manifest.document["metadata"]

@@ -82,6 +82,7 @@ def test_up_look_around_and_down(lab_name: str, sampan: Callable[..., subprocess
     assert 'services "tomcat-service" not found' in sampan("delete", "svc/tomcat-service", code=3).stderr
     assert sampan("delete", "--ignore-not-found", "svc/tomcat-service").stdout == ""
     assert "is not like node/node2" in sampan("delete", "frontend", code=2).stderr
+    assert 'no kind "bogus"' in sampan("delete", "bogus/frontend", code=2).stderr
 
     sampan("lab", "kill", "node1")
     assert "agent" not in json.loads(sampan("lab", "hosts", "-o", "json").stdout)[1]["pids"]
