@@ -39,14 +39,14 @@ class NodeSelector(Model, frozen=True, kw_only=True):
 
 
 class PreferredSchedulingTerm(Model, frozen=True, kw_only=True):
-    """A preference: nodes that match the term get `weight` (1 to 100) points more."""
+    """A preference: nodes that match the term get `weight` (1 to 100) points more. Stored, not used yet."""
 
     weight: Int32 = always(0)
     preference: NodeSelectorTerm = field(default_factory=NodeSelectorTerm)
 
 
 class NodeAffinity(Model, frozen=True, kw_only=True):
-    """The nodes on which a pod must run (`required…`) or preferably runs (`preferred…`).
+    """The nodes on which a pod must run (`required…`) or preferably runs (`preferred…`; stored, not used yet).
 
     Checked only when the pod is scheduled: a running pod stays when its node no longer matches.
     """
@@ -103,7 +103,7 @@ class Affinity(Model, frozen=True, kw_only=True):
 
 
 class Toleration(Model, frozen=True, kw_only=True):
-    """Allows a pod to run on nodes with a matching taint.
+    """Allows a pod to run on nodes with a matching taint. Stored, not used yet.
 
     `operator` is Equal (default: key and value must be equal) or Exists (the key is enough). An empty `key` with Exists
     matches all taints, an empty `effect` all effects. `tolerationSeconds` limits how long a NoExecute taint is

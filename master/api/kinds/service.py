@@ -45,7 +45,8 @@ class ServiceSpec(Model, frozen=True, kw_only=True):
     `type` is ClusterIP (default), NodePort, LoadBalancer or ExternalName (only a name, without addresses). `clusterIP`
     is the service's address; the master assigns one if it is left out, None makes the service headless. `selector` has
     the labels of the pods; without it the endpoints are yours to write. `sessionAffinity` is None (default) or
-    ClientIP. `publishNotReadyAddresses: true` includes pods that are not ready.
+    ClientIP. `publishNotReadyAddresses: true` includes pods that are not ready. LoadBalancer, ExternalName and
+    ClientIP are stored, but do not work yet.
     """
 
     ports: tuple[ServicePort, ...] = ()
