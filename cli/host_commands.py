@@ -15,9 +15,9 @@ _BACKUP_OPTIONS: Final = {"directory": "dir", "keep": "keep", "at": "at"}
 
 if TYPE_CHECKING:
     from cli.progress import Progress
-    from host.config import Value
     from host.installation.install import Installer
     from host.source import Source
+    from hull.settings import Value
 
 
 def add(subparsers: "argparse._SubParsersAction[Any]") -> None:

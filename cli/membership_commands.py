@@ -77,7 +77,7 @@ def _join(options: argparse.Namespace) -> int:
     from host.membership import join as membership
     from host.membership.machine import JoinRequest
 
-    wanted = {
+    settings = {
         "state_dir": options.state_dir,
         "node_name": options.node_name,
         "master": master_url(options.address),
@@ -86,7 +86,7 @@ def _join(options: argparse.Namespace) -> int:
     }
     request = JoinRequest(
         config_path=options.config,
-        wanted=wanted,
+        settings=settings,
         token=token,
         ca_hash=options.ca_hash,
         ignored=[each for each in options.ignore_preflight_errors.split(",") if each],

@@ -71,7 +71,7 @@ async def test_where_nothing_is_installed_the_next_step_is_told(world: World) ->
 async def test_a_node_that_does_not_get_ready_says_why(world: World) -> None:
     with pytest.raises(MembershipError) as late:
         await world.join()
-    for part in ("not Ready after 3 s", "has not spoken", "does not run", "failed (exit-code)", "no route to the"):
+    for part in ("not Ready after 3 s", "has not registered", "does not run", "failed (exit-code)", "no route to the"):
         assert part in str(late.value)
     world.findings = []
     async with world.agent() as end:
@@ -112,7 +112,7 @@ async def test_errors_of_the_preflight_refuse_unless_they_are_ignored(world: Wor
     with pytest.raises(MembershipError, match="--ignore-preflight-errors mtu,master-answer") as refused:
         await world.join()
     assert type(refused.value) is MasterUnreachable
-    with pytest.raises(MembershipError, match="mend mtu,") as refused:
+    with pytest.raises(MembershipError, match="correct mtu,") as refused:
         await world.join(ignored=["master-answer"])
     assert type(refused.value) is MembershipError
     assert world.files() == []
@@ -127,8 +127,8 @@ async def test_errors_of_the_preflight_refuse_unless_they_are_ignored(world: Wor
         pytest.param({"token": "abcdef.fedcba9876543210"}, MembershipError, "not valid", id="wrong token"),
         pytest.param({"token": "nonsense"}, MembershipError, "form abcdef", id="no token"),
         pytest.param({"ca_hash": "sha256:" + "0" * 64}, MembershipError, "another cluster", id="another CA"),
-        pytest.param({"wanted": {"master": "https://127.0.0.1:1"}}, MasterUnreachable, "no answer", id="master away"),
-        pytest.param({"wanted": {"node_name": "taken"}}, MembershipError, "already exists", id="name taken"),
+        pytest.param({"settings": {"master": "https://127.0.0.1:1"}}, MasterUnreachable, "no answer", id="master away"),
+        pytest.param({"settings": {"node_name": "taken"}}, MembershipError, "already exists", id="name taken"),
     ],
 )
 async def test_a_join_that_is_refused_after_the_preflight_leaves_nothing(
@@ -188,7 +188,7 @@ async def test_a_configuration_of_a_person_is_used_and_stays(world: World) -> No
     world.config.write_text(text)
     with pytest.raises(SettingsError, match="node_name is mine, not n"):
         await world.join()
-    await world.join(wanted={"node_name": "", "state_dir": ""})
+    await world.join(settings={"node_name": "", "state_dir": ""})
     identity = files.load(world.state)
     assert identity is not None
     assert identity.node_name == "mine"
@@ -196,7 +196,7 @@ async def test_a_configuration_of_a_person_is_used_and_stays(world: World) -> No
     assert world.config.read_text() == text
     world.config.write_text(text.replace("127.0.0.1", "10.9.9.9"))
     with pytest.raises(SettingsError, match=r"master is https://10\.9\.9\.9"):
-        await world.join(wanted={"node_name": ""})
+        await world.join(settings={"node_name": ""})
 
 
 @pytest_asyncio.fixture
@@ -215,7 +215,7 @@ async def expired(world: World) -> World:
     ("change", "kind", "says"),
     [
         pytest.param({"token": "abcdef.fedcba9876543210"}, MembershipError, "not valid", id="wrong token"),
-        pytest.param({"wanted": {"master": "https://127.0.0.1:1"}}, MasterUnreachable, "no answer", id="master away"),
+        pytest.param({"settings": {"master": "https://127.0.0.1:1"}}, MasterUnreachable, "no answer", id="master away"),
     ],
 )
 async def test_an_expired_node_that_gets_no_certificate_is_left_as_it_was(
@@ -260,9 +260,9 @@ async def test_of_two_joins_at_once_one_is_told_to_wait_and_the_other_whole(worl
 
 async def test_a_member_that_joins_again_keeps_what_it_was_asked_for_before(world: World) -> None:
     world.systemd.installed = False
-    await world.join(wanted={"engine_socket": "/run/podman/podman.sock"})
+    await world.join(settings={"engine_socket": "/run/podman/podman.sock"})
     text = world.config.read_text()
-    await world.join(wanted={"node_address": "", "state_dir": str(world.state)})
+    await world.join(settings={"node_address": "", "state_dir": str(world.state)})
     assert world.config.read_text() == text
 
 
@@ -276,8 +276,14 @@ def test_only_root_may(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_written_configuration_is_known_again_until_it_is_changed(tmp_path: Path) -> None:
     path = tmp_path / "agent.toml"
-    wanted = {"state_dir": "/s", "node_name": "n", "master": "https://m:6443", "node_address": "", "engine_socket": ""}
-    agent_toml.write(path, agent_toml.render(wanted))
+    settings = {
+        "state_dir": "/s",
+        "node_name": "n",
+        "master": "https://m:6443",
+        "node_address": "",
+        "engine_socket": "",
+    }
+    agent_toml.write(path, agent_toml.render(settings))
     assert agent_toml.is_ours(path)
     path.write_text(path.read_text() + "max_pods = 5\n")
     assert not agent_toml.is_ours(path)
@@ -309,15 +315,15 @@ def test_a_link_to_a_managed_file_stays_a_link_and_the_file_its_owner_s(tmp_path
 
 def test_the_case_of_a_master_s_name_is_none_of_another_master(tmp_path: Path) -> None:
     path = tmp_path / "agent.toml"
-    wanted = {"master": "https://master.example.org:6443"}
-    assert master_url("Master.Example.org") == wanted["master"]
+    settings = {"master": "https://master.example.org:6443"}
+    assert master_url("Master.Example.org") == settings["master"]
     # As a release before this one wrote it, and a person may.
     path.write_text(text_of("agent", HostLayout(), {"node_name": "n", "master": "https://Master.Example.org:6443"}))
-    assert agent_toml.chosen(path, wanted)[1] == ""
-    path.write_text(text_of("agent", HostLayout(), {"node_name": "n", **wanted}))
-    assert agent_toml.chosen(path, wanted)[1] == ""
+    assert agent_toml.chosen(path, settings)[1] == ""
+    path.write_text(text_of("agent", HostLayout(), {"node_name": "n", **settings}))
+    assert agent_toml.chosen(path, settings)[1] == ""
     with pytest.raises(SettingsError, match="state_dir is /var/lib/sampan/agent, not /VAR"):
-        agent_toml.chosen(path, {**wanted, "state_dir": "/VAR/lib/sampan/agent"})
+        agent_toml.chosen(path, {**settings, "state_dir": "/VAR/lib/sampan/agent"})
 
 
 def test_to_an_installed_configuration_the_master_is_added_and_taken_away_again(tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ async def test_a_node_is_led_to_a_master_that_has_moved(world: World, told: bool
         await waiting
     assert world.systemd.verbs == ["stop", "enable", "restart"]
     assert (files.load(world.state), world.config.read_text()) == before
-    assert any("the session is at 127.0.0.1:" in line and "no more at 127.0.0.2:" in line for line in world.said)
+    assert any("the session is at 127.0.0.1:" in line and "no longer at 127.0.0.2:" in line for line in world.said)
 
 
 @pytest.mark.parametrize("told", [False, True], ids=["by the command", "in agent.toml before, or a move cut short"])
@@ -52,7 +52,7 @@ async def test_a_node_is_led_to_the_address_asked_for_also_while_the_former_one_
     await world.join()
     if told:
         world.config.write_text(world.config.read_text().replace("https://127.0.0.1:", "https://localhost:"))
-    await world.join(wanted={"master": f"https://localhost:{world.api.port}"})
+    await world.join(settings={"master": f"https://localhost:{world.api.port}"})
     identity = files.load(world.state)
     assert identity is not None and identity.session_address == f"localhost:{port}"
     assert agent_toml.known(world.config).master_host == "localhost"
@@ -72,10 +72,10 @@ async def test_a_host_with_two_networks_is_led_to_the_master_s_address_in_the_ot
     monkeypatch.setattr(agent_host, "source_of_route", ROUTES.__getitem__)
     monkeypatch.setattr(agent_host, "addresses", lambda: addresses)
     world.systemd.installed = False
-    await world.join(wanted={"node_address": ""})
+    await world.join(settings={"node_address": ""})
     async with world.agent():
         pass  # it is still taken for alive
-    await world.join(wanted={"node_address": "", "master": f"https://localhost:{world.api.port}"})
+    await world.join(settings={"node_address": "", "master": f"https://localhost:{world.api.port}"})
     identity = files.load(world.state)
     assert identity is not None and identity.session_address == f"localhost:{world.master.server.port}"
 
@@ -87,7 +87,7 @@ async def test_where_the_master_is_not_at_the_address_in_agent_toml_the_session_
     await world.join()
     world.config.write_text(world.config.read_text().replace("https://127.0.0.1:", "https://127.0.0.3:"))
     before = {name: (world.directory / name).read_bytes() for name in world.files()}
-    await world.join(wanted={"master": f"https://127.0.0.3:{world.api.port}"})
+    await world.join(settings={"master": f"https://127.0.0.3:{world.api.port}"})
     assert {name: (world.directory / name).read_bytes() for name in world.files()} == before
     (said,) = [line for line in world.said if "no answer from the master at 127.0.0.3:" in line]
     assert f"the session stays at 127.0.0.1:{world.master.server.port}" in said and "advertise_addresses" in said
@@ -100,7 +100,7 @@ async def test_an_address_at_which_no_master_proves_to_be_the_same_changes_nothi
     before = {name: (world.directory / name).read_bytes() for name in world.files()}
     says = r"no answer from the master at 127\.0\.0\.3:.*nothing was changed.*advertise_addresses"
     with pytest.raises(MembershipError, match=says) as away:
-        await world.join(wanted={"master": "https://127.0.0.3:6443"})
+        await world.join(settings={"master": "https://127.0.0.3:6443"})
     assert type(away.value) is MasterUnreachable
     assert {name: (world.directory / name).read_bytes() for name in world.files()} == before
     assert world.systemd.verbs == []

@@ -93,7 +93,7 @@ def test_changed_and_installed_again_the_service_has_it_and_the_purge_finds_both
     before = state(fake)
     install(fake, source)
     text = layout.config("master").read_text()
-    assert "run `sampan install master` before" in text
+    assert "first run `sampan install master`" in text
     layout.config("master").write_text(text.replace("/var/lib/sampan/master", "/srv/data/sampan"))
     Installer(layout, fake).install("master", None, {})  # as the installed command does
     data = layout.root / "srv/data/sampan"

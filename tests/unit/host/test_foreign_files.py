@@ -80,7 +80,7 @@ def test_a_directory_in_the_place_of_a_release_is_refused(fake: Fake, layout: Ho
     (layout.releases / "1.0.0").mkdir(parents=True)
     (layout.releases / "1.0.0/text").write_text("mine")
     before = state(fake)
-    with pytest.raises(HostError, match=r"releases/1\.0\.0 is not of our making: move it away"):
+    with pytest.raises(HostError, match=r"releases/1\.0\.0 was not made by sampan: move it away"):
         install(fake, source)
     assert state(fake) == before
 
@@ -114,7 +114,7 @@ def test_in_a_place_of_ours_it_is_refused_before_anything_is_made(
         path.unlink()
         return  # a link is what it is
     before = state(fake)
-    with pytest.raises(HostError, match=r"is not of our making: move it away \(mv .*\), then run this again"):
+    with pytest.raises(HostError, match=r"was not made by sampan: move it away \(mv .*\), then run this again"):
         install(fake, source, role)
     assert state(fake) == before
     path.rename(f"{path}.old")
@@ -136,7 +136,7 @@ def test_what_took_the_place_of_ours_later_stays(
     for path, make in ((layout.command, _file), (layout.unit("master"), _mask)):
         path.unlink()
         make(path)
-        with pytest.raises(HostError, match=r"not of our making|masked"):
+        with pytest.raises(HostError, match=r"not made by sampan|masked"):
             install(fake, source)
     said: list[str] = []
     restarts = list(fake.restarts)

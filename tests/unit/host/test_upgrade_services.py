@@ -78,7 +78,7 @@ def test_an_agent_that_failed_before_is_restarted_and_keeps_nobody_from_an_upgra
     upgrader = Upgrader(layout, fake, say=said.append)
     upgrader.upgrade(new)
     assert runs(layout) == ("2.0.0", "2.0.0", "") and fake.restarts == [MASTER, AGENT]
-    assert [line for line in said if NO_NODE in line and line.endswith("it failed before this, too")]
+    assert [line for line in said if NO_NODE in line and line.endswith("it failed before this as well")]
     upgrader.roll_back()
     assert runs(layout) == ("1.0.0", "1.0.0", "")
 
@@ -112,7 +112,9 @@ def test_going_back_ends_what_was_cut_short_though_a_service_has_failed_since(
     upgrade_killed(fake, new)
     fake.active.discard(MASTER)
     fake.failing[MASTER] = "no space left"
-    with pytest.raises(HostError, match=r"^release 1\.0\.0 is back, but the master does not start: no space left"):
+    with pytest.raises(
+        HostError, match=r"^release 1\.0\.0 is installed again, but the master does not start: no space left"
+    ):
         Upgrader(layout, fake).roll_back()
     assert runs(layout) == ("1.0.0", "1.0.0", "")
     assert AGENT in fake.restarts, "it ran the release that was tried"
