@@ -181,7 +181,7 @@ async def test_a_token_that_is_not_good_is_refused(api: ApiServer, pki: Pki) -> 
 
 
 async def test_at_another_time_the_certificates_are_not_good(api: ApiServer) -> None:
-    met = await asyncio.to_thread(cluster._meet, f"https://127.0.0.1:{api.port}")
+    met = await asyncio.to_thread(cluster._connect, f"https://127.0.0.1:{api.port}")
     now = datetime.now(UTC)
     assert cluster.validity(met, now) == ""
     assert "begins at" in cluster.validity(met, now - timedelta(days=30))
