@@ -89,7 +89,7 @@ def test_a_socket_whose_engine_has_ended(host: Node, tmp_path: Path) -> None:
     assert "refused" in check(host, "--engine-socket", str(path))["engine-answer"]
 
 
-def test_an_engine_that_writes_control_groups_itself_beside_systemd(host: Node, tmp_path: Path) -> None:
+def test_an_engine_that_manages_control_groups_beside_systemd(host: Node, tmp_path: Path) -> None:
     (tmp_path / "comm").write_text("systemd\n")
     hidden = mounted(
         "mount -t tmpfs tmpfs /sys/fs/cgroup",

@@ -56,7 +56,7 @@ def test_without_root(pair: Pair, words: str, says: str) -> None:
     refused(pair[0], ["sampan", *words.split()], 1, says, user="nobody")
 
 
-def test_of_a_member_a_check_without_root_and_a_token_that_was_revoked(pair: Pair, join: list[str]) -> None:
+def test_a_check_of_a_node_without_root_and_a_revoked_token(pair: Pair, join: list[str]) -> None:
     master, node = pair
     node.run(*join, timeout_s=120)
     done = node.run("sampan", "check", "-o", "json", user="nobody", check=False)
@@ -69,7 +69,7 @@ def test_of_a_member_a_check_without_root_and_a_token_that_was_revoked(pair: Pai
     assert "already" in node.run(*join, timeout_s=120).stderr
 
 
-def test_with_a_token_that_is_not_good(pair: Pair) -> None:
+def test_with_an_invalid_token(pair: Pair) -> None:
     """A wrong one, and another cluster's: the lab's test_membership."""
     master, node = pair
     before = snapshot(node)

@@ -29,7 +29,7 @@ def moved_away(world: World, *, told: bool) -> None:
 
 
 @pytest.mark.parametrize("told", [False, True], ids=["by the command", "in agent.toml before"])
-async def test_a_node_is_led_to_a_master_that_has_moved(world: World, told: bool) -> None:
+async def test_a_node_follows_a_master_that_has_moved(world: World, told: bool) -> None:
     world.systemd.installed = False
     await world.join()
     before = files.load(world.state), world.config.read_text()
@@ -44,9 +44,7 @@ async def test_a_node_is_led_to_a_master_that_has_moved(world: World, told: bool
 
 
 @pytest.mark.parametrize("told", [False, True], ids=["by the command", "in agent.toml before, or a move cut short"])
-async def test_a_node_is_led_to_the_address_asked_for_also_while_the_former_one_answers(
-    world: World, told: bool
-) -> None:
+async def test_a_node_moves_to_the_requested_address_while_the_former_one_answers(world: World, told: bool) -> None:
     world.systemd.installed = False
     port = world.master.server.port
     await world.join()
@@ -66,7 +64,7 @@ ROUTES = {"127.0.0.1": "10.0.0.1", "localhost": "192.168.1.5"}
 @pytest.mark.parametrize(
     "addresses", [list(ROUTES.values()), []], ids=["", "with a master of before, which asks for one"]
 )
-async def test_a_host_with_two_networks_is_led_to_the_master_s_address_in_the_other_one(
+async def test_a_host_with_two_networks_moves_to_the_masters_address_in_the_other_one(
     world: World, monkeypatch: pytest.MonkeyPatch, addresses: list[str]
 ) -> None:
     monkeypatch.setattr(agent_host, "source_of_route", ROUTES.__getitem__)
@@ -80,7 +78,7 @@ async def test_a_host_with_two_networks_is_led_to_the_master_s_address_in_the_ot
     assert identity is not None and identity.session_address == f"localhost:{world.master.server.port}"
 
 
-async def test_where_the_master_is_not_at_the_address_in_agent_toml_the_session_stays_and_that_is_said(
+async def test_the_session_stays_when_no_master_answers_at_the_address_in_agent_toml(
     world: World,
 ) -> None:
     world.systemd.installed = False
@@ -93,7 +91,7 @@ async def test_where_the_master_is_not_at_the_address_in_agent_toml_the_session_
     assert f"the session stays at 127.0.0.1:{world.master.server.port}" in said and "advertise_addresses" in said
 
 
-async def test_an_address_at_which_no_master_proves_to_be_the_same_changes_nothing(world: World) -> None:
+async def test_an_address_without_the_same_master_changes_nothing(world: World) -> None:
     world.systemd.installed = False
     await world.join()
     moved_away(world, told=False)
@@ -106,7 +104,7 @@ async def test_an_address_at_which_no_master_proves_to_be_the_same_changes_nothi
     assert world.systemd.verbs == []
 
 
-async def test_a_master_of_before_this_node_joined_is_no_way_on(world: World) -> None:
+async def test_a_master_from_before_the_join_is_refused(world: World) -> None:
     world.systemd.installed = False
     await world.join()
     moved_away(world, told=False)
@@ -118,7 +116,7 @@ async def test_a_master_of_before_this_node_joined_is_no_way_on(world: World) ->
     assert world.systemd.verbs == []
 
 
-async def test_an_agent_that_systemd_does_not_run_is_to_be_stopped_before_it_is_led_elsewhere(world: World) -> None:
+async def test_an_agent_that_systemd_does_not_run_must_be_stopped_before_a_move(world: World) -> None:
     world.systemd.installed = False
     await world.join()
     moved_away(world, told=False)

@@ -93,7 +93,7 @@ def test_the_table_knows_each_finding() -> None:
 
 
 @pytest.mark.parametrize(("id_", "file"), PROVOKED.items(), ids=PROVOKED)
-def test_the_file_that_is_said_to_provoke_it_names_it(id_: str, file: str) -> None:
+def test_the_file_that_provokes_a_finding_names_it(id_: str, file: str) -> None:
     constants = (
         node.value for node in ast.walk(ast.parse((ROOT / file).read_text())) if isinstance(node, ast.Constant)
     )
