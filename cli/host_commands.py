@@ -15,9 +15,9 @@ from cli.parsing import add_action, add_command, node_name
 
 if TYPE_CHECKING:
     from cli.progress import Progress
-    from host.config import Value
     from host.installation.install import Installer
     from host.source import Source
+    from hull.settings import Value
 
 _BACKUP_OPTIONS: Final = {"directory": "dir", "keep": "keep", "at": "at"}
 """Setting of backup.toml → the end of the option's name."""

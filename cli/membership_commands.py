@@ -104,7 +104,7 @@ def _join(options: argparse.Namespace) -> int:
     }
     request = JoinRequest(
         config_path=options.config,
-        wanted=settings,
+        settings=settings,
         token=token,
         ca_hash=options.ca_hash,
         ignored=[identifier for identifier in options.ignore_preflight_errors.split(",") if identifier],
