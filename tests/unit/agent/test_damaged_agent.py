@@ -284,7 +284,7 @@ def test_a_damaged_claim_gives_its_address_to_nobody_else(
     assert again.claims() == {"uid-2": second}
     if damage in ("missing", "empty"):
         return  # no trace of an owner: a file's name that reached the disk before its content did
-    assert "damaged: the address is given to nobody" in caplog.text
+    assert "the claim is damaged; its address stays reserved" in caplog.text
     with pytest.raises(PoolExhausted):
         for number in range(10):
             assert again.claim(f"new-{number}") != first
