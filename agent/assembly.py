@@ -13,8 +13,8 @@ from agent.desired.state import DesiredState
 from agent.identity.files import Identity
 from agent.network import AgentNetwork
 from agent.node import Node
+from agent.pods.interface import PodsConfig
 from agent.pods.manager import PodManager
-from agent.pods.ports import PodsConfig
 from agent.runtime.docker import DockerRuntime
 from agent.session.renewal import Renewal
 from agent.session.reporter import ReportQueue

@@ -10,9 +10,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import shutil
-import subprocess
 import tempfile
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
@@ -24,12 +23,13 @@ from agent.errors import AgentError
 from agent.identity import files
 from agent.identity.errors import IdentityError, MasterAway
 from agent.identity.files import Identity
+from hull import sweep
+from hull.errors import HullError
 from proto import contract
 from proto.contract import Labels
 from proto.gen import desired_pb2, observed_pb2, session_pb2
 
 ANSWER_S: Final = 5.0
-_MOUNTS: Final = Path("/proc/self/mountinfo")
 # A placeholder: a teardown needs names only, no addresses (RFC 5737).
 _NOWHERE: Final = IPv4Network("192.0.2.0/24")
 
@@ -156,13 +156,13 @@ def clean(config: AgentConfig, *, cluster_id: str = "") -> tuple[str, ...]:
     steps: tuple[tuple[str, Callable[[], object]], ...] = (
         ("containers", lambda: asyncio.run(_remove_containers(config, cluster_id))),
         ("links and rules", _remove_network),
-        ("mounts", lambda: _unmount(config.state_dir)),
+        ("mounts", lambda: sweep.unmount_below(config.state_dir.resolve(), itself=False)),
         ("state", lambda: _remove_state(config.state_dir)),
     )
     for what, step in steps:
         try:
             step()
-        except (AgentError, OSError, subprocess.SubprocessError) as error:
+        except (AgentError, HullError, OSError) as error:
             problems.append(f"{what}: {' '.join(str(error).split())}")
     return tuple(problems)
 
@@ -244,21 +244,6 @@ def _remove_network() -> None:
             raise AgentError(str(error)) from error
         finally:
             network.close()
-
-
-def _unmount(state_dir: Path) -> None:
-    """Unmount volumes in memory, in reverse order of mounting."""
-    for directory in reversed(list(_mounts_below(state_dir))):
-        subprocess.run(["umount", "--lazy", str(directory)], check=True, capture_output=True, timeout=30)
-
-
-def _mounts_below(directory: Path) -> Iterator[Path]:
-    root = directory.resolve()
-    for line in _MOUNTS.read_text().splitlines():
-        # Blanks are escaped as \\040 (proc(5)).
-        mount = Path(line.split()[4].encode().decode("unicode_escape"))
-        if mount != root and mount.is_relative_to(root):
-            yield mount
 
 
 def _remove_state(state_dir: Path) -> None:

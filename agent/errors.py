@@ -1,7 +1,7 @@
 """The root of the agent's errors; each room has the branches of its own.
 
 AgentError
-├── AgentFailed           agent/main.py: the agent cannot go on
+├── AgentFailed           agent/main.py: the agent cannot continue
 ├── IdentityError         agent/identity/errors.py: joining, and the identity on disk
 ├── SessionError          agent/session/errors.py: how a session with the master ends
 ├── WireError             agent/wire/errors.py: a message of the master is wrong

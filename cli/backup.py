@@ -2,10 +2,12 @@
 
 import argparse
 import sys
+from contextlib import nullcontext
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from cli import exits, master_door
+from cli import backup_directory, exits, master_door
 from hull.outfile import is_stdout, written
 
 
@@ -16,7 +18,15 @@ def add(subparsers: "argparse._SubParsersAction[Any]") -> None:
         description="Store, certificates with their keys, and configuration, of one moment. Who has the file has the "
         "cluster: it is readable by its owner only.",
     )
-    backup.add_argument("file", type=Path, metavar="FILE", help="- is the standard output")
+    backup.add_argument(
+        "file",
+        type=Path,
+        metavar="FILE|DIR",
+        help="- is the standard output; in a directory, the time is the file's name",
+    )
+    backup.add_argument(
+        "--keep", type=_positive, metavar="N", help="in DIR: then remove all backups of this master but the newest N"
+    )
     master_door.add_master(backup)
     backup.set_defaults(run=_backup)
     restore = subparsers.add_parser(
@@ -32,16 +42,28 @@ def add(subparsers: "argparse._SubParsersAction[Any]") -> None:
 
 
 def _backup(options: argparse.Namespace) -> int:
-    directory = master_door.data_dir(options)
+    directory, file = master_door.data_dir(options), options.file
+    if options.keep is not None and not file.is_dir():
+        print(f"sampan: --keep is for backups in a directory, and {file} is not one", file=sys.stderr)
+        return exits.USAGE
+    named = (
+        backup_directory.place(file, now=datetime.now(UTC), keep=options.keep) if file.is_dir() else nullcontext(file)
+    )
     try:
-        with master_door.ask(directory, "GET", "/backup") as answer:
-            size = _save(answer, options.file)
+        with named as path, master_door.ask(directory, "GET", "/backup") as answer:
+            size = _save(answer, path)
     except master_door.NotRunning as error:
         print(f"sampan: {error}; start it: a backup is made by the master", file=sys.stderr)
         return exits.UNREACHABLE
     said = sys.stderr if is_stdout(options.file) else sys.stdout
-    print(f"{options.file}: {size / 1e6:.1f} MB; keep it safe, the cluster's keys are in it", file=said)
+    print(f"{path}: {size / 1e6:.1f} MB; keep it safe, the cluster's keys are in it", file=said)
     return exits.OK
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of 1 or more")
+    return int(text)
 
 
 def _save(answer: Any, path: Path) -> int:

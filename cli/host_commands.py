@@ -9,12 +9,14 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+
+_BACKUP_OPTIONS: Final = {"directory": "dir", "keep": "keep", "at": "at"}
 
 if TYPE_CHECKING:
     from cli.progress import Progress
     from host.config import Value
-    from host.install import Installer
+    from host.installation.install import Installer
     from host.source import Source
 
 
@@ -49,6 +51,11 @@ def _add_install(subparsers: "argparse._SubParsersAction[Any]") -> None:
     master.add_argument("--cluster-cidr", metavar="CIDR", help="all pods' addresses (10.244.0.0/16)")
     master.add_argument("--service-cidr", metavar="CIDR", help="all services' addresses (10.96.0.0/16)")
     master.add_argument("--node-port-range", metavar="FIRST-LAST", help="(30000-32767)")
+    master.add_argument(
+        "--backup-dir", metavar="DIR", help='make backups there at regular times; "" makes none any more'
+    )
+    master.add_argument("--backup-keep", type=int, metavar="N", help="remove all backups but the newest N (7)")
+    master.add_argument("--backup-at", metavar="WHEN", help="a time as systemd.time(7) has it, such as 03:30 (daily)")
     master.add_argument("--no-start", action="store_false", dest="start", help="neither start nor enable it")
     agent = roles.add_parser("agent", help="`sampan join` starts it")
     agent.add_argument("--master", metavar="ADDRESS", help="the master's; else `sampan join` says it")
@@ -70,9 +77,9 @@ def _add_from(parser: "argparse._ActionsContainer", *, otherwise: str) -> None:
 
 def _install(options: argparse.Namespace) -> int:
     from cli.progress import Progress
-    from host import configured
+    from host.installation.upgrade import Upgrader
+    from host.services import configured
     from host.system import exclusive
-    from host.upgrade import Upgrader
 
     progress = Progress()
     installer = _installer(progress)
@@ -80,7 +87,13 @@ def _install(options: argparse.Namespace) -> int:
     with exclusive(installer.layout.lock), _source(options, installer) as source:
         if options.upgrade and source is not None:
             Upgrader(installer.layout, installer.system, progress.step, progress.say).upgrade_other(source)
-        installer.install(options.role, source, _settings(options), start=getattr(options, "start", True))
+        installer.install(
+            options.role,
+            source,
+            _settings(options),
+            start=getattr(options, "start", True),
+            backup_options=_backup_options(options),
+        )
     if options.role == "agent":
         print("installed; `sampan join ADDRESS --token … --ca-hash …` makes this host a node")
     elif options.start:
@@ -93,7 +106,8 @@ def _install(options: argparse.Namespace) -> int:
 @contextmanager
 def _source(options: argparse.Namespace, installer: "Installer") -> "Iterator[Source | None]":
     """What is to be installed; None is what is installed already: what the installed command, no checkout, means."""
-    from host.source import in_checkout, opened
+    from host.build import in_checkout
+    from host.source import opened
 
     if options.given is None and not in_checkout():
         yield None
@@ -104,9 +118,9 @@ def _source(options: argparse.Namespace, installer: "Installer") -> "Iterator[So
 
 def _upgrade(options: argparse.Namespace) -> int:
     from cli.progress import Progress
+    from host.installation.upgrade import Upgrader
     from host.source import opened
     from host.system import exclusive
-    from host.upgrade import Upgrader
 
     progress = Progress()
     installer = _installer(progress)
@@ -125,8 +139,8 @@ def _upgrade(options: argparse.Namespace) -> int:
 def _uninstall(options: argparse.Namespace) -> int:
     from cli.progress import Progress
     from host.errors import HostError
+    from host.installation.uninstall import Uninstaller
     from host.system import exclusive
-    from host.uninstall import Uninstaller
 
     progress = Progress()
     installer = _installer(progress)
@@ -161,7 +175,7 @@ def _bundle(options: argparse.Namespace) -> int:
 
 
 def _installer(progress: "Progress") -> "Installer":
-    from host.install import Installer
+    from host.installation.install import Installer
     from host.layout import HostLayout
     from host.system import Commands
 
@@ -182,6 +196,12 @@ def _settings(options: argparse.Namespace) -> "dict[str, Value]":
     if getattr(options, "labels", None):
         settings["labels"] = dict(_label(text) for text in options.labels)
     return settings
+
+
+def _backup_options(options: argparse.Namespace) -> "dict[str, str | int]":
+    """Those that were given, by the names of backup.toml."""
+    given = {name: getattr(options, f"backup_{option}", None) for name, option in _BACKUP_OPTIONS.items()}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def _label(text: str) -> tuple[str, str]:

@@ -176,9 +176,9 @@ def _create(options: argparse.Namespace) -> int:
 
 
 def _start_engines(lab: "Lab", progress: Progress) -> None:
-    from cli.packages import install_missing
+    from lab.distribution import install
 
-    install_missing(progress)
+    install(progress)
     for name, work in (
         ("engines", lab.start_engines),
         ("registry", lab.start_registry),

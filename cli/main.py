@@ -34,10 +34,11 @@ _COMMANDS: Final = {
     "kubeconfig": "cli.kubeconfig",
     "apply": "cli.apply",
     "delete": "cli.delete",
+    "build": "cli.build",
     "test": "cli.checkout",
     "bench": "cli.checkout",
 }
-_IN_A_CHECKOUT_ONLY: Final = ("test", "bench")
+_IN_A_CHECKOUT_ONLY: Final = ("build", "test", "bench")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -30,8 +30,8 @@ def add_access(parser: argparse.ArgumentParser) -> None:
 
 def kubeconfig_path(options: argparse.Namespace) -> Path:
     """The file that the options mean: named, from the environment, the lab's, of this host's master, or the user's."""
-    from host import configured
     from host.layout import HostLayout
+    from host.services import configured
     from lab.layout import Layout
 
     if options.kubeconfig:

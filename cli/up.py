@@ -35,14 +35,14 @@ def add(subparsers: "argparse._SubParsersAction[Any]") -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from cli.packages import install_missing
     from lab.cluster import Cluster
     from lab.config import KUBERNETES_PERIODS, Periods
+    from lab.distribution import install
     from lab.lab import Lab
     from lab.state import command_lock
 
     progress = Progress()
-    install_missing(progress)
+    install(progress)
     lab = Lab(options.lab)
     periods = KUBERNETES_PERIODS if options.kubernetes_periods else Periods()
     with command_lock(lab.layout):

@@ -1,6 +1,7 @@
-"""Makes a bundle: our wheel, the locked wheels that it needs, and a script that installs them without any network.
+"""Makes a bundle: our wheels, the locked wheels that they need, and a script that installs them without any network.
 
-One tar file with one directory: `install` (a shell script: `./install master`), `bundle.json`, the wheel, `wheels/`.
+One tar file with one directory: `install` (a shell script: `./install master`), `bundle.json`, the wheel `sampan`, and
+`wheels/` with all others. The first release reads bundles too: what it looks for keeps its place and its meaning.
 """
 
 import hashlib
@@ -8,12 +9,12 @@ import json
 import shutil
 import tarfile
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import Final
 
-from host import files, source, wheels
+from host import build, files, source, wheels
 from host.errors import HostError
 from host.system import System
 from hull.outfile import written
@@ -26,7 +27,7 @@ _INSTALL: Final = """\
 #   ./install master|agent [OPTION …]    ./install upgrade    ./install uninstall [--purge]
 set -eu
 here=$(dirname -- "$(readlink -f -- "$0")")
-export PYTHONPATH="$here/{wheel}" PYTHONDONTWRITEBYTECODE=1
+export PYTHONPATH="$here/{sampan}:$here/{wheels}/{netstack}" PYTHONDONTWRITEBYTECODE=1
 python=$(command -v python3) && "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {{
     echo "sampan: Python 3.11 or newer is needed: apt-get install python3 python3-venv" >&2
     exit 1
@@ -48,47 +49,96 @@ def make(
     packages: Path | None = None,
     step: Step = lambda _: nullcontext(),
 ) -> Path:
-    """The bundle of this checkout for a Python (this one, or another such as 3.13) on this kind of machine.
+    """Write the bundle of this checkout to `target`, or into the current directory under its usual name.
 
-    `packages`: a directory that has the wheels; nothing is downloaded then.
-
-    Written to `target`, or into the current directory under its usual name. Raises HostError.
+    It is for a Python (this one, or another such as 3.13) on this kind of machine. `packages`: a directory with the
+    wheels of others; without it they are downloaded. Raises HostError.
     """
-    version = python or source.python_version()
     with tempfile.TemporaryDirectory(prefix="sampan-bundle-") as scratch:
-        with step("wheel"):
-            wheel = source.build_wheel(Path(scratch, "built"), system)
-        name = f"sampan-{source.version_of(wheel)}-py{version}-{source.machine_name()}"
-        directory = Path(scratch, name)
-        directory.mkdir()
-        shutil.move(wheel, directory / wheel.name)
-        with step("packages"):
-            house = directory / source.WHEELHOUSE
-            wheels.fetch(source.lock_of(directory / wheel.name), house, system, python=version, local=packages)
-        manifest = {"wheel": wheel.name, "python": version, "machine": source.machine_name()}
-        (directory / source.MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
-        script = directory / "install"
-        script.write_text(_INSTALL.format(wheel=wheel.name))
-        script.chmod(0o755)
-        written = target or Path(f"{name}.tar")
-        with step("archive"):
-            _archive(directory, written)
-    return written
+        with step("wheels"):
+            built = build.build(Path(scratch, "built"), system)
+        return _make(target, built, Path(scratch), system, python=python, packages=packages, step=step)
+
+
+@files.usual_umask()
+def make_all(
+    dist: Path,
+    system: System,
+    *,
+    python: str = "",
+    packages: Path | None = None,
+    step: Step = lambda _: nullcontext(),
+) -> list[Path]:
+    """Put the three wheels of this checkout, and its bundle as `make` makes it, into a directory. Raises HostError."""
+    with tempfile.TemporaryDirectory(prefix="sampan-build-") as scratch:
+        with step("wheels"):
+            built = build.build(Path(scratch, "built"), system, plugin=True)
+        try:
+            dist.mkdir(parents=True, exist_ok=True)
+            made = [Path(shutil.copy(wheel, dist)) for wheel in built.values()]
+        except OSError as error:
+            raise HostError(f"{dist}: {error.strerror}") from error
+        target = dist / f"{_name(built, python)}.tar"
+        return [*made, _make(target, built, Path(scratch), system, python=python, packages=packages, step=step)]
 
 
 def cached_packages(
     cache: Path, system: System, *, python: str, lock: bytes = b"", step: Step = lambda _: nullcontext()
 ) -> Path:
-    """A lock's wheels (this checkout's, for `packages`, when none is given): fetched once, kept below `cache`."""
-    lock = lock or (source.CHECKOUT / "requirements.lock").read_bytes()
+    """A directory below `cache` with the wheels of a lock, by default of this checkout's; fetched at the first call.
+
+    Serves as `packages`. Raises HostError.
+    """
+    lock = lock or (build.CHECKOUT / build.LOCK).read_bytes()
     kept = cache / f"py{python}-{source.machine_name()}-{hashlib.sha256(lock).hexdigest()[:16]}"
     if not kept.is_dir():
         cache.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix="new-", dir=cache) as scratch, step("wheels"):
+        with tempfile.TemporaryDirectory(prefix="new-", dir=cache) as scratch, step("packages"):
             wheels.fetch(lock, Path(scratch, "wheels"), system, python=python)
             with suppress(OSError):  # another command was faster
                 Path(scratch, "wheels").rename(kept)
     return kept
+
+
+def _make(
+    target: Path | None,
+    built: Mapping[str, Path],
+    scratch: Path,
+    system: System,
+    *,
+    python: str,
+    packages: Path | None,
+    step: Step,
+) -> Path:
+    name = _name(built, python)
+    version = python or source.python_version()
+    directory = scratch / name
+    directory.mkdir()
+    sampan, netstack = built[build.SAMPAN], built[build.NETSTACK]
+    shutil.copy(sampan, directory)
+    with step("packages"):
+        house = directory / source.WHEELHOUSE
+        lock = source.lock_of(sampan)
+        wheels.fetch(lock, house, system, python=version, packages=packages, present=[netstack])
+    manifest = {"wheel": sampan.name, "python": version, "machine": source.machine_name()}
+    (directory / source.MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
+    script = directory / "install"
+    script.write_text(install_script(sampan, netstack))
+    script.chmod(0o755)
+    target = target or Path(f"{name}.tar")
+    with step("archive"):
+        _archive(directory, target)
+    return target
+
+
+def install_script(sampan: Path, netstack: Path) -> str:
+    """The bundle's `install`. It runs the command out of the two wheels, on the host's own Python."""
+    return _INSTALL.format(sampan=sampan.name, netstack=netstack.name, wheels=source.WHEELHOUSE)
+
+
+def _name(built: Mapping[str, Path], python: str) -> str:
+    version = source.version_of(built[build.SAMPAN])
+    return f"sampan-{version}-py{python or source.python_version()}-{source.machine_name()}"
 
 
 def _archive(directory: Path, target: Path) -> None:

@@ -6,6 +6,8 @@ HostError             anything below
 └── ServiceFailed     a service does not start, or does not stay up
 """
 
+from hull.errors import HullError
+
 
 def told(error: BaseException) -> str:
     """Any error as part of a line."""
@@ -16,7 +18,7 @@ def told(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-class HostError(Exception):
+class HostError(HullError):
     """Root of the package's errors."""
 
 

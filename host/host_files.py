@@ -1,8 +1,8 @@
-"""The files that a release needs on its host outside of its own directory: units, and snippets for network managers.
+"""The files that a release needs on its host outside of its own directory: units, snippets for network managers.
 
-Each release says its own: whoever installs, upgrades or goes back asks the release that is to run
-(`python -m host.host_files ROLE…` prints JSON), because the command that does it may be of another release. What
-it prints is a contract between releases: fields may be added, and keep their meaning.
+Each release lists its own: installing, upgrading and going back ask the release that is to run
+(`python -m host.host_files ROLE…` prints JSON), because the command may be of another release. The output is a contract
+between releases: fields may be added, and keep their meaning.
 """
 
 import json
@@ -12,21 +12,24 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from host import release, snippets
+from host import completions, release
 from host.errors import HostError
 from host.layout import ROLES, HostLayout, Role
 from host.record import Recorder
+from host.services import running, snippets
+from host.services.units import backup_units, unit_text
 from host.system import System
-from host.units import unit_text
 
 _MODULES: Final = ("host.host_files", "cli.host.host_files")
-"""The second name is the first release's; cli/host/host_files.py answers when such a release asks this one."""
+"""The second name is the first release's: such a release has no other, and asks later ones by it (cli/host)."""
 _RELOAD_UNITS: Final = ("systemctl", "daemon-reload")
+_NOTHING: Final = ("true",)
+"""Shells look at each start. The first release runs a command for every file."""
 
 
 @dataclass(frozen=True, slots=True)
 class HostFile:
-    """A file, and how its reader hears of it."""
+    """A file, and how its reader is made to read it."""
 
     path: str
     """As the host sees it."""
@@ -34,80 +37,97 @@ class HostFile:
     reload: tuple[str, ...]
     """The command that has it read again."""
     reader: str = ""
-    """The service that reads it: the command is for one that runs. Empty: systemd itself."""
+    """The service that reads it; the command is run only while that is up. Empty: systemd itself."""
     optional: bool = False
-    """Somebody else's file in its place stays: who wrote it knows what this host needs. Any other one is refused."""
+    """A foreign file in its place stays: its author knows what the host needs. For any other file that is an error."""
 
 
-def wanted(layout: HostLayout, roles: Sequence[Role]) -> list[HostFile]:
-    """What this release, the one whose code this is, needs for the roles on this host."""
-    found = [HostFile(layout.seen(layout.unit(role)), unit_text(role, layout), _RELOAD_UNITS) for role in roles]
+def needed(layout: HostLayout, roles: Sequence[Role]) -> list[HostFile]:
+    """What this release, whose code this is, needs for the roles on this host. Raises HostError."""
+    needs = [HostFile(layout.seen(layout.unit(role)), unit_text(role, layout), _RELOAD_UNITS) for role in roles]
+    if "master" in roles:
+        needs += _needed_for_backups(layout)
     if "agent" in roles:
         for name, snippet in snippets.needed(layout).items():
-            found.append(HostFile(snippet.path, snippet.content, snippet.reload, f"{name}.service", optional=True))
-    return found
+            needs.append(HostFile(snippet.path, snippet.content, snippet.reload, f"{name}.service", optional=True))
+    needs += [HostFile(path, text, _NOTHING, optional=True) for path, text in completions.scripts().items()]
+    return needs
+
+
+def _needed_for_backups(layout: HostLayout) -> list[HostFile]:
+    texts = {layout.units / name: text for name, text in backup_units(layout).items()}
+    if texts:
+        # As it is: a release that does not know the file would remove it when it upgrades to this one.
+        texts[layout.backup_config] = layout.backup_config.read_text()
+    return [HostFile(layout.seen(path), text, _RELOAD_UNITS) for path, text in texts.items()]
 
 
 def of_release(layout: HostLayout, system: System, name: str, roles: Sequence[Role]) -> list[HostFile]:
-    """What an installed release needs for the roles, in its own words. Raises HostError."""
+    """What an installed release needs for the roles, by its own answer. Raises HostError."""
     packages = release.packages(layout, name)
     module = next((module for module in _MODULES if (packages / f"{module.replace('.', '/')}.py").exists()), "")
     if not module:
-        return wanted(layout, roles)  # it is too old to be asked
+        return needed(layout, roles)  # older than this question
     python = layout.releases / name / "bin/python"
-    # Isolated: neither the current directory nor the environment of who calls us is to be imported from.
-    said = system.run(str(python), "-I", "-m", module, *roles)
+    # Isolated: imports neither from the current directory nor by the caller's environment.
+    output = system.run(str(python), "-I", "-m", module, *roles)
     try:
-        found: list[dict[str, Any]] = json.loads(said)
-        return [_parsed(each) for each in found]
+        answer: list[dict[str, Any]] = json.loads(output)
+        return [_parsed(values) for values in answer]
     except (ValueError, KeyError, TypeError) as error:
         raise HostError(f"release {name} does not say which files it needs: {error!r}") from error
 
 
-def require_ours(found: Iterable[HostFile], recorder: Recorder) -> None:
-    """Raise HostError where something of somebody else's is in the place of one that must be ours."""
-    for each in found:
-        if not each.optional:
-            recorder.require_ours(recorder.layout.root / each.path.lstrip("/"))
+def require_ours(host_files: Iterable[HostFile], recorder: Recorder) -> None:
+    """Raise HostError where a foreign file is in the place of one that is not optional."""
+    for file in host_files:
+        if not file.optional:
+            recorder.require_ours(recorder.layout.real(file.path))
 
 
-def write(found: Iterable[HostFile], system: System, recorder: Recorder) -> list[str]:
+def write(host_files: Iterable[HostFile], system: System, recorder: Recorder) -> list[str]:
     """Write the files and have their readers read them; remarks for people. Raises HostError, OSError."""
     written: list[HostFile] = []
-    for each in found:
-        path = recorder.layout.root / each.path.lstrip("/")
-        if each.optional and os.path.lexists(path) and each.path not in recorder.record.files:
+    for file in host_files:
+        path = recorder.layout.real(file.path)
+        if file.optional and os.path.lexists(path) and file.path not in recorder.record.files:
             continue
         recorder.directory(path.parent)
-        recorder.file(path, each.content)
-        written.append(each)
-    # Also what was written already: an interrupted command may not have come to this.
-    readers = dict.fromkeys((each.reader, each.reload) for each in written)
+        recorder.file(path, file.content)
+        written.append(file)
+    # For unchanged files as well: an interrupted command may have written them and got no further.
+    readers = dict.fromkeys((file.reader, file.reload) for file in written)
     return [line for reader, command in readers for line in _reload(system, reader, command)]
 
 
-def drop_all_but(found: Iterable[HostFile], system: System, recorder: Recorder) -> list[str]:
-    """Remove what another release needed and these files' does not; remarks for people."""
+def drop_all_but(host_files: Iterable[HostFile], system: System, recorder: Recorder) -> list[str]:
+    """Remove what another release needed and is not among these files; remarks for people. Raises HostError, OSError.
+
+    The caller writes these files afterwards, which has systemd read its units again.
+    """
     layout = recorder.layout
-    kept = {each.path for each in found} | {layout.seen(layout.config(role)) for role in ROLES}
-    kept.add(layout.seen(layout.command))
-    gone = [path for path in recorder.record.files if path not in kept]
-    for path in gone:
+    kept = {file.path for file in host_files} | {layout.seen(path) for path in (*layout.configs, layout.command)}
+    return drop([path for path in recorder.record.files if path not in kept], system, recorder)
+
+
+def drop(paths: Sequence[str], system: System, recorder: Recorder) -> list[str]:
+    """Remove these files of the record, and stop the units among them; as `drop_all_but`."""
+    for path in paths:
+        if recorder.layout.real(path).parent == recorder.layout.units:
+            running.stop(system, recorder.layout.real(path).name)
         recorder.remove(path)
-    return snippets.reload(system, gone)
+    return snippets.reload(system, paths)
 
 
 def _reload(system: System, reader: str, command: Sequence[str]) -> list[str]:
-    if not reader:
-        system.run(*command)
-    elif system.succeeds("systemctl", "--quiet", "is-active", reader) and not system.succeeds(*command):
-        name = reader.removesuffix(".service")
-        return [f"{name} does not read its files again: run `{' '.join(command)}` when it does"]
+    if reader:
+        return running.reload_reader(system, reader, command)
+    system.run(*command)
     return []
 
 
 def _parsed(values: dict[str, Any]) -> HostFile:
-    """Of a later release there may be more fields. Raises KeyError, TypeError."""
+    """Fields that a later release has added are ignored. Raises KeyError, TypeError."""
     return HostFile(
         path=str(values["path"]),
         content=str(values["content"]),
@@ -118,10 +138,10 @@ def _parsed(values: dict[str, Any]) -> HostFile:
 
 
 def main(argv: Sequence[str], layout: HostLayout | None = None) -> int:
-    """Print what this release needs for the roles named."""
+    """Print what this release needs for the roles among the arguments."""
     roles = [role for role in ROLES if role in argv]
     try:
-        print(json.dumps([asdict(each) for each in wanted(layout or HostLayout(), roles)]))
+        print(json.dumps([asdict(file) for file in needed(layout or HostLayout(), roles)]))
     except HostError as error:
         print(error, file=sys.stderr)
         return 1

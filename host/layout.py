@@ -1,7 +1,7 @@
-"""Where an installed host keeps what. Makes nothing itself.
+"""The paths of an installed host. Makes nothing.
 
-All paths hang from `root`, so that tests have a host in a directory; what is written *into* files and links says the
-paths as the host sees them (`seen`).
+All paths are below `root`, so that a test's host is a directory; what is written into files and links are the paths as
+the host itself sees them (`seen`).
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,9 @@ from typing import Final, Literal
 Role = Literal["master", "agent"]
 ROLES: Final[tuple[Role, ...]] = ("master", "agent")
 USER: Final = "sampan"
-"""The master's system user and group; the agent is root."""
+"""The master's system user and group; the agent runs as root."""
+BACKUP_UNITS: Final = ("sampan-backup.timer", "sampan-backup.service")
+"""Make backups of the master at regular times, where the administrator wants that (services/backups.py)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ class HostLayout:
 
     @property
     def lock(self) -> Path:
-        """Held by whoever changes this host, from install to reset; on a file system that is empty after a boot."""
+        """Held by each command that changes this host, from install to reset. /run is empty after a boot."""
         return self.root / "run/sampan-host.lock"
 
     @property
@@ -49,7 +51,7 @@ class HostLayout:
 
     @property
     def command_target(self) -> str:
-        """Where it leads."""
+        """The target of that link."""
         return f"{self.seen(self.current)}/bin/sampan"
 
     @property
@@ -64,18 +66,38 @@ class HostLayout:
     def units(self) -> Path:
         return self.root / "etc/systemd/system"
 
+    @property
+    def backup_config(self) -> Path:
+        """Exists where backups of the master are made at regular times."""
+        return self.etc / "backup.toml"
+
+    @property
+    def configs(self) -> tuple[Path, ...]:
+        """Files that people may have edited."""
+        return (*(self.config(role) for role in ROLES), self.backup_config)
+
+    @property
+    def backup_stamp(self) -> Path:
+        """systemd's: when the timer of backups elapsed last (systemd.timer(5), Persistent=)."""
+        return self.root / "var/lib/systemd/timers/stamp-sampan-backup.timer"
+
     def config(self, role: Role) -> Path:
         return self.etc / f"{role}.toml"
 
     def state(self, role: Role) -> Path:
+        """The default of `data_dir` and `state_dir`."""
         return self.var / role
 
     def unit(self, role: Role) -> Path:
         return self.units / unit_name(role)
 
     def seen(self, path: Path) -> str:
-        """The path as the host itself says it."""
+        """The path as the host itself sees it."""
         return f"/{path.relative_to(self.root)}"
+
+    def real(self, seen: str) -> Path:
+        """The opposite of `seen`."""
+        return self.root / seen.lstrip("/")
 
 
 def unit_name(role: Role) -> str:

@@ -1,40 +1,39 @@
-"""What installing asks of the running system: commands, users, owners. The seam at which tests put a host of their own.
+"""What installing needs of the running system: programs, users, owners. Tests replace `System` by a fake host.
 
-`Commands` runs programs for real. Nothing here knows what is installed.
+`Commands` is the real system. Nothing here knows what is installed.
 """
 
 import os
 import pwd
-import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Final, Protocol
 
 from host.errors import HostError
-from hull import lockfile
+from hull import lockfile, programs
+from hull.errors import ProgramFailed
 
-_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _TIMEOUT_S: Final = 1200.0
-_MOST_OF_A_LINE: Final = 400
+"""Wheels are downloaded within this time, and a service on a slow host starts."""
 
 
 class System(Protocol):
     """The running system."""
 
     def run(self, *argv: str, environment: Mapping[str, str] | None = None) -> str:
-        """Run a program and give back what it printed. Raises HostError with its last words."""
+        """Run a program and return its standard output. Raises HostError with the last line of its output."""
         ...
 
     def succeeds(self, *argv: str) -> bool:
-        """Whether a program ends with 0."""
+        """Whether the program's exit status is 0. Raises HostError when there is no such program."""
         ...
 
     def has_user(self, name: str) -> bool: ...
 
     def own(self, path: Path, user: str) -> None:
-        """Give a directory that is not his yet, and all that is in it, to a user and its group."""
+        """Give a directory and everything in it to a user and the user's group, unless the user owns it already."""
         ...
 
     def is_root(self) -> bool: ...
@@ -43,16 +42,19 @@ class System(Protocol):
 
 
 class Commands:
-    """The real one."""
+    """The real system."""
 
     def run(self, *argv: str, environment: Mapping[str, str] | None = None) -> str:
-        done = self._call(argv, environment or {})
-        if done.returncode != 0:
-            raise HostError(f"{argv[0]} failed: {last_line(done.stderr, done.stdout)}")
-        return done.stdout
+        try:
+            return programs.run(*argv, environment=environment, timeout_s=_TIMEOUT_S)
+        except ProgramFailed as error:
+            raise HostError(str(error)) from error
 
     def succeeds(self, *argv: str) -> bool:
-        return self._call(argv, {}).returncode == 0
+        try:
+            return programs.finished(*argv, timeout_s=_TIMEOUT_S).returncode == 0
+        except ProgramFailed as error:
+            raise HostError(str(error)) from error
 
     def has_user(self, name: str) -> bool:
         try:
@@ -64,9 +66,9 @@ class Commands:
     def own(self, path: Path, user: str) -> None:
         entry = pwd.getpwnam(user)
         if path.stat().st_uid != entry.pw_uid:
-            # The directory last: from then on he may put a link to somebody's file into it.
-            for each in (*path.rglob("*"), path):
-                os.chown(each, entry.pw_uid, entry.pw_gid, follow_symlinks=False)
+            # The directory last: its owner could put a link to a foreign file into it.
+            for entry_path in (*path.rglob("*"), path):
+                os.chown(entry_path, entry.pw_uid, entry.pw_gid, follow_symlinks=False)
 
     def is_root(self) -> bool:
         return os.geteuid() == 0
@@ -74,43 +76,13 @@ class Commands:
     def sleep(self, seconds: float) -> None:
         time.sleep(seconds)
 
-    def _call(self, argv: Sequence[str], more: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-        environment = {**os.environ, "PATH": _PATH, "LC_ALL": "C.UTF-8", **more}
-        # What runs us (a checkout's packages, a wheel) is not for the programs that we run.
-        environment.pop("PYTHONPATH", None)
-        try:
-            return subprocess.run(
-                argv,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                check=False,
-                timeout=_TIMEOUT_S,
-                umask=0o022,
-            )
-        except FileNotFoundError as error:
-            raise HostError(f"there is no {argv[0]} on this host") from error
-        except subprocess.TimeoutExpired as error:
-            raise HostError(f"{' '.join(argv)} did not end within {_TIMEOUT_S:.0f} s") from error
-
-
-def last_line(*outputs: str) -> str:
-    """What a program said last: the first of its outputs that says anything."""
-    for text in outputs:
-        lines = [line.strip() for line in text.splitlines() if line.strip()]
-        if lines:
-            return lines[-1][:_MOST_OF_A_LINE]
-    return "no word of it"
-
 
 _BUSY: Final = (
-    "another command changes this host (install, upgrade, uninstall, join, leave or reset): wait for its end, then run "
-    "this again"
+    "another command changes this host (install, upgrade, uninstall, join, leave or reset): wait until it has ended, "
+    "then run this again"
 )
 
 
 def exclusive(lock: Path) -> AbstractContextManager[None]:
-    """One command at a time changes the host. Raises Busy, OSError."""
+    """Hold the lock of the commands that change a host. Raises Busy when another one holds it, OSError."""
     return lockfile.exclusive(lock, busy=_BUSY)

@@ -3,6 +3,7 @@
 HullError              anything below
 ├── Busy               another process holds the lock
 ├── StartFailed        a process ended, or was not ready in time; carries the end of its log
+├── ProgramFailed      a program ended with an error, did not end in time, or does not exist
 ├── LeftOver           clean-up could not remove something; names it
 └── SettingsError      a settings file cannot be used; names the file, the setting and what is expected
 """
@@ -18,6 +19,10 @@ class Busy(HullError):
 
 class StartFailed(HullError):
     """A process ended or did not become ready in time."""
+
+
+class ProgramFailed(HullError):
+    """A program ended with an error, did not end in time, or does not exist."""
 
 
 class LeftOver(HullError):

@@ -66,9 +66,14 @@ def kill_all(records: Iterable[ProcessRecord]) -> None:
             raise LeftOver(f"process {record.pid} does not end, not even by SIGKILL")
 
 
-def unmount_below(directory: Path) -> None:
-    """Unmount everything mounted at or below a directory, the deepest mount first. Raises LeftOver."""
-    for target in sorted(mounts_below(directory), key=len, reverse=True):
+def unmount_below(directory: Path, *, itself: bool = True) -> None:
+    """Unmount everything below a directory, and what is mounted at the directory `itself`; the deepest first.
+
+    The directory's path must be free of symbolic links. A mount in use goes when its last user ends (umount2(2),
+    MNT_DETACH). Raises LeftOver.
+    """
+    targets = (target for target in mounts_below(directory) if itself or target != str(directory))
+    for target in sorted(targets, key=len, reverse=True):
         if _libc.umount2(os.fsencode(target), _MNT_DETACH) != 0:
             error = ctypes.get_errno()
             if Path(target).exists() and target in mounts_below(directory):

@@ -1,6 +1,6 @@
-"""Makes the master's parts, connects them and runs them: the only place that knows every one.
+"""Makes the master's components, connects them and runs them: the only module that knows all of them.
 
-Owns the order of start and stop. Imported late: it loads everything that takes time.
+Owns the order of start and stop. main.py imports it late, because it loads everything that takes time.
 """
 
 from __future__ import annotations
@@ -49,12 +49,12 @@ log = logging.getLogger(__name__)
 Supervised = Callable[[], AbstractAsyncContextManager[None]]
 
 KNOWN_FAILURES: Final = (StoreError, token.BadToken, authority.OtherAuthority, OSError)
-"""What a person can do something about: one line, no traceback."""
+"""Errors that a person can fix: reported in one line without a traceback."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Core:
-    """What everything else is made from."""
+    """The parts from which the others are made."""
 
     config: MasterConfig
     config_path: Path | None
@@ -77,9 +77,9 @@ async def serve(
     config_path: Path | None = None,
     supervised: Supervised = nullcontext,
 ) -> None:
-    """Run everything until `stopping` is set. Raises a group of what failed.
+    """Runs everything until `stopping` is set. Raises a group with the errors of the failed components.
 
-    `config_path`: where the configuration stands; the master's addresses are looked up there again and again.
+    `config_path`: the configuration file, from which changed addresses of the master are read while it runs.
     `supervised`: entered when the API answers.
     """
     clock = SystemClock()
@@ -101,7 +101,7 @@ async def _core(config: MasterConfig, pki: Pki, clock: Clock, store: SqliteStore
     ranges = ServiceRanges(IPv4Network(config.service_cidr), config.node_ports)
     resources = Resources(store, cache, clock=clock, ranges=ranges)
     if config.bootstrap_token_file is not None:
-        await bootstrap.ensure(resources, config)  # the token's namespace
+        await bootstrap.ensure(resources, config)  # makes the token's namespace
         await token.make_valid(resources, token.read(config.bootstrap_token_file))
     sessions = Sessions(clock, heartbeat_s=config.heartbeat_s, grace_s=config.grace_s)
     identities = Identities(store, clock, cluster_cidr=config.cluster_cidr, pod_cidr_prefix=config.pod_cidr_prefix)
@@ -121,7 +121,7 @@ async def _core(config: MasterConfig, pki: Pki, clock: Clock, store: SqliteStore
 
 
 def _parts(core: _Core) -> list[tuple[str, Coroutine[None, None, None]]]:
-    """What runs, by name; the API first, so that it answers first."""
+    """The components by name. The API comes first, so that it answers first."""
     config, clock, resources = core.config, core.clock, core.resources
     join = JoinService(
         resources.cache,
@@ -141,7 +141,7 @@ def _parts(core: _Core) -> list[tuple[str, Coroutine[None, None, None]]]:
     api = ApiServer(config, resources, core.pki, logs, join)
     return [
         ("API", api.run()),
-        ("supervisor", _tell_supervisor(api.ready, core.supervised)),
+        ("supervisor", _notify_supervisor(api.ready, core.supervised)),
         ("desired state", desired.run()),
         ("sessions", _serve_sessions(core, desired, logs)),
         ("session watch", core.sessions.run()),
@@ -152,20 +152,20 @@ def _parts(core: _Core) -> list[tuple[str, Coroutine[None, None, None]]]:
         ("memory", memory.run(clock)),
         ("scheduler", Scheduler(resources, clock, core.recorder).run()),
         *(
-            (each.name, each.run())
-            for each in controllers(resources, core.sessions, clock, config, recorder=core.recorder)
+            (controller.name, controller.run())
+            for controller in controllers(resources, core.sessions, clock, config, recorder=core.recorder)
         ),
     ]
 
 
-async def _tell_supervisor(ready: asyncio.Event, supervised: Supervised) -> None:
+async def _notify_supervisor(ready: asyncio.Event, supervised: Supervised) -> None:
     await ready.wait()
     async with supervised():
         await asyncio.Event().wait()
 
 
 async def _serve_sessions(core: _Core, desired: DesiredState, logs: LogStreams) -> None:
-    # Loading gRPC takes a while: the API is up by then.
+    # Loading gRPC takes a while, so it begins when the API has started.
     from master.dispatch.departures import Departures
     from master.dispatch.server import SessionServer
     from master.dispatch.service import MasterService
@@ -187,14 +187,14 @@ async def _serve_sessions(core: _Core, desired: DesiredState, logs: LogStreams) 
 
 
 async def _cluster_id(store: Store) -> str:
-    """The cluster's id, made at the first start."""
-    found = await store.get(CLUSTER_ID_KEY)
-    if found is None:
+    """The cluster's id, which is made at the first start."""
+    stored = await store.get(CLUSTER_ID_KEY)
+    if stored is None:
         made = str(uuid.uuid4())
         try:
             await store.commit([Compare(CLUSTER_ID_KEY, 0)], [Put(CLUSTER_ID_KEY, made.encode())])
         except CompareFailed:
             return await _cluster_id(store)
-        log.warning("the store is new: this is cluster %s, and it is empty", made)
+        log.warning("the store is new: this is the empty cluster %s", made)
         return made
-    return found.value.decode()
+    return stored.value.decode()

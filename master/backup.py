@@ -1,8 +1,8 @@
 """Backup and restore of the master's state: one tar file, readable by its owner only.
 
-Owns the archive's form: `backup.json` first (release, cluster, revision, time, and the SHA-256 of every other member),
-then `store.db` as it stood at one revision, the files of `pki/`, and `master.toml` when it is known. A restore is all
-or nothing: a marker keeps a master from starting on half of one, and the same command run again ends it.
+Owns the archive's format: first `backup.json` (release, cluster, revision, time, and the SHA-256 of every other
+member), then `store.db` at one revision, the files of `pki/`, and `master.toml` when its path is known. A restore is
+all or nothing: a marker keeps a master from starting on an incomplete one, and the same command completes it.
 """
 
 from __future__ import annotations
@@ -37,17 +37,17 @@ CONFIGURATION: Final = "master.toml"
 _MANIFEST: Final = "backup.json"
 _STORE: Final = "store.db"
 _MEMBER: Final = re.compile(r"store\.db|master\.toml|pki/[a-z-]+\.(crt|key)")
-_MOST_MANIFEST_BYTES: Final = 1 << 20
+_MAX_MANIFEST_BYTES: Final = 1 << 20
 _KEPT: Final = frozenset({"lock", RESTORING})
 
 
 class RestoreRefused(Exception):
-    """The archive, or the place, is not fit for it; the message says why and what to do. Nothing was changed."""
+    """The archive or the data directory is unsuitable. The message says why and what to do; nothing was changed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A running master's state."""
+    """The state of a running master, from which a backup is made."""
 
     pki: Pki
     store: SqliteStore
@@ -55,9 +55,9 @@ class Source:
     config_path: Path | None
 
     async def write(self) -> IO[bytes]:
-        """The archive, open at its beginning and without a name: it goes when it is closed. Raises StoreError, OSError.
+        """The archive as an unnamed temporary file, open at its beginning. Raises StoreError, OSError.
 
-        The store is of one revision, and the rest of the same moment: nothing else runs while they are read.
+        All members are of the same moment: nothing else runs on the event loop between reading them.
         """
         data_dir = self.pki.config.data_dir
         with tempfile.TemporaryDirectory(dir=data_dir, prefix=".backup-") as scratch:
@@ -97,23 +97,23 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """What a restore did."""
+    """The result of a restore."""
 
     cluster_id: str
     made_at: str
     revision: int
-    """The first of the new stretch of revisions."""
+    """The first revision after the restore."""
     set_aside: Path | None
-    """Where what was there before lies now."""
+    """The directory to which the earlier state was moved; None when there was none."""
 
 
 def restore(archive: Path, data_dir: Path, *, force: bool) -> Restored:
-    """Put a backup in place of a stopped master's state. Raises RestoreRefused, MasterFailed, StoreError, OSError.
+    """Replaces a stopped master's state by a backup. Raises RestoreRefused, MasterFailed, StoreError, OSError.
 
-    `force`: what is there is set aside, not deleted.
+    `force`: move an earlier state aside (it is not deleted).
     """
     with (
-        archive.open("rb") as source,  # root may read it, and the directory's owner perhaps not
+        archive.open("rb") as source,  # opened as root: the directory's owner may have no permission
         locked(data_dir),
         as_owner(data_dir),
         tempfile.TemporaryDirectory(dir=data_dir, prefix=".restore-") as scratch,
@@ -122,13 +122,15 @@ def restore(archive: Path, data_dir: Path, *, force: bool) -> Restored:
         manifest = _unpack(archive, source, staged)
         copied = snapshot.inspect(staged / _STORE, CLUSTER_ID_KEY)
         if copied.cluster_id != manifest["clusterId"]:
-            raise RestoreRefused(f"{archive}: its store is of another cluster than it says; it was changed by hand")
+            raise RestoreRefused(
+                f"{archive}: its store belongs to another cluster than {_MANIFEST} says; it was changed by hand"
+            )
         present = [path for path in data_dir.iterdir() if path != staged and path.name not in _KEPT]
         unfinished = (data_dir / RESTORING).exists()
         if present and not force and not unfinished:
             raise RestoreRefused(
                 f"data directory {data_dir} is not empty ({', '.join(sorted(path.name for path in present))}); "
-                "--force sets aside what is there"
+                "--force moves the present files aside"
             )
         before = _present_revision(data_dir, copied.cluster_id)
         revision = snapshot.advance(
@@ -148,21 +150,21 @@ def restore(archive: Path, data_dir: Path, *, force: bool) -> Restored:
 
 
 def _unpack(archive: Path, source: IO[bytes], staged: Path) -> dict[str, Any]:
-    """The members as files, and the manifest that vouches for them. Raises RestoreRefused, which names `archive`."""
+    """Unpacks the members and checks them against the manifest. Raises RestoreRefused, which names `archive`."""
     (staged / "pki").mkdir(mode=0o700)
     try:
         with tarfile.open(fileobj=source, mode="r:") as tar:
             manifest = _manifest(archive, tar)
-            wanted: dict[str, str] = dict(manifest["sha256"])
+            missing: dict[str, str] = dict(manifest["sha256"])
             for member in tar:
-                if member.name not in wanted or not member.isreg():
+                if member.name not in missing or not member.isreg():
                     continue
-                if _extract(tar, member, staged) != wanted.pop(member.name):
-                    raise RestoreRefused(f"{archive}: damaged: {member.name} is not what was backed up")
+                if _extract(tar, member, staged) != missing.pop(member.name):
+                    raise RestoreRefused(f"{archive}: damaged: {member.name} does not have its recorded SHA-256")
     except (tarfile.TarError, EOFError) as error:
-        raise RestoreRefused(f"{archive}: no backup, or not all of one: {error}") from error
-    if wanted:
-        raise RestoreRefused(f"{archive}: not all of a backup: {', '.join(sorted(wanted))} missing")
+        raise RestoreRefused(f"{archive}: not a backup, or an incomplete one: {error}") from error
+    if missing:
+        raise RestoreRefused(f"{archive}: an incomplete backup: {', '.join(sorted(missing))} missing")
     return manifest
 
 
@@ -170,28 +172,30 @@ def _manifest(archive: Path, tar: tarfile.TarFile) -> dict[str, Any]:
     first = tar.next()
     file = tar.extractfile(first) if first is not None and first.name == _MANIFEST and first.isreg() else None
     if file is None:
-        raise RestoreRefused(f"{archive}: not a backup of a master of this program")
+        raise RestoreRefused(f"{archive}: not a backup of a sampan master")
     try:
-        manifest: dict[str, Any] = json.loads(file.read(_MOST_MANIFEST_BYTES))
-        made = int(manifest["format"])
+        manifest: dict[str, Any] = json.loads(file.read(_MAX_MANIFEST_BYTES))
+        format_ = int(manifest["format"])
         sums = dict(manifest["sha256"])
         datetime.fromisoformat(manifest["madeAt"])
         whole = _STORE in sums and {"pki/ca.crt", "pki/ca.key"} <= sums.keys() and all(map(_MEMBER.fullmatch, sums))
         known = whole and isinstance(manifest["clusterId"], str)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise RestoreRefused(f"{archive}: damaged: {_MANIFEST} cannot be read: {error!r}") from error
-    if made > FORMAT:
+    if format_ > FORMAT:
         raise RestoreRefused(
             f"{archive}: made by release {manifest.get('version')}, which is newer than this one "
             f"({contract.VERSION}); restore it with that release"
         )
     if not known:
-        raise RestoreRefused(f"{archive}: damaged: {_MANIFEST} names what is no part of a backup, or lacks one")
+        raise RestoreRefused(
+            f"{archive}: damaged: {_MANIFEST} names a file that no backup has, or a necessary one is missing"
+        )
     return manifest
 
 
 def _extract(tar: tarfile.TarFile, member: tarfile.TarInfo, staged: Path) -> str:
-    """Writes the member below `staged`; its SHA-256."""
+    """Writes the member below `staged` and returns its SHA-256."""
     source = tar.extractfile(member)
     assert source is not None
     path = staged / member.name
@@ -207,14 +211,14 @@ def _extract(tar: tarfile.TarFile, member: tarfile.TarInfo, staged: Path) -> str
 
 
 def _present_revision(data_dir: Path, cluster_id: str) -> int:
-    """Of the store that is there; 0: none that can be read. Raises RestoreRefused when it is another cluster's."""
+    """The revision of the present store; 0 without a readable one. Raises RestoreRefused for another cluster's."""
     path = data_dir / _STORE
     if not path.is_file():
         return 0
     try:
         present = snapshot.inspect(path, CLUSTER_ID_KEY)
     except StoreError:
-        return 0  # what is broken is what a restore is for
+        return 0  # a broken store is what a restore replaces
     if present.cluster_id != cluster_id:
         raise RestoreRefused(
             f"data directory {data_dir} holds cluster {present.cluster_id}, the backup is of cluster {cluster_id}; "

@@ -1,4 +1,4 @@
-"""Time as the master's parts see it: injected, so that tests turn it by hand.
+"""The clock of the master's components: injected, so that tests control the time.
 
 Owns the Protocol and its real implementation. The fake is tests/fakes/clock.py.
 """
@@ -12,20 +12,20 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Where time comes from."""
+    """A source of time."""
 
     def monotonic(self) -> float:
-        """Seconds since some fixed point; never jumps. For periods, grace and back-off."""
+        """Seconds since an arbitrary point; never jumps. For periods, grace and back-off."""
 
     def now(self) -> datetime:
-        """The wall clock, in UTC. Only for timestamps that people and clients read."""
+        """The wall clock in UTC. Only for timestamps that people and clients read."""
 
     async def sleep(self, seconds: float) -> None:
-        """Returns after that long."""
+        """Returns after this time."""
 
 
 class SystemClock:
-    """The machine's own clock."""
+    """The clock of the machine."""
 
     def monotonic(self) -> float:
         return time.monotonic()

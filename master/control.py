@@ -1,8 +1,8 @@
-"""The door for whoever administers the master's host: certificates and backups, over a socket in the data directory.
+"""The control socket for the administrator of the master's host: certificates and backups.
 
-Owns the socket `control`. What passes through it, such as the CA's key in a backup, is for those who can read the
-files beside it: root and the master's own user; the kernel asks for the peer's user, no certificate is needed, so that
-it is open also when certificates are what is wrong. Every answer is JSON; a refusal has a `message`.
+Owns the Unix socket `control` in the data directory. It serves root and the master's own user, who can read the files
+beside it anyway, because a backup contains the CA's key. The kernel reports the peer's user and no certificate is
+needed, so that the socket works also when the certificates are broken. Replies are JSON; an error has a `message`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """Serves until cancelled."""
+    """Serves the control socket."""
 
     pki: Pki
     trust: Trust
@@ -45,7 +45,7 @@ class Control:
     config_path: Path | None
 
     async def run(self) -> None:
-        """Listen and serve."""
+        """Serves until cancelled."""
         data_dir = self.pki.config.data_dir
         runner = web.ServerRunner(web.Server(self._handle, access_log=None), handle_signals=False)
         await runner.setup()
@@ -59,8 +59,8 @@ class Control:
             listener.close()
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        if not _is_ours(request):
-            return _answer(403, message="only root and the master's own user may")
+        if not _is_permitted(request):
+            return _answer(403, message="only root and the master's own user may do this")
         try:
             match request.method, request.path:
                 case "GET", "/certs":
@@ -70,11 +70,11 @@ class Control:
                     return _answer(200, message=await self._rotate(name, finish="finish" in request.query))
                 case "GET", "/backup":
                     return await self._backup(request)
-            return _answer(404, message=f"nothing is called {request.method} {request.path}")
+            return _answer(404, message=f"unknown request: {request.method} {request.path}")
         except RotationRefused as error:
             return _answer(409, message=str(error))
         except ConnectionError:
-            raise  # whoever asked is gone
+            raise  # the client is gone
         except (PkiError, StoreError, OSError) as error:
             log.error("%s %s: %s", request.method, request.path, error)
             return _answer(500, message=str(error))
@@ -82,57 +82,57 @@ class Control:
     async def _certificates(self) -> dict[str, Any]:
         own = [
             {
-                "name": each.name,
-                "subject": each.subject,
-                "issuer": each.issuer,
-                "notAfter": each.not_after.isoformat(),
-                "file": each.file,
+                "name": certificate.name,
+                "subject": certificate.subject,
+                "issuer": certificate.issuer,
+                "notAfter": certificate.not_after.isoformat(),
+                "file": certificate.file,
             }
-            for each in self.pki.describe()
+            for certificate in self.pki.describe()
         ]
         waiting = await self.trust.waiting() if self.pki.rotating else {}
-        names = {each.fingerprint: each.certificate.issuer.rfc4514_string() for each in self.pki.authorities}
+        names = {ca.fingerprint: ca.certificate.issuer.rfc4514_string() for ca in self.pki.authorities}
         nodes = [
             {
-                "name": f"node/{each.name}",
-                "subject": f"CN={node_user(each.name)}",
-                "issuer": names.get(each.issuer, ""),
-                "notAfter": each.not_after,
+                "name": f"node/{identity.name}",
+                "subject": f"CN={node_user(identity.name)}",
+                "issuer": names.get(identity.issuer, ""),
+                "notAfter": identity.not_after,
                 "file": "",
             }
-            for each in await self.identities.all()
-            if not each.removed
+            for identity in await self.identities.all()
+            if not identity.removed
         ]
         return {"certificates": own + nodes, "rotating": self.pki.rotating, "waiting": waiting}
 
     async def _rotate(self, name: str, *, finish: bool) -> str:
-        """What was done, in a sentence."""
+        """Rotates a certificate and returns a message about it. Raises RotationRefused, PkiError, StoreError."""
         if finish:
             if name != "ca":
                 raise RotationRefused("--finish is for the CA only")
             await self.trust.finish()
-            return f"the old CA is trusted no more; the hash that join commands carry is {self.pki.ca_hash} now"
+            return f"the old CA is not trusted any more; the CA hash for join commands is now {self.pki.ca_hash}"
         match name:
             case "ca":
                 await self.trust.begin()
-                return "a new CA is trusted beside the old one, and every node is told to renew its certificate"
+                return "a new CA is trusted beside the old one, and every node is asked to renew its certificate"
             case "server" | "admin":
                 self.pki.rotate(name)
-                return f"the {name} certificate was made anew"
+                return f"the {name} certificate was renewed"
             case "all":
                 self.pki.rotate("server")
                 self.pki.rotate("admin")
-                nodes = [each.name for each in await self.identities.all() if not each.removed]
+                nodes = [identity.name for identity in await self.identities.all() if not identity.removed]
                 for node in nodes:
                     await self.trust.renew(node)
-                return f"server and admin were made anew; {len(nodes)} nodes are told to renew theirs"
+                return f"the server and admin certificates were renewed; {len(nodes)} nodes are asked to renew theirs"
         node = name.removeprefix("node/")
         if not await self.trust.renew(node):
             raise RotationRefused(f"there is no certificate {name!r}: server, admin, ca, all, or a node's name")
-        return f"node {node} is told to renew its certificate"
+        return f"node {node} is asked to renew its certificate"
 
     async def _backup(self, request: web.BaseRequest) -> web.StreamResponse:
-        """The archive; what can fail is done before the first byte."""
+        """Sends the archive. It is complete before the first byte is sent, so that an error can still be reported."""
         source = backup.Source(self.pki, self.store, self.cluster_id, self.config_path)
         with contextlib.closing(await source.write()) as archive:
             response = web.StreamResponse()
@@ -144,7 +144,7 @@ class Control:
 
 
 def _listen(data_dir: Path) -> socket.socket:
-    """A socket that only its owner may connect to. Its address is short, however long the directory's name is."""
+    """A socket that only its owner may connect to. Its address is short even in a directory with a long path."""
     (data_dir / SOCKET).unlink(missing_ok=True)
     directory = os.open(data_dir, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -161,7 +161,7 @@ def _listen(data_dir: Path) -> socket.socket:
     return listener
 
 
-def _is_ours(request: web.BaseRequest) -> bool:
+def _is_permitted(request: web.BaseRequest) -> bool:
     peer = request.transport.get_extra_info("socket") if request.transport else None
     if peer is None:
         return False

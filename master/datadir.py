@@ -1,4 +1,4 @@
-"""The data directory: held by one process at a time, and marked while what lies there is not all of a cluster."""
+"""The data directory: locked by one process at a time, and marked while a restore is incomplete."""
 
 from __future__ import annotations
 
@@ -11,19 +11,21 @@ from pathlib import Path
 from typing import Final
 
 RESTORING: Final = "restoring"
-"""The mark: a restore is under way."""
+"""A file of this name marks a restore in progress."""
 SCRATCH: Final = (".backup-", ".restore-")
-"""How directories begin that a backup or a restore needs while it runs, and that hold keys and secrets."""
+"""Prefixes of the temporary directories of a backup or a restore, which contain keys and secrets."""
 
 
 class MasterFailed(Exception):
-    """The master cannot start or go on; the message is one line."""
+    """The master cannot start or continue; the message is one line."""
 
 
 @contextlib.contextmanager
 def locked(data_dir: Path) -> Iterator[None]:
-    """Hold the data directory; the kernel lets go of it when the process ends. What a killed holder left of its
-    scratch goes. Raises MasterFailed."""
+    """Locks the data directory; the kernel unlocks it when the process ends. Raises MasterFailed.
+
+    Deletes temporary directories that a killed process has left.
+    """
     try:
         data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         descriptor = os.open(data_dir / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
@@ -45,8 +47,11 @@ def locked(data_dir: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def as_owner(data_dir: Path) -> Iterator[None]:
-    """Root acts as the directory's owner, which the master may run as: what it makes there is his, and no link that he
-    has put there leads root anywhere. Of the whole process; others are what they are."""
+    """Makes a process of root act as the directory's owner, as whom the master may run; changes nothing for others.
+
+    So new files belong to the owner, and following a link that the owner placed there needs the owner's permissions.
+    Applies to the whole process.
+    """
     owner = data_dir.stat()
     if os.geteuid() != 0 or owner.st_uid == 0:
         yield
@@ -64,9 +69,9 @@ def as_owner(data_dir: Path) -> Iterator[None]:
 
 
 def _give_to_owner(descriptor: int, data_dir: Path) -> None:
-    """The master may run as a user of its own, and root have been the first to lock: for a restore."""
+    """Gives a lock file that root made, for a restore, to the directory's owner, as whom the master may run."""
     owner, lock = data_dir.stat(), os.fstat(descriptor)
-    # A file with another name as well may be somebody's whom the directory's owner wants to rob.
+    # A file with a second hard link may be another user's file, which the directory's owner wants to get.
     if (lock.st_uid, lock.st_gid) != (owner.st_uid, owner.st_gid) and lock.st_nlink == 1:
         with contextlib.suppress(PermissionError):
             os.fchown(descriptor, owner.st_uid, owner.st_gid)

@@ -1,7 +1,7 @@
-"""The master's process: what is made in which order, what ends it, and its exit code.
+"""The master's process: its start, its end and its exit code.
 
-Owns start and stop only. Certificates and admin.kubeconfig come first, before anything that takes long to load: a
-starter waits for them.
+Owns only start and stop. Certificates and admin.kubeconfig are made before anything that takes long to load, because
+the process that started the master waits for them.
 """
 
 from __future__ import annotations
@@ -28,29 +28,31 @@ EXIT_STOPPED: Final = 0
 VERSION: Final = contract.VERSION
 """The release, for the command line."""
 
-_MOST_DESCRIPTORS: Final = 1 << 16
+_MAX_DESCRIPTORS: Final = 1 << 16
 
 ConfigureLog = Callable[[Literal["text", "json", "journal"], str], None]
 Supervised = Callable[[], AbstractAsyncContextManager[None]]
-"""Entered when the API answers, left when it stops: the supervisor is told, and that the loop is alive meanwhile."""
+"""Entered when the API answers and left when it stops: tells the supervisor that the master is ready and alive."""
 
 log = logging.getLogger(__name__)
 
 
 def run(config_path: Path, *, configure_log: ConfigureLog | None = None, supervised: Supervised = nullcontext) -> int:
-    """Run until SIGTERM or SIGINT; the exit code. Raises MasterFailed, SettingsError.
+    """Runs until SIGTERM or SIGINT and returns the exit code. Raises MasterFailed, SettingsError.
 
-    `configure_log` is given the configuration's log_format and log_level.
+    `configure_log` gets log_format and log_level of the configuration.
     """
     config = load_config(config_path)
     if configure_log is not None:
         configure_log(config.log_format, config.log_level)
-    # gRPC's core writes past every log to stderr; what matters of it comes as errors.
+    # gRPC's core writes to stderr and not to our log; what matters also arrives as errors.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     _allow_descriptors()
     with locked(config.data_dir):
         if (config.data_dir / RESTORING).exists():
-            raise MasterFailed(f"data directory {config.data_dir}: a restore was cut short; run `sampan restore` again")
+            raise MasterFailed(
+                f"data directory {config.data_dir}: a restore was interrupted; run `sampan restore` again"
+            )
         from master.pki import Pki, PkiError
 
         try:
@@ -63,11 +65,11 @@ def run(config_path: Path, *, configure_log: ConfigureLog | None = None, supervi
 
 
 def _allow_descriptors() -> None:
-    """Each client is a descriptor, and the usual limit is 1024: take what the system lets us have."""
+    """Raises the limit of open files: each client needs one, and the usual limit is 1024."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _MOST_DESCRIPTORS)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    desired = _MAX_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _MAX_DESCRIPTORS)
+    if soft != resource.RLIM_INFINITY and soft < desired:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (desired, hard))
 
 
 def _serve(config: MasterConfig, pki: Pki, config_path: Path, supervised: Supervised) -> int:
@@ -94,5 +96,5 @@ def _serve(config: MasterConfig, pki: Pki, config_path: Path, supervised: Superv
 
 
 def _first(error: BaseException) -> BaseException:
-    """What went wrong first; the rest followed from it."""
+    """The first error of a group; the others usually follow from it."""
     return _first(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error

@@ -1,7 +1,7 @@
-"""Gives memory back to the system after a crowd of clients has left.
+"""Returns memory to the system after many clients have disconnected.
 
-What TLS connections held is freed in pieces, between others, and the C library would keep it for ever: a thousand
-connections more, and the process is as much larger again. Owns nothing; looks at the process from time to time.
+TLS connections free their memory in fragments, which the C library would keep: with every thousand further connections
+the process would grow again. Owns nothing; checks the size of the process periodically.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from typing import Final
 from master.clock import Clock
 
 PERIOD_S: Final = 5.0
-# So much more than after the last time is worth the tens of milliseconds that it takes.
+# Trimming takes tens of milliseconds, so the process must have grown by this much since the last time.
 GROWTH_BYTES: Final = 16 << 20
-# Whoever it was for may be there still: periods after a growth at which is looked again.
+# The clients may still be connected at first, so memory is trimmed this many periods after a growth.
 AGAIN: Final = (0, 1, 2, 4, 8, 16, 32, 64)
 
 
 def resident_bytes() -> int:
-    """What the process holds now."""
+    """The resident memory of this process, in bytes."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 async def run(clock: Clock) -> None:
-    """Until cancelled."""
+    """Runs until cancelled."""
     least, periods = resident_bytes(), max(AGAIN) + 1
     while True:
         await clock.sleep(PERIOD_S)
@@ -42,7 +42,7 @@ async def run(clock: Clock) -> None:
 
 
 def _trim() -> None:
-    """glibc's malloc_trim(3); other C libraries have none and keep less."""
+    """Calls glibc's malloc_trim(3), if the C library has it; others keep less memory."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(0)

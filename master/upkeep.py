@@ -1,5 +1,5 @@
-"""Looks after the certificates while the master runs: makes them anew before they end, and when the master's addresses
-have changed in master.toml. Whoever serves with them notices by itself.
+"""Renews the certificates while the master runs: before they expire, and when the master's addresses have changed in
+master.toml. The servers that use them notice by themselves (`Pki.generation`).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 
 class Upkeep:
-    """Once a minute. `moved` is called after the addresses have changed."""
+    """Checks once a minute. Calls `moved` after the addresses have changed."""
 
     def __init__(
         self, pki: Pki, clock: Clock, config_path: Path | None, moved: Callable[[MasterConfig], Awaitable[None]]
@@ -30,24 +30,24 @@ class Upkeep:
         self._clock = clock
         self._config_path = config_path
         self._moved = moved
-        self._untold = False
-        """The addresses have changed, and `moved` has not come to its end since."""
+        self._moved_pending = False
+        """The addresses have changed, and `moved` has not succeeded since."""
         self._trouble = ""
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Runs until cancelled. Logs a repeated error once."""
         while True:
             await self._clock.sleep(PERIOD_S)
             trouble = ""
             try:
-                # First: neither a configuration that cannot be read nor a store that cannot write may keep it back.
+                # Renew first: an unreadable configuration or a store that cannot write must not prevent it.
                 for name in self._pki.renew(self._clock.now()):
                     log.info("the %s certificate was renewed", name)
                 await self._follow_addresses()
             except (ApiError, SettingsError, PkiError, OSError) as error:
                 trouble = str(error)
             if trouble and trouble != self._trouble:
-                log.error("certificates cannot be looked after: %s", trouble)
+                log.error("certificates cannot be kept up to date: %s", trouble)
             self._trouble = trouble
 
     async def _follow_addresses(self) -> None:
@@ -56,8 +56,8 @@ class Upkeep:
         addresses = load(self._config_path).advertise_addresses
         if addresses != self._pki.config.advertise_addresses:
             self._pki.advertise(addresses)
-            self._untold = True
-            log.info("the master's addresses are %s now; its certificate names them", ", ".join(addresses) or "its own")
-        if self._untold:
+            self._moved_pending = True
+            log.info("the master's addresses are now: %s; its certificate has them", ", ".join(addresses) or "its own")
+        if self._moved_pending:
             await self._moved(self._pki.config)
-            self._untold = False
+            self._moved_pending = False

@@ -136,7 +136,8 @@ module Sampan
       end
       locked do
         # Directories too: their time tells that something in them went.
-        sources = Dir.glob(File.join(@directory, "..", "{agent,cli,client,lab,master,netstack,proto}", "{,**/*}"))
+        rooms = "{agent,cli,client,host,hull,lab,master,netrig,netstack,packaging,proto}"
+        sources = Dir.glob(File.join(@directory, "..", rooms, "{,**/*}"))
         sources += Dir.glob(File.join(@directory, "..", "{requirements.lock,pyproject.toml}"))
         sources.reject! { |path| path.include?("__pycache__") }
         next if File.size?(bundle) && sources.all? { |path| File.mtime(path) <= File.mtime(bundle) }

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from agent import model
-from agent.wire import desired as wire
+from agent.wire import desired as convert
 from agent.wire import network
 from agent.wire.errors import Gap, Garbled
 from agent.wire.sanity import check_cut
@@ -21,7 +21,7 @@ from netstack.desired import NetworkState, NodeSettings
 from proto import contract
 from proto.gen import desired_pb2, session_pb2
 
-# What a message takes beside its content, so that endless empty ones have an end too.
+# Counted for each message beside its content, so that endless empty messages reach the limit too.
 _MESSAGE_BYTES = 1024
 
 Ref = tuple[str, str]
@@ -31,7 +31,7 @@ V = TypeVar("V")
 
 @dataclass(slots=True)
 class _Content:
-    """The items by key."""
+    """The items of the state by key."""
 
     node: desired_pb2.NodeConfig | None = None
     pods: dict[str, desired_pb2.Pod] = field(default_factory=dict)
@@ -44,12 +44,12 @@ class _Content:
     def apply(self, cut: session_pb2.Cut) -> None:
         if cut.HasField("node"):
             self.node = cut.node
-        self.pods.update((each.uid, each) for each in cut.pods)
-        self.services.update((_key(each.ref), each) for each in cut.services)
-        self.endpoints.update((_key(each.ref), each) for each in cut.endpoints)
-        self.peers.update((each.name, each) for each in cut.peers)
-        self.config_maps.update((_key(each.ref), each) for each in cut.config_maps)
-        self.secrets.update((_key(each.ref), each) for each in cut.secrets)
+        self.pods.update((pod.uid, pod) for pod in cut.pods)
+        self.services.update((_key(service.ref), service) for service in cut.services)
+        self.endpoints.update((_key(endpoints.ref), endpoints) for endpoints in cut.endpoints)
+        self.peers.update((peer.name, peer) for peer in cut.peers)
+        self.config_maps.update((_key(config_map.ref), config_map) for config_map in cut.config_maps)
+        self.secrets.update((_key(secret.ref), secret) for secret in cut.secrets)
         _drop(self.pods, cut.removed_pods)
         _drop(self.services, map(_key, cut.removed_services))
         _drop(self.endpoints, map(_key, cut.removed_endpoints))
@@ -59,7 +59,7 @@ class _Content:
 
 
 class DesiredState:
-    """The state, and the cut that is on its way in."""
+    """The present state, and the messages of the cut that is arriving."""
 
     def __init__(self) -> None:
         self._content = _Content()
@@ -68,14 +68,14 @@ class DesiredState:
         self._pods: dict[str, tuple[desired_pb2.Pod, model.Pod]] = {}
         self.revision = 0
         self.complete = False
-        """A snapshot has come from the master, so that what is not wanted may be removed."""
+        """A snapshot has come from the master: what is not in the state may be removed from the node."""
         self.secrets_known = False
 
     def receive(self, message: session_pb2.Cut, *, member: bool = False) -> bool:
-        """One message of a cut; True when the cut is whole and was applied. Raises Gap, Garbled.
+        """Take one message of a cut; True when the cut is complete and was applied. Raises Gap, Garbled.
 
-        `member`: the node belongs to the cluster, so that a snapshot without its configuration is nonsense: it would
-        end every pod.
+        `member`: the node belongs to the cluster. A snapshot without its configuration is refused then, as it would end
+        every pod.
         """
         try:
             self._check(message, member=member)
@@ -94,8 +94,8 @@ class DesiredState:
         first = self._arriving[0] if self._arriving else message
         if not first.snapshot and first.base_revision != self.revision:
             raise Gap(f"delta for revision {first.base_revision} at revision {self.revision}")
-        if _place(message) != _place(first):
-            raise Garbled(f"a cut of revision {first.revision} goes on as one of revision {message.revision}")
+        if _range(message) != _range(first):
+            raise Garbled(f"a cut of revision {first.revision} is continued with revision {message.revision}")
         if message.revision < message.base_revision:
             raise Garbled(f"a delta from revision {message.base_revision} back to {message.revision}")
         if member and first.snapshot and not first.HasField("node"):
@@ -106,14 +106,14 @@ class DesiredState:
         check_cut(message)
 
     def restore(self, cut: session_pb2.Cut, *, secrets_known: bool) -> None:
-        """Run by a state that was kept on disk."""
+        """Use a state that was read from disk."""
         self._content = _Content()
         self._content.apply(cut)
         self.revision = cut.revision
         self.secrets_known = secrets_known
 
     def interrupted(self) -> None:
-        """The stream broke: what had arrived of a cut is worth nothing."""
+        """The stream ended: forget the part of a cut that has arrived."""
         self._arriving, self._arriving_bytes = [], 0
 
     def dump(self, *, secrets: bool) -> session_pb2.Cut:
@@ -155,13 +155,14 @@ class DesiredState:
         return network.network_state(content.node, content.peers.values(), content.services.values(), content.endpoints)
 
     def for_pods(self) -> model.Desired:
-        """Everything that pods need. A pod that did not change is the same value as last time."""
+        """Everything that pods need. An unchanged pod is the same object as in the last call."""
         content = self._content
         self._pods = {uid: self._converted(uid, pod) for uid, pod in content.pods.items()}
         return model.Desired(
             pods={model.PodUid(uid): pod for uid, (_, pod) in self._pods.items()},
             services=tuple(
-                wire.service_from_proto(each) for _, each in sorted(content.services.items(), key=lambda pair: pair[0])
+                convert.service_from_proto(service)
+                for _, service in sorted(content.services.items(), key=lambda item: item[0])
             ),
             config_maps=dict(map(_config_map, content.config_maps.values())),
             secrets=dict(map(_secret, content.secrets.values())),
@@ -182,19 +183,19 @@ class DesiredState:
 
     def _converted(self, uid: str, pod: desired_pb2.Pod) -> tuple[desired_pb2.Pod, model.Pod]:
         before = self._pods.get(uid)
-        return before if before is not None and before[0] is pod else (pod, wire.pod_from_proto(pod))
+        return before if before is not None and before[0] is pod else (pod, convert.pod_from_proto(pod))
 
 
 def _config_map(message: desired_pb2.ConfigMap) -> tuple[model.ObjectRef, model.ConfigMap]:
-    return wire.ref_from_proto(message.ref), wire.config_map_from_proto(message)
+    return convert.ref_from_proto(message.ref), convert.config_map_from_proto(message)
 
 
 def _secret(message: desired_pb2.Secret) -> tuple[model.ObjectRef, model.Secret]:
-    return wire.ref_from_proto(message.ref), wire.secret_from_proto(message)
+    return convert.ref_from_proto(message.ref), convert.secret_from_proto(message)
 
 
-def _place(cut: session_pb2.Cut) -> tuple[bool, int, int]:
-    """What all messages of one cut have in common."""
+def _range(cut: session_pb2.Cut) -> tuple[bool, int, int]:
+    """Type and revisions, which are the same in all messages of one cut."""
     return cut.snapshot, cut.base_revision, cut.revision
 
 

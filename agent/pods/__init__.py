@@ -1,1 +1,1 @@
-"""Pods on this node: one task each, driven by a pure step function."""
+"""The pods on this node: one task per pod, driven by a pure step function."""

@@ -1,6 +1,6 @@
-"""What can be done next for a pod: plain values, decided by step.py and done by perform.py.
+"""The actions for a pod: plain values, chosen by step.py and performed by perform.py.
 
-Owns the closed list of actions. Two actions with one key are never under way together.
+Owns the complete list of actions. Two actions with the same key are never in progress at the same time.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class PrepareVolumes:
 
 @dataclass(frozen=True, slots=True)
 class EnsureImage:
-    """Makes sure that the image is there for this attempt, by the container's pull policy."""
+    """Makes sure that the engine has the image for this attempt, by the container's pull policy."""
 
     container: Container
     attempt: int
@@ -86,7 +86,7 @@ class StartContainer:
 
 @dataclass(frozen=True, slots=True)
 class SignalContainer:
-    """Asks a container to end (`force`: makes it)."""
+    """Sends the container's stop signal; `force`: SIGKILL."""
 
     container: str
     id: ContainerId
@@ -100,7 +100,7 @@ class SignalContainer:
 
 @dataclass(frozen=True, slots=True)
 class RefreshContainer:
-    """Asks the engine for what its events do not say."""
+    """Asks the engine for details that its events do not contain."""
 
     id: ContainerId
 
@@ -157,10 +157,10 @@ Action = (
 
 
 def image_key(container: str) -> str:
-    """Key of what is done for a container's image."""
+    """Key of actions for a container's image."""
     return f"image/{container}"
 
 
 def container_key(container: str) -> str:
-    """Key of what is done for a container's newest instance."""
+    """Key of actions for a container's newest instance."""
     return f"container/{container}"

@@ -1,7 +1,7 @@
-"""A container's environment, from its spec and what the node knows.
+"""A container's environment variables.
 
-Owns order and precedence: service variables, then envFrom, then env, the later over the earlier; $(NAME) sees what
-stands before. Pure; what is missing raises ContainerConfigError with the object's name.
+Owns order and precedence: service variables, then envFrom, then env; later ones override earlier ones, and $(NAME)
+refers to earlier ones. Pure functions; a missing object raises ContainerConfigError with its name.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _INDEXED: Final = re.compile(r"metadata\.(labels|annotations)\['([^']+)'\]")
 
 @dataclass(frozen=True, slots=True)
 class PodFacts:
-    """What the downward API tells beside the spec."""
+    """The values of the downward API that are not in the pod's spec."""
 
     node_name: str
     host_ip: str
@@ -44,7 +44,7 @@ def environment(pod: Pod, container: Container, desired: Desired, facts: PodFact
 
 
 def _value(pod: Pod, variable: EnvVar, desired: Desired, facts: PodFacts, before: Mapping[str, str]) -> str | None:
-    """None: an optional source that is not there."""
+    """The variable's value; None if its source is optional and missing."""
     if variable.field_path:
         return field_value(pod, variable.field_path, facts)
     if variable.config_map_key is not None:
@@ -55,7 +55,7 @@ def _value(pod: Pod, variable: EnvVar, desired: Desired, facts: PodFacts, before
 
 
 def field_value(pod: Pod, path: str, facts: PodFacts) -> str:
-    """A field of the pod, by its downward API path."""
+    """A field of the pod by its path in the downward API."""
     indexed = _INDEXED.fullmatch(path)
     if indexed is not None:
         return (pod.labels if indexed[1] == "labels" else pod.annotations).get(indexed[2], "")
@@ -70,7 +70,7 @@ def field_value(pod: Pod, path: str, facts: PodFacts) -> str:
         "status.podIPs": facts.pod_ip,
     }
     if path not in values:
-        raise ContainerConfigError(f'fieldPath "{path}" is not supported; known are {", ".join(sorted(values))}')
+        raise ContainerConfigError(f'fieldPath "{path}" is not supported; supported are {", ".join(sorted(values))}')
     return values[path]
 
 
@@ -87,20 +87,20 @@ def _key(pod: Pod, ref: KeyRef, desired: Desired, *, secret: bool) -> str | None
 
 
 def _all_keys(pod: Pod, source: EnvFrom, desired: Desired) -> dict[str, str]:
-    """Keys that are no variable names are left out, as Kubernetes does."""
+    """All keys as variables; like Kubernetes, leaves out keys that are not valid variable names."""
     data = object_data(pod, source.name, desired, secret=source.secret, optional=source.optional)
     named = {source.prefix + key: value.decode(errors="replace") for key, value in sorted((data or {}).items())}
     return {name: value for name, value in named.items() if _NAME.fullmatch(name)}
 
 
 def object_data(pod: Pod, name: str, desired: Desired, *, secret: bool, optional: bool) -> Mapping[str, bytes] | None:
-    """Data of a config map or secret of the pod's namespace; None when it is optional and not there."""
+    """Data of a config map or secret in the pod's namespace; None when it is optional and missing."""
     ref = ObjectRef(pod.namespace, name)
-    found = (desired.secrets if secret else desired.config_maps).get(ref)
-    if found is not None:
-        return found.data
+    source = (desired.secrets if secret else desired.config_maps).get(ref)
+    if source is not None:
+        return source.data
     if secret and not desired.secrets_known:
-        raise ContainerConfigError(f'secret "{ref}" is not kept on disk here: waiting for the master to send it')
+        raise ContainerConfigError(f'secret "{ref}" is not stored on this node: waiting for the master to send it')
     if optional:
         return None
     raise ContainerConfigError(f'{"secret" if secret else "config map"} "{ref}" not found')

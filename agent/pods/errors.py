@@ -1,9 +1,9 @@
-"""What keeps a container from being made or read, beside the engine.
+"""Errors of the pods' side, apart from the engine's.
 
 AgentError
-├── ContainerConfigError   the pod refers to something that is not there; shown as CreateContainerConfigError
-├── ImageMissing           policy Never, and the engine has no such image
-└── LogUnavailable         no such pod, container or instance, or nothing written yet
+├── ContainerConfigError   the pod refers to a missing object; shown as CreateContainerConfigError
+├── ImageMissing           pull policy Never, and the engine does not have the image
+└── LogUnavailable         no such pod, container or instance, or it has not started yet
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from agent.errors import AgentError
 
 
 class ContainerConfigError(AgentError):
-    """The container's settings cannot be computed from what the node knows; may heal when the master sends more."""
+    """The container's settings cannot be computed yet; the missing object may still come from the master."""
 
 
 class ImageMissing(AgentError):
-    """The image is not there, and may not be pulled."""
+    """The engine does not have the image, and it may not be pulled."""
 
 
 class LogUnavailable(AgentError):
-    """There is no such log; the text says why, for people."""
+    """There is no such log; the text says why."""

@@ -1,7 +1,6 @@
-"""$(NAME) references, as Kubernetes expands them in env, command and args.
+"""Kubernetes' $(NAME) references in env, command and args.
 
-Owns the syntax: $(NAME) is replaced when NAME is known and stays as it is otherwise; $$ is one dollar sign, so that
-$$(NAME) is a literal. A pure function.
+$(NAME) is replaced if NAME is known and left unchanged otherwise; $$ is one dollar sign, so that $$(NAME) is a literal.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Rules of a container's and a pod's life, shared by the step function and the status.
+"""The life cycle of containers and pods, shared by the step function and the status.
 
-Owns restart policy, back-off and what *finished* means, as pure functions (Kubernetes: "Pod Lifecycle").
+Owns restart policy, back-off and the meaning of *finished*, as pure functions (Kubernetes: "Pod Lifecycle").
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from agent.pods.names import is_outdated
 from agent.pods.observed import Instance, Observed
 
 
-def ended_for_good(pod: Pod, container: Container, ended: Instance) -> bool:
-    """The container that ended is not started again."""
+def is_final(pod: Pod, container: Container, ended: Instance) -> bool:
+    """Whether the container that ended is not restarted."""
     succeeded = ended.record.exit_code == 0 and not ended.record.error
     if container in pod.init_containers:
         return succeeded or pod.restart_policy is RestartPolicy.NEVER
@@ -28,15 +28,15 @@ def ended_for_good(pod: Pod, container: Container, ended: Instance) -> bool:
 
 
 def succeeded(instance: Instance | None) -> bool:
-    """It ended well."""
+    """Whether the instance ended without an error."""
     return instance is not None and instance.exited and instance.record.exit_code == 0 and not instance.record.error
 
 
 def next_init(pod: Pod, observed: Observed) -> Container | None:
-    """The init container whose turn it is; None once all have ended well.
+    """The init container whose turn it is; None once all have succeeded.
 
-    After a sandbox was replaced they run again. Containers that joined the present sandbox prove that the init
-    containers were through, also when their records were removed.
+    They run again after the sandbox was replaced. A container that joined the present sandbox proves that the init
+    containers have succeeded, even if their records were removed.
     """
     sandbox = observed.live_sandbox
     attempt = sandbox.attempt if sandbox is not None else observed.next_sandbox_attempt
@@ -52,42 +52,42 @@ def next_init(pod: Pod, observed: Observed) -> Container | None:
 
 
 def finished(pod: Pod, observed: Observed) -> bool:
-    """Nothing of the pod will be started again."""
+    """Whether no container of the pod will be started again."""
     for container in pod.init_containers:
         newest = observed.newest(container.name)
         if newest is None or not newest.exited or succeeded(newest):
             continue
-        if ended_for_good(pod, container, newest) and not _any_app(pod, observed):
+        if is_final(pod, container, newest) and not _any_app(pod, observed):
             return True
     for container in pod.containers:
         newest = observed.newest(container.name)
-        if newest is None or not newest.exited or not ended_for_good(pod, container, newest):
+        if newest is None or not newest.exited or not is_final(pod, container, newest):
             return False
     return bool(pod.containers)
 
 
 def restart_wait_s(container: Container, ended: Instance, memory: Memory, now: float) -> float:
-    """Seconds until the container that ended may be started again."""
+    """Seconds until the container that ended may be restarted."""
     if is_outdated(ended.record.labels, container):
         return 0.0
     return backoff.wait_s(restart_backoff(container, ended, memory), failed_at=failed_at(ended, memory), now=now)
 
 
 def failed_at(ended: Instance, memory: Memory) -> float:
-    """When a container ended, by the clock as it is now."""
+    """When a container ended, corrected for later settings of the clock."""
     return memory.ends.get(ended.id, ended.ended_at)
 
 
 def deadline(pod: Pod, memory: Memory) -> float:
-    """Until when the pod may be active, by the clock as it is now; 0.0: for ever."""
+    """When the pod's active deadline ends, corrected for settings of the clock; 0.0: never."""
     return memory.started_at + memory.set_ahead_s + pod.active_deadline_s if pod.active_deadline_s else 0.0
 
 
 def restart_backoff(container: Container, ended: Instance, memory: Memory) -> Backoff | None:
-    """What is remembered of the container's restarts, or what must have been."""
+    """The back-off that is remembered for the container, or else derived from its attempts."""
     known = memory.restarts.get(container.name)
     return known or backoff.assumed(ended.attempt, ended.record.started_at or ended.record.created_at)
 
 
 def _any_app(pod: Pod, observed: Observed) -> bool:
-    return any(observed.newest(each.name) is not None for each in pod.containers)
+    return any(observed.newest(container.name) is not None for container in pod.containers)

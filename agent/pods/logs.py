@@ -1,6 +1,6 @@
-"""A container's output: which instance is meant, and how much of it.
+"""Reads a container's log.
 
-Owns the choice of the instance and the byte limit. Back-pressure is the runtime's: nothing is read ahead.
+Owns the choice of the instance and the byte limit. Does not read ahead, so that the runtime's back-pressure works.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from agent.runtime.interface import ContainerPhase, Runtime
 async def read_logs(
     runtime: Runtime, pod: Pod, observed: Observed, container: str, options: LogOptions
 ) -> AsyncIterator[bytes]:
-    """The output in pieces; ends with the instance's end. LogUnavailable when there is none to read."""
+    """The log in pieces; ends when the instance ends. Raises LogUnavailable."""
     instance = _instance(pod, observed, container, previous=options.previous)
     left = options.limit_bytes
     async for piece in runtime.logs(instance.id, options):
@@ -31,14 +31,16 @@ async def read_logs(
 
 def _instance(pod: Pod, observed: Observed, container: str, *, previous: bool) -> Instance:
     if pod.container(container) is None:
-        names = ", ".join(each.name for each in (*pod.init_containers, *pod.containers))
+        names = ", ".join(known.name for known in (*pod.init_containers, *pod.containers))
         raise LogUnavailable(f'pod "{pod.ref}" has no container "{container}"; it has {names}')
     instances = [
-        each for each in observed.containers.get(container, ()) if each.record.phase is not ContainerPhase.CREATED
+        instance
+        for instance in observed.containers.get(container, ())
+        if instance.record.phase is not ContainerPhase.CREATED
     ]
     if previous:
         newest = observed.newest(container)
-        ended = [each for each in instances if each.exited and each is not newest]
+        ended = [instance for instance in instances if instance.exited and instance is not newest]
         if not ended:
             raise LogUnavailable(f'container "{container}" of pod "{pod.ref}" has no previous instance')
         return ended[-1]

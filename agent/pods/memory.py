@@ -1,7 +1,7 @@
-"""What a pod's worker remembers between steps beside what it observes.
+"""What a pod's worker remembers between steps, in addition to what it observes.
 
-Owns the frozen memory value and its changes, as pure functions. It may be lost (an agent's restart): then back-off is
-assumed from the attempts, and actions are tried at once.
+Owns the frozen value and its changes, as pure functions. It is lost when the agent restarts: then the back-off is
+derived from the number of attempts, and actions are tried at once.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ _LONGEST_RETRY_S: Final = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """An action that failed is not tried before `at`; the next failure waits longer. `trouble` is what people see."""
+    """A failed action, not tried again before `at`. `waiting` is shown in the container's status."""
 
     at: float
     delay_s: float
-    trouble: Waiting
+    waiting: Waiting
     failed_at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Signals:
-    """When a container was asked to end, and made to; 0.0: not yet."""
+    """When a container got its stop signal (`asked_at`) and SIGKILL (`forced_at`); 0.0: not yet."""
 
     asked_at: float = 0.0
     forced_at: float = 0.0
@@ -41,81 +41,81 @@ class Memory:
     """See the module's docstring; keys of `busy` and `retries` are actions' keys."""
 
     started_at: float
-    """When the node took the pod up."""
+    """When this node started with the pod."""
     busy: frozenset[str] = frozenset()
     retries: Mapping[str, Retry] = field(default_factory=dict)
     restarts: Mapping[str, Backoff] = field(default_factory=dict)
     signals: Mapping[ContainerId, Signals] = field(default_factory=dict)
     ends: Mapping[ContainerId, float] = field(default_factory=dict)
-    """When the containers that have ended did so."""
+    """When containers ended."""
     set_ahead_s: float = 0.0
-    """By how much the clock was set ahead since `started_at`."""
+    """Seconds that the clock was set ahead since `started_at`."""
     ended: bool = False
-    """The pod has ended, by its containers: it stays so, whatever becomes of them."""
+    """The pod has ended. It stays ended, whatever happens to its containers later."""
 
     def begun(self, key: str) -> Memory:
-        """An action is under way."""
+        """An action is in progress."""
         return replace(self, busy=self.busy | {key})
 
     def succeeded(self, key: str) -> Memory:
-        """It is done; earlier failures are forgotten."""
-        retries = {each: retry for each, retry in self.retries.items() if each != key}
+        """An action is done; its earlier failures are forgotten."""
+        retries = {other: retry for other, retry in self.retries.items() if other != key}
         return replace(self, busy=self.busy - {key}, retries=retries)
 
-    def given_up(self, key: str) -> Memory:
-        """It was broken off."""
+    def cancelled(self, key: str) -> Memory:
+        """An action was cancelled."""
         return replace(self, busy=self.busy - {key})
 
     def failed(
         self,
         key: str,
-        trouble: Waiting,
+        waiting: Waiting,
         now: float,
         *,
         first_s: float = _FIRST_RETRY_S,
         longest_s: float = _LONGEST_RETRY_S,
     ) -> Memory:
-        """It failed: wait, twice as long as the last time."""
+        """An action failed: the delay before the next try is doubled."""
         before = self.retries.get(key)
         delay_s = min(before.delay_s * 2, longest_s) if before else first_s
-        retry = Retry(now + delay_s, delay_s, trouble, now)
+        retry = Retry(now + delay_s, delay_s, waiting, now)
         return replace(self, busy=self.busy - {key}, retries={**self.retries, key: retry})
 
-    def hurried(self) -> Memory:
-        """What the pod waits for may have changed: everything may be tried at once, delays are kept."""
-        return replace(self, retries={key: replace(each, at=0.0) for key, each in self.retries.items()})
+    def retried_now(self) -> Memory:
+        """The cause of failures may have gone: all actions may be retried at once. Delays stay as long as they were."""
+        return replace(self, retries={key: replace(retry, at=0.0) for key, retry in self.retries.items()})
 
     def restarted(self, container: str, backoff: Backoff) -> Memory:
-        """A container's successor is made."""
+        """A container was restarted."""
         return replace(self, restarts={**self.restarts, container: backoff})
 
     def forgotten(self, container: ContainerId) -> Memory:
-        """A container is removed: nothing about it is kept."""
+        """A container was removed: forget everything about it."""
         return replace(
             self,
-            signals={each: signals for each, signals in self.signals.items() if each != container},
+            signals={other: signals for other, signals in self.signals.items() if other != container},
             retries={key: retry for key, retry in self.retries.items() if not key.endswith(f"/{container}")},
         )
 
     def clock_set(self, by_s: float) -> Memory:
-        """The wall clock jumped: every wait stays as long as it was."""
+        """The wall clock was set: shift all times, so that every wait stays as long as it was."""
         return replace(
             self,
             retries={
-                key: replace(each, at=each.at + by_s, failed_at=each.failed_at + by_s)
-                for key, each in self.retries.items()
+                key: replace(retry, at=retry.at + by_s, failed_at=retry.failed_at + by_s)
+                for key, retry in self.retries.items()
             },
-            restarts={name: replace(each, set_at=each.set_at + by_s) for name, each in self.restarts.items()},
+            restarts={name: replace(backoff, set_at=backoff.set_at + by_s) for name, backoff in self.restarts.items()},
             signals={
-                each: Signals(*(at and at + by_s for at in (signals.asked_at, signals.forced_at)))
-                for each, signals in self.signals.items()
+                container: Signals(*(at and at + by_s for at in (signals.asked_at, signals.forced_at)))
+                for container, signals in self.signals.items()
             },
-            ends={each: at + by_s for each, at in self.ends.items()},
+            ends={container: at + by_s for container, at in self.ends.items()},
             set_ahead_s=self.set_ahead_s + by_s,
         )
 
     def signalled(self, container: ContainerId, now: float, *, force: bool) -> Memory:
-        """A container was asked, or made, to end."""
+        """A container got its stop signal, or (`force`) SIGKILL."""
         before = self.signals.get(container, Signals())
         after = replace(before, forced_at=now) if force else replace(before, asked_at=now)
         return replace(self, signals={**self.signals, container: after})

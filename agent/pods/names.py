@@ -1,7 +1,7 @@
-"""What identifies a container as ours: its name, its labels and the hash of what replaces it.
+"""Names and labels that identify a container as ours, and the hash that decides whether it must be replaced.
 
-Owns the form of names and labels, both ways. Names derive from uid, container and attempt, so that making the same
-instance twice is a conflict and never a double.
+Owns the form of names and labels, writing and reading. A name is made from uid, container and attempt, so that creating
+the same instance twice is a conflict and never a duplicate.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from agent.model import Container, ObjectRef, Pod, PodUid
-from agent.pods.ports import PodsConfig
+from agent.pods.interface import PodsConfig
 from proto.contract import Labels
 
 _SANDBOX: Final = "POD"  # upper case: no container can have this name
@@ -21,7 +21,7 @@ _HASH_VERSION: Final = "1"
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who a container is, as its labels say; `container` is empty on a sandbox."""
+    """A container's identity, read from its labels; `container` is empty for a sandbox."""
 
     uid: PodUid
     ref: ObjectRef
@@ -32,12 +32,12 @@ class Identity:
 
 
 def instance_name(uid: PodUid, container: str, attempt: int) -> str:
-    """Name of one instance at the engine; an empty container is the sandbox."""
+    """The engine's name of one instance; an empty container means the sandbox."""
     return f"sampan_{uid}_{container or _SANDBOX}_{attempt}"
 
 
 def node_labels(config: PodsConfig) -> dict[str, str]:
-    """What all containers of this node and cluster carry: the only ones that we list, follow or remove."""
+    """Labels of all containers of this node and cluster: only these are listed, followed and removed."""
     return {Labels.CLUSTER: config.cluster_id, Labels.NODE: config.node_name}
 
 
@@ -61,7 +61,7 @@ def container_labels(
 
 
 def identify(labels: Mapping[str, str]) -> Identity | None:
-    """Reads the labels back; None when they are not those of a pod's container."""
+    """The identity that the labels contain; None when they are not a pod's."""
     uid = labels.get(Labels.POD_UID, "")
     if not uid:
         return None
@@ -76,14 +76,14 @@ def identify(labels: Mapping[str, str]) -> Identity | None:
 
 
 def spec_hash(container: Container) -> str:
-    """`VERSION:HEX` over what replaces a running container when it changes: its image."""
+    """`VERSION:HEX` over the fields whose change replaces a running container: its image."""
     return f"{_HASH_VERSION}:{hashlib.sha256(container.image.encode()).hexdigest()[:16]}"
 
 
 def is_outdated(labels: Mapping[str, str], container: Container) -> bool:
-    """The instance must be replaced. One of a version that this agent does not know is adopted as it is."""
-    found = labels.get(Labels.SPEC_HASH, "")
-    return found.startswith(f"{_HASH_VERSION}:") and found != spec_hash(container)
+    """The instance must be replaced. One with a hash of an unknown version is adopted as it is."""
+    recorded = labels.get(Labels.SPEC_HASH, "")
+    return recorded.startswith(f"{_HASH_VERSION}:") and recorded != spec_hash(container)
 
 
 def _pod_labels(pod: Pod) -> dict[str, str]:

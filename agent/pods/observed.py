@@ -1,6 +1,6 @@
-"""What is there of one pod, as a value.
+"""The observed state of one pod: a frozen snapshot.
 
-Owns the frozen snapshot that the step function and the status are computed from. view.py keeps it up to date.
+The step function and the status are computed from it; view.py keeps it up to date.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from agent.runtime.interface import ContainerId, ContainerPhase, ContainerRecord
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """One container of the engine, with its place in the pod."""
+    """One container of the engine, as an instance of a container (or sandbox) of the pod."""
 
     record: ContainerRecord
     attempt: int
     sandbox: int = 0
-    """Attempt of the sandbox that it joined; 0 on a sandbox itself."""
+    """Attempt of the sandbox that it joined; 0 for a sandbox itself."""
     exact: bool = True
-    """False: told by an event only; the engine knows more (killed for memory? a sandbox's pid?) when asked."""
+    """False: known from an event only, which lacks details (killed for memory, a sandbox's pid): ask the engine."""
 
     @property
     def id(self) -> ContainerId:
@@ -36,65 +36,66 @@ class Instance:
 
     @property
     def attachable(self) -> bool:
-        """A sandbox whose network can be wired: it runs, and its pid is known."""
+        """A sandbox whose network can be connected: it runs, and its pid is known."""
         return self.running and self.record.pid > 0
 
     @property
     def ended_at(self) -> float:
-        """When it ended; one that never started ended when it was made."""
+        """When it ended; if it never started, when it was created."""
         return self.record.finished_at or self.record.created_at
 
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """A pod on this node. Instances are in the order of their attempts."""
+    """A pod on this node. Instances are sorted by attempt."""
 
     sandboxes: tuple[Instance, ...] = ()
     containers: Mapping[str, tuple[Instance, ...]] = field(default_factory=dict)
     address: str = ""
     """The pod's address once it is known; stays known after the pod has ended."""
     attached: ContainerId | None = None
-    """The sandbox whose network is wired, in this agent's life."""
+    """The sandbox whose network this agent process has connected."""
     volumes_ready: bool = False
     images: Mapping[str, int] = field(default_factory=dict)
-    """Container → the attempt that its image is ready for."""
+    """Container → the attempt for which its image is ready."""
     attempts: Mapping[str, int] = field(default_factory=dict)
-    """Container → the highest attempt ever seen, also when its record is gone: restart counts never go back."""
+    """Container → the highest attempt ever seen, even if its record is gone: restart counts never go back."""
     network_released: bool = False
     disk_clean: bool = False
 
     @property
     def sandbox(self) -> Instance | None:
-        """The newest one."""
+        """The newest sandbox."""
         return self.sandboxes[-1] if self.sandboxes else None
 
     @property
     def live_sandbox(self) -> Instance | None:
-        """The newest one, while containers can join it."""
+        """The newest sandbox, if containers can join it."""
         newest = self.sandbox
         return newest if newest is not None and not newest.exited else None
 
     @property
     def next_sandbox_attempt(self) -> int:
-        """Above everything that is there, also above what containers say that they joined."""
-        joined = (each.sandbox for instances in self.containers.values() for each in instances)
-        attempts = [*(each.attempt for each in self.sandboxes), *joined]
+        """Higher than every present sandbox, and than every sandbox that a container has joined."""
+        joined = (instance.sandbox for instances in self.containers.values() for instance in instances)
+        attempts = [*(sandbox.attempt for sandbox in self.sandboxes), *joined]
         return max(attempts) + 1 if attempts else 0
 
     def newest(self, container: str) -> Instance | None:
-        """The last instance of a container."""
+        """The newest instance of a container."""
         instances = self.containers.get(container, ())
         return instances[-1] if instances else None
 
     def last_ended(self, container: str) -> Instance | None:
-        """The instance that ended last, if any did."""
-        return next((each for each in reversed(self.containers.get(container, ())) if each.exited), None)
+        """The newest instance that has ended, if any."""
+        instances = reversed(self.containers.get(container, ()))
+        return next((instance for instance in instances if instance.exited), None)
 
     def name_of(self, instance: Instance) -> str:
-        """The container whose instance it is."""
+        """The name of the container that this is an instance of."""
         return next(name for name, instances in self.containers.items() if instance in instances)
 
     @property
     def all_containers(self) -> tuple[Instance, ...]:
         """Every instance of every container, without sandboxes."""
-        return tuple(each for instances in self.containers.values() for each in instances)
+        return tuple(instance for instances in self.containers.values() for instance in instances)

@@ -1,7 +1,7 @@
-"""Does one action for a pod, and puts down what came of it.
+"""Performs one action for a pod and records its result in the pod's view.
 
-Owns the order of calls inside an action, and the events that tell of success. Decides nothing: what comes next is
-step.py's, what a failure means is trouble.py's.
+Owns the order of calls inside an action, and the events about success. Decides nothing: step.py chooses the actions,
+failures.py says what a failure means.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from agent.pods.actions import (
 )
 from agent.pods.env import PodFacts, environment
 from agent.pods.errors import ContainerConfigError, ImageMissing
+from agent.pods.events import EventRecorder
 from agent.pods.expand import expand
 from agent.pods.files import PodFiles
+from agent.pods.interface import PodNetwork, PodsConfig
 from agent.pods.names import identify
-from agent.pods.ports import PodNetwork, PodsConfig
 from agent.pods.spec import container_spec, sandbox_spec
-from agent.pods.teller import Teller
 from agent.pods.view import PodView
 from agent.runtime import pause
 from agent.runtime.errors import CreateConflict, ImageNotFound, NoSuchContainer, StartRefused
@@ -46,8 +46,8 @@ from agent.volumes.manager import Volumes, mount_source
 
 
 @dataclass(frozen=True, slots=True)
-class Means:
-    """What actions are done with; one for all pods."""
+class WorkerContext:
+    """What all workers share: the parts that actions use."""
 
     runtime: Runtime
     network: PodNetwork
@@ -57,25 +57,25 @@ class Means:
 
 
 class Performer:
-    """Does actions for one pod. `pod` and `desired` are kept up to date by the worker."""
+    """Performs the actions of one pod. The worker keeps `pod` and `desired` up to date."""
 
     def __init__(
-        self, means: Means, view: PodView, files: PodFiles, teller: Teller, pod: Pod, desired: Desired
+        self, context: WorkerContext, view: PodView, files: PodFiles, events: EventRecorder, pod: Pod, desired: Desired
     ) -> None:
         self.pod = pod
         self.desired = desired
-        self._runtime = means.runtime
-        self._network = means.network
-        self._volumes = means.volumes
-        self._config = means.config
-        self._clock = means.clock
+        self._runtime = context.runtime
+        self._network = context.network
+        self._volumes = context.volumes
+        self._config = context.config
+        self._clock = context.clock
         self._view = view
         self._files = files
-        self._teller = teller
+        self._events = events
         self._mounted: Mounted = {}
 
     async def perform(self, action: Action, *, started_at: float) -> None:
-        """Does it, or raises an AgentError. `started_at`: when the node took the pod up."""
+        """Perform the action. Raises AgentError. `started_at`: when this node started with the pod."""
         match action:
             case CreateSandbox():
                 await self._create_sandbox(action, started_at)
@@ -95,9 +95,9 @@ class Performer:
             case SignalContainer():
                 await self._signal(action)
             case _:
-                await self._take_away(action)
+                await self._perform_more(action)
 
-    async def _take_away(self, action: Action) -> None:
+    async def _perform_more(self, action: Action) -> None:
         match action:
             case RefreshContainer():
                 await self._refresh(action)
@@ -116,12 +116,12 @@ class Performer:
                 await asyncio.to_thread(self._volumes.clean, self.pod.uid)
                 self._view.disk_clean = True
             case _:
-                raise AssertionError(f"no such action: {action}")
+                raise AssertionError(f"unknown action: {action}")
 
     async def _create_sandbox(self, action: CreateSandbox, started_at: float) -> None:
         spec = sandbox_spec(self._config, self.pod, attempt=action.attempt, started_at=started_at)
         if action.attempt > 0:
-            self._teller.normal("SandboxChanged", "The pod's sandbox has ended; a new one is made.")
+            self._events.normal("SandboxChanged", "The pod's sandbox has ended; creating a new one.")
         self._view.network_released = False
         try:
             self._view.put(await self._create(spec))
@@ -147,7 +147,7 @@ class Performer:
             try:
                 self._view.address = str(await self._network.attach(self.pod.uid, action.pid))
             except AgentError:
-                # Is it there, and with this pid, at all?
+                # The sandbox may be gone, or may have another pid.
                 await self._refresh(RefreshContainer(action.sandbox))
                 raise
             self._files.write_hosts(self.pod, self._view.address)
@@ -164,15 +164,15 @@ class Performer:
     async def _ensure_image(self, container: Container) -> None:
         image, name = container.image, container.name
         if container.pull_policy is not PullPolicy.ALWAYS and await self._runtime.image_id(image) is not None:
-            self._teller.normal("Pulled", f'Container image "{image}" is on the node already', container=name)
+            self._events.normal("Pulled", f'Container image "{image}" is already on the node', container=name)
             return
         if container.pull_policy is PullPolicy.NEVER:
             raise ImageMissing(f'image "{image}" is not on the node, and imagePullPolicy is Never')
-        self._teller.normal("Pulling", f'Pulling image "{image}"', container=name)
+        self._events.normal("Pulling", f'Pulling image "{image}"', container=name)
         began = self._clock.monotonic()
         await self._runtime.pull(image)
         took_s = self._clock.monotonic() - began
-        self._teller.normal("Pulled", f'Pulled image "{image}" in {took_s:.2f} s', container=name)
+        self._events.normal("Pulled", f'Pulled image "{image}" in {took_s:.2f} s', container=name)
 
     async def _create_container(self, action: CreateContainer) -> None:
         pod, container = self.pod, action.container
@@ -191,26 +191,26 @@ class Performer:
         try:
             self._view.put(await self._create(spec))
         except ImageNotFound:
-            # It went between the look and the use: look again.
+            # The image was removed after the check: check again.
             self._view.images.pop(container.name, None)
             raise
         except NoSuchContainer:
-            # The sandbox to join: removed, and nobody told.
+            # The sandbox to join was removed without an event.
             await self._refresh(RefreshContainer(action.sandbox))
             raise
-        self._teller.normal("Created", f"Created container {container.name}", container=container.name)
+        self._events.normal("Created", f"Created container {container.name}", container=container.name)
 
     def _volume_mounts(self, container: Container, env: Mapping[str, str]) -> list[Mount]:
         mounts = []
-        # What the master owns is not for containers to write, as Kubernetes has it.
-        keys = {each.name for each in self.pod.volumes if isinstance(each.source, KeysVolume)}
-        for each in container.volume_mounts:
-            volume = self._mounted.get(each.name)
+        # Config maps and secrets are read-only, as in Kubernetes.
+        read_only = {volume.name for volume in self.pod.volumes if isinstance(volume.source, KeysVolume)}
+        for mount in container.volume_mounts:
+            volume = self._mounted.get(mount.name)
             if volume is None:
-                raise ContainerConfigError(f'volumeMount "{each.name}": the pod has no such volume')
-            sub_path = expand(each.sub_path_expr, env) if each.sub_path_expr else each.sub_path
-            source = str(mount_source(volume, each.name, sub_path))
-            mounts.append(Mount(source, each.mount_path, each.read_only or each.name in keys))
+                raise ContainerConfigError(f'volumeMount "{mount.name}": the pod has no such volume')
+            sub_path = expand(mount.sub_path_expr, env) if mount.sub_path_expr else mount.sub_path
+            source = str(mount_source(volume, mount.name, sub_path))
+            mounts.append(Mount(source, mount.mount_path, mount.read_only or mount.name in read_only))
         return mounts
 
     async def _start_container(self, action: StartContainer) -> None:
@@ -218,7 +218,7 @@ class Performer:
         try:
             await self._runtime.start(action.id)
         except NoSuchContainer:
-            # It, or the sandbox that it was made for, has been removed: it can never run.
+            # It was removed, or the sandbox that it was created for: it can never run.
             await self._runtime.remove(action.id)
             self._view.drop(action.id)
             raise
@@ -229,18 +229,18 @@ class Performer:
                 record, phase=ContainerPhase.EXITED, error=record.error or str(error), finished_at=ended, started_at=0.0
             )
             self._view.put(refused)
-            self._teller.warning("Failed", f"Container {name} cannot be started: {error}", container=name)
+            self._events.warning("Failed", f"Container {name} cannot be started: {error}", container=name)
             return
         created = self._view.get(action.id)
         if created is not None:
             self._view.put(replace(created, phase=ContainerPhase.RUNNING, started_at=self._clock.wall()))
-        self._teller.normal("Started", f"Started container {name}", container=name)
+        self._events.normal("Started", f"Started container {name}", container=name)
 
     async def _signal(self, action: SignalContainer) -> None:
         if action.force:
             await self._runtime.signal(action.id, "SIGKILL")
             return
-        self._teller.normal(
+        self._events.normal(
             "Killing", f"Stopping container {action.container}: {action.why}", container=action.container
         )
         try:
@@ -254,9 +254,9 @@ class Performer:
         before = self._view.get(action.id)
         try:
             record = await self._runtime.inspect(action.id)
-            # What came meanwhile is the newer word; if it was not exact, it is looked up in its turn.
+            # A record that changed meanwhile is newer; if it is not exact, it gets a refresh of its own.
             if self._view.get(action.id) is before:
-                self._view.look_up(record)
+                self._view.overwrite(record)
         except NoSuchContainer:
             self._view.drop(action.id)
 
@@ -269,7 +269,7 @@ class Performer:
             self._files.forget(identity.container, identity.attempt)
 
     async def _create(self, spec: ContainerSpec) -> ContainerRecord:
-        """Makes the container, or takes over the one of that name: the same instance, made by an earlier life."""
+        """Create the container, or adopt the one of that name: the same instance, created by an earlier agent."""
         try:
             made = await self._runtime.create(spec)
         except CreateConflict:

@@ -1,4 +1,4 @@
-"""Which config maps and secrets a pod refers to. Pure."""
+"""The config maps and secrets that a pod refers to. Pure functions."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from agent.model import Container, KeysVolume, ObjectRef, Pod
 
 
 def references(pod: Pod) -> tuple[tuple[bool, ObjectRef], ...]:
-    """Each once, as (is a secret, reference), in a stable order."""
-    found = {(secret, ObjectRef(pod.namespace, name)) for secret, name in _names(pod)}
-    return tuple(sorted(found))
+    """Each reference once, as (is a secret, reference), sorted."""
+    return tuple(sorted({(secret, ObjectRef(pod.namespace, name)) for secret, name in _names(pod)}))
 
 
 def _names(pod: Pod) -> Iterator[tuple[bool, str]]:

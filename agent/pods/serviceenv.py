@@ -1,6 +1,7 @@
-"""Service variables: how containers find services without DNS.
+"""Service variables, by which containers find services without DNS.
 
-Owns the variables' form (Kubernetes: "Environment variables"; the last four are Docker's links form). Pure functions.
+Owns the names of the variables (Kubernetes: "Environment variables"; the last four of each port are those of Docker's
+links). Pure functions.
 """
 
 from __future__ import annotations
@@ -9,21 +10,19 @@ from collections.abc import Iterable
 
 from agent.model import ServiceEnv
 
-_MASTER = ("default", "kubernetes")
+_API = ("default", "kubernetes")
 
 
 def visible_services(services: Iterable[ServiceEnv], namespace: str, *, links: bool) -> list[ServiceEnv]:
-    """Services that a pod hears of: those of its namespace (when it wants links), and the API's of `default`."""
-    own = [each for each in services if links and each.ref.namespace == namespace]
-    names = {each.ref.name for each in own}
-    master = [
-        each for each in services if (each.ref.namespace, each.ref.name) == _MASTER and each.ref.name not in names
-    ]
-    return [*master, *own]
+    """The services that a pod gets variables for: its namespace's (if `links`), and the API server's."""
+    own = [service for service in services if links and service.ref.namespace == namespace]
+    names = {service.ref.name for service in own}
+    api = [service for service in services if (service.ref.namespace, service.ref.name) == _API]
+    return [*(service for service in api if service.ref.name not in names), *own]
 
 
 def service_variables(services: Iterable[ServiceEnv]) -> dict[str, str]:
-    """All variables of these services; headless ones have none."""
+    """All variables of these services; a headless one has none."""
     variables: dict[str, str] = {}
     for service in services:
         if service.cluster_ip not in ("", "None") and service.ports:

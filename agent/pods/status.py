@@ -1,6 +1,6 @@
-"""A pod's status as Kubernetes documents it, computed from what is desired, observed and remembered.
+"""A pod's status as Kubernetes documents it, computed from the desired, observed and remembered state.
 
-Owns phase, conditions, container states and their reasons. Pure; `PodScheduled` is the master's to say.
+Owns phase, conditions, container states and their reasons. Pure functions. `PodScheduled` is set by the master.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from agent.model import Container, Pod, PodPhase
 from agent.pods.actions import NETWORK_KEY, SANDBOX_KEY, container_key, image_key
 from agent.pods.lifecycle import (
     deadline,
-    ended_for_good,
     finished,
+    is_final,
     next_init,
     restart_backoff,
     restart_wait_s,
@@ -24,8 +24,8 @@ from agent.pods.step import PULL_ERROR_SHOWN_S
 from agent.runtime.interface import ContainerPhase
 from agent.statuses import Condition, ContainerState, ContainerStatus, PodStatus, Running, Terminated, Waiting
 
-LastWords = Callable[[str, int], str]
-"""Container and attempt → what it left in its termination message file."""
+MessageOf = Callable[[str, int], str]
+"""Container and attempt → the content of its termination message file."""
 
 
 def pod_status(
@@ -35,16 +35,17 @@ def pod_status(
     *,
     now: float,
     host_ip: str,
-    last_words: LastWords,
+    message_of: MessageOf,
     previous: PodStatus | None,
 ) -> PodStatus:
-    """The complete status; conditions keep the moment of their last transition from `previous`."""
+    """The complete status; conditions keep the time of their last transition from `previous`."""
     init_left = next_init(pod, observed)
-    reader = _Reader(pod, observed, memory, now, last_words)
+    reader = _Reader(pod, observed, memory, now, message_of)
     inits = tuple(
-        reader.status(each, waits=each is not init_left and init_left is not None) for each in pod.init_containers
+        reader.status(container, waits=init_left is not None and container is not init_left)
+        for container in pod.init_containers
     )
-    apps = tuple(reader.status(each, waits=init_left is not None) for each in pod.containers)
+    apps = tuple(reader.status(container, waits=init_left is not None) for container in pod.containers)
     overdue = 0 < deadline(pod, memory) <= now
     phase = PodPhase.FAILED if overdue else _phase(pod, observed)
     return PodStatus(
@@ -64,17 +65,17 @@ def pod_status(
 
 
 def is_crash_looping(pod: Pod, container: Container, observed: Observed, memory: Memory, now: float) -> bool:
-    """The container waits for its next start."""
+    """Whether the container waits for its restart."""
     newest = observed.newest(container.name)
-    if newest is None or not newest.exited or ended_for_good(pod, container, newest):
+    if newest is None or not newest.exited or is_final(pod, container, newest):
         return False
     return restart_wait_s(container, newest, memory, now) > 0
 
 
 def _phase(pod: Pod, observed: Observed) -> PodPhase:
     if finished(pod, observed):
-        well = all(succeeded(observed.newest(each.name)) for each in pod.containers)
-        return PodPhase.SUCCEEDED if well else PodPhase.FAILED
+        all_succeeded = all(succeeded(observed.newest(container.name)) for container in pod.containers)
+        return PodPhase.SUCCEEDED if all_succeeded else PodPhase.FAILED
     for container in pod.containers:
         newest = observed.newest(container.name)
         begun = newest is not None and newest.record.phase is not ContainerPhase.CREATED
@@ -84,17 +85,17 @@ def _phase(pod: Pod, observed: Observed) -> PodPhase:
 
 
 class _Reader:
-    """Reads one container's status out of the pod's values."""
+    """Computes the status of one container after the other."""
 
-    def __init__(self, pod: Pod, observed: Observed, memory: Memory, now: float, last_words: LastWords) -> None:
+    def __init__(self, pod: Pod, observed: Observed, memory: Memory, now: float, message_of: MessageOf) -> None:
         self._pod = pod
         self._observed = observed
         self._memory = memory
         self._now = now
-        self._last_words = last_words
+        self._message_of = message_of
 
     def status(self, container: Container, *, waits: bool) -> ContainerStatus:
-        """`waits`: init containers come first."""
+        """`waits`: an init container has to run first."""
         newest = self._observed.newest(container.name)
         state, last = self._states(container, newest, waits=waits)
         is_running = isinstance(state, Running)
@@ -114,33 +115,34 @@ class _Reader:
     def _states(
         self, container: Container, newest: Instance | None, *, waits: bool
     ) -> tuple[ContainerState, Terminated | None]:
-        ended = [each for each in self._observed.containers.get(container.name, ()) if each.exited]
+        instances = self._observed.containers.get(container.name, ())
+        ended = [instance for instance in instances if instance.exited]
         before = self._terminated(container, ended[-1]) if ended else None
         if newest is None or newest.record.phase is ContainerPhase.CREATED:
             return self._waiting(container, waits=waits), before
         if newest.running:
             return Running(newest.record.started_at), before
         now_ended = self._terminated(container, newest)
-        if not self._pod.deleted and not ended_for_good(self._pod, container, newest):
+        if not self._pod.deleted and not is_final(self._pod, container, newest):
             waiting = self._restart_waiting(container, newest)
             if waiting is not None:
                 return waiting, now_ended
         return now_ended, self._terminated(container, ended[-2]) if len(ended) > 1 else None
 
     def _waiting(self, container: Container, *, waits: bool) -> Waiting:
-        trouble = self._trouble(container)
-        if trouble is not None:
-            return trouble
+        failure = self._failure(container)
+        if failure is not None:
+            return failure
         if waits:
             return Waiting("PodInitializing")
         for key in (SANDBOX_KEY, NETWORK_KEY, "volumes"):
             retry = self._memory.retries.get(key)
             if retry is not None:
-                return Waiting("ContainerCreating", retry.trouble.message)
+                return Waiting("ContainerCreating", retry.waiting.message)
         return Waiting("ContainerCreating")
 
     def _restart_waiting(self, container: Container, ended: Instance) -> Waiting | None:
-        """None: its successor is about to start."""
+        """None: the restart is about to happen."""
         if restart_wait_s(container, ended, self._memory, self._now) > 0:
             backoff = restart_backoff(container, ended, self._memory)
             delay_s = int(backoff.delay_s) if backoff else 0
@@ -148,21 +150,21 @@ class _Reader:
                 "CrashLoopBackOff",
                 f"back-off {delay_s}s restarting failed container={container.name} pod={self._pod.name}",
             )
-        return self._trouble(container)
+        return self._failure(container)
 
-    def _trouble(self, container: Container) -> Waiting | None:
-        """What keeps the container from being made."""
+    def _failure(self, container: Container) -> Waiting | None:
+        """The failure that keeps the container from being created."""
         pull = self._memory.retries.get(image_key(container.name))
         if pull is not None:
-            return self._pull_trouble(container, pull)
+            return self._pull_failure(container, pull)
         retry = self._memory.retries.get(container_key(container.name))
-        return retry.trouble if retry is not None else None
+        return retry.waiting if retry is not None else None
 
-    def _pull_trouble(self, container: Container, pull: Retry) -> Waiting:
-        backs_off = pull.trouble.reason == "ErrImagePull" and self._now >= pull.failed_at + PULL_ERROR_SHOWN_S
+    def _pull_failure(self, container: Container, pull: Retry) -> Waiting:
+        backs_off = pull.waiting.reason == "ErrImagePull" and self._now >= pull.failed_at + PULL_ERROR_SHOWN_S
         if not backs_off:
-            return pull.trouble
-        text = f'Back-off pulling image "{container.image}": {pull.trouble.message}'
+            return pull.waiting
+        text = f'Back-off pulling image "{container.image}": {pull.waiting.message}'
         return Waiting("ImagePullBackOff", text)
 
     def _terminated(self, container: Container, instance: Instance) -> Terminated:
@@ -176,8 +178,8 @@ class _Reader:
         return Terminated(
             exit_code=record.exit_code,
             reason=reason,
-            message=self._last_words(container.name, instance.attempt) or record.error,
-            # The engine dates the start of a very short life after its end.
+            message=self._message_of(container.name, instance.attempt) or record.error,
+            # For a container that ended at once, the engine may record a start after the end.
             started_at=min(record.started_at, instance.ended_at),
             finished_at=instance.ended_at,
             container_id=f"docker://{instance.id}",
@@ -194,7 +196,7 @@ def _conditions(
     previous: PodStatus | None,
 ) -> tuple[Condition, ...]:
     reason, message = "", ""
-    unready = [each.name for each in apps if not each.ready]
+    unready = [app.name for app in apps if not app.ready]
     if phase is PodPhase.SUCCEEDED:
         reason = "PodCompleted"
     elif phase is PodPhase.FAILED:
@@ -205,18 +207,19 @@ def _conditions(
     if init_done or phase is PodPhase.SUCCEEDED:
         initialized = Condition("Initialized", "True")
     else:
-        names = " ".join(each.name for each in pod.init_containers)
+        names = " ".join(container.name for container in pod.init_containers)
         initialized = Condition("Initialized", "False", "ContainersNotInitialized", f"init containers: [{names}]")
     fresh = (
         initialized,
         Condition("Ready", ready, reason, message),
         Condition("ContainersReady", ready, reason, message),
     )
-    return tuple(_dated(each, now, previous) for each in fresh)
+    return tuple(_dated(condition, now, previous) for condition in fresh)
 
 
 def _dated(condition: Condition, now: float, previous: PodStatus | None) -> Condition:
-    """With the moment at which its status last changed."""
-    before = next((each for each in previous.conditions if each.type == condition.type), None) if previous else None
+    """The condition with the time at which its status last changed."""
+    earlier = previous.conditions if previous else ()
+    before = next((known for known in earlier if known.type == condition.type), None)
     moment = before.last_transition_at if before is not None and before.status == condition.status else now
     return Condition(condition.type, condition.status, condition.reason, condition.message, moment)

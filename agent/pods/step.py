@@ -1,8 +1,8 @@
-"""What to do next for a pod: a pure function of what is desired, observed and remembered, and of the time.
+"""The next actions for a pod: a pure function of the desired, observed and remembered state, and of the time.
 
-Owns the order of things: sandbox and network, volumes, images, init containers in turn, containers;
-everything that does not depend on each other at once. Does no I/O and remembers nothing; worker.py does what this
-file says, and asks again after every change.
+Owns the order of actions: sandbox and network, volumes, images, init containers one after the other, containers.
+Independent actions are planned together. Does no I/O and remembers nothing; worker.py has the actions performed and
+calls `plan` again after every change.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from agent.pods.actions import (
     StartContainer,
     StartSandbox,
 )
-from agent.pods.lifecycle import deadline, ended_for_good, finished, next_init, restart_wait_s
+from agent.pods.lifecycle import deadline, finished, is_final, next_init, restart_wait_s
 from agent.pods.memory import Memory, Signals
 from agent.pods.names import is_outdated
 from agent.pods.observed import Instance, Observed
 from agent.runtime.interface import ContainerPhase
 
 PULL_ERROR_SHOWN_S: Final = 2.0
-"""A failed pull shows its error this long, and that it backs off from then on."""
+"""A failed pull is shown as ErrImagePull for this long, then as ImagePullBackOff."""
 
 _FORCE_AGAIN_S: Final = 10.0
 _SHORT_LIFE_S: Final = 5.0
@@ -43,16 +43,16 @@ _SHORT_LIFE_S: Final = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Actions to begin now, and when to look again if nothing happens before (None: no need)."""
+    """Actions to start now, and when to plan again if nothing changes before (None: not needed)."""
 
     actions: tuple[Action, ...] = ()
     wake_at: float | None = None
     gone: bool = False
-    """Nothing of the pod is left, and nothing more is to be done."""
+    """Nothing of the pod is left, and nothing is left to do."""
 
 
 def plan(pod: Pod, observed: Observed, memory: Memory, now: float) -> Plan:
-    """The next steps of a pod."""
+    """The next actions of a pod."""
     draft = _Draft(pod, observed, memory, now)
     draft.refresh()
     if pod.deleted:
@@ -70,7 +70,7 @@ def plan(pod: Pod, observed: Observed, memory: Memory, now: float) -> Plan:
 
 @dataclass(slots=True)
 class _Draft:
-    """A plan in the making; an action that is under way or has to wait is left out by itself."""
+    """Builds a plan; `add` leaves out an action that is in progress or has to wait for its retry."""
 
     pod: Pod
     observed: Observed
@@ -80,7 +80,7 @@ class _Draft:
     wake_at: float | None = None
 
     def add(self, action: Action) -> None:
-        taken = self.memory.busy | {each.key for each in self.actions}
+        taken = self.memory.busy | {planned.key for planned in self.actions}
         if action.key in taken:
             return
         retry = self.memory.retries.get(action.key)
@@ -98,17 +98,17 @@ class _Draft:
         return Plan(tuple(self.actions), self.wake_at)
 
     def refresh(self) -> None:
-        """Asks for what events did not say; nothing waits for it."""
-        for each in (*self.observed.all_containers, *self.observed.sandboxes):
-            # One that we are just starting is looked at by that action itself.
-            if not each.exact and not (each.running and SANDBOX_KEY in self.memory.busy):
-                self.add(RefreshContainer(each.id))
+        """Ask for details that events did not contain. Nothing waits for the answers."""
+        for instance in (*self.observed.all_containers, *self.observed.sandboxes):
+            # The action that starts a sandbox inspects it itself.
+            if not instance.exact and not (instance.running and SANDBOX_KEY in self.memory.busy):
+                self.add(RefreshContainer(instance.id))
 
     def stop(self, name: str, instance: Instance, *, grace_s: float, why: str) -> None:
-        """Ends a running container: asked first, made to after the grace period."""
+        """Stop a running container: first its stop signal, SIGKILL after the grace period."""
         signals = self.memory.signals.get(instance.id, Signals())
         if signals.forced_at:
-            # A death that nobody told of: look, and insist.
+            # It should be dead; its event may be lost: ask the engine, and send SIGKILL again.
             if self.now >= signals.forced_at + _FORCE_AGAIN_S:
                 self.add(RefreshContainer(instance.id))
                 self.add(SignalContainer(name, instance.id, True, why))
@@ -121,16 +121,19 @@ class _Draft:
             self.wake(signals.asked_at + grace_s)
 
     def stop_all(self, *, grace_s: float, why: str) -> bool:
-        """Ends all containers; True when none runs any more."""
+        """Stop all containers; True when none is running any more."""
         running = [
-            (name, each) for name, instances in self.observed.containers.items() for each in instances if each.running
+            (name, instance)
+            for name, instances in self.observed.containers.items()
+            for instance in instances
+            if instance.running
         ]
-        for name, each in running:
-            self.stop(name, each, grace_s=grace_s, why=why)
+        for name, instance in running:
+            self.stop(name, instance, grace_s=grace_s, why=why)
         return not running
 
 
-# --- towards running -----------------------------------------------------------------------------------------------
+# --- a pod that should run -----------------------------------------------------------------------------------------
 
 
 def _advance(draft: _Draft) -> None:
@@ -138,14 +141,14 @@ def _advance(draft: _Draft) -> None:
     if not draft.observed.volumes_ready:
         draft.add(PrepareVolumes())
     if not _stop_stale(draft) and draft.pod.init_containers:
-        return  # init containers run again, and nothing runs beside them
+        return  # init containers run again, with no other container running
     init = next_init(draft.pod, draft.observed)
     if init is None:
         for container in draft.pod.containers:
             _container(draft, container)
     else:
         _container(draft, init)
-    _strangers(draft)
+    _remove_unknown(draft)
 
 
 def _sandbox(draft: _Draft) -> None:
@@ -161,16 +164,17 @@ def _sandbox(draft: _Draft) -> None:
 
 
 def _stop_stale(draft: _Draft) -> bool:
-    """Ends containers whose sandbox is gone, and with it their network; True when none is left running."""
-    stale = [each for each in draft.observed.all_containers if each.running and not _belongs(draft, each)]
-    for each in stale:
-        name = draft.observed.name_of(each)
-        draft.stop(name, each, grace_s=draft.pod.grace_period_s, why="the pod's sandbox has ended")
+    """Stop containers whose sandbox, and with it their network, is gone; True when none of them is running."""
+    instances = draft.observed.all_containers
+    stale = [instance for instance in instances if instance.running and not _in_live_sandbox(draft, instance)]
+    for instance in stale:
+        name = draft.observed.name_of(instance)
+        draft.stop(name, instance, grace_s=draft.pod.grace_period_s, why="the pod's sandbox has ended")
     return not stale
 
 
 def _new_sandbox(draft: _Draft) -> None:
-    """At once, unless they end as soon as they have started. The first one may have gone with its host or engine."""
+    """At once, but with a pause if the last one ended early. The first may have ended with its host or engine."""
     dead = draft.observed.sandbox
     if dead is not None and dead.attempt > 0 and dead.ended_at - dead.record.started_at < _SHORT_LIFE_S:
         ready_at = dead.ended_at + _SHORT_LIFE_S
@@ -181,14 +185,14 @@ def _new_sandbox(draft: _Draft) -> None:
 
 
 def _container(draft: _Draft, container: Container) -> None:
-    """One container that may run now."""
+    """Plan for one container that may run now."""
     instance = draft.observed.newest(container.name)
     _forget_old(draft, container.name)
     if instance is None:
-        _make(draft, container)
+        _create(draft, container)
     elif instance.exited:
         _restart(draft, container, instance)
-    elif not _belongs(draft, instance):
+    elif not _in_live_sandbox(draft, instance):
         if not instance.running:
             draft.add(RemoveContainer(instance.id))
     elif is_outdated(instance.record.labels, container):
@@ -196,22 +200,22 @@ def _container(draft: _Draft, container: Container) -> None:
             draft.stop(container.name, instance, grace_s=draft.pod.grace_period_s, why="its definition changed")
         else:
             draft.add(RemoveContainer(instance.id))
-    elif instance.record.phase is ContainerPhase.CREATED and _wired(draft):
+    elif instance.record.phase is ContainerPhase.CREATED and _network_ready(draft):
         draft.add(StartContainer(container, instance.id))
 
 
 def _restart(draft: _Draft, container: Container, ended: Instance) -> None:
-    rerun = container in draft.pod.init_containers and not _belongs(draft, ended)
-    if not rerun and ended_for_good(draft.pod, container, ended):
+    rerun = container in draft.pod.init_containers and not _in_live_sandbox(draft, ended)
+    if not rerun and is_final(draft.pod, container, ended):
         return
     wait = restart_wait_s(container, ended, draft.memory, draft.now)
     if wait > 0:
         draft.wake(draft.now + wait)
     else:
-        _make(draft, container)
+        _create(draft, container)
 
 
-def _make(draft: _Draft, container: Container) -> None:
+def _create(draft: _Draft, container: Container) -> None:
     observed, sandbox = draft.observed, draft.observed.live_sandbox
     attempt = observed.attempts.get(container.name, -1) + 1
     if observed.images.get(container.name) != attempt:
@@ -221,45 +225,45 @@ def _make(draft: _Draft, container: Container) -> None:
 
 
 def _forget_old(draft: _Draft, name: str) -> None:
-    """Of those that ended before the newest one, the last is kept (its log is the *previous* one)."""
+    """Remove older instances. The last one that ended is kept: its log is the *previous* one."""
     *earlier, _newest = draft.observed.containers.get(name) or (None,)
-    for each in earlier:
-        # Started again by hand after its successor was made: a container never runs twice.
-        if each is not None and each.running:
-            draft.add(RemoveContainer(each.id))
-    ended = [each for each in earlier if each is not None and each.exited]
+    for instance in earlier:
+        # Restarted by hand although it has a successor: a container must not run twice.
+        if instance is not None and instance.running:
+            draft.add(RemoveContainer(instance.id))
+    ended = [instance for instance in earlier if instance is not None and instance.exited]
     keep = 0 if draft.observed.newest(name) in ended else 1
-    for each in ended[: len(ended) - keep]:
-        draft.add(RemoveContainer(each.id))
+    for instance in ended[: len(ended) - keep]:
+        draft.add(RemoveContainer(instance.id))
 
 
-def _strangers(draft: _Draft) -> None:
-    """Containers that the pod does not have (any more)."""
+def _remove_unknown(draft: _Draft) -> None:
+    """Remove containers that are not in the pod's spec (any more)."""
     for name, instances in draft.observed.containers.items():
         if draft.pod.container(name) is None:
-            for each in instances:
-                draft.add(RemoveContainer(each.id))
+            for instance in instances:
+                draft.add(RemoveContainer(instance.id))
 
 
-def _belongs(draft: _Draft, instance: Instance) -> bool:
+def _in_live_sandbox(draft: _Draft, instance: Instance) -> bool:
     sandbox = draft.observed.live_sandbox
     return sandbox is not None and sandbox.attempt == instance.sandbox
 
 
-def _wired(draft: _Draft) -> bool:
+def _network_ready(draft: _Draft) -> bool:
     sandbox = draft.observed.live_sandbox
     return sandbox is not None and sandbox.running and draft.observed.attached == sandbox.id
 
 
 def _needs_address(container: Container) -> bool:
-    return any(each.field_path.startswith("status.podIP") for each in container.env)
+    return any(variable.field_path.startswith("status.podIP") for variable in container.env)
 
 
-# --- towards nothing -----------------------------------------------------------------------------------------------
+# --- a pod that should end -----------------------------------------------------------------------------------------
 
 
 def _wind_down(draft: _Draft) -> None:
-    """The pod has ended: what ended stays to be read, the sandbox and the address go."""
+    """The pod has ended: keep its containers for their logs, remove the sandbox and free the address."""
     pod, observed = draft.pod, draft.observed
     if not draft.stop_all(grace_s=pod.grace_period_s, why="the pod has ended"):
         return
@@ -275,13 +279,13 @@ def _wind_down(draft: _Draft) -> None:
 
 
 def _tear_down(draft: _Draft) -> Plan:
-    """Containers first, sandbox last, then the address, then the disk."""
+    """Remove the containers, then the sandbox, then the address, then the files."""
     observed = draft.observed
     if is_creating(draft.memory) or not draft.stop_all(grace_s=draft.pod.grace_period_s, why="the pod is deleted"):
         return draft.plan()
     containers = observed.all_containers
-    for each in containers:
-        draft.add(RemoveContainer(each.id))
+    for instance in containers:
+        draft.add(RemoveContainer(instance.id))
     if observed.attached is not None:
         draft.add(DetachNetwork())
     elif not containers:
@@ -292,12 +296,12 @@ def _tear_down(draft: _Draft) -> Plan:
     if not observed.network_released:
         draft.add(ReleaseNetwork())
     elif not observed.disk_clean:
-        # Last: by its directory the next agent knows of a pod that the master has forgotten.
+        # Last: the directory shows a later agent that something of the pod may be left.
         draft.add(CleanDisk())
     gone = observed.network_released and observed.disk_clean and not draft.memory.busy
     return Plan(tuple(draft.actions), draft.wake_at, gone)
 
 
 def is_creating(memory: Memory) -> bool:
-    """Something that makes what we are about to remove is still under way; a pull is not waited for."""
+    """An action that creates something to be removed is still in progress; pulls do not count."""
     return any(key in (SANDBOX_KEY, "volumes") or key.startswith("container/") for key in memory.busy)

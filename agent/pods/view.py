@@ -1,8 +1,8 @@
-"""Keeps what is observed of one pod up to date, from lists, events and the results of our own calls.
+"""PodView: keeps the observed state of one pod up to date from lists, events and the results of our own calls.
 
-Owns the mutable side of observed.py; belongs to one worker. A container's phase never goes back here, so that an
-event and the answer of a call may come in either order; but for one that somebody started again by hand, which the
-engine is asked about after it has told of the end.
+Owns the mutable side of observed.py; belongs to one worker. A container's phase never goes back, so that an event and
+the answer of a call may arrive in either order. The exception is a container that was restarted by hand: the engine is
+asked about it after its end has been seen.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _ORDER = {ContainerPhase.CREATED: 0, ContainerPhase.RUNNING: 1, ContainerPhase.E
 
 
 class PodView:
-    """What is there of a pod."""
+    """The observed state of one pod."""
 
     def __init__(self) -> None:
         self._records: dict[ContainerId, tuple[ContainerRecord, bool]] = {}
@@ -32,7 +32,7 @@ class PodView:
         self.network_released = False
         self.disk_clean = False
         self.started_at = 0.0
-        """When the pod was taken up, as its first sandbox says; 0.0: not known."""
+        """When this node started with the pod, by the label of its first sandbox; 0.0: not known."""
 
     def observed(self) -> Observed:
         """The present snapshot."""
@@ -47,7 +47,7 @@ class PodView:
         )
 
     def replace_all(self, records: Iterable[ContainerRecord]) -> None:
-        """A complete list, as the engine has just told it."""
+        """Take a complete list that the engine has just returned."""
         before = self._records
         self._records = {}
         for record in records:
@@ -55,11 +55,11 @@ class PodView:
             if not (record.running and known.phase is ContainerPhase.EXITED):
                 self._records[record.id] = (known, exact)
             self.put(record)
-        self._lost_sandbox()
+        self._check_attached()
         self._observed = None
 
     def put(self, record: ContainerRecord, *, exact: bool = True) -> None:
-        """A container as the engine tells it, or as our own call made it; older news than we have changes nothing."""
+        """Take a record from the engine or from our own call; one that is older than the present one is ignored."""
         identity = identify(record.labels)
         if identity is None:
             return
@@ -72,26 +72,26 @@ class PodView:
             return
         self._records[record.id] = (record, exact)
         self._observed = None
-        self._lost_sandbox()
+        self._check_attached()
 
-    def look_up(self, record: ContainerRecord) -> None:
-        """The answer to a question that was asked because of what we knew: it counts, also when it goes back."""
+    def overwrite(self, record: ContainerRecord) -> None:
+        """Take the answer to a refresh, even if its phase goes back."""
         self._records.pop(record.id, None)
         self.put(record)
 
     def drop(self, container: ContainerId) -> None:
-        """The container does not exist any more."""
+        """Forget a container that does not exist any more."""
         self._records.pop(container, None)
-        self._lost_sandbox()
+        self._check_attached()
         self._observed = None
 
     def get(self, container: ContainerId) -> ContainerRecord | None:
-        """The record, when there is one."""
+        """The container's record, if there is one."""
         known = self._records.get(container)
         return known[0] if known else None
 
     def take(self, event: RuntimeEvent) -> bool:
-        """An event of the engine; False when it is about a container that must be looked up."""
+        """Take an event of the engine; False when it is about an unknown container, which must be inspected."""
         container = ContainerId(event.id)
         record = self.get(container)
         match event.kind:
@@ -99,11 +99,11 @@ class PodView:
                 self.drop(container)
             case EventKind.STARTED if record is not None:
                 if record.phase is ContainerPhase.CREATED:
-                    # Its pid, by which a sandbox is wired, is not in the event.
+                    # The event lacks the pid, which is needed to connect a sandbox.
                     started = replace(record, phase=ContainerPhase.RUNNING, started_at=event.at)
                     self.put(started, exact=not _is_sandbox(record))
                 elif record.phase is ContainerPhase.EXITED:
-                    # The engine's word for a very short life comes in this order too: look.
+                    # A restart by hand, or the late start event of a container that ended at once: ask the engine.
                     self.put(replace(record), exact=False)
             case EventKind.DIED if record is not None:
                 if record.phase is not ContainerPhase.EXITED:
@@ -123,8 +123,8 @@ class PodView:
                 pass
         return True
 
-    def _lost_sandbox(self) -> None:
-        """A sandbox that ended took its network with it."""
+    def _check_attached(self) -> None:
+        """Forget the connected sandbox if its record is gone."""
         if self.attached is None:
             return
         record = self.get(self.attached)
@@ -142,9 +142,9 @@ class PodView:
                 target = containers[identity.container] if identity.container else sandboxes
                 target.append(Instance(record, identity.attempt, identity.sandbox, exact))
             self._observed = Observed(
-                sandboxes=tuple(sorted(sandboxes, key=lambda each: each.attempt)),
+                sandboxes=tuple(sorted(sandboxes, key=lambda instance: instance.attempt)),
                 containers={
-                    name: tuple(sorted(instances, key=lambda each: each.attempt))
+                    name: tuple(sorted(instances, key=lambda instance: instance.attempt))
                     for name, instances in containers.items()
                 },
                 attempts=dict(self._attempts),

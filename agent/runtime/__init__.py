@@ -1,1 +1,1 @@
-"""Containers behind one small Protocol; the only room of the agent that knows Docker."""
+"""Container engines behind one small Protocol; the only room of the agent that knows Docker."""

@@ -1,8 +1,8 @@
-"""EngineClient: the Docker SDK's client, in a version of the API that the engine speaks.
+"""EngineClient: the Docker SDK's client, with an API version that the engine supports.
 
-What we ask for is the same in all of them, so the oldest is taken that both sides know: 1.41, or the engine's minimum
-where that is newer (1.44 since Docker 29). The SDK's own negotiation takes the newest, in which answers change with
-every release of an engine.
+Our requests are the same in all versions. So the client uses the oldest version that both sides support: 1.41, or the
+engine's minimum if that is newer (1.44 since Docker 29). The SDK's own negotiation uses the newest, in which answers
+change with every release of an engine.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ import docker.errors
 import requests
 
 OLDEST: Final = "1.41"
-"""Docker 20.10's, and Podman 4's."""
+"""The API version of Docker 20.10 and Podman 4."""
 _TOO_OLD: Final = re.compile(r"client version \S+ is too old")
 
 
 class EngineClient(docker.APIClient):
-    """Negotiates with its first request, and again after the engine was replaced by one that no longer knows ours."""
+    """Negotiates with its first request, and again if the engine was replaced by one that refuses the version."""
 
     def __init__(self, socket: Path, *, timeout_s: int | None) -> None:
-        # The stub forgets that None means no time-out, which a followed log needs.
+        # The stub does not allow None (no time-out), which a followed log needs.
         super().__init__(base_url=f"unix://{socket}", version=OLDEST, timeout=timeout_s)  # type: ignore[arg-type]
         self._negotiated = False
 
     def _url(self, pathfmt: str, *arguments: Any, versioned_api: bool = True, **options: Any) -> str:
         if versioned_api and not self._negotiated:
-            told = self.version(api_version=False)
-            self._version = max(OLDEST, str(told.get("MinAPIVersion", "")), key=_number)
+            answer = self.version(api_version=False)
+            self._version = max(OLDEST, str(answer.get("MinAPIVersion", "")), key=_number)
             self._negotiated = True
         return str(super()._url(pathfmt, *arguments, versioned_api=versioned_api, **options))  # type: ignore[misc]
 
@@ -42,9 +42,9 @@ class EngineClient(docker.APIClient):
             if not _TOO_OLD.search(str(error.explanation)):
                 raise
             self._negotiated = False
-            raise docker.errors.DockerException(f"the engine is another one now: {error.explanation}") from error
+            raise docker.errors.DockerException(f"the engine has been replaced: {error.explanation}") from error
 
 
 def _number(version: str) -> tuple[int, ...]:
-    """1.9 is older than 1.41; what is no version is older than all."""
+    """A version as numbers, as 1.9 is older than 1.41; anything else is older than all versions."""
     return tuple(int(part) for part in version.split(".")) if re.fullmatch(r"\d+(\.\d+)*", version) else ()

@@ -1,6 +1,6 @@
-"""Between the engine's JSON and the runtime's values: pure functions.
+"""Conversion between the engine's JSON and the runtime's values: pure functions.
 
-Owns the form of a Docker create request, of inspect answers and of events. Does no I/O.
+Owns the form of Docker's create requests, inspect answers and events. Does no I/O.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from agent.runtime.interface import (
 )
 
 LOG_CONFIG: Final = {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "3"}}
-"""Bounds what a container may write: 30 MB on disk."""
+"""Limits a container's log to 30 MB on disk."""
 
 _RUNNING_STATES: Final = frozenset({"running", "paused", "restarting"})
 _TIME: Final = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d)")
@@ -39,8 +39,8 @@ def create_body(spec: ContainerSpec) -> dict[str, Any]:
         "HostConfig": _host_config(spec),
     }
     if spec.join is None and not spec.host_network:
-        # A private namespace that libnetwork never sees: it saves two runs of dockerd's own binary as a hook (120 of
-        # 220 ms), and a namespace that we wire ourselves is nothing that libnetwork could do anything with.
+        # A private namespace without libnetwork, which has nothing to do in a namespace that we connect ourselves. This
+        # saves two runs of dockerd's own binary as a hook (120 of 220 ms).
         body["NetworkDisabled"] = True
     if spec.entrypoint:
         body["Entrypoint"] = list(spec.entrypoint)
@@ -62,8 +62,8 @@ def _host_config(spec: ContainerSpec) -> dict[str, Any]:
         "LogConfig": LOG_CONFIG,
         "RestartPolicy": {"Name": "no"},
         "Mounts": [
-            {"Type": "bind", "Source": each.source, "Target": each.target, "ReadOnly": each.read_only}
-            for each in spec.mounts
+            {"Type": "bind", "Source": mount.source, "Target": mount.target, "ReadOnly": mount.read_only}
+            for mount in spec.mounts
         ],
         "CpuShares": limits.cpu_shares,
         "OomScoreAdj": limits.oom_score_adj,
@@ -75,7 +75,7 @@ def _host_config(spec: ContainerSpec) -> dict[str, Any]:
     if limits.cpu_quota_us:
         config |= {"CpuQuota": limits.cpu_quota_us, "CpuPeriod": limits.cpu_period_us}
     if limits.memory_bytes:
-        # As much swap as memory, that is: none; a limit means what it says.
+        # The swap limit includes memory: equal values mean no swap.
         config |= {"Memory": limits.memory_bytes, "MemorySwap": limits.memory_bytes}
     if spec.cgroup_parent:
         config["CgroupParent"] = spec.cgroup_parent
@@ -108,7 +108,7 @@ def _phase(status: str, error: str) -> ContainerPhase:
     if status in _RUNNING_STATES:
         return ContainerPhase.RUNNING
     if status == "created":
-        # The engine leaves a container that it failed to start "created"; for us its life is over.
+        # A container that failed to start stays "created" in the engine; for us it has ended.
         return ContainerPhase.EXITED if error else ContainerPhase.CREATED
     return ContainerPhase.EXITED
 
@@ -118,7 +118,7 @@ _CONTAINER_EVENTS: Final = {
     "start": EventKind.STARTED,
     "die": EventKind.DIED,
     "destroy": EventKind.DESTROYED,
-    # Podman's own names: its Docker API filters by these, and says either of the two.
+    # Podman's own names: its Docker API filters by these, and reports either name.
     "died": EventKind.DIED,
     "remove": EventKind.DESTROYED,
 }
@@ -126,21 +126,22 @@ _IMAGE_EVENTS: Final = frozenset({"delete", "untag", "tag", "import", "load", "p
 EVENT_NAMES: Final = tuple(sorted({*_CONTAINER_EVENTS, *_IMAGE_EVENTS}))
 
 
-def event_from_json(event: Mapping[str, Any], wanted: Mapping[str, str]) -> RuntimeEvent | None:
-    """An event that concerns us, else None. Labels are filtered here: a filter would hide images' events."""
+def event_from_json(event: Mapping[str, Any], labels: Mapping[str, str]) -> RuntimeEvent | None:
+    """The event if it is about images or a container with these labels, else None. The engine's own filter by labels
+    would hide the events of images."""
     actor, action = event.get("Actor") or {}, str(event.get("Action", ""))
     attributes: Mapping[str, str] = actor.get("Attributes") or {}
     at = int(event.get("timeNano", 0)) / 1e9
     if event.get("Type") == "image":
         return RuntimeEvent(EventKind.IMAGES_CHANGED, actor.get("ID", ""), at) if action in _IMAGE_EVENTS else None
     kind = _CONTAINER_EVENTS.get(action)
-    if kind is None or any(attributes.get(key) != value for key, value in wanted.items()):
+    if kind is None or any(attributes.get(key) != value for key, value in labels.items()):
         return None
     return RuntimeEvent(kind, actor.get("ID", ""), at, attributes, int(attributes.get("exitCode", 0) or 0))
 
 
 def parse_time(text: str) -> float:
-    """RFC 3339 with nanoseconds to seconds since the epoch; the engine's year 1 (never) is 0.0."""
+    """RFC 3339 with nanoseconds as seconds since the epoch; the engine's year 1 (never) is 0.0."""
     match = _TIME.fullmatch(text)
     if match is None or text.startswith("0001-"):
         return 0.0

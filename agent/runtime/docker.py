@@ -1,7 +1,7 @@
-"""The Runtime on a Docker engine, through the Docker SDK's low-level client.
+"""DockerRuntime: the Runtime on a Docker engine, by the Docker SDK's low-level client.
 
-Owns the engine's calls and their threads (the SDK blocks). Does not decide anything: what to make, when, and what to
-do about an error is the caller's.
+Owns the calls to the engine and their threads (the SDK blocks). Decides nothing: callers choose what to create and how
+to react to errors.
 """
 
 from __future__ import annotations
@@ -44,11 +44,11 @@ _CALL_TIMEOUT_S: Final = 120
 _NOT_RUNNING: Final = frozenset({NOT_FOUND, CONFLICT})
 _EVENT_OVERLAP_S: Final = 1
 _SIGKILLED: Final = 137
-"""128 and SIGKILL's number, as shells count."""
+"""The exit code of a process killed by SIGKILL (128 + 9)."""
 
 
 class DockerRuntime:
-    """A Docker engine behind its socket. Four threads: a second pair gains a little, a third none (on two cores)."""
+    """A Docker engine behind its socket. On two cores, more than four call threads gain nothing."""
 
     def __init__(self, socket: Path, *, call_threads: int = 4, pull_threads: int = 3) -> None:
         self._socket = socket
@@ -56,8 +56,8 @@ class DockerRuntime:
         self._pulls = ClientThreads(self._client, threads=pull_threads, name="pull")
         self._images = ImageMemory()
         self._oom_kills = OomKills()
-        self._kept: set[ContainerId] = set()
-        """Removed for everybody but the engine (`_remove`)."""
+        self._lingering: set[ContainerId] = set()
+        """Containers that were removed for our callers but that the engine still keeps (`_remove`)."""
 
     async def version(self) -> RuntimeVersion:
         def ask(client: docker.APIClient) -> RuntimeVersion:
@@ -104,15 +104,15 @@ class DockerRuntime:
 
     async def remove(self, container: ContainerId) -> None:
         if not await self._calls.call(lambda client: _remove(client, container)):
-            self._kept.add(container)
+            self._lingering.add(container)
             return
-        for each in tuple(self._kept):
+        for kept in tuple(self._lingering):
             try:
-                if await self._calls.call(partial(_remove, container=each)):
-                    self._kept.discard(each)
+                if await self._calls.call(partial(_remove, container=kept)):
+                    self._lingering.discard(kept)
             except RuntimeFault as error:
-                # It stays for the next time; whose removal this was has nothing to do with it.
-                log.warning("container %s is still there: %s", each[:12], error)
+                # Retried with the next removal; the present one has succeeded.
+                log.warning("container %s: not removed yet: %s", kept[:12], error)
 
     async def inspect(self, container: str) -> ContainerRecord:
         def ask(client: docker.APIClient) -> ContainerRecord:
@@ -125,14 +125,14 @@ class DockerRuntime:
         def ask(client: docker.APIClient) -> list[ContainerRecord]:
             records = []
             with translated("list containers"):
-                wanted = [f"{key}={value}" for key, value in labels.items()]
-                for each in client.containers(all=True, filters={"label": wanted}):
-                    if each["Id"] in self._kept:
+                selectors = [f"{key}={value}" for key, value in labels.items()]
+                for entry in client.containers(all=True, filters={"label": selectors}):
+                    if entry["Id"] in self._lingering:
                         continue
                     try:
-                        records.append(self._record(client.inspect_container(each["Id"])))
+                        records.append(self._record(client.inspect_container(entry["Id"])))
                     except docker.errors.NotFound:
-                        continue  # went since the list was made
+                        continue  # removed since the list was made
             return records
 
         return await self._calls.call(ask)
@@ -151,10 +151,10 @@ class DockerRuntime:
                 except docker.errors.APIError as error:
                     raise pull_fault(str(error.explanation or error), image) from error
 
-        found = await self._calls.call(ask)
-        if found is not None:
-            self._images.put(image, found)
-        return found
+        image_id = await self._calls.call(ask)
+        if image_id is not None:
+            self._images.put(image, image_id)
+        return image_id
 
     async def pull(self, image: str) -> str:
         pulled = await self._pulls.call(lambda client: _pull(client, image))
@@ -164,7 +164,7 @@ class DockerRuntime:
     async def load(self, archive: bytes) -> None:
         def ask(client: docker.APIClient) -> None:
             with translated("load an image"):
-                # Read to the end: a connection that is not read dry is lost to the client.
+                # Read to the end: otherwise the client cannot use the connection again.
                 for line in client.load_image(archive):  # type: ignore[no-untyped-call]
                     if "error" in line:
                         raise EngineFault(str(line["error"]))
@@ -199,7 +199,7 @@ class DockerRuntime:
     @asynccontextmanager
     async def _events(self, labels: Mapping[str, str]) -> AsyncIterator[AsyncIterator[RuntimeEvent]]:
         client = self._client(timeout_s=None)
-        # The engine answers just before it subscribes: asking for the last second too leaves no gap.
+        # The engine answers just before it subscribes: including the last second leaves no gap.
         since = int(time.time()) - _EVENT_OVERLAP_S
         filters = {"type": ["container", "image"], "event": list(EVENT_NAMES)}
         stream: ThreadStream[dict[str, Any]] = ThreadStream(
@@ -219,14 +219,14 @@ class DockerRuntime:
         self, stream: ThreadStream[dict[str, Any]], labels: Mapping[str, str]
     ) -> AsyncIterator[RuntimeEvent]:
         while batch := await stream.batch():
-            for each in batch:
-                event = event_from_json(each, labels)
+            for item in batch:
+                event = event_from_json(item, labels)
                 if event is None:
                     continue
                 if event.kind is EventKind.IMAGES_CHANGED:
                     self._images.forget()
                 if event.exit_code == _SIGKILLED:
-                    # Else its end would be told with a wrong reason until it has been looked up.
+                    # Otherwise the status would show a wrong reason until the container has been inspected.
                     event = replace(event, oom_killed=self._oom_kills.has(event.id))
                 yield event
         raise EngineGone("events: the container engine closed the stream")
@@ -247,9 +247,9 @@ class DockerRuntime:
 
 
 def _remove(client: docker.APIClient, container: ContainerId) -> bool:
-    """Returns when it is gone, whoever removes it; blocking.
+    """Remove the container; returns when it is gone, even if another caller removes it. Blocks.
 
-    False: it is dead, and Podman keeps it until the containers that live in its namespaces are removed.
+    False: it is dead, but Podman keeps it until the containers in its namespaces are removed.
     """
     with translated(f"remove {container[:12]}"):
         try:
@@ -258,23 +258,23 @@ def _remove(client: docker.APIClient, container: ContainerId) -> bool:
             return True
         except docker.errors.APIError as error:
             if has_dependents(error):
-                with contextlib.suppress(docker.errors.APIError):  # it does not run
+                with contextlib.suppress(docker.errors.APIError):  # it is not running
                     client.kill(container)
                 return False
             if status_of(error) != CONFLICT:
                 raise
-            # Being removed already, by somebody's hand or by a call that an earlier agent did not live to see end.
+            # It is being removed already, by hand or by a call of an earlier agent.
             with contextlib.suppress(docker.errors.NotFound):
                 client.wait(container, timeout=_CALL_TIMEOUT_S, condition="removed")
     return True
 
 
 def _pull(client: docker.APIClient, image: str) -> str:
-    """Pulls and looks up; blocking."""
+    """Pull the image and return its id. Blocks."""
     repository, tag = parse_repository_tag(image)
     with translated(f"pull {image}"):
         try:
-            # Read to the end, also after an error: a connection that is not read dry is lost to the client.
+            # Read to the end, even after an error: otherwise the client cannot use the connection again.
             lines = list(client.pull(repository, tag=tag or "latest", stream=True, decode=True))
             for line in lines:
                 if "error" in line:

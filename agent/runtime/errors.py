@@ -1,17 +1,17 @@
-"""What can go wrong with the engine. Whether trying again can help is a type, not a text.
+"""Errors of the engine. The type says whether a retry can help.
 
 RuntimeFault(AgentError)
 ├── Retryable
 │   ├── EngineGone          no answer from the engine at all
 │   ├── EngineFault         the engine answered with an error of its own (5xx)
-│   └── PullFailed          the registry could not be asked, or broke off
+│   └── PullFailed          the registry could not be reached, or the transfer broke off
 └── Permanent
-    ├── ImageNotFound       nobody has this image
+    ├── ImageNotFound       neither the engine nor the registry has the image
     ├── InvalidImageName    not an image reference
-    ├── NoSuchContainer
-    ├── CreateConflict      the name is taken: adopt what is there
+    ├── NoSuchContainer     the container does not exist (any more)
+    ├── CreateConflict      the name is taken: adopt the existing container
     ├── StartRefused        the container cannot run as it is (no such command, no such directory)
-    └── BadRequest          the engine refused what it was asked (4xx)
+    └── BadRequest          the engine refused the request (4xx)
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from agent.errors import AgentError
 
 
 class RuntimeFault(AgentError):
-    """Root of the runtime's errors; the text is for people."""
+    """The root of this room's errors; the text is for people."""
 
 
 class Retryable(RuntimeFault):
@@ -36,7 +36,7 @@ class EngineGone(Retryable):
 
 
 class EngineFault(Retryable):
-    """The engine failed to do what it should be able to do."""
+    """The engine failed with an error of its own."""
 
 
 class PullFailed(Retryable):
@@ -44,7 +44,7 @@ class PullFailed(Retryable):
 
 
 class ImageNotFound(Permanent):
-    """No registry and no engine has the image."""
+    """Neither the engine nor the registry has the image."""
 
 
 class InvalidImageName(Permanent):

@@ -1,7 +1,7 @@
-"""The Runtime in memory, for tests: the same behaviour as an engine as far as the contract suite asks.
+"""FakeRuntime: the Runtime in memory, for tests. It behaves like an engine as far as the contract suite checks.
 
-Owns containers, images and a registry that are plain values, and the tests' handles on them: let a container end, let
-a call fail, let the engine go. Nothing of it is used by the product.
+Owns containers, images and a registry as plain values, and methods for tests to end a container, fail a call or stop
+the engine. The product does not use it.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _SIGNALS = {"SIGTERM": 15, "SIGKILL": 9, "SIGUSR1": 10, "SIGQUIT": 3}
 
 
 class FakeRuntime:
-    """An engine in memory. `calls` is the list of (call, name) in order, for assertions on order."""
+    """An engine in memory. `calls` lists (call, name) in order, for assertions."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -50,20 +50,20 @@ class FakeRuntime:
         self.specs: dict[str, ContainerSpec] = {}
         self.written: dict[str, list[bytes]] = defaultdict(list)
         self.ignores_term: set[str] = set()
-        """Names of containers (prefix) that do not end at SIGTERM."""
+        """Prefixes of the names of containers that ignore SIGTERM."""
         self.calls: list[tuple[str, str]] = []
         self._failures: dict[str, deque[RuntimeFault]] = defaultdict(deque)
         self._subscribers: list[asyncio.Queue[RuntimeEvent | None]] = []
         self._count = 0
 
-    # --- handles of the tests --------------------------------------------------------------------------------------
+    # --- for tests -------------------------------------------------------------------------------------------------
 
     def fail_next(self, call: str, *errors: RuntimeFault) -> None:
-        """The next calls of that name raise these, one each."""
+        """Each of the next calls of that name raises one of these."""
         self._failures[call].extend(errors)
 
     def end(self, container: str, exit_code: int, *, oom_killed: bool = False) -> None:
-        """The container's process ends."""
+        """End the container's process."""
         record = self._find(container)
         if not record.running:
             return
@@ -79,7 +79,7 @@ class FakeRuntime:
         self._publish(EventKind.DIED, ended)
 
     def revive(self, container: str) -> None:
-        """Somebody starts a container that has ended."""
+        """Restart a container that has ended, as a person could."""
         started = replace(
             self._find(container), phase=ContainerPhase.RUNNING, pid=2000 + self._count, started_at=self._clock.wall()
         )
@@ -87,16 +87,18 @@ class FakeRuntime:
         self._publish(EventKind.STARTED, started)
 
     def drop_streams(self) -> None:
-        """The engine closes its event streams."""
+        """Close the engine's event streams."""
         for queue in self._subscribers:
             queue.put_nowait(None)
 
     def named(self, part: str) -> list[ContainerRecord]:
-        """Containers whose name has `part` in it, by name."""
-        return sorted((each for each in self.records.values() if part in each.name), key=lambda each: each.name)
+        """Containers with `part` in their name, sorted by name."""
+        return sorted(
+            (record for record in self.records.values() if part in record.name), key=lambda record: record.name
+        )
 
     def write(self, container: str, *lines: bytes) -> None:
-        """The container writes."""
+        """Add lines to the container's log."""
         self.written[self._find(container).id].extend(lines)
 
     # --- Runtime ---------------------------------------------------------------------------------------------------
@@ -107,7 +109,7 @@ class FakeRuntime:
 
     async def create(self, spec: ContainerSpec) -> ContainerId:
         await self._called("create", spec.name)
-        if any(each.name == spec.name for each in self.records.values()):
+        if any(record.name == spec.name for record in self.records.values()):
             raise CreateConflict(f"the name {spec.name} is taken")
         if spec.image not in self.images:
             raise ImageNotFound(f"no image {spec.image}")
@@ -146,7 +148,9 @@ class FakeRuntime:
     async def signal(self, container: ContainerId, signal: str) -> None:
         record = self.records.get(container)
         await self._called("signal", f"{record.name if record else container} {signal}")
-        if record is None or (signal != "SIGKILL" and any(record.name.startswith(each) for each in self.ignores_term)):
+        if record is None or (
+            signal != "SIGKILL" and any(record.name.startswith(prefix) for prefix in self.ignores_term)
+        ):
             return
         self.end(container, _KILLED_BY_SIGNAL + _SIGNALS[signal])
 
@@ -164,7 +168,7 @@ class FakeRuntime:
 
     async def list(self, labels: Mapping[str, str]) -> list[ContainerRecord]:
         await self._called("list", "")
-        return [each for each in self.records.values() if labels.items() <= each.labels.items()]
+        return [record for record in self.records.values() if labels.items() <= record.labels.items()]
 
     async def image_id(self, image: str) -> str | None:
         await self._called("image_id", image)
@@ -179,8 +183,8 @@ class FakeRuntime:
 
     async def load(self, archive: bytes) -> None:
         await self._called("load", "")
-        with tarfile.open(fileobj=io.BytesIO(archive)) as found:
-            manifest = json.loads(found.extractfile("manifest.json").read())  # type: ignore[union-attr]
+        with tarfile.open(fileobj=io.BytesIO(archive)) as opened:
+            manifest = json.loads(opened.extractfile("manifest.json").read())  # type: ignore[union-attr]
         for image in manifest:
             self.images.update(dict.fromkeys(image["RepoTags"], f"sha256:{image['Config']}"))
 

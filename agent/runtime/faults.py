@@ -1,7 +1,7 @@
-"""What the Docker SDK raises, as the runtime's own errors.
+"""Translates the Docker SDK's errors into the runtime's own.
 
-Owns the one place where status codes become types. The engine tells some causes in prose only; then the text is the
-only source there is (marked below).
+The only place where status codes become types. The engine names some causes only in its text; the functions below that
+match texts say so.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ from agent.runtime.errors import (
 )
 
 NOT_FOUND, CONFLICT, _FIRST_SERVER_ERROR = 404, 409, 500
-_PODMANS: Final[Mapping[str, int]] = {
+_PODMAN_CAUSES: Final[Mapping[str, int]] = {
     "no such container": NOT_FOUND,
     "that name is already in use": CONFLICT,
     "container state improper": CONFLICT,
 }
-"""Podman answers 500 where Docker has a status for it; which it is its field `cause` says, a constant of its own."""
-_IN_USE: Final = "container already exists"
-"""The cause of refusing to remove a container that others depend on: so Podman 4 has it, odd as it is."""
+"""Podman answers 500 where Docker has a status of its own; its field `cause` has one of these constants then."""
+_HAS_DEPENDENTS: Final = "container already exists"
+"""Podman 4's cause, odd as it is, when it does not remove a container that others depend on."""
 
 
 @contextmanager
 def translated(what: str) -> Iterator[None]:
-    """Raises the runtime's errors for the SDK's; `what` names the call for people."""
+    """Raise the runtime's errors for the SDK's; `what` names the call in messages."""
     try:
         yield
     except docker.errors.APIError as error:
@@ -51,24 +51,24 @@ def translated(what: str) -> Iterator[None]:
 
 
 def status_of(error: docker.errors.APIError) -> int:
-    """The status, as Docker would give it; 0 when there was none."""
+    """The status that Docker would answer; 0 when there is none."""
     status = error.status_code or 0
-    return _PODMANS.get(_cause(error), status) if status == _FIRST_SERVER_ERROR else status
+    return _PODMAN_CAUSES.get(_cause(error), status) if status == _FIRST_SERVER_ERROR else status
 
 
 def has_dependents(error: docker.errors.APIError) -> bool:
-    """Whether Podman does not remove a container because others live in its namespaces."""
-    return _cause(error) == _IN_USE
+    """Whether Podman refuses to remove a container because others use its namespaces."""
+    return _cause(error) == _HAS_DEPENDENTS
 
 
 def fault_of(error: docker.errors.APIError, what: str) -> RuntimeFault:
-    """The type of an answer that is an error."""
+    """The RuntimeFault for an error of the SDK."""
     text = str(error.explanation or error)
     message = f"{what}: {text}"
     if isinstance(error, docker.errors.ImageNotFound) or "No such image" in text:
         return ImageNotFound(message)
     status = status_of(error)
-    # A missing container to join is a plain 400; only the text says what it is.
+    # A missing container to join is a plain 400; only the text names the cause.
     if status == NOT_FOUND or text.startswith("No such container"):
         return NoSuchContainer(message)
     if status == CONFLICT:
@@ -80,17 +80,17 @@ def fault_of(error: docker.errors.APIError, what: str) -> RuntimeFault:
 
 def _cause(error: docker.errors.APIError) -> str:
     try:
-        found = error.response.json() if error.response is not None else None
+        body = error.response.json() if error.response is not None else None
     except ValueError:
         return ""
-    return str(found.get("cause", "")) if isinstance(found, dict) else ""
+    return str(body.get("cause", "")) if isinstance(body, dict) else ""
 
 
 def pull_fault(text: str, image: str) -> RuntimeFault:
-    """The type of a failed pull. The engine answers 404 or 500 for much the same: only its text tells them apart."""
-    low = text.lower()
-    if "invalid reference format" in low or "must be lowercase" in low:
+    """The RuntimeFault for a failed pull. 404 and 500 do not identify the cause; only the text does."""
+    lower = text.lower()
+    if "invalid reference format" in lower or "must be lowercase" in lower:
         return InvalidImageName(f'"{image}" is not an image reference: {text}')
-    if "manifest unknown" in low or "not found" in low or "does not exist" in low:
+    if "manifest unknown" in lower or "not found" in lower or "does not exist" in lower:
         return ImageNotFound(f'image "{image}" was not found: {text}')
     return PullFailed(f'image "{image}" could not be pulled: {text}')

@@ -1,14 +1,13 @@
-"""Which images an engine has, remembered while its event stream vouches for it.
+"""A cache of the images that an engine has; valid while its events are followed.
 
-Owns the memory only; the engine is asked by the caller. Asking whether an image is there costs a call at each start
-of a container otherwise.
+Saves a call to the engine at each start of a container. Owns the cache only; the caller asks the engine.
 """
 
 from __future__ import annotations
 
 
 class ImageMemory:
-    """Image reference → id. Holds nothing while nobody watches the engine's events."""
+    """Image reference → id. Empty while the engine's events are not followed."""
 
     def __init__(self) -> None:
         self._ids: dict[str, str] = {}
@@ -22,16 +21,16 @@ class ImageMemory:
             self._ids[image] = image_id
 
     def forget(self) -> None:
-        """Something about images changed."""
+        """The engine's images have changed: empty the cache."""
         self._ids.clear()
 
     def watch(self) -> None:
-        """An event stream began."""
+        """An event stream has started."""
         self._watchers += 1
         self.forget()
 
     def unwatch(self) -> None:
-        """An event stream ended: what changes now goes unseen."""
+        """An event stream has ended: changes would be missed from now on."""
         self._watchers -= 1
         if not self._watchers:
             self.forget()

@@ -1,7 +1,7 @@
 """The agent's view of a container engine: a small asynchronous Protocol and its values.
 
-Owns what pods may ask of an engine, in the engine's terms (containers, images, mounts), not in pods' terms. A sandbox
-is a container like any other here. Implementations: docker.py (an engine), fake.py (memory, for tests).
+Owns the calls that pods use, in the engine's terms (containers, images, mounts). A sandbox is a container like any
+other here. Implementations: docker.py (an engine), fake.py (in memory, for tests).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ ContainerId = NewType("ContainerId", str)
 
 
 class ContainerPhase(StrEnum):
-    """Where a container is in its one life; it never goes back."""
+    """The phase of a container; without a restart by hand it never goes back."""
 
     CREATED = "created"
     RUNNING = "running"
@@ -36,7 +36,7 @@ class Mount:
 
 @dataclass(frozen=True, slots=True)
 class CgroupLimits:
-    """What the kernel enforces; 0: no limit, the engine's own weight."""
+    """Limits that the kernel enforces; 0: no limit, the engine's default weight."""
 
     cpu_shares: int = 0
     cpu_quota_us: int = 0
@@ -47,7 +47,7 @@ class CgroupLimits:
 
 @dataclass(frozen=True, slots=True)
 class Privileges:
-    """Who the process is, and what it may."""
+    """The user and the privileges of the container's process."""
 
     user: str = ""
     privileged: bool = False
@@ -58,10 +58,10 @@ class Privileges:
 
 @dataclass(frozen=True, slots=True)
 class ContainerSpec:
-    """Everything that a container is made from.
+    """Everything that a container is created from.
 
-    `join` names the container whose network and IPC it shares; without it the container gets an IPC namespace that
-    others can join, and with `host_network` the host's network, else a network namespace with nothing but loopback.
+    `join` is the container whose network and IPC namespaces it shares. Without it the container gets an IPC namespace
+    that others can join, and a network namespace with only loopback, or with `host_network` the host's.
     """
 
     name: str
@@ -84,7 +84,7 @@ class ContainerSpec:
 
 @dataclass(frozen=True, slots=True)
 class ContainerRecord:
-    """A container as the engine tells it. Moments are seconds since the epoch; 0.0: not yet."""
+    """A container as the engine reports it. Times are seconds since the epoch; 0.0: not yet."""
 
     id: ContainerId
     name: str
@@ -101,7 +101,7 @@ class ContainerRecord:
     started_at: float = 0.0
     finished_at: float = 0.0
     stop_signal: str = ""
-    """The image's own; empty: SIGTERM."""
+    """From the image; empty: SIGTERM."""
 
     @property
     def running(self) -> bool:
@@ -109,7 +109,7 @@ class ContainerRecord:
 
 
 class EventKind(StrEnum):
-    """What an engine tells of itself."""
+    """Kinds of the engine's events."""
 
     CREATED = "create"
     STARTED = "start"
@@ -120,7 +120,7 @@ class EventKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RuntimeEvent:
-    """Something that happened in the engine; `id` is a container's, or an image's for IMAGES_CHANGED."""
+    """An event of the engine; `id` is a container's, or an image's for IMAGES_CHANGED."""
 
     kind: EventKind
     id: str
@@ -128,7 +128,7 @@ class RuntimeEvent:
     labels: Mapping[str, str] = field(default_factory=dict)
     exit_code: int = 0
     oom_killed: bool = False
-    """Known by then; False may become True when the container is looked up."""
+    """As known at that time; an inspection may show True later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,59 +143,59 @@ class RuntimeVersion:
 
 
 class Runtime(Protocol):
-    """A container engine. Every call may raise the types of errors.py and nothing else."""
+    """A container engine. Calls raise RuntimeFault only (errors.py)."""
 
     async def version(self) -> RuntimeVersion:
-        """Who answers."""
+        """The engine's name and version."""
         ...
 
     async def create(self, spec: ContainerSpec) -> ContainerId:
-        """Makes a container. CreateConflict when the name is taken, ImageNotFound when the image is not there."""
+        """Create a container. Raises CreateConflict if the name is taken, ImageNotFound if the image is missing."""
         ...
 
     async def start(self, container: ContainerId) -> None:
-        """Starts it. StartRefused when its process cannot run; starting a running container does nothing."""
+        """Start it; does nothing if it is running. Raises StartRefused if its process cannot run."""
         ...
 
     async def signal(self, container: ContainerId, signal: str) -> None:
-        """Sends a signal by name; one that does not run (or exist) takes none and that is no error."""
+        """Send a signal by name; does nothing if the container is not running or does not exist."""
         ...
 
     async def remove(self, container: ContainerId) -> None:
-        """Removes it, running or not, with its anonymous volumes; one that does not exist is no error."""
+        """Remove it, running or not, with its anonymous volumes; does nothing if it does not exist."""
         ...
 
     async def inspect(self, container: str) -> ContainerRecord:
-        """By id or name; NoSuchContainer."""
+        """The record of a container, by id or name. Raises NoSuchContainer."""
         ...
 
     async def list(self, labels: Mapping[str, str]) -> list[ContainerRecord]:
-        """All containers with these labels, in every phase."""
+        """All containers with these labels, whatever their phase."""
         ...
 
     async def image_id(self, image: str) -> str | None:
-        """The image's id when the engine has it. Answered from memory while no event says that images changed."""
+        """The image's id if the engine has it. May be answered from a cache that image events empty."""
         ...
 
     async def pull(self, image: str) -> str:
-        """Asks the registry for the image; its id. ImageNotFound, InvalidImageName, PullFailed."""
+        """Pull the image; returns its id. Raises ImageNotFound, InvalidImageName, PullFailed."""
         ...
 
     async def load(self, archive: bytes) -> None:
-        """Gives the engine the images of an archive, as `docker save` writes one."""
+        """Load the images of an archive in the format of `docker save`."""
         ...
 
     def logs(self, container: ContainerId, options: LogOptions) -> AsyncIterator[bytes]:
-        """What the container wrote, in pieces; reads on only when asked for more. Ends when it is closed."""
+        """The container's log in pieces; does not read ahead."""
         ...
 
     def events(self, labels: Mapping[str, str]) -> AbstractAsyncContextManager[AsyncIterator[RuntimeEvent]]:
         """Events of containers with these labels, and of images; subscribed when the context is entered.
 
-        The stream raises EngineGone when the engine goes; an event may come twice, and none is lost in between.
+        The stream raises EngineGone when the engine goes away. No event is lost, but one may come twice.
         """
         ...
 
     async def close(self) -> None:
-        """Lets go of connections and threads; containers go on."""
+        """Close connections and threads; containers keep running."""
         ...

@@ -1,8 +1,8 @@
-"""Which containers the kernel has killed for want of memory, read from its log.
+"""Reads from the kernel's log which containers were killed because they were out of memory.
 
-The engine learns of it by an event that races with the container's end: containerd drops the event when the cgroup is
-gone before it looked, and the container then counts as killed by anybody. The kernel writes its line before it kills,
-ten in five seconds at most: so this is asked where the engine says nothing, and does not replace it.
+The engine's own information can be missing: containerd drops its OOM event if the cgroup is gone before it is read, and
+the container then seems to be killed by an ordinary SIGKILL. The kernel logs a line before it kills, but at most ten in
+five seconds. So this log is used in addition to the engine, where the engine does not report an OOM kill.
 """
 
 import errno
@@ -17,14 +17,14 @@ log = logging.getLogger(__name__)
 
 KERNEL_LOG: Final = Path("/dev/kmsg")
 _RECORD_BYTES: Final = 8192
-"""Each read of /dev/kmsg returns one record; a buffer that is too small for it is refused."""
-_KEPT: Final = 1000
+"""Each read of /dev/kmsg returns one record, and fails if the buffer is too small for it."""
+_MAX_REMEMBERED: Final = 1000
 _OOM_KILL: Final = re.compile(rb"oom-kill:constraint=CONSTRAINT_MEMCG,.*task_memcg=[^,]*?([0-9a-f]{64})")
-"""The summary that mm/oom_kill.c prints; the cgroup ends with the container's id (systemd's driver adds `.scope`)."""
+"""The summary line of mm/oom_kill.c; the cgroup ends with the container's id (systemd's driver adds `.scope`)."""
 
 
 class OomKills:
-    """Reads on from where it stopped. Without the right to read the log it knows of nothing."""
+    """Reads the log incrementally. Without the permission to read it, no kill is known."""
 
     def __init__(self, path: Path = KERNEL_LOG) -> None:
         self._lock = Lock()
@@ -32,7 +32,7 @@ class OomKills:
         self._log = _opened(path)
 
     def has(self, container: str) -> bool:
-        """Whether a process of the container (full id) was killed because the container was at its memory limit."""
+        """Whether a process of the container (full id) was killed at the container's memory limit."""
         with self._lock:
             self._read_on()
             return container in self._killed
@@ -49,16 +49,16 @@ class OomKills:
                 record = os.read(self._log, _RECORD_BYTES)
             except OSError as error:
                 if error.errno == errno.EPIPE:
-                    continue  # records were overwritten before they were read; the next read is of the oldest left
+                    continue  # records were overwritten before they were read; go on with the oldest one left
                 if error.errno != errno.EAGAIN:
                     log.warning("kernel log: %s", error)
                 return
             if not record:
-                return  # an ordinary file, as tests have it
+                return  # the end of an ordinary file, in tests
             for line in record.splitlines():
-                if found := _OOM_KILL.search(line):
-                    self._killed[found[1].decode()] = None
-            while len(self._killed) > _KEPT:
+                if match := _OOM_KILL.search(line):
+                    self._killed[match[1].decode()] = None
+            while len(self._killed) > _MAX_REMEMBERED:
                 del self._killed[next(iter(self._killed))]
 
 
@@ -66,5 +66,5 @@ def _opened(path: Path) -> int | None:
     try:
         return os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
-        log.info("cannot read the kernel log, only the engine says which containers ran out of memory: %s", error)
+        log.info("cannot read the kernel log; only the engine reports which containers ran out of memory: %s", error)
         return None

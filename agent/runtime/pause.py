@@ -1,8 +1,8 @@
-"""The sandbox's image: one program of about a hundred bytes that does nothing, carried by the agent itself.
+"""The sandbox's image, contained in the agent: one program of about a hundred bytes that only waits.
 
-So no registry has to be asked before the first pod runs. The program blocks all signals and waits for them: at SIGTERM
-and SIGINT it ends, at SIGCHLD it reaps what became its child, as the first process of a PID namespace must. (The kernel
-keeps a signal for such a process only while it is blocked or handled: pid_namespaces(7).)
+So the first pod needs no registry. The program blocks all signals and waits for them: SIGTERM and SIGINT end it, at
+SIGCHLD it reaps its children, as the first process of a PID namespace must. (The kernel drops a signal to such a
+process unless it is blocked or handled: pid_namespaces(7).)
 """
 
 from __future__ import annotations
@@ -95,14 +95,14 @@ _AARCH64: Final = struct.pack(
 )
 
 _MACHINES: Final = {"x86_64": (62, "amd64", _X86_64), "aarch64": (183, "arm64", _AARCH64)}
-"""By the kernel's name of the machine: ELF's number (elf.h), Docker's name, the code."""
+"""By the kernel's name of the machine: ELF machine number (elf.h), Docker's architecture, code."""
 _BASE: Final = 0x400000
 _HEADERS: Final = 64 + 56
 _PATH: Final = "pause"
 
 
 def program(machine: str) -> bytes:
-    """A static ELF executable: file header, one segment that is read and executed, the code. Raises BadRequest."""
+    """A static ELF executable: file header, one readable and executable segment, code. Raises BadRequest."""
     number, _, code = _known(machine)
     size = _HEADERS + len(code)
     identity = b"\x7fELF" + bytes([2, 1, 1]) + bytes(9)  # 64 bits, little-endian, version 1
@@ -112,9 +112,9 @@ def program(machine: str) -> bytes:
 
 
 def archive(machine: str = "") -> bytes:
-    """The image as `docker load` takes it, the same bytes whenever it is made; for this machine unless one is named.
+    """The image in the format of `docker load`, reproducible byte by byte; by default for this machine.
 
-    Raises BadRequest for a machine whose code is not here: pause_image in agent.toml names another image then.
+    Raises BadRequest for a machine without code here; pause_image in agent.toml has to name another image then.
     """
     machine = machine or platform.machine()
     layer = _tar({_PATH: (program(machine), 0o755)})
@@ -136,16 +136,16 @@ def archive(machine: str = "") -> bytes:
 
 def _known(machine: str) -> tuple[int, str, bytes]:
     if machine not in _MACHINES:
-        raise BadRequest(f"the agent carries no {REFERENCE} for {machine}: name one in agent.toml (pause_image)")
+        raise BadRequest(f"the agent contains no {REFERENCE} for {machine}: set pause_image in agent.toml")
     return _MACHINES[machine]
 
 
 def _tar(files: dict[str, tuple[bytes, int]]) -> bytes:
-    """Owned by root, of the epoch."""
-    made = io.BytesIO()
-    with tarfile.open(fileobj=made, mode="w") as archive:
+    """A tar archive; all files are owned by root, with the time 0."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
         for name, (content, mode) in files.items():
             entry = tarfile.TarInfo(name)
             entry.size, entry.mode = len(content), mode
-            archive.addfile(entry, io.BytesIO(content))
-    return made.getvalue()
+            tar.addfile(entry, io.BytesIO(content))
+    return buffer.getvalue()

@@ -1,7 +1,7 @@
-"""A blocking stream of an engine, read on a thread of its own and handed to the event loop.
+"""ThreadStream: a blocking stream of the engine, read on a thread of its own, for use on the event loop.
 
-Owns the thread, the bounded buffer between thread and loop (back-pressure: a full buffer stops the reading), and the
-closing of the stream from the loop's side. Knows nothing of what flows.
+Owns the thread, the bounded buffer between thread and loop (back-pressure: a full buffer stops the reading), and
+closing the stream from the loop. Does not look at the items.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _BUFFER_ITEMS: Final = 256
 
 
 class ClosableIterator(Protocol[T_co]):
-    """What the SDK returns for a stream."""
+    """The SDK's type of a stream."""
 
     def __iter__(self) -> Iterator[T_co]: ...
 
@@ -47,7 +47,7 @@ class ThreadStream(Generic[T]):
         self._stream: ClosableIterator[T] | None = None
 
     async def start(self) -> None:
-        """Returns once the engine has answered; raises what it answered."""
+        """Returns once the engine has answered. Raises its error."""
         threading.Thread(target=self._read, name=f"stream {self._what}", daemon=True).start()
         try:
             await asyncio.shield(self._opened)
@@ -56,7 +56,7 @@ class ThreadStream(Generic[T]):
             raise
 
     async def batch(self) -> list[T]:
-        """What has come since; waits for something. Empty: the stream has ended. Raises what broke it."""
+        """Wait for items and return all that have arrived; empty: the stream has ended. Raises the stream's error."""
         await self._ready.wait()
         with self._room:
             items, self._buffer = self._buffer, []
@@ -68,7 +68,7 @@ class ThreadStream(Generic[T]):
         return items
 
     def close(self) -> None:
-        """Ends the stream; the thread ends by itself."""
+        """End the stream; its thread ends by itself."""
         with self._room:
             self._closed = True
             self._room.notify()
@@ -85,7 +85,7 @@ class ThreadStream(Generic[T]):
             failure = error
         finally:
             self._release()
-            self._tell(self._finish, failure)
+            self._on_loop(self._finish, failure)
             failure = None  # its traceback holds this frame: without the name there is no cycle
 
     def _pump(self) -> None:
@@ -96,7 +96,7 @@ class ThreadStream(Generic[T]):
         if closed:
             stream.close()
             return
-        self._tell(self._mark_open)
+        self._on_loop(self._mark_open)
         for item in stream:
             with self._room:
                 self._room.wait_for(lambda: self._closed or len(self._buffer) < _BUFFER_ITEMS)
@@ -105,10 +105,10 @@ class ThreadStream(Generic[T]):
                 self._buffer.append(item)
                 first = len(self._buffer) == 1
             if first:
-                self._tell(self._ready.set)
+                self._on_loop(self._ready.set)
 
-    def _tell(self, callback: Callable[..., None], *args: object) -> None:
-        """On the loop; one that is closed already needs no telling."""
+    def _on_loop(self, callback: Callable[..., None], *args: object) -> None:
+        """Call it on the event loop, unless the loop is closed already."""
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(callback, *args)
 

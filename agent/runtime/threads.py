@@ -1,8 +1,8 @@
-"""Blocking calls to an engine on a bounded number of threads, one Docker client a thread.
+"""ClientThreads: blocking calls to an engine on a fixed number of threads, each with a Docker client of its own.
 
-Owns the threads and the clients: a client's `requests` session is not safe to share. Knows nothing of what is called.
-The threads are daemons, which the standard library's pools have not: a pull from a registry that hangs cannot be
-called off, and must not keep an agent that was told to stop.
+Owns the threads and the clients: a client's `requests` session must not be shared between threads. The threads are
+daemons, unlike those of the standard library's pools: a pull from a registry that hangs cannot be cancelled, and must
+not keep a stopping agent alive.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ ClientFactory = Callable[[], docker.APIClient]
 _Work = Callable[[docker.APIClient], Any]
 
 PATIENCE_S: Final = 2.0
-"""How long `close` waits for calls that run; one that makes or ends a container usually takes less."""
+"""How long `close` waits for calls in progress; creating or ending a container usually takes less."""
 
 
 class ClientThreads:
-    """A pool of threads that each own a client, made at the thread's first call."""
+    """A pool of threads; each creates its client at its first call."""
 
     def __init__(self, make_client: ClientFactory, *, threads: int, name: str, patience_s: float = PATIENCE_S) -> None:
         self._make_client = make_client
@@ -39,9 +39,9 @@ class ClientThreads:
         self._started = self._closed = False
 
     async def call(self, work: Callable[[docker.APIClient], T]) -> T:
-        """Runs `work` on a free thread. When the caller is cancelled the call itself still runs to its end."""
+        """Run `work` on a free thread. If the caller is cancelled, the call still runs to its end."""
         if self._closed:
-            raise RuntimeError("its threads have been told to end")
+            raise RuntimeError("the client threads have been closed")
         if not self._started:
             self._started = True
             for thread in self._threads:
@@ -51,7 +51,7 @@ class ClientThreads:
         return await asyncio.wrap_future(answer)
 
     def close(self) -> None:
-        """Drops calls that wait, and lets running ones end for a moment; one that hangs is left behind."""
+        """Cancel queued calls and wait for those in progress for up to PATIENCE_S; a hanging one is left behind."""
         self._closed = True
         try:
             while waiting := self._waiting.get_nowait():
@@ -75,7 +75,7 @@ class ClientThreads:
                 try:
                     client = client or self._make_client()
                     answer.set_result(work(client))
-                except BaseException as error:  # noqa: BLE001  it is the caller's
+                except BaseException as error:  # noqa: BLE001  raised at the caller
                     answer.set_exception(error)
                 del answer, work, taken
         finally:

@@ -1,1 +1,1 @@
-"""The agent's end of the contract: sessions with the master, desired state, reports, streams."""
+"""The agent's end of the contract: sessions with the master, reports, log streams, certificate renewal."""

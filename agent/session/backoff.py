@@ -1,6 +1,6 @@
-"""How long to wait before the next try: from 50 ms up to the heartbeat period, with jitter.
+"""Back-off between attempts to open a session: from 50 ms up to a ceiling, with jitter.
 
-Owns the arithmetic only; the caller waits.
+Computes the delays only; the caller waits.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ JITTER: Final = 0.2
 
 
 class Backoff:
-    """Grows with every failure until `reset`."""
+    """The delay grows with every attempt until `reset`."""
 
     def __init__(self, *, ceiling_s: float, uniform: Callable[[float, float], float] = random.uniform) -> None:
         self.ceiling_s = ceiling_s
@@ -23,11 +23,11 @@ class Backoff:
         self._next_s = FIRST_S
 
     def reset(self) -> None:
-        """It went well."""
+        """Start again with the shortest delay."""
         self._next_s = FIRST_S
 
     def next_s(self) -> float:
-        """The wait before the next try."""
+        """The delay before the next attempt."""
         wait_s = min(self._next_s, self.ceiling_s)
         self._next_s = min(self._next_s * FACTOR, self.ceiling_s)
         return wait_s * self._uniform(1 - JITTER, 1 + JITTER)

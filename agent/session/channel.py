@@ -1,8 +1,8 @@
-"""One connection to the master: mutual TLS, and its calls with gRPC's statuses as this package's errors.
+"""One connection to the master over mutual TLS, and its calls; gRPC statuses become this room's errors.
 
-Owns the channel, the reading of messages and the mapping of statuses: what cannot be read is Garbled here, where
-gRPC would log a traceback and hand on None. A connection is made for one session and dropped with it, so that
-gRPC's own back-off and half-dead connections never stand between us and the master.
+Owns the channel, the parsing of messages and the mapping of statuses. Messages are parsed here because gRPC would log a
+traceback for an unreadable one and return None. Each session has a connection of its own, so that neither gRPC's
+back-off nor a half-dead connection delays the next session.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from proto.gen import session_pb2
 _OPTIONS: Final[list[tuple[str, int]]] = [
     ("grpc.max_receive_message_length", contract.MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", contract.MAX_MESSAGE_BYTES),
-    # Each try is a connection of its own: nothing remembers that the last one failed.
+    # Do not share connections between channels: a new one must not wait because the last one failed.
     ("grpc.use_local_subchannel_pool", 1),
     ("grpc.enable_http_proxy", 0),
 ]
@@ -48,7 +48,7 @@ class Call(Protocol):
     async def write(self, message: session_pb2.StreamUp) -> None: ...
 
     async def read(self) -> session_pb2.StreamDown | None:
-        """None at the end. Raises Garbled."""
+        """The next message; None at the end. Raises Garbled."""
         ...
 
     async def done_writing(self) -> None: ...
@@ -57,7 +57,7 @@ class Call(Protocol):
 
 
 class Master:
-    """The master's side of the contract, as one connection gives it. An async context manager."""
+    """The master's calls over one connection. An async context manager that closes it."""
 
     def __init__(self, identity: Identity) -> None:
         credentials = grpc.ssl_channel_credentials(
@@ -108,7 +108,7 @@ class Master:
         return await _ask(self._channel, "Leave", request, timeout_s, session_pb2.LeaveReply)
 
     async def desired(self, request: session_pb2.DesiredRequest) -> AsyncGenerator[session_pb2.DesiredMessage, None]:
-        """Messages until the session ends; the end is an error too."""
+        """Messages until the session ends; every end raises a SessionError."""
         method = self._channel.unary_stream(f"{_SERVICE}Desired", request_serializer=_encoded)
         try:
             async for raw in method(request):
@@ -118,12 +118,12 @@ class Master:
         raise Lost("the master closed the stream of desired state")
 
     def stream(self) -> Call:
-        """Open a stream for a log."""
+        """Open a call that a log is sent over."""
         return _Stream(self._channel.stream_stream(f"{_SERVICE}Stream", request_serializer=_encoded)())
 
 
 class _Stream:
-    """One call of Stream."""
+    """One call of Stream; implements Call."""
 
     def __init__(self, call: Any) -> None:
         self._call = call
@@ -150,7 +150,7 @@ def _encoded(message: Message) -> bytes:
 
 
 def parsed(kind: type[T], raw: bytes) -> T:
-    """The message. Raises Garbled when the bytes are none of that kind."""
+    """The message. Raises Garbled when the bytes are not a message of that kind."""
     try:
         return kind.FromString(raw)
     except DecodeError as error:
@@ -158,7 +158,7 @@ def parsed(kind: type[T], raw: bytes) -> T:
 
 
 def translated(error: grpc.aio.AioRpcError) -> SessionError:
-    """The status as one of ours; what is no refusal is worth another try."""
+    """The SessionError for a status: Lost, which is retried, unless the master refused."""
     code, details = error.code(), error.details() or ""
     if code is grpc.StatusCode.ALREADY_EXISTS:
         return Occupied(details)

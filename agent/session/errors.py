@@ -3,11 +3,11 @@
 SessionError
 ├── Lost       no connection, no answer in time: reconnect with back-off
 ├── Stale      the master has ended the session: say Hello again
-│   └── Renewed    as it should be: there are other certificates to connect with
-└── Refused    the master does not want this agent as it is: leave everything running, try again slowly
-    └── Occupied   the node is another machine, or another node has this one's address
+│   └── Renewed    ended on purpose, to connect with other certificates or from another address
+└── Refused    the master does not accept this agent: leave everything running, try again slowly
+    └── Occupied   the node is another machine, or another node has this node's address
 
-A message that is wrong ends a session too: WireError (agent/wire/errors.py).
+A bad message ends a session too: WireError (agent/wire/errors.py).
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ from agent.errors import AgentError
 
 
 class SessionError(AgentError):
-    """The root."""
+    """The root of this room's errors."""
 
 
 class Lost(SessionError):
-    """No connection, or no answer in time."""
+    """No connection, or no answer in time: reconnect with back-off."""
 
 
 class Stale(SessionError):
-    """The session is over."""
+    """The master has ended the session."""
 
 
 class Renewed(Stale):
-    """The session goes on as another one: with other certificates, or from another address."""
+    """The session is to be opened again, with other certificates or from another address."""
 
 
 class Refused(SessionError):
-    """The master does not want this agent as it is."""
+    """The master does not accept this agent as it is."""
 
 
 class Occupied(Refused):
-    """The node is another machine, or another node has this one's address."""
+    """The node is another machine, or another node has this node's address."""

@@ -1,8 +1,8 @@
-"""Renews the node's certificate in time, and keeps the CAs that the node trusts.
+"""Renews the node's certificate in time, and stores the CAs that the node trusts.
 
-Owns the present identity and the moment of its renewal: when about a third of its life is left, or when the master
-wants it. The new key never leaves the machine; key and certificate replace the old ones on disk in one step, and the
-session is opened anew with them. A renewal that fails ends no session: there is time for many more tries.
+Owns the present identity and the time of its renewal: when about a third of its validity is left, or when the master
+asks for it. The new key never leaves the machine. Key and certificate replace the old ones on disk in one step, then
+the session is opened again with them. A failed renewal does not end the session: there is time for many more attempts.
 """
 
 from __future__ import annotations
@@ -28,26 +28,26 @@ from proto import contract
 from proto.gen import session_pb2
 
 LEFT: Final = 1 / 3
-"""Part of the certificate's life that is left when it is renewed."""
+"""Part of the certificate's validity that is left when it is renewed."""
 LEFT_JITTER: Final = 1 / 30
-"""Nodes that joined together must not renew together."""
+"""Nodes that joined at the same time must not renew at the same time."""
 
 CHECK_S: Final = 3600.0
-"""At most this long until the clock is looked at again: it may be set meanwhile."""
+"""The clock is read again after at most this long, as it may have been set meanwhile."""
 RETRY_S: Final = 30.0
-"""After the first failure; each further one doubles it, up to CHECK_S."""
+"""Delay after the first failure; doubled after each further one, up to CHECK_S."""
 JITTER: Final = 0.2
-WANTED_WITHIN_S: Final = 2.0
-"""Nodes that the master asks all at once answer within this time."""
+SPREAD_S: Final = 2.0
+"""Nodes that the master asks all at once spread their renewals over this time."""
 TIMEOUT_S: Final = 20.0
-MOST_CAS: Final = 16
-"""Two while the cluster's CA is being rotated, else one."""
+MAX_CAS: Final = 16
+"""Two are normal while the cluster's CA is rotated, one at other times."""
 
 log = logging.getLogger(__name__)
 
 
 class Renewal:
-    """The identity, kept good."""
+    """The node's identity, and its renewal."""
 
     def __init__(
         self,
@@ -58,8 +58,8 @@ class Renewal:
         uniform: Callable[[float, float], float] = random.uniform,
     ) -> None:
         self.identity = identity
-        self.wanted = False
-        """The master wants another certificate in this session, whatever is left of this one."""
+        self.requested = False
+        """The master asks for a renewal in this session, however long the certificate is still valid."""
         self._state_dir = state_dir
         self._clock = clock
         self._uniform = uniform
@@ -67,30 +67,30 @@ class Renewal:
 
     @property
     def due_s(self) -> float:
-        """Seconds until it is time; not positive: it is time."""
+        """Seconds until the renewal is due; zero or negative: it is due."""
         life_s = self.identity.not_after - self.identity.not_before
         return self.identity.not_after - life_s * self._left - self._clock.wall()
 
     @property
     def expired(self) -> str:
-        """What to do about a certificate that has ended; empty while it has not."""
+        """What to do about an expired certificate; empty while it is valid."""
         if self._clock.wall() < self.identity.not_after:
             return ""
         ended = datetime.fromtimestamp(self.identity.not_after, UTC).strftime("%Y-%m-%d %H:%M UTC")
         return (
-            f"the certificate of node {self._name} expired on {ended}, and the master takes it no more; "
-            "everything here is left running. Run `sampan token create` on the master and the command that it prints "
-            "here (where systemd does not run the agent: stop it before, start it after): the node keeps its name and "
-            "its pods"
+            f"the certificate of node {self._name} expired on {ended}, and the master no longer accepts it; "
+            "everything on this node keeps running. Run `sampan token create` on the master and the command that it "
+            "prints on this node (where systemd does not run the agent: stop it before, start it after): the node "
+            "keeps its name and its pods"
         )
 
     async def run(self, master: Master) -> None:
-        """During one session: raises Renewed when there is a new certificate to connect with."""
+        """Run during one session; raises Renewed when there is a new certificate to connect with."""
         failures = 0
-        if self.wanted:
-            await self._clock.sleep(self._uniform(0, WANTED_WITHIN_S))
+        if self.requested:
+            await self._clock.sleep(self._uniform(0, SPREAD_S))
         while True:
-            while not self.wanted and (due_s := self.due_s) > 0:
+            while not self.requested and (due_s := self.due_s) > 0:
                 await self._clock.sleep(min(due_s, CHECK_S))
             try:
                 await self._renew(master)
@@ -102,32 +102,32 @@ class Renewal:
                 log.error("node %s: certificate not renewed, next try in %d s: %s", self._name, wait_s, error)
                 await self._clock.sleep(wait_s)
             else:
-                self.wanted = False
+                self.requested = False
                 raise Renewed("the certificate was renewed")
 
     async def trust(self, ca: str) -> bool:
-        """Trust these CAs (PEM) in place of those before; True when they are kept, and others than before.
+        """Trust these CAs (PEM) instead of the present ones; True when they differ and have been stored.
 
-        Raises Garbled. When they cannot be written down, the session goes on as it is: the next one brings them again.
+        Raises Garbled. If they cannot be stored, the session continues: the next Hello brings them again.
         """
         try:
-            told = contract.fingerprints(ca)
-            if told:
+            fingerprints = contract.fingerprints(ca)
+            if fingerprints:
                 ssl.create_default_context(cadata=ca)
         except (ValueError, ssl.SSLError) as error:
-            raise Garbled(f"the CAs that the master wants to be trusted cannot be read: {error}") from error
-        if not 0 < len(told) <= MOST_CAS:
-            raise Garbled(f"the master wants {len(told)} CAs to be trusted")
-        if sorted(told) == sorted(contract.fingerprints(self.identity.ca)):
+            raise Garbled(f"the CAs that the master sent cannot be read: {error}") from error
+        if not 0 < len(fingerprints) <= MAX_CAS:
+            raise Garbled(f"the master sent {len(fingerprints)} CAs to trust")
+        if sorted(fingerprints) == sorted(contract.fingerprints(self.identity.ca)):
             return False
         changed = replace(self.identity, ca=ca)
         try:
             await asyncio.to_thread(files.save, self._state_dir, changed)
         except OSError as error:
-            log.error("node %s: the cluster's CAs have changed, but cannot be kept: %s", self._name, error)
+            log.error("node %s: the cluster's CAs have changed, but cannot be stored: %s", self._name, error)
             return False
         self.identity = changed
-        log.info("node %s: %d CAs are trusted now", self._name, len(told))
+        log.info("node %s: trusting %d CAs now", self._name, len(fingerprints))
         return True
 
     @property
@@ -151,7 +151,7 @@ class Renewal:
             not_before=life.not_before,
             not_after=life.not_after,
         )
-        # On disk before it is used: once it was used the master takes the old one no more.
+        # On disk before it is used: after its first use the master no longer accepts the old one.
         await asyncio.to_thread(files.save, self._state_dir, renewed)
         self.identity = renewed
         log.info("node %s: certificate renewed", self._name)

@@ -1,7 +1,7 @@
-"""What the node has to tell, until the master has it: bounded, and only the latest of each pod.
+"""Reports that wait for the master: the latest status of each pod, and events; both bounded.
 
-Owns the two queues. Implements the pods' Reporter. `report` never blocks; the session takes batches and gives back
-what was not acknowledged.
+Owns the two queues. Implements the pods' Reporter. `report` never blocks. The session takes batches and puts back what
+was not acknowledged.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from collections.abc import Callable, Iterable
 from typing import Final, TypeVar
 
 from agent import model, statuses
-from agent.wire import observed as wire
+from agent.wire import observed as convert
 from proto.gen import observed_pb2
 
 MAX_PODS: Final = 4096
 MAX_EVENTS: Final = 1000
 BATCH: Final = 200
-"""Statuses or events of one message."""
+"""Most statuses or events in one message."""
 BATCH_BYTES: Final = 1 << 20
-"""What they may take together, far below what one message may (contract.MAX_MESSAGE_BYTES)."""
+"""Most bytes of a batch, far below the limit of a message (contract.MAX_MESSAGE_BYTES)."""
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ Lookup = Callable[[model.PodUid], model.ObjectRef | None]
 
 
 class ReportQueue:
-    """Statuses by uid, and events in order."""
+    """Statuses by uid, and events in order. `lookup` gives the name of a desired pod."""
 
     def __init__(self, lookup: Lookup) -> None:
         self._lookup = lookup
@@ -42,23 +42,23 @@ class ReportQueue:
 
     def report(self, status: statuses.PodStatus) -> None:
         """A pod's complete present status."""
-        self._put(wire.status_to_proto(status))
+        self._put(convert.status_to_proto(status))
 
     def removed(self, uid: model.PodUid) -> None:
-        """Nothing of the pod is left on the node. A pod that the master does not want here needs no word."""
+        """Nothing of the pod is left on the node. Ignored for a pod that the master does not know here."""
         waiting = self._pods.get(uid)
         ref = model.ObjectRef(waiting.namespace, waiting.name) if waiting else self._lookup(uid)
         if ref is not None:
-            self._put(wire.removal_to_proto(uid, ref))
+            self._put(convert.removal_to_proto(uid, ref))
 
     def event(self, event: statuses.Event) -> None:
-        """Something that happened."""
+        """Queue an event; the oldest is dropped when there are too many."""
         if len(self._events) >= MAX_EVENTS:
             self._events.popleft()
             if not self._dropped_events:
-                log.warning("more than %d events wait for the master: the oldest are dropped", MAX_EVENTS)
+                log.warning("more than %d events wait for the master: dropping the oldest", MAX_EVENTS)
             self._dropped_events += 1
-        self._events.append(wire.event_to_proto(event))
+        self._events.append(convert.event_to_proto(event))
         self.events_waiting.set()
 
     def take_pods(self) -> list[observed_pb2.PodStatus]:
@@ -70,10 +70,10 @@ class ReportQueue:
             self.pods_waiting.clear()
         return batch
 
-    def give_back_pods(self, statuses: Iterable[observed_pb2.PodStatus]) -> None:
-        """Not acknowledged: they wait on, but for those of which there is newer word."""
-        again = {status.uid: status for status in statuses}
-        self._pods = again | self._pods
+    def put_back_pods(self, statuses: Iterable[observed_pb2.PodStatus]) -> None:
+        """Put back what was not acknowledged, except statuses with a newer one in the queue."""
+        unsent = {status.uid: status for status in statuses}
+        self._pods = unsent | self._pods
         if self._pods:
             self.pods_waiting.set()
 
@@ -87,8 +87,8 @@ class ReportQueue:
             self.events_waiting.clear()
         return batch
 
-    def give_back_events(self, events: Iterable[observed_pb2.Event]) -> None:
-        """Not acknowledged."""
+    def put_back_events(self, events: Iterable[observed_pb2.Event]) -> None:
+        """Put back what was not acknowledged."""
         self._events.extendleft(reversed(list(events)))
         while len(self._events) > MAX_EVENTS:
             self._events.popleft()
@@ -99,18 +99,20 @@ class ReportQueue:
         if status.uid not in self._pods and len(self._pods) >= MAX_PODS:
             oldest = next(iter(self._pods))
             del self._pods[oldest]
-            log.warning("more than %d statuses wait for the master: pod %s waits for the re-report", MAX_PODS, oldest)
+            log.warning(
+                "more than %d statuses wait for the master: pod %s is reported with the next session", MAX_PODS, oldest
+            )
         self._pods[status.uid] = status
         self.pods_waiting.set()
 
 
 def _fitting(waiting: Iterable[M]) -> list[M]:
-    """The first ones that fit into one message; at least one."""
+    """The first messages that fit into one batch; at least one."""
     batch: list[M] = []
     size = 0
-    for each in waiting:
-        size += each.ByteSize()
+    for message in waiting:
+        size += message.ByteSize()
         if batch and (size > BATCH_BYTES or len(batch) >= BATCH):
             break
-        batch.append(each)
+        batch.append(message)
     return batch

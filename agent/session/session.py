@@ -1,7 +1,7 @@
-"""The conversation with the master: Hello, then desired state in, heartbeats and reports out, again and again.
+"""Sessions with the master: Hello, then desired state in, heartbeats and reports out; reconnects after each end.
 
-Owns the order of calls, the periods and the reconnecting. What the node is and does stands behind `NodeSide`; it
-runs on, whatever happens here.
+Owns the order of the calls, the periods and reconnecting. The node itself is behind `NodeSide`; it keeps running
+whatever happens to sessions.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ from proto.gen import session_pb2
 HELLO_TIMEOUT_S: Final = 5.0
 REPORT_TIMEOUT_S: Final = 20.0
 REFUSED_RETRY_S: Final = 10.0
-"""The master will not change its mind by itself: somebody has to do something first."""
-LONGEST_WAIT_S: Final = 30.0
+"""Long, as a refusal lasts until an administrator does something."""
+MAX_WAIT_S: Final = 30.0
 ADDRESS_CHECK_S: Final = 2.0
-"""A connection from an address that is gone would only be missed after half the grace period."""
-MOST_CHARACTERS: Final = 1000
-"""Of what is told of the master's words."""
+"""Without this check, a connection from a lost address would be noticed only after half the grace period."""
+MAX_CHARACTERS: Final = 1000
+"""Longest text from the master in a log message."""
 
 _OURS: Final = range(contract.OLDEST_PROTOCOL_VERSION, contract.PROTOCOL_VERSION + 1)
 
@@ -45,11 +45,11 @@ log = logging.getLogger(__name__)
 
 
 class NodeSide(Protocol):
-    """The node, as the session needs it."""
+    """What a session needs of the node."""
 
     @property
     def beat_now(self) -> asyncio.Event:
-        """Set when something changed that the next heartbeat should not wait with."""
+        """Set when something changed that must be reported before the next heartbeat is due."""
         ...
 
     async def describe(self) -> tuple[NodeInfo, Capacity]:
@@ -63,7 +63,7 @@ class NodeSide(Protocol):
     def beat(self) -> Beat: ...
 
     def statuses(self) -> Iterable[PodStatus]:
-        """Of every pod: what a new session begins with."""
+        """The statuses of all pods, which a new session begins with."""
         ...
 
     def desired_changed(self) -> None:
@@ -73,12 +73,12 @@ class NodeSide(Protocol):
     def logs(self, request: LogRequest) -> AsyncIterator[bytes]: ...
 
     async def leave(self) -> None:
-        """Remove everything of ours from this machine; return when nothing is left."""
+        """Remove everything of ours from this machine; returns when nothing is left."""
         ...
 
 
 class SessionLoop:
-    """Holds a session whenever the master can be reached."""
+    """Keeps a session open whenever the master can be reached."""
 
     def __init__(
         self,
@@ -99,29 +99,29 @@ class SessionLoop:
         self._backoff = Backoff(ceiling_s=HELLO_TIMEOUT_S)
         self._opened_at: float | None = None
         self._last_id = ""
-        self._said = ""
+        self._warned = ""
 
     async def run(self) -> None:
-        """Until the master says that the node was deleted, and everything is cleaned up and reported."""
+        """Run until the Node was deleted and everything is cleaned up and reported."""
         while True:
             self._opened_at = None
             try:
                 if await self._session():
                     return
             except Refused as error:
-                self._tell(f"the master refuses this agent: {error}; everything here is left running")
+                self._warn(f"the master refuses this agent: {error}; everything on this node keeps running")
                 await self._clock.sleep(REFUSED_RETRY_S)
                 continue
             except Renewed as error:
-                log.info("%s: the session is opened anew", str(error))
+                log.info("%s: opening a new session", str(error))
             except (SessionError, WireError, OSError) as error:
-                self._tell(self._renewal.expired or f"no session with the master: {error}")
-            except Exception:  # the loop's boundary: what is wrong with one session must not end the node
+                self._warn(self._renewal.expired or f"no session with the master: {error}")
+            except Exception:  # the loop's boundary: an error in one session must not end the node
                 log.exception("node %s: the session failed", self._renewal.identity.node_name)
             await self._clock.sleep(self._wait_s())
 
     async def _session(self) -> bool:
-        """One session from Hello to its end, which is an error; True when the node has left the cluster."""
+        """One session from Hello to its end, which raises; returns True when the node has left the cluster."""
         info, capacity = await self._side.describe()
         identity = self._renewal.identity
         async with self._connect(identity) as master:
@@ -139,11 +139,11 @@ class SessionLoop:
                 HELLO_TIMEOUT_S,
             )
             if reply.protocol_version not in _OURS or reply.cluster_id != identity.cluster_id:
-                raise Refused(f"it is of cluster {reply.cluster_id}, protocol version {reply.protocol_version}")
+                raise Refused(f"its reply is of cluster {reply.cluster_id}, protocol version {reply.protocol_version}")
             self._opened(reply)
             if reply.ca and not reply.removed and await self._renewal.trust(reply.ca):
-                raise Renewed("other CAs are to be trusted")
-            self._renewal.wanted = reply.renew
+                raise Renewed("the cluster's CAs have changed")
+            self._renewal.requested = reply.renew
             if reply.removed:
                 await self._leave(master, reply)
                 return True
@@ -152,16 +152,16 @@ class SessionLoop:
         raise Lost("the session ended")
 
     def _wait_s(self) -> float:
-        """The next wait grows until a session lasted: one that ends as soon as it began must not begin at once."""
+        """The delay before the next session. Reset only after a session that lasted, not by each successful Hello."""
         if self._opened_at is not None and self._clock.monotonic() - self._opened_at > self._backoff.ceiling_s:
             self._backoff.reset()
-            self._said = ""
+            self._warned = ""
         return self._backoff.next_s()
 
     def _opened(self, reply: session_pb2.HelloReply) -> None:
-        log.info("session %s with the master", reply.session_id[:MOST_CHARACTERS])
+        log.info("session %s with the master", reply.session_id[:MAX_CHARACTERS])
         self._opened_at, self._last_id = self._clock.monotonic(), reply.session_id
-        self._backoff.ceiling_s = min(max(sensible(reply.periods).next_heartbeat_ms / 1000, 1.0), LONGEST_WAIT_S)
+        self._backoff.ceiling_s = min(max(sensible(reply.periods).next_heartbeat_ms / 1000, 1.0), MAX_WAIT_S)
 
     async def _leave(self, master: Master, reply: session_pb2.HelloReply) -> None:
         log.warning("the Node was deleted: removing everything of ours from this machine")
@@ -173,16 +173,16 @@ class SessionLoop:
         await self._side.leave()
         await master.report_left(session_pb2.LeftReport(session_id=reply.session_id), REPORT_TIMEOUT_S)
 
-    def _tell(self, text: str) -> None:
-        """In one line, and once: until something else is to be told, or a session lasted."""
-        text = " ".join(text.split())[:MOST_CHARACTERS]
-        if text != self._said:
+    def _warn(self, text: str) -> None:
+        """Log it in one line, and not again until the text changes or a session lasted."""
+        text = " ".join(text.split())[:MAX_CHARACTERS]
+        if text != self._warned:
             log.warning("%s", text)
-        self._said = text
+        self._warned = text
 
 
 class _Conversation:
-    """What goes on at once during one session."""
+    """The concurrent tasks of one session."""
 
     def __init__(
         self,
@@ -204,7 +204,7 @@ class _Conversation:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self, renewal: Renewal, address: str) -> None:
-        """Raises the error that ended it. `address`: what the master was told."""
+        """Run until an error ends the session, and raise it. `address`: the node address sent with Hello."""
         for status in self._side.statuses():
             self._reports.report(status)
         self._start(self._receive(), "desired state")
@@ -213,8 +213,8 @@ class _Conversation:
         self._start(self._report_events(), "event reports")
         self._start(renewal.run(self._master), "certificate renewal")
         self._start(self._watch_address(address), "own address")
-        # No TaskGroup: one that fails while it is being cancelled forgets the cancellation (Python 3.11), and the
-        # agent would not stop.
+        # No TaskGroup: if it fails while being cancelled, it loses the cancellation (Python 3.11), and the agent would
+        # not stop.
         try:
             while not (ended := [task for task in self._tasks if task.done()]):
                 await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -224,13 +224,13 @@ class _Conversation:
         try:
             raise _reason(ended)
         finally:
-            # An error leads to this frame. If the frame led to the error too, by its tasks, both and the connection
-            # with them would stay until somebody collects garbage: a while, in an agent that has little to do.
+            # The error refers to this frame. If the frame referred to the error too, through its tasks, both would keep
+            # the connection alive until the next garbage collection, which comes late in an idle agent.
             self._tasks.clear()
             del ended
 
     def _start(self, work: Coroutine[None, None, None], name: str, *, may_end: bool = False) -> None:
-        """A task of this session. One that `may_end` well is forgotten then; any other end is the session's."""
+        """Start a task of this session. The end of a task ends the session, except success with `may_end`."""
         task = asyncio.create_task(work, name=name)
         self._tasks.add(task)
         if may_end:
@@ -239,22 +239,22 @@ class _Conversation:
     async def _receive(self) -> None:
         in_gap = False
         while True:
-            request = session_pb2.DesiredRequest(session_id=self._id)
+            calling = self._master.desired(session_pb2.DesiredRequest(session_id=self._id))
             try:
-                async with contextlib.aclosing(self._master.desired(request)) as messages:
+                async with contextlib.aclosing(calling) as messages:
                     async for message in messages:
                         if message.HasField("open_stream"):
-                            wanted = message.open_stream
-                            check_stream(wanted)
-                            self._start(self._streams.answer(wanted), f"stream {wanted.stream_id}", may_end=True)
+                            request = message.open_stream
+                            check_stream(request)
+                            self._start(self._streams.answer(request), f"stream {request.stream_id}", may_end=True)
                         elif message.HasField("cut") and self._desired.receive(message.cut, member=True):
                             in_gap = False
                             self._side.desired_changed()
             except Gap as gap:
                 if in_gap:
-                    raise  # no whole cut in between: asking at once once more would never end
+                    raise  # no complete cut since the last gap: asking again at once could repeat forever
                 in_gap = True
-                # As text: whoever keeps the error keeps the call, and with it the connection.
+                # As text: a log handler that keeps the error would keep the call, and with it the connection.
                 log.warning("%s: asking for a snapshot", str(gap))
 
     async def _heartbeats(self) -> None:
@@ -269,7 +269,7 @@ class _Conversation:
                 applied_revision=beat.applied_revision,
                 conditions=map(condition_to_proto, beat.conditions),
             )
-            # Half the grace without an answer: on a new connection there is time left before the node is Unknown.
+            # Give up after half the grace period: that leaves time for a new connection before the node is Unknown.
             left_s = answered_at + self._periods.grace_ms / 2000 - self._clock.monotonic()
             reply = await self._master.heartbeat(request, left_s)
             answered_at = self._clock.monotonic()
@@ -278,21 +278,21 @@ class _Conversation:
                 async with asyncio.timeout(self._periods.next_heartbeat_ms / 1000):
                     await self._side.beat_now.wait()
 
-    async def _watch_address(self, told: str) -> None:
-        """Ends the session when the host has another address at two looks: two ways that take turns are no change."""
-        before = told
+    async def _watch_address(self, reported: str) -> None:
+        """End the session when the host has a new address in two checks in a row: alternating routes do not count."""
+        before = reported
         while True:
             await self._clock.sleep(ADDRESS_CHECK_S)
-            # Without a route there is none: the connection's own end tells of that.
+            # Without a route there is no address; the connection ends by itself then.
             with contextlib.suppress(OSError):
                 address = await self._side.address()
-                if address == before != told:
-                    raise Renewed(f"this host's address was {told} and is {address}")
+                if address == before != reported:
+                    raise Renewed(f"this host's address has changed from {reported} to {address}")
                 before = address
 
     async def _report_pods(self) -> None:
         known: set[str] = set()
-        said = 0
+        logged = 0
         while True:
             await self._reports.pods_waiting.wait()
             batch = self._reports.take_pods()
@@ -301,15 +301,15 @@ class _Conversation:
                     session_pb2.PodReport(session_id=self._id, pods=batch), REPORT_TIMEOUT_S
                 )
             except BaseException:
-                self._reports.give_back_pods(batch)
+                self._reports.put_back_pods(batch)
                 raise
             for uid in reply.unknown:
-                log.info("pod %s: the master does not know it (any more)", uid)
+                log.info("pod %s: unknown to the master (any more)", uid)
             known |= {status.uid for status in batch}
             known -= {status.uid for status in batch if status.removed}
-            if len(known) != said and not self._reports.pods_waiting.is_set():
-                said = len(known)
-                log.info("the master has the statuses of %d pods", said)
+            if len(known) != logged and not self._reports.pods_waiting.is_set():
+                logged = len(known)
+                log.info("the master has the statuses of %d pods", logged)
 
     async def _report_events(self) -> None:
         while True:
@@ -320,7 +320,7 @@ class _Conversation:
                     session_pb2.EventReport(session_id=self._id, events=batch), REPORT_TIMEOUT_S
                 )
             except BaseException:
-                self._reports.give_back_events(batch)
+                self._reports.put_back_events(batch)
                 raise
 
 
@@ -331,7 +331,7 @@ async def _end(tasks: list[asyncio.Task[None]]) -> None:
 
 
 def _reason(ended: Iterable[asyncio.Task[None]]) -> BaseException:
-    """Why a session ended, by the tasks that ended first."""
+    """The error to raise for the tasks that ended first; a refusal counts most."""
     errors = [error for task in ended if (error := task.exception()) is not None]
     refusals = [error for error in errors if isinstance(error, Refused)]
     return (refusals or errors or [Lost("the session ended")])[0]

@@ -1,6 +1,6 @@
-"""Log streams that the master asks for: opens the call back, and sends as many bytes as it is granted.
+"""Log streams: opens a call to the master for each request and sends as many bytes as the master grants.
 
-Owns one task a stream, and their number. What a log says is the pods' side's.
+Owns the calls and the limit of their number. The logs are read by the pods' side.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from proto import contract
 from proto.gen import session_pb2
 
 MAX_STREAMS: Final = 64
-MOST_ANSWERS: Final = 96
-"""Those beyond MAX_STREAMS are only told that they are too many."""
+MAX_ANSWERS: Final = 96
+"""Requests beyond MAX_STREAMS get an error, requests beyond this no answer at all."""
 
 Logs = Callable[[LogRequest], AsyncIterator[bytes]]
 
@@ -39,9 +39,9 @@ class StreamSender:
         self._running = 0
 
     async def answer(self, request: session_pb2.StreamRequest) -> None:
-        """Carry one stream to its end. Fails for nobody but whoever reads it."""
-        if self._running >= MOST_ANSWERS:
-            return  # whoever asks for that many does not listen to answers
+        """Send one stream to its end. An error ends this stream only."""
+        if self._running >= MAX_ANSWERS:
+            return  # a master with that many open requests does not read the answers
         what = _name(request)
         call = self._open_call()
         self._running += 1
@@ -54,8 +54,8 @@ class StreamSender:
                 return
             await call.write(first)
             await self._send(call, request)
-        except Exception as error:  # a stream's own boundary: its end must not be the session's
-            if _hung_up(error):
+        except Exception as error:  # the stream's boundary: the session must go on
+            if _reader_gone(error):
                 log.debug("%s: stream ended: %s", what, error)
             else:
                 log.error("%s: stream failed", what, exc_info=error)
@@ -64,7 +64,7 @@ class StreamSender:
             call.cancel()
 
     async def _send(self, call: Call, request: session_pb2.StreamRequest) -> None:
-        """The log's bytes; the reader's going ends it, also while the log has nothing to say."""
+        """Send the log's bytes. Ends when the reader goes away, also while the log is silent."""
         credit = _Credit()
         async with asyncio.TaskGroup() as group:
             granting = group.create_task(_grants(call, credit), name=f"credit of stream {request.stream_id}")
@@ -77,15 +77,15 @@ def _name(request: session_pb2.StreamRequest) -> str:
     return f"log of {request.logs.namespace}/{request.logs.pod} [{request.logs.container}]"
 
 
-def _hung_up(error: Exception) -> bool:
-    """The reader went away, or the connection did; a TaskGroup packs what its tasks raise."""
+def _reader_gone(error: Exception) -> bool:
+    """The reader or the connection went away. A TaskGroup wraps what its tasks raise."""
     if isinstance(error, ExceptionGroup):
-        return all(_hung_up(each) for each in error.exceptions)
+        return all(_reader_gone(inner) for inner in error.exceptions)
     return isinstance(error, grpc.aio.AioRpcError | asyncio.InvalidStateError)
 
 
 class _Credit:
-    """Bytes that may be sent."""
+    """The number of bytes that may be sent."""
 
     def __init__(self) -> None:
         self._bytes = 0
@@ -95,12 +95,12 @@ class _Credit:
         self._bytes += size
         self._more.set()
 
-    async def take(self, most: int) -> int:
-        """At least one byte of credit, as soon as there is some; at most `most`."""
+    async def take(self, limit: int) -> int:
+        """Wait for credit and take between one byte and `limit`."""
         while not self._bytes:
             self._more.clear()
             await self._more.wait()
-        taken = min(self._bytes, most)
+        taken = min(self._bytes, limit)
         self._bytes -= taken
         return taken
 
@@ -119,15 +119,15 @@ async def _copy(call: Call, credit: _Credit, logs: Logs, request: session_pb2.St
                 await _send_chunk(call, credit, chunk)
     except AgentError as error:
         last.error = str(error) or type(error).__name__
-    except Exception as error:  # what was read so far must not look like all of it
-        if _hung_up(error):
+    except Exception as error:  # what was read so far must not look like the whole log
+        if _reader_gone(error):
             raise
         log.error("%s: stream failed", _name(request), exc_info=error)
         last.error = f"the agent failed to read the log: {error!r}"
     if last.error:
         await call.write(last)
     await call.done_writing()
-    # The master ends the call when its reader has everything.
+    # The master ends the call when its reader has got everything.
     await asyncio.Event().wait()
 
 

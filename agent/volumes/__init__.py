@@ -1,1 +1,1 @@
-"""Volumes of pods on this node, behind one small Protocol."""
+"""The volumes of the pods on this node: one module for each kind, behind one small Protocol."""

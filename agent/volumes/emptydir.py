@@ -1,6 +1,6 @@
-"""emptyDir: a directory that lives and dies with its pod.
+"""emptyDir: a directory that is created and removed with its pod.
 
-Owns the directory, on disk or (medium "Memory") in memory. Its size limit binds in memory only.
+On disk, or in memory with medium "Memory". The size limit is enforced in memory only.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from agent.volumes.interface import MemoryFiles, VolumeContext
 
 
 class EmptyDirKind:
-    """See the module's docstring."""
+    """The kind emptyDir."""
 
     def __init__(self, memory: MemoryFiles) -> None:
         self._memory = memory
@@ -26,8 +26,8 @@ class EmptyDirKind:
 
 
 def _make(directory: Path) -> None:
-    """Any user of a container may write in it, as Kubernetes has it; there with its mode, or not there."""
-    fresh = directory.with_name(f"{directory.name}.new")  # no volume has a dot in its name
+    """Create it atomically with its mode: as in Kubernetes, every user may write to it."""
+    fresh = directory.with_name(f"{directory.name}.new")  # a volume's name has no dot
     fresh.mkdir(parents=True, exist_ok=True)
-    fresh.chmod(0o777)  # mkdir's mode is cut by the umask
+    fresh.chmod(0o777)  # mkdir applies the umask to its mode
     fresh.rename(directory)

@@ -1,6 +1,6 @@
-"""What keeps a volume from being there.
+"""Errors of volumes.
 
-VolumeError(AgentError)    retried with back-off; the text is for people, with the volume's name
+VolumeError(AgentError)    retried with back-off; the text names the volume
 """
 
 from __future__ import annotations
@@ -9,4 +9,4 @@ from agent.errors import AgentError
 
 
 class VolumeError(AgentError):
-    """The volume cannot be prepared as things are."""
+    """The volume cannot be prepared or removed now."""

@@ -1,6 +1,6 @@
-"""hostPath: a path of the node, below the configured root.
+"""hostPath: a path on the node, below the configured root.
 
-Owns the checks of HostPathType. Never removes anything: what is there is the node's.
+Owns the checks of HostPathType. Never removes anything, as the path belongs to the node.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from agent.volumes.interface import VolumeContext
 
 
 class HostPathKind:
-    """Paths resolve below `root` ("/" on a host of its own)."""
+    """The kind hostPath. Paths are relative to `root` ("/" unless hosts share a machine)."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -23,7 +23,7 @@ class HostPathKind:
         if ".." in Path(relative).parts:
             raise VolumeError(f'volume "{context.name}": hostPath "{source.path}" must not contain ".."')
         root = self._root.resolve()
-        # A pod may have left a link to anywhere in a directory that it mounts: what counts is where it leads.
+        # A pod may have made a symbolic link in a directory that it mounts: check where it leads.
         path = (root / relative).resolve()
         if not path.is_relative_to(root):
             raise VolumeError(f'volume "{context.name}": hostPath "{source.path}" leads out of {self._root}')
@@ -32,17 +32,17 @@ class HostPathKind:
         return path
 
     def _make(self, source: HostPath, path: Path) -> None:
-        """What the type says to make; no type means a directory, as Docker does."""
+        """Create the path if the type says so; without a type a directory, as Docker does."""
         if path.exists() or source.type not in ("", "DirectoryOrCreate", "FileOrCreate"):
             return
         try:
             if source.type == "FileOrCreate":
-                # The file only, as Kubernetes does: its directory must be there.
+                # Only the file, as in Kubernetes: its directory must exist.
                 path.touch(mode=0o644)
             else:
                 path.mkdir(mode=0o755, parents=True, exist_ok=True)
         except OSError as error:
-            raise VolumeError(f'hostPath "{source.path}" cannot be made: {error}') from error
+            raise VolumeError(f'hostPath "{source.path}" cannot be created: {error}') from error
 
     def _check(self, source: HostPath, path: Path, name: str) -> None:
         checks = {
@@ -58,7 +58,7 @@ class HostPathKind:
             return
         check = checks.get(source.type)
         if check is None:
-            raise VolumeError(f'volume "{name}": hostPath type "{source.type}" is not known')
+            raise VolumeError(f'volume "{name}": hostPath type "{source.type}" is not supported')
         if not check():
-            wanted = source.type.removesuffix("OrCreate").lower()
-            raise VolumeError(f'volume "{name}": hostPath type check failed: "{source.path}" is not a {wanted}')
+            expected = source.type.removesuffix("OrCreate").lower()
+            raise VolumeError(f'volume "{name}": hostPath type check failed: "{source.path}" is not a {expected}')

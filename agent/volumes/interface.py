@@ -1,6 +1,6 @@
-"""What each kind of volume does.
+"""The Protocol of a volume kind, and the values passed to it.
 
-Owns the Protocol and what a kind is told. The calls block (they are file operations) and are made on a thread.
+The calls block (file operations) and are made on a thread.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ S_contra = TypeVar("S_contra", bound=VolumeSource, contravariant=True)
 
 @dataclass(frozen=True, slots=True)
 class VolumeContext:
-    """Where a volume of a pod is made, and what it may be made from."""
+    """Where a volume of a pod is made, and the state that it is made from."""
 
     pod: Pod
     name: str
     directory: Path
-    """`volumes/<name>` of the pod; the kind makes it when it needs it, and everything in it is its own."""
+    """`volumes/<name>` of the pod; the kind creates it if needed and owns everything in it."""
     desired: Desired
 
 
@@ -30,7 +30,7 @@ class VolumeKind(Protocol[S_contra]):
     """One kind of volume."""
 
     def prepare(self, source: S_contra, context: VolumeContext) -> Path:
-        """Makes the volume, or brings it up to date, and returns what containers mount. Idempotent. VolumeError."""
+        """Make or update the volume; returns the path that containers mount. Idempotent. Raises VolumeError."""
         ...
 
 
@@ -38,13 +38,13 @@ class MemoryFiles(Protocol):
     """File systems in memory."""
 
     def mount(self, directory: Path, *, size_bytes: int) -> None:
-        """One at this directory (made when missing) unless there is one; 0: the kernel's default size."""
+        """Mount one at the directory (created if missing) unless it is mounted; size 0: the kernel's default."""
         ...
 
     def unmount(self, directory: Path) -> None:
-        """Takes it away, with what is in it; nothing there is no error."""
+        """Unmount it with its content; does nothing if nothing is mounted."""
         ...
 
 
 Mounted = Mapping[str, Path]
-"""Volume name → what containers mount."""
+"""Volume name → path that containers mount."""

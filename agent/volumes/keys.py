@@ -1,7 +1,7 @@
-"""configMap and secret volumes: keys as files, changed all at once.
+"""configMap and secret volumes: keys as files, updated all at once.
 
-Owns the files. They lie in a directory of their own that a link `..data` points to; a change writes a new directory
-and turns the link, so that a reader never sees half of it (as the kubelet does it).
+The files are in a directory of their own that the link `..data` points to. An update writes a new directory and then
+switches the link, so that a reader never sees half of it; the kubelet does the same.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _DATA: Final = "..data"
 
 
 class KeysKind:
-    """See the module's docstring; secrets are files in memory."""
+    """The kinds configMap and secret; a secret's files are in memory."""
 
     def __init__(self, memory: MemoryFiles) -> None:
         self._memory = memory
@@ -44,23 +44,23 @@ def _files(source: KeysVolume, context: VolumeContext) -> Mapping[str, bytes]:
     """Relative path → content."""
     ref = ObjectRef(context.pod.namespace, source.name)
     kind = "secret" if source.secret else "config map"
-    found = (context.desired.secrets if source.secret else context.desired.config_maps).get(ref)
-    if found is None:
+    data_source = (context.desired.secrets if source.secret else context.desired.config_maps).get(ref)
+    if data_source is None:
         if source.secret and not context.desired.secrets_known:
             raise VolumeError(
-                f'volume "{context.name}": secret "{ref}" is not kept on disk here: waiting for the master to send it'
+                f'volume "{context.name}": secret "{ref}" is not stored on this node: waiting for the master to send it'
             )
         if source.optional:
             return {}
         raise VolumeError(f'volume "{context.name}": {kind} "{ref}" not found')
-    items = source.items or tuple(KeyToPath(key, key) for key in sorted(found.data))
-    missing = [each.key for each in items if each.key not in found.data]
+    items = source.items or tuple(KeyToPath(key, key) for key in sorted(data_source.data))
+    missing = [item.key for item in items if item.key not in data_source.data]
     if missing and not source.optional:
         raise VolumeError(f'volume "{context.name}": {kind} "{ref}" has no key "{missing[0]}"')
-    for each in items:
-        if ".." in Path(each.path).parts or each.path.startswith("/"):
-            raise VolumeError(f'volume "{context.name}": "{each.path}" is not a path inside the volume')
-    return {each.path: found.data[each.key] for each in items if each.key in found.data}
+    for item in items:
+        if ".." in Path(item.path).parts or item.path.startswith("/"):
+            raise VolumeError(f'volume "{context.name}": "{item.path}" is not a path inside the volume')
+    return {item.path: data_source.data[item.key] for item in items if item.key in data_source.data}
 
 
 def _write(directory: Path, files: Mapping[str, bytes], *, mode: int) -> None:
@@ -76,7 +76,7 @@ def _write(directory: Path, files: Mapping[str, bytes], *, mode: int) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(content)
         file.chmod(mode)
-    _turn(link, version)
+    _switch(link, version)
     tops = {Path(path).parts[0] for path in files}
     for top in tops:
         if not (directory / top).is_symlink():
@@ -91,15 +91,15 @@ def _write(directory: Path, files: Mapping[str, bytes], *, mode: int) -> None:
 
 
 def _intact(target: Path, files: Mapping[str, bytes]) -> bool:
-    """Whether the files hold what they should: a power cut may keep their names and lose their content."""
+    """Whether the files have the right content: a power cut may keep their names and lose their content."""
     try:
         return all((target / path).read_bytes() == content for path, content in files.items())
     except OSError:
         return False
 
 
-def _turn(link: Path, version: str) -> None:
-    """Points the link elsewhere in one step."""
+def _switch(link: Path, version: str) -> None:
+    """Point the link to another directory, atomically."""
     fresh = link.with_name("..data_new")
     with contextlib.suppress(FileNotFoundError):
         fresh.unlink()

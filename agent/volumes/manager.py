@@ -1,7 +1,7 @@
-"""All volumes of a pod, by their kinds, and the pod's directory on this node.
+"""All volumes of a pod, and the pod's directory on this node.
 
-Owns `state_dir/pods/<uid>/` : `volumes/<name>`, `etc/` and `containers/` (written by pods/files.py), and that nothing
-of it is left behind. The calls block; they are made on a thread.
+Owns `state_dir/pods/<uid>/` and its removal: `volumes/<name>`, and `etc/` and `containers/` (written by pods/files.py).
+The calls block and are made on a thread.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from agent.volumes.keys import KeysKind
 
 
 class Volumes:
-    """Volumes of all pods of the node."""
+    """The volumes of all pods on the node."""
 
     def __init__(self, *, state_dir: Path, host_path_root: Path, memory: MemoryFiles) -> None:
         self._pods = state_dir / "pods"
@@ -32,20 +32,20 @@ class Volumes:
         return self._pods / uid
 
     def prepare(self, pod: Pod, desired: Desired) -> Mounted:
-        """Makes all volumes of a pod, or brings them up to date."""
+        """Make or update all volumes of a pod."""
         volumes = self.directory(pod.uid) / "volumes"
         return {
-            each.name: self._prepare(each.source, VolumeContext(pod, each.name, volumes / each.name, desired))
-            for each in pod.volumes
+            volume.name: self._prepare(volume.source, VolumeContext(pod, volume.name, volumes / volume.name, desired))
+            for volume in pod.volumes
         }
 
     def clean(self, uid: PodUid) -> None:
-        """Removes everything that the pod has on this node, but what host paths point to."""
+        """Remove everything that the pod has on this node, except the targets of host paths."""
         directory = self.directory(uid)
         volumes = directory / "volumes"
         if volumes.is_dir():
-            for each in volumes.iterdir():
-                self._memory.unmount(each)
+            for volume in volumes.iterdir():
+                self._memory.unmount(volume)
         try:
             shutil.rmtree(directory)
         except FileNotFoundError:
@@ -54,10 +54,10 @@ class Volumes:
             raise VolumeError(f"{directory} cannot be removed: {error}") from error
 
     def on_disk(self) -> frozenset[PodUid]:
-        """Pods that have a directory here."""
+        """The pods that have a directory on this node."""
         if not self._pods.is_dir():
             return frozenset()
-        return frozenset(PodUid(each.name) for each in self._pods.iterdir())
+        return frozenset(PodUid(directory.name) for directory in self._pods.iterdir())
 
     def _prepare(self, source: VolumeSource, context: VolumeContext) -> Path:
         match source:
@@ -75,7 +75,7 @@ class Volumes:
 
 
 def mount_source(volume: Path, name: str, sub_path: str) -> Path:
-    """What a container mounts of a volume: all of it, or a path inside (made when it is not there)."""
+    """The path that a container mounts: the volume, or a path inside it (created if missing)."""
     if not sub_path:
         return volume
     root = volume.resolve()

@@ -1,7 +1,7 @@
-"""File systems in memory, mounted by the system's own commands.
+"""File systems in memory, mounted and unmounted by the system's commands.
 
-Owns the mounting and unmounting. Secrets and `medium: Memory` volumes live in one tmpfs each, as the kubelet's do:
-shared by the pod's containers, never on a disk, and there after a restart of the agent.
+Each secret and each `medium: Memory` volume has a tmpfs of its own, as with the kubelet: shared by the pod's
+containers, never on a disk, and kept when the agent restarts.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class TmpfsFiles:
 
     def unmount(self, directory: Path) -> None:
         if directory.is_mount():
-            # Lazily: what a dying container still holds open goes with it.
+            # Lazily: a container that is ending may still have files open.
             _run("umount", "--lazy", str(directory))
 
 

@@ -13,21 +13,21 @@ from proto.gen import desired_pb2, session_pb2
 
 
 def pod_from_proto(pod: desired_pb2.Pod) -> model.Pod:
-    """One wanted pod."""
+    """One pod that should run."""
     return model.Pod(
         uid=model.PodUid(pod.uid),
         namespace=pod.namespace,
         name=pod.name,
-        containers=tuple(_container(each) for each in pod.containers),
-        init_containers=tuple(_container(each) for each in pod.init_containers),
-        volumes=tuple(_volume(each) for each in pod.volumes),
+        containers=tuple(_container(container) for container in pod.containers),
+        init_containers=tuple(_container(container) for container in pod.init_containers),
+        volumes=tuple(_volume(volume) for volume in pod.volumes),
         labels=dict(pod.labels),
         annotations=dict(pod.annotations),
         restart_policy=model.RestartPolicy(pod.restart_policy or "Always"),
         host_network=pod.host_network,
         hostname=pod.hostname,
         enable_service_links=pod.enable_service_links,
-        host_aliases=tuple(model.HostAlias(each.ip, tuple(each.hostnames)) for each in pod.host_aliases),
+        host_aliases=tuple(model.HostAlias(alias.ip, tuple(alias.hostnames)) for alias in pod.host_aliases),
         active_deadline_s=pod.active_deadline_s,
         created_at=_moment(pod.creation_timestamp) if pod.HasField("creation_timestamp") else 0.0,
         deletion_at=_moment(pod.deletion_timestamp) if pod.HasField("deletion_timestamp") else 0.0,
@@ -38,11 +38,11 @@ def pod_from_proto(pod: desired_pb2.Pod) -> model.Pod:
 
 
 def service_from_proto(service: desired_pb2.Service) -> model.ServiceEnv:
-    """A service, as variables need it; headless ones have an empty cluster IP and make no variables."""
+    """A service, for service variables; a headless one has an empty cluster IP and makes no variables."""
     return model.ServiceEnv(
         ref=ref_from_proto(service.ref),
         cluster_ip=service.cluster_ip,
-        ports=tuple(model.ServiceEnvPort(each.name, each.protocol or "TCP", each.port) for each in service.ports),
+        ports=tuple(model.ServiceEnvPort(port.name, port.protocol or "TCP", port.port) for port in service.ports),
     )
 
 
@@ -84,12 +84,12 @@ def _container(container: desired_pb2.Container) -> model.Container:
         args=tuple(container.args),
         working_dir=container.working_dir,
         env_from=tuple(
-            model.EnvFrom(each.name, each.prefix, each.optional, each.secret) for each in container.env_from
+            model.EnvFrom(source.name, source.prefix, source.optional, source.secret) for source in container.env_from
         ),
-        env=tuple(_env_var(each) for each in container.env),
+        env=tuple(_env_var(variable) for variable in container.env),
         ports=tuple(
-            model.ContainerPort(each.container_port, each.name, each.host_port, each.protocol or "TCP", each.host_ip)
-            for each in container.ports
+            model.ContainerPort(port.container_port, port.name, port.host_port, port.protocol or "TCP", port.host_ip)
+            for port in container.ports
         ),
         resources=model.Resources(
             resources.cpu_request_millis,
@@ -98,8 +98,8 @@ def _container(container: desired_pb2.Container) -> model.Container:
             resources.memory_limit_bytes,
         ),
         volume_mounts=tuple(
-            model.VolumeMount(each.name, each.mount_path, each.sub_path, each.read_only, each.sub_path_expr)
-            for each in container.volume_mounts
+            model.VolumeMount(mount.name, mount.mount_path, mount.sub_path, mount.read_only, mount.sub_path_expr)
+            for mount in container.volume_mounts
         ),
         pull_policy=model.PullPolicy(container.image_pull_policy or "IfNotPresent"),
         security=_security(container.security_context),
@@ -147,7 +147,7 @@ def _volume(volume: desired_pb2.Volume) -> model.Volume:
         case "empty_dir":
             source = model.EmptyDir(volume.empty_dir.medium, volume.empty_dir.size_limit_bytes)
         case _:
-            # Also one that only a newer master knows: a pod must not run with an empty directory in its place.
+            # Includes sources that only a newer master knows: a pod must not run with an empty directory instead.
             source = model.UnsupportedVolume(volume.unsupported or "its source")
     return model.Volume(volume.name, source)
 
@@ -156,7 +156,7 @@ def _keys_volume(keys: desired_pb2.Volume.Keys, *, secret: bool) -> model.KeysVo
     return model.KeysVolume(
         name=keys.name,
         secret=secret,
-        items=tuple(model.KeyToPath(each.key, each.path) for each in keys.items),
+        items=tuple(model.KeyToPath(item.key, item.path) for item in keys.items),
         default_mode=keys.default_mode or 0o644,
         optional=keys.optional,
     )

@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 
 def settings(node: desired_pb2.NodeConfig, *, node_name: str, state_dir: Path) -> NodeSettings:
-    """The node's own part. Raises ValueError when the master sent no usable addresses."""
+    """This node's own part. Raises ValueError when the master sent unusable addresses."""
     return NodeSettings(
         node_name=node_name,
         node_address=IPv4Address(node.node_address),
@@ -47,19 +47,18 @@ def _peers(own: desired_pb2.NodeConfig | None, peers: Iterable[desired_pb2.Peer]
         try:
             yield _peer(peer, own)
         except ValueError as error:
-            log.error("node %s: no peer of the overlay: %s", peer.name, error)
+            log.error("node %s: left out of the overlay: %s", peer.name, error)
 
 
 def _peer(peer: desired_pb2.Peer, own: desired_pb2.NodeConfig | None) -> Peer:
-    """Raises ValueError: its route must not lead away what is this node's, or more than pods."""
-    found = Peer(peer.name, IPv4Address(peer.address), IPv4Network(peer.pod_cidr))
-    if own is None:
-        return found
-    if not found.pod_cidr.subnet_of(IPv4Network(own.cluster_cidr)):
-        raise ValueError(f"its pods {found.pod_cidr} are not in {own.cluster_cidr}")
-    if found.pod_cidr.overlaps(IPv4Network(own.pod_cidr)) or peer.address == own.node_address:
-        raise ValueError(f"its pods {found.pod_cidr} or its address {found.address} are this node's own")
-    return found
+    """Raises ValueError if the peer's route would catch traffic for this node, or more than pods' addresses."""
+    address, pod_cidr = IPv4Address(peer.address), IPv4Network(peer.pod_cidr)
+    if own is not None:
+        if not pod_cidr.subnet_of(IPv4Network(own.cluster_cidr)):
+            raise ValueError(f"its pod CIDR {pod_cidr} is not in {own.cluster_cidr}")
+        if pod_cidr.overlaps(IPv4Network(own.pod_cidr)) or peer.address == own.node_address:
+            raise ValueError(f"its pod CIDR {pod_cidr} or its address {address} is this node's own")
+    return Peer(peer.name, address, pod_cidr)
 
 
 def _ports(
@@ -69,7 +68,7 @@ def _ports(
         if not service.cluster_ip:
             continue
         name = f"{service.ref.namespace}/{service.ref.name}"
-        own = endpoints.get((service.ref.namespace, service.ref.name))
+        backends = endpoints.get((service.ref.namespace, service.ref.name))
         for port in service.ports:
             try:
                 yield ServicePort(
@@ -78,14 +77,14 @@ def _ports(
                     cluster_ip=IPv4Address(service.cluster_ip),
                     port=port.port,
                     node_port=port.node_port,
-                    endpoints=tuple(sorted(set(_endpoints(own, port)))) if own else (),
+                    endpoints=tuple(sorted(set(_endpoints(backends, port)))) if backends else (),
                 )
             except ValueError as error:
                 log.error("service %s port %d: not served: %s", name, port.port, error)
 
 
 def _endpoints(endpoints: desired_pb2.ServiceEndpoints, port: desired_pb2.ServicePort) -> Iterator[Endpoint]:
-    """Those of the service port's name and protocol."""
+    """The endpoints with the service port's name and protocol."""
     for subset in endpoints.subsets:
         for target in subset.ports:
             if target.name == port.name and target.protocol == port.protocol:

@@ -18,14 +18,14 @@ def status_to_proto(status: statuses.PodStatus) -> observed_pb2.PodStatus:
         namespace=status.namespace,
         name=status.name,
         phase=status.phase.value,
-        conditions=[condition_to_proto(each) for each in status.conditions],
+        conditions=[condition_to_proto(condition) for condition in status.conditions],
         reason=status.reason,
         message=status.message,
         host_ip=status.host_ip,
         pod_ip=status.pod_ip,
         start_time=_timestamp(status.start_time),
-        init_container_statuses=[_container_status(each) for each in status.init_containers],
-        container_statuses=[_container_status(each) for each in status.containers],
+        init_container_statuses=[_container_status(container) for container in status.init_containers],
+        container_statuses=[_container_status(container) for container in status.containers],
         removed=status.removed,
     )
 
@@ -134,7 +134,7 @@ def _state(state: statuses.ContainerState) -> observed_pb2.ContainerState:
 
 
 def _timestamp(moment: float) -> Timestamp | None:
-    """None (absent) for an unknown moment."""
+    """None (absent) for an unknown time."""
     if moment <= 0:
         return None
     return Timestamp(seconds=int(moment), nanos=int((moment - int(moment)) * 1e6) * 1000)

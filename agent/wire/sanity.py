@@ -1,8 +1,8 @@
-"""What the master's messages must satisfy before anything of them is believed: else Garbled, and nothing is applied.
+"""Checks the master's messages before anything of them is applied; raises Garbled.
 
-Owns the bounds and forms that keep nonsense from this machine: names that become paths, addresses that become routes,
-numbers that become waits. All of it is looser than what the API accepts, so that no object that a user can make is
-refused here and holds up the others. Reads nothing but the message.
+Owns the limits and forms that protect this machine: names that become paths, addresses that become routes, numbers that
+become waits. All checks are looser than the API's, so that no object that a user can create is refused here and blocks
+the others. Reads nothing but the message.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from agent.model import PodPhase, PullPolicy, RestartPolicy
 from agent.wire.errors import Garbled
 from proto.gen import desired_pb2, session_pb2
 
-# Directories are called after these: no slash, no dot in front.
+# Directory names are made from these: no slash, no leading dot.
 _UID: Final = re.compile(r"[A-Za-z0-9][-A-Za-z0-9_.]{0,127}")
 _LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
@@ -31,11 +31,11 @@ _YEAR_10000: Final = 253_402_300_800
 LONGEST_HEARTBEAT_MS: Final = 300_000
 SHORTEST_HEARTBEAT_MS: Final = 10
 LONGEST_GRACE_MS: Final = 24 * 3600 * 1000
-_USUAL: Final = session_pb2.Periods(next_heartbeat_ms=10_000, grace_ms=40_000)
+_DEFAULTS: Final = session_pb2.Periods(next_heartbeat_ms=10_000, grace_ms=40_000)
 
 
 def check_cut(cut: session_pb2.Cut) -> None:
-    """One message of a cut. Raises Garbled that names the item."""
+    """Check one message of a cut. Raises Garbled that names the item."""
     if cut.HasField("node"):
         _node(cut.node)
     for pod in cut.pods:
@@ -58,19 +58,19 @@ def check_cut(cut: session_pb2.Cut) -> None:
 
 
 def check_stream(request: session_pb2.StreamRequest) -> None:
-    """Raises Garbled."""
+    """Check a request for a log stream. Raises Garbled."""
     _require(_STREAM_ID, request.stream_id, "stream id")
     logs = request.logs
     _require(_UID, logs.pod_uid, "log: pod uid")
     if min(logs.tail_lines, logs.since_unix_s, logs.limit_bytes) < 0 or logs.since_unix_s >= _YEAR_10000:
-        raise Garbled(f"log of pod {logs.pod_uid}: numbers that make no sense")
+        raise Garbled(f"log of pod {logs.pod_uid}: numbers out of range")
 
 
 def sensible(periods: session_pb2.Periods) -> session_pb2.Periods:
-    """The master's periods, within bounds: a node that beats without pause, or once a year, is no use to anybody."""
-    heartbeat_ms = periods.next_heartbeat_ms or _USUAL.next_heartbeat_ms
+    """The master's periods brought within bounds: heartbeats neither without pause nor once a year."""
+    heartbeat_ms = periods.next_heartbeat_ms or _DEFAULTS.next_heartbeat_ms
     heartbeat_ms = min(max(heartbeat_ms, SHORTEST_HEARTBEAT_MS), LONGEST_HEARTBEAT_MS)
-    grace_ms = min(max(periods.grace_ms or _USUAL.grace_ms, 2 * heartbeat_ms), LONGEST_GRACE_MS)
+    grace_ms = min(max(periods.grace_ms or _DEFAULTS.grace_ms, 2 * heartbeat_ms), LONGEST_GRACE_MS)
     return session_pb2.Periods(next_heartbeat_ms=heartbeat_ms, grace_ms=grace_ms)
 
 
@@ -82,7 +82,9 @@ def _node(node: desired_pb2.NodeConfig) -> None:
     except ValueError as error:
         raise Garbled(f"this node's configuration: {error}") from error
     if not pods.subnet_of(cluster) or cluster.overlaps(services):
-        raise Garbled(f"this node's configuration: pods {pods}, all pods {cluster}, services {services} do not fit")
+        raise Garbled(
+            f"this node's configuration: pods {pods}, all pods {cluster}, services {services} do not fit together"
+        )
 
 
 def _pod(pod: desired_pb2.Pod) -> None:
@@ -115,18 +117,18 @@ def _ref(what: str, ref: desired_pb2.ObjectRef) -> None:
 
 def _require(form: re.Pattern[str], text: str, what: str) -> None:
     if not form.fullmatch(text):
-        raise Garbled(f"{what}: {text[:60]!r} is none")
+        raise Garbled(f"{what}: {text[:60]!r} is not valid")
 
 
 def _one_of(known: Iterable[str], text: str, what: str) -> None:
-    """Empty stands for the default."""
-    if text and text not in [str(each) for each in known]:
+    """Empty text means the default."""
+    if text and text not in list(map(str, known)):
         raise Garbled(f"{what}: {text[:60]!r} is not known")
 
 
 def _port(what: str, protocol: str, *ports: int) -> None:
     if protocol not in _PROTOCOLS or max(ports) > _MAX_PORT:
-        raise Garbled(f"{what}: {protocol[:60]} {'/'.join(map(str, ports))} is no port")
+        raise Garbled(f"{what}: {protocol[:60]} {'/'.join(map(str, ports))} is not a port")
 
 
 def _moment(moment: Timestamp, what: str) -> None:

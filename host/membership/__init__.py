@@ -1,0 +1,1 @@
+"""This host as a node: joining a cluster, joining again, leaving, and the clean-up without a master."""

@@ -1,7 +1,7 @@
 """Joining: this host becomes a node, its agent is started, and its node is waited for until it is Ready.
 
 Owns the order, so that every step can be interrupted and the same command goes on: nothing is written before the
-preflight has passed, and what a refused join wrote is taken back. A host that is a node already is membership_again's
+preflight has passed, and what a refused join wrote is taken back. A host that is a node already is rejoin's
 business; what a node says to the master is the agent's.
 """
 
@@ -15,8 +15,7 @@ from agent.config import AgentConfig
 from agent.identity import files
 from agent.identity.errors import JoinRefused
 from agent.identity.files import Identity
-from host.membership import agent_toml as membership_config
-from host.membership import rejoin as membership_again
+from host.membership import agent_toml, rejoin
 from host.membership.errors import MasterUnreachable, MembershipError
 from host.membership.machine import Host, JoinRequest, changing
 from host.membership.ready import wait_ready
@@ -32,12 +31,12 @@ _AWAY: Final = frozenset({"master-answer", "master-trust"})
 def join(here: Host, request: JoinRequest) -> None:
     """Make the host a node that is Ready. Raises MembershipError, IdentityError, SettingsError, OSError, UnitFailed."""
     with changing(here):
-        member = membership_again.member(request)
+        member = rejoin.member(request)
         if member is None:
             config, identity = _become(here, request)
             here.say(f"joined as node {identity.node_name}")
         else:
-            config, identity = membership_again.again(here, request, member)
+            config, identity = rejoin.again(here, request, member)
         if here.unit.installed:
             here.unit.start()
         elif not files.in_use(config.state_dir):
@@ -55,11 +54,11 @@ def join(here: Host, request: JoinRequest) -> None:
 
 
 def _become(here: Host, request: JoinRequest) -> tuple[AgentConfig, Identity]:
-    config, text = membership_config.chosen(request.config_path, request.wanted)
+    config, text = agent_toml.chosen(request.config_path, request.wanted)
     _check(here, config, request)
     pending, made = (config.state_dir / files.PENDING_KEY).exists(), not config.state_dir.exists()
     try:
-        with membership_config.written(request.config_path, text, unless=lambda: kept(config) is not None):
+        with agent_toml.written(request.config_path, text, unless=lambda: kept(config) is not None):
             host.join(request.config_path, request.token, request.ca_hash)
     except BaseException as error:
         if kept(config) is None and isinstance(error, JoinRefused | OSError) and not pending:

@@ -18,7 +18,7 @@ from agent.identity import files
 from agent.identity.errors import MasterAway, Unreadable
 from agent.identity.files import Identity
 from host.config import default_node_name
-from host.membership import agent_toml as membership_config
+from host.membership import agent_toml
 from host.membership.errors import HostBusy, MasterUnreachable, MembershipError
 from host.membership.machine import POLL_S, Host, alone, changing
 from hull.errors import SettingsError
@@ -57,7 +57,7 @@ def leave(here: Host, request: LeaveRequest) -> None:
 
 def _leave(here: Host, request: LeaveRequest) -> None:
     if request.config_path.exists():
-        config = membership_config.known(request.config_path)
+        config = agent_toml.known(request.config_path)
         identity = files.load(config.state_dir)
     else:
         # Who the node is, its identity says: somebody may have taken the configuration away.
@@ -212,7 +212,7 @@ def _say_goodbye(here: Host, config: AgentConfig, identity: Identity) -> None:
 def _config(here: Host, request: ResetRequest) -> AgentConfig:
     """As far as it can be known."""
     try:
-        return membership_config.known(request.config_path)
+        return agent_toml.known(request.config_path)
     except SettingsError as error:
         if request.config_path.exists():
             here.say(f"{error}; going by --state-dir, --engine-socket and --node-name")
@@ -241,13 +241,13 @@ def _tell(here: Host, problems: Sequence[str], again: str, *, fatal: bool) -> No
 
 
 def _drop_config(here: Host, path: Path) -> None:
-    if membership_config.remove(path):
+    if agent_toml.remove(path):
         here.say(f"{path} is not joining's own, or was changed since: it stays")
 
 
 def _is_ours(path: Path) -> bool:
     """Whether the state directory is: an installed host had it before it joined, and keeps it."""
-    return not path.exists() or membership_config.is_ours(path)
+    return not path.exists() or agent_toml.is_ours(path)
 
 
 def _remains(config: AgentConfig) -> bool:

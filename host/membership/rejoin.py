@@ -16,7 +16,7 @@ from agent.identity import files
 from agent.identity.errors import IdentityError, JoinRefused, MasterAway, StateLocked
 from agent.identity.files import Identity
 from client.trust import authorities
-from host.membership import agent_toml as membership_config
+from host.membership import agent_toml
 from host.membership.errors import HostBusy, MasterUnreachable, MembershipError
 from host.membership.machine import POLL_S, Host, JoinRequest, alone, paused
 
@@ -36,7 +36,7 @@ class Member:
 
 def member(request: JoinRequest) -> Member | None:
     """Who this host is, when that is a node of the very cluster. Raises MembershipError for another one."""
-    state_dir = membership_config.state_dir(request.config_path, request.wanted.get("state_dir", ""))
+    state_dir = agent_toml.state_dir(request.config_path, request.wanted.get("state_dir", ""))
     identity = files.load(state_dir)
     if identity is None:
         return None
@@ -49,8 +49,8 @@ def member(request: JoinRequest) -> Member | None:
         )
     # The identity says who we are, also where somebody took the configuration away.
     wanted = {**request.wanted, "state_dir": str(state_dir), "node_name": identity.node_name}
-    config, text = membership_config.chosen(request.config_path, wanted, keep=True)
-    return Member(config, text, identity, membership_config.master(request.config_path))
+    config, text = agent_toml.chosen(request.config_path, wanted, keep=True)
+    return Member(config, text, identity, agent_toml.master(request.config_path))
 
 
 def again(here: Host, request: JoinRequest, found: Member) -> tuple[AgentConfig, Identity]:
@@ -61,7 +61,7 @@ def again(here: Host, request: JoinRequest, found: Member) -> tuple[AgentConfig,
     if elsewhere := _elsewhere(here, request, found):
         return found.config, _move(here, request, found, elsewhere)
     if found.text:
-        membership_config.write(request.config_path, found.text)
+        agent_toml.write(request.config_path, found.text)
     return found.config, found.identity
 
 
@@ -71,7 +71,7 @@ def _renew(here: Host, request: JoinRequest, found: Member) -> Identity:
     pending = config.state_dir / files.PENDING_KEY
     was_pending = pending.exists()
     try:
-        with paused(here), membership_config.written(request.config_path, found.text, unless=lambda: _is_good(config)):
+        with paused(here), agent_toml.written(request.config_path, found.text, unless=lambda: _is_good(config)):
             host.join(request.config_path, request.token, request.ca_hash)
     except BaseException as error:
         # A copy of the node's own key, by which a lost answer is asked for again too.
@@ -142,7 +142,7 @@ def _move(here: Host, request: JoinRequest, found: Member, address: str) -> Iden
     with (
         paused(here),
         alone(found.config),
-        membership_config.written(request.config_path, found.text, unless=moved),
+        agent_toml.written(request.config_path, found.text, unless=moved),
     ):
         # As it is by now: its agent may have had its certificate renewed.
         identity = replace(loaded(found.config), session_address=address)

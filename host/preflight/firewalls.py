@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 from typing import Final
 
 from host.preflight.facts import Firewalld
+from hull import programs
+from hull.errors import ProgramFailed
 
 _COMMAND: Final = "firewall-cmd"
 _TIMEOUT_S: Final = 10.0
@@ -67,7 +68,6 @@ def _said(option: str) -> str:
     if not shutil.which(_COMMAND):
         return ""
     try:
-        done = subprocess.run([_COMMAND, option], capture_output=True, text=True, timeout=_TIMEOUT_S, check=False)
-    except subprocess.TimeoutExpired:
+        return programs.run(_COMMAND, option, timeout_s=_TIMEOUT_S)
+    except ProgramFailed:
         return ""
-    return done.stdout if done.returncode == 0 else ""

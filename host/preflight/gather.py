@@ -12,11 +12,11 @@ import json
 import os
 import shutil
 import socket
-import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from pathlib import Path
 from typing import Any, Final
@@ -37,10 +37,11 @@ from host.preflight.facts import (
     Machine,
     is_ours,
 )
+from hull import programs, systemd
+from hull.errors import HullError
 
 DEFAULT_CIDRS: Final = Cidrs(IPv4Network("10.244.0.0/16"), IPv4Network("10.96.0.0/16"))
 _CGROUP: Final = Path("/sys/fs/cgroup")
-_SYSTEMD: Final = Path("/run/systemd/system")
 _UFW: Final = Path("/etc/ufw/ufw.conf")
 _ENGINE_S: Final = 5.0
 _SYSTEMCTL_S: Final = 10.0
@@ -261,19 +262,18 @@ def _sysctls(interface: str) -> dict[str, str]:
     return {key: value for key in keys if (value := _text(Path("/proc/sys", key)))}
 
 
-def _active() -> Iterator[str]:
+def _active(run: Callable[..., str] = programs.run) -> Iterator[str]:
     if _setting(_UFW, "ENABLED").lower() == "yes":
         yield "ufw"
-    if not _SYSTEMD.is_dir() or not shutil.which("systemctl"):
+    if not systemd.runs_this_host():
         return
-    command = ["systemctl", "is-active", *(f"{name}.service" for name in _UNITS)]
+    units = [f"{name}.service" for name in _UNITS]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_SYSTEMCTL_S, check=False)
-    except subprocess.TimeoutExpired:
+        active = systemd.active(partial(run, timeout_s=_SYSTEMCTL_S), units)
+    except HullError:
         return
-    for name, state in zip(_UNITS, done.stdout.split(), strict=False):
-        if state == "active":
-            yield name
+    for unit in active:
+        yield unit.removesuffix(".service")
 
 
 def _is_left_alone(manager: str) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator
 from host.preflight import rules
 from host.preflight.facts import AGENT, Facts, Firewalld
 from host.preflight.finding import Finding, warning
-from host.snippets import SNIPPETS
+from host.services.snippets import SNIPPETS
 
 
 def judge(facts: Facts) -> Iterator[Finding]:

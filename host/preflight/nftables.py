@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from ipaddress import IPv4Network
@@ -17,6 +16,8 @@ from typing import Any, Final
 
 from host.preflight.facts import AGENT, BaseChain, Facts
 from host.preflight.finding import Finding, warning
+from hull import programs
+from hull.errors import ProgramFailed
 
 _COMMAND: Final = ("nft", "-j", "list", "ruleset")
 _TIMEOUT_S: Final = 10.0
@@ -35,9 +36,8 @@ def read() -> tuple[BaseChain, ...]:
     if not shutil.which(_COMMAND[0]):
         return ()
     try:
-        done = subprocess.run(_COMMAND, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False)
-        return parse(done.stdout) if done.returncode == 0 else ()
-    except (subprocess.TimeoutExpired, ValueError, KeyError, TypeError):
+        return parse(programs.run(*_COMMAND, timeout_s=_TIMEOUT_S))
+    except (ProgramFailed, ValueError, KeyError, TypeError):
         return ()
 
 

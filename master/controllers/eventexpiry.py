@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 # Kubernetes' --event-ttl.
 LIFE = timedelta(hours=1)
-MOST_EVENTS = 5000
+MAX_EVENTS = 5000
 PERIOD_S = 30.0
 DELETES_AT_ONCE = 16
 
@@ -65,7 +65,7 @@ def _age_s(event: Event, now: datetime) -> float:
     return LIFE.total_seconds() if when is None else max(0.0, (now - when).total_seconds())
 
 
-def expired(aged: Iterable[tuple[float, Event]], *, most: int = MOST_EVENTS) -> list[Event]:
+def expired(aged: Iterable[tuple[float, Event]], *, most: int = MAX_EVENTS) -> list[Event]:
     """The events to delete: those older than an hour, and the oldest of the others above `most`."""
     entries = [(-age_s, event.metadata.namespace, event.metadata.name, event) for age_s, event in aged]
     entries.sort(key=lambda entry: entry[:3])

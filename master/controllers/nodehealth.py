@@ -32,14 +32,14 @@ class Silence:
     evicted: bool = False
 
 
-def heard(silence: Silence, *, last_seen: float | None, started_at: float, stalled_at: float) -> float:
+def grace_start(silence: Silence, *, last_seen: float | None, started_at: float, stalled_at: float) -> float:
     """The start of the grace period: the last heartbeat, or the time from which this master could have received one."""
     return max(last_seen if last_seen is not None else silence.known_since, started_at, stalled_at)
 
 
-def step(silence: Silence, *, heard_at: float, grace_s: float, now: float) -> None:
+def step(silence: Silence, *, grace_start: float, grace_s: float, now: float) -> None:
     """Updates whether the node is silent."""
-    if now - heard_at < grace_s:
+    if now - grace_start < grace_s:
         silence.silent_since = None
         silence.evicted = False
     elif silence.silent_since is None:

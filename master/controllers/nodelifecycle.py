@@ -106,7 +106,7 @@ class NodeLifecycle:
     async def _check(self) -> None:
         now = self._clock.monotonic()
         for name, silence in self._nodes.items():
-            nodehealth.step(silence, heard_at=self._heard(name, silence), grace_s=self._grace_s, now=now)
+            nodehealth.step(silence, grace_start=self._grace_start(name, silence), grace_s=self._grace_s, now=now)
         silent = [name for name, silence in self._nodes.items() if silence.silent_since is not None]
         if not silent:
             return
@@ -119,16 +119,16 @@ class NodeLifecycle:
             for name in evicted + [name for name in silent if self._nodes[name].evicted]:
                 group.create_task(self._evict(name, nodehealth.active_pods(name, pods)), name=f"{name} evicted")
 
-    def _heard(self, name: str, silence: Silence) -> float:
+    def _grace_start(self, name: str, silence: Silence) -> float:
         beats = self._heartbeats
-        return nodehealth.heard(
+        return nodehealth.grace_start(
             silence, last_seen=beats.last_seen(name), started_at=beats.started_at, stalled_at=beats.stalled_at
         )
 
     def _is_silent(self, name: str) -> bool:
         """Checked again inside each write: a node that has returned meanwhile must not be marked Unknown."""
         silence = self._nodes.get(name)
-        return silence is not None and self._clock.monotonic() - self._heard(name, silence) >= self._grace_s
+        return silence is not None and self._clock.monotonic() - self._grace_start(name, silence) >= self._grace_s
 
     async def _turn_unknown(self, name: str, pods: Sequence[Pod]) -> None:
         """Ends the session first, so that a late report of the node is not taken for a new one."""

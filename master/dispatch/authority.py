@@ -1,6 +1,6 @@
-"""The CAs that the nodes in the store trust, beside them in the store: `/meta/ca-hash`, hashes with a space between.
+"""The store's record of the CAs that its nodes trust: `/meta/ca-hash`, their hashes separated by a space.
 
-Owns the key. It tells a pki directory of another cluster, or one of before a rotation, from the store's own.
+Owns that key. It detects a pki directory of another cluster, or one from before a rotation.
 """
 
 from __future__ import annotations
@@ -14,29 +14,29 @@ KEY: Final = "/meta/ca-hash"
 
 
 class OtherAuthority(Exception):
-    """The store and the certificate authority beside it are of two clusters."""
+    """The store and the pki directory belong to different clusters."""
 
 
 async def check(store: Store, pki: Pki) -> None:
-    """The nodes in the store trust these CAs: with another one none of them would come back. Raises OtherAuthority."""
-    found = await store.get(KEY)
-    if found is not None and pki.ca_hash not in found.value.decode().split():
+    """Raises OtherAuthority when the store's nodes do not trust our CA: none of them could reconnect."""
+    recorded = await store.get(KEY)
+    if recorded is not None and pki.ca_hash not in recorded.value.decode().split():
         raise OtherAuthority(
-            f"{pki.authority.certificate}: of another cluster than the store: its hash is {pki.ca_hash}, the store's "
-            f"nodes trust {found.value.decode()}; restore the pki directory or the store, whichever is the wrong one"
+            f"{pki.authority.certificate}: belongs to another cluster than the store: its hash is {pki.ca_hash}, the "
+            f"store's nodes trust {recorded.value.decode()}; restore the pki directory or the store, whichever is wrong"
         )
     await record(store, pki)
 
 
 async def record(store: Store, pki: Pki) -> None:
-    """After each step of a rotation, and at each start, as the one before may have been cut short."""
-    wanted = " ".join(pki.ca_hashes).encode()
+    """Writes the current CAs: after each step of a rotation, and at each start, as the last step may be missing."""
+    desired = " ".join(pki.ca_hashes).encode()
     while True:
-        found = await store.get(KEY)
-        if found is not None and found.value == wanted:
+        recorded = await store.get(KEY)
+        if recorded is not None and recorded.value == desired:
             return
         try:
-            await store.commit([Compare(KEY, found.mod_revision if found else 0)], [Put(KEY, wanted)])
+            await store.commit([Compare(KEY, recorded.mod_revision if recorded else 0)], [Put(KEY, desired)])
         except CompareFailed:
             continue
         return

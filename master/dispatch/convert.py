@@ -1,7 +1,7 @@
-"""API models → messages of the contract: pods, services, endpoints, peers, config maps and secrets.
+"""Converts API objects to messages of the contract: pods, services, endpoints, peers, config maps and secrets.
 
-Owns the pure conversions, one an object; quantities become millicores and bytes here, as the wire carries no
-Kubernetes text. Does not decide who gets what (view.py) and reads nothing but its arguments.
+Owns the pure conversions, one for each kind. Quantities become millicores and bytes, because the wire carries no
+Kubernetes quantities. view.py decides which node gets what.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ HEADLESS = "None"
 
 
 def pod_message(pod: Pod) -> wire.Pod:
-    """A pod as its node needs it."""
+    """The parts of a pod that its node needs."""
     meta, spec = pod.metadata, pod.spec
     grace_s = meta.deletion_grace_period_seconds
     if grace_s is None:
@@ -45,24 +45,24 @@ def pod_message(pod: Pod) -> wire.Pod:
         deletion_timestamp=_timestamp(meta.deletion_timestamp),
         grace_period_s=DEFAULT_GRACE_S if grace_s is None else grace_s,
         restart_policy=spec.restart_policy or "Always",
-        init_containers=[container_message(each, spec.security_context) for each in spec.init_containers],
-        containers=[container_message(each, spec.security_context) for each in spec.containers],
-        volumes=[volume_message(each) for each in spec.volumes],
+        init_containers=[container_message(container, spec.security_context) for container in spec.init_containers],
+        containers=[container_message(container, spec.security_context) for container in spec.containers],
+        volumes=[volume_message(volume) for volume in spec.volumes],
         host_network=spec.host_network,
         hostname=spec.hostname,
         enable_service_links=spec.enable_service_links is not False,
-        host_aliases=[wire.HostAlias(ip=each.ip, hostnames=each.hostnames) for each in spec.host_aliases],
+        host_aliases=[wire.HostAlias(ip=alias.ip, hostnames=alias.hostnames) for alias in spec.host_aliases],
         active_deadline_s=spec.active_deadline_seconds or 0,
         creation_timestamp=_timestamp(meta.creation_timestamp),
         service_account=spec.service_account_name or spec.service_account,
-        # The other phases are the node's own news: sending them back would be a message for each report.
+        # The node itself reports the other phases: sending them back would cost a message for each report.
         ended_phase=pod.status.phase if pod.status.phase in ENDED_PHASES else "",
     )
     return message
 
 
 def container_message(container: Container, pod_security: PodSecurityContext | None = None) -> wire.Container:
-    """A container; what its security context leaves open, the pod's says."""
+    """A container. The pod's security context applies where the container's own is silent."""
     return wire.Container(
         name=container.name,
         image=container.image,
@@ -70,32 +70,32 @@ def container_message(container: Container, pod_security: PodSecurityContext | N
         args=container.args,
         working_dir=container.working_dir,
         env_from=[
-            wire.EnvFrom(prefix=each.prefix, name=ref.name, optional=bool(ref.optional), secret=secret)
-            for each in container.env_from
-            for ref, secret in ((each.config_map_ref, False), (each.secret_ref, True))
+            wire.EnvFrom(prefix=source.prefix, name=ref.name, optional=bool(ref.optional), secret=secret)
+            for source in container.env_from
+            for ref, secret in ((source.config_map_ref, False), (source.secret_ref, True))
             if ref is not None
         ],
-        env=[env_message(each, container) for each in container.env],
+        env=[env_message(variable, container) for variable in container.env],
         ports=[
             wire.ContainerPort(
-                name=each.name,
-                container_port=each.container_port,
-                host_port=each.host_port,
-                protocol=each.protocol or "TCP",
-                host_ip=each.host_ip,
+                name=port.name,
+                container_port=port.container_port,
+                host_port=port.host_port,
+                protocol=port.protocol or "TCP",
+                host_ip=port.host_ip,
             )
-            for each in container.ports
+            for port in container.ports
         ],
         resources=resources_message(container.resources),
         volume_mounts=[
             wire.VolumeMount(
-                name=each.name,
-                mount_path=each.mount_path,
-                sub_path=each.sub_path,
-                read_only=each.read_only,
-                sub_path_expr=each.sub_path_expr,
+                name=mount.name,
+                mount_path=mount.mount_path,
+                sub_path=mount.sub_path,
+                read_only=mount.read_only,
+                sub_path_expr=mount.sub_path_expr,
             )
-            for each in container.volume_mounts
+            for mount in container.volume_mounts
         ],
         image_pull_policy=container.image_pull_policy or "IfNotPresent",
         security_context=security_message(container.security_context, pod_security),
@@ -106,7 +106,7 @@ def container_message(container: Container, pod_security: PodSecurityContext | N
 
 
 def env_message(variable: EnvVar, container: Container) -> wire.EnvVar:
-    """A variable; a reference to the container's own resources is resolved here."""
+    """An environment variable. References to the container's own resources are resolved here."""
     source = variable.value_from
     message = wire.EnvVar(name=variable.name)
     if source is None:
@@ -125,7 +125,7 @@ def env_message(variable: EnvVar, container: Container) -> wire.EnvVar:
 
 
 def resources_message(resources: ResourceRequirements) -> wire.Resources:
-    """Requests and limits as numbers; a limit without its request is the request, as Kubernetes defaults it."""
+    """Requests and limits as numbers. A missing request is the limit, which is Kubernetes' default."""
     requests, limits = resources.requests, resources.limits
     return wire.Resources(
         cpu_request_millis=cpu_millis(requests.get("cpu", limits.get("cpu", "0"))),
@@ -136,7 +136,7 @@ def resources_message(resources: ResourceRequirements) -> wire.Resources:
 
 
 def security_message(own: SecurityContext | None, pod: PodSecurityContext | None) -> wire.SecurityContext | None:
-    """The effective security context; None when neither says anything."""
+    """The effective security context; None when neither exists."""
     if own is None and pod is None:
         return None
     own = own or SecurityContext()
@@ -153,7 +153,7 @@ def security_message(own: SecurityContext | None, pod: PodSecurityContext | None
 
 
 def volume_message(volume: Volume) -> wire.Volume:
-    """A volume with its source; a source that agents do not know travels by its name, and the pod waits with it."""
+    """A volume with its source. Of an unsupported source only the name is sent; the pod waits and says so."""
     message = wire.Volume(name=volume.name)
     if volume.host_path is not None:
         message.host_path.CopyFrom(wire.Volume.HostPath(path=volume.host_path.path, type=volume.host_path.type or ""))
@@ -180,7 +180,7 @@ def volume_message(volume: Volume) -> wire.Volume:
 
 
 def service_message(service: Service) -> wire.Service | None:
-    """A service as nodes need it; None when it has no place in the nodes' networks (ExternalName)."""
+    """The parts of a service that nodes need; None for an ExternalName service, which has no rules on nodes."""
     spec = service.spec
     if spec.type == "ExternalName":
         return None
@@ -188,22 +188,22 @@ def service_message(service: Service) -> wire.Service | None:
         ref=object_ref(service.metadata.namespace, service.metadata.name),
         cluster_ip="" if spec.cluster_ip == HEADLESS else spec.cluster_ip,
         ports=[
-            wire.ServicePort(name=each.name, protocol=each.protocol or "TCP", port=each.port, node_port=each.node_port)
-            for each in spec.ports
+            wire.ServicePort(name=port.name, protocol=port.protocol or "TCP", port=port.port, node_port=port.node_port)
+            for port in spec.ports
         ],
     )
 
 
 def endpoints_message(endpoints: Endpoints) -> wire.ServiceEndpoints:
-    """The ready addresses behind a service."""
+    """The ready addresses of a service."""
     return wire.ServiceEndpoints(
         ref=object_ref(endpoints.metadata.namespace, endpoints.metadata.name),
         subsets=[
             wire.EndpointSubset(
-                addresses=[each.ip for each in subset.addresses],
+                addresses=[address.ip for address in subset.addresses],
                 ports=[
-                    wire.EndpointPort(name=each.name, protocol=each.protocol or "TCP", port=each.port)
-                    for each in subset.ports
+                    wire.EndpointPort(name=port.name, protocol=port.protocol or "TCP", port=port.port)
+                    for port in subset.ports
                 ],
             )
             for subset in endpoints.subsets
@@ -213,7 +213,7 @@ def endpoints_message(endpoints: Endpoints) -> wire.ServiceEndpoints:
 
 
 def peer_message(node: Node) -> wire.Peer | None:
-    """A node as its peers see it; None while its address or pod CIDR is not known."""
+    """A node as its peers need it; None while its address or pod CIDR is unknown."""
     address = node_address(node)
     if not address or not node.spec.pod_cidr:
         return None
@@ -221,7 +221,7 @@ def peer_message(node: Node) -> wire.Peer | None:
 
 
 def node_config(node: Node, cluster_cidr: str, service_cidr: str) -> wire.NodeConfig:
-    """How a node takes part in the cluster's networks."""
+    """The node's configuration in the cluster's networks."""
     return wire.NodeConfig(
         pod_cidr=node.spec.pod_cidr,
         cluster_cidr=cluster_cidr,
@@ -231,12 +231,12 @@ def node_config(node: Node, cluster_cidr: str, service_cidr: str) -> wire.NodeCo
 
 
 def node_address(node: Node) -> str:
-    """The node's InternalIP, or nothing."""
-    return next((each.address for each in node.status.addresses if each.type == "InternalIP"), "")
+    """The node's InternalIP; empty without one."""
+    return next((address.address for address in node.status.addresses if address.type == "InternalIP"), "")
 
 
 def config_map_message(config_map: ConfigMap) -> wire.ConfigMap:
-    """A config map."""
+    """A config map with its data decoded."""
     return wire.ConfigMap(
         ref=object_ref(config_map.metadata.namespace, config_map.metadata.name),
         data=config_map.data,
@@ -245,7 +245,7 @@ def config_map_message(config_map: ConfigMap) -> wire.ConfigMap:
 
 
 def secret_message(secret: Secret) -> wire.Secret:
-    """A secret."""
+    """A secret with its data decoded."""
     return wire.Secret(
         ref=object_ref(secret.metadata.namespace, secret.metadata.name),
         data={key: _decode(value) for key, value in secret.data.items()},
@@ -261,20 +261,20 @@ def _keys(
 ) -> wire.Volume.Keys:
     return wire.Volume.Keys(
         name=name,
-        items=[wire.KeyToPath(key=each.key, path=each.path) for each in items],
+        items=[wire.KeyToPath(key=item.key, path=item.path) for item in items],
         default_mode=DEFAULT_MODE if default_mode is None else default_mode,
         optional=bool(optional),
     )
 
 
 def _source_name(volume: Volume) -> str:
-    """The source that is set, as its author wrote it; a volume without any is an emptyDir."""
+    """The JSON name of the volume's source; empty without one, which means emptyDir."""
     fields = zip(volume.__struct_fields__, volume.__struct_encode_fields__, strict=True)
     return next((name for field, name in fields if field != "name" and getattr(volume, field) is not None), "")
 
 
 def _resource_field(ref: ResourceFieldSelector, resources: ResourceRequirements) -> int:
-    """The downward API's resource field: in units of the divisor, rounded up."""
+    """A resource field of the downward API: in units of the divisor, rounded up."""
     kind, _, name = ref.resource.partition(".")
     text = (resources.limits if kind == "limits" else resources.requests).get(name, "0")
     divisor = str(ref.divisor or "1")
@@ -291,7 +291,7 @@ def _timestamp(text: str) -> Timestamp | None:
 
 
 def _decode(text: str) -> bytes:
-    """Base64 that the API checked when it was stored."""
+    """Decodes base64, which the API checked before it stored the object; empty when it is invalid all the same."""
     try:
         return base64.b64decode(text)
     except (binascii.Error, ValueError):

@@ -1,6 +1,6 @@
 """Consistent cuts as bytes on the wire: items joined into DesiredMessages of at most 1 MiB, the last one marked.
 
-Owns the splitting and the framing. Does not know what the items mean.
+Owns splitting and framing. Does not know the meaning of the items.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from proto.gen import session_pb2
 
 # Field 1 (`cut`) of DesiredMessage, length-delimited.
 _CUT_TAG = b"\x0a"
-# What the frame and the first fields of a cut take at most: a tag, a length, two revisions and two flags.
+# Upper bound for the frame and the first fields of a cut: a tag, a length, two revisions and two flags.
 _OVERHEAD_BYTES = 64
 
 
 def snapshot(revision: int, items: Iterable[bytes]) -> list[bytes]:
-    """Messages that replace everything the agent has."""
+    """Messages that replace the agent's whole desired state."""
     return _messages(session_pb2.Cut(snapshot=True, revision=revision), _split(items))
 
 
 def delta(base: int, revision: int, items: Iterable[bytes]) -> list[bytes]:
-    """Messages that lead from one revision to another."""
+    """Messages with the changes from revision `base` to `revision`."""
     return _messages(session_pb2.Cut(base_revision=base, revision=revision), _split(items))
 
 
@@ -32,7 +32,7 @@ def stream_request(request: session_pb2.StreamRequest) -> bytes:
 
 
 def _split(items: Iterable[bytes]) -> list[list[bytes]]:
-    """Groups below the limit; an item that is larger has a group of its own. At least one group, maybe empty."""
+    """Groups of items below the limit; a larger item gets its own group. At least one group, which may be empty."""
     groups: list[list[bytes]] = [[]]
     size = _OVERHEAD_BYTES
     for item in items:

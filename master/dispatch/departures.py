@@ -1,8 +1,8 @@
-"""What a node may ask about itself, and only about itself: how it stands, to be drained, to stay, to be removed.
+"""What a node may ask for itself, and only for itself: its status, drain, uncordon and removal.
 
-Owns the reading of its conditions, cordon and drain (spec.unschedulable, and the deletion of its pods with their
-grace), the end of that cordon, the deletion of its Node, and the check that no copy of its machine is taken for it. The
-certificate was checked before: which node is meant is what it says, never a field of a message. Needs no session, as a
+Owns reading the node's conditions, cordon and drain (spec.unschedulable, and deleting its pods with their grace
+period), the end of that cordon, deleting the Node, and the check that the request does not come from a copy of the
+machine. The certificate was checked before; it names the node, and no field of a message does. Needs no session: a
 person at the machine asks, whether the agent runs or not.
 """
 
@@ -25,14 +25,14 @@ from master.dispatch.identities import Identities, Identity
 from master.dispatch.sessions import Sessions
 from proto.gen import desired_pb2, observed_pb2, session_pb2
 
-# Not the node's own name: what a pod's deletion does is the master's, whoever asked for it.
+# Not the node itself: the master deletes the pods on its behalf.
 _CALLER = component("node-departures")
 
 log = logging.getLogger(__name__)
 
 
 class Departures:
-    """Serves the nodes that want to leave, and those that have just come."""
+    """Serves nodes that leave, and nodes that have just joined and wait to be Ready."""
 
     def __init__(self, resources: Resources, identities: Identities, sessions: Sessions) -> None:
         self._resources = resources
@@ -40,40 +40,40 @@ class Departures:
         self._sessions = sessions
 
     def check(self, identity: Identity, machine: session_pb2.Machine) -> None:
-        """Raises Occupied when the node is another machine than the one that asks, as far as either has said what it
-        is: a copy of a machine has its certificate, and must not have the original removed.
+        """Raises Occupied when the request comes from another machine than the node, as far as both have described
+        themselves. A copy of a machine has its certificate too, and must not get the original removed.
 
-        Copies may have one machine id. What they do not share is the boot (those that share a kernel: the address),
-        and that tells them apart for as long as the node's own agent is heard: it had said Hello after a reboot.
+        Copies may share a machine id, but not a boot id (or, when they share a kernel, the address). Boot id and
+        address are compared while the node's own agent is connected, because it reported them after its last reboot.
         """
         name = identity.name
         if _differ(identity.machine_id, machine.machine_id):
-            raise _another(name, "it has another machine id")
+            raise _another(name, "the node has another machine id")
         node = self._resources.cache.get(NODE, "", name)
         if node is None or not self._sessions.may_be_alive(name):
             return
         if _differ(node.status.node_info.boot_id, machine.boot_id):
-            raise _another(name, "it was booted another time")
-        # With two networks it depends on the way to the master, which may have other addresses by now, what it says.
-        said = {machine.address, *machine.addresses} - {""}
-        if said and (address := node_address(node)) and address not in said:
-            raise _another(name, f"its address is {address}")
+            raise _another(name, "the node has another boot id")
+        # On a machine with two networks, the reported address depends on its route to the master; so compare with all.
+        reported = {machine.address, *machine.addresses} - {""}
+        if reported and (address := node_address(node)) and address not in reported:
+            raise _another(name, f"the node's address is {address}")
 
-    def standing(self, identity: Identity) -> session_pb2.MembershipReply:
-        """How the master sees the node."""
+    def membership(self, identity: Identity) -> session_pb2.MembershipReply:
+        """The node's state in the cluster: registered, removed, cordoned, and its conditions."""
         node = self._resources.cache.get(NODE, "", identity.name)
         if node is None or identity.removed:
             return session_pb2.MembershipReply(removed=identity.removed)
         conditions = [
-            observed_pb2.Condition(type=each.type, status=each.status, reason=each.reason, message=each.message)
-            for each in node.status.conditions
+            observed_pb2.Condition(type=c.type, status=c.status, reason=c.reason, message=c.message)
+            for c in node.status.conditions
         ]
         return session_pb2.MembershipReply(
             registered=True, unschedulable=node.spec.unschedulable, conditions=conditions
         )
 
     async def drain(self, identity: Identity) -> session_pb2.DrainReply:
-        """Cordon the node, delete its pods, and say which are still there. Asking again does the rest."""
+        """Cordons the node and deletes its pods. Returns the pods that are left; the caller repeats until none is."""
         name = identity.name
         with contextlib.suppress(NotFound):
             await self._resources.mutate(_CALLER, NODE, "", name, _cordoned)
@@ -87,21 +87,21 @@ class Departures:
         )
 
     async def uncordon(self, identity: Identity) -> None:
-        """Take back the cordon of `drain`, as the node stays; never that of a person."""
+        """Removes the cordon that `drain` set, when the node stays after all; never a person's cordon."""
         if identity.removed:
             return
         with contextlib.suppress(NotFound):
             await self._resources.mutate(_CALLER, NODE, "", identity.name, _uncordoned)
 
     async def leave(self, identity: Identity) -> None:
-        """Delete the Node; a node that never came up is forgotten at once. Asking again changes nothing."""
+        """Deletes the Node. The identity of a node that never registered is freed at once. Idempotent."""
         if identity.removed:
             return
         try:
             await self._resources.delete(_CALLER, NODE, "", identity.name)
         except NotFound:
             await self._identities.free(identity)
-        log.info("node %s: leaves the cluster by its own wish", identity.name)
+        log.info("node %s: leaves the cluster at its own request", identity.name)
 
     async def _delete(self, pod: Pod) -> None:
         meta = pod.metadata
@@ -112,12 +112,12 @@ class Departures:
         return [pod for pod in self._resources.cache.list(POD) if pod.spec.node_name == node]
 
 
-def _differ(known: str, said: str) -> bool:
-    return bool(known and said) and known != said
+def _differ(known: str, reported: str) -> bool:
+    return bool(known and reported) and known != reported
 
 
 def _another(name: str, why: str) -> Occupied:
-    return Occupied(f"node {name} is another machine than the one that asks: {why}")
+    return Occupied(f"the request for node {name} comes from another machine: {why}")
 
 
 def _cordoned(node: Node) -> Node | None:
@@ -132,7 +132,7 @@ def _cordoned(node: Node) -> Node | None:
 
 
 def _uncordoned(node: Node) -> Node | None:
-    """The annotation goes with the cordon, as with anybody's write (NodeStrategy)."""
+    """NodeStrategy removes the annotation together with the cordon."""
     if CORDONED_BY_DRAIN not in node.metadata.annotations:
         return None
     return replace(node, spec=replace(node.spec, unschedulable=False))

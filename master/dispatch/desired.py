@@ -1,7 +1,7 @@
-"""Follows the cache and tells each session what changed for its node.
+"""Follows the cache and sends each session the changes for its node.
 
-Owns the view and the one subscription that feeds it; serves a session's Desired stream from them. A subscription that
-lagged is made anew, and every node gets a snapshot.
+Owns the view and the subscription that updates it, and serves the sessions' Desired streams from the view. After a
+subscription has lagged, it subscribes again and every node gets a snapshot.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class DesiredState:
         self._loaded = asyncio.Event()
 
     async def run(self) -> None:
-        """Follow the cache for ever."""
+        """Follows the cache until cancelled."""
         while True:
             try:
                 await self._follow()
@@ -40,7 +40,7 @@ class DesiredState:
                 log.warning("fell behind the cache: every node gets a new snapshot")
 
     async def stream(self, session: Session) -> AsyncIterator[bytes]:
-        """The session's messages: a snapshot, then what changes. Ends with Stale when the session does."""
+        """The session's encoded messages: a snapshot, then the changes. Raises Stale when the session ends."""
         wake = session.outbox.attach()
         await self._loaded.wait()
         while session.outbox.attached(wake):
@@ -57,7 +57,7 @@ class DesiredState:
             self._view = view
             self._loaded.set()
             for session in self._sessions.all():
-                # Its Node's end may be among the changes that were missed.
+                # The deletion of its Node may be among the missed changes.
                 if not session.removed and self._cache.get(NODE, "", session.node) is None:
                     self._sessions.end_session(session.node, _DELETED)
                 session.outbox.restart()

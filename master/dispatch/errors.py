@@ -1,11 +1,11 @@
-"""What the dispatcher refuses.
+"""The errors with which the dispatcher refuses a call.
 
-DispatchError          `status` is the gRPC status that the agent sees
-├── Denied             PERMISSION_DENIED    not a node of this cluster, or not with this certificate
-├── Occupied           ALREADY_EXISTS       another machine speaks as this node, or has its address
-├── Stale              FAILED_PRECONDITION  the session is not the node's current one: say Hello again
-├── Misfit             INVALID_ARGUMENT     another protocol version, or a message that makes no sense
-└── NoStream           NOT_FOUND            nobody waits for this stream (any more)
+DispatchError          `status` is the gRPC status that the agent gets
+├── Denied             PERMISSION_DENIED    not a node of this cluster, or not its certificate
+├── Occupied           ALREADY_EXISTS       another machine is connected as this node, or has its address
+├── Stale              FAILED_PRECONDITION  not the node's current session: say Hello again
+├── InvalidMessage     INVALID_ARGUMENT     unsupported protocol version, or invalid content
+└── NoStream           NOT_FOUND            unknown stream, or one that has ended
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from typing import ClassVar
 
 
 class DispatchError(Exception):
-    """The root; the message is a sentence for people, sent to the agent."""
+    """The root. The message is sent to the agent and written for people."""
 
     status: ClassVar[str] = "INTERNAL"
 
 
 class Denied(DispatchError):
-    """Not a node of this cluster, or not with this certificate."""
+    """The caller is not a node of this cluster, or does not use the node's certificate."""
 
     status = "PERMISSION_DENIED"
 
 
 class Occupied(DispatchError):
-    """Another machine speaks as this node, or has its address."""
+    """Another machine is connected as this node, or another node has its address."""
 
     status = "ALREADY_EXISTS"
 
@@ -37,13 +37,13 @@ class Stale(DispatchError):
     status = "FAILED_PRECONDITION"
 
 
-class Misfit(DispatchError):
-    """Another protocol version, or a message that makes no sense."""
+class InvalidMessage(DispatchError):
+    """The protocol version is not supported, or the message's content is invalid."""
 
     status = "INVALID_ARGUMENT"
 
 
 class NoStream(DispatchError):
-    """Nobody waits for this stream (any more)."""
+    """No client waits for this stream, or not any more."""
 
     status = "NOT_FOUND"

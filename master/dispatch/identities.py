@@ -1,8 +1,8 @@
-"""The identity keys of the store: which certificate speaks for which node, and what is reserved for it.
+"""The identities of nodes in the store: which certificate is accepted for which node, and its reserved pod CIDR.
 
 Owns `/identity/node/NAME` and `/unique/podcidr/CIDR`, always written together. The API marks an identity *removed* in
-the commit that deletes its Node; here it is freed, when the agent has left or a day later, or its name goes to another
-machine at once and only its pod CIDR waits for that day. Signs nothing (join.py).
+the commit that deletes its Node. This module frees it when the agent has left, or after a day. When another machine
+joins under the name first, only the pod CIDR stays reserved for that day. Signs nothing: that is join.py.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ CIDR_PREFIX: Final = "/unique/podcidr/"
 ACTIVE: Final = "active"
 REMOVED: Final = "removed"
 _ABANDONED: Final = b"abandoned "
-"""With when that was, the value of a pod CIDR's key whose node's name went to another machine."""
+"""Begins the value of a pod CIDR's key, followed by the time, after another machine has taken the node's name."""
 RESTORED_KEY: Final = "/meta/restored"
-"""Written by a restore: when the backup was made and when it was put in place, RFC 3339."""
+"""Written by a restore: when the backup was made and when it was restored, RFC 3339."""
 KEEP: Final = timedelta(hours=24)
-"""How long the pod CIDR of a removed node stays reserved for an agent that does not come back, and a name for one
-that joined and never said Hello."""
+"""How long the pod CIDR of a removed node stays reserved when its agent does not return, and the name of a node that
+joined and never said Hello."""
 
 SWEEP_S: Final = 600.0
 
@@ -39,31 +39,31 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """One node's identity as it stands in the store."""
+    """A node's identity as stored."""
 
     name: str
     fingerprint: str
-    """Of the one certificate that is accepted."""
+    """Of the accepted certificate."""
     state: str
     pod_cidr: str
     machine_id: str = ""
-    """Of the machine that said Hello last; empty before the first one."""
+    """Of the machine that last said Hello; empty before the first Hello."""
     public_key: str = ""
-    """Hash of the key that was certified: a join that lost its answer may be repeated with it."""
+    """Hash of the certified key: a join whose reply was lost may be repeated with the same key."""
     previous_fingerprint: str = ""
-    """Accepted until the certificate that replaced it has been used: the answer to a renewal can be lost."""
+    """Still accepted until the new certificate has been used, because the reply to a renewal can be lost."""
     joined_at: str = ""
-    """RFC 3339, as the next one."""
+    """RFC 3339."""
     removed_at: str = ""
-    """When its Node was deleted, or when that was first seen here."""
+    """When the Node was deleted, or when `sweep` first noticed; RFC 3339."""
     issuer: str = ""
-    """Fingerprint of the CA that signed the certificate; empty: by a release that did not keep it."""
+    """Fingerprint of the CA that signed the certificate; empty when an older release wrote the record."""
     not_after: str = ""
     """The certificate's end, RFC 3339."""
     trusted: tuple[str, ...] = ()
-    """Fingerprints of the CAs that its agent trusts, as it said last; none: it speaks a version without them."""
+    """Fingerprints of the CAs that the agent last reported to trust; none when its protocol version does not report."""
     renew: bool = False
-    """Somebody wants it to have another certificate."""
+    """The node is to renew its certificate."""
     mod_revision: int = 0
 
     @property
@@ -91,7 +91,7 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """What is kept of a node's certificate; the fields are Identity's."""
+    """The properties of a node's certificate that an Identity keeps, under the same names."""
 
     fingerprint: str
     public_key: str
@@ -100,7 +100,7 @@ class Certificate:
 
 
 def with_certificate(identity: Identity, certificate: Certificate) -> Identity:
-    """The identity with this certificate in the old one's place."""
+    """The identity with its certificate replaced."""
     return replace(
         identity,
         fingerprint=certificate.fingerprint,
@@ -112,7 +112,7 @@ def with_certificate(identity: Identity, certificate: Certificate) -> Identity:
 
 
 class CidrsExhausted(Exception):
-    """Every pod CIDR is taken."""
+    """No pod CIDR is free."""
 
 
 class Identities:
@@ -125,28 +125,28 @@ class Identities:
         self._prefix = pod_cidr_prefix
 
     async def get(self, name: str) -> Identity | None:
-        """The identity, or None when the cluster does not know it."""
-        found = await self._store.get(PREFIX + name)
-        return None if found is None else decode(found.key, found.value, found.mod_revision)
+        """The identity; None when the cluster has no such node."""
+        stored = await self._store.get(PREFIX + name)
+        return None if stored is None else decode(stored.key, stored.value, stored.mod_revision)
 
     async def all(self) -> list[Identity]:
-        """Every identity, by name."""
+        """All identities, sorted by name."""
         values, _ = await self._store.list(PREFIX)
         return [decode(value.key, value.value, value.mod_revision) for value in values]
 
     async def restored(self) -> tuple[datetime, datetime] | None:
-        """When the backup was made that this store comes from, and when it was put in place; None: from none."""
-        found = await self._store.get(RESTORED_KEY)
-        if found is None:
+        """When the backup that this store was restored from was made, and when it was restored; None without one."""
+        stored = await self._store.get(RESTORED_KEY)
+        if stored is None:
             return None
-        fields = msgspec.json.decode(found.value)
+        fields = msgspec.json.decode(stored.value)
         return datetime.fromisoformat(fields["madeAt"]), datetime.fromisoformat(fields["restoredAt"])
 
     async def create(self, name: str, certificate: Certificate, *, after: Identity | None = None) -> Identity | None:
-        """A new active identity with a pod CIDR of its own; None when the name is taken by now.
+        """Creates an active identity with its own pod CIDR; returns None when the name has been taken meanwhile.
 
-        `after`: the removed identity of that name, whose machine is given up. What runs there may still have addresses
-        of its pod CIDR, which therefore stays reserved.
+        `after`: the removed identity that had the name. Pods on its machine may still use addresses of its pod CIDR,
+        which therefore stays reserved. Raises CidrsExhausted.
         """
         key = PREFIX + name
         kept = [Put(CIDR_PREFIX + after.pod_cidr, _ABANDONED + self._now().encode())] if after else []
@@ -165,7 +165,7 @@ class Identities:
             return identity
 
     async def replace(self, before: Identity, after: Identity) -> bool:
-        """Write a changed identity; False when it was changed by somebody else meanwhile."""
+        """Writes a changed identity; False when another writer changed it meanwhile."""
         key = PREFIX + before.name
         try:
             await self._store.commit([Compare(key, before.mod_revision)], [Put(key, after.encode())])
@@ -174,7 +174,7 @@ class Identities:
         return True
 
     async def free(self, identity: Identity) -> bool:
-        """Forget the identity and give its pod CIDR back; False when it was changed meanwhile."""
+        """Deletes the identity and frees its pod CIDR; False when another writer changed it meanwhile."""
         key = PREFIX + identity.name
         try:
             await self._store.commit(
@@ -182,11 +182,11 @@ class Identities:
             )
         except CompareFailed:
             return False
-        log.info("node %s: identity and pod CIDR %s are free again", identity.name, identity.pod_cidr)
+        log.info("node %s: identity deleted, pod CIDR %s is free", identity.name, identity.pod_cidr)
         return True
 
     async def sweep(self) -> None:
-        """Free what nobody came back for within a day. Raises StoreError when the store cannot."""
+        """Frees identities and pod CIDRs whose agent did not return within a day. Raises StoreError."""
         for identity in await self.all():
             if identity.removed and not identity.removed_at:
                 await self.replace(identity, replace(identity, removed_at=self._now()))
@@ -194,23 +194,23 @@ class Identities:
                 await self.free(identity)
         for cidr in (await self._store.list(CIDR_PREFIX))[0]:
             if cidr.value.startswith(_ABANDONED) and self._is_over(cidr.value.removeprefix(_ABANDONED).decode()):
-                # Changed meanwhile: the next sweep looks at what it is by then.
+                # Changed meanwhile: the next sweep checks it again.
                 with contextlib.suppress(CompareFailed):
                     await self._store.commit([Compare(cidr.key, cidr.mod_revision)], [Delete(cidr.key)])
 
     async def run(self) -> None:
-        """Sweep now and then, until cancelled. A store that cannot write is told of once and tried again: what is due
-        to be freed can wait, and what the master serves meanwhile cannot."""
-        told = ""
+        """Sweeps every 10 minutes until cancelled. Logs an error of the store once and tries again: freeing can wait,
+        while the master must go on serving."""
+        logged = ""
         while True:
-            trouble = ""
+            failure = ""
             try:
                 await self.sweep()
             except StoreError as error:
-                trouble = str(error)
-            if trouble and trouble != told:
-                log.error("identities and pod CIDRs of nodes that are gone are not freed for now: %s", trouble)
-            told = trouble
+                failure = str(error)
+            if failure and failure != logged:
+                log.error("identities and pod CIDRs of removed nodes cannot be freed: %s", failure)
+            logged = failure
             await self._clock.sleep(SWEEP_S)
 
     async def _free_cidr(self) -> str:
@@ -218,7 +218,7 @@ class Identities:
         for network in self._cluster.subnets(new_prefix=self._prefix):
             if str(network) not in taken:
                 return str(network)
-        raise CidrsExhausted(f"every /{self._prefix} of {self._cluster} belongs to a node: delete nodes that are gone")
+        raise CidrsExhausted(f"every /{self._prefix} of {self._cluster} belongs to a node: delete unused nodes")
 
     def _expired(self, identity: Identity) -> bool:
         if not identity.removed and identity.machine_id:
@@ -234,7 +234,7 @@ class Identities:
 
 
 def decode(key: str, value: bytes, mod_revision: int) -> Identity:
-    """An identity out of its key and value."""
+    """The identity in a stored key and value. Fields that an older release did not write get their defaults."""
     fields: dict[str, Any] = msgspec.json.decode(value)
     return Identity(
         name=key.removeprefix(PREFIX),

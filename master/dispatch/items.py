@@ -1,8 +1,8 @@
-"""What a node is sent, as independent items: a key, and the item's bytes as they stand in a Cut.
+"""A node's desired state as independent items: a key, and the item's bytes as they appear in a Cut.
 
-Owns the keys and the encoding of one item, set or removed. A Cut is a message of repeated fields, and protobuf's
-encoding of a message is the concatenation of its fields: so each item is encoded once, whoever gets it, and a cut is a
-join of bytes (cuts.py).
+Owns the keys and the encoding of one item, set or removed. A Cut is a message of repeated fields, and protobuf encodes
+a message as the concatenation of its fields. So each item is encoded once for all nodes, and a cut is a join of bytes
+(cuts.py).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from proto.gen import desired_pb2, session_pb2
 
 
 class Section(IntEnum):
-    """The kinds of items, in the order in which a cut carries them: what pods need comes before the pods."""
+    """The kinds of items in their order within a cut: a pod comes after everything that it needs."""
 
     NODE = 0
     PEER = 1
@@ -26,7 +26,7 @@ class Section(IntEnum):
 
 
 class Key(NamedTuple):
-    """Names an item. Pods by uid and peers by name have no namespace."""
+    """Names an item. Pods (by uid) and peers (by name) have no namespace."""
 
     section: Section
     namespace: str
@@ -47,7 +47,7 @@ Message = (
 
 
 def encode(message: Message) -> bytes:
-    """The item's bytes: equal exactly when the items are, so that they serve to see a change too."""
+    """The item's bytes. They are equal exactly when the items are, so that comparing them detects a change."""
     cut = session_pb2.Cut()
     match message:
         case desired_pb2.NodeConfig():
@@ -64,12 +64,12 @@ def encode(message: Message) -> bytes:
             cut.secrets.append(message)
         case desired_pb2.Pod():
             cut.pods.append(message)
-    # Maps have no order of their own; without this one secret could look like two.
+    # Maps have no order: without `deterministic`, one secret could have two encodings.
     return cut.SerializeToString(deterministic=True)
 
 
 def encode_removed(key: Key) -> bytes:
-    """The bytes that take an item away. A node's own configuration is never removed, only replaced."""
+    """The bytes that remove an item. A node's own configuration is never removed, only replaced."""
     ref = desired_pb2.ObjectRef(namespace=key.namespace, name=key.name)
     cut = session_pb2.Cut()
     match key.section:

@@ -1,7 +1,7 @@
-"""Joining: a token and a certificate signing request become a node's identity.
+"""Joining: turns a token and a certificate signing request into a node's identity.
 
 Owns the checks of bootstrap tokens (Kubernetes' Secrets of type bootstrap.kubernetes.io/token) and of node names, and
-the answer. The REST route is the API's; the certificate is made by master/pki; the keys lie in identities.py.
+the reply. The REST route is in master/api, signing in master/pki, the stored identity in identities.py.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class JoinAnswer:
-    """What a machine gets that has joined; certificates as PEM."""
+    """The reply to a machine that has joined; certificates are PEM."""
 
     certificate: str
     ca: str
@@ -51,7 +51,7 @@ class JoinAnswer:
 
 @dataclass(frozen=True, slots=True)
 class JoinProspect:
-    """What would become of a join."""
+    """What a join would meet: the cluster's networks, and what keeps the name or the address from being used."""
 
     cluster_cidr: str
     service_cidr: str
@@ -60,7 +60,7 @@ class JoinProspect:
 
 
 class JoinService:
-    """Makes a machine a node. Implements the API's door of the same name."""
+    """Makes a machine a node. Implements the Protocol of this name in master/api/join.py."""
 
     def __init__(
         self,
@@ -73,7 +73,7 @@ class JoinService:
         session_port: int,
         cidrs: tuple[str, str],
     ) -> None:
-        """`cidrs`: the cluster's and the services'."""
+        """`cidrs`: of the cluster and of the services."""
         self._cache = cache
         self._identities = identities
         self._pki = pki
@@ -83,7 +83,7 @@ class JoinService:
         self._cidrs = cidrs
 
     async def join(self, token: str, node_name: str, csr_pem: str) -> JoinAnswer:
-        """Sign the request when the token is good and the name free; ApiError otherwise."""
+        """Signs the request when the token is valid and the name free. Raises ApiError otherwise."""
         self._check_token(token)
         check_node_name(node_name)
         try:
@@ -92,11 +92,11 @@ class JoinService:
             raise BadRequest(str(error)) from error
         await self._register(node_name, certificate_of(certificate, self._pki))
         log.info("node %s: joined", node_name)
-        where = f"{self._pki.config.address}:{self._session_port}"
-        return JoinAnswer(certificate, self._pki.ca_pem.decode(), self._cluster_id, where)
+        session_address = f"{self._pki.config.address}:{self._session_port}"
+        return JoinAnswer(certificate, self._pki.ca_pem.decode(), self._cluster_id, session_address)
 
     async def prospect(self, token: str, node_name: str, address: str, public_key: str) -> JoinProspect:
-        """What a join would meet; writes nothing. ApiError when the token or the name is not good."""
+        """What a join would meet; writes nothing. Raises ApiError when the token or the name is invalid."""
         self._check_token(token)
         check_node_name(node_name)
         identity = await self._identities.get(node_name)
@@ -106,8 +106,8 @@ class JoinService:
         return JoinProspect(*self._cidrs, name_taken=str(taken or ""), address_taken_by=holder)
 
     def _check_token(self, token: str) -> None:
-        refused = Unauthorized(
-            "the join token is not valid: it is unknown, was withdrawn after its end, or is not meant for joining; "
+        invalid = Unauthorized(
+            "the join token is not valid: it is unknown, was deleted after it expired, or is not meant for joining; "
             "make a new one with `sampan token create`"
         )
         if not _TOKEN.fullmatch(token):
@@ -115,12 +115,12 @@ class JoinService:
         token_id, _, token_secret = token.partition(".")
         secret = self._cache.get(SECRET, TOKEN_NAMESPACE, TOKEN_PREFIX + token_id)
         known = _value(secret, "token-secret") if secret else ""
-        # Compared also when there is no such token: the time taken tells nothing.
-        good = hmac.compare_digest(known.encode(), token_secret.encode())
-        if secret is None or not good or secret.type != TOKEN_TYPE or secret.metadata.deletion_timestamp:
-            raise refused
+        # Compared even when there is no such token, so that the time taken reveals nothing.
+        matches = hmac.compare_digest(known.encode(), token_secret.encode())
+        if secret is None or not matches or secret.type != TOKEN_TYPE or secret.metadata.deletion_timestamp:
+            raise invalid
         if _value(secret, "token-id") != token_id or _value(secret, "usage-bootstrap-authentication") != "true":
-            raise refused
+            raise invalid
         expiration = _value(secret, "expiration")
         if expiration and moment(expiration) <= self._clock.now():
             raise Unauthorized(
@@ -139,30 +139,30 @@ class JoinService:
             if made is None:
                 raise _taken(name)
             return
-        # Same key, so the same machine: the answer to its first try was lost, or its certificate has expired.
+        # Same key, so the same machine: the reply to its first attempt was lost, or its certificate has expired.
         if not await self._identities.replace(identity, with_certificate(identity, certificate)):
             raise _taken(name)
 
     def _obstacle(self, name: str, identity: Identity | None, public_key: str) -> Conflict | None:
-        """Why this name cannot be had by the holder of this key; None when it can."""
+        """Why the holder of this key cannot join under this name; None when it can."""
         if identity is None:
             return None if self._cache.get(NODE, "", name) is None else _taken(name)
         same = bool(public_key) and identity.public_key == public_key
         if identity.removed:
-            # Another machine may have the name of one that was deleted: whoever did that wanted it gone.
+            # Another machine may take the name of a deleted node. The deleted one must clean up before it joins again.
             return _not_left(name) if same else None
         return None if same else _taken(name)
 
 
 def check_node_name(name: str) -> None:
-    """Raises Invalid unless it is a DNS subdomain in lower case that fits into a certificate."""
+    """Raises Invalid unless the name is a DNS subdomain in lower case that fits into a certificate."""
     if not contract.is_node_name(name):
         message = f"{name[:64]!r} is not a valid node name: {contract.NODE_NAME_FORM}"
         raise Invalid(message, causes=[ApiCause("FieldValueInvalid", message, "nodeName")])
 
 
 def certificate_of(certificate_pem: str, pki: Pki) -> Certificate:
-    """What is kept of a certificate of ours. The key's hash stays when the key is certified again."""
+    """The properties to keep of a certificate that we signed. Signing the same key again keeps its hash."""
     from cryptography import x509
     from cryptography.hazmat.primitives import serialization
 
@@ -173,21 +173,21 @@ def certificate_of(certificate_pem: str, pki: Pki) -> Certificate:
     return Certificate(
         fingerprint=contract.fingerprint(ssl.PEM_cert_to_DER_cert(certificate_pem)),
         public_key=hashlib.sha256(info).hexdigest(),
-        issuer=next((each.fingerprint for each in pki.authorities if each.issued(certificate)), ""),
+        issuer=next((ca.fingerprint for ca in pki.authorities if ca.issued(certificate)), ""),
         not_after=certificate.not_valid_after_utc.isoformat(timespec="seconds"),
     )
 
 
 def _taken(name: str) -> Conflict:
     return Conflict(
-        f'a node "{name}" exists already; delete it first (kubectl delete node {name}), or join under another name'
+        f'a node "{name}" already exists; delete it first (kubectl delete node {name}), or join under another name'
     )
 
 
 def _not_left(name: str) -> Conflict:
     return Conflict(
-        f'node "{name}" was deleted and this machine has not cleaned up yet: start its agent once more, which does '
-        "that and says so, or run `sampan reset`; then join"
+        f'node "{name}" was deleted and this machine has not cleaned up yet: start its agent once more, which cleans '
+        "up and reports it, or run `sampan reset`; then join"
     )
 
 
@@ -199,14 +199,14 @@ def _value(secret: Secret, key: str) -> str:
 
 
 def issued_at(certificate_pem: str) -> datetime:
-    """When we signed it."""
+    """When we signed the certificate."""
     from cryptography import x509
 
     return x509.load_pem_x509_certificate(certificate_pem.encode()).not_valid_before_utc + BACKDATE
 
 
 def moment(text: str) -> datetime:
-    """A time that cannot be read has passed."""
+    """The parsed time; the distant past when it cannot be parsed, so that it counts as expired."""
     try:
         return parse_time(text)
     except ValueError:

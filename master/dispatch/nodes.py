@@ -1,8 +1,8 @@
 """Node objects, as their agents describe them.
 
-Owns what is written of a node: the object at its first Hello, its labels, addresses, capacity, node information and
-conditions. Written when something changed, else every 5 minutes. Turning a node Unknown is the node life cycle's
-(master/controllers).
+Owns creating the object at the first Hello, and its labels, addresses, capacity, node information and conditions.
+Writes when something has changed, and otherwise every 5 minutes. The node life cycle (master/controllers) marks a node
+Unknown.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from master.api.quantity import canonical
 from master.api.resources import Resources
 from master.clock import Clock
 from master.dispatch.convert import node_address
-from master.dispatch.errors import Misfit, Occupied
+from master.dispatch.errors import InvalidMessage, Occupied
 from master.dispatch.sanity import MAX_CONDITIONS, MAX_TEXT, MAX_WORD
 from master.objects.meta import ObjectMeta, parse_time, timestamp
 from proto.gen import observed_pb2
@@ -34,8 +34,8 @@ _MAX_LABEL: Final = 63
 
 
 @dataclass(frozen=True, slots=True)
-class Described:
-    """What a Hello says of a node."""
+class NodeDescription:
+    """A node as its agent describes it in a Hello."""
 
     name: str
     pod_cidr: str
@@ -50,68 +50,73 @@ class Nodes:
         self._resources = resources
         self._clock = clock
 
-    async def register(self, node: Described) -> None:
-        """Make the object, or bring it up to date. Raises Occupied when another node has the address, Misfit."""
+    async def register(self, node: NodeDescription) -> None:
+        """Creates or updates the object. Raises Occupied when another node has the address, InvalidMessage."""
         self._check_address(node)
         try:
             if self._resources.cache.get(NODE, "", node.name) is None:
                 await self._create(node)
-            await self._resources.mutate(CALLER, NODE, "", node.name, lambda found: _labelled(found, node))
+            await self._resources.mutate(CALLER, NODE, "", node.name, lambda stored: _labelled(stored, node))
             await self._resources.mutate(
-                CALLER, NODE, "", node.name, lambda found: self._described(found, node), subresource="status"
+                CALLER, NODE, "", node.name, lambda stored: self._described(stored, node), subresource="status"
             )
         except Conflict as error:
             raise Occupied(f"node {node.name} cannot be registered: {error}") from error
         except Invalid as error:
-            raise Misfit(f"node {node.name} cannot be registered: {error}") from error
+            raise InvalidMessage(f"node {node.name} cannot be registered: {error}") from error
 
     async def unregister(self, name: str) -> None:
-        """Take the object back."""
+        """Deletes the object."""
         with contextlib.suppress(NotFound):
             await self._resources.delete(CALLER, NODE, "", name)
 
     async def observed(
         self, name: str, capacity: observed_pb2.Capacity, conditions: Iterable[observed_pb2.Condition]
     ) -> None:
-        """A heartbeat: written when it says something new, or the last one written is old.
+        """A heartbeat: written when it reports something new, or the last one written is old.
 
-        Raises Misfit when the conditions, which stay once reported, have become too many.
+        Raises InvalidMessage when there are too many conditions; a condition stays once it has been reported.
         """
         reported = list(conditions)
-        found = self._resources.cache.get(NODE, "", name)
-        if found is None or self._beaten(found, capacity, reported) is None:
+        stored = self._resources.cache.get(NODE, "", name)
+        if stored is None or self._after_heartbeat(stored, capacity, reported) is None:
             return
         try:
             await self._resources.mutate(
-                CALLER, NODE, "", name, lambda node: self._beaten(node, capacity, reported), subresource="status"
+                CALLER,
+                NODE,
+                "",
+                name,
+                lambda node: self._after_heartbeat(node, capacity, reported),
+                subresource="status",
             )
         except NotFound:
-            return  # deleted meanwhile: its session ends
+            return  # deleted meanwhile; its session ends
 
-    def _check_address(self, node: Described) -> None:
+    def _check_address(self, node: NodeDescription) -> None:
         for other in self._resources.cache.list(NODE):
             if other.metadata.name != node.name and node_address(other) == node.info.address:
                 raise Occupied(
                     f"node {node.name} has the address {node.info.address} of node {other.metadata.name}; "
-                    "set node_address in agent.toml to an address that is this machine's alone"
+                    "set node_address in agent.toml to an address that only this machine has"
                 )
 
-    async def _create(self, node: Described) -> None:
+    async def _create(self, node: NodeDescription) -> None:
         spec = NodeSpec(pod_cidr=node.pod_cidr, pod_cidrs=(node.pod_cidr,))
         meta = ObjectMeta(name=node.name, labels=_labels(node))
         status = self._status(NodeStatus(conditions=(self._starting(),)), node)
         try:
             await self._resources.create(CALLER, NODE, Node(metadata=meta, spec=spec, status=status))
         except AlreadyExists:
-            return  # by hand, a moment ago
+            return  # a person created it meanwhile
 
-    def _described(self, found: Node, node: Described) -> Node | None:
-        status = self._status(found.status, node)
+    def _described(self, stored: Node, node: NodeDescription) -> Node | None:
+        status = self._status(stored.status, node)
         if not status.conditions:
             status = msgspec.structs.replace(status, conditions=(self._starting(),))
-        return None if status == found.status else msgspec.structs.replace(found, status=status)
+        return None if status == stored.status else msgspec.structs.replace(stored, status=status)
 
-    def _status(self, status: NodeStatus, node: Described) -> NodeStatus:
+    def _status(self, status: NodeStatus, node: NodeDescription) -> NodeStatus:
         info = node.info
         return msgspec.structs.replace(
             status,
@@ -146,15 +151,15 @@ class Nodes:
             last_transition_time=now,
         )
 
-    def _beaten(
+    def _after_heartbeat(
         self, node: Node, capacity: observed_pb2.Capacity, conditions: list[observed_pb2.Condition]
     ) -> Node | None:
         now = self._clock.now()
         merged = _merged(node.status.conditions, conditions, timestamp(now))
         if len(merged) > max(MAX_CONDITIONS, len(node.status.conditions)):
-            raise Misfit(f"conditions: {len(merged)} different ones by now, {MAX_CONDITIONS} at most")
+            raise InvalidMessage(f"conditions: {len(merged)} different types, at most {MAX_CONDITIONS} are allowed")
         quantities = _quantities(capacity) if capacity.cpu_millis else dict(node.status.capacity)
-        same = quantities == node.status.capacity and _said(merged) == _said(node.status.conditions)
+        same = quantities == node.status.capacity and _content(merged) == _content(node.status.conditions)
         if same and not _old(node.status.conditions, now):
             return None
         status = msgspec.structs.replace(node.status, conditions=merged, capacity=quantities, allocatable=quantities)
@@ -164,36 +169,36 @@ class Nodes:
 def _merged(
     before: tuple[NodeCondition, ...], reported: list[observed_pb2.Condition], now: str
 ) -> tuple[NodeCondition, ...]:
-    """The conditions with what was reported: a transition is dated when the status changes."""
-    known = {each.type: each for each in before}
-    for each in reported:
-        old = known.get(each.type)
-        since = old.last_transition_time if old and old.status == each.status else now
-        known[each.type] = NodeCondition(
-            type=each.type,
-            status=each.status,
-            reason=each.reason[:MAX_WORD],
-            message=each.message[:MAX_TEXT],
+    """The conditions updated by the reported ones. The transition time changes only with the status."""
+    known = {condition.type: condition for condition in before}
+    for condition in reported:
+        old = known.get(condition.type)
+        since = old.last_transition_time if old and old.status == condition.status else now
+        known[condition.type] = NodeCondition(
+            type=condition.type,
+            status=condition.status,
+            reason=condition.reason[:MAX_WORD],
+            message=condition.message[:MAX_TEXT],
             last_heartbeat_time=now,
             last_transition_time=since,
         )
-    # Clients show the last condition as the node's state: Ready goes there, as Kubernetes has it.
-    return tuple(sorted(known.values(), key=lambda each: (each.type == "Ready", each.type)))
+    # Clients show the last condition as the node's state, so Ready goes last, as in Kubernetes.
+    return tuple(sorted(known.values(), key=lambda condition: (condition.type == "Ready", condition.type)))
 
 
-def _said(conditions: tuple[NodeCondition, ...]) -> list[tuple[str, str, str, str]]:
-    """What the conditions say, times aside."""
-    return [(each.type, each.status, each.reason, each.message) for each in conditions]
+def _content(conditions: tuple[NodeCondition, ...]) -> list[tuple[str, str, str, str]]:
+    """The conditions without their times."""
+    return [(c.type, c.status, c.reason, c.message) for c in conditions]
 
 
 def _old(conditions: tuple[NodeCondition, ...], now: datetime) -> bool:
-    times = [parse_time(each.last_heartbeat_time) for each in conditions if each.last_heartbeat_time]
-    # Of the future are those from before the clock was set back.
+    times = [parse_time(c.last_heartbeat_time) for c in conditions if c.last_heartbeat_time]
+    # A time in the future was written before the clock was set back.
     return not times or not timedelta() <= now - max(times) < REFRESH
 
 
-def _labels(node: Described) -> dict[str, str]:
-    """Kubernetes' well-known labels, and the configured ones."""
+def _labels(node: NodeDescription) -> dict[str, str]:
+    """Kubernetes' well-known labels, and those of agent.toml."""
     labels = {
         "kubernetes.io/arch": node.info.architecture,
         "kubernetes.io/os": node.info.operating_system,
@@ -205,19 +210,19 @@ def _labels(node: Described) -> dict[str, str]:
     return labels | dict(node.info.labels)
 
 
-def _labelled(found: Node, node: Described) -> Node | None:
-    """With the agent's labels; labels that people set stay."""
-    labels = found.metadata.labels | _labels(node)
-    spec = found.spec
+def _labelled(stored: Node, node: NodeDescription) -> Node | None:
+    """The node with the agent's labels and pod CIDR; other labels stay."""
+    labels = stored.metadata.labels | _labels(node)
+    spec = stored.spec
     if spec.pod_cidr != node.pod_cidr:
         spec = msgspec.structs.replace(spec, pod_cidr=node.pod_cidr, pod_cidrs=(node.pod_cidr,))
-    if labels == found.metadata.labels and spec == found.spec:
+    if labels == stored.metadata.labels and spec == stored.spec:
         return None
-    return msgspec.structs.replace(found, metadata=msgspec.structs.replace(found.metadata, labels=labels), spec=spec)
+    return msgspec.structs.replace(stored, metadata=msgspec.structs.replace(stored.metadata, labels=labels), spec=spec)
 
 
 def _quantities(capacity: observed_pb2.Capacity) -> dict[str, str]:
-    """In the form in which the API stores them, so that they compare."""
+    """The capacity in the canonical form that the API stores, so that equal amounts compare equal."""
     return {
         "cpu": canonical(f"{capacity.cpu_millis}m"),
         "ephemeral-storage": canonical(f"{capacity.ephemeral_storage_bytes // 1024}Ki"),

@@ -1,8 +1,8 @@
-"""What one session still has to be sent: bounded, whatever the cluster does and however slow the node is.
+"""What is still to be sent to one session: bounded, whatever happens in the cluster and however slow the node is.
 
-Owns the set of keys that changed since the last cut, and the streams that the agent is asked to open. Changes are
-remembered as keys, not as copies: two changes of one object are one entry, and the cut is taken from the view when
-the node can take it. Past the bound the keys are forgotten and a snapshot takes their place.
+Owns the set of keys that changed since the last cut, and the streams that the agent is asked to open. It keeps keys and
+no copies: two changes of one object are one entry, and the cut is read from the view when the node is ready for it.
+Above the bound the keys are dropped and a snapshot replaces them.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from master.dispatch.view import View
 from proto.gen import session_pb2
 
 MAX_KEYS: Final = 8192
-"""Past this a snapshot costs no more than the delta."""
+"""With more keys a snapshot costs no more than a delta."""
 
 MAX_STREAM_REQUESTS: Final = 64
 
 
 class Outbox:
-    """Collects for one session; read by its one Desired stream."""
+    """Collects changes for one session, and is read by its Desired stream."""
 
     def __init__(self, *, empty: bool = False, max_keys: int = MAX_KEYS) -> None:
         self._empty = empty
@@ -36,9 +36,9 @@ class Outbox:
         self._wake = asyncio.Event()
 
     def attach(self) -> asyncio.Event:
-        """A stream begins: it gets a snapshot, and the event that is set when there may be something to take.
+        """A stream begins, with a snapshot as its first cut. Returns the event that announces messages to take.
 
-        The stream before it, if there is one, is woken and finds that it is no longer `attached`.
+        An earlier stream is woken and finds that it is no longer `attached`.
         """
         self._wake.set()
         self._wake = asyncio.Event()
@@ -46,16 +46,16 @@ class Outbox:
         return self._wake
 
     def attached(self, wake: asyncio.Event) -> bool:
-        """Whether the stream with this event is still the one that is served."""
+        """Whether the stream with this event is the current one."""
         return self._wake is wake
 
     def close(self) -> None:
-        """The session has ended: its stream finds no event of its own any more."""
+        """The session has ended: its stream is woken and finds that it is no longer `attached`."""
         self._wake.set()
         self._wake = asyncio.Event()
 
     def mark(self, keys: Iterable[Key]) -> None:
-        """These changed. A session of a removed node gets nothing but its empty snapshot."""
+        """Adds changed keys. The session of a removed node gets only an empty snapshot."""
         if self._empty:
             return
         if not self._snapshot:
@@ -65,13 +65,13 @@ class Outbox:
         self._wake.set()
 
     def restart(self) -> None:
-        """The next cut is a snapshot: a new stream, a gap, or too much to tell one by one."""
+        """Makes the next cut a snapshot: for a new stream, after a gap, or above the bound."""
         self._keys.clear()
         self._snapshot = True
         self._wake.set()
 
     def ask(self, request: session_pb2.StreamRequest) -> bool:
-        """Have the agent open a stream; False when too many are being asked for already."""
+        """Asks the agent to open a stream; False when too many such requests are waiting."""
         if len(self._streams) >= MAX_STREAM_REQUESTS:
             return False
         self._streams.append(request)
@@ -79,7 +79,7 @@ class Outbox:
         return True
 
     def take(self, view: View, node: str) -> list[bytes]:
-        """Everything there is to send now: one cut at the view's revision, and stream requests."""
+        """All messages to send now: a cut at the view's revision, and the stream requests."""
         messages = self._cut(view, node)
         while self._streams:
             messages.append(cuts.stream_request(self._streams.popleft()))
@@ -93,7 +93,7 @@ class Outbox:
             return cuts.snapshot(view.revision, [])
         if self._snapshot:
             if view.lookup(node, NODE_KEY) is None:
-                return []  # its Node object was committed a moment ago; its arrival marks this outbox
+                return []  # the Node object is committed but not in the view yet; its arrival marks this outbox
             items = [item for key in view.keys(node) if (item := view.lookup(node, key)) is not None]
             self._snapshot = False
             self._keys.clear()

@@ -1,7 +1,4 @@
-"""Which config maps and secrets a pod references: what its node must be sent, and nothing else.
-
-Owns that one pure function.
-"""
+"""The config maps and secrets that a pod references: only these are sent to its node. A pure function."""
 
 from __future__ import annotations
 
@@ -13,7 +10,7 @@ from master.dispatch.items import Key, Section
 
 
 def references(pod: Pod) -> frozenset[Key]:
-    """Keys of the config maps and secrets that the pod's volumes and variables name."""
+    """Keys of the config maps and secrets that the pod's volumes and environment variables name."""
     namespace = pod.metadata.namespace
     names = set(_volumes(pod))
     for container in (*pod.spec.init_containers, *pod.spec.containers):
@@ -30,14 +27,14 @@ def _volumes(pod: Pod) -> Iterator[tuple[Section, str]]:
 
 
 def _variables(container: Container) -> Iterator[tuple[Section, str]]:
-    for each in container.env_from:
-        if each.config_map_ref is not None:
-            yield Section.CONFIG_MAP, each.config_map_ref.name
-        if each.secret_ref is not None:
-            yield Section.SECRET, each.secret_ref.name
+    for source in container.env_from:
+        if source.config_map_ref is not None:
+            yield Section.CONFIG_MAP, source.config_map_ref.name
+        if source.secret_ref is not None:
+            yield Section.SECRET, source.secret_ref.name
     for variable in container.env:
-        source = variable.value_from
-        if source is not None and source.config_map_key_ref is not None:
-            yield Section.CONFIG_MAP, source.config_map_key_ref.name
-        if source is not None and source.secret_key_ref is not None:
-            yield Section.SECRET, source.secret_key_ref.name
+        value_from = variable.value_from
+        if value_from is not None and value_from.config_map_key_ref is not None:
+            yield Section.CONFIG_MAP, value_from.config_map_key_ref.name
+        if value_from is not None and value_from.secret_key_ref is not None:
+            yield Section.SECRET, value_from.secret_key_ref.name

@@ -1,7 +1,7 @@
-"""What agents report of their pods and what happened to them, brought into the API.
+"""Writes what agents report into the API: the statuses of their pods, and events.
 
-Owns the rules of acceptance: a report counts for the pod of its uid, and only when that pod is on the speaker's node.
-Returns when everything is committed. The conversion is in statuses.py; sessions are checked before (service.py).
+Owns the rules of acceptance: a report is for the pod with its uid, and only when that pod is on the reporting node.
+Returns when everything is committed. The conversion is in statuses.py; service.py has checked the session.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from master.dispatch.statuses import merged
 from proto.gen import observed_pb2
 
 EVENT_SOURCE = "kubelet"
-"""The name under which clients expect a node's events."""
+"""The component that clients expect as the source of a node's events."""
 
 log = logging.getLogger(__name__)
 
 
 class Reports:
-    """Takes reports of one cluster's agents."""
+    """Accepts the agents' reports."""
 
     def __init__(self, resources: Resources, events: EventRecorder, clock: Clock) -> None:
         self._resources = resources
@@ -41,15 +41,16 @@ class Reports:
         self._clock = clock
         self._complaints = Complaints(log, clock)
         self._recorded: dict[str, frozenset[int]] = {}
-        """Hashes of each node's last batch of events."""
+        """Hashes of the events in each node's last batch."""
 
     async def pods(
         self, node: str, statuses: Iterable[observed_pb2.PodStatus], current: Callable[[], bool] = lambda: True
     ) -> list[str]:
-        """Commit all of them; commits made at once share the disk's sync. Returns the uids that are not known.
+        """Commits the statuses concurrently, so that they share an fsync. Returns the uids of unknown pods.
 
-        Of one pod the last status counts. One that fails keeps no other from being committed; then its error is raised.
-        `current`: whether the session goes on. Raises Stale when it does not: what a later session said must stand.
+        The last status of a pod counts. A failure keeps no other status from being committed; then its error is raised.
+        `current`: whether the session is still current. Raises Stale when it is not, because a status that a later
+        session reported must not be overwritten.
         """
         reported = {status.uid: status for status in statuses}
         outcomes = await asyncio.gather(
@@ -61,25 +62,25 @@ class Reports:
         return [uid for uid, known in zip(reported, outcomes, strict=True) if not known]
 
     def record(self, node: str, events: Iterable[observed_pb2.Event]) -> None:
-        """Hand events on; they are about pods of the node, or the node itself.
+        """Records events about pods of the node, or about the node itself.
 
-        An agent that did not hear our answer sends the batch again, in its next session and perhaps with more: an
-        event that says the same of the same moment is the same one.
+        An agent that did not get our reply sends the batch again in its next session, perhaps with more events. An
+        event with the same content and time counts as the same event.
         """
-        told = [(hash(event.SerializeToString(deterministic=True)), event) for event in events]
+        hashed = [(hash(event.SerializeToString(deterministic=True)), event) for event in events]
         before = self._recorded.get(node, frozenset())
-        self._recorded[node] = frozenset(number for number, event in told if event.HasField("time"))
-        for event in (event for number, event in told if number not in before):
+        self._recorded[node] = frozenset(digest for digest, event in hashed if event.HasField("time"))
+        for event in (event for digest, event in hashed if digest not in before):
             if problem := event_problem(event):
-                self._complaints.tell(node, f"event ignored: {problem}")
+                self._complaints.log(node, f"event ignored: {problem}")
                 continue
             if event.kind == "Node":
                 involved = Involved("Node", "", node)
             elif event.kind == "Pod" and self._on_node(node, event):
                 involved = Involved("Pod", event.namespace, event.name, event.uid, event.field_path)
             else:
-                what = f"{event.kind[:40]} {event.namespace}/{event.name}"
-                self._complaints.tell(node, f"event about {what} ignored", level=logging.INFO)
+                subject = f"{event.kind[:40]} {event.namespace}/{event.name}"
+                self._complaints.log(node, f"event about {subject} ignored", level=logging.INFO)
                 continue
             when = datetime.fromtimestamp(event.time.seconds, UTC) if event.time.seconds else None
             self._events.record(
@@ -93,12 +94,12 @@ class Reports:
             )
 
     def _on_node(self, node: str, event: observed_pb2.Event) -> bool:
-        """A pod that is gone may still have a last word; one of another node may not be spoken for."""
+        """Whether the event's pod is on the node, or gone: a pod's last events may arrive after its deletion."""
         pod = self._resources.cache.get(POD, event.namespace, event.name)
         return pod is None or pod.metadata.uid != event.uid or pod.spec.node_name == node
 
     async def _pod(self, node: str, status: observed_pb2.PodStatus, current: Callable[[], bool]) -> bool:
-        """True when the report is committed or needs not be; False when the master has no such pod there."""
+        """True when the report is committed or needs no commit; False when the master has no such pod on the node."""
         pod = self._resources.cache.get(POD, status.namespace, status.name)
         if pod is None or not _is(pod, status.uid, node):
             return False
@@ -110,16 +111,16 @@ class Reports:
                 return await self._removed(pod, status)
             known = True
 
-            def change(found: Pod) -> Pod | None:
+            def change(stored: Pod) -> Pod | None:
                 nonlocal known
                 if not current():
                     raise Stale(f"session of node {node} has ended; say Hello again")
-                known = _is(found, status.uid, node)
-                after = merged(found.status, status, self._clock.now()) if known else found.status
-                if len(after.conditions) > max(MAX_CONDITIONS, len(found.status.conditions)):
-                    self._refused(node, status, f"conditions: {len(after.conditions)} different ones by now")
+                known = _is(stored, status.uid, node)
+                after = merged(stored.status, status, self._clock.now()) if known else stored.status
+                if len(after.conditions) > max(MAX_CONDITIONS, len(stored.status.conditions)):
+                    self._refused(node, status, f"conditions: {len(after.conditions)} different types")
                     return None
-                return None if after == found.status else msgspec.structs.replace(found, status=after)
+                return None if after == stored.status else msgspec.structs.replace(stored, status=after)
 
             await self._resources.mutate(CALLER, POD, status.namespace, status.name, change, subresource="status")
             return known
@@ -130,14 +131,14 @@ class Reports:
             return True
 
     def _refused(self, node: str, status: observed_pb2.PodStatus, problem: str) -> None:
-        """Told here and not to the agent: sending it again would change nothing, and its other pods are well."""
+        """Logs the refusal only: an error to the agent would make it send all statuses again, without effect."""
         text = f"report of pod {status.namespace}/{status.name} refused: {problem}"
-        self._complaints.tell(node, text, level=logging.ERROR)
+        self._complaints.log(node, text, level=logging.ERROR)
 
     async def _removed(self, pod: Pod, status: observed_pb2.PodStatus) -> bool:
         if not pod.metadata.deletion_timestamp:
             text = f"pod {status.namespace}/{status.name}: removed on its node without being deleted"
-            self._complaints.tell(pod.spec.node_name, text)
+            self._complaints.log(pod.spec.node_name, text)
             return True
         await self._resources.finish_pod_deletion(CALLER, status.namespace, status.name, status.uid)
         return True
@@ -148,8 +149,8 @@ def _is(pod: Pod, uid: str, node: str) -> bool:
 
 
 def _containers(pod: Pod) -> dict[str, frozenset[str]]:
-    """The names that a report's fields may have."""
+    """The container names that a report may have, by field."""
     return {
-        "init_container_statuses": frozenset(each.name for each in pod.spec.init_containers),
-        "container_statuses": frozenset(each.name for each in pod.spec.containers),
+        "init_container_statuses": frozenset(container.name for container in pod.spec.init_containers),
+        "container_statuses": frozenset(container.name for container in pod.spec.containers),
     }

@@ -1,7 +1,7 @@
-"""The contract's calls, one method each, free of gRPC: a speaker and a message in, a message out.
+"""The contract's calls without gRPC, one method each: a peer and a message in, a message out.
 
-Owns the order of checks (who speaks, which session) and hands the work to sessions, nodes, reports and streams. What
-it refuses is a DispatchError; server.py turns that into a status on the wire.
+Owns the order of the checks (which peer, which session) and passes the work to sessions, nodes, reports and streams.
+Refuses a call with a DispatchError, which server.py turns into a gRPC status.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 
 from master.dispatch.departures import Departures
 from master.dispatch.desired import DesiredState
-from master.dispatch.errors import Denied, Misfit, Stale
+from master.dispatch.errors import Denied, InvalidMessage, Stale
 from master.dispatch.identities import Identities, Identity, with_certificate
 from master.dispatch.join import certificate_of, issued_at
-from master.dispatch.nodes import Described, Nodes
+from master.dispatch.nodes import NodeDescription, Nodes
 from master.dispatch.reports import Reports
 from master.dispatch.sanity import check_capacity, check_conditions, check_count, check_hello
 from master.dispatch.sessions import Machine, Session, Sessions
@@ -29,8 +29,8 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Speaker:
-    """Who calls, by the certificate of the connection."""
+class Peer:
+    """The caller, by the certificate of its connection."""
 
     node: str
     fingerprint: str
@@ -40,7 +40,7 @@ class Speaker:
 
 @dataclass(frozen=True, slots=True)
 class MasterService:
-    """What agents can ask of the master."""
+    """The calls that the master serves to agents."""
 
     cluster_id: str
     identities: Identities
@@ -53,26 +53,26 @@ class MasterService:
     trust: Trust
     pki: Pki
 
-    async def hello(self, speaker: Speaker, request: session_pb2.HelloRequest) -> session_pb2.HelloReply:
-        """Open a session."""
+    async def hello(self, peer: Peer, request: session_pb2.HelloRequest) -> session_pb2.HelloReply:
+        """Opens a session."""
         version = contract.common_version(request.protocol_version, request.highest_protocol_version)
         if version is None:
             raise _no_common_version(request)
         if request.cluster_id != self.cluster_id:
-            raise Denied("the agent belongs to another cluster; `sampan reset` there, then join this one")
+            raise Denied("the agent belongs to another cluster; run `sampan reset` on its host, then join this cluster")
         check_hello(request)
-        identity = await self._identity(speaker)
+        identity = await self._identity(peer)
         machine = Machine(request.node.machine_id, request.node.address)
         session = self.sessions.open(
-            speaker.node,
+            peer.node,
             machine,
-            speaker.fingerprint,
+            peer.fingerprint,
             removed=identity.removed,
             previous_id=request.previous_session_id,
             addresses=request.node.addresses,
         )
         try:
-            await self._settle(session, identity, request, version)
+            await self._register(session, identity, request, version)
         except BaseException:
             self.sessions.close(session, "could not be opened")
             raise
@@ -85,10 +85,10 @@ class MasterService:
             removed=identity.removed,
         )
         if version >= 2 and not identity.removed:
-            self.trust.tell(reply, request.trusted, identity, speaker.fingerprint)
+            self.trust.instruct(reply, request.trusted, identity, peer.fingerprint)
         return reply
 
-    async def _settle(
+    async def _register(
         self, session: Session, identity: Identity, request: session_pb2.HelloRequest, version: int
     ) -> None:
         if identity.removed:
@@ -98,141 +98,141 @@ class MasterService:
         changed = replace(identity, machine_id=request.node.machine_id, previous_fingerprint=known, trusted=trusted)
         if changed != identity and not await self.identities.replace(identity, changed):
             raise Stale(f"the identity of node {session.node} changed; say Hello again")
-        await self.nodes.register(Described(session.node, identity.pod_cidr, request.node, request.capacity))
+        await self.nodes.register(NodeDescription(session.node, identity.pod_cidr, request.node, request.capacity))
         current = await self.identities.get(session.node)
         if current is None or current.removed:
-            # Deleted while it was being registered: the object that was made of it in between must not stay.
+            # Deleted during the registration, which may have created the object again: delete that too.
             await self.nodes.unregister(session.node)
             raise Stale(f"node {session.node} was deleted meanwhile; say Hello again")
 
-    def desired_stream(self, speaker: Speaker, request: session_pb2.DesiredRequest) -> AsyncIterator[bytes]:
-        """Encoded DesiredMessages."""
-        return self.desired.stream(self._session(speaker, request.session_id))
+    def desired_stream(self, peer: Peer, request: session_pb2.DesiredRequest) -> AsyncIterator[bytes]:
+        """The session's DesiredMessages, encoded."""
+        return self.desired.stream(self._session(peer, request.session_id))
 
-    async def heartbeat(self, speaker: Speaker, request: session_pb2.HeartbeatRequest) -> session_pb2.HeartbeatReply:
-        """The agent is alive; its node is written when it says something new."""
-        session = self._session(speaker, request.session_id)
+    async def heartbeat(self, peer: Peer, request: session_pb2.HeartbeatRequest) -> session_pb2.HeartbeatReply:
+        """Notes that the agent is alive. The Node is written when the heartbeat reports something new."""
+        session = self._session(peer, request.session_id)
         check_capacity(request.capacity)
         check_conditions(request.conditions)
         session.applied_revision = request.applied_revision
         if not session.removed:
-            await self.nodes.observed(speaker.node, request.capacity, request.conditions)
+            await self.nodes.observed(peer.node, request.capacity, request.conditions)
         return session_pb2.HeartbeatReply(periods=self.sessions.periods())
 
-    async def report_pods(self, speaker: Speaker, request: session_pb2.PodReport) -> session_pb2.PodReportReply:
-        """Commit statuses."""
-        session = self._session(speaker, request.session_id)
+    async def report_pods(self, peer: Peer, request: session_pb2.PodReport) -> session_pb2.PodReportReply:
+        """Commits the statuses of pods."""
+        session = self._session(peer, request.session_id)
         check_count("pod statuses", len(request.pods))
-        unknown = await self.reports.pods(speaker.node, request.pods, lambda: not session.end_reason)
+        unknown = await self.reports.pods(peer.node, request.pods, lambda: not session.end_reason)
         return session_pb2.PodReportReply(unknown=unknown)
 
-    async def report_events(self, speaker: Speaker, request: session_pb2.EventReport) -> session_pb2.EventReply:
-        """Hand events on."""
-        self._session(speaker, request.session_id)
+    async def report_events(self, peer: Peer, request: session_pb2.EventReport) -> session_pb2.EventReply:
+        """Records events."""
+        self._session(peer, request.session_id)
         check_count("events", len(request.events))
-        self.reports.record(speaker.node, request.events)
+        self.reports.record(peer.node, request.events)
         return session_pb2.EventReply()
 
-    async def report_left(self, speaker: Speaker, request: session_pb2.LeftReport) -> session_pb2.LeftReply:
-        """Free the identity of a node that has cleaned up."""
-        session = self._session(speaker, request.session_id)
-        identity = await self._identity(speaker)
+    async def report_left(self, peer: Peer, request: session_pb2.LeftReport) -> session_pb2.LeftReply:
+        """Frees the identity of a removed node whose agent has cleaned up."""
+        session = self._session(peer, request.session_id)
+        identity = await self._identity(peer)
         if not (session.removed and identity.removed):
-            raise Stale(f"node {speaker.node} has not been deleted; say Hello again")
+            raise Stale(f"node {peer.node} has not been deleted; say Hello again")
         if not await self.identities.free(identity):
-            raise Stale(f"the identity of node {speaker.node} changed; say Hello again")
-        self.sessions.forget(speaker.node)
+            raise Stale(f"the identity of node {peer.node} changed; say Hello again")
+        self.sessions.forget(peer.node)
         return session_pb2.LeftReply()
 
-    async def stream(self, speaker: Speaker, first: session_pb2.StreamUp, upstream: Upstream) -> None:
-        """One log stream, from its first message on."""
-        self._session(speaker, first.session_id)
-        await self.streams.serve(speaker.node, first.stream_id, upstream)
+    async def stream(self, peer: Peer, first: session_pb2.StreamUp, upstream: Upstream) -> None:
+        """Serves a log stream; `first` is its first message."""
+        self._session(peer, first.session_id)
+        await self.streams.serve(peer.node, first.stream_id, upstream)
 
-    async def renew(self, speaker: Speaker, request: session_pb2.RenewRequest) -> session_pb2.RenewReply:
-        """A new certificate in the old one's place; the session goes on until the agent connects with it."""
-        identity = await self._identity(speaker)
+    async def renew(self, peer: Peer, request: session_pb2.RenewRequest) -> session_pb2.RenewReply:
+        """Signs a new certificate. The session goes on until the agent connects with the new certificate."""
+        identity = await self._identity(peer)
         if identity.removed:
-            raise Denied(f"node {speaker.node} was deleted")
+            raise Denied(f"node {peer.node} was deleted")
         try:
-            certificate = self.pki.sign_node(request.csr, speaker.node, trusted=identity.trusted)
+            certificate = self.pki.sign_node(request.csr, peer.node, trusted=identity.trusted)
         except CsrRefused as error:
-            raise Misfit(str(error)) from error
-        known = replace(identity, previous_fingerprint=speaker.fingerprint)
+            raise InvalidMessage(str(error)) from error
+        known = replace(identity, previous_fingerprint=peer.fingerprint)
         renewed = with_certificate(known, certificate_of(certificate, self.pki))
         if not await self.identities.replace(identity, renewed):
-            raise Stale(f"the identity of node {speaker.node} changed; try again")
+            raise Stale(f"the identity of node {peer.node} changed; try again")
         return session_pb2.RenewReply(certificate=certificate, ca=self.pki.ca_pem.decode())
 
-    async def membership(self, speaker: Speaker, request: session_pb2.MembershipRequest) -> session_pb2.MembershipReply:
-        """How the master sees the speaker's node, which may have to be uncordoned before."""
-        identity = await self._asking(speaker, request.machine)
+    async def membership(self, peer: Peer, request: session_pb2.MembershipRequest) -> session_pb2.MembershipReply:
+        """The state of the peer's node in the cluster. With `uncordon`, first removes the cordon that a drain set."""
+        identity = await self._asking(peer, request.machine)
         if request.uncordon:
             await self.departures.uncordon(identity)
-        return self.departures.standing(identity)
+        return self.departures.membership(identity)
 
-    async def drain(self, speaker: Speaker, request: session_pb2.DrainRequest) -> session_pb2.DrainReply:
-        """Empty the speaker's node."""
-        return await self.departures.drain(await self._asking(speaker, request.machine))
+    async def drain(self, peer: Peer, request: session_pb2.DrainRequest) -> session_pb2.DrainReply:
+        """Drains the peer's node."""
+        return await self.departures.drain(await self._asking(peer, request.machine))
 
-    async def leave(self, speaker: Speaker, request: session_pb2.LeaveRequest) -> session_pb2.LeaveReply:
-        """Remove the speaker's node."""
-        await self.departures.leave(await self._asking(speaker, request.machine))
+    async def leave(self, peer: Peer, request: session_pb2.LeaveRequest) -> session_pb2.LeaveReply:
+        """Removes the peer's node."""
+        await self.departures.leave(await self._asking(peer, request.machine))
         return session_pb2.LeaveReply()
 
-    async def _asking(self, speaker: Speaker, machine: session_pb2.Machine) -> Identity:
-        """Of the node that a person at this machine asks for."""
-        identity = await self._identity(speaker)
+    async def _asking(self, peer: Peer, machine: session_pb2.Machine) -> Identity:
+        """The identity of the peer's node, for a person at this machine. Raises Occupied for a copy of the machine."""
+        identity = await self._identity(peer)
         self.departures.check(identity, machine)
         return identity
 
-    def _session(self, speaker: Speaker, session_id: str) -> Session:
-        session = self.sessions.require(speaker.node, session_id, speaker.fingerprint)
+    def _session(self, peer: Peer, session_id: str) -> Session:
+        session = self.sessions.require(peer.node, session_id, peer.fingerprint)
         self.sessions.beat(session)
         return session
 
-    async def _identity(self, speaker: Speaker) -> Identity:
-        """The speaker's identity, when this very certificate is the one that stands there."""
-        identity = await self.identities.get(speaker.node)
+    async def _identity(self, peer: Peer) -> Identity:
+        """The peer's identity. Raises Denied unless the identity accepts the peer's certificate."""
+        identity = await self.identities.get(peer.node)
         if identity is None:
             raise Denied(
-                f"the cluster does not know node {speaker.node}; what runs there is left alone. "
-                "To join anew: `sampan reset` there, then join"
+                f"the cluster does not know node {peer.node}; its pods keep running. "
+                "To join again, run `sampan reset` on its host, then join"
             )
-        if speaker.fingerprint == identity.fingerprint:
+        if peer.fingerprint == identity.fingerprint:
             return identity
-        if speaker.fingerprint == identity.previous_fingerprint:
-            return identity  # the answer to its renewal was lost, or it has not reconnected yet
-        if adopted := await self._renewed_since_the_backup(speaker, identity):
+        if peer.fingerprint == identity.previous_fingerprint:
+            return identity  # the reply to its renewal was lost, or it has not reconnected yet
+        if adopted := await self._renewed_since_the_backup(peer, identity):
             return adopted
         raise Denied(
-            f"node {speaker.node} has another certificate now; this one is no longer accepted. Where another machine "
-            "has taken the node's place, `sampan reset` cleans this one"
+            f"node {peer.node} has another certificate now, and this one is no longer accepted. If another machine "
+            "has replaced this node, run `sampan reset` here"
         )
 
-    async def _renewed_since_the_backup(self, speaker: Speaker, identity: Identity) -> Identity | None:
+    async def _renewed_since_the_backup(self, peer: Peer, identity: Identity) -> Identity | None:
         """After a restore: the identity with the certificate that the node got after the backup was made.
 
-        It was ours then, as it is signed by our CA; the store has only forgotten it.
+        Our CA signed it, and it was the node's certificate; only the restored store does not know it.
         """
-        span = await self.identities.restored() if speaker.certificate else None
+        span = await self.identities.restored() if peer.certificate else None
         if span is None or identity.removed:
             return None
         made_at, restored_at = span
-        if not made_at <= issued_at(speaker.certificate) <= restored_at:
+        if not made_at <= issued_at(peer.certificate) <= restored_at:
             return None
-        adopted = with_certificate(identity, certificate_of(speaker.certificate, self.pki))
+        adopted = with_certificate(identity, certificate_of(peer.certificate, self.pki))
         if not await self.identities.replace(identity, adopted):
-            raise Stale(f"the identity of node {speaker.node} changed; try again")
-        log.info("node %s: its certificate is younger than the backup that was restored, and taken over", speaker.node)
-        return await self.identities.get(speaker.node)
+            raise Stale(f"the identity of node {peer.node} changed; try again")
+        log.info("node %s: accepted its certificate, which is newer than the restored backup", peer.node)
+        return await self.identities.get(peer.node)
 
 
-def _no_common_version(request: session_pb2.HelloRequest) -> Misfit:
+def _no_common_version(request: session_pb2.HelloRequest) -> InvalidMessage:
     lowest, highest = request.protocol_version, request.highest_protocol_version
     agent = f"version {lowest}" if highest <= lowest else f"versions {lowest} to {highest}"
     older = "agent" if max(lowest, highest) < contract.OLDEST_PROTOCOL_VERSION else "master"
-    return Misfit(
+    return InvalidMessage(
         f"the agent speaks {agent} of the protocol, the master versions {contract.OLDEST_PROTOCOL_VERSION} to "
         f"{contract.PROTOCOL_VERSION}; upgrade the {older}"
     )

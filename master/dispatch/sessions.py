@@ -1,7 +1,7 @@
-"""Which agent speaks for which node now, and when it was heard last.
+"""The current session of each node, and the time of its last heartbeat.
 
-Owns session ids, the one current session of each node, heartbeats (in memory only) and the periods that agents are
-told. Does not write to the store and knows no gRPC. Implements controllers' Heartbeats Protocol.
+Owns session ids, the current session of each node, heartbeats (in memory only) and the periods sent to agents. Does not
+write to the store and does not use gRPC. Implements the Heartbeats Protocol of master/controllers.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from proto.gen import session_pb2
 SessionId = NewType("SessionId", str)
 
 JITTER: Final = 0.1
-"""Part of the heartbeat period by which it varies, so that nodes that started together drift apart."""
+"""Random variation of the heartbeat period, as a fraction, so that nodes that started together drift apart."""
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What tells one machine from another that holds a copy of its identity."""
+    """What distinguishes a machine from another one with a copy of its identity."""
 
     id: str
     address: str
@@ -37,19 +37,19 @@ class Machine:
 
 @dataclass(slots=True, eq=False)
 class Session:
-    """One conversation with one agent, from its Hello on."""
+    """A conversation with one agent, which begins with its Hello."""
 
     id: SessionId
     node: str
     machine: Machine
     fingerprint: str
     removed: bool
-    """The Node was deleted: the agent shall clean up and leave."""
+    """The Node was deleted: the agent is to clean up and leave."""
     outbox: Outbox
     last_seen: float
     applied_revision: int = 0
     end_reason: str = ""
-    """Not empty: the session has ended."""
+    """Why the session has ended; empty while it is current."""
 
 
 class Sessions:
@@ -77,12 +77,12 @@ class Sessions:
 
     @property
     def started_at(self) -> float:
-        """When this master began to listen (monotonic seconds)."""
+        """When this master began to listen, in monotonic seconds."""
         return self._started_at
 
     @property
     def stalled_at(self) -> float:
-        """When the loop last came back from a stall; `started_at` when it never stalled."""
+        """When the event loop last resumed after a stall; `started_at` when it never stalled."""
         self._notice_stall()
         return self._stalled_at
 
@@ -96,21 +96,23 @@ class Sessions:
         previous_id: str = "",
         addresses: Collection[str] = (),
     ) -> Session:
-        """A new session; the node's earlier one ends. Raises Occupied while another machine's heartbeats are fresh.
+        """Opens a session and ends the node's earlier one. Raises Occupied while another machine sends heartbeats.
 
-        `previous_id`: of the session that the agent says it had; who knows the earlier one's is who had it.
-        `addresses`: all of the machine's; with the earlier one's among them it has only come another way.
+        `previous_id`: the session that the agent says it had. Only the agent that had the earlier session knows its id.
+        `addresses`: all addresses of the machine. If the earlier session's address is among them, the machine is the
+        same and only its route to the master has changed.
         """
         now = self._clock.monotonic()
         before = self._current.get(node)
         is_another = before and before.id != previous_id and not _is_same(before.machine, machine, addresses)
         if before and before.removed and not removed:
-            # The node was deleted, and another machine has its name by now: nothing is the earlier one's any more.
+            # The node was deleted and its name belongs to a new identity: the earlier machine has no claim to it.
             is_another = False
         if before and is_another and now - before.last_seen < self._grace_s:
             raise Occupied(
-                f"node {node} is connected from another machine ({before.machine.address}), and an identity belongs to "
-                "one: on a copy of it run `sampan reset`, then join under another name; else stop the other agent"
+                f"node {node} is connected from another machine ({before.machine.address}), and only one machine may "
+                "use its identity: on a copy of the machine run `sampan reset`, then join under another name; "
+                "otherwise stop the other agent"
             )
         if before:
             self._end(before, "replaced by a new session")
@@ -128,7 +130,7 @@ class Sessions:
         return session
 
     def require(self, node: str, session_id: str, fingerprint: str) -> Session:
-        """The node's current session, when the call belongs to it; else Stale."""
+        """The node's current session. Raises Stale when the call belongs to another session."""
         session = self._current.get(node)
         if session is None or session.id != session_id:
             raise Stale(f"session of node {node} has ended; say Hello again")
@@ -137,60 +139,60 @@ class Sessions:
         return session
 
     def current(self, node: str) -> Session | None:
-        """The node's session."""
+        """The node's current session, if it has one."""
         return self._current.get(node)
 
     def all(self) -> Iterator[Session]:
-        """Every current session."""
+        """All current sessions."""
         return iter(list(self._current.values()))
 
     def beat(self, session: Session) -> None:
-        """The agent was heard."""
+        """Notes a sign of life of the agent."""
         session.last_seen = self._last_seen[session.node] = self._clock.monotonic()
 
     def last_seen(self, node: str) -> float | None:
-        """When the node was heard last; None when not since the start."""
+        """The time of the node's last call, in monotonic seconds; None when there was none since the start."""
         return self._last_seen.get(node)
 
     def may_be_alive(self, node: str) -> bool:
-        """Whether the node was heard within the grace period; so long it may be alive unheard after our own absence."""
+        """Whether the node called within the grace period, which starts again after the master's own start or stall."""
         since = max(self._last_seen.get(node, self.started_at), self.stalled_at)
         return self._clock.monotonic() - since < self._grace_s
 
     def end_session(self, node: str, reason: str) -> None:
-        """End the node's session, if it has one."""
+        """Ends the node's session, if it has one."""
         if session := self._current.get(node):
             self._end(session, reason)
 
     def close(self, session: Session, reason: str) -> None:
-        """End this very session, if it is still the current one."""
+        """Ends this session, if it is still the node's current one."""
         if self._current.get(session.node) is session:
             self._end(session, reason)
 
     def forget(self, node: str) -> None:
-        """The node's identity is gone."""
+        """Ends the session and drops the heartbeats of a node whose identity is gone."""
         self.end_session(node, "the node has left")
         self._last_seen.pop(node, None)
 
     def periods(self) -> session_pb2.Periods:
-        """What an agent is told: when to send the next heartbeat, and how long it may be silent."""
+        """The periods for an agent: when to send the next heartbeat, and how long it may be silent."""
         period_s = self._heartbeat_s * self._uniform(1 - JITTER, 1 + JITTER)
         return session_pb2.Periods(next_heartbeat_ms=int(period_s * 1000), grace_ms=int(self._grace_s * 1000))
 
     async def run(self) -> None:
-        """Watch the loop itself: after a stall the silence was ours, and every node gets a new grace."""
+        """Watches the event loop until cancelled: after a stall of the master every node gets a new grace period."""
         while True:
             self._ticked_at = self._clock.monotonic()
             await self._clock.sleep(self._tick_s)
             self._notice_stall()
 
     def _notice_stall(self) -> None:
-        """By whoever asks first: after a stall other timers may be due before the one of `run`."""
+        """Called by every reader of `stalled_at` too: after a stall, other timers may run before the one of `run`."""
         now = self._clock.monotonic()
         late_s = now - self._tick_s - (self._ticked_at if self._ticked_at is not None else now)
         if late_s > max(self._tick_s, self._grace_s / 4):
             self._ticked_at = self._stalled_at = now
-            log.warning("the master stood still for %.1f s: every node gets a new grace period", late_s)
+            log.warning("the master's event loop stalled for %.1f s: every node gets a new grace period", late_s)
 
     def _end(self, session: Session, reason: str) -> None:
         del self._current[session.node]

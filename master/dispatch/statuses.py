@@ -1,7 +1,7 @@
-"""Reported pod statuses → the API's PodStatus.
+"""Converts reported pod statuses to the API's PodStatus.
 
-Owns the pure conversion and the merge with what is there already; long texts are cut. Writes nothing (reports.py), and
-checks nothing (sanity.py).
+Owns the pure conversion and the merge with the stored status; long texts are truncated. reports.py writes, sanity.py
+validates.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from proto.gen import observed_pb2 as wire
 
 
 def merged(before: PodStatus, report: wire.PodStatus, now: datetime) -> PodStatus:
-    """The status with what the agent reports; conditions that it does not name (PodScheduled) stay."""
+    """The stored status updated by the agent's report; conditions that it does not name (PodScheduled) stay."""
     return msgspec.structs.replace(
         before,
         phase=report.phase or before.phase,
@@ -37,23 +37,24 @@ def merged(before: PodStatus, report: wire.PodStatus, now: datetime) -> PodStatu
         pod_ip=report.pod_ip,
         pod_ips=(PodIP(ip=report.pod_ip),) if report.pod_ip else (),
         start_time=_time(report.start_time) if report.HasField("start_time") else before.start_time,
-        init_container_statuses=tuple(_container(each) for each in report.init_container_statuses),
-        container_statuses=tuple(_container(each) for each in report.container_statuses),
+        init_container_statuses=tuple(_container(status) for status in report.init_container_statuses),
+        container_statuses=tuple(_container(status) for status in report.container_statuses),
     )
 
 
 def _conditions(before: tuple[PodCondition, ...], report: wire.PodStatus, now: datetime) -> tuple[PodCondition, ...]:
-    known = {each.type: each for each in before}
-    for each in report.conditions:
-        old = known.get(each.type)
-        since = _time(each.last_transition_time) if each.HasField("last_transition_time") else timestamp(now)
-        if old is not None and old.status == each.status and old.last_transition_time:
+    known = {condition.type: condition for condition in before}
+    for condition in report.conditions:
+        old = known.get(condition.type)
+        dated = condition.HasField("last_transition_time")
+        since = _time(condition.last_transition_time) if dated else timestamp(now)
+        if old is not None and old.status == condition.status and old.last_transition_time:
             since = old.last_transition_time
-        known[each.type] = PodCondition(
-            type=each.type,
-            status=each.status,
-            reason=each.reason[:MAX_WORD],
-            message=each.message[:MAX_TEXT],
+        known[condition.type] = PodCondition(
+            type=condition.type,
+            status=condition.status,
+            reason=condition.reason[:MAX_WORD],
+            message=condition.message[:MAX_TEXT],
             last_transition_time=since,
         )
     return tuple(known.values())
@@ -81,16 +82,16 @@ def _state(state: wire.ContainerState) -> ContainerState:
         case "running":
             return ContainerState(running=ContainerStateRunning(started_at=_time(state.running.started_at)))
         case "terminated":
-            ended = state.terminated
+            terminated = state.terminated
             return ContainerState(
                 terminated=ContainerStateTerminated(
-                    exit_code=ended.exit_code,
-                    signal=ended.signal,
-                    reason=ended.reason[:MAX_WORD],
-                    message=ended.message[:MAX_TEXT],
-                    started_at=_time(ended.started_at),
-                    finished_at=_time(ended.finished_at),
-                    container_id=ended.container_id[:MAX_WORD],
+                    exit_code=terminated.exit_code,
+                    signal=terminated.signal,
+                    reason=terminated.reason[:MAX_WORD],
+                    message=terminated.message[:MAX_TEXT],
+                    started_at=_time(terminated.started_at),
+                    finished_at=_time(terminated.finished_at),
+                    container_id=terminated.container_id[:MAX_WORD],
                 )
             )
         case _:
@@ -98,5 +99,5 @@ def _state(state: wire.ContainerState) -> ContainerState:
 
 
 def _time(moment: Timestamp) -> str:
-    """RFC 3339; nothing for a moment that is not known."""
+    """RFC 3339; empty for an unknown time."""
     return timestamp(datetime.fromtimestamp(moment.seconds, UTC)) if moment.seconds else ""

@@ -1,7 +1,7 @@
-"""Log streams: the master asks on the session, the agent calls back, and bytes flow as they are read.
+"""Log streams: the master asks on the session, the agent opens a stream, and the client reads its bytes.
 
-Owns the streams that wait or flow, their ids, credit and timeouts. Implements the API's LogSource. An agent sends
-only as many bytes as it was granted, so a client that reads slowly slows the agent and fills nothing here.
+Owns the waiting and the open streams, their ids, credit and timeouts. Implements the API's LogSource. An agent may send
+only as many bytes as it has credit for, so a slow client slows the agent down and fills no memory here.
 """
 
 from __future__ import annotations
@@ -22,21 +22,23 @@ from proto import contract
 from proto.gen import session_pb2
 
 OPEN_TIMEOUT_S: Final = 10.0
-"""An agent that is alive calls back in milliseconds."""
+"""Far more than a live agent needs to open a stream, which is milliseconds."""
 
 log = logging.getLogger(__name__)
 
 
 class Upstream(Protocol):
-    """One call of Stream, seen from here: read returns None at its end."""
+    """A Stream call of an agent."""
 
-    async def read(self) -> session_pb2.StreamUp | None: ...
+    async def read(self) -> session_pb2.StreamUp | None:
+        """The next message; None at the end."""
 
-    async def grant(self, credit_bytes: int) -> None: ...
+    async def grant(self, credit_bytes: int) -> None:
+        """Allows the agent to send this many more bytes."""
 
 
 class _Stream:
-    """One stream between an agent that fills it and a client that drains it."""
+    """A stream from an agent, which fills it, to a client, which drains it."""
 
     def __init__(self, node: str) -> None:
         self.node = node
@@ -49,28 +51,28 @@ class _Stream:
         self.drained = asyncio.Event()
 
     def put(self, data: bytes) -> bool:
-        """Bytes from the agent; False, and an end, when it sends more than it was granted."""
+        """Adds bytes from the agent. When it exceeds its credit, ends the stream and returns False."""
         self.waiting += len(data)
         if self.waiting > contract.STREAM_WINDOW_BYTES:
-            self.fail(f"node {self.node} sends more of the log than it was granted")
+            self.fail(f"node {self.node} sent more of the log than its credit allows")
             return False
         self.chunks.put_nowait(data)
         return True
 
     def taken(self, size: int) -> None:
-        """The client has these bytes: half a window of them is worth a grant."""
+        """The client has read these bytes. Half a window of them is granted again."""
         self.waiting -= size
         self.owed += size
         if self.owed >= contract.STREAM_WINDOW_BYTES // 2:
             self.drained.set()
 
     def fail(self, reason: str) -> None:
-        """No more bytes; an empty reason is a good end."""
+        """Ends the stream for the client; an empty reason is a normal end."""
         self.error = self.error or reason
         self.chunks.put_nowait(None)
 
     def close(self) -> None:
-        """Neither side goes on."""
+        """Ends the stream for both sides."""
         self.closed.set()
         self.drained.set()
 
@@ -87,7 +89,7 @@ class LogStreams:
     async def open(
         self, node: str, namespace: str, pod: str, uid: str, container: str, options: LogOptions
     ) -> AsyncIterator[bytes]:
-        """Chunks of a container's log. Raises NodeUnreachable, or BadRequest with what the agent says."""
+        """Chunks of a container's log. Raises NodeUnreachable, or BadRequest with the agent's message."""
         session = self._sessions.current(node)
         if session is None or session.removed:
             raise NodeUnreachable(f"node {node} is not connected; the log of pod {namespace}/{pod} cannot be read now")
@@ -95,7 +97,7 @@ class LogStreams:
         request = log_request(options, self._clock.now().timestamp())
         request.pod_uid, request.namespace, request.pod, request.container = uid, namespace, pod, container
         if not session.outbox.ask(session_pb2.StreamRequest(stream_id=stream_id, logs=request)):
-            raise NodeUnreachable(f"node {node} does not take on more streams; try again")
+            raise NodeUnreachable(f"node {node} has too many streams to open; try again")
         stream = self._streams[stream_id] = _Stream(node)
         try:
             async for chunk in self._drain(stream, f"pod {namespace}/{pod}"):
@@ -105,17 +107,17 @@ class LogStreams:
             stream.close()
 
     async def serve(self, node: str, stream_id: str, upstream: Upstream) -> None:
-        """The agent has called back: move its bytes to whoever waits for them. Raises NoStream when nobody does."""
+        """Passes the bytes of an agent's stream to the client that waits for it. Raises NoStream without a client."""
         stream = self._streams.get(stream_id)
         if stream is None or stream.node != node or stream.opened.is_set():
-            raise NoStream("nobody waits for this stream (any more)")
+            raise NoStream("no client waits for this stream")
         stream.opened.set()
         await upstream.grant(contract.STREAM_WINDOW_BYTES)
         try:
             async with asyncio.TaskGroup() as group:
                 reader = group.create_task(_fill(stream, upstream), name=f"bytes of stream {stream_id}")
                 group.create_task(_grant(stream, upstream), name=f"credit of stream {stream_id}")
-                # Whoever ends first, the agent or the client, ends the other side too.
+                # The first side that ends, agent or client, ends the other side too.
                 await stream.closed.wait()
                 reader.cancel()
         finally:
@@ -142,7 +144,7 @@ async def _fill(stream: _Stream, upstream: Upstream) -> None:
     try:
         while (message := await upstream.read()) is not None:
             if message.data and not stream.put(message.data):
-                log.error("node %s: sends more of a stream than it was granted; ended", stream.node)
+                log.error("node %s: sent more of a stream than its credit allows; stream ended", stream.node)
                 return
             if message.error:
                 stream.fail(message.error)
@@ -162,7 +164,7 @@ async def _grant(stream: _Stream, upstream: Upstream) -> None:
 
 
 def log_request(options: LogOptions, now: float) -> session_pb2.LogRequest:
-    """Kubernetes' options as the contract has them."""
+    """Kubernetes' log options as a message of the contract. Raises BadRequest. `now`: seconds since the epoch."""
     since = 0.0
     if options.since_seconds is not None:
         since = now - options.since_seconds

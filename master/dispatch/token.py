@@ -1,6 +1,7 @@
-"""The token that a starter chose: made valid when the master starts.
+"""The configured bootstrap token, which becomes valid when the master starts.
 
-Owns reading the file and writing the Secret, in Kubernetes' form of bootstrap tokens. Tokens made later come by REST.
+Owns reading bootstrap_token_file and writing the Secret in Kubernetes' form of bootstrap tokens. Later tokens are
+created over REST.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ class BadToken(Exception):
 
 
 def read(path: Path) -> str:
-    """The token of the file. Raises BadToken."""
+    """The token in the file. Raises BadToken."""
     try:
         token = path.read_text().strip()
     except (OSError, UnicodeDecodeError) as error:
@@ -37,9 +38,9 @@ def read(path: Path) -> str:
 
 
 async def make_valid(resources: Resources, token: str) -> None:
-    """See that the token's Secret is there, and says so."""
+    """Creates or updates the token's Secret."""
     token_id, _, token_secret = token.partition(".")
-    wanted = Secret(
+    desired = Secret(
         metadata=ObjectMeta(name=TOKEN_PREFIX + token_id, namespace=TOKEN_NAMESPACE),
         type=TOKEN_TYPE,
         data={
@@ -50,14 +51,14 @@ async def make_valid(resources: Resources, token: str) -> None:
         },
     )
     try:
-        await resources.create(CALLER, SECRET, wanted, namespace=TOKEN_NAMESPACE)
+        await resources.create(CALLER, SECRET, desired, namespace=TOKEN_NAMESPACE)
     except AlreadyExists:
         await resources.mutate(
             CALLER,
             SECRET,
             TOKEN_NAMESPACE,
-            wanted.metadata.name,
-            lambda found: None if found.data == wanted.data else msgspec.structs.replace(found, data=wanted.data),
+            desired.metadata.name,
+            lambda stored: None if stored.data == desired.data else msgspec.structs.replace(stored, data=desired.data),
         )
 
 

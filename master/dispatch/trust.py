@@ -1,7 +1,7 @@
-"""Which CAs nodes shall trust and which certificates they shall have, and how far they are.
+"""The CAs that nodes are to trust, the certificates that they are to have, and how far each node is.
 
-Owns what a Hello is answered about it, and the steps of a rotation as far as nodes have a part in them. A step ends
-the sessions that it concerns: their agents say Hello again at once and hear of it then. What runs on nodes goes on.
+Owns this part of the reply to Hello, and the steps of a CA rotation that involve nodes. A step ends the sessions of the
+nodes concerned: their agents say Hello again at once and get the new instructions. Pods keep running.
 """
 
 from __future__ import annotations
@@ -20,42 +20,44 @@ from proto.gen import session_pb2
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """What the master tells nodes about certificates."""
+    """The rotation of CAs and certificates, as far as nodes take part in it."""
 
     pki: Pki
     identities: Identities
     sessions: Sessions
     store: Store
 
-    def tell(self, reply: session_pb2.HelloReply, trusted: Iterable[str], identity: Identity, fingerprint: str) -> None:
-        """Adds to the answer of a Hello what its agent shall change. `fingerprint`: of the certificate it speaks by."""
+    def instruct(
+        self, reply: session_pb2.HelloReply, trusted: Iterable[str], identity: Identity, fingerprint: str
+    ) -> None:
+        """Adds to the reply to Hello what the agent is to change. `fingerprint`: of its connection's certificate."""
         if sorted(trusted) != sorted(self.pki.trusted):
             reply.ca = self.pki.ca_pem.decode()
         else:
             of_old_ca = self._issuer(identity) != self.pki.signer.fingerprint
-            # Its last renewal was signed, but the answer was lost.
+            # Its last renewal was signed, but the reply was lost.
             replaced = fingerprint != identity.fingerprint
             reply.renew = identity.renew or of_old_ca or replaced
 
     async def renew(self, node: str) -> bool:
-        """Have a node get another certificate; False when there is no such node."""
+        """Makes a node renew its certificate; False when there is no such node."""
         while True:
             identity = await self.identities.get(node)
             if identity is None or identity.removed:
                 return False
             if await self.identities.replace(identity, replace(identity, renew=True)):
                 break
-        self.sessions.end_session(node, "the node shall renew its certificate")
+        self.sessions.end_session(node, "the node is to renew its certificate")
         return True
 
     async def begin(self) -> None:
-        """The first step of the CA's rotation. Raises RotationRefused."""
+        """Begins the rotation of the CA. Raises RotationRefused."""
         self.pki.begin_rotation()
         await authority.record(self.store, self.pki)
-        self._tell_all("a new CA is to be trusted")
+        self._end_sessions("nodes are to trust a new CA")
 
     async def finish(self) -> None:
-        """The last one. Raises RotationRefused, with the nodes that are not ready for it."""
+        """Ends the rotation. Raises RotationRefused, which names the nodes that are not ready."""
         waiting = await self.waiting()
         if self.pki.rotating and waiting:
             raise RotationRefused(
@@ -63,14 +65,15 @@ class Trust:
             )
         self.pki.finish_rotation()
         await authority.record(self.store, self.pki)
-        self._tell_all("the old CA is not to be trusted any more")
+        self._end_sessions("nodes are to stop trusting the old CA")
 
     async def waiting(self) -> dict[str, str]:
-        """Nodes that the end of the rotation would lose, and why."""
-        found = {each.name: self._lacks(each) for each in await self.identities.all() if not each.removed}
-        return {name: why for name, why in found.items() if why}
+        """The nodes that could not connect after the end of the rotation, and why."""
+        identities = [identity for identity in await self.identities.all() if not identity.removed]
+        return {identity.name: why for identity in identities if (why := self._lacks(identity))}
 
     def _lacks(self, identity: Identity) -> str:
+        """What the node still has to do before the rotation may end; empty when nothing."""
         signer = self.pki.signer.fingerprint
         connected = self.sessions.current(identity.name)
         hint = "" if connected else " (it is not connected: start its agent, or delete the Node)"
@@ -78,7 +81,7 @@ class Trust:
             return f"has joined, but never connected{hint}"
         if not identity.trusted:
             return (
-                f"speaks version {contract.OLDEST_PROTOCOL_VERSION} of the protocol, which cannot be told of a new CA: "
+                f"speaks version {contract.OLDEST_PROTOCOL_VERSION} of the protocol, which cannot transfer a new CA: "
                 f"upgrade its agent{hint}"
             )
         if signer not in identity.trusted:
@@ -88,9 +91,9 @@ class Trust:
         return ""
 
     def _issuer(self, identity: Identity) -> str:
-        """Records of the release before do not say it; there was only one CA then."""
+        """The CA that signed the node's certificate. Older releases did not record it; they had only one CA."""
         return identity.issuer or self.pki.trusted[0]
 
-    def _tell_all(self, why: str) -> None:
+    def _end_sessions(self, why: str) -> None:
         for session in self.sessions.all():
             self.sessions.end_session(session.node, why)

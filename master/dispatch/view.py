@@ -1,8 +1,8 @@
-"""What each node shall know, kept up to date from the cache's changes: no I/O, no tasks, no sessions.
+"""The desired state of each node, updated by the cache's changes: no I/O, no tasks, no sessions.
 
-Owns the rule of who gets what: a node's own configuration and pods, the config maps and secrets that these reference,
-all services and endpoints, and its peers. Each item is kept encoded; `apply` tells which keys changed for whom, and
-`lookup` what a key is for a node now. What is the same for all nodes is kept once.
+Owns the rule of what a node gets: its own configuration and pods, the config maps and secrets that these reference, all
+services and endpoints, and its peers. Items are kept encoded; an item that is the same for all nodes is kept once.
+`apply` returns the keys that changed for each node, and `lookup` a node's current item for a key.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ KINDS: tuple[KindSpec[Object], ...] = (NODE, POD, SERVICE, ENDPOINTS, CONFIGMAP,
 
 
 class Change(Protocol):
-    """One change of the cache (master/cache.py); `type` is ADDED, MODIFIED or DELETED."""
+    """What the view reads of master.cache.Change; `type` is ADDED, MODIFIED or DELETED."""
 
     @property
     def kind(self) -> KindSpec[Object]: ...
@@ -45,7 +45,7 @@ class Change(Protocol):
 
 @dataclass(slots=True)
 class Dirty:
-    """Keys that changed: for every node, and for single ones."""
+    """Changed keys: for all nodes, and for single nodes."""
 
     shared: set[Key] = field(default_factory=set)
     nodes: dict[str, set[Key]] = field(default_factory=dict)
@@ -56,24 +56,24 @@ class Dirty:
 
 @dataclass(slots=True)
 class _NodeView:
-    """What is one node's alone."""
+    """The items that only one node gets."""
 
     config: bytes | None = None
     pods: dict[str, bytes] = field(default_factory=dict)
     references: dict[Key, int] = field(default_factory=dict)
-    """How many of the node's pods reference a config map or secret."""
+    """Config maps and secrets, with the number of the node's pods that reference them."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Placed:
-    """Where a pod is and what it references."""
+    """A pod's node and references."""
 
     node: str
     references: frozenset[Key]
 
 
 class View:
-    """The whole cluster, as seen from its nodes."""
+    """The desired states of all nodes."""
 
     def __init__(self, cluster_cidr: str, service_cidr: str) -> None:
         self._cluster_cidr = cluster_cidr
@@ -86,14 +86,14 @@ class View:
         self.revision = 0
 
     def load(self, revision: int, objects: Iterable[tuple[KindSpec[Object], Object]]) -> None:
-        """Start from a snapshot; the view must be new."""
+        """Fills a new view from a snapshot."""
         dirty = Dirty()
         for _, obj in objects:
             self._set(obj, dirty)
         self.revision = revision
 
     def apply(self, revision: int, changes: Iterable[Change]) -> Dirty:
-        """Follow one commit. Keys whose item is the same as before are not told."""
+        """Applies one commit. Returns the keys whose items changed."""
         dirty = Dirty()
         for change in changes:
             if change.type == "DELETED":
@@ -104,7 +104,7 @@ class View:
         return dirty
 
     def lookup(self, node: str, key: Key) -> bytes | None:
-        """The item as it is for this node; None when the node shall not have it."""
+        """The node's current item; None when the node is not to have it."""
         own = self._nodes.get(node)
         match key.section:
             case Section.SERVICE | Section.ENDPOINTS:
@@ -119,7 +119,7 @@ class View:
                 return self._payload(key) if own and key in own.references else None
 
     def keys(self, node: str) -> Iterator[Key]:
-        """All keys that the node has, in the order of their sections."""
+        """All keys of the node, in the order of their sections."""
         own = self._nodes.get(node) or _NodeView()
         if own.config is not None:
             yield NODE_KEY
@@ -200,7 +200,7 @@ class View:
                 dirty.mark(name, key)
 
     def _payload(self, key: Key) -> bytes | None:
-        """A config map or secret, encoded when a node first needs it."""
+        """The encoded config map or secret; encoded when a node first needs it."""
         if (item := self._encoded_payloads.get(key)) is not None:
             return item
         obj = self._payloads.get(key)
@@ -221,7 +221,7 @@ class View:
         try:
             item = encode(convert.pod_message(pod))
         except ValueError as error:
-            # Whatever is in the store, one pod must not stop the others.
+            # One pod must not keep the others from being sent, whatever is in the store.
             log.error(
                 "pod %s/%s: cannot be sent to node %s: %s", pod.metadata.namespace, pod.metadata.name, node, error
             )
@@ -231,11 +231,11 @@ class View:
             return
         own.pods[uid] = item
         dirty.mark(node, Key(Section.POD, "", uid))
-        wanted = references(pod)
+        needed = references(pod)
         held = before.references if before else frozenset()
-        self._placed[uid] = _Placed(node, wanted)
-        self._hold(node, wanted - held, dirty)
-        self._let_go(node, held - wanted, dirty)
+        self._placed[uid] = _Placed(node, needed)
+        self._hold(node, needed - held, dirty)
+        self._release(node, held - needed, dirty)
 
     def _displace(self, uid: str, dirty: Dirty) -> None:
         placed = self._placed.pop(uid, None)
@@ -243,7 +243,7 @@ class View:
             return
         del self._nodes[placed.node].pods[uid]
         dirty.mark(placed.node, Key(Section.POD, "", uid))
-        self._let_go(placed.node, placed.references, dirty)
+        self._release(placed.node, placed.references, dirty)
         self._forget_if_empty(placed.node)
 
     def _hold(self, node: str, keys: Iterable[Key], dirty: Dirty) -> None:
@@ -253,7 +253,7 @@ class View:
             if counts[key] == 1 and key in self._payloads:
                 dirty.mark(node, key)
 
-    def _let_go(self, node: str, keys: Iterable[Key], dirty: Dirty) -> None:
+    def _release(self, node: str, keys: Iterable[Key], dirty: Dirty) -> None:
         counts = self._nodes[node].references
         for key in keys:
             counts[key] -= 1

@@ -1,7 +1,6 @@
 """A host in a directory and a master, for tests of joining and leaving.
 
-The master is the real one over REST and gRPC on loopback; the host's kernel and engine are not touched: the unit is one
-that only remembers.
+The master is the real one over REST and gRPC on loopback; the host's kernel, engine and systemd are not touched.
 """
 
 from __future__ import annotations
@@ -18,10 +17,14 @@ from msgspec.structs import replace
 
 from agent import host as agent_host
 from agent.identity import files
+from host.layout import unit_name
 from host.membership.join import join
 from host.membership.leave import LeaveRequest, ResetRequest, leave, reset
 from host.membership.machine import Host, JoinRequest
+from host.membership.unit import AgentUnit
 from host.preflight.finding import Finding
+from hull.errors import ProgramFailed
+from hull.systemd import Unit
 from master.api import kinds
 from master.api.kinds.container import Container
 from master.api.kinds.pod import Pod, PodSpec
@@ -33,39 +36,42 @@ R = TypeVar("R", LeaveRequest, ResetRequest)
 
 
 @dataclass
-class Unit:
-    """Remembers what was asked of it."""
+class Systemd:
+    """Runs systemctl and journalctl of the agent's unit, without an agent: what that does is up to the test."""
 
     installed: bool = True
-    asked: list[str] = field(default_factory=list)
-    inactive: int = 0
-    """How often it still says that it has not started."""
     runs: bool = False
+    """Otherwise it has failed."""
+    started: bool = False
+    inactive: int = 0
+    """How often a unit that was started is still not active."""
+    verbs: list[str] = field(default_factory=list)
+    """Of the systemctl commands that change something, but for `reset-failed`."""
 
-    def start(self) -> None:
-        self.asked.append("start")
+    def run(self, *argv: str) -> str:
+        match [word for word in argv if not word.startswith("-")]:
+            case ["journalctl", *_]:
+                return "no route to the engine\n"
+            case ["systemctl", "list-jobs", _]:
+                return ""
+            case ["systemctl", "show", _] if "--property=ActiveState" in argv:
+                return f"ActiveState={'active' if self._is_active() else 'activating'}\n"
+            case ["systemctl", "show", _]:
+                state, sub, result = ("active", "running", "") if self.runs else ("failed", "failed", "exit-code")
+                return f"ActiveState={state}\nSubState={sub}\nResult={result}\n"
+            case ["systemctl", "reset-failed", _]:
+                raise ProgramFailed("nothing has failed")
+            case ["systemctl", verb, _]:
+                self.verbs.append(verb)
+                self.started = verb in ("start", "restart") or (verb == "enable" and self.started)
+                self.runs = self.runs and verb == "enable"
+        return ""
 
-    def stop(self) -> None:
-        self.asked.append("stop")
-
-    def pause(self) -> None:
-        self.asked.append("pause")
-
-    def resume(self) -> None:
-        self.asked.append("resume")
-
-    def running(self) -> bool:
-        return self.runs
-
-    def active(self) -> bool:
+    def _is_active(self) -> bool:
+        if not (self.runs or self.started):
+            return False
         self.inactive -= 1
         return self.inactive < 0
-
-    def state(self) -> str:
-        return "failed (exit-code)"
-
-    def last_line(self) -> str:
-        return "no route to the engine"
 
 
 @dataclass
@@ -75,7 +81,7 @@ class World:
     master: MasterEnd
     api: ApiServer
     directory: Path
-    unit: Unit = field(default_factory=Unit)
+    systemd: Systemd = field(default_factory=Systemd)
     said: list[str] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     slept_s: float = 0.0
@@ -95,7 +101,7 @@ class World:
     @property
     def here(self) -> Host:
         return Host(
-            unit=self.unit,
+            unit=AgentUnit(Unit(unit_name("agent"), self.systemd.run) if self.systemd.installed else None),
             say=self.said.append,
             lock=self.lock,
             sleep=self._sleep,

@@ -60,7 +60,7 @@ def newer(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
             content = source.read(entry)
             if entry.filename == "proto/contract.py":
                 content = re.sub(rb'VERSION: Final = "[^"]+"', f'VERSION: Final = "{NEWER}"'.encode(), content, count=1)
-            if entry.filename == "host/units.py":
+            if entry.filename == "host/services/units.py":
                 content = re.sub(rb"(Description=Sampan \w+)", rb"\1 " + NEWER.encode(), content)
             target.writestr(entry.filename, content)
     for name in ("install", "bundle.json"):

@@ -103,8 +103,9 @@ def test_without_root_and_without_what_it_needs(machine: Machine) -> None:
     machine.run("dpkg", "--remove", "--force-depends", "python3-venv", "python3.11-venv")
     before = snapshot(machine)
     wheel = machine.says("sh", "-c", f"ls {BUNDLE}/sampan-*.whl")
+    path = machine.says("sh", "-c", f"echo {wheel}:$(ls {BUNDLE}/wheels/sampan_netstack-*.whl)")
     alone = machine.run(
-        "env", f"PYTHONPATH={wheel}", "python3", "-P", "-m", "cli", "install", "agent", "--from", wheel, check=False
+        "env", f"PYTHONPATH={path}", "python3", "-P", "-m", "cli", "install", "agent", "--from", wheel, check=False
     )
     assert alone.returncode == 1 and "apt-get install python3-venv" in alone.stderr, alone.stderr
     assert snapshot(machine) == before

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from host.snippets import SNIPPETS
+from host.services.snippets import SNIPPETS
 from netrig.plugin import eventually
 from tests.machine.bed import Machine, MachineBed
 from tests.machine.conftest import BUNDLE, IN_MEMORY

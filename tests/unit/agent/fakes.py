@@ -1,4 +1,4 @@
-"""Neighbours of the pods' side, in memory: a clock whose hands the test holds, a network, a reporter."""
+"""Fakes for the pods' side: a clock that the test moves, a network, a reporter, file systems in memory."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from agent.statuses import Event, PodStatus
 
 
 class HandClock:
-    """Time moves by `advance` only, one sleeper after the other. `ahead_s`: by how much the wall clock was set."""
+    """Time moves only by `advance`, which wakes sleepers in order. `ahead_s`: how far the wall clock is set ahead."""
 
     def __init__(self, now: float = 1_000_000.0) -> None:
         self.now = now
@@ -35,11 +35,11 @@ class HandClock:
                 self._sleepers.remove(entry)
 
     async def advance(self, seconds: float) -> None:
-        """Lets that much time pass, with everything that it wakes."""
+        """Let that much time pass and wake every sleeper that is due."""
         end = self.now + seconds
         await settle()
-        while due := [each for each in self._sleepers if each[0] <= end]:
-            at, future = min(due, key=lambda each: each[0])
+        while due := [sleeper for sleeper in self._sleepers if sleeper[0] <= end]:
+            at, future = min(due, key=lambda sleeper: sleeper[0])
             self._sleepers.remove((at, future))
             self.now = max(self.now, at)
             if not future.done():
@@ -50,8 +50,8 @@ class HandClock:
 
 
 async def settle(rounds: int = 60) -> None:
-    """Lets everything happen that can happen without time passing; file operations are waited for when the
-    loop's default executor has one thread."""
+    """Run everything that can run without time passing; also waits for file operations if the loop's default executor
+    has only one thread."""
     loop = asyncio.get_running_loop()
     for _ in range(6):
         for _ in range(rounds):
@@ -60,7 +60,7 @@ async def settle(rounds: int = 60) -> None:
 
 
 class FakeNetwork:
-    """Gives addresses in order; remembers who has one and whose wire is plugged in."""
+    """Gives addresses in order; records claimed addresses and connected pods."""
 
     def __init__(self) -> None:
         self.addresses: dict[PodUid, IPv4Address] = {}
@@ -88,7 +88,7 @@ class FakeNetwork:
 
 
 class FakeReporter:
-    """Keeps what it is told."""
+    """Records all reports."""
 
     def __init__(self) -> None:
         self.statuses: dict[PodUid, PodStatus] = {}
@@ -107,11 +107,11 @@ class FakeReporter:
         self.gone.append(uid)
 
     def reasons(self) -> list[str]:
-        return [each.reason for each in self.events]
+        return [event.reason for event in self.events]
 
 
 class FakeMemoryFiles:
-    """Directories that count as mounted."""
+    """Plain directories, recorded as mounted."""
 
     def __init__(self) -> None:
         self.mounted: dict[Path, int] = {}

@@ -1,4 +1,4 @@
-"""The node's own address, while a name cannot be resolved or is not answered at all."""
+"""The node's own address while name resolution fails or hangs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def by(resolve: Callable[[str], str]) -> OwnAddress:
     return OwnAddress("", "master.example.org", resolve=resolve)
 
 
-async def test_what_is_configured_needs_neither_name_nor_route() -> None:
+async def test_a_configured_address_needs_neither_name_nor_route() -> None:
     assert await OwnAddress("10.0.0.5", "master.example.org", resolve=pytest.fail).get() == "10.0.0.5"
 
 
@@ -29,7 +29,7 @@ async def test_the_source_address_of_the_route_to_the_master() -> None:
     assert await by(lambda _: "127.0.0.1").get() == "127.0.0.1"
 
 
-async def test_a_name_that_is_not_known_is_told() -> None:
+async def test_an_unknown_name_is_an_error() -> None:
     def unknown(_: str) -> str:
         raise OSError("Name or service not known")
 
@@ -37,7 +37,7 @@ async def test_a_name_that_is_not_known_is_told() -> None:
         await by(unknown).get()
 
 
-async def test_who_answers_late_is_asked_once_and_heard_then() -> None:
+async def test_a_late_answer_is_used_without_a_second_query() -> None:
     answered, asked = threading.Event(), []
 
     def late(name: str) -> str:
@@ -55,32 +55,32 @@ async def test_who_answers_late_is_asked_once_and_heard_then() -> None:
     assert asked == ["master.example.org"]
 
 
-async def test_what_the_name_said_last_stands_for_it_while_nobody_answers() -> None:
+async def test_the_last_answer_is_used_while_the_resolver_is_silent() -> None:
     forever = threading.Event()
     answers = iter(["127.0.0.1", "", "127.0.0.2"])
 
     def resolve(_: str) -> str:
-        if said := next(answers):
-            return said
+        if answer := next(answers):
+            return answer
         raise OSError("temporary failure")
 
     own = by(resolve)
     assert await own.get() == "127.0.0.1"
     assert await own.get() == "127.0.0.1"
-    assert await own.get() == "127.0.0.1", "the source address of a route to 127.0.0.2"
+    assert await own.get() == "127.0.0.1", "the source address of the route to 127.0.0.2"
     own._resolve = lambda _: str(forever.wait(20))
     assert await own.get() == "127.0.0.1"
     forever.set()
 
 
-async def test_a_resolver_that_itself_gave_up_waiting_is_asked_anew() -> None:
+async def test_a_resolver_that_timed_out_is_asked_again() -> None:
     answers = iter([TimeoutError("it gave up"), "127.0.0.1"])
 
     def resolve(_: str) -> str:
-        said = next(answers)
-        if isinstance(said, TimeoutError):
-            raise said
-        return said
+        answer = next(answers)
+        if isinstance(answer, TimeoutError):
+            raise answer
+        return answer
 
     own = by(resolve)
     with pytest.raises(OSError, match="not resolved"):

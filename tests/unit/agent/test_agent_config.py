@@ -1,4 +1,4 @@
-"""agent.toml: what it may say, and what is said of what it may not."""
+"""agent.toml: accepted values, and the errors for others."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ GOOD: dict[str, Any] = {"state_dir": "/s", "node_name": "node-1", "master": "htt
 
 @pytest.fixture(autouse=True)
 def _environment_of_the_tests(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`run` takes over the process's environment, which is the tests' here."""
+    """`run` changes the process's environment, which other tests share."""
     monkeypatch.setenv("GRPC_VERBOSITY", "NONE")
 
 
@@ -27,25 +27,25 @@ def test_values_take_their_types() -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "says"),
+    ("values", "message"),
     [
         pytest.param({"node_name": None}, "node_name: required", id="required"),
         pytest.param({"bogus": 1}, "bogus: no such setting", id="unknown"),
         pytest.param({"secrets_on_disk": 1}, "secrets_on_disk: 1 is not a boolean", id="type"),
         pytest.param({"labels": {"a": 1}}, "labels", id="labels"),
         pytest.param({"node_name": "Node_1"}, "node_name", id="name"),
-        pytest.param({"master": "10.0.0.1:6443"}, "master: .* is not like https", id="master"),
+        pytest.param({"master": "10.0.0.1:6443"}, "master: .* is not of the form https", id="master"),
         pytest.param({"node_address": "nowhere"}, "node_address", id="address"),
         pytest.param({"max_pods": 0}, "max_pods", id="pods"),
         pytest.param({"audit_s": 0}, "audit_s", id="audit"),
-        pytest.param({"audit_s": float("nan")}, "audit_s", id="no number"),
+        pytest.param({"audit_s": float("nan")}, "audit_s", id="not a number"),
         pytest.param({"audit_s": float("inf")}, "audit_s", id="endless"),
-        pytest.param({"state_dir": "/s\0"}, "state_dir: .* is not a string", id="no path"),
+        pytest.param({"state_dir": "/s\0"}, "state_dir: .* is not a string", id="not a path"),
     ],
 )
-def test_what_is_wrong_is_named(values: dict[str, Any], says: str) -> None:
+def test_the_error_names_the_setting(values: dict[str, Any], message: str) -> None:
     document = GOOD | values
-    with pytest.raises(ValueError, match=says):
+    with pytest.raises(ValueError, match=message):
         from_values({name: value for name, value in document.items() if value is not None})
 
 
@@ -55,7 +55,7 @@ def test_the_file_is_read(tmp_path: Path) -> None:
     assert load(path).labels == {"a": "b"}
 
 
-def test_an_agent_that_has_not_joined_says_how(tmp_path: Path) -> None:
+def test_an_agent_that_has_not_joined_names_the_command(tmp_path: Path) -> None:
     path = tmp_path / "agent.toml"
     path.write_text(f'state_dir = "{tmp_path}/state"\nnode_name = "n"\nmaster = "https://m:6443"\n')
     with pytest.raises(JoinRefused, match="sampan join"):

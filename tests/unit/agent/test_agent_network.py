@@ -1,4 +1,4 @@
-"""When the node's network is audited: rules each period, links after an event, a failure, and now and then."""
+"""The schedule of audits: rules every period, links after an event, after a failure, and periodically."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SETTINGS = NodeSettings(
 
 
 class Clock:
-    """Stands still unless it is moved; waits are over at once."""
+    """Stands still unless the test moves it; sleeps return at once."""
 
     now = 0.0
 
@@ -48,7 +48,7 @@ class Clock:
 
 
 class Audited:
-    """netstack's NodeNetwork, of which audits only matter."""
+    """A fake of netstack's NodeNetwork that records audits."""
 
     def __init__(self) -> None:
         self.audits: list[bool] = []
@@ -108,7 +108,7 @@ class Bench:
         )
 
     async def next_audits(self, number: int) -> list[bool]:
-        """Of the audits from now on."""
+        """The `links` arguments of the next audits."""
         self.network.audits.clear()
         await until(lambda: len(self.network.audits) >= number)
         return self.network.audits[:number]
@@ -125,7 +125,7 @@ class Bench:
         await self.agent.aclose()
 
 
-async def test_links_are_looked_at_first_then_after_events_and_now_and_then() -> None:
+async def test_links_are_audited_first_then_after_events_and_periodically() -> None:
     bench = Bench()
     async with bench.running():
         assert await bench.next_audits(4) == [True, False, False, False]
@@ -138,7 +138,7 @@ async def test_links_are_looked_at_first_then_after_events_and_now_and_then() ->
 
 
 @pytest.mark.parametrize("failure", [RulesBusy("the lock is held"), ValueError("a bug")], ids=["busy", "bug"])
-async def test_after_a_failure_everything_is_looked_at_again(failure: Exception) -> None:
+async def test_after_a_failure_everything_is_audited_again(failure: Exception) -> None:
     bench = Bench()
     async with bench.running():
         await bench.next_audits(3)
@@ -149,7 +149,7 @@ async def test_after_a_failure_everything_is_looked_at_again(failure: Exception)
         assert True in bench.network.audits[-3:]
 
 
-async def test_rules_are_looked_at_after_events_about_them_and_links_then_not() -> None:
+async def test_an_event_about_rules_causes_an_audit_of_rules_only() -> None:
     bench = Bench(audit_s=60.0)
     async with bench.running():
         bench.events.happen()
@@ -163,7 +163,7 @@ async def test_rules_are_looked_at_after_events_about_them_and_links_then_not() 
         assert bench.network.audits == [True, False, False, False, True]
 
 
-async def test_where_the_kernel_does_not_tell_of_rules_they_are_looked_at_all_the_same() -> None:
+async def test_without_events_about_rules_they_are_audited_periodically() -> None:
     def none() -> Events:
         raise OSError("Protocol not supported")
 
@@ -174,7 +174,7 @@ async def test_where_the_kernel_does_not_tell_of_rules_they_are_looked_at_all_th
 
 
 @pytest.mark.parametrize(("took_s", "pause_s"), [(0.0, DEBOUNCE_S), (0.01, DEBOUNCE_S), (0.2, 2.0)])
-async def test_after_long_audits_events_about_rules_have_to_wait(took_s: float, pause_s: float) -> None:
+async def test_a_long_audit_delays_the_next_one_for_rules(took_s: float, pause_s: float) -> None:
     bench = Bench(audit_s=60.0)
 
     def audit(*, links: bool = True) -> tuple[Repair, ...]:

@@ -1,4 +1,4 @@
-"""When the agent tells its supervisor that it is ready: once its node has started, with or without a master."""
+"""The agent notifies its supervisor once its node has started, with or without a master."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from agent.main import EXIT_STOPPED, _serve
 
 
 class Parts:
-    """A node that starts when the test says so, or fails; a session that waits for a master for ever."""
+    """A node that starts when the test lets it, or fails. The session waits for a master forever."""
 
     def __init__(self) -> None:
         self.may_start = asyncio.Event()
         self.failure: Exception | None = None
-        self.told: list[str] = []
+        self.notified: list[str] = []
         self.ready = asyncio.Event()
 
     async def run(self) -> None:
@@ -39,12 +39,12 @@ class Parts:
 
     @asynccontextmanager
     async def supervised(self) -> AsyncIterator[None]:
-        self.told.append("ready")
+        self.notified.append("ready")
         self.ready.set()
         try:
             yield
         finally:
-            self.told.append("stopping")
+            self.notified.append("stopping")
 
 
 class Session:
@@ -73,32 +73,34 @@ def stop() -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-async def test_it_is_ready_when_its_node_has_started_and_no_master_answers(
+async def test_it_is_ready_when_its_node_has_started_even_without_a_master(
     parts: Parts, serve: Callable[[], Awaitable[int]]
 ) -> None:
     async with asyncio.TaskGroup() as group:
         serving = group.create_task(_result(serve))
         for _ in range(5):
             await asyncio.sleep(0)
-        assert parts.told == [], "it can do nothing yet"
+        assert parts.notified == [], "the node has not started yet"
         parts.may_start.set()
         await parts.ready.wait()
         stop()
         assert await serving == EXIT_STOPPED
-    assert parts.told == ["ready", "stopping"]
+    assert parts.notified == ["ready", "stopping"]
 
 
 async def test_a_node_that_fails_was_never_ready(parts: Parts, serve: Callable[[], Awaitable[int]]) -> None:
     parts.failure = AgentError("the state cannot be read")
     with pytest.raises(ExceptionGroup):
         await serve()
-    assert parts.told == []
+    assert parts.notified == []
 
 
-async def test_who_is_stopped_before_ends_at_once(parts: Parts, serve: Callable[[], Awaitable[int]]) -> None:
+async def test_an_agent_stopped_before_it_is_ready_ends_at_once(
+    parts: Parts, serve: Callable[[], Awaitable[int]]
+) -> None:
     asyncio.get_running_loop().call_later(0.01, stop)
     assert await asyncio.wait_for(_result(serve), 10) == EXIT_STOPPED
-    assert parts.told == []
+    assert parts.notified == []
 
 
 async def _result(serve: Callable[[], Awaitable[int]]) -> int:

@@ -1,7 +1,7 @@
-"""Every file that an agent reads, damaged in every way: the tables say what comes of it.
+"""Every file that an agent reads, damaged in every way; the tables contain the outcomes.
 
-What says who the node is, is refused: exit code 1 and one line on stderr with the file and what to do. What the master
-or the kernel can tell again is fetched or made anew, and never believed when it is not what was written.
+Damaged identity and configuration files are refused: exit code 1 and one line on stderr with the file and the remedy.
+State that the master or the kernel has too is fetched or made again, and never used if it is not what was written.
 """
 
 from __future__ import annotations
@@ -73,18 +73,18 @@ def agent(tmp_path: Path, good: Identity) -> Path:
 
 @pytest.fixture
 def served(monkeypatch: pytest.MonkeyPatch) -> list[Identity]:
-    """The identities that an agent began to work with; none of them does anything."""
-    found: list[Identity] = []
+    """The identities that the agent was started with; serving is replaced by a fake."""
+    identities: list[Identity] = []
 
     async def serve(config: AgentConfig, identity: Identity, *_: object) -> int:
-        found.append(identity)
+        identities.append(identity)
         return 0
 
     monkeypatch.setenv("GRPC_VERBOSITY", "NONE")
     monkeypatch.setattr("cli.logs.configure", lambda *_: None)
     monkeypatch.setattr("cli.main._configure_logging", lambda **_: None)
     monkeypatch.setattr(agent_main, "_serve", serve)
-    return found
+    return identities
 
 
 def start(directory: Path, capsys: pytest.CaptureFixture[str], *more: str) -> tuple[int, str]:
@@ -99,9 +99,9 @@ STARTS = "starts"
 
 
 def _rows() -> Iterator[tuple[str, str, str]]:
-    """File, damage, and what the one line says beside the file's name; or a word for a start."""
+    """File, damage, and the text on stderr beside the file's name, or EITHER or STARTS."""
     for damage in ALL:
-        # A bit may lie in the white space of JSON; it is the same identity then.
+        # A flipped bit in JSON's white space does not change the identity.
         outcome = "restore it, or delete the Node, remove the file and join again"
         outcome = "run `sampan join` first" if damage == "missing" else outcome
         yield "state/identity.json", damage, EITHER if damage in BITS else outcome
@@ -113,7 +113,7 @@ def _rows() -> Iterator[tuple[str, str, str]]:
 @pytest.mark.parametrize(
     ("file", "damage", "outcome"), [pytest.param(*row, id=f"{row[0]}-{row[1]}") for row in _rows()]
 )
-def test_what_says_who_the_node_is_is_refused_when_it_is_damaged(
+def test_damaged_identity_files_are_refused(
     agent: Path,
     good: Identity,
     served: list[Identity],
@@ -123,36 +123,36 @@ def test_what_says_who_the_node_is_is_refused_when_it_is_damaged(
     outcome: str,
 ) -> None:
     DAMAGES[damage](agent / file)
-    code, said = start(agent, capsys)
+    code, stderr = start(agent, capsys)
     if outcome == STARTS or (outcome == EITHER and code == 0):
-        assert (code, said, served) == (0, "", [good])
+        assert (code, stderr, served) == (0, "", [good])
         return
     assert (code, served) == (1, [])
-    assert said.startswith("sampan: ") and said.count("\n") == 1, said
+    assert stderr.startswith("sampan: ") and stderr.count("\n") == 1, stderr
     if outcome != EITHER:
         name = "state" if outcome.startswith("run") else Path(file).name
-        assert name in said and outcome in said, said
+        assert name in stderr and outcome in stderr, stderr
 
 
 @pytest.mark.parametrize(
-    ("change", "says"),
+    ("change", "message"),
     [
         pytest.param({"node_name": "node-2"}, "holds the identity of node node-2", id="another node's"),
         pytest.param({"generation": 2}, "identity.json", id="a newer release's"),
     ],
 )
-def test_an_identity_that_is_not_this_agents_is_refused(
+def test_another_agents_identity_is_refused(
     agent: Path,
     good: Identity,
     served: list[Identity],
     capsys: pytest.CaptureFixture[str],
     change: dict[str, object],
-    says: str,
+    message: str,
 ) -> None:
     (agent / "state" / "identity.json").write_text(json.dumps(asdict(good) | change))
-    code, said = start(agent, capsys)
+    code, stderr = start(agent, capsys)
     assert (code, served) == (1, [])
-    assert says in said
+    assert message in stderr
 
 
 @pytest.mark.parametrize("name", ["node_name", "cluster_id", "session_address", "ca", "certificate", "key"])
@@ -167,14 +167,14 @@ def test_one_changed_character_of_an_identity_is_found(agent: Path, good: Identi
         files.load(agent / "state")
 
 
-def test_an_identity_of_the_release_before_is_good(agent: Path, good: Identity) -> None:
+def test_an_identity_of_the_first_release_is_accepted(agent: Path, good: Identity) -> None:
     (agent / "state" / "identity.json").write_text(json.dumps(asdict(good)))
     assert files.load(agent / "state") == good
 
 
 @pytest.mark.parametrize("damage", [name for name in ALL if name not in BITS and name != "last byte lost"])
-def test_a_damaged_ticket_is_refused_by_its_name(agent: Path, damage: str) -> None:
-    """The last byte is a line's end."""
+def test_a_damaged_ticket_is_refused_with_its_path(agent: Path, damage: str) -> None:
+    """The last byte is a newline, which may be missing."""
     DAMAGES[damage](agent / "ticket")
     with pytest.raises(JoinRefused) as refused:
         joining.read_ticket(agent / "ticket")
@@ -183,7 +183,7 @@ def test_a_damaged_ticket_is_refused_by_its_name(agent: Path, damage: str) -> No
 
 
 @pytest.mark.parametrize("damage", [name for name in ALL if name != "missing"])
-def test_a_damaged_key_of_a_join_is_made_anew_or_named(agent: Path, damage: str) -> None:
+def test_a_damaged_pending_key_is_replaced_or_refused_with_its_path(agent: Path, damage: str) -> None:
     config = AgentConfig(state_dir=agent / "state", node_name="node-1", master="https://127.0.0.1:1")
     path = agent / "state" / files.PENDING_KEY
     path.write_text(keys.make_key())
@@ -198,9 +198,7 @@ def test_a_damaged_key_of_a_join_is_made_anew_or_named(agent: Path, damage: str)
 
 
 @pytest.mark.parametrize("damage", [name for name in ALL if name not in UNREADABLE])
-def test_a_damaged_id_of_the_machine_is_one_nevertheless(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str
-) -> None:
+def test_a_damaged_machine_id_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str) -> None:
     read = host._read
     monkeypatch.setattr(
         host, "_read", lambda path: "" if path.name == "machine-id" and path.parent != tmp_path else read(path)
@@ -213,7 +211,7 @@ def test_a_damaged_id_of_the_machine_is_one_nevertheless(
 
 
 @pytest.mark.parametrize(
-    ("other", "says"),
+    ("other", "message"),
     [
         pytest.param({"name": "node-2"}, "expected 'system:node:node-1'", id="another node's"),
         pytest.param({"key": "new"}, "for another key", id="another key's"),
@@ -221,20 +219,20 @@ def test_a_damaged_id_of_the_machine_is_one_nevertheless(
         pytest.param({"text": "nonsense"}, "PEM", id="none"),
     ],
 )
-def test_a_certificate_that_does_not_fit_is_never_kept(
-    tmp_path: Path, pki: Pki, good: Identity, other: dict[str, str], says: str
+def test_a_wrong_certificate_is_never_stored(
+    tmp_path: Path, pki: Pki, good: Identity, other: dict[str, str], message: str
 ) -> None:
-    """As a join's or a renewal's answer: it would lock the node out."""
+    """In the answer to a join or a renewal: it would lock the node out."""
     signer = prepare_pki(tmp_path) if "authority" in other else pki
     name = other.get("name", "node-1")
     key = keys.make_key() if "key" in other else good.key
     certificate = other.get("text") or signer.sign_node(keys.make_request(key, name), name)
-    with pytest.raises(ValueError, match=says):
+    with pytest.raises(ValueError, match=message):
         keys.certified(certificate, key_pem=good.key, authority_pem=good.ca, node_name="node-1")
     assert keys.certified(good.certificate, key_pem=good.key, authority_pem=good.ca, node_name="node-1")
 
 
-# -- what the master tells again: the desired state -------------------------------------------------------------------
+# -- the desired state, which the master sends again ------------------------------------------------------------------
 
 
 def _kept(directory: Path) -> session_pb2.Cut:
@@ -245,21 +243,23 @@ def _kept(directory: Path) -> session_pb2.Cut:
 
 
 @pytest.mark.parametrize("damage", ALL)
-def test_a_damaged_desired_state_is_fetched_anew(tmp_path: Path, caplog: pytest.LogCaptureFixture, damage: str) -> None:
+def test_a_damaged_desired_state_is_fetched_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, damage: str
+) -> None:
     cut, path = _kept(tmp_path), tmp_path / disk.NAME
     assert disk.read(tmp_path, "cluster-1", "node-1") == cut
     DAMAGES[damage](path)
     assert disk.read(tmp_path, "cluster-1", "node-1") is None
     assert (str(path) in caplog.text and "waiting for the master" in caplog.text) == (damage != "missing")
     if damage != "directory":
-        assert _kept(tmp_path) == disk.read(tmp_path, "cluster-1", "node-1"), "the next one can be kept"
+        assert _kept(tmp_path) == disk.read(tmp_path, "cluster-1", "node-1"), "the next one can be stored"
         return
     with pytest.raises(OSError, match=disk.NAME):
         _kept(tmp_path)
 
 
 @pytest.mark.parametrize(("cluster", "node"), [("cluster-2", "node-1"), ("cluster-1", "node-2")])
-def test_the_desired_state_of_another_is_not_run_by(
+def test_another_nodes_desired_state_is_not_used(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, cluster: str, node: str
 ) -> None:
     _kept(tmp_path)
@@ -267,14 +267,14 @@ def test_the_desired_state_of_another_is_not_run_by(
     assert "of another cluster, node or version" in caplog.text
 
 
-# -- what the kernel knows too: addresses and links -------------------------------------------------------------------
+# -- addresses and links, which the kernel has too --------------------------------------------------------------------
 
 NETWORK = IPv4Network("10.244.1.0/29")
 LINK = PodLink("uid-1", IPv4Address("10.244.1.2"), "/proc/7/ns/net", (4, 99))
 
 
 @pytest.mark.parametrize("damage", ALL)
-def test_a_damaged_claim_gives_its_address_to_nobody_else(
+def test_the_address_of_a_damaged_claim_is_not_given_to_another_pod(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, damage: str
 ) -> None:
     pool = AddressPool(tmp_path, NETWORK)
@@ -283,7 +283,7 @@ def test_a_damaged_claim_gives_its_address_to_nobody_else(
     again = AddressPool(tmp_path, NETWORK)
     assert again.claims() == {"uid-2": second}
     if damage in ("missing", "empty"):
-        return  # no trace of an owner: a file's name that reached the disk before its content did
+        return  # without an owner: the file's name reached the disk before its content
     assert "the claim is damaged; its address stays reserved" in caplog.text
     with pytest.raises(PoolExhausted):
         for number in range(10):
@@ -294,7 +294,7 @@ def test_a_damaged_claim_gives_its_address_to_nobody_else(
 
 
 @pytest.mark.parametrize("damage", ALL)
-def test_a_damaged_number_of_a_freed_address_costs_its_turn_only(tmp_path: Path, damage: str) -> None:
+def test_a_damaged_number_of_a_freed_address_only_loses_its_turn(tmp_path: Path, damage: str) -> None:
     pool = AddressPool(tmp_path, NETWORK)
     address = pool.claim("uid-1")
     pool.release("uid-1")
@@ -304,8 +304,8 @@ def test_a_damaged_number_of_a_freed_address_costs_its_turn_only(tmp_path: Path,
 
 
 @pytest.mark.parametrize("damage", ALL)
-def test_a_damaged_record_of_a_link_is_dropped_or_whole(tmp_path: Path, damage: str) -> None:
-    """Dropped, the link is adopted again when the pod is attached."""
+def test_a_damaged_link_record_is_dropped(tmp_path: Path, damage: str) -> None:
+    """The link of a dropped record is adopted again when the pod is attached."""
     PodRecords(tmp_path).put(LINK)
     (path,) = tmp_path.iterdir()
     DAMAGES[damage](path)
@@ -317,7 +317,7 @@ def test_a_damaged_record_of_a_link_is_dropped_or_whole(tmp_path: Path, damage: 
 
 @pytest.mark.parametrize("damage", [name for name in ALL if name not in UNREADABLE])
 def test_a_damaged_file_of_a_volume_is_written_again(tmp_path: Path, damage: str) -> None:
-    """A power cut keeps a file's name and loses its content, and the container would read nothing."""
+    """A power cut can keep a file's name and lose its content; a container would read an empty file."""
     volume = model.Volume("config", model.KeysVolume(name="c", secret=False))
     pod = model.Pod(model.PodUid("uid-1"), "default", "web", containers=(), volumes=(volume,))
     content = {"app.conf": b"the configuration " * 20}
@@ -330,8 +330,8 @@ def test_a_damaged_file_of_a_volume_is_written_again(tmp_path: Path, damage: str
     assert (directory / "app.conf").read_bytes() == content["app.conf"]
 
 
-def test_every_damage_is_one(tmp_path: Path) -> None:
-    """Of a file of 200 bytes none leaves it as it was."""
+def test_every_kind_of_damage_changes_the_file(tmp_path: Path) -> None:
+    """Tried on a file of 200 bytes."""
     for name, harm in DAMAGES.items():
         path = tmp_path / "file"
         if os.path.lexists(path):

@@ -1,4 +1,4 @@
-"""The node: network before pods, Ready when both ends of it are in place, repairs told, leaving whole."""
+"""The node: network before pods, conditions, reported repairs, and a complete clean-up when leaving."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ from agent.session.reporter import ReportQueue
 from agent.vitals import Vitals
 from netstack.desired import NetworkState, NodeSettings, Repair
 from netstack.errors import RulesBusy
-from proto.gen import desired_pb2 as wire
+from proto.gen import desired_pb2 as pb
 from proto.gen.session_pb2 import Cut
 from tests.fakes.sessions import AgentClock, until
 
 pytestmark = pytest.mark.timeout(20)
 
-CONFIG = wire.NodeConfig(
+CONFIG = pb.NodeConfig(
     pod_cidr="10.244.1.0/24", cluster_cidr="10.244.0.0/16", service_cidr="10.96.0.0/16", node_address="10.0.0.1"
 )
 
 
 class FakeNetwork:
-    """netstack's NodeNetwork as the agent calls it."""
+    """A fake of netstack's NodeNetwork."""
 
     def __init__(self, log: list[str]) -> None:
         self.log = log
@@ -75,7 +75,7 @@ class FakeNetwork:
 
 
 class FakePods:
-    """PodManager as the node calls it."""
+    """A fake of PodManager."""
 
     def __init__(self, log: list[str]) -> None:
         self.log = log
@@ -145,8 +145,8 @@ class Bench:
         self.node.desired_changed()
 
     def ready(self) -> tuple[str, str]:
-        condition = next(each for each in self.node.beat().conditions if each.type == "Ready")
-        return condition.status, condition.message
+        ready = next(condition for condition in self.node.beat().conditions if condition.type == "Ready")
+        return ready.status, ready.message
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -164,16 +164,16 @@ def snapshot(**items: object) -> Cut:
     return Cut(snapshot=True, revision=5, last=True, node=CONFIG, **items)  # type: ignore[arg-type]
 
 
-def a_pod(uid: str) -> wire.Pod:
-    return wire.Pod(uid=uid, namespace="default", name=uid)
+def a_pod(uid: str) -> pb.Pod:
+    return pb.Pod(uid=uid, namespace="default", name=uid)
 
 
-async def test_the_network_is_there_before_the_pods_of_the_same_cut(tmp_path: Path) -> None:
+async def test_the_network_of_a_cut_is_applied_before_its_pods(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     async with bench.running():
         assert bench.ready()[0] == "False"
         bench.receive(
-            snapshot(pods=[a_pod("a")], peers=[wire.Peer(name="b", address="10.0.0.2", pod_cidr="10.244.2.0/24")])
+            snapshot(pods=[a_pod("a")], peers=[pb.Peer(name="b", address="10.0.0.2", pod_cidr="10.244.2.0/24")])
         )
         await until(lambda: bench.node.beat().applied_revision == 5)
         await until(lambda: len(bench.log) > 2)
@@ -197,7 +197,7 @@ async def test_a_network_that_fails_keeps_the_node_from_being_ready_but_not_the_
         assert bench.node.beat().applied_revision == 5
 
 
-async def test_a_node_comes_back_without_a_master(tmp_path: Path) -> None:
+async def test_a_node_starts_its_pods_without_a_master(tmp_path: Path) -> None:
     first = Bench(tmp_path)
     async with first.running():
         first.receive(snapshot(pods=[a_pod("a")]))
@@ -210,13 +210,13 @@ async def test_a_node_comes_back_without_a_master(tmp_path: Path) -> None:
         assert second.net.state is not None
 
 
-async def test_a_disk_that_takes_nothing_is_the_nodes_condition_until_it_does(tmp_path: Path) -> None:
+async def test_a_full_disk_is_reported_as_disk_pressure_until_it_is_writable(tmp_path: Path) -> None:
     in_the_way = tmp_path / f".{disk.NAME}.new"
     in_the_way.mkdir()
     bench = Bench(tmp_path)
 
     def pressure() -> str:
-        return next(each.message for each in bench.node.beat().conditions if each.type == "DiskPressure")
+        return next(condition.message for condition in bench.node.beat().conditions if condition.type == "DiskPressure")
 
     async with bench.running():
         bench.receive(snapshot(pods=[a_pod("a")]))
@@ -226,10 +226,10 @@ async def test_a_disk_that_takes_nothing_is_the_nodes_condition_until_it_does(tm
         in_the_way.rmdir()
         await until(lambda: "cannot be kept" not in pressure())
         kept = disk.read(tmp_path, "cluster", "node-1")
-        assert kept is not None and [each.uid for each in kept.pods] == ["a"]
+        assert kept is not None and [kept_pod.uid for kept_pod in kept.pods] == ["a"]
 
 
-async def test_what_an_audit_mends_is_told(tmp_path: Path) -> None:
+async def test_a_repair_is_reported_as_an_event(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     async with bench.running():
         bench.receive(snapshot())
@@ -239,7 +239,7 @@ async def test_what_an_audit_mends_is_told(tmp_path: Path) -> None:
         assert (event.kind, event.name, event.reason, event.type) == ("Node", "node-1", "NetworkMended", "Warning")
 
 
-async def test_a_failing_audit_is_the_nodes_condition_until_it_goes_well(tmp_path: Path) -> None:
+async def test_a_failing_audit_makes_the_node_unready_until_one_succeeds(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     async with bench.running():
         bench.receive(snapshot())
@@ -250,12 +250,12 @@ async def test_a_failing_audit_is_the_nodes_condition_until_it_goes_well(tmp_pat
         await until(lambda: bench.ready()[0] == "True")
 
 
-async def test_a_new_address_of_the_node_alone_makes_its_network_anew(tmp_path: Path) -> None:
+async def test_a_new_node_address_alone_reconfigures_the_network(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     async with bench.running():
         bench.receive(snapshot())
         await until(lambda: bench.ready()[0] == "True")
-        moved = wire.NodeConfig()
+        moved = pb.NodeConfig()
         moved.CopyFrom(CONFIG)
         moved.node_address = "10.0.0.99"
         bench.receive(Cut(base_revision=5, revision=6, last=True, node=moved))
@@ -264,7 +264,7 @@ async def test_a_new_address_of_the_node_alone_makes_its_network_anew(tmp_path: 
         assert bench.log.count("network of 0 peers") == 2
 
 
-async def test_an_engine_that_hangs_is_the_nodes_condition(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_hanging_engine_makes_the_node_unready(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("agent.node.ENGINE_PATIENCE_S", 0.05)
     bench = Bench(tmp_path)
 
@@ -280,7 +280,7 @@ async def test_an_engine_that_hangs_is_the_nodes_condition(tmp_path: Path, monke
         await until(lambda: bench.ready()[0] == "True")
 
 
-async def test_a_bug_in_applying_is_told_once_and_tried_again(
+async def test_a_bug_in_applying_is_logged_once_and_retried(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     bench = Bench(tmp_path)
@@ -300,7 +300,7 @@ async def test_a_bug_in_applying_is_told_once_and_tried_again(
         await until(lambda: bench.ready()[0] == "True")
 
 
-async def test_leaving_takes_pods_first_and_the_network_last(tmp_path: Path) -> None:
+async def test_leaving_removes_the_pods_first_and_the_network_last(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     async with bench.running():
         bench.receive(snapshot(pods=[a_pod("a")]))
@@ -319,7 +319,7 @@ async def test_a_node_that_lost_its_state_can_still_leave(tmp_path: Path) -> Non
         assert bench.settings[0].node_address == IPv4Address("10.0.0.1")
 
 
-async def test_what_hello_says(tmp_path: Path) -> None:
+async def test_the_content_of_hello(tmp_path: Path) -> None:
     info, capacity = await Bench(tmp_path).node.describe()
     assert (info.address, info.hostname, info.operating_system) == ("10.0.0.1", "node-1", "linux")
     assert info.machine_id

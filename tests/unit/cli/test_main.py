@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from cli import exits
-from cli.checkout import selection
 from cli.main import main, split
+from tests.runner.tiers import selection
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -79,17 +79,20 @@ def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
         assert f"\n    {name}" in shown
 
 
+ALL = ["tests/unit", "tests/service", "tests/kernel", "tests/examples", "tests/cluster", "tests/machine"]
+
+
 @pytest.mark.parametrize(
     ("words", "given"),
     [
-        ([], ["tests/unit", "tests/kernel", "tests/examples", "tests/cluster", "tests/machine"]),
+        ([], ALL),
         (["kernel", "unit"], ["tests/kernel", "tests/examples", "tests/unit"]),
         (["unit", "-k", "cluster", "-x"], ["tests/unit", "-k", "cluster", "-x"]),
         (
             ["-k", "unit"],
-            ["tests/unit", "tests/kernel", "tests/examples", "tests/cluster", "tests/machine", "-k", "unit"],
+            [*ALL, "-k", "unit"],
         ),
-        (["--long"], ["tests/unit", "tests/kernel", "tests/examples", "tests/cluster", "tests/machine", "--long"]),
+        (["--long"], [*ALL, "--long"]),
         (["-x", "tests/unit/lab::test_a"], ["-x", "tests/unit/lab::test_a"]),
         (["--vm"], ["tests/vm"]),
         (["unit", "-x", "--vm"], ["tests/unit", "tests/vm", "-x"]),

@@ -6,16 +6,13 @@ import argparse
 import base64
 import io
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
-from cli import packages
 from cli.progress import Progress
 from cli.status import render
 from cli.tables import table
 from cli.tokens import _duration, _remaining, _secret, address
-from tests.vm.bed import libvirt, qemu
 
 
 class Terminal(io.StringIO):
@@ -113,49 +110,3 @@ def test_the_overview_says_how_to_reach_everything() -> None:
     assert "export KUBECONFIG=/k" in text
     assert "default/web  10.96.0.9   80/TCP  10.77.0.11:31002" in text
     assert "node1  Ready   10.77.0.11  10.244.0.0/24  2" in text
-
-
-@pytest.fixture
-def policy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(packages, "_POLICY", tmp_path / "policy-rc.d")
-    monkeypatch.setattr(packages, "_SAVED", tmp_path / "saved")
-    return tmp_path / "policy-rc.d"
-
-
-@pytest.mark.parametrize("before", [None, "#!/bin/sh\nexit 0\n"], ids=["none", "somebody's"])
-def test_services_stay_down_while_packages_come_and_the_policy_is_as_it_was(policy: Path, before: str | None) -> None:
-    if before is not None:
-        policy.write_text(before)
-    with pytest.raises(KeyboardInterrupt), packages._services_stay_down():
-        assert policy.read_text().endswith("exit 101\n")
-        assert policy.stat().st_mode & 0o111
-        raise KeyboardInterrupt
-    assert (policy.read_text() if policy.exists() else None) == before
-
-
-def test_what_an_interrupted_installation_left_is_put_right(policy: Path) -> None:
-    policy.write_text("theirs")
-    interrupted = packages._services_stay_down()
-    interrupted.__enter__()  # and never left: the command was killed
-    with packages._services_stay_down():
-        assert policy.read_text() != "theirs"
-    assert policy.read_text() == "theirs"
-
-
-def test_only_services_that_came_along_are_disabled(
-    policy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    called: list[list[str]] = []
-    monkeypatch.setattr(packages, "_UNIT_DIRECTORIES", (tmp_path,))
-    monkeypatch.setattr(packages, "_call", called.append)
-    monkeypatch.setattr(packages.shutil, "which", lambda name, path: f"/bin/{name}")
-    (tmp_path / "containerd.service").touch()
-    with packages._services_stay_down():
-        (tmp_path / "docker.service").touch()
-    assert called == [["systemctl", "--quiet", "disable", "docker.service"]]
-    assert not policy.exists()
-
-
-def test_what_virtual_machines_need_is_what_is_installed_for_them() -> None:
-    assert set(packages._FOR_VMS) == set(qemu.PROGRAMS)
-    assert set(packages._FOR_LIBVIRT) == {*libvirt.PROGRAMS, libvirt.PLUGIN}

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from host.errors import HostError, WrongUse
-from host.install import Installer
+from host.installation.install import Installer
+from host.installation.uninstall import Uninstaller
 from host.layout import HostLayout
+from host.services.units import unit_text
 from host.source import Source
-from host.uninstall import Uninstaller
-from host.units import unit_text
 from tests.fakes.host import Fake, install, state
 
 
@@ -66,8 +66,8 @@ def test_a_low_port_is_one_capability_and_no_other(layout: HostLayout, ports: st
         ("relative", "must be the absolute path"),
         ("/srv/../etc", "must be the absolute path"),
         ("/srv/a\\nb", "must be the absolute path"),
-        ("/tmp/sampan", "must be no temporary directory"),
-        ("/var/tmp/sampan", "must be no temporary directory"),
+        ("/tmp/sampan", "must not be a temporary directory"),
+        ("/var/tmp/sampan", "must not be a temporary directory"),
     ],
 )
 def test_what_no_service_could_have_is_refused(
@@ -117,7 +117,7 @@ def test_somebody_s_directory_becomes_the_master_s_when_it_is_empty_or_a_master_
     assert Uninstaller(layout, fake).uninstall(purge=True) == [str(data)], "it is told that it stays"
     assert (data / "pki").exists()
     (data / "pki").rename(data / "letters")
-    with pytest.raises(HostError, match="other things in it than a master's: name a directory of its own"):
+    with pytest.raises(HostError, match="contains other things than a master's: name a directory of its own"):
         install(fake, source, settings={})
 
 

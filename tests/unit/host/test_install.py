@@ -11,11 +11,11 @@ import pytest
 
 from host import system
 from host.errors import HostError, NotInstalled, WrongUse
+from host.installation.uninstall import Uninstaller
+from host.installation.upgrade import Upgrader
 from host.layout import HostLayout
 from host.record import Record
 from host.source import Source
-from host.uninstall import Uninstaller
-from host.upgrade import Upgrader
 from hull.errors import Busy
 from tests.fakes.host import SETTINGS, Fake, Killed, at_each_step, fresh, install, kill_at, source_of, state
 

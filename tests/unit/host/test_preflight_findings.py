@@ -30,7 +30,7 @@ from host.preflight.facts import (
 from host.preflight.finding import Severity, errors, text
 from host.preflight.judges import judge
 from host.preflight.rules import blocking
-from host.snippets import SNIPPETS
+from host.services.snippets import SNIPPETS
 
 GIB = 1 << 30
 WORKS = dict.fromkeys(("namespace", "veth", "bridge", "vxlan", "conntrack", "forwarding"), "")
@@ -148,7 +148,7 @@ PROVOKED = [
     ("clock", W, but(master__clock_ahead_s=-9.0)),
     ("certificate-time", E, but(master__validity="its CA begins at 2030-01-01")),
     ("join-token", E, but(master__refusal="the join token is not valid")),
-    ("node-name-taken", E, but(master__name_taken='a node "node-1" exists already')),
+    ("node-name-taken", E, but(master__name_taken='a node "node-1" already exists')),
     ("node-address-taken", E, but(master__address_taken_by="node-2")),
 ]
 

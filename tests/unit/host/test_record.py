@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from host import release
+from host.installation.uninstall import Uninstaller
+from host.installation.upgrade import Upgrader
 from host.layout import HostLayout
 from host.record import Record
-from host.uninstall import Uninstaller
-from host.upgrade import Upgrader
 from tests.fakes.host import Fake, Killed, install, source_of, state
 
 

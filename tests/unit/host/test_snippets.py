@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from host.install import Installer
+from host.installation.install import Installer
+from host.installation.uninstall import Uninstaller
+from host.installation.upgrade import Upgrader
 from host.layout import HostLayout
 from host.record import Record
-from host.snippets import SNIPPETS
+from host.services.snippets import SNIPPETS
 from host.source import Source
-from host.uninstall import Uninstaller
-from host.upgrade import Upgrader
 from tests.fakes.host import Fake, fresh, install, source_of, state
 
 MANAGER, NETWORKD = SNIPPETS["NetworkManager"], SNIPPETS["systemd-networkd"]
@@ -91,4 +91,4 @@ def test_a_manager_that_does_not_listen_is_a_remark(
     monkeypatch.setattr(Fake, "succeeds", lambda self, *argv: argv[0] != "nmcli")
     said: list[str] = []
     Installer(layout, fake, say=said.append).install("agent", source, {"node_name": "n1"})
-    assert said == ["NetworkManager does not read its files again: run `nmcli general reload` when it does"]
+    assert said == ["NetworkManager could not read its files again: run `nmcli general reload` when it can"]

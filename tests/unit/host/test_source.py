@@ -1,23 +1,41 @@
-"""What `--from` may be, and what a bundle is made of."""
+"""What `--from` accepts: a wheel, a bundle, or the directory of one."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import subprocess
-import sys
 import tarfile
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from host import bundle, source, wheels
+from host import source, wheels
+from host.build import LOCK_IN_WHEEL
 from host.errors import HostError, WrongUse
 from host.source import MANIFEST, WHEELHOUSE, opened
 from host.system import Commands
+from tests import first_release
 
-ROOT = Path(__file__).resolve().parents[3]
+OTHER_LOCK = f"""\
+# A comment
+other==1 ; sys_platform == 'linux' \\
+    --hash=sha256:{"0" * 64} \\
+    --hash=sha256:{"1" * 64}
+    # via sampan
+"""
+
+
+class Index(Commands):
+    """A package index without a wheel; keeps the lock with which pip asked."""
+
+    lock = ""
+
+    def run(self, *argv: str, environment: Mapping[str, str] | None = None) -> str:
+        assert "download" in argv
+        self.lock = Path(argv[argv.index("-r") + 1]).read_text()
+        return ""
 
 
 def wheel_at(directory: Path, name: str, **files: str) -> Path:
@@ -29,16 +47,21 @@ def wheel_at(directory: Path, name: str, **files: str) -> Path:
     return path
 
 
+def wheel_with_lock(directory: Path, lock: str) -> Path:
+    path = directory / "sampan-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(LOCK_IN_WHEEL, lock)
+    return path
+
+
 @pytest.fixture
 def unpacked(tmp_path: Path) -> Path:
     """A bundle for this host, as a directory."""
     directory = tmp_path / "bundle"
     other = wheel_at(directory / WHEELHOUSE, "other-1-py3-none-any.whl", other="text")
     digest = hashlib.sha256(other.read_bytes()).hexdigest()
-    name = "sampan-1.0-py3-none-any.whl"
-    with zipfile.ZipFile(directory / name, "w") as archive:
-        archive.writestr(source.LOCK_IN_WHEEL, f"other==1 \\\n    --hash=sha256:{digest}\n")
-    manifest = {"wheel": name, "python": source.python_version(), "machine": source.machine_name()}
+    wheel = wheel_with_lock(directory, f"other==1 \\\n    --hash=sha256:{digest}\n")
+    manifest = {"wheel": wheel.name, "python": source.python_version(), "machine": source.machine_name()}
     (directory / MANIFEST).write_text(json.dumps(manifest))
     return directory
 
@@ -62,14 +85,14 @@ def test_a_bundle_for_another_host_is_refused(unpacked: Path, name: str, value: 
         pass
 
 
-def test_a_wheel_that_is_not_what_the_lock_says_is_refused(unpacked: Path, tmp_path: Path) -> None:
+def test_a_wheel_that_the_lock_does_not_name_is_refused(unpacked: Path, tmp_path: Path) -> None:
     wheel_at(unpacked / WHEELHOUSE, "other-1-py3-none-any.whl", other="changed")
-    with opened(unpacked, Commands()) as found, pytest.raises(HostError, match="not what the lock says"):
+    with opened(unpacked, Commands()) as found, pytest.raises(HostError, match="not the wheel that the lock names"):
         wheels.unpack(found.wheelhouse, found.lock(), tmp_path / "packages")
     assert not (tmp_path / "packages/other").exists()
 
 
-def test_what_is_neither_is_told(tmp_path: Path) -> None:
+def test_what_is_neither_a_wheel_nor_a_bundle_is_refused(tmp_path: Path) -> None:
     (tmp_path / "text.tar").write_text("no tar")
     (tmp_path / "empty").mkdir()
     wheel_at(tmp_path, "other-1-py3-none-any.whl", other="text")
@@ -77,14 +100,14 @@ def test_what_is_neither_is_told(tmp_path: Path) -> None:
         ("missing.tar", WrongUse, "there is no"),
         ("missing.whl", WrongUse, "there is no"),
         ("text.tar", HostError, "neither a wheel nor a bundle"),
-        ("empty", HostError, "no bundle"),
-        ("other-1-py3-none-any.whl", HostError, "no wheel that"),
+        ("empty", HostError, "not a bundle"),
+        ("other-1-py3-none-any.whl", HostError, "was not made by"),
     ):
         with pytest.raises(error, match=words), opened(tmp_path / name, Commands()):
             pass
 
 
-def test_a_digest_is_of_the_content_not_of_the_time(tmp_path: Path) -> None:
+def test_a_digest_depends_on_the_content_and_not_on_the_time(tmp_path: Path) -> None:
     first = wheel_at(tmp_path / "a", "sampan-1-py3-none-any.whl", cli="x")
     later = tmp_path / "b" / first.name
     later.parent.mkdir()
@@ -95,25 +118,44 @@ def test_a_digest_is_of_the_content_not_of_the_time(tmp_path: Path) -> None:
     assert one == two != three
 
 
-def test_the_wheel_of_this_checkout_installs_on_a_bare_python(tmp_path: Path) -> None:
-    """The lock travels in it, and `install` imports nothing that is not in the standard library."""
-    wheel = source.build_wheel(tmp_path / "built", Commands())
-    assert source.lock_of(wheel) == (ROOT / "requirements.lock").read_bytes()
-    script = bundle._INSTALL.format(wheel=wheel.name)
-    assert subprocess.run(["sh", "-n"], input=script, text=True, capture_output=True).stderr == ""
-    for command in ("install", "upgrade", "uninstall"):
-        done = subprocess.run(
-            [sys.executable, "-I", "-S", "-c", _BARE, str(wheel), command], capture_output=True, text=True, cwd=tmp_path
-        )
-        assert (done.returncode, done.stderr) == (0, ""), command
+@pytest.fixture
+def pair(tmp_path: Path) -> tuple[Path, Path]:
+    """The wheels `sampan` and `sampan-netstack` of one build, beside each other."""
+    netstack = wheel_at(tmp_path / "dist", "sampan_netstack-1.0-py3-none-any.whl", hull="text")
+    lock = f"{OTHER_LOCK}sampan-netstack==1.0 \\\n    --hash=sha256:{wheels.digest(netstack)}\n"
+    return wheel_with_lock(tmp_path / "dist", lock), netstack
 
 
-_BARE = """
-import sys
-sys.path.insert(0, sys.argv[1])
-from cli.main import main
-import host.install, host.upgrade, host.uninstall, host.source, host.config, host.bundle
-import host.host_files
-import agent.config, master.config
-main([sys.argv[2], "--help"])
-"""
+@pytest.mark.parametrize("place", ["beside", "in the wheelhouse of a bundle"])
+def test_the_network_stack_of_a_wheel_lies_with_it(pair: tuple[Path, Path], place: str) -> None:
+    sampan, netstack = pair
+    wheel_at(netstack.parent, "sampan_netstack-0.9-py3-none-any.whl", hull="of an older build")
+    if place != "beside":
+        (sampan.parent / WHEELHOUSE).mkdir()
+        netstack.rename(sampan.parent / WHEELHOUSE / netstack.name)
+    system = Index()
+    with opened(sampan, system) as made:
+        assert [path.name for path in made.wheelhouse.iterdir()] == [netstack.name]
+    assert system.lock == OTHER_LOCK
+
+
+def test_the_index_is_asked_for_a_network_stack_that_is_not_with_its_wheel(pair: tuple[Path, Path]) -> None:
+    sampan, netstack = pair
+    netstack.unlink()
+    system = Index()
+    with opened(sampan, system) as made:
+        assert system.lock == made.lock().decode()
+
+
+def test_a_network_stack_of_another_build_is_refused(pair: tuple[Path, Path]) -> None:
+    sampan, netstack = pair
+    wheel_at(netstack.parent, netstack.name, hull="another")
+    with pytest.raises(HostError, match="are of two builds"), opened(sampan, Index()):
+        pass
+
+
+def test_a_wheel_of_the_first_release_needs_no_other_of_ours() -> None:
+    system = Index()
+    with opened(first_release.wheel(), system) as made:
+        assert list(made.wheelhouse.iterdir()) == []
+    assert system.lock == first_release.lock().decode()

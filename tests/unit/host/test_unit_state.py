@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from host import services
 from host.layout import HostLayout
-from host.membership import unit as membership_unit
-from host.membership.unit import SystemdUnit
+from host.membership.unit import AgentUnit
+from host.services import running
+from hull.systemd import Unit
 from tests.fakes.host import Fake
 
 AGENT = "sampan-agent.service"
@@ -67,7 +65,7 @@ class Looks(Fake):
     ids=lambda value: " then ".join(value) if isinstance(value, list) else value,
 )
 def test_what_fails_again_and_again_is_told_from_what_is_up(looks: Sequence[str], condition: str) -> None:
-    assert services.condition(Looks(*looks), "agent") == condition
+    assert running.condition(Looks(*looks), "agent") == condition
 
 
 @pytest.mark.parametrize(
@@ -77,7 +75,7 @@ def test_what_fails_again_and_again_is_told_from_what_is_up(looks: Sequence[str]
 def test_what_ran_before_a_command_was_cut_short_is_to_run_unless_somebody_stopped_it(
     look: str, condition: str
 ) -> None:
-    assert services.condition(Looks(look), "agent", ran=True) == condition
+    assert running.condition(Looks(look), "agent", ran=True) == condition
 
 
 @pytest.mark.parametrize(
@@ -94,14 +92,6 @@ def test_what_ran_before_a_command_was_cut_short_is_to_run_unless_somebody_stopp
         ("failed failed 0", False),
     ],
 )
-def test_an_agent_on_its_way_down_and_up_again_runs(look: str, runs: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_agent_on_its_way_down_and_up_again_runs(look: str, runs: bool) -> None:
     """Else it would stay stopped when the command that pauses it fails."""
-    system = Looks(look)
-
-    def run(command: Sequence[str], **_: Any) -> subprocess.CompletedProcess[str]:
-        value = system.run(*command)
-        # `show --value` prints nothing else.
-        return subprocess.CompletedProcess(command, 0, look.split()[0] if "--value" in command else value, "")
-
-    monkeypatch.setattr(membership_unit.subprocess, "run", run)
-    assert SystemdUnit().running() is runs
+    assert AgentUnit(Unit(AGENT, Looks(look).run)).running() is runs

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from host.layout import ROLES, HostLayout, Role
-from host.units import unit_text
+from host.services.units import unit_text
 
 
 def parsed(role: Role) -> dict[str, str]:

@@ -9,9 +9,9 @@ import pytest
 
 from host import release
 from host.errors import HostError
+from host.installation.upgrade import Upgrader
 from host.layout import HostLayout
 from host.record import Record
-from host.upgrade import Upgrader
 from tests.fakes.host import Fake, Killed, at_each_step, fresh, install, kill_at, source_of
 
 

@@ -11,13 +11,13 @@ import pytest
 
 from host import release
 from host.errors import HostError
-from host.host_files import HostFile, main, wanted
-from host.install import Installer
+from host.host_files import HostFile, main, needed
+from host.installation.install import Installer
+from host.installation.uninstall import Uninstaller
+from host.installation.upgrade import Upgrader
 from host.layout import HostLayout
 from host.record import Record
 from host.system import Commands
-from host.uninstall import Uninstaller
-from host.upgrade import Upgrader
 from tests.fakes.host import Fake, Killed, at_each_step, fresh, install, kill_at, source_of, state
 
 
@@ -87,7 +87,7 @@ def test_a_release_is_asked_for_its_files_and_says_them(
     monkeypatch.setattr(Commands, "run", lambda self, *argv: said)
     monkeypatch.setattr(release, "packages", lambda layout, name: Path(host_files.__file__).parents[1])
     found = host_files.of_release(layout, Commands(), "1.0.0", ["agent", "master"])
-    assert found == wanted(layout, ["master", "agent"])
+    assert found == needed(layout, ["master", "agent"])
     assert [each.path for each in found] == [
         f"/etc/systemd/system/sampan-{role}.service" for role in ("master", "agent")
     ]
@@ -185,7 +185,7 @@ def test_the_way_back_from_an_upgrade_that_was_cut_short_is_the_release_that_ran
         Upgrader(layout, fake).upgrade(source_of(tmp_path, "3.0.0"))
     assert runs(fake) == ("3.0.0", "2.0.0", "3.0.0")
     fake.trouble = lambda argv: None
-    with pytest.raises(HostError, match="cut short here: run it again, or `sampan upgrade --rollback`"):
+    with pytest.raises(HostError, match="interrupted here: run it again, or `sampan upgrade --rollback`"):
         Installer(layout, fake).install("agent", None, {"node_name": "n1"})
     assert Upgrader(layout, fake).roll_back() == "2.0.0"
     assert runs(fake) == ("2.0.0", "2.0.0", "") and record(fake).previous == "1.0.0"

@@ -9,10 +9,10 @@ import pytest
 
 from host import release
 from host.errors import HostError
+from host.installation.upgrade import Upgrader
 from host.layout import HostLayout
 from host.record import Record
 from host.source import Source
-from host.upgrade import Upgrader
 from tests.fakes.host import Fake, Killed, install, source_of
 
 MASTER, AGENT = "sampan-master.service", "sampan-agent.service"

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from cli import packages
 from host import system
 from hull import lockfile, owner
 from hull.errors import Busy
 from hull.lockfile import exclusive
+from lab import distribution
 
 
 def mode(path: Path) -> int:
@@ -42,8 +42,8 @@ def test_only_the_owner_can_open_the_lock_of_installing_packages(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "install.lock"
-    monkeypatch.setattr(packages, "_LOCK", path)
-    with packages._alone():
+    monkeypatch.setattr(distribution, "_LOCK", path)
+    with distribution._alone():
         assert mode(path) == 0o600
 
 

@@ -1,4 +1,4 @@
-"""Backups of a running master, and what a restore does and refuses."""
+"""Backups of a running master, and restores: what they change, and what they refuse."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ async def put(store: SqliteStore, **values: str) -> int:
 
 
 async def saved(config: MasterConfig, archive: Path, *, later: int = 0, cluster: str = "c-1", **values: str) -> int:
-    """A master's life up to its backup, and some commits after it; the store's last revision."""
+    """Backs up a master with these values and makes `later` commits after it. Returns the store's last revision."""
     config_path = config.data_dir.parent / "master.toml"
     config_path.write_text("data_dir = 'x'")
     pki = Pki.prepare(config)
     store = await SqliteStore.open(config.data_dir / "store.db")
     await store.commit([], [Put(CLUSTER_ID_KEY, cluster.encode())])
     await put(store, **values)
-    with await Source(pki, store, cluster, config_path).write() as made:
-        archive.write_bytes(made.read())
+    with await Source(pki, store, cluster, config_path).write() as file:
+        archive.write_bytes(file.read())
     for number in range(later):
         await put(store, later=str(number))
     last = (await store.list("/"))[1]
@@ -52,7 +52,7 @@ async def saved(config: MasterConfig, archive: Path, *, later: int = 0, cluster:
     return last
 
 
-async def test_a_backup_holds_one_moment_and_leaves_nothing_behind(config: MasterConfig, tmp_path: Path) -> None:
+async def test_a_backup_has_one_revision_and_leaves_no_temporary_files(config: MasterConfig, tmp_path: Path) -> None:
     await saved(config, tmp_path / "b.tar", a="1", later=3)
     assert {path.name for path in config.data_dir.iterdir() if path.name.startswith(".")} == set()
     with tarfile.open(tmp_path / "b.tar") as tar:
@@ -64,7 +64,7 @@ async def test_a_backup_holds_one_moment_and_leaves_nothing_behind(config: Maste
     assert (manifest["clusterId"], manifest["revision"], manifest["format"]) == ("c-1", 2, 1)
 
 
-async def test_what_was_saved_comes_back_and_the_revision_never_goes_back(config: MasterConfig, tmp_path: Path) -> None:
+async def test_a_restore_brings_the_values_back_at_a_higher_revision(config: MasterConfig, tmp_path: Path) -> None:
     last = await saved(config, tmp_path / "b.tar", a="1", later=50)
     keys = Pki.prepare(config).ca_hash
     done = restore(tmp_path / "b.tar", config.data_dir, force=True)
@@ -72,8 +72,8 @@ async def test_what_was_saved_comes_back_and_the_revision_never_goes_back(config
     assert done.revision > last
     assert Pki.prepare(config).ca_hash == keys
     store = await SqliteStore.open(config.data_dir / "store.db")
-    found, revision = await store.list("/test/")
-    assert [(each.key, each.value) for each in found] == [("/test/a", b"1")], "what came later is gone"
+    values, revision = await store.list("/test/")
+    assert [(value.key, value.value) for value in values] == [("/test/a", b"1")], "later commits are gone"
     assert revision == done.revision
     with pytest.raises(Compacted):
         await store.history(Revision(revision - 1))
@@ -84,11 +84,11 @@ async def test_what_was_saved_comes_back_and_the_revision_never_goes_back(config
     assert made_at <= restored_at
     await store.close()
     again = restore(tmp_path / "b.tar", config.data_dir, force=True)
-    assert again.revision > done.revision + 1, "the same backup twice gives out no revision twice"
+    assert again.revision > done.revision + 1, "restoring a backup twice publishes no revision twice"
     assert (config.data_dir / "restored-master.toml").read_text() == "data_dir = 'x'"
 
 
-async def test_a_clock_that_is_set_back_gives_out_no_revision_twice(
+async def test_no_revision_is_published_twice_when_the_clock_is_set_back(
     config: MasterConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await saved(config, tmp_path / "b.tar")
@@ -97,7 +97,7 @@ async def test_a_clock_that_is_set_back_gives_out_no_revision_twice(
     assert restore(tmp_path / "b.tar", config.data_dir, force=True).revision > first.revision
 
 
-async def test_a_watcher_of_any_revision_from_before_starts_over(config: MasterConfig, tmp_path: Path) -> None:
+async def test_a_watch_from_a_revision_before_the_restore_starts_over(config: MasterConfig, tmp_path: Path) -> None:
     from master.api import kinds
 
     last = await saved(config, tmp_path / "b.tar", later=5)
@@ -131,13 +131,13 @@ async def test_a_directory_that_is_not_empty_needs_force(config: MasterConfig, t
     assert sorted({*before, "lock"}) == sorted(path.name for path in config.data_dir.iterdir())
 
 
-async def test_a_running_master_is_left_alone(config: MasterConfig, tmp_path: Path) -> None:
+async def test_a_restore_under_a_running_master_is_refused(config: MasterConfig, tmp_path: Path) -> None:
     await saved(config, tmp_path / "b.tar")
     with locked(config.data_dir), pytest.raises(MasterFailed, match="another master is running"):
         restore(tmp_path / "b.tar", config.data_dir, force=True)
 
 
-async def test_another_cluster_is_not_overwritten(config: MasterConfig, tmp_path: Path) -> None:
+async def test_the_state_of_another_cluster_is_not_overwritten(config: MasterConfig, tmp_path: Path) -> None:
     await saved(config, tmp_path / "b.tar", cluster="c-1")
     other = replace(config, data_dir=tmp_path / "other")
     await saved(other, tmp_path / "o.tar", cluster="c-2")
@@ -145,13 +145,13 @@ async def test_another_cluster_is_not_overwritten(config: MasterConfig, tmp_path
         restore(tmp_path / "b.tar", other.data_dir, force=True)
 
 
-async def test_a_store_that_is_broken_is_what_a_restore_is_for(config: MasterConfig, tmp_path: Path) -> None:
+async def test_a_broken_store_does_not_prevent_a_restore(config: MasterConfig, tmp_path: Path) -> None:
     await saved(config, tmp_path / "b.tar", a="1")
     (config.data_dir / "store.db").write_bytes(b"noise" * 1000)
     assert restore(tmp_path / "b.tar", config.data_dir, force=True).cluster_id == "c-1"
 
 
-async def test_a_restore_that_was_cut_short_is_seen_and_ended(
+async def test_an_interrupted_restore_is_noticed_and_can_be_repeated(
     config: MasterConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await saved(config, tmp_path / "b.tar", a="1")
@@ -167,7 +167,7 @@ async def test_a_restore_that_was_cut_short_is_seen_and_ended(
     toml = tmp_path / "real.toml"
     toml.write_text(f'data_dir = "{config.data_dir}"')
     monkeypatch.setenv("GRPC_VERBOSITY", "NONE")
-    with pytest.raises(MasterFailed, match="cut short; run `sampan restore` again"):
+    with pytest.raises(MasterFailed, match="interrupted; run `sampan restore` again"):
         run_master(toml)
     restore(tmp_path / "b.tar", config.data_dir, force=False)
     assert not (config.data_dir / RESTORING).exists()
@@ -177,19 +177,19 @@ async def test_a_restore_that_was_cut_short_is_seen_and_ended(
 
 
 def _rewritten(change: Callable[[dict[str, bytes]], Any]) -> Callable[[bytes], bytes]:
-    """The archive with its members changed."""
+    """Changes the members of an archive."""
 
     def rewrite(archive: bytes) -> bytes:
         with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
             members = {entry.name: tar.extractfile(entry).read() for entry in tar}  # type: ignore[union-attr]
         change(members)
-        made = io.BytesIO()
-        with tarfile.open(fileobj=made, mode="w") as tar:
+        rewritten = io.BytesIO()
+        with tarfile.open(fileobj=rewritten, mode="w") as tar:
             for name, content in members.items():
                 entry = tarfile.TarInfo(name)
                 entry.size = len(content)
                 tar.addfile(entry, io.BytesIO(content))
-        return made.getvalue()
+        return rewritten.getvalue()
 
     return rewrite
 
@@ -202,33 +202,33 @@ def _manifest(**changes: Any) -> Callable[[bytes], bytes]:
 
 
 def _flipped(archive: bytes) -> bytes:
-    """One bit inside of the store, which is the last member."""
-    place = archive.rindex(b"/test/") + 1
-    return archive[:place] + bytes((archive[place] ^ 1,)) + archive[place + 1 :]
+    """Flips one bit inside the store, which is the last member."""
+    offset = archive.rindex(b"/test/") + 1
+    return archive[:offset] + bytes((archive[offset] ^ 1,)) + archive[offset + 1 :]
 
 
 @pytest.mark.parametrize(
     ("harm", "says"),
     [
-        pytest.param(lambda _: b"hello" * 1000, "no backup", id="no archive"),
-        pytest.param(lambda _: b"", "no backup|not a backup", id="empty"),
-        pytest.param(lambda archive: archive[: len(archive) // 2], "not all of", id="cut short"),
-        pytest.param(lambda archive: archive[: 40 * 512], "not all of", id="cut very short"),
-        pytest.param(_flipped, r"damaged: store\.db is not what was backed up", id="a flipped bit"),
-        pytest.param(_rewritten(lambda m: m.pop("backup.json")), "not a backup of a master", id="foreign archive"),
+        pytest.param(lambda _: b"hello" * 1000, "not a backup", id="not an archive"),
+        pytest.param(lambda _: b"", "not a backup", id="empty"),
+        pytest.param(lambda archive: archive[: len(archive) // 2], "incomplete", id="truncated"),
+        pytest.param(lambda archive: archive[: 40 * 512], "incomplete", id="truncated early"),
+        pytest.param(_flipped, r"damaged: store\.db does not have", id="a flipped bit"),
+        pytest.param(_rewritten(lambda m: m.pop("backup.json")), "not a backup of", id="foreign archive"),
         pytest.param(_rewritten(lambda m: m.pop("store.db")), r"store\.db missing", id="no store"),
         pytest.param(_rewritten(lambda m: m.update({"backup.json": b"[]"})), "cannot be read", id="no manifest"),
         pytest.param(_manifest(format=2, version="9.9.9"), "made by release 9.9.9, which is newer", id="newer"),
-        pytest.param(_manifest(sha256={"store.db": "0"}), "lacks one", id="no certificates"),
+        pytest.param(_manifest(sha256={"store.db": "0"}), "necessary one is missing", id="no certificates"),
         pytest.param(
             _manifest(sha256={"store.db": "", "pki/ca.crt": "", "pki/ca.key": "", "../../etc/passwd": ""}),
-            "names what is no part",
+            "names a file that no backup has",
             id="another place",
         ),
         pytest.param(_manifest(clusterId="c-9"), "changed by hand", id="another cluster's manifest"),
     ],
 )
-async def test_a_file_that_is_no_whole_backup_changes_nothing(
+async def test_a_damaged_or_foreign_backup_changes_nothing(
     config: MasterConfig, tmp_path: Path, harm: Callable[[bytes], bytes], says: str
 ) -> None:
     await saved(config, tmp_path / "b.tar", a="1")

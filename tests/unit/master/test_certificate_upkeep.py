@@ -1,4 +1,4 @@
-"""Certificates that end, move and rotate, by a clock that the test turns; and a rotation that is cut short."""
+"""Certificates that expire, get other addresses or are rotated, with a fake clock; and interrupted rotations."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ def _toml(directory: Path, address: str) -> str:
 
 
 class Moves:
-    """Hears of other addresses."""
+    """Records the addresses that Upkeep passes to `moved`."""
 
     def __init__(self) -> None:
-        self.heard: list[tuple[str, ...]] = []
+        self.received: list[tuple[str, ...]] = []
 
     async def __call__(self, config: MasterConfig) -> None:
-        self.heard.append(config.advertise_addresses)
+        self.received.append(config.advertise_addresses)
 
 
 class _Running:
@@ -67,7 +67,7 @@ def serial(path: Path) -> int:
     return x509.load_pem_x509_certificate(path.read_bytes()).serial_number
 
 
-async def test_the_running_master_renews_its_certificates_and_the_kubeconfig_before_they_end(
+async def test_the_running_master_renews_its_certificates_and_the_kubeconfig_before_they_expire(
     pki: Pki, path: Path, clock: FakeClock
 ) -> None:
     before = serial(pki.server.certificate), serial(pki.admin.certificate), pki.kubeconfig.read_text()
@@ -79,32 +79,32 @@ async def test_the_running_master_renews_its_certificates_and_the_kubeconfig_bef
         await clock.advance(3 * PERIOD_S)
     after = serial(pki.server.certificate), serial(pki.admin.certificate), pki.kubeconfig.read_text()
     assert all(old != new for old, new in zip(before, after, strict=True))
-    assert pki.generation > generation, "whoever serves would not notice"
+    assert pki.generation > generation, "servers would not notice the new certificate"
     certificate = x509.load_pem_x509_certificate(pki.server.certificate.read_bytes())
     assert certificate.not_valid_after_utc - clock.now() > timedelta(days=364)
 
 
-async def test_other_addresses_in_the_configuration_are_followed_without_a_restart(
+async def test_new_addresses_in_the_configuration_need_no_restart(
     pki: Pki, path: Path, clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     moves = Moves()
     async with _Running(Upkeep(pki, clock, path, moves)):
         await clock.advance(PERIOD_S)
-        assert not moves.heard
+        assert not moves.received
         path.write_text(_toml(path.parent, "198.51.100.7"))
         await clock.advance(PERIOD_S)
-        assert moves.heard == [("198.51.100.7",)]
-        read = yaml.safe_load(pki.kubeconfig.read_text())
-        assert read["clusters"][0]["cluster"]["server"] == "https://198.51.100.7:6443"
+        assert moves.received == [("198.51.100.7",)]
+        kubeconfig = yaml.safe_load(pki.kubeconfig.read_text())
+        assert kubeconfig["clusters"][0]["cluster"]["server"] == "https://198.51.100.7:6443"
         path.write_text("nonsense =")
         await clock.advance(5 * PERIOD_S)
         path.write_text(_toml(path.parent, "198.51.100.8"))
         await clock.advance(PERIOD_S)
-    assert moves.heard[-1] == ("198.51.100.8",)
-    assert [each.levelno for each in caplog.records].count(logging.ERROR) == 1, "told once"
+    assert moves.received[-1] == ("198.51.100.8",)
+    assert [record.levelno for record in caplog.records].count(logging.ERROR) == 1, "logged once"
 
 
-async def test_a_store_that_cannot_write_hears_of_other_addresses_later(
+async def test_other_addresses_are_passed_on_when_the_store_can_write_again(
     pki: Pki, path: Path, clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     class Full(Moves):
@@ -119,14 +119,14 @@ async def test_a_store_that_cannot_write_hears_of_other_addresses_later(
     async with _Running(Upkeep(pki, clock, path, moves)):
         path.write_text(_toml(path.parent, "198.51.100.7"))
         await clock.advance(3 * PERIOD_S)
-        assert not moves.heard
-        assert [each.levelno for each in caplog.records].count(logging.ERROR) == 1, "told once"
+        assert not moves.received
+        assert [record.levelno for record in caplog.records].count(logging.ERROR) == 1, "logged once"
         moves.full = False
         await clock.advance(3 * PERIOD_S)
-    assert moves.heard == [("198.51.100.7",)]
+    assert moves.received == [("198.51.100.7",)]
 
 
-async def test_a_configuration_that_cannot_be_read_keeps_no_certificate_from_being_renewed(
+async def test_certificates_are_renewed_even_if_the_configuration_is_unreadable(
     pki: Pki, path: Path, clock: FakeClock
 ) -> None:
     before = serial(pki.server.certificate)
@@ -137,7 +137,7 @@ async def test_a_configuration_that_cannot_be_read_keeps_no_certificate_from_bei
     assert serial(pki.server.certificate) != before
 
 
-def test_a_rotation_goes_on_after_a_restart(pki: Pki, clock: FakeClock) -> None:
+def test_a_rotation_continues_after_a_restart(pki: Pki, clock: FakeClock) -> None:
     old = pki.trusted
     pki.begin_rotation()
     again = Pki.prepare(pki.config, now=clock.now)
@@ -152,16 +152,16 @@ def test_a_rotation_goes_on_after_a_restart(pki: Pki, clock: FakeClock) -> None:
     assert not last.rotating and last.trusted == again.trusted and len(last.trusted) == 1
 
 
-def test_a_last_step_that_was_cut_short_is_ended_at_the_next_start(pki: Pki, clock: FakeClock) -> None:
+def test_an_interrupted_last_step_is_completed_at_the_next_start(pki: Pki, clock: FakeClock) -> None:
     pki.begin_rotation()
     new = pki.signer.fingerprint
-    pki.next_authority.key.replace(pki.authority.key)  # and then the power went
+    pki.next_authority.key.replace(pki.authority.key)  # the state after a power cut between the two renames
     again = Pki.prepare(pki.config, now=clock.now)
     assert again.trusted == [new]
     assert again.authority.key.exists() and not again.next_authority.certificate.exists()
 
 
-def test_a_new_ca_whose_key_was_lost_is_named_and_nothing_replaced(pki: Pki, clock: FakeClock) -> None:
+def test_a_new_ca_without_its_key_is_named_and_does_not_replace_the_old_one(pki: Pki, clock: FakeClock) -> None:
     pki.begin_rotation()
     kept = pki.authority.certificate.read_bytes()
     pki.next_authority.key.unlink()
@@ -170,17 +170,17 @@ def test_a_new_ca_whose_key_was_lost_is_named_and_nothing_replaced(pki: Pki, clo
     assert pki.authority.certificate.read_bytes() == kept
 
 
-async def test_the_store_knows_the_ca_of_before_and_of_after(pki: Pki, tmp_path: Path) -> None:
+async def test_the_store_accepts_the_old_and_the_new_ca_during_a_rotation(pki: Pki, tmp_path: Path) -> None:
     store = MemoryStore()
     await authority.check(store, pki)
     first = pki.ca_hash
     pki.begin_rotation()
     await authority.record(store, pki)
-    found = await store.get(authority.KEY)
-    assert found is not None and found.value.decode().split() == pki.ca_hashes and len(pki.ca_hashes) == 2
+    recorded = await store.get(authority.KEY)
+    assert recorded is not None and recorded.value.decode().split() == pki.ca_hashes and len(pki.ca_hashes) == 2
     pki.finish_rotation()
-    await authority.check(store, pki)  # as if it had been killed between files and store
-    found = await store.get(authority.KEY)
-    assert found is not None and found.value.decode() == pki.ca_hash != first
-    with pytest.raises(authority.OtherAuthority, match="of another cluster"):
+    await authority.check(store, pki)  # as if the master had been killed after writing the files, before the store
+    recorded = await store.get(authority.KEY)
+    assert recorded is not None and recorded.value.decode() == pki.ca_hash != first
+    with pytest.raises(authority.OtherAuthority, match="belongs to another cluster"):
         await authority.check(store, Pki.prepare(MasterConfig(tmp_path / "other")))

@@ -1,7 +1,7 @@
-"""Every file that a master reads, damaged in every way: the table says what comes of it.
+"""All files that a master reads, damaged in all ways: `_rows` has the outcomes.
 
-Refused: exit code 1 and one line on stderr that names the file and what to do. Otherwise the master starts, as the
-same cluster with everything that it had: what can be made anew is made anew, and never is there an empty start.
+Refused: exit code 1 and one line on stderr that names the file and the remedy. Otherwise the master starts as the same
+cluster with all its objects: it recreates files where it can, and never starts an empty cluster.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from tests.fakes.damage import BITS, CUTS, DAMAGES, UNREADABLE, nothing_elsewher
 
 TOKEN = "abcdef.0123456789abcdef"
 
-MADE_ANEW = "made anew"
-"""Starts; the file is as good as before."""
+RECREATED = "recreated"
+"""The master starts and creates the file again."""
 HARMLESS = "harmless"
-"""Starts; nothing of the file was needed."""
+"""The master starts without the content of the file."""
 EITHER = "refused or whole"
-"""A bit may lie where nothing is: whatever starts has everything, unchanged."""
+"""The damage may hit an unused byte. The master refuses the file, or starts with everything unchanged."""
 
 RESTORE, REMOVE = "restore", "remove"
 ALL = tuple(DAMAGES)
@@ -39,24 +39,24 @@ STORE, AUTHORITY, ISSUED = "data/store.db", ("data/pki/ca.key", "data/pki/ca.crt
 
 
 def _rows() -> Iterator[tuple[str, str, str]]:
-    """File, damage, outcome: a word for a start, else what the one line says beside the file's name."""
+    """File, damage, outcome: a constant when the master starts, else text of its error besides the file's name."""
     for damage in ALL:
-        # Pages that the log has too are taken from there.
+        # SQLite reads a damaged page from the log if the log has it.
         yield STORE, damage, EITHER if damage in (*BITS, "last byte lost", "scribbled") else RESTORE
-        # The log is whole, or the end of it is missing; a bit behind the last commit is nobody's.
+        # A damaged log lacks its last commits. A bit after the last commit is unused.
         yield f"{STORE}-wal", damage, EITHER if damage in BITS else "store.db: restore"
         yield f"{STORE}-mark", damage, "remove it" if damage in UNREADABLE else HARMLESS
         for file in AUTHORITY:
-            # Texts in PEM: a bit may lie in a line's end or in its last characters' unused bits. A certificate is
-            # made anew by its key, and is as good to every node as the one that was there.
-            remade = (file, damage) == ("data/pki/ca.crt", "missing")
+            # In PEM text, a flipped bit may hit the end of a line or unused bits of its last characters. A missing CA
+            # certificate is created again from its key; nodes trust it as they trusted the old one.
+            recreated = (file, damage) == ("data/pki/ca.crt", "missing")
             either = damage in (*BITS, "last byte lost")
-            yield file, damage, MADE_ANEW if remade else EITHER if either else RESTORE
+            yield file, damage, RECREATED if recreated else EITHER if either else RESTORE
         for name in ISSUED:
             for ending in ("key", "crt"):
                 file = f"data/pki/{name}.{ending}"
-                yield file, damage, REMOVE if damage == "directory" else MADE_ANEW
-        yield "data/admin.kubeconfig", damage, REMOVE if damage == "directory" else MADE_ANEW
+                yield file, damage, REMOVE if damage == "directory" else RECREATED
+        yield "data/admin.kubeconfig", damage, REMOVE if damage == "directory" else RECREATED
         yield "token", damage, EITHER if damage in (*BITS, "last byte lost") else "bootstrap_token_file"
         yield "master.toml", damage, EITHER if damage in (*BITS, *CUTS) else "master.toml"
     for damage in ("missing", "noise", "dangling", *UNREADABLE):
@@ -69,14 +69,14 @@ def _identity(row: tuple[str, str, str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a start ended."""
+    """Exit code and stderr of a start."""
 
     code: int
-    said: str
+    stderr: str
 
 
 def start(directory: Path, capsys: pytest.CaptureFixture[str]) -> Outcome:
-    """A master that stops as soon as everything is loaded."""
+    """Runs a master that stops as soon as everything is loaded."""
     capsys.readouterr()
     with nothing_elsewhere(directory / "master.toml"):
         code = main(["master", "--config", str(directory / "master.toml")])
@@ -84,7 +84,7 @@ def start(directory: Path, capsys: pytest.CaptureFixture[str]) -> Outcome:
 
 
 def _shorten(patch: pytest.MonkeyPatch) -> None:
-    """The process is the tests': its environment and log stay, and the master ends at once."""
+    """Makes the master leave the test process's environment and log alone, and stop at once."""
     patch.setenv("GRPC_VERBOSITY", "NONE")
     patch.setattr("cli.logs.configure", lambda *_: None)
     patch.setattr("cli.main._configure_logging", lambda **_: None)
@@ -111,13 +111,13 @@ def write_config(directory: Path) -> None:
 
 
 def content(directory: Path) -> dict[str, bytes]:
-    """What the store holds, read by SQLite itself."""
+    """The store's keys and values, read with SQLite itself."""
     with closing(sqlite3.connect(directory / "data" / "store.db")) as database:
         return dict(database.execute("SELECT key, value FROM kv"))
 
 
 async def _die_without_closing(directory: Path, target: Path) -> None:
-    """Commits that lie in the log only, copied as a power cut leaves them."""
+    """Makes commits that are in the log only, and copies the files as a power cut would leave them."""
     store = await SqliteStore.open(directory / "data" / "store.db")
     for number in range(40):
         await store.commit([], [Put(f"/witness/{number}", b"w" * 500)])
@@ -126,7 +126,7 @@ async def _die_without_closing(directory: Path, target: Path) -> None:
 
 
 def _made(base: Path, name: str) -> Path:
-    """The files of a master that was killed."""
+    """A directory with the files of a killed master."""
     first, target = base / f"{name}-first", base / name
     first.mkdir()
     write_config(first)
@@ -145,7 +145,7 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def stranger(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Another cluster's."""
+    """The files of another cluster's master."""
     return _made(tmp_path_factory.mktemp("masters"), "stranger")
 
 
@@ -159,7 +159,7 @@ def master(killed: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def whole(killed: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """What the store holds when nothing is damaged."""
+    """The content of the undamaged store."""
     copy = tmp_path_factory.mktemp("whole") / "master"
     shutil.copytree(killed, copy)
     return content(copy)
@@ -167,23 +167,23 @@ def whole(killed: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, b
 
 def refused(outcome: Outcome, *words: str) -> None:
     assert outcome.code == 1, outcome
-    assert outcome.said.startswith("sampan: ") and outcome.said.count("\n") == 1, outcome.said
+    assert outcome.stderr.startswith("sampan: ") and outcome.stderr.count("\n") == 1, outcome.stderr
     for word in words:
-        assert word in outcome.said, outcome.said
+        assert word in outcome.stderr, outcome.stderr
 
 
 def _is_whole(master: Path, killed: Path, whole: dict[str, bytes], *, but: str = "") -> None:
-    """The same cluster, with everything. A file that people write may say something else: its token is another one."""
-    kept = {key for key in whole if not (but == "token" and "bootstrap-token" in key)}
-    found = content(master)
-    assert {key: found.get(key) for key in kept} == {key: whole[key] for key in kept}
+    """Checks for the same cluster with all objects. Skips the file `but`; a damaged `token` is another token."""
+    keys = {key for key in whole if not (but == "token" and "bootstrap-token" in key)}
+    actual = content(master)
+    assert {key: actual.get(key) for key in keys} == {key: whole[key] for key in keys}
     for file in set(AUTHORITY) - {but}:
         ours, before = (path / file for path in (master, killed))
         assert b"".join(ours.read_bytes().split()) == b"".join(before.read_bytes().split())
 
 
 @pytest.mark.parametrize(("file", "damage", "outcome"), [pytest.param(*row, id=_identity(row)) for row in _rows()])
-def test_a_damaged_file_is_refused_by_name_or_made_anew(
+def test_a_damaged_file_is_refused_by_name_or_recreated(
     master: Path,
     killed: Path,
     whole: dict[str, bytes],
@@ -193,36 +193,36 @@ def test_a_damaged_file_is_refused_by_name_or_made_anew(
     outcome: str,
 ) -> None:
     DAMAGES[damage](master / file)
-    found = start(master, capsys)
+    actual = start(master, capsys)
     if outcome == EITHER:
-        outcome = HARMLESS if found.code == 0 else ""
+        outcome = HARMLESS if actual.code == 0 else ""
     if file == "master.toml" and outcome == "":
-        refused(found)  # in its name, or in the name of what it leads to
+        refused(actual)  # the message names master.toml, or a path in it that the damage changed
         return
-    if outcome in (MADE_ANEW, HARMLESS):
-        assert found == Outcome(0, "")
-        _is_whole(master, killed, whole, but=file if outcome == MADE_ANEW or file == "token" else "")
+    if outcome in (RECREATED, HARMLESS):
+        assert actual == Outcome(0, "")
+        _is_whole(master, killed, whole, but=file if outcome == RECREATED or file == "token" else "")
         assert start(master, capsys) == Outcome(0, "")
-        if outcome == MADE_ANEW:
+        if outcome == RECREATED:
             assert (master / file).is_file()
         return
     named = "store.db" if "store.db" in file else Path(file).name
-    refused(found, named, outcome.removeprefix("store.db: "))
-    assert start(master, capsys) == found, "nor is it mended by trying again"
+    refused(actual, named, outcome.removeprefix("store.db: "))
+    assert start(master, capsys) == actual, "a second start fails in the same way"
 
 
 OTHERS = [
-    pytest.param(["data/store.db", "data/store.db-wal"], "another store than the one that was here", id="store"),
-    pytest.param(["data/store.db", "data/store.db-wal", "data/store.db-mark"], "of another cluster", id="whole store"),
-    pytest.param(["data/pki/ca.key"], "ca.crt: not of the key ca.key", id="CA key"),
-    pytest.param(["data/pki/ca.crt"], "ca.crt: not of the key ca.key", id="CA certificate"),
-    pytest.param(["data/pki/ca.crt", "data/pki/ca.key"], "ca.crt: of another cluster than the store", id="CA"),
-    pytest.param(["data/store.db-mark"], "another store than the one that was here", id="mark"),
+    pytest.param(["data/store.db", "data/store.db-wal"], "not the store that was used last", id="store"),
+    pytest.param(["data/store.db", "data/store.db-wal", "data/store.db-mark"], "another cluster", id="whole store"),
+    pytest.param(["data/pki/ca.key"], "ca.crt: does not belong to the key ca.key", id="CA key"),
+    pytest.param(["data/pki/ca.crt"], "ca.crt: does not belong to the key ca.key", id="CA certificate"),
+    pytest.param(["data/pki/ca.crt", "data/pki/ca.key"], "ca.crt: belongs to another cluster than the store", id="CA"),
+    pytest.param(["data/store.db-mark"], "not the store that was used last", id="mark"),
 ]
 
 
 @pytest.mark.parametrize(("files", "says"), OTHERS)
-def test_files_of_another_cluster_are_not_taken_for_ours(
+def test_files_of_another_cluster_are_refused(
     master: Path, stranger: Path, capsys: pytest.CaptureFixture[str], files: list[str], says: str
 ) -> None:
     for file in files:
@@ -230,7 +230,7 @@ def test_files_of_another_cluster_are_not_taken_for_ours(
     refused(start(master, capsys), says)
 
 
-def test_certificates_of_another_cluster_are_made_anew(
+def test_certificates_of_another_cluster_are_replaced(
     master: Path, stranger: Path, killed: Path, whole: dict[str, bytes], capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name in ("server", "admin"):
@@ -243,20 +243,20 @@ def test_certificates_of_another_cluster_are_made_anew(
         assert (master / "data" / file).read_bytes() != (stranger / "data" / file).read_bytes()
 
 
-def test_a_store_of_a_newer_release_is_left_alone(master: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_store_of_a_newer_release_is_refused(master: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with closing(sqlite3.connect(master / "data" / "store.db")) as database:
         database.execute("UPDATE meta SET value = 9 WHERE name = 'schema'")
         database.commit()
     refused(start(master, capsys), "store.db: the file has schema 9", "start it with the release that wrote it")
 
 
-def test_a_configuration_of_a_newer_release_names_what_is_new(master: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_setting_of_a_newer_release_is_named(master: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with (master / "master.toml").open("a") as file:
         file.write("replicas = 3\n")
     refused(start(master, capsys), "master.toml: replicas: no such setting")
 
 
-def test_a_store_of_the_release_before_is_taken_over(
+def test_a_store_of_the_previous_release_is_upgraded(
     master: Path, killed: Path, whole: dict[str, bytes], capsys: pytest.CaptureFixture[str]
 ) -> None:
     with closing(sqlite3.connect(master / "data" / "store.db")) as database:
@@ -269,7 +269,7 @@ def test_a_store_of_the_release_before_is_taken_over(
     _is_whole(master, killed, whole)
 
 
-def test_one_changed_value_in_a_sound_database_is_found(master: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_changed_value_in_an_intact_database_is_detected(master: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with closing(sqlite3.connect(master / "data" / "store.db")) as database:
         database.execute("UPDATE kv SET value = replace(value, 'kube-system', 'cube-system') WHERE key LIKE '/reg%'")
         database.commit()
@@ -277,22 +277,25 @@ def test_one_changed_value_in_a_sound_database_is_found(master: Path, capsys: py
 
 
 @pytest.mark.parametrize("lost", [1, 100, 5000])
-def test_acknowledged_commits_that_are_missing_at_the_end_are_missed(
+def test_missing_acknowledged_commits_at_the_end_are_detected(
     master: Path, capsys: pytest.CaptureFixture[str], lost: int
 ) -> None:
-    """SQLite itself starts with what is left, as after a crash; the mark knows how much there was."""
+    """SQLite itself would start with the rest, as after a crash. The mark has the last acknowledged revision."""
     log = master / "data" / "store.db-wal"
     log.write_bytes(log.read_bytes()[:-lost])
-    found = start(master, capsys)
-    refused(found, "store.db: the end is missing: revision", "or remove store.db-mark to go on without what was lost")
+    refused(
+        start(master, capsys),
+        "store.db: the last commits are missing: revision",
+        "or remove store.db-mark to continue without the lost commits",
+    )
     (master / "data" / "store.db-mark").unlink()
     assert start(master, capsys) == Outcome(0, "")
 
 
-def test_what_was_never_acknowledged_may_be_missing(
+def test_a_write_that_was_not_acknowledged_may_be_missing(
     master: Path, killed: Path, whole: dict[str, bytes], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A write that a power cut tore: bytes behind the last commit that make no whole one."""
+    """A power cut during a write leaves bytes after the last commit that are not a complete commit."""
     with (master / "data" / "store.db-wal").open("ab") as file:
         file.write(b"\x00\x00\x00\x07" * 700)
     assert start(master, capsys) == Outcome(0, "")

@@ -1,4 +1,4 @@
-"""Desired state: cuts applied whole, kept on disk without secrets, derived into a network."""
+"""Desired state: cuts are applied whole, stored without secrets, and converted for the network."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from agent.desired import disk
 from agent.desired.state import DesiredState
 from agent.wire.errors import Gap
 from netstack.desired import Endpoint, Peer
-from proto.gen import desired_pb2 as wire
+from proto.gen import desired_pb2 as pb
 from proto.gen.session_pb2 import Cut
 
 
-def ref(name: str) -> wire.ObjectRef:
-    return wire.ObjectRef(namespace="default", name=name)
+def ref(name: str) -> pb.ObjectRef:
+    return pb.ObjectRef(namespace="default", name=name)
 
 
-def pod(uid: str) -> wire.Pod:
-    return wire.Pod(uid=uid, namespace="default", name=uid, containers=[wire.Container(name="app", image="a")])
+def pod(uid: str) -> pb.Pod:
+    return pb.Pod(uid=uid, namespace="default", name=uid, containers=[pb.Container(name="app", image="a")])
 
 
 def snapshot(**items: object) -> Cut:
@@ -40,7 +40,7 @@ def test_a_cut_takes_effect_with_its_last_message() -> None:
 
 def test_a_delta_sets_and_removes() -> None:
     state = DesiredState()
-    state.receive(snapshot(pods=[pod("a"), pod("b")], secrets=[wire.Secret(ref=ref("s"))]))
+    state.receive(snapshot(pods=[pod("a"), pod("b")], secrets=[pb.Secret(ref=ref("s"))]))
     state.receive(Cut(base_revision=5, revision=8, last=True, removed_pods=["a"], removed_secrets=[ref("s")]))
     assert (state.revision, set(state.for_pods().pods), state.for_pods().secrets) == (8, {"b"}, {})
 
@@ -53,7 +53,7 @@ def test_a_delta_for_another_revision_changes_nothing() -> None:
     assert (state.revision, set(state.for_pods().pods)) == (5, {"a"})
 
 
-def test_half_a_cut_is_forgotten_with_its_stream() -> None:
+def test_an_incomplete_cut_is_forgotten_when_its_stream_ends() -> None:
     state = DesiredState()
     state.receive(Cut(snapshot=True, revision=5, pods=[pod("a")]))
     state.interrupted()
@@ -61,7 +61,7 @@ def test_half_a_cut_is_forgotten_with_its_stream() -> None:
     assert set(state.for_pods().pods) == {"b"}
 
 
-def test_a_pod_that_did_not_change_is_the_same_value() -> None:
+def test_an_unchanged_pod_is_the_same_object() -> None:
     state = DesiredState()
     state.receive(snapshot(pods=[pod("a")]))
     before = state.for_pods().pods[model.PodUid("a")]
@@ -70,9 +70,9 @@ def test_a_pod_that_did_not_change_is_the_same_value() -> None:
 
 
 @pytest.mark.parametrize("secrets", [False, True])
-def test_the_state_comes_back_from_disk(tmp_path: Path, *, secrets: bool) -> None:
+def test_the_state_is_read_back_from_disk(tmp_path: Path, *, secrets: bool) -> None:
     state = DesiredState()
-    state.receive(snapshot(pods=[pod("a")], secrets=[wire.Secret(ref=ref("s"), data={"k": b"hidden"})]))
+    state.receive(snapshot(pods=[pod("a")], secrets=[pb.Secret(ref=ref("s"), data={"k": b"hidden"})]))
     disk.write(tmp_path, "cluster", "node-1", state.dump(secrets=secrets))
     content = (tmp_path / disk.NAME).read_bytes()
     assert (b"hidden" in content) is secrets
@@ -95,13 +95,15 @@ def test_the_state_comes_back_from_disk(tmp_path: Path, *, secrets: bool) -> Non
         pytest.param(b"sampan-desired-9 cluster\n", id="another version"),
     ],
 )
-def test_what_cannot_be_read_is_no_state(tmp_path: Path, content: bytes) -> None:
+def test_an_unreadable_file_is_ignored(tmp_path: Path, content: bytes) -> None:
     (tmp_path / disk.NAME).write_bytes(content)
     assert disk.read(tmp_path, "cluster", "node-1") is None
 
 
 @pytest.mark.parametrize("harm", ["cut short", "one bit"])
-def test_damage_that_still_is_protobuf_is_no_state(tmp_path: Path, harm: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_damaged_file_that_is_valid_protobuf_is_ignored(
+    tmp_path: Path, harm: str, caplog: pytest.LogCaptureFixture
+) -> None:
     state = DesiredState()
     state.receive(snapshot(pods=[pod("first"), pod("second")]))
     disk.write(tmp_path, "cluster", "node-1", state.dump(secrets=False))
@@ -117,26 +119,26 @@ def test_damage_that_still_is_protobuf_is_no_state(tmp_path: Path, harm: str, ca
 
 def test_services_and_their_endpoints_become_service_ports() -> None:
     state = DesiredState()
-    http = wire.ServicePort(name="http", protocol="TCP", port=80, node_port=31002)
-    dns = wire.ServicePort(name="dns", protocol="UDP", port=53)
-    subset = wire.EndpointSubset(
+    http = pb.ServicePort(name="http", protocol="TCP", port=80, node_port=31002)
+    dns = pb.ServicePort(name="dns", protocol="UDP", port=53)
+    subset = pb.EndpointSubset(
         addresses=["10.244.1.3", "10.244.1.2"],
-        ports=[wire.EndpointPort(name="http", protocol="TCP", port=8080), wire.EndpointPort(name="dns", port=1)],
+        ports=[pb.EndpointPort(name="http", protocol="TCP", port=8080), pb.EndpointPort(name="dns", port=1)],
     )
     state.receive(
         snapshot(
-            node=wire.NodeConfig(
+            node=pb.NodeConfig(
                 pod_cidr="10.244.1.0/24",
                 cluster_cidr="10.244.0.0/16",
                 service_cidr="10.96.0.0/16",
                 node_address="10.0.0.1",
             ),
-            peers=[wire.Peer(name="b", address="10.0.0.2", pod_cidr="10.244.2.0/24"), wire.Peer(name="bad")],
+            peers=[pb.Peer(name="b", address="10.0.0.2", pod_cidr="10.244.2.0/24"), pb.Peer(name="bad")],
             services=[
-                wire.Service(ref=ref("web"), cluster_ip="10.96.0.9", ports=[http, dns]),
-                wire.Service(ref=ref("headless"), ports=[http]),
+                pb.Service(ref=ref("web"), cluster_ip="10.96.0.9", ports=[http, dns]),
+                pb.Service(ref=ref("headless"), ports=[http]),
             ],
-            endpoints=[wire.ServiceEndpoints(ref=ref("web"), subsets=[subset])],
+            endpoints=[pb.ServiceEndpoints(ref=ref("web"), subsets=[subset])],
         )
     )
     network = state.for_network()
@@ -161,14 +163,14 @@ def test_services_and_their_endpoints_become_service_ports() -> None:
         pytest.param("10.0.0.2", "", id="no pods"),
     ],
 )
-def test_a_peer_that_would_lead_traffic_astray_is_left_out(
+def test_a_peer_that_would_catch_other_traffic_is_left_out(
     caplog: pytest.LogCaptureFixture, address: str, pod_cidr: str
 ) -> None:
-    own = wire.NodeConfig(
+    own = pb.NodeConfig(
         node_address="10.0.0.1", pod_cidr="10.244.1.0/24", cluster_cidr="10.244.0.0/16", service_cidr="10.96.0.0/16"
     )
-    good = wire.Peer(name="node-3", address="10.0.0.3", pod_cidr="10.244.3.0/24")
+    good = pb.Peer(name="node-3", address="10.0.0.3", pod_cidr="10.244.3.0/24")
     state = DesiredState()
-    state.receive(snapshot(node=own, peers=[wire.Peer(name="node-2", address=address, pod_cidr=pod_cidr), good]))
+    state.receive(snapshot(node=own, peers=[pb.Peer(name="node-2", address=address, pod_cidr=pod_cidr), good]))
     assert [peer.name for peer in state.for_network().peers] == ["node-3"]
-    assert "node node-2: no peer of the overlay" in caplog.text
+    assert "node node-2: left out of the overlay" in caplog.text

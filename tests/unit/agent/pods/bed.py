@@ -1,4 +1,4 @@
-"""A node with pods on a fake engine, and what is wanted of it: shared by the tests of this folder."""
+"""A node with pods on a fake engine, and helpers for its desired state; shared by the tests of this folder."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from agent.model import Container, Desired, Pod, PodUid
+from agent.pods.interface import PodsConfig
 from agent.pods.manager import PodManager
-from agent.pods.ports import PodsConfig
 from agent.runtime.fake import FakeRuntime
 from agent.volumes.manager import Volumes
 from tests.unit.agent.fakes import FakeMemoryFiles, FakeNetwork, FakeReporter, HandClock, settle
@@ -23,7 +23,7 @@ PAUSE, IMAGE = "sampan/pause:1", "web:1"
 
 @dataclass
 class Bed:
-    """A node: engine, network and disk outlive the manager, as on a real one."""
+    """A node. As on a real one, engine, network and disk outlive the manager."""
 
     clock: HandClock
     engine: FakeRuntime
@@ -48,14 +48,14 @@ class Bed:
                 await task
 
     def names(self) -> list[str]:
-        return [each.name for each in self.engine.named("")]
+        return [record.name for record in self.engine.named("")]
 
     def state(self, container: int = 0) -> object:
         return self.reporter.statuses[UID].containers[container].state
 
     def ready(self, uid: PodUid = UID) -> bool:
         conditions = self.reporter.statuses[uid].conditions
-        return any(each.type == "Ready" and each.status == "True" for each in conditions)
+        return any(condition.type == "Ready" and condition.status == "True" for condition in conditions)
 
 
 def make_bed(
@@ -81,4 +81,4 @@ def pod(**changes: object) -> Pod:
 
 
 def desired(*pods: Pod, **more: object) -> Desired:
-    return replace(Desired(pods={each.uid: each for each in pods}, host_ip="192.0.2.7"), **more)  # type: ignore[arg-type]
+    return replace(Desired(pods={pod.uid: pod for pod in pods}, host_ip="192.0.2.7"), **more)  # type: ignore[arg-type]

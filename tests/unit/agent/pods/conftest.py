@@ -13,7 +13,7 @@ from tests.unit.agent.pods.bed import Bed, make_bed
 
 @pytest.fixture
 async def one_file_thread() -> None:
-    """`settle` queues behind the file operations that are under way, and so waits for them."""
+    """With one thread, `settle` waits for file operations in progress by queueing behind them."""
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(max_workers=1))
 
 

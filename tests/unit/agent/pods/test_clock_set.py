@@ -1,4 +1,4 @@
-"""The wall clock is set while something waits: it waits as long as it would have, no longer and no shorter."""
+"""The wall clock is set while something waits: every wait keeps its length."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ by_an_hour = pytest.mark.parametrize("ahead_s", [3600.0, -3600.0], ids=["ahead",
 
 
 @by_an_hour
-async def test_a_container_gets_its_time_to_end(bed: Bed, ahead_s: float) -> None:
+async def test_a_container_keeps_its_grace_period(bed: Bed, ahead_s: float) -> None:
     bed.engine.ignores_term.add("sampan_u1_app")
     async with bed.manager() as manager:
         await manager.apply(desired(pod()), complete=True)
@@ -30,7 +30,7 @@ async def test_a_container_gets_its_time_to_end(bed: Bed, ahead_s: float) -> Non
 
 
 @by_an_hour
-async def test_a_container_is_started_again_after_its_back_off(bed: Bed, ahead_s: float) -> None:
+async def test_a_container_is_restarted_after_its_back_off(bed: Bed, ahead_s: float) -> None:
     async with bed.manager() as manager:
         await manager.apply(desired(pod()), complete=True)
         await settle()
@@ -46,7 +46,7 @@ async def test_a_container_is_started_again_after_its_back_off(bed: Bed, ahead_s
         assert bed.ready()
 
 
-async def test_an_end_that_the_engine_dates_in_the_future_is_waited_for_once(bed: Bed) -> None:
+async def test_an_end_with_a_future_date_delays_the_restart_once(bed: Bed) -> None:
     """The agent was away when the clock was set back."""
     async with bed.manager() as manager:
         await manager.apply(desired(pod()), complete=True)
@@ -62,7 +62,7 @@ async def test_an_end_that_the_engine_dates_in_the_future_is_waited_for_once(bed
 
 
 @by_an_hour
-async def test_a_pod_may_be_active_as_long_as_it_was_told(bed: Bed, ahead_s: float) -> None:
+async def test_a_pod_keeps_its_active_deadline(bed: Bed, ahead_s: float) -> None:
     async with bed.manager() as manager:
         await manager.apply(desired(pod(active_deadline_s=100, grace_period_s=0)), complete=True)
         await bed.clock.advance(50)
@@ -74,7 +74,7 @@ async def test_a_pod_may_be_active_as_long_as_it_was_told(bed: Bed, ahead_s: flo
 
 
 @by_an_hour
-async def test_what_failed_is_tried_again(bed: Bed, ahead_s: float) -> None:
+async def test_a_failed_action_is_retried(bed: Bed, ahead_s: float) -> None:
     bed.network.failures.append(OSError("no room"))
     async with bed.manager() as manager:
         await manager.apply(desired(pod()), complete=True)

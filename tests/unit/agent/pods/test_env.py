@@ -49,7 +49,7 @@ def env_of(
     return environment(pod, container, desired, FACTS)
 
 
-def test_service_variables_have_the_documents_form() -> None:
+def test_service_variables_are_as_documented() -> None:
     assert service_variables([TOMCAT]) == {
         "TOMCAT_SERVICE_SERVICE_HOST": "169.169.41.218",
         "TOMCAT_SERVICE_SERVICE_PORT": "8080",
@@ -81,10 +81,10 @@ def test_headless_services_have_no_variables() -> None:
 )
 def test_visible_services(namespace: str, links: bool, names: list[str]) -> None:
     visible = visible_services([TOMCAT, API], namespace, links=links)
-    assert sorted(each.ref.name for each in visible) == names
+    assert sorted(service.ref.name for service in visible) == names
 
 
-def test_own_service_of_the_apis_name_hides_the_api() -> None:
+def test_a_service_with_the_api_servers_name_hides_it() -> None:
     own = ServiceEnv(ObjectRef("other", "kubernetes"), "10.96.9.9", (ServiceEnvPort("", "TCP", 1),))
     assert visible_services([API, own], "other", links=True) == [own]
 
@@ -136,7 +136,7 @@ def test_sources(variable: EnvVar, value: str | None) -> None:
     assert env_of(variable).get("V") == value
 
 
-def test_all_keys_with_a_prefix_leave_out_what_is_no_name() -> None:
+def test_keys_that_are_not_variable_names_are_left_out() -> None:
     variables = env_of(sources=(EnvFrom("c", prefix="P_"), EnvFrom("none", optional=True)))
     assert {name: value for name, value in variables.items() if name.startswith("P_")} == {"P_k": "from-config"}
 
@@ -150,6 +150,6 @@ def test_all_keys_with_a_prefix_leave_out_what_is_no_name() -> None:
         (EnvVar("V", secret_key=KeyRef("x", "k")), replace(DESIRED, secrets_known=False), "waiting for the master"),
     ],
 )
-def test_what_is_missing_is_named(variable: EnvVar, desired: Desired, named: str) -> None:
+def test_a_missing_object_is_named(variable: EnvVar, desired: Desired, named: str) -> None:
     with pytest.raises(ContainerConfigError, match=named):
         env_of(variable, desired=desired)

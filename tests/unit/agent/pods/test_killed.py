@@ -1,4 +1,4 @@
-"""An agent that is killed before or after any of its calls: the next one ends in exactly the desired state."""
+"""An agent is killed before or after each of its calls: the next one reaches exactly the desired state."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ WANTED = pod(containers=(MOUNTED, Container("side", IMAGE)), volumes=(Volume("da
 
 @dataclass
 class Fate:
-    """After so many calls nothing that is called answers any more; the last one was done, or not."""
+    """After that many calls no call returns any more; `done`: the last one still takes effect."""
 
     left: int
     done: bool
@@ -48,12 +48,12 @@ class Fate:
         raise AssertionError("unreachable")
 
     def spare(self) -> None:
-        """The next agent lives."""
+        """Let the next agent live."""
         self.left, self.dead = 10_000, False
 
 
 class MortalRuntime(FakeRuntime):
-    """An engine whose caller dies."""
+    """An engine whose caller is killed."""
 
     def __init__(self, clock: Clock, fate: Fate) -> None:
         super().__init__(clock)
@@ -79,7 +79,7 @@ class MortalRuntime(FakeRuntime):
 
 
 class MortalNetwork(FakeNetwork):
-    """A network whose caller dies."""
+    """A network whose caller is killed."""
 
     def __init__(self, fate: Fate) -> None:
         super().__init__()
@@ -100,10 +100,10 @@ def mortal_bed(directory: Path, fate: Fate) -> Bed:
     return make_bed(directory, MortalRuntime(clock, fate), MortalNetwork(fate), clock=clock)
 
 
-async def live(bed: Bed, wanted: Pod, seconds: float = 0.0, *, complete: bool = True) -> None:
-    """One agent's life."""
+async def live(bed: Bed, web: Pod, seconds: float = 0.0, *, complete: bool = True) -> None:
+    """Run one agent; `seconds`: let that much time pass."""
     async with bed.manager() as manager:
-        await manager.apply(desired(wanted), complete=complete)
+        await manager.apply(desired(web), complete=complete)
         await settle()
         if seconds:
             await bed.clock.advance(seconds)
@@ -111,7 +111,7 @@ async def live(bed: Bed, wanted: Pod, seconds: float = 0.0, *, complete: bool = 
 
 @pytest.mark.parametrize("done", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("snapshot", [False, True], ids=["from disk", "from the master"])
-async def test_while_a_pod_is_made(tmp_path: Path, done: bool, snapshot: bool) -> None:
+async def test_killed_while_creating_a_pod(tmp_path: Path, done: bool, snapshot: bool) -> None:
     for calls in range(MOST_CALLS):
         fate = Fate(calls, done)
         bed = mortal_bed(tmp_path / str(calls), fate)
@@ -120,10 +120,10 @@ async def test_while_a_pod_is_made(tmp_path: Path, done: bool, snapshot: bool) -
         fate.spare()
         await live(bed, WANTED, complete=snapshot)
         assert bed.names() == ["sampan_u1_POD_0", "sampan_u1_app_0", "sampan_u1_side_0"], calls
-        assert all(each.running for each in bed.engine.named("")), calls
+        assert all(record.running for record in bed.engine.named("")), calls
         assert bed.ready() and list(bed.network.addresses) == [UID], calls
-        assert [each.restart_count for each in bed.reporter.statuses[UID].containers] == [0, 0], calls
-        assert not [each for each in bed.reporter.events if each.warning], calls
+        assert [container.restart_count for container in bed.reporter.statuses[UID].containers] == [0, 0], calls
+        assert not [event for event in bed.reporter.events if event.warning], calls
         if not died:
             assert calls > 5
             return
@@ -131,7 +131,7 @@ async def test_while_a_pod_is_made(tmp_path: Path, done: bool, snapshot: bool) -
 
 
 @pytest.mark.parametrize("done", [False, True], ids=["before", "after"])
-async def test_while_a_pod_is_deleted(tmp_path: Path, done: bool) -> None:
+async def test_killed_while_deleting_a_pod(tmp_path: Path, done: bool) -> None:
     for calls in range(MOST_CALLS):
         fate = Fate(10_000, done)
         bed = mortal_bed(tmp_path / str(calls), fate)
@@ -152,7 +152,7 @@ async def test_while_a_pod_is_deleted(tmp_path: Path, done: bool) -> None:
 
 
 @pytest.mark.parametrize("done", [False, True], ids=["before", "after"])
-async def test_while_a_container_is_replaced(tmp_path: Path, done: bool) -> None:
+async def test_killed_while_replacing_a_container(tmp_path: Path, done: bool) -> None:
     for calls in range(MOST_CALLS):
         fate = Fate(10_000, done)
         bed = mortal_bed(tmp_path / str(calls), fate)
@@ -164,7 +164,7 @@ async def test_while_a_container_is_replaced(tmp_path: Path, done: bool) -> None
         died = fate.dead
         fate.spare()
         await live(bed, WANTED)
-        assert [each.name for each in bed.engine.named("") if each.running] == [
+        assert [record.name for record in bed.engine.named("") if record.running] == [
             "sampan_u1_POD_0",
             "sampan_u1_app_1",
             "sampan_u1_side_0",
@@ -177,7 +177,7 @@ async def test_while_a_container_is_replaced(tmp_path: Path, done: bool) -> None
 
 
 @pytest.mark.parametrize("done", [False, True], ids=["before", "after"])
-async def test_while_a_pod_that_is_not_known_any_more_is_cleaned_up(tmp_path: Path, done: bool) -> None:
+async def test_killed_while_cleaning_up_an_unknown_pod(tmp_path: Path, done: bool) -> None:
     for calls in range(MOST_CALLS):
         fate = Fate(10_000, done)
         bed = mortal_bed(tmp_path / str(calls), fate)

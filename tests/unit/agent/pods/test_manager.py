@@ -1,4 +1,4 @@
-"""A node's pods on a fake engine, from outside: what is reported, and what the engine has in the end."""
+"""A node's pods on a fake engine: checks the reports and the engine's final state."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ async def test_hosts_file_has_the_address_before_the_container_starts(bed: Bed) 
         await manager.apply(desired(pod(hostname="box")), complete=True)
         await settle()
         app = bed.engine.named("app")[0]
-        hosts = next(each for each in bed.engine.specs[app.id].mounts if each.target == "/etc/hosts")
+        hosts = next(mount for mount in bed.engine.specs[app.id].mounts if mount.target == "/etc/hosts")
         assert "10.244.1.2\tbox\n" in Path(hosts.source).read_text()
 
 
@@ -67,7 +67,7 @@ async def test_first_restart_is_at_once_and_later_ones_back_off(bed: Bed) -> Non
         assert bed.ready()
 
 
-async def test_dead_containers_are_bounded(bed: Bed) -> None:
+async def test_the_number_of_ended_containers_is_bounded(bed: Bed) -> None:
     async with bed.manager() as manager:
         await manager.apply(desired(pod()), complete=True)
         for attempt in range(6):
@@ -77,7 +77,7 @@ async def test_dead_containers_are_bounded(bed: Bed) -> None:
         assert bed.names() == ["sampan_u1_POD_0", "sampan_u1_app_5", "sampan_u1_app_6"]
 
 
-async def test_an_agents_restart_restarts_nothing(bed: Bed) -> None:
+async def test_an_agent_restart_restarts_no_container(bed: Bed) -> None:
     async with bed.manager() as manager:
         await manager.apply(desired(pod()), complete=True)
         await settle()
@@ -99,8 +99,8 @@ async def test_an_agents_restart_restarts_nothing(bed: Bed) -> None:
 
 
 @pytest.mark.parametrize("fails", [False, True])
-async def test_an_adopted_pod_is_not_told_of_without_its_address(bed: Bed, fails: bool) -> None:
-    """A pod that is ready and has none would leave its services; where the network fails, that is told."""
+async def test_an_adopted_pod_is_not_reported_without_its_address(bed: Bed, fails: bool) -> None:
+    """A ready pod without an address would leave its services. A failing network is reported."""
     async with bed.manager() as manager:
         await manager.apply(desired(pod()), complete=True)
         await settle()
@@ -111,8 +111,8 @@ async def test_an_adopted_pod_is_not_told_of_without_its_address(bed: Bed, fails
         await manager.apply(desired(pod()), complete=True)
         await settle()
         await bed.clock.advance(60)
-    told = [each.pod_ip for each in bed.reporter.history]
-    assert told == (["", "10.244.1.2"] if fails else ["10.244.1.2"])
+    reported = [status.pod_ip for status in bed.reporter.history]
+    assert reported == (["", "10.244.1.2"] if fails else ["10.244.1.2"])
 
 
 async def test_events_are_subscribed_before_containers_are_listed(bed: Bed) -> None:
@@ -121,7 +121,7 @@ async def test_events_are_subscribed_before_containers_are_listed(bed: Bed) -> N
 
 
 @pytest.mark.parametrize("complete", [False, True])
-async def test_unknown_containers_go_only_after_a_complete_snapshot(bed: Bed, complete: bool) -> None:
+async def test_unknown_containers_are_removed_only_after_a_complete_snapshot(bed: Bed, complete: bool) -> None:
     async with bed.manager() as manager:
         await manager.apply(desired(pod()), complete=True)
         await settle()
@@ -143,15 +143,15 @@ async def test_other_clusters_containers_are_left_alone(bed: Bed) -> None:
         assert bed.names() == ["other"]
 
 
-async def test_deletion_asks_waits_and_leaves_nothing(bed: Bed) -> None:
+async def test_deletion_sends_the_stop_signal_waits_and_leaves_nothing(bed: Bed) -> None:
     bed.engine.ignores_term.add("sampan_u1_app")
     volume = Volume("data", EmptyDir())
-    wanted = pod(volumes=(volume,), containers=(Container("app", IMAGE, volume_mounts=(VolumeMount("data", "/d"),)),))
+    web = pod(volumes=(volume,), containers=(Container("app", IMAGE, volume_mounts=(VolumeMount("data", "/d"),)),))
     async with bed.manager() as manager:
-        await manager.apply(desired(wanted), complete=True)
+        await manager.apply(desired(web), complete=True)
         await settle()
         bed.engine.calls.clear()
-        deleted = replace(wanted, deletion_at=bed.clock.now, grace_period_s=20)
+        deleted = replace(web, deletion_at=bed.clock.now, grace_period_s=20)
         await manager.apply(desired(deleted), complete=True)
         await bed.clock.advance(19)
         assert isinstance(bed.state(), Running)
@@ -163,23 +163,23 @@ async def test_deletion_asks_waits_and_leaves_nothing(bed: Bed) -> None:
         assert removals == ["sampan_u1_app_0", "sampan_u1_POD_0"]
         assert bed.network.calls[-1] == "release u1" and not bed.network.addresses
         assert list((bed.config.state_dir / "pods").iterdir()) == []
-        assert [each.removed for each in manager.statuses()] == [True]
+        assert [status.removed for status in manager.statuses()] == [True]
         await manager.apply(desired(), complete=True)
         assert manager.statuses() == [] and manager.idle
 
 
 async def test_deleted_pod_does_not_wait_for_its_image(bed: Bed) -> None:
     bed.engine.fail_next("pull", *[PullFailed("the registry is away")] * 9)
-    wanted = pod(containers=(Container("app", "far:1"),))
+    web = pod(containers=(Container("app", "far:1"),))
     async with bed.manager() as manager:
-        await manager.apply(desired(wanted), complete=True)
+        await manager.apply(desired(web), complete=True)
         await settle()
-        await manager.apply(desired(replace(wanted, deletion_at=bed.clock.now)), complete=True)
+        await manager.apply(desired(replace(web, deletion_at=bed.clock.now)), complete=True)
         await settle()
         assert bed.reporter.gone == [UID]
 
 
-async def test_killed_sandbox_takes_the_whole_pod_along(bed: Bed) -> None:
+async def test_a_killed_sandbox_restarts_the_whole_pod(bed: Bed) -> None:
     init = Container("init", IMAGE)
     async with bed.manager() as manager:
         await manager.apply(desired(pod(init_containers=(init,))), complete=True)
@@ -199,7 +199,7 @@ async def test_killed_sandbox_takes_the_whole_pod_along(bed: Bed) -> None:
         assert "sampan_u1_POD_0" not in bed.names()
 
 
-async def test_container_removed_by_hand_is_made_again(bed: Bed) -> None:
+async def test_a_container_removed_by_hand_is_created_again(bed: Bed) -> None:
     async with bed.manager() as manager:
         await manager.apply(desired(pod()), complete=True)
         await settle()
@@ -219,10 +219,10 @@ async def test_changed_image_replaces_the_container(bed: Bed) -> None:
         assert bed.reporter.statuses[UID].containers[0].image_id == "docker://sha256:two"
 
 
-async def test_init_containers_run_in_turn(bed: Bed) -> None:
-    wanted = pod(init_containers=(Container("one", IMAGE), Container("two", IMAGE)))
+async def test_init_containers_run_one_after_the_other(bed: Bed) -> None:
+    web = pod(init_containers=(Container("one", IMAGE), Container("two", IMAGE)))
     async with bed.manager() as manager:
-        await manager.apply(desired(wanted), complete=True)
+        await manager.apply(desired(web), complete=True)
         await settle()
         assert bed.names() == ["sampan_u1_POD_0", "sampan_u1_one_0"]
         assert bed.reporter.statuses[UID].phase is PodPhase.PENDING
@@ -253,16 +253,16 @@ async def test_restart_policy(bed: Bed, policy: RestartPolicy, exit_code: int, p
         await settle()
         assert bed.reporter.statuses[UID].phase is phase
         if phase in (PodPhase.SUCCEEDED, PodPhase.FAILED):
-            assert bed.names() == ["sampan_u1_app_0"], "what ended stays to be read, the sandbox goes"
+            assert bed.names() == ["sampan_u1_app_0"], "the containers stay for their logs, the sandbox is removed"
             assert not bed.network.addresses
             assert isinstance(bed.state(), Terminated)
 
 
 @pytest.mark.parametrize("restarted", [False, True])
-async def test_pod_that_has_ended_is_not_run_again_when_its_containers_vanish(bed: Bed, restarted: bool) -> None:
-    wanted = pod(restart_policy=RestartPolicy.NEVER)
+async def test_an_ended_pod_is_not_run_again_when_its_containers_disappear(bed: Bed, restarted: bool) -> None:
+    web = pod(restart_policy=RestartPolicy.NEVER)
     async with bed.manager() as manager:
-        await manager.apply(desired(wanted), complete=True)
+        await manager.apply(desired(web), complete=True)
         await settle()
         bed.engine.end("sampan_u1_app_0", 0)
         await settle()
@@ -270,42 +270,42 @@ async def test_pod_that_has_ended_is_not_run_again_when_its_containers_vanish(be
             await bed.engine.remove(bed.engine.named("app_0")[0].id)
             await settle()
     bed.engine.records.clear()
-    ended = replace(wanted, ended_phase=PodPhase.SUCCEEDED)
+    ended = replace(web, ended_phase=PodPhase.SUCCEEDED)
     async with bed.manager() as manager:
         await manager.apply(desired(ended), complete=True)
         await bed.clock.advance(60)
         assert bed.names() == [] and not bed.network.addresses
-        assert bed.reporter.history[-1].phase is PodPhase.SUCCEEDED, "nothing else is told"
+        assert bed.reporter.history[-1].phase is PodPhase.SUCCEEDED, "no other phase is reported"
         await manager.apply(desired(replace(ended, deletion_at=bed.clock.now)), complete=True)
         await settle()
         assert bed.reporter.gone == [UID]
 
 
-async def test_volume_of_an_unknown_kind_keeps_its_pod_waiting(bed: Bed) -> None:
+async def test_an_unsupported_volume_keeps_its_pod_waiting(bed: Bed) -> None:
     mounted = Container("app", IMAGE, volume_mounts=(VolumeMount("data", "/d"),))
-    wanted = pod(containers=(mounted,), volumes=(Volume("data", UnsupportedVolume("nfs")),))
+    web = pod(containers=(mounted,), volumes=(Volume("data", UnsupportedVolume("nfs")),))
     async with bed.manager() as manager:
-        await manager.apply(desired(wanted), complete=True)
+        await manager.apply(desired(web), complete=True)
         await bed.clock.advance(30)
         state = bed.state()
         assert isinstance(state, Waiting) and state.reason == "ContainerCreating" and "nfs" in state.message
-        told = [each for each in bed.reporter.events if each.reason == "FailedMount"]
-        assert told and all(each.warning and "nfs is not supported" in each.message for each in told)
+        events = [event for event in bed.reporter.events if event.reason == "FailedMount"]
+        assert events and all(event.warning and "nfs is not supported" in event.message for event in events)
         assert not bed.engine.named("app")
 
 
-async def test_sub_path_of_a_volume_may_have_variables(bed: Bed) -> None:
+async def test_a_sub_path_may_contain_variables(bed: Bed) -> None:
     mount = VolumeMount("data", "/d", sub_path_expr="logs/$(WHO)")
     container = Container("app", IMAGE, env=(EnvVar("WHO", field_path="metadata.name"),), volume_mounts=(mount,))
     async with bed.manager() as manager:
         await manager.apply(desired(pod(containers=(container,), volumes=(Volume("data", EmptyDir()),))), complete=True)
         await settle()
         spec = bed.engine.specs[bed.engine.named("app")[0].id]
-        (source,) = [each.source for each in spec.mounts if each.target == "/d"]
+        (source,) = [mount.source for mount in spec.mounts if mount.target == "/d"]
         assert source.endswith("/data/logs/web") and Path(source).is_dir()
 
 
-async def test_killed_for_memory_says_so(bed: Bed) -> None:
+async def test_an_oom_kill_is_reported(bed: Bed) -> None:
     async with bed.manager() as manager:
         await manager.apply(desired(pod(restart_policy=RestartPolicy.NEVER)), complete=True)
         await settle()
@@ -313,5 +313,7 @@ async def test_killed_for_memory_says_so(bed: Bed) -> None:
         await settle()
         state = bed.state()
         assert isinstance(state, Terminated) and (state.reason, state.exit_code) == ("OOMKilled", 137)
-        told = [each.containers[0].state for each in bed.reporter.history if each.containers]
-        assert {each.reason for each in told if isinstance(each, Terminated)} == {"OOMKilled"}, "at no moment another"
+        states = [status.containers[0].state for status in bed.reporter.history if status.containers]
+        assert {state.reason for state in states if isinstance(state, Terminated)} == {"OOMKilled"}, (
+            "no other reason at any time"
+        )

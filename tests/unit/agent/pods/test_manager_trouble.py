@@ -1,4 +1,4 @@
-"""Pods that cannot get what they need, and engines that change behind the agent: told, waited for, and set right."""
+"""Missing objects, failing calls, and changes of the engine by others: reported, retried, and repaired."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ from tests.unit.agent.fakes import settle
 from tests.unit.agent.pods.bed import IMAGE, PAUSE, UID, Bed, desired, pod
 
 
-async def test_missing_image_backs_off_and_heals(bed: Bed) -> None:
-    wanted = pod(containers=(Container("app", "far:1"),))
+async def test_a_missing_image_backs_off_and_recovers(bed: Bed) -> None:
+    web = pod(containers=(Container("app", "far:1"),))
     async with bed.manager() as manager:
-        await manager.apply(desired(wanted), complete=True)
+        await manager.apply(desired(web), complete=True)
         await settle()
         state = bed.state()
         assert isinstance(state, Waiting) and state.reason == "ErrImagePull" and "far:1" in state.message
@@ -63,32 +63,32 @@ async def test_pull_policies(bed: Bed) -> None:
         assert isinstance(state, Waiting) and state.reason == "ErrImageNeverPull"
 
 
-async def test_missing_config_waits_until_it_comes(bed: Bed) -> None:
+async def test_a_missing_config_map_is_waited_for(bed: Bed) -> None:
     variable = EnvVar("K", config_map_key=KeyRef("c", "k"))
-    wanted = pod(containers=(Container("app", IMAGE, env=(variable,)),))
+    web = pod(containers=(Container("app", IMAGE, env=(variable,)),))
     ref = ObjectRef("default", "c")
     async with bed.manager() as manager:
-        await manager.apply(desired(wanted), complete=True)
+        await manager.apply(desired(web), complete=True)
         await settle()
         state = bed.state()
         assert isinstance(state, Waiting) and state.reason == "CreateContainerConfigError"
         assert "default/c" in state.message
-        await manager.apply(desired(wanted, config_maps={ref: ConfigMap(ref, {"k": b"v"})}), complete=True)
+        await manager.apply(desired(web, config_maps={ref: ConfigMap(ref, {"k": b"v"})}), complete=True)
         await settle()
         assert bed.ready()
         assert "K=v" in bed.engine.specs[bed.engine.named("app")[0].id].env
 
 
-async def test_secret_that_is_not_on_disk_is_waited_for(bed: Bed) -> None:
-    wanted = pod(volumes=(Volume("s", KeysVolume("pw", secret=True)),))
+async def test_a_secret_that_is_not_on_disk_is_waited_for(bed: Bed) -> None:
+    web = pod(volumes=(Volume("s", KeysVolume("pw", secret=True)),))
     ref = ObjectRef("default", "pw")
     async with bed.manager() as manager:
-        await manager.apply(desired(wanted, secrets_known=False), complete=False)
+        await manager.apply(desired(web, secrets_known=False), complete=False)
         await settle()
         state = bed.state()
         assert isinstance(state, Waiting) and "waiting for the master" in state.message
         assert "FailedMount" in bed.reporter.reasons()
-        await manager.apply(desired(wanted, secrets={ref: Secret(ref, {"k": b"v"})}), complete=True)
+        await manager.apply(desired(web, secrets={ref: Secret(ref, {"k": b"v"})}), complete=True)
         await settle()
         assert bed.ready() and len(bed.memory.mounted) == 1
 
@@ -116,7 +116,7 @@ async def test_container_that_cannot_start_crash_loops(bed: Bed) -> None:
         assert bed.ready()
 
 
-async def test_failed_network_is_told_and_tried_again(bed: Bed) -> None:
+async def test_a_network_failure_is_reported_and_retried(bed: Bed) -> None:
     bed.network.failures = [OSError("no addresses left")]
     async with bed.manager() as manager:
         await manager.apply(desired(pod()), complete=True)
@@ -127,26 +127,26 @@ async def test_failed_network_is_told_and_tried_again(bed: Bed) -> None:
         assert bed.ready()
 
 
-async def test_engine_that_comes_back_is_read_anew(bed: Bed) -> None:
+async def test_containers_are_listed_again_when_the_engine_is_back(bed: Bed) -> None:
     async with bed.manager() as manager:
         await manager.apply(desired(pod()), complete=True)
         await settle()
         bed.engine.fail_next("events", EngineGone("away"), EngineGone("away"))
         bed.engine.drop_streams()
         await settle()
-        bed.engine.end("sampan_u1_app_0", 1)  # nobody tells
+        bed.engine.end("sampan_u1_app_0", 1)  # without an event
         await settle()
         assert bed.ready()
         await bed.clock.advance(2)
         assert bed.ready() and bed.reporter.statuses[UID].containers[0].restart_count == 1
 
 
-async def test_name_that_is_taken_is_adopted(bed: Bed) -> None:
+async def test_an_existing_container_of_the_same_name_is_adopted(bed: Bed) -> None:
     async with bed.manager() as manager:
         await manager.apply(desired(pod()), complete=True)
         await settle()
         made = bed.engine.named("app_0")[0]
-    # An agent that died between the engine's answer and its own noting of it, and whose list came too early.
+    # As after an agent that died before it recorded the engine's answer, and whose list came too early.
     records = dict(bed.engine.records)
     bed.engine.records.clear()
     async with bed.manager() as manager:
@@ -154,10 +154,10 @@ async def test_name_that_is_taken_is_adopted(bed: Bed) -> None:
         await manager.apply(desired(pod()), complete=True)
         await settle()
         assert bed.ready()
-        assert [each.id for each in bed.engine.named("app")] == [made.id]
+        assert [record.id for record in bed.engine.named("app")] == [made.id]
 
 
-async def test_container_that_is_restarted_by_hand_runs_once(bed: Bed) -> None:
+async def test_a_container_restarted_by_hand_runs_only_once(bed: Bed) -> None:
     async with bed.manager() as manager:
         await manager.apply(desired(pod()), complete=True)
         await settle()
@@ -166,11 +166,11 @@ async def test_container_that_is_restarted_by_hand_runs_once(bed: Bed) -> None:
         await settle()
         bed.engine.revive(first)
         await settle()
-        assert [each.name for each in bed.engine.named("app") if each.running] == ["sampan_u1_app_1"]
+        assert [record.name for record in bed.engine.named("app") if record.running] == ["sampan_u1_app_1"]
         assert bed.ready()
 
 
-async def test_container_that_is_started_by_hand_while_it_backs_off_is_adopted(bed: Bed) -> None:
+async def test_a_container_started_by_hand_during_its_back_off_is_adopted(bed: Bed) -> None:
     async with bed.manager() as manager:
         await manager.apply(desired(pod()), complete=True)
         await settle()
@@ -181,11 +181,13 @@ async def test_container_that_is_started_by_hand_while_it_backs_off_is_adopted(b
         assert not bed.ready()
         bed.engine.revive("sampan_u1_app_1")
         await settle()
-        assert bed.ready() and [each.name for each in bed.engine.named("app") if each.running] == ["sampan_u1_app_1"]
+        assert bed.ready() and [record.name for record in bed.engine.named("app") if record.running] == [
+            "sampan_u1_app_1"
+        ]
 
 
-@pytest.mark.parametrize("wanted", [True, False])
-async def test_container_that_a_dead_agents_call_made_late_does_not_outlive_its_pod(bed: Bed, wanted: bool) -> None:
+@pytest.mark.parametrize("known", [True, False])
+async def test_a_container_created_late_by_a_dead_agents_call_is_removed(bed: Bed, known: bool) -> None:
     async with bed.manager() as manager:
         await manager.apply(desired(pod()), complete=True)
         await settle()
@@ -194,14 +196,14 @@ async def test_container_that_a_dead_agents_call_made_late_does_not_outlive_its_
         await manager.apply(desired(gone), complete=True)
         await settle()
         assert bed.names() == []
-        if not wanted:
+        if not known:
             await manager.apply(desired(), complete=True)
         await bed.engine.create(replace(spec, join=None))
         await settle()
         assert bed.names() == [] and manager.idle
 
 
-async def test_sandbox_that_vanishes_unseen_is_replaced(bed: Bed) -> None:
+async def test_a_sandbox_that_disappears_without_an_event_is_replaced(bed: Bed) -> None:
     vanished: list[object] = []
 
     class Engine(FakeRuntime):
@@ -218,25 +220,25 @@ async def test_sandbox_that_vanishes_unseen_is_replaced(bed: Bed) -> None:
         assert bed.ready() and len(bed.engine.named("POD")) == 1 and len(bed.engine.named("app")) == 1
 
 
-async def test_config_maps_and_secrets_are_mounted_to_be_read_only(bed: Bed) -> None:
+async def test_config_maps_and_secrets_are_mounted_read_only(bed: Bed) -> None:
     ref = ObjectRef("default", "c")
     mounts = (VolumeMount("k", "/k"), VolumeMount("e", "/e"))
-    wanted = pod(
+    web = pod(
         containers=(Container("app", IMAGE, volume_mounts=mounts),),
         volumes=(Volume("k", KeysVolume("c", secret=False)), Volume("e", EmptyDir())),
     )
     async with bed.manager() as manager:
-        await manager.apply(desired(wanted, config_maps={ref: ConfigMap(ref, {"a": b"1"})}), complete=True)
+        await manager.apply(desired(web, config_maps={ref: ConfigMap(ref, {"a": b"1"})}), complete=True)
         await settle()
         made = bed.engine.specs[bed.engine.named("app")[0].id].mounts
-        assert {each.target: each.read_only for each in made if each.target in ("/k", "/e")} == {
+        assert {mount.target: mount.read_only for mount in made if mount.target in ("/k", "/e")} == {
             "/k": True,
             "/e": False,
         }
         assert stat.S_IMODE((bed.config.state_dir / "pods").stat().st_mode) == 0o700
 
 
-async def test_logs_of_the_present_and_the_previous_instance(bed: Bed) -> None:
+async def test_logs_of_the_current_and_the_previous_instance(bed: Bed) -> None:
     async with bed.manager() as manager:
         await manager.apply(desired(pod()), complete=True)
         await settle()
@@ -244,7 +246,7 @@ async def test_logs_of_the_present_and_the_previous_instance(bed: Bed) -> None:
 
         async def read(**options: object) -> bytes:
             chosen = LogOptions(**options)  # type: ignore[arg-type]
-            return b"".join([each async for each in manager.logs(LogRequest("default", "web", UID, "app", chosen))])
+            return b"".join([piece async for piece in manager.logs(LogRequest("default", "web", UID, "app", chosen))])
 
         assert await read() == b"one\ntwo\n"
         assert await read(tail_lines=1) == b"two\n"

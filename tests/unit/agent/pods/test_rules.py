@@ -1,4 +1,4 @@
-"""Back-off, limits, names and hosts files: small rules, each with its numbers."""
+"""Back-off, limits, names and hosts files: small rules with their numbers."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from agent.model import Container, HostAlias, Pod, PodUid, Resources, SecurityCo
 from agent.pods import backoff
 from agent.pods.backoff import Backoff
 from agent.pods.files import hosts_text
+from agent.pods.interface import PodsConfig
 from agent.pods.names import identify, is_outdated, node_labels, sandbox_labels, spec_hash
-from agent.pods.ports import PodsConfig
 from agent.pods.spec import container_spec, limits
 from agent.runtime.interface import CgroupLimits, ContainerId
 

@@ -1,4 +1,4 @@
-"""The step function as a table: what is desired and observed, and what is to be done next."""
+"""The step function as a table: desired and observed state, and the next actions."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def app(
 
 
 def seen(sandboxes: tuple[Instance, ...] = (), apps: tuple[Instance, ...] = (), **more: object) -> Observed:
-    """Volumes and the next image are ready, and the newest sandbox is wired, unless told otherwise."""
+    """By default volumes and the next image are ready, and the newest sandbox is connected."""
     base = Observed(
         sandboxes=sandboxes,
         containers={"app": apps} if apps else {},
@@ -88,8 +88,8 @@ class Case:
     gone: bool = False
 
 
-def told(action: Action) -> str:
-    """An action in a word, with what distinguishes it."""
+def short(action: Action) -> str:
+    """An action as a short text with its parameters."""
     extra = getattr(action, "id", "") or getattr(action, "attempt", "")
     force = " force" if getattr(action, "force", False) else ""
     return f"{type(action).__name__} {extra}".strip() + force
@@ -103,9 +103,9 @@ FRESH = Observed()
 WAITING = Waiting("X")
 
 CASES = [
-    Case("nothing there: all that does not depend", FRESH, ("CreateSandbox 0", "PrepareVolumes", "EnsureImage 0")),
+    Case("nothing exists: all independent actions", FRESH, ("CreateSandbox 0", "PrepareVolumes", "EnsureImage 0")),
     Case(
-        "container is made while its sandbox starts",
+        "a container is created while its sandbox starts",
         seen((sandbox(CREATED),)),
         ("StartSandbox s0", "CreateContainer 0"),
     ),
@@ -116,36 +116,40 @@ CASES = [
         pod=replace(PLAIN, containers=(replace(APP, env=(EnvVar("IP", field_path="status.podIP"),)),)),
     ),
     Case("no container before the volumes", seen((sandbox(),), volumes_ready=False), ("PrepareVolumes",)),
-    Case("no start before the wire", seen((sandbox(),), (app(CREATED),), attached=None), ("AttachNetwork",)),
+    Case("no start before the network", seen((sandbox(),), (app(CREATED),), attached=None), ("AttachNetwork",)),
     Case(
-        "no wire before the sandbox's pid is known",
+        "the network waits for the sandbox's pid",
         seen((sandbox(pid=0, exact=False),), (app(CREATED),), attached=None),
         (),
         memory=remembering(busy=frozenset({"sandbox"})),
     ),
     Case(
-        "a sandbox that only an event told of is looked at",
+        "a sandbox known only from an event is inspected",
         seen((sandbox(pid=0, exact=False),), (app(CREATED),), attached=None),
         ("RefreshContainer s0",),
     ),
-    Case("start", seen((sandbox(),), (app(CREATED),)), ("StartContainer app0",)),
-    Case("all well", seen((sandbox(),), (app(),)), ()),
+    Case("a created container is started", seen((sandbox(),), (app(CREATED),)), ("StartContainer app0",)),
+    Case("running: nothing to do", seen((sandbox(),), (app(),)), ()),
     Case(
-        "what is under way is not begun twice",
+        "an action in progress is not started again",
         FRESH,
         ("PrepareVolumes", "EnsureImage 0"),
         memory=remembering(busy=frozenset({"sandbox"})),
     ),
     Case(
-        "what failed waits",
+        "a failed action waits for its retry",
         FRESH,
         ("PrepareVolumes", "EnsureImage 0"),
         memory=remembering(retries={"sandbox": Retry(NOW + 4, 4, WAITING)}),
         wake_at=NOW + 4,
     ),
-    Case("first end: at once", seen((sandbox(),), (app(EXITED, exit_code=1, ended_at=NOW),)), ("CreateContainer 1",)),
     Case(
-        "later end: back-off",
+        "a first end: restart at once",
+        seen((sandbox(),), (app(EXITED, exit_code=1, ended_at=NOW),)),
+        ("CreateContainer 1",),
+    ),
+    Case(
+        "a later end: back-off",
         seen((sandbox(),), (app(EXITED, 1, ended_at=NOW - 3),)),
         (),
         memory=remembering(restarts={"app": Backoff(10, NOW - 4)}),
@@ -158,57 +162,57 @@ CASES = [
         memory=remembering(restarts={"app": Backoff(10, NOW - 14)}),
     ),
     Case(
-        "found crash-looping: back-off is assumed",
+        "crash-looping at the agent's start: the back-off is derived",
         seen((sandbox(),), (app(EXITED, 2, started_at=NOW - 1, ended_at=NOW),)),
         (),
         wake_at=NOW + 20,
     ),
-    Case("restart asks for its image anew", seen((sandbox(),), (app(EXITED),), images={"app": 0}), ("EnsureImage 1",)),
+    Case("a restart checks its image again", seen((sandbox(),), (app(EXITED),), images={"app": 0}), ("EnsureImage 1",)),
     Case(
-        "dead instances are bounded",
+        "the number of ended instances is bounded",
         seen((sandbox(),), (app(EXITED, 0), app(EXITED, 1), app(RUNNING, 2))),
         ("RemoveContainer app0",),
     ),
     Case(
-        "an event's word is looked up",
+        "an end known only from an event is inspected",
         seen((sandbox(),), (app(EXITED, exact=False),)),
         ("RefreshContainer app0", "CreateContainer 1"),
     ),
     Case(
-        "another image replaces",
+        "another image replaces the container",
         seen((sandbox(),), (app(spec="1:0000"),)),
         ("SignalContainer app0",),
     ),
     Case("a hash of an unknown version is adopted", seen((sandbox(),), (app(spec="9:0000"),)), ()),
     Case(
-        "dead sandbox: a new one, and its containers end",
+        "ended sandbox: a new one, and its containers are stopped",
         seen((sandbox(EXITED, ended_at=NOW),), (app(),)),
         ("CreateSandbox 1", "SignalContainer app0"),
     ),
     Case(
-        "young sandbox that went with its host is made again at once",
+        "a first sandbox that ended early is replaced at once",
         seen((sandbox(EXITED, started_at=NOW - 1, ended_at=NOW),)),
         ("CreateSandbox 1",),
     ),
     Case(
-        "sandbox that dies at once is not made in a loop",
+        "a later sandbox that ended early is replaced after a pause",
         seen((sandbox(EXITED, 1, started_at=NOW - 1, ended_at=NOW),)),
         (),
         wake_at=NOW + 5,
     ),
     Case(
-        "old sandbox goes once there is a new one",
+        "an old sandbox is removed once there is a new one",
         seen((sandbox(EXITED), sandbox(RUNNING, 1)), (app(joined=1),)),
         ("RemoveContainer s0",),
     ),
     Case(
-        "never restarted: the sandbox goes",
+        "never restarted: the sandbox is removed",
         seen((sandbox(),), (app(EXITED),)),
         ("DetachNetwork",),
         pod=replace(PLAIN, restart_policy=RestartPolicy.NEVER),
     ),
     Case(
-        "ended, as the master knows, and its containers are gone: nothing runs again",
+        "ended for the master, containers gone: nothing runs again",
         Observed(disk_clean=True),
         ("ReleaseNetwork",),
         pod=replace(PLAIN, ended_phase=PodPhase.SUCCEEDED),
@@ -220,30 +224,34 @@ CASES = [
         pod=replace(PLAIN, ended_phase=PodPhase.FAILED),
     ),
     Case(
-        "ended, but something runs: it is stopped",
+        "ended, but a container runs: it is stopped",
         seen((sandbox(),), (app(),)),
         ("SignalContainer app0",),
         pod=replace(PLAIN, ended_phase=PodPhase.FAILED),
     ),
     Case(
-        "ended in this agent's life, container removed by hand",
+        "ended for this agent, container removed by hand: nothing runs again",
         Observed(network_released=True, attempts={"app": 0}),
         (),
         pod=replace(PLAIN, restart_policy=RestartPolicy.NEVER),
         memory=remembering(ended=True),
     ),
     Case(
-        "too long active: ended",
+        "past its active deadline: ended",
         seen((sandbox(),), (app(),)),
         ("SignalContainer app0",),
         pod=replace(PLAIN, active_deadline_s=10),
     ),
     Case(
-        "not yet too long", seen((sandbox(),), (app(),)), (), pod=replace(PLAIN, active_deadline_s=1010), wake_at=1010
+        "before its active deadline",
+        seen((sandbox(),), (app(),)),
+        (),
+        pod=replace(PLAIN, active_deadline_s=1010),
+        wake_at=1010,
     ),
-    Case("deletion asks first", seen((sandbox(),), (app(),)), ("SignalContainer app0",), pod=DELETED),
+    Case("deletion sends the stop signal first", seen((sandbox(),), (app(),)), ("SignalContainer app0",), pod=DELETED),
     Case(
-        "deletion waits the grace period",
+        "deletion waits for the grace period",
         seen((sandbox(),), (app(),)),
         (),
         pod=DELETED,
@@ -251,7 +259,7 @@ CASES = [
         wake_at=NOW + 20,
     ),
     Case(
-        "deletion ends what does not end",
+        "deletion kills after the grace period",
         seen((sandbox(),), (app(),)),
         ("SignalContainer app0 force",),
         pod=DELETED,
@@ -264,17 +272,22 @@ CASES = [
         pod=replace(DELETED, grace_period_s=0),
     ),
     Case(
-        "containers and the wire before the sandbox",
+        "containers and the network before the sandbox",
         seen((sandbox(),), (app(EXITED),)),
         ("RemoveContainer app0", "DetachNetwork"),
         pod=DELETED,
     ),
-    Case("the sandbox before the address", seen((sandbox(),), attached=None), ("RemoveContainer s0",), pod=DELETED),
-    Case("the address", seen(attached=None), ("ReleaseNetwork",), pod=DELETED),
-    Case("the disk last", seen(attached=None, network_released=True), ("CleanDisk",), pod=DELETED),
-    Case("gone", seen(network_released=True, disk_clean=True), (), pod=DELETED, gone=True),
     Case(
-        "deletion waits for what is being made",
+        "the sandbox is removed before the address is freed",
+        seen((sandbox(),), attached=None),
+        ("RemoveContainer s0",),
+        pod=DELETED,
+    ),
+    Case("the address is freed", seen(attached=None), ("ReleaseNetwork",), pod=DELETED),
+    Case("the files are removed last", seen(attached=None, network_released=True), ("CleanDisk",), pod=DELETED),
+    Case("nothing is left", seen(network_released=True, disk_clean=True), (), pod=DELETED, gone=True),
+    Case(
+        "deletion waits for a creation in progress",
         seen((sandbox(),)),
         (),
         pod=DELETED,
@@ -293,5 +306,5 @@ CASES = [
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
 def test_step(case: Case) -> None:
     step = plan(case.pod, case.observed, case.memory, NOW)
-    assert tuple(told(each) for each in step.actions) == case.steps
+    assert tuple(short(action) for action in step.actions) == case.steps
     assert (step.wake_at, step.gone) == (case.wake_at, case.gone)

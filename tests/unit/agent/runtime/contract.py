@@ -1,4 +1,4 @@
-"""What every Runtime does: the engine in memory (unit tests) and a real one (cluster tests) are held to it."""
+"""The contract of every Runtime; run with the engine in memory (unit tests) and a real one (cluster tests)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from agent.runtime.interface import (
 
 @dataclass
 class Bed:
-    """An engine, and the labels of what a test makes in it. `image` has a shell."""
+    """An engine, and the labels of a test's containers. `image` has a shell."""
 
     runtime: Runtime
     image: str
@@ -43,19 +43,19 @@ class Bed:
 
 @asynccontextmanager
 async def bed_of(runtime: Runtime, image: str) -> AsyncIterator[Bed]:
-    """A test's own bed; what it made is removed, and the runtime closed."""
+    """A bed for one test; at the end its containers are removed, and the runtime is closed."""
     made = Bed(runtime, image, {"test": f"contract-{uuid.uuid4().hex[:8]}"})
     try:
         yield made
-        # The newest first: it may live in another's namespaces.
-        for record in sorted(await runtime.list(made.labels), key=lambda each: -each.created_at):
+        # The newest first: it may use the namespaces of an older one.
+        for record in sorted(await runtime.list(made.labels), key=lambda record: -record.created_at):
             await runtime.remove(record.id)
     finally:
         await runtime.close()
 
 
 class RuntimeContract:
-    """Subclasses are collected; they give the fixture `bed`."""
+    """pytest collects the subclasses, which define the fixture `bed`."""
 
     async def test_life_of_a_container(self, bed: Bed) -> None:
         made = await bed.runtime.create(bed.spec("a", command=("sleep", "1000")))
@@ -71,7 +71,7 @@ class RuntimeContract:
             await bed.runtime.inspect(made)
         await bed.runtime.remove(made)
 
-    async def test_the_agents_own_image_is_loaded_and_runs(self, bed: Bed) -> None:
+    async def test_the_agents_pause_image_is_loaded_and_runs(self, bed: Bed) -> None:
         await bed.runtime.load(pause.archive())
         spec = replace(bed.spec("pause"), image=pause.REFERENCE)
         made = await bed.runtime.create(spec)
@@ -85,19 +85,19 @@ class RuntimeContract:
                     break
         assert not (await bed.runtime.inspect(made)).running
 
-    async def test_removing_twice_at_once_ends_when_it_is_gone(self, bed: Bed) -> None:
+    async def test_concurrent_removals_return_when_the_container_is_gone(self, bed: Bed) -> None:
         made = await bed.running("a")
         for removal in asyncio.as_completed([bed.runtime.remove(made) for _ in range(3)]):
             await removal
             with pytest.raises(NoSuchContainer):
                 await bed.runtime.inspect(made)
 
-    async def test_same_name_twice_is_a_conflict(self, bed: Bed) -> None:
+    async def test_a_name_in_use_is_a_conflict(self, bed: Bed) -> None:
         await bed.runtime.create(bed.spec("a"))
         with pytest.raises(CreateConflict):
             await bed.runtime.create(bed.spec("a"))
 
-    async def test_join_needs_the_other(self, bed: Bed) -> None:
+    async def test_joining_a_missing_container_fails(self, bed: Bed) -> None:
         with pytest.raises(NoSuchContainer):
             await bed.runtime.create(bed.spec("a", join=ContainerId("f" * 64)))
         sandbox = await bed.running("s")
@@ -105,24 +105,24 @@ class RuntimeContract:
         await bed.runtime.start(joined)
         assert (await bed.runtime.inspect(joined)).running
 
-    async def test_what_has_ended_outlives_its_sandbox(self, bed: Bed) -> None:
+    async def test_an_ended_container_outlives_its_sandbox(self, bed: Bed) -> None:
         sandbox = await bed.running("s")
         joined = await bed.runtime.create(bed.spec("a", join=sandbox, command=("sleep", "1000")))
         await bed.runtime.start(joined)
         await bed.runtime.signal(joined, "SIGKILL")
         await bed.runtime.remove(sandbox)
-        assert [each.id for each in await bed.runtime.list(bed.labels)] == [joined]
+        assert [record.id for record in await bed.runtime.list(bed.labels)] == [joined]
         await bed.runtime.remove(joined)
         assert await bed.runtime.list(bed.labels) == []
 
-    async def test_list_is_by_labels(self, bed: Bed) -> None:
+    async def test_containers_are_listed_by_labels(self, bed: Bed) -> None:
         await bed.runtime.create(bed.spec("a"))
         await bed.running("b")
-        phases = {each.name[-1]: each.phase for each in await bed.runtime.list(bed.labels)}
+        phases = {record.name[-1]: record.phase for record in await bed.runtime.list(bed.labels)}
         assert phases == {"a": ContainerPhase.CREATED, "b": ContainerPhase.RUNNING}
         assert await bed.runtime.list({**bed.labels, "other": "x"}) == []
 
-    async def test_signal_ends_and_is_no_error_when_nothing_runs(self, bed: Bed) -> None:
+    async def test_a_signal_ends_a_container_and_is_ignored_when_it_is_not_running(self, bed: Bed) -> None:
         made = await bed.running("a")
         async with bed.runtime.events(bed.labels) as events:
             await bed.runtime.signal(made, "SIGKILL")
@@ -133,24 +133,24 @@ class RuntimeContract:
         await bed.runtime.signal(made, "SIGTERM")
         await bed.runtime.signal(ContainerId("f" * 64), "SIGTERM")
 
-    async def test_events_tell_a_life_and_only_of_these_labels(self, bed: Bed) -> None:
+    async def test_events_cover_a_containers_life_and_are_filtered_by_labels(self, bed: Bed) -> None:
         async with bed.runtime.events(bed.labels) as events:
             foreign = ContainerSpec(f"{bed.labels['test']}-foreign", bed.image, {"test-foreign": "x"})
             other = await bed.runtime.create(foreign)
             made = await bed.running("a")
             await bed.runtime.remove(made)
             await bed.runtime.remove(other)
-            # An engine tells again of a pull of a moment ago.
-            of_containers = (each async for each in events if each.kind is not EventKind.IMAGES_CHANGED)
+            # An engine repeats the event of a recent pull.
+            of_containers = (event async for event in events if event.kind is not EventKind.IMAGES_CHANGED)
             seen = [await anext(of_containers) for _ in range(4)]
-        assert [each.kind for each in seen] == [
+        assert [event.kind for event in seen] == [
             EventKind.CREATED,
             EventKind.STARTED,
             EventKind.DIED,
             EventKind.DESTROYED,
         ]
-        assert {each.id for each in seen} == {made}
-        assert all(bed.labels.items() <= each.labels.items() for each in seen)
+        assert {event.id for event in seen} == {made}
+        assert all(bed.labels.items() <= event.labels.items() for event in seen)
 
     async def test_missing_images(self, bed: Bed) -> None:
         missing = f"nobody/{uuid.uuid4().hex}:1"
@@ -165,7 +165,7 @@ class RuntimeContract:
 
 
 def collect() -> None:
-    """What a test dropped is collected now, while the test's own filters hold."""
+    """Collect garbage now, while the test's warning filters apply."""
     for thread in threading.enumerate():
         if thread.name.startswith("stream "):
             thread.join(10)
@@ -173,7 +173,7 @@ def collect() -> None:
 
 
 async def next_event(events: AsyncIterator[RuntimeEvent], kind: EventKind) -> RuntimeEvent:
-    """The next event of that kind."""
+    """Wait for the next event of that kind."""
     async with asyncio.timeout(30):
         async for event in events:
             if event.kind is kind:

@@ -1,4 +1,4 @@
-"""The engine in memory is held to the runtime's contract; the Docker client without an engine. The contract with one is
+"""The runtime's contract with the engine in memory, and the Docker client without an engine. With a real engine:
 tests/cluster/test_runtime_contract.py."""
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ def collected() -> Iterator[None]:
     collect()
 
 
-# The SDK drops the socket that it could not connect without closing it.
+# The SDK does not close a socket that it could not connect.
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 @pytest.mark.usefixtures("collected")
-async def test_engine_that_is_not_there(tmp_path: Path) -> None:
+async def test_a_missing_engine_raises_engine_gone(tmp_path: Path) -> None:
     runtime = DockerRuntime(tmp_path / "none.sock")
     with pytest.raises(EngineGone):
         await runtime.version()

@@ -1,4 +1,4 @@
-"""Reading from the kernel's log whom it killed for want of memory."""
+"""Out-of-memory kills, read from the kernel's log."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ A, B = "a" * 64, "b" * 64
 
 
 def line(cgroup: str, constraint: str = "CONSTRAINT_MEMCG") -> str:
-    """As mm/oom_kill.c writes it, in a record of /dev/kmsg."""
+    """A record of /dev/kmsg as mm/oom_kill.c writes it."""
     return (
         f"6,1204,98123456,-;oom-kill:constraint={constraint},nodemask=(null),cpuset=x,mems_allowed=0,"
         f"oom_memcg={cgroup},task_memcg={cgroup},task=tail,pid=4711,uid=0\n"
@@ -29,7 +29,7 @@ def test_a_container_at_its_limit_is_known_under_either_cgroup_driver(tmp_path: 
     kills.close()
 
 
-def test_what_is_logged_later_is_read_later(tmp_path: Path) -> None:
+def test_later_lines_are_read_later(tmp_path: Path) -> None:
     log = tmp_path / "kmsg"
     log.touch()
     kills = OomKills(log)

@@ -1,4 +1,4 @@
-"""What Podman says in its own way, without one: names of events, causes of errors."""
+"""Podman's own names of events and causes of errors, without an engine."""
 
 from __future__ import annotations
 
@@ -27,29 +27,29 @@ def caused(cause: object) -> docker.errors.APIError:
 @pytest.mark.parametrize(
     ("error", "kind"),
     [
-        pytest.param(caused("no such container"), NoSuchContainer, id="nobody to join"),
-        pytest.param(caused("that name is already in use"), CreateConflict, id="a name that is taken"),
-        pytest.param(caused("disk quota exceeded"), EngineFault, id="something else"),
+        pytest.param(caused("no such container"), NoSuchContainer, id="no container to join"),
+        pytest.param(caused("that name is already in use"), CreateConflict, id="name in use"),
+        pytest.param(caused("disk quota exceeded"), EngineFault, id="another cause"),
         pytest.param(caused(None), EngineFault, id="no cause"),
-        pytest.param(answer(500, "no JSON"), EngineFault, id="no JSON"),
-        pytest.param(answer(500, "[]"), EngineFault, id="no object"),
-        pytest.param(answer(400, '{"cause": "no such container"}'), BadRequest, id="a status that says it already"),
+        pytest.param(answer(500, "no JSON"), EngineFault, id="not JSON"),
+        pytest.param(answer(500, "[]"), EngineFault, id="not an object"),
+        pytest.param(answer(400, '{"cause": "no such container"}'), BadRequest, id="specific status"),
         pytest.param(answer(409, '{"message": "x"}'), CreateConflict, id="Docker"),
     ],
 )
-def test_a_cause_is_told_where_the_status_does_not_say_it(
+def test_the_cause_decides_where_the_status_is_unspecific(
     error: docker.errors.APIError, kind: type[RuntimeFault]
 ) -> None:
     assert type(fault_of(error, "create a")) is kind
 
 
-def test_a_container_that_others_live_in_is_known() -> None:
+def test_a_container_with_dependents_is_recognized() -> None:
     assert has_dependents(caused("container already exists"))
     assert not has_dependents(caused("container state improper"))
 
 
 @pytest.mark.parametrize(
-    ("kind", "action", "found"),
+    ("kind", "action", "expected"),
     [
         ("container", "died", EventKind.DIED),
         ("container", "remove", EventKind.DESTROYED),
@@ -57,9 +57,9 @@ def test_a_container_that_others_live_in_is_known() -> None:
         ("image", "remove", EventKind.IMAGES_CHANGED),
     ],
 )
-def test_events_by_podmans_names(kind: str, action: str, found: EventKind | None) -> None:
+def test_podmans_event_names(kind: str, action: str, expected: EventKind | None) -> None:
     event = event_from_json(
         {"Type": kind, "Action": action, "Actor": {"ID": "a", "Attributes": {"exitCode": "3"}}, "timeNano": 5}, {}
     )
-    assert (event.kind if event else None) == found
-    assert found is None or action in EVENT_NAMES, "it would not be asked for"
+    assert (event.kind if event else None) == expected
+    assert expected is None or action in EVENT_NAMES, "the filter of the event stream must contain it"

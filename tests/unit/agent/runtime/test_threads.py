@@ -1,4 +1,4 @@
-"""Calls on threads: each thread has a client, errors are the caller's, and closing waits for nobody who hangs."""
+"""Calls on threads: one client per thread, errors raised at the caller, closing does not wait for hanging calls."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from agent.runtime.threads import ClientThreads
 
 
 class Client:
-    """Stands for an engine's client."""
+    """A fake client."""
 
     closed = False
 
@@ -43,7 +43,7 @@ async def test_a_thread_keeps_its_client_and_closes_it(clients: list[Client]) ->
         await threads.call(lambda client: client)
 
 
-async def test_an_error_is_the_callers_and_ends_no_thread(clients: list[Client]) -> None:
+async def test_an_error_is_raised_at_the_caller_and_ends_no_thread(clients: list[Client]) -> None:
     threads = threads_of(clients, threads=1)
     with pytest.raises(ZeroDivisionError):
         await threads.call(lambda client: 1 / 0)
@@ -51,7 +51,7 @@ async def test_an_error_is_the_callers_and_ends_no_thread(clients: list[Client])
     threads.close()
 
 
-async def test_closing_drops_what_waits_and_leaves_behind_what_hangs(clients: list[Client]) -> None:
+async def test_closing_cancels_queued_calls_and_leaves_hanging_ones_behind(clients: list[Client]) -> None:
     threads = threads_of(clients, threads=1, patience_s=0.0)
     begun, let_go = threading.Event(), threading.Event()
 
@@ -69,7 +69,7 @@ async def test_closing_drops_what_waits_and_leaves_behind_what_hangs(clients: li
     await hanging
 
 
-async def test_closing_lets_a_call_that_runs_end(clients: list[Client]) -> None:
+async def test_closing_waits_for_a_call_in_progress(clients: list[Client]) -> None:
     threads = threads_of(clients, threads=1, patience_s=60.0)
     begun, ended = threading.Event(), threading.Event()
 
@@ -85,7 +85,7 @@ async def test_closing_lets_a_call_that_runs_end(clients: list[Client]) -> None:
     assert clients[0].closed
 
 
-def test_nothing_is_started_for_nobody(clients: list[Client]) -> None:
+def test_no_thread_starts_without_a_call(clients: list[Client]) -> None:
     before = threading.active_count()
     threads_of(clients, threads=4).close()
     assert threading.active_count() == before

@@ -1,4 +1,4 @@
-"""Reports: the latest of each pod, bounded, nothing lost that was not acknowledged; and the back-off."""
+"""The report queue: the latest status of each pod, bounded, unacknowledged reports are kept. And the back-off."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ def event(message: str) -> statuses.Event:
 
 def test_only_the_latest_status_of_a_pod_waits() -> None:
     queue = ReportQueue(lambda uid: None)
-    for each in (status("a", "1"), status("b"), status("a", "2")):
-        queue.report(each)
-    assert [(each.uid, each.pod_ip) for each in queue.take_pods()] == [("a", "2"), ("b", "")]
+    for report in (status("a", "1"), status("b"), status("a", "2")):
+        queue.report(report)
+    assert [(report.uid, report.pod_ip) for report in queue.take_pods()] == [("a", "2"), ("b", "")]
     assert not queue.pods_waiting.is_set()
 
 
-def test_what_was_not_acknowledged_waits_on_unless_there_is_newer_word() -> None:
+def test_unacknowledged_statuses_are_queued_again_unless_there_is_a_newer_one() -> None:
     queue = ReportQueue(lambda uid: None)
     queue.report(status("a", "1"))
     queue.report(status("b", "1"))
     batch = queue.take_pods()
     queue.report(status("b", "2"))
-    queue.give_back_pods(batch)
-    assert sorted((each.uid, each.pod_ip) for each in queue.take_pods()) == [("a", "1"), ("b", "2")]
+    queue.put_back_pods(batch)
+    assert sorted((report.uid, report.pod_ip) for report in queue.take_pods()) == [("a", "1"), ("b", "2")]
 
 
 def test_a_removed_pod_is_named_by_its_last_status_or_by_what_is_desired() -> None:
-    queue = ReportQueue(lambda uid: model.ObjectRef("n", "wanted") if uid == "b" else None)
+    queue = ReportQueue(lambda uid: model.ObjectRef("n", "desired") if uid == "b" else None)
     queue.report(status("a"))
     for uid in ("a", "b", "stranger"):
         queue.removed(model.PodUid(uid))
-    assert [(each.uid, each.name, each.removed) for each in queue.take_pods()] == [
+    assert [(report.uid, report.name, report.removed) for report in queue.take_pods()] == [
         ("a", "a", True),
-        ("b", "wanted", True),
+        ("b", "desired", True),
     ]
 
 
@@ -51,9 +51,9 @@ def test_events_are_bounded_and_keep_their_order() -> None:
     for number in range(reporter.MAX_EVENTS + 5):
         queue.event(event(str(number)))
     first = queue.take_events()
-    assert [each.message for each in first[:2]] == ["5", "6"]
-    queue.give_back_events(first)
-    assert [each.message for each in queue.take_events()[:2]] == ["5", "6"]
+    assert [event.message for event in first[:2]] == ["5", "6"]
+    queue.put_back_events(first)
+    assert [event.message for event in queue.take_events()[:2]] == ["5", "6"]
     while queue.take_events():
         pass
     assert not queue.events_waiting.is_set()
@@ -80,7 +80,7 @@ def test_waits_grow_from_50_ms_to_the_ceiling_and_start_over() -> None:
 
 
 def test_a_batch_fits_into_one_message() -> None:
-    """However long what the statuses say: a message over the limit would be refused again and again."""
+    """However long the statuses are: a message over the limit would be refused every time."""
     queue = ReportQueue(lambda uid: None)
     for number in range(reporter.BATCH):
         queue.report(statuses.PodStatus(model.PodUid(f"u{number}"), "default", "web", message="x" * 100_000))
@@ -89,12 +89,12 @@ def test_a_batch_fits_into_one_message() -> None:
         taken = 0
         while waiting.is_set():
             batch = list(take())
-            assert 0 < sum(each.ByteSize() for each in batch) < contract.MAX_MESSAGE_BYTES
+            assert 0 < sum(message.ByteSize() for message in batch) < contract.MAX_MESSAGE_BYTES
             taken += len(batch)
         assert taken == reporter.BATCH
 
 
-def test_one_status_that_is_larger_than_a_batch_goes_alone() -> None:
+def test_a_status_larger_than_a_batch_is_sent_alone() -> None:
     queue = ReportQueue(lambda uid: None)
     for number in range(2):
         queue.report(statuses.PodStatus(model.PodUid(f"u{number}"), "default", "web", message="x" * (2 << 20)))

@@ -1,4 +1,4 @@
-"""Volumes on a temporary disk: what is there after preparing, after a change, and after cleaning."""
+"""Volumes in a temporary directory: their content after preparing, after a change, and after cleaning."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def bed(tmp_path: Path) -> Bed:
     return Bed(tmp_path)
 
 
-def test_empty_dir_keeps_its_content_and_goes_with_the_pod(bed: Bed) -> None:
+def test_empty_dir_keeps_its_content_and_is_removed_with_the_pod(bed: Bed) -> None:
     path = bed.prepare(EmptyDir())
     assert stat.S_IMODE(path.stat().st_mode) == 0o777
     (path / "f").write_text("kept")
@@ -65,7 +65,7 @@ def test_empty_dir_keeps_its_content_and_goes_with_the_pod(bed: Bed) -> None:
     bed.volumes.clean(UID)
 
 
-def test_empty_dir_whose_maker_was_killed_is_made_whole(bed: Bed) -> None:
+def test_empty_dir_of_a_killed_agent_is_completed(bed: Bed) -> None:
     half_made = bed.volumes.directory(UID) / "volumes" / "v.new"
     half_made.mkdir(parents=True, mode=0o700)
     path = bed.prepare(EmptyDir())
@@ -79,7 +79,7 @@ def test_memory_volume_is_mounted_with_its_size_and_unmounted(bed: Bed) -> None:
     assert bed.memory.mounted == {}
 
 
-def test_host_path_is_made_below_the_root_and_never_removed(bed: Bed) -> None:
+def test_host_path_is_created_below_the_root_and_never_removed(bed: Bed) -> None:
     path = bed.prepare(HostPath("/data/x"))
     assert path == bed.root / "data/x" and path.is_dir()
     bed.volumes.clean(UID)
@@ -140,8 +140,8 @@ def test_config_map_files_change_together(bed: Bed) -> None:
     changed = replace(DESIRED, config_maps={CONFIG: ConfigMap(CONFIG, {"a": b"2"})})
     bed.prepare(source, changed)
     assert (path / "a").read_bytes() == b"2" and not (path / "b").exists()
-    assert sorted(each.name for each in path.iterdir() if not each.name.startswith("..")) == ["a"]
-    assert len(list(path.iterdir())) == 3, "the old version is gone"
+    assert sorted(entry.name for entry in path.iterdir() if not entry.name.startswith("..")) == ["a"]
+    assert len(list(path.iterdir())) == 3, "the old version is removed"
 
 
 def test_items_choose_and_rename(bed: Bed) -> None:
@@ -164,14 +164,14 @@ def test_secret_is_in_memory(bed: Bed) -> None:
         (UnsupportedVolume("nfs"), DESIRED, "nfs is not supported"),
     ],
 )
-def test_what_cannot_be_made_is_named(bed: Bed, source: VolumeSource, desired: Desired, named: str) -> None:
+def test_the_error_names_the_volume(bed: Bed, source: VolumeSource, desired: Desired, named: str) -> None:
     with pytest.raises(VolumeError, match=named):
         bed.prepare(source, desired)
 
 
-def test_optional_one_is_empty(bed: Bed) -> None:
+def test_a_missing_optional_volume_is_empty(bed: Bed) -> None:
     path = bed.prepare(KeysVolume("none", secret=False, optional=True))
-    assert [each for each in path.iterdir() if not each.name.startswith("..")] == []
+    assert [entry for entry in path.iterdir() if not entry.name.startswith("..")] == []
 
 
 def test_sub_path_stays_inside(bed: Bed, tmp_path: Path) -> None:

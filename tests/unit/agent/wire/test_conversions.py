@@ -1,4 +1,4 @@
-"""The contract's messages and the agent's values: nothing is lost on the way."""
+"""Conversions between the contract's messages and the agent's values."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_pod() -> None:
     assert app.pull_policy is model.PullPolicy.ALWAYS and app.security.run_as_user == 0
     assert app.security.run_as_group is None and app.termination_message_path == "/dev/termination-log"
     assert app.env == (model.EnvVar("A", "1"), model.EnvVar("B", secret_key=model.KeyRef("s", "k", optional=True)))
-    assert [each.source for each in pod.volumes] == [
+    assert [volume.source for volume in pod.volumes] == [
         model.EmptyDir("Memory"),
         model.HostPath("/x"),
         model.KeysVolume("pw", secret=True, default_mode=0o600),

@@ -152,7 +152,7 @@ async def test_terminating_and_failed_pods_are_replaced() -> None:
 async def test_orphans_are_adopted_and_strays_released() -> None:
     cluster, manager = await start()
     await cluster.pod("orphan", labels={"app": "web"})
-    await cluster.pod("somebodys", labels={"app": "web"}, owner=OTHER)
+    await cluster.pod("of-another-owner", labels={"app": "web"}, owner=OTHER)
     async with cluster.running(manager):
         await cluster.create(kinds.REPLICATIONCONTROLLER, rc("web", replicas=1))
         await settle()

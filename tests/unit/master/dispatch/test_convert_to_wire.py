@@ -1,4 +1,4 @@
-"""API models as messages: a row a rule."""
+"""Conversion of API objects to messages: one row for each rule."""
 
 from __future__ import annotations
 
@@ -180,7 +180,7 @@ def test_grace(deletion: int | None, spec: int | None, expected: int) -> None:
     ("phase", "expected"),
     [("Pending", ""), ("Running", ""), ("Succeeded", "Succeeded"), ("Failed", "Failed")],
 )
-def test_only_an_ended_phase_travels(phase: str, expected: str) -> None:
+def test_only_the_phase_of_a_finished_pod_is_sent(phase: str, expected: str) -> None:
     assert convert.pod_message(Pod(status=PodStatus(phase=phase))).ended_phase == expected
 
 
@@ -206,4 +206,4 @@ def test_service_ports_and_only_ready_endpoints() -> None:
     subset = EndpointSubset(addresses=(ready,), not_ready_addresses=(late,), ports=(EndpointPort(port=8080),))
     empty = EndpointSubset(not_ready_addresses=(late,), ports=(EndpointPort(port=8080),))
     both = convert.endpoints_message(Endpoints(metadata=ObjectMeta(name="s", namespace="n"), subsets=(subset, empty)))
-    assert [list(each.addresses) for each in both.subsets] == [["10.244.0.2"]]
+    assert [list(subset.addresses) for subset in both.subsets] == [["10.244.0.2"]]

@@ -1,4 +1,4 @@
-"""Agents that do not keep to the contract, and joins and deletions that come at the same moment."""
+"""Agents that violate the contract, and concurrent joins and deletions."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from master.api.logs import LogOptions
 from master.cache import Cache
 from master.dispatch.departures import Departures
 from master.dispatch.errors import Denied, Stale
-from master.dispatch.nodes import Described, Nodes
+from master.dispatch.nodes import NodeDescription, Nodes
 from master.dispatch.reports import Reports
-from master.dispatch.service import MasterService, Speaker
+from master.dispatch.service import MasterService, Peer
 from master.dispatch.sessions import Machine
 from master.dispatch.token import make_valid
 from master.objects.meta import ObjectMeta
@@ -45,7 +45,7 @@ async def master(pki: Pki) -> AsyncIterator[MasterEnd]:
 
 
 class _Flood:
-    """An agent that sends without being granted anything."""
+    """An agent that sends without credit."""
 
     def __init__(self) -> None:
         self.sent = 0
@@ -58,7 +58,7 @@ class _Flood:
         return
 
 
-async def test_an_agent_that_floods_a_stream_is_cut_off(master: MasterEnd) -> None:
+async def test_a_stream_that_exceeds_its_credit_is_ended(master: MasterEnd) -> None:
     session = master.sessions.open("n", Machine("m", "10.0.0.1"), "f", removed=False)
     chunks = master.logs.open("n", "default", "web", "uid", "app", LogOptions(follow=True))
     first = asyncio.ensure_future(anext(chunks))
@@ -68,23 +68,23 @@ async def test_an_agent_that_floods_a_stream_is_cut_off(master: MasterEnd) -> No
     await master.logs.serve(session.node, stream_id, flood)
     assert flood.sent <= contract.STREAM_WINDOW_BYTES + 100_000
     await first
-    with pytest.raises(BadRequest, match="more of the log than it was granted"):
+    with pytest.raises(BadRequest, match="more of the log than its credit allows"):
         async for _ in chunks:
             pass
 
 
 class _Overtaken(Nodes):
-    """Somebody deletes the Node while it is being registered."""
+    """The Node is deleted while it is being registered."""
 
-    async def register(self, node: Described) -> None:
+    async def register(self, node: NodeDescription) -> None:
         await self._resources.delete(CALLER, kinds.NODE, "", node.name)
         await super().register(node)
 
 
-async def test_a_node_deleted_while_it_says_hello_does_not_come_back(master: MasterEnd) -> None:
+async def test_a_node_deleted_during_its_hello_is_not_created_again(master: MasterEnd) -> None:
     request = keys.make_request(keys.make_key(), "n")
     certificate = (await master.join.join(TOKEN, "n", request)).certificate
-    speaker = Speaker("n", contract.fingerprints(certificate)[0])
+    peer = Peer("n", contract.fingerprints(certificate)[0])
 
     def service(nodes: Nodes) -> MasterService:
         return MasterService(
@@ -106,20 +106,20 @@ async def test_a_node_deleted_while_it_says_hello_does_not_come_back(master: Mas
         node=observed_pb2.NodeInfo(machine_id="m", address="10.0.0.1"),
         capacity=observed_pb2.Capacity(cpu_millis=1000, memory_bytes=1 << 30, pods=10),
     )
-    assert not (await service(Nodes(master.resources, master.clock)).hello(speaker, hello)).removed
+    assert not (await service(Nodes(master.resources, master.clock)).hello(peer, hello)).removed
     with pytest.raises(Stale, match="deleted meanwhile"):
-        await service(_Overtaken(master.resources, master.clock)).hello(speaker, hello)
+        await service(_Overtaken(master.resources, master.clock)).hello(peer, hello)
     assert master.node("n") is None
     assert master.sessions.current("n") is None
     left = service(Nodes(master.resources, master.clock))
-    answer = await left.hello(speaker, hello)
+    answer = await left.hello(peer, hello)
     assert answer.removed
-    await left.report_left(speaker, session_pb2.LeftReport(session_id=answer.session_id))
+    await left.report_left(peer, session_pb2.LeftReport(session_id=answer.session_id))
     with pytest.raises(Denied):
-        await left.hello(speaker, hello)
+        await left.hello(peer, hello)
 
 
-async def test_of_two_machines_that_join_with_one_name_one_gets_it(master: MasterEnd) -> None:
+async def test_of_several_concurrent_joins_under_one_name_one_succeeds(master: MasterEnd) -> None:
     requests = [keys.make_request(keys.make_key(), "n") for _ in range(4)]
     answers = await asyncio.gather(
         *(master.join.join(TOKEN, "n", request) for request in requests), return_exceptions=True
@@ -131,7 +131,7 @@ async def test_of_two_machines_that_join_with_one_name_one_gets_it(master: Maste
     assert identity is not None and identity.fingerprint == contract.fingerprints(won[0].certificate)[0]
 
 
-async def test_a_name_that_fits_in_no_certificate_is_refused(master: MasterEnd) -> None:
+async def test_a_name_too_long_for_a_certificate_is_refused(master: MasterEnd) -> None:
     with pytest.raises(ApiError, match="52 characters at most") as refused:
         await master.join.join(TOKEN, "n" * 53, keys.make_request(keys.make_key(), "n"))
     assert refused.value.code == 422

@@ -1,4 +1,4 @@
-"""Joining: which token and which name get an identity, and what the others are told."""
+"""Joining: which tokens and names get an identity, and the errors of all others."""
 
 from __future__ import annotations
 
@@ -65,27 +65,27 @@ async def put_token(master: MasterEnd, token_id: str, **change: str) -> None:
     await master.resources.create(CALLER, kinds.SECRET, secret, namespace="kube-system")
 
 
-async def test_a_good_token_gets_a_certificate_and_a_pod_cidr_of_its_own(master: MasterEnd, key: str) -> None:
+async def test_a_valid_token_gets_a_certificate_and_its_own_pod_cidr(master: MasterEnd, key: str) -> None:
     answers = [await master.join.join(TOKEN, name, keys.make_request(key, name)) for name in ("a", "b")]
     assert answers[0].ca == master.pki.ca_pem.decode()
     identities = [await master.identities.get(name) for name in ("a", "b")]
-    assert [each.pod_cidr for each in identities if each] == ["10.244.0.0/24", "10.244.1.0/24"]
+    assert [identity.pod_cidr for identity in identities if identity] == ["10.244.0.0/24", "10.244.1.0/24"]
     holder = await master.store.get("/unique/podcidr/10.244.1.0/24")
     assert holder is not None
     assert holder.value == b"identity/node/b"
 
 
-async def test_nodes_that_join_at_once_get_different_pod_cidrs(master: MasterEnd, key: str) -> None:
+async def test_nodes_that_join_concurrently_get_different_pod_cidrs(master: MasterEnd, key: str) -> None:
     names = [f"node-{number}" for number in range(8)]
     await asyncio.gather(*(master.join.join(TOKEN, name, keys.make_request(key, name)) for name in names))
-    found = [await master.identities.get(name) for name in names]
-    assert len({each.pod_cidr for each in found if each}) == 8
+    identities = [await master.identities.get(name) for name in names]
+    assert len({identity.pod_cidr for identity in identities if identity}) == 8
 
 
 @pytest.mark.parametrize(
     ("token", "says"),
     [
-        pytest.param("nonsense", "form abcdef", id="no token"),
+        pytest.param("nonsense", "form abcdef", id="not a token"),
         pytest.param("zzzzzz.0123456789abcdef", "not valid", id="unknown"),
         pytest.param("abcdef.fedcba9876543210", "not valid", id="wrong secret"),
         pytest.param("expire.0123456789abcdef", "expired", id="expired"),
@@ -101,13 +101,13 @@ async def test_other_tokens_are_unauthorized(master: MasterEnd, key: str, token:
     assert await master.identities.get("a") is None
 
 
-async def test_a_token_that_has_not_expired_is_good(master: MasterEnd, key: str) -> None:
+async def test_a_token_that_has_not_expired_is_valid(master: MasterEnd, key: str) -> None:
     await put_token(master, "later1", expiration=timestamp(master.clock.now() + timedelta(hours=1)))
     assert await master.join.join("later1.0123456789abcdef", "a", keys.make_request(key, "a"))
 
 
 @pytest.mark.parametrize("name", ["", "Upper", "under_score", "-a", "a" * 254, "a/../b"])
-async def test_a_name_that_is_none_is_invalid(master: MasterEnd, key: str, name: str) -> None:
+async def test_an_invalid_name_is_refused(master: MasterEnd, key: str, name: str) -> None:
     with pytest.raises(ApiError, match="not a valid node name") as refused:
         await master.join.join(TOKEN, name, keys.make_request(key, "a"))
     assert refused.value.code == 422
@@ -119,7 +119,7 @@ async def test_a_request_for_another_name_is_refused(master: MasterEnd, key: str
     assert refused.value.code == 400
 
 
-async def test_a_name_that_has_joined_is_taken(master: MasterEnd, key: str) -> None:
+async def test_the_name_of_a_joined_node_is_taken(master: MasterEnd, key: str) -> None:
     await master.join.join(TOKEN, "a", keys.make_request(key, "a"))
     with pytest.raises(ApiError, match="kubectl delete node a") as refused:
         await master.join.join(TOKEN, "a", keys.make_request(keys.make_key(), "a"))
@@ -132,7 +132,7 @@ async def test_the_name_of_a_node_object_is_taken(master: MasterEnd, key: str) -
         await master.join.join(TOKEN, "a", keys.make_request(key, "a"))
 
 
-async def test_a_join_whose_answer_was_lost_may_be_repeated_with_the_same_key(master: MasterEnd, key: str) -> None:
+async def test_a_join_whose_reply_was_lost_may_be_repeated_with_the_same_key(master: MasterEnd, key: str) -> None:
     await master.join.join(TOKEN, "a", keys.make_request(key, "a"))
     again = await master.join.join(TOKEN, "a", keys.make_request(key, "a"))
     identity = await master.identities.get("a")
@@ -157,7 +157,7 @@ async def test_a_removed_name_is_free_after_a_day(master: MasterEnd, key: str) -
     assert await master.store.get("/unique/podcidr/10.244.0.0/24") is None
 
 
-async def test_a_store_that_cannot_write_keeps_the_sweep_waiting_and_nothing_else(
+async def test_a_store_that_cannot_write_delays_only_the_sweep(
     master: MasterEnd, key: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     await master.join.join(TOKEN, "a", keys.make_request(key, "a"))
@@ -165,9 +165,9 @@ async def test_a_store_that_cannot_write_keeps_the_sweep_waiting_and_nothing_els
     master.store.fail = True
     sweeping = asyncio.create_task(master.identities.run())
     await master.clock.advance(3 * SWEEP_S)
-    assert not sweeping.done(), "the master would end with it, sweep at its next start, and end again"
-    told = [each.getMessage() for each in caplog.records if each.levelno == logging.ERROR]
-    assert len(told) == 1 and "not freed for now: the disk failed" in told[0]
+    assert not sweeping.done(), "an error here would end the master, at its next start again"
+    errors = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
+    assert len(errors) == 1 and "cannot be freed: the disk failed" in errors[0]
     assert await master.identities.get("a")
     master.store.fail = False
     await master.clock.advance(SWEEP_S)
@@ -175,7 +175,7 @@ async def test_a_store_that_cannot_write_keeps_the_sweep_waiting_and_nothing_els
     sweeping.cancel()
 
 
-async def test_a_pod_cidr_that_changes_under_the_sweep_is_left_to_the_next_one(
+async def test_a_pod_cidr_that_changes_during_a_sweep_is_left_to_the_next_one(
     master: MasterEnd, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("a", "b"):
@@ -187,19 +187,19 @@ async def test_a_pod_cidr_that_changes_under_the_sweep_is_left_to_the_next_one(
     real, first = master.store.list, "/unique/podcidr/10.244.0.0/24"
 
     async def listed(prefix: str) -> Any:
-        found = await real(prefix)
+        listing = await real(prefix)
         if prefix == "/unique/podcidr/":
-            value = next(each.value for each in found[0] if each.key == first)
+            value = next(item.value for item in listing[0] if item.key == first)
             await master.store.commit([], [Put(first, value)])
-        return found
+        return listing
 
     monkeypatch.setattr(master.store, "list", listed)
     await master.identities.sweep()
     assert await master.store.get(first)
-    assert await master.store.get("/unique/podcidr/10.244.2.0/24") is None, "the others are looked at nevertheless"
+    assert await master.store.get("/unique/podcidr/10.244.2.0/24") is None, "the sweep goes on with the others"
 
 
-async def test_another_machine_takes_a_removed_name_and_not_its_pod_cidr(master: MasterEnd, key: str) -> None:
+async def test_another_machine_gets_a_removed_name_but_not_its_pod_cidr(master: MasterEnd, key: str) -> None:
     await master.join.join(TOKEN, "a", keys.make_request(key, "a"))
     await master.resources.create(CALLER, kinds.NODE, Node(metadata=ObjectMeta(name="a")))
     await master.resources.delete(CALLER, kinds.NODE, "", "a")
@@ -209,19 +209,19 @@ async def test_another_machine_takes_a_removed_name_and_not_its_pod_cidr(master:
     identity = await master.identities.get("a")
     assert identity and not identity.removed and identity.pod_cidr == "10.244.1.0/24"
 
-    # What still runs on the machine that was given up has addresses that nobody else gets before a day is over.
+    # Pods may still run on the removed machine: nobody else gets their addresses before a day is over.
     await master.clock.advance(KEEP.total_seconds() - 60)
     await master.identities.sweep()
     await master.join.join(TOKEN, "b", keys.make_request(keys.make_key(), "b"))
     await master.clock.advance(120)
     await master.identities.sweep()
     await master.join.join(TOKEN, "c", keys.make_request(keys.make_key(), "c"))
-    found = [await master.identities.get(name) for name in ("b", "c")]
-    assert [each.pod_cidr for each in found if each] == ["10.244.2.0/24", "10.244.0.0/24"]
+    identities = [await master.identities.get(name) for name in ("b", "c")]
+    assert [identity.pod_cidr for identity in identities if identity] == ["10.244.2.0/24", "10.244.0.0/24"]
 
 
 def _request(key: Any, *, algorithm: Any = None, names: tuple[str, ...] = ("system:node:a",)) -> str:
-    """A request by any kind of key, for any names."""
+    """A certificate request with any kind of key, for any names."""
     parts = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, "system:nodes")]
     parts += [x509.NameAttribute(NameOID.COMMON_NAME, name) for name in names]
     made = (
@@ -231,7 +231,7 @@ def _request(key: Any, *, algorithm: Any = None, names: tuple[str, ...] = ("syst
 
 
 def _badly_signed(pki: Pki) -> str:
-    """One bit of the signature, which is the end of it, is another one."""
+    """A request with one bit changed in the signature, which comes last."""
     der = bytearray(ssl.PEM_cert_to_DER_cert(keys.make_request(keys.make_key(), "a").replace(" REQUEST", "")))
     der[-1] ^= 1
     return ssl.DER_cert_to_PEM_cert(bytes(der)).replace("CERTIFICATE", "CERTIFICATE REQUEST")
@@ -242,7 +242,7 @@ def _badly_signed(pki: Pki) -> str:
     [
         pytest.param(lambda pki: "", "cannot be read", id="nothing"),
         pytest.param(lambda pki: "x" * 1_000_000, "cannot be read", id="noise"),
-        pytest.param(lambda pki: "\ud800", "cannot be read", id="no Unicode"),
+        pytest.param(lambda pki: "\ud800", "cannot be read", id="not Unicode"),
         pytest.param(lambda pki: pki.ca_pem.decode(), "cannot be read", id="a certificate"),
         pytest.param(lambda pki: keys.make_key(), "cannot be read", id="a key"),
         pytest.param(_badly_signed, "not signed by its own key", id="bad signature"),
@@ -264,7 +264,7 @@ def _badly_signed(pki: Pki) -> str:
         ),
     ],
 )
-async def test_a_request_that_is_none_of_a_node_gets_no_certificate(
+async def test_an_invalid_certificate_request_is_refused(
     master: MasterEnd, made: Callable[[Pki], str], says: str
 ) -> None:
     with pytest.raises(ApiError, match=says) as refused:
@@ -275,8 +275,8 @@ async def test_a_request_that_is_none_of_a_node_gets_no_certificate(
     assert await master.store.list("/unique/podcidr/") == ([], (await master.store.list("/"))[1])
 
 
-async def test_damaged_requests_are_answered(master: MasterEnd, key: str, pytestconfig: pytest.Config) -> None:
-    """Seeded: bits of a good one's DER."""
+async def test_damaged_requests_are_refused(master: MasterEnd, key: str, pytestconfig: pytest.Config) -> None:
+    """Mutates the DER of a valid request; the random numbers are seeded."""
     good = ssl.PEM_cert_to_DER_cert(keys.make_request(key, "a").replace(" REQUEST", ""))
     chance = random.Random(5)
     for _ in range(5000 if pytestconfig.getoption("--long", default=False) else 500):

@@ -23,7 +23,7 @@ def sessions(clock: FakeClock) -> Sessions:
     return Sessions(clock, heartbeat_s=10, grace_s=40)
 
 
-def test_an_id_is_never_used_twice_also_across_restarts(clock: FakeClock) -> None:
+def test_a_session_id_is_never_used_twice_even_across_restarts(clock: FakeClock) -> None:
     masters = [Sessions(clock, heartbeat_s=10, grace_s=40) for _ in range(3)]
     ids = [master.open("n", MACHINE, "f", removed=False).id for master in masters for _ in range(3)]
     assert len(set(ids)) == 9
@@ -57,7 +57,7 @@ async def test_another_machine_waits_until_the_first_is_silent(
     assert sessions.open("n", other, "f", removed=False)
 
 
-def test_a_removed_node_s_session_is_no_obstacle_to_who_has_its_name_now(sessions: Sessions) -> None:
+def test_the_session_of_a_removed_node_does_not_block_its_successor(sessions: Sessions) -> None:
     old = sessions.open("n", MACHINE, "f", removed=True)
     with pytest.raises(Occupied):
         sessions.open("n", Machine("machine-2", "10.0.0.2"), "f", removed=True)
@@ -65,7 +65,7 @@ def test_a_removed_node_s_session_is_no_obstacle_to_who_has_its_name_now(session
     assert old.end_reason and sessions.current("n") is new
 
 
-def test_who_had_the_session_has_it_again_at_another_address(sessions: Sessions) -> None:
+def test_the_agent_that_had_the_session_may_reconnect_from_another_address(sessions: Sessions) -> None:
     first = sessions.open("n", MACHINE, "f", removed=False)
     moved = Machine(MACHINE.id, "10.0.0.2")
     with pytest.raises(Occupied):
@@ -76,7 +76,7 @@ def test_who_had_the_session_has_it_again_at_another_address(sessions: Sessions)
     assert sessions.current("n") is second
 
 
-def test_a_machine_has_its_session_at_any_of_its_addresses_and_another_one_at_none(sessions: Sessions) -> None:
+def test_a_machine_may_reconnect_from_any_of_its_addresses_and_another_machine_may_not(sessions: Sessions) -> None:
     first = sessions.open("n", MACHINE, "f", removed=False)
     moved, both = Machine(MACHINE.id, "10.0.0.2"), ("10.0.0.1", "10.0.0.2")
     with pytest.raises(Occupied):
@@ -87,7 +87,7 @@ def test_a_machine_has_its_session_at_any_of_its_addresses_and_another_one_at_no
     assert first.end_reason and sessions.current("n") is second
 
 
-async def test_a_node_may_be_alive_until_it_is_silent_for_longer_than_the_master_was_away(
+async def test_a_node_may_be_alive_for_a_grace_period_after_its_heartbeat_and_after_the_masters_start(
     sessions: Sessions, clock: FakeClock
 ) -> None:
     assert sessions.may_be_alive("n"), "the master has only just begun to listen"
@@ -100,7 +100,7 @@ async def test_a_node_may_be_alive_until_it_is_silent_for_longer_than_the_master
     assert not sessions.may_be_alive("n")
 
 
-async def test_heartbeats_are_remembered_after_the_session(sessions: Sessions, clock: FakeClock) -> None:
+async def test_the_last_heartbeat_is_remembered_after_the_session(sessions: Sessions, clock: FakeClock) -> None:
     assert sessions.last_seen("n") is None
     session = sessions.open("n", MACHINE, "f", removed=False)
     await clock.advance(5)
@@ -112,27 +112,27 @@ async def test_heartbeats_are_remembered_after_the_session(sessions: Sessions, c
     assert sessions.last_seen("n") is None
 
 
-def test_periods_vary_around_the_configured_one(clock: FakeClock) -> None:
+def test_periods_vary_around_the_configured_period(clock: FakeClock) -> None:
     sessions = Sessions(clock, heartbeat_s=10, grace_s=40)
     periods = [sessions.periods() for _ in range(50)]
-    assert {each.grace_ms for each in periods} == {40_000}
-    assert len({each.next_heartbeat_ms for each in periods}) > 5
-    assert all(9_000 <= each.next_heartbeat_ms <= 11_000 for each in periods)
+    assert {period.grace_ms for period in periods} == {40_000}
+    assert len({period.next_heartbeat_ms for period in periods}) > 5
+    assert all(9_000 <= period.next_heartbeat_ms <= 11_000 for period in periods)
 
 
-async def test_a_stall_of_the_master_itself_is_told(sessions: Sessions, clock: FakeClock) -> None:
+async def test_a_stall_of_the_master_is_noticed(sessions: Sessions, clock: FakeClock) -> None:
     task = asyncio.create_task(sessions.run())
     await settle()
     await clock.advance(30)
     assert sessions.stalled_at == sessions.started_at
-    clock._monotonic += 20  # time passed, and nobody was woken
+    clock._monotonic += 20  # time passes without waking any timer
     await clock.advance(1)
     assert sessions.stalled_at > sessions.started_at
     task.cancel()
 
 
-async def test_a_stall_is_noticed_by_whoever_asks_first_after_it() -> None:
-    """Timers that fell due meanwhile run in any order."""
+async def test_a_stall_is_noticed_by_the_first_reader() -> None:
+    """Timers that are overdue after a stall run in any order."""
     clock = FakeClock()
     sessions = Sessions(clock, heartbeat_s=1, grace_s=5)
     async with asyncio.TaskGroup() as group:

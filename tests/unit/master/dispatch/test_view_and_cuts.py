@@ -1,4 +1,4 @@
-"""Deltas lead where a fresh snapshot leads, whatever happens in the cluster; messages keep their size."""
+"""Deltas give the same state as a new snapshot, whatever happens in the cluster; messages keep their size limit."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def content(state: DesiredState) -> Any:
 
 @settings(max_examples=150, deadline=None)
 @given(steps)
-def test_applying_deltas_is_the_same_as_a_fresh_snapshot(batches: list[Any]) -> None:
+def test_applying_deltas_gives_the_same_state_as_a_new_snapshot(batches: list[Any]) -> None:
     view = View("10.244.0.0/16", "10.96.0.0/16")
     view.load(1, [(kinds.NODE, node("node-0", 0))])
     live: dict[tuple[Any, str, str], Any] = {(kinds.NODE, "node-0", ""): node("node-0", 0)}
@@ -148,7 +148,7 @@ def test_applying_deltas_is_the_same_as_a_fresh_snapshot(batches: list[Any]) -> 
     assert content(state) == content(fresh)
 
 
-def test_a_status_that_changes_nothing_for_the_node_is_not_sent() -> None:
+def test_a_status_that_the_node_does_not_need_is_not_sent() -> None:
     view = View("10.244.0.0/16", "10.96.0.0/16")
     web = pod("web", 1, on="node-0")
     view.load(1, [(kinds.POD, web)])
@@ -171,7 +171,7 @@ def test_a_secret_goes_only_to_the_node_whose_pod_references_it() -> None:
     assert view.lookup("node-1", key) is None
 
 
-def test_a_large_snapshot_comes_in_messages_of_which_the_last_is_marked() -> None:
+def test_a_large_snapshot_is_split_into_messages_and_the_last_one_marked() -> None:
     items = [b"\x3a" + _length(300_000) + b"\x0a" + _length(299_996) + b"x" * 299_996 for _ in range(10)]
     messages = cuts.snapshot(7, items)
     assert all(len(message) <= contract.MAX_CUT_BYTES for message in messages)
@@ -182,7 +182,7 @@ def test_a_large_snapshot_comes_in_messages_of_which_the_last_is_marked() -> Non
     assert len(parsed) == 4
 
 
-def test_an_object_larger_than_a_message_has_one_of_its_own() -> None:
+def test_an_object_larger_than_a_message_gets_its_own_message() -> None:
     messages = cuts.delta(1, 2, [b"", b"\x9a\x06" + _length(2 << 20) + b"y" * (2 << 20), b""])
     assert len(messages) == 3
     assert max(map(len, messages)) < contract.MAX_MESSAGE_BYTES
@@ -192,7 +192,7 @@ def _length(value: int) -> bytes:
     return cuts._varint(value)
 
 
-def test_a_pod_that_cannot_be_sent_stops_no_other() -> None:
+def test_a_pod_that_cannot_be_sent_does_not_delay_others() -> None:
     volume = Volume(name="v", secret=SecretVolumeSource(secret_name="s", default_mode=1 << 40))
     poison = Pod(metadata=ObjectMeta(name="bad", uid="bad"), spec=PodSpec(node_name=NODES[0], volumes=(volume,)))
     view = View("10.244.0.0/16", "10.96.0.0/16")

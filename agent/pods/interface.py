@@ -1,0 +1,61 @@
+"""What the pods' side needs from other rooms: two Protocols, and its part of the configuration.
+
+`PodNetwork` is implemented by agent/network.py, `Reporter` by agent/session/reporter.py.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address
+from pathlib import Path
+from typing import Protocol
+
+from agent.model import PodUid
+from agent.statuses import Event, PodStatus
+
+
+class PodNetwork(Protocol):
+    """Connects pods to the node's network. All calls are idempotent; callers retry a call that raised."""
+
+    async def attach(self, uid: PodUid, pid: int) -> IPv4Address:
+        """Claim the pod's address (only once in its life) and connect the network namespace of `pid`."""
+        ...
+
+    async def detach(self, uid: PodUid) -> None:
+        """Disconnect the pod; its address stays claimed."""
+        ...
+
+    async def release(self, uid: PodUid) -> None:
+        """Free the pod's address; called only after the sandbox is gone."""
+        ...
+
+
+class Reporter(Protocol):
+    """Takes reports for the master. Calls never block and never fail."""
+
+    def report(self, status: PodStatus) -> None:
+        """A pod's complete present status."""
+        ...
+
+    def event(self, event: Event) -> None:
+        """An event, for people to read."""
+        ...
+
+    def removed(self, uid: PodUid) -> None:
+        """Nothing of the pod is left on the node."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PodsConfig:
+    """The settings that the pods' side needs."""
+
+    cluster_id: str
+    """Value of the cluster label: containers of another cluster are never touched."""
+    node_name: str
+    state_dir: Path
+    """A pod's files are in `pods/<uid>/` below it."""
+    pause_image: str = "sampan/pause:1"
+    cgroup_parent: str = ""
+    """Empty: the engine's default."""
+    resolv_conf: Path = field(default_factory=lambda: Path("/etc/resolv.conf"))

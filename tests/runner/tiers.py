@@ -1,0 +1,101 @@
+"""`sampan test`: the tiers, which tests a command line means, and the order in which a whole run starts them.
+
+A whole run is several runs of pytest side by side on two cores. Vagrant's machines and the other machines mostly wait
+for systems that boot, so they start first. The tests of clusters take longest, and run two at a time. What needs only
+the processor runs beside them.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from cli import exits
+from cli.progress import Progress
+from tests.runner import child
+from tests.runner.requirements import install_for
+from tests.runner.sidebyside import Run, SideBySide
+
+TIERS: Final[Mapping[str, Sequence[str]]] = {
+    "unit": ("tests/unit",),
+    "service": ("tests/service",),
+    "kernel": ("tests/kernel", "tests/examples"),
+    "cluster": ("tests/cluster",),
+    "machine": ("tests/machine",),
+}
+"""What fails fast and says most comes first."""
+
+VM: Final = "--vm"
+_VM_TESTS: Final = "tests/vm"
+"""No tier: the tiers are what one runs often, and these take half an hour."""
+
+_VAGRANT: Final = ("tests/machine/test_vagrant.py", "tests/machine/test_vagrant_bundle.py")
+_TWO_AT_ONCE: Final = ("-n", "2", "--dist", "loadscope", "--no-loadscope-reorder")
+"""Tests of one class or file stay together, as they share clusters and machines; the longest files come first."""
+
+_INTERRUPTED: Final = 2
+_EXITS: Final[Mapping[int, int]] = {0: exits.OK, _INTERRUPTED: exits.INTERRUPTED, 4: exits.USAGE}
+"""pytest's exit codes as those of the command; every other one is a failure."""
+
+
+def selection(words: Sequence[str]) -> list[str]:
+    """What pytest gets for the words behind `test`: leading tiers become directories, the rest stays.
+
+    Where no word says which tests, all tiers are meant.
+    """
+    rest = [word for word in words if word != VM]
+    paths: list[str] = []
+    while rest and rest[0] in TIERS:
+        paths.extend(TIERS[rest.pop(0)])
+    if VM in words:
+        paths.append(_VM_TESTS)
+    if not paths and not any(word.startswith("tests/") for word in rest):
+        paths = [path for tier in TIERS.values() for path in tier]
+    return [*paths, *rest]
+
+
+def run(words: Sequence[str]) -> int:
+    """Run what the words mean; the exit code. With words it is one run of pytest, whose last line counts it."""
+    scratch = Path(tempfile.mkdtemp(prefix="sampan-test-"))
+    progress = Progress()
+    if words:
+        install_for(selection(words), progress)
+        code = child.run(_pytest(*selection(words)), PYTEST_DEBUG_TEMPROOT=str(scratch))
+    else:
+        code = _run_all(progress, scratch)
+    if code != exits.FAILED:  # then its files may show what went wrong
+        shutil.rmtree(scratch, ignore_errors=True)
+    return _EXITS.get(code, exits.FAILED)
+
+
+def _pytest(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "pytest", *arguments]
+
+
+def _run_all(progress: Progress, scratch: Path) -> int:
+    def prepared(name: str, *arguments: str) -> Run:
+        (scratch / name).mkdir()
+        own = {"PYTHONPATH": str(child.ROOT), "PYTEST_DEBUG_TEMPROOT": str(scratch / name)}
+        return Run(name, _pytest(*arguments), own)
+
+    runs = SideBySide(scratch, root=child.ROOT, say=progress.say)
+    try:
+        with runs:
+            unit = runs.start(prepared("unit", *TIERS["unit"]))
+            install_for(selection([]), progress)
+            runs.start(prepared("vagrant", *_VAGRANT))
+            others = [f"--ignore={path}" for path in _VAGRANT]
+            runs.start(prepared("cluster", *TIERS["cluster"], *_TWO_AT_ONCE))
+            runs.start(prepared("machine", *TIERS["machine"], *others))
+            service = runs.start(prepared("service", *TIERS["service"]), after=unit)
+            runs.start(prepared("kernel", *TIERS["kernel"]), after=service)
+            runs.wait()
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    finally:
+        runs.show()
+    return next((exits.FAILED if each.code is None else each.code for each in runs.runs if each.code != 0), exits.OK)

@@ -1,0 +1,137 @@
+"""A real master on loopback, as a process of its own: what it holds can be measured."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import socket
+import ssl
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from client.kubeconfig import load_kubeconfig
+from client.tls import context_for
+from tests.masters import Reply
+
+ROOT = Path(__file__).resolve().parents[5]
+IDLE_S, REQUEST_S, STALLED_S = 3.0, 2.0, 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Master:
+    """One that runs: its pid, its port, its log, and the administrator's and nobody's TLS."""
+
+    pid: int
+    port: int
+    log: Path
+    admin: ssl.SSLContext
+    anonymous: ssl.SSLContext
+
+    def resident_bytes(self) -> int:
+        fields = Path(f"/proc/{self.pid}/statm").read_text().split()
+        return int(fields[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    def descriptors(self) -> int:
+        return sum(1 for _ in Path(f"/proc/{self.pid}/fd").iterdir())
+
+    def complaints(self) -> list[str]:
+        """Lines of the log that nobody wants to see because of a client."""
+        words = ("Traceback", "Task exception", "never retrieved", "Unhandled", "ERROR", "CRITICAL", "failed")
+        return [line for line in self.log.read_text().splitlines() if any(word in line for word in words)]
+
+    async def connect(self, context: ssl.SSLContext | None = None) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        return await asyncio.open_connection(
+            "127.0.0.1", self.port, ssl=context or self.admin, server_hostname="127.0.0.1"
+        )
+
+    async def ask(self, method: str, path: str, body: Any = None) -> Reply:
+        """A whole request on a connection of its own."""
+        reader, writer = await self.connect()
+        try:
+            data = b"" if body is None else json.dumps(body).encode()
+            writer.write(head(method, path, len(data)) + data)
+            async with asyncio.timeout(20):
+                return await answer(reader)
+        finally:
+            writer.transport.abort()
+
+    async def descriptors_back_at(self, wanted: int) -> None:
+        """Waits until it holds exactly as many as it did."""
+        for _ in range(600):
+            if self.descriptors() == wanted:
+                return
+            await asyncio.sleep(0.05)
+        raise AssertionError(f"{self.descriptors()} descriptors, not {wanted}")
+
+    async def memory_back_at(self, wanted: int) -> None:
+        """Waits until it holds no more than that; it looks itself after 5, 10, 20 and 40 seconds."""
+        for _ in range(1200):
+            if self.resident_bytes() <= wanted:
+                return
+            await asyncio.sleep(0.05)
+        raise AssertionError(f"{self.resident_bytes() >> 20} MiB, not {wanted >> 20}")
+
+    async def settled(self) -> int:
+        """How many descriptors it holds with no connection open: of those just closed, some may go yet."""
+        counts: list[int] = []
+        while len(counts) < 10 or len(set(counts[-10:])) > 1:
+            counts.append(self.descriptors())
+            await asyncio.sleep(0.02)
+        return counts[-1]
+
+
+def head(method: str, path: str, length: int, media: str = "application/json") -> bytes:
+    return f"{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Type: {media}\r\nContent-Length: {length}\r\n\r\n".encode()
+
+
+async def answer(reader: asyncio.StreamReader) -> Reply:
+    """The next answer on a connection."""
+    lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+    headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:])}
+    body = await reader.readexactly(int(headers.get("content-length", 0)))
+    return Reply(int(lines[0].split()[1]), headers, body)
+
+
+@contextlib.contextmanager
+def running(directory: Path) -> Iterator[Master]:
+    """Starts one with short times, and ends it."""
+    with socket.socket() as api, socket.socket() as sessions:
+        api.bind(("127.0.0.1", 0))
+        sessions.bind(("127.0.0.1", 0))
+        port, session_port = api.getsockname()[1], sessions.getsockname()[1]
+    config = directory / "master.toml"
+    config.write_text(
+        f'data_dir = "{directory}/data"\nlisten_address = "127.0.0.1"\n'
+        f"api_port = {port}\nsession_port = {session_port}\n"
+        f"idle_timeout_s = {IDLE_S}\nrequest_timeout_s = {REQUEST_S}\nstalled_timeout_s = {STALLED_S}\n"
+    )
+    log = directory / "log"
+    with log.open("w") as file:
+        # As most systems start a service: fewer descriptors than the clients of these tests need.
+        few = "import resource as r; r.setrlimit(r.RLIMIT_NOFILE, (512, r.getrlimit(r.RLIMIT_NOFILE)[1]))"
+        start = f"{few}; import sys; from cli.main import main; sys.exit(main())"
+        command = [sys.executable, "-c", start, "master", "--config", str(config)]
+        process = subprocess.Popen(command, cwd=ROOT, stdout=file, stderr=file)
+    try:
+        until = time.monotonic() + 30
+        while not all(words in log.read_text() for words in ("serving the API", "sessions on")):
+            assert process.poll() is None and time.monotonic() < until, log.read_text()
+            time.sleep(0.05)
+        access = load_kubeconfig(directory / "data" / "admin.kubeconfig")
+        assert access.authority is not None
+        anonymous = ssl.create_default_context(cadata=access.authority.decode())
+        yield Master(process.pid, port, log, context_for(access), anonymous)
+    finally:
+        process.terminate()
+        try:
+            process.wait(20)
+        finally:
+            process.kill()
+            process.wait()

@@ -1,0 +1,135 @@
+"""Each field of each kind with a value of a type that it does not have: refused, by its path, whatever the verb."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from master.api import kinds
+from master.api.kinds.scale import Binding, Scale
+from master.objects.kind import KindSpec
+from tests.service.master.api.bad_input.conftest import Direct, collection, document, refusal
+from tests.service.master.api.bad_input.places import places
+
+WRONG: dict[str, list[Any]] = {
+    "str": [5, True, 1.5, ["x"], {"a": "b"}],
+    "int": ["5", True, 1.5, 1.0, [1], {"a": 1}],
+    "bool": ["true", 1, 0, [True], {"a": True}],
+    "int or str": [1.5, True, [1], {"a": 1}],
+    "time": [5, True, ["x"], {}, "yesterday", "2024-02-30T00:00:00Z", "2024-01-01", "0001-01-01T00:00:00+23:59"],
+    "quantity": [True, ["1"], {"a": "1"}],
+    "list": ["x", 5, True, {"a": "b"}],
+    "map": ["x", 5, True, ["x"]],
+    "struct": ["x", 5, True, ["x"]],
+    "anything": [],
+}
+EACH_KIND = pytest.mark.parametrize("kind", kinds.ALL, ids=lambda kind: kind.kind)
+
+
+@EACH_KIND
+async def test_a_new_object_with_a_wrong_type_is_refused_by_the_fields_path(
+    direct: Direct, kind: KindSpec[Any]
+) -> None:
+    for place in places(kind.model):
+        for value in WRONG[place.shape]:
+            reply = await direct("POST", collection(kind), place.put(document(kind), value))
+            assert refusal(reply, 400) == [place.path()], (place.path(), value)
+    assert direct.asked > 90
+
+
+@EACH_KIND
+async def test_an_update_with_a_wrong_type_is_refused_and_changes_nothing(direct: Direct, kind: KindSpec[Any]) -> None:
+    made = await direct("POST", collection(kind), document(kind))
+    assert made.status == 201, made.body
+    ways = ["", *(f"/{name}" for name in kind.subresources if name in ("status", "finalize"))]
+    for index, place in enumerate(places(kind.model)):
+        if not WRONG[place.shape]:
+            continue
+        value = WRONG[place.shape][index % len(WRONG[place.shape])]
+        for way in ways:
+            put = await direct("PUT", f"{collection(kind)}/x{way}", place.put(document(kind), value))
+            assert refusal(put, 400) == [place.path()], (place.path(), value)
+            patch = await direct.patch(f"{collection(kind)}/x{way}", place.put({}, value))
+            assert refusal(patch, 400) == [place.path()], (place.path(), value)
+    assert (await direct("GET", f"{collection(kind)}/x")).body == made.body
+
+
+@EACH_KIND
+async def test_null_means_that_nothing_was_said_and_has_no_place_in_a_list(direct: Direct, kind: KindSpec[Any]) -> None:
+    for place in places(kind.model):
+        if place.outer[-1] == "list":
+            reply = await direct("POST", collection(kind), place.put(document(kind), None))
+            assert refusal(reply, 400) == [place.path()]
+        elif "list" not in place.outer and place.outer[-1] == "struct" and place.get(document(kind)) is None:
+            said = place.put(document(kind), None)
+            assert await told(direct, kind, said) == await told(direct, kind, without_nulls(said)), place.path()
+
+
+async def told(direct: Direct, kind: KindSpec[Any], body: Any) -> Any:
+    """What the API would store of the body, what is new each time aside; or the refusal."""
+    answer = (await direct("POST", f"{collection(kind)}?dryRun=All", body)).json
+    answer["metadata"].pop("uid", None)
+    for name in ("clusterIP", "clusterIPs"):
+        answer.get("spec", {}).pop(name, None)
+    return answer
+
+
+def without_nulls(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: without_nulls(inner) for key, inner in value.items() if inner is not None}
+    return value
+
+
+async def test_scale_and_binding_name_their_fields_too(direct: Direct) -> None:
+    rc, pod = collection(kinds.REPLICATIONCONTROLLER), collection(kinds.POD)
+    assert (await direct("POST", rc, document(kinds.REPLICATIONCONTROLLER))).status == 201
+    assert (await direct("POST", pod, document(kinds.POD))).status == 201
+    for place in places(Scale):
+        for value in WRONG[place.shape]:
+            body = place.put({"metadata": {"name": "x"}, "spec": {"replicas": 2}}, value)
+            assert refusal(await direct("PUT", f"{rc}/x/scale", body), 400) == [place.path()], value
+            patch = await direct.patch(f"{rc}/x/scale", place.put({}, value))
+            assert refusal(patch, 400) == [place.path()], (place.path(), value)
+    for place in places(Binding):
+        for value in WRONG[place.shape]:
+            reply = await direct("POST", f"{pod}/x/binding", place.put({"target": {"name": "n"}}, value))
+            assert refusal(reply, 400) == [place.path()], value
+    for target, field in (
+        ({}, "target.name"),
+        ({"name": "n", "kind": "Pod"}, "target.kind"),
+        ({"name": "A b"}, "target.name"),
+    ):
+        reply = await direct("POST", f"{pod}/x/binding", {"target": target})
+        assert refusal(reply, 422) == [field]
+    for replicas in (-1, 1 << 31):
+        reply = await direct("PUT", f"{rc}/x/scale", {"spec": {"replicas": replicas}})
+        assert refusal(reply, 400, 422) == ["spec.replicas"]
+    assert (await direct("GET", f"{rc}/x")).json["spec"]["replicas"] == 1
+    assert "nodeName" not in (await direct("GET", f"{pod}/x")).json["spec"]
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"gracePeriodSeconds": "5"}, "gracePeriodSeconds"),
+        ({"gracePeriodSeconds": 1 << 63}, "gracePeriodSeconds"),
+        ({"preconditions": {"uid": 5}}, "preconditions.uid"),
+        ({"preconditions": []}, "preconditions"),
+        ({"propagationPolicy": ["Orphan"]}, "propagationPolicy"),
+        ({"orphanDependents": "no"}, "orphanDependents"),
+        ({"dryRun": "All"}, "dryRun"),
+        ({"dryRun": ["Some"]}, ""),
+        ({"propagationPolicy": "Sometimes"}, ""),
+        ({"gracePeriodSeconds": -1}, ""),
+        ([], ""),
+    ],
+    ids=str,
+)
+async def test_delete_options_are_checked_before_anything_is_deleted(direct: Direct, body: Any, field: str) -> None:
+    pod = collection(kinds.POD)
+    assert (await direct("POST", pod, document(kinds.POD))).status == 201
+    for path in (f"{pod}/x", pod):
+        fields = refusal(await direct("DELETE", path, body), 400)
+        assert not field or fields == [field]
+    assert (await direct("GET", f"{pod}/x")).status == 200

@@ -1,0 +1,160 @@
+"""Bodies, queries and paths that nobody in his senses sends: each gets a Status, and the server goes on."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from master.api.server import ApiServer
+from master.config import MasterConfig
+from tests.masters import Client, FakeJoin, FakeLogs
+
+PODS = "/api/v1/namespaces/default/pods"
+
+
+def pod(**spec: Any) -> dict[str, Any]:
+    return {"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "image": "i"}], **spec}}
+
+
+@pytest.mark.parametrize(
+    ("spec", "field"),
+    [
+        ({"activeDeadlineSeconds": 1 << 40}, "spec.activeDeadlineSeconds"),
+        ({"terminationGracePeriodSeconds": (1 << 63) - 1}, "spec.terminationGracePeriodSeconds"),
+        ({"securityContext": {"runAsUser": -1}}, "spec.securityContext.runAsUser"),
+        (
+            {"volumes": [{"name": "v", "secret": {"secretName": "s", "defaultMode": 0o1000}}]},
+            "spec.volumes[0].secret.defaultMode",
+        ),
+        (
+            {"volumes": [{"name": "v", "configMap": {"name": "s", "items": [{"key": "k", "path": "p", "mode": -1}]}}]},
+            "spec.volumes[0].configMap.items[0].mode",
+        ),
+        (
+            {"containers": [{"name": "c", "image": "i", "resources": {"limits": {"memory": "99999999E"}}}]},
+            "spec.containers[0].resources.limits.memory",
+        ),
+        (
+            {"containers": [{"name": "c", "image": "i", "resources": {"limits": {"cpu": "9" * 100_000}}}]},
+            "spec.containers[0].resources.limits.cpu",
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+async def test_a_number_that_no_node_can_hold_names_its_field(api: Client, spec: dict[str, Any], field: str) -> None:
+    reply = await api("POST", PODS, pod(**spec))
+    assert reply.status == 422
+    assert field in [cause["field"] for cause in reply.json["details"]["causes"]]
+    assert len(reply.body) < 4000
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status"),
+    [
+        ("DELETE", f"{PODS}/p", {"preconditions": "x"}, 400),
+        ("DELETE", f"{PODS}/p", {"gracePeriodSeconds": 10**30}, 400),
+        ("DELETE", f"{PODS}/p", {"gracePeriodSeconds": 1 << 62}, 200),
+        ("GET", "/api/v1/pods?resourceVersion=%C2%B2", None, 400),
+        ("GET", f"{PODS}/p/log?tailLines=%D9%A3", None, 400),
+        ("POST", "/api/v1/pods", pod(), 405),
+        ("DELETE", "/api/v1/pods", None, 405),
+        ("DELETE", "/api/v1/namespaces", None, 405),
+        ("DELETE", PODS, None, 200),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+async def test_a_request_gone_wrong_is_told_so(api: Client, method: str, path: str, body: Any, status: int) -> None:
+    assert (await api("POST", PODS, pod())).status == 201
+    reply = await api(method, path, body)
+    assert reply.status == status, reply.body
+    assert status < 400 or reply.json["code"] == status
+
+
+TWICE = b'{"metadata":{"name":"c","name":"c"},"data":{"a":"1"},"data":{"a":"2"}}'
+
+
+async def test_a_key_given_twice_is_named(api: Client) -> None:
+    path = "/api/v1/namespaces/default/configmaps"
+    strict = await api("POST", f"{path}?fieldValidation=Strict", TWICE)
+    assert strict.status == 400
+    assert 'duplicate field "data", duplicate field "metadata.name"' in strict.json["message"]
+    assert (await api("POST", f"{path}?fieldValidation=Ignore&dryRun=All", TWICE)).headers.getall("Warning", []) == []
+    warned = await api("POST", path, TWICE)
+    assert warned.status == 201
+    assert warned.headers.getall("Warning") == [
+        '299 - "duplicate field \\"data\\""',
+        '299 - "duplicate field \\"metadata.name\\""',
+    ]
+    patch = b'{"data":{"a":"3","a":"4"}}'
+    merge = {"Content-Type": "application/merge-patch+json"}
+    assert "data.a" in (await api("PATCH", f"{path}/c", patch, headers=merge)).headers["Warning"]
+    document = b"metadata:\n  name: d\ndata:\n  a: x\n  a: y\n"
+    yaml = await api("POST", path, document, headers={"Content-Type": "application/yaml"})
+    assert yaml.status == 201
+    assert yaml.headers["Warning"] == '299 - "line 5: key \\"a\\" already set in map"'
+
+
+async def test_unknown_fields_without_end_make_a_short_answer(api: Client) -> None:
+    body = {"metadata": {"name": "c"}, "x\0y\r\nz": 1, "n" * 5000: 1, **{f"field{number}": 1 for number in range(5000)}}
+    reply = await api("POST", "/api/v1/namespaces/default/configmaps", body)
+    assert reply.status == 201
+    warnings = reply.headers.getall("Warning")
+    assert warnings[0] == '299 - "unknown field \\"x y  z\\""'
+    assert warnings[-1] == '299 - "and 4982 more"'
+    assert sum(map(len, warnings)) < 4000
+
+
+async def test_a_log_that_breaks_off_says_why_in_its_place(api: Client) -> None:
+    assert (await api("POST", PODS, pod(nodeName="breaks"))).status == 201
+    reply = await api("GET", f"{PODS}/p/log")
+    assert reply.status == 200
+    assert reply.body.splitlines()[1:] == [b"the connection to node breaks was lost"]
+
+
+async def test_what_is_no_http_leaves_no_traceback(api: Client, caplog: pytest.LogCaptureFixture) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", api.port, ssl=api.context, server_hostname="127.0.0.1")
+    writer.write(b"NONSENSE / HTTP/1.1\r\n\r\n")
+    assert b"400" in await reader.readline()
+    writer.close()
+    assert not [record for record in caplog.records if record.exc_info]
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"spec": {"podCIDR": "fd00::/64"}}, "spec.podCIDR"),
+        ({"spec": {"podCIDR": "10.244.0.1/24"}}, "spec.podCIDR"),
+        ({"status": {"addresses": [{"type": "InternalIP", "address": "nowhere"}]}}, "status.addresses[0].address"),
+        ({"status": {"addresses": [{"type": "InternalIP", "address": "127.0.0.1"}]}}, "status.addresses[0].address"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+async def test_a_node_that_others_cannot_reach_is_refused(api: Client, change: dict[str, Any], field: str) -> None:
+    reply = await api("POST", "/api/v1/nodes", {"metadata": {"name": "n"}, **change})
+    assert reply.status == 422
+    assert [cause["field"] for cause in reply.json["details"]["causes"]] == [field]
+
+
+@pytest.mark.parametrize("propagation", ["Orphan", "Foreground", "Background"])
+async def test_an_event_goes_at_once_whatever_is_said_of_dependents(api: Client, propagation: str) -> None:
+    event = {"metadata": {"name": "e"}, "involvedObject": {"kind": "Pod", "name": "p", "namespace": "default"}}
+    path = "/api/v1/namespaces/default/events"
+    assert (await api("POST", path, event)).status == 201
+    assert (await api("DELETE", f"{path}/e", {"propagationPolicy": propagation})).status == 200
+    assert (await api("GET", f"{path}/e")).status == 404
+
+
+async def test_head_of_a_watch_has_no_body_and_ends(api: Client) -> None:
+    reply = await api("HEAD", f"{PODS}?watch=1")
+    assert (reply.status, reply.body) == (200, b"")
+    assert (await api("GET", PODS)).status == 200
+
+
+async def test_a_port_that_is_taken_is_named(api: Client, tmp_path: Path) -> None:
+    config = MasterConfig(data_dir=tmp_path, listen_address="127.0.0.1", api_port=api.port)
+    server = ApiServer(config, api.resources, api.pki, FakeLogs(), FakeJoin())
+    with pytest.raises(OSError, match=f"127.0.0.1:{api.port} cannot be listened on: Address already in use"):
+        await server.run()
