@@ -121,9 +121,8 @@ def _locked(wheel: Path, version: str) -> bytes:
 
 def _write_completions(copy: Path, system: System) -> None:
     """Generated from the copy, where the command has no tests beside it and offers what an installed one does."""
-    if (copy / "cli/completion.py").is_file():
-        scripts = system.run(sys.executable, "-I", "-B", "-c", _COMPLETIONS, str(copy))
-        (copy / "host" / completions.FILE).write_text(scripts)
+    scripts = system.run(sys.executable, "-I", "-B", "-c", _COMPLETIONS, str(copy))
+    (copy / "host" / completions.FILE).write_text(scripts)
 
 
 def _build_some(names: tuple[str, ...], copy: Path, target: Path, system: System) -> dict[str, Path]:

@@ -16,7 +16,7 @@ from typing import Final
 from host import files, wheels
 from host.errors import HostError
 from host.layout import HostLayout
-from host.record import Record, Recorder, somebody_s
+from host.record import Record, Recorder, foreign
 from host.source import Source, python_version
 from host.system import System
 
@@ -62,7 +62,7 @@ def make(source: Source, recorder: Recorder, system: System) -> str:
         recorder.keep(recorder.record.with_release(name))
         return name
     if directory.exists() and name not in recorder.record.releases:
-        raise somebody_s(directory)
+        raise foreign(directory)
     recorder.keep(recorder.record.with_release(name))
     _require_space(layout)
     shutil.rmtree(directory, ignore_errors=True)
@@ -81,7 +81,7 @@ def make(source: Source, recorder: Recorder, system: System) -> str:
 def require_ours(layout: HostLayout) -> None:
     """Raise HostError when `current` is not a link, and so not of our making."""
     if layout.current.exists() and not layout.current.is_symlink():
-        raise somebody_s(layout.current)
+        raise foreign(layout.current)
 
 
 def switch(layout: HostLayout, name: str) -> bool:

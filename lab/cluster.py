@@ -3,8 +3,6 @@
 Starts the processes and finds them again. Readiness is asked of the master's REST API.
 """
 
-import secrets
-import string
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +10,7 @@ from pathlib import Path
 from client.errors import ClientError
 from client.kubeconfig import load_kubeconfig
 from client.rest import RestClient
+from client.tokens import make_token
 from client.trust import public_key_hash
 from hull import atomicfile, processes, sweep
 from hull.errors import StartFailed
@@ -29,7 +28,6 @@ from netrig.topology.node import Node
 MASTER, AGENT = "master", "agent"
 _OWN_COMMAND = (sys.executable, "-P", "-m", "cli")
 _START_TIMEOUT_S = 20.0
-_TOKEN_CHARACTERS = string.ascii_lowercase + string.digits
 
 
 class Cluster:
@@ -193,11 +191,6 @@ class Cluster:
 
     def _tail(self, host: HostState) -> str:
         return processes.tail(self.log(host.name))
-
-
-def make_token() -> str:
-    """A bootstrap token in Kubernetes' format: 6 characters, a dot and 16 characters of a-z0-9."""
-    return ".".join("".join(secrets.choice(_TOKEN_CHARACTERS) for _ in range(length)) for length in (6, 16))
 
 
 def _ready_nodes(client: RestClient) -> list[str]:

@@ -5,14 +5,13 @@ Without Docker's SDK, whose import takes longer than the start of an engine.
 
 import http.client
 import json
-import socket
 from collections.abc import Mapping
-from contextlib import closing
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from hull import unixhttp
 from lab.errors import NotFound
 
 POD_UID = "io.sampan.pod.uid"
@@ -58,14 +57,7 @@ def _json(engine: Path, path: str) -> Any:
 
 
 def _get(engine: Path, path: str, *, timeout_s: float) -> tuple[int, bytes]:
-    connection = http.client.HTTPConnection("engine", timeout=timeout_s)
-    connection.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    with closing(connection):
-        try:
-            connection.sock.settimeout(timeout_s)
-            connection.sock.connect(str(engine))
-            connection.request("GET", path)
-            answer = connection.getresponse()
-            return answer.status, answer.read()
-        except (OSError, http.client.HTTPException) as error:
-            raise NotFound(f"the engine at {engine} does not answer: {error}") from error
+    try:
+        return unixhttp.get(engine, path, timeout_s=timeout_s)
+    except (OSError, http.client.HTTPException) as error:
+        raise NotFound(f"the engine at {engine} does not answer: {error}") from error

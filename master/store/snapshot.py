@@ -21,8 +21,8 @@ from master.store.errors import StoreDamaged
 
 JUMP_BITS: Final = 20
 """A restored store starts at revision `seconds since the epoch << JUMP_BITS`. No store commits a million times per
-second, so two restores never publish the same revision. Until the year 2242 the revisions stay below 2**53, the limit of
-JSON numbers."""
+second, so two restores never publish the same revision. The revisions stay below 2**53, the limit of JSON numbers,
+until the year 2242."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,9 +116,9 @@ class World:
 
     def request(self, **change: Any) -> JoinRequest:
         master = f"https://127.0.0.1:{self.api.port}"
-        wanted = {"state_dir": str(self.state), "node_name": "n", "master": master, "node_address": "10.0.0.1"}
+        settings = {"state_dir": str(self.state), "node_name": "n", "master": master, "node_address": "10.0.0.1"}
         values: dict[str, Any] = {"token": TOKEN, "ca_hash": self.master.pki.ca_hash, "timeout_s": 3.0} | change
-        return JoinRequest(config_path=self.config, wanted=wanted | values.pop("wanted", {}), **values)
+        return JoinRequest(config_path=self.config, settings=settings | values.pop("settings", {}), **values)
 
     async def join(self, **change: Any) -> None:
         await asyncio.to_thread(join, self.here, self.request(**change))

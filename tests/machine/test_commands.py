@@ -56,7 +56,7 @@ def test_without_root(pair: Pair, words: str, says: str) -> None:
     refused(pair[0], ["sampan", *words.split()], 1, says, user="nobody")
 
 
-def test_of_a_member_a_check_without_root_and_a_token_that_was_revoked(pair: Pair, join: list[str]) -> None:
+def test_a_check_of_a_node_without_root_and_a_revoked_token(pair: Pair, join: list[str]) -> None:
     master, node = pair
     node.run(*join, timeout_s=120)
     done = node.run("sampan", "check", "-o", "json", user="nobody", check=False)
@@ -69,7 +69,7 @@ def test_of_a_member_a_check_without_root_and_a_token_that_was_revoked(pair: Pai
     assert "already" in node.run(*join, timeout_s=120).stderr
 
 
-def test_with_a_token_that_is_not_good(pair: Pair) -> None:
+def test_with_an_invalid_token(pair: Pair) -> None:
     """A wrong one, and another cluster's: the lab's test_membership."""
     master, node = pair
     before = snapshot(node)
@@ -79,7 +79,7 @@ def test_with_a_token_that_is_not_good(pair: Pair) -> None:
     refused(master, ["sampan", "token", "revoke", revoked[4]], 3, "not found")
     time.sleep(1)
     for words in (expired, revoked):
-        refused(node, words, 1, "not joined, and nothing was changed: mend join-token")
+        refused(node, words, 1, "not joined, and nothing was changed: correct join-token")
     assert snapshot(node) == before
 
 
@@ -102,14 +102,14 @@ def test_with_the_master_away(pair: Pair, join: list[str]) -> None:
             refused(master, ["sampan", *words.split()], code, says)
         assert "server" in master.says("sampan", "certs"), "what is in files is told"
         assert not master.exists("/tmp/c.tar")
-        refused(node, [*join, "--timeout", "1"], 4, "is a member, and not Ready after 1 s: no answer from the master")
+        refused(node, [*join, "--timeout", "1"], 4, "is a member, but not Ready after 1 s: no answer from the master")
         refused(node, ["sampan", "leave"], 4, "`sampan reset` cleans this host without the master")
         refused(node, ["sampan", "uninstall"], 1, "this host is still a node: run `sampan leave` first")
         assert is_active(node, "agent"), "and nothing was changed"
 
         said = node.run("sampan", "reset", timeout_s=120).stderr
         assert "kubectl delete node joiner before a host joins under that name again" in said
-        refused(node, join, 4, "mend master-answer")
+        refused(node, join, 4, "correct master-answer")
     finally:
         master.run("systemctl", "start", "sampan-master")
     # The way out that was told, and that is told again, is one.
@@ -125,9 +125,9 @@ def test_without_an_engine(pair: Pair, join: list[str]) -> None:
     before = snapshot(node)
     node.run("systemctl", "stop", "docker.socket", "docker.service")
     try:
-        refused(node, join, 1, "mend engine-answer")
+        refused(node, join, 1, "correct engine-answer")
         node.run("rm", "/run/docker.sock")
-        refused(node, join, 1, "mend engine-socket")
+        refused(node, join, 1, "correct engine-socket")
         # Installing needs none; the way out is told by the check.
         node.run(f"{BUNDLE}/install", "agent", timeout_s=120)
         assert "engine-socket" in node.run("sampan", "check", check=False).stdout

@@ -51,7 +51,7 @@ def test_from_a_checkout_and_from_a_wheel(host: Machine, reach: Mapping[str, str
     assert snapshot(host) == before
 
 
-def test_an_index_that_is_down_gives_one_line_and_nothing_is_left(host: Machine, reach: Mapping[str, str]) -> None:
+def test_an_index_that_does_not_answer_is_reported_and_nothing_is_left(host: Machine, reach: Mapping[str, str]) -> None:
     before = snapshot(host)
     host.run("/src/sampan", "--version", environment=reach, timeout_s=100)
     nowhere = {**reach, "PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_RETRIES": "0"}

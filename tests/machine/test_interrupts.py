@@ -63,7 +63,7 @@ def as_an_agent(machine: Machine) -> None:
     interrupted(machine, "/newer/install", "upgrade")
 
 
-def test_each_command_that_is_interrupted_goes_on_when_it_is_run_again(machines: MakeMachines) -> None:
+def test_each_interrupted_command_is_completed_when_it_is_run_again(machines: MakeMachines) -> None:
     master, node = machines(2, *IN_MEMORY, "--tmpfs=/mnt")
     before = {each.name: snapshot(each) for each in (master, node)}
     together(lambda: as_a_master(master), lambda: as_an_agent(node))

@@ -17,7 +17,7 @@ def nodes(master: Machine) -> list[str]:
     return [each["metadata"]["name"] for each in items]
 
 
-def test_a_host_joins_leaves_and_joins_again_by_its_service(pair: tuple[Machine, Machine]) -> None:
+def test_a_host_joins_leaves_and_joins_again(pair: tuple[Machine, Machine]) -> None:
     master, node = pair
     before = snapshot(node)
     join = Control(master).join_words()
@@ -36,7 +36,7 @@ def test_a_host_joins_leaves_and_joins_again_by_its_service(pair: tuple[Machine,
     node.run(*join, timeout_s=120)
 
 
-def test_a_node_without_its_engine_says_so_and_is_reset_when_it_is_back(pair: tuple[Machine, Machine]) -> None:
+def test_a_node_without_its_engine_is_reset_when_the_engine_is_back(pair: tuple[Machine, Machine]) -> None:
     master, node = pair
     join = Control(master).join_words()
     node.run(*join, timeout_s=120)

@@ -81,7 +81,7 @@ def move(node: Machine, old: str, new: str) -> None:
     assert f" {old}/" not in node.says("ip", "-4", "address", "show", "eth0")
 
 
-def test_a_node_that_changes_its_address_is_found_at_the_new_one(cluster: Cluster) -> None:
+def test_a_node_that_changes_its_address_is_reached_at_the_new_one(cluster: Cluster) -> None:
     old, before = str(cluster.node.address), cluster.containers()
     new = str(cluster.node.address + 100)
     assert cluster.address() == old
@@ -105,7 +105,7 @@ def lead_to(cluster: Cluster, old: str, new: str) -> None:
     together(*(lambda each=each: each.run(*words, timeout_s=120) for each in (cluster.master, cluster.node)))
 
 
-def test_a_master_that_moves_finds_its_nodes_again_by_their_joining_it_there(cluster: Cluster) -> None:
+def test_nodes_join_a_master_that_has_moved_at_its_new_address(cluster: Cluster) -> None:
     old, before = str(cluster.master.address), cluster.containers()
     new = str(cluster.master.address + 100)
     try:
@@ -119,7 +119,7 @@ def test_a_master_that_moves_finds_its_nodes_again_by_their_joining_it_there(clu
     assert cluster.containers() == before
 
 
-def test_a_host_that_sleeps_is_missed_and_goes_on_where_it_was(cluster: Cluster) -> None:
+def test_a_host_that_sleeps_is_not_ready_until_it_wakes(cluster: Cluster) -> None:
     before, agent = cluster.containers(), process_of(cluster.node, "agent")
     cluster.node.docker.must("pause", cluster.node.name)
     try:
@@ -131,7 +131,7 @@ def test_a_host_that_sleeps_is_missed_and_goes_on_where_it_was(cluster: Cluster)
     assert (cluster.containers(), process_of(cluster.node, "agent")) == (before, agent)
 
 
-def test_a_host_that_lost_its_disk_is_told_the_way_back(cluster: Cluster) -> None:
+def test_a_host_that_lost_its_disk_gets_the_remedy(cluster: Cluster) -> None:
     before = cluster.containers()
     cluster.node.shell("systemctl stop sampan-agent; rm -r /var/lib/sampan; systemctl start sampan-agent", check=False)
     assert cluster.containers() == before

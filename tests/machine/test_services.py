@@ -104,7 +104,7 @@ def test_a_stopped_agent_leaves_its_containers_and_adopts_them_again(hosts: Host
 
 
 @pytest.mark.parametrize("role", ["agent", "master"])
-def test_a_daemon_that_hangs_is_ended_by_the_watchdog_and_comes_back(hosts: Hosts, role: str) -> None:
+def test_a_daemon_that_hangs_is_killed_by_the_watchdog_and_restarted(hosts: Hosts, role: str) -> None:
     machine = hosts.node if role == "agent" else hosts.master
     before, containers = process_of(machine, role), hosts.containers()
     drop_in = _DROP_IN.replace("agent", role)
@@ -127,7 +127,7 @@ def test_a_daemon_that_hangs_is_ended_by_the_watchdog_and_comes_back(hosts: Host
     assert hosts.containers() == containers
 
 
-def test_the_journal_knows_whom_an_entry_is_about(hosts: Hosts) -> None:
+def test_journal_entries_have_the_object_as_a_field(hosts: Hosts) -> None:
     assert entries(hosts.node, "_SYSTEMD_UNIT=sampan-agent.service", "SAMPAN_NODE=worker", "LOGGER=agent.main")
     (found, *_) = entries(hosts.node, "SAMPAN_OBJECT=node/worker")
     assert found["SYSLOG_IDENTIFIER"] == "sampan" and found["_UID"] == "0"
@@ -135,7 +135,7 @@ def test_the_journal_knows_whom_an_entry_is_about(hosts: Hosts) -> None:
     assert served["_SYSTEMD_UNIT"] == "sampan-master.service" and served["_UID"] != "0"
 
 
-def test_containers_and_connections_survive_an_upgrade_and_the_way_back(hosts: Hosts) -> None:
+def test_containers_and_connections_survive_an_upgrade_and_its_rollback(hosts: Hosts) -> None:
     old = record(hosts.node)["release"]
     before, agent, master = hosts.containers(), process_of(hosts.node, "agent"), process_of(hosts.master, "master")
     hosts.node.write("/root/talk.py", _TALK)

@@ -204,7 +204,7 @@ def test_managers_of_the_network_leave_our_links_alone(hosts: Surroundings) -> N
         peer.shell("systemctl stop NetworkManager systemd-networkd.socket systemd-networkd")
 
 
-def test_what_told_the_managers_goes_with_the_installation(hosts: Surroundings) -> None:
+def test_uninstalling_removes_the_snippets_of_managers(hosts: Surroundings) -> None:
     hosts.peer.run("sampan", "reset", timeout_s=120)
     hosts.peer.run("sampan", "uninstall", "--purge")
     for snippet in SNIPPETS.values():

@@ -153,7 +153,7 @@ PROVOKED = [
 ]
 
 
-def test_of_a_fit_host_there_is_nothing_to_find() -> None:
+def test_a_fit_host_has_no_findings() -> None:
     assert judge(FIT) == []
     assert judge(replace(FIT, role=MASTER, engine=None, kernel=None, master=None, ports={"6443/tcp": ""})) == []
 
@@ -167,7 +167,7 @@ def test_each_finding_comes_from_its_own_cause_alone(id_: str, severity: Severit
     assert "\n" not in found.seen + found.remedy
 
 
-def test_a_manager_that_is_told_to_leave_our_links_alone_is_no_finding() -> None:
+def test_a_manager_with_our_snippet_is_not_a_finding() -> None:
     assert judge(but(active=frozenset(SNIPPETS), left_alone=frozenset(SNIPPETS))) == []
     found = judge(but(active=frozenset(SNIPPETS)))
     for finding, snippet in zip(found, SNIPPETS.values(), strict=True):
@@ -216,7 +216,7 @@ UFW = [
         pytest.param(["-A INPUT -j a", "-A a -j INPUT", "-A a -j a", "-A INPUT -j DROP"], True, id="a circle"),
     ],
 )
-def test_rules_that_drop_vxlan_are_seen(lines: list[str], blocked: bool) -> None:
+def test_rules_that_drop_vxlan_are_found(lines: list[str], blocked: bool) -> None:
     assert bool(blocking(Rules(foreign=tuple(f"filter: {line}" for line in lines)), "4789/udp")) is blocked
 
 
@@ -227,7 +227,7 @@ def test_errors_can_be_ignored_by_id_or_all() -> None:
     assert errors(findings, ["all"]) == []
 
 
-def test_findings_are_told_errors_first_and_as_json() -> None:
+def test_findings_are_printed_errors_first_and_as_json() -> None:
     findings = judge(but(machine__swap_bytes=GIB, ports={"4789/udp": "in use"}))
     lines = text(findings).splitlines()
     assert [line.split()[:2] for line in lines[::2]] == [["ERROR", "port-in-use:"], ["WARNING", "swap:"]]

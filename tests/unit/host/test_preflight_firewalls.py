@@ -68,13 +68,13 @@ ADD_SOURCE = "firewall-cmd --permanent --zone=trusted --add-source=10.244.0.0/16
         pytest.param(Firewalld(ports=frozenset({"4789/udp"}), trusted=PODS), None, id="all of it"),
     ],
 )
-def test_the_remedy_is_what_is_missing(told: Firewalld | None, remedies: list[str] | None) -> None:
+def test_the_remedy_adds_what_is_missing(told: Firewalld | None, remedies: list[str] | None) -> None:
     found = judge(but(active=frozenset({"firewalld"}), firewalld=told))
     expected = [] if remedies is None else [" && ".join([*remedies, "firewall-cmd --reload"])]
     assert [each.remedy for each in found] == expected
 
 
-def test_a_master_s_ports_are_to_be_reached() -> None:
+def test_a_master_needs_its_own_ports_open() -> None:
     ports = {"6443/tcp": "", "6444/tcp": ""}
     master = {"role": MASTER, "master": None, "engine": None, "kernel": None, "ports": ports}
     (found,) = judge(but(**master, active=frozenset({"firewalld"}), firewalld=Firewalld(ports=frozenset({"6443/tcp"}))))

@@ -9,7 +9,7 @@ from typing import Final
 
 import pytest
 
-from host.preflight.kernel import _LOST
+from host.preflight.kernel import _MISSING
 
 ROOT: Final = Path(__file__).resolve().parents[3]
 _NETWORK, _HOST = "tests/kernel/test_preflight.py", "tests/kernel/test_preflight_host.py"
@@ -81,7 +81,7 @@ def ids() -> Iterator[str]:
 
 
 VARIABLE: Final[Mapping[str, tuple[str, ...]]] = {
-    "f'kernel-{feature}'": tuple(f"kernel-{each}" for each in _LOST),
+    "f'kernel-{feature}'": tuple(f"kernel-{each}" for each in _MISSING),
     "id_": ("cluster-cidr", "service-cidr"),
     "_id(name)": ("networkmanager", "networkd"),
 }
@@ -93,7 +93,7 @@ def test_the_table_knows_each_finding() -> None:
 
 
 @pytest.mark.parametrize(("id_", "file"), PROVOKED.items(), ids=PROVOKED)
-def test_the_file_that_is_said_to_provoke_it_names_it(id_: str, file: str) -> None:
+def test_the_file_that_provokes_a_finding_names_it(id_: str, file: str) -> None:
     constants = (
         node.value for node in ast.walk(ast.parse((ROOT / file).read_text())) if isinstance(node, ast.Constant)
     )

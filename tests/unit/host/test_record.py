@@ -63,9 +63,7 @@ def upgrade_killed(fake: Fake, tmp_path: Path) -> None:
     fake.trouble = lambda argv: None
 
 
-def test_the_first_release_reads_it_and_what_that_writes_is_the_same_here(
-    fake: Fake, layout: HostLayout, tmp_path: Path
-) -> None:
+def test_the_first_release_reads_and_writes_the_same_record(fake: Fake, layout: HostLayout, tmp_path: Path) -> None:
     install(fake, source_of(tmp_path))
     before = loaded(layout)
     found = First.load(layout)
@@ -74,7 +72,7 @@ def test_the_first_release_reads_it_and_what_that_writes_is_the_same_here(
     assert loaded(layout) == before and before.releases == ("1.0.0",)
 
 
-def test_the_first_release_sees_that_a_change_was_cut_short_and_keeps_what_it_does_not_know(
+def test_the_first_release_sees_an_unfinished_change_and_keeps_its_details(
     fake: Fake, layout: HostLayout, tmp_path: Path
 ) -> None:
     upgrade_killed(fake, tmp_path)
@@ -86,7 +84,7 @@ def test_the_first_release_sees_that_a_change_was_cut_short_and_keeps_what_it_do
     assert loaded(layout) == before
 
 
-def test_what_it_keeps_of_releases_is_gone_with_them(fake: Fake, layout: HostLayout, tmp_path: Path) -> None:
+def test_recorded_releases_are_forgotten_with_their_directories(fake: Fake, layout: HostLayout, tmp_path: Path) -> None:
     before = state(fake)
     install(fake, source_of(tmp_path))
     assert not any("releases" in kept for kept in Uninstaller(layout, fake).uninstall(purge=False))
@@ -95,7 +93,7 @@ def test_what_it_keeps_of_releases_is_gone_with_them(fake: Fake, layout: HostLay
     assert state(fake) == before
 
 
-def test_a_change_that_the_first_release_began_is_not_believed_to_be_done(
+def test_a_change_that_the_first_release_began_counts_as_unfinished(
     fake: Fake, layout: HostLayout, tmp_path: Path
 ) -> None:
     """It notes the new release as the one that runs before it switches."""
@@ -114,14 +112,14 @@ def test_a_change_that_the_first_release_began_is_not_believed_to_be_done(
     assert Upgrader(layout, fake).roll_back() == release.current(layout) == "1.0.0"
 
 
-def test_what_a_later_release_notes_is_passed_over(fake: Fake, layout: HostLayout, tmp_path: Path) -> None:
+def test_keys_of_later_releases_are_ignored(fake: Fake, layout: HostLayout, tmp_path: Path) -> None:
     install(fake, source_of(tmp_path))
     before = loaded(layout)
     change(layout, later=["something"], more=7)
     assert loaded(layout) == before
 
 
-def test_the_release_that_had_keys_of_its_own_is_understood(fake: Fake, layout: HostLayout, tmp_path: Path) -> None:
+def test_the_record_of_the_release_with_other_keys_is_read(fake: Fake, layout: HostLayout, tmp_path: Path) -> None:
     upgrade_killed(fake, tmp_path)
     text = json.loads(layout.record.read_text())
     del text["unfinished"]

@@ -49,7 +49,7 @@ def units_of(version: str, *more: HostFile) -> list[HostFile]:
     return [HostFile("/etc/systemd/system/sampan-agent.service", f"agent {version}\n", reload), *more]
 
 
-def test_units_and_snippets_are_those_of_the_release_that_runs_both_ways(
+def test_units_and_snippets_are_those_of_the_running_release_after_upgrade_and_rollback(
     fake: Fake, layout: HostLayout, tmp_path: Path
 ) -> None:
     """Though one and the same command, of one release, does it all."""
@@ -77,7 +77,7 @@ def test_units_and_snippets_are_those_of_the_release_that_runs_both_ways(
     assert state(fake) == before
 
 
-def test_a_release_is_asked_for_its_files_and_says_them(
+def test_a_release_answers_with_its_host_files(
     layout: HostLayout, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from host import host_files
@@ -93,7 +93,7 @@ def test_a_release_is_asked_for_its_files_and_says_them(
     ]
 
 
-def test_a_release_that_cannot_even_say_its_files_changes_nothing(
+def test_a_release_that_cannot_list_its_host_files_changes_nothing(
     fake: Fake, layout: HostLayout, tmp_path: Path
 ) -> None:
     install(fake, source_of(tmp_path, needed=units_of("1.0.0")), "agent")
@@ -149,14 +149,16 @@ def test_any_error_at_any_step_brings_the_old_release_back(tmp_path: Path) -> No
     assert step > 7
 
 
-def test_where_neither_starts_the_last_good_one_is_known_and_the_same_command_goes_on(
+def test_when_neither_release_starts_the_last_good_one_is_known_and_the_same_command_completes_it(
     fake: Fake, layout: HostLayout, tmp_path: Path
 ) -> None:
     new = source_of(tmp_path, "2.0.0")
     install(fake, source_of(tmp_path))
     fake.trouble = restart_fails_of(fake, "1.0.0", "2.0.0")
     for _ in range(2):
-        with pytest.raises(HostError, match=r"2\.0\.0 failed.*nor does release 1\.0\.0 run again: .*1\.0\.0 failed"):
+        with pytest.raises(
+            HostError, match=r"2\.0\.0 failed.*release 1\.0\.0 does not run again either: .*1\.0\.0 failed"
+        ):
             Upgrader(layout, fake).upgrade(new)
         assert runs(fake) == ("1.0.0", "1.0.0", "2.0.0")
     fake.trouble = restart_fails_of(fake, "2.0.0")
@@ -168,7 +170,7 @@ def test_where_neither_starts_the_last_good_one_is_known_and_the_same_command_go
     assert runs(fake) == ("2.0.0", "2.0.0", "") and record(fake).previous == "1.0.0"
 
 
-def test_the_way_back_from_an_upgrade_that_was_cut_short_is_the_release_that_ran(
+def test_an_interrupted_upgrade_is_rolled_back_to_the_release_that_ran(
     fake: Fake, layout: HostLayout, tmp_path: Path
 ) -> None:
     for version in ("1.0.0", "2.0.0"):
@@ -206,7 +208,7 @@ def test_a_release_that_starts_and_does_not_stay_up_is_taken_back(
     assert runs(fake) == ("1.0.0", "1.0.0", "")
 
 
-def test_a_service_that_gave_up_with_the_new_release_runs_again_with_the_old_one(
+def test_a_service_that_stops_with_the_new_release_runs_again_with_the_old_one(
     fake: Fake, layout: HostLayout, tmp_path: Path
 ) -> None:
     install(fake, source_of(tmp_path))

@@ -12,7 +12,7 @@ import pytest
 
 import agent.config
 import master.config
-from lab.cluster import make_token
+from client.tokens import make_token
 from lab.config import KUBERNETES_PERIODS, Periods, agent_toml, master_toml
 from lab.hosts import engine as lab_engine
 from lab.hosts.engine import Engine

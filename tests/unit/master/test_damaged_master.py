@@ -86,7 +86,7 @@ def start(directory: Path, capsys: pytest.CaptureFixture[str]) -> Outcome:
 def _shorten(patch: pytest.MonkeyPatch) -> None:
     """Makes the master leave the test process's environment and log alone, and stop at once."""
     patch.setenv("GRPC_VERBOSITY", "NONE")
-    patch.setattr("cli.logs.configure", lambda *_: None)
+    patch.setattr("hull.logs.configure", lambda *_: None)
     patch.setattr("cli.main._configure_logging", lambda **_: None)
     patch.setattr(assembly, "_parts", lambda core: [])
     serve = assembly.serve
