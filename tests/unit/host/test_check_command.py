@@ -34,13 +34,9 @@ def subject(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Subject]:
     return of
 
 
-<<<<<<< HEAD
 def test_an_installed_host_that_has_no_master_yet_can_be_checked(
     tmp_path: Path, subject: Callable[..., Subject]
 ) -> None:
-=======
-def test_an_installed_host_without_a_master_can_be_checked(tmp_path: Path) -> None:
->>>>>>> tmp-host
     path = tmp_path / "agent.toml"
     path.write_text(text_of("agent", HostLayout(), {"node_name": "n"}))
     assert (subject("--config", str(path)).master, subject("--config", str(path)).node_name) == ("", "n")
@@ -48,11 +44,7 @@ def test_an_installed_host_without_a_master_can_be_checked(tmp_path: Path) -> No
     assert (judged.master, judged.node_name) == ("https://10.0.0.1:6443", "other")
 
 
-<<<<<<< HEAD
 def test_a_master_s_ports_and_networks_are_its_own(tmp_path: Path, subject: Callable[..., Subject]) -> None:
-=======
-def test_a_master_is_checked_for_the_ports_and_networks_of_its_configuration(tmp_path: Path) -> None:
->>>>>>> tmp-host
     path = tmp_path / "master.toml"
     path.write_text('data_dir = "/srv/m"\napi_port = 7443\ncluster_cidr = "10.50.0.0/16"\n')
     found = subject("--role", "master", "--config", str(path))
@@ -81,11 +73,7 @@ def test_the_exit_code_shows_errors(
     assert ("fit to be a node" in capsys.readouterr().out) is (not ids)
 
 
-<<<<<<< HEAD
 def test_a_token_can_be_read_from_stdin_to_keep_it_out_of_the_process_list(
-=======
-def test_a_token_is_read_from_stdin_and_not_visible_among_processes(
->>>>>>> tmp-host
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     judged: list[Subject] = []
@@ -99,25 +87,15 @@ def test_a_token_is_read_from_stdin_and_not_visible_among_processes(
     assert "reads the token from stdin, which is empty" in capsys.readouterr().err
 
 
-<<<<<<< HEAD
 def test_the_default_name_is_the_one_that_join_takes(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, subject: Callable[..., Subject]
 ) -> None:
-=======
-def test_the_default_name_is_the_one_that_join_uses(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
->>>>>>> tmp-host
     monkeypatch.setattr(socket, "gethostname", lambda: "Node-1.example.org")
     monkeypatch.setattr(check_command, "HostLayout", lambda: HostLayout(tmp_path))
     joined, _ = chosen(tmp_path / "agent.toml", {"master": "https://10.0.0.1:6443"})
     assert subject().node_name == joined.node_name == complete("agent", HostLayout(), {})["node_name"] == "node-1"
 
 
-<<<<<<< HEAD
 def test_a_token_is_only_sent_to_a_master_that_a_hash_proves(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", "--token", "abcdef.0123456789abcdef", "--master", "10.0.0.1"]) == exits.USAGE
     assert "--token needs --master and --ca-hash" in capsys.readouterr().err
-=======
-def test_a_token_needs_the_hash_of_the_ca(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["check", "--token", "abcdef.0123456789abcdef", "--master", "10.0.0.1"]) == exits.FAILED
-    assert "--ca-hash proves" in capsys.readouterr().err
->>>>>>> tmp-host
