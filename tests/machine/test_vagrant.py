@@ -175,9 +175,9 @@ def test_nothing_is_left_after_destroy(vagrant: DockerVagrant) -> None:
 
 def test_a_node_without_a_master_and_settings_that_are_none_are_told(vagrant: DockerVagrant) -> None:
     for name, value, says in (
-        ("SAMPAN_NODES", "many", "SAMPAN_NODES is no number from 0 to 200"),
-        ("SAMPAN_MEMORY", "64", "SAMPAN_MEMORY is no number from 512"),
-        ("SAMPAN_SUBNET", "10.0.0.0/8", "SAMPAN_SUBNET is no /24"),
+        ("SAMPAN_NODES", "many", "SAMPAN_NODES is not a number from 0 to 200"),
+        ("SAMPAN_MEMORY", "64", "SAMPAN_MEMORY is not a number from 512"),
+        ("SAMPAN_SUBNET", "10.0.0.0/8", "SAMPAN_SUBNET is not a /24"),
         ("SAMPAN_LIBVIRT_DRIVER", "xen", "SAMPAN_LIBVIRT_DRIVER is neither kvm nor qemu"),
     ):
         refused = vagrant.tried("status", **{name: value})
