@@ -80,13 +80,15 @@ class HostileMaster:
     hellos: int = 0
     streams: int = 0
     beats: int = 0
-    turn: asyncio.Event = field(default_factory=asyncio.Event)
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+    """Ends the streams of desired state of the latest session. Each Hello brings a new event."""
     called: int = 0
     """Log streams that the agent opened."""
 
     def handlers(self) -> dict[str, Any]:
         async def say_hello(_: bytes, context: Any) -> bytes:
             self.hellos += 1
+            self.over = asyncio.Event()
             return self.hello
 
         async def beat(_: bytes, context: Any) -> bytes:
@@ -98,10 +100,11 @@ class HostileMaster:
 
         async def send_desired(_: bytes, context: Any) -> AsyncIterator[bytes]:
             self.streams += 1
+            over = self.over  # now: the agent can have the last message, and the test go on, before this does
             for message in list(self.desired):
                 yield message
             if self.after == "silence":
-                await self.turn.wait()
+                await over.wait()
 
         async def open_stream(_: Any, context: Any) -> None:
             self.called += 1
@@ -152,10 +155,9 @@ async def settled(master: HostileMaster, pki: Pki, directory: Path) -> AsyncIter
 
 
 async def restart(master: HostileMaster) -> None:
-    """Ends the open stream and waits for the agent's next session."""
+    """End the session, and wait for the next one's Hello."""
     now = master.hellos
-    turn, master.turn = master.turn, asyncio.Event()
-    turn.set()
+    master.over.set()
     await until(lambda: master.hellos > now)
 
 
