@@ -1,4 +1,4 @@
-"""A package index for machines without Internet: what pip would find outside, of the locked versions."""
+"""A package index for machines without Internet, with the locked versions."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from lab.layout import CACHE_ROOT
 from lab.machine.recipe import HOST
 
 _BUILDS_WHEELS: Final = "setuptools"
-"""What pip fetches to make a wheel of a checkout (pyproject.toml, build-system)."""
+"""The packages that pip needs to build a checkout's wheel (build-system in pyproject.toml)."""
 
 
 def make(directory: Path) -> Path:
-    """A directory for each project, with its wheels: what PEP 503 wants of a server that lists directories."""
+    """A directory for each project, with its wheels: as PEP 503 needs it of a server that lists directories."""
     for lock in ((build.CHECKOUT / "requirements.lock").read_bytes(), _locked(_BUILDS_WHEELS)):
         for wheel in bundle.cached_packages(CACHE_ROOT / "wheels", Commands(), python=HOST.python, lock=lock).iterdir():
             project = directory / "simple" / re.sub(r"[-_.]+", "-", wheel.name.partition("-")[0]).lower()
@@ -32,7 +32,7 @@ def make(directory: Path) -> Path:
 
 @contextmanager
 def served(directory: Path, address: str) -> Iterator[dict[str, str]]:
-    """The environment with which pip asks it and nobody else."""
+    """The environment with which pip uses this index and no other."""
     server = ThreadingHTTPServer((address, 0), partial(_Quiet, directory=str(directory)))
     thread = Thread(target=server.serve_forever)
     thread.start()
@@ -48,11 +48,11 @@ def served(directory: Path, address: str) -> Iterator[dict[str, str]]:
 
 
 def _locked(name: str) -> bytes:
-    """One project's part of the tests' lock."""
+    """The entry of one project in the tests' lock."""
     text = (build.CHECKOUT / "requirements-dev.lock").read_text()
-    found = re.search(rf"^{re.escape(name)}==(?:[^\n]*\\\n)+[^\n]*\n", text, re.MULTILINE)
-    assert found is not None, f"{name} is not locked"
-    return found[0].encode()
+    entry = re.search(rf"^{re.escape(name)}==(?:[^\n]*\\\n)+[^\n]*\n", text, re.MULTILINE)
+    assert entry is not None, f"{name} is not locked"
+    return entry[0].encode()
 
 
 class _Quiet(SimpleHTTPRequestHandler):

@@ -1,4 +1,4 @@
-"""The test bed itself: machines that are hosts, keep their disk, and go without a trace."""
+"""The test bed itself: machines are hosts of their own, keep their disks, and are removed without a trace."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_machines_are_hosts_of_their_own(machines: MakeMachines) -> None:
     one.run("ping", "-c", "1", "-W", "5", two.name)
     assert one.says("systemctl", "is-system-running") == "running"
     one.run("sh", "-c", "docker info | grep -q 'Storage Driver: overlay2'")
-    # Nothing leads out.
+    # There is no route out.
     assert one.run("ping", "-c", "1", "-W", "1", "192.0.2.1", check=False).returncode != 0
     with pytest.raises(CommandFailed, match="no-such-file"):
         one.run("cat", "/no-such-file")

@@ -27,7 +27,7 @@ def reach(bed: MachineBed, tmp_path: Path) -> Iterator[Mapping[str, str]]:
 
 @pytest.fixture
 def host(machines: MakeMachines, tmp_path: Path) -> Machine:
-    """A machine with a fresh checkout in /src, and nothing of pip's left at the end of what it runs."""
+    """A machine with a fresh checkout in /src; what it runs must leave no files of pip."""
     checkout = tmp_path / "checkout"
     checkout.mkdir()
     listed = subprocess.run(["git", "-C", str(ROOT), "ls-files", "-z"], check=True, capture_output=True)
@@ -45,7 +45,7 @@ def test_from_a_checkout_and_from_a_wheel(host: Machine, reach: Mapping[str, str
     wheel = host.shell(f"echo {BUNDLE}/sampan-*.whl").stdout.strip()
     host.run("/src/sampan", "install", "agent", "--from", wheel, environment=reach, timeout_s=100)
     assert host.run("systemctl", "is-enabled", "sampan-agent", check=False).stdout.strip() == "disabled"
-    # The command that was installed stands for itself.
+    # Without --from, the installed command uses the installed release.
     host.run("mv", "/src/sampan", "/src/gone")
     host.run("sampan", "uninstall", "--purge")
     assert snapshot(host) == before

@@ -32,15 +32,15 @@ def test_an_installed_host_without_a_master_can_be_checked(tmp_path: Path) -> No
     path = tmp_path / "agent.toml"
     path.write_text(text_of("agent", HostLayout(), {"node_name": "n"}))
     assert (subject("--config", str(path)).master, subject("--config", str(path)).node_name) == ("", "n")
-    asked = subject("--config", str(path), "--master", "10.0.0.1", "--node-name", "other")
-    assert (asked.master, asked.node_name) == ("https://10.0.0.1:6443", "other")
+    checked = subject("--config", str(path), "--master", "10.0.0.1", "--node-name", "other")
+    assert (checked.master, checked.node_name) == ("https://10.0.0.1:6443", "other")
 
 
 def test_a_master_is_checked_for_the_ports_and_networks_of_its_configuration(tmp_path: Path) -> None:
     path = tmp_path / "master.toml"
     path.write_text('data_dir = "/srv/m"\napi_port = 7443\ncluster_cidr = "10.50.0.0/16"\n')
-    found = subject("--role", "master", "--config", str(path))
-    assert (found.ports, str(found.cidrs.cluster), found.state_dir) == (
+    checked = subject("--role", "master", "--config", str(path))
+    assert (checked.ports, str(checked.cidrs.cluster), checked.state_dir) == (
         ("7443/tcp", "6444/tcp"),
         "10.50.0.0/16",
         Path("/srv/m"),
@@ -68,12 +68,12 @@ def test_the_exit_code_shows_errors(
 def test_a_token_is_read_from_stdin_and_not_visible_among_processes(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    asked: list[Subject] = []
-    monkeypatch.setattr(gather, "gather", lambda made: asked.append(made) or FIT)
+    checked: list[Subject] = []
+    monkeypatch.setattr(gather, "gather", lambda made: checked.append(made) or FIT)
     monkeypatch.setattr("sys.stdin", io.StringIO("abcdef.0123456789abcdef\n"))
     words = ["check", "--token", "-", "--master", "10.0.0.1", "--ca-hash", "sha256:0"]
     assert main(words) == exits.OK
-    assert asked[0].token == "abcdef.0123456789abcdef"
+    assert checked[0].token == "abcdef.0123456789abcdef"
     monkeypatch.setattr("sys.stdin", io.StringIO())
     assert main(words) == exits.FAILED
     assert "reads the token from stdin, and there is none" in capsys.readouterr().err
