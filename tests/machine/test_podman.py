@@ -24,7 +24,7 @@ BLOCKED = '[[registry]]\nlocation = "docker.io"\nblocked = true\n'
 
 @pytest.fixture(scope="module")
 def host(crowded: MachineBed, bundle: Path) -> Iterator[Machine]:
-    """A machine with Podman and without a running Docker. Overlay file systems do not stack: its storage is a volume."""
+    """A machine with Podman and no running Docker. Overlay file systems do not stack: its storage is a volume."""
     made = crowded.add("podman", f"--volume={bundle}:{BUNDLE}:ro", "--volume=/var/lib/containers", *IN_MEMORY)
     try:
         made.wait_running()
