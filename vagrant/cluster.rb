@@ -142,7 +142,7 @@ module Sampan
         sources.reject! { |path| path.include?("__pycache__") }
         next if File.size?(bundle) && sources.all? { |path| File.mtime(path) <= File.mtime(bundle) }
         machine.ui.info("bundling this checkout")
-        sampan("bundle", "--python", "3.11", "--output", bundle)
+        sampan("bundle", "--python", "3.11", bundle)
       end
     end
 

@@ -13,7 +13,6 @@ import shutil
 import socket
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
@@ -36,7 +35,7 @@ from host.preflight.facts import (
     Machine,
     is_ours,
 )
-from hull import programs, systemd
+from hull import programs, systemd, unixhttp
 from hull.errors import HullError
 
 DEFAULT_CIDRS: Final = Cidrs(IPv4Network("10.244.0.0/16"), IPv4Network("10.96.0.0/16"))
@@ -129,20 +128,13 @@ def read_engine(path: Path) -> Engine:
     )
 
 
-def _engine_json(path: Path, what: str) -> dict[str, Any]:
-    with closing(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)) as connected:
-        connected.settimeout(_ENGINE_S)
-        connected.connect(str(path))
-        connection = http.client.HTTPConnection("engine")
-        connection.sock = connected
-        connection.request("GET", what)
-        answer = connection.getresponse()
-        body = answer.read()
-    if answer.status != http.client.OK:
-        raise OSError(f"it answered {answer.status} to {what}")
+def _engine_json(path: Path, target: str) -> dict[str, Any]:
+    status, body = unixhttp.get(path, target, timeout_s=_ENGINE_S)
+    if status != http.client.OK:
+        raise OSError(f"it answered {status} to {target}")
     document = json.loads(body)
     if not isinstance(document, dict):
-        raise ValueError(f"its answer to {what} is not a JSON object")
+        raise ValueError(f"its answer to {target} is not an object")
     return document
 
 
