@@ -79,7 +79,7 @@ def one_watch(cluster: Cluster, kubectl: Kubectl) -> Iterator[None]:
 def test_nothing_is_given_up_or_started_again(
     two_nodes: Cluster, kubectl: Kubectl, faults_on: Callable[[Cluster], Faults], host: str, long_run: bool
 ) -> None:
-    """Ahead by an hour, back by two, and right again. Without `--long` one jump: the master's back, the node's ahead."""
+    """Ahead by an hour, back by two, right again. Without `--long` one jump: the master's back, the node's ahead."""
     bench, before = faults_on(two_nodes), standing(kubectl)
     one = -HOUR_S if host == "master" else HOUR_S
     for jump_s in (HOUR_S, -HOUR_S, 0.0) if long_run else (one,):
