@@ -26,30 +26,36 @@ class AgentConfig:
     state_dir: Path
     """Identity, desired state, claimed addresses; the agent locks it. Each node needs a directory of its own."""
     node_name: str
+    """Name of the Node object: a lower-case DNS name that no other node has. A joined node cannot change it."""
     master: str
-    """The master's API, e.g. "https://10.0.0.1:6443"; used for joining and to find the route to the master."""
+    """URL of the master's API, like https://10.0.0.1:6443; used for joining and to find the route to the master."""
     engine_socket: Path = Path("/var/run/docker.sock")
+    """Socket of the container engine: Docker's, or Podman's /run/podman/podman.sock."""
     node_address: str = ""
-    """Empty: the source address of the route to the master."""
+    """IPv4 address at which the other nodes reach this one; empty: the source address of the route to the master."""
     host_path_root: Path = Path("/")
-    """Directory that pods' host paths are relative to."""
+    """Directory that the host paths of pods are relative to; another one is for several nodes on one machine."""
     cgroup_parent: str = ""
     """Parent cgroup of this node's containers; empty: the engine's default."""
     capacity_cpu_millis: int = 0
-    """0: what the machine has."""
+    """Processor time that the node offers to pods, in thousandths of a core; 0: all cores of the machine."""
     capacity_memory_bytes: int = 0
-    """0: what the machine has."""
+    """Memory that the node offers to pods, in bytes; 0: all memory of the machine."""
     max_pods: int = 110
+    """Most pods that the scheduler places on this node. They need as many addresses in the node's pod CIDR."""
     pause_image: str = "sampan/pause:1"
     """Image of the sandboxes. The agent contains the default one; any other is pulled."""
     secrets_on_disk: bool = False
     """Keep secrets with the desired state (0600), so that pods with secrets start after a reboot without a master."""
     audit_s: float = 3.0
-    """Longest time between two audits of the kernel's network rules, in seconds."""
+    """Longest time between two audits of the kernel's network rules, in seconds: legacy iptables reports no changes, so
+    this bounds how long services are away after another program removed the rules."""
     labels: Mapping[str, str] = field(default_factory=dict)
-    """Labels for the Node object."""
+    """Labels of the Node object, which node selectors of pods can use."""
     log_format: Literal["text", "json", "journal"] = "text"
+    """Lines of text or JSON on stderr, or entries of systemd's journal. `sampan install` sets `journal`."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """Least severity that is logged."""
 
     @property
     def master_host(self) -> str:

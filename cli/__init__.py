@@ -1,5 +1,5 @@
-"""The `sampan` command: parses, then calls. The only package that prints, chooses exit codes and configures logging.
+"""The `sampan` command: parses, calls and prints, and nothing else. It alone chooses exit codes.
 
-Each subcommand is one module with `add(subparsers)` and imports what it needs when it runs: a daemon must not pay for
-the lab, nor the lab for the master.
+commands.py lists the commands with their modules. A module has `add(subparsers)` and imports what a command needs when
+the command runs: at import it needs the standard library only, so that help works and starts at once anywhere.
 """

@@ -1,4 +1,4 @@
-"""`sampan apply`: create what a manifest says, or change it to what it says now."""
+"""`sampan apply`: create or change objects as manifests say."""
 
 import argparse
 import sys
@@ -7,26 +7,36 @@ from typing import TYPE_CHECKING, Any
 
 from cli import exits
 from cli.options import add_access, open_client
+from cli.parsing import add_command
 
 if TYPE_CHECKING:
     from client.manifest import Manifest
 
 
 def add(subparsers: "argparse._SubParsersAction[Any]") -> None:
-    parser = subparsers.add_parser("apply", help="bring objects to what manifests say")
+    parser = add_command(subparsers, "apply")
     parser.add_argument(
-        "-f", "--filename", type=Path, action="append", required=True, metavar="FILE", help="YAML or JSON; - is stdin"
+        "-f",
+        "--filename",
+        type=Path,
+        action="append",
+        required=True,
+        metavar="FILE",
+        help="YAML or JSON; - reads stdin",
     )
-    parser.add_argument("-n", "--namespace", help="for objects that name none")
+    parser.add_argument("-n", "--namespace", help="namespace of objects that name none")
     parser.add_argument(
-        "--validate", choices=("ignore", "warn", "strict"), default="strict", help="what to do about unknown fields"
+        "--validate",
+        choices=("ignore", "warn", "strict"),
+        default="strict",
+        help="what to do about unknown fields; default: strict",
     )
     add_access(parser)
     parser.set_defaults(run=_run)
 
 
 def _run(options: argparse.Namespace) -> int:
-    """Every document is tried: one that is refused does not keep the others away."""
+    """Tries every document: the others are applied even if one is refused."""
     from client.apply import apply
     from client.discovery import Discovery
     from client.errors import BadManifest, StatusError
@@ -40,12 +50,12 @@ def _run(options: argparse.Namespace) -> int:
             if options.namespace:
                 document["metadata"].setdefault("namespace", options.namespace)
             try:
-                done = apply(client, discovery, document, validation=options.validate.capitalize())
+                applied = apply(client, discovery, document, validation=options.validate.capitalize())
             except (StatusError, BadManifest) as error:
                 print(f"sampan: {manifest.source}: {error}", file=sys.stderr)
                 code = exits.FAILED
             else:
-                print(f"{done.kind.lower()}/{done.name} {done.outcome}")
+                print(f"{applied.kind.lower()}/{applied.name} {applied.outcome}")
     return code
 
 

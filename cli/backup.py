@@ -7,56 +7,63 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from cli import backup_directory, exits, master_door
-from hull.outfile import is_stdout, written
+from cli import exits
+from cli.options import add_master, master_data_dir
+from cli.parsing import add_command
+from hull.outfile import is_stdout
 
 
 def add(subparsers: "argparse._SubParsersAction[Any]") -> None:
-    backup = subparsers.add_parser(
+    backup = add_command(
+        subparsers,
         "backup",
-        help="save the running master's state in a file",
-        description="Store, certificates with their keys, and configuration, of one moment. Who has the file has the "
-        "cluster: it is readable by its owner only.",
+        description="Save the running master's state in a file: its store, its certificates with their keys, and its "
+        "configuration, all of one moment. The file gives full access to the cluster, so only its owner can read it.",
     )
     backup.add_argument(
         "file",
         type=Path,
         metavar="FILE|DIR",
-        help="- is the standard output; in a directory, the time is the file's name",
+        help="- writes to standard output; in a directory, the time becomes the file's name",
     )
     backup.add_argument(
-        "--keep", type=_positive, metavar="N", help="in DIR: then remove all backups of this master but the newest N"
+        "--keep",
+        type=_positive,
+        metavar="N",
+        help="in DIR: remove all backups of this master but the newest N",
     )
-    master_door.add_master(backup)
+    add_master(backup)
     backup.set_defaults(run=_backup)
-    restore = subparsers.add_parser(
+    restore = add_command(
+        subparsers,
         "restore",
-        help="put a backup in place of a stopped master's state",
-        description="When the master starts again, nodes and clients are brought to the state of the backup: what was "
-        "made after it goes, what runs since before it is left alone. Nodes that joined after it must join again.",
+        description="Replace a stopped master's state by a backup. When the master starts again, it brings nodes and "
+        "clients to the state of the backup: newer pods are removed, older ones keep running. A node that joined "
+        "after the backup must join again.",
     )
     restore.add_argument("file", type=Path, metavar="FILE")
-    restore.add_argument("--force", action="store_true", help="set aside what the data directory holds")
-    master_door.add_master(restore)
+    restore.add_argument("--force", action="store_true", help="set the data directory's present content aside")
+    add_master(restore)
     restore.set_defaults(run=_restore)
 
 
 def _backup(options: argparse.Namespace) -> int:
-    directory, file = master_door.data_dir(options), options.file
+    from master import administration, backup_directory
+
+    directory, file = master_data_dir(options), options.file
     if options.keep is not None and not file.is_dir():
         print(f"sampan: --keep is for backups in a directory, and {file} is not one", file=sys.stderr)
         return exits.USAGE
-    named = (
-        backup_directory.place(file, now=datetime.now(UTC), keep=options.keep) if file.is_dir() else nullcontext(file)
-    )
+    now = datetime.now(UTC)
+    target = backup_directory.place(file, now=now, keep=options.keep) if file.is_dir() else nullcontext(file)
     try:
-        with named as path, master_door.ask(directory, "GET", "/backup") as answer:
-            size = _save(answer, path)
-    except master_door.NotRunning as error:
-        print(f"sampan: {error}; start it: a backup is made by the master", file=sys.stderr)
+        with target as path:
+            size = administration.save_backup(directory, path)
+    except administration.NotRunning as error:
+        print(f"sampan: {error}; start it: a backup is made by the running master", file=sys.stderr)
         return exits.UNREACHABLE
-    said = sys.stderr if is_stdout(options.file) else sys.stdout
-    print(f"{path}: {size / 1e6:.1f} MB; keep it safe, the cluster's keys are in it", file=said)
+    stream = sys.stderr if is_stdout(file) else sys.stdout
+    print(f"{path}: {size / 1e6:.1f} MB; keep it safe: it contains the cluster's keys", file=stream)
     return exits.OK
 
 
@@ -66,34 +73,25 @@ def _positive(text: str) -> int:
     return int(text)
 
 
-def _save(answer: Any, path: Path) -> int:
-    """Its size in bytes. Raises OSError."""
-    wanted = int(answer.headers["Content-Length"])
-    size = 0
-    with written(path, mode=0o600) as file:
-        while chunk := answer.read(1 << 20):
-            size += file.write(chunk)
-        if size != wanted:
-            raise OSError(f"the master's answer ended after {size} of {wanted} bytes: the backup is not whole")
-    return size
-
-
 def _restore(options: argparse.Namespace) -> int:
     from master import backup
 
-    directory = master_door.data_dir(options)
+    directory = master_data_dir(options)
     if not options.file.is_file():
         raise FileNotFoundError(f"{options.file}: no such file")
     try:
-        done = backup.restore(options.file, directory, force=options.force)
+        restored = backup.restore(options.file, directory, force=options.force)
     except OSError as error:
         if error.filename is None and error.strerror:
             raise OSError(error.errno, error.strerror, str(directory)) from error
         raise
-    print(f"cluster {done.cluster_id} of {done.made_at} is in {directory}; it goes on at revision {done.revision}")
-    if done.set_aside is not None:
-        print(f"what was there before lies in {done.set_aside}; remove it when all is well")
+    print(
+        f"restored cluster {restored.cluster_id} of {restored.made_at} in {directory}; it continues at revision "
+        f"{restored.revision}"
+    )
+    if restored.set_aside is not None:
+        print(f"the previous content is in {restored.set_aside}; remove it when everything works")
     if (configuration := directory / "restored-master.toml").exists():
-        print(f"the configuration of then is in {configuration}, and not in use")
-    print("start the master; nodes come to this state by themselves")
+        print(f"the backup's configuration is in {configuration}; the master does not use it")
+    print("start the master now; the nodes follow")
     return exits.OK

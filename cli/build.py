@@ -4,19 +4,20 @@ import argparse
 from pathlib import Path
 from typing import Any, Final
 
+from cli.parsing import add_command
+
 _DIST: Final = Path("dist")
 
 
 def add(subparsers: "argparse._SubParsersAction[Any]") -> None:
-    parser = subparsers.add_parser(
+    parser = add_command(
+        subparsers,
         "build",
-        help="build the wheels and the bundle of this checkout",
-        description="Builds the three wheels of this checkout, and the bundle that installs a host offline. "
-        "Example: sampan build --dist /tmp/dist",
+        description="Build the three wheels of this checkout, and the bundle that installs a host offline.",
     )
-    parser.add_argument("--dist", type=Path, default=_DIST, metavar="DIR", help="where to put them (dist/)")
-    parser.add_argument("--python", default="", metavar="3.13", help="hosts' Python, for the bundle (this one's)")
-    parser.add_argument("--packages", type=Path, metavar="DIR", help="take the wheels of others from there, offline")
+    parser.add_argument("--dist", type=Path, default=_DIST, metavar="DIR", help="where to put them; default: dist/")
+    parser.add_argument("--python", default="", metavar="3.13", help="Python of the hosts; default: this one")
+    parser.add_argument("--packages", type=Path, metavar="DIR", help="take third parties' wheels from there, offline")
     parser.set_defaults(run=_build)
 
 

@@ -1,36 +1,50 @@
-"""`sampan certs`: the cluster's certificates, on the master's host: how long they last, and others in their place."""
+"""`sampan certs`: shows how long the cluster's certificates last, and rotates them, on the master's host."""
 
 import argparse
-import json
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
 
-from cli import exits, master_door
+from cli import exits
+from cli.durations import remaining, seconds_until
+from cli.options import add_master, add_output, master_data_dir, show
+from cli.parsing import add_action, add_command, node_name
 from cli.tables import table
 
 Document = dict[str, Any]
 
 
 def add(subparsers: "argparse._SubParsersAction[Any]") -> None:
-    parser = subparsers.add_parser("certs", help="the cluster's certificates: show, rotate (on the master's host)")
-    master_door.add_master(parser)
-    parser.add_argument("-o", "--output", choices=("table", "json"), default="table")
+    parser = add_command(
+        subparsers,
+        "certs",
+        description="Show the cluster's certificates and how long they last, on the master's host. With an action: "
+        "rotate them.",
+    )
+    add_master(parser)
+    add_output(parser)
     parser.set_defaults(run=_show)
     actions = parser.add_subparsers(metavar="ACTION")
-    rotate = actions.add_parser(
+    rotate = add_action(
+        actions,
         "rotate",
-        help="make a certificate anew, or the CA",
-        description="Nothing that runs is restarted. `ca` takes two steps: the first makes a new CA, which is trusted "
-        "beside the old one, and every node renews its certificate; --finish drops the old one, when all have.",
+        "renew a certificate, or rotate the CA",
+        example="sampan certs rotate ca && sampan certs && sampan certs rotate ca --finish",
+        description="Renew a certificate, or rotate the CA. Nothing that runs is restarted. The CA takes two steps: "
+        "the first makes a new CA, which is trusted beside the old one, and every node renews its certificate; "
+        "--finish drops the old CA once all nodes have done so.",
     )
     rotate.add_argument(
-        "name", nargs="?", default="all", metavar="NAME", help="server, admin, a node's name, all (but the CA), or ca"
+        "name",
+        nargs="?",
+        type=node_name,
+        default="all",
+        metavar="NAME",
+        help="server, admin, a node's name, ca, or all (all but the CA); default: all",
     )
-    rotate.add_argument("--finish", action="store_true", help="of the CA: the second step")
-    # The same words behind the action: what was said before it is not forgotten.
+    rotate.add_argument("--finish", action="store_true", help="the second step for the CA")
+    # `certs` has these options too: without SUPPRESS the defaults here would overwrite what stands before `rotate`.
     for option in ("--data-dir", "--config"):
         rotate.add_argument(option, type=Path, default=argparse.SUPPRESS, help=argparse.SUPPRESS)
     rotate.add_argument("--lab", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
@@ -38,96 +52,58 @@ def add(subparsers: "argparse._SubParsersAction[Any]") -> None:
 
 
 def _show(options: argparse.Namespace) -> int:
-    directory = master_door.data_dir(options)
+    from master import administration
+
+    directory = master_data_dir(options)
     try:
-        found = master_door.ask_json(directory, "GET", "/certs")
-    except master_door.NotRunning as error:
-        print(f"{error}: the nodes' certificates are not known here", file=sys.stderr)
-        found = {"certificates": _in_files(directory), "rotating": False, "waiting": {}}
+        document = administration.certificates(directory)
+    except administration.NotRunning as error:
+        print(f"{error}: the nodes' certificates are unknown", file=sys.stderr)
+        document = administration.certificates_on_disk(directory)
     now = datetime.now(UTC)
-    for each in found["certificates"]:
-        each["remainingSeconds"] = _remaining_s(each["notAfter"], now)
-    if options.output == "json":
-        print(json.dumps(found, indent=2))
-        return exits.OK
-    print(render(found))
+    for certificate in document["certificates"]:
+        certificate["remainingSeconds"] = seconds_until(certificate["notAfter"], now)
+    show(options, document, lambda: render(document))
     return exits.OK
 
 
-def render(found: Document) -> str:
-    """The table, and what is to be done."""
+def render(document: Document) -> str:
+    """The table, and what is left to do in a rotation of the CA."""
     rows = [
         (
-            each["name"],
-            each["subject"],
-            each["issuer"] or "-",
-            each["notAfter"][:16].replace("T", " ") or "-",
-            remaining(each["remainingSeconds"]),
-            each["file"] or "-",
+            certificate["name"],
+            certificate["subject"],
+            certificate["issuer"] or "-",
+            certificate["notAfter"][:16].replace("T", " ") or "-",
+            remaining(certificate["remainingSeconds"]),
+            certificate["file"] or "-",
         )
-        for each in found["certificates"]
+        for certificate in document["certificates"]
     ]
     lines = [table(("NAME", "FOR", "ISSUER", "NOT AFTER (UTC)", "REMAINING", "FILE"), rows)]
-    if found["rotating"]:
-        waiting = [f"  node {name} {why}" for name, why in found["waiting"].items()]
-        lines += ["", "The CA is being rotated; a new one is trusted beside the old one."]
+    if document["rotating"]:
+        waiting = [f"  node {name} {why}" for name, why in document["waiting"].items()]
+        lines += ["", "The CA is being rotated: a new one is trusted beside the old one."]
         if waiting:
-            lines += ["Not yet ready for its end (`sampan certs rotate ca --finish`):", *waiting]
+            lines += ["These nodes are not yet ready for `sampan certs rotate ca --finish`:", *waiting]
         else:
-            lines += ["Every node is ready for its end: `sampan certs rotate ca --finish`."]
+            lines += ["Every node is ready for `sampan certs rotate ca --finish`."]
     return "\n".join(lines)
 
 
-def remaining(seconds: float | None) -> str:
-    """In the largest unit that says enough."""
-    if seconds is None:
-        return "?"
-    if seconds <= 0:
-        return "EXPIRED"
-    for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
-        if seconds >= 2 * size:
-            return f"{int(seconds // size)}{unit}"
-    return f"{int(seconds)}s"
-
-
-def _remaining_s(not_after: str, now: datetime) -> float | None:
-    return (datetime.fromisoformat(not_after) - now).total_seconds() if not_after else None
-
-
-def _in_files(directory: Path) -> list[Document]:
-    """Of a master that does not run."""
-    from master.config import MasterConfig
-    from master.pki import Pki
-
-    if not (directory / "pki").is_dir():
-        raise FileNotFoundError(f"{directory} holds no certificates: it is no master's data directory")
-    found = Pki(MasterConfig(data_dir=directory), now=lambda: datetime.now(UTC)).describe()
-    return [
-        {
-            "name": each.name,
-            "subject": each.subject,
-            "issuer": each.issuer,
-            "notAfter": each.not_after.isoformat(),
-            "file": each.file,
-        }
-        for each in found
-    ]
-
-
 def _rotate(options: argparse.Namespace) -> int:
-    query = {"name": options.name} | ({"finish": "1"} if options.finish else {})
-    directory = master_door.data_dir(options)
+    from master import administration
+
     try:
-        print(master_door.ask_json(directory, "POST", f"/certs/rotate?{urlencode(query)}")["message"])
-    except master_door.NotRunning as error:
-        print(f"sampan: {error}; start it: certificates are made anew by the master", file=sys.stderr)
+        print(administration.rotate(master_data_dir(options), options.name, finish=options.finish))
+    except administration.NotRunning as error:
+        print(f"sampan: {error}; start it: certificates are renewed by the running master", file=sys.stderr)
         return exits.UNREACHABLE
     if options.name == "ca" and not options.finish:
-        print("`sampan certs` shows how far the nodes are; `sampan certs rotate ca --finish` is the second step")
+        print("`sampan certs` shows which nodes are ready; `sampan certs rotate ca --finish` is the second step")
     elif options.name == "ca":
         print(
-            "Join commands that were printed before do not fit any more: `sampan token create` prints new ones. "
-            "Copies of admin.kubeconfig from before the rotation neither. Make a new backup: those from before bring "
-            "the old CA back"
+            "Join commands and copies of admin.kubeconfig from before the rotation are no longer valid: "
+            "`sampan token create` prints a new join command. Make a new backup: an older one restores the old CA"
         )
     return exits.OK

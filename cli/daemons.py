@@ -1,36 +1,38 @@
-"""`sampan master`, `sampan agent`: start a daemon in this process; as a service, not too often when it fails."""
+"""`sampan master`, `sampan agent`: run a daemon in this process. A failing service waits before it starts."""
 
 import argparse
 import os
 from pathlib import Path
 from typing import Any
 
-from cli import logs
-from hull import notify
-from hull import restarts as backoff
+from cli.parsing import Parser, add_command
+from hull import logs, notify, restarts
 
 
 def add(subparsers: "argparse._SubParsersAction[Any]") -> None:
-    master = subparsers.add_parser("master", help="run a master until SIGTERM")
+    master = add_command(subparsers, "master", description="Run a master until SIGTERM.")
     _add_config(master, "master.toml")
     master.set_defaults(run=_master)
-    agent = subparsers.add_parser("agent", help="run this host's agent until SIGTERM; containers stay")
+    agent = add_command(
+        subparsers, "agent", description="Run this host's agent until SIGTERM. Containers keep running afterwards."
+    )
     _add_config(agent, "agent.toml")
     agent.add_argument(
         "--join-token-file",
         type=Path,
         metavar="FILE",
-        help="token and CA hash, a line each; used when the host is no member yet",
+        help="a file of two lines, token and CA hash; used if the host has not joined yet",
     )
     agent.set_defaults(run=_agent)
 
 
-def _add_config(parser: argparse.ArgumentParser, name: str) -> None:
-    parser.add_argument("--config", type=Path, default=Path("/etc/sampan") / name, metavar="FILE", help="TOML")
+def _add_config(parser: Parser, name: str) -> None:
+    path = Path("/etc/sampan") / name
+    parser.add_argument("--config", type=Path, default=path, metavar="FILE", help=f"TOML; default: {path}")
 
 
 def _master(options: argparse.Namespace) -> int:
-    with backoff.counted("sampan-master"):
+    with restarts.counted("sampan-master"):
         path = _readable(options.config)
         from master.main import run
 
@@ -38,7 +40,7 @@ def _master(options: argparse.Namespace) -> int:
 
 
 def _agent(options: argparse.Namespace) -> int:
-    with backoff.counted("sampan-agent"):
+    with restarts.counted("sampan-agent"):
         path = _readable(options.config)
         from agent.main import run
 

@@ -4,11 +4,14 @@ import argparse
 from typing import Any
 
 from cli.options import add_lab
+from cli.parsing import add_command
 from cli.progress import Progress
 
 
 def add(subparsers: "argparse._SubParsersAction[Any]") -> None:
-    parser = subparsers.add_parser("down", help="remove the lab and all that is in it", description=__doc__)
+    parser = add_command(
+        subparsers, "down", description="Remove a lab with everything in it, engines included. Only the caches stay."
+    )
     add_lab(parser)
     parser.set_defaults(run=lambda options: remove(options.lab))
 

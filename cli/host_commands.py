@@ -1,6 +1,6 @@
-"""`sampan install`, `upgrade`, `uninstall` and `bundle`: this host as a place where Sampan is installed.
+"""`sampan install`, `upgrade`, `uninstall` and `bundle`: Sampan on this host. The work is in host.
 
-Runs on the distribution's Python before anything is installed: the standard library only (host).
+Runs on the distribution's Python before anything is installed: imports the standard library only, as host does.
 """
 
 import argparse
@@ -11,68 +11,93 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-_BACKUP_OPTIONS: Final = {"directory": "dir", "keep": "keep", "at": "at"}
+from cli.parsing import add_action, add_command, node_name
 
 if TYPE_CHECKING:
     from cli.progress import Progress
-    from host.config import Value
     from host.installation.install import Installer
     from host.source import Source
+    from hull.settings import Value
+
+_BACKUP_OPTIONS: Final = {"directory": "dir", "keep": "keep", "at": "at"}
+"""Setting of backup.toml → the end of the option's name."""
 
 
 def add(subparsers: "argparse._SubParsersAction[Any]") -> None:
     _add_install(subparsers)
-    upgrade = subparsers.add_parser("upgrade", help="run another release on this host; containers go on")
+    upgrade = add_command(subparsers, "upgrade")
     which = upgrade.add_mutually_exclusive_group()
     _add_from(which, otherwise="this checkout")
-    which.add_argument("--rollback", action="store_true", help="run the release from before the last upgrade again")
+    which.add_argument("--rollback", action="store_true", help="return to the release from before the last upgrade")
     upgrade.set_defaults(run=_upgrade)
-    uninstall = subparsers.add_parser("uninstall", help="take away what `install` made on this host")
-    uninstall.add_argument("--purge", action="store_true", help="configuration, state and the user as well")
-    uninstall.add_argument("--force", action="store_true", help="although the host is still a node")
+    uninstall = add_command(subparsers, "uninstall")
+    uninstall.add_argument("--purge", action="store_true", help="also remove configuration, state and the user")
+    uninstall.add_argument("--force", action="store_true", help="even if the host is still a node")
     uninstall.set_defaults(run=_uninstall)
-    bundle = subparsers.add_parser("bundle", help="write all that hosts need into one file, to install it offline")
-    bundle.add_argument("-o", "--output", type=Path, metavar="FILE", help="(sampan-VERSION-PYTHON-MACHINE.tar)")
-    bundle.add_argument("--python", default="", metavar="3.13", help="for hosts with this Python (this one's)")
+    bundle = add_command(subparsers, "bundle")
+    bundle.add_argument(
+        "file",
+        nargs="?",
+        type=Path,
+        metavar="FILE",
+        help="- writes to standard output; default: sampan-VERSION-PYTHON-MACHINE.tar",
+    )
+    bundle.add_argument("--python", default="", metavar="VERSION", help="of the hosts, like 3.13; default: this one's")
     bundle.add_argument("--packages", type=Path, metavar="DIR", help="take the wheels from there, download nothing")
     bundle.set_defaults(run=_bundle)
 
 
 def _add_install(subparsers: "argparse._SubParsersAction[Any]") -> None:
-    install = subparsers.add_parser("install", help="install master or agent on this host, as a systemd service")
+    install = add_command(subparsers, "install")
     roles = install.add_subparsers(metavar="ROLE", required=True, dest="role")
-    master = roles.add_parser("master", help="and start it")
-    master.add_argument(
-        "--advertise-address", action="append", dest="advertise_addresses", metavar="ADDRESS",
-        help="how people and agents reach it; the first one is told to them (the default route's); may be repeated",
-    )  # fmt: skip
-    master.add_argument("--listen-address", metavar="ADDRESS", help="(0.0.0.0)")
-    master.add_argument("--cluster-name", metavar="NAME", help="(sampan)")
-    master.add_argument("--cluster-cidr", metavar="CIDR", help="all pods' addresses (10.244.0.0/16)")
-    master.add_argument("--service-cidr", metavar="CIDR", help="all services' addresses (10.96.0.0/16)")
-    master.add_argument("--node-port-range", metavar="FIRST-LAST", help="(30000-32767)")
-    master.add_argument(
-        "--backup-dir", metavar="DIR", help='make backups there at regular times; "" makes none any more'
+    master = add_action(
+        roles,
+        "master",
+        "install the master, and start it",
+        example="sampan install master --advertise-address 192.0.2.1",
     )
-    master.add_argument("--backup-keep", type=int, metavar="N", help="remove all backups but the newest N (7)")
-    master.add_argument("--backup-at", metavar="WHEN", help="a time as systemd.time(7) has it, such as 03:30 (daily)")
-    master.add_argument("--no-start", action="store_false", dest="start", help="neither start nor enable it")
-    agent = roles.add_parser("agent", help="`sampan join` starts it")
-    agent.add_argument("--master", metavar="ADDRESS", help="the master's; else `sampan join` says it")
-    agent.add_argument("--node-name", metavar="NAME", help="(the host's)")
-    agent.add_argument("--node-address", metavar="ADDRESS", help="(that of the route to the master)")
-    agent.add_argument("--engine-socket", metavar="PATH", help="(/var/run/docker.sock)")
-    agent.add_argument("--label", action="append", dest="labels", metavar="KEY=VALUE", help="may be repeated")
+    master.add_argument(
+        "--advertise-address",
+        action="append",
+        dest="advertise_addresses",
+        metavar="ADDRESS",
+        help="how people and agents reach the master; may be repeated, and the first one is printed in join commands; "
+        "default: that of the default route",
+    )
+    master.add_argument("--listen-address", metavar="ADDRESS", help="default: 0.0.0.0")
+    master.add_argument("--cluster-name", metavar="NAME", help="default: sampan")
+    master.add_argument("--cluster-cidr", metavar="CIDR", help="addresses of all pods; default: 10.244.0.0/16")
+    master.add_argument("--service-cidr", metavar="CIDR", help="addresses of all services; default: 10.96.0.0/16")
+    master.add_argument("--node-port-range", metavar="FIRST-LAST", help="default: 30000-32767")
+    master.add_argument("--backup-dir", metavar="DIR", help='make backups there at regular times; "" stops that')
+    master.add_argument("--backup-keep", type=int, metavar="N", help="keep the newest N backups; default: 7")
+    master.add_argument(
+        "--backup-at", metavar="WHEN", help="a time of systemd.time(7), such as daily or 03:30; default: daily"
+    )
+    master.add_argument("--no-start", action="store_false", dest="start", help="neither start nor enable the service")
+    agent = add_action(
+        roles,
+        "agent",
+        "install the agent; `sampan join` starts it",
+        example="sampan install agent --node-name node1",
+    )
+    agent.add_argument("--master", metavar="ADDRESS", help="the master's address; default: `sampan join` sets it")
+    agent.add_argument("--node-name", type=node_name, metavar="NAME", help="default: the host's name")
+    agent.add_argument("--node-address", metavar="ADDRESS", help="default: that of the route to the master")
+    agent.add_argument("--engine-socket", metavar="SOCKET", help="default: /var/run/docker.sock")
+    agent.add_argument(
+        "--label", action="append", dest="labels", metavar="KEY=VALUE", help="a label of the node; may be repeated"
+    )
     for role in (master, agent):
-        _add_from(role, otherwise="this checkout, or what is installed")
+        _add_from(role, otherwise="this checkout, or the installed release")
         role.add_argument(
-            "--upgrade", action="store_true", help="when another release is installed, instead of refusing"
+            "--upgrade", action="store_true", help="upgrade if another release is installed, instead of refusing"
         )
         role.set_defaults(run=_install)
 
 
 def _add_from(parser: "argparse._ActionsContainer", *, otherwise: str) -> None:
-    parser.add_argument("--from", type=Path, dest="given", metavar="WHEEL|BUNDLE", help=f"({otherwise})")
+    parser.add_argument("--from", type=Path, dest="given", metavar="WHEEL|BUNDLE", help=f"default: {otherwise}")
 
 
 def _install(options: argparse.Namespace) -> int:
@@ -105,7 +130,7 @@ def _install(options: argparse.Namespace) -> int:
 
 @contextmanager
 def _source(options: argparse.Namespace, installer: "Installer") -> "Iterator[Source | None]":
-    """What is to be installed; None is what is installed already: what the installed command, no checkout, means."""
+    """The release to install; None stands for the installed one, which is the default outside of a checkout."""
     from host.build import in_checkout
     from host.source import opened
 
@@ -157,7 +182,7 @@ def _uninstall(options: argparse.Namespace) -> int:
 
 
 def _ignore_interrupts() -> None:
-    """To the end of the process, which is near."""
+    """Until the process ends, which is soon."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
@@ -167,10 +192,8 @@ def _bundle(options: argparse.Namespace) -> int:
     from host.system import Commands
     from hull.outfile import is_stdout
 
-    made = bundle.make(
-        options.output, Commands(), python=options.python, packages=options.packages, step=Progress().step
-    )
-    print(made, file=sys.stderr if is_stdout(made) else sys.stdout)
+    path = bundle.make(options.file, Commands(), python=options.python, packages=options.packages, step=Progress().step)
+    print(path, file=sys.stderr if is_stdout(path) else sys.stdout)
     return 0
 
 
@@ -183,7 +206,7 @@ def _installer(progress: "Progress") -> "Installer":
 
 
 def _settings(options: argparse.Namespace) -> "dict[str, Value]":
-    """What was given, by the names of the configuration."""
+    """The options that were given, by the names of the configuration."""
     from host.config import master_url
 
     names = (
@@ -198,12 +221,6 @@ def _settings(options: argparse.Namespace) -> "dict[str, Value]":
     return settings
 
 
-def _backup_options(options: argparse.Namespace) -> "dict[str, str | int]":
-    """Those that were given, by the names of backup.toml."""
-    given = {name: getattr(options, f"backup_{option}", None) for name, option in _BACKUP_OPTIONS.items()}
-    return {name: value for name, value in given.items() if value is not None}
-
-
 def _label(text: str) -> tuple[str, str]:
     from host.errors import WrongUse
 
@@ -211,3 +228,9 @@ def _label(text: str) -> tuple[str, str]:
     if not key or not equals:
         raise WrongUse(f"--label: {text!r} is not like KEY=VALUE")
     return key, value
+
+
+def _backup_options(options: argparse.Namespace) -> "dict[str, str | int]":
+    """The given ones, by their names in backup.toml."""
+    given = {name: getattr(options, f"backup_{option}", None) for name, option in _BACKUP_OPTIONS.items()}
+    return {name: value for name, value in given.items() if value is not None}

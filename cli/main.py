@@ -1,4 +1,4 @@
-"""Entry point: chooses the subcommand, configures logging, turns errors into one line and an exit code."""
+"""Entry point: chooses the command, configures logging, turns errors into one line and an exit code."""
 
 import argparse
 import logging
@@ -8,37 +8,9 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
-from typing import Final
 
-from cli import exits, output
-
-_COMMANDS: Final = {
-    "up": "cli.up",
-    "down": "cli.down",
-    "status": "cli.status",
-    "lab": "cli.lab_commands",
-    "master": "cli.daemons",
-    "agent": "cli.daemons",
-    "join": "cli.membership_commands",
-    "leave": "cli.membership_commands",
-    "reset": "cli.membership_commands",
-    "check": "cli.check_command",
-    "token": "cli.tokens",
-    "certs": "cli.certs",
-    "backup": "cli.backup",
-    "restore": "cli.backup",
-    "install": "cli.host_commands",
-    "upgrade": "cli.host_commands",
-    "uninstall": "cli.host_commands",
-    "bundle": "cli.host_commands",
-    "kubeconfig": "cli.kubeconfig",
-    "apply": "cli.apply",
-    "delete": "cli.delete",
-    "build": "cli.build",
-    "test": "cli.checkout",
-    "bench": "cli.checkout",
-}
-_IN_A_CHECKOUT_ONLY: Final = ("build", "test", "bench")
+from cli import commands, exits, output
+from cli.parsing import Parser, TopParser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -55,14 +27,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(own: Sequence[str], rest: list[str]) -> int:
-    """Raises KeyboardInterrupt; any other error is told, and an exit code."""
+    """Print a line about any error and return its exit code. Raises KeyboardInterrupt."""
     debug = False
     try:
-        options = _parser(own).parse_args(own)
+        options = command_parser(own).parse_args(own)
         options.rest, debug = rest, options.debug
         _configure_logging(debug=debug)
         return int(options.run(options))
-    except Exception as error:  # the last boundary: a person gets one line, the log the rest
+    except Exception as error:  # the last boundary: the person gets one line, the log gets the traceback
         if _was_interrupted(error):
             raise KeyboardInterrupt from error
         return _failed(error, debug=debug)
@@ -70,11 +42,12 @@ def _run(own: Sequence[str], rest: list[str]) -> int:
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """While a command runs, an interrupt is an exception; before and after, where nobody could tell it in a line, it
-    just ends the process. So the entry scripts want it; whoever else calls `main` has it his own way.
+    """While a command runs, an interrupt is an exception. Before and after that, where nothing could print a line
+    about it, an interrupt just ends the process. The entry scripts set SIG_DFL for this; a caller of `main` with
+    another handler keeps it.
 
-    Interrupts come in pairs: `timeout` signals its child and then the group, and people press twice. The second one
-    may cut what the first one began to undo, but not the line that tells it."""
+    Interrupts come in pairs: `timeout` signals its child and then the group, and people press Ctrl-C twice. The second
+    one may cut the clean-up of the first short, but not the line about it."""
     ends = signal.getsignal(signal.SIGINT) is signal.SIG_DFL
     if ends:
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -85,19 +58,19 @@ def _interruptible() -> Iterator[None]:
             signal.signal(signal.SIGINT, signal.SIG_IGN)
         raise
     finally:
-        # A command may have chosen to hear of none any more.
+        # A command may have chosen to ignore interrupts from some point on.
         if ends and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
             signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _was_interrupted(error: BaseException | None) -> bool:
-    """Whether an interrupt is behind it: some who are interrupted raise an error of their own (a class that is being
-    made, Python 3.11)."""
+    """Whether an interrupt caused the error: some code raises an error of its own when it is interrupted (Python 3.11
+    does while it creates a class)."""
     return error is not None and (isinstance(error, KeyboardInterrupt) or _was_interrupted(error.__cause__))
 
 
 def split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Our words, and those of another program, which argparse must not see: behind `--`, and pytest's behind `test`."""
+    """Our arguments, and those that argparse must not see: another program's after `--`, and pytest's after `test`."""
     if "--" in arguments:
         cut = arguments.index("--")
         return list(arguments[:cut]), list(arguments[cut + 1 :])
@@ -107,20 +80,26 @@ def split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     return list(arguments), []
 
 
-def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="sampan", description="Kubernetes in Python that one person can read.", epilog=exits.HELP
-    )
+def command_parser(arguments: Sequence[str] | None) -> Parser:
+    """The parser for these arguments: it knows the command that they name. None: it knows all commands."""
+    parser = TopParser()
     parser.add_argument("--debug", action="store_true", help="log details and tracebacks to stderr")
     parser.add_argument("--version", action=_Version, nargs=0, help="print the release and exit")
-    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for module in _modules(arguments):
+    available = commands.available()
+    name = next((word for word in arguments or () if not word.startswith("-")), "")
+    if name and name not in available:
+        parser.error(f'there is no command "{name}"; `sampan --help` lists them')
+    subparsers = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser, prog="sampan")
+    named = list(available) if arguments is None else [name] if name else []
+    for module in dict.fromkeys(available[name].module for name in named):
         import_module(module).add(subparsers)
+    for name in named:
+        subparsers.choices[name].show_example(available[name].example)
     return parser
 
 
 class _Version(argparse.Action):
-    """Looked up when it is asked for, so that no other command loads it."""
+    """Imports the master only when the release is asked for."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         from master.main import VERSION
@@ -129,37 +108,26 @@ class _Version(argparse.Action):
         parser.exit()
 
 
-def _modules(arguments: Sequence[str]) -> list[str]:
-    """The module of the command that was asked for; all of them when it is not clear, for the help."""
-    asked = next((word for word in arguments if not word.startswith("-")), "")
-    if asked in _COMMANDS and not (asked in _IN_A_CHECKOUT_ONLY and not in_checkout()):
-        return [_COMMANDS[asked]]
-    names = [name for name in _COMMANDS if in_checkout() or name not in _IN_A_CHECKOUT_ONLY]
-    return list(dict.fromkeys(_COMMANDS[name] for name in names))
-
-
-def in_checkout() -> bool:
-    """Whether the tests lie beside the packages."""
-    from pathlib import Path
-
-    return (Path(__file__).resolve().parent.parent / "tests").is_dir()
-
-
 def _configure_logging(*, debug: bool) -> None:
-    """To stderr. The daemons configure their own, as their configuration says."""
+    """Log to stderr. The daemons replace this by what their configuration says."""
     logging.basicConfig(
         level=logging.DEBUG if debug else logging.WARNING, format="%(levelname)s %(name)s: %(message)s", force=True
     )
 
 
 def _failed(error: Exception, *, debug: bool) -> int:
-    """One line for the error, by its type. Packages that were not imported cannot have raised it."""
+    """Print one line about the error; the exit code follows from its type.
+
+    The types are looked up by name: a package that was not imported cannot have raised the error.
+    """
     if debug:
         logging.getLogger(__name__).debug("failed", exc_info=error)
     hint = "; only root may" if isinstance(error, PermissionError) and os.geteuid() != 0 else ""
     print(f"sampan: {str(error) or type(error).__name__}{hint}", file=sys.stderr)
     for name, code in (
+        ("cli.exits.WrongUse", exits.USAGE),
         ("lab.errors.NotFound", exits.NOT_FOUND),
+        ("netrig.errors.NotFound", exits.NOT_FOUND),
         ("hull.errors.Busy", exits.BUSY),
         ("host.errors.NotInstalled", exits.NOT_FOUND),
         ("host.errors.WrongUse", exits.USAGE),

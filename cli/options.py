@@ -1,35 +1,83 @@
-"""Options that several subcommands share, and what they mean."""
+"""Options that several commands share, and what they mean."""
 
 import argparse
+import json
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
+
+from cli import parsing
+from cli.exits import WrongUse
 
 if TYPE_CHECKING:
     from client.rest import RestClient
 
 
 DEFAULT_LAB: Final = "default"
+_MASTER_CONFIG: Final = Path("/etc/sampan/master.toml")
 
 
 def add_lab(parser: argparse.ArgumentParser) -> None:
     """`--lab`: which lab; SAMPAN_LAB, or `default`."""
     parser.add_argument(
         "--lab",
+        type=parsing.lab_name,
         default=os.environ.get("SAMPAN_LAB") or DEFAULT_LAB,
         metavar="NAME",
-        help=f"the lab; else $SAMPAN_LAB, else {DEFAULT_LAB}",
+        help=f"the lab; default: $SAMPAN_LAB, then {DEFAULT_LAB}",
     )
 
 
 def add_access(parser: argparse.ArgumentParser) -> None:
     """`--kubeconfig` and `--lab`: which cluster to speak to."""
-    parser.add_argument("--kubeconfig", type=Path, metavar="FILE", help="else $KUBECONFIG, else the lab's")
+    parser.add_argument(
+        "--kubeconfig", type=Path, metavar="FILE", help="default: $KUBECONFIG, then the lab's, then this host's"
+    )
     add_lab(parser)
 
 
+def add_master(parser: argparse.ArgumentParser) -> None:
+    """`--data-dir`, `--config` and `--lab`: which master of this host."""
+    parser.add_argument("--data-dir", type=Path, metavar="DIR", help="default: the configuration's")
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help=f"default: {_MASTER_CONFIG}, then that of the lab's master"
+    )
+    add_lab(parser)
+
+
+def master_data_dir(options: argparse.Namespace) -> Path:
+    """The data directory of the master that the options mean. Raises FileNotFoundError when nothing names it."""
+    if options.data_dir is not None:
+        return Path(options.data_dir)
+    config = options.config or _MASTER_CONFIG
+    if os.access(config, os.R_OK):
+        from master.config import load
+
+        return load(config).data_dir
+    if options.config is None:
+        from lab.lab import Lab
+
+        lab = Lab(options.lab)
+        if lab.exists:
+            return lab.layout.host(lab.state.master.name).master_data
+    raise FileNotFoundError(f"cannot read the master's configuration {config}; use --data-dir or --config")
+
+
+def add_output(parser: argparse.ArgumentParser, plain: str = "table") -> None:
+    """`-o`: the output format, for people (`plain`: "table" or "text") or for programs."""
+    parser.add_argument(
+        "-o", "--output", choices=(plain, "json"), default=plain, help=f"the output format; default: {plain}"
+    )
+
+
+def show(options: argparse.Namespace, document: Any, render: Callable[[], str]) -> None:
+    """Print the result of a command in the format that was asked for."""
+    print(json.dumps(document, indent=2) if options.output == "json" else render())
+
+
 def kubeconfig_path(options: argparse.Namespace) -> Path:
-    """The file that the options mean: named, from the environment, the lab's, of this host's master, or the user's."""
+    """The first of: the named file, the environment's, the lab's, that of this host's master, the user's."""
     from host.layout import HostLayout
     from host.services import configured
     from lab.layout import Layout
@@ -44,12 +92,12 @@ def kubeconfig_path(options: argparse.Namespace) -> Path:
     for path in (Layout(options.lab).kubeconfig, masters):
         if os.access(path, os.R_OK):
             return path
-    # Who may not read the master's own is to hear of that.
+    # A user who may not read the master's kubeconfig gets an error that names it.
     return masters if host.config("master").exists() and not own.exists() else own
 
 
 def has_cluster() -> bool:
-    """Whether somebody without a lab has a cluster here: the master's host, or a user with a kubeconfig."""
+    """Whether a cluster outside of labs can be reached: this is a master's host, or the user has a kubeconfig."""
     from host.layout import HostLayout
 
     named = bool(os.environ.get("KUBECONFIG"))
@@ -75,10 +123,13 @@ def warn(text: str) -> None:
 
 
 def read_token(option: str) -> str:
-    """`-` stands for a line of stdin: everybody on a host reads the arguments of its processes. Raises ValueError."""
+    """`-` stands for a line of stdin, because every user of a host can read the arguments of its processes.
+
+    Raises WrongUse.
+    """
     if option != "-":
         return option
     try:
         return input().strip()
     except EOFError:
-        raise ValueError("--token - reads the token from stdin, and there is none") from None
+        raise WrongUse("--token - reads the token from stdin, which is empty") from None

@@ -1,6 +1,6 @@
-"""What a command prints, and who reads it: a reader who goes, or a charset of few letters, changes nothing of the rest.
+"""stdout and stderr of the process: a reader that leaves, or a small character set, does not stop a command.
 
-Owns stdout and stderr of the process from `main` on. What is printed, and the exit code, are the command's.
+Owns both streams from `main` on.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ _STANDARD: Final = (0, 1, 2)
 
 
 def prepare() -> None:
-    """Have stdout and stderr go on when nobody reads them any more, and tell by its number what they cannot write.
+    """Let stdout and stderr ignore that their reader is gone, and escape characters that they cannot encode.
 
-    A stream that somebody put in the place of one (a test) is his.
+    A stream that was replaced, as tests do, stays as it is.
     """
     for descriptor in _STANDARD:
         _open(descriptor)
-    sys.stdout, sys.stderr = _lasting(sys.stdout, 1), _lasting(sys.stderr, 2)
+    sys.stdout, sys.stderr = _unbreakable(sys.stdout, 1), _unbreakable(sys.stderr, 2)
 
 
-class _Lasting(io.FileIO):
-    """Who read this pipe has seen enough; the command still has its work to end."""
+class _Unbreakable(io.FileIO):
+    """A file that drops what is written after the reader of the pipe has left: the command still finishes its work."""
 
     def write(self, data: ReadableBuffer, /) -> int:
         with suppress(BrokenPipeError):
@@ -37,24 +37,24 @@ class _Lasting(io.FileIO):
 
 
 def _open(descriptor: int) -> None:
-    """Where it is closed, a file of ours would be opened in its place and be printed into."""
+    """Open /dev/null if the descriptor is closed: else the next file that we open gets it, and is printed into."""
     try:
         os.fstat(descriptor)
     except OSError:
         os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free
 
 
-def _lasting(stream: TextIO | None, descriptor: int) -> TextIO:
+def _unbreakable(stream: TextIO | None, descriptor: int) -> TextIO:
     if stream is None:
-        return io.TextIOWrapper(io.BufferedWriter(_Lasting(descriptor, "wb", closefd=False)), "utf-8")
+        return io.TextIOWrapper(io.BufferedWriter(_Unbreakable(descriptor, "wb", closefd=False)), "utf-8")
     buffer = getattr(stream, "buffer", None)
     raw = getattr(buffer, "raw", buffer)
     if not isinstance(stream, io.TextIOWrapper) or type(raw) is not io.FileIO or raw.fileno() != descriptor:
         return stream
     stream.flush()
-    lasting = _Lasting(descriptor, "wb", closefd=False)
+    unbreakable = _Unbreakable(descriptor, "wb", closefd=False)
     return io.TextIOWrapper(
-        lasting if raw is buffer else io.BufferedWriter(lasting),  # python -u
+        unbreakable if raw is buffer else io.BufferedWriter(unbreakable),  # python -u
         encoding=stream.encoding,
         errors="backslashreplace" if stream.errors == "strict" else stream.errors,
         line_buffering=stream.line_buffering,

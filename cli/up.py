@@ -1,12 +1,13 @@
-"""`sampan up`: from a bare machine to a cluster that serves the guestbook, and `sampan up` again: all in place."""
+"""`sampan up`: makes a lab with a cluster in it that serves the examples; what exists already is kept."""
 
 import argparse
-import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from cli.options import add_lab
+from cli import exits
+from cli.options import add_lab, add_output, show
+from cli.parsing import add_command, count
 from cli.progress import Progress
 
 if TYPE_CHECKING:
@@ -18,23 +19,27 @@ _NODES: Final = 3
 
 
 def add(subparsers: "argparse._SubParsersAction[Any]") -> None:
-    parser = subparsers.add_parser(
+    parser = add_command(
+        subparsers,
         "up",
-        help="make a lab and a cluster in it, serve the examples",
-        description=__doc__,
+        description="Make a lab with a cluster in it that serves the examples. Run again, it starts and makes only "
+        "what is missing. Needs root.",
     )
     add_lab(parser)
-    parser.add_argument("--nodes", type=int, metavar="N", help="nodes of a new lab (3)")
+    parser.add_argument("--nodes", type=count, metavar="N", help=f"nodes of a new lab; default: {_NODES}")
     parser.add_argument("--no-examples", action="store_true", help="an empty cluster, without guestbook and front end")
     parser.add_argument(
         "--kubernetes-periods",
         action="store_true",
-        help="heartbeats, grace and eviction as Kubernetes has them (10, 40, 300 s) instead of 1, 5 and 2 s",
+        help="heartbeat, grace period and eviction of a new lab as in Kubernetes (10, 40 and 300 s) instead of 1, 5 "
+        "and 2 s",
     )
+    add_output(parser)
     parser.set_defaults(run=_run)
 
 
 def _run(options: argparse.Namespace) -> int:
+    from cli.status import render, survey
     from lab.cluster import Cluster
     from lab.config import KUBERNETES_PERIODS, Periods
     from lab.distribution import install
@@ -49,30 +54,33 @@ def _run(options: argparse.Namespace) -> int:
         cluster = Cluster(lab, periods=periods)
         with progress.step("hosts"):
             lab.create(nodes=_NODES if options.nodes is None else options.nodes)
-        _tell_what_stays(lab, options, progress)
+        _warn_of_what_stays(lab, options, progress)
         _start_machinery(lab, progress)
         _start_cluster(cluster, progress)
         if not options.no_examples:
             _serve_examples(cluster, progress)
-    _tell(cluster, progress)
-    return 0
+    took_s = progress.total_s
+    document = survey(cluster.kubeconfig)
+    progress.say(f"up in {took_s:.2f} s")
+    show(options, document, lambda: render(document))
+    return exits.OK
 
 
-def _tell_what_stays(lab: "Lab", options: argparse.Namespace, progress: Progress) -> None:
-    """Say so when an option is for a new lab and this one is there already, and when a cable is faulty."""
-    there = len(lab.state.nodes)
-    if options.nodes not in (None, there):
-        progress.say(f"lab {lab.name} keeps its number of nodes, {there}: --nodes is for a new lab")
+def _warn_of_what_stays(lab: "Lab", options: argparse.Namespace, progress: Progress) -> None:
+    """Say which options have no effect because the lab exists already, and which cables are faulty."""
+    nodes = len(lab.state.nodes)
+    if options.nodes not in (None, nodes):
+        progress.say(f"lab {lab.name} keeps its number of nodes, {nodes}: --nodes is for a new lab")
     if options.kubernetes_periods and (lab.host_paths(lab.state.master.name).etc / "master.toml").exists():
         progress.say(f"lab {lab.name} keeps its periods: --kubernetes-periods is for a new lab")
     for host in lab.state.hosts:
         if host.faults():
-            said = ", ".join(host.faults())
-            progress.say(f"{host.name} is faulty ({said}), and stays so: `sampan lab heal {host.name}` mends it")
+            faults = ", ".join(host.faults())
+            progress.say(f"{host.name} is faulty ({faults}) and stays so; `sampan lab heal {host.name}` repairs it")
 
 
 def _start_machinery(lab: "Lab", progress: Progress) -> None:
-    """Engines beside registry and images: neither needs the other."""
+    """Start the engines and the registry with its images side by side: neither needs the other."""
     with ThreadPoolExecutor(max_workers=2) as pool:
         engines = pool.submit(_step, progress, "engines", lab.start_engines)
         images = pool.submit(_start_registry, lab, progress)
@@ -97,15 +105,6 @@ def _serve_examples(cluster: "Cluster", progress: Progress) -> None:
     _step(progress, "apply " + ", ".join(path.stem for path in EXAMPLES), partial(apply_examples, cluster))
     _step(progress, "pods Ready", partial(wait_ready, cluster))
     _step(progress, "front end answers", partial(wait_front_end, cluster))
-
-
-def _tell(cluster: "Cluster", progress: Progress) -> None:
-    from cli.status import overview
-
-    started = time.monotonic()
-    text = overview(cluster)
-    progress.say(f"up in {progress.total_s - (time.monotonic() - started):.2f} s")
-    print(text)
 
 
 def _step(progress: Progress, name: str, work: Any) -> None:

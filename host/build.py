@@ -37,7 +37,7 @@ LOCK_IN_WHEEL: Final = "cli/host/requirements.lock"
 _FILES: Final = ("pyproject.toml", "README.md", "LICENSE")
 _VERSION: Final = re.compile(r'^VERSION: Final = "([^"]+)"', re.MULTILINE)
 OLDEST_SETUPTOOLS: Final = 77
-"""The pyproject.toml files say the same."""
+"""The first version that can build the wheels; the pyproject.toml files name it too."""
 _SETUPTOOLS: Final = """
 import os, sys
 os.chdir(sys.argv[1])
@@ -51,10 +51,11 @@ from cli.completion import scripts
 print(json.dumps(scripts(), indent=1, sort_keys=True))
 """
 _MODE: Final = 0o100644 << 16
-"""Of every file in a wheel: a regular file that everybody may read."""
+"""The mode of every file in a wheel: a regular file that all users may read."""
 
 
 def in_checkout() -> bool:
+    """Whether this code runs from a checkout, and not from an installed release or a wheel."""
     return (CHECKOUT / "pyproject.toml").is_file()
 
 
@@ -104,7 +105,7 @@ def _packages() -> Iterator[Path]:
 def _version() -> str:
     found = _VERSION.search((CHECKOUT / "proto/contract.py").read_text())
     if found is None:
-        raise HostError("proto/contract.py does not say the version")
+        raise HostError("proto/contract.py has no VERSION")
     return found[1]
 
 
@@ -114,15 +115,14 @@ def _pin(pyproject: Path, version: str) -> None:
 
 
 def _locked(wheel: Path, version: str) -> bytes:
-    """A line of the lock for `sampan-netstack`, as pip wants it."""
+    """The entry of the lock for `sampan-netstack`, in pip's format."""
     return f"{NETSTACK}=={version} \\\n    --hash=sha256:{wheels.digest(wheel)}\n".encode()
 
 
 def _write_completions(copy: Path, system: System) -> None:
-    """Run from the copy: without the tests beside it, the command offers what an installed one does."""
-    if (copy / "cli/completion.py").is_file():
-        scripts = system.run(sys.executable, "-I", "-B", "-c", _COMPLETIONS, str(copy))
-        (copy / "host" / completions.FILE).write_text(scripts)
+    """Generated from the copy, where the command has no tests beside it and offers what an installed one does."""
+    scripts = system.run(sys.executable, "-I", "-B", "-c", _COMPLETIONS, str(copy))
+    (copy / "host" / completions.FILE).write_text(scripts)
 
 
 def _build_some(names: tuple[str, ...], copy: Path, target: Path, system: System) -> dict[str, Path]:
@@ -139,7 +139,7 @@ def _build_some(names: tuple[str, ...], copy: Path, target: Path, system: System
 
 
 def _has_setuptools() -> bool:
-    """Whether the running Python has it, as in a checkout that was made for its tests."""
+    """Whether the running Python has it, as the environment for the tests does."""
     try:
         return int(importlib.metadata.version("setuptools").partition(".")[0]) >= OLDEST_SETUPTOOLS
     except ModuleNotFoundError:
@@ -153,6 +153,6 @@ def _pack_again(wheel: Path) -> None:
         content = {name: archive.read(name) for name in names}
     with zipfile.ZipFile(wheel, "w", zipfile.ZIP_STORED) as archive:
         for name, data in content.items():
-            entry = zipfile.ZipInfo(name)  # of 1980, the first year that a zip can say
+            entry = zipfile.ZipInfo(name)  # dated 1980, where the time of zip files begins
             entry.external_attr = _MODE
             archive.writestr(entry, data)

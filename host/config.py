@@ -1,45 +1,44 @@
-"""The first configuration file of a role: what was asked for, and what this host says itself.
+"""The first configuration file of a role: the options that were given, and what the host itself knows.
 
-A file that is there is somebody's, and stays as it is.
+A file that exists belongs to people and is never changed.
 """
 
 import ipaddress
-import json
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
 from host.errors import WrongUse
 from host.layout import HostLayout, Role
+from hull.settings import Value, to_toml
 
 API_PORT: Final = 6443
-Value = str | int | Sequence[str] | Mapping[str, str]
 Settings = Mapping[str, Value]
 
-_HEADER = (
+_HEADER: Final = (
     "# Written by `sampan install`, which never changes it. Settings: {module}; `systemctl restart {unit}` applies.\n"
 )
-_FOR_THE_UNIT = (
-    "# For another data_dir, or a port below 1024, run `sampan install master` before: the service is to allow it.\n"
+_FOR_THE_UNIT: Final = (
+    "# For another data_dir, or a port below 1024, first run `sampan install master`: its service must allow that.\n"
 )
 
 
 def text_of(role: Role, layout: HostLayout, given: Settings) -> str:
-    """The file's text. Raises WrongUse when master or agent would not take it."""
+    """The file's text. Raises WrongUse for settings that master or agent would refuse."""
     values = complete(role, layout, given)
     _check(role, values)
     header = _HEADER.format(module=f"{role}/config.py", unit=f"sampan-{role}")
     if role == "master":
         header += _FOR_THE_UNIT
-    lines = [f"{name} = {_value(value)}\n" for name, value in values.items()]
+    text = header + to_toml(values)
     if role == "agent" and "master" not in values:
-        lines.append('# master = "https://ADDRESS:6443"  # by `sampan join`\n')
-    return header + "".join(lines)
+        text += '# master = "https://ADDRESS:6443"  # by `sampan join`\n'
+    return text
 
 
 def complete(role: Role, layout: HostLayout, given: Settings) -> dict[str, Value]:
-    """What was given, with what this host says where nothing was."""
+    """The given settings, and defaults from this host for the others that a role needs."""
     state = layout.seen(layout.state(role))
     if role == "master":
         address = given.get("advertise_addresses") or [own_address()]
@@ -48,29 +47,29 @@ def complete(role: Role, layout: HostLayout, given: Settings) -> dict[str, Value
 
 
 def default_node_name() -> str:
-    """The node's name where nobody says one: the host's, without a domain."""
+    """The host's name without its domain."""
     return socket.gethostname().partition(".")[0].lower()
 
 
 def own_address() -> str:
-    """The address with which this host speaks to others. Raises WrongUse when it has none.
+    """The source address of this host's default route. Raises WrongUse when there is none.
 
-    Connecting a datagram socket sends nothing; the kernel only chooses the way.
+    Connecting a datagram socket sends nothing; the kernel only chooses the route.
     """
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
-            probe.connect(("192.0.2.1", 9))  # TEST-NET-1: anybody outside
-            found = str(probe.getsockname()[0])
+            probe.connect(("192.0.2.1", 9))  # TEST-NET-1 (RFC 5737): any address outside
+            address = str(probe.getsockname()[0])
         except OSError:
-            found = ""
-    if not found or ipaddress.ip_address(found).is_loopback:
-        raise WrongUse("this host has no default route, so none of its addresses is the obvious one: say which with "
+            address = ""
+    if not address or ipaddress.ip_address(address).is_loopback:
+        raise WrongUse("this host has no default route, so none of its addresses is the obvious one: choose one with "
                        "--advertise-address")  # fmt: skip
-    return found
+    return address
 
 
 def master_url(text: str) -> str:
-    """`10.0.0.1`, `10.0.0.1:6443` and `https://10.0.0.1:6443` are the same master; a name's case says nothing.
+    """The URL of a master from `10.0.0.1`, `10.0.0.1:6443` or `https://10.0.0.1:6443`, with its name in lower case.
 
     Raises WrongUse.
     """
@@ -80,7 +79,7 @@ def master_url(text: str) -> str:
     except ValueError:
         host = ""
     if not host or parts.scheme != "https" or parts.path.strip("/"):
-        raise WrongUse(f"{text!r} is no address of a master: HOST or HOST:PORT is")
+        raise WrongUse(f"{text!r} is not the address of a master, which is HOST or HOST:PORT")
     return f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"
 
 
@@ -95,11 +94,4 @@ def _check(role: Role, values: Settings) -> None:
 
             agent_from({"master": "https://127.0.0.1:6443", **values})
     except ValueError as error:
-        raise WrongUse(f"{role}.toml would not be taken: {error}") from error
-
-
-def _value(value: Value) -> str:
-    """A JSON string or number is a TOML one; of tables only flat ones occur."""
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{json.dumps(key)} = {json.dumps(text)}" for key, text in value.items()) + "}"
-    return json.dumps(value if isinstance(value, str | int) else list(value))
+        raise WrongUse(f"{role}.toml would be invalid: {error}") from error

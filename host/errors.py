@@ -2,16 +2,16 @@
 
 HostError             anything below
 ├── NotInstalled      there is nothing to upgrade or to uninstall
-├── WrongUse          options that cannot be meant so
+├── WrongUse          options that do not fit together, or not this host
 └── ServiceFailed     a service does not start, or does not stay up
 """
 
 from hull.errors import HullError
 
 
-def told(error: BaseException) -> str:
-    """Any error as part of a line."""
-    if isinstance(error, HostError):
+def one_line(error: BaseException) -> str:
+    """Any error as part of a message."""
+    if isinstance(error, HullError):
         return str(error)
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
@@ -31,4 +31,4 @@ class WrongUse(HostError):
 
 
 class ServiceFailed(HostError):
-    """Everything is in its place; what the service says of itself is in the message."""
+    """Everything is installed; the message has the service's last line in the journal."""

@@ -29,15 +29,15 @@ def link(path: Path, target: str) -> bool:
 
 
 def remove(path: Path) -> None:
-    """Remove the file or link, and what an interrupted command left beside it."""
+    """Remove the file or link, and the incomplete one that an interrupted command left beside it."""
     path.unlink(missing_ok=True)
     atomicfile.partial_of(path).unlink(missing_ok=True)
 
 
 @contextmanager
 def usual_umask() -> Iterator[None]:
-    """While something is installed: the master's user, and who types `sampan`, must read it, whatever umask the
-    administrator likes. What is to be secret is given its mode by name."""
+    """Create files that everybody may read, whatever the administrator's umask: the master's user and everybody who
+    runs `sampan` must read what is installed. Secret files are given their modes explicitly."""
     before = os.umask(0o022)
     try:
         yield
@@ -46,9 +46,9 @@ def usual_umask() -> Iterator[None]:
 
 
 def let_read(path: Path, *, below: bool = False) -> None:
-    """Let everybody read a file or enter a directory; `below`: and all that is in it. Takes no right away."""
-    for each in (path, *(path.rglob("*") if below else ())):
-        mode = each.lstat().st_mode
-        wanted = mode | 0o444 | (0o111 if stat.S_ISDIR(mode) or mode & 0o100 else 0)
-        if wanted != mode and not stat.S_ISLNK(mode):
-            each.chmod(stat.S_IMODE(wanted))
+    """Let everybody read a file or enter a directory; `below`: and everything in it. Takes no permission away."""
+    for entry in (path, *(path.rglob("*") if below else ())):
+        mode = entry.lstat().st_mode
+        readable = mode | 0o444 | (0o111 if stat.S_ISDIR(mode) or mode & 0o100 else 0)
+        if readable != mode and not stat.S_ISLNK(mode):
+            entry.chmod(stat.S_IMODE(readable))

@@ -1,7 +1,7 @@
-"""Releases: a virtual environment each, below /opt/sampan/releases; `current` is a link to the one that runs.
+"""Releases: virtual environments below /opt/sampan/releases. The link `current` points to the release that runs.
 
-A release is complete when its `complete.json` is there, which is written last; anything else is rubbish of a command
-that was interrupted, and is made anew.
+A release is complete when it has a `complete.json`, which is written last. An incomplete one was left by an interrupted
+command, and is made again.
 """
 
 import json
@@ -16,14 +16,14 @@ from typing import Final
 from host import files, wheels
 from host.errors import HostError
 from host.layout import HostLayout
-from host.record import Record, Recorder, somebody_s
+from host.record import Record, Recorder, foreign
 from host.source import Source, python_version
 from host.system import System
 
 COMPLETE: Final = "complete.json"
-_DISTRIBUTIONS: Final = "/usr/bin/python3"
+_DISTRIBUTION_PYTHON: Final = "/usr/bin/python3"
 _BYTES: Final = 150 << 20
-"""What a release takes, generously."""
+"""More than a release needs on the disk."""
 _COMMAND: Final = """\
 #!{python}
 import signal
@@ -39,15 +39,14 @@ sys.exit(main())
 
 
 def name_of(source: Source, layout: HostLayout) -> str:
-    """The release that was made of this source, where there is one: it keeps its name, whatever else goes or comes.
+    """The name of the release that was made from this source, or of the one to make.
 
-    Else the version; where another build of that version is there already, with a digest behind it.
+    A new release is named after its version. If another build of that version is installed, a digest follows.
     """
     stamp, plain = _stamp(source), source.version
-    there = sorted(path.name for path in layout.releases.iterdir()) if layout.releases.is_dir() else []
-    named = (name for name in (current(layout), *there) if name == plain or name.startswith(f"{plain}-"))
-    made = (name for name in named if _made_of(layout, name) == stamp)
-    return next(made, f"{plain}-{source.digest[:8]}" if is_complete(layout, plain) else plain)
+    names = (name for name in (current(layout), *_names(layout)) if name == plain or name.startswith(f"{plain}-"))
+    matches = (name for name in names if _made_of(layout, name) == stamp)
+    return next(matches, f"{plain}-{source.digest[:8]}" if is_complete(layout, plain) else plain)
 
 
 def is_complete(layout: HostLayout, name: str) -> bool:
@@ -55,7 +54,7 @@ def is_complete(layout: HostLayout, name: str) -> bool:
 
 
 def make(source: Source, recorder: Recorder, system: System) -> str:
-    """Make the release unless it is there; its name. Raises HostError, and leaves nothing of it then."""
+    """Make the release unless it exists; its name. Raises HostError, and removes the incomplete release then."""
     layout = recorder.layout
     name = name_of(source, layout)
     directory = layout.releases / name
@@ -63,7 +62,7 @@ def make(source: Source, recorder: Recorder, system: System) -> str:
         recorder.keep(recorder.record.with_release(name))
         return name
     if directory.exists() and name not in recorder.record.releases:
-        raise somebody_s(directory)
+        raise foreign(directory)
     recorder.keep(recorder.record.with_release(name))
     _require_space(layout)
     shutil.rmtree(directory, ignore_errors=True)
@@ -80,15 +79,15 @@ def make(source: Source, recorder: Recorder, system: System) -> str:
 
 
 def require_ours(layout: HostLayout) -> None:
-    """Raise HostError when `current` is something of somebody else's."""
+    """Raise HostError when `current` is not a link, and so not of our making."""
     if layout.current.exists() and not layout.current.is_symlink():
-        raise somebody_s(layout.current)
+        raise foreign(layout.current)
 
 
 def switch(layout: HostLayout, name: str) -> bool:
-    """Make `current` the release, in one step; whether it was another. Raises HostError.
+    """Point `current` to the release, atomically; whether it pointed elsewhere. Raises HostError.
 
-    Everybody may read it, also where an earlier command was under a stricter umask.
+    Makes the release readable for every user, in case an earlier command ran with a stricter umask.
     """
     require_ours(layout)
     files.let_read(layout.opt)
@@ -98,14 +97,14 @@ def switch(layout: HostLayout, name: str) -> bool:
 
 
 def current(layout: HostLayout) -> str:
-    """The name of the release that `current` is; empty when there is none."""
+    """The name of the release that `current` points to; empty without one."""
     return layout.current.readlink().name if layout.current.is_symlink() else ""
 
 
 def packages(layout: HostLayout, name: str) -> Path:
-    """Where a release's own packages and those that it needs lie."""
-    made_by = _made_of(layout, name).get("python") or python_version()
-    return layout.releases / name / "lib" / f"python{made_by}" / "site-packages"
+    """The directory of a release's packages and of those that they need."""
+    version = _made_of(layout, name).get("python") or python_version()
+    return layout.releases / name / "lib" / f"python{version}" / "site-packages"
 
 
 def forget_all_but(recorder: Recorder, *names: str) -> None:
@@ -115,9 +114,12 @@ def forget_all_but(recorder: Recorder, *names: str) -> None:
 
 
 def made(layout: HostLayout, record: Record) -> list[str]:
-    """The releases of our making that are there: those of the record, and complete ones, which nobody else makes."""
-    there = sorted(path.name for path in layout.releases.iterdir()) if layout.releases.is_dir() else []
-    return [name for name in there if name in record.releases or is_complete(layout, name)]
+    """The existing releases of our making: those in the record, and complete ones, which no other program makes."""
+    return [name for name in _names(layout) if name in record.releases or is_complete(layout, name)]
+
+
+def _names(layout: HostLayout) -> list[str]:
+    return sorted(path.name for path in layout.releases.iterdir()) if layout.releases.is_dir() else []
 
 
 def remove(layout: HostLayout, names: Iterable[str]) -> None:
@@ -126,15 +128,18 @@ def remove(layout: HostLayout, names: Iterable[str]) -> None:
 
 
 def python() -> str:
-    """The distribution's Python, not one that a checkout or a user brought, where it has the running one's version."""
-    found = shutil.which(_DISTRIBUTIONS)
-    if found and os.path.realpath(found).endswith(f"python{python_version()}"):
-        return found
+    """The Python to make releases with: the distribution's if it has the running one's version, else the running one.
+
+    The Python of a checkout or of a user may be removed while the release is installed.
+    """
+    distributions = shutil.which(_DISTRIBUTION_PYTHON)
+    if distributions and os.path.realpath(distributions).endswith(f"python{python_version()}"):
+        return distributions
     return os.path.realpath(sys.executable) if sys.prefix == sys.base_prefix else str(_base_executable())
 
 
 def _base_executable() -> Path:
-    """The Python that the running virtual environment was made of."""
+    """The Python that the running virtual environment was made with."""
     return Path(sys.base_prefix) / "bin" / f"python{python_version()}"
 
 
@@ -148,13 +153,13 @@ def _fill(directory: Path, source: Source, layout: HostLayout, system: System) -
     command = directory / "bin/sampan"
     command.write_text(_COMMAND.format(python=layout.seen(directory / "bin/python")))
     command.chmod(0o755)
-    # On all cores. Who runs a release may not write there.
+    # On all cores. The master's user may not write here, so Python could not keep what it compiles later.
     system.run(str(directory / "bin/python"), "-m", "compileall", "-q", "-j", "0", str(target))
 
 
 def _require_space(layout: HostLayout) -> None:
-    there = next(path for path in (layout.releases, *layout.releases.parents) if path.exists())
-    free = shutil.disk_usage(there).free
+    existing = next(path for path in (layout.releases, *layout.releases.parents) if path.exists())
+    free = shutil.disk_usage(existing).free
     if free < _BYTES:
         raise HostError(
             f"{layout.opt} needs {_BYTES >> 20} MiB and {free >> 20} MiB are free there: make room, then run this again"
@@ -162,13 +167,13 @@ def _require_space(layout: HostLayout) -> None:
 
 
 def _stamp(source: Source) -> dict[str, str]:
-    """What a release was made of: the same wheel by another Python is another release."""
+    """What identifies a release. With another Python, the same wheel is another release."""
     return {"wheel": source.digest, "python": python_version()}
 
 
 def _made_of(layout: HostLayout, name: str) -> dict[str, str]:
     try:
-        found = json.loads((layout.releases / name / COMPLETE).read_text())
+        stamp = json.loads((layout.releases / name / COMPLETE).read_text())
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return stamp if isinstance(stamp, dict) else {}

@@ -1,10 +1,8 @@
-"""A cluster in a lab: the master and the agents as processes on its hosts, joined by a token made beforehand.
+"""The cluster of a lab: the master and the agents as processes on its hosts. Agents join by a token made beforehand.
 
-Starts, stops and finds them again; what happens inside them is theirs. Readiness is what the master's REST API says.
+Starts the processes and finds them again. Readiness is asked of the master's REST API.
 """
 
-import secrets
-import string
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +10,7 @@ from pathlib import Path
 from client.errors import ClientError
 from client.kubeconfig import load_kubeconfig
 from client.rest import RestClient
+from client.tokens import make_token
 from client.trust import public_key_hash
 from hull import atomicfile, processes, sweep
 from hull.errors import StartFailed
@@ -29,13 +28,12 @@ from netrig.topology.node import Node
 MASTER, AGENT = "master", "agent"
 _OWN_COMMAND = (sys.executable, "-P", "-m", "cli")
 _START_TIMEOUT_S = 20.0
-_TOKEN_CHARACTERS = string.ascii_lowercase + string.digits
 
 
 class Cluster:
-    """The cluster of one lab. The hosts and engines must be there (`Lab.create`, `Lab.start_engines`).
+    """The cluster of one lab, whose hosts and engines must exist (`Lab.create`, `Lab.start_engines`).
 
-    `command` is the `sampan` that runs on the hosts; without one, that of this very Python.
+    `command`: the `sampan` command for the hosts; by default the one of this Python.
     """
 
     def __init__(self, lab: Lab, *, periods: Periods | None = None, command: Sequence[str] = ()) -> None:
@@ -48,7 +46,7 @@ class Cluster:
         return self.lab.layout.kubeconfig
 
     def start(self) -> None:
-        """Start what does not run: the master, and as soon as its certificates exist, all agents."""
+        """Start the daemons that do not run: the master and, as soon as its certificates exist, all agents."""
         self.start_master()
         in_parallel([node.name for node in self.lab.state.nodes], self.start_agent)
 
@@ -71,11 +69,11 @@ class Cluster:
         self._wait_for_kubeconfig(host, running)
 
     def start_agent(self, name: str) -> None:
-        """Start a node's agent unless it runs. Its first start joins, by the lab's token."""
+        """Start a node's agent unless it runs. At its first start it joins by the lab's token."""
         state = self.lab.state
         node = state.host(name)
         if node.role != "node":
-            raise LabError(f"host {name} has no agent: only nodes have")
+            raise LabError(f"host {name} has no agent: it is not a node")
         recorded = node.processes.get(AGENT)
         if recorded is not None and processes.alive(recorded):
             return
@@ -90,7 +88,7 @@ class Cluster:
         self._start(node, AGENT, config, "--join-token-file", str(join))
 
     def record(self, name: str) -> ProcessRecord | None:
-        """The master's or agent's process on a host, while it runs."""
+        """The process of the host's master or agent; None if it does not run."""
         host = self.lab.state.host(name)
         recorded = host.processes.get(MASTER if host.role == "master" else AGENT)
         return recorded if recorded is not None and processes.alive(recorded) else None
@@ -100,7 +98,7 @@ class Cluster:
         return RestClient(load_kubeconfig(self.kubeconfig))
 
     def wait_api(self, *, timeout_s: float = _START_TIMEOUT_S) -> None:
-        """Wait until the API says that it is ready."""
+        """Wait until the API reports that it is ready. Raises StartFailed."""
         with self.client() as client:
             for _ in processes.until(timeout_s):
                 try:
@@ -111,13 +109,13 @@ class Cluster:
         raise StartFailed(f"the API does not answer after {timeout_s:.0f} s{self._tail(self.lab.state.master)}")
 
     def wait_nodes(self, *, timeout_s: float = _START_TIMEOUT_S) -> None:
-        """Wait until every node of the lab is Ready; a host that is cut off is not waited for."""
-        wanted = {node.name for node in self.lab.state.nodes if not node.off_master}
-        missing = set(wanted)
+        """Wait until every node is Ready, except those that are cut off from the master. Raises StartFailed."""
+        expected = {node.name for node in self.lab.state.nodes if not node.off_master}
+        missing = set(expected)
         with self.client() as client:
             for _ in processes.until(timeout_s, 0.02):
                 try:
-                    missing = wanted - set(_ready_nodes(client))
+                    missing = expected - set(_ready_nodes(client))
                 except ClientError as error:
                     self._raise_if_dead(error)
                 if not missing:
@@ -127,38 +125,39 @@ class Cluster:
         raise StartFailed(f"not Ready after {timeout_s:.0f} s: {', '.join(sorted(missing))}{self._tail(first)}")
 
     def host(self, name: str) -> Node:
-        """A host as a node of a topology: to run commands there, to probe and capture from it."""
+        """A host as a node of a topology, to run commands, probe and capture there."""
         state = self.lab.state.host(name)
         return Node(NodeSpec(state.name, Kind.HOST, self.lab.layout.netns_name(state.name)))
 
     def pod(self, namespace: str, name: str) -> int:
-        """The pid of a pod's first process, whose network namespace is the pod's. Raises NotFound when it has none."""
+        """The pid of a pod's pause process, whose network namespace is the pod's. Raises NotFound if none runs."""
         with self.client() as client:
-            found = client.get(f"/api/v1/namespaces/{namespace}/pods/{name}")
-        node = found["spec"].get("nodeName") or ""
+            pod = client.get(f"/api/v1/namespaces/{namespace}/pods/{name}")
+        node = pod["spec"].get("nodeName") or ""
         if not node:
-            raise NotFound(f"pod {namespace}/{name} is on no node")
-        return engine_api.sandbox_pid(self.lab.engine(node).paths.engine_socket, found["metadata"]["uid"])
+            raise NotFound(f"pod {namespace}/{name} is not bound to a node")
+        return engine_api.sandbox_pid(self.lab.engine(node).paths.engine_socket, pod["metadata"]["uid"])
 
     def log(self, host: str) -> Path:
+        """The log file of the host's master or agent."""
         role = self.lab.state.host(host).role
         return self.lab.layout.host(host).logs / f"{MASTER if role == 'master' else AGENT}.log"
 
-    def _start(self, host: HostState, what: str, config: Path, *arguments: str) -> ProcessRecord:
+    def _start(self, host: HostState, daemon: str, config: Path, *arguments: str) -> ProcessRecord:
         paths = self.lab.layout.host(host.name)
         sweep.end_unrecorded(paths.netns, config)
         environment = clean_environment(XTABLES_LOCKFILE=str(paths.xtables_lock), HOME=str(paths.directory))
         environment |= clock.environment(paths)
         if self.command:
-            del environment["PYTHONPATH"]  # it has packages of its own
+            del environment["PYTHONPATH"]  # another installation has its own packages
         running = processes.start(
-            # -P: the directory in which somebody typed the command must not shadow our packages.
-            [*(self.command or _OWN_COMMAND), what, "--config", str(config), *arguments],
-            log=paths.logs / f"{what}.log",
+            # -P: the current directory must not shadow our packages.
+            [*(self.command or _OWN_COMMAND), daemon, "--config", str(config), *arguments],
+            log=paths.logs / f"{daemon}.log",
             env=environment,
             netns=paths.netns,
         )
-        self.lab.file.update_host(host.name, lambda state: state.with_process(what, running))
+        self.lab.file.update_host(host.name, lambda state: state.with_process(daemon, running))
         return running
 
     def _wait_for_kubeconfig(self, host: HostPaths, running: ProcessRecord) -> None:
@@ -167,14 +166,14 @@ class Cluster:
             if written.exists():
                 break
             if not processes.alive(running):
-                raise StartFailed(f"the master ended at its start{processes.tail(host.logs / 'master.log')}")
+                raise StartFailed(f"the master ended at start-up{processes.tail(host.logs / 'master.log')}")
         else:
-            raise StartFailed(f"the master wrote no {written}{processes.tail(host.logs / 'master.log')}")
+            raise StartFailed(f"the master did not write {written}{processes.tail(host.logs / 'master.log')}")
         if not self.kubeconfig.is_symlink():
             self.kubeconfig.symlink_to(written.relative_to(self.kubeconfig.parent))
 
     def _join_text(self) -> str:
-        """What an agent needs to join: the token, and the hash by which it knows the master's CA."""
+        """The content of an agent's join file: the token, and the hash that identifies the master's CA."""
         host = self.lab.layout.host(self.lab.state.master.name)
         token = (host.etc / "bootstrap-token").read_text().strip()
         authority = (host.master_data / "pki" / "ca.crt").read_bytes()
@@ -194,15 +193,10 @@ class Cluster:
         return processes.tail(self.log(host.name))
 
 
-def make_token() -> str:
-    """A bootstrap token, as Kubernetes has them: 6 and 16 of a-z0-9."""
-    return ".".join("".join(secrets.choice(_TOKEN_CHARACTERS) for _ in range(length)) for length in (6, 16))
-
-
 def _ready_nodes(client: RestClient) -> list[str]:
-    found = []
+    names = []
     for node in client.get("/api/v1/nodes")["items"]:
         conditions = node.get("status", {}).get("conditions", [])
         if any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions):
-            found.append(node["metadata"]["name"])
-    return found
+            names.append(node["metadata"]["name"])
+    return names

@@ -1,6 +1,6 @@
-"""The configuration files of the lab's master and agents (their meaning: master/config.py and agent/config.py).
+"""The configuration files of a lab's master and agents; master/config.py and agent/config.py define the settings.
 
-Owns the lab's choices: short periods, so that a fault shows within seconds, and a share of the machine for each node.
+Owns the lab's choices: short periods, so that a fault shows within seconds, and each node's share of the machine.
 """
 
 import os
@@ -16,7 +16,7 @@ SESSION_PORT = 6444
 
 @dataclass(frozen=True, slots=True)
 class Periods:
-    """What decides how fast a silent node is noticed; Kubernetes' defaults are 10, 40 and 300 s."""
+    """They decide how fast the master notices a silent node. Kubernetes' defaults are 10, 40 and 300 s."""
 
     heartbeat_s: float = 1.0
     grace_s: float = 5.0
@@ -27,7 +27,7 @@ KUBERNETES_PERIODS = Periods(heartbeat_s=10.0, grace_s=40.0, eviction_s=300.0)
 
 
 def master_toml(layout: Layout, state: LabState, periods: Periods) -> str:
-    """The master listens on every address of its host, and its certificate names the one on the underlay."""
+    """The master listens on all addresses of its host; its certificate has the address on the underlay."""
     host = layout.host(state.master.name)
     return settings.to_toml(
         {
@@ -45,7 +45,7 @@ def master_toml(layout: Layout, state: LabState, periods: Periods) -> str:
 
 
 def agent_toml(layout: Layout, state: LabState, node: HostState) -> str:
-    """The agent uses its host's own engine, and reports its share of the machine."""
+    """The agent uses its host's engine and reports an equal share of the machine as its capacity."""
     host = layout.host(node.name)
     share = max(1, len(state.nodes))
     return settings.to_toml(

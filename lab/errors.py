@@ -1,4 +1,4 @@
-"""What can go wrong in a lab, besides hull's errors (Busy, StartFailed, LeftOver) and netrig's (Unsupported).
+"""The errors of a lab. It also raises hull's (Busy, StartFailed, LeftOver) and netrig's (Unsupported).
 
 LabError             anything below
 ├── Unusable         the machine lacks something: not root, no engine, no free subnet
@@ -9,15 +9,15 @@ LabError             anything below
 
 
 class LabError(Exception):
-    """Root of the package's errors: the message is one line for the person who typed the command."""
+    """Root of the package's errors. The message is one line for the person who typed the command."""
 
 
 class Unusable(LabError):
-    """The machine cannot hold a lab as it is; the message says what to do."""
+    """The machine lacks something that a lab needs; the message says what to do."""
 
 
 class NotFound(LabError):
-    """No such lab, host or process."""
+    """The lab, host or process does not exist."""
 
 
 class ImageFailed(LabError):
@@ -25,4 +25,4 @@ class ImageFailed(LabError):
 
 
 class NotReady(LabError, AssertionError):
-    """Objects were not ready in time; the message says what each of them lacks."""
+    """Objects were not ready in time; the message names them and says why."""

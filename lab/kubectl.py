@@ -1,6 +1,6 @@
-"""kubectl, unmodified, as a client of a lab's cluster: which ones this machine has, and how to run them.
+"""Unmodified kubectl as a client of a cluster: finds the binaries of this machine, and runs them.
 
-Debian's own is downloaded and unpacked into the cache, not installed; newer ones are used where they lie.
+Debian's kubectl is downloaded and unpacked into the cache, not installed; newer ones are used in place.
 """
 
 import json
@@ -29,9 +29,9 @@ _SIBLING = re.compile(r"kubectl\.1\.\d+")
 
 @dataclass(frozen=True, slots=True)
 class Kubectl:
-    """One kubectl binary, its cluster, and the namespace that its commands are about: `kubectl("get", "pods")`.
+    """One kubectl binary with a cluster and a namespace for its commands: `kubectl("get", "pods")`.
 
-    `home` holds its discovery cache. A failure of a command that should succeed is an AssertionError with its words.
+    `home` holds its discovery cache. If a command fails that should succeed, its output is in the AssertionError.
     """
 
     binary: Path
@@ -39,30 +39,31 @@ class Kubectl:
     home: Path
     namespace: str = "default"
     prefix: tuple[str, ...] = ()
-    """What runs it, as `nsenter` where the cluster is reached from another network only."""
+    """A command that runs kubectl, such as `nsenter` for a cluster that only another network reaches."""
 
     def inside(self, namespace: str) -> "Kubectl":
+        """The same kubectl for another Kubernetes namespace."""
         return replace(self, namespace=namespace)
 
     def __call__(self, *arguments: str, stdin: object = None) -> str:
-        """What it printed; fails with what it said when it did not succeed. `stdin` is text, or objects for YAML."""
-        done = self.tried(*arguments, stdin=stdin)
-        if done.returncode != 0:
+        """Run a command that must succeed; its output. `stdin`: text, or objects that are written as YAML."""
+        result = self.tried(*arguments, stdin=stdin)
+        if result.returncode != 0:
             words = " ".join(arguments)
-            raise AssertionError(f"kubectl {words}: exit code {done.returncode}\n{done.stderr}{done.stdout}")
-        return done.stdout
+            raise AssertionError(f"kubectl {words}: exit code {result.returncode}\n{result.stderr}{result.stdout}")
+        return result.stdout
 
     def refused(self, *arguments: str, stdin: object = None) -> str:
-        """What it said on its way to a failure."""
-        done = self.tried(*arguments, stdin=stdin)
-        if done.returncode == 0:
-            raise AssertionError(f"kubectl {' '.join(arguments)} succeeded: {done.stdout}")
-        return done.stderr + done.stdout
+        """Run a command that must fail; its error output, then its output."""
+        result = self.tried(*arguments, stdin=stdin)
+        if result.returncode == 0:
+            raise AssertionError(f"kubectl {' '.join(arguments)} succeeded: {result.stdout}")
+        return result.stderr + result.stdout
 
     def tried(
         self, *arguments: str, stdin: object = None, timeout_s: float = 60.0
     ) -> "subprocess.CompletedProcess[str]":
-        """The finished command, whatever came of it."""
+        """Run a command that may succeed or fail; the completed process."""
         return subprocess.run(
             self.command(*arguments),
             input=_text(stdin),
@@ -78,11 +79,13 @@ class Kubectl:
         return json.loads(self(*arguments, "-o", "json"))
 
     def create(self, *objects: dict[str, Any]) -> str:
+        """Create objects without the client's own validation."""
         return self("create", "--validate=false", "-f", "-", stdin=list(objects))
 
     @contextmanager
     def lines(self, *arguments: str, timeout_s: float = 60.0) -> Iterator[Iterator[str]]:
-        """The lines of a command that goes on (-w, -f) as they come; it is ended with the block, or after a time."""
+        """The lines of a command that keeps running (-w, -f), as they come. It is killed at the block's end, or after
+        `timeout_s`."""
         process = subprocess.Popen(
             self.command(*arguments),
             env=self.environment(),
@@ -102,10 +105,12 @@ class Kubectl:
             process.wait()
 
     def command(self, *arguments: str) -> list[str]:
+        """The complete command line."""
         where = (f"--kubeconfig={self.kubeconfig}", f"--namespace={self.namespace}")
         return [*self.prefix, str(self.binary), *where, *arguments]
 
     def environment(self) -> dict[str, str]:
+        """The environment variables of the command."""
         return clean_environment(HOME=str(self.home))
 
 
@@ -129,7 +134,7 @@ def debian_kubectl() -> Path:
 
 
 def newer_kubectls() -> Iterator[Path]:
-    """Others that this machine has: `kubectl` on the PATH, and the versions beside it as `kubectl.1.NN`; each once."""
+    """Other binaries of this machine: `kubectl` on the PATH, and versions beside it named `kubectl.1.NN`; each once."""
     seen = set()
     for directory in os.environ.get("PATH", "").split(":"):
         for path in _kubectls_in(Path(directory)):
@@ -140,9 +145,9 @@ def newer_kubectls() -> Iterator[Path]:
 
 
 def _kubectls_in(directory: Path) -> Iterator[Path]:
-    """A link on the PATH may lead to where its siblings are."""
+    """Includes the siblings of the file that a link on the PATH leads to."""
     plain = directory / "kubectl"
     yield from [plain] if plain.exists() else []
-    for place in dict.fromkeys((directory, plain.resolve().parent)):
-        if place.is_dir():
-            yield from sorted(path for path in place.iterdir() if _SIBLING.fullmatch(path.name))
+    for parent in dict.fromkeys((directory, plain.resolve().parent)):
+        if parent.is_dir():
+            yield from sorted(path for path in parent.iterdir() if _SIBLING.fullmatch(path.name))

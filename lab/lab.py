@@ -1,7 +1,7 @@
-"""One lab: hosts on an underlay, a registry with the images, an engine on each node. Makes it and removes it.
+"""One lab: hosts on an underlay, a registry with the images, an engine on each node. Makes and removes it.
 
-What runs on the hosts beyond that, a cluster, is cluster.py's business; faults are in faults.py. Every step may be run
-again after an interruption, and removal needs nothing but the lab's name.
+Clusters are in cluster.py, faults in `faults`. Every step can be repeated after an interruption, and removal needs only
+the lab's name.
 """
 
 import shutil
@@ -32,11 +32,11 @@ R = TypeVar("R")
 
 _ENGINE_DAEMONS = ("containerd", "dockerd")
 _NODE_BYTES = 128 << 20
-"""What a node of the examples takes at most: images unpacked, the engine's and the agent's state, logs."""
+"""Upper bound for a node with the examples: unpacked images, state of engine and agent, logs."""
 
 
 class Lab:
-    """A lab that exists. `state` is read anew at each use: another command may have changed it."""
+    """One lab, which may not exist yet. `state` is read from the file at each use: other commands may change it."""
 
     def __init__(self, name: str) -> None:
         self.layout = Layout(name)
@@ -55,12 +55,12 @@ class Lab:
         return self.layout.state_file.exists()
 
     def create(self, *, nodes: int = 3) -> None:
-        """Make the hosts, or what is missing of them. The number of nodes of a lab that exists stays."""
+        """Make the hosts that are missing. An existing lab keeps its number of nodes."""
         require_root()
         try:
             state = self.state
         except NotFound:
-            state = self._found(nodes)
+            state = self._first_state(nodes)
         underlay.create(self.layout, state)
         for host in state.hosts:
             paths = self.layout.host(host.name)
@@ -76,12 +76,12 @@ class Lab:
     def engine(self, host: str) -> Engine:
         state = self.state
         if state.host(host).role != "node":
-            raise LabError(f"host {host} has no engine: only nodes have")
+            raise LabError(f"host {host} has no engine: it is not a node")
         endpoint = Registry(self.layout, subnets.bridge_address(state.subnet)).endpoint
         return Engine(self.layout.host(host), self.layout.host_cgroup(host), endpoint)
 
     def start_registry(self) -> None:
-        """Start the registry unless it runs, and push the images that it lacks."""
+        """Start the registry unless it runs, and wait until it answers."""
         registry = self.registry()
         running = self.state.registry
         if running is None or not processes.alive(running):
@@ -90,61 +90,63 @@ class Lab:
         registry.wait_ready(running)
 
     def push_images(self) -> list[str]:
-        """Build what the cache lacks, push what the registry lacks; the references that were pushed."""
+        """Build the images that the cache lacks, push those that the registry lacks; the references of the latter."""
         address = str(self.registry().address)
         return [image.recipe.reference for image in build(IMAGES) if push(image, address, PORT)]
 
     def start_engines(self, hosts: Iterable[str] | None = None) -> None:
-        """Start the engines that do not run, all together, and wait until each answers."""
+        """Start the engines that do not run, in parallel, and wait until all answer."""
         names = list(hosts) if hosts is not None else [host.name for host in self.state.nodes]
         in_parallel(names, self.start_engine)
 
     def start_engine(self, host: str) -> None:
-        found = self.engine(host)
+        """Start the host's engine unless it runs, and wait until it answers."""
+        engine_ = self.engine(host)
         running = self.engine_processes(host)
         if running is None or not all(map(processes.alive, (running.containerd, running.dockerd))):
             if running is not None:
-                # Half of a pair is of no use: the daemon that is left lost its partner.
+                # If only one daemon runs, it cannot use a new instance of the other: restart both.
                 processes.stop(running.dockerd)
                 processes.stop(running.containerd)
-            started = found.start()
+            started = engine_.start()
             running = started
             self.file.update_host(host, lambda state: _with_engine(state, started))
-        found.wait_ready(running)
+        engine_.wait_ready(running)
 
     def stop_engine(self, host: str) -> None:
-        """Stop an engine and every container that it runs."""
+        """Stop an engine and all its containers."""
         running = self.engine_processes(host)
         if running is not None:
             self.engine(host).stop(running)
             self.file.update_host(host, lambda state: _with_engine(state, None))
 
     def kill_engine(self, host: str) -> None:
-        """SIGKILL the daemons; the containers stay, as in a crash."""
+        """SIGKILL the daemons; the containers keep running, as after a crash."""
         running = self.engine_processes(host)
         if running is not None:
             self.engine(host).kill(running)
             self.file.update_host(host, lambda state: _with_engine(state, None))
 
     def engine_processes(self, host: str) -> EngineProcesses | None:
+        """The recorded processes of the host's engine; None if it was stopped or never started."""
         recorded = self.state.host(host).processes
         if not all(name in recorded for name in _ENGINE_DAEMONS):
             return None
         return EngineProcesses(recorded["containerd"], recorded["dockerd"])
 
     def running(self, host: str) -> dict[str, int]:
-        """Name and pid of what was started on a host and still runs."""
+        """Name and pid of the daemons of a host that still run."""
         recorded = self.state.host(host).processes
         return {name: record.pid for name, record in sorted(recorded.items()) if processes.alive(record)}
 
     def pids(self, host: str) -> list[int]:
-        """Everything that runs on a host: daemons, shims and containers."""
-        found = sweep.members_of_netns([self.layout.host(host).netns])
-        found += sweep.members_of_cgroup(self.layout.host_cgroup(host))
-        return sorted({record.pid for record in found})
+        """The pids of all processes of a host: daemons, shims and containers."""
+        members = sweep.members_of_netns([self.layout.host(host).netns])
+        members += sweep.members_of_cgroup(self.layout.host_cgroup(host))
+        return sorted({record.pid for record in members})
 
-    def _found(self, nodes: int) -> LabState:
-        """Choose a subnet and write the first state: from here on the lab exists."""
+    def _first_state(self, nodes: int) -> LabState:
+        """Choose a subnet and write the state file, with which the lab begins to exist."""
         if not 1 <= nodes < subnets.MOST_HOSTS:
             raise LabError(f"a lab has 1 to {subnets.MOST_HOSTS - 1} nodes, not {nodes}")
         require_space(self.layout.directory, nodes * _NODE_BYTES, f"a lab of {nodes} nodes")
@@ -155,9 +157,9 @@ class Lab:
 
 
 def delete(name: str) -> list[ProcessRecord]:
-    """Remove a lab with all that is in it, by name: also one that is half-made, half-removed or has lost its state.
+    """Remove a lab with everything in it, by its name: even if it is half-made, half-removed or lost its state file.
 
-    Everything in it is killed, without asking: nothing of it is to last. What was killed is returned.
+    Kills all its processes and returns their records. Raises LeftOver.
     """
     require_root()
     layout = Layout(name)
@@ -165,13 +167,13 @@ def delete(name: str) -> list[ProcessRecord]:
     sweep.kill_all(killed)
     for path in sorted(layout.directory.glob("hosts/*")):
         host = layout.host(path.name)
-        # The processes are gone by now, shims included: what is left are sockets and mounts.
+        # The processes have ended, shims included; sockets and mounts are left.
         Engine(host, layout.host_cgroup(path.name), mirror="").clean()
     sweep.kill_all(_members(layout))
     sweep.unmount_below(layout.directory)
     for path in layout.directory.glob("hosts/*"):
-        for kept in (layout.host(path.name).master_data, layout.host(path.name).agent_state):
-            immutable.allow(kept)
+        for directory in (layout.host(path.name).master_data, layout.host(path.name).agent_state):
+            immutable.allow(directory)
     sweep.remove_cgroup(layout.cgroup)
     underlay.remove(layout)
     shutil.rmtree(layout.directory, ignore_errors=True)
@@ -180,14 +182,14 @@ def delete(name: str) -> list[ProcessRecord]:
         _remove_if_empty(directory)
     left = list(leftovers(name))
     if left:
-        raise LeftOver(f"of lab {name} remain: {'; '.join(left)}")
+        raise LeftOver(f"left of lab {name}: {'; '.join(left)}")
     for lock in (StateFile(layout).lock_file, layout.lock_file):
         lock.unlink(missing_ok=True)
     return killed
 
 
 def leftovers(name: str) -> Iterator[str]:
-    """Everything of a lab that is on this machine, in words; nothing when it was removed."""
+    """Everything of a lab that exists on this machine, for people; empty after a complete removal."""
     layout = Layout(name)
     yield from (f"process {record.pid}" for record in _members(layout))
     yield from (f"mount {target}" for target in sweep.mounts_below(layout.directory))
@@ -199,17 +201,17 @@ def leftovers(name: str) -> Iterator[str]:
 
 
 def names() -> list[str]:
-    """The labs of this machine."""
+    """The names of this machine's labs."""
     return sorted(path.parent.name for path in LABS_ROOT.glob("*/lab.json"))
 
 
 def in_parallel(items: Iterable[T], work: Callable[[T], R]) -> list[R]:
-    """Do the same for all at once, a thread each; raises the first error after all have ended."""
-    wanted = list(items)
-    if not wanted:
+    """Call `work` for all items at once, on a thread each. Raises the first error, after all calls have ended."""
+    items = list(items)
+    if not items:
         return []
-    with ThreadPoolExecutor(max_workers=len(wanted), thread_name_prefix="lab") as pool:
-        futures = [pool.submit(work, item) for item in wanted]
+    with ThreadPoolExecutor(max_workers=len(items), thread_name_prefix="lab") as pool:
+        futures = [pool.submit(work, item) for item in items]
     return [future.result() for future in futures]
 
 
@@ -232,4 +234,4 @@ def _remove_if_empty(directory: Path) -> None:
     try:
         directory.rmdir()
     except OSError:
-        return  # another lab is in it, or it is gone
+        return  # another lab uses it, or it does not exist

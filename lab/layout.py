@@ -1,7 +1,6 @@
-"""Names and paths of a lab, all derived from its name.
+"""Names and paths of a lab, all derived from the lab's name.
 
-Owns the naming rules alone: whoever removes a lab needs nothing but its name, also when its state file is gone. Makes
-nothing itself.
+So a lab can be removed by its name, even without its state file. Makes nothing itself.
 """
 
 import hashlib
@@ -16,12 +15,12 @@ CACHE_ROOT = Path("/var/cache/sampan")
 NETNS_ROOT = Path("/run/netns")
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,22}[a-z0-9])?")
-"""At most 24 characters: the engine's socket path below the lab's directory must stay under the kernel's 108."""
+"""At most 24 characters: the path of the engine's socket must be shorter than the kernel's limit of 108."""
 
 
 @dataclass(frozen=True, slots=True)
 class HostPaths:
-    """One host's places, all below `directory`."""
+    """The paths of one host, all below `directory`."""
 
     directory: Path
     netns: Path
@@ -52,9 +51,9 @@ class HostPaths:
 
     @property
     def volumes_root(self) -> Path:
-        """Where a pod's hostPath `/data` is found: the host's own file system, as it were.
+        """The root of the host's file system for hostPath volumes: a pod's `/data` is `data` below it.
 
-        A directory of its own: from a pod, neither the engine's data nor the agent's identity is to be reached.
+        A directory of its own, so that pods reach neither the engine's data nor the agent's identity.
         """
         return self.directory / "rootfs"
 
@@ -65,7 +64,7 @@ class HostPaths:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """A lab's names and paths. Several labs share nothing but the caches."""
+    """The names and paths of one lab. Labs share only the caches."""
 
     name: str
     labs_root: Path = LABS_ROOT
@@ -73,8 +72,8 @@ class Layout:
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
             raise LabError(
-                f'lab name "{self.name}" is not usable: at most 24 lower-case letters, digits and "-", '
-                "beginning and ending with a letter or digit"
+                f'"{self.name}" is not a valid lab name: up to 24 lower-case letters, digits and "-", '
+                "with a letter or digit first and last"
             )
 
     @property
@@ -87,7 +86,7 @@ class Layout:
 
     @property
     def lock_file(self) -> Path:
-        """Outside the lab's directory: the lock must outlive the directory that it guards."""
+        """Outside the lab's directory, because it also guards the removal of that directory."""
         return CACHE_ROOT / "locks" / f"{self.name}.lock"
 
     @property
@@ -100,12 +99,12 @@ class Layout:
 
     @property
     def cgroup(self) -> str:
-        """Parent of the hosts' cgroups, below each controller's root."""
+        """The parent of the hosts' cgroups, below the root of each hierarchy."""
         return f"/sampan-{self.name}"
 
     @property
     def root_link(self) -> str:
-        """The root namespace's leg; 15 characters are all that the kernel allows, so a digest stands for the name."""
+        """The link in the root namespace. A digest stands for the lab's name, as link names have 15 characters."""
         return "sampan-" + hashlib.sha256(self.name.encode()).hexdigest()[:8]
 
     def netns_name(self, host: str) -> str:
@@ -118,10 +117,10 @@ class Layout:
         return HostPaths(self.directory / "hosts" / host, NETNS_ROOT / self.netns_name(host))
 
     def netns_paths(self) -> list[Path]:
-        """Every network namespace of this lab that exists, the underlay included, whatever the state file says.
+        """All existing network namespaces of this lab, the underlay's included, independent of the state file.
 
-        A lab `a` must not take the namespaces of a lab `a-b`: host names contain no hyphen.
+        Host names contain no hyphen, which distinguishes the namespaces of a lab `a` from those of a lab `a-b`.
         """
         prefix = self.netns_name("")
-        found = NETNS_ROOT.glob(f"{prefix}*")
-        return sorted(path for path in found if "-" not in path.name.removeprefix(prefix))
+        paths = NETNS_ROOT.glob(f"{prefix}*")
+        return sorted(path for path in paths if "-" not in path.name.removeprefix(prefix))

@@ -1,6 +1,6 @@
-"""A lab as a drawing: `collect` looks at its record, its processes and its API; `drawing_of` makes the picture's value.
+"""A drawing of a lab: `collect` reads its record, its processes and its API; `drawing_of` turns that into a drawing.
 
-Looks only, and needs no lock. A lab of which much is broken is drawn as well: that is when one wants to see it.
+Changes nothing and needs no lock. It also works for a lab in which much is broken.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ Object = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class PodSeen:
-    """A pod as the API tells of it; `node` is empty while it has none."""
+    """A pod, as reported by the API; `node` is empty while the pod is not bound."""
 
     namespace: str
     name: str
@@ -54,7 +54,7 @@ class PodSeen:
 
 @dataclass(frozen=True, slots=True)
 class NodeSeen:
-    """A node as the API tells of it: Ready, NotReady, Unknown, and its pod CIDR."""
+    """A node, as reported by the API. `status`: Ready, NotReady or Unknown."""
 
     name: str
     status: str
@@ -62,8 +62,8 @@ class NodeSeen:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """What `collect` found. `conditions`: of each host, what becomes of its processes, in a word."""
+class Observed:
+    """The state of a lab. `conditions`: host → daemon → up, paused, stopped or not started."""
 
     state: LabState
     root_link: str
@@ -71,39 +71,39 @@ class Found:
     registry: str = ""
     nodes: Mapping[str, NodeSeen] = field(default_factory=dict)
     pods: tuple[PodSeen, ...] = ()
-    silence: str = ""
-    """Why there is nothing from the API."""
+    api_error: str = ""
+    """Why the API reported nothing."""
 
 
-def collect(cluster: Cluster) -> Found:
-    """Raises NotFound when there is no such lab."""
+def collect(cluster: Cluster) -> Observed:
+    """The present state. Raises NotFound if the lab does not exist."""
     state = cluster.lab.state
-    nodes, pods, silence = _ask(cluster)
-    return Found(
+    nodes, pods, api_error = _query(cluster)
+    return Observed(
         state,
         cluster.lab.layout.root_link,
         {host.name: dict(_conditions(host)) for host in state.hosts},
         _condition([state.registry]) if state.registry else "",
         nodes,
         pods,
-        silence,
+        api_error,
     )
 
 
-def drawing_of(found: Found) -> Drawing:
-    """Who is outside and the master stand above the bridge, the nodes below it."""
-    state = found.state
+def drawing_of(lab: Observed) -> Drawing:
+    """The machine itself and the master are above the bridge, the nodes below it."""
+    state = lab.state
     bridge = f"{subnets.bridge_address(state.subnet)}/{state.subnet.prefixlen}"
-    registry = (_process("registry", found.registry),) if found.registry else ()
+    registry = (_process("registry", lab.registry),) if lab.registry else ()
     places = [
         Place(_BRIDGE, "bridge", Shape.BAR, lines=(bridge,), processes=registry),
         Place(_OUTSIDE, "outside", above=True),
-        *(_host(host, found) for host in state.hosts),
+        *(_host(host, lab) for host in state.hosts),
     ]
-    outside = f"{found.root_link} {subnets.root_address(state.subnet)}/{state.subnet.prefixlen}"
-    leg = Cable((_BRIDGE, _OUTSIDE), ("", outside), (f"mtu {USUAL_MTU}",))
-    cables = [leg, *(_cable(host, state) for host in state.hosts)]
-    notes = (f"no pods are shown: {found.silence}",) if found.silence else ()
+    outside = f"{lab.root_link} {subnets.root_address(state.subnet)}/{state.subnet.prefixlen}"
+    cable_outside = Cable((_BRIDGE, _OUTSIDE), ("", outside), (f"mtu {USUAL_MTU}",))
+    cables = [cable_outside, *(_cable(host, state) for host in state.hosts)]
+    notes = (f"no pods are shown: {lab.api_error}",) if lab.api_error else ()
     return Drawing(f"lab {state.name}  {state.subnet}", tuple(places), tuple(cables), notes)
 
 
@@ -112,7 +112,7 @@ def _conditions(host: HostState) -> Iterator[tuple[str, str]]:
     yield own, _condition([host.processes.get(own)])
     if host.role == "node":
         engine = _condition([host.processes.get(name) for name in _ENGINE_DAEMONS])
-        # An engine that was stopped leaves no record, as one that was never there; an agent does not go without.
+        # A stopped engine has no record, like one that was never started. Where an agent was started, it was stopped.
         yield "engine", _STOPPED if engine == _NEVER and own in host.processes else engine
 
 
@@ -125,7 +125,7 @@ def _condition(records: list[ProcessRecord | None]) -> str:
     return _PAUSED if any(map(processes.paused, known)) else _UP
 
 
-def _ask(cluster: Cluster) -> tuple[dict[str, NodeSeen], tuple[PodSeen, ...], str]:
+def _query(cluster: Cluster) -> tuple[dict[str, NodeSeen], tuple[PodSeen, ...], str]:
     if cluster.record(cluster.lab.state.master.name) is None or not cluster.kubeconfig.exists():
         return {}, (), "the master does not run"
     try:
@@ -144,7 +144,7 @@ def _node_seen(node: Object) -> NodeSeen:
 
 
 def _pod_seen(pod: Object) -> PodSeen:
-    """Its phase as people say it: a pod that is being deleted, or runs without being ready, is told to be so."""
+    """With the phase extended for people: Terminating while the pod is being deleted, `not ready` if it runs so."""
     metadata, status = pod["metadata"], pod.get("status", {})
     phase = str(status.get("phase", "Pending"))
     ready = {entry["type"]: entry["status"] for entry in status.get("conditions") or []}.get("Ready")
@@ -157,16 +157,16 @@ def _pod_seen(pod: Object) -> PodSeen:
     )
 
 
-def _host(host: HostState, found: Found) -> Place:
-    items = [_process(name, condition) for name, condition in found.conditions.get(host.name, {}).items()]
-    node = found.nodes.get(host.name)
+def _host(host: HostState, lab: Observed) -> Place:
+    items = [_process(name, condition) for name, condition in lab.conditions.get(host.name, {}).items()]
+    node = lab.nodes.get(host.name)
     if node is not None:
         items.append(Item(Tone.GOOD if node.status == "Ready" else Tone.BAD, ("node", node.status)))
     is_master = host.role == "master"
-    pods = [pod for pod in found.pods if pod.node == ("" if is_master else host.name)]
+    pods = [pod for pod in lab.pods if pod.node == ("" if is_master else host.name)]
     pods.sort(key=lambda pod: (pod.namespace, pod.name))
     if is_master:
-        title = "pods without a node" if pods else ""
+        title = "unbound pods" if pods else ""
     else:
         title = f"pods {node.pod_cidr}{'' if pods else ': none'}" if node is not None else ""
     return Place(

@@ -1,20 +1,20 @@
-"""Whether an object is ready, and what it says when it is not. Pure: objects in, words out."""
+"""Decides whether an object is ready, and describes what is missing. Pure functions of objects."""
 
 from __future__ import annotations
 
 from client.rest import Document
 
 
-def lacking(kind: str, found: Document, endpoints: Document | None = None) -> str:
-    """What an object of this kind lacks to be ready, in words; empty: nothing. `endpoints`: those of a Service."""
+def lacking(kind: str, document: Document, endpoints: Document | None = None) -> str:
+    """Why an object of this kind is not ready; empty if it is ready. `endpoints`: the Endpoints of a Service."""
     match kind:
         case "Pod":
-            return _pod(found)
+            return _pod(document)
         case "Node":
-            return "" if _condition(found, "Ready") == "True" else "its condition Ready is not True"
+            return "" if _condition(document, "Ready") == "True" else "its condition Ready is not True"
         case "ReplicationController":
-            return _controller(found)
-        case "Service" if found["spec"].get("selector") and endpoints is not None:
+            return _controller(document)
+        case "Service" if document["spec"].get("selector") and endpoints is not None:
             ready = [subset for subset in endpoints.get("subsets") or [] if subset.get("addresses")]
             return "" if ready else "no endpoint is ready"
     return ""
@@ -25,20 +25,22 @@ def _pod(pod: Document) -> str:
     if _condition(pod, "Ready") == "True" or status.get("phase") == "Succeeded":
         return ""
     states = [entry.get("state", {}) for entry in status.get("containerStatuses") or []]
-    troubles = [state.get("waiting") or state.get("terminated") or {} for state in states]
-    troubles += [entry for entry in status.get("conditions") or [] if entry["status"] != "True"]
-    words = [f"{entry.get('reason', '')} {entry.get('message', '')}".strip() for entry in troubles]
-    return f"{status.get('phase', 'Pending')} {next((word for word in words if word), '')}".rstrip()
+    problems = [state.get("waiting") or state.get("terminated") or {} for state in states]
+    problems += [entry for entry in status.get("conditions") or [] if entry["status"] != "True"]
+    reasons = [f"{entry.get('reason', '')} {entry.get('message', '')}".strip() for entry in problems]
+    return f"{status.get('phase', 'Pending')} {next((reason for reason in reasons if reason), '')}".rstrip()
 
 
 def _controller(controller: Document) -> str:
-    """Its status must be of its present spec: an older one may happen to have the right number."""
-    wanted, status = controller["spec"].get("replicas", 1), controller.get("status", {})
+    """Compares generations too: the status of an older spec may have the right number by chance."""
+    desired, status = controller["spec"].get("replicas", 1), controller.get("status", {})
     ready = status.get("readyReplicas", 0)
-    seen = status.get("observedGeneration", 0) >= controller["metadata"].get("generation", 0)
-    return "" if seen and ready == wanted == status.get("replicas", 0) else f"{ready} of {wanted} replicas are ready"
+    is_current = status.get("observedGeneration", 0) >= controller["metadata"].get("generation", 0)
+    if is_current and ready == desired == status.get("replicas", 0):
+        return ""
+    return f"{ready} of {desired} replicas are ready"
 
 
-def _condition(found: Document, kind: str) -> str:
-    conditions = found.get("status", {}).get("conditions") or []
+def _condition(document: Document, kind: str) -> str:
+    conditions = document.get("status", {}).get("conditions") or []
     return next((str(entry["status"]) for entry in conditions if entry["type"] == kind), "")

@@ -1,7 +1,7 @@
-"""What a lab remembers: its subnet, its hosts, and the processes that it started, in one file, written atomically.
+"""The record of a lab: its subnet, its hosts, and the processes that were started, in one file, written atomically.
 
-A record, not the truth: whoever reads it looks whether a process is still the recorded one, and removal works from
-names alone. Commands and threads that change it take turns by a lock held for the change only.
+The record may be out of date: readers check whether a recorded process still runs, and removal uses only names. A lock,
+held during a change, lets commands and threads change it one after another.
 """
 
 import json
@@ -26,9 +26,9 @@ _VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class HostState:
-    """One host. `processes`: what was started there, by the names `master`, `agent`, `dockerd`, `containerd`.
+    """One host. `processes`: the started daemons, by the names `master`, `agent`, `dockerd`, `containerd`.
 
-    `cut`: its cable is pulled; `wire`: what else is wrong with it.
+    `cut`: whether its cable is unplugged; `wire`: the other faults of the cable.
     """
 
     name: str
@@ -40,12 +40,12 @@ class HostState:
 
     @property
     def off_master(self) -> bool:
-        """Whether a cut keeps this host and the master from speaking, whoever begins."""
+        """Whether a cut prevents all traffic between this host and the master."""
         return self.cut or bool(self.wire.cuts - {Way.FROM_PEERS})
 
     def faults(self) -> tuple[str, ...]:
-        """What is wrong with the host's cable, in words."""
-        return ("cut", *self.wire.words()) if self.cut else self.wire.words()
+        """The faults of the host's cable, for people."""
+        return ("cut", *self.wire.faults()) if self.cut else self.wire.faults()
 
     def with_process(self, name: str, record: ProcessRecord | None) -> "HostState":
         others = {key: value for key, value in self.processes.items() if key != name}
@@ -54,7 +54,7 @@ class HostState:
 
 @dataclass(frozen=True, slots=True)
 class LabState:
-    """One lab. The registry runs in the underlay's namespace, on the bridge's address."""
+    """One lab. `registry` runs in the underlay's namespace, on the bridge's address."""
 
     name: str
     subnet: IPv4Network
@@ -86,7 +86,7 @@ class StateFile:
         self._layout = layout
 
     def load(self) -> LabState:
-        """The state; NotFound when there is no such lab, LabError when the file cannot be understood."""
+        """The state. Raises NotFound if the lab does not exist, LabError if the file is not readable."""
         path = self._layout.state_file
         try:
             state = _decode(json.loads(path.read_text()))
@@ -95,10 +95,10 @@ class StateFile:
         except FileNotFoundError:
             if not path.is_symlink():
                 raise NotFound(f"there is no lab {self._layout.name}") from None
-            raise LabError(f"{path} leads nowhere; `sampan down` removes the lab without it") from None
+            raise LabError(f"{path} is a dangling link; `sampan down` removes the lab without it") from None
         except (OSError, ValueError, KeyError, TypeError, AttributeError, LabError) as error:
-            why = error.strerror if isinstance(error, OSError) else error
-            raise LabError(f"{path} is not readable ({why}); `sampan down` removes the lab without it") from error
+            reason = error.strerror if isinstance(error, OSError) else error
+            raise LabError(f"{path} is not readable ({reason}); `sampan down` removes the lab without it") from error
         return state
 
     def save(self, state: LabState) -> None:
@@ -107,11 +107,11 @@ class StateFile:
 
     @property
     def lock_file(self) -> Path:
-        """Held while the file is changed; beside the lab's own lock."""
+        """The lock that is held while the file is changed; another one than the lab's."""
         return self._layout.lock_file.with_suffix(".state")
 
     def update(self, change: Callable[[LabState], LabState]) -> LabState:
-        """Read, change and write, alone."""
+        """Read, change and write the state under the lock."""
         with exclusive(self.lock_file):
             state = change(self.load())
             self.save(state)
@@ -123,7 +123,7 @@ class StateFile:
 
 @contextmanager
 def command_lock(layout: Layout) -> Iterator[None]:
-    """Held while a lab is made, brought up or removed. Raises Busy at once when another command holds it."""
+    """The lock for commands that make, start or remove a lab. Raises Busy at once if another command holds it."""
     require_root()
     with exclusive(layout.lock_file, busy=f"another command works on lab {layout.name}; try again when it has ended"):
         yield
@@ -177,7 +177,7 @@ def _encode_wire(wire: Wire) -> dict[str, Any]:
 
 
 def _decode_wire(document: dict[str, Any]) -> Wire:
-    """A lab of an earlier release has none of it."""
+    """With defaults for what the record of an earlier release lacks."""
     return Wire(
         cuts=frozenset(map(Way, document.get("cuts", ()))),
         loss_percent=document.get("lossPercent", 0.0),

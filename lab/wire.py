@@ -1,6 +1,6 @@
-"""What is wrong with a host's cable, as a value: one-way and partial cuts, loss, bandwidth, MTU.
+"""The faults of a host's cable as a value: one-way and partial cuts, loss, bandwidth, MTU.
 
-Part of the lab's record. wire_faults.py brings it to the kernel; a cable that is pulled is `HostState.cut`.
+Part of the lab's record. network/wire_faults.py applies it to the kernel. `HostState.cut` is an unplugged cable.
 """
 
 from __future__ import annotations
@@ -13,26 +13,26 @@ from lab.errors import LabError
 
 USUAL_MTU: Final = 1500
 _LEAST_MTU: Final = 576
-"""RFC 791: what every host must take; below it no overlay fits in."""
+"""RFC 791: the datagram size that every host must accept. The overlay needs at least this."""
 _MOST_MTU: Final = 65535
 
 
 class Way(StrEnum):
-    """Which packets a partial cut swallows."""
+    """Which packets a partial cut drops."""
 
     TO = "to"
-    """All that others send to the host."""
+    """All packets to the host."""
     FROM = "from"
-    """All that the host sends."""
+    """All packets of the host."""
     FROM_MASTER = "from-master"
-    """Between the host and the master, both directions; other hosts are reached."""
+    """All packets between the host and the master, in both directions."""
     FROM_PEERS = "from-peers"
-    """Between the host and the other nodes, both directions; the master is reached."""
+    """All packets between the host and the other nodes, in both directions."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wire:
-    """One host's cable. Loss is in percent of the packets of each direction; a rate of None is none."""
+    """The cable of one host. Loss: percentage of packets in each direction. Rate: None is no limit."""
 
     cuts: frozenset[Way] = frozenset()
     loss_percent: float = 0.0
@@ -49,13 +49,13 @@ class Wire:
 
     @property
     def filters(self) -> bool:
-        """Whether packets are dropped by rules."""
+        """Whether packet filter rules drop packets of this cable."""
         return bool(self.cuts) or self.loss_percent > 0
 
-    def words(self) -> tuple[str, ...]:
-        """What differs from a good cable, in words."""
-        found = [f"cut {way}" for way in sorted(self.cuts)]
-        found += [f"loss {self.loss_percent:g} %"] if self.loss_percent else []
-        found += [f"rate {self.rate_mbit:g} Mbit/s"] if self.rate_mbit is not None else []
-        found += [f"mtu {self.mtu}"] if self.mtu != USUAL_MTU else []
-        return tuple(found)
+    def faults(self) -> tuple[str, ...]:
+        """The faults, for people; empty for a good cable."""
+        entries = [f"cut {way}" for way in sorted(self.cuts)]
+        entries += [f"loss {self.loss_percent:g} %"] if self.loss_percent else []
+        entries += [f"rate {self.rate_mbit:g} Mbit/s"] if self.rate_mbit is not None else []
+        entries += [f"mtu {self.mtu}"] if self.mtu != USUAL_MTU else []
+        return tuple(entries)

@@ -1,6 +1,6 @@
-"""The example workloads of a cluster: applied, waited for, and asked from outside.
+"""The example workloads: applies them, waits until they are ready, and fetches the front end from outside.
 
-`up` serves them; tests and benches use the same functions.
+`sampan up`, tests and benchmarks use the same functions.
 """
 
 import http.client
@@ -37,21 +37,20 @@ def apply_examples(cluster: Cluster, paths: tuple[Path, ...] = EXAMPLES) -> None
     """Apply manifests as `sampan apply` does."""
     with cluster.client() as client:
         discovery = Discovery(client)
-        for manifest in (found for path in paths for found in read(path)):
+        for manifest in (item for path in paths for item in read(path)):
             apply(client, discovery, manifest.document)
 
 
 def wait_ready(cluster: Cluster, *, timeout_s: float = _TIMEOUT_S) -> None:
     """Wait until every ReplicationController of the default namespace has all its pods Ready."""
     with cluster.client() as client:
-        if not _until(lambda: not _lacking(client), timeout_s):
-            raise StartFailed(
-                f"not Ready after {timeout_s:.0f} s: {'; '.join(_lacking(client) + _not_ready(client, 'Pod'))}"
-            )
+        if not _until(lambda: not _not_ready(client, "ReplicationController"), timeout_s):
+            lacking = _not_ready(client, "ReplicationController") + _not_ready(client, "Pod")
+            raise StartFailed(f"not Ready after {timeout_s:.0f} s: {'; '.join(lacking)}")
 
 
 def wait_front_end(cluster: Cluster, *, timeout_s: float = _TIMEOUT_S) -> None:
-    """Wait until the front end's node port answers, on every node, to this machine: outside the cluster."""
+    """Wait until the front end's node port answers this machine on every node that is not cut off."""
     silent: list[str] = []
 
     def all_answer() -> bool:
@@ -64,7 +63,7 @@ def wait_front_end(cluster: Cluster, *, timeout_s: float = _TIMEOUT_S) -> None:
 
 
 def fetch(host: str, port: int = FRONT_END_PORT, *, timeout_s: float = 2.0) -> str:
-    """What the front end says at that address; empty without an answer of 200."""
+    """The front end's page at that address; empty without an answer of 200."""
     connection = http.client.HTTPConnection(host, port, timeout=timeout_s)
     try:
         connection.request("GET", "/")
@@ -86,12 +85,8 @@ def _until(condition: Callable[[], bool], timeout_s: float) -> bool:
     return False
 
 
-def _lacking(client: RestClient) -> list[str]:
-    return _not_ready(client, "ReplicationController")
-
-
 def _not_ready(client: RestClient, kind: str) -> list[str]:
-    """The objects of the default namespace that are not ready, with what they lack."""
-    found = client.get(f"/api/v1/namespaces/default/{kind.lower()}s")["items"]
-    lacking = ((item["metadata"]["name"], readiness.lacking(kind, item)) for item in found)
-    return [f"{name}: {words}" for name, words in lacking if words]
+    """The objects of the default namespace that are not ready, each with the reason."""
+    items = client.get(f"/api/v1/namespaces/default/{kind.lower()}s")["items"]
+    lacking = ((item["metadata"]["name"], readiness.lacking(kind, item)) for item in items)
+    return [f"{name}: {reason}" for name, reason in lacking if reason]

@@ -28,34 +28,44 @@ class MasterConfig:
     data_dir: Path
     """Directory of certificates, keys, admin.kubeconfig and the store; the master locks it."""
     listen_address: str = "0.0.0.0"
+    """IP address on which the API and the sessions of agents listen; 0.0.0.0: on all addresses."""
     api_port: int = 6443
+    """TCP port of the API (HTTPS); 0: a free one, for tests."""
     session_port: int = 6444
+    """TCP port of the sessions of agents (gRPC). Nodes keep it from their join, so it must not change afterwards."""
     advertise_addresses: tuple[str, ...] = ()
     """Addresses and names by which people and agents reach the master. Its certificate contains all of them. The first
     one is in admin.kubeconfig and is sent to joining nodes."""
     cluster_name: str = "sampan"
+    """Name of the cluster in admin.kubeconfig and in the CA certificate."""
     cluster_cidr: str = "10.244.0.0/16"
-    """Addresses of all pods; each node gets a part of them."""
+    """Addresses of all pods; each node gets a part of them. Must not overlap service_cidr or the hosts' network."""
     pod_cidr_prefix: int = 24
-    """Prefix length of a node's part."""
+    """Prefix length of a node's part of cluster_cidr: 24 is 256 addresses for the pods of one node."""
     service_cidr: str = "10.96.0.0/16"
+    """Cluster IPs of services."""
     node_port_range: str = "30000-32767"
-    """First and last node port."""
+    """First and last node port. Keep it apart from the ports that programs of the nodes listen on."""
     heartbeat_s: float = 10.0
+    """Period of the heartbeats that agents send, in seconds; less than half of grace_s, so that one may be lost."""
     grace_s: float = 40.0
-    """A node without a heartbeat for this long becomes Unknown."""
+    """A node without a heartbeat for this many seconds becomes Unknown."""
     eviction_s: float = 300.0
-    """Pods of a node that has been Unknown for this long are replaced."""
+    """Pods of a node that has been Unknown for this many seconds are replaced. A shorter time replaces pods that would
+    have come back after a reboot."""
     idle_timeout_s: float = 120.0
-    """An API connection is closed when no request begins for this long; the TLS handshake and headers count too."""
+    """An API connection without a request for this many seconds is closed; the TLS handshake and headers count too."""
     request_timeout_s: float = 60.0
-    """How long a request's body may take to arrive."""
+    """Longest time in which the body of a request has to arrive, in seconds."""
     stalled_timeout_s: float = 30.0
-    """A connection is closed when its client reads nothing of a response for this long."""
+    """A connection whose client reads nothing of a response for this many seconds is closed, to free its memory."""
     bootstrap_token_file: Path | None = None
-    """File with a token `id.secret`, which becomes valid for joining at every start."""
+    """File with a token `id.secret` that becomes valid for joining at every start, for clusters that are set up without
+    `sampan token create`."""
     log_format: Literal["text", "json", "journal"] = "text"
+    """Lines of text or JSON on stderr, or entries of systemd's journal. `sampan install` sets `journal`."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """Least severity that is logged."""
 
     @property
     def address(self) -> str:

@@ -16,19 +16,18 @@ import socket
 import struct
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from aiohttp import web
 
 from master import backup
+from master.administration import SOCKET
 from master.dispatch.identities import Identities
 from master.dispatch.trust import Trust
 from master.pki import Pki, PkiError, RotationRefused
 from master.store.errors import StoreError
 from master.store.sqlite import SqliteStore
 from proto.contract import node_user
-
-SOCKET: Final = "control"
 
 log = logging.getLogger(__name__)
 

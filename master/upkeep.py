@@ -1,6 +1,5 @@
-"""Renews the master's certificates while it runs: before they expire, and when the addresses in master.toml change.
-
-The servers notice new certificates themselves, at the next handshake.
+"""Renews the certificates while the master runs: before they expire, and when the master's addresses have changed in
+master.toml. The servers that use them notice by themselves (`Pki.generation`).
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ log = logging.getLogger(__name__)
 
 
 class Upkeep:
-    """Checks once a minute. `moved` is called after the addresses have changed."""
+    """Checks once a minute. Calls `moved` after the addresses have changed."""
 
     def __init__(
         self, pki: Pki, clock: Clock, config_path: Path | None, moved: Callable[[MasterConfig], Awaitable[None]]
@@ -31,25 +30,25 @@ class Upkeep:
         self._clock = clock
         self._config_path = config_path
         self._moved = moved
-        self._pending_move = False
+        self._moved_pending = False
         """The addresses have changed, and `moved` has not succeeded since."""
-        self._failure = ""
+        self._trouble = ""
 
     async def run(self) -> None:
         """Runs until cancelled. Logs a repeated error once."""
         while True:
             await self._clock.sleep(PERIOD_S)
-            failure = ""
+            trouble = ""
             try:
-                # First, because neither an unreadable configuration nor a failing store may prevent it.
+                # Renew first: an unreadable configuration or a store that cannot write must not prevent it.
                 for name in self._pki.renew(self._clock.now()):
                     log.info("the %s certificate was renewed", name)
                 await self._follow_addresses()
             except (ApiError, SettingsError, PkiError, OSError) as error:
-                failure = str(error)
-            if failure and failure != self._failure:
-                log.error("certificates cannot be kept up to date: %s", failure)
-            self._failure = failure
+                trouble = str(error)
+            if trouble and trouble != self._trouble:
+                log.error("certificates cannot be kept up to date: %s", trouble)
+            self._trouble = trouble
 
     async def _follow_addresses(self) -> None:
         if self._config_path is None:
@@ -57,8 +56,8 @@ class Upkeep:
         addresses = load(self._config_path).advertise_addresses
         if addresses != self._pki.config.advertise_addresses:
             self._pki.advertise(addresses)
-            self._pending_move = True
-            log.info("new addresses of the master: %s; its certificate has them", ", ".join(addresses) or "its own")
-        if self._pending_move:
+            self._moved_pending = True
+            log.info("the master's addresses are now: %s; its certificate has them", ", ".join(addresses) or "its own")
+        if self._moved_pending:
             await self._moved(self._pki.config)
-            self._pending_move = False
+            self._moved_pending = False

@@ -48,16 +48,16 @@ def me() -> Caller:
 
 @pytest.fixture
 async def resources(tmp_path: Path) -> Resources:
-    """With what every cluster has."""
+    """A pipeline with the objects that every cluster has, and small ranges for services."""
     store = MemoryStore()
     ranges = ServiceRanges(IPv4Network("10.96.0.0/24"), range(30000, 30010))
-    made = Resources(store, await Cache.load(store, kinds.ALL, history=20), clock=FakeClock(), ranges=ranges)
-    await bootstrap.ensure(made, MasterConfig(data_dir=tmp_path, advertise_addresses=("192.0.2.1",)), port=6443)
-    return made
+    resources = Resources(store, await Cache.load(store, kinds.ALL, history=20), clock=FakeClock(), ranges=ranges)
+    await bootstrap.ensure(resources, MasterConfig(data_dir=tmp_path, advertise_addresses=("192.0.2.1",)), port=6443)
+    return resources
 
 
 class FakeLogs:
-    """Every container says what was asked of it, twice; node `lost` is away, `breaks` goes in between."""
+    """Each log has two lines, the first with the request. Node `lost` has no session; `breaks` fails after a line."""
 
     async def open(
         self, node: str, namespace: str, pod: str, uid: str, container: str, options: LogOptions
@@ -79,7 +79,7 @@ class Joined:
 
 
 class FakeJoin:
-    """Lets in whoever knows the token, and tells nobody whether it would."""
+    """Accepts one join request, and refuses every dry run."""
 
     async def prospect(self, token: str, node_name: str, address: str, public_key: str) -> Never:
         raise Unauthorized("the bootstrap token is not known")
@@ -91,7 +91,7 @@ class FakeJoin:
 
 @dataclass
 class Reply:
-    """An answer, read whole."""
+    """A complete response."""
 
     status: int
     headers: Any
@@ -103,7 +103,7 @@ class Reply:
 
 
 class Client:
-    """Speaks to the server as the administrator, unless told otherwise."""
+    """A client of the server, with the administrator's certificate unless a request has another TLS context."""
 
     def __init__(self, session: aiohttp.ClientSession, base: str, pki: Pki, resources: Resources) -> None:
         self._session = session
@@ -130,13 +130,13 @@ class Client:
         context: ssl.SSLContext | None = None,
     ) -> Reply:
         data = None if body is None else io.BytesIO(body if isinstance(body, bytes) else json.dumps(body).encode())
-        said = {"Content-Type": "application/json", **(headers or {})}
+        sent = {"Content-Type": "application/json", **(headers or {})}
         url = self._base + path
-        async with self._session.request(method, url, data=data, headers=said, ssl=context or self.context) as answer:
+        async with self._session.request(method, url, data=data, headers=sent, ssl=context or self.context) as answer:
             return Reply(answer.status, answer.headers, await answer.read())
 
     async def watch(self, path: str, until: Callable[[list[Any]], bool], *, table: bool = False) -> list[Any]:
-        """The events of a watch, until there are enough or the server ends it."""
+        """The events of a watch, until `until` is true or the server ends it."""
         events: list[Any] = []
         headers = {"Accept": "application/json;as=Table;v=v1;g=meta.k8s.io"} if table else {}
         url = self._base + path
@@ -152,7 +152,7 @@ class Client:
 
 @pytest.fixture
 def config(tmp_path: Path) -> MasterConfig:
-    """What the server is told; modules whose subject it is say something else."""
+    """The server's configuration. Some modules override it."""
     return MasterConfig(data_dir=tmp_path, listen_address="127.0.0.1", api_port=0, advertise_addresses=("192.0.2.1",))
 
 

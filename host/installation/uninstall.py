@@ -85,13 +85,12 @@ class Uninstaller:
     def _remove_program(self, record: Record) -> None:
         """Units, command and releases. The directory of the record itself stays."""
         kept = set(self._configs(record))
-        removed = [name for name in record.files if name not in kept]
-        for name in removed:
-            self._remove_file(name)
-        # Directories that were made for these files only, such as those of shell completions.
-        paths = [self.layout.real(name) for name in removed]
+        removed = [self.layout.real(name) for name in record.files if name not in kept]
+        for path in removed:
+            self._remove_file(path)
+        # Directories of ours that were for these files only, such as those of shell completions.
         made = [self.layout.real(name) for name in reversed(record.directories)]
-        remove_empty(*(directory for directory in made if any(directory in path.parents for path in paths)))
+        remove_empty(*(directory for directory in made if any(directory in path.parents for path in removed)))
         for role in ROLES:
             if self.layout.seen(self.layout.unit(role)) in record.files:
                 running.unit_of(self.system, role).forget_failures()
@@ -105,9 +104,8 @@ class Uninstaller:
         release.remove(self.layout, release.made(self.layout, record))
         remove_empty(self.layout.releases)
 
-    def _remove_file(self, name: str) -> None:
+    def _remove_file(self, path: Path) -> None:
         """Unless something else has been put in its place."""
-        path = self.layout.real(name)
         target = str(path.readlink()) if path.is_symlink() else ""
         if target == (self.layout.command_target if path == self.layout.command else "") or not os.path.lexists(path):
             files.remove(path)

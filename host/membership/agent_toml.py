@@ -1,8 +1,8 @@
-"""agent.toml as joining leaves it, and as leaving restores it.
+"""agent.toml as joining writes it and as leaving restores it.
 
-Where there is none, joining writes one, and it is ours as long as it is, letter for letter, what would be written from
-its own values. To a file of somebody's (a person's, `sampan install`'s) it adds the settings that were asked for and
-are missing there, one marked line each; leaving takes these lines away. What stands in the file is never changed.
+Where there is none, joining writes one; that file is ours as long as it is, byte for byte, what its own values would be
+written as. To another file (a person's, `sampan install`'s) joining adds the requested settings that are missing, one
+marked line each; leaving removes these lines. Settings that are in the file are never changed.
 """
 
 from __future__ import annotations
@@ -25,36 +25,37 @@ from hull.errors import SettingsError
 _HEAD: Final = (
     "# Written by `sampan join`. Once it is changed by hand, `sampan leave` and `sampan reset` leave it here.\n"
 )
+"""Earlier releases know their files by this text and the next one: neither may change."""
 _MARK: Final = "  # by `sampan join`"
 _KEYS: Final = ("state_dir", "node_name", "master", "node_address", "engine_socket")
 _ADDED: Final = re.compile(rf"^(?:{'|'.join(_KEYS)}) = .*{re.escape(_MARK)}\n", re.MULTILINE)
 STATE_DIR: Final = str(HostLayout().state("agent"))
 _NO_MASTER: Final = "https://192.0.2.1:6443"
-"""Passes for one while the rest is checked (RFC 5737)."""
+"""A placeholder while the other settings are checked (RFC 5737)."""
 
 
-def chosen(path: Path, wanted: Mapping[str, str], *, keep: bool = False) -> tuple[AgentConfig, str]:
-    """The configuration to join by, and the file's text for it; empty: the file says it all already.
+def chosen(path: Path, requested: Mapping[str, str], *, keep: bool = False) -> tuple[AgentConfig, str]:
+    """The configuration to join with, and the file's new text; empty when the file has all of it already.
 
-    `wanted` are the settings that were asked for; those that are left out, or empty, are the file's or the defaults.
-    `keep`: what an earlier join wrote counts as asked for, where nobody asks for something else.
-    Raises SettingsError when somebody's file says something else, or cannot be used.
+    `requested` settings that are missing or empty are the file's or the defaults. `keep`: settings that an earlier join
+    wrote count as requested unless there are others.
+    Raises SettingsError when a file that is not ours contradicts, or cannot be used.
     """
-    asked = {key: value for key, value in wanted.items() if value}
+    settings = {key: value for key, value in requested.items() if value}
     before = "" if is_ours(path) else _bare(path)
     if keep:
-        theirs, all_values = _parsed(path, before), _parsed(path, _text(path))
-        asked = {key: str(all_values[key]) for key in _KEYS if key in all_values and key not in theirs} | asked
+        foreign, all_values = _parsed(path, before), _parsed(path, _text(path))
+        settings = {key: str(all_values[key]) for key in _KEYS if key in all_values and key not in foreign} | settings
     if not before:
         defaults = {"state_dir": STATE_DIR, "node_name": default_node_name()}
-        text = render(defaults | asked)
+        text = render(defaults | settings)
     else:
         values = _parsed(path, before)
-        for key, value in asked.items():
+        for key, value in settings.items():
             if key in values and not _same(key, str(values[key]), value):
-                raise SettingsError(f"{path}: {key} is {values[key]}, not {value}; correct the file, or what was asked")
-        lines = (f"{key} = {json.dumps(value)}{_MARK}\n" for key, value in asked.items() if key not in values)
-        # On top: what follows a table would belong to it.
+                raise SettingsError(f"{path}: {key} is {values[key]}, not {value}; correct the file, or the command")
+        lines = (f"{key} = {json.dumps(value)}{_MARK}\n" for key, value in settings.items() if key not in values)
+        # At the top: lines below a table would belong to it.
         text = "".join(lines) + before
     try:
         config = from_values(_parsed(path, text))
@@ -63,20 +64,20 @@ def chosen(path: Path, wanted: Mapping[str, str], *, keep: bool = False) -> tupl
     return config, "" if _text(path) == text else text
 
 
-def _same(key: str, found: str, asked: str) -> bool:
-    """Whether the file says what was asked for. The case of a master's name says nothing, that of a path does."""
-    found, asked = found.rstrip("/"), asked.rstrip("/")
-    return found.lower() == asked.lower() if key == "master" else found == asked
+def _same(key: str, present: str, requested: str) -> bool:
+    """Whether the two values mean the same. A master's name is the same in any case, a path is not."""
+    present, requested = present.rstrip("/"), requested.rstrip("/")
+    return present.lower() == requested.lower() if key == "master" else present == requested
 
 
 def render(values: Mapping[str, Any]) -> str:
-    """The text of a file that is ours. A JSON string is a TOML one."""
+    """The text of a file of ours. A JSON string is a TOML string."""
     lines = (f"{key} = {json.dumps(values[key])}\n" for key in _KEYS if values.get(key))
     return _HEAD + "".join(lines)
 
 
 def is_ours(path: Path) -> bool:
-    """Whether the whole file is what joining wrote."""
+    """Whether joining wrote the whole file."""
     try:
         text = path.read_text()
         return render(tomllib.loads(text)) == text
@@ -85,23 +86,20 @@ def is_ours(path: Path) -> bool:
 
 
 def state_dir(path: Path, otherwise: str) -> Path:
-    """Where the file says that the state is; a file that is not there, or not whole yet, says nothing."""
+    """The file's state directory; `otherwise`, or the default, when the file or the setting does not exist."""
     text = _text(path)
-    found = _parsed(path, text).get("state_dir") if text else None
-    return Path(str(found or otherwise or STATE_DIR))
+    value = _parsed(path, text).get("state_dir") if text else None
+    return Path(str(value or otherwise or STATE_DIR))
 
 
 def master(path: Path) -> str:
-    """The master that the file names; empty: none."""
+    """The file's master; empty for none."""
     text = _text(path)
     return str(_parsed(path, text).get("master", "")) if text else ""
 
 
 def known(path: Path) -> AgentConfig:
-    """The configuration of a host that may have left already: its master is empty where none stands in it any more.
-
-    As agent.config.
-    """
+    """The configuration of a host that may have left already: then its master is empty. Raises SettingsError."""
     values = _parsed(path, _text(path))
     try:
         config = from_values({"master": _NO_MASTER, **values})
@@ -111,8 +109,8 @@ def known(path: Path) -> AgentConfig:
 
 
 def write(path: Path, text: str) -> None:
-    """All of it or nothing, also on a full disk; a file that is there keeps owner and mode. Raises OSError."""
-    # A link stays one: whoever manages the file it leads to would look there in vain for what we wrote.
+    """Write the whole file or nothing, also on a full disk; an existing file keeps owner and mode. Raises OSError."""
+    # A symbolic link stays: its target may be managed by another tool.
     path = path.resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
     if not path.exists():
@@ -125,27 +123,26 @@ def write(path: Path, text: str) -> None:
 
 @contextmanager
 def written(path: Path, text: str, *, unless: Callable[[], bool]) -> Iterator[None]:
-    """The file says this (empty: what it says already), and what it said before when something goes wrong, `unless`
-    that came to its end before."""
+    """Write this text (empty: no change); after an error, restore what was there, `unless` the block had succeeded."""
     before = _text(path) if text and path.exists() else None
     try:
         if text:
             write(path, text)
         yield
     except BaseException:
-        # Only what is ours is taken back.
+        # Only our own text is taken back.
         if text and _text(path) == text and not unless():
             unlink(path) if before is None else write(path, before)
         raise
 
 
 def unlink(path: Path) -> None:
-    """Remove the file, or the one that a link leads to: the link was not joining's."""
+    """Remove the file, or a link's target: joining did not make the link."""
     path.resolve().unlink(missing_ok=True)
 
 
 def remove(path: Path) -> bool:
-    """Take back what joining wrote; whether a file of somebody's stays."""
+    """Take back what joining wrote; whether a file stays, which is not ours."""
     if is_ours(path):
         unlink(path)
         return False
@@ -156,7 +153,7 @@ def remove(path: Path) -> bool:
 
 
 def _bare(path: Path) -> str:
-    """The file without what joining added."""
+    """The file without the lines that joining added."""
     return _ADDED.sub("", _text(path))
 
 

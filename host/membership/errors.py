@@ -2,7 +2,7 @@
 
 MembershipError           anything below
 ├── MasterUnreachable     the master does not answer
-└── HostBusy              another command, or an agent, works on this host
+└── HostBusy              another command changes this host, or an agent runs on its state directory
 """
 
 

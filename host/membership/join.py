@@ -1,8 +1,8 @@
-"""Joining: this host becomes a node, its agent is started, and its node is waited for until it is Ready.
+"""Joining: this host becomes a node, its agent is started, and the command waits until the node is Ready.
 
-Owns the order, so that every step can be interrupted and the same command goes on: nothing is written before the
-preflight has passed, and what a refused join wrote is taken back. A host that is a node already is rejoin's
-business; what a node says to the master is the agent's.
+Owns the order, so that every step can be interrupted and the same command completes it: nothing is written before the
+preflight has passed, and what a refused join wrote is taken back. For a host that is a node already, see rejoin.py; the
+messages to the master are the agent's.
 """
 
 from __future__ import annotations
@@ -24,52 +24,52 @@ from host.preflight.facts import AGENT
 from host.preflight.finding import Finding, errors, text
 from host.preflight.gather import Subject
 
-_AWAY: Final = frozenset({"master-answer", "master-trust"})
-"""Findings whose exit code is that of a master that does not answer, or is not trusted."""
+_UNREACHABLE: Final = frozenset({"master-answer", "master-trust"})
+"""Findings with the exit code of a master that does not answer, or is not trusted."""
 
 
-def join(here: Host, request: JoinRequest) -> None:
-    """Make the host a node that is Ready. Raises MembershipError, IdentityError, SettingsError, OSError, UnitFailed."""
-    with changing(here):
+def join(this_host: Host, request: JoinRequest) -> None:
+    """Make the host a node that is Ready. Raises MembershipError, IdentityError, HullError, OSError."""
+    with changing(this_host):
         member = rejoin.member(request)
         if member is None:
-            config, identity = _become(here, request)
-            here.say(f"joined as node {identity.node_name}")
+            config, identity = _become(this_host, request)
+            this_host.say(f"joined as node {identity.node_name}")
         else:
-            config, identity = rejoin.again(here, request, member)
-        if here.unit.installed:
-            here.unit.start()
+            config, identity = rejoin.again(this_host, request, member)
+        if this_host.unit.installed:
+            this_host.unit.start()
         elif not files.in_use(config.state_dir):
-            here.say(f"no unit is installed: start the agent with `sampan agent --config {request.config_path}`")
+            this_host.say(f"no unit is installed: start the agent with `sampan agent --config {request.config_path}`")
             return
-    standing = wait_ready(here, config, identity, timeout_s=request.timeout_s)
+    standing = wait_ready(this_host, config, identity, timeout_s=request.timeout_s)
     name = identity.node_name
     if not standing.unschedulable:
-        here.say(f"node {name} is Ready")
+        this_host.say(f"node {name} is Ready")
         return
-    # Not by `sampan leave`, or the master is older than that it takes it back. Strategic merge, of which
-    # `kubectl uncordon` makes use, the API does not have.
+    # A cordon that is not from `sampan leave`, or a master too old to undo that one. The API has no strategic merge
+    # patch, which `kubectl uncordon` uses.
     undo = f"""kubectl patch node {name} --type=merge -p '{{"spec":{{"unschedulable":null}}}}'"""
-    here.say(f"node {name} is Ready, and cordoned: it takes no new pods before {undo}")
+    this_host.say(f"node {name} is Ready, and cordoned: it takes no new pods before {undo}")
 
 
-def _become(here: Host, request: JoinRequest) -> tuple[AgentConfig, Identity]:
-    config, text = agent_toml.chosen(request.config_path, request.wanted)
-    _check(here, config, request)
+def _become(this_host: Host, request: JoinRequest) -> tuple[AgentConfig, Identity]:
+    config, new_text = agent_toml.chosen(request.config_path, request.settings)
+    _check(this_host, config, request)
     pending, made = (config.state_dir / files.PENDING_KEY).exists(), not config.state_dir.exists()
     try:
-        with agent_toml.written(request.config_path, text, unless=lambda: kept(config) is not None):
+        with agent_toml.written(request.config_path, new_text, unless=lambda: kept(config) is not None):
             host.join(request.config_path, request.token, request.ca_hash)
     except BaseException as error:
         if kept(config) is None and isinstance(error, JoinRefused | OSError) and not pending:
             _take_back(config, made=made)
-        if told := refused(error, "not joined"):
-            raise told from error
+        if refusal := refused(error, "not joined"):
+            raise refusal from error
         raise
     return config, loaded(config)
 
 
-def _check(here: Host, config: AgentConfig, request: JoinRequest) -> None:
+def _check(this_host: Host, config: AgentConfig, request: JoinRequest) -> None:
     subject = Subject(
         role=AGENT,
         node_name=config.node_name,
@@ -81,24 +81,25 @@ def _check(here: Host, config: AgentConfig, request: JoinRequest) -> None:
         ca_hash=request.ca_hash,
         ports=request.ports,
     )
-    findings = here.findings(subject)
+    findings = this_host.findings(subject)
     if findings:
-        here.say(text(findings))
+        this_host.say(text(findings))
     bad = errors(findings, request.ignored)
     if bad:
-        raise error_for(bad)(refusal(bad))
+        raise error_for(bad)(message_for(bad))
 
 
-def refusal(bad: Iterable[Finding]) -> str:
-    names = ",".join(dict.fromkeys(each.id for each in bad))
-    return f"not joined, and nothing was changed: mend {names}, or go on with --ignore-preflight-errors {names}"
+def message_for(bad: Iterable[Finding]) -> str:
+    """Why the host was not joined, and how to ignore the findings."""
+    ids = ",".join(dict.fromkeys(finding.id for finding in bad))
+    return f"not joined, and nothing was changed: correct {ids}, or add --ignore-preflight-errors {ids}"
 
 
 def error_for(bad: Iterable[Finding]) -> type[MembershipError]:
-    return MasterUnreachable if _AWAY & {each.id for each in bad} else MembershipError
+    return MasterUnreachable if _UNREACHABLE & {finding.id for finding in bad} else MembershipError
 
 
 def _take_back(config: AgentConfig, *, made: bool) -> None:
-    """The key of a join that the master has refused; an answer that was lost is asked for again with the same key."""
+    """Remove the key of a refused join. After a lost answer it stays: the next join asks with the same key."""
     if config.state_dir.is_dir() and not files.in_use(config.state_dir):
         departure.forget(config, directory=made)

@@ -1,7 +1,7 @@
-"""The host as joining and leaving see it, and what all of these commands share.
+"""The host as joining and leaving see it, and what these commands have in common.
 
-Owns that one of them at a time changes the host, that an agent which is stopped for a moment runs again when something
-goes wrong meanwhile, and the error that people read. What is changed is the business of the others (membership*.py).
+One command at a time changes the host; an agent that is stopped for a moment runs again when the command fails. What is
+changed is in join.py, rejoin.py and leave.py.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ POLL_S: Final = 0.2
 
 
 def preflight(subject: Subject) -> list[Finding]:
-    """Look and judge."""
+    """What is wrong with this host for that."""
     return judge(gather(subject))
 
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """What joining and leaving need of the world; tests bring their own."""
+    """What joining and leaving need of the host; tests bring their own."""
 
     unit: AgentUnit
     say: Callable[[str], None]
     lock: Path = HostLayout().lock
-    """Installing and upgrading take it too."""
+    """Installing and upgrading hold it too."""
     sleep: Callable[[float], None] = time.sleep
     monotonic: Callable[[], float] = time.monotonic
     findings: Callable[[Subject], list[Finding]] = preflight
@@ -48,11 +48,11 @@ class Host:
 
 @dataclass(frozen=True, slots=True)
 class JoinRequest:
-    """What a person asked for."""
+    """The options of `sampan join`."""
 
     config_path: Path
-    wanted: dict[str, str]
-    """Settings of agent.toml that were asked for; `master` is a URL, and always there."""
+    settings: dict[str, str]
+    """For agent.toml; `master` is a URL, and always there."""
     token: str
     ca_hash: str
     ignored: Sequence[str] = ()
@@ -61,32 +61,32 @@ class JoinRequest:
 
 
 @contextmanager
-def changing(here: Host) -> Iterator[None]:
-    """One command at a time: of two joins one would take back what the other has written. Raises HostBusy."""
+def changing(this_host: Host) -> Iterator[None]:
+    """Hold the lock of the host: of two joins at once, one would undo what the other writes. Raises HostBusy."""
     with ExitStack() as held:
         try:
-            held.enter_context(exclusive(here.lock))
+            held.enter_context(exclusive(this_host.lock))
         except Busy as error:
             raise HostBusy(str(error)) from error
         yield
 
 
 @contextmanager
-def paused(here: Host) -> Iterator[None]:
-    """The agent is stopped, and stays in the boot. Where this fails it goes on as before; else the caller starts it."""
-    ran = here.unit.running()
+def paused(this_host: Host) -> Iterator[None]:
+    """Stop the agent; it still starts at boot. After an error it runs again; otherwise the caller starts it."""
+    ran = this_host.unit.running()
     try:
-        here.unit.pause()
+        this_host.unit.pause()
         yield
     except BaseException:
         if ran:
-            here.unit.resume()
+            this_host.unit.resume()
         raise
 
 
 @contextmanager
 def alone(config: AgentConfig) -> Iterator[None]:
-    """No agent works on the state directory meanwhile. Raises HostBusy when one does."""
+    """Lock the state directory against an agent. Raises HostBusy when one runs on it."""
     with ExitStack() as held:
         try:
             held.enter_context(files.locked(config.state_dir))

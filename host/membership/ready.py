@@ -1,6 +1,6 @@
-"""Waiting until the node is Ready, or saying what keeps it from being so. Asks the master and the host's unit.
+"""Waits until the node is Ready, or reports why it is not. Asks the master and the host's unit.
 
-Changes nothing but that the node takes pods again after a `sampan leave` that was not gone through with.
+Changes one thing only: a node that an unfinished `sampan leave` cordoned takes pods again.
 """
 
 from __future__ import annotations
@@ -14,53 +14,53 @@ from host.membership.errors import MasterUnreachable, MembershipError
 from host.membership.machine import POLL_S, Host
 
 
-def wait_ready(here: Host, config: AgentConfig, identity: Identity, *, timeout_s: float) -> departure.Standing:
-    """How the node stands when it is Ready. Raises MembershipError that says what keeps it from being so."""
-    ends_at = here.monotonic() + timeout_s
-    seen: departure.Standing | None = None
-    said = ""
+def wait_ready(this_host: Host, config: AgentConfig, identity: Identity, *, timeout_s: float) -> departure.Standing:
+    """The node's standing when it is Ready. Raises MembershipError with the reasons when it is not in time."""
+    ends_at = this_host.monotonic() + timeout_s
+    standing: departure.Standing | None = None
+    problem = ""
     kind: type[MembershipError] = MembershipError
     while True:
         try:
-            # Renewed while we wait, or wiped by an agent whose node was deleted.
+            # It may be renewed meanwhile, or removed by an agent whose node was deleted.
             identity = files.load(config.state_dir) or identity
-            seen, said = departure.standing(config, identity, uncordon=True), ""
+            standing, problem = departure.standing(config, identity, uncordon=True), ""
         except MasterAway as error:
-            said, kind = str(error), MasterUnreachable
+            problem, kind = str(error), MasterUnreachable
         except departure.AnotherMachine as error:
-            said, kind = f"the master says: {error} (a copy is cleaned by `sampan reset`)", MembershipError
+            problem, kind = f"the master says: {error} (on a copy, run `sampan reset`)", MembershipError
         except departure.Forgotten as error:
             raise MembershipError(
-                f"the master does not take this host for node {identity.node_name} any more: {error}; "
+                f"the master does not accept this host as node {identity.node_name} any more: {error}; "
                 "`sampan reset`, then join again"
             ) from error
-        if seen and seen.removed:
+        if standing and standing.removed:
             raise MembershipError(f"node {identity.node_name} was deleted: `sampan reset`, then join again")
-        # The master may not have noticed yet that this host was away: the agent says itself that it runs.
-        if seen and seen.ready and not said and (not here.unit.installed or here.unit.active()):
-            return seen
-        if here.monotonic() >= ends_at:
-            reasons = "; ".join(_reasons(here, config, seen, said))
-            raise (kind if said else MembershipError)(
-                f"node {identity.node_name} is a member, and not Ready after {timeout_s:g} s: {reasons}"
+        # The master may still show the agent of before a restart: the unit knows the present one.
+        if standing and standing.ready and not problem and (not this_host.unit.installed or this_host.unit.active()):
+            return standing
+        if this_host.monotonic() >= ends_at:
+            reasons = "; ".join(_reasons(this_host, config, standing, problem))
+            raise (kind if problem else MembershipError)(
+                f"node {identity.node_name} is a member, but not Ready after {timeout_s:g} s: {reasons}"
             )
-        here.sleep(POLL_S)
+        this_host.sleep(POLL_S)
 
 
-def _reasons(here: Host, config: AgentConfig, seen: departure.Standing | None, said: str) -> list[str]:
-    found = [said] if said else []
-    if seen and not seen.registered:
-        found.append("its agent has not spoken to the master yet")
-    if seen:
-        found += [
-            f"{each.type} is {each.status}: {each.message or each.reason}"
-            for each in seen.conditions
-            if each.status != ("True" if each.type == "Ready" else "False")
+def _reasons(this_host: Host, config: AgentConfig, standing: departure.Standing | None, problem: str) -> list[str]:
+    reasons = [problem] if problem else []
+    if standing and not standing.registered:
+        reasons.append("its agent has not registered with the master yet")
+    if standing:
+        reasons += [
+            f"{condition.type} is {condition.status}: {condition.message or condition.reason}"
+            for condition in standing.conditions
+            if condition.status != ("True" if condition.type == "Ready" else "False")
         ]
     if not files.in_use(config.state_dir):
-        found.append("the agent does not run")
-    if state := here.unit.state():
-        found.append(f"systemd says {state}")
-    if line := here.unit.last_line():
-        found.append(f"the agent's last word: {line}")
-    return found
+        reasons.append("the agent does not run")
+    if state := this_host.unit.state():
+        reasons.append(f"systemd says {state}")
+    if line := this_host.unit.last_line():
+        reasons.append(f"last line of the agent's journal: {line}")
+    return reasons

@@ -1,7 +1,7 @@
 """Joining a host that is a node of that cluster already: its certificate may have expired, or the master have moved.
 
-Owns what is done about that. The node keeps its name and its pods, and whatever comes of it, its agent runs on and
-stays in the boot; what came to nothing changes nothing.
+The node keeps its name and its pods, and in any case its agent runs on and starts at boot. A command that fails changes
+nothing.
 """
 
 from __future__ import annotations
@@ -26,128 +26,130 @@ class Member:
     """A host that is a node."""
 
     config: AgentConfig
-    """As it is to be."""
+    """As requested."""
     text: str
-    """Of its file; empty: the file says it all already."""
+    """The new text of agent.toml; empty when it has everything already."""
     identity: Identity
     master: str
-    """That its file names so far; empty: none."""
+    """The master in agent.toml so far; empty for none."""
 
 
 def member(request: JoinRequest) -> Member | None:
-    """Who this host is, when that is a node of the very cluster. Raises MembershipError for another one."""
-    state_dir = agent_toml.state_dir(request.config_path, request.wanted.get("state_dir", ""))
+    """This host as a node of the requested cluster; None for no node. Raises MembershipError for another cluster's."""
+    state_dir = agent_toml.state_dir(request.config_path, request.settings.get("state_dir", ""))
     identity = files.load(state_dir)
     if identity is None:
         return None
     # Two while the CA is being rotated.
-    found = authorities(identity.ca.encode())
-    if request.ca_hash.strip().lower() not in found:
+    hashes = authorities(identity.ca.encode())
+    if request.ca_hash.strip().lower() not in hashes:
         raise MembershipError(
             f"this host is node {identity.node_name} of another cluster, at {identity.session_address} "
-            f"with CA {' or '.join(found)}: `sampan leave` first, or `sampan reset` where that cluster is no more"
+            f"with CA {' or '.join(hashes)}: `sampan leave` first, or `sampan reset` if that cluster does not exist"
         )
-    # The identity says who we are, also where somebody took the configuration away.
-    wanted = {**request.wanted, "state_dir": str(state_dir), "node_name": identity.node_name}
-    config, text = agent_toml.chosen(request.config_path, wanted, keep=True)
+    # From the identity, in case the configuration was removed.
+    settings = {**request.settings, "state_dir": str(state_dir), "node_name": identity.node_name}
+    config, text = agent_toml.chosen(request.config_path, settings, keep=True)
     return Member(config, text, identity, agent_toml.master(request.config_path))
 
 
-def again(here: Host, request: JoinRequest, found: Member) -> tuple[AgentConfig, Identity]:
-    """Configuration and identity as they are good now. Raises MembershipError, OSError, UnitFailed."""
-    here.say(f"this host is node {found.identity.node_name} of that cluster already")
-    if found.identity.not_after <= time.time():
-        return found.config, _renew(here, request, found)
-    if elsewhere := _elsewhere(here, request, found):
-        return found.config, _move(here, request, found, elsewhere)
-    if found.text:
-        agent_toml.write(request.config_path, found.text)
-    return found.config, found.identity
+def again(this_host: Host, request: JoinRequest, node: Member) -> tuple[AgentConfig, Identity]:
+    """Bring configuration and identity up to date. Raises MembershipError, OSError, HullError."""
+    this_host.say(f"this host is node {node.identity.node_name} of that cluster already")
+    if node.identity.not_after <= time.time():
+        return node.config, _renew(this_host, request, node)
+    if address := _new_address(this_host, request, node):
+        return node.config, _move(this_host, request, node, address)
+    if node.text:
+        agent_toml.write(request.config_path, node.text)
+    return node.config, node.identity
 
 
-def _renew(here: Host, request: JoinRequest, found: Member) -> Identity:
-    """Another certificate in an expired one's place."""
-    config = found.config
+def _renew(this_host: Host, request: JoinRequest, node: Member) -> Identity:
+    """Get another certificate in place of an expired one."""
+    config = node.config
     pending = config.state_dir / files.PENDING_KEY
     was_pending = pending.exists()
     try:
-        with paused(here), agent_toml.written(request.config_path, found.text, unless=lambda: _is_good(config)):
+        with paused(this_host), agent_toml.written(request.config_path, node.text, unless=lambda: _is_good(config)):
             host.join(request.config_path, request.token, request.ca_hash)
     except BaseException as error:
-        # A copy of the node's own key, by which a lost answer is asked for again too.
+        # A copy of the node's own key, with which the next join asks, too.
         if not was_pending:
             pending.unlink(missing_ok=True)
-        if told := refused(error, "the certificate of this node has expired, and was not replaced"):
-            raise told from error
+        if refusal := refused(error, "the certificate of this node has expired, and was not replaced"):
+            raise refusal from error
         raise
-    here.say("its certificate had expired, and is replaced")
+    this_host.say("its certificate had expired, and is replaced")
     return loaded(config)
 
 
-def _elsewhere(here: Host, request: JoinRequest, found: Member) -> str:
-    """The address (host:port) at which the session is to be held from now on; empty: that of before.
+def _new_address(this_host: Host, request: JoinRequest, node: Member) -> str:
+    """The session's new address (host:port); empty when it stays as it is. Raises MembershipError.
 
-    It is the one that was asked for, wherever the session is now: agent.toml may name it already, and the master may
-    answer at both, and will not for long. Raises MembershipError.
+    It is the requested one even when agent.toml names that already and the master still answers at the former address,
+    which it may not do for long.
     """
-    present, host_asked = urlsplit(f"//{found.identity.session_address}"), urlsplit(found.config.master).hostname
-    if host_asked == present.hostname:
+    present, requested = urlsplit(f"//{node.identity.session_address}"), urlsplit(node.config.master).hostname
+    if requested == present.hostname:
         return ""
-    address = f"{host_asked}:{present.port}"
+    address = f"{requested}:{present.port}"
     try:
-        _prove(here, request, found, address)
+        _verify(this_host, request, node, address)
     except MasterAway as error:
         remedy = (
             "The master has to listen there, and its certificate to name that address: "
             "advertise_addresses in its master.toml"
         )
-        if found.config.master.lower() != found.master.rstrip("/").lower():
+        if node.config.master.lower() != node.master.rstrip("/").lower():
             raise MasterUnreachable(f"{error}; nothing was changed. {remedy}") from error
-        # Joined that way, perhaps, through what carries the API only: then it is good as it is.
-        here.say(f"{error}; the session stays at {found.identity.session_address}. {remedy}; then run this again")
+        # The node may have joined through a proxy that forwards the API only: then nothing is wrong.
+        this_host.say(f"{error}; the session stays at {node.identity.session_address}. {remedy}; then run this again")
         return ""
     return address
 
 
-def _prove(here: Host, request: JoinRequest, found: Member, address: str) -> None:
-    """That is the same master, by the CAs that this node trusts, and it knows the node. Raises MasterAway,
-    MembershipError."""
-    there = replace(found.identity, session_address=address)
-    # A master of before goes by one address only: that by which the node is known, on the way to where its session is.
-    here_as_known = replace(found.config, master=f"https://{found.identity.session_address}")
-    ends_at = here.monotonic() + request.timeout_s
+def _verify(this_host: Host, request: JoinRequest, node: Member, address: str) -> None:
+    """Check that the same master answers there, by the node's trusted CAs, and that it knows the node.
+
+    Raises MasterAway, MembershipError.
+    """
+    identity = replace(node.identity, session_address=address)
+    # A master of an earlier version knows the node by one address only: that of its route to the present session.
+    config = replace(node.config, master=f"https://{node.identity.session_address}")
+    ends_at = this_host.monotonic() + request.timeout_s
     while True:
         try:
-            departure.standing(here_as_known, there)
+            departure.standing(config, identity)
             return
         except departure.Forgotten as error:
             raise MembershipError(
-                f"the master at {address} does not take this host for node {there.node_name}: {error}; "
+                f"the master at {address} does not accept this host as node {identity.node_name}: {error}; "
                 "nothing was changed"
             ) from error
         except departure.AnotherMachine as error:
-            # One that has just started knows from its store what this host was then: it may have booted since.
-            if here.monotonic() >= ends_at:
+            # A master that has just started knows the machine from its store: this host may have booted since.
+            if this_host.monotonic() >= ends_at:
                 raise MembershipError(f"the master at {address} says: {error}; nothing was changed") from error
-        here.sleep(POLL_S)
+        this_host.sleep(POLL_S)
 
 
-def _move(here: Host, request: JoinRequest, found: Member, address: str) -> Identity:
+def _move(this_host: Host, request: JoinRequest, node: Member, address: str) -> Identity:
     """Hold the session at another address from now on."""
 
     def moved() -> bool:
-        identity = kept(found.config)
+        identity = kept(node.config)
         return identity is not None and identity.session_address == address
 
     with (
-        paused(here),
-        alone(found.config),
-        agent_toml.written(request.config_path, found.text, unless=moved),
+        paused(this_host),
+        alone(node.config),
+        agent_toml.written(request.config_path, node.text, unless=moved),
     ):
-        # As it is by now: its agent may have had its certificate renewed.
-        identity = replace(loaded(found.config), session_address=address)
-        files.save(found.config.state_dir, identity)
-    here.say(f"the session is at {address} from now on, no more at {found.identity.session_address}")
+        # Loaded again: the agent may have renewed its certificate.
+        identity = replace(loaded(node.config), session_address=address)
+        files.save(node.config.state_dir, identity)
+    this_host.say(f"the session is at {address} from now on, no longer at {node.identity.session_address}")
     return identity
 
 
@@ -157,7 +159,7 @@ def _is_good(config: AgentConfig) -> bool:
 
 
 def refused(error: BaseException, what: str) -> MembershipError | None:
-    """The master's no, or its silence, for people; None for any other error."""
+    """The master's refusal, or its silence, as an error for people; None for any other error."""
     match error:
         case MasterAway():
             return MasterUnreachable(f"{what}: {error}; nothing was changed")
@@ -169,7 +171,7 @@ def refused(error: BaseException, what: str) -> MembershipError | None:
 
 
 def kept(config: AgentConfig) -> Identity | None:
-    """The identity on disk, if there is one that can be used."""
+    """The identity on disk, if there is a usable one."""
     try:
         return files.load(config.state_dir)
     except IdentityError:

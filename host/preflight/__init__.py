@@ -1,1 +1,1 @@
-"""What must be true of a host before it is a master or a node: facts (gather.py), and pure judgements on them."""
+"""What must be true of a host before it is a master or a node: facts (gather.py), and judges of them."""

@@ -1,5 +1,5 @@
-"""Asks a master before anybody joins: does it answer, what does its clock say, is it the right one, and what would
-become of a join. The token goes over a connection that was verified by the CA's hash, and no other.
+"""Asks a master before the host joins: whether it answers, its time, whether it is the right one, and whether it would
+accept a join. The token is sent only over a connection that was verified by the CA's hash.
 """
 
 from __future__ import annotations
@@ -23,14 +23,15 @@ from host.preflight.facts import Cidrs, Master
 JOIN_PATH: Final = "/sampan/v1/join?dryRun=All"
 _TIMEOUT_S: Final = 5.0
 _MOST_BYTES: Final = 1 << 20
+"""Of an answer that is read."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Met:
-    """The first contact, unverified: the CA that it sent, and the certificate that it showed."""
+class _Contact:
+    """The first contact, unverified: the CA that the master sent, and the certificate of the connection."""
 
     authority: bytes
-    shown: bytes
+    certificate: bytes
     clock_ahead_s: float | None
 
 
@@ -40,35 +41,36 @@ def host_and_port(url: str) -> tuple[str, int]:
 
 
 def ask(url: str, ca_hash: str, token: str, body: Mapping[str, str]) -> tuple[Master, Cidrs | None]:
-    """What the master says; the cluster's networks when the token was good."""
-    found = Master(url)
+    """The master's answers; the cluster's networks when the token was valid."""
+    master = Master(url)
     try:
-        met = _meet(url)
+        contact = _connect(url)
     except (OSError, http.client.HTTPException, ValueError) as error:
-        return replace(found, problem=str(error) or type(error).__name__), None
-    found = replace(found, clock_ahead_s=met.clock_ahead_s, validity=validity(met, datetime.now(UTC)))
-    authority = _trusted(met, ca_hash)
+        return replace(master, problem=str(error) or type(error).__name__), None
+    validity_problem = validity(contact, datetime.now(UTC))
+    master = replace(master, clock_ahead_s=contact.clock_ahead_s, validity=validity_problem)
+    authority = _trusted(contact, ca_hash)
     if ca_hash and not authority:
-        found = replace(found, distrust=_distrust(url, met, ca_hash))
-    if not (ca_hash and token) or found.distrust or found.validity:
-        return found, None
+        master = replace(master, distrust=_distrust(url, contact, ca_hash))
+    if not (ca_hash and token) or master.distrust or master.validity:
+        return master, None
     try:
         status, answer = _try_join(url, authority, token, body)
     except ssl.SSLCertVerificationError as error:
-        return replace(found, distrust=f"{url} does not prove to be the master: {error.verify_message}"), None
+        return replace(master, distrust=f"{url} cannot prove that it is the master: {error.verify_message}"), None
     except (OSError, http.client.HTTPException, ValueError) as error:
-        return replace(found, problem=str(error) or type(error).__name__), None
+        return replace(master, problem=str(error) or type(error).__name__), None
     if status == http.client.UNAUTHORIZED:
-        return replace(found, refusal=str(answer.get("message", "the token was refused"))), None
+        return replace(master, refusal=str(answer.get("message", "the token was refused"))), None
     if status != http.client.OK:
-        return found, None  # a master of an earlier release, or a name that is judged here too
-    found = replace(
-        found, name_taken=str(answer.get("nameTaken", "")), address_taken_by=str(answer.get("addressTakenBy", ""))
+        return master, None  # a master of an earlier release, or a name that the preflight refuses as well
+    master = replace(
+        master, name_taken=str(answer.get("nameTaken", "")), address_taken_by=str(answer.get("addressTakenBy", ""))
     )
-    return found, _cidrs(answer)
+    return master, _cidrs(answer)
 
 
-def _meet(url: str) -> _Met:
+def _connect(url: str) -> _Contact:
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
@@ -76,7 +78,7 @@ def _meet(url: str) -> _Met:
     connection = http.client.HTTPSConnection(host, port, timeout=_TIMEOUT_S, context=context)
     try:
         connection.connect()
-        shown = connection.sock.getpeercert(binary_form=True) or b""
+        certificate = connection.sock.getpeercert(binary_form=True) or b""
         begun = time.time()
         connection.request("GET", CA_PATH)
         answer = connection.getresponse()
@@ -86,26 +88,26 @@ def _meet(url: str) -> _Met:
         connection.close()
     if answer.status != http.client.OK:
         raise ValueError(f"it answered {answer.status} to {CA_PATH}: is it a Sampan master?")
-    return _Met(body, shown, _ahead(answer.headers.get("Date"), begun, ended))
+    return _Contact(body, certificate, _ahead(answer.headers.get("Date"), begun, ended))
 
 
 def _ahead(date: str | None, begun: float, ended: float) -> float | None:
-    """Seconds that this host is ahead. The header has whole seconds, cut off: half of one in the mean."""
+    """By how many seconds this host is ahead. The header's seconds are rounded down, by half a second on average."""
     try:
-        told = parsedate_to_datetime(date or "").timestamp() + 0.5
+        time_there = parsedate_to_datetime(date or "").timestamp() + 0.5
     except ValueError:
         return None
-    return (begun + ended) / 2 - told
+    return (begun + ended) / 2 - time_there
 
 
-def validity(met: _Met, now: datetime) -> str:
-    """Why a certificate of the master's is not good now; empty: they are."""
+def validity(contact: _Contact, now: datetime) -> str:
+    """Why a certificate of the master is not valid now; empty if both are."""
     from cryptography import x509
 
     try:
         certificates = {
-            "its CA": x509.load_pem_x509_certificate(met.authority),
-            "its own": x509.load_der_x509_certificate(met.shown),
+            "its CA": x509.load_pem_x509_certificate(contact.authority),
+            "its own": x509.load_der_x509_certificate(contact.certificate),
         }
     except ValueError:
         return ""
@@ -117,22 +119,22 @@ def validity(met: _Met, now: datetime) -> str:
     return ""
 
 
-def _trusted(met: _Met, ca_hash: str) -> bytes:
+def _trusted(contact: _Contact, ca_hash: str) -> bytes:
     """The one authority with this hash; empty when the master did not send it."""
     try:
-        return authorities(met.authority).get(ca_hash.strip().lower(), b"")
+        return authorities(contact.authority).get(ca_hash.strip().lower(), b"")
     except ValueError:
         return b""
 
 
-def _distrust(url: str, met: _Met, ca_hash: str) -> str:
+def _distrust(url: str, contact: _Contact, ca_hash: str) -> str:
     try:
-        found = " or ".join(authorities(met.authority))
+        hashes = " or ".join(authorities(contact.authority))
     except ValueError:
-        found = ""
-    if not found:
+        hashes = ""
+    if not hashes:
         return f"{url} sent no certificate as its CA"
-    return f"the CA of {url} is {found}, not {ca_hash}: another cluster, or somebody in between"
+    return f"the CA of {url} is {hashes}, not {ca_hash}: another cluster, or a man in the middle"
 
 
 def _try_join(url: str, authority: bytes, token: str, body: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
@@ -143,10 +145,10 @@ def _try_join(url: str, authority: bytes, token: str, body: Mapping[str, str]) -
     try:
         connection.request("POST", JOIN_PATH, json.dumps(dict(body)), headers)
         answer = connection.getresponse()
-        found = json.loads(answer.read(_MOST_BYTES))
+        document = json.loads(answer.read(_MOST_BYTES))
     finally:
         connection.close()
-    return answer.status, found if isinstance(found, dict) else {}
+    return answer.status, document if isinstance(document, dict) else {}
 
 
 def _cidrs(answer: Mapping[str, Any]) -> Cidrs | None:

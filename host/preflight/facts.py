@@ -1,4 +1,4 @@
-"""What was seen of this host, as values; the judges get nothing else. Gathered by gather.py, made up by tests."""
+"""The facts about this host, as values: all that the judges get. Collected by gather.py, or invented by tests."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ from agent.survey import Kernel
 MASTER: Final = "master"
 AGENT: Final = "agent"
 OURS: Final = "sampan.vxlan"
-"""Link whose routes and addresses are our own; pod links are the others (`is_ours`)."""
+"""The overlay's link; pods' links are ours as well (`is_ours`)."""
 DENIED: Final = "permission denied"
-"""The problem of an engine that answers root only, for others."""
+"""The problem of an engine whose socket this user may not open."""
 DOCKER_ROOT: Final = Path("/var/lib/docker")
-"""Where an engine that does not say otherwise has its images and containers."""
+"""The default directory of images and containers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """The host as such."""
+    """The host itself."""
 
     root: bool
     python: tuple[int, int]
     memory_bytes: int
     swap_bytes: int
     disks: Mapping[str, tuple[int, int]]
-    """Free and total bytes, by directory that we write to."""
+    """Free and total bytes of the directories that we write to."""
     init: str = "systemd"
     """Name of process 1."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cgroup:
-    """`version` 0: none is mounted."""
+    """`version` 0: no cgroup file system is mounted."""
 
     version: int
     controllers: frozenset[str]
@@ -44,7 +44,7 @@ class Cgroup:
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """What the engine's socket answered; `problem`: why it did not."""
+    """The engine's answers; `problem`: why there are none."""
 
     socket: Path
     problem: str = ""
@@ -55,60 +55,60 @@ class Engine:
     storage_driver: str = ""
     cgroup_driver: str = ""
     root: Path = DOCKER_ROOT
-    """Where its images and containers lie."""
+    """The directory of its images and containers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """The host's own network, our own links left out."""
+    """The host's network without our own links."""
 
     node_address: str
-    """Empty: there is no route to the master. A master may have none: then it is nothing to judge."""
+    """Empty: there is no route to the master. It is judged for nodes only."""
     interface: str = ""
-    """Link that has the node's address; empty: none has it."""
+    """The link with the node's address; empty for none."""
     mtu: int = 1500
     bridge: bool = False
     """Whether that link is a bridge, or a port of one."""
     routes: tuple[tuple[IPv4Network, str], ...] = ()
-    """With the link's name; no default routes."""
+    """With the link's name; without default routes."""
     addresses: tuple[tuple[IPv4Interface, str], ...] = ()
     nameservers: tuple[IPv4Address, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Firewalld:
-    """What firewalld lets in by the link that the node is reached by."""
+    """What firewalld accepts on the link with the node's address."""
 
     zone: str = ""
-    """The link's; empty: the default zone."""
+    """The link's zone; empty for the default zone."""
     accepts: bool = False
-    """Whether that zone takes everything."""
+    """Whether that zone accepts everything."""
     ports: frozenset[str] = frozenset()
     """As `4789/udp`, `30000-32767/tcp`."""
     trusted: tuple[IPv4Network, ...] = ()
-    """Sources from which everything is taken, and forwarded."""
+    """Sources from which everything is accepted and forwarded."""
 
 
 @dataclass(frozen=True, slots=True)
 class BaseChain:
-    """A chain of nftables' own that drops, and what of its table lets in all the same."""
+    """A base chain of native nftables that drops by default, and what the rules of its table accept."""
 
     name: str
-    """Family, table and chain, as `nft` takes them: `inet filter input`."""
+    """Family, table and chain, as in commands of `nft`: `inet filter input`."""
     hook: str
     """`input` or `forward`."""
     drops: str
-    """Why what no rule lets in is dropped."""
+    """Why packets that no rule accepts are dropped."""
     ports: tuple[tuple[str, int, int], ...] = ()
     """Protocol, first and last."""
     sources: tuple[IPv4Network, ...] = ()
-    """From which everything is let in."""
+    """From which everything is accepted."""
     destinations: tuple[IPv4Network, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Cidrs:
-    """The cluster's; `asked`: the master said so, else they are the defaults."""
+    """The cluster's networks; `asked`: as the master answered, otherwise the defaults."""
 
     cluster: IPv4Network
     service: IPv4Network
@@ -117,50 +117,50 @@ class Cidrs:
 
 @dataclass(frozen=True, slots=True)
 class Master:
-    """What the master that was named said."""
+    """The master's answers."""
 
     url: str
     problem: str = ""
     """Why there is no answer."""
     distrust: str = ""
-    """Why it is not the right one."""
+    """Why it is not the right master."""
     clock_ahead_s: float | None = None
-    """How far this host's clock is ahead of its; the half of the way there is taken off already. None: not said."""
+    """By how much this host's clock is ahead, without the time of the request. None: not known."""
     validity: str = ""
-    """Why its certificate is not good at this host's time; empty: it is."""
+    """Why its certificate is not valid at this host's time; empty if it is."""
     refusal: str = ""
-    """What it said against the token."""
+    """Why it refused the token."""
     name_taken: str = ""
     address_taken_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """All of it."""
+    """All facts."""
 
     role: str
     node_name: str
     machine: Machine
     cgroup: Cgroup
     engine: Engine | None
-    """None: not asked, a master needs none."""
+    """None for a master, which needs no engine."""
     kernel: Kernel | None
-    """None: not tried, as that needs root."""
+    """None: not probed, which needs root."""
     addresses: Addresses
     cidrs: Cidrs
     ports: Mapping[str, str] = field(default_factory=dict)
-    """Why the port (`6443/tcp`) cannot be had; empty: it can."""
+    """Why the port (`6443/tcp`) cannot be used; empty if it can."""
     sysctls: Mapping[str, str] = field(default_factory=dict)
-    """By key with slashes; one that the kernel does not have is absent."""
+    """By key with slashes; without those that the kernel does not have."""
     active: frozenset[str] = frozenset()
-    """Services of the host that run, by name without `.service`."""
+    """Active services of the host, by name without `.service`."""
     left_alone: frozenset[str] = frozenset()
-    """Of NetworkManager and systemd-networkd: who is told to leave our links alone."""
+    """Those of NetworkManager and systemd-networkd whose configuration leaves our links alone."""
     firewalld: Firewalld | None = None
-    """None: it does not run, or does not say."""
+    """None: it is not active, or does not answer."""
     nftables: tuple[BaseChain, ...] = ()
     master: Master | None = None
-    """None: no master was named."""
+    """None: no master was given."""
 
 
 def is_ours(link: str) -> bool:

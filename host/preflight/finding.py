@@ -1,4 +1,4 @@
-"""One thing that was found: a stable id, how bad it is, what was seen, and what to do about it."""
+"""A finding of the preflight: a stable id, its severity, the observation, and the remedy."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class Severity(StrEnum):
-    """An error keeps a node from working; a warning is something that people will ask about later."""
+    """An error keeps a node from working; a warning may cause trouble later."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -16,7 +16,7 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """`id` never changes its meaning: scripts ignore findings by it."""
+    """`id` never changes its meaning: scripts ignore findings by their ids."""
 
     id: str
     severity: Severity
@@ -38,12 +38,14 @@ def warning(id_: str, seen: str, remedy: str) -> Finding:
 
 def errors(findings: Iterable[Finding], ignored: Iterable[str] = ()) -> list[Finding]:
     """The errors that are not ignored; `all` ignores every one."""
-    without = set(ignored)
-    bad = [each for each in findings if each.severity is Severity.ERROR]
-    return [] if "all" in without else [each for each in bad if each.id not in without]
+    ids = set(ignored)
+    bad = [finding for finding in findings if finding.severity is Severity.ERROR]
+    return [] if "all" in ids else [finding for finding in bad if finding.id not in ids]
 
 
 def text(findings: Iterable[Finding]) -> str:
-    """Two lines each, errors first."""
-    ordered = sorted(findings, key=lambda each: each.severity is not Severity.ERROR)
-    return "\n".join(f"{each.severity.upper():7} {each.id}: {each.seen}\n        → {each.remedy}" for each in ordered)
+    """Two lines for each finding, errors first."""
+    ordered = sorted(findings, key=lambda finding: finding.severity is not Severity.ERROR)
+    return "\n".join(
+        f"{entry.severity.upper():7} {entry.id}: {entry.seen}\n        → {entry.remedy}" for entry in ordered
+    )

@@ -1,4 +1,4 @@
-"""What firewalld lets in on this host, by its own word: `firewall-cmd`. ufw's rules are iptables' (rules.py)."""
+"""What firewalld accepts on this host, by `firewall-cmd`. ufw's rules are iptables' (rules.py)."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ class _Zone:
 
 
 def firewalld(interface: str) -> Firewalld | None:
-    """What it says of the link that the node is reached by; None when it does not answer, or not to us."""
-    default, listing = _said("--get-default-zone"), _said("--list-all-zones")
+    """Its zone for the link with the node's address; None when it does not answer, or not to this user."""
+    default, listing = _output("--get-default-zone"), _output("--list-all-zones")
     return parse(default.strip(), listing, interface) if default and listing else None
 
 
 def parse(default: str, listing: str, interface: str) -> Firewalld:
-    """Of the default zone's name and the list of all zones. A link that no zone names is in the default zone."""
+    """From the default zone's name and the list of all zones. A link that no zone lists is in the default zone."""
     zones = dict(_zones(listing))
     name = next((name for name, zone in zones.items() if interface in zone.words("interfaces")), default)
     own = zones.get(name, _Zone())
@@ -64,7 +64,7 @@ def _networks(sources: Iterator[str]) -> Iterator[IPv4Network]:
             continue  # IPv6, a link's address, a set
 
 
-def _said(option: str) -> str:
+def _output(option: str) -> str:
     if not shutil.which(_COMMAND):
         return ""
     try:

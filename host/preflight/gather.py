@@ -1,7 +1,6 @@
-"""Gathers the facts: looks and tries, judges nothing, changes nothing.
+"""Collects the facts. Judges nothing and changes nothing.
 
-Owns every read of /proc, /etc, systemd and the engine's socket that the preflight makes; what the master says is
-asked in cluster.py, what the kernel can do is tried by agent/survey.py.
+Reads /proc, /etc, systemd and the engine's socket; cluster.py asks the master, agent/survey.py probes the kernel.
 """
 
 from __future__ import annotations
@@ -14,7 +13,6 @@ import shutil
 import socket
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
@@ -37,7 +35,7 @@ from host.preflight.facts import (
     Machine,
     is_ours,
 )
-from hull import programs, systemd
+from hull import programs, systemd, unixhttp
 from hull.errors import HullError
 
 DEFAULT_CIDRS: Final = Cidrs(IPv4Network("10.244.0.0/16"), IPv4Network("10.96.0.0/16"))
@@ -56,7 +54,7 @@ _SNIPPETS: Final[Mapping[str, tuple[str, ...]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What the host shall become, as the options and the configuration say."""
+    """The node or master that the host is to become, by options and configuration."""
 
     role: str
     node_name: str
@@ -64,16 +62,16 @@ class Subject:
     node_address: str = ""
     engine_socket: Path = Path("/var/run/docker.sock")
     master: str = ""
-    """https://HOST:PORT; empty: none was named."""
+    """https://HOST:PORT; empty: none was given."""
     token: str = ""
     ca_hash: str = ""
     ports: tuple[str, ...] = ("4789/udp",)
-    """As `6443/tcp`; those that have to be free."""
+    """Those that have to be free, as `6443/tcp`."""
     cidrs: Cidrs = DEFAULT_CIDRS
 
 
 def gather(subject: Subject) -> Facts:
-    """Look at everything. Takes about a second, more when the master does not answer."""
+    """All facts. Takes about a second, longer when the master does not answer."""
     engine = read_engine(subject.engine_socket) if subject.role == AGENT else None
     addresses = _addresses(subject)
     master, asked = None, None
@@ -93,7 +91,7 @@ def gather(subject: Subject) -> Facts:
         machine=_machine(subject, engine, root=root),
         cgroup=_cgroup(),
         engine=engine,
-        # A master needs nothing of it, but the rules say what ufw drops.
+        # A master needs no kernel features, but the rules show what ufw drops.
         kernel=survey.kernel() if root and (subject.role == AGENT or "ufw" in active) else None,
         addresses=addresses,
         cidrs=asked or subject.cidrs,
@@ -108,7 +106,7 @@ def gather(subject: Subject) -> Facts:
 
 
 def read_engine(path: Path) -> Engine:
-    """What the engine says of itself."""
+    """The engine's description of itself."""
     if not path.exists():
         return Engine(path, problem="absent")
     try:
@@ -117,7 +115,8 @@ def read_engine(path: Path) -> Engine:
         return Engine(path, problem=DENIED)
     except (OSError, http.client.HTTPException, ValueError) as error:
         return Engine(path, problem=str(error) or type(error).__name__)
-    podman = any("podman" in str(each.get("Name", "")).lower() for each in version.get("Components") or ())
+    components = version.get("Components") or ()
+    podman = any("podman" in str(component.get("Name", "")).lower() for component in components)
     return Engine(
         path,
         name="Podman" if podman else "Docker",
@@ -129,21 +128,14 @@ def read_engine(path: Path) -> Engine:
     )
 
 
-def _engine_json(path: Path, what: str) -> dict[str, Any]:
-    with closing(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)) as connected:
-        connected.settimeout(_ENGINE_S)
-        connected.connect(str(path))
-        connection = http.client.HTTPConnection("engine")
-        connection.sock = connected
-        connection.request("GET", what)
-        answer = connection.getresponse()
-        body = answer.read()
-    if answer.status != http.client.OK:
-        raise OSError(f"it answered {answer.status} to {what}")
-    found = json.loads(body)
-    if not isinstance(found, dict):
-        raise ValueError(f"its answer to {what} is no object")
-    return found
+def _engine_json(path: Path, target: str) -> dict[str, Any]:
+    status, body = unixhttp.get(path, target, timeout_s=_ENGINE_S)
+    if status != http.client.OK:
+        raise OSError(f"it answered {status} to {target}")
+    document = json.loads(body)
+    if not isinstance(document, dict):
+        raise ValueError(f"its answer to {target} is not an object")
+    return document
 
 
 def _api_version(text: str) -> tuple[int, int]:
@@ -155,7 +147,7 @@ def _machine(subject: Subject, engine: Engine | None, *, root: bool) -> Machine:
     import psutil
 
     directories = dict.fromkeys([subject.state_dir, *([engine.root] if engine else [])])
-    disks = {str(each): shutil.disk_usage(_existing(each)) for each in directories}
+    disks = {str(directory): shutil.disk_usage(_existing(directory)) for directory in directories}
     return Machine(
         root=root,
         python=sys.version_info[:2],
@@ -167,8 +159,8 @@ def _machine(subject: Subject, engine: Engine | None, *, root: bool) -> Machine:
 
 
 def _existing(path: Path) -> Path:
-    """The directory, or the nearest one above that is there."""
-    return next(each for each in (path, *path.parents) if each.is_dir())
+    """The directory, or the nearest one above it that exists."""
+    return next(directory for directory in (path, *path.parents) if directory.is_dir())
 
 
 def _cgroup() -> Cgroup:
@@ -183,13 +175,13 @@ def _addresses(subject: Subject) -> Addresses:
     import psutil
 
     address = subject.node_address or _route_source(subject.master)
-    found = [
-        (IPv4Interface(f"{each.address}/{each.netmask or 32}"), link)
+    on_links = [
+        (IPv4Interface(f"{entry.address}/{entry.netmask or 32}"), link)
         for link, addresses in psutil.net_if_addrs().items()
-        for each in addresses
-        if each.family is socket.AF_INET
+        for entry in addresses
+        if entry.family is socket.AF_INET
     ]
-    interface = next((link for each, link in found if str(each.ip) == address), "")
+    interface = next((link for entry, link in on_links if str(entry.ip) == address), "")
     stats = psutil.net_if_stats()
     link = Path("/sys/class/net") / interface
     return Addresses(
@@ -197,8 +189,8 @@ def _addresses(subject: Subject) -> Addresses:
         interface=interface,
         mtu=stats[interface].mtu if interface in stats else 1500,
         bridge=bool(interface) and ((link / "bridge").exists() or (link / "brport").exists()),
-        routes=tuple(each for each in _routes() if not is_ours(each[1])),
-        addresses=tuple(each for each in found if not is_ours(each[1])),
+        routes=tuple((network, link) for network, link in _routes() if not is_ours(link)),
+        addresses=tuple((entry, link) for entry, link in on_links if not is_ours(link)),
         nameservers=tuple(_nameservers()),
     )
 
@@ -213,7 +205,7 @@ def _route_source(master: str) -> str:
 
 
 def _routes() -> Iterator[tuple[IPv4Network, str]]:
-    """Of the main table: proc(5), hexadecimal in the machine's byte order."""
+    """The main table without default routes; hexadecimal in the machine's byte order (proc(5))."""
     for line in _text(Path("/proc/net/route")).splitlines()[1:]:
         link, destination, *_, mask, _mtu, _window, _irtt = line.split()
         ip, netmask = (IPv4Address(int(word, 16).to_bytes(4, sys.byteorder)) for word in (destination, mask))
@@ -223,7 +215,7 @@ def _routes() -> Iterator[tuple[IPv4Network, str]]:
 
 
 def _nameservers() -> Iterator[IPv4Address]:
-    """Those behind systemd-resolved's stub, where it is in use."""
+    """The resolvers; with systemd-resolved those behind its stub."""
     text = _text(Path("/etc/resolv.conf"))
     if "127.0.0.53" in text:
         text = _text(Path("/run/systemd/resolve/resolv.conf"))
@@ -240,14 +232,14 @@ def _ports(subject: Subject, active: frozenset[str]) -> Iterator[tuple[str, str]
     for port in subject.ports:
         number, _, protocol = port.partition("/")
         if subject.role != AGENT and _MASTER in active:
-            yield port, ""  # our own master has it
+            yield port, ""  # our own master uses it
             continue
         if protocol == "udp" and Path("/proc/sys/net/ipv4/conf", OURS).exists():
-            continue  # our own VTEP has it
+            continue  # our own VTEP uses it
         kind = socket.SOCK_STREAM if protocol == "tcp" else socket.SOCK_DGRAM
         with socket.socket(socket.AF_INET, kind) as trial:
             if protocol == "tcp":
-                # Connections of a server that has ended are no server.
+                # Connections that a server has left behind do not count.
                 trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 trial.bind(("0.0.0.0", int(number)))
@@ -282,7 +274,7 @@ def _is_left_alone(manager: str) -> bool:
 
 
 def _setting(path: Path, key: str) -> str:
-    """Of a file of shell assignments."""
+    """A value from a file of shell assignments; empty when it is not set."""
     lines = (line.strip().partition("=") for line in _text(path).splitlines())
     return next((value.strip("\"'") for name, _, value in lines if name == key), "")
 

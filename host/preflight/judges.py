@@ -1,4 +1,4 @@
-"""All judges, in the order in which people read."""
+"""All judges, in the order of their findings for people."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ from host.preflight.finding import Finding
 
 
 def judge(facts: Facts) -> list[Finding]:
-    """Every finding there is; none: the host is fit."""
+    """All findings; none: the host is fit."""
     parts = (machine, kernel, rules, nftables, container_engine, addresses, managers, membership)
     return [finding for part in parts for finding in part.judge(facts)]

@@ -1,4 +1,4 @@
-"""What the kernel could not do when it was tried, and parameters that stand in the way."""
+"""Features that the kernel lacks, as the probes showed, and sysctls that cause trouble."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 from host.preflight.facts import AGENT, Facts
 from host.preflight.finding import Finding, error, warning
 
-_LOST: Final[Mapping[str, tuple[str, str]]] = {
+_MISSING: Final[Mapping[str, tuple[str, str]]] = {
     "namespace": ("network namespaces", "use a kernel with CONFIG_NET_NS; in a container, give it CAP_SYS_ADMIN"),
     "veth": ("veth pairs", "modprobe veth"),
     "vxlan": ("VXLAN devices", "modprobe vxlan (in some distributions: linux-modules-extra)"),
@@ -27,37 +27,37 @@ def judge(facts: Facts) -> Iterator[Finding]:
                     "kernel-bridge", f"bridges do not work: {problem}", "modprobe bridge; only labs need them"
                 )
             elif problem:
-                what, remedy = _LOST[feature]
+                what, remedy = _MISSING[feature]
                 yield error(f"kernel-{feature}", f"no {what} here: {problem}", remedy)
     yield from _sysctls(facts)
 
 
 def _sysctls(facts: Facts) -> Iterator[Finding]:
-    have, addresses = facts.sysctls, facts.addresses
-    if have.get("net/ipv4/ip_forward") == "0":
+    sysctls, addresses = facts.sysctls, facts.addresses
+    if sysctls.get("net/ipv4/ip_forward") == "0":
         yield warning(
             "ip-forward",
-            "IPv4 forwarding is off; the agent turns it on, and something here may turn it off again",
+            "IPv4 forwarding is off; the agent turns it on, but another program may turn it off again",
             "echo net.ipv4.ip_forward=1 > /etc/sysctl.d/90-sampan.conf && sysctl --system",
         )
     # The kernel uses the larger of the two.
-    strict = "1" in (have.get("net/ipv4/conf/all/rp_filter"), have.get(_own_filter(facts))) and "2" not in (
-        have.get("net/ipv4/conf/all/rp_filter"),
-        have.get(_own_filter(facts)),
+    strict = "1" in (sysctls.get("net/ipv4/conf/all/rp_filter"), sysctls.get(_own_filter(facts))) and "2" not in (
+        sysctls.get("net/ipv4/conf/all/rp_filter"),
+        sysctls.get(_own_filter(facts)),
     )
     if strict and len({link for _, link in addresses.addresses if link != "lo"}) > 1:
         yield warning(
             "rp-filter",
-            f"strict reverse path filtering on {addresses.interface or 'all links'}: on a host with several links it "
-            "drops what comes in by another one than the answer would take",
+            f"strict reverse path filtering on {addresses.interface or 'all links'}: a host with several links drops "
+            "packets that arrive on another link than the answer would leave by",
             "echo net.ipv4.conf.all.rp_filter=2 > /etc/sysctl.d/90-sampan.conf && sysctl --system",
         )
-    if addresses.bridge and have.get("net/bridge/bridge-nf-call-iptables") == "1":
+    if addresses.bridge and sysctls.get("net/bridge/bridge-nf-call-iptables") == "1":
         yield warning(
             "bridge-netfilter",
             f"{addresses.interface} is bridged and br_netfilter shows bridged packets to iptables: rules for "
-            "forwarded packets meet the overlay's too",
-            "sysctl -w net.bridge.bridge-nf-call-iptables=0, unless something else here needs it",
+            "forwarded packets apply to the overlay's as well",
+            "sysctl -w net.bridge.bridge-nf-call-iptables=0, unless another program here needs it",
         )
 
 

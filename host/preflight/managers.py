@@ -1,4 +1,4 @@
-"""Programs that manage the host's network and would meddle: firewalld, ufw, NetworkManager, systemd-networkd."""
+"""Programs that manage the host's network and may interfere: firewalld, ufw, NetworkManager, systemd-networkd."""
 
 from __future__ import annotations
 
@@ -26,53 +26,55 @@ def _managers(facts: Facts) -> Iterator[Finding]:
             escaped = shlex.quote(snippet.content.replace("\n", "\\n"))
             yield warning(
                 _id(name),
-                f"{name} runs and is not told to leave the agent's links alone: it may take their addresses away",
+                f"{name} is active and not configured to leave the agent's links alone: it may remove their addresses",
                 f"printf {escaped} > {snippet.path} && {' '.join(snippet.reload)}",
             )
 
 
 def _firewalld(facts: Facts) -> Iterator[Finding]:
-    """Its rules are a table of its own, of which iptables knows nothing: what it lets in it must say itself."""
-    told, pods = facts.firewalld or Firewalld(), facts.cidrs.cluster
-    closed = [] if told.accepts else [each for each in _ports(facts) if not _is_open(each, told.ports)]
-    distrusted = facts.role == AGENT and not any(pods.subnet_of(each) for each in told.trusted)
-    what = [*([", ".join(closed)] if closed else []), *(["what is forwarded from pods"] if distrusted else [])]
-    if not what:
+    """Its rules are in a table of its own, which iptables does not show: firewalld itself must accept our packets."""
+    settings, pods = facts.firewalld or Firewalld(), facts.cidrs.cluster
+    closed = [] if settings.accepts else [port for port in _ports(facts) if not _is_open(port, settings.ports)]
+    distrusted = facts.role == AGENT and not any(pods.subnet_of(network) for network in settings.trusted)
+    dropped = [*([", ".join(closed)] if closed else []), *(["packets forwarded from pods"] if distrusted else [])]
+    if not dropped:
         return
-    zone = f" --zone={told.zone}" if told.zone else ""
-    changes = [f"firewall-cmd --permanent{zone} --add-port={each}" for each in closed]
+    zone = f" --zone={settings.zone}" if settings.zone else ""
+    changes = [f"firewall-cmd --permanent{zone} --add-port={port}" for port in closed]
     if distrusted:
         changes.append(f"firewall-cmd --permanent --zone=trusted --add-source={pods}")
     yield warning(
         "firewalld",
-        f"firewalld runs, and drops {' and '.join(what)}",
+        f"firewalld is active, and drops {' and '.join(dropped)}",
         " && ".join([*changes, "firewall-cmd --reload"]),
     )
 
 
 def _ufw(facts: Facts) -> Iterator[Finding]:
-    """What is forwarded to pods and from them passes by a chain of ours; what comes in is ufw's to let in."""
-    wanted = _ports(facts)
+    """A chain of ours accepts packets forwarded to pods and from them; incoming packets must be accepted by ufw."""
+    dropped = _ports(facts)
     if facts.kernel is not None:
         variants = facts.kernel.variants.values()
-        wanted = [each for each in wanted if any(rules.blocking(variant, each) for variant in variants)]
-    if wanted:
+        dropped = [port for port in dropped if any(rules.blocking(variant, port) for variant in variants)]
+    if dropped:
         yield warning(
-            "ufw", f"ufw is active, and drops {', '.join(wanted)}", " && ".join(f"ufw allow {each}" for each in wanted)
+            "ufw",
+            f"ufw is active, and drops {', '.join(dropped)}",
+            " && ".join(f"ufw allow {port}" for port in dropped),
         )
 
 
 def _ports(facts: Facts) -> list[str]:
-    """What others must reach here."""
+    """The ports that other hosts must reach here."""
     return [f"{rules.VXLAN_PORT}/udp"] if facts.role == AGENT else list(facts.ports)
 
 
 def _is_open(port: str, opened: Collection[str]) -> bool:
     number, _, protocol = port.partition("/")
-    for each in opened:
-        numbers, _, of = each.partition("/")
+    for entry in opened:
+        numbers, _, entry_protocol = entry.partition("/")
         first, _, last = numbers.partition("-")
-        if of == protocol and int(first) <= int(number) <= int(last or first):
+        if entry_protocol == protocol and int(first) <= int(number) <= int(last or first):
             return True
     return False
 

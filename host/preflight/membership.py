@@ -1,4 +1,4 @@
-"""The cluster that is to be joined: the master's answer, its clock, the token, and who has the name or the address."""
+"""The cluster to join: the master's answer, its clock, the token, and whether the name or the address is in use."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CLOCK_S: Final = 2.0
 
 def judge(facts: Facts) -> Iterator[Finding]:
     if facts.role == AGENT and (problem := node_name_problem(facts.node_name)):
-        yield error("node-name", problem, "name the node: --node-name")
+        yield error("node-name", problem, "give the node another name: --node-name")
     master = facts.master
     if master is None:
         return
@@ -37,13 +37,13 @@ def judge(facts: Facts) -> Iterator[Finding]:
         yield error(
             "node-name-taken",
             master.name_taken,
-            f"kubectl delete node {facts.node_name}, if that machine is gone; else another name: --node-name",
+            f"kubectl delete node {facts.node_name}, if that machine is gone; otherwise another name: --node-name",
         )
     if master.address_taken_by:
         yield error(
             "node-address-taken",
             f"node {master.address_taken_by} has the address {facts.addresses.node_address}",
-            "name an address that is this machine's alone: --node-address",
+            "give an address that only this machine has: --node-address",
         )
 
 
@@ -53,7 +53,7 @@ def _clock(facts: Facts) -> Iterator[Finding]:
     if master.validity:
         yield error(
             "certificate-time",
-            f"at this host's time the master's certificate is not good: {master.validity}",
+            f"at this host's time the master's certificate is not valid: {master.validity}",
             "set the clock: timedatectl set-ntp true",
         )
     ahead_s = master.clock_ahead_s

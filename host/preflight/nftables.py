@@ -1,8 +1,8 @@
-"""nftables' own rules, of which iptables shows nothing: what they drop, by the word of `nft -j list ruleset`.
+"""Native rules of nftables, which iptables does not show: what they drop, by `nft -j list ruleset`.
 
-An accept in one table undoes no drop in another, so what is dropped here stays dropped whatever the agent's rules say.
-As far as one can tell: jumps are followed to no chain but those of the same table, and rules with conditions that are
-not about ports or networks are passed over. Form of the JSON: libnftables-json(5).
+An accept in one table does not undo a drop in another, so the agent's rules cannot help against these. The result is an
+estimate: jumps are followed within the same table only, and rules with conditions on other things than ports and
+networks are ignored. The form of the JSON is in libnftables-json(5).
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ _TIMEOUT_S: Final = 10.0
 _FAMILIES: Final = frozenset({"ip", "inet"})
 _OF_IPTABLES: Final = frozenset({"filter", "nat", "mangle", "raw", "security"})
 _OF_OTHERS: Final = frozenset({"firewalld"})
-"""Tables that somebody else tells of: firewalls.py."""
+"""Tables that firewalls.py reads in another way."""
 _ANY: Final = IPv4Network("0.0.0.0/0")
-_KEPT: Final = "# and in /etc/nftables.conf, or it is gone after a boot"
+_KEPT: Final = "# and in /etc/nftables.conf, or it is lost at the next boot"
 
 Json = dict[str, Any]
 
 
 def read() -> tuple[BaseChain, ...]:
-    """The chains that drop; none where there is no `nft`, or no right to ask."""
+    """The chains that drop; none without `nft`, or without permission to ask."""
     if not shutil.which(_COMMAND[0]):
         return ()
     try:
@@ -42,19 +42,19 @@ def read() -> tuple[BaseChain, ...]:
 
 
 def parse(text: str) -> tuple[BaseChain, ...]:
-    """Of the whole ruleset. Raises ValueError, KeyError, TypeError for what is none."""
+    """From the whole ruleset. Raises ValueError, KeyError, TypeError for anything else."""
     entries: list[Json] = json.loads(text)["nftables"]
     rules = [entry["rule"] for entry in entries if "rule" in entry]
-    found = []
+    chains = []
     for chain in (entry["chain"] for entry in entries if "chain" in entry):
         if chain.get("hook") not in ("input", "forward") or chain.get("type") != "filter" or not _is_native(chain):
             continue
         of_table = [rule for rule in rules if (rule["family"], rule["table"]) == (chain["family"], chain["table"])]
         own = [rule["expr"] for rule in of_table if rule["chain"] == chain["name"]]
         if drops := _drops(chain, own):
-            met = _met(chain["name"], of_table)
-            accepts = [rule for rule in met if _has(rule, "accept") or _has(rule, "vmap")]
-            found.append(
+            reached = _reached(chain["name"], of_table)
+            accepts = [rule for rule in reached if _has(rule, "accept") or _has(rule, "vmap")]
+            chains.append(
                 BaseChain(
                     name=f"{chain['family']} {chain['table']} {chain['name']}",
                     hook=chain["hook"],
@@ -64,11 +64,11 @@ def parse(text: str) -> tuple[BaseChain, ...]:
                     destinations=tuple(_networks(accepts, "daddr")),
                 )
             )
-    return tuple(found)
+    return tuple(chains)
 
 
 def judge(facts: Facts) -> Iterator[Finding]:
-    """What each chain drops of what nodes send each other, with the rules that let it in."""
+    """Which packets between nodes each chain drops, with the rules that would accept them."""
     for chain in facts.nftables:
         missing = _missing_ports(chain, facts) if chain.hook == "input" else _missing_pods(chain, facts)
         if missing:
@@ -80,16 +80,16 @@ def judge(facts: Facts) -> Iterator[Finding]:
 
 
 def _missing_ports(chain: BaseChain, facts: Facts) -> Mapping[str, str]:
-    """What is dropped → the match of a rule that lets it in."""
+    """Ports that are dropped → the match of a rule that accepts them."""
     address = facts.addresses.node_address
-    if address and any(IPv4Network(address).subnet_of(each) for each in chain.sources):
-        return {}  # the nodes' network, perhaps: whoever wrote that has thought of neighbours
-    wanted = ["4789/udp"] if facts.role == AGENT else list(facts.ports)
+    if address and any(IPv4Network(address).subnet_of(network) for network in chain.sources):
+        return {}  # Probably the nodes' network, and so meant for other nodes.
+    needed = ["4789/udp"] if facts.role == AGENT else list(facts.ports)
     missing = {}
-    for each in wanted:
-        number, _, protocol = each.partition("/")
+    for port in needed:
+        number, _, protocol = port.partition("/")
         if not any(of == protocol and first <= int(number) <= last for of, first, last in chain.ports):
-            missing[each] = f"{protocol} dport {number}"
+            missing[port] = f"{protocol} dport {number}"
     return missing
 
 
@@ -98,40 +98,40 @@ def _missing_pods(chain: BaseChain, facts: Facts) -> Mapping[str, str]:
         return {}
     pods = facts.cidrs.cluster
     missing = {}
-    if not any(pods.subnet_of(each) for each in chain.sources):
-        missing["what is forwarded from pods"] = f"ip saddr {pods}"
-    if not any(pods.subnet_of(each) for each in chain.destinations):
-        missing["what is forwarded to pods"] = f"ip daddr {pods}"
+    if not any(pods.subnet_of(network) for network in chain.sources):
+        missing["packets forwarded from pods"] = f"ip saddr {pods}"
+    if not any(pods.subnet_of(network) for network in chain.destinations):
+        missing["packets forwarded to pods"] = f"ip daddr {pods}"
     return missing
 
 
 def _is_native(chain: Json) -> bool:
-    """Neither iptables' by its nft variant, nor somebody's who is asked himself."""
+    """Neither made by iptables' nft variant, nor by a program that is asked itself (firewalls.py)."""
     table, family = chain["table"], chain["family"]
     return family in _FAMILIES and table not in _OF_OTHERS and not (family == "ip" and table in _OF_IPTABLES)
 
 
-def _met(chain: str, rules: Sequence[Json]) -> list[Sequence[Json]]:
-    """The expressions of the rules of a chain, and of the chains of its table that it leads to."""
-    reached, waiting, found = {chain}, [chain], []
+def _reached(chain: str, rules: Sequence[Json]) -> list[Sequence[Json]]:
+    """The expressions of the rules of a chain, and of the chains of its table that it jumps to."""
+    reached, waiting, expressions = {chain}, [chain], []
     while waiting:
         name = waiting.pop()
         for rule in rules:
             if rule["chain"] == name:
-                found.append(rule["expr"])
-                for verdict in (each.get("jump") or each.get("goto") for each in rule["expr"]):
+                expressions.append(rule["expr"])
+                for verdict in (expression.get("jump") or expression.get("goto") for expression in rule["expr"]):
                     if verdict and verdict["target"] not in reached:
                         reached.add(verdict["target"])
                         waiting.append(verdict["target"])
-    return found
+    return expressions
 
 
 def _drops(chain: Json, rules: Sequence[Sequence[Json]]) -> str:
-    """Why what no rule lets in is dropped; empty: it is not."""
+    """Why packets that no rule accepts are dropped; empty if they are not."""
     if chain.get("policy") == "drop":
         return "its policy is drop"
     for rule in rules:
-        if not any("match" in each or "vmap" in each for each in rule):
+        if not any("match" in expression or "vmap" in expression for expression in rule):
             for verdict in ("drop", "reject"):
                 if _has(rule, verdict):
                     return f"a rule without conditions has {verdict}"
@@ -139,20 +139,24 @@ def _drops(chain: Json, rules: Sequence[Sequence[Json]]) -> str:
 
 
 def _has(expressions: Sequence[Json], verdict: str) -> bool:
-    return any(verdict in each for each in expressions)
+    return any(verdict in expression for expression in expressions)
 
 
 def _ports(expressions: Sequence[Json]) -> Iterator[tuple[str, int, int]]:
-    """Protocol, first and last port of each destination that is let in."""
-    for each in expressions:
-        if "vmap" in each:
-            if protocol := _port_of(each["vmap"]["key"]):
-                pairs = each["vmap"]["data"]["set"] if isinstance(each["vmap"]["data"], dict) else []
+    """Protocol, first and last port of each destination that is accepted."""
+    for expression in expressions:
+        if "vmap" in expression:
+            if protocol := _port_of(expression["vmap"]["key"]):
+                pairs = expression["vmap"]["data"]["set"] if isinstance(expression["vmap"]["data"], dict) else []
                 for value, verdict in pairs:
                     if "accept" in verdict:
                         yield from ((protocol, *numbers) for numbers in _numbers(value))
-        elif "match" in each and each["match"]["op"] == "==" and (protocol := _port_of(each["match"]["left"])):
-            yield from ((protocol, *numbers) for numbers in _numbers(each["match"]["right"]))
+        elif (
+            "match" in expression
+            and expression["match"]["op"] == "=="
+            and (protocol := _port_of(expression["match"]["left"]))
+        ):
+            yield from ((protocol, *numbers) for numbers in _numbers(expression["match"]["right"]))
 
 
 def _port_of(left: Json) -> str:
@@ -167,14 +171,14 @@ def _numbers(value: object) -> Iterator[tuple[int, int]]:
         case {"range": [int(first), int(last)]}:
             yield first, last
         case {"set": list(members)}:
-            for each in members:
-                yield from _numbers(each)
+            for member in members:
+                yield from _numbers(member)
 
 
 def _networks(rules: Sequence[Sequence[Json]], field: str) -> Iterator[IPv4Network]:
-    """From where, or to where, everything is let in: by rules that are about that alone."""
+    """The networks from or to which everything is accepted, by rules without other conditions."""
     for expressions in rules:
-        matches = [each["match"] for each in expressions if "match" in each]
+        matches = [expression["match"] for expression in expressions if "match" in expression]
         if not matches and _has(expressions, "accept"):
             yield _ANY
         if len(matches) == 1 and matches[0]["op"] == "==":
@@ -191,5 +195,5 @@ def _prefixes(value: object) -> Iterator[IPv4Network]:
         case {"prefix": {"addr": str(address), "len": int(length)}}:
             yield IPv4Network((address, length))
         case {"set": list(members)}:
-            for each in members:
-                yield from _prefixes(each)
+            for member in members:
+                yield from _prefixes(member)

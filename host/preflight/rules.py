@@ -1,4 +1,4 @@
-"""iptables: a variant that works and that everybody uses; rules of others that drop what nodes send each other."""
+"""iptables: a variant that works and that all programs use; foreign rules that drop packets between nodes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ VXLAN_PORT: Final = 4789
 _CONDITIONS: Final = re.compile(
     r"(^| )(-s|-d|-i|!) |--ctstate|--state|-m (set|limit|recent|icmp) |--mark|--sport|--dst-type (?!LOCAL)|--tcp-flags"
 )
-"""Of a rule that not every packet meets."""
+"""Of a rule that does not apply to every packet."""
 _OPEN: Final = f"iptables -I INPUT -p udp --dport {VXLAN_PORT} -s NODES -j ACCEPT, with the nodes' network for NODES"
 
 
@@ -27,32 +27,31 @@ def judge(facts: Facts) -> Iterator[Finding]:
         return
     chosen = kernel.variants.get(kernel.chosen)
     if chosen is None or chosen.problem:
-        problems = "; ".join(f"{name}: {each.problem}" for name, each in kernel.variants.items() if each.problem)
+        problems = "; ".join(f"{name}: {rules.problem}" for name, rules in kernel.variants.items() if rules.problem)
         yield error(
             "iptables-rules",
-            f"the kernel does not take our rules: {problems or 'no variant of iptables works'}",
-            "modprobe iptable_nat (legacy) or nf_tables nft_compat (nft), and the match or target that is named",
+            f"the kernel does not accept our rules: {problems or 'no variant of iptables works'}",
+            "modprobe iptable_nat (legacy) or nf_tables nft_compat (nft), and the module of the match in the message",
         )
-    others = [name for name, each in kernel.variants.items() if name != kernel.chosen and each.foreign]
+    others = [name for name, rules in kernel.variants.items() if name != kernel.chosen and rules.foreign]
     if others and chosen is not None:
         yield warning(
             "iptables-variant",
-            f"both variants of iptables have rules, and every packet meets both: ours go to {kernel.chosen}, and what "
-            f"{others[0]} drops of connections to this host is dropped whatever ours say",
-            "use one variant for everything: update-alternatives --config iptables, then restart what writes rules",
+            f"both variants of iptables have rules, and every packet passes both: ours are in {kernel.chosen}, but "
+            f"cannot accept connections to this host that {others[0]} drops",
+            "use one variant only: update-alternatives --config iptables, then restart the programs that write rules",
         )
     for name, variant in kernel.variants.items():
-        # Of what ufw drops, its own finding tells (managers.py).
-        seen = "" if "ufw" in facts.active else blocking(variant, f"{VXLAN_PORT}/udp")
-        if seen:
-            yield warning("vxlan-blocked", f"rules here ({name}) seem to drop the overlay's packets: {seen}", _OPEN)
+        # ufw has a finding of its own (managers.py).
+        rule = "" if "ufw" in facts.active else blocking(variant, f"{VXLAN_PORT}/udp")
+        if rule:
+            yield warning("vxlan-blocked", f"a rule here ({name}) seems to drop the overlay's packets: {rule}", _OPEN)
 
 
 def blocking(variant: Rules, port: str) -> str:
-    """The rule or policy that a packet from another host to the port (`4789/udp`) meets first and is dropped by, as
-    far as one can tell; else empty.
+    """The rule or policy that drops packets from other hosts to the port (`4789/udp`); empty for none.
 
-    Rules with conditions on addresses, links or states are passed over.
+    An estimate: rules with conditions on addresses, links or states are ignored.
     """
     lines = [line.removeprefix("filter: ") for line in variant.foreign if line.startswith("filter: ")]
     verdict = _verdict("INPUT", lines, port, frozenset())
@@ -60,10 +59,10 @@ def blocking(variant: Rules, port: str) -> str:
 
 
 def _verdict(chain: str, lines: Sequence[str], port: str, within: frozenset[str]) -> str | None:
-    """The rule that drops; empty: accepted; None: the chain says nothing."""
+    """The rule that drops; empty: accepted; None: the chain does not decide."""
     head = f"-A {chain} "
     for line in lines:
-        if not line.startswith(head) or " -j " not in line or not _meets(line, len(head), port):
+        if not line.startswith(head) or " -j " not in line or not _applies(line, len(head), port):
             continue
         target = line.split(" -j ")[-1].split()[0]
         if target == "RETURN":
@@ -73,23 +72,23 @@ def _verdict(chain: str, lines: Sequence[str], port: str, within: frozenset[str]
         if target in ("DROP", "REJECT"):
             return line
         if target not in within:
-            found = _verdict(target, lines, port, within | {chain})
-            if found is not None:
-                return found
+            verdict = _verdict(target, lines, port, within | {chain})
+            if verdict is not None:
+                return verdict
     return None
 
 
-def _meets(line: str, start: int, port: str) -> bool:
-    """Whether every such packet meets this rule."""
-    number, _, wanted = port.partition("/")
+def _applies(line: str, start: int, port: str) -> bool:
+    """Whether the rule applies to every packet to this port."""
+    number, _, port_protocol = port.partition("/")
     words = line[start - 1 :].partition("-j ")[0]
     if _CONDITIONS.search(words):
         return "-s " in words and f"--dport {number} " in words and "ACCEPT" in line
     protocol = re.search(r"-p (\S+)", words)
-    if protocol and protocol[1] not in (wanted, "all"):
+    if protocol and protocol[1] not in (port_protocol, "all"):
         return False
     ports = re.search(r"--dports? (\S+)", words)
-    return ports is None or any(_within(int(number), each) for each in ports[1].split(","))
+    return ports is None or any(_within(int(number), entry) for entry in ports[1].split(","))
 
 
 def _within(number: int, ports: str) -> bool:

@@ -60,7 +60,8 @@ def chosen(layout: HostLayout, given: Given) -> Backups | None:
     try:
         changed = replace(before or Backups(Path("/")), **values)  # type: ignore[arg-type]
         _checked(changed, layout)
-        _require_own(layout.real(str(changed.directory)), layout.root)
+        if before is None or before.directory != changed.directory:
+            _require_own(layout.real(str(changed.directory)), layout.root)
         return changed
     except ValueError as error:
         raise WrongUse(f"backups: {error}") from error

@@ -6,8 +6,8 @@ across a reboot. Every function is idempotent. Faults of the disk are in `disk`.
 """
 
 from lab.faults.cable import cut, flap, loss, mtu, rate
-from lab.faults.clock import set_clock
-from lab.faults.daemons import Target, kill, pause, resume, start, stop
+from lab.faults.clock import reset_clock, set_clock
+from lab.faults.daemons import Target, kill, pause, resolve, resume, start, stop
 from lab.faults.power import reboot
 from lab.faults.recovery import heal
 from lab.wire import Way
@@ -24,6 +24,8 @@ __all__ = [
     "pause",
     "rate",
     "reboot",
+    "reset_clock",
+    "resolve",
     "resume",
     "set_clock",
     "start",

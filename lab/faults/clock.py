@@ -19,7 +19,7 @@ def set_clock(cluster: Cluster, host: str, ahead_s: float) -> None:
     clock.put(paths, ahead_s)
 
 
-def reset(cluster: Cluster, host: str) -> None:
+def reset_clock(cluster: Cluster, host: str) -> None:
     """Let the host's clock agree with the machine's."""
     paths = cluster.lab.host_paths(host)
     if clock.is_given(paths):

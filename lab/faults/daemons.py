@@ -13,7 +13,7 @@ Target = Literal["agent", "master", "engine"]
 
 def stop(cluster: Cluster, host: str, target: Target | None = None) -> None:
     """Stop cleanly (SIGTERM). Stopping an engine ends its containers; stopping an agent leaves them running."""
-    if _resolve(cluster, host, target) == "engine":
+    if resolve(cluster, host, target) == "engine":
         _engine(cluster, host)
         cluster.lab.stop_engine(host)
     else:
@@ -22,7 +22,7 @@ def stop(cluster: Cluster, host: str, target: Target | None = None) -> None:
 
 def kill(cluster: Cluster, host: str, target: Target | None = None) -> None:
     """Kill (SIGKILL), as a crash does. Containers keep running, whatever the target."""
-    if _resolve(cluster, host, target) == "engine":
+    if resolve(cluster, host, target) == "engine":
         _engine(cluster, host)
         cluster.lab.kill_engine(host)
     else:
@@ -43,7 +43,7 @@ def resume(cluster: Cluster, host: str, target: Target | None = None) -> None:
 
 def start(cluster: Cluster, host: str, target: Target | None = None) -> None:
     """Start what was stopped or killed; leaves alone what runs."""
-    match _resolve(cluster, host, target):
+    match resolve(cluster, host, target):
         case "engine":
             cluster.lab.start_engine(host)
         case "master":
@@ -52,7 +52,7 @@ def start(cluster: Cluster, host: str, target: Target | None = None) -> None:
             cluster.start_agent(host)
 
 
-def _resolve(cluster: Cluster, host: str, target: Target | None) -> Target:
+def resolve(cluster: Cluster, host: str, target: Target | None) -> Target:
     role = cluster.lab.state.host(host).role
     default: Target = "master" if role == "master" else "agent"
     if target is None or target == default:
@@ -71,7 +71,7 @@ def _running(cluster: Cluster, host: str) -> ProcessRecord:
 
 
 def _records(cluster: Cluster, host: str, target: Target | None) -> list[ProcessRecord]:
-    if _resolve(cluster, host, target) != "engine":
+    if resolve(cluster, host, target) != "engine":
         return [_running(cluster, host)]
     engine = _engine(cluster, host)
     return [engine.dockerd, engine.containerd]

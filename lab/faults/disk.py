@@ -1,6 +1,6 @@
-"""The disk of a host's master or agent: made small, filled, or refusing every write; and as it was again.
+"""Faults of the disk of a host's master or agent: small, full, or refusing writes.
 
-It is the disk of what the process keeps (the master's store, the agent's state), not of the engine, and not of logs.
+Only the directory of the master's store or the agent's state is affected, not the engine's, and not the logs.
 """
 
 import shutil
@@ -17,10 +17,10 @@ _BLOCK = bytes(4096)
 
 
 def limit(cluster: Cluster, host: str, size_bytes: int) -> None:
-    """Give it a small disk, with what is kept so far. The process must not run; a reboot loses what is on it."""
+    """Replace the disk by a small one in memory with the same content. The daemon must not run; a reboot empties it."""
     if cluster.record(host) is not None:
-        raise LabError(f"stop what runs on {host} first: it would go on to use the disk that it has")
-    directory = kept(cluster, host)
+        raise LabError(f"stop the daemon of {host} first: it would keep using its present disk")
+    directory = data_directory(cluster, host)
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     if directory.is_mount():
         raise LabError(f"{host} has a small disk already")
@@ -34,29 +34,29 @@ def limit(cluster: Cluster, host: str, size_bytes: int) -> None:
 
 
 def fill(cluster: Cluster, host: str) -> None:
-    """Take all the room that is left on a small disk."""
-    directory = kept(cluster, host)
+    """Use all free space of a small disk."""
+    directory = data_directory(cluster, host)
     if not directory.is_mount():
-        raise LabError(f"{host} has the machine's own disk, which nobody wants filled: `limit` comes first")
-    # Unbuffered, or the last blocks would be missed again when the file is closed.
+        raise LabError(f"{host} uses the machine's own disk, which must not be filled: call `limit` first")
+    # Unbuffered: closing a buffered file would try to write the last blocks again.
     with (directory / _FILLING).open("ab", buffering=0) as file, suppress(OSError):
         while True:
             file.write(_BLOCK)
 
 
 def refuse(cluster: Cluster, host: str) -> None:
-    """Let the kernel refuse every write, with EPERM; what is there can be read. Raises Unsupported."""
-    immutable.refuse(kept(cluster, host))
+    """Let the kernel refuse every write with EPERM; reads still work. Raises Unsupported."""
+    immutable.refuse(data_directory(cluster, host))
 
 
 def undo(cluster: Cluster, host: str) -> None:
-    """There is room again, and it may be written to; a small disk stays small."""
-    directory = kept(cluster, host)
+    """Free the space and allow writes again. A small disk stays small."""
+    directory = data_directory(cluster, host)
     immutable.allow(directory)
     (directory / _FILLING).unlink(missing_ok=True)
 
 
-def kept(cluster: Cluster, host: str) -> Path:
-    """The directory of what the host's master or agent keeps."""
+def data_directory(cluster: Cluster, host: str) -> Path:
+    """The directory of the master's store, or of the agent's state."""
     paths = cluster.lab.host_paths(host)
     return paths.master_data if cluster.lab.state.host(host).role == "master" else paths.agent_state

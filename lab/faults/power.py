@@ -1,7 +1,7 @@
-"""Reboots a host as a power loss does: all of it goes at once but its disk, and comes back by itself.
+"""Reboots a host as a power loss does: everything but its disk is lost at once, and its daemons start again.
 
-What a real host keeps in memory goes too: its network namespace, mounts, cgroups, the engine's runtime directories. The
-cable is not part of the host: a host that is cut stays cut.
+What a real host has in memory is lost too: its network namespace, mounts, cgroups, the engine's runtime directories.
+Faults of the cable stay, as the cable is not part of the host.
 """
 
 import shutil
@@ -17,9 +17,9 @@ _ROUNDS = 5
 
 
 def reboot(cluster: Cluster, host: str) -> None:
-    """Power off, then start what is installed: engine and agent, or the master; the master need not be there.
+    """Power off, then start the installed daemons: engine and agent, or the master. An agent needs no master for it.
 
-    After an interruption it may be run again.
+    After an interruption it may be called again.
     """
     lab = cluster.lab
     power_off(lab, host)
@@ -37,12 +37,12 @@ def reboot(cluster: Cluster, host: str) -> None:
 
 
 def power_off(lab: Lab, host: str) -> None:
-    """End every process of a host at once, and remove all that was in its memory."""
+    """Kill all processes of a host and remove everything that was in its memory."""
     state = lab.state.host(host)
     paths = lab.host_paths(host)
     running = lab.engine_processes(host)
     if running is not None:
-        # First, or they would write down how their containers ended.
+        # First, so that they cannot record the end of their containers.
         lab.engine(host).kill(running)
     _kill_everything(lab, host)
     if state.role == "node":
@@ -51,15 +51,15 @@ def power_off(lab: Lab, host: str) -> None:
             shutil.rmtree(directory, ignore_errors=True)
     sweep.unmount_below(paths.directory)
     underlay.remove_host(lab.layout, host)
-    lab.file.update_host(host, lambda found: replace(found, processes={}))
+    lab.file.update_host(host, lambda state: replace(state, processes={}))
 
 
 def _kill_everything(lab: Lab, host: str) -> None:
-    """Also what a dying process started in the meantime."""
+    """In rounds, as a dying process may have started others. Raises LeftOver."""
     for _ in range(_ROUNDS):
         members = sweep.members_of_netns([lab.layout.host(host).netns])
         members += sweep.members_of_cgroup(lab.layout.host_cgroup(host))
         if not members:
             return
         sweep.kill_all(members)
-    raise LeftOver(f"processes of {host} come again as fast as they are killed")
+    raise LeftOver(f"processes of {host} reappear as fast as they are killed")

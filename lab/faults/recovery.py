@@ -12,6 +12,6 @@ def heal(cluster: Cluster, host: str) -> None:
     """
     cable.repair(cluster, host)
     disk.undo(cluster, host)
-    clock.reset(cluster, host)
+    clock.reset_clock(cluster, host)
     for record in cluster.lab.state.host(host).processes.values():
         processes.resume(record)

@@ -1,8 +1,8 @@
-/* A wall clock that is ahead of the machine's by what a file says, for a program that preloads this library.
+/* A wall clock with an offset to the machine's, for a program that preloads this library.
  *
- * The file named by SAMPAN_CLOCK holds the nanoseconds as 8 bytes; it is mapped, so that a change is seen at once.
- * What measures waits runs on: CLOCK_MONOTONIC is not touched. Waits until a moment of the wall clock (futex with
- * FUTEX_CLOCK_REALTIME, which gRPC's library uses) are given to the kernel in its own time.
+ * The file named by SAMPAN_CLOCK holds the offset in nanoseconds as 8 bytes. It is mapped, so that a change takes effect
+ * at once. CLOCK_MONOTONIC is not changed. The end of a wait until a moment of the wall clock (futex with
+ * FUTEX_CLOCK_REALTIME, which gRPC's library uses) is converted to the machine's time.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>

@@ -1,9 +1,8 @@
-"""A wall clock of its own for what runs on a host, which can be set.
+"""A wall clock of a host's own, which can be set independently of the machine's.
 
-Owns the file that says how far it is ahead, and the library that lets a program live by it (clock.c, compiled when it
-is first needed). The clock that measures waits runs on, as it does where somebody sets a machine's clock. Debian's
-libfaketime is not used: it leaves shared memory behind when a process is killed, and
-netlink calls fail under it (EINVAL).
+Owns the file with the clock's offset, and the library that makes a program use the clock (clock.c, compiled at the
+first use). The monotonic clock is not changed, as on a host whose clock is set. Debian's libfaketime is not used: it
+leaves shared memory behind when a process is killed, and netlink calls fail under it (EINVAL).
 """
 
 import hashlib
@@ -22,25 +21,26 @@ _NANOSECONDS: Final = struct.Struct("q")
 
 
 def is_given(paths: HostPaths) -> bool:
+    """Whether the host has a clock of its own."""
     return _file(paths).exists()
 
 
 def put(paths: HostPaths, ahead_s: float) -> None:
-    """Let the clock be ahead of the machine's, or behind it; processes that live by it see it at once.
+    """Set the clock ahead of the machine's by `ahead_s`, or behind it (negative); its processes see it at once.
 
-    Those that were started before it was first put know nothing of it. Raises Unsupported.
+    Processes that were started before the first call do not use the clock. Raises Unsupported.
     """
     _library()
     descriptor = os.open(_file(paths), os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        # In place: it is mapped, not read again.
+        # In place, not renamed: processes have mapped the file and do not open it again.
         os.pwrite(descriptor, _NANOSECONDS.pack(round(ahead_s * 1e9)), 0)
     finally:
         os.close(descriptor)
 
 
 def environment(paths: HostPaths) -> dict[str, str]:
-    """What a process needs to live by the clock; nothing where none was given."""
+    """The variables that make a process use the clock; empty if the host has no clock of its own."""
     return {"LD_PRELOAD": str(_library()), "SAMPAN_CLOCK": str(_file(paths))} if is_given(paths) else {}
 
 
@@ -50,13 +50,13 @@ def _library() -> Path:
         return library
     compiler = shutil.which("gcc") or shutil.which("cc")
     if compiler is None:
-        raise Unsupported("a clock that can be set needs a C compiler (Debian: gcc and libc6-dev)")
+        raise Unsupported("a settable clock needs a C compiler (Debian: gcc and libc6-dev)")
     library.parent.mkdir(parents=True, exist_ok=True)
     fresh = library.with_suffix(f".{os.getpid()}")
     command = [compiler, "-O2", "-shared", "-fPIC", "-o", str(fresh), str(_SOURCE), "-ldl"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise Unsupported(f"a clock that can be set cannot be compiled: {done.stderr.strip()[-300:]}")
+    compiled = subprocess.run(command, capture_output=True, text=True, check=False)
+    if compiled.returncode != 0:
+        raise Unsupported(f"the settable clock cannot be compiled: {compiled.stderr.strip()[-300:]}")
     fresh.rename(library)
     return library
 

@@ -1,8 +1,7 @@
-"""One host's container engine: a containerd and a dockerd of its own, in the host's network namespace.
+"""The container engine of one host: a containerd and a dockerd of its own, in the host's network namespace.
 
-Owns their configuration, start, readiness and exact removal. The only module of the lab that speaks to Docker. Each
-engine has its own containerd, as engines that share one see each other's containers, and reads no configuration of the
-machine's own Docker, which is never touched.
+Owns their configuration, start, readiness and complete removal. Each engine has its own containerd, as engines that
+share one see each other's containers. The machine's own Docker is never touched, nor is its configuration read.
 """
 
 import json
@@ -23,14 +22,14 @@ from lab.layout import HostPaths
 
 READY_TIMEOUT_S = 20.0
 _SHIM_SOCKETS = Path("/run/containerd/s")
-"""containerd puts its shims' sockets here whatever its own state directory is."""
+"""containerd puts the sockets of its shims here, whatever its state directory is."""
 _PLUGIN_SOCKETS = Path("/run/docker/plugins")
-"""dockerd makes this whatever its own exec root is."""
+"""dockerd makes this directory, whatever its exec root is."""
 
 
 @dataclass(frozen=True, slots=True)
 class EngineProcesses:
-    """What runs for one engine; either may be gone."""
+    """The two daemons of an engine; either may have ended."""
 
     containerd: ProcessRecord
     dockerd: ProcessRecord
@@ -44,12 +43,12 @@ class Engine:
     cgroup_parent: str
     mirror: str
     bridge: str = ""
-    """Address and prefix of Docker's default bridge, whose published ports a proxy serves; empty: there is none."""
+    """Address and prefix of Docker's default bridge, whose published ports a proxy serves; empty: no bridge."""
 
     def start(self) -> EngineProcesses:
-        """Start both daemons and return at once; `wait_ready` follows, so that several engines start together.
+        """Start both daemons and return at once, so that several engines can start together; then call `wait_ready`.
 
-        dockerd waits for containerd's socket by itself, so the two start side by side as well.
+        The daemons start side by side too, as dockerd waits for containerd's socket itself.
         """
         for directory in (self.paths.engine, self.paths.logs):
             directory.mkdir(parents=True, exist_ok=True)
@@ -76,23 +75,24 @@ class Engine:
         return EngineProcesses(containerd, dockerd)
 
     def wait_ready(self, running: EngineProcesses, *, timeout_s: float = READY_TIMEOUT_S) -> None:
-        """Return when the engine answers on its socket; raise StartFailed when a daemon ends before."""
+        """Return when the engine answers on its socket. Raises StartFailed if a daemon ends before."""
         for _ in processes.until(timeout_s):
             if self.answers():
                 return
             for name, record in (("containerd", running.containerd), ("dockerd", running.dockerd)):
                 if not processes.alive(record):
-                    raise StartFailed(f"{name} ended at its start{processes.tail(self.paths.logs / f'{name}.log')}")
+                    raise StartFailed(f"{name} ended at start-up{processes.tail(self.paths.logs / f'{name}.log')}")
         log = self.paths.logs / "dockerd.log"
         raise StartFailed(f"the engine does not answer after {timeout_s:.0f} s{processes.tail(log)}")
 
     def answers(self) -> bool:
+        """Whether the engine answers on its socket."""
         return engine_api.answers(self.paths.engine_socket)
 
     def stop(self, running: EngineProcesses) -> None:
-        """End containers, daemons and shims; images and container records stay for the next start.
+        """End containers, daemons and shims. Images and the records of containers stay for the next start.
 
-        The containers are killed first: dockerd's own stop would wait for each one's grace period.
+        The containers are killed first, because dockerd's own stop waits for the grace period of each.
         """
         sweep.kill_all(sweep.members_of_cgroup(self.cgroup_parent))
         processes.stop(running.dockerd, timeout_s=8.0)
@@ -100,23 +100,23 @@ class Engine:
         self.clean()
 
     def kill(self, running: EngineProcesses) -> None:
-        """SIGKILL both daemons and leave containers and their shims running, as a crash of the engine does."""
+        """SIGKILL both daemons. Containers and their shims keep running, as after a crash of the engine."""
         processes.send(running.dockerd, signal.SIGKILL)
         processes.kill(running.containerd)
         processes.kill(running.dockerd)
 
     @property
     def was_started(self) -> bool:
-        """Whether this engine ever ran on its host."""
+        """Whether this engine was ever started on its host."""
         return self._dockerd_config.exists()
 
     @property
     def runtime_directories(self) -> tuple[Path, ...]:
-        """What a real host has below /run, in memory: gone when its power is."""
+        """The engine's directories that a real host has below /run, in memory: a power loss empties them."""
         return (self.paths.engine / "containerd-state", self.paths.engine / "exec")
 
     def clean(self) -> None:
-        """Remove what ended daemons leave: shims, their sockets, mounts and cgroups. May be run at any time after."""
+        """Remove what ended daemons leave: shims, their sockets, mounts and cgroups. Idempotent."""
         sockets = self._shim_sockets()
         sweep.kill_all(self._shims())
         for path in sockets:
@@ -126,20 +126,20 @@ class Engine:
         sweep.remove_cgroup(self.cgroup_parent)
 
     def _shims(self) -> list[ProcessRecord]:
-        """Shims carry their containerd's socket on their command line; they live in the host's namespace."""
+        """Shims run in the host's namespace and have their containerd's socket on their command line."""
         address = str(self._containerd_socket).encode()
-        found = []
+        shims = []
         for record in sweep.members_of_netns([self.paths.netns]):
             try:
                 arguments = Path(f"/proc/{record.pid}/cmdline").read_bytes().split(b"\0")
             except OSError:
                 continue
             if address in arguments and arguments[0].rpartition(b"/")[2].startswith(b"containerd-shim"):
-                found.append(record)
-        return found
+                shims.append(record)
+        return shims
 
     def _shim_sockets(self) -> list[Path]:
-        """Sockets of this engine's shims, as their bundles' address files tell."""
+        """Sockets of this engine's shims, from the address files in their bundles."""
         sockets = []
         for address in (self.paths.engine / "containerd-state").glob("io.containerd.runtime.v2.task/*/*/address"):
             target = Path(address.read_text().strip().removeprefix("unix://"))
@@ -164,7 +164,7 @@ class Engine:
         return self.paths.engine / "dockerd.pid"
 
     def _containerd_toml(self) -> str:
-        """Without the plugins that nobody here uses; `opt` would make /opt/containerd on the machine."""
+        """Without the plugins that are not needed; `opt` would make /opt/containerd on the machine."""
         return "\n".join(
             [
                 "version = 2",
@@ -180,7 +180,7 @@ class Engine:
         )
 
     def _dockerd_settings(self) -> dict[str, object]:
-        """No rules, no forwarding, and as a rule no bridge: a pod's network is the agent's business alone."""
+        """No rules, no forwarding, usually no bridge: the agent alone sets up the network of pods."""
         engine = self.paths.engine
         settings: dict[str, object] = {
             "hosts": [f"unix://{self.paths.engine_socket}"],
@@ -202,16 +202,16 @@ class Engine:
             "max-concurrent-downloads": 6,
         }
         if self.bridge:
-            # There is no way out: names are refused at once, where a search for a name server would take ten seconds.
+            # No route leads out. A resolver here refuses at once, where an unreachable one would cost ten seconds.
             settings["dns"] = ["127.0.0.1"]
         if _engine_major() < 24:
-            # Else the key goes to /etc/docker; newer engines have neither key nor option.
+            # Otherwise the key is written to /etc/docker. Newer engines have neither the key nor the option.
             settings["deprecated-key-path"] = f"{engine}/key.json"
         return settings
 
 
 def remove_shared_directories() -> None:
-    """Remove the directories that daemons make outside their own roots, where nobody else uses them."""
+    """Remove the directories that daemons make outside their roots, if no other engine uses them."""
     for path in (_SHIM_SOCKETS, _SHIM_SOCKETS.parent):
         _remove_if_empty(path)
     if _PLUGIN_SOCKETS.is_dir() and [path.name for path in _PLUGIN_SOCKETS.parent.iterdir()] == [_PLUGIN_SOCKETS.name]:
@@ -223,7 +223,7 @@ def _remove_if_empty(directory: Path) -> None:
     try:
         directory.rmdir()
     except OSError:
-        return  # used by another engine, or not there
+        return  # used by another engine, or absent
 
 
 @cache
@@ -233,7 +233,7 @@ def _engine_major() -> int:
         answer = subprocess.run(["dockerd", "--version"], capture_output=True, text=True, check=True, timeout=20)
     except (OSError, subprocess.SubprocessError) as error:
         raise Unusable(f"no usable dockerd on this machine: {error}") from error
-    found = re.search(r"version (\d+)\.", answer.stdout)
-    if found is None:
+    match = re.search(r"version (\d+)\.", answer.stdout)
+    if match is None:
         raise Unusable(f"cannot read dockerd's version from {answer.stdout.strip()!r}")
-    return int(found[1])
+    return int(match[1])

@@ -1,18 +1,17 @@
-"""What the lab asks of an engine over its socket: whether it is there, its containers, a pod's first process.
+"""The requests that a lab sends to an engine's socket: ping, the list of containers, the pid of a pod's sandbox.
 
-Spoken by hand: the SDK's import would cost more than the start of an engine.
+Without Docker's SDK, whose import takes longer than the start of an engine.
 """
 
 import http.client
 import json
-import socket
 from collections.abc import Mapping
-from contextlib import closing
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from hull import unixhttp
 from lab.errors import NotFound
 
 POD_UID = "io.sampan.pod.uid"
@@ -25,7 +24,7 @@ _PING_TIMEOUT_S = 2.0
 
 
 def answers(engine: Path) -> bool:
-    """Whether the engine behind this socket answers a ping."""
+    """Whether the engine at this socket answers a ping."""
     try:
         status, _ = _get(engine, "/_ping", timeout_s=_PING_TIMEOUT_S)
     except NotFound:
@@ -34,20 +33,20 @@ def answers(engine: Path) -> bool:
 
 
 def containers(engine: Path, labels: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
-    """All containers with these labels, running or not, as `GET /containers/json` has them.
+    """All containers with these labels, running or not, as `GET /containers/json` lists them.
 
-    Raises NotFound when the engine does not answer.
+    Raises NotFound if the engine does not answer.
     """
     filters = json.dumps({"label": [f"{key}={value}" for key, value in (labels or {}).items()]})
     return list(_json(engine, f"/containers/json?all=1&filters={quote(filters)}"))
 
 
 def sandbox_pid(engine: Path, pod_uid: str) -> int:
-    """The pid of a pod's pause process. Raises NotFound when none runs."""
-    for found in containers(engine, {POD_UID: pod_uid, CONTAINER: ""}):
-        if found["State"] == "running":
-            return int(_json(engine, f"/containers/{found['Id']}/json")["State"]["Pid"])
-    raise NotFound(f"pod {pod_uid} has no sandbox that runs")
+    """The pid of a pod's pause process. Raises NotFound if none runs."""
+    for container in containers(engine, {POD_UID: pod_uid, CONTAINER: ""}):
+        if container["State"] == "running":
+            return int(_json(engine, f"/containers/{container['Id']}/json")["State"]["Pid"])
+    raise NotFound(f"pod {pod_uid} has no running sandbox")
 
 
 def _json(engine: Path, path: str) -> Any:
@@ -58,14 +57,7 @@ def _json(engine: Path, path: str) -> Any:
 
 
 def _get(engine: Path, path: str, *, timeout_s: float) -> tuple[int, bytes]:
-    connection = http.client.HTTPConnection("engine", timeout=timeout_s)
-    connection.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    with closing(connection):
-        try:
-            connection.sock.settimeout(timeout_s)
-            connection.sock.connect(str(engine))
-            connection.request("GET", path)
-            answer = connection.getresponse()
-            return answer.status, answer.read()
-        except (OSError, http.client.HTTPException) as error:
-            raise NotFound(f"the engine at {engine} does not answer: {error}") from error
+    try:
+        return unixhttp.get(engine, path, timeout_s=timeout_s)
+    except (OSError, http.client.HTTPException) as error:
+        raise NotFound(f"the engine at {engine} does not answer: {error}") from error

@@ -1,6 +1,6 @@
-"""The file attribute by which a file system refuses every write, also through descriptors that are open (chattr +i).
+"""The immutable attribute of files (chattr +i): the file system refuses all writes, even through open descriptors.
 
-Owns setting and clearing it in a whole tree. Mounts below are other disks, and left alone.
+Sets and clears it in a whole tree. Mounts below the tree are other disks and are left alone.
 """
 
 import errno
@@ -15,18 +15,18 @@ from netrig.errors import Unsupported
 _GET, _SET = 0x80086601, 0x40086602
 """FS_IOC_GETFLAGS and FS_IOC_SETFLAGS of linux/fs.h."""
 _IMMUTABLE = 0x10
-_NOT_HERE = (errno.ENOTTY, errno.EOPNOTSUPP, errno.EINVAL)
+_UNSUPPORTED = (errno.ENOTTY, errno.EOPNOTSUPP, errno.EINVAL)
 
 
 def refuse(directory: Path) -> None:
-    """Let nothing in the tree be written, made, renamed or removed. Raises Unsupported."""
+    """Refuse to write, create, rename or remove anything in the tree. Raises Unsupported."""
     _probe(directory)
     for path in _tree(directory):
         _flag(path, immutable=True)
 
 
 def allow(directory: Path) -> None:
-    """The reverse; a tree that was never flagged, or cannot be, is fine."""
+    """Undo `refuse`. Does nothing to a tree without the attribute, or on a file system that does not support it."""
     for path in _tree(directory):
         try:
             _flag(path, immutable=False)
@@ -35,7 +35,7 @@ def allow(directory: Path) -> None:
 
 
 def _probe(directory: Path) -> None:
-    """Some file systems keep the attribute and write all the same."""
+    """Try it: some file systems store the attribute and ignore it."""
     path = directory / ".immutable"
     with path.open("wb", buffering=0) as file:
         try:
@@ -46,11 +46,11 @@ def _probe(directory: Path) -> None:
         finally:
             allow(directory)
             path.unlink()
-    raise Unsupported(f"the file system of {directory} writes to files that are immutable")
+    raise Unsupported(f"the file system of {directory} allows writes to immutable files")
 
 
 def _tree(directory: Path) -> Iterator[Path]:
-    """The directory first: what is made meanwhile is made in one that is flagged already."""
+    """The directory first: a file that is created meanwhile is then refused."""
     if not directory.is_dir():
         return
     device = directory.stat().st_dev
@@ -74,11 +74,11 @@ def _flag(path: Path, *, immutable: bool) -> None:
         return
     try:
         (flags,) = struct.unpack("l", fcntl.ioctl(descriptor, _GET, struct.pack("l", 0)))
-        wanted = flags | _IMMUTABLE if immutable else flags & ~_IMMUTABLE
-        if wanted != flags:
-            fcntl.ioctl(descriptor, _SET, struct.pack("l", wanted))
+        changed = flags | _IMMUTABLE if immutable else flags & ~_IMMUTABLE
+        if changed != flags:
+            fcntl.ioctl(descriptor, _SET, struct.pack("l", changed))
     except OSError as error:
-        if error.errno in _NOT_HERE:
+        if error.errno in _UNSUPPORTED:
             raise Unsupported(f"the file system of {path} has no immutable files") from error
         raise
     finally:

@@ -1,5 +1,5 @@
-"""The lab's container images: built from the distribution's packages, stored in the cache, pushed to the registry.
+"""The lab's container images: built from the distribution's packages, kept in the cache, served by the lab's registry.
 
-`recipes` says what is in each image, `packages` downloads and unpacks, `layer` writes reproducible tar files,
-`builder` puts images together and keeps them, `push` brings it to a registry. No engine takes part.
+`recipes` declares the images, `packages` downloads and unpacks packages, `layer` writes reproducible tar files,
+`builder` assembles and caches images, `push` uploads them, `registry` runs the registry. No engine is needed.
 """

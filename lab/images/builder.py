@@ -1,7 +1,7 @@
 """Builds images from recipes and keeps them in the cache, each under the hash of its recipe.
 
-An image is four files in a directory: `manifest.json` and `config.json` as a registry wants them, `layer.tar.gz`, and
-`packages.txt`, which says what it was made of. A directory is complete or absent: it is built aside and renamed.
+An image is a directory of four files: `manifest.json` and `config.json` in a registry's format, `layer.tar.gz`, and
+`packages.txt`, the list of its packages. A directory is complete or absent: it is built elsewhere and renamed.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ from lab.images.recipes import ImageRecipe, LayerRecipe
 from lab.layout import CACHE_ROOT
 
 _FORMAT = 1
-"""Part of every key: raise it when the way of building changes what an image contains."""
+"""Part of every key; to be raised when a change of the builder changes the content of images."""
 
 _MANIFEST_TYPE = "application/vnd.docker.distribution.manifest.v2+json"
 _CONFIG_TYPE = "application/vnd.docker.container.image.v1+json"
@@ -44,30 +44,30 @@ class BuiltImage:
         return _digest(self.manifest)
 
     def blobs(self) -> tuple[Path, ...]:
-        """What must be in the registry before the manifest."""
+        """The files that the registry must have before the manifest."""
         return self.directory / "layer.tar.gz", self.directory / "config.json"
 
 
 def build(recipes: Iterable[ImageRecipe], cache: Path = CACHE_ROOT) -> list[BuiltImage]:
-    """The images, each built unless the cache has it. One command builds at a time; the others wait for it."""
-    wanted = [BuiltImage(recipe, cache / "images" / key(recipe)) for recipe in recipes]
-    if all(image.directory.is_dir() for image in wanted):
-        return wanted
+    """Build the images that the cache lacks; all of them are returned. One process builds at a time, others wait."""
+    images = [BuiltImage(recipe, cache / "images" / key(recipe)) for recipe in recipes]
+    if all(image.directory.is_dir() for image in images):
+        return images
     with (
         exclusive(cache / "locks" / "images.lock"),
-        tempfile.TemporaryDirectory(dir=_made(cache / "images")) as scratch,
+        tempfile.TemporaryDirectory(dir=_ensured(cache / "images")) as scratch,
     ):
         layers: dict[int, Path] = {}
-        for image in wanted:
+        for image in images:
             if not image.directory.is_dir():
-                made = layers.setdefault(id(image.recipe.layer), Path(scratch) / f"layer{len(layers)}")
-                _build_layer(image.recipe.layer, made, cache)
-                _build_image(image, made, Path(scratch))
-    return wanted
+                built = layers.setdefault(id(image.recipe.layer), Path(scratch) / f"layer{len(layers)}")
+                _build_layer(image.recipe.layer, built, cache)
+                _build_image(image, built, Path(scratch))
+    return images
 
 
 def key(recipe: ImageRecipe) -> str:
-    """Readable name and the hash of everything that decides what the image contains."""
+    """The image's name and the hash of everything that determines its content, but for the packages' versions."""
     inputs = json.dumps([_FORMAT, platform.machine(), asdict(recipe)], sort_keys=True).encode()
     digest = hashlib.sha256(inputs)
     for name in sorted(recipe.layer.files.values()):
@@ -75,27 +75,27 @@ def key(recipe: ImageRecipe) -> str:
     return f"{recipe.name.replace('/', '-')}-{digest.hexdigest()[:16]}"
 
 
-def _build_layer(recipe: LayerRecipe, made: Path, cache: Path) -> None:
-    """Leave `layer.tar`, `layer.tar.gz` and `packages.txt` in `made`."""
-    if made.is_dir():
+def _build_layer(recipe: LayerRecipe, target: Path, cache: Path) -> None:
+    """Write `layer.tar`, `layer.tar.gz` and `packages.txt` into `target`, unless it exists."""
+    if target.is_dir():
         return
-    made.mkdir()
+    target.mkdir()
     archives = packages.download(recipe.packages, cache / "packages")
-    packages.unpack(archives, made / "unpacked")
-    root = made / "root"
+    packages.unpack(archives, target / "unpacked")
+    root = target / "root"
     root.mkdir(mode=0o755)
-    layer.assemble(recipe, made / "unpacked", root)
+    layer.assemble(recipe, target / "unpacked", root)
     tar = layer.pack(root)
-    made.joinpath("layer.tar").write_bytes(tar)
-    made.joinpath("layer.tar.gz").write_bytes(layer.compress(tar))
-    made.joinpath("packages.txt").write_text("".join(f"{archive.name}\n" for archive in archives))
+    target.joinpath("layer.tar").write_bytes(tar)
+    target.joinpath("layer.tar.gz").write_bytes(layer.compress(tar))
+    target.joinpath("packages.txt").write_text("".join(f"{archive.name}\n" for archive in archives))
 
 
-def _build_image(image: BuiltImage, made: Path, scratch: Path) -> None:
+def _build_image(image: BuiltImage, built_layer: Path, scratch: Path) -> None:
     directory = Path(tempfile.mkdtemp(dir=scratch))
     for name in ("layer.tar.gz", "packages.txt"):
-        shutil.copy(made / name, directory / name)
-    config = json.dumps(_config(image.recipe, made / "layer.tar"), sort_keys=True).encode()
+        shutil.copy(built_layer / name, directory / name)
+    config = json.dumps(_config(image.recipe, built_layer / "layer.tar"), sort_keys=True).encode()
     directory.joinpath("config.json").write_bytes(config)
     compressed = directory.joinpath("layer.tar.gz").read_bytes()
     manifest = {
@@ -110,7 +110,7 @@ def _build_image(image: BuiltImage, made: Path, scratch: Path) -> None:
 
 
 def _config(recipe: ImageRecipe, tar: Path) -> dict[str, object]:
-    """The image's configuration, as Docker's image specification 1.2 has it; no time, so that it is reproducible."""
+    """The image's configuration by Docker's image specification 1.2; with a fixed time, so that it is reproducible."""
     return {
         "architecture": _ARCHITECTURES.get(platform.machine(), platform.machine()),
         "os": "linux",
@@ -131,6 +131,6 @@ def _digest(content: bytes) -> str:
     return "sha256:" + hashlib.sha256(content).hexdigest()
 
 
-def _made(directory: Path) -> Path:
+def _ensured(directory: Path) -> Path:
     directory.mkdir(parents=True, exist_ok=True)
     return directory

@@ -1,4 +1,4 @@
-"""A file system layer as a reproducible tar: same recipe and packages, same bytes, same digest."""
+"""A file system layer as a reproducible tar: the same recipe and packages give the same bytes."""
 
 import gzip
 import io
@@ -14,7 +14,7 @@ _FILES = Path(__file__).parent / "files"
 
 
 def assemble(recipe: LayerRecipe, unpacked: Path, root: Path) -> None:
-    """Put the layer's tree together below `root`, from the unpacked packages and our own files."""
+    """Assemble the layer's tree below `root` from the unpacked packages and our own files. Raises ImageFailed."""
     for path, mode in recipe.directories.items():
         (root / path).mkdir(parents=True, exist_ok=True)
         (root / path).chmod(mode)
@@ -28,13 +28,13 @@ def assemble(recipe: LayerRecipe, unpacked: Path, root: Path) -> None:
     if recipe.applets:
         _link_applets(root)
     if recipe.check:
-        done = subprocess.run(["chroot", root, *recipe.check], check=False, capture_output=True, text=True, timeout=30)
-        if done.returncode != 0:
-            raise ImageFailed(f"{' '.join(recipe.check)} does not run in the image: {done.stderr.strip()}")
+        check = subprocess.run(["chroot", root, *recipe.check], check=False, capture_output=True, text=True, timeout=30)
+        if check.returncode != 0:
+            raise ImageFailed(f"{' '.join(recipe.check)} does not run in the image: {check.stderr.strip()}")
 
 
 def pack(root: Path) -> bytes:
-    """The tree as an uncompressed tar: names sorted, owner root, no times."""
+    """The tree as an uncompressed tar: sorted names, owner root, times zero."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.GNU_FORMAT) as archive:
         for path in sorted(root.rglob("*")):
@@ -51,16 +51,16 @@ def pack(root: Path) -> bytes:
 
 
 def compress(tar: bytes) -> bytes:
-    """gzip without a time in its header; level 6 halves the pull, more would not pay."""
+    """gzip without a time in its header. Level 6 halves the time of a pull; higher levels gain nothing."""
     return gzip.compress(tar, compresslevel=6, mtime=0)
 
 
 def _keep(pattern: str, unpacked: Path, root: Path) -> None:
-    found = sorted(unpacked.glob(pattern))
-    if not found:
+    matches = sorted(unpacked.glob(pattern))
+    if not matches:
         raise ImageFailed(f"no package contains {pattern}")
-    for hit in found:
-        _place(hit, root / hit.relative_to(unpacked))
+    for path in matches:
+        _place(path, root / path.relative_to(unpacked))
 
 
 def _place(source: Path, target: Path) -> None:
@@ -72,7 +72,7 @@ def _place(source: Path, target: Path) -> None:
 
 
 def _link_applets(root: Path) -> None:
-    """Links as `busybox --install` would make, in the image's /bin; a file that is there already stays."""
+    """Make the links of `busybox --install` in the image's /bin; existing files stay."""
     listed = subprocess.run([root / "bin/busybox", "--list"], capture_output=True, text=True, check=True, timeout=30)
     for name in listed.stdout.split():
         link = root / "bin" / name

@@ -1,4 +1,4 @@
-"""Debian packages as files: downloaded by apt, unpacked by dpkg, installed never."""
+"""Debian packages as files: downloaded by apt and unpacked by dpkg, but never installed."""
 
 import subprocess
 from collections.abc import Iterable, Sequence
@@ -11,23 +11,23 @@ _TIMEOUT_S = 300.0
 
 
 def download(packages: Iterable[str], directory: Path) -> list[Path]:
-    """Bring the packages' files into `directory`; what is there already is not fetched again.
+    """Download the packages that `directory` lacks; the files of all of them. Raises ImageFailed.
 
-    Package lists are renewed only when apt does not know a package, as on a machine that was just installed.
+    Package lists are updated only if a download fails, as on a machine that was just installed.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    wanted = sorted(set(packages))
-    missing = [name for name in wanted if not _files(directory, name)]
+    names = sorted(set(packages))
+    missing = [name for name in names if not _files(directory, name)]
     if missing:
         command = ["apt-get", "download", "-q", "-o", "APT::Sandbox::User=root", *missing]
         if _run(command, directory).returncode != 0:
             _check(_run(["apt-get", "update", "-q"], directory), "apt-get update")
             _check(_run(command, directory), f"apt-get download {' '.join(missing)}")
-    return [_newest(directory, name) for name in wanted]
+    return [_newest(directory, name) for name in names]
 
 
 def unpack(archives: Sequence[Path], root: Path) -> None:
-    """Unpack into one tree, as if all were installed; no script of theirs runs."""
+    """Unpack all into one tree, without running their scripts."""
     root.mkdir(parents=True, exist_ok=True)
     for archive in archives:
         _check(_run(["dpkg", "-x", str(archive), str(root)], root), f"unpacking {archive.name}")
@@ -38,10 +38,10 @@ def _files(directory: Path, name: str) -> list[Path]:
 
 
 def _newest(directory: Path, name: str) -> Path:
-    found = _files(directory, name)
-    if not found:
+    files = _files(directory, name)
+    if not files:
         raise ImageFailed(f"apt-get downloaded no file for the package {name}")
-    return max(found, key=lambda path: path.stat().st_mtime)
+    return max(files, key=lambda path: path.stat().st_mtime)
 
 
 def _run(command: Sequence[str], directory: Path) -> subprocess.CompletedProcess[str]:
@@ -54,6 +54,6 @@ def _run(command: Sequence[str], directory: Path) -> subprocess.CompletedProcess
         raise ImageFailed(f"{command[0]}: {error}") from error
 
 
-def _check(done: subprocess.CompletedProcess[str], what: str) -> None:
-    if done.returncode != 0:
-        raise ImageFailed(f"{what} failed: {done.stderr.strip() or done.stdout.strip()}")
+def _check(result: subprocess.CompletedProcess[str], action: str) -> None:
+    if result.returncode != 0:
+        raise ImageFailed(f"{action} failed: {result.stderr.strip() or result.stdout.strip()}")

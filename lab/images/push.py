@@ -1,4 +1,4 @@
-"""Pushes built images to a registry over its HTTP API (Docker Registry HTTP API V2); no engine takes part."""
+"""Pushes built images to a registry over its HTTP API (Docker Registry HTTP API V2), without an engine."""
 
 import hashlib
 import http.client
@@ -13,17 +13,17 @@ _TIMEOUT_S = 30.0
 
 
 def push(image: BuiltImage, host: str, port: int) -> bool:
-    """Put the image into the registry at host:port; False when it was there already, byte for byte."""
+    """Push the image to the registry at host:port; False if it has the same image already. Raises ImageFailed."""
     connection = http.client.HTTPConnection(host, port, timeout=_TIMEOUT_S)
     base = f"/v2/{image.recipe.repository}"
     reference = f"{base}/manifests/{image.recipe.tag}"
     try:
-        there = _ask(connection, "HEAD", reference, headers={"Accept": _MANIFEST_TYPE})
-        if there.status == 200 and there.headers.get("Docker-Content-Digest") == image.digest:
+        present = _request(connection, "HEAD", reference, headers={"Accept": _MANIFEST_TYPE})
+        if present.status == 200 and present.headers.get("Docker-Content-Digest") == image.digest:
             return False
         for blob in image.blobs():
             _push_blob(connection, base, blob)
-        answer = _ask(connection, "PUT", reference, body=image.manifest, headers={"Content-Type": _MANIFEST_TYPE})
+        answer = _request(connection, "PUT", reference, body=image.manifest, headers={"Content-Type": _MANIFEST_TYPE})
         _expect(answer, 201, f"manifest of {image.recipe.reference}")
     except (OSError, http.client.HTTPException) as error:
         raise ImageFailed(f"cannot push {image.recipe.reference} to {host}:{port}: {error}") from error
@@ -35,17 +35,17 @@ def push(image: BuiltImage, host: str, port: int) -> bool:
 def _push_blob(connection: http.client.HTTPConnection, base: str, blob: Path) -> None:
     content = blob.read_bytes()
     digest = "sha256:" + hashlib.sha256(content).hexdigest()
-    if _ask(connection, "HEAD", f"{base}/blobs/{digest}").status == 200:
+    if _request(connection, "HEAD", f"{base}/blobs/{digest}").status == 200:
         return
-    begun = _ask(connection, "POST", f"{base}/blobs/uploads/")
-    _expect(begun, 202, f"upload of {blob.name}")
-    location = urlsplit(begun.headers["Location"])
+    upload = _request(connection, "POST", f"{base}/blobs/uploads/")
+    _expect(upload, 202, f"upload of {blob.name}")
+    location = urlsplit(upload.headers["Location"])
     target = f"{location.path}?{location.query}{'&' if location.query else ''}digest={digest}"
-    answer = _ask(connection, "PUT", target, body=content, headers={"Content-Type": "application/octet-stream"})
+    answer = _request(connection, "PUT", target, body=content, headers={"Content-Type": "application/octet-stream"})
     _expect(answer, 201, blob.name)
 
 
-def _ask(
+def _request(
     connection: http.client.HTTPConnection,
     method: str,
     path: str,
@@ -59,6 +59,6 @@ def _ask(
     return answer
 
 
-def _expect(answer: http.client.HTTPResponse, status: int, what: str) -> None:
+def _expect(answer: http.client.HTTPResponse, status: int, request: str) -> None:
     if answer.status != status:
-        raise ImageFailed(f"the registry answered {answer.status} {answer.reason} to {what}")
+        raise ImageFailed(f"the registry answered {answer.status} {answer.reason} to {request}")

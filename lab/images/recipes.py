@@ -1,7 +1,7 @@
-"""What each image contains and runs; nothing is done here.
+"""Recipes: what each image contains and runs, as data.
 
-Everything comes from Debian packages, which are downloaded and unpacked but not installed, and from the few files
-beside this module. A recipe's whole content is the key under which its image is cached.
+Contents come from Debian packages, which are downloaded and unpacked but not installed, and from the files in `files`.
+The key of an image in the cache is a hash of its whole recipe.
 """
 
 from dataclasses import dataclass, field, replace
@@ -13,11 +13,11 @@ class LayerRecipe:
 
     packages:    Debian packages to unpack.
     take:        path in the image → path in the unpacked packages.
-    keep:        globs of what keeps its own path from the packages.
-    files:       path in the image → name of a file beside this module; all are executable.
+    keep:        globs of files in the packages that keep their paths in the image.
+    files:       path in the image → name of a file in `files`; all are executable.
     directories: path in the image → mode.
-    applets:     make a link to busybox for each of its commands.
-    check:       a command that must succeed when run inside the layer (chroot).
+    applets:     whether to make a link to busybox for each of its commands.
+    check:       a command that must succeed inside the layer (chroot).
     """
 
     packages: tuple[str, ...]
@@ -31,7 +31,7 @@ class LayerRecipe:
 
 @dataclass(frozen=True, slots=True)
 class ImageRecipe:
-    """An image: one layer and what runs by default. `name` is what a manifest says, `ports` are documentation."""
+    """An image: one layer and its default command. Manifests use `name`; `ports` are documentation."""
 
     name: str
     layer: LayerRecipe
@@ -42,7 +42,7 @@ class ImageRecipe:
 
     @property
     def repository(self) -> str:
-        """The path in a registry: engines put `library/` before a name without a slash."""
+        """The path in a registry: engines prepend `library/` to a name without a slash."""
         return self.name if "/" in self.name else f"library/{self.name}"
 
     @property
@@ -72,7 +72,7 @@ _REDIS_LAYER = LayerRecipe(
         "catatonit",
         "redis-tools",
         "libc6",
-        # What the redis-server binary links, directly or not.
+        # The libraries that the redis-server binary needs, directly or indirectly.
         "libatomic1",
         "libcap2",
         "libgcc-s1",
@@ -89,7 +89,7 @@ _REDIS_LAYER = LayerRecipe(
     ),
     take={
         **_SHELL,
-        # The package's redis-server is a link to this: one binary that looks at its own name.
+        # The package's redis-server is a link to this binary, which checks its own name.
         "usr/bin/redis-server": "usr/bin/redis-check-rdb",
         "usr/bin/redis-cli": "usr/bin/redis-cli",
     },
@@ -120,7 +120,7 @@ _REDIS_LAYER = LayerRecipe(
 )
 
 _INIT = ("/bin/catatonit", "--")
-"""Process 1 of an image: passes signals on and reaps, as a shell or httpd with pid 1 would do neither."""
+"""Process 1 of an image: it forwards signals and reaps orphans, unlike a shell or httpd as process 1."""
 
 IMAGES = (
     ImageRecipe(name="tomcat", layer=_WEB_LAYER, entrypoint=_INIT, command=("/web/start",), ports=(8080,)),

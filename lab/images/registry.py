@@ -1,6 +1,6 @@
-"""The lab's image registry: Debian's docker-registry, on the underlay, every engine's mirror.
+"""The lab's image registry: Debian's docker-registry on the underlay, which all engines use as their mirror.
 
-Its storage is shared by all labs and outlives them: an image is pushed once on a machine.
+All labs share its storage, which outlives them: an image is pushed once per machine.
 """
 
 import http.client
@@ -45,14 +45,16 @@ class Registry:
         )
 
     def wait_ready(self, running: ProcessRecord) -> None:
+        """Return when the registry answers. Raises StartFailed."""
         for _ in processes.until(_READY_TIMEOUT_S):
             if self.answers():
                 return
             if not processes.alive(running):
-                raise StartFailed(f"the registry ended at its start{processes.tail(self.log)}")
+                raise StartFailed(f"the registry ended at start-up{processes.tail(self.log)}")
         raise StartFailed(f"the registry does not answer on {self.endpoint}{processes.tail(self.log)}")
 
     def answers(self) -> bool:
+        """Whether the registry's API answers."""
         connection = http.client.HTTPConnection(str(self.address), PORT, timeout=2.0)
         try:
             connection.request("GET", "/v2/")
@@ -71,7 +73,7 @@ class Registry:
         return self.layout.directory / "registry" / "config.yml"
 
     def _yaml(self) -> str:
-        """No authentication and no TLS: only the lab's own hosts and this machine reach the underlay."""
+        """Without authentication and TLS: only the lab's hosts and this machine reach the underlay."""
         return "\n".join(
             [
                 "version: 0.1",

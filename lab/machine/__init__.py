@@ -1,1 +1,1 @@
-"""The recipes of hosts that boot systemd, and their Dockerfiles: what `vagrant/` and the tests' beds build from."""
+"""Recipes of hosts that boot systemd, and their Dockerfiles; `vagrant/` and the tests' beds build hosts from them."""

@@ -1,6 +1,6 @@
-"""A recipe as a Dockerfile, for whoever has Docker and no debootstrap: the same packages, init and set-up.
+"""A recipe as a Dockerfile, for people who have Docker but no debootstrap: the same packages, init and set-up.
 
-Base64 carries the scripts: a Dockerfile's own quoting differs between Docker's builders.
+Scripts are encoded in base64, as the quoting of Dockerfiles differs between Docker's builders.
 """
 
 import base64
@@ -16,7 +16,7 @@ def text(recipe: Recipe) -> str:
         f"{' '.join(recipe.packages)} && rm -rf /var/lib/apt/lists/*",
         *(f"RUN {_decoded(content)} > {path} && chmod 0755 {path}" for path, content in recipe.files.items()),
         f"RUN {_decoded(recipe.setup)} | sh -eu",
-        # Each machine gives itself one at its first boot.
+        # Each machine makes its own id at its first boot.
         "RUN : > /etc/machine-id && rm -f /var/lib/dbus/machine-id",
         f'CMD ["{INIT}"]',
     ]

@@ -1,4 +1,4 @@
-"""What the machines' root file systems contain; nothing is done here. A whole recipe is the key of its cache."""
+"""Recipes: the content of machines' root file systems, as data. The key of an image is a hash of its whole recipe."""
 
 import hashlib
 import json
@@ -7,13 +7,13 @@ from dataclasses import asdict, dataclass
 from typing import Final
 
 FORMAT: Final = 3
-"""Part of the key: raise it when the way of building changes what comes out."""
+"""Part of the key; to be raised when a change of the build changes the images."""
 
 DEFAULT_MIRROR: Final = "http://deb.debian.org/debian"
 """Used where the machine's apt sources name no mirror. The key of an image contains this constant, whichever mirror was
 used: packages are the same on all of them."""
 EMPTIED: Final = ("/var/cache/apt/archives", "/var/lib/apt/lists", "/var/log", "/usr/share/doc", "/usr/share/man")
-"""Directories whose content no test needs."""
+"""Directories that are emptied, as no test needs their content."""
 
 INIT: Final = "/sbin/machine-init"
 _INIT_TEXT: Final = """\
@@ -33,46 +33,46 @@ class Recipe:
     """One kind of machine."""
 
     name: str
-    """A word, for the cache and for messages."""
+    """One word, used in the cache and in messages."""
     suite: str
-    """Of Debian."""
+    """The release of Debian, such as bookworm."""
     python: str
-    """The version that the suite has, as 3.11."""
+    """The version of Python in that release, such as 3.11."""
     packages: tuple[str, ...]
     setup: str = ""
-    """A script for sh, run as root in the finished file system."""
+    """A script for sh that runs as root in the finished file system."""
 
     def key(self) -> str:
-        """Name and hash of everything that decides what the file system contains, but for the day's packages."""
+        """The name and a hash of everything that determines the file system, but for the packages' versions."""
         inputs = [FORMAT, platform.machine(), DEFAULT_MIRROR, EMPTIED, _INIT_TEXT, asdict(self)]
         return f"{self.name}-{hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:16]}"
 
     @property
     def image(self) -> str:
-        """What its image is called inside of a bed's engine."""
+        """The name of the image in the engine of a bed."""
         return f"sampan/machine:{self.name}"
 
     @property
     def files(self) -> dict[str, str]:
-        """Path → text, all executable: what makes a host of a container."""
+        """Path → text of the executable files that let a container boot as a host."""
         return {INIT: _INIT_TEXT}
 
 
 _HOST_PACKAGES: Final = (
-    # A host that boots, with who logs in and who may.
+    # Boot, log-in and administration.
     "systemd",
     "systemd-sysv",
     "dbus",
     "openssh-server",
     "sudo",
-    # What Sampan needs of a host.
+    # Needed by Sampan.
     "docker.io",
     "docker-registry",
     "iproute2",
     "iptables",
     "python3",
     "python3-venv",
-    # What its preflight looks for, and tests look with.
+    # Checked by the preflight, or used by tests.
     "ca-certificates",
     "conntrack",
     "curl",
@@ -88,7 +88,7 @@ _VAGRANT_KEY: Final = (
     "C6kivAIhyfHilFR61RGL+GPXQ2MWZWFYbAGjyiYJnAmCP3NOTd0jMZEnDkbUvxhMmBYSdETk1rRgm+R4LOzFUGaHqHDLKLX+FIPKcF96hrucXzcWyL"
     "bIbEgE98OHlnVYCzRdK8jlqm8tehUc9c9WhQ== vagrant insecure public key"
 )
-"""Public, as its private half is: Vagrant puts another in its place when a machine comes up for the first time."""
+"""Its private half is public too. Vagrant replaces the key when a machine comes up for the first time."""
 
 BOX_SETUP: Final = f"""\
 systemctl --quiet disable docker-registry
@@ -98,18 +98,19 @@ echo '{_VAGRANT_KEY}' > /home/vagrant/.ssh/authorized_keys
 chown -R vagrant: /home/vagrant/.ssh
 echo 'vagrant ALL=(ALL) NOPASSWD: ALL' > /etc/sudoers.d/vagrant
 """
-"""What Vagrant needs of a box: its user, with that key, who may do everything. Only a master's registry serves."""
+"""The set-up that Vagrant needs in a box: its user, with that key and all rights. The registry is off, except on a
+master."""
 
 HOST: Final = Recipe("host", "bookworm", "3.11", _HOST_PACKAGES, BOX_SETUP)
-"""What most tests take. As it is, it can also be a box of Vagrant's."""
+"""The machine of most tests. It can also be used as a Vagrant box."""
 
 _MANAGERS: Final = (
-    # What may manage a host's network beside us, and another engine.
+    # Other managers of a host's network, and another engine.
     "firewalld",
     "ufw",
     "network-manager",
     "podman",
-    # debootstrap knows no virtual packages and takes no recommendations: a logind for polkitd, what Podman runs.
+    # debootstrap ignores virtual packages and recommendations: a logind for polkitd, and the tools that Podman runs.
     "libpam-systemd",
     "crun",
     "netavark",
@@ -125,7 +126,7 @@ done
 """
 
 CROWDED: Final = Recipe("crowded", "bookworm", "3.11", (*_HOST_PACKAGES, *_MANAGERS), BOX_SETUP + _MANAGERS_OFF)
-"""A host with everything that people have beside us; all of it is switched off until a test wants it."""
+"""A host with other software that manages networks and containers, all of it disabled until a test enables it."""
 
 RECIPES: Final = (HOST, CROWDED)
-"""All that this release makes."""
+"""All recipes of this release."""

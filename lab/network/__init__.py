@@ -1,1 +1,1 @@
-"""A lab's network: its subnet, the underlay between its hosts, and what is wrong with their cables."""
+"""A lab's network: its subnet, the underlay that connects its hosts, and the faults of their cables."""

@@ -1,11 +1,11 @@
-"""The wire between the hosts: a bridge in a namespace of its own, one port a host, one leg to the root namespace.
+"""The underlay: a bridge in a namespace of its own with a port for each host and a link to the root namespace.
 
-The bridge is not in the root namespace, where the machine's own firewall and bridge netfilter would eat its packets.
-No host has a default route: nothing leaves the lab. All functions may be run again after an interruption.
+The bridge is not in the root namespace, where the machine's firewall and bridge netfilter would drop its packets. Hosts
+have no default route, so nothing leaves the lab. All functions can be repeated after an interruption.
 """
 
 from collections.abc import Iterable
-from ipaddress import IPv4Interface, IPv4Network
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from typing import Final
 
 from lab.layout import Layout
@@ -24,22 +24,25 @@ _LEG: Final = "outside"
 
 
 def create(layout: Layout, state: LabState) -> None:
-    """Make namespaces, bridge, ports and the root's leg, as far as they are not there."""
+    """Make the missing ones of: namespaces, bridge, ports, link to the root namespace."""
     subnet = state.subnet
     _ensure_namespace(layout.underlay_name)
     with open_network(layout.underlay_name) as underlay:
         present = {link.name for link in underlay.links()}
         if BRIDGE not in present:
-            underlay.change([c.AddBridge(BRIDGE)])
+            # By default a bridge has the lowest MAC of its ports, and changes it when that port is deleted. Then the
+            # neighbour entries for the registry, which is at the bridge's address, are wrong for several seconds.
+            mac = _mac(subnets.bridge_address(subnet))
+            underlay.change([c.AddBridge(BRIDGE), c.SetLink(BRIDGE, mac=mac)])
         underlay.change([_address(BRIDGE, IPv4Interface((subnets.bridge_address(subnet), subnet.prefixlen)))])
-    _attach_root(layout, subnet, there=_LEG in present)
+    _attach_root(layout, subnet, exists=_LEG in present)
     create_hosts(layout, subnet, state.hosts)
     if any(host.wire.filters for host in state.hosts):
         wire_faults.apply_rules(layout, state)
 
 
 def create_hosts(layout: Layout, subnet: IPv4Network, hosts: Iterable[HostState]) -> None:
-    """Make these hosts' namespaces and cables, as far as they are not there; the underlay is."""
+    """Make the missing namespaces and cables of these hosts; the underlay must exist."""
     hosts = list(hosts)
     for host in hosts:
         _ensure_namespace(layout.netns_name(host.name))
@@ -48,18 +51,19 @@ def create_hosts(layout: Layout, subnet: IPv4Network, hosts: Iterable[HostState]
         for host in hosts:
             if host.name not in present:
                 peer = layout.netns_name(host.name)
-                underlay.change([c.AddVeth(host.name, HOST_LINK, peer_namespace=peer, peer_mac=_mac(host), up=False)])
-            # Also for a port that is there: whoever made it may have been interrupted before it was plugged in.
+                mac = _mac(host.address)
+                underlay.change([c.AddVeth(host.name, HOST_LINK, peer_namespace=peer, peer_mac=mac, up=False)])
+            # Also for an existing port: its command may have been interrupted before it was connected.
             underlay.change([c.SetLink(host.name, master=BRIDGE, up=not host.cut)])
     for host in hosts:
-        _furnish_host(layout, host, subnet)
+        _configure_host(layout, host, subnet)
         if host.wire != Wire():
             wire_faults.apply_quality(layout, host)
     _settle(layout, [host.name for host in hosts])
 
 
 def plug(layout: Layout, host: str, *, connected: bool) -> None:
-    """Connect a host's cable, or pull it: the switch's port goes down, the host sees its carrier go."""
+    """Connect or unplug a host's cable: the bridge's port goes up or down, and the host gains or loses its carrier."""
     with open_network(layout.underlay_name) as underlay:
         underlay.change([c.SetLink(host, up=connected)])
     if connected:
@@ -69,7 +73,8 @@ def plug(layout: Layout, host: str, *, connected: bool) -> None:
 def remove_host(layout: Layout, host: str) -> None:
     """Remove a host's namespace and cable; `create_hosts` makes them again.
 
-    The port goes first: with the namespace alone it would go at the kernel's leisure, under a new one's feet.
+    The port is removed first. Otherwise the kernel would remove it some time after the namespace, when a new port of
+    the same name may already exist.
     """
     with open_network(layout.underlay_name) as underlay:
         underlay.change([c.DeleteLink(host)])
@@ -77,7 +82,7 @@ def remove_host(layout: Layout, host: str) -> None:
 
 
 def remove(layout: Layout) -> None:
-    """Remove the root's leg and every namespace of the lab, found by name."""
+    """Remove the link in the root namespace, and all namespaces of the lab, by name."""
     with open_network() as root:
         root.change([c.DeleteLink(layout.root_link)])
     for path in layout.netns_paths():
@@ -85,7 +90,7 @@ def remove(layout: Layout) -> None:
 
 
 def leftovers(layout: Layout) -> Iterable[str]:
-    """What of an underlay is there."""
+    """The parts of the underlay that exist, for people."""
     yield from (f"network namespace {path.name}" for path in layout.netns_paths())
     with open_network() as root:
         if root.link(layout.root_link) is not None:
@@ -97,19 +102,19 @@ def _ensure_namespace(name: str) -> None:
         namespaces.create(name)
     except NamespaceExists:
         if not _is_namespace(name):
-            namespaces.delete(name)  # an empty file: the command that made it was interrupted
+            namespaces.delete(name)  # an empty file: the command that created it was interrupted
             namespaces.create(name)
 
 
 def _is_namespace(name: str) -> bool:
-    """A name that was bound to its namespace lies on nsfs, an unbound one on the directory's own file system."""
+    """A namespace's file is a mount of nsfs; an empty file is on the file system of the directory."""
     return namespaces.identity(name)[0] != namespaces.RUN_DIR.stat().st_dev
 
 
-def _attach_root(layout: Layout, subnet: IPv4Network, *, there: bool) -> None:
-    """One veth pair: `outside` on the bridge, a derived name in the root namespace."""
+def _attach_root(layout: Layout, subnet: IPv4Network, *, exists: bool) -> None:
+    """One veth pair: `outside` on the bridge, `layout.root_link` in the root namespace."""
     with open_network() as root:
-        if not there:
+        if not exists:
             root.change([c.AddVeth(layout.root_link, _LEG, peer_namespace=layout.underlay_name)])
         root.change(
             [
@@ -121,7 +126,7 @@ def _attach_root(layout: Layout, subnet: IPv4Network, *, there: bool) -> None:
         underlay.change([c.SetLink(_LEG, master=BRIDGE, up=True)])
 
 
-def _furnish_host(layout: Layout, host: HostState, subnet: IPv4Network) -> None:
+def _configure_host(layout: Layout, host: HostState, subnet: IPv4Network) -> None:
     with open_network(layout.netns_name(host.name)) as network:
         network.change(
             [
@@ -132,15 +137,15 @@ def _furnish_host(layout: Layout, host: HostState, subnet: IPv4Network) -> None:
 
 
 def _settle(layout: Layout, hosts: Iterable[str]) -> None:
-    """Both ends of these cables are up: make them usable at once, where the kernel may take a second."""
+    """Make these cables usable at once. After both ends are up, the kernel may take a second by itself."""
     hosts = list(hosts)
     ends = [bulk.Batch(layout.netns_name(host), (bulk.SettleLink(HOST_LINK),)) for host in hosts]
     bulk.apply([*ends, bulk.Batch(layout.underlay_name, tuple(bulk.SettleLink(host) for host in hosts))])
 
 
-def _mac(host: HostState) -> str:
-    """From its address, so that a host which is made anew is still the one that its neighbours know."""
-    return ":".join(["02", "00", *(f"{byte:02x}" for byte in host.address.packed)])
+def _mac(address: IPv4Address) -> str:
+    """Derived from the address, so that the neighbour entries of other hosts stay valid when the link is made again."""
+    return ":".join(["02", "00", *(f"{byte:02x}" for byte in address.packed)])
 
 
 def _address(link: str, interface: IPv4Interface) -> c.SetAddress:

@@ -1,8 +1,8 @@
-"""Brings what is wrong with cables to the kernel: rules, token buckets and MTUs on the underlay.
+"""Applies the faults of cables to the kernel: rules, token buckets and MTUs on the underlay.
 
-Rules are in the underlay's namespace, at the head of its raw table: neither an agent's audit nor anybody's rules on a
-host see them, and what is lost was sent, as its sender believes. Bandwidth and MTU are on both ends of the cable. The
-means are the topology's own; here is only which packets they are for.
+The rules are in the raw table of the underlay's namespace. So they do not disturb the audit of an agent or the rules of
+a host, and a lost packet was sent successfully from its sender's point of view. Bandwidth and MTU are set on both ends
+of the cable. Uses the functions of netrig's topologies, and only chooses the packets.
 """
 
 from collections.abc import Iterator
@@ -21,30 +21,30 @@ from netstack.services import iptables
 HOST_LINK: Final = "eth0"
 _SWITCH: Final = "underlay"
 _HOOKS: Final = (rules.HOOK, f"OUTPUT -j {rules.CHAIN}")
-"""The second is for what the registry sends: it lives in the underlay's own namespace."""
+"""The second is for packets of the registry, which runs in the underlay's namespace."""
 
 
 def apply_rules(layout: Layout, state: LabState) -> None:
-    """Write the rules of all cables anew."""
-    where = layout.underlay_name
-    wanted = tuple(rules_of(state))
-    if wanted:
+    """Replace the rules of all cables. Raises Unsupported."""
+    namespace = layout.underlay_name
+    desired = tuple(rules_of(state))
+    if desired:
         try:
-            sysctl.write(where, rules.SWITCH_SYSCTLS)
+            sysctl.write(namespace, rules.SWITCH_SYSCTLS)
         except NotThere as error:
-            raise Unsupported("no bridge netfilter (module br_netfilter): no loss and no one-way cuts") from error
+            raise Unsupported("loss and one-way cuts need bridge netfilter (kernel module br_netfilter)") from error
     try:
-        _write(where, iptables.LEGACY, wanted)
+        _write(namespace, iptables.LEGACY, desired)
     except (RulesRefused, RulesUnavailable):
-        _write(where, iptables.NFT, wanted)
+        _write(namespace, iptables.NFT, desired)
 
 
-def _write(where: str, variant: str, wanted: tuple[str, ...]) -> None:
-    """By a variant that is named: finding out which one is in use would load nat, and so follow every connection."""
-    tool = iptables.choose(where, rules.PREFIX, variant=variant)
+def _write(namespace: str, variant: str, desired: tuple[str, ...]) -> None:
+    """With an explicit variant: detection would load the nat table, and with it connection tracking."""
+    tool = iptables.choose(namespace, rules.PREFIX, variant=variant)
     present = tool.save().splitlines()
     jumps = tuple(f"-I {hook.replace(' ', ' 1 ', 1)}" for hook in _HOOKS if f"-A {hook}" not in present)
-    tool.restore("\n".join(["*raw", f":{rules.CHAIN} - [0:0]", *jumps, *wanted, "COMMIT", ""]))
+    tool.restore("\n".join(["*raw", f":{rules.CHAIN} - [0:0]", *jumps, *desired, "COMMIT", ""]))
 
 
 def apply_quality(layout: Layout, host: HostState) -> None:
@@ -60,7 +60,7 @@ def apply_quality(layout: Layout, host: HostState) -> None:
 
 
 def rules_of(state: LabState) -> Iterator[str]:
-    """The rules of the underlay's chain: cuts before losses, as the order decides nothing else."""
+    """The rules of the underlay's chain. Cuts come before losses; otherwise the order does not matter."""
     for host in state.hosts:
         for way in sorted(host.wire.cuts):
             yield from (f"-A {rules.CHAIN} {match} -j DROP" for match in _cut(state, host, way))
@@ -84,16 +84,16 @@ def _cut(state: LabState, host: HostState, way: Way) -> Iterator[str]:
                     yield from _between(host, peer)
 
 
-def _between(one: HostState, other: HostState) -> Iterator[str]:
-    yield f"-s {one.address}/32 -d {other.address}/32"
-    yield f"-s {other.address}/32 -d {one.address}/32"
+def _between(host: HostState, peer: HostState) -> Iterator[str]:
+    yield f"-s {host.address}/32 -d {peer.address}/32"
+    yield f"-s {peer.address}/32 -d {host.address}/32"
 
 
 def _sent_by(host: HostState) -> str:
-    """By its port, so that no other source address helps a packet through."""
+    """Matches the host's port, so that packets with any source address are included."""
     return f"-m physdev --physdev-in {host.name}"
 
 
 def _sent_to(host: HostState) -> str:
-    """By its address: where a frame will leave the bridge is not known yet at this place."""
+    """Matches the host's address: the port by which a frame leaves the bridge is not known yet."""
     return f"-d {host.address}/32"

@@ -1,4 +1,4 @@
-"""The pytest plugin's fixtures for clusters, beside netrig.plugin; described in docs/pytest-sampan.md."""
+"""The cluster fixtures of the pytest plugin, on top of netrig.plugin. docs/pytest-sampan.md describes them."""
 
 from lab.plugin.fixtures import (
     api,

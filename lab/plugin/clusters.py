@@ -1,4 +1,5 @@
-"""A cluster in a lab of its own: made, and removed whatever happens; also by the next run, when this one is killed."""
+"""A cluster in a lab of its own, removed at the end in any case: if this process is killed, by its watcher or the next
+run."""
 
 from __future__ import annotations
 
@@ -16,14 +17,14 @@ from lab.lab import Lab, delete, in_parallel, leftovers
 from lab.layout import LABS_ROOT, NETNS_ROOT
 
 NAMES: Final = OwnedNames("test")
-"""Of labs."""
+"""The names of labs that tests make."""
 
 
 @contextmanager
 def running_cluster(
     *, nodes: int = 3, periods: Periods | None = None, command: Sequence[str] = ()
 ) -> Iterator[Cluster]:
-    """A cluster whose nodes are Ready; all else as for `prepared_cluster`."""
+    """A cluster whose nodes are Ready; otherwise as `prepared_cluster`."""
     with prepared_cluster(nodes=nodes, periods=periods, command=command) as cluster:
         cluster.start()
         cluster.wait_api()
@@ -35,10 +36,10 @@ def running_cluster(
 def prepared_cluster(
     *, nodes: int = 3, periods: Periods | None = None, command: Sequence[str] = ()
 ) -> Iterator[Cluster]:
-    """Hosts, engines, and a registry that has all images: neither master nor agent runs yet.
+    """Hosts, engines, and a registry with all images, but no master and no agents yet.
 
-    `command`: the `sampan` to run, as in `Cluster`. Periods are short unless given: a fault shows within seconds.
-    Raises LeftOver when something of it could not be removed at the end.
+    `command`: the `sampan` to run, as in `Cluster`. `periods`: by default short, so that faults show within seconds.
+    Raises LeftOver if something could not be removed at the end.
     """
     lab = Lab(NAMES.new())
     watcher.watch(f"{__name__}:sweep", NETNS_ROOT, LABS_ROOT, mark=mark())
@@ -49,11 +50,11 @@ def prepared_cluster(
     finally:
         delete(lab.name)
         if left := list(leftovers(lab.name)):
-            raise LeftOver(f"of the cluster {lab.name}: {', '.join(left)}")
+            raise LeftOver(f"left of the cluster {lab.name}: {', '.join(left)}")
 
 
 def sweep() -> tuple[str, ...]:
-    """Remove the labs of ended processes, whatever is left of them; their names."""
+    """Remove the labs of ended processes, whatever is left of them; the names of these labs."""
     with sweeping():
         ended = NAMES.ended(sorted(_labs()))
         for name in ended:
@@ -62,7 +63,7 @@ def sweep() -> tuple[str, ...]:
 
 
 def _labs() -> set[str]:
-    """Names of labs by their directories and by their hosts' namespaces: either may be all that is left."""
+    """The names of labs that have a directory or a namespace: either may be all that is left."""
     directories = LABS_ROOT.glob("*") if LABS_ROOT.is_dir() else ()
     namespaces = NETNS_ROOT.glob("sampan-*") if NETNS_ROOT.is_dir() else ()
     return {path.name for path in directories} | {

@@ -1,6 +1,6 @@
-"""What a test left on a cluster that others use too: the difference of two looks at its hosts.
+"""What a test left on a shared cluster: the difference between two snapshots of its hosts.
 
-Agents remove the rules of a service when they hear that it is gone, which is a moment after the API says so.
+Waits a little, because agents remove the rules of a service a moment after the API reports that the service is gone.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _PATIENCE_S: Final = 10.0
 
 
 def left_since(before: Snapshot, cluster: Cluster) -> tuple[Thing, ...]:
-    """What is there and was not before, after the patience that one reconcile deserves."""
+    """The things that were not in `before`, after enough time for a reconcile."""
     left: tuple[Thing, ...] = ()
     for _ in until(_PATIENCE_S):
         left = take(cluster).beyond(before)
@@ -30,9 +30,9 @@ def left_since(before: Snapshot, cluster: Cluster) -> tuple[Thing, ...]:
 
 
 def take(cluster: Cluster) -> Snapshot:
-    """Containers, links, packet filter rules, mounts, processes and cables' faults of all hosts.
+    """A snapshot of all hosts: containers, links, packet filter rules, mounts, processes, faults of cables.
 
-    Raises LabError when a host cannot be looked at, as when its engine does not answer.
+    Raises LabError if a host cannot be inspected, for example because its engine does not answer.
     """
     return Snapshot(frozenset(thing for host in cluster.lab.state.hosts for thing in _of_host(cluster, host)))
 
@@ -49,8 +49,8 @@ def _of_host(cluster: Cluster, host: HostState) -> Iterator[Thing]:
     for fault in host.faults():
         yield Thing("fault", f"{host.name}: {fault}")
     if host.role == "node":
-        for found in engine_api.containers(paths.engine_socket):
-            yield Thing("container", f"{host.name}:{_name(found['Names'], found['Id'])}")
+        for container in engine_api.containers(paths.engine_socket):
+            yield Thing("container", f"{host.name}:{_name(container['Names'], container['Id'])}")
         for record in sweep.members_of_cgroup(cluster.lab.layout.host_cgroup(host.name)):
             yield Thing("process", f"{host.name}:{record.pid} ({_command(record.pid)})")
 
@@ -63,4 +63,4 @@ def _command(pid: int) -> str:
     try:
         return Path(f"/proc/{pid}/comm").read_text().strip()
     except OSError:
-        return "just ended"
+        return "ended"

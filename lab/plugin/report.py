@@ -1,4 +1,4 @@
-"""A cluster as text, for a test that failed: nodes and pods as the API has them, each host's network, its last log."""
+"""A cluster as text, for a failed test: nodes, pods and services from the API, the hosts' network, the end of logs."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ _LOG_LINES: Final = 20
 
 
 def sections(cluster: Cluster) -> Iterator[tuple[str, str]]:
-    """Title and text. Never raises: what cannot be told says why."""
+    """Titles and texts. Never raises: an error is reported in the text of its section."""
     yield f"cluster {cluster.lab.name}", _objects(cluster)
     try:
         hosts = cluster.lab.state.hosts
     except LabError as error:
-        yield "hosts", f"cannot be told: {error}"
+        yield "hosts", f"not available: {error}"
         return
     for state in hosts:
         faults = f" ({', '.join(state.faults())})" if state.faults() else ""
-        running = ", ".join(f"{name} {pid}" for name, pid in cluster.lab.running(state.name).items()) or "nothing runs"
+        daemons = ", ".join(f"{name} {pid}" for name, pid in cluster.lab.running(state.name).items())
         network = describe(cluster.host(state.name))
-        yield f"host {state.name}{faults}", f"{running}\n{network}"
+        yield f"host {state.name}{faults}", f"{daemons or 'no daemon runs'}\n{network}"
         log = cluster.log(state.name)
         yield f"end of {log}", _end(log)
 
@@ -52,8 +52,8 @@ def _pod(pod: Document) -> str:
     return f"pod {_name(pod)}: {lacking('Pod', pod) or 'ready'}, {status.get('podIP', 'no address')}, {node}"
 
 
-def _name(found: Document) -> str:
-    metadata = found["metadata"]
+def _name(document: Document) -> str:
+    metadata = document["metadata"]
     return "/".join(filter(None, (metadata.get("namespace"), metadata["name"])))
 
 
@@ -66,4 +66,4 @@ def _end(log: Path) -> str:
     try:
         return "\n".join(log.read_text(errors="replace").splitlines()[-_LOG_LINES:])
     except OSError as error:
-        return f"cannot be told: {error.strerror}"
+        return f"not available: {error.strerror}"

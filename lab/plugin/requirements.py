@@ -1,4 +1,4 @@
-"""What this machine lacks for a cluster, as the reason with which a test is skipped."""
+"""Whether this machine can run a cluster, and otherwise the reason for skipping a test."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _PROGRAMS: Final = ("dockerd", "containerd", "docker-registry", "iptables-restor
 
 
 def of_cluster() -> str:
-    """Programs are looked for where a lab's processes find them; `sampan lab create --engines` installs them."""
+    """Why this machine cannot run a cluster; empty if it can. Checks root and the programs on a lab's PATH."""
     if os.geteuid() != 0:
         return "needs root: makes namespaces and runs container engines"
     missing = [name for name in _PROGRAMS if not shutil.which(name, path=clean_environment()["PATH"])]

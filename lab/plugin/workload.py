@@ -1,4 +1,4 @@
-"""What a test runs on a cluster: manifests applied in its namespace, and waited for."""
+"""The objects of a test on a cluster: applies manifests in the test's namespace, and waits until they are ready."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _LOOK_PERIOD_S: Final = 0.02
 
 
 class Workload:
-    """One namespace of a cluster, as a test fills it. Owns the memory of what was applied."""
+    """One namespace of a cluster. Records the applied objects, so that `wait_ready` can wait for them."""
 
     def __init__(self, client: RestClient, namespace: str = "default") -> None:
         self.namespace = namespace
@@ -33,26 +33,26 @@ class Workload:
         self._applied: dict[str, None] = {}
 
     def apply(self, manifest: Manifest) -> list[Document]:
-        """Create or change what the manifest declares; the objects as the API has them then.
+        """Create or change the objects of the manifest; returns them as the API stores them.
 
-        What names no namespace is put into the test's own. Raises BadManifest, ClientError.
+        Objects without a namespace go into the test's own. Raises BadManifest, ClientError.
         """
         return [self._apply(document) for document in documents(manifest)]
 
     def get(self, reference: str) -> Document:
-        """An object by `kind/name`, as `pod/web`. Raises NotFound."""
+        """An object by `kind/name`, such as `pod/web`. Raises NotFound."""
         return self._client.get(self._path(reference))
 
     def wait_ready(self, *references: str, timeout_s: float = _READY_TIMEOUT_S) -> None:
-        """Wait until these objects are ready; without any, all that was applied here.
+        """Wait until these objects are ready; without arguments, all that were applied here.
 
-        A pod is ready when its condition says so, or when it has succeeded; a controller when all its replicas are; a
-        service when it has an endpoint; a node by its condition; everything else as soon as it exists. Raises NotReady
-        with what each that is not says about it.
+        A pod is ready if its Ready condition is true or it has succeeded; a controller if all its replicas are ready; a
+        service if it has an endpoint; a node by its Ready condition; any other object if it exists. Raises NotReady,
+        with a reason for each object that is not ready.
         """
         paths = [self._path(reference) for reference in references] or list(self._applied)
         deadline = time.monotonic() + timeout_s
-        while lacking := [words for path in paths if (words := self._lacking(path))]:
+        while lacking := [reason for path in paths if (reason := self._lacking(path))]:
             if time.monotonic() >= deadline:
                 raise NotReady(f"not ready after {timeout_s:g} s:\n" + "\n".join(lacking))
             time.sleep(_LOOK_PERIOD_S)
@@ -62,8 +62,8 @@ class Workload:
         metadata = document["metadata"]
         if resource.namespaced and not metadata.get("namespace"):
             document = {**document, "metadata": {**metadata, "namespace": self.namespace}}
-        done = declarative.apply(self._client, self._discovery, document, validation="Strict")
-        path = resource.path(done.namespace, done.name)
+        applied = declarative.apply(self._client, self._discovery, document, validation="Strict")
+        path = resource.path(applied.namespace, applied.name)
         self._applied[path] = None
         return self._client.get(path)
 
@@ -73,27 +73,27 @@ class Workload:
 
     def _lacking(self, path: str) -> str:
         try:
-            found = self._client.get(path)
-            kind = str(found["kind"])
+            document = self._client.get(path)
+            kind = str(document["kind"])
             endpoints = self._client.get(_endpoints_of(path)) if kind == "Service" else None
         except NotFound:
             return f"{path}: not found"
         except ClientError as error:
             return f"{path}: {error}"
-        words = readiness.lacking(kind, found, endpoints)
-        return f"{kind} {found['metadata']['name']}: {words}" if words else ""
+        reason = readiness.lacking(kind, document, endpoints)
+        return f"{kind} {document['metadata']['name']}: {reason}" if reason else ""
 
 
 def documents(manifest: Manifest) -> list[Document]:
-    """The objects of a manifest. Raises BadManifest, with the place of the fault."""
+    """The objects of a manifest. Raises BadManifest, which names the place of the error."""
     if isinstance(manifest, Path):
-        found = read(manifest)
+        objects = read(manifest)
     elif isinstance(manifest, str):
-        found = parse(manifest, "the manifest")
+        objects = parse(manifest, "the manifest")
     else:
         items = [manifest] if isinstance(manifest, Mapping) else list(manifest)
-        found = parse(json.dumps({"apiVersion": "v1", "kind": "List", "items": items}), "the manifest")
-    return [each.document for each in found]
+        objects = parse(json.dumps({"apiVersion": "v1", "kind": "List", "items": items}), "the manifest")
+    return [item.document for item in objects]
 
 
 def _endpoints_of(service: str) -> str:

@@ -1,4 +1,4 @@
-"""Who may do what. One function, asked for every request from REST and from inside the process."""
+"""Permissions: one function that decides every request, from REST and from inside the process."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from master.api.errors import Forbidden, Unauthorized
 from master.api.identity import MASTERS, UNAUTHENTICATED, Caller
 
-# The only things that somebody unknown may read: the authority's certificate, and whether the server lives.
+# All that an unknown caller may read: the CA's certificate, the version, and whether the server is alive.
 PUBLIC_PATHS = frozenset({"/sampan/v1/ca", "/healthz", "/livez", "/readyz", "/version"})
 
 
 @dataclass(frozen=True, slots=True)
 class Attributes:
-    """What is asked: a verb on a resource, or on a path that is no resource."""
+    """A request for permission: a verb on a resource, or on a path that is not a resource."""
 
     verb: str
     group: str = ""
@@ -25,13 +25,13 @@ class Attributes:
 
 
 def authorize(caller: Caller, attributes: Attributes) -> None:
-    """Returns when it is allowed; Unauthorized for somebody unknown, Forbidden for everybody else."""
+    """Returns if the request is allowed. Raises Unauthorized for an unknown caller, Forbidden for a known one."""
     if attributes.path in PUBLIC_PATHS and attributes.verb == "get":
         return
     if MASTERS in caller.groups:
         return
     if UNAUTHENTICATED in caller.groups:
-        raise Unauthorized("Unauthorized: a client certificate of this cluster is needed; the kubeconfig carries one")
+        raise Unauthorized("Unauthorized: a client certificate of this cluster is needed; the kubeconfig contains one")
     raise Forbidden(
         _refusal(caller, attributes), name=attributes.name, group=attributes.group, kind=attributes.resource
     )

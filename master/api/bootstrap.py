@@ -1,6 +1,7 @@
-"""What every cluster has from its first second: the system namespaces and the `kubernetes` service.
+"""Objects that every cluster has from the start: the system namespaces and the `kubernetes` service.
 
-Created at start, and repaired when the master's address has changed. Does not guard them while the master runs.
+Creates them when the master starts, and updates them when the master's address has changed. Does not restore them while
+the master runs.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ log = logging.getLogger(__name__)
 
 
 async def ensure(resources: Resources, config: MasterConfig, *, port: int | None = None) -> None:
-    """Makes what is missing and repairs what differs; `port`: where the API is really served."""
+    """Creates missing objects and updates those that differ. `port`: the API's actual port, if configured as 0."""
     port = port or config.api_port
     for name in SYSTEM_NAMESPACES:
         await _ensure(resources, NAMESPACE, Namespace(metadata=ObjectMeta(name=name)))
@@ -48,7 +49,7 @@ async def ensure(resources: Resources, config: MasterConfig, *, port: int | None
 
 
 def advertised_ip(config: MasterConfig) -> str | None:
-    """The first address of the master that pods can be sent to; loopback is none."""
+    """The first IPv4 address of the master that pods can reach, so not a loopback address. None if there is none."""
     for text in (*config.advertise_addresses, config.address):
         with contextlib.suppress(ValueError):
             address = ipaddress.IPv4Address(text)
@@ -57,19 +58,19 @@ def advertised_ip(config: MasterConfig) -> str | None:
     return None
 
 
-async def _ensure(resources: Resources, kind: KindSpec[T], wanted: T) -> None:
-    meta = wanted.metadata
-    have = resources.cache.get(kind, meta.namespace, meta.name)
-    if have is None:
+async def _ensure(resources: Resources, kind: KindSpec[T], desired: T) -> None:
+    meta = desired.metadata
+    current = resources.cache.get(kind, meta.namespace, meta.name)
+    if current is None:
         with contextlib.suppress(AlreadyExists):
-            await resources.create(_CALLER, kind, wanted, namespace=meta.namespace)
+            await resources.create(_CALLER, kind, desired, namespace=meta.namespace)
         return
     if kind is NAMESPACE:
         return
 
     def repaired(old: T) -> T:
         labels = {**old.metadata.labels, **meta.labels}
-        return replace(wanted, metadata=replace(old.metadata, labels=labels))
+        return replace(desired, metadata=replace(old.metadata, labels=labels))
 
     await resources.mutate(_CALLER, kind, meta.namespace, meta.name, repaired)
 
@@ -84,7 +85,7 @@ def _service(cluster_ip: str, port: int) -> Service:
 
 def _endpoints(address: str, port: int) -> Endpoints:
     subset = EndpointSubset(addresses=(EndpointAddress(ip=address),), ports=(EndpointPort(name="https", port=port),))
-    # The controllers leave alone what carries this label.
+    # The endpoint controllers ignore objects with this label.
     labels = {"endpointslice.kubernetes.io/skip-mirror": "true"}
     return Endpoints(metadata=ObjectMeta(name=NAME, namespace="default", labels=labels), subsets=(subset,))
 

@@ -1,6 +1,6 @@
-"""What is wrong with an object: findings with their fields, and the forms that names, labels and the like must have.
+"""Validation: the findings about an object's fields, and the syntax of names, labels, ports and other values.
 
-The wording is that of the Kubernetes API, so that people recognise it.
+The wording is that of the Kubernetes API, so that users recognise it.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ _ENV = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*")
 _CONFIG_KEY = re.compile(r"[-._a-zA-Z0-9]+")
 _PORT_NAME = re.compile(r"[a-z0-9]([a-z0-9]|-(?!-))*")
 MAX_ANNOTATIONS_BYTES = 256 << 10
-# A message repeats no more than this of a value.
+# Longest part of a value or field in a message, in characters.
 _MAX_SHOWN = 256
-# Nobody reads more than this many.
+# Nobody reads more causes than this.
 _MAX_CAUSES = 50
 
 LABEL_RULE = "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character"  # noqa: E501
@@ -37,28 +37,28 @@ PORT_NAME_RULE = "must contain only alphanumeric characters (a-z, 0-9), and hyph
 
 
 def dns_label(text: str) -> str:
-    """What is wrong with an RFC 1123 label, or nothing."""
+    """Why the text is not an RFC 1123 label; empty if it is one."""
     if len(text) > 63:
         return "must be no more than 63 characters"
     return "" if _LABEL.fullmatch(text) else LABEL_RULE
 
 
 def dns_1035(text: str) -> str:
-    """What is wrong with a service's name, or nothing."""
+    """Why the text is not an RFC 1035 label, as services' names must be; empty if it is one."""
     if len(text) > 63:
         return "must be no more than 63 characters"
     return "" if _SERVICE_LABEL.fullmatch(text) else SERVICE_RULE
 
 
 def dns_subdomain(text: str) -> str:
-    """What is wrong with an RFC 1123 subdomain, or nothing."""
+    """Why the text is not an RFC 1123 subdomain; empty if it is one."""
     if len(text) > 253:
         return "must be no more than 253 characters"
     return "" if _SUBDOMAIN.fullmatch(text) else SUBDOMAIN_RULE
 
 
 def qualified_name(text: str) -> str:
-    """What is wrong with a label's key, or nothing."""
+    """Why the text is not a label key (`[prefix/]name`); empty if it is one."""
     prefix, slash, name = text.rpartition("/")
     if slash and not prefix:
         return "prefix part must be non-empty"
@@ -72,14 +72,14 @@ def qualified_name(text: str) -> str:
 
 
 def label_value(text: str) -> str:
-    """What is wrong with a label's value, or nothing."""
+    """Why the text is not a label value; empty if it is one."""
     if len(text) > 63:
         return "must be no more than 63 characters"
     return "" if not text or _QUALIFIED.fullmatch(text) else VALUE_RULE
 
 
 def port_name(text: str) -> str:
-    """What is wrong with a container port's name, or nothing."""
+    """Why the text is not the name of a container port; empty if it is one."""
     if len(text) > 15:
         return "must be no more than 15 characters"
     if not _PORT_NAME.fullmatch(text) or not any(c.isalpha() for c in text):
@@ -97,7 +97,7 @@ def _shortened(text: str) -> str:
 
 
 class Findings:
-    """Collects what is wrong, the first fifty. Falsy while nothing is."""
+    """Collects problems of an object, at most 50. False while there are none."""
 
     def __init__(self) -> None:
         self.causes: list[Cause] = []
@@ -110,38 +110,38 @@ class Findings:
             self.causes.append(Cause(reason, message, _shortened(field)))
 
     def invalid(self, field: str, value: Any, why: str) -> None:
-        """The value is not allowed there."""
+        """The value is not allowed. `why` is the rule that it breaks."""
         self._add("FieldValueInvalid", f"Invalid value: {_shown(value)}: {why}", field)
 
     def required(self, field: str, why: str = "") -> None:
-        """Something must be there."""
+        """The field must not be empty."""
         self._add("FieldValueRequired", f"Required value{': ' + why if why else ''}", field)
 
     def forbidden(self, field: str, why: str) -> None:
-        """It must not be there, or not be changed."""
+        """The field must not be set, or not be changed."""
         self._add("FieldValueForbidden", f"Forbidden: {why}", field)
 
     def duplicate(self, field: str, value: Any) -> None:
-        """It is there twice."""
+        """The value occurs twice."""
         self._add("FieldValueDuplicate", f"Duplicate value: {_shown(value)}", field)
 
     def unsupported(self, field: str, value: Any, allowed: Iterable[str]) -> None:
-        """It is none of those allowed."""
-        said = ", ".join(f'"{item}"' for item in allowed if item)
-        self._add("FieldValueNotSupported", f"Unsupported value: {_shown(value)}: supported values: {said}", field)
+        """The value is not one of the allowed ones."""
+        names = ", ".join(f'"{item}"' for item in allowed if item)
+        self._add("FieldValueNotSupported", f"Unsupported value: {_shown(value)}: supported values: {names}", field)
 
     def missing(self, field: str, value: Any) -> None:
-        """It refers to something that is not there."""
+        """The value refers to something that does not exist."""
         self._add("FieldValueNotFound", f"Not found: {_shown(value)}", field)
 
     def too_long(self, field: str, limit: int) -> None:
-        """It is larger than allowed."""
+        """The value is larger than `limit` bytes."""
         self._add("FieldValueTooLong", f"Too long: may not be more than {limit} bytes", field)
 
-    # -- forms that many kinds share ------------------------------------------------------------------------------
+    # -- checks that many kinds share -----------------------------------------------------------------------------
 
     def form(self, field: str, value: str, wrong: str) -> None:
-        """Takes over what a form's check has said."""
+        """Adds the result of a syntax check such as `dns_label`, unless it is empty."""
         if wrong:
             self.invalid(field, value, wrong)
 
@@ -160,7 +160,7 @@ class Findings:
             self.form(field, value, port_name(value))
 
     def within(self, field: str, value: int | None, allowed: range) -> None:
-        """A number that the wire and the nodes can hold."""
+        """The number must be in the range. None is allowed."""
         if value is None or value in allowed:
             return
         if value < allowed.start:
@@ -206,9 +206,9 @@ class Findings:
             self.invalid(field, text, "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)")
 
     def unique(self, field: str, values: Iterable[tuple[str, str]]) -> None:
-        """Pairs of (subfield, value): no value twice; empty ones do not count."""
+        """Pairs of (subfield, value): no value may occur twice, except the empty one."""
         seen: set[str] = set()
-        for where, value in values:
+        for subfield, value in values:
             if value and value in seen:
-                self.duplicate(f"{field}{where}", value)
+                self.duplicate(f"{field}{subfield}", value)
             seen.add(value)

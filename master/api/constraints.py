@@ -1,7 +1,7 @@
-"""What the models say of their fields' values beyond the type, checked on a whole object: ranges, choices, quantities.
+"""Checks the fields of an object against the rules of their annotations: ranges, choices, quantities.
 
-Owns no rule: each stands beside its field (master/objects/scalars.py). What depends on more than one field is the
-strategies'. Types themselves, times among them, are checked where the body is decoded.
+The rules themselves are in the models' annotations (master/objects/scalars.py). Rules about several fields are in the
+strategies. Types, including times, are checked when the body is decoded.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ import msgspec
 
 from master.api.checks import Findings
 
-# Value, its path, where to tell.
+# Arguments: the value, its path, and where to report.
 _Check = Callable[[Any, str, Findings], None]
 
 
-def check(obj: msgspec.Struct, found: Findings, at: str = "") -> None:
-    """Adds a finding for each field whose value its model does not allow."""
-    for attribute, name, inner in _plan(type(obj)):
+def check(obj: msgspec.Struct, findings: Findings, at: str = "") -> None:
+    """Adds a finding for each field with a value that its annotation does not allow."""
+    for attribute, name, check_value in _plan(type(obj)):
         value = getattr(obj, attribute)
         if value is not None:
-            inner(value, f"{at}.{name}" if at else name, found)
+            check_value(value, f"{at}.{name}" if at else name, findings)
 
 
 @cache
 def _plan(model: type[msgspec.Struct]) -> tuple[tuple[str, str, _Check], ...]:
-    """The fields that have something to check, themselves or further inside."""
-    found = ((field.name, field.encode_name, _check_of(field.type)) for field in msgspec.structs.fields(model))
-    return tuple((attribute, name, inner) for attribute, name, inner in found if inner is not None)
+    """Attribute, JSON name and check of the fields that have a rule, themselves or in a nested model."""
+    checks = ((field.name, field.encode_name, _check_of(field.type)) for field in msgspec.structs.fields(model))
+    return tuple((attribute, name, check) for attribute, name, check in checks if check is not None)
 
 
 def _check_of(annotation: Any) -> _Check | None:
@@ -46,57 +46,60 @@ def _check_of(annotation: Any) -> _Check | None:
     if origin is dict:
         return _values(_check_of(get_args(annotation)[1]))
     if isinstance(annotation, type) and issubclass(annotation, msgspec.Struct) and _plan(annotation):
-        return lambda value, at, found: check(value, found, at)
+        return lambda value, at, findings: check(value, findings, at)
     return None
 
 
 def _union(alternatives: list[Any]) -> _Check | None:
     if len(alternatives) == 1:
         return _check_of(alternatives[0])
-    by_type = {get_args(each)[0] if get_origin(each) is Annotated else each: _check_of(each) for each in alternatives}
+    by_type = {
+        get_args(alternative)[0] if get_origin(alternative) is Annotated else alternative: _check_of(alternative)
+        for alternative in alternatives
+    }
     if not any(by_type.values()):
         return None
 
-    def of_its_type(value: Any, at: str, found: Findings) -> None:
-        inner = by_type.get(type(value))
-        if inner is not None:
-            inner(value, at, found)
+    def check_by_type(value: Any, at: str, findings: Findings) -> None:
+        check_value = by_type.get(type(value))
+        if check_value is not None:
+            check_value(value, at, findings)
 
-    return of_its_type
+    return check_by_type
 
 
 def _items(item: _Check | None) -> _Check | None:
     if item is None:
         return None
 
-    def each(values: Iterable[Any], at: str, found: Findings) -> None:
+    def check_items(values: Iterable[Any], at: str, findings: Findings) -> None:
         for index, value in enumerate(values):
-            item(value, f"{at}[{index}]", found)
+            item(value, f"{at}[{index}]", findings)
 
-    return each
+    return check_items
 
 
 def _values(item: _Check | None) -> _Check | None:
     if item is None:
         return None
 
-    def each(values: dict[str, Any], at: str, found: Findings) -> None:
+    def check_values(values: dict[str, Any], at: str, findings: Findings) -> None:
         for key, value in values.items():
-            item(value, f"{at}.{key}", found)
+            item(value, f"{at}.{key}", findings)
 
-    return each
+    return check_values
 
 
 def _rule(extra: dict[str, Any]) -> _Check | None:
     if "within" in extra:
         least, most = extra["within"]
-        return lambda value, at, found: found.within(at, value, range(least, most + 1))
+        return lambda value, at, findings: findings.within(at, value, range(least, most + 1))
     if "choice" in extra:
-        return lambda value, at, found: found.one_of(at, value, extra["choice"])
+        return lambda value, at, findings: findings.one_of(at, value, extra["choice"])
     if "required" in extra:
-        return lambda value, at, found: None if value else found.required(at)
+        return lambda value, at, findings: None if value else findings.required(at)
     if "quantity" in extra:
-        return lambda value, at, found: found.quantity(at, value)
+        return lambda value, at, findings: findings.quantity(at, value)
     if "port_name" in extra:
-        return lambda value, at, found: found.port_or_name(at, value)
+        return lambda value, at, findings: findings.port_or_name(at, value)
     return None

@@ -1,7 +1,7 @@
-"""What a deletion does to an object: nothing yet, a mark, or its end. Pure decisions, no I/O.
+"""Deletion of an object: whether it is removed at once or only marked. Pure decisions, no I/O.
 
-Pods go in two phases: marked with a deadline first, gone when their node has reported that nothing is
-left. Finalizers hold any object. Namespaces are held by spec.finalizers until they are empty.
+Pods are deleted in two phases: first marked with a deadline, then removed when their node has reported that nothing is
+left. Any object with finalizers stays until they are removed; a namespace also has spec.finalizers until it is empty.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from master.api.kinds.pod import Pod
 from master.objects.kind import KindSpec
 from master.objects.meta import Object, timestamp
 
-# Longer than anybody waits, and short enough for a date to be reckoned with it.
+# Long enough for every use, and short enough for the deadline to be a valid date.
 _LONGEST_GRACE_S = (1 << 31) - 1
 ORPHAN = "orphan"
 FOREGROUND = "foregroundDeletion"
@@ -26,7 +26,10 @@ Propagation = Literal["", "Background", "Foreground", "Orphan"]
 
 @dataclass(frozen=True, slots=True)
 class DeleteOptions:
-    """What a client may say about a deletion."""
+    """Options of a deletion. `uid` and `resource_version` are preconditions, unless empty.
+
+    `grace_period_s`: of pods; None: that of the spec.
+    """
 
     grace_period_s: int | None = None
     uid: str = ""
@@ -35,9 +38,9 @@ class DeleteOptions:
 
 
 def marked(kind: KindSpec[Any], obj: Any, options: DeleteOptions, now: datetime, *, node_exists: bool) -> Any | None:
-    """The object as it stands while it is being deleted, or None when nothing holds it and it goes at once."""
+    """The object marked as being deleted, or None if it can be removed at once."""
     grace = pod_grace(obj, options, node_exists=node_exists) if kind is POD else 0
-    # Events own nothing and are many: the garbage collector does not look at them.
+    # Events own nothing, and there are many of them, so the garbage collector ignores them.
     propagation = "Background" if kind is EVENT else options.propagation
     finalizers = _finalizers(obj.metadata.finalizers, propagation)
     if not finalizers and grace == 0 and not (kind is NAMESPACE and obj.spec.finalizers):
@@ -56,7 +59,7 @@ def marked(kind: KindSpec[Any], obj: Any, options: DeleteOptions, now: datetime,
 
 
 def pod_grace(pod: Pod, options: DeleteOptions, *, node_exists: bool) -> int:
-    """Seconds that the pod's containers get, 0: it goes at once. A second deletion may shorten, never lengthen it."""
+    """The grace period in seconds; 0: the pod is removed at once. A second deletion can shorten, never lengthen it."""
     if not pod.spec.node_name or not node_exists:
         return 0
     grace = options.grace_period_s
@@ -65,12 +68,12 @@ def pod_grace(pod: Pod, options: DeleteOptions, *, node_exists: bool) -> int:
     grace = 30 if grace is None else min(max(grace, 0), _LONGEST_GRACE_S)
     if pod.metadata.deletion_timestamp:
         grace = min(grace, pod.metadata.deletion_grace_period_seconds or 0)
-    # A spec that asks for no grace is not a force deletion: the node still has something to clear away.
+    # A grace period of 0 in the spec is not a forced deletion: the node still has to clean up.
     return max(grace, 1) if options.grace_period_s is None and not pod.metadata.deletion_timestamp else grace
 
 
-def _finalizers(have: tuple[str, ...], propagation: str) -> tuple[str, ...]:
-    kept = tuple(name for name in have if name not in (ORPHAN, FOREGROUND))
+def _finalizers(current: tuple[str, ...], propagation: str) -> tuple[str, ...]:
+    kept = tuple(name for name in current if name not in (ORPHAN, FOREGROUND))
     if propagation == "Orphan":
         return (*kept, ORPHAN)
     if propagation == "Foreground":
@@ -79,11 +82,11 @@ def _finalizers(have: tuple[str, ...], propagation: str) -> tuple[str, ...]:
 
 
 def released(kind: KindSpec[Any], obj: Object) -> bool:
-    """Whether an update has taken away the last thing that held an object which is being deleted."""
+    """Whether an object that is being deleted can be removed now, after an update."""
     metadata = obj.metadata
     if not metadata.deletion_timestamp or metadata.finalizers:
         return False
     if kind is NAMESPACE:
         return not obj.spec.finalizers  # type: ignore[attr-defined]
-    # A pod with grace left waits for its node.
+    # A pod with a grace period waits for its node.
     return kind is not POD or not metadata.deletion_grace_period_seconds

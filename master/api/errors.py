@@ -1,4 +1,4 @@
-"""What a request can fail with. Every error is a Kubernetes `Status` in the making.
+"""Errors of requests. The client gets each of them as a Kubernetes `Status`.
 
 ApiError
 ├── BadRequest            400 BadRequest
@@ -29,14 +29,14 @@ from typing import Any, ClassVar
 
 from master.objects.kind import KindSpec
 
-# A message repeats what a client sent, which may be large.
+# Limits in characters. A message may contain what a client sent, which may be large.
 _LONGEST_MESSAGE = 8192
 _LONGEST_NAME = 512
 
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """One thing that is wrong: reason as FieldValueInvalid, FieldValueRequired; field as `spec.ports[0].port`."""
+    """One problem. `reason`: FieldValueInvalid, FieldValueRequired …; `field`: such as `spec.ports[0].port`."""
 
     reason: str
     message: str
@@ -44,7 +44,10 @@ class Cause:
 
 
 class ApiError(Exception):
-    """The root. `name`, `group` and `kind` say which object; `retry_after_s` when to come again."""
+    """Base of all errors of requests.
+
+    `name`, `group`, `kind` and `uid` identify the object. `retry_after_s`: the client should try again after this time.
+    """
 
     code: ClassVar[int] = 500
     reason: ClassVar[str] = "InternalError"
@@ -72,7 +75,7 @@ class ApiError(Exception):
         self.retry_after_s = retry_after_s
 
     def status(self) -> dict[str, Any]:
-        """The `Status` object that a client gets."""
+        """The `Status` object for the client."""
         details = {"name": self.name, "group": self.group, "kind": self.kind, "uid": self.uid}
         body: dict[str, Any] = {key: value[:_LONGEST_NAME] for key, value in details.items() if value}
         if self.causes:
@@ -104,19 +107,19 @@ class BadRequest(ApiError):
 
     @classmethod
     def at(cls, field: str, why: str) -> BadRequest:
-        """Because of one field."""
+        """The error for one field."""
         return cls(f"{field}: {why}", causes=[Cause("FieldValueInvalid", why[:_LONGEST_NAME], field)])
 
 
 class Unauthorized(ApiError):
-    """Nobody knows who asks."""
+    """The caller is unknown."""
 
     code = 401
     reason = "Unauthorized"
 
 
 class Forbidden(ApiError):
-    """Known, and not allowed."""
+    """The caller is known, but does not have the permission."""
 
     code = 403
     reason = "Forbidden"
@@ -134,14 +137,14 @@ class NotFound(ApiError):
 
 
 class MethodNotAllowed(ApiError):
-    """The path exists, the verb does not."""
+    """The path does not support this method."""
 
     code = 405
     reason = "MethodNotAllowed"
 
 
 class NotAcceptable(ApiError):
-    """None of the representations that the client accepts is served."""
+    """The server has none of the representations that the client accepts."""
 
     code = 406
     reason = "NotAcceptable"
@@ -166,7 +169,7 @@ class AlreadyExists(ApiError):
 
 
 class Conflict(ApiError):
-    """The object is not the one that the caller read."""
+    """The object has changed since the caller read it, or is another one with the same name."""
 
     code = 409
     reason = "Conflict"
@@ -183,36 +186,36 @@ class Conflict(ApiError):
 
 
 class Expired(ApiError):
-    """The version asked for lies before what is remembered."""
+    """The requested version is older than the history."""
 
     code = 410
     reason = "Expired"
 
 
 class TooLarge(ApiError):
-    """The body is larger than the server reads."""
+    """The body exceeds the server's limit."""
 
     code = 413
     reason = "RequestEntityTooLarge"
 
 
 class UnsupportedMediaType(ApiError):
-    """The body is in a form that the server does not read."""
+    """The server does not read this format of a body."""
 
     code = 415
     reason = "UnsupportedMediaType"
 
 
 class Invalid(ApiError):
-    """Understood, and wrong: every cause names its field."""
+    """The object breaks rules. Each cause names its field."""
 
     code = 422
     reason = "Invalid"
 
     @classmethod
     def of(cls, kind: KindSpec[Any], name: str, causes: Sequence[Cause]) -> Invalid:
-        said = [f"{cause.field}: {cause.message}" if cause.field else cause.message for cause in causes]
-        text = said[0] if len(said) == 1 else "[" + ", ".join(said) + "]"
+        texts = [f"{cause.field}: {cause.message}" if cause.field else cause.message for cause in causes]
+        text = texts[0] if len(texts) == 1 else "[" + ", ".join(texts) + "]"
         return cls(
             f'{kind.kind} "{name[:_LONGEST_NAME]}" is invalid: {text}',
             causes=causes,
@@ -223,29 +226,29 @@ class Invalid(ApiError):
 
 
 class TooManyRequests(ApiError):
-    """More at once than the server takes on."""
+    """The server handles its largest number of concurrent requests already."""
 
     code = 429
     reason = "TooManyRequests"
 
 
 class InternalError(ApiError):
-    """A fault of the server; the log says more."""
+    """An error of the server. The master's log has the details."""
 
 
 class Unavailable(ApiError):
-    """Something that the request needs does not answer now."""
+    """A part that the request needs is not available now."""
 
     code = 503
     reason = "ServiceUnavailable"
 
 
 class NodeUnreachable(Unavailable):
-    """The node that the request needs has no session."""
+    """The node has no session."""
 
 
 class Timeout(ApiError):
-    """Not done in time, or asked for a version that does not exist yet."""
+    """The request took too long, or its resourceVersion does not exist yet."""
 
     code = 504
     reason = "Timeout"

@@ -1,4 +1,4 @@
-"""Who asks: the identity that travels with every request, from REST and from inside the process."""
+"""The caller's identity, which every request has, from REST and from inside the process."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ UNAUTHENTICATED = "system:unauthenticated"
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A user and the groups that it belongs to."""
+    """A user and its groups."""
 
     name: str
     groups: frozenset[str] = field(default_factory=frozenset)
@@ -22,5 +22,5 @@ ANONYMOUS = Caller("system:anonymous", frozenset({UNAUTHENTICATED}))
 
 
 def component(name: str) -> Caller:
-    """The identity of a part of the master itself, as `system:scheduler`."""
+    """The identity of a component of the master, such as `system:scheduler`."""
     return Caller(f"system:{name}", frozenset({MASTERS, AUTHENTICATED}))

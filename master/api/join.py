@@ -1,4 +1,4 @@
-"""The door to joining: what REST needs of it. Implemented by master/dispatch."""
+"""The interface between REST and joining. Implemented by master/dispatch."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Protocol
 
 
 class JoinAnswer(Protocol):
-    """What a machine gets that has joined."""
+    """The answer to a machine that has joined."""
 
     @property
     def certificate(self) -> str: ...
@@ -22,7 +22,7 @@ class JoinAnswer(Protocol):
 
 
 class JoinProspect(Protocol):
-    """What would become of a join: the cluster's networks, and who has the name or the address already."""
+    """The prospective result of a join: the cluster's networks, and whether the name and the address are taken."""
 
     @property
     def cluster_cidr(self) -> str: ...
@@ -32,23 +32,23 @@ class JoinProspect(Protocol):
 
     @property
     def name_taken(self) -> str:
-        """Why the name cannot be had; empty when it can."""
+        """Why the name is not available; empty if it is."""
         ...
 
     @property
     def address_taken_by(self) -> str:
-        """Name of the node that has the address; empty: none."""
+        """The name of the node that has the address; empty if no node has it."""
         ...
 
 
 class JoinService(Protocol):
-    """Makes a machine a node."""
+    """Joins a machine to the cluster as a node."""
 
     async def prospect(self, token: str, node_name: str, address: str, public_key: str) -> JoinProspect:
-        """What `join` would say, with nothing changed; ApiError for a token that is not good.
+        """The result that `join` would have, without changing anything. Raises ApiError for an invalid token.
 
-        `public_key`: hash of the key of a join that was begun before, or empty.
+        `public_key`: the hash of the key of a join that was started earlier, or empty.
         """
 
     async def join(self, token: str, node_name: str, csr_pem: str) -> JoinAnswer:
-        """Signs the request when the token is good and the name free; ApiError otherwise."""
+        """Signs the request if the token is valid and the name is free. Raises ApiError otherwise."""

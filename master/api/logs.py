@@ -1,4 +1,4 @@
-"""The door to containers' logs, which lie on nodes. Declared here, implemented by master/dispatch."""
+"""The interface to the logs of containers, which are on the nodes. Implemented by master/dispatch."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class LogOptions:
-    """What of a log is wanted; None: no limit."""
+    """The requested part of a log. None: no limit. `since_time` is RFC 3339 or empty."""
 
     follow: bool = False
     previous: bool = False
@@ -26,4 +26,4 @@ class LogSource(Protocol):
     def open(
         self, node: str, namespace: str, pod: str, uid: str, container: str, options: LogOptions
     ) -> AsyncIterator[bytes]:
-        """Chunks of the log as they come; NodeUnreachable when the node has no session."""
+        """Yields chunks of the log as they arrive. Raises NodeUnreachable when the node has no session."""

@@ -1,4 +1,4 @@
-"""Object metadata on its way in: what the server sets, what a client may not change, and what is wrong with it."""
+"""Metadata of objects in requests: sets the server's fields, keeps immutable fields, validates."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ from master.api.strategies import Strategy
 from master.objects.kind import KindSpec
 from master.objects.meta import Object, ObjectMeta, timestamp
 
-# Without vowels and look-alikes, as Kubernetes does: no words, no confusion.
+# As in Kubernetes: no vowels, so that no words appear, and no characters that look alike.
 _SUFFIX = "bcdfghjklmnpqrstvwxz2456789"
 _SUFFIX_LENGTH = 5
 
 
 def generated(base: str) -> str:
-    """A name with a random end."""
+    """A name from `generateName`: the base and a random suffix."""
     return base[: 63 - _SUFFIX_LENGTH] + "".join(random.choices(_SUFFIX, k=_SUFFIX_LENGTH))
 
 
 def place(kind: KindSpec[Any], obj: Object, namespace: str) -> str:
-    """The namespace in which the object goes; BadRequest when path and body do not agree."""
-    said = obj.metadata.namespace
+    """The namespace of a new object. Raises BadRequest if path and body have different ones, or none."""
+    own = obj.metadata.namespace
     if not kind.namespaced:
         return ""
-    if said and namespace and said != namespace:
-        why = f"the namespace of the provided object ({said}) does not match the namespace of the request ({namespace})"
+    if own and namespace and own != namespace:
+        why = f"the namespace of the provided object ({own}) does not match the namespace of the request ({namespace})"
         raise BadRequest.at("metadata.namespace", why)
-    if not (namespace or said):
+    if not (namespace or own):
         raise BadRequest("an empty namespace may not be set during creation")
-    return namespace or said
+    return namespace or own
 
 
 def for_create(meta: ObjectMeta, namespace: str, now: datetime) -> ObjectMeta:
-    """What the server sets on a new object."""
+    """The metadata of a new object: name, uid, creation time and the other fields that the server sets."""
     return replace(
         meta,
         name=meta.name or (generated(meta.generate_name) if meta.generate_name else ""),
@@ -56,7 +56,7 @@ def for_create(meta: ObjectMeta, namespace: str, now: datetime) -> ObjectMeta:
 
 
 def for_update(kind: KindSpec[Any], new: ObjectMeta, old: ObjectMeta) -> ObjectMeta:
-    """What a client may not change is as it was; Conflict when it means another object of the same name."""
+    """The new metadata with the immutable fields of the old one. Raises Conflict if the uid is another object's."""
     if new.uid and new.uid != old.uid:
         why = f"Precondition failed: UID in precondition: {new.uid}, UID in object meta: {old.uid}"
         raise Conflict.of(kind, old.name, why)
@@ -76,26 +76,26 @@ def for_update(kind: KindSpec[Any], new: ObjectMeta, old: ObjectMeta) -> ObjectM
     )
 
 
-def check(kind: KindSpec[Any], strategy: Strategy[Any], meta: ObjectMeta, found: Findings) -> None:
-    """What is wrong with names, labels, annotations, finalizers and owners."""
+def check(kind: KindSpec[Any], strategy: Strategy[Any], meta: ObjectMeta, findings: Findings) -> None:
+    """Checks names, labels, annotations, finalizers and owners."""
     if meta.generate_name:
-        # A hyphen at its end, or a dot, is before something.
-        found.form("metadata.generateName", meta.generate_name, strategy.name_form(f"{meta.generate_name[:58]}x"))
+        # A hyphen or a dot at its end is allowed, because the suffix follows.
+        findings.form("metadata.generateName", meta.generate_name, strategy.name_form(f"{meta.generate_name[:58]}x"))
     if not meta.name:
-        found.required("metadata.name", "name or generateName is required")
+        findings.required("metadata.name", "name or generateName is required")
     elif "/" in meta.name or meta.name in (".", ".."):
-        found.invalid("metadata.name", meta.name, "may not contain '/' and may not be '.' or '..'")
+        findings.invalid("metadata.name", meta.name, "may not contain '/' and may not be '.' or '..'")
     else:
-        found.form("metadata.name", meta.name, strategy.name_form(meta.name))
+        findings.form("metadata.name", meta.name, strategy.name_form(meta.name))
     if kind.namespaced:
-        found.form("metadata.namespace", meta.namespace, dns_label(meta.namespace))
-    found.labels("metadata.labels", meta.labels)
-    found.annotations("metadata.annotations", meta.annotations)
+        findings.form("metadata.namespace", meta.namespace, dns_label(meta.namespace))
+    findings.labels("metadata.labels", meta.labels)
+    findings.annotations("metadata.annotations", meta.annotations)
     for name in meta.finalizers:
-        found.form("metadata.finalizers", name, qualified_name(name))
+        findings.form("metadata.finalizers", name, qualified_name(name))
     controllers = [reference for reference in meta.owner_references if reference.controller]
     if len(controllers) > 1:
-        found.invalid(
+        findings.invalid(
             "metadata.ownerReferences", controllers[1].name, "only one reference can have controller set to true"
         )
     for index, reference in enumerate(meta.owner_references):
@@ -106,23 +106,23 @@ def check(kind: KindSpec[Any], strategy: Strategy[Any], meta: ObjectMeta, found:
             ("uid", reference.uid),
         ):
             if not value:
-                found.required(f"metadata.ownerReferences[{index}].{field}")
+                findings.required(f"metadata.ownerReferences[{index}].{field}")
 
 
 def check_expected(kind: KindSpec[Any], name: str, version: str) -> None:
-    """A resourceVersion that a client gives back is a number, or it was none of ours. Raises Invalid."""
+    """Checks a resourceVersion that a client sends: it must be a number, as the server's are. Raises Invalid."""
     if version and not (version.isascii() and version.isdigit()):
-        found = Findings()
-        found.invalid("metadata.resourceVersion", version, "must be a version that the server gave")
-        raise Invalid.of(kind, name, found.causes)
+        findings = Findings()
+        findings.invalid("metadata.resourceVersion", version, "must be a version from the server")
+        raise Invalid.of(kind, name, findings.causes)
 
 
-def check_update(new: ObjectMeta, old: ObjectMeta, found: Findings) -> None:
-    """No new finalizer once an object is being deleted."""
+def check_update(new: ObjectMeta, old: ObjectMeta, findings: Findings) -> None:
+    """An object that is being deleted must not get new finalizers."""
     if old.deletion_timestamp:
         for name in new.finalizers:
             if name not in old.finalizers:
-                found.forbidden(
+                findings.forbidden(
                     "metadata.finalizers",
                     f"no new finalizers can be added if the object is being deleted, found new finalizers {[name]}",
                 )

@@ -1,4 +1,4 @@
-"""Quantities as the Kubernetes API writes them: `500m`, `128Mi`, `1e3`. Exact; floats never come in."""
+"""Quantities of the Kubernetes API: `500m`, `128Mi`, `1e3`. Computed exactly, without floats."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from decimal import Decimal
 from functools import lru_cache
 
 _FORM = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))(?:([eE][+-]?\d+)|(n|u|m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei))?", re.ASCII)
-# What a 64-bit number holds: as Kubernetes, more of anything counts as this much.
+# The largest 64-bit number. Larger values count as this, as in Kubernetes.
 MAX = (1 << 63) - 1
 _MAX_LENGTH = 64
 _DECIMAL = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
@@ -16,11 +16,13 @@ _BINARY = {"Ki": 10, "Mi": 20, "Gi": 30, "Ti": 40, "Pi": 50, "Ei": 60}
 
 @lru_cache(maxsize=4096)
 def parse(text: str) -> Decimal:
-    """The value in base units (cores, bytes); ValueError when it is no quantity."""
+    """The value in base units (cores, bytes). Raises ValueError when the text is not a quantity."""
     match = _FORM.fullmatch(text) if len(text) <= _MAX_LENGTH else None
     if match is None:
         shown = text[:_MAX_LENGTH]
-        raise ValueError(f"{shown!r} is no quantity: a number with an optional suffix, as 500m, 1.5, 128Mi, 2G")
+        raise ValueError(
+            f"{shown!r} is not a quantity: a number with an optional suffix, such as 500m, 1.5, 128Mi or 2G"
+        )
     number, exponent, suffix = match.groups()
     value = Decimal(number)
     if exponent:
@@ -38,19 +40,19 @@ def _rounded_up(value: Decimal) -> int:
 
 
 def millis_of(text: str) -> int:
-    """Thousandths, rounded up, as for cpu."""
+    """The value in thousandths, rounded up: millicores for cpu."""
     return min(_rounded_up(parse(text) * 1000), MAX)
 
 
 def bytes_of(text: str) -> int:
-    """Whole units, rounded up, as for memory and for counts."""
+    """The value in whole units, rounded up: bytes for memory."""
     return min(_rounded_up(parse(text)), MAX)
 
 
 def canonical(text: str) -> str:
-    """The form in which Kubernetes stores it: no fraction, the largest suffix that keeps it exact.
+    """The form in which Kubernetes stores a quantity: an integer with the largest suffix that keeps it exact.
 
-    Binary suffixes stay binary, decimal ones decimal: `0.5` is `500m`, `1000m` is `1`, `1024Mi` is `1Gi`.
+    Binary suffixes stay binary, decimal ones decimal: `500m` for `0.5`, `1` for `1000m`, `1Gi` for `1024Mi`.
     """
     value = parse(text)
     if value == 0:
@@ -66,5 +68,5 @@ def canonical(text: str) -> str:
         scaled = value.scaleb(-power)
         if scaled == scaled.to_integral_value():
             return f"{int(scaled)}{suffix}"
-    # Finer than a billionth is rounded up, as Kubernetes does.
+    # Parts smaller than a billionth are rounded up, as in Kubernetes.
     return f"{_rounded_up(value.scaleb(9))}n"

@@ -1,7 +1,7 @@
-"""The one way in: every write, from REST and from inside the process, goes through here.
+"""The pipeline through which every write goes, from REST and from inside the process.
 
-Who asks, may they, admission, defaulting, allocation, validation, commit. Owns the retry after a lost race. Reads come
-from the cache. Does not speak HTTP and does not decode bodies.
+Its steps: authorization, admission, defaulting, allocation, validation, commit. After a lost race it starts over. Reads
+come from the cache. It does not handle HTTP and does not decode bodies.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ from master.objects.meta import Object, timestamp
 from master.store.interface import Compare, CompareFailed, Delete, Put, Store, StoreUnavailable
 
 T = TypeVar("T", bound=Object)
-# A write that loses this many races in a row is told so.
+# A write that loses this many races in a row fails with Conflict.
 _ATTEMPTS = 32
-# Namespaces that the cluster itself needs.
+# Namespaces that the cluster needs, and that therefore cannot be deleted.
 IMMORTAL = frozenset({"default", "kube-public", "kube-system"})
 _encode = msgspec.json.Encoder().encode
 DEFAULT_RANGES = ServiceRanges(ipaddress.IPv4Network("10.96.0.0/16"), range(30000, 32768))
@@ -49,17 +49,23 @@ class Resources:
         self.cache = cache
         self._clock = clock or SystemClock()
         self._strategies = strategies(ranges, cache.holder)
-        # Uniqueness keys of commits under way: not handed out a second time meanwhile.
+        # Uniqueness keys of commits in progress, so that they are not allocated a second time.
         self._in_flight: set[str] = set()
 
     # -- the verbs, typed -----------------------------------------------------------------------------------------
 
     async def create(self, caller: Caller, kind: KindSpec[T], obj: T, *, namespace: str = "") -> T:
-        """Stores a new object. AlreadyExists, Invalid, Forbidden (namespace ends), NotFound (no such namespace)."""
+        """Stores a new object.
+
+        Raises AlreadyExists, Invalid, Forbidden (the namespace is being deleted), NotFound (no such namespace).
+        """
         return cast(T, (await self.create_entry(caller, kind, obj, namespace=namespace)).obj)
 
     async def update(self, caller: Caller, kind: KindSpec[T], obj: T, *, subresource: str = "") -> T:
-        """Replaces an object; Conflict when `resource_version` is set and stale. Nothing new keeps the version."""
+        """Replaces an object. Raises Conflict when its `resource_version` is set and stale.
+
+        Without a change nothing is written, and the object keeps its version.
+        """
         meta = obj.metadata
         entry = await self.change_entry(
             caller,
@@ -83,7 +89,10 @@ class Resources:
         *,
         subresource: str = "",
     ) -> T | None:
-        """Read, change, write, again after a lost race. `change` returns None to leave it; then this does, too."""
+        """Reads, changes and writes an object; repeats this after a lost race.
+
+        If `change` returns None, nothing is written and the result is None.
+        """
         entry = await self.change_entry(
             caller, kind, namespace, name, lambda entry: change(entry.obj), subresource=subresource
         )
@@ -100,16 +109,19 @@ class Resources:
         uid: str = "",
         propagation: str = "Background",
     ) -> None:
-        """Deletes, or begins to: pods go in two phases, finalizers hold. NotFound; Conflict when `uid` is another."""
+        """Deletes an object, or marks it if it has finalizers or is a pod on a node.
+
+        Raises NotFound, and Conflict when the object has another `uid`.
+        """
         options = DeleteOptions(grace_period_s=grace_period_s, uid=uid, propagation=propagation)
         await self.delete_entry(caller, kind, namespace, name, options)
 
     async def bind(self, caller: Caller, namespace: str, name: str, node: str, *, uid: str = "") -> None:
-        """Puts a pod on a node, once. Conflict when it has one already, is being deleted or is another pod."""
+        """Assigns a pod to a node. Raises Conflict when it has a node, is being deleted or has another `uid`."""
 
         def bound(pod: Pod) -> Pod:
             if uid and pod.metadata.uid != uid:
-                raise Conflict.of(POD, name, f"the pod is another one, of uid {pod.metadata.uid}")
+                raise Conflict.of(POD, name, f"the pod was replaced by another one with uid {pod.metadata.uid}")
             if pod.metadata.deletion_timestamp:
                 raise Conflict.of(POD, name, "the pod is being deleted, cannot be assigned to a node")
             if pod.spec.node_name:
@@ -126,9 +138,9 @@ class Resources:
         await self.mutate(caller, POD, namespace, name, bound, subresource="binding")
 
     async def finish_pod_deletion(self, caller: Caller, namespace: str, name: str, uid: str) -> None:
-        """The node has nothing left of a pod that is being deleted: it goes, unless a finalizer holds it.
+        """Removes a pod that is being deleted, after its node has cleaned up; with finalizers it stays marked.
 
-        A pod that is gone or is another one by now is no error.
+        Does nothing if the pod does not exist, has another uid or is not being deleted.
         """
         entry = self.cache.entry(POD, namespace, name)
         if entry is None or entry.obj.metadata.uid != uid or not entry.obj.metadata.deletion_timestamp:
@@ -138,12 +150,12 @@ class Resources:
         except (NotFound, Conflict):
             return
 
-    # -- the verbs, as entries: REST answers with their bytes -----------------------------------------------------
+    # -- the verbs, with entries, as REST answers with their bytes ------------------------------------------------
 
     async def create_entry(
         self, caller: Caller, kind: KindSpec[Any], obj: Any, *, namespace: str = "", dry_run: bool = False
     ) -> Entry:
-        """As `create`."""
+        """Like `create`. With `dry_run`, checks everything and writes nothing."""
         namespace = metadata.place(kind, obj, namespace)
         self._authorize(caller, "create", kind, namespace, obj.metadata.name)
         for _ in range(_ATTEMPTS):
@@ -157,7 +169,7 @@ class Resources:
             try:
                 return await self._put(kind, fresh, None, guard, dry_run=dry_run)
             except CompareFailed:
-                # Somebody took the name or what was allocated, or the namespace changed: look again.
+                # Another writer took the name or the allocated values, or the namespace changed: start over.
                 continue
         raise Conflict.of(kind, obj.metadata.name, "too many writers at once; try again")
 
@@ -174,8 +186,11 @@ class Resources:
         verb: str = "update",
         dry_run: bool = False,
     ) -> Entry | None:
-        """Changes an object; `expect` is the resourceVersion that it must have. An object that goes, as its last
-        finalizer is taken away, is returned as it was."""
+        """Changes an object. `expect`: the resourceVersion that it must have, unless empty.
+
+        If the change removes the last finalizer of an object that is being deleted, the object is removed, and its last
+        state is returned.
+        """
         namespace = namespace if kind.namespaced else ""
         self._authorize(caller, verb, kind, namespace, name, subresource)
         metadata.check_expected(kind, name, expect)
@@ -183,12 +198,12 @@ class Resources:
             entry = self.cache.entry(kind, namespace, name)
             if entry is None:
                 raise NotFound.of(kind, name)
-            wanted = change(entry)
-            if wanted is None:
+            changed = change(entry)
+            if changed is None:
                 return None
             if expect and expect != str(entry.revision):
                 raise Conflict.of(kind, name)
-            fresh = self._changed(kind, wanted, entry.obj, subresource)
+            fresh = self._changed(kind, changed, entry.obj, subresource)
             if fresh == entry.obj:
                 return entry
             try:
@@ -210,7 +225,7 @@ class Resources:
         *,
         dry_run: bool = False,
     ) -> tuple[Entry, bool]:
-        """As `delete`: the object as it stands or last stood, and whether it is gone."""
+        """Like `delete`. Returns the object in its current or last state, and whether it was removed."""
         namespace = namespace if kind.namespaced else ""
         self._authorize(caller, "delete", kind, namespace, name)
         for _ in range(_ATTEMPTS):
@@ -223,14 +238,14 @@ class Resources:
                 raise Forbidden(f'namespaces "{name}" is forbidden: {why}', name=name, kind=kind.plural)
             obj = entry.obj
             node_exists = kind is POD and self.cache.entry(NODE, "", obj.spec.node_name) is not None
-            left = deletion.marked(kind, obj, options, self._clock.now(), node_exists=node_exists)
+            marked = deletion.marked(kind, obj, options, self._clock.now(), node_exists=node_exists)
             try:
-                if left is None:
+                if marked is None:
                     await self._remove(kind, entry, dry_run=dry_run)
                     return entry, True
-                if left == obj:
+                if marked == obj:
                     return entry, False
-                return await self._put(kind, left, entry, (), dry_run=dry_run), False
+                return await self._put(kind, marked, entry, (), dry_run=dry_run), False
             except CompareFailed:
                 continue
         raise Conflict.of(kind, name, "too many writers at once; try again")
@@ -243,7 +258,7 @@ class Resources:
         authorize(caller, Attributes(verb, kind.group, kind.plural, subresource, namespace, name))
 
     def _admit(self, kind: KindSpec[Any], namespace: str) -> tuple[Compare, ...]:
-        """The namespace must be there and stay; the comparison makes sure that it does not end meanwhile."""
+        """Checks that the namespace exists and is not being deleted. The comparison ensures this until the commit."""
         if not kind.namespaced:
             return ()
         entry = self.cache.entry(NAMESPACE, "", namespace)
@@ -275,12 +290,12 @@ class Resources:
         obj = replace(obj, api_version=kind.api_version, kind=kind.kind, metadata=meta)
         obj = strategy.default(strategy.for_create(obj, now))
         obj = strategy.allocate(obj, None, self._taken)
-        found = Findings()
-        metadata.check(kind, strategy, obj.metadata, found)
-        constraints.check(obj, found)
-        strategy.check(obj, None, found)
-        if found:
-            raise Invalid.of(kind, obj.metadata.name or obj.metadata.generate_name, found.causes)
+        findings = Findings()
+        metadata.check(kind, strategy, obj.metadata, findings)
+        constraints.check(obj, findings)
+        strategy.check(obj, None, findings)
+        if findings:
+            raise Invalid.of(kind, obj.metadata.name or obj.metadata.generate_name, findings.causes)
         return obj
 
     def _changed(self, kind: KindSpec[Any], new: Any, old: Any, subresource: str) -> Any:
@@ -293,15 +308,15 @@ class Resources:
             return old
         if kind.has_generation and _moves_generation(new, old):
             new = replace(new, metadata=replace(new.metadata, generation=old.metadata.generation + 1))
-        found = Findings()
-        metadata.check(kind, strategy, new.metadata, found)
-        metadata.check_update(new.metadata, old.metadata, found)
-        constraints.check(new, found)
-        strategy.check(new, old, found)
+        findings = Findings()
+        metadata.check(kind, strategy, new.metadata, findings)
+        metadata.check_update(new.metadata, old.metadata, findings)
+        constraints.check(new, findings)
+        strategy.check(new, old, findings)
         if subresource != "binding":
-            strategy.check_update(new, old, found)
-        if found:
-            raise Invalid.of(kind, old.metadata.name, found.causes)
+            strategy.check_update(new, old, findings)
+        if findings:
+            raise Invalid.of(kind, old.metadata.name, findings.causes)
         return new
 
     def _taken(self, key: str) -> bool:
@@ -309,16 +324,16 @@ class Resources:
 
     def _preconditions(self, kind: KindSpec[Any], entry: Entry, options: DeleteOptions) -> None:
         if options.uid and entry.obj.metadata.uid != options.uid:
-            said = f"UID in precondition: {options.uid}, UID in object meta: {entry.obj.metadata.uid}"
-            raise Conflict.of(kind, entry.name, f"Precondition failed: {said}")
+            why = f"UID in precondition: {options.uid}, UID in object meta: {entry.obj.metadata.uid}"
+            raise Conflict.of(kind, entry.name, f"Precondition failed: {why}")
         if options.resource_version and str(entry.revision) != options.resource_version:
-            said = f"ResourceVersion in precondition: {options.resource_version}, in object meta: {entry.revision}"
-            raise Conflict.of(kind, entry.name, f"Precondition failed: {said}")
+            why = f"ResourceVersion in precondition: {options.resource_version}, in object meta: {entry.revision}"
+            raise Conflict.of(kind, entry.name, f"Precondition failed: {why}")
 
     async def _put(
         self, kind: KindSpec[Any], obj: Any, before: Entry | None, guard: Iterable[Compare], *, dry_run: bool
     ) -> Entry:
-        """Commits an object with what it holds and no longer holds."""
+        """Commits an object, and in the same commit takes and releases its uniqueness keys."""
         meta = obj.metadata
         raw = _encode(replace(obj, metadata=replace(meta, resource_version="")))
         if dry_run:
@@ -326,21 +341,21 @@ class Resources:
             return Entry(kind, meta.namespace, meta.name, with_version(raw, revision) if revision else raw, revision)
         strategy, key = self._strategies[kind], kind.key(meta.namespace, meta.name)
         held = strategy.keys(before.obj) if before else frozenset()
-        wanted = strategy.keys(obj)
+        needed = strategy.keys(obj)
         holder = f"{kind.plural}/{meta.namespace}/{meta.name}".encode()
         compares = [Compare(key, before.revision if before else 0), *guard]
-        compares += [Compare(unique, 0) for unique in sorted(wanted - held)]
+        compares += [Compare(unique, 0) for unique in sorted(needed - held)]
         writes: list[Put | Delete] = [Put(key, raw)]
-        writes += [Put(unique, holder) for unique in sorted(wanted - held)]
-        writes += [Delete(unique) for unique in sorted(held - wanted)]
-        revision = await self._commit(compares, writes, wanted - held)
+        writes += [Put(unique, holder) for unique in sorted(needed - held)]
+        writes += [Delete(unique) for unique in sorted(held - needed)]
+        revision = await self._commit(compares, writes, needed - held)
         entry = self.cache.entry(kind, meta.namespace, meta.name)
         if entry is not None and entry.revision == revision:
             return entry
         return Entry(kind, meta.namespace, meta.name, with_version(raw, revision), revision)
 
     async def _remove(self, kind: KindSpec[Any], entry: Entry, *, dry_run: bool) -> None:
-        """Commits the end of an object, with what it held."""
+        """Removes an object, and in the same commit releases its uniqueness keys."""
         if dry_run:
             return
         key = kind.key(entry.namespace, entry.name)
@@ -352,7 +367,7 @@ class Resources:
         await self._commit(compares, writes, frozenset())
 
     async def _retire_identity(self, node: str, compares: list[Compare], writes: list[Put | Delete]) -> None:
-        """A deleted node's identity is marked in the same commit: its agent is told to clean up when it comes back."""
+        """Marks the identity of a deleted node as removed in the same commit, so that its agent will clean up."""
         key = f"/identity/node/{node}"
         identity = await self._guarded_get(key)
         if identity is None:
@@ -383,7 +398,7 @@ def _unavailable(error: StoreUnavailable) -> Unavailable:
 
 
 def _moves_generation(new: Any, old: Any) -> bool:
-    """Whether what people want has changed: all but metadata and status."""
+    """Whether the desired state has changed: any field except metadata and status."""
     return any(
         getattr(new, name) != getattr(old, name)
         for name in new.__struct_fields__

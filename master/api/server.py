@@ -1,6 +1,6 @@
-"""The REST server: TLS, who asks, limits, and what becomes of an error. Paths and verbs are in rest/.
+"""The REST server: TLS, authentication, limits, and the conversion of errors. Paths and verbs are in rest/.
 
-Owns the socket and the requests under way. One server a process; `run` until cancelled.
+Owns the socket and the requests in progress. One server per process.
 """
 
 from __future__ import annotations
@@ -33,19 +33,19 @@ from master.config import MasterConfig
 from master.pki import Pki
 from master.store.interface import StoreError
 
-# Requests at once; watches and followed logs, which last, are counted apart.
+# Limits of concurrent requests. Watches and followed logs, which last long, are counted separately.
 MAX_REQUESTS = 400
 MAX_STREAMS = 10000
-# What a client gets to end by itself when the server stops.
+# Time for clients to close their connections when the server stops.
 _SHUTDOWN_S = 0.5
-# So long the rest of a body that was refused is read and dropped: whoever sends it would miss the answer otherwise.
+# The rest of a refused body is read and dropped for this time; a client that still sends would miss the response.
 _LINGER_S = 2.0
 _BACKLOG = 512
 log = logging.getLogger(__name__)
 
 
 class ApiServer:
-    """Serves the API on the configured address; port 0 takes a free one (see `port`)."""
+    """Serves the API on the configured address. With port 0 it uses a free one, which is in `port`."""
 
     def __init__(
         self,
@@ -70,13 +70,13 @@ class ApiServer:
         self.port = config.api_port
 
     async def run(self) -> None:
-        """Makes what every cluster has, then serves until cancelled."""
-        # Bound first: who connects meanwhile waits in the backlog instead of being refused.
-        where = (self._config.listen_address, self._config.api_port)
+        """Creates the objects that every cluster has, then serves until cancelled. Raises OSError."""
+        # Bound first, so that clients meanwhile wait in the backlog instead of being refused.
+        address = (self._config.listen_address, self._config.api_port)
         try:
-            listener = socket.create_server(where, backlog=_BACKLOG)
+            listener = socket.create_server(address, backlog=_BACKLOG)
         except OSError as error:
-            raise OSError(f"API port {where[0]}:{where[1]} cannot be listened on: {error.strerror}") from error
+            raise OSError(f"cannot listen on API port {address[0]}:{address[1]}: {error.strerror}") from error
         self.port = listener.getsockname()[1]
         try:
             await bootstrap.ensure(self._resources, self._config, port=self.port)
@@ -87,7 +87,7 @@ class ApiServer:
     async def _serve(self, listener: socket.socket) -> None:
         server = web.Server(
             self.handle,
-            # A client that goes away must take its watch with it.
+            # A watch must end when its client disconnects.
             handler_cancellation=True,
             access_log=None,
             logger=_http_log(),
@@ -98,7 +98,7 @@ class ApiServer:
         runner = web.ServerRunner(server, handle_signals=False, shutdown_timeout=_SHUTDOWN_S)
         await runner.setup()
         try:
-            # The kernel ends a connection whose client reads nothing for so long, whatever it was to get.
+            # The kernel closes a connection whose client reads nothing for this time.
             listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(self._config.stalled_timeout_s * 1000))
             site = _Site(runner, listener, self._front.context, handshake_timeout_s=self._config.idle_timeout_s)
             await site.start()
@@ -110,7 +110,7 @@ class ApiServer:
             await runner.cleanup()
 
     async def _trouble(self) -> str:
-        """Why nobody should come now; empty: nothing keeps them."""
+        """Why the server is not ready; empty if it is."""
         if not self.ready.is_set():
             return "not ready"
         try:
@@ -120,39 +120,39 @@ class ApiServer:
         return ""
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Any request; whatever goes wrong becomes a Status."""
+        """Handles any request. Errors become a Status."""
         try:
             return await self._dispatch(request)
         except ApiError as error:
             answer = answers.failure(error)
             if isinstance(error, RequestTimeout):
-                # What is still to come of the request is not waited for.
+                # Do not wait for the rest of the request.
                 answer.force_close()
             return answer
         except (ConnectionError, asyncio.CancelledError):
-            # The client is gone, or the server stops.
+            # The client has disconnected, or the server stops.
             raise
         except Exception:
             log.exception("%s %s failed", request.method, request.path)
-            return answers.failure(InternalError("an internal error occurred; the master's log says more"))
+            return answers.failure(InternalError("an internal error occurred; the master's log has the details"))
 
     async def _dispatch(self, request: web.BaseRequest) -> web.StreamResponse:
         parts = segments(request.raw_path)
-        # Joining brings a token of its own, which is nobody's identity.
+        # A join request has a bootstrap token, which does not identify a caller.
         caller = ANONYMOUS if parts[0] == "sampan" else authenticate(request)
         if not _is_resource(parts):
             with self._requests.held():
                 return await self._paths.handle(request, caller, parts)
         query = Query(request.query)
         call = Call(request, caller, resolve(parts), query)
-        # What lasts is counted apart. Only a GET does, and a body is read in a place of the others.
-        lasts = request.method == "GET" and (query.flag("watch") or query.flag("follow"))
-        with (self._streams if lasts else self._requests).held():
+        # Only a GET can last long. Other requests may have a body, and the reader frees their slot meanwhile.
+        streams = request.method == "GET" and (query.flag("watch") or query.flag("follow"))
+        with (self._streams if streams else self._requests).held():
             return await self._verbs.handle(call)
 
 
 class _Site(web.SockSite):
-    """A socket that is served with TLS; aiohttp has no parameter for the handshake's time."""
+    """A TLS socket with a time limit for the handshake, for which aiohttp has no parameter."""
 
     def __init__(
         self, runner: web.ServerRunner, listener: socket.socket, context: SSLContext, *, handshake_timeout_s: float
@@ -173,15 +173,22 @@ class _Site(web.SockSite):
 
 
 def _http_log() -> logging.Logger:
-    """aiohttp tells of every malformed or broken request with a traceback; anybody can send one: a debug line."""
+    """A logger for aiohttp that turns the tracebacks of malformed and aborted requests into debug lines.
+
+    Any client can cause such tracebacks.
+    """
 
     def shorten(record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None
         if isinstance(error, HttpProcessingError | ConnectionError):
-            # Malformed, or the client has left amid its answer.
-            told = error.message if isinstance(error, HttpProcessingError) else str(error)
+            # The request is malformed, or the client disconnected during the response.
+            message = error.message if isinstance(error, HttpProcessingError) else str(error)
             record.levelno, record.levelname = logging.DEBUG, "DEBUG"
-            record.msg, record.args, record.exc_info = "request cut off or malformed: %s", (told.split("\n")[0],), None
+            record.msg, record.args, record.exc_info = (
+                "request cut off or malformed: %s",
+                (message.split("\n")[0],),
+                None,
+            )
             return logger.isEnabledFor(logging.DEBUG)
         return True
 
@@ -191,5 +198,5 @@ def _http_log() -> logging.Logger:
 
 
 def _is_resource(parts: list[str]) -> bool:
-    """Whether the path is one of resources, not of discovery."""
+    """Whether the path is a resource, not discovery."""
     return (parts[0] == "api" and len(parts) > 2) or (parts[0] == "apis" and len(parts) > 3)

@@ -1,4 +1,4 @@
-"""The mirror of the store in memory: objects as the bytes that clients get, their changes, and who follows them."""
+"""The mirror of the store in memory: objects as the bytes that clients get, their changes, and their subscribers."""
 
 from master.cache.cache import Cache
 from master.cache.entry import Change, Entry

@@ -1,8 +1,8 @@
 """The cache: every object of the store as the bytes that clients get, and the feed of its changes.
 
-Owns the mirror in memory and the bounded watch history. It moves only when the store has committed, one commit at a
-time, on the event loop. Does not write and does not decide who may read. Typed objects are decoded on first use,
-shared by everybody and never changed.
+Owns the mirror in memory and the bounded watch history. It changes only after the store has committed, one commit at a
+time, on the event loop. It does not write and does not check permissions. Typed objects are decoded on first use,
+shared by all readers and never changed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _UNIQUE = "/unique/"
 
 
 class Cache:
-    """The mirror of the store. Make one with `await Cache.load(store, kinds)`."""
+    """The mirror of the store. Create it with `await Cache.load(store, kinds)`."""
 
     def __init__(self, kinds: Iterable[KindSpec[Any]], *, history: int = 1000) -> None:
         self.revision = Revision(0)
@@ -40,14 +40,14 @@ class Cache:
 
     @classmethod
     async def load(cls, store: Store, kinds: Iterable[KindSpec[Any]], *, history: int = 1000) -> Cache:
-        """Reads the objects of these kinds and follows the store from there on.
+        """Reads the objects of these kinds and follows the store from that revision on.
 
         Raises StoreDamaged, StoreUnavailable.
         """
         cache = cls(kinds, history=history)
         store.listen(cache.apply)
         objects, cache.revision = await store.list(_REGISTRY)
-        # Read a moment later: what changed in between is applied to both below, and to these a second time.
+        # Read after the objects. Commits in between are applied to both below, a second time to these keys: harmless.
         unique, _ = await store.list(_UNIQUE)
         for value in (*objects, *unique):
             cache._load(value.key, value.value, value.mod_revision)
@@ -64,7 +64,8 @@ class Cache:
             entry = self._entry(key, value, revision)
             if entry is None:
                 return
-            # Decoded now, as everybody does soon: what cannot be read is found before anybody relies on it.
+            # Decoded now, so that an unreadable value is reported before anything relies on it. The decoded object is
+            # kept, and it is needed soon anyway.
             entry.obj  # noqa: B018
         except ValueError as error:
             raise StoreDamaged(f"the store's value of {key} cannot be read: {error}") from error
@@ -80,20 +81,20 @@ class Cache:
     # -- reading ------------------------------------------------------------------------------------------------
 
     def entry(self, kind: KindSpec[Any], namespace: str, name: str) -> Entry | None:
-        """One object with its bytes."""
-        room = self._objects[kind].get(namespace if kind.namespaced else "")
-        return room.get(name) if room else None
+        """One object with its bytes, or None."""
+        by_name = self._objects[kind].get(namespace if kind.namespaced else "")
+        return by_name.get(name) if by_name else None
 
     def entries(self, kind: KindSpec[Any], namespace: str = "") -> list[Entry]:
         """All objects of a kind, or those of one namespace, in the order of their keys."""
-        rooms = self._objects[kind]
+        namespaces = self._objects[kind]
         if namespace and kind.namespaced:
-            room = rooms.get(namespace)
-            return [room[name] for name in sorted(room)] if room else []
-        return [rooms[ns][name] for ns in sorted(rooms) for name in sorted(rooms[ns])]
+            by_name = namespaces.get(namespace)
+            return [by_name[name] for name in sorted(by_name)] if by_name else []
+        return [namespaces[ns][name] for ns in sorted(namespaces) for name in sorted(namespaces[ns])]
 
     def get(self, kind: KindSpec[T], namespace: str, name: str) -> T | None:
-        """One typed object."""
+        """One typed object, or None."""
         entry = self.entry(kind, namespace, name)
         return None if entry is None else cast(T, entry.obj)
 
@@ -102,24 +103,30 @@ class Cache:
         return [cast(T, entry.obj) for entry in self.entries(kind, namespace)]
 
     def count(self, kind: KindSpec[Any]) -> int:
-        """How many objects of the kind there are."""
-        return sum(len(room) for room in self._objects[kind].values())
+        """The number of objects of the kind."""
+        return sum(len(by_name) for by_name in self._objects[kind].values())
 
     def holder(self, key: str) -> bytes | None:
-        """Who holds a uniqueness key (`/unique/...`): `<resource>/<namespace>/<name>`, or None."""
+        """The object that holds a uniqueness key (`/unique/...`): `<resource>/<namespace>/<name>`, or None."""
         return self._unique.get(key)
 
     # -- following ----------------------------------------------------------------------------------------------
 
     def subscribe(self, *kinds: KindSpec[Any], limit: int = 10000) -> Subscription:
-        """A snapshot of the kinds and, from exactly that revision on, their changes."""
+        """A snapshot of the kinds and, from exactly that revision on, their changes.
+
+        At most `limit` changes wait in the queue: with more the subscriber gets Lagged.
+        """
         snapshot = [(kind, entry.obj) for kind in kinds for entry in self.entries(kind)]
         return self._join(frozenset(kinds), limit, snapshot)
 
     def watch(
         self, kind: KindSpec[Any], since: int | None, limit: int = 10000
     ) -> tuple[Subscription, builtins.list[Change]]:
-        """The changes of a kind after a revision (None: after now) that are remembered, and those to come."""
+        """A subscription to future changes of a kind, and its past changes after revision `since` (None: none).
+
+        Raises HistoryGone when the history does not reach back to `since`.
+        """
         past: builtins.list[Change] = []
         if since is not None and since < self.revision:
             past = self._history[kind].after(since)
@@ -137,10 +144,10 @@ class Cache:
         for kind in subscription.kinds:
             self._followers[kind].pop(subscription, None)
 
-    # -- moving -------------------------------------------------------------------------------------------------
+    # -- applying commits ---------------------------------------------------------------------------------------
 
     def apply(self, commits: Sequence[Commit]) -> None:
-        """Takes over what the store has committed. Called by the store only."""
+        """Applies commits of the store, in order. Called by the store only."""
         if self._waiting is not None:
             self._waiting.extend(commits)
             return
@@ -165,9 +172,9 @@ class Cache:
         entry = self._entry(key, value, revision)
         if entry is None:
             return None
-        room = self._objects[entry.kind].setdefault(entry.namespace, {})
-        before = room.get(entry.name)
-        room[entry.name] = entry
+        by_name = self._objects[entry.kind].setdefault(entry.namespace, {})
+        before = by_name.get(entry.name)
+        by_name[entry.name] = entry
         return Change(MODIFIED if before else ADDED, entry, before)
 
     def _removed(self, key: str, revision: Revision) -> Change | None:
@@ -176,11 +183,11 @@ class Cache:
         if kind is None:
             return None
         namespace = namespace if kind.namespaced else ""
-        room = self._objects[kind].get(namespace, {})
-        before = room.pop(name, None)
+        by_name = self._objects[kind].get(namespace, {})
+        before = by_name.pop(name, None)
         if before is None:
             return None
-        if not room:
+        if not by_name:
             del self._objects[kind][namespace]
         last = Entry(kind, namespace, name, reversioned(before.raw, revision), revision)
         return Change(DELETED, last, before)

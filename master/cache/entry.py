@@ -1,4 +1,6 @@
-"""One object at one revision, and one change of it: bytes first, typed on demand, watch frames encoded once."""
+"""An object at one revision, and a change of it. Both hold bytes; the typed object is decoded on first use, and each
+watch frame is encoded once for all watchers.
+"""
 
 from __future__ import annotations
 
@@ -19,17 +21,17 @@ DELETED = "DELETED"
 
 
 def with_version(stored: bytes, revision: int) -> bytes:
-    """The stored bytes, which carry no version, as clients get them.
+    """The stored bytes as clients get them: with `resourceVersion`, which the store does not keep.
 
-    The pipeline writes apiVersion and kind first, and a name into metadata, so that the first `"metadata":{` is the
-    object's own and is not empty.
+    The pipeline writes apiVersion and kind first, and a name into metadata. So the first `"metadata":{` is the object's
+    own and is not empty.
     """
-    at = stored.index(_METADATA) + len(_METADATA)
-    return b'%b%b%d",%b' % (stored[:at], _VERSION, revision, stored[at:])
+    position = stored.index(_METADATA) + len(_METADATA)
+    return b'%b%b%d",%b' % (stored[:position], _VERSION, revision, stored[position:])
 
 
 def reversioned(raw: bytes, revision: int) -> bytes:
-    """The bytes of `with_version` with another version: a deleted object carries that of its deletion."""
+    """The bytes of `with_version` with another version. A deleted object has the revision of its deletion."""
     start = raw.index(_METADATA) + len(_METADATA) + len(_VERSION)
     return b"%b%d%b" % (raw[:start], revision, raw[raw.index(b'"', start) :])
 
@@ -49,7 +51,7 @@ class Entry:
 
     @property
     def obj(self) -> Any:
-        """The typed object; decoded once."""
+        """The typed object. Decoded on first use and kept."""
         if self._obj is None:
             decoder = _decoders.get(self.kind)
             if decoder is None:
@@ -59,12 +61,12 @@ class Entry:
 
     @property
     def where(self) -> str:
-        """For messages: `pods default/web`."""
+        """Resource, namespace and name for messages: `pods default/web`."""
         return f"{self.kind.resource} {self.namespace}{'/' if self.namespace else ''}{self.name}"
 
 
 class Change:
-    """One object's step from one commit to the next."""
+    """One object before and after a commit. `before` is None for an added object."""
 
     __slots__ = ("_frames", "before", "entry", "type")
 
@@ -84,7 +86,7 @@ class Change:
 
     @property
     def obj(self) -> Any:
-        """The object after the change; of a deleted one its last state, with the version of the deletion."""
+        """The object after the change. For a deletion: its last state, with the revision of the deletion."""
         return self.entry.obj
 
     @property
@@ -93,9 +95,10 @@ class Change:
         return self.before.obj if self.before else None
 
     def frame(self, type_: str) -> bytes:
-        """The watch event of that type, encoded once for all watchers.
+        """The watch event of this type, encoded once for all watchers.
 
-        A watcher whose selector the object has left gets DELETED with the last state that it has seen.
+        If the object no longer matches a watcher's selector, that watcher gets DELETED with the last state that
+        matched.
         """
         frame = self._frames.get(type_)
         if frame is None:
@@ -110,5 +113,5 @@ class Change:
 
 
 def watch_frame(type_: str, raw: bytes) -> bytes:
-    """One line of a watch."""
+    """One line of a watch response."""
     return b'{"type":"%b","object":%b}\n' % (type_.encode(), raw)

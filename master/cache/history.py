@@ -1,4 +1,4 @@
-"""The recent changes of one kind, so that a watch can start in the past; bounded by number and by bytes."""
+"""The recent changes of one kind, so that a watch can start at an older revision. Limited in number and in bytes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from master.cache.entry import Change
 
 
 class HistoryGone(Exception):
-    """The revision asked for lies before what is remembered, or is not one of this store yet."""
+    """The requested revision is older than the history. `oldest` is the oldest revision at which a watch may start."""
 
     def __init__(self, oldest: int) -> None:
         super().__init__(f"history begins at revision {oldest}")
@@ -16,7 +16,7 @@ class HistoryGone(Exception):
 
 
 class History:
-    """The last changes of a kind. `floor`: a watch may start at this revision or later."""
+    """The last changes of a kind. `floor` is the oldest revision at which a watch may start."""
 
     __slots__ = ("_bytes", "_changes", "_max_bytes", "_max_changes", "floor")
 
@@ -30,7 +30,7 @@ class History:
     def append(self, change: Change) -> None:
         self._changes.append(change)
         self._bytes += len(change.entry.raw)
-        # A commit may change several objects of a kind: it is forgotten as a whole.
+        # A commit may change several objects of a kind; all its changes are dropped together.
         while len(self._changes) > self._max_changes or self._bytes > self._max_bytes:
             self._forget(self._changes[0].revision)
 
@@ -40,13 +40,13 @@ class History:
         self.floor = revision
 
     def after(self, revision: int) -> list[Change]:
-        """The changes after a revision, oldest first."""
+        """The changes after a revision, oldest first. Raises HistoryGone."""
         if revision < self.floor:
             raise HistoryGone(self.floor)
-        found: list[Change] = []
+        changes: list[Change] = []
         for change in reversed(self._changes):
             if change.revision <= revision:
                 break
-            found.append(change)
-        found.reverse()
-        return found
+            changes.append(change)
+        changes.reverse()
+        return changes

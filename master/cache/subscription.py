@@ -1,4 +1,4 @@
-"""One follower of the cache: a bounded queue of batches. Who falls behind is told to start over."""
+"""One subscriber of the cache: a bounded queue of batches. A subscriber that falls behind has to start over."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ from typing import Any, Self
 from master.cache.entry import Change
 from master.objects.kind import KindSpec
 
-# A queue of large objects ends here, however few they are.
+# Limit of a queue in bytes of JSON, beside its limit in changes: a few changes of large objects need much memory.
 MAX_BYTES = 32 << 20
 
 
 class Lagged(Exception):
-    """The queue overflowed: changes are missing, subscribe again."""
+    """The queue overflowed and changes were dropped. The subscriber has to subscribe again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What one commit changed of the kinds that were subscribed to."""
+    """The changes of one commit to the subscribed kinds."""
 
     revision: int
     changes: tuple[Change, ...]
 
     @property
     def size_bytes(self) -> int:
-        """What it holds in memory, its share of what others hold too."""
+        """The size of the changed objects as JSON, although other queues may share these bytes."""
         return sum(len(change.entry.raw) for change in self.changes)
 
 
 class Subscription:
-    """A snapshot and all that comes after it. Leave its `with` block, or it keeps its place."""
+    """A snapshot and all changes after it. Use it in a `with` block, or close it: until then the cache feeds it."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class Subscription:
         self._wake = asyncio.Event()
 
     def push(self, batch: Batch) -> None:
-        """Called by the cache for every commit that concerns this follower."""
+        """Queues a batch. Called by the cache for every commit that changes one of `kinds`."""
         if self._lagged:
             return
         self._size += len(batch.changes)
@@ -71,11 +71,11 @@ class Subscription:
 
     @property
     def idle(self) -> bool:
-        """Whether everything that was committed has been taken."""
+        """Whether the queue is empty and no change was dropped."""
         return not self._queue and not self._lagged
 
     async def next(self) -> Batch:
-        """The next batch; Lagged when some were dropped. Safe to cancel: nothing is lost."""
+        """Waits for the next batch. Raises Lagged when changes were dropped. Safe to cancel: no batch is lost."""
         while not self._queue:
             if self._lagged:
                 raise Lagged
@@ -84,7 +84,7 @@ class Subscription:
         return self._pop()
 
     def take(self) -> Batch | None:
-        """The next batch if there is one already."""
+        """The next batch, or None when none is queued. Raises Lagged."""
         if self._lagged:
             raise Lagged
         return self._pop() if self._queue else None

@@ -1,5 +1,5 @@
-"""What the objects of all kinds share: metadata, the values that fields hold, and the declaration of a kind.
+"""What the objects of all kinds share: metadata, the types of fields, and the declaration of a kind.
 
-The kinds themselves are in master/api/kinds. Imports nothing else of the master, because the cache stands on this room
-and the API stands on the cache.
+The kinds themselves are in master/api/kinds. This package imports nothing else of the master, because the cache imports
+it and the API imports the cache.
 """

@@ -15,7 +15,7 @@ ALL_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "up
 
 @dataclass(frozen=True, slots=True, eq=False)
 class KindSpec(Generic[T]):
-    """One kind as the API serves it. Compared by identity: there is one value a kind."""
+    """One kind as the API serves it. Compared by identity, because there is one KindSpec for each kind."""
 
     kind: str
     plural: str
@@ -26,9 +26,9 @@ class KindSpec(Generic[T]):
     short_names: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
     subresources: tuple[str, ...] = ()
-    # What a field selector may name beside metadata.name and metadata.namespace, and how to read it.
+    # Fields for field selectors, besides metadata.name and metadata.namespace: the path, and a function that reads it.
     fields: Mapping[str, Callable[[T], str]] = field(default_factory=dict)
-    # spec is what people want and moves `generation`; ConfigMap and its like have none.
+    # Whether a change of spec increments metadata.generation. Kinds without a spec, such as ConfigMap, have none.
     has_generation: bool = False
 
     @property
@@ -42,16 +42,16 @@ class KindSpec(Generic[T]):
 
     @property
     def resource(self) -> str:
-        """The plural with its group, as in keys and messages: `pods`, `endpointslices.discovery.k8s.io`."""
+        """The plural with its group, as keys and messages show it: `pods`, `endpointslices.discovery.k8s.io`."""
         return f"{self.plural}.{self.group}" if self.group else self.plural
 
     @property
     def prefix(self) -> str:
-        """Where the kind's objects lie in the store."""
+        """The prefix of the store's keys of all objects of the kind."""
         return f"/registry/{self.resource}/"
 
     def key(self, namespace: str, name: str) -> str:
-        """The store's key of one object."""
+        """The store's key of one object. Cluster-scoped kinds have `-` as namespace."""
         return f"/registry/{self.resource}/{namespace if self.namespaced else '-'}/{name}"
 
     def __repr__(self) -> str:

@@ -1,7 +1,7 @@
 """What all kinds share: the base of the models, object and list metadata, label selectors, times.
 
-Owns the mapping between Python's attribute names (snake_case) and the API's JSON names. Does not decode or validate:
-that is master/api/rest/bodies.py and the strategies.
+Owns the mapping from Python's attribute names (snake_case) to the API's JSON names. Does not decode or validate:
+master/api/rest/bodies.py and the strategies do.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from msgspec import field
 from master.objects.scalars import Int64, Required, Time, choice
 
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
-# The parts of a JSON name that the Kubernetes API writes in capitals when they do not come first.
+# Words that the Kubernetes API writes in capitals in a JSON name, except at its start.
 _CAPITALS = {
     "ip": "IP",
     "ips": "IPs",
@@ -34,23 +34,23 @@ _CAPITALS = {
 
 
 def json_name(attribute: str) -> str:
-    """The JSON name of an attribute: `cluster_ip` is `clusterIP`; a trailing underscore avoids Python's keywords."""
+    """The JSON name of an attribute: `clusterIP` for `cluster_ip`. A trailing underscore (Python keywords) is cut."""
     first, *rest = attribute.rstrip("_").split("_")
     return first + "".join(_CAPITALS.get(part, part.capitalize()) for part in rest)
 
 
 def always(value: Any) -> Any:
-    """A default that is written out even when it has not changed: clients insist on the field."""
-    make: Callable[[], Any] = lambda: value  # noqa: E731 - msgspec omits only plain defaults, never a factory's
+    """A default that is encoded even when the field has this value, because clients require the field."""
+    make: Callable[[], Any] = lambda: value  # noqa: E731 - msgspec omits plain defaults, but never a factory's value
     return field(default_factory=make)
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename=json_name):
-    """The base of everything that travels as JSON: immutable, fields at their default are left out."""
+    """The base of everything that is sent as JSON. Immutable; fields with their default value are left out."""
 
 
 class OwnerReference(Model, frozen=True, kw_only=True):
-    """Names the object that this one belongs to; garbage collection follows it."""
+    """Names an owner of this object. When all owners are deleted, the garbage collector deletes the object."""
 
     api_version: str = always("")
     kind: str = always("")
@@ -61,7 +61,7 @@ class OwnerReference(Model, frozen=True, kw_only=True):
 
 
 class ObjectMeta(Model, frozen=True, kw_only=True):
-    """What every stored object carries: its names, its version, its life cycle."""
+    """Data that every stored object has: its names, its version, its life cycle, its labels and annotations."""
 
     name: str = ""
     generate_name: str = ""
@@ -77,12 +77,12 @@ class ObjectMeta(Model, frozen=True, kw_only=True):
     annotations: dict[str, str] = field(default_factory=dict)
     owner_references: tuple[OwnerReference, ...] = ()
     finalizers: tuple[str, ...] = ()
-    # Accepted from clients that send it back; field ownership is not tracked.
+    # Accepted, because clients send back what they read. Field ownership is not tracked.
     managed_fields: tuple[dict[str, Any], ...] = ()
 
 
 class ListMeta(Model, frozen=True, kw_only=True):
-    """What a list carries: the revision at which it was read."""
+    """Metadata of a list: `resourceVersion` is the revision at which the list was read."""
 
     self_link: str = ""
     resource_version: str = ""
@@ -99,7 +99,7 @@ class Object(Model, frozen=True, kw_only=True):
 
 
 class LabelSelectorRequirement(Model, frozen=True, kw_only=True):
-    """One set-based condition on a label: In, NotIn, Exists or DoesNotExist."""
+    """One condition on a label. `operator` is In, NotIn, Exists or DoesNotExist."""
 
     key: Required = always("")
     operator: Annotated[str, choice("DoesNotExist", "Exists", "In", "NotIn")] = always("")
@@ -107,20 +107,20 @@ class LabelSelectorRequirement(Model, frozen=True, kw_only=True):
 
 
 class LabelSelector(Model, frozen=True, kw_only=True):
-    """Selects objects by their labels; all conditions must hold, an empty selector selects everything."""
+    """Selects objects by their labels. All conditions must hold; an empty selector selects all objects."""
 
     match_labels: dict[str, str] = field(default_factory=dict)
     match_expressions: tuple[LabelSelectorRequirement, ...] = ()
 
 
 class LocalObjectReference(Model, frozen=True, kw_only=True):
-    """Names an object of a known kind in the same namespace."""
+    """Names an object in the same namespace, whose kind the field determines."""
 
     name: str = ""
 
 
 class ObjectReference(Model, frozen=True, kw_only=True):
-    """Points at any object, as an event or an endpoint address does."""
+    """Refers to an object of any kind, as an event or an endpoint address does."""
 
     api_version: str = ""
     kind: str = ""
@@ -137,7 +137,7 @@ def timestamp(when: datetime) -> str:
 
 
 def is_time(text: str) -> bool:
-    """Whether it is RFC 3339 and a time that can be reckoned with in every time zone."""
+    """Whether the text is RFC 3339 and its time can be converted to UTC."""
     if not _RFC3339.fullmatch(text):
         return False
     try:
@@ -148,6 +148,6 @@ def is_time(text: str) -> bool:
 
 
 def parse_time(text: str) -> datetime:
-    """The reverse of `timestamp`; ValueError when it is not RFC 3339."""
+    """The reverse of `timestamp`. Raises ValueError when the text is not RFC 3339."""
     when = datetime.fromisoformat(text)
     return when if when.tzinfo else when.replace(tzinfo=UTC)

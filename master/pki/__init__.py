@@ -1,4 +1,6 @@
-"""The cluster's certificates: the authority, the server's certificate, the administrator's, and those of nodes."""
+"""The cluster's certificates: the certificate authority, and the certificates of the server, the administrator and
+nodes.
+"""
 
 from master.pki.errors import CsrRefused, PkiError, RotationRefused
 from master.pki.files import KeyPair

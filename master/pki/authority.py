@@ -1,4 +1,4 @@
-"""A certificate authority: one key, its own certificate, and what it issues."""
+"""A certificate authority (CA): its key, its own certificate, and the certificates that it issues."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from proto.contract import ca_hash, fingerprint
 
 CA_LIFE: Final = timedelta(days=3650)
 LIFE: Final = timedelta(days=365)
-# Clocks differ, and are set back: an authority that is not valid yet would end all conversation.
+# Clocks differ and may be set back. With a CA that is not valid yet, every connection would fail.
 BACKDATE: Final = timedelta(days=1)
 
 PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
@@ -28,25 +28,28 @@ PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
 
 @dataclass(frozen=True, slots=True)
 class Authority:
-    """A CA that can sign."""
+    """A CA with its key, so that it can sign."""
 
     certificate: x509.Certificate
     key: ec.EllipticCurvePrivateKey
 
     @classmethod
     def load(cls, pair: KeyPair) -> Authority:
-        """From its files. Raises PkiError."""
+        """Reads the CA from its files. Raises PkiError."""
         key, certificate = read_key(pair.key), read_certificate(pair.certificate)
         if certificate.public_key() != key.public_key():
-            raise PkiError(f"{pair.certificate}: not of the key {pair.key.name}; {RESTORE}")
-        found = cls(certificate, key)
-        if not found.issued(certificate):
-            raise PkiError(f"{pair.certificate}: damaged, or not signed by itself; {RESTORE}")
-        return found
+            raise PkiError(f"{pair.certificate}: does not belong to the key {pair.key.name}; {RESTORE}")
+        authority = cls(certificate, key)
+        if not authority.issued(certificate):
+            raise PkiError(f"{pair.certificate}: damaged, or not self-signed; {RESTORE}")
+        return authority
 
     @classmethod
     def make(cls, pair: KeyPair, name: str, now: datetime) -> Authority:
-        """A new one, in its files; a key that is there is used. The certificate is written last."""
+        """Creates a CA and its files. Uses the key file if it exists. Writes the certificate last.
+
+        Raises PkiError, OSError.
+        """
         for path in (pair.key, pair.certificate):
             if not path.exists():
                 not_dangling(path)
@@ -67,7 +70,7 @@ class Authority:
 
     @property
     def hash(self) -> str:
-        """As join commands carry it."""
+        """The hash of the public key, in the form of the join command."""
         info = self.certificate.public_key().public_bytes(
             serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
         )
@@ -75,11 +78,11 @@ class Authority:
 
     @property
     def fingerprint(self) -> str:
-        """As agents say which CAs they trust."""
+        """The fingerprint of the certificate, in the form in which agents list their trusted CAs."""
         return fingerprint(ssl.PEM_cert_to_DER_cert(self.pem.decode()))
 
     def issued(self, certificate: x509.Certificate) -> bool:
-        """Whether the certificate is signed by this very key."""
+        """Whether this CA's key signed the certificate."""
         try:
             certificate.verify_directly_issued_by(self.certificate)
         except (ValueError, TypeError, InvalidSignature):
@@ -96,7 +99,7 @@ class Authority:
         usage: x509.ObjectIdentifier,
         names: Sequence[x509.GeneralName] = (),
     ) -> x509.Certificate:
-        """A certificate for CN=user, O=group (none when empty) and these alternative names."""
+        """A certificate for CN=user, O=group (left out when empty) and these alternative names."""
         parts = [x509.NameAttribute(NameOID.COMMON_NAME, user)]
         if group:
             parts.insert(0, x509.NameAttribute(NameOID.ORGANIZATION_NAME, group))

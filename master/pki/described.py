@@ -1,4 +1,4 @@
-"""A certificate for people."""
+"""A certificate described for people."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from master.pki.files import KeyPair, read_certificate
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """What `sampan certs` shows of one."""
+    """What `sampan certs` shows about a certificate."""
 
     name: str
     subject: str
@@ -20,7 +20,7 @@ class Described:
 
 
 def described(name: str, pair: KeyPair) -> Described:
-    """Out of its file. Raises PkiError."""
+    """Reads the certificate from its file. Raises PkiError."""
     certificate = read_certificate(pair.certificate)
     return Described(
         name=name,

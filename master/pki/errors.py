@@ -1,20 +1,20 @@
-"""What can go wrong with certificates.
+"""Errors of certificates.
 
-PkiError               the files cannot be used; the message names the file
-├── CsrRefused         a certificate signing request is not what a node may ask for
-└── RotationRefused    a step of the CA's rotation that cannot be taken now; the message says what is missing
+PkiError               a file cannot be used; the message names it
+├── CsrRefused         a node may not request this certificate
+└── RotationRefused    this step of the CA's rotation is not possible now; the message says why
 """
 
 from __future__ import annotations
 
 
 class PkiError(Exception):
-    """The files cannot be used; the message names the file."""
+    """A file cannot be used. The message names it."""
 
 
 class CsrRefused(PkiError):
-    """A certificate signing request is not what a node may ask for."""
+    """A node may not request this certificate."""
 
 
 class RotationRefused(PkiError):
-    """A step of the CA's rotation that cannot be taken now."""
+    """This step of the CA's rotation is not possible now. The message says why."""

@@ -1,4 +1,4 @@
-"""Keys and certificates as files: EC P-256, PEM, written atomically, keys readable by the owner only."""
+"""Files with keys and certificates: EC P-256, PEM, written atomically. Only the owner can read the keys."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hull import atomicfile
 from master.pki.errors import PkiError
 
-RESTORE: Final = "restore the pki directory from a backup: without its authority every node has to join again"
+RESTORE: Final = "restore the pki directory from a backup; with a new CA, every node would have to join again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class KeyPair:
 
 
 def make_key(path: Path) -> ec.EllipticCurvePrivateKey:
-    """A new key, kept in the file."""
+    """Creates a key and writes it to the file. Raises PkiError, OSError."""
     key = ec.generate_private_key(ec.SECP256R1())
     text = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
@@ -36,34 +36,34 @@ def make_key(path: Path) -> ec.EllipticCurvePrivateKey:
 
 
 def read_key(path: Path) -> ec.EllipticCurvePrivateKey:
-    """Raises PkiError."""
+    """Reads a private key. Raises PkiError."""
     try:
         key = serialization.load_pem_private_key(path.read_bytes(), password=None)
     except OSError as error:
         raise PkiError(f"{path}: {error.strerror}; {RESTORE}") from error
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise PkiError(f"{path}: no private key in PEM; {RESTORE}") from error
+        raise PkiError(f"{path}: not a private key in PEM; {RESTORE}") from error
     if not isinstance(key, ec.EllipticCurvePrivateKey):
         raise PkiError(f"{path}: not an EC key; {RESTORE}")
     return key
 
 
 def read_certificate(path: Path) -> x509.Certificate:
-    """Raises PkiError."""
+    """Reads a certificate. Raises PkiError."""
     try:
         certificate = x509.load_pem_x509_certificate(path.read_bytes())
-        certificate.public_key()  # read only now
+        certificate.public_key()  # the library parses it only now
     except OSError as error:
         raise PkiError(f"{path}: {error.strerror}; {RESTORE}") from error
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise PkiError(f"{path}: no certificate in PEM; {RESTORE}") from error
+        raise PkiError(f"{path}: not a certificate in PEM; {RESTORE}") from error
     return certificate
 
 
 def not_dangling(path: Path) -> None:
-    """A link that leads nowhere is no missing file: what it should lead to is elsewhere, and must not be made anew."""
+    """Raises PkiError for a dangling link: its target is elsewhere, and a new file must not replace it."""
     if path.is_symlink():
-        raise PkiError(f"{path}: a symbolic link that leads nowhere; {RESTORE}")
+        raise PkiError(f"{path}: a dangling symbolic link; {RESTORE}")
 
 
 def pem(certificate: x509.Certificate) -> bytes:
@@ -71,8 +71,8 @@ def pem(certificate: x509.Certificate) -> bytes:
 
 
 def write(path: Path, content: bytes, *, mode: int) -> None:
-    """All of the file or none of it, also across a crash. Raises PkiError, OSError."""
+    """Writes the file atomically, even if the machine crashes. Raises PkiError, OSError."""
     try:
         atomicfile.write(path, content, mode=mode)
     except IsADirectoryError as error:
-        raise PkiError(f"{path}: {error.strerror}; remove it, and it is made anew") from error
+        raise PkiError(f"{path}: {error.strerror}; remove it, and the master creates a new file") from error

@@ -6,7 +6,7 @@ import base64
 
 
 def kubeconfig(*, cluster: str, user: str, server: str, ca: bytes, certificate: bytes, key: bytes) -> str:
-    """One cluster, one user, one context; everything that is PEM stands in it."""
+    """A kubeconfig with one cluster, one user and one context. Contains the certificates and the key themselves."""
     return _TEXT.format(
         cluster=cluster,
         user=user,

@@ -1,12 +1,13 @@
-"""The cluster's certificates: the authority, the server's certificate, the administrator's, and those of nodes.
+"""The cluster's certificates: the certificate authority, and the certificates of the server, the administrator and
+nodes.
 
-Owns the files under <data_dir>/pki and admin.kubeconfig, which is written last: when it is there, all others are.
-Decides nothing about who may join; checks only that a request is what it claims to be. Imports nothing heavy but
-`cryptography`: this runs first at start-up.
+Owns the files under <data_dir>/pki and admin.kubeconfig. The kubeconfig is written last: if it exists, all others do.
+Does not decide which node may join; only checks that a signing request matches the node's name. Imports no other large
+library than `cryptography`, because this runs first at start-up.
 
-While the authority is being rotated there are two. `ca` is the one that everybody trusts: it signs what is served.
-`ca-next` signs what clients show, and is trusted beside it. When all nodes trust both and have a certificate of the
-new one, it takes the old one's place. A node trusts what it is told over a session, before it is served anything else.
+During a rotation there are two CAs, and both are trusted. `ca`, which all nodes know, signs the server's certificate;
+`ca-next` signs the clients' certificates. When all nodes trust both and have a certificate of the new CA, `ca-next`
+replaces `ca`. Nodes learn over their session which CAs to trust, before the server's certificate changes.
 """
 
 from __future__ import annotations
@@ -38,18 +39,18 @@ ADMIN_USER: Final = "sampan-admin"
 ADMIN_GROUP: Final = "system:masters"
 SERVER_USER: Final = "sampan-master"
 RENEW_BEFORE: Final = timedelta(days=60)
-"""A certificate is made anew when less than this is left of it."""
+"""A certificate is renewed when it expires within this time."""
 
 Leaf = Literal["server", "admin"]
 
 
 class Pki:
-    """The cluster's certificate authority and what it has issued."""
+    """The cluster's CA (two during a rotation), the certificates in files, and the signing of nodes' certificates."""
 
     def __init__(self, config: MasterConfig, *, now: Callable[[], datetime]) -> None:
         self.config = config
         self.generation = 0
-        """Counts the changes of what is served or trusted: whoever serves with it looks at it at each handshake."""
+        """Counts the changes of the server's certificate and the trusted CAs. Servers compare it at each handshake."""
         self._now = now
         self._directory = config.data_dir / "pki"
         self.authority = self._pair("ca")
@@ -62,7 +63,10 @@ class Pki:
 
     @classmethod
     def prepare(cls, config: MasterConfig, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Pki:
-        """Makes what is missing or near its end; everything is in place when this returns."""
+        """Creates certificates that are missing and renews those that expire soon. Afterwards all files exist.
+
+        Raises PkiError, OSError.
+        """
         pki = cls(config, now=now)
         pki._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         pki._load_authorities()
@@ -79,7 +83,7 @@ class Pki:
             waiting = read_certificate(self.next_authority.certificate)
             if read_key(self.authority.key).public_key() != waiting.public_key():
                 raise PkiError(f"{self.next_authority.key}: missing beside its certificate; {RESTORE}")
-            self._replace_authority()  # the last step of a rotation was cut short
+            self._replace_authority()  # the last step of a rotation was interrupted
         if self.authority.certificate.exists() and not self.authority.key.exists():
             raise PkiError(f"{self.authority.key}: missing beside its certificate; {RESTORE}")
         if self.authority.certificate.exists():
@@ -91,44 +95,47 @@ class Pki:
 
     @property
     def ca_pem(self) -> bytes:
-        """Every CA that is trusted now; the one that signs what is served comes first."""
-        return b"".join(each.pem for each in self.authorities)
+        """All trusted CAs. The CA of the server's certificate comes first."""
+        return b"".join(authority.pem for authority in self.authorities)
 
     @property
     def authorities(self) -> list[Authority]:
-        """Those that are trusted now; the one that signs what is served comes first."""
-        return [each for each in (self._current, self._next) if each is not None]
+        """The trusted CAs: one, or two during a rotation. The CA of the server's certificate comes first."""
+        return [self._current] if self._next is None else [self._current, self._next]
 
     @property
     def ca_hash(self) -> str:
-        """Of the CA that signs what is served: what a join command carries."""
+        """The hash for join commands: of the CA of the server's certificate."""
         return self._current.hash
 
     @property
     def ca_hashes(self) -> list[str]:
-        """Of every CA that is trusted now."""
-        return [each.hash for each in self.authorities]
+        """The hashes of all trusted CAs."""
+        return [authority.hash for authority in self.authorities]
 
     @property
     def signer(self) -> Authority:
-        """The CA that signs what clients show."""
+        """The CA that signs clients' certificates."""
         return self._next or self._current
 
     @property
     def trusted(self) -> list[str]:
-        """Fingerprints of `ca_pem`."""
-        return [each.fingerprint for each in self.authorities]
+        """The fingerprints of all trusted CAs."""
+        return [authority.fingerprint for authority in self.authorities]
 
     @property
     def rotating(self) -> bool:
-        """A new CA is trusted beside the one that serves."""
+        """Whether a new CA is trusted beside the CA of the server's certificate."""
         return self._next is not None
 
     def begin_rotation(self) -> None:
-        """A new CA, trusted beside the old one from now on. Raises RotationRefused when one is there already."""
+        """Creates a new CA, which is trusted beside the old one from now on.
+
+        Raises RotationRefused when a rotation is in progress already.
+        """
         if self.rotating:
             raise RotationRefused(
-                "the CA is being rotated already; `sampan certs` shows how far, "
+                "a rotation of the CA is in progress already; `sampan certs` shows its state, "
                 "`sampan certs rotate ca --finish` ends it"
             )
         now = self._now()
@@ -137,44 +144,48 @@ class Pki:
         self.renew(now)
 
     def finish_rotation(self) -> None:
-        """The new CA alone is trusted from now on. Whether every node is ready for that is asked elsewhere."""
+        """Replaces the old CA by the new one, which alone is trusted from now on.
+
+        The caller checks that all nodes are ready for it. Raises RotationRefused when no rotation is in progress.
+        """
         if self._next is None:
-            raise RotationRefused("no rotation of the CA is under way; `sampan certs rotate ca` begins one")
+            raise RotationRefused("no rotation of the CA is in progress; `sampan certs rotate ca` begins one")
         self._replace_authority()
         self._current, self._next = self._next, None
         self.generation += 1
         self.renew(self._now())
 
     def _replace_authority(self) -> None:
-        # Two names cannot change at once: without its key, the new certificate tells that the second step is missing.
+        # Two files cannot be renamed in one step. A new certificate without its key means that the second is missing.
         if self.next_authority.key.exists():
             self.next_authority.key.replace(self.authority.key)
             atomicfile.flush(self._directory)
         self.next_authority.certificate.replace(self.authority.certificate)
         atomicfile.flush(self._directory)
 
-    # -- what the master itself needs -----------------------------------------------------------------------------
+    # -- the master's own certificates ----------------------------------------------------------------------------
 
     def renew(self, now: datetime) -> list[Leaf]:
-        """Makes the server's and the administrator's certificate when missing, near the end, of another CA or of other
-        names. Returns which were made."""
-        made: list[Leaf] = []
+        """Renews the server's and the administrator's certificate where needed: missing, unreadable, expiring soon,
+        signed by another CA or with other names. Returns which were renewed. Raises PkiError, OSError.
+        """
+        renewed: list[Leaf] = []
         if not self._usable(self.server, self._current, now, self._server_names()):
-            made.append("server")
+            renewed.append("server")
         if not self._usable(self.admin, self.signer, now, []):
-            made.append("admin")
-        for name in made:
+            renewed.append("admin")
+        for name in renewed:
             self._make(name, now)
         self._write_kubeconfig()
-        return made
+        return renewed
 
     def rotate(self, name: Leaf) -> None:
-        """A new key and certificate, whatever is left of the old one."""
+        """Creates a new key and certificate, even if the old one is valid. Raises PkiError, OSError."""
         self._make(name, self._now())
         self._write_kubeconfig()
 
     def advertise(self, addresses: tuple[str, ...]) -> list[Leaf]:
-        """The master is reached by other addresses from now on. Returns the certificates that were made anew."""
+        """Changes the addresses at which the master is reached. Returns the certificates that were renewed."""
         self.config = replace(self.config, advertise_addresses=addresses)
         return self.renew(self._now())
 
@@ -200,7 +211,7 @@ class Pki:
         write(pair.certificate, pem(certificate), mode=0o644)
 
     def _usable(self, pair: KeyPair, authority: Authority, now: datetime, names: list[x509.GeneralName]) -> bool:
-        """Whether the pair is whole, of this CA, good for a while and of these names."""
+        """Whether key and certificate belong together, are of this CA, do not expire soon and have these names."""
         try:
             certificate, key = read_certificate(pair.certificate), read_key(pair.key)
         except PkiError:
@@ -212,21 +223,21 @@ class Pki:
         if not names:
             return True
         try:
-            has = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+            actual = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         except x509.ExtensionNotFound:
             return False
-        return set(has) == set(names)
+        return set(actual) == set(names)
 
     def _server_names(self) -> list[x509.GeneralName]:
-        """Every name and address that the master is reached by."""
+        """All names and addresses at which clients reach the master."""
         first_service_ip = str(ipaddress.IPv4Network(self.config.service_cidr)[1])
-        wanted = ["localhost", "127.0.0.1", "::1", socket.gethostname(), first_service_ip]
-        wanted += ["kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local"]
-        wanted += self.config.advertise_addresses
+        texts = ["localhost", "127.0.0.1", "::1", socket.gethostname(), first_service_ip]
+        texts += ["kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local"]
+        texts += self.config.advertise_addresses
         if self.config.listen_address not in ("0.0.0.0", "::"):
-            wanted.append(self.config.listen_address)
+            texts.append(self.config.listen_address)
         names: dict[x509.GeneralName, None] = {}
-        for text in wanted:
+        for text in texts:
             with contextlib.suppress(ValueError):
                 names[x509.IPAddress(ipaddress.ip_address(text))] = None
                 continue
@@ -246,8 +257,11 @@ class Pki:
             write(self.kubeconfig, text.encode(), mode=0o600)
 
     def server_context(self) -> ssl.SSLContext:
-        """For the REST API, as of now: a client certificate is asked for, not demanded, and must be ours when it
-        comes."""
+        """A TLS context for the REST API with the current certificates.
+
+        The server requests a client certificate but does not require it. A certificate that a client sends must be
+        signed by a trusted CA.
+        """
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.load_cert_chain(self.server.certificate, self.server.key)
@@ -255,12 +269,12 @@ class Pki:
         context.verify_mode = ssl.CERT_OPTIONAL
         return context
 
-    # -- nodes and people -----------------------------------------------------------------------------------------
+    # -- nodes' certificates, and descriptions --------------------------------------------------------------------
 
     def sign_node(self, csr_pem: str, node_name: str, *, trusted: Collection[str] = ()) -> str:
-        """The certificate (PEM) for a node; CsrRefused unless the request is well-formed and for this very name.
+        """Signs a node's certificate and returns it as PEM. Raises CsrRefused unless the request is for this node.
 
-        `trusted`: fingerprints of the CAs that the node knows: it would not take one of another CA for its own.
+        `trusted`: fingerprints of the CAs that the node trusts. It would refuse a certificate of another CA.
         """
         key = requested_key(csr_pem, node_name)
         usage = ExtendedKeyUsageOID.CLIENT_AUTH
@@ -270,7 +284,7 @@ class Pki:
 
     @property
     def files(self) -> list[Path]:
-        """Everything that must not be lost: keys and certificates."""
+        """All keys and certificates, for backups."""
         return [path for pair in self._pairs.values() for path in (pair.certificate, pair.key) if path.exists()]
 
     @property
@@ -278,7 +292,7 @@ class Pki:
         return {"ca": self.authority, "ca-next": self.next_authority, "server": self.server, "admin": self.admin}
 
     def describe(self) -> list[Described]:
-        """The certificates in files, for people."""
+        """Describes the certificates in files. Raises PkiError."""
         return [described(name, pair) for name, pair in self._pairs.items() if pair.certificate.exists()]
 
 

@@ -1,4 +1,4 @@
-"""Certificate signing requests of nodes: checks that one is what it claims to be, and says whose key it brings."""
+"""Certificate signing requests of nodes: checks a request and returns its key."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from proto.contract import NODE_GROUP, node_user
 
 
 def requested_key(csr_pem: str, node_name: str) -> PublicKey:
-    """The key to certify. CsrRefused unless the request is well-formed and for this very name."""
+    """The key to certify. Raises CsrRefused unless the request is well-formed and for this node."""
     try:
         request = x509.load_pem_x509_csr(csr_pem.encode())
-        # Each is read only when it is asked for.
+        # The library parses each part only when it is read.
         signed, key, _ = request.is_signature_valid, request.public_key(), list(request.subject)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise CsrRefused(f"the certificate signing request cannot be read: {error}") from error
     if not signed:
         raise CsrRefused("the certificate signing request is not signed by its own key")
-    said = [str(part.value) for part in request.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
-    if said != [node_user(node_name)]:
-        raise CsrRefused(f"the request's common name is {said}, expected {node_user(node_name)!r}")
+    users = [str(part.value) for part in request.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
+    if users != [node_user(node_name)]:
+        raise CsrRefused(f"the request's common name is {users}, expected {node_user(node_name)!r}")
     groups = [str(part.value) for part in request.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)]
     if groups != [NODE_GROUP]:
         raise CsrRefused(f"the request's organization is {groups}, expected {NODE_GROUP!r}")

@@ -1,1 +1,1 @@
-"""The revisioned key space in which everything that must survive a crash lives."""
+"""The store: a key space with revisions, for all data that must survive a crash."""

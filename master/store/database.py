@@ -1,13 +1,14 @@
-"""The database file behind the SQLite store: schema, transactions, and what to believe after a disk error.
+"""The database file of the SQLite store: schema, transactions, and checks at start-up and after a disk error.
 
-Synchronous; used by the store's one thread only. Each commit of a group has a savepoint, so that one whose comparison
-fails, fails alone. A disk error fails everything of its group and changes nothing.
+Synchronous; used by the store's writer thread only. Each commit of a group has a savepoint, so that a failed comparison
+fails only its own commit. A disk error fails all commits of the group, and none of them is written.
 
-Each row carries a checksum: SQLite's own check knows the file's structure, not its values, and a bit that flipped
-inside of one would be believed. That no acknowledged commit is missing at the end is told by mark.py.
+Each row has a checksum, because SQLite's own check verifies the structure of the file, not the values: without it a
+flipped bit inside a value would go unnoticed. mark.py detects that acknowledged commits are missing at the end.
 
-A file of an older schema is brought to ours, and kept as it was beside it: the release before cannot read it any more.
-Nobody goes back to the copy by himself, as what was written since is not in it; that release says how.
+A file with an older schema is upgraded, and a copy of the old file is kept beside it, because the previous release
+cannot read the new schema. The previous release does not return to the copy by itself, as the copy lacks all later
+writes; its error message says how an administrator can do it.
 """
 
 from __future__ import annotations
@@ -45,10 +46,10 @@ CREATE INDEX log_revision ON log (revision);
 CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
 INSERT INTO meta VALUES ('revision', 0), ('compacted', 0), ('schema', {SCHEMA_VERSION});
 """
-# Another value each time: SQLite writes no page that stays the same.
+# The value must change each time, because SQLite does not write a page that stays the same.
 _TRIAL = "INSERT INTO meta VALUES ('trial', 1) ON CONFLICT (name) DO UPDATE SET value = value + 1"
 _TABLES = {"kv", "log", "meta"}
-# From schema 1, which had no sums: its rows get one when they are written.
+# The checksum of rows from schema 1, which had none. They get one with their next write.
 _NO_SUM = -1
 _UPGRADE = f"""
 ALTER TABLE kv ADD COLUMN sum INTEGER NOT NULL DEFAULT {_NO_SUM};
@@ -62,14 +63,14 @@ Proposal = tuple[Sequence[Compare], Sequence[Put | Delete]]
 
 
 class Database:
-    """One SQLite file, open for as long as the value lives. Raises StoreUnavailable when it cannot be opened."""
+    """One open SQLite file. Creating a Database opens it. Raises StoreUnavailable, StoreDamaged."""
 
     def __init__(self, path: Path, *, history: int) -> None:
         self._path = path
         self._keep = history
-        # Set when what is on the disk can no longer be known; only a restart helps.
+        # Set when the content of the disk is unknown after an error. Only a restart helps.
         self._broken = ""
-        # Why the last write failed; empty when it did not.
+        # Why the last write failed; empty when it succeeded.
         self._trouble = ""
         self._revision = Revision(0)
         self._compacted = Revision(0)
@@ -85,7 +86,10 @@ class Database:
             raise self._damaged(str(error)) from error
 
     def write(self, group: Sequence[Proposal]) -> tuple[list[Result], list[Commit]]:
-        """The answers, one a job, and the commits to tell of. A disk error is the answer to all."""
+        """Writes a group. Returns the result of each proposal, and the commits for the listeners.
+
+        After a disk error, every result is StoreUnavailable.
+        """
         if self._broken:
             return [StoreUnavailable(self._broken) for _ in group], []
         before = self._revision
@@ -99,19 +103,19 @@ class Database:
             self._trim()
             self._db.execute("COMMIT")
         except (sqlite3.Error, ValueError, OverflowError) as error:
-            # ValueError: text that is not Unicode, OverflowError: a number too large; SQLite takes neither.
+            # SQLite refuses text that is not Unicode (ValueError) and numbers that are too large (OverflowError).
             self._revision = before
             self._undo()
             if isinstance(error, sqlite3.Error):
-                self._failed(str(error))
+                self._write_failed(str(error))
             return [StoreUnavailable(f"{self._path}: {error}") for _ in group], []
-        self._went_well()
+        self._write_succeeded()
         if commits:
             self._mark.write(self._id, self._revision)
         return results, commits
 
     def check(self) -> None:
-        """Raises StoreUnavailable when a commit would fail. Writes nothing while all goes well."""
+        """Raises StoreUnavailable when a commit would fail. Writes only if the last write failed."""
         if self._trouble and not self._broken:
             try:
                 self._db.execute("BEGIN IMMEDIATE")
@@ -119,19 +123,19 @@ class Database:
                 self._db.execute("COMMIT")
             except sqlite3.Error as error:
                 self._undo()
-                self._failed(str(error))
+                self._write_failed(str(error))
             else:
-                self._went_well()
+                self._write_succeeded()
         if self._broken or self._trouble:
             raise StoreUnavailable(self._broken or f"{self._path}: {self._trouble}")
 
-    def _failed(self, trouble: str) -> None:
-        """Told once: those who write come again and again."""
+    def _write_failed(self, trouble: str) -> None:
+        """Logs each error only once, because writers try again and again."""
         if trouble != self._trouble:
             log.error("store %s: cannot be written: %s", self._path, self._broken or trouble)
         self._trouble = trouble
 
-    def _went_well(self) -> None:
+    def _write_succeeded(self) -> None:
         if self._trouble:
             log.warning("store %s: can be written again", self._path)
         self._trouble = ""
@@ -174,7 +178,7 @@ class Database:
         return write.key, value
 
     def _trim(self) -> None:
-        """Keeps the log bounded; a whole batch at a time, so that it costs little a commit."""
+        """Limits the log. Deletes many old commits at a time, so that the cost per commit is small."""
         if self._revision - self._compacted > 2 * self._keep:
             self._forget(Revision(self._revision - self._keep))
 
@@ -184,7 +188,7 @@ class Database:
         self._compacted = upto
 
     def _undo(self) -> None:
-        """Rolls back after a disk error, and makes sure that the disk holds what was acknowledged and no more."""
+        """Rolls back after a disk error, and checks that the disk has exactly the acknowledged commits."""
         try:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
@@ -202,7 +206,7 @@ class Database:
     def _damaged(self, why: str) -> StoreDamaged:
         return StoreDamaged(
             f"{self._path}: {why}; restore the file from a copy, or move it and every {self._path.name}-* away "
-            "to begin with an empty cluster"
+            "to start with an empty cluster"
         )
 
     def _open(self) -> None:
@@ -211,18 +215,18 @@ class Database:
         if not self._path.exists():
             self._create()
         elif not self._path.is_file():
-            raise self._damaged("no file")
+            raise self._damaged("not a regular file")
         elif self._path.stat().st_size == 0:
             raise self._damaged("the file is empty")
         log_file = self._path.with_name(f"{self._path.name}-wal")
         if os.path.lexists(log_file) and not log_file.is_file():
-            raise self._damaged(f"its log {log_file.name} is no file")
-        # Every secret of the cluster is in it. SQLite gives its log the same mode.
+            raise self._damaged(f"its log {log_file.name} is not a regular file")
+        # The file contains every secret of the cluster. SQLite gives its log the same mode.
         self._path.chmod(_MODE)
         self._db = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, cached_statements=32)
         try:
-            # A second master on the same file must not write between our transactions. Said first: the log needs no
-            # shared memory then.
+            # A second master on the same file must not write between our transactions. This mode is set before the
+            # journal mode, so that the log needs no shared memory.
             self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")
@@ -234,7 +238,7 @@ class Database:
             raise
 
     def _check_mark(self) -> None:
-        """The store is the one that was here before, and has everything that was acknowledged."""
+        """Raises StoreDamaged when this is not the store of the last run, or when acknowledged commits are missing."""
         row = self._db.execute("SELECT value FROM meta WHERE name = 'id'").fetchone()
         if row is None:
             row = (secrets.randbits(62),)
@@ -249,35 +253,38 @@ class Database:
             raise StoreDamaged(f"{self._mark.path}: {error.strerror}; remove it") from error
         if marked is not None and marked.store_id != self._id:
             raise StoreDamaged(
-                f"{self._path}: another store than the one that was here; put that one back, or remove "
-                f"{self._mark.path.name} to go on with this one"
+                f"{self._path}: not the store that was used last; put that file back, or remove "
+                f"{self._mark.path.name} to continue with this one"
             )
         if marked is not None and marked.revision > self._revision:
             raise StoreDamaged(
-                f"{self._path}: the end is missing: revision {marked.revision} was acknowledged, the file and its log "
-                f"have {self._revision}; restore both from a newer copy, or remove {self._mark.path.name} to go on "
-                "without what was lost"
+                f"{self._path}: the last commits are missing: revision {marked.revision} was acknowledged, the file "
+                f"and its log end at {self._revision}; restore both from a newer copy, or remove "
+                f"{self._mark.path.name} to continue without the lost commits"
             )
         self._mark.write(self._id, self._revision)
 
     def _create(self) -> None:
-        """A new file, whole or not at all: one that is there and empty was therefore a store once."""
+        """Creates the file atomically. So an empty file is a damaged store, never an unfinished one."""
         for name in (f"{self._path.name}-wal", self._mark.path.name):
             if os.path.lexists(self._path.with_name(name)):
-                raise self._damaged(f"missing, though {name} is there")
+                raise self._damaged(f"missing, though {name} exists")
         partial = atomicfile.partial_of(self._path)
         partial.unlink(missing_ok=True)
         partial.touch(_MODE)
-        made = sqlite3.connect(partial, isolation_level=None)
+        db = sqlite3.connect(partial, isolation_level=None)
         try:
-            made.executescript(f"BEGIN; {_SCHEMA} INSERT INTO meta VALUES ('id', {secrets.randbits(62)}); COMMIT;")
+            db.executescript(f"BEGIN; {_SCHEMA} INSERT INTO meta VALUES ('id', {secrets.randbits(62)}); COMMIT;")
         finally:
-            made.close()
+            db.close()
         partial.replace(self._path)
         atomicfile.flush(self._path.parent)
 
     def _check(self) -> None:
-        """The file is one of ours, whole, and of a release that this one understands."""
+        """Raises StoreDamaged unless the file is an intact store with a schema that this release reads.
+
+        Upgrades a store with schema 1.
+        """
         tables = {name for (name,) in self._db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         schema = None
         if tables >= _TABLES:
@@ -287,11 +294,11 @@ class Database:
         if schema[0] not in (1, SCHEMA_VERSION):
             raise StoreDamaged(
                 f"{self._path}: the file has schema {schema[0]}, this release reads {SCHEMA_VERSION}; "
-                f"start it with the release that wrote it{self._way_back()}"
+                f"start it with the release that wrote it{self._rollback_hint()}"
             )
-        said = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
-        if said != "ok":
-            raise self._damaged(f"the file is damaged: {said}")
+        result = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if result != "ok":
+            raise self._damaged(f"the file is damaged: {result}")
         if schema[0] == 1:
             self._keep_copy(1)
             self._db.executescript(f"BEGIN IMMEDIATE; {_UPGRADE} COMMIT;")
@@ -300,7 +307,7 @@ class Database:
         return self._path.with_name(f"{self._path.name}-schema{schema}")
 
     def _keep_copy(self, schema: int) -> None:
-        """Whole or not there, and on the disk before anything is changed."""
+        """Copies the file atomically. The copy is on the disk before the original is changed."""
         kept = self._copy_of(schema)
         partial = atomicfile.partial_of(kept)
         partial.unlink(missing_ok=True)
@@ -308,33 +315,38 @@ class Database:
         atomicfile.flush(partial)
         partial.replace(kept)
         atomicfile.flush(kept.parent)
-        log.warning("store %s: schema %d becomes %d; as it was, it is kept in %s", self._path, schema, SCHEMA_VERSION,
-                    kept.name)  # fmt: skip
+        log.warning(
+            "store %s: upgrading schema %d to %d; %s is a copy of the old file",
+            self._path,
+            schema,
+            SCHEMA_VERSION,
+            kept.name,
+        )
 
-    def _way_back(self) -> str:
+    def _rollback_hint(self) -> str:
         copy = self._copy_of(SCHEMA_VERSION)
         if not copy.exists():
             return ""
         return (
-            f", or go back to the time before it, without what was written since: mv {copy} {self._path} && "
-            f"rm -f {self._path}-wal {self._mark.path}"
+            f", or return to the state before its upgrade and lose everything written since: "
+            f"mv {copy} {self._path} && rm -f {self._path}-wal {self._mark.path}"
         )
 
     def get(self, key: str) -> KeyValue | None:
-        """Raises StoreDamaged."""
+        """The value of a key, or None. Raises StoreDamaged."""
         query = "SELECT key, value, modified, created, sum FROM kv WHERE key = ?"
         row = self._db.execute(query, (key,)).fetchone()
-        return self._whole(*row) if row else None
+        return self._verified(*row) if row else None
 
     def scan(self, prefix: str) -> tuple[list[KeyValue], Revision]:
-        """Raises StoreDamaged."""
+        """All keys with the prefix in order, and the current revision. Raises StoreDamaged."""
         rows = self._db.execute(
             "SELECT key, value, modified, created, sum FROM kv WHERE key >= ? AND key < ? ORDER BY key",
             (prefix, prefix + "\U0010ffff"),
         )
-        return [self._whole(*row) for row in rows], self._revision
+        return [self._verified(*row) for row in rows], self._revision
 
-    def _whole(self, key: str, value: bytes, modified: int, created: int, total: int) -> KeyValue:
+    def _verified(self, key: str, value: bytes, modified: int, created: int, total: int) -> KeyValue:
         if not isinstance(value, bytes) or total not in (_NO_SUM, row_sum(key, value, modified)):
             raise self._damaged(f"the value of {key} is damaged")
         return KeyValue(key, value, Revision(modified), Revision(created))
@@ -349,14 +361,14 @@ class Database:
         return [Commit(Revision(revision), tuple(changes)) for revision, changes in commits.items()]
 
     def copy(self, path: Path) -> Revision:
-        """A copy of everything as it stands at one revision, which is returned. Commits wait for it."""
+        """Copies the store to a new file. Returns the revision of the copy. Commits wait meanwhile."""
         path.touch(_MODE, exist_ok=False)
-        copied = sqlite3.connect(path)
+        copy = sqlite3.connect(path)
         try:
-            self._db.backup(copied)
-            copied.execute("PRAGMA journal_mode = DELETE")  # one file, whole without a log
+            self._db.backup(copy)
+            copy.execute("PRAGMA journal_mode = DELETE")  # a single file, complete without a log
         finally:
-            copied.close()
+            copy.close()
         return self._revision
 
     def compact(self, before: Revision) -> None:
@@ -377,5 +389,5 @@ class Database:
 
 
 def row_sum(key: str, value: bytes, modified: int) -> int:
-    """The checksum that a row of `kv` carries."""
+    """The checksum of a row of `kv`."""
     return zlib.crc32(value, zlib.crc32(b"%d %b" % (modified, key.encode())))

@@ -1,21 +1,21 @@
-"""What the store can fail with.
+"""Errors of the store.
 
 StoreError
-├── CompareFailed      a comparison of a commit does not hold; nothing of it was written
-├── Compacted          the history asked for is no longer there
-├── StoreDamaged       what is on the disk is no store, or not all of one: a person must look at it
-└── StoreUnavailable   the disk failed; nothing that was not acknowledged may be believed
+├── CompareFailed      a comparison of a commit failed; none of its writes was done
+├── Compacted          the requested history no longer exists
+├── StoreDamaged       the file is not a store, or is damaged or incomplete; an administrator has to decide
+└── StoreUnavailable   the disk failed or the store is closed; only acknowledged commits are certain
 """
 
 from __future__ import annotations
 
 
 class StoreError(Exception):
-    """The root."""
+    """Base of all errors of the store."""
 
 
 class CompareFailed(StoreError):
-    """The key's revision is not the one that the commit was made for."""
+    """The key's revision is not the one that the commit expects."""
 
     def __init__(self, key: str) -> None:
         super().__init__(f"comparison failed: {key}")
@@ -23,7 +23,7 @@ class CompareFailed(StoreError):
 
 
 class Compacted(StoreError):
-    """The history after that revision is gone."""
+    """The requested history is older than `oldest`, the last revision whose changes were removed."""
 
     def __init__(self, oldest: int) -> None:
         super().__init__(f"history before revision {oldest} has been compacted")
@@ -31,7 +31,7 @@ class Compacted(StoreError):
 
 
 class StoreDamaged(StoreError):
-    """The file, or a value in it, cannot be used. The message names it."""
+    """The file or a value in it cannot be used. The message names the file or the key, and the remedy."""
 
 
 class StoreUnavailable(StoreError):

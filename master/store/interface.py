@@ -1,6 +1,6 @@
-"""The store's Protocol: a revisioned key space with conditional commits over several keys.
+"""The store's Protocol: a key space with revisions and conditional commits over several keys.
 
-Nothing here may be what etcd cannot do. Implementations: sqlite.py, and memory.py for tests.
+It requires nothing that etcd cannot do. Implementations: sqlite.py, and memory.py for tests.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from typing import NewType, Protocol
 
 from master.store.errors import Compacted, CompareFailed, StoreDamaged, StoreError, StoreUnavailable
 
-# The store's counter: each commit that writes gets the next one.
+# The store's counter. Each commit that changes something gets the next number.
 Revision = NewType("Revision", int)
 
 
 @dataclass(frozen=True, slots=True)
 class KeyValue:
-    """One key as it stands: `create_revision` names the commit that made it, `mod_revision` the last one."""
+    """A key with its current value. `create_revision`: of the commit that created it; `mod_revision`: of the last."""
 
     key: str
     value: bytes
@@ -28,7 +28,7 @@ class KeyValue:
 
 @dataclass(frozen=True, slots=True)
 class Compare:
-    """Holds when the key was last written at `mod_revision`; 0: when it does not exist."""
+    """True if the key was last written at `mod_revision`; with 0: if the key does not exist."""
 
     key: str
     mod_revision: int
@@ -44,7 +44,7 @@ class Put:
 
 @dataclass(frozen=True, slots=True)
 class Delete:
-    """Removes a key; one that is not there is left so."""
+    """Removes a key. Does nothing if the key does not exist."""
 
     key: str
 
@@ -54,7 +54,7 @@ Write = Put | Delete
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """What one commit changed: a value, or None for a key that was removed."""
+    """The changes of one commit: pairs of key and new value, None for a removed key."""
 
     revision: Revision
     changes: tuple[tuple[str, bytes | None], ...]
@@ -64,28 +64,31 @@ class Store(Protocol):
     """The key space. All methods may raise StoreUnavailable."""
 
     async def get(self, key: str) -> KeyValue | None:
-        """One key."""
+        """The key with its value, or None."""
 
     async def list(self, prefix: str) -> tuple[builtins.list[KeyValue], Revision]:
-        """All keys with the prefix in order, and the revision at which they stand so."""
+        """All keys with the prefix, in order, and the store's revision at that moment."""
 
     async def commit(self, compares: Sequence[Compare], writes: Sequence[Put | Delete]) -> Revision:
-        """All writes, when all comparisons hold, else CompareFailed and none. Durable when it returns."""
+        """Does all writes if all comparisons are true; else does none and raises CompareFailed.
+
+        The writes are durable when it returns. Returns the revision of the commit.
+        """
 
     async def check(self) -> None:
-        """StoreUnavailable while commits fail; once one did, the disk is asked whether another would."""
+        """Raises StoreUnavailable while commits fail. If the last commit failed, it tries a write to find out."""
 
     async def history(self, after: Revision) -> builtins.list[Commit]:
-        """The commits after a revision, oldest first; Compacted when some of them are forgotten."""
+        """The commits after a revision, oldest first. Raises Compacted when some of them have been removed."""
 
     def listen(self, listener: Callable[[Sequence[Commit]], None]) -> None:
-        """From now on the listener gets every commit, in order, on the event loop and before its author is answered."""
+        """Calls the listener for every future commit: in order, on the event loop, before `commit` returns."""
 
     async def compact(self, before: Revision) -> None:
-        """Forgets the commits before a revision."""
+        """Removes the history before a revision."""
 
     async def close(self) -> None:
-        """Finishes what is under way and closes."""
+        """Finishes the commits that are in progress and closes the store."""
 
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""The store in memory: the same behaviour without a disk, for tests. The contract suite runs against both."""
+"""The store in memory: the same behaviour without a disk, for tests. The contract suite tests both stores."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from master.store.interface import (
 
 
 class MemoryStore:
-    """A dictionary with revisions. `fail` makes the next commits fail as a broken disk does."""
+    """A dictionary with revisions. While `fail` is true, commits fail as if the disk were broken."""
 
     def __init__(self, *, history: int = 5000) -> None:
         self._keys: dict[str, KeyValue] = {}
@@ -44,8 +44,8 @@ class MemoryStore:
         if self.fail:
             raise StoreUnavailable("the disk failed")
         for compare in compares:
-            found = self._keys.get(compare.key)
-            if (found.mod_revision if found else 0) != compare.mod_revision:
+            current = self._keys.get(compare.key)
+            if (current.mod_revision if current else 0) != compare.mod_revision:
                 raise CompareFailed(compare.key)
         changes = self._write(writes, Revision(self._revision + 1))
         if not changes:
@@ -62,12 +62,12 @@ class MemoryStore:
     def _write(self, writes: Sequence[Put | Delete], revision: Revision) -> builtins.list[tuple[str, bytes | None]]:
         changes: builtins.list[tuple[str, bytes | None]] = []
         for write in writes:
-            found = self._keys.get(write.key)
+            current = self._keys.get(write.key)
             if isinstance(write, Put):
-                created = found.create_revision if found else revision
+                created = current.create_revision if current else revision
                 self._keys[write.key] = KeyValue(write.key, write.value, revision, created)
                 changes.append((write.key, write.value))
-            elif found is not None:
+            elif current is not None:
                 del self._keys[write.key]
                 changes.append((write.key, None))
         return changes

@@ -1,10 +1,10 @@
-"""Copies of the store's file: what one says of itself, and how it takes the place of the store that it was made from.
+"""Copies of the store's file: reads their revision and cluster, and prepares a copy to replace the store.
 
-Synchronous, and only for files that nobody has open.
+Synchronous, and only for files that no process has open.
 
-After a restore, clients and agents may hold revisions that the copy never reached. So the copy does not go on where it
-was: it jumps past everything that can ever have been given out, and forgets its history. Who asks for changes since an
-older revision is told that they are gone, and starts over.
+After a restore, clients and agents may have seen revisions that the copy never reached. Therefore the copy does not
+continue with its own next revision: it jumps past every revision that may have been published, and drops its history.
+A client that asks for changes since an older revision gets an error that they are gone, and starts over.
 """
 
 from __future__ import annotations
@@ -20,24 +20,25 @@ from master.store.database import SCHEMA_VERSION, row_sum
 from master.store.errors import StoreDamaged
 
 JUMP_BITS: Final = 20
-"""A restore begins at its second of the epoch times this power of two: no store commits a million times a second, so
-two restores never give out the same revision. It stays below 2**53, which is what JSON numbers hold, until 2242."""
+"""A restored store starts at revision `seconds since the epoch << JUMP_BITS`. No store commits a million times per
+second, so two restores never publish the same revision. The revisions stay below 2**53, the limit of JSON numbers,
+until the year 2242."""
 
 
 @dataclass(frozen=True, slots=True)
 class Copied:
-    """What a copy says of itself."""
+    """The revision of a copy, and the id of the cluster that it belongs to."""
 
     revision: int
     cluster_id: str
 
 
 def inspect(path: Path, cluster_id_key: str) -> Copied:
-    """Raises StoreDamaged when it is no store, or not all of one."""
+    """Reads a copy. Raises StoreDamaged when it is not a store, or is damaged or incomplete."""
     with _open(path) as db:
-        said = db.execute("PRAGMA quick_check(1)").fetchone()[0]
-        if said != "ok":
-            raise StoreDamaged(f"{path}: the file is damaged: {said}")
+        result = db.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if result != "ok":
+            raise StoreDamaged(f"{path}: the file is damaged: {result}")
         meta = dict(db.execute("SELECT name, value FROM meta"))
         row = db.execute("SELECT value FROM kv WHERE key = ?", (cluster_id_key,)).fetchone()
         if not {"revision", "schema"} <= meta.keys() or row is None:
@@ -51,7 +52,7 @@ def inspect(path: Path, cluster_id_key: str) -> Copied:
 
 
 def advance(path: Path, *, past: int, now_s: float, key: str, value: bytes) -> int:
-    """Begin a new stretch of revisions after `past`, with this key written at its first one, which is returned."""
+    """Moves the file to a revision far after `past`, writes `key` at that revision, and returns it."""
     with _open(path) as db:
         revision = max(int(now_s) << JUMP_BITS, past + (1 << JUMP_BITS))
         db.execute("BEGIN IMMEDIATE")

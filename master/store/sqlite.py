@@ -1,7 +1,7 @@
 """The store on SQLite: one file, one writer thread, durable when acknowledged.
 
-Owns the thread; what it does to the file is in database.py. WAL with synchronous=FULL: a commit is on the disk before
-anybody hears of it. Commits that arrive while one is being written are written together and share its fsync.
+Owns the thread; database.py writes the file. WAL with synchronous=FULL: a commit is on the disk before its caller and
+the listeners learn about it. Commits that arrive during a write are written next as a group with one fsync.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _MAX_GROUP = 256
 
 @dataclass(slots=True)
 class Job:
-    """Something for the writer thread: a commit, or a call that reads."""
+    """Work for the writer thread: a commit, or a function to call."""
 
     loop: asyncio.AbstractEventLoop
     answer: asyncio.Future[Any]
@@ -47,7 +47,7 @@ class Job:
 
 
 class SqliteStore:
-    """The key space in one SQLite file. `await SqliteStore.open(path)`."""
+    """The key space in one SQLite file. Open it with `await SqliteStore.open(path)`."""
 
     def __init__(self, path: Path, *, history: int) -> None:
         self._path = path
@@ -60,7 +60,7 @@ class SqliteStore:
 
     @classmethod
     async def open(cls, path: Path, *, history: int = 5000) -> SqliteStore:
-        """Opens or makes the database; the last `history` commits are remembered."""
+        """Opens or creates the database. It keeps at least the last `history` commits."""
         store = cls(path, history=history)
         store._thread.start()
         try:
@@ -97,7 +97,10 @@ class SqliteStore:
         return await self._ask(lambda: self._database.history(after))
 
     async def copy(self, path: Path) -> Revision:
-        """A copy of the file, of one revision; commits wait meanwhile. Raises StoreUnavailable."""
+        """Copies the store to a new file. Returns the revision of the copy. Commits wait meanwhile.
+
+        Raises StoreUnavailable.
+        """
         return await self._ask(lambda: self._database.copy(path))
 
     async def compact(self, before: Revision) -> None:
@@ -138,7 +141,7 @@ class SqliteStore:
         self._database = Database(self._path, history=self._keep)
 
     def _run_group(self, first: Job) -> Job | None:
-        """Writes everything that waits, up to the next job that is not a commit; that one is returned."""
+        """Writes `first` and all queued commits up to the next job that is not a commit. Returns that job, or None."""
         group, other = [first], None
         while len(group) < _MAX_GROUP:
             try:
@@ -156,7 +159,7 @@ class SqliteStore:
         try:
             results, commits = self._database.write([(job.compares, job.writes) for job in group])
         except Exception as error:
-            # Those who wait must hear of it, and the thread must live for those who come.
+            # The waiting callers must get an error, and the thread must survive for later jobs.
             log.exception("store %s: unexpected error", self._path)
             results, commits = [StoreUnavailable(f"{self._path}: {error}") for _ in group], []
         self._answer(group, results, commits)
@@ -189,5 +192,5 @@ class SqliteStore:
         try:
             group[0].loop.call_soon_threadsafe(deliver)
         except RuntimeError:
-            # The loop is closed: nobody waits for the answer any more.
+            # The loop is closed, so no caller waits for the answer.
             return

@@ -77,10 +77,12 @@ def one_watch(cluster: Cluster, kubectl: Kubectl) -> Iterator[None]:
 
 @pytest.mark.parametrize("host", ["master", "node1"])
 def test_nothing_is_given_up_or_started_again(
-    two_nodes: Cluster, kubectl: Kubectl, faults_on: Callable[[Cluster], Faults], host: str
+    two_nodes: Cluster, kubectl: Kubectl, faults_on: Callable[[Cluster], Faults], host: str, long_run: bool
 ) -> None:
+    """Ahead by an hour, back by two, right again. Without `--long` one jump: the master's back, the node's ahead."""
     bench, before = faults_on(two_nodes), standing(kubectl)
-    for jump_s in (HOUR_S, -HOUR_S, 0.0):
+    one = -HOUR_S if host == "master" else HOUR_S
+    for jump_s in (HOUR_S, -HOUR_S, 0.0) if long_run else (one,):
         ready = ready_since(kubectl)
         with one_watch(two_nodes, kubectl):
             bench.set_clock(host, jump_s)

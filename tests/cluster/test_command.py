@@ -61,6 +61,9 @@ def test_up_look_around_and_down(lab_name: str, sampan: Callable[..., subprocess
 
     again = sampan("up")
     assert again.stdout == up.stdout
+    document = json.loads(sampan("up", "-o", "json").stdout)
+    assert document == json.loads(sampan("status", "-o", "json").stdout)
+    assert [node["status"] for node in document["nodes"]] == ["Ready"] * 3
 
     hosts = json.loads(sampan("lab", "hosts", "-o", "json").stdout)
     assert [host["name"] for host in hosts] == ["master", "node1", "node2", "node3"]
@@ -78,7 +81,8 @@ def test_up_look_around_and_down(lab_name: str, sampan: Callable[..., subprocess
     assert sampan("delete", "rc/frontend", "service/tomcat-service").stdout.count(" deleted\n") == 2
     assert 'services "tomcat-service" not found' in sampan("delete", "svc/tomcat-service", code=3).stderr
     assert sampan("delete", "--ignore-not-found", "svc/tomcat-service").stdout == ""
-    assert "is not like node/node2" in sampan("delete", "frontend", code=1).stderr
+    assert "is not like node/node2" in sampan("delete", "frontend", code=2).stderr
+    assert 'no kind "bogus"' in sampan("delete", "bogus/frontend", code=2).stderr
 
     sampan("lab", "kill", "node1")
     assert "agent" not in json.loads(sampan("lab", "hosts", "-o", "json").stdout)[1]["pids"]
@@ -120,6 +124,11 @@ def test_tokens_and_kubeconfig_of_a_running_cluster(
     )
     assert found
     assert found[1] in sampan("token", "list").stdout
+    ticket = json.loads(sampan("token", "create", "-o", "json").stdout)
+    assert (
+        ticket["command"] == f"sampan join {ticket['address']} --token {ticket['token']} --ca-hash {ticket['caHash']}"
+    )
+    assert ticket["caHash"] in created
     sampan("token", "revoke", found[1])
     assert found[1] not in sampan("token", "list").stdout
     sampan("token", "delete", found[1], code=3)

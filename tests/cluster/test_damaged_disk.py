@@ -122,7 +122,7 @@ def test_a_master_that_lost_acknowledged_commits_says_so_and_goes_on_when_told(o
     log = data / "store.db-wal"
     log.write_bytes(log.read_bytes()[:-100])
     said = _start_and_see_it_end(one_node)
-    assert "store.db: the end is missing" in said and "store.db-mark" in said
+    assert "store.db: the last commits are missing" in said and "store.db-mark" in said
     assert "Traceback" not in said
     (data / "store.db-mark").unlink()
     faults.start(one_node, "master")
@@ -139,7 +139,7 @@ def test_a_master_without_its_store_does_not_begin_an_empty_cluster(one_node: Cl
     faults.stop(one_node, "master")
     (data / "store.db").rename(data / "elsewhere")
     said = _start_and_see_it_end(one_node)
-    assert "store.db: missing, though store.db-mark is there; restore the file from a copy" in said
+    assert "store.db: missing, though store.db-mark exists; restore the file from a copy" in said
     (data / "elsewhere").rename(data / "store.db")
     faults.start(one_node, "master")
     one_node.wait_api()

@@ -155,7 +155,7 @@ def test_an_agent_s(two_nodes: Cluster, api: RestClient, kubectl: Kubectl, spoil
     assert two_nodes.record("node1") == process, "the agent was restarted"
     assert before <= lives(two_nodes)
     # What the agent knows by heart is what it would find after a reboot.
-    eventually(lambda: b"new" in (disk.kept(two_nodes, "node1") / "desired.pb").read_bytes())
+    eventually(lambda: b"new" in (disk.data_directory(two_nodes, "node1") / "desired.pb").read_bytes())
 
 
 def write(api: RestClient, name: str) -> str:

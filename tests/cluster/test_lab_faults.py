@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import signal
 import socket
 import subprocess
 import time
@@ -12,6 +13,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from threading import Thread
 
@@ -28,6 +30,7 @@ from lab.lab import Lab, delete, in_parallel, leftovers
 from lab.plugin.clusters import NAMES, running_cluster
 from lab.state import HostState
 from lab.wire import Wire
+from netrig.capture import read
 from netrig.plugin import eventually
 from netstack import namespaces
 from tests.cluster.manifests import pod, shell
@@ -35,6 +38,7 @@ from tests.cluster.manifests import pod, shell
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(180)]
 
 ROOT = Path(__file__).resolve().parents[2]
+COMMAND = (str(ROOT / "sampan"), "lab")
 PORT = 7007
 ECHO = shell("exec nc -ll -p 8080 -e cat")
 
@@ -257,7 +261,8 @@ def test_a_lab_by_hand() -> None:
         sampan("create", "--nodes", "1")
         assert "keeps its number of nodes, 1" in sampan("create", "--nodes", "2")
         assert name in sampan("list").split()
-        sampan("cut", "node1", "--from-master")
+        assert name in [lab["name"] for lab in json.loads(sampan("list", "-o", "json"))]
+        sampan("cut", "node1", "--peer", "master")
         sampan("loss", "node1", "5%")
         sampan("reboot", "node1")
         found = {host["name"]: host["faults"] for host in json.loads(sampan("hosts", "-o", "json"))}
@@ -270,6 +275,73 @@ def test_a_lab_by_hand() -> None:
     finally:
         delete(name)
     assert list(leftovers(name)) == []
+
+
+class TestCommand:
+    """The actions of `sampan lab` that have a library of their own behind them."""
+
+    def test_probe(self, wired: Wired) -> None:
+        done = command(wired.lab, "probe", "node1", "icmp", wired.address("node2"))
+        assert (done.returncode, done.stdout.partition(" after ")[0]) == (
+            0, f"node1 → {wired.address('node2')}/icmp: reply"
+        )  # fmt: skip
+        refused = command(wired.lab, "probe", "node1", "tcp", wired.address("node2"), "81", "-o", "json")
+        assert (refused.returncode, json.loads(refused.stdout)["outcome"]) == (1, "refused")
+        faults.cut(wired.cluster, "node2", Way.TO)
+        silent = command(wired.lab, "probe", "node1", "udp", wired.address("node2"), "53", "--timeout", "0.2")
+        assert (silent.returncode, ": silence after 0.2 s" in silent.stdout) == (1, True)
+
+    def test_capture(self, wired: Wired, tmp_path: Path) -> None:
+        argv = [*COMMAND, "capture", "node2", "eth0", "--file", str(tmp_path / "a.pcap"), "--lab", wired.lab.name]
+        with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            assert process.stderr is not None and process.stdout is not None
+            assert process.stderr.readline() == "capturing eth0 of node2; Ctrl-C ends it\n"
+            assert wired.arrive("node1", "node2", count=3) == 3
+            process.send_signal(signal.SIGINT)
+            summary = process.stdout.read()
+        assert process.returncode == 0
+        assert (
+            f"udp {wired.address('node1')}:" in summary and f"> {wired.address('node2')}:{PORT}: 3 packets" in summary
+        )
+        packets = list(read((tmp_path / "a.pcap").read_bytes()))
+        assert len(packets) >= 3
+        assert command(wired.lab, "capture", "node2", "eth7").returncode == 3
+
+    def test_disk(self, wired: Wired) -> None:
+        file = wired.lab.host_paths("node1").agent_state / "file"
+        assert command(wired.lab, "disk", "node1", "fill").returncode == 1  # it is the machine's own
+        assert command(wired.lab, "disk", "node1", "limit", "1M").returncode == 0
+        assert command(wired.lab, "disk", "node1", "fill").returncode == 0
+        with pytest.raises(OSError) as raised:
+            file.write_bytes(bytes(100_000))
+        assert raised.value.errno == errno.ENOSPC
+        assert command(wired.lab, "disk", "node1", "heal").returncode == 0
+        file.write_bytes(bytes(100_000))
+
+    def test_clock_and_logs(self, small: Cluster) -> None:
+        def hours_ahead() -> float:
+            """By the time of the agent's last line."""
+            (line,) = command(small.lab, "logs", "node1", "--tail", "1").stdout.splitlines()
+            return round((datetime.fromisoformat(line.split()[0]) - datetime.now()).total_seconds() / 3600, 1)
+
+        for offset, hours in (("+2h", 2.0), ("-30m", -0.5), ("heal", 0.0)):
+            assert command(small.lab, "clock", "node1", offset).returncode == 0
+            faults.kill(small, "node1")
+            faults.start(small, "node1")
+            eventually(lambda hours=hours: hours_ahead() == hours)
+        engine = command(small.lab, "logs", "node1", "engine").stdout
+        assert "==> " in engine and "dockerd.log" in engine
+        follow = [*COMMAND, "logs", "node1", "-f", "--tail", "1", "--lab", small.lab.name]
+        with subprocess.Popen(follow, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline()
+            process.terminate()
+
+
+def command(lab: Lab, *words: str) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run([*COMMAND, *words, "--lab", lab.name], capture_output=True, text=True, timeout=60)
+    assert "Traceback" not in done.stderr
+    return done
 
 
 @pytest.fixture(scope="module")

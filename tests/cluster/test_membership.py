@@ -128,7 +128,7 @@ def test_a_node_leaves_and_comes_back(cluster: Cluster, kubectl: Kubectl) -> Non
     eventually(lambda: len(ready_on(kubectl, "node1", NODE)) == 5)
     assert ready_on(kubectl, NODE) >= {"bare"}
     said = done(sampan(cluster, "leave", "--config", str(config(cluster))))
-    assert "gone for good: default/bare" in said
+    assert "not replaced elsewhere: default/bare" in said
     assert f"node {NODE} has left the cluster" in said
     assert nodes(kubectl) == {"node1"}
     assert traces(cluster) == {}
@@ -136,7 +136,7 @@ def test_a_node_leaves_and_comes_back(cluster: Cluster, kubectl: Kubectl) -> Non
     assert cluster.record(NODE) is None, "its agent has ended"
     eventually(lambda: len(ready_on(kubectl, "node1")) == 4)
 
-    assert "is no node" in done(sampan(cluster, "leave", "--config", str(config(cluster))))
+    assert "is not a node" in done(sampan(cluster, "leave", "--config", str(config(cluster))))
     assert traces(cluster) == {}
     assert "is clean" in done(sampan(cluster, "reset", "--config", str(config(cluster))))
     assert traces(cluster) == {}
@@ -174,7 +174,7 @@ def test_leaving_is_interrupted_and_goes_on(cluster: Cluster, kubectl: Kubectl) 
     line, environment = command(cluster, "leave", "--config", str(config(cluster)))
     with subprocess.Popen(line, env=environment, stderr=subprocess.PIPE, text=True) as first:
         assert first.stderr is not None
-        while "waiting for the end of default/slow" not in (said := first.stderr.readline()):
+        while "waiting until these pods have ended: default/slow" not in (said := first.stderr.readline()):
             assert said, "it ended"
         first.send_signal(signal.SIGINT)
         assert first.wait() == 130

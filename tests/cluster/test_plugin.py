@@ -1,4 +1,4 @@
-"""The plugin's clusters, as a project that uses them sees them: inner runs of pytest with the installed command."""
+"""The plugin's cluster fixtures from the point of view of another project: inner runs of pytest."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def pod(name, **spec):
 
 @pytest.fixture
 def run(pytester: pytest.Pytester) -> Run:
-    """Runs a test file against clusters of one node, in this process, by the checkout's launcher."""
+    """Runs a test file in this process, with clusters of one node that run the checkout's `sampan`."""
 
     def run(text: str, *arguments: str) -> pytest.RunResult:
         pytester.makepyfile(POD + text)
@@ -52,7 +52,7 @@ def test_the_examples_of_the_page_pass(pytester: pytest.Pytester) -> None:
     result.assert_outcomes(passed=block.count("\ndef test_"))
 
 
-def test_what_fails_leaks_and_spoils_is_told_and_mended(run: Run) -> None:
+def test_failures_leaks_and_faults_are_reported_and_undone(run: Run) -> None:
     result = run(
         """
 def test_that_fails(cluster, apply, wait_ready):
@@ -60,38 +60,38 @@ def test_that_fails(cluster, apply, wait_ready):
     wait_ready()
     assert False
 
-def test_that_waits_in_vain(workload):
+def test_that_times_out(workload):
     workload.apply(pod("never", nodeSelector={"there": "is-none"}))
     workload.wait_ready(timeout_s=0.5)
 
 def test_that_leaks(cluster, namespace):
     cluster.host("node1").run(["ip", "link", "add", "forgotten", "type", "bridge"])
 
-def test_that_spoils(cluster, faults):
+def test_that_breaks(cluster, faults):
     faults.loss("node1", 20)
     faults.kill("master")
     faults.kill("node1")
 
-def test_what_comes_after(cluster, api, apply, wait_ready):
-    assert [each["metadata"]["name"] for each in api.get("/api/v1/pods")["items"]] == []
+def test_the_next_one(cluster, api, apply, wait_ready):
+    assert [pod["metadata"]["name"] for pod in api.get("/api/v1/pods")["items"]] == []
     assert cluster.lab.state.host("node1").faults() == ()
     apply(pod("works"))
     wait_ready("pod/works", "node/node1")
 """
     )
     result.assert_outcomes(passed=3, failed=2, errors=1)
-    told = result.stdout.str()
+    output = result.stdout.str()
     result.stdout.fnmatch_lines(
         ["node node1: ready", "pod test-*/fine: ready, 10.*, node1", "service default/kubernetes*"]
     )
     result.stdout.fnmatch_lines(["*- host node1 -*", "*agent*dockerd*", "  link eth0 veth up*", "  route *dev eth0*"])
-    assert re.search(r"-A SAMPAN-SERVICES .*\[\d+:\d+\]|\[\d+:\d+\] -A SAMPAN-SERVICES", told)
+    assert re.search(r"-A SAMPAN-SERVICES .*\[\d+:\d+\]|\[\d+:\d+\] -A SAMPAN-SERVICES", output)
     result.stdout.fnmatch_lines(["*- end of */log/agent.log -*"])
-    assert "Pod never: Pending Unschedulable" in told
-    assert "the test left on the cluster: link node1:forgotten" in told
+    assert "Pod never: Pending Unschedulable" in output
+    assert "the test left on the cluster: link node1:forgotten" in output
 
 
-def test_module_topologies_are_told_of(run: Run) -> None:
+def test_a_failure_shows_the_topologies_of_a_module(run: Run) -> None:
     result = run(
         """
 @pytest.fixture(scope="module")
@@ -112,11 +112,11 @@ def test_that_fails(network):
 @pytest.mark.parametrize(
     ("arguments", "path", "reason"),
     [
-        pytest.param(["--sampan=/nowhere/sampan"], "", "needs sampan, and finds no `/nowhere/sampan`", id="no sampan"),
-        pytest.param([], "/nowhere", "needs dockerd, containerd*`sampan lab create --engines`*", id="no engine"),
+        pytest.param(["--sampan=/nowhere/sampan"], "", "needs sampan, but there is no `/nowhere/sampan`", id="sampan"),
+        pytest.param([], "/nowhere", "needs dockerd, containerd*`sampan lab create --engines`*", id="engine"),
     ],
 )
-def test_without_what_it_needs_a_test_is_skipped(
+def test_a_test_is_skipped_if_a_requirement_is_missing(
     run: Run, monkeypatch: pytest.MonkeyPatch, arguments: list[str], path: str, reason: str
 ) -> None:
     if path:
@@ -134,7 +134,7 @@ print(made.__enter__().lab.name, flush=True)
 
 
 def test_what_a_killed_run_left_is_removed_by_the_next(run: Run) -> None:
-    """Killed in the middle: master, agent, engine and containers go on without it."""
+    """Even without its watcher, which waits for the lock here. Master, agent, engine and containers still run."""
     with doomed(KILLED) as dead, sweeping():
         dead.kill()
         assert clusters.NAMES.owner_of(dead.name) is not None

@@ -1,7 +1,7 @@
 """Master and agents are killed at random while objects come and go: in the end there is exactly what was declared.
 
 The times of the kills are the test's own, by a seed that a failure names (`--seed`); nothing in the product knows of
-them. Ordinarily 30 kills, with `--long` 300.
+them. Ordinarily 10 kills, with `--long` 300.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from tests.cluster.exact import differences, items, network_of, unanswered
 from tests.cluster.manifests import replication_controller, service
 from tests.cluster.watcher import Watcher
 
-KILLS, KILLS_LONG = 30, 300
+KILLS, KILLS_LONG = 10, 300
 LONGEST_DELAY_S = 1.0
 STEADY = 2
 

@@ -1,4 +1,4 @@
-"""A clock that stands still until a test moves it."""
+"""A clock whose time changes only when a test advances it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 async def settle(rounds: int = 100) -> None:
-    """Lets everything that is ready to run, run."""
+    """Lets all tasks run until they wait."""
     for _ in range(rounds):
         await asyncio.sleep(0)
 
@@ -19,7 +19,7 @@ async def settle(rounds: int = 100) -> None:
 class FakeClock:
     """`advance` wakes sleepers in the order of their deadlines and lets each of them run.
 
-    `ahead`: by how much the wall clock was set.
+    `ahead` is the time by which the wall clock was set forward.
     """
 
     def __init__(self, monotonic: float = 1000.0) -> None:

@@ -1,4 +1,4 @@
-"""A cluster without nodes' agents: the real store (in memory), cache and Resources on a clock that a test turns."""
+"""A cluster without agents: the store in memory, the real cache and pipeline, and a fake clock."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ CALLER = component("test")
 
 
 class Runs(Protocol):
-    """Anything with a loop of its own."""
+    """A component with a `run` loop."""
 
     async def run(self) -> None: ...
 
 
 class FakeCluster:
-    """What tests of controllers and scheduler start from: namespace `default`, and whatever they add."""
+    """The base of tests of controllers and scheduler. It has the namespace `default`; tests add other objects."""
 
     def __init__(self, store: MemoryStore, cache: Cache, clock: FakeClock) -> None:
         self.store = store
@@ -52,9 +52,9 @@ class FakeCluster:
 
     @asynccontextmanager
     async def running(self, *components: Runs) -> AsyncIterator[None]:
-        """Runs them, the event recorder with them, and stops them at the end."""
+        """Runs the components and the event recorder until the end of the block."""
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one.run()) for one in (self.recorder, *components)]
+            tasks = [group.create_task(component.run()) for component in (self.recorder, *components)]
             await settle()
             try:
                 yield
@@ -79,14 +79,14 @@ class FakeCluster:
         return created
 
     async def pod(self, name: str, **values: Any) -> Pod:
-        made = pod(name, **values)
-        created: Pod = await self.create(kinds.POD, made)
-        if made.status != PodStatus():
-            await self.change(kinds.POD, name, lambda old: replace(old, status=made.status), subresource="status")
+        obj = pod(name, **values)
+        created: Pod = await self.create(kinds.POD, obj)
+        if obj.status != PodStatus():
+            await self.change(kinds.POD, name, lambda old: replace(old, status=obj.status), subresource="status")
         return created
 
     async def pod_status(self, name: str, **values: Any) -> None:
-        """What an agent would report."""
+        """Writes a pod's status, as the report of an agent does."""
         status = pod_status(**values)
         await self.change(kinds.POD, name, lambda old: replace(old, status=status), subresource="status")
 
@@ -110,12 +110,12 @@ def node(
     unschedulable: bool = False,
     labels: dict[str, str] | None = None,
 ) -> Node:
-    room = {"cpu": cpu, "memory": memory, "pods": pods}
+    capacity = {"cpu": cpu, "memory": memory, "pods": pods}
     conditions = (NodeCondition(type="Ready", status=ready, last_transition_time="2026-01-01T00:00:00Z"),)
     return Node(
         metadata=ObjectMeta(name=name, labels=labels or {}),
         spec=NodeSpec(unschedulable=unschedulable),
-        status=NodeStatus(capacity=room, allocatable=room, conditions=conditions),
+        status=NodeStatus(capacity=capacity, allocatable=capacity, conditions=conditions),
     )
 
 

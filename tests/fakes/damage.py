@@ -1,4 +1,4 @@
-"""What can happen to a file on a disk: done to a copy, the same each time."""
+"""Kinds of damage to a file on a disk. Each is applied to a copy and is the same every time."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def _dangling(path: Path) -> None:
 
 
 def _loop(path: Path) -> None:
-    """What nobody can open: root does not care for modes."""
+    """A link to itself, which even root cannot open. Root ignores permission bits, so they would not help."""
     _remove(path)
     path.symlink_to(path.name)
 
@@ -90,10 +90,10 @@ UNREADABLE = ("directory", "loop")
 
 @contextmanager
 def nothing_elsewhere(config: Path) -> Iterator[None]:
-    """A path in a damaged configuration may lead anywhere: what the block makes there is removed."""
+    """Removes new files outside the directory of `config`, because a damaged configuration may have any path."""
     text = config.read_text(errors="replace") if config.is_file() else ""
-    strayed = [Path(found) for found in re.findall(r'"(/[^"\x00]+)"', text) if not Path(found).exists()]
-    first_missing = {next(part for part in (*reversed(path.parents), path) if not part.exists()) for path in strayed}
+    missing = [Path(path) for path in re.findall(r'"(/[^"\x00]+)"', text) if not Path(path).exists()]
+    first_missing = {next(part for part in (*reversed(path.parents), path) if not part.exists()) for path in missing}
     try:
         yield
     finally:

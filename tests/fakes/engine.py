@@ -1,4 +1,4 @@
-"""An engine that only answers what it is: the two documents that the preflight asks for, on a socket."""
+"""A container engine on a socket that has only the two documents which the preflight reads."""
 
 from __future__ import annotations
 
@@ -20,8 +20,10 @@ DOCKER = {
 
 @contextmanager
 def answering(path: Path, answers: Mapping[str, Any]) -> Iterator[Path]:
-    """Serves these on the socket while it is entered; 500 to everything else. An answer may be an HTTPStatus with what
-    goes with it."""
+    """Serves these answers on the socket during the block, and status 500 for other paths.
+
+    An answer is a JSON value, or an HTTPStatus and a JSON value.
+    """
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:

@@ -1,4 +1,4 @@
-"""Peers that do not keep to the contract: raw bytes over the contract's own TLS, and what may not stay behind."""
+"""Peers that violate the contract: raw bytes over the contract's TLS, and checks that they leave nothing behind."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ METHODS = ("Hello", "Heartbeat", "ReportPods", "ReportEvents", "ReportLeft", "Re
 
 
 class RawPeer:
-    """A channel with a node's certificate that sends and gets bytes. An async context manager."""
+    """A channel with a node's certificate that sends and receives bytes. An async context manager."""
 
     def __init__(self, identity: Identity) -> None:
         credentials = grpc.ssl_channel_credentials(
             identity.ca.encode(), identity.key.encode() or None, identity.certificate.encode() or None
         )
-        # No limit of its own: what is too large is the server's to say.
+        # The client has no limit, so that the server's limit is tested.
         options = [("grpc.max_send_message_length", -1), ("grpc.use_local_subchannel_pool", 1)]
         self.channel = grpc.aio.secure_channel(identity.session_address, credentials, options=options)
 
@@ -48,7 +48,7 @@ class RawPeer:
         await self.channel.close(None)
 
     async def call(self, method: str, raw: bytes) -> tuple[str, str | bytes]:
-        """The status' name with its message, or OK with the reply."""
+        """The name of the status with its message, or OK with the reply."""
         try:
             reply: bytes = await self.channel.unary_unary(f"/sampan.Master/{method}")(raw, timeout=20)
         except grpc.aio.AioRpcError as error:
@@ -56,7 +56,7 @@ class RawPeer:
         return "OK", reply
 
     async def first_of(self, method: str, raw: bytes) -> tuple[str, str | bytes]:
-        """The same for the first message of a stream."""
+        """Like `call`, for the first message of a stream."""
         try:
             async for message in self.channel.unary_stream(f"/sampan.Master/{method}")(raw, timeout=20):
                 return "OK", message
@@ -65,7 +65,7 @@ class RawPeer:
         return "OK", b""
 
     async def hello(self, **change: Any) -> str:
-        """A good Hello; the session's id."""
+        """Sends a valid Hello. Returns the session's id."""
         status, reply = await self.call("Hello", hello(**change).SerializeToString())
         assert status == "OK", reply
         assert isinstance(reply, bytes)
@@ -73,7 +73,7 @@ class RawPeer:
 
 
 def hello(*, machine: str = "machine-h", address: str = "10.0.0.66") -> session_pb2.HelloRequest:
-    """A good one."""
+    """A valid Hello."""
     return session_pb2.HelloRequest(
         protocol_version=contract.PROTOCOL_VERSION,
         cluster_id=CLUSTER_ID,
@@ -83,7 +83,7 @@ def hello(*, machine: str = "machine-h", address: str = "10.0.0.66") -> session_
 
 
 def tls(master: MasterEnd, identity: Identity, directory: Path) -> ssl.SSLSocket:
-    """A connection that speaks TLS with the identity's certificate, and HTTP/2 if it likes."""
+    """A TLS connection with the identity's certificate that has negotiated HTTP/2."""
     pair = directory / "hostile.pem"
     pair.write_text(identity.certificate + identity.key)
     context = ssl.create_default_context(cadata=identity.ca)
@@ -95,19 +95,19 @@ def tls(master: MasterEnd, identity: Identity, directory: Path) -> ssl.SSLSocket
 
 
 def read_to_end(connection: socket.socket) -> bytes:
-    """Everything until the other side closes; the socket's own timeout is the bound."""
-    said = b""
+    """All bytes until the other side closes the connection. The socket's timeout is the limit."""
+    received = b""
     try:
         while chunk := connection.recv(65536):
-            said += chunk
+            received += chunk
     except (ConnectionError, ssl.SSLError):
         pass
-    return said
+    return received
 
 
 @dataclass(slots=True)
 class Bystander:
-    """Another node, which must not notice anything."""
+    """Another node, which must not be affected."""
 
     master: MasterEnd
     agent: AgentEnd
@@ -115,7 +115,7 @@ class Bystander:
     objects: dict[str, int]
 
     def check(self, *, ignore: tuple[str, ...] = ()) -> None:
-        """Its session goes on, and nothing was written but of the peer itself, and what is ignored (parts of keys)."""
+        """Checks that its session continues, and that only keys with a part in OWN or `ignore` were written."""
         current = self.master.sessions.current(self.agent.machine.name)
         assert current is not None and current.id == self.session_id
         written = {key for key, revision in revisions(self.master).items() if self.objects.get(key) != revision}
@@ -123,14 +123,13 @@ class Bystander:
 
 
 def revisions(master: MasterEnd) -> dict[str, int]:
-    """Every key of the store but events, with the revision at which it was written."""
-    found = master.store._keys
-    return {key: value.mod_revision for key, value in found.items() if "/events/" not in key}
+    """The revision of every key in the store, except events."""
+    return {key: value.mod_revision for key, value in master.store._keys.items() if "/events/" not in key}
 
 
 @asynccontextmanager
 async def bystander(master: MasterEnd, directory: Path) -> AsyncIterator[Bystander]:
-    """A node with a session, running."""
+    """A running node with a session."""
     agent = AgentEnd(await master.identity("bystander"), directory)
     async with agent.running():
         await until(lambda: master.ready("bystander") == "True" and agent.desired.complete)
@@ -140,12 +139,12 @@ async def bystander(master: MasterEnd, directory: Path) -> AsyncIterator[Bystand
 
 
 def descriptors() -> list[str]:
-    """What this process has open."""
-    found = []
+    """The files and sockets that this process has open."""
+    targets = []
     for entry in Path("/proc/self/fd").iterdir():
         with suppress(FileNotFoundError):
-            found.append(str(entry.readlink()))
-    return found
+            targets.append(str(entry.readlink()))
+    return targets
 
 
 def resident_bytes(pid: int) -> int:
@@ -161,15 +160,15 @@ def peak_bytes(pid: int) -> int:
 
 @asynccontextmanager
 async def nothing_left() -> AsyncIterator[None]:
-    """Tasks and descriptors are back where they were, soon after the block."""
+    """Checks that soon after the block there are no more tasks and descriptors than before."""
     tasks, files = len(asyncio.all_tasks()), descriptors()
     yield
     try:
         async with asyncio.timeout(20):
             while len(asyncio.all_tasks()) > tasks or len(descriptors()) > len(files):
                 began = time.monotonic()
-                gc.collect()  # an error's traceback holds the call, and the call its connection
-                # Late in a run that takes long, and it is the others who have something to end.
+                gc.collect()  # the traceback of an error keeps the call, which keeps its connection
+                # Late in a test run a collection takes long, and the tasks need time to end in between.
                 await asyncio.sleep(max(0.01, 4 * (time.monotonic() - began)))
     except TimeoutError:
         more = [task.get_name() for task in asyncio.all_tasks()]
@@ -179,35 +178,35 @@ async def nothing_left() -> AsyncIterator[None]:
 
 @contextmanager
 def told_within(caplog: pytest.LogCaptureFixture, lines: int, *, of: str = "") -> Iterator[None]:
-    """At most so many lines of warnings and worse, each of bounded length; `of`: a word that each of them has."""
+    """Checks that the block logs at most `lines` warnings and errors, none of them long, each with the text `of`."""
     caplog.clear()
     with caplog.at_level(logging.INFO):
         yield
-    # gRPC's own server complains of peers that hang up: on the agent's side it is the test's.
+    # gRPC's own log is ignored: its server complains about peers that disconnect, as the test's hostile peers do.
     ours = [record for record in caplog.records if record.name.startswith(("agent", "master"))]
-    told = [record for record in ours if record.levelno >= logging.WARNING]
-    assert len(told) <= lines, caplog.text[:3000]
-    for record in told:
+    warnings = [record for record in ours if record.levelno >= logging.WARNING]
+    assert len(warnings) <= lines, caplog.text[:3000]
+    for record in warnings:
         assert len(record.getMessage()) < 1200
         assert of in record.getMessage()
 
 
 def mutated(message: bytes, chance: random.Random) -> bytes:
-    """The bytes with one to four things done to them: flipped, cut, doubled, inserted, filled."""
+    """The bytes with one to four mutations: flipped bits; removed, inserted, doubled or overwritten bytes."""
     raw = bytearray(message)
     for _ in range(chance.randint(1, 4)):
-        place = chance.randrange(len(raw) + 1)
+        offset = chance.randrange(len(raw) + 1)
         match chance.randrange(6):
             case 0 if raw:
-                raw[place % len(raw)] ^= 1 << chance.randrange(8)
+                raw[offset % len(raw)] ^= 1 << chance.randrange(8)
             case 1:
-                del raw[place:]
+                del raw[offset:]
             case 2:
-                del raw[place : place + chance.randint(1, 8)]
+                del raw[offset : offset + chance.randint(1, 8)]
             case 3:
-                raw[place:place] = chance.randbytes(chance.randint(1, 12))
+                raw[offset:offset] = chance.randbytes(chance.randint(1, 12))
             case 4:
-                raw[place:place] = raw[place : place + chance.randint(1, 64)]
+                raw[offset:offset] = raw[offset : offset + chance.randint(1, 64)]
             case _:
-                raw[place : place + chance.randint(1, 10)] = bytes([chance.choice((0, 0x7F, 0x80, 0xFF))]) * 10
+                raw[offset : offset + chance.randint(1, 10)] = bytes([chance.choice((0, 0x7F, 0x80, 0xFF))]) * 10
     return bytes(raw)

@@ -1,4 +1,4 @@
-"""A master that answers agents what a test tells it to, over real gRPC and TLS."""
+"""A master that sends agents the messages of a test, over real gRPC and TLS."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ CONFIG = desired_pb2.NodeConfig(
 
 
 def hello(**change: Any) -> session_pb2.HelloReply:
-    """A good one, but for the change."""
+    """A valid reply to Hello, except for the changed fields."""
     usual: dict[str, Any] = {"protocol_version": contract.PROTOCOL_VERSION, "cluster_id": CLUSTER_ID, "session_id": "s"}
     return session_pb2.HelloReply(**usual | {"periods": PERIODS} | change)
 
@@ -40,7 +40,7 @@ def pod(uid: str = "a", **values: Any) -> desired_pb2.Pod:
 
 
 def cut(**values: Any) -> session_pb2.DesiredMessage:
-    """A whole snapshot, good but for the values."""
+    """A valid complete snapshot, except for the changed fields."""
     usual: dict[str, Any] = {"snapshot": True, "revision": 9, "last": True, "node": CONFIG}
     return Message(cut=Cut(**usual | values))
 
@@ -70,13 +70,13 @@ def moment(seconds: int) -> Any:
 
 @dataclass(slots=True)
 class HostileMaster:
-    """Says what it is told to; counts what it is asked."""
+    """Sends the configured bytes, and counts the agent's calls."""
 
     hello: bytes = field(default_factory=lambda: hello().SerializeToString())
     heartbeat: bytes = field(default_factory=lambda: session_pb2.HeartbeatReply(periods=PERIODS).SerializeToString())
     desired: Iterable[bytes] = field(default_factory=lambda: encoded(GOOD))
     after: str = "silence"
-    """What follows on the stream of desired state: `silence` or `end`."""
+    """The stream of desired state after its last message: `silence` (it stays open) or `end`."""
     hellos: int = 0
     streams: int = 0
     beats: int = 0
@@ -101,7 +101,7 @@ class HostileMaster:
         async def nothing(_: bytes, context: Any) -> bytes:
             return b""
 
-        async def want(_: bytes, context: Any) -> AsyncIterator[bytes]:
+        async def send_desired(_: bytes, context: Any) -> AsyncIterator[bytes]:
             self.streams += 1
             over = self.over  # now: the agent can have the last message, and the test go on, before this does
             for message in self.desired:
@@ -109,21 +109,21 @@ class HostileMaster:
             if self.after == "silence":
                 await over.wait()
 
-        async def take(_: Any, context: Any) -> None:
+        async def open_stream(_: Any, context: Any) -> None:
             self.called += 1
-            while not context.done():  # noqa: ASYNC110 - a call cancelled as it begins is not always told
+            while not context.done():  # noqa: ASYNC110 - gRPC does not always report a call cancelled at its start
                 await asyncio.sleep(0.01)
 
         unary = {"Hello": say_hello, "Heartbeat": beat, "ReportPods": nothing, "ReportEvents": nothing}
         return {
-            "Desired": grpc.unary_stream_rpc_method_handler(want),
-            "Stream": grpc.stream_stream_rpc_method_handler(take),
+            "Desired": grpc.unary_stream_rpc_method_handler(send_desired),
+            "Stream": grpc.stream_stream_rpc_method_handler(open_stream),
             **{name: grpc.unary_unary_rpc_method_handler(method) for name, method in unary.items()},
         }
 
     @asynccontextmanager
     async def listening(self, pki: Pki) -> AsyncIterator[Identity]:
-        """The identity of a node of it."""
+        """Runs the server. Yields the identity of a node that has joined."""
         server = grpc.aio.server(options=[("grpc.max_send_message_length", -1)])
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("sampan.Master", self.handlers()),))
         pair = (pki.server.key.read_bytes(), pki.server.certificate.read_bytes())
@@ -147,7 +147,7 @@ def holds_the_good_state(agent: AgentEnd) -> bool:
 
 @asynccontextmanager
 async def settled(master: HostileMaster, pki: Pki, directory: Path) -> AsyncIterator[AgentEnd]:
-    """An agent that runs by the good state when the block begins, and still does at its end."""
+    """An agent that has applied GOOD before the block. Checks at the end that it still has it."""
     async with master.listening(pki) as identity:
         agent = AgentEnd(identity, directory)
         async with nothing_left(), agent.running():
@@ -165,6 +165,6 @@ async def restart(master: HostileMaster) -> None:
 
 
 async def again(master: HostileMaster, times: int = 4) -> None:
-    """The agent has come back that often, and goes on trying."""
+    """Waits until the agent has started a new session this many times."""
     now = master.hellos
     await until(lambda: master.hellos >= now + times)

@@ -1,4 +1,4 @@
-"""What a hostile node says to a master: messages that can be changed at any depth."""
+"""Messages of a hostile node to a master, with fields changed at any depth."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from tests.fakes.sessions import MasterEnd
 
 
 def uid(master: MasterEnd, name: str) -> str:
-    found = master.cache.get(kinds.POD, "default", name)
-    assert found is not None
-    return found.metadata.uid
+    pod = master.cache.get(kinds.POD, "default", name)
+    assert pod is not None
+    return pod.metadata.uid
 
 
 def changed(message: Any, /, **values: Any) -> Any:
-    """The message with fields set; `node__address` is `address` of `node`."""
+    """Sets fields of the message and returns it. `node__address` is the field `address` of `node`."""
     for name, value in values.items():
         *path, last = name.split("__")
-        place = message
+        target = message
         for step in path:
-            place = getattr(place, step)
-        setattr(place, last, value)
+            target = getattr(target, step)
+        setattr(target, last, value)
     return message
 
 
 def pod_status(**values: Any) -> observed_pb2.PodStatus:
-    """Of the node's own pod, good but for the values."""
+    """A valid status of the node's own pod, except for the changed fields."""
     status = observed_pb2.PodStatus(
         uid="(web)",
         namespace="default",

@@ -1,4 +1,4 @@
-"""Both ends of the contract on loopback: the real dispatcher over gRPC and TLS, and agents on a fake machine."""
+"""Both ends of the contract on loopback: the real dispatcher over gRPC and TLS, and agents on fake machines."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ GRACE_S = 5.0
 
 
 async def until(condition: Callable[[], Any]) -> Any:
-    """What the condition gives, as soon as it is true. The test's own timeout is the bound."""
-    while not (value := condition()):  # noqa: ASYNC110 - both ends are watched, and neither knows of it
+    """Waits until the condition returns a true value, and returns it. The test's timeout is the limit."""
+    while not (value := condition()):  # noqa: ASYNC110 - neither end has an event that a test could wait for
         await asyncio.sleep(0.002)
     return value
 
@@ -95,10 +95,10 @@ class MasterEnd:
 
     def ready(self, name: str) -> str:
         conditions = self.node(name).status.conditions if self.node(name) else ()
-        return next((each.status for each in conditions if each.type == "Ready"), "")
+        return next((condition.status for condition in conditions if condition.type == "Ready"), "")
 
     async def identity(self, name: str) -> Identity:
-        """Join as an agent does, without REST."""
+        """Joins a node as an agent does, but without REST. Returns its identity."""
         key = keys.make_key()
         answer = await self.join.join(TOKEN, name, keys.make_request(key, name))
         life = keys.life_of(answer.certificate)
@@ -116,14 +116,15 @@ class MasterEnd:
 
 @asynccontextmanager
 async def master_end(pki: Pki) -> AsyncIterator[MasterEnd]:
-    """One that listens."""
+    """A running master that listens."""
     store = MemoryStore()
     master = MasterEnd(pki, store, await Cache.load(store, kinds.ALL))
     for name in ("default", "kube-system"):
         await master.resources.create(CALLER, kinds.NAMESPACE, Namespace(metadata=ObjectMeta(name=name)))
     await make_valid(master.resources, TOKEN)
     async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(each.run()) for each in (master.desired, master.server, master.recorder)]
+        components = (master.desired, master.server, master.recorder)
+        tasks = [group.create_task(component.run()) for component in components]
         await master.server.listening.wait()
         try:
             yield master
@@ -161,7 +162,7 @@ class AgentClock:
 
 
 class FakeMachine:
-    """The node behind a session. Implements NodeSide."""
+    """The machine of a node. Implements NodeSide."""
 
     def __init__(
         self,
@@ -228,7 +229,7 @@ class FakeMachine:
 
 
 class AgentEnd:
-    """An agent's session and what it has told and heard."""
+    """An agent's session, with the desired state that it received and the reports that it sends."""
 
     def __init__(self, identity: Identity, state_dir: Path, **machine: Any) -> None:
         self.clock = AgentClock()

@@ -110,7 +110,7 @@ def test_drops_of_nftables_rules_are_found_and_the_remedies_work(host: Node, fin
     findings = [item for item in json.loads(done.stdout) if item["id"] == "nftables-drops"]
     assert [item["seen"].split(":")[0] for item in findings] == [
         "chain inet filter input of nftables drops 4789/udp",
-        "chain inet filter forward of nftables drops what is forwarded from pods, what is forwarded to pods",
+        "chain inet filter forward of nftables drops packets forwarded from pods, packets forwarded to pods",
     ]
     for finding in findings:
         host.run(["sh", "-euc", finding["remedy"]])

@@ -69,9 +69,9 @@ def test_control_groups(host: Node, make: str, id_: str, seen: str) -> None:
 @pytest.mark.parametrize(
     ("answers", "id_", "seen"),
     [
-        pytest.param(None, "engine-socket", "error: there is no engine", id="absent"),
+        pytest.param(None, "engine-socket", "error: there is no container engine", id="absent"),
         pytest.param({}, "engine-answer", "error: the engine behind", id="failing"),
-        pytest.param(OLD, "engine-version", "error: Docker 19.03 speaks API 1.40", id="old"),
+        pytest.param(OLD, "engine-version", "error: Docker 19.03 has API 1.40", id="old"),
         pytest.param(DOCKER, "engine-storage", "warning: the engine's storage driver is vfs", id="slow"),
     ],
 )
@@ -89,7 +89,7 @@ def test_a_socket_whose_engine_has_ended(host: Node, tmp_path: Path) -> None:
     assert "refused" in check(host, "--engine-socket", str(path))["engine-answer"]
 
 
-def test_an_engine_that_writes_control_groups_itself_beside_systemd(host: Node, tmp_path: Path) -> None:
+def test_an_engine_that_manages_control_groups_beside_systemd(host: Node, tmp_path: Path) -> None:
     (tmp_path / "comm").write_text("systemd\n")
     hidden = mounted(
         "mount -t tmpfs tmpfs /sys/fs/cgroup",
@@ -98,7 +98,7 @@ def test_an_engine_that_writes_control_groups_itself_beside_systemd(host: Node, 
     )
     with answering(tmp_path / "engine.sock", FIT) as path:
         findings = check(host, "--engine-socket", str(path), before=hidden)
-    assert findings["cgroup-driver"].startswith("warning: the engine writes control groups by itself")
+    assert findings["cgroup-driver"].startswith("warning: the engine manages control groups itself")
 
 
 def test_a_missing_right_to_change_networks_fails_each_feature_that_needs_it(host: Node) -> None:
@@ -106,7 +106,7 @@ def test_a_missing_right_to_change_networks_fails_each_feature_that_needs_it(hos
     for id_ in ("kernel-veth", "kernel-vxlan", "kernel-conntrack"):
         assert findings[id_].startswith("error: ")
     assert findings["kernel-bridge"].startswith("warning: ")
-    assert "the kernel does not take our rules" in findings["iptables-rules"]
+    assert "the kernel does not accept our rules" in findings["iptables-rules"]
 
 
 def test_read_only_kernel_parameters_are_found(host: Node) -> None:

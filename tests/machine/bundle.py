@@ -1,4 +1,4 @@
-"""This checkout's bundle, as `sampan bundle` writes it, and the first release's, from wheels that are in the cache."""
+"""This checkout's bundle, as `sampan bundle` writes it, and the first release's, made with the wheels in the cache."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from tests import first_release
 
 
 def bundled(target: Path) -> Path:
-    """The bundle as a file."""
+    """The bundle of this checkout as a file."""
     packages = bundle.cached_packages(CACHE_ROOT / "wheels", Commands(), python=HOST.python)
     return bundle.make(target, Commands(), python=HOST.python, packages=packages)
 
 
 def unpacked(file: Path) -> Path:
-    """The directory in it, beside it."""
+    """Unpack a bundle beside its file; its directory."""
     directory = file.with_suffix("")
     with tarfile.open(file) as archive:
         archive.extractall(directory, filter="data")
@@ -27,6 +27,6 @@ def unpacked(file: Path) -> Path:
 
 
 def of_first_release(target: Path) -> Path:
-    """The first release's bundle, unpacked below `target`; the wheels that it needs come from the cache too."""
+    """The first release's bundle, unpacked below `target`."""
     packages = bundle.cached_packages(CACHE_ROOT / "wheels", Commands(), python=HOST.python, lock=first_release.lock())
     return first_release.bundle(target, packages, python=HOST.python)

@@ -1,4 +1,4 @@
-"""A package index for machines without Internet: what pip would find outside, of the locked versions."""
+"""A package index for machines without Internet: it has the locked versions of what pip would find outside."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from lab.layout import CACHE_ROOT
 from lab.machine.recipe import HOST
 
 _BUILDS_WHEELS: Final = "setuptools"
-"""What pip fetches to make a wheel of a checkout (pyproject.toml, build-system)."""
+"""pip fetches it to build the wheels of a checkout (pyproject.toml, build-system)."""
 
 
 def make(directory: Path) -> Path:
-    """A directory for each project, with its wheels: what PEP 503 wants of a server that lists directories."""
+    """Make a directory for each project, with its wheels: listed by a web server, they are an index (PEP 503)."""
     for lock in ((build.CHECKOUT / "requirements.lock").read_bytes(), _locked(_BUILDS_WHEELS)):
         for wheel in bundle.cached_packages(CACHE_ROOT / "wheels", Commands(), python=HOST.python, lock=lock).iterdir():
             project = directory / "simple" / re.sub(r"[-_.]+", "-", wheel.name.partition("-")[0]).lower()
@@ -32,7 +32,7 @@ def make(directory: Path) -> Path:
 
 @contextmanager
 def served(directory: Path, address: str) -> Iterator[dict[str, str]]:
-    """The environment with which pip asks it and nobody else."""
+    """Serve the index; the environment variables with which pip uses it and no other."""
     server = ThreadingHTTPServer((address, 0), partial(_Quiet, directory=str(directory)))
     thread = Thread(target=server.serve_forever)
     thread.start()

@@ -1,4 +1,4 @@
-"""Commands where rights, the master, the engine, a good token or room are missing: a clear line, and a code."""
+"""Commands without rights, master, engine, valid token or disk space: a clear message and an exit code."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ STATE = "/var/lib/sampan/agent"
 
 
 def refused(machine: Machine, words: list[str], code: int, says: str, *, user: str = "root") -> None:
-    """The command ends with this code, and its last line says that; nobody sees how it was found out."""
+    """The command ends with this code and this last line, and without a traceback."""
     done = machine.run(*words, user=user, check=False, timeout_s=120)
     last = done.stderr.splitlines()[-1] if done.stderr else ""
     assert (done.returncode, says in last) == (code, True), f"{words}: {done.returncode}: {done.stdout}{done.stderr}"
@@ -28,7 +28,7 @@ def refused(machine: Machine, words: list[str], code: int, says: str, *, user: s
 
 @pytest.fixture
 def join(pair: Pair) -> Iterator[list[str]]:
-    """A join command of a moment ago; the host is no node afterwards."""
+    """A new join command; the host is not a node afterwards."""
     yield Control(pair[0]).join_words()
     pair[1].run("sampan", "reset", timeout_s=120)
 
@@ -56,7 +56,7 @@ def test_without_root(pair: Pair, words: str, says: str) -> None:
     refused(pair[0], ["sampan", *words.split()], 1, says, user="nobody")
 
 
-def test_of_a_member_a_check_without_root_and_a_token_that_was_revoked(pair: Pair, join: list[str]) -> None:
+def test_a_check_of_a_node_without_root_and_a_revoked_token(pair: Pair, join: list[str]) -> None:
     master, node = pair
     node.run(*join, timeout_s=120)
     done = node.run("sampan", "check", "-o", "json", user="nobody", check=False)
@@ -65,12 +65,12 @@ def test_of_a_member_a_check_without_root_and_a_token_that_was_revoked(pair: Pai
 
     master.run("sampan", "token", "revoke", join[4])
     node.run("systemctl", "restart", "sampan-agent")
-    # Which host it is, it knows by now: the same command waits for it.
+    # The host is a node now: the same command waits for it.
     assert "already" in node.run(*join, timeout_s=120).stderr
 
 
-def test_with_a_token_that_is_not_good(pair: Pair) -> None:
-    """A wrong one, and another cluster's: the lab's test_membership."""
+def test_with_an_invalid_token(pair: Pair) -> None:
+    """Wrong tokens, and those of another cluster: tests/cluster/test_membership.py."""
     master, node = pair
     before = snapshot(node)
     expired = Control(master).join_words("--ttl", "1s")
@@ -79,7 +79,7 @@ def test_with_a_token_that_is_not_good(pair: Pair) -> None:
     refused(master, ["sampan", "token", "revoke", revoked[4]], 3, "not found")
     time.sleep(1)
     for words in (expired, revoked):
-        refused(node, words, 1, "not joined, and nothing was changed: mend join-token")
+        refused(node, words, 1, "not joined, and nothing was changed: correct join-token")
     assert snapshot(node) == before
 
 
@@ -100,19 +100,19 @@ def test_with_the_master_away(pair: Pair, join: list[str]) -> None:
             ("restore /tmp/none.tar", 1, "/tmp/none.tar: no such file"),
         ):
             refused(master, ["sampan", *words.split()], code, says)
-        assert "server" in master.says("sampan", "certs"), "what is in files is told"
+        assert "server" in master.says("sampan", "certs"), "certificates in files are shown"
         assert not master.exists("/tmp/c.tar")
-        refused(node, [*join, "--timeout", "1"], 4, "is a member, and not Ready after 1 s: no answer from the master")
+        refused(node, [*join, "--timeout", "1"], 4, "is a member, but not Ready after 1 s: no answer from the master")
         refused(node, ["sampan", "leave"], 4, "`sampan reset` cleans this host without the master")
         refused(node, ["sampan", "uninstall"], 1, "this host is still a node: run `sampan leave` first")
         assert is_active(node, "agent"), "and nothing was changed"
 
-        said = node.run("sampan", "reset", timeout_s=120).stderr
-        assert "kubectl delete node joiner before a host joins under that name again" in said
-        refused(node, join, 4, "mend master-answer")
+        messages = node.run("sampan", "reset", timeout_s=120).stderr
+        assert "kubectl delete node joiner before a host joins under that name again" in messages
+        refused(node, join, 4, "correct master-answer")
     finally:
         master.run("systemctl", "start", "sampan-master")
-    # The way out that was told, and that is told again, is one.
+    # The remedy in the message works.
     taken = node.run(*join, check=False, timeout_s=120)
     assert taken.returncode == 1 and "ERROR   node-name-taken: " in taken.stderr
     assert "→ kubectl delete node joiner, if that machine is gone" in taken.stderr
@@ -125,10 +125,10 @@ def test_without_an_engine(pair: Pair, join: list[str]) -> None:
     before = snapshot(node)
     node.run("systemctl", "stop", "docker.socket", "docker.service")
     try:
-        refused(node, join, 1, "mend engine-answer")
+        refused(node, join, 1, "correct engine-answer")
         node.run("rm", "/run/docker.sock")
-        refused(node, join, 1, "mend engine-socket")
-        # Installing needs none; the way out is told by the check.
+        refused(node, join, 1, "correct engine-socket")
+        # Installing needs no engine; `check` has the remedy.
         node.run(f"{BUNDLE}/install", "agent", timeout_s=120)
         assert "engine-socket" in node.run("sampan", "check", check=False).stdout
     finally:
@@ -140,7 +140,7 @@ FILL = "head -c 64M /dev/zero > {0}/filler 2> /dev/null || true"
 
 
 def test_on_a_full_disk(pair: Pair, join: list[str]) -> None:
-    """Installing and joining on one: test_install, and the lab's test_membership."""
+    """For installing and joining see test_install.py and tests/cluster/test_membership.py."""
     master, node = pair
     master.shell("mkdir -p /tmp/full && mount -t tmpfs -o size=64k tmpfs /tmp/full")
     node.shell(f"mkdir -p {STATE} && mount -t tmpfs -o size=1m tmpfs {STATE}")

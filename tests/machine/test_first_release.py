@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
+from netrig.plugin import eventually
 from tests import first_release
-from tests.cluster.waiting import eventually
 from tests.machine.bed import Machine, MachineBed
 from tests.machine.bundle import of_first_release
 from tests.machine.conftest import IN_MEMORY, NEWER
@@ -62,7 +62,7 @@ class Cluster(Control):
         self.wait_ready(f"{PODS}/client", f"{PODS}/echo")
         address = self.api("/api/v1/namespaces/default/services/echo")["spec"]["clusterIP"]
         container = master.says("docker", "ps", "--quiet", "--filter", "label=io.sampan.container=main")
-        eventually(lambda: self._connect("docker", "exec", "-i", container, "nc", address, "7"), timeout_s=30)
+        eventually(lambda: self._connect("docker", "exec", "-i", container, "nc", address, "7"), within_s=30)
 
     def _install(self, machine: Machine, role: str) -> None:
         machine.run("/first/install", role, timeout_s=120)
@@ -108,7 +108,7 @@ class Cluster(Control):
         return found
 
     def wait_ready(self, *paths: str) -> None:
-        eventually(lambda: all(map(self.ready, paths)), timeout_s=60)
+        eventually(lambda: all(map(self.ready, paths)), within_s=60)
 
     def require(self, before: dict[str, str], step: str) -> None:
         """Both nodes are Ready, no container was restarted, the connection is open."""
@@ -160,7 +160,7 @@ def test_a_cluster_of_the_first_release_is_upgraded_and_taken_back(cluster: Clus
     cluster.master.run("systemctl", "stop", "sampan-master")
     cluster.master.run("sampan", "restore", "--force", BACKUP)
     cluster.master.run("systemctl", "start", "sampan-master")
-    eventually(lambda: cluster.containers() == before, timeout_s=60)
+    eventually(lambda: cluster.containers() == before, within_s=60)
     cluster.require(before, "an old backup")
 
     # By the first release's command, which looks into the new wheel for the lock and asks it for its units.

@@ -13,7 +13,7 @@ INSTALL = f"{BUNDLE}/install"
 pytestmark = pytest.mark.timeout(300)
 
 
-def test_what_installing_made_is_taken_away_and_nothing_else(machine: Machine) -> None:
+def test_uninstalling_removes_what_installing_made_and_nothing_else(machine: Machine) -> None:
     before = snapshot(machine)
     machine.shell(f"umask 077; {INSTALL} master", timeout_s=120)
     machine.run(INSTALL, "agent", "--master", str(machine.address), "--node-name", "n1", timeout_s=120)
@@ -23,17 +23,17 @@ def test_what_installing_made_is_taken_away_and_nothing_else(machine: Machine) -
     assert machine.run("systemctl", "is-enabled", "sampan-agent", check=False).stdout.strip() == "disabled"
     machine.run("sampan", "token", "list", "--kubeconfig", ADMIN)
 
-    # Again: nothing changes, nothing restarts.
-    here, pid = snapshot(machine), process_of(machine, "master")
+    # A second time nothing changes and nothing restarts.
+    files, pid = snapshot(machine), process_of(machine, "master")
     machine.run(INSTALL, "master", "--cluster-cidr", "10.9.0.0/16", timeout_s=120)
-    assert (snapshot(machine), process_of(machine, "master")) == (here, pid)
+    assert (snapshot(machine), process_of(machine, "master")) == (files, pid)
 
-    said = machine.says("sampan", "uninstall")
-    assert "/etc/sampan" in said and "/var/lib/sampan" in said and "the user sampan" in said
+    output = machine.says("sampan", "uninstall")
+    assert "/etc/sampan" in output and "/var/lib/sampan" in output and "the user sampan" in output
     assert not machine.exists("/usr/local/bin/sampan") and not machine.exists("/opt/sampan/releases")
     assert machine.exists(ADMIN) and machine.exists("/etc/sampan/master.toml")
 
-    # What was kept is taken up again: the cluster is the same one.
+    # Installed again with the state that was kept: it is the same cluster.
     authority = machine.says("sha256sum", "/var/lib/sampan/master/pki/ca.crt")
     machine.run(INSTALL, "master", timeout_s=120)
     assert machine.says("sha256sum", "/var/lib/sampan/master/pki/ca.crt") == authority
@@ -52,7 +52,7 @@ KILLED_WHEN = {
 }
 
 
-def test_an_installation_killed_at_any_step_goes_on_where_it_was(machine: Machine) -> None:
+def test_an_installation_killed_at_any_step_is_completed_by_the_same_command(machine: Machine) -> None:
     before = snapshot(machine)
     for when, condition in KILLED_WHEN.items():
         killed = machine.shell(
@@ -68,7 +68,7 @@ def test_an_installation_killed_at_any_step_goes_on_where_it_was(machine: Machin
 
 
 @pytest.mark.parametrize("condition", ["[ -e /opt/sampan/releases/*/lib ]", "grep -q ^sampan: /etc/passwd"])
-def test_what_a_killed_installation_left_can_be_removed(machine: Machine, condition: str) -> None:
+def test_a_killed_installation_can_be_uninstalled(machine: Machine, condition: str) -> None:
     before = snapshot(machine)
     machine.shell(f"{INSTALL} master & until {condition}; do :; done; kill -9 $!; wait $!", check=False, timeout_s=120)
     machine.run(INSTALL, "uninstall", "--purge")
@@ -80,7 +80,7 @@ def test_what_a_killed_installation_left_can_be_removed(machine: Machine, condit
     [("size=64m", "needs 150 MiB and 63 MiB are free there"), ("size=400m,nr_inodes=500", "No space left on device")],
     ids=["too small", "full on the way"],
 )
-def test_a_full_disk_is_told_and_nothing_is_left(machines: MakeMachines, limit: str, says: str) -> None:
+def test_a_full_disk_is_reported_and_nothing_is_left(machines: MakeMachines, limit: str, says: str) -> None:
     (machine,) = machines(1, f"--tmpfs=/opt:exec,mode=755,{limit}")
     before = snapshot(machine)
     failed = machine.run(INSTALL, "master", check=False, timeout_s=120)
@@ -113,11 +113,11 @@ def test_without_root_and_without_what_it_needs(machine: Machine) -> None:
     assert machine.says("sampan", "--version").startswith("sampan ")
 
 
-def test_a_master_that_cannot_start_is_told_with_its_own_words(machine: Machine) -> None:
+def test_a_master_that_cannot_start_is_reported_with_its_own_message(machine: Machine) -> None:
     machine.write("/etc/sampan/master.toml", 'data_dir = "/var/lib/sampan/master"\nnode_port_range = "x"\n')
     failed = machine.run(INSTALL, "master", check=False, timeout_s=200)
     assert failed.returncode == 1 and "node_port_range" in failed.stderr.splitlines()[-1], failed.stderr
-    # It is tried again and again, at growing intervals, and what is put right meanwhile is seen.
+    # It is restarted at growing intervals, and starts with a corrected configuration.
     status = ("systemctl", "show", "--value", "--property=StatusText", "sampan-master")
     eventually(lambda: "waiting 2 s: it failed 3 times in a row" in machine.says(*status), within_s=60)
     machine.write("/etc/sampan/master.toml", 'data_dir = "/srv/data/sampan"\napi_port = 443\nsession_port = 444\n')

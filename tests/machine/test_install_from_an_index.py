@@ -1,4 +1,4 @@
-"""Installing from a fresh checkout, and from a wheel: what they need comes from a package index."""
+"""Installing from a fresh checkout, and from a wheel: the packages of others come from a package index."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ pytestmark = pytest.mark.timeout(300)
 
 @pytest.fixture
 def reach(bed: MachineBed, tmp_path: Path) -> Iterator[Mapping[str, str]]:
-    """The environment in which a machine reaches an index."""
+    """Environment variables with which a machine reaches an index."""
     with index.served(index.make(tmp_path / "index"), str(subnets.root_address(bed.subnet))) as environment:
         yield environment
 
 
 @pytest.fixture
 def host(machines: MakeMachines, tmp_path: Path) -> Machine:
-    """A machine with a fresh checkout in /src, and nothing of pip's left at the end of what it runs."""
+    """A machine with a fresh checkout in /src. Commands leave nothing of pip's behind."""
     checkout = tmp_path / "checkout"
     checkout.mkdir()
     listed = subprocess.run(["git", "-C", str(ROOT), "ls-files", "-z"], check=True, capture_output=True)
@@ -45,13 +45,13 @@ def test_from_a_checkout_and_from_a_wheel(host: Machine, reach: Mapping[str, str
     wheel = host.shell(f"echo {BUNDLE}/sampan-*.whl").stdout.strip()
     host.run("/src/sampan", "install", "agent", "--from", wheel, environment=reach, timeout_s=100)
     assert host.run("systemctl", "is-enabled", "sampan-agent", check=False).stdout.strip() == "disabled"
-    # The command that was installed stands for itself.
+    # The installed command does not need the checkout.
     host.run("mv", "/src/sampan", "/src/gone")
     host.run("sampan", "uninstall", "--purge")
     assert snapshot(host) == before
 
 
-def test_an_index_that_is_away_is_told_and_nothing_is_left(host: Machine, reach: Mapping[str, str]) -> None:
+def test_an_index_that_does_not_answer_is_reported_and_nothing_is_left(host: Machine, reach: Mapping[str, str]) -> None:
     before = snapshot(host)
     host.run("/src/sampan", "--version", environment=reach, timeout_s=100)
     nowhere = {**reach, "PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_RETRIES": "0"}

@@ -1,4 +1,4 @@
-"""A host with systemd becomes a node, is one no more, and becomes one again; what stands in the way is said."""
+"""A host with systemd joins, leaves, and joins again; problems are reported with their remedies."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ pytestmark = pytest.mark.timeout(300)
 
 
 def nodes(master: Machine) -> list[str]:
-    """Names of the nodes that the API has."""
+    """Names of the nodes in the API."""
     items = Control(master).api("/api/v1/nodes")["items"]
     return [each["metadata"]["name"] for each in items]
 
 
-def test_a_host_joins_leaves_and_joins_again_by_its_service(pair: tuple[Machine, Machine]) -> None:
+def test_a_host_joins_leaves_and_joins_again(pair: tuple[Machine, Machine]) -> None:
     master, node = pair
     before = snapshot(node)
     join = Control(master).join_words()
@@ -36,7 +36,7 @@ def test_a_host_joins_leaves_and_joins_again_by_its_service(pair: tuple[Machine,
     node.run(*join, timeout_s=120)
 
 
-def test_a_node_without_its_engine_says_so_and_is_reset_when_it_is_back(pair: tuple[Machine, Machine]) -> None:
+def test_a_node_without_its_engine_is_reset_when_the_engine_is_back(pair: tuple[Machine, Machine]) -> None:
     master, node = pair
     join = Control(master).join_words()
     node.run(*join, timeout_s=120)

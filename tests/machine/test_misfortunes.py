@@ -1,4 +1,4 @@
-"""What befalls a host while it is a node: another address, sleep, a lost disk. Handled, or refused with the way out."""
+"""Misfortunes of a host that is a node: another address, sleep, a lost disk. Handled, or refused with the remedy."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from tests.machine.hosts import Control, load_image, process_of, together
 pytestmark = pytest.mark.timeout(300)
 MASTER_CONFIG = "/etc/sampan/master.toml"
 HEARTBEATS = "heartbeat_s = 0.5\ngrace_s = 3.0\n"
-"""So that nobody is waited for long."""
+"""Short periods, so that the tests need not wait long."""
 POD = "/api/v1/namespaces/default/pods/web"
 NODE = "/api/v1/nodes/joiner"
 
 
 class Cluster(Control):
-    """Two nodes; the master's is the one that asks the other's pod."""
+    """Two nodes; the one on the master's host connects to the other's pod."""
 
     def __init__(self, master: Machine, node: Machine) -> None:
         super().__init__(master)
@@ -36,17 +36,17 @@ class Cluster(Control):
 
     def answers(self) -> bool:
         """Whether the pod is reached from the other node."""
-        found = self.api(POD)["status"]
-        argv = ("curl", "--silent", "--max-time", "2", "--output", "/dev/null", f"http://{found['podIP']}:8080")
+        status = self.api(POD)["status"]
+        argv = ("curl", "--silent", "--max-time", "2", "--output", "/dev/null", f"http://{status['podIP']}:8080")
         return self.master.run(*argv, check=False).returncode == 0
 
     def address(self) -> str:
-        """As the API has the node's."""
-        found = self.api(NODE)["status"]
-        return next(str(each["address"]) for each in found["addresses"] if each["type"] == "InternalIP")
+        """The node's address in the API."""
+        status = self.api(NODE)["status"]
+        return next(str(entry["address"]) for entry in status["addresses"] if entry["type"] == "InternalIP")
 
     def containers(self) -> list[str]:
-        """Id and birth of each container on the node."""
+        """Id and start of each container on the node."""
         return sorted(self.node.says("docker", "ps", "--no-trunc", "--format", "{{.ID}} {{.CreatedAt}}").splitlines())
 
 
@@ -73,7 +73,7 @@ def cluster(pair: tuple[Machine, Machine]) -> Iterator[Cluster]:
 
 
 def move(node: Machine, old: str, new: str) -> None:
-    """As a new lease does: another address, the same network."""
+    """Change the address within the network, as a new DHCP lease does."""
     node.shell(
         f"gateway=$(ip route show default | cut -d' ' -f3); ip address flush dev eth0; "
         f"ip address add {new}/24 dev eth0; ip route add default via $gateway"
@@ -81,7 +81,7 @@ def move(node: Machine, old: str, new: str) -> None:
     assert f" {old}/" not in node.says("ip", "-4", "address", "show", "eth0")
 
 
-def test_a_node_that_changes_its_address_is_found_at_the_new_one(cluster: Cluster) -> None:
+def test_a_node_that_changes_its_address_is_reached_at_the_new_one(cluster: Cluster) -> None:
     old, before = str(cluster.node.address), cluster.containers()
     new = str(cluster.node.address + 100)
     assert cluster.address() == old
@@ -96,7 +96,7 @@ def test_a_node_that_changes_its_address_is_found_at_the_new_one(cluster: Cluste
 
 
 def lead_to(cluster: Cluster, old: str, new: str) -> None:
-    """The master gets another address, and its nodes are joined to it there: its own host is one of them."""
+    """The master gets another address, and its nodes join it there; its own host is one of them."""
     move(cluster.master, old, new)
     cluster.master.write(MASTER_CONFIG, cluster.master.says("cat", MASTER_CONFIG).replace(old, new) + "\n")
     cluster.master.run("systemctl", "restart", "sampan-master")
@@ -105,7 +105,7 @@ def lead_to(cluster: Cluster, old: str, new: str) -> None:
     together(*(lambda each=each: each.run(*words, timeout_s=120) for each in (cluster.master, cluster.node)))
 
 
-def test_a_master_that_moves_finds_its_nodes_again_by_their_joining_it_there(cluster: Cluster) -> None:
+def test_nodes_join_a_master_that_has_moved_at_its_new_address(cluster: Cluster) -> None:
     old, before = str(cluster.master.address), cluster.containers()
     new = str(cluster.master.address + 100)
     try:
@@ -119,7 +119,7 @@ def test_a_master_that_moves_finds_its_nodes_again_by_their_joining_it_there(clu
     assert cluster.containers() == before
 
 
-def test_a_host_that_sleeps_is_missed_and_goes_on_where_it_was(cluster: Cluster) -> None:
+def test_a_host_that_sleeps_is_not_ready_until_it_wakes(cluster: Cluster) -> None:
     before, agent = cluster.containers(), process_of(cluster.node, "agent")
     cluster.node.docker.must("pause", cluster.node.name)
     try:
@@ -131,7 +131,7 @@ def test_a_host_that_sleeps_is_missed_and_goes_on_where_it_was(cluster: Cluster)
     assert (cluster.containers(), process_of(cluster.node, "agent")) == (before, agent)
 
 
-def test_a_host_that_lost_its_disk_is_told_the_way_back(cluster: Cluster) -> None:
+def test_a_host_that_lost_its_disk_gets_the_remedy(cluster: Cluster) -> None:
     before = cluster.containers()
     cluster.node.shell("systemctl stop sampan-agent; rm -r /var/lib/sampan; systemctl start sampan-agent", check=False)
     assert cluster.containers() == before
@@ -144,6 +144,6 @@ def test_a_host_that_lost_its_disk_is_told_the_way_back(cluster: Cluster) -> Non
     assert "→ kubectl delete node joiner, if that machine is gone" in refused.stderr
     cluster.delete(NODE)
     cluster.node.run(*words, timeout_s=120)
-    # What the lost life left is nobody's now.
+    # The containers of the lost node belong to no node now.
     eventually(lambda: not set(before) & set(cluster.containers()), within_s=60)
     cluster.start_pod()

@@ -37,7 +37,7 @@ warnings.simplefilter("ignore")
 shutil.copytree("/newer", "/root/broken")
 wheel, = Path("/root/broken").glob("sampan-*.whl")
 with zipfile.ZipFile(wheel, "a") as archive:
-    # The last one of a name counts.
+    # Of two members with one name the last one counts.
     content = archive.read("agent/node.py").decode()
     begins, broken = "    async def run(self) -> None:\\n", "        raise ValueError('broken on purpose')\\n"
     assert begins in content
@@ -46,7 +46,7 @@ with zipfile.ZipFile(wheel, "a") as archive:
 
 
 def description(machine: Machine, role: str) -> str:
-    """What systemd calls the service."""
+    """The Description= of the service's unit."""
     return machine.says("systemctl", "show", "--value", "--property=Description", f"sampan-{role}")
 
 
@@ -80,12 +80,12 @@ def hosts(bed: MachineBed, bundle: Path, newer: Path) -> Iterator[Hosts]:
             lambda: node.run(f"{BUNDLE}/install", "agent", "--master", str(master.address), timeout_s=120),
         )
         load_image(node)
-        found = Hosts(master, node)
-        node.run(*found.join_words(), timeout_s=120)
-        eventually(lambda: found.ready("/api/v1/nodes/worker"), within_s=60)
-        found.api("/api/v1/namespaces/default/pods", body=POD)
-        eventually(lambda: found.ready("/api/v1/namespaces/default/pods/web"), within_s=60)
-        yield found
+        made = Hosts(master, node)
+        node.run(*made.join_words(), timeout_s=120)
+        eventually(lambda: made.ready("/api/v1/nodes/worker"), within_s=60)
+        made.api("/api/v1/namespaces/default/pods", body=POD)
+        eventually(lambda: made.ready("/api/v1/namespaces/default/pods/web"), within_s=60)
+        yield made
     finally:
         bed.remove(master)
         bed.remove(node)
@@ -104,7 +104,7 @@ def test_a_stopped_agent_leaves_its_containers_and_adopts_them_again(hosts: Host
 
 
 @pytest.mark.parametrize("role", ["agent", "master"])
-def test_a_daemon_that_hangs_is_ended_by_the_watchdog_and_comes_back(hosts: Hosts, role: str) -> None:
+def test_a_daemon_that_hangs_is_killed_by_the_watchdog_and_restarted(hosts: Hosts, role: str) -> None:
     machine = hosts.node if role == "agent" else hosts.master
     before, containers = process_of(machine, role), hosts.containers()
     drop_in = _DROP_IN.replace("agent", role)
@@ -120,22 +120,22 @@ def test_a_daemon_that_hangs_is_ended_by_the_watchdog_and_comes_back(hosts: Host
         machine.run("rm", drop_in)
         machine.run("systemctl", "daemon-reload")
         machine.run("systemctl", "restart", f"sampan-{role}")
-    said = machine.journal(f"sampan-{role}", lines=300)
-    assert "Watchdog timeout" in said
-    assert re.search(r"[Tt]hread .* \(most recent call first\)", said), "it does not tell where it hung"
+    output = machine.journal(f"sampan-{role}", lines=300)
+    assert "Watchdog timeout" in output
+    assert re.search(r"[Tt]hread .* \(most recent call first\)", output), "the traceback of the hang is missing"
     eventually(lambda: hosts.ready("/api/v1/nodes/worker"), within_s=60)
     assert hosts.containers() == containers
 
 
-def test_the_journal_knows_whom_an_entry_is_about(hosts: Hosts) -> None:
+def test_journal_entries_have_the_object_as_a_field(hosts: Hosts) -> None:
     assert entries(hosts.node, "_SYSTEMD_UNIT=sampan-agent.service", "SAMPAN_NODE=worker", "LOGGER=agent.main")
-    (found, *_) = entries(hosts.node, "SAMPAN_OBJECT=node/worker")
-    assert found["SYSLOG_IDENTIFIER"] == "sampan" and found["_UID"] == "0"
+    (entry, *_) = entries(hosts.node, "SAMPAN_OBJECT=node/worker")
+    assert entry["SYSLOG_IDENTIFIER"] == "sampan" and entry["_UID"] == "0"
     (served, *_) = entries(hosts.master, "LOGGER=master.api.server", "PRIORITY=6")
     assert served["_SYSTEMD_UNIT"] == "sampan-master.service" and served["_UID"] != "0"
 
 
-def test_containers_and_connections_survive_an_upgrade_and_the_way_back(hosts: Hosts) -> None:
+def test_containers_and_connections_survive_an_upgrade_and_its_rollback(hosts: Hosts) -> None:
     old = record(hosts.node)["release"]
     before, agent, master = hosts.containers(), process_of(hosts.node, "agent"), process_of(hosts.master, "master")
     hosts.node.write("/root/talk.py", _TALK)
@@ -145,7 +145,7 @@ def test_containers_and_connections_survive_an_upgrade_and_the_way_back(hosts: H
         assert talk.stdout.readline() == b"open\n"
         together(
             lambda: hosts.master.run("/newer/install", "upgrade", timeout_s=200),
-            # By the command of the old release, which knows nothing of the new one's units.
+            # With the old release's command, which does not know the new one's units.
             lambda: hosts.node.run("sampan", "upgrade", "--from", "/newer", timeout_s=200),
         )
         for machine, role in ((hosts.master, "master"), (hosts.node, "agent")):
@@ -156,7 +156,7 @@ def test_containers_and_connections_survive_an_upgrade_and_the_way_back(hosts: H
         eventually(lambda: hosts.ready("/api/v1/nodes/worker"), within_s=60)
         assert hosts.containers() == before
 
-        # Again: nothing is made, and what runs is restarted at most.
+        # A second time: at most the services are restarted.
         hosts.node.run("/newer/install", "upgrade", timeout_s=200)
         assert record(hosts.node)["previous"] == old
         for machine, role in ((hosts.node, "agent"), (hosts.master, "master")):
@@ -180,8 +180,8 @@ def test_an_agent_whose_new_release_fails_is_taken_back(hosts: Hosts) -> None:
     hosts.node.write("/root/broken.py", _BROKEN)
     hosts.node.run("python3", "/root/broken.py", timeout_s=60)
     failed = hosts.node.run("sampan", "upgrade", "--from", "/root/broken", check=False, timeout_s=200)
-    said = failed.stderr.splitlines()[-1]
-    assert failed.returncode == 1 and "broken on purpose" in said and f"release {old} runs again" in said, said
+    output = failed.stderr.splitlines()[-1]
+    assert failed.returncode == 1 and "broken on purpose" in output and f"release {old} runs again" in output, output
     assert record(hosts.node)["release"] == old and not record(hosts.node)["unfinished"]
     eventually(lambda: is_active(hosts.node, "agent") and hosts.ready("/api/v1/nodes/worker"), within_s=60)
     assert hosts.containers() == before

@@ -38,8 +38,8 @@ Sampan::Cluster.new(__dir__).send(:make_bundle, quiet)
 
 COMMAND: Final = """\
 #!/bin/sh
-while [ "$1" != --output ]; do shift; done
-echo made >> "$2"
+while [ $# -gt 1 ]; do shift; done
+echo made >> "$1"
 """
 
 

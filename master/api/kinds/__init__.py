@@ -1,4 +1,7 @@
-"""The kinds that the API serves. Each has a file with its models and its declaration, and one line here."""
+"""The kinds that the API serves. Each has a file with its models and its declaration, and an entry in `ALL`.
+
+The docstrings of the models are for users of the API: meaning, units, defaults and allowed values of the fields.
+"""
 
 from typing import Any
 

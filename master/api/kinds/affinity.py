@@ -1,4 +1,7 @@
-"""Where a pod wants to run: node and pod affinity, tolerations, spread constraints. Stored; not all take effect yet."""
+"""Rules for the placement of a pod: node and pod affinity, tolerations, spread constraints.
+
+All are checked and stored. The scheduler uses only the required node affinity so far.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,11 @@ from master.objects.scalars import Int32, Int64, Positive, Required, Weight, cho
 
 
 class NodeSelectorRequirement(Model, frozen=True, kw_only=True):
-    """One condition on a node's label or field: In, NotIn, Exists, DoesNotExist, Gt, Lt."""
+    """A condition on a label or field of a node.
+
+    `operator` is In, NotIn, Exists, DoesNotExist, Gt or Lt. `values` has one or more texts for In and NotIn, exactly
+    one number for Gt and Lt, and is empty for Exists and DoesNotExist.
+    """
 
     key: Required = always("")
     operator: Annotated[str, choice("DoesNotExist", "Exists", "Gt", "In", "Lt", "NotIn")] = always("")
@@ -19,34 +26,41 @@ class NodeSelectorRequirement(Model, frozen=True, kw_only=True):
 
 
 class NodeSelectorTerm(Model, frozen=True, kw_only=True):
-    """Conditions that must all hold."""
+    """Conditions on a node's labels (`matchExpressions`) and fields (`matchFields`). All of them must hold."""
 
     match_expressions: tuple[NodeSelectorRequirement, ...] = ()
     match_fields: tuple[NodeSelectorRequirement, ...] = ()
 
 
 class NodeSelector(Model, frozen=True, kw_only=True):
-    """Terms of which one must hold."""
+    """A list of terms. A node matches if at least one term holds."""
 
     node_selector_terms: tuple[NodeSelectorTerm, ...] = always(())
 
 
 class PreferredSchedulingTerm(Model, frozen=True, kw_only=True):
-    """A term that adds its weight (1 to 100) to nodes that match."""
+    """A preference: nodes that match the term get `weight` (1 to 100) points more. Stored, not used yet."""
 
     weight: Int32 = always(0)
     preference: NodeSelectorTerm = field(default_factory=NodeSelectorTerm)
 
 
 class NodeAffinity(Model, frozen=True, kw_only=True):
-    """Which nodes a pod must, or would rather, run on."""
+    """The nodes on which a pod must run (`required…`) or preferably runs (`preferred…`; stored, not used yet).
+
+    Checked only when the pod is scheduled: a running pod stays when its node no longer matches.
+    """
 
     required_during_scheduling_ignored_during_execution: NodeSelector | None = None
     preferred_during_scheduling_ignored_during_execution: tuple[PreferredSchedulingTerm, ...] = ()
 
 
 class PodAffinityTerm(Model, frozen=True, kw_only=True):
-    """Pods beside which, in the topology named by a node label, a pod runs or does not."""
+    """A group of other pods, and the meaning of "near" for it.
+
+    Nodes with the same value of the label `topologyKey` are near each other. `labelSelector` selects the pods, in the
+    `namespaces` and in those that `namespaceSelector` selects; without either, in the pod's own namespace.
+    """
 
     label_selector: LabelSelector | None = None
     namespaces: tuple[str, ...] = ()
@@ -57,28 +71,31 @@ class PodAffinityTerm(Model, frozen=True, kw_only=True):
 
 
 class WeightedPodAffinityTerm(Model, frozen=True, kw_only=True):
-    """A pod affinity term with its weight, 1 to 100."""
+    """A pod affinity term with its `weight`, 1 to 100."""
 
     weight: Weight = always(0)
     pod_affinity_term: PodAffinityTerm = field(default_factory=PodAffinityTerm)
 
 
 class PodAffinity(Model, frozen=True, kw_only=True):
-    """Pods that this one wants near."""
+    """Pods near which this pod must run (`required…`) or preferably runs (`preferred…`). Stored, not used yet."""
 
     required_during_scheduling_ignored_during_execution: tuple[PodAffinityTerm, ...] = ()
     preferred_during_scheduling_ignored_during_execution: tuple[WeightedPodAffinityTerm, ...] = ()
 
 
 class PodAntiAffinity(Model, frozen=True, kw_only=True):
-    """Pods that this one wants away."""
+    """Pods near which this pod must not (`required…`) or preferably does not run (`preferred…`).
+
+    Stored, not used yet.
+    """
 
     required_during_scheduling_ignored_during_execution: tuple[PodAffinityTerm, ...] = ()
     preferred_during_scheduling_ignored_during_execution: tuple[WeightedPodAffinityTerm, ...] = ()
 
 
 class Affinity(Model, frozen=True, kw_only=True):
-    """All scheduling constraints of a pod."""
+    """Affinity of a pod to nodes and to other pods."""
 
     node_affinity: NodeAffinity | None = None
     pod_affinity: PodAffinity | None = None
@@ -86,7 +103,12 @@ class Affinity(Model, frozen=True, kw_only=True):
 
 
 class Toleration(Model, frozen=True, kw_only=True):
-    """Lets a pod onto nodes with a matching taint."""
+    """Allows a pod to run on nodes with a matching taint. Stored, not used yet.
+
+    `operator` is Equal (default: key and value must be equal) or Exists (the key is enough). An empty `key` with Exists
+    matches all taints, an empty `effect` all effects. `tolerationSeconds` limits how long a NoExecute taint is
+    tolerated; default: forever.
+    """
 
     key: str = ""
     operator: str = ""
@@ -96,7 +118,11 @@ class Toleration(Model, frozen=True, kw_only=True):
 
 
 class TopologySpreadConstraint(Model, frozen=True, kw_only=True):
-    """How evenly matching pods spread over the values of a node label."""
+    """Limits how unevenly the selected pods are spread over groups of nodes. Stored, not used yet.
+
+    Nodes with the same value of the label `topologyKey` are a group. `maxSkew` is the largest allowed difference in the
+    number of pods between two groups. `whenUnsatisfiable`: DoNotSchedule (the pod waits) or ScheduleAnyway.
+    """
 
     max_skew: Positive = always(0)
     topology_key: Required = always("")

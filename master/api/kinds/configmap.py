@@ -9,7 +9,11 @@ from master.objects.meta import Object
 
 
 class ConfigMap(Object, frozen=True, kw_only=True):
-    """Settings for pods: text, and binary values as base64."""
+    """Settings for pods, as environment variables or files. At most 1 MiB.
+
+    `data` has text, `binaryData` bytes in base64; a key may be in only one of them. With `immutable: true`, neither can
+    be changed any more.
+    """
 
     data: dict[str, str] = field(default_factory=dict)
     binary_data: dict[str, str] = field(default_factory=dict)

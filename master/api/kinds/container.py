@@ -23,7 +23,11 @@ from master.objects.scalars import (
 
 
 class ContainerPort(Model, frozen=True, kw_only=True):
-    """A port that the container listens on; hostPort publishes it on the node's address."""
+    """A port on which the container listens, 1 to 65535.
+
+    `protocol` is TCP (default), UDP or SCTP. Services can refer to the port by its `name`. `hostPort`, a port of the
+    node, is stored, but not published yet.
+    """
 
     name: str = ""
     host_port: Int32 = 0
@@ -33,7 +37,7 @@ class ContainerPort(Model, frozen=True, kw_only=True):
 
 
 class ConfigMapKeySelector(Model, frozen=True, kw_only=True):
-    """One key of a config map."""
+    """A key of a config map in the pod's namespace. With `optional: true`, map and key may be missing."""
 
     name: str = ""
     key: str = always("")
@@ -41,7 +45,7 @@ class ConfigMapKeySelector(Model, frozen=True, kw_only=True):
 
 
 class SecretKeySelector(Model, frozen=True, kw_only=True):
-    """One key of a secret."""
+    """A key of a secret in the pod's namespace. With `optional: true`, secret and key may be missing."""
 
     name: str = ""
     key: str = always("")
@@ -49,7 +53,7 @@ class SecretKeySelector(Model, frozen=True, kw_only=True):
 
 
 class EnvVarSource(Model, frozen=True, kw_only=True):
-    """Where an environment variable takes its value from; exactly one is set."""
+    """The source of an environment variable's value. Exactly one field must be set."""
 
     field_ref: ObjectFieldSelector | None = None
     resource_field_ref: ResourceFieldSelector | None = None
@@ -58,7 +62,7 @@ class EnvVarSource(Model, frozen=True, kw_only=True):
 
 
 class EnvVar(Model, frozen=True, kw_only=True):
-    """One environment variable; `$(NAME)` in its value refers to those before it."""
+    """An environment variable. `$(NAME)` in `value` is replaced by the value of a variable defined before it."""
 
     name: str = always("")
     value: str = ""
@@ -66,14 +70,14 @@ class EnvVar(Model, frozen=True, kw_only=True):
 
 
 class EnvSourceRef(Model, frozen=True, kw_only=True):
-    """A config map or a secret, all of whose keys become variables."""
+    """A config map or secret whose keys all become variables. With `optional: true`, it may be missing."""
 
     name: str = ""
     optional: bool | None = None
 
 
 class EnvFromSource(Model, frozen=True, kw_only=True):
-    """A whole config map or secret as variables, with a prefix."""
+    """Makes variables of all keys of a config map or a secret. `prefix` is put before each name."""
 
     prefix: str = ""
     config_map_ref: EnvSourceRef | None = None
@@ -81,14 +85,17 @@ class EnvFromSource(Model, frozen=True, kw_only=True):
 
 
 class ResourceClaim(Model, frozen=True, kw_only=True):
-    """A claim of the pod that this container uses."""
+    """A resource claim of the pod that this container uses. Stored, not used yet."""
 
     name: Required = always("")
     request: str = ""
 
 
 class ResourceRequirements(Model, frozen=True, kw_only=True):
-    """What a container may use at most (limits) and what the scheduler sets aside for it (requests)."""
+    """Upper limits for a container, and the amounts that the scheduler reserves for it (`requests`).
+
+    `cpu` in cores (`500m` is half a core), `memory` in bytes (`128Mi`). A missing request defaults to the limit.
+    """
 
     limits: dict[str, Quantity] = field(default_factory=dict)
     requests: dict[str, Quantity] = field(default_factory=dict)
@@ -96,20 +103,24 @@ class ResourceRequirements(Model, frozen=True, kw_only=True):
 
 
 class ExecAction(Model, frozen=True, kw_only=True):
-    """A command run in the container; exit status 0 is success."""
+    """A command that runs in the container, without a shell. Exit status 0 is success."""
 
     command: tuple[str, ...] = ()
 
 
 class HTTPHeader(Model, frozen=True, kw_only=True):
-    """A header of a probe's request."""
+    """A header of an HTTP request."""
 
     name: Required = always("")
     value: str = always("")
 
 
 class HTTPGetAction(Model, frozen=True, kw_only=True):
-    """An HTTP GET; a code from 200 to 399 is success."""
+    """An HTTP GET request. A status code from 200 to 399 is success.
+
+    `port` is a number or the name of a container port, `path` defaults to `/`, `scheme` to HTTP, `host` to the pod's
+    address.
+    """
 
     path: str = ""
     port: PortOrName = always(0)
@@ -119,27 +130,32 @@ class HTTPGetAction(Model, frozen=True, kw_only=True):
 
 
 class TCPSocketAction(Model, frozen=True, kw_only=True):
-    """A TCP connection that is accepted."""
+    """Opening a TCP connection. An accepted connection is success. `host` defaults to the pod's address."""
 
     port: PortOrName = always(0)
     host: str = ""
 
 
 class GRPCAction(Model, frozen=True, kw_only=True):
-    """A call of the gRPC health service."""
+    """A call of the standard gRPC health service. The answer SERVING is success."""
 
     port: Port = always(0)
     service: str | None = None
 
 
 class SleepAction(Model, frozen=True, kw_only=True):
-    """Waits."""
+    """Waits for `seconds`, at least 1."""
 
     seconds: Annotated[int, number_within(1)] = always(0)
 
 
 class Probe(Model, frozen=True, kw_only=True):
-    """A periodic question to a container, in seconds."""
+    """A periodic check of a container, with exactly one of exec, httpGet, tcpSocket and grpc. Stored, not run yet.
+
+    `initialDelaySeconds` (default 0), `periodSeconds` (default 10) and `timeoutSeconds` (default 1) are in seconds.
+    `successThreshold` (default 1) and `failureThreshold` (default 3) are the numbers of consecutive results that change
+    the state.
+    """
 
     exec: ExecAction | None = None
     http_get: HTTPGetAction | None = None
@@ -154,7 +170,7 @@ class Probe(Model, frozen=True, kw_only=True):
 
 
 class LifecycleHandler(Model, frozen=True, kw_only=True):
-    """What is done at one point of a container's life."""
+    """The action of a lifecycle hook. Exactly one field must be set."""
 
     exec: ExecAction | None = None
     http_get: HTTPGetAction | None = None
@@ -163,21 +179,24 @@ class LifecycleHandler(Model, frozen=True, kw_only=True):
 
 
 class Lifecycle(Model, frozen=True, kw_only=True):
-    """Hooks after the start and before the stop."""
+    """Hooks of a container: after its start, and before it is stopped. Stored, not run yet."""
 
     post_start: LifecycleHandler | None = None
     pre_stop: LifecycleHandler | None = None
 
 
 class Capabilities(Model, frozen=True, kw_only=True):
-    """Linux capabilities added and dropped."""
+    """Linux capabilities that are added to or dropped from the runtime's default set, such as NET_ADMIN."""
 
     add: tuple[str, ...] = ()
     drop: tuple[str, ...] = ()
 
 
 class SecurityContext(Model, frozen=True, kw_only=True):
-    """As whom and with which privileges a container runs."""
+    """The user and the privileges of a container. These fields take precedence over those of the pod.
+
+    runAsUser, runAsGroup, privileged, readOnlyRootFilesystem and capabilities take effect; the others are stored.
+    """
 
     capabilities: Capabilities | None = None
     privileged: bool | None = None
@@ -194,14 +213,19 @@ class SecurityContext(Model, frozen=True, kw_only=True):
 
 
 class ContainerResizePolicy(Model, frozen=True, kw_only=True):
-    """Whether a change of one resource restarts the container."""
+    """Whether a change of a resource restarts the container: NotRequired or RestartContainer. Stored, not used yet."""
 
     resource_name: Annotated[str, choice("cpu", "memory")] = always("")
     restart_policy: Annotated[str, choice("NotRequired", "RestartContainer")] = always("")
 
 
 class Container(Model, frozen=True, kw_only=True):
-    """One container of a pod."""
+    """One container of a pod.
+
+    `command` replaces the image's entry point, `args` its arguments. `imagePullPolicy` is Always (default for the tag
+    latest and for images without a tag), IfNotPresent (default for others) or Never. `workingDir` defaults to that of
+    the image, `terminationMessagePath` to /dev/termination-log, `terminationMessagePolicy` to File.
+    """
 
     name: str = always("")
     image: str = ""
@@ -213,7 +237,7 @@ class Container(Model, frozen=True, kw_only=True):
     env: tuple[EnvVar, ...] = ()
     resources: ResourceRequirements = field(default_factory=ResourceRequirements)
     resize_policy: tuple[ContainerResizePolicy, ...] = ()
-    # Only of init containers: "Always" makes it a side car.
+    # For init containers only: "Always" makes it a sidecar.
     restart_policy: Annotated[str, choice("Always")] | None = None
     volume_mounts: tuple[VolumeMount, ...] = ()
     volume_devices: tuple[VolumeDevice, ...] = ()
@@ -231,20 +255,20 @@ class Container(Model, frozen=True, kw_only=True):
 
 
 class ContainerStateWaiting(Model, frozen=True, kw_only=True):
-    """Not running yet, and why."""
+    """The container does not run yet. `reason` is one word, `message` the details."""
 
     reason: str = ""
     message: str = ""
 
 
 class ContainerStateRunning(Model, frozen=True, kw_only=True):
-    """Running since then."""
+    """The container has been running since `startedAt`."""
 
     started_at: Time = ""
 
 
 class ContainerStateTerminated(Model, frozen=True, kw_only=True):
-    """Ended, how and when."""
+    """The container has ended. `signal` is 0 unless a signal ended it."""
 
     exit_code: Int32 = always(0)
     signal: Int32 = 0
@@ -256,7 +280,7 @@ class ContainerStateTerminated(Model, frozen=True, kw_only=True):
 
 
 class ContainerState(Model, frozen=True, kw_only=True):
-    """One of waiting, running and terminated."""
+    """The state of a container: one of waiting, running and terminated."""
 
     waiting: ContainerStateWaiting | None = None
     running: ContainerStateRunning | None = None
@@ -264,7 +288,7 @@ class ContainerState(Model, frozen=True, kw_only=True):
 
 
 class ContainerStatus(Model, frozen=True, kw_only=True):
-    """What a container is, as its node saw it."""
+    """The state of a container as its node reported it. `lastState` is the end of the previous run."""
 
     name: str = always("")
     state: ContainerState = field(default_factory=ContainerState)

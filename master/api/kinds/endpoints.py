@@ -1,4 +1,4 @@
-"""Endpoints: the addresses behind a service, in one object."""
+"""Endpoints: the addresses of a service's backends, in one object."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from master.objects.scalars import Port
 
 
 class EndpointAddress(Model, frozen=True, kw_only=True):
-    """One address and what stands behind it."""
+    """The address of one backend, its node, and the object that has the address, usually a pod."""
 
     ip: str = always("")
     hostname: str = ""
@@ -17,7 +17,7 @@ class EndpointAddress(Model, frozen=True, kw_only=True):
 
 
 class EndpointPort(Model, frozen=True, kw_only=True):
-    """One port of the addresses."""
+    """A port of all addresses of the subset. `protocol` is TCP (default), UDP or SCTP."""
 
     name: str = ""
     port: Port = always(0)
@@ -26,7 +26,7 @@ class EndpointPort(Model, frozen=True, kw_only=True):
 
 
 class EndpointSubset(Model, frozen=True, kw_only=True):
-    """Addresses that share ports: every address with every port."""
+    """Addresses with the same ports: each address has each port. Services use `addresses`, not `notReadyAddresses`."""
 
     addresses: tuple[EndpointAddress, ...] = ()
     not_ready_addresses: tuple[EndpointAddress, ...] = ()
@@ -34,7 +34,10 @@ class EndpointSubset(Model, frozen=True, kw_only=True):
 
 
 class Endpoints(Object, frozen=True, kw_only=True):
-    """The addresses behind the service of the same name."""
+    """The addresses of the backends of the service with the same name.
+
+    Maintained by the master for services with a selector. For a service without one, write it yourself.
+    """
 
     subsets: tuple[EndpointSubset, ...] = ()
 

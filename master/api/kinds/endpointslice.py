@@ -1,4 +1,4 @@
-"""EndpointSlice (discovery.k8s.io/v1): a part of the addresses behind a service."""
+"""EndpointSlice (discovery.k8s.io/v1): a part of the addresses of a service's backends."""
 
 from __future__ import annotations
 
@@ -12,7 +12,11 @@ from master.objects.scalars import PortIfAny
 
 
 class EndpointConditions(Model, frozen=True, kw_only=True):
-    """Whether traffic goes to an endpoint."""
+    """Whether an endpoint gets traffic.
+
+    `ready` (default true): gets new connections; `serving`: is ready, even if it is terminating; `terminating`: is
+    being deleted.
+    """
 
     ready: bool | None = None
     serving: bool | None = None
@@ -20,7 +24,7 @@ class EndpointConditions(Model, frozen=True, kw_only=True):
 
 
 class Endpoint(Model, frozen=True, kw_only=True):
-    """One endpoint: the addresses of one pod."""
+    """One backend, usually a pod: its addresses and its node."""
 
     addresses: tuple[str, ...] = always(())
     conditions: EndpointConditions = field(default_factory=EndpointConditions)
@@ -33,7 +37,7 @@ class Endpoint(Model, frozen=True, kw_only=True):
 
 
 class EndpointSlicePort(Model, frozen=True, kw_only=True):
-    """One port of all endpoints of the slice."""
+    """A port of all endpoints of the slice. `protocol` is TCP (default), UDP or SCTP."""
 
     name: str | None = None
     protocol: str | None = None
@@ -42,7 +46,10 @@ class EndpointSlicePort(Model, frozen=True, kw_only=True):
 
 
 class EndpointSlice(Object, frozen=True, kw_only=True):
-    """A part of the addresses behind the service that its label kubernetes.io/service-name names."""
+    """Up to 1,000 backends of a service. The label kubernetes.io/service-name has the service's name.
+
+    `addressType` is IPv4, IPv6 or FQDN and cannot be changed.
+    """
 
     address_type: str = always("")
     endpoints: tuple[Endpoint, ...] = always(())

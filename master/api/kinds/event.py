@@ -1,4 +1,4 @@
-"""Event (core/v1): what happened to an object, for people to read."""
+"""Event (core/v1): a report for people about something that happened to an object."""
 
 from __future__ import annotations
 
@@ -10,21 +10,25 @@ from master.objects.scalars import Int32, Time
 
 
 class EventSource(Model, frozen=True, kw_only=True):
-    """Who reported it."""
+    """The component that reported the event, and its host."""
 
     component: str = ""
     host: str = ""
 
 
 class EventSeries(Model, frozen=True, kw_only=True):
-    """How often it happened."""
+    """How often the event happened, and when it happened last."""
 
     count: Int32 = 0
     last_observed_time: Time = ""
 
 
 class Event(Object, frozen=True, kw_only=True):
-    """What happened to an object, for people to read. Kept for an hour."""
+    """A report for people about something that happened to an object (`involvedObject`). Kept for one hour.
+
+    `type` is Normal or Warning, `reason` one word for programs, `message` a sentence for people. Equal events are one
+    object: `count` says how often it happened between `firstTimestamp` and `lastTimestamp`.
+    """
 
     involved_object: ObjectReference = field(default_factory=ObjectReference)
     reason: str = ""

@@ -1,4 +1,4 @@
-"""Namespace: a room for names."""
+"""Namespace: a scope for names."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from master.objects.scalars import Time
 
 
 class NamespaceSpec(Model, frozen=True, kw_only=True):
-    """Who has still something to clear away before the namespace may go."""
+    """`finalizers`: names of components that must finish their clean-up before a deleted namespace is removed."""
 
     finalizers: tuple[str, ...] = ()
 
 
 class NamespaceCondition(Model, frozen=True, kw_only=True):
-    """One condition of the emptying."""
+    """One aspect of the removal of the namespace's objects. `status` is True, False or Unknown."""
 
     type: str = always("")
     status: str = always("")
@@ -26,14 +26,17 @@ class NamespaceCondition(Model, frozen=True, kw_only=True):
 
 
 class NamespaceStatus(Model, frozen=True, kw_only=True):
-    """Active, or Terminating while it is being emptied."""
+    """`phase` is Active, or Terminating while the objects of a deleted namespace are being removed."""
 
     phase: str = ""
     conditions: tuple[NamespaceCondition, ...] = ()
 
 
 class Namespace(Object, frozen=True, kw_only=True):
-    """A room for names."""
+    """A scope for names: objects in different namespaces may have the same name.
+
+    Deleting a namespace deletes all objects in it.
+    """
 
     spec: NamespaceSpec = field(default_factory=NamespaceSpec)
     status: NamespaceStatus = field(default_factory=NamespaceStatus)

@@ -11,11 +11,15 @@ from master.objects.meta import Model, Object, always
 from master.objects.scalars import Natural64, PortIfAny, Quantity, Required, Time
 
 CORDONED_BY_DRAIN: Final = "io.sampan.cordoned-by-drain"
-"""Annotation: the node has been cordoned for its own leaving, so that nobody else's cordon is taken back with that."""
+"""Annotation: `sampan leave` cordoned this node. Only such a cordon is undone when the node stays after all."""
 
 
 class Taint(Model, frozen=True, kw_only=True):
-    """Keeps away pods that do not tolerate it."""
+    """Keeps pods without a matching toleration off the node. Stored, not used yet.
+
+    `effect` is NoSchedule (no new pods), PreferNoSchedule (new pods only if no other node fits) or NoExecute (also
+    evicts running pods).
+    """
 
     key: Required = always("")
     value: str = ""
@@ -24,7 +28,11 @@ class Taint(Model, frozen=True, kw_only=True):
 
 
 class NodeSpec(Model, frozen=True, kw_only=True):
-    """What is wanted of a node."""
+    """The desired state of a node.
+
+    `unschedulable: true` (`kubectl cordon`) keeps new pods off the node. `podCIDR` is the range of the addresses of its
+    pods; the master assigns it, and it cannot be changed.
+    """
 
     pod_cidr: str = ""
     pod_cidrs: tuple[str, ...] = ()
@@ -34,7 +42,9 @@ class NodeSpec(Model, frozen=True, kw_only=True):
 
 
 class NodeCondition(Model, frozen=True, kw_only=True):
-    """One condition; Ready is True, False (the agent says so) or Unknown (the agent is silent)."""
+    """One aspect of a node's health. The condition Ready is True, False (the agent reports a problem) or Unknown (the
+    master gets no heartbeat from the agent).
+    """
 
     type: str = always("")
     status: str = always("")
@@ -45,26 +55,26 @@ class NodeCondition(Model, frozen=True, kw_only=True):
 
 
 class NodeAddress(Model, frozen=True, kw_only=True):
-    """One address: InternalIP, ExternalIP, Hostname."""
+    """One address of the node. `type` is InternalIP, ExternalIP or Hostname."""
 
     type: str = always("")
     address: str = always("")
 
 
 class DaemonEndpoint(Model, frozen=True, kw_only=True):
-    """A port of a daemon on the node."""
+    """The port of a daemon on the node; 0: none."""
 
     port: PortIfAny = field(default_factory=int, name="Port")
 
 
 class NodeDaemonEndpoints(Model, frozen=True, kw_only=True):
-    """The ports of the node's daemons; an agent of ours opens none."""
+    """The ports of the node's daemons. Sampan's agent listens on none."""
 
     kubelet_endpoint: DaemonEndpoint = field(default_factory=DaemonEndpoint)
 
 
 class NodeSystemInfo(Model, frozen=True, kw_only=True):
-    """What the machine is and runs."""
+    """Identity and software of the machine. `kubeletVersion` is the version of Sampan's agent."""
 
     machine_id: str = always("")
     system_uuid: str = always("")
@@ -79,14 +89,17 @@ class NodeSystemInfo(Model, frozen=True, kw_only=True):
 
 
 class ContainerImage(Model, frozen=True, kw_only=True):
-    """An image that the node has."""
+    """A container image on the node, with its names and its size in bytes."""
 
     names: tuple[str, ...] = ()
     size_bytes: Natural64 = 0
 
 
 class NodeStatus(Model, frozen=True, kw_only=True):
-    """What a node is, as its agent and the node life cycle saw it."""
+    """The observed state of a node, from its agent and the master.
+
+    `capacity` has the node's resources (cpu in cores, memory in bytes), `allocatable` the part for pods.
+    """
 
     capacity: dict[str, Quantity] = field(default_factory=dict)
     allocatable: dict[str, Quantity] = field(default_factory=dict)

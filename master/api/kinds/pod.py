@@ -1,4 +1,4 @@
-"""Pod: containers that share a network and volumes on one node."""
+"""Pod: containers on one node that share a network address and volumes."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from master.objects.scalars import Id, Int32, Quantity, Required, Seconds, Time,
 
 
 class HostAlias(Model, frozen=True, kw_only=True):
-    """A line of the pod's hosts file."""
+    """A line in the pod's /etc/hosts: an address and its names."""
 
     ip: str = always("")
     hostnames: tuple[str, ...] = ()
 
 
 class PodDNSConfigOption(Model, frozen=True, kw_only=True):
-    """A resolver option."""
+    """An option in resolv.conf, such as ndots."""
 
     name: str = ""
     value: str | None = None
 
 
 class PodDNSConfig(Model, frozen=True, kw_only=True):
-    """What the resolver is told beside the DNS policy."""
+    """DNS settings in addition to those of `dnsPolicy`: name servers, search domains, options. Stored, not used yet."""
 
     nameservers: tuple[str, ...] = ()
     searches: tuple[str, ...] = ()
@@ -37,26 +37,29 @@ class PodDNSConfig(Model, frozen=True, kw_only=True):
 
 
 class PodReadinessGate(Model, frozen=True, kw_only=True):
-    """A condition that must hold for the pod to be ready."""
+    """A further condition that must be True for the pod to be ready. Stored, not used yet."""
 
     condition_type: Required = always("")
 
 
 class PodSchedulingGate(Model, frozen=True, kw_only=True):
-    """Holds the pod back from the scheduler while it is there."""
+    """The pod is not scheduled while it has such a gate."""
 
     name: Required = always("")
 
 
 class Sysctl(Model, frozen=True, kw_only=True):
-    """A kernel parameter of the pod's namespaces."""
+    """A kernel parameter in the pod's namespaces, such as net.core.somaxconn. Stored, not used yet."""
 
     name: Required = always("")
     value: str = always("")
 
 
 class PodSecurityContext(Model, frozen=True, kw_only=True):
-    """As whom all containers of the pod run, where they do not say it themselves."""
+    """Security settings of all containers of the pod. A container's own settings take precedence.
+
+    runAsUser and runAsGroup take effect; the others are stored.
+    """
 
     se_linux_options: dict[str, Any] | None = None
     windows_options: dict[str, Any] | None = None
@@ -73,13 +76,20 @@ class PodSecurityContext(Model, frozen=True, kw_only=True):
 
 
 class PodOS(Model, frozen=True, kw_only=True):
-    """The operating system that the pod is for."""
+    """The operating system of the pod's containers: linux or windows."""
 
     name: Annotated[str, choice("linux", "windows")] = always("")
 
 
 class PodSpec(Model, frozen=True, kw_only=True):
-    """What is wanted of a pod. Immutable after creation but for images and a few others."""
+    """The desired state of a pod. After creation only images, activeDeadlineSeconds and tolerations can be changed.
+
+    `initContainers` run one after the other before the `containers` start. `restartPolicy` is Always (default),
+    OnFailure or Never. `terminationGracePeriodSeconds` (default 30) is the time in seconds between SIGTERM and SIGKILL.
+    `activeDeadlineSeconds` is the longest run time of the pod in seconds; default: no limit. `nodeName` is the node;
+    the scheduler sets it. `nodeSelector` has labels that the node must have. `hostNetwork: true` gives the pod the
+    network of its node. `enableServiceLinks` (default true) makes environment variables for the namespace's services.
+    """
 
     volumes: tuple[Volume, ...] = ()
     init_containers: tuple[Container, ...] = ()
@@ -123,7 +133,10 @@ class PodSpec(Model, frozen=True, kw_only=True):
 
 
 class PodCondition(Model, frozen=True, kw_only=True):
-    """One condition: PodScheduled, Initialized, ContainersReady, Ready."""
+    """One aspect of a pod's state.
+
+    `type` is PodScheduled, Initialized, ContainersReady or Ready; `status` is True, False or Unknown.
+    """
 
     type: str = always("")
     status: str = always("")
@@ -146,7 +159,11 @@ class HostIP(Model, frozen=True, kw_only=True):
 
 
 class PodStatus(Model, frozen=True, kw_only=True):
-    """What a pod is, as its node saw it."""
+    """The observed state of a pod, mostly from its node.
+
+    `phase` is Pending, Running, Succeeded (all containers ended with status 0), Failed or Unknown. `qosClass` is
+    Guaranteed, Burstable or BestEffort.
+    """
 
     phase: Annotated[str, choice("", "Failed", "Pending", "Running", "Succeeded", "Unknown")] = ""
     conditions: tuple[PodCondition, ...] = ()
@@ -166,14 +183,14 @@ class PodStatus(Model, frozen=True, kw_only=True):
 
 
 class Pod(Object, frozen=True, kw_only=True):
-    """Containers that share a network and volumes on one node."""
+    """Containers on one node that share a network address and volumes."""
 
     spec: PodSpec = field(default_factory=PodSpec)
     status: PodStatus = field(default_factory=PodStatus)
 
 
 class PodTemplateSpec(Model, frozen=True, kw_only=True):
-    """What a pod made from a template looks like."""
+    """Labels, annotations and spec of the pods that a controller creates."""
 
     metadata: ObjectMeta = field(default_factory=ObjectMeta)
     spec: PodSpec = field(default_factory=PodSpec)

@@ -1,4 +1,4 @@
-"""ReplicationController: keeps a number of equal pods running."""
+"""ReplicationController: keeps a number of identical pods running."""
 
 from __future__ import annotations
 
@@ -11,7 +11,11 @@ from master.objects.scalars import Natural, Natural64, Time
 
 
 class ReplicationControllerSpec(Model, frozen=True, kw_only=True):
-    """What is wanted: how many pods, which ones count, and how new ones look."""
+    """The desired number of pods, the selector of the pods that count, and the template of new pods.
+
+    `replicas` defaults to 1, `selector` to the labels of the template. A pod counts as available when it has been ready
+    for `minReadySeconds` (default 0).
+    """
 
     replicas: Natural | None = None
     min_ready_seconds: Natural = 0
@@ -20,7 +24,7 @@ class ReplicationControllerSpec(Model, frozen=True, kw_only=True):
 
 
 class ReplicationControllerCondition(Model, frozen=True, kw_only=True):
-    """One condition, as ReplicaFailure."""
+    """One aspect of the state, such as ReplicaFailure. `status` is True, False or Unknown."""
 
     type: str = always("")
     status: str = always("")
@@ -30,7 +34,7 @@ class ReplicationControllerCondition(Model, frozen=True, kw_only=True):
 
 
 class ReplicationControllerStatus(Model, frozen=True, kw_only=True):
-    """How many pods there are."""
+    """The observed numbers of pods. `observedGeneration` is the generation of the spec that they belong to."""
 
     replicas: Natural = always(0)
     fully_labeled_replicas: Natural = 0
@@ -41,7 +45,7 @@ class ReplicationControllerStatus(Model, frozen=True, kw_only=True):
 
 
 class ReplicationController(Object, frozen=True, kw_only=True):
-    """Keeps a number of equal pods running."""
+    """Keeps a number of identical pods running: creates missing ones and deletes surplus ones."""
 
     spec: ReplicationControllerSpec = field(default_factory=ReplicationControllerSpec)
     status: ReplicationControllerStatus = field(default_factory=ReplicationControllerStatus)

@@ -1,4 +1,4 @@
-"""Secret: values for pods that not everybody may read."""
+"""Secret: confidential values for pods."""
 
 from __future__ import annotations
 
@@ -9,7 +9,12 @@ from master.objects.meta import Object
 
 
 class Secret(Object, frozen=True, kw_only=True):
-    """Values for pods that not everybody may read: base64 in `data`; plain text in `stringData` is moved there."""
+    """Confidential values for pods, as environment variables or files. At most 1 MiB.
+
+    `data` has bytes in base64. Text in `stringData` is encoded and moved to `data`. `type` (default Opaque) cannot be
+    changed; some types require certain keys, such as tls.crt and tls.key for kubernetes.io/tls. With `immutable: true`,
+    the data can no longer be changed.
+    """
 
     data: dict[str, str] = field(default_factory=dict)
     string_data: dict[str, str] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""Service: one stable address for the pods that its selector finds."""
+"""Service: a stable address for the pods that its selector selects."""
 
 from __future__ import annotations
 
@@ -12,7 +12,12 @@ from master.objects.scalars import Int32, PortIfAny, choice, number_within
 
 
 class ServicePort(Model, frozen=True, kw_only=True):
-    """One port of a service; targetPort is the pods' port, by number or by name."""
+    """A port of a service, 1 to 65535. A service with several ports must name them.
+
+    `protocol` is TCP (default), UDP or SCTP. `targetPort` is the port of the pods, as a number or as the name of a
+    container port; default: `port`. `nodePort` is the port on every node, for the types NodePort and LoadBalancer; the
+    master assigns a free one if it is left out.
+    """
 
     name: str = ""
     protocol: str = ""
@@ -23,19 +28,26 @@ class ServicePort(Model, frozen=True, kw_only=True):
 
 
 class ClientIPConfig(Model, frozen=True, kw_only=True):
-    """How long a client sticks to its endpoint, in seconds."""
+    """`timeoutSeconds`: a client keeps its endpoint for this time without traffic, 1 to 86400 seconds."""
 
     timeout_seconds: Annotated[int, number_within(1, 86400)] | None = None
 
 
 class SessionAffinityConfig(Model, frozen=True, kw_only=True):
-    """Settings of session affinity."""
+    """Settings of session affinity. Stored, not used yet."""
 
     client_ip: ClientIPConfig | None = None
 
 
 class ServiceSpec(Model, frozen=True, kw_only=True):
-    """What is wanted of a service."""
+    """The desired state of a service.
+
+    `type` is ClusterIP (default), NodePort, LoadBalancer or ExternalName (only a name, without addresses). `clusterIP`
+    is the service's address; the master assigns one if it is left out, None makes the service headless. `selector` has
+    the labels of the pods; without it the endpoints are yours to write. `sessionAffinity` is None (default) or
+    ClientIP. `publishNotReadyAddresses: true` includes pods that are not ready. LoadBalancer, ExternalName and
+    ClientIP are stored, but do not work yet.
+    """
 
     ports: tuple[ServicePort, ...] = ()
     selector: dict[str, str] = field(default_factory=dict)
@@ -60,7 +72,7 @@ class ServiceSpec(Model, frozen=True, kw_only=True):
 
 
 class LoadBalancerIngress(Model, frozen=True, kw_only=True):
-    """Where a load balancer is reached."""
+    """An address or host name of a load balancer."""
 
     ip: str = ""
     hostname: str = ""
@@ -69,20 +81,20 @@ class LoadBalancerIngress(Model, frozen=True, kw_only=True):
 
 
 class LoadBalancerStatus(Model, frozen=True, kw_only=True):
-    """What a load balancer reports."""
+    """The addresses that a load balancer reported for the service."""
 
     ingress: tuple[LoadBalancerIngress, ...] = ()
 
 
 class ServiceStatus(Model, frozen=True, kw_only=True):
-    """What a service is."""
+    """The observed state of a service."""
 
     load_balancer: LoadBalancerStatus = field(default_factory=LoadBalancerStatus)
     conditions: tuple[dict[str, Any], ...] = ()
 
 
 class Service(Object, frozen=True, kw_only=True):
-    """One stable address for the pods that its selector finds."""
+    """A stable address and a name for the pods that its selector selects. Connections are spread over ready pods."""
 
     spec: ServiceSpec = field(default_factory=ServiceSpec)
     status: ServiceStatus = field(default_factory=ServiceStatus)

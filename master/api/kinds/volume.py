@@ -1,4 +1,7 @@
-"""The volumes of a pod. emptyDir and hostPath take effect; the other sources are stored as they were given."""
+"""The volumes of a pod. emptyDir, hostPath, configMap and secret take effect.
+
+The other sources are stored; a pod that uses one does not start.
+"""
 
 from __future__ import annotations
 
@@ -9,20 +12,12 @@ from msgspec import field
 from master.objects.meta import Model, always
 from master.objects.scalars import Mode, Quantity, Required, choice
 
-_HOST_PATH_TYPES = (
-    "",
-    "BlockDevice",
-    "CharDevice",
-    "Directory",
-    "DirectoryOrCreate",
-    "File",
-    "FileOrCreate",
-    "Socket",
-)
-
 
 class KeyToPath(Model, frozen=True, kw_only=True):
-    """Puts one key of a config map or secret at a path in the volume."""
+    """Maps a key of a config map or secret to a path in the volume.
+
+    `mode` has permission bits, 0 to 0777 (octal); it is stored, not used yet.
+    """
 
     key: Required = always("")
     path: Required = always("")
@@ -30,14 +25,23 @@ class KeyToPath(Model, frozen=True, kw_only=True):
 
 
 class EmptyDirVolumeSource(Model, frozen=True, kw_only=True):
-    """An empty directory that lives as long as the pod; medium "Memory" makes it a tmpfs."""
+    """A directory that is empty at first and exists as long as the pod.
+
+    `medium` "" is a directory on the node's disk, Memory a tmpfs. `sizeLimit` is in bytes, such as `1Gi`; it is stored,
+    not enforced yet.
+    """
 
     medium: str = ""
     size_limit: Quantity | None = None
 
 
 class HostPathVolumeSource(Model, frozen=True, kw_only=True):
-    """A file or directory of the node; an empty type makes no check and creates a directory when there is none."""
+    """A file or directory of the node.
+
+    `type` says what must exist at `path`: File, Directory, Socket, CharDevice or BlockDevice; FileOrCreate and
+    DirectoryOrCreate create it if it is missing. With "" (default) nothing is checked, and a missing path becomes a
+    directory.
+    """
 
     path: str = always("")
     type: (
@@ -50,7 +54,11 @@ class HostPathVolumeSource(Model, frozen=True, kw_only=True):
 
 
 class SecretVolumeSource(Model, frozen=True, kw_only=True):
-    """A secret's values as files."""
+    """The values of a secret as files, one for each key.
+
+    `items` limits them to certain keys. `defaultMode` (default 0644, octal) has the permission bits. With `optional:
+    true`, the secret may be missing.
+    """
 
     secret_name: str = ""
     items: tuple[KeyToPath, ...] = ()
@@ -59,7 +67,11 @@ class SecretVolumeSource(Model, frozen=True, kw_only=True):
 
 
 class ConfigMapVolumeSource(Model, frozen=True, kw_only=True):
-    """A config map's values as files."""
+    """The values of a config map as files, one for each key.
+
+    `items` limits them to certain keys. `defaultMode` (default 0644, octal) has the permission bits. With `optional:
+    true`, the config map may be missing.
+    """
 
     name: str = ""
     items: tuple[KeyToPath, ...] = ()
@@ -68,14 +80,14 @@ class ConfigMapVolumeSource(Model, frozen=True, kw_only=True):
 
 
 class ObjectFieldSelector(Model, frozen=True, kw_only=True):
-    """Names a field of the pod itself, as `metadata.name` or `status.podIP`."""
+    """A field of the pod itself, such as `metadata.name` or `status.podIP`."""
 
     api_version: str = ""
     field_path: Required = always("")
 
 
 class ResourceFieldSelector(Model, frozen=True, kw_only=True):
-    """Names a resource of a container, as `limits.cpu`."""
+    """A resource of a container, such as `limits.cpu`. The value is divided by `divisor` (default 1) and rounded up."""
 
     container_name: str = ""
     resource: Required = always("")
@@ -83,7 +95,7 @@ class ResourceFieldSelector(Model, frozen=True, kw_only=True):
 
 
 class DownwardAPIVolumeFile(Model, frozen=True, kw_only=True):
-    """One file with a field of the pod."""
+    """A file whose content is a field of the pod or a resource of a container."""
 
     path: Required = always("")
     field_ref: ObjectFieldSelector | None = None
@@ -92,21 +104,21 @@ class DownwardAPIVolumeFile(Model, frozen=True, kw_only=True):
 
 
 class DownwardAPIVolumeSource(Model, frozen=True, kw_only=True):
-    """Fields of the pod as files."""
+    """Fields of the pod as files. Stored, not supported yet."""
 
     items: tuple[DownwardAPIVolumeFile, ...] = ()
     default_mode: Mode | None = None
 
 
 class PersistentVolumeClaimVolumeSource(Model, frozen=True, kw_only=True):
-    """A claim of the same namespace."""
+    """A volume claim in the pod's namespace. Stored, not supported yet."""
 
     claim_name: Required = always("")
     read_only: bool = False
 
 
 class NFSVolumeSource(Model, frozen=True, kw_only=True):
-    """A directory of an NFS server."""
+    """A directory of an NFS server. Stored, not supported yet."""
 
     server: Required = always("")
     path: Required = always("")
@@ -114,14 +126,14 @@ class NFSVolumeSource(Model, frozen=True, kw_only=True):
 
 
 class ProjectedVolumeSource(Model, frozen=True, kw_only=True):
-    """Several sources in one directory."""
+    """Several sources in one directory. Stored, not supported yet."""
 
     sources: tuple[dict[str, Any], ...] = ()
     default_mode: Mode | None = None
 
 
 class Volume(Model, frozen=True, kw_only=True):
-    """A named volume with exactly one source; without any it is an emptyDir."""
+    """A volume with a name and exactly one source. Without a source it is an emptyDir."""
 
     name: str = always("")
     empty_dir: EmptyDirVolumeSource | None = None
@@ -157,7 +169,10 @@ class Volume(Model, frozen=True, kw_only=True):
 
 
 class VolumeMount(Model, frozen=True, kw_only=True):
-    """Where a container sees a volume."""
+    """The path at which a container sees a volume.
+
+    `subPath` mounts only this part of the volume; `subPathExpr` is the same with `$(NAME)` for environment variables.
+    """
 
     name: str = always("")
     read_only: bool = False
@@ -169,7 +184,7 @@ class VolumeMount(Model, frozen=True, kw_only=True):
 
 
 class VolumeDevice(Model, frozen=True, kw_only=True):
-    """Where a container sees a raw block device."""
+    """The path at which a container sees a block device. Stored, not supported yet."""
 
     name: Required = always("")
     device_path: Required = always("")

@@ -1,1 +1,1 @@
-"""REST over HTTP: paths, bodies, selectors, answers, watches. Knows the pipeline; the pipeline does not know it."""
+"""REST over HTTP: paths, bodies, selectors, responses, watches. It calls the pipeline, which knows nothing of HTTP."""

@@ -1,4 +1,4 @@
-"""Answers on their way out: JSON, lists as a join of stored bytes, tables, Status objects."""
+"""Responses: JSON, lists joined from stored bytes, tables, Status objects."""
 
 from __future__ import annotations
 
@@ -16,42 +16,42 @@ from master.api.tables import table
 from master.cache import Entry
 from master.objects.kind import KindSpec
 
-# What may not stand in a header.
+# Characters that are not allowed in a header.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _encode = msgspec.json.Encoder().encode
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """What a client accepts: plain objects, or a table of a version."""
+class Representation:
+    """The form of a response: plain objects, or a table with this API version."""
 
     table: str = ""
 
 
-def negotiate(accept: str) -> Wanted:
-    """The first representation of the Accept header that is served; NotAcceptable when none is."""
+def negotiate(accept: str) -> Representation:
+    """The first representation in the Accept header that the server has. Raises NotAcceptable when it has none."""
     if not accept:
-        return Wanted()
+        return Representation()
     for clause in accept.split(","):
-        media, *parameters = (part.strip() for part in clause.split(";"))
-        said = dict(parameter.partition("=")[::2] for parameter in parameters)
+        media, *pairs = (part.strip() for part in clause.split(";"))
+        parameters = dict(pair.partition("=")[::2] for pair in pairs)
         if media not in ("application/json", "*/*", "application/*"):
             continue
-        if said.get("as") == "Table" and said.get("g", "meta.k8s.io") == "meta.k8s.io":
-            if said.get("v") in ("v1", "v1beta1"):
-                return Wanted(table=f"meta.k8s.io/{said['v']}")
-        elif "as" not in said:
-            return Wanted()
-    raise NotAcceptable(f"only application/json is served, and tables of it; the client accepts {accept}")
+        if parameters.get("as") == "Table" and parameters.get("g", "meta.k8s.io") == "meta.k8s.io":
+            if parameters.get("v") in ("v1", "v1beta1"):
+                return Representation(table=f"meta.k8s.io/{parameters['v']}")
+        elif "as" not in parameters:
+            return Representation()
+    raise NotAcceptable(f"the server has application/json only, and tables in JSON; the client accepts {accept}")
 
 
 def json(value: Any, status: int = 200, warnings: Sequence[str] = ()) -> web.Response:
-    """An answer made of Python values."""
+    """A response with Python values as JSON."""
     return raw(_encode(value), status, warnings)
 
 
 def raw(body: bytes, status: int = 200, warnings: Sequence[str] = ()) -> web.Response:
-    """An answer that is encoded already."""
+    """A response with a body that is JSON already."""
     response = web.Response(body=body, status=status, content_type="application/json")
     for warning in warnings:
         quoted = _CONTROL.sub(" ", warning).replace("\\", "\\\\").replace('"', '\\"')
@@ -60,7 +60,7 @@ def raw(body: bytes, status: int = 200, warnings: Sequence[str] = ()) -> web.Res
 
 
 def failure(error: ApiError) -> web.Response:
-    """The Status of an error."""
+    """The response with the Status of an error."""
     response = json(error.status(), error.code)
     if error.retry_after_s:
         response.headers["Retry-After"] = str(error.retry_after_s)
@@ -68,7 +68,7 @@ def failure(error: ApiError) -> web.Response:
 
 
 def success(kind: KindSpec[Any], name: str, uid: str) -> dict[str, Any]:
-    """The Status of something that was deleted."""
+    """The Status for an object that was deleted."""
     details = {"name": name, "group": kind.group, "kind": kind.plural, "uid": uid}
     return {
         "kind": "Status",
@@ -80,13 +80,13 @@ def success(kind: KindSpec[Any], name: str, uid: str) -> dict[str, Any]:
 
 
 def listed(kind: KindSpec[Any], entries: Sequence[Entry], revision: int) -> bytes:
-    """A list, as a join of the stored bytes."""
+    """A list as JSON, joined from the objects' bytes."""
     head = f'{{"kind":"{kind.kind}List","apiVersion":"{kind.api_version}","metadata":{{"resourceVersion":"{revision}"}}'
     return b'%b,"items":[%b]}\n' % (head.encode(), b",".join([entry.raw for entry in entries]))
 
 
 class Tabulator:
-    """Makes tables of a kind; `include` is what each row carries of its object: None, Metadata or Object."""
+    """Makes tables of a kind. `include`: the part of the object in each row: None, Metadata (default) or Object."""
 
     def __init__(self, kind: KindSpec[Any], version: str, include: str) -> None:
         self._table = table(kind)
@@ -95,7 +95,7 @@ class Tabulator:
         self._columns = [column.definition() for column in self._table.columns]
 
     def encode(self, entries: Sequence[Entry], revision: int, now: datetime, *, columns: bool = True) -> bytes:
-        """The table of some objects. A watch sends the columns once."""
+        """A table of these objects as JSON. `columns`: whether with the column definitions; a watch sends them once."""
         value: dict[str, Any] = {
             "kind": "Table",
             "apiVersion": self._version,

@@ -1,4 +1,4 @@
-"""Who asks over HTTP: the client certificate says it. Bootstrap tokens serve for joining only."""
+"""Authentication over HTTP: the client certificate names the caller. Bootstrap tokens are for joining only."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from master.api.identity import ANONYMOUS, AUTHENTICATED, Caller
 
 
 def authenticate(request: web.BaseRequest) -> Caller:
-    """The caller of a certificate that TLS has verified, or nobody known.
+    """The caller that the client certificate names, which TLS has verified; without one ANONYMOUS.
 
-    A bearer token is no identity yet: it is refused rather than ignored, so that nobody believes it counts.
+    Raises Unauthorized for a bearer token: if it were ignored, its sender would not notice that tokens are not
+    supported yet.
     """
     certificate = request.transport.get_extra_info("peercert") if request.transport else None
     if certificate:
@@ -26,7 +27,10 @@ def authenticate(request: web.BaseRequest) -> Caller:
 
 
 def caller_of(certificate: dict[str, Any]) -> Caller | None:
-    """The common name is the user, the organizations are the groups; None without a common name."""
+    """The caller of a certificate: its common name is the user, its organizations are the groups.
+
+    None without a common name. `certificate` is what `SSLSocket.getpeercert` returns.
+    """
     name, groups = "", {AUTHENTICATED}
     for part in certificate.get("subject", ()):
         for key, value in part:

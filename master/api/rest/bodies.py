@@ -1,4 +1,4 @@
-"""Bodies on their way in: size, media type, JSON or YAML, and the typed object with warnings about unknown fields."""
+"""Request bodies: limits, media types, JSON and YAML, and the typed object with warnings about unknown fields."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ MAX_BODY_BYTES = 3 << 20
 MAX_YAML_BYTES = 1 << 20
 _JSON = ("application/json", "text/json")
 _YAML = ("application/yaml", "application/x-yaml", "text/yaml")
-# Of what is wrong with a body, this much is said: it travels in headers.
-_MOST_SAID = 20
-_LONGEST_SAID = 256
-# No object nests anywhere near as deeply; what walks them later must not run out of stack.
+# Limits of the warnings about a body, which are sent in headers: their number, and the characters of each.
+_MAX_WARNINGS = 20
+_MAX_WARNING_LENGTH = 256
+# Real objects are not nested nearly as deeply. Recursive functions must not exceed the stack.
 _MAX_DEPTH = 100
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -35,7 +35,7 @@ _LONGEST_NUMBER = 100
 
 
 class _Loader(yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader):  # type: ignore[misc]
-    """YAML as JSON has it: a date stays text, a key is text, and there are no sets, bytes and infinities."""
+    """Reads YAML with JSON's types: dates and keys stay text; sets, bytes, infinities and NaN are refused."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         self.flatten_mapping(node)
@@ -47,7 +47,7 @@ class _Loader(yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoa
         return str(node.value)
 
     def number(self, node: yaml.ScalarNode) -> int:
-        # YAML counts in sixties too (1:30), which takes for ever when there are many of them.
+        # YAML has sexagesimal numbers (1:30). Converting very long ones takes very long.
         if len(node.value) > _LONGEST_NUMBER:
             raise yaml.constructor.ConstructorError(None, None, "found a number that is too long", node.start_mark)
         return int(self.construct_yaml_int(node))
@@ -74,13 +74,15 @@ _Loader.add_constructor(f"{_TAG}int", _Loader.number)
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Reads bodies: how long a client may take, and whose place it lends while it takes it."""
+    """Reads bodies. A client may take `timeout_s`; meanwhile the request's slot is free for others."""
 
     timeout_s: float
     slots: Slots
 
     async def read(self, request: web.BaseRequest, limit: int = MAX_BODY_BYTES) -> bytes:
-        """The whole body. TooLarge before more than the limit is in memory; RequestTimeout; BadRequest."""
+        """The whole body. Raises TooLarge (before more than `limit` bytes are in memory), RequestTimeout, BadRequest,
+        UnsupportedMediaType.
+        """
         coding = request.headers.get("Content-Encoding", "identity").strip().lower()
         if coding not in ("", "identity"):
             raise UnsupportedMediaType(f"the body must not be compressed; it is {coding}")
@@ -89,14 +91,14 @@ class Reader:
         try:
             with self.slots.lent():
                 async with asyncio.timeout(self.timeout_s):
-                    return await _whole(request, limit)
+                    return await _read(request, limit)
         except TimeoutError as error:
-            raise RequestTimeout(f"the body was not there after {self.timeout_s:g} s") from error
+            raise RequestTimeout(f"the body was not complete after {self.timeout_s:g} s") from error
         except (web.RequestPayloadError, HttpProcessingError) as error:
-            raise BadRequest(f"the body is cut off or framed wrongly: {str(error).strip()}") from error
+            raise BadRequest(f"the body is incomplete or malformed: {str(error).strip()}") from error
 
 
-async def _whole(request: web.BaseRequest, limit: int) -> bytes:
+async def _read(request: web.BaseRequest, limit: int) -> bytes:
     if request.headers.get("Expect", "").lower() == "100-continue":
         assert request.transport is not None
         request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -116,20 +118,20 @@ def _too_large(limit: int) -> TooLarge:
 
 
 def media_type(request: web.BaseRequest) -> str:
-    """Without parameters; a missing one means JSON, as kubectl relies on."""
-    said = request.headers.get("Content-Type", "")
-    return said.partition(";")[0].strip().lower() or "application/json"
+    """The media type of the body, without parameters. The default is JSON, on which kubectl relies."""
+    header = request.headers.get("Content-Type", "")
+    return header.partition(";")[0].strip().lower() or "application/json"
 
 
 def parse(body: bytes, media: str) -> Any:
-    """JSON or YAML as Python has it."""
+    """JSON or YAML as Python values. Raises BadRequest, UnsupportedMediaType."""
     if media in _JSON or media == "application/octet-stream":
         try:
             value = msgspec.json.decode(body)
         except msgspec.DecodeError as error:
-            raise BadRequest(f"the body is no JSON: {error}") from error
+            raise BadRequest(f"the body is not JSON: {error}") from error
         except UnicodeDecodeError as error:
-            raise BadRequest(f"the body is no JSON: it is not UTF-8 at byte {error.start}") from error
+            raise BadRequest(f"the body is not JSON: it is not UTF-8 at byte {error.start}") from error
         except RecursionError as error:
             raise _too_deep() from error
         if body.count(b"{") + body.count(b"[") > _MAX_DEPTH:
@@ -164,31 +166,34 @@ def _too_deep() -> BadRequest:
 def _parse_yaml(body: bytes) -> Any:
     try:
         depth = 0
-        # Events come one by one, before anything is built of them: building recurses in C, without a limit.
+        # First pass: events only. Building values recurses in C, without a limit of depth.
         for event in yaml.parse(body, Loader=_Loader):
             if isinstance(event, yaml.AliasEvent):
-                # A few lines of aliases can stand for gigabytes.
+                # A few lines with aliases can expand to gigabytes.
                 raise BadRequest("the body is YAML with aliases, which are not accepted")
             depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
             if depth > _MAX_DEPTH:
                 raise _too_deep()
         return yaml.load(body, Loader=_Loader)
     except (yaml.YAMLError, ValueError, LookupError, RecursionError) as error:
-        raise BadRequest(f"the body is no YAML: {' '.join(str(error).split())}") from error
+        raise BadRequest(f"the body is not YAML: {' '.join(str(error).split())}") from error
 
 
-async def understood(body: bytes, media: str, *, duplicates: bool) -> tuple[Any, list[str]]:
-    """JSON or YAML as Python has it, and a sentence for each key that it gives more than once."""
+async def decode(body: bytes, media: str, *, duplicates: bool) -> tuple[Any, list[str]]:
+    """JSON or YAML as Python values, and with `duplicates` a sentence about each duplicate key.
+
+    Raises BadRequest, TooLarge, UnsupportedMediaType.
+    """
     if media not in _YAML:
         return parse(body, media), in_json(body) if duplicates else []
     if len(body) > MAX_YAML_BYTES:
         raise _too_large(MAX_YAML_BYTES)
-    # Reading YAML takes a second a megabyte: the others go on meanwhile.
-    return await asyncio.to_thread(lambda: (parse(body, media), _doubled_in_yaml(body) if duplicates else []))
+    # Reading YAML takes about a second per megabyte, so it happens in a thread.
+    return await asyncio.to_thread(lambda: (parse(body, media), _duplicates_in_yaml(body) if duplicates else []))
 
 
-def _doubled_in_yaml(body: bytes) -> list[str]:
-    found: list[str] = []
+def _duplicates_in_yaml(body: bytes) -> list[str]:
+    duplicates: list[str] = []
     nodes = [yaml.compose(body, Loader=_Loader)]
     while nodes:
         node = nodes.pop()
@@ -199,13 +204,17 @@ def _doubled_in_yaml(body: bytes) -> list[str]:
             for key, inner in node.value:
                 nodes.append(inner)
                 if isinstance(key, yaml.ScalarNode) and key.value in seen:
-                    found.append(f'line {key.start_mark.line + 1}: key "{key.value}" already set in map')
+                    duplicates.append(f'line {key.start_mark.line + 1}: key "{key.value}" already set in map')
                 seen.add(str(key.value))
-    return found
+    return duplicates
 
 
 def typed(value: Any, model: type[S], field_validation: str, warnings: list[str], duplicates: Sequence[str] = ()) -> S:
-    """The typed object. Unknown and duplicate fields: an error when `Strict`, warnings when `Warn`, else nothing."""
+    """The typed object. Raises BadRequest for wrong types.
+
+    Unknown and duplicate fields are an error with field validation `Strict`, warnings with `Warn`, and ignored with
+    `Ignore`.
+    """
     if not isinstance(value, dict):
         raise BadRequest(f"expected an object of type {model.__name__}, got {type(value).__name__}")
     unknown: list[UnknownField] = []
@@ -213,14 +222,14 @@ def typed(value: Any, model: type[S], field_validation: str, warnings: list[str]
         tidied = tidy(value, model, unknown)
     except WrongType as wrong:
         raise _refused(model, wrong) from wrong
-    said = _shortened([*(str(field) for field in unknown), *duplicates])
-    if said and field_validation == "Strict":
+    problems = _shortened([*(str(field) for field in unknown), *duplicates])
+    if problems and field_validation == "Strict":
         raise BadRequest(
-            f"{model.__name__} cannot be handled: strict decoding error: {', '.join(said)}",
-            causes=[Cause("FieldValueInvalid", str(field), field.path) for field in unknown[:_MOST_SAID]],
+            f"{model.__name__} cannot be handled: strict decoding error: {', '.join(problems)}",
+            causes=[Cause("FieldValueInvalid", str(field), field.path) for field in unknown[:_MAX_WARNINGS]],
         )
     if field_validation != "Ignore":
-        warnings.extend(said)
+        warnings.extend(problems)
     try:
         return msgspec.convert(tidied, model)
     except msgspec.ValidationError as error:
@@ -228,13 +237,16 @@ def typed(value: Any, model: type[S], field_validation: str, warnings: list[str]
 
 
 def _shortened(sentences: Sequence[str]) -> list[str]:
-    """As many as fit into headers."""
-    said = [text if len(text) <= _LONGEST_SAID else f"{text[:_LONGEST_SAID]}..." for text in sentences[:_MOST_SAID]]
-    return said if len(sentences) <= _MOST_SAID else [*said, f"and {len(sentences) - _MOST_SAID} more"]
+    """The first sentences, within the limits of headers."""
+    shortened = [
+        text if len(text) <= _MAX_WARNING_LENGTH else f"{text[:_MAX_WARNING_LENGTH]}..."
+        for text in sentences[:_MAX_WARNINGS]
+    ]
+    return shortened if len(sentences) <= _MAX_WARNINGS else [*shortened, f"and {len(sentences) - _MAX_WARNINGS} more"]
 
 
 def _refused(model: type[Any], wrong: WrongType) -> BadRequest:
-    path = wrong.path if len(wrong.path) <= _LONGEST_SAID else f"{wrong.path[:_LONGEST_SAID]}..."
+    path = wrong.path if len(wrong.path) <= _MAX_WARNING_LENGTH else f"{wrong.path[:_MAX_WARNING_LENGTH]}..."
     return BadRequest(
         f"{model.__name__} cannot be handled: {path + ': ' if path else ''}{wrong.what}",
         causes=[Cause("FieldValueInvalid", wrong.what, path)],

@@ -1,4 +1,4 @@
-"""What a client says about a deletion: in the body, as DeleteOptions (meta/v1), or in the query."""
+"""Options of a deletion, from the body (DeleteOptions, meta/v1) or the query."""
 
 from __future__ import annotations
 
@@ -14,14 +14,18 @@ _PROPAGATIONS = ("Background", "Foreground", "Orphan")
 
 
 class Preconditions(Model, frozen=True, kw_only=True):
-    """Which object is meant, beyond its name."""
+    """The deletion fails with Conflict if the object has another uid or resourceVersion."""
 
     uid: str = ""
     resource_version: str = ""
 
 
 class DeleteOptions(Model, frozen=True, kw_only=True):
-    """The body of a DELETE."""
+    """The body of a DELETE request.
+
+    `gracePeriodSeconds`: of pods; default: that of the pod's spec. `propagationPolicy`: Background (default: dependents
+    are deleted later), Foreground (dependents are deleted first) or Orphan (dependents stay). `dryRun`: All or nothing.
+    """
 
     grace_period_seconds: Int64 | None = None
     preconditions: Preconditions = field(default_factory=Preconditions)
@@ -30,22 +34,22 @@ class DeleteOptions(Model, frozen=True, kw_only=True):
     dry_run: tuple[str, ...] = ()
 
 
-def options(said: DeleteOptions, query: Query) -> tuple[deletion.DeleteOptions, bool]:
-    """From the body, else from the query; and whether it is a dry run. BadRequest names what cannot be."""
-    grace = query.number("gracePeriodSeconds") if said.grace_period_seconds is None else said.grace_period_seconds
+def options(body: DeleteOptions, query: Query) -> tuple[deletion.DeleteOptions, bool]:
+    """The options, and whether it is a dry run. The body has precedence over the query. Raises BadRequest."""
+    grace = query.number("gracePeriodSeconds") if body.grace_period_seconds is None else body.grace_period_seconds
     if grace is not None and grace < 0:
         raise BadRequest(f"gracePeriodSeconds: {grace} is not a number of 0 or more")
-    orphan = query.flag("orphanDependents") if said.orphan_dependents is None else said.orphan_dependents
+    orphan = query.flag("orphanDependents") if body.orphan_dependents is None else body.orphan_dependents
     default = "Orphan" if orphan else "Background"
-    propagation = said.propagation_policy or query.text("propagationPolicy") or default
+    propagation = body.propagation_policy or query.text("propagationPolicy") or default
     if propagation not in _PROPAGATIONS:
         raise BadRequest(f"propagationPolicy: {propagation!r} is not one of {', '.join(_PROPAGATIONS)}")
-    if said.dry_run not in ((), ("All",)):
-        raise BadRequest(f"dryRun: {list(said.dry_run)!r} is not supported; supported values: All")
-    decided = deletion.DeleteOptions(
+    if body.dry_run not in ((), ("All",)):
+        raise BadRequest(f"dryRun: {list(body.dry_run)!r} is not supported; supported values: All")
+    result = deletion.DeleteOptions(
         grace_period_s=grace,
-        uid=said.preconditions.uid,
-        resource_version=said.preconditions.resource_version,
+        uid=body.preconditions.uid,
+        resource_version=body.preconditions.resource_version,
         propagation=propagation,
     )
-    return decided, bool(said.dry_run) or query.dry_run
+    return result, bool(body.dry_run) or query.dry_run

@@ -1,4 +1,4 @@
-"""What the server serves, for clients that ask first: groups, versions, resources. Computed from the declarations."""
+"""Discovery: the API's groups, versions and resources for clients, computed from the kinds' declarations."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SUBRESOURCES: dict[str, tuple[str, tuple[str, ...]]] = {
     "log": ("", ("get",)),
     "finalize": ("", ("update",)),
 }
-# The minor version whose API this is; the rest is ours.
+# The Kubernetes version of the API. The rest of GIT_VERSION is Sampan's own.
 MAJOR, MINOR = "1", "30"
 GIT_VERSION = f"v{MAJOR}.{MINOR}.0+sampan-{contract.VERSION}"
 
@@ -46,12 +46,12 @@ def groups() -> dict[str, Any]:
 def resources(group_name: str, version: str) -> dict[str, Any]:
     """/api/v1 and /apis/<group>/<version>"""
     kinds = GROUP_VERSIONS[group_name, version]
-    found: list[dict[str, Any]] = []
+    items: list[dict[str, Any]] = []
     for kind in sorted(kinds, key=lambda kind: kind.plural):
-        found.append(_resource(kind))
-        found += [_subresource(kind, name) for name in kind.subresources]
-    said = f"{group_name}/{version}" if group_name else version
-    return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": said, "resources": found}
+        items.append(_resource(kind))
+        items += [_subresource(kind, name) for name in kind.subresources]
+    group_version = f"{group_name}/{version}" if group_name else version
+    return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": items}
 
 
 def _resource(kind: KindSpec[Any]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
-"""Keys that a body gives twice: parsers keep the last one, and the author meant something else.
+"""Duplicate keys in a body. Parsers keep the last one silently, which its author probably did not intend.
 
-Owns finding them and saying where. What follows (a warning, a refusal) is bodies.py's.
+Finds them and their paths. bodies.py decides whether they are warnings or errors.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ from typing import Any
 
 
 class _Doubled(dict[str, Any]):
-    """An object of which some keys came more than once."""
+    """An object with duplicate keys, whose names are in `names`."""
 
     names: tuple[str, ...] = ()
 
 
 def in_json(body: bytes) -> list[str]:
-    """One sentence a key, as Kubernetes words it; nothing for a body that is no JSON."""
-    found = False
+    """A sentence for each duplicate key, in Kubernetes' words. Empty for a body that is not JSON."""
+    any_doubled = False
 
     def collect(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        nonlocal found
+        nonlocal any_doubled
         if len(pairs) == len(dict(pairs)):
             return dict(pairs)
-        found = True
+        any_doubled = True
         doubled = _Doubled(pairs)
         doubled.names = tuple(name for name, times in Counter(name for name, _ in pairs).items() if times > 1)
         return doubled
@@ -33,9 +33,9 @@ def in_json(body: bytes) -> list[str]:
     try:
         value = json.loads(body, object_pairs_hook=collect)
     except (ValueError, RecursionError):
-        # Said already, by whoever parsed it.
+        # `bodies.parse` has reported the error.
         return []
-    return [f'duplicate field "{path}"' for path in _paths(value, "")] if found else []
+    return [f'duplicate field "{path}"' for path in _paths(value, "")] if any_doubled else []
 
 
 def _paths(value: Any, at: str) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""JSON merge patch (RFC 7386): null removes, objects merge, everything else replaces."""
+"""JSON merge patch (RFC 7386): null removes a key, objects are merged, all other values replace the old ones."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def merge(target: Any, patch: Any) -> Any:
-    """The target with the patch applied; neither is changed."""
+    """The target with the patch applied. Changes neither of them."""
     if not isinstance(patch, dict):
         return patch
     result = dict(target) if isinstance(target, dict) else {}

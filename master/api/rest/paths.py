@@ -1,4 +1,4 @@
-"""The paths that are no resources: health, version, discovery, the authority's certificate, joining."""
+"""Paths that are not resources: health, version, discovery, the CA's certificate, joining."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from master.api.rest.bodies import Reader
 from master.api.rest.routes import GROUP_VERSIONS, no_such_path
 
 _JOIN = "/sampan/v1/join"
-# A certificate request is a few hundred bytes; anybody may send one.
+# A certificate request has a few hundred bytes. The limit is for unknown callers, who may send anything.
 _MAX_JOIN_BYTES = 64 << 10
 
 
 class Paths:
-    """Answers everything that is not a resource."""
+    """Handles requests for all paths that are not resources."""
 
     def __init__(
         self,
@@ -37,7 +37,7 @@ class Paths:
         self._reader = reader
 
     async def handle(self, request: web.BaseRequest, caller: Caller, parts: list[str]) -> web.StreamResponse:
-        """NotFound for a path that is not ours."""
+        """The response. Raises NotFound for an unknown path, and other ApiErrors."""
         path = "/" + "/".join(parts)
         if path == _JOIN:
             return await self._joining(request)
@@ -72,7 +72,7 @@ class Paths:
         raise no_such_path()
 
     async def _joining(self, request: web.BaseRequest) -> web.Response:
-        """A machine with a bootstrap token asks to be a node; the token is checked by the service behind."""
+        """A machine with a bootstrap token asks to join as a node. The join service checks the token."""
         if request.method != "POST":
             raise MethodNotAllowed("joining is a POST")
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
@@ -97,16 +97,16 @@ class Paths:
         )
 
     async def _prospect(self, token: str, value: dict[str, object]) -> web.Response:
-        """What would become of it: asked before anything is written on the machine."""
-        asked = [value.get(key, "") for key in ("nodeName", "address", "publicKey")]
-        name, address, public_key = (each if isinstance(each, str) else "" for each in asked)
-        found = await self._join.prospect(token, name, address, public_key)
+        """The prospective result of a join. Machines request it before they write anything to their disk."""
+        fields = [value.get(key, "") for key in ("nodeName", "address", "publicKey")]
+        name, address, public_key = (field if isinstance(field, str) else "" for field in fields)
+        prospect = await self._join.prospect(token, name, address, public_key)
         return answers.json(
             {
-                "clusterCIDR": found.cluster_cidr,
-                "serviceCIDR": found.service_cidr,
-                "nameTaken": found.name_taken,
-                "addressTakenBy": found.address_taken_by,
+                "clusterCIDR": prospect.cluster_cidr,
+                "serviceCIDR": prospect.service_cidr,
+                "nameTaken": prospect.name_taken,
+                "addressTakenBy": prospect.address_taken_by,
             }
         )
 

@@ -1,4 +1,4 @@
-"""The query parameters of a request, typed; BadRequest names the one that cannot be read."""
+"""The query parameters of a request, typed. An invalid one raises BadRequest with its name."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Query:
         return self._values.get(name, "")
 
     def flag(self, name: str) -> bool:
-        """`true`, `1` or nothing behind the name."""
+        """Whether the parameter is `true`, `t`, `1` or has no value. A missing one is False."""
         if name not in self._values:
             return False
         value = self._values[name].lower()
@@ -30,7 +30,7 @@ class Query:
         raise BadRequest(f"{name}: {value!r} is neither true nor false")
 
     def number(self, name: str) -> int | None:
-        """A whole number that is not negative, or None."""
+        """An integer that is not negative, or None if the parameter is missing or empty."""
         value = self._values.get(name, "")
         if not value:
             return None

@@ -1,4 +1,4 @@
-"""Paths of resources: which kind, namespace, name and subresource a path means."""
+"""Paths of resources: the kind, namespace, name and subresource of a path."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ GROUP_VERSIONS: dict[tuple[str, str], tuple[KindSpec[Any], ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """What a path names; `name` is empty for a collection."""
+    """The resource of a path. `name` is empty for a collection."""
 
     kind: KindSpec[Any]
     namespace: str = ""
@@ -28,17 +28,17 @@ class Route:
 
 
 def segments(raw_path: str) -> list[str]:
-    """A path's parts; a slash at its end means nothing (the Python client sends one)."""
+    """The parts of a path. Ignores a slash at the end, which the official Python client sends."""
     return [unquote(part) for part in raw_path.partition("?")[0].strip("/").split("/")]
 
 
 def no_such_path() -> ApiError:
-    """What Kubernetes says of a path that it does not know."""
+    """The error for an unknown path, in Kubernetes' words."""
     return NotFound("the server could not find the requested resource")
 
 
 def resolve(parts: list[str]) -> Route:
-    """The route of /api/v1/... or /apis/<group>/<version>/...; NotFound when there is none."""
+    """The route of /api/v1/... or /apis/<group>/<version>/.... Raises NotFound for an unknown path."""
     if parts[0] == "api":
         group, version, rest = "", parts[1], parts[2:]
     else:
@@ -46,7 +46,7 @@ def resolve(parts: list[str]) -> Route:
     if not rest:
         raise no_such_path()
     namespace = ""
-    # /namespaces/NS/pods is in a namespace; /namespaces/NS and /namespaces/NS/status are about one.
+    # /namespaces/NS/pods is a resource in a namespace; /namespaces/NS and /namespaces/NS/status are the namespace.
     if rest[0] == "namespaces" and len(rest) > 2 and (group, version, rest[2]) in _BY_PLURAL:
         namespace, rest = rest[1], rest[2:]
     kind = _BY_PLURAL.get((group, version, rest[0]))

@@ -1,4 +1,4 @@
-"""Label and field selectors: parsed once a request, asked for every object."""
+"""Label and field selectors: parsed once per request, evaluated for each object."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _compares(value: str | None, bound: str, *, greater: bool) -> bool:
 
 
 class _Parser:
-    """`a=b,c!=d,e in (f,g),h notin (i),j,!k,l>1`."""
+    """Parses label selectors such as `a=b,c!=d,e in (f,g),h notin (i),j,!k,l>1`."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -64,12 +64,12 @@ class _Parser:
         return self._tokens.pop(0) if self._tokens else ""
 
     def parse(self) -> tuple[Requirement, ...]:
-        found: list[Requirement] = []
+        requirements: list[Requirement] = []
         while self._tokens:
-            found.append(self._requirement())
+            requirements.append(self._requirement())
             if self._tokens and self._next() != ",":
                 raise self._error("expected ','")
-        return tuple(found)
+        return tuple(requirements)
 
     def _requirement(self) -> Requirement:
         token = self._next()
@@ -88,7 +88,7 @@ class _Parser:
         if operator in ("<", ">"):
             value = self._value()
             if not value.lstrip("-").isdigit():
-                raise self._error(f"{value!r} is no integer")
+                raise self._error(f"{value!r} is not an integer")
             return Requirement(key, "gt" if operator == ">" else "lt", frozenset({value}))
         raise self._error(f"found {operator!r}, expected: in, notin, =, ==, !=, >, <")
 
@@ -98,7 +98,7 @@ class _Parser:
         return token
 
     def _value(self) -> str:
-        """A value; nothing before a comma or the end is the empty one."""
+        """The next value. It is empty if a comma or the end follows."""
         if not self._tokens or self._tokens[0] == ",":
             return ""
         token = self._next()
@@ -123,13 +123,13 @@ class _Parser:
 
 
 def parse_labels(text: str) -> tuple[Requirement, ...]:
-    """The conditions of a label selector; BadRequest names what cannot be read."""
+    """The conditions of a label selector. Raises BadRequest for a syntax error."""
     return _Parser(text).parse()
 
 
 @dataclass(frozen=True, slots=True)
 class FieldTerm:
-    """One condition on a field: equal, or not."""
+    """One condition on a field: equal to `value` or not."""
 
     read: Callable[[Entry], str]
     value: str
@@ -137,12 +137,12 @@ class FieldTerm:
 
 
 def parse_fields(kind: KindSpec[Any], text: str) -> tuple[FieldTerm, ...]:
-    """The conditions of a field selector; BadRequest when the kind does not declare the field."""
+    """The conditions of a field selector. Raises BadRequest for a syntax error or an unsupported field."""
     terms: list[FieldTerm] = []
     for part in re.split(r"(?<!\\),", text):
         if not part.strip():
             continue
-        operator = next((each for each in ("!=", "==", "=") if each in part), "")
+        operator = next((operator for operator in ("!=", "==", "=") if operator in part), "")
         name, _, value = part.partition(operator) if operator else ("", "", "")
         if not name.strip():
             raise BadRequest(f"invalid field selector: {part!r}; can't understand")
@@ -165,7 +165,7 @@ def _reader(kind: KindSpec[Any], name: str) -> Callable[[Entry], str]:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What a list or watch is about: a namespace ("" for all) and both selectors."""
+    """The objects of a list or watch: a namespace ("" for all) and both selectors."""
 
     namespace: str = ""
     labels: tuple[Requirement, ...] = ()

@@ -1,8 +1,7 @@
-"""What a model looks like as JSON, to tidy a body before it is typed.
+"""The structure of a model as JSON, to tidy a body before it is converted to the model.
 
-Finds fields that the model does not have, by path and with the nearest one that it has; drops nulls, which clients send
-for "not set"; makes text of quantities that came as numbers. Corrects nothing silently. Says of a value that is of the
-wrong type where in the body it is.
+Finds unknown fields with their paths and suggests the nearest known one. Drops nulls, which clients send for "not set".
+Turns quantities that are numbers into text. Finds the path of a value with a wrong type.
 """
 
 from __future__ import annotations
@@ -19,14 +18,15 @@ import msgspec
 
 from master.objects.meta import is_time
 
-_MOST_GUESSES = 20
-_LONGEST_NAME = 256
-# More of anything in one list is no object that a person wrote, and would keep everybody else waiting.
+# Limits for suggestions, which take time: their number, and the characters of the path.
+_MAX_SUGGESTIONS = 20
+_MAX_PATH_LENGTH = 256
+# Longest list. Real objects have shorter ones, and converting longer ones would make all other clients wait.
 MAX_ITEMS = 10_000
 
 
 class WrongType(Exception):
-    """A value is not of its field's type; `path` is empty for the object itself."""
+    """A value has a wrong type. `path` is its field, empty for the object itself; `what` is the message."""
 
     def __init__(self, path: str, what: str) -> None:
         super().__init__(what)
@@ -36,19 +36,19 @@ class WrongType(Exception):
 
 @dataclass(frozen=True, slots=True)
 class UnknownField:
-    """A field that is not in the model, and the one that was perhaps meant."""
+    """A field that the model does not have, and the field that the author may have meant."""
 
     path: str
-    meant: str = ""
+    suggestion: str = ""
 
     def __str__(self) -> str:
-        hint = f', did you mean "{self.meant}"?' if self.meant else ""
+        hint = f', did you mean "{self.suggestion}"?' if self.suggestion else ""
         return f'unknown field "{self.path}"{hint}'
 
 
 @dataclass(frozen=True, slots=True)
 class _Shape:
-    """One of: a struct, a list of something, a map of something, a quantity, a time, text, or a leaf."""
+    """The structure of a value. `kind`: struct (of `model`), list or map (of `item`), quantity, time, text or leaf."""
 
     kind: str
     model: Any = None
@@ -80,7 +80,10 @@ def _fields(model: type[msgspec.Struct]) -> dict[str, Any]:
 
 
 def tidy(value: Any, model: Any, unknown: list[UnknownField], path: str = "") -> Any:
-    """The value without nulls and unknown fields; these are added to `unknown`. WrongType for what is no time."""
+    """The value without nulls and unknown fields, which are added to `unknown`.
+
+    Raises WrongType for malformed times and for lists that are too long.
+    """
     shape = _shape(model)
     if shape.kind == "struct" and isinstance(value, dict):
         return _tidy_struct(value, shape.model, unknown, path)
@@ -93,7 +96,7 @@ def tidy(value: Any, model: Any, unknown: list[UnknownField], path: str = "") ->
     if shape.kind == "quantity" and isinstance(value, int | float) and not isinstance(value, bool):
         return f"{Decimal(repr(value)):f}"
     if shape.kind == "time" and isinstance(value, str) and value and not is_time(value):
-        raise WrongType(path, "Expected a time as 2006-01-02T15:04:05Z (RFC 3339)")
+        raise WrongType(path, "Expected a time such as 2006-01-02T15:04:05Z (RFC 3339)")
     return value
 
 
@@ -113,24 +116,24 @@ def _tidy_struct(
     fields = _fields(model)
     result: dict[Any, Any] = {}
     for name, inner in value.items():
-        here = f"{path}.{name}" if path else str(name)
+        field_path = f"{path}.{name}" if path else str(name)
         if name not in fields:
-            # Looking for the nearest name takes a while: a body full of nonsense gets no guesses.
-            guess = len(unknown) < _MOST_GUESSES and len(here) < _LONGEST_NAME
-            unknown.append(UnknownField(here, _meant(str(name), fields) if guess else ""))
+            # Finding the nearest name takes time, so a body with many unknown fields gets only some suggestions.
+            suggest = len(unknown) < _MAX_SUGGESTIONS and len(field_path) < _MAX_PATH_LENGTH
+            unknown.append(UnknownField(field_path, _suggestion(str(name), fields) if suggest else ""))
         elif inner is not None:
-            result[name] = tidy(inner, fields[name], unknown, here)
+            result[name] = tidy(inner, fields[name], unknown, field_path)
     return result
 
 
 def wrong_type(value: Any, annotation: Any, path: str = "") -> WrongType | None:
-    """The first value that msgspec cannot convert, by its whole path; None when all can be."""
+    """The first value that msgspec cannot convert, with its path; None if it can convert all."""
     try:
         msgspec.convert(value, annotation)
     except msgspec.ValidationError as error:
-        for here, inner, its_type in _parts(value, _shape(annotation), path):
-            if found := wrong_type(inner, its_type, here):
-                return found
+        for part_path, part, part_type in _parts(value, _shape(annotation), path):
+            if wrong := wrong_type(part, part_type, part_path):
+                return wrong
         return WrongType(path, str(error).partition(" - at `")[0])
     return None
 
@@ -149,8 +152,8 @@ def _parts(value: Any, shape: _Shape, path: str) -> Iterator[tuple[str, Any, Any
             yield f"{path}[{key}]", inner, shape.item
 
 
-def _meant(name: str, fields: dict[str, Any]) -> str:
-    """The field that was perhaps meant: the same one a level deeper (bad indentation), or one spelt nearly so."""
+def _suggestion(name: str, fields: dict[str, Any]) -> str:
+    """The field that the author may have meant: the same one a level deeper (wrong indentation), or a similar name."""
     for outer, annotation in fields.items():
         shape = _shape(annotation)
         if outer in ("spec", "metadata") and shape.kind == "struct" and name in _fields(shape.model):

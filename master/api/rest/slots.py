@@ -1,4 +1,4 @@
-"""How many requests are worked on at once. One that waits for its client holds no place: nobody else waits for it."""
+"""The limit of concurrent requests. A request that waits for its client's body does not count."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from master.api.errors import TooManyRequests
 
 
 class Slots:
-    """Places for requests at work."""
+    """Slots for requests in progress. `what` names them in the error message."""
 
     def __init__(self, limit: int, *, what: str, retry_after_s: int) -> None:
         self._limit = limit
@@ -19,7 +19,7 @@ class Slots:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """A place for one request. Raises TooManyRequests."""
+        """Holds a slot for one request. Raises TooManyRequests if all are taken."""
         if self._held >= self._limit:
             raise TooManyRequests(
                 f"too many {self._what} at once, please try again later", retry_after_s=self._retry_after_s
@@ -32,7 +32,7 @@ class Slots:
 
     @contextmanager
     def lent(self) -> Iterator[None]:
-        """Gives the request's place to others while its client is to send something."""
+        """Frees the request's slot while it waits for its client."""
         self._held -= 1
         try:
             yield

@@ -1,4 +1,4 @@
-"""Subresources with bodies of their own: scale, binding, log."""
+"""Subresources whose bodies are not the object's kind: scale, binding, log."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from master.api.logs import LogOptions, LogSource
 from master.api.rest.query import Query
 from master.objects.meta import ObjectMeta
 
-# A log that has nothing to say yet is answered after this long, so that the client sees a connection.
+# The response to a follow request starts after this time even if the log is still empty, so that the client sees that
+# it is connected.
 _FIRST_CHUNK_S = 0.5
 
 
@@ -45,33 +46,33 @@ def scale_of(obj: Any) -> Scale:
 
 
 def scaled(obj: Any, scale: Scale) -> Any:
-    """The controller with the replicas of a scale."""
-    found = Findings()
-    constraints.check(scale.spec, found, "spec")
-    _refuse("Scale", obj.metadata.name, found)
+    """The controller with the number of replicas of a scale. Raises Invalid."""
+    findings = Findings()
+    constraints.check(scale.spec, findings, "spec")
+    _refuse("Scale", obj.metadata.name, findings)
     return replace(obj, spec=replace(obj.spec, replicas=scale.spec.replicas))
 
 
 def check_binding(binding: Binding, pod: str) -> None:
-    """A pod is bound to a node, by its name."""
-    found = Findings()
+    """Checks that the target is a node and has a valid name. Raises Invalid."""
+    findings = Findings()
     target = binding.target
-    found.one_of("target.kind", target.kind, ("", "Node"))
+    findings.one_of("target.kind", target.kind, ("", "Node"))
     if not target.name:
-        found.required("target.name")
+        findings.required("target.name")
     else:
-        found.form("target.name", target.name, dns_subdomain(target.name))
-    _refuse("Binding", pod, found)
+        findings.form("target.name", target.name, dns_subdomain(target.name))
+    _refuse("Binding", pod, findings)
 
 
-def _refuse(kind: str, name: str, found: Findings) -> None:
-    if found:
-        said = ", ".join(f"{cause.field}: {cause.message}" for cause in found.causes)
-        raise Invalid(f'{kind} "{name}" is invalid: {said}', causes=found.causes, name=name, kind=kind)
+def _refuse(kind: str, name: str, findings: Findings) -> None:
+    if findings:
+        problems = ", ".join(f"{cause.field}: {cause.message}" for cause in findings.causes)
+        raise Invalid(f'{kind} "{name}" is invalid: {problems}', causes=findings.causes, name=name, kind=kind)
 
 
 def log_options(query: Query) -> LogOptions:
-    """What of a log is asked for."""
+    """The log options in the query. Raises BadRequest."""
     return LogOptions(
         follow=query.flag("follow"),
         previous=query.flag("previous"),
@@ -83,15 +84,15 @@ def log_options(query: Query) -> LogOptions:
     )
 
 
-def log_container(pod: Pod, asked: str) -> str:
-    """The container whose log is meant; a pod with one container needs no name."""
+def log_container(pod: Pod, requested: str) -> str:
+    """The container of a log request. It may be empty for a pod with one container. Raises BadRequest."""
     names = [container.name for container in pod.spec.containers]
     inits = [container.name for container in pod.spec.init_containers]
-    if asked:
-        if asked in names or asked in inits:
-            return asked
+    if requested:
+        if requested in names or requested in inits:
+            return requested
         raise BadRequest(
-            f"container {asked} is not valid for pod {pod.metadata.name}; it has {', '.join(names + inits)}"
+            f"container {requested} is not valid for pod {pod.metadata.name}; it has {', '.join(names + inits)}"
         )
     if len(names) > 1:
         choice = f"choose one of: [{' '.join(names)}]"
@@ -100,7 +101,7 @@ def log_container(pod: Pod, asked: str) -> str:
 
 
 async def serve_log(request: web.BaseRequest, logs: LogSource, pod: Pod, query: Query) -> web.StreamResponse:
-    """Streams a container's log; an error before its first chunk is still a Status."""
+    """Streams a container's log. Raises ApiError only before the first chunk is sent."""
     name = pod.metadata.name
     container = log_container(pod, query.text("container"))
     if not pod.spec.node_name:
@@ -116,7 +117,7 @@ async def serve_log(request: web.BaseRequest, logs: LogSource, pod: Pod, query: 
         try:
             await asyncio.wait({first}, timeout=_FIRST_CHUNK_S if options.follow else None)
             if first.done():
-                # Raises what the node said before anything was sent.
+                # Raises the node's error, if it has one, while the response can still be a Status.
                 first.result()
             await response.prepare(request)
             try:
@@ -125,7 +126,7 @@ async def serve_log(request: web.BaseRequest, logs: LogSource, pod: Pod, query: 
                     await response.write(chunk)
                     chunk = await anext(chunks, None)
             except ApiError as error:
-                # The answer has begun: a Status has no place in it any more, its reader is still told.
+                # The response has begun, so it cannot be a Status any more: append the message to the log.
                 await response.write(f"{error.message}\n".encode())
         finally:
             if not first.done():

@@ -1,4 +1,4 @@
-"""The verbs on resources: a request becomes calls of the pipeline, and the result an answer."""
+"""The verbs on resources: each request becomes calls of the pipeline, and their result a response."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ class Call:
     route: Route
     query: Query
     warnings: list[str] = field(default_factory=list)
-    # What the body says twice.
+    # Sentences about the duplicate keys of the body.
     duplicates: list[str] = field(default_factory=list)
 
 
 class Verbs:
-    """Answers requests for resources."""
+    """Handles requests for resources."""
 
     def __init__(self, resources: Resources, clock: Clock, logs: LogSource, reader: bodies.Reader) -> None:
         self._resources = resources
@@ -54,16 +54,16 @@ class Verbs:
         self._reader = reader
 
     async def handle(self, call: Call) -> web.StreamResponse:
-        """Any method on any resource."""
+        """The response to any method on any resource. Raises ApiError."""
         route, method = call.route, call.request.method
         if route.subresource in ("binding", "log", "scale"):
             return await self._special(call)
         if method in ("GET", "HEAD"):
             if route.name:
                 return self._get(call)
-            # HEAD has no body, and a watch is nothing but one.
-            watched = call.query.flag("watch") and method == "GET"
-            return await self._watch(call) if watched else self._list(call)
+            # A response to HEAD has no body, so a watch would be pointless.
+            watch = call.query.flag("watch") and method == "GET"
+            return await self._watch(call) if watch else self._list(call)
         if not route.name and method in ("POST", "DELETE") and not _is_writable(route, method):
             raise MethodNotAllowed(_NOT_ALLOWED)
         if method == "POST" and not route.name:
@@ -93,11 +93,13 @@ class Verbs:
 
     def _get(self, call: Call) -> web.Response:
         self._authorize(call, "get")
-        wanted = answers.negotiate(call.request.headers.get("Accept", ""))
+        representation = answers.negotiate(call.request.headers.get("Accept", ""))
         entry = self._entry(call)
-        if not wanted.table:
+        if not representation.table:
             return answers.raw(entry.raw)
-        return answers.raw(self._tabulator(call, wanted.table).encode([entry], entry.revision, self._clock.now()))
+        return answers.raw(
+            self._tabulator(call, representation.table).encode([entry], entry.revision, self._clock.now())
+        )
 
     def _tabulator(self, call: Call, version: str) -> answers.Tabulator:
         return answers.Tabulator(call.route.kind, version, call.query.text("includeObject"))
@@ -117,17 +119,17 @@ class Verbs:
 
     def _list(self, call: Call) -> web.Response:
         self._authorize(call, "list")
-        wanted = answers.negotiate(call.request.headers.get("Accept", ""))
+        representation = answers.negotiate(call.request.headers.get("Accept", ""))
         self._check_version(call)
         entries, revision = self._selected(call), self._cache.revision
-        if wanted.table:
-            return answers.raw(self._tabulator(call, wanted.table).encode(entries, revision, self._clock.now()))
+        if representation.table:
+            return answers.raw(self._tabulator(call, representation.table).encode(entries, revision, self._clock.now()))
         return answers.raw(answers.listed(call.route.kind, entries, revision))
 
     def _check_version(self, call: Call) -> None:
         if call.query.text("continue"):
-            # Lists are always whole: no token of ours exists.
-            raise BadRequest("continue: the token is not one of this server")
+            # Lists are never split, so this server has issued no token.
+            raise BadRequest("continue: the token is not from this server")
         version = call.query.number("resourceVersion") or 0
         if version > self._cache.revision:
             raise too_large_version(version, self._cache.revision)
@@ -136,7 +138,7 @@ class Verbs:
 
     async def _watch(self, call: Call) -> web.StreamResponse:
         self._authorize(call, "watch")
-        wanted = answers.negotiate(call.request.headers.get("Accept", ""))
+        representation = answers.negotiate(call.request.headers.get("Accept", ""))
         since, initial = call.query.number("resourceVersion"), call.query.flag("sendInitialEvents")
         options = WatchOptions(
             selection=self._selection(call),
@@ -145,7 +147,7 @@ class Verbs:
             bookmarks=call.query.flag("allowWatchBookmarks"),
             timeout_s=float(call.query.number("timeoutSeconds") or 0),
         )
-        tabulator = self._tabulator(call, wanted.table) if wanted.table else None
+        tabulator = self._tabulator(call, representation.table) if representation.table else None
         return await Watch(self._cache, self._clock, call.route.kind, options, tabulator).serve(call.request)
 
     # -- writing --------------------------------------------------------------------------------------------------
@@ -158,7 +160,7 @@ class Verbs:
     async def _parsed(self, call: Call, media: str) -> Any:
         body = await self._reader.read(call.request)
         duplicates = call.query.field_validation != "Ignore"
-        value, call.duplicates = await bodies.understood(body, media, duplicates=duplicates)
+        value, call.duplicates = await bodies.decode(body, media, duplicates=duplicates)
         return value
 
     async def _object(self, call: Call) -> Any:
@@ -166,14 +168,14 @@ class Verbs:
         return await self._body(call, kind.model, kind.kind, kind.api_version)
 
     def _answer(self, call: Call, entry: Entry, status: int = 200) -> web.Response:
-        wanted = answers.negotiate(call.request.headers.get("Accept", ""))
-        if not wanted.table:
+        representation = answers.negotiate(call.request.headers.get("Accept", ""))
+        if not representation.table:
             return answers.raw(entry.raw, status, call.warnings)
-        table = self._tabulator(call, wanted.table).encode([entry], entry.revision, self._clock.now())
+        table = self._tabulator(call, representation.table).encode([entry], entry.revision, self._clock.now())
         return answers.raw(table, status, call.warnings)
 
     async def _create(self, call: Call) -> web.Response:
-        # Before the body is read: somebody who may not create need not send it.
+        # Before the body is read, so that a caller without the permission need not send it.
         self._authorize(call, "create")
         answers.negotiate(call.request.headers.get("Accept", ""))
         obj = await self._object(call)
@@ -189,14 +191,17 @@ class Verbs:
         return self._answer(call, entry)
 
     def _identify(self, call: Call, obj: Object) -> str:
-        """The body must mean the object of the path; the version that it expects."""
+        """Checks that the body has the path's name and namespace. Returns the body's resourceVersion.
+
+        Raises BadRequest.
+        """
         route, meta = call.route, obj.metadata
         if meta.name and meta.name != route.name:
-            said = f"the name of the object ({meta.name}) does not match the name on the URL ({route.name})"
-            raise BadRequest.at("metadata.name", said)
+            why = f"the name of the object ({meta.name}) does not match the name on the URL ({route.name})"
+            raise BadRequest.at("metadata.name", why)
         if route.kind.namespaced and meta.namespace and meta.namespace != route.namespace:
-            said = f"the namespace of the object ({meta.namespace}) does not match the namespace on the URL"
-            raise BadRequest.at("metadata.namespace", f"{said} ({route.namespace})")
+            why = f"the namespace of the object ({meta.namespace}) does not match the namespace on the URL"
+            raise BadRequest.at("metadata.namespace", f"{why} ({route.namespace})")
         return meta.resource_version
 
     async def _change(self, call: Call, change: Any, *, expect: str, verb: str) -> Entry:
@@ -241,20 +246,20 @@ class Verbs:
         return self._answer(call, entry)
 
     async def _delete_options(self, call: Call) -> tuple[DeleteOptions, bool]:
-        """From the body, else from the query; and whether it is a dry run."""
+        """The options of a deletion, and whether it is a dry run."""
         body = await self._reader.read(call.request)
         media = bodies.media_type(call.request)
-        value: Any = (await bodies.understood(body, media, duplicates=False))[0] if body.strip() else {}
+        value: Any = (await bodies.decode(body, media, duplicates=False))[0] if body.strip() else {}
         return deletes.options(bodies.typed(value, deletes.DeleteOptions, "Ignore", []), call.query)
 
     async def _delete(self, call: Call) -> web.Response:
         self._authorize(call, "delete")
         options, dry_run = await self._delete_options(call)
         kind, route = call.route.kind, call.route
-        entry, gone = await self._resources.delete_entry(
+        entry, removed = await self._resources.delete_entry(
             call.caller, kind, route.namespace, route.name, options, dry_run=dry_run
         )
-        if gone and kind not in (POD, SERVICE):
+        if removed and kind not in (POD, SERVICE):
             return answers.json(answers.success(kind, entry.name, entry.obj.metadata.uid))
         return self._answer(call, entry)
 
@@ -264,16 +269,16 @@ class Verbs:
         deleted: list[Entry] = []
         for entry in self._selected(call):
             try:
-                left, _ = await self._resources.delete_entry(
+                current, _ = await self._resources.delete_entry(
                     call.caller, call.route.kind, entry.namespace, entry.name, options, dry_run=dry_run
                 )
-                deleted.append(left)
+                deleted.append(current)
             except NotFound:
-                # Somebody else was quicker.
+                # Another writer has removed it meanwhile.
                 continue
         return answers.raw(answers.listed(call.route.kind, deleted, self._cache.revision))
 
-    # -- subresources with bodies of their own ----------------------------------------------------------------------
+    # -- subresources with other bodies -----------------------------------------------------------------------------
 
     async def _special(self, call: Call) -> web.StreamResponse:
         subresource, method = call.route.subresource, call.request.method
@@ -293,11 +298,11 @@ class Verbs:
             return answers.json(subresources.scale_of(self._entry(call).obj))
         self._authorize(call, "update" if method == "PUT" else "patch")
         if method == "PUT":
-            given = await self._body(call, Scale, "Scale", "autoscaling/v1")
-            expect = self._identify(call, given)
+            body = await self._body(call, Scale, "Scale", "autoscaling/v1")
+            expect = self._identify(call, body)
 
             def scaled(entry: Entry) -> Any:
-                return subresources.scaled(entry.obj, given)
+                return subresources.scaled(entry.obj, body)
         else:
             patch = await self._patch_body(call)
             expect = _patched_version(patch)
@@ -324,27 +329,29 @@ class Verbs:
 
 
 def _is_writable(route: Route, method: str) -> bool:
-    """Nothing is written across namespaces, and namespaces go one at a time, as in Kubernetes."""
+    """Whether the collection supports the method. As in Kubernetes, nothing is written across namespaces, and a
+    request deletes only one namespace.
+    """
     if route.kind is NAMESPACE:
         return method == "POST"
     return bool(route.namespace) or not route.kind.namespaced
 
 
 def _check_type(value: Any, kind: str, api_version: str) -> None:
-    """A body may leave out what it is; it may not be something else."""
+    """Checks kind and apiVersion of a body, which may leave them out. Raises BadRequest."""
     if not isinstance(value, dict):
         raise BadRequest(f"expected an object of kind {kind}")
-    for name, wanted in (("kind", kind), ("apiVersion", api_version)):
-        said = value.get(name)
-        # What is no text is told with the other fields' types.
-        if isinstance(said, str) and said not in ("", wanted):
-            told = f"the body is a {value.get('kind') or kind} of {value.get('apiVersion') or api_version}"
-            raise BadRequest.at(name, f"{told}, the path takes a {kind} of {api_version}")
+    for name, expected in (("kind", kind), ("apiVersion", api_version)):
+        actual = value.get(name)
+        # Values that are not text are reported with the wrong types of other fields.
+        if isinstance(actual, str) and actual not in ("", expected):
+            body = f"the body is a {value.get('kind') or kind} of {value.get('apiVersion') or api_version}"
+            raise BadRequest.at(name, f"{body}, the path takes a {kind} of {api_version}")
 
 
 def _patched_version(patch: dict[str, Any]) -> str:
-    """A patch that names a version means exactly that one."""
+    """The resourceVersion in a patch, which the object must have; empty if there is none."""
     metadata = patch.get("metadata")
     version = metadata.get("resourceVersion") if isinstance(metadata, dict) else ""
-    # What is no text is told with the other fields' types.
+    # Values that are not text are reported with the wrong types of other fields.
     return version if isinstance(version, str) else ""

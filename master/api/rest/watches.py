@@ -1,8 +1,8 @@
 """Watches: the changes of a kind as a stream of lines.
 
-Starts with what is there (version 0 or none) or after a version that is still remembered; a version that is not is
-answered by an ERROR event with Status 410, and so is a client that falls behind. Events are encoded once for all
-watchers, tables excepted.
+A watch starts with all objects (version 0 or none), or after a version that is still in the history. For an older
+version, or when the client falls behind, it ends with an ERROR event with Status 410. Events are encoded once for all
+watchers, except tables.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from master.cache.entry import ADDED, DELETED, MODIFIED, watch_frame
 from master.clock import Clock
 from master.objects.kind import KindSpec
 
-# A watcher that many changes behind is told to start over.
+# A watcher that is this many changes behind has to start over.
 _QUEUE = 2000
-# Of what waits for a watcher, this much is copied for it at once: many of them may read slowly.
+# Most bytes that are joined for one write. There may be many watchers that read slowly, so this limits memory.
 _WRITE_BYTES = 256 << 10
 _BOOKMARK_EVERY_S = 60.0
 # As Kubernetes: a client that sets no limit is disconnected after 30 to 60 minutes.
@@ -35,7 +35,7 @@ _MIN_TIMEOUT_S = 1800.0
 
 @dataclass(frozen=True, slots=True)
 class WatchOptions:
-    """What a client asks of a watch; `since` None: begin with what is there."""
+    """A client's options. `since`: start after this version; None: start with all objects. `timeout_s` 0: default."""
 
     selection: Selection
     since: int | None
@@ -58,7 +58,10 @@ class Watch:
         self._columns_sent = False
 
     async def serve(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Streams until the client leaves, the time is over, or it has to start over."""
+        """Streams until the client disconnects, the time is over, or the client has to start over.
+
+        Raises Timeout for a version that does not exist yet.
+        """
         options = self._options
         if options.since is not None and options.since > self._cache.revision:
             raise too_large_version(options.since, self._cache.revision)
@@ -72,7 +75,7 @@ class Watch:
             await response.write(self._error(expired(options.since or 0, gone.oldest)))
             return response
         with subscription:
-            # Nothing is awaited between taking the subscription and the snapshot: they are one revision.
+            # No await between subscribing and reading the entries, so that both have the same revision.
             entries = self._cache.entries(self._kind, options.selection.namespace) if options.since is None else []
             revision = subscription.revision
             await response.prepare(request)
@@ -86,7 +89,7 @@ class Watch:
         return (self._line(ADDED, e, watch_frame(ADDED, e.raw)) for e in entries if self._matches(e))
 
     async def _write(self, response: web.StreamResponse, frames: Iterable[bytes]) -> None:
-        """Joined to pieces, each after the client has taken most of the one before."""
+        """Joins frames and writes them. Each write waits until the client has read most of the previous one."""
         lines: list[bytes] = []
         size = 0
         for frame in frames:
@@ -125,7 +128,7 @@ class Watch:
             return None
 
     def _drain(self, subscription: Subscription, batch: Batch | None) -> Iterator[bytes]:
-        """Everything that waits."""
+        """The frames of this batch and of all queued ones."""
         while batch is not None:
             yield from map(self._frame, batch.changes)
             batch = subscription.take()
@@ -144,11 +147,11 @@ class Watch:
         if self._options.selection.everything:
             type_ = change.type
         else:
-            was = self._matches(change.before)
-            now = change.type != DELETED and self._matches(change.entry)
-            if not was and not now:
+            before = self._matches(change.before)
+            after = change.type != DELETED and self._matches(change.entry)
+            if not before and not after:
                 return b""
-            type_ = (MODIFIED if was else ADDED) if now else DELETED
+            type_ = (MODIFIED if before else ADDED) if after else DELETED
         return self._line(type_, change.entry, None, change)
 
     def _line(self, type_: str, entry: Entry, frame: bytes | None, change: Change | None = None) -> bytes:
@@ -176,14 +179,14 @@ class Watch:
 
 
 def expired(since: int, oldest: int) -> Expired:
-    """The version lies before what is remembered."""
+    """The error for a version that is older than the history."""
     return Expired(f"too old resource version: {since} ({oldest})")
 
 
-def too_large_version(asked: int, have: int) -> Timeout:
-    """The version is not one of this store yet: perhaps it was lost, perhaps the client talks to another cluster."""
+def too_large_version(requested: int, current: int) -> Timeout:
+    """The error for a version that does not exist yet. It may be of another cluster, or of commits that were lost."""
     return Timeout(
-        f"Too large resource version: {asked}, current: {have}",
+        f"Too large resource version: {requested}, current: {current}",
         causes=[Cause("ResourceVersionTooLarge", "Too large resource version")],
         retry_after_s=1,
     )

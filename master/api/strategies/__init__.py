@@ -1,4 +1,4 @@
-"""What each kind does to its objects on their way in. A new kind is one line here, if it is peculiar at all."""
+"""The rules of each kind for its objects: defaults, checks, allocation. Each kind has an entry in `strategies`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from master.objects.kind import KindSpec
 
 
 def strategies(ranges: ServiceRanges, holder: Callable[[str], bytes | None]) -> dict[KindSpec[Any], Strategy[Any]]:
-    """One strategy for each kind; `holder` tells who holds a uniqueness key."""
+    """The strategy of each kind. `holder` returns the object that holds a uniqueness key."""
     return {
         kinds.NAMESPACE: NamespaceStrategy(),
         kinds.NODE: NodeStrategy(),

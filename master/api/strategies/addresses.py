@@ -1,8 +1,8 @@
-"""Which cluster IP a service gets that asks for none.
+"""Allocation of cluster IPs for services that do not request one.
 
-Nodes search their rules by blocks of 64 addresses, so the addresses in use lie close together: they come from the
-lowest blocks, as few as leave some free. Among these the one that has been free for longest is taken, so that the
-address freed last is given out last: a node that lags must not send a dead service's traffic to a stranger.
+Nodes group their rules by blocks of 64 addresses, so the addresses in use should be close together. They are taken from
+the lowest blocks, from as few as leave some addresses free. Among these addresses, the one that has been free for the
+longest time is taken: a node that lags behind must not send a deleted service's traffic to another service.
 """
 
 from __future__ import annotations
@@ -11,23 +11,26 @@ from collections.abc import Callable, Iterator
 from ipaddress import IPv4Address, IPv4Network
 
 _BLOCK = 64
-# With fewer free addresses to choose from the next block is begun.
+# With fewer free addresses than this, the next block is used too.
 _FREE = 32
-# Kubernetes' places in the range: its own service, and DNS by custom.
+# Reserved positions in the range: the `kubernetes` service, and DNS by convention.
 _OWN, _DNS = 1, 10
 
 
 class ClusterAddresses:
-    """Hands out the addresses of one range. Who holds them is asked; remembered is only when one was seen held."""
+    """Allocates the addresses of one range.
+
+    The caller knows which addresses are taken. This object only remembers when it last saw an address taken.
+    """
 
     def __init__(self, network: IPv4Network) -> None:
         self._network = network
         self._turn = 0
-        # The turn in which an address was last seen held; at most one entry an address of the blocks in use.
-        self._held: dict[int, int] = {}
+        # The turn in which an address was last seen taken. At most one entry per address of the blocks in use.
+        self._last_taken: dict[int, int] = {}
 
     def next(self, taken: Callable[[str], bool]) -> str | None:
-        """A free address, or None when there is none. The reserved ones are never handed out."""
+        """A free address, or None when all are taken. Never returns a reserved one."""
         self._turn += 1
         window: list[int] = []
         for block in range(0, self._network.num_addresses, _BLOCK):
@@ -36,18 +39,18 @@ class ClusterAddresses:
                 break
         if not window:
             return None
-        number = min(window, key=lambda number: (self._held.get(number, 0), number))
-        self._held[number] = self._turn
+        number = min(window, key=lambda number: (self._last_taken.get(number, 0), number))
+        self._last_taken[number] = self._turn
         return self._text(number)
 
     def _free(self, block: int, taken: Callable[[str], bool]) -> Iterator[int]:
-        # First and last address of a network are nobody's.
+        # The first and the last address of a network are not usable.
         end = min(block + _BLOCK, self._network.num_addresses - 1)
         for number in range(max(block, 1), end):
             if number in (_OWN, _DNS):
                 continue
             if taken(self._text(number)):
-                self._held[number] = self._turn
+                self._last_taken[number] = self._turn
             else:
                 yield number
 

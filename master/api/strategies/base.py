@@ -1,4 +1,4 @@
-"""What a kind does to its objects on their way in: defaulting, validation, allocation, uniqueness keys."""
+"""The rules of a kind for its objects: defaulting, validation, allocation, uniqueness keys."""
 
 from __future__ import annotations
 
@@ -13,46 +13,46 @@ from master.objects.kind import KindSpec
 from master.objects.meta import Object
 
 T = TypeVar("T", bound=Object)
-# Whether a uniqueness key is held, by a stored object or by a commit under way.
+# Whether a uniqueness key is taken, by a stored object or by a commit in progress.
 Taken = Callable[[str], bool]
 
 
 class Strategy(Generic[T]):
-    """The behaviour of a kind that has no peculiarities; the others override what they need."""
+    """The rules of a kind without rules of its own. Other kinds override what they need."""
 
     def name_form(self, name: str) -> str:
-        """What is wrong with the name, or nothing."""
+        """Why the name is not valid; empty if it is."""
         return dns_subdomain(name)
 
     def default(self, obj: T) -> T:
-        """Fills what was left out, as Kubernetes does. Applied on every write."""
+        """Sets fields that were left out to Kubernetes' defaults. Applied on every write."""
         return obj
 
     def for_create(self, obj: T, now: datetime) -> T:
-        """Drops what a client may not set at creation, its status above all."""
+        """Resets fields that a client may not set at creation, above all the status."""
         return obj
 
     def for_update(self, new: T, old: T, subresource: str) -> T:
-        """Takes from `old` what this way of updating may not change."""
+        """Takes from `old` the fields that an update of this subresource ("": the object) may not change."""
         return new
 
     def allocate(self, obj: T, old: T | None, taken: Taken) -> T:
-        """Hands out what must be unique and was not asked for. May be called again after a clash."""
+        """Allocates unique values that the client did not choose. Called again after a conflict."""
         return obj
 
     def keys(self, obj: T) -> frozenset[str]:
         """The uniqueness keys that the object holds."""
         return frozenset()
 
-    def check(self, obj: T, old: T | None, found: Findings) -> None:
-        """What is wrong with the object as it would be stored."""
+    def check(self, obj: T, old: T | None, findings: Findings) -> None:
+        """Adds a finding for each problem of the object as it would be stored."""
 
-    def check_update(self, new: T, old: T, found: Findings) -> None:
-        """What may not change."""
+    def check_update(self, new: T, old: T, findings: Findings) -> None:
+        """Adds a finding for each change that is not allowed."""
 
 
 def spec_and_status_apart(new: Object, old: Object, subresource: str) -> Object:
-    """An update of the status takes only the status; any other one leaves the status alone."""
+    """An update of the subresource status changes only the status; any other update does not change it."""
     if subresource == "status":
         return msgspec.structs.replace(old, status=new.status)  # type: ignore[attr-defined]
     return msgspec.structs.replace(new, status=old.status)  # type: ignore[attr-defined]

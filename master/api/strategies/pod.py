@@ -1,4 +1,4 @@
-"""Pod: defaults, checks, the few fields that may change, and the quality-of-service class."""
+"""Pod: defaults, checks, the few mutable fields, and the quality-of-service class."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from master.api.strategies.podspec import default_pod_spec
 
 
 class PodStrategy(Strategy[Pod]):
-    """A pod starts Pending; its spec hardly changes."""
+    """A new pod is Pending. Only a few fields of its spec can be changed."""
 
     def default(self, obj: Pod) -> Pod:
         return replace(obj, spec=default_pod_spec(obj.spec))
@@ -28,7 +28,6 @@ class PodStrategy(Strategy[Pod]):
             return replace(old, status=new.status)
         if subresource == "binding":
             return new
-        # Defaults that follow from what the author left out are not an attempt to change them.
         return replace(new, status=old.status)
 
     def allocate(self, obj: Pod, old: Pod | None, taken: Taken) -> Pod:
@@ -36,20 +35,20 @@ class PodStrategy(Strategy[Pod]):
             return obj
         return replace(obj, status=replace(obj.status, qos_class=qos_class(obj.spec)))
 
-    def check(self, obj: Pod, old: Pod | None, found: Findings) -> None:
-        check_pod_spec(obj.spec, "spec", found)
+    def check(self, obj: Pod, old: Pod | None, findings: Findings) -> None:
+        check_pod_spec(obj.spec, "spec", findings)
         for index, reference in enumerate(obj.metadata.owner_references):
             if not (reference.name and reference.uid and reference.kind and reference.api_version):
-                found.required(f"metadata.ownerReferences[{index}]", "apiVersion, kind, name and uid must be set")
+                findings.required(f"metadata.ownerReferences[{index}]", "apiVersion, kind, name and uid must be set")
 
-    def check_update(self, new: Pod, old: Pod, found: Findings) -> None:
+    def check_update(self, new: Pod, old: Pod, findings: Findings) -> None:
         if new.spec == old.spec:
             return
         if len(new.spec.containers) != len(old.spec.containers):
-            found.forbidden("spec.containers", "pod updates may not add or remove containers")
+            findings.forbidden("spec.containers", "pod updates may not add or remove containers")
             return
         if _may_change(new.spec, old.spec) != old.spec:
-            found.forbidden(
+            findings.forbidden(
                 "spec",
                 "pod updates may not change fields other than `spec.containers[*].image`,"
                 "`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to"
@@ -57,11 +56,13 @@ class PodStrategy(Strategy[Pod]):
                 " previously negative)",
             )
         if not set(map(repr, old.spec.tolerations)) <= set(map(repr, new.spec.tolerations)):
-            found.forbidden("spec.tolerations", "existing toleration can not be modified except its tolerationSeconds")
+            findings.forbidden(
+                "spec.tolerations", "existing toleration can not be modified except its tolerationSeconds"
+            )
 
 
 def _may_change(new: PodSpec, old: PodSpec) -> PodSpec:
-    """The new spec with everything that may change put back: equal to the old one when nothing else did."""
+    """The new spec with the old values of all mutable fields. Equal to the old spec unless another field changed."""
     inits = new.init_containers
     if len(inits) == len(old.init_containers):
         inits = tuple(replace(n, image=o.image) for n, o in zip(inits, old.init_containers, strict=True))
@@ -75,7 +76,10 @@ def _may_change(new: PodSpec, old: PodSpec) -> PodSpec:
 
 
 def qos_class(spec: PodSpec) -> str:
-    """BestEffort without any request or limit, Guaranteed with equal ones for cpu and memory, else Burstable."""
+    """The quality-of-service class.
+
+    BestEffort: no container has a request or limit. Guaranteed: all have equal ones for cpu and memory. Else Burstable.
+    """
     containers = [*spec.init_containers, *spec.containers]
     if not any(c.resources.requests or c.resources.limits for c in containers):
         return "BestEffort"

@@ -1,4 +1,4 @@
-"""What Kubernetes fills into a pod spec that says nothing about it, in a pod and in a template alike."""
+"""Kubernetes' defaults for pod specs, in pods and in templates."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def default_pod_spec(spec: PodSpec) -> PodSpec:
 
 
 def volume_sources(volume: Volume) -> list[str]:
-    """The attributes that name the volume's source; a good volume has one."""
+    """The names of the sources that the volume has. A valid volume has exactly one."""
     return [name for name in _SOURCES if getattr(volume, name) is not None]
 
 
@@ -52,7 +52,7 @@ def _volume(volume: Volume) -> Volume:
 
 
 def pull_policy(image: str) -> str:
-    """Always for `latest` and for no tag, else IfNotPresent. A digest pins as a tag does."""
+    """The default pull policy: Always for the tag `latest` and without a tag, IfNotPresent with a tag or digest."""
     if "@" in image:
         return "IfNotPresent"
     _, colon, tag = image.rpartition("/")[2].partition(":")
@@ -94,13 +94,13 @@ def _env(variable: EnvVar) -> EnvVar:
 
 
 def _resources(resources: ResourceRequirements) -> ResourceRequirements:
-    """Canonical quantities; what is limited and not requested is requested as much as it is limited."""
+    """Canonical quantities. A missing request defaults to the limit."""
     limits = canonical_quantities(resources.limits)
     return replace(resources, limits=limits, requests={**limits, **canonical_quantities(resources.requests)})
 
 
 def canonical_quantities(values: dict[str, str]) -> dict[str, str]:
-    """Quantities in their stored form; one that is none stays for validation to name."""
+    """Quantities in their stored form. Text that is not a quantity stays, so that validation reports it."""
     result = {}
     for name, text in values.items():
         try:

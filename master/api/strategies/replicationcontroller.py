@@ -1,4 +1,4 @@
-"""ReplicationController: its selector and labels follow from the template; the selector must find what it makes."""
+"""ReplicationController: its selector and labels default to those of the template, which the selector must match."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from master.api.strategies.podspec import default_pod_spec
 
 
 class ReplicationControllerStrategy(Strategy[ReplicationController]):
-    """One replica and the template's labels as selector, unless said otherwise."""
+    """The defaults are one replica, and the template's labels as selector."""
 
     def default(self, obj: ReplicationController) -> ReplicationController:
         spec, metadata = obj.spec, obj.metadata
@@ -39,25 +39,25 @@ class ReplicationControllerStrategy(Strategy[ReplicationController]):
     ) -> ReplicationController:
         return cast(ReplicationController, spec_and_status_apart(new, old, subresource))
 
-    def check(self, obj: ReplicationController, old: ReplicationController | None, found: Findings) -> None:
+    def check(self, obj: ReplicationController, old: ReplicationController | None, findings: Findings) -> None:
         spec = obj.spec
-        found.labels("spec.selector", spec.selector)
+        findings.labels("spec.selector", spec.selector)
         if not spec.selector:
-            found.required("spec.selector")
+            findings.required("spec.selector")
         template = spec.template
         if template is None:
-            found.required("spec.template")
+            findings.required("spec.template")
             return
         labels = template.metadata.labels
-        found.labels("spec.template.metadata.labels", labels)
-        found.annotations("spec.template.metadata.annotations", template.metadata.annotations)
+        findings.labels("spec.template.metadata.labels", labels)
+        findings.annotations("spec.template.metadata.annotations", template.metadata.annotations)
         if any(labels.get(key) != value for key, value in spec.selector.items()):
-            found.invalid("spec.template.metadata.labels", labels, "`selector` does not match template `labels`")
-        check_pod_spec(template.spec, "spec.template.spec", found)
+            findings.invalid("spec.template.metadata.labels", labels, "`selector` does not match template `labels`")
+        check_pod_spec(template.spec, "spec.template.spec", findings)
         if template.spec.restart_policy in ("Never", "OnFailure"):
-            found.unsupported("spec.template.spec.restartPolicy", template.spec.restart_policy, ("Always",))
+            findings.unsupported("spec.template.spec.restartPolicy", template.spec.restart_policy, ("Always",))
         if template.spec.active_deadline_seconds is not None:
-            found.forbidden(
+            findings.forbidden(
                 "spec.template.spec.activeDeadlineSeconds",
                 "activeDeadlineSeconds in ReplicationController is not Supported",
             )

@@ -1,7 +1,7 @@
-"""Service: defaults, checks, and the cluster IP and node ports that it holds alone.
+"""Service: defaults, checks, and the allocation of its cluster IP and node ports.
 
-An address or port is held through a uniqueness key in the same commit as the service: whoever loses a race is either
-given another one or, when he asked for that very one, told that it is taken.
+Each address and port has a uniqueness key, which is written in the same commit as the service. A service that loses the
+race for one gets another one; if it requested exactly this one, the request fails.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ from master.objects.meta import Object
 
 TYPES = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
 _TRIES = 32
-# Whose the range's first address is, whether that service is there or not.
+# The range's first address is reserved for this service, even while it does not exist.
 _FIRST_HOLDER = "services/default/kubernetes"
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceRanges:
-    """What services' addresses and node ports are taken from."""
+    """The ranges of cluster IPs and node ports."""
 
     network: IPv4Network
     node_ports: range
 
     @property
     def first(self) -> IPv4Address:
-        """The address of the `kubernetes` service, and of no other."""
+        """The address that is reserved for the `kubernetes` service."""
         return self.network[1]
 
 
@@ -51,12 +51,12 @@ def node_port_key(protocol: str, port: int) -> str:
 
 
 def owner_of(obj: Object) -> str:
-    """What stands in a uniqueness key: who holds it."""
+    """The value of a uniqueness key: the service that holds it."""
     return f"services/{obj.metadata.namespace}/{obj.metadata.name}"
 
 
 class ServiceStrategy(Strategy[Service]):
-    """`holder` tells who holds a uniqueness key, as of the last commit."""
+    """`holder` returns the value of a uniqueness key as of the last commit."""
 
     def __init__(self, ranges: ServiceRanges, holder: Callable[[str], bytes | None]) -> None:
         self.ranges = ranges
@@ -94,17 +94,19 @@ class ServiceStrategy(Strategy[Service]):
         spec = new.spec
         if spec.type == "ExternalName" and spec.cluster_ip == old.spec.cluster_ip:
             spec = replace(spec, cluster_ip="", cluster_ips=())
-        # Who leaves out what was allocated keeps it, as with kubectl replace.
+        # Allocated values stay if the update leaves them out, as `kubectl replace` does.
         if not spec.cluster_ip and spec.type != "ExternalName" and old.spec.type != "ExternalName":
             spec = replace(spec, cluster_ip=old.spec.cluster_ip, cluster_ips=old.spec.cluster_ips)
         if spec.type in ("NodePort", "LoadBalancer"):
             held = {(p.protocol, p.port): p.node_port for p in old.spec.ports}
-            asked = {p.node_port for p in spec.ports}
+            requested = {p.node_port for p in spec.ports}
             spec = replace(
                 spec,
                 ports=tuple(
                     replace(p, node_port=port)
-                    if not p.node_port and (port := held.get((p.protocol or "TCP", p.port), 0)) and port not in asked
+                    if not p.node_port
+                    and (port := held.get((p.protocol or "TCP", p.port), 0))
+                    and port not in requested
                     else p
                     for p in spec.ports
                 ),
@@ -138,21 +140,21 @@ class ServiceStrategy(Strategy[Service]):
         return address
 
     def _node_ports(self, spec: ServiceSpec, taken: Taken) -> tuple[ServicePort, ...]:
-        mine = {node_port_key(p.protocol, p.node_port) for p in spec.ports if p.node_port}
+        own = {node_port_key(p.protocol, p.node_port) for p in spec.ports if p.node_port}
         result = []
         for port in spec.ports:
             if not port.node_port:
-                port = replace(port, node_port=self._free_port(port.protocol, mine, taken))
-                mine.add(node_port_key(port.protocol, port.node_port))
+                port = replace(port, node_port=self._free_port(port.protocol, own, taken))
+                own.add(node_port_key(port.protocol, port.node_port))
             result.append(port)
         return tuple(result)
 
-    def _free_port(self, protocol: str, mine: set[str], taken: Taken) -> int:
+    def _free_port(self, protocol: str, own: set[str], taken: Taken) -> int:
         ports = self.ranges.node_ports
         tries = [*(random.choice(ports) for _ in range(_TRIES)), *ports]
         for port in tries:
             key = node_port_key(protocol, port)
-            if key not in mine and not taken(key):
+            if key not in own and not taken(key):
                 return int(port)
         raise Unavailable(f"no node port is free in {ports.start}-{ports.stop - 1}; delete services or widen the range")
 
@@ -165,91 +167,95 @@ class ServiceStrategy(Strategy[Service]):
 
     # -- checks ---------------------------------------------------------------------------------------------------
 
-    def check(self, obj: Service, old: Service | None, found: Findings) -> None:
+    def check(self, obj: Service, old: Service | None, findings: Findings) -> None:
         spec = obj.spec
-        found.one_of("spec.type", spec.type, TYPES)
-        found.labels("spec.selector", spec.selector)
-        found.one_of("spec.sessionAffinity", spec.session_affinity, ("ClientIP", "None"))
+        findings.one_of("spec.type", spec.type, TYPES)
+        findings.labels("spec.selector", spec.selector)
+        findings.one_of("spec.sessionAffinity", spec.session_affinity, ("ClientIP", "None"))
         headless = spec.cluster_ip == "None"
         if spec.type == "ExternalName":
             if not spec.external_name:
-                found.required("spec.externalName")
+                findings.required("spec.externalName")
             else:
-                found.form("spec.externalName", spec.external_name, dns_subdomain(spec.external_name.rstrip(".")))
+                findings.form("spec.externalName", spec.external_name, dns_subdomain(spec.external_name.rstrip(".")))
             if spec.cluster_ip:
-                found.forbidden("spec.clusterIPs[0]", "may not be set when `type` is 'ExternalName'")
+                findings.forbidden("spec.clusterIPs[0]", "may not be set when `type` is 'ExternalName'")
         elif not spec.ports and not headless:
-            found.required("spec.ports")
+            findings.required("spec.ports")
         if headless and spec.type in ("NodePort", "LoadBalancer"):
-            found.invalid("spec.clusterIPs[0]", "None", f"may not be set to 'None' for {spec.type} services")
+            findings.invalid("spec.clusterIPs[0]", "None", f"may not be set to 'None' for {spec.type} services")
         for index, address in enumerate(spec.external_ips):
-            found.ip(f"spec.externalIPs[{index}]", address)
+            findings.ip(f"spec.externalIPs[{index}]", address)
         if not headless and spec.cluster_ip:
-            self._address(obj, found)
-        self._ports(obj, found)
+            self._address(obj, findings)
+        self._ports(obj, findings)
 
-    def _address(self, obj: Service, found: Findings) -> None:
+    def _address(self, obj: Service, findings: Findings) -> None:
         text = obj.spec.cluster_ip
         try:
             address = ipaddress.ip_address(text)
         except ValueError:
-            found.invalid("spec.clusterIPs[0]", text, "must be a valid IP address, (e.g. 10.9.8.7)")
+            findings.invalid("spec.clusterIPs[0]", text, "must be a valid IP address, (e.g. 10.9.8.7)")
             return
         network = self.ranges.network
         if address not in network or address in (network.network_address, network.broadcast_address):
-            found.invalid(
+            findings.invalid(
                 "spec.clusterIPs[0]",
                 text,
                 f"failed to allocate IP {text}: the provided IP is not in the valid range {network}",
             )
         elif self._held_by_other(cluster_ip_key(text), obj):
-            found.invalid("spec.clusterIPs[0]", text, f"failed to allocate IP {text}: provided IP is already allocated")
+            findings.invalid(
+                "spec.clusterIPs[0]", text, f"failed to allocate IP {text}: provided IP is already allocated"
+            )
         elif address == self.ranges.first and owner_of(obj) != _FIRST_HOLDER:
-            found.invalid("spec.clusterIPs[0]", text, f"failed to allocate IP {text}: it is the API's own address")
+            findings.invalid(
+                "spec.clusterIPs[0]", text, f"failed to allocate IP {text}: it is reserved for the kubernetes service"
+            )
 
     def _held_by_other(self, key: str, obj: Service) -> str:
         holder = self._holder(key)
         return holder.decode() if holder is not None and holder.decode() != owner_of(obj) else ""
 
-    def _ports(self, obj: Service, found: Findings) -> None:
+    def _ports(self, obj: Service, findings: Findings) -> None:
         spec = obj.spec
         for index, port in enumerate(spec.ports):
             at = f"spec.ports[{index}]"
             if not port.name and len(spec.ports) > 1:
-                found.required(f"{at}.name", "must be set when a service has several ports")
+                findings.required(f"{at}.name", "must be set when a service has several ports")
             elif port.name:
-                found.form(f"{at}.name", port.name, dns_label(port.name))
-            found.port(f"{at}.port", port.port)
-            found.one_of(f"{at}.protocol", port.protocol, PROTOCOLS)
+                findings.form(f"{at}.name", port.name, dns_label(port.name))
+            findings.port(f"{at}.port", port.port)
+            findings.one_of(f"{at}.protocol", port.protocol, PROTOCOLS)
             target = port.target_port
             if isinstance(target, str):
-                found.form(f"{at}.targetPort", target, port_name(target))
+                findings.form(f"{at}.targetPort", target, port_name(target))
             elif target is not None:
-                found.port(f"{at}.targetPort", target)
+                findings.port(f"{at}.targetPort", target)
             if port.node_port:
-                self._node_port(obj, port, f"{at}.nodePort", found)
-        found.unique("spec.ports", ((f"[{i}].name", p.name) for i, p in enumerate(spec.ports)))
-        found.unique("spec.ports", ((f"[{i}]", f"{p.protocol}/{p.port}") for i, p in enumerate(spec.ports)))
+                self._node_port(obj, port, f"{at}.nodePort", findings)
+        findings.unique("spec.ports", ((f"[{i}].name", p.name) for i, p in enumerate(spec.ports)))
+        findings.unique("spec.ports", ((f"[{i}]", f"{p.protocol}/{p.port}") for i, p in enumerate(spec.ports)))
         node_ports = (
             (f"[{i}].nodePort", f"{p.protocol}/{p.node_port}" if p.node_port else "") for i, p in enumerate(spec.ports)
         )
-        found.unique("spec.ports", node_ports)
+        findings.unique("spec.ports", node_ports)
 
-    def _node_port(self, obj: Service, port: ServicePort, at: str, found: Findings) -> None:
+    def _node_port(self, obj: Service, port: ServicePort, at: str, findings: Findings) -> None:
         if obj.spec.type not in ("NodePort", "LoadBalancer"):
-            found.forbidden(at, f"may not be used when `type` is '{obj.spec.type}'")
+            findings.forbidden(at, f"may not be used when `type` is '{obj.spec.type}'")
             return
         ports = self.ranges.node_ports
         if port.node_port not in ports:
             why = f"provided port is not in the valid range. The range of valid ports is {ports.start}-{ports.stop - 1}"
-            found.invalid(at, port.node_port, why)
+            findings.invalid(at, port.node_port, why)
         elif holder := self._held_by_other(node_port_key(port.protocol, port.node_port), obj):
-            found.invalid(at, port.node_port, f"provided port is already allocated (to {holder})")
+            findings.invalid(at, port.node_port, f"provided port is already allocated (to {holder})")
 
-    def check_update(self, new: Service, old: Service, found: Findings) -> None:
+    def check_update(self, new: Service, old: Service, findings: Findings) -> None:
         both = new.spec.type != "ExternalName" and old.spec.type != "ExternalName"
         if both and old.spec.cluster_ip and new.spec.cluster_ip != old.spec.cluster_ip:
-            found.invalid(
+            findings.invalid(
                 "spec.clusterIPs[0]", new.spec.cluster_ip, "field is immutable; delete the service and create it again"
             )
 

@@ -1,4 +1,4 @@
-"""How `kubectl get` shows each kind. A new kind is one line here; one that has none shows name and age."""
+"""The tables of `kubectl get`. Each kind has an entry in `_TABLES`; a kind without one shows name and age."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _TABLES: dict[KindSpec[Any], Table] = {
 
 
 def table(kind: KindSpec[Any]) -> Table:
-    """The columns of a kind."""
+    """The table of a kind."""
     return _TABLES.get(kind, PLAIN)
 
 

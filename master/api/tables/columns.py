@@ -1,4 +1,4 @@
-"""Columns of a table and the small texts in its cells."""
+"""The columns of tables, and texts that many cells share, such as ages."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Cell = str | int | bool | None
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column; `priority` 1 is shown by `-o wide` only."""
+    """One column. With `priority` 1 it is shown by `-o wide` only."""
 
     name: str
     type: str = "string"
@@ -23,7 +23,7 @@ class Column:
     description: str = ""
 
     def definition(self) -> dict[str, Any]:
-        """As the client gets it."""
+        """The column definition in a Table object."""
         return {
             "name": self.name,
             "type": self.type,
@@ -35,18 +35,18 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The columns of a kind and how an object fills them, at a time."""
+    """The columns of a kind, and the function that makes an object's cells at a given time."""
 
     columns: tuple[Column, ...]
     cells: Callable[[Any, datetime], Sequence[Cell]]
 
 
 NAME = Column("Name", format="name", description="Name must be unique within a namespace.")
-AGE = Column("Age", description="How long ago it was created.")
+AGE = Column("Age", description="Time since the object was created.")
 
 
 def age(text: str | None, now: datetime) -> str:
-    """How long ago, as people read it."""
+    """The time since then, for people. `text` is RFC 3339; if it is empty or invalid, the age is `<unknown>`."""
     if not text:
         return "<unknown>"
     try:
@@ -56,7 +56,7 @@ def age(text: str | None, now: datetime) -> str:
 
 
 def duration(seconds: float) -> str:
-    """As kubectl shows it: finer while it is short. 119 s is `119s`, 130 s `2m10s`, 9 h `9h`."""
+    """A duration in kubectl's form, more precise when it is short: `119s`, `2m10s` (130 s), `9h`."""
     whole = int(seconds)
     if whole < -1:
         return "<invalid>"
@@ -84,5 +84,5 @@ def _two(large: int, large_unit: str, small: int, small_unit: str) -> str:
 
 
 def pairs(values: Mapping[str, str]) -> str:
-    """A selector as text."""
+    """A selector as text: `a=1,b=2`, or `<none>`."""
     return ",".join(f"{key}={value}" for key, value in sorted(values.items())) or "<none>"

@@ -1,4 +1,4 @@
-"""Nodes: their state, roles, version, addresses and system."""
+"""The table of nodes: state, roles, version, addresses and system."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _ROLE = "node-role.kubernetes.io/"
 
 def _state(node: Node) -> str:
     ready = next((c for c in node.status.conditions if c.type == "Ready"), None)
-    # Unknown is shown as NotReady, as kubectl's users know it; the condition tells the two apart.
-    said = "Unknown" if ready is None else "Ready" if ready.status == "True" else "NotReady"
-    return f"{said},SchedulingDisabled" if node.spec.unschedulable else said
+    # As in Kubernetes, a Ready condition with status Unknown is shown as NotReady.
+    state = "Unknown" if ready is None else "Ready" if ready.status == "True" else "NotReady"
+    return f"{state},SchedulingDisabled" if node.spec.unschedulable else state
 
 
 def _roles(node: Node) -> str:
@@ -46,15 +46,15 @@ def _cells(node: Node, now: datetime) -> Sequence[Cell]:
 NODES = Table(
     columns=(
         NAME,
-        Column("Status", description="Whether it is ready."),
-        Column("Roles", description="From its labels."),
+        Column("Status", description="Whether the node is ready and accepts new pods."),
+        Column("Roles", description="The roles in the node's labels."),
         AGE,
-        Column("Version", description="Of its agent."),
-        Column("Internal-IP", priority=1, description="Its address in the cluster."),
-        Column("External-IP", priority=1, description="Its address outside."),
-        Column("OS-Image", priority=1, description="Its distribution."),
-        Column("Kernel-Version", priority=1, description="Its kernel."),
-        Column("Container-Runtime", priority=1, description="Its engine."),
+        Column("Version", description="The version of the node's agent."),
+        Column("Internal-IP", priority=1, description="The node's address inside the cluster."),
+        Column("External-IP", priority=1, description="The node's address outside the cluster."),
+        Column("OS-Image", priority=1, description="The node's distribution."),
+        Column("Kernel-Version", priority=1, description="The node's kernel."),
+        Column("Container-Runtime", priority=1, description="The node's container engine."),
     ),
     cells=_cells,
 )

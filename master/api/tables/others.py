@@ -47,12 +47,12 @@ def _service(service: Service, now: datetime) -> Sequence[Cell]:
 SERVICES = Table(
     (
         NAME,
-        Column("Type", description="How it is reached."),
-        Column("Cluster-IP", description="Its address in the cluster."),
-        Column("External-IP", description="Its addresses outside."),
-        Column("Port(s)", description="Its ports, with node ports."),
+        Column("Type", description="ClusterIP, NodePort, LoadBalancer or ExternalName."),
+        Column("Cluster-IP", description="The service's address inside the cluster."),
+        Column("External-IP", description="The service's addresses outside the cluster."),
+        Column("Port(s)", description="The service's ports, with node ports."),
         AGE,
-        Column("Selector", priority=1, description="Which pods it finds."),
+        Column("Selector", priority=1, description="The labels of the service's pods."),
     ),
     _service,
 )
@@ -75,13 +75,13 @@ def _controller(controller: ReplicationController, now: datetime) -> Sequence[Ce
 REPLICATIONCONTROLLERS = Table(
     (
         NAME,
-        Column("Desired", type="integer", description="How many pods are wanted."),
-        Column("Current", type="integer", description="How many there are."),
-        Column("Ready", type="integer", description="How many are ready."),
+        Column("Desired", type="integer", description="The desired number of pods."),
+        Column("Current", type="integer", description="The number of pods."),
+        Column("Ready", type="integer", description="The number of ready pods."),
         AGE,
-        Column("Containers", priority=1, description="The template's containers."),
-        Column("Images", priority=1, description="Their images."),
-        Column("Selector", priority=1, description="Which pods count."),
+        Column("Containers", priority=1, description="The containers of the template."),
+        Column("Images", priority=1, description="The images of the containers."),
+        Column("Selector", priority=1, description="The labels of the pods that count."),
     ),
     _controller,
 )
@@ -105,7 +105,7 @@ def _endpoints(endpoints: Endpoints, now: datetime) -> Sequence[Cell]:
     return endpoints.metadata.name, _shortened(addresses), age(endpoints.metadata.creation_timestamp, now)
 
 
-ENDPOINTS = Table((NAME, Column("Endpoints", description="Ready addresses."), AGE), _endpoints)
+ENDPOINTS = Table((NAME, Column("Endpoints", description="The addresses of ready endpoints."), AGE), _endpoints)
 
 
 def _slice(part: EndpointSlice, now: datetime) -> Sequence[Cell]:
@@ -123,9 +123,9 @@ def _slice(part: EndpointSlice, now: datetime) -> Sequence[Cell]:
 ENDPOINTSLICES = Table(
     (
         NAME,
-        Column("AddressType", description="The family of its addresses."),
-        Column("Ports", description="The ports of all its endpoints."),
-        Column("Endpoints", description="Its addresses."),
+        Column("AddressType", description="IPv4, IPv6 or FQDN."),
+        Column("Ports", description="The ports of all endpoints."),
+        Column("Endpoints", description="The addresses of the endpoints."),
         AGE,
     ),
     _slice,
@@ -153,16 +153,16 @@ def _event(event: Event, now: datetime) -> Sequence[Cell]:
 
 EVENTS = Table(
     (
-        Column("Last Seen", description="When it happened last."),
+        Column("Last Seen", description="Time since the event happened last."),
         Column("Type", description="Normal or Warning."),
         Column("Reason", description="What happened, in one word."),
-        Column("Object", description="To what."),
-        Column("Subobject", priority=1, description="To which part of it."),
-        Column("Source", priority=1, description="Who says so."),
+        Column("Object", description="The object to which it happened."),
+        Column("Subobject", priority=1, description="The part of the object to which it happened."),
+        Column("Source", priority=1, description="The component that reported the event."),
         Column("Message", description="What happened, for people."),
-        Column("First Seen", priority=1, description="When it happened first."),
-        Column("Count", type="integer", priority=1, description="How often."),
-        Column("Name", priority=1, format="name", description="The event's own name."),
+        Column("First Seen", priority=1, description="Time since the event happened first."),
+        Column("Count", type="integer", priority=1, description="How often the event happened."),
+        Column("Name", priority=1, format="name", description="The name of the event itself."),
     ),
     _event,
 )
@@ -181,7 +181,7 @@ def _configmap(configmap: ConfigMap, now: datetime) -> Sequence[Cell]:
     return configmap.metadata.name, size, age(configmap.metadata.creation_timestamp, now)
 
 
-CONFIGMAPS = Table((NAME, Column("Data", type="integer", description="How many keys."), AGE), _configmap)
+CONFIGMAPS = Table((NAME, Column("Data", type="integer", description="The number of keys."), AGE), _configmap)
 
 
 def _secret(secret: Secret, now: datetime) -> Sequence[Cell]:
@@ -192,8 +192,8 @@ def _secret(secret: Secret, now: datetime) -> Sequence[Cell]:
 SECRETS = Table(
     (
         NAME,
-        Column("Type", description="What it is for."),
-        Column("Data", type="integer", description="How many keys."),
+        Column("Type", description="The purpose of the secret."),
+        Column("Data", type="integer", description="The number of keys."),
         AGE,
     ),
     _secret,

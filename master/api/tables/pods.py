@@ -1,4 +1,4 @@
-"""Pods: ready containers, the state that says most, restarts, addresses."""
+"""The table of pods: ready containers, the most telling state, restarts, addresses."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from master.api.tables.columns import AGE, NAME, Cell, Column, Table, age
 
 
 def pod_reason(pod: Pod) -> str:
-    """The STATUS column: the phase, or what holds the pod up."""
+    """The STATUS column: the phase, or the reason that keeps the pod from running."""
     status = pod.status
     reason = status.reason or status.phase
     reason = _init_reason(pod) or _containers_reason(pod, reason)
@@ -26,8 +26,8 @@ def _init_reason(pod: Pod) -> str:
         if ended is not None and ended.exit_code == 0:
             continue
         if ended is not None:
-            said = ended.reason or (f"Signal:{ended.signal}" if ended.signal else f"ExitCode:{ended.exit_code}")
-            return f"Init:{said}"
+            end = ended.reason or (f"Signal:{ended.signal}" if ended.signal else f"ExitCode:{ended.exit_code}")
+            return f"Init:{end}"
         if waiting is not None and waiting.reason and waiting.reason != "PodInitializing":
             return f"Init:{waiting.reason}"
         return f"Init:{index}/{len(pod.spec.init_containers)}"
@@ -51,9 +51,9 @@ def _containers_reason(pod: Pod, reason: str) -> str:
 
 
 def _restarts(pod: Pod, now: datetime) -> str:
-    everyone = [*pod.status.init_container_statuses, *pod.status.container_statuses]
-    count = sum(container.restart_count for container in everyone)
-    last = max((_finished(container) for container in everyone), default="")
+    containers = [*pod.status.init_container_statuses, *pod.status.container_statuses]
+    count = sum(container.restart_count for container in containers)
+    last = max((_finished(container) for container in containers), default="")
     return f"{count} ({age(last, now)} ago)" if count and last else str(count)
 
 
@@ -82,14 +82,14 @@ def _cells(pod: Pod, now: datetime) -> Sequence[Cell]:
 PODS = Table(
     columns=(
         NAME,
-        Column("Ready", description="Containers that are ready, and how many there are."),
-        Column("Status", description="The phase, or what holds the pod up."),
-        Column("Restarts", description="How often its containers were started again."),
+        Column("Ready", description="The numbers of ready and of all containers."),
+        Column("Status", description="The phase, or the reason that keeps the pod from running."),
+        Column("Restarts", description="The number of restarts of the pod's containers."),
         AGE,
         Column("IP", priority=1, description="The pod's address."),
-        Column("Node", priority=1, description="Where it runs."),
-        Column("Nominated Node", priority=1, description="Where room is being made for it."),
-        Column("Readiness Gates", priority=1, description="Further conditions that must hold for it to be ready."),
+        Column("Node", priority=1, description="The node on which the pod runs."),
+        Column("Nominated Node", priority=1, description="The node on which other pods are removed for this pod."),
+        Column("Readiness Gates", priority=1, description="Further conditions for the pod to be ready."),
     ),
     cells=_cells,
 )

@@ -39,5 +39,5 @@ def _skipping() -> Callable[[], NoReturn]:
     return skip
 
 
-# Of the widest scope: fixtures of any scope may depend on them.
+# The widest scope, because fixtures of any scope may depend on them.
 globals().update({name: pytest.fixture(scope="session", name=name)(_skipping()) for name in FIXTURES})

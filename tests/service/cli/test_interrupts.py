@@ -1,4 +1,4 @@
-"""Interrupts of a command come in pairs, and the second one may hit any line of telling the first."""
+"""Interrupts come in pairs, and the second one may hit any line of the code that reports the first."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ while True:
     assert code == 0, f"step {chosen}: {code}"
 print(chosen)
 """
-"""A command that is interrupted, and again at a step after that; it prints how many steps there were. Each in a process
-of its own, as errors out of a trace function leave an interpreter's stack of errors in disorder."""
+"""Interrupts a command, and again at each later step, and prints how many steps there were. Every round has a process
+of its own, because an error that a trace function raises corrupts the interpreter's stack of exceptions."""
 
 
-def test_a_second_interrupt_at_any_line_is_told_like_the_first() -> None:
+def test_a_second_interrupt_at_any_line_is_reported_like_the_first() -> None:
     done = subprocess.run([sys.executable, "-c", SCRIPT], check=False, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     steps = int(done.stdout)

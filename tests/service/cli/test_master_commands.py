@@ -1,4 +1,4 @@
-"""`sampan certs`, `backup` and `restore`, against the door of a master in the test, and of one that does not run."""
+"""`sampan certs`, `backup` and `restore`, with a master that runs in the test and with one that does not run."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from cli import certs, master_door
 from cli.main import main
+from master.administration import SOCKET
 from master.clock import SystemClock
 from master.config import MasterConfig
 from master.control import Control
@@ -30,7 +30,7 @@ Run = Callable[..., "asyncio.Future[tuple[int, str, str]]"]
 
 @asynccontextmanager
 async def running_master(data_dir: Path) -> AsyncIterator[Control]:
-    """As much of a master as the door needs."""
+    """As much of a master as its control socket needs."""
     clock = SystemClock()
     pki = Pki.prepare(MasterConfig(data_dir=data_dir))
     store = await SqliteStore.open(data_dir / "store.db")
@@ -39,7 +39,7 @@ async def running_master(data_dir: Path) -> AsyncIterator[Control]:
     sessions = Sessions(clock, heartbeat_s=1, grace_s=10)
     control = Control(pki, Trust(pki, identities, sessions, store), identities, store, "c-1", None)
     task = asyncio.create_task(control.run())
-    while not (data_dir / master_door.SOCKET).exists():  # noqa: ASYNC110
+    while not (data_dir / SOCKET).exists():  # noqa: ASYNC110
         await asyncio.sleep(0.001)
     try:
         yield control
@@ -60,8 +60,8 @@ def sampan(data_dir: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., 
     async def run(*words: str) -> tuple[int, str, str]:
         capsys.readouterr()
         code = await asyncio.to_thread(main, [*words, "--data-dir", str(data_dir)])
-        said = capsys.readouterr()
-        return code, said.out, said.err
+        output = capsys.readouterr()
+        return code, output.out, output.err
 
     return run  # type: ignore[return-value]
 
@@ -77,69 +77,71 @@ async def test_certs_shows_each_of_them_with_its_end(data_dir: Path, sampan: Run
         assert "364d" in rows["server"] and "CN=sampan-admin,O=system:masters" in rows["admin"]
         assert "CN=system:node:n1" in rows["node/n1"] and "CN=sampan-ca" in rows["node/n1"] and "10d" in rows["node/n1"]
         code, text, _ = await sampan("certs", "-o", "json")
-        found = {each["name"]: each for each in json.loads(text)["certificates"]}
-        assert found["node/n1"]["notAfter"] == ends
-        assert found["server"]["remainingSeconds"] == pytest.approx(365 * 86400, abs=600)
+        certificates = {certificate["name"]: certificate for certificate in json.loads(text)["certificates"]}
+        assert certificates["node/n1"]["notAfter"] == ends
+        assert certificates["server"]["remainingSeconds"] == pytest.approx(365 * 86400, abs=600)
 
 
 async def test_certs_of_a_master_that_does_not_run_are_read_from_its_files(data_dir: Path, sampan: Run) -> None:
     Pki.prepare(MasterConfig(data_dir=data_dir))
-    code, table, said = await sampan("certs")
+    code, table, output = await sampan("certs")
     assert (code, [line.split()[0] for line in table.splitlines()]) == (0, ["NAME", "ca", "server", "admin"])
-    assert "no master runs" in said
-    code, _, said = await sampan("certs", "rotate")
-    assert code == 4 and "no master runs" in said and "start it" in said
+    assert "no master runs" in output
+    code, _, output = await sampan("certs", "rotate")
+    assert code == 4 and "no master runs" in output and "start it" in output
 
 
-async def test_a_directory_that_is_no_masters_is_said(data_dir: Path, sampan: Run) -> None:
-    code, _, said = await sampan("certs")
-    assert code == 1 and "no master's data directory" in said
+async def test_a_directory_without_a_master_s_data_is_named(data_dir: Path, sampan: Run) -> None:
+    code, _, output = await sampan("certs")
+    assert code == 1 and "not a master's data directory" in output
 
 
 @pytest.mark.parametrize(
     ("name", "changes"), [("server", {"server"}), ("admin", {"admin"}), ("all", {"server", "admin"})]
 )
-async def test_rotate_makes_the_named_ones_anew(data_dir: Path, sampan: Run, name: str, changes: set[str]) -> None:
+async def test_rotate_renews_what_is_named(data_dir: Path, sampan: Run, name: str, changes: set[str]) -> None:
     async with running_master(data_dir) as master:
         pairs = {"ca": master.pki.authority, "server": master.pki.server, "admin": master.pki.admin}
         before = {name: pair.certificate.read_bytes() for name, pair in pairs.items()}
         kubeconfig = master.pki.kubeconfig.read_text()
-        code, said, _ = await sampan("certs", "rotate", name)
-        assert code == 0 and "renewed" in said
-        assert {each for each, pair in pairs.items() if pair.certificate.read_bytes() != before[each]} == changes
+        code, output, _ = await sampan("certs", "rotate", name)
+        assert code == 0 and "renewed" in output
+        assert {name for name, pair in pairs.items() if pair.certificate.read_bytes() != before[name]} == changes
         assert (master.pki.kubeconfig.read_text() != kubeconfig) == ("admin" in changes)
 
 
-async def test_rotate_tells_nodes_and_refuses_what_there_is_not(data_dir: Path, sampan: Run) -> None:
+async def test_rotate_marks_nodes_and_refuses_unknown_names(data_dir: Path, sampan: Run) -> None:
     async with running_master(data_dir) as master:
         await master.identities.create("n1", Certificate("f", "k", master.pki.signer.fingerprint, ""))
-        code, said, _ = await sampan("certs", "rotate", "n1")
-        assert code == 0 and "n1 is asked" in said
+        code, output, _ = await sampan("certs", "rotate", "n1")
+        assert code == 0 and "n1 is asked" in output
         assert (await master.identities.get("n1")).renew  # type: ignore[union-attr]
-        code, _, said = await sampan("certs", "rotate", "n2")
-        assert code == 1 and "there is no certificate 'n2'" in said
-        code, _, said = await sampan("certs", "rotate", "ca", "--finish")
-        assert code == 1 and "no rotation of the CA is under way" in said
+        code, _, output = await sampan("certs", "rotate", "n2")
+        assert code == 1 and "there is no certificate 'n2'" in output
+        code, _, output = await sampan("certs", "rotate", "ca", "--finish")
+        assert code == 1 and "no rotation of the CA is in progress" in output
 
 
-async def test_the_ca_goes_in_two_steps_and_the_second_names_who_is_behind(data_dir: Path, sampan: Run) -> None:
+async def test_the_ca_is_rotated_in_two_steps_and_the_second_names_the_nodes_that_are_not_ready(
+    data_dir: Path, sampan: Run
+) -> None:
     async with running_master(data_dir) as master:
         old = master.pki.ca_hash
         identity = await master.identities.create("n1", Certificate("f", "k", master.pki.signer.fingerprint, ""))
         assert identity is not None
-        code, said, _ = await sampan("certs", "rotate", "ca")
-        assert code == 0 and "--finish" in said
-        code, _, said = await sampan("certs", "rotate", "ca", "--finish")
-        assert code == 1 and "node n1 has joined, but never connected" in said
+        code, output, _ = await sampan("certs", "rotate", "ca")
+        assert code == 0 and "--finish" in output
+        code, _, output = await sampan("certs", "rotate", "ca", "--finish")
+        assert code == 1 and "node n1 has joined, but never connected" in output
         _, table, _ = await sampan("certs")
         assert "ca-next" in table and "node n1 has joined, but never connected" in table
         known = await master.identities.get("n1")
         assert known is not None
         ready = replace(known, machine_id="m", trusted=tuple(master.pki.trusted), issuer=master.pki.signer.fingerprint)
         assert await master.identities.replace(known, ready)
-        assert "Every node is ready for its end" in (await sampan("certs"))[1]
-        code, said, _ = await sampan("certs", "rotate", "ca", "--finish")
-        assert code == 0 and "sampan token create" in said and master.pki.ca_hash in said
+        assert "Every node is ready for `sampan certs rotate ca --finish`" in (await sampan("certs"))[1]
+        code, output, _ = await sampan("certs", "rotate", "ca", "--finish")
+        assert code == 0 and "sampan token create" in output and master.pki.ca_hash in output
         assert master.pki.ca_hash != old and "ca-next" not in (await sampan("certs"))[1]
 
 
@@ -148,39 +150,33 @@ async def test_a_backup_is_made_while_the_master_runs_and_restored_when_it_does_
 ) -> None:
     file = tmp_path / "cluster.tar"
     async with running_master(data_dir) as master:
-        code, said, _ = await sampan("backup", str(file))
-        assert code == 0 and str(file) in said
+        code, output, _ = await sampan("backup", str(file))
+        assert code == 0 and str(file) in output
         assert file.stat().st_mode & 0o777 == 0o600
         with tarfile.open(file) as tar:
             assert "store.db" in tar.getnames()
-        code, _, said = await sampan("backup", str(tmp_path / "nowhere" / "x.tar"))
-        assert code == 1 and "nowhere" in said
+        code, _, output = await sampan("backup", str(tmp_path / "nowhere" / "x.tar"))
+        assert code == 1 and "nowhere" in output
         await master.store.commit([], [Put("/test/later", b"1")])
-    code, _, said = await sampan("restore", str(file))
-    assert code == 1 and "--force" in said
-    code, said, _ = await sampan("restore", str(file), "--force")
-    assert code == 0 and "cluster c-1" in said and "replaced-" in said
+    code, _, output = await sampan("restore", str(file))
+    assert code == 1 and "--force" in output
+    code, output, _ = await sampan("restore", str(file), "--force")
+    assert code == 0 and "cluster c-1" in output and "replaced-" in output
     async with running_master(data_dir) as master:
         assert await master.store.get("/test/later") is None
-    code, _, said = await sampan("backup", str(file))
-    assert code == 4 and "no master runs" in said
+    code, _, output = await sampan("backup", str(file))
+    assert code == 4 and "no master runs" in output
     assert list(tmp_path.glob(".cluster*")) == []
-    code, _, said = await sampan("restore", str(tmp_path / "none.tar"))
-    assert code == 1 and "no such file" in said
+    code, _, output = await sampan("restore", str(tmp_path / "none.tar"))
+    assert code == 1 and "no such file" in output
 
 
-async def test_nobody_else_passes_the_door(data_dir: Path, sampan: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_another_user_is_refused_at_the_control_socket(
+    data_dir: Path, sampan: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with running_master(data_dir):
-        assert (data_dir / master_door.SOCKET).stat().st_mode & 0o077 == 0
+        assert (data_dir / SOCKET).stat().st_mode & 0o077 == 0
         monkeypatch.setattr("master.control._is_permitted", lambda _: False)
-        code, _, said = await sampan("backup", str(data_dir / "x.tar"))
-        assert code == 1 and "only root and the master's own user may" in said
-    assert not (data_dir / master_door.SOCKET).exists()
-
-
-@pytest.mark.parametrize(
-    ("seconds", "says"),
-    [(None, "?"), (-1, "EXPIRED"), (0, "EXPIRED"), (59, "59s"), (7200, "2h"), (3 * 86400, "3d"), (7199, "119m")],
-)
-def test_what_remains(seconds: float | None, says: str) -> None:
-    assert certs.remaining(seconds) == says
+        code, _, output = await sampan("backup", str(data_dir / "x.tar"))
+        assert code == 1 and "only root and the master's own user may" in output
+    assert not (data_dir / SOCKET).exists()

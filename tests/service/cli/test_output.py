@@ -1,4 +1,4 @@
-"""Whoever reads what a command prints: gone, closed, or of few letters, it is no business of the command's."""
+"""A command does its work although its output has no reader, is closed, or cannot encode a character."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ def run(*_):
 entry._run = run
 sys.exit(entry.main(["status"]))
 """
-"""Says more than a pipe holds, then does its work and finds something."""
+"""Prints more than a pipe holds, then does its work and returns 7."""
 
 
 def run_unread(*argv: str, unread: str) -> subprocess.CompletedProcess[bytes]:
-    """Run it with a pipe that nobody reads for stdout, stderr or both."""
+    """Run it with stdout, stderr or both as a pipe without a reader."""
     reader, writer = os.pipe()
     os.close(reader)
     try:
@@ -52,21 +52,19 @@ def run_unread(*argv: str, unread: str) -> subprocess.CompletedProcess[bytes]:
 
 
 @pytest.mark.parametrize("unread", ["stdout", "stderr", "stdout and stderr"])
-def test_without_a_reader_a_command_does_its_work_and_has_its_own_code(tmp_path: Path, unread: str) -> None:
+def test_without_a_reader_a_command_does_its_work_and_keeps_its_exit_code(tmp_path: Path, unread: str) -> None:
     done = run_unread(sys.executable, "-c", COMMAND, str(tmp_path / "work"), unread=unread)
     assert (done.returncode, (tmp_path / "work").read_text()) == (7, "done")
     assert b"Traceback" not in (done.stderr or b"") and b"Exception ignored" not in (done.stderr or b"")
 
 
-def test_a_failure_that_nobody_reads_is_one() -> None:
+def test_a_failure_without_a_reader_keeps_its_exit_code() -> None:
     argv = (sys.executable, "-m", "cli", "status", "--lab", "not-there")
     assert run_unread(*argv, unread="stdout and stderr").returncode == exits.NOT_FOUND
 
 
 @pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
-def test_closed_streams_are_no_reason_to_fail_and_no_file_of_ours_takes_their_place(
-    tmp_path: Path, closed: str
-) -> None:
+def test_closed_streams_do_not_fail_a_command_and_no_file_takes_their_place(tmp_path: Path, closed: str) -> None:
     line = f'exec "$0" -c "$1" "$2" {closed}'
     done = subprocess.run(
         ["sh", "-c", line, sys.executable, COMMAND, str(tmp_path / "work")], cwd=ROOT, capture_output=True, timeout=60
@@ -76,9 +74,9 @@ def test_closed_streams_are_no_reason_to_fail_and_no_file_of_ours_takes_their_pl
 
 @pytest.mark.parametrize("charset", ["latin-1", "ascii"])
 @pytest.mark.parametrize("command", [["join", "--help"], ["--help"], ["lab", "--help"]], ids=" ".join)
-def test_what_a_charset_does_not_have_is_told_by_number(charset: str, command: list[str]) -> None:
-    said = _help(command, {"PYTHONIOENCODING": charset})
-    assert _help(command, {"PYTHONIOENCODING": "utf-8"}).decode().encode(charset, "backslashreplace") == said
+def test_characters_that_a_charset_lacks_are_escaped(charset: str, command: list[str]) -> None:
+    output = _help(command, {"PYTHONIOENCODING": charset})
+    assert _help(command, {"PYTHONIOENCODING": "utf-8"}).decode().encode(charset, "backslashreplace") == output
 
 
 def _help(command: list[str], environment: Mapping[str, str]) -> bytes:
@@ -98,7 +96,7 @@ class Full(io.StringIO):
         raise OSError(errno.ENOSPC, "No space left on device")
 
 
-def test_work_goes_on_where_its_progress_cannot_be_told() -> None:
+def test_work_goes_on_if_its_progress_cannot_be_written() -> None:
     progress = Progress(Full())
     done = []
     with progress.step("work"):

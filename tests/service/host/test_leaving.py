@@ -1,4 +1,4 @@
-"""Leaving and reset: the order of steps, what is said, and what is left after each way to fail."""
+"""Leaving and reset: the order of steps, the messages, and what is left after each kind of failure."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.fakes.membership import World
 pytestmark = pytest.mark.timeout(60)
 
 
-async def test_a_node_leaves_with_its_agent_running_and_a_second_time_is_no_node(world: World) -> None:
+async def test_a_node_leaves_while_its_agent_runs_and_leaving_again_does_nothing(world: World) -> None:
     world.systemd.installed = False
     await world.join()
     world.systemd.installed = True
@@ -30,13 +30,13 @@ async def test_a_node_leaves_with_its_agent_running_and_a_second_time_is_no_node
     assert world.systemd.verbs == ["disable"]
     assert world.files() == []
     await world.leave()
-    assert "is no node" in world.said[-1]
+    assert "is not a node" in world.messages[-1]
     # The name is free at once.
     world.systemd.installed = False
     await world.join()
 
 
-async def test_a_node_whose_agent_is_dead_leaves_too(world: World) -> None:
+async def test_a_node_without_a_running_agent_leaves_too(world: World) -> None:
     world.systemd.installed = False
     await world.join()
     async with world.agent():
@@ -46,21 +46,21 @@ async def test_a_node_whose_agent_is_dead_leaves_too(world: World) -> None:
     assert await world.master.identities.get("n") is None, "reported that nothing is left"
 
 
-async def test_a_node_whose_configuration_was_taken_away_leaves_by_its_identity(world: World) -> None:
+async def test_a_node_without_its_configuration_leaves_by_its_identity(world: World) -> None:
     world.systemd.installed = False
     await world.join()
     async with world.agent():
         pass
     world.config.unlink()
     await world.leave()
-    assert world.said[-1] == "node n has left the cluster, and this host is clean"
+    assert world.messages[-1] == "node n has left the cluster, and this host is clean"
     assert world.master.node("n") is None
     assert world.files() == []
     await world.leave()
-    assert "is no node" in world.said[-1]
+    assert "is not a node" in world.messages[-1]
 
 
-async def test_leaving_needs_the_master_and_says_what_does_not(world: World) -> None:
+async def test_leaving_needs_the_master_and_the_error_names_reset(world: World) -> None:
     world.systemd.installed = False
     await world.join()
     before = world.files()
@@ -73,7 +73,7 @@ async def test_leaving_needs_the_master_and_says_what_does_not(world: World) -> 
     assert world.files() == before
     await world.reset()
     assert world.files() == []
-    assert any("kubectl delete node n" in line for line in world.said)
+    assert any("kubectl delete node n" in line for line in world.messages)
 
 
 async def test_a_node_that_was_deleted_meanwhile_only_cleans_its_host(world: World) -> None:
@@ -83,11 +83,11 @@ async def test_a_node_that_was_deleted_meanwhile_only_cleans_its_host(world: Wor
     assert identity is not None
     await world.master.identities.free(identity)
     await world.leave()
-    assert any("does not know node n" in line for line in world.said)
+    assert any("does not know node n" in line for line in world.messages)
     assert world.files() == []
 
 
-async def test_what_cannot_be_removed_is_said_and_the_node_not_forgotten(
+async def test_what_cannot_be_removed_is_reported_and_the_identity_stays(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.systemd.installed = False
@@ -96,17 +96,15 @@ async def test_what_cannot_be_removed_is_said_and_the_node_not_forgotten(
     monkeypatch.setattr(departure, "clean", lambda config, cluster_id="": ("containers: the engine is away",))
     with pytest.raises(MembershipError, match="not clean yet"):
         await world.reset()
-    assert "could not be removed: containers: the engine is away" in world.said
+    assert "could not be removed: containers: the engine is away" in world.messages
     assert world.files() == before
-    with pytest.raises(MembershipError, match="forgotten nevertheless"):
+    with pytest.raises(MembershipError, match="removed all the same"):
         await world.reset(force=True)
     assert world.files() == []
 
 
 @pytest.mark.parametrize("damage", [files.IDENTITY, "agent.toml"])
-async def test_a_reset_goes_by_what_is_left_of_a_damaged_host(
-    world: World, damage: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_reset_cleans_a_damaged_host(world: World, damage: str, monkeypatch: pytest.MonkeyPatch) -> None:
     world.systemd.installed = False
     await world.join()
     cleaned: list[tuple[AgentConfig, str]] = []
@@ -125,14 +123,14 @@ async def test_a_reset_goes_by_what_is_left_of_a_damaged_host(
     assert files.load(world.state) is None
 
 
-async def test_a_reset_twice_and_of_a_host_that_never_was_a_node(world: World) -> None:
+async def test_a_reset_of_a_host_that_is_not_a_node_does_nothing(world: World) -> None:
     await world.reset()
     await world.reset()
     assert world.files() == []
     assert world.systemd.verbs == ["disable", "disable"]
 
 
-async def test_a_host_that_nothing_is_known_of_is_reset_under_the_name_that_join_would_take(
+async def test_a_reset_without_identity_uses_the_name_that_join_would_use(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cleaned: list[str] = []
@@ -143,14 +141,14 @@ async def test_a_host_that_nothing_is_known_of_is_reset_under_the_name_that_join
 
 
 @pytest.mark.parametrize("command", ["leave", "reset"])
-async def test_a_host_leaves_also_when_its_route_to_the_master_is_another_one_by_now(
+async def test_a_host_leaves_after_its_route_to_the_master_has_changed(
     world: World, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
     route = ["10.0.0.1"]
     monkeypatch.setattr(host, "source_of_route", lambda _: route[0])
     monkeypatch.setattr(host, "addresses", lambda: ["10.0.0.1", "192.168.1.5"])
     world.systemd.installed = False
-    await world.join(wanted={"node_address": ""})
+    await world.join(settings={"node_address": ""})
     async with world.agent():
         pass  # killed: the master takes it for alive, and its session is not over
     route[0] = "192.168.1.5"
@@ -159,7 +157,7 @@ async def test_a_host_leaves_also_when_its_route_to_the_master_is_another_one_by
     assert world.files() == []
 
 
-async def test_a_leave_whose_pods_do_not_end_says_that_the_node_is_cordoned_and_a_join_takes_that_back(
+async def test_a_leave_whose_pods_do_not_end_reports_the_cordon_and_a_join_undoes_it(
     world: World,
 ) -> None:
     world.systemd.installed = False
@@ -168,14 +166,14 @@ async def test_a_leave_whose_pods_do_not_end_says_that_the_node_is_cordoned_and_
         await world.pod()
         with pytest.raises(MembershipError, match=r"still there after 1 s: default/web"):
             await world.leave(drain_s=1.0)
-        assert "cordon node n" in world.said[-1] and "`sampan token create`" in world.said[-1]
+        assert "cordoned node n" in world.messages[-1] and "`sampan token create`" in world.messages[-1]
         assert world.master.node("n").spec.unschedulable
         await world.join()
-        assert world.said[-1] == "node n is Ready"
+        assert world.messages[-1] == "node n is Ready"
         assert not world.master.node("n").spec.unschedulable
 
 
-async def test_a_leave_that_is_interrupted_says_that_the_node_is_cordoned(world: World) -> None:
+async def test_an_interrupted_leave_reports_the_cordon(world: World) -> None:
     world.systemd.installed = False
     await world.join()
     caught: list[BaseException] = []
@@ -185,17 +183,20 @@ async def test_a_leave_that_is_interrupted_says_that_the_node_is_cordoned(world:
 
     def attempt() -> None:
         try:
-            leave(replace(world.here, sleep=interrupted), LeaveRequest(world.config, world.state, Path("engine.sock")))
+            leave(
+                replace(world.this_host, sleep=interrupted),
+                LeaveRequest(world.config, world.state, Path("engine.sock")),
+            )
         except KeyboardInterrupt as error:  # must not reach the loop, which it would end
             caught.append(error)
 
     async with world.agent():
         await world.pod()
         await asyncio.to_thread(attempt)
-    assert caught and "cordon node n" in world.said[-1]
+    assert caught and "cordoned node n" in world.messages[-1]
 
 
-async def test_a_copy_of_the_host_is_cleaned_and_the_node_goes_on(
+async def test_a_copy_of_the_host_is_cleaned_and_the_node_stays(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.systemd.installed = False
@@ -207,23 +208,26 @@ async def test_a_copy_of_the_host_is_cleaned_and_the_node_goes_on(
     async with world.agent() as end:
         monkeypatch.setattr(host, "machine_id", lambda _: "of-the-copy")
         copy.systemd.inactive = 100
-        with pytest.raises(MembershipError, match=r"node n is a member, and not Ready .*another machine.*sampan reset"):
-            await copy.join(wanted={"state_dir": str(copy.state)})
-        with pytest.raises(MembershipError, match=r"nothing was changed: where this host is a copy, `sampan reset`"):
+        with pytest.raises(MembershipError, match=r"node n is a member, but not Ready .*another machine.*sampan reset"):
+            await copy.join(settings={"state_dir": str(copy.state)})
+        with pytest.raises(MembershipError, match=r"nothing was changed: if this host is a copy, `sampan reset`"):
             await copy.leave()
         assert copy.files() == before
         await copy.reset()
-        assert any("so the node is left alone" in line for line in copy.said)
+        assert any("so the node is left alone" in line for line in copy.messages)
         assert copy.files() == []
         assert world.master.ready("n") == "True" and not world.master.node("n").spec.unschedulable
         assert not end.machine.left
 
 
-async def test_an_agent_that_somebody_else_runs_is_not_taken_its_state(world: World) -> None:
+async def test_the_state_of_an_agent_that_systemd_does_not_run_stays(world: World) -> None:
     world.systemd.installed = False
     await world.join()
     before = world.files()
-    with files.locked(world.state), pytest.raises(MembershipError, match="not by systemd: stop it") as busy:
+    with (
+        files.locked(world.state),
+        pytest.raises(MembershipError, match=r"that systemd did not start runs on .*: stop it") as busy,
+    ):
         await world.reset()
     assert type(busy.value) is HostBusy
     assert world.files() == before

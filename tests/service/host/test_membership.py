@@ -1,4 +1,4 @@
-"""Joining: the order of steps, what is said, and what is left after each way to fail."""
+"""Joining: the order of steps, the messages, and what is left after each kind of failure."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ from tests.fakes.sessions import TOKEN, until
 pytestmark = pytest.mark.timeout(60)
 
 
-async def test_a_host_joins_starts_its_unit_and_is_waited_for(world: World) -> None:
+async def test_a_host_joins_and_the_command_waits_for_its_agent(world: World) -> None:
     waiting = asyncio.create_task(world.join(timeout_s=200.0))
     await until(lambda: "restart" in world.systemd.verbs)
     async with world.agent():
         await waiting
-    assert world.said[-1] == "node n is Ready"
+    assert world.messages[-1] == "node n is Ready"
     assert world.files() == ["etc/agent.toml", "state/identity.json", "state/lock"]
 
 
@@ -46,11 +46,11 @@ async def test_joining_twice_waits_again_and_changes_nothing(world: World) -> No
     world.systemd.installed = True
     async with world.agent():
         await world.join()
-    assert "already" in "".join(world.said)
+    assert "already" in "".join(world.messages)
     assert {name: (world.directory / name).read_bytes() for name in world.files()} == before
 
 
-async def test_a_node_that_was_away_is_not_ready_before_its_own_agent_says_so(world: World) -> None:
+async def test_a_node_that_was_away_is_not_ready_before_its_agent_is_active(world: World) -> None:
     world.systemd.installed = False
     await world.join()
     world.systemd.installed, world.systemd.inactive = True, 3
@@ -58,20 +58,20 @@ async def test_a_node_that_was_away_is_not_ready_before_its_own_agent_says_so(wo
         await until(lambda: world.master.ready("n") == "True")
         await world.join()
     assert world.slept_s > 0 and world.systemd.inactive < 0
-    assert world.said[-1] == "node n is Ready"
+    assert world.messages[-1] == "node n is Ready"
 
 
-async def test_where_nothing_is_installed_the_next_step_is_told(world: World) -> None:
+async def test_without_a_unit_the_next_step_is_printed(world: World) -> None:
     world.systemd.installed = False
     await world.join()
-    assert "`sampan agent --config" in world.said[-1]
+    assert "`sampan agent --config" in world.messages[-1]
     assert world.systemd.verbs == []
 
 
-async def test_a_node_that_does_not_get_ready_says_why(world: World) -> None:
+async def test_a_node_that_does_not_become_ready_reports_the_reasons(world: World) -> None:
     with pytest.raises(MembershipError) as late:
         await world.join()
-    for part in ("not Ready after 3 s", "has not spoken", "does not run", "failed (exit-code)", "no route to the"):
+    for part in ("not Ready after 3 s", "has not registered", "does not run", "failed (exit-code)", "no route to the"):
         assert part in str(late.value)
     world.findings = []
     async with world.agent() as end:
@@ -82,7 +82,7 @@ async def test_a_node_that_does_not_get_ready_says_why(world: World) -> None:
             await world.join()
 
 
-async def test_a_node_that_a_person_has_cordoned_stays_so_and_joining_says_how_to_undo_it(world: World) -> None:
+async def test_a_node_that_a_person_cordoned_stays_cordoned_and_joining_prints_how_to_undo_it(world: World) -> None:
     world.systemd.installed = False
     await world.join()
     async with world.agent():
@@ -90,10 +90,10 @@ async def test_a_node_that_a_person_has_cordoned_stays_so_and_joining_says_how_t
         await world.join()
     assert world.master.node("n").spec.unschedulable
     undo = """kubectl patch node n --type=merge -p '{"spec":{"unschedulable":null}}'"""
-    assert world.said[-1] == f"node n is Ready, and cordoned: it takes no new pods before {undo}"
+    assert world.messages[-1] == f"node n is Ready, and cordoned: it takes no new pods before {undo}"
 
 
-async def test_a_member_of_another_cluster_is_refused_with_the_way_out(world: World) -> None:
+async def test_a_node_of_another_cluster_is_refused_with_the_remedy(world: World) -> None:
     world.systemd.installed = False
     await world.join()
     before = world.files()
@@ -102,7 +102,7 @@ async def test_a_member_of_another_cluster_is_refused_with_the_way_out(world: Wo
     assert world.files() == before
 
 
-async def test_errors_of_the_preflight_refuse_unless_they_are_ignored(world: World) -> None:
+async def test_errors_of_the_preflight_prevent_a_join_unless_they_are_ignored(world: World) -> None:
     world.systemd.installed = False
     world.findings = [
         error("mtu", "600", "more"),
@@ -112,11 +112,11 @@ async def test_errors_of_the_preflight_refuse_unless_they_are_ignored(world: Wor
     with pytest.raises(MembershipError, match="--ignore-preflight-errors mtu,master-answer") as refused:
         await world.join()
     assert type(refused.value) is MasterUnreachable
-    with pytest.raises(MembershipError, match="mend mtu,") as refused:
+    with pytest.raises(MembershipError, match="correct mtu,") as refused:
         await world.join(ignored=["master-answer"])
     assert type(refused.value) is MembershipError
     assert world.files() == []
-    assert any("WARNING swap" in line for line in world.said)
+    assert any("WARNING swap" in line for line in world.messages)
     await world.join(ignored=["all"])
     assert files.load(world.state) is not None
 
@@ -127,8 +127,8 @@ async def test_errors_of_the_preflight_refuse_unless_they_are_ignored(world: Wor
         pytest.param({"token": "abcdef.fedcba9876543210"}, MembershipError, "not valid", id="wrong token"),
         pytest.param({"token": "nonsense"}, MembershipError, "form abcdef", id="no token"),
         pytest.param({"ca_hash": "sha256:" + "0" * 64}, MembershipError, "another cluster", id="another CA"),
-        pytest.param({"wanted": {"master": "https://127.0.0.1:1"}}, MasterUnreachable, "no answer", id="master away"),
-        pytest.param({"wanted": {"node_name": "taken"}}, MembershipError, "already exists", id="name taken"),
+        pytest.param({"settings": {"master": "https://127.0.0.1:1"}}, MasterUnreachable, "no answer", id="master away"),
+        pytest.param({"settings": {"node_name": "taken"}}, MembershipError, "already exists", id="name taken"),
     ],
 )
 async def test_a_join_that_is_refused_after_the_preflight_leaves_nothing(
@@ -143,7 +143,9 @@ async def test_a_join_that_is_refused_after_the_preflight_leaves_nothing(
     assert [name for name in world.files() if name != "state/pending.key" and name != "state/lock"] == []
 
 
-async def test_a_join_that_is_interrupted_is_repeated(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_interrupted_join_is_completed_by_the_same_command(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     world.systemd.installed = False
     real, before = agent_host.join, files.save
 
@@ -155,7 +157,7 @@ async def test_a_join_that_is_interrupted_is_repeated(world: World, monkeypatch:
 
     def attempt() -> None:
         try:
-            join(world.here, world.request())
+            join(world.this_host, world.request())
         except KeyboardInterrupt as error:  # must not reach the loop, which it would end
             caught.append(error)
 
@@ -171,7 +173,7 @@ async def test_a_join_that_is_interrupted_is_repeated(world: World, monkeypatch:
     assert "state/pending.key" not in world.files()
 
 
-async def test_a_full_disk_leaves_no_half_configuration(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_full_disk_leaves_no_incomplete_configuration(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
@@ -188,7 +190,7 @@ async def test_a_configuration_of_a_person_is_used_and_stays(world: World) -> No
     world.config.write_text(text)
     with pytest.raises(SettingsError, match="node_name is mine, not n"):
         await world.join()
-    await world.join(wanted={"node_name": "", "state_dir": ""})
+    await world.join(settings={"node_name": "", "state_dir": ""})
     identity = files.load(world.state)
     assert identity is not None
     assert identity.node_name == "mine"
@@ -196,12 +198,12 @@ async def test_a_configuration_of_a_person_is_used_and_stays(world: World) -> No
     assert world.config.read_text() == text
     world.config.write_text(text.replace("127.0.0.1", "10.9.9.9"))
     with pytest.raises(SettingsError, match=r"master is https://10\.9\.9\.9"):
-        await world.join(wanted={"node_name": ""})
+        await world.join(settings={"node_name": ""})
 
 
 @pytest_asyncio.fixture
 async def expired(world: World) -> World:
-    """A node whose certificate has ended; its agent runs, and says so."""
+    """A node whose certificate has expired; its agent runs."""
     world.systemd.installed = False
     await world.join()
     identity = files.load(world.state)
@@ -215,7 +217,7 @@ async def expired(world: World) -> World:
     ("change", "kind", "says"),
     [
         pytest.param({"token": "abcdef.fedcba9876543210"}, MembershipError, "not valid", id="wrong token"),
-        pytest.param({"wanted": {"master": "https://127.0.0.1:1"}}, MasterUnreachable, "no answer", id="master away"),
+        pytest.param({"settings": {"master": "https://127.0.0.1:1"}}, MasterUnreachable, "no answer", id="master away"),
     ],
 )
 async def test_an_expired_node_that_gets_no_certificate_is_left_as_it_was(
@@ -237,7 +239,7 @@ async def test_an_expired_node_gets_another_certificate_and_keeps_its_name(expir
     assert identity is not None and identity.node_name == "n" and identity.not_after > time.time()
 
 
-async def test_of_two_joins_at_once_one_is_told_to_wait_and_the_other_whole(world: World) -> None:
+async def test_of_two_joins_at_once_one_is_refused_and_the_other_completes(world: World) -> None:
     world.systemd.installed = False
     first_is_there, second_was_refused = threading.Event(), threading.Event()
 
@@ -246,7 +248,7 @@ async def test_of_two_joins_at_once_one_is_told_to_wait_and_the_other_whole(worl
         assert second_was_refused.wait(20)
         return []
 
-    first = asyncio.create_task(asyncio.to_thread(join, replace(world.here, findings=look), world.request()))
+    first = asyncio.create_task(asyncio.to_thread(join, replace(world.this_host, findings=look), world.request()))
     assert await asyncio.to_thread(first_is_there.wait, 20)
     for again in (world.join, world.leave, world.reset):
         with pytest.raises(MembershipError, match="another command changes this host") as busy:
@@ -258,11 +260,11 @@ async def test_of_two_joins_at_once_one_is_told_to_wait_and_the_other_whole(worl
     assert agent_toml.known(world.config).node_name == "n"
 
 
-async def test_a_member_that_joins_again_keeps_what_it_was_asked_for_before(world: World) -> None:
+async def test_a_node_that_joins_again_keeps_the_options_of_the_first_join(world: World) -> None:
     world.systemd.installed = False
-    await world.join(wanted={"engine_socket": "/run/podman/podman.sock"})
+    await world.join(settings={"engine_socket": "/run/podman/podman.sock"})
     text = world.config.read_text()
-    await world.join(wanted={"node_address": "", "state_dir": str(world.state)})
+    await world.join(settings={"node_address": "", "state_dir": str(world.state)})
     assert world.config.read_text() == text
 
 
@@ -274,10 +276,16 @@ def test_only_root_may(monkeypatch: pytest.MonkeyPatch) -> None:
         assert main(words) == exits.FAILED
 
 
-def test_the_written_configuration_is_known_again_until_it_is_changed(tmp_path: Path) -> None:
+def test_a_written_configuration_is_ours_until_it_is_edited(tmp_path: Path) -> None:
     path = tmp_path / "agent.toml"
-    wanted = {"state_dir": "/s", "node_name": "n", "master": "https://m:6443", "node_address": "", "engine_socket": ""}
-    agent_toml.write(path, agent_toml.render(wanted))
+    settings = {
+        "state_dir": "/s",
+        "node_name": "n",
+        "master": "https://m:6443",
+        "node_address": "",
+        "engine_socket": "",
+    }
+    agent_toml.write(path, agent_toml.render(settings))
     assert agent_toml.is_ours(path)
     path.write_text(path.read_text() + "max_pods = 5\n")
     assert not agent_toml.is_ours(path)
@@ -285,7 +293,7 @@ def test_the_written_configuration_is_known_again_until_it_is_changed(tmp_path: 
     assert path.exists()
 
 
-def test_a_link_to_a_managed_file_stays_a_link_and_the_file_its_owner_s(tmp_path: Path) -> None:
+def test_a_symbolic_link_stays_and_its_target_keeps_its_owner(tmp_path: Path) -> None:
     managed, path = tmp_path / "managed.toml", tmp_path / "agent.toml"
     path.symlink_to("managed.toml")
     text = text_of("agent", HostLayout(), {"node_name": "n"})
@@ -307,20 +315,20 @@ def test_a_link_to_a_managed_file_stays_a_link_and_the_file_its_owner_s(tmp_path
     assert path.is_symlink() and not managed.exists()
 
 
-def test_the_case_of_a_master_s_name_is_none_of_another_master(tmp_path: Path) -> None:
+def test_the_case_of_a_masters_name_does_not_matter(tmp_path: Path) -> None:
     path = tmp_path / "agent.toml"
-    wanted = {"master": "https://master.example.org:6443"}
-    assert master_url("Master.Example.org") == wanted["master"]
+    settings = {"master": "https://master.example.org:6443"}
+    assert master_url("Master.Example.org") == settings["master"]
     # As a release before this one wrote it, and a person may.
     path.write_text(text_of("agent", HostLayout(), {"node_name": "n", "master": "https://Master.Example.org:6443"}))
-    assert agent_toml.chosen(path, wanted)[1] == ""
-    path.write_text(text_of("agent", HostLayout(), {"node_name": "n", **wanted}))
-    assert agent_toml.chosen(path, wanted)[1] == ""
+    assert agent_toml.chosen(path, settings)[1] == ""
+    path.write_text(text_of("agent", HostLayout(), {"node_name": "n", **settings}))
+    assert agent_toml.chosen(path, settings)[1] == ""
     with pytest.raises(SettingsError, match="state_dir is /var/lib/sampan/agent, not /VAR"):
-        agent_toml.chosen(path, {**wanted, "state_dir": "/VAR/lib/sampan/agent"})
+        agent_toml.chosen(path, {**settings, "state_dir": "/VAR/lib/sampan/agent"})
 
 
-def test_to_an_installed_configuration_the_master_is_added_and_taken_away_again(tmp_path: Path) -> None:
+def test_joining_adds_the_master_to_an_installed_configuration_and_leaving_removes_it(tmp_path: Path) -> None:
     path = tmp_path / "agent.toml"
     text = text_of("agent", HostLayout(), {"node_name": "n", "labels": {"a": "b"}})
     path.write_text(text)

@@ -1,4 +1,4 @@
-"""What is gathered: an engine's answers, who runs here, settings of others, what a master says before anybody joins."""
+"""Facts of the preflight: an engine's answers, active services, foreign settings, a master's answers before a join."""
 
 from __future__ import annotations
 
@@ -38,21 +38,21 @@ PODMAN = {
 }
 
 
-def test_an_engine_says_what_it_is(tmp_path: Path) -> None:
+def test_an_engine_is_read(tmp_path: Path) -> None:
     with answering(tmp_path / "engine.sock", DOCKER) as path:
-        found = read_engine(path)
-    assert (found.name, found.version, found.api_version) == ("Docker", "20.10.24", (1, 41))
-    assert (found.storage_driver, found.cgroup_driver, found.problem) == ("vfs", "systemd", "")
-    assert found.root == DOCKER_ROOT
+        engine = read_engine(path)
+    assert (engine.name, engine.version, engine.api_version) == ("Docker", "20.10.24", (1, 41))
+    assert (engine.storage_driver, engine.cgroup_driver, engine.problem) == ("vfs", "systemd", "")
+    assert engine.root == DOCKER_ROOT
 
 
-def test_podman_is_known_by_its_components_and_says_where_its_disk_is(tmp_path: Path) -> None:
+def test_podman_is_known_by_its_components(tmp_path: Path) -> None:
     with answering(tmp_path / "engine.sock", PODMAN) as path:
-        found = read_engine(path)
-    assert (found.name, found.root) == ("Podman", Path("/var/lib/containers/storage"))
+        engine = read_engine(path)
+    assert (engine.name, engine.root) == ("Podman", Path("/var/lib/containers/storage"))
 
 
-def test_engines_that_do_not_answer_say_why(tmp_path: Path) -> None:
+def test_engines_that_do_not_answer_have_a_problem(tmp_path: Path) -> None:
     assert read_engine(tmp_path / "none.sock").problem == "absent"
     with answering(tmp_path / "engine.sock", {}) as path:
         assert "500" in read_engine(path).problem
@@ -60,7 +60,7 @@ def test_engines_that_do_not_answer_say_why(tmp_path: Path) -> None:
     assert "refused" in read_engine(tmp_path / "dead.sock").problem
 
 
-def test_who_runs_and_who_is_told_to_leave_our_links_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_managers_whose_configuration_leaves_our_links_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     networkd, manager = SNIPPETS["systemd-networkd"], SNIPPETS["NetworkManager"]
     for name, snippet in (("systemd-networkd", networkd), ("NetworkManager", manager)):
         directory = tmp_path / name
@@ -77,7 +77,7 @@ def test_settings_of_shell_files_are_read(tmp_path: Path) -> None:
     assert gather._setting(tmp_path / "absent", "ENABLED") == ""
 
 
-def test_services_that_run_are_asked_of_systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_active_services_are_read_from_systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def run(*argv: str, timeout_s: float) -> str:
         assert argv[-4:] == tuple(f"{name}.service" for name in gather._UNITS)
         return "\n\n".join(f"ActiveState={state}" for state in ("active", "inactive", "active", "failed"))
@@ -111,24 +111,24 @@ def test_a_host_is_gathered_without_root_and_without_a_master(tmp_path: Path) ->
         ("Master.Example.org", "https://master.example.org:6443"),
     ],
 )
-def test_addresses_of_a_master_as_people_type_them(typed: str, url: str) -> None:
+def test_addresses_of_a_master(typed: str, url: str) -> None:
     assert master_url(typed) == url
 
 
 @pytest.mark.parametrize("typed", ["", "http://10.0.0.1", "10.0.0.1/path", "host:port"])
-def test_what_is_no_address_of_a_master_is_refused(typed: str) -> None:
+def test_invalid_addresses_of_a_master_are_refused(typed: str) -> None:
     with pytest.raises(WrongUse, match="address of a master"):
         master_url(typed)
 
 
-def test_a_clock_that_is_ahead_or_behind_is_told_by_the_header() -> None:
+def test_the_difference_of_the_clocks_is_read_from_the_header() -> None:
     now = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
-    here = now.timestamp() + 0.5
-    assert cluster._ahead(format_datetime(now, usegmt=True), here, here) == pytest.approx(0)
+    time_s = now.timestamp() + 0.5
+    assert cluster._ahead(format_datetime(now, usegmt=True), time_s, time_s) == pytest.approx(0)
     behind = format_datetime(now + timedelta(seconds=30), usegmt=True)
-    assert cluster._ahead(behind, here - 1, here + 1) == pytest.approx(-30)
-    assert cluster._ahead("nonsense", here, here) is None
-    assert cluster._ahead(None, here, here) is None
+    assert cluster._ahead(behind, time_s - 1, time_s + 1) == pytest.approx(-30)
+    assert cluster._ahead("nonsense", time_s, time_s) is None
+    assert cluster._ahead(None, time_s, time_s) is None
 
 
 @pytest_asyncio.fixture
@@ -152,7 +152,7 @@ async def ask(api: ApiServer, ca_hash: str, token: str, name: str = "n") -> Any:
     return await asyncio.to_thread(cluster.ask, f"https://127.0.0.1:{api.port}", ca_hash, token, body)
 
 
-async def test_a_master_tells_its_networks_and_clock_to_who_has_a_token(api: ApiServer, pki: Pki) -> None:
+async def test_a_master_answers_with_its_networks_and_time_to_a_token(api: ApiServer, pki: Pki) -> None:
     master, cidrs = await ask(api, pki.ca_hash, TOKEN)
     assert (master.problem, master.distrust, master.validity, master.refusal) == ("", "", "", "")
     assert (master.name_taken, master.address_taken_by) == ("", "")
@@ -165,7 +165,7 @@ async def test_a_master_tells_its_networks_and_clock_to_who_has_a_token(api: Api
     assert "already exists" in (await ask(api, pki.ca_hash, TOKEN, "taken"))[0].name_taken
 
 
-async def test_the_token_goes_to_nobody_who_is_not_trusted(api: ApiServer, pki: Pki) -> None:
+async def test_the_token_is_sent_to_the_trusted_master_only(api: ApiServer, pki: Pki) -> None:
     master, cidrs = await ask(api, "sha256:" + "0" * 64, TOKEN)
     assert "another cluster" in master.distrust
     assert cidrs is None
@@ -174,21 +174,21 @@ async def test_the_token_goes_to_nobody_who_is_not_trusted(api: ApiServer, pki: 
     assert (master.problem, master.distrust) == ("", "")
 
 
-async def test_a_token_that_is_not_good_is_refused(api: ApiServer, pki: Pki) -> None:
+async def test_an_invalid_token_is_refused(api: ApiServer, pki: Pki) -> None:
     master, cidrs = await ask(api, pki.ca_hash, "abcdef.fedcba9876543210")
     assert "not valid" in master.refusal
     assert cidrs is None
 
 
-async def test_at_another_time_the_certificates_are_not_good(api: ApiServer) -> None:
-    met = await asyncio.to_thread(cluster._meet, f"https://127.0.0.1:{api.port}")
+async def test_at_another_time_the_certificates_are_not_valid(api: ApiServer) -> None:
+    met = await asyncio.to_thread(cluster._connect, f"https://127.0.0.1:{api.port}")
     now = datetime.now(UTC)
     assert cluster.validity(met, now) == ""
     assert "begins at" in cluster.validity(met, now - timedelta(days=30))
     assert "ended at" in cluster.validity(met, now + timedelta(days=30_000))
 
 
-def test_a_master_that_is_away_says_why() -> None:
+def test_a_master_that_does_not_answer_has_a_problem() -> None:
     master, cidrs = cluster.ask("https://127.0.0.1:1", "", "", {})
     assert "refused" in master.problem
     assert cidrs is None

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from cli import logs
 from cli.main import main
+from hull import logs
 
 
 @pytest.fixture(autouse=True)

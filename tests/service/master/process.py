@@ -1,4 +1,4 @@
-"""A real master on loopback, as a process of its own: what it holds can be measured."""
+"""A real master on loopback in its own process, so that its memory and descriptors can be measured."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Master:
         return sum(1 for _ in Path(f"/proc/{self.pid}/fd").iterdir())
 
     def complaints(self) -> list[str]:
-        """Lines of the log that nobody wants to see because of a client."""
+        """Lines of the log that no client should be able to cause."""
         words = ("Traceback", "Task exception", "never retrieved", "Unhandled", "ERROR", "CRITICAL", "failed")
         return [line for line in self.log.read_text().splitlines() if any(word in line for word in words)]
 
@@ -70,7 +70,7 @@ class Master:
         )
 
     async def ask(self, method: str, path: str, body: Any = None) -> Reply:
-        """A whole request on a connection of its own."""
+        """A complete request on a new connection."""
         reader, writer = await self.connect()
         try:
             data = b"" if body is None else json.dumps(body).encode()
@@ -80,24 +80,24 @@ class Master:
         finally:
             writer.transport.abort()
 
-    async def descriptors_back_at(self, wanted: int) -> None:
-        """Waits until it holds exactly as many as it did."""
+    async def descriptors_back_at(self, expected: int) -> None:
+        """Waits until the master has exactly this number of descriptors."""
         for _ in range(600):
-            if self.descriptors() == wanted:
+            if self.descriptors() == expected:
                 return
             await asyncio.sleep(0.05)
-        raise AssertionError(f"{self.descriptors()} descriptors, not {wanted}")
+        raise AssertionError(f"{self.descriptors()} descriptors, not {expected}")
 
-    async def memory_back_at(self, wanted: int) -> None:
-        """Waits until it holds no more than that; it looks itself after 5, 10, 20 and 40 seconds."""
+    async def memory_back_at(self, limit: int) -> None:
+        """Waits until the master uses at most this number of bytes. It trims its memory after 5, 10, 20 and 40 s."""
         for _ in range(1200):
-            if self.resident_bytes() <= wanted:
+            if self.resident_bytes() <= limit:
                 return
             await asyncio.sleep(0.05)
-        raise AssertionError(f"{self.resident_bytes() >> 20} MiB, not {wanted >> 20}")
+        raise AssertionError(f"{self.resident_bytes() >> 20} MiB, not {limit >> 20}")
 
     async def settled(self) -> int:
-        """How many descriptors it holds with no connection open: of those just closed, some may go yet."""
+        """The number of descriptors without open connections. Waits until it is stable, as closing takes a while."""
         counts: list[int] = []
         while len(counts) < 10 or len(set(counts[-10:])) > 1:
             counts.append(self.descriptors())
@@ -110,7 +110,7 @@ def head(method: str, path: str, length: int, media: str = "application/json") -
 
 
 async def answer(reader: asyncio.StreamReader) -> Reply:
-    """The next answer on a connection."""
+    """The next response on a connection."""
     lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
     headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:])}
     body = await reader.readexactly(int(headers.get("content-length", 0)))
@@ -119,7 +119,7 @@ async def answer(reader: asyncio.StreamReader) -> Reply:
 
 @contextlib.contextmanager
 def running(directory: Path) -> Iterator[Master]:
-    """Starts one with short times, and ends it."""
+    """Starts a master with short time limits, and stops it."""
     with socket.socket() as api, socket.socket() as sessions:
         api.bind(("127.0.0.1", 0))
         sessions.bind(("127.0.0.1", 0))
@@ -135,7 +135,7 @@ def running(directory: Path) -> Iterator[Master]:
     )
     log = directory / "log"
     with log.open("w") as file:
-        # As most systems start a service: fewer descriptors than the clients of these tests need.
+        # A low limit of descriptors, as many systems set it for services: fewer than these tests' clients need.
         few = "import resource as r; r.setrlimit(r.RLIMIT_NOFILE, (512, r.getrlimit(r.RLIMIT_NOFILE)[1]))"
         start = f"{few}; import sys; from cli.main import main; sys.exit(main())"
         command = [sys.executable, "-c", start, "master", "--config", str(config)]

@@ -81,7 +81,7 @@ def served(monkeypatch: pytest.MonkeyPatch) -> list[Identity]:
         return 0
 
     monkeypatch.setenv("GRPC_VERBOSITY", "NONE")
-    monkeypatch.setattr("cli.logs.configure", lambda *_: None)
+    monkeypatch.setattr("hull.logs.configure", lambda *_: None)
     monkeypatch.setattr("cli.main._configure_logging", lambda **_: None)
     monkeypatch.setattr(agent_main, "_serve", serve)
     return identities

@@ -1,4 +1,4 @@
-"""`sampan lab` with faults: what is wrong usage, and what a fault is asked for with."""
+"""`sampan lab` with faults: wrong usage, and the arguments of each fault."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ FAULTS = ("cut", "loss", "rate", "mtu", "heal", "stop", "kill", "start", "pause"
 @pytest.mark.parametrize(
     "words",
     [
-        "cut node1 --to --from",
+        "cut node1 --peer master --direction in",
+        "cut node1 --peer node2",
+        "cut node1 --from-master",
         "cut",
         "loss node1",
         "loss node1 101",
@@ -43,10 +45,10 @@ def test_wrong_usage(words: str, capsys: pytest.CaptureFixture[str]) -> None:
     ("words", "fault", "arguments"),
     [
         ("cut node1", "cut", (None,)),
-        ("cut node1 --to", "cut", (Way.TO,)),
-        ("cut node1 --from", "cut", (Way.FROM,)),
-        ("cut node1 --from-master", "cut", (Way.FROM_MASTER,)),
-        ("cut node1 --from-peers", "cut", (Way.FROM_PEERS,)),
+        ("cut node1 --direction in", "cut", (Way.TO,)),
+        ("cut node1 --direction out", "cut", (Way.FROM,)),
+        ("cut node1 --peer master", "cut", (Way.FROM_MASTER,)),
+        ("cut node1 --peer nodes", "cut", (Way.FROM_PEERS,)),
         ("loss node1 20%", "loss", (20.0,)),
         ("loss node1 0", "loss", (0.0,)),
         ("rate node1 2.5", "rate", (2.5,)),
@@ -58,28 +60,29 @@ def test_wrong_usage(words: str, capsys: pytest.CaptureFixture[str]) -> None:
         ("kill node1 engine", "kill", ("engine",)),
     ],
 )
-def test_a_fault_is_asked_for(
+def test_a_fault_gets_its_arguments(
     words: str, fault: str, arguments: tuple[object, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[tuple[object, ...]] = []
+    calls: list[tuple[object, ...]] = []
 
     def record(cluster: Any, *given: object) -> None:
-        asked.append((cluster.lab.name, *given))
+        calls.append((cluster.lab.name, *given))
 
     monkeypatch.setattr(faults, fault, record)
     assert main(["lab", *words.split(), "--lab", "x"]) == exits.OK
-    assert asked == [("x", "node1", *arguments)]
+    assert calls == [("x", "node1", *arguments)]
 
 
 @pytest.mark.parametrize(
-    "words", ["loss node1 5", "rate node1 5", "mtu node1 1400", "cut node1 --to", "reboot node1", "heal node1"]
+    "words",
+    ["loss node1 5", "rate node1 5", "mtu node1 1400", "cut node1 --direction in", "reboot node1", "heal node1"],
 )
-def test_a_lab_that_is_not_there(words: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_lab_that_does_not_exist(words: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["lab", *words.split(), "--lab", "not-there"]) == exits.NOT_FOUND
     assert capsys.readouterr().err == "sampan: there is no lab not-there\n"
 
 
-def test_help_tells_every_fault(capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_lists_every_action(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["lab", "--help"])
     shown = capsys.readouterr().out

@@ -69,6 +69,7 @@ def test_without_the_option_there_are_none(fake: Fake, layout: HostLayout, sourc
 def test_installing_again_keeps_changes_or_removes_the_choice(fake: Fake, layout: HostLayout, source: Source) -> None:
     choose(fake, source, directory="/srv/backups")
     (layout.root / "srv/backups/sampan-20260301T120000Z.tar").touch()
+    (layout.root / "srv/backups/notes").touch()
     install(fake, source)
     choose(fake, None, keep=2)
     choose(fake, source, at="hourly")

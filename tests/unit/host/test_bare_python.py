@@ -14,7 +14,7 @@ sys.path.insert(0, sys.argv[1])
 import host, hull
 for package in (hull, host):
     for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-        if not module.name.startswith(("host.membership", "host.preflight")):
+        if not module.name.startswith(("host.check", "host.membership", "host.preflight")):
             importlib.import_module(module.name)
 foreign = {name.partition(".")[0] for name in sys.modules} - sys.stdlib_module_names - {"host", "hull", "__main__"}
 print(*sorted(foreign))

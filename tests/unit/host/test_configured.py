@@ -1,4 +1,4 @@
-"""What people write into the configuration is what their services may do, and what is found again at the end."""
+"""Services may do what their configuration needs, and uninstalling finds state directories by it."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ def settings(layout: HostLayout) -> list[str]:
         ("/srv/ü", '"/srv/ü"'),
     ],
 )
-def test_the_master_may_write_where_its_data_are(layout: HostLayout, data_dir: str, written: str) -> None:
+def test_the_master_may_write_to_its_data_directory(layout: HostLayout, data_dir: str, written: str) -> None:
     configure(layout, f'data_dir = "{data_dir}"\n')
     assert {f"ReadWritePaths={written}", f"RequiresMountsFor={written}", "ProtectHome=yes"} <= set(settings(layout))
 
 
 @pytest.mark.parametrize("data_dir", ["/home/sampan", "/root/sampan"])
-def test_homes_stay_hidden_unless_its_data_are_there(layout: HostLayout, data_dir: str) -> None:
+def test_homes_stay_hidden_unless_the_data_directory_is_there(layout: HostLayout, data_dir: str) -> None:
     configure(layout, f'data_dir = "{data_dir}"\n')
     assert {f"ReadWritePaths={data_dir}", "ProtectHome=read-only"} <= set(settings(layout))
 
@@ -52,12 +52,12 @@ def test_homes_stay_hidden_unless_its_data_are_there(layout: HostLayout, data_di
         ("api_port = 1024", False),
     ],
 )
-def test_a_low_port_is_one_capability_and_no_other(layout: HostLayout, ports: str, may: bool) -> None:
+def test_a_low_port_needs_one_capability(layout: HostLayout, ports: str, may: bool) -> None:
     configure(layout, f'data_dir = "/srv"\n{ports}\n')
-    found = [line for line in settings(layout) if "Capabilit" in line]
+    capabilities = [line for line in settings(layout) if "Capabilit" in line]
     capability = "CAP_NET_BIND_SERVICE" if may else ""
-    assert found[0] == f"CapabilityBoundingSet={capability}"
-    assert found[1:] == ([f"AmbientCapabilities={capability}"] if may else [])
+    assert capabilities[0] == f"CapabilityBoundingSet={capability}"
+    assert capabilities[1:] == ([f"AmbientCapabilities={capability}"] if may else [])
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_a_low_port_is_one_capability_and_no_other(layout: HostLayout, ports: st
         ("/var/tmp/sampan", "must not be a temporary directory"),
     ],
 )
-def test_what_no_service_could_have_is_refused(
+def test_a_data_directory_that_no_service_can_use_is_refused(
     fake: Fake, layout: HostLayout, source: Source, data_dir: str, says: str
 ) -> None:
     configure(layout, f'data_dir = "{data_dir}"\n')
@@ -80,20 +80,20 @@ def test_what_no_service_could_have_is_refused(
     assert state(fake) == before
 
 
-def test_what_a_daemon_would_refuse_is_left_to_it(layout: HostLayout) -> None:
+def test_invalid_settings_are_left_to_the_daemon(layout: HostLayout) -> None:
     usual = unit_text("master", layout)
     for text in ("[", "data_dir = 7\napi_port = 'x'\n", "\udcff".encode(errors="surrogateescape").decode("latin-1")):
         configure(layout, text)
         assert unit_text("master", layout) == usual
 
 
-def test_changed_and_installed_again_the_service_has_it_and_the_purge_finds_both(
+def test_a_changed_data_directory_is_applied_by_installing_again_and_a_purge_removes_both(
     fake: Fake, layout: HostLayout, source: Source
 ) -> None:
     before = state(fake)
     install(fake, source)
     text = layout.config("master").read_text()
-    assert "run `sampan install master` before" in text
+    assert "first run `sampan install master`" in text
     layout.config("master").write_text(text.replace("/var/lib/sampan/master", "/srv/data/sampan"))
     Installer(layout, fake).install("master", None, {})  # as the installed command does
     data = layout.root / "srv/data/sampan"
@@ -105,7 +105,7 @@ def test_changed_and_installed_again_the_service_has_it_and_the_purge_finds_both
     assert state(fake) == before
 
 
-def test_somebody_s_directory_becomes_the_master_s_when_it_is_empty_or_a_master_s_and_stays(
+def test_an_existing_directory_is_used_if_it_is_empty_or_a_masters_and_stays(
     fake: Fake, layout: HostLayout, source: Source
 ) -> None:
     data = layout.root / "srv"
@@ -114,14 +114,14 @@ def test_somebody_s_directory_becomes_the_master_s_when_it_is_empty_or_a_master_
     install(fake, source, settings={})
     (data / "pki").mkdir()
     install(fake, source, settings={})
-    assert Uninstaller(layout, fake).uninstall(purge=True) == [str(data)], "it is told that it stays"
+    assert Uninstaller(layout, fake).uninstall(purge=True) == [str(data)], "the command lists what stays"
     assert (data / "pki").exists()
     (data / "pki").rename(data / "letters")
     with pytest.raises(HostError, match="contains other things than a master's: name a directory of its own"):
         install(fake, source, settings={})
 
 
-def test_a_node_whose_state_is_elsewhere_is_still_a_node(fake: Fake, layout: HostLayout, source: Source) -> None:
+def test_a_node_with_another_state_directory_is_still_a_node(fake: Fake, layout: HostLayout, source: Source) -> None:
     install(fake, source, "agent")
     layout.config("agent").write_text('state_dir = "/srv/agent"\n')
     (layout.root / "srv/agent").mkdir(parents=True)
@@ -130,7 +130,7 @@ def test_a_node_whose_state_is_elsewhere_is_still_a_node(fake: Fake, layout: Hos
         Uninstaller(layout, fake).uninstall(purge=True)
 
 
-def test_what_is_installed_is_what_another_role_gets(fake: Fake, layout: HostLayout, source: Source) -> None:
+def test_another_role_gets_the_installed_release(fake: Fake, layout: HostLayout, source: Source) -> None:
     with pytest.raises(WrongUse, match="name a wheel or a bundle with --from"):
         Installer(layout, fake).install("agent", None, {"node_name": "n1"})
     assert not layout.opt.exists()

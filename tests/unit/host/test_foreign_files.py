@@ -1,4 +1,4 @@
-"""What was on the host before us: it stays, or is refused with the way out, and is never taken for ours."""
+"""Foreign files on the host stay, or are refused with the remedy; none is mistaken for ours."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.fakes.host import SETTINGS, Fake, install, source_of, state, tree
 
 @pytest.fixture
 def checkout(layout: HostLayout) -> HostLayout:
-    """Somebody has cloned it to where we install, and has work there."""
+    """A developer has cloned it to where we install, and has uncommitted work there."""
     for name in ("sampan", "cli/main.py", ".git/HEAD", "releases/notes.txt", "releases/1.0/text"):
         path = layout.opt / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -29,7 +29,7 @@ def checkout(layout: HostLayout) -> HostLayout:
 
 
 def refuse(*words: str) -> Callable[[tuple[str, ...]], None]:
-    """Once."""
+    """Fail once, at a command with these words."""
     left = [1]
 
     def trouble(argv: tuple[str, ...]) -> None:
@@ -66,7 +66,7 @@ def test_any_error_of_a_first_installation_is_undone(
     assert {**state(fake), "opt/sampan": ""} == {**before, "opt/sampan": ""}
 
 
-def test_what_lies_beside_ours_stays(fake: Fake, checkout: HostLayout, source: Source, tmp_path: Path) -> None:
+def test_foreign_files_beside_ours_stay(fake: Fake, checkout: HostLayout, source: Source, tmp_path: Path) -> None:
     before = state(fake)
     install(fake, source)
     Upgrader(checkout, fake).upgrade(source_of(tmp_path, "2.0.0"))
@@ -76,11 +76,13 @@ def test_what_lies_beside_ours_stays(fake: Fake, checkout: HostLayout, source: S
     assert state(fake) == before
 
 
-def test_a_directory_in_the_place_of_a_release_is_refused(fake: Fake, layout: HostLayout, source: Source) -> None:
+def test_a_foreign_directory_in_the_place_of_a_release_is_refused(
+    fake: Fake, layout: HostLayout, source: Source
+) -> None:
     (layout.releases / "1.0.0").mkdir(parents=True)
     (layout.releases / "1.0.0/text").write_text("mine")
     before = state(fake)
-    with pytest.raises(HostError, match=r"releases/1\.0\.0 is not of our making: move it away"):
+    with pytest.raises(HostError, match=r"releases/1\.0\.0 was not made by sampan: move it away"):
         install(fake, source)
     assert state(fake) == before
 
@@ -104,7 +106,7 @@ def _directory(path: Path) -> None:
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("make", [_file, _link, _directory])
 @pytest.mark.parametrize("place", ["command", "unit", "current"])
-def test_in_a_place_of_ours_it_is_refused_before_anything_is_made(
+def test_a_foreign_file_in_a_place_of_ours_is_refused_before_anything_is_made(
     fake: Fake, layout: HostLayout, source: Source, place: str, make: Callable[[Path], None], role: Role
 ) -> None:
     path = {"command": layout.command, "unit": layout.unit(role), "current": layout.current}[place]
@@ -114,7 +116,7 @@ def test_in_a_place_of_ours_it_is_refused_before_anything_is_made(
         path.unlink()
         return  # a link is what it is
     before = state(fake)
-    with pytest.raises(HostError, match=r"is not of our making: move it away \(mv .*\), then run this again"):
+    with pytest.raises(HostError, match=r"was not made by sampan: move it away \(mv .*\), then run this again"):
         install(fake, source, role)
     assert state(fake) == before
     path.rename(f"{path}.old")
@@ -129,40 +131,40 @@ def test_a_masked_service_stays_masked(fake: Fake, layout: HostLayout, source: S
     assert state(fake) == before
 
 
-def test_what_took_the_place_of_ours_later_stays(
-    fake: Fake, layout: HostLayout, source: Source, tmp_path: Path
-) -> None:
+def test_a_file_that_replaced_one_of_ours_stays(fake: Fake, layout: HostLayout, source: Source, tmp_path: Path) -> None:
     install(fake, source)
     for path, make in ((layout.command, _file), (layout.unit("master"), _mask)):
         path.unlink()
         make(path)
-        with pytest.raises(HostError, match=r"not of our making|masked"):
+        with pytest.raises(HostError, match=r"not made by sampan|masked"):
             install(fake, source)
-    said: list[str] = []
+    remarks: list[str] = []
     restarts = list(fake.restarts)
     with pytest.raises(HostError, match=r"masked.*then this again$"):
         Upgrader(layout, fake).upgrade(source_of(tmp_path, "2.0.0"))
     record = Record.load(layout)
     assert record is not None and not record.target and layout.current.resolve().name == "1.0.0"
     assert fake.restarts == restarts
-    here = tree(layout)
-    Uninstaller(layout, fake, say=said.append).uninstall(purge=True)
-    assert said == [f"{path} stays: it is not what was installed" for path in (layout.command, layout.unit("master"))]
+    before = tree(layout)
+    Uninstaller(layout, fake, say=remarks.append).uninstall(purge=True)
+    assert remarks == [
+        f"{path} stays: it is not what was installed" for path in (layout.command, layout.unit("master"))
+    ]
     assert not fake.active and ("systemctl", "--quiet", "stop", "sampan-master.service") in fake.calls
     for path in (layout.command, layout.unit("master")):
         name = str(path.relative_to(layout.root))
-        assert tree(layout)[name] == here[name]
+        assert tree(layout)[name] == before[name]
 
 
-def test_who_lost_the_record_installs_again_and_then_uninstalls_all(
+def test_without_the_record_installing_again_makes_uninstalling_complete(
     fake: Fake, layout: HostLayout, source: Source
 ) -> None:
     before = state(fake)
     install(fake, source, "agent")
-    wanted = tree(layout)
+    expected = tree(layout)
     layout.record.unlink()
     install(fake, source, "agent")
-    assert {**tree(layout), "opt/sampan/installed.json": ""} == {**wanted, "opt/sampan/installed.json": ""}
+    assert {**tree(layout), "opt/sampan/installed.json": ""} == {**expected, "opt/sampan/installed.json": ""}
     record = Record.load(layout)
     assert record is not None and record.releases == ("1.0.0",)
     Uninstaller(layout, fake).uninstall(purge=True)
@@ -172,10 +174,10 @@ def test_who_lost_the_record_installs_again_and_then_uninstalls_all(
 
 @pytest.mark.parametrize("umask", [0o027, 0o077])
 @pytest.mark.parametrize("before", ["", "install", "upgrade"], ids=["never installed", "again", "upgraded"])
-def test_whatever_the_administrator_s_umask_everybody_reads_what_is_installed(
+def test_installed_files_are_readable_under_any_umask(
     fake: Fake, layout: HostLayout, source: Source, tmp_path: Path, umask: int, before: str
 ) -> None:
-    """The master's user would not get at its own program."""
+    """Otherwise the master's user could not run its program."""
     if before:
         install(fake, source)
         for each in (layout.opt, layout.releases, *layout.releases.rglob("*")):
@@ -198,7 +200,7 @@ def test_whatever_the_administrator_s_umask_everybody_reads_what_is_installed(
     assert shutil.which(str(layout.releases / "1.0.0/bin/sampan"))
 
 
-def test_a_directory_that_somebody_closed_is_told(fake: Fake, checkout: HostLayout, source: Source) -> None:
+def test_a_closed_directory_is_reported(fake: Fake, checkout: HostLayout, source: Source) -> None:
     checkout.opt.chmod(0o750)
     before = state(fake)
     with pytest.raises(HostError, match="is closed to the user sampan: run `chmod o\\+rx"):

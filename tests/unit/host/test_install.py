@@ -1,4 +1,4 @@
-"""Installing, upgrading and removing on a host in a directory, with a system that only pretends."""
+"""Installing, upgrading and removing on a host in a directory, with a fake system."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ def test_an_agent_waits_for_its_join(fake: Fake, layout: HostLayout, source: Sou
     assert layout.unit("agent").exists() and not fake.enabled and not fake.active and not fake.users
 
 
-def test_installed_again_nothing_changes(fake: Fake, source: Source) -> None:
+def test_installing_again_changes_nothing(fake: Fake, source: Source) -> None:
     install(fake, source)
     before, restarts = state(fake), list(fake.restarts)
     install(fake, source, settings={"cluster_name": "other"})
     assert (state(fake), fake.restarts) == (before, restarts)
 
 
-def test_a_master_on_its_way_begins_anew_by_what_its_unit_says_now(fake: Fake, source: Source) -> None:
-    """Between two tries it waits within what the former unit allowed."""
+def test_a_master_that_is_starting_is_restarted_with_its_new_unit(fake: Fake, source: Source) -> None:
+    """A start between two attempts still follows the former unit."""
     install(fake, source)
     fake.active.clear()
     fake.starting.add("sampan-master.service")
@@ -52,7 +52,7 @@ def test_a_master_on_its_way_begins_anew_by_what_its_unit_says_now(fake: Fake, s
     assert ("systemctl", "restart", "sampan-master.service") in fake.calls
 
 
-def test_purged_the_host_is_as_it_was(fake: Fake, layout: HostLayout, source: Source) -> None:
+def test_after_a_purge_the_host_is_as_it_was(fake: Fake, layout: HostLayout, source: Source) -> None:
     before = state(fake)
     install(fake, source)
     install(fake, source, "agent")
@@ -61,7 +61,7 @@ def test_purged_the_host_is_as_it_was(fake: Fake, layout: HostLayout, source: So
     assert state(fake) == before
 
 
-def test_what_was_there_before_stays(fake: Fake, layout: HostLayout, source: Source) -> None:
+def test_earlier_files_and_the_earlier_user_stay(fake: Fake, layout: HostLayout, source: Source) -> None:
     layout.etc.mkdir()
     layout.config("master").write_text("mine\n")
     layout.var.mkdir()
@@ -73,7 +73,9 @@ def test_what_was_there_before_stays(fake: Fake, layout: HostLayout, source: Sou
     assert state(fake) == before
 
 
-def test_without_purge_work_stays_and_a_later_purge_knows_of_it(fake: Fake, layout: HostLayout, source: Source) -> None:
+def test_without_purge_configuration_and_state_stay_and_a_later_purge_removes_them(
+    fake: Fake, layout: HostLayout, source: Source
+) -> None:
     before = state(fake)
     install(fake, source)
     kept = Uninstaller(layout, fake).uninstall(purge=False)
@@ -96,17 +98,19 @@ def test_a_node_is_not_uninstalled_unless_forced(fake: Fake, layout: HostLayout,
     assert not layout.var.exists()
 
 
-def test_before_the_command_itself_goes_it_is_told(fake: Fake, layout: HostLayout, source: Source) -> None:
+def test_the_point_of_no_return_is_before_the_command_itself_is_removed(
+    fake: Fake, layout: HostLayout, source: Source
+) -> None:
     install(fake, source)
-    seen: list[tuple[bool, set[str]]] = []
+    calls: list[tuple[bool, set[str]]] = []
     uninstaller = Uninstaller(
-        layout, fake, no_return=lambda: seen.append((layout.command.is_symlink(), set(fake.active)))
+        layout, fake, no_return=lambda: calls.append((layout.command.is_symlink(), set(fake.active)))
     )
     uninstaller.uninstall(purge=True)
-    assert seen == [(True, set())], "services have ended, files are there"
+    assert calls == [(True, set())], "services are stopped, files are still there"
     with pytest.raises(NotInstalled):
         uninstaller.uninstall(purge=True)
-    assert len(seen) == 1
+    assert len(calls) == 1
 
 
 @pytest.fixture
@@ -120,13 +124,13 @@ def number_of_steps(tmp_path: Path) -> int:
     return next(counted)
 
 
-def test_killed_at_any_step_the_same_command_ends_as_if_it_had_not_been(
+def test_killed_at_any_step_the_same_command_completes_it(
     fake: Fake, layout: HostLayout, source: Source, number_of_steps: int
 ) -> None:
     assert number_of_steps > 10
     empty = state(fake)
     install(fake, source)
-    wanted = state(fake)
+    expected = state(fake)
     for step in range(number_of_steps):
         Uninstaller(layout, fake).uninstall(purge=True)
         assert state(fake) == empty
@@ -137,13 +141,13 @@ def test_killed_at_any_step_the_same_command_ends_as_if_it_had_not_been(
         fake.trouble = lambda argv: None
         _without_record_nothing_is_there(fake, empty)
         install(fake, source)
-        assert {**state(fake), "opt/sampan/installed.json": ""} == {**wanted, "opt/sampan/installed.json": ""}, step
+        assert {**state(fake), "opt/sampan/installed.json": ""} == {**expected, "opt/sampan/installed.json": ""}, step
         assert set(_record(layout).files) == {
             "/etc/sampan/master.toml", "/usr/local/bin/sampan", "/etc/systemd/system/sampan-master.service",
         }  # fmt: skip
 
 
-def test_killed_at_any_step_of_installing_it_can_be_removed(
+def test_killed_at_any_step_of_installing_it_can_be_uninstalled(
     fake: Fake, layout: HostLayout, source: Source, number_of_steps: int
 ) -> None:
     empty = state(fake)
@@ -158,7 +162,7 @@ def test_killed_at_any_step_of_installing_it_can_be_removed(
         assert {key: value for key, value in state(fake).items() if key != "opt/sampan"} == empty, step
 
 
-def test_what_was_being_written_goes_too(fake: Fake, layout: HostLayout, source: Source) -> None:
+def test_incomplete_files_are_removed_too(fake: Fake, layout: HostLayout, source: Source) -> None:
     before = state(fake)
     install(fake, source)
     for path in (layout.unit("master"), layout.config("master"), layout.command, layout.current, layout.record):
@@ -169,17 +173,17 @@ def test_what_was_being_written_goes_too(fake: Fake, layout: HostLayout, source:
 
 def _without_record_nothing_is_there(fake: Fake, empty: dict[str, object]) -> None:
     if not fake.layout.record.exists():
-        here = {key: value for key, value in state(fake).items() if not key.startswith("opt/sampan")}
-        assert here == empty
+        files = {key: value for key, value in state(fake).items() if not key.startswith("opt/sampan")}
+        assert files == empty
 
 
 def _record(layout: HostLayout) -> Record:
-    found = Record.load(layout)
-    assert found is not None
-    return found
+    record = Record.load(layout)
+    assert record is not None
+    return record
 
 
-def test_what_fails_on_a_fresh_host_is_undone(fake: Fake, source: Source) -> None:
+def test_a_failure_on_a_fresh_host_is_undone(fake: Fake, source: Source) -> None:
     before = state(fake)
 
     def refuse(argv: tuple[str, ...]) -> None:
@@ -192,7 +196,9 @@ def test_what_fails_on_a_fresh_host_is_undone(fake: Fake, source: Source) -> Non
     assert state(fake) == before
 
 
-def test_a_disk_that_is_full_is_told_before(fake: Fake, source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_reported_before_anything_is_made(
+    fake: Fake, source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = state(fake)
     monkeypatch.setattr("shutil.disk_usage", lambda path: type("Usage", (), {"free": 1 << 20})())
     with pytest.raises(HostError, match="1 MiB are free there: make room"):
@@ -216,7 +222,7 @@ def test_an_upgrade_needs_something_to_upgrade(fake: Fake, layout: HostLayout, s
         Upgrader(layout, fake).roll_back()
 
 
-def test_who_may_not_or_where_it_cannot_be_is_told(fake: Fake, layout: HostLayout, source: Source) -> None:
+def test_missing_rights_and_missing_programs_are_reported(fake: Fake, layout: HostLayout, source: Source) -> None:
     (layout.root / "run/systemd/system").rmdir()
     with pytest.raises(HostError, match="systemd does not run"):
         install(fake, source)
@@ -230,7 +236,7 @@ def test_who_may_not_or_where_it_cannot_be_is_told(fake: Fake, layout: HostLayou
             refused()
 
 
-def test_options_that_the_master_would_not_take_are_refused(fake: Fake, source: Source) -> None:
+def test_options_that_the_master_would_refuse_are_refused(fake: Fake, source: Source) -> None:
     before = state(fake)
     with pytest.raises(WrongUse, match="service_cidr"):
         install(fake, source, settings={**SETTINGS, "service_cidr": "10.244.0.0/16"})

@@ -1,4 +1,4 @@
-"""Each finding, out of facts that provoke it alone; and the fit host, of which there is nothing to find."""
+"""Each finding, from facts that provoke only this one; and a fit host, which has no findings."""
 
 from __future__ import annotations
 
@@ -153,24 +153,24 @@ PROVOKED = [
 ]
 
 
-def test_of_a_fit_host_there_is_nothing_to_find() -> None:
+def test_a_fit_host_has_no_findings() -> None:
     assert judge(FIT) == []
     assert judge(replace(FIT, role=MASTER, engine=None, kernel=None, master=None, ports={"6443/tcp": ""})) == []
 
 
 @pytest.mark.parametrize(("id_", "severity", "facts"), PROVOKED, ids=[f"{id_}-{e}" for id_, e, _ in PROVOKED])
 def test_each_finding_comes_from_its_own_cause_alone(id_: str, severity: Severity, facts: Facts) -> None:
-    (found,) = judge(facts)
-    assert (found.id, found.severity) == (id_, severity)
-    assert found.seen
-    assert found.remedy
-    assert "\n" not in found.seen + found.remedy
+    (finding,) = judge(facts)
+    assert (finding.id, finding.severity) == (id_, severity)
+    assert finding.seen
+    assert finding.remedy
+    assert "\n" not in finding.seen + finding.remedy
 
 
-def test_a_manager_that_is_told_to_leave_our_links_alone_is_no_finding() -> None:
+def test_a_manager_with_our_snippet_is_not_a_finding() -> None:
     assert judge(but(active=frozenset(SNIPPETS), left_alone=frozenset(SNIPPETS))) == []
-    found = judge(but(active=frozenset(SNIPPETS)))
-    for finding, snippet in zip(found, SNIPPETS.values(), strict=True):
+    findings = judge(but(active=frozenset(SNIPPETS)))
+    for finding, snippet in zip(findings, SNIPPETS.values(), strict=True):
         assert shlex.split(finding.remedy)[:4] == ["printf", snippet.content.replace("\n", "\\n"), ">", snippet.path]
         assert "sampan.vxlan" in finding.remedy
 
@@ -216,7 +216,7 @@ UFW = [
         pytest.param(["-A INPUT -j a", "-A a -j INPUT", "-A a -j a", "-A INPUT -j DROP"], True, id="a circle"),
     ],
 )
-def test_rules_that_drop_vxlan_are_seen(lines: list[str], blocked: bool) -> None:
+def test_rules_that_drop_vxlan_are_found(lines: list[str], blocked: bool) -> None:
     assert bool(blocking(Rules(foreign=tuple(f"filter: {line}" for line in lines)), "4789/udp")) is blocked
 
 
@@ -227,7 +227,7 @@ def test_errors_can_be_ignored_by_id_or_all() -> None:
     assert errors(findings, ["all"]) == []
 
 
-def test_findings_are_told_errors_first_and_as_json() -> None:
+def test_findings_are_printed_errors_first_and_as_json() -> None:
     findings = judge(but(machine__swap_bytes=GIB, ports={"4789/udp": "in use"}))
     lines = text(findings).splitlines()
     assert [line.split()[:2] for line in lines[::2]] == [["ERROR", "port-in-use:"], ["WARNING", "swap:"]]
@@ -236,7 +236,7 @@ def test_findings_are_told_errors_first_and_as_json() -> None:
 
 
 def test_the_table_of_causes_knows_every_part_of_the_facts() -> None:
-    """A fact that no cause changes is one that nobody judges."""
+    """A fact that no cause changes would be judged by no test."""
     changed = {
         field.name
         for _, _, facts in PROVOKED

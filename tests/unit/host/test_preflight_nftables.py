@@ -1,4 +1,4 @@
-"""Of nftables' own rules: what is read out of nft's words; tests/kernel/test_preflight.py asks nft itself."""
+"""Native rules of nftables: how nft's output is read. tests/kernel/test_preflight.py asks nft itself."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ACCEPT, DROP = {"accept": None}, {"drop": None}
 
 
 def ruleset(*rules: list[Any], chain: dict[str, Any] = INPUT, **others: list[list[Any]]) -> str:
-    """As `nft -j list ruleset` says it; `others`: rules of other chains of the same table."""
+    """As `nft -j list ruleset` prints it; `others`: rules of other chains of the same table."""
     place = {"family": chain["family"], "table": chain["table"]}
     entries: list[dict[str, Any]] = [{"metainfo": {}}, {"table": {}}, {"chain": chain}]
     entries += [{"chain": {**place, "name": name}} for name in others]
@@ -30,8 +30,8 @@ def match(protocol: str, field: str, value: object, op: str = "==") -> dict[str,
 
 
 def read(text: str) -> BaseChain:
-    (found,) = parse(text)
-    return found
+    (chain,) = parse(text)
+    return chain
 
 
 @pytest.mark.parametrize(
@@ -47,12 +47,12 @@ def read(text: str) -> BaseChain:
     ],
     ids=["accepts", "output", "nat", "IPv6", "iptables'", "firewalld's", "no base chain"],
 )
-def test_chains_that_are_not_asked_about(chain: dict[str, Any]) -> None:
+def test_chains_that_are_ignored(chain: dict[str, Any]) -> None:
     assert parse(ruleset(chain=chain)) == ()
 
 
 @pytest.mark.parametrize("verdict", [DROP, {"reject": {"type": "icmpx", "expr": "admin-prohibited"}}])
-def test_what_drops_without_a_policy(verdict: dict[str, Any]) -> None:
+def test_rules_that_drop_without_a_policy(verdict: dict[str, Any]) -> None:
     chain = {**INPUT, "policy": "accept"}
     assert "without conditions" in read(ruleset([{"counter": {}}, verdict], chain=chain)).drops
     assert parse(ruleset([match("tcp", "dport", 22), verdict], chain=chain)) == ()
@@ -76,7 +76,7 @@ def test_what_drops_without_a_policy(verdict: dict[str, Any]) -> None:
         ([{"vmap": {"key": match("udp", "dport", 0)["match"]["left"], "data": "@verdicts"}}], ()),
     ],
 )
-def test_ports_that_are_let_in(expressions: list[Any], ports: tuple[tuple[str, int, int], ...]) -> None:
+def test_ports_that_are_accepted(expressions: list[Any], ports: tuple[tuple[str, int, int], ...]) -> None:
     assert read(ruleset(expressions)).ports == ports
 
 
@@ -92,11 +92,11 @@ def test_ports_that_are_let_in(expressions: list[Any], ports: tuple[tuple[str, i
         ([ACCEPT], ("0.0.0.0/0",)),
     ],
 )
-def test_networks_that_are_let_in(expressions: list[Any], sources: tuple[str, ...]) -> None:
+def test_networks_that_are_accepted(expressions: list[Any], sources: tuple[str, ...]) -> None:
     assert read(ruleset(expressions)).sources == tuple(map(IPv4Network, sources))
 
 
-def test_chains_that_are_led_to_count_and_others_do_not() -> None:
+def test_only_chains_that_are_jumped_to_count() -> None:
     vxlan, lists = [match("udp", "dport", 4789), ACCEPT], [match("tcp", "dport", 22), ACCEPT]
-    found = read(ruleset([{"jump": {"target": "allowed"}}], allowed=[vxlan], output=[lists, [ACCEPT]]))
-    assert (found.ports, found.sources) == ((("udp", 4789, 4789),), ())
+    chain = read(ruleset([{"jump": {"target": "allowed"}}], allowed=[vxlan], output=[lists, [ACCEPT]]))
+    assert (chain.ports, chain.sources) == ((("udp", 4789, 4789),), ())

@@ -1,4 +1,4 @@
-"""Each finding that there can be is provoked for real by some test, which is named here, or it is said why not."""
+"""Each possible finding is provoked on a real host by a test that is named here, or has a reason why it is not."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final
 
 import pytest
 
-from host.preflight.kernel import _LOST
+from host.preflight.kernel import _MISSING
 
 ROOT: Final = Path(__file__).resolve().parents[3]
 _NETWORK, _HOST = "tests/kernel/test_preflight.py", "tests/kernel/test_preflight_host.py"
@@ -65,11 +65,11 @@ PROVOKED: Final[Mapping[str, str]] = {
 MADE_UP: Final[Mapping[str, str]] = {
     "python-version": "a Python that is too old does not run the command at all",
 }
-"""Which come from made-up facts only (test_preflight_findings.py)."""
+"""Those that come from invented facts only (test_preflight_findings.py)."""
 
 
 def ids() -> Iterator[str]:
-    """Of every call of `error` and `warning` in the judges; those that are made of a variable are named here."""
+    """The ids in every call of `error` and `warning` in the judges; those with a variable are listed here."""
     for path in (ROOT / "host/preflight").glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("error", "warning"):
@@ -81,7 +81,7 @@ def ids() -> Iterator[str]:
 
 
 VARIABLE: Final[Mapping[str, tuple[str, ...]]] = {
-    "f'kernel-{feature}'": tuple(f"kernel-{each}" for each in _LOST),
+    "f'kernel-{feature}'": tuple(f"kernel-{each}" for each in _MISSING),
     "id_": ("cluster-cidr", "service-cidr"),
     "_id(name)": ("networkmanager", "networkd"),
 }
@@ -93,7 +93,7 @@ def test_the_table_knows_each_finding() -> None:
 
 
 @pytest.mark.parametrize(("id_", "file"), PROVOKED.items(), ids=PROVOKED)
-def test_the_file_that_is_said_to_provoke_it_names_it(id_: str, file: str) -> None:
+def test_the_file_that_provokes_a_finding_names_it(id_: str, file: str) -> None:
     constants = (
         node.value for node in ast.walk(ast.parse((ROOT / file).read_text())) if isinstance(node, ast.Constant)
     )

@@ -1,4 +1,4 @@
-"""The record is read by the releases before and after, too: whoever goes back must still be able to do anything."""
+"""Earlier and later releases read the record, too: after a rollback every command must still work."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.fakes.host import Fake, Killed, install, source_of, state
 
 @dataclass(frozen=True, slots=True)
 class First:
-    """The first release's, and how it reads: a key that it does not know is an error."""
+    """The record as the first release reads it: an unknown key is an error."""
 
     roles: tuple[str, ...] = ()
     release: str = ""
@@ -44,13 +44,13 @@ def change(layout: HostLayout, **values: Any) -> None:
 
 
 def loaded(layout: HostLayout) -> Record:
-    found = Record.load(layout)
-    assert found is not None
-    return found
+    record = Record.load(layout)
+    assert record is not None
+    return record
 
 
 def upgrade_killed(fake: Fake, tmp_path: Path) -> None:
-    """From 1.0.0 to 2.0.0, at the restart."""
+    """An upgrade from 1.0.0 to 2.0.0 that is killed at the restart."""
     install(fake, source_of(tmp_path))
 
     def kill(argv: tuple[str, ...]) -> None:
@@ -63,30 +63,28 @@ def upgrade_killed(fake: Fake, tmp_path: Path) -> None:
     fake.trouble = lambda argv: None
 
 
-def test_the_first_release_reads_it_and_what_that_writes_is_the_same_here(
-    fake: Fake, layout: HostLayout, tmp_path: Path
-) -> None:
+def test_the_first_release_reads_and_writes_the_same_record(fake: Fake, layout: HostLayout, tmp_path: Path) -> None:
     install(fake, source_of(tmp_path))
     before = loaded(layout)
-    found = First.load(layout)
-    assert (found.release, found.roles, found.unfinished) == ("1.0.0", ("master",), False)
-    found.save(layout)
+    first = First.load(layout)
+    assert (first.release, first.roles, first.unfinished) == ("1.0.0", ("master",), False)
+    first.save(layout)
     assert loaded(layout) == before and before.releases == ("1.0.0",)
 
 
-def test_the_first_release_sees_that_a_change_was_cut_short_and_keeps_what_it_does_not_know(
+def test_the_first_release_sees_an_unfinished_change_and_keeps_its_details(
     fake: Fake, layout: HostLayout, tmp_path: Path
 ) -> None:
     upgrade_killed(fake, tmp_path)
     before = loaded(layout)
     assert (before.release, before.target, before.ran) == ("1.0.0", "2.0.0", ("master",))
-    found = First.load(layout)
-    assert found.unfinished
-    found.save(layout)
+    first = First.load(layout)
+    assert first.unfinished
+    first.save(layout)
     assert loaded(layout) == before
 
 
-def test_what_it_keeps_of_releases_is_gone_with_them(fake: Fake, layout: HostLayout, tmp_path: Path) -> None:
+def test_recorded_releases_are_forgotten_with_their_directories(fake: Fake, layout: HostLayout, tmp_path: Path) -> None:
     before = state(fake)
     install(fake, source_of(tmp_path))
     assert not any("releases" in kept for kept in Uninstaller(layout, fake).uninstall(purge=False))
@@ -95,37 +93,37 @@ def test_what_it_keeps_of_releases_is_gone_with_them(fake: Fake, layout: HostLay
     assert state(fake) == before
 
 
-def test_a_change_that_the_first_release_began_is_not_believed_to_be_done(
+def test_a_change_that_the_first_release_began_counts_as_unfinished(
     fake: Fake, layout: HostLayout, tmp_path: Path
 ) -> None:
-    """It notes the new release as the one that runs before it switches."""
+    """It records the new release as the running one before it switches."""
     new = source_of(tmp_path, "2.0.0")
     install(fake, source_of(tmp_path))
     Upgrader(layout, fake).upgrade(new)
     change(layout, unfinished=True)
-    found = loaded(layout)
-    assert (found.release, found.target, found.previous) == ("1.0.0", "2.0.0", "")
+    record = loaded(layout)
+    assert (record.release, record.target, record.previous) == ("1.0.0", "2.0.0", "")
     fake.restarts.clear()
     Upgrader(layout, fake).upgrade_other(new)
     assert fake.restarts == ["sampan-master.service"]
-    found = loaded(layout)
-    assert (found.release, found.target, found.previous) == ("2.0.0", "", "1.0.0")
+    record = loaded(layout)
+    assert (record.release, record.target, record.previous) == ("2.0.0", "", "1.0.0")
     change(layout, unfinished=True)
     assert Upgrader(layout, fake).roll_back() == release.current(layout) == "1.0.0"
 
 
-def test_what_a_later_release_notes_is_passed_over(fake: Fake, layout: HostLayout, tmp_path: Path) -> None:
+def test_keys_of_later_releases_are_ignored(fake: Fake, layout: HostLayout, tmp_path: Path) -> None:
     install(fake, source_of(tmp_path))
     before = loaded(layout)
     change(layout, later=["something"], more=7)
     assert loaded(layout) == before
 
 
-def test_the_release_that_had_keys_of_its_own_is_understood(fake: Fake, layout: HostLayout, tmp_path: Path) -> None:
+def test_the_record_of_the_release_with_other_keys_is_read(fake: Fake, layout: HostLayout, tmp_path: Path) -> None:
     upgrade_killed(fake, tmp_path)
     text = json.loads(layout.record.read_text())
     del text["unfinished"]
     text["directories"] = [path for path in text["directories"] if "releases" not in path]
     layout.record.write_text(json.dumps({**text, "target": "2.0.0", "releases": ["1.0.0", "2.0.0"]}))
-    found = loaded(layout)
-    assert (found.release, found.target, found.ran, found.releases) == ("1.0.0", "2.0.0", (), ("1.0.0", "2.0.0"))
+    record = loaded(layout)
+    assert (record.release, record.target, record.ran, record.releases) == ("1.0.0", "2.0.0", (), ("1.0.0", "2.0.0"))

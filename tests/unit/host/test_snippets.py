@@ -1,4 +1,4 @@
-"""Installing an agent tells the managers of the host's network to leave its links alone, and takes that back."""
+"""Installing an agent writes snippets for the managers of the host's network, and uninstalling removes them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MANAGER, NETWORKD = SNIPPETS["NetworkManager"], SNIPPETS["systemd-networkd"]
 
 @pytest.fixture
 def layout(tmp_path: Path) -> HostLayout:
-    """A host that has both managers; NetworkManager runs."""
+    """A host with both managers; NetworkManager is active."""
     layout = fresh(tmp_path / "host")
     for snippet in SNIPPETS.values():
         program = there(layout, snippet.program)
@@ -39,7 +39,7 @@ def there(layout: HostLayout, path: str) -> Path:
     return layout.root / path.lstrip("/")
 
 
-def test_an_agent_s_snippets_are_written_and_taken_away_and_who_runs_is_told(
+def test_an_agents_snippets_are_written_and_removed_and_active_managers_reload(
     fake: Fake, layout: HostLayout, source: Source
 ) -> None:
     before = state(fake)
@@ -63,7 +63,7 @@ def test_a_master_needs_none_and_a_host_without_managers_gets_none(
     assert [there(layout, each.path).exists() for each in SNIPPETS.values()] == [False, True]
 
 
-def test_a_file_of_somebody_s_in_its_place_stays(fake: Fake, layout: HostLayout, source: Source) -> None:
+def test_a_foreign_file_in_the_place_of_a_snippet_stays(fake: Fake, layout: HostLayout, source: Source) -> None:
     path = there(layout, NETWORKD.path)
     path.write_text("mine")
     install(fake, source, "agent")
@@ -85,10 +85,10 @@ def test_an_upgrade_brings_what_an_older_release_did_not_write(
     assert record is not None and MANAGER.path in record.files
 
 
-def test_a_manager_that_does_not_listen_is_a_remark(
+def test_a_manager_that_cannot_reload_is_reported(
     fake: Fake, layout: HostLayout, source: Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Fake, "succeeds", lambda self, *argv: argv[0] != "nmcli")
-    said: list[str] = []
-    Installer(layout, fake, say=said.append).install("agent", source, {"node_name": "n1"})
-    assert said == ["NetworkManager could not read its files again: run `nmcli general reload` when it can"]
+    remarks: list[str] = []
+    Installer(layout, fake, say=remarks.append).install("agent", source, {"node_name": "n1"})
+    assert remarks == ["NetworkManager could not read its files again: run `nmcli general reload` when it can"]

@@ -1,4 +1,4 @@
-"""What `--from` may be, and what a bundle is made of."""
+"""What `--from` accepts: a wheel, a bundle, or the directory of one."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_what_is_neither_a_wheel_nor_a_bundle_is_refused(tmp_path: Path) -> None
             pass
 
 
-def test_a_digest_is_of_the_content_not_of_the_time(tmp_path: Path) -> None:
+def test_a_digest_depends_on_the_content_and_not_on_the_time(tmp_path: Path) -> None:
     first = wheel_at(tmp_path / "a", "sampan-1-py3-none-any.whl", cli="x")
     later = tmp_path / "b" / first.name
     later.parent.mkdir()
@@ -139,7 +139,7 @@ def test_the_network_stack_of_a_wheel_lies_with_it(pair: tuple[Path, Path], plac
     assert system.lock == OTHER_LOCK
 
 
-def test_a_network_stack_that_is_not_with_its_wheel_is_asked_of_the_index(pair: tuple[Path, Path]) -> None:
+def test_the_index_is_asked_for_a_network_stack_that_is_not_with_its_wheel(pair: tuple[Path, Path]) -> None:
     sampan, netstack = pair
     netstack.unlink()
     system = Index()

@@ -1,4 +1,4 @@
-"""What is made of systemd's words on a unit: whether it runs, and whether it is up."""
+"""How systemd's state of a unit is judged: whether it runs, and whether it is up."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ WAITS = "activating auto-restart 4"
 
 
 class Looks(Fake):
-    """Another answer after each wait; the last one stays. `active sub restarts job`."""
+    """Answers with another state after each wait, such as `active running 0` (active, sub, restarts, job)."""
 
     def __init__(self, *looks: str) -> None:
         super().__init__(HostLayout(Path("/nowhere")))
@@ -64,7 +64,7 @@ class Looks(Fake):
     ],
     ids=lambda value: " then ".join(value) if isinstance(value, list) else value,
 )
-def test_what_fails_again_and_again_is_told_from_what_is_up(looks: Sequence[str], condition: str) -> None:
+def test_a_service_that_fails_again_and_again_is_not_up(looks: Sequence[str], condition: str) -> None:
     assert running.condition(Looks(*looks), "agent") == condition
 
 
@@ -72,7 +72,7 @@ def test_what_fails_again_and_again_is_told_from_what_is_up(looks: Sequence[str]
     ("look", "condition"),
     [(WAITS, "up"), ("failed failed 3", "up"), ("inactive dead 0", "stopped"), ("active running 0 stop", "stopped")],
 )
-def test_what_ran_before_a_command_was_cut_short_is_to_run_unless_somebody_stopped_it(
+def test_a_service_that_was_up_before_an_interrupted_command_is_restarted_unless_it_was_stopped(
     look: str, condition: str
 ) -> None:
     assert running.condition(Looks(look), "agent", ran=True) == condition
@@ -92,6 +92,6 @@ def test_what_ran_before_a_command_was_cut_short_is_to_run_unless_somebody_stopp
         ("failed failed 0", False),
     ],
 )
-def test_an_agent_on_its_way_down_and_up_again_runs(look: str, runs: bool) -> None:
-    """Else it would stay stopped when the command that pauses it fails."""
+def test_an_agent_that_is_being_restarted_counts_as_running(look: str, runs: bool) -> None:
+    """Otherwise it would stay stopped when the command that pauses it fails."""
     assert AgentUnit(Unit(AGENT, Looks(look).run)).running() is runs

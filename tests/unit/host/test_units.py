@@ -20,7 +20,7 @@ def parsed(role: Role) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_a_daemon_tells_of_itself_and_comes_back_for_ever(role: Role) -> None:
+def test_a_daemon_is_watched_and_always_restarted(role: Role) -> None:
     unit = parsed(role)
     assert unit["Service.ExecStart"] == f"/opt/sampan/current/bin/sampan {role} --config /etc/sampan/{role}.toml"
     assert (unit["Service.Type"], unit["Service.Restart"], unit["Unit.StartLimitIntervalSec"]) == (
@@ -35,13 +35,13 @@ def test_a_daemon_tells_of_itself_and_comes_back_for_ever(role: Role) -> None:
     assert unit["Service.NoNewPrivileges"] == "yes"
 
 
-def test_the_master_is_nobody_in_particular_and_writes_its_data_only() -> None:
+def test_the_master_has_a_user_of_its_own_and_writes_to_its_data_directory_only() -> None:
     unit = parsed("master")
     assert (unit["Service.User"], unit["Service.CapabilityBoundingSet"]) == ("sampan", "")
     assert (unit["Service.ProtectSystem"], unit["Service.ReadWritePaths"]) == ("strict", "/var/lib/sampan/master")
 
 
-def test_the_agent_leaves_what_runs_and_shares_its_mounts() -> None:
+def test_the_agent_leaves_containers_alone_and_shares_its_mounts() -> None:
     unit = parsed("agent")
     assert unit["Service.KillMode"] == "process" and "Service.User" not in unit
     assert "AF_NETLINK" in unit["Service.RestrictAddressFamilies"]

@@ -16,9 +16,9 @@ from tests.fakes.host import Fake, Killed, at_each_step, fresh, install, kill_at
 
 
 def _record(layout: HostLayout) -> Record:
-    found = Record.load(layout)
-    assert found is not None
-    return found
+    record = Record.load(layout)
+    assert record is not None
+    return record
 
 
 def test_killed_at_any_step_the_same_upgrade_ends_with_the_new_release(fake: Fake, tmp_path: Path) -> None:
@@ -41,12 +41,12 @@ def test_killed_at_any_step_the_same_upgrade_ends_with_the_new_release(fake: Fak
         tried.trouble = lambda argv: None
         restarts = len(tried.restarts)
         Upgrader(tried.layout, tried).upgrade(new)
-        found = _record(tried.layout)
-        assert (release.current(tried.layout), found.release, found.previous) == ("2.0.0", "2.0.0", "1.0.0"), step
+        record = _record(tried.layout)
+        assert (release.current(tried.layout), record.release, record.previous) == ("2.0.0", "2.0.0", "1.0.0"), step
         assert len(tried.restarts) == restarts + 1, "what runs may still be the old release"
 
 
-def test_installing_with_upgrade_goes_on_with_an_interrupted_one_and_else_does_nothing(tmp_path: Path) -> None:
+def test_installing_with_upgrade_completes_an_interrupted_one_or_does_nothing(tmp_path: Path) -> None:
     old, new = source_of(tmp_path), source_of(tmp_path, "2.0.0")
     for step in range(50):
         tried = Fake(fresh(tmp_path / f"host{step}"))
@@ -63,8 +63,8 @@ def test_installing_with_upgrade_goes_on_with_an_interrupted_one_and_else_does_n
         unfinished = _record(tried.layout).release != "2.0.0" or bool(_record(tried.layout).target)
         restarts = len(tried.restarts)
         Upgrader(tried.layout, tried).upgrade_other(new)
-        found = _record(tried.layout)
-        assert (release.current(tried.layout), found.release, found.target) == ("2.0.0", "2.0.0", ""), step
+        record = _record(tried.layout)
+        assert (release.current(tried.layout), record.release, record.target) == ("2.0.0", "2.0.0", ""), step
         assert len(tried.restarts) == restarts + unfinished, step
         if ended:
             assert not unfinished
@@ -72,7 +72,7 @@ def test_installing_with_upgrade_goes_on_with_an_interrupted_one_and_else_does_n
     raise AssertionError("an upgrade of more than fifty steps")
 
 
-def test_a_build_keeps_its_name_whatever_came_and_went(fake: Fake, layout: HostLayout, tmp_path: Path) -> None:
+def test_a_build_keeps_its_name_while_others_come_and_go(fake: Fake, layout: HostLayout, tmp_path: Path) -> None:
     first, second, third = (source_of(tmp_path, content=word) for word in ("first", "second", "third"))
     install(fake, first)
     names = [Upgrader(layout, fake).upgrade(source) for source in (second, third)]
@@ -80,10 +80,10 @@ def test_a_build_keeps_its_name_whatever_came_and_went(fake: Fake, layout: HostL
     assert release.name_of(third, layout) == names[-1], "the plain name is free by now"
     Upgrader(layout, fake).upgrade_other(third)
     assert len(fake.restarts) == restarts
-    assert _record(layout).previous == names[0], "the way back leads to another build"
+    assert _record(layout).previous == names[0], "a rollback leads to another build"
 
 
-def test_an_upgrade_keeps_the_way_back(fake: Fake, layout: HostLayout, tmp_path: Path) -> None:
+def test_an_upgrade_can_be_rolled_back(fake: Fake, layout: HostLayout, tmp_path: Path) -> None:
     for version in ("1.0.0", "1.1.0", "1.2.0"):
         if version == "1.0.0":
             install(fake, source_of(tmp_path, version))
@@ -108,7 +108,7 @@ def test_a_release_that_does_not_start_is_taken_back(fake: Fake, layout: HostLay
     assert release.current(layout) == _record(layout).release == "1.0.0" and _record(layout).previous == ""
 
 
-def test_what_an_interrupted_upgrade_left_starting_is_restarted_and_waited_for(
+def test_a_service_that_an_interrupted_upgrade_left_starting_is_restarted_and_awaited(
     fake: Fake, layout: HostLayout, tmp_path: Path
 ) -> None:
     install(fake, source_of(tmp_path))

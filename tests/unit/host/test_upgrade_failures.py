@@ -1,4 +1,4 @@
-"""Upgrades that do not go well: the last release that ran comes back, or the same command goes on."""
+"""Upgrades that fail: the last release that ran runs again, or the same command completes the upgrade."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from tests.fakes.host import Fake, Killed, at_each_step, fresh, install, kill_at
 
 
 def record(fake: Fake) -> Record:
-    found = Record.load(fake.layout)
-    assert found is not None
-    return found
+    loaded = Record.load(fake.layout)
+    assert loaded is not None
+    return loaded
 
 
 def runs(fake: Fake) -> tuple[str, str, str]:
-    """What `current` is, what the record says, and what it says that is unfinished."""
-    found = record(fake)
-    return release.current(fake.layout), found.release, found.target
+    """The target of `current`, and the record's release and unfinished target."""
+    loaded = record(fake)
+    return release.current(fake.layout), loaded.release, loaded.target
 
 
 def restart_fails_of(fake: Fake, *releases: str) -> Callable[[tuple[str, ...]], None]:
@@ -49,10 +49,10 @@ def units_of(version: str, *more: HostFile) -> list[HostFile]:
     return [HostFile("/etc/systemd/system/sampan-agent.service", f"agent {version}\n", reload), *more]
 
 
-def test_units_and_snippets_are_those_of_the_release_that_runs_both_ways(
+def test_units_and_snippets_are_those_of_the_running_release_after_upgrade_and_rollback(
     fake: Fake, layout: HostLayout, tmp_path: Path
 ) -> None:
-    """Though one and the same command, of one release, does it all."""
+    """Although the command of one release does all of it."""
     before = state(fake)
     later = HostFile("/etc/later.conf.d/sampan.conf", "of 2.0.0\n", ("later", "reload"), "later.service", optional=True)
     old = source_of(tmp_path, "1.0.0", needed=units_of("1.0.0"))
@@ -77,29 +77,29 @@ def test_units_and_snippets_are_those_of_the_release_that_runs_both_ways(
     assert state(fake) == before
 
 
-def test_a_release_is_asked_for_its_files_and_says_them(
+def test_a_release_answers_with_its_host_files(
     layout: HostLayout, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from host import host_files
 
     assert main(["agent", "master"], layout) == 0
-    said = capsys.readouterr().out
-    monkeypatch.setattr(Commands, "run", lambda self, *argv: said)
+    output = capsys.readouterr().out
+    monkeypatch.setattr(Commands, "run", lambda self, *argv: output)
     monkeypatch.setattr(release, "packages", lambda layout, name: Path(host_files.__file__).parents[1])
-    found = host_files.of_release(layout, Commands(), "1.0.0", ["agent", "master"])
-    assert found == needed(layout, ["master", "agent"])
-    assert [each.path for each in found] == [
+    answer = host_files.of_release(layout, Commands(), "1.0.0", ["agent", "master"])
+    assert answer == needed(layout, ["master", "agent"])
+    assert [file.path for file in answer] == [
         f"/etc/systemd/system/sampan-{role}.service" for role in ("master", "agent")
     ]
 
 
-def test_a_release_that_cannot_even_say_its_files_changes_nothing(
+def test_a_release_that_cannot_list_its_host_files_changes_nothing(
     fake: Fake, layout: HostLayout, tmp_path: Path
 ) -> None:
     install(fake, source_of(tmp_path, needed=units_of("1.0.0")), "agent")
     unit = layout.unit("agent").read_text()
-    for number, said in enumerate(("broken", '[{"path": "/etc/x"}]', "[1]", "7")):
-        new = source_of(tmp_path, f"2.0.{number}", needed=said)
+    for number, output in enumerate(("broken", '[{"path": "/etc/x"}]', "[1]", "7")):
+        new = source_of(tmp_path, f"2.0.{number}", needed=output)
         with pytest.raises(HostError, match=rf"release 2\.0\.{number} does not say which files it needs"):
             Upgrader(layout, fake).upgrade(new)
         assert runs(fake) == ("1.0.0", "1.0.0", "") and layout.unit("agent").read_text() == unit
@@ -149,14 +149,16 @@ def test_any_error_at_any_step_brings_the_old_release_back(tmp_path: Path) -> No
     assert step > 7
 
 
-def test_where_neither_starts_the_last_good_one_is_known_and_the_same_command_goes_on(
+def test_when_neither_release_starts_the_last_good_one_is_known_and_the_same_command_completes_it(
     fake: Fake, layout: HostLayout, tmp_path: Path
 ) -> None:
     new = source_of(tmp_path, "2.0.0")
     install(fake, source_of(tmp_path))
     fake.trouble = restart_fails_of(fake, "1.0.0", "2.0.0")
     for _ in range(2):
-        with pytest.raises(HostError, match=r"2\.0\.0 failed.*nor does release 1\.0\.0 run again: .*1\.0\.0 failed"):
+        with pytest.raises(
+            HostError, match=r"2\.0\.0 failed.*release 1\.0\.0 does not run again either: .*1\.0\.0 failed"
+        ):
             Upgrader(layout, fake).upgrade(new)
         assert runs(fake) == ("1.0.0", "1.0.0", "2.0.0")
     fake.trouble = restart_fails_of(fake, "2.0.0")
@@ -168,7 +170,7 @@ def test_where_neither_starts_the_last_good_one_is_known_and_the_same_command_go
     assert runs(fake) == ("2.0.0", "2.0.0", "") and record(fake).previous == "1.0.0"
 
 
-def test_the_way_back_from_an_upgrade_that_was_cut_short_is_the_release_that_ran(
+def test_an_interrupted_upgrade_is_rolled_back_to_the_release_that_ran(
     fake: Fake, layout: HostLayout, tmp_path: Path
 ) -> None:
     for version in ("1.0.0", "2.0.0"):
@@ -206,7 +208,7 @@ def test_a_release_that_starts_and_does_not_stay_up_is_taken_back(
     assert runs(fake) == ("1.0.0", "1.0.0", "")
 
 
-def test_a_service_that_gave_up_with_the_new_release_runs_again_with_the_old_one(
+def test_a_service_that_stops_with_the_new_release_runs_again_with_the_old_one(
     fake: Fake, layout: HostLayout, tmp_path: Path
 ) -> None:
     install(fake, source_of(tmp_path))

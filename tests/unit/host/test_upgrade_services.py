@@ -1,4 +1,4 @@
-"""Which services an upgrade restarts and watches, and whose failure is a reason to go back."""
+"""Which services an upgrade restarts and watches, and whose failure causes a rollback."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ def new(tmp_path: Path) -> Source:
 
 
 def runs(layout: HostLayout) -> tuple[str, str, str]:
-    """What `current` is, what the record says, and what it says that is unfinished."""
-    found = Record.load(layout)
-    assert found is not None
-    return release.current(layout), found.release, found.target
+    """The target of `current`, and the record's release and unfinished target."""
+    record = Record.load(layout)
+    assert record is not None
+    return release.current(layout), record.release, record.target
 
 
 def fails(fake: Fake, unit: str, *releases: str) -> None:
-    """With these releases."""
+    """Have restarts of the unit fail while one of these releases is the current one."""
 
     def trouble(argv: tuple[str, ...]) -> None:
         if "restart" in argv and argv[-1] == unit and release.current(fake.layout) in releases:
@@ -53,7 +53,7 @@ def fails(fake: Fake, unit: str, *releases: str) -> None:
 
 
 def upgrade_killed(fake: Fake, new: Source) -> None:
-    """At the first restart."""
+    """An upgrade that is killed at the first restart."""
 
     def kill(argv: tuple[str, ...]) -> None:
         if "restart" in argv:
@@ -68,24 +68,22 @@ def upgrade_killed(fake: Fake, new: Source) -> None:
 # --- a service that failed already ------------------------------------------------------------------------------------
 
 
-def test_an_agent_that_failed_before_is_restarted_and_keeps_nobody_from_an_upgrade(
+def test_an_agent_that_failed_before_is_restarted_and_does_not_prevent_an_upgrade(
     fake: Fake, layout: HostLayout, new: Source
 ) -> None:
     """Its node was deleted; the host is a master, too."""
     fake.active.discard(AGENT)
     fake.failing[AGENT] = NO_NODE
-    said: list[str] = []
-    upgrader = Upgrader(layout, fake, say=said.append)
+    remarks: list[str] = []
+    upgrader = Upgrader(layout, fake, say=remarks.append)
     upgrader.upgrade(new)
     assert runs(layout) == ("2.0.0", "2.0.0", "") and fake.restarts == [MASTER, AGENT]
-    assert [line for line in said if NO_NODE in line and line.endswith("it failed before this, too")]
+    assert [line for line in remarks if NO_NODE in line and line.endswith("it failed before this as well")]
     upgrader.roll_back()
     assert runs(layout) == ("1.0.0", "1.0.0", "")
 
 
-def test_what_a_release_that_is_taken_back_leaves_undone_is_nothing_where_the_agent_failed_before(
-    fake: Fake, layout: HostLayout, new: Source
-) -> None:
+def test_a_rollback_succeeds_when_the_agent_failed_before(fake: Fake, layout: HostLayout, new: Source) -> None:
     fake.active.discard(AGENT)
     fake.failing[AGENT] = NO_NODE
     fails(fake, MASTER, "2.0.0")
@@ -94,7 +92,7 @@ def test_what_a_release_that_is_taken_back_leaves_undone_is_nothing_where_the_ag
     assert runs(layout) == ("1.0.0", "1.0.0", "")
 
 
-def test_a_host_on_which_an_earlier_release_gave_up_halfway_is_helped_by_going_back(
+def test_a_rollback_repairs_a_host_that_an_earlier_release_left_half_done(
     fake: Fake, layout: HostLayout, new: Source
 ) -> None:
     upgrade_killed(fake, new)
@@ -106,20 +104,24 @@ def test_a_host_on_which_an_earlier_release_gave_up_halfway_is_helped_by_going_b
     assert runs(layout) == ("1.0.0", "1.0.0", "")
 
 
-def test_going_back_ends_what_was_cut_short_though_a_service_has_failed_since(
+def test_a_rollback_completes_although_a_service_has_failed_since(
     fake: Fake, layout: HostLayout, new: Source, tmp_path: Path
 ) -> None:
     upgrade_killed(fake, new)
     fake.active.discard(MASTER)
     fake.failing[MASTER] = "no space left"
-    with pytest.raises(HostError, match=r"^release 1\.0\.0 is back, but the master does not start: no space left"):
+    with pytest.raises(
+        HostError, match=r"^release 1\.0\.0 is installed again, but the master does not start: no space left"
+    ):
         Upgrader(layout, fake).roll_back()
     assert runs(layout) == ("1.0.0", "1.0.0", "")
     assert AGENT in fake.restarts, "it ran the release that was tried"
     install(fake, source_of(tmp_path / "again"), "agent")
 
 
-def test_one_that_failed_long_ago_and_is_up_is_a_reason_to_go_back(fake: Fake, layout: HostLayout, new: Source) -> None:
+def test_a_service_that_failed_long_ago_and_is_up_again_causes_a_rollback(
+    fake: Fake, layout: HostLayout, new: Source
+) -> None:
     fake.died.append(AGENT)
     fails(fake, AGENT, "2.0.0")
     with pytest.raises(HostError, match=r"release 1\.0\.0 runs again$"):
@@ -132,7 +134,7 @@ def test_one_that_failed_long_ago_and_is_up_is_a_reason_to_go_back(fake: Fake, l
 
 @pytest.mark.parametrize("noted", [True, False], ids=["noted", "an earlier release's note"])
 @pytest.mark.parametrize("way", ["down", "between"])
-def test_what_is_on_its_way_down_to_start_again_is_restarted_and_watched(
+def test_a_service_that_is_being_restarted_is_restarted_and_watched(
     fake: Fake, layout: HostLayout, new: Source, way: str, noted: bool
 ) -> None:
     upgrade_killed(fake, new)
@@ -147,7 +149,7 @@ def test_what_is_on_its_way_down_to_start_again_is_restarted_and_watched(
     assert runs(layout) == ("2.0.0", "2.0.0", "") and fake.restarts == [MASTER, AGENT]
 
 
-def test_what_somebody_stops_meanwhile_stays_so(fake: Fake, layout: HostLayout, new: Source) -> None:
+def test_a_service_that_is_stopped_meanwhile_stays_stopped(fake: Fake, layout: HostLayout, new: Source) -> None:
     upgrade_killed(fake, new)
     fake.active.discard(MASTER)
     fake.stopping.add(MASTER)
@@ -156,9 +158,7 @@ def test_what_somebody_stops_meanwhile_stays_so(fake: Fake, layout: HostLayout, 
     assert fake.restarts == [AGENT]
 
 
-def test_what_fails_since_the_command_that_was_cut_short_is_a_reason_to_go_back(
-    fake: Fake, layout: HostLayout, new: Source
-) -> None:
+def test_a_failure_since_the_interrupted_command_causes_a_rollback(fake: Fake, layout: HostLayout, new: Source) -> None:
     upgrade_killed(fake, new)
     fake.active.discard(MASTER)
     fake.starting.add(MASTER)

@@ -1,4 +1,4 @@
-"""What a lab writes for its daemons is what they accept."""
+"""The daemons accept the configuration files that a lab writes for them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 import agent.config
 import master.config
-from lab.cluster import make_token
+from client.tokens import make_token
 from lab.config import KUBERNETES_PERIODS, Periods, agent_toml, master_toml
 from lab.hosts import engine as lab_engine
 from lab.hosts.engine import Engine
@@ -47,7 +47,7 @@ def _loaded(directory: Path) -> master.config.MasterConfig:
     return master.config.load(path)
 
 
-def test_the_agent_accepts_its_configuration_and_gets_its_share(tmp_path: Path) -> None:
+def test_the_agent_accepts_its_configuration_and_reports_its_share(tmp_path: Path) -> None:
     path = tmp_path / "agent.toml"
     path.write_text(agent_toml(LAYOUT, STATE, STATE.host("node1")))
     config = agent.config.load(path)
@@ -62,7 +62,7 @@ def test_the_agent_accepts_its_configuration_and_gets_its_share(tmp_path: Path) 
     assert config.capacity_memory_bytes == alone["capacity_memory_bytes"] // 2
 
 
-def test_a_token_has_kubernetes_form() -> None:
+def test_a_token_has_kubernetes_format() -> None:
     identifier, _, secret = make_token().partition(".")
     assert (len(identifier), len(secret)) == (6, 16)
     assert (identifier + secret).isalnum()
@@ -70,18 +70,18 @@ def test_a_token_has_kubernetes_form() -> None:
 
 
 @pytest.mark.parametrize(("major", "has_key_path"), [(20, True), (28, False)])
-def test_an_engine_touches_nothing_of_the_machine_s_docker(
+def test_an_engine_uses_no_path_of_the_machine_s_docker(
     monkeypatch: pytest.MonkeyPatch, major: int, has_key_path: bool
 ) -> None:
     monkeypatch.setattr(lab_engine, "_engine_major", lambda: major)
     paths = HostPaths(Path("/labs/x/hosts/node1"), Path("/run/netns/x"))
-    found = Engine(paths, "/sampan-x/node1", "10.77.3.1:5000")
-    settings = found._dockerd_settings()
+    engine = Engine(paths, "/sampan-x/node1", "10.77.3.1:5000")
+    settings = engine._dockerd_settings()
     assert ("deprecated-key-path" in settings) is has_key_path
     paths_in = [text for text in json.dumps(settings).split('"') if text.startswith(("/", "unix:/"))]
     assert all(
         text.removeprefix("unix://").startswith(("/labs/x/hosts/node1/engine", "/sampan-x/")) for text in paths_in
     )
-    toml = tomllib.loads(found._containerd_toml())
+    toml = tomllib.loads(engine._containerd_toml())
     assert toml["root"].startswith("/labs/x/")
     assert "io.containerd.internal.v1.opt" in toml["disabled_plugins"]

@@ -1,4 +1,4 @@
-"""A lab's file, damaged in every way: named with the way out, or as it was; never taken for another lab's."""
+"""A damaged state file of a lab is refused with a remedy, and never taken for the file of another lab."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ STATE = LabState(
 
 @pytest.fixture
 def layout(tmp_path: Path) -> Layout:
-    found = Layout("x", labs_root=tmp_path / "labs")
-    StateFile(found).save(STATE)
-    return found
+    layout = Layout("x", labs_root=tmp_path / "labs")
+    StateFile(layout).save(STATE)
+    return layout
 
 
 @pytest.mark.parametrize("damage", [name for name in DAMAGES if name not in (*BITS, "last byte lost")])
-def test_a_damaged_file_says_how_to_go_on(layout: Layout, damage: str) -> None:
-    """The last byte is a line's end."""
+def test_a_damaged_file_is_refused_with_a_remedy(layout: Layout, damage: str) -> None:
+    """Except for a lost last byte, which is only the end of the line."""
     DAMAGES[damage](layout.state_file)
     with pytest.raises(NotFound if damage == "missing" else LabError) as refused:
         StateFile(layout).load()
@@ -42,7 +42,7 @@ def test_a_damaged_file_says_how_to_go_on(layout: Layout, damage: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "says"),
+    ("change", "message"),
     [
         pytest.param({"name": "y"}, "it is of lab y", id="another lab's"),
         pytest.param({"version": 2}, "version 2 instead of 1", id="a newer release's"),
@@ -52,14 +52,14 @@ def test_a_damaged_file_says_how_to_go_on(layout: Layout, damage: str) -> None:
         pytest.param({"registry": [1]}, "not readable", id="registry"),
     ],
 )
-def test_a_file_that_says_something_else_is_not_believed(layout: Layout, change: dict[str, object], says: str) -> None:
+def test_a_file_with_wrong_values_is_refused(layout: Layout, change: dict[str, object], message: str) -> None:
     document = json.loads(layout.state_file.read_text()) | change
     layout.state_file.write_text(json.dumps(document))
-    with pytest.raises(LabError, match=says):
+    with pytest.raises(LabError, match=message):
         StateFile(layout).load()
 
 
-def test_a_wire_that_is_none_is_not_believed(layout: Layout) -> None:
+def test_a_file_with_a_malformed_wire_is_refused(layout: Layout) -> None:
     document = json.loads(layout.state_file.read_text())
     document["hosts"][0]["wire"] = [1]
     layout.state_file.write_text(json.dumps(document))

@@ -1,4 +1,4 @@
-"""What a lab finds around it: root, and room."""
+"""Checks of the machine, root and free space, and the environment of daemons."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ def test_only_root_may_make_a_lab(monkeypatch: pytest.MonkeyPatch) -> None:
         require_root()
 
 
-def test_room_is_asked_for_where_the_directory_will_be(tmp_path: Path) -> None:
+def test_the_space_is_checked_for_a_directory_that_does_not_exist_yet(tmp_path: Path) -> None:
     require_space(tmp_path / "not" / "yet", 1 << 10, "a lab")
-    with pytest.raises(Unusable, match=r"a lab needs 1125899906842624 MiB below .*/not/yet, and \d+ MiB are free"):
+    with pytest.raises(Unusable, match=r"a lab needs 1125899906842624 MiB below .*/not/yet, but only \d+ MiB are free"):
         require_space(tmp_path / "not" / "yet", 1 << 70, "a lab")
 
 

@@ -1,4 +1,4 @@
-"""Images: keys that follow their inputs, reproducible layers, and the registry's HTTP conversation."""
+"""Images: keys, reproducible layers, and the requests to a registry."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ def unpacked(tmp_path: Path) -> Path:
 
 
 def test_a_layer_is_the_same_bytes_each_time(unpacked: Path, tmp_path: Path) -> None:
-    made = []
+    layers = []
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
         assemble(LAYER, unpacked, tmp_path / name)
-        made.append(pack(tmp_path / name))
-    assert made[0] == made[1]
-    assert compress(made[0]) == compress(made[1])
-    with tarfile.open(fileobj=io.BytesIO(made[0])) as archive:
+        layers.append(pack(tmp_path / name))
+    assert layers[0] == layers[1]
+    assert compress(layers[0]) == compress(layers[1])
+    with tarfile.open(fileobj=io.BytesIO(layers[0])) as archive:
         entries = {entry.name: entry for entry in archive}
     assert entries["tmp"].mode == 0o1777
     assert (entries["usr/lib/a.so"].linkname, entries["bin/tool"].size) == ("a.so.1", len("usr/bin/tool"))
@@ -54,12 +54,12 @@ def test_a_layer_is_the_same_bytes_each_time(unpacked: Path, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     "recipe", [replace(LAYER, take={"x": "usr/none"}), replace(LAYER, keep=("none/*",))], ids=["take", "keep"]
 )
-def test_what_no_package_contains_is_told(recipe: LayerRecipe, unpacked: Path, tmp_path: Path) -> None:
+def test_a_file_that_no_package_contains_is_an_error(recipe: LayerRecipe, unpacked: Path, tmp_path: Path) -> None:
     with pytest.raises(ImageFailed, match="no package contains"):
         assemble(recipe, unpacked, tmp_path / "root")
 
 
-def test_a_key_follows_every_input() -> None:
+def test_every_input_changes_the_key() -> None:
     others = [
         replace(IMAGE, tag="2"),
         replace(IMAGE, layer=replace(LAYER, packages=("q",))),
@@ -70,10 +70,10 @@ def test_a_key_follows_every_input() -> None:
     assert len({key(image) for image in IMAGES}) == len(IMAGES)
 
 
-def test_names_as_engines_ask_for_them() -> None:
-    found = {image.reference: image.repository for image in IMAGES}
-    assert found["tomcat:latest"] == "library/tomcat"
-    assert found["kubeguide/redis-master:latest"] == "kubeguide/redis-master"
+def test_repositories_are_named_as_engines_request_them() -> None:
+    repositories = {image.reference: image.repository for image in IMAGES}
+    assert repositories["tomcat:latest"] == "library/tomcat"
+    assert repositories["kubeguide/redis-master:latest"] == "kubeguide/redis-master"
 
 
 class Registry(BaseHTTPRequestHandler):
@@ -85,8 +85,8 @@ class Registry(BaseHTTPRequestHandler):
 
     def do_HEAD(self) -> None:
         name = self.path.rpartition("/")[2]
-        there = self.blobs.get(name) if "/blobs/" in self.path else self.manifests.get(self.path)
-        self._answer(404 if there is None else 200, there or b"")
+        content = self.blobs.get(name) if "/blobs/" in self.path else self.manifests.get(self.path)
+        self._answer(404 if content is None else 200, content or b"")
 
     def do_POST(self) -> None:
         self._answer(202, b"", Location=f"http://{self.headers['Host']}{self.path}session?_state=s")
@@ -95,8 +95,8 @@ class Registry(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         if "/manifests/" in self.path:
             manifest = json.loads(body)
-            wanted = [manifest["config"]["digest"], *(layer["digest"] for layer in manifest["layers"])]
-            if any(digest not in self.blobs for digest in wanted):
+            digests = [manifest["config"]["digest"], *(layer["digest"] for layer in manifest["layers"])]
+            if any(digest not in self.blobs for digest in digests):
                 self._answer(400, b"")
                 return
             self.manifests[self.path] = body
@@ -114,7 +114,7 @@ class Registry(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, format: str, *args: object) -> None:
-        """Silence."""
+        """Do not log."""
 
 
 @pytest.fixture
@@ -140,13 +140,13 @@ def built(tmp_path: Path) -> BuiltImage:
 
 
 def test_an_image_is_pushed_once(built: BuiltImage, registry: tuple[int, type[Registry]]) -> None:
-    port, kept = registry
+    port, stored = registry
     assert push(built, "127.0.0.1", port)
-    assert kept.manifests == {"/v2/some/image/manifests/latest": built.manifest}
-    assert len(kept.blobs) == 2
+    assert stored.manifests == {"/v2/some/image/manifests/latest": built.manifest}
+    assert len(stored.blobs) == 2
     assert not push(built, "127.0.0.1", port)
 
 
-def test_a_registry_that_is_not_there(built: BuiltImage) -> None:
+def test_a_missing_registry_is_an_error(built: BuiltImage) -> None:
     with pytest.raises(ImageFailed, match="cannot push some/image:latest"):
         push(built, "127.0.0.1", 1)

@@ -1,4 +1,4 @@
-"""Names, paths and subnets: derived, bounded, and without a clash among labs."""
+"""Names, paths and subnets: derived from the lab's name, bounded, different for different labs."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from lab.network.subnets import POOLS, bridge_address, first_free, host_address,
 
 
 @pytest.mark.parametrize("name", ["", "-a", "a-", "A", "a b", "a/b", "..", "a" * 25])
-def test_names_that_cannot_be(name: str) -> None:
-    with pytest.raises(LabError, match="not usable"):
+def test_invalid_names_are_refused(name: str) -> None:
+    with pytest.raises(LabError, match="not a valid lab name"):
         Layout(name)
 
 
@@ -25,7 +25,7 @@ def test_the_longest_name_fits_the_kernel_s_limits() -> None:
     assert len(str(layout.host("node253").engine / "containerd.sock.ttrpc")) < 108
 
 
-def test_a_lab_finds_its_own_namespaces_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lab_finds_only_its_own_namespaces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lab_layout, "NETNS_ROOT", tmp_path)
     for name in ("sampan-a-underlay", "sampan-a-node1", "sampan-a-b-node1", "sampan-ab-node1", "other"):
         (tmp_path / name).touch()
@@ -45,16 +45,16 @@ def test_a_lab_finds_its_own_namespaces_only(tmp_path: Path, monkeypatch: pytest
     ],
     ids=["first", "gap", "larger", "within", "elsewhere", "all-of-ten"],
 )
-def test_the_first_subnet_that_overlaps_nothing(taken: list[str], expected: str) -> None:
+def test_the_first_subnet_without_an_overlap_is_chosen(taken: list[str], expected: str) -> None:
     assert first_free(IPv4Network(text) for text in taken) == IPv4Network(expected)
 
 
-def test_a_full_pool_says_what_to_do() -> None:
+def test_the_error_about_full_pools_has_a_remedy() -> None:
     with pytest.raises(Unusable, match="sampan down"):
         first_free(POOLS)
 
 
 def test_addresses_in_a_subnet_differ() -> None:
     subnet = IPv4Network("10.77.5.0/24")
-    found = {bridge_address(subnet), root_address(subnet), *(host_address(subnet, index) for index in range(244))}
-    assert len(found) == 246
+    addresses = {bridge_address(subnet), root_address(subnet), *(host_address(subnet, index) for index in range(244))}
+    assert len(addresses) == 246

@@ -1,4 +1,4 @@
-"""A lab as a drawing: from its record, its processes and the API's answers."""
+"""A drawing of a lab: from its record, its processes and the answers of the API."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from lab.cluster import Cluster
 from lab.environment import clean_environment
 from lab.lab import Lab
 from lab.layout import Layout
-from lab.picture import Found, NodeSeen, PodSeen, collect, drawing_of
+from lab.picture import NodeSeen, Observed, PodSeen, collect, drawing_of
 from lab.state import HostState, LabState, StateFile
 from lab.wire import Way, Wire
 from netrig.drawing import Cable, Item, Place, Tone, svg
@@ -34,7 +34,7 @@ HOSTS = (
 )
 STATE = LabState("default", NET, HOSTS)
 UP = {"agent": "up", "engine": "up"}
-FOUND = Found(
+LAB = Observed(
     STATE,
     "sampan-37a8eec1",
     {"master": {"master": "up"}, "node1": UP, "node2": {"agent": "paused", "engine": "stopped"}},
@@ -46,21 +46,21 @@ FOUND = Found(
     (
         PodSeen("shop", "web", "node1", "10.244.0.3", "Running"),
         PodSeen("default", "db", "node1", "", "Pending"),
-        PodSeen("default", "homeless", "", "", "Pending"),
+        PodSeen("default", "unbound", "", "", "Pending"),
     ),
 )
 
 
-def place(found: Found, name: str) -> Place:
-    return next(place for place in drawing_of(found).places if place.name == name)
+def place(lab: Observed, name: str) -> Place:
+    return next(place for place in drawing_of(lab).places if place.name == name)
 
 
-def cable(found: Found, name: str) -> Cable:
-    return next(cable for cable in drawing_of(found).cables if name in cable.places)
+def cable(lab: Observed, name: str) -> Cable:
+    return next(cable for cable in drawing_of(lab).cables if name in cable.places)
 
 
-def test_hosts_with_processes_and_pods_in_their_nodes() -> None:
-    node1, node2 = place(FOUND, "node1"), place(FOUND, "node2")
+def test_hosts_show_their_processes_and_nodes_their_pods() -> None:
+    node1, node2 = place(LAB, "node1"), place(LAB, "node2")
     assert [item.cells for item in node1.processes] == [("agent", "up"), ("engine", "up"), ("node", "Ready")]
     assert [item.tone for item in node2.processes] == [Tone.PAUSED, Tone.BAD, Tone.BAD]
     assert node1.pods_title == "pods 10.244.0.0/24"
@@ -71,55 +71,55 @@ def test_hosts_with_processes_and_pods_in_their_nodes() -> None:
     assert node2.pods_title == "pods 10.244.1.0/24: none"
 
 
-def test_a_pod_without_a_node_is_not_lost() -> None:
-    master = place(FOUND, "master")
-    assert (master.pods_title, [pod.cells[0] for pod in master.pods]) == ("pods without a node", ["homeless"])
-    assert place(replace(FOUND, pods=()), "master").pods_title == ""
+def test_unbound_pods_are_shown_beside_the_master() -> None:
+    master = place(LAB, "master")
+    assert (master.pods_title, [pod.cells[0] for pod in master.pods]) == ("unbound pods", ["unbound"])
+    assert place(replace(LAB, pods=()), "master").pods_title == ""
 
 
-def test_cables_with_addresses_and_what_is_wrong_with_them() -> None:
-    good, bad, leg = cable(FOUND, "node1"), cable(FOUND, "node2"), cable(FOUND, "this machine")
+def test_cables_show_their_addresses_and_faults() -> None:
+    good, bad, outside = cable(LAB, "node1"), cable(LAB, "node2"), cable(LAB, "this machine")
     assert (good.ends, good.words, good.faults, good.cut) == (("", "eth0 10.77.3.11/24"), ("mtu 1500",), (), False)
     assert bad.cut
     assert bad.faults == ("cut", "cut to", "loss 20 %", "rate 10 Mbit/s", "mtu 1400")
     assert bad.words == ()
-    assert leg.ends[1] == "sampan-37a8eec1 10.77.3.254/24"
+    assert outside.ends[1] == "sampan-37a8eec1 10.77.3.254/24"
 
 
-def test_the_masters_side_is_above_the_bridge() -> None:
-    assert {place.name for place in drawing_of(FOUND).places if place.above} == {"master", "this machine"}
+def test_the_master_and_the_machine_are_above_the_bridge() -> None:
+    assert {place.name for place in drawing_of(LAB).places if place.above} == {"master", "this machine"}
 
 
-def test_without_an_api_it_says_so_and_shows_the_hosts() -> None:
-    drawing = drawing_of(replace(FOUND, nodes={}, pods=(), silence="the master does not run"))
+def test_without_an_api_the_hosts_are_shown_with_a_note() -> None:
+    drawing = drawing_of(replace(LAB, nodes={}, pods=(), api_error="the master does not run"))
     assert drawing.notes == ("no pods are shown: the master does not run",)
     assert {place.pods_title for place in drawing.places} == {""}
     assert "node2" in svg(drawing)
 
 
 class FakeClient:
-    """Answers with these documents; without any, not at all."""
+    """Answers with these documents; fails if there are none."""
 
     def __init__(self, documents: Mapping[str, Any]) -> None:
         self._documents = documents
 
     def get(self, path: str, *, timeout_s: float) -> Any:
         if not self._documents:
-            raise ConnectionFailed("10.77.3.10:6443: no route to host; " + "and more of it " * 50)
+            raise ConnectionFailed("10.77.3.10:6443: no route to host; " + "and more details " * 50)
         return self._documents[path]
 
 
 @contextmanager
 def running(tmp_path: Path, documents: Mapping[str, Any]) -> Iterator[Cluster]:
-    """A recorded lab of which some processes run, with a client that answers so."""
+    """A recorded lab with some running processes, and a client with these answers."""
     sleepers = [processes.start(["sleep", "60"], log=tmp_path / "log", env=clean_environment()) for _ in range(4)]
     ended = ProcessRecord(sleepers[0].pid, sleepers[0].started - 1)
-    own = [
+    recorded = [
         {"master": sleepers[0]},
         {"agent": ended, "containerd": sleepers[1], "dockerd": sleepers[2]},
         {"agent": sleepers[3]},
     ]
-    hosts = tuple(replace(host, processes=found) for host, found in zip(HOSTS, own, strict=True))
+    hosts = tuple(replace(host, processes=own) for host, own in zip(HOSTS, recorded, strict=True))
     layout = Layout("default", labs_root=tmp_path)
     StateFile(layout).save(replace(STATE, hosts=hosts))
     layout.kubeconfig.write_text("")
@@ -133,7 +133,7 @@ def running(tmp_path: Path, documents: Mapping[str, Any]) -> Iterator[Cluster]:
 
     try:
         processes.pause(sleepers[2])
-        os.waitpid(sleepers[2].pid, os.WUNTRACED)  # until the signal has come to it
+        os.waitpid(sleepers[2].pid, os.WUNTRACED)  # returns when the signal has arrived
         yield Fake(lab)
     finally:
         for sleeper in sleepers:
@@ -170,20 +170,20 @@ DOCUMENTS = {
 }
 
 
-def test_what_runs_is_paused_or_is_not_there(tmp_path: Path) -> None:
+def test_processes_are_up_paused_stopped(tmp_path: Path) -> None:
     with running(tmp_path, DOCUMENTS) as cluster:
-        found = collect(cluster)
-    assert found.conditions == {
+        lab = collect(cluster)
+    assert lab.conditions == {
         "master": {"master": "up"},
         "node1": {"agent": "stopped", "engine": "paused"},
         "node2": {"agent": "up", "engine": "stopped"},
     }
-    assert found.registry == ""
-    assert {name: (node.status, node.pod_cidr) for name, node in found.nodes.items()} == {
+    assert lab.registry == ""
+    assert {name: (node.status, node.pod_cidr) for name, node in lab.nodes.items()} == {
         "node1": ("NotReady", "10.244.0.0/24"),
         "node2": ("Unknown", ""),
     }
-    assert {pod.name: pod.phase for pod in found.pods} == {
+    assert {pod.name: pod.phase for pod in lab.pods} == {
         "good": "Running",
         "slow": "not ready",
         "going": "Terminating",
@@ -192,38 +192,38 @@ def test_what_runs_is_paused_or_is_not_there(tmp_path: Path) -> None:
     }
 
 
-def test_an_api_that_is_silent_is_a_note(tmp_path: Path) -> None:
+def test_the_error_of_a_silent_api_is_shortened(tmp_path: Path) -> None:
     with running(tmp_path, {}) as cluster:
-        found = collect(cluster)
-    assert found.silence.startswith("the API does not answer (10.77.3.10:6443: no route to host")
-    assert len(found.silence) < 150
+        lab = collect(cluster)
+    assert lab.api_error.startswith("the API does not answer (10.77.3.10:6443: no route to host")
+    assert len(lab.api_error) < 150
     (tmp_path / "default" / "kubeconfig").unlink()
-    assert collect(cluster).silence == "the master does not run"
+    assert collect(cluster).api_error == "the master does not run"
 
 
-def test_hosts_of_a_lab_without_a_cluster_are_not_called_broken() -> None:
+def test_daemons_that_were_never_started_are_not_shown_as_broken() -> None:
     never = {"agent": "not started", "engine": "not started"}
-    found = replace(FOUND, conditions={"node1": never})
-    assert {item.tone for item in place(replace(found, nodes={}), "node1").processes} == {Tone.ENDED}
+    lab = replace(LAB, conditions={"node1": never})
+    assert {item.tone for item in place(replace(lab, nodes={}), "node1").processes} == {Tone.ENDED}
 
 
 @pytest.mark.parametrize("file", [None, "here.svg", "-"])
-def test_the_command_writes_a_file_or_to_the_output(
+def test_the_command_writes_a_file_or_to_standard_output(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], file: str | None
 ) -> None:
-    monkeypatch.setattr("lab.picture.collect", lambda cluster: FOUND)
+    monkeypatch.setattr("lab.picture.collect", lambda cluster: LAB)
     monkeypatch.chdir(tmp_path)
     assert main(["lab", "draw", "--lab", "shop", *([file] if file else [])]) == exits.OK
     printed = capsys.readouterr().out
-    wanted = svg(drawing_of(FOUND))
+    expected = svg(drawing_of(LAB))
     if file == "-":
-        assert printed == wanted
+        assert printed == expected
         assert list(tmp_path.iterdir()) == []
     else:
         assert printed == f"{file or 'shop.svg'}\n"
-        assert (tmp_path / printed.strip()).read_text() == wanted
+        assert (tmp_path / printed.strip()).read_text() == expected
 
 
-def test_a_lab_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_lab_is_not_found(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["lab", "draw", "--lab", "no-such-lab", "-"]) == exits.NOT_FOUND
     assert "there is no lab no-such-lab" in capsys.readouterr().err

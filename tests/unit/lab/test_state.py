@@ -1,4 +1,4 @@
-"""A lab's memory: round trips, changes by several at once, and files that are not readable."""
+"""The record of a lab: round trips, concurrent changes, unreadable files."""
 
 from __future__ import annotations
 
@@ -29,27 +29,27 @@ def example() -> LabState:
     return LabState("x", IPv4Network("10.77.3.0/24"), (master, agent), ProcessRecord(5, 6))
 
 
-def test_what_is_saved_is_loaded(layout: Layout) -> None:
+def test_a_saved_state_is_loaded_unchanged(layout: Layout) -> None:
     StateFile(layout).save(example())
     assert StateFile(layout).load() == example()
     assert example().master.name == "master"
     assert [host.name for host in example().nodes] == ["node1"]
 
 
-def test_no_file_is_no_lab(layout: Layout) -> None:
+def test_without_a_file_the_lab_does_not_exist(layout: Layout) -> None:
     with pytest.raises(NotFound, match="no lab x"):
         StateFile(layout).load()
 
 
 @pytest.mark.parametrize("text", ["", "{}", '{"version": 99}', "[]"])
-def test_an_unreadable_file_says_how_to_go_on(layout: Layout, text: str) -> None:
+def test_an_unreadable_file_is_refused_with_a_remedy(layout: Layout, text: str) -> None:
     layout.directory.mkdir(parents=True)
     layout.state_file.write_text(text)
     with pytest.raises(LabError, match="sampan down"):
         StateFile(layout).load()
 
 
-def test_changes_at_once_are_all_kept(layout: Layout) -> None:
+def test_concurrent_changes_are_all_kept(layout: Layout) -> None:
     file = StateFile(layout)
     file.save(example())
 
@@ -61,7 +61,7 @@ def test_changes_at_once_are_all_kept(layout: Layout) -> None:
     assert len(file.load().host("node1").processes) == 21
 
 
-def test_an_unknown_host_is_named_with_the_known_ones() -> None:
+def test_the_error_about_an_unknown_host_lists_the_known_ones() -> None:
     with pytest.raises(NotFound, match=r'no host "node9" \(it has master, node1\)'):
         example().host("node9")
 

@@ -1,4 +1,4 @@
-"""What is wrong with a cable: bounds, words, the record, and the rules that follow from it."""
+"""The faults of a cable: bounds, description, record, and the packet filter rules."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def cut(*ways: Way) -> Wire:
 
 
 @pytest.mark.parametrize(
-    "wrong",
+    "values",
     [
         {"loss_percent": -1.0},
         {"loss_percent": 101.0},
@@ -41,24 +41,24 @@ def cut(*ways: Way) -> Wire:
     ],
     ids=str,
 )
-def test_what_cannot_be_is_refused(wrong: dict[str, float]) -> None:
+def test_values_out_of_range_are_refused(values: dict[str, float]) -> None:
     with pytest.raises(LabError, match="is not between"):
-        Wire(**wrong)  # type: ignore[arg-type]
+        Wire(**values)  # type: ignore[arg-type]
 
 
-def test_a_good_cable_has_no_words_and_no_rules() -> None:
-    assert Wire().words() == ()
+def test_a_good_cable_has_no_faults_and_no_rules() -> None:
+    assert Wire().faults() == ()
     assert list(rules_of(lab_with())) == []
 
 
-def test_faults_are_told_in_words() -> None:
+def test_faults_are_described() -> None:
     wire = Wire(frozenset({Way.TO, Way.FROM_MASTER}), loss_percent=2.5, rate_mbit=10.0, mtu=1400)
-    assert wire.words() == ("cut from-master", "cut to", "loss 2.5 %", "rate 10 Mbit/s", "mtu 1400")
+    assert wire.faults() == ("cut from-master", "cut to", "loss 2.5 %", "rate 10 Mbit/s", "mtu 1400")
     assert replace(NODES[0], cut=True, wire=cut(Way.TO)).faults() == ("cut", "cut to")
 
 
 @pytest.mark.parametrize(
-    ("wire", "pulled", "off"),
+    ("wire", "unplugged", "off"),
     [
         (Wire(), False, False),
         (Wire(), True, True),
@@ -69,8 +69,8 @@ def test_faults_are_told_in_words() -> None:
         (Wire(loss_percent=50.0), False, False),
     ],
 )
-def test_who_cannot_speak_with_the_master(wire: Wire, pulled: bool, off: bool) -> None:
-    assert replace(NODES[0], cut=pulled, wire=wire).off_master is off
+def test_whether_a_cut_separates_a_host_from_the_master(wire: Wire, unplugged: bool, off: bool) -> None:
+    assert replace(NODES[0], cut=unplugged, wire=wire).off_master is off
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ class TestRecord:
         file.save(state)
         assert file.load() == state
 
-    def test_of_an_earlier_release_knows_no_faults(self, file: StateFile, tmp_path: Path) -> None:
+    def test_of_an_earlier_release_has_no_faults(self, file: StateFile, tmp_path: Path) -> None:
         file.save(lab_with(node1=cut(Way.TO)))
         path = tmp_path / "x" / "lab.json"
         document = json.loads(path.read_text())
@@ -125,7 +125,7 @@ class TestRecord:
         path.write_text(json.dumps(document))
         assert file.load() == lab_with()
 
-    def test_with_what_cannot_be_says_how_to_go_on(self, file: StateFile, tmp_path: Path) -> None:
+    def test_with_values_out_of_range_is_refused_with_a_remedy(self, file: StateFile, tmp_path: Path) -> None:
         file.save(lab_with(node1=Wire(mtu=1400)))
         path = tmp_path / "x" / "lab.json"
         path.write_text(path.read_text().replace("1400", "14"))

@@ -1,4 +1,4 @@
-"""Backups of a running master, and restores: what they do, and which ones are refused."""
+"""Backups of a running master, and restores: what they change, and what they refuse."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ async def put(store: SqliteStore, **values: str) -> int:
 
 
 async def saved(config: MasterConfig, archive: Path, *, later: int = 0, cluster: str = "c-1", **values: str) -> int:
-    """Makes a master's state and its backup, then `later` more commits. Returns the store's last revision."""
+    """Backs up a master with these values and makes `later` commits after it. Returns the store's last revision."""
     config_path = config.data_dir.parent / "master.toml"
     config_path.write_text("data_dir = 'x'")
     pki = Pki.prepare(config)
     store = await SqliteStore.open(config.data_dir / "store.db")
     await store.commit([], [Put(CLUSTER_ID_KEY, cluster.encode())])
     await put(store, **values)
-    with await Source(pki, store, cluster, config_path).write() as made:
-        archive.write_bytes(made.read())
+    with await Source(pki, store, cluster, config_path).write() as file:
+        archive.write_bytes(file.read())
     for number in range(later):
         await put(store, later=str(number))
     last = (await store.list("/"))[1]
@@ -52,7 +52,7 @@ async def saved(config: MasterConfig, archive: Path, *, later: int = 0, cluster:
     return last
 
 
-async def test_a_backup_is_of_one_moment_and_leaves_no_temporary_files(config: MasterConfig, tmp_path: Path) -> None:
+async def test_a_backup_has_one_revision_and_leaves_no_temporary_files(config: MasterConfig, tmp_path: Path) -> None:
     await saved(config, tmp_path / "b.tar", a="1", later=3)
     assert {path.name for path in config.data_dir.iterdir() if path.name.startswith(".")} == set()
     with tarfile.open(tmp_path / "b.tar") as tar:
@@ -64,9 +64,7 @@ async def test_a_backup_is_of_one_moment_and_leaves_no_temporary_files(config: M
     assert (manifest["clusterId"], manifest["revision"], manifest["format"]) == ("c-1", 2, 1)
 
 
-async def test_a_restore_brings_back_the_saved_state_and_a_higher_revision(
-    config: MasterConfig, tmp_path: Path
-) -> None:
+async def test_a_restore_brings_the_values_back_at_a_higher_revision(config: MasterConfig, tmp_path: Path) -> None:
     last = await saved(config, tmp_path / "b.tar", a="1", later=50)
     keys = Pki.prepare(config).ca_hash
     done = restore(tmp_path / "b.tar", config.data_dir, force=True)
@@ -75,7 +73,7 @@ async def test_a_restore_brings_back_the_saved_state_and_a_higher_revision(
     assert Pki.prepare(config).ca_hash == keys
     store = await SqliteStore.open(config.data_dir / "store.db")
     values, revision = await store.list("/test/")
-    assert [(item.key, item.value) for item in values] == [("/test/a", b"1")], "later commits are gone"
+    assert [(value.key, value.value) for value in values] == [("/test/a", b"1")], "later commits are gone"
     assert revision == done.revision
     with pytest.raises(Compacted):
         await store.history(Revision(revision - 1))
@@ -86,11 +84,11 @@ async def test_a_restore_brings_back_the_saved_state_and_a_higher_revision(
     assert made_at <= restored_at
     await store.close()
     again = restore(tmp_path / "b.tar", config.data_dir, force=True)
-    assert again.revision > done.revision + 1, "restoring the same backup twice uses no revision twice"
+    assert again.revision > done.revision + 1, "restoring a backup twice publishes no revision twice"
     assert (config.data_dir / "restored-master.toml").read_text() == "data_dir = 'x'"
 
 
-async def test_a_clock_set_back_does_not_repeat_revisions(
+async def test_no_revision_is_published_twice_when_the_clock_is_set_back(
     config: MasterConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await saved(config, tmp_path / "b.tar")
@@ -99,7 +97,7 @@ async def test_a_clock_set_back_does_not_repeat_revisions(
     assert restore(tmp_path / "b.tar", config.data_dir, force=True).revision > first.revision
 
 
-async def test_a_watch_from_any_earlier_revision_starts_over(config: MasterConfig, tmp_path: Path) -> None:
+async def test_a_watch_from_a_revision_before_the_restore_starts_over(config: MasterConfig, tmp_path: Path) -> None:
     from master.api import kinds
 
     last = await saved(config, tmp_path / "b.tar", later=5)
@@ -147,13 +145,13 @@ async def test_the_state_of_another_cluster_is_not_overwritten(config: MasterCon
         restore(tmp_path / "b.tar", other.data_dir, force=True)
 
 
-async def test_a_broken_store_is_replaced(config: MasterConfig, tmp_path: Path) -> None:
+async def test_a_broken_store_does_not_prevent_a_restore(config: MasterConfig, tmp_path: Path) -> None:
     await saved(config, tmp_path / "b.tar", a="1")
     (config.data_dir / "store.db").write_bytes(b"noise" * 1000)
     assert restore(tmp_path / "b.tar", config.data_dir, force=True).cluster_id == "c-1"
 
 
-async def test_an_interrupted_restore_is_noticed_and_completed(
+async def test_an_interrupted_restore_is_noticed_and_can_be_repeated(
     config: MasterConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await saved(config, tmp_path / "b.tar", a="1")
@@ -179,19 +177,19 @@ async def test_an_interrupted_restore_is_noticed_and_completed(
 
 
 def _rewritten(change: Callable[[dict[str, bytes]], Any]) -> Callable[[bytes], bytes]:
-    """A function that changes the members of an archive."""
+    """Changes the members of an archive."""
 
     def rewrite(archive: bytes) -> bytes:
         with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
             members = {entry.name: tar.extractfile(entry).read() for entry in tar}  # type: ignore[union-attr]
         change(members)
-        made = io.BytesIO()
-        with tarfile.open(fileobj=made, mode="w") as tar:
+        rewritten = io.BytesIO()
+        with tarfile.open(fileobj=rewritten, mode="w") as tar:
             for name, content in members.items():
                 entry = tarfile.TarInfo(name)
                 entry.size = len(content)
                 tar.addfile(entry, io.BytesIO(content))
-        return made.getvalue()
+        return rewritten.getvalue()
 
     return rewrite
 
@@ -204,9 +202,9 @@ def _manifest(**changes: Any) -> Callable[[bytes], bytes]:
 
 
 def _flipped(archive: bytes) -> bytes:
-    """The archive with one bit changed inside the store, which is the last member."""
-    place = archive.rindex(b"/test/") + 1
-    return archive[:place] + bytes((archive[place] ^ 1,)) + archive[place + 1 :]
+    """Flips one bit inside the store, which is the last member."""
+    offset = archive.rindex(b"/test/") + 1
+    return archive[:offset] + bytes((archive[offset] ^ 1,)) + archive[offset + 1 :]
 
 
 @pytest.mark.parametrize(
@@ -230,7 +228,7 @@ def _flipped(archive: bytes) -> bytes:
         pytest.param(_manifest(clusterId="c-9"), "changed by hand", id="another cluster's manifest"),
     ],
 )
-async def test_an_invalid_backup_changes_nothing(
+async def test_a_damaged_or_foreign_backup_changes_nothing(
     config: MasterConfig, tmp_path: Path, harm: Callable[[bytes], bytes], says: str
 ) -> None:
     await saved(config, tmp_path / "b.tar", a="1")

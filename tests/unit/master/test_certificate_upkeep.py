@@ -1,4 +1,4 @@
-"""Certificates that expire, get new addresses and rotate, with a fake clock; and interrupted rotations."""
+"""Certificates that expire, get other addresses or are rotated, with a fake clock; and interrupted rotations."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ def _toml(directory: Path, address: str) -> str:
 
 
 class Moves:
-    """Records the addresses that it is called with."""
+    """Records the addresses that Upkeep passes to `moved`."""
 
     def __init__(self) -> None:
-        self.addresses: list[tuple[str, ...]] = []
+        self.received: list[tuple[str, ...]] = []
 
     async def __call__(self, config: MasterConfig) -> None:
-        self.addresses.append(config.advertise_addresses)
+        self.received.append(config.advertise_addresses)
 
 
 class _Running:
@@ -79,7 +79,7 @@ async def test_the_running_master_renews_its_certificates_and_the_kubeconfig_bef
         await clock.advance(3 * PERIOD_S)
     after = serial(pki.server.certificate), serial(pki.admin.certificate), pki.kubeconfig.read_text()
     assert all(old != new for old, new in zip(before, after, strict=True))
-    assert pki.generation > generation, "otherwise the servers would not notice"
+    assert pki.generation > generation, "servers would not notice the new certificate"
     certificate = x509.load_pem_x509_certificate(pki.server.certificate.read_bytes())
     assert certificate.not_valid_after_utc - clock.now() > timedelta(days=364)
 
@@ -90,21 +90,21 @@ async def test_new_addresses_in_the_configuration_need_no_restart(
     moves = Moves()
     async with _Running(Upkeep(pki, clock, path, moves)):
         await clock.advance(PERIOD_S)
-        assert not moves.addresses
+        assert not moves.received
         path.write_text(_toml(path.parent, "198.51.100.7"))
         await clock.advance(PERIOD_S)
-        assert moves.addresses == [("198.51.100.7",)]
-        read = yaml.safe_load(pki.kubeconfig.read_text())
-        assert read["clusters"][0]["cluster"]["server"] == "https://198.51.100.7:6443"
+        assert moves.received == [("198.51.100.7",)]
+        kubeconfig = yaml.safe_load(pki.kubeconfig.read_text())
+        assert kubeconfig["clusters"][0]["cluster"]["server"] == "https://198.51.100.7:6443"
         path.write_text("nonsense =")
         await clock.advance(5 * PERIOD_S)
         path.write_text(_toml(path.parent, "198.51.100.8"))
         await clock.advance(PERIOD_S)
-    assert moves.addresses[-1] == ("198.51.100.8",)
+    assert moves.received[-1] == ("198.51.100.8",)
     assert [record.levelno for record in caplog.records].count(logging.ERROR) == 1, "logged once"
 
 
-async def test_new_addresses_wait_for_a_store_that_cannot_write(
+async def test_other_addresses_are_passed_on_when_the_store_can_write_again(
     pki: Pki, path: Path, clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     class Full(Moves):
@@ -119,14 +119,16 @@ async def test_new_addresses_wait_for_a_store_that_cannot_write(
     async with _Running(Upkeep(pki, clock, path, moves)):
         path.write_text(_toml(path.parent, "198.51.100.7"))
         await clock.advance(3 * PERIOD_S)
-        assert not moves.addresses
+        assert not moves.received
         assert [record.levelno for record in caplog.records].count(logging.ERROR) == 1, "logged once"
         moves.full = False
         await clock.advance(3 * PERIOD_S)
-    assert moves.addresses == [("198.51.100.7",)]
+    assert moves.received == [("198.51.100.7",)]
 
 
-async def test_an_unreadable_configuration_does_not_prevent_renewal(pki: Pki, path: Path, clock: FakeClock) -> None:
+async def test_certificates_are_renewed_even_if_the_configuration_is_unreadable(
+    pki: Pki, path: Path, clock: FakeClock
+) -> None:
     before = serial(pki.server.certificate)
     path.write_text("nonsense =")
     async with _Running(Upkeep(pki, clock, path, Moves())):
@@ -135,7 +137,7 @@ async def test_an_unreadable_configuration_does_not_prevent_renewal(pki: Pki, pa
     assert serial(pki.server.certificate) != before
 
 
-def test_a_rotation_goes_on_after_a_restart(pki: Pki, clock: FakeClock) -> None:
+def test_a_rotation_continues_after_a_restart(pki: Pki, clock: FakeClock) -> None:
     old = pki.trusted
     pki.begin_rotation()
     again = Pki.prepare(pki.config, now=clock.now)
@@ -153,13 +155,13 @@ def test_a_rotation_goes_on_after_a_restart(pki: Pki, clock: FakeClock) -> None:
 def test_an_interrupted_last_step_is_completed_at_the_next_start(pki: Pki, clock: FakeClock) -> None:
     pki.begin_rotation()
     new = pki.signer.fingerprint
-    pki.next_authority.key.replace(pki.authority.key)  # as if the power had failed then
+    pki.next_authority.key.replace(pki.authority.key)  # the state after a power cut between the two renames
     again = Pki.prepare(pki.config, now=clock.now)
     assert again.trusted == [new]
     assert again.authority.key.exists() and not again.next_authority.certificate.exists()
 
 
-def test_a_lost_key_of_the_new_ca_is_an_error_and_nothing_is_replaced(pki: Pki, clock: FakeClock) -> None:
+def test_a_new_ca_without_its_key_is_named_and_does_not_replace_the_old_one(pki: Pki, clock: FakeClock) -> None:
     pki.begin_rotation()
     kept = pki.authority.certificate.read_bytes()
     pki.next_authority.key.unlink()
@@ -168,7 +170,7 @@ def test_a_lost_key_of_the_new_ca_is_an_error_and_nothing_is_replaced(pki: Pki, 
     assert pki.authority.certificate.read_bytes() == kept
 
 
-async def test_the_store_records_the_ca_before_and_after_a_rotation(pki: Pki, tmp_path: Path) -> None:
+async def test_the_store_accepts_the_old_and_the_new_ca_during_a_rotation(pki: Pki, tmp_path: Path) -> None:
     store = MemoryStore()
     await authority.check(store, pki)
     first = pki.ca_hash
@@ -177,7 +179,7 @@ async def test_the_store_records_the_ca_before_and_after_a_rotation(pki: Pki, tm
     recorded = await store.get(authority.KEY)
     assert recorded is not None and recorded.value.decode().split() == pki.ca_hashes and len(pki.ca_hashes) == 2
     pki.finish_rotation()
-    await authority.check(store, pki)  # as if the master had been killed after the files and before the store
+    await authority.check(store, pki)  # as if the master had been killed after writing the files, before the store
     recorded = await store.get(authority.KEY)
     assert recorded is not None and recorded.value.decode() == pki.ca_hash != first
     with pytest.raises(authority.OtherAuthority, match="belongs to another cluster"):

@@ -1,7 +1,7 @@
-"""Every file that a master reads, damaged in every way: a table of outcomes.
+"""All files that a master reads, damaged in all ways: `_rows` has the outcomes.
 
-Refused means exit code 1 and one line on stderr that names the file and what to do. Otherwise the master starts as the
-same cluster with all its objects: files that can be made again are made again, and it never starts empty.
+Refused: exit code 1 and one line on stderr that names the file and the remedy. Otherwise the master starts as the same
+cluster with all its objects: it recreates files where it can, and never starts an empty cluster.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from tests.fakes.damage import BITS, CUTS, DAMAGES, UNREADABLE, nothing_elsewher
 TOKEN = "abcdef.0123456789abcdef"
 
 RECREATED = "recreated"
-"""Starts; the file is as good as before."""
+"""The master starts and creates the file again."""
 HARMLESS = "harmless"
-"""Starts; the damaged part of the file was not needed."""
+"""The master starts without the content of the file."""
 EITHER = "refused or whole"
-"""The damage may be in an unused place: then the master starts with everything unchanged."""
+"""The damage may hit an unused byte. The master refuses the file, or starts with everything unchanged."""
 
 RESTORE, REMOVE = "restore", "remove"
 ALL = tuple(DAMAGES)
@@ -39,16 +39,16 @@ STORE, AUTHORITY, ISSUED = "data/store.db", ("data/pki/ca.key", "data/pki/ca.crt
 
 
 def _rows() -> Iterator[tuple[str, str, str]]:
-    """File, damage and outcome. An outcome that is not one of those above is a text in the line on stderr."""
+    """File, damage, outcome: a constant when the master starts, else text of its error besides the file's name."""
     for damage in ALL:
-        # SQLite reads the pages that the log has too from the log.
+        # SQLite reads a damaged page from the log if the log has it.
         yield STORE, damage, EITHER if damage in (*BITS, "last byte lost", "scribbled") else RESTORE
-        # The log is whole, or its end is missing; a bit after the last commit has no effect.
+        # A damaged log lacks its last commits. A bit after the last commit is unused.
         yield f"{STORE}-wal", damage, EITHER if damage in BITS else "store.db: restore"
         yield f"{STORE}-mark", damage, "remove it" if damage in UNREADABLE else HARMLESS
         for file in AUTHORITY:
-            # PEM text: a changed bit may be in a line end or in unused bits of the last characters. The CA's
-            # certificate is made again from its key, and every node accepts it like the earlier one.
+            # In PEM text, a flipped bit may hit the end of a line or unused bits of its last characters. A missing CA
+            # certificate is created again from its key; nodes trust it as they trusted the old one.
             recreated = (file, damage) == ("data/pki/ca.crt", "missing")
             either = damage in (*BITS, "last byte lost")
             yield file, damage, RECREATED if recreated else EITHER if either else RESTORE
@@ -69,14 +69,14 @@ def _identity(row: tuple[str, str, str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The exit code and the output on stderr of a start."""
+    """Exit code and stderr of a start."""
 
     code: int
     stderr: str
 
 
 def start(directory: Path, capsys: pytest.CaptureFixture[str]) -> Outcome:
-    """Starts a master that stops as soon as everything is loaded."""
+    """Runs a master that stops as soon as everything is loaded."""
     capsys.readouterr()
     with nothing_elsewhere(directory / "master.toml"):
         code = main(["master", "--config", str(directory / "master.toml")])
@@ -84,9 +84,9 @@ def start(directory: Path, capsys: pytest.CaptureFixture[str]) -> Outcome:
 
 
 def _shorten(patch: pytest.MonkeyPatch) -> None:
-    """Keeps environment and logging of the test process unchanged, and makes the master end at once."""
+    """Makes the master leave the test process's environment and log alone, and stop at once."""
     patch.setenv("GRPC_VERBOSITY", "NONE")
-    patch.setattr("cli.logs.configure", lambda *_: None)
+    patch.setattr("hull.logs.configure", lambda *_: None)
     patch.setattr("cli.main._configure_logging", lambda **_: None)
     patch.setattr(assembly, "_parts", lambda core: [])
     serve = assembly.serve
@@ -111,13 +111,13 @@ def write_config(directory: Path) -> None:
 
 
 def content(directory: Path) -> dict[str, bytes]:
-    """The store's content, read by SQLite itself."""
+    """The store's keys and values, read with SQLite itself."""
     with closing(sqlite3.connect(directory / "data" / "store.db")) as database:
         return dict(database.execute("SELECT key, value FROM kv"))
 
 
 async def _die_without_closing(directory: Path, target: Path) -> None:
-    """Copies a store whose last commits are only in the log, as after a power failure."""
+    """Makes commits that are in the log only, and copies the files as a power cut would leave them."""
     store = await SqliteStore.open(directory / "data" / "store.db")
     for number in range(40):
         await store.commit([], [Put(f"/witness/{number}", b"w" * 500)])
@@ -126,7 +126,7 @@ async def _die_without_closing(directory: Path, target: Path) -> None:
 
 
 def _made(base: Path, name: str) -> Path:
-    """The files of a master that was killed."""
+    """A directory with the files of a killed master."""
     first, target = base / f"{name}-first", base / name
     first.mkdir()
     write_config(first)
@@ -173,17 +173,17 @@ def refused(outcome: Outcome, *words: str) -> None:
 
 
 def _is_whole(master: Path, killed: Path, whole: dict[str, bytes], *, but: str = "") -> None:
-    """Asserts that cluster and objects are unchanged; with `but` the token file, the token may differ."""
-    kept = {key for key in whole if not (but == "token" and "bootstrap-token" in key)}
-    stored = content(master)
-    assert {key: stored.get(key) for key in kept} == {key: whole[key] for key in kept}
+    """Checks for the same cluster with all objects. Skips the file `but`; a damaged `token` is another token."""
+    keys = {key for key in whole if not (but == "token" and "bootstrap-token" in key)}
+    actual = content(master)
+    assert {key: actual.get(key) for key in keys} == {key: whole[key] for key in keys}
     for file in set(AUTHORITY) - {but}:
         ours, before = (path / file for path in (master, killed))
         assert b"".join(ours.read_bytes().split()) == b"".join(before.read_bytes().split())
 
 
 @pytest.mark.parametrize(("file", "damage", "outcome"), [pytest.param(*row, id=_identity(row)) for row in _rows()])
-def test_a_damaged_file_is_refused_by_name_or_made_again(
+def test_a_damaged_file_is_refused_by_name_or_recreated(
     master: Path,
     killed: Path,
     whole: dict[str, bytes],
@@ -193,31 +193,31 @@ def test_a_damaged_file_is_refused_by_name_or_made_again(
     outcome: str,
 ) -> None:
     DAMAGES[damage](master / file)
-    result = start(master, capsys)
+    actual = start(master, capsys)
     if outcome == EITHER:
-        outcome = HARMLESS if result.code == 0 else ""
+        outcome = HARMLESS if actual.code == 0 else ""
     if file == "master.toml" and outcome == "":
-        refused(result)  # the line names master.toml, or a file that it names
+        refused(actual)  # the message names master.toml, or a path in it that the damage changed
         return
     if outcome in (RECREATED, HARMLESS):
-        assert result == Outcome(0, "")
+        assert actual == Outcome(0, "")
         _is_whole(master, killed, whole, but=file if outcome == RECREATED or file == "token" else "")
         assert start(master, capsys) == Outcome(0, "")
         if outcome == RECREATED:
             assert (master / file).is_file()
         return
     named = "store.db" if "store.db" in file else Path(file).name
-    refused(result, named, outcome.removeprefix("store.db: "))
-    assert start(master, capsys) == result, "a second start gives the same error"
+    refused(actual, named, outcome.removeprefix("store.db: "))
+    assert start(master, capsys) == actual, "a second start fails in the same way"
 
 
 OTHERS = [
-    pytest.param(["data/store.db", "data/store.db-wal"], "another store than the one that was here", id="store"),
+    pytest.param(["data/store.db", "data/store.db-wal"], "not the store that was used last", id="store"),
     pytest.param(["data/store.db", "data/store.db-wal", "data/store.db-mark"], "another cluster", id="whole store"),
-    pytest.param(["data/pki/ca.key"], "ca.crt: not of the key ca.key", id="CA key"),
-    pytest.param(["data/pki/ca.crt"], "ca.crt: not of the key ca.key", id="CA certificate"),
+    pytest.param(["data/pki/ca.key"], "ca.crt: does not belong to the key ca.key", id="CA key"),
+    pytest.param(["data/pki/ca.crt"], "ca.crt: does not belong to the key ca.key", id="CA certificate"),
     pytest.param(["data/pki/ca.crt", "data/pki/ca.key"], "ca.crt: belongs to another cluster than the store", id="CA"),
-    pytest.param(["data/store.db-mark"], "another store than the one that was here", id="mark"),
+    pytest.param(["data/store.db-mark"], "not the store that was used last", id="mark"),
 ]
 
 
@@ -230,7 +230,7 @@ def test_files_of_another_cluster_are_refused(
     refused(start(master, capsys), says)
 
 
-def test_certificates_of_another_cluster_are_made_again(
+def test_certificates_of_another_cluster_are_replaced(
     master: Path, stranger: Path, killed: Path, whole: dict[str, bytes], capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name in ("server", "admin"):
@@ -256,7 +256,7 @@ def test_an_unknown_setting_of_a_newer_release_is_named(master: Path, capsys: py
     refused(start(master, capsys), "master.toml: replicas: no such setting")
 
 
-def test_a_store_of_the_previous_release_is_migrated(
+def test_a_store_of_the_previous_release_is_upgraded(
     master: Path, killed: Path, whole: dict[str, bytes], capsys: pytest.CaptureFixture[str]
 ) -> None:
     with closing(sqlite3.connect(master / "data" / "store.db")) as database:
@@ -269,7 +269,7 @@ def test_a_store_of_the_previous_release_is_migrated(
     _is_whole(master, killed, whole)
 
 
-def test_a_changed_value_in_an_intact_database_is_noticed(master: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_changed_value_in_an_intact_database_is_detected(master: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with closing(sqlite3.connect(master / "data" / "store.db")) as database:
         database.execute("UPDATE kv SET value = replace(value, 'kube-system', 'cube-system') WHERE key LIKE '/reg%'")
         database.commit()
@@ -277,22 +277,25 @@ def test_a_changed_value_in_an_intact_database_is_noticed(master: Path, capsys: 
 
 
 @pytest.mark.parametrize("lost", [1, 100, 5000])
-def test_missing_acknowledged_commits_at_the_end_are_noticed(
+def test_missing_acknowledged_commits_at_the_end_are_detected(
     master: Path, capsys: pytest.CaptureFixture[str], lost: int
 ) -> None:
-    """SQLite starts with the rest, as after a crash; only the mark shows how much there was."""
+    """SQLite itself would start with the rest, as after a crash. The mark has the last acknowledged revision."""
     log = master / "data" / "store.db-wal"
     log.write_bytes(log.read_bytes()[:-lost])
-    result = start(master, capsys)
-    refused(result, "store.db: the end is missing: revision", "or remove store.db-mark to go on without what was lost")
+    refused(
+        start(master, capsys),
+        "store.db: the last commits are missing: revision",
+        "or remove store.db-mark to continue without the lost commits",
+    )
     (master / "data" / "store.db-mark").unlink()
     assert start(master, capsys) == Outcome(0, "")
 
 
-def test_an_unacknowledged_commit_may_be_missing(
+def test_a_write_that_was_not_acknowledged_may_be_missing(
     master: Path, killed: Path, whole: dict[str, bytes], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A write torn by a power failure: bytes after the last commit that form no complete commit."""
+    """A power cut during a write leaves bytes after the last commit that are not a complete commit."""
     with (master / "data" / "store.db-wal").open("ab") as file:
         file.write(b"\x00\x00\x00\x07" * 700)
     assert start(master, capsys) == Outcome(0, "")

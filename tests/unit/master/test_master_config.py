@@ -1,4 +1,4 @@
-"""master.toml: its defaults and the errors about invalid settings; and what keeps a master from starting."""
+"""master.toml: allowed values and the errors for others. Also: conditions that keep a master from starting."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from master.main import run
 
 @pytest.fixture(autouse=True)
 def _environment_of_the_tests(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`run` changes the environment of its process, which is the test process here."""
+    """`run` changes the environment of its process, which is the test process."""
     monkeypatch.setenv("GRPC_VERBOSITY", "NONE")
 
 
-def test_defaults_are_kubernetes(tmp_path: Path) -> None:
+def test_defaults_are_those_of_kubernetes(tmp_path: Path) -> None:
     config = from_values({"data_dir": str(tmp_path)})
     assert (config.heartbeat_s, config.grace_s, config.eviction_s) == (10, 40, 300)
     assert config.node_ports == range(30000, 32768)
@@ -56,13 +56,13 @@ def test_defaults_are_kubernetes(tmp_path: Path) -> None:
         pytest.param({"log_format": "xml"}, "log_format", id="format"),
     ],
 )
-def test_an_invalid_setting_is_named(values: dict[str, Any], says: str) -> None:
+def test_an_invalid_value_is_named(values: dict[str, Any], says: str) -> None:
     document = {"data_dir": "/d"} | values
     with pytest.raises(ValueError, match=says):
         from_values({name: value for name, value in document.items() if value is not None})
 
 
-def test_an_unreadable_file_is_an_error_that_names_it(tmp_path: Path) -> None:
+def test_a_missing_or_malformed_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="No such file"):
         load(tmp_path / "absent.toml")
     (tmp_path / "bad.toml").write_text("data_dir = ")
@@ -70,7 +70,7 @@ def test_an_unreadable_file_is_an_error_that_names_it(tmp_path: Path) -> None:
         load(tmp_path / "bad.toml")
 
 
-def test_a_data_directory_serves_one_master(tmp_path: Path) -> None:
+def test_a_data_directory_has_only_one_master(tmp_path: Path) -> None:
     (tmp_path / "master.toml").write_text(f'data_dir = "{tmp_path}/data"')
     with locked(tmp_path / "data"), pytest.raises(MasterFailed, match="another master"):
         run(tmp_path / "master.toml")

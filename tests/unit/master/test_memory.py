@@ -1,4 +1,4 @@
-"""Memory returns to the system after the process has grown, and nothing is done otherwise."""
+"""After the process has grown, free memory is returned to the system; otherwise nothing is done."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from master import memory
 from tests.fakes.clock import FakeClock
 
 
-async def test_memory_is_trimmed_after_the_process_has_grown_and_only_then(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_memory_is_returned_only_after_the_process_has_grown(monkeypatch: pytest.MonkeyPatch) -> None:
     clock, trims = FakeClock(), 0
     resident = 100 << 20
 
@@ -23,13 +23,13 @@ async def test_memory_is_trimmed_after_the_process_has_grown_and_only_then(monke
     monkeypatch.setattr(memory, "_trim", trim)
     monkeypatch.setattr(asyncio, "to_thread", _call)
     running = asyncio.create_task(memory.run(clock))
-    # A small growth is ignored. A large one is trimmed at once and some periods later, when clients may have gone.
+    # Small growth is ignored. After large growth memory is trimmed at once, and again later, when more of it is free.
     for grown, expected in ((0, 0), (memory.GROWTH_BYTES, 0), (1, 1), (0, 2), (0, 3), (0, 3), (0, 4), (0, 4)):
         resident += grown
         await clock.advance(memory.PERIOD_S)
         assert trims == expected
     await clock.advance(1000 * memory.PERIOD_S)
-    assert trims == len(memory.AGAIN), "and then not any more"
+    assert trims == len(memory.AGAIN), "no trims after the last of them"
     resident += memory.GROWTH_BYTES + 1
     await clock.advance(memory.PERIOD_S)
     assert trims == len(memory.AGAIN) + 1
@@ -43,7 +43,7 @@ async def _call(work: object) -> None:
     work()
 
 
-def test_resident_bytes_measures_this_process() -> None:
+def test_resident_bytes_are_those_of_this_process() -> None:
     before = memory.resident_bytes()
     held = bytearray(b"x") * (64 << 20)
     assert memory.resident_bytes() - before > 32 << 20

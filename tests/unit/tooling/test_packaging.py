@@ -19,14 +19,14 @@ ROOT = Path(__file__).resolve().parents[3]
 MODULES = {"PyYAML": "yaml", "grpcio": "grpc", "protobuf": "google"}
 """Projects whose module has another name."""
 PYTESTS_OWN = re.compile(r"(netrig|lab)/plugin/")
-"""Loaded by pytest only: `pytest-sampan` depends on pytest for them."""
+"""Modules that only pytest loads: `pytest-sampan` depends on pytest, the wheels that have them do not."""
 NOT_INSTALLED = {
     "_typeshed": "known to type checkers only",
     "grpc_tools": "proto/generate.py, run in a checkout",
     "tests": "for commands of a checkout",
 }
 SETTINGS_OF_THE_PLUGIN = {"cluster_leak_check", "kubectl_binary", "sampan_command"}
-"""Fixtures of lab.plugin that no test asks for."""
+"""Fixtures of lab.plugin that tests do not request themselves."""
 
 
 def pyproject(name: str) -> dict[str, Any]:
@@ -78,7 +78,7 @@ def test_a_wheel_needs_what_it_imports(name: str) -> None:
 
 
 def test_the_plugins_wheel_needs_pytest_and_the_network_stack() -> None:
-    """It names the modules that it has pytest load, so that these are no imports."""
+    """It has no imports of the other wheels: it gives pytest the names of the plugins."""
     assert declared(PLUGIN) == {"pytest", NETSTACK}
     assert imported(PLUGIN) == {"pytest"}
 

@@ -1,4 +1,4 @@
-"""The API's certificates change while it serves: new connections see it, open ones go on."""
+"""The API's certificates change while it serves: new connections use the new ones, open connections continue."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def peer(port: int, context: ssl.SSLContext) -> Any:
 
 
 async def served(api: Client, context: ssl.SSLContext) -> int:
-    """Serial number of the certificate that a new connection gets."""
+    """The serial number of the server's certificate on a new connection."""
     _, writer = await peer(api.port, context)
     certificate = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
     writer.close()
@@ -29,7 +29,7 @@ async def ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> byt
     return await reader.readuntil(b"ok")
 
 
-async def test_a_certificate_that_was_made_anew_is_served_at_once_and_open_connections_go_on(api: Client) -> None:
+async def test_a_renewed_certificate_is_used_at_once_and_open_connections_continue(api: Client) -> None:
     open_one = await peer(api.port, api.context)
     before = await served(api, api.context)
     assert await served(api, api.context) == before
@@ -47,7 +47,7 @@ async def test_other_addresses_are_in_the_certificate_at_once(api: Client) -> No
     assert ("IP Address", "198.51.100.7") in names and ("IP Address", "192.0.2.1") not in names
 
 
-async def test_after_the_rotation_of_the_ca_only_the_new_one_lets_in(api: Client) -> None:
+async def test_after_the_rotation_of_the_ca_only_its_certificates_are_accepted(api: Client) -> None:
     old_pem, old = api.pki.ca_pem.decode(), api.context
     api.pki.begin_rotation()
     both = api._context(certificate=True)
@@ -61,7 +61,7 @@ async def test_after_the_rotation_of_the_ca_only_the_new_one_lets_in(api: Client
     assert old_pem not in api.pki.ca_pem.decode()
     with pytest.raises(ssl.SSLCertVerificationError):
         await peer(api.port, old)
-    # The old certificate by itself: whoever has it trusts the new CA, and is refused all the same.
+    # A client that trusts the new CA, but has a certificate of the old one, is refused.
     old.load_verify_locations(cadata=api.pki.ca_pem.decode())
     reader, writer = await peer(api.port, old)
     with pytest.raises((ssl.SSLError, ConnectionError, asyncio.IncompleteReadError)):

@@ -1,4 +1,4 @@
-"""Bodies, queries and paths that nobody in his senses sends: each gets a Status, and the server goes on."""
+"""Nonsensical bodies, queries and paths get a Status, and the server continues."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ async def test_a_number_that_no_node_can_hold_names_its_field(api: Client, spec:
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-async def test_a_request_gone_wrong_is_told_so(api: Client, method: str, path: str, body: Any, status: int) -> None:
+async def test_an_invalid_request_gets_its_status(api: Client, method: str, path: str, body: Any, status: int) -> None:
     assert (await api("POST", PODS, pod())).status == 201
     reply = await api(method, path, body)
     assert reply.status == status, reply.body
@@ -76,7 +76,7 @@ async def test_a_request_gone_wrong_is_told_so(api: Client, method: str, path: s
 TWICE = b'{"metadata":{"name":"c","name":"c"},"data":{"a":"1"},"data":{"a":"2"}}'
 
 
-async def test_a_key_given_twice_is_named(api: Client) -> None:
+async def test_a_duplicate_key_is_named(api: Client) -> None:
     path = "/api/v1/namespaces/default/configmaps"
     strict = await api("POST", f"{path}?fieldValidation=Strict", TWICE)
     assert strict.status == 400
@@ -97,7 +97,7 @@ async def test_a_key_given_twice_is_named(api: Client) -> None:
     assert yaml.headers["Warning"] == '299 - "line 5: key \\"a\\" already set in map"'
 
 
-async def test_unknown_fields_without_end_make_a_short_answer(api: Client) -> None:
+async def test_thousands_of_unknown_fields_get_a_short_response(api: Client) -> None:
     body = {"metadata": {"name": "c"}, "x\0y\r\nz": 1, "n" * 5000: 1, **{f"field{number}": 1 for number in range(5000)}}
     reply = await api("POST", "/api/v1/namespaces/default/configmaps", body)
     assert reply.status == 201
@@ -107,14 +107,14 @@ async def test_unknown_fields_without_end_make_a_short_answer(api: Client) -> No
     assert sum(map(len, warnings)) < 4000
 
 
-async def test_a_log_that_breaks_off_says_why_in_its_place(api: Client) -> None:
+async def test_a_log_that_breaks_off_ends_with_the_reason(api: Client) -> None:
     assert (await api("POST", PODS, pod(nodeName="breaks"))).status == 201
     reply = await api("GET", f"{PODS}/p/log")
     assert reply.status == 200
     assert reply.body.splitlines()[1:] == [b"the connection to node breaks was lost"]
 
 
-async def test_what_is_no_http_leaves_no_traceback(api: Client, caplog: pytest.LogCaptureFixture) -> None:
+async def test_malformed_http_leaves_no_traceback(api: Client, caplog: pytest.LogCaptureFixture) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", api.port, ssl=api.context, server_hostname="127.0.0.1")
     writer.write(b"NONSENSE / HTTP/1.1\r\n\r\n")
     assert b"400" in await reader.readline()
@@ -132,14 +132,14 @@ async def test_what_is_no_http_leaves_no_traceback(api: Client, caplog: pytest.L
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-async def test_a_node_that_others_cannot_reach_is_refused(api: Client, change: dict[str, Any], field: str) -> None:
+async def test_a_node_with_an_unreachable_address_is_refused(api: Client, change: dict[str, Any], field: str) -> None:
     reply = await api("POST", "/api/v1/nodes", {"metadata": {"name": "n"}, **change})
     assert reply.status == 422
     assert [cause["field"] for cause in reply.json["details"]["causes"]] == [field]
 
 
 @pytest.mark.parametrize("propagation", ["Orphan", "Foreground", "Background"])
-async def test_an_event_goes_at_once_whatever_is_said_of_dependents(api: Client, propagation: str) -> None:
+async def test_an_event_is_deleted_at_once_with_any_propagation_policy(api: Client, propagation: str) -> None:
     event = {"metadata": {"name": "e"}, "involvedObject": {"kind": "Pod", "name": "p", "namespace": "default"}}
     path = "/api/v1/namespaces/default/events"
     assert (await api("POST", path, event)).status == 201
@@ -156,5 +156,5 @@ async def test_head_of_a_watch_has_no_body_and_ends(api: Client) -> None:
 async def test_a_port_that_is_taken_is_named(api: Client, tmp_path: Path) -> None:
     config = MasterConfig(data_dir=tmp_path, listen_address="127.0.0.1", api_port=api.port)
     server = ApiServer(config, api.resources, api.pki, FakeLogs(), FakeJoin())
-    with pytest.raises(OSError, match=f"127.0.0.1:{api.port} cannot be listened on: Address already in use"):
+    with pytest.raises(OSError, match=f"cannot listen on API port 127.0.0.1:{api.port}: Address already in use"):
         await server.run()

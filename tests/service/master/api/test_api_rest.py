@@ -30,13 +30,13 @@ def controller(name: str = "web", replicas: int = 1) -> dict[str, Any]:
     return {"metadata": {"name": name}, "spec": {"replicas": replicas, "template": template}}
 
 
-async def test_an_object_goes_through_its_life(api: Client) -> None:
+async def test_an_object_is_created_changed_and_deleted(api: Client) -> None:
     made = await api("POST", CONFIGMAPS, {"metadata": {"name": "c"}, "data": {"a": "1"}})
     assert made.status == 201
     meta = made.json["metadata"]
     assert meta["uid"] and meta["creationTimestamp"] and meta["namespace"] == "default"
     got = await api("GET", f"{CONFIGMAPS}/c/")
-    assert got.json == made.json, "what was answered is what is read"
+    assert got.json == made.json, "POST and GET return the same object"
     changed = await api("PATCH", f"{CONFIGMAPS}/c", {"data": {"a": None, "b": "2"}}, headers=MERGE)
     assert changed.json["data"] == {"b": "2"}
     stale = await api("PUT", f"{CONFIGMAPS}/c", {**made.json, "data": {}})
@@ -65,10 +65,10 @@ async def test_yaml_is_read_and_its_dates_stay_text(api: Client) -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "body", "headers", "status", "said"),
+    ("method", "path", "body", "headers", "status", "message"),
     [
-        ("POST", PODS, b"{", {}, 400, "no JSON"),
-        ("POST", PODS, b"a: [", {"Content-Type": "application/yaml"}, 400, "no YAML"),
+        ("POST", PODS, b"{", {}, 400, "not JSON"),
+        ("POST", PODS, b"a: [", {"Content-Type": "application/yaml"}, 400, "not YAML"),
         ("POST", PODS, b"a: &x 1\nb: *x", {"Content-Type": "application/yaml"}, 400, "aliases"),
         ("POST", PODS, b"k8s\0", {"Content-Type": "application/vnd.kubernetes.protobuf"}, 415, "unknown format"),
         ("POST", PODS, {"kind": "Service", "apiVersion": "v1"}, {}, 400, "the body is a Service"),
@@ -91,16 +91,16 @@ async def test_yaml_is_read_and_its_dates_stay_text(api: Client) -> None:
         ("DELETE", f"{PODS}/none", None, {}, 404, 'pods "none" not found'),
     ],
 )
-async def test_bad_requests_are_told_as_status(
-    api: Client, method: str, path: str, body: Any, headers: dict[str, str], status: int, said: str
+async def test_bad_requests_get_a_status(
+    api: Client, method: str, path: str, body: Any, headers: dict[str, str], status: int, message: str
 ) -> None:
     answer = await api(method, path, body, headers=headers)
     assert answer.status == status, answer.body
     assert answer.json["kind"] == "Status" and answer.json["code"] == status
-    assert said in answer.json["message"]
+    assert message in answer.json["message"]
 
 
-async def test_unknown_fields_are_warned_of_refused_or_ignored(api: Client) -> None:
+async def test_unknown_fields_are_reported_refused_or_ignored(api: Client) -> None:
     body = {"metadata": {"name": "s"}, "spec": {"ports": [{"port": 80, "prot": 1}]}, "selector": {"a": "b"}}
     warned = await api("POST", SERVICES, body)
     assert warned.status == 201
@@ -137,7 +137,7 @@ async def test_the_same_name_twice_is_refused(api: Client) -> None:
     assert (again.status, again.json["reason"]) == (409, "AlreadyExists")
 
 
-async def test_status_and_spec_are_apart(api: Client) -> None:
+async def test_status_and_spec_are_updated_separately(api: Client) -> None:
     made = await api("POST", CONTROLLERS, controller())
     body = made.json
     body["status"] = {"replicas": 5}
@@ -152,7 +152,7 @@ async def test_status_and_spec_are_apart(api: Client) -> None:
     assert status.json["metadata"]["generation"] == 2
 
 
-async def test_scale_is_read_put_and_patched(api: Client) -> None:
+async def test_scale_supports_get_put_and_patch(api: Client) -> None:
     await api("POST", CONTROLLERS, controller())
     scale = await api("GET", f"{CONTROLLERS}/web/scale")
     assert scale.json["kind"] == "Scale" and scale.json["spec"] == {"replicas": 1}
@@ -167,17 +167,17 @@ async def test_scale_is_read_put_and_patched(api: Client) -> None:
     assert wrong.status == 422
 
 
-async def test_a_node_is_uncordoned_by_a_merge_patch_and_with_that_the_mark_of_a_drain_goes(api: Client) -> None:
+async def test_uncordoning_a_node_by_merge_patch_removes_the_annotation_of_the_drain(api: Client) -> None:
     meta = {"name": "n", "annotations": {CORDONED_BY_DRAIN: "true", "theirs": "stays"}}
     made = await api("POST", "/api/v1/nodes", {"metadata": meta, "spec": {"unschedulable": True}})
     assert made.json["metadata"]["annotations"] == meta["annotations"]
-    # As `sampan join` tells it to people.
+    # The command that `sampan join` prints sends this patch.
     patched = await api("PATCH", "/api/v1/nodes/n", {"spec": {"unschedulable": None}}, headers=MERGE)
     assert patched.status == 200 and "unschedulable" not in patched.json.get("spec", {})
     assert patched.json["metadata"]["annotations"] == {"theirs": "stays"}
 
 
-async def test_a_pod_is_bound_once(api: Client) -> None:
+async def test_a_pod_can_be_bound_only_once(api: Client) -> None:
     await api("POST", PODS, pod())
     target = {"target": {"kind": "Node", "name": "n1"}}
     assert (await api("POST", f"{PODS}/web/binding", target)).status == 201
@@ -188,7 +188,7 @@ async def test_a_pod_is_bound_once(api: Client) -> None:
     assert again.status == 409 and 'already assigned to node "n1"' in again.json["message"]
 
 
-async def test_logs_are_streamed_and_their_errors_told(api: Client) -> None:
+async def test_logs_are_streamed_and_their_errors_reported(api: Client) -> None:
     await api("POST", PODS, pod())
     unbound = await api("GET", f"{PODS}/web/log")
     assert unbound.status == 400 and "not on a node" in unbound.json["message"]
@@ -201,7 +201,7 @@ async def test_logs_are_streamed_and_their_errors_told(api: Client) -> None:
     assert lost.status == 503 and "no session" in lost.json["message"]
 
 
-async def test_selectors_choose(api: Client) -> None:
+async def test_lists_have_only_selected_objects(api: Client) -> None:
     await api("POST", PODS, pod("a", app="x", tier="front"))
     await api("POST", PODS, {**pod("b", app="y"), "spec": {**pod()["spec"], "nodeName": "n1"}})
 
@@ -215,14 +215,14 @@ async def test_selectors_choose(api: Client) -> None:
     assert await names("fieldSelector=spec.nodeName=") == ["a"]
 
 
-async def test_delete_collection_takes_what_is_selected(api: Client) -> None:
+async def test_delete_collection_deletes_only_selected_objects(api: Client) -> None:
     for name in ("a", "b", "c"):
         await api("POST", CONFIGMAPS, {"metadata": {"name": name, "labels": {"x": name}}})
     await api("DELETE", f"{CONFIGMAPS}?labelSelector=x+in+(a,b)")
     assert [item["metadata"]["name"] for item in (await api("GET", CONFIGMAPS)).json["items"]] == ["c"]
 
 
-async def test_tables_have_what_kubectl_shows(api: Client) -> None:
+async def test_tables_have_the_columns_of_kubectl(api: Client) -> None:
     await api("POST", PODS, pod())
     table = (await api("GET", PODS, headers=TABLE)).json
     assert table["kind"] == "Table"
@@ -236,7 +236,7 @@ async def test_tables_have_what_kubectl_shows(api: Client) -> None:
     assert "object" not in none["rows"][0]
 
 
-async def test_discovery_tells_what_is_served(api: Client) -> None:
+async def test_discovery_lists_the_groups_and_resources(api: Client) -> None:
     core = (await api("GET", "/api/v1")).json
     by_name = {item["name"]: item for item in core["resources"]}
     assert by_name["pods"]["shortNames"] == ["po"] and "pods/log" in by_name
@@ -250,20 +250,20 @@ async def test_discovery_tells_what_is_served(api: Client) -> None:
 
 @pytest.mark.parametrize("path", ["/api", "/apis", "/api/v1", PODS, f"{PODS}/x", "/nonsense", "/sampan/v1/other"])
 @pytest.mark.parametrize("method", ["GET", "DELETE", "POST"])
-async def test_nobody_unknown_gets_in(api: Client, method: str, path: str) -> None:
+async def test_unknown_callers_are_refused(api: Client, method: str, path: str) -> None:
     answer = await api(method, path, context=api.anonymous)
     assert answer.status in (401, 405), answer.body
     assert answer.json["kind"] == "Status"
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/livez", "/readyz", "/version", "/sampan/v1/ca"])
-async def test_health_and_the_authority_are_public(api: Client, path: str) -> None:
+async def test_health_version_and_the_ca_certificate_are_public(api: Client, path: str) -> None:
     answer = await api("GET", path, context=api.anonymous)
     assert answer.status == 200
     assert answer.body == api.pki.ca_pem or path != "/sampan/v1/ca"
 
 
-async def test_a_store_that_cannot_be_written_is_said_and_read(api: Client) -> None:
+async def test_a_store_that_cannot_write_makes_the_server_not_ready_but_readable(api: Client) -> None:
     store = api.resources.store
     assert isinstance(store, MemoryStore)
     store.fail = True
@@ -277,7 +277,7 @@ async def test_a_store_that_cannot_be_written_is_said_and_read(api: Client) -> N
     assert (await api("GET", "/readyz")).body == b"ok"
 
 
-async def test_a_nodes_certificate_may_do_nothing(api: Client, tmp_path: Any) -> None:
+async def test_the_certificate_of_a_node_has_no_permissions(api: Client, tmp_path: Any) -> None:
     from tests.unit.master.api.test_api_pki import node_request
 
     csr, key = node_request("n1")
@@ -289,7 +289,7 @@ async def test_a_nodes_certificate_may_do_nothing(api: Client, tmp_path: Any) ->
     assert answer.status == 403 and 'User "system:node:n1" cannot list' in answer.json["message"]
 
 
-async def test_a_certificate_of_another_authority_is_refused(api: Client, tmp_path: Any) -> None:
+async def test_a_certificate_of_another_ca_is_refused(api: Client, tmp_path: Any) -> None:
     from master.config import MasterConfig
     from master.pki import Pki
 
@@ -316,7 +316,7 @@ async def test_joining_needs_a_token(api: Client) -> None:
     assert elsewhere.status == 401
 
 
-async def test_a_store_that_fails_is_told(api: Client) -> None:
+async def test_a_write_to_a_failing_store_gets_503(api: Client) -> None:
     api.resources.store.fail = True  # type: ignore[attr-defined]
     answer = await api("POST", PODS, pod())
     assert (answer.status, answer.json["reason"]) == (503, "ServiceUnavailable")

@@ -1,4 +1,4 @@
-"""Watches as clients rely on them."""
+"""The behaviour of watches on which clients rely."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def brief(events: list[Any]) -> list[tuple[str, str]]:
     return [(event["type"], event["object"]["metadata"].get("name", "")) for event in events]
 
 
-async def test_without_a_version_it_begins_with_what_is_there(api: Client) -> None:
+async def test_a_watch_without_a_version_starts_with_all_objects(api: Client) -> None:
     await put(api, "a")
     await put(api, "b")
     for version in ("", "&resourceVersion=0"):
@@ -42,7 +42,7 @@ async def test_without_a_version_it_begins_with_what_is_there(api: Client) -> No
         assert events[0]["object"]["kind"] == "ConfigMap"
 
 
-async def test_after_a_version_come_the_changes_since(api: Client) -> None:
+async def test_a_watch_from_a_version_gets_the_changes_since_then(api: Client) -> None:
     await put(api, "a")
     since = api.resources.cache.revision
     await put(api, "b")
@@ -53,7 +53,7 @@ async def test_after_a_version_come_the_changes_since(api: Client) -> None:
     assert events[2]["object"]["metadata"]["resourceVersion"] == str(api.resources.cache.revision)
 
 
-async def test_changes_are_delivered_as_they_come(api: Client) -> None:
+async def test_changes_are_delivered_at_once(api: Client) -> None:
     await put(api, "a")
     pending: list[asyncio.Task[None]] = []
 
@@ -67,7 +67,7 @@ async def test_changes_are_delivered_as_they_come(api: Client) -> None:
     assert brief(events) == [("ADDED", "a"), ("ADDED", "b")]
 
 
-async def test_entering_a_selection_is_added_and_leaving_it_deleted(api: Client) -> None:
+async def test_an_object_that_starts_to_match_is_added_and_one_that_stops_is_deleted(api: Client) -> None:
     since = api.resources.cache.revision
     await put(api, "a", x="1")
     await put(api, "a", x="2")
@@ -78,11 +78,11 @@ async def test_entering_a_selection_is_added_and_leaving_it_deleted(api: Client)
     events = await api.watch(f"{PATH}?watch=1&labelSelector=x=1&resourceVersion={since}", lambda e: len(e) == 5)
     assert [event["type"] for event in events] == ["ADDED", "DELETED", "ADDED", "MODIFIED", "DELETED"]
     left = events[1]["object"]["metadata"]
-    assert left["labels"] == {"x": "1"}, "the last state that the watcher has seen"
+    assert left["labels"] == {"x": "1"}, "the last state that matched"
     assert int(left["resourceVersion"]) == since + 2
 
 
-async def test_a_forgotten_version_is_an_error_event(api: Client) -> None:
+async def test_a_version_older_than_the_history_gets_an_error_event(api: Client) -> None:
     since = api.resources.cache.revision
     for number in range(30):
         await put(api, f"c{number}")
@@ -91,7 +91,7 @@ async def test_a_forgotten_version_is_an_error_event(api: Client) -> None:
     assert (events[0]["object"]["code"], events[0]["object"]["reason"]) == (410, "Expired")
 
 
-async def test_initial_events_end_with_their_bookmark(api: Client) -> None:
+async def test_initial_events_end_with_a_bookmark(api: Client) -> None:
     await put(api, "a")
     query = "watch=1&sendInitialEvents=true&allowWatchBookmarks=true&resourceVersionMatch=NotOlderThan"
     events = await api.watch(f"{PATH}?{query}", lambda e: len(e) == 2)
@@ -101,14 +101,14 @@ async def test_initial_events_end_with_their_bookmark(api: Client) -> None:
     assert meta["resourceVersion"] == str(api.resources.cache.revision)
 
 
-async def test_a_watch_ends_after_its_time_with_a_bookmark(api: Client) -> None:
+async def test_a_watch_ends_at_its_time_limit_with_a_bookmark(api: Client) -> None:
     query = f"watch=1&timeoutSeconds=1&allowWatchBookmarks=true&resourceVersion={api.resources.cache.revision}"
     events = await api.watch(f"{PATH}?{query}", lambda e: False)
     assert [event["type"] for event in events] == ["BOOKMARK"]
     assert events[0]["object"]["kind"] == "ConfigMap"
 
 
-async def test_tables_are_watched_and_name_their_columns_once(api: Client) -> None:
+async def test_a_watch_of_tables_has_the_columns_once(api: Client) -> None:
     await put(api, "a")
     await put(api, "b")
     events = await api.watch(f"{PATH}?watch=1", lambda e: len(e) == 2, table=True)
@@ -117,22 +117,22 @@ async def test_tables_are_watched_and_name_their_columns_once(api: Client) -> No
     assert events[0]["object"]["columnDefinitions"] and not events[1]["object"]["columnDefinitions"]
 
 
-async def test_one_object_is_watched_by_its_name(api: Client) -> None:
+async def test_a_single_object_is_watched_by_its_name(api: Client) -> None:
     await put(api, "a")
     await put(api, "b")
     events = await api.watch(f"{PATH}?watch=1&fieldSelector=metadata.name=b", lambda e: True)
     assert brief(events) == [("ADDED", "b")]
 
 
-async def test_a_watcher_that_left_is_forgotten(api: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_subscription_of_a_closed_watch_is_removed(api: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     cache, left = api.resources.cache, asyncio.Event()
     leave = cache._leave
 
-    def told(subscription: Subscription) -> None:
+    def leave_and_notify(subscription: Subscription) -> None:
         leave(subscription)
         left.set()
 
-    monkeypatch.setattr(cache, "_leave", told)
+    monkeypatch.setattr(cache, "_leave", leave_and_notify)
     await put(api, "a")
     await api.watch(f"{PATH}?watch=1", lambda e: True)
     async with asyncio.timeout(5):

@@ -1,4 +1,4 @@
-"""Cluster IPs lie close together, and one that was freed rests as long as there are others."""
+"""Cluster IPs are close together, and a freed one is not reused while others are free for longer."""
 
 from __future__ import annotations
 
@@ -33,37 +33,37 @@ def test_addresses_fill_the_lowest_blocks() -> None:
     assert not held & {"10.96.0.0", "10.96.0.1", "10.96.0.10"}
 
 
-def test_coming_and_going_stays_in_few_blocks_and_rests_freed_addresses() -> None:
+def test_changing_services_use_few_blocks_and_do_not_reuse_addresses_at_once() -> None:
     addresses, rng = ClusterAddresses(NETWORK), random.Random(1)
     held: list[str] = []
     freed: dict[str, int] = {}
     for step in range(2000):
         if len(held) > 20:
-            gone = held.pop(rng.randrange(len(held)))
-            freed[gone] = step
+            address_freed = held.pop(rng.randrange(len(held)))
+            freed[address_freed] = step
         address = addresses.next(held.__contains__)
         assert address is not None
-        assert step - freed.get(address, -1000) >= 8, "given out again at once"
+        assert step - freed.get(address, -1000) >= 8, "reused too early"
         held.append(address)
     assert {block(address) for address in held} <= {0, 1}
 
 
 @pytest.mark.parametrize(("prefix", "count"), [(24, 252), (28, 12), (29, 5), (30, 1)])
-def test_every_address_of_a_range_is_handed_out_and_then_none(prefix: int, count: int) -> None:
+def test_all_addresses_of_a_range_are_allocated_and_then_none(prefix: int, count: int) -> None:
     addresses, held = ClusterAddresses(IPv4Network(f"10.96.0.0/{prefix}")), set[str]()
     while (address := addresses.next(held.__contains__)) is not None:
         held.add(address)
     assert len(held) == count
 
 
-async def test_the_first_address_is_the_api_s_own(resources: Resources, me: Caller) -> None:
+async def test_the_first_address_is_reserved_for_the_kubernetes_service(resources: Resources, me: Caller) -> None:
     await resources.delete(me, SERVICE, "default", "kubernetes")
     spec = ServiceSpec(cluster_ip="10.96.0.1", ports=(ServicePort(port=80),))
-    with pytest.raises(Invalid, match="the API's own"):
+    with pytest.raises(Invalid, match="reserved for the kubernetes service"):
         await resources.create(me, SERVICE, Service(metadata=ObjectMeta(name="thief", namespace="default"), spec=spec))
 
 
-async def test_cluster_ips_alone_ask_for_an_address_too(resources: Resources, me: Caller) -> None:
+async def test_a_service_can_request_its_address_in_cluster_ips_only(resources: Resources, me: Caller) -> None:
     spec = ServiceSpec(cluster_ips=("10.96.0.77",), ports=(ServicePort(port=80),))
     made = await resources.create(me, SERVICE, Service(metadata=ObjectMeta(name="s", namespace="default"), spec=spec))
     assert made.spec.cluster_ip == "10.96.0.77"

@@ -1,4 +1,4 @@
-"""The small parts: selectors, quantities, patches, unknown fields, tables' texts, representations."""
+"""Small parts of the API: selectors, quantities, patches, unknown fields, texts in tables, representations."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_label_selectors(selector: str, labels: dict[str, str], matches: bool) -
 
 
 @pytest.mark.parametrize("selector", ["a in", "a in b", "a in (b", "=b", "a=b c", "a=b,,", "a b", "n>x", "a=&", "(a)"])
-def test_label_selectors_that_cannot_be_read(selector: str) -> None:
+def test_malformed_label_selectors_are_refused(selector: str) -> None:
     with pytest.raises(BadRequest, match="label selector"):
         parse_labels(selector)
 
@@ -103,7 +103,7 @@ def test_quantities(text: str, millis: int, canonical: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "half", "1 Gi", "1gi", "1ki", "--1", "1e99", "Mi", "0x10"])
-def test_what_is_no_quantity(text: str) -> None:
+def test_malformed_quantities_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"quantity|range"):
         quantity.parse(text)
 
@@ -130,7 +130,7 @@ def test_merge_patch(target: Any, patch: Any, result: Any) -> None:
     assert merge(target, patch) == result
 
 
-def test_unknown_fields_are_named_with_what_was_perhaps_meant() -> None:
+def test_unknown_fields_are_named_with_a_suggestion() -> None:
     unknown: list[UnknownField] = []
     value = {
         "metadata": {"name": "a", "creationTimestamp": None},
@@ -139,7 +139,7 @@ def test_unknown_fields_are_named_with_what_was_perhaps_meant() -> None:
         "selector": {},
     }
     assert tidy(value, Service, unknown) == {"metadata": {"name": "a"}, "spec": {"ports": [{"port": 80}]}}
-    assert [(field.path, field.meant) for field in unknown] == [
+    assert [(field.path, field.suggestion) for field in unknown] == [
         ("psec", "spec"),
         ("spec.ports[0].tragetPort", "targetPort"),
         ("spec.spector", "selector"),
@@ -170,7 +170,7 @@ def test_pull_policy_follows_the_tag(image: str, policy: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "said"),
+    ("seconds", "text"),
     [
         (0, "0s"),
         (119, "119s"),
@@ -186,8 +186,8 @@ def test_pull_policy_follows_the_tag(image: str, policy: str) -> None:
         (-5, "<invalid>"),
     ],
 )
-def test_durations_read_as_kubectl_writes_them(seconds: int, said: str) -> None:
-    assert duration(seconds) == said
+def test_durations_have_the_form_of_kubectl(seconds: int, text: str) -> None:
+    assert duration(seconds) == text
 
 
 def test_times_are_whole_seconds_in_utc() -> None:
@@ -208,11 +208,11 @@ def test_times_are_whole_seconds_in_utc() -> None:
         ("application/vnd.kubernetes.protobuf,application/json", ""),
     ],
 )
-def test_the_first_representation_that_is_served_is_taken(accept: str, table: str) -> None:
+def test_the_first_supported_representation_is_chosen(accept: str, table: str) -> None:
     assert negotiate(accept).table == table
 
 
-def test_what_nobody_serves_is_not_acceptable() -> None:
+def test_an_unsupported_representation_is_not_acceptable() -> None:
     with pytest.raises(NotAcceptable):
         negotiate("application/vnd.kubernetes.protobuf")
 
@@ -240,7 +240,7 @@ def _status(**state: Any) -> ContainerStatus:
 
 
 @pytest.mark.parametrize(
-    ("pod", "ready", "said", "restarts"),
+    ("pod", "ready", "status", "restarts"),
     [
         (Pod(status=PodStatus(phase="Pending")), "0/1", "Pending", "0"),
         (
@@ -278,13 +278,13 @@ def _status(**state: Any) -> ContainerStatus:
         ),
     ],
 )
-def test_a_pods_row_says_what_matters(pod: Pod, ready: str, said: str, restarts: str) -> None:
+def test_the_row_of_a_pod_has_its_most_telling_state(pod: Pod, ready: str, status: str, restarts: str) -> None:
     pod = Pod(metadata=pod.metadata, spec=PodSpec(containers=(Container(name="a"),)), status=pod.status)
-    assert list(PODS.cells(pod, NOW))[1:4] == [ready, said, restarts]
+    assert list(PODS.cells(pod, NOW))[1:4] == [ready, status, restarts]
 
 
 @pytest.mark.parametrize(
-    ("condition", "unschedulable", "said"),
+    ("condition", "unschedulable", "status"),
     [
         ("True", False, "Ready"),
         ("True", True, "Ready,SchedulingDisabled"),
@@ -293,7 +293,7 @@ def test_a_pods_row_says_what_matters(pod: Pod, ready: str, said: str, restarts:
         ("", False, "Unknown"),
     ],
 )
-def test_a_nodes_row_says_its_state(condition: str, unschedulable: bool, said: str) -> None:
+def test_the_row_of_a_node_has_its_state(condition: str, unschedulable: bool, status: str) -> None:
     conditions = (NodeCondition(type="Ready", status=condition),) if condition else ()
     node = Node(spec=NodeSpec(unschedulable=unschedulable), status=NodeStatus(conditions=conditions))
-    assert NODES.cells(node, NOW)[1] == said
+    assert NODES.cells(node, NOW)[1] == status

@@ -1,4 +1,4 @@
-"""The pipeline behind REST: defaults, allocation without clashes, deletion, namespaces, retries."""
+"""The pipeline behind REST: defaults, allocation without conflicts, deletion, namespaces, retries."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ async def make(resources: Resources, me: Caller, kind: object, obj: object) -> o
 # -- services -----------------------------------------------------------------------------------------------------
 
 
-async def test_services_at_once_get_different_addresses_and_ports(resources: Resources, me: Caller) -> None:
+async def test_concurrent_services_get_different_addresses_and_ports(resources: Resources, me: Caller) -> None:
     made = await asyncio.gather(
         *(resources.create(me, SERVICE, service(f"s{n}", type="NodePort"), namespace="default") for n in range(10))
     )
@@ -53,7 +53,7 @@ async def test_services_at_once_get_different_addresses_and_ports(resources: Res
         await resources.create(me, SERVICE, service("more", type="NodePort"), namespace="default")
 
 
-async def test_of_two_at_once_for_one_node_port_one_is_told_that_it_is_taken(resources: Resources, me: Caller) -> None:
+async def test_one_of_two_concurrent_requests_for_a_node_port_is_refused(resources: Resources, me: Caller) -> None:
     outcomes = await asyncio.gather(
         *(resources.create(me, SERVICE, service(n, 30002, type="NodePort"), namespace="default") for n in ("a", "b")),
         return_exceptions=True,
@@ -64,7 +64,7 @@ async def test_of_two_at_once_for_one_node_port_one_is_told_that_it_is_taken(res
     assert "already allocated (to services/default/" in lost[0].message
 
 
-async def test_what_a_service_held_is_free_when_it_is_gone(resources: Resources, me: Caller) -> None:
+async def test_the_address_and_port_of_a_deleted_service_are_free(resources: Resources, me: Caller) -> None:
     held = service("a", 30002, type="NodePort", cluster_ip="10.96.0.77")
     await make(resources, me, SERVICE, held)
     with pytest.raises(Invalid, match="already allocated"):
@@ -73,7 +73,7 @@ async def test_what_a_service_held_is_free_when_it_is_gone(resources: Resources,
     await make(resources, me, SERVICE, replace(held, metadata=ObjectMeta(name="b")))
 
 
-async def test_an_update_keeps_releases_and_takes_ports(resources: Resources, me: Caller) -> None:
+async def test_an_update_keeps_releases_and_allocates_ports(resources: Resources, me: Caller) -> None:
     made = await resources.create(me, SERVICE, service("a", 30002, 0, type="NodePort"), namespace="default")
     second = made.spec.ports[1].node_port
     kept = await resources.update(
@@ -91,7 +91,7 @@ async def test_an_update_keeps_releases_and_takes_ports(resources: Resources, me
     await make(resources, me, SERVICE, service("b", 30002, type="NodePort"))
 
 
-async def test_a_cluster_ip_does_not_change(resources: Resources, me: Caller) -> None:
+async def test_a_cluster_ip_cannot_be_changed(resources: Resources, me: Caller) -> None:
     await make(resources, me, SERVICE, service("a"))
     with pytest.raises(Invalid, match="immutable"):
         await resources.mutate(
@@ -99,7 +99,7 @@ async def test_a_cluster_ip_does_not_change(resources: Resources, me: Caller) ->
         )
 
 
-async def test_headless_and_external_services_hold_no_address(resources: Resources, me: Caller) -> None:
+async def test_headless_and_external_services_have_no_address(resources: Resources, me: Caller) -> None:
     headless = await resources.create(me, SERVICE, service("a", cluster_ip="None"), namespace="default")
     assert headless.spec.cluster_ip == "None"
     external = Service(metadata=ObjectMeta(name="b"), spec=ServiceSpec(type="ExternalName", external_name="x.example"))
@@ -111,7 +111,7 @@ async def test_headless_and_external_services_hold_no_address(resources: Resourc
 # -- defaults and updates -----------------------------------------------------------------------------------------
 
 
-async def test_a_controller_takes_its_selector_from_the_template(resources: Resources, me: Caller) -> None:
+async def test_the_selector_of_a_controller_defaults_to_the_template(resources: Resources, me: Caller) -> None:
     template = PodTemplateSpec(metadata=ObjectMeta(labels={"a": "b"}), spec=SPEC)
     obj = ReplicationController(metadata=ObjectMeta(name="c"), spec=ReplicationControllerSpec(template=template))
     made = await resources.create(me, REPLICATIONCONTROLLER, obj, namespace="default")
@@ -121,7 +121,7 @@ async def test_a_controller_takes_its_selector_from_the_template(resources: Reso
     assert made.metadata.generation == 1
 
 
-async def test_a_pods_image_may_change_and_its_node_not(resources: Resources, me: Caller) -> None:
+async def test_the_image_of_a_pod_can_be_changed_but_not_its_node(resources: Resources, me: Caller) -> None:
     await make(resources, me, POD, pod())
 
     def image(old: Pod) -> Pod:
@@ -133,14 +133,14 @@ async def test_a_pods_image_may_change_and_its_node_not(resources: Resources, me
         await resources.mutate(me, POD, "default", "web", lambda p: replace(p, spec=replace(p.spec, node_name="x")))
 
 
-async def test_a_change_of_nothing_keeps_the_version(resources: Resources, me: Caller) -> None:
+async def test_an_update_without_changes_keeps_the_version(resources: Resources, me: Caller) -> None:
     made = await resources.create(me, POD, pod(), namespace="default")
     same = await resources.mutate(me, POD, "default", "web", lambda p: p)
     assert same == made
     assert await resources.mutate(me, POD, "default", "web", lambda p: None) is None
 
 
-async def test_mutations_at_once_are_all_made(resources: Resources, me: Caller) -> None:
+async def test_no_concurrent_mutation_is_lost(resources: Resources, me: Caller) -> None:
     await make(resources, me, CONFIGMAP, ConfigMap(metadata=ObjectMeta(name="c")))
 
     def add(number: int) -> object:
@@ -150,8 +150,8 @@ async def test_mutations_at_once_are_all_made(resources: Resources, me: Caller) 
         return resources.mutate(me, CONFIGMAP, "default", "c", change)
 
     await asyncio.gather(*(add(number) for number in range(20)))  # type: ignore[call-overload]
-    found = resources.cache.get(CONFIGMAP, "default", "c")
-    assert found is not None and len(found.data) == 20
+    stored = resources.cache.get(CONFIGMAP, "default", "c")
+    assert stored is not None and len(stored.data) == 20
 
 
 async def test_a_stale_update_is_a_conflict(resources: Resources, me: Caller) -> None:
@@ -161,7 +161,7 @@ async def test_a_stale_update_is_a_conflict(resources: Resources, me: Caller) ->
         await resources.update(me, CONFIGMAP, replace(made, data={"a": "2"}))
 
 
-async def test_nobody_unknown_and_no_node_writes(resources: Resources) -> None:
+async def test_unknown_callers_and_nodes_cannot_write(resources: Resources) -> None:
     with pytest.raises(Unauthorized):
         await resources.create(ANONYMOUS, POD, pod(), namespace="default")
     with pytest.raises(Forbidden):
@@ -171,13 +171,13 @@ async def test_nobody_unknown_and_no_node_writes(resources: Resources) -> None:
 # -- deletion -----------------------------------------------------------------------------------------------------
 
 
-async def test_an_unbound_pod_goes_at_once(resources: Resources, me: Caller) -> None:
+async def test_a_pod_without_a_node_is_removed_at_once(resources: Resources, me: Caller) -> None:
     await make(resources, me, POD, pod())
     await resources.delete(me, POD, "default", "web")
     assert resources.cache.get(POD, "default", "web") is None
 
 
-async def test_a_bound_pod_waits_for_its_node(resources: Resources, me: Caller) -> None:
+async def test_a_pod_on_a_node_is_removed_after_the_node_has_cleaned_up(resources: Resources, me: Caller) -> None:
     await make(resources, me, NODE, Node(metadata=ObjectMeta(name="n1")))
     made = await resources.create(me, POD, pod(node="n1"), namespace="default")
     await resources.delete(me, POD, "default", "web")
@@ -185,7 +185,7 @@ async def test_a_bound_pod_waits_for_its_node(resources: Resources, me: Caller) 
     assert ending is not None and ending.metadata.deletion_grace_period_seconds == 30
     assert ending.metadata.deletion_timestamp == "2026-01-01T00:00:30Z"
     await resources.delete(me, POD, "default", "web", grace_period_s=60)
-    assert resources.cache.get(POD, "default", "web") == ending, "grace is never lengthened"
+    assert resources.cache.get(POD, "default", "web") == ending, "the grace period is never lengthened"
     await resources.delete(me, POD, "default", "web", grace_period_s=5)
     shorter = resources.cache.get(POD, "default", "web")
     assert shorter is not None and shorter.metadata.deletion_grace_period_seconds == 5
@@ -197,7 +197,9 @@ async def test_a_bound_pod_waits_for_its_node(resources: Resources, me: Caller) 
 
 
 @pytest.mark.parametrize("node_exists", [True, False], ids=["force", "node-gone"])
-async def test_a_bound_pod_goes_at_once(resources: Resources, me: Caller, node_exists: bool) -> None:
+async def test_a_pod_is_removed_at_once_if_forced_or_without_its_node(
+    resources: Resources, me: Caller, node_exists: bool
+) -> None:
     if node_exists:
         await make(resources, me, NODE, Node(metadata=ObjectMeta(name="n1")))
     await make(resources, me, POD, pod(node="n1"))
@@ -205,13 +207,13 @@ async def test_a_bound_pod_goes_at_once(resources: Resources, me: Caller, node_e
     assert resources.cache.get(POD, "default", "web") is None
 
 
-async def test_deletion_means_one_uid(resources: Resources, me: Caller) -> None:
+async def test_a_deletion_with_another_uid_is_refused(resources: Resources, me: Caller) -> None:
     await make(resources, me, POD, pod())
     with pytest.raises(Conflict, match="Precondition failed"):
         await resources.delete(me, POD, "default", "web", uid="another")
 
 
-async def test_finalizers_hold_and_their_end_deletes(resources: Resources, me: Caller) -> None:
+async def test_a_deleted_object_is_removed_with_its_last_finalizer(resources: Resources, me: Caller) -> None:
     obj = ConfigMap(metadata=ObjectMeta(name="c", finalizers=("example.com/hold",)))
     await make(resources, me, CONFIGMAP, obj)
     await resources.delete(me, CONFIGMAP, "default", "c")
@@ -233,14 +235,14 @@ async def test_finalizers_hold_and_their_end_deletes(resources: Resources, me: C
     assert resources.cache.get(CONFIGMAP, "default", "c") is None
 
 
-async def test_orphaning_leaves_a_finalizer_for_the_collector(resources: Resources, me: Caller) -> None:
+async def test_orphaning_adds_a_finalizer_for_the_garbage_collector(resources: Resources, me: Caller) -> None:
     await make(resources, me, CONFIGMAP, ConfigMap(metadata=ObjectMeta(name="c")))
     await resources.delete(me, CONFIGMAP, "default", "c", propagation="Orphan")
     held = resources.cache.get(CONFIGMAP, "default", "c")
     assert held is not None and held.metadata.finalizers == ("orphan",)
 
 
-async def test_a_deleted_nodes_identity_is_removed_with_it(resources: Resources, me: Caller) -> None:
+async def test_the_identity_of_a_deleted_node_is_marked_as_removed(resources: Resources, me: Caller) -> None:
     await make(resources, me, NODE, Node(metadata=ObjectMeta(name="n1")))
     key = "/identity/node/n1"
     await resources.store.commit([], [Put(key, b'{"fingerprint":"f","state":"active","podCIDR":"10.244.0.0/24"}')])
@@ -254,7 +256,7 @@ async def test_a_deleted_nodes_identity_is_removed_with_it(resources: Resources,
 # -- namespaces ---------------------------------------------------------------------------------------------------
 
 
-async def test_a_namespace_that_ends_takes_nothing_new(resources: Resources, me: Caller) -> None:
+async def test_a_terminating_namespace_accepts_no_new_objects(resources: Resources, me: Caller) -> None:
     await resources.create(me, NAMESPACE, Namespace(metadata=ObjectMeta(name="n")))
     await resources.delete(me, NAMESPACE, "", "n")
     ending = resources.cache.get(NAMESPACE, "", "n")
@@ -268,12 +270,12 @@ async def test_a_namespace_that_ends_takes_nothing_new(resources: Resources, me:
         await resources.create(me, POD, pod(), namespace="n")
 
 
-async def test_the_clusters_own_namespaces_stay(resources: Resources, me: Caller) -> None:
+async def test_system_namespaces_cannot_be_deleted(resources: Resources, me: Caller) -> None:
     with pytest.raises(Forbidden, match="may not be deleted"):
         await resources.delete(me, NAMESPACE, "", "kube-system")
 
 
-async def test_creating_twice_is_refused(resources: Resources, me: Caller) -> None:
+async def test_only_one_of_concurrent_creations_succeeds(resources: Resources, me: Caller) -> None:
     outcomes = await asyncio.gather(
         *(resources.create(me, POD, pod(), namespace="default") for _ in range(5)), return_exceptions=True
     )
@@ -281,7 +283,7 @@ async def test_creating_twice_is_refused(resources: Resources, me: Caller) -> No
     assert all(isinstance(outcome, AlreadyExists | Pod) for outcome in outcomes)
 
 
-# -- what can be wrong --------------------------------------------------------------------------------------------
+# -- validation ---------------------------------------------------------------------------------------------------
 
 
 def spec(**container: object) -> PodSpec:
@@ -289,7 +291,7 @@ def spec(**container: object) -> PodSpec:
 
 
 @pytest.mark.parametrize(
-    ("kind", "obj", "field", "said"),
+    ("kind", "obj", "field", "message"),
     [
         (POD, pod("Web"), "metadata.name", "lowercase RFC 1123 subdomain"),
         (POD, pod("a" * 254), "metadata.name", "no more than 253"),
@@ -356,19 +358,19 @@ def spec(**container: object) -> PodSpec:
         ),
     ],
 )
-async def test_what_is_wrong_is_named(
-    resources: Resources, me: Caller, kind: object, obj: object, field: str, said: str
+async def test_an_invalid_object_is_refused_with_its_field(
+    resources: Resources, me: Caller, kind: object, obj: object, field: str, message: str
 ) -> None:
     before = resources.cache.revision
     with pytest.raises(Invalid) as refused:
         await make(resources, me, kind, obj)
     causes = {cause.field: cause.message for cause in refused.value.causes}
     assert field in causes, causes
-    assert said in causes[field]
-    assert resources.cache.revision == before, "never half an object"
+    assert message in causes[field]
+    assert resources.cache.revision == before, "nothing was written"
 
 
-async def test_quantities_are_checked_and_kept_canonical(resources: Resources, me: Caller) -> None:
+async def test_quantities_are_checked_and_stored_in_canonical_form(resources: Resources, me: Caller) -> None:
     from master.api.kinds.container import ResourceRequirements
 
     def limited(name: str, **limits: str) -> Pod:
@@ -378,7 +380,7 @@ async def test_quantities_are_checked_and_kept_canonical(resources: Resources, m
     assert made.spec.containers[0].resources.limits == {"cpu": "500m", "memory": "1Gi"}
     assert made.spec.containers[0].resources.requests == {"cpu": "500m", "memory": "1Gi"}
     assert made.status.qos_class == "Guaranteed"
-    with pytest.raises(Invalid, match="is no quantity"):
+    with pytest.raises(Invalid, match="is not a quantity"):
         await resources.create(me, POD, limited("b", cpu="half"), namespace="default")
 
 

@@ -1,4 +1,4 @@
-"""The cache: bytes and typed objects, snapshot and feed as one step, bounded queues and history."""
+"""The cache: bytes and typed objects, atomic subscriptions, bounded queues and history."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from master.store.interface import Delete, Put
 from master.store.memory import MemoryStore
 
 
-def body(kind: str, name: str, namespace: str = "default", **more: str) -> bytes:
-    labels = ",".join(f'"{key}":"{value}"' for key, value in more.items())
-    meta = f'"name":"{name}","namespace":"{namespace}","labels":{{{labels}}}'
+def body(kind: str, name: str, namespace: str = "default", **labels: str) -> bytes:
+    pairs = ",".join(f'"{key}":"{value}"' for key, value in labels.items())
+    meta = f'"name":"{name}","namespace":"{namespace}","labels":{{{pairs}}}'
     return f'{{"apiVersion":"v1","kind":"{kind}","metadata":{{{meta}}}}}'.encode()
 
 
@@ -29,19 +29,19 @@ async def store() -> MemoryStore:
     return MemoryStore()
 
 
-def test_the_version_is_put_into_stored_bytes_and_replaced() -> None:
+def test_the_version_is_inserted_into_stored_bytes_and_replaced() -> None:
     raw = with_version(body("Pod", "a"), 7)
     assert raw.startswith(b'{"apiVersion":"v1","kind":"Pod","metadata":{"resourceVersion":"7","name":"a"')
     assert reversioned(raw, 123) == with_version(body("Pod", "a"), 123)
 
 
-async def test_what_was_stored_before_is_there_after_a_restart(store: MemoryStore) -> None:
+async def test_stored_objects_are_loaded_at_start(store: MemoryStore) -> None:
     await store.commit([], [configmap("b"), configmap("a"), configmap("c", "other"), Put("/unique/x", b"me")])
     cache = await Cache.load(store, kinds.ALL)
     assert [c.metadata.name for c in cache.list(CONFIGMAP)] == ["a", "b", "c"]
     assert [c.metadata.name for c in cache.list(CONFIGMAP, "other")] == ["c"]
-    found = cache.get(CONFIGMAP, "default", "a")
-    assert found is not None and found.metadata.resource_version == "1"
+    loaded = cache.get(CONFIGMAP, "default", "a")
+    assert loaded is not None and loaded.metadata.resource_version == "1"
     assert cache.holder("/unique/x") == b"me"
 
 
@@ -65,13 +65,13 @@ async def test_a_batch_is_exactly_one_commit(store: MemoryStore) -> None:
         [("MODIFIED", "a"), ("DELETED", "b")],
     ]
     assert [batch.revision for batch in batches] == [1, 2, 4]
-    changed, gone = batches[2].changes
-    assert changed.previous.metadata.labels == {}
-    assert changed.obj.metadata.labels == {"x": "1"}
-    assert gone.obj.metadata.resource_version == "4", "DELETED carries the deletion's version"
+    modified, deleted = batches[2].changes
+    assert modified.previous.metadata.labels == {}
+    assert modified.obj.metadata.labels == {"x": "1"}
+    assert deleted.obj.metadata.resource_version == "4", "DELETED has the revision of the deletion"
 
 
-async def test_snapshot_and_feed_are_one_step(store: MemoryStore) -> None:
+async def test_the_feed_starts_exactly_after_the_snapshot(store: MemoryStore) -> None:
     cache = await Cache.load(store, kinds.ALL)
     await store.commit([], [configmap("a")])
     with cache.subscribe(CONFIGMAP) as feed:
@@ -81,7 +81,7 @@ async def test_snapshot_and_feed_are_one_step(store: MemoryStore) -> None:
         assert [c.obj.metadata.name for c in (await feed.next()).changes] == ["b"]
 
 
-async def test_who_falls_behind_starts_over(store: MemoryStore) -> None:
+async def test_a_subscriber_that_falls_behind_gets_lagged(store: MemoryStore) -> None:
     cache = await Cache.load(store, kinds.ALL)
     with cache.subscribe(CONFIGMAP, limit=3) as feed:
         for number in range(5):
@@ -100,7 +100,7 @@ async def test_waiting_for_a_batch_can_be_cancelled_without_loss(store: MemorySt
         assert (await feed.next()).revision == 1
 
 
-async def test_who_left_is_not_fed(store: MemoryStore) -> None:
+async def test_a_closed_subscription_gets_no_changes(store: MemoryStore) -> None:
     cache = await Cache.load(store, kinds.ALL)
     with cache.subscribe(CONFIGMAP) as feed:
         pass
@@ -108,7 +108,7 @@ async def test_who_left_is_not_fed(store: MemoryStore) -> None:
     assert feed.idle
 
 
-async def test_a_watch_can_start_in_the_remembered_past_only(store: MemoryStore) -> None:
+async def test_a_watch_can_start_only_within_the_history(store: MemoryStore) -> None:
     cache = await Cache.load(store, kinds.ALL, history=3)
     for number in range(6):
         await store.commit([], [configmap(f"c{number}")])
@@ -119,7 +119,7 @@ async def test_a_watch_can_start_in_the_remembered_past_only(store: MemoryStore)
         cache.watch(CONFIGMAP, 2)
     feed, past = cache.watch(POD, 1)
     feed.close()
-    assert past == [], "another kind's history is not shortened by this one's"
+    assert past == [], "each kind has a history of its own"
 
 
 async def test_a_frame_is_encoded_once(store: MemoryStore) -> None:
@@ -131,7 +131,7 @@ async def test_a_frame_is_encoded_once(store: MemoryStore) -> None:
     assert change.frame("ADDED").startswith(b'{"type":"ADDED","object":{"apiVersion":"v1"')
 
 
-async def test_a_queue_is_bounded_by_bytes_too(store: MemoryStore) -> None:
+async def test_a_queue_is_also_limited_in_bytes(store: MemoryStore) -> None:
     cache = await Cache.load(store, kinds.ALL)
     with cache.subscribe(CONFIGMAP) as slow:
         for _ in range(40):

@@ -1,4 +1,4 @@
-"""What SQLite adds: durability across kill -9 and restarts, bounded history, disk errors."""
+"""Behaviour of the SQLite store only: durability across kill -9 and restarts, bounded history, disk errors."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ async def write(store, lane):
     number = 0
     while True:
         await store.commit([], [Put(f"/{lane}/{number}/a", b"x" * 500), Put(f"/{lane}/{number}/b", b"y" * 500)])
-        # Told only after it was acknowledged.
+        # Printed only after the commit was acknowledged.
         sys.stdout.write(f"{lane} {number}\\n")
         sys.stdout.flush()
         number += 1
@@ -54,7 +54,7 @@ def test_acknowledged_writes_survive_kill_9(tmp_path: Path) -> None:
     missing = [pair for pair in acknowledged if f"/{pair[0]}/{pair[1]}/a" not in keys]
     assert not missing
     halves = {key[:-1] + {"a": "b", "b": "a"}[key[-1]] for key in keys}
-    assert halves == keys, "a commit is there by half"
+    assert halves == keys, "only half of a commit was written"
 
 
 async def _keys(path: Path) -> set[str]:
@@ -64,7 +64,7 @@ async def _keys(path: Path) -> set[str]:
     return keys
 
 
-async def test_a_restart_goes_on_where_it_was(tmp_path: Path) -> None:
+async def test_revisions_and_history_continue_after_a_restart(tmp_path: Path) -> None:
     store = await SqliteStore.open(tmp_path / "store.db")
     revision = await store.commit([], [Put("/a", b"1")])
     await store.close()
@@ -100,42 +100,42 @@ class _Broken:
         return getattr(self._real, name)
 
 
-async def test_a_disk_error_acknowledges_nothing_and_is_got_over(tmp_path: Path) -> None:
+async def test_a_disk_error_fails_all_commits_and_the_store_recovers(tmp_path: Path) -> None:
     store = await SqliteStore.open(tmp_path / "store.db")
     first = await store.commit([], [Put("/a", b"1")])
     broken = _Broken(store._database._db)
     store._database._db = broken  # type: ignore[assignment]
-    heard: list[object] = []
-    store.listen(heard.extend)
+    received: list[object] = []
+    store.listen(received.extend)
     outcomes = await asyncio.gather(*(store.commit([], [Put("/a", b"2")]) for _ in range(3)), return_exceptions=True)
     assert all(isinstance(outcome, StoreUnavailable) for outcome in outcomes)
     assert "disk is full" in str(outcomes[0])
-    assert heard == []
+    assert received == []
     with pytest.raises(StoreUnavailable, match="disk is full"):
         await store.check()
     broken.broken = False
     await store.check()
-    found = await store.get("/a")
-    assert found is not None and found.value == b"1"
+    current = await store.get("/a")
+    assert current is not None and current.value == b"1"
     assert await store.commit([], [Put("/a", b"3")]) == first + 1
     await store.close()
 
 
-async def test_what_is_wrong_with_one_commit_is_not_the_disk_s_fault(tmp_path: Path) -> None:
+async def test_an_invalid_commit_does_not_make_the_store_unavailable(tmp_path: Path) -> None:
     store = await SqliteStore.open(tmp_path / "store.db")
     with pytest.raises(StoreUnavailable):
-        await store.commit([], [Put("/\ud800", b"no Unicode")])
+        await store.commit([], [Put("/\ud800", b"not Unicode")])
     await store.check()
     await store.close()
 
 
-async def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
-    (tmp_path / "store.db").write_bytes(b"this is no database" * 100)
+async def test_a_file_that_is_not_a_database_is_named(tmp_path: Path) -> None:
+    (tmp_path / "store.db").write_bytes(b"this is not a database" * 100)
     with pytest.raises(StoreDamaged, match=r"store\.db"):
         await SqliteStore.open(tmp_path / "store.db")
 
 
-async def test_a_closed_store_says_so(tmp_path: Path) -> None:
+async def test_a_closed_store_is_unavailable(tmp_path: Path) -> None:
     store = await SqliteStore.open(tmp_path / "store.db")
     await store.close()
     with pytest.raises(StoreUnavailable):
@@ -180,19 +180,19 @@ def _gone_without_its_log(path: Path) -> None:
 
 
 @pytest.mark.parametrize("harm", [_emptied, _cut, _scribbled, _foreign, _newer, _gone_without_its_log])
-async def test_a_file_that_is_no_whole_store_of_ours_is_refused(tmp_path: Path, harm: Callable[[Path], None]) -> None:
+async def test_a_damaged_or_foreign_store_is_refused(tmp_path: Path, harm: Callable[[Path], None]) -> None:
     path = tmp_path / "store.db"
     await _filled(path)
     harm(path)
     with pytest.raises(StoreDamaged, match=r"store\.db") as refused:
         await SqliteStore.open(path)
     assert "restore" in str(refused.value) or "release that wrote it" in str(refused.value)
-    # Nor is it mended by trying again.
+    # A second attempt fails as well.
     with pytest.raises(StoreDamaged):
         await SqliteStore.open(path)
 
 
-async def test_what_sqlite_does_not_take_is_refused_and_got_over(tmp_path: Path) -> None:
+async def test_commits_succeed_after_one_that_sqlite_refuses(tmp_path: Path) -> None:
     store = await SqliteStore.open(tmp_path / "store.db")
     with pytest.raises(StoreUnavailable):
         await store.commit([], [Put("/\ud800", b"1")])
@@ -200,7 +200,7 @@ async def test_what_sqlite_does_not_take_is_refused_and_got_over(tmp_path: Path)
     await store.close()
 
 
-async def test_a_value_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+async def test_an_unreadable_value_is_named(tmp_path: Path) -> None:
     store = await SqliteStore.open(tmp_path / "store.db")
     await store.commit([], [Put("/registry/pods/default/web", b'{"metadata":{"name":5}}')])
     with pytest.raises(StoreDamaged, match="/registry/pods/default/web"):
@@ -208,13 +208,13 @@ async def test_a_value_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     await store.close()
 
 
-async def test_nobody_else_reads_the_files(tmp_path: Path) -> None:
+async def test_only_the_owner_can_read_the_files(tmp_path: Path) -> None:
     path = tmp_path / "store.db"
     await _filled(path)
     path.chmod(0o644)
     store = await SqliteStore.open(path)
     await store.commit([], [Put("/a", b"1")])
-    assert {each.name: each.stat().st_mode & 0o777 for each in tmp_path.iterdir()} == {
+    assert {file.name: file.stat().st_mode & 0o777 for file in tmp_path.iterdir()} == {
         "store.db": 0o600,
         "store.db-wal": 0o600,
         "store.db-mark": 0o600,

@@ -1,4 +1,4 @@
-"""A store of an older schema is brought to the present one, and a release that reads the older one has its way back."""
+"""A store with an older schema is upgraded, and an older release says how to return to the copy from before."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from master.store.sqlite import SqliteStore
 
 @pytest.fixture
 async def old(tmp_path: Path) -> Path:
-    """A store as the first schema had it: rows without sums."""
+    """A store with schema 1: rows without checksums."""
     path = tmp_path / "store.db"
     store = await SqliteStore.open(path)
     await store.commit([], [Put("/a", b"1")])
@@ -37,10 +37,10 @@ def run(command: str) -> None:
     subprocess.run(["sh", "-c", command], check=True)
 
 
-async def test_an_older_store_is_read_and_kept_as_it_was(old: Path) -> None:
+async def test_an_older_store_is_upgraded_and_its_copy_kept(old: Path) -> None:
     store = await SqliteStore.open(old)
-    found = await store.get("/a")
-    assert found is not None and found.value == b"1"
+    current = await store.get("/a")
+    assert current is not None and current.value == b"1"
     await store.commit([], [Put("/b", b"2")])
     await store.close()
     kept = old.with_name("store.db-schema1")
@@ -49,7 +49,7 @@ async def test_an_older_store_is_read_and_kept_as_it_was(old: Path) -> None:
         assert database.execute("SELECT key, value FROM kv").fetchall() == [("/a", b"1")]
 
 
-async def test_without_room_for_the_copy_nothing_is_changed(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_without_space_for_the_copy_nothing_is_changed(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
         raise sqlite3.OperationalError("database or disk is full")
 
@@ -59,13 +59,13 @@ async def test_without_room_for_the_copy_nothing_is_changed(old: Path, monkeypat
     assert schema_of(old) == 1
 
 
-async def test_a_release_that_cannot_read_the_store_any_more_says_the_way_back(tmp_path: Path) -> None:
+async def test_the_error_for_a_newer_schema_has_the_command_that_returns_to_the_copy(tmp_path: Path) -> None:
     path = tmp_path / "store.db"
     store = await SqliteStore.open(path)
     await store.commit([], [Put("/a", b"1")])
     await store.close()
     shutil.copy(path, tmp_path / "store.db-schema2")
-    # What a later release does: it writes on, and its schema is another.
+    # A later release writes to the store and changes its schema.
     store = await SqliteStore.open(path)
     await store.commit([], [Put("/a", b"2")])
     await store.close()
@@ -78,6 +78,6 @@ async def test_a_release_that_cannot_read_the_store_any_more_says_the_way_back(t
     assert command is not None
     run(command[1])
     store = await SqliteStore.open(path)
-    found = await store.get("/a")
-    assert found is not None and found.value == b"1"
+    current = await store.get("/a")
+    assert current is not None and current.value == b"1"
     await store.close()

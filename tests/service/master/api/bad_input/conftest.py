@@ -1,4 +1,4 @@
-"""The API's handler without sockets: thousands of requests in seconds, with the parts that matter in place."""
+"""The API's handler called directly, without sockets, so that tests can send thousands of requests in seconds."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from tests.masters import FakeJoin, FakeLogs, Reply
 
 MERGE = "application/merge-patch+json"
 _ADMIN = {"subject": ((("organizationName", "system:masters"),), (("commonName", "admin"),))}
-# What each kind needs for an object of it to be stored; a new kind needs a line only if it needs something.
-_NEEDED: dict[str, dict[str, Any]] = {
+# The required fields of each kind. A kind without required fields needs no entry.
+_REQUIRED: dict[str, dict[str, Any]] = {
     "Pod": {"spec": {"containers": [{"name": "c", "image": "i"}]}},
     "ReplicationController": {
         "spec": {
@@ -43,8 +43,8 @@ _NEEDED: dict[str, dict[str, Any]] = {
 
 
 def document(kind: KindSpec[Any], name: str = "x") -> dict[str, Any]:
-    """A small object that is stored as it is."""
-    return {"metadata": {"name": name}, **_NEEDED.get(kind.kind, {})}
+    """A small valid object of the kind."""
+    return {"metadata": {"name": name}, **_REQUIRED.get(kind.kind, {})}
 
 
 def collection(kind: KindSpec[Any]) -> str:
@@ -53,14 +53,14 @@ def collection(kind: KindSpec[Any]) -> str:
 
 
 class _Transport:
-    """A connection as TLS has verified it: the administrator's."""
+    """The connection of the administrator, after TLS has verified the certificate."""
 
     def get_extra_info(self, name: str) -> Any:
         return _ADMIN if name == "peercert" else None
 
 
 class _Protocol:
-    """What a request asks of its connection."""
+    """The attributes of a connection that aiohttp's request reads."""
 
     transport = _Transport()
     ssl_context = None
@@ -68,7 +68,7 @@ class _Protocol:
 
 
 class _Body:
-    """A body that has arrived."""
+    """A body that has been received completely."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -79,17 +79,18 @@ class _Body:
 
 
 class Direct:
-    """Asks the server's handler as the administrator."""
+    """Calls the server's handler as the administrator."""
 
     def __init__(self, server: ApiServer, resources: Resources) -> None:
         self._server = server
         self.resources = resources
-        self.asked = 0
+        self.count = 0
+        """Number of requests so far."""
 
     async def __call__(self, method: str, path: str, body: Any = None, *, media: str = "application/json") -> Reply:
         data = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
         answer = await self._server.handle(self._request(method, path, data, media))
-        self.asked += 1
+        self.count += 1
         assert isinstance(answer, web.Response) and isinstance(answer.body, bytes)
         return Reply(answer.status, answer.headers, answer.body)
 
@@ -118,7 +119,7 @@ def direct(resources: Resources, tmp_path: Path) -> Direct:
 
 
 def refusal(reply: Reply, *codes: int) -> list[str]:
-    """The paths that a refusal names; checks that it is a whole Status, and short."""
+    """The fields in the causes of an error. Checks that the error is a complete Status and that it is short."""
     status = reply.json
     assert reply.status in (codes or (400, 404, 409, 413, 415, 422)), reply.body[:500]
     assert (status["kind"], status["apiVersion"], status["status"]) == ("Status", "v1", "Failure")

@@ -1,4 +1,4 @@
-"""Every place of a model at which a value may stand, found from the model: a new field needs no word here."""
+"""All places in a model that can have a value, derived from the model, so that new fields are tested automatically."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 import msgspec
 
-# What stands before a place in its list, so that a path with the wrong index is noticed.
+# The first item of a list, before the place with index 1, so that a path with a wrong index is noticed.
 _FIRST: dict[str, Any] = {"struct": {}, "map": {}, "list": [], "int": 1, "bool": True}
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """One place: its steps (field, index 1, key `key`), its shape, and what its field's annotation says beyond."""
+    """One place: its steps (field, index 1, key `key`), its shape, and the rules of its field (`extra`)."""
 
     steps: tuple[str | int, ...]
     shape: str
     model: str
     field: str
     extra: dict[str, Any]
-    # Clients and other implementations insist on the field: the model writes it always.
+    # The model always encodes the field, because clients require it.
     always: bool = False
-    # The shapes of the places on the way.
+    # The shapes of the enclosing places.
     outer: tuple[str, ...] = ()
 
     def path(self, *, quantity: bool = False) -> str:
-        """As the API writes it: `spec.ports[1].port`, `metadata.labels[key]`, of quantities `limits.key`."""
+        """The path in the API's form: `spec.ports[1].port`, `metadata.labels[key]`; `limits.key` for quantities."""
         text = ""
         for step, outer in zip(self.steps, self.outer, strict=True):
             if outer == "struct" or (outer == "map" and quantity):
@@ -38,12 +38,12 @@ class Place:
         return text
 
     def put(self, document: dict[str, Any], value: Any) -> dict[str, Any]:
-        """A copy of the document with the value at this place; what is missing on the way is made."""
-        made: dict[str, Any] = _put(document, self.steps, self.outer, self.shape, value)
-        return made
+        """A copy of the document with the value at this place. Creates missing enclosing objects and lists."""
+        result: dict[str, Any] = _put(document, self.steps, self.outer, self.shape, value)
+        return result
 
     def get(self, document: Any) -> Any:
-        """What stands there, or None."""
+        """The value at this place, or None."""
         for step in self.steps:
             try:
                 document = document[step]
@@ -61,17 +61,17 @@ def _put(at: Any, steps: tuple[str | int, ...], outer: tuple[str, ...], shape: s
         return value
     step, rest = steps[0], steps[1:]
     if outer[0] == "list":
-        kept = list(at) if isinstance(at, list) else []
-        item = _put(kept[1] if len(kept) > 1 else None, rest, outer[1:], shape, value)
+        items = list(at) if isinstance(at, list) else []
+        item = _put(items[1] if len(items) > 1 else None, rest, outer[1:], shape, value)
         inner_shape = outer[1] if rest else shape
-        return [kept[0] if kept else _FIRST.get(inner_shape, "first"), item]
-    made = dict(at) if isinstance(at, dict) else {}
-    made[str(step)] = _put(made.get(str(step)), rest, outer[1:], shape, value)
-    return made
+        return [items[0] if items else _FIRST.get(inner_shape, "first"), item]
+    copy = dict(at) if isinstance(at, dict) else {}
+    copy[str(step)] = _put(copy.get(str(step)), rest, outer[1:], shape, value)
+    return copy
 
 
 def places(model: type[msgspec.Struct]) -> list[Place]:
-    """All of them, the model's own fields first."""
+    """All places of a model."""
     return list(_struct(model, (), ()))
 
 

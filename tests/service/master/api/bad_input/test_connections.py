@@ -1,6 +1,6 @@
-"""Clients that connect and do not go on, send for ever, read nothing, or speak something else: others notice nothing.
+"""Clients that stop after connecting, send without end, never read or use another protocol do not affect others.
 
-Afterwards the master holds no descriptor more than before, and hardly any memory.
+Afterwards the master has no more descriptors than before, and hardly more memory.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from tests.service.master.process import Master, answer, head, running
 
 CONFIGMAPS = "/api/v1/namespaces/default/configmaps"
 THOUSAND = 1000
-# What the master may hold more than before. A connection is some 50 KB: half of a thousand that leaked would be seen.
+# Allowed growth of the master. A connection takes about 50 KB, so a leak of half of a thousand would be noticed.
 LEAK_BYTES = GROWTH_BYTES + (8 << 20)
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 @pytest.fixture(scope="module")
 def master(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Master]:
-    with running(tmp_path_factory.mktemp("master")) as made:
-        # What is opened and loaded once is not to be taken for a leak.
-        asyncio.run(warmed(made))
-        yield made
+    with running(tmp_path_factory.mktemp("master")) as master:
+        # Files and memory that the master needs only once must not look like a leak.
+        asyncio.run(warm_up(master))
+        yield master
 
 
-async def warmed(master: Master) -> None:
+async def warm_up(master: Master) -> None:
     assert (await master.ask("POST", CONFIGMAPS, {"metadata": {"name": "warm"}})).status == 201
     for way in (plain, silent, half_a_head, half_a_body, half_a_joining):
         for _, writer in await opened(master, [way] * 200):
@@ -41,7 +41,7 @@ async def warmed(master: Master) -> None:
 
 @pytest.fixture(autouse=True)
 async def unharmed(master: Master) -> AsyncIterator[None]:
-    """After each test the API answers, holds what it held, and has complained of nothing."""
+    """After each test the API answers, has as many descriptors as before, and has logged no error."""
     assert (await master.ask("GET", "/readyz")).body == b"ok"
     before = await master.settled()
     yield
@@ -71,22 +71,22 @@ async def half_a_body(master: Master) -> Streams:
 
 
 async def half_a_joining(master: Master) -> Streams:
-    """Nobody known, with a token that is none."""
+    """An unknown client with an invalid token."""
     reader, writer = await master.connect(master.anonymous)
     writer.write(b"POST /sampan/v1/join HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer a\r\nContent-Length: 9\r\n\r\n{")
     return reader, writer
 
 
 async def opened(master: Master, ways: list[Callable[[Master], Awaitable[Streams]]]) -> list[Streams]:
-    """All of them, twenty at once: each one's handshake is over long before the server's patience is."""
-    found: list[Streams] = []
+    """Opens all connections, twenty at a time, so that no handshake reaches the server's time limit."""
+    connections: list[Streams] = []
     for first in range(0, len(ways), 20):
-        found += await asyncio.gather(*(way(master) for way in ways[first : first + 20]))
-    return found
+        connections += await asyncio.gather(*(way(master) for way in ways[first : first + 20]))
+    return connections
 
 
-async def trickled(streams: list[Streams]) -> None:
-    """A letter to each every now and then, until it is closed."""
+async def trickle(streams: list[Streams]) -> None:
+    """Sends a byte on each connection every 0.2 s until it is closed."""
     while True:
         for _, writer in streams:
             if not writer.is_closing():
@@ -95,7 +95,7 @@ async def trickled(streams: list[Streams]) -> None:
 
 
 async def ended(streams: Streams) -> bytes:
-    """What the server said before it closed."""
+    """Everything that the server sends before it closes the connection."""
     reader, writer = streams
     try:
         async with asyncio.timeout(30):
@@ -113,32 +113,32 @@ async def ended(streams: Streams) -> bytes:
         pytest.param([silent, half_a_head, half_a_body, half_a_joining], id="no request, half a head, half a body"),
     ],
 )
-async def test_a_thousand_half_open_connections_hold_up_nobody_and_end(
+async def test_a_thousand_stalled_connections_delay_no_other_client_and_are_closed(
     master: Master, ways: list[Callable[[Master], Awaitable[Streams]]]
 ) -> None:
-    held, resident = await master.settled(), master.resident_bytes()
-    every = ways * (THOUSAND // len(ways))
-    streams = await opened(master, every)
-    slow = [each for each, way in zip(streams, every, strict=True) if way is half_a_head]
-    trickle = asyncio.create_task(trickled(slow))
+    descriptors, resident = await master.settled(), master.resident_bytes()
+    all_ways = ways * (THOUSAND // len(ways))
+    streams = await opened(master, all_ways)
+    slow = [connection for connection, way in zip(streams, all_ways, strict=True) if way is half_a_head]
+    trickling = asyncio.create_task(trickle(slow))
     for number in range(10):
-        made = {"metadata": {"name": f"{len(ways)}-{number}"}}
-        assert (await master.ask("POST", CONFIGMAPS, made)).status == 201
-    said = await asyncio.gather(*map(ended, streams))
-    trickle.cancel()
-    assert all(b"HTTP/1.1 408" in each for each, way in zip(said, every, strict=True) if way is half_a_body)
-    await master.descriptors_back_at(held)
+        body = {"metadata": {"name": f"{len(ways)}-{number}"}}
+        assert (await master.ask("POST", CONFIGMAPS, body)).status == 201
+    replies = await asyncio.gather(*map(ended, streams))
+    trickling.cancel()
+    assert all(b"HTTP/1.1 408" in reply for reply, way in zip(replies, all_ways, strict=True) if way is half_a_body)
+    await master.descriptors_back_at(descriptors)
     await master.memory_back_at(resident + LEAK_BYTES)
 
 
-async def test_a_body_that_does_not_end_is_told_why(master: Master) -> None:
+async def test_a_body_that_does_not_end_gets_408_and_the_connection_is_closed(master: Master) -> None:
     async def begun(method: str, path: str) -> None:
         reader, writer = await master.connect()
         writer.write(head(method, path, 1000) + b"{")
         reply = await answer(reader)
         assert (reply.status, reply.json["kind"], reply.json["reason"]) == (408, "Status", "Timeout")
         assert "2 s" in reply.json["message"]
-        assert await ended((reader, writer)) == b"", "and the connection is closed"
+        assert await ended((reader, writer)) == b"", "the connection is closed"
 
     await asyncio.gather(begun("POST", CONFIGMAPS), *(begun(way, f"{CONFIGMAPS}/x") for way in ("PUT", "DELETE")))
 
@@ -179,7 +179,7 @@ async def test_a_body_of_100_mb_is_refused_and_not_kept(master: Master, declared
         pytest.param(bytes(range(256)) * 4, id="noise"),
     ],
 )
-async def test_what_is_no_tls_is_closed_at_once(master: Master, hello: bytes) -> None:
+async def test_a_connection_without_tls_is_closed_at_once(master: Master, hello: bytes) -> None:
     reader, writer = await plain(master)
     writer.write(hello)
     assert len(await ended((reader, writer))) < 100
@@ -197,15 +197,15 @@ async def test_what_is_no_tls_is_closed_at_once(master: Master, hello: bytes) ->
         pytest.param(b"\x16\x03\x01\x02\x00\x01\x00", id="TLS in TLS"),
     ],
 )
-async def test_what_is_no_http_gets_400_and_is_closed(master: Master, request_: bytes) -> None:
+async def test_malformed_http_gets_400_and_is_closed(master: Master, request_: bytes) -> None:
     reader, writer = await master.connect()
     writer.write(request_)
-    said = await ended((reader, writer))
-    assert not said or said.startswith((b"HTTP/1.1 400", b"HTTP/1.0 400")), said[:100]
+    reply = await ended((reader, writer))
+    assert not reply or reply.startswith((b"HTTP/1.1 400", b"HTTP/1.0 400")), reply[:100]
 
 
 async def changes(master: Master, count: int, *, clients: int, size: int) -> None:
-    """That many changes, each client's of a config map of its own and one after the other."""
+    """Makes `count` changes. Each client changes its own config map, one change after the other."""
     reader_writers = [await master.connect() for _ in range(clients)]
 
     async def change(number: int, streams: Streams) -> None:
@@ -220,7 +220,7 @@ async def changes(master: Master, count: int, *, clients: int, size: int) -> Non
 
 
 async def watching(master: Master, query: str = "") -> Streams:
-    """A watch that has begun; it is read no further than its head."""
+    """Starts a watch and reads only the headers of the response."""
     reader, writer = await master.connect()
     writer.write(f"GET {CONFIGMAPS}?watch=1{query} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
     await reader.readuntil(b"\r\n\r\n")
@@ -229,29 +229,29 @@ async def watching(master: Master, query: str = "") -> Streams:
     return reader, writer
 
 
-async def seen(streams: Streams, wanted: int) -> int:
-    """Reads a watch until it has told of that many changes."""
+async def read_changes(streams: Streams, expected: int) -> int:
+    """Reads a watch until it has reported this number of changes. Returns the number."""
     reader, writer = streams
     writer.transport.resume_reading()  # type: ignore[attr-defined]
     count = 0
     async with asyncio.timeout(100):
-        while count < wanted:
+        while count < expected:
             count += (await reader.readline()).count(b'"type":"MODIFIED"')
     writer.transport.abort()
     return count
 
 
-async def test_watches_that_never_read_are_ended_and_others_see_everything(
+async def test_watches_whose_client_never_reads_are_closed_and_others_get_all_changes(
     master: Master, request: pytest.FixtureRequest
 ) -> None:
-    # As many bytes in fewer changes, unless there is time.
+    # Without --long: fewer changes with as many bytes.
     total, size = (10_000, 1000) if request.config.getoption("--long", default=False) else (3200, 4000)
     clients = 8
     for number in range(clients):
         assert (await master.ask("POST", CONFIGMAPS, {"metadata": {"name": f"w{number}"}})).status == 201
-    before, held = master.resident_bytes(), await master.settled()
+    before, descriptors = master.resident_bytes(), await master.settled()
     stuck = [await watching(master) for _ in range(100)]
-    reading = asyncio.create_task(seen(await watching(master), total))
+    reading = asyncio.create_task(read_changes(await watching(master), total))
     most = 0
 
     async def measure() -> None:
@@ -263,11 +263,11 @@ async def test_watches_that_never_read_are_ended_and_others_see_everything(
     measuring = asyncio.create_task(measure())
     await changes(master, total, clients=clients, size=size)
     assert await reading == total
-    # The server has let go of all of them while not one was read.
-    await master.descriptors_back_at(held)
+    # The server has closed all watches although no client has read or closed one.
+    await master.descriptors_back_at(descriptors)
     measuring.cancel()
     await master.memory_back_at(before + LEAK_BYTES)
-    # All of it for each of them would be more than a gigabyte.
+    # Buffering all changes for each watch would take more than a gigabyte.
     assert most < 200 << 20
     for _, writer in stuck:
         writer.transport.abort()

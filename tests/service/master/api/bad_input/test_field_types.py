@@ -1,4 +1,4 @@
-"""Each field of each kind with a value of a type that it does not have: refused, by its path, whatever the verb."""
+"""Each field of each kind with a value of a wrong type is refused with the field's path, by every verb."""
 
 from __future__ import annotations
 
@@ -28,46 +28,46 @@ EACH_KIND = pytest.mark.parametrize("kind", kinds.ALL, ids=lambda kind: kind.kin
 
 
 @EACH_KIND
-async def test_a_new_object_with_a_wrong_type_is_refused_by_the_fields_path(
+async def test_a_new_object_with_a_wrong_type_is_refused_with_the_path_of_the_field(
     direct: Direct, kind: KindSpec[Any]
 ) -> None:
     for place in places(kind.model):
         for value in WRONG[place.shape]:
             reply = await direct("POST", collection(kind), place.put(document(kind), value))
             assert refusal(reply, 400) == [place.path()], (place.path(), value)
-    assert direct.asked > 90
+    assert direct.count > 90
 
 
 @EACH_KIND
 async def test_an_update_with_a_wrong_type_is_refused_and_changes_nothing(direct: Direct, kind: KindSpec[Any]) -> None:
-    made = await direct("POST", collection(kind), document(kind))
-    assert made.status == 201, made.body
-    ways = ["", *(f"/{name}" for name in kind.subresources if name in ("status", "finalize"))]
+    created = await direct("POST", collection(kind), document(kind))
+    assert created.status == 201, created.body
+    suffixes = ["", *(f"/{name}" for name in kind.subresources if name in ("status", "finalize"))]
     for index, place in enumerate(places(kind.model)):
         if not WRONG[place.shape]:
             continue
         value = WRONG[place.shape][index % len(WRONG[place.shape])]
-        for way in ways:
-            put = await direct("PUT", f"{collection(kind)}/x{way}", place.put(document(kind), value))
+        for suffix in suffixes:
+            put = await direct("PUT", f"{collection(kind)}/x{suffix}", place.put(document(kind), value))
             assert refusal(put, 400) == [place.path()], (place.path(), value)
-            patch = await direct.patch(f"{collection(kind)}/x{way}", place.put({}, value))
+            patch = await direct.patch(f"{collection(kind)}/x{suffix}", place.put({}, value))
             assert refusal(patch, 400) == [place.path()], (place.path(), value)
-    assert (await direct("GET", f"{collection(kind)}/x")).body == made.body
+    assert (await direct("GET", f"{collection(kind)}/x")).body == created.body
 
 
 @EACH_KIND
-async def test_null_means_that_nothing_was_said_and_has_no_place_in_a_list(direct: Direct, kind: KindSpec[Any]) -> None:
+async def test_null_means_an_unset_field_and_is_refused_in_a_list(direct: Direct, kind: KindSpec[Any]) -> None:
     for place in places(kind.model):
         if place.outer[-1] == "list":
             reply = await direct("POST", collection(kind), place.put(document(kind), None))
             assert refusal(reply, 400) == [place.path()]
         elif "list" not in place.outer and place.outer[-1] == "struct" and place.get(document(kind)) is None:
-            said = place.put(document(kind), None)
-            assert await told(direct, kind, said) == await told(direct, kind, without_nulls(said)), place.path()
+            body = place.put(document(kind), None)
+            assert await dry_run(direct, kind, body) == await dry_run(direct, kind, without_nulls(body)), place.path()
 
 
-async def told(direct: Direct, kind: KindSpec[Any], body: Any) -> Any:
-    """What the API would store of the body, what is new each time aside; or the refusal."""
+async def dry_run(direct: Direct, kind: KindSpec[Any], body: Any) -> Any:
+    """The object that the API would store, without fields that differ each time, or the error."""
     answer = (await direct("POST", f"{collection(kind)}?dryRun=All", body)).json
     answer["metadata"].pop("uid", None)
     for name in ("clusterIP", "clusterIPs"):
@@ -81,7 +81,7 @@ def without_nulls(value: Any) -> Any:
     return value
 
 
-async def test_scale_and_binding_name_their_fields_too(direct: Direct) -> None:
+async def test_errors_about_scale_and_binding_name_the_field(direct: Direct) -> None:
     rc, pod = collection(kinds.REPLICATIONCONTROLLER), collection(kinds.POD)
     assert (await direct("POST", rc, document(kinds.REPLICATIONCONTROLLER))).status == 201
     assert (await direct("POST", pod, document(kinds.POD))).status == 201

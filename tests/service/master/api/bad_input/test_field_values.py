@@ -1,6 +1,6 @@
-"""Values of the right type that a field must not have: numbers, quantities, choices, and what must be there.
+"""Invalid values of the right type: numbers, quantities, choices, and missing required fields.
 
-What is not listed here as allowed must be refused by its path, so that a field added later is checked or listed.
+A value that is not listed here as allowed must be refused with its path, so that new fields are checked or listed.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from tests.service.master.api.bad_input.places import Place, places
 EACH_KIND = pytest.mark.parametrize("kind", kinds.ALL, ids=lambda kind: kind.kind)
 MAX_INT64 = (1 << 63) - 1
 
-# Fields that the server sets, whatever a client says: (model, field).
+# Fields that the server sets whatever the client sends: (model, field).
 SERVER_SETS = {("ObjectMeta", "generation"), ("ObjectMeta", "deletionGracePeriodSeconds")}
 MAY_BE_NEGATIVE = SERVER_SETS | {
-    # Pods below all others.
+    # Negative priorities are allowed.
     ("PodSpec", "priority"),
-    # Kubernetes: at once.
+    # In Kubernetes, a negative value means: evict at once.
     ("Toleration", "tolerationSeconds"),
-    # Whatever a process ended with.
+    # The agent reports whatever value a process ended with.
     ("ContainerStateTerminated", "exitCode"),
     ("ContainerStateTerminated", "signal"),
-    # Kubernetes does not look at an event's counts.
+    # Kubernetes does not check the counts of events.
     ("Event", "count"),
     ("EventSeries", "count"),
 }
@@ -41,7 +41,10 @@ MAY_BE_LARGE = SERVER_SETS | {
 
 
 async def answer(direct: Direct, kind: KindSpec[Any], place: Place, value: Any) -> tuple[list[str], Any]:
-    """The paths that are refused, or what the API would store there. Status goes by its own way where there is one."""
+    """The fields that the API refuses, and the value that it would store at the place.
+
+    Values in the status are sent to the subresource status if the kind has one.
+    """
     body = place.put(document(kind), value)
     if place.in_status and "status" in kind.subresources:
         reply = await direct("PUT", f"{collection(kind)}/x/status?dryRun=All", body)
@@ -55,8 +58,8 @@ def named(body: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 @pytest.fixture
-async def made(direct: Direct) -> Direct:
-    """With one object of each kind."""
+async def filled(direct: Direct) -> Direct:
+    """A server with one object of each kind."""
     for kind in kinds.ALL:
         reply = await direct("POST", collection(kind), document(kind))
         assert reply.status == 201, reply.body
@@ -64,49 +67,49 @@ async def made(direct: Direct) -> Direct:
 
 
 @EACH_KIND
-async def test_a_number_out_of_its_fields_range_is_refused(made: Direct, kind: KindSpec[Any]) -> None:
+async def test_a_number_out_of_the_range_of_its_field_is_refused(filled: Direct, kind: KindSpec[Any]) -> None:
     for place in places(kind.model):
         if place.shape not in ("int", "int or str"):
             continue
         field, path = (place.model, place.field), place.path()
         for value in (MAX_INT64 + 1, -MAX_INT64 - 2, 10**30):
-            assert path in (await answer(made, kind, place, value))[0], (path, value)
+            assert path in (await answer(filled, kind, place, value))[0], (path, value)
         for value, allowed in ((-1, field in MAY_BE_NEGATIVE), (MAX_INT32 + 1, field in MAY_BE_LARGE)):
-            refused, stored = await answer(made, kind, place, value)
+            refused, stored = await answer(filled, kind, place, value)
             assert allowed or path in refused, (path, value, stored)
             assert refused or field in SERVER_SETS or stored == value, (path, value, stored)
         if "port" in place.field.lower():
-            assert path in (await answer(made, kind, place, 65536))[0], path
+            assert path in (await answer(filled, kind, place, 65536))[0], path
         if "port" in (place.field, place.field[-4:].lower()) and place.extra.get("within", (1,))[0] == 1:
-            refused, stored = await answer(made, kind, place, 0)
-            # 0 means none where a port may be left out; then it is not stored.
+            refused, stored = await answer(filled, kind, place, 0)
+            # For optional ports 0 means: no port. Then it is not stored.
             assert path in refused or stored != 0, path
 
 
 @EACH_KIND
-async def test_what_is_no_quantity_is_refused_and_a_number_is_kept_exactly(made: Direct, kind: KindSpec[Any]) -> None:
+async def test_invalid_quantities_are_refused_and_numbers_are_kept_exactly(filled: Direct, kind: KindSpec[Any]) -> None:
     wrong: list[Any] = ["1e999", "-1", "1Zi", "NaN", "inf", "", "1.5.5", "\u0663", "1 Mi", "9" * 70, "0x10", -5, 1e300]
     for place in places(kind.model):
         if place.shape != "quantity":
             continue
         path = place.path(quantity=True)
         for value in wrong:
-            assert path in (await answer(made, kind, place, value))[0], (path, value)
+            assert path in (await answer(filled, kind, place, value))[0], (path, value)
         for value, exact in ((2, "2"), (1e-7, "100n"), (0.5, "500m"), (1e-9, "1n")):
-            refused, stored = await answer(made, kind, place, value)
+            refused, stored = await answer(filled, kind, place, value)
             kept = {"100n": "0.0000001", "500m": "0.5", "1n": "0.000000001"}.get(exact, exact)
             assert path not in refused and (refused or stored in (exact, kept)), (path, value, stored)
 
 
 @EACH_KIND
-async def test_a_choice_that_there_is_not_is_refused(made: Direct, kind: KindSpec[Any]) -> None:
+async def test_an_unsupported_choice_is_refused(filled: Direct, kind: KindSpec[Any]) -> None:
     for place in places(kind.model):
         if "choice" in place.extra:
             for value in ("Sometimes", place.extra["choice"][-1].upper() + "\0"):
-                assert place.path() in (await answer(made, kind, place, value))[0], place.path()
+                assert place.path() in (await answer(filled, kind, place, value))[0], place.path()
 
 
-# What Kubernetes lets be empty although it always writes it.
+# Fields that may be empty although Kubernetes always encodes them.
 MAY_BE_MISSING = {
     ("HTTPHeader", "value"),
     ("Sysctl", "value"),
@@ -116,17 +119,17 @@ MAY_BE_MISSING = {
 
 
 @EACH_KIND
-async def test_what_must_be_there_is_asked_for(made: Direct, kind: KindSpec[Any]) -> None:
+async def test_a_missing_required_field_is_named(filled: Direct, kind: KindSpec[Any]) -> None:
     for place in places(kind.model):
         if not place.always or place.in_status or place.shape not in ("str", "list", "int", "int or str"):
             continue
-        # The owners of what is made from a template are the controller's to say.
+        # The controller sets the owners of pods that it creates from a template.
         if (place.model, place.field) in MAY_BE_MISSING or place.path().startswith("spec.template.metadata"):
             continue
-        # The object around it is there, and says nothing.
-        around = Place(place.steps[:-1], "struct", "", "", {}, outer=place.outer[:-1])
-        body = around.put(document(kind), {}) if around.steps else without(document(kind), place.field)
-        reply = await made("POST", collection(kind), {**body, "metadata": named(body, "y")})
+        # The enclosing object exists, but is empty.
+        enclosing = Place(place.steps[:-1], "struct", "", "", {}, outer=place.outer[:-1])
+        body = enclosing.put(document(kind), {}) if enclosing.steps else without(document(kind), place.field)
+        reply = await filled("POST", collection(kind), {**body, "metadata": named(body, "y")})
         fields = refusal(reply, 422)
         assert any(field.startswith(place.path()) for field in fields), (place.path(), fields)
 
@@ -136,18 +139,18 @@ def without(body: dict[str, Any], field: str) -> dict[str, Any]:
 
 
 @EACH_KIND
-async def test_an_object_without_a_name_is_refused(made: Direct, kind: KindSpec[Any]) -> None:
+async def test_an_object_without_a_name_is_refused(filled: Direct, kind: KindSpec[Any]) -> None:
     for metadata in ({}, {"name": ""}, {"generateName": ""}, {"name": None}):
-        reply = await made("POST", collection(kind), {**document(kind), "metadata": metadata})
+        reply = await filled("POST", collection(kind), {**document(kind), "metadata": metadata})
         assert "metadata.name" in refusal(reply, 422)
-    wrong = await made("POST", collection(kind), {**document(kind), "metadata": {"generateName": "No_Such"}})
+    wrong = await filled("POST", collection(kind), {**document(kind), "metadata": {"generateName": "No_Such"}})
     assert "metadata.generateName" in refusal(wrong, 422)
-    stale = await made("PUT", f"{collection(kind)}/x", {**document(kind), "metadata": {"resourceVersion": "latest"}})
+    stale = await filled("PUT", f"{collection(kind)}/x", {**document(kind), "metadata": {"resourceVersion": "latest"}})
     assert refusal(stale, 422) == ["metadata.resourceVersion"]
 
 
-async def test_a_time_of_no_calendar_does_not_reach_a_controller(made: Direct) -> None:
+async def test_a_malformed_time_is_refused_before_it_reaches_a_controller(filled: Direct) -> None:
     ready = {"type": "Ready", "status": "True", "lastTransitionTime": "garbage"}
-    reply = await made.patch(f"{collection(kinds.POD)}/x/status", {"status": {"conditions": [ready]}})
+    reply = await filled.patch(f"{collection(kinds.POD)}/x/status", {"status": {"conditions": [ready]}})
     assert refusal(reply, 400) == ["status.conditions[0].lastTransitionTime"]
     assert math.isfinite(reply.status)

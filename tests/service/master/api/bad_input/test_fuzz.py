@@ -1,6 +1,6 @@
-"""Requests that a program made up, over TLS: no 5xx, no traceback, and the server goes on.
+"""Random requests over TLS cause no 5xx and no traceback, and the server continues.
 
-Reproducible: a seed makes a batch. `--long` sends twenty times as many.
+Reproducible: each batch has a seed. `--long` sends twenty times as many.
 """
 
 from __future__ import annotations
@@ -111,32 +111,34 @@ _FRAMINGS = (
 
 
 class Fuzzer:
-    """Makes requests of a seed."""
+    """Makes the requests of a seed."""
 
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
 
     def request(self) -> bytes:
-        """One request as it goes over the wire: two of three are wrong where the API looks, one already as HTTP."""
-        return self.nearly_good() if not self.one_in(3) else self.wild()
+        """The bytes of a request. Two of three are valid HTTP with an invalid object, one of three is arbitrary."""
+        return self.nearly_valid() if not self.one_in(3) else self.wild()
 
-    def nearly_good(self) -> bytes:
+    def nearly_valid(self) -> bytes:
         kind = self.random.choice(kinds.ALL)
-        way = self.random.choice(("", "", "/x", "/x", "/x/status"))
-        method = self.random.choice(("GET", "POST", "POST", "DELETE") if not way else ("GET", "PUT", "PATCH", "DELETE"))
+        suffix = self.random.choice(("", "", "/x", "/x", "/x/status"))
+        methods = ("GET", "PUT", "PATCH", "DELETE") if suffix else ("GET", "POST", "POST", "DELETE")
+        method = self.random.choice(methods)
         media = "application/merge-patch+json" if method == "PATCH" else self.random.choice(_MEDIA[:2])
-        body = self.changed(kind, "x" if way else f"n{self.random.randrange(50)}") if method != "GET" else b""
-        head = f"{method} {collection(kind)}{way}{self.query()} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n"
+        body = self.changed(kind, "x" if suffix else f"n{self.random.randrange(50)}") if method != "GET" else b""
+        path = f"{collection(kind)}{suffix}{self.query()}"
+        head = f"{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n"
         return f"{head}Content-Type: {media}\r\n\r\n".encode() + body
 
     def changed(self, kind: KindSpec[Any], name: str) -> bytes:
-        """An object of the kind with another value at one place or two."""
-        made = document(kind, name)
+        """An object of the kind with up to two changed places."""
+        obj = document(kind, name)
         for _ in range(self.random.choice((0, 1, 1, 2))):
             place = self.random.choice(_PLACES[kind.kind])
             fits = place.shape in ("str", "int") and not self.one_in(3)
-            made = place.put(made, self.likely(place) if fits else self.junk())
-        return json.dumps(made).encode() if not self.one_in(8) else self.body()
+            obj = place.put(obj, self.likely(place) if fits else self.junk())
+        return json.dumps(obj).encode() if not self.one_in(8) else self.body()
 
     def likely(self, place: Place) -> Any:
         if place.shape == "int":
@@ -174,12 +176,12 @@ class Fuzzer:
             f"{self.random.choice(_PARAMETERS)}={self.random.choice(_VALUES)}"
             for _ in range(self.random.choice((0, 0, 1, 2)))
         ]
-        # A watch that is granted lasts: it is one of those that end at once.
+        # A successful watch would last long, so it gets a short time limit.
         last = ["timeoutSeconds=1"] if "watch" in "".join(chosen) else []
         return "?" + "&".join([*chosen, *last]).replace(" ", "%20") if chosen else ""
 
     def headers(self) -> list[tuple[str, str]]:
-        found = [("Host", self.random.choice(("127.0.0.1", "", "a b", "x" * 300, "[::1")))]
+        headers = [("Host", self.random.choice(("127.0.0.1", "", "a b", "x" * 300, "[::1")))]
         offers: list[tuple[str, tuple[str, ...]]] = [
             ("Content-Type", _MEDIA),
             ("Accept", _ACCEPT),
@@ -197,15 +199,14 @@ class Fuzzer:
         ]
         for name, values in offers:
             if self.one_in(3 if name in ("Content-Type", "Accept") else 12):
-                found.append((name, self.random.choice(values)))
+                headers.append((name, self.random.choice(values)))
         if self.one_in(60):
-            found += [(f"X-{number}", "y") for number in range(200)]
-        return found
+            headers += [(f"X-{number}", "y") for number in range(200)]
+        return headers
 
     def body(self) -> bytes:
         kind = self.random.choice(kinds.ALL)
-        way = self.random.random()
-        if way < 0.6:
+        if self.random.random() < 0.6:
             return json.dumps(self.mutated({"kind": kind.kind, **document(kind)}, 4)).encode()
         text = json.dumps(document(kind)).encode()
         return self.random.choice(
@@ -227,12 +228,12 @@ class Fuzzer:
         )
 
     def mutated(self, value: Any, left: int) -> Any:
-        """A value of which a few parts are others."""
+        """The value with some random parts, at most `left` levels deep."""
         if left and isinstance(value, dict):
-            made = {key: self.mutated(inner, left - 1) for key, inner in value.items()}
+            copy = {key: self.mutated(inner, left - 1) for key, inner in value.items()}
             if self.one_in(3):
-                made[self.random.choice(("metadata", "spec", "status", "data", "", "kind", "x" * 300))] = self.junk()
-            return made
+                copy[self.random.choice(("metadata", "spec", "status", "data", "", "kind", "x" * 300))] = self.junk()
+            return copy
         if left and isinstance(value, list):
             return [self.mutated(inner, left - 1) for inner in value] * self.random.choice((1, 1, 1, 0, 2))
         return self.junk() if self.one_in(6) else value
@@ -246,27 +247,27 @@ class Fuzzer:
         )
 
     def chunked(self, body: bytes) -> bytes:
-        good = b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
+        valid = b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
         return self.random.choice(
             (
-                good,
+                valid,
                 b"zz\r\n" + body,
                 b"-1\r\nx\r\n0\r\n\r\n",
                 b"ffffffffffffffffff\r\nx",
-                good[:-5] + b"X: y\r\n\r\n",
+                valid[:-5] + b"X: y\r\n\r\n",
                 b"5\r\n",
             )
         )
 
     def garbled(self, data: bytes) -> bytes:
-        found = bytearray(data)
+        garbled = bytearray(data)
         for _ in range(self.random.randrange(1, 6)):
-            found[self.random.randrange(len(found))] = self.random.randrange(256)
-        return bytes(found)
+            garbled[self.random.randrange(len(garbled))] = self.random.randrange(256)
+        return bytes(garbled)
 
 
 async def ask(api: Client, data: bytes) -> bytes:
-    """Sends it on a connection of its own and half-closes nothing: the answer's status line, or nothing at its end."""
+    """Sends the bytes on a new connection. Returns the status line, or b"" if the server closes the connection."""
     reader, writer = await asyncio.open_connection("127.0.0.1", api.port, ssl=api.context, server_hostname="127.0.0.1")
     try:
         writer.write(data)
@@ -293,11 +294,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture
 def config(config: MasterConfig) -> MasterConfig:
-    """Bodies that do not come and headers that do not end are not waited for."""
+    """Short time limits, because some requests have incomplete headers or bodies."""
     return replace(config, request_timeout_s=0.3, idle_timeout_s=0.5)
 
 
-async def test_made_up_requests_are_answered_and_nothing_breaks(
+async def test_random_requests_are_answered_and_the_server_continues(
     api: Client, seed: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     unhandled: list[Any] = []
@@ -312,12 +313,12 @@ async def test_made_up_requests_are_answered_and_nothing_breaks(
         assert (await api("GET", "/healthz")).body == b"ok"
     for data, line in zip(requests, answers, strict=True):
         code = int(line.split()[1]) if line else 0
-        # 504 is what Kubernetes says of a version that is still to come; 503 and 429 say when to come again.
+        # Kubernetes answers 504 for a resourceVersion that does not exist yet.
         future = code == 504 and b"resourceVersion=" in data
         assert code < 500 or future, (line, data[:600])
     assert sum(1 for line in answers if line) > BATCH // 2
-    made = await api("GET", collection(kinds.POD))
-    assert made.status == 200 and made.json["kind"] == "PodList"
+    pods = await api("GET", collection(kinds.POD))
+    assert pods.status == 200 and pods.json["kind"] == "PodList"
     gc.collect()
     await asyncio.sleep(0)
     assert not unhandled, unhandled

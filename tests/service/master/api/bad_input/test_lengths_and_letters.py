@@ -1,4 +1,4 @@
-"""Names, keys, texts, lists and bodies that are too long, and letters that do not belong where they stand."""
+"""Names, keys, texts, lists and bodies that are too long, and characters that are not allowed."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ NUL, CONTROL, RIGHT_TO_LEFT, EDGE = "a\0b", "\x1b[31m\x7f\r\n", "\u202egpj.exe",
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-async def test_metadata_that_is_too_long_or_has_strange_letters_is_refused(
+async def test_metadata_that_is_too_long_or_has_invalid_characters_is_refused(
     direct: Direct, kind: KindSpec[Any], metadata: dict[str, Any], field: str
 ) -> None:
     reply = await direct("POST", collection(kind), {**document(kind), "metadata": metadata})
@@ -57,7 +57,7 @@ async def test_metadata_that_is_too_long_or_has_strange_letters_is_refused(
         assert field in refusal(patched, 422)
 
 
-async def test_names_at_their_bounds_are_taken(direct: Direct) -> None:
+async def test_the_longest_allowed_names_are_accepted(direct: Direct) -> None:
     for kind, name in ((kinds.POD, "a" * 253), (kinds.SERVICE, "a" * 63), (kinds.NAMESPACE, "a" * 63)):
         assert (await direct("POST", collection(kind), document(kind, name))).status == 201
         longer = await direct("POST", collection(kind), document(kind, name + "a"))
@@ -88,7 +88,7 @@ async def test_names_at_their_bounds_are_taken(direct: Direct) -> None:
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-async def test_data_that_is_too_large_or_no_data_is_refused(
+async def test_data_that_is_too_large_or_malformed_is_refused(
     direct: Direct, path: str, body: dict[str, Any], field: str
 ) -> None:
     fields = refusal(await direct("POST", path, {"metadata": {"name": "x"}, **body}), 422)
@@ -97,7 +97,7 @@ async def test_data_that_is_too_large_or_no_data_is_refused(
 
 
 @EACH_KIND
-async def test_a_list_without_end_is_refused_at_once(direct: Direct, kind: KindSpec[Any]) -> None:
+async def test_a_list_that_is_too_long_is_refused(direct: Direct, kind: KindSpec[Any]) -> None:
     seen: set[tuple[str, str]] = set()
     for place in places(kind.model):
         if place.shape == "list" and (place.model, place.field) not in seen:
@@ -109,13 +109,13 @@ async def test_a_list_without_end_is_refused_at_once(direct: Direct, kind: KindS
     assert seen
 
 
-async def test_thousands_of_findings_make_a_short_answer(direct: Direct) -> None:
+async def test_an_object_with_thousands_of_errors_gets_a_short_response(direct: Direct) -> None:
     body = {"metadata": {"name": "x"}, "spec": {"containers": [{"env": [{}] * 1000}] * 20}}
     assert len(refusal(await direct("POST", collection(kinds.POD), body), 422)) == 50
 
 
 @EACH_KIND
-async def test_any_text_is_kept_as_it_is_or_refused_by_its_field(direct: Direct, kind: KindSpec[Any]) -> None:
+async def test_any_text_is_stored_unchanged_or_refused_with_its_field(direct: Direct, kind: KindSpec[Any]) -> None:
     for place in places(kind.model):
         if place.shape not in ("str", "int or str"):
             continue
@@ -124,7 +124,7 @@ async def test_any_text_is_kept_as_it_is_or_refused_by_its_field(direct: Direct,
             if reply.status >= 400:
                 assert refusal(reply, 400, 422), (place.path(), text)
             else:
-                # The server's own fields and those of another way of updating are not taken over.
+                # The server ignores fields that it sets itself and fields of other subresources.
                 assert place.get(reply.json) in (text, None) or place.steps[0] in ("metadata", "status", "spec")
                 stored = place.get(reply.json)
                 ours = place.steps[0] == "metadata" or place.in_status
@@ -132,24 +132,24 @@ async def test_any_text_is_kept_as_it_is_or_refused_by_its_field(direct: Direct,
 
 
 @pytest.mark.parametrize(
-    ("body", "media", "said"),
+    ("body", "media", "message"),
     [
         (b'{"metadata":{"name":"\xff\xfe"}}', "application/json", "UTF-8"),
         (b'{"metadata":{"name":"\xc0\xaf"}}', "application/json", "UTF-8"),
         (b'{"metadata":{"name":"\xed\xa0\x80"}}', "application/json", "UTF-8"),
-        (b'{"metadata":{"name":"\\ud800"}}', "application/json", "no JSON"),
-        (b'{"metadata":{"name":"\\udc00x"}}', "application/json", "no JSON"),
-        (b'{"metadata":{"\\ud800":"x"}}', "application/json", "no JSON"),
-        (b'{"metadata":{"name":"a\nb"}}', "application/json", "no JSON"),
-        (b'{"metadata":{"name":"a\0b"}}', "application/json", "no JSON"),
-        (b"\xef\xbb\xbf{}", "application/json", "no JSON"),
-        ('{"metadata":{"name":"x"}}'.encode("utf-16"), "application/json", "no JSON"),
-        (b"", "application/json", "no JSON"),
-        (b"{}{}", "application/json", "no JSON"),
-        (b"{'a': 1}", "application/json", "no JSON"),
-        (b'{"a": NaN}', "application/json", "no JSON"),
-        (b'{"a": 1e999}', "application/json", "no JSON"),
-        (b'{"a": ' + b"1" * 5000 + b"}", "application/json", "no JSON"),
+        (b'{"metadata":{"name":"\\ud800"}}', "application/json", "not JSON"),
+        (b'{"metadata":{"name":"\\udc00x"}}', "application/json", "not JSON"),
+        (b'{"metadata":{"\\ud800":"x"}}', "application/json", "not JSON"),
+        (b'{"metadata":{"name":"a\nb"}}', "application/json", "not JSON"),
+        (b'{"metadata":{"name":"a\0b"}}', "application/json", "not JSON"),
+        (b"\xef\xbb\xbf{}", "application/json", "not JSON"),
+        ('{"metadata":{"name":"x"}}'.encode("utf-16"), "application/json", "not JSON"),
+        (b"", "application/json", "not JSON"),
+        (b"{}{}", "application/json", "not JSON"),
+        (b"{'a': 1}", "application/json", "not JSON"),
+        (b'{"a": NaN}', "application/json", "not JSON"),
+        (b'{"a": 1e999}', "application/json", "not JSON"),
+        (b'{"a": ' + b"1" * 5000 + b"}", "application/json", "not JSON"),
         (b"[" * 100_000, "application/json", "nested too deeply"),
         (b'{"a":' * 100_000, "application/json", "nested too deeply"),
         (b'{"metadata":' + b"[" * 990 + b"]" * 990 + b"}", "application/json", "nested too deeply"),
@@ -157,32 +157,34 @@ async def test_any_text_is_kept_as_it_is_or_refused_by_its_field(direct: Direct,
         (b"- " * 100_000, "application/yaml", "nested too deeply"),
         (b"a: .inf", "application/yaml", "not finite"),
         (b"a: 1" + b":1" * 200_000, "application/yaml", "too long"),
-        (b"!!binary aGk=", "application/yaml", "no YAML"),
-        (b"!!bool perhaps", "application/yaml", "no YAML"),
-        (b'!!int ""', "application/yaml", "no YAML"),
-        (b"!!python/object/apply:os.system [true]", "application/yaml", "no YAML"),
+        (b"!!binary aGk=", "application/yaml", "not YAML"),
+        (b"!!bool perhaps", "application/yaml", "not YAML"),
+        (b'!!int ""', "application/yaml", "not YAML"),
+        (b"!!python/object/apply:os.system [true]", "application/yaml", "not YAML"),
         (b"? [a]\n: b", "application/yaml", "key must be text"),
-        (b'a: "\\ud800"', "application/yaml", "no YAML"),
-        (b"a: \0", "application/yaml", "no YAML"),
-        (b"a\n---\nb", "application/yaml", "no YAML"),
+        (b'a: "\\ud800"', "application/yaml", "not YAML"),
+        (b"a: \0", "application/yaml", "not YAML"),
+        (b"a\n---\nb", "application/yaml", "not YAML"),
         (b"just text", "application/yaml", "object"),
         (b"[]", "application/json", "object"),
         (b"null", "application/json", "object"),
     ],
     ids=lambda value: repr(value[:24]) if isinstance(value, bytes) else "",
 )
-async def test_a_body_that_is_no_object_is_told_why(direct: Direct, body: bytes, media: str, said: str) -> None:
+async def test_a_body_that_is_not_an_object_is_refused_with_the_reason(
+    direct: Direct, body: bytes, media: str, message: str
+) -> None:
     for path in (CONFIGMAPS, collection(kinds.POD)):
         reply = await direct("POST", path, body, media=media)
         refusal(reply, 400)
-        assert said in reply.json["message"]
+        assert message in reply.json["message"]
     if media == "application/json":
         assert (await direct("POST", CONFIGMAPS, document(kinds.CONFIGMAP))).status == 201
-        for method, way in (("PUT", "application/json"), ("PATCH", MERGE)):
-            refusal(await direct(method, f"{CONFIGMAPS}/x", body, media=way), 400)
+        for method, type_ in (("PUT", "application/json"), ("PATCH", MERGE)):
+            refusal(await direct(method, f"{CONFIGMAPS}/x", body, media=type_), 400)
 
 
-async def test_depth_is_bounded_where_a_field_takes_anything(direct: Direct) -> None:
+async def test_the_depth_of_a_field_of_any_type_is_limited(direct: Direct) -> None:
     deep: Any = "x"
     for _ in range(200):
         deep = {"a": deep}
@@ -208,8 +210,8 @@ async def test_a_body_beyond_the_limit_is_too_large(direct: Direct, media: str, 
     ids=lambda text: str(len(text)),
 )
 @pytest.mark.parametrize("name", ["fieldSelector", "labelSelector"])
-async def test_a_long_selector_is_read_in_no_time(direct: Direct, name: str, selector: str) -> None:
-    # Read by a pattern that backtracks, the first of these took minutes, during which nobody else was answered.
+async def test_a_long_selector_is_parsed_quickly(direct: Direct, name: str, selector: str) -> None:
+    # With a regular expression that backtracks, the first selector took minutes and blocked all other requests.
     reply = await direct("GET", f"{collection(kinds.POD)}?{name}={selector}")
     assert reply.status in (200, 400)
 

@@ -1,6 +1,6 @@
-"""How a daemon writes its log: text or JSON lines on stderr, or entries of journald, as its configuration says.
+"""How a daemon writes its log: text or JSON lines on stderr, or entries in the systemd journal.
 
-Owns the one handler of the process. Levels and words are the callers'.
+Owns the only log handler of the process.
 """
 
 import json
@@ -13,7 +13,7 @@ _TEXT = "%(asctime)s.%(msecs)03d %(levelname)-7s %(name)s: %(message)s"
 
 
 class _JsonLines(logging.Formatter):
-    """One JSON object a record."""
+    """One JSON object for each record."""
 
     def format(self, record: logging.LogRecord) -> str:
         line = {
@@ -28,9 +28,9 @@ class _JsonLines(logging.Formatter):
 
 
 def configure(form: Literal["text", "json", "journal"], level: str, node: str = "") -> None:
-    """Replace whatever was configured before. Where no journald listens, `journal` is text.
+    """Replace the process's log handlers by one. `journal` becomes `text` where no journald listens.
 
-    `node`: whose log it is, for the journal.
+    `node`: the node's name, for the journal's entries.
     """
     handler: logging.Handler | None = None
     if form == "journal":
@@ -42,5 +42,5 @@ def configure(form: Literal["text", "json", "journal"], level: str, node: str = 
         handler.setFormatter(_JsonLines() if form == "json" else logging.Formatter(_TEXT, "%Y-%m-%dT%H:%M:%S"))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     logging.getLogger("asyncio").setLevel(logging.WARNING)
-    # Its details are many, and telling them while the interpreter ends crashes it.
+    # gRPC logs much below WARNING, and crashes the interpreter when it logs during shutdown.
     logging.getLogger("grpc").setLevel(logging.WARNING)

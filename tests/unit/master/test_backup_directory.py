@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from cli import backup_directory
+from master import backup_directory
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

@@ -1,0 +1,66 @@
+"""Backups of an installed master at regular times: made by systemd's timer, fit to be restored, the newest kept."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from netrig.plugin import eventually
+from tests.machine.bed import Machine
+from tests.machine.hosts import is_active
+
+pytestmark = pytest.mark.timeout(300)
+
+BACKUPS = "/srv/backups"
+SERVICE, TIMER = "sampan-backup.service", "sampan-backup.timer"
+_NOW = "/etc/systemd/system/sampan-backup.timer.d/test.conf"
+
+
+def backups(machine: Machine) -> list[str]:
+    return [name for name in machine.says("ls", BACKUPS).split() if name.startswith("sampan-")]
+
+
+def install(machine: Machine, *options: str) -> None:
+    machine.run("sampan", "install", "master", *options, timeout_s=120)
+
+
+def test_a_timer_makes_backups_that_restore_and_the_newest_stay(pair: tuple[Machine, Machine]) -> None:
+    master, _ = pair
+    install(master, "--backup-dir", BACKUPS, "--backup-keep", "2", "--backup-at", "*:*:0/3")
+    try:
+        assert master.says("stat", "-c", "%a %U", BACKUPS) == "700 sampan"
+        # systemd joins timers that elapse within the same minute.
+        master.write(_NOW, "[Timer]\nAccuracySec=100ms\n")
+        master.run("systemctl", "daemon-reload")
+        master.write(f"{BACKUPS}/notes", "not a backup")
+        eventually(lambda: len(backups(master)) == 2, timeout_s=60)
+        first = backups(master)
+        eventually(lambda: len(backups(master)) == 2 and not set(first) & set(backups(master)), timeout_s=60)
+
+        # Another time; directory and number stay.
+        install(master, "--backup-at", "yearly")
+        eventually(lambda: not is_active(master, "backup"), timeout_s=30)
+        newest = backups(master)[-1]
+        assert master.says("stat", "-c", "%a %U", f"{BACKUPS}/{newest}") == "600 sampan"
+        restored = master.says("sampan", "restore", "--data-dir", "/srv/restored", f"{BACKUPS}/{newest}")
+        assert "is in /srv/restored" in restored
+
+        # It goes with its master, and comes back with it.
+        timer = ("systemctl", "is-active", TIMER)
+        master.run("systemctl", "stop", "sampan-master")
+        assert master.run(*timer, check=False).stdout.strip() == "inactive"
+        master.run("systemctl", "start", "sampan-master")
+        assert master.says(*timer) == "active"
+
+        # A backup that fails is a failed unit.
+        master.run("chown", "root", BACKUPS)
+        assert master.run("systemctl", "start", SERVICE, check=False).returncode != 0
+        assert json.loads(master.says("systemctl", "list-units", "--failed", "--output=json", SERVICE))
+    finally:
+        master.run("rm", "-f", _NOW)
+        install(master, "--backup-dir", "")
+    assert not master.says("systemctl", "list-units", "--all", "--no-legend", "sampan-backup*")
+    assert not master.exists(f"/etc/systemd/system/{TIMER}")
+    assert len(backups(master)) == 2 and master.exists(f"{BACKUPS}/notes")
+    master.run("rm", "-r", BACKUPS, "/srv/restored")

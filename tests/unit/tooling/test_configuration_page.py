@@ -1,0 +1,25 @@
+"""docs/configuration.md says what the settings in master/config.py and agent/config.py say."""
+
+from __future__ import annotations
+
+import runpy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent.config import AgentConfig
+from hull.settings import described
+from master.config import MasterConfig
+
+DOCS = Path(__file__).resolve().parents[3] / "docs"
+
+
+def test_the_page_is_fresh() -> None:
+    fresh = runpy.run_path(str(DOCS / "generate.py"))["page"]()
+    assert (DOCS / "configuration.md").read_text() == fresh, "run: python docs/generate.py"
+
+
+@pytest.mark.parametrize("kind", [MasterConfig, AgentConfig])
+def test_every_setting_has_a_description(kind: type[Any]) -> None:
+    assert [setting.name for setting in described(kind) if not setting.text.endswith(".")] == []
