@@ -42,7 +42,7 @@ USUAL_MTU, SMALL_MTU, OVERHEAD = 1500, 1400, 50
 def observer(sampan_command: tuple[str, ...]) -> Iterator[Observer]:
     """A cluster with the workload; after all faults its processes hold no more than before them."""
     with running_cluster(nodes=3, periods=PERIODS, command=sampan_command) as made, made.client() as api:
-        found = Observer(made, api)
+        found = Observer(made, api, grace_s=PERIODS.grace_s)
         found.deploy()
         before = {host: found.usage(host) for host in ("master", *NODES)}
         yield found
