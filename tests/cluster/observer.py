@@ -34,8 +34,8 @@ PORT = 80
 ECHO = shell("exec nc -ll -p 8080 -e /bin/sh -c 'read question; hostname; exec cat'")
 """Says its pod's name, then sends back what it hears for as long as the connection stays."""
 MOST_LINES = 20
-"""Of one process's log during a fault: a session that ends and begins is a few lines on each side, a pod that comes or
-goes is one; what is told again and again is not read."""
+"""The most lines that one process may log during a fault. A session that ends and begins takes a few lines on each
+side, a pod that comes or goes takes one; a process that repeats itself logs more than this."""
 
 
 class Talk:
@@ -51,7 +51,7 @@ class Talk:
         return f"{self.source} to {self.target}"
 
     def exchange(self, size: int, *, timeout_s: float = 60.0) -> None:
-        """So many bytes there and back again."""
+        """Sends `size` random bytes, and expects them back."""
         sent = os.urandom(size)
         self._stream.settimeout(timeout_s)
         sender = threading.Thread(target=self._stream.sendall, args=(sent,), daemon=True)
@@ -81,7 +81,7 @@ class Seen:
     containers: frozenset[tuple[str, str, str]]
     """Host, id and start time of what runs."""
     networks: tuple[str, ...]
-    """Of each node, as text."""
+    """The network of each node, as text."""
 
 
 class Observer:
@@ -91,9 +91,9 @@ class Observer:
         self.cluster = cluster
         self.api = api
         self.addresses: dict[str, str] = {}
-        """Of the service whose only pod is on that node."""
+        """By node: the address of the service whose only pod is there."""
         self.pids: dict[str, int] = {}
-        """Of that pod's sandbox, whose network is the pod's."""
+        """By node: the process of that pod's sandbox, whose network is the pod's."""
         self._logged: dict[str, int] = {}
         self._until_end = ExitStack()
         self._extra: set[str] = set()

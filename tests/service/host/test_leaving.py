@@ -1,4 +1,4 @@
-"""Leaving and reset: the order of steps, what is said, and what is left after each way to fail."""
+"""Leaving and reset: the order of steps, the messages, and what is left after each way to fail."""
 
 from __future__ import annotations
 

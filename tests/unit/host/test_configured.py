@@ -114,7 +114,7 @@ def test_an_existing_directory_is_used_if_it_is_empty_or_a_masters_and_stays(
     install(fake, source, settings={})
     (data / "pki").mkdir()
     install(fake, source, settings={})
-    assert Uninstaller(layout, fake).uninstall(purge=True) == [str(data)], "it is told that it stays"
+    assert Uninstaller(layout, fake).uninstall(purge=True) == [str(data)], "reported as kept"
     assert (data / "pki").exists()
     (data / "pki").rename(data / "letters")
     with pytest.raises(HostError, match="contains other things than a master's: name a directory of its own"):

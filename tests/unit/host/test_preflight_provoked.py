@@ -1,4 +1,4 @@
-"""Each finding that there can be is provoked for real by some test, which is named here, or it is said why not."""
+"""Each possible finding is provoked for real by a test, which this table names, or the table says why not."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ MADE_UP: Final[Mapping[str, str]] = {
 
 
 def ids() -> Iterator[str]:
-    """Of every call of `error` and `warning` in the judges; those that are made of a variable are named here."""
+    """The ids in all calls of `error` and `warning` in the judges; VARIABLE has those that are not literals."""
     for path in (ROOT / "host/preflight").glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("error", "warning"):

@@ -1,4 +1,4 @@
-"""The record is read by the releases before and after, too: whoever goes back must still be able to do anything."""
+"""Older and newer releases read the record, too: after a rollback every command must still work."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.fakes.host import Fake, Killed, install, source_of, state
 
 @dataclass(frozen=True, slots=True)
 class First:
-    """The first release's, and how it reads: a key that it does not know is an error."""
+    """The first release's record, and how that release reads it: an unknown key is an error."""
 
     roles: tuple[str, ...] = ()
     release: str = ""

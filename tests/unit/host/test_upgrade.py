@@ -80,7 +80,7 @@ def test_a_build_keeps_its_name_while_others_come_and_go(fake: Fake, layout: Hos
     assert release.name_of(third, layout) == names[-1], "the plain name is free by now"
     Upgrader(layout, fake).upgrade_other(third)
     assert len(fake.restarts) == restarts
-    assert _record(layout).previous == names[0], "the way back leads to another build"
+    assert _record(layout).previous == names[0], "a rollback leads to another build"
 
 
 def test_an_upgrade_can_be_rolled_back(fake: Fake, layout: HostLayout, tmp_path: Path) -> None:
