@@ -54,7 +54,7 @@ def cluster(pytestconfig: pytest.Config, sampan_command: tuple[str, ...]) -> Ite
 
 @pytest.fixture(scope="session")
 def cluster_pool(sampan_command: tuple[str, ...]) -> Iterator[ClusterPool]:
-    """`with cluster_pool.lend(nodes=2) as cluster`: a cluster that may be damaged, for a module's or a test's fixture."""
+    """`with cluster_pool.lend(nodes=2) as cluster`: a cluster that may be damaged, for a fixture of any scope."""
     if reason := requirements.of_cluster():
         pytest.skip(reason)
     with ClusterPool(sampan_command) as pool:

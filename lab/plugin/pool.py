@@ -24,7 +24,7 @@ from netrig.errors import NetrigError
 from netrig.plugin.leaks import Snapshot, Thing
 from netstack.errors import NetstackError
 
-_PATIENCE_S: Final = 10.0
+_PATIENCE_S: Final = 4.0
 """A cluster that is not as new after this time is removed: waiting longer costs more than a new one."""
 _VOLATILE: Final = ("events",)
 """Resources of which every cluster has other objects each second."""
