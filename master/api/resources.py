@@ -55,7 +55,7 @@ class Resources:
     # -- the verbs, typed -----------------------------------------------------------------------------------------
 
     async def create(self, caller: Caller, kind: KindSpec[T], obj: T, *, namespace: str = "") -> T:
-        """Stores a new object. Raises AlreadyExists, Invalid, Forbidden (a namespace that is being deleted), NotFound."""
+        """Stores a new object. Raises AlreadyExists, Invalid, Forbidden (its namespace is being deleted), NotFound."""
         return cast(T, (await self.create_entry(caller, kind, obj, namespace=namespace)).obj)
 
     async def update(self, caller: Caller, kind: KindSpec[T], obj: T, *, subresource: str = "") -> T:
