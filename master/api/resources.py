@@ -59,7 +59,7 @@ class Resources:
         return cast(T, (await self.create_entry(caller, kind, obj, namespace=namespace)).obj)
 
     async def update(self, caller: Caller, kind: KindSpec[T], obj: T, *, subresource: str = "") -> T:
-        """Replaces an object; without a change nothing is written. Raises Conflict when its version is set and stale."""
+        """Replaces an object; without a change nothing is written. Raises Conflict if its version is set and stale."""
         meta = obj.metadata
         entry = await self.change_entry(
             caller,
