@@ -1,6 +1,6 @@
 """Runs one program to its end: no standard input, a time-out, and its failure as one line.
 
-Tests replace `run`: whoever starts programs takes it as a parameter (`Run`).
+Code that runs programs takes `run` as a parameter (`Run`), so that tests can replace it.
 """
 
 import os
@@ -28,10 +28,10 @@ def run(*argv: str, environment: Mapping[str, str] | None = None, timeout_s: flo
     Raises ProgramFailed with the last line of its output when the exit status is not 0, when it does not end in time,
     and when there is no such program.
     """
-    done = finished(*argv, environment=environment, timeout_s=timeout_s)
-    if done.returncode != 0:
-        raise ProgramFailed(f"{argv[0]} failed: {last_line(done.stderr, done.stdout)}")
-    return done.stdout
+    result = finished(*argv, environment=environment, timeout_s=timeout_s)
+    if result.returncode != 0:
+        raise ProgramFailed(f"{argv[0]} failed: {last_line(result.stderr, result.stdout)}")
+    return result.stdout
 
 
 def finished(

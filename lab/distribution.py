@@ -1,7 +1,7 @@
-"""Installs packages of the distribution that a lab needs and that are missing. Their services are not started.
+"""Installs the missing packages of the distribution that a lab needs, without starting their services.
 
-Looks for programs, not for packages: a Docker from another source does as well and is never touched, and no package is
-removed to make room.
+Checks for programs instead of packages: a Docker from another source is sufficient and never touched. No other package
+is removed.
 """
 
 import fcntl
@@ -26,11 +26,11 @@ FOR_A_LAB: Final[Mapping[str, str]] = {
 """Program → package."""
 
 _UNITS: Final = ("docker.service", "docker.socket", "containerd.service", "docker-registry.service")
-"""Services of those packages. A machine that had none is not to get them at its next boot either."""
+"""The services of those packages. New ones are disabled, so that they do not start at the next boot either."""
 
 _UNIT_DIRECTORIES: Final = ("/usr/lib/systemd/system", "/lib/systemd/system", "/etc/systemd/system")
 _APT: Final = ("apt-get", "-q", "-o", "DPkg::Lock::Timeout=300")
-"""Waits for another apt: on a machine that was just started, unattended upgrades hold its lock for minutes."""
+"""The options let apt wait for its lock: after a boot, unattended upgrades may hold it for minutes."""
 
 _LOCK: Final = Path("/var/cache/sampan/locks/install.lock")
 _POLICY: Final = Path("/usr/sbin/policy-rc.d")
@@ -44,7 +44,7 @@ class InstallFailed(LabError):
 
 
 class Progress(Protocol):
-    """Shows what is going on."""
+    """Reports progress to a person."""
 
     def say(self, text: str) -> None: ...
 
@@ -52,33 +52,33 @@ class Progress(Protocol):
 
 
 def install(progress: Progress, programs: Mapping[str, str] = FOR_A_LAB) -> None:
-    """Install the packages of the programs that are missing; root only. Raises InstallFailed.
+    """Install the packages of the missing programs. Only root may do that. Raises InstallFailed.
 
-    `programs`: program → package. A name that begins with `/` is a file that the package brings.
+    `programs`: program → package. A name that begins with `/` is a file of the package.
     """
-    packages = sorted({package for program, package in programs.items() if not _there(program)})
+    packages = sorted({package for program, package in programs.items() if not _is_present(program)})
     if not packages:
         return
     if os.geteuid() != 0:
         raise InstallFailed(f"missing: {', '.join(packages)}; only root can install packages")
     if not shutil.which(_APT[0], path=_SEARCH):
-        raise InstallFailed(f"missing: {', '.join(packages)}; there is no apt-get here: install them by hand")
+        raise InstallFailed(f"missing: {', '.join(packages)}; this machine has no apt-get: install them by hand")
     progress.say(f"installing {', '.join(packages)} (their services are not started)")
     with progress.step("packages"), _alone(), _services_stay_down():
         command = [*_APT, "install", "-y", "--no-install-recommends", "--no-remove", *packages]
         if _call(command).returncode != 0:
-            # A fresh machine has no package lists yet, or stale ones.
-            _must(_call([*_APT, "update"]))
-            _must(_call(command))
+            # A new machine has no package lists yet, or stale ones.
+            _check(_call([*_APT, "update"]))
+            _check(_call(command))
 
 
-def _there(program: str) -> bool:
+def _is_present(program: str) -> bool:
     return Path(program).exists() if program.startswith("/") else shutil.which(program, path=_SEARCH) is not None
 
 
 @contextmanager
 def _alone() -> Iterator[None]:
-    """Two commands at once must not take each other's policy away; the second finds everything installed."""
+    """One installation at a time: a second one must not remove the policy of the first."""
     with lockfile.opened(_LOCK) as descriptor:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
@@ -86,9 +86,9 @@ def _alone() -> Iterator[None]:
 
 @contextmanager
 def _services_stay_down() -> Iterator[None]:
-    """Debian's own way: packages ask policy-rc.d before they start a service. What was there comes back."""
+    """Prevent packages from starting services, by Debian's policy-rc.d. An existing policy is restored afterwards."""
     _restore()
-    there = {unit for unit in _UNITS if _installed(unit)}
+    installed = {unit for unit in _UNITS if _installed(unit)}
     if _POLICY.exists() or _POLICY.is_symlink():
         _POLICY.rename(_SAVED)
     _POLICY.write_text(f"#!/bin/sh\n{_MARK}\nexit 101\n")
@@ -97,7 +97,7 @@ def _services_stay_down() -> Iterator[None]:
         yield
     finally:
         _restore()
-        new = [unit for unit in _UNITS if unit not in there and _installed(unit)]
+        new = [unit for unit in _UNITS if unit not in installed and _installed(unit)]
         if new and shutil.which("systemctl", path=_SEARCH):
             _call(["systemctl", "--quiet", "disable", *new])
 
@@ -107,7 +107,7 @@ def _installed(unit: str) -> bool:
 
 
 def _restore() -> None:
-    """Also what an interrupted installation left."""
+    """Restore the policy, also after an interrupted installation."""
     try:
         if _MARK in _POLICY.read_text(errors="replace"):
             _POLICY.unlink()
@@ -124,7 +124,7 @@ def _call(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
     )
 
 
-def _must(done: subprocess.CompletedProcess[str]) -> None:
-    if done.returncode != 0:
-        last = [line for line in done.stderr.splitlines() if line.strip()][-3:]
-        raise InstallFailed(f"{' '.join(done.args)} failed: {' / '.join(last) or done.stdout.strip()[-300:]}")
+def _check(result: subprocess.CompletedProcess[str]) -> None:
+    if result.returncode != 0:
+        last = [line for line in result.stderr.splitlines() if line.strip()][-3:]
+        raise InstallFailed(f"{' '.join(result.args)} failed: {' / '.join(last) or result.stdout.strip()[-300:]}")

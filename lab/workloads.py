@@ -37,7 +37,7 @@ def apply_examples(cluster: Cluster, paths: tuple[Path, ...] = EXAMPLES) -> None
     """Apply manifests as `sampan apply` does."""
     with cluster.client() as client:
         discovery = Discovery(client)
-        for manifest in (found for path in paths for found in read(path)):
+        for manifest in (item for path in paths for item in read(path)):
             apply(client, discovery, manifest.document)
 
 

@@ -1,4 +1,5 @@
 """Network tests with real packets: topologies of namespaces, probes, captures, drawings, and their pytest plugin.
 
-Stands on `netstack` alone (and on `hull` below it), so that it can be installed into any project's environment.
+Imports only `netstack`, and `hull` below it, so that it can be installed into the environment of any project. Inside,
+`plugin` uses `topology`, and `topology` uses `drawing`; `probe` and `capture` are independent of both.
 """

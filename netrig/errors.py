@@ -1,20 +1,20 @@
-"""What can go wrong with a topology, a probe or a capture.
+"""The errors of topologies, probes and captures.
 
 NetrigError          anything below
 ├── NotFound         no such interface
 ├── BadCapture       a file is not a pcap file that this package reads
-├── BadTopology      a declaration cannot be built: a name twice, an address outside of every link
-├── Unsupported      this kernel cannot do what was asked (delay without netem); names what is missing
-└── Unexpected       a probe ended otherwise than it should; an AssertionError too
+├── BadTopology      a declaration cannot be built: a duplicate name, a gateway that no link reaches
+├── Unsupported      this kernel lacks a feature (delay without netem); names it
+└── Unexpected       a probe or a condition had another outcome than expected; an AssertionError too
 """
 
 
 class NetrigError(Exception):
-    """Root of the package's errors: the message is one line for the author of the test."""
+    """Root of the package's errors. The message is one line for the author of the test."""
 
 
 class NotFound(NetrigError):
-    """There is no such interface."""
+    """The interface does not exist."""
 
 
 class BadCapture(NetrigError):
@@ -26,8 +26,8 @@ class BadTopology(NetrigError):
 
 
 class Unsupported(NetrigError):
-    """This kernel, or this machine, lacks what was asked for."""
+    """This kernel, or this machine, lacks a feature that is needed."""
 
 
 class Unexpected(NetrigError, AssertionError):
-    """Probes ended otherwise than expected; the message has a line for each of them."""
+    """An outcome differs from the expected one; the message has a line for each such probe."""

@@ -44,17 +44,25 @@ class Block:
     @property
     def commands(self) -> tuple[str, ...]:
         """What a reader types, one string for each command. A line that ends with a backslash goes on below."""
-        commands: list[str] = []
-        continued = False
-        for line in self.content:
-            if continued:
-                commands[-1] += f"\n{line}"
-            elif typed := _typed(line, self.language):
-                commands.append(typed)
-            else:
+        return tuple("\n".join(lines) for typed, lines in self._parts() if typed)
+
+    @property
+    def output(self) -> tuple[str, ...]:
+        """The lines that the commands of a `console` block print."""
+        return tuple(line for typed, lines in self._parts() if not typed for line in lines)
+
+    def _parts(self) -> Iterator[tuple[bool, list[str]]]:
+        """Commands and lines of output in their order; True: a command."""
+        lines = iter(self.content)
+        for line in lines:
+            command = _typed(line, self.language)
+            if not command:
+                yield False, [line]
                 continue
-            continued = line.endswith("\\")
-        return tuple(commands)
+            part = [command]
+            while part[-1].endswith("\\"):
+                part.append(next(lines, ""))
+            yield True, part
 
 
 def pages() -> list[str]:

@@ -1,4 +1,4 @@
-"""A process that has made something in the lab, tells its name, and is killed in the middle."""
+"""A process that makes something, prints its name, and is killed."""
 
 from __future__ import annotations
 
@@ -11,36 +11,36 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-_AND_WAITS = "\nimport time\ntime.sleep(600)\n"
+_WAIT = "\nimport time\ntime.sleep(600)\n"
 
 
 @dataclass
 class Doomed:
-    """`name` is what it printed."""
+    """The process, and the line that it printed."""
 
     process: subprocess.Popen[str]
     name: str
 
     def kill(self) -> None:
-        """At once and without a word: what it has made stays."""
+        """SIGKILL: the process cannot remove what it made."""
         self.process.kill()
         self.process.wait()
 
 
 @contextmanager
 def doomed(script: str) -> Iterator[Doomed]:
-    """Runs `script` in a Python of its own, up to the last line, which prints the name of what it has made.
+    """Runs `script` in a Python of its own; its last line prints the name of what it made, and then it waits.
 
-    A test that looks at what is left kills it within `hull.owner.sweeping()`: another test run that begins at that
-    moment would sweep it away.
+    A test that examines what is left must kill it within `hull.owner.sweeping()`. Otherwise its watcher, or another
+    test run, may sweep at the same time.
     """
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-c", script + _AND_WAITS]
+    command = [sys.executable, "-c", script + _WAIT]
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout
             name = process.stdout.readline().strip()
-            assert name, "it ended before it had made anything"
+            assert name, "the script ended without printing a name"
             yield Doomed(process, name)
         finally:
             process.kill()

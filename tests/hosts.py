@@ -1,4 +1,4 @@
-"""A lab host's engine, as the tests ask it."""
+"""Clients for the engines of lab hosts."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ from lab.cluster import Cluster
 
 
 def engine_of(cluster: Cluster, host: str) -> docker.APIClient:
-    """A client of the host's own engine; a context manager that closes it."""
+    """A client of the host's engine, to be used as a context manager."""
     return docker.APIClient(base_url=f"unix://{cluster.lab.engine(host).paths.engine_socket}", version="auto")

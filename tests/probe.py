@@ -1,4 +1,4 @@
-"""What a service answers by HTTP, asked from a host of a cluster or from outside of it."""
+"""Requests a service by HTTP, from a host of a cluster or from outside."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ TIMEOUT_S = 2.0
 
 
 def answers(cluster: Cluster, host: str | None, address: str, port: int) -> str:
-    """The body of a 200 answer to `GET /`; nothing when there is none (yet).
+    """The body of a 200 answer to `GET /`; empty without such an answer.
 
-    `host` None is the machine's own namespace, which counts as outside of the cluster.
+    `host` None: the request comes from the machine's own namespace, which is outside of the cluster.
     """
     where = None if host is None else cluster.host(host).where
     result = Prober(where).one(http(address, port, timeout_s=TIMEOUT_S))

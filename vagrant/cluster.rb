@@ -1,7 +1,7 @@
-# What the Vagrantfile asks of a cluster: its machines, and what this host does before and after each comes up.
+# The cluster behind the Vagrantfile: its machines, and the steps on this host before and after each one comes up.
 #
-# Machines come up side by side where the provider can do that, so everything here may run at the same time for several
-# machines, in threads or processes: what they share is behind a lock.
+# Some providers start machines in parallel, in threads or processes. So everything here may run for several machines at
+# the same time, and shared files are protected by a lock.
 require "fileutils"
 require "ipaddr"
 require "shellwords"
@@ -11,12 +11,13 @@ module Sampan
   BUNDLE = "/tmp/sampan-bundle.tar"
   REGISTRY_PORT = 5000
   TOKEN_S = 3600
-  # The exit code of `sampan` when the master does not answer.
+  # Exit code of `sampan` when the master does not answer.
   UNREACHABLE = 4
-  # Until its machine is there, a box may have to be downloaded or built; then it boots and gets packages.
+  # Seconds to wait for the master: its box may have to be downloaded or built, then it boots and installs packages.
+  # BOOT_PATIENCE_S is for a machine that exists.
   MASTER_PATIENCE_S = 1800
   BOOT_PATIENCE_S = 900
-  # What Vagrant waits for a machine's ssh, and for its end when it is told to halt, where the processor is emulated.
+  # Seconds that Vagrant waits for ssh after a boot, and for a halt, when the processor is emulated.
   EMULATED_PATIENCE_S = 900
 
   class Cluster
@@ -27,17 +28,17 @@ module Sampan
       @dotfiles = ENV.fetch("VAGRANT_DOTFILE_PATH", File.join(directory, ".vagrant"))
       @kept = File.join(@dotfiles, "sampan")
       @subnet = IPAddr.new(ENV.fetch("SAMPAN_SUBNET", "192.168.56.0/24"))
-      raise Failed, "SAMPAN_SUBNET is no /24" unless @subnet.prefix == 24
+      raise Failed, "SAMPAN_SUBNET is not a /24" unless @subnet.prefix == 24
       @memory = number("SAMPAN_MEMORY", 1536, 512..1_048_576)
       @libvirt_driver = ENV.fetch("SAMPAN_LIBVIRT_DRIVER", "kvm")
       raise Failed, "SAMPAN_LIBVIRT_DRIVER is neither kvm nor qemu" unless %w[kvm qemu].include?(@libvirt_driver)
       @nodes = number("SAMPAN_NODES", 2, 0..200)
       FileUtils.mkdir_p(@kept, mode: 0o700)
-      # Vagrant looks for what it shall copy before anything can have made it. (Touched again it would seem new.)
+      # Vagrant checks that the file to copy exists before prepare() can make it. Touched again, it would look new.
       FileUtils.touch(bundle) unless ENV["SAMPAN_BUNDLE"] || File.exist?(bundle)
     end
 
-    # The master, the nodes that are asked for, and those that exist.
+    # The master, the requested nodes, and other nodes that exist.
     def names
       made = Dir.glob(File.join(@dotfiles, "machines", "node*", "*", "id"))
                 .map { |path| path[%r{/node(\d+)/[^/]+/id\z}, 1].to_i }
@@ -69,7 +70,7 @@ module Sampan
       File.join(@directory, "kubeconfig")
     end
 
-    # With these a container is a host: it boots systemd, and has a Docker and network devices of its own.
+    # With these options a container is a host: it boots systemd and has its own Docker and network devices.
     def docker_arguments
       capabilities = %w[SYS_ADMIN NET_ADMIN NET_RAW SYS_MODULE SYS_PTRACE SYS_CHROOT MKNOD AUDIT_WRITE SETFCAP
                         DAC_READ_SEARCH IPC_LOCK SYSLOG SYS_NICE]
@@ -86,14 +87,14 @@ module Sampan
         "  vagrant ssh #{MASTER} -c 'sudo sampan status'"
     end
 
-    # Before a machine comes up.
+    # Runs before a machine comes up.
     def prepare(machine)
       provision_again(machine) unless complete?(machine)
       make_bundle(machine)
       make_image(machine) if machine.provider_name == :docker
     end
 
-    # After a machine has come up: the master says how to join, and each joins. All may be done again and again.
+    # Runs after a machine has come up: the master provides the join command, and each machine joins. Idempotent.
     def finish(machine)
       publish(machine) if machine.name.to_s == MASTER
       join(machine)
@@ -101,7 +102,7 @@ module Sampan
       fill_registry(machine) if machine.name.to_s == MASTER
     end
 
-    # After `destroy`, which somebody may have declined.
+    # Runs after `destroy`, which the user may have declined.
     def forget(machine)
       return unless machine.state.id == :not_created
       FileUtils.rm_f(complete_file(machine))
@@ -115,12 +116,12 @@ module Sampan
 
     private
 
-    # Vagrant takes a machine for provisioned as soon as it has begun to provision it, interrupted or not.
+    # Vagrant counts a machine as provisioned when provisioning has begun, even if it was interrupted.
     def provision_again(machine)
       FileUtils.rm_f(File.join(machine.data_dir, "action_provision"))
     end
 
-    # Whether this very machine once came to the end of all that is done for it.
+    # Whether all steps for this very machine were once completed.
     def complete?(machine)
       File.exist?(complete_file(machine)) && File.read(complete_file(machine)) == machine.id
     end
@@ -131,11 +132,11 @@ module Sampan
 
     def make_bundle(machine)
       if ENV["SAMPAN_BUNDLE"]
-        raise Failed, "SAMPAN_BUNDLE: #{bundle} is no file that `sampan bundle` wrote" unless File.size?(bundle)
+        raise Failed, "SAMPAN_BUNDLE: #{bundle} is not a file that `sampan bundle` wrote" unless File.size?(bundle)
         return
       end
       locked do
-        # Directories too: their time tells that something in them went.
+        # Directories too: their time changes when a file in them is deleted.
         rooms = "{agent,cli,client,host,hull,lab,master,netrig,netstack,packaging,proto}"
         sources = Dir.glob(File.join(@directory, "..", rooms, "{,**/*}"))
         sources += Dir.glob(File.join(@directory, "..", "{requirements.lock,pyproject.toml}"))
@@ -166,43 +167,43 @@ module Sampan
       tell_gone(machine)
     end
 
-    # The examples' images are a help and no part of the cluster: without them Docker looks where it always does.
+    # The examples' images are optional: without them Docker uses its usual registries.
     def fill_registry(machine)
       machine.ui.info("bringing the examples' images to the registry at #{registry}")
       done = run(command_file, "lab", "push", registry)
       return if done.exit_code.zero?
-      machine.ui.warn("not there: #{done.stderr.strip.lines.last}; later, as root: sampan lab push #{registry}")
+      machine.ui.warn("they are missing: #{done.stderr.strip.lines.last}; as root, later: sampan lab push #{registry}")
     end
 
-    # Tells the master which nodes' machines are gone. One that is away is told when it is back.
+    # Deletes the nodes of destroyed machines on the master. If the master is off, its next `up` does this.
     def tell_gone(machine)
       gone = Dir.glob(gone_file("*"))
       return if gone.empty? || !made?(MASTER)
       nodes = gone.map { |path| "node/#{File.extname(path).delete_prefix(".")}" }
       done = vagrant("ssh", MASTER, "--no-tty", "-c", "sudo sampan delete --ignore-not-found #{nodes.shelljoin}")
       return FileUtils.rm_f(gone) if done.exit_code.zero?
-      machine.ui.warn("the master does not know yet that #{nodes.join(", ")} is gone: it is told at its next `up`")
+      machine.ui.warn("the master does not know yet that #{nodes.join(", ")} is gone: its next `up` deletes the node")
     end
 
     def gone_file(name)
       File.join(@kept, "gone.#{name}")
     end
 
-    # A master that boots beside this machine may not answer yet, nor know which machines are gone.
+    # A master that boots at the same time may not answer yet, or may still have nodes of destroyed machines.
     def join(machine)
       name = machine.name.to_s
       patiently(machine) do
-        # Its name may be that of a machine that was destroyed while the master was off.
+        # A machine of the same name may have been destroyed while the master was off.
         tell_gone(machine) if File.exist?(gone_file(name))
         code = try_join(machine, name)
         next true if code.zero?
         next false if code == UNREACHABLE || File.exist?(gone_file(name))
-        raise Failed, "#{name} did not become a node; what it said is above"
+        raise Failed, "#{name} did not become a node; the reason is above"
       end
     end
 
-    # The exit code of `sampan join`; what it says is shown. The token goes by its standard input: what sudo is given
-    # is in the machine's log.
+    # Runs `sampan join`, shows its output and returns its exit code. The token goes through standard input, because the
+    # machine's log contains the arguments of sudo.
     def try_join(machine, name)
       words = join_command(machine).shellsplit
       place = words.index("--token") + 1
@@ -214,30 +215,30 @@ module Sampan
       end
     end
 
-    # Asks again and again for something true, until the master should have come; Ctrl-C ends it.
+    # Repeats the block until it returns something true, or the master should be up. Ctrl-C ends the wait.
     def patiently(machine)
       began = Time.now
-      stopped = told = false
+      stopped = announced = false
       Vagrant::Util::Busy.busy(-> { stopped = true }) do
         loop do
-          found = yield
-          return found if found
+          result = yield
+          return result if result
           raise Failed, "#{machine.name} is not joined: interrupted" if stopped
           patience = made?(MASTER) ? BOOT_PATIENCE_S : MASTER_PATIENCE_S
-          raise Failed, "there is no master that answers: `vagrant up #{MASTER}` first" if Time.now - began > patience
-          machine.ui.info("waiting for the master") unless told
-          told = true
+          raise Failed, "no master answers: run `vagrant up #{MASTER}` first" if Time.now - began > patience
+          machine.ui.info("waiting for the master") unless announced
+          announced = true
           sleep 0.5
         end
       end
     end
 
-    # How to join, from the file that the master left, while its token is good.
+    # The join command, from the file that the master's machine left, while its token is valid.
     def join_command(machine)
       patiently(machine) { locked { fresh_join_command } }
     end
 
-    # Nil while the master does not say it.
+    # Nil if the master does not provide it now.
     def fresh_join_command
       return unless File.exist?(join_file)
       return File.read(join_file).strip if Time.now - File.mtime(join_file) < TOKEN_S / 2
@@ -259,14 +260,14 @@ module Sampan
       !Dir.glob(File.join(@dotfiles, "machines", name, "*", "id")).empty?
     end
 
-    # What a command says on a machine.
+    # The output of a command on a machine.
     def ask(machine, command)
-      said = +""
-      machine.communicate.execute(command) { |kind, text| said << text if kind == :stdout }
-      said
+      output = +""
+      machine.communicate.execute(command) { |kind, text| output << text if kind == :stdout }
+      output
     end
 
-    # Whole or not at all, and for nobody else to read.
+    # Writes the file whole or not at all; only its owner can read it.
     def write(path, text)
       aside = "#{path}.#{Process.pid}"
       File.write(aside, text, perm: 0o600)
@@ -304,12 +305,12 @@ module Sampan
 
     def number(name, usual, allowed)
       value = Integer(ENV.fetch(name, usual), exception: false)
-      allowed.include?(value) or raise Failed, "#{name} is no number from #{allowed.min} to #{allowed.max}"
+      allowed.include?(value) or raise Failed, "#{name} is not a number from #{allowed.min} to #{allowed.max}"
       value
     end
   end
 
-  # An error that Vagrant shows as one, without a trace.
+  # An error that Vagrant shows without a stack trace.
   class Failed < Vagrant::Errors::VagrantError
     def initialize(message)
       @text = message

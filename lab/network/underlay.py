@@ -5,7 +5,7 @@ have no default route, so nothing leaves the lab. All functions can be repeated 
 """
 
 from collections.abc import Iterable
-from ipaddress import IPv4Interface, IPv4Network
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from typing import Final
 
 from lab.layout import Layout
@@ -30,7 +30,10 @@ def create(layout: Layout, state: LabState) -> None:
     with open_network(layout.underlay_name) as underlay:
         present = {link.name for link in underlay.links()}
         if BRIDGE not in present:
-            underlay.change([c.AddBridge(BRIDGE)])
+            # By default a bridge has the lowest MAC of its ports, and changes it when that port is deleted. Then the
+            # neighbour entries for the registry, which is at the bridge's address, are wrong for several seconds.
+            mac = _mac(subnets.bridge_address(subnet))
+            underlay.change([c.AddBridge(BRIDGE), c.SetLink(BRIDGE, mac=mac)])
         underlay.change([_address(BRIDGE, IPv4Interface((subnets.bridge_address(subnet), subnet.prefixlen)))])
     _attach_root(layout, subnet, exists=_LEG in present)
     create_hosts(layout, subnet, state.hosts)
@@ -48,7 +51,8 @@ def create_hosts(layout: Layout, subnet: IPv4Network, hosts: Iterable[HostState]
         for host in hosts:
             if host.name not in present:
                 peer = layout.netns_name(host.name)
-                underlay.change([c.AddVeth(host.name, HOST_LINK, peer_namespace=peer, peer_mac=_mac(host), up=False)])
+                mac = _mac(host.address)
+                underlay.change([c.AddVeth(host.name, HOST_LINK, peer_namespace=peer, peer_mac=mac, up=False)])
             # Also for an existing port: its command may have been interrupted before it was connected.
             underlay.change([c.SetLink(host.name, master=BRIDGE, up=not host.cut)])
     for host in hosts:
@@ -139,9 +143,9 @@ def _settle(layout: Layout, hosts: Iterable[str]) -> None:
     bulk.apply([*ends, bulk.Batch(layout.underlay_name, tuple(bulk.SettleLink(host) for host in hosts))])
 
 
-def _mac(host: HostState) -> str:
-    """Derived from the address, so that the neighbour entries of other hosts stay valid when the host is made again."""
-    return ":".join(["02", "00", *(f"{byte:02x}" for byte in host.address.packed)])
+def _mac(address: IPv4Address) -> str:
+    """Derived from the address, so that the neighbour entries of other hosts stay valid when the link is made again."""
+    return ":".join(["02", "00", *(f"{byte:02x}" for byte in address.packed)])
 
 
 def _address(link: str, interface: IPv4Interface) -> c.SetAddress:

@@ -1,4 +1,4 @@
-"""What crosses an interface while a block runs: a pcap, and a short summary for the text of a failed test.
+"""Captures the packets of an interface while a block runs, as a pcap file and as a short summary for failed tests.
 
 with Capture(a.where, "eth0", path=tmp_path / "a.pcap") as capture:
     ...

@@ -1,7 +1,7 @@
-"""A capture: an AF_PACKET socket in a namespace, and a thread that writes what it receives to a bounded file.
+"""A capture: an AF_PACKET socket in a namespace, and a thread that writes the received packets to a bounded file.
 
-The socket is opened inside the namespace, the thread runs anywhere (packet(7)). Everything that crossed the interface
-before the block's end is in the file, as far as the bound and the kernel's buffer allow; both are counted.
+The socket is opened inside the namespace; the thread runs outside (packet(7)). The file has all packets that crossed
+the interface before the block's end, up to the file's bound and the kernel's buffer. Missing packets are counted.
 """
 
 from __future__ import annotations
@@ -33,9 +33,10 @@ _AT_ONCE: Final = 500
 
 
 class Capture:
-    """Captures one interface of the namespace `where` (a name, a path, a pid, None: the caller's) while the block runs.
+    """Captures one interface of the namespace `where` while the block runs.
 
-    `path` None: only the summary is kept. `snap_bytes` of each packet are kept, `most_bytes` in all.
+    `where`: a name, a path, a pid, or None for the caller's namespace. `path`: the file; None: only a summary is made.
+    The file has at most `snap_bytes` of each packet, and `most_bytes` in total.
     """
 
     def __init__(
@@ -58,7 +59,7 @@ class Capture:
         self._running = False
 
     def __enter__(self) -> Self:
-        """Raises NotFound when there is no such interface, NamespaceMissing."""
+        """Raises NotFound if the interface does not exist, NamespaceMissing."""
         self._socket = namespaces.run_in(self._where, self._open)
         ethernet = self._socket.getsockname()[3] in _ETHERNET_LIKE
         self._flows = Flows(pcap.ETHERNET if ethernet else pcap.RAW_IP)
@@ -91,8 +92,8 @@ class Capture:
             raise self._failure  # the file could not be written
 
     def summary(self) -> Summary:
-        """Everything that crossed the interface until now, or until the block's end."""
-        while self._running and self._receive():  # what the thread has not come to yet
+        """All packets that crossed the interface until now, or until the block's end."""
+        while self._running and self._receive():  # packets that the thread has not read yet
             pass
         with self._lock:
             return self._flows.summary(lost=self._lost, left_out=self._left_out)
@@ -102,9 +103,9 @@ class Capture:
         try:
             opened.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _RECEIVE_BYTES)
             opened.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
-            if self.interface == "lo":  # where each packet goes out and comes in
+            if self.interface == "lo":  # here each packet is both outgoing and incoming
                 opened.setsockopt(_SOL_PACKET, _PACKET_IGNORE_OUTGOING, 1)
-            # Protocol 0 until here: nothing of other interfaces gets in before the socket is bound.
+            # The protocol was 0 so far, so that no packets of other interfaces were received.
             opened.bind((self.interface, _ALL_PROTOCOLS))
         except OSError as error:
             opened.close()
@@ -125,7 +126,7 @@ class Capture:
                 return
 
     def _receive(self) -> bool:
-        """Take what is there, up to some hundreds; whether there may be more."""
+        """Read available packets, up to a few hundred. True if there may be more."""
         with self._lock:
             for _ in range(_AT_ONCE):
                 try:
@@ -133,12 +134,12 @@ class Capture:
                 except BlockingIOError:
                     return False
                 except OSError:
-                    return False  # ENETDOWN, once, when the interface goes
+                    return False  # ENETDOWN, once, when the interface is removed
                 self._keep(data, ancillary, flags)
             return True
 
     def _keep(self, data: bytes, ancillary: list[tuple[int, int, bytes]], flags: int) -> None:
-        # With MSG_TRUNC the call tells the packet's whole length, which recvmsg does not hand on: headers say it.
+        # MSG_TRUNC makes the system call return the whole length, but Python's recvmsg does not: read the headers.
         whole = _whole_bytes(data, self._flows.link_type) if flags & socket.MSG_TRUNC else len(data)
         self._flows.add(data, whole)
         if self._file is None:
@@ -160,7 +161,7 @@ class Capture:
 
 
 def _whole_bytes(data: bytes, link_type: int) -> int:
-    """The length of a packet that was cut short, as its IPv4 header tells; else what is there."""
+    """The original length of a truncated packet by its IPv4 header; for other protocols the captured length."""
     offset = 14 if link_type == pcap.ETHERNET else 0
     if len(data) >= offset + 4 and data[offset] >> 4 == 4:
         return max(len(data), offset + int(struct.unpack_from("!H", data, offset + 2)[0]))

@@ -1,6 +1,6 @@
-"""Packets told as flows: who spoke to whom, how often, with which TCP flags, and which ICMP errors came. Pure.
+"""Counts packets by flow: source, destination, number of packets, TCP flags, ICMP errors. Pure.
 
-Reads Ethernet (with VLAN tags), ARP, IPv4, and of IPv6 only the addresses; what it cannot read is counted as "other".
+Parses Ethernet (with VLAN tags), ARP, IPv4, and the addresses of IPv6. Other packets are counted as "other".
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _MOST_FLOWS: Final = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """Packets of one direction that are alike. `flags`: all TCP flags that were seen, as tcpdump writes them."""
+    """Packets with the same endpoints in one direction. `flags`: all TCP flags among them, in tcpdump's notation."""
 
     protocol: str
     source: str
@@ -42,32 +42,33 @@ class Flow:
     flags: str = ""
     note: str = ""
     connections: int = 1
-    """How many are told together: those that differ only in the client's port."""
+    """How many connections were merged, because they differ only in the client's port."""
 
     def __str__(self) -> str:
         flags = f" [{self.flags}]" if self.flags else ""
         note = f" {self.note}" if self.note else ""
-        many = f"{self.connections} connections, " if self.connections > 1 else ""
-        about = f"{self.protocol} {self.source} > {self.destination}{note}{flags}"
-        return f"{about}: {many}{self.packets} packets, {self.octets} B"
+        connections = f"{self.connections} connections, " if self.connections > 1 else ""
+        endpoints = f"{self.protocol} {self.source} > {self.destination}{note}{flags}"
+        return f"{endpoints}: {connections}{self.packets} packets, {self.octets} B"
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """All of a capture, the largest flows first."""
+    """The flows of a capture, the largest first."""
 
     flows: tuple[Flow, ...]
     packets: int
     lost: int = 0
-    """Packets that the kernel dropped because we were too slow."""
+    """Packets that the kernel dropped because its buffer was full."""
     left_out: int = 0
-    """Packets that are counted but not in the file, which had reached its bound."""
+    """Packets that were counted but not written, because the file had reached its bound."""
 
     def icmp_errors(self) -> tuple[Flow, ...]:
+        """The flows of ICMP errors; their notes name the error and the packet that caused it."""
         return tuple(flow for flow in self.flows if flow.protocol == "icmp error")
 
     def services(self) -> tuple[Flow, ...]:
-        """The flows, with those that differ only in their client's port (the higher one) told as one."""
+        """The flows, where those that differ only in the client's port (the higher one) are merged."""
         groups: dict[_Key, list[Flow]] = {}
         for flow in self.flows:
             groups.setdefault(_without_client_port(flow), []).append(flow)
@@ -75,7 +76,7 @@ class Summary:
         return tuple(sorted(merged, key=lambda flow: -flow.packets))
 
     def text(self, *, most: int = 20) -> str:
-        """A line for each service, the largest first."""
+        """A line for each of the largest merged flows."""
         flows = self.services()
         lines = [f"{self.packets} packets" + _counted(self.lost, "lost") + _counted(self.left_out, "not in the file")]
         lines += [f"  {flow}" for flow in flows[:most]]
@@ -94,10 +95,10 @@ class _Key:
 def _without_client_port(flow: Flow) -> _Key:
     if flow.protocol not in _PORTS.values() or ":" not in flow.source:
         return _Key(flow.protocol, flow.source, flow.destination, flow.note)
-    here, there = flow.source.rsplit(":", 1), flow.destination.rsplit(":", 1)
-    if int(here[1]) > int(there[1]):
-        return _Key(flow.protocol, f"{here[0]}:*", flow.destination, flow.note)
-    return _Key(flow.protocol, flow.source, f"{there[0]}:*", flow.note)
+    source, destination = flow.source.rsplit(":", 1), flow.destination.rsplit(":", 1)
+    if int(source[1]) > int(destination[1]):
+        return _Key(flow.protocol, f"{source[0]}:*", flow.destination, flow.note)
+    return _Key(flow.protocol, flow.source, f"{destination[0]}:*", flow.note)
 
 
 def _merge(key: _Key, flows: list[Flow]) -> Flow:
@@ -108,7 +109,7 @@ def _merge(key: _Key, flows: list[Flow]) -> Flow:
 
 @dataclass(slots=True)
 class Flows:
-    """Counts packet by packet, in bounded memory: beyond 10,000 flows all new ones are one."""
+    """Counts packets in bounded memory: after 10,000 flows, all further ones are counted together."""
 
     link_type: int = ETHERNET
     _packets: Counter[_Key] = field(default_factory=Counter)
@@ -116,7 +117,7 @@ class Flows:
     _flags: dict[_Key, int] = field(default_factory=dict)
 
     def add(self, data: bytes, whole_bytes: int) -> None:
-        """One packet as it was captured, perhaps cut short."""
+        """Count one captured packet. `data` may be truncated; `whole_bytes` is the original length."""
         try:
             key, flags = _frame(data) if self.link_type == ETHERNET else _packet(data)
         except (struct.error, IndexError, OSError):
@@ -129,6 +130,7 @@ class Flows:
             self._flags[key] = self._flags.get(key, 0) | flags
 
     def summary(self, *, lost: int = 0, left_out: int = 0) -> Summary:
+        """The flows so far, with the given numbers of missing packets."""
         flows = tuple(
             Flow(
                 *(key.protocol, key.source, key.destination, count, self._octets[key]),
@@ -194,5 +196,5 @@ def _flag_text(flags: int) -> str:
     return "".join(letter for bit, letter in _FLAGS if flags & bit)
 
 
-def _counted(number: int, what: str) -> str:
-    return f", {number} {what}" if number else ""
+def _counted(number: int, label: str) -> str:
+    return f", {number} {label}" if number else ""

@@ -1,4 +1,4 @@
-"""The classic pcap file format (draft-ietf-opsawg-pcap), with nanoseconds: what tcpdump and Wireshark read. Pure."""
+"""The classic pcap file format (draft-ietf-opsawg-pcap) with nanoseconds, which tcpdump and Wireshark read. Pure."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ _RECORD: Final = struct.Struct("=IIII")
 
 
 def header(link_type: int, snap_bytes: int) -> bytes:
-    """The beginning of a file."""
+    """The header of a file."""
     return _HEADER.pack(_MAGIC_NANOSECONDS, 2, 4, 0, 0, snap_bytes, link_type)
 
 
 def record(seconds: int, nanoseconds: int, data: bytes, whole_bytes: int) -> bytes:
-    """One packet, of which `data` was kept."""
+    """The record of one packet. `data`: its captured part; `whole_bytes`: its original length."""
     return _RECORD.pack(seconds, nanoseconds, len(data), whole_bytes) + data
 
 
 def read(content: bytes) -> Iterator[tuple[float, bytes]]:
-    """Time and bytes of each packet of a file that we wrote. Raises BadCapture for anything else."""
+    """Time and data of each packet in a file of this module's format. Raises BadCapture."""
     if len(content) < _HEADER.size or _HEADER.unpack_from(content)[0] != _MAGIC_NANOSECONDS:
         raise BadCapture("not a pcap file with nanoseconds of this machine's byte order")
     offset = _HEADER.size
     while offset + _RECORD.size <= len(content):
-        seconds, nanoseconds, kept, _ = _RECORD.unpack_from(content, offset)
+        seconds, nanoseconds, captured, _ = _RECORD.unpack_from(content, offset)
         offset += _RECORD.size
-        yield seconds + nanoseconds / 1e9, content[offset : offset + kept]
-        offset += kept
+        yield seconds + nanoseconds / 1e9, content[offset : offset + captured]
+        offset += captured

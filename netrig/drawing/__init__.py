@@ -1,8 +1,7 @@
-"""Pictures of labs and topologies as SVG.
+"""Pictures of networks as SVG.
 
-`Drawing` (model.py) is what is to be drawn, as a value; `svg` makes text of it, the same for the same value, that needs
-nothing but a reader: no fonts, no scripts, nothing to fetch. Who has something to draw makes a Drawing of it: of_lab.py
-here, picture.py of the topologies.
+A `Drawing` (model.py) is the content of a picture as a value. `svg` turns it into text: always the same for the same
+value, without external fonts, scripts or links. netrig/topology/picture.py and lab/picture.py make drawings.
 """
 
 from netrig.drawing.model import Cable, Drawing, Item, Place, Shape, Tone

@@ -1,13 +1,14 @@
-"""Where everything stands, from a drawing. Pure; no place covers a place, a tag or a cable that is not its own.
+"""The layout of a drawing: positions of places, cables and tags. Pure.
 
-From left to right it is arrange.py's; here are the heights.
+No place covers a place, a tag or the cable of another. arrange.py decides the horizontal positions; this module adds
+the heights.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from netrig.drawing.arrange import GAP, TAG_MARGIN, TRACK, Arranged, Door, Route, Slot, Turn, arrange
+from netrig.drawing.arrange import GAP, TAG_MARGIN, TRACK, Arranged, GutterId, Route, Slot, Turn, arrange
 from netrig.drawing.metrics import Rect, Size, tag_size
 from netrig.drawing.model import Cable, Drawing, Place
 from netrig.drawing.tree import parts
@@ -17,7 +18,7 @@ Point = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A cable as it is drawn, with its tag, whose lines are `words`."""
+    """The drawn line of a cable, and its tag; `words` are the tag's lines."""
 
     cable: Cable
     points: tuple[Point, ...]
@@ -25,13 +26,13 @@ class Line:
     words: tuple[str, ...]
 
     def moved(self, x: float, y: float) -> Line:
-        points = tuple((there[0] + x, there[1] + y) for there in self.points)
+        points = tuple((point[0] + x, point[1] + y) for point in self.points)
         return Line(self.cable, points, self.tag.moved(x, y), self.words)
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The upper left corner is 0, 0."""
+    """All positions; the upper left corner is (0, 0)."""
 
     places: tuple[tuple[Place, Rect], ...]
     lines: tuple[Line, ...]
@@ -43,34 +44,34 @@ class Layout:
 
 
 def layout(drawing: Drawing) -> Layout:
-    """The connected parts side by side."""
+    """Lay out the connected parts side by side."""
     places: list[tuple[Place, Rect]] = []
     lines: list[Line] = []
     x = height = 0.0
     for part in parts(drawing):
-        made = _Heights(arrange(part, drawing.cables), drawing).layout().moved(x, 0)
-        places += made.places
-        lines += made.lines
-        x += made.size.width + 2 * GAP
-        height = max(height, made.size.height)
+        laid_out = _Heights(arrange(part, drawing.cables), drawing).layout().moved(x, 0)
+        places += laid_out.places
+        lines += laid_out.lines
+        x += laid_out.size.width + 2 * GAP
+        height = max(height, laid_out.size.height)
     return Layout(tuple(places), tuple(lines), Size(max(0.0, x - 2 * GAP), height))
 
 
 class _Heights:
-    """Of one part. The root's upper edge is 0; what is above it has negative heights until the end."""
+    """The heights in one part. The upper edge of the root is 0; rows above it are negative until the end."""
 
     def __init__(self, arranged: Arranged, drawing: Drawing) -> None:
         self._arranged = arranged
         self._drawing = drawing
-        self._deep: dict[int, float] = {}
-        """Of each row: of its highest place."""
+        self._row_heights: dict[int, float] = {}
+        """Row → the height of its highest place."""
         for slot in arranged.slots.values():
-            self._deep[slot.row] = max(self._deep.get(slot.row, 0.0), slot.size.height)
+            self._row_heights[slot.row] = max(self._row_heights.get(slot.row, 0.0), slot.size.height)
         self._near = {0: 0.0}
-        """The edge of each row that looks to the root; the root's: its upper one."""
+        """Row → the position of its edge towards the root; for the root's row, the upper edge."""
         for side in (1, -1):
             row = side
-            while row in self._deep:
+            while row in self._row_heights:
                 self._near[row] = self._outer((row - side, side)) + side * self._depth((row - side, side))
                 row += side
 
@@ -85,16 +86,16 @@ class _Heights:
         bottom = max([rect.bottom for rect in rects] + [y for _, y in corners])
         return Layout(tuple(places), tuple(lines), Size(right - left, bottom - top)).moved(-left, -top)
 
-    def _outer(self, door: Door) -> float:
-        """Where a gutter begins."""
-        row, side = door
+    def _outer(self, gutter: GutterId) -> float:
+        """The position where a gutter begins."""
+        row, side = gutter
         if row == 0:
-            return self._deep[0] if side > 0 else 0.0
-        return self._near[row] + side * self._deep[row]
+            return self._row_heights[0] if side > 0 else 0.0
+        return self._near[row] + side * self._row_heights[row]
 
-    def _depth(self, door: Door) -> float:
-        gutter = self._arranged.gutter(door)
-        return len(gutter.tracks) * TRACK + gutter.tags
+    def _depth(self, gutter: GutterId) -> float:
+        arranged = self._arranged.gutter(gutter)
+        return len(arranged.tracks) * TRACK + arranged.tags
 
     def _rect(self, slot: Slot) -> Rect:
         near = self._near[slot.row]
@@ -102,7 +103,7 @@ class _Heights:
         return Rect(slot.x, y, slot.size.width, slot.size.height)
 
     def _track(self, turn: Turn) -> float:
-        return self._outer(turn.door) + turn.door[1] * (turn.track + 0.5) * TRACK
+        return self._outer(turn.gutter) + turn.gutter[1] * (turn.track + 0.5) * TRACK
 
     def _line(self, route: Route) -> Line:
         cable = self._drawing.cables[route.cable]
@@ -118,8 +119,8 @@ class _Heights:
         return Line(cable, (leaves, *turns, arrives), self._tag(route, cable), route.words)
 
     def _edge(self, slot: Slot, toward: int | None) -> float:
-        """Of a place: the outer edge, or the one that looks to that row."""
-        rect, side = self._rect(slot), slot.door[1]
+        """The position of a place's outer edge, or of its edge towards a row."""
+        rect, side = self._rect(slot), slot.gutter[1]
         if toward is not None and slot.row == 0:
             side = 1 if toward > 0 else -1
         return rect.bottom if side > 0 else rect.y

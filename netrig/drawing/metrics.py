@@ -1,7 +1,7 @@
-"""How large things are, in SVG's user units (pixels at full size): text, boxes, bars, the tags on cables. Pure.
+"""Sizes of text, boxes, bars and tags, in SVG's user units (pixels at full size). Pure.
 
-Text is set in a fixed-width font whose characters are at most 0.62 em wide (DejaVu Sans Mono 0.602, Menlo 0.602,
-Consolas 0.55): so its width is known without a font.
+Text is set in a fixed-width font with characters at most 0.62 em wide (DejaVu Sans Mono 0.602, Menlo 0.602, Consolas
+0.55), so that its width is known without the font.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ NAME: Final = 14.0
 TITLE: Final = 17.0
 LINE: Final = 17.0
 SIGN: Final = 16.0
-"""The room of an item's sign, before its first cell."""
+"""The width of an item's sign, which comes before its first cell."""
 PAD: Final = 10.0
 COLUMN_GAP: Final = 12.0
 _ADVANCE: Final = 0.62
 _LEAST_WIDTH: Final = 120.0
 _TAG_PAD: Final = 5.0
 LONGEST_CELL: Final = 44
-"""Characters that a column shows of a name."""
+"""Number of characters of a name that a column shows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rect:
-    """`x`, `y`: the upper left corner; y grows downwards."""
+    """A rectangle. `x`, `y`: its upper left corner; y grows downwards."""
 
     x: float
     y: float
@@ -63,7 +63,7 @@ def text_width(text: str, size: float = TEXT) -> float:
 
 
 def shortened(text: str, longest: int = LONGEST_CELL) -> str:
-    """A text that fits: what tells pods of one kind apart is at the end, so the middle goes."""
+    """Cut out the middle of a long text. The end of a pod's name is kept, as it distinguishes pods of a controller."""
     if len(text) <= longest:
         return text
     half = (longest - 1) // 2
@@ -71,13 +71,13 @@ def shortened(text: str, longest: int = LONGEST_CELL) -> str:
 
 
 def columns(items: Sequence[Item]) -> tuple[float, ...]:
-    """Where each column begins, from the left of the first one's sign."""
+    """The start of each column, counted from the left edge of the signs."""
     count = max((len(item.cells) for item in items), default=0)
-    starts, at = [], SIGN
+    starts, start = [], SIGN
     for column in range(count):
-        starts.append(at)
+        starts.append(start)
         widest = max(text_width(shortened(item.cells[column])) for item in items if column < len(item.cells))
-        at += widest + COLUMN_GAP
+        start += widest + COLUMN_GAP
     return tuple(starts)
 
 
@@ -88,7 +88,7 @@ def items_width(items: Sequence[Item]) -> float:
 
 
 def place_size(place: Place) -> Size:
-    """The least size of a place."""
+    """The smallest size of a place that has room for its text."""
     return _bar_size(place) if place.shape is Shape.BAR else _box_size(place)
 
 
@@ -97,7 +97,7 @@ def header_width(place: Place) -> float:
 
 
 def tag_size(lines: Sequence[str], *, crossed: bool) -> Size:
-    """A cable's tag; `crossed`: with the sign of a cut before its text."""
+    """The size of a cable's tag. `crossed`: with the sign of a cut before its text."""
     width = max((text_width(line) for line in lines), default=0.0) + 2 * _TAG_PAD + (SIGN if crossed else 0.0)
     return Size(width, len(lines) * LINE + 4.0)
 
@@ -112,7 +112,7 @@ def _box_size(place: Place) -> Size:
 
 
 def _bar_size(place: Place) -> Size:
-    """All in one row."""
+    """A bar has all its text in one row."""
     widths = [header_width(place), *map(text_width, place.lines)]
     widths += [items_width([item]) for item in place.processes]
     return Size(sum(widths) + 2 * COLUMN_GAP * (len(widths) - 1) + 2 * PAD, LINE + 1.4 * PAD)

@@ -1,4 +1,4 @@
-"""What a picture shows, as values: places, the cables between them, and what is in the places. Knows no coordinates."""
+"""The content of a picture as values: places, their processes and pods, and the cables between them; no coordinates."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from enum import StrEnum
 
 
 class Shape(StrEnum):
-    """How a place is drawn: a box, or a bar along which its cables are plugged in, as a switch."""
+    """The shape of a place: a box, or a bar with cables along it, for a switch."""
 
     BOX = "box"
     BAR = "bar"
 
 
 class Tone(StrEnum):
-    """How something is. Each has a sign of its own beside its colour, so that black and white print tells as much."""
+    """A condition. Each has its own sign besides its colour, so that a black-and-white print shows it too."""
 
     GOOD = "good"
     WAITING = "waiting"
@@ -25,12 +25,12 @@ class Tone(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A line in a place with a sign: a process, a pod. Equal cells of several lines stand below each other."""
+    """A line in a place, with a sign: a process or a pod. The cells of several lines form columns."""
 
     tone: Tone
     cells: tuple[str, ...]
     full_name: str = ""
-    """What a pointer over it shows, where a cell had to be shortened."""
+    """The tooltip, in case a cell had to be shortened."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,26 +45,26 @@ class Place:
     pods_title: str = ""
     pods: tuple[Item, ...] = ()
     above: bool = False
-    """Stands above the place in the middle, and not below it: who looks at the others, as a master does."""
+    """Whether it is above the central place, and not below it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cable:
-    """Between two places, with the text of each end (interface and address)."""
+    """A cable between two places; `ends`: the text of each end (interface and address)."""
 
     places: tuple[str, str]
     ends: tuple[str, str] = ("", "")
     words: tuple[str, ...] = ()
-    """What it is like: its MTU."""
+    """Its properties, such as the MTU."""
     faults: tuple[str, ...] = ()
-    """What is wrong with it; drawn so that it is seen at once."""
+    """Its faults, which are drawn conspicuously."""
     cut: bool = False
-    """Nothing goes through; some of `faults` say how."""
+    """Whether no packet passes; `faults` has the details."""
 
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """A whole picture. Cables name places of it; a place without a cable stands for itself."""
+    """A whole picture. Cables refer to places by name; a place may have no cables."""
 
     title: str
     places: tuple[Place, ...]

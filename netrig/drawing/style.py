@@ -1,4 +1,4 @@
-"""The style sheet of a picture: sizes, and colours for a light and for a dark screen."""
+"""The style sheet of a picture: sizes, and colours for light and dark screens."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ _DARK: Final = {
 
 
 def sheet() -> str:
-    """Its text. Readers that know no media queries take the light colours."""
+    """The text of the style sheet. Viewers without support for media queries use the light colours."""
     return "\n".join([*_SHAPES, *_colours(_LIGHT), "@media (prefers-color-scheme: dark) {", *_colours(_DARK), "}"])
 
 

@@ -1,7 +1,7 @@
-"""A drawing as SVG text (SVG 1.1): the same text for the same drawing, escaped, complete in itself.
+"""A drawing as SVG 1.1 text: always the same text for the same drawing, escaped and self-contained.
 
-What colours tell is told by signs and words as well. Sizes are in user units; the picture has a background of its own,
-so that it is legible on any page.
+Signs and words repeat the meaning of the colours. Sizes are in user units. The picture has its own background, so that
+it is legible on any page.
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ from netrig.drawing.style import sheet
 _MARGIN: Final = 24.0
 _RADIUS: Final = 6
 _BASE: Final = 13.0
-"""From the upper edge of a line of text to its base line."""
+"""The distance from the upper edge of a line of text to its base line."""
 _NOT_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def svg(drawing: Drawing) -> str:
-    """A whole document."""
-    made = layout(drawing)
+    """The whole SVG document."""
+    positions = layout(drawing)
     heading = list(_heading(drawing))
     top = _MARGIN + TITLE * 1.3 + LINE * len(drawing.notes) + PAD
-    moved = made.moved(_MARGIN, top)
+    moved = positions.moved(_MARGIN, top)
     titles = [text_width(drawing.title, TITLE), *map(text_width, drawing.notes)]
-    size = Size(max(made.size.width, *titles) + 2 * _MARGIN, top + made.size.height + _MARGIN)
+    size = Size(max(positions.size.width, *titles) + 2 * _MARGIN, top + positions.size.height + _MARGIN)
     body = [
         f'<rect class="page" width="{_number(size.width)}" height="{_number(size.height)}"/>',
         *heading,
@@ -80,7 +80,7 @@ def _state(cable: Cable) -> list[str]:
 
 
 def _tag(line: Line) -> Iterator[str]:
-    """Lies on its cable, so that it is clear whose it is."""
+    """The tag of a cable, which lies on the cable's line."""
     tag, cable = line.tag, line.cable
     if not line.words:
         return
@@ -105,7 +105,7 @@ def _place(place: Place, rect: Rect) -> Iterator[str]:
 
 
 def _bar(place: Place, rect: Rect) -> Iterator[str]:
-    """Everything in one row, from the left."""
+    """The text of a bar: one row, from the left."""
     x, y = rect.x + PAD, rect.y + 0.7 * PAD
     yield _text(x, y + _BASE, place.name, "name")
     x += text_width(place.name, NAME) + COLUMN_GAP
@@ -157,7 +157,7 @@ def _items(items: Iterable[Item], x: float, y: float) -> Iterator[str]:
 
 
 def _sign(tone: Tone, x: float, y: float) -> Iterator[str]:
-    """Ten units wide, beside the line of text whose upper edge is y."""
+    """The sign of a tone, ten units wide, beside the line of text with its upper edge at y."""
     left, right, top, bottom = (_number(value) for value in (x + 1, x + 9, y + 5, y + 13))
     middle = _number(x + 5), _number(y + 9)
     match tone:
@@ -175,8 +175,8 @@ def _sign(tone: Tone, x: float, y: float) -> Iterator[str]:
 
 
 def _rect(rect: Rect, kind: str) -> str:
-    where = f'x="{_number(rect.x)}" y="{_number(rect.y)}" width="{_number(rect.width)}" height="{_number(rect.height)}"'
-    return f'<rect class="{kind}" {where} rx="{_RADIUS}"/>'
+    area = f'x="{_number(rect.x)}" y="{_number(rect.y)}" width="{_number(rect.width)}" height="{_number(rect.height)}"'
+    return f'<rect class="{kind}" {area} rx="{_RADIUS}"/>'
 
 
 def _text(x: float, y: float, text: str, kind: str = "", *, middle: bool = False) -> str:
@@ -186,16 +186,16 @@ def _text(x: float, y: float, text: str, kind: str = "", *, middle: bool = False
 
 
 def _simplified(points: Iterable[Point]) -> list[Point]:
-    """Without a point that is where the one before it is."""
-    kept: list[Point] = []
+    """Without points that repeat the point before them."""
+    distinct: list[Point] = []
     for point in points:
-        if not kept or point != kept[-1]:
-            kept.append(point)
-    return kept
+        if not distinct or point != distinct[-1]:
+            distinct.append(point)
+    return distinct
 
 
 def _escaped(text: str) -> str:
-    """For text and for attributes; what XML 1.0 has no way to say becomes a replacement character."""
+    """Escaped for text and attributes; characters that XML 1.0 does not allow become replacement characters."""
     return escape(_NOT_XML.sub("\ufffd", text), {'"': "&quot;"})
 
 

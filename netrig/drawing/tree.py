@@ -1,7 +1,7 @@
-"""Who hangs below whom: from places and cables to trees, whose edges are drawn straight down. Pure.
+"""Turns places and cables into trees, so that most cables can be drawn from a parent straight to its child. Pure.
 
-A connected part has one tree; its root is what most cables end at, a switch before all others. Cables that close a
-ring, or join two places a second time, are not in it.
+Each connected part has one tree. Its root is the place with most cables; switches take precedence. Cables that close a
+ring, or connect two places a second time, are not part of the tree.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _MOST_ON_ONE_SIDE: Final = 6
 
 @dataclass(slots=True)
 class Branch:
-    """A place, the cable to its parent (the root has none), and what hangs on it."""
+    """A place with the number of the cable to its parent (-1 for the root), and its children."""
 
     place: Place
     cable: int = -1
@@ -26,7 +26,7 @@ class Branch:
 
 @dataclass(slots=True)
 class Part:
-    """One connected part. The root's children are `above` and `below` it; `others` are numbers of cables."""
+    """One connected part. `above`, `below`: the children of the root; `others`: numbers of cables outside the tree."""
 
     root: Place
     above: list[Branch]
@@ -35,9 +35,9 @@ class Part:
 
 
 def parts(drawing: Drawing) -> list[Part]:
-    """In the order of the places."""
+    """The connected parts, in the order of the places."""
     cables = dict(enumerate(drawing.cables))
-    found: list[Part] = []
+    result: list[Part] = []
     left = {place.name: place for place in drawing.places}
     while left:
         names = _reached(next(iter(left)), drawing.cables)
@@ -45,17 +45,17 @@ def parts(drawing: Drawing) -> list[Part]:
         root = max(members, key=lambda place: _rank(place, drawing.cables))
         branch, others = _tree(root, {place.name: place for place in members}, cables)
         above, below = _sides(branch.children)
-        found.append(Part(root, above, below, others))
+        result.append(Part(root, above, below, others))
         left = {name: place for name, place in left.items() if name not in names}
-    return found
+    return result
 
 
 def _reached(start: str, cables: tuple[Cable, ...]) -> set[str]:
     seen, waiting = {start}, deque([start])
     while waiting:
-        here = waiting.popleft()
+        place = waiting.popleft()
         for cable in cables:
-            if here in cable.places:
+            if place in cable.places:
                 for name in cable.places:
                     if name not in seen:
                         seen.add(name)
@@ -64,21 +64,21 @@ def _reached(start: str, cables: tuple[Cable, ...]) -> set[str]:
 
 
 def _rank(place: Place, cables: tuple[Cable, ...]) -> tuple[bool, int]:
-    plugged = sum(place.name in cable.places for cable in cables)
-    return place.shape is Shape.BAR and plugged > 1, plugged
+    count = sum(place.name in cable.places for cable in cables)
+    return place.shape is Shape.BAR and count > 1, count
 
 
 def _tree(root: Place, members: dict[str, Place], cables: dict[int, Cable]) -> tuple[Branch, list[int]]:
-    """Breadth first, so that nobody stands further away than he must; and the cables that are left over."""
+    """The tree, breadth first, so that each place is as close to the root as possible; and the remaining cables."""
     top = Branch(root)
     waiting, seen, used = deque([top]), {root.name}, set()
     while waiting:
         branch = waiting.popleft()
-        here = branch.place.name
+        name = branch.place.name
         for number, cable in cables.items():
-            if here not in cable.places:
+            if name not in cable.places:
                 continue
-            other = cable.places[1] if cable.places[0] == here else cable.places[0]
+            other = cable.places[1] if cable.places[0] == name else cable.places[0]
             if other not in seen:
                 seen.add(other)
                 used.add(number)
@@ -90,7 +90,7 @@ def _tree(root: Place, members: dict[str, Place], cables: dict[int, Cable]) -> t
 
 
 def _sides(children: list[Branch]) -> tuple[list[Branch], list[Branch]]:
-    """As the places say; and where there are many, half of them above, so that the picture does not get too wide."""
+    """The children above and below the root. If many are below, half of them move up: the picture is narrower."""
     above = [child for child in children if child.place.above]
     below = [child for child in children if not child.place.above]
     surplus = (len(below) - len(above)) // 2 if len(below) > _MOST_ON_ONE_SIDE else 0

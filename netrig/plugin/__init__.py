@@ -1,7 +1,7 @@
-"""The general part of the pytest plugin: topologies, probes, responders and captures as fixtures.
+"""The pytest plugin for network tests: topologies, probes, responders and captures as fixtures, and `eventually`.
 
-docs/pytest-sampan.md describes it. Clusters are fixtures of `lab.plugin`; `pytest_sampan` loads both. Only this package
-of netrig imports pytest.
+docs/pytest-sampan.md describes it. The fixtures for clusters are in `lab.plugin`. Only this package of netrig imports
+pytest.
 """
 
 from netrig.plugin.fixtures import (

@@ -1,4 +1,4 @@
-"""The plugin's fixtures. All of one test share its workbench, which takes everything away at the end."""
+"""The plugin's fixtures. Those of one test share its workbench, which removes everything at the end."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class MakeCapture(Protocol):
 
 @pytest.fixture(autouse=True)
 def leak_check(request: pytest.FixtureRequest, pytestconfig: pytest.Config) -> Iterator[None]:
-    """Fails the test that leaves something; what fixtures of a wider scope made is not the test's."""
+    """Fails a test that leaves something behind, except what fixtures of a wider scope made."""
     scope = leaks.Scope(pytestconfig.getoption("--leak-check"))
     before = leaks.take(scope)
     yield
@@ -43,13 +43,13 @@ def leak_check(request: pytest.FixtureRequest, pytestconfig: pytest.Config) -> I
 
 @pytest.fixture(scope="session")
 def usable() -> str:
-    """Why no topology can be made on this machine; empty when it can."""
+    """Why this machine cannot run topologies; empty if it can."""
     return requirements.of_machine()
 
 
 @pytest.fixture
 def workbench(request: pytest.FixtureRequest, usable: str, leak_check: None) -> Iterator[Workbench]:
-    """All that the test makes; the test is skipped, with the reason, where nothing can be made."""
+    """Everything that the test makes. Skips the test with the reason if this machine cannot run topologies."""
     if usable:
         pytest.skip(usable)
 
@@ -70,9 +70,9 @@ def workbench(request: pytest.FixtureRequest, usable: str, leak_check: None) -> 
 def module_workbench(
     request: pytest.FixtureRequest, usable: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Workbench]:
-    """The same for a whole module: what its own fixtures of that scope make their topologies, responders, captures by.
+    """A workbench for a whole module, with which module-scoped fixtures make topologies, responders and captures.
 
-    All tests of the module tell of them when they fail, and none is blamed for leaving them.
+    A failed test of the module shows them; the leak check of a test ignores them.
     """
     if usable:
         pytest.skip(usable)
@@ -87,29 +87,29 @@ def module_workbench(
 
 @pytest.fixture
 def topology(workbench: Workbench) -> Topology:
-    """An empty topology: declare hosts, switches, routers and links, and start it. It goes with the test."""
+    """An empty topology: declare hosts, switches, routers and links, and start it. Removed at the test's end."""
     return workbench.topology()
 
 
 @pytest.fixture
 def new_topology(workbench: Workbench) -> Callable[[], Topology]:
-    """Makes further topologies, which never meet."""
+    """`new_topology()`: a further topology, isolated from the others."""
     return workbench.topology
 
 
 @pytest.fixture
 def probe(workbench: Workbench) -> MakeProber:
-    """`probe(node)`: a Prober there."""
+    """`probe(node)`: a Prober for the node."""
     return workbench.probe
 
 
 @pytest.fixture
 def responder(workbench: Workbench) -> MakeResponder:
-    """`responder(node, 80)`: somebody who answers there until the test's end, and tells whom it saw."""
+    """`responder(node, 80)`: answers probes to the node until the test's end, with the client's address."""
     return workbench.responder
 
 
 @pytest.fixture
 def capture(workbench: Workbench) -> MakeCapture:
-    """`capture(node, "eth0")`: a pcap from now on, kept when the test fails, its summary in the failure's text."""
+    """`capture(node, "eth0")`: captures from now on. A failed test shows its summary and keeps its pcap file."""
     return workbench.capture

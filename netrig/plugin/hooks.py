@@ -1,6 +1,6 @@
-"""The plugin's hooks: sweeping at the start, skipping with a reason, and what a failed test tells.
+"""The plugin's hooks: signals and sweeping at the start, skips with a reason, and the report of a failed test.
 
-Owns the stash entry `BENCH` of tests and modules, by which hooks find what their fixtures have made.
+Owns the stash entry `BENCH` of tests and modules, by which hooks find the workbench of the fixtures.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from netrig import topology
 from netrig.errors import NetrigError, Unsupported
 from netrig.plugin import requirements
 from netrig.plugin.leaks import Scope
-from netrig.plugin.workbench import Workbench, told
+from netrig.plugin.workbench import Workbench, text_or_error
 from netstack.errors import NetstackError
 
 BENCH: Final = pytest.StashKey[Workbench]()
@@ -34,17 +34,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--leak-check",
         choices=[scope.value for scope in Scope],
         default=Scope.OWN.value,
-        help="what a test must leave as it found it: own, namespaces of this process (the default); machine, all "
-        "namespaces and mounts, and links and packet filter rules of the machine itself, where nobody else works on "
-        "it; off",
+        help="what a test must not leave behind: own, namespaces of this process (the default); machine, also all "
+        "other namespaces and mounts, and links and packet filter rules of the machine itself, if no other process "
+        "changes them; off",
     )
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Remove what a killed run left: once a run, which under xdist is in the controller.
+    """Remove what a killed run left. Once per run: with xdist, only the controller does it.
 
-    What cannot be removed is told, and is no reason to test nothing: the names of this run are its own.
+    An error is only reported, as this run uses other names.
     """
     handle_signals(session.config)
     if hasattr(session.config, "workerinput"):
@@ -55,12 +55,12 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 
 def report_sweep(config: pytest.Config, sweep: Callable[[], Sequence[str]]) -> None:
-    """Run `sweep`, which removes what killed runs left and returns its names; the run's header shows the result."""
+    """Run `sweep`, which removes what killed runs left and returns the names; the result is in the run's header."""
     try:
         if swept := sweep():
             _add_line(config, f"sampan: removed what a killed run left: {', '.join(swept)}")
     except (HullError, NetrigError, NetstackError, OSError) as error:
-        _add_line(config, f"sampan: what a killed run left cannot be removed: {error}")
+        _add_line(config, f"sampan: cannot remove what a killed run left: {error}")
 
 
 def _add_line(config: pytest.Config, line: str) -> None:
@@ -120,30 +120,30 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Told now, while topologies and clusters are there: fixtures end only after this."""
+    """Describe the topologies of a failed test before its fixtures remove them."""
     report = yield
     if report.failed and report.when != "teardown":
         benches = benches_of(item)
         for bench in benches:
             report.sections.extend(bench.fail())
-        for found in fixtures_of(item):
-            if isinstance(found, topology.Topology) and not any(bench.made(found) for bench in benches):
-                report.sections.append(("topology", told(found.report)))
+        for fixture in fixtures_of(item):
+            if isinstance(fixture, topology.Topology) and not any(bench.made(fixture) for bench in benches):
+                report.sections.append(("topology", text_or_error(fixture.report)))
     return report
 
 
 def benches_of(item: pytest.Item) -> list[Workbench]:
-    """That of its module and its own, as far as there are."""
+    """The workbenches of its module and of the test itself, if they exist."""
     return [node.stash[BENCH] for node in item.listchain() if BENCH in node.stash]
 
 
 def fixtures_of(item: pytest.Item) -> list[object]:
-    """The values of all fixtures that the test uses, also those of a wider scope."""
+    """The values of all fixtures of the test, including those of a wider scope."""
     return list(item.funcargs.values()) if isinstance(item, pytest.Function) else []
 
 
 def _skip_or_raise(item: pytest.Item, error: Exception) -> None:
-    """Only of tests that use our fixtures: the same error means something else elsewhere."""
+    """Skip only tests that use our fixtures: elsewhere, the same error may mean something else."""
     if benches_of(item) and (reason := requirements.of_error(error)):
         pytest.skip(reason)
     raise error

@@ -1,7 +1,7 @@
-"""What a test left behind: the difference of two looks at the machine.
+"""What a test left behind: the difference between two snapshots of the machine.
 
-`OWN` sees what carries this process's name (namespaces, and their mounts): right also where others work on the same
-machine, and under xdist. `MACHINE` sees all namespaces and mounts, and the links and rules outside of namespaces.
+A snapshot of scope `OWN` has the namespaces with this process's name, so it works beside other processes and with
+xdist. One of scope `MACHINE` has all namespaces and mounts, and the links and rules outside of namespaces.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ _COUNTERS: Final = re.compile(r"\[\d+:\d+\]|packets \d+ bytes \d+")
 
 
 class Scope(StrEnum):
+    """The choices of `--leak-check`."""
+
     OWN = "own"
     MACHINE = "machine"
     OFF = "off"
@@ -32,7 +34,7 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Thing:
-    """Something that can be left: its kind in one word, and its name."""
+    """Something that a test can leave behind: its kind, in one word, and its name."""
 
     kind: str
     name: str
@@ -43,21 +45,22 @@ class Thing:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What is there."""
+    """The things that exist at one moment."""
 
     things: frozenset[Thing]
 
     def beyond(self, before: Snapshot) -> tuple[Thing, ...]:
-        """What is here and was not before, sorted."""
+        """The things that were not in `before`, sorted."""
         return tuple(sorted(self.things - before.things, key=str))
 
 
 def take(scope: Scope) -> Snapshot:
+    """A snapshot of the machine as it is now."""
     if scope is Scope.OFF:
         return Snapshot(frozenset())
-    here = record_of(os.getpid())
+    this_process = record_of(os.getpid())
     everything = scope is Scope.MACHINE
-    names = [name for name in namespaces.names() if everything or naming.NAMES.owner_of(name) == here]
+    names = [name for name in namespaces.names() if everything or naming.NAMES.owner_of(name) == this_process]
     things = {Thing("namespace", name) for name in names}
     if everything:
         things |= {Thing("mount", target) for target in sweep.mounts_below(Path("/")) if not _is_namespace(target)}
@@ -67,35 +70,37 @@ def take(scope: Scope) -> Snapshot:
 
 
 def remove_own(left: Iterable[Thing]) -> None:
-    """Remove namespaces of this process, so that the next test does not find them."""
-    here = record_of(os.getpid())
-    found = [thing.name for thing in left if thing.kind == "namespace" and naming.NAMES.owner_of(thing.name) == here]
-    naming.end_members(found)
-    for name in found:
+    """Remove the namespaces of this process, so that they do not disturb the next test."""
+    this_process = record_of(os.getpid())
+    names = [thing.name for thing in left if thing.kind == "namespace"]
+    own = [name for name in names if naming.NAMES.owner_of(name) == this_process]
+    naming.end_members(own)
+    for name in own:
         namespaces.delete(name)
 
 
 def members(paths: Iterable[Path]) -> list[ProcessRecord]:
-    """Who lives in these namespaces, but for this process."""
+    """The processes in these namespaces, except this process."""
     return [record for record in sweep.members_of_netns(paths) if record.pid != os.getpid()]
 
 
-def survivors(found: Iterable[ProcessRecord]) -> Iterator[str]:
-    """Those of them that still run, by pid and command."""
-    for record in found:
+def survivors(records: Iterable[ProcessRecord]) -> Iterator[str]:
+    """The pids and commands of those that still run."""
+    for record in records:
         if alive(record):
             yield f"{record.pid} ({_command(record.pid)})"
 
 
-def end(found: Iterable[ProcessRecord]) -> None:
-    sweep.kill_all(found)
+def end(records: Iterable[ProcessRecord]) -> None:
+    """Kill these processes."""
+    sweep.kill_all(records)
 
 
 def _command(pid: int) -> str:
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
     except OSError:
-        return "just ended"
+        return "ended"
 
 
 def _is_namespace(mount: str) -> bool:
@@ -108,6 +113,6 @@ def _links() -> list[str]:
 
 
 def rules_of(text: str) -> list[str]:
-    """Without counters, and without the comments, which tell the time."""
+    """The rules in a listing, without counters, and without comments, which contain the time."""
     lines = (_COUNTERS.sub("", line).strip() for line in text.splitlines())
     return [line for line in lines if line and not line.startswith("#")]

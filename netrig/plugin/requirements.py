@@ -1,4 +1,4 @@
-"""What this machine lacks for a test, as the reason with which it is skipped; empty when nothing is missing."""
+"""Missing requirements of a test, as the reason for skipping it; empty if nothing is missing."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from netrig.topology import Topology
 from netstack.errors import NetstackError
 
 _MISSING: Final = ("unknown device type", "missing kernel module", "table does not exist")
-"""What iproute2 and iptables say when the kernel was built without something, and say for no other cause."""
+"""Messages of iproute2 and iptables that occur only if the kernel was built without a feature."""
 
 
 def of_machine() -> str:
-    """Tried, not guessed: root in a container may still be refused namespaces."""
+    """Why this machine cannot run topologies. Makes one to find out: even root may lack the rights in a container."""
     if os.geteuid() != 0:
         return "needs root: makes network namespaces"
     try:
@@ -29,7 +29,7 @@ def of_machine() -> str:
 
 
 def of_error(error: BaseException) -> str:
-    """The kernel feature whose absence is why a test could not go on."""
+    """The missing kernel feature that caused this error; empty for other errors."""
     if isinstance(error, Unsupported):
         return str(error)
     if isinstance(error, CalledProcessError):

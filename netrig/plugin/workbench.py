@@ -1,7 +1,7 @@
-"""What one test, or one module, has made: topologies, responders, captures. Tells of them when a test failed, and takes
-them away.
+"""A workbench has everything that one test, or one module, made: topologies, responders, captures.
 
-Owns their order at the end: responders and captures first, as they live in the topologies' namespaces.
+It describes them when a test fails, and removes them at the end: responders and captures first, because they use the
+namespaces of the topologies.
 """
 
 from __future__ import annotations
@@ -23,23 +23,24 @@ from netrig.topology import Node, Topology
 from netstack.errors import NetstackError
 
 Where = Node | str | int | None
-"""A node of a topology; or a namespace's name, its path, a pid in it, None: this process's own."""
+"""A node of a topology; or a namespace as a name, a path, a pid, or None for this process's own."""
 Section = tuple[str, str]
+"""Title and text of a part of a test's report."""
 
-_TELLABLE: Final = (HullError, NetrigError, NetstackError, OSError, SubprocessError)
+_REPORTED: Final = (HullError, NetrigError, NetstackError, OSError, SubprocessError)
 
 
 @dataclass(slots=True)
 class _Running:
-    """A capture of the test, and the stack that ends it."""
+    """A running capture; closing `stack` ends it."""
 
     title: str
     capture: Capture
-    until: ExitStack
+    stack: ExitStack
 
 
 class Workbench:
-    """One test's; or, `shared`, for all tests of a module. `directory` is asked for when a capture needs a place."""
+    """For one test or, if `shared`, for all tests of a module. `directory` returns the directory for captures."""
 
     def __init__(self, directory: Callable[[], Path], *, shared: bool = False) -> None:
         self._directory = directory
@@ -50,55 +51,58 @@ class Workbench:
         self._failed = False
 
     def topology(self) -> Topology:
-        made = Topology()
-        self._topologies.append(made)
-        return made
+        """A new, empty topology."""
+        net = Topology()
+        self._topologies.append(net)
+        return net
 
     def made(self, net: Topology) -> bool:
-        """Whether this topology was made here."""
-        return any(net is each for each in self._topologies)
+        """Whether this workbench made the topology."""
+        return any(net is own for own in self._topologies)
 
     def namespaces(self) -> frozenset[str]:
-        """The names of those that stand for the nodes of its topologies."""
+        """The names of the namespaces of its topologies."""
         return frozenset(node.where for net in self._topologies for node in net.nodes())
 
     def probe(self, where: Where, *, name: str = "") -> Prober:
-        """Stands in results under the node's name, unless another is given."""
+        """A Prober; results show the node's name unless `name` is given."""
         return Prober(_place(where), name=name or _name(where))
 
     def responder(self, where: Where, port: int, *, name: str = "", address: str = "0.0.0.0") -> Responder:
-        """Answers until the test's end."""
-        made = Responder(_place(where), name=name or _name(where) or "here", port=port, address=address)
-        return self._responders.enter_context(made)
+        """A Responder that runs until the end."""
+        new = Responder(_place(where), name=name or _name(where) or "here", port=port, address=address)
+        return self._responders.enter_context(new)
 
     def capture(self, where: Where, interface: str, *, snap_bytes: int = 65_535) -> Capture:
-        """Runs until the test's end, and is kept, in the test's own directory, when it failed.
+        """A capture that runs until the end. Its file is kept if a test failed.
 
-        Raises NotFound when there is no such interface (yet): the topology must be started.
+        Raises NotFound if the interface does not exist: the topology must be started before.
         """
         title = f"{_name(where) or 'here'}-{interface}"
         path = self._directory() / f"{title.replace('/', '_')}-{len(self._captures)}.pcap"
-        with ExitStack() as until:
-            made = until.enter_context(Capture(_place(where), interface, path=path, snap_bytes=snap_bytes))
-            self._captures.append(_Running(title, made, until.pop_all()))
-        return made
+        with ExitStack() as stack:
+            new = stack.enter_context(Capture(_place(where), interface, path=path, snap_bytes=snap_bytes))
+            self._captures.append(_Running(title, new, stack.pop_all()))
+        return new
 
     def fail(self) -> list[Section]:
-        """A test failed: keep the captures, and tell everything while it is still there. Never raises.
+        """Describe everything for a failed test, and keep the captures' files. Never raises.
 
-        Captures end now, but for shared ones, which go on for the next test.
+        Captures end now; shared ones keep running for the next test.
         """
         self._failed = True
         kind = "module's " if self.shared else ""
-        tell = _tell if self.shared else _end
-        sections = [(f"{kind}capture {running.title}", told(partial(tell, running))) for running in self._captures]
+        describe = _describe if self.shared else _end
+        sections = [
+            (f"{kind}capture {running.title}", text_or_error(partial(describe, running))) for running in self._captures
+        ]
         for number, net in enumerate(self._topologies):
             title = f"{kind}topology" if len(self._topologies) == 1 else f"{kind}topology {number + 1}"
-            sections.append((title, told(net.report)))
+            sections.append((title, text_or_error(net.report)))
         return sections
 
     def close(self) -> None:
-        """Take everything away. Raises LeftOver, and removes it, when a program of the test outlived its topology."""
+        """Remove everything. Raises LeftOver if a program outlived its topology; the program is killed."""
         with ExitStack() as stack:
             stack.callback(self._close_topologies)
             for running in self._captures:
@@ -106,7 +110,7 @@ class Workbench:
             stack.push(self._responders)
 
     def _close_capture(self, running: _Running) -> None:
-        running.until.close()
+        running.stack.close()
         if not self._failed and running.capture.path is not None:
             running.capture.path.unlink(missing_ok=True)
 
@@ -118,7 +122,7 @@ class Workbench:
         left = list(leaks.survivors(members))
         if left:
             leaks.end(members)
-            raise LeftOver("processes outlived their topology (started other than by Node.run): " + ", ".join(left))
+            raise LeftOver("processes outlived their topology (Node.start would have ended them): " + ", ".join(left))
 
 
 def _place(where: Where) -> str | int | None:
@@ -130,17 +134,17 @@ def _name(where: Where) -> str:
 
 
 def _end(running: _Running) -> str:
-    running.until.close()
-    return _tell(running)
+    running.stack.close()
+    return _describe(running)
 
 
-def _tell(running: _Running) -> str:
+def _describe(running: _Running) -> str:
     return f"{running.capture.path}\n{running.capture.summary().text()}"
 
 
-def told(tell: Callable[[], str]) -> str:
-    """What it tells, or why it cannot."""
+def text_or_error(describe: Callable[[], str]) -> str:
+    """The result of `describe`, or the error that it raised."""
     try:
-        return tell()
-    except _TELLABLE as error:
-        return f"cannot be told: {error}"
+        return describe()
+    except _REPORTED as error:
+        return f"not available: {error}"

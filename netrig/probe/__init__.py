@@ -1,4 +1,4 @@
-"""Probes: TCP, UDP, ICMP and HTTP from any namespace to any address, thousands a second from one thread.
+"""Probes: TCP, UDP, ICMP and HTTP from any namespace to any address, thousands per second from one thread.
 
     with Responder(b.where, name="b", port=80):
         prober = Prober(a.where, name="a")
@@ -7,7 +7,7 @@
         assert prober.one(ask("10.0.0.2", 80)).seen == "10.0.0.1"
         print(prober.spread(ask("10.96.0.10", 80), 1000))
 
-A namespace is a name under /run/netns, a path, a pid (a pod's sandbox), or None for the machine's own.
+A namespace is given as a name under /run/netns, a path, a pid (such as a pod's sandbox), or None for the caller's own.
 """
 
 from netrig.probe.held import Connection, Flow

@@ -1,7 +1,7 @@
-"""Probes under way: one small state machine a protocol over a non-blocking socket.
+"""Probes in progress: a small state machine for each protocol, over a non-blocking socket.
 
-An attempt is started, then told of each event of its socket until it has a verdict. It knows neither the clock nor the
-others; the loop is engine.py.
+An attempt is started, and then gets each event of its socket until it has a verdict. Time-outs and the event loop are
+in engine.py.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _CHUNK: Final = 1 << 16
 _LENGTH: Final = re.compile(rb"\r\ncontent-length: *(\d+)\r\n", re.IGNORECASE)
 _STATUS: Final = re.compile(rb"HTTP/1\.[01] (\d{3})")
 
-# Who answers with an error refuses; what the node's own firewall drops on the way out goes nowhere.
+# An error from the network is a refusal. A packet that the node's own firewall drops (EPERM) counts as silence.
 _REFUSALS: Final = frozenset(
     {
         errno.EACCES,
@@ -64,7 +64,7 @@ SILENT: Final = Verdict(Outcome.SILENCE)
 
 
 def of_error(number: int) -> Verdict:
-    """The verdict of an errno. Raises OSError for one that says nothing about the other side (no more ports)."""
+    """The verdict for an errno. Raises OSError for one that is not about the other side (such as no free ports)."""
     if number in _REFUSALS:
         return Verdict(Outcome.REFUSED, os.strerror(number))
     if number in _SILENCES:
@@ -73,7 +73,7 @@ def of_error(number: int) -> Verdict:
 
 
 class TcpAttempt:
-    """Connect; with a payload or for HTTP also send it and read the answer."""
+    """Connects. With a payload, or for HTTP, it also sends a request and reads the answer."""
 
     __slots__ = ("_connected", "_data", "_probe", "socket")
 
@@ -90,13 +90,14 @@ class TcpAttempt:
         target = (self._probe.address, self._probe.port)
         number = self.socket.connect_ex(target)
         if number == errno.EINPROGRESS:
-            # Between namespaces of one machine the answer is often here already: asking again spares the epoll.
+            # Between namespaces of one machine, the answer has often arrived already: a second call saves the epoll.
             number = self.socket.connect_ex(target)
         if number == errno.EALREADY:
             return WRITE
         return of_error(number) if number not in (0, errno.EISCONN) else self._on_connected()
 
     def on_event(self) -> Verdict | int:
+        """A verdict, or the events to wait for."""
         try:
             if self._connected:
                 return self._read()
@@ -113,7 +114,7 @@ class TcpAttempt:
         if not request:
             return CONNECTED
         try:
-            self.socket.send(request)  # a new connection's buffer holds it whole
+            self.socket.send(request)  # complete, as the buffer of a new connection is empty
         except OSError as error:
             return of_error(error.errno or 0)
         return READ
@@ -123,7 +124,7 @@ class TcpAttempt:
         self._data += chunk
         ended = not chunk or len(self._data) > _MOST_BYTES
         if self._probe.protocol is Protocol.HTTP:
-            return _http_verdict(self._data) if ended or _is_whole(self._data) else READ
+            return _http_verdict(self._data) if ended or _is_complete(self._data) else READ
         if ended and not self._data:
             return Verdict(Outcome.REFUSED, "closed without an answer")
         if not ended and b"\n" not in self._data:
@@ -132,7 +133,7 @@ class TcpAttempt:
 
 
 class UdpAttempt:
-    """One datagram there, one back."""
+    """Sends one datagram and reads one."""
 
     __slots__ = ("_probe", "socket")
 
@@ -141,6 +142,7 @@ class UdpAttempt:
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
 
     def start(self) -> Verdict | int:
+        """A verdict, or the events to wait for."""
         try:
             self.socket.setsockopt(socket.IPPROTO_IP, _IP_RECVERR, 1)
             _bind(self.socket, self._probe)
@@ -151,6 +153,7 @@ class UdpAttempt:
         return READ
 
     def on_event(self) -> Verdict | int:
+        """A verdict, or the events to wait for."""
         try:
             return _answered(self.socket.recv(_CHUNK))
         except BlockingIOError:
@@ -174,8 +177,8 @@ def _request(probe: Probe) -> bytes:
     return f"GET {probe.path} HTTP/1.1\r\nHost: {host}\r\nAccept: */*\r\nConnection: close\r\n\r\n".encode()
 
 
-def _is_whole(data: bytes) -> bool:
-    """Whether the answer is complete before the other side closes: it tells its length and has it."""
+def _is_complete(data: bytes) -> bool:
+    """Whether the answer has a length and is complete; other answers end when the other side closes."""
     head, end, body = data.partition(b"\r\n\r\n")
     length = _LENGTH.search(head + b"\r\n") if end else None
     return length is not None and len(body) >= int(length[1])

@@ -1,4 +1,4 @@
-"""ICMP echo: many requests over one raw socket, told apart by identifier and sequence number (RFC 792)."""
+"""ICMP echo: many requests over one raw socket, distinguished by identifier and sequence number (RFC 792)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _UNREACHABLE_CODES: Final = {
 
 
 class Echo:
-    """The socket of one run; its requests have numbers that the caller gives, below 65,536 at any one time."""
+    """The socket of one run. The caller numbers the requests; at most 65,536 may be in progress at a time."""
 
     def __init__(self) -> None:
         self.socket = socket.socket(
@@ -35,7 +35,7 @@ class Echo:
         self._identifier = int.from_bytes(os.urandom(2), "big")
 
     def send(self, probe: Probe, number: int) -> Verdict | None:
-        """A verdict when it could not even be sent."""
+        """Send a request; a verdict if it could not be sent."""
         try:
             self.socket.sendto(request(self._identifier, number % _MOST, probe.payload), (probe.address, 0))
         except OSError as error:
@@ -43,19 +43,19 @@ class Echo:
         return None
 
     def receive(self) -> list[tuple[int, Verdict]]:
-        """The numbers that were answered by what has arrived."""
-        found: list[tuple[int, Verdict]] = []
+        """Read the packets that have arrived; numbers and verdicts of the answered requests."""
+        answers: list[tuple[int, Verdict]] = []
         while True:
             try:
                 packet = self.socket.recv(_CHUNK)
             except BlockingIOError:
-                return found
+                return answers
             except OSError as error:
-                of_error(error.errno or 0)  # raises what is not about a packet of ours
+                of_error(error.errno or 0)  # raises errors that are not about a packet of ours
                 continue
             answer = read(packet, self._identifier)
             if answer is not None:
-                found.append(answer)
+                answers.append(answer)
 
 
 def request(identifier: int, number: int, payload: bytes) -> bytes:
@@ -65,7 +65,7 @@ def request(identifier: int, number: int, payload: bytes) -> bytes:
 
 
 def read(packet: bytes, identifier: int) -> tuple[int, Verdict] | None:
-    """Number and verdict of an IP packet that answers one of our requests; None for all others."""
+    """Number and verdict of an IP packet that answers one of our requests; None for other packets."""
     offset = (packet[0] & 15) * 4
     if len(packet) < offset + 8:
         return None
@@ -84,8 +84,8 @@ def read(packet: bytes, identifier: int) -> tuple[int, Verdict] | None:
     if its_kind != _ECHO or its_identifier != identifier:
         return None
     reason = "time exceeded" if kind == _TIME_EXCEEDED else _UNREACHABLE_CODES.get(code, f"unreachable, code {code}")
-    by = socket.inet_ntoa(packet[12:16])
-    return number, Verdict(Outcome.REFUSED, f"{reason}, says {by}")
+    sender = socket.inet_ntoa(packet[12:16])
+    return number, Verdict(Outcome.REFUSED, f"{reason}, says {sender}")
 
 
 def checksum(data: bytes) -> int:

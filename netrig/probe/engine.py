@@ -1,7 +1,7 @@
-"""The loop behind a prober: many probes at once over one epoll, on the thread that calls it.
+"""The event loop of a prober: many probes at once over one epoll, on the caller's thread.
 
-Must run inside the namespace that the probes are to come from: it opens their sockets. Results are in the order of the
-probes. At most `at_once` are under way, so that neither descriptors nor ports run out.
+Must run inside the namespace of the probes, as it opens their sockets. Results are in the order of the probes. At most
+`at_once` probes are in progress, so that descriptors and ports do not run out.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from netrig.probe.model import Probe, Protocol, Result
 
 @dataclass(slots=True)
 class _Open:
-    """A probe under way; an ICMP probe has no socket of its own."""
+    """A probe in progress. `attempt` is None for ICMP, which uses a common socket."""
 
     number: int
     probe: Probe
@@ -29,7 +29,7 @@ class _Open:
 
 
 class Engine:
-    """One run. Closes every socket that it opened, whatever happens."""
+    """One run. Closes all sockets that it opened, also after an error."""
 
     def __init__(self, origin: str, *, at_once: int) -> None:
         self._origin = origin
@@ -41,7 +41,7 @@ class Engine:
         self._echo: Echo | None = None
 
     def run(self, probes: Iterable[Probe]) -> list[Result]:
-        """Raises OSError when the kernel has no more sockets or ports to give."""
+        """Run all probes. Raises OSError if the kernel has no free sockets or ports."""
         self._epoll = select.epoll()
         try:
             waiting = enumerate(probes)
@@ -54,7 +54,7 @@ class Engine:
         return [self._results[number] for number in sorted(self._results)]
 
     def _fill(self, waiting: Iterator[tuple[int, Probe]]) -> None:
-        """Start probes until so many are under way as may be."""
+        """Start probes until `at_once` are in progress."""
         while len(self._by_fd) + len(self._echoes) < self._at_once:
             item = next(waiting, None)
             if item is None:
@@ -80,16 +80,16 @@ class Engine:
         self._set_deadline(started)
 
     def _step(self) -> None:
-        """Wait for events up to the first deadline; then end what is overdue."""
+        """Wait for events until the first deadline; then end the overdue probes."""
         while self._deadlines and self._deadlines[0][2].number in self._results:
             heapq.heappop(self._deadlines)
-        patience = max(0.0, self._deadlines[0][0] - time.perf_counter()) if self._deadlines else 1.0
-        # Epoll counts milliseconds, and rounds up.
-        for fd, _ in self._epoll.poll(patience):
+        timeout_s = max(0.0, self._deadlines[0][0] - time.perf_counter()) if self._deadlines else 1.0
+        # Epoll rounds up to milliseconds.
+        for fd, _ in self._epoll.poll(timeout_s):
             if self._echo is not None and fd == self._echo.socket.fileno():
                 self._read_echoes(self._echo)
-            elif (found := self._by_fd.get(fd)) is not None and found.attempt is not None:
-                self._proceed(found, found.attempt.on_event())
+            elif (item := self._by_fd.get(fd)) is not None and item.attempt is not None:
+                self._proceed(item, item.attempt.on_event())
         now = time.perf_counter()
         while self._deadlines and self._deadlines[0][0] <= now:
             overdue = heapq.heappop(self._deadlines)[2]
@@ -114,8 +114,8 @@ class Engine:
 
     def _read_echoes(self, echo: Echo) -> None:
         for number, verdict in echo.receive():
-            if (found := self._echoes.get(number)) is not None:
-                self._finish(found, verdict)
+            if (item := self._echoes.get(number)) is not None:
+                self._finish(item, verdict)
 
     def _finish(self, item: _Open, verdict: Verdict) -> None:
         passed = time.perf_counter() - item.started
@@ -123,8 +123,8 @@ class Engine:
             fd = item.attempt.socket.fileno()
             del self._by_fd[fd]
             if item.events:
-                # Not left to close(): while another thread starts a program, its child holds a copy of the socket, and
-                # the epoll goes on telling of a number that by then is another's.
+                # close() alone is not enough: if another thread is just starting a program, the child has a copy of
+                # the socket, and the epoll keeps reporting a descriptor number that may be in use again.
                 self._epoll.unregister(fd)
             item.attempt.socket.close()
         else:

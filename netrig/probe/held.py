@@ -1,7 +1,7 @@
-"""What a probe does not show: a connection that stays open, and a UDP flow that goes on, while the network changes.
+"""A TCP connection and a UDP flow that stay open while the network changes, unlike a probe.
 
-Both speak with a Responder. Their sockets are opened inside the namespace and used from anywhere; they are closed at
-the block's end.
+Both talk to a Responder. Their sockets are opened inside the namespace and can be used from anywhere; they are closed
+at the block's end.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _CHUNK: Final = 1 << 16
 
 
 class _Held:
-    """An open socket until the block's end."""
+    """A socket that is open until the block's end."""
 
     def __init__(self, opened: socket.socket) -> None:
         self.socket = opened
@@ -33,10 +33,10 @@ class _Held:
 
 
 class Connection(_Held):
-    """A TCP connection. `server` answered first, and saw us come from `seen`; from then on it sends back everything."""
+    """A TCP connection whose server sends back everything. `server`: its name; `seen`: our address as it sees it."""
 
     def __init__(self, opened: socket.socket) -> None:
-        """Raises ConnectionError or TimeoutError, and closes the socket, when no Responder answers."""
+        """Raises ConnectionError or TimeoutError if no Responder answers; the socket is closed then."""
         super().__init__(opened)
         self._timeout_s = opened.gettimeout()
         try:
@@ -48,7 +48,7 @@ class Connection(_Held):
         self.server, self.seen = answer.server, answer.seen
 
     def echo(self, data: bytes) -> bytes:
-        """Send all of it and read as much back. Raises ConnectionError, TimeoutError."""
+        """Send the data and read it back. Raises ConnectionError, TimeoutError."""
         received, sent = bytearray(), 0
         deadline = None if self._timeout_s is None else time.monotonic() + self._timeout_s
         poll = select.poll()
@@ -83,9 +83,9 @@ class Connection(_Held):
 
 
 class Flow(_Held):
-    """A UDP flow: one socket, so that the kernel takes all of it for one conversation."""
+    """A UDP flow over one socket, so that all its datagrams belong to one conntrack entry."""
 
     def ask(self) -> Answer:
-        """One question and its answer. Raises OSError: refused, or (TimeoutError) silence."""
+        """Send a question and read its answer. Raises OSError if it is refused, TimeoutError without an answer."""
         self.socket.send(QUESTION)
         return answer_of(self.socket.recv(ANSWER_BYTES))

@@ -1,4 +1,4 @@
-"""What is probed and what came of it, as values, and the texts for a test that fails. No input or output."""
+"""Probes and their results as values, and the texts for failed tests. No input or output."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Final
 DEFAULT_TIMEOUT_S: Final = 1.0
 QUESTION: Final = b"?\n"
 KEEP: Final = b"+\n"
-"""The question of a connection that stays: after the answer, all that is sent is sent back."""
+"""The question for a connection that stays open: after the answer, the server sends back everything."""
 ANSWER_BYTES: Final = 512
 _ANSWER_WORDS: Final = 4
 _SIGN: Final = "sampan"
@@ -29,13 +29,13 @@ class Outcome(StrEnum):
 
     REPLY = "reply"
     REFUSED = "refused"
-    """Somebody said no: a reset, an ICMP error, or this node itself that has no route; `detail` tells."""
+    """A reset, an ICMP error, or no route on this node; `Result.detail` has the reason."""
     SILENCE = "silence"
 
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """One question. With `payload` a TCP probe wants an answer; without, it is content when it is connected."""
+    """One probe. A TCP probe without `payload` has its reply when it is connected; with it, it needs an answer."""
 
     protocol: Protocol
     address: str
@@ -43,7 +43,7 @@ class Probe:
     payload: bytes = b""
     path: str = "/"
     source: str = ""
-    """The address to come from; empty: the kernel's choice."""
+    """The source address; empty: chosen by the kernel."""
     timeout_s: float = DEFAULT_TIMEOUT_S
 
     def __str__(self) -> str:
@@ -56,40 +56,40 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How one probe from `origin` ended, and what was answered."""
+    """How a probe from `origin` ended, and the answer."""
 
     origin: str
     probe: Probe
     outcome: Outcome
     latency_s: float
     detail: str = ""
-    """Why it was refused, in the kernel's words."""
+    """The reason for a refusal, in the kernel's words."""
     server: str = ""
-    """Who answered: a Responder's name; else the first line of the answer, or of an HTTP body."""
+    """The name of the Responder that answered; for other servers, the first line of the answer or of the HTTP body."""
     seen: str = ""
-    """Our address as a Responder saw it; empty when somebody else answered."""
+    """Our address as the Responder saw it; empty for other servers."""
     seen_port: int = 0
     status: int = 0
-    """Of HTTP."""
+    """The status code of HTTP."""
     body: bytes = b""
 
     def __str__(self) -> str:
-        because = f" ({self.detail})" if self.detail else ""
-        by = f" from {self.server}" if self.server else ""
-        return f"{self.origin} → {self.probe}: {self.outcome}{by} after {duration(self.latency_s)}{because}"
+        reason = f" ({self.detail})" if self.detail else ""
+        server = f" from {self.server}" if self.server else ""
+        return f"{self.origin} → {self.probe}: {self.outcome}{server} after {duration(self.latency_s)}{reason}"
 
     def unexpected(self, expected: Outcome) -> str:
-        """The line for a failed test; empty when it is as expected."""
+        """The line for a failed test; empty if the outcome is the expected one."""
         if self.outcome is expected:
             return ""
-        because = f" ({self.detail})" if self.detail else ""
-        passed = duration(self.latency_s)
-        return f"{self.origin} → {self.probe}: expected {expected}, got {self.outcome} after {passed}{because}"
+        reason = f" ({self.detail})" if self.detail else ""
+        latency = duration(self.latency_s)
+        return f"{self.origin} → {self.probe}: expected {expected}, got {self.outcome} after {latency}{reason}"
 
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """Where the probes of a series went: how many to each server, and how many had no reply."""
+    """The distribution of a series of probes: the number for each server, and the number without a reply."""
 
     servers: Mapping[str, int] = field(default_factory=dict)
     refused: int = 0
@@ -100,7 +100,7 @@ class Spread:
         return sum(self.servers.values()) + self.refused + self.silent
 
     def share(self, server: str) -> float:
-        """Of all probes, 0 to 1."""
+        """The share of a server in all probes, between 0 and 1."""
         return self.servers.get(server, 0) / self.total if self.total else 0.0
 
     def __str__(self) -> str:
@@ -118,12 +118,12 @@ def spread_of(results: Iterable[Result]) -> Spread:
 
 
 def tcp(address: str, port: int, *, source: str = "", timeout_s: float = DEFAULT_TIMEOUT_S) -> Probe:
-    """A connection, which is reset as soon as it stands."""
+    """A connection, which is reset as soon as it is established."""
     return Probe(Protocol.TCP, str(address), port, source=source, timeout_s=timeout_s)
 
 
 def ask(address: str, port: int, *, source: str = "", timeout_s: float = DEFAULT_TIMEOUT_S) -> Probe:
-    """A TCP connection with a question and one line of answer: who are you, and who am I?"""
+    """A TCP connection with a question; the one-line answer of a Responder has its name, and our address."""
     return Probe(Protocol.TCP, str(address), port, QUESTION, source=source, timeout_s=timeout_s)
 
 
@@ -140,7 +140,7 @@ def ask_udp(address: str, port: int, *, source: str = "", timeout_s: float = DEF
 
 
 def icmp(address: str, *, payload: bytes = b"", timeout_s: float = DEFAULT_TIMEOUT_S) -> Probe:
-    """An echo request; `payload` makes it as large as wanted."""
+    """An echo request; `payload` decides its size."""
     return Probe(Protocol.ICMP, str(address), payload=payload, timeout_s=timeout_s)
 
 
@@ -152,13 +152,13 @@ def http(
 
 
 def answer_line(name: str, address: str, port: int) -> bytes:
-    """What a Responder says."""
+    """The answer of a Responder."""
     return f"{_SIGN} {name} {address} {port}\n".encode()
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Who answered, and our address as it saw it."""
+    """The name of a Responder, and our address as it saw it."""
 
     server: str
     seen: str
@@ -170,7 +170,7 @@ def answer_of(data: bytes) -> Answer:
 
 
 def read_answer(data: bytes) -> tuple[str, str, int]:
-    """Server, our address and port as it saw them; of anybody else's answer only its first line."""
+    """The server's name, and our address and port as it saw them; for other servers, only the first line."""
     line = data.split(b"\n", 1)[0].decode(errors="replace").strip()
     words = line.split(" ")
     if len(words) == _ANSWER_WORDS and words[0] == _SIGN and words[3].isdigit():
@@ -179,5 +179,5 @@ def read_answer(data: bytes) -> tuple[str, str, int]:
 
 
 def duration(seconds: float) -> str:
-    """1.0 s, 12.3 ms"""
+    """For people: 1.0 s, 12.3 ms."""
     return f"{seconds:.1f} s" if seconds >= 0.1 else f"{1000 * seconds:.1f} ms"

@@ -1,4 +1,4 @@
-"""A prober: sends probes from one namespace and says what came of them, or fails a test that expected otherwise."""
+"""A prober: sends probes from one namespace and returns their results, or fails a test with other expectations."""
 
 from __future__ import annotations
 
@@ -21,31 +21,32 @@ _HELD_TIMEOUT_S: Final = 3.0
 
 
 class Prober:
-    """Probes from the namespace `where`: a name under /run/netns, a path, a pid, or None for the caller's own.
+    """Sends probes from the namespace `where`: a name under /run/netns, a path, a pid, or None for the caller's own.
 
-    It holds nothing open between calls, so it needs no closing; several threads may use it.
+    It has no open descriptors between calls, so it need not be closed. Several threads may use it.
     """
 
     def __init__(self, where: str | int | None, *, name: str = "", at_once: int = _AT_ONCE) -> None:
-        """`name` stands in results and failures; `at_once` bounds how many probes are under way."""
+        """`name`: for results and failures; `at_once`: the maximum number of probes in progress."""
         self._where = namespaces.of_pid(where) if isinstance(where, int) else where
         self._name = name or (str(where) if where is not None else "here")
         soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         self._at_once = max(1, min(at_once, soft // 4))
 
     def run(self, probes: Iterable[Probe]) -> list[Result]:
-        """All of them, side by side; results in their order.
+        """Run all probes in parallel; the results are in their order.
 
-        Raises OSError when the kernel has no more sockets or ports, NamespaceMissing.
+        Raises OSError if the kernel has no free sockets or ports, NamespaceMissing.
         """
         return namespaces.run_in(self._where, lambda: Engine(self._name, at_once=self._at_once).run(probes))
 
     def one(self, probe: Probe) -> Result:
+        """Run one probe."""
         (result,) = self.run([probe])
         return result
 
     def expect(self, outcome: Outcome, *probes: Probe) -> list[Result]:
-        """Raises Unexpected with a line for each probe that ended otherwise."""
+        """Run probes that must all have this outcome. Raises Unexpected, with a line for each other result."""
         results = self.run(probes)
         lines = [line for result in results if (line := result.unexpected(outcome))]
         if lines:
@@ -54,7 +55,7 @@ class Prober:
         return results
 
     def eventually(self, outcome: Outcome, probe: Probe, *, within_s: float) -> Result:
-        """Probe again and again until it ends so. Raises Unexpected with the last result."""
+        """Repeat the probe until it has this outcome. Raises Unexpected with the last result."""
         deadline = time.monotonic() + within_s
         while True:
             result = self.one(probe)
@@ -65,13 +66,13 @@ class Prober:
             time.sleep(_PAUSE_S)
 
     def spread(self, probe: Probe, count: int) -> Spread:
-        """Where `count` equal probes went."""
+        """Run the same probe `count` times; the distribution over servers."""
         return spread_of(self.run([probe] * count))
 
     def connect(self, address: str, port: int, *, timeout_s: float = _HELD_TIMEOUT_S) -> Connection:
         """A connection to a Responder that stays open until its block ends.
 
-        Raises OSError as connect(2) does; TimeoutError also of each later call that takes so long.
+        `timeout_s` bounds connecting and each later call. Raises OSError as connect(2) does, TimeoutError.
         """
 
         def body() -> socket.socket:
@@ -80,7 +81,7 @@ class Prober:
         return Connection(namespaces.run_in(self._where, body))
 
     def flow(self, address: str, port: int, *, timeout_s: float = _HELD_TIMEOUT_S) -> Flow:
-        """A UDP flow to a Responder; nothing is sent yet."""
+        """A UDP flow to a Responder. Sends nothing yet."""
 
         def body() -> socket.socket:
             opened = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)

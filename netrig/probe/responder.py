@@ -1,7 +1,7 @@
-"""The other side of a probe: answers on TCP, HTTP and UDP who it is and who asked.
+"""The server for probes: answers on TCP, HTTP and UDP with its own name and the client's address.
 
-Its sockets are opened inside the namespace, its one thread runs anywhere in this process. A client that only connects
-costs it nothing: TCP hands over a connection when a question has come (TCP_DEFER_ACCEPT, tcp(7)).
+Its sockets are opened inside the namespace; its thread runs outside. Clients that only connect cost it nothing, as the
+kernel hands over a connection only when a question has arrived (TCP_DEFER_ACCEPT, tcp(7)).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _MOST_PENDING_BYTES: Final = 1 << 20
 
 @dataclass(slots=True)
 class _Client:
-    """A connection that was accepted. Who stays gets back what he sends; `pending` is what he has not taken yet."""
+    """An accepted connection. If it `stays`, its data is sent back; `pending`: data that is not sent back yet."""
 
     socket: socket.socket
     peer: tuple[str, int]
@@ -38,10 +38,10 @@ class _Client:
 
 
 class Responder:
-    """Answers while the block runs; TCP (a line, or HTTP for a GET) and UDP on the same port."""
+    """Answers while the block runs, on TCP (a line, or HTTP for a GET) and on UDP with the same port."""
 
     def __init__(self, where: str | int | None, *, name: str, port: int, address: str = "0.0.0.0") -> None:
-        """`where` as of a Prober. `name` must be one word: it is what the clients are told."""
+        """`where`: as for a Prober. `name`: one word, which clients get in the answer."""
         self._where = namespaces.of_pid(where) if isinstance(where, int) else where
         self._name = name
         self._bound = (address, port)
@@ -73,7 +73,7 @@ class Responder:
         tcp.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, _DEFER_S)
         tcp.setblocking(False)
         udp = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK))
-        udp.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _RECEIVE_BYTES)  # a burst of a prober is some hundreds
+        udp.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _RECEIVE_BYTES)  # a prober sends hundreds at once
         udp.bind(self._bound)
         return tcp, udp
 
@@ -83,7 +83,7 @@ class Responder:
                 for fd, _ in self._epoll.poll():
                     if fd == self._stop:
                         return
-                    # A client that went away in between is nobody to answer.
+                    # The client may have gone away in the meantime.
                     with suppress(OSError):
                         self._on_event(fd)
         finally:
@@ -110,7 +110,7 @@ class Responder:
                 self._clients[fd] = client
 
     def _answer(self, client: _Client) -> None:
-        """Answer the first question; unless the client stays, that was all."""
+        """Answer the first question, and close the connection unless it stays."""
         try:
             question = client.socket.recv(_CHUNK)
             line = answer_line(self._name, *client.peer)
@@ -127,7 +127,7 @@ class Responder:
                 self._close(client)
 
     def _echo(self, client: _Client) -> bool:
-        """Take and give what can be taken and given now; whether the client is still there."""
+        """Read and send back as much as possible now; False if the connection was closed."""
         try:
             if len(client.pending) < _MOST_PENDING_BYTES:
                 with suppress(BlockingIOError):
@@ -146,6 +146,7 @@ class Responder:
         return True
 
     def _close(self, client: _Client) -> None:
-        """Unregistered first: while a child process is being started it holds a copy, and the epoll goes on telling."""
+        """Unregister before closing: a child process that is just being started may have a copy of the socket, and the
+        epoll would keep reporting it."""
         self._epoll.unregister(client.socket)
         client.socket.close()

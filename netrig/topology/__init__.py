@@ -1,4 +1,4 @@
-"""Hosts, switches and routers as network namespaces, joined by links, for tests with real packets.
+"""Hosts, switches and routers as network namespaces, connected by links, for tests with real packets.
 
     with Topology() as net:
         a, b, s = net.host("a"), net.host("b"), net.switch("s")
@@ -7,8 +7,8 @@
         net.start()
         a.run(["ip", "route"])
 
-Needs root; no Docker, no cluster. What is declared is a value (model.py), what must be done for it is pure (plan.py,
-rules.py), and netstack does it.
+Needs root, but no Docker and no cluster. Declarations are values (model.py); pure functions derive the changes
+(plan.py, rules.py); netstack applies them.
 """
 
 from netrig.topology.model import Kind, Link

@@ -1,6 +1,6 @@
-"""What a topology consists of, as values: nodes' kinds, the ends of links, links, routes.
+"""The parts of a topology as immutable values: nodes, links and their ends, routes. No input or output.
 
-Immutable; a link that is changed (its MTU, a cut) is replaced in the topology's own table. No input or output.
+When a link changes (its MTU, a cut), the topology replaces it in its table.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _LEAST_MTU: Final = 68  # RFC 791
 
 
 class Kind(StrEnum):
-    """What a node does with packets that are not its own: nothing, forward frames, forward packets."""
+    """What a node does with the packets of others: a host drops them, a switch forwards frames, a router packets."""
 
     HOST = "host"
     SWITCH = "switch"
@@ -29,7 +29,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class NodeSpec:
-    """A declared node and the namespace that stands for it."""
+    """A declared node. `where`: the name of its namespace."""
 
     name: str
     kind: Kind
@@ -50,7 +50,7 @@ class End:
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """What a link does to packets, the same in both directions. None and 0: nothing. `loss` is between 0 and 1."""
+    """The properties of a link in both directions. A rate of None means unlimited; `loss` is between 0 and 1."""
 
     mtu: int = 1500
     rate_mbit: float | None = None
@@ -70,29 +70,29 @@ class Quality:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A cable. `ends` are in the order in which the nodes were given; `number` tells it from all others."""
+    """A cable. `ends`: in the order in which the nodes were given; `number`: unique in the topology."""
 
     number: int
     ends: tuple[End, End]
     quality: Quality = Quality()
     unplugged: bool = False
     deaf: frozenset[str] = frozenset()
-    """Nodes whose end receives nothing: a cut in one direction."""
+    """The nodes whose end receives no packets: a cut in one direction."""
 
     def __str__(self) -> str:
         return f"{self.ends[0]} - {self.ends[1]}"
 
     def end_of(self, node: str) -> End:
-        """Raises BadTopology when the node is not at this link."""
+        """The end at this node. Raises BadTopology if the link does not end there."""
         for end in self.ends:
             if end.node == node:
                 return end
-        raise BadTopology(f"{node} is not at the link {self}")
+        raise BadTopology(f"the link {self} does not end at {node}")
 
 
 @dataclass(frozen=True, slots=True)
 class RouteSpec:
-    """A route that was asked for."""
+    """A declared route."""
 
     node: str
     destination: IPv4Network
@@ -100,18 +100,19 @@ class RouteSpec:
 
 
 def check_name(name: str) -> str:
+    """The name, if it is a valid one for a node. Raises BadTopology."""
     if not _NODE_NAME.fullmatch(name):
-        raise BadTopology(f"{name!r} is no name for a node: small letters, digits and hyphens, at most 32")
+        raise BadTopology(f"{name!r} is not a valid name for a node: use up to 32 lower-case letters, digits, hyphens")
     return name
 
 
 def port_name(peer: str, taken: frozenset[str]) -> str:
-    """A switch's port is called after the node behind it, as far as that is possible."""
+    """The name of a switch's port: the name of its peer, or portN if that is too long or taken."""
     if len(peer) <= _LONGEST_PORT and peer not in taken | {"lo", BRIDGE}:
         return peer
     return next(name for number in range(len(taken) + 1) if (name := f"port{number}") not in taken)
 
 
 def interface_name(taken: frozenset[str]) -> str:
-    """eth0, eth1, …: the first that is free."""
+    """The first free name of eth0, eth1, …"""
     return next(name for number in range(len(taken) + 1) if (name := f"eth{number}") not in taken)

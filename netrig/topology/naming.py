@@ -1,4 +1,4 @@
-"""Names of a topology's namespaces, and removal of what a killed run left."""
+"""The names of a topology's namespaces, and the removal of namespaces that a killed process left."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hull.owner import OwnedNames, mark, sweeping
 from netstack import namespaces
 
 NAMES: Final = OwnedNames("topo", parts=True)
-"""A topology has a name, each of its namespaces is a part of it."""
+"""The names of topologies; the namespaces are their parts."""
 
 
 def watch() -> None:
@@ -21,20 +21,20 @@ def watch() -> None:
 
 
 def leftovers() -> tuple[str, ...]:
-    """Namespaces of topologies whose process has ended."""
+    """The names of namespaces whose owner has ended."""
     return NAMES.ended(namespaces.names())
 
 
 def sweep() -> tuple[str, ...]:
-    """Remove what ended processes left: namespaces, and whoever still runs in them. The names that were removed."""
+    """Remove the namespaces whose owner has ended, with the processes in them; the removed names."""
     with sweeping():
-        found = leftovers()
-        end_members(found)
-        for name in found:
+        orphaned = leftovers()
+        end_members(orphaned)
+        for name in orphaned:
             namespaces.delete(name)
-    return found
+    return orphaned
 
 
 def end_members(names: Iterable[str]) -> None:
-    """Kill the processes that live in these namespaces, but for this one."""
+    """Kill the processes in these namespaces, except this process."""
     processes_sweep.kill_all(processes_sweep.members_of_netns([Path(namespaces.path_of(name)) for name in names]))

@@ -1,6 +1,6 @@
-"""A host, router or switch of a topology, for those who use it: run programs in it, call functions, open sockets.
+"""A host, router or switch of a topology, as tests use it: run programs, call functions and open sockets there.
 
-Owns the processes that `start` made. Reads the kernel anew at each call; changes of links are the topology's.
+Owns the processes that `start` made. Reads the kernel at each call. The topology itself changes links.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _END_S = 2.0
 
 
 class Node:
-    """`where` is its namespace's name, `path` the file; both are there from `Topology.start` to `close`."""
+    """`where`: the name of the namespace; `path`: its file, which exists from `Topology.start` to `close`."""
 
     def __init__(self, spec: NodeSpec) -> None:
         self.spec = spec
@@ -53,7 +53,7 @@ class Node:
     def run(
         self, argv: Sequence[str], *, check: bool = True, timeout_s: float = 30.0, stdin: str = ""
     ) -> subprocess.CompletedProcess[str]:
-        """Run a program here and wait. Raises CalledProcessError (when `check`), TimeoutExpired."""
+        """Run a program in the node and wait for it. Raises CalledProcessError (if `check`), TimeoutExpired."""
 
         def body() -> subprocess.CompletedProcess[str]:
             return subprocess.run(argv, check=check, timeout=timeout_s, input=stdin, capture_output=True, text=True)
@@ -62,7 +62,7 @@ class Node:
         return self.call(body)
 
     def start(self, argv: Sequence[str], *, log: Path | None = None) -> subprocess.Popen[bytes]:
-        """Start a program here that goes on until `Topology.close`, its output in `log` (else nowhere)."""
+        """Start a program in the node that runs until `Topology.close`. Without `log`, its output is discarded."""
 
         def body() -> subprocess.Popen[bytes]:
             with (log or Path(os.devnull)).open("ab") as output:
@@ -74,13 +74,13 @@ class Node:
         return process
 
     def call(self, function: Callable[[], T]) -> T:
-        """Call a function on a thread inside the namespace. A socket that it opens stays here for good."""
+        """Call a function on a thread inside the namespace. Sockets that it opens remain in the namespace."""
         return namespaces.run_in(self.where, function)
 
     def open_socket(
         self, kind: int = socket.SOCK_STREAM, *, family: int = socket.AF_INET, protocol: int = 0
     ) -> socket.socket:
-        """A socket of this node; the caller closes it."""
+        """A socket of this node, which the caller must close."""
         return self.call(lambda: socket.socket(family, kind, protocol))
 
     def links(self) -> tuple[Link, ...]:
@@ -89,6 +89,7 @@ class Node:
             return network.links()
 
     def addresses(self) -> tuple[Address, ...]:
+        """The addresses of all links."""
         with open_network(self.where) as network:
             return network.addresses()
 
@@ -98,11 +99,11 @@ class Node:
             return network.routes(protocol=0)
 
     def rules(self) -> str:
-        """All packet filter rules with their counters, as text; empty when there is none."""
+        """All packet filter rules with their counters, as text; empty without rules."""
         return rules_with_counters(self.where)
 
     def end_processes(self) -> None:
-        """End what `start` made: SIGTERM, and SIGKILL for what does not go."""
+        """End the programs that `start` started: SIGTERM, and SIGKILL after two seconds."""
         for process in self._processes:
             process.terminate()
         for process in self._processes:

@@ -1,4 +1,4 @@
-"""A topology as a drawing: its hosts, switches and routers, and the links between them as they are now. Pure."""
+"""A topology as a drawing: its hosts, switches and routers, and the current state of its links. Pure."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ _ANYWHERE = 0
 
 
 def drawing_of(nodes: Iterable[NodeSpec], links: Iterable[Link], routes: Iterable[RouteSpec]) -> Drawing:
-    """What was declared; programs and rules that run in it are not looked for."""
-    wanted = list(routes)
+    """The drawing of the declared nodes, links and routes; without programs and rules."""
+    routes = list(routes)
     nodes = list(nodes)
     kinds = {node.name: node.kind for node in nodes}
     places = tuple(
@@ -20,7 +20,7 @@ def drawing_of(nodes: Iterable[NodeSpec], links: Iterable[Link], routes: Iterabl
             node.name,
             str(node.kind),
             shape=Shape.BAR if node.kind is Kind.SWITCH else Shape.BOX,
-            lines=tuple(_routes(node.name, wanted)),
+            lines=tuple(_routes(node.name, routes)),
         )
         for node in nodes
     )
@@ -30,8 +30,8 @@ def drawing_of(nodes: Iterable[NodeSpec], links: Iterable[Link], routes: Iterabl
 def _routes(node: str, routes: Iterable[RouteSpec]) -> Iterator[str]:
     for route in routes:
         if route.node == node:
-            where = "default" if route.destination.prefixlen == _ANYWHERE else str(route.destination)
-            yield f"{where} via {route.gateway}"
+            destination = "default" if route.destination.prefixlen == _ANYWHERE else str(route.destination)
+            yield f"{destination} via {route.gateway}"
 
 
 def _cable(link: Link, kinds: dict[str, Kind]) -> Cable:
@@ -46,7 +46,7 @@ def _cable(link: Link, kinds: dict[str, Kind]) -> Cable:
 
 
 def _end(end: End, kinds: dict[str, Kind]) -> str:
-    """A switch's ports have no address, and the name of who is plugged in."""
+    """The text of an end. Empty for a switch, as its ports have no address and are named after the peer."""
     if kinds[end.node] is Kind.SWITCH:
         return ""
     return f"{end.interface} {end.address}" if end.address is not None else end.interface

@@ -1,4 +1,4 @@
-"""A node as text: what a person looks for first when a test with packets failed."""
+"""A node as text for a failed test: links, addresses, routes and rules."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from netstack.state import Address, Link, Route
 
 
 def describe(node: Node) -> str:
-    """Links with addresses, routes, and rules with counters. Never raises: a node that is gone is said to be."""
+    """Links with addresses, routes, and rules with counters. Never raises: an error is reported in the text."""
     try:
         links, addresses, routes, rules = node.links(), node.addresses(), node.routes(), node.rules()
     except NetstackError as error:

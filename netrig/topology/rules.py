@@ -1,7 +1,7 @@
-"""Loss and one-way cuts as iptables rules: pure text, in one chain of ours at the head of raw PREROUTING.
+"""Loss and one-way cuts as the text of iptables rules, in a chain of our own at the head of raw PREROUTING. Pure.
 
-A packet is lost where it is received, never where it is sent: a rule that drops on the way out tells the sender
-(EPERM). A switch looks into the frames of its ports by bridge netfilter. Only IPv4 is lost: ARP always passes.
+Packets are dropped where they are received: a rule that drops outgoing packets would report an error to the sender
+(EPERM). A switch filters the frames of its ports by bridge netfilter. Only IPv4 is dropped: ARP always passes.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ def lossy(node: str, kind: Kind, links: Iterable[Link]) -> tuple[str, ...]:
 
 
 def restore_text(rules: Iterable[str], *, hooked: bool) -> str:
-    """Input for iptables-restore: the whole chain anew, and the jump to it when it is not there."""
+    """Input for iptables-restore that replaces the whole chain; with the jump to it, unless it is `hooked` already."""
     jump = () if hooked else (f"-I PREROUTING 1 -j {CHAIN}",)
     return "\n".join(["*raw", f":{CHAIN} - [0:0]", *jump, *rules, "COMMIT", ""])
 
 
 def _rules(end: End, kind: Kind, link: Link) -> list[str]:
-    here = f"-m physdev --physdev-in {end.interface}" if kind is Kind.SWITCH else f"-i {end.interface}"
+    match = f"-m physdev --physdev-in {end.interface}" if kind is Kind.SWITCH else f"-i {end.interface}"
     if end.node in link.deaf:
-        return [f"-A {CHAIN} {here} -j DROP"]
+        return [f"-A {CHAIN} {match} -j DROP"]
     if link.quality.loss > 0:
-        return [f"-A {CHAIN} {here} -m statistic --mode random --probability {link.quality.loss:.6f} -j DROP"]
+        return [f"-A {CHAIN} {match} -m statistic --mode random --probability {link.quality.loss:.6f} -j DROP"]
     return []

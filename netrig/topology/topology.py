@@ -1,7 +1,7 @@
-"""The builder: declare nodes, links and routes, start them, and take everything away again.
+"""A topology: declare nodes, links and routes, start them, and remove everything again.
 
-Owns the namespaces (with them the kernel removes all links, addresses and rules) and the table of links as they are
-now; changing links while it runs is in faults.py.
+Owns the namespaces, with which the kernel removes all links, addresses and rules, and the table of the links' current
+state. Changes of links while it runs are in faults.py.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from netstack.changes import DEFAULT
 
 
 class Topology:
-    """What is declared before `start` is made by it in one go; more may be declared later, and started again.
+    """`start` makes everything that is declared; more can be declared later, followed by another `start`.
 
-    Not for several threads at once. Two topologies never meet: addresses may be the same.
+    Not thread-safe. Topologies are isolated from each other: they may use the same addresses.
     """
 
     def __init__(self) -> None:
@@ -44,15 +44,15 @@ class Topology:
         self.close()
 
     def host(self, name: str, *, gateway: str = "") -> Node:
-        """A host that does not forward. Raises BadTopology, as all that declares."""
+        """Declare a host, which does not forward packets. All declarations raise BadTopology."""
         return self._add(name, Kind.HOST, gateway)
 
     def router(self, name: str, *, gateway: str = "") -> Node:
-        """A host that forwards packets, with reverse path filtering off."""
+        """Declare a router, which forwards packets and has no reverse path filter."""
         return self._add(name, Kind.ROUTER, gateway)
 
     def switch(self, name: str) -> Node:
-        """A bridge in a namespace of its own."""
+        """Declare a switch: a bridge in a namespace of its own."""
         return self._add(name, Kind.SWITCH, "")
 
     def link(
@@ -67,24 +67,24 @@ class Topology:
         loss: float = 0.0,
         delay_ms: float = 0.0,
     ) -> Link:
-        """A cable. `address` is the first node's ("10.0.0.1/24"), `peer_address` the second's.
+        """Declare a cable. `address`: the address of its first end ("10.0.0.1/24"); `peer_address`: of its second.
 
-        Rate, loss (0 to 1, of IPv4 packets) and delay hold in each direction.
+        Rate, loss (0 to 1, of IPv4 packets) and delay apply to each direction.
         """
         if first is second:
-            raise BadTopology(f"a link of {first.name} to itself")
+            raise BadTopology(f"{first.name} cannot be linked to itself")
         ends = (self._end(first, second, address), self._end(second, first, peer_address))
         link = Link(len(self._links), ends, Quality(mtu, rate_mbit, loss, delay_ms))
         self._links[link.number] = link
         return link
 
     def route(self, node: Node, destination: str, *, via: str) -> None:
-        """A route of a host or router; destination "default" is everything."""
+        """Declare a route of a host or router. The destination "default" is the default route."""
         network = DEFAULT if destination == "default" else IPv4Network(destination)
         self._routes.append(RouteSpec(node.name, network, IPv4Address(via)))
 
     def start(self) -> None:
-        """Make what is declared and not there yet; `close` cleans up, also after a failure.
+        """Make the declared parts that do not exist yet. After an error, `close` cleans up.
 
         Raises BadTopology, Unsupported, NetstackError.
         """
@@ -104,7 +104,7 @@ class Topology:
         faults.apply_rules(nodes, links, {end.node for link in new_links if link.quality.loss > 0 for end in link.ends})
 
     def close(self) -> None:
-        """End the processes in it and remove everything. Again: nothing."""
+        """End the processes in it and remove everything. Idempotent."""
         made = [self._nodes[name] for name in self._made_nodes]
         for node in made:
             node.end_processes()
@@ -114,57 +114,58 @@ class Topology:
         self._made_nodes.clear()
 
     def nodes(self) -> tuple[Node, ...]:
+        """All declared nodes."""
         return tuple(self._nodes.values())
 
     def links(self) -> tuple[Link, ...]:
-        """All links as they are now."""
+        """All links in their current state."""
         return tuple(self._links.values())
 
     def cut(self, link: Link, *, toward: Node | None = None) -> None:
-        """Pull the cable; or, `toward` a node, lose all IPv4 packets to it while its own still go out."""
+        """Unplug the cable; with `toward`, only drop the IPv4 packets towards that node."""
         if toward is None:
-            self._links[link.number] = faults.plug(self._specs(), self._now(link), connected=False)
+            self._links[link.number] = faults.plug(self._specs(), self._current(link), connected=False)
         else:
-            self._set_rules(faults.deafen(self._now(link), toward.name))
+            self._set_rules(faults.deafen(self._current(link), toward.name))
 
     def heal(self, link: Link) -> None:
-        """Undo cuts of either kind; routes that went with the link are made again. Loss and rate stay."""
-        now = self._now(link)
-        if now.deaf:
-            self._set_rules(faults.hear(now))
-        if now.unplugged:
-            healed = faults.plug(self._specs(), self._now(link), connected=True)
+        """Undo cuts of both kinds, and restore routes that were lost with the link. Loss and rate stay."""
+        current = self._current(link)
+        if current.deaf:
+            self._set_rules(faults.undeafen(current))
+        if current.unplugged:
+            healed = faults.plug(self._specs(), self._current(link), connected=True)
             self._links[link.number] = healed
             faults.replay_routes(self._specs(), healed, self._links.values(), self._routes)
 
     def set_loss(self, link: Link, loss: float) -> None:
-        """Lose this share (0 to 1) of IPv4 packets, in each direction."""
-        self._set_rules(faults.set_loss(self._now(link), loss))
+        """Drop this share (0 to 1) of IPv4 packets in each direction."""
+        self._set_rules(faults.set_loss(self._current(link), loss))
 
     def set_rate(self, link: Link, rate_mbit: float | None) -> None:
-        """Bandwidth in each direction; None: no bound."""
-        self._links[link.number] = faults.set_rate(self._specs(), self._now(link), rate_mbit)
+        """Limit the bandwidth in each direction; None: no limit. Raises Unsupported if the kernel has no tbf."""
+        self._links[link.number] = faults.set_rate(self._specs(), self._current(link), rate_mbit)
 
     def set_delay(self, link: Link, delay_ms: float) -> None:
-        """Delay in each direction. Raises Unsupported where the kernel has no netem."""
-        self._links[link.number] = faults.set_delay(self._specs(), self._now(link), delay_ms)
+        """Delay packets in each direction. Raises Unsupported if the kernel has no netem."""
+        self._links[link.number] = faults.set_delay(self._specs(), self._current(link), delay_ms)
 
     def set_mtu(self, link: Link, mtu: int) -> None:
-        """The MTU of both ends."""
-        self._links[link.number] = faults.set_mtu(self._specs(), self._now(link), mtu)
+        """Set the MTU of both ends."""
+        self._links[link.number] = faults.set_mtu(self._specs(), self._current(link), mtu)
 
     def report(self) -> str:
-        """All nodes with links, routes and rules, and the links' state: for the text of a failed test."""
+        """The state of all links, and all nodes with links, routes and rules: the text for a failed test."""
         lines = [f"link {link}: {faults.describe(link)}" for link in self._links.values()]
         return "\n".join([*lines, *(report.describe(node) for node in self._nodes.values())])
 
     def draw(self) -> str:
-        """The same as a picture, without what runs in it: SVG text, to be written to a file."""
+        """A picture of nodes, links, addresses and faults, as SVG text to be written to a file."""
         return svg(drawing_of((node.spec for node in self.nodes()), self.links(), self._routes))
 
     def _add(self, name: str, kind: Kind, gateway: str) -> Node:
         if check_name(name) in self._nodes:
-            raise BadTopology(f"there is a node {name} already")
+            raise BadTopology(f"a node {name} exists already")
         node = self._nodes[name] = Node(NodeSpec(name, kind, f"{self._name}-{name}"))
         if gateway:
             self.route(node, "default", via=gateway)
@@ -172,14 +173,14 @@ class Topology:
 
     def _end(self, node: Node, peer: Node, address: str) -> End:
         if self._nodes.get(node.name) is not node:
-            raise BadTopology(f"{node.name} is of another topology")
+            raise BadTopology(f"{node.name} belongs to another topology")
         if node.kind is Kind.SWITCH and address:
-            raise BadTopology(f"{node.name} is a switch: no address for its ports")
+            raise BadTopology(f"{node.name} is a switch: its ports have no addresses")
         taken = frozenset(end.interface for link in self._links.values() for end in link.ends if end.node == node.name)
         interface = port_name(peer.name, taken) if node.kind is Kind.SWITCH else interface_name(taken)
         return End(node.name, interface, IPv4Interface(address) if address else None)
 
-    def _now(self, link: Link) -> Link:
+    def _current(self, link: Link) -> Link:
         if link.number not in self._made_links:
             raise BadTopology(f"the link {link} is not started")
         return self._links[link.number]

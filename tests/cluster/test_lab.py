@@ -13,8 +13,10 @@ from lab.cluster import Cluster
 from lab.errors import LabError, NotFound
 from lab.images.recipes import IMAGES
 from lab.lab import Lab, delete, leftovers
+from lab.network import underlay
 from lab.plugin.clusters import NAMES
 from netrig.plugin import eventually
+from netstack.network import open_network
 
 
 @pytest.fixture
@@ -71,6 +73,22 @@ def test_hosts_reach_each_other_and_nothing_else_until_they_are_cut(new_lab: Cal
     assert not reaches(lab, "node1", master)
     faults.heal(Cluster(lab), "node1")
     assert reaches(lab, "node1", master)
+
+
+def test_the_bridge_keeps_its_mac_when_hosts_go(new_lab: Callable[[], Lab]) -> None:
+    lab = new_lab()
+    lab.create(nodes=2)
+
+    def bridge_mac() -> str:
+        with open_network(lab.layout.underlay_name) as network:
+            return next(link.mac for link in network.links() if link.name == underlay.BRIDGE)
+
+    before = bridge_mac()
+    for host in lab.state.hosts:
+        underlay.remove_host(lab.layout, host.name)
+        assert bridge_mac() == before
+    underlay.create_hosts(lab.layout, lab.state.subnet, lab.state.hosts)
+    assert bridge_mac() == before
 
 
 def test_two_labs_do_not_see_each_other(new_lab: Callable[[], Lab]) -> None:

@@ -1,4 +1,4 @@
-"""Suites as another project would write them: they import nothing of ours but values, and use the plugin's fixtures."""
+"""Suites as another project would write them: with the plugin's fixtures, and imports of values only."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    here = Path(__file__).parent
+    directory = Path(__file__).parent
     for item in items:
-        if here in item.path.parents:
+        if directory in item.path.parents:
             item.add_marker(pytest.mark.kernel)

@@ -1,4 +1,4 @@
-"""The examples of docs/pytest-sampan.md that need no cluster run as they stand (the others: tests/cluster)."""
+"""Runs the examples of docs/pytest-sampan.md that need no cluster; tests/cluster runs the others."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def test_the_examples_of_the_page_pass(pytester: pytest.Pytester) -> None:
     off = [word for name in ("asyncio", "cacheprovider", "hypothesispytest") for word in ("-p", f"no:{name}")]
     result = pytester.runpytest_inprocess("-p", "netrig.plugin", *off)
     expected = sum(len(TEST.findall(block)) for block in blocks)
-    counted = result.parseoutcomes()
+    outcomes = result.parseoutcomes()
     assert expected >= 5
-    assert counted.get("passed", 0) + counted.get("skipped", 0) == expected, result.stdout.str()
-    assert not {"failed", "errors"} & set(counted)
+    assert outcomes.get("passed", 0) + outcomes.get("skipped", 0) == expected, result.stdout.str()
+    assert not {"failed", "errors"} & set(outcomes)

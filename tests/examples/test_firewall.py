@@ -1,4 +1,4 @@
-"""A firewall with NAT between an inside, a server's network and the outside.
+"""A firewall with NAT between an inside network, a server's network and the outside.
 
 inside (10.0.0.2) --- fw --- outside (198.51.100.2)
                       |
@@ -58,7 +58,7 @@ def networks(topology: Topology, responder: MakeResponder) -> Networks:
     return Networks(firewall, inside, web, outside)
 
 
-def test_the_inside_reaches_the_outside_behind_the_firewalls_address(networks: Networks, probe: MakeProber) -> None:
+def test_the_inside_reaches_the_outside_with_the_firewall_s_address(networks: Networks, probe: MakeProber) -> None:
     answers = probe(networks.inside).expect(Outcome.REPLY, ask("198.51.100.2", 443), ask_udp("198.51.100.2", 443))
     assert {(answer.server, answer.seen) for answer in answers} == {("outside", "198.51.100.1")}
 
@@ -75,23 +75,23 @@ def test_the_outside_does_not_reach_the_inside(networks: Networks, probe: MakePr
     probe(networks.outside).expect(Outcome.SILENCE, *hidden, icmp("10.0.0.2", timeout_s=SILENT_S))
 
 
-def test_the_server_is_published_and_sees_who_asks(networks: Networks, probe: MakeProber) -> None:
+def test_the_published_server_sees_the_client_s_address(networks: Networks, probe: MakeProber) -> None:
     answer = probe(networks.outside).one(ask("198.51.100.1", 8080))
     assert (answer.server, answer.seen) == ("web", "198.51.100.2")
 
 
-def test_what_is_not_published_is_not_there(networks: Networks, probe: MakeProber) -> None:
+def test_ports_that_are_not_published_are_refused(networks: Networks, probe: MakeProber) -> None:
     probe(networks.outside).expect(Outcome.REFUSED, tcp("198.51.100.1", 80), tcp("198.51.100.1", 22))
 
 
-def test_the_inside_may_only_browse_the_server(networks: Networks, probe: MakeProber) -> None:
+def test_the_inside_reaches_only_port_80_of_the_server(networks: Networks, probe: MakeProber) -> None:
     prober = probe(networks.inside)
     assert prober.one(ask("10.1.0.2", 80)).seen == "10.0.0.2"
     (refused,) = prober.expect(Outcome.REFUSED, tcp("10.1.0.2", 22))
     assert refused.detail == "No route to host"
 
 
-def test_the_server_starts_no_connection(networks: Networks, probe: MakeProber, capture: MakeCapture) -> None:
-    seen = capture(networks.outside, "eth0")
+def test_the_server_cannot_open_connections(networks: Networks, probe: MakeProber, capture: MakeCapture) -> None:
+    captured = capture(networks.outside, "eth0")
     probe(networks.web).expect(Outcome.SILENCE, tcp("198.51.100.2", 443, timeout_s=SILENT_S))
-    assert [flow for flow in seen.summary().flows if flow.protocol == "tcp"] == []
+    assert [flow for flow in captured.summary().flows if flow.protocol == "tcp"] == []

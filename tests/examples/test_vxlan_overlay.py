@@ -19,7 +19,7 @@ VNI = "42"
 PORT = "4789"
 UNDERLAY_MTU = 1400
 HEADERS = 50  # outer Ethernet, IPv4, UDP and VXLAN
-NOBODY_KNOWS_WHERE = "00:00:00:00:00:00"
+UNKNOWN_DESTINATION = "00:00:00:00:00:00"
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ def add_vxlan(host: Node, number: int, others: list[int]) -> None:
     host.run(["ip", "link", "set", "vxlan0", "mtu", str(UNDERLAY_MTU - HEADERS), "up"])
     host.run(["ip", "address", "add", f"10.50.0.{number}/24", "dev", "vxlan0"])
     for other in others:
-        host.run(["bridge", "fdb", "append", NOBODY_KNOWS_WHERE, "dev", "vxlan0", "dst", f"172.16.0.{other}"])
+        host.run(["bridge", "fdb", "append", UNKNOWN_DESTINATION, "dev", "vxlan0", "dst", f"172.16.0.{other}"])
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def overlay(topology: Topology) -> Overlay:
     return Overlay(topology, hosts, cables)
 
 
-def test_each_host_reaches_each_other(overlay: Overlay, probe: MakeProber) -> None:
+def test_all_hosts_reach_each_other(overlay: Overlay, probe: MakeProber) -> None:
     for host in overlay.hosts:
         probe(host).expect(Outcome.REPLY, *[icmp(f"10.50.0.{number}") for number in (1, 2, 3)])
 
@@ -68,28 +68,26 @@ def test_closed_ports_refuse(overlay: Overlay, probe: MakeProber) -> None:
     probe(overlay.hosts[0]).expect(Outcome.REFUSED, tcp("10.50.0.2", 81), udp("10.50.0.2", 81))
 
 
-def test_packets_are_wrapped_on_the_wire(overlay: Overlay, probe: MakeProber, capture: MakeCapture) -> None:
+def test_packets_are_encapsulated_on_the_wire(overlay: Overlay, probe: MakeProber, capture: MakeCapture) -> None:
     a, b, _ = overlay.hosts
     outside, inside = capture(b, "eth0"), capture(b, "vxlan0")
     probe(a).expect(Outcome.REPLY, icmp("10.50.0.2"))
-    wrapped = {(flow.source.split(":")[0], flow.destination) for flow in outside.summary().flows}
-    assert ("172.16.0.1", f"172.16.0.2:{PORT}") in wrapped
+    encapsulated = {(flow.source.split(":")[0], flow.destination) for flow in outside.summary().flows}
+    assert ("172.16.0.1", f"172.16.0.2:{PORT}") in encapsulated
     assert ("10.50.0.1", "10.50.0.2") in {(flow.source, flow.destination) for flow in inside.summary().flows}
     assert "icmp" not in {flow.protocol for flow in outside.summary().flows}
 
 
-def test_a_full_packet_fits_and_a_larger_one_is_not_fragmented_outside(
-    overlay: Overlay, probe: MakeProber, capture: MakeCapture
-) -> None:
+def test_no_outer_packet_is_fragmented(overlay: Overlay, probe: MakeProber, capture: MakeCapture) -> None:
     a, b, _ = overlay.hosts
-    seen = capture(b, "eth0")
+    captured = capture(b, "eth0")
     ip_and_icmp = 28
     probe(a).expect(Outcome.REPLY, icmp("10.50.0.2", payload=bytes(UNDERLAY_MTU - HEADERS - ip_and_icmp)))
     probe(a).expect(Outcome.REPLY, icmp("10.50.0.2", payload=bytes(2000)))
-    assert all(flow.note != "fragment" for flow in seen.summary().flows)
+    assert all(flow.note != "fragment" for flow in captured.summary().flows)
 
 
-def test_a_host_that_is_cut_off_is_silent_and_comes_back(overlay: Overlay, probe: MakeProber) -> None:
+def test_a_host_is_unreachable_while_it_is_cut_off(overlay: Overlay, probe: MakeProber) -> None:
     a, b, c = overlay.hosts
     overlay.net.cut(overlay.cables[2])
     probe(a).expect(Outcome.SILENCE, icmp("10.50.0.3", timeout_s=0.2))

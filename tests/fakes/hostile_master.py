@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -74,23 +74,28 @@ class HostileMaster:
 
     hello: bytes = field(default_factory=lambda: hello().SerializeToString())
     heartbeat: bytes = field(default_factory=lambda: session_pb2.HeartbeatReply(periods=PERIODS).SerializeToString())
-    desired: list[bytes] = field(default_factory=lambda: encoded(GOOD))
+    desired: Iterable[bytes] = field(default_factory=lambda: encoded(GOOD))
     after: str = "silence"
     """The stream of desired state after its last message: `silence` (it stays open) or `end`."""
     hellos: int = 0
     streams: int = 0
     beats: int = 0
-    turn: asyncio.Event = field(default_factory=asyncio.Event)
+    applied: int = 0
+    """The revision that the agent runs by, as its last heartbeat says."""
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+    """Ends the streams of desired state of the latest session. Each Hello brings a new event."""
     called: int = 0
     """Log streams that the agent opened."""
 
     def handlers(self) -> dict[str, Any]:
         async def say_hello(_: bytes, context: Any) -> bytes:
             self.hellos += 1
+            self.over = asyncio.Event()
             return self.hello
 
-        async def beat(_: bytes, context: Any) -> bytes:
+        async def beat(raw: bytes, context: Any) -> bytes:
             self.beats += 1
+            self.applied = session_pb2.HeartbeatRequest.FromString(raw).applied_revision
             return self.heartbeat
 
         async def nothing(_: bytes, context: Any) -> bytes:
@@ -98,10 +103,11 @@ class HostileMaster:
 
         async def send_desired(_: bytes, context: Any) -> AsyncIterator[bytes]:
             self.streams += 1
-            for message in list(self.desired):
+            over = self.over  # now: the agent can have the last message, and the test go on, before this does
+            for message in self.desired:
                 yield message
             if self.after == "silence":
-                await self.turn.wait()
+                await over.wait()
 
         async def open_stream(_: Any, context: Any) -> None:
             self.called += 1
@@ -152,10 +158,9 @@ async def settled(master: HostileMaster, pki: Pki, directory: Path) -> AsyncIter
 
 
 async def restart(master: HostileMaster) -> None:
-    """Ends the open stream and waits for the agent's next session."""
+    """End the session, and wait for the next one's Hello."""
     now = master.hellos
-    turn, master.turn = master.turn, asyncio.Event()
-    turn.set()
+    master.over.set()
     await until(lambda: master.hellos > now)
 
 

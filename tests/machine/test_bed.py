@@ -1,4 +1,4 @@
-"""The test bed itself: machines are hosts of their own, keep their disks, and are removed without a trace."""
+"""The test bed itself: machines are hosts, keep their disks, and are removed completely."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ pytestmark = pytest.mark.timeout(300)
 
 
 def test_machines_are_hosts_of_their_own(machines: MakeMachines) -> None:
-    one, two = machines(2)
-    assert one.says("cat", "/etc/machine-id") != two.says("cat", "/etc/machine-id")
-    one.run("ping", "-c", "1", "-W", "5", two.name)
-    assert one.says("systemctl", "is-system-running") == "running"
-    one.run("sh", "-c", "docker info | grep -q 'Storage Driver: overlay2'")
-    # There is no route out.
-    assert one.run("ping", "-c", "1", "-W", "1", "192.0.2.1", check=False).returncode != 0
+    first, second = machines(2)
+    assert first.says("cat", "/etc/machine-id") != second.says("cat", "/etc/machine-id")
+    first.run("ping", "-c", "1", "-W", "5", second.name)
+    assert first.says("systemctl", "is-system-running") == "running"
+    first.run("sh", "-c", "docker info | grep -q 'Storage Driver: overlay2'")
+    # Nothing leads out.
+    assert first.run("ping", "-c", "1", "-W", "1", "192.0.2.1", check=False).returncode != 0
     with pytest.raises(CommandFailed, match="no-such-file"):
-        one.run("cat", "/no-such-file")
+        first.run("cat", "/no-such-file")
 
 
 def test_a_disk_outlives_a_reboot_and_a_loss_of_power(machines: MakeMachines) -> None:

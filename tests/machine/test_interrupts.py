@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from tests.machine.bed import Machine
@@ -10,8 +12,10 @@ from tests.machine.hosts import Control, is_active, snapshot, together
 
 pytestmark = pytest.mark.timeout(300)
 SCRIPT = """
+delays=$1
+shift
 times=0
-for delay in 0.04 0.1 0.25 0.6 1.5 3 0; do
+for delay in $delays 0; do
     timeout --preserve-status --signal=INT $delay "$@" > /tmp/output 2> /tmp/errors
     code=$?
     if grep --quiet site-packages/ /tmp/errors; then
@@ -27,12 +31,21 @@ for delay in 0.04 0.1 0.25 0.6 1.5 3 0; do
 done
 exit 96
 """
-"""`timeout` signals the whole group, as a terminal does; 0: it ended before the interrupt."""
+"""`timeout` signals the whole group, as a terminal does; after the last delay, 0 stands for no interrupt."""
+DELAYS, DELAYS_LONG = "0.04 0.6", "0.04 0.1 0.25 0.6 1.5 3"
+"""Seconds."""
+
+_delays = DELAYS
+
+
+@pytest.fixture(autouse=True)
+def _delays_of_this_run(long_run: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules[__name__], "_delays", DELAYS_LONG if long_run else DELAYS)
 
 
 def interrupted(machine: Machine, *words: str) -> str:
     """Run the command, interrupted later each time, until it completes; its output then."""
-    done = machine.run("sh", "-c", SCRIPT, "sh", *words, timeout_s=200)
+    done = machine.run("sh", "-c", SCRIPT, "sh", _delays, *words, timeout_s=200)
     assert int(done.stderr) > 0, "nothing was interrupted"
     return done.stdout.strip()
 

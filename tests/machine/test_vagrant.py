@@ -114,6 +114,7 @@ def test_a_guestbook_across_the_machines(vagrant: DockerVagrant, kubectl: Kubect
         assert all(f"served by pod {name} to" in said for name in fronts), said
 
 
+@pytest.mark.long
 def test_provisioning_again_changes_nothing_and_stops_nobody(vagrant: DockerVagrant, kubectl: Kubectl) -> None:
     def services() -> list[str]:
         ask = "systemctl show --property=MainPID --value sampan-master sampan-agent docker docker-registry"
@@ -124,6 +125,7 @@ def test_provisioning_again_changes_nothing_and_stops_nobody(vagrant: DockerVagr
     assert (ready_pods(kubectl), services()) == before
 
 
+@pytest.mark.long
 def test_a_machine_that_was_switched_off_comes_back_with_its_pods(vagrant: DockerVagrant, kubectl: Kubectl) -> None:
     before = ready_pods(kubectl)
     mine = {name for name, pod in before.items() if pod["node"] == "node1"}
@@ -143,6 +145,7 @@ def test_a_machine_that_was_switched_off_comes_back_with_its_pods(vagrant: Docke
     assert "hello from &lt;outside&gt;" in eventually(lambda: vagrant.fetch(page("node1")))
 
 
+@pytest.mark.long
 def test_one_machine_is_destroyed_another_takes_its_name_and_one_more_is_added(
     vagrant: DockerVagrant, kubectl: Kubectl
 ) -> None:
@@ -175,9 +178,9 @@ def test_nothing_is_left_after_destroy(vagrant: DockerVagrant) -> None:
 
 def test_a_node_without_a_master_and_settings_that_are_none_are_told(vagrant: DockerVagrant) -> None:
     for name, value, says in (
-        ("SAMPAN_NODES", "many", "SAMPAN_NODES is no number from 0 to 200"),
-        ("SAMPAN_MEMORY", "64", "SAMPAN_MEMORY is no number from 512"),
-        ("SAMPAN_SUBNET", "10.0.0.0/8", "SAMPAN_SUBNET is no /24"),
+        ("SAMPAN_NODES", "many", "SAMPAN_NODES is not a number from 0 to 200"),
+        ("SAMPAN_MEMORY", "64", "SAMPAN_MEMORY is not a number from 512"),
+        ("SAMPAN_SUBNET", "10.0.0.0/8", "SAMPAN_SUBNET is not a /24"),
         ("SAMPAN_LIBVIRT_DRIVER", "xen", "SAMPAN_LIBVIRT_DRIVER is neither kvm nor qemu"),
     ):
         refused = vagrant.tried("status", **{name: value})

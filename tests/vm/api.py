@@ -1,4 +1,4 @@
-"""A cluster's API as the tests in virtual machines ask it, from the machines' wire; everything there is slow."""
+"""The API of a cluster of virtual machines, requested from the machines' network. Everything there is slow."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ T = TypeVar("T")
 Document = dict[str, Any]
 
 SLOW_S: Final = 600.0
-"""Bound of any one thing that is waited for: the machines may share their cores with whatever else runs here."""
+"""The bound for each wait. It is long, as the machines may share their cores with other work."""
 PODS: Final = "/api/v1/namespaces/default/pods"
 CONTROLLERS: Final = "/api/v1/namespaces/default/replicationcontrollers"
 SERVICES: Final = "/api/v1/namespaces/default/services"
@@ -25,16 +25,18 @@ WEB_PORT: Final = 8080
 
 
 class Api:
-    """As the administrator. `namespace`: the network namespace from which the machines are reached."""
+    """The API for the administrator. `namespace`: the network namespace from which the machines are reached."""
 
     def __init__(self, namespace: str, kubeconfig: Path) -> None:
         self.namespace = namespace
         self.kubeconfig = kubeconfig
 
-    def api(self, ask: Callable[[RestClient], T]) -> T:
+    def api(self, request: Callable[[RestClient], T]) -> T:
+        """Call a function with a client, inside the network namespace."""
+
         def body() -> T:
             with RestClient(load_kubeconfig(self.kubeconfig)) as client:
-                return ask(client)
+                return request(client)
 
         return namespaces.run_in(self.namespace, body)
 
@@ -51,60 +53,60 @@ class Api:
         self.api(lambda client: client.patch(f"{CONTROLLERS}/{name}", {"spec": {"replicas": replicas}}))
 
     def pods(self, **labels: str) -> list[Document]:
-        """Those with these labels, also those on their way out."""
+        """The pods with these labels, including terminating ones."""
         selector = ",".join(f"{name}={value}" for name, value in labels.items())
-        found: list[Document] = self.api(lambda client: client.get(PODS, {"labelSelector": selector}))["items"]
-        return found
+        items: list[Document] = self.api(lambda client: client.get(PODS, {"labelSelector": selector}))["items"]
+        return items
 
     def is_ready(self, path: str) -> bool:
-        """Whether the object is Ready; an API that is away says no."""
+        """Whether the object is Ready; false if the API does not answer."""
         try:
             return ready(self.get(path))
         except ClientError:
             return False
 
     def wait_ready(self, number: int, **labels: str) -> list[Document]:
-        """That many pods with these labels, all of them Ready, and no others."""
+        """Wait until exactly `number` pods have these labels, and all are Ready."""
 
         def look() -> list[Document]:
-            found = self.pods(**labels)
-            assert len(found) == number and all(map(ready, found)), [summary(pod) for pod in found]
-            return found
+            pods = self.pods(**labels)
+            assert len(pods) == number and all(map(ready, pods)), [summary(pod) for pod in pods]
+            return pods
 
         return in_time(look)
 
     def fetch(self, address: str, port: int = WEB_PORT) -> dict[str, str]:
-        """What a web pod says, asked from outside of the cluster: `pod`, `podIP`, `client`. Empty without an answer."""
+        """The answer of a web pod to a request from outside: `pod`, `podIP`, `client`. Empty without an answer."""
         return namespaces.run_in(self.namespace, lambda: _fetch(address, port))
 
 
 def in_time(look: Callable[[], T]) -> T:
-    """The first true value of `look`, as everything here is waited for."""
+    """`eventually` with the bound and the pauses for slow machines."""
     return eventually(look, within_s=SLOW_S, period_s=1.0)
 
 
 def container_of(pod: Document) -> str:
-    """The id of a pod's one container at its engine."""
+    """The engine's id of the only container of a pod."""
     (status,) = pod["status"]["containerStatuses"]
     return str(status["containerID"]).removeprefix("docker://")
 
 
-def ready(found: Document) -> bool:
-    conditions = found.get("status", {}).get("conditions", [])
-    return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
+def ready(document: Document) -> bool:
+    conditions = document.get("status", {}).get("conditions", [])
+    return any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
 
 
 def summary(pod: Document) -> str:
-    """One pod for a failure's message."""
+    """One pod, for the message of a failure."""
     status = pod.get("status", {})
-    leaving = " leaving" if pod["metadata"].get("deletionTimestamp") else ""
-    waiting = [each.get("state") for each in status.get("containerStatuses", [])]
-    where = pod["spec"].get("nodeName", "nowhere")
-    return f"{pod['metadata']['name']} on {where}: {status.get('phase')}{leaving} ready={ready(pod)} {waiting}"
+    terminating = " terminating" if pod["metadata"].get("deletionTimestamp") else ""
+    states = [entry.get("state") for entry in status.get("containerStatuses", [])]
+    node = pod["spec"].get("nodeName", "no node")
+    return f"{pod['metadata']['name']} on {node}: {status.get('phase')}{terminating} ready={ready(pod)} {states}"
 
 
 def controller(name: str, replicas: int, labels: Mapping[str, str]) -> Document:
-    """Of web pods."""
+    """A ReplicationController of web pods."""
     spec = {"containers": [web()], "terminationGracePeriodSeconds": 5}
     template = {"metadata": {"labels": dict(labels)}, "spec": spec}
     return {
@@ -116,7 +118,7 @@ def controller(name: str, replicas: int, labels: Mapping[str, str]) -> Document:
 
 
 def web(**more: object) -> Document:
-    """A container that tells who it is and whom it sees."""
+    """A container whose page has its pod's name and address, and the client's address."""
     return {"name": "main", "image": "tomcat:latest", "imagePullPolicy": "IfNotPresent", **more}
 
 
@@ -144,7 +146,7 @@ def _fetch(address: str, port: int) -> dict[str, str]:
 
 
 def request(address: str, port: int) -> str:
-    """The command by which a pod's shell asks there."""
+    """A shell command that sends the request from inside a pod."""
     return f"printf 'GET / HTTP/1.0\\r\\n\\r\\n' | nc -w 60 {address} {port}"
 
 

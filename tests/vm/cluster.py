@@ -1,4 +1,4 @@
-"""Two virtual machines as one cluster, seen from the tests: its making, its API, its pods, what runs on its hosts."""
+"""Two virtual machines as one cluster: installation, joining, and queries about its pods and hosts."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ T = TypeVar("T")
 
 
 class VmCluster(Api):
-    """`master` is a node as well."""
+    """The cluster; its `master` is a node too."""
 
     def __init__(self, bed: VmBed, progress: Progress) -> None:
         super().__init__(bed.namespace, Path(bed.directory, "admin.kubeconfig"))
         self.step = progress.step
         self.master, self.node = bed.machines
         self.before: dict[str, list[Document]] = {}
-        """Of each machine what `sampan check` found before it joined."""
+        """Machine → the findings of `sampan check` before it joined."""
 
     @property
     def hosts(self) -> tuple[VirtualMachine, VirtualMachine]:
         return self.master, self.node
 
     def install(self) -> None:
-        """From the bundles, without any network."""
+        """Install from the bundles, without the Internet."""
         with self.step("images"):
             self.on_both(self._load_images)
         with self.step("install"):
@@ -42,7 +42,7 @@ class VmCluster(Api):
             self.kubeconfig.write_text(self.master.says("cat", ADMIN))
 
     def join(self) -> None:
-        """With forwarding off, which a container engine turns on for itself alone."""
+        """Join both machines, with IP forwarding off: an engine that uses its own bridge would have switched it on."""
         with self.step("check"):
             self.on_both(lambda host: host.run("sysctl", "-w", "net.ipv4.ip_forward=0"))
             self.on_both(self._check)
@@ -61,28 +61,28 @@ class VmCluster(Api):
         self.before[host.name] = findings(host)
 
     def on_both(self, work: Callable[[VirtualMachine], T]) -> dict[str, T]:
-        """Side by side; by the machines' names. Raises the first failure of the two."""
+        """Call `work` for both machines in parallel; the results by the machines' names. Raises the first error."""
         with ThreadPoolExecutor() as pool:
             running = {host.name: pool.submit(work, host) for host in self.hosts}
-            return {name: each.result() for name, each in running.items()}
+            return {name: future.result() for name, future in running.items()}
 
     def fetch_in(self, pod: Document, address: str, port: int = WEB_PORT) -> dict[str, str]:
-        """What a web pod says, asked by a pod."""
+        """The answer of a web pod or service to a request from inside a pod."""
         host = next(host for host in self.hosts if host.name == pod["spec"]["nodeName"])
         return fields(host.says("docker", "exec", container_of(pod), "sh", "-c", request(address, port)))
 
 
 def findings(host: VirtualMachine) -> list[Document]:
-    """What `sampan check` finds."""
-    found: list[Document] = json.loads(host.run("sampan", "check", "-o", "json", check=False).stdout)
-    return found
+    """The findings of `sampan check`."""
+    result: list[Document] = json.loads(host.run("sampan", "check", "-o", "json", check=False).stdout)
+    return result
 
 
 def containers(host: VirtualMachine, *options: str) -> list[str]:
-    """Name, id and start of each container that runs there; `--all`: also of those that ended."""
+    """Name, id and start time of the running containers; with `--all`, also of those that have ended."""
     ids = host.says("docker", "ps", "--quiet", "--no-trunc", *options).split()
     if not ids:
         return []
     template = "{{.Name}} {{.Id}} {{.State.StartedAt}}"
-    # One may go in between: then it is not told, and the command fails.
+    # If a container is removed in the meantime, the command omits it and fails.
     return sorted(host.run("docker", "inspect", "--format", template, *ids, check=False).stdout.splitlines())

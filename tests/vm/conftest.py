@@ -1,6 +1,7 @@
-"""Two virtual machines with different releases of Debian, made one cluster offline; all tests of the run share them.
+"""Two virtual machines with different releases of Debian as one cluster, which all tests of the run share.
 
-Everything in them is slow, so each step is told as it goes, also while pytest captures what tests print.
+The machines have no Internet. As they are slow, each step is reported while it runs, even though pytest captures the
+output of tests.
 """
 
 from __future__ import annotations
@@ -29,15 +30,15 @@ from tests.vm.bed.recipe import DEBIAN12, DEBIAN13
 from tests.vm.cluster import VmCluster
 
 _TIMEOUT_S: Final = 2400
-"""Of one test, with the fixtures that it is the first to use: a bound for what hangs, not for what is slow."""
-_TOLD_LINES: Final = 40
+"""The bound for one test and the fixtures that it is the first to use. Only a test that hangs should reach it."""
+_LOG_LINES: Final = 40
 _BED: Final = pytest.StashKey[VmBed]()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    here, reason = Path(__file__).parent, qemu.unusable()
+    directory, reason = Path(__file__).parent, qemu.unusable()
     for item in items:
-        if here in item.path.parents:
+        if directory in item.path.parents:
             item.add_marker(pytest.mark.vm)
             item.add_marker(pytest.mark.timeout(_TIMEOUT_S))
             if reason:
@@ -46,24 +47,24 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """A failed test shows what the machines said last."""
+    """A failed test shows the end of the machines' consoles and journals."""
     report = yield
     bed = item.session.stash.get(_BED, None)
     if report.failed and bed is not None:
         for machine in bed.machines:
             console = machine.console.read_text(errors="replace") if machine.console.exists() else ""
-            report.sections.append((f"console of {machine.name}", "\n".join(console.splitlines()[-_TOLD_LINES:])))
+            report.sections.append((f"console of {machine.name}", "\n".join(console.splitlines()[-_LOG_LINES:])))
             try:
-                said = machine.run("journalctl", "--no-pager", "-n", str(_TOLD_LINES), "-t", "sampan", check=False)
+                journal = machine.run("journalctl", "--no-pager", "-n", str(_LOG_LINES), "-t", "sampan", check=False)
             except LabError as error:
                 report.sections.append((machine.name, str(error)))
             else:
-                report.sections.append((f"journal of {machine.name}", said.stdout))
+                report.sections.append((f"journal of {machine.name}", journal.stdout))
     return report
 
 
 class _Uncaptured(io.StringIO):
-    """What is written goes to the real stderr, past pytest's capture."""
+    """Writes to the real stderr, past pytest's capture."""
 
     def __init__(self, config: pytest.Config) -> None:
         super().__init__()
@@ -79,17 +80,17 @@ class _Uncaptured(io.StringIO):
 
 @pytest.fixture(scope="session")
 def progress(pytestconfig: pytest.Config) -> Progress:
-    """For `with progress.step("…")`."""
-    told = Progress(_Uncaptured(pytestconfig))
-    told.say("")  # pytest's own line is not finished
-    return told
+    """Reports steps: `with progress.step("…")`."""
+    reporter = Progress(_Uncaptured(pytestconfig))
+    reporter.say("")  # pytest's own line is not finished
+    return reporter
 
 
 @pytest.fixture(scope="session")
 def vms(
     request: pytest.FixtureRequest, progress: Progress, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[VmBed]:
-    """The two machines, up, with nothing of ours but a bundle and the pods' images at /seed."""
+    """The two machines, booted, with only a bundle and the pods' images at /seed."""
     sweep_ended()
     images = tmp_path_factory.mktemp("images")
     for image in build(IMAGES[:2]):
@@ -111,16 +112,16 @@ def _bundle(recipe: Recipe, paths: pytest.TempPathFactory) -> Path:
     """This checkout's bundle for the recipe's Python, unpacked."""
     packages = bundles.cached_packages(CACHE_ROOT / "wheels", Commands(), python=recipe.python)
     directory = paths.mktemp(recipe.name)
-    made = bundles.make(directory / "bundle.tar", Commands(), python=recipe.python, packages=packages)
-    with tarfile.open(made) as archive:
+    bundle = bundles.make(directory / "bundle.tar", Commands(), python=recipe.python, packages=packages)
+    with tarfile.open(bundle) as archive:
         archive.extractall(directory, filter="data")
     return next(path for path in directory.iterdir() if path.is_dir())
 
 
 @pytest.fixture(scope="session")
 def cluster(vms: VmBed, progress: Progress) -> VmCluster:
-    """Master and node on Debian 13, node on Debian 12, Ready."""
-    made = VmCluster(vms, progress)
-    made.install()
-    made.join()
-    return made
+    """A master and node on Debian 13 and a node on Debian 12, which are Ready."""
+    vm_cluster = VmCluster(vms, progress)
+    vm_cluster.install()
+    vm_cluster.join()
+    return vm_cluster

@@ -1,4 +1,4 @@
-"""The test beds themselves: what a killed run leaves is found by its name, and goes."""
+"""The test beds themselves: what a killed run left is found by its name and removed."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Debian 12 and 13 as one cluster: kernels and control groups of their own, nft, hangs, hard resets, reboots.
+"""Debian 12 and 13 as one cluster, with kernels of their own: cgroup v2, nft, hangs, loss of power, reboots.
 
-The tests share the machines and run in this order: what comes later disturbs more.
+The tests share the machines and run in this order: later tests disturb more.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _PYTHONS: Final = {"debian12": "3.11", "debian13": "3.13"}
 
 @pytest.fixture(scope="module")
 def steady(cluster: VmCluster) -> Iterator[list[Document]]:
-    """A pod on each node, which stay through all tests, and a service of both."""
+    """A pod on each node, which run during all tests, and a service for both."""
     with cluster.step("a pod on each node"):
         for host in cluster.hosts:
             cluster.create(PODS, a_pod(f"steady-{host.name}", host.name, {"app": "steady"}))
@@ -47,7 +47,7 @@ def steady(cluster: VmCluster) -> Iterator[list[Document]]:
         yield cluster.wait_ready(2, app="steady")
 
 
-def test_the_hosts_are_what_they_shall_be(cluster: VmCluster) -> None:
+def test_the_hosts_have_the_expected_releases_and_cgroup_v2(cluster: VmCluster) -> None:
     for name, python in cluster.on_both(lambda host: host.says("python3", "--version")).items():
         assert python.startswith(f"Python {_PYTHONS[name]}.")
     kernels = cluster.on_both(lambda host: host.says("uname", "-r"))
@@ -55,30 +55,30 @@ def test_the_hosts_are_what_they_shall_be(cluster: VmCluster) -> None:
     for host in cluster.hosts:
         assert host.says("stat", "-f", "-c", "%T", "/sys/fs/cgroup") == "cgroup2fs"
         assert host.says("docker", "info", "--format", "{{.CgroupDriver}} {{.CgroupVersion}}") == "systemd 2"
-        # Nothing leads out: what was installed was in the bundle.
+        # No Internet: everything that was installed was in the bundle.
         assert host.run("ping", "-c", "1", "-W", "2", "192.0.2.1", check=False).returncode != 0
 
 
-def test_the_preflight_knows_these_hosts(cluster: VmCluster) -> None:
+def test_the_preflight_has_no_errors_on_these_hosts(cluster: VmCluster) -> None:
     assert set(cluster.before) == {"debian12", "debian13"}
-    for name, found in cluster.before.items():
-        assert [each for each in found if each["severity"] == "error"] == [], name
-        ids = {each["id"] for each in found}
-        assert "ip-forward" in ids, "it was off when we looked"
-        # Version 2, with all controllers, written through systemd: nothing to say about it.
-        assert not ids & {"cgroup", "cgroup-controllers", "cgroup-driver", "iptables-variant"}, found
+    for name, before in cluster.before.items():
+        assert [finding for finding in before if finding["severity"] == "error"] == [], name
+        ids = {finding["id"] for finding in before}
+        assert "ip-forward" in ids, "forwarding was off at that time"
+        # Cgroup v2 with all controllers and the systemd driver gives no finding.
+        assert not ids & {"cgroup", "cgroup-controllers", "cgroup-driver", "iptables-variant"}, before
     for host in cluster.hosts:
-        assert host.says("cat", "/proc/sys/net/ipv4/ip_forward") == "1", "the agent turns it on"
-        assert [each for each in findings(host) if each["severity"] == "error"] == []
+        assert host.says("cat", "/proc/sys/net/ipv4/ip_forward") == "1", "the agent switches it on"
+        assert [finding for finding in findings(host) if finding["severity"] == "error"] == []
 
 
-def test_packets_cross_between_pods_and_through_a_service(cluster: VmCluster, steady: list[Document]) -> None:
+def test_pods_reach_each_other_directly_and_through_a_service(cluster: VmCluster, steady: list[Document]) -> None:
     first, second = steady
     assert first["spec"]["nodeName"] != second["spec"]["nodeName"]
     for client, server in ((first, second), (second, first)):
-        said = cluster.fetch_in(client, server["status"]["podIP"])
-        assert said["pod"] == server["metadata"]["name"]
-        assert said["client"].endswith(client["status"]["podIP"]), "by the pod's own address"
+        answer = cluster.fetch_in(client, server["status"]["podIP"])
+        assert answer["pod"] == server["metadata"]["name"]
+        assert answer["client"].endswith(client["status"]["podIP"]), "from the pod's own address"
 
     address = cluster.get(f"{SERVICES}/steady")["spec"]["clusterIP"]
     names = {pod["metadata"]["name"] for pod in steady}
@@ -86,20 +86,20 @@ def test_packets_cross_between_pods_and_through_a_service(cluster: VmCluster, st
         _reaches_all(names, partial(cluster.fetch_in, pod, address, 80))
     for host in cluster.hosts:
         _reaches_all(names, partial(cluster.fetch, str(host.address), 31079))
-    # A pod's host speaks to the other host's pod.
+    # From a host to a pod on the other host.
     other = next(pod for pod in steady if pod["spec"]["nodeName"] == cluster.node.name)
     page = cluster.master.says("curl", "-sS", "-m", "30", f"http://{other['status']['podIP']}:{WEB_PORT}/")
     assert f"pod: {other['metadata']['name']}" in page
 
 
-def test_the_rules_are_nft_s_and_the_overlay_is_the_kernel_s(cluster: VmCluster, steady: list[Document]) -> None:
+def test_the_rules_are_in_nft_and_the_overlay_is_a_vxlan_link(cluster: VmCluster, steady: list[Document]) -> None:
     for host in cluster.hosts:
         assert "SAMPAN-SERVICES" in host.says("iptables-nft-save", "-t", "nat")
-        assert host.shell("cat /proc/net/ip_tables_names || true").stdout == "", "nobody uses the legacy tables"
+        assert host.shell("cat /proc/net/ip_tables_names || true").stdout == "", "the legacy tables are not used"
         assert "id 1 " in host.says("ip", "-d", "link", "show", "sampan.vxlan").replace("\n", " ")
 
 
-def test_limits_bind_through_systemd_s_control_groups(cluster: VmCluster, steady: list[Document]) -> None:
+def test_limits_are_set_in_systemd_s_cgroups(cluster: VmCluster, steady: list[Document]) -> None:
     for host in cluster.hosts:
         limited = web(name="main", resources={"limits": {"memory": "64Mi", "cpu": "500m"}})
         cluster.create(PODS, a_pod(f"limited-{host.name}", host.name, {"app": "limited"}, limited))
@@ -115,10 +115,10 @@ def test_limits_bind_through_systemd_s_control_groups(cluster: VmCluster, steady
         assert host.says("cat", f"{group}/cpu.max") == "50000 100000"
 
     def killed() -> bool:
-        found = cluster.pods(app="hungry")
-        ended = [pod["status"]["containerStatuses"][0]["state"].get("terminated", {}) for pod in found
+        pods = cluster.pods(app="hungry")
+        ended = [pod["status"]["containerStatuses"][0]["state"].get("terminated", {}) for pod in pods
                  if pod["status"].get("containerStatuses")]  # fmt: skip
-        assert [each.get("reason") for each in ended] == ["OOMKilled"] * 2, [summary(pod) for pod in found]
+        assert [state.get("reason") for state in ended] == ["OOMKilled"] * 2, [summary(pod) for pod in pods]
         return True
 
     assert in_time(killed)
@@ -128,7 +128,7 @@ def test_limits_bind_through_systemd_s_control_groups(cluster: VmCluster, steady
     in_time(lambda: len(cluster.pods()) == 2)
 
 
-def test_an_agent_that_is_killed_or_hangs_comes_back_and_no_container_notices(
+def test_an_agent_that_is_killed_or_hangs_is_restarted_without_its_containers(
     cluster: VmCluster, steady: list[Document]
 ) -> None:
     before = cluster.on_both(containers)
@@ -141,35 +141,37 @@ def test_an_agent_that_is_killed_or_hangs_comes_back_and_no_container_notices(
         cluster.on_both(lambda host: host.run("kill", "-STOP", str(hung[host.name])))
         cluster.on_both(lambda host: _wait_other_agent(host, hung[host.name]))
     for host in cluster.hosts:
-        said = host.journal("sampan-agent", lines=400)
-        assert "Watchdog timeout" in said
-        assert re.search(r"[Tt]hread .* \(most recent call first\)", said), "it does not tell where it hung"
+        journal = host.journal("sampan-agent", lines=400)
+        assert "Watchdog timeout" in journal
+        assert re.search(r"[Tt]hread .* \(most recent call first\)", journal), "no traceback of the hang"
         _wait_node(cluster, host)
     assert cluster.on_both(containers) == before
     assert [ready(pod) for pod in cluster.pods(app="steady")] == [True, True]
 
 
-def test_a_node_that_loses_its_power_in_a_rolling_change_converges(cluster: VmCluster, steady: list[Document]) -> None:
+def test_a_rolling_update_ends_after_a_node_lost_its_power(cluster: VmCluster, steady: list[Document]) -> None:
     with cluster.step("four pods of the old controller"):
         cluster.create(SERVICES, _service("rolling", {"app": "rolling"}, _NODE_PORT))
         cluster.create(CONTROLLERS, controller("old", 4, {"app": "rolling", "version": "old"}))
         before = cluster.wait_ready(4, app="rolling")
     assert {pod["spec"]["nodeName"] for pod in before} == {"debian12", "debian13"}
-    staying = containers(cluster.master)
+    on_master = containers(cluster.master)
 
     cluster.create(CONTROLLERS, controller("new", 4, {"app": "rolling", "version": "new"}))
     cluster.scale("old", 2)
     in_time(lambda: any(pod["spec"].get("nodeName") == "debian12" for pod in cluster.pods(version="new")))
-    with cluster.step("power lost, and the change goes on"):
+    with cluster.step("power lost during the update"):
         cluster.node.cut_power()
         cluster.scale("old", 0)
         cluster.node.start()
         cluster.node.wait_running()
         after = cluster.wait_ready(4, app="rolling", version="new")
-    with cluster.step("nothing of the old is left"):
+    with cluster.step("no old pod is left"):
         in_time(lambda: not cluster.pods(version="old"))
     _assert_no_doubles(cluster)
-    assert {*_steady(staying, cluster, steady)} <= {*containers(cluster.master)}, "the other node noticed nothing"
+    assert {*_steady(on_master, cluster, steady)} <= {*containers(cluster.master)}, (
+        "containers on the other node were not restarted"
+    )
 
     names = {pod["metadata"]["name"] for pod in after}
     for host in cluster.hosts:
@@ -179,7 +181,7 @@ def test_a_node_that_loses_its_power_in_a_rolling_change_converges(cluster: VmCl
     in_time(lambda: not cluster.pods(app="rolling"))
 
 
-def test_pods_come_back_after_a_reboot_of_their_nodes_also_without_a_master(
+def test_pods_are_back_after_a_reboot_of_their_nodes_without_the_master(
     cluster: VmCluster, steady: list[Document]
 ) -> None:
     uids = sorted(pod["metadata"]["uid"] for pod in steady)
@@ -188,13 +190,13 @@ def test_pods_come_back_after_a_reboot_of_their_nodes_also_without_a_master(
         assert host.says("systemctl", "is-enabled", f"sampan-{role}") == "enabled"
     cluster.master.run("systemctl", "disable", "sampan-master")
     try:
-        with cluster.step("both machines reboot, and no master comes"):
+        with cluster.step("both machines reboot without the master"):
             cluster.on_both(lambda host: host.reboot())
         with cluster.step("their pods are back"):
             in_time(lambda: all(len(running) == 2 for running in cluster.on_both(containers).values()))
         assert not is_active(cluster.master, "master")
         for host in cluster.hosts:
-            assert not {*containers(host)} & {*before[host.name]}, "they are of this boot"
+            assert not {*containers(host)} & {*before[host.name]}, "the containers were started after the reboot"
     finally:
         cluster.master.run("systemctl", "enable", "--now", "sampan-master")
     with cluster.step("the master is back"):
@@ -202,13 +204,13 @@ def test_pods_come_back_after_a_reboot_of_their_nodes_also_without_a_master(
         for host in cluster.hosts:
             _wait_node(cluster, host)
         first, second = cluster.wait_ready(2, app="steady")
-    assert sorted(pod["metadata"]["uid"] for pod in (first, second)) == uids, "the same pods, not others in their place"
+    assert sorted(pod["metadata"]["uid"] for pod in (first, second)) == uids, "the same pods, not replacements"
     _assert_no_doubles(cluster)
     assert cluster.fetch_in(first, second["status"]["podIP"])["pod"] == second["metadata"]["name"]
     assert cluster.fetch_in(second, first["status"]["podIP"])["pod"] == first["metadata"]["name"]
 
 
-def test_leaving_and_uninstalling_take_everything_away(cluster: VmCluster, steady: list[Document]) -> None:
+def test_leaving_and_uninstalling_remove_everything(cluster: VmCluster, steady: list[Document]) -> None:
     with cluster.step("leave and uninstall"):
         cluster.node.run("sampan", "leave")
         assert containers(cluster.node, "--all") == []
@@ -234,39 +236,39 @@ def _host_of(cluster: VmCluster, pod: Document) -> VirtualMachine:
     return next(host for host in cluster.hosts if host.name == pod["spec"]["nodeName"])
 
 
-def _reaches_all(names: set[str], ask: Callable[[], dict[str, str]]) -> None:
-    """Each question is answered by one of these pods, and in the end each of them has answered."""
+def _reaches_all(names: set[str], fetch: Callable[[], dict[str, str]]) -> None:
+    """Each request is answered by one of these pods, and eventually each of them has answered."""
     seen: set[str] = set()
 
     def look() -> bool:
-        answer = ask().get("pod", "")
-        if answer not in names:
-            raise LookupError(f"answered by {answer or 'nobody'} instead of one of {names}")
-        seen.add(answer)
+        server = fetch().get("pod", "")
+        if server not in names:
+            raise LookupError(f"answered by {server or 'no pod'} instead of one of {names}")
+        seen.add(server)
         return seen == names
 
     eventually(look, within_s=SLOW_S)
 
 
 def _wait_other_agent(host: VirtualMachine, pid: int) -> None:
-    """Until an agent that is not this one says that it is up."""
+    """Wait until an agent with another pid is active."""
     in_time(lambda: process_of(host, "agent") not in (0, pid) and is_active(host, "agent"))
 
 
 def _wait_node(cluster: VmCluster, host: VirtualMachine) -> None:
-    """Until the API answers and has its node as Ready."""
+    """Wait until the API reports the host's node as Ready."""
     in_time(lambda: cluster.is_ready(f"/api/v1/nodes/{host.name}"))
 
 
 def _assert_no_doubles(cluster: VmCluster) -> None:
-    """On each host: for each of its pods one sandbox and one container that run, and nothing else."""
+    """Wait until each host runs exactly one sandbox and one container for each of its pods, with distinct addresses."""
 
     def look() -> bool:
         for host in cluster.hosts:
             pods = [pod for pod in cluster.pods() if pod["spec"].get("nodeName") == host.name]
-            wanted = sorted(f"{pod['metadata']['uid']}_{name}" for pod in pods for name in ("POD", "main"))
+            expected = sorted(f"{pod['metadata']['uid']}_{name}" for pod in pods for name in ("POD", "main"))
             running = sorted(line.split()[0].removeprefix("/sampan_").rpartition("_")[0] for line in containers(host))
-            assert running == wanted, (host.name, running, [summary(pod) for pod in pods])
+            assert running == expected, (host.name, running, [summary(pod) for pod in pods])
         addresses = [pod["status"].get("podIP") for pod in cluster.pods()]
         assert len(set(addresses)) == len(addresses), addresses
         return True
@@ -275,13 +277,13 @@ def _assert_no_doubles(cluster: VmCluster) -> None:
 
 
 def _steady(lines: list[str], cluster: VmCluster, steady: list[Document]) -> Iterator[str]:
-    """Of these containers those of the steady pod of the master's host."""
+    """The containers of the steady pod on the master's host, out of these."""
     (uid,) = (pod["metadata"]["uid"] for pod in steady if pod["spec"]["nodeName"] == cluster.master.name)
     return (line for line in lines if uid in line)
 
 
 def _restarted(cluster: VmCluster) -> bool:
-    """Whether the API knows of each steady pod the container that runs now."""
+    """Whether the API reports, for each steady pod, the container that runs now."""
     running = [line for lines in cluster.on_both(containers).values() for line in lines]
     try:
         pods = cluster.pods(app="steady")

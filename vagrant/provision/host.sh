@@ -1,6 +1,6 @@
 #!/bin/sh
-# What every machine is given, whoever made it: the packages that Sampan needs, the registry as Docker's mirror, and the
-# bundle, unpacked. Run again, it changes nothing.
+# Prepares a machine of any provider: the packages that Sampan needs, the registry as Docker's mirror, and the unpacked
+# bundle. Run again, it changes nothing.
 #   host.sh REGISTRY    as ADDRESS:PORT
 set -eu
 registry=$1
@@ -15,21 +15,22 @@ if [ -n "$missing" ]; then
     apt="apt-get -qq -o DPkg::Lock::Timeout=300"
     # shellcheck disable=SC2086
     install() { $apt update && $apt install -y --no-install-recommends $missing >/dev/null; }
-    # It waits for another apt, as dpkg does not; what an interrupted run left half installed, dpkg alone mends.
+    # apt-get waits for another apt, dpkg does not. Only dpkg completes packages that an interrupted run left half
+    # installed.
     install || { dpkg --configure -a && install; }
 fi
 
-# Only the master's registry serves, which has a configuration of ours (master.sh).
+# Only the master's registry is used; master.sh writes its configuration.
 grep -q '^# Sampan' /etc/docker/registry/config.yml || systemctl --quiet disable --now docker-registry
 
 config=/etc/docker/daemon.json
-wanted="{\"registry-mirrors\": [\"http://$registry\"], \"insecure-registries\": [\"$registry\"]}"
+desired="{\"registry-mirrors\": [\"http://$registry\"], \"insecure-registries\": [\"$registry\"]}"
 if [ ! -e $config ]; then
-    echo "$wanted" >$config.new
+    echo "$desired" >$config.new
     mv $config.new $config
 fi
-if [ "$(cat $config)" != "$wanted" ]; then
-    echo "$config is somebody's and stays as it is: images do not come from $registry"
+if [ "$(cat $config)" != "$desired" ]; then
+    echo "$config has other settings and is kept: images do not come from $registry"
 elif ! docker info 2>/dev/null | grep -q "^ *http://$registry/"; then
     systemctl restart docker
 fi

@@ -1,10 +1,11 @@
 #!/bin/sh
-# The machine becomes the master, with a registry beside it that is the nodes' mirror. Run again, it changes nothing.
-#   master.sh ADDRESS    the machine's own on the private network
+# Makes the machine the master, with a registry that is the nodes' mirror. Run again, it changes nothing.
+#   master.sh ADDRESS    the machine's address on the private network
 set -eu
 address=$1
 
-# At a boot it may start before the machine has its address on the private network, and Debian's unit gives up then.
+# At boot the registry may start before the machine has its address on the private network, and then Debian's unit
+# gives up.
 unit=/etc/systemd/system/docker-registry.service.d/sampan.conf
 if [ ! -e $unit ]; then
     mkdir -p "${unit%/*}"
@@ -15,7 +16,7 @@ fi
 
 config=/etc/docker/registry/config.yml
 cat >$config.new <<END
-# Sampan's: the nodes' mirror. Whoever reaches this address may put images there.
+# Sampan: the nodes' mirror. Every client that reaches this address can push images.
 version: 0.1
 log: {level: warn, accesslog: {disabled: true}}
 storage:

@@ -1,5 +1,5 @@
 #!/bin/sh
-# The machine gets an agent; `sampan join`, to which this host is told the way, makes it a node afterwards. Run again, it changes nothing.
+# Installs an agent; the Vagrantfile runs `sampan join` afterwards. Run again, it changes nothing.
 #   node.sh NAME ADDRESS    on the private network: the first interface has the same address on every machine
 set -eu
 /tmp/sampan-bundle/install agent --upgrade --node-name "$1" --node-address "$2"

@@ -1,4 +1,4 @@
-"""A clock that can be set and a disk that takes nothing: what a program sees of them, and that they are undone."""
+"""A settable clock and a disk that refuses writes: their effects on programs, and how they are undone."""
 
 from __future__ import annotations
 
@@ -14,21 +14,25 @@ from lab.environment import clean_environment
 from lab.hosts import clock, immutable
 from lab.layout import HostPaths
 
-_TELLS = """
+_CLOCKS = """
 import sys, time
 for _ in sys.stdin:
     print(time.time(), time.monotonic(), flush=True)
 """
 
 
-def test_a_wall_clock_jumps_and_waits_are_measured_as_before(tmp_path: Path) -> None:
+def test_the_wall_clock_jumps_and_the_monotonic_clock_does_not(tmp_path: Path) -> None:
     paths = HostPaths(tmp_path, tmp_path / "netns")
     paths.etc.mkdir()
     assert clock.environment(paths) == {}
     clock.put(paths, 0.0)
     environment = clean_environment(**clock.environment(paths))
     with subprocess.Popen(
-        [sys.executable, "-u", "-c", _TELLS], env=environment, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        [sys.executable, "-u", "-c", _CLOCKS],
+        env=environment,
+        text=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
     ) as program:
         assert program.stdin is not None and program.stdout is not None
         for ahead_s in (0.0, 3600.0, -3600.0, 0.5):
@@ -41,7 +45,7 @@ def test_a_wall_clock_jumps_and_waits_are_measured_as_before(tmp_path: Path) -> 
         program.stdin.close()
 
 
-def test_a_disk_refuses_writes_also_through_open_files_until_it_is_allowed(tmp_path: Path) -> None:
+def test_a_disk_refuses_writes_even_through_open_files_until_they_are_allowed_again(tmp_path: Path) -> None:
     disk, inside = tmp_path / "disk", tmp_path / "disk" / "inside"
     inside.mkdir(parents=True)
     (disk / "link").symlink_to(tmp_path)

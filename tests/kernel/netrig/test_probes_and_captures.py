@@ -17,7 +17,7 @@ from netstack import namespaces
 from tests.kernel.netrig.conftest import Routed
 
 
-def test_the_other_side_tells_who_it_is_and_whom_it_saw(routed: Routed) -> None:
+def test_an_answer_has_the_server_s_name_and_the_client_s_address(routed: Routed) -> None:
     results = routed.prober.expect(Outcome.REPLY, ask("10.1.0.1", 80), ask_udp("10.1.0.1", 80), http("10.1.0.1", 80))
     assert {(result.server, result.seen) for result in results} == {("bee", "10.0.0.1")}
     assert results[2].status == 200
@@ -41,14 +41,14 @@ def test_a_failure_names_each_probe(routed: Routed) -> None:
     assert silent == "a → 10.0.0.9/icmp: expected reply, got silence after 0.2 s"
 
 
-def test_firewalls_that_drop_and_that_reject_are_told_apart(routed: Routed) -> None:
+def test_drop_and_reject_of_a_firewall_are_distinguished(routed: Routed) -> None:
     forward = ["iptables", "-A", "FORWARD", "-p", "tcp", "--dport"]
     routed.router.run([*forward, "80", "-j", "DROP"])
     routed.router.run([*forward, "81", "-j", "REJECT", "--reject-with", "icmp-admin-prohibited"])
     routed.prober.expect(Outcome.SILENCE, tcp("10.1.0.1", 80, timeout_s=0.2))
     (rejected,) = routed.prober.expect(Outcome.REFUSED, tcp("10.1.0.1", 81))
     assert rejected.detail == "No route to host"
-    assert routed.prober.one(icmp("10.9.9.9")).outcome is Outcome.REFUSED  # the router has no route: it says so
+    assert routed.prober.one(icmp("10.9.9.9")).outcome is Outcome.REFUSED  # the router has no route
     assert "-j DROP" in routed.router.rules() or "drop" in routed.router.rules()
 
 
@@ -59,8 +59,8 @@ def test_thousands_of_probes_leave_no_descriptor(routed: Routed) -> None:
     assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
-def test_a_socket_of_which_a_starting_child_has_a_copy_disturbs_nobody(routed: Routed) -> None:
-    """The copies are ours here: a child's are gone as soon as it runs its program."""
+def test_copies_of_closed_sockets_in_a_child_process_disturb_no_probe(routed: Routed) -> None:
+    """The test holds the copies itself: a child loses its copies when it runs its program."""
     with ExitStack() as stack:
         before = _sockets()
         with routed.prober.connect("10.1.0.1", 80) as connection:
@@ -88,8 +88,8 @@ def test_a_spread_over_two_servers(topology: Topology, responder: MakeResponder,
     assert spread.servers["s1"] + spread.servers["s2"] == 1000
 
 
-def test_a_connection_stays_open_and_everything_comes_back(routed: Routed) -> None:
-    data = bytes(range(256)) * 20_000  # more than all buffers on the way hold
+def test_a_connection_stays_open_and_echoes_all_data(routed: Routed) -> None:
+    data = bytes(range(256)) * 20_000  # more than all buffers on the path can hold
     with routed.prober.connect("10.1.0.1", 80) as connection, routed.prober.connect("10.1.0.1", 80) as other:
         assert (connection.server, connection.seen) == ("bee", "10.0.0.1")
         assert connection.echo(data) == data
@@ -99,7 +99,7 @@ def test_a_connection_stays_open_and_everything_comes_back(routed: Routed) -> No
         routed.prober.connect("10.1.0.1", 81)
 
 
-def test_a_connection_that_breaks_says_so(routed: Routed) -> None:
+def test_a_broken_connection_raises_an_error(routed: Routed) -> None:
     with routed.prober.connect("10.1.0.1", 80, timeout_s=0.3) as connection:
         routed.net.cut(routed.right)
         with pytest.raises(TimeoutError, match="0 of 5 bytes came back"):
@@ -112,7 +112,7 @@ def test_a_connection_that_breaks_says_so(routed: Routed) -> None:
             connection.echo(b"refused?")
 
 
-def test_a_udp_flow_asks_again_and_again_from_one_port(routed: Routed) -> None:
+def test_a_udp_flow_keeps_its_port(routed: Routed) -> None:
     with routed.prober.flow("10.1.0.1", 80) as flow:
         port = flow.socket.getsockname()[1]
         assert {(flow.ask().server, flow.ask().seen) for _ in range(5)} == {("bee", "10.0.0.1")}
@@ -121,7 +121,7 @@ def test_a_udp_flow_asks_again_and_again_from_one_port(routed: Routed) -> None:
         flow.ask()
 
 
-def test_a_namespace_by_pid(routed: Routed, probe: MakeProber) -> None:
+def test_a_namespace_can_be_given_by_pid(routed: Routed, probe: MakeProber) -> None:
     process = routed.a.start(["sleep", "600"])
     probe(process.pid).expect(Outcome.REPLY, tcp("10.1.0.1", 80))
     assert probe(namespaces.of_pid(process.pid)).one(ask("10.1.0.1", 80)).server == "bee"
@@ -133,8 +133,8 @@ def test_a_capture_has_all_packets_of_its_block(routed: Routed, tmp_path: Path) 
         routed.prober.expect(Outcome.REPLY, *[tcp("10.1.0.1", 80)] * 100)
         routed.prober.expect(Outcome.REFUSED, udp("10.1.0.1", 81))
     summary = capture.summary()
-    (there,) = [flow for flow in summary.services() if flow.destination == "10.1.0.1:80"]
-    assert (there.connections, there.packets, there.flags) == (100, 300, "S.R")
+    (requests,) = [flow for flow in summary.services() if flow.destination == "10.1.0.1:80"]
+    assert (requests.connections, requests.packets, requests.flags) == (100, 300, "S.R")
     assert "port unreachable: udp 10.0.0.1:" in summary.icmp_errors()[0].note
     assert summary.lost == 0
     packets = list(read(path.read_bytes()))
@@ -157,16 +157,16 @@ def test_loopback_is_captured_once(routed: Routed) -> None:
     assert [flow.packets for flow in capture.summary().flows] == [1, 1]
 
 
-def test_an_interface_that_is_not_there(routed: Routed) -> None:
+def test_a_missing_interface_is_an_error(routed: Routed) -> None:
     with pytest.raises(NotFound, match="cannot capture on eth7"), Capture(routed.a.where, "eth7"):
         pass
 
 
 def _sockets() -> set[int]:
     """The descriptors of this process's sockets."""
-    found = set()
+    descriptors = set()
     for entry in Path("/proc/self/fd").iterdir():
         with suppress(FileNotFoundError):
             if str(entry.readlink()).startswith("socket:"):
-                found.add(int(entry.name))
-    return found
+                descriptors.add(int(entry.name))
+    return descriptors

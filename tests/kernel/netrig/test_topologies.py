@@ -1,4 +1,4 @@
-"""Topologies with real packets: reachability, faults on links, processes, removal, leftovers of the dead."""
+"""Topologies with real packets: reachability, faults of links, processes, removal, sweeping after killed runs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from netstack import namespaces
 from tests.doomed import doomed
 from tests.kernel.netrig.conftest import Routed
 
-DEAD_RUN = """
+KILLED = """
 from netrig.topology import Topology
 net = Topology()
 net.host("forgotten")
@@ -40,7 +40,7 @@ def test_hosts_do_not_forward(routed: Routed) -> None:
     assert routed.router.run(["cat", "/proc/sys/net/ipv4/ip_forward"]).stdout == "1\n"
 
 
-def test_a_cut_cable_is_silent_and_heals_with_its_routes(routed: Routed) -> None:
+def test_a_cut_link_is_silent_and_gets_its_routes_back(routed: Routed) -> None:
     for link in (routed.left, routed.right):
         routed.net.cut(link)
         routed.prober.expect(Outcome.SILENCE, icmp("10.1.0.1", timeout_s=0.2))
@@ -48,7 +48,7 @@ def test_a_cut_cable_is_silent_and_heals_with_its_routes(routed: Routed) -> None
         routed.prober.eventually(Outcome.REPLY, tcp("10.1.0.1", 80), within_s=3.0)
 
 
-def test_a_one_way_cut_lets_the_other_way_through(routed: Routed) -> None:
+def test_a_cut_in_one_direction_leaves_the_other_open(routed: Routed) -> None:
     listener = routed.b.open_socket(socket.SOCK_DGRAM)
     with listener:
         listener.bind(("10.1.0.1", 5000))
@@ -62,7 +62,7 @@ def test_a_one_way_cut_lets_the_other_way_through(routed: Routed) -> None:
 
 
 @pytest.mark.parametrize("side", ["left", "right"])
-def test_loss_is_in_both_directions(routed: Routed, side: str) -> None:
+def test_loss_applies_to_both_directions(routed: Routed, side: str) -> None:
     link = routed.left if side == "left" else routed.right
     routed.net.set_loss(link, 0.3)
     lost = sum(
@@ -74,7 +74,7 @@ def test_loss_is_in_both_directions(routed: Routed, side: str) -> None:
     routed.prober.expect(Outcome.REPLY, *[icmp("10.1.0.1")] * 50)
 
 
-def test_a_rate_slows_down_and_can_be_lifted(routed: Routed) -> None:
+def test_a_rate_limit_slows_down_and_can_be_removed(routed: Routed) -> None:
     routed.net.set_rate(routed.left, 0.8)  # 100 kB/s, bursts of 3 kB
     big = icmp("10.1.0.1", payload=bytes(1400), timeout_s=3.0)
     slow = max(result.latency_s for result in routed.prober.expect(Outcome.REPLY, *[big] * 8))
@@ -88,11 +88,11 @@ def test_the_mtu_of_a_link_can_shrink(routed: Routed) -> None:
     assert (mtu_of(routed.b, "eth0"), mtu_of(routed.router, "eth1")) == (1000, 1000)
     large = icmp("10.1.0.1", payload=bytes(1400))
     assert routed.prober.one(large).detail == "fragmentation needed, says 10.0.0.254"
-    routed.prober.expect(Outcome.REPLY, large)  # in fragments, as the path's MTU is known now
+    routed.prober.expect(Outcome.REPLY, large)  # in fragments, as the path MTU is known now
 
 
-def test_behind_a_switch_too_large_frames_vanish_also_those_of_a_connection() -> None:
-    """The kernel leaves the cutting into segments to the hardware: they must be as long as they would be on a wire."""
+def test_a_switch_drops_too_large_frames_of_a_connection() -> None:
+    """Segmentation offload must be off: the packets must have the size that they would have on a wire."""
     with Topology() as net:
         a, b, switch = net.host("a"), net.host("b"), net.switch("s")
         cable = net.link(a, switch, address="10.0.0.1/24")
@@ -115,7 +115,7 @@ def test_behind_a_switch_too_large_frames_vanish_also_those_of_a_connection() ->
         Prober(b.where).expect(Outcome.REPLY, icmp("10.0.0.1", payload=bytes(1400)))
 
 
-def test_delay_is_there_or_is_refused_with_the_reason(routed: Routed) -> None:
+def test_packets_are_delayed_or_the_missing_feature_is_named(routed: Routed) -> None:
     try:
         routed.net.set_delay(routed.left, 50)
     except Unsupported as error:
@@ -132,7 +132,7 @@ def test_nodes_can_be_added_later(routed: Routed, probe: MakeProber) -> None:
     probe(late).expect(Outcome.REPLY, tcp("10.1.0.1", 80))
 
 
-def test_what_runs_in_a_host_ends_with_it() -> None:
+def test_processes_in_a_host_end_with_it() -> None:
     with Topology() as net:
         host = net.host("a")
         net.start()
@@ -151,10 +151,10 @@ def test_the_report_shows_links_routes_and_addresses(routed: Routed) -> None:
     assert "10.1.0.254/24" in report
 
 
-def test_what_a_dead_run_left_is_swept(topology: Topology) -> None:
+def test_what_a_killed_run_left_is_swept(topology: Topology) -> None:
     alive = topology.host("alive")
     topology.start()
-    with doomed(DEAD_RUN) as dead, sweeping():
+    with doomed(KILLED) as dead, sweeping():
         dead.kill()
         assert dead.name in leftovers()
         assert dead.name in sweep()

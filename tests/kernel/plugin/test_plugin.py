@@ -1,4 +1,4 @@
-"""The plugin, as a project that uses it sees it: inner runs of pytest with tests that fail, leak and skip."""
+"""The plugin from the point of view of another project: inner runs of pytest that fail, leak and skip."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[3]
 Run = Callable[..., pytest.RunResult]
 
 OTHERS_OFF = [word for name in ("asyncio", "cacheprovider", "hypothesispytest") for word in ("-p", f"no:{name}")]
-"""Each inner run imports all plugins anew: a second for Hypothesis alone."""
+"""Not needed, and each inner run imports all plugins: Hypothesis alone takes a second."""
 
 PAIR = """
 import pytest
@@ -38,7 +38,7 @@ def pair(topology):
     return a, b
 """
 
-DEAD_RUN = """
+KILLED = """
 from netrig.topology import Topology
 net = Topology()
 net.host("forgotten")
@@ -49,7 +49,7 @@ print(net.nodes()[0].where, flush=True)
 
 @pytest.fixture
 def run(pytester: pytest.Pytester) -> Run:
-    """Runs a test file with the plugin in this process, and gives the result."""
+    """Runs a test file with the plugin in this process."""
 
     def run(text: str, *arguments: str) -> pytest.RunResult:
         pytester.makepyfile(PAIR + text)
@@ -72,7 +72,7 @@ def test_reply(pair, probe, responder, capture):
     assert list(pytester.path.rglob("*.pcap")) == []
 
 
-def test_a_failure_tells_of_nodes_and_packets_and_keeps_the_capture(run: Run, pytester: pytest.Pytester) -> None:
+def test_a_failure_shows_nodes_and_packets_and_keeps_the_capture(run: Run, pytester: pytest.Pytester) -> None:
     result = run("""
 def test_refused(pair, probe, capture):
     a, b = pair
@@ -99,7 +99,7 @@ def test_refused(pair, probe, capture):
     assert len(list(read(kept.read_bytes()))) >= 2
 
 
-def test_each_of_several_topologies_is_told(run: Run) -> None:
+def test_a_failure_shows_all_topologies(run: Run) -> None:
     result = run("""
 def test_two(new_topology):
     for name in ("first", "second"):
@@ -109,7 +109,7 @@ def test_two(new_topology):
     result.stdout.fnmatch_lines(["*- topology 1 -*", "host first*", "*- topology 2 -*", "host second*"])
 
 
-def test_a_fixture_that_fails_is_told_as_well(run: Run) -> None:
+def test_the_failure_of_a_fixture_shows_topologies_too(run: Run) -> None:
     result = run("""
 @pytest.fixture
 def broken(pair):
@@ -132,7 +132,7 @@ def test_no_such_link(pair):
 def test_wrong_use(pair):
     pair[0].run(["ip", "link", "add", "eth0", "type", "dummy"])
 
-def test_of_others():
+def test_without_a_fixture():
     raise Unsupported("something else")
 """)
     result.assert_outcomes(skipped=2, failed=2)
@@ -146,7 +146,7 @@ def test_without_root_a_test_is_skipped(run: Run, monkeypatch: pytest.MonkeyPatc
     result.stdout.fnmatch_lines(["SKIPPED*needs root: makes network namespaces"])
 
 
-def test_a_topology_that_is_left_fails_its_test_only(run: Run) -> None:
+def test_a_leaked_topology_fails_only_its_own_test(run: Run) -> None:
     result = run("""
 def test_leaks():
     net = Topology()
@@ -182,7 +182,7 @@ def shared(module_workbench):
 """
 
 
-def test_a_modules_topology_serves_all_its_tests_and_is_told_by_those_that_fail(run: Run) -> None:
+def test_a_topology_of_a_module_serves_all_tests_and_is_shown_by_failed_ones(run: Run) -> None:
     result = run(
         MODULE
         + """
@@ -218,7 +218,7 @@ def test_fails_again(shared, probe):
     result.stdout.no_fnmatch_line("*- topology 2 -*")
 
 
-def test_what_a_module_has_made_is_no_tests_leak(run: Run) -> None:
+def test_what_a_module_made_does_not_count_as_a_leak_of_a_test(run: Run) -> None:
     result = run(
         MODULE
         + """
@@ -233,12 +233,12 @@ def test_still_there(shared, probe):
         "--leak-check=machine",
     )
     assert result.parseoutcomes()["passed"] == 3
-    # What another process on the machine makes at that moment is told, and has another owner.
+    # Namespaces that another process makes at the same time are reported too; they have another owner.
     ours = NAMES.new().rpartition("-")[0]
     result.stdout.no_fnmatch_line(f"*left behind:*namespace {ours}-*")
 
 
-def test_a_program_that_outlives_a_modules_topology_is_an_error(run: Run) -> None:
+def test_a_program_that_outlives_the_topology_of_a_module_is_an_error(run: Run) -> None:
     result = run(
         MODULE
         + """
@@ -255,7 +255,7 @@ def test_last(shared): ...
     result.stdout.fnmatch_lines(["*ERROR at teardown of test_last*", "*processes outlived their topology*"])
 
 
-def test_a_modules_fixture_that_fails_is_told_as_well(run: Run) -> None:
+def test_the_failure_of_a_module_s_fixture_shows_topologies_too(run: Run) -> None:
     result = run(
         MODULE
         + """
@@ -275,7 +275,7 @@ def test_skipped(unsupported): ...
     result.stdout.fnmatch_lines(["*- module's topology -*", "SKIPPED*this kernel has no netem"])
 
 
-def test_a_program_that_outlives_its_topology_fails_the_test_and_is_ended(run: Run) -> None:
+def test_a_program_that_outlives_its_topology_fails_the_test_and_is_killed(run: Run) -> None:
     result = run("""
 import subprocess
 
@@ -288,7 +288,7 @@ def test_leaks(pair):
 
 
 def test_what_a_killed_run_left_is_swept_at_the_start(run: Run) -> None:
-    with doomed(DEAD_RUN) as dead, sweeping():
+    with doomed(KILLED) as dead, sweeping():
         dead.kill()
         result = run("def test_nothing(): ...")
     result.stdout.fnmatch_lines([f"sampan: removed what a killed run left: *{dead.name}*"])
@@ -296,7 +296,7 @@ def test_what_a_killed_run_left_is_swept_at_the_start(run: Run) -> None:
 
 
 def test_a_killed_process_s_namespaces_are_removed_at_once() -> None:
-    with doomed(DEAD_RUN) as dead:
+    with doomed(KILLED) as dead:
         assert dead.name in namespaces.names()
         dead.kill()
         eventually(lambda: dead.name not in namespaces.names(), message=f"namespace {dead.name} is removed")
@@ -335,7 +335,7 @@ def test_sigterm_interrupts_a_run_and_fixtures_remove_what_they_made(pytester: p
 
 
 @pytest.mark.parametrize("scope", ["machine", "off"])
-def test_other_scopes_of_the_leak_check(run: Run, scope: str) -> None:
+def test_the_other_scopes_of_the_leak_check(run: Run, scope: str) -> None:
     result = run(
         """
 def test_leaks():
@@ -368,11 +368,11 @@ MEETING = Path(os.environ["MEETING"])
 
 
 def meet(number, timeout_s=30.0):
-    # Until the test of the other worker is here as well; what it said.
+    # Wait for the test of the other worker; returns what it wrote.
     other = MEETING / str(1 - number)
     deadline = time.monotonic() + timeout_s
     while not (other.exists() and other.read_text().endswith("!")):
-        assert time.monotonic() < deadline, "the other test does not run at the same time"
+        assert time.monotonic() < deadline, "the tests do not run at the same time"
         time.sleep(0.01)
     return other.read_text()[:-1]
 
@@ -421,12 +421,12 @@ def pytest_configure(config):
 """
 
 
-def test_workers_do_not_meet_and_sweep_once(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_workers_are_isolated_and_sweep_once(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MEETING", str(pytester.mkdir("meeting")))
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     pytester.makepyfile(WORKERS)
     pytester.makeconftest(KILLER)
-    with doomed(DEAD_RUN) as dead:
+    with doomed(KILLED) as dead:
         monkeypatch.setenv("DEAD", dead.name)
         monkeypatch.setenv("DEAD_PID", str(dead.process.pid))
         result = pytester.runpytest_subprocess("-p", "netrig.plugin", *OTHERS_OFF, "-n", "2", "-rs")

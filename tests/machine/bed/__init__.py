@@ -1,8 +1,8 @@
-"""Machines that boot systemd, for what a network namespace cannot show: installing, units, watchdogs, reboots.
+"""Machines that boot systemd, for tests that need more than a network namespace: installation, units, reboots.
 
-A machine is a container with the root file system of a Debian host (`image`), in an engine of its own (`bed`), with a
-Docker of its own inside. It boots in a second or two, has no way out to the Internet, and can be switched off hard.
-What it shares with this machine is the kernel: other kernels and cgroup versions need a virtual machine.
+A machine is a container with the root file system of a Debian host (`image`) in an engine of the bed's own (`bed`), and
+has a Docker of its own inside. It boots in a second or two, has no route to the Internet, and can lose its power. It
+shares the kernel with this machine: tests with other kernels or cgroup versions need a virtual machine.
 """
 
 from tests.machine.bed.bed import MachineBed

@@ -1,7 +1,7 @@
-"""Where machines stand: an engine in a network namespace, a bridge for the machines, one leg to the root namespace.
+"""A bed of machines: an engine in a network namespace, a bridge for the machines, and a link to the root namespace.
 
-Owns making and exact removal. All names tell the process that owns the bed, so that whoever comes later removes what a
-killed one left.
+Makes and completely removes it. Its names contain the process that owns the bed, so that the bed of a killed process
+can be removed later.
 """
 
 import hashlib
@@ -34,10 +34,10 @@ from tests.machine.bed.machine import Machine
 BRIDGE: Final = "machines"
 _LEG: Final = "outside"
 NAMES: Final = OwnedNames("sampan-machines")
-"""Of beds."""
+"""The names of beds."""
 
 _DEFAULT_BRIDGE: Final = "172.17.0.1/16"
-"""As Docker itself chooses it."""
+"""The address that Docker itself uses by default."""
 _MACHINE_BYTES: Final = 512 << 20
 _CAPABILITIES: Final = (
     "SYS_ADMIN",
@@ -54,7 +54,7 @@ _CAPABILITIES: Final = (
     "SYSLOG",
     "SYS_NICE",
 )
-"""What systemd, Docker and an agent need; a privileged container would see the devices of this machine."""
+"""The capabilities that systemd, Docker and an agent need. A privileged container would see this machine's devices."""
 
 OPTIONS: Final = (
     "--cgroupns=private",
@@ -67,15 +67,15 @@ OPTIONS: Final = (
     "--volume=/var/lib/docker",
     *(f"--cap-add={name}" for name in _CAPABILITIES),
 )
-"""With which `docker run` makes a machine of the image; a control group namespace of its own keeps what systemd and
-the inner Docker make below the machine's own group."""
+"""The options of `docker run` for a machine. Its own cgroup namespace keeps the cgroups of systemd and of the inner
+Docker below the machine's cgroup."""
 
 
 class MachineBed:
-    """Machines on one wire. A context: entered, the engine is up; left, nothing of it is there any more."""
+    """Machines on one bridge. A context manager: the engine runs in its block, and everything is removed at its end."""
 
     def __init__(self, recipe: Recipe = HOST, *, default_bridge: bool = False) -> None:
-        """`default_bridge`: the engine also has the network that every Docker has, for machines that others make."""
+        """`default_bridge`: the engine also has Docker's default network, for machines that other programs make."""
         self.name = NAMES.new()
         self._recipe = recipe
         self._paths = _paths(self.name)
@@ -87,15 +87,15 @@ class MachineBed:
 
     def __enter__(self) -> "MachineBed":
         require_root()
-        made = IMAGES.build(self._recipe)
+        image = IMAGES.build(self._recipe)
         require_space(IMAGES.root, _MACHINE_BYTES, "a machine")
         watcher.watch(f"{__name__}:sweep_ended", IMAGES.root, NETNS_ROOT, mark=mark())
         try:
             namespaces.create(self.name)
-            self._link_data(made / "engine/data")
+            self._link_data(image / "engine/data")
             self._running = self._engine.start()
             self._engine.wait_ready(self._running)
-            self._wire()
+            self._connect()
         except BaseException:
             remove(self.name, self._running)
             raise
@@ -112,12 +112,12 @@ class MachineBed:
 
     @property
     def subnet(self) -> IPv4Network:
-        """What the machines' wire has; this machine's own address on it is the last but one."""
+        """The subnet of the machines; the address of this machine in it is the last but one."""
         return self._subnet
 
     @property
     def namespace(self) -> str:
-        """The network namespace with the bridge, by its name."""
+        """The name of the network namespace with the bridge."""
         return self.name
 
     @property
@@ -125,7 +125,7 @@ class MachineBed:
         return tuple(self._machines)
 
     def add(self, name: str, *options: str) -> Machine:
-        """A machine that is switched on; `wait_running` says when it is up. `options` are more of `docker run`'s."""
+        """Add a machine and switch it on; `wait_running` awaits its boot. `options`: more options of `docker run`."""
         address = subnets.host_address(self._subnet, len(self._machines))
         machine = Machine(name, address, self.docker)
         self.docker.must(
@@ -136,41 +136,41 @@ class MachineBed:
         return machine
 
     def boot(self, *names: str) -> list[Machine]:
-        """Several machines at once, up."""
-        made = [self.add(name) for name in names]
-        for machine in made:
+        """Add several machines and wait until they have booted."""
+        machines = [self.add(name) for name in names]
+        for machine in machines:
             machine.wait_running()
-        return made
+        return machines
 
     def remove(self, machine: Machine) -> None:
-        """Take one machine away, with its disk."""
+        """Remove one machine, with its disk."""
         self.docker.must("rm", "--force", "--volumes", machine.name)
         self._machines.remove(machine)
 
     def _link_data(self, source: Path) -> None:
-        """The image by hard links: nobody writes to a layer. The engine's own small files are copied."""
+        """Hard-link the image's layers, as nothing writes to a layer. The engine's own small files are copied."""
         target = self._paths.engine / "data"
         target.mkdir(parents=True, mode=0o710)
         for part, how in (("overlay2", "-al"), ("image", "-a")):
-            done = subprocess.run(
+            copied = subprocess.run(
                 ["cp", how, str(source / part), str(target / part)],
                 check=False, capture_output=True, text=True, env=clean_environment(),
             )  # fmt: skip
-            if done.returncode != 0:
-                raise LabError(f"the machines' image cannot be used: {done.stderr.strip()[-300:]}")
+            if copied.returncode != 0:
+                raise LabError(f"the machines' image cannot be used: {copied.stderr.strip()[-300:]}")
 
-    def _wire(self) -> None:
-        """The bridge, as a network of the engine, and our leg on it."""
+    def _connect(self) -> None:
+        """Make the bridge, as a network of the engine, and this machine's link to it."""
         with subnets.choosing() as subnet:
-            leg = subnets.root_address(subnet)
+            outside = subnets.root_address(subnet)
             self.docker.must(
                 "network", "create", "--driver=bridge", f"--subnet={subnet}",
-                f"--gateway={subnets.bridge_address(subnet)}", f"--aux-address=outside={leg}",
+                f"--gateway={subnets.bridge_address(subnet)}", f"--aux-address=outside={outside}",
                 f"--opt=com.docker.network.bridge.name={BRIDGE}", BRIDGE,
             )  # fmt: skip
             link = _link(self.name)
             with open_network() as root:
-                interface = IPv4Interface((leg, subnet.prefixlen))
+                interface = IPv4Interface((outside, subnet.prefixlen))
                 root.change([c.AddVeth(link, _LEG, peer_namespace=self.name), c.SetLink(link, up=True)])
                 root.change([c.SetAddress(Address(link, interface))])
             with open_network(self.name) as network:
@@ -181,23 +181,24 @@ class MachineBed:
 def remove(name: str, running: EngineProcesses | None = None) -> None:
     """Remove a bed by its name, whatever is left of it. Raises LeftOver."""
     paths = _paths(name)
-    found = Engine(paths, f"/{name}", mirror="127.0.0.1:5000")
+    engine_ = Engine(paths, f"/{name}", mirror="127.0.0.1:5000")
     sweep.kill_all(sweep.members_of_cgroup(f"/{name}"))
     if running is not None:
-        found.stop(running)
+        engine_.stop(running)
     else:
         sweep.kill_all(sweep.members_of_netns([paths.netns]))
-        found.clean()
+        engine_.clean()
     with open_network() as root:
         root.change([c.DeleteLink(_link(name))])
     namespaces.delete(name)
     shutil.rmtree(paths.directory, ignore_errors=True)
     engine.remove_shared_directories()
     if left := list(leftovers(name)):
-        raise LeftOver(f"of the machines {name}: {', '.join(left)}")
+        raise LeftOver(f"left of the machines {name}: {', '.join(left)}")
 
 
 def leftovers(name: str) -> Iterator[str]:
+    """The parts of a bed that exist, for people."""
     paths = _paths(name)
     if paths.netns.exists():
         yield f"network namespace {name}"
@@ -211,20 +212,20 @@ def leftovers(name: str) -> Iterator[str]:
 
 
 def sweep_ended() -> tuple[str, ...]:
-    """Remove the beds of ended processes; their names."""
+    """Remove the beds of ended processes; the names of these beds."""
     with sweeping():
-        named = {path.name for path in IMAGES.root.glob("*")} | set(namespaces.names())
-        ended = NAMES.ended(sorted(named))
+        names = {path.name for path in IMAGES.root.glob("*")} | set(namespaces.names())
+        ended = NAMES.ended(sorted(names))
         for name in ended:
             remove(name)
     return ended
 
 
 def _paths(name: str) -> HostPaths:
-    """Below the cache: hard links stay on one file system."""
+    """Below the cache, because hard links need the same file system."""
     return HostPaths(IMAGES.root / name, NETNS_ROOT / name)
 
 
 def _link(name: str) -> str:
-    """At most 15 characters, so a digest stands for the name."""
+    """A digest stands for the name, as link names have at most 15 characters."""
     return "sampan-" + hashlib.sha256(name.encode()).hexdigest()[:8]

@@ -1,4 +1,4 @@
-"""What one does on any machine that boots systemd, whatever it is made of: all of it is running commands there."""
+"""The interface of a machine that boots systemd, whether it is a container or a virtual machine: running commands."""
 
 import subprocess
 from abc import ABC, abstractmethod
@@ -10,7 +10,7 @@ from typing import Final
 from lab.errors import LabError
 
 UP: Final = ("running", "degraded")
-"""What `systemctl is-system-running` says when a boot is finished; a failed unit is the caller's business."""
+"""The output of `systemctl is-system-running` after a boot; the caller must check for failed units."""
 
 
 class CommandFailed(LabError):
@@ -18,7 +18,7 @@ class CommandFailed(LabError):
 
 
 class Host(ABC):
-    """A machine. `address` stays its own, whatever happens to it."""
+    """A machine. Its `address` never changes."""
 
     __slots__ = ()
 
@@ -29,12 +29,12 @@ class Host(ABC):
     def call(
         self, argv: Sequence[str], *, input: bytes, timeout_s: float, environment: Mapping[str, str], user: str
     ) -> subprocess.CompletedProcess[bytes]:
-        """Run a command to its end. Raises LabError when the machine cannot be spoken to."""
+        """Run a command to its end. Raises LabError if the machine cannot be reached."""
 
     @property
     @abstractmethod
     def is_on(self) -> bool:
-        """Whether it has power."""
+        """Whether it is switched on."""
 
     def run(
         self,
@@ -45,11 +45,14 @@ class Host(ABC):
         environment: Mapping[str, str] | None = None,
         user: str = "root",
     ) -> subprocess.CompletedProcess[str]:
-        """Run a command to its end. Raises CommandFailed when it fails, unless `check` is off."""
+        """Run a command to its end. Raises CommandFailed if `check` and it fails."""
         text = input.encode() if isinstance(input, str) else input
-        done = self.call(argv, input=text, timeout_s=timeout_s, environment=environment or {}, user=user)
+        completed = self.call(argv, input=text, timeout_s=timeout_s, environment=environment or {}, user=user)
         result = subprocess.CompletedProcess(
-            list(argv), done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
+            list(argv),
+            completed.returncode,
+            completed.stdout.decode(errors="replace"),
+            completed.stderr.decode(errors="replace"),
         )
         if check and result.returncode != 0:
             raise CommandFailed(
@@ -59,21 +62,24 @@ class Host(ABC):
         return result
 
     def says(self, *argv: str, timeout_s: float = 60.0) -> str:
-        """What a command prints, without the last line's end. Raises CommandFailed."""
+        """The output of a command, without the final newline. Raises CommandFailed."""
         return self.run(*argv, timeout_s=timeout_s).stdout.rstrip("\n")
 
     def shell(self, script: str, *, timeout_s: float = 60.0, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run a script by the machine's shell; otherwise as `run`."""
         return self.run("sh", "-c", script, timeout_s=timeout_s, check=check)
 
     def put(self, source: Path, target: str, *, mode: int = 0o644) -> None:
-        """Copy a file there; its directory is made."""
+        """Copy a file to the machine; makes its directory."""
         self.write(target, source.read_bytes(), mode=mode)
 
     def write(self, target: str, content: bytes | str, *, mode: int = 0o644) -> None:
+        """Write a file on the machine; makes its directory."""
         script = 'mkdir -p "$1" && cat > "$2" && chmod "$3" "$2"'
         self.run("sh", "-c", script, "sh", str(PurePosixPath(target).parent), target, f"{mode:o}", input=content)
 
     def exists(self, path: str) -> bool:
+        """Whether the path exists on the machine."""
         return self.run("test", "-e", path, check=False).returncode == 0
 
     def journal(self, unit: str, *, lines: int = 60) -> str:

@@ -1,7 +1,7 @@
-"""The machines' images: what debootstrap made, as an archive and as an engine's data.
+"""The machines' images: the result of debootstrap as an archive, and as the data of an engine.
 
-`root.tar` is the root file system. `engine/data` is the data root of an engine that has imported it: a bed links it
-into its own instead of importing 600 MB again.
+`root.tar` is the root file system. `engine/data` is the data root of an engine that has imported it; a bed links its
+files instead of importing 600 MB again.
 """
 
 import os
@@ -22,18 +22,18 @@ from tests.machine.bed.rootfs import call, make_tree
 _IMPORT_TIMEOUT_S: Final = 1200.0
 
 
-def _make(wanted: Recipe, scratch: Path, step: Step) -> None:
-    with step(f"machine {wanted.name}: root file system"):
-        _bootstrap(wanted, scratch)
-    with step(f"machine {wanted.name}: image"):
-        _import(wanted, scratch)
+def _make(recipe_: Recipe, scratch: Path, step: Step) -> None:
+    with step(f"machine {recipe_.name}: root file system"):
+        _bootstrap(recipe_, scratch)
+    with step(f"machine {recipe_.name}: image"):
+        _import(recipe_, scratch)
 
 
-def _bootstrap(wanted: Recipe, scratch: Path) -> None:
-    """Leave `made/root.tar`."""
+def _bootstrap(recipe_: Recipe, scratch: Path) -> None:
+    """Write `made/root.tar`."""
     tree = scratch / "tree"
-    make_tree(wanted, tree)
-    for name, text in wanted.files.items():
+    make_tree(recipe_, tree)
+    for name, text in recipe_.files.items():
         path = tree / name.lstrip("/")
         path.write_text(text)
         path.chmod(0o755)
@@ -42,8 +42,8 @@ def _bootstrap(wanted: Recipe, scratch: Path) -> None:
     shutil.rmtree(tree)
 
 
-def _import(wanted: Recipe, scratch: Path) -> None:
-    """Leave `made/engine/data`, by an engine that lives for this only."""
+def _import(recipe_: Recipe, scratch: Path) -> None:
+    """Write `made/engine/data`, with a temporary engine."""
     name = f"sampan-machines-build-{os.getpid()}"
     paths = HostPaths(scratch / "host", NETNS_ROOT / name)
     engine = Engine(paths, f"/{name}", mirror="127.0.0.1:5000")
@@ -55,7 +55,7 @@ def _import(wanted: Recipe, scratch: Path) -> None:
             with (scratch / "made/root.tar").open("rb") as archive:
                 change = f'CMD ["{recipe.INIT}"]'
                 docker = Docker(paths.engine_socket)
-                docker.must("import", "-c", change, "-", wanted.image, stdin=archive, timeout_s=_IMPORT_TIMEOUT_S)
+                docker.must("import", "-c", change, "-", recipe_.image, stdin=archive, timeout_s=_IMPORT_TIMEOUT_S)
         finally:
             engine.stop(running)
     except LabError as error:

@@ -1,4 +1,4 @@
-"""ImageCache: what is built from recipes, a directory each that is complete or absent."""
+"""A cache of images that are built from recipes: a directory for each, which is complete or absent."""
 
 import hashlib
 import json
@@ -17,65 +17,66 @@ from lab.layout import CACHE_ROOT
 from lab.machine.recipe import Recipe
 
 _BYTES: Final = 3 << 30
-"""A tree and what is made of it, while it is built."""
+"""Space for a tree and its image during a build."""
 
 Step = Callable[[str], AbstractContextManager[None]]
 
 
 @dataclass(frozen=True, slots=True)
 class ImageCache:
-    """Images of one kind, below `root`. A directory is built aside and renamed."""
+    """Images of one kind, below `root`. A directory is built elsewhere and renamed."""
 
     root: Path
     kind: str
-    """What stands before a recipe's name when one is told of it."""
+    """The kind of machine, for messages."""
     make: Callable[[Recipe, Path, Step], None]
-    """Leaves `made` in the directory, which goes otherwise. Raises ImageFailed."""
+    """Builds an image of a recipe as `made` in a scratch directory. Raises ImageFailed."""
     inputs: tuple[int | str, ...] = ()
-    """What decides, beside the recipe, what comes out; a number among it is raised when the way of building changes."""
+    """Further inputs of the key besides the recipe, such as a format number that is raised when the build changes."""
 
-    def directory(self, wanted: Recipe) -> Path:
-        """Where the image of a recipe is, or will be."""
-        digest = hashlib.sha256(json.dumps([*self.inputs, wanted.key()]).encode()).hexdigest()
-        return self.root / f"{wanted.name}-{digest[:16]}"
+    def directory(self, recipe: Recipe) -> Path:
+        """The directory of a recipe's image, which need not exist."""
+        digest = hashlib.sha256(json.dumps([*self.inputs, recipe.key()]).encode()).hexdigest()
+        return self.root / f"{recipe.name}-{digest[:16]}"
 
-    def is_built(self, wanted: Recipe) -> bool:
-        return self.directory(wanted).is_dir()
+    def is_built(self, recipe: Recipe) -> bool:
+        """Whether the cache has the image."""
+        return self.directory(recipe).is_dir()
 
-    def build(self, wanted: Recipe, step: Step = lambda _: nullcontext()) -> Path:
-        """The image's directory; built unless it is there, which takes minutes and the distribution's mirror.
+    def build(self, recipe: Recipe, step: Step = lambda _: nullcontext()) -> Path:
+        """The image's directory. A missing image is built, which takes minutes and downloads packages from a mirror.
 
-        One command builds at a time, the others wait for it. Raises ImageFailed.
+        One process builds at a time; the others wait for it. Raises ImageFailed.
         """
-        if self.is_built(wanted):
-            return self.directory(wanted)
+        if self.is_built(recipe):
+            return self.directory(recipe)
         require_root()
         self.root.mkdir(parents=True, exist_ok=True)
-        require_space(self.root, _BYTES, f"the image of {self.kind} {wanted.name}")
+        require_space(self.root, _BYTES, f"the image of {self.kind} {recipe.name}")
         with exclusive(CACHE_ROOT / "locks" / f"{self.root.name}.lock"):
-            if not self.is_built(wanted):
-                self._build(wanted, step)
-                self._forget_older(wanted)
-        return self.directory(wanted)
+            if not self.is_built(recipe):
+                self._build(recipe, step)
+                self._remove_older(recipe)
+        return self.directory(recipe)
 
-    def _build(self, wanted: Recipe, step: Step) -> None:
-        for path in self.root.glob("build-*"):  # what a killed build left; nobody else builds while we hold the lock
+    def _build(self, recipe: Recipe, step: Step) -> None:
+        for path in self.root.glob("build-*"):  # left by killed builds: no other build runs while we hold the lock
             _remove_scratch(path)
         scratch = Path(tempfile.mkdtemp(prefix="build-", dir=self.root))
         try:
-            self.make(wanted, scratch, step)
-            (scratch / "made").rename(self.directory(wanted))
+            self.make(recipe, scratch, step)
+            (scratch / "made").rename(self.directory(recipe))
         finally:
             _remove_scratch(scratch)
 
-    def _forget_older(self, wanted: Recipe) -> None:
-        """Images of the same kind by older recipes: each takes a gigabyte."""
-        for path in self.root.glob(f"{wanted.name}-*"):
-            if path != self.directory(wanted):
+    def _remove_older(self, recipe: Recipe) -> None:
+        """Remove the images of older versions of the recipe, which take a gigabyte each."""
+        for path in self.root.glob(f"{recipe.name}-*"):
+            if path != self.directory(recipe):
                 shutil.rmtree(path, ignore_errors=True)
 
 
 def _remove_scratch(path: Path) -> None:
-    """debootstrap that was interrupted leaves /proc and /sys mounted in its tree."""
+    """Also unmounts /proc and /sys, which an interrupted debootstrap leaves in its tree."""
     sweep.unmount_below(path)
     shutil.rmtree(path, ignore_errors=True)

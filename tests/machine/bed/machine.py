@@ -1,7 +1,7 @@
-"""One machine that is a container: run commands there, switch it off and on.
+"""A machine that is a container: run commands there, switch it off and on.
 
-Everything goes through the bed's engine; nothing has to run on the machine for that. (`docker cp` would write below
-what is mounted: files are put there by a command.)
+Everything goes through the bed's engine, so the machine needs no server for it. Files are written by commands, because
+`docker cp` would write below the machine's mounts.
 """
 
 import subprocess
@@ -20,7 +20,7 @@ BOOT_TIMEOUT_S: Final = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Machine(Host):
-    """A machine of a bed. `address` stays its own, whatever happens to it."""
+    """A machine of a bed. Its `address` never changes."""
 
     name: str
     address: IPv4Address
@@ -33,7 +33,7 @@ class Machine(Host):
         return self.docker.run("exec", "-i", "--user", user, *extra, self.name, *argv, input=input, timeout_s=timeout_s)
 
     def start_process(self, *argv: str) -> subprocess.Popen[bytes]:
-        """Run a command beside the caller, who talks to it and waits for it."""
+        """Start a command; the caller reads its output and waits for it."""
         return subprocess.Popen(
             self.docker.argv("exec", "-i", self.name, *argv),
             stdin=subprocess.PIPE,
@@ -43,20 +43,21 @@ class Machine(Host):
         )
 
     def start(self) -> None:
-        """Switch it on, and wait until it is up."""
+        """Switch it on, and wait until it has booted."""
         self.docker.must("start", self.name)
         self.wait_running()
 
     def stop(self, *, timeout_s: float = 30.0) -> None:
-        """Shut it down in order; its disk stays."""
+        """Shut it down cleanly; its disk stays."""
         self.docker.must("stop", "--time", f"{timeout_s:.0f}", self.name, timeout_s=timeout_s + 30)
 
     def cut_power(self) -> None:
-        """Everything on it ends at once; its disk stays."""
+        """End all its processes at once; its disk stays."""
         self.docker.must("kill", self.name)
         self.docker.must("wait", self.name)
 
     def reboot(self) -> None:
+        """Shut it down cleanly and boot it again."""
         self.stop()
         self.start()
 
@@ -65,16 +66,18 @@ class Machine(Host):
         return self.docker.must("inspect", "--format", "{{.State.Running}}", self.name) == "true"
 
     def wait_running(self, *, timeout_s: float = BOOT_TIMEOUT_S) -> None:
-        """Wait until systemd says that the boot is finished; a failed unit of its own is the caller's business."""
+        """Wait until systemd has finished the boot; the caller must check for failed units. Raises StartFailed."""
         state = ""
         for left in processes.until(timeout_s, 0.05):
-            done = self.run("systemctl", "is-system-running", "--wait", check=False, timeout_s=left + 5)
-            state = done.stdout.strip()
+            result = self.run("systemctl", "is-system-running", "--wait", check=False, timeout_s=left + 5)
+            state = result.stdout.strip()
             if state in UP:
                 return
             if not self.is_on:
-                raise StartFailed(f"machine {self.name} went off while it booted: {self._last_words()}")
-        raise StartFailed(f"machine {self.name} is not up after {timeout_s:.0f} s ({state or 'systemd is silent'})")
+                raise StartFailed(f"machine {self.name} switched itself off during its boot: {self._last_output()}")
+        raise StartFailed(
+            f"machine {self.name} has not booted after {timeout_s:.0f} s ({state or 'no answer of systemd'})"
+        )
 
-    def _last_words(self) -> str:
+    def _last_output(self) -> str:
         return self.docker.run("logs", "--tail", "3", self.name).stderr.decode(errors="replace").strip()

@@ -1,4 +1,4 @@
-"""Images in the cache are complete or absent, and a recipe's newer image takes the older one's place."""
+"""Images in the cache are complete or absent, and the image of a newer recipe replaces the older one."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ RECIPE = Recipe("host", "bookworm", "3.11", ())
 
 
 @pytest.fixture(autouse=True)
-def anybody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def without_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(imagecache, "require_root", lambda: None)
     monkeypatch.setattr(imagecache, "CACHE_ROOT", tmp_path)
 
 
-def made(wanted: Recipe, scratch: Path, step: Step) -> None:
+def made(recipe: Recipe, scratch: Path, step: Step) -> None:
     (scratch / "made").mkdir()
-    (scratch / "made/disk").write_text(wanted.suite)
+    (scratch / "made/disk").write_text(recipe.suite)
 
 
-def failed(wanted: Recipe, scratch: Path, step: Step) -> None:
+def failed(recipe: Recipe, scratch: Path, step: Step) -> None:
     (scratch / "made").mkdir()
     raise ImageFailed("no mirror answers")
 
@@ -39,7 +39,7 @@ def test_an_image_is_built_once(tmp_path: Path) -> None:
     assert replace(images, make=failed).build(RECIPE) == directory
 
 
-def test_a_build_that_fails_leaves_nothing(tmp_path: Path) -> None:
+def test_a_failed_build_leaves_nothing(tmp_path: Path) -> None:
     images = ImageCache(tmp_path / "machines", "machine", failed)
     with pytest.raises(ImageFailed):
         images.build(RECIPE)
@@ -47,7 +47,7 @@ def test_a_build_that_fails_leaves_nothing(tmp_path: Path) -> None:
     assert list(images.root.iterdir()) == []
 
 
-def test_what_a_killed_build_and_an_older_recipe_left_goes_with_the_next_build(tmp_path: Path) -> None:
+def test_a_build_removes_the_rest_of_killed_builds_and_the_images_of_older_recipes(tmp_path: Path) -> None:
     images = ImageCache(tmp_path / "machines", "machine", made)
     other = images.build(replace(RECIPE, name="crowded"))
     images.build(RECIPE)

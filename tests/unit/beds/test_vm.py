@@ -1,4 +1,4 @@
-"""Virtual machines: names that tell their owner, what QEMU and ssh are given, and what keeps them from running."""
+"""Virtual machines: the owners of their names, the commands for QEMU and ssh, and missing requirements."""
 
 from __future__ import annotations
 
@@ -20,39 +20,39 @@ from tests.vm.bed.ssh import Ssh, Unreachable
 
 
 @pytest.mark.parametrize("name", ["build-12", "debian12-0123456789abcdef", "sampan-machines-1-2-3", "sampan-vms-1-2"])
-def test_what_is_no_bed_has_no_owner_here(name: str) -> None:
+def test_names_that_are_not_of_a_bed_have_no_owner(name: str) -> None:
     assert bed.NAMES.owner_of(bed.VmBed().name) is not None
     assert bed.NAMES.owner_of(name) is None
 
 
-def test_each_sort_of_beds_has_names_of_its_own() -> None:
+def test_each_sort_of_bed_has_its_own_names() -> None:
     name = libvirt.LibvirtBed().name
     assert libvirt.NAMES.owner_of(name) is not None
     assert bed.NAMES.owner_of(name) is None
 
 
-def test_the_connection_s_socket_is_short_enough_for_the_kernel() -> None:
+def test_the_path_of_the_control_socket_fits_the_kernel_s_limit() -> None:
     longest = IMAGES.root / f"sampan-vms-{2**22}-{10**12}-{10**4}"
-    # ssh makes it under a longer name, and renames it.
+    # ssh makes it with a longer name and renames it.
     assert len(str(_ssh(longest).socket)) + len(".0123456789abcdef") < 108
 
 
-def test_an_image_s_key_is_of_all_that_it_contains() -> None:
+def test_every_input_changes_the_directory_of_an_image() -> None:
     first = recipe.DEBIAN12
-    found = {IMAGES.directory(each) for each in (first, recipe.DEBIAN13, replace(first, setup="true"))}
+    directories = {IMAGES.directory(variant) for variant in (first, recipe.DEBIAN13, replace(first, setup="true"))}
     for inputs in ((0, "6G"), (1, "1G")):
-        found.add(replace(IMAGES, inputs=inputs).directory(first))
-    assert len(found) == 5
+        directories.add(replace(IMAGES, inputs=inputs).directory(first))
+    assert len(directories) == 5
 
 
-@pytest.mark.parametrize("wanted", recipe.RECIPES, ids=lambda each: each.name)
-def test_images_of_a_recipe_are_not_taken_for_another_s(wanted: Recipe) -> None:
-    others = [each for each in recipe.RECIPES if each != wanted]
-    assert not any(IMAGES.directory(each).match(f"{wanted.name}-*") for each in others)
+@pytest.mark.parametrize("known", recipe.RECIPES, ids=lambda known: known.name)
+def test_images_of_different_recipes_are_distinguished(known: Recipe) -> None:
+    others = [other for other in recipe.RECIPES if other != known]
+    assert not any(IMAGES.directory(other).match(f"{known.name}-*") for other in others)
 
 
-def test_a_machine_is_told_its_name_and_writes_to_no_cached_disk() -> None:
-    made = Hardware(
+def test_the_command_has_the_machine_s_name_and_writes_to_no_cached_disk() -> None:
+    hardware = Hardware(
         name="debian12",
         image=Path("/cache/debian12"),
         disk=Path("/bed/debian12.qcow2"),
@@ -60,15 +60,15 @@ def test_a_machine_is_told_its_name_and_writes_to_no_cached_disk() -> None:
         tap="tap1",
         address=IPv4Address("10.77.0.11"),
     )
-    words = qemu.command(made, Path("/bed/debian12.console"))
+    words = qemu.command(hardware, Path("/bed/debian12.console"))
     assert "systemd.hostname=debian12" in words[words.index("-append") + 1].split()
     disks = [words[at + 1] for at, word in enumerate(words) if word == "-drive"]
     assert [disk.split(",")[0] for disk in disks] == ["file=/bed/debian12.qcow2", "file=/bed/debian12.seed"]
     assert "readonly=on" in disks[1]
-    assert qemu.mac(made.address) == "52:54:00:4d:00:0b"
+    assert qemu.mac(hardware.address) == "52:54:00:4d:00:0b"
 
 
-def test_what_is_missing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_requirements_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     assert "root" in qemu.unusable()
     monkeypatch.setattr(os, "geteuid", lambda: 0)
@@ -78,29 +78,29 @@ def test_what_is_missing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "aarch64" in qemu.unusable()
 
 
-def test_a_command_arrives_as_it_was_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The other side's shell joins the words of ssh's command line, and splits them again."""
+def test_a_command_arrives_unchanged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Although ssh joins the words of the command line, and the other side's shell splits them again."""
     _fake_ssh(tmp_path, monkeypatch, 'for last; do :; done; eval "set -- $last"; printf "%s|" "$@"; cat; exit 3')
-    done = _ssh(tmp_path).call(
+    result = _ssh(tmp_path).call(
         ["sh", "-c", "echo 'a  b' $HOME"], input=b"in", timeout_s=10, environment={"A": "1 2"}, user="nobody"
     )
-    assert done.stdout == b"runuser|-u|nobody|--|env|A=1 2|sh|-c|echo 'a  b' $HOME|in"
-    assert done.returncode == 3
+    assert result.stdout == b"runuser|-u|nobody|--|env|A=1 2|sh|-c|echo 'a  b' $HOME|in"
+    assert result.returncode == 3
 
 
-def test_a_broken_connection_is_no_result_of_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broken_connection_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _fake_ssh(tmp_path, monkeypatch, "echo lost >&2; exit 255")
     with pytest.raises(Unreachable, match="debian12: lost"):
         _ssh(tmp_path).call(["true"], input=b"", timeout_s=10, environment={}, user="root")
 
 
 @dataclass
-class _Said(Host):
-    """A machine on which every command says the same."""
+class _FakeHost(Host):
+    """A machine on which every command has the same output and exit code."""
 
     name: str = "m"
     code: int = 0
-    seen: list[tuple[Sequence[str], bytes]] = field(default_factory=list)
+    calls: list[tuple[Sequence[str], bytes]] = field(default_factory=list)
 
     @property
     def is_on(self) -> bool:
@@ -109,17 +109,17 @@ class _Said(Host):
     def call(
         self, argv: Sequence[str], *, input: bytes, timeout_s: float, environment: Mapping[str, str], user: str
     ) -> subprocess.CompletedProcess[bytes]:
-        self.seen.append((argv, input))
+        self.calls.append((argv, input))
         return subprocess.CompletedProcess(argv, self.code, b"out\n", b"err\n")
 
 
-def test_what_one_does_on_a_machine_is_running_commands() -> None:
-    host = _Said()
+def test_everything_on_a_machine_is_done_by_commands() -> None:
+    host = _FakeHost()
     assert host.says("true") == "out"
     host.write("/a/b", "text", mode=0o600)
-    argv, given = host.seen[-1]
+    argv, given = host.calls[-1]
     assert (list(argv[-3:]), given) == (["/a", "/a/b", "600"], b"text")
-    failing = _Said(code=4)
+    failing = _FakeHost(code=4)
     assert failing.run("false", check=False).returncode == 4
     assert not failing.exists("/a")
     with pytest.raises(CommandFailed, match="m: false ended with 4: err"):

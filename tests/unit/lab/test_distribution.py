@@ -1,4 +1,4 @@
-"""Installing packages: services stay down, and the policy that keeps them down is taken away again."""
+"""Installing packages: services are not started, and the policy that prevents it is removed afterwards."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ def policy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "policy-rc.d"
 
 
-@pytest.mark.parametrize("before", [None, "#!/bin/sh\nexit 0\n"], ids=["none", "somebody's"])
-def test_services_stay_down_while_packages_come_and_the_policy_is_as_it_was(policy: Path, before: str | None) -> None:
+@pytest.mark.parametrize("before", [None, "#!/bin/sh\nexit 0\n"], ids=["none", "existing"])
+def test_services_are_not_started_and_the_former_policy_is_restored(policy: Path, before: str | None) -> None:
     if before is not None:
         policy.write_text(before)
     with pytest.raises(KeyboardInterrupt), distribution._services_stay_down():
@@ -27,24 +27,24 @@ def test_services_stay_down_while_packages_come_and_the_policy_is_as_it_was(poli
     assert (policy.read_text() if policy.exists() else None) == before
 
 
-def test_what_an_interrupted_installation_left_is_put_right(policy: Path) -> None:
-    policy.write_text("theirs")
+def test_the_policy_is_restored_after_an_interrupted_installation(policy: Path) -> None:
+    policy.write_text("existing")
     interrupted = distribution._services_stay_down()
-    interrupted.__enter__()  # and never left: the command was killed
+    interrupted.__enter__()  # without __exit__: the command was killed
     with distribution._services_stay_down():
-        assert policy.read_text() != "theirs"
-    assert policy.read_text() == "theirs"
+        assert policy.read_text() != "existing"
+    assert policy.read_text() == "existing"
 
 
-def test_only_services_that_came_along_are_disabled(
+def test_only_newly_installed_services_are_disabled(
     policy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    called: list[list[str]] = []
+    calls: list[list[str]] = []
     monkeypatch.setattr(distribution, "_UNIT_DIRECTORIES", (tmp_path,))
-    monkeypatch.setattr(distribution, "_call", called.append)
+    monkeypatch.setattr(distribution, "_call", calls.append)
     monkeypatch.setattr(distribution.shutil, "which", lambda name, path: f"/bin/{name}")
     (tmp_path / "containerd.service").touch()
     with distribution._services_stay_down():
         (tmp_path / "docker.service").touch()
-    assert called == [["systemctl", "--quiet", "disable", "docker.service"]]
+    assert calls == [["systemctl", "--quiet", "disable", "docker.service"]]
     assert not policy.exists()

@@ -63,3 +63,7 @@ def test_commands_and_reasons_are_extracted() -> None:
         (11, "sh", ("sampan join   # another", "sampan leave"), "needs a second machine"),
         (24, "text", (), ""),
     ]
+
+
+def test_output_is_what_is_not_typed() -> None:
+    assert blocks("page.md", PAGE)[0].output == ("hosts: 0.26 s",)

@@ -1,8 +1,8 @@
-"""Virtual machines, for what a machine that is a container cannot show: another kernel, cgroup v2, a loss of power.
+"""Virtual machines, for tests that need a kernel of their own: other kernels, cgroup v2, a loss of power.
 
-A virtual machine is a Debian host (`image`) that QEMU runs without hardware support (`qemu`), so it needs nothing of
-the machine but time: everything in it is 5 to 30 times slower. It is spoken to by ssh (`ssh`), stands on a wire in a
-network namespace of its bed's own (`bed`), and has no way out to the Internet.
+A virtual machine is a Debian host (`image`) that QEMU emulates (`qemu`). It needs no hardware support, but is 5 to 30
+times slower. Commands are run by ssh (`ssh`). The machines of a bed share a bridge in a network namespace of the bed's
+own (`bed`), and have no route to the Internet.
 """
 
 from tests.machine.bed.host import CommandFailed

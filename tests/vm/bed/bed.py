@@ -1,7 +1,7 @@
-"""Where virtual machines stand: a network namespace with a bridge, which leads nowhere else.
+"""A bed of virtual machines: a network namespace with a bridge, isolated from all other networks.
 
-Owns making and exact removal. All names tell the process that owns the bed, so that whoever comes later removes what a
-killed one left.
+Makes and completely removes it. Its names contain the process that owns the bed, so that the bed of a killed process
+can be removed later.
 """
 
 import shutil
@@ -32,25 +32,25 @@ from tests.vm.bed.recipe import KEYS, NETWORK
 from tests.vm.bed.ssh import Ssh, make_key
 
 SUBNET: Final = IPv4Network("10.77.0.0/24")
-"""The same for every bed, as none can reach another."""
+"""The same for all beds, as they are isolated from each other."""
 _GATEWAY: Final = SUBNET[1]
-"""The bed's own end of the wire: the machines' default route, which forwards nothing."""
+"""The bed's own address on the bridge: the machines' default gateway, which forwards nothing."""
 _FIRST: Final = 10
 _BRIDGE: Final = "machines"
 NAMES: Final = OwnedNames("sampan-vms")
-"""Of beds."""
+"""The names of beds."""
 
 _NETWORK: Final = "[Match]\nName=eth0\n\n[Network]\nAddress={address}\nGateway={gateway}\n"
 _MACHINE_BYTES: Final = 2 << 30
 
 
 class VmBed:
-    """Virtual machines on one wire. A context: left, nothing of it is there any more."""
+    """Virtual machines on one bridge. A context manager: everything is removed at the end of its block."""
 
     def __init__(self) -> None:
         self.name = NAMES.new()
         self.directory = IMAGES.root / self.name
-        """Everything of the bed lies there, and goes with it."""
+        """The directory with everything that belongs to the bed."""
         self._machines: list[VirtualMachine] = []
 
     def __enter__(self) -> "VmBed":
@@ -77,7 +77,7 @@ class VmBed:
 
     @property
     def namespace(self) -> str:
-        """The network namespace from which the machines are reached, by its name."""
+        """The name of the network namespace from which the machines are reached."""
         return self.name
 
     @property
@@ -85,10 +85,10 @@ class VmBed:
         return tuple(self._machines)
 
     def add(self, name: str, recipe: Recipe, given: Mapping[str, Path]) -> VirtualMachine:
-        """A machine that is switched on; `given`: files and directories that it finds below /seed, by name there."""
+        """Add a machine and switch it on. `given`: name below /seed → file or directory to be copied there."""
         require_space(IMAGES.root, _MACHINE_BYTES, "a virtual machine")
         number = len(self._machines)
-        made = Hardware(
+        hardware = Hardware(
             name=name,
             image=IMAGES.build(recipe),
             disk=self.directory / f"{name}.qcow2",
@@ -96,35 +96,35 @@ class VmBed:
             tap=f"tap{number}",
             address=SUBNET[_FIRST + number],
         )
-        _overlay(made.image / DISK, made.disk)
-        self._sow(made, given)
-        ssh = Ssh(name, made.address, NETNS_ROOT / self.name, self.directory / "key", self.directory)
-        machine = VirtualMachine(made, ssh, bridge=_BRIDGE)
+        _overlay(hardware.image / DISK, hardware.disk)
+        self._make_seed(hardware, given)
+        ssh = Ssh(name, hardware.address, NETNS_ROOT / self.name, self.directory / "key", self.directory)
+        machine = VirtualMachine(hardware, ssh, bridge=_BRIDGE)
         self._machines.append(machine)
         machine.start()
         return machine
 
-    def _sow(self, made: Hardware, given: Mapping[str, Path]) -> None:
-        """The machine's second disk."""
-        tree = made.seed.with_suffix(".tree")
+    def _make_seed(self, hardware: Hardware, given: Mapping[str, Path]) -> None:
+        """Make the machine's second disk."""
+        tree = hardware.seed.with_suffix(".tree")
         tree.mkdir(mode=0o755)
         shutil.copy(self.directory / "key.pub", tree / KEYS)
-        (tree / NETWORK).write_text(_NETWORK.format(address=f"{made.address}/{SUBNET.prefixlen}", gateway=_GATEWAY))
+        (tree / NETWORK).write_text(_NETWORK.format(address=f"{hardware.address}/{SUBNET.prefixlen}", gateway=_GATEWAY))
         for name, source in given.items():
             (shutil.copytree if source.is_dir() else shutil.copy)(source, tree / name)
         size = sum(path.stat().st_size for path in tree.rglob("*"))
-        make_file_system(tree, made.seed, f"{(size * 5 // 4 >> 20) + 16}M")
+        make_file_system(tree, hardware.seed, f"{(size * 5 // 4 >> 20) + 16}M")
         shutil.rmtree(tree)
 
 
 def _overlay(base: Path, target: Path) -> None:
-    """A disk that has the other's content and takes what is written."""
-    done = subprocess.run(
+    """Make a disk with the content of another one; writes go to the new disk only."""
+    result = subprocess.run(
         ["qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", str(base), str(target)],
         check=False, capture_output=True, text=True, env=clean_environment(),
     )  # fmt: skip
-    if done.returncode != 0:
-        raise LabError(f"qemu-img: {done.stderr.strip()}")
+    if result.returncode != 0:
+        raise LabError(f"qemu-img: {result.stderr.strip()}")
 
 
 def remove(name: str) -> None:
@@ -133,10 +133,11 @@ def remove(name: str) -> None:
     namespaces.delete(name)
     shutil.rmtree(IMAGES.root / name, ignore_errors=True)
     if left := list(leftovers(name)):
-        raise LeftOver(f"of the virtual machines {name}: {', '.join(left)}")
+        raise LeftOver(f"left of the virtual machines {name}: {', '.join(left)}")
 
 
 def leftovers(name: str) -> Iterator[str]:
+    """The parts of a bed that exist, for people."""
     if namespaces.exists(name):
         yield f"network namespace {name}"
     if (IMAGES.root / name).exists():
@@ -144,10 +145,10 @@ def leftovers(name: str) -> Iterator[str]:
 
 
 def sweep_ended(sort: OwnedNames = NAMES) -> tuple[str, ...]:
-    """Remove the beds of ended processes; their names."""
+    """Remove the beds of ended processes; the names of these beds."""
     with sweeping():
-        named = {path.name for path in IMAGES.root.glob("*")} | set(namespaces.names())
-        ended = sort.ended(sorted(named))
+        names = {path.name for path in IMAGES.root.glob("*")} | set(namespaces.names())
+        ended = sort.ended(sorted(names))
         for name in ended:
             remove(name)
     return ended

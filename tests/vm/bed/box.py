@@ -1,6 +1,6 @@
-"""A box for Vagrant's libvirt provider: an image of `tests.vm.bed.image` in the form in which Vagrant takes it.
+"""A box for Vagrant's libvirt provider, made from an image of `tests.vm.bed.image`.
 
-It has no boot loader: its own Vagrantfile tells libvirt the kernel and the initial file system beside it.
+It has no boot loader: its Vagrantfile gives libvirt the kernel and the initial file system in the box.
 """
 
 import json
@@ -22,9 +22,9 @@ Vagrant.configure("2") do |config|
   config.vm.provider "libvirt" do |libvirt|
     libvirt.kernel = File.join(__dir__, "{KERNEL}")
     libvirt.initrd = File.join(__dir__, "{INITRD}")
-    # libvirt's processor may have five levels of page tables, each of which costs an emulated one time.
+    # libvirt's processor may have five levels of page tables, which are slow to emulate.
     libvirt.cmd_line = "{KERNEL_ARGUMENTS} no5lvl"
-    # The disk is lost with the machine only: what the guest wants flushed may stay in the host's memory.
+    # The disk is needed only as long as the machine runs: flushed data may stay in the host's memory.
     libvirt.disk_driver cache: "unsafe"
   end
 end
@@ -32,17 +32,17 @@ end
 
 
 def make(directory: Path) -> Path:
-    """A box with Debian 12 and all that Sampan needs of a host; where Vagrant adds it from. Raises ImageFailed."""
-    made, parts = IMAGES.build(BOX), directory / "box"
+    """Make a box with Debian 12 and all packages that Sampan needs; the box file. Raises ImageFailed, LabError."""
+    image, parts = IMAGES.build(BOX), directory / "box"
     parts.mkdir(parents=True)
-    _convert(made / DISK, parts / _DISK)
-    gigabytes = (made / DISK).stat().st_size >> 30
+    _convert(image / DISK, parts / _DISK)
+    gigabytes = (image / DISK).stat().st_size >> 30
     (parts / "metadata.json").write_text(
         json.dumps({"provider": "libvirt", "format": "qcow2", "virtual_size": gigabytes})
     )
     (parts / "Vagrantfile").write_text(_VAGRANTFILE)
     for name in (KERNEL, INITRD):
-        shutil.copy(made / name, parts / name)
+        shutil.copy(image / name, parts / name)
     target = directory / "sampan.box"
     with tarfile.open(target, "w") as archive:
         for part in sorted(parts.iterdir()):
@@ -52,10 +52,10 @@ def make(directory: Path) -> Path:
 
 
 def _convert(disk: Path, target: Path) -> None:
-    """The same disk in the one format that Vagrant's provider takes."""
-    done = subprocess.run(
+    """Convert the disk to the only format that Vagrant's provider accepts."""
+    result = subprocess.run(
         ["qemu-img", "convert", "-f", "raw", "-O", "qcow2", str(disk), str(target)],
         check=False, capture_output=True, text=True, env=clean_environment(),
     )  # fmt: skip
-    if done.returncode != 0:
-        raise LabError(f"qemu-img: {done.stderr.strip()}")
+    if result.returncode != 0:
+        raise LabError(f"qemu-img: {result.stderr.strip()}")

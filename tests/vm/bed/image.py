@@ -1,6 +1,6 @@
-"""The virtual machines' images: what one boots from, which is a disk, a kernel and its initial file system.
+"""The images of virtual machines: a disk, a kernel and an initial file system.
 
-Nobody writes to a cached disk: a machine has an overlay of its own.
+Cached disks are never written to: each machine has an overlay of its own.
 """
 
 import shutil
@@ -16,25 +16,25 @@ DISK: Final = "disk.img"
 KERNEL: Final = "vmlinuz"
 INITRD: Final = "initrd.img"
 _FORMAT: Final = 1
-"""Of what comes out: raise it when the way of building changes that."""
+"""Part of the key; to be raised when a change of the build changes the images."""
 _DISK_SIZE: Final = "6G"
-"""What the machine sees; on our disk it takes what is written."""
+"""The size for the machine; the sparse file is smaller."""
 
 
-def _make(wanted: Recipe, scratch: Path, step: Step) -> None:
-    with step(f"virtual machine {wanted.name}: root file system"):
-        make_tree(wanted, scratch / "tree")
-    with step(f"virtual machine {wanted.name}: disk"):
+def _make(recipe: Recipe, scratch: Path, step: Step) -> None:
+    with step(f"virtual machine {recipe.name}: root file system"):
+        make_tree(recipe, scratch / "tree")
+    with step(f"virtual machine {recipe.name}: disk"):
         _make_disk(scratch)
 
 
 def make_file_system(tree: Path, target: Path, size: str) -> None:
-    """An ext4 file system with the content of a directory, as a sparse file. Raises ImageFailed."""
+    """Make an ext4 file system with the content of a directory, as a sparse file. Raises ImageFailed."""
     call("mkfs.ext4", "-q", "-F", "-E", "lazy_itable_init=1,lazy_journal_init=1", "-d", str(tree), str(target), size)
 
 
 def _make_disk(scratch: Path) -> None:
-    """Leave `made/` with the disk and, out of the tree, what boots it."""
+    """Write the disk into `made/`, and the kernel and the initial file system from the tree."""
     tree, made = scratch / "tree", scratch / "made"
     made.mkdir(mode=0o755)
     for name, pattern in ((KERNEL, "vmlinuz-*"), (INITRD, "initrd.img-*")):

@@ -1,7 +1,7 @@
-"""A libvirt of its own: a daemon in a network namespace, with directories of its own where libvirt has its directories.
+"""A libvirt daemon of the tests' own, in a network namespace, with its own directories in place of the system's.
 
-What it makes, bridges, rules, machines and files, is in namespaces and below the bed's directory; this machine's own
-libvirt, if it has one, is not touched. A bed as those of `tests.vm.bed.bed`, which also remove and sweep it.
+Its bridges, rules, machines and files are in namespaces and below the bed's directory. The libvirt of this machine, if
+any, is not touched. `tests.vm.bed.bed` removes and sweeps it like other beds.
 """
 
 import shutil
@@ -25,31 +25,31 @@ from tests.vm.bed.bed import remove
 from tests.vm.bed.image import IMAGES
 
 NAMES: Final = OwnedNames("sampan-libvirt")
-"""Of beds."""
+"""The names of beds."""
 
 _BYTES: Final = 4 << 30
-"""The box, what Vagrant and libvirt copy of it, and what two machines write."""
+"""Space for the box, its copies in Vagrant and libvirt, and the writes of two machines."""
 _START_S: Final = 30.0
 _VIRSH_S: Final = 60.0
 _SOCKET: Final = "run/libvirt/libvirt-sock"
 _PID: Final = "libvirtd.pid"
-"""It is there when the daemon's directories are its own."""
+"""The pid file, which the daemon writes when its directories are mounted."""
 
 PLUGIN: Final = "/usr/share/vagrant-plugins/plugins.d/vagrant-libvirt.json"
-"""The distribution's, which is there for every user."""
+"""The distribution's plugin, which is installed for all users."""
 PROGRAMS: Final = ("libvirtd", "virsh", "dnsmasq", "vagrant")
 
 _SETTINGS: Final = {
     "libvirtd.conf": 'auth_unix_rw = "none"\n',
-    # Machines run as root and write their own logs: neither users nor other daemons of libvirt's are there.
+    # Machines run as root and write their own logs: the bed has no other users and none of libvirt's other daemons.
     "qemu.conf": 'user = "root"\ngroup = "root"\nsecurity_driver = "none"\nnamespaces = []\nstdio_handler = "file"\n',
 }
 
 _ENTER: Final = """\
-# The devices of this network namespace, where libvirt looks for its bridges; and no control groups, not even below.
+# A sysfs with the devices of this network namespace, where libvirt looks for its bridges, and without cgroups.
 umount --recursive --lazy /sys
 mount -t sysfs sysfs /sys
-# Without D-Bus and systemd's sockets: nobody outside is told of machines and networks.
+# Without the sockets of D-Bus and systemd, so that they are not notified of the machines and networks.
 mount -t tmpfs tmpfs /run
 mkdir /run/cache
 mount --bind "$2" /run/cache
@@ -59,25 +59,25 @@ for directory in /etc /var/lib /var/cache /var/log; do
     mount -t overlay -o lowerdir=$directory,upperdir=$upper,workdir=$work overlay $directory
 done
 mount --move /run/cache "$2"
-# Nothing of what this machine's own libvirt has.
+# Without the configuration and state of this machine's own libvirt.
 mkdir -p /etc/libvirt /var/lib/libvirt
 mount --bind "$1/etc" /etc/libvirt
 mount --bind "$1/lib" /var/lib/libvirt
-# libvirtd does not start without its user, also when it shall not use it.
+# libvirtd does not start without this user, although it is configured not to use it.
 getent passwd libvirt-qemu >/dev/null || useradd --system --user-group libvirt-qemu
 exec libvirtd --pid-file "$1/$3"
 """
-"""What the daemon's process does before it is one, in a mount namespace; $1: the bed's directory, $2: our cache, $3: a
-file's name in the first."""
+"""The script that prepares a mount namespace and executes the daemon. $1: the bed's directory; $2: our cache; $3: the
+name of the pid file in the first."""
 
 
 class LibvirtBed:
-    """A context: entered, the daemon answers; left, nothing of it is there any more."""
+    """A context manager: the daemon answers in its block, and everything is removed at its end."""
 
     def __init__(self) -> None:
         self.name = NAMES.new()
         self.directory = IMAGES.root / self.name
-        """Everything of the bed lies there, and goes with it."""
+        """The directory with everything that belongs to the bed."""
         self._daemon: ProcessRecord | None = None
 
     def __enter__(self) -> "LibvirtBed":
@@ -105,19 +105,19 @@ class LibvirtBed:
 
     @property
     def inside(self) -> tuple[str, ...]:
-        """What runs a command as on the host whose libvirt this is; it begins in `/`."""
+        """A prefix that runs a command in the namespaces of the daemon, in the directory `/`."""
         pid = str(self._daemon.pid) if self._daemon else ""
         return ("nsenter", f"--target={pid}", f"--net={NETNS_ROOT / self.name}", "--mount", "--")
 
     def virsh(self, *words: str) -> str:
-        """What it prints. Raises LabError."""
+        """Run virsh; its output. Raises LabError."""
         command = [*self.inside, "virsh", "--quiet", "--connect", "qemu:///system", *words]
-        done = subprocess.run(
+        result = subprocess.run(
             command, check=False, capture_output=True, text=True, env=clean_environment(), timeout=_VIRSH_S
         )
-        if done.returncode != 0:
-            raise LabError(f"virsh {' '.join(words)}: {done.stderr.strip()}")
-        return done.stdout
+        if result.returncode != 0:
+            raise LabError(f"virsh {' '.join(words)}: {result.stderr.strip()}")
+        return result.stdout
 
     def networks(self) -> list[str]:
         return self.virsh("net-list", "--all", "--name").split()
@@ -129,9 +129,9 @@ class LibvirtBed:
         return [line.split()[0] for line in self.virsh("vol-list", pool).splitlines() if line.strip()]
 
     def processes(self) -> list[str]:
-        """The programs that run in the bed beside the daemon: machines, and who serves their networks."""
-        found = sweep.members_of_netns([NETNS_ROOT / self.name])
-        pids = [record.pid for record in found if record != self._daemon]
+        """The programs that run in the bed besides the daemon: machines, and servers of their networks."""
+        members = sweep.members_of_netns([NETNS_ROOT / self.name])
+        pids = [record.pid for record in members if record != self._daemon]
         return sorted(Path(f"/proc/{pid}/comm").read_text().strip() for pid in pids)
 
     def _start(self) -> None:
@@ -148,12 +148,12 @@ class LibvirtBed:
 
 
 def sweep_ended() -> tuple[str, ...]:
-    """Remove the beds of ended processes; their names."""
+    """Remove the beds of ended processes; the names of these beds."""
     return beds.sweep_ended(NAMES)
 
 
 def unusable() -> str:
-    """Why no libvirt can run here; empty when it can."""
+    """Why this machine cannot run libvirt; empty if it can."""
     if reason := qemu.unusable():
         return reason
     missing = [name for name in PROGRAMS if not shutil.which(name, path=clean_environment()["PATH"])]

@@ -1,7 +1,9 @@
-"""What the virtual machines' root file systems contain; nothing is done here.
+"""Recipes: the content of the virtual machines' root file systems, as data.
 
-What is cached is the same for all machines. A machine of a bed is told its name on the kernel's command line, its
-address and who may log in by the disk at SEED, which is made for each run. A box is told all of that by Vagrant.
+A cached image is the same for all machines. A machine of a bed gets its name from the kernel's command line, and its
+address and authorized keys from the disk at SEED, which is made for each run. A box gets all of them from Vagrant.
+
+The scripts below are part of the images' keys, including their comments: any change makes cached images invalid.
 """
 
 from typing import Final
@@ -9,25 +11,25 @@ from typing import Final
 from lab.machine.recipe import BOX_SETUP, Recipe
 
 SEED: Final = "/seed"
-"""Where a machine mounts what the run gives it, read-only."""
+"""Where a machine mounts the disk with the files of the run, read-only."""
 KEYS: Final = "authorized_keys"
 NETWORK: Final = "eth0.network"
-"""Files there."""
+"""The names of files there."""
 
 _PACKAGES: Final = (
-    # A host that boots, with who logs in.
+    # Boot, log-in and administration.
     "systemd",
     "systemd-sysv",
     "dbus",
     "openssh-server",
     "sudo",
-    # What Sampan needs of a host.
+    # Needed by Sampan.
     "docker.io",
     "iproute2",
     "iptables",
     "python3",
     "python3-venv",
-    # What its preflight looks for, and tests look with.
+    # Checked by the preflight, or used by tests.
     "ca-certificates",
     "conntrack",
     "curl",
@@ -35,7 +37,7 @@ _PACKAGES: Final = (
     "kmod",
     "nftables",
     "procps",
-    # What a container does not need: a kernel, and what brings it up. Debian's hosts have AppArmor on.
+    # Not needed by a container: a kernel and its boot. Debian's hosts have AppArmor enabled.
     "linux-image-cloud-amd64",
     "initramfs-tools",
     "e2fsprogs",
@@ -82,11 +84,11 @@ printf 'UseDNS no\\n' > /etc/ssh/sshd_config.d/vm.conf
 """
 
 DEBIAN12: Final = Recipe("debian12", "bookworm", "3.11", _PACKAGES, _SETUP)
-# There the engine comes without its command line, with which tests look.
+# In Debian 13, the `docker` command, which tests use, is a package of its own.
 DEBIAN13: Final = Recipe("debian13", "trixie", "3.13", (*_PACKAGES, "docker-cli"), _SETUP)
 BOX: Final = Recipe(
     "box", "bookworm", "3.11", (*_PACKAGES, "docker-registry"), _INITRD_SETUP + BOX_SETUP + _DHCP_SETUP + _QUIET_SETUP
 )
-"""What `tests.vm.bed.box` makes a box of Vagrant's of."""
+"""The recipe of the Vagrant box that `tests.vm.bed.box` makes."""
 RECIPES: Final = (DEBIAN12, DEBIAN13, BOX)
-"""All that this release makes."""
+"""All recipes of this release."""

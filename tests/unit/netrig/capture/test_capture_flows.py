@@ -1,4 +1,4 @@
-"""The pcap format, and packets told as flows."""
+"""The pcap format, and counting packets by flow."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def tcp(source: int, destination: int, flags: int) -> bytes:
     return struct.pack("!HHIIBBHHH", source, destination, 0, 0, 0x50, flags, 0, 0, 0)
 
 
-def told(*packets: bytes) -> list[str]:
+def flows_of(*packets: bytes) -> list[str]:
     flows = Flows()
     for packet in packets:
         flows.add(packet, len(packet))
@@ -40,22 +40,22 @@ def test_a_written_file_is_read_back() -> None:
 
 
 def test_tcp_flags_are_collected() -> None:
-    there = [frame(0x0800, ipv4(6, "10.0.0.1", "10.0.0.2", tcp(4000, 80, flags))) for flags in (0x02, 0x10, 0x18)]
-    assert told(*there) == ["tcp 10.0.0.1:4000 > 10.0.0.2:80 [S.P]: 3 packets, 162 B"]
+    packets = [frame(0x0800, ipv4(6, "10.0.0.1", "10.0.0.2", tcp(4000, 80, flags))) for flags in (0x02, 0x10, 0x18)]
+    assert flows_of(*packets) == ["tcp 10.0.0.1:4000 > 10.0.0.2:80 [S.P]: 3 packets, 162 B"]
 
 
-def test_an_icmp_error_tells_what_it_is_about() -> None:
-    about = ipv4(17, "10.0.0.1", "10.0.0.2", struct.pack("!HHHH", 5000, 53, 8, 0))
-    error = frame(0x0800, ipv4(1, "10.0.0.2", "10.0.0.1", struct.pack("!BBHI", 3, 3, 0, 0) + about))
-    assert told(error) == [
+def test_an_icmp_error_names_the_packet_that_caused_it() -> None:
+    cause = ipv4(17, "10.0.0.1", "10.0.0.2", struct.pack("!HHHH", 5000, 53, 8, 0))
+    error = frame(0x0800, ipv4(1, "10.0.0.2", "10.0.0.1", struct.pack("!BBHI", 3, 3, 0, 0) + cause))
+    assert flows_of(error) == [
         "icmp error 10.0.0.2 > 10.0.0.1 port unreachable: udp 10.0.0.1:5000 > 10.0.0.2:53: 1 packets, 70 B"
     ]
 
 
-def test_vlan_arp_fragments_and_rubbish() -> None:
+def test_vlan_arp_fragments_and_unreadable_packets() -> None:
     arp = struct.pack("!HHBBH", 1, 0x0800, 6, 4, 1) + bytes(6) + bytes((10, 0, 0, 1)) + bytes(6) + bytes((10, 0, 0, 2))
     fragment = ipv4(17, "10.0.0.1", "10.0.0.2", b"x", fragment=100)
-    assert told(
+    assert flows_of(
         frame(0x8100, struct.pack("!HH", 5, 0x0806) + arp), frame(0x0800, fragment), frame(0x88CC, b""), b"short"
     ) == [
         "arp 10.0.0.1 > 10.0.0.2 who has: 1 packets, 46 B",
@@ -65,7 +65,7 @@ def test_vlan_arp_fragments_and_rubbish() -> None:
     ]
 
 
-def test_connections_to_one_service_are_one_line() -> None:
+def test_connections_to_one_service_are_merged_into_one_line() -> None:
     flows = Flows()
     for port in (4000, 4001):
         flows.add(frame(0x0800, ipv4(6, "10.0.0.1", "10.0.0.2", tcp(port, 80, 0x02))), 54)

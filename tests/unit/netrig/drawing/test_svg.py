@@ -1,4 +1,4 @@
-"""Pictures as text: well-formed, escaped, the same each time, and nothing covers anything else."""
+"""Pictures as SVG: well-formed, escaped, reproducible, without overlaps."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 
 def lab(nodes: int, pods: int) -> Drawing:
-    """A bar with two places above it and many below."""
+    """A bar with two places above it and `nodes` below it, each with `pods` pods."""
     places = [Place("bar", "bridge", Shape.BAR, lines=("10.77.0.1/24",)), Place("master", "master", above=True)]
     places.append(Place("outside", "outside", above=True))
     for node in range(nodes):
-        of_node = tuple(
+        items = tuple(
             Item(Tone.GOOD, (f"some-pod-{node}-{number}", f"10.244.{node}.{number}", "Running"))
             for number in range(pods)
         )
         processes = (Item(Tone.GOOD, ("agent", "up")), Item(Tone.BAD, ("engine", "stopped")))
-        places.append(Place(f"node{node}", "node", processes=processes, pods_title="pods", pods=of_node))
+        places.append(Place(f"node{node}", "node", processes=processes, pods_title="pods", pods=items))
     cables = [
         Cable(("bar", place.name), ("", "eth0 10.77.0.100/24"), ("mtu 1500",), ("cut",), cut=True)
         for place in places[1:]
@@ -35,7 +35,7 @@ def lab(nodes: int, pods: int) -> Drawing:
 
 
 def joined(*pairs: str, bars: str = "") -> Drawing:
-    """Places with names of a letter; "ab" is a cable between a and b."""
+    """Places with single letters as names; "ab" is a cable between a and b."""
     names = dict.fromkeys("".join(pairs))
     places = tuple(Place(name, "host", Shape.BAR if name in bars else Shape.BOX) for name in names)
     cables = tuple(
@@ -55,9 +55,9 @@ DRAWINGS = {
     "a chain": joined("ab", "bc", "cd"),
     "a router with many links": joined("ra", "rb", "rc", "rd", "re", "rf", "rg", "rh", "ri"),
     "a ring": joined("ab", "bc", "cd", "da"),
-    "all with all": joined(*map("".join, itertools.combinations("abcde", 2))),
-    "two cables between the same": joined("ab", "ab", "ab"),
-    "two switches, two ways": joined("sa", "sb", "tc", "td", "st", "st", "ra", "rd", bars="st"),
+    "a full mesh": joined(*map("".join, itertools.combinations("abcde", 2))),
+    "parallel cables": joined("ab", "ab", "ab"),
+    "two switches with parallel cables": joined("sa", "sb", "tc", "td", "st", "st", "ra", "rd", bars="st"),
     "switches in a ring": joined("st", "tu", "us", "sa", "tb", "uc", bars="stu"),
     "two parts": joined("ab", "cd", "e"),
     "a switch with fifty hosts": Drawing(
@@ -73,7 +73,7 @@ def drawing(request: pytest.FixtureRequest) -> Drawing:
     return DRAWINGS[request.param]
 
 
-def test_it_is_well_formed_complete_and_the_same_each_time(drawing: Drawing) -> None:
+def test_a_picture_is_well_formed_complete_and_reproducible(drawing: Drawing) -> None:
     text = svg(drawing)
     root = ElementTree.fromstring(text)
     assert root.tag == f"{SVG}svg"
@@ -85,35 +85,35 @@ def test_it_is_well_formed_complete_and_the_same_each_time(drawing: Drawing) -> 
     assert not re.search(r"<script|<image|<foreignObject|href|url\(|@import|@font-face", text)
 
 
-def test_nothing_covers_anything_else(drawing: Drawing) -> None:
-    made = layout(drawing)
-    rects = [rect for _, rect in made.places] + [line.tag for line in made.lines]
-    for one, other in itertools.combinations(rects, 2):
-        assert not overlap(one, other), (one, other)
-    for line, (place, rect) in itertools.product(made.lines, made.places):
+def test_nothing_overlaps(drawing: Drawing) -> None:
+    positions = layout(drawing)
+    rects = [rect for _, rect in positions.places] + [line.tag for line in positions.lines]
+    for first, second in itertools.combinations(rects, 2):
+        assert not overlap(first, second), (first, second)
+    for line, (place, rect) in itertools.product(positions.lines, positions.places):
         for piece in pieces(line):
             assert not overlap(piece, rect), (line.cable.places, place.name)
 
 
-def test_all_of_it_is_within_the_picture(drawing: Drawing) -> None:
+def test_everything_is_within_the_picture(drawing: Drawing) -> None:
     root = ElementTree.fromstring(svg(drawing))
     whole = Rect(0, 0, float(root.attrib["width"]), float(root.attrib["height"]))
     assert root.attrib["viewBox"] == f"0 0 {root.attrib['width']} {root.attrib['height']}"
-    made = layout(drawing)
-    inside = Rect(0, 0, made.size.width, made.size.height)
-    for rect in [rect for _, rect in made.places] + [line.tag for line in made.lines]:
+    positions = layout(drawing)
+    inside = Rect(0, 0, positions.size.width, positions.size.height)
+    for rect in [rect for _, rect in positions.places] + [line.tag for line in positions.lines]:
         assert contains(inside, rect), rect
     for text in root.iter(f"{SVG}text"):
         width = 0.0 if text.get("text-anchor") else text_width(text.text or "")
-        spot = Rect(float(text.attrib["x"]), float(text.attrib["y"]), width, 0)
-        assert contains(whole, spot), text.text
+        position = Rect(float(text.attrib["x"]), float(text.attrib["y"]), width, 0)
+        assert contains(whole, position), text.text
 
 
-def test_what_a_place_holds_fits_into_it(drawing: Drawing) -> None:
+def test_the_text_of_a_place_fits_into_it(drawing: Drawing) -> None:
     for place, rect in layout(drawing).places:
         if place.shape is Shape.BOX:
-            room = rect.width - 2 * PAD + 0.01
-            assert max(items_width(place.pods), items_width(place.processes)) <= room
+            available = rect.width - 2 * PAD + 0.01
+            assert max(items_width(place.pods), items_width(place.processes)) <= available
     root = ElementTree.fromstring(svg(drawing))
     for group in (element for element in root.iter(f"{SVG}g") if element.get("data-place")):
         (outer,) = group.findall(f"{SVG}rect")
@@ -124,14 +124,14 @@ def test_what_a_place_holds_fits_into_it(drawing: Drawing) -> None:
 
 
 def test_each_end_of_a_cable_is_at_its_place(drawing: Drawing) -> None:
-    made = layout(drawing)
-    where = {place.name: rect for place, rect in made.places}
-    for line in made.lines:
-        ends = [where[name] for name in line.cable.places]
+    positions = layout(drawing)
+    rects = {place.name: rect for place, rect in positions.places}
+    for line in positions.lines:
+        ends = [rects[name] for name in line.cable.places]
         touched = [[touches(rect, point) for rect in ends] for point in (line.points[0], line.points[-1])]
         assert touched in ([[True, False], [False, True]], [[False, True], [True, False]]), line
-        for here, there in itertools.pairwise(line.points):
-            assert abs(here[0] - there[0]) < 0.01 or abs(here[1] - there[1]) < 0.01, "only straight up or sideways"
+        for (x, y), (to_x, to_y) in itertools.pairwise(line.points):
+            assert abs(x - to_x) < 0.01 or abs(y - to_y) < 0.01, "only vertical and horizontal pieces"
 
 
 def test_texts_are_escaped() -> None:
@@ -141,7 +141,7 @@ def test_texts_are_escaped() -> None:
     assert 'a<b>&"c"��]0;�' in {element.text for element in root.iter(f"{SVG}text")}
 
 
-def test_long_names_are_shortened_and_told_in_full() -> None:
+def test_long_names_are_shortened_and_complete_in_the_tooltip() -> None:
     name = "a" * 120 + "-7f9c"
     text = svg(
         Drawing("long", (Place("node", "node", pods=(Item(Tone.GOOD, (name, "10.0.0.1"), f"default/{name}"),)),))
@@ -151,7 +151,7 @@ def test_long_names_are_shortened_and_told_in_full() -> None:
     assert f"<title>default/{name}</title>" in text
 
 
-def test_faults_are_seen_on_the_cable() -> None:
+def test_faults_change_the_style_of_the_cable() -> None:
     good, cut = Cable(("a", "b"), words=("mtu 1500",)), Cable(("a", "b"), faults=("cut", "loss 5 %"), cut=True)
     lossy = Cable(("a", "b"), faults=("loss 5 %",))
     kinds = []
@@ -181,15 +181,15 @@ def test_each_tone_has_a_sign_of_its_own() -> None:
 
 
 def pieces(line: Line) -> Iterator[Rect]:
-    """A cable's straight pieces, without the points where it ends at its places."""
+    """The straight pieces of a cable, as rectangles without area."""
     for (x, y), (to_x, to_y) in itertools.pairwise(line.points):
         yield Rect(min(x, to_x), min(y, to_y), abs(to_x - x), abs(to_y - y))
 
 
-def overlap(one: Rect, other: Rect) -> bool:
+def overlap(first: Rect, second: Rect) -> bool:
     near = 0.01
-    beside = one.right <= other.x + near or other.right <= one.x + near
-    return not (beside or one.bottom <= other.y + near or other.bottom <= one.y + near)
+    beside = first.right <= second.x + near or second.right <= first.x + near
+    return not (beside or first.bottom <= second.y + near or second.bottom <= first.y + near)
 
 
 def contains(outer: Rect, inner: Rect) -> bool:

@@ -1,4 +1,4 @@
-"""SIGTERM interrupts a run once, as does SIGINT in a worker of xdist; fixtures then remove what they made in peace."""
+"""SIGTERM interrupts a run once, as SIGINT does in a worker of xdist, so that fixtures can finish their removal."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def default_handlers() -> Iterator[None]:
 
 @pytest.fixture
 def config(pytester: pytest.Pytester) -> pytest.Config:
-    """Of a run that has not begun."""
+    """The configuration of a run that has not begun."""
     return pytester.parseconfig("-p", "no:hypothesispytest")
 
 

@@ -1,4 +1,4 @@
-"""Which errors mean that the kernel lacks something, and which are the test's own."""
+"""Errors that mean a missing kernel feature are reasons to skip a test; other errors are not."""
 
 from __future__ import annotations
 
@@ -32,5 +32,5 @@ ADD = ["ip", "link", "add", "x", "type", "y"]
     ],
     ids=["unsupported", "iproute2", "iptables-bytes", "exists", "no-output", "other"],
 )
-def test_only_a_missing_feature_is_a_reason(error: Exception, reason: str) -> None:
+def test_only_a_missing_feature_is_a_reason_to_skip(error: Exception, reason: str) -> None:
     assert requirements.of_error(error) == reason

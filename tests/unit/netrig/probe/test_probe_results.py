@@ -1,4 +1,4 @@
-"""Results as texts, answers that are read, ICMP packets that are made and read."""
+"""Probe results as texts, parsing of answers, ICMP packets."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def result(probe: Probe, outcome: Outcome, seconds: float, detail: str = "", ser
     return Result("node1", probe, outcome, seconds, detail, server)
 
 
-def test_an_unexpected_result_is_told_in_one_line() -> None:
+def test_an_unexpected_result_is_described_in_one_line() -> None:
     silent = result(tcp("10.0.0.3", 80), Outcome.SILENCE, 1.0)
     assert silent.unexpected(Outcome.REPLY) == "node1 → 10.0.0.3:80/tcp: expected reply, got silence after 1.0 s"
     refused = result(udp("10.0.0.3", 53), Outcome.REFUSED, 0.00123, "Connection refused")
@@ -37,27 +37,27 @@ def test_an_unexpected_result_is_told_in_one_line() -> None:
         (ask("10.0.0.1", 80), "10.0.0.1:80/tcp"),
     ],
 )
-def test_probes_are_named(probe: Probe, text: str) -> None:
+def test_probes_are_described(probe: Probe, text: str) -> None:
     assert str(probe) == text
 
 
 def test_a_spread_counts_servers_and_failures() -> None:
     probe = ask("10.0.0.1", 80)
-    found = spread_of(
+    spread = spread_of(
         [result(probe, Outcome.REPLY, 0.1, server=name) for name in ("b", "a", "b")]
         + [result(probe, Outcome.REFUSED, 0.1), result(probe, Outcome.SILENCE, 1.0)]
     )
-    assert found == Spread({"a": 1, "b": 2}, refused=1, silent=1)
-    assert found.share("b") == 0.4
-    assert str(found) == "5 probes; a: 1, b: 2, refused: 1, silent: 1"
+    assert spread == Spread({"a": 1, "b": 2}, refused=1, silent=1)
+    assert spread.share("b") == 0.4
+    assert str(spread) == "5 probes; a: 1, b: 2, refused: 1, silent: 1"
 
 
-def test_a_responders_answer_is_told_from_others() -> None:
+def test_the_answer_of_a_responder_is_distinguished_from_others() -> None:
     assert read_answer(answer_line("bee", "10.0.0.1", 4711)) == ("bee", "10.0.0.1", 4711)
     assert read_answer(b"SSH-2.0-OpenSSH_9.2\r\n") == ("SSH-2.0-OpenSSH_9.2", "", 0)
 
 
-def test_errors_that_say_nothing_about_the_other_side_are_raised() -> None:
+def test_errors_that_are_not_about_the_other_side_are_raised() -> None:
     assert of_error(errno.ECONNREFUSED).outcome is Outcome.REFUSED
     assert of_error(errno.EPERM).outcome is Outcome.SILENCE
     with pytest.raises(OSError):
@@ -73,7 +73,7 @@ def ip(protocol: int, source: str, payload: bytes) -> bytes:
     )
 
 
-def test_echo_replies_and_errors_find_their_request() -> None:
+def test_echo_replies_and_errors_are_matched_with_their_request() -> None:
     sent = request(7, 9, b"abc")
     assert checksum(sent) == 0
     reply = read(ip(1, "10.0.0.2", b"\0" + sent[1:]), 7)
@@ -87,5 +87,5 @@ def test_echo_replies_and_errors_find_their_request() -> None:
 @pytest.mark.parametrize(
     "other", [ip(1, "10.0.0.2", b"\0\0\0\0\0\1\0\1"), ip(1, "10.0.0.2", b"\3"), request(7, 9, b"")]
 )
-def test_packets_of_others_are_nobodys(other: bytes) -> None:
+def test_other_packets_match_no_request(other: bytes) -> None:
     assert read(other, 7) is None

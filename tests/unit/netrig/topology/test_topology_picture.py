@@ -1,4 +1,4 @@
-"""A topology as a drawing: what was declared, and the links as they are now."""
+"""A topology as a drawing: its declaration, and the current state of its links."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ def test_links_with_addresses_and_faults() -> None:
         ("mtu 1500",),
         (),
     )
-    spoiled = replace(CABLE, quality=Quality(1400, 0.8, 0.07, 50), deaf=frozenset({"a"}))
-    (bad,) = drawing_of(NODES, [spoiled], ()).cables
+    faulty = replace(CABLE, quality=Quality(1400, 0.8, 0.07, 50), deaf=frozenset({"a"}))
+    (bad,) = drawing_of(NODES, [faulty], ()).cables
     assert (bad.words, bad.cut) == (("mtu 1400",), False)
     assert bad.faults == ("cut toward a", "loss 7 %", "rate 0.8 Mbit/s", "delay 50 ms")
-    (pulled,) = drawing_of(NODES, [replace(CABLE, unplugged=True)], ()).cables
-    assert (pulled.cut, pulled.faults) == (True, ("cut",))
+    (unplugged,) = drawing_of(NODES, [replace(CABLE, unplugged=True)], ()).cables
+    assert (unplugged.cut, unplugged.faults) == (True, ("cut",))
 
 
-def test_a_topology_draws_itself_before_it_is_started() -> None:
+def test_a_topology_can_be_drawn_before_it_is_started() -> None:
     net = Topology()
     a, s = net.host("a", gateway="10.0.0.254"), net.switch("s")
     net.link(a, s, address="10.0.0.1/24", loss=0.5)

@@ -1,4 +1,4 @@
-"""What a topology becomes: names, order of changes, routes, rules; no namespace is made."""
+"""The changes for a topology: names, order, routes, rules. No namespace is made."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def declared(*links: Link, routes: tuple[RouteSpec, ...] = ()) -> plan.Declared:
     return plan.Declared(NODES, links, list(NODES.values()), links, routes)
 
 
-def first_batches(all_of_it: plan.Declared) -> dict[str, tuple[BulkChange, ...]]:
-    """By namespace, without the last look at each link."""
-    return {batch.where: batch.changes for batch in plan.batches(all_of_it)[: len(NODES)]}
+def first_batches(declaration: plan.Declared) -> dict[str, tuple[BulkChange, ...]]:
+    """The changes of each namespace, without the last batches, which settle the links."""
+    return {batch.where: batch.changes for batch in plan.batches(declaration)[: len(NODES)]}
 
 
-def test_a_switch_makes_the_cables_with_their_peers_where_they_belong() -> None:
+def test_a_switch_makes_its_cables_with_the_peers_in_their_namespaces() -> None:
     switch, host, _, *settling = plan.batches(declared(CABLE))
     assert (switch.where, host.where) == ("w-s", "w-a")
     assert switch.changes == (
@@ -46,7 +46,7 @@ def test_a_switch_makes_the_cables_with_their_peers_where_they_belong() -> None:
     assert settling == [Batch("w-s", (SettleLink("a"),))]
 
 
-def test_of_two_hosts_the_first_makes_the_cable() -> None:
+def test_the_first_of_two_hosts_makes_the_cable() -> None:
     batches = first_batches(declared(DIRECT))
     assert AddVeth("eth1", "eth0", "w-r", up=False) in batches["w-a"]
     assert not any(isinstance(change, AddVeth) for change in batches["w-r"])
@@ -57,30 +57,30 @@ def test_only_routers_forward() -> None:
     assert forward == {"w-a": "0", "w-r": "1", "w-s": None}
 
 
-def test_a_route_goes_over_the_link_that_its_gateway_is_behind() -> None:
-    asked = RouteSpec("a", IPv4Network("10.2.0.0/16"), IPv4Address("10.1.0.2"))
-    batches = first_batches(declared(CABLE, DIRECT, routes=(asked,)))
+def test_a_route_uses_the_link_to_its_gateway() -> None:
+    route = RouteSpec("a", IPv4Network("10.2.0.0/16"), IPv4Address("10.1.0.2"))
+    batches = first_batches(declared(CABLE, DIRECT, routes=(route,)))
     assert batches["w-a"][-1] == SetRoute(Route(IPv4Network("10.2.0.0/16"), "eth1", IPv4Address("10.1.0.2")))
 
 
-def test_a_gateway_behind_no_link_is_refused() -> None:
-    asked = RouteSpec("a", IPv4Network("0.0.0.0/0"), IPv4Address("10.9.0.1"))
+def test_an_unreachable_gateway_is_refused() -> None:
+    route = RouteSpec("a", IPv4Network("0.0.0.0/0"), IPv4Address("10.9.0.1"))
     with pytest.raises(BadTopology, match=r"a has no link to the gateway 10\.9\.0\.1"):
-        plan.batches(declared(CABLE, routes=(asked,)))
+        plan.batches(declared(CABLE, routes=(route,)))
 
 
-def test_a_cut_pulls_the_end_that_costs_no_routes_of_a_router() -> None:
+def test_a_cut_prefers_the_end_of_a_switch_and_avoids_a_router() -> None:
     assert plan.pulled_end(CABLE, NODES).node == "s"
     assert plan.pulled_end(DIRECT, NODES).node == "a"
 
 
-def test_a_slow_link_has_room_for_some_frames() -> None:
+def test_the_buffers_of_a_slow_link_have_room_for_some_frames() -> None:
     slow = Link(0, CABLE.ends, Quality(rate_mbit=0.1))
     assert plan.rate_limit("eth0", slow) == SetRateLimit("eth0", 12_500, 3028, 15_140)
     assert plan.rate_limit("eth0", CABLE) == DeleteRateLimit("eth0")
 
 
-def test_loss_is_at_the_receiving_end_and_a_one_way_cut_is_all_of_it() -> None:
+def test_packets_are_dropped_at_the_receiving_end_and_all_of_them_by_a_one_way_cut() -> None:
     lossy = Link(0, CABLE.ends, Quality(loss=0.2))
     assert rules.lossy("a", Kind.HOST, [lossy]) == (
         "-A LAB-LINKS -i eth0 -m statistic --mode random --probability 0.200000 -j DROP",
@@ -98,32 +98,32 @@ def test_loss_is_at_the_receiving_end_and_a_one_way_cut_is_all_of_it() -> None:
         ("lo", frozenset[str](), "port0"),
     ],
 )
-def test_ports_are_called_after_their_nodes(peer: str, taken: frozenset[str], name: str) -> None:
+def test_ports_are_named_after_their_peers(peer: str, taken: frozenset[str], name: str) -> None:
     assert port_name(peer, taken) == name
 
 
-def test_interfaces_are_counted() -> None:
+def test_interfaces_are_numbered() -> None:
     assert interface_name(frozenset({"eth0", "eth1"})) == "eth2"
 
 
-@pytest.mark.parametrize("wrong", [{"mtu": 10}, {"loss": 1.5}, {"rate_mbit": 0.0}, {"delay_ms": -1.0}])
-def test_qualities_are_checked(wrong: dict[str, float]) -> None:
+@pytest.mark.parametrize("values", [{"mtu": 10}, {"loss": 1.5}, {"rate_mbit": 0.0}, {"delay_ms": -1.0}])
+def test_invalid_qualities_are_refused(values: dict[str, float]) -> None:
     with pytest.raises(BadTopology):
-        Quality(**wrong)  # type: ignore[arg-type]
+        Quality(**values)  # type: ignore[arg-type]
 
 
-def test_declarations_are_checked() -> None:
+def test_invalid_declarations_are_refused() -> None:
     net = Topology()
     a, s = net.host("a"), net.switch("s")
-    with pytest.raises(BadTopology, match="there is a node a already"):
+    with pytest.raises(BadTopology, match="a node a exists already"):
         net.host("a")
-    with pytest.raises(BadTopology, match="is no name for a node"):
+    with pytest.raises(BadTopology, match="is not a valid name for a node"):
         net.host("A b")
-    with pytest.raises(BadTopology, match="to itself"):
+    with pytest.raises(BadTopology, match="cannot be linked to itself"):
         net.link(a, a)
     with pytest.raises(BadTopology, match="s is a switch"):
         net.link(a, s, peer_address="10.0.0.1/24")
-    with pytest.raises(BadTopology, match="of another topology"):
+    with pytest.raises(BadTopology, match="belongs to another topology"):
         net.link(a, Topology().host("a"))
     with pytest.raises(BadTopology, match="is not started"):
         net.cut(net.link(a, s))
