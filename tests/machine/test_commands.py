@@ -93,9 +93,9 @@ def test_with_the_master_away(pair: Pair, join: list[str]) -> None:
             ("token create", 4, "no answer from https://"),
             ("token list", 4, "no answer from https://"),
             ("token revoke abcdef", 4, "no answer from https://"),
-            ("certs rotate", 4, "start it: certificates are made anew by the master"),
-            ("certs rotate ca --finish", 4, "start it: certificates are made anew by the master"),
-            ("backup /tmp/c.tar", 4, "start it: a backup is made by the master"),
+            ("certs rotate", 4, "start it: certificates are renewed by the running master"),
+            ("certs rotate ca --finish", 4, "start it: certificates are renewed by the running master"),
+            ("backup /tmp/c.tar", 4, "start it: a backup is made by the running master"),
             ("restore /tmp/b.tar", 1, "is not empty"),
             ("restore /tmp/none.tar", 1, "/tmp/none.tar: no such file"),
         ):

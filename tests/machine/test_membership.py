@@ -32,7 +32,7 @@ def test_a_host_joins_leaves_and_joins_again(pair: tuple[Machine, Machine]) -> N
     assert not is_active(node, "agent")
     assert snapshot(node) == before, "as it was before it joined"
     assert nodes(master) == []
-    assert "no node" in node.run("sampan", "leave", timeout_s=120).stderr
+    assert "not a node" in node.run("sampan", "leave", timeout_s=120).stderr
     node.run(*join, timeout_s=120)
 
 
