@@ -83,7 +83,7 @@ class Resources:
         *,
         subresource: str = "",
     ) -> T | None:
-        """Reads, changes and writes an object, again after a lost race. If `change` returns None, nothing is written."""
+        """Reads, changes and writes an object, again after a lost race; nothing is written if `change` returns None."""
         entry = await self.change_entry(
             caller, kind, namespace, name, lambda entry: change(entry.obj), subresource=subresource
         )
@@ -100,7 +100,7 @@ class Resources:
         uid: str = "",
         propagation: str = "Background",
     ) -> None:
-        """Deletes an object, or marks it if it has finalizers or is a pod on a node. Raises NotFound, Conflict (`uid`)."""
+        """Deletes an object, or marks it if it has finalizers or is a pod on a node. Raises NotFound, Conflict."""
         options = DeleteOptions(grace_period_s=grace_period_s, uid=uid, propagation=propagation)
         await self.delete_entry(caller, kind, namespace, name, options)
 
