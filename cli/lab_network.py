@@ -75,7 +75,7 @@ def _namespace(options: argparse.Namespace) -> str:
 
 
 def _logs(options: argparse.Namespace) -> int:
-    """Replaces this process by tail(1), which also follows a file that is made anew."""
+    """Replaces this process by tail(1), which also follows a file that is created again."""
     from lab.cluster import Cluster
     from lab.lab import Lab
     from lab.logs import files

@@ -15,7 +15,7 @@ from host.layout import HostLayout, Role
 from host.preflight.gather import Subject
 
 _MASTER_PORTS: Final = (6443, 6444)
-"""Of the API and of the agents' sessions."""
+"""The ports of the API and of the agents' sessions."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,7 @@ def _start(mark: str) -> int:
     """Start the watcher of this process; the write end of its pipe.
 
     It has a session of its own, so that an interrupt at the terminal does not reach it. It holds no descriptor of its
-    owner open: otherwise whoever reads the owner's output would not see its end.
+    owner open: otherwise a reader of the owner's output would not see its end.
     """
     with ExitStack() as stack:
 

@@ -1,6 +1,6 @@
 """The cluster of a lab: the master and the agents as processes on its hosts. Agents join by a token made beforehand.
 
-Starts the processes and finds them again. Readiness is asked of the master's REST API.
+Starts the processes and finds them again. The master's REST API reports readiness.
 """
 
 import sys

@@ -32,7 +32,7 @@ class Way(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Wire:
-    """The cable of one host. Loss: percentage of packets in each direction. Rate: None is no limit."""
+    """The cable of one host. Loss: percentage of packets in each direction. Rate: None means unlimited."""
 
     cuts: frozenset[Way] = frozenset()
     loss_percent: float = 0.0

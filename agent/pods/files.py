@@ -69,7 +69,7 @@ class PodFiles:
             file = self._message_file(container.name, attempt)
             file.parent.mkdir(parents=True, exist_ok=True)
             file.touch()
-            # The container's user, whoever it is, may write a message.
+            # Any user of the container may write a message.
             file.chmod(0o666)
             mounts.append(Mount(str(file), container.termination_message_path))
         return [mount for mount in mounts if mount.target not in own]

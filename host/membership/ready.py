@@ -36,7 +36,7 @@ def wait_ready(this_host: Host, config: AgentConfig, identity: Identity, *, time
             ) from error
         if standing and standing.removed:
             raise MembershipError(f"node {identity.node_name} was deleted: `sampan reset`, then join again")
-        # The master may still show the agent of before a restart: the unit knows the present one.
+        # The master may still report the agent from before a restart; the unit knows whether the present one runs.
         if standing and standing.ready and not problem and (not this_host.unit.installed or this_host.unit.active()):
             return standing
         if this_host.monotonic() >= ends_at:

@@ -32,7 +32,7 @@ class AgentUnit:
             return
         self.unit.enable()
         if not self.unit.is_active():
-            # It may wait for its next restart, or have given up, as the host was no member yet.
+            # The unit may be waiting for its next restart, or have given up because the host was not a member yet.
             self.unit.forget_failures()
             self.unit.restart(wait=False)
 

@@ -23,7 +23,7 @@ from host.preflight.facts import Cidrs, Master
 JOIN_PATH: Final = "/sampan/v1/join?dryRun=All"
 _TIMEOUT_S: Final = 5.0
 _MOST_BYTES: Final = 1 << 20
-"""Of an answer that is read."""
+"""The longest response body that is read."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ VXLAN_PORT: Final = 4789
 _CONDITIONS: Final = re.compile(
     r"(^| )(-s|-d|-i|!) |--ctstate|--state|-m (set|limit|recent|icmp) |--mark|--sport|--dst-type (?!LOCAL)|--tcp-flags"
 )
-"""Of a rule that does not apply to every packet."""
+"""Matches a rule that does not apply to every packet."""
 _OPEN: Final = f"iptables -I INPUT -p udp --dport {VXLAN_PORT} -s NODES -j ACCEPT, with the nodes' network for NODES"
 
 

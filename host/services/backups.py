@@ -1,7 +1,7 @@
 """Regular backups of an installed master: the administrator's choice, in /etc/sampan/backup.toml.
 
-`sampan install master --backup-dir …` writes the file; whoever edits it runs `sampan install master` to apply it. Where
-the file is, units.py has a service that makes one backup, and a timer that starts it.
+`sampan install master --backup-dir …` writes the file; after an edit by hand `sampan install master` applies it. With
+the file, units.py adds a service that makes one backup, and a timer that starts it.
 """
 
 import re

@@ -190,7 +190,7 @@ def _confined(writable: Path, *readable: Path) -> str:
 
 
 def _quoted(path: str) -> str:
-    """A path as systemd.syntax(7) needs it, with percent signs that are no specifiers."""
+    """A path as systemd.syntax(7) needs it, with percent signs that do not start a specifier."""
     path = path.replace("%", "%%")
     if re.fullmatch(r"[-\w/.:+@%]+", path, re.ASCII):
         return path

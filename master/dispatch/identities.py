@@ -43,11 +43,11 @@ class Identity:
 
     name: str
     fingerprint: str
-    """Of the accepted certificate."""
+    """The fingerprint of the accepted certificate."""
     state: str
     pod_cidr: str
     machine_id: str = ""
-    """Of the machine that last said Hello; empty before the first Hello."""
+    """The machine that last sent Hello; empty before the first Hello."""
     public_key: str = ""
     """Hash of the certified key: a join whose reply was lost may be repeated with the same key."""
     previous_fingerprint: str = ""

@@ -50,7 +50,7 @@ class End:
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """The properties of a link, the same in both directions. A rate of None is no limit; `loss` is between 0 and 1."""
+    """The properties of a link in both directions. A rate of None means unlimited; `loss` is between 0 and 1."""
 
     mtu: int = 1500
     rate_mbit: float | None = None

@@ -1,7 +1,7 @@
-"""lab/cluster_reset_s: between two tests on the session's cluster, each with five pods: all that fixtures do then.
+"""lab/cluster_reset_s: what the fixtures take between two tests on the session's cluster, with five pods each.
 
-An inner run of pytest as another project would have it; the time from the end of a test's body to the begin of the
-next one's, the leak check included.
+Measured in an inner run of pytest, as another project would run it: the time from the end of a test's body to the start
+of the next one's, including the leak check.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def test_pods(apply, wait_ready, number):
 
 
 class _Clock:
-    """A plugin that notes when tests' bodies begin and end."""
+    """A plugin that records when the bodies of tests begin and end."""
 
     def __init__(self) -> None:
         self.began: list[float] = []

@@ -1,4 +1,4 @@
-"""One figure: what was measured, and what it is held against."""
+"""One figure: a measured value and its goal."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A measured value that is good when it is at most `goal`; or, with `at_least`, when it is no less."""
+    """A measured value. It meets its goal if it is at most `goal`, or with `at_least` if it is at least `goal`."""
 
     area: str
     name: str
@@ -16,7 +16,7 @@ class Figure:
     unit: str
     goal: float
     floor: float | None = None
-    """What the same run reached without us; None where there is nothing to hold against."""
+    """The value that the same run measured without Sampan; None if there is nothing to compare with."""
     at_least: bool = False
 
     @property

@@ -1,4 +1,4 @@
-"""What measurements do on a cluster: create pods and wait for them, delete them and wait until they are gone."""
+"""Helpers of measurements on a cluster: create pods and wait for them, delete them and wait until they are gone."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ EXAMPLES = ROOT / "lab" / "examples"
 
 
 def until(look: Callable[[], T], *, timeout_s: float = 60.0, period_s: float = 0.002) -> T:
-    """The first true value of `look`, looked at more often than tests need: the times measured are milliseconds."""
+    """The first true value of `look`. Polls more often than tests do, because the measured times are milliseconds."""
     return eventually(look, within_s=timeout_s, period_s=period_s)
 
 
 def pod(name: str, node: str, *, image: str = "tomcat", labels: dict[str, str] | None = None) -> dict[str, Any]:
-    """A pod of one container, set on a node by its author (the scheduler has no part in it)."""
+    """A pod of one container that names its node, so that the scheduler is not involved."""
     return {
         "apiVersion": "v1",
         "kind": "Pod",

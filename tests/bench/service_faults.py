@@ -1,9 +1,10 @@
 """fault/agent_restart_gap_ms and fault/endpoint_gone_ms: what clients of a cluster IP notice of a fault.
 
-The gap: a thousand new connections from a node whose agent is killed and started again meanwhile; how long they were
-not answered, that is 0 when none failed. Endpoint gone: one of a service's two pods dies by SIGKILL; how long after it
-some node still sends it a new connection, of fifty deaths the 99th percentile. In the pods' networks somebody answers
-who outlives the container: so a connection that still comes is seen, and nobody's backlog is mistaken for a death.
+The gap: a thousand new connections are opened on a node while its agent is killed and started again. The figure is the
+total time of those that failed, which is 0 if none did. Endpoint gone: one of a service's two pods dies by SIGKILL. The
+figure is the time until no node sends it new connections any more, as the 99th percentile of fifty deaths. A responder
+in the pod's network outlives the container. So late connections are counted, and a full backlog of a server is not
+mistaken for a death.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ CONNECTIONS = 1000
 PACE_S = 0.004
 DEATHS = 50
 PROBES_A_LOOK = 12
-"""Of so many connections all go to the other of two pods once in four thousand looks."""
+"""By chance all of them go to the other one of two pods once in 4096 looks."""
 LOOK_PERIOD_S = 0.01
 PERCENTILE = 0.99
 
@@ -90,18 +91,19 @@ def _death(cluster: Cluster, client: RestClient, node: str, probers: Sequence[Pr
 
 
 def _last_sent(prober: Prober, address: str, ended: threading.Event) -> float:
-    """When the last look began that found a connection sent to the victim; goes on while there are such."""
-    last, found = 0.0, False
-    while found or not ended.is_set():
+    """The start of the last look in which a connection reached the victim. Ends when none does after `ended`."""
+    last, reached = 0.0, False
+    while reached or not ended.is_set():
         begin = time.perf_counter()
-        found = prober.spread(ask(address, 80, timeout_s=0.3), PROBES_A_LOOK).servers.get("keeper", 0) < PROBES_A_LOOK
-        last = begin if found else last
+        servers = prober.spread(ask(address, 80, timeout_s=0.3), PROBES_A_LOOK).servers
+        reached = servers.get("keeper", 0) < PROBES_A_LOOK
+        last = begin if reached else last
         time.sleep(LOOK_PERIOD_S)
     return last
 
 
 def _idle(name: str, node: str) -> dict[str, Any]:
-    """A pod that is not started again, and answers nobody by itself."""
+    """A pod that is not restarted and has no server of its own."""
     document = pod(name, node, labels={"app": "gone"})
     document["spec"]["restartPolicy"] = "Never"
     document["spec"]["containers"][0]["command"] = ["/bin/sh", "-c", "exec sleep 3600"]
@@ -113,7 +115,7 @@ def _phase(client: RestClient, name: str) -> str:
 
 
 def _service(client: RestClient, app: str) -> str:
-    """The cluster IP of a new service in front of the pods labelled so."""
+    """The cluster IP of a new service in front of the pods with the label app=`app`."""
     spec = {"selector": {"app": app}, "ports": [{"port": 80, "targetPort": 8080}]}
     document = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": app}, "spec": spec}
     return str(client.create("/api/v1/namespaces/default/services", document)["spec"]["clusterIP"])

@@ -53,7 +53,7 @@ class Talk:
         return f"{self.source} to {self.target}"
 
     def exchange(self, size: int, *, timeout_s: float = 60.0) -> None:
-        """So many bytes there and back again."""
+        """Sends `size` random bytes, and expects them back."""
         sent = os.urandom(size)
         self._stream.settimeout(timeout_s)
         sender = threading.Thread(target=self._stream.sendall, args=(sent,), daemon=True)
@@ -83,7 +83,7 @@ class Seen:
     containers: frozenset[tuple[str, str, str]]
     """Host, id and start time of what runs."""
     networks: tuple[str, ...]
-    """Of each node, as text."""
+    """The network of each node, as text."""
 
 
 class Observer:
@@ -94,9 +94,9 @@ class Observer:
         self.api = api
         self._grace_s = grace_s
         self.addresses: dict[str, str] = {}
-        """Of the service whose only pod is on that node."""
+        """By node: the address of the service whose only pod is there."""
         self.pids: dict[str, int] = {}
-        """Of that pod's sandbox, whose network is the pod's."""
+        """By node: the process of that pod's sandbox, whose network is the pod's."""
         self._logged: dict[str, int] = {}
         self._until_end = ExitStack()
         self._extra: set[str] = set()

@@ -14,8 +14,8 @@ import pytest
 from lab import faults
 from lab.cluster import Cluster
 from lab.kubectl import Kubectl
-from lab.plugin.clusters import running_cluster
 from lab.plugin.faults import Faults
+from lab.plugin.pool import ClusterPool
 from netrig.plugin import eventually
 from tests.cluster.churn import NAMES_ITSELF, NAMESPACE
 from tests.cluster.manifests import pod, replication_controller, shell
@@ -29,9 +29,9 @@ SETTLED_S = 8.0
 
 
 @pytest.fixture(scope="module")
-def two_nodes() -> Iterator[Cluster]:
+def two_nodes(cluster_pool: ClusterPool) -> Iterator[Cluster]:
     """Pods are given up seven seconds after their node fell silent. Master and node1 have clocks that can be set."""
-    with running_cluster(nodes=2) as made:
+    with cluster_pool.lend(nodes=2) as made:
         for host in ("master", "node1"):
             faults.set_clock(made, host, 0.0)
         made.wait_api()

@@ -20,7 +20,7 @@ from lab import faults
 from lab.cluster import Cluster
 from lab.config import Periods
 from lab.lab import in_parallel
-from lab.plugin.clusters import running_cluster
+from lab.plugin.pool import ClusterPool
 from netrig.plugin import eventually
 from tests.cluster.churn import NAMES_ITSELF, NAMESPACE, SECRET, Facts, Papers, Workloads, Writer, facts
 from tests.cluster.exact import differences, items, network_of, unanswered
@@ -49,9 +49,9 @@ def seed(request: pytest.FixtureRequest) -> int:
 
 
 @pytest.fixture
-def small() -> Iterator[Cluster]:
+def small(cluster_pool: ClusterPool) -> Iterator[Cluster]:
     """Two nodes that are not given up while their agents are down: nothing but the kills is to change anything."""
-    with running_cluster(nodes=2, periods=Periods(heartbeat_s=0.5, grace_s=60.0, eviction_s=300.0)) as made:
+    with cluster_pool.lend(nodes=2, periods=Periods(heartbeat_s=0.5, grace_s=60.0, eviction_s=300.0)) as made:
         yield made
 
 

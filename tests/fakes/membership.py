@@ -46,7 +46,7 @@ class Systemd:
     inactive: int = 0
     """How often a unit that was started is still not active."""
     verbs: list[str] = field(default_factory=list)
-    """Of the systemctl commands that change something, but for `reset-failed`."""
+    """The verbs of the systemctl commands that change something, except `reset-failed`."""
 
     def run(self, *argv: str) -> str:
         match [word for word in argv if not word.startswith("-")]:

@@ -1,4 +1,4 @@
-"""`sampan bench`: installs what the figures need, and measures in a Python of its own."""
+"""`sampan bench`: installs what the figures need, and measures in a separate Python process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One command of the runner in the foreground: its exit code, and the interrupts that reach it too."""
+"""Runs one command of the runner in the foreground, and passes interrupts on to it."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 
 
 def run(command: Sequence[str], **environment: str) -> int:
-    """The child's exit code; that of one ended by a signal as shells have it.
+    """The child's exit code; for a child that a signal ended 128 plus its number, as in shells.
 
-    Ctrl-C reaches the child as well, and SIGTERM is passed on: the child then removes its labs, and is waited for.
+    Ctrl-C at the terminal reaches the child as well, and SIGTERM is passed on. The child then removes its labs,
+    and this waits for it.
     """
-    surroundings = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
-    with subprocess.Popen(command, cwd=ROOT, env=surroundings) as child:
+    variables = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
+    with subprocess.Popen(command, cwd=ROOT, env=variables) as child:
         before = signal.signal(signal.SIGTERM, lambda *_: child.terminate())
         try:
             while True:

@@ -1,4 +1,4 @@
-"""Installs what the tiers need of this machine: packages of the distribution, machines' images, locked wheels."""
+"""Installs what the tiers need on this machine: packages of the distribution, machines' images, locked wheels."""
 
 from __future__ import annotations
 
@@ -30,13 +30,16 @@ LIBVIRT: Final[Mapping[str, str]] = {
     "libvirtd": "libvirt-daemon",
     "virsh": "libvirt-clients",
     "vagrant": "vagrant",
-    # It has no program, so a file of it is looked for.
+    # The package has no program, so this checks for one of its files.
     "/usr/share/vagrant-plugins/plugins.d/vagrant-libvirt.json": "vagrant-libvirt",
 }
 
 
 def install_for(paths: Sequence[str], progress: Progress) -> None:
-    """Install what the tests below these paths need, such as `tests/machine`; tests that need root are skipped else."""
+    """Install what the tests below these paths need, such as `tests/machine`.
+
+    Without root nothing is installed for machines, because their tests are skipped.
+    """
     if _any(paths, "tests/kernel", "tests/examples", "tests/cluster", "tests/machine"):
         install(progress, _TESTS)
     if _any(paths, "tests/machine") and os.geteuid() == 0:

@@ -1,7 +1,7 @@
-"""Commands side by side; what they say is kept until the end, and shown one after another.
+"""Runs commands in parallel; keeps their output until the end, and shows one after another.
 
-Owns their processes, the interruption of all of them, and telling how far they are. Knows of pytest only what it
-prints: how much of a run is done, and its closing line.
+Owns their processes, interrupts all of them, and reports progress. Of pytest it knows only the output: the percentage
+of a run, and the closing line.
 """
 
 import os
@@ -22,13 +22,13 @@ from typing import BinaryIO, Final
 _DONE: Final = re.compile(rb"\[ *(\d+)%\]")
 _CLOSING: Final = re.compile(r"=*\s*(.*?)\s*=*")
 _LAST_BYTES: Final = 4096
-_TOLD_EVERY_S: Final = 20.0
+_REPORT_PERIOD_S: Final = 20.0
 _INTERRUPTIONS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
 @dataclass(eq=False)
 class Run:
-    """One command and what came of it: `code` is None until it has ended, and stays None when it never began."""
+    """One command and its result: `code` is None until it has ended, and stays None if it never began."""
 
     name: str
     command: Sequence[str]
@@ -36,33 +36,33 @@ class Run:
     code: int | None = None
     began: bool = False
     percent: int | None = None
-    """As last seen: what failed is told at length behind it."""
+    """The last percentage in the output. Kept because long reports of failures may follow it."""
     over: threading.Event = field(default_factory=threading.Event)
-    """It has ended, or will never begin. (A `Thread.join` that a signal interrupts takes the thread for ended.)"""
+    """Set when it has ended or will never begin. An interrupted `Thread.join` would take the thread for ended."""
 
     def how_far(self, log: Path) -> str:
-        """For people: its closing line, or how much is done."""
+        """Its progress as text: its closing line, or how much is done."""
         if not self.began:
             return f"{self.name} waits"
-        said = _end_of(log)
+        output = _end_of(log)
         if self.code is not None:
-            lines = said.decode(errors="replace").strip().splitlines()
-            found = _CLOSING.fullmatch(lines[-1]) if lines else None
-            return f"{self.name}: {found[1] if found else f'ended with {self.code}'}"
-        if done := _DONE.findall(said):
+            lines = output.decode(errors="replace").strip().splitlines()
+            match = _CLOSING.fullmatch(lines[-1]) if lines else None
+            return f"{self.name}: {match[1] if match else f'ended with {self.code}'}"
+        if done := _DONE.findall(output):
             self.percent = int(done[-1])
         return f"{self.name} begins" if self.percent is None else f"{self.name} {self.percent} %"
 
 
 class SideBySide:
-    """A context: left by an error or by Ctrl-C, it interrupts what runs and waits for it.
+    """A context manager. After an error or Ctrl-C in its block it interrupts the running commands and waits for them.
 
-    Each command is in a process group of its own, so that a Ctrl-C at the terminal reaches it through us only, and
-    once: a test run that is interrupted takes its clusters away, and a second signal would end just that.
+    Each command is in a process group of its own, so that a Ctrl-C at the terminal reaches it once, and only through
+    us. An interrupted test run removes its clusters; a second signal would end that removal.
     """
 
     def __init__(self, directory: Path, *, root: Path, say: Callable[[str], None]) -> None:
-        """`directory` is for what they say; they run in `root`."""
+        """`directory` gets the logs of the commands, which run in `root`."""
         self._directory = directory
         self._root = root
         self._say = say
@@ -73,9 +73,9 @@ class SideBySide:
         self._stopped = False
 
     def __enter__(self) -> "SideBySide":
-        # Also where whoever started us ignores Ctrl-C, as shells do for what runs in the background: what we start
-        # would inherit that, and could not be interrupted at all.
-        self._before = {each: signal.signal(each, signal.default_int_handler) for each in _INTERRUPTIONS}
+        # A shell starts background jobs with SIGINT ignored. Our children would inherit that, and could not be
+        # interrupted at all.
+        self._before = {number: signal.signal(number, signal.default_int_handler) for number in _INTERRUPTIONS}
         return self
 
     def __exit__(
@@ -88,32 +88,32 @@ class SideBySide:
                 self._wait_for_one(None)
             except KeyboardInterrupt:
                 self._interrupt()
-        for each, handler in self._before.items():
-            signal.signal(each, handler)
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
 
     def start(self, run: Run, *, after: Run | None = None) -> Run:
-        """Begin a command, at once or when another one has ended, whatever came of that."""
+        """Start a command, at once or when another one has ended, whatever its exit code."""
         self.runs.append(run)
         threading.Thread(target=self._drive, args=(run, after), name=run.name).start()
         return run
 
     def wait(self) -> None:
-        """Until all have ended; tells every now and then how far they are."""
-        told = time.monotonic()
+        """Wait until all have ended; reports progress every 20 seconds."""
+        reported_at = time.monotonic()
         while not self._all_over():
-            self._wait_for_one(max(0.0, told + _TOLD_EVERY_S - time.monotonic()))
-            if time.monotonic() >= told + _TOLD_EVERY_S:
-                told = time.monotonic()
-                going = [run for run in self.runs if not run.over.is_set()]
-                self._say(", ".join(run.how_far(self._log(run)) for run in going) or "all ended")
+            self._wait_for_one(max(0.0, reported_at + _REPORT_PERIOD_S - time.monotonic()))
+            if time.monotonic() >= reported_at + _REPORT_PERIOD_S:
+                reported_at = time.monotonic()
+                unfinished = [run for run in self.runs if not run.over.is_set()]
+                self._say(", ".join(run.how_far(self._log(run)) for run in unfinished) or "all ended")
 
     def show(self, output: BinaryIO | None = None) -> None:
-        """All that they said, one after another."""
+        """Write the output of all commands, one after another."""
         output = output or sys.stdout.buffer
         for run in self.runs:
             if run.began:
-                with self._log(run).open("rb") as said:
-                    shutil.copyfileobj(said, output)
+                with self._log(run).open("rb") as log:
+                    shutil.copyfileobj(log, output)
         output.flush()
 
     def _all_over(self) -> bool:

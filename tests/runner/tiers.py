@@ -1,8 +1,8 @@
-"""`sampan test`: the tiers, which tests a command line means, and the order in which a whole run starts them.
+"""`sampan test`: the tiers, which tests a command line selects, and the order in which a whole run starts them.
 
-A whole run is several runs of pytest side by side on two cores. Vagrant's machines and the other machines mostly wait
-for systems that boot, so they start first. The tests of clusters take longest, and run two at a time. What needs only
-the processor runs beside them.
+A whole run is several runs of pytest in parallel on two cores. The tests with machines mostly wait for systems that
+boot, so they start first. The tests with clusters take longest, and run two at a time. Tests that only compute run
+beside them.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ TIERS: Final[Mapping[str, Sequence[str]]] = {
     "cluster": ("tests/cluster",),
     "machine": ("tests/machine",),
 }
-"""What fails fast and says most comes first."""
+"""In the order of a run: tests that are fast and point at the cause come first."""
 
 VM: Final = "--vm"
 _VM_TESTS: Final = "tests/vm"
-"""No tier: the tiers are what one runs often, and these take half an hour."""
+"""Not one of the tiers, which people run often: these tests take half an hour."""
 
 _VAGRANT: Final = ("tests/machine/test_vagrant.py", "tests/machine/test_vagrant_bundle.py")
 _TWO_AT_ONCE: Final = ("-n", "2", "--dist", "loadscope", "--no-loadscope-reorder")
@@ -39,13 +39,13 @@ _TWO_AT_ONCE: Final = ("-n", "2", "--dist", "loadscope", "--no-loadscope-reorder
 
 _INTERRUPTED: Final = 2
 _EXITS: Final[Mapping[int, int]] = {0: exits.OK, _INTERRUPTED: exits.INTERRUPTED, 4: exits.USAGE}
-"""pytest's exit codes as those of the command; every other one is a failure."""
+"""pytest's exit code → the command's; every other code is a failure."""
 
 
 def selection(words: Sequence[str]) -> list[str]:
-    """What pytest gets for the words behind `test`: leading tiers become directories, the rest stays.
+    """The arguments of pytest for the words after `test`: leading tiers become directories, the rest is unchanged.
 
-    Where no word says which tests, all tiers are meant.
+    Without a tier or a path below tests/ all tiers are selected.
     """
     rest = [word for word in words if word != VM]
     paths: list[str] = []
@@ -59,7 +59,7 @@ def selection(words: Sequence[str]) -> list[str]:
 
 
 def run(words: Sequence[str]) -> int:
-    """Run what the words mean; the exit code. With words it is one run of pytest, whose last line counts it."""
+    """Run the selected tests; the exit code. With words this is one run of pytest, whose last line has the counts."""
     scratch = Path(tempfile.mkdtemp(prefix="sampan-test-"))
     progress = Progress()
     if words:
@@ -67,7 +67,7 @@ def run(words: Sequence[str]) -> int:
         code = child.run(_pytest(*selection(words)), PYTEST_DEBUG_TEMPROOT=str(scratch))
     else:
         code = _run_all(progress, scratch)
-    if code != exits.FAILED:  # then its files may show what went wrong
+    if code != exits.FAILED:  # the files of failed tests may show the cause
         shutil.rmtree(scratch, ignore_errors=True)
     return _EXITS.get(code, exits.FAILED)
 
@@ -98,4 +98,4 @@ def _run_all(progress: Progress, scratch: Path) -> int:
         return _INTERRUPTED
     finally:
         runs.show()
-    return next((exits.FAILED if each.code is None else each.code for each in runs.runs if each.code != 0), exits.OK)
+    return next((exits.FAILED if run.code is None else run.code for run in runs.runs if run.code != 0), exits.OK)

@@ -1,1 +1,1 @@
-"""One module an area; each says in its docstring how it measures."""
+"""One module per area; its docstring documents how it measures."""

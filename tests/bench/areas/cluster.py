@@ -66,7 +66,7 @@ def _placed(client: RestClient) -> str:
 
 
 def _forget(cluster: Cluster) -> None:
-    """Back to the state before the master's first start: no container, no state, no link or rule of the agents."""
+    """Restore the state before the master's first start: no containers, no state, no links and rules of the agents."""
     for host in cluster.lab.state.hosts:
         faults.stop(cluster, host.name)
     for node in cluster.lab.state.nodes:
@@ -75,7 +75,7 @@ def _forget(cluster: Cluster) -> None:
             for container in engine.containers(all=True):
                 engine.remove_container(container["Id"], force=True, v=True)
         shutil.rmtree(paths.agent_state, ignore_errors=True)
-        # It names the certificate authority of the master that is forgotten.
+        # Has the hash of the old master's certificate authority.
         (paths.etc / "join-token").unlink()
         cluster.host(node.name).run(["sh", "-c", _FORGET_NETWORK], check=False)
     shutil.rmtree(cluster.lab.host_paths("master").master_data, ignore_errors=True)

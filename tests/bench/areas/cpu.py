@@ -1,6 +1,6 @@
 """cpu/agent_idle_pct and cpu/master_idle_pct: processor time in 60 s with default periods, in percent of one core.
 
-Children that came and went in between count as well (their time is added to the parent's when they are waited for).
+Children that started and ended meanwhile count as well: the kernel adds their time to the parent that waits for them.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """fault/container_back_ms and fault/drift_mended_s.
 
-A container's death to the start of its successor, by Docker's own times (FinishedAt, StartedAt), first death of a new
-pod each round. Drift: our chains flushed, the VTEP deleted, a neighbour entry removed: the worst of the three, from the
-harm to the node being as it was. What clients of a service notice is in tests/bench/service_faults.py.
+Container back: from a container's death to the start of its successor, by Docker's own times (FinishedAt, StartedAt);
+each round measures the first death of a new pod. Drift mended: our chains are flushed, the VTEP is deleted, or a
+neighbour entry is removed; the figure is the longest time until the node is as it was. tests/bench/service_faults.py
+measures what the clients of a service notice.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ def _gap(client: RestClient, engine: docker.APIClient, name: str) -> float:
 
 
 def _moment(docker_time: str) -> float:
-    """Docker writes nanoseconds, Python reads microseconds."""
+    """A time of Docker in seconds since the epoch. Docker writes nanoseconds, Python reads microseconds."""
     return datetime.fromisoformat(docker_time[:26].rstrip("Z") + "+00:00").timestamp()
 
 
@@ -86,7 +87,7 @@ def _drift_mended(cluster: Cluster) -> Figure:
     ]
     worst = 0.0
     for look, harm in harms * ROUNDS:
-        # The mend before it is still being audited: only at an arbitrary moment does the harm wait its fair time.
+        # The previous repair is still being audited. After a random pause the harm waits for an audit as long as usual.
         time.sleep(random.uniform(AUDIT_S, 2 * AUDIT_S))
         before = look()
         start = time.perf_counter()

@@ -1,8 +1,9 @@
-"""lab/topology_up_ms, lab/topology_down_ms, lab/topology50_up_ms, lab/probes_per_s; cluster_reset_s is beside this.
+"""lab/topology_up_ms, lab/topology_down_ms, lab/topology50_up_ms, lab/probes_per_s, and the figure of cluster_reset.py.
 
-Up is from `start` to the first answer across the switch (a refused connection), down until no name is left. The floor
-is the bare namespaces of the same run, without links. Rounds follow each other at once, as tests do: the kernel takes
-deleted namespaces apart behind the caller's back, under the lock that the next round's links need.
+Up is the time from `start` to the first answer across the switch (a refused connection). Down is the time of `close`,
+after which no name is left. The floor is the time for bare namespaces without links in the same run. Rounds follow each
+other without a pause, as tests do: the kernel dismantles deleted namespaces in the background, under the lock that the
+next round's links need.
 """
 
 from __future__ import annotations
@@ -79,16 +80,16 @@ def _bare(count: int) -> _Times:
 
 
 def _probes() -> list[float]:
-    """Connect probes a second through a switch, in rounds."""
+    """Connect probes per second through a switch, one value per round."""
     with Topology() as net:
-        here, there, switch = net.host("here"), net.host("there"), net.switch("switch")
-        net.link(here, switch, address="10.0.0.1/24")
-        net.link(there, switch, address="10.0.0.2/24")
+        client, server, switch = net.host("client"), net.host("server"), net.switch("switch")
+        net.link(client, switch, address="10.0.0.1/24")
+        net.link(server, switch, address="10.0.0.2/24")
         net.start()
         rates = []
-        with Responder(there.where, name="there", port=80):
+        with Responder(server.where, name="server", port=80):
             for _ in range(PROBE_ROUNDS):
                 begin = time.perf_counter()
-                Prober(here.where).expect(Outcome.REPLY, *[tcp("10.0.0.2", 80)] * PROBES)
+                Prober(client.where).expect(Outcome.REPLY, *[tcp("10.0.0.2", 80)] * PROBES)
                 rates.append(PROBES / (time.perf_counter() - begin))
         return rates

@@ -32,7 +32,7 @@ def fill(cluster: Cluster) -> None:
 
 
 def tree(cluster: Cluster, host: str) -> list[psutil.Process]:
-    """The master or agent of a host, and what it started."""
+    """The processes of a host's master or agent: itself and its descendants."""
     record = cluster.record(host)
     assert record is not None, f"nothing runs on {host}"
     process = psutil.Process(record.pid)

@@ -1,7 +1,7 @@
 """pod/create_to_ready_ratio: a pod from POST to Ready in a watch, against the same two containers by the Docker SDK.
 
-Both alternate on one engine in one run: create and start pause on `none`, create and start the app joined to it. What
-is removed again is outside of both times.
+Both alternate on one engine in one run: create and start pause on `none`, create and start the app joined to it.
+Neither time includes the removal.
 """
 
 from __future__ import annotations

@@ -1,5 +1,7 @@
-"""real/…: machines that boot systemd. How soon a cluster of Vagrant's is up; how soon an installed host is a node, its
-agent back after a restart, and its pods after a reboot.
+"""real/…: machines that boot systemd.
+
+Measures how long a cluster of Vagrant takes until it is up, and an installed host until it has joined as a node, until
+its agent is back after a restart, and until its pods are back after a reboot.
 """
 
 from __future__ import annotations
@@ -38,22 +40,22 @@ def measure() -> Iterator[Figure]:
 
 
 def _vagrant_up_s(bundle: Path, home: Path) -> float:
-    """Three machines out of the built image until `vagrant up` ends, which it does when three nodes are Ready."""
+    """The time of `vagrant up` with three machines from the built image. It ends when the three nodes are Ready."""
     home.mkdir()
     with MachineBed(default_bridge=True) as bed:
         vagrant = DockerVagrant(home / "checkout/vagrant", home, bed, bundle)
         vagrant.copy_files()
         start = time.perf_counter()
-        said = vagrant("up")
+        output = vagrant("up")
         taken_s = time.perf_counter() - start
-        assert said.count(" is Ready\n") == 3, said
+        assert output.count(" is Ready\n") == 3, output
         vagrant("destroy", "--force")
     return taken_s
 
 
 @contextmanager
 def _hosts(bundle: Path) -> Iterator[tuple[Control, Machine]]:
-    """A master, and a host on which an agent is installed and has what its pods run."""
+    """A master, and a host on which an agent is installed and the pods' image is loaded."""
     with MachineBed() as bed:
         master, node = (bed.add(name, f"--volume={bundle}:/bundle:ro") for name in ("chief", NODE))
         together(master.wait_running, node.wait_running)
@@ -66,7 +68,7 @@ def _hosts(bundle: Path) -> Iterator[tuple[Control, Machine]]:
 
 
 def _join_s(control: Control, node: Machine) -> float:
-    """`sampan join` as somebody waits for it; what it made is taken back, but for the last time."""
+    """The time of `sampan join`. A node that an earlier round made leaves first."""
     if node.exists("/var/lib/sampan/agent/identity.json"):
         node.run("sampan", "leave", timeout_s=120)
     words = control.join_words()
@@ -83,25 +85,25 @@ def _fill(control: Control) -> None:
 
 def _ready_containers(control: Control) -> frozenset[str]:
     """The containers of Ready pods."""
-    found: list[dict[str, Any]] = control.api(PODS)["items"]
-    return frozenset(each["status"]["containerStatuses"][0]["containerID"] for each in found if ready(each))
+    pods: list[dict[str, Any]] = control.api(PODS)["items"]
+    return frozenset(pod["status"]["containerStatuses"][0]["containerID"] for pod in pods if ready(pod))
 
 
 def _agent_restart_s(node: Machine) -> float:
-    """From the command to the agent's word that the master has acknowledged the statuses of all pods."""
+    """From the command until the agent logs that the master has acknowledged the statuses of all pods."""
     start = time.time()
     node.run("systemctl", "restart", "sampan-agent")
 
-    def told() -> float:
-        words = f"the master has the statuses of {POD_COUNT} pods"
-        found = [int(each["__REALTIME_TIMESTAMP"]) / 1e6 for each in entries(node, f"MESSAGE={words}")]
-        return next((at for at in found if at > start), 0.0)
+    def logged_at() -> float:
+        message = f"the master has the statuses of {POD_COUNT} pods"
+        times = [int(entry["__REALTIME_TIMESTAMP"]) / 1e6 for entry in entries(node, f"MESSAGE={message}")]
+        return next((time_ for time_ in times if time_ > start), 0.0)
 
-    return until(told, period_s=0.1) - start
+    return until(logged_at, period_s=0.1) - start
 
 
 def _reboot_s(control: Control, node: Machine) -> float:
-    """From the end of the boot, as systemd says it, until other containers than before are Ready in all pods."""
+    """From the end of the boot, as systemd reports it, until new containers are Ready in all pods."""
     before = _ready_containers(control)
     node.reboot()
     start = time.perf_counter()

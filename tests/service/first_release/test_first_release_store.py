@@ -67,7 +67,7 @@ async def test_identities_keep_their_state_and_pod_cidrs(master: Master) -> None
     assert node.fingerprint and node.machine_id and node.trusted == tuple(master.pki.trusted)
 
 
-def test_no_key_and_no_certificate_is_made_anew(data_dir: Path, clock: FakeClock) -> None:
+def test_no_key_and_no_certificate_is_made_again(data_dir: Path, clock: FakeClock) -> None:
     before = {path.name: path.read_bytes() for path in (data_dir / "pki").iterdir()}
     pki = p.Pki.prepare(p.load_master_config(unpacked_config(data_dir)), now=clock.now)
     after = {path.name: path.read_bytes() for path in (data_dir / "pki").iterdir()}

@@ -62,7 +62,7 @@ ROUTES = {"127.0.0.1": "10.0.0.1", "localhost": "192.168.1.5"}
 
 
 @pytest.mark.parametrize(
-    "addresses", [list(ROUTES.values()), []], ids=["", "with a master of before, which asks for one"]
+    "addresses", [list(ROUTES.values()), []], ids=["", "with an older master, which ignores addresses"]
 )
 async def test_a_host_with_two_networks_moves_to_the_masters_address_in_the_other_one(
     world: World, monkeypatch: pytest.MonkeyPatch, addresses: list[str]

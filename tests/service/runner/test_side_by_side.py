@@ -1,4 +1,4 @@
-"""Commands side by side: what is told of them, their order, and that an interruption ends all of them, once."""
+"""Commands side by side: their output and its order, progress, and that an interruption ends all of them, once."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def shown(runs: SideBySide) -> str:
     return output.getvalue().decode()
 
 
-def test_what_they_said_is_shown_in_order_and_their_last_lines_are_told(runs: SideBySide, said: list[str]) -> None:
+def test_outputs_are_shown_in_order_and_closing_lines_are_reported(runs: SideBySide, said: list[str]) -> None:
     with runs:
         runs.start(python("a", "print('one'); print('=== 3 passed in 1.20s ===')"))
         runs.start(python("b", "import sys; print('2 failed', file=sys.stderr); sys.exit(1)"))

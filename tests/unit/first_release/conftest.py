@@ -49,7 +49,7 @@ class Master:
 
 @pytest_asyncio.fixture
 async def master(data_dir: Path, clock: FakeClock) -> AsyncIterator[Master]:
-    """Of the store and the certificates of the first release."""
+    """A master with the store and the certificates of the first release."""
     config = p.MasterConfig(data_dir=data_dir, listen_address="127.0.0.1", api_port=0)
     pki = p.Pki.prepare(config, now=clock.now)
     store = await p.SqliteStore.open(data_dir / "store.db")

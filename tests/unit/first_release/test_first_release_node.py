@@ -129,7 +129,7 @@ def test_peers_and_services_are_those_of_then(host: Path) -> None:
 
 
 def test_links_keep_their_names(host: Path) -> None:
-    """A link under another name would be wired anew, and its pod's connections lost."""
+    """A link with another name would be created again, and its pod would lose its connections."""
     own, _, network = network_of(host)
     names = {link["ifname"] for link in LINKS["link"]}
     assert {p.host_link_name(uid) for uid in network.pods()} == {name for name in names if name.startswith("sp")}
@@ -137,7 +137,7 @@ def test_links_keep_their_names(host: Path) -> None:
 
 
 class RecordedRules:
-    """Takes the place of iptables: it has the first release's rules, and notes what it is told."""
+    """Takes the place of iptables: has the first release's rules, and records the commands that it gets."""
 
     def __init__(self) -> None:
         self.written: list[str] = []
@@ -240,7 +240,7 @@ async def test_no_container_is_touched_and_nothing_is_removed(host: Path, source
 
 
 def _ended(call: str) -> bool:
-    """Of a pod that has ended, whose sandbox and address went before."""
+    """Whether the call is about a pod that has ended, whose sandbox and address were removed earlier."""
     return call.split()[-1] in {uid_of("done"), uid_of("failed")}
 
 

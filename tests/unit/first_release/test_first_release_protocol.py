@@ -118,12 +118,12 @@ async def test_hello_is_answered_in_the_version_that_both_speak(agent: Agent) ->
     reply = await agent.hello()
     assert (reply.protocol_version, reply.cluster_id) == (agent.version, agent.master.cluster_id)
     assert reply.session_id and reply.periods.next_heartbeat_ms and reply.periods.grace_ms and not reply.removed
-    # The recorded agent trusts the CA from before the rotation, and must hear of the present one where it can.
+    # The recorded agent trusts the CA from before the rotation; it gets the present one if its version knows the field.
     assert ("BEGIN CERTIFICATE" in reply.ca) == (agent.version == 2)
 
 
 async def test_the_snapshot_says_what_the_master_of_then_said(agent: Agent) -> None:
-    """Of the same store: the last snapshot that node1 got, with the deltas that followed it."""
+    """Both are from the same store: the last snapshot that node1 got, and the deltas that followed it."""
     then = p.DesiredState()
     for line in RECORDED:
         if line.caller == "node1" and line.kind == "DesiredMessage" and (cut := today(line.kind, line.raw).cut).last:

@@ -41,7 +41,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_beside_it(tmp_path: 
 
 @pytest.mark.parametrize("step", ["fsync", "replace"])
 def test_nothing_is_left_when_a_step_fails(step: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A full disk refuses fsync(2), a directory in the file's place refuses rename(2)."""
+    """On a full disk fsync(2) fails; where a directory has the file's name, rename(2) fails."""
     path = tmp_path / "file"
     if step == "replace":
         path.mkdir()

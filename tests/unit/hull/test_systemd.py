@@ -37,7 +37,7 @@ def test_a_failed_state_names_its_cause() -> None:
     assert str(state) == "failed (exit-code)" and not state.runs and not state.has_failed
 
 
-def test_active_units_are_told_by_the_order_of_their_paragraphs() -> None:
+def test_active_units_are_found_by_the_order_of_their_paragraphs() -> None:
     output = Output("ActiveState=active\n\nActiveState=inactive\n\nActiveState=reloading\n")
     assert systemd.active(output, ["a", "b", "c"]) == {"a", "c"}
     assert output.commands == ["systemctl show --property=ActiveState a b c"]

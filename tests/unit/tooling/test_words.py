@@ -87,7 +87,7 @@ PATTERNS = [
     ),
     Pattern(
         "who",
-        rf"(?:^|[;:] )[Ww]ho (?:{_WHO_VERBS})\b(?! (?:how|what|when|where|which|whom|why)\b)(?!.*\?$)",
+        rf"(?:^|[;:] )(?!who has$)[Ww]ho (?:{_WHO_VERBS})\b(?! (?:how|what|when|where|which|whom|why)\b)(?!.*\?$)",
         "a noun: a daemon that, a client that, the caller, the owner",
         "Who ran for longer did not fail at its start.",
         "Who has access?",
@@ -145,10 +145,10 @@ PATTERNS = [
     Pattern(
         "of a",
         r"^Of (?:all|an?|each|every|its|one|that|the|these|this)\b"
-        r"(?!.*\b(?:four|half|most|none|only|some|three|two)\b)",
+        r"(?!.*\b(?:alone|four|half|most|none|only|some|three|two)\b)",
         "a whole sentence that starts with the subject",
         "Of the service whose pod runs there.",
-        "Of the three nodes only one is ready.",
+        "Of the three nodes only one is ready, and of its pods web alone.",
     ),
     Pattern(
         "so many",

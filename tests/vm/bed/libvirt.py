@@ -49,7 +49,7 @@ _ENTER: Final = """\
 # A sysfs with the devices of this network namespace, where libvirt looks for its bridges, and without cgroups.
 umount --recursive --lazy /sys
 mount -t sysfs sysfs /sys
-# Without the sockets of D-Bus and systemd, so that they do not hear of the machines and networks.
+# Without the sockets of D-Bus and systemd, so that they are not notified of the machines and networks.
 mount -t tmpfs tmpfs /run
 mkdir /run/cache
 mount --bind "$2" /run/cache

@@ -24,7 +24,7 @@ def default_handlers() -> Iterator[None]:
 
 @pytest.fixture
 def config(pytester: pytest.Pytester) -> pytest.Config:
-    """Of a run that has not begun."""
+    """The configuration of a run that has not begun."""
     return pytester.parseconfig("-p", "no:hypothesispytest")
 
 
