@@ -1,4 +1,4 @@
-"""Machines with this checkout's bundle on them: what is installed there is what a host would get."""
+"""Machines that have this checkout's bundle, and so install what a real host would get."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NEWER = "99.0.0"
 BUNDLE = "/bundle"
 """Where machines see the bundle; `/newer` is the same with another version."""
 IN_MEMORY = ("--tmpfs=/opt:exec,mode=755",)
-"""What is installed costs no disk, and is gone when a machine is switched off."""
+"""Installed files take no disk space, and are lost when the machine is switched off."""
 ON_DISK = ("--label=disk",)
 _numbers = count(1)
 
@@ -29,9 +29,9 @@ MakeMachines = Callable[..., list[Machine]]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    here = Path(__file__).parent
+    directory = Path(__file__).parent
     for item in items:
-        if here in item.path.parents:
+        if directory in item.path.parents:
             item.add_marker(pytest.mark.machine)
             if os.geteuid() != 0:
                 item.add_marker(pytest.mark.skip(reason="needs root: makes namespaces and runs an engine"))
@@ -51,7 +51,7 @@ def bundle(bundle_file: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def newer(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same, but it calls itself a later version, and has other units."""
+    """The same with a later version number and different units."""
     directory = tmp_path_factory.mktemp("newer")
     old = next(bundle.glob("sampan-*.whl"))
     new = directory / old.name.replace(old.name.split("-")[1], NEWER)
@@ -74,7 +74,7 @@ def newer(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def bed() -> Iterator[MachineBed]:
-    """Where all plain machines of the run stand."""
+    """The bed of all plain machines of the run."""
     sweep_ended()
     with MachineBed() as made:
         yield made
@@ -82,7 +82,7 @@ def bed() -> Iterator[MachineBed]:
 
 @pytest.fixture(scope="session")
 def crowded() -> Iterator[MachineBed]:
-    """Where those stand that have firewalls, network managers and another engine beside."""
+    """The bed of machines that also have firewalls, network managers and another engine."""
     sweep_ended()
     with MachineBed(CROWDED) as made:
         yield made
@@ -90,7 +90,7 @@ def crowded() -> Iterator[MachineBed]:
 
 @pytest.fixture(scope="session")
 def pair(bed: MachineBed, bundle: Path, newer: Path) -> Iterator[tuple[Machine, Machine]]:
-    """A master, and a host on which an agent is installed: no node, and each test leaves it so."""
+    """A master, and a host on which an agent is installed. The host is not a node before and after each test."""
     volumes = (f"--volume={bundle}:{BUNDLE}:ro", f"--volume={newer}:/newer:ro")
     master, node = (bed.add(name, *volumes, *IN_MEMORY) for name in ("chief", "joiner"))
     try:
@@ -108,7 +108,7 @@ def pair(bed: MachineBed, bundle: Path, newer: Path) -> Iterator[tuple[Machine, 
 
 @pytest.fixture
 def machines(bed: MachineBed, bundle: Path, newer: Path) -> Iterator[MakeMachines]:
-    """`machines(2)`: that many machines, up, with nothing of ours but the bundles at /bundle and /newer."""
+    """`machines(2)`: two booted machines, without Sampan except for the bundles at /bundle and /newer."""
     made: list[Machine] = []
 
     def make(number: int = 1, *options: str) -> list[Machine]:
@@ -129,5 +129,5 @@ def machines(bed: MachineBed, bundle: Path, newer: Path) -> Iterator[MakeMachine
 
 @pytest.fixture
 def machine(machines: MakeMachines) -> Machine:
-    """One machine, up."""
+    """One booted machine."""
     return machines()[0]

@@ -1,4 +1,4 @@
-"""What tests ask of a host: what is on it, which processes run, what the API says."""
+"""Helpers of tests for a host: its files, its processes, and the API of its master."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ systemctl list-unit-files --no-legend --plain
 
 
 def snapshot(machine: Host) -> list[str]:
-    """Files with kind, mode, owner and target; users and groups; units. What an uninstalled host must have again."""
+    """Files with kind, mode, owner and target; users and groups; units. The same before and after an installation."""
     return machine.shell(_SNAPSHOT).stdout.splitlines()
 
 
@@ -43,8 +43,8 @@ def is_active(machine: Host, role: str) -> bool:
 
 
 def record(machine: Host) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(machine.says("cat", "/opt/sampan/installed.json"))
-    return found
+    content: dict[str, Any] = json.loads(machine.says("cat", "/opt/sampan/installed.json"))
+    return content
 
 
 def entries(machine: Host, *matches: str) -> list[dict[str, Any]]:
@@ -66,14 +66,14 @@ def load_image(machine: Host, program: str = "docker") -> None:
 
 
 def together(*works: Callable[[], object]) -> None:
-    """Side by side, and the first failure of them."""
+    """Run functions in parallel; raises the first failure."""
     with ThreadPoolExecutor() as pool:
-        for done in [pool.submit(work) for work in works]:
-            done.result()
+        for future in [pool.submit(work) for work in works]:
+            future.result()
 
 
 class Control:
-    """A master's API, as its administrator, from this machine. It may restart as it likes: no connection is kept."""
+    """A master's API, used from this machine as its administrator. Keeps no connection, so the master may restart."""
 
     def __init__(self, master: Host) -> None:
         self.master = master
@@ -84,7 +84,7 @@ class Control:
             return dict(client.create(path, dict(body)) if body is not None else client.get(path))
 
     def delete(self, path: str, *, grace_s: int | None = None) -> None:
-        """What is not there is fine. Raises ClientError."""
+        """Delete an object, which need not exist. Raises ClientError."""
         with RestClient(self._access()) as client, suppress(NotFound):
             client.delete(path, grace_period_s=grace_s)
 
@@ -95,7 +95,7 @@ class Control:
             return load_kubeconfig(Path(file.name))
 
     def ready(self, path: str) -> bool:
-        """Whether the object is Ready; an API that is away says no."""
+        """Whether the object is Ready; False also if the API does not answer."""
         try:
             conditions = self.api(path)["status"].get("conditions", [])
         except ClientError:
@@ -103,6 +103,6 @@ class Control:
         return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
 
     def join_words(self, *options: str) -> list[str]:
-        """A join command, with a token of its own."""
+        """A join command with a new token."""
         words = self.master.says("sampan", "token", "create", "--kubeconfig", ADMIN, *options)
         return words.split()

@@ -1,4 +1,4 @@
-"""Commands where rights, the master, the engine, a good token or room are missing: a clear line, and a code."""
+"""Commands without rights, master, engine, valid token or disk space: they end with a clear line and an exit code."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ STATE = "/var/lib/sampan/agent"
 
 
 def refused(machine: Machine, words: list[str], code: int, says: str, *, user: str = "root") -> None:
-    """The command ends with this code, and its last line says that; nobody sees how it was found out."""
+    """The command must end with this code, and its last line contain `says`, without a traceback."""
     done = machine.run(*words, user=user, check=False, timeout_s=120)
     last = done.stderr.splitlines()[-1] if done.stderr else ""
     assert (done.returncode, says in last) == (code, True), f"{words}: {done.returncode}: {done.stdout}{done.stderr}"
@@ -28,7 +28,7 @@ def refused(machine: Machine, words: list[str], code: int, says: str, *, user: s
 
 @pytest.fixture
 def join(pair: Pair) -> Iterator[list[str]]:
-    """A join command of a moment ago; the host is no node afterwards."""
+    """A fresh join command; the host is reset afterwards."""
     yield Control(pair[0]).join_words()
     pair[1].run("sampan", "reset", timeout_s=120)
 
@@ -52,7 +52,7 @@ DATA = "/var/lib/sampan/master: Permission denied; only root may"
         ("join 192.0.2.1 --token abcdef.0123456789abcdef --ca-hash sha256:0", "only root may"),
     ],
 )
-def test_without_root(pair: Pair, words: str, says: str) -> None:
+def test_commands_without_root(pair: Pair, words: str, says: str) -> None:
     refused(pair[0], ["sampan", *words.split()], 1, says, user="nobody")
 
 
@@ -65,12 +65,12 @@ def test_a_check_of_a_node_without_root_and_a_revoked_token(pair: Pair, join: li
 
     master.run("sampan", "token", "revoke", join[4])
     node.run("systemctl", "restart", "sampan-agent")
-    # Which host it is, it knows by now: the same command waits for it.
+    # The host has joined, so the same command with its revoked token only waits until the node is Ready.
     assert "already" in node.run(*join, timeout_s=120).stderr
 
 
-def test_with_an_invalid_token(pair: Pair) -> None:
-    """A wrong one, and another cluster's: the lab's test_membership."""
+def test_commands_with_an_invalid_token(pair: Pair) -> None:
+    """tests/cluster/test_membership.py has wrong tokens and those of another cluster."""
     master, node = pair
     before = snapshot(node)
     expired = Control(master).join_words("--ttl", "1s")
@@ -83,7 +83,7 @@ def test_with_an_invalid_token(pair: Pair) -> None:
     assert snapshot(node) == before
 
 
-def test_with_the_master_away(pair: Pair, join: list[str]) -> None:
+def test_commands_without_an_answer_of_the_master(pair: Pair, join: list[str]) -> None:
     master, node = pair
     node.run(*join, timeout_s=120)
     master.run("sampan", "backup", "/tmp/b.tar")
@@ -93,26 +93,26 @@ def test_with_the_master_away(pair: Pair, join: list[str]) -> None:
             ("token create", 4, "no answer from https://"),
             ("token list", 4, "no answer from https://"),
             ("token revoke abcdef", 4, "no answer from https://"),
-            ("certs rotate", 4, "start it: certificates are made anew by the master"),
-            ("certs rotate ca --finish", 4, "start it: certificates are made anew by the master"),
-            ("backup /tmp/c.tar", 4, "start it: a backup is made by the master"),
+            ("certs rotate", 4, "start it: certificates are renewed by the running master"),
+            ("certs rotate ca --finish", 4, "start it: certificates are renewed by the running master"),
+            ("backup /tmp/c.tar", 4, "start it: a backup is made by the running master"),
             ("restore /tmp/b.tar", 1, "is not empty"),
             ("restore /tmp/none.tar", 1, "/tmp/none.tar: no such file"),
         ):
             refused(master, ["sampan", *words.split()], code, says)
-        assert "server" in master.says("sampan", "certs"), "what is in files is told"
+        assert "server" in master.says("sampan", "certs"), "`certs` must print what it reads from files"
         assert not master.exists("/tmp/c.tar")
         refused(node, [*join, "--timeout", "1"], 4, "is a member, but not Ready after 1 s: no answer from the master")
         refused(node, ["sampan", "leave"], 4, "`sampan reset` cleans this host without the master")
         refused(node, ["sampan", "uninstall"], 1, "this host is still a node: run `sampan leave` first")
-        assert is_active(node, "agent"), "and nothing was changed"
+        assert is_active(node, "agent"), "the refused commands must change nothing"
 
-        said = node.run("sampan", "reset", timeout_s=120).stderr
-        assert "kubectl delete node joiner before a host joins under that name again" in said
+        messages = node.run("sampan", "reset", timeout_s=120).stderr
+        assert "kubectl delete node joiner before a host joins under that name again" in messages
         refused(node, join, 4, "correct master-answer")
     finally:
         master.run("systemctl", "start", "sampan-master")
-    # The way out that was told, and that is told again, is one.
+    # The remedy that the reset printed, and that the refused join prints, works.
     taken = node.run(*join, check=False, timeout_s=120)
     assert taken.returncode == 1 and "ERROR   node-name-taken: " in taken.stderr
     assert "→ kubectl delete node joiner, if that machine is gone" in taken.stderr
@@ -120,7 +120,7 @@ def test_with_the_master_away(pair: Pair, join: list[str]) -> None:
     node.run(*join, timeout_s=120)
 
 
-def test_without_an_engine(pair: Pair, join: list[str]) -> None:
+def test_commands_without_an_engine(pair: Pair, join: list[str]) -> None:
     node = pair[1]
     before = snapshot(node)
     node.run("systemctl", "stop", "docker.socket", "docker.service")
@@ -128,7 +128,7 @@ def test_without_an_engine(pair: Pair, join: list[str]) -> None:
         refused(node, join, 1, "correct engine-answer")
         node.run("rm", "/run/docker.sock")
         refused(node, join, 1, "correct engine-socket")
-        # Installing needs none; the way out is told by the check.
+        # Installing needs no engine; the check reports the missing one.
         node.run(f"{BUNDLE}/install", "agent", timeout_s=120)
         assert "engine-socket" in node.run("sampan", "check", check=False).stdout
     finally:
@@ -139,8 +139,8 @@ def test_without_an_engine(pair: Pair, join: list[str]) -> None:
 FILL = "head -c 64M /dev/zero > {0}/filler 2> /dev/null || true"
 
 
-def test_on_a_full_disk(pair: Pair, join: list[str]) -> None:
-    """Installing and joining on one: test_install, and the lab's test_membership."""
+def test_commands_on_a_full_disk(pair: Pair, join: list[str]) -> None:
+    """test_install.py has installing on a full disk, and tests/cluster/test_membership.py joining."""
     master, node = pair
     master.shell("mkdir -p /tmp/full && mount -t tmpfs -o size=64k tmpfs /tmp/full")
     node.shell(f"mkdir -p {STATE} && mount -t tmpfs -o size=1m tmpfs {STATE}")

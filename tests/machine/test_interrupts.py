@@ -1,4 +1,4 @@
-"""Ctrl-C at growing delays in each command, which is then run again: one line or none, and an end as if never cut."""
+"""Ctrl-C at growing delays in each command, which then runs again: no traceback, and the usual result in the end."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ pytestmark = pytest.mark.timeout(300)
 SCRIPT = """
 times=0
 for delay in 0.04 0.1 0.25 0.6 1.5 3 0; do
-    timeout --preserve-status --signal=INT $delay "$@" > /tmp/said 2> /tmp/told
+    timeout --preserve-status --signal=INT $delay "$@" > /tmp/stdout 2> /tmp/stderr
     code=$?
-    if grep --quiet site-packages/ /tmp/told; then
-        echo "after $delay s: a traceback" >&2; cat /tmp/told >&2; exit 99
+    if grep --quiet site-packages/ /tmp/stderr; then
+        echo "after $delay s: a traceback" >&2; cat /tmp/stderr >&2; exit 99
     fi
     case $code in
-        0) cat /tmp/said; echo $times >&2; exit 0 ;;
+        0) cat /tmp/stdout; echo $times >&2; exit 0 ;;
         130) times=$((times + 1)) ;;
-        # Python itself was starting, and knew of nothing better.
-        1) tail -1 /tmp/told | grep --quiet --line-regexp KeyboardInterrupt || { cat /tmp/told >&2; exit 98; } ;;
-        *) echo "after $delay s: $code" >&2; cat /tmp/told >&2; exit 97 ;;
+        # Python itself was still starting, and reports the interrupt in its own way.
+        1) tail -1 /tmp/stderr | grep --quiet --line-regexp KeyboardInterrupt || { cat /tmp/stderr >&2; exit 98; } ;;
+        *) echo "after $delay s: $code" >&2; cat /tmp/stderr >&2; exit 97 ;;
     esac
 done
 exit 96
 """
-"""`timeout` signals the whole group, as a terminal does; 0 is no interrupt any more."""
+"""`timeout` signals the whole process group, as a terminal does. The delay 0 means that it does not interrupt."""
 
 
 def interrupted(machine: Machine, *words: str) -> str:
-    """Run it, interrupted until it has come to its end once; what it printed then."""
+    """Run a command with interrupts until it succeeds; its output then."""
     done = machine.run("sh", "-c", SCRIPT, "sh", *words, timeout_s=200)
     assert int(done.stderr) > 0, "nothing was interrupted"
     return done.stdout.strip()
 
 
 def as_a_master(machine: Machine) -> None:
-    """The life of a master's host, until it is to be removed."""
+    """The commands on a master's host, except uninstalling."""
     interrupted(machine, f"{BUNDLE}/install", "master")
     for words in (
         ["token", "create"],
@@ -49,7 +49,7 @@ def as_a_master(machine: Machine) -> None:
         ["backup", "/mnt/b.tar"],
     ):
         interrupted(machine, "sampan", *words)
-    assert machine.says("ls", "-A", "/mnt") == "b.tar", "no part of an unfinished one"
+    assert machine.says("ls", "-A", "/mnt") == "b.tar", "parts of an unfinished backup must be removed"
     machine.run("systemctl", "stop", "sampan-master")
     interrupted(machine, "sampan", "restore", "--force", "/mnt/b.tar")
     machine.run("systemctl", "start", "sampan-master")
@@ -58,7 +58,7 @@ def as_a_master(machine: Machine) -> None:
 
 
 def as_an_agent(machine: Machine) -> None:
-    """Of a node's host, before it joins."""
+    """The commands on a node's host before it joins."""
     interrupted(machine, f"{BUNDLE}/install", "agent")
     interrupted(machine, "/newer/install", "upgrade")
 

@@ -1,4 +1,4 @@
-"""What befalls a host while it is a node: another address, sleep, a lost disk. Handled, or refused with the way out."""
+"""A host changes while it is a node: a new address, sleep, a lost disk. Handled, or refused with the remedy."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from tests.machine.hosts import Control, load_image, process_of, together
 pytestmark = pytest.mark.timeout(300)
 MASTER_CONFIG = "/etc/sampan/master.toml"
 HEARTBEATS = "heartbeat_s = 0.5\ngrace_s = 3.0\n"
-"""So that nobody is waited for long."""
+"""Short periods, so that a silent node is noticed soon."""
 POD = "/api/v1/namespaces/default/pods/web"
 NODE = "/api/v1/nodes/joiner"
 
 
 class Cluster(Control):
-    """Two nodes; the master's is the one that asks the other's pod."""
+    """A master that is a node too, and another node with a pod. The master's host connects to that pod."""
 
     def __init__(self, master: Machine, node: Machine) -> None:
         super().__init__(master)
@@ -35,18 +35,18 @@ class Cluster(Control):
         eventually(lambda: self.ready(POD) and self.answers(), within_s=60)
 
     def answers(self) -> bool:
-        """Whether the pod is reached from the other node."""
-        found = self.api(POD)["status"]
-        argv = ("curl", "--silent", "--max-time", "2", "--output", "/dev/null", f"http://{found['podIP']}:8080")
+        """Whether the pod answers the master's host."""
+        status = self.api(POD)["status"]
+        argv = ("curl", "--silent", "--max-time", "2", "--output", "/dev/null", f"http://{status['podIP']}:8080")
         return self.master.run(*argv, check=False).returncode == 0
 
     def address(self) -> str:
-        """As the API has the node's."""
-        found = self.api(NODE)["status"]
-        return next(str(each["address"]) for each in found["addresses"] if each["type"] == "InternalIP")
+        """The node's address in the API."""
+        status = self.api(NODE)["status"]
+        return next(str(each["address"]) for each in status["addresses"] if each["type"] == "InternalIP")
 
     def containers(self) -> list[str]:
-        """Id and birth of each container on the node."""
+        """Id and creation time of each container on the node."""
         return sorted(self.node.says("docker", "ps", "--no-trunc", "--format", "{{.ID}} {{.CreatedAt}}").splitlines())
 
 
@@ -73,7 +73,7 @@ def cluster(pair: tuple[Machine, Machine]) -> Iterator[Cluster]:
 
 
 def move(node: Machine, old: str, new: str) -> None:
-    """As a new lease does: another address, the same network."""
+    """Give the host another address in the same network, as a new DHCP lease may."""
     node.shell(
         f"gateway=$(ip route show default | cut -d' ' -f3); ip address flush dev eth0; "
         f"ip address add {new}/24 dev eth0; ip route add default via $gateway"
@@ -95,8 +95,8 @@ def test_a_node_that_changes_its_address_is_reached_at_the_new_one(cluster: Clus
     assert cluster.containers() == before
 
 
-def lead_to(cluster: Cluster, old: str, new: str) -> None:
-    """The master gets another address, and its nodes are joined to it there: its own host is one of them."""
+def move_master(cluster: Cluster, old: str, new: str) -> None:
+    """Give the master another address, and join both nodes to it there."""
     move(cluster.master, old, new)
     cluster.master.write(MASTER_CONFIG, cluster.master.says("cat", MASTER_CONFIG).replace(old, new) + "\n")
     cluster.master.run("systemctl", "restart", "sampan-master")
@@ -109,12 +109,12 @@ def test_nodes_join_a_master_that_has_moved_at_its_new_address(cluster: Cluster)
     old, before = str(cluster.master.address), cluster.containers()
     new = str(cluster.master.address + 100)
     try:
-        lead_to(cluster, old, new)
+        move_master(cluster, old, new)
         assert cluster.node.says("systemctl", "is-enabled", "sampan-agent") == "enabled"
         eventually(lambda: cluster.ready(NODE) and cluster.answers(), within_s=60)
         assert cluster.containers() == before
     finally:
-        lead_to(cluster, new, old)
+        move_master(cluster, new, old)
     eventually(lambda: cluster.ready(NODE) and cluster.answers(), within_s=60)
     assert cluster.containers() == before
 
@@ -144,6 +144,6 @@ def test_a_host_that_lost_its_disk_gets_the_remedy(cluster: Cluster) -> None:
     assert "→ kubectl delete node joiner, if that machine is gone" in refused.stderr
     cluster.delete(NODE)
     cluster.node.run(*words, timeout_s=120)
-    # What the lost life left is nobody's now.
+    # The new node removes the containers of the lost one.
     eventually(lambda: not set(before) & set(cluster.containers()), within_s=60)
     cluster.start_pod()

@@ -1,4 +1,4 @@
-"""Podman's socket in Docker's place: held to the runtime's contract, and a node of it from its join to its end."""
+"""Podman's socket instead of Docker's: the contract of runtimes, and the whole life of a node."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ pytestmark = pytest.mark.timeout(300)
 SOCKET = "/run/podman/podman.sock"
 POD = "/api/v1/namespaces/default/pods/web"
 BLOCKED = '[[registry]]\nlocation = "docker.io"\nblocked = true\n'
-"""Nothing leads out: without this, Podman asks the registry for a minute before it says so."""
+"""The machine has no Internet. Without this, Podman tries to reach the registry for a minute before it fails."""
 
 
 @pytest.fixture(scope="module")
 def host(crowded: MachineBed, bundle: Path) -> Iterator[Machine]:
-    """With Podman, and no Docker that runs. Overlay file systems do not stack: its storage is a volume."""
+    """A machine with Podman, whose Docker is off. Overlay file systems do not stack, so the storage is a volume."""
     made = crowded.add("podman", f"--volume={bundle}:{BUNDLE}:ro", "--volume=/var/lib/containers", *IN_MEMORY)
     try:
         made.wait_running()
@@ -50,16 +50,16 @@ class TestPodman(RuntimeContract):
 
 
 def running(host: Machine) -> dict[str, str]:
-    """The containers that run: name → id."""
+    """The running containers: name → id."""
     lines = host.says("podman", "ps", "--format", "{{.Names}} {{.ID}}").splitlines()
     return {line.split()[0]: line.split()[1] for line in lines}
 
 
-def test_a_node_of_podman_from_its_join_to_its_end(host: Machine) -> None:
+def test_a_node_with_podman_joins_runs_pods_and_leaves(host: Machine) -> None:
     host.run(f"{BUNDLE}/install", "master", timeout_s=120)
     host.run(f"{BUNDLE}/install", "agent", "--engine-socket", SOCKET, timeout_s=120)
-    found = json.loads(host.run("sampan", "check", "-o", "json").stdout)
-    assert "engine-podman" in {each["id"] for each in found}
+    findings = json.loads(host.run("sampan", "check", "-o", "json").stdout)
+    assert "engine-podman" in {each["id"] for each in findings}
     control = Control(host)
     host.run(*control.join_words(), timeout_s=120)
     container = {"name": "main", "image": "tomcat:latest", "imagePullPolicy": "IfNotPresent"}
@@ -74,9 +74,9 @@ def test_a_node_of_podman_from_its_join_to_its_end(host: Machine) -> None:
     assert len(before) == 2
     host.run("systemctl", "restart", "sampan-agent")
     eventually(lambda: control.ready("/api/v1/nodes/podman"), within_s=60)
-    assert running(host) == before, "adopted"
+    assert running(host) == before, "the agent must adopt the containers"
 
-    # A death is told by an event: its successor is there long before anybody would look.
+    # The engine reports a death by an event, so the successor starts long before the next periodic look.
     (main,) = (name for name in before if "_main_" in name)
     host.shell(f"kill -9 $(podman inspect --format '{{{{.State.Pid}}}}' {main})")
     eventually(lambda: len(running(host)) == 2 and main not in running(host), within_s=10)

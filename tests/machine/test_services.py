@@ -1,4 +1,4 @@
-"""Master and agent as services of two hosts: what a stop, a hang and an upgrade mean for the pods."""
+"""Master and agent as services of two hosts: how a stop, a hang and an upgrade affect the pods."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ warnings.simplefilter("ignore")
 shutil.copytree("/newer", "/root/broken")
 wheel, = Path("/root/broken").glob("sampan-*.whl")
 with zipfile.ZipFile(wheel, "a") as archive:
-    # The last one of a name counts.
+    # If an archive has two entries with one name, the last one counts.
     content = archive.read("agent/node.py").decode()
     begins, broken = "    async def run(self) -> None:\\n", "        raise ValueError('broken on purpose')\\n"
     assert begins in content
@@ -46,7 +46,7 @@ with zipfile.ZipFile(wheel, "a") as archive:
 
 
 def description(machine: Machine, role: str) -> str:
-    """What systemd calls the service."""
+    """The description of the service in systemd."""
     return machine.says("systemctl", "show", "--value", "--property=Description", f"sampan-{role}")
 
 
@@ -80,12 +80,12 @@ def hosts(bed: MachineBed, bundle: Path, newer: Path) -> Iterator[Hosts]:
             lambda: node.run(f"{BUNDLE}/install", "agent", "--master", str(master.address), timeout_s=120),
         )
         load_image(node)
-        found = Hosts(master, node)
-        node.run(*found.join_words(), timeout_s=120)
-        eventually(lambda: found.ready("/api/v1/nodes/worker"), within_s=60)
-        found.api("/api/v1/namespaces/default/pods", body=POD)
-        eventually(lambda: found.ready("/api/v1/namespaces/default/pods/web"), within_s=60)
-        yield found
+        made = Hosts(master, node)
+        node.run(*made.join_words(), timeout_s=120)
+        eventually(lambda: made.ready("/api/v1/nodes/worker"), within_s=60)
+        made.api("/api/v1/namespaces/default/pods", body=POD)
+        eventually(lambda: made.ready("/api/v1/namespaces/default/pods/web"), within_s=60)
+        yield made
     finally:
         bed.remove(master)
         bed.remove(node)
@@ -94,7 +94,7 @@ def hosts(bed: MachineBed, bundle: Path, newer: Path) -> Iterator[Hosts]:
 def test_a_stopped_agent_leaves_its_containers_and_adopts_them_again(hosts: Hosts) -> None:
     before = hosts.containers()
     assert len(before) == 2
-    assert hosts.node.says("systemctl", "is-enabled", "sampan-agent") == "enabled", "it would not come back at a boot"
+    assert hosts.node.says("systemctl", "is-enabled", "sampan-agent") == "enabled", "the agent must start at boot"
     hosts.node.run("systemctl", "stop", "sampan-agent")
     assert hosts.containers() == before
     hosts.node.run("systemctl", "start", "sampan-agent")
@@ -120,17 +120,19 @@ def test_a_daemon_that_hangs_is_killed_by_the_watchdog_and_restarted(hosts: Host
         machine.run("rm", drop_in)
         machine.run("systemctl", "daemon-reload")
         machine.run("systemctl", "restart", f"sampan-{role}")
-    said = machine.journal(f"sampan-{role}", lines=300)
-    assert "Watchdog timeout" in said
-    assert re.search(r"[Tt]hread .* \(most recent call first\)", said), "it does not tell where it hung"
+    journal = machine.journal(f"sampan-{role}", lines=300)
+    assert "Watchdog timeout" in journal
+    assert re.search(r"[Tt]hread .* \(most recent call first\)", journal), (
+        "the journal has no stacks of the hung process"
+    )
     eventually(lambda: hosts.ready("/api/v1/nodes/worker"), within_s=60)
     assert hosts.containers() == containers
 
 
 def test_journal_entries_have_the_object_as_a_field(hosts: Hosts) -> None:
     assert entries(hosts.node, "_SYSTEMD_UNIT=sampan-agent.service", "SAMPAN_NODE=worker", "LOGGER=agent.main")
-    (found, *_) = entries(hosts.node, "SAMPAN_OBJECT=node/worker")
-    assert found["SYSLOG_IDENTIFIER"] == "sampan" and found["_UID"] == "0"
+    (logged, *_) = entries(hosts.node, "SAMPAN_OBJECT=node/worker")
+    assert logged["SYSLOG_IDENTIFIER"] == "sampan" and logged["_UID"] == "0"
     (served, *_) = entries(hosts.master, "LOGGER=master.api.server", "PRIORITY=6")
     assert served["_SYSTEMD_UNIT"] == "sampan-master.service" and served["_UID"] != "0"
 
@@ -145,7 +147,7 @@ def test_containers_and_connections_survive_an_upgrade_and_its_rollback(hosts: H
         assert talk.stdout.readline() == b"open\n"
         together(
             lambda: hosts.master.run("/newer/install", "upgrade", timeout_s=200),
-            # By the command of the old release, which knows nothing of the new one's units.
+            # By the command of the old release, which does not know the new units.
             lambda: hosts.node.run("sampan", "upgrade", "--from", "/newer", timeout_s=200),
         )
         for machine, role in ((hosts.master, "master"), (hosts.node, "agent")):
@@ -156,7 +158,7 @@ def test_containers_and_connections_survive_an_upgrade_and_its_rollback(hosts: H
         eventually(lambda: hosts.ready("/api/v1/nodes/worker"), within_s=60)
         assert hosts.containers() == before
 
-        # Again: nothing is made, and what runs is restarted at most.
+        # A second upgrade makes no release; it may only restart the services.
         hosts.node.run("/newer/install", "upgrade", timeout_s=200)
         assert record(hosts.node)["previous"] == old
         for machine, role in ((hosts.node, "agent"), (hosts.master, "master")):
@@ -175,13 +177,14 @@ def test_containers_and_connections_survive_an_upgrade_and_its_rollback(hosts: H
         talk.stdout.close()
 
 
-def test_an_agent_whose_new_release_fails_is_taken_back(hosts: Hosts) -> None:
+def test_an_agent_whose_new_release_fails_is_rolled_back(hosts: Hosts) -> None:
     old, before = record(hosts.node)["release"], hosts.containers()
     hosts.node.write("/root/broken.py", _BROKEN)
     hosts.node.run("python3", "/root/broken.py", timeout_s=60)
     failed = hosts.node.run("sampan", "upgrade", "--from", "/root/broken", check=False, timeout_s=200)
-    said = failed.stderr.splitlines()[-1]
-    assert failed.returncode == 1 and "broken on purpose" in said and f"release {old} runs again" in said, said
+    message = failed.stderr.splitlines()[-1]
+    assert failed.returncode == 1, message
+    assert "broken on purpose" in message and f"release {old} runs again" in message, message
     assert record(hosts.node)["release"] == old and not record(hosts.node)["unfinished"]
     eventually(lambda: is_active(hosts.node, "agent") and hosts.ready("/api/v1/nodes/worker"), within_s=60)
     assert hosts.containers() == before
