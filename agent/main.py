@@ -95,8 +95,7 @@ def _join(config: AgentConfig, config_path: Path, join_token_file: Path | None) 
     before = signal.signal(signal.SIGTERM, _stop)
     try:
         with apart.Join(config_path, join_token_file) as joining:
-            # The slowest import, while the join is in progress.
-            import agent.assembly  # noqa: F401
+            import agent.assembly  # noqa: F401 - the slowest import, while the join is in progress
 
             joining.wait()
     finally:

@@ -85,10 +85,8 @@ def _restore(options: argparse.Namespace) -> int:
         if error.filename is None and error.strerror:
             raise OSError(error.errno, error.strerror, str(directory)) from error
         raise
-    print(
-        f"restored cluster {restored.cluster_id} of {restored.made_at} in {directory}; it continues at revision "
-        f"{restored.revision}"
-    )
+    print(f"restored cluster {restored.cluster_id} of {restored.made_at} in {directory}")
+    print(f"it continues at revision {restored.revision}")
     if restored.set_aside is not None:
         print(f"the previous content is in {restored.set_aside}; remove it when everything works")
     if (configuration := directory / "restored-master.toml").exists():

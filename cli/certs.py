@@ -67,19 +67,20 @@ def _show(options: argparse.Namespace) -> int:
     return exits.OK
 
 
+def _row(certificate: Document) -> tuple[str, ...]:
+    return (
+        certificate["name"],
+        certificate["subject"],
+        certificate["issuer"] or "-",
+        certificate["notAfter"][:16].replace("T", " ") or "-",
+        remaining(certificate["remainingSeconds"]),
+        certificate["file"] or "-",
+    )
+
+
 def render(document: Document) -> str:
     """The table, and what is left to do in a rotation of the CA."""
-    rows = [
-        (
-            certificate["name"],
-            certificate["subject"],
-            certificate["issuer"] or "-",
-            certificate["notAfter"][:16].replace("T", " ") or "-",
-            remaining(certificate["remainingSeconds"]),
-            certificate["file"] or "-",
-        )
-        for certificate in document["certificates"]
-    ]
+    rows = [_row(certificate) for certificate in document["certificates"]]
     lines = [table(("NAME", "FOR", "ISSUER", "NOT AFTER (UTC)", "REMAINING", "FILE"), rows)]
     if document["rotating"]:
         waiting = [f"  node {name} {why}" for name, why in document["waiting"].items()]

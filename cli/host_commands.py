@@ -34,6 +34,10 @@ def add(subparsers: "argparse._SubParsersAction[Any]") -> None:
     uninstall.add_argument("--purge", action="store_true", help="also remove configuration, state and the user")
     uninstall.add_argument("--force", action="store_true", help="even if the host is still a node")
     uninstall.set_defaults(run=_uninstall)
+    _add_bundle(subparsers)
+
+
+def _add_bundle(subparsers: "argparse._SubParsersAction[Any]") -> None:
     bundle = add_command(subparsers, "bundle")
     bundle.add_argument(
         "file",

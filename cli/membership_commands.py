@@ -24,6 +24,18 @@ _ENGINE: Final = Path("/var/run/docker.sock")
 
 def add(subparsers: argparse._SubParsersAction[Any]) -> None:
     _add_join(subparsers)
+    _add_leave(subparsers)
+    reset = add_command(subparsers, "reset")
+    _add_config(reset)
+    reset.add_argument("--force", action="store_true", help="go on if something cannot be removed")
+    _add_unconfigured(reset)
+    reset.add_argument(
+        "--node-name", type=node_name, metavar="NAME", help="the node's name, if the configuration is missing"
+    )
+    reset.set_defaults(run=_reset)
+
+
+def _add_leave(subparsers: argparse._SubParsersAction[Any]) -> None:
     leave = add_command(subparsers, "leave")
     _add_config(leave)
     _add_unconfigured(leave)
@@ -35,14 +47,6 @@ def add(subparsers: argparse._SubParsersAction[Any]) -> None:
         help="how long to wait for pods to end; 0 does not wait; default: 120",
     )
     leave.set_defaults(run=_leave)
-    reset = add_command(subparsers, "reset")
-    _add_config(reset)
-    reset.add_argument("--force", action="store_true", help="go on if something cannot be removed")
-    _add_unconfigured(reset)
-    reset.add_argument(
-        "--node-name", type=node_name, metavar="NAME", help="the node's name, if the configuration is missing"
-    )
-    reset.set_defaults(run=_reset)
 
 
 def _add_join(subparsers: argparse._SubParsersAction[Any]) -> None:

@@ -30,10 +30,8 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _labs(name: str) -> Path | None:
-    """The lab's kubeconfig; None where no lab was named and there is none, but the user has a cluster.
-
-    Raises NotFound when there is no such lab, ConnectionFailed when its master does not run.
-    """
+    """The lab's kubeconfig; None without a lab that is not named, if the user has a cluster. Raises NotFound,
+    ConnectionFailed."""
     from client.errors import ConnectionFailed
     from lab.cluster import Cluster
     from lab.errors import NotFound

@@ -20,8 +20,7 @@ def written(path: Path, *, mode: int) -> Iterator[IO[bytes]]:
     mode of the new file, whatever it was before. Raises OSError with the path as it was typed.
     """
     try:
-        if is_stdout(path):
-            # Not sys.stdout, which ignores a reader that goes away: an incomplete output file is an error.
+        if is_stdout(path):  # not sys.stdout, which ignores a reader that goes away: an incomplete file is an error
             with open(_STDOUT, "wb", closefd=False) as stdout:
                 yield stdout
         elif _is_special(path):

@@ -11,11 +11,14 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
 from hull import unixhttp
 from hull.outfile import written
+
+if TYPE_CHECKING:
+    from master.pki.described import Described
 
 SOCKET: Final = "control"
 """The name of the control socket in the data directory."""
@@ -53,17 +56,21 @@ def certificates_on_disk(data_dir: Path) -> Document:
     if not (data_dir / "pki").is_dir():
         raise FileNotFoundError(f"{data_dir} holds no certificates: it is not a master's data directory")
     pki = Pki(MasterConfig(data_dir=data_dir), now=lambda: datetime.now(UTC))
-    documents = [
-        {
-            "name": certificate.name,
-            "subject": certificate.subject,
-            "issuer": certificate.issuer,
-            "notAfter": certificate.not_after.isoformat(),
-            "file": certificate.file,
-        }
-        for certificate in pki.describe()
-    ]
-    return {"certificates": documents, "rotating": False, "waiting": {}}
+    return {
+        "certificates": [_document_of(certificate) for certificate in pki.describe()],
+        "rotating": False,
+        "waiting": {},
+    }
+
+
+def _document_of(certificate: Described) -> Document:
+    return {
+        "name": certificate.name,
+        "subject": certificate.subject,
+        "issuer": certificate.issuer,
+        "notAfter": certificate.not_after.isoformat(),
+        "file": certificate.file,
+    }
 
 
 def rotate(data_dir: Path, name: str, *, finish: bool) -> str:

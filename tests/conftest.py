@@ -4,13 +4,36 @@ from __future__ import annotations
 
 import pytest
 
+from tests.runner import durations
+
 pytest_plugins = ["netrig.plugin", "lab.plugin", "pytester"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    group = parser.getgroup("random faults")
-    group.addoption("--long", action="store_true", help="ten times as many random faults")
+    group = parser.getgroup("length")
+    group.addoption("--long", action="store_true", help="also the tests marked long; waits and random faults in full")
     group.addoption("--seed", type=int, help="the random faults of a run that failed with this seed")
+    group.addoption("--record-durations", action="store_true", help=f"write {durations.FILE.name}: longest files first")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """The longest files come first, so that none is left over at the end while other workers are idle."""
+    items.sort(key=lambda item: -durations.of(item.nodeid))
+    if not config.getoption("--long"):
+        for item in items:
+            if item.get_closest_marker("long"):
+                item.add_marker(pytest.mark.skip(reason="takes long: --long"))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if config.getoption("--record-durations"):
+        durations.record(terminalreporter.stats)
+
+
+@pytest.fixture(scope="session")
+def long_run(pytestconfig: pytest.Config) -> bool:
+    """Whether waits are to be as long as in real life (`--long`); else a test that waits does so for a tenth of it."""
+    return bool(pytestconfig.getoption("--long"))
 
 
 @pytest.fixture(scope="session")

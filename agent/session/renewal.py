@@ -138,18 +138,10 @@ class Renewal:
         key, csr = await asyncio.to_thread(apart.make_request, self._name)
         reply = await master.renew(session_pb2.RenewRequest(csr=csr), TIMEOUT_S)
         life = await asyncio.to_thread(
-            apart.certified,
-            reply.certificate,
-            key_pem=key,
-            authority_pem=self.identity.ca,
-            node_name=self._name,
+            apart.certified, reply.certificate, key_pem=key, authority_pem=self.identity.ca, node_name=self._name
         )
         renewed = replace(
-            self.identity,
-            key=key,
-            certificate=reply.certificate,
-            not_before=life.not_before,
-            not_after=life.not_after,
+            self.identity, key=key, certificate=reply.certificate, not_before=life.not_before, not_after=life.not_after
         )
         # On disk before it is used: after its first use the master no longer accepts the old one.
         await asyncio.to_thread(files.save, self._state_dir, renewed)

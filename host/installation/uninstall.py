@@ -84,13 +84,7 @@ class Uninstaller:
 
     def _remove_program(self, record: Record) -> None:
         """Units, command and releases. The directory of the record itself stays."""
-        kept = set(self._configs(record))
-        removed = [self.layout.real(name) for name in record.files if name not in kept]
-        for path in removed:
-            self._remove_file(path)
-        # Directories of ours that were for these files only, such as those of shell completions.
-        made = [self.layout.real(name) for name in reversed(record.directories)]
-        remove_empty(*(directory for directory in made if any(directory in path.parents for path in removed)))
+        self._remove_files(record)
         for role in ROLES:
             if self.layout.seen(self.layout.unit(role)) in record.files:
                 running.unit_of(self.system, role).forget_failures()
@@ -103,6 +97,15 @@ class Uninstaller:
             files.remove(self.layout.current)
         release.remove(self.layout, release.made(self.layout, record))
         remove_empty(self.layout.releases)
+
+    def _remove_files(self, record: Record) -> None:
+        kept = set(self._configs(record))
+        removed = [self.layout.real(name) for name in record.files if name not in kept]
+        for path in removed:
+            self._remove_file(path)
+        # Directories of ours that were for these files only, such as those of shell completions.
+        made = [self.layout.real(name) for name in reversed(record.directories)]
+        remove_empty(*(directory for directory in made if any(directory in path.parents for path in removed)))
 
     def _remove_file(self, path: Path) -> None:
         """Unless something else has been put in its place."""

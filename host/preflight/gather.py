@@ -105,6 +105,12 @@ def gather(subject: Subject) -> Facts:
     )
 
 
+def _engine_name(version: Mapping[str, Any]) -> str:
+    components = version.get("Components") or ()
+    podman = any("podman" in str(component.get("Name", "")).lower() for component in components)
+    return "Podman" if podman else "Docker"
+
+
 def read_engine(path: Path) -> Engine:
     """The engine's description of itself."""
     if not path.exists():
@@ -115,11 +121,9 @@ def read_engine(path: Path) -> Engine:
         return Engine(path, problem=DENIED)
     except (OSError, http.client.HTTPException, ValueError) as error:
         return Engine(path, problem=str(error) or type(error).__name__)
-    components = version.get("Components") or ()
-    podman = any("podman" in str(component.get("Name", "")).lower() for component in components)
     return Engine(
         path,
-        name="Podman" if podman else "Docker",
+        name=_engine_name(version),
         version=str(version.get("Version", "?")),
         api_version=_api_version(str(version.get("ApiVersion", ""))),
         storage_driver=str(info.get("Driver", "")),

@@ -24,6 +24,7 @@ from lab.kubectl import Kubectl, debian_kubectl
 from lab.plugin import leaks, requirements
 from lab.plugin.clusters import running_cluster
 from lab.plugin.faults import Faults
+from lab.plugin.pool import ClusterPool
 from lab.plugin.workload import Workload
 from netrig.plugin.leaks import Scope
 
@@ -51,10 +52,19 @@ def cluster(pytestconfig: pytest.Config, sampan_command: tuple[str, ...]) -> Ite
         yield running
 
 
+@pytest.fixture(scope="session")
+def cluster_pool(sampan_command: tuple[str, ...]) -> Iterator[ClusterPool]:
+    """`with cluster_pool.lend(nodes=2) as cluster`: a cluster that may be damaged, for a fixture of any scope."""
+    if reason := requirements.of_cluster():
+        pytest.skip(reason)
+    with ClusterPool(sampan_command) as pool:
+        yield pool
+
+
 @pytest.fixture
-def fresh_cluster(pytestconfig: pytest.Config, sampan_command: tuple[str, ...]) -> Iterator[Cluster]:
-    """A cluster for one test."""
-    with _usable_cluster(pytestconfig, sampan_command) as running:
+def fresh_cluster(pytestconfig: pytest.Config, cluster_pool: ClusterPool) -> Iterator[Cluster]:
+    """A cluster for one test, which may damage it."""
+    with cluster_pool.lend(nodes=pytestconfig.getoption("--cluster-nodes")) as running:
         yield running
 
 

@@ -26,11 +26,24 @@ def kubectl_binary() -> Path:
     return debian_kubectl()
 
 
-@pytest.fixture(params=["debian", *(path.name for path in newer_kubectls())])
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """The oldest kubectl and the newest one; with `--long` every version on the PATH."""
+    if "any_kubectl" in metafunc.fixturenames:
+        newer = sorted((path.name for path in newer_kubectls()), key=_version)
+        chosen = newer if metafunc.config.getoption("--long") else newer[-1:]
+        metafunc.parametrize("any_kubectl", ["debian", *chosen], indirect=True)
+
+
+def _version(name: str) -> list[int]:
+    """Of `kubectl.1.NN`; a `kubectl` without a number in its name comes first."""
+    return [int(part) for part in name.split(".")[1:] if part.isdecimal()]
+
+
+@pytest.fixture
 def any_kubectl(
     request: pytest.FixtureRequest, cluster: Cluster, namespace: str, kubectl_binary: Path, tmp_path: Path
 ) -> Kubectl:
-    """Each kubectl of the matrix in the test's namespace: Debian's, and any newer one on the PATH."""
+    """A kubectl of the matrix in the test's namespace: Debian's, or a newer one on the PATH."""
     binary = kubectl_binary
     if request.param != "debian":
         binary = next(path for path in newer_kubectls() if path.name == request.param)

@@ -10,6 +10,7 @@ import difflib
 import os
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from netstack import namespaces
 from netstack.network import open_network
 from tests.cluster.exact import differences, items, network_of
 from tests.cluster.manifests import pod, replication_controller, service, shell
+from tests.cluster.repeats import repeated
 from tests.hosts import engine_of
 
 NODES = ("node1", "node2", "node3")
@@ -33,9 +35,9 @@ NAMESPACE = "/api/v1/namespaces/default"
 PORT = 80
 ECHO = shell("exec nc -ll -p 8080 -e /bin/sh -c 'read question; hostname; exec cat'")
 """Says its pod's name, then sends back what it hears for as long as the connection stays."""
-MOST_LINES = 20
-"""The most lines that one process may log during a fault. A session that ends and begins takes a few lines on each
-side, a pod that comes or goes takes one; a process that repeats itself logs more than this."""
+A_FEW = 3
+POD_COUNT = "the master has the statuses of # pods"
+"""An agent logs it when a pod comes, and when it goes."""
 
 
 class Talk:
@@ -87,9 +89,10 @@ class Seen:
 class Observer:
     """One cluster with the workload."""
 
-    def __init__(self, cluster: Cluster, api: RestClient) -> None:
+    def __init__(self, cluster: Cluster, api: RestClient, *, grace_s: float) -> None:
         self.cluster = cluster
         self.api = api
+        self._grace_s = grace_s
         self.addresses: dict[str, str] = {}
         """By node: the address of the service whose only pod is there."""
         self.pids: dict[str, int] = {}
@@ -97,6 +100,7 @@ class Observer:
         self._logged: dict[str, int] = {}
         self._until_end = ExitStack()
         self._extra: set[str] = set()
+        self._made = 0
 
     def deploy(self) -> None:
         """On each node a pod with a service of its own; and a controller's pods on any."""
@@ -114,6 +118,7 @@ class Observer:
     def pod(self, name: str, node: str, **spec: Any) -> None:
         """Another pod, which runs when this returns. Within `undisturbed`; the test removes it, with `remove`."""
         self._extra.add(name)
+        self._made += 1
         self._create(pod(name, labels={"app": name}, container=ECHO, nodeName=node, **spec))
         eventually(lambda: self.status(name)["phase"] == "Running", within_s=60)
 
@@ -208,6 +213,7 @@ class Observer:
         before = self._look()
         self._logged = {}
         self._logged = {host: len(self.log(host)) for host in HOSTS}
+        self._made, began = 0, time.monotonic()
         with ExitStack() as self._until_end:
             yield (talks := self.talks())
             eventually(lambda: [self.ready(node)[0] for node in NODES] == ["True"] * 3, within_s=60)
@@ -216,7 +222,7 @@ class Observer:
                 talk.exchange(1000)
         self._assert_same(before)
         for host in HOSTS:
-            self._assert_quiet(host)
+            self._assert_quiet(host, time.monotonic() - began)
 
     def _create(self, obj: dict[str, Any]) -> None:
         plural = f"{obj['kind'].lower()}s"
@@ -261,8 +267,19 @@ class Observer:
             assert was == is_now, f"network of {node}:\n" + "\n".join(changed)
         assert self.events("TaintManagerEviction") == {}
 
-    def _assert_quiet(self, host: str) -> None:
+    def _assert_quiet(self, host: str, fault_s: float) -> None:
+        """No message came back without end. How many there are depends on the fault and on the machine's pace.
+
+        What the fault makes come back comes with a session: an agent gives one up after half the grace period without
+        an answer, and logs an attempt that fails like the one before only once. What is logged at each attempt, at each
+        heartbeat (every second) or by a loop is more.
+        """
         lines = self.log(host)
-        text = "\n".join(lines)
-        assert "Traceback" not in text, f"{host}: {text}"
-        assert len(lines) <= MOST_LINES, f"{host} logged {len(lines)} lines: {text[:5000]}"
+        assert "Traceback" not in "\n".join(lines), f"{host}: {lines}"
+        most = A_FEW + fault_s / (self._grace_s / 2)
+        too_many = {
+            message: times
+            for message, times in repeated(lines, most).items()
+            if not message.endswith(POD_COUNT) or times > most + 2 * self._made
+        }
+        assert not too_many, f"{host} logged a message more than {most:.0f} times in {fault_s:.0f} s: {too_many}"

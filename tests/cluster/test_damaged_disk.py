@@ -14,7 +14,7 @@ import pytest
 from client.rest import RestClient
 from lab import faults
 from lab.cluster import Cluster
-from lab.plugin.clusters import running_cluster
+from lab.plugin.pool import ClusterPool
 from netrig.plugin import eventually
 from tests.cluster.churn import NAMES_ITSELF
 from tests.cluster.manifests import pod
@@ -27,9 +27,9 @@ PODS = "/api/v1/namespaces/default/pods"
 
 
 @pytest.fixture(scope="module")
-def one_node() -> Iterator[Cluster]:
+def one_node(cluster_pool: ClusterPool) -> Iterator[Cluster]:
     """A cluster of one node with a running pod."""
-    with running_cluster(nodes=1) as made:
+    with cluster_pool.lend(nodes=1) as made:
         with made.client() as api:
             api.create(PODS, pod("web", container=NAMES_ITSELF))
         eventually(lambda: address(made))

@@ -16,7 +16,7 @@ from lab import faults
 from lab.cluster import Cluster
 from lab.faults import disk
 from lab.kubectl import Kubectl
-from lab.plugin.clusters import running_cluster
+from lab.plugin.pool import ClusterPool
 from netrig.plugin import eventually
 from tests.cluster.churn import NAMES_ITSELF, NAMESPACE
 from tests.cluster.manifests import pod
@@ -33,9 +33,9 @@ MAPS = f"{NAMESPACE}/configmaps"
 
 
 @pytest.fixture(scope="module")
-def two_nodes() -> Iterator[Cluster]:
+def two_nodes(cluster_pool: ClusterPool) -> Iterator[Cluster]:
     """Pods are evicted seven seconds after their node's last heartbeat."""
-    with running_cluster(nodes=2) as made:
+    with cluster_pool.lend(nodes=2) as made:
         yield made
 
 

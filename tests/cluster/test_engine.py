@@ -13,7 +13,7 @@ from lab import faults
 from lab.cluster import Cluster
 from lab.faults import Target
 from lab.kubectl import Kubectl
-from lab.plugin.clusters import running_cluster
+from lab.plugin.pool import ClusterPool
 from netrig.plugin import eventually
 from tests.cluster.manifests import pod, shell
 from tests.hosts import engine_of
@@ -24,9 +24,9 @@ NODE = "node1"
 
 
 @pytest.fixture(scope="module")
-def one_node() -> Iterator[Cluster]:
+def one_node(cluster_pool: ClusterPool) -> Iterator[Cluster]:
     """A cluster of one node, whose engine the tests break."""
-    with running_cluster(nodes=1) as made:
+    with cluster_pool.lend(nodes=1) as made:
         yield made
 
 

@@ -27,7 +27,8 @@ from lab.errors import LabError, NotFound
 from lab.faults import Way
 from lab.kubectl import Kubectl
 from lab.lab import Lab, delete, in_parallel, leftovers
-from lab.plugin.clusters import NAMES, running_cluster
+from lab.plugin.clusters import NAMES
+from lab.plugin.pool import ClusterPool
 from lab.state import HostState
 from lab.wire import Wire
 from netrig.capture import read
@@ -345,9 +346,9 @@ def command(lab: Lab, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture(scope="module")
-def small() -> Iterator[Cluster]:
+def small(cluster_pool: ClusterPool) -> Iterator[Cluster]:
     """A cluster of two nodes, whose pods are not evicted while a fault lasts."""
-    with running_cluster(nodes=2, periods=Periods(heartbeat_s=0.5, grace_s=3.0, eviction_s=300.0)) as made:
+    with cluster_pool.lend(nodes=2, periods=Periods(heartbeat_s=0.5, grace_s=3.0, eviction_s=300.0)) as made:
         yield made
 
 

@@ -19,7 +19,7 @@ from lab.environment import clean_environment
 from lab.hosts import clock
 from lab.kubectl import Kubectl
 from lab.layout import HostPaths
-from lab.plugin.clusters import running_cluster
+from lab.plugin.pool import ClusterPool
 from netrig.plugin import eventually
 from tests.cluster.manifests import pod, replication_controller, shell
 from tests.hosts import engine_of
@@ -32,9 +32,9 @@ LINGERS = shell("trap 'sleep 4; exit' TERM; sleep 1000 & wait")
 
 
 @pytest.fixture(scope="module")
-def two_nodes() -> Iterator[Cluster]:
+def two_nodes(cluster_pool: ClusterPool) -> Iterator[Cluster]:
     """A cluster whose second node leaves and joins."""
-    with running_cluster(nodes=2) as made:
+    with cluster_pool.lend(nodes=2) as made:
         yield made
 
 

@@ -30,6 +30,10 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 PERIODS = Periods(heartbeat_s=1.0, grace_s=8.0, eviction_s=32.0)
 """The master's keepalive detects a stalled session after 30 s. No pods are evicted by then; after a minute they are."""
 MINUTE_S = 60.0
+FLAPS_S = 6.0
+"""Without `--long`."""
+STANDSTILL_S = 12.0
+"""Without `--long`: longer than the grace period."""
 MEGABYTE = 1 << 20
 LOSS_PERCENT = 20.0
 USUAL_MTU, SMALL_MTU, OVERHEAD = 1500, 1400, 50
@@ -39,7 +43,7 @@ USUAL_MTU, SMALL_MTU, OVERHEAD = 1500, 1400, 50
 def observer(sampan_command: tuple[str, ...]) -> Iterator[Observer]:
     """A cluster with the workload. After all faults its processes have no more descriptors and threads than before."""
     with running_cluster(nodes=3, periods=PERIODS, command=sampan_command) as made, made.client() as api:
-        observer_ = Observer(made, api)
+        observer_ = Observer(made, api, grace_s=PERIODS.grace_s)
         observer_.deploy()
         before = {host: observer_.usage(host) for host in ("master", *NODES)}
         yield observer_
@@ -112,17 +116,18 @@ class TestLossyCable:
 
 
 class TestMinutes:
-    def test_links_that_flap_disturb_nothing(self, observer: Observer, faults: Faults) -> None:
+    def test_links_that_flap_disturb_nothing(self, observer: Observer, faults: Faults, long_run: bool) -> None:
         """One link loses its carrier every second, another one its packets."""
+        for_s = MINUTE_S if long_run else FLAPS_S
         with observer.undisturbed() as talks:
             parts: list[Callable[[], None]] = [
-                lambda: faults.flap("node1", for_s=MINUTE_S),
-                lambda: faults.flap("node2", for_s=MINUTE_S, way=Way.TO),
-                lambda: use(observer, talks, until=time.monotonic() + MINUTE_S),
+                lambda: faults.flap("node1", for_s=for_s),
+                lambda: faults.flap("node2", for_s=for_s, way=Way.TO),
+                lambda: use(observer, talks, until=time.monotonic() + for_s),
             ]
             in_parallel(parts, lambda work: work())
 
-    def test_a_paused_master_evicts_no_pods(self, observer: Observer, faults: Faults) -> None:
+    def test_a_paused_master_evicts_no_pods(self, observer: Observer, faults: Faults, long_run: bool) -> None:
         ready = {node: observer.ready(node) for node in NODES}
         with observer.undisturbed() as talks:
             observer.pod("victim", "node2")
@@ -130,7 +135,7 @@ class TestMinutes:
             with observer.cluster.client() as known, observer.cluster.client() as stranger:
                 known.get(NAMESPACE)
                 faults.pause("master")
-                resumes_at = time.monotonic() + MINUTE_S
+                resumes_at = time.monotonic() + (MINUTE_S if long_run else STANDSTILL_S)
                 observer.kill(*container)
                 for name, client in (("known", known), ("stranger", stranger)):
                     with pytest.raises(ClientError):

@@ -9,8 +9,11 @@ from pathlib import Path
 import pytest
 
 from hull.owner import sweeping
+from lab import faults
+from lab.config import Periods
 from lab.lab import leftovers, names
 from lab.plugin import clusters
+from lab.plugin.pool import ClusterPool
 from netrig.plugin import eventually
 from tests.doomed import doomed
 
@@ -151,3 +154,19 @@ def test_the_cluster_of_a_killed_process_is_removed_at_once() -> None:
         eventually(
             lambda: not list(leftovers(dead.name)), within_s=30.0, message=lambda: ", ".join(leftovers(dead.name))
         )
+
+
+def test_the_pool_lends_a_cluster_again_only_while_it_is_as_new(cluster_pool: ClusterPool) -> None:
+    periods = Periods(heartbeat_s=0.9)  # so that no other test's cluster is lent
+    with cluster_pool.lend(nodes=1, periods=periods) as first:
+        faults.loss(first, "node1", 50.0)
+    with cluster_pool.lend(nodes=1, periods=periods) as second:
+        assert second.lab.name == first.lab.name, "its fault was undone"
+        faults.kill(second, "node1")
+    with cluster_pool.lend(nodes=1, periods=periods) as third:
+        assert third.lab.name != first.lab.name, "its agent does not run"
+        with third.client() as api:
+            api.create("/api/v1/namespaces/default/configmaps", {"metadata": {"name": "left"}})
+    with cluster_pool.lend(nodes=1, periods=periods) as fourth:
+        assert fourth.lab.name != third.lab.name, "a config map was left"
+    assert not list(leftovers(first.lab.name)) and not list(leftovers(third.lab.name))

@@ -1,7 +1,7 @@
 """Master and agents are killed at random while objects are created and deleted: the end state is exactly as declared.
 
 The test chooses the times of the kills, by a seed that a failure prints (`--seed`); the product has no hooks for them.
-Normally 30 kills, with `--long` 300.
+Normally 10 kills, with `--long` 300.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from lab import faults
 from lab.cluster import Cluster
 from lab.config import Periods
 from lab.lab import in_parallel
-from lab.plugin.clusters import running_cluster
+from lab.plugin.pool import ClusterPool
 from netrig.plugin import eventually
 from tests.cluster.churn import NAMES_ITSELF, NAMESPACE, SECRET, Facts, Papers, Workloads, Writer, facts
 from tests.cluster.exact import differences, items, network_of, unanswered
 from tests.cluster.manifests import replication_controller, service
 from tests.cluster.watcher import Watcher
 
-KILLS, KILLS_LONG = 30, 300
+KILLS, KILLS_LONG = 10, 300
 LONGEST_DELAY_S = 1.0
 STEADY = 2
 
@@ -49,9 +49,9 @@ def seed(request: pytest.FixtureRequest) -> int:
 
 
 @pytest.fixture
-def small() -> Iterator[Cluster]:
+def small(cluster_pool: ClusterPool) -> Iterator[Cluster]:
     """A cluster of two nodes, whose pods are not evicted while an agent is down: only the kills may have effects."""
-    with running_cluster(nodes=2, periods=Periods(heartbeat_s=0.5, grace_s=60.0, eviction_s=300.0)) as made:
+    with cluster_pool.lend(nodes=2, periods=Periods(heartbeat_s=0.5, grace_s=60.0, eviction_s=300.0)) as made:
         yield made
 
 

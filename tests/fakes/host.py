@@ -1,4 +1,4 @@
-"""A host in a directory, and a system that only pretends: users and services are sets. Steps can be cut off."""
+"""A host in a directory, and a fake system whose users and services are sets. A command can be killed at any step."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from host.source import Source, python_version
 
 
 class Killed(BaseException):
-    """kill -9: no handler of the code under test runs."""
+    """SIGKILL: no handler of the code under test runs."""
 
 
 @dataclass
 class Fake:
-    """A system whose users and services are sets. `trouble` is asked before each command."""
+    """A system whose users and services are sets. `trouble` is called before each program."""
 
     layout: HostLayout
     root: bool = True
@@ -34,17 +34,17 @@ class Fake:
     enabled: set[str] = field(default_factory=set)
     active: set[str] = field(default_factory=set)
     starting: set[str] = field(default_factory=set)
-    """Which a killed command left on the way up."""
+    """Units that a killed command left starting."""
     stopping: set[str] = field(default_factory=set)
     jobs: dict[str, str] = field(default_factory=dict)
-    """What systemd has been asked for of a unit and has not ended, by what a killed command began."""
+    """Queued jobs by unit, as a killed command left them."""
     failing: dict[str, str] = field(default_factory=dict)
-    """Services that fail at each start, and are tried again and again, with their last word."""
+    """Services that fail at each start and are always restarted, with their last message."""
     restarts: list[str] = field(default_factory=list)
     died: list[str] = field(default_factory=list)
-    """Services that ended by themselves and were started again."""
+    """Services that ended by themselves and were restarted by systemd."""
     slept: Callable[[], None] = lambda: None
-    """What happens while a command waits."""
+    """Called when a command waits."""
     calls: list[tuple[str, ...]] = field(default_factory=list)
     trouble: Callable[[tuple[str, ...]], None] = lambda argv: None
 
@@ -139,7 +139,7 @@ def fresh(root: Path) -> HostLayout:
 def source_of(
     tmp_path: Path, version: str = "1.0.0", content: str = "", needed: Sequence[HostFile] | str | None = None
 ) -> Source:
-    """`needed`: the release says itself which files it needs on a host, or prints this text."""
+    """`needed`: the host files with which the release answers, or the text that it prints."""
     house = tmp_path / f"house-{version}-{content}"
     (house / "wheels").mkdir(parents=True)
     wheel = house / f"sampan-{version}-py3-none-any.whl"
@@ -147,8 +147,8 @@ def source_of(
         archive.writestr(LOCK_IN_WHEEL, "")
         archive.writestr("cli/main.py", content)
         if needed is not None:
-            said = needed if isinstance(needed, str) else json.dumps([asdict(each) for each in needed])
-            archive.writestr("host/host_files.py", said)
+            output = needed if isinstance(needed, str) else json.dumps([asdict(file) for file in needed])
+            archive.writestr("host/host_files.py", output)
     return Source(wheel, house / "wheels")
 
 
@@ -163,12 +163,12 @@ def install(fake: Fake, source: Source, role: Role = "master", settings: config.
 
 def tree(layout: HostLayout) -> dict[str, str]:
     """Every path below the root, with its mode, and a file's or link's content."""
-    found = {}
+    files_and_modes = {}
     for path in sorted(layout.root.rglob("*")):
         mode = f"{path.lstat().st_mode:o}"
         content = str(path.readlink()) if path.is_symlink() else path.read_text() if path.is_file() else ""
-        found[str(path.relative_to(layout.root))] = f"{mode} {content}"
-    return found
+        files_and_modes[str(path.relative_to(layout.root))] = f"{mode} {content}"
+    return files_and_modes
 
 
 def state(fake: Fake) -> dict[str, object]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -74,12 +74,14 @@ class HostileMaster:
 
     hello: bytes = field(default_factory=lambda: hello().SerializeToString())
     heartbeat: bytes = field(default_factory=lambda: session_pb2.HeartbeatReply(periods=PERIODS).SerializeToString())
-    desired: list[bytes] = field(default_factory=lambda: encoded(GOOD))
+    desired: Iterable[bytes] = field(default_factory=lambda: encoded(GOOD))
     after: str = "silence"
     """The stream of desired state after its last message: `silence` (it stays open) or `end`."""
     hellos: int = 0
     streams: int = 0
     beats: int = 0
+    applied: int = 0
+    """The revision that the agent runs by, as its last heartbeat says."""
     over: asyncio.Event = field(default_factory=asyncio.Event)
     """Ends the streams of desired state of the latest session. Each Hello brings a new event."""
     called: int = 0
@@ -91,8 +93,9 @@ class HostileMaster:
             self.over = asyncio.Event()
             return self.hello
 
-        async def beat(_: bytes, context: Any) -> bytes:
+        async def beat(raw: bytes, context: Any) -> bytes:
             self.beats += 1
+            self.applied = session_pb2.HeartbeatRequest.FromString(raw).applied_revision
             return self.heartbeat
 
         async def nothing(_: bytes, context: Any) -> bytes:
@@ -101,7 +104,7 @@ class HostileMaster:
         async def send_desired(_: bytes, context: Any) -> AsyncIterator[bytes]:
             self.streams += 1
             over = self.over  # now: the agent can have the last message, and the test go on, before this does
-            for message in list(self.desired):
+            for message in self.desired:
                 yield message
             if self.after == "silence":
                 await over.wait()

@@ -82,7 +82,7 @@ class World:
     api: ApiServer
     directory: Path
     systemd: Systemd = field(default_factory=Systemd)
-    said: list[str] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     slept_s: float = 0.0
 
@@ -99,10 +99,10 @@ class World:
         return self.directory.with_name("lock")
 
     @property
-    def here(self) -> Host:
+    def this_host(self) -> Host:
         return Host(
             unit=AgentUnit(Unit(unit_name("agent"), self.systemd.run) if self.systemd.installed else None),
-            say=self.said.append,
+            say=self.messages.append,
             lock=self.lock,
             sleep=self._sleep,
             monotonic=lambda: self.slept_s,
@@ -121,13 +121,13 @@ class World:
         return JoinRequest(config_path=self.config, settings=settings | values.pop("settings", {}), **values)
 
     async def join(self, **change: Any) -> None:
-        await asyncio.to_thread(join, self.here, self.request(**change))
+        await asyncio.to_thread(join, self.this_host, self.request(**change))
 
     async def leave(self, **options: Any) -> None:
-        await asyncio.to_thread(leave, self.here, self._departing(LeaveRequest, **options))
+        await asyncio.to_thread(leave, self.this_host, self._departing(LeaveRequest, **options))
 
     async def reset(self, **options: Any) -> None:
-        await asyncio.to_thread(reset, self.here, self._departing(ResetRequest, **options))
+        await asyncio.to_thread(reset, self.this_host, self._departing(ResetRequest, **options))
 
     def _departing(self, kind: type[R], **options: Any) -> R:
         return kind(self.config, self.state, self.directory / "engine.sock", **options)

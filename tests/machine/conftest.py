@@ -1,4 +1,4 @@
-"""Machines that have this checkout's bundle, and so install what a real host would get."""
+"""Machines with this checkout's bundle on them: installed as on any host."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NEWER = "99.0.0"
 BUNDLE = "/bundle"
 """Where machines see the bundle; `/newer` is the same with another version."""
 IN_MEMORY = ("--tmpfs=/opt:exec,mode=755",)
-"""Installed files take no disk space, and are lost when the machine is switched off."""
+"""Installed files cost no disk, and are lost when a machine is switched off."""
 ON_DISK = ("--label=disk",)
 _numbers = count(1)
 
@@ -29,9 +29,9 @@ MakeMachines = Callable[..., list[Machine]]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    directory = Path(__file__).parent
+    folder = Path(__file__).parent
     for item in items:
-        if directory in item.path.parents:
+        if folder in item.path.parents:
             item.add_marker(pytest.mark.machine)
             if os.geteuid() != 0:
                 item.add_marker(pytest.mark.skip(reason="needs root: makes namespaces and runs an engine"))
@@ -51,7 +51,7 @@ def bundle(bundle_file: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def newer(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same with a later version number and different units."""
+    """The same with a later version number and other descriptions in its units."""
     directory = tmp_path_factory.mktemp("newer")
     old = next(bundle.glob("sampan-*.whl"))
     new = directory / old.name.replace(old.name.split("-")[1], NEWER)
@@ -82,7 +82,7 @@ def bed() -> Iterator[MachineBed]:
 
 @pytest.fixture(scope="session")
 def crowded() -> Iterator[MachineBed]:
-    """The bed of machines that also have firewalls, network managers and another engine."""
+    """The bed of the machines with firewalls, network managers and a second engine."""
     sweep_ended()
     with MachineBed(CROWDED) as made:
         yield made
@@ -90,7 +90,7 @@ def crowded() -> Iterator[MachineBed]:
 
 @pytest.fixture(scope="session")
 def pair(bed: MachineBed, bundle: Path, newer: Path) -> Iterator[tuple[Machine, Machine]]:
-    """A master, and a host on which an agent is installed. The host is not a node before and after each test."""
+    """A master, and a host with an agent that has not joined; each test leaves them in this state."""
     volumes = (f"--volume={bundle}:{BUNDLE}:ro", f"--volume={newer}:/newer:ro")
     master, node = (bed.add(name, *volumes, *IN_MEMORY) for name in ("chief", "joiner"))
     try:

@@ -1,4 +1,4 @@
-"""Helpers of tests for a host: its files, its processes, and the API of its master."""
+"""What tests read from a host: its files, its processes, its API."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ systemctl list-unit-files --no-legend --plain
 
 
 def snapshot(machine: Host) -> list[str]:
-    """Files with kind, mode, owner and target; users and groups; units. The same before and after an installation."""
+    """Files with mode, owner and target; users and groups; units: equal before installing and after uninstalling."""
     return machine.shell(_SNAPSHOT).stdout.splitlines()
 
 
 def process_of(machine: Host, role: str) -> int:
-    """The pid of the daemon on the machine; 0 when none runs."""
+    """The pid of the role's daemon; 0 when it does not run."""
     return int(machine.says("systemctl", "show", "--property=MainPID", "--value", f"sampan-{role}"))
 
 
@@ -43,8 +43,8 @@ def is_active(machine: Host, role: str) -> bool:
 
 
 def record(machine: Host) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads(machine.says("cat", "/opt/sampan/installed.json"))
-    return content
+    document: dict[str, Any] = json.loads(machine.says("cat", "/opt/sampan/installed.json"))
+    return document
 
 
 def entries(machine: Host, *matches: str) -> list[dict[str, Any]]:
@@ -55,7 +55,7 @@ def entries(machine: Host, *matches: str) -> list[dict[str, Any]]:
 
 
 def load_image(machine: Host, program: str = "docker") -> None:
-    """Put the tests' web server into the machine's own engine, as a pull would."""
+    """Put the tests' web server into the machine's own engine, in place of a pull."""
     for image in build(IMAGES[:1]):
         config = json.loads((image.directory / "config.json").read_text())["config"]
         changes = [f"ENTRYPOINT {json.dumps(config['Entrypoint'])}", f"CMD {json.dumps(config['Cmd'] or [])}"]
@@ -66,14 +66,14 @@ def load_image(machine: Host, program: str = "docker") -> None:
 
 
 def together(*works: Callable[[], object]) -> None:
-    """Run functions in parallel; raises the first failure."""
+    """Run all side by side; raises the first error."""
     with ThreadPoolExecutor() as pool:
         for future in [pool.submit(work) for work in works]:
             future.result()
 
 
 class Control:
-    """A master's API, used from this machine as its administrator. Keeps no connection, so the master may restart."""
+    """A master's API, as its administrator, from this machine. Keeps no connection, so the master may restart."""
 
     def __init__(self, master: Host) -> None:
         self.master = master
@@ -84,7 +84,7 @@ class Control:
             return dict(client.create(path, dict(body)) if body is not None else client.get(path))
 
     def delete(self, path: str, *, grace_s: int | None = None) -> None:
-        """Delete an object, which need not exist. Raises ClientError."""
+        """Delete the object, if it exists. Raises ClientError."""
         with RestClient(self._access()) as client, suppress(NotFound):
             client.delete(path, grace_period_s=grace_s)
 
@@ -95,7 +95,7 @@ class Control:
             return load_kubeconfig(Path(file.name))
 
     def ready(self, path: str) -> bool:
-        """Whether the object is Ready; False also if the API does not answer."""
+        """Whether the object is Ready; False when the API does not answer."""
         try:
             conditions = self.api(path)["status"].get("conditions", [])
         except ClientError:
@@ -103,6 +103,6 @@ class Control:
         return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
 
     def join_words(self, *options: str) -> list[str]:
-        """A join command with a new token."""
+        """The words of a join command with a new token."""
         words = self.master.says("sampan", "token", "create", "--kubeconfig", ADMIN, *options)
         return words.split()

@@ -1,4 +1,4 @@
-"""Commands without rights, master, engine, valid token or disk space: they end with a clear line and an exit code."""
+"""Commands without rights, master, engine, valid token or disk space: a clear message and an exit code."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ STATE = "/var/lib/sampan/agent"
 
 
 def refused(machine: Machine, words: list[str], code: int, says: str, *, user: str = "root") -> None:
-    """The command must end with this code, and its last line contain `says`, without a traceback."""
+    """The command ends with this code and this last line, and without a traceback."""
     done = machine.run(*words, user=user, check=False, timeout_s=120)
     last = done.stderr.splitlines()[-1] if done.stderr else ""
     assert (done.returncode, says in last) == (code, True), f"{words}: {done.returncode}: {done.stdout}{done.stderr}"
@@ -28,7 +28,7 @@ def refused(machine: Machine, words: list[str], code: int, says: str, *, user: s
 
 @pytest.fixture
 def join(pair: Pair) -> Iterator[list[str]]:
-    """A fresh join command; the host is reset afterwards."""
+    """A new join command; the host is not a node afterwards."""
     yield Control(pair[0]).join_words()
     pair[1].run("sampan", "reset", timeout_s=120)
 
@@ -65,12 +65,12 @@ def test_a_check_of_a_node_without_root_and_a_revoked_token(pair: Pair, join: li
 
     master.run("sampan", "token", "revoke", join[4])
     node.run("systemctl", "restart", "sampan-agent")
-    # The host has joined, so the same command with its revoked token only waits until the node is Ready.
+    # The host is a node now: the same command waits for it.
     assert "already" in node.run(*join, timeout_s=120).stderr
 
 
-def test_commands_with_an_invalid_token(pair: Pair) -> None:
-    """tests/cluster/test_membership.py has wrong tokens and those of another cluster."""
+def test_with_an_invalid_token(pair: Pair) -> None:
+    """Wrong tokens, and those of another cluster: tests/cluster/test_membership.py."""
     master, node = pair
     before = snapshot(node)
     expired = Control(master).join_words("--ttl", "1s")
@@ -100,7 +100,7 @@ def test_commands_without_an_answer_of_the_master(pair: Pair, join: list[str]) -
             ("restore /tmp/none.tar", 1, "/tmp/none.tar: no such file"),
         ):
             refused(master, ["sampan", *words.split()], code, says)
-        assert "server" in master.says("sampan", "certs"), "`certs` must print what it reads from files"
+        assert "server" in master.says("sampan", "certs"), "certificates in files are shown"
         assert not master.exists("/tmp/c.tar")
         refused(node, [*join, "--timeout", "1"], 4, "is a member, but not Ready after 1 s: no answer from the master")
         refused(node, ["sampan", "leave"], 4, "`sampan reset` cleans this host without the master")
@@ -112,7 +112,7 @@ def test_commands_without_an_answer_of_the_master(pair: Pair, join: list[str]) -
         refused(node, join, 4, "correct master-answer")
     finally:
         master.run("systemctl", "start", "sampan-master")
-    # The remedy that the reset printed, and that the refused join prints, works.
+    # The remedy in the message works.
     taken = node.run(*join, check=False, timeout_s=120)
     assert taken.returncode == 1 and "ERROR   node-name-taken: " in taken.stderr
     assert "→ kubectl delete node joiner, if that machine is gone" in taken.stderr
@@ -128,7 +128,7 @@ def test_commands_without_an_engine(pair: Pair, join: list[str]) -> None:
         refused(node, join, 1, "correct engine-answer")
         node.run("rm", "/run/docker.sock")
         refused(node, join, 1, "correct engine-socket")
-        # Installing needs no engine; the check reports the missing one.
+        # Installing needs no engine; `check` has the remedy.
         node.run(f"{BUNDLE}/install", "agent", timeout_s=120)
         assert "engine-socket" in node.run("sampan", "check", check=False).stdout
     finally:
@@ -139,8 +139,8 @@ def test_commands_without_an_engine(pair: Pair, join: list[str]) -> None:
 FILL = "head -c 64M /dev/zero > {0}/filler 2> /dev/null || true"
 
 
-def test_commands_on_a_full_disk(pair: Pair, join: list[str]) -> None:
-    """test_install.py has installing on a full disk, and tests/cluster/test_membership.py joining."""
+def test_on_a_full_disk(pair: Pair, join: list[str]) -> None:
+    """For installing and joining see test_install.py and tests/cluster/test_membership.py."""
     master, node = pair
     master.shell("mkdir -p /tmp/full && mount -t tmpfs -o size=64k tmpfs /tmp/full")
     node.shell(f"mkdir -p {STATE} && mount -t tmpfs -o size=1m tmpfs {STATE}")

@@ -23,17 +23,17 @@ def test_uninstalling_removes_what_installing_made_and_nothing_else(machine: Mac
     assert machine.run("systemctl", "is-enabled", "sampan-agent", check=False).stdout.strip() == "disabled"
     machine.run("sampan", "token", "list", "--kubeconfig", ADMIN)
 
-    # Again: nothing changes, nothing restarts.
-    installed, pid = snapshot(machine), process_of(machine, "master")
+    # A second time nothing changes and nothing restarts.
+    files, pid = snapshot(machine), process_of(machine, "master")
     machine.run(INSTALL, "master", "--cluster-cidr", "10.9.0.0/16", timeout_s=120)
-    assert (snapshot(machine), process_of(machine, "master")) == (installed, pid)
+    assert (snapshot(machine), process_of(machine, "master")) == (files, pid)
 
-    kept = machine.says("sampan", "uninstall")
-    assert "/etc/sampan" in kept and "/var/lib/sampan" in kept and "the user sampan" in kept
+    output = machine.says("sampan", "uninstall")
+    assert "/etc/sampan" in output and "/var/lib/sampan" in output and "the user sampan" in output
     assert not machine.exists("/usr/local/bin/sampan") and not machine.exists("/opt/sampan/releases")
     assert machine.exists(ADMIN) and machine.exists("/etc/sampan/master.toml")
 
-    # The next installation uses the kept files: the cluster is the same.
+    # Installed again with the state that was kept: it is the same cluster.
     authority = machine.says("sha256sum", "/var/lib/sampan/master/pki/ca.crt")
     machine.run(INSTALL, "master", timeout_s=120)
     assert machine.says("sha256sum", "/var/lib/sampan/master/pki/ca.crt") == authority
@@ -117,7 +117,7 @@ def test_a_master_that_cannot_start_is_reported_with_its_own_message(machine: Ma
     machine.write("/etc/sampan/master.toml", 'data_dir = "/var/lib/sampan/master"\nnode_port_range = "x"\n')
     failed = machine.run(INSTALL, "master", check=False, timeout_s=200)
     assert failed.returncode == 1 and "node_port_range" in failed.stderr.splitlines()[-1], failed.stderr
-    # systemd restarts it at growing intervals; a corrected configuration takes effect.
+    # It is restarted at growing intervals, and starts with a corrected configuration.
     status = ("systemctl", "show", "--value", "--property=StatusText", "sampan-master")
     eventually(lambda: "waiting 2 s: it failed 3 times in a row" in machine.says(*status), within_s=60)
     machine.write("/etc/sampan/master.toml", 'data_dir = "/srv/data/sampan"\napi_port = 443\nsession_port = 444\n')

@@ -1,6 +1,8 @@
-"""Ctrl-C at growing delays in each command, which then runs again: no traceback, and the usual result in the end."""
+"""Ctrl-C at growing delays in each command, which is then run again: at most one line, and the same result."""
 
 from __future__ import annotations
+
+import sys
 
 import pytest
 
@@ -10,35 +12,46 @@ from tests.machine.hosts import Control, is_active, snapshot, together
 
 pytestmark = pytest.mark.timeout(300)
 SCRIPT = """
+delays=$1
+shift
 times=0
-for delay in 0.04 0.1 0.25 0.6 1.5 3 0; do
-    timeout --preserve-status --signal=INT $delay "$@" > /tmp/stdout 2> /tmp/stderr
+for delay in $delays 0; do
+    timeout --preserve-status --signal=INT $delay "$@" > /tmp/output 2> /tmp/errors
     code=$?
-    if grep --quiet site-packages/ /tmp/stderr; then
-        echo "after $delay s: a traceback" >&2; cat /tmp/stderr >&2; exit 99
+    if grep --quiet site-packages/ /tmp/errors; then
+        echo "after $delay s: a traceback" >&2; cat /tmp/errors >&2; exit 99
     fi
     case $code in
-        0) cat /tmp/stdout; echo $times >&2; exit 0 ;;
+        0) cat /tmp/output; echo $times >&2; exit 0 ;;
         130) times=$((times + 1)) ;;
-        # Python itself was still starting, and reports the interrupt in its own way.
-        1) tail -1 /tmp/stderr | grep --quiet --line-regexp KeyboardInterrupt || { cat /tmp/stderr >&2; exit 98; } ;;
-        *) echo "after $delay s: $code" >&2; cat /tmp/stderr >&2; exit 97 ;;
+        # Python itself was still starting, and prints its own error.
+        1) tail -1 /tmp/errors | grep --quiet --line-regexp KeyboardInterrupt || { cat /tmp/errors >&2; exit 98; } ;;
+        *) echo "after $delay s: $code" >&2; cat /tmp/errors >&2; exit 97 ;;
     esac
 done
 exit 96
 """
-"""`timeout` signals the whole process group, as a terminal does. The delay 0 means that it does not interrupt."""
+"""`timeout` signals the whole group, as a terminal does; after the last delay, 0 stands for no interrupt."""
+DELAYS, DELAYS_LONG = "0.04 0.6", "0.04 0.1 0.25 0.6 1.5 3"
+"""Seconds."""
+
+_delays = DELAYS
+
+
+@pytest.fixture(autouse=True)
+def _delays_of_this_run(long_run: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules[__name__], "_delays", DELAYS_LONG if long_run else DELAYS)
 
 
 def interrupted(machine: Machine, *words: str) -> str:
-    """Run a command with interrupts until it succeeds; its output then."""
-    done = machine.run("sh", "-c", SCRIPT, "sh", *words, timeout_s=200)
+    """Run the command, interrupted later each time, until it completes; its output then."""
+    done = machine.run("sh", "-c", SCRIPT, "sh", _delays, *words, timeout_s=200)
     assert int(done.stderr) > 0, "nothing was interrupted"
     return done.stdout.strip()
 
 
 def as_a_master(machine: Machine) -> None:
-    """The commands on a master's host, except uninstalling."""
+    """All commands on a master's host but the last, which uninstalls."""
     interrupted(machine, f"{BUNDLE}/install", "master")
     for words in (
         ["token", "create"],

@@ -1,4 +1,4 @@
-"""A host with systemd joins, leaves and joins again. Obstacles are reported."""
+"""A host with systemd joins, leaves, and joins again; problems are reported with their remedies."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ pytestmark = pytest.mark.timeout(300)
 
 
 def nodes(master: Machine) -> list[str]:
-    """Names of the nodes that the API has."""
+    """Names of the nodes in the API."""
     items = Control(master).api("/api/v1/nodes")["items"]
     return [each["metadata"]["name"] for each in items]
 

@@ -1,4 +1,4 @@
-"""A host changes while it is a node: a new address, sleep, a lost disk. Handled, or refused with the remedy."""
+"""Misfortunes of a host that is a node: another address, sleep, a lost disk. Handled, or refused with the remedy."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from tests.machine.hosts import Control, load_image, process_of, together
 pytestmark = pytest.mark.timeout(300)
 MASTER_CONFIG = "/etc/sampan/master.toml"
 HEARTBEATS = "heartbeat_s = 0.5\ngrace_s = 3.0\n"
-"""Short periods, so that a silent node is noticed soon."""
+"""Short periods, so that the tests need not wait long."""
 POD = "/api/v1/namespaces/default/pods/web"
 NODE = "/api/v1/nodes/joiner"
 
 
 class Cluster(Control):
-    """A master that is a node too, and another node with a pod. The master's host connects to that pod."""
+    """Two nodes; the one on the master's host connects to the other's pod."""
 
     def __init__(self, master: Machine, node: Machine) -> None:
         super().__init__(master)
@@ -35,7 +35,7 @@ class Cluster(Control):
         eventually(lambda: self.ready(POD) and self.answers(), within_s=60)
 
     def answers(self) -> bool:
-        """Whether the pod answers the master's host."""
+        """Whether the pod is reached from the other node."""
         status = self.api(POD)["status"]
         argv = ("curl", "--silent", "--max-time", "2", "--output", "/dev/null", f"http://{status['podIP']}:8080")
         return self.master.run(*argv, check=False).returncode == 0
@@ -43,10 +43,10 @@ class Cluster(Control):
     def address(self) -> str:
         """The node's address in the API."""
         status = self.api(NODE)["status"]
-        return next(str(each["address"]) for each in status["addresses"] if each["type"] == "InternalIP")
+        return next(str(entry["address"]) for entry in status["addresses"] if entry["type"] == "InternalIP")
 
     def containers(self) -> list[str]:
-        """Id and creation time of each container on the node."""
+        """Id and start of each container on the node."""
         return sorted(self.node.says("docker", "ps", "--no-trunc", "--format", "{{.ID}} {{.CreatedAt}}").splitlines())
 
 
@@ -73,7 +73,7 @@ def cluster(pair: tuple[Machine, Machine]) -> Iterator[Cluster]:
 
 
 def move(node: Machine, old: str, new: str) -> None:
-    """Give the host another address in the same network, as a new DHCP lease may."""
+    """Change the address within the network, as a new DHCP lease does."""
     node.shell(
         f"gateway=$(ip route show default | cut -d' ' -f3); ip address flush dev eth0; "
         f"ip address add {new}/24 dev eth0; ip route add default via $gateway"
@@ -96,7 +96,7 @@ def test_a_node_that_changes_its_address_is_reached_at_the_new_one(cluster: Clus
 
 
 def move_master(cluster: Cluster, old: str, new: str) -> None:
-    """Give the master another address, and join both nodes to it there."""
+    """The master gets another address, and its nodes join it there; its own host is one of them."""
     move(cluster.master, old, new)
     cluster.master.write(MASTER_CONFIG, cluster.master.says("cat", MASTER_CONFIG).replace(old, new) + "\n")
     cluster.master.run("systemctl", "restart", "sampan-master")
@@ -144,6 +144,6 @@ def test_a_host_that_lost_its_disk_gets_the_remedy(cluster: Cluster) -> None:
     assert "→ kubectl delete node joiner, if that machine is gone" in refused.stderr
     cluster.delete(NODE)
     cluster.node.run(*words, timeout_s=120)
-    # The new node removes the containers of the lost one.
+    # The containers of the lost node belong to no node now.
     eventually(lambda: not set(before) & set(cluster.containers()), within_s=60)
     cluster.start_pod()

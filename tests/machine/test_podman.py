@@ -1,4 +1,4 @@
-"""Podman's socket instead of Docker's: the contract of runtimes, and the whole life of a node."""
+"""Podman's socket in place of Docker's: the runtime's contract, and a node with Podman from join to leave."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ pytestmark = pytest.mark.timeout(300)
 SOCKET = "/run/podman/podman.sock"
 POD = "/api/v1/namespaces/default/pods/web"
 BLOCKED = '[[registry]]\nlocation = "docker.io"\nblocked = true\n'
-"""The machine has no Internet. Without this, Podman tries to reach the registry for a minute before it fails."""
+"""There is no route out: without this, Podman tries the registry for a minute before it fails."""
 
 
 @pytest.fixture(scope="module")
 def host(crowded: MachineBed, bundle: Path) -> Iterator[Machine]:
-    """A machine with Podman, whose Docker is off. Overlay file systems do not stack, so the storage is a volume."""
+    """A machine with Podman and no running Docker. Overlay file systems do not stack: its storage is a volume."""
     made = crowded.add("podman", f"--volume={bundle}:{BUNDLE}:ro", "--volume=/var/lib/containers", *IN_MEMORY)
     try:
         made.wait_running()
@@ -59,7 +59,7 @@ def test_a_node_with_podman_joins_runs_pods_and_leaves(host: Machine) -> None:
     host.run(f"{BUNDLE}/install", "master", timeout_s=120)
     host.run(f"{BUNDLE}/install", "agent", "--engine-socket", SOCKET, timeout_s=120)
     findings = json.loads(host.run("sampan", "check", "-o", "json").stdout)
-    assert "engine-podman" in {each["id"] for each in findings}
+    assert "engine-podman" in {finding["id"] for finding in findings}
     control = Control(host)
     host.run(*control.join_words(), timeout_s=120)
     container = {"name": "main", "image": "tomcat:latest", "imagePullPolicy": "IfNotPresent"}
@@ -76,7 +76,7 @@ def test_a_node_with_podman_joins_runs_pods_and_leaves(host: Machine) -> None:
     eventually(lambda: control.ready("/api/v1/nodes/podman"), within_s=60)
     assert running(host) == before, "the agent must adopt the containers"
 
-    # The engine reports a death by an event, so the successor starts long before the next periodic look.
+    # The engine reports a death by an event: the new container starts long before the next look.
     (main,) = (name for name in before if "_main_" in name)
     host.shell(f"kill -9 $(podman inspect --format '{{{{.State.Pid}}}}' {main})")
     eventually(lambda: len(running(host)) == 2 and main not in running(host), within_s=10)

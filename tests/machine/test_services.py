@@ -37,7 +37,7 @@ warnings.simplefilter("ignore")
 shutil.copytree("/newer", "/root/broken")
 wheel, = Path("/root/broken").glob("sampan-*.whl")
 with zipfile.ZipFile(wheel, "a") as archive:
-    # If an archive has two entries with one name, the last one counts.
+    # Of two members with one name the last one counts.
     content = archive.read("agent/node.py").decode()
     begins, broken = "    async def run(self) -> None:\\n", "        raise ValueError('broken on purpose')\\n"
     assert begins in content
@@ -46,7 +46,7 @@ with zipfile.ZipFile(wheel, "a") as archive:
 
 
 def description(machine: Machine, role: str) -> str:
-    """The description of the service in systemd."""
+    """The Description= of the service's unit."""
     return machine.says("systemctl", "show", "--value", "--property=Description", f"sampan-{role}")
 
 
@@ -120,19 +120,17 @@ def test_a_daemon_that_hangs_is_killed_by_the_watchdog_and_restarted(hosts: Host
         machine.run("rm", drop_in)
         machine.run("systemctl", "daemon-reload")
         machine.run("systemctl", "restart", f"sampan-{role}")
-    journal = machine.journal(f"sampan-{role}", lines=300)
-    assert "Watchdog timeout" in journal
-    assert re.search(r"[Tt]hread .* \(most recent call first\)", journal), (
-        "the journal has no stacks of the hung process"
-    )
+    output = machine.journal(f"sampan-{role}", lines=300)
+    assert "Watchdog timeout" in output
+    assert re.search(r"[Tt]hread .* \(most recent call first\)", output), "the traceback of the hang is missing"
     eventually(lambda: hosts.ready("/api/v1/nodes/worker"), within_s=60)
     assert hosts.containers() == containers
 
 
 def test_journal_entries_have_the_object_as_a_field(hosts: Hosts) -> None:
     assert entries(hosts.node, "_SYSTEMD_UNIT=sampan-agent.service", "SAMPAN_NODE=worker", "LOGGER=agent.main")
-    (logged, *_) = entries(hosts.node, "SAMPAN_OBJECT=node/worker")
-    assert logged["SYSLOG_IDENTIFIER"] == "sampan" and logged["_UID"] == "0"
+    (entry, *_) = entries(hosts.node, "SAMPAN_OBJECT=node/worker")
+    assert entry["SYSLOG_IDENTIFIER"] == "sampan" and entry["_UID"] == "0"
     (served, *_) = entries(hosts.master, "LOGGER=master.api.server", "PRIORITY=6")
     assert served["_SYSTEMD_UNIT"] == "sampan-master.service" and served["_UID"] != "0"
 
@@ -147,7 +145,7 @@ def test_containers_and_connections_survive_an_upgrade_and_its_rollback(hosts: H
         assert talk.stdout.readline() == b"open\n"
         together(
             lambda: hosts.master.run("/newer/install", "upgrade", timeout_s=200),
-            # By the command of the old release, which does not know the new units.
+            # With the old release's command, which does not know the new one's units.
             lambda: hosts.node.run("sampan", "upgrade", "--from", "/newer", timeout_s=200),
         )
         for machine, role in ((hosts.master, "master"), (hosts.node, "agent")):
@@ -158,7 +156,7 @@ def test_containers_and_connections_survive_an_upgrade_and_its_rollback(hosts: H
         eventually(lambda: hosts.ready("/api/v1/nodes/worker"), within_s=60)
         assert hosts.containers() == before
 
-        # A second upgrade makes no release; it may only restart the services.
+        # A second time: at most the services are restarted.
         hosts.node.run("/newer/install", "upgrade", timeout_s=200)
         assert record(hosts.node)["previous"] == old
         for machine, role in ((hosts.node, "agent"), (hosts.master, "master")):
@@ -182,9 +180,8 @@ def test_an_agent_whose_new_release_fails_is_rolled_back(hosts: Hosts) -> None:
     hosts.node.write("/root/broken.py", _BROKEN)
     hosts.node.run("python3", "/root/broken.py", timeout_s=60)
     failed = hosts.node.run("sampan", "upgrade", "--from", "/root/broken", check=False, timeout_s=200)
-    message = failed.stderr.splitlines()[-1]
-    assert failed.returncode == 1, message
-    assert "broken on purpose" in message and f"release {old} runs again" in message, message
+    output = failed.stderr.splitlines()[-1]
+    assert failed.returncode == 1 and "broken on purpose" in output and f"release {old} runs again" in output, output
     assert record(hosts.node)["release"] == old and not record(hosts.node)["unfinished"]
     eventually(lambda: is_active(hosts.node, "agent") and hosts.ready("/api/v1/nodes/worker"), within_s=60)
     assert hosts.containers() == before

@@ -86,7 +86,7 @@ class Surroundings(Control):
             lambda: reached.update({1: self.pod_reaches(self.peer, to_boss)}),
             lambda: reached.update({2: self.outside_reaches()}),
         )
-        return [reached[path] for path in sorted(reached)]
+        return [reached[number] for number in sorted(reached)]
 
 
 def findings(machine: Machine, *options: str) -> dict[str, str]:

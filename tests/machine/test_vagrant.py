@@ -114,6 +114,7 @@ def test_a_guestbook_across_the_machines(vagrant: DockerVagrant, kubectl: Kubect
         assert all(f"served by pod {name} to" in output for name in fronts), output
 
 
+@pytest.mark.long
 def test_provisioning_again_changes_nothing_and_restarts_nothing(vagrant: DockerVagrant, kubectl: Kubectl) -> None:
     def services() -> list[str]:
         ask = "systemctl show --property=MainPID --value sampan-master sampan-agent docker docker-registry"
@@ -124,6 +125,7 @@ def test_provisioning_again_changes_nothing_and_restarts_nothing(vagrant: Docker
     assert (ready_pods(kubectl), services()) == before
 
 
+@pytest.mark.long
 def test_a_machine_that_was_switched_off_boots_with_its_pods(vagrant: DockerVagrant, kubectl: Kubectl) -> None:
     before = ready_pods(kubectl)
     on_node1 = {name for name, pod in before.items() if pod["node"] == "node1"}
@@ -144,6 +146,7 @@ def test_a_machine_that_was_switched_off_boots_with_its_pods(vagrant: DockerVagr
     assert "hello from &lt;outside&gt;" in eventually(lambda: vagrant.fetch(page("node1")))
 
 
+@pytest.mark.long
 def test_a_machine_is_destroyed_and_replaced_and_another_one_added(vagrant: DockerVagrant, kubectl: Kubectl) -> None:
     old = vagrant.machine_id("node2")
     vagrant("destroy", "--force", "node2")

@@ -12,6 +12,7 @@ FIXTURES: Final = (
     "cluster",
     "faults",
     "faults_on",
+    "cluster_pool",
     "fresh_cluster",
     "kubectl",
     "kubectl_for",

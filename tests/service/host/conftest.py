@@ -1,4 +1,4 @@
-"""The world in which hosts join and leave."""
+"""A master, and a host that joins and leaves."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Leaving and reset: the order of steps, the messages, and what is left after each way to fail."""
+"""Leaving and reset: the order of steps, the messages, and what is left after each kind of failure."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ async def test_a_node_leaves_while_its_agent_runs_and_leaving_again_does_nothing
     assert world.systemd.verbs == ["disable"]
     assert world.files() == []
     await world.leave()
-    assert "is not a node" in world.said[-1]
+    assert "is not a node" in world.messages[-1]
     # The name is free at once.
     world.systemd.installed = False
     await world.join()
@@ -53,11 +53,11 @@ async def test_a_node_without_its_configuration_leaves_by_its_identity(world: Wo
         pass
     world.config.unlink()
     await world.leave()
-    assert world.said[-1] == "node n has left the cluster, and this host is clean"
+    assert world.messages[-1] == "node n has left the cluster, and this host is clean"
     assert world.master.node("n") is None
     assert world.files() == []
     await world.leave()
-    assert "is not a node" in world.said[-1]
+    assert "is not a node" in world.messages[-1]
 
 
 async def test_leaving_needs_the_master_and_the_error_names_reset(world: World) -> None:
@@ -73,7 +73,7 @@ async def test_leaving_needs_the_master_and_the_error_names_reset(world: World) 
     assert world.files() == before
     await world.reset()
     assert world.files() == []
-    assert any("kubectl delete node n" in line for line in world.said)
+    assert any("kubectl delete node n" in line for line in world.messages)
 
 
 async def test_a_node_that_was_deleted_meanwhile_only_cleans_its_host(world: World) -> None:
@@ -83,7 +83,7 @@ async def test_a_node_that_was_deleted_meanwhile_only_cleans_its_host(world: Wor
     assert identity is not None
     await world.master.identities.free(identity)
     await world.leave()
-    assert any("does not know node n" in line for line in world.said)
+    assert any("does not know node n" in line for line in world.messages)
     assert world.files() == []
 
 
@@ -96,7 +96,7 @@ async def test_what_cannot_be_removed_is_reported_and_the_identity_stays(
     monkeypatch.setattr(departure, "clean", lambda config, cluster_id="": ("containers: the engine is away",))
     with pytest.raises(MembershipError, match="not clean yet"):
         await world.reset()
-    assert "could not be removed: containers: the engine is away" in world.said
+    assert "could not be removed: containers: the engine is away" in world.messages
     assert world.files() == before
     with pytest.raises(MembershipError, match="removed all the same"):
         await world.reset(force=True)
@@ -166,10 +166,10 @@ async def test_a_leave_whose_pods_do_not_end_reports_the_cordon_and_a_join_undoe
         await world.pod()
         with pytest.raises(MembershipError, match=r"still there after 1 s: default/web"):
             await world.leave(drain_s=1.0)
-        assert "cordoned node n" in world.said[-1] and "`sampan token create`" in world.said[-1]
+        assert "cordoned node n" in world.messages[-1] and "`sampan token create`" in world.messages[-1]
         assert world.master.node("n").spec.unschedulable
         await world.join()
-        assert world.said[-1] == "node n is Ready"
+        assert world.messages[-1] == "node n is Ready"
         assert not world.master.node("n").spec.unschedulable
 
 
@@ -183,14 +183,17 @@ async def test_an_interrupted_leave_reports_the_cordon(world: World) -> None:
 
     def attempt() -> None:
         try:
-            leave(replace(world.here, sleep=interrupted), LeaveRequest(world.config, world.state, Path("engine.sock")))
+            leave(
+                replace(world.this_host, sleep=interrupted),
+                LeaveRequest(world.config, world.state, Path("engine.sock")),
+            )
         except KeyboardInterrupt as error:  # must not reach the loop, which it would end
             caught.append(error)
 
     async with world.agent():
         await world.pod()
         await asyncio.to_thread(attempt)
-    assert caught and "cordoned node n" in world.said[-1]
+    assert caught and "cordoned node n" in world.messages[-1]
 
 
 async def test_a_copy_of_the_host_is_cleaned_and_the_node_stays(
@@ -211,7 +214,7 @@ async def test_a_copy_of_the_host_is_cleaned_and_the_node_stays(
             await copy.leave()
         assert copy.files() == before
         await copy.reset()
-        assert any("so the node is left alone" in line for line in copy.said)
+        assert any("so the node is left alone" in line for line in copy.messages)
         assert copy.files() == []
         assert world.master.ready("n") == "True" and not world.master.node("n").spec.unschedulable
         assert not end.machine.left

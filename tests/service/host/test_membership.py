@@ -1,4 +1,4 @@
-"""Joining: the order of steps, the messages, and what is left after each way to fail."""
+"""Joining: the order of steps, the messages, and what is left after each kind of failure."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ async def test_a_host_joins_and_the_command_waits_for_its_agent(world: World) ->
     await until(lambda: "restart" in world.systemd.verbs)
     async with world.agent():
         await waiting
-    assert world.said[-1] == "node n is Ready"
+    assert world.messages[-1] == "node n is Ready"
     assert world.files() == ["etc/agent.toml", "state/identity.json", "state/lock"]
 
 
@@ -46,7 +46,7 @@ async def test_joining_twice_waits_again_and_changes_nothing(world: World) -> No
     world.systemd.installed = True
     async with world.agent():
         await world.join()
-    assert "already" in "".join(world.said)
+    assert "already" in "".join(world.messages)
     assert {name: (world.directory / name).read_bytes() for name in world.files()} == before
 
 
@@ -58,13 +58,13 @@ async def test_a_node_that_was_away_is_not_ready_before_its_agent_is_active(worl
         await until(lambda: world.master.ready("n") == "True")
         await world.join()
     assert world.slept_s > 0 and world.systemd.inactive < 0
-    assert world.said[-1] == "node n is Ready"
+    assert world.messages[-1] == "node n is Ready"
 
 
 async def test_without_a_unit_the_next_step_is_printed(world: World) -> None:
     world.systemd.installed = False
     await world.join()
-    assert "`sampan agent --config" in world.said[-1]
+    assert "`sampan agent --config" in world.messages[-1]
     assert world.systemd.verbs == []
 
 
@@ -90,7 +90,7 @@ async def test_a_node_that_a_person_cordoned_stays_cordoned_and_joining_prints_h
         await world.join()
     assert world.master.node("n").spec.unschedulable
     undo = """kubectl patch node n --type=merge -p '{"spec":{"unschedulable":null}}'"""
-    assert world.said[-1] == f"node n is Ready, and cordoned: it takes no new pods before {undo}"
+    assert world.messages[-1] == f"node n is Ready, and cordoned: it takes no new pods before {undo}"
 
 
 async def test_a_node_of_another_cluster_is_refused_with_the_remedy(world: World) -> None:
@@ -116,7 +116,7 @@ async def test_errors_of_the_preflight_prevent_a_join_unless_they_are_ignored(wo
         await world.join(ignored=["master-answer"])
     assert type(refused.value) is MembershipError
     assert world.files() == []
-    assert any("WARNING swap" in line for line in world.said)
+    assert any("WARNING swap" in line for line in world.messages)
     await world.join(ignored=["all"])
     assert files.load(world.state) is not None
 
@@ -157,7 +157,7 @@ async def test_an_interrupted_join_is_completed_by_the_same_command(
 
     def attempt() -> None:
         try:
-            join(world.here, world.request())
+            join(world.this_host, world.request())
         except KeyboardInterrupt as error:  # must not reach the loop, which it would end
             caught.append(error)
 
@@ -203,7 +203,7 @@ async def test_a_configuration_of_a_person_is_used_and_stays(world: World) -> No
 
 @pytest_asyncio.fixture
 async def expired(world: World) -> World:
-    """A node whose certificate has ended; its agent runs, and says so."""
+    """A node whose certificate has expired; its agent runs."""
     world.systemd.installed = False
     await world.join()
     identity = files.load(world.state)
@@ -248,7 +248,7 @@ async def test_of_two_joins_at_once_one_is_refused_and_the_other_completes(world
         assert second_was_refused.wait(20)
         return []
 
-    first = asyncio.create_task(asyncio.to_thread(join, replace(world.here, findings=look), world.request()))
+    first = asyncio.create_task(asyncio.to_thread(join, replace(world.this_host, findings=look), world.request()))
     assert await asyncio.to_thread(first_is_there.wait, 20)
     for again in (world.join, world.leave, world.reset):
         with pytest.raises(MembershipError, match="another command changes this host") as busy:

@@ -1,4 +1,4 @@
-"""What is gathered: an engine's answers, who runs here, settings of others, what a master says before anybody joins."""
+"""Facts of the preflight: an engine's answers, active services, foreign settings, a master's answers before a join."""
 
 from __future__ import annotations
 
@@ -40,16 +40,16 @@ PODMAN = {
 
 def test_an_engine_is_read(tmp_path: Path) -> None:
     with answering(tmp_path / "engine.sock", DOCKER) as path:
-        found = read_engine(path)
-    assert (found.name, found.version, found.api_version) == ("Docker", "20.10.24", (1, 41))
-    assert (found.storage_driver, found.cgroup_driver, found.problem) == ("vfs", "systemd", "")
-    assert found.root == DOCKER_ROOT
+        engine = read_engine(path)
+    assert (engine.name, engine.version, engine.api_version) == ("Docker", "20.10.24", (1, 41))
+    assert (engine.storage_driver, engine.cgroup_driver, engine.problem) == ("vfs", "systemd", "")
+    assert engine.root == DOCKER_ROOT
 
 
 def test_podman_is_known_by_its_components(tmp_path: Path) -> None:
     with answering(tmp_path / "engine.sock", PODMAN) as path:
-        found = read_engine(path)
-    assert (found.name, found.root) == ("Podman", Path("/var/lib/containers/storage"))
+        engine = read_engine(path)
+    assert (engine.name, engine.root) == ("Podman", Path("/var/lib/containers/storage"))
 
 
 def test_engines_that_do_not_answer_have_a_problem(tmp_path: Path) -> None:
@@ -123,12 +123,12 @@ def test_invalid_addresses_of_a_master_are_refused(typed: str) -> None:
 
 def test_the_difference_of_the_clocks_is_read_from_the_header() -> None:
     now = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
-    here = now.timestamp() + 0.5
-    assert cluster._ahead(format_datetime(now, usegmt=True), here, here) == pytest.approx(0)
+    time_s = now.timestamp() + 0.5
+    assert cluster._ahead(format_datetime(now, usegmt=True), time_s, time_s) == pytest.approx(0)
     behind = format_datetime(now + timedelta(seconds=30), usegmt=True)
-    assert cluster._ahead(behind, here - 1, here + 1) == pytest.approx(-30)
-    assert cluster._ahead("nonsense", here, here) is None
-    assert cluster._ahead(None, here, here) is None
+    assert cluster._ahead(behind, time_s - 1, time_s + 1) == pytest.approx(-30)
+    assert cluster._ahead("nonsense", time_s, time_s) is None
+    assert cluster._ahead(None, time_s, time_s) is None
 
 
 @pytest_asyncio.fixture

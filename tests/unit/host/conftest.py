@@ -1,4 +1,4 @@
-"""A host to install on, and the world in which hosts join and leave."""
+"""A host to install on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What people write into the configuration is what their services may do, and what is found again at the end."""
+"""Services may do what their configuration needs, and uninstalling finds state directories by it."""
 
 from __future__ import annotations
 
@@ -54,10 +54,10 @@ def test_homes_stay_hidden_unless_the_data_directory_is_there(layout: HostLayout
 )
 def test_a_low_port_needs_one_capability(layout: HostLayout, ports: str, may: bool) -> None:
     configure(layout, f'data_dir = "/srv"\n{ports}\n')
-    found = [line for line in settings(layout) if "Capabilit" in line]
+    capabilities = [line for line in settings(layout) if "Capabilit" in line]
     capability = "CAP_NET_BIND_SERVICE" if may else ""
-    assert found[0] == f"CapabilityBoundingSet={capability}"
-    assert found[1:] == ([f"AmbientCapabilities={capability}"] if may else [])
+    assert capabilities[0] == f"CapabilityBoundingSet={capability}"
+    assert capabilities[1:] == ([f"AmbientCapabilities={capability}"] if may else [])
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_an_existing_directory_is_used_if_it_is_empty_or_a_masters_and_stays(
     install(fake, source, settings={})
     (data / "pki").mkdir()
     install(fake, source, settings={})
-    assert Uninstaller(layout, fake).uninstall(purge=True) == [str(data)], "reported as kept"
+    assert Uninstaller(layout, fake).uninstall(purge=True) == [str(data)], "the command lists what stays"
     assert (data / "pki").exists()
     (data / "pki").rename(data / "letters")
     with pytest.raises(HostError, match="contains other things than a master's: name a directory of its own"):

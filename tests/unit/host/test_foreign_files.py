@@ -1,4 +1,4 @@
-"""What was on the host before us: it stays, or is refused with the way out, and is never taken for ours."""
+"""Foreign files on the host stay, or are refused with the remedy; none is mistaken for ours."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.fakes.host import SETTINGS, Fake, install, source_of, state, tree
 
 @pytest.fixture
 def checkout(layout: HostLayout) -> HostLayout:
-    """Somebody has cloned it to where we install, and has work there."""
+    """A developer has cloned it to where we install, and has uncommitted work there."""
     for name in ("sampan", "cli/main.py", ".git/HEAD", "releases/notes.txt", "releases/1.0/text"):
         path = layout.opt / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -29,7 +29,7 @@ def checkout(layout: HostLayout) -> HostLayout:
 
 
 def refuse(*words: str) -> Callable[[tuple[str, ...]], None]:
-    """Once."""
+    """Fail once, at a command with these words."""
     left = [1]
 
     def trouble(argv: tuple[str, ...]) -> None:
@@ -138,20 +138,22 @@ def test_a_file_that_replaced_one_of_ours_stays(fake: Fake, layout: HostLayout, 
         make(path)
         with pytest.raises(HostError, match=r"not made by sampan|masked"):
             install(fake, source)
-    said: list[str] = []
+    remarks: list[str] = []
     restarts = list(fake.restarts)
     with pytest.raises(HostError, match=r"masked.*then this again$"):
         Upgrader(layout, fake).upgrade(source_of(tmp_path, "2.0.0"))
     record = Record.load(layout)
     assert record is not None and not record.target and layout.current.resolve().name == "1.0.0"
     assert fake.restarts == restarts
-    here = tree(layout)
-    Uninstaller(layout, fake, say=said.append).uninstall(purge=True)
-    assert said == [f"{path} stays: it is not what was installed" for path in (layout.command, layout.unit("master"))]
+    before = tree(layout)
+    Uninstaller(layout, fake, say=remarks.append).uninstall(purge=True)
+    assert remarks == [
+        f"{path} stays: it is not what was installed" for path in (layout.command, layout.unit("master"))
+    ]
     assert not fake.active and ("systemctl", "--quiet", "stop", "sampan-master.service") in fake.calls
     for path in (layout.command, layout.unit("master")):
         name = str(path.relative_to(layout.root))
-        assert tree(layout)[name] == here[name]
+        assert tree(layout)[name] == before[name]
 
 
 def test_without_the_record_installing_again_makes_uninstalling_complete(
@@ -159,10 +161,10 @@ def test_without_the_record_installing_again_makes_uninstalling_complete(
 ) -> None:
     before = state(fake)
     install(fake, source, "agent")
-    wanted = tree(layout)
+    expected = tree(layout)
     layout.record.unlink()
     install(fake, source, "agent")
-    assert {**tree(layout), "opt/sampan/installed.json": ""} == {**wanted, "opt/sampan/installed.json": ""}
+    assert {**tree(layout), "opt/sampan/installed.json": ""} == {**expected, "opt/sampan/installed.json": ""}
     record = Record.load(layout)
     assert record is not None and record.releases == ("1.0.0",)
     Uninstaller(layout, fake).uninstall(purge=True)
@@ -175,7 +177,7 @@ def test_without_the_record_installing_again_makes_uninstalling_complete(
 def test_installed_files_are_readable_under_any_umask(
     fake: Fake, layout: HostLayout, source: Source, tmp_path: Path, umask: int, before: str
 ) -> None:
-    """The master's user would not get at its own program."""
+    """Otherwise the master's user could not run its program."""
     if before:
         install(fake, source)
         for each in (layout.opt, layout.releases, *layout.releases.rglob("*")):

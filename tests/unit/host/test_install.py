@@ -1,4 +1,4 @@
-"""Installing, upgrading and removing on a host in a directory, with a system that only pretends."""
+"""Installing, upgrading and removing on a host in a directory, with a fake system."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_installing_again_changes_nothing(fake: Fake, source: Source) -> None:
 
 
 def test_a_master_that_is_starting_is_restarted_with_its_new_unit(fake: Fake, source: Source) -> None:
-    """Between two tries it waits within what the former unit allowed."""
+    """A start between two attempts still follows the former unit."""
     install(fake, source)
     fake.active.clear()
     fake.starting.add("sampan-master.service")
@@ -102,15 +102,15 @@ def test_the_point_of_no_return_is_before_the_command_itself_is_removed(
     fake: Fake, layout: HostLayout, source: Source
 ) -> None:
     install(fake, source)
-    seen: list[tuple[bool, set[str]]] = []
+    calls: list[tuple[bool, set[str]]] = []
     uninstaller = Uninstaller(
-        layout, fake, no_return=lambda: seen.append((layout.command.is_symlink(), set(fake.active)))
+        layout, fake, no_return=lambda: calls.append((layout.command.is_symlink(), set(fake.active)))
     )
     uninstaller.uninstall(purge=True)
-    assert seen == [(True, set())], "services have ended, files are there"
+    assert calls == [(True, set())], "services are stopped, files are still there"
     with pytest.raises(NotInstalled):
         uninstaller.uninstall(purge=True)
-    assert len(seen) == 1
+    assert len(calls) == 1
 
 
 @pytest.fixture
@@ -130,7 +130,7 @@ def test_killed_at_any_step_the_same_command_completes_it(
     assert number_of_steps > 10
     empty = state(fake)
     install(fake, source)
-    wanted = state(fake)
+    expected = state(fake)
     for step in range(number_of_steps):
         Uninstaller(layout, fake).uninstall(purge=True)
         assert state(fake) == empty
@@ -141,7 +141,7 @@ def test_killed_at_any_step_the_same_command_completes_it(
         fake.trouble = lambda argv: None
         _without_record_nothing_is_there(fake, empty)
         install(fake, source)
-        assert {**state(fake), "opt/sampan/installed.json": ""} == {**wanted, "opt/sampan/installed.json": ""}, step
+        assert {**state(fake), "opt/sampan/installed.json": ""} == {**expected, "opt/sampan/installed.json": ""}, step
         assert set(_record(layout).files) == {
             "/etc/sampan/master.toml", "/usr/local/bin/sampan", "/etc/systemd/system/sampan-master.service",
         }  # fmt: skip
@@ -173,14 +173,14 @@ def test_incomplete_files_are_removed_too(fake: Fake, layout: HostLayout, source
 
 def _without_record_nothing_is_there(fake: Fake, empty: dict[str, object]) -> None:
     if not fake.layout.record.exists():
-        here = {key: value for key, value in state(fake).items() if not key.startswith("opt/sampan")}
-        assert here == empty
+        files = {key: value for key, value in state(fake).items() if not key.startswith("opt/sampan")}
+        assert files == empty
 
 
 def _record(layout: HostLayout) -> Record:
-    found = Record.load(layout)
-    assert found is not None
-    return found
+    record = Record.load(layout)
+    assert record is not None
+    return record
 
 
 def test_a_failure_on_a_fresh_host_is_undone(fake: Fake, source: Source) -> None:

@@ -1,4 +1,4 @@
-"""Each finding, out of facts that provoke it alone; and the fit host, of which there is nothing to find."""
+"""Each finding, from facts that provoke only this one; and a fit host, which has no findings."""
 
 from __future__ import annotations
 
@@ -160,17 +160,17 @@ def test_a_fit_host_has_no_findings() -> None:
 
 @pytest.mark.parametrize(("id_", "severity", "facts"), PROVOKED, ids=[f"{id_}-{e}" for id_, e, _ in PROVOKED])
 def test_each_finding_comes_from_its_own_cause_alone(id_: str, severity: Severity, facts: Facts) -> None:
-    (found,) = judge(facts)
-    assert (found.id, found.severity) == (id_, severity)
-    assert found.seen
-    assert found.remedy
-    assert "\n" not in found.seen + found.remedy
+    (finding,) = judge(facts)
+    assert (finding.id, finding.severity) == (id_, severity)
+    assert finding.seen
+    assert finding.remedy
+    assert "\n" not in finding.seen + finding.remedy
 
 
 def test_a_manager_with_our_snippet_is_not_a_finding() -> None:
     assert judge(but(active=frozenset(SNIPPETS), left_alone=frozenset(SNIPPETS))) == []
-    found = judge(but(active=frozenset(SNIPPETS)))
-    for finding, snippet in zip(found, SNIPPETS.values(), strict=True):
+    findings = judge(but(active=frozenset(SNIPPETS)))
+    for finding, snippet in zip(findings, SNIPPETS.values(), strict=True):
         assert shlex.split(finding.remedy)[:4] == ["printf", snippet.content.replace("\n", "\\n"), ">", snippet.path]
         assert "sampan.vxlan" in finding.remedy
 
@@ -236,7 +236,7 @@ def test_findings_are_printed_errors_first_and_as_json() -> None:
 
 
 def test_the_table_of_causes_knows_every_part_of_the_facts() -> None:
-    """A fact that no cause changes is one that nobody judges."""
+    """A fact that no cause changes would be judged by no test."""
     changed = {
         field.name
         for _, _, facts in PROVOKED

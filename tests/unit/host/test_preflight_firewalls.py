@@ -1,4 +1,4 @@
-"""Of firewalld: how its words are read, and that each thing that it does not let in has its own part of the remedy."""
+"""firewalld: how its output is read, and that the remedy has a part for everything that it drops."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ PODS = (IPv4Network("10.244.0.0/16"),)
 
 
 @pytest.mark.parametrize(
-    ("interface", "found"),
+    ("interface", "expected"),
     [
         ("eth0", Firewalld("", False, frozenset({"22/tcp", "4000-5000/udp"}), PODS)),
         ("eth1", Firewalld("home", False, frozenset(), PODS)),
@@ -44,8 +44,8 @@ PODS = (IPv4Network("10.244.0.0/16"),)
     ],
     ids=["of the default zone", "of another zone", "of a zone that takes everything"],
 )
-def test_a_link_is_in_its_zone_or_in_the_default_one(interface: str, found: Firewalld) -> None:
-    assert parse("public", LISTING, interface) == found
+def test_a_link_is_in_its_zone_or_in_the_default_one(interface: str, expected: Firewalld) -> None:
+    assert parse("public", LISTING, interface) == expected
 
 
 ADD_PORT = "firewall-cmd --permanent --add-port=4789/udp"
@@ -53,7 +53,7 @@ ADD_SOURCE = "firewall-cmd --permanent --zone=trusted --add-source=10.244.0.0/16
 
 
 @pytest.mark.parametrize(
-    ("told", "remedies"),
+    ("settings", "remedies"),
     [
         pytest.param(None, [ADD_PORT, ADD_SOURCE], id="it does not say"),
         pytest.param(Firewalld(), [ADD_PORT, ADD_SOURCE], id="nothing is let in"),
@@ -68,16 +68,18 @@ ADD_SOURCE = "firewall-cmd --permanent --zone=trusted --add-source=10.244.0.0/16
         pytest.param(Firewalld(ports=frozenset({"4789/udp"}), trusted=PODS), None, id="all of it"),
     ],
 )
-def test_the_remedy_adds_what_is_missing(told: Firewalld | None, remedies: list[str] | None) -> None:
-    found = judge(but(active=frozenset({"firewalld"}), firewalld=told))
+def test_the_remedy_adds_what_is_missing(settings: Firewalld | None, remedies: list[str] | None) -> None:
+    findings = judge(but(active=frozenset({"firewalld"}), firewalld=settings))
     expected = [] if remedies is None else [" && ".join([*remedies, "firewall-cmd --reload"])]
-    assert [each.remedy for each in found] == expected
+    assert [finding.remedy for finding in findings] == expected
 
 
 def test_a_master_needs_its_own_ports_open() -> None:
     ports = {"6443/tcp": "", "6444/tcp": ""}
     master = {"role": MASTER, "master": None, "engine": None, "kernel": None, "ports": ports}
-    (found,) = judge(but(**master, active=frozenset({"firewalld"}), firewalld=Firewalld(ports=frozenset({"6443/tcp"}))))
-    assert found.remedy == "firewall-cmd --permanent --add-port=6444/tcp && firewall-cmd --reload"
-    (found,) = judge(but(**master, active=frozenset({"ufw"})))
-    assert found.remedy == "ufw allow 6443/tcp && ufw allow 6444/tcp"
+    (finding,) = judge(
+        but(**master, active=frozenset({"firewalld"}), firewalld=Firewalld(ports=frozenset({"6443/tcp"})))
+    )
+    assert finding.remedy == "firewall-cmd --permanent --add-port=6444/tcp && firewall-cmd --reload"
+    (finding,) = judge(but(**master, active=frozenset({"ufw"})))
+    assert finding.remedy == "ufw allow 6443/tcp && ufw allow 6444/tcp"

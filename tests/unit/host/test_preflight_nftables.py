@@ -1,4 +1,4 @@
-"""Of nftables' own rules: what is read out of nft's words; tests/kernel/test_preflight.py asks nft itself."""
+"""Native rules of nftables: how nft's output is read. tests/kernel/test_preflight.py asks nft itself."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ACCEPT, DROP = {"accept": None}, {"drop": None}
 
 
 def ruleset(*rules: list[Any], chain: dict[str, Any] = INPUT, **others: list[list[Any]]) -> str:
-    """As `nft -j list ruleset` says it; `others`: rules of other chains of the same table."""
+    """As `nft -j list ruleset` prints it; `others`: rules of other chains of the same table."""
     place = {"family": chain["family"], "table": chain["table"]}
     entries: list[dict[str, Any]] = [{"metainfo": {}}, {"table": {}}, {"chain": chain}]
     entries += [{"chain": {**place, "name": name}} for name in others]
@@ -30,8 +30,8 @@ def match(protocol: str, field: str, value: object, op: str = "==") -> dict[str,
 
 
 def read(text: str) -> BaseChain:
-    (found,) = parse(text)
-    return found
+    (chain,) = parse(text)
+    return chain
 
 
 @pytest.mark.parametrize(
@@ -98,5 +98,5 @@ def test_networks_that_are_accepted(expressions: list[Any], sources: tuple[str, 
 
 def test_only_chains_that_are_jumped_to_count() -> None:
     vxlan, lists = [match("udp", "dport", 4789), ACCEPT], [match("tcp", "dport", 22), ACCEPT]
-    found = read(ruleset([{"jump": {"target": "allowed"}}], allowed=[vxlan], output=[lists, [ACCEPT]]))
-    assert (found.ports, found.sources) == ((("udp", 4789, 4789),), ())
+    chain = read(ruleset([{"jump": {"target": "allowed"}}], allowed=[vxlan], output=[lists, [ACCEPT]]))
+    assert (chain.ports, chain.sources) == ((("udp", 4789, 4789),), ())

@@ -1,4 +1,4 @@
-"""Each possible finding is provoked for real by a test, which this table names, or the table says why not."""
+"""Each possible finding is provoked on a real host by a test that is named here, or has a reason why it is not."""
 
 from __future__ import annotations
 
@@ -65,11 +65,11 @@ PROVOKED: Final[Mapping[str, str]] = {
 MADE_UP: Final[Mapping[str, str]] = {
     "python-version": "a Python that is too old does not run the command at all",
 }
-"""Which come from made-up facts only (test_preflight_findings.py)."""
+"""Those that come from invented facts only (test_preflight_findings.py)."""
 
 
 def ids() -> Iterator[str]:
-    """The ids in all calls of `error` and `warning` in the judges; VARIABLE has those that are not literals."""
+    """The ids in every call of `error` and `warning` in the judges; those with a variable are listed here."""
     for path in (ROOT / "host/preflight").glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("error", "warning"):

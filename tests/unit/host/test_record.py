@@ -1,4 +1,4 @@
-"""Older and newer releases read the record, too: after a rollback every command must still work."""
+"""Earlier and later releases read the record, too: after a rollback every command must still work."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.fakes.host import Fake, Killed, install, source_of, state
 
 @dataclass(frozen=True, slots=True)
 class First:
-    """The first release's record, and how that release reads it: an unknown key is an error."""
+    """The record as the first release reads it: an unknown key is an error."""
 
     roles: tuple[str, ...] = ()
     release: str = ""
@@ -44,13 +44,13 @@ def change(layout: HostLayout, **values: Any) -> None:
 
 
 def loaded(layout: HostLayout) -> Record:
-    found = Record.load(layout)
-    assert found is not None
-    return found
+    record = Record.load(layout)
+    assert record is not None
+    return record
 
 
 def upgrade_killed(fake: Fake, tmp_path: Path) -> None:
-    """From 1.0.0 to 2.0.0, at the restart."""
+    """An upgrade from 1.0.0 to 2.0.0 that is killed at the restart."""
     install(fake, source_of(tmp_path))
 
     def kill(argv: tuple[str, ...]) -> None:
@@ -66,9 +66,9 @@ def upgrade_killed(fake: Fake, tmp_path: Path) -> None:
 def test_the_first_release_reads_and_writes_the_same_record(fake: Fake, layout: HostLayout, tmp_path: Path) -> None:
     install(fake, source_of(tmp_path))
     before = loaded(layout)
-    found = First.load(layout)
-    assert (found.release, found.roles, found.unfinished) == ("1.0.0", ("master",), False)
-    found.save(layout)
+    first = First.load(layout)
+    assert (first.release, first.roles, first.unfinished) == ("1.0.0", ("master",), False)
+    first.save(layout)
     assert loaded(layout) == before and before.releases == ("1.0.0",)
 
 
@@ -78,9 +78,9 @@ def test_the_first_release_sees_an_unfinished_change_and_keeps_its_details(
     upgrade_killed(fake, tmp_path)
     before = loaded(layout)
     assert (before.release, before.target, before.ran) == ("1.0.0", "2.0.0", ("master",))
-    found = First.load(layout)
-    assert found.unfinished
-    found.save(layout)
+    first = First.load(layout)
+    assert first.unfinished
+    first.save(layout)
     assert loaded(layout) == before
 
 
@@ -96,18 +96,18 @@ def test_recorded_releases_are_forgotten_with_their_directories(fake: Fake, layo
 def test_a_change_that_the_first_release_began_counts_as_unfinished(
     fake: Fake, layout: HostLayout, tmp_path: Path
 ) -> None:
-    """It notes the new release as the one that runs before it switches."""
+    """It records the new release as the running one before it switches."""
     new = source_of(tmp_path, "2.0.0")
     install(fake, source_of(tmp_path))
     Upgrader(layout, fake).upgrade(new)
     change(layout, unfinished=True)
-    found = loaded(layout)
-    assert (found.release, found.target, found.previous) == ("1.0.0", "2.0.0", "")
+    record = loaded(layout)
+    assert (record.release, record.target, record.previous) == ("1.0.0", "2.0.0", "")
     fake.restarts.clear()
     Upgrader(layout, fake).upgrade_other(new)
     assert fake.restarts == ["sampan-master.service"]
-    found = loaded(layout)
-    assert (found.release, found.target, found.previous) == ("2.0.0", "", "1.0.0")
+    record = loaded(layout)
+    assert (record.release, record.target, record.previous) == ("2.0.0", "", "1.0.0")
     change(layout, unfinished=True)
     assert Upgrader(layout, fake).roll_back() == release.current(layout) == "1.0.0"
 
@@ -125,5 +125,5 @@ def test_the_record_of_the_release_with_other_keys_is_read(fake: Fake, layout: H
     del text["unfinished"]
     text["directories"] = [path for path in text["directories"] if "releases" not in path]
     layout.record.write_text(json.dumps({**text, "target": "2.0.0", "releases": ["1.0.0", "2.0.0"]}))
-    found = loaded(layout)
-    assert (found.release, found.target, found.ran, found.releases) == ("1.0.0", "2.0.0", (), ("1.0.0", "2.0.0"))
+    record = loaded(layout)
+    assert (record.release, record.target, record.ran, record.releases) == ("1.0.0", "2.0.0", (), ("1.0.0", "2.0.0"))

@@ -1,4 +1,4 @@
-"""Installing an agent tells the managers of the host's network to leave its links alone, and takes that back."""
+"""Installing an agent writes snippets for the managers of the host's network, and uninstalling removes them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MANAGER, NETWORKD = SNIPPETS["NetworkManager"], SNIPPETS["systemd-networkd"]
 
 @pytest.fixture
 def layout(tmp_path: Path) -> HostLayout:
-    """A host that has both managers; NetworkManager runs."""
+    """A host with both managers; NetworkManager is active."""
     layout = fresh(tmp_path / "host")
     for snippet in SNIPPETS.values():
         program = there(layout, snippet.program)
@@ -89,6 +89,6 @@ def test_a_manager_that_cannot_reload_is_reported(
     fake: Fake, layout: HostLayout, source: Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Fake, "succeeds", lambda self, *argv: argv[0] != "nmcli")
-    said: list[str] = []
-    Installer(layout, fake, say=said.append).install("agent", source, {"node_name": "n1"})
-    assert said == ["NetworkManager could not read its files again: run `nmcli general reload` when it can"]
+    remarks: list[str] = []
+    Installer(layout, fake, say=remarks.append).install("agent", source, {"node_name": "n1"})
+    assert remarks == ["NetworkManager could not read its files again: run `nmcli general reload` when it can"]

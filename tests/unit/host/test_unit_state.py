@@ -1,4 +1,4 @@
-"""What is made of systemd's words on a unit: whether it runs, and whether it is up."""
+"""How systemd's state of a unit is judged: whether it runs, and whether it is up."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ WAITS = "activating auto-restart 4"
 
 
 class Looks(Fake):
-    """Another answer after each wait; the last one stays. `active sub restarts job`."""
+    """Answers with another state after each wait, such as `active running 0` (active, sub, restarts, job)."""
 
     def __init__(self, *looks: str) -> None:
         super().__init__(HostLayout(Path("/nowhere")))
@@ -93,5 +93,5 @@ def test_a_service_that_was_up_before_an_interrupted_command_is_restarted_unless
     ],
 )
 def test_an_agent_that_is_being_restarted_counts_as_running(look: str, runs: bool) -> None:
-    """Else it would stay stopped when the command that pauses it fails."""
+    """Otherwise it would stay stopped when the command that pauses it fails."""
     assert AgentUnit(Unit(AGENT, Looks(look).run)).running() is runs

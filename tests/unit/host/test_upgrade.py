@@ -16,9 +16,9 @@ from tests.fakes.host import Fake, Killed, at_each_step, fresh, install, kill_at
 
 
 def _record(layout: HostLayout) -> Record:
-    found = Record.load(layout)
-    assert found is not None
-    return found
+    record = Record.load(layout)
+    assert record is not None
+    return record
 
 
 def test_killed_at_any_step_the_same_upgrade_ends_with_the_new_release(fake: Fake, tmp_path: Path) -> None:
@@ -41,8 +41,8 @@ def test_killed_at_any_step_the_same_upgrade_ends_with_the_new_release(fake: Fak
         tried.trouble = lambda argv: None
         restarts = len(tried.restarts)
         Upgrader(tried.layout, tried).upgrade(new)
-        found = _record(tried.layout)
-        assert (release.current(tried.layout), found.release, found.previous) == ("2.0.0", "2.0.0", "1.0.0"), step
+        record = _record(tried.layout)
+        assert (release.current(tried.layout), record.release, record.previous) == ("2.0.0", "2.0.0", "1.0.0"), step
         assert len(tried.restarts) == restarts + 1, "what runs may still be the old release"
 
 
@@ -63,8 +63,8 @@ def test_installing_with_upgrade_completes_an_interrupted_one_or_does_nothing(tm
         unfinished = _record(tried.layout).release != "2.0.0" or bool(_record(tried.layout).target)
         restarts = len(tried.restarts)
         Upgrader(tried.layout, tried).upgrade_other(new)
-        found = _record(tried.layout)
-        assert (release.current(tried.layout), found.release, found.target) == ("2.0.0", "2.0.0", ""), step
+        record = _record(tried.layout)
+        assert (release.current(tried.layout), record.release, record.target) == ("2.0.0", "2.0.0", ""), step
         assert len(tried.restarts) == restarts + unfinished, step
         if ended:
             assert not unfinished

@@ -1,4 +1,4 @@
-"""Upgrades that do not go well: the last release that ran comes back, or the same command goes on."""
+"""Upgrades that fail: the last release that ran runs again, or the same command completes the upgrade."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from tests.fakes.host import Fake, Killed, at_each_step, fresh, install, kill_at
 
 
 def record(fake: Fake) -> Record:
-    found = Record.load(fake.layout)
-    assert found is not None
-    return found
+    loaded = Record.load(fake.layout)
+    assert loaded is not None
+    return loaded
 
 
 def runs(fake: Fake) -> tuple[str, str, str]:
-    """What `current` is, what the record says, and what it says that is unfinished."""
-    found = record(fake)
-    return release.current(fake.layout), found.release, found.target
+    """The target of `current`, and the record's release and unfinished target."""
+    loaded = record(fake)
+    return release.current(fake.layout), loaded.release, loaded.target
 
 
 def restart_fails_of(fake: Fake, *releases: str) -> Callable[[tuple[str, ...]], None]:
@@ -52,7 +52,7 @@ def units_of(version: str, *more: HostFile) -> list[HostFile]:
 def test_units_and_snippets_are_those_of_the_running_release_after_upgrade_and_rollback(
     fake: Fake, layout: HostLayout, tmp_path: Path
 ) -> None:
-    """Though one and the same command, of one release, does it all."""
+    """Although the command of one release does all of it."""
     before = state(fake)
     later = HostFile("/etc/later.conf.d/sampan.conf", "of 2.0.0\n", ("later", "reload"), "later.service", optional=True)
     old = source_of(tmp_path, "1.0.0", needed=units_of("1.0.0"))
@@ -83,12 +83,12 @@ def test_a_release_answers_with_its_host_files(
     from host import host_files
 
     assert main(["agent", "master"], layout) == 0
-    said = capsys.readouterr().out
-    monkeypatch.setattr(Commands, "run", lambda self, *argv: said)
+    output = capsys.readouterr().out
+    monkeypatch.setattr(Commands, "run", lambda self, *argv: output)
     monkeypatch.setattr(release, "packages", lambda layout, name: Path(host_files.__file__).parents[1])
-    found = host_files.of_release(layout, Commands(), "1.0.0", ["agent", "master"])
-    assert found == needed(layout, ["master", "agent"])
-    assert [each.path for each in found] == [
+    answer = host_files.of_release(layout, Commands(), "1.0.0", ["agent", "master"])
+    assert answer == needed(layout, ["master", "agent"])
+    assert [file.path for file in answer] == [
         f"/etc/systemd/system/sampan-{role}.service" for role in ("master", "agent")
     ]
 
@@ -98,8 +98,8 @@ def test_a_release_that_cannot_list_its_host_files_changes_nothing(
 ) -> None:
     install(fake, source_of(tmp_path, needed=units_of("1.0.0")), "agent")
     unit = layout.unit("agent").read_text()
-    for number, said in enumerate(("broken", '[{"path": "/etc/x"}]', "[1]", "7")):
-        new = source_of(tmp_path, f"2.0.{number}", needed=said)
+    for number, output in enumerate(("broken", '[{"path": "/etc/x"}]', "[1]", "7")):
+        new = source_of(tmp_path, f"2.0.{number}", needed=output)
         with pytest.raises(HostError, match=rf"release 2\.0\.{number} does not say which files it needs"):
             Upgrader(layout, fake).upgrade(new)
         assert runs(fake) == ("1.0.0", "1.0.0", "") and layout.unit("agent").read_text() == unit

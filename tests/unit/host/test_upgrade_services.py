@@ -1,4 +1,4 @@
-"""Which services an upgrade restarts and watches, and whose failure is a reason to go back."""
+"""Which services an upgrade restarts and watches, and whose failure causes a rollback."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ def new(tmp_path: Path) -> Source:
 
 
 def runs(layout: HostLayout) -> tuple[str, str, str]:
-    """What `current` is, what the record says, and what it says that is unfinished."""
-    found = Record.load(layout)
-    assert found is not None
-    return release.current(layout), found.release, found.target
+    """The target of `current`, and the record's release and unfinished target."""
+    record = Record.load(layout)
+    assert record is not None
+    return release.current(layout), record.release, record.target
 
 
 def fails(fake: Fake, unit: str, *releases: str) -> None:
-    """With these releases."""
+    """Have restarts of the unit fail while one of these releases is the current one."""
 
     def trouble(argv: tuple[str, ...]) -> None:
         if "restart" in argv and argv[-1] == unit and release.current(fake.layout) in releases:
@@ -53,7 +53,7 @@ def fails(fake: Fake, unit: str, *releases: str) -> None:
 
 
 def upgrade_killed(fake: Fake, new: Source) -> None:
-    """At the first restart."""
+    """An upgrade that is killed at the first restart."""
 
     def kill(argv: tuple[str, ...]) -> None:
         if "restart" in argv:
@@ -74,11 +74,11 @@ def test_an_agent_that_failed_before_is_restarted_and_does_not_prevent_an_upgrad
     """Its node was deleted; the host is a master, too."""
     fake.active.discard(AGENT)
     fake.failing[AGENT] = NO_NODE
-    said: list[str] = []
-    upgrader = Upgrader(layout, fake, say=said.append)
+    remarks: list[str] = []
+    upgrader = Upgrader(layout, fake, say=remarks.append)
     upgrader.upgrade(new)
     assert runs(layout) == ("2.0.0", "2.0.0", "") and fake.restarts == [MASTER, AGENT]
-    assert [line for line in said if NO_NODE in line and line.endswith("it failed before this as well")]
+    assert [line for line in remarks if NO_NODE in line and line.endswith("it failed before this as well")]
     upgrader.roll_back()
     assert runs(layout) == ("1.0.0", "1.0.0", "")
 

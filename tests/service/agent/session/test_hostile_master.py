@@ -6,7 +6,8 @@ The agent's session runs over real gRPC and TLS against a server whose answers t
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ from agent.wire.sanity import check_cut, sensible
 from master.pki import Pki
 from proto import contract
 from proto.gen import desired_pb2, session_pb2
-from tests.fakes.hostile import nothing_left, resident_bytes, told_within
+from tests.fakes import agent_process
+from tests.fakes.hostile import nothing_left, told_within
 from tests.fakes.hostile_master import (
     CONFIG,
     GOOD,
@@ -132,43 +134,42 @@ async def test_invalid_desired_state_is_not_applied(
         assert agent.machine.cuts == cuts
 
 
-def _big() -> list[bytes]:
+def _big() -> Iterable[bytes]:
     """100 MB of valid pods."""
     text = "x" * 900_000
     pods = [pod(f"p{number}", annotations={"a": text}) for number in range(112)]
     return encoded(*(cut(last=False, pods=[big]) for big in pods), cut())
 
 
-def _endless() -> list[bytes]:
-    return encoded(cut(last=False)) * 5000
+def _endless() -> Iterable[bytes]:
+    return itertools.repeat(cut(last=False).SerializeToString())
 
 
 @pytest.mark.parametrize(
     ("made", "limit", "most"),
-    [pytest.param(_big, 64 << 20, 300 << 20, id="100 MB"), pytest.param(_endless, 4 << 20, 64 << 20, id="no end")],
+    [pytest.param(_big, 64 << 20, 128 << 20, id="100 MB"), pytest.param(_endless, 4 << 20, 16 << 20, id="no end")],
 )
 async def test_a_cut_that_is_too_large_is_refused_and_forgotten(
-    pki: Pki,
-    tmp_path: Path,
-    caplog: pytest.LogCaptureFixture,
-    monkeypatch: pytest.MonkeyPatch,
-    made: Callable[[], list[bytes]],
-    limit: int,
-    most: int,
+    pki: Pki, tmp_path: Path, made: Callable[[], Iterable[bytes]], limit: int, most: int
 ) -> None:
+    """`most`: growth of the agent's memory; enough for the part of one cut, and not for the parts of two."""
     assert contract.MAX_STATE_BYTES == 64 << 20
-    monkeypatch.setattr(contract, "MAX_STATE_BYTES", limit)
     master = HostileMaster()
-    async with settled(master, pki, tmp_path) as agent:
-        master.desired = made()
-        before = resident_bytes()
-        with told_within(caplog, 2):
+    async with master.listening(pki) as identity:
+        with agent_process.running(identity, tmp_path, max_state_bytes=limit) as agent:
+            await until(lambda: master.applied == GOOD.cut.revision)
+            before = agent.peak_bytes()
+            master.desired = made()
             await restart(master)
-            await until(lambda: f"a cut of more than {contract.MAX_STATE_BYTES >> 20} MiB" in caplog.text)
-            await again(master, 1)
-        assert not agent.desired._arriving or agent.desired._arriving_bytes < contract.MAX_STATE_BYTES
-        assert resident_bytes() - before < most
-        master.desired = encoded(GOOD)
+            refused = f"a cut of more than {limit >> 20} MiB"
+            await until(lambda: agent.logged(refused) or agent.peak_bytes() - before > most)
+            await again(master, 3)
+            assert agent.peak_bytes() - before < most
+            assert agent.logged(refused)
+            beats = master.beats
+            await until(lambda: master.beats > beats)
+            assert master.applied == GOOD.cut.revision
+            assert len(agent.warnings()) <= 2, agent.warnings()
 
 
 async def test_one_message_over_the_limit_is_refused_by_its_size(

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from master.memory import GROWTH_BYTES
-from tests.service.master.api.bad_input.process import Master, answer, head, running
+from tests.service.master.process import Master, answer, head, running
 
 CONFIGMAPS = "/api/v1/namespaces/default/configmaps"
 THOUSAND = 1000

@@ -5,38 +5,56 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import os
 import socket
 import ssl
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from agent.config import AgentConfig
+from agent.identity.files import Identity
+from agent.identity.join import Ticket, join
 from client.kubeconfig import load_kubeconfig
 from client.tls import context_for
+from proto import contract
+from tests.fakes.hostile import resident_bytes
+from tests.fakes.sessions import TOKEN
 from tests.masters import Reply
 
-ROOT = Path(__file__).resolve().parents[5]
+ROOT = Path(__file__).resolve().parents[3]
 IDLE_S, REQUEST_S, STALLED_S = 3.0, 2.0, 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class Master:
-    """A running master: its pid, port and log, and TLS contexts with and without the administrator's certificate."""
+    """A running master. `admin` and `anonymous`: TLS with and without the administrator's certificate."""
 
     pid: int
     port: int
+    session_port: int
     log: Path
+    ca: bytes
     admin: ssl.SSLContext
     anonymous: ssl.SSLContext
 
     def resident_bytes(self) -> int:
-        fields = Path(f"/proc/{self.pid}/statm").read_text().split()
-        return int(fields[1]) * os.sysconf("SC_PAGE_SIZE")
+        return resident_bytes(self.pid)
+
+    def join(self, name: str, state_dir: Path) -> Identity:
+        """Make a node of that name. Its sessions go to the loopback address. Blocks."""
+        state_dir.mkdir()
+        config = AgentConfig(state_dir=state_dir, node_name=name, master=f"https://127.0.0.1:{self.port}")
+        key = x509.load_pem_x509_certificate(self.ca).public_key()
+        ca_hash = contract.ca_hash(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
+        identity = join(config, Ticket(TOKEN, ca_hash), wait=False)
+        return replace(identity, session_address=f"127.0.0.1:{self.session_port}")
 
     def descriptors(self) -> int:
         return sum(1 for _ in Path(f"/proc/{self.pid}/fd").iterdir())
@@ -107,7 +125,10 @@ def running(directory: Path) -> Iterator[Master]:
         sessions.bind(("127.0.0.1", 0))
         port, session_port = api.getsockname()[1], sessions.getsockname()[1]
     config = directory / "master.toml"
+    token = directory / "token"
+    token.write_text(TOKEN)
     config.write_text(
+        f'bootstrap_token_file = "{token}"\n'
         f'data_dir = "{directory}/data"\nlisten_address = "127.0.0.1"\n'
         f"api_port = {port}\nsession_port = {session_port}\n"
         f"idle_timeout_s = {IDLE_S}\nrequest_timeout_s = {REQUEST_S}\nstalled_timeout_s = {STALLED_S}\n"
@@ -127,7 +148,7 @@ def running(directory: Path) -> Iterator[Master]:
         access = load_kubeconfig(directory / "data" / "admin.kubeconfig")
         assert access.authority is not None
         anonymous = ssl.create_default_context(cadata=access.authority.decode())
-        yield Master(process.pid, port, log, context_for(access), anonymous)
+        yield Master(process.pid, port, session_port, log, access.authority, context_for(access), anonymous)
     finally:
         process.terminate()
         try:
