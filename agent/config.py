@@ -42,7 +42,7 @@ class AgentConfig:
     capacity_memory_bytes: int = 0
     """Memory that the node offers to pods, in bytes; 0: all memory of the machine."""
     max_pods: int = 110
-    """Most pods that the scheduler places on this node. They need as many addresses in the node's pod CIDR."""
+    """The maximum number of pods on this node. The node's pod CIDR must have an address for each."""
     pause_image: str = "sampan/pause:1"
     """Image of the sandboxes. The agent contains the default one; any other is pulled."""
     secrets_on_disk: bool = False

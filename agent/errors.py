@@ -1,4 +1,4 @@
-"""The root of the agent's errors; each room has the branches of its own.
+"""The root of the agent's errors; each room defines its own branches.
 
 AgentError
 ├── AgentFailed           agent/main.py: the agent cannot continue
@@ -6,10 +6,10 @@ AgentError
 ├── SessionError          agent/session/errors.py: how a session with the master ends
 ├── WireError             agent/wire/errors.py: a message of the master is wrong
 ├── NetworkFault          agent/network.py: the kernel's network could not be read or changed
-├── RuntimeFault          agent/runtime/errors.py: the engine; retryable or permanent is a type
+├── RuntimeFault          agent/runtime/errors.py: a call to the engine failed, retryably or permanently
 ├── VolumeError           agent/volumes/errors.py: a volume cannot be prepared or cleaned
-├── ContainerConfigError  agent/pods/errors.py: a container cannot be made from its spec as it stands
-├── ImageMissing          agent/pods/errors.py: the image is not there and may not be pulled
+├── ContainerConfigError  agent/pods/errors.py: a container cannot be made from its spec
+├── ImageMissing          agent/pods/errors.py: the image is missing and may not be pulled
 └── LogUnavailable        agent/pods/errors.py: there is no such log
 """
 

@@ -29,7 +29,8 @@ EXIT_REMOVED: Final = 6
 
 ConfigureLog = Callable[[Literal["text", "json", "journal"], str, str], None]
 Supervised = Callable[[], AbstractAsyncContextManager[None]]
-"""Entered when the node has started, left when it stops; notifies the supervisor, also that the loop is alive."""
+"""A context that is entered when the node has started and left when it stops. Notifies the supervisor of both, and
+regularly that the event loop is alive."""
 
 log = logging.getLogger(__name__)
 

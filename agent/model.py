@@ -122,7 +122,7 @@ class Resources:
 
 @dataclass(frozen=True, slots=True)
 class SecurityContext:
-    """The user and the privileges of a container; None: as the image says."""
+    """The user and the privileges of a container. None: the image's own user or group."""
 
     run_as_user: int | None = None
     run_as_group: int | None = None

@@ -1,8 +1,8 @@
 """Declarative apply: creates an object, or sends a merge patch (RFC 7386) against the document that was applied last.
 
 The last applied document is kept in the annotation that kubectl uses, so that both tools can be used on one object. A
-field that was in that document and is no longer in the manifest is removed. A field that is in neither is left to
-others.
+field that was in that document and is no longer in the manifest is removed. Fields that are in neither stay as others
+have set them.
 """
 
 import copy

@@ -166,7 +166,7 @@ class RestClient:
             answer.close()
 
     def _hint(self, error: HTTPError) -> str:
-        """Explains a connection that a server ended because it does not trust our certificate: HTTP cannot say so."""
+        """The likely cause of a broken connection: a server that distrusts our certificate ends it without a reply."""
         if self.access.certificate is None or not isinstance(error, urllib3.exceptions.ProtocolError):
             return ""
         return (
@@ -182,7 +182,7 @@ class RestClient:
 
 
 def _broke_off(error: urllib3.exceptions.SSLError) -> bool:
-    """The server closed the connection during the handshake, which says nothing about its identity."""
+    """Whether the server closed the connection during the handshake, which proves nothing about its identity."""
     cause = error.args[0] if error.args else None
     return isinstance(cause, ssl.SSLEOFError | ssl.SSLZeroReturnError | ssl.SSLSyscallError)
 

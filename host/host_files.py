@@ -37,13 +37,13 @@ class HostFile:
     reload: tuple[str, ...]
     """The command that has it read again."""
     reader: str = ""
-    """The service that reads it; the command is run only while that is up. Empty: systemd itself."""
+    """The service that reads the file; the command runs only while this service is up. Empty: systemd itself."""
     optional: bool = False
-    """A foreign file in its place stays: its author knows what the host needs. For any other file that is an error."""
+    """A foreign file at this path stays: its author knows what the host needs. If not optional, it is an error."""
 
 
 def needed(layout: HostLayout, roles: Sequence[Role]) -> list[HostFile]:
-    """What this release, whose code this is, needs for the roles on this host. Raises HostError."""
+    """The files that the roles on this host need from this release. Raises HostError."""
     needs = [HostFile(layout.seen(layout.unit(role)), unit_text(role, layout), _RELOAD_UNITS) for role in roles]
     if "master" in roles:
         needs += _needed_for_backups(layout)

@@ -1,7 +1,7 @@
 """What was made on this host, so that uninstalling removes exactly that: `installed.json`.
 
-Each thing is recorded before it is made, so that what a killed command made is known; a recorded thing that does not
-exist does no harm. What existed before is never recorded and never overwritten: it is an error.
+Each thing is recorded before it is made, so that the record also has what a killed command made. A recorded thing that
+does not exist does no harm. A thing that existed before is never recorded or overwritten: it is an error.
 
 Releases on the same host read each other's record, older ones that of newer ones too: an upgrade can be taken back. The
 first release refuses keys that it does not know, so what came later is stored below its keys. Later releases ignore

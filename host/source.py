@@ -86,10 +86,10 @@ def lock_of(wheel: Path) -> bytes:
 
 
 def _beside(wheel: Path) -> Sequence[Path]:
-    """The wheel `sampan-netstack` beside this wheel, or where a bundle has it. Raises HostError for that of another
-    build.
+    """The wheel `sampan-netstack` beside this wheel, or where a bundle has it.
 
-    Empty: the package index may have it, or the wheel is of the first release, which needs none.
+    Empty: the package index may have it, or the wheel is of the first release, which needs none. Raises HostError if
+    the wheel is of another build.
     """
     lock = lock_of(wheel)
     if f"{NETSTACK}==".encode() not in lock:

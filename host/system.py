@@ -1,6 +1,6 @@
-"""What installing needs of the running system: programs, users, owners. Tests replace `System` by a fake host.
+"""The parts of the running system that installing uses: programs, users, owners. Tests replace `System` by a fake.
 
-`Commands` is the real system. Nothing here knows what is installed.
+`Commands` is the real system. This module does not know what is installed.
 """
 
 import os

@@ -56,7 +56,7 @@ class JournalHandler(logging.Handler):
 
 
 def fields(record: logging.LogRecord, text: str, node: str = "") -> dict[str, str]:
-    """The fields of an entry, but for those that journald adds itself (unit, pid, user, time)."""
+    """The fields of an entry, except those that journald adds itself (unit, pid, user, time)."""
     priority = next((number for level, number in _PRIORITIES if record.levelno >= level), 7)
     entry = {"MESSAGE": text, "PRIORITY": str(priority), "SYSLOG_IDENTIFIER": "sampan", "LOGGER": record.name}
     if match := _OBJECT.match(text):

@@ -33,11 +33,11 @@ class NotRunning(Exception):
 
 
 class Refused(Exception):
-    """The master refused; the message is its own."""
+    """The master refused the request. Has the master's message."""
 
 
 def certificates(data_dir: Path) -> Document:
-    """The running master's certificates and its nodes', and how far a rotation of the CA is.
+    """The certificates of the running master and its nodes, and the progress of a rotation of the CA.
 
     `certificates`: name, subject, issuer, notAfter and file of each. `rotating`: whether two CAs are trusted;
     `waiting`: why the old CA cannot be dropped yet, by node. Raises NotRunning, Refused, OSError.
@@ -46,7 +46,7 @@ def certificates(data_dir: Path) -> Document:
 
 
 def certificates_on_disk(data_dir: Path) -> Document:
-    """The same of a master that does not run: the nodes' certificates are missing, as they are in its store.
+    """The certificates of a master that does not run, without those of the nodes, which only its store has.
 
     Raises FileNotFoundError, PkiError.
     """

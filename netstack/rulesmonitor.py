@@ -43,7 +43,7 @@ class RulesMonitor:
         self._socket.close()
 
     def drain(self) -> bool:
-        """Read all waiting events. Returns whether there was one. Never blocks."""
+        """Read all waiting events; returns whether there were any. Never blocks."""
         changed = False
         while True:
             try:

@@ -75,7 +75,7 @@ class Performer:
         self._mounted: Mounted = {}
 
     async def perform(self, action: Action, *, started_at: float) -> None:
-        """Perform the action. Raises AgentError. `started_at`: when this node started with the pod."""
+        """Perform the action. Raises AgentError. `started_at`: when this node began to run the pod."""
         match action:
             case CreateSandbox():
                 await self._create_sandbox(action, started_at)

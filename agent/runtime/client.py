@@ -1,8 +1,8 @@
 """EngineClient: the Docker SDK's client, with an API version that the engine supports.
 
 Our requests are the same in all versions. So the client uses the oldest version that both sides support: 1.41, or the
-engine's minimum if that is newer (1.44 since Docker 29). The SDK's own negotiation uses the newest, in which answers
-change with every release of an engine.
+engine's minimum if that is newer (1.44 since Docker 29). The SDK itself would negotiate the newest version, whose
+answers change with every release of an engine.
 """
 
 from __future__ import annotations

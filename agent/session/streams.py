@@ -41,7 +41,7 @@ class StreamSender:
     async def answer(self, request: session_pb2.StreamRequest) -> None:
         """Send one stream to its end. An error ends this stream only."""
         if self._running >= MAX_ANSWERS:
-            return  # a master with that many open requests does not read the answers
+            return  # a master with so many open requests does not read the answers
         what = _name(request)
         call = self._open_call()
         self._running += 1

@@ -1,7 +1,7 @@
-"""The host as joining and leaving see it, and what these commands have in common.
+"""The host as joining and leaving see it, and the code that these commands share.
 
-One command at a time changes the host; an agent that is stopped for a moment runs again when the command fails. What is
-changed is in join.py, rejoin.py and leave.py.
+One command at a time changes the host. If a command fails, an agent that it has stopped runs again. The changes
+themselves are in join.py, rejoin.py and leave.py.
 """
 
 from __future__ import annotations

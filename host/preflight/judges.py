@@ -1,4 +1,4 @@
-"""All judges, in the order of their findings for people."""
+"""Calls all judges, in the order in which people see their findings."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ from host.preflight.finding import Finding
 
 
 def judge(facts: Facts) -> list[Finding]:
-    """All findings; none: the host is fit."""
+    """All findings. An empty list means that the host is fit."""
     parts = (machine, kernel, rules, nftables, container_engine, addresses, managers, membership)
     return [finding for part in parts for finding in part.judge(facts)]

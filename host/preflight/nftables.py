@@ -83,7 +83,7 @@ def _missing_ports(chain: BaseChain, facts: Facts) -> Mapping[str, str]:
     """Ports that are dropped → the match of a rule that accepts them."""
     address = facts.addresses.node_address
     if address and any(IPv4Network(address).subnet_of(network) for network in chain.sources):
-        return {}  # Probably the nodes' network, and so meant for other nodes.
+        return {}  # The chain accepts this network, which probably is that of all nodes.
     needed = ["4789/udp"] if facts.role == AGENT else list(facts.ports)
     missing = {}
     for port in needed:

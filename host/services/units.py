@@ -14,7 +14,7 @@ from host.services import backups, configured
 _COMMON: Final = """\
 Type=notify
 NotifyAccess=main
-# A process that hangs is killed, writes where it hung, and is started again.
+# A process that hangs has to write its stacks, is killed, and starts again.
 WatchdogSec=30
 Environment=PYTHONFAULTHANDLER=1
 LimitCORE=0

@@ -29,7 +29,7 @@ from typing import Any, ClassVar
 
 from master.objects.kind import KindSpec
 
-# Limits in characters. A message may contain what a client sent, which may be large.
+# Limits in characters. A message may quote the client's request, which may be large.
 _LONGEST_MESSAGE = 8192
 _LONGEST_NAME = 512
 

@@ -73,7 +73,7 @@ class Nodes:
     async def observed(
         self, name: str, capacity: observed_pb2.Capacity, conditions: Iterable[observed_pb2.Condition]
     ) -> None:
-        """A heartbeat: written when it reports something new, or the last one written is old.
+        """A heartbeat. Writes it to the Node only if it reports something new, or if the last written one is old.
 
         Raises InvalidMessage when there are too many conditions; a condition stays once it has been reported.
         """

@@ -51,7 +51,7 @@ class _Stream:
         self.drained = asyncio.Event()
 
     def put(self, data: bytes) -> bool:
-        """Adds bytes from the agent. When it exceeds its credit, ends the stream and returns False."""
+        """Adds bytes from the agent. If the agent exceeds its credit, ends the stream and returns False."""
         self.waiting += len(data)
         if self.waiting > contract.STREAM_WINDOW_BYTES:
             self.fail(f"node {self.node} sent more of the log than its credit allows")
@@ -60,7 +60,7 @@ class _Stream:
         return True
 
     def taken(self, size: int) -> None:
-        """The client has read these bytes. Half a window of them is granted again."""
+        """Notes that the client has read these bytes. After half a window the agent gets new credit for them."""
         self.waiting -= size
         self.owed += size
         if self.owed >= contract.STREAM_WINDOW_BYTES // 2:

@@ -73,7 +73,7 @@ class Trust:
         return {identity.name: why for identity in identities if (why := self._lacks(identity))}
 
     def _lacks(self, identity: Identity) -> str:
-        """What the node still has to do before the rotation may end; empty when nothing."""
+        """Why the rotation may not end yet because of this node; empty if it may."""
         signer = self.pki.signer.fingerprint
         connected = self.sessions.current(identity.name)
         hint = "" if connected else " (it is not connected: start its agent, or delete the Node)"

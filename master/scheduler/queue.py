@@ -78,13 +78,13 @@ class SchedulingQueue:
             self.add(parked.pod)
 
     def room_freed(self) -> None:
-        """A pod left its node: retry all parked pods, but after their back-off: this happens all the time."""
+        """A pod left its node: retry all parked pods. Their back-off stays, because this happens all the time."""
         for parked in self._parked.values():
             parked.due_at = min(parked.due_at, parked.ready_at)
         self.promote()
 
     def promote(self) -> None:
-        """Makes the parked pods active that are due."""
+        """Activates the parked pods that are due."""
         now = self._clock.monotonic()
         for parked in [parked for parked in self._parked.values() if parked.due_at <= now]:
             self.add(parked.pod)

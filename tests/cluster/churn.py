@@ -1,8 +1,8 @@
 """Objects that come and go through the API while the cluster's processes are killed, and what must be true afterwards.
 
-A writer remembers what was acknowledged of each object, and no more: a request without an answer was either carried out
-or not, and the API is asked which as soon as it is back. Any other outcome (a write lost, undone, or refused without
-cause) is kept, and raised when the writer is stopped.
+A writer remembers only the acknowledged facts of each object. A request without an answer was either carried out or
+not; the writer looks it up as soon as the API is back. Any other outcome (a write lost, undone, or refused without
+cause) is an error, which `stop` raises.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from lab.cluster import Cluster
 from tests.cluster.manifests import pod, replication_controller, service
 
 Facts = Mapping[str, Any]
-"""What is compared of an object; of one that is asked for, what is known beforehand."""
+"""The fields of an object that are compared. For a requested object: those that are known beforehand."""
 
 _AWAY_S = 60.0
 NAMESPACE = "/api/v1/namespaces/default"
 APPS = ["steady", "group-0", "group-1", "group-2"]
-"""Labels of pods; some of them of none, or not yet."""
+"""Selectors of services. Some match no pods, or none yet."""
 SECRET = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "steady"}, "stringData": {"key": "word"}}
 VOLUMES: list[dict[str, Any]] = [
     {"emptyDir": {}},
@@ -32,17 +32,17 @@ VOLUMES: list[dict[str, Any]] = [
     {"secret": {"secretName": "steady"}},
 ]
 NAMES_ITSELF = {"args": ["nc", "-ll", "-p", "8080", "-e", "/bin/sh", "-c", "read question; hostname"]}
-"""A container that answers each question with its pod's name, and ends as soon as it is asked to."""
+"""A container that answers each question with its pod's name, and ends at once on SIGTERM."""
 
 
-def facts(plural: str, found: Mapping[str, Any]) -> Facts | None:
-    """Of an object of the API; None when it is on its way out."""
-    meta, spec = found["metadata"], found.get("spec", {})
+def facts(plural: str, document: Mapping[str, Any]) -> Facts | None:
+    """The facts of an object of the API; None if it is being deleted."""
+    meta, spec = document["metadata"], document.get("spec", {})
     if meta.get("deletionTimestamp"):
         return None
     match plural:
         case "configmaps":
-            return {"uid": meta["uid"], "data": found.get("data")}
+            return {"uid": meta["uid"], "data": document.get("data")}
         case "services":
             return {"uid": meta["uid"], "clusterIP": spec["clusterIP"], "selector": spec.get("selector")}
         case "replicationcontrollers":
@@ -52,12 +52,12 @@ def facts(plural: str, found: Mapping[str, Any]) -> Facts | None:
 
 
 class Writer(threading.Thread):
-    """Does one thing after another, at random, until it is stopped."""
+    """Makes random writes, one after another, until it is stopped."""
 
     def __init__(self, cluster: Cluster, random: Random, *, pause_s: float) -> None:
         super().__init__(name=type(self).__name__, daemon=True)
         self.acknowledged: dict[str, Facts] = {}
-        """Path → what the API has said yes to; an object that is not here is not there."""
+        """Path → the facts that the API acknowledged. An object without an entry must not exist."""
         self.writes = 0
         self.unanswered = 0
         self._client = cluster.client()
@@ -74,7 +74,7 @@ class Writer(threading.Thread):
             self._failure = error
 
     def stop(self) -> None:
-        """Raises what went wrong."""
+        """Raises the first wrong outcome."""
         self._ending.set()
         self.join()
         self._client.close()
@@ -82,40 +82,40 @@ class Writer(threading.Thread):
             raise self._failure
 
     def choices(self) -> list[Callable[[], None]]:
-        """What may be done now; more often what stands there more often."""
+        """The actions that are possible now; one that is listed twice is twice as likely."""
         raise NotImplementedError
 
     def paths(self, plural: str) -> list[str]:
         return sorted(path for path in self.acknowledged if f"/{plural}/" in path)
 
     def free(self, plural: str, stem: str) -> str:
-        """A name that is used again and again: what is left of an earlier object must not come back."""
+        """The first free name. Names are reused, because leftovers of an earlier object must not reappear."""
         names = (f"{stem}-{number}" for number in itertools.count())
         return next(name for name in names if f"{NAMESPACE}/{plural}/{name}" not in self.acknowledged)
 
-    def create(self, plural: str, made: dict[str, Any], **known: Any) -> None:
-        path = f"{NAMESPACE}/{plural}/{made['metadata']['name']}"
-        self.write(path, lambda: self._client.create(f"{NAMESPACE}/{plural}", made), known)
+    def create(self, plural: str, document: dict[str, Any], **known: Any) -> None:
+        path = f"{NAMESPACE}/{plural}/{document['metadata']['name']}"
+        self.write(path, lambda: self._client.create(f"{NAMESPACE}/{plural}", document), known)
 
     def delete(self, path: str) -> None:
         uid = self.acknowledged[path]["uid"]
         self.write(path, lambda: self._client.delete(path, uid=uid), None)
 
-    def write(self, path: str, act: Callable[[], Any], wanted: Facts | None) -> None:
-        """One write, and what becomes of it; `wanted` None is a deletion."""
+    def write(self, path: str, act: Callable[[], Any], desired: Facts | None) -> None:
+        """Make one write and check its outcome; a `desired` of None is a deletion."""
         self.writes += 1
         try:
             act()
         except (ConnectionFailed, ServerFailed):
             self.unanswered += 1
-            self._settle(path, wanted)
+            self._settle(path, desired)
             return
-        found = self.look(path)
-        assert _agrees(found, wanted), f"{path}: {wanted} was acknowledged, {found} is there"
-        self._keep(path, found)
+        current = self.look(path)
+        assert _agrees(current, desired), f"{path}: acknowledged {desired}, but the API has {current}"
+        self._keep(path, current)
 
     def look(self, path: str) -> Facts | None:
-        """The object as it is now; the API is waited for."""
+        """The facts of the object now; waits for the API. None if there is no such object."""
         try:
             return facts(path.split("/")[-2], self._get(path))
         except NotFound:
@@ -127,24 +127,24 @@ class Writer(threading.Thread):
             try:
                 return self._client.get(path)
             except (ConnectionFailed, ServerFailed) as error:
-                assert time.monotonic() < deadline, f"the API is away for {_AWAY_S:g} s: {error}"
+                assert time.monotonic() < deadline, f"no answer of the API for {_AWAY_S:g} s: {error}"
                 time.sleep(0.02)
 
-    def _settle(self, path: str, wanted: Facts | None) -> None:
-        """Nobody answered: it is as before, or as was asked for."""
-        before, found = self.acknowledged.get(path), self.look(path)
-        assert found == before or _agrees(found, wanted), f"{path}: {before}, then perhaps {wanted}; now {found}"
-        self._keep(path, found)
+    def _settle(self, path: str, desired: Facts | None) -> None:
+        """After a request without an answer: the object must be as before or as requested."""
+        before, current = self.acknowledged.get(path), self.look(path)
+        assert current == before or _agrees(current, desired), f"{path}: {before}, perhaps {desired}; now {current}"
+        self._keep(path, current)
 
-    def _keep(self, path: str, found: Facts | None) -> None:
-        if found is None:
+    def _keep(self, path: str, current: Facts | None) -> None:
+        if current is None:
             self.acknowledged.pop(path, None)
         else:
-            self.acknowledged[path] = found
+            self.acknowledged[path] = current
 
 
 class Papers(Writer):
-    """Config maps that are written again and again, also with a version that is old, and services."""
+    """Writes config maps repeatedly, also with an old version, and creates and deletes services."""
 
     MOST = 5
 
@@ -175,38 +175,38 @@ class Papers(Writer):
 
     def _replace(self) -> None:
         path = self._random.choice(self.paths("configmaps"))
-        found = self._read(path)
-        found["data"] = {"n": str(self.writes)}
-        wanted = {"uid": found["metadata"]["uid"], "data": found["data"]}
-        self.write(path, lambda: self._client.replace(path, found), wanted)
+        document = self._read(path)
+        document["data"] = {"n": str(self.writes)}
+        desired = {"uid": document["metadata"]["uid"], "data": document["data"]}
+        self.write(path, lambda: self._client.replace(path, document), desired)
 
     def _replace_stale(self) -> None:
-        """Read, written by somebody else, written: the second write must lose."""
+        """A patch lands between our read and our write: our write must be refused."""
         path = self._random.choice(self.paths("configmaps"))
         stale = self._read(path)
         data = {"n": str(self.writes)}
-        wanted = {"uid": stale["metadata"]["uid"], "data": data}
-        self.write(path, lambda: self._client.patch(path, {"data": data}), wanted)
+        desired = {"uid": stale["metadata"]["uid"], "data": data}
+        self.write(path, lambda: self._client.patch(path, {"data": data}), desired)
         version = stale["metadata"]["resourceVersion"]
         if self._read(path)["metadata"]["resourceVersion"] == version:
-            return  # nobody answered, and nothing was written
+            return  # the patch got no answer and was not carried out
         stale["data"] = {"n": "stale"}
         try:
             self._client.replace(path, stale)
         except (Conflict, ConnectionFailed, ServerFailed):
             return
-        raise AssertionError(f"{path}: what was read as version {version} was written over a newer one")
+        raise AssertionError(f"{path}: a write with the old version {version} replaced a newer one")
 
     def _read(self, path: str) -> dict[str, Any]:
-        """The object, with its version; it must be what was acknowledged."""
-        found = self._get(path)
-        said = facts("configmaps", found)
-        assert said == self.acknowledged[path], f"{path}: {self.acknowledged[path]} became {said}"
-        return found
+        """The object with its version; it must be as acknowledged."""
+        document = self._get(path)
+        current = facts("configmaps", document)
+        assert current == self.acknowledged[path], f"{path}: {self.acknowledged[path]} became {current}"
+        return document
 
 
 class Workloads(Writer):
-    """Pods, and replication controllers that are scaled."""
+    """Creates and deletes pods and replication controllers, and scales the controllers."""
 
     PODS, CONTROLLERS, REPLICAS = 3, 2, 3
 
@@ -237,22 +237,22 @@ class Workloads(Writer):
     def _create_controller(self) -> None:
         replicas = self._random.randint(0, self.REPLICAS)
         name = self.free("replicationcontrollers", "group")
-        made = replication_controller(name, replicas, container=NAMES_ITSELF)
-        self.create("replicationcontrollers", made, replicas=replicas)
+        document = replication_controller(name, replicas, container=NAMES_ITSELF)
+        self.create("replicationcontrollers", document, replicas=replicas)
 
     def _scale(self) -> None:
         path = self._random.choice(self.paths("replicationcontrollers"))
         replicas = self._random.randint(0, self.REPLICAS)
-        wanted = {"uid": self.acknowledged[path]["uid"], "replicas": replicas}
-        self.write(path, lambda: self._client.patch(f"{path}/scale", {"spec": {"replicas": replicas}}), wanted)
+        desired = {"uid": self.acknowledged[path]["uid"], "replicas": replicas}
+        self.write(path, lambda: self._client.patch(f"{path}/scale", {"spec": {"replicas": replicas}}), desired)
 
 
 def _config_map(name: str, data: Mapping[str, str]) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data}
 
 
-def _agrees(found: Facts | None, wanted: Facts | None) -> bool:
-    """Whether an object has all that was asked for."""
-    if found is None or wanted is None:
-        return found is wanted
-    return all(found.get(key) == value for key, value in wanted.items())
+def _agrees(current: Facts | None, desired: Facts | None) -> bool:
+    """Whether the object has everything that was requested."""
+    if current is None or desired is None:
+        return current is desired
+    return all(current.get(key) == value for key, value in desired.items())

@@ -1,4 +1,4 @@
-"""The clusters of this tier are the plugin's (lab/plugin); here is only which kubectl speaks to them."""
+"""Chooses the kubectl for the tests; the fixtures of clusters are in lab/plugin."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from lab.kubectl import Kubectl, debian_kubectl, newer_kubectls
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    here = Path(__file__).parent
+    directory = Path(__file__).parent
     for item in items:
-        if here in item.path.parents:
+        if directory in item.path.parents:
             item.add_marker(pytest.mark.cluster)
             if os.geteuid() != 0:
                 item.add_marker(pytest.mark.skip(reason="needs root: makes namespaces and runs engines"))

@@ -1,7 +1,7 @@
-"""Whether a cluster is exactly as declared: what the API, the engines, the kernels and the disks say, side by side.
+"""Checks that a cluster is exactly as declared: compares the API with the engines, the kernels and the disks.
 
-Each function yields a line for everything that is missing, too much, or otherwise than elsewhere. Nothing is taken from
-the agents' own code: names of links and files are found through the address or the uid that they are about.
+Each function yields a line for every part that is missing, superfluous or inconsistent. Nothing uses the agents' own
+code: links and files are found by the address or the uid that they belong to.
 """
 
 from __future__ import annotations
@@ -27,68 +27,69 @@ _ADDRESSES_S = 2.0
 
 
 def differences(cluster: Cluster, api: RestClient) -> list[str]:
-    """All of it, but real packets."""
+    """Everything that is wrong, without sending packets."""
     try:
         return _differences(cluster, api)
     except (OSError, DockerNotFound) as error:
-        return [f"something went while it was looked at: {error}"]
+        return [f"something vanished during the check: {error}"]
 
 
 def _differences(cluster: Cluster, api: RestClient) -> list[str]:
     pods = items(api, "pods")
-    found = [*_pods(pods), *_controllers(api, pods), *_services(api, pods)]
+    lines = [*_pods(pods), *_controllers(api, pods), *_services(api, pods)]
     for node in cluster.lab.state.nodes:
-        mine = [each for each in pods if each["spec"].get("nodeName") == node.name]
-        found += [f"{node.name}: {line}" for line in _node(cluster, node.name, mine)]
-    return found
+        on_node = [pod for pod in pods if pod["spec"].get("nodeName") == node.name]
+        lines += [f"{node.name}: {line}" for line in _node(cluster, node.name, on_node)]
+    return lines
 
 
 def items(api: RestClient, plural: str) -> list[Document]:
     return list(api.get(f"/api/v1/{plural}")["items"])
 
 
-def uid(found: Document) -> str:
-    return str(found["metadata"]["uid"])
+def uid(obj: Document) -> str:
+    return str(obj["metadata"]["uid"])
 
 
-def address(found: Document) -> str:
-    return str(found["status"].get("podIP", ""))
+def address(pod: Document) -> str:
+    return str(pod["status"].get("podIP", ""))
 
 
-# --- what the API says ---------------------------------------------------------------------------------------------
+# --- the API -------------------------------------------------------------------------------------------------------
 
 
 def _pods(pods: list[Document]) -> Iterator[str]:
-    for each in pods:
-        name, status = each["metadata"]["name"], each["status"]
-        if each["metadata"].get("deletionTimestamp"):
+    for pod in pods:
+        name, status = pod["metadata"]["name"], pod["status"]
+        if pod["metadata"].get("deletionTimestamp"):
             yield f"pod {name} is still being deleted"
-        elif status["phase"] != "Running" or not _is_ready(each):
+        elif status["phase"] != "Running" or not _is_ready(pod):
             yield f"pod {name} is {status['phase']}, not ready: {status.get('containerStatuses')}"
-        elif any(one["restartCount"] for one in status["containerStatuses"]):
+        elif any(container["restartCount"] for container in status["containerStatuses"]):
             yield f"pod {name} was restarted"
     shared = [ip for ip, count in Counter(map(address, pods)).items() if count > 1]
     if shared:
-        yield f"addresses of several pods: {shared}"
+        yield f"addresses that several pods have: {shared}"
 
 
-def _is_ready(found: Document) -> bool:
-    return any(one["type"] == "Ready" and one["status"] == "True" for one in found["status"].get("conditions", []))
+def _is_ready(pod: Document) -> bool:
+    conditions = pod["status"].get("conditions", [])
+    return any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
 
 
 def _controllers(api: RestClient, pods: list[Document]) -> Iterator[str]:
-    """Each controller has as many pods as it wants, and no pod has an owner that is gone."""
+    """Each controller has the desired number of pods, and every owner of a pod exists."""
     owned = Counter(owner["uid"] for each in pods for owner in each["metadata"].get("ownerReferences", []))
     for each in items(api, "replicationcontrollers"):
         has, wants = owned.pop(uid(each), 0), each["spec"]["replicas"]
         if not has == wants == each["status"]["replicas"]:
-            yield f"{each['metadata']['name']} wants {wants}, has {has}, says {each['status']['replicas']}"
+            yield f"{each['metadata']['name']} wants {wants}, has {has}, reports {each['status']['replicas']}"
     if owned:
-        yield f"pods of controllers that are gone: {dict(owned)}"
+        yield f"pods of missing controllers: {dict(owned)}"
 
 
 def _services(api: RestClient, pods: list[Document]) -> Iterator[str]:
-    """Endpoints are those of a service that is there, and are its pods."""
+    """Each service has an Endpoints object with the addresses of its pods, and no other Endpoints exist."""
     services = {each["metadata"]["name"]: each["spec"].get("selector") for each in items(api, "services")}
     endpoints = {each["metadata"]["name"]: each for each in items(api, "endpoints")}
     if set(endpoints) != set(services):
@@ -96,13 +97,14 @@ def _services(api: RestClient, pods: list[Document]) -> Iterator[str]:
     for name, selector in services.items():
         if selector is None or name not in endpoints:
             continue
-        has = {one["ip"] for subset in endpoints[name].get("subsets") or [] for one in subset.get("addresses") or []}
-        wants = {address(each) for each in pods if each["metadata"].get("labels", {}).get("app") == selector["app"]}
+        subsets = endpoints[name].get("subsets") or []
+        has = {endpoint["ip"] for subset in subsets for endpoint in subset.get("addresses") or []}
+        wants = {address(pod) for pod in pods if pod["metadata"].get("labels", {}).get("app") == selector["app"]}
         if has != wants:
-            yield f"service {name} leads to {sorted(has)}, its pods are {sorted(wants)}"
+            yield f"service {name} has the endpoints {sorted(has)}, its pods are {sorted(wants)}"
 
 
-# --- what a node has -----------------------------------------------------------------------------------------------
+# --- the nodes -----------------------------------------------------------------------------------------------------
 
 
 def _node(cluster: Cluster, node: str, pods: list[Document]) -> Iterator[str]:
@@ -120,7 +122,7 @@ def _node(cluster: Cluster, node: str, pods: list[Document]) -> Iterator[str]:
 
 
 def _containers(listed: list[Document], pods: list[Document]) -> Iterator[str]:
-    """Exactly one running instance of each container, one sandbox a pod, and nothing else."""
+    """Exactly one running instance of each container, one sandbox per pod, and nothing else."""
     has = Counter(
         (each["Labels"].get(Labels.POD_UID), each["Labels"].get(Labels.CONTAINER), each["State"]) for each in listed
     )
@@ -130,20 +132,20 @@ def _containers(listed: list[Document], pods: list[Document]) -> Iterator[str]:
         for name in ("", *(container["name"] for container in each["spec"]["containers"]))
     )
     if has != wants:
-        yield f"containers: {dict(has - wants)} too much, {dict(wants - has)} missing"
+        yield f"containers: {dict(has - wants)} superfluous, {dict(wants - has)} missing"
     ids = {each["Id"] for each in listed}
-    said = {
-        one["containerID"].removeprefix("docker://")
-        for each in pods
-        for one in each["status"].get("containerStatuses") or []
-        if one.get("containerID")
+    reported = {
+        status["containerID"].removeprefix("docker://")
+        for pod in pods
+        for status in pod["status"].get("containerStatuses") or []
+        if status.get("containerID")
     }
-    if not said <= ids:
-        yield f"the API names containers that are not there: {sorted(said - ids)}"
+    if not reported <= ids:
+        yield f"the API has containers that do not exist: {sorted(reported - ids)}"
 
 
 def _network(cluster: Cluster, node: str, pods: list[Document], sandboxes: dict[str, int]) -> Iterator[str]:
-    """A link, a route and a neighbour for each pod's address; its eth0 is the other end of that link."""
+    """Each pod's address has a link, a route and a neighbour entry; the pod's eth0 is the peer of that link."""
     links = {each["ifname"]: each["ifindex"] for each in _ip(cluster, node, "link") if each["ifname"].startswith("sp")}
     routes = {each["dst"]: each["dev"] for each in _ip(cluster, node, "route") if each.get("dev") in links}
     neighbours = {each["dst"]: each["dev"] for each in _ip(cluster, node, "neigh") if each.get("dev") in links}
@@ -158,27 +160,28 @@ def _network(cluster: Cluster, node: str, pods: list[Document], sandboxes: dict[
 
 
 def _ip(cluster: Cluster, node: str, what: str) -> list[Document]:
-    family = [] if what == "link" else ["-4"]  # with it, links without an address are left out
+    family = [] if what == "link" else ["-4"]  # would leave out links without an address
     return list(json.loads(cluster.host(node).run(["ip", "-j", *family, what, "show"], check=False).stdout or "[]"))
 
 
 def _inside(cluster: Cluster, pid: int) -> tuple[str, int | None]:
-    """Address of a sandbox's eth0, and the index of its peer."""
+    """The address of a sandbox's eth0, and the index of its peer."""
     command = ["nsenter", f"--net=/proc/{pid}/ns/net", "ip", "-j", "addr", "show", "eth0"]
     done = cluster.host("master").run(command, check=False)
-    found = json.loads(done.stdout or "[]")
-    if not found:
+    links = json.loads(done.stdout or "[]")
+    if not links:
         return "", None
-    return next((one["local"] for one in found[0]["addr_info"] if one["family"] == "inet"), ""), found[0]["link_index"]
+    (link,) = links
+    return next((info["local"] for info in link["addr_info"] if info["family"] == "inet"), ""), link["link_index"]
 
 
 def _disk(cluster: Cluster, node: str, pods: list[Document]) -> Iterator[str]:
-    """The pods' directories and mounts, their claims and records, and nothing half written."""
+    """The pods' directories and mounts, their address claims and records, and no unfinished files."""
     state = cluster.lab.host_paths(node).agent_state
     uids = {uid(each) for each in pods}
     kept = {each.name for each in (state / "pods").glob("*")}
     if kept != uids:
-        yield f"directories {sorted(kept - uids)} too much, {sorted(uids - kept)} missing"
+        yield f"directories {sorted(kept - uids)} superfluous, {sorted(uids - kept)} missing"
     claims = {each.name: each.read_text().split()[0] for each in state.glob("**/claims/*")}
     if claims != {address(each): uid(each) for each in pods}:
         yield f"claims {claims}"
@@ -189,11 +192,11 @@ def _disk(cluster: Cluster, node: str, pods: list[Document]) -> Iterator[str]:
     if left := [
         each for each in state.rglob("*") if re.search(r"(\.new|\.tmp|/scratch)$", str(each)) and each.is_file()
     ]:
-        yield f"half written: {left}"
+        yield f"unfinished files: {left}"
     mounts = {Path(each).relative_to(state / "pods").parts[0] for each in sweep.mounts_below(state)}
-    wanted = {uid(each) for each in pods for volume in each["spec"].get("volumes") or [] if _is_mounted(volume)}
-    if mounts != wanted or len(sweep.mounts_below(state)) != len(wanted):
-        yield f"mounts of {sorted(mounts)}, not of {sorted(wanted)}: {sweep.mounts_below(state)}"
+    expected = {uid(pod) for pod in pods for volume in pod["spec"].get("volumes") or [] if _is_mounted(volume)}
+    if mounts != expected or len(sweep.mounts_below(state)) != len(expected):
+        yield f"mounts of {sorted(mounts)}, not of {sorted(expected)}: {sweep.mounts_below(state)}"
 
 
 def _is_mounted(volume: Document) -> bool:
@@ -201,7 +204,7 @@ def _is_mounted(volume: Document) -> bool:
 
 
 def _processes(cluster: Cluster, node: str, ids: set[str]) -> Iterator[str]:
-    """One agent, one engine, a shim for each container; in the containers' cgroups nobody but theirs."""
+    """One agent, one engine, a shim per container, and no other processes in the containers' cgroups."""
     paths = cluster.lab.host_paths(node)
     names = Counter(_command(record.pid) for record in sweep.members_of_netns([paths.netns]))
     wants = Counter({"agent": 1, "dockerd": 1, "containerd": 1, "containerd-shim-runc-v2": len(ids)})
@@ -209,29 +212,29 @@ def _processes(cluster: Cluster, node: str, ids: set[str]) -> Iterator[str]:
         yield f"processes {dict(names)}, not {dict(wants)}"
     cgroup = cluster.lab.layout.host_cgroup(node)
     members = [record.pid for record in sweep.members_of_cgroup(cgroup)]
-    strangers = [pid for pid in members if not any(one in Path(f"/proc/{pid}/cgroup").read_text() for one in ids)]
+    strangers = [pid for pid in members if not any(id_ in Path(f"/proc/{pid}/cgroup").read_text() for id_ in ids)]
     if strangers:
-        yield f"processes {strangers} in cgroups of no container"
+        yield f"processes {strangers} in cgroups without a container"
     groups = {each.name for each in Path("/sys/fs/cgroup").glob(f"*{cgroup}/*") if each.is_dir()}
     groups |= {each.name for each in Path("/sys/fs/cgroup").glob(f"{cgroup.lstrip('/')}/*") if each.is_dir()}
     if groups != ids:
-        yield f"cgroups {sorted(groups - ids)} too much, {sorted(ids - groups)} missing"
+        yield f"cgroups {sorted(groups - ids)} superfluous, {sorted(ids - groups)} missing"
 
 
 def _command(pid: int) -> str:
-    """The program's name; of ours, what it is told to be."""
+    """The program's name; for a process of ours the subcommand, such as agent."""
     try:
         words = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
     except OSError:
-        return "gone"
+        return "ended"
     return words[words.index("cli") + 1] if "cli" in words else Path(words[0]).name
 
 
-# --- what the kernels have, and what packets say -------------------------------------------------------------------
+# --- kernel state, and real packets --------------------------------------------------------------------------------
 
 
 def network_of(cluster: Cluster, node: str) -> str:
-    """Everything of a node's network that is ours, as text: what a clean node would have, too."""
+    """The network state of a node, as text that can be compared with that of a newly booted node."""
     commands = (
         ("iptables-legacy-save",),
         ("ip", "-4", "route", "show", "table", "all"),
@@ -244,13 +247,13 @@ def network_of(cluster: Cluster, node: str) -> str:
     for command in commands:
         text = cluster.host(node).run(command, check=False).stdout
         lines = [_timeless(line) for line in text.splitlines() if not line.startswith("#")]
-        # Rules have an order; what netlink lists has none.
+        # The order of rules matters; the order of netlink's lists does not.
         parts += [" ".join(command), *(lines if "save" in command[0] else sorted(lines))]
     return "\n".join(parts)
 
 
 def _timeless(line: str) -> str:
-    """Without counters, and numbers of links and namespaces, which grow."""
+    """The line without counters and without the numbers of links and namespaces, which only grow."""
     line = re.sub(r"\[\d+:\d+\]", "", line)
     line = re.sub(r"^\d+: ", "", line)
     line = re.sub(r"@if\d+", "", line)
@@ -259,7 +262,7 @@ def _timeless(line: str) -> str:
 
 
 def unanswered(cluster: Cluster, api: RestClient) -> list[str]:
-    """Services that packets do not find as declared, asked from each node and from a pod of each."""
+    """A line for each service that does not answer as declared, probed from each node and from a pod on it."""
     pods = items(api, "pods")
     lines = []
     for each in items(api, "services"):
@@ -267,17 +270,15 @@ def unanswered(cluster: Cluster, api: RestClient) -> list[str]:
         if selector is None:
             continue
         backends = {
-            one["metadata"]["name"] for one in pods if one["metadata"].get("labels", {}).get("app") == selector["app"]
+            pod["metadata"]["name"] for pod in pods if pod["metadata"].get("labels", {}).get("app") == selector["app"]
         }
         probe = ask(each["spec"]["clusterIP"], each["spec"]["ports"][0]["port"], timeout_s=_ADDRESSES_S)
         for name, prober in _probers(cluster):
             results = prober.run([probe] * 20)
-            said = {result.server for result in results if result.outcome is Outcome.REPLY}
+            servers = {result.server for result in results if result.outcome is Outcome.REPLY}
+            answered = all(result.outcome is Outcome.REPLY for result in results)
             refused = all(result.outcome is Outcome.REFUSED for result in results)
-            well = (
-                all(result.outcome is Outcome.REPLY for result in results) and said <= backends if backends else refused
-            )
-            if not well:
+            if not (answered and servers <= backends if backends else refused):
                 wrong = [result for result in results if result.outcome is not Outcome.REPLY] or results
                 lines += [
                     f"{name}: service {each['metadata']['name']} of {sorted(backends)}: {result}"
@@ -287,8 +288,8 @@ def unanswered(cluster: Cluster, api: RestClient) -> list[str]:
 
 
 def _probers(cluster: Cluster) -> Iterator[tuple[str, Prober]]:
-    """They ask one question at a time: no more than two wait at the pods' nc (`-ll` is its backlog), and who came as
-    the third would not be heard, whatever the services do.
+    """They send one question at a time. The backlog of the pods' `nc -ll` has room for two connections; a third one
+    would get no answer, even if the services work.
     """
     for node in cluster.lab.state.nodes:
         yield node.name, Prober(str(cluster.lab.host_paths(node.name).netns), name=node.name, at_once=1)

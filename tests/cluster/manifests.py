@@ -1,4 +1,4 @@
-"""Objects that the tests create, as plain dictionaries of the Kubernetes API, and a look into their containers."""
+"""Objects that the tests create, as plain dictionaries of the Kubernetes API, and commands in their containers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.hosts import engine_of
 def pod(
     name: str, *, labels: dict[str, str] | None = None, container: dict[str, Any] | None = None, **spec: Any
 ) -> Any:
-    """A pod of one container (image tomcat unless `container` says otherwise) that is stopped without delay."""
+    """A pod of one container (image tomcat unless `container` has another one) that stops within a second."""
     return {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -26,7 +26,7 @@ def pod(
 
 
 def shell(script: str) -> dict[str, Any]:
-    """A container that runs a shell script in place of the image's own program."""
+    """A container that runs a shell script instead of the image's own program."""
     return {"command": ["/bin/sh", "-c", script]}
 
 
@@ -45,7 +45,7 @@ def replication_controller(name: str, replicas: int, *, container: dict[str, Any
 
 
 def service(name: str, *, app: str, port: int = 80, **spec: Any) -> Any:
-    """A service in front of the pods labelled app=`app`, to their port 8080 unless `spec` has ports of its own."""
+    """A service in front of the pods labelled app=`app`, to their port 8080 unless `spec` has other ports."""
     return {
         "apiVersion": "v1",
         "kind": "Service",
@@ -55,16 +55,16 @@ def service(name: str, *, app: str, port: int = 80, **spec: Any) -> Any:
 
 
 def container_id(kubectl: Kubectl, selector: str) -> tuple[str, str] | None:
-    """Node and Docker id of the one container of the one running pod that a label selector finds; None: not yet."""
-    for found in kubectl.json("get", "pods", "-l", selector)["items"]:
-        statuses = found["status"].get("containerStatuses") or []
+    """Node and Docker id of the container of the running pod with these labels; None if none runs yet."""
+    for pod in kubectl.json("get", "pods", "-l", selector)["items"]:
+        statuses = pod["status"].get("containerStatuses") or []
         if statuses and "running" in statuses[0]["state"]:
-            return found["spec"]["nodeName"], statuses[0]["containerID"].removeprefix("docker://")
+            return pod["spec"]["nodeName"], statuses[0]["containerID"].removeprefix("docker://")
     return None
 
 
 def shell_in(cluster: Cluster, node: str, container: str, script: str) -> str:
-    """What a shell script prints inside a container (the API has no exec yet: the node's engine is asked)."""
+    """The output of a shell script in a container. Runs it by the node's engine, as the API has no exec yet."""
     with engine_of(cluster, node) as engine:
         call = engine.exec_create(container, ["/bin/sh", "-c", script])["Id"]
         output = engine.exec_start(call)
@@ -75,6 +75,6 @@ def shell_in(cluster: Cluster, node: str, container: str, script: str) -> str:
 
 
 def http_in(cluster: Cluster, node: str, container: str, address: str, port: int) -> str:
-    """The body that a container gets from a web server (busybox' own wget cannot resolve without the C library)."""
+    """The body that a container gets from a web server. Uses nc, as busybox' wget cannot resolve names without libc."""
     script = f"printf 'GET / HTTP/1.0\\r\\n\\r\\n' | nc -w 5 {address} {port}"
     return shell_in(cluster, node, container, script).replace("\r\n", "\n").partition("\n\n")[2]

@@ -1,4 +1,4 @@
-"""Wrong input: a clear answer that names the field or the cause, never a traceback, never half an object."""
+"""Wrong input gets a clear answer that names the field or the cause: no traceback, no half-made object."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ REFUSED = [
         PODS,
         changed(WEB, "spec.containers.0.volumeMounts", [{"name": "none", "mountPath": "/x"}]),
         "spec.containers[0].volumeMounts[0].name",
-        id="volume that is not there",
+        id="missing volume",
     ),
     pytest.param(SERVICES, changed(SVC, "spec.ports.0.port", 0), "spec.ports[0].port", id="service port 0"),
     pytest.param(
@@ -96,7 +96,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("path", "document", "field"), REFUSED)
-def test_a_wrong_field_is_refused_by_its_path(
+def test_a_wrong_field_is_refused_and_its_path_named(
     api: RestClient, namespace: str, path: str, document: dict[str, Any], field: str
 ) -> None:
     collection = path.format(namespace=namespace)
@@ -104,7 +104,7 @@ def test_a_wrong_field_is_refused_by_its_path(
         api.create(collection, document)
     assert (refusal.value.code, refusal.value.reason) == (422, "Invalid")
     fields = [cause["field"] for cause in refusal.value.details["causes"]]
-    assert any(named.startswith(field) for named in fields), fields
+    assert any(name.startswith(field) for name in fields), fields
     assert field in str(refusal.value)
     assert api.get(collection)["items"] == []
 
@@ -133,7 +133,7 @@ def test_a_node_port_that_is_taken_is_refused(kubectl: Kubectl, api: RestClient,
     assert len(api.get(SERVICES.format(namespace=namespace))["items"]) == 1
 
 
-def test_an_unknown_field_is_named_with_the_one_that_was_meant(api: RestClient, namespace: str) -> None:
+def test_an_unknown_field_is_named_with_a_suggestion(api: RestClient, namespace: str) -> None:
     wrong = changed(SVC, "spec.spector", {"app": "web"})
     collection = SERVICES.format(namespace=namespace)
     with pytest.raises(StatusError) as refusal:
@@ -147,11 +147,11 @@ def test_an_unknown_field_is_named_with_the_one_that_was_meant(api: RestClient, 
     assert any("spec.spector" in text for text in warnings), warnings
 
 
-def test_misspelt_manifests_are_refused_or_warned_of(kubectl: Kubectl, cluster: Cluster) -> None:
-    told = sampan(cluster, "apply", "-f", str(EXAMPLES / "misspelt.yaml"), "-n", kubectl.namespace)
-    assert told.returncode != 0
-    assert "psec" in told.stderr and "Deployment" in told.stderr
-    assert "Traceback" not in told.stderr + told.stdout
+def test_a_misspelt_manifest_is_refused(kubectl: Kubectl, cluster: Cluster) -> None:
+    done = sampan(cluster, "apply", "-f", str(EXAMPLES / "misspelt.yaml"), "-n", kubectl.namespace)
+    assert done.returncode != 0
+    assert "psec" in done.stderr and "Deployment" in done.stderr
+    assert "Traceback" not in done.stderr + done.stdout
 
 
 @pytest.mark.parametrize(
@@ -160,27 +160,27 @@ def test_misspelt_manifests_are_refused_or_warned_of(kubectl: Kubectl, cluster: 
         pytest.param("kind: [Pod\n", ["line"], id="invalid YAML"),
         pytest.param("apiVersion: v1\nkind: Pot\nmetadata: {name: x}\n", ["Pot"], id="unknown kind"),
         pytest.param("apiVersion: v1\nkind: Pod\nmetadata: {}\nspec: {containers: []}\n", ["name"], id="no name"),
-        pytest.param("just text\n", ["object"], id="no object"),
+        pytest.param("just text\n", ["object"], id="not an object"),
     ],
 )
-def test_sampan_apply_says_what_is_wrong_with_a_file(
+def test_sampan_apply_names_the_file_and_its_mistake(
     cluster: Cluster, tmp_path: Path, text: str, words: list[str]
 ) -> None:
     manifest = tmp_path / "wrong.yaml"
     manifest.write_text(text)
-    told = sampan(cluster, "apply", "-f", str(manifest))
-    assert told.returncode == 1
-    assert "wrong.yaml" in told.stderr
+    done = sampan(cluster, "apply", "-f", str(manifest))
+    assert done.returncode == 1
+    assert "wrong.yaml" in done.stderr
     for word in words:
-        assert word in told.stderr
-    assert "Traceback" not in told.stderr
+        assert word in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize(
     ("body", "content_type", "code"),
     [
         pytest.param(b"{", "application/json", 400, id="half a JSON object"),
-        pytest.param(b"\xff\xfe", "application/json", 400, id="no UTF-8"),
+        pytest.param(b"\xff\xfe", "application/json", 400, id="not UTF-8"),
         pytest.param(b"[" * 100_000, "application/json", 400, id="deep nesting"),
         pytest.param(b"a: [", "application/yaml", 400, id="invalid YAML"),
         pytest.param(b"<pod/>", "application/xml", 415, id="unknown content type"),
@@ -196,7 +196,7 @@ def test_a_body_that_cannot_be_read_is_refused(
     assert status["message"] and "Traceback" not in status["message"]
 
 
-def test_a_body_of_100_mb_is_refused_without_being_kept(cluster: Cluster, api: RestClient, namespace: str) -> None:
+def test_a_body_of_100_mb_is_refused_and_not_kept_in_memory(cluster: Cluster, api: RestClient, namespace: str) -> None:
     before = resident_bytes(cluster)
 
     def body() -> Any:
@@ -208,7 +208,7 @@ def test_a_body_of_100_mb_is_refused_without_being_kept(cluster: Cluster, api: R
         answer = raw(api, "POST", PODS.format(namespace=namespace), body=body(), headers={})
         assert (answer.status, answer.json()["kind"]) == (413, "Status")
     except urllib3.exceptions.HTTPError as error:
-        # The server may close before all was sent; what it said is lost then, the refusal is not.
+        # The server may close the connection early: the client then misses the response, but the request is refused.
         assert isinstance(error, urllib3.exceptions.ProtocolError | urllib3.exceptions.SSLError), error
     declared = raw(api, "POST", PODS.format(namespace=namespace), body=b"", headers={"Content-Length": "100000000"})
     assert declared.status == 413
@@ -224,7 +224,7 @@ def resident_bytes(cluster: Cluster) -> int:
     return int(psutil.Process(record.pid).memory_info().rss)
 
 
-def test_an_image_that_is_not_there_is_told_in_status_and_events(kubectl: Kubectl) -> None:
+def test_a_missing_image_is_reported_in_status_and_events(kubectl: Kubectl) -> None:
     kubectl.create(pod("ghost", container={"image": "no/such-image"}))
 
     def waiting() -> dict[str, str]:
@@ -236,14 +236,14 @@ def test_an_image_that_is_not_there_is_told_in_status_and_events(kubectl: Kubect
     eventually(lambda: "Failed" in kubectl("get", "events"))
 
 
-def test_a_pod_that_fits_nowhere_stays_pending_and_says_why(kubectl: Kubectl) -> None:
+def test_a_pod_that_fits_nowhere_stays_pending_with_a_reason(kubectl: Kubectl) -> None:
     kubectl.create(
         pod("huge", container={"resources": {"requests": {"cpu": "1000"}}}), pod("picky", nodeSelector={"a": "b"})
     )
 
     def condition(name: str) -> dict[str, str]:
-        found = kubectl.json("get", "pod", name)["status"].get("conditions") or []
-        return next((dict(one) for one in found if one["type"] == "PodScheduled"), {})
+        conditions = kubectl.json("get", "pod", name)["status"].get("conditions") or []
+        return next((dict(entry) for entry in conditions if entry["type"] == "PodScheduled"), {})
 
     eventually(lambda: condition("huge").get("reason") == "Unschedulable")
     assert "3 Insufficient cpu" in condition("huge")["message"]
@@ -259,7 +259,7 @@ def test_a_dry_run_stores_nothing(api: RestClient, namespace: str) -> None:
 
 
 class TestStrangers:
-    def test_nobody_reads_or_changes_without_a_certificate(self, api: RestClient, namespace: str) -> None:
+    def test_a_client_without_a_certificate_can_neither_read_nor_write(self, api: RestClient, namespace: str) -> None:
         authority = ssl.create_default_context(cadata=_pem(api))
         with urllib3.PoolManager(ssl_context=authority, retries=False) as pool:
             for method, path in [
@@ -289,12 +289,12 @@ class TestStrangers:
 
         config = tmp_path / "agent.toml"
         config.write_text(f'state_dir = "{tmp_path}/state"\nnode_name = "stranger"\nmaster = "{api.access.server}"\n')
-        told = sampan(
+        done = sampan(
             cluster,
             *("join", "--config", str(config), "--token", token, "--ca-hash", public_key_hash(_pem(api).encode())),
         )
-        assert told.returncode != 0
-        assert "token" in told.stderr and "Traceback" not in told.stderr
+        assert done.returncode != 0
+        assert "token" in done.stderr and "Traceback" not in done.stderr
         assert api.get("/api/v1/nodes", {"fieldSelector": "metadata.name=stranger"})["items"] == []
 
     def test_a_master_with_another_authority_is_not_joined(
@@ -303,11 +303,11 @@ class TestStrangers:
         config = tmp_path / "agent.toml"
         config.write_text(f'state_dir = "{tmp_path}/state"\nnode_name = "stranger"\nmaster = "{api.access.server}"\n')
         other = "sha256:" + 64 * "0"
-        told = sampan(
+        done = sampan(
             cluster, "join", "--config", str(config), "--token", "aaaaaa.bbbbbbbbbbbbbbbb", "--ca-hash", other
         )
-        assert told.returncode != 0
-        assert other in told.stderr and "another cluster" in told.stderr and "Traceback" not in told.stderr
+        assert done.returncode != 0
+        assert other in done.stderr and "another cluster" in done.stderr and "Traceback" not in done.stderr
 
 
 def sampan(cluster: Cluster, *args: str) -> subprocess.CompletedProcess[str]:
@@ -329,7 +329,7 @@ def _pem(api: RestClient) -> str:
 
 
 def another_authority(directory: Path) -> tuple[Path, Path]:
-    """A self-signed certificate that claims to be the administrator's."""
+    """Certificate and key files: self-signed, with the administrator's name."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name(
         [

@@ -1,4 +1,4 @@
-"""Certificates, CA and the whole state of a real cluster are exchanged under pods that run: nothing is restarted."""
+"""Certificates, the CA and the whole state of a real cluster are replaced. The running pods are not restarted."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 
 
 def sampan(cluster: Cluster, *words: str, code: int = 0) -> str:
-    """A command on the master's host; what it printed."""
+    """The output of a command on the master's host."""
     command = [sys.executable, "-m", "cli", *words, "--lab", cluster.lab.name]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.returncode == code, done.stdout + done.stderr
@@ -34,7 +34,7 @@ def sampan(cluster: Cluster, *words: str, code: int = 0) -> str:
 
 def running(cluster: Cluster) -> dict[str, str]:
     """Every container of every node, with the time of its start."""
-    return {one: at for node in cluster.lab.state.nodes for one, at in containers(cluster, node.name).items()}
+    return {id_: start for node in cluster.lab.state.nodes for id_, start in containers(cluster, node.name).items()}
 
 
 def certificates(cluster: Cluster) -> dict[str, dict[str, Any]]:
@@ -42,7 +42,7 @@ def certificates(cluster: Cluster) -> dict[str, dict[str, Any]]:
 
 
 def identities(cluster: Cluster) -> dict[str, dict[str, Any]]:
-    """What each agent has on its disk."""
+    """The identity that each agent has on its disk."""
     layout = cluster.lab.layout
     return {
         node.name: json.loads((layout.host(node.name).agent_state / "identity.json").read_text())
@@ -60,12 +60,12 @@ def nodes_are_ready(kubectl: Kubectl) -> bool:
 
 
 def serve(kubectl: Kubectl) -> None:
-    """Four pods over all nodes."""
+    """Run four pods, spread over the nodes."""
     kubectl.create(replication_controller("web", 4, container=shell("exec sleep 100000")))
     eventually(lambda: len([each for each in pods_of(kubectl, "web") if is_ready(each)]) == 4, within_s=90)
 
 
-def test_certificates_ca_and_state_are_exchanged_under_running_pods(
+def test_certificates_ca_and_state_are_replaced_under_running_pods(
     fresh_cluster: Cluster, kubectl_for: Callable[[Cluster], Kubectl], tmp_path: Path
 ) -> None:
     cluster, kubectl = fresh_cluster, kubectl_for(fresh_cluster)
@@ -74,27 +74,26 @@ def test_certificates_ca_and_state_are_exchanged_under_running_pods(
     before, joined = running(cluster), identities(cluster)
     old_access = load_kubeconfig(cluster.kubeconfig)
 
-    # The CA, in two steps; the second takes every node's certificate to have changed.
+    # Rotate the CA in two steps. The second requires that every node has a new certificate.
     sampan(cluster, "certs", "rotate", "ca")
     assert old_access.authority is not None
     with RestClient(old_access) as client:
-        assert client.get("/api/v1/nodes")["items"], "who has not heard of it yet gets in"
+        assert client.get("/api/v1/nodes")["items"], "clients that do not know the new CA yet are accepted"
     eventually(lambda: "Every node is ready" in sampan(cluster, "certs"), within_s=60)
-    said = sampan(cluster, "certs", "rotate", "ca", "--finish")
-    assert "sampan token create" in said
+    assert "sampan token create" in sampan(cluster, "certs", "rotate", "ca", "--finish")
     renewed = eventually(lambda: _on_the_new_ca(cluster, joined), within_s=60)
     assert renewed.keys() == joined.keys()
     assert {each["issuer"] for each in certificates(cluster).values()} == {certificates(cluster)["ca"]["subject"]}
     eventually(lambda: nodes_are_ready(kubectl), within_s=60)
     assert running(cluster) == before
 
-    # A backup, and a life after it.
+    # Make a backup, and changes after it.
     archive = tmp_path / "cluster.tar"
     sampan(cluster, "backup", str(archive))
     kubectl.create(pod("later", container=shell("exec sleep 100000"), nodeName="node1"))
     eventually(lambda: is_ready(kubectl.json("get", "pod", "later")), within_s=60)
     last = revision(cluster)
-    sampan(cluster, "certs", "rotate", "node2")  # younger than the backup
+    sampan(cluster, "certs", "rotate", "node2")  # newer than the backup
     eventually(lambda: identities(cluster)["node2"]["certificate"] != renewed["node2"]["certificate"], within_s=60)
     assert len(running(cluster)) == len(before) + 2
 
@@ -105,21 +104,21 @@ def test_certificates_ca_and_state_are_exchanged_under_running_pods(
     faults.start(cluster, "master")
     cluster.wait_api()
     eventually(lambda: nodes_are_ready(kubectl), within_s=60)
-    assert [found["metadata"]["name"] for found in kubectl.json("get", "pods")["items"] if "later" in str(found)] == []
+    assert [item["metadata"]["name"] for item in kubectl.json("get", "pods")["items"] if "later" in str(item)] == []
     eventually(lambda: running(cluster) == before, within_s=60)
     assert revision(cluster) > last
     with cluster.client() as client, pytest.raises(Gone):
         next(client.watch("/api/v1/pods", resource_version=str(last)))
     assert len([each for each in pods_of(kubectl, "web") if is_ready(each)]) == 4
-    # And it works: what is wanted now comes about, and is taken back.
+    # The restored cluster works: a new pod becomes ready.
     kubectl.create(pod("after", container=shell("exec sleep 100000"), nodeName="node2"))
     eventually(lambda: is_ready(kubectl.json("get", "pod", "after")), within_s=60)
 
 
 def _on_the_new_ca(cluster: Cluster, joined: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """The agents' identities, when all trust one other CA alone; else nothing."""
+    """The agents' identities, if all trust the new CA only; otherwise nothing."""
     master = cluster.lab.layout.host(cluster.lab.state.master.name)
     authority = (master.master_data / "pki" / "ca.crt").read_text().strip()
-    found = identities(cluster)
-    same = all(each["ca"].strip() == authority != joined[name]["ca"].strip() for name, each in found.items())
-    return found if same else {}
+    current = identities(cluster)
+    same = all(each["ca"].strip() == authority != joined[name]["ca"].strip() for name, each in current.items())
+    return current if same else {}

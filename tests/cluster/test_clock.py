@@ -1,4 +1,4 @@
-"""The wall clock jumps by an hour and by two, under the master and under an agent, and back: nobody is harmed by it."""
+"""The wall clock of the master or of an agent jumps by one or two hours and back, without any harm."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 
 HOUR_S = 3600.0
 SETTLED_S = 8.0
-"""Longer than it takes to give up a node."""
+"""Longer than the time until a silent node's pods are evicted."""
 
 
 @pytest.fixture(scope="module")
 def two_nodes(cluster_pool: ClusterPool) -> Iterator[Cluster]:
-    """Pods are given up seven seconds after their node fell silent. Master and node1 have clocks that can be set."""
+    """Pods are evicted seven seconds after their node's last heartbeat. The clocks of master and node1 can be set."""
     with cluster_pool.lend(nodes=2) as made:
         for host in ("master", "node1"):
             faults.set_clock(made, host, 0.0)
@@ -41,7 +41,7 @@ def two_nodes(cluster_pool: ClusterPool) -> Iterator[Cluster]:
 
 @pytest.fixture
 def kubectl(two_nodes: Cluster, kubectl_for: Callable[[Cluster], Kubectl]) -> Iterator[Kubectl]:
-    """With pods on each node, and one that ends again and again."""
+    """With a pod of its own on node1, and two pods of a controller."""
     made = kubectl_for(two_nodes)
     made.create(
         replication_controller("group", 2, container=NAMES_ITSELF),
@@ -54,29 +54,29 @@ def kubectl(two_nodes: Cluster, kubectl_for: Callable[[Cluster], Kubectl]) -> It
 
 @contextmanager
 def one_watch(cluster: Cluster, kubectl: Kubectl) -> Iterator[None]:
-    """Opened before, and still telling of what is made afterwards."""
-    told: list[str] = []
+    """A watch that is open during the block, and still delivers events after it."""
+    names_seen: list[str] = []
     with cluster.client() as client:
 
         def follow() -> None:
             for event in client.watch(f"{NAMESPACE}/configmaps", timeout_s=60.0):
-                told.append(event.object["metadata"]["name"])
-                if told[-1] == "last":
+                names_seen.append(event.object["metadata"]["name"])
+                if names_seen[-1] == "last":
                     return
 
         thread = threading.Thread(target=follow, name="watch", daemon=True)
         thread.start()
         kubectl("create", "configmap", "first")
-        eventually(lambda: told == ["first"])
+        eventually(lambda: names_seen == ["first"])
         yield
         kubectl("create", "configmap", "last")
         thread.join(30.0)
-        assert told == ["first", "last"]
+        assert names_seen == ["first", "last"]
         kubectl("delete", "configmap", "first", "last")
 
 
 @pytest.mark.parametrize("host", ["master", "node1"])
-def test_nothing_is_given_up_or_started_again(
+def test_a_jump_evicts_and_restarts_nothing(
     two_nodes: Cluster, kubectl: Kubectl, faults_on: Callable[[Cluster], Faults], host: str, long_run: bool
 ) -> None:
     """Ahead by an hour, back by two, right again. Without `--long` one jump: the master's back, the node's ahead."""
@@ -98,10 +98,10 @@ def test_nothing_is_given_up_or_started_again(
         assert standing(kubectl) == before
 
 
-def test_waits_that_have_begun_are_as_long_as_they_were(
+def test_a_jump_does_not_change_waits_in_progress(
     two_nodes: Cluster, kubectl: Kubectl, faults_on: Callable[[Cluster], Faults]
 ) -> None:
-    """The clock goes back while a pod gets its time to end, and while a container waits to be started again."""
+    """The clock goes back during the grace period of a pod, and during the restart back-off of a container."""
     kubectl.create(
         pod("stubborn", container=shell("trap : TERM; while true; do sleep 1; done"), nodeName="node1"),
         pod("crashing", container=shell("exit 3"), nodeName="node1"),
@@ -117,21 +117,21 @@ def test_waits_that_have_begun_are_as_long_as_they_were(
 
 
 def work_goes_on(cluster: Cluster, kubectl: Kubectl) -> None:
-    """A pod comes and goes, a container that dies is started again."""
+    """A pod can be created and deleted, and a container that dies is restarted."""
     kubectl.create(pod("brief", container=NAMES_ITSELF, nodeName="node1"))
     eventually(lambda: phase(kubectl, "brief") == "Running")
-    found = kubectl.json("get", "pod", "brief")["status"]["containerStatuses"][0]["containerID"]
+    container = kubectl.json("get", "pod", "brief")["status"]["containerStatuses"][0]["containerID"]
     with engine_of(cluster, "node1") as engine:
-        engine.kill(found.removeprefix("docker://"))
+        engine.kill(container.removeprefix("docker://"))
     eventually(lambda: restarts(kubectl, "brief") == 1 and phase(kubectl, "brief") == "Running")
     kubectl("delete", "pod", "brief", "--timeout=30s")
 
 
 def reconnect(cluster: Cluster) -> None:
-    """Certificates are good at whatever time the other side thinks that it is."""
-    for each in ("node1", "node2"):
-        faults.kill(cluster, each)
-        faults.start(cluster, each)
+    """Restart all daemons: they accept each other's certificates although their clocks differ."""
+    for node in ("node1", "node2"):
+        faults.kill(cluster, node)
+        faults.start(cluster, node)
     faults.kill(cluster, "master")
     faults.start(cluster, "master")
     cluster.wait_api()
@@ -139,22 +139,22 @@ def reconnect(cluster: Cluster) -> None:
 
 
 def standing(kubectl: Kubectl) -> dict[str, Any]:
-    """What must not change of the pods."""
-    found = {}
-    for each in pods(kubectl):
-        status = each["status"]
-        containers = [(one["containerID"], one["restartCount"]) for one in status["containerStatuses"]]
-        found[each["metadata"]["name"]] = each["metadata"]["uid"], status["phase"], status["podIP"], containers
-    return found
+    """The properties of the pods that must not change."""
+    properties = {}
+    for item in pods(kubectl):
+        status = item["status"]
+        containers = [(each["containerID"], each["restartCount"]) for each in status["containerStatuses"]]
+        properties[item["metadata"]["name"]] = item["metadata"]["uid"], status["phase"], status["podIP"], containers
+    return properties
 
 
 def ready_since(kubectl: Kubectl) -> dict[str, str]:
-    """Since when each node is Ready without a break."""
+    """Node → the time since which it is Ready."""
     return {
-        each["metadata"]["name"]: one["lastTransitionTime"]
-        for each in kubectl.json("get", "nodes")["items"]
-        for one in each["status"]["conditions"]
-        if (one["type"], one["status"]) == ("Ready", "True")
+        node["metadata"]["name"]: condition["lastTransitionTime"]
+        for node in kubectl.json("get", "nodes")["items"]
+        for condition in node["status"]["conditions"]
+        if (condition["type"], condition["status"]) == ("Ready", "True")
     }
 
 

@@ -1,4 +1,4 @@
-"""The command as a newcomer uses it: up, look around, break something, down; and up that was interrupted."""
+"""The command as a newcomer uses it: up, look around, break something, down; and an interrupted up."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def test_up_look_around_and_down(lab_name: str, sampan: Callable[..., subprocess
 
 
 @pytest.mark.timeout(240)
-def test_an_interrupted_up_is_finished_by_the_next_one(
+def test_the_next_up_finishes_an_interrupted_one(
     lab_name: str, sampan: Callable[..., subprocess.CompletedProcess[str]]
 ) -> None:
     for moment, number in (
@@ -119,24 +119,24 @@ def test_tokens_and_kubeconfig_of_a_running_cluster(
 ) -> None:
     sampan("up", "--no-examples", "--nodes", "1")
     created = sampan("token", "create", "--ttl", "1h").stdout
-    found = re.fullmatch(
+    match = re.fullmatch(
         r"sampan join \S+ --token ([a-z0-9]{6})\.[a-z0-9]{16} --ca-hash sha256:[0-9a-f]{64}\n", created
     )
-    assert found
-    assert found[1] in sampan("token", "list").stdout
+    assert match
+    assert match[1] in sampan("token", "list").stdout
     ticket = json.loads(sampan("token", "create", "-o", "json").stdout)
     assert (
         ticket["command"] == f"sampan join {ticket['address']} --token {ticket['token']} --ca-hash {ticket['caHash']}"
     )
     assert ticket["caHash"] in created
-    sampan("token", "revoke", found[1])
-    assert found[1] not in sampan("token", "list").stdout
-    sampan("token", "delete", found[1], code=3)
+    sampan("token", "revoke", match[1])
+    assert match[1] not in sampan("token", "list").stdout
+    sampan("token", "delete", match[1], code=3)
     assert sampan("kubeconfig", "--path").stdout.strip() == str(Layout(lab_name).kubeconfig)
     assert "client-certificate-data" in sampan("kubeconfig").stdout
 
 
-def test_what_is_broken_is_said(lab_name: str, sampan: Callable[..., subprocess.CompletedProcess[str]]) -> None:
+def test_commands_report_what_is_broken(lab_name: str, sampan: Callable[..., subprocess.CompletedProcess[str]]) -> None:
     sampan("up", "--no-examples", "--nodes", "2")
     sampan("lab", "cut", "node1")
     again = sampan("up", "--no-examples", "--nodes", "5").stderr
@@ -151,7 +151,7 @@ def test_what_is_broken_is_said(lab_name: str, sampan: Callable[..., subprocess.
     assert f"the master of lab {lab_name} does not run" in sampan("status", code=4).stderr
 
 
-def test_apply_says_what_it_did_and_names_what_is_wrong(
+def test_apply_reports_its_changes_and_names_mistakes(
     lab_name: str, sampan: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
 ) -> None:
     examples = SAMPAN.parent / "lab" / "examples"

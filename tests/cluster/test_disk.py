@@ -1,4 +1,4 @@
-"""A disk that is full or refuses every write, under the master and under an agent: said, survived, and got over."""
+"""The disk of the master or of an agent is full or refuses every write: both report it, survive it, and recover."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 
 SMALL_BYTES = {"master": 16 << 20, "node1": 4 << 20}
 OUTAGE_S = 10.0
-"""Longer than it takes to give up a node."""
+"""Longer than the time until a silent node's pods are evicted."""
 
 REFUSED = "refused"
 MAPS = f"{NAMESPACE}/configmaps"
@@ -34,7 +34,7 @@ MAPS = f"{NAMESPACE}/configmaps"
 
 @pytest.fixture(scope="module")
 def two_nodes(cluster_pool: ClusterPool) -> Iterator[Cluster]:
-    """Pods are given up seven seconds after their node fell silent."""
+    """Pods are evicted seven seconds after their node's last heartbeat."""
     with cluster_pool.lend(nodes=2) as made:
         yield made
 
@@ -57,11 +57,12 @@ def kubectl(two_nodes: Cluster, kubectl_for: Callable[[Cluster], Kubectl]) -> It
 
 
 class Spoilt:
-    """One way in which a disk takes no more."""
+    """One way in which a disk refuses writes."""
 
     def __init__(self, cluster: Cluster, host: str, how: str) -> None:
         self._cluster, self._host, self._how = cluster, host, how
-        self.says = {"full": "full|No space left on device", "refused": "disk I/O error|Operation not permitted"}[how]
+        patterns = {"full": "full|No space left on device", "refused": "disk I/O error|Operation not permitted"}
+        self.pattern = patterns[how]
 
     def begin(self) -> None:
         do = {"full": disk.fill, "refused": disk.refuse}[self._how]
@@ -73,7 +74,7 @@ class Spoilt:
 
 @pytest.fixture(params=["refused", "full"])
 def spoil(request: pytest.FixtureRequest, two_nodes: Cluster) -> Iterator[Callable[[str], Spoilt]]:
-    """`spoil(host)` before the fault: a full disk has to be a small one first."""
+    """`spoil(host)` prepares a fault: a disk that will be filled is made small first."""
     made: list[Spoilt] = []
 
     def make(host: str) -> Spoilt:
@@ -96,32 +97,34 @@ def phases(kubectl: Kubectl) -> dict[str, str]:
 
 
 def lives(cluster: Cluster) -> set[tuple[str, str]]:
-    """Each container of the nodes, and when it was started."""
-    found = set()
+    """Id and start time of each container of the nodes."""
+    result = set()
     for node in ("node1", "node2"):
         with engine_of(cluster, node) as engine:
             for each in engine.containers(all=True):
-                found.add((each["Id"], str(engine.inspect_container(each["Id"])["State"]["StartedAt"])))
-    return found
+                result.add((each["Id"], str(engine.inspect_container(each["Id"])["State"]["StartedAt"])))
+    return result
 
 
 def config_map(name: str) -> dict[str, Any]:
-    """Of a size that a disk without room does not take even where a log is written over."""
+    """A config map that is too large for a full disk, even for the free parts of the store's log."""
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": {"text": name * 20_000}}
 
 
-def test_the_master_s(two_nodes: Cluster, api: RestClient, kubectl: Kubectl, spoil: Callable[[str], Spoilt]) -> None:
+def test_a_master_without_disk_refuses_writes_and_recovers(
+    two_nodes: Cluster, api: RestClient, kubectl: Kubectl, spoil: Callable[[str], Spoilt]
+) -> None:
     spoilt = spoil("master")
     process, before = two_nodes.record("master"), lives(two_nodes)
     spoilt.begin()
     kept, error = write_until_refused(api)
     assert (error.code, error.reason) == (503, "ServiceUnavailable"), error
-    assert matches(spoilt.says, str(error)), error
+    assert matches(spoilt.pattern, str(error)), error
     with pytest.raises(ServerFailed) as raised:
         api.get_text("/readyz")
     assert raised.value.code == 503
     assert api.get_text("/livez") == "ok"
-    stay_so(api, OUTAGE_S)
+    require_refusals(api, OUTAGE_S)
     spoilt.end()
     eventually(lambda: api.get_text("/readyz") == "ok")
     after = write(api, "after")
@@ -137,24 +140,26 @@ def test_the_master_s(two_nodes: Cluster, api: RestClient, kubectl: Kubectl, spo
     assert names(api) >= kept | {after} and REFUSED not in names(api)
 
 
-def test_an_agent_s(two_nodes: Cluster, api: RestClient, kubectl: Kubectl, spoil: Callable[[str], Spoilt]) -> None:
+def test_an_agent_without_disk_reports_it_and_recovers(
+    two_nodes: Cluster, api: RestClient, kubectl: Kubectl, spoil: Callable[[str], Spoilt]
+) -> None:
     spoilt = spoil("node1")
     process, before = two_nodes.record("node1"), lives(two_nodes)
     spoilt.begin()
     kubectl.create(pod("new", container=NAMES_ITSELF, nodeName="node1"))
-    told = eventually(lambda: warnings_of(kubectl, "new"))
-    assert matches(spoilt.says, told), told
+    warnings = eventually(lambda: warnings_of(kubectl, "new"))
+    assert matches(spoilt.pattern, warnings), warnings
     condition = eventually(lambda: disk_pressure(kubectl))
-    assert matches(spoilt.says, condition), condition
+    assert matches(spoilt.pattern, condition), condition
     assert condition in two_nodes.log("node1").read_text()
     assert before <= lives(two_nodes)
-    assert "on-node1" in asked(two_nodes, api, "on-node1")
+    assert "on-node1" in reply_of(two_nodes, api, "on-node1")
     spoilt.end()
     eventually(lambda: phases(kubectl)["new"] == "Running", within_s=60)
     eventually(lambda: not disk_pressure(kubectl))
     assert two_nodes.record("node1") == process, "the agent was restarted"
     assert before <= lives(two_nodes)
-    # What the agent knows by heart is what it would find after a reboot.
+    # The desired state in the agent's memory is on its disk again, for a reboot.
     eventually(lambda: b"new" in (disk.data_directory(two_nodes, "node1") / "desired.pb").read_bytes())
 
 
@@ -164,18 +169,18 @@ def write(api: RestClient, name: str) -> str:
 
 
 def write_until_refused(api: RestClient) -> tuple[set[str], ServerFailed]:
-    """What was taken before, as the log had room that it had been given already; and how the next one was refused."""
+    """The names of the writes that still fitted into the store's log, and the error of the first refused one."""
     kept: set[str] = set()
     while len(kept) < 100:
         try:
             kept.add(write(api, f"before-{len(kept)}"))
         except ServerFailed as error:
             return kept, error
-    raise AssertionError("a disk that takes nothing took a hundred writes")
+    raise AssertionError("the full disk accepted a hundred writes")
 
 
-def stay_so(api: RestClient, seconds: float) -> None:
-    """Writes are refused all the while, and reads are answered."""
+def require_refusals(api: RestClient, seconds: float) -> None:
+    """For this time writes must be refused, and reads answered."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         with pytest.raises(ServerFailed):
@@ -194,22 +199,22 @@ def matches(pattern: str, text: str) -> bool:
 
 
 def warnings_of(kubectl: Kubectl, name: str) -> str:
-    """What the events say is wrong with a pod."""
+    """The messages of a pod's warning events."""
     uid = kubectl("get", "pod", name, "-o", "jsonpath={.metadata.uid}")
     events = kubectl.json("get", "events", "--field-selector", f"involvedObject.uid={uid}")["items"]
     return "\n".join(each["message"] for each in events if each["type"] == "Warning")
 
 
 def disk_pressure(kubectl: Kubectl) -> str:
-    """Why the node says that its disk is short; empty when it does not."""
+    """The message of the node's condition DiskPressure; empty if it is not True."""
     conditions = kubectl.json("get", "node", "node1")["status"]["conditions"]
     return next(
         (each["message"] for each in conditions if (each["type"], each["status"]) == ("DiskPressure", "True")), ""
     )
 
 
-def asked(cluster: Cluster, api: RestClient, name: str) -> str:
-    """What the pod answers to another node."""
+def reply_of(cluster: Cluster, api: RestClient, name: str) -> str:
+    """The pod's reply to a connection from the other node."""
     address = api.get(f"{NAMESPACE}/pods/{name}")["status"]["podIP"]
     with cluster.host("node2").call(lambda: socket.create_connection((address, 8080), timeout=2.0)) as stream:
         stream.sendall(b"?\n")

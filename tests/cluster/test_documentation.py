@@ -1,4 +1,4 @@
-"""The commands that README.md and docs/lab.md print, typed one after another as a reader does, on one lab."""
+"""Runs the commands that README.md and docs/lab.md show, one after another on one lab, as a reader would."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.documentation import ROOT, Block, run_blocks
 PRINTED_NETWORK = "10.77.0."
 """The addresses on the pages. Another lab has another /24."""
 
-# Runs one command in the environment that the one before left.
+# Runs one command with the environment variables that the previous command left.
 SHELL = """\
 . ./environment
 {command}
@@ -38,7 +38,7 @@ def lab_name() -> Iterator[str]:
 
 @pytest.fixture
 def run(lab_name: str, kubectl_binary: Path, tmp_path: Path) -> Run:
-    """Types a command in a directory that looks like the checkout, and returns what it printed."""
+    """Runs a command in a directory that looks like the checkout, and returns its output."""
     for path in ROOT.iterdir():
         if not path.name.startswith("."):
             (tmp_path / path.name).symlink_to(path)
@@ -67,7 +67,7 @@ def run(lab_name: str, kubectl_binary: Path, tmp_path: Path) -> Run:
 
 
 @pytest.mark.timeout(240)
-def test_the_printed_commands_work_in_their_order(lab_name: str, run: Run) -> None:
+def test_the_commands_of_the_pages_work_in_their_order(lab_name: str, run: Run) -> None:
     network = PRINTED_NETWORK
     for block in run_blocks():
         printed = []
@@ -76,7 +76,7 @@ def test_the_printed_commands_work_in_their_order(lab_name: str, run: Run) -> No
             printed += [_shape(line.replace(lab_name, "default")) for line in output.splitlines()]
             if command == "./sampan up":
                 network = str(Lab(lab_name).state.master.address).rpartition(".")[0] + "."
-        assert _missing(block, printed) == [], f"{block}: the page shows lines that are not printed"
+        assert _missing(block, printed) == [], f"{block}: the page shows lines that no command printed"
     assert list(leftovers(lab_name)) == []
 
 
@@ -86,5 +86,5 @@ def _missing(block: Block, printed: list[str]) -> list[str]:
 
 
 def _shape(line: str) -> str:
-    """Numbers and the width of columns differ from run to run."""
+    """The line without what differs from run to run: numbers and the width of columns."""
     return re.sub(r"\d+", "0", " ".join(line.split()))

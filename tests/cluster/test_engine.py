@@ -1,4 +1,4 @@
-"""What is done to a node's engine and its containers behind the agent's back: each pod ends up running exactly once."""
+"""A node's engine and its containers change behind the agent's back: in the end each pod runs exactly once."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ NODE = "node1"
 
 @pytest.fixture(scope="module")
 def one_node(cluster_pool: ClusterPool) -> Iterator[Cluster]:
-    """A cluster whose engine may be broken."""
+    """A cluster of one node, whose engine the tests break."""
     with cluster_pool.lend(nodes=1) as made:
         yield made
 
 
 @pytest.fixture
 def kubectl(one_node: Cluster, kubectl_for: Callable[[Cluster], Kubectl]) -> Iterator[Kubectl]:
-    """With one pod, Ready; both gone afterwards."""
+    """With a Ready pod, which is deleted afterwards."""
     made = kubectl_for(one_node)
     made.create(pod("web", container=shell("exec sleep 1000")))
     eventually(lambda: ready(made))
@@ -51,29 +51,29 @@ def restarts(kubectl: Kubectl) -> int:
 
 
 def containers(cluster: Cluster, *, stopped: bool = False) -> list[str]:
-    """Names of the engine's containers without what differs from pod to pod."""
+    """The names of the engine's containers without the parts that differ from pod to pod."""
     with engine_of(cluster, NODE) as engine:
         return sorted("_".join(each["Names"][0].split("_")[2:]) for each in engine.containers(all=stopped))
 
 
 def remove_all(cluster: Cluster) -> None:
-    """Every container of the node's engine, by hand; none is left."""
+    """Remove every container of the node's engine."""
     with engine_of(cluster, NODE) as engine:
         for each in engine.containers(all=True):
             try:
                 engine.remove_container(each["Id"], force=True)
             except APIError as error:
-                # What an agent asked for before it was killed may be under way, or just done.
+                # Requests that an agent made before it was killed may be in progress, or just done.
                 if error.status_code not in (404, 409):
                     raise
     eventually(lambda: containers(cluster, stopped=True) == [])
 
 
 def by_hand(cluster: Cluster, do: Callable[[Any, str], None], name: str) -> None:
-    """Something that somebody does to a container."""
+    """Apply `do` to the engine and a container, as an administrator would."""
     with engine_of(cluster, NODE) as engine:
-        (found,) = (each["Id"] for each in engine.containers() if f"_{name}_" in each["Names"][0])
-        do(engine, found)
+        (container,) = (each["Id"] for each in engine.containers() if f"_{name}_" in each["Names"][0])
+        do(engine, container)
 
 
 def settled(cluster: Cluster, kubectl: Kubectl, restart_count: int) -> None:
@@ -86,18 +86,18 @@ def settled(cluster: Cluster, kubectl: Kubectl, restart_count: int) -> None:
 
 
 def test_a_container_restarted_by_hand_runs_once(one_node: Cluster, kubectl: Kubectl) -> None:
-    by_hand(one_node, lambda engine, found: engine.restart(found, timeout=0), "main")
+    by_hand(one_node, lambda engine, container: engine.restart(container, timeout=0), "main")
     settled(one_node, kubectl, 1)
 
 
 def test_a_container_removed_by_hand_is_made_again(one_node: Cluster, kubectl: Kubectl) -> None:
-    by_hand(one_node, lambda engine, found: engine.remove_container(found, force=True), "main")
+    by_hand(one_node, lambda engine, container: engine.remove_container(container, force=True), "main")
     settled(one_node, kubectl, 1)
 
 
 def test_a_sandbox_removed_by_hand_is_replaced_with_its_address(one_node: Cluster, kubectl: Kubectl) -> None:
     before = kubectl("get", "pod", "web", "-o", "jsonpath={.status.podIP}")
-    by_hand(one_node, lambda engine, found: engine.remove_container(found, force=True), "POD")
+    by_hand(one_node, lambda engine, container: engine.remove_container(container, force=True), "POD")
     settled(one_node, kubectl, 1)
     assert kubectl("get", "pod", "web", "-o", "jsonpath={.status.podIP}") == before
 
@@ -107,8 +107,8 @@ def test_pods_come_back_with_their_engine(
     one_node: Cluster, kubectl: Kubectl, fault: Callable[[Cluster, str, Target], None]
 ) -> None:
     fault(one_node, NODE, "engine")
-    told = eventually(lambda: not_ready(kubectl))
-    assert "the container engine does not answer" in told
+    message = eventually(lambda: not_ready(kubectl))
+    assert "the container engine does not answer" in message
     faults.start(one_node, NODE, "engine")
 
     def back() -> bool:
@@ -118,17 +118,17 @@ def test_pods_come_back_with_their_engine(
 
     eventually(back, within_s=60)
     eventually(lambda: not not_ready(kubectl))
-    agents = kubectl.json("get", "events")["items"]
-    assert not [each for each in agents if each["reason"] == "FailedKillPod"]
+    events = kubectl.json("get", "events")["items"]
+    assert not [each for each in events if each["reason"] == "FailedKillPod"]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Ordinarily longer than the agent's patience; with `--long` longer than a call to the engine may take."""
+    """Normally longer than the agent waits for an answer; with `--long` longer than any call to the engine may take."""
     if "hang_s" in metafunc.fixturenames:
         metafunc.parametrize("hang_s", [130.0 if metafunc.config.getoption("--long") else 12.0])
 
 
-def test_an_engine_that_hangs_is_told_and_nothing_is_given_up(
+def test_an_engine_that_hangs_is_reported_and_no_pod_is_given_up(
     one_node: Cluster, kubectl: Kubectl, hang_s: float
 ) -> None:
     kubectl.create(pod("going", container=shell("exec sleep 1000")))
@@ -139,8 +139,8 @@ def test_an_engine_that_hangs_is_told_and_nothing_is_given_up(
         kubectl.create(pod("coming", container=shell("exec sleep 1000")))
         kubectl("delete", "pod", "going", "--wait=false")
         time.sleep(hang_s)
-        told = eventually(lambda: not_ready(kubectl))
-        assert "the container engine does not answer: no reply within" in told
+        message = eventually(lambda: not_ready(kubectl))
+        assert "the container engine does not answer: no reply within" in message
         assert kubectl("get", "pod", "web", "-o", "jsonpath={.metadata.deletionTimestamp}") == ""
         assert phase(kubectl, "coming") == "Pending" and ready(kubectl)
     finally:
@@ -162,29 +162,29 @@ def test_a_pod_that_has_succeeded_is_not_run_again_when_its_container_vanishes(
     faults.kill(one_node, NODE, "agent")
     remove_all(one_node)
     faults.start(one_node, NODE, "agent")
-    kubectl.create(pod("after"))  # made by the new agent: by then it has looked at the other one as well
+    kubectl.create(pod("after"))  # when the new agent has run this one, it has examined the other one as well
     eventually(lambda: phase(kubectl, "after") == "Running")
     assert phase(kubectl, "once") == "Succeeded" and containers(one_node, stopped=True) == ["POD_0", "main_0"]
     kubectl("delete", "pod", "once", "after", "--timeout=60s")
     assert containers(one_node, stopped=True) == []
 
 
-def test_a_pod_with_a_volume_of_an_unknown_kind_waits_and_says_so(
+def test_a_pod_with_a_volume_of_an_unknown_kind_waits_with_a_reason(
     one_node: Cluster, kubectl_for: Callable[[Cluster], Kubectl]
 ) -> None:
     kubectl = kubectl_for(one_node)
     volume = {"name": "data", "nfs": {"server": "files", "path": "/"}}
     kubectl.create(pod("far", volumes=[volume]))
-    told = eventually(
+    events = eventually(
         lambda: [each for each in kubectl.json("get", "events")["items"] if each["reason"] == "FailedMount"]
     )
-    assert told[0]["type"] == "Warning" and "nfs is not supported" in told[0]["message"]
+    assert events[0]["type"] == "Warning" and "nfs is not supported" in events[0]["message"]
     waiting = kubectl.json("get", "pod", "far")["status"]["containerStatuses"][0]["state"]["waiting"]
     assert waiting["reason"] == "ContainerCreating" and "nfs" in waiting["message"]
     kubectl("delete", "pod", "far", "--timeout=60s")
 
 
-def test_an_agent_that_is_killed_while_a_pod_stops_finishes_it(
+def test_an_agent_that_was_killed_while_a_pod_stopped_finishes_the_stop(
     one_node: Cluster, kubectl_for: Callable[[Cluster], Kubectl]
 ) -> None:
     kubectl = kubectl_for(one_node)
@@ -199,7 +199,7 @@ def test_an_agent_that_is_killed_while_a_pod_stops_finishes_it(
 
 
 def not_ready(kubectl: Kubectl) -> str:
-    """Why the node is not Ready; empty when it is."""
+    """The message of the node's condition Ready if it is False; otherwise empty."""
     conditions = kubectl.json("get", "node", NODE)["status"]["conditions"]
     return next((each["message"] for each in conditions if (each["type"], each["status"]) == ("Ready", "False")), "")
 

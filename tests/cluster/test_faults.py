@@ -1,4 +1,4 @@
-"""The four faults, with real packets. How long a mend took is a figure (tests/bench); here counts that it happens."""
+"""The four faults, with real packets. Tests that repairs happen; tests/bench measures how long they take."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.probe import answers
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 
 ECHO = shell("exec nc -ll -p 8080 -e cat")
-"""Answers each connection with what it sends, for as long as it stays open."""
+"""Echoes what each connection sends, for as long as it is open."""
 
 
 @pytest.fixture
@@ -52,8 +52,8 @@ def assert_alive(stream: socket.socket) -> None:
 def containers(cluster: Cluster, host: str) -> dict[str, str]:
     """Id and start time of every running container of a host's engine."""
     with engine_of(cluster, host) as engine:
-        ids = [found["Id"] for found in engine.containers()]
-        return {one: str(engine.inspect_container(one)["State"]["StartedAt"]) for one in ids}
+        ids = [container["Id"] for container in engine.containers()]
+        return {id_: str(engine.inspect_container(id_)["State"]["StartedAt"]) for id_ in ids}
 
 
 def node_status(kubectl: Kubectl, node: str) -> str:
@@ -65,12 +65,12 @@ def pods_of(kubectl: Kubectl, app: str) -> list[dict[str, Any]]:
     return list(kubectl.json("get", "pods", "-l", f"app={app}")["items"])
 
 
-def is_ready(found: dict[str, Any]) -> bool:
-    return any(c["type"] == "Ready" and c["status"] == "True" for c in found["status"].get("conditions", []))
+def is_ready(obj: dict[str, Any]) -> bool:
+    return any(c["type"] == "Ready" and c["status"] == "True" for c in obj["status"].get("conditions", []))
 
 
 class TestKilledProcesses:
-    def test_a_killed_agent_adopts_everything_when_it_is_back(
+    def test_an_agent_adopts_everything_after_it_was_killed(
         self, cluster: Cluster, kubectl: Kubectl, echo: tuple[socket.socket, str]
     ) -> None:
         stream, _ = echo
@@ -85,11 +85,11 @@ class TestKilledProcesses:
         assert_alive(stream)
         for host, ids in before.items():
             now = containers(cluster, host)
-            assert {one: now.get(one) for one in ids} == ids, f"{host} restarted or lost containers"
+            assert {id_: now.get(id_) for id_ in ids} == ids, f"{host} restarted or lost containers"
         restarts = kubectl("get", "pod", "echo", "-o", "jsonpath={.status.containerStatuses[0].restartCount}")
         assert restarts == "0"
 
-    def test_a_killed_master_has_every_acknowledged_write(
+    def test_a_master_has_every_acknowledged_write_after_it_was_killed(
         self, cluster: Cluster, kubectl: Kubectl, echo: tuple[socket.socket, str]
     ) -> None:
         stream, _ = echo
@@ -103,21 +103,19 @@ class TestKilledProcesses:
         assert_alive(stream)
         faults.start(cluster, "master")
         cluster.wait_api()
-        found = {item["metadata"]["name"]: item["metadata"]["uid"] for item in kubectl.json("get", "cm")["items"]}
-        assert {name: found.get(name) for name in names} == written
+        current = {item["metadata"]["name"]: item["metadata"]["uid"] for item in kubectl.json("get", "cm")["items"]}
+        assert {name: current.get(name) for name in names} == written
         eventually(lambda: all(node_status(kubectl, node) == "True" for node in ("node1", "node2", "node3")))
         kubectl.create(pod("later"))
         eventually(lambda: kubectl("get", "pod", "later", "-o", "jsonpath={.status.phase}") == "Running")
         assert_alive(stream)
         for host, ids in before.items():
             now = containers(cluster, host)
-            assert {one: now.get(one) for one in ids} == ids, f"{host} restarted or lost containers"
+            assert {id_: now.get(id_) for id_ in ids} == ids, f"{host} restarted or lost containers"
 
 
 class TestKilledContainer:
-    def test_it_is_back_with_its_restart_counted_and_later_with_back_off(
-        self, cluster: Cluster, kubectl: Kubectl
-    ) -> None:
+    def test_it_is_restarted_at_once_and_later_with_back_off(self, cluster: Cluster, kubectl: Kubectl) -> None:
         kubectl.create(pod("victim", nodeName="node1"))
 
         def status() -> dict[str, Any]:
@@ -138,12 +136,12 @@ class TestKilledContainer:
 
 
 class TestHostCutOff:
-    def test_its_pods_are_replaced_elsewhere_and_removed_there_when_it_is_healed(
+    def test_its_pods_are_replaced_on_other_nodes_and_removed_after_the_heal(
         self, cluster: Cluster, kubectl: Kubectl
     ) -> None:
         kubectl.create(replication_controller("web", 3), service("web", app="web"))
         eventually(lambda: sum(map(is_ready, pods_of(kubectl, "web"))) == 3)
-        lost = [found for found in pods_of(kubectl, "web") if found["spec"]["nodeName"] == "node3"]
+        lost = [each for each in pods_of(kubectl, "web") if each["spec"]["nodeName"] == "node3"]
         assert lost, "the scheduler spreads a controller's pods over the nodes"
         address = kubectl("get", "service", "web", "-o", "jsonpath={.spec.clusterIP}")
         faults.cut(cluster, "node3")
@@ -151,31 +149,31 @@ class TestHostCutOff:
             eventually(lambda: node_status(kubectl, "node3") == "Unknown", within_s=60)
             eventually(
                 lambda: (
-                    sum(is_ready(one) and one["spec"]["nodeName"] != "node3" for one in pods_of(kubectl, "web")) == 3
+                    sum(is_ready(each) and each["spec"]["nodeName"] != "node3" for each in pods_of(kubectl, "web")) == 3
                 ),
                 within_s=60,
             )
-            gone = {one["status"]["podIP"] for one in lost}
+            gone = {each["status"]["podIP"] for each in lost}
             eventually(lambda: not gone & endpoint_addresses(kubectl, "web"))
-            # Every new connection reaches a pod that is there.
+            # Every new connection reaches a pod on a healthy node.
             eventually(lambda: answers(cluster, "node1", address, 80))
             for _ in range(20):
                 assert answers(cluster, "node1", address, 80)
             held = containers(cluster, "node3")
-            assert held, "a node that is cut off keeps its containers"
+            assert held, "a node that is cut off must keep its containers"
         finally:
             faults.heal(cluster, "node3")
         eventually(lambda: node_status(kubectl, "node3") == "True", within_s=60)
-        uids = {one["metadata"]["uid"] for one in lost}
+        uids = {each["metadata"]["uid"] for each in lost}
         eventually(lambda: not uids & pod_uids_on(cluster, "node3"), within_s=60)
-        left = {one["metadata"]["uid"] for one in pods_of(kubectl, "web")}
-        eventually(lambda: not uids & {one["metadata"]["uid"] for one in pods_of(kubectl, "web")}, within_s=60)
+        left = {each["metadata"]["uid"] for each in pods_of(kubectl, "web")}
+        eventually(lambda: not uids & {each["metadata"]["uid"] for each in pods_of(kubectl, "web")}, within_s=60)
         assert len(left - uids) == 3
-        # The addresses are free again: nothing in the kernel leads to them.
+        # The addresses are free again: the kernel has no routes to them.
         routes = host_text(cluster, "node3", "ip", "route")
-        assert not [one for one in gone if f"{one} " in routes]
+        assert not [address_ for address_ in gone if f"{address_} " in routes]
 
-    def test_a_node_deleted_while_it_is_cut_cleans_itself_and_says_so(
+    def test_a_node_deleted_while_it_is_cut_off_cleans_itself_and_logs_it(
         self, fresh_cluster: Cluster, kubectl_for: Callable[[Cluster], Kubectl]
     ) -> None:
         cluster = fresh_cluster
@@ -203,12 +201,12 @@ class TestDrift:
     @pytest.mark.parametrize(
         ("harm", "look"),
         [
-            pytest.param(("iptables-legacy", "-t", "nat", "-F", "{chain}"), "rules", id="a chain of ours flushed"),
+            pytest.param(("iptables-legacy", "-t", "nat", "-F", "{chain}"), "rules", id="one of our chains flushed"),
             pytest.param(("ip", "link", "delete", "sampan.vxlan"), "overlay", id="the VTEP deleted"),
             pytest.param(("ip", "neigh", "del", "{peer}", "dev", "sampan.vxlan"), "overlay", id="a neighbour removed"),
         ],
     )
-    def test_is_mended_and_other_owners_rules_are_untouched(
+    def test_is_repaired_and_rules_of_others_are_untouched(
         self, cluster: Cluster, kubectl: Kubectl, node: str, harm: tuple[str, ...], look: str
     ) -> None:
         kubectl.create(
@@ -219,7 +217,7 @@ class TestDrift:
         eventually(lambda: kubectl("get", "pod", "near", "-o", "jsonpath={.status.phase}") == "Running")
         host_text(cluster, node, *self.FOREIGN)
         seen = {"rules": rules, "overlay": overlay}[look]
-        # Rules follow the endpoints of other tests' pods that are still going: wait until they rest.
+        # Pods of earlier tests are still being deleted, which changes the rules: wait until these are stable.
         before = eventually(lambda: at_rest(cluster, node, seen))
         peer = host_text(cluster, node, "ip", "neigh", "show", "dev", "sampan.vxlan", "nud", "permanent").split()[0]
         host_text(cluster, node, *(word.format(chain="SAMPAN-SERVICES", peer=peer) for word in harm))
@@ -233,6 +231,7 @@ class TestDrift:
 
 
 def at_rest(cluster: Cluster, host: str, seen: Any) -> str:
+    """What `seen` reads, if it reads the same twice; otherwise empty."""
     first = seen(cluster, host)
     return str(first) if first == seen(cluster, host) else ""
 
@@ -262,4 +261,4 @@ def endpoint_addresses(kubectl: Kubectl, name: str) -> set[str]:
 
 def pod_uids_on(cluster: Cluster, host: str) -> set[str]:
     with engine_of(cluster, host) as engine:
-        return {found["Labels"].get("io.sampan.pod.uid", "") for found in engine.containers(all=True)}
+        return {each["Labels"].get("io.sampan.pod.uid", "") for each in engine.containers(all=True)}

@@ -1,4 +1,4 @@
-"""The guestbook as the documents have it: a redis master, two slaves that find it by environment variables."""
+"""The guestbook of the documents: a redis master, and two slaves that find it by environment variables."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ pytestmark = pytest.mark.cluster
 
 
 def redis(cluster: Cluster, address: str, command: str) -> str:
-    """One command and its answer, asked through a cluster IP from node3's own network."""
+    """The reply to one command, sent from node3's own network to a cluster IP or pod."""
     with cluster.host("node3").call(lambda: socket.create_connection((address, 6379), timeout=2.0)) as stream:
         stream.sendall(f"{command}\r\n".encode())
         stream.settimeout(5.0)
         return stream.recv(4096).decode()
 
 
-def test_what_is_written_to_the_master_is_read_from_both_slaves(cluster: Cluster, kubectl: Kubectl) -> None:
+def test_an_entry_written_to_the_master_is_read_from_both_slaves(cluster: Cluster, kubectl: Kubectl) -> None:
     kubectl("create", "--validate=false", "-f", str(example("guestbook.yaml")))
     addresses = {
         name: kubectl("get", "service", name, "-o", "jsonpath={.spec.clusterIP}")
@@ -42,7 +42,7 @@ def test_what_is_written_to_the_master_is_read_from_both_slaves(cluster: Cluster
         eventually(lambda slave=slave: "hello" in answered(cluster, slave, "GET entry"))
     for _ in range(10):
         assert "hello" in redis(cluster, addresses["redis-slave"], "GET entry")
-    # A slave takes no writes: the service's traffic really goes to slaves.
+    # Slaves refuse writes, so this shows that the service leads to slaves.
     assert "READONLY" in redis(cluster, addresses["redis-slave"], "SET entry other")
 
 
@@ -53,12 +53,13 @@ def answered(cluster: Cluster, address: str, command: str) -> str:
         return ""
 
 
-def test_service_variables_have_the_form_of_the_documents(cluster: Cluster, kubectl: Kubectl) -> None:
+def test_service_variables_are_as_documented(cluster: Cluster, kubectl: Kubectl) -> None:
     kubectl("create", "--validate=false", "-f", str(example("tomcat-service.yaml")))
     address = kubectl("get", "service", "tomcat-service", "-o", "jsonpath={.spec.clusterIP}")
     kubectl("create", "--validate=false", "-f", str(example("tomcat-rc.yaml")))
     node, container = eventually(lambda: container_id(kubectl, "tier=frontend"))
-    found = dict(line.split("=", 1) for line in shell_in(cluster, node, container, "env").split("\n") if "=" in line)
+    lines = shell_in(cluster, node, container, "env").split("\n")
+    variables = dict(line.split("=", 1) for line in lines if "=" in line)
     expected = {
         "TOMCAT_SERVICE_SERVICE_HOST": address,
         "TOMCAT_SERVICE_SERVICE_PORT": "8080",
@@ -75,4 +76,4 @@ def test_service_variables_have_the_form_of_the_documents(cluster: Cluster, kube
         "TOMCAT_SERVICE_PORT_8005_TCP_ADDR": address,
         "GET_HOSTS_FROM": "dns",
     }
-    assert {name: found.get(name) for name in expected} == expected
+    assert {name: variables.get(name) for name in expected} == expected

@@ -1,4 +1,4 @@
-"""What people do with kubectl, by every kubectl at hand."""
+"""The everyday use of kubectl, with every installed version of kubectl."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def running(kubectl: Kubectl, *names: str) -> None:
         eventually(lambda name=name: phase(kubectl, name) == "Running")
 
 
-def test_get_prints_the_columns_that_people_know(kubectl: Kubectl) -> None:
+def test_get_prints_the_usual_columns(kubectl: Kubectl) -> None:
     kubectl.create(pod("web", labels={"app": "web"}))
     running(kubectl, "web")
     header, row = eventually(lambda: _lines_if(kubectl("get", "pods"), "1/1"))
@@ -116,7 +116,7 @@ def test_delete_of_an_rc_with_orphan_leaves_its_pods(kubectl: Kubectl) -> None:
     assert left
 
 
-def test_logs_follow_what_a_container_writes(kubectl: Kubectl) -> None:
+def test_logs_follow_the_output_of_a_container(kubectl: Kubectl) -> None:
     script = "i=0; while [ $i -lt 5 ]; do i=$((i+1)); echo line $i; sleep 0.2; done; exec sleep 60"
     kubectl.create(pod("talks", container=shell(script)))
     running(kubectl, "talks")
@@ -131,7 +131,7 @@ def test_logs_follow_what_a_container_writes(kubectl: Kubectl) -> None:
     )
 
 
-def test_logs_of_a_pod_that_ended_and_of_the_instance_before(kubectl: Kubectl) -> None:
+def test_logs_of_an_ended_pod_and_of_the_previous_instance(kubectl: Kubectl) -> None:
     kubectl.create(pod("once", container=shell("echo done; exit 3"), restartPolicy="Never"))
     eventually(lambda: phase(kubectl, "once") == "Failed")
     assert kubectl("logs", "once") == "done\n"
@@ -140,7 +140,7 @@ def test_logs_of_a_pod_that_ended_and_of_the_instance_before(kubectl: Kubectl) -
     kubectl.create(pod("again", container=shell("echo instance; exec sleep 0.3")))
 
     def restarted() -> bool:
-        # Nothing is said of its containers before the node has reported it for the first time.
+        # There are no container statuses before the first report of the node.
         return any(
             each["restartCount"] >= 1
             for each in kubectl.json("get", "pod", "again")["status"].get("containerStatuses", [])
@@ -160,7 +160,7 @@ def test_label_and_its_removal(kubectl: Kubectl) -> None:
     assert "colour" not in kubectl.json("get", "pod", "tagged")["metadata"].get("labels", {})
 
 
-def test_events_tell_the_life_of_a_pod(kubectl: Kubectl) -> None:
+def test_events_record_the_life_of_a_pod(kubectl: Kubectl) -> None:
     kubectl.create(pod("story"))
     running(kubectl, "story")
 
@@ -172,11 +172,11 @@ def test_events_tell_the_life_of_a_pod(kubectl: Kubectl) -> None:
     assert text.split()[:5] == ["LAST", "SEEN", "TYPE", "REASON", "OBJECT"] and "pod/story" in text
 
 
-def test_a_pod_gets_its_grace_and_its_exit_code(kubectl: Kubectl) -> None:
+def test_a_pod_may_end_before_its_grace_period_is_over(kubectl: Kubectl) -> None:
     script = "trap 'echo stopping; exit 0' TERM; while :; do sleep 0.1; done"
     kubectl.create(pod("polite", container=shell(script), terminationGracePeriodSeconds=30))
     running(kubectl, "polite")
     start = time.monotonic()
     kubectl("delete", "pod", "polite")
-    assert time.monotonic() - start < 25, "it waited for the whole grace though the container had ended"
+    assert time.monotonic() - start < 25, "it waited for the whole grace period though the container had ended"
     assert "NotFound" in kubectl.refused("get", "pod", "polite")

@@ -1,4 +1,4 @@
-"""A lab without a cluster: hosts on a wire, engines of their own, images by the registry, and exact removal."""
+"""A lab without a cluster: hosts and their links, engines, images from the registry, and complete removal."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from netstack.network import open_network
 
 @pytest.fixture
 def new_lab() -> Iterator[Callable[[], Lab]]:
-    """Labs of a test's own, removed at its end."""
+    """Makes labs, which are removed at the end of the test."""
     made: list[Lab] = []
 
     def make() -> Lab:
@@ -47,7 +47,7 @@ def docker(lab: Lab, host: str, *command: str) -> str:
 
 
 def reaches(lab: Lab, host: str, address: str) -> bool:
-    """Whether a TCP connection is answered at all: a refusal is an answer."""
+    """Whether a TCP connection attempt gets any answer, even a refusal."""
     script = (
         "import socket, sys\n"
         "try: socket.create_connection((sys.argv[1], 9), 1)\n"
@@ -69,7 +69,7 @@ def test_hosts_reach_each_other_and_nothing_else_until_they_are_cut(new_lab: Cal
     assert not reaches(lab, "node1", master)
     assert not reaches(lab, "node2", str(state.host("node1").address))
     assert reaches(lab, "node2", master)
-    lab.create()  # runs again, and does not heal what was cut
+    lab.create()  # a second run does not heal the cut
     assert not reaches(lab, "node1", master)
     faults.heal(Cluster(lab), "node1")
     assert reaches(lab, "node1", master)
@@ -99,7 +99,7 @@ def test_two_labs_do_not_see_each_other(new_lab: Callable[[], Lab]) -> None:
     assert not reaches(one, "node1", str(two.state.host("node1").address))
 
 
-def test_engines_pull_from_the_registry_and_run_apart(new_lab: Callable[[], Lab]) -> None:
+def test_engines_pull_from_the_registry_and_are_separate(new_lab: Callable[[], Lab]) -> None:
     lab = new_lab()
     lab.create(nodes=2)
     lab.start_registry()
@@ -143,7 +143,7 @@ def test_an_engine_comes_back_with_its_images(new_lab: Callable[[], Lab]) -> Non
     assert lab.pids("node1") == []
 
 
-def test_a_lab_that_lost_its_state_or_was_half_made_is_removed_by_name(new_lab: Callable[[], Lab]) -> None:
+def test_a_lab_without_a_state_file_is_removed_by_its_name(new_lab: Callable[[], Lab]) -> None:
     lab = new_lab()
     lab.create(nodes=1)
     lab.start_engines()
@@ -151,10 +151,10 @@ def test_a_lab_that_lost_its_state_or_was_half_made_is_removed_by_name(new_lab: 
     assert list(leftovers(lab.name))
     delete(lab.name)
     assert list(leftovers(lab.name)) == []
-    delete(lab.name)  # again
+    delete(lab.name)  # a second time
 
 
-def test_what_is_not_there_is_said(new_lab: Callable[[], Lab]) -> None:
+def test_missing_parts_are_reported(new_lab: Callable[[], Lab]) -> None:
     lab = new_lab()
     with pytest.raises(NotFound, match="there is no lab"):
         lab.start_engines()
@@ -173,7 +173,7 @@ def test_daemons_that_were_started_but_not_recorded_are_replaced(new_lab: Callab
     before = lab.state
     lab.start_registry()
     lab.start_engines()
-    lab.file.save(before)  # as if the command had been killed just before it wrote
+    lab.file.save(before)  # as if the command had been killed just before it saved the state
     lab.start_registry()
     lab.start_engines()
     assert set(lab.pids("node1")) == set(lab.running("node1").values())

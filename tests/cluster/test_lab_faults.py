@@ -45,7 +45,7 @@ ECHO = shell("exec nc -ll -p 8080 -e cat")
 
 
 class Wired:
-    """Bare hosts, and datagrams between them."""
+    """A lab of hosts without a cluster; sends datagrams between them."""
 
     def __init__(self, lab: Lab) -> None:
         self.lab = lab
@@ -62,15 +62,15 @@ class Wired:
         with self.socket(source, socket.SOCK_DGRAM) as sender, self.socket(target, socket.SOCK_DGRAM) as receiver:
             receiver.bind((self.address(target), PORT))
             sender.setsockopt(socket.IPPROTO_IP, 10, 3)  # IP_MTU_DISCOVER, IP_PMTUDISC_PROBE: whole or not at all
-            address, found = (self.address(target), PORT), 0
+            address, arrived = (self.address(target), PORT), 0
             for number in range(1, count + 1):
                 sender.sendto(bytes(size), address)
-                if number % 50 == 0:  # the receiver's buffer holds some 250
-                    found += received(receiver, patience_s=0.05, most=50)
-            return found + received(receiver, patience_s=0.2, most=count - found)
+                if number % 50 == 0:  # the receiver's buffer holds about 250
+                    arrived += received(receiver, patience_s=0.05, most=50)
+            return arrived + received(receiver, patience_s=0.2, most=count - arrived)
 
     def seconds_for(self, source: str, target: str, *, size: int) -> float:
-        """How long `size` bytes take over TCP."""
+        """The seconds that `size` bytes take over TCP."""
         with ExitStack() as stack:
             listener = stack.enter_context(self.socket(target, socket.SOCK_STREAM))
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -91,7 +91,7 @@ class Wired:
 
 
 def received(receiver: socket.socket, *, patience_s: float, most: int) -> int:
-    """How many datagrams come, until none did for a while."""
+    """Receive at most `most` datagrams until none arrives for `patience_s`; their number."""
     receiver.settimeout(patience_s)
     for number in range(most):
         try:
@@ -134,7 +134,7 @@ class TestCable:
             (Way.FROM_PEERS, {("node1", "node2"), ("node2", "node1")}),
         ],
     )
-    def test_a_cut_of_one_kind_loses_that_and_nothing_else(
+    def test_a_cut_in_one_way_loses_only_those_packets(
         self, wired: Wired, way: Way, lost: set[tuple[str, str]]
     ) -> None:
         for _ in range(2):  # the second changes nothing
@@ -142,7 +142,7 @@ class TestCable:
             assert wired.lab.state.host("node1").faults() == (f"cut {way}",)
             assert {pair: wired.arrive(*pair) for pair in PAIRS} == {p: 0 if p in lost else 5 for p in PAIRS}
 
-    def test_several_faults_add_up_and_making_the_lab_again_heals_nothing(self, wired: Wired) -> None:
+    def test_several_faults_add_up_and_creating_the_lab_again_heals_none(self, wired: Wired) -> None:
         faults.cut(wired.cluster, "node1", Way.FROM_MASTER)
         faults.cut(wired.cluster, "node2", Way.FROM)
         faults.mtu(wired.cluster, "node1", 1400)
@@ -154,7 +154,7 @@ class TestCable:
         assert wired.arrive("node1", "master") == 5
         assert wired.arrive("node2", "node1") == 0
 
-    def test_loss_is_of_each_direction_and_of_no_others(self, wired: Wired) -> None:
+    def test_loss_affects_both_directions_of_one_host(self, wired: Wired) -> None:
         faults.loss(wired.cluster, "node1", 30)
         for pair in (("node1", "node2"), ("master", "node1")):
             assert 280 - 80 < wired.arrive(*pair, count=400) < 280 + 80
@@ -165,7 +165,7 @@ class TestCable:
         assert wired.arrive("node1", "node2", count=400) == 400
 
     @pytest.mark.parametrize("way", [None, Way.TO])
-    def test_a_cable_that_flaps_comes_and_goes_and_is_whole_in_the_end(self, wired: Wired, way: Way | None) -> None:
+    def test_a_flapping_cable_is_whole_in_the_end(self, wired: Wired, way: Way | None) -> None:
         arrived = set()
         with ThreadPoolExecutor(max_workers=1) as pool:
             flapping = pool.submit(faults.flap, wired.cluster, "node1", for_s=4.0, period_s=1.0, way=way)
@@ -184,7 +184,7 @@ class TestCable:
         faults.rate(wired.cluster, "node1", None)
         assert wired.seconds_for("node1", "node2", size=1_000_000) < 0.2
 
-    def test_an_mtu_refuses_large_packets_here_and_swallows_them_from_elsewhere(self, wired: Wired) -> None:
+    def test_a_small_mtu_refuses_large_packets_of_the_host_and_drops_those_to_it(self, wired: Wired) -> None:
         assert wired.arrive("node1", "node2", size=1400) == 5
         faults.mtu(wired.cluster, "node1", 1400)
         with pytest.raises(OSError, match="too long") as raised:
@@ -194,7 +194,7 @@ class TestCable:
         assert wired.arrive("node2", "node1", size=1300) == 5
         assert wired.arrive("node2", "master", size=1400) == 5
 
-    def test_a_host_sees_none_of_the_rules(self, wired: Wired) -> None:
+    def test_a_host_does_not_see_the_rules(self, wired: Wired) -> None:
         faults.cut(wired.cluster, "node1", Way.TO)
         faults.loss(wired.cluster, "node1", 10)
         tables = namespaces.run_in(
@@ -203,7 +203,7 @@ class TestCable:
         )
         assert tables == ""
 
-    def test_a_reboot_makes_the_network_anew_and_leaves_the_cable_as_it_was(self, wired: Wired) -> None:
+    def test_a_reboot_makes_a_new_network_and_does_not_heal_the_cable(self, wired: Wired) -> None:
         netns = str(wired.lab.layout.host("node1").netns)
         before = namespaces.identity(netns)
         log = wired.lab.layout.host("node1").logs / "sleep.log"
@@ -220,7 +220,7 @@ class TestCable:
         in_parallel(["master", "node1", "node2"], lambda host: faults.reboot(wired.cluster, host))
         assert {pair: wired.arrive(*pair) for pair in PAIRS} == dict.fromkeys(PAIRS, 5)
 
-    def test_what_cannot_be_is_said_and_changes_nothing(self, wired: Wired) -> None:
+    def test_impossible_faults_are_refused_and_change_nothing(self, wired: Wired) -> None:
         attempts: list[tuple[Callable[[], None], type[LabError], str]] = [
             (lambda: faults.loss(wired.cluster, "node1", 101), LabError, "not between 0 and 100"),
             (lambda: faults.rate(wired.cluster, "node1", -1), LabError, "not between"),
@@ -229,13 +229,13 @@ class TestCable:
             (lambda: faults.loss(wired.cluster, "node9", 1), NotFound, "no host"),
             (lambda: faults.reboot(wired.cluster, "node9"), NotFound, "no host"),
         ]
-        for attempt, kind, says in attempts:
-            with pytest.raises(kind, match=says):
+        for attempt, kind, message in attempts:
+            with pytest.raises(kind, match=message):
                 attempt()
         assert wired.lab.state.host("node1").wire == Wire()
 
-    def test_heal_mends_also_what_was_not_recorded(self, wired: Wired) -> None:
-        """As when a command was killed between the kernel and the record."""
+    def test_heal_also_undoes_unrecorded_faults(self, wired: Wired) -> None:
+        """A command may be killed after it has changed the kernel and before it writes the record."""
         faults.cut(wired.cluster, "node1", Way.TO)
         faults.mtu(wired.cluster, "node1", 1400)
 
@@ -247,7 +247,7 @@ class TestCable:
         assert wired.arrive("node2", "node1", size=1400) == 5
 
 
-def test_a_lab_by_hand() -> None:
+def test_the_commands_of_a_lab_without_a_cluster() -> None:
     name = NAMES.new()
 
     def sampan(*words: str) -> str:
@@ -266,8 +266,8 @@ def test_a_lab_by_hand() -> None:
         sampan("cut", "node1", "--peer", "master")
         sampan("loss", "node1", "5%")
         sampan("reboot", "node1")
-        found = {host["name"]: host["faults"] for host in json.loads(sampan("hosts", "-o", "json"))}
-        assert found == {"master": [], "node1": ["cut from-master", "loss 5 %"]}
+        listed = {host["name"]: host["faults"] for host in json.loads(sampan("hosts", "-o", "json"))}
+        assert listed == {"master": [], "node1": ["cut from-master", "loss 5 %"]}
         assert "eth0" in sampan("exec", "node1", "--", "ip", "-br", "link")
         sampan("heal", "node1")
         assert "cut" not in sampan("hosts")
@@ -279,7 +279,7 @@ def test_a_lab_by_hand() -> None:
 
 
 class TestCommand:
-    """The actions of `sampan lab` that have a library of their own behind them."""
+    """The actions of `sampan lab` that call a library: probes, captures, disks, clocks and logs."""
 
     def test_probe(self, wired: Wired) -> None:
         done = command(wired.lab, "probe", "node1", "icmp", wired.address("node2"))
@@ -310,7 +310,7 @@ class TestCommand:
 
     def test_disk(self, wired: Wired) -> None:
         file = wired.lab.host_paths("node1").agent_state / "file"
-        assert command(wired.lab, "disk", "node1", "fill").returncode == 1  # it is the machine's own
+        assert command(wired.lab, "disk", "node1", "fill").returncode == 1  # this is the disk of the real machine
         assert command(wired.lab, "disk", "node1", "limit", "1M").returncode == 0
         assert command(wired.lab, "disk", "node1", "fill").returncode == 0
         with pytest.raises(OSError) as raised:
@@ -321,7 +321,7 @@ class TestCommand:
 
     def test_clock_and_logs(self, small: Cluster) -> None:
         def hours_ahead() -> float:
-            """By the time of the agent's last line."""
+            """How far the timestamp of the agent's last log line is ahead of our clock."""
             (line,) = command(small.lab, "logs", "node1", "--tail", "1").stdout.splitlines()
             return round((datetime.fromisoformat(line.split()[0]) - datetime.now()).total_seconds() / 3600, 1)
 
@@ -347,13 +347,13 @@ def command(lab: Lab, *words: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def small(cluster_pool: ClusterPool) -> Iterator[Cluster]:
-    """Two nodes that are not evicted while a fault lasts."""
-    with cluster_pool.lend(nodes=2, periods=Periods(heartbeat_s=0.5, grace_s=3.0, eviction_s=300.0)) as found:
-        yield found
+    """A cluster of two nodes, whose pods are not evicted while a fault lasts."""
+    with cluster_pool.lend(nodes=2, periods=Periods(heartbeat_s=0.5, grace_s=3.0, eviction_s=300.0)) as made:
+        yield made
 
 
 class TestCluster:
-    def test_a_node_without_its_peers_is_ready_and_its_pods_are_alone(
+    def test_a_node_cut_off_from_its_peers_is_ready_and_its_pods_are_isolated(
         self, small: Cluster, kubectl_for: Callable[[Cluster], Kubectl]
     ) -> None:
         kubectl = kubectl_for(small)
@@ -368,13 +368,13 @@ class TestCluster:
         eventually(lambda: echoes(small, "node1", address))
         kubectl("delete", "pod", "lonely", "still")
 
-    def test_a_node_without_the_master_is_unknown_and_serves_its_peers(
+    def test_a_node_cut_off_from_the_master_is_unknown_and_serves_its_peers(
         self, small: Cluster, kubectl_for: Callable[[Cluster], Kubectl]
     ) -> None:
         kubectl = kubectl_for(small)
         address = echo_on(kubectl, "node1", "serves")
         faults.cut(small, "node1", Way.FROM_MASTER)
-        small.wait_nodes()  # does not wait for it
+        small.wait_nodes()  # does not wait for a node that is cut off
         eventually(lambda: ready(kubectl, "node1") == "Unknown")
         assert echoes(small, "node2", address)
         faults.heal(small, "node1")
@@ -382,7 +382,7 @@ class TestCluster:
         assert restarts(kubectl, "serves") == "0"
         kubectl("delete", "pod", "serves")
 
-    def test_heal_lets_go_on_what_was_paused(self, small: Cluster, kubectl_for: Callable[[Cluster], Kubectl]) -> None:
+    def test_heal_resumes_paused_processes(self, small: Cluster, kubectl_for: Callable[[Cluster], Kubectl]) -> None:
         kubectl = kubectl_for(small)
         faults.pause(small, "node1")
         faults.pause(small, "node1", "engine")
@@ -391,7 +391,7 @@ class TestCluster:
         eventually(lambda: ready(kubectl, "node1") == "True")
 
     @pytest.mark.parametrize("master", ["away", "there"])
-    def test_a_rebooted_node_brings_its_pods_back(
+    def test_a_rebooted_node_restarts_its_pods(
         self, small: Cluster, kubectl_for: Callable[[Cluster], Kubectl], master: str
     ) -> None:
         kubectl = kubectl_for(small)
@@ -411,7 +411,9 @@ class TestCluster:
         eventually(lambda: echoes(small, "node2", address))
         kubectl("delete", "pod", "boots")
 
-    def test_a_rebooted_master_has_everything(self, small: Cluster, kubectl_for: Callable[[Cluster], Kubectl]) -> None:
+    def test_a_rebooted_master_keeps_everything(
+        self, small: Cluster, kubectl_for: Callable[[Cluster], Kubectl]
+    ) -> None:
         kubectl = kubectl_for(small)
         kubectl("create", "configmap", "kept", "--from-literal=a=b")
         faults.reboot(small, "master")
@@ -422,7 +424,7 @@ class TestCluster:
 
 
 def echo_on(kubectl: Kubectl, node: str, name: str) -> str:
-    """The address of a new pod that answers with what it hears."""
+    """The address of a new pod that echoes what it receives."""
     kubectl.create(pod(name, container=ECHO, nodeName=node))
     eventually(lambda: phase(kubectl, name) == "Running")
     return kubectl("get", "pod", name, "-o", "jsonpath={.status.podIP}")

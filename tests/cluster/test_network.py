@@ -1,4 +1,4 @@
-"""Reachability in a real cluster: from pods, from nodes, from outside; several ports, names, refusals."""
+"""Connections in a real cluster: from pods, from nodes and from outside; several ports, named ports, refusals."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ NODES = ("node1", "node2", "node3")
 
 
 def running(kubectl: Kubectl, app: str) -> tuple[str, str]:
-    found = eventually(lambda: container_id(kubectl, f"app={app}"))
-    assert found is not None
-    return found
+    container = eventually(lambda: container_id(kubectl, f"app={app}"))
+    assert container is not None
+    return container
 
 
 def cluster_ip(kubectl: Kubectl, name: str) -> str:
@@ -31,11 +31,11 @@ def cluster_ip(kubectl: Kubectl, name: str) -> str:
 
 
 def fields(answer: str) -> dict[str, str]:
-    """`pod`, `podIP` and `client`, as the web server says them."""
+    """The fields `pod`, `podIP` and `client` of the web server's answer."""
     return dict(line.split(": ", 1) for line in answer.splitlines())
 
 
-def test_pods_see_each_others_addresses_on_one_node_and_across(cluster: Cluster, kubectl: Kubectl) -> None:
+def test_pods_reach_each_other_by_address_on_one_node_and_across_nodes(cluster: Cluster, kubectl: Kubectl) -> None:
     for name, node in (("a", "node1"), ("b", "node1"), ("c", "node2")):
         kubectl.create(pod(name, labels={"app": name}, nodeName=node))
     places = {name: running(kubectl, name) for name in ("a", "b", "c")}
@@ -46,7 +46,7 @@ def test_pods_see_each_others_addresses_on_one_node_and_across(cluster: Cluster,
         assert answer == {"pod": other, "podIP": address[other], "client": address["a"]}
 
 
-def test_a_service_is_reached_from_pods_nodes_itself_and_outside(cluster: Cluster, kubectl: Kubectl) -> None:
+def test_a_service_is_reached_from_pods_nodes_its_own_pod_and_outside(cluster: Cluster, kubectl: Kubectl) -> None:
     kubectl.create(
         pod("web", labels={"app": "web"}, nodeName="node1"),
         pod("near", labels={"app": "near"}, nodeName="node1"),
@@ -62,7 +62,7 @@ def test_a_service_is_reached_from_pods_nodes_itself_and_outside(cluster: Cluste
         answer = fields(http_in(cluster, node, container, address, 80))
         assert answer["pod"] == "web"
         if name != "web":
-            # Between pods the source is kept, through a service too.
+            # Between pods the source address is kept, also through a service.
             assert answer["client"] == kubectl("get", "pod", name, "-o", "jsonpath={.status.podIP}")
     for host in cluster.lab.state.nodes:
         for asker in (None, "node3", host.name):
@@ -70,9 +70,7 @@ def test_a_service_is_reached_from_pods_nodes_itself_and_outside(cluster: Cluste
             assert fields(answer)["pod"] == "web", (asker, host.name)
 
 
-def test_several_ports_with_names_and_target_ports_by_name(
-    cluster: Cluster, kubectl: Kubectl, probe: MakeProber
-) -> None:
+def test_several_ports_with_named_target_ports(cluster: Cluster, kubectl: Kubectl, probe: MakeProber) -> None:
     named = {"ports": [{"name": "http", "containerPort": 8080}]}
     ports: list[dict[str, Any]] = [
         {"name": "first", "port": 81, "targetPort": "http"},
@@ -123,29 +121,29 @@ def test_the_api_is_reached_through_its_service_from_a_pod(
     shell_in(cluster, node, container, "nc -w 3 10.96.0.1 443 </dev/null")
 
 
-def test_what_leaves_the_cluster_carries_the_nodes_address(cluster: Cluster, kubectl: Kubectl) -> None:
+def test_packets_that_leave_the_cluster_have_the_nodes_address(cluster: Cluster, kubectl: Kubectl) -> None:
     kubectl.create(pod("out", labels={"app": "out"}, nodeName="node1"))
     node, container = running(kubectl, "out")
     with closing(listener_outside(cluster)) as listener:
         port = listener.getsockname()[1]
         outside = listener.getsockname()[0]
         shell_in(cluster, node, container, f"timeout 2 nc {outside} {port} </dev/null; true")
-        seen, (source, _) = listener.accept()
-        seen.close()
+        accepted, (source, _) = listener.accept()
+        accepted.close()
     assert source == str(cluster.lab.state.host(node).address)
 
 
 def listener_outside(cluster: Cluster) -> socket.socket:
-    """A listening socket on the root namespace's leg to the lab: outside of the cluster, no route to pods."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as way:
-        way.connect((str(cluster.lab.state.host("node1").address), 9))
-        own = way.getsockname()[0]
+    """A listening socket at the root namespace's address in the lab: outside of the cluster, without routes to pods."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as unsent:
+        unsent.connect((str(cluster.lab.state.host("node1").address), 9))
+        own = unsent.getsockname()[0]
     listener = socket.create_server((own, 0))
     listener.settimeout(10.0)
     return listener
 
 
-def test_a_pod_that_goes_leaves_the_service(cluster: Cluster, kubectl: Kubectl) -> None:
+def test_a_deleted_pod_leaves_the_service(cluster: Cluster, kubectl: Kubectl) -> None:
     kubectl.create(
         pod("stays", labels={"app": "pool"}, nodeName="node1"),
         pod("goes", labels={"app": "pool"}, nodeName="node2"),

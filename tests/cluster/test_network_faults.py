@@ -1,6 +1,7 @@
-"""The network's faults against a whole cluster: whatever packets cannot do, what is healthy stays as it is.
+"""Network faults in a whole cluster: they must not affect its healthy parts.
 
-In each test pods of all nodes hold connections through services, and in the end everything is as it was (observer.py).
+In each test pods of all nodes keep connections through services open, and in the end everything is as before
+(observer.py).
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from tests.cluster.observer import NAMESPACE, NODES, PORT, Observer, Talk
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 
 PERIODS = Periods(heartbeat_s=1.0, grace_s=8.0, eviction_s=32.0)
-"""A session that stalls until the master's keepalive finds out (30 s) evicts nobody; a minute would."""
+"""The master's keepalive detects a stalled session after 30 s. No pods are evicted by then; after a minute they are."""
 MINUTE_S = 60.0
 FLAPS_S = 6.0
 """Without `--long`."""
@@ -40,14 +41,14 @@ USUAL_MTU, SMALL_MTU, OVERHEAD = 1500, 1400, 50
 
 @pytest.fixture(scope="module")
 def observer(sampan_command: tuple[str, ...]) -> Iterator[Observer]:
-    """A cluster with the workload; after all faults its processes hold no more than before them."""
+    """A cluster with the workload. After all faults its processes have no more descriptors and threads than before."""
     with running_cluster(nodes=3, periods=PERIODS, command=sampan_command) as made, made.client() as api:
-        found = Observer(made, api, grace_s=PERIODS.grace_s)
-        found.deploy()
-        before = {host: found.usage(host) for host in ("master", *NODES)}
-        yield found
-        eventually(lambda: one_connection_each(found), within_s=60)
-        eventually(lambda: not_more(found, before), within_s=60)
+        observer_ = Observer(made, api, grace_s=PERIODS.grace_s)
+        observer_.deploy()
+        before = {host: observer_.usage(host) for host in ("master", *NODES)}
+        yield observer_
+        eventually(lambda: one_connection_each(observer_), within_s=60)
+        eventually(lambda: not_more(observer_, before), within_s=60)
 
 
 @pytest.fixture
@@ -56,7 +57,7 @@ def faults(observer: Observer, faults_on: Callable[[Cluster], Faults]) -> Faults
 
 
 class TestOneWayCuts:
-    def test_a_node_without_its_peers_is_ready_and_does_what_it_can(self, observer: Observer, faults: Faults) -> None:
+    def test_a_node_cut_off_from_its_peers_is_ready_and_runs_pods(self, observer: Observer, faults: Faults) -> None:
         ready = {node: observer.ready(node) for node in NODES}
         inside = observer.prober("node1")
         with observer.undisturbed() as talks:
@@ -72,10 +73,10 @@ class TestOneWayCuts:
         assert {node: observer.ready(node) for node in NODES} == ready
 
     @pytest.mark.parametrize("way", [Way.FROM_MASTER, Way.FROM, Way.TO])
-    def test_a_session_that_stalls_is_noticed_on_both_sides_and_replaced(
+    def test_both_sides_notice_a_stalled_session_and_replace_it(
         self, observer: Observer, faults: Faults, way: Way
     ) -> None:
-        """Packets vanish for longer than the session's timeouts, and not as long as it takes to give pods up."""
+        """Packets are lost for longer than the session's time-outs, but not until pods are evicted."""
         victim = f"victim-{way}"
         with observer.undisturbed() as talks:
             observer.pod(victim, "node1")
@@ -87,7 +88,7 @@ class TestOneWayCuts:
             eventually(lambda: observer.endpoints("echo-node1") == [])
             if way is Way.FROM_MASTER:
                 exchange([*talks, observer.talk("node1", "node2"), observer.talk("node2", "node3")])
-                # The keepalive of the session port: 20 s, and 10 s for the answer.
+                # The keepalive of the session port: a ping after 20 s, and 10 s for the answer.
                 eventually(lambda: observer.connections("node1") == 0, within_s=60)
             exchange(between("node2", "node3", talks))
             faults.heal("node1")
@@ -95,12 +96,12 @@ class TestOneWayCuts:
             eventually(lambda: observer.ready("node1")[0] == "True")
             assert observer.told("node1", "session.session: session ") == 1, observer.log("node1")
             observer.remove(victim)
-        # Also what was sent again, as the answer did not come, happened only once.
+        # Reports that were sent again, because the answer was missing, count only once.
         eventually(lambda: observer.events("Created")[victim] == observer.events("Started")[victim] == 2)
 
 
 class TestLossyCable:
-    def test_pods_come_and_go_and_services_are_used(self, observer: Observer, faults: Faults) -> None:
+    def test_pods_start_and_stop_and_services_answer(self, observer: Observer, faults: Faults) -> None:
         names = [f"lossy-{number}" for number in range(3)]
         with observer.undisturbed() as talks:
             faults.loss("node1", LOSS_PERCENT)
@@ -116,7 +117,7 @@ class TestLossyCable:
 
 class TestMinutes:
     def test_links_that_flap_disturb_nothing(self, observer: Observer, faults: Faults, long_run: bool) -> None:
-        """One loses its carrier each second, another one's packets vanish each second."""
+        """One link loses its carrier every second, another one its packets."""
         for_s = MINUTE_S if long_run else FLAPS_S
         with observer.undisturbed() as talks:
             parts: list[Callable[[], None]] = [
@@ -126,7 +127,7 @@ class TestMinutes:
             ]
             in_parallel(parts, lambda work: work())
 
-    def test_a_master_that_stands_still_evicts_nobody(self, observer: Observer, faults: Faults, long_run: bool) -> None:
+    def test_a_paused_master_evicts_no_pods(self, observer: Observer, faults: Faults, long_run: bool) -> None:
         ready = {node: observer.ready(node) for node in NODES}
         with observer.undisturbed() as talks:
             observer.pod("victim", "node2")
@@ -134,12 +135,12 @@ class TestMinutes:
             with observer.cluster.client() as known, observer.cluster.client() as stranger:
                 known.get(NAMESPACE)
                 faults.pause("master")
-                goes_on_at = time.monotonic() + (MINUTE_S if long_run else STANDSTILL_S)
+                resumes_at = time.monotonic() + (MINUTE_S if long_run else STANDSTILL_S)
                 observer.kill(*container)
                 for name, client in (("known", known), ("stranger", stranger)):
                     with pytest.raises(ClientError):
                         client.create(f"{NAMESPACE}/services", service_at_an_address(name))
-            while time.monotonic() < goes_on_at:
+            while time.monotonic() < resumes_at:
                 exchange([*talks, observer.talk("node1", "node2")])
                 time.sleep(1.0)
             faults.resume("master")
@@ -152,7 +153,7 @@ class TestMinutes:
 
 class TestSmallerMtu:
     @pytest.mark.parametrize("nodes", [("node1",), NODES], ids=["of one node", "of all"])
-    def test_large_transfers_go_on(self, observer: Observer, faults: Faults, nodes: tuple[str, ...]) -> None:
+    def test_large_transfers_continue(self, observer: Observer, faults: Faults, nodes: tuple[str, ...]) -> None:
         with observer.undisturbed() as talks:
             exchange(talks, MEGABYTE)
             for node in nodes:
@@ -167,7 +168,7 @@ class TestSmallerMtu:
 
 
 def exchange(talks: Iterable[Talk], size: int = 1000) -> None:
-    """All at once."""
+    """Exchange `size` bytes on all connections in parallel."""
     in_parallel(talks, lambda talk: talk.exchange(size))
 
 
@@ -176,7 +177,7 @@ def between(one: str, other: str, talks: Iterable[Talk]) -> list[Talk]:
 
 
 def use(observer: Observer, talks: Iterable[Talk], *, until: float) -> None:
-    """Pods come and go where it flaps, and what is open is used."""
+    """Start and delete pods on the node whose link flaps, and use the open connections, until this time."""
     number = 0
     while time.monotonic() < until:
         number += 1
@@ -186,41 +187,44 @@ def use(observer: Observer, talks: Iterable[Talk], *, until: float) -> None:
 
 
 def mtu_of(observer: Observer, node: str) -> int:
-    """Of the overlay and of all pods' links, at both ends."""
+    """The MTU of the overlay and of all pods' links, which must be the same at both ends."""
     links = [link for link in observer.cluster.host(node).links() if link.name.startswith(("sp", "sampan."))]
-    found = {link.mtu for link in links} | {observer.pod_mtu(node)}
-    assert len(found) == 1, f"{node}: {links}"
-    return found.pop()
+    mtus = {link.mtu for link in links} | {observer.pod_mtu(node)}
+    assert len(mtus) == 1, f"{node}: {links}"
+    return mtus.pop()
 
 
 def service_at_an_address(name: str) -> dict[str, Any]:
-    """One that cannot be made twice: of what is half done its address would stay."""
+    """A service that cannot be created twice: even a half-created one would keep its address."""
     address = {"known": "10.96.200.1", "stranger": "10.96.200.2"}[name]
     spec = {"clusterIP": address, "selector": {"app": name}, "ports": [{"port": PORT}]}
     return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name}, "spec": spec}
 
 
 def all_or_nothing(observer: Observer, *names: str) -> None:
-    """What nobody answered was carried out or not; asking again is refused only as it is there. Removes them."""
+    """Requests without an answer were carried out whole or not at all: each service can be created unless it exists.
+
+    Deletes the services.
+    """
     for name in names:
-        wanted = service_at_an_address(name)
+        desired = service_at_an_address(name)
         with suppress(AlreadyExists):
-            observer.api.create(f"{NAMESPACE}/services", wanted)
-        found = observer.api.get(f"{NAMESPACE}/services/{name}")
-        assert found["spec"]["clusterIP"] == wanted["spec"]["clusterIP"]
+            observer.api.create(f"{NAMESPACE}/services", desired)
+        current = observer.api.get(f"{NAMESPACE}/services/{name}")
+        assert current["spec"]["clusterIP"] == desired["spec"]["clusterIP"]
         observer.api.delete(f"{NAMESPACE}/services/{name}")
     eventually(lambda: not set(names) & {each["metadata"]["name"] for each in items(observer.api, "endpoints")})
 
 
 def one_connection_each(observer: Observer) -> bool:
-    """Of the agents to the master: what a fault broke off is closed on both sides."""
-    found = {node: observer.connections(node) for node in NODES}
-    assert found == dict.fromkeys(NODES, 1)
+    """Each agent has one connection to the master: those that faults interrupted are closed on both sides."""
+    counts = {node: observer.connections(node) for node in NODES}
+    assert counts == dict.fromkeys(NODES, 1)
     return True
 
 
 def not_more(observer: Observer, before: dict[str, tuple[int, int]]) -> bool:
-    """Descriptors and threads; pools of threads fill up to their size, which is small."""
+    """The processes have hardly more descriptors and threads. Thread pools may still grow up to their small limit."""
     for host, (descriptors, threads) in before.items():
         now = observer.usage(host)
         assert now[0] <= descriptors + 2 and now[1] <= threads + 8, f"{host}: {before[host]} became {now}"

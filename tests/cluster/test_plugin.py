@@ -1,4 +1,4 @@
-"""The plugin's cluster fixtures from the point of view of another project: inner runs of pytest."""
+"""The plugin's cluster fixtures as another project uses them, in inner runs of pytest."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def pod(name, **spec):
 
 @pytest.fixture
 def run(pytester: pytest.Pytester) -> Run:
-    """Runs a test file in this process, with clusters of one node that run the checkout's `sampan`."""
+    """Runs a test file in this process, on clusters of one node with the checkout's `sampan`."""
 
     def run(text: str, *arguments: str) -> pytest.RunResult:
         pytester.makepyfile(POD + text)
@@ -136,8 +136,8 @@ print(made.__enter__().lab.name, flush=True)
 """
 
 
-def test_what_a_killed_run_left_is_removed_by_the_next(run: Run) -> None:
-    """Even without its watcher, which waits for the lock here. Master, agent, engine and containers still run."""
+def test_the_next_run_removes_leftovers_of_a_killed_one(run: Run) -> None:
+    """The killed run's watcher waits for the lock, so the next run removes the running master, agent and engine."""
     with doomed(KILLED) as dead, sweeping():
         dead.kill()
         assert clusters.NAMES.owner_of(dead.name) is not None
@@ -147,7 +147,7 @@ def test_what_a_killed_run_left_is_removed_by_the_next(run: Run) -> None:
     assert list(leftovers(dead.name)) == []
 
 
-def test_a_killed_process_s_cluster_is_removed_at_once() -> None:
+def test_the_cluster_of_a_killed_process_is_removed_at_once() -> None:
     with doomed(KILLED) as dead:
         assert any(line.startswith("process ") for line in leftovers(dead.name))
         dead.kill()

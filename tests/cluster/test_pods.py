@@ -1,4 +1,4 @@
-"""What a pod's containers get: volumes, limits, environment, files, and how their ends are told."""
+"""What a pod's containers get: volumes, limits, environment and files; and how the status reports their end."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ def status(kubectl: Kubectl, name: str) -> dict[str, Any]:
 
 
 def running(kubectl: Kubectl, name: str) -> tuple[str, str]:
-    found = eventually(lambda: container_id(kubectl, f"app={name}"))
-    assert found is not None
-    return found
+    container = eventually(lambda: container_id(kubectl, f"app={name}"))
+    assert container is not None
+    return container
 
 
 def test_containers_share_network_and_volumes_and_have_the_pods_name(cluster: Cluster, kubectl: Kubectl) -> None:
@@ -44,7 +44,7 @@ def test_containers_share_network_and_volumes_and_have_the_pods_name(cluster: Cl
     assert not list(cluster.lab.host_paths(node).agent_state.glob("pods/*/volumes/shared"))
 
 
-def test_a_host_path_is_made_and_stays(cluster: Cluster, kubectl: Kubectl) -> None:
+def test_a_host_path_is_created_and_kept(cluster: Cluster, kubectl: Kubectl) -> None:
     document = pod(
         "keeper",
         labels={"app": "keeper"},
@@ -98,10 +98,11 @@ def test_environment_comes_from_literals_references_fields_and_objects(cluster: 
     ]
     kubectl.create(pod("env", labels={"app": "env"}, container={"env": env}))
     node, container = running(kubectl, "env")
-    found = dict(line.split("=", 1) for line in shell_in(cluster, node, container, "env").split("\n") if "=" in line)
-    assert (found["PLAIN"], found["REFERS"]) == ("x", "x-$(PLAIN)-$(MISSING)")
-    assert (found["COLOUR"], found["KEY"], found["NODE"]) == ("red", "sesame", node)
-    assert found["POD_IP"] == status(kubectl, "env")["podIP"]
+    lines = shell_in(cluster, node, container, "env").split("\n")
+    variables = dict(line.split("=", 1) for line in lines if "=" in line)
+    assert (variables["PLAIN"], variables["REFERS"]) == ("x", "x-$(PLAIN)-$(MISSING)")
+    assert (variables["COLOUR"], variables["KEY"], variables["NODE"]) == ("red", "sesame", node)
+    assert variables["POD_IP"] == status(kubectl, "env")["podIP"]
     kubectl.create(pod("lacks", container={"envFrom": [{"configMapRef": {"name": "nowhere"}}]}))
     eventually(lambda: "CreateContainerConfigError" in kubectl("get", "pod", "lacks"))
 
@@ -109,12 +110,12 @@ def test_environment_comes_from_literals_references_fields_and_objects(cluster: 
 @pytest.mark.parametrize(
     ("policy", "script", "phase"),
     [
-        pytest.param("Never", "exit 0", "Succeeded", id="never, well"),
-        pytest.param("Never", "exit 7", "Failed", id="never, badly"),
-        pytest.param("OnFailure", "exit 0", "Succeeded", id="on failure, well"),
+        pytest.param("Never", "exit 0", "Succeeded", id="never, success"),
+        pytest.param("Never", "exit 7", "Failed", id="never, failure"),
+        pytest.param("OnFailure", "exit 0", "Succeeded", id="on failure, success"),
     ],
 )
-def test_how_a_pod_ends(kubectl: Kubectl, policy: str, script: str, phase: str) -> None:
+def test_phase_and_reason_of_a_pod_that_ended(kubectl: Kubectl, policy: str, script: str, phase: str) -> None:
     kubectl.create(pod("ends", container=shell(script), restartPolicy=policy))
     eventually(lambda: status(kubectl, "ends").get("phase") == phase)
     ended = terminated(kubectl, "ends")

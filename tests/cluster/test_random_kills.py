@@ -1,7 +1,7 @@
-"""Master and agents are killed at random while objects come and go: in the end there is exactly what was declared.
+"""Master and agents are killed at random while objects are created and deleted: the end state is exactly as declared.
 
-The times of the kills are the test's own, by a seed that a failure names (`--seed`); nothing in the product knows of
-them. Ordinarily 10 kills, with `--long` 300.
+The test chooses the times of the kills, by a seed that a failure prints (`--seed`); the product has no hooks for them.
+Normally 10 kills, with `--long` 300.
 """
 
 from __future__ import annotations
@@ -41,21 +41,21 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture
 def seed(request: pytest.FixtureRequest) -> int:
-    """Shown with a failure."""
+    """The seed of the random choices, printed with a failure."""
     given = request.config.getoption("--seed")
     chosen = SystemRandom().randrange(1_000_000) if given is None else int(given)
-    print(f"to do the same again: --seed {chosen}")
+    print(f"to repeat this run: --seed {chosen}")
     return chosen
 
 
 @pytest.fixture
 def small(cluster_pool: ClusterPool) -> Iterator[Cluster]:
-    """Two nodes that are not given up while their agents are down: nothing but the kills is to change anything."""
+    """A cluster of two nodes, whose pods are not evicted while an agent is down: only the kills may have effects."""
     with cluster_pool.lend(nodes=2, periods=Periods(heartbeat_s=0.5, grace_s=60.0, eviction_s=300.0)) as made:
         yield made
 
 
-def test_in_the_end_there_is_exactly_what_was_declared(small: Cluster, kills: int, seed: int) -> None:
+def test_the_end_state_is_exactly_as_declared(small: Cluster, kills: int, seed: int) -> None:
     random = Random(seed)
     with small.client() as api, ExitStack() as stack:
         steady = make_steady(api)
@@ -70,18 +70,18 @@ def test_in_the_end_there_is_exactly_what_was_declared(small: Cluster, kills: in
         for writer in writers:
             writer.stop()
         print(", ".join(f"{each.name}: {each.writes} writes, {each.unanswered} unanswered" for each in writers))
-        acknowledged = {path: found for each in writers for path, found in each.acknowledged.items()}
+        acknowledged = {path: known for each in writers for path, known in each.acknowledged.items()}
         assert declared(api) == acknowledged
-        maps = {path: found for path, found in acknowledged.items() if "/configmaps/" in path}
+        maps = {path: known for path, known in acknowledged.items() if "/configmaps/" in path}
         eventually(lambda: watcher.seen == maps)
         eventually(lambda: exact(small, api), within_s=60, period_s=0.5)
-        assert {each["metadata"]["uid"] for each in steady_pods(api)} == steady, "pods were replaced without cause"
+        assert {each["metadata"]["uid"] for each in steady_pods(api)} == steady, "pods were replaced without a cause"
         eventually(lambda: answered(small, api))
         assert_as_on_clean_nodes(small, api)
 
 
 def kill_at_random(cluster: Cluster, random: Random, kills: int) -> None:
-    """Each is started again at once, as an init system would. NotFound: one has ended by itself."""
+    """Kill a daemon and restart it at once, as an init system would. Raises NotFound if one has ended by itself."""
     hosts = [host.name for host in cluster.lab.state.hosts]
     for _ in range(kills):
         time.sleep(random.uniform(0, LONGEST_DELAY_S))
@@ -91,7 +91,7 @@ def kill_at_random(cluster: Cluster, random: Random, kills: int) -> None:
 
 
 def make_steady(api: RestClient) -> set[str]:
-    """Pods that nobody touches, behind a service, and a secret for those that come; the pods' uids."""
+    """Create pods behind a service that stay untouched, and a secret for later pods; the uids of the pods."""
     api.create(f"{NAMESPACE}/secrets", SECRET)
     api.create(f"{NAMESPACE}/replicationcontrollers", replication_controller("steady", STEADY, container=NAMES_ITSELF))
     api.create(f"{NAMESPACE}/services", service("steady", app="steady"))
@@ -104,15 +104,15 @@ def steady_pods(api: RestClient) -> list[dict[str, Any]]:
 
 
 def declared(api: RestClient) -> dict[str, Facts]:
-    """What the writers have made and not deleted, as the API has it now."""
-    found = {}
+    """The objects of the writers that the API has now: path → facts."""
+    objects = {}
     for plural in ("configmaps", "services", "replicationcontrollers", "pods"):
-        # A list names no kind in its items.
         for each in items(api, plural):
-            meta, said = each["metadata"], facts(plural, each)
-            if meta["name"] not in ("steady", "kubernetes") and not meta.get("ownerReferences") and said is not None:
-                found[f"{NAMESPACE}/{plural}/{meta['name']}"] = said
-    return found
+            meta, current = each["metadata"], facts(plural, each)
+            is_other = meta["name"] in ("steady", "kubernetes") or meta.get("ownerReferences")
+            if not is_other and current is not None:
+                objects[f"{NAMESPACE}/{plural}/{meta['name']}"] = current
+    return objects
 
 
 def exact(cluster: Cluster, api: RestClient) -> bool:
@@ -128,7 +128,7 @@ def answered(cluster: Cluster, api: RestClient) -> bool:
 
 
 def assert_as_on_clean_nodes(cluster: Cluster, api: RestClient) -> None:
-    """After all that, the nodes' networks are as those of nodes that have just been made."""
+    """The networks of the nodes are the same as after a reboot, which makes them from nothing."""
     nodes = [node.name for node in cluster.lab.state.nodes]
     before = {node: network_of(cluster, node) for node in nodes}
     in_parallel(nodes, lambda node: faults.reboot(cluster, node))

@@ -1,4 +1,4 @@
-"""The Docker runtime, held to the contract on an engine of its own lab; and what only a real engine can show."""
+"""The contract of runtimes for Docker, on the engine of a lab; and tests that need a real engine."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ IMAGE = "tomcat"
 
 @pytest.fixture(scope="module")
 def socket() -> Iterator[Path]:
-    """An engine with the image in it, in a lab without a cluster."""
+    """The socket of an engine that has the image, in a lab without a cluster."""
     lab = Lab(NAMES.new())
 
     def images() -> None:
@@ -71,7 +71,7 @@ def collected() -> Iterator[None]:
     collect()
 
 
-# A socket that is closed while a thread reads from it is let go of by the collector only.
+# A socket that is closed while a thread reads from it is only released by the garbage collector.
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 @pytest.mark.usefixtures("collected")
 async def test_logs_that_are_closed_early_end_their_thread(bed: Bed) -> None:
@@ -84,7 +84,7 @@ async def test_logs_that_are_closed_early_end_their_thread(bed: Bed) -> None:
     await stream.aclose()  # type: ignore[attr-defined]
 
 
-async def test_command_that_is_not_there(bed: Bed) -> None:
+async def test_a_missing_command(bed: Bed) -> None:
     made = await bed.runtime.create(bed.spec("a", entrypoint=("/none",)))
     with pytest.raises(StartRefused, match="/none"):
         await bed.runtime.start(made)
@@ -92,6 +92,6 @@ async def test_command_that_is_not_there(bed: Bed) -> None:
     assert (record.phase, record.exit_code) == (ContainerPhase.EXITED, 127) and record.error
 
 
-async def test_bad_image_name(bed: Bed) -> None:
+async def test_a_bad_image_name(bed: Bed) -> None:
     with pytest.raises(InvalidImageName):
         await bed.runtime.image_id("Bad@@Name")

@@ -1,4 +1,4 @@
-"""Secrets reach the containers that want them, and no disk of the node."""
+"""Secrets reach the containers that mount them, but never the disk of the node."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ VALUE = "open-sesame-4711"
 
 
 def on_disk(top: Path) -> Iterator[Path]:
-    """Files below a directory, without what is mounted there."""
+    """The files below a directory, except those on mounts."""
     for directory, below, files in os.walk(top):
-        below[:] = [each for each in below if not os.path.ismount(Path(directory, each))]
-        yield from (path for each in files if (path := Path(directory, each)).is_file() and not path.is_symlink())
+        below[:] = [name for name in below if not os.path.ismount(Path(directory, name))]
+        yield from (path for name in files if (path := Path(directory, name)).is_file() and not path.is_symlink())
 
 
 def holders(top: Path) -> list[Path]:
@@ -31,9 +31,9 @@ def test_a_secret_volume_is_in_memory_only_and_survives_the_agent(cluster: Clust
     volume = {"name": "pw", "secret": {"secretName": "pw", "defaultMode": 0o400}}
     mount = {"volumeMounts": [{"name": "pw", "mountPath": "/pw"}]}
     kubectl.create(pod("holder", labels={"app": "holder"}, container=mount, volumes=[volume]))
-    found = eventually(lambda: container_id(kubectl, "app=holder"))
-    assert found is not None
-    node, container = found
+    holder = eventually(lambda: container_id(kubectl, "app=holder"))
+    assert holder is not None
+    node, container = holder
     state = cluster.lab.host_paths(node).agent_state
     assert shell_in(cluster, node, container, "cat /pw/key; touch /pw/x 2>/dev/null || echo -n :refused") == (
         f"{VALUE}:refused"

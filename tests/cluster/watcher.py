@@ -1,4 +1,4 @@
-"""A client that watches while the master comes and goes: what it has seen in the end is what there is."""
+"""A client that watches while the master stops and starts. In the end it must have seen what exists."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.cluster.churn import NAMESPACE, Facts
 
 
 class Watcher(threading.Thread):
-    """Follows the config maps as a client does: goes on from the version that it has, reads all when it must."""
+    """Follows the config maps as a client does: resumes at its last version, and lists again after 410 Gone."""
 
     def __init__(self, cluster: Cluster) -> None:
         super().__init__(name="Watcher", daemon=True)
@@ -39,7 +39,7 @@ class Watcher(threading.Thread):
             self._failure = error
 
     def stop(self) -> dict[str, Facts]:
-        """What it saw last; raises what went wrong."""
+        """The last state that it saw. Raises the error that ended it."""
         self._ending.set()
         self.join()
         self._client.close()
@@ -48,17 +48,17 @@ class Watcher(threading.Thread):
         return self.seen
 
     def _list(self, path: str) -> None:
-        found = self._client.get(path)
-        self.seen = {f"{path}/{each['metadata']['name']}": _seen(each) for each in found["items"]}
-        self._version = int(found["metadata"]["resourceVersion"])
-        assert self._version >= self._floor, f"version {self._version} was read after {self._floor}"
+        listed = self._client.get(path)
+        self.seen = {f"{path}/{item['metadata']['name']}": _seen(item) for item in listed["items"]}
+        self._version = int(listed["metadata"]["resourceVersion"])
+        assert self._version >= self._floor, f"the list has version {self._version}, older than {self._floor}"
 
     def _follow(self, path: str) -> None:
-        # A watch of a second: the last one has ended soon after `stop`.
+        # Watches of one second, so that the last one ends soon after `stop`.
         query = {"timeoutSeconds": "1"}
         for event in self._client.watch(path, resource_version=str(self._version), query=query, timeout_s=5.0):
             version = int(event.resource_version)
-            assert version >= self._version, f"version {version} was told after {self._version}"
+            assert version >= self._version, f"an event of version {version} came after {self._version}"
             self._version = version
             if event.kind != "BOOKMARK":
                 where = f"{path}/{event.object['metadata']['name']}"
@@ -67,5 +67,5 @@ class Watcher(threading.Thread):
                 )
 
 
-def _seen(found: Mapping[str, Any]) -> Facts:
-    return {"uid": found["metadata"]["uid"], "data": found.get("data")}
+def _seen(config_map: Mapping[str, Any]) -> Facts:
+    return {"uid": config_map["metadata"]["uid"], "data": config_map.get("data")}

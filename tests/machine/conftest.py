@@ -108,7 +108,7 @@ def pair(bed: MachineBed, bundle: Path, newer: Path) -> Iterator[tuple[Machine, 
 
 @pytest.fixture
 def machines(bed: MachineBed, bundle: Path, newer: Path) -> Iterator[MakeMachines]:
-    """`machines(2)`: that many machines, up, with nothing of ours but the bundles at /bundle and /newer."""
+    """`machines(2)`: two booted machines, without Sampan except for the bundles at /bundle and /newer."""
     made: list[Machine] = []
 
     def make(number: int = 1, *options: str) -> list[Machine]:
@@ -129,5 +129,5 @@ def machines(bed: MachineBed, bundle: Path, newer: Path) -> Iterator[MakeMachine
 
 @pytest.fixture
 def machine(machines: MakeMachines) -> Machine:
-    """One machine, up."""
+    """One booted machine."""
     return machines()[0]

@@ -68,8 +68,8 @@ def load_image(machine: Host, program: str = "docker") -> None:
 def together(*works: Callable[[], object]) -> None:
     """Run all side by side; raises the first error."""
     with ThreadPoolExecutor() as pool:
-        for done in [pool.submit(work) for work in works]:
-            done.result()
+        for future in [pool.submit(work) for work in works]:
+            future.result()
 
 
 class Control:

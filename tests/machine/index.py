@@ -1,4 +1,4 @@
-"""A package index for machines without Internet: it has the locked versions of what pip would find outside."""
+"""A package index for machines without Internet. It has the locked versions of the packages that pip needs."""
 
 from __future__ import annotations
 
@@ -50,9 +50,9 @@ def served(directory: Path, address: str) -> Iterator[dict[str, str]]:
 def _locked(name: str) -> bytes:
     """One project's part of the tests' lock."""
     text = (build.CHECKOUT / "requirements-dev.lock").read_text()
-    found = re.search(rf"^{re.escape(name)}==(?:[^\n]*\\\n)+[^\n]*\n", text, re.MULTILINE)
-    assert found is not None, f"{name} is not locked"
-    return found[0].encode()
+    match = re.search(rf"^{re.escape(name)}==(?:[^\n]*\\\n)+[^\n]*\n", text, re.MULTILINE)
+    assert match is not None, f"{name} is not locked"
+    return match[0].encode()
 
 
 class _Quiet(SimpleHTTPRequestHandler):

@@ -1,4 +1,4 @@
-"""Backups of an installed master at regular times: made by systemd's timer, fit to be restored, the newest kept."""
+"""Regular backups of an installed master: systemd's timer makes them, they can be restored, the newest are kept."""
 
 from __future__ import annotations
 
@@ -38,15 +38,15 @@ def test_a_timer_makes_backups_that_restore_and_the_newest_stay(pair: tuple[Mach
         first = backups(master)
         eventually(lambda: len(backups(master)) == 2 and not set(first) & set(backups(master)), within_s=60)
 
-        # Another time; directory and number stay.
+        # A new schedule; directory and number of backups stay.
         install(master, "--backup-at", "yearly")
         eventually(lambda: not is_active(master, "backup"), within_s=30)
         newest = backups(master)[-1]
         assert master.says("stat", "-c", "%a %U", f"{BACKUPS}/{newest}") == "600 sampan"
         restored = master.says("sampan", "restore", "--data-dir", "/srv/restored", f"{BACKUPS}/{newest}")
-        assert "is in /srv/restored" in restored
+        assert " in /srv/restored; it continues at revision " in restored
 
-        # It goes with its master, and comes back with it.
+        # The timer stops and starts with the master.
         timer = ("systemctl", "is-active", TIMER)
         master.run("systemctl", "stop", "sampan-master")
         assert master.run(*timer, check=False).stdout.strip() == "inactive"

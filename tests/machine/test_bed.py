@@ -22,7 +22,7 @@ def test_machines_are_hosts_of_their_own(machines: MakeMachines) -> None:
     first.run("ping", "-c", "1", "-W", "5", second.name)
     assert first.says("systemctl", "is-system-running") == "running"
     first.run("sh", "-c", "docker info | grep -q 'Storage Driver: overlay2'")
-    # Nothing leads out.
+    # There is no route to the Internet.
     assert first.run("ping", "-c", "1", "-W", "1", "192.0.2.1", check=False).returncode != 0
     with pytest.raises(CommandFailed, match="no-such-file"):
         first.run("cat", "/no-such-file")
@@ -42,7 +42,7 @@ def test_a_disk_outlives_a_reboot_and_a_loss_of_power(machines: MakeMachines) ->
     assert machine.says("ip", "-4", "-o", "address", "show", "eth0").split()[3] == address
 
 
-def test_what_a_killed_run_left_is_swept(bed: MachineBed) -> None:
+def test_leftovers_of_a_killed_run_are_swept(bed: MachineBed) -> None:
     script = """
 from tests.machine.bed import MachineBed
 made = MachineBed().__enter__()
@@ -54,4 +54,4 @@ print(made.name, flush=True)
         assert len(list(leftovers(dead.name))) >= 3
         assert dead.name in sweep_ended()
     assert list(leftovers(dead.name)) == []
-    assert bed.name not in sweep_ended(), "ours is in use"
+    assert bed.name not in sweep_ended(), "our own bed is in use"

@@ -52,7 +52,7 @@ DATA = "/var/lib/sampan/master: Permission denied; only root may"
         ("join 192.0.2.1 --token abcdef.0123456789abcdef --ca-hash sha256:0", "only root may"),
     ],
 )
-def test_without_root(pair: Pair, words: str, says: str) -> None:
+def test_commands_without_root(pair: Pair, words: str, says: str) -> None:
     refused(pair[0], ["sampan", *words.split()], 1, says, user="nobody")
 
 
@@ -83,7 +83,7 @@ def test_with_an_invalid_token(pair: Pair) -> None:
     assert snapshot(node) == before
 
 
-def test_with_the_master_away(pair: Pair, join: list[str]) -> None:
+def test_commands_without_an_answer_of_the_master(pair: Pair, join: list[str]) -> None:
     master, node = pair
     node.run(*join, timeout_s=120)
     master.run("sampan", "backup", "/tmp/b.tar")
@@ -105,7 +105,7 @@ def test_with_the_master_away(pair: Pair, join: list[str]) -> None:
         refused(node, [*join, "--timeout", "1"], 4, "is a member, but not Ready after 1 s: no answer from the master")
         refused(node, ["sampan", "leave"], 4, "`sampan reset` cleans this host without the master")
         refused(node, ["sampan", "uninstall"], 1, "this host is still a node: run `sampan leave` first")
-        assert is_active(node, "agent"), "and nothing was changed"
+        assert is_active(node, "agent"), "the refused commands must change nothing"
 
         messages = node.run("sampan", "reset", timeout_s=120).stderr
         assert "kubectl delete node joiner before a host joins under that name again" in messages
@@ -120,7 +120,7 @@ def test_with_the_master_away(pair: Pair, join: list[str]) -> None:
     node.run(*join, timeout_s=120)
 
 
-def test_without_an_engine(pair: Pair, join: list[str]) -> None:
+def test_commands_without_an_engine(pair: Pair, join: list[str]) -> None:
     node = pair[1]
     before = snapshot(node)
     node.run("systemctl", "stop", "docker.socket", "docker.service")

@@ -1,7 +1,7 @@
-"""A cluster that the first release installed, upgraded to this checkout and taken back, under running pods.
+"""A cluster of the first release is upgraded to this checkout and rolled back, under running pods.
 
-One host is master and node, the other a node only: an open connection between their pods goes through a service and the
-overlay. It is asked after each step.
+One host is master and node, the other one a node. An open connection between their pods goes through a service and the
+overlay; each step must leave it working.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def pod(name: str, node: str) -> dict[str, Any]:
 
 
 class Cluster(Control):
-    """A master that is a node too, another node, a pod on each, and a connection from the one to the other."""
+    """A master that is a node too, another node, a pod on each, and a connection between the pods."""
 
     def __init__(self, master: Machine, node: Machine) -> None:
         super().__init__(master)
@@ -74,13 +74,13 @@ class Cluster(Control):
         machine.run(*words, timeout_s=120)
 
     def _connect(self, *argv: str) -> bool:
-        """The rules of a new service may not be there yet: it is refused then."""
+        """Connect and try it. Fails if the rules of the new service do not exist yet."""
         self.close()
         self._connection = self.master.start_process(*argv)
         return self.answers("hello")
 
     def answers(self, word: str) -> bool:
-        """Whether the other end of the connection says the same."""
+        """Whether the connection echoes the word."""
         connection = self._connection
         assert connection is not None and connection.stdin is not None and connection.stdout is not None
         try:
@@ -97,15 +97,15 @@ class Cluster(Control):
             self._connection.communicate()
 
     def containers(self) -> dict[str, str]:
-        """Start of each container, by its name."""
+        """Start and restarts of each container, by its name."""
         form = "{{.Name}} {{.State.StartedAt}} {{.RestartCount}}"
-        found: dict[str, str] = {}
+        containers: dict[str, str] = {}
         for machine in self.machines:
             ids = machine.says("docker", "ps", "--all", "--quiet").split()
-            # One that has just gone makes the command fail, and the others are printed all the same.
+            # A container that has just gone makes the command fail; it prints the others all the same.
             lines = machine.run("docker", "inspect", "--format", form, *ids, check=False).stdout.splitlines()
-            found |= {line.split()[0]: f"{machine.name} {line}" for line in lines}
-        return found
+            containers |= {line.split()[0]: f"{machine.name} {line}" for line in lines}
+        return containers
 
     def wait_ready(self, *paths: str) -> None:
         eventually(lambda: all(map(self.ready, paths)), within_s=60)
@@ -118,12 +118,12 @@ class Cluster(Control):
 
 
 def versions(cluster: Cluster) -> list[str]:
-    """Of the releases that run, master's host first."""
+    """The installed versions, the master's host first."""
     return [machine.says("sampan", "--version").removeprefix("sampan ") for machine in cluster.machines]
 
 
 def units(cluster: Cluster) -> list[str]:
-    """Which release's unit the agents run by, as its description says."""
+    """The release whose unit runs each agent, from the unit's description."""
     words = ("systemctl", "show", "--value", "--property=Description", "sampan-agent")
     return [machine.says(*words).removeprefix("Sampan agent").strip() for machine in cluster.machines]
 
@@ -144,26 +144,26 @@ def cluster(bed: MachineBed, newer: Path, tmp_path: Path) -> Iterator[Cluster]:
         bed.remove(node)
 
 
-def test_a_cluster_of_the_first_release_is_upgraded_and_taken_back(cluster: Cluster) -> None:
+def test_a_cluster_of_the_first_release_is_upgraded_and_rolled_back(cluster: Cluster) -> None:
     old, before = first_release.VERSION, cluster.containers()
     assert versions(cluster) == [old, old] and len(before) == 4
     cluster.master.run("sampan", "backup", BACKUP)
 
-    # By the new release's own command; the other node's agent is the first release's still.
+    # By the new release's command. The other node's agent still is of the first release.
     cluster.master.run("/newer/install", "upgrade", timeout_s=200)
     assert versions(cluster) == [NEWER, old]
     cluster.require(before, "a new master")
     cluster.api(PODS, body=pod("late", cluster.node.name))
     cluster.wait_ready(f"{PODS}/late")
 
-    # The backup knows nothing of the last pod, which goes.
+    # The backup does not have the last pod, so the restore removes it.
     cluster.master.run("systemctl", "stop", "sampan-master")
     cluster.master.run("sampan", "restore", "--force", BACKUP)
     cluster.master.run("systemctl", "start", "sampan-master")
     eventually(lambda: cluster.containers() == before, within_s=60)
     cluster.require(before, "an old backup")
 
-    # By the first release's command, which looks into the new wheel for the lock and asks it for its units.
+    # By the first release's command, which reads the lock from the new wheel and gets the units from it.
     cluster.node.run("sampan", "upgrade", "--from", "/newer", timeout_s=200)
     assert versions(cluster) == units(cluster) == [NEWER, NEWER]
     cluster.require(before, "new agents")

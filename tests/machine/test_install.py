@@ -1,4 +1,4 @@
-"""Installing and removing on a host that boots systemd, offline, as root of a fresh Debian would."""
+"""Installing and uninstalling offline on a host that boots systemd, as root of a new Debian."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ def test_uninstalling_removes_what_installing_made_and_nothing_else(machine: Mac
 KILLED_WHEN = {
     "the release is being filled": "[ -e /opt/sampan/releases/*/lib/python3.11/site-packages/grpc ]",
     "the release is being compiled": "[ -e /opt/sampan/releases/*/bin/sampan ]",
-    "the user is there": "grep -q ^sampan: /etc/passwd",
-    "the configuration is there": "[ -e /etc/sampan/master.toml ]",
-    "the unit is there": "[ -e /etc/systemd/system/sampan-master.service ]",
+    "the user exists": "grep -q ^sampan: /etc/passwd",
+    "the configuration exists": "[ -e /etc/sampan/master.toml ]",
+    "the unit exists": "[ -e /etc/systemd/system/sampan-master.service ]",
 }
 
 
@@ -78,7 +78,7 @@ def test_a_killed_installation_can_be_uninstalled(machine: Machine, condition: s
 @pytest.mark.parametrize(
     ("limit", "says"),
     [("size=64m", "needs 150 MiB and 63 MiB are free there"), ("size=400m,nr_inodes=500", "No space left on device")],
-    ids=["too small", "full on the way"],
+    ids=["too small", "full during the installation"],
 )
 def test_a_full_disk_is_reported_and_nothing_is_left(machines: MakeMachines, limit: str, says: str) -> None:
     (machine,) = machines(1, f"--tmpfs=/opt:exec,mode=755,{limit}")
@@ -88,7 +88,7 @@ def test_a_full_disk_is_reported_and_nothing_is_left(machines: MakeMachines, lim
     assert snapshot(machine) == before
 
 
-def test_without_root_and_without_what_it_needs(machine: Machine) -> None:
+def test_installing_without_root_and_without_requirements(machine: Machine) -> None:
     before = snapshot(machine)
     for words in (["install", "master"], ["install", "agent"], ["upgrade"], ["uninstall"]):
         argv = [INSTALL, *(words[1:] if words[0] == "install" else words)]
@@ -99,7 +99,7 @@ def test_without_root_and_without_what_it_needs(machine: Machine) -> None:
     assert machine.run(INSTALL, "upgrade", check=False).returncode == 3
     assert snapshot(machine) == before
 
-    # From a wheel, pip is needed, which comes with python3-venv; from a bundle it is not.
+    # Installing from a wheel needs pip, which comes with python3-venv; installing from a bundle does not.
     machine.run("dpkg", "--remove", "--force-depends", "python3-venv", "python3.11-venv")
     before = snapshot(machine)
     wheel = machine.says("sh", "-c", f"ls {BUNDLE}/sampan-*.whl")
@@ -126,5 +126,5 @@ def test_a_master_that_cannot_start_is_reported_with_its_own_message(machine: Ma
     machine.run("systemctl", "restart", "sampan-master", timeout_s=20)
     machine.run("sampan", "token", "list", "--kubeconfig", "/srv/data/sampan/admin.kubeconfig")
     machine.run("sampan", "uninstall", "--purge")
-    assert machine.exists("/etc/sampan/master.toml"), "it was there before us"
+    assert machine.exists("/etc/sampan/master.toml"), "it existed before the installation"
     assert not machine.exists("/srv/data")

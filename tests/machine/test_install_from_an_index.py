@@ -1,4 +1,4 @@
-"""Installing from a fresh checkout, and from a wheel: the packages of others come from a package index."""
+"""Installing from a fresh checkout and from a wheel. Third-party packages come from a package index."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ pytestmark = pytest.mark.timeout(300)
 
 @pytest.fixture
 def reach(bed: MachineBed, tmp_path: Path) -> Iterator[Mapping[str, str]]:
-    """Environment variables with which a machine reaches an index."""
+    """Environment variables that make pip on a machine use an index of this test."""
     with index.served(index.make(tmp_path / "index"), str(subnets.root_address(bed.subnet))) as environment:
         yield environment
 
 
 @pytest.fixture
 def host(machines: MakeMachines, tmp_path: Path) -> Machine:
-    """A machine with a fresh checkout in /src. Commands leave nothing of pip's behind."""
+    """A machine with a fresh checkout in /src."""
     checkout = tmp_path / "checkout"
     checkout.mkdir()
     listed = subprocess.run(["git", "-C", str(ROOT), "ls-files", "-z"], check=True, capture_output=True)

@@ -62,7 +62,7 @@ def as_a_master(machine: Machine) -> None:
         ["backup", "/mnt/b.tar"],
     ):
         interrupted(machine, "sampan", *words)
-    assert machine.says("ls", "-A", "/mnt") == "b.tar", "no part of an unfinished one"
+    assert machine.says("ls", "-A", "/mnt") == "b.tar", "parts of an unfinished backup must be removed"
     machine.run("systemctl", "stop", "sampan-master")
     interrupted(machine, "sampan", "restore", "--force", "/mnt/b.tar")
     machine.run("systemctl", "start", "sampan-master")

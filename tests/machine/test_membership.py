@@ -30,9 +30,9 @@ def test_a_host_joins_leaves_and_joins_again(pair: tuple[Machine, Machine]) -> N
 
     assert "has left the cluster" in node.run("sampan", "leave", timeout_s=120).stderr
     assert not is_active(node, "agent")
-    assert snapshot(node) == before, "as it was before it joined"
+    assert snapshot(node) == before, "the host must be as before the join"
     assert nodes(master) == []
-    assert "not a node" in node.run("sampan", "leave", timeout_s=120).stderr
+    assert "is not a node" in node.run("sampan", "leave", timeout_s=120).stderr
     node.run(*join, timeout_s=120)
 
 

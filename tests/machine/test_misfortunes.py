@@ -95,7 +95,7 @@ def test_a_node_that_changes_its_address_is_reached_at_the_new_one(cluster: Clus
     assert cluster.containers() == before
 
 
-def lead_to(cluster: Cluster, old: str, new: str) -> None:
+def move_master(cluster: Cluster, old: str, new: str) -> None:
     """The master gets another address, and its nodes join it there; its own host is one of them."""
     move(cluster.master, old, new)
     cluster.master.write(MASTER_CONFIG, cluster.master.says("cat", MASTER_CONFIG).replace(old, new) + "\n")
@@ -109,12 +109,12 @@ def test_nodes_join_a_master_that_has_moved_at_its_new_address(cluster: Cluster)
     old, before = str(cluster.master.address), cluster.containers()
     new = str(cluster.master.address + 100)
     try:
-        lead_to(cluster, old, new)
+        move_master(cluster, old, new)
         assert cluster.node.says("systemctl", "is-enabled", "sampan-agent") == "enabled"
         eventually(lambda: cluster.ready(NODE) and cluster.answers(), within_s=60)
         assert cluster.containers() == before
     finally:
-        lead_to(cluster, new, old)
+        move_master(cluster, new, old)
     eventually(lambda: cluster.ready(NODE) and cluster.answers(), within_s=60)
     assert cluster.containers() == before
 

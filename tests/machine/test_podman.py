@@ -55,7 +55,7 @@ def running(host: Machine) -> dict[str, str]:
     return {line.split()[0]: line.split()[1] for line in lines}
 
 
-def test_a_node_of_podman_from_its_join_to_its_end(host: Machine) -> None:
+def test_a_node_with_podman_joins_runs_pods_and_leaves(host: Machine) -> None:
     host.run(f"{BUNDLE}/install", "master", timeout_s=120)
     host.run(f"{BUNDLE}/install", "agent", "--engine-socket", SOCKET, timeout_s=120)
     findings = json.loads(host.run("sampan", "check", "-o", "json").stdout)
@@ -74,7 +74,7 @@ def test_a_node_of_podman_from_its_join_to_its_end(host: Machine) -> None:
     assert len(before) == 2
     host.run("systemctl", "restart", "sampan-agent")
     eventually(lambda: control.ready("/api/v1/nodes/podman"), within_s=60)
-    assert running(host) == before, "adopted"
+    assert running(host) == before, "the agent must adopt the containers"
 
     # The engine reports a death by an event: the new container starts long before the next look.
     (main,) = (name for name in before if "_main_" in name)

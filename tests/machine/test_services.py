@@ -1,4 +1,4 @@
-"""Master and agent as services of two hosts: what a stop, a hang and an upgrade mean for the pods."""
+"""Master and agent as services of two hosts: how a stop, a hang and an upgrade affect the pods."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def hosts(bed: MachineBed, bundle: Path, newer: Path) -> Iterator[Hosts]:
 def test_a_stopped_agent_leaves_its_containers_and_adopts_them_again(hosts: Hosts) -> None:
     before = hosts.containers()
     assert len(before) == 2
-    assert hosts.node.says("systemctl", "is-enabled", "sampan-agent") == "enabled", "it would not come back at a boot"
+    assert hosts.node.says("systemctl", "is-enabled", "sampan-agent") == "enabled", "the agent must start at boot"
     hosts.node.run("systemctl", "stop", "sampan-agent")
     assert hosts.containers() == before
     hosts.node.run("systemctl", "start", "sampan-agent")
@@ -175,7 +175,7 @@ def test_containers_and_connections_survive_an_upgrade_and_its_rollback(hosts: H
         talk.stdout.close()
 
 
-def test_an_agent_whose_new_release_fails_is_taken_back(hosts: Hosts) -> None:
+def test_an_agent_whose_new_release_fails_is_rolled_back(hosts: Hosts) -> None:
     old, before = record(hosts.node)["release"], hosts.containers()
     hosts.node.write("/root/broken.py", _BROKEN)
     hosts.node.run("python3", "/root/broken.py", timeout_s=60)

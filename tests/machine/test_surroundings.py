@@ -1,6 +1,6 @@
-"""Nodes on hosts with a firewall, or with managers of the network: problems are found, and their remedies work.
+"""Nodes on hosts with a firewall or network managers: the check finds the obstacles, and its remedies help.
 
-Real packets between two machines: pod to pod through the overlay, and by a node port from this machine.
+Real packets between two machines: pod to pod through the overlay, and from this machine to a node port.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Surroundings(Control):
         together(*(partial(each.shell, script) for each in self.both))
 
     def nodes(self) -> None:
-        """Both join, with a web server on each and a node port for the second one's. Done once."""
+        """Join both, with a web server on each and a node port for the second one. Does nothing when called again."""
         if self.node_port:
             return
         words = self.join_words()
@@ -60,7 +60,7 @@ class Surroundings(Control):
         return str(pod["status"]["podIP"])
 
     def pod_reaches(self, node: Machine, address: str) -> bool:
-        """Whether the pod on the node gets an answer from that address within two seconds."""
+        """Whether the pod on the node gets an answer from this address within two seconds."""
         script = (
             "id=$(docker ps --quiet --filter label=io.sampan.container=main); "
             "pid=$(docker inspect --format '{{.State.Pid}}' $id); "
@@ -69,7 +69,7 @@ class Surroundings(Control):
         return node.shell(script, check=False).returncode == 0
 
     def outside_reaches(self) -> bool:
-        """Whether the first node's address answers for the second one's pod, to a machine that is not a node."""
+        """Whether the node port at the first node's address reaches the second one's pod from a machine outside."""
         try:
             with socket.create_connection((str(self.boss.address), self.node_port), 2) as talk:
                 talk.sendall(b"GET / HTTP/1.0\r\n\r\n")
@@ -78,7 +78,7 @@ class Surroundings(Control):
             return False
 
     def paths(self) -> list[bool]:
-        """Whether each pod reaches the other, and a client outside the node port."""
+        """Whether the packets get through: pod to pod in both directions, and from outside."""
         to_peer, to_boss = self.address(self.peer), self.address(self.boss)
         reached: dict[int, bool] = {}
         together(
@@ -90,13 +90,13 @@ class Surroundings(Control):
 
 
 def findings(machine: Machine, *options: str) -> dict[str, str]:
-    """The findings of `sampan check` there: id → remedy."""
+    """The findings of `sampan check` on the machine: id → remedy."""
     done = machine.run("sampan", "check", "-o", "json", *options, check=False)
     return {each["id"]: each["remedy"] for each in json.loads(done.stdout)}
 
 
-def mend(machine: Machine, id_: str, *options: str) -> None:
-    """Run the remedies exactly as the check prints them."""
+def apply_remedy(machine: Machine, id_: str, *options: str) -> None:
+    """Run the remedy of a finding exactly as the check prints it."""
     machine.shell(findings(machine, *options)[id_])
 
 
@@ -132,15 +132,15 @@ def test_behind_a_firewall_the_remedies_of_the_check_are_enough(hosts: Surroundi
     start, reload, stop = FIREWALLS[firewall]
     hosts.on_both(start)
     try:
-        assert firewall in findings(hosts.peer), "the firewall is not reported"
-        mend(hosts.boss, firewall, "--role", "master")
+        assert firewall in findings(hosts.peer), "the check must report the firewall"
+        apply_remedy(hosts.boss, firewall, "--role", "master")
         assert firewall not in findings(hosts.boss, "--role", "master")
         before = hosts.boss.says("sh", "-c", RULES[firewall])
         hosts.nodes()
-        assert hosts.paths() == [False, False, False], "it drops nothing, and the finding is wrong"
-        assert hosts.boss.says("sh", "-c", RULES[firewall]) == before, "the firewall's rules are its own"
+        assert hosts.paths() == [False, False, False], "the firewall drops nothing, so the finding is wrong"
+        assert hosts.boss.says("sh", "-c", RULES[firewall]) == before, "nothing may change the firewall's own rules"
 
-        together(*(partial(mend, each, firewall) for each in hosts.both))
+        together(*(partial(apply_remedy, each, firewall) for each in hosts.both))
         assert eventually(lambda: hosts.paths() == [True, True, True], within_s=30)
         assert not {firewall, "vxlan-blocked"} & set(findings(hosts.peer))
 
@@ -163,18 +163,18 @@ STATES = {
 }
 
 
-def of_ours(node: Machine, manager: str) -> set[str]:
-    """The manager's state of our links."""
+def states_of_links(node: Machine, manager: str) -> set[str]:
+    """The states of our links according to the manager."""
     lines = (line.partition(":") for line in node.says("sh", "-c", STATES[manager]).splitlines())
     return {state for link, _, state in lines if link == "sampan.vxlan" or link.startswith("sp")}
 
 
 def are_unmanaged(node: Machine, manager: str) -> bool:
-    return of_ours(node, manager) == {"unmanaged"}
+    return states_of_links(node, manager) == {"unmanaged"}
 
 
 def are_managed(node: Machine, manager: str) -> bool:
-    return bool(of_ours(node, manager) - {"unmanaged"})
+    return bool(states_of_links(node, manager) - {"unmanaged"})
 
 
 def test_managers_of_the_network_leave_our_links_alone(hosts: Surroundings) -> None:
@@ -188,7 +188,7 @@ def test_managers_of_the_network_leave_our_links_alone(hosts: Surroundings) -> N
         assert "192.0.2.77" not in peer.says("ip", "address", "show", "sampan.vxlan")
         assert hosts.paths() == [True, True, True]
 
-        # Without our files they interfere, the check reports it, and its remedies bring the files back.
+        # Without our files they manage our links; the check reports this, and its remedies restore the files.
         peer.run("rm", *(each.path for each in SNIPPETS.values()))
         peer.shell("nmcli general reload && networkctl reload")
         for manager in SNIPPETS:

@@ -1,4 +1,4 @@
-"""When Vagrant's side makes the bundle anew, by its own code with the command in its place."""
+"""When vagrant/cluster.rb makes a new bundle. Runs its own code with stubs of Vagrant and of the command."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ module Vagrant
     module Subprocess
       Result = Struct.new(:exit_code, :stdout, :stderr)
       def self.execute(*command, workdir:)
-        said, told, status = Open3.capture3(*command, chdir: workdir)
-        Result.new(status.exitstatus, said, told)
+        stdout, stderr, status = Open3.capture3(*command, chdir: workdir)
+        Result.new(status.exitstatus, stdout, stderr)
       end
     end
   end
@@ -34,7 +34,7 @@ require_relative "cluster"
 quiet = Struct.new(:ui).new(Class.new { def info(_) = nil }.new)
 Sampan::Cluster.new(__dir__).send(:make_bundle, quiet)
 """
-"""What one load of the Vagrantfile and one `up` do about it."""
+"""Does about the bundle what one load of the Vagrantfile and one `up` do."""
 
 COMMAND: Final = """\
 #!/bin/sh
@@ -57,7 +57,7 @@ def checkout(tmp_path: Path) -> Path:
 
 
 def bundles(checkout: Path) -> int:
-    """How many were made in all, when it is brought up once more."""
+    """Run `up` once; the number of bundles that have been made in all."""
     done = subprocess.run(
         ["ruby", str(checkout / "vagrant/up.rb")],
         check=False, capture_output=True, text=True, env=clean_environment(),
@@ -67,6 +67,7 @@ def bundles(checkout: Path) -> int:
 
 
 def later(path: Path, than: Path) -> None:
+    """Set the modification time of `path` to 10 s after that of `than`."""
     moment = than.stat().st_mtime + 10
     os.utime(path, (moment, moment))
 
@@ -78,5 +79,5 @@ def test_a_checkout_is_bundled_once_and_again_when_it_has_changed(checkout: Path
     later(checkout / "agent/node.py", than=bundle)
     assert bundles(checkout) == 2
     os.utime(checkout / "agent/node.py", (0, 0))
-    later(checkout / "agent", than=bundle)  # as when a file in it has gone
+    later(checkout / "agent", than=bundle)  # as when a file in it was removed
     assert bundles(checkout) == 3

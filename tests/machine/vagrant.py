@@ -1,4 +1,4 @@
-"""`vagrant` as somebody on a host runs it: in a copy of vagrant/, whose host is a bed's namespace."""
+"""Runs `vagrant` as a user on a host does: in a copy of vagrant/, with a bed's network namespace as the host."""
 
 from __future__ import annotations
 
@@ -25,26 +25,26 @@ ADDRESSES = {name: f"192.168.56.{10 + index}" for index, name in enumerate(_NAME
 
 @dataclass
 class Vagrant:
-    """A directory with a Vagrantfile. `home` is Vagrant's own."""
+    """A directory with a Vagrantfile. `home` is the home directory of Vagrant's user."""
 
     directory: Path
     home: Path
     on_the_host: tuple[str, ...]
-    """What runs a command where the machines' networks are reached: on the host, that is."""
+    """Prefix of commands that run on the host, from where the machines' networks are reachable."""
     settings: Mapping[str, str]
     """Environment variables that are the same for every command."""
     patience_s: float = 240.0
-    """Bound of one command."""
+    """The time limit of one command."""
 
     def copy_files(self) -> None:
-        """The Vagrantfile beside the command of this checkout, as they lie in one."""
+        """Copy the Vagrantfile's directory, with a link to the command beside it, as in a checkout."""
         shutil.copytree(
             ROOT / "vagrant", self.directory, ignore=shutil.ignore_patterns(".vagrant", "kubeconfig"), symlinks=True
         )
         (self.directory.parent / "sampan").symlink_to(ROOT / "sampan")
 
     def __call__(self, *words: str, **settings: str) -> str:
-        """What it printed. An AssertionError with that when it fails."""
+        """Run a command; its output. Raises AssertionError with the output if it fails."""
         done = self.tried(*words, **settings)
         assert done.returncode == 0, f"vagrant {' '.join(words)}: {done.returncode}\n{done.stdout}"
         return done.stdout
@@ -63,7 +63,7 @@ class Vagrant:
         )
 
     def interrupted(self, *words: str, at: str) -> int:
-        """Its exit code, after Ctrl-C when it has printed that."""
+        """Run a command and interrupt it by Ctrl-C when it prints `at`; its exit code."""
         process = subprocess.Popen(
             self._command(*words),
             env=self._environment({}),
@@ -76,7 +76,7 @@ class Vagrant:
             assert process.stdout is not None
             try:
                 printed = next((line for line in process.stdout if at.encode() in line), None)
-                assert printed is not None, f"it never said {at!r}"
+                assert printed is not None, f"it never printed {at!r}"
                 os.killpg(process.pid, signal.SIGINT)
                 process.stdout.read()
                 return process.wait(60)
@@ -84,7 +84,7 @@ class Vagrant:
                 process.kill()
 
     def _command(self, *words: str) -> list[str]:
-        # A host may have a mount namespace of its own, in which nobody is where he was before.
+        # Entering the mount namespace of a host changes the working directory.
         return [*self.on_the_host, "env", f"--chdir={self.directory}", "vagrant", *words]
 
     def _environment(self, settings: Mapping[str, str]) -> dict[str, str]:
@@ -97,7 +97,7 @@ class Vagrant:
         return clean_environment(**{**usual, **self.settings, **settings})
 
     def ssh(self, machine: str, command: str) -> str:
-        """What a command printed on a machine, as a user asks."""
+        """The output of a command on a machine, run by `vagrant ssh`."""
         return self("ssh", machine, "--no-tty", "-c", command)
 
     @property
@@ -112,13 +112,13 @@ class Vagrant:
         return Kubectl(binary, self.kubeconfig, self.home, prefix=self.on_the_host)
 
     def fetch(self, url: str, *options: str) -> str:
-        """What the host gets there, with more of curl's options; empty when nothing answers."""
+        """The body that curl on the host gets from the URL, with these options; empty if there is no answer."""
         command = [*self.on_the_host, "curl", "--silent", "--fail", "--max-time", "5", *options, url]
         return subprocess.run(command, capture_output=True, text=True, env=os.environ, check=False).stdout
 
 
 class DockerVagrant(Vagrant):
-    """Its machines are containers of a bed's engine. `bundle` keeps it from needing the Internet."""
+    """Vagrant whose machines are containers of a bed's engine. With `bundle` it does not need the Internet."""
 
     def __init__(self, directory: Path, home: Path, bed: MachineBed, bundle: Path) -> None:
         settings = {
@@ -131,7 +131,7 @@ class DockerVagrant(Vagrant):
         self.docker = bed.docker
 
     def machine(self, name: str) -> Machine:
-        """The machine itself, for whoever looks often: each run of `vagrant` takes seconds."""
+        """The machine, for direct access, because each run of `vagrant` takes seconds."""
         return Machine(self.machine_id(name), IPv4Address(ADDRESSES[name]), self.docker)
 
     def machine_id(self, name: str) -> str:

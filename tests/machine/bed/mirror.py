@@ -21,7 +21,7 @@ _SUITES: Final = frozenset(
 _UPDATES: Final = frozenset(f"{suite}-updates" for suite in _SUITES)
 _COMPONENT: Final = "main"
 _SCHEMES: Final = ("http://", "https://")
-"""What debootstrap and apt both fetch from; `mirror+`, `cdrom:` and `file:` entries of apt are passed over."""
+"""The schemes that debootstrap and apt both support. Entries with `mirror+`, `cdrom:` or `file:` are skipped."""
 
 
 @dataclass(frozen=True, slots=True)
