@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import itertools
 import logging
 import os
 import random
 import socket
 import ssl
-import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
@@ -162,14 +162,25 @@ def peak_bytes(pid: int) -> int:
 async def nothing_left() -> AsyncIterator[None]:
     """Checks that soon after the block there are no more tasks and descriptors than before."""
     tasks, files = len(asyncio.all_tasks()), descriptors()
-    yield
+    # Collections look only at objects of the block: all those of a long test run take seconds on a busy machine.
+    gc.freeze()
+    try:
+        yield
+        await _settle(tasks, files)
+    finally:
+        gc.unfreeze()
+
+
+async def _settle(tasks: int, files: list[str]) -> None:
     try:
         async with asyncio.timeout(20):
-            while len(asyncio.all_tasks()) > tasks or len(descriptors()) > len(files):
-                began = time.monotonic()
+            for attempt in itertools.count(1):
+                if len(asyncio.all_tasks()) <= tasks and len(descriptors()) <= len(files):
+                    return
+                if attempt % 100 == 0:
+                    gc.unfreeze()  # a connection from before the block may have been replaced in it
                 gc.collect()  # the traceback of an error keeps the call, which keeps its connection
-                # Late in a test run a collection takes long, and the tasks need time to end in between.
-                await asyncio.sleep(max(0.01, 4 * (time.monotonic() - began)))
+                await asyncio.sleep(0.01)
     except TimeoutError:
         more = [task.get_name() for task in asyncio.all_tasks()]
         opened = sorted(set(descriptors()) - set(files))

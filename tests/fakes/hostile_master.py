@@ -18,10 +18,10 @@ from master.pki import Pki
 from proto import contract
 from proto.gen import desired_pb2, session_pb2
 from tests.fakes.hostile import nothing_left
-from tests.fakes.sessions import CLUSTER_ID, AgentEnd, until
+from tests.fakes.sessions import CLUSTER_ID, GRACE_S, HEARTBEAT_S, AgentEnd, until
 
 Cut, Message = session_pb2.Cut, session_pb2.DesiredMessage
-PERIODS = session_pb2.Periods(next_heartbeat_ms=50, grace_ms=5000)
+PERIODS = session_pb2.Periods(next_heartbeat_ms=int(HEARTBEAT_S * 1000), grace_ms=int(GRACE_S * 1000))
 CONFIG = desired_pb2.NodeConfig(
     pod_cidr="10.244.1.0/24", cluster_cidr="10.244.0.0/16", service_cidr="10.96.0.0/16", node_address="10.0.0.1"
 )

@@ -25,7 +25,7 @@ from master.objects.meta import ObjectMeta
 from master.pki import Pki
 from proto import contract
 from proto.gen import observed_pb2, session_pb2
-from tests.fakes.sessions import CALLER, CLUSTER_ID, AgentEnd, MasterEnd, master_end, prepare_pki, until
+from tests.fakes.sessions import CALLER, CLUSTER_ID, GRACE_S, AgentEnd, MasterEnd, master_end, prepare_pki, until
 
 pytestmark = pytest.mark.timeout(30)
 
@@ -275,7 +275,7 @@ async def test_a_second_machine_is_refused_while_the_first_is_fresh(master: Mast
         await first.hello(_hello(), 5)
         with pytest.raises(Refused, match="another machine"):
             await second.hello(_hello(machine="machine-2"), 5)
-        await master.clock.advance(6)
+        await master.clock.advance(GRACE_S + 1)
         assert await second.hello(_hello(machine="machine-2"), 5)
         with pytest.raises(Refused, match="another machine"):
             await first.hello(_hello(), 5)

@@ -213,13 +213,15 @@ async def test_a_message_over_the_limit_is_refused_by_its_size(
     other.check(ignore=("podcidr",))
 
 
+@pytest.mark.timeout(120)  # the master returns memory up to 40 s later
 async def test_refused_messages_are_not_kept_in_memory(tmp_path: Path) -> None:
     with running(tmp_path) as process:
         async with RawPeer(await asyncio.to_thread(process.join, "hostile", tmp_path / "hostile")) as peer:
-            await _send_too_much(peer, "Hello", times=5)  # the allocator keeps a few messages' worth of memory
+            await _send_too_much(peer, "Hello", times=5)
             before = process.resident_bytes()
             await _send_too_much(peer, "Hello", times=20)
-            assert process.resident_bytes() - before < 5 * contract.MAX_MESSAGE_BYTES
+            # The C library keeps what each of the server's threads has freed, until the master returns it.
+            await process.memory_back_at(before + 5 * contract.MAX_MESSAGE_BYTES)
 
 
 async def _send_too_much(peer: RawPeer, method: str, *, times: int) -> None:
