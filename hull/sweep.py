@@ -5,6 +5,7 @@ Asks the kernel instead of a record, so that it also finds what a half-made or u
 
 import ctypes
 import os
+import re
 import signal
 from collections.abc import Iterable
 from pathlib import Path
@@ -83,11 +84,13 @@ def unmount_below(directory: Path, *, itself: bool = True) -> None:
 def mounts_below(directory: Path) -> list[str]:
     """Mount points at or below a directory, in this mount namespace."""
     prefix = f"{directory}/"
-    targets = [
-        line.split(" ")[4].encode().decode("unicode_escape")
-        for line in Path("/proc/self/mountinfo").read_text().splitlines()
-    ]
+    targets = [mount_point(line) for line in Path("/proc/self/mountinfo").read_bytes().splitlines()]
     return [target for target in targets if target == str(directory) or target.startswith(prefix)]
+
+
+def mount_point(line: bytes) -> str:
+    """The mount point in a line of mountinfo, where blanks and backslashes are octal escapes (proc(5))."""
+    return os.fsdecode(re.sub(rb"\\([0-7]{3})", lambda match: bytes((int(match[1], 8),)), line.split(b" ")[4]))
 
 
 def remove_cgroup(cgroup: str) -> None:

@@ -21,7 +21,7 @@ Given = Mapping[str, str | int]
 
 _HEADER: Final = "# Written by `sampan install`. After a change: `sampan install master` applies it.\n"
 _BACKUP: Final = re.compile(r"\.?sampan-[0-9]{8}T[0-9]{6}Z\.tar(\.new)?")
-"""What `sampan backup DIR/` writes there (cli/backup_directory.py), complete or not."""
+"""What `sampan backup DIR/` writes there (master/backup_directory.py), complete or not."""
 _CALENDAR: Final = re.compile(r"[-\w*:,./~+ ]+", re.ASCII)
 """The characters of calendar events; `systemd-analyze calendar` knows the rest."""
 _OF_FILE_SYSTEMS: Final = "lost+found"

@@ -55,17 +55,11 @@ class Resources:
     # -- the verbs, typed -----------------------------------------------------------------------------------------
 
     async def create(self, caller: Caller, kind: KindSpec[T], obj: T, *, namespace: str = "") -> T:
-        """Stores a new object.
-
-        Raises AlreadyExists, Invalid, Forbidden (the namespace is being deleted), NotFound (no such namespace).
-        """
+        """Stores a new object. Raises AlreadyExists, Invalid, Forbidden (its namespace is being deleted), NotFound."""
         return cast(T, (await self.create_entry(caller, kind, obj, namespace=namespace)).obj)
 
     async def update(self, caller: Caller, kind: KindSpec[T], obj: T, *, subresource: str = "") -> T:
-        """Replaces an object. Raises Conflict when its `resource_version` is set and stale.
-
-        Without a change nothing is written, and the object keeps its version.
-        """
+        """Replaces an object; without a change nothing is written. Raises Conflict if its version is set and stale."""
         meta = obj.metadata
         entry = await self.change_entry(
             caller,
@@ -89,10 +83,7 @@ class Resources:
         *,
         subresource: str = "",
     ) -> T | None:
-        """Reads, changes and writes an object; repeats this after a lost race.
-
-        If `change` returns None, nothing is written and the result is None.
-        """
+        """Reads, changes and writes an object, again after a lost race; nothing is written if `change` returns None."""
         entry = await self.change_entry(
             caller, kind, namespace, name, lambda entry: change(entry.obj), subresource=subresource
         )
@@ -109,10 +100,7 @@ class Resources:
         uid: str = "",
         propagation: str = "Background",
     ) -> None:
-        """Deletes an object, or marks it if it has finalizers or is a pod on a node.
-
-        Raises NotFound, and Conflict when the object has another `uid`.
-        """
+        """Deletes an object, or marks it if it has finalizers or is a pod on a node. Raises NotFound, Conflict."""
         options = DeleteOptions(grace_period_s=grace_period_s, uid=uid, propagation=propagation)
         await self.delete_entry(caller, kind, namespace, name, options)
 

@@ -1,9 +1,7 @@
-"""The command line: exit codes, one-line errors, help, and imports at start-up."""
+"""The command line: exit codes, one-line errors, and help."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,8 +11,6 @@ from cli import completion, exits
 from cli.commands import GROUPS
 from cli.main import main, split
 from tests.runner.tiers import selection
-
-ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.mark.parametrize(
@@ -116,18 +112,6 @@ def test_every_command_has_help_with_an_example(words: Sequence[str], capsys: py
     assert f"sampan {' '.join(words)}" in text.partition("\nexample:\n")[2]
 
 
-def test_the_top_level_help_imports_no_command() -> None:
-    code = (
-        "import sys; from cli.main import main\ntry: main(['--help'])\nexcept SystemExit: print('LOADED', *sys.modules)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
-    loaded = done.stdout.partition("LOADED ")[2].split()
-    assert {name for name in loaded if name.startswith("cli")} == {
-        "cli", "cli.commands", "cli.exits", "cli.main", "cli.output", "cli.parsing"
-    }  # fmt: skip
-    assert {"lab", "client", "host", "master", "agent"}.isdisjoint(loaded)
-
-
 ALL = ["tests/unit", "tests/service", "tests/kernel", "tests/examples", "tests/cluster", "tests/machine"]
 
 
@@ -157,18 +141,6 @@ def test_the_arguments_of_another_program() -> None:
     assert split(["lab", "exec", "node1", "--", "ls", "--", "-l"]) == (["lab", "exec", "node1"], ["ls", "--", "-l"])
     assert split(["lab", "exec", "test", "-h"]) == (["lab", "exec", "test", "-h"], [])
     assert split(["test", "--help"]) == (["test", "--help"], [])
-
-
-@pytest.mark.parametrize("command", ["master", "agent"])
-def test_a_daemon_s_command_imports_nothing_of_the_lab(command: str) -> None:
-    code = (
-        f"import sys; from cli.main import main; main(['{command}', '--config', '/none.toml']);"
-        "print(*sorted({name.partition('.')[0] for name in sys.modules}))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
-    loaded = set(done.stdout.split())
-    assert "cli" in loaded
-    assert loaded.isdisjoint({"lab", "client", "netstack", "urllib3", "yaml", "docker", "psutil"})
 
 
 def test_without_a_lab_the_status_is_that_of_the_user_s_cluster(

@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import replace
 from ipaddress import IPv4Network
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from cli import exits
 from cli.main import main
-from client.errors import ConnectionFailed
-from hull import processes
-from hull.processes import ProcessRecord
-from lab.cluster import Cluster
-from lab.environment import clean_environment
-from lab.lab import Lab
-from lab.layout import Layout
-from lab.picture import NodeSeen, Observed, PodSeen, collect, drawing_of
-from lab.state import HostState, LabState, StateFile
+from lab.picture import NodeSeen, Observed, PodSeen, drawing_of
+from lab.state import HostState, LabState
 from lab.wire import Way, Wire
 from netrig.drawing import Cable, Item, Place, Tone, svg
 
@@ -95,110 +84,6 @@ def test_without_an_api_the_hosts_are_shown_with_a_note() -> None:
     assert drawing.notes == ("no pods are shown: the master does not run",)
     assert {place.pods_title for place in drawing.places} == {""}
     assert "node2" in svg(drawing)
-
-
-class FakeClient:
-    """Answers with these documents; fails if there are none."""
-
-    def __init__(self, documents: Mapping[str, Any]) -> None:
-        self._documents = documents
-
-    def get(self, path: str, *, timeout_s: float) -> Any:
-        if not self._documents:
-            raise ConnectionFailed("10.77.3.10:6443: no route to host; " + "and more details " * 50)
-        return self._documents[path]
-
-
-@contextmanager
-def running(tmp_path: Path, documents: Mapping[str, Any]) -> Iterator[Cluster]:
-    """A recorded lab with some running processes, and a client with these answers."""
-    sleepers = [processes.start(["sleep", "60"], log=tmp_path / "log", env=clean_environment()) for _ in range(4)]
-    ended = ProcessRecord(sleepers[0].pid, sleepers[0].started - 1)
-    recorded = [
-        {"master": sleepers[0]},
-        {"agent": ended, "containerd": sleepers[1], "dockerd": sleepers[2]},
-        {"agent": sleepers[3]},
-    ]
-    hosts = tuple(replace(host, processes=own) for host, own in zip(HOSTS, recorded, strict=True))
-    layout = Layout("default", labs_root=tmp_path)
-    StateFile(layout).save(replace(STATE, hosts=hosts))
-    layout.kubeconfig.write_text("")
-    lab = Lab("default")
-    lab.layout, lab.file = layout, StateFile(layout)
-
-    class Fake(Cluster):
-        @contextmanager
-        def client(self) -> Any:  # type: ignore[override]
-            yield FakeClient(documents)
-
-    try:
-        processes.pause(sleepers[2])
-        os.waitpid(sleepers[2].pid, os.WUNTRACED)  # returns when the signal has arrived
-        yield Fake(lab)
-    finally:
-        for sleeper in sleepers:
-            processes.kill(sleeper)
-
-
-DOCUMENTS = {
-    "/api/v1/nodes": {
-        "items": [
-            {
-                "metadata": {"name": "node1"},
-                "spec": {"podCIDR": "10.244.0.0/24"},
-                "status": {"conditions": [{"type": "Ready", "status": "False"}]},
-            },
-            {"metadata": {"name": "node2"}, "spec": {}},
-        ]
-    },
-    "/api/v1/pods": {
-        "items": [
-            {
-                "metadata": {"namespace": "default", "name": name, **extra},
-                "spec": {"nodeName": "node1"},
-                "status": {"phase": phase, "conditions": [{"type": "Ready", "status": ready}]},
-            }
-            for name, phase, ready, extra in (
-                ("good", "Running", "True", {}),
-                ("slow", "Running", "False", {}),
-                ("going", "Running", "True", {"deletionTimestamp": "2026-01-01T00:00:00Z"}),
-                ("done", "Succeeded", "False", {}),
-            )
-        ]
-        + [{"metadata": {"namespace": "default", "name": "new"}, "spec": {}}]
-    },
-}
-
-
-def test_processes_are_up_paused_stopped(tmp_path: Path) -> None:
-    with running(tmp_path, DOCUMENTS) as cluster:
-        lab = collect(cluster)
-    assert lab.conditions == {
-        "master": {"master": "up"},
-        "node1": {"agent": "stopped", "engine": "paused"},
-        "node2": {"agent": "up", "engine": "stopped"},
-    }
-    assert lab.registry == ""
-    assert {name: (node.status, node.pod_cidr) for name, node in lab.nodes.items()} == {
-        "node1": ("NotReady", "10.244.0.0/24"),
-        "node2": ("Unknown", ""),
-    }
-    assert {pod.name: pod.phase for pod in lab.pods} == {
-        "good": "Running",
-        "slow": "not ready",
-        "going": "Terminating",
-        "done": "Succeeded",
-        "new": "Pending",
-    }
-
-
-def test_the_error_of_a_silent_api_is_shortened(tmp_path: Path) -> None:
-    with running(tmp_path, {}) as cluster:
-        lab = collect(cluster)
-    assert lab.api_error.startswith("the API does not answer (10.77.3.10:6443: no route to host")
-    assert len(lab.api_error) < 150
-    (tmp_path / "default" / "kubeconfig").unlink()
-    assert collect(cluster).api_error == "the master does not run"
 
 
 def test_daemons_that_were_never_started_are_not_shown_as_broken() -> None:

@@ -1,18 +1,15 @@
-"""A store with an older schema is upgraded, and an older release says how to return to the copy from before."""
+"""A store with an older schema is upgraded."""
 
 from __future__ import annotations
 
 import contextlib
-import re
-import shutil
 import sqlite3
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from master.store.database import Database
-from master.store.interface import Put, StoreDamaged, StoreUnavailable
+from master.store.interface import Put, StoreUnavailable
 from master.store.sqlite import SqliteStore
 
 
@@ -31,10 +28,6 @@ async def old(tmp_path: Path) -> Path:
 def schema_of(path: Path) -> int:
     with contextlib.closing(sqlite3.connect(path)) as database:
         return int(database.execute("SELECT value FROM meta WHERE name = 'schema'").fetchone()[0])
-
-
-def run(command: str) -> None:
-    subprocess.run(["sh", "-c", command], check=True)
 
 
 async def test_an_older_store_is_upgraded_and_its_copy_kept(old: Path) -> None:
@@ -57,27 +50,3 @@ async def test_without_space_for_the_copy_nothing_is_changed(old: Path, monkeypa
     with pytest.raises(StoreUnavailable, match="disk is full"):
         await SqliteStore.open(old)
     assert schema_of(old) == 1
-
-
-async def test_the_error_for_a_newer_schema_has_the_command_that_returns_to_the_copy(tmp_path: Path) -> None:
-    path = tmp_path / "store.db"
-    store = await SqliteStore.open(path)
-    await store.commit([], [Put("/a", b"1")])
-    await store.close()
-    shutil.copy(path, tmp_path / "store.db-schema2")
-    # A later release writes to the store and changes its schema.
-    store = await SqliteStore.open(path)
-    await store.commit([], [Put("/a", b"2")])
-    await store.close()
-    with contextlib.closing(sqlite3.connect(path)) as database:
-        database.execute("UPDATE meta SET value = 3 WHERE name = 'schema'")
-        database.commit()
-    with pytest.raises(StoreDamaged, match="has schema 3, this release reads 2; start it with the release") as refused:
-        await SqliteStore.open(path)
-    command = re.search(r"written since: (.*)", str(refused.value))
-    assert command is not None
-    run(command[1])
-    store = await SqliteStore.open(path)
-    current = await store.get("/a")
-    assert current is not None and current.value == b"1"
-    await store.close()

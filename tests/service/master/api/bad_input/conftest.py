@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from master.objects.kind import KindSpec
 from master.pki import Pki
 from tests.fakes.clock import FakeClock
 from tests.masters import FakeJoin, FakeLogs, Reply
+from tests.service.master.api.bad_input.places import Place, places
 
 MERGE = "application/merge-patch+json"
 _ADMIN = {"subject": ((("organizationName", "system:masters"),), (("commonName", "admin"),))}
@@ -141,3 +142,13 @@ _REASONS = {
     415: "UnsupportedMediaType",
     422: "Invalid",
 }
+
+
+PlacesOf = Callable[[KindSpec[Any]], list[Place]]
+_EVERY = 10
+
+
+@pytest.fixture
+def places_of(long_run: bool) -> PlacesOf:
+    """All places of a Pod, the largest kind; of each other kind every tenth, as all kinds pass one pipeline; or all."""
+    return lambda kind: places(kind.model) if long_run or kind.kind == "Pod" else places(kind.model)[::_EVERY]

@@ -9,7 +9,7 @@ import pytest
 from master.api import kinds
 from master.api.kinds.scale import Binding, Scale
 from master.objects.kind import KindSpec
-from tests.service.master.api.bad_input.conftest import Direct, collection, document, refusal
+from tests.service.master.api.bad_input.conftest import Direct, PlacesOf, collection, document, refusal
 from tests.service.master.api.bad_input.places import places
 
 WRONG: dict[str, list[Any]] = {
@@ -29,21 +29,23 @@ EACH_KIND = pytest.mark.parametrize("kind", kinds.ALL, ids=lambda kind: kind.kin
 
 @EACH_KIND
 async def test_a_new_object_with_a_wrong_type_is_refused_with_the_path_of_the_field(
-    direct: Direct, kind: KindSpec[Any]
+    direct: Direct, kind: KindSpec[Any], places_of: PlacesOf
 ) -> None:
-    for place in places(kind.model):
+    for place in places_of(kind):
         for value in WRONG[place.shape]:
             reply = await direct("POST", collection(kind), place.put(document(kind), value))
             assert refusal(reply, 400) == [place.path()], (place.path(), value)
-    assert direct.count > 90
+    assert direct.count >= len(places_of(kind))
 
 
 @EACH_KIND
-async def test_an_update_with_a_wrong_type_is_refused_and_changes_nothing(direct: Direct, kind: KindSpec[Any]) -> None:
+async def test_an_update_with_a_wrong_type_is_refused_and_changes_nothing(
+    direct: Direct, kind: KindSpec[Any], places_of: PlacesOf
+) -> None:
     created = await direct("POST", collection(kind), document(kind))
     assert created.status == 201, created.body
     suffixes = ["", *(f"/{name}" for name in kind.subresources if name in ("status", "finalize"))]
-    for index, place in enumerate(places(kind.model)):
+    for index, place in enumerate(places_of(kind)):
         if not WRONG[place.shape]:
             continue
         value = WRONG[place.shape][index % len(WRONG[place.shape])]
@@ -56,8 +58,10 @@ async def test_an_update_with_a_wrong_type_is_refused_and_changes_nothing(direct
 
 
 @EACH_KIND
-async def test_null_means_an_unset_field_and_is_refused_in_a_list(direct: Direct, kind: KindSpec[Any]) -> None:
-    for place in places(kind.model):
+async def test_null_means_an_unset_field_and_is_refused_in_a_list(
+    direct: Direct, kind: KindSpec[Any], places_of: PlacesOf
+) -> None:
+    for place in places_of(kind):
         if place.outer[-1] == "list":
             reply = await direct("POST", collection(kind), place.put(document(kind), None))
             assert refusal(reply, 400) == [place.path()]

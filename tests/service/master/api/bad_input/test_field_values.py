@@ -13,8 +13,8 @@ import pytest
 from master.api import kinds
 from master.objects.kind import KindSpec
 from master.objects.scalars import MAX_INT32
-from tests.service.master.api.bad_input.conftest import Direct, collection, document, refusal
-from tests.service.master.api.bad_input.places import Place, places
+from tests.service.master.api.bad_input.conftest import Direct, PlacesOf, collection, document, refusal
+from tests.service.master.api.bad_input.places import Place
 
 EACH_KIND = pytest.mark.parametrize("kind", kinds.ALL, ids=lambda kind: kind.kind)
 MAX_INT64 = (1 << 63) - 1
@@ -67,8 +67,10 @@ async def filled(direct: Direct) -> Direct:
 
 
 @EACH_KIND
-async def test_a_number_out_of_the_range_of_its_field_is_refused(filled: Direct, kind: KindSpec[Any]) -> None:
-    for place in places(kind.model):
+async def test_a_number_out_of_the_range_of_its_field_is_refused(
+    filled: Direct, kind: KindSpec[Any], places_of: PlacesOf
+) -> None:
+    for place in places_of(kind):
         if place.shape not in ("int", "int or str"):
             continue
         field, path = (place.model, place.field), place.path()
@@ -87,9 +89,11 @@ async def test_a_number_out_of_the_range_of_its_field_is_refused(filled: Direct,
 
 
 @EACH_KIND
-async def test_invalid_quantities_are_refused_and_numbers_are_kept_exactly(filled: Direct, kind: KindSpec[Any]) -> None:
+async def test_invalid_quantities_are_refused_and_numbers_are_kept_exactly(
+    filled: Direct, kind: KindSpec[Any], places_of: PlacesOf
+) -> None:
     wrong: list[Any] = ["1e999", "-1", "1Zi", "NaN", "inf", "", "1.5.5", "\u0663", "1 Mi", "9" * 70, "0x10", -5, 1e300]
-    for place in places(kind.model):
+    for place in places_of(kind):
         if place.shape != "quantity":
             continue
         path = place.path(quantity=True)
@@ -102,8 +106,8 @@ async def test_invalid_quantities_are_refused_and_numbers_are_kept_exactly(fille
 
 
 @EACH_KIND
-async def test_an_unsupported_choice_is_refused(filled: Direct, kind: KindSpec[Any]) -> None:
-    for place in places(kind.model):
+async def test_an_unsupported_choice_is_refused(filled: Direct, kind: KindSpec[Any], places_of: PlacesOf) -> None:
+    for place in places_of(kind):
         if "choice" in place.extra:
             for value in ("Sometimes", place.extra["choice"][-1].upper() + "\0"):
                 assert place.path() in (await answer(filled, kind, place, value))[0], place.path()
@@ -119,8 +123,8 @@ MAY_BE_MISSING = {
 
 
 @EACH_KIND
-async def test_a_missing_required_field_is_named(filled: Direct, kind: KindSpec[Any]) -> None:
-    for place in places(kind.model):
+async def test_a_missing_required_field_is_named(filled: Direct, kind: KindSpec[Any], places_of: PlacesOf) -> None:
+    for place in places_of(kind):
         if not place.always or place.in_status or place.shape not in ("str", "list", "int", "int or str"):
             continue
         # The controller sets the owners of pods that it creates from a template.
