@@ -26,9 +26,9 @@ _LONGEST_MANIFEST: Final = 1 << 20
 
 @contextmanager
 def place(directory: Path, *, now: datetime, keep: int | None) -> Iterator[Path]:
-    """The path for a backup that is made now. `keep`: afterwards, that many backups of its master stay, the newest.
+    """The path for a backup that the block makes. Afterwards only the newest `keep` backups of its master stay.
 
-    One process at a time; when the backup fails, none is removed. Raises OSError.
+    None keeps all. One process at a time. If the backup fails, no older one is removed. Raises OSError.
     """
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
@@ -45,7 +45,7 @@ def place(directory: Path, *, now: datetime, keep: int | None) -> Iterator[Path]
 
 
 def _remove_old(newest: Path, keep: int) -> None:
-    """The newest one stays also where the clock was ahead once, and other names are greater."""
+    """Remove old backups, but never `newest`: after a clock that was ahead, other names may sort after it."""
     cluster = cluster_of(newest)
     names = sorted((path.name for path in newest.parent.iterdir() if _NAME.fullmatch(path.name)), reverse=True)
     others = (newest.with_name(name) for name in names if name != newest.name)

@@ -35,7 +35,7 @@ def snapshot(machine: Host) -> list[str]:
 
 def process_of(machine: Host, role: str) -> int:
     """The pid of the role's daemon; 0 when it does not run."""
-    return int(machine.says("systemctl", "show", "--property=MainPID", "--value", f"sampan-{role}"))
+    return int(machine.output("systemctl", "show", "--property=MainPID", "--value", f"sampan-{role}"))
 
 
 def is_active(machine: Host, role: str) -> bool:
@@ -43,14 +43,14 @@ def is_active(machine: Host, role: str) -> bool:
 
 
 def record(machine: Host) -> dict[str, Any]:
-    document: dict[str, Any] = json.loads(machine.says("cat", "/opt/sampan/installed.json"))
+    document: dict[str, Any] = json.loads(machine.output("cat", "/opt/sampan/installed.json"))
     return document
 
 
 def entries(machine: Host, *matches: str) -> list[dict[str, Any]]:
     """Journal entries with these fields, oldest first."""
     machine.run("journalctl", "--sync")
-    text = machine.says("journalctl", "--no-pager", "-o", "json", *matches)
+    text = machine.output("journalctl", "--no-pager", "-o", "json", *matches)
     return [json.loads(line) for line in text.splitlines()]
 
 
@@ -104,5 +104,5 @@ class Control:
 
     def join_words(self, *options: str) -> list[str]:
         """The words of a join command with a new token."""
-        words = self.master.says("sampan", "token", "create", "--kubeconfig", ADMIN, *options)
+        words = self.master.output("sampan", "token", "create", "--kubeconfig", ADMIN, *options)
         return words.split()

@@ -18,9 +18,9 @@ pytestmark = pytest.mark.timeout(300)
 
 def test_machines_are_hosts_of_their_own(machines: MakeMachines) -> None:
     first, second = machines(2)
-    assert first.says("cat", "/etc/machine-id") != second.says("cat", "/etc/machine-id")
+    assert first.output("cat", "/etc/machine-id") != second.output("cat", "/etc/machine-id")
     first.run("ping", "-c", "1", "-W", "5", second.name)
-    assert first.says("systemctl", "is-system-running") == "running"
+    assert first.output("systemctl", "is-system-running") == "running"
     first.run("sh", "-c", "docker info | grep -q 'Storage Driver: overlay2'")
     # There is no route to the Internet.
     assert first.run("ping", "-c", "1", "-W", "1", "192.0.2.1", check=False).returncode != 0
@@ -32,14 +32,14 @@ def test_a_disk_outlives_a_reboot_and_a_loss_of_power(machines: MakeMachines) ->
     (machine,) = machines(1, *ON_DISK)
     machine.write("/root/kept", "on disk")
     machine.write("/tmp/lost", "in memory")
-    address = machine.says("ip", "-4", "-o", "address", "show", "eth0").split()[3]
+    address = machine.output("ip", "-4", "-o", "address", "show", "eth0").split()[3]
     machine.reboot()
-    assert machine.says("cat", "/root/kept") == "on disk" and not machine.exists("/tmp/lost")
+    assert machine.output("cat", "/root/kept") == "on disk" and not machine.exists("/tmp/lost")
     machine.cut_power()
     assert not machine.is_on
     machine.start()
-    assert machine.says("cat", "/root/kept") == "on disk"
-    assert machine.says("ip", "-4", "-o", "address", "show", "eth0").split()[3] == address
+    assert machine.output("cat", "/root/kept") == "on disk"
+    assert machine.output("ip", "-4", "-o", "address", "show", "eth0").split()[3] == address
 
 
 def test_leftovers_of_a_killed_run_are_swept(bed: MachineBed) -> None:

@@ -100,7 +100,7 @@ def test_commands_without_an_answer_of_the_master(pair: Pair, join: list[str]) -
             ("restore /tmp/none.tar", 1, "/tmp/none.tar: no such file"),
         ):
             refused(master, ["sampan", *words.split()], code, says)
-        assert "server" in master.says("sampan", "certs"), "certificates in files are shown"
+        assert "server" in master.output("sampan", "certs"), "certificates in files are shown"
         assert not master.exists("/tmp/c.tar")
         refused(node, [*join, "--timeout", "1"], 4, "is a member, but not Ready after 1 s: no answer from the master")
         refused(node, ["sampan", "leave"], 4, "`sampan reset` cleans this host without the master")
@@ -148,7 +148,7 @@ def test_on_a_full_disk(pair: Pair, join: list[str]) -> None:
         master.run("sampan", "backup", "/tmp/b.tar")
         refused(master, ["sampan", "backup", "/tmp/full/b.tar"], 1, "No space left on device: '/tmp/full/b.tar'")
         refused(master, ["sampan", "restore", "/tmp/b.tar", "--data-dir", "/tmp/full/m"], 1, "No space left on device")
-        assert master.says("find", "/tmp/full", "-type", "f").splitlines() == ["/tmp/full/m/lock"]
+        assert master.output("find", "/tmp/full", "-type", "f").splitlines() == ["/tmp/full/m/lock"]
     finally:
         master.run("umount", "/tmp/full")
     try:
@@ -161,11 +161,11 @@ def test_on_a_full_disk(pair: Pair, join: list[str]) -> None:
 
 def test_an_upgrade_without_room(pair: Pair) -> None:
     node = pair[1]
-    old = node.says("sampan", "--version")
-    used = int(node.says("sh", "-c", "df --output=used -m /opt | tail -1"))
+    old = node.output("sampan", "--version")
+    used = int(node.output("sh", "-c", "df --output=used -m /opt | tail -1"))
     node.run("mount", "-o", f"remount,size={used + 2}m", "/opt")
     try:
         refused(node, ["/newer/install", "upgrade"], 1, "MiB are free there: make room, then run this again")
     finally:
         node.run("mount", "-o", "remount,size=50%", "/opt")
-    assert node.says("sampan", "--version") == old
+    assert node.output("sampan", "--version") == old

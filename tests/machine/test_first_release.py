@@ -61,7 +61,7 @@ class Cluster(Control):
             self.api(PODS, body=pod(name, host.name))
         self.wait_ready(f"{PODS}/client", f"{PODS}/echo")
         address = self.api("/api/v1/namespaces/default/services/echo")["spec"]["clusterIP"]
-        container = master.says("docker", "ps", "--quiet", "--filter", "label=io.sampan.container=main")
+        container = master.output("docker", "ps", "--quiet", "--filter", "label=io.sampan.container=main")
         eventually(lambda: self._connect("docker", "exec", "-i", container, "nc", address, "7"), within_s=30)
 
     def _install(self, machine: Machine, role: str) -> None:
@@ -101,7 +101,7 @@ class Cluster(Control):
         form = "{{.Name}} {{.State.StartedAt}} {{.RestartCount}}"
         containers: dict[str, str] = {}
         for machine in self.machines:
-            ids = machine.says("docker", "ps", "--all", "--quiet").split()
+            ids = machine.output("docker", "ps", "--all", "--quiet").split()
             # A container that has just gone makes the command fail; it prints the others all the same.
             lines = machine.run("docker", "inspect", "--format", form, *ids, check=False).stdout.splitlines()
             containers |= {line.split()[0]: f"{machine.name} {line}" for line in lines}
@@ -119,13 +119,13 @@ class Cluster(Control):
 
 def versions(cluster: Cluster) -> list[str]:
     """The installed versions, the master's host first."""
-    return [machine.says("sampan", "--version").removeprefix("sampan ") for machine in cluster.machines]
+    return [machine.output("sampan", "--version").removeprefix("sampan ") for machine in cluster.machines]
 
 
 def units(cluster: Cluster) -> list[str]:
     """The release whose unit runs each agent, from the unit's description."""
     words = ("systemctl", "show", "--value", "--property=Description", "sampan-agent")
-    return [machine.says(*words).removeprefix("Sampan agent").strip() for machine in cluster.machines]
+    return [machine.output(*words).removeprefix("Sampan agent").strip() for machine in cluster.machines]
 
 
 @pytest.fixture

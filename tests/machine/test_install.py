@@ -18,8 +18,8 @@ def test_uninstalling_removes_what_installing_made_and_nothing_else(machine: Mac
     machine.shell(f"umask 077; {INSTALL} master", timeout_s=120)
     machine.run(INSTALL, "agent", "--master", str(machine.address), "--node-name", "n1", timeout_s=120)
     assert is_active(machine, "master")
-    assert machine.says("ps", "-o", "user=", "-p", str(process_of(machine, "master"))) == "sampan"
-    assert "n1" in machine.says("cat", "/etc/sampan/agent.toml")
+    assert machine.output("ps", "-o", "user=", "-p", str(process_of(machine, "master"))) == "sampan"
+    assert "n1" in machine.output("cat", "/etc/sampan/agent.toml")
     assert machine.run("systemctl", "is-enabled", "sampan-agent", check=False).stdout.strip() == "disabled"
     machine.run("sampan", "token", "list", "--kubeconfig", ADMIN)
 
@@ -28,15 +28,15 @@ def test_uninstalling_removes_what_installing_made_and_nothing_else(machine: Mac
     machine.run(INSTALL, "master", "--cluster-cidr", "10.9.0.0/16", timeout_s=120)
     assert (snapshot(machine), process_of(machine, "master")) == (files, pid)
 
-    output = machine.says("sampan", "uninstall")
+    output = machine.output("sampan", "uninstall")
     assert "/etc/sampan" in output and "/var/lib/sampan" in output and "the user sampan" in output
     assert not machine.exists("/usr/local/bin/sampan") and not machine.exists("/opt/sampan/releases")
     assert machine.exists(ADMIN) and machine.exists("/etc/sampan/master.toml")
 
     # Installed again with the state that was kept: it is the same cluster.
-    authority = machine.says("sha256sum", "/var/lib/sampan/master/pki/ca.crt")
+    authority = machine.output("sha256sum", "/var/lib/sampan/master/pki/ca.crt")
     machine.run(INSTALL, "master", timeout_s=120)
-    assert machine.says("sha256sum", "/var/lib/sampan/master/pki/ca.crt") == authority
+    assert machine.output("sha256sum", "/var/lib/sampan/master/pki/ca.crt") == authority
     machine.run(INSTALL, "uninstall", "--purge")
     assert snapshot(machine) == before
     again = machine.run(INSTALL, "uninstall", "--purge", check=False)
@@ -102,15 +102,15 @@ def test_installing_without_root_and_without_requirements(machine: Machine) -> N
     # Installing from a wheel needs pip, which comes with python3-venv; installing from a bundle does not.
     machine.run("dpkg", "--remove", "--force-depends", "python3-venv", "python3.11-venv")
     before = snapshot(machine)
-    wheel = machine.says("sh", "-c", f"ls {BUNDLE}/sampan-*.whl")
-    path = machine.says("sh", "-c", f"echo {wheel}:$(ls {BUNDLE}/wheels/sampan_netstack-*.whl)")
+    wheel = machine.output("sh", "-c", f"ls {BUNDLE}/sampan-*.whl")
+    path = machine.output("sh", "-c", f"echo {wheel}:$(ls {BUNDLE}/wheels/sampan_netstack-*.whl)")
     alone = machine.run(
         "env", f"PYTHONPATH={path}", "python3", "-P", "-m", "cli", "install", "agent", "--from", wheel, check=False
     )
     assert alone.returncode == 1 and "apt-get install python3-venv" in alone.stderr, alone.stderr
     assert snapshot(machine) == before
     machine.run(INSTALL, "agent", timeout_s=120)
-    assert machine.says("sampan", "--version").startswith("sampan ")
+    assert machine.output("sampan", "--version").startswith("sampan ")
 
 
 def test_a_master_that_cannot_start_is_reported_with_its_own_message(machine: Machine) -> None:
@@ -119,7 +119,7 @@ def test_a_master_that_cannot_start_is_reported_with_its_own_message(machine: Ma
     assert failed.returncode == 1 and "node_port_range" in failed.stderr.splitlines()[-1], failed.stderr
     # It is restarted at growing intervals, and starts with a corrected configuration.
     status = ("systemctl", "show", "--value", "--property=StatusText", "sampan-master")
-    eventually(lambda: "waiting 2 s: it failed 3 times in a row" in machine.says(*status), within_s=60)
+    eventually(lambda: "waiting 2 s: it failed 3 times in a row" in machine.output(*status), within_s=60)
     machine.write("/etc/sampan/master.toml", 'data_dir = "/srv/data/sampan"\napi_port = 443\nsession_port = 444\n')
     machine.run(INSTALL, "master", timeout_s=120)
     assert is_active(machine, "master") and machine.exists("/srv/data/sampan/store.db")

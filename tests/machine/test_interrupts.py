@@ -62,7 +62,7 @@ def as_a_master(machine: Machine) -> None:
         ["backup", "/mnt/b.tar"],
     ):
         interrupted(machine, "sampan", *words)
-    assert machine.says("ls", "-A", "/mnt") == "b.tar", "parts of an unfinished backup must be removed"
+    assert machine.output("ls", "-A", "/mnt") == "b.tar", "parts of an unfinished backup must be removed"
     machine.run("systemctl", "stop", "sampan-master")
     interrupted(machine, "sampan", "restore", "--force", "/mnt/b.tar")
     machine.run("systemctl", "start", "sampan-master")
@@ -81,7 +81,7 @@ def test_each_interrupted_command_is_completed_when_it_is_run_again(machines: Ma
     before = {each.name: snapshot(each) for each in (master, node)}
     together(lambda: as_a_master(master), lambda: as_an_agent(node))
     for each in (master, node):
-        assert each.says("sampan", "--version") == f"sampan {NEWER}"
+        assert each.output("sampan", "--version") == f"sampan {NEWER}"
 
     control = Control(master)
     interrupted(node, *control.join_words())

@@ -23,7 +23,7 @@ def test_a_host_joins_leaves_and_joins_again(pair: tuple[Machine, Machine]) -> N
     join = Control(master).join_words()
     node.run(*join, timeout_s=120)
     assert is_active(node, "agent")
-    assert node.says("systemctl", "is-enabled", "sampan-agent") == "enabled"
+    assert node.output("systemctl", "is-enabled", "sampan-agent") == "enabled"
     assert nodes(master) == ["joiner"]
     assert "already" in node.run(*join, timeout_s=120).stderr
     node.run("sampan", "check")

@@ -47,14 +47,14 @@ class Cluster(Control):
 
     def containers(self) -> list[str]:
         """Id and start of each container on the node."""
-        return sorted(self.node.says("docker", "ps", "--no-trunc", "--format", "{{.ID}} {{.CreatedAt}}").splitlines())
+        return sorted(self.node.output("docker", "ps", "--no-trunc", "--format", "{{.ID}} {{.CreatedAt}}").splitlines())
 
 
 @pytest.fixture(scope="module")
 def cluster(pair: tuple[Machine, Machine]) -> Iterator[Cluster]:
     master, node = pair
     made = Cluster(master, node)
-    before = master.says("cat", MASTER_CONFIG)
+    before = master.output("cat", MASTER_CONFIG)
     master.write(MASTER_CONFIG, HEARTBEATS + before + "\n")
     master.run("systemctl", "restart", "sampan-master")
     try:
@@ -78,7 +78,7 @@ def move(node: Machine, old: str, new: str) -> None:
         f"gateway=$(ip route show default | cut -d' ' -f3); ip address flush dev eth0; "
         f"ip address add {new}/24 dev eth0; ip route add default via $gateway"
     )
-    assert f" {old}/" not in node.says("ip", "-4", "address", "show", "eth0")
+    assert f" {old}/" not in node.output("ip", "-4", "address", "show", "eth0")
 
 
 def test_a_node_that_changes_its_address_is_reached_at_the_new_one(cluster: Cluster) -> None:
@@ -98,7 +98,7 @@ def test_a_node_that_changes_its_address_is_reached_at_the_new_one(cluster: Clus
 def move_master(cluster: Cluster, old: str, new: str) -> None:
     """The master gets another address, and its nodes join it there; its own host is one of them."""
     move(cluster.master, old, new)
-    cluster.master.write(MASTER_CONFIG, cluster.master.says("cat", MASTER_CONFIG).replace(old, new) + "\n")
+    cluster.master.write(MASTER_CONFIG, cluster.master.output("cat", MASTER_CONFIG).replace(old, new) + "\n")
     cluster.master.run("systemctl", "restart", "sampan-master")
     words = cluster.join_words()
     assert words[2] == new
@@ -110,7 +110,7 @@ def test_nodes_join_a_master_that_has_moved_at_its_new_address(cluster: Cluster)
     new = str(cluster.master.address + 100)
     try:
         move_master(cluster, old, new)
-        assert cluster.node.says("systemctl", "is-enabled", "sampan-agent") == "enabled"
+        assert cluster.node.output("systemctl", "is-enabled", "sampan-agent") == "enabled"
         eventually(lambda: cluster.ready(NODE) and cluster.answers(), within_s=60)
         assert cluster.containers() == before
     finally:

@@ -42,7 +42,7 @@ async def bed(host: Machine) -> AsyncIterator[Bed]:
     pid = host.docker.must("inspect", "--format", "{{.State.Pid}}", host.name)
     async with bed_of(DockerRuntime(Path(f"/proc/{pid}/root{SOCKET}")), "docker.io/library/tomcat:latest") as made:
         yield made
-    assert host.says("podman", "ps", "--all", "--quiet") == ""
+    assert host.output("podman", "ps", "--all", "--quiet") == ""
 
 
 class TestPodman(RuntimeContract):
@@ -51,7 +51,7 @@ class TestPodman(RuntimeContract):
 
 def running(host: Machine) -> dict[str, str]:
     """The running containers: name → id."""
-    lines = host.says("podman", "ps", "--format", "{{.Names}} {{.ID}}").splitlines()
+    lines = host.output("podman", "ps", "--format", "{{.Names}} {{.ID}}").splitlines()
     return {line.split()[0]: line.split()[1] for line in lines}
 
 
@@ -82,7 +82,7 @@ def test_a_node_with_podman_joins_runs_pods_and_leaves(host: Machine) -> None:
     eventually(lambda: len(running(host)) == 2 and main not in running(host), within_s=10)
 
     control.delete(POD)
-    eventually(lambda: host.says("podman", "ps", "--all", "--quiet") == "", within_s=60)
+    eventually(lambda: host.output("podman", "ps", "--all", "--quiet") == "", within_s=60)
     host.run("sampan", "leave", timeout_s=120)
     assert not host.exists("/var/lib/sampan/agent/identity.json")
-    assert "SAMPAN" not in host.says("iptables-save")
+    assert "SAMPAN" not in host.output("iptables-save")

@@ -47,7 +47,7 @@ with zipfile.ZipFile(wheel, "a") as archive:
 
 def description(machine: Machine, role: str) -> str:
     """The Description= of the service's unit."""
-    return machine.says("systemctl", "show", "--value", "--property=Description", f"sampan-{role}")
+    return machine.output("systemctl", "show", "--value", "--property=Description", f"sampan-{role}")
 
 
 class Hosts(Control):
@@ -64,8 +64,10 @@ class Hosts(Control):
 
     def containers(self) -> list[str]:
         """Id and start of each container on the node."""
-        ids = self.node.says("docker", "ps", "--quiet", "--no-trunc").split()
-        return sorted(self.node.says("docker", "inspect", "--format", "{{.Id}} {{.State.StartedAt}}", *ids).split("\n"))
+        ids = self.node.output("docker", "ps", "--quiet", "--no-trunc").split()
+        return sorted(
+            self.node.output("docker", "inspect", "--format", "{{.Id}} {{.State.StartedAt}}", *ids).split("\n")
+        )
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +96,7 @@ def hosts(bed: MachineBed, bundle: Path, newer: Path) -> Iterator[Hosts]:
 def test_a_stopped_agent_leaves_its_containers_and_adopts_them_again(hosts: Hosts) -> None:
     before = hosts.containers()
     assert len(before) == 2
-    assert hosts.node.says("systemctl", "is-enabled", "sampan-agent") == "enabled", "the agent must start at boot"
+    assert hosts.node.output("systemctl", "is-enabled", "sampan-agent") == "enabled", "the agent must start at boot"
     hosts.node.run("systemctl", "stop", "sampan-agent")
     assert hosts.containers() == before
     hosts.node.run("systemctl", "start", "sampan-agent")
@@ -149,7 +151,7 @@ def test_containers_and_connections_survive_an_upgrade_and_its_rollback(hosts: H
             lambda: hosts.node.run("sampan", "upgrade", "--from", "/newer", timeout_s=200),
         )
         for machine, role in ((hosts.master, "master"), (hosts.node, "agent")):
-            assert machine.says("sampan", "--version") == f"sampan {NEWER}"
+            assert machine.output("sampan", "--version") == f"sampan {NEWER}"
             assert description(machine, role) == f"Sampan {role} {NEWER}"
         assert process_of(hosts.node, "agent") not in (0, agent)
         assert process_of(hosts.master, "master") not in (0, master)
@@ -160,8 +162,8 @@ def test_containers_and_connections_survive_an_upgrade_and_its_rollback(hosts: H
         hosts.node.run("/newer/install", "upgrade", timeout_s=200)
         assert record(hosts.node)["previous"] == old
         for machine, role in ((hosts.node, "agent"), (hosts.master, "master")):
-            assert f"release {old} runs" in machine.says("sampan", "upgrade", "--rollback", timeout_s=200)
-            assert machine.says("sampan", "--version") == f"sampan {old}"
+            assert f"release {old} runs" in machine.output("sampan", "upgrade", "--rollback", timeout_s=200)
+            assert machine.output("sampan", "--version") == f"sampan {old}"
             assert description(machine, role) == f"Sampan {role}"
         eventually(lambda: hosts.ready("/api/v1/nodes/worker"), within_s=60)
         assert hosts.containers() == before

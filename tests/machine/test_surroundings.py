@@ -135,19 +135,19 @@ def test_behind_a_firewall_the_remedies_of_the_check_are_enough(hosts: Surroundi
         assert firewall in findings(hosts.peer), "the check must report the firewall"
         apply_remedy(hosts.boss, firewall, "--role", "master")
         assert firewall not in findings(hosts.boss, "--role", "master")
-        before = hosts.boss.says("sh", "-c", RULES[firewall])
+        before = hosts.boss.output("sh", "-c", RULES[firewall])
         hosts.nodes()
         assert hosts.paths() == [False, False, False], "the firewall drops nothing, so the finding is wrong"
-        assert hosts.boss.says("sh", "-c", RULES[firewall]) == before, "nothing may change the firewall's own rules"
+        assert hosts.boss.output("sh", "-c", RULES[firewall]) == before, "nothing may change the firewall's own rules"
 
         together(*(partial(apply_remedy, each, firewall) for each in hosts.both))
         assert eventually(lambda: hosts.paths() == [True, True, True], within_s=30)
         assert not {firewall, "vxlan-blocked"} & set(findings(hosts.peer))
 
-        before = hosts.boss.says("sh", "-c", RULES[firewall])
+        before = hosts.boss.output("sh", "-c", RULES[firewall])
         hosts.on_both(reload)
         assert eventually(lambda: hosts.paths() == [True, True, True], within_s=30)
-        assert hosts.boss.says("sh", "-c", RULES[firewall]) == before
+        assert hosts.boss.output("sh", "-c", RULES[firewall]) == before
     finally:
         hosts.on_both(stop)
 
@@ -165,7 +165,7 @@ STATES = {
 
 def states_of_links(node: Machine, manager: str) -> set[str]:
     """The states of our links according to the manager."""
-    lines = (line.partition(":") for line in node.says("sh", "-c", STATES[manager]).splitlines())
+    lines = (line.partition(":") for line in node.output("sh", "-c", STATES[manager]).splitlines())
     return {state for link, _, state in lines if link == "sampan.vxlan" or link.startswith("sp")}
 
 
@@ -185,7 +185,7 @@ def test_managers_of_the_network_leave_our_links_alone(hosts: Surroundings) -> N
         hosts.nodes()
         for manager in SNIPPETS:
             eventually(partial(are_unmanaged, peer, manager))
-        assert "192.0.2.77" not in peer.says("ip", "address", "show", "sampan.vxlan")
+        assert "192.0.2.77" not in peer.output("ip", "address", "show", "sampan.vxlan")
         assert hosts.paths() == [True, True, True]
 
         # Without our files they manage our links; the check reports this, and its remedies restore the files.
@@ -197,7 +197,7 @@ def test_managers_of_the_network_leave_our_links_alone(hosts: Surroundings) -> N
         for id_ in ("networkmanager", "networkd"):
             peer.shell(remedies[id_])
         for manager, snippet in SNIPPETS.items():
-            assert peer.says("cat", snippet.path) == snippet.content.rstrip()
+            assert peer.output("cat", snippet.path) == snippet.content.rstrip()
             eventually(partial(are_unmanaged, peer, manager))
         assert eventually(lambda: hosts.paths() == [True, True, True], within_s=30)
     finally:

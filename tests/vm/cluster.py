@@ -39,7 +39,7 @@ class VmCluster(Api):
         with self.step("install"):
             self.on_both(lambda host: host.run(f"{SEED}/bundle/install", "agent", timeout_s=120))
             self.master.run(f"{SEED}/bundle/install", "master", timeout_s=120)
-            self.kubeconfig.write_text(self.master.says("cat", ADMIN))
+            self.kubeconfig.write_text(self.master.output("cat", ADMIN))
 
     def join(self) -> None:
         """Join both machines, with IP forwarding off: an engine that uses its own bridge would have switched it on."""
@@ -47,7 +47,7 @@ class VmCluster(Api):
             self.on_both(lambda host: host.run("sysctl", "-w", "net.ipv4.ip_forward=0"))
             self.on_both(self._check)
         with self.step("join"):
-            words = self.master.says("sampan", "token", "create", "--kubeconfig", ADMIN).split()
+            words = self.master.output("sampan", "token", "create", "--kubeconfig", ADMIN).split()
             self.on_both(lambda host: host.run(*words, "--timeout", f"{SLOW_S:.0f}", timeout_s=120))
 
     def _load_images(self, host: VirtualMachine) -> None:
@@ -69,7 +69,7 @@ class VmCluster(Api):
     def fetch_in(self, pod: Document, address: str, port: int = WEB_PORT) -> dict[str, str]:
         """The answer of a web pod or service to a request from inside a pod."""
         host = next(host for host in self.hosts if host.name == pod["spec"]["nodeName"])
-        return fields(host.says("docker", "exec", container_of(pod), "sh", "-c", request(address, port)))
+        return fields(host.output("docker", "exec", container_of(pod), "sh", "-c", request(address, port)))
 
 
 def findings(host: VirtualMachine) -> list[Document]:
@@ -80,7 +80,7 @@ def findings(host: VirtualMachine) -> list[Document]:
 
 def containers(host: VirtualMachine, *options: str) -> list[str]:
     """Name, id and start time of the running containers; with `--all`, also of those that have ended."""
-    ids = host.says("docker", "ps", "--quiet", "--no-trunc", *options).split()
+    ids = host.output("docker", "ps", "--quiet", "--no-trunc", *options).split()
     if not ids:
         return []
     template = "{{.Name}} {{.Id}} {{.State.StartedAt}}"

@@ -48,13 +48,13 @@ def steady(cluster: VmCluster) -> Iterator[list[Document]]:
 
 
 def test_the_hosts_have_the_expected_releases_and_cgroup_v2(cluster: VmCluster) -> None:
-    for name, python in cluster.on_both(lambda host: host.says("python3", "--version")).items():
+    for name, python in cluster.on_both(lambda host: host.output("python3", "--version")).items():
         assert python.startswith(f"Python {_PYTHONS[name]}.")
-    kernels = cluster.on_both(lambda host: host.says("uname", "-r"))
+    kernels = cluster.on_both(lambda host: host.output("uname", "-r"))
     assert len(set(kernels.values())) == 2 and all(kernel.endswith("-cloud-amd64") for kernel in kernels.values())
     for host in cluster.hosts:
-        assert host.says("stat", "-f", "-c", "%T", "/sys/fs/cgroup") == "cgroup2fs"
-        assert host.says("docker", "info", "--format", "{{.CgroupDriver}} {{.CgroupVersion}}") == "systemd 2"
+        assert host.output("stat", "-f", "-c", "%T", "/sys/fs/cgroup") == "cgroup2fs"
+        assert host.output("docker", "info", "--format", "{{.CgroupDriver}} {{.CgroupVersion}}") == "systemd 2"
         # No Internet: everything that was installed was in the bundle.
         assert host.run("ping", "-c", "1", "-W", "2", "192.0.2.1", check=False).returncode != 0
 
@@ -68,7 +68,7 @@ def test_the_preflight_has_no_errors_on_these_hosts(cluster: VmCluster) -> None:
         # Cgroup v2 with all controllers and the systemd driver gives no finding.
         assert not ids & {"cgroup", "cgroup-controllers", "cgroup-driver", "iptables-variant"}, before
     for host in cluster.hosts:
-        assert host.says("cat", "/proc/sys/net/ipv4/ip_forward") == "1", "the agent switches it on"
+        assert host.output("cat", "/proc/sys/net/ipv4/ip_forward") == "1", "the agent switches it on"
         assert [finding for finding in findings(host) if finding["severity"] == "error"] == []
 
 
@@ -88,15 +88,15 @@ def test_pods_reach_each_other_directly_and_through_a_service(cluster: VmCluster
         _reaches_all(names, partial(cluster.fetch, str(host.address), 31079))
     # From a host to a pod on the other host.
     other = next(pod for pod in steady if pod["spec"]["nodeName"] == cluster.node.name)
-    page = cluster.master.says("curl", "-sS", "-m", "30", f"http://{other['status']['podIP']}:{WEB_PORT}/")
+    page = cluster.master.output("curl", "-sS", "-m", "30", f"http://{other['status']['podIP']}:{WEB_PORT}/")
     assert f"pod: {other['metadata']['name']}" in page
 
 
 def test_the_rules_are_in_nft_and_the_overlay_is_a_vxlan_link(cluster: VmCluster, steady: list[Document]) -> None:
     for host in cluster.hosts:
-        assert "SAMPAN-SERVICES" in host.says("iptables-nft-save", "-t", "nat")
+        assert "SAMPAN-SERVICES" in host.output("iptables-nft-save", "-t", "nat")
         assert host.shell("cat /proc/net/ip_tables_names || true").stdout == "", "the legacy tables are not used"
-        assert "id 1 " in host.says("ip", "-d", "link", "show", "sampan.vxlan").replace("\n", " ")
+        assert "id 1 " in host.output("ip", "-d", "link", "show", "sampan.vxlan").replace("\n", " ")
 
 
 def test_limits_are_set_in_systemd_s_cgroups(cluster: VmCluster, steady: list[Document]) -> None:
@@ -111,8 +111,8 @@ def test_limits_are_set_in_systemd_s_cgroups(cluster: VmCluster, steady: list[Do
     for pod in cluster.wait_ready(2, app="limited"):
         host = _host_of(cluster, pod)
         group = f"/sys/fs/cgroup/system.slice/docker-{container_of(pod)}.scope"
-        assert host.says("cat", f"{group}/memory.max") == str(64 << 20)
-        assert host.says("cat", f"{group}/cpu.max") == "50000 100000"
+        assert host.output("cat", f"{group}/memory.max") == str(64 << 20)
+        assert host.output("cat", f"{group}/cpu.max") == "50000 100000"
 
     def killed() -> bool:
         pods = cluster.pods(app="hungry")
@@ -187,7 +187,7 @@ def test_pods_are_back_after_a_reboot_of_their_nodes_without_the_master(
     uids = sorted(pod["metadata"]["uid"] for pod in steady)
     before = cluster.on_both(containers)
     for role, host in (("agent", cluster.node), ("agent", cluster.master), ("master", cluster.master)):
-        assert host.says("systemctl", "is-enabled", f"sampan-{role}") == "enabled"
+        assert host.output("systemctl", "is-enabled", f"sampan-{role}") == "enabled"
     cluster.master.run("systemctl", "disable", "sampan-master")
     try:
         with cluster.step("both machines reboot without the master"):
@@ -215,8 +215,8 @@ def test_leaving_and_uninstalling_remove_everything(cluster: VmCluster, steady: 
         cluster.node.run("sampan", "leave")
         assert containers(cluster.node, "--all") == []
         cluster.node.run("sampan", "uninstall", "--purge")
-    assert "SAMPAN" not in cluster.node.says("iptables-nft-save")
-    links = cluster.node.says("ip", "-o", "link")
+    assert "SAMPAN" not in cluster.node.output("iptables-nft-save")
+    links = cluster.node.output("ip", "-o", "link")
     assert "sampan" not in links and ": sp" not in links
     for path in ("/opt/sampan", "/etc/sampan", "/var/lib/sampan", "/usr/local/bin/sampan"):
         assert not cluster.node.exists(path), path

@@ -61,7 +61,7 @@ class Host(ABC):
             )
         return result
 
-    def says(self, *argv: str, timeout_s: float = 60.0) -> str:
+    def output(self, *argv: str, timeout_s: float = 60.0) -> str:
         """The output of a command, without the final newline. Raises CommandFailed."""
         return self.run(*argv, timeout_s=timeout_s).stdout.rstrip("\n")
 

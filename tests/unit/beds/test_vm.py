@@ -99,7 +99,7 @@ class _FakeHost(Host):
 
 def test_everything_on_a_machine_is_done_by_commands() -> None:
     host = _FakeHost()
-    assert host.says("true") == "out"
+    assert host.output("true") == "out"
     host.write("/a/b", "text", mode=0o600)
     argv, given = host.calls[-1]
     assert (list(argv[-3:]), given) == (["/a", "/a/b", "600"], b"text")

@@ -86,7 +86,7 @@ class VirtualMachine(Host):
 
     def boot_id(self) -> str:
         """The kernel's id of the present boot."""
-        return self.says("cat", _BOOT_ID)
+        return self.output("cat", _BOOT_ID)
 
     def cut_power(self) -> None:
         """End it at once; its disk stays as it is."""
