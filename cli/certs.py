@@ -9,7 +9,7 @@ from typing import Any
 from cli import exits
 from cli.durations import remaining, seconds_until
 from cli.options import add_master, add_output, master_data_dir, show
-from cli.parsing import add_action, add_command, node_name
+from cli.parsing import add_action, add_command, lab_name, node_name
 from cli.tables import table
 
 Document = dict[str, Any]
@@ -47,7 +47,7 @@ def add(subparsers: "argparse._SubParsersAction[Any]") -> None:
     # `certs` has these options too: without SUPPRESS the defaults here would overwrite what stands before `rotate`.
     for option in ("--data-dir", "--config"):
         rotate.add_argument(option, type=Path, default=argparse.SUPPRESS, help=argparse.SUPPRESS)
-    rotate.add_argument("--lab", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+    rotate.add_argument("--lab", type=lab_name, default=argparse.SUPPRESS, help=argparse.SUPPRESS)
     rotate.set_defaults(run=_rotate)
 
 

@@ -4,23 +4,22 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from cli.parsing import add_command
+
 
 def add(subparsers: "argparse._SubParsersAction[Any]") -> None:
-    test = subparsers.add_parser(
+    test = add_command(
+        subparsers,
         "test",
         usage="sampan test [TIER …] [--vm] [PYTEST ARGUMENT …]",
-        help="install what the tests need, and run them",
         description="Tiers: unit, service, kernel, cluster, machine (without a tier: all of them, side by side). "
         "Everything else goes to pytest: -k join -x, a file; --long adds the tests that take longer than 20 seconds "
         "and ten times as many random faults; --seed N repeats the random faults of a run that failed. --vm: the tests "
         "in virtual machines, and of the others only those that are named; the first time it builds the machines' "
         "images, for about seven minutes.",
-        epilog="example: sampan test unit service -x",
     )
     test.set_defaults(run=_test)
-    bench = subparsers.add_parser(
-        "bench", help="measure, and compare with the goals", epilog="example: sampan bench pod --json figures.json"
-    )
+    bench = add_command(subparsers, "bench")
     bench.add_argument("areas", nargs="*", metavar="AREA", help="some areas (all)")
     bench.add_argument("--json", type=Path, metavar="FILE", help="write the figures there as well")
     bench.set_defaults(run=_bench)

@@ -4,9 +4,10 @@ One rule for all files that must survive a power cut: the content reaches the di
 file), and the name before anybody relies on it (fsync(2) of the directory). Only a file that its owner can make again
 from other sources, or that means nothing after a reboot, is written with `durable=False`: whole for every reader, but
 not flushed. A write that fails leaves nothing beside the file. Writers of one file take turns by a lock of their own;
-readers need none.
+of two writers without a lock, the first one fails. Readers need none.
 """
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,6 +34,7 @@ def opened(
     partial = partial_of(path)
     partial.unlink(missing_ok=True)
     descriptor = os.open(partial, _FLAGS, 0o600)
+    own = os.fstat(descriptor)
     try:
         with os.fdopen(descriptor, "wb") as file:
             if owner is not None:
@@ -42,13 +44,23 @@ def opened(
             file.flush()
             if durable:
                 os.fsync(descriptor)
+            if not _is_still(partial, own):  # a second writer has removed it; its own is not complete yet
+                raise OSError(errno.EBUSY, "another process writes this file too", str(path))
         partial.replace(path)
     except BaseException:
         # A full disk needs the room, and the content may be a key.
-        partial.unlink(missing_ok=True)
+        if _is_still(partial, own):
+            partial.unlink()
         raise
     if durable:
         flush(path.parent)
+
+
+def _is_still(path: Path, own: os.stat_result) -> bool:
+    try:
+        return os.path.samestat(path.lstat(), own)
+    except FileNotFoundError:
+        return False
 
 
 def link(path: Path, target: str) -> None:
@@ -65,6 +77,9 @@ def flush(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # directories of some shared file systems cannot be flushed, such as vboxsf
+            raise
     finally:
         os.close(descriptor)
 

@@ -6,6 +6,7 @@ the same links, rules, mounts, containers and daemons. Otherwise it is removed, 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -106,14 +107,16 @@ def _snapshot(cluster: Cluster) -> Snapshot:
 
 
 def _objects(cluster: Cluster) -> Iterator[Thing]:
-    """Every object of the API's first group but events; a node with the status of its condition Ready."""
+    """Every object of the API's first group but events: what people may change, and the status of a node's Ready."""
     with cluster.client() as client:
         names = [resource["name"] for resource in client.get("/api/v1")["resources"]]
         for plural in (name for name in names if "/" not in name and name not in _VOLATILE):
             for item in client.get(f"/api/v1/{plural}")["items"]:
                 metadata, conditions = item["metadata"], (item.get("status") or {}).get("conditions") or ()
                 ready = [condition["status"] for condition in conditions if condition["type"] == "Ready"]
-                yield Thing(plural, f"{metadata.get('namespace', '')}/{metadata['name']} {' '.join(ready)}")
+                content = {key: value for key, value in item.items() if key not in ("metadata", "status")}
+                text = json.dumps([metadata.get("labels"), content, ready], sort_keys=True)
+                yield Thing(plural, f"{metadata.get('namespace', '')}/{metadata['name']} {text}")
 
 
 def _daemons(cluster: Cluster) -> Iterator[Thing]:

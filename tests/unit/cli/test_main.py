@@ -52,6 +52,7 @@ def test_a_failure_is_one_line_and_a_code(
         "join 10.0.0.1 --token - --ca-hash sha256:0 --node-address here",
         "install agent --node-name Node_1",
         "certs rotate Node_1",
+        "certs rotate --lab Lab_1",
         "token revoke abc",
         "delete frontend",
         "delete rc/",

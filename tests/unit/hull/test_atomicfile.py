@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -36,6 +39,24 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_beside_it(tmp_path: 
         file.write(b"half")
         raise RuntimeError
     assert path.read_text() == "old"
+    assert names(tmp_path) == ["file"]
+
+
+def test_of_two_writers_at_once_the_first_fails_and_the_second_completes_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    with pytest.raises(OSError, match="another process"), atomicfile.opened(path) as first:
+        with atomicfile.opened(path) as second:
+            second.write(b"second")
+            second.flush()
+        first.write(b"first")
+    assert path.read_text() == "second"
+    with pytest.raises(OSError, match="another process"), atomicfile.opened(path) as first:
+        stack = ExitStack()
+        stack.enter_context(atomicfile.opened(path)).write(b"third")
+        first.write(b"first")
+    assert path.read_text() == "second", "an incomplete file is not published"
+    stack.close()
+    assert path.read_text() == "third"
     assert names(tmp_path) == ["file"]
 
 
@@ -94,6 +115,20 @@ def test_a_file_that_need_not_be_durable_is_not_flushed(tmp_path: Path, monkeypa
     monkeypatch.setattr(os, "fsync", _no_space)
     atomicfile.write(tmp_path / "file", "new", durable=False)
     assert (tmp_path / "file").read_text() == "new"
+
+
+def test_a_directory_that_cannot_be_flushed_is_not_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """fsync(2): EINVAL, where the file system has no such operation."""
+    fsync = os.fsync
+
+    def of_files(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "Invalid argument")
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", of_files)
+    atomicfile.write(tmp_path / "file", "text")
+    assert (tmp_path / "file").read_text() == "text"
 
 
 def _no_space(descriptor: int) -> None:
