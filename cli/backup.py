@@ -58,7 +58,7 @@ def _backup(options: argparse.Namespace) -> int:
     target = backup_directory.place(file, now=now, keep=options.keep) if file.is_dir() else nullcontext(file)
     try:
         with target as path:
-            size = administration.save_backup(directory, path)
+            size = administration.save_backup(directory, path, follow_links=path == file)
     except administration.NotRunning as error:
         print(f"sampan: {error}; start it: a backup is made by the running master", file=sys.stderr)
         return exits.UNREACHABLE

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cli import exits, lab_faults, lab_network
 from cli.options import add_lab, add_output, show
-from cli.parsing import Parser, add_action, add_command, count, lab_host, registry
+from cli.parsing import Parser, add_action, add_command, lab_host, lab_size, registry
 from cli.progress import Progress
 from cli.tables import table
 
@@ -67,7 +67,7 @@ def _add_labs(actions: "argparse._SubParsersAction[Any]") -> None:
         "sampan lab create --lab small --nodes 1",
     )
     create.add_argument(
-        "--nodes", type=count, metavar="N", help=f"nodes of a new lab, besides the master's host; default: {_NODES}"
+        "--nodes", type=lab_size, metavar="N", help=f"nodes of a new lab, besides the master's host; default: {_NODES}"
     )
     create.add_argument("--engines", action="store_true", help="also a container engine on each node, and the registry")
     create.set_defaults(run=_create)

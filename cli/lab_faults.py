@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 from cli import exits
 from cli.exits import WrongUse
 from cli.options import add_lab
-from cli.parsing import Parser, add_action, lab_host, offset, percent, rate, size
+from cli.parsing import Parser, add_action, lab_host, mtu, offset, percent, rate, size
 
 if TYPE_CHECKING:
     from lab.cluster import Cluster
@@ -67,9 +67,9 @@ def _add_cable_faults(actions: "argparse._SubParsersAction[Any]") -> None:
     limit = _fault(actions, "rate", "limit a host's bandwidth", "sampan lab rate node1 10")
     limit.add_argument("mbit", metavar="MBIT", type=rate, help="Mbit/s in each direction; `none` ends it")
     limit.set_defaults(arguments=("mbit",))
-    mtu = _fault(actions, "mtu", "set the MTU of a host's cable", "sampan lab mtu node1 1400")
-    mtu.add_argument("size", metavar="BYTES", type=int, help="1500 is normal")
-    mtu.set_defaults(arguments=("size",))
+    sized = _fault(actions, "mtu", "set the MTU of a host's cable", "sampan lab mtu node1 1400")
+    sized.add_argument("size", metavar="BYTES", type=mtu, help="1500 is normal")
+    sized.set_defaults(arguments=("size",))
 
 
 def _add_disk(actions: "argparse._SubParsersAction[Any]") -> None:

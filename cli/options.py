@@ -80,6 +80,7 @@ def kubeconfig_path(options: argparse.Namespace) -> Path:
     """The first of: the named file, the environment's, the lab's, that of this host's master, the user's."""
     from host.layout import HostLayout
     from host.services import configured
+    from lab.errors import NotFound
     from lab.layout import Layout
 
     if options.kubeconfig:
@@ -89,7 +90,10 @@ def kubeconfig_path(options: argparse.Namespace) -> Path:
         return Path(first)
     host, own = HostLayout(), Path.home() / ".kube" / "config"
     masters = configured.state("master", host) / "admin.kubeconfig"
-    for path in (Layout(options.lab).kubeconfig, masters):
+    layout = Layout(options.lab)
+    if layout.name != DEFAULT_LAB and not layout.state_file.exists():
+        raise NotFound(f"there is no lab {layout.name}")
+    for path in (layout.kubeconfig, masters):
         if os.access(path, os.R_OK):
             return path
     # A user who may not read the master's kubeconfig gets an error that names it.

@@ -18,6 +18,8 @@ _OFFSET: Final = re.compile(r"([+-]?)(\d+(?:\.\d+)?)([smhd]?)")
 _TIME_UNITS: Final = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _INTERFACE: Final = re.compile(r"[^/\s]{1,15}")
 _MOST_PERCENT: Final = 100.0
+MOST_NODES: Final = 243
+"""A lab has room for these (lab/network/subnets.py, which this module does not import: it loads the network stack)."""
 _NEGATIVE: Final = re.compile(r"-\d")
 
 
@@ -160,6 +162,22 @@ def count(text: str) -> int:
     """Zero or more."""
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f'"{text}" is not a number of 0 or more')
+    return int(text)
+
+
+def lab_size(text: str) -> int:
+    """The number of a lab's nodes."""
+    if not text.isdecimal() or not 0 < int(text) <= MOST_NODES:
+        raise argparse.ArgumentTypeError(f'"{text}" is not a number of nodes from 1 to {MOST_NODES}')
+    return int(text)
+
+
+def mtu(text: str) -> int:
+    """Bytes. The least is what every host must accept (RFC 791)."""
+    from lab.wire import LEAST_MTU, MOST_MTU
+
+    if not text.isdecimal() or not LEAST_MTU <= int(text) <= MOST_MTU:
+        raise argparse.ArgumentTypeError(f'"{text}" is not an MTU from {LEAST_MTU} to {MOST_MTU} bytes')
     return int(text)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cli import exits
 from cli.options import add_lab, add_output, show
-from cli.parsing import add_command, count
+from cli.parsing import add_command, lab_size
 from cli.progress import Progress
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def add(subparsers: "argparse._SubParsersAction[Any]") -> None:
         "what is missing. Needs root.",
     )
     add_lab(parser)
-    parser.add_argument("--nodes", type=count, metavar="N", help=f"nodes of a new lab; default: {_NODES}")
+    parser.add_argument("--nodes", type=lab_size, metavar="N", help=f"nodes of a new lab; default: {_NODES}")
     parser.add_argument("--no-examples", action="store_true", help="an empty cluster, without guestbook and front end")
     parser.add_argument(
         "--kubernetes-periods",

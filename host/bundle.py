@@ -75,11 +75,11 @@ def make_all(
             built = build.build(Path(scratch, "built"), system, plugin=True)
         try:
             dist.mkdir(parents=True, exist_ok=True)
-            made = [Path(shutil.copy(wheel, dist)) for wheel in built.values()]
+            target = dist / f"{_name(built, python)}.tar"
+            bundle = _make(target, built, Path(scratch), system, python=python, packages=packages, step=step)
+            return [*(Path(shutil.copy(wheel, dist)) for wheel in built.values()), bundle]
         except OSError as error:
             raise HostError(f"{dist}: {error.strerror}") from error
-        target = dist / f"{_name(built, python)}.tar"
-        return [*made, _make(target, built, Path(scratch), system, python=python, packages=packages, step=step)]
 
 
 def cached_packages(

@@ -12,9 +12,9 @@ from typing import Final
 from lab.errors import LabError
 
 USUAL_MTU: Final = 1500
-_LEAST_MTU: Final = 576
+LEAST_MTU: Final = 576
 """RFC 791: the datagram size that every host must accept. The overlay needs at least this."""
-_MOST_MTU: Final = 65535
+MOST_MTU: Final = 65535
 
 
 class Way(StrEnum):
@@ -44,8 +44,8 @@ class Wire:
             raise LabError(f"loss of {self.loss_percent:g} % is not between 0 and 100")
         if self.rate_mbit is not None and not 0.0 < self.rate_mbit < 1_000_000:
             raise LabError(f"a rate of {self.rate_mbit:g} Mbit/s is not between 0 and 1,000,000")
-        if not _LEAST_MTU <= self.mtu <= _MOST_MTU:
-            raise LabError(f"an MTU of {self.mtu} bytes is not between {_LEAST_MTU} and {_MOST_MTU}")
+        if not LEAST_MTU <= self.mtu <= MOST_MTU:
+            raise LabError(f"an MTU of {self.mtu} bytes is not between {LEAST_MTU} and {MOST_MTU}")
 
     @property
     def filters(self) -> bool:

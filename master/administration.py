@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
-from hull import unixhttp
+from hull import atomicfile, unixhttp
 from hull.outfile import written
 
 if TYPE_CHECKING:
@@ -82,13 +82,15 @@ def rotate(data_dir: Path, name: str, *, finish: bool) -> str:
     return str(_ask_json(data_dir, "POST", f"/certs/rotate?{urlencode(query)}")["message"])
 
 
-def save_backup(data_dir: Path, path: Path) -> int:
+def save_backup(data_dir: Path, path: Path, *, follow_links: bool = True) -> int:
     """Write the running master's backup into a file that only its owner may read; its size in bytes.
 
-    The file is there at the end, complete, or not at all. Raises NotRunning, Refused, OSError.
+    The file is there at the end, complete, or not at all. Without `follow_links`, a link in its place is replaced: in a
+    directory of another user it could lead anywhere. Raises NotRunning, Refused, OSError.
     """
     size = 0
-    with _ask(data_dir, "GET", "/backup") as response, written(path, mode=0o600) as file:
+    target = written(path, mode=0o600) if follow_links else atomicfile.opened(path)
+    with _ask(data_dir, "GET", "/backup") as response, target as file:
         expected = int(response.headers["Content-Length"])
         while chunk := response.read(_CHUNK_BYTES):
             size += file.write(chunk)

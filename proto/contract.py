@@ -11,7 +11,7 @@ import re
 import ssl
 from typing import Final
 
-VERSION: Final = "0.1.0"
+VERSION: Final = "0.2.0.dev0"
 """The release of master and agent; pyproject.toml reads it from here."""
 
 PROTOCOL_VERSION: Final = 2

@@ -16,6 +16,8 @@ from tests.machine.bed.image import IMAGES
 from tests.machine.bed.imagecache import ImageCache
 
 _TESTS: Final[Mapping[str, str]] = {**FOR_A_LAB, "curl": "curl", "nft": "nftables", "sysctl": "procps"}
+_SHELLS: Final[Mapping[str, str]] = {"fish": "fish", "zsh": "zsh"}
+"""Tests of the completion scripts run them."""
 _MACHINES: Final[Mapping[str, str]] = {"debootstrap": "debootstrap", "docker": "docker.io", "vagrant": "vagrant"}
 VMS: Final[Mapping[str, str]] = {
     "debootstrap": "debootstrap",
@@ -42,6 +44,8 @@ def install_for(paths: Sequence[str], progress: Progress) -> None:
     """
     if _any(paths, "tests/kernel", "tests/examples", "tests/cluster", "tests/machine"):
         install(progress, _TESTS)
+    if _any(paths, "tests/service") and os.geteuid() == 0:
+        install(progress, _SHELLS)
     if _any(paths, "tests/machine") and os.geteuid() == 0:
         install(progress, _MACHINES)
         _build_images(progress, IMAGES, RECIPES)

@@ -10,6 +10,8 @@ import pytest
 from cli import completion, exits
 from cli.commands import GROUPS
 from cli.main import main, split
+from cli.parsing import MOST_NODES
+from lab.network.subnets import MOST_HOSTS
 from tests.runner.tiers import selection
 
 
@@ -45,7 +47,10 @@ def test_a_failure_is_one_line_and_a_code(
         "token create --ttl soon",
         "status --lab Not_There",
         "lab hosts --lab -x",
+        "up --nodes 0",
+        "up --nodes 244",
         "lab cut Node_1",
+        "lab mtu node1 10",
         "lab logs node/1",
         "lab capture node1 a/b",
         "join 10.0.0.1 --token - --ca-hash sha256:0 --node-name Node_1",
@@ -69,6 +74,15 @@ def test_wrong_usage(words: str, capsys: pytest.CaptureFixture[str]) -> None:
         main(words.split())
     assert raised.value.code == exits.USAGE
     assert "usage: sampan" in capsys.readouterr().err
+
+
+def test_the_most_nodes_are_those_that_a_lab_has_room_for() -> None:
+    assert MOST_NODES == MOST_HOSTS - 1
+
+
+def test_the_kubeconfig_of_a_lab_that_does_not_exist_is_not_found(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["kubeconfig", "--path", "--lab", "nowhere"]) == exits.NOT_FOUND
+    assert capsys.readouterr().err == "sampan: there is no lab nowhere\n"
 
 
 def test_an_unreachable_api_has_an_exit_code_of_its_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -149,7 +163,8 @@ def test_without_a_lab_the_status_is_that_of_the_user_s_cluster(
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("KUBECONFIG", raising=False)
-    monkeypatch.setattr("cli.status.DEFAULT_LAB", "not-there")
+    for module in ("cli.options", "cli.status"):
+        monkeypatch.setattr(f"{module}.DEFAULT_LAB", "not-there")
     words = ["status", "--lab", "not-there"]
     assert main(words) == exits.NOT_FOUND
     assert "there is no lab not-there" in capsys.readouterr().err
