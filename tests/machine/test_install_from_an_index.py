@@ -38,6 +38,7 @@ def host(machines: MakeMachines, tmp_path: Path) -> Machine:
     return machines(1, *IN_MEMORY, f"--volume={checkout}:/src")[0]
 
 
+@pytest.mark.long
 def test_from_a_checkout_and_from_a_wheel(host: Machine, reach: Mapping[str, str]) -> None:
     before = snapshot(host)
     host.run("/src/sampan", "install", "master", environment=reach, timeout_s=200)

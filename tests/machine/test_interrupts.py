@@ -32,7 +32,7 @@ done
 exit 96
 """
 """`timeout` signals the whole group, as a terminal does; after the last delay, 0 stands for no interrupt."""
-DELAYS, DELAYS_LONG = "0.04 0.6", "0.04 0.1 0.25 0.6 1.5 3"
+DELAYS, DELAYS_LONG = "0.04 0.25", "0.04 0.1 0.25 0.6 1.5 3"
 """Seconds."""
 
 _delays = DELAYS

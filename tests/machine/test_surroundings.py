@@ -127,7 +127,7 @@ RULES = {"firewalld": "nft list table inet firewalld", "ufw": "iptables-save -t 
          "| grep -v SAMPAN"}  # fmt: skip
 
 
-@pytest.mark.parametrize("firewall", ["firewalld", "ufw"])
+@pytest.mark.parametrize("firewall", ["firewalld", pytest.param("ufw", marks=pytest.mark.long)])
 def test_behind_a_firewall_the_remedies_of_the_check_are_enough(hosts: Surroundings, firewall: str) -> None:
     start, reload, stop = FIREWALLS[firewall]
     hosts.on_both(start)

@@ -37,6 +37,7 @@ _VAGRANT: Final = ("tests/machine/test_vagrant.py", "tests/machine/test_vagrant_
 _TWO_AT_ONCE: Final = ("-n", "2", "--dist", "loadscope", "--no-loadscope-reorder")
 """Tests of one class or file stay together, as they share clusters and machines; the longest files come first."""
 
+_SLOWEST: Final = ("--durations=10", "--durations-min=10")
 _INTERRUPTED: Final = 2
 _EXITS: Final[Mapping[int, int]] = {0: exits.OK, _INTERRUPTED: exits.INTERRUPTED, 4: exits.USAGE}
 """pytest's exit code → the command's; every other code is a failure."""
@@ -80,7 +81,7 @@ def _run_all(progress: Progress, scratch: Path) -> int:
     def prepared(name: str, *arguments: str) -> Run:
         (scratch / name).mkdir()
         own = {"PYTHONPATH": str(child.ROOT), "PYTEST_DEBUG_TEMPROOT": str(scratch / name)}
-        return Run(name, _pytest(*arguments), own)
+        return Run(name, _pytest(*arguments, *_SLOWEST), own)
 
     runs = SideBySide(scratch, root=child.ROOT, say=progress.say)
     try:
