@@ -116,6 +116,10 @@ def _start_and_see_it_end(cluster: Cluster) -> str:
 def test_a_master_that_lost_acknowledged_commits_refuses_to_start_until_overruled(one_node: Cluster) -> None:
     data: Path = one_node.lab.host_paths("master").master_data
     before = containers(one_node)
+    # SQLite uses a log again from its start: after a clean stop, the end of the file is the last commit.
+    faults.stop(one_node, "master")
+    faults.start(one_node, "master")
+    one_node.wait_api()
     with one_node.client() as api:
         api.create("/api/v1/namespaces/default/configmaps", {"metadata": {"name": "last"}, "data": {"a": "b"}})
     faults.kill(one_node, "master")

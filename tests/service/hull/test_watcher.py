@@ -42,7 +42,11 @@ if sys.argv[3]:
 
 
 def watchers(mark: str) -> list[int]:
-    """Pids of the watchers of the process with this mark."""
+    """Pids of the watchers of the process with this mark.
+
+    One that was just started may be missing: the kernel lets posix_spawn return before the new program has its
+    arguments in /proc.
+    """
     pids = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
@@ -64,9 +68,11 @@ def test_the_watcher_sweeps_what_a_process_left_and_ends(tmp_path: Path, leaves:
         assert process.stdout
         mark = process.stdout.readline().strip()
         if killed:
-            assert len(watchers(mark)) == 1
-            assert not list(tmp_path.glob("*.swept"))
-            process.kill()
+            try:
+                eventually(lambda: len(watchers(mark)) == 1)
+                assert not list(tmp_path.glob("*.swept"))
+            finally:
+                process.kill()
         assert process.stdout.read() == "", "the watcher does not keep the owner's output open"
     eventually(lambda: not watchers(mark))
     assert sorted(path.name for path in tmp_path.glob("*.swept")) == (["first.swept", "second.swept"] if leaves else [])
@@ -78,6 +84,9 @@ def test_the_watcher_has_a_session_of_its_own(tmp_path: Path) -> None:
     command = [sys.executable, "-c", OWNER, str(tmp_path), "", "waits"]
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
-        (pid,) = watchers(process.stdout.readline().strip())
-        assert os.getsid(pid) == pid
-        process.kill()
+        mark = process.stdout.readline().strip()
+        try:
+            (pid,) = eventually(lambda: watchers(mark))
+            assert os.getsid(pid) == pid
+        finally:
+            process.kill()
