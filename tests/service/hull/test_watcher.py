@@ -44,7 +44,7 @@ if sys.argv[3]:
 def watchers(mark: str) -> list[int]:
     """Pids of the watchers of the process with this mark.
 
-    One that was just started may be missing: the kernel lets posix_spawn return before the new program has its
+    A watcher that was just started may be missing: the kernel lets posix_spawn return before the new program has its
     arguments in /proc.
     """
     pids = []
