@@ -60,6 +60,8 @@ class Wired:
     def arrive(self, source: str, target: str, *, count: int = 5, size: int = 100) -> int:
         """How many of `count` datagrams arrive; raises OSError when the source's own kernel refuses one."""
         with self.socket(source, socket.SOCK_DGRAM) as sender, self.socket(target, socket.SOCK_DGRAM) as receiver:
+            # A program that another thread starts holds a copy of the socket before this one, until its exec.
+            receiver.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             receiver.bind((self.address(target), PORT))
             sender.setsockopt(socket.IPPROTO_IP, 10, 3)  # IP_MTU_DISCOVER, IP_PMTUDISC_PROBE: whole or not at all
             address, arrived = (self.address(target), PORT), 0

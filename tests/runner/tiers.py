@@ -1,8 +1,8 @@
 """`sampan test`: the tiers, which tests a command line selects, and the order in which a whole run starts them.
 
-A whole run is several runs of pytest in parallel on two cores. The tests with machines mostly wait for systems that
-boot, so they start first. The tests with clusters take longest, and run two at a time. Tests that only compute run
-beside them.
+A whole run is several runs of pytest in parallel on two cores. Vagrant's machines mostly wait for systems that boot, so
+they start first, and the other machines follow them. The tests with clusters take longest, and run two at a time. Tests
+that only compute run beside them.
 """
 
 from __future__ import annotations
@@ -88,10 +88,10 @@ def _run_all(progress: Progress, scratch: Path) -> int:
         with runs:
             unit = runs.start(prepared("unit", *TIERS["unit"]))
             install_for(selection([]), progress)
-            runs.start(prepared("vagrant", *_VAGRANT))
+            vagrant = runs.start(prepared("vagrant", *_VAGRANT))
             others = [f"--ignore={path}" for path in _VAGRANT]
             runs.start(prepared("cluster", *TIERS["cluster"], *_TWO_AT_ONCE))
-            runs.start(prepared("machine", *TIERS["machine"], *others))
+            runs.start(prepared("machine", *TIERS["machine"], *others), after=vagrant)
             service = runs.start(prepared("service", *TIERS["service"]), after=unit)
             runs.start(prepared("kernel", *TIERS["kernel"]), after=service)
             runs.wait()
