@@ -15,8 +15,7 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Final
 
-from master import memory
-from master.api import bootstrap, kinds
+from master import bootstrap, kinds, memory
 from master.api.resources import Resources
 from master.api.server import ApiServer
 from master.api.strategies import ServiceRanges

@@ -20,17 +20,17 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
-from master.api import bootstrap, kinds
+from master import bootstrap, kinds
 from master.api.errors import NodeUnreachable, Unauthorized
 from master.api.identity import Caller, component
-from master.api.kinds.container import Container
-from master.api.kinds.pod import Pod, PodSpec
-from master.api.logs import LogOptions
 from master.api.resources import Resources
 from master.api.server import ApiServer
 from master.api.strategies import ServiceRanges
 from master.cache import Cache
 from master.config import MasterConfig
+from master.kinds.core.pod.container import Container
+from master.kinds.core.pod.logs import LogOptions
+from master.kinds.core.pod.model import Pod, PodSpec
 from master.objects.meta import ObjectMeta
 from master.pki import Pki
 from master.store.memory import MemoryStore

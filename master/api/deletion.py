@@ -12,10 +12,10 @@ from typing import Any, Literal
 
 from msgspec.structs import replace
 
-from master.api.kinds import EVENT, NAMESPACE, POD
-from master.api.kinds.pod import Pod
-from master.objects.kind import KindSpec
+from master.kinds import EVENT, NAMESPACE, POD
+from master.kinds.core.pod.model import Pod
 from master.objects.meta import Object, timestamp
+from master.registry.resource import Resource
 
 # Long enough for every use, and short enough for the deadline to be a valid date.
 _LONGEST_GRACE_S = (1 << 31) - 1
@@ -37,7 +37,7 @@ class DeleteOptions:
     propagation: str = "Background"
 
 
-def marked(kind: KindSpec[Any], obj: Any, options: DeleteOptions, now: datetime, *, node_exists: bool) -> Any | None:
+def marked(kind: Resource[Any], obj: Any, options: DeleteOptions, now: datetime, *, node_exists: bool) -> Any | None:
     """The object marked as being deleted, or None if it can be removed at once."""
     grace = pod_grace(obj, options, node_exists=node_exists) if kind is POD else 0
     # Events own nothing, and there are many of them, so the garbage collector ignores them.
@@ -81,7 +81,7 @@ def _finalizers(current: tuple[str, ...], propagation: str) -> tuple[str, ...]:
     return kept
 
 
-def released(kind: KindSpec[Any], obj: Object) -> bool:
+def released(kind: Resource[Any], obj: Object) -> bool:
     """Whether an object that is being deleted can be removed now, after an update."""
     metadata = obj.metadata
     if not metadata.deletion_timestamp or metadata.finalizers:

@@ -27,7 +27,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from master.objects.kind import KindSpec
+from master.registry.resource import Resource
 
 # Limits in characters. A message may quote the client's request, which may be large.
 _LONGEST_MESSAGE = 8192
@@ -132,7 +132,7 @@ class NotFound(ApiError):
     reason = "NotFound"
 
     @classmethod
-    def of(cls, kind: KindSpec[Any], name: str) -> NotFound:
+    def of(cls, kind: Resource[Any], name: str) -> NotFound:
         return cls(f'{kind.resource} "{name}" not found', name=name, group=kind.group, kind=kind.plural)
 
 
@@ -164,7 +164,7 @@ class AlreadyExists(ApiError):
     reason = "AlreadyExists"
 
     @classmethod
-    def of(cls, kind: KindSpec[Any], name: str) -> AlreadyExists:
+    def of(cls, kind: Resource[Any], name: str) -> AlreadyExists:
         return cls(f'{kind.resource} "{name}" already exists', name=name, group=kind.group, kind=kind.plural)
 
 
@@ -175,7 +175,7 @@ class Conflict(ApiError):
     reason = "Conflict"
 
     @classmethod
-    def of(cls, kind: KindSpec[Any], name: str, why: str = "") -> Conflict:
+    def of(cls, kind: Resource[Any], name: str, why: str = "") -> Conflict:
         why = why or ("the object has been modified; please apply your changes to the latest version and try again")
         return cls(
             f'Operation cannot be fulfilled on {kind.resource} "{name}": {why}',
@@ -213,7 +213,7 @@ class Invalid(ApiError):
     reason = "Invalid"
 
     @classmethod
-    def of(cls, kind: KindSpec[Any], name: str, causes: Sequence[Cause]) -> Invalid:
+    def of(cls, kind: Resource[Any], name: str, causes: Sequence[Cause]) -> Invalid:
         texts = [f"{cause.field}: {cause.message}" if cause.field else cause.message for cause in causes]
         text = texts[0] if len(texts) == 1 else "[" + ", ".join(texts) + "]"
         return cls(

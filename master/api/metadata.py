@@ -9,11 +9,11 @@ from uuid import uuid4
 
 from msgspec.structs import replace
 
-from master.api.checks import Findings, dns_label, qualified_name
 from master.api.errors import BadRequest, Conflict, Invalid
 from master.api.strategies import Strategy
-from master.objects.kind import KindSpec
 from master.objects.meta import Object, ObjectMeta, timestamp
+from master.registry.resource import Resource
+from master.schema.checks import Findings, dns_label, qualified_name
 
 # As in Kubernetes: no vowels, so that no words appear, and no characters that look alike.
 _SUFFIX = "bcdfghjklmnpqrstvwxz2456789"
@@ -25,7 +25,7 @@ def generated(base: str) -> str:
     return base[: 63 - _SUFFIX_LENGTH] + "".join(random.choices(_SUFFIX, k=_SUFFIX_LENGTH))
 
 
-def place(kind: KindSpec[Any], obj: Object, namespace: str) -> str:
+def place(kind: Resource[Any], obj: Object, namespace: str) -> str:
     """The namespace of a new object. Raises BadRequest if path and body have different ones, or none."""
     own = obj.metadata.namespace
     if not kind.namespaced:
@@ -55,7 +55,7 @@ def for_create(meta: ObjectMeta, namespace: str, now: datetime) -> ObjectMeta:
     )
 
 
-def for_update(kind: KindSpec[Any], new: ObjectMeta, old: ObjectMeta) -> ObjectMeta:
+def for_update(kind: Resource[Any], new: ObjectMeta, old: ObjectMeta) -> ObjectMeta:
     """The new metadata with the immutable fields of the old one. Raises Conflict if the uid is another object's."""
     if new.uid and new.uid != old.uid:
         why = f"Precondition failed: UID in precondition: {new.uid}, UID in object meta: {old.uid}"
@@ -76,7 +76,7 @@ def for_update(kind: KindSpec[Any], new: ObjectMeta, old: ObjectMeta) -> ObjectM
     )
 
 
-def check(kind: KindSpec[Any], strategy: Strategy[Any], meta: ObjectMeta, findings: Findings) -> None:
+def check(kind: Resource[Any], strategy: Strategy[Any], meta: ObjectMeta, findings: Findings) -> None:
     """Checks names, labels, annotations, finalizers and owners."""
     if meta.generate_name:
         # A hyphen or a dot at its end is allowed, because the suffix follows.
@@ -109,7 +109,7 @@ def check(kind: KindSpec[Any], strategy: Strategy[Any], meta: ObjectMeta, findin
                 findings.required(f"metadata.ownerReferences[{index}].{field}")
 
 
-def check_expected(kind: KindSpec[Any], name: str, version: str) -> None:
+def check_expected(kind: Resource[Any], name: str, version: str) -> None:
     """Checks a resourceVersion that a client sends: it must be a number, as the server's are. Raises Invalid."""
     if version and not (version.isascii() and version.isdigit()):
         findings = Findings()

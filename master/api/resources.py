@@ -14,20 +14,21 @@ from typing import Any, TypeVar, cast
 import msgspec
 from msgspec.structs import replace
 
-from master.api import constraints, deletion, metadata
+from master.api import deletion, metadata
 from master.api.authorize import Attributes, authorize
-from master.api.checks import Findings
 from master.api.deletion import DeleteOptions
 from master.api.errors import AlreadyExists, Cause, Conflict, Forbidden, Invalid, NotFound, Unavailable
 from master.api.identity import Caller
-from master.api.kinds import NAMESPACE, NODE, POD
-from master.api.kinds.pod import Pod, PodCondition
 from master.api.strategies import ServiceRanges, strategies
 from master.cache import Cache, Entry
 from master.cache.entry import with_version
 from master.clock import Clock, SystemClock
-from master.objects.kind import KindSpec
+from master.kinds import NAMESPACE, NODE, POD
+from master.kinds.core.pod.model import Pod, PodCondition
 from master.objects.meta import Object, timestamp
+from master.registry.resource import Resource
+from master.schema import constraints
+from master.schema.checks import Findings
 from master.store.interface import Compare, CompareFailed, Delete, Put, Store, StoreUnavailable
 
 T = TypeVar("T", bound=Object)
@@ -54,11 +55,11 @@ class Resources:
 
     # -- the verbs, typed -----------------------------------------------------------------------------------------
 
-    async def create(self, caller: Caller, kind: KindSpec[T], obj: T, *, namespace: str = "") -> T:
+    async def create(self, caller: Caller, kind: Resource[T], obj: T, *, namespace: str = "") -> T:
         """Stores a new object. Raises AlreadyExists, Invalid, Forbidden (its namespace is being deleted), NotFound."""
         return cast(T, (await self.create_entry(caller, kind, obj, namespace=namespace)).obj)
 
-    async def update(self, caller: Caller, kind: KindSpec[T], obj: T, *, subresource: str = "") -> T:
+    async def update(self, caller: Caller, kind: Resource[T], obj: T, *, subresource: str = "") -> T:
         """Replaces an object; without a change nothing is written. Raises Conflict if its version is set and stale."""
         meta = obj.metadata
         entry = await self.change_entry(
@@ -76,7 +77,7 @@ class Resources:
     async def mutate(
         self,
         caller: Caller,
-        kind: KindSpec[T],
+        kind: Resource[T],
         namespace: str,
         name: str,
         change: Callable[[T], T | None],
@@ -92,7 +93,7 @@ class Resources:
     async def delete(
         self,
         caller: Caller,
-        kind: KindSpec[Any],
+        kind: Resource[Any],
         namespace: str,
         name: str,
         *,
@@ -141,7 +142,7 @@ class Resources:
     # -- the verbs, with entries, as REST answers with their bytes ------------------------------------------------
 
     async def create_entry(
-        self, caller: Caller, kind: KindSpec[Any], obj: Any, *, namespace: str = "", dry_run: bool = False
+        self, caller: Caller, kind: Resource[Any], obj: Any, *, namespace: str = "", dry_run: bool = False
     ) -> Entry:
         """Like `create`. With `dry_run`, checks everything and writes nothing."""
         namespace = metadata.place(kind, obj, namespace)
@@ -164,7 +165,7 @@ class Resources:
     async def change_entry(
         self,
         caller: Caller,
-        kind: KindSpec[Any],
+        kind: Resource[Any],
         namespace: str,
         name: str,
         change: Callable[[Entry], Any | None],
@@ -206,7 +207,7 @@ class Resources:
     async def delete_entry(
         self,
         caller: Caller,
-        kind: KindSpec[Any],
+        kind: Resource[Any],
         namespace: str,
         name: str,
         options: DeleteOptions,
@@ -241,11 +242,11 @@ class Resources:
     # -- steps ----------------------------------------------------------------------------------------------------
 
     def _authorize(
-        self, caller: Caller, verb: str, kind: KindSpec[Any], namespace: str, name: str, subresource: str = ""
+        self, caller: Caller, verb: str, kind: Resource[Any], namespace: str, name: str, subresource: str = ""
     ) -> None:
         authorize(caller, Attributes(verb, kind.group, kind.plural, subresource, namespace, name))
 
-    def _admit(self, kind: KindSpec[Any], namespace: str) -> tuple[Compare, ...]:
+    def _admit(self, kind: Resource[Any], namespace: str) -> tuple[Compare, ...]:
         """Checks that the namespace exists and is not being deleted. The comparison ensures this until the commit."""
         if not kind.namespaced:
             return ()
@@ -258,7 +259,7 @@ class Resources:
             raise Forbidden(f"{kind.resource} is forbidden: {why}", causes=[cause], group=kind.group, kind=kind.plural)
         return (Compare(NAMESPACE.key("", namespace), entry.revision),)
 
-    def _new(self, kind: KindSpec[Any], obj: Any, namespace: str) -> Any:
+    def _new(self, kind: Resource[Any], obj: Any, namespace: str) -> Any:
         if obj.metadata.resource_version:
             raise Invalid.of(
                 kind,
@@ -286,7 +287,7 @@ class Resources:
             raise Invalid.of(kind, obj.metadata.name or obj.metadata.generate_name, findings.causes)
         return obj
 
-    def _changed(self, kind: KindSpec[Any], new: Any, old: Any, subresource: str) -> Any:
+    def _changed(self, kind: Resource[Any], new: Any, old: Any, subresource: str) -> Any:
         strategy = self._strategies[kind]
         meta = metadata.for_update(kind, new.metadata, old.metadata)
         new = replace(new, api_version=kind.api_version, kind=kind.kind, metadata=meta)
@@ -310,7 +311,7 @@ class Resources:
     def _taken(self, key: str) -> bool:
         return key in self._in_flight or self.cache.holder(key) is not None
 
-    def _preconditions(self, kind: KindSpec[Any], entry: Entry, options: DeleteOptions) -> None:
+    def _preconditions(self, kind: Resource[Any], entry: Entry, options: DeleteOptions) -> None:
         if options.uid and entry.obj.metadata.uid != options.uid:
             why = f"UID in precondition: {options.uid}, UID in object meta: {entry.obj.metadata.uid}"
             raise Conflict.of(kind, entry.name, f"Precondition failed: {why}")
@@ -319,7 +320,7 @@ class Resources:
             raise Conflict.of(kind, entry.name, f"Precondition failed: {why}")
 
     async def _put(
-        self, kind: KindSpec[Any], obj: Any, before: Entry | None, guard: Iterable[Compare], *, dry_run: bool
+        self, kind: Resource[Any], obj: Any, before: Entry | None, guard: Iterable[Compare], *, dry_run: bool
     ) -> Entry:
         """Commits an object, and in the same commit takes and releases its uniqueness keys."""
         meta = obj.metadata
@@ -342,7 +343,7 @@ class Resources:
             return entry
         return Entry(kind, meta.namespace, meta.name, with_version(raw, revision), revision)
 
-    async def _remove(self, kind: KindSpec[Any], entry: Entry, *, dry_run: bool) -> None:
+    async def _remove(self, kind: Resource[Any], entry: Entry, *, dry_run: bool) -> None:
         """Removes an object, and in the same commit releases its uniqueness keys."""
         if dry_run:
             return

@@ -13,11 +13,10 @@ from ssl import SSLContext
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from master.api import bootstrap
+from master import bootstrap
 from master.api.errors import ApiError, InternalError, RequestTimeout
 from master.api.identity import ANONYMOUS
 from master.api.join import JoinService
-from master.api.logs import LogSource
 from master.api.resources import Resources
 from master.api.rest import answers
 from master.api.rest.authentication import authenticate
@@ -30,6 +29,7 @@ from master.api.rest.tls import Front
 from master.api.rest.verbs import Call, Verbs
 from master.clock import Clock, SystemClock
 from master.config import MasterConfig
+from master.kinds.core.pod.logs import LogSource
 from master.pki import Pki
 from master.store.interface import StoreError
 

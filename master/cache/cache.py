@@ -14,8 +14,8 @@ from typing import Any, TypeVar, cast
 from master.cache.entry import ADDED, DELETED, MODIFIED, Change, Entry, reversioned, with_version
 from master.cache.history import History, HistoryGone
 from master.cache.subscription import Batch, Subscription
-from master.objects.kind import KindSpec
 from master.objects.meta import Object
+from master.registry.resource import Resource
 from master.store.interface import Commit, Revision, Store, StoreDamaged
 
 T = TypeVar("T", bound=Object)
@@ -27,19 +27,19 @@ _UNIQUE = "/unique/"
 class Cache:
     """The mirror of the store. Create it with `await Cache.load(store, kinds)`."""
 
-    def __init__(self, kinds: Iterable[KindSpec[Any]], *, history: int = 1000) -> None:
+    def __init__(self, kinds: Iterable[Resource[Any]], *, history: int = 1000) -> None:
         self.revision = Revision(0)
         self._kinds = {kind.resource: kind for kind in kinds}
         # kind -> namespace ("" for kinds without) -> name -> entry
-        self._objects: dict[KindSpec[Any], dict[str, dict[str, Entry]]] = {k: {} for k in self._kinds.values()}
+        self._objects: dict[Resource[Any], dict[str, dict[str, Entry]]] = {k: {} for k in self._kinds.values()}
         self._unique: dict[str, bytes] = {}
         self._history_size = history
-        self._history: dict[KindSpec[Any], History] = {}
-        self._followers: dict[KindSpec[Any], dict[Subscription, None]] = {k: {} for k in self._kinds.values()}
+        self._history: dict[Resource[Any], History] = {}
+        self._followers: dict[Resource[Any], dict[Subscription, None]] = {k: {} for k in self._kinds.values()}
         self._waiting: list[Commit] | None = []
 
     @classmethod
-    async def load(cls, store: Store, kinds: Iterable[KindSpec[Any]], *, history: int = 1000) -> Cache:
+    async def load(cls, store: Store, kinds: Iterable[Resource[Any]], *, history: int = 1000) -> Cache:
         """Reads the objects of these kinds and follows the store from that revision on.
 
         Raises StoreDamaged, StoreUnavailable.
@@ -80,12 +80,12 @@ class Cache:
 
     # -- reading ------------------------------------------------------------------------------------------------
 
-    def entry(self, kind: KindSpec[Any], namespace: str, name: str) -> Entry | None:
+    def entry(self, kind: Resource[Any], namespace: str, name: str) -> Entry | None:
         """One object with its bytes, or None."""
         by_name = self._objects[kind].get(namespace if kind.namespaced else "")
         return by_name.get(name) if by_name else None
 
-    def entries(self, kind: KindSpec[Any], namespace: str = "") -> list[Entry]:
+    def entries(self, kind: Resource[Any], namespace: str = "") -> list[Entry]:
         """All objects of a kind, or those of one namespace, in the order of their keys."""
         namespaces = self._objects[kind]
         if namespace and kind.namespaced:
@@ -93,16 +93,16 @@ class Cache:
             return [by_name[name] for name in sorted(by_name)] if by_name else []
         return [namespaces[ns][name] for ns in sorted(namespaces) for name in sorted(namespaces[ns])]
 
-    def get(self, kind: KindSpec[T], namespace: str, name: str) -> T | None:
+    def get(self, kind: Resource[T], namespace: str, name: str) -> T | None:
         """One typed object, or None."""
         entry = self.entry(kind, namespace, name)
         return None if entry is None else cast(T, entry.obj)
 
-    def list(self, kind: KindSpec[T], namespace: str = "") -> list[T]:
+    def list(self, kind: Resource[T], namespace: str = "") -> list[T]:
         """All typed objects of a kind, or those of one namespace."""
         return [cast(T, entry.obj) for entry in self.entries(kind, namespace)]
 
-    def count(self, kind: KindSpec[Any]) -> int:
+    def count(self, kind: Resource[Any]) -> int:
         """The number of objects of the kind."""
         return sum(len(by_name) for by_name in self._objects[kind].values())
 
@@ -112,7 +112,7 @@ class Cache:
 
     # -- following ----------------------------------------------------------------------------------------------
 
-    def subscribe(self, *kinds: KindSpec[Any], limit: int = 10000) -> Subscription:
+    def subscribe(self, *kinds: Resource[Any], limit: int = 10000) -> Subscription:
         """A snapshot of the kinds and, from exactly that revision on, their changes.
 
         At most `limit` changes wait in the queue: with more the subscriber gets Lagged.
@@ -121,7 +121,7 @@ class Cache:
         return self._join(frozenset(kinds), limit, snapshot)
 
     def watch(
-        self, kind: KindSpec[Any], since: int | None, limit: int = 10000
+        self, kind: Resource[Any], since: int | None, limit: int = 10000
     ) -> tuple[Subscription, builtins.list[Change]]:
         """A subscription to future changes of a kind, and its past changes after revision `since` (None: none).
 
@@ -133,7 +133,7 @@ class Cache:
         return self._join(frozenset((kind,)), limit, []), past
 
     def _join(
-        self, kinds: frozenset[KindSpec[Any]], limit: int, snapshot: builtins.list[tuple[KindSpec[Any], Any]]
+        self, kinds: frozenset[Resource[Any]], limit: int, snapshot: builtins.list[tuple[Resource[Any], Any]]
     ) -> Subscription:
         subscription = Subscription(kinds, self.revision, limit, snapshot=snapshot, leave=self._leave)
         for kind in kinds:

@@ -8,12 +8,12 @@ from typing import Any
 
 import msgspec
 
-from master.objects.kind import KindSpec
 from master.objects.meta import Object
+from master.registry.resource import Resource
 
 _METADATA = b'"metadata":{'
 _VERSION = b'"resourceVersion":"'
-_decoders: dict[KindSpec[Any], msgspec.json.Decoder[Any]] = {}
+_decoders: dict[Resource[Any], msgspec.json.Decoder[Any]] = {}
 
 ADDED = "ADDED"
 MODIFIED = "MODIFIED"
@@ -41,7 +41,7 @@ class Entry:
 
     __slots__ = ("_obj", "kind", "name", "namespace", "raw", "revision")
 
-    def __init__(self, kind: KindSpec[Any], namespace: str, name: str, raw: bytes, revision: int) -> None:
+    def __init__(self, kind: Resource[Any], namespace: str, name: str, raw: bytes, revision: int) -> None:
         self.kind = kind
         self.namespace = namespace
         self.name = name
@@ -77,7 +77,7 @@ class Change:
         self._frames: dict[str, bytes] = {}
 
     @property
-    def kind(self) -> KindSpec[Any]:
+    def kind(self) -> Resource[Any]:
         return self.entry.kind
 
     @property

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from master.cache.entry import Change
-from master.objects.kind import KindSpec
+from master.registry.resource import Resource
 
 # Limit of a queue in bytes of JSON, beside its limit in changes: a few changes of large objects need much memory.
 MAX_BYTES = 32 << 20
@@ -38,11 +38,11 @@ class Subscription:
 
     def __init__(
         self,
-        kinds: frozenset[KindSpec[Any]],
+        kinds: frozenset[Resource[Any]],
         revision: int,
         limit: int,
         *,
-        snapshot: list[tuple[KindSpec[Any], Any]],
+        snapshot: list[tuple[Resource[Any], Any]],
         leave: Callable[[Subscription], None],
     ) -> None:
         self.kinds = kinds

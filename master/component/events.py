@@ -15,14 +15,14 @@ from typing import Any
 
 import msgspec
 
-from master.api import kinds
+from master import kinds
 from master.api.errors import ApiError, NotFound
 from master.api.identity import component as identity
-from master.api.kinds.event import Event, EventSource
 from master.api.resources import Resources
 from master.clock import Clock
-from master.objects.kind import KindSpec
+from master.kinds.core.event import Event, EventSource
 from master.objects.meta import Object, ObjectMeta, ObjectReference, timestamp
+from master.registry.resource import Resource
 from master.store.errors import StoreError
 
 log = logging.getLogger(__name__)
@@ -52,7 +52,7 @@ class Involved:
     api_version: str = "v1"
 
     @classmethod
-    def of(cls, kind: KindSpec[Any], obj: Object, field_path: str = "") -> Involved:
+    def of(cls, kind: Resource[Any], obj: Object, field_path: str = "") -> Involved:
         """The reference to an object of this kind."""
         meta = obj.metadata
         return cls(kind.kind, meta.namespace, meta.name, meta.uid, field_path, kind.api_version)

@@ -7,15 +7,15 @@ from collections.abc import Callable, Sequence
 from typing import Any, Never
 
 from master.cache import Cache, Change, Lagged
-from master.objects.kind import KindSpec
+from master.registry.resource import Resource
 
 log = logging.getLogger(__name__)
 
-Begin = Callable[[list[tuple[KindSpec[Any], Any]]], None]
+Begin = Callable[[list[tuple[Resource[Any], Any]]], None]
 
 
 async def follow(
-    cache: Cache, kinds: Sequence[KindSpec[Any]], *, begin: Begin, change: Callable[[Change], None]
+    cache: Cache, kinds: Sequence[Resource[Any]], *, begin: Begin, change: Callable[[Change], None]
 ) -> Never:
     """Calls `begin` with a complete snapshot and `change` with each later change, both synchronous. Never returns."""
     while True:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from master.api.kinds.pod import Pod, PodCondition
+from master.kinds.core.pod.model import Pod, PodCondition
 from master.objects.meta import ObjectMeta, OwnerReference, parse_time, timestamp
 
 READY = "Ready"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from master.api import kinds
-from master.api.kinds.pod import Pod
-from master.api.kinds.service import Service, ServicePort
+from master import kinds
 from master.component.podstate import is_finished, is_ready, selects
+from master.kinds.core.pod.model import Pod
+from master.kinds.core.service.model import Service, ServicePort
 from master.objects.meta import ObjectReference
 
 EXTERNAL_NAME = "ExternalName"

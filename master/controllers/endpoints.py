@@ -11,19 +11,19 @@ from typing import Any
 
 import msgspec
 
-from master.api import kinds
+from master import kinds
 from master.api.errors import NotFound
 from master.api.identity import component
-from master.api.kinds.endpoints import EndpointAddress, EndpointPort, Endpoints, EndpointSubset
-from master.api.kinds.service import Service
 from master.api.resources import Resources
 from master.clock import Clock
 from master.component.podstate import selects
 from master.controllers.backends import HEADLESS_LABEL, Backend, BackendPort, backends, is_headless, is_ours
 from master.controllers.keyed import ObjectKey, run_keyed
 from master.controllers.workqueue import WorkQueue
-from master.objects.kind import KindSpec
+from master.kinds.core.endpoints import EndpointAddress, EndpointPort, Endpoints, EndpointSubset
+from master.kinds.core.service.model import Service
 from master.objects.meta import ObjectMeta
+from master.registry.resource import Resource
 
 log = logging.getLogger(__name__)
 
@@ -77,7 +77,7 @@ class EndpointsController:
         watched = (kinds.SERVICE, kinds.POD, kinds.ENDPOINTS)
         await run_keyed(self._cache, self._queue, watched=watched, keys=self._keys, sync=self._sync)
 
-    def _keys(self, kind: KindSpec[Any], obj: Any) -> Iterable[ObjectKey]:
+    def _keys(self, kind: Resource[Any], obj: Any) -> Iterable[ObjectKey]:
         meta = obj.metadata
         if kind is not kinds.POD:
             return [(meta.namespace, meta.name)]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from master.api import kinds
+from master import kinds
 from master.api.errors import NotFound
 from master.api.identity import component
 from master.api.resources import Resources
@@ -19,7 +19,7 @@ from master.controllers.backends import backends, is_ours
 from master.controllers.keyed import ObjectKey, run_keyed
 from master.controllers.slices import SERVICE_LABEL, Plan, is_managed, plan
 from master.controllers.workqueue import WorkQueue
-from master.objects.kind import KindSpec
+from master.registry.resource import Resource
 
 
 class EndpointSliceController:
@@ -38,7 +38,7 @@ class EndpointSliceController:
         watched = (kinds.SERVICE, kinds.POD, kinds.ENDPOINTSLICE)
         await run_keyed(self._cache, self._queue, watched=watched, keys=self._keys, sync=self._sync)
 
-    def _keys(self, kind: KindSpec[Any], obj: Any) -> Iterable[ObjectKey]:
+    def _keys(self, kind: Resource[Any], obj: Any) -> Iterable[ObjectKey]:
         meta = obj.metadata
         if kind is kinds.SERVICE:
             return [(meta.namespace, meta.name)]

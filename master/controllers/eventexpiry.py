@@ -12,12 +12,12 @@ import logging
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
-from master.api import kinds
+from master import kinds
 from master.api.errors import ApiError, Conflict, NotFound
 from master.api.identity import component
-from master.api.kinds.event import Event
 from master.api.resources import Resources
 from master.clock import Clock
+from master.kinds.core.event import Event
 from master.objects.meta import parse_time
 
 log = logging.getLogger(__name__)

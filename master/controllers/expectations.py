@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import Generic, TypeVar
 
-from master.api import kinds
-from master.api.kinds.pod import Pod
+from master import kinds
 from master.cache import Cache
+from master.kinds.core.pod.model import Pod
 
 K = TypeVar("K", bound=Hashable)
 

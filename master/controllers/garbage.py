@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from master.api import kinds
+from master import kinds
 from master.api.errors import Conflict, NotFound
 from master.api.identity import component
 from master.api.resources import Resources
@@ -28,7 +28,7 @@ from master.controllers.ownership import (
     without_owners,
 )
 from master.controllers.workqueue import WorkQueue
-from master.objects.kind import KindSpec
+from master.registry.resource import Resource
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ class GarbageCollector:
             group.create_task(follow(self._cache, WATCHED, begin=self._begin, change=self._change), name="follow")
             group.create_task(self._queue.run(self._sync, workers=WORKERS), name="work")
 
-    def _begin(self, objects: list[tuple[KindSpec[Any], Any]]) -> None:
+    def _begin(self, objects: list[tuple[Resource[Any], Any]]) -> None:
         self._graph = Graph()
         self._waiting.clear()
         for kind, obj in objects:
@@ -115,7 +115,7 @@ class GarbageCollector:
             uids = [owner.uid for owner in verdict.dangling]
             await self._change_item(item, lambda current: without_owners(current, uids))
 
-    def _exists(self, kind: KindSpec[Any], namespace: str, name: str, uid: str) -> bool:
+    def _exists(self, kind: Resource[Any], namespace: str, name: str, uid: str) -> bool:
         obj = self._cache.get(kind, namespace, name)
         return obj is not None and obj.metadata.uid == uid
 

@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeVar
 from master.cache import Cache, Change
 from master.component.follow import follow
 from master.controllers.workqueue import WorkQueue
-from master.objects.kind import KindSpec
+from master.registry.resource import Resource
 
 K = TypeVar("K", bound=Hashable)
 
@@ -32,14 +32,14 @@ async def run_keyed(
     cache: Cache,
     queue: WorkQueue[K],
     *,
-    watched: Sequence[KindSpec[Any]],
-    keys: Callable[[KindSpec[Any], Any], Iterable[K]],
+    watched: Sequence[Resource[Any]],
+    keys: Callable[[Resource[Any], Any], Iterable[K]],
     sync: Callable[[K], Awaitable[None]],
     workers: int = 4,
 ) -> None:
     """Queues what `keys` returns for the object before and after each change, and calls `sync` for each queued key."""
 
-    def begin(objects: list[tuple[KindSpec[Any], Any]]) -> None:
+    def begin(objects: list[tuple[Resource[Any], Any]]) -> None:
         for kind, obj in objects:
             for key in keys(kind, obj):
                 queue.add(key)

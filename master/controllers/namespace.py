@@ -12,15 +12,15 @@ from typing import Any
 
 import msgspec
 
-from master.api import kinds
+from master import kinds
 from master.api.errors import ApiError, Conflict, NotFound
 from master.api.identity import component
-from master.api.kinds.namespace import Namespace
 from master.api.resources import Resources
 from master.clock import Clock
 from master.controllers.keyed import run_keyed
 from master.controllers.workqueue import WorkQueue
-from master.objects.kind import KindSpec
+from master.kinds.core.namespace import Namespace
+from master.registry.resource import Resource
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ _FIRST = (kinds.REPLICATIONCONTROLLER, kinds.SERVICE)
 _LAST = (kinds.EVENT,)
 
 
-def deletion_order(all_kinds: Iterable[KindSpec[Any]] = kinds.ALL) -> tuple[KindSpec[Any], ...]:
+def deletion_order(all_kinds: Iterable[Resource[Any]] = kinds.ALL) -> tuple[Resource[Any], ...]:
     """The namespaced kinds in the order in which their objects are deleted."""
     rest = tuple(k for k in all_kinds if k.namespaced and k not in _FIRST and k not in _LAST)
     return (*_FIRST, *rest, *_LAST)
@@ -68,7 +68,7 @@ class NamespaceController:
         watched = (kinds.NAMESPACE,)
         await run_keyed(self._cache, self._queue, watched=watched, keys=self._keys, sync=self._sync, workers=2)
 
-    def _keys(self, _kind: KindSpec[Any], obj: Any) -> Iterable[str]:
+    def _keys(self, _kind: Resource[Any], obj: Any) -> Iterable[str]:
         return [obj.metadata.name] if obj.metadata.deletion_timestamp else []
 
     async def _sync(self, name: str) -> None:
@@ -94,13 +94,13 @@ class NamespaceController:
             return
         log.info("namespace %s: emptied and deleted", name)
 
-    async def _clear(self, kind: KindSpec[Any], namespace: str) -> None:
+    async def _clear(self, kind: Resource[Any], namespace: str) -> None:
         objects = [obj for obj in self._cache.list(kind, namespace) if not obj.metadata.deletion_timestamp]
         async with asyncio.TaskGroup() as group:
             for obj in objects:
                 group.create_task(self._delete(kind, obj), name=f"{kind.plural} {namespace}/{obj.metadata.name}")
 
-    async def _delete(self, kind: KindSpec[Any], obj: Any) -> None:
+    async def _delete(self, kind: Resource[Any], obj: Any) -> None:
         meta = obj.metadata
         async with self._slots:
             try:

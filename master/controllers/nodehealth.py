@@ -8,9 +8,9 @@ from datetime import datetime
 
 import msgspec
 
-from master.api.kinds.node import Node, NodeCondition
-from master.api.kinds.pod import Pod, PodCondition
 from master.component.podstate import READY, is_active, is_ready, with_condition
+from master.kinds.core.node import Node, NodeCondition
+from master.kinds.core.pod.model import Pod, PodCondition
 from master.objects.meta import timestamp
 
 UNKNOWN = "Unknown"

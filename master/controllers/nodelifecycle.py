@@ -11,11 +11,9 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from master.api import kinds
+from master import kinds
 from master.api.errors import ApiError, NotFound
 from master.api.identity import component
-from master.api.kinds.node import Node
-from master.api.kinds.pod import Pod
 from master.api.resources import Resources
 from master.cache import Change
 from master.clock import Clock
@@ -24,7 +22,9 @@ from master.component.follow import follow
 from master.controllers import nodehealth
 from master.controllers.heartbeats import Heartbeats
 from master.controllers.nodehealth import Silence, ready_status
-from master.objects.kind import KindSpec
+from master.kinds.core.node import Node
+from master.kinds.core.pod.model import Pod
+from master.registry.resource import Resource
 from master.store.errors import StoreError
 
 __all__ = ["Heartbeats", "NodeLifecycle"]
@@ -72,7 +72,7 @@ class NodeLifecycle:
 
     # -- nodes that come, go and change -------------------------------------------------------------------------
 
-    def _begin(self, objects: list[tuple[KindSpec[Any], Any]]) -> None:
+    def _begin(self, objects: list[tuple[Resource[Any], Any]]) -> None:
         now = self._clock.monotonic()
         names = {node.metadata.name for _, node in objects}
         self._nodes = {name: self._nodes.get(name) or Silence(known_since=now) for name in names}

@@ -8,9 +8,9 @@ from typing import Any
 
 import msgspec
 
-from master.api import kinds
-from master.objects.kind import KindSpec
+from master import kinds
 from master.objects.meta import Object, OwnerReference
+from master.registry.resource import Resource
 
 ORPHAN = "orphan"
 FOREGROUND = "foregroundDeletion"
@@ -20,13 +20,13 @@ FOREGROUND = "foregroundDeletion"
 class Item:
     """An object in the graph."""
 
-    kind: KindSpec[Any]
+    kind: Resource[Any]
     namespace: str
     name: str
     uid: str
 
     @classmethod
-    def of(cls, kind: KindSpec[Any], obj: Object) -> Item:
+    def of(cls, kind: Resource[Any], obj: Object) -> Item:
         meta = obj.metadata
         return cls(kind, meta.namespace, meta.name, meta.uid)
 
@@ -73,10 +73,10 @@ class Verdict:
     dangling: tuple[OwnerReference, ...] = ()
 
 
-Exists = Callable[[KindSpec[Any], str, str, str], bool]
+Exists = Callable[[Resource[Any], str, str, str], bool]
 
 
-def kind_of(owner: OwnerReference, known: Iterable[KindSpec[Any]] = kinds.ALL) -> KindSpec[Any] | None:
+def kind_of(owner: OwnerReference, known: Iterable[Resource[Any]] = kinds.ALL) -> Resource[Any] | None:
     """The kind that a reference names; None when the API does not serve it."""
     group = owner.api_version.rpartition("/")[0]
     return next((kind for kind in known if kind.kind == owner.kind and kind.group == group), None)

@@ -6,16 +6,16 @@ import asyncio
 import logging
 from typing import Any
 
-from master.api import kinds
+from master import kinds
 from master.api.errors import NotFound
 from master.api.identity import component
-from master.api.kinds.pod import Pod
 from master.api.resources import Resources
 from master.cache import Change
 from master.clock import Clock
 from master.component.follow import follow
 from master.controllers.workqueue import WorkQueue
-from master.objects.kind import KindSpec
+from master.kinds.core.pod.model import Pod
+from master.registry.resource import Resource
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ class PodCollector:
             group.create_task(follow(self._cache, watched, begin=self._begin, change=self._change), name="follow")
             group.create_task(self._queue.run(self._sync, workers=8), name="work")
 
-    def _begin(self, objects: list[tuple[KindSpec[Any], Any]]) -> None:
+    def _begin(self, objects: list[tuple[Resource[Any], Any]]) -> None:
         for kind, obj in objects:
             if kind is kinds.POD:
                 self._suspect(obj)

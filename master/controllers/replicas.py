@@ -9,14 +9,14 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from master.api import kinds
-from master.api.kinds.pod import Pod
-from master.api.kinds.replicationcontroller import (
+from master import kinds
+from master.component.podstate import controller_of, is_active, is_ready, ready_since, selects
+from master.kinds.core.pod.model import Pod
+from master.kinds.core.replicationcontroller import (
     ReplicationController,
     ReplicationControllerCondition,
     ReplicationControllerStatus,
 )
-from master.component.podstate import controller_of, is_active, is_ready, ready_since, selects
 from master.objects.meta import ObjectMeta, OwnerReference, parse_time, timestamp
 
 _PHASES = {"Pending": 0, "Unknown": 1, "Running": 2}

@@ -14,11 +14,9 @@ from typing import Any
 
 import msgspec
 
-from master.api import kinds
+from master import kinds
 from master.api.errors import ApiError, NotFound
 from master.api.identity import component
-from master.api.kinds.pod import Pod
-from master.api.kinds.replicationcontroller import ReplicationController
 from master.api.resources import Resources
 from master.clock import Clock
 from master.component.events import EventRecorder, Involved
@@ -27,7 +25,9 @@ from master.controllers import replicas
 from master.controllers.expectations import Expectations
 from master.controllers.keyed import ObjectKey, run_keyed
 from master.controllers.workqueue import WorkQueue
-from master.objects.kind import KindSpec
+from master.kinds.core.pod.model import Pod
+from master.kinds.core.replicationcontroller import ReplicationController
+from master.registry.resource import Resource
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ class ReplicationManager:
         watched = (kinds.REPLICATIONCONTROLLER, kinds.POD)
         await run_keyed(self._cache, self._queue, watched=watched, keys=self._keys, sync=self._sync)
 
-    def _keys(self, kind: KindSpec[Any], obj: Any) -> Iterable[ObjectKey]:
+    def _keys(self, kind: Resource[Any], obj: Any) -> Iterable[ObjectKey]:
         """The controller itself, a pod's owner, or the controllers that may adopt the pod."""
         meta = obj.metadata
         if kind is kinds.REPLICATIONCONTROLLER:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import msgspec
 
-from master.api import kinds
-from master.api.kinds.endpointslice import Endpoint, EndpointConditions, EndpointSlice, EndpointSlicePort
-from master.api.kinds.service import Service
+from master import kinds
 from master.controllers.backends import HEADLESS_LABEL, Backend, BackendPort, is_headless
+from master.kinds.core.service.model import Service
+from master.kinds.discovery.endpointslice import Endpoint, EndpointConditions, EndpointSlice, EndpointSlicePort
 from master.objects.meta import ObjectMeta, OwnerReference
 
 SERVICE_LABEL = "kubernetes.io/service-name"

@@ -9,12 +9,12 @@ import logging
 from datetime import UTC, datetime
 from typing import Final
 
-from master.api import kinds
+from master import kinds
 from master.api.errors import ApiError, Conflict, NotFound
 from master.api.identity import component
-from master.api.kinds.secret import Secret
 from master.api.resources import Resources
 from master.clock import Clock
+from master.kinds.core.secret import Secret
 from master.objects.meta import parse_time
 
 NAMESPACE: Final = "kube-system"

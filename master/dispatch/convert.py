@@ -11,17 +11,17 @@ import binascii
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from master.api.kinds.configmap import ConfigMap
-from master.api.kinds.container import Container, EnvVar, ResourceRequirements, SecurityContext
-from master.api.kinds.endpoints import Endpoints
-from master.api.kinds.node import Node
-from master.api.kinds.pod import Pod, PodSecurityContext
-from master.api.kinds.secret import Secret
-from master.api.kinds.service import Service
-from master.api.kinds.volume import KeyToPath, ResourceFieldSelector, Volume
-from master.api.quantity import bytes_of as resource_bytes
-from master.api.quantity import millis_of as cpu_millis
+from master.kinds.core.configmap import ConfigMap
+from master.kinds.core.endpoints import Endpoints
+from master.kinds.core.node import Node
+from master.kinds.core.pod.container import Container, EnvVar, ResourceRequirements, SecurityContext
+from master.kinds.core.pod.model import Pod, PodSecurityContext
+from master.kinds.core.pod.volume import KeyToPath, ResourceFieldSelector, Volume
+from master.kinds.core.secret import Secret
+from master.kinds.core.service.model import Service
 from master.objects.meta import parse_time
+from master.schema.quantity import bytes_of as resource_bytes
+from master.schema.quantity import millis_of as cpu_millis
 from proto.gen import desired_pb2 as wire
 
 DEFAULT_MODE = 0o644

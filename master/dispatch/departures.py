@@ -15,14 +15,14 @@ from msgspec.structs import replace
 
 from master.api.errors import NotFound
 from master.api.identity import component
-from master.api.kinds import NODE, POD
-from master.api.kinds.node import CORDONED_BY_DRAIN, Node
-from master.api.kinds.pod import Pod
 from master.api.resources import Resources
 from master.dispatch.convert import node_address
 from master.dispatch.errors import Occupied
 from master.dispatch.identities import Identities, Identity
 from master.dispatch.sessions import Sessions
+from master.kinds import NODE, POD
+from master.kinds.core.node import CORDONED_BY_DRAIN, Node
+from master.kinds.core.pod.model import Pod
 from proto.gen import desired_pb2, observed_pb2, session_pb2
 
 # Not the node itself: the master deletes the pods on its behalf.

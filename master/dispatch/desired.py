@@ -10,11 +10,11 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 
-from master.api.kinds import NODE
 from master.cache import Cache, Lagged
 from master.dispatch.errors import Stale
 from master.dispatch.sessions import Session, Sessions
 from master.dispatch.view import KINDS, View
+from master.kinds import NODE
 
 _DELETED = "the Node was deleted"
 

@@ -19,12 +19,12 @@ from typing import Final
 
 from master.api.errors import BadRequest, Conflict, Invalid, Unauthorized, Unavailable
 from master.api.errors import Cause as ApiCause
-from master.api.kinds import NODE, SECRET
-from master.api.kinds.secret import Secret
 from master.cache import Cache
 from master.clock import Clock
 from master.dispatch.convert import node_address
 from master.dispatch.identities import Certificate, CidrsExhausted, Identities, Identity, with_certificate
+from master.kinds import NODE, SECRET
+from master.kinds.core.secret import Secret
 from master.objects.meta import parse_time
 from master.pki import CsrRefused, Pki
 from master.pki.authority import BACKDATE

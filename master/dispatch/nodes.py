@@ -17,15 +17,15 @@ import msgspec
 
 from master.api.errors import AlreadyExists, Conflict, Invalid, NotFound
 from master.api.identity import component
-from master.api.kinds import NODE
-from master.api.kinds.node import Node, NodeAddress, NodeCondition, NodeSpec, NodeStatus, NodeSystemInfo
-from master.api.quantity import canonical
 from master.api.resources import Resources
 from master.clock import Clock
 from master.dispatch.convert import node_address
 from master.dispatch.errors import InvalidMessage, Occupied
 from master.dispatch.sanity import MAX_CONDITIONS, MAX_TEXT, MAX_WORD
+from master.kinds import NODE
+from master.kinds.core.node import Node, NodeAddress, NodeCondition, NodeSpec, NodeStatus, NodeSystemInfo
 from master.objects.meta import ObjectMeta, parse_time, timestamp
+from master.schema.quantity import canonical
 from proto.gen import observed_pb2
 
 CALLER: Final = component("dispatch")

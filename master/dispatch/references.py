@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from master.api.kinds.container import Container
-from master.api.kinds.pod import Pod
 from master.dispatch.items import Key, Section
+from master.kinds.core.pod.container import Container
+from master.kinds.core.pod.model import Pod
 
 
 def references(pod: Pod) -> frozenset[Key]:

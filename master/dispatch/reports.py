@@ -14,8 +14,6 @@ from datetime import UTC, datetime
 import msgspec
 
 from master.api.errors import Invalid, NotFound
-from master.api.kinds import POD
-from master.api.kinds.pod import Pod
 from master.api.resources import Resources
 from master.clock import Clock
 from master.component.events import EventRecorder, Involved
@@ -24,6 +22,8 @@ from master.dispatch.errors import Stale
 from master.dispatch.nodes import CALLER
 from master.dispatch.sanity import MAX_CONDITIONS, event_problem, status_problem
 from master.dispatch.statuses import merged
+from master.kinds import POD
+from master.kinds.core.pod.model import Pod
 from proto.gen import observed_pb2
 
 EVENT_SOURCE = "kubelet"

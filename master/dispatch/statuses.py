@@ -11,15 +11,15 @@ from datetime import UTC, datetime
 import msgspec
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from master.api.kinds.container import (
+from master.dispatch.sanity import MAX_TEXT, MAX_WORD
+from master.kinds.core.pod.container import (
     ContainerState,
     ContainerStateRunning,
     ContainerStateTerminated,
     ContainerStateWaiting,
     ContainerStatus,
 )
-from master.api.kinds.pod import HostIP, PodCondition, PodIP, PodStatus
-from master.dispatch.sanity import MAX_TEXT, MAX_WORD
+from master.kinds.core.pod.model import HostIP, PodCondition, PodIP, PodStatus
 from master.objects.meta import timestamp
 from proto.gen import observed_pb2 as wire
 

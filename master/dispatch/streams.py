@@ -13,10 +13,10 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Final, Protocol
 
 from master.api.errors import BadRequest, NodeUnreachable
-from master.api.logs import LogOptions
 from master.clock import Clock
 from master.dispatch.errors import NoStream
 from master.dispatch.sessions import Sessions
+from master.kinds.core.pod.logs import LogOptions
 from master.objects.meta import parse_time
 from proto import contract
 from proto.gen import session_pb2

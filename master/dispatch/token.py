@@ -13,11 +13,11 @@ from pathlib import Path
 import msgspec
 
 from master.api.errors import AlreadyExists
-from master.api.kinds import SECRET
-from master.api.kinds.secret import Secret
 from master.api.resources import Resources
 from master.dispatch.join import TOKEN_NAMESPACE, TOKEN_PREFIX, TOKEN_TYPE
 from master.dispatch.nodes import CALLER
+from master.kinds import SECRET
+from master.kinds.core.secret import Secret
 from master.objects.meta import ObjectMeta
 from proto import contract
 

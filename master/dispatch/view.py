@@ -12,29 +12,29 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from master.api.kinds import CONFIGMAP, ENDPOINTS, NODE, POD, SECRET, SERVICE
-from master.api.kinds.configmap import ConfigMap
-from master.api.kinds.endpoints import Endpoints
-from master.api.kinds.node import Node
-from master.api.kinds.pod import Pod
-from master.api.kinds.secret import Secret
-from master.api.kinds.service import Service
 from master.dispatch import convert
 from master.dispatch.items import NODE_KEY, Key, Section, encode
 from master.dispatch.references import references
-from master.objects.kind import KindSpec
+from master.kinds import CONFIGMAP, ENDPOINTS, NODE, POD, SECRET, SERVICE
+from master.kinds.core.configmap import ConfigMap
+from master.kinds.core.endpoints import Endpoints
+from master.kinds.core.node import Node
+from master.kinds.core.pod.model import Pod
+from master.kinds.core.secret import Secret
+from master.kinds.core.service.model import Service
 from master.objects.meta import Object
+from master.registry.resource import Resource
 
 log = logging.getLogger(__name__)
 
-KINDS: tuple[KindSpec[Object], ...] = (NODE, POD, SERVICE, ENDPOINTS, CONFIGMAP, SECRET)  # type: ignore[assignment]
+KINDS: tuple[Resource[Object], ...] = (NODE, POD, SERVICE, ENDPOINTS, CONFIGMAP, SECRET)  # type: ignore[assignment]
 
 
 class Change(Protocol):
     """What the view reads of master.cache.Change; `type` is ADDED, MODIFIED or DELETED."""
 
     @property
-    def kind(self) -> KindSpec[Object]: ...
+    def kind(self) -> Resource[Object]: ...
 
     @property
     def type(self) -> str: ...
@@ -85,7 +85,7 @@ class View:
         self._encoded_payloads: dict[Key, bytes] = {}
         self.revision = 0
 
-    def load(self, revision: int, objects: Iterable[tuple[KindSpec[Object], Object]]) -> None:
+    def load(self, revision: int, objects: Iterable[tuple[Resource[Object], Object]]) -> None:
         """Fills a new view from a snapshot."""
         dirty = Dirty()
         for _, obj in objects:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from master.api.kinds.pod import Pod, PodCondition
 from master.component.podstate import condition_of, with_condition
+from master.kinds.core.pod.model import Pod, PodCondition
 
 POD_SCHEDULED = "PodScheduled"
 UNSCHEDULABLE = "Unschedulable"

@@ -9,11 +9,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from master.api.kinds.affinity import NodeSelector
-from master.api.kinds.container import Container
-from master.api.kinds.node import Node
-from master.api.kinds.pod import Pod
-from master.api.quantity import bytes_of, millis_of
+from master.kinds.core.node import Node
+from master.kinds.core.pod.affinity import NodeSelector
+from master.kinds.core.pod.container import Container
+from master.kinds.core.pod.model import Pod
+from master.schema.quantity import bytes_of, millis_of
 
 # LeastRequested counts this for a container without requests, as Kubernetes does. Otherwise all such pods would land on
 # one node.

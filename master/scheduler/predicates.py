@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
-from master.api.kinds.affinity import NodeSelectorRequirement, NodeSelectorTerm
+from master.kinds.core.pod.affinity import NodeSelectorRequirement, NodeSelectorTerm
 from master.scheduler.model import NodeFacts, NodeInfo, PodInfo
 
 Reasons = tuple[str, ...]

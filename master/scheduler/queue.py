@@ -8,8 +8,8 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from master.api.kinds.pod import Pod
 from master.clock import Clock
+from master.kinds.core.pod.model import Pod
 
 # Kubernetes' podInitialBackoffSeconds and podMaxBackoffSeconds.
 FIRST_BACKOFF_S = 1.0

@@ -13,17 +13,17 @@ from collections.abc import Coroutine
 from functools import partial
 from typing import Any
 
-from master.api import kinds
+from master import kinds
 from master.api.errors import ApiError, Conflict, NotFound
 from master.api.identity import component
-from master.api.kinds.pod import Pod
 from master.api.resources import Resources
 from master.cache import Change
 from master.clock import Clock
 from master.component.events import EventRecorder, Involved
 from master.component.follow import follow
 from master.component.podstate import is_finished
-from master.objects.kind import KindSpec
+from master.kinds.core.pod.model import Pod
+from master.registry.resource import Resource
 from master.scheduler.conditions import unschedulable
 from master.scheduler.decide import Chosen, Decider
 from master.scheduler.model import NodeFacts, PodInfo
@@ -71,7 +71,7 @@ class Scheduler:
         watched = (kinds.NODE, kinds.POD, kinds.SERVICE, kinds.REPLICATIONCONTROLLER)
         await follow(self._resources.cache, watched, begin=self._begin, change=self._change)
 
-    def _begin(self, objects: list[tuple[KindSpec[Any], Any]]) -> None:
+    def _begin(self, objects: list[tuple[Resource[Any], Any]]) -> None:
         """Rebuilds everything from a new snapshot; bindings in progress stay assumed."""
         self._snapshot = Snapshot()
         self._queue.clear()
@@ -94,11 +94,11 @@ class Scheduler:
             if now is not None and now != before:
                 self._queue.node_changed()
 
-    def _facts_before(self, kind: KindSpec[Any], obj: Any) -> NodeFacts | None:
+    def _facts_before(self, kind: Resource[Any], obj: Any) -> NodeFacts | None:
         node = self._snapshot.node(obj.metadata.name) if kind is kinds.NODE else None
         return node.facts if node else None
 
-    def _set(self, kind: KindSpec[Any], obj: Any) -> NodeFacts | None:
+    def _set(self, kind: Resource[Any], obj: Any) -> NodeFacts | None:
         """Puts an object into the snapshot. Returns a node's facts, for comparison with the earlier ones."""
         if kind is kinds.NODE:
             facts = NodeFacts.of(obj)
@@ -112,7 +112,7 @@ class Scheduler:
             self._snapshot.set_selector(kind.kind, meta.namespace, meta.name, obj.spec.selector)
         return None
 
-    def _drop(self, kind: KindSpec[Any], obj: Any) -> None:
+    def _drop(self, kind: Resource[Any], obj: Any) -> None:
         if kind is kinds.NODE:
             self._snapshot.drop_node(obj.metadata.name)
         else:

@@ -9,17 +9,17 @@ from typing import Any, Protocol
 
 from msgspec.structs import replace
 
-from master.api import kinds
+from master import kinds
 from master.api.identity import component
-from master.api.kinds.container import Container, ContainerPort, ResourceRequirements
-from master.api.kinds.namespace import Namespace
-from master.api.kinds.node import Node, NodeCondition, NodeSpec, NodeStatus
-from master.api.kinds.pod import Pod, PodCondition, PodSpec, PodStatus, PodTemplateSpec
-from master.api.kinds.replicationcontroller import ReplicationController, ReplicationControllerSpec
-from master.api.kinds.service import Service, ServicePort, ServiceSpec
 from master.api.resources import Resources
 from master.cache import Cache
 from master.component.events import EventRecorder
+from master.kinds.core.namespace import Namespace
+from master.kinds.core.node import Node, NodeCondition, NodeSpec, NodeStatus
+from master.kinds.core.pod.container import Container, ContainerPort, ResourceRequirements
+from master.kinds.core.pod.model import Pod, PodCondition, PodSpec, PodStatus, PodTemplateSpec
+from master.kinds.core.replicationcontroller import ReplicationController, ReplicationControllerSpec
+from master.kinds.core.service.model import Service, ServicePort, ServiceSpec
 from master.objects.meta import ObjectMeta, OwnerReference, timestamp
 from master.store.memory import MemoryStore
 from tests.fakes.clock import FakeClock, settle

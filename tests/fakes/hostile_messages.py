@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from master.api import kinds
+from master import kinds
 from proto.gen import observed_pb2
 from tests.fakes.sessions import MasterEnd
 

@@ -25,10 +25,10 @@ from host.membership.unit import AgentUnit
 from host.preflight.finding import Finding
 from hull.errors import ProgramFailed
 from hull.systemd import Unit
-from master.api import kinds
-from master.api.kinds.container import Container
-from master.api.kinds.pod import Pod, PodSpec
+from master import kinds
 from master.api.server import ApiServer
+from master.kinds.core.pod.container import Container
+from master.kinds.core.pod.model import Pod, PodSpec
 from master.objects.meta import ObjectMeta
 from tests.fakes.sessions import CALLER, TOKEN, AgentEnd, MasterEnd, until
 

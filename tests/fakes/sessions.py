@@ -16,9 +16,8 @@ from agent.model import LogRequest
 from agent.session.renewal import Renewal
 from agent.session.reporter import ReportQueue
 from agent.session.session import SessionLoop
-from master.api import kinds
+from master import kinds
 from master.api.identity import component
-from master.api.kinds.namespace import Namespace
 from master.api.resources import Resources
 from master.cache import Cache
 from master.component.events import EventRecorder
@@ -35,6 +34,7 @@ from master.dispatch.sessions import Sessions
 from master.dispatch.streams import LogStreams
 from master.dispatch.token import make_valid
 from master.dispatch.trust import Trust
+from master.kinds.core.namespace import Namespace
 from master.objects.meta import ObjectMeta
 from master.pki import Pki
 from master.store.memory import MemoryStore

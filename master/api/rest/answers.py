@@ -14,7 +14,7 @@ from aiohttp import web
 from master.api.errors import ApiError, NotAcceptable
 from master.api.tables import table
 from master.cache import Entry
-from master.objects.kind import KindSpec
+from master.registry.resource import Resource
 
 # Characters that are not allowed in a header.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -67,7 +67,7 @@ def failure(error: ApiError) -> web.Response:
     return response
 
 
-def success(kind: KindSpec[Any], name: str, uid: str) -> dict[str, Any]:
+def success(kind: Resource[Any], name: str, uid: str) -> dict[str, Any]:
     """The Status for an object that was deleted."""
     details = {"name": name, "group": kind.group, "kind": kind.plural, "uid": uid}
     return {
@@ -79,7 +79,7 @@ def success(kind: KindSpec[Any], name: str, uid: str) -> dict[str, Any]:
     }
 
 
-def listed(kind: KindSpec[Any], entries: Sequence[Entry], revision: int) -> bytes:
+def listed(kind: Resource[Any], entries: Sequence[Entry], revision: int) -> bytes:
     """A list as JSON, joined from the objects' bytes."""
     head = f'{{"kind":"{kind.kind}List","apiVersion":"{kind.api_version}","metadata":{{"resourceVersion":"{revision}"}}'
     return b'%b,"items":[%b]}\n' % (head.encode(), b",".join([entry.raw for entry in entries]))
@@ -88,7 +88,7 @@ def listed(kind: KindSpec[Any], entries: Sequence[Entry], revision: int) -> byte
 class Tabulator:
     """Makes tables of a kind. `include`: the part of the object in each row: None, Metadata (default) or Object."""
 
-    def __init__(self, kind: KindSpec[Any], version: str, include: str) -> None:
+    def __init__(self, kind: Resource[Any], version: str, include: str) -> None:
         self._table = table(kind)
         self._version = version
         self._include = include or "Metadata"

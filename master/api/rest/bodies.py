@@ -15,8 +15,8 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from master.api.errors import BadRequest, Cause, RequestTimeout, TooLarge, UnsupportedMediaType
 from master.api.rest.duplicates import in_json
-from master.api.rest.shapes import UnknownField, WrongType, tidy, wrong_type
 from master.api.rest.slots import Slots
+from master.schema.shapes import UnknownField, WrongType, tidy, wrong_type
 
 MAX_BODY_BYTES = 3 << 20
 MAX_YAML_BYTES = 1 << 20

@@ -6,7 +6,7 @@ import platform
 from typing import Any
 
 from master.api.rest.routes import GROUP_VERSIONS
-from master.objects.kind import ALL_VERBS, KindSpec
+from master.registry.resource import ALL_VERBS, Resource
 from proto import contract
 
 _SUBRESOURCES: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -54,7 +54,7 @@ def resources(group_name: str, version: str) -> dict[str, Any]:
     return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": items}
 
 
-def _resource(kind: KindSpec[Any]) -> dict[str, Any]:
+def _resource(kind: Resource[Any]) -> dict[str, Any]:
     item: dict[str, Any] = {
         "name": kind.plural,
         "singularName": kind.singular,
@@ -69,7 +69,7 @@ def _resource(kind: KindSpec[Any]) -> dict[str, Any]:
     return item
 
 
-def _subresource(kind: KindSpec[Any], name: str) -> dict[str, Any]:
+def _subresource(kind: Resource[Any], name: str) -> dict[str, Any]:
     served_as, verbs = _SUBRESOURCES[name]
     item: dict[str, Any] = {
         "name": f"{kind.plural}/{name}",

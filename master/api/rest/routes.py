@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
-from master.api import kinds
+from master import kinds
 from master.api.errors import ApiError, NotFound
-from master.objects.kind import KindSpec
+from master.registry.resource import Resource
 
-_BY_PLURAL: dict[tuple[str, str, str], KindSpec[Any]] = {(k.group, k.version, k.plural): k for k in kinds.ALL}
-GROUP_VERSIONS: dict[tuple[str, str], tuple[KindSpec[Any], ...]] = {
+_BY_PLURAL: dict[tuple[str, str, str], Resource[Any]] = {(k.group, k.version, k.plural): k for k in kinds.ALL}
+GROUP_VERSIONS: dict[tuple[str, str], tuple[Resource[Any], ...]] = {
     (kind.group, kind.version): tuple(k for k in kinds.ALL if (k.group, k.version) == (kind.group, kind.version))
     for kind in kinds.ALL
 }
@@ -21,7 +21,7 @@ GROUP_VERSIONS: dict[tuple[str, str], tuple[KindSpec[Any], ...]] = {
 class Route:
     """The resource of a path. `name` is empty for a collection."""
 
-    kind: KindSpec[Any]
+    kind: Resource[Any]
     namespace: str = ""
     name: str = ""
     subresource: str = ""

@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from master.api.checks import label_value, qualified_name
 from master.api.errors import BadRequest
 from master.cache import Entry
-from master.objects.kind import KindSpec
+from master.registry.resource import Resource
+from master.schema.checks import label_value, qualified_name
 
 _TOKEN = re.compile(r"\s*(==|!=|=|,|\(|\)|!|<|>|[^\s=!,()<>]+)")
 
@@ -136,7 +136,7 @@ class FieldTerm:
     equal: bool
 
 
-def parse_fields(kind: KindSpec[Any], text: str) -> tuple[FieldTerm, ...]:
+def parse_fields(kind: Resource[Any], text: str) -> tuple[FieldTerm, ...]:
     """The conditions of a field selector. Raises BadRequest for a syntax error or an unsupported field."""
     terms: list[FieldTerm] = []
     for part in re.split(r"(?<!\\),", text):
@@ -151,7 +151,7 @@ def parse_fields(kind: KindSpec[Any], text: str) -> tuple[FieldTerm, ...]:
     return tuple(terms)
 
 
-def _reader(kind: KindSpec[Any], name: str) -> Callable[[Entry], str]:
+def _reader(kind: Resource[Any], name: str) -> Callable[[Entry], str]:
     if name == "metadata.name":
         return lambda entry: entry.name
     if name == "metadata.namespace" and kind.namespaced:

@@ -10,14 +10,14 @@ from typing import Any
 from aiohttp import web
 from msgspec.structs import replace
 
-from master.api import constraints
-from master.api.checks import Findings, dns_subdomain
 from master.api.errors import ApiError, BadRequest, Invalid
-from master.api.kinds.pod import Pod
-from master.api.kinds.scale import Binding, Scale, ScaleSpec, ScaleStatus
-from master.api.logs import LogOptions, LogSource
 from master.api.rest.query import Query
+from master.kinds.autoscaling.scale import Binding, Scale, ScaleSpec, ScaleStatus
+from master.kinds.core.pod.logs import LogOptions, LogSource
+from master.kinds.core.pod.model import Pod
 from master.objects.meta import ObjectMeta
+from master.schema import constraints
+from master.schema.checks import Findings, dns_subdomain
 
 # The response to a follow request starts after this time even if the log is still empty, so that the client sees that
 # it is connected.

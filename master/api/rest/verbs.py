@@ -12,9 +12,6 @@ from master.api.authorize import Attributes, authorize
 from master.api.deletion import DeleteOptions
 from master.api.errors import BadRequest, MethodNotAllowed, NotFound, UnsupportedMediaType
 from master.api.identity import Caller
-from master.api.kinds import NAMESPACE, POD, SERVICE
-from master.api.kinds.scale import Binding, Scale
-from master.api.logs import LogSource
 from master.api.resources import Resources
 from master.api.rest import answers, bodies, deletes, subresources
 from master.api.rest.mergepatch import merge
@@ -24,6 +21,9 @@ from master.api.rest.selectors import Selection, parse_fields, parse_labels
 from master.api.rest.watches import Watch, WatchOptions, expired, too_large_version
 from master.cache import Entry
 from master.clock import Clock
+from master.kinds import NAMESPACE, POD, SERVICE
+from master.kinds.autoscaling.scale import Binding, Scale
+from master.kinds.core.pod.logs import LogSource
 from master.objects.meta import Object
 
 _MERGE = "application/merge-patch+json"

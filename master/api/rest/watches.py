@@ -22,7 +22,7 @@ from master.api.rest.selectors import Selection
 from master.cache import Batch, Cache, Change, Entry, HistoryGone, Lagged, Subscription
 from master.cache.entry import ADDED, DELETED, MODIFIED, watch_frame
 from master.clock import Clock
-from master.objects.kind import KindSpec
+from master.registry.resource import Resource
 
 # A watcher that is this many changes behind has to start over.
 _QUEUE = 2000
@@ -48,7 +48,7 @@ class Watch:
     """One watch, from its first line to its last."""
 
     def __init__(
-        self, cache: Cache, clock: Clock, kind: KindSpec[Any], options: WatchOptions, tabulator: Tabulator | None
+        self, cache: Cache, clock: Clock, kind: Resource[Any], options: WatchOptions, tabulator: Tabulator | None
     ) -> None:
         self._cache = cache
         self._clock = clock

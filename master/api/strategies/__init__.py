@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from master.api import kinds
-from master.api.strategies.base import Strategy, Taken
-from master.api.strategies.pod import PodStrategy
+from master import kinds
 from master.api.strategies.replicationcontroller import ReplicationControllerStrategy
-from master.api.strategies.service import ServiceRanges, ServiceStrategy
 from master.api.strategies.simple import (
     ConfigMapStrategy,
     EndpointSliceStrategy,
@@ -19,10 +16,13 @@ from master.api.strategies.simple import (
     NodeStrategy,
     SecretStrategy,
 )
-from master.objects.kind import KindSpec
+from master.kinds.core.pod.strategy import PodStrategy
+from master.kinds.core.service.strategy import ServiceRanges, ServiceStrategy
+from master.registry.resource import Resource
+from master.registry.strategy import Strategy, Taken
 
 
-def strategies(ranges: ServiceRanges, holder: Callable[[str], bytes | None]) -> dict[KindSpec[Any], Strategy[Any]]:
+def strategies(ranges: ServiceRanges, holder: Callable[[str], bytes | None]) -> dict[Resource[Any], Strategy[Any]]:
     """The strategy of each kind. `holder` returns the object that holds a uniqueness key."""
     return {
         kinds.NAMESPACE: NamespaceStrategy(),

@@ -7,11 +7,11 @@ from typing import cast
 
 from msgspec.structs import replace
 
-from master.api.checks import Findings
-from master.api.kinds.replicationcontroller import ReplicationController, ReplicationControllerStatus
-from master.api.strategies.base import Strategy, spec_and_status_apart
-from master.api.strategies.podcheck import check_pod_spec
-from master.api.strategies.podspec import default_pod_spec
+from master.kinds.core.pod.defaults import default_pod_spec
+from master.kinds.core.pod.validation import check_pod_spec
+from master.kinds.core.replicationcontroller import ReplicationController, ReplicationControllerStatus
+from master.registry.strategy import Strategy, spec_and_status_apart
+from master.schema.checks import Findings
 
 
 class ReplicationControllerStrategy(Strategy[ReplicationController]):

@@ -10,16 +10,16 @@ from typing import cast
 
 from msgspec.structs import replace
 
-from master.api.checks import Findings, dns_label, dns_subdomain
-from master.api.kinds.configmap import ConfigMap
-from master.api.kinds.endpoints import Endpoints
-from master.api.kinds.endpointslice import EndpointConditions, EndpointSlice
-from master.api.kinds.event import Event
-from master.api.kinds.namespace import Namespace, NamespaceSpec, NamespaceStatus
-from master.api.kinds.node import CORDONED_BY_DRAIN, Node
-from master.api.kinds.secret import Secret
-from master.api.strategies.base import Strategy, spec_and_status_apart
-from master.api.strategies.podspec import canonical_quantities
+from master.kinds.core.configmap import ConfigMap
+from master.kinds.core.endpoints import Endpoints
+from master.kinds.core.event import Event
+from master.kinds.core.namespace import Namespace, NamespaceSpec, NamespaceStatus
+from master.kinds.core.node import CORDONED_BY_DRAIN, Node
+from master.kinds.core.pod.defaults import canonical_quantities
+from master.kinds.core.secret import Secret
+from master.kinds.discovery.endpointslice import EndpointConditions, EndpointSlice
+from master.registry.strategy import Strategy, spec_and_status_apart
+from master.schema.checks import Findings, dns_label, dns_subdomain
 
 MAX_DATA_BYTES = 1 << 20
 NAMESPACE_FINALIZER = "kubernetes"

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from master.api import kinds
-from master.api.tables.columns import Column, Table
+from master import kinds
 from master.api.tables.nodes import NODES
 from master.api.tables.others import (
     CONFIGMAPS,
@@ -18,10 +17,11 @@ from master.api.tables.others import (
     SECRETS,
     SERVICES,
 )
-from master.api.tables.pods import PODS
-from master.objects.kind import KindSpec
+from master.kinds.core.pod.table import PODS
+from master.registry.resource import Resource
+from master.registry.table import Column, Table
 
-_TABLES: dict[KindSpec[Any], Table] = {
+_TABLES: dict[Resource[Any], Table] = {
     kinds.POD: PODS,
     kinds.NODE: NODES,
     kinds.SERVICE: SERVICES,
@@ -35,7 +35,7 @@ _TABLES: dict[KindSpec[Any], Table] = {
 }
 
 
-def table(kind: KindSpec[Any]) -> Table:
+def table(kind: Resource[Any]) -> Table:
     """The table of a kind."""
     return _TABLES.get(kind, PLAIN)
 

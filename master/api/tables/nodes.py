@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from master.api.kinds.node import Node
-from master.api.tables.columns import AGE, NAME, Cell, Column, Table, age
+from master.kinds.core.node import Node
+from master.registry.table import AGE, NAME, Cell, Column, Table, age
 
 _ROLE = "node-role.kubernetes.io/"
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from master.api.kinds.configmap import ConfigMap
-from master.api.kinds.endpoints import Endpoints
-from master.api.kinds.endpointslice import EndpointSlice
-from master.api.kinds.event import Event
-from master.api.kinds.namespace import Namespace
-from master.api.kinds.replicationcontroller import ReplicationController
-from master.api.kinds.secret import Secret
-from master.api.kinds.service import Service
-from master.api.tables.columns import AGE, NAME, Cell, Column, Table, age, pairs
+from master.kinds.core.configmap import ConfigMap
+from master.kinds.core.endpoints import Endpoints
+from master.kinds.core.event import Event
+from master.kinds.core.namespace import Namespace
+from master.kinds.core.replicationcontroller import ReplicationController
+from master.kinds.core.secret import Secret
+from master.kinds.core.service.model import Service
+from master.kinds.discovery.endpointslice import EndpointSlice
 from master.objects.meta import Object
+from master.registry.table import AGE, NAME, Cell, Column, Table, age, pairs
 
 
 def _plain(obj: Object, now: datetime) -> Sequence[Cell]:

@@ -20,12 +20,12 @@ from host.preflight.facts import DOCKER_ROOT
 from host.preflight.gather import Subject, read_engine
 from host.services.snippets import SNIPPETS
 from hull import systemd
-from master.api import kinds
-from master.api.kinds.namespace import Namespace
+from master import kinds
 from master.api.server import ApiServer
 from master.cache import Cache
 from master.config import MasterConfig
 from master.dispatch.token import make_valid
+from master.kinds.core.namespace import Namespace
 from master.objects.meta import ObjectMeta
 from master.pki import Pki
 from master.store.memory import MemoryStore

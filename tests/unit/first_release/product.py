@@ -17,9 +17,8 @@ from host.installation.uninstall import Uninstaller
 from host.installation.upgrade import Upgrader
 from host.layout import HostLayout
 from host.record import Record
-from master.api import kinds
+from master import kinds
 from master.api.identity import component
-from master.api.logs import LogOptions
 from master.api.resources import Resources
 from master.api.server import ApiServer
 from master.api.strategies import ServiceRanges
@@ -39,6 +38,7 @@ from master.dispatch.service import MasterService, Peer
 from master.dispatch.sessions import Sessions
 from master.dispatch.streams import LogStreams
 from master.dispatch.trust import Trust
+from master.kinds.core.pod.logs import LogOptions
 from master.pki import Pki
 from master.store.sqlite import SqliteStore
 from netstack.fake import FakeKernel

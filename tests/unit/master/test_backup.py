@@ -98,7 +98,7 @@ async def test_no_revision_is_published_twice_when_the_clock_is_set_back(
 
 
 async def test_a_watch_from_a_revision_before_the_restore_starts_over(config: MasterConfig, tmp_path: Path) -> None:
-    from master.api import kinds
+    from master import kinds
 
     last = await saved(config, tmp_path / "b.tar", later=5)
     done = restore(tmp_path / "b.tar", config.data_dir, force=True)

@@ -20,12 +20,12 @@ from agent.config import AgentConfig
 from agent.identity import apart, files, keys
 from agent.identity.errors import JoinRefused, MasterAway, StateLocked, Unreadable
 from agent.identity.join import Ticket, join, read_ticket
-from master.api import kinds
-from master.api.kinds.namespace import Namespace
+from master import kinds
 from master.api.server import ApiServer
 from master.cache import Cache
 from master.config import MasterConfig
 from master.dispatch.token import make_valid
+from master.kinds.core.namespace import Namespace
 from master.objects.meta import ObjectMeta
 from master.pki import Pki
 from master.store.memory import MemoryStore

@@ -14,15 +14,15 @@ import pytest_asyncio
 from agent import model, statuses
 from agent.session.channel import Master
 from agent.session.errors import Refused, Stale
-from master.api import kinds
-from master.api.kinds.configmap import ConfigMap
-from master.api.kinds.container import Container
-from master.api.kinds.pod import Pod, PodSpec
-from master.api.kinds.secret import Secret
-from master.api.kinds.volume import SecretVolumeSource, Volume
-from master.objects.kind import KindSpec
+from master import kinds
+from master.kinds.core.configmap import ConfigMap
+from master.kinds.core.pod.container import Container
+from master.kinds.core.pod.model import Pod, PodSpec
+from master.kinds.core.pod.volume import SecretVolumeSource, Volume
+from master.kinds.core.secret import Secret
 from master.objects.meta import ObjectMeta
 from master.pki import Pki
+from master.registry.resource import Resource
 from proto import contract
 from proto.gen import observed_pb2, session_pb2
 from tests.fakes.sessions import CALLER, CLUSTER_ID, GRACE_S, AgentEnd, MasterEnd, master_end, prepare_pki, until
@@ -44,7 +44,7 @@ def web_pod(name: str, node: str, **spec: object) -> Pod:
     )
 
 
-async def create(master: MasterEnd, kind: KindSpec, obj: object) -> object:  # type: ignore[type-arg]
+async def create(master: MasterEnd, kind: Resource, obj: object) -> object:  # type: ignore[type-arg]
     return await master.resources.create(CALLER, kind, obj, namespace="default")
 
 

@@ -12,7 +12,7 @@ import pytest_asyncio
 
 from agent.model import LogRequest
 from master.api.errors import BadRequest, NodeUnreachable
-from master.api.logs import LogOptions
+from master.kinds.core.pod.logs import LogOptions
 from master.pki import Pki
 from proto import contract
 from tests.fakes.sessions import AgentEnd, MasterEnd, master_end, until

@@ -12,7 +12,7 @@ import pytest_asyncio
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from agent.session.channel import Master
-from master.api import kinds
+from master import kinds
 from proto import contract
 from proto.gen import observed_pb2, session_pb2
 from tests.fakes.sessions import CLUSTER_ID, AgentEnd, MasterEnd, master_end, prepare_pki, until

@@ -8,7 +8,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from master.api.kinds.node import CORDONED_BY_DRAIN
+from master.kinds.core.node import CORDONED_BY_DRAIN
 from master.store.memory import MemoryStore
 from tests.masters import Client
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from master.api.identity import component
-from master.api.kinds import CONFIGMAP
-from master.api.kinds.configmap import ConfigMap
 from master.cache import Subscription
+from master.kinds import CONFIGMAP
+from master.kinds.core.configmap import ConfigMap
 from master.objects.meta import ObjectMeta
 from tests.masters import Client
 

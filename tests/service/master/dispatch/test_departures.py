@@ -12,11 +12,11 @@ from msgspec.structs import replace
 from agent.identity.files import Identity
 from agent.session.channel import Master
 from agent.session.errors import Occupied, Refused
-from master.api import kinds
+from master import kinds
 from master.api.errors import ApiError
-from master.api.kinds.container import Container
-from master.api.kinds.pod import Pod, PodSpec
 from master.dispatch.convert import node_address
+from master.kinds.core.pod.container import Container
+from master.kinds.core.pod.model import Pod, PodSpec
 from master.objects.meta import ObjectMeta, OwnerReference
 from master.pki import Pki
 from proto.gen import session_pb2

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from master.api import kinds
+from master import kinds
 from master.dispatch.sanity import MAX_CONDITIONS
 from proto import contract
 from proto.gen import observed_pb2, session_pb2

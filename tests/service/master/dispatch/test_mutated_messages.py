@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from master.api import kinds
+from master import kinds
 from proto.gen import observed_pb2, session_pb2
 from tests.fakes.hostile import Bystander, RawPeer, hello, mutated
 from tests.fakes.hostile_messages import changed, pod_status, uid

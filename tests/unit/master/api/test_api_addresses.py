@@ -10,10 +10,10 @@ import pytest
 
 from master.api.errors import Invalid
 from master.api.identity import Caller
-from master.api.kinds import SERVICE
-from master.api.kinds.service import Service, ServicePort, ServiceSpec
 from master.api.resources import Resources
-from master.api.strategies.addresses import ClusterAddresses
+from master.kinds import SERVICE
+from master.kinds.core.service.addresses import ClusterAddresses
+from master.kinds.core.service.model import Service, ServicePort, ServiceSpec
 from master.objects.meta import ObjectMeta
 
 NETWORK = IPv4Network("10.96.0.0/16")

@@ -7,9 +7,14 @@ from typing import Any
 
 import pytest
 
-from master.api import quantity
 from master.api.errors import BadRequest, NotAcceptable
-from master.api.kinds.container import (
+from master.api.rest.answers import negotiate
+from master.api.rest.mergepatch import merge
+from master.api.rest.routes import resolve, segments
+from master.api.rest.selectors import parse_labels
+from master.api.tables.nodes import NODES
+from master.kinds.core.node import Node, NodeCondition, NodeSpec, NodeStatus
+from master.kinds.core.pod.container import (
     Container,
     ContainerState,
     ContainerStateRunning,
@@ -17,19 +22,14 @@ from master.api.kinds.container import (
     ContainerStateWaiting,
     ContainerStatus,
 )
-from master.api.kinds.node import Node, NodeCondition, NodeSpec, NodeStatus
-from master.api.kinds.pod import Pod, PodSpec, PodStatus
-from master.api.kinds.service import Service
-from master.api.rest.answers import negotiate
-from master.api.rest.mergepatch import merge
-from master.api.rest.routes import resolve, segments
-from master.api.rest.selectors import parse_labels
-from master.api.rest.shapes import UnknownField, tidy
-from master.api.strategies.podspec import pull_policy
-from master.api.tables.columns import duration
-from master.api.tables.nodes import NODES
-from master.api.tables.pods import PODS
+from master.kinds.core.pod.defaults import pull_policy
+from master.kinds.core.pod.model import Pod, PodSpec, PodStatus
+from master.kinds.core.pod.table import PODS
+from master.kinds.core.service.model import Service
 from master.objects.meta import ObjectMeta, json_name, parse_time, timestamp
+from master.registry.table import duration
+from master.schema import quantity
+from master.schema.shapes import UnknownField, tidy
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

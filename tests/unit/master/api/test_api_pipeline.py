@@ -10,15 +10,15 @@ from msgspec.structs import replace
 
 from master.api.errors import AlreadyExists, ApiError, Conflict, Forbidden, Invalid, NotFound, Unauthorized, Unavailable
 from master.api.identity import ANONYMOUS, Caller
-from master.api.kinds import CONFIGMAP, NAMESPACE, NODE, POD, REPLICATIONCONTROLLER, SERVICE
-from master.api.kinds.configmap import ConfigMap
-from master.api.kinds.container import Container, ContainerPort
-from master.api.kinds.namespace import Namespace, NamespaceSpec
-from master.api.kinds.node import Node
-from master.api.kinds.pod import Pod, PodSpec, PodTemplateSpec
-from master.api.kinds.replicationcontroller import ReplicationController, ReplicationControllerSpec
-from master.api.kinds.service import Service, ServicePort, ServiceSpec
 from master.api.resources import Resources
+from master.kinds import CONFIGMAP, NAMESPACE, NODE, POD, REPLICATIONCONTROLLER, SERVICE
+from master.kinds.core.configmap import ConfigMap
+from master.kinds.core.namespace import Namespace, NamespaceSpec
+from master.kinds.core.node import Node
+from master.kinds.core.pod.container import Container, ContainerPort
+from master.kinds.core.pod.model import Pod, PodSpec, PodTemplateSpec
+from master.kinds.core.replicationcontroller import ReplicationController, ReplicationControllerSpec
+from master.kinds.core.service.model import Service, ServicePort, ServiceSpec
 from master.objects.meta import ObjectMeta
 from master.store.interface import Put
 
@@ -371,7 +371,7 @@ async def test_an_invalid_object_is_refused_with_its_field(
 
 
 async def test_quantities_are_checked_and_stored_in_canonical_form(resources: Resources, me: Caller) -> None:
-    from master.api.kinds.container import ResourceRequirements
+    from master.kinds.core.pod.container import ResourceRequirements
 
     def limited(name: str, **limits: str) -> Pod:
         return Pod(metadata=ObjectMeta(name=name), spec=spec(resources=ResourceRequirements(limits=limits)))

@@ -6,10 +6,10 @@ import asyncio
 
 import pytest
 
-from master.api import kinds
-from master.api.kinds import CONFIGMAP, NAMESPACE, POD
+from master import kinds
 from master.cache import Cache, HistoryGone, Lagged
 from master.cache.entry import reversioned, with_version
+from master.kinds import CONFIGMAP, NAMESPACE, POD
 from master.store.interface import Delete, Put
 from master.store.memory import MemoryStore
 

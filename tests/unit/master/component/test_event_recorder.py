@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from master.api import kinds
+from master import kinds
 from master.component.events import QUEUE_LIMIT, REMEMBERED, Involved
 from master.objects.meta import timestamp
 from tests.fakes.clock import START, settle

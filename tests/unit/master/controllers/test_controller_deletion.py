@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from master.api import kinds
-from master.api.kinds.configmap import ConfigMap
-from master.api.kinds.namespace import Namespace
+from master import kinds
 from master.controllers.endpointslice import EndpointSliceController
 from master.controllers.garbage import GarbageCollector
 from master.controllers.namespace import NamespaceController, deletion_order
 from master.controllers.ownership import Graph, Item, Verdict, judge
 from master.controllers.replication import ReplicationManager
+from master.kinds.core.configmap import ConfigMap
+from master.kinds.core.namespace import Namespace
 from master.objects.meta import ObjectMeta, OwnerReference
 from tests.fakes.clock import settle
 from tests.fakes.cluster import FakeCluster, pod, rc, service

@@ -5,15 +5,15 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from master.api import kinds
-from master.api.kinds.container import ContainerPort
-from master.api.kinds.endpointslice import EndpointSlice
-from master.api.kinds.pod import Pod
-from master.api.kinds.service import ServicePort
+from master import kinds
 from master.controllers import slices
 from master.controllers.backends import Backend, BackendPort, backends, resolve
 from master.controllers.endpoints import EndpointsController, subsets
 from master.controllers.endpointslice import EndpointSliceController
+from master.kinds.core.pod.container import ContainerPort
+from master.kinds.core.pod.model import Pod
+from master.kinds.core.service.model import ServicePort
+from master.kinds.discovery.endpointslice import EndpointSlice
 from master.objects.meta import ObjectMeta
 from tests.fakes.clock import settle
 from tests.fakes.cluster import FakeCluster, pod, service

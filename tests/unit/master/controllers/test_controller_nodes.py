@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from master.api import kinds
-from master.api.kinds.node import Node, NodeCondition
+from master import kinds
 from master.controllers import nodehealth
 from master.controllers.nodehealth import Silence
 from master.controllers.nodelifecycle import NodeLifecycle
 from master.controllers.podgc import PodCollector
+from master.kinds.core.node import Node, NodeCondition
 from tests.fakes.clock import FakeClock, settle
 from tests.fakes.cluster import FakeCluster
 

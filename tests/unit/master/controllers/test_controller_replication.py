@@ -7,13 +7,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from msgspec.structs import replace
 
-from master.api import kinds
+from master import kinds
 from master.api.errors import Unavailable
-from master.api.kinds.container import ContainerStatus
-from master.api.kinds.pod import Pod
-from master.api.kinds.replicationcontroller import ReplicationController
 from master.controllers import replicas
 from master.controllers.replication import ReplicationManager
+from master.kinds.core.pod.container import ContainerStatus
+from master.kinds.core.pod.model import Pod
+from master.kinds.core.replicationcontroller import ReplicationController
 from master.objects.meta import OwnerReference
 from tests.fakes.clock import settle
 from tests.fakes.cluster import FakeCluster, pod, rc, seconds_ago

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from msgspec.structs import replace
 
-from master.api import kinds
+from master import kinds
 from master.api.errors import Unavailable
 from master.controllers.expectations import Expectations
 from master.controllers.workqueue import WorkQueue

@@ -6,9 +6,9 @@ from datetime import timedelta
 
 import msgspec
 
-from master.api.kinds.event import Event
 from master.component.events import Involved
 from master.controllers.eventexpiry import Ages, EventExpiry, expired
+from master.kinds.core.event import Event
 from master.objects.meta import ObjectMeta, timestamp
 from tests.fakes.clock import START
 from tests.fakes.cluster import FakeCluster

@@ -7,10 +7,10 @@ from datetime import timedelta
 
 import pytest
 
-from master.api import kinds
-from master.api.kinds.namespace import Namespace
-from master.api.kinds.secret import Secret
+from master import kinds
 from master.controllers.tokencleaner import KEEP_S, NAMESPACE, PERIOD_S, TYPE, TokenCleaner
+from master.kinds.core.namespace import Namespace
+from master.kinds.core.secret import Secret
 from master.objects.meta import ObjectMeta, timestamp
 from tests.fakes.clock import START
 from tests.fakes.cluster import FakeCluster

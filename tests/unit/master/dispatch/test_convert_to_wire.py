@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from master.api.kinds.container import (
+from master.dispatch import convert
+from master.kinds.core.endpoints import EndpointAddress, EndpointPort, Endpoints, EndpointSubset
+from master.kinds.core.pod.container import (
     Capabilities,
     ConfigMapKeySelector,
     Container,
@@ -16,10 +18,8 @@ from master.api.kinds.container import (
     SecretKeySelector,
     SecurityContext,
 )
-from master.api.kinds.endpoints import EndpointAddress, EndpointPort, Endpoints, EndpointSubset
-from master.api.kinds.pod import Pod, PodSecurityContext, PodSpec, PodStatus
-from master.api.kinds.service import Service, ServicePort, ServiceSpec
-from master.api.kinds.volume import (
+from master.kinds.core.pod.model import Pod, PodSecurityContext, PodSpec, PodStatus
+from master.kinds.core.pod.volume import (
     ConfigMapVolumeSource,
     EmptyDirVolumeSource,
     HostPathVolumeSource,
@@ -30,7 +30,7 @@ from master.api.kinds.volume import (
     SecretVolumeSource,
     Volume,
 )
-from master.dispatch import convert
+from master.kinds.core.service.model import Service, ServicePort, ServiceSpec
 from master.objects.meta import ObjectMeta
 from proto.gen import desired_pb2 as wire
 

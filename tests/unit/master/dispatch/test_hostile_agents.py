@@ -9,10 +9,8 @@ import pytest
 import pytest_asyncio
 
 from agent.identity import keys
-from master.api import kinds
+from master import kinds
 from master.api.errors import ApiError, BadRequest
-from master.api.kinds.namespace import Namespace
-from master.api.logs import LogOptions
 from master.cache import Cache
 from master.dispatch.departures import Departures
 from master.dispatch.errors import Denied, Stale
@@ -21,6 +19,8 @@ from master.dispatch.reports import Reports
 from master.dispatch.service import MasterService, Peer
 from master.dispatch.sessions import Machine
 from master.dispatch.token import make_valid
+from master.kinds.core.namespace import Namespace
+from master.kinds.core.pod.logs import LogOptions
 from master.objects.meta import ObjectMeta
 from master.pki import Pki
 from master.store.memory import MemoryStore

@@ -19,14 +19,14 @@ from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
 from cryptography.x509.oid import NameOID
 
 from agent.identity import keys
-from master.api import kinds
+from master import kinds
 from master.api.errors import ApiError
-from master.api.kinds.namespace import Namespace
-from master.api.kinds.node import Node
-from master.api.kinds.secret import Secret
 from master.cache import Cache
 from master.dispatch.identities import KEEP, SWEEP_S
 from master.dispatch.token import make_valid
+from master.kinds.core.namespace import Namespace
+from master.kinds.core.node import Node
+from master.kinds.core.secret import Secret
 from master.objects.meta import ObjectMeta, timestamp
 from master.pki import Pki
 from master.store.interface import Put

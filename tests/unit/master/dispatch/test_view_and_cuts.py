@@ -9,19 +9,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.desired.state import DesiredState
-from master.api import kinds
-from master.api.kinds.configmap import ConfigMap
-from master.api.kinds.container import Container, EnvFromSource, EnvSourceRef
-from master.api.kinds.endpoints import EndpointAddress, EndpointPort, Endpoints, EndpointSubset
-from master.api.kinds.node import Node, NodeAddress, NodeSpec, NodeStatus
-from master.api.kinds.pod import Pod, PodSpec
-from master.api.kinds.secret import Secret
-from master.api.kinds.service import Service, ServicePort, ServiceSpec
-from master.api.kinds.volume import SecretVolumeSource, Volume
+from master import kinds
 from master.dispatch import cuts
 from master.dispatch.items import Key, Section
 from master.dispatch.outbox import Outbox
 from master.dispatch.view import View
+from master.kinds.core.configmap import ConfigMap
+from master.kinds.core.endpoints import EndpointAddress, EndpointPort, Endpoints, EndpointSubset
+from master.kinds.core.node import Node, NodeAddress, NodeSpec, NodeStatus
+from master.kinds.core.pod.container import Container, EnvFromSource, EnvSourceRef
+from master.kinds.core.pod.model import Pod, PodSpec
+from master.kinds.core.pod.volume import SecretVolumeSource, Volume
+from master.kinds.core.secret import Secret
+from master.kinds.core.service.model import Service, ServicePort, ServiceSpec
 from master.objects.meta import ObjectMeta
 from proto import contract
 from proto.gen import session_pb2

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from master.api.kinds.container import Container, ResourceRequirements
-from master.api.kinds.pod import Pod, PodSpec
+from master.kinds.core.pod.container import Container, ResourceRequirements
+from master.kinds.core.pod.model import Pod, PodSpec
 from master.scheduler.decide import Chosen, Decider, FitsNowhere, enough
 from master.scheduler.model import NodeFacts, PodInfo, Request
 from master.scheduler.snapshot import Snapshot

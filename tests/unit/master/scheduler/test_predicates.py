@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from master.api.kinds.affinity import NodeSelector, NodeSelectorRequirement, NodeSelectorTerm
+from master.kinds.core.pod.affinity import NodeSelector, NodeSelectorRequirement, NodeSelectorTerm
 from master.scheduler import predicates
 from master.scheduler.model import HostPort, NodeFacts, NodeInfo, PodInfo, Request
 

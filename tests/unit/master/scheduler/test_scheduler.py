@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from master.api import kinds
+from master import kinds
 from master.api.errors import Unavailable
 from master.scheduler.scheduler import Scheduler
 from tests.fakes.clock import settle

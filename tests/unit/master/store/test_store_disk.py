@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from master.api import kinds
+from master import kinds
 from master.cache import Cache
 from master.store.interface import Compacted, Put, Revision, StoreDamaged, StoreUnavailable
 from master.store.sqlite import SqliteStore

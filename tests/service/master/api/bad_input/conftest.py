@@ -17,8 +17,8 @@ from yarl import URL
 from master.api.resources import Resources
 from master.api.server import ApiServer
 from master.config import MasterConfig
-from master.objects.kind import KindSpec
 from master.pki import Pki
+from master.registry.resource import Resource
 from tests.fakes.clock import FakeClock
 from tests.masters import FakeJoin, FakeLogs, Reply
 from tests.service.master.api.bad_input.places import Place, places
@@ -43,12 +43,12 @@ _REQUIRED: dict[str, dict[str, Any]] = {
 }
 
 
-def document(kind: KindSpec[Any], name: str = "x") -> dict[str, Any]:
+def document(kind: Resource[Any], name: str = "x") -> dict[str, Any]:
     """A small valid object of the kind."""
     return {"metadata": {"name": name}, **_REQUIRED.get(kind.kind, {})}
 
 
-def collection(kind: KindSpec[Any]) -> str:
+def collection(kind: Resource[Any]) -> str:
     root = f"/apis/{kind.group}/{kind.version}" if kind.group else f"/api/{kind.version}"
     return f"{root}/namespaces/default/{kind.plural}" if kind.namespaced else f"{root}/{kind.plural}"
 
@@ -144,7 +144,7 @@ _REASONS = {
 }
 
 
-PlacesOf = Callable[[KindSpec[Any]], list[Place]]
+PlacesOf = Callable[[Resource[Any]], list[Place]]
 _EVERY = 10
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from master.api import kinds
-from master.api.kinds.scale import Binding, Scale
-from master.objects.kind import KindSpec
+from master import kinds
+from master.kinds.autoscaling.scale import Binding, Scale
+from master.registry.resource import Resource
 from tests.service.master.api.bad_input.conftest import Direct, PlacesOf, collection, document, refusal
 from tests.service.master.api.bad_input.places import places
 
@@ -29,7 +29,7 @@ EACH_KIND = pytest.mark.parametrize("kind", kinds.ALL, ids=lambda kind: kind.kin
 
 @EACH_KIND
 async def test_a_new_object_with_a_wrong_type_is_refused_with_the_path_of_the_field(
-    direct: Direct, kind: KindSpec[Any], places_of: PlacesOf
+    direct: Direct, kind: Resource[Any], places_of: PlacesOf
 ) -> None:
     for place in places_of(kind):
         for value in WRONG[place.shape]:
@@ -40,7 +40,7 @@ async def test_a_new_object_with_a_wrong_type_is_refused_with_the_path_of_the_fi
 
 @EACH_KIND
 async def test_an_update_with_a_wrong_type_is_refused_and_changes_nothing(
-    direct: Direct, kind: KindSpec[Any], places_of: PlacesOf
+    direct: Direct, kind: Resource[Any], places_of: PlacesOf
 ) -> None:
     created = await direct("POST", collection(kind), document(kind))
     assert created.status == 201, created.body
@@ -59,7 +59,7 @@ async def test_an_update_with_a_wrong_type_is_refused_and_changes_nothing(
 
 @EACH_KIND
 async def test_null_means_an_unset_field_and_is_refused_in_a_list(
-    direct: Direct, kind: KindSpec[Any], places_of: PlacesOf
+    direct: Direct, kind: Resource[Any], places_of: PlacesOf
 ) -> None:
     for place in places_of(kind):
         if place.outer[-1] == "list":
@@ -70,7 +70,7 @@ async def test_null_means_an_unset_field_and_is_refused_in_a_list(
             assert await dry_run(direct, kind, body) == await dry_run(direct, kind, without_nulls(body)), place.path()
 
 
-async def dry_run(direct: Direct, kind: KindSpec[Any], body: Any) -> Any:
+async def dry_run(direct: Direct, kind: Resource[Any], body: Any) -> Any:
     """The object that the API would store, without fields that differ each time, or the error."""
     answer = (await direct("POST", f"{collection(kind)}?dryRun=All", body)).json
     answer["metadata"].pop("uid", None)

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from master.api import kinds
-from master.objects.kind import KindSpec
+from master import kinds
 from master.objects.scalars import MAX_INT32
+from master.registry.resource import Resource
 from tests.service.master.api.bad_input.conftest import Direct, PlacesOf, collection, document, refusal
 from tests.service.master.api.bad_input.places import Place
 
@@ -40,7 +40,7 @@ MAY_BE_LARGE = SERVER_SETS | {
 }
 
 
-async def answer(direct: Direct, kind: KindSpec[Any], place: Place, value: Any) -> tuple[list[str], Any]:
+async def answer(direct: Direct, kind: Resource[Any], place: Place, value: Any) -> tuple[list[str], Any]:
     """The fields that the API refuses, and the value that it would store at the place.
 
     Values in the status are sent to the subresource status if the kind has one.
@@ -68,7 +68,7 @@ async def filled(direct: Direct) -> Direct:
 
 @EACH_KIND
 async def test_a_number_out_of_the_range_of_its_field_is_refused(
-    filled: Direct, kind: KindSpec[Any], places_of: PlacesOf
+    filled: Direct, kind: Resource[Any], places_of: PlacesOf
 ) -> None:
     for place in places_of(kind):
         if place.shape not in ("int", "int or str"):
@@ -90,7 +90,7 @@ async def test_a_number_out_of_the_range_of_its_field_is_refused(
 
 @EACH_KIND
 async def test_invalid_quantities_are_refused_and_numbers_are_kept_exactly(
-    filled: Direct, kind: KindSpec[Any], places_of: PlacesOf
+    filled: Direct, kind: Resource[Any], places_of: PlacesOf
 ) -> None:
     wrong: list[Any] = ["1e999", "-1", "1Zi", "NaN", "inf", "", "1.5.5", "\u0663", "1 Mi", "9" * 70, "0x10", -5, 1e300]
     for place in places_of(kind):
@@ -106,7 +106,7 @@ async def test_invalid_quantities_are_refused_and_numbers_are_kept_exactly(
 
 
 @EACH_KIND
-async def test_an_unsupported_choice_is_refused(filled: Direct, kind: KindSpec[Any], places_of: PlacesOf) -> None:
+async def test_an_unsupported_choice_is_refused(filled: Direct, kind: Resource[Any], places_of: PlacesOf) -> None:
     for place in places_of(kind):
         if "choice" in place.extra:
             for value in ("Sometimes", place.extra["choice"][-1].upper() + "\0"):
@@ -123,7 +123,7 @@ MAY_BE_MISSING = {
 
 
 @EACH_KIND
-async def test_a_missing_required_field_is_named(filled: Direct, kind: KindSpec[Any], places_of: PlacesOf) -> None:
+async def test_a_missing_required_field_is_named(filled: Direct, kind: Resource[Any], places_of: PlacesOf) -> None:
     for place in places_of(kind):
         if not place.always or place.in_status or place.shape not in ("str", "list", "int", "int or str"):
             continue
@@ -143,7 +143,7 @@ def without(body: dict[str, Any], field: str) -> dict[str, Any]:
 
 
 @EACH_KIND
-async def test_an_object_without_a_name_is_refused(filled: Direct, kind: KindSpec[Any]) -> None:
+async def test_an_object_without_a_name_is_refused(filled: Direct, kind: Resource[Any]) -> None:
     for metadata in ({}, {"name": ""}, {"generateName": ""}, {"name": None}):
         reply = await filled("POST", collection(kind), {**document(kind), "metadata": metadata})
         assert "metadata.name" in refusal(reply, 422)

@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from master.api import kinds
+from master import kinds
 from master.config import MasterConfig
-from master.objects.kind import KindSpec
+from master.registry.resource import Resource
 from tests.masters import Client
 from tests.service.master.api.bad_input.conftest import collection, document
 from tests.service.master.api.bad_input.places import Place, places
@@ -131,7 +131,7 @@ class Fuzzer:
         head = f"{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n"
         return f"{head}Content-Type: {media}\r\n\r\n".encode() + body
 
-    def changed(self, kind: KindSpec[Any], name: str) -> bytes:
+    def changed(self, kind: Resource[Any], name: str) -> bytes:
         """An object of the kind with up to two changed places."""
         obj = document(kind, name)
         for _ in range(self.random.choice((0, 1, 1, 2))):

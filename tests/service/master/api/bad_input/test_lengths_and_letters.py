@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from master.api import kinds
+from master import kinds
 from master.api.rest.bodies import MAX_BODY_BYTES, MAX_YAML_BYTES
-from master.api.rest.shapes import MAX_ITEMS
-from master.objects.kind import KindSpec
+from master.registry.resource import Resource
+from master.schema.shapes import MAX_ITEMS
 from tests.service.master.api.bad_input.conftest import MERGE, Direct, collection, document, refusal
 from tests.service.master.api.bad_input.places import places
 
@@ -47,7 +47,7 @@ NUL, CONTROL, RIGHT_TO_LEFT, EDGE = "a\0b", "\x1b[31m\x7f\r\n", "\u202egpj.exe",
     ids=lambda value: value if isinstance(value, str) else "",
 )
 async def test_metadata_that_is_too_long_or_has_invalid_characters_is_refused(
-    direct: Direct, kind: KindSpec[Any], metadata: dict[str, Any], field: str
+    direct: Direct, kind: Resource[Any], metadata: dict[str, Any], field: str
 ) -> None:
     reply = await direct("POST", collection(kind), {**document(kind), "metadata": metadata})
     assert field in refusal(reply, 422)
@@ -97,7 +97,7 @@ async def test_data_that_is_too_large_or_malformed_is_refused(
 
 
 @EACH_KIND
-async def test_a_list_that_is_too_long_is_refused(direct: Direct, kind: KindSpec[Any]) -> None:
+async def test_a_list_that_is_too_long_is_refused(direct: Direct, kind: Resource[Any]) -> None:
     seen: set[tuple[str, str]] = set()
     for place in places(kind.model):
         if place.shape == "list" and (place.model, place.field) not in seen:
@@ -115,7 +115,7 @@ async def test_an_object_with_thousands_of_errors_gets_a_short_response(direct: 
 
 
 @EACH_KIND
-async def test_any_text_is_stored_unchanged_or_refused_with_its_field(direct: Direct, kind: KindSpec[Any]) -> None:
+async def test_any_text_is_stored_unchanged_or_refused_with_its_field(direct: Direct, kind: Resource[Any]) -> None:
     for place in places(kind.model):
         if place.shape not in ("str", "int or str"):
             continue

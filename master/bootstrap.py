@@ -15,15 +15,15 @@ from msgspec.structs import replace
 
 from master.api.errors import AlreadyExists
 from master.api.identity import component
-from master.api.kinds import ENDPOINTS, ENDPOINTSLICE, NAMESPACE, SERVICE
-from master.api.kinds.endpoints import EndpointAddress, EndpointPort, Endpoints, EndpointSubset
-from master.api.kinds.endpointslice import Endpoint, EndpointConditions, EndpointSlice, EndpointSlicePort
-from master.api.kinds.namespace import Namespace
-from master.api.kinds.service import Service, ServicePort, ServiceSpec
 from master.api.resources import Resources
 from master.config import MasterConfig
-from master.objects.kind import KindSpec
+from master.kinds import ENDPOINTS, ENDPOINTSLICE, NAMESPACE, SERVICE
+from master.kinds.core.endpoints import EndpointAddress, EndpointPort, Endpoints, EndpointSubset
+from master.kinds.core.namespace import Namespace
+from master.kinds.core.service.model import Service, ServicePort, ServiceSpec
+from master.kinds.discovery.endpointslice import Endpoint, EndpointConditions, EndpointSlice, EndpointSlicePort
 from master.objects.meta import Object, ObjectMeta
+from master.registry.resource import Resource
 
 SYSTEM_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 NAME = "kubernetes"
@@ -58,7 +58,7 @@ def advertised_ip(config: MasterConfig) -> str | None:
     return None
 
 
-async def _ensure(resources: Resources, kind: KindSpec[T], desired: T) -> None:
+async def _ensure(resources: Resources, kind: Resource[T], desired: T) -> None:
     meta = desired.metadata
     current = resources.cache.get(kind, meta.namespace, meta.name)
     if current is None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from master.api.kinds.container import ContainerStatus
-from master.api.kinds.pod import Pod
-from master.api.tables.columns import AGE, NAME, Cell, Column, Table, age
+from master.kinds.core.pod.container import ContainerStatus
+from master.kinds.core.pod.model import Pod
+from master.registry.table import AGE, NAME, Cell, Column, Table, age
 
 
 def pod_reason(pod: Pod) -> str:

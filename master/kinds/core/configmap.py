@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from msgspec import field
 
-from master.objects.kind import KindSpec
 from master.objects.meta import Object
+from master.registry.resource import Resource
 
 
 class ConfigMap(Object, frozen=True, kw_only=True):
@@ -20,4 +20,4 @@ class ConfigMap(Object, frozen=True, kw_only=True):
     immutable: bool | None = None
 
 
-CONFIGMAP = KindSpec(kind="ConfigMap", plural="configmaps", model=ConfigMap, short_names=("cm",))
+CONFIGMAP = Resource(kind="ConfigMap", plural="configmaps", model=ConfigMap, short_names=("cm",))

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from msgspec import field
 
-from master.api.kinds.volume import ObjectFieldSelector, ResourceFieldSelector, VolumeDevice, VolumeMount
+from master.kinds.core.pod.volume import ObjectFieldSelector, ResourceFieldSelector, VolumeDevice, VolumeMount
 from master.objects.meta import Model, always
 from master.objects.scalars import (
     Id,

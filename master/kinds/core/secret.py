@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from msgspec import field
 
-from master.objects.kind import KindSpec
 from master.objects.meta import Object
+from master.registry.resource import Resource
 
 
 class Secret(Object, frozen=True, kw_only=True):
@@ -22,4 +22,4 @@ class Secret(Object, frozen=True, kw_only=True):
     immutable: bool | None = None
 
 
-SECRET = KindSpec(kind="Secret", plural="secrets", model=Secret, fields={"type": lambda secret: secret.type})
+SECRET = Resource(kind="Secret", plural="secrets", model=Secret, fields={"type": lambda secret: secret.type})

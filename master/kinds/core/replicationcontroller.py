@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from msgspec import field
 
-from master.api.kinds.pod import PodTemplateSpec
-from master.objects.kind import KindSpec
+from master.kinds.core.pod.model import PodTemplateSpec
 from master.objects.meta import Model, Object, always
 from master.objects.scalars import Natural, Natural64, Time
+from master.registry.resource import Resource
 
 
 class ReplicationControllerSpec(Model, frozen=True, kw_only=True):
@@ -51,7 +51,7 @@ class ReplicationController(Object, frozen=True, kw_only=True):
     status: ReplicationControllerStatus = field(default_factory=ReplicationControllerStatus)
 
 
-REPLICATIONCONTROLLER = KindSpec(
+REPLICATIONCONTROLLER = Resource(
     kind="ReplicationController",
     plural="replicationcontrollers",
     model=ReplicationController,

@@ -6,12 +6,12 @@ from typing import Annotated, Any
 
 from msgspec import field
 
-from master.api.kinds.affinity import Affinity, Toleration, TopologySpreadConstraint
-from master.api.kinds.container import Container, ContainerStatus
-from master.api.kinds.volume import Volume
-from master.objects.kind import KindSpec
+from master.kinds.core.pod.affinity import Affinity, Toleration, TopologySpreadConstraint
+from master.kinds.core.pod.container import Container, ContainerStatus
+from master.kinds.core.pod.volume import Volume
 from master.objects.meta import LocalObjectReference, Model, Object, ObjectMeta, always
 from master.objects.scalars import Id, Int32, Quantity, Required, Seconds, Time, choice, number_within
+from master.registry.resource import Resource
 
 
 class HostAlias(Model, frozen=True, kw_only=True):
@@ -196,7 +196,7 @@ class PodTemplateSpec(Model, frozen=True, kw_only=True):
     spec: PodSpec = field(default_factory=PodSpec)
 
 
-POD = KindSpec(
+POD = Resource(
     kind="Pod",
     plural="pods",
     model=Pod,

@@ -6,9 +6,9 @@ from typing import Any
 
 from msgspec import field
 
-from master.objects.kind import KindSpec
 from master.objects.meta import Model, Object, ObjectReference, always
 from master.objects.scalars import PortIfAny
+from master.registry.resource import Resource
 
 
 class EndpointConditions(Model, frozen=True, kw_only=True):
@@ -56,6 +56,6 @@ class EndpointSlice(Object, frozen=True, kw_only=True):
     ports: tuple[EndpointSlicePort, ...] = always(())
 
 
-ENDPOINTSLICE = KindSpec(
+ENDPOINTSLICE = Resource(
     kind="EndpointSlice", plural="endpointslices", model=EndpointSlice, group="discovery.k8s.io", has_generation=True
 )

@@ -6,12 +6,12 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
-from master.api.checks import Findings
-from master.api.kinds.pod import Pod, PodSpec, PodStatus
-from master.api.quantity import parse
-from master.api.strategies.base import Strategy, Taken
-from master.api.strategies.podcheck import check_pod_spec
-from master.api.strategies.podspec import default_pod_spec
+from master.kinds.core.pod.defaults import default_pod_spec
+from master.kinds.core.pod.model import Pod, PodSpec, PodStatus
+from master.kinds.core.pod.validation import check_pod_spec
+from master.registry.strategy import Strategy, Taken
+from master.schema.checks import Findings
+from master.schema.quantity import parse
 
 
 class PodStrategy(Strategy[Pod]):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from master.objects.kind import KindSpec
 from master.objects.meta import Model, Object, ObjectReference, always
 from master.objects.scalars import Port
+from master.registry.resource import Resource
 
 
 class EndpointAddress(Model, frozen=True, kw_only=True):
@@ -42,4 +42,4 @@ class Endpoints(Object, frozen=True, kw_only=True):
     subsets: tuple[EndpointSubset, ...] = ()
 
 
-ENDPOINTS = KindSpec(kind="Endpoints", plural="endpoints", model=Endpoints, short_names=("ep",))
+ENDPOINTS = Resource(kind="Endpoints", plural="endpoints", model=Endpoints, short_names=("ep",))

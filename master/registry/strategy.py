@@ -8,9 +8,9 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from master.api.checks import Findings, dns_subdomain
-from master.objects.kind import KindSpec
 from master.objects.meta import Object
+from master.registry.resource import Resource
+from master.schema.checks import Findings, dns_subdomain
 
 T = TypeVar("T", bound=Object)
 # Whether a uniqueness key is taken, by a stored object or by a commit in progress.
@@ -58,4 +58,4 @@ def spec_and_status_apart(new: Object, old: Object, subresource: str) -> Object:
     return msgspec.structs.replace(new, status=old.status)  # type: ignore[attr-defined]
 
 
-Strategies = dict[KindSpec, Strategy]  # type: ignore[type-arg]
+Strategies = dict[Resource, Strategy]  # type: ignore[type-arg]

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from master.api import quantity
-from master.api.checks import Findings, dns_label, dns_subdomain, port_name
-from master.api.kinds.affinity import NodeSelectorTerm, Toleration
-from master.api.kinds.container import (
+from master.kinds.core.pod.affinity import NodeSelectorTerm, Toleration
+from master.kinds.core.pod.container import (
     Container,
     EnvVar,
     LifecycleHandler,
     Probe,
     ResourceRequirements,
 )
-from master.api.kinds.pod import PodSpec
-from master.api.kinds.volume import Volume
-from master.api.strategies.podspec import volume_sources
+from master.kinds.core.pod.defaults import volume_sources
+from master.kinds.core.pod.model import PodSpec
+from master.kinds.core.pod.volume import Volume
+from master.schema import quantity
+from master.schema.checks import Findings, dns_label, dns_subdomain, port_name
 
 PROTOCOLS = ("SCTP", "TCP", "UDP")
 

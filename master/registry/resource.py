@@ -14,8 +14,8 @@ ALL_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "up
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class KindSpec(Generic[T]):
-    """One kind as the API serves it. Compared by identity, because there is one KindSpec for each kind."""
+class Resource(Generic[T]):
+    """One kind as the API serves it. Compared by identity, because there is one Resource for each kind."""
 
     kind: str
     plural: str
@@ -55,4 +55,4 @@ class KindSpec(Generic[T]):
         return f"/registry/{self.resource}/{namespace if self.namespaced else '-'}/{name}"
 
     def __repr__(self) -> str:
-        return f"KindSpec({self.resource})"
+        return f"Resource({self.resource})"

@@ -15,13 +15,13 @@ from ipaddress import IPv4Address, IPv4Network
 
 from msgspec.structs import replace
 
-from master.api.checks import Findings, dns_1035, dns_label, dns_subdomain, port_name
 from master.api.errors import Unavailable
-from master.api.kinds.service import Service, ServicePort, ServiceSpec, ServiceStatus
-from master.api.strategies.addresses import ClusterAddresses
-from master.api.strategies.base import Strategy, Taken, spec_and_status_apart
-from master.api.strategies.podcheck import PROTOCOLS
+from master.kinds.core.pod.validation import PROTOCOLS
+from master.kinds.core.service.addresses import ClusterAddresses
+from master.kinds.core.service.model import Service, ServicePort, ServiceSpec, ServiceStatus
 from master.objects.meta import Object
+from master.registry.strategy import Strategy, Taken, spec_and_status_apart
+from master.schema.checks import Findings, dns_1035, dns_label, dns_subdomain, port_name
 
 TYPES = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
 _TRIES = 32

@@ -6,9 +6,9 @@ from typing import Any, Final
 
 from msgspec import field
 
-from master.objects.kind import KindSpec
 from master.objects.meta import Model, Object, always
 from master.objects.scalars import Natural64, PortIfAny, Quantity, Required, Time
+from master.registry.resource import Resource
 
 CORDONED_BY_DRAIN: Final = "io.sampan.cordoned-by-drain"
 """Annotation: `sampan leave` cordoned this node. Only such a cordon is undone when the node stays after all."""
@@ -121,7 +121,7 @@ class Node(Object, frozen=True, kw_only=True):
     status: NodeStatus = field(default_factory=NodeStatus)
 
 
-NODE = KindSpec(
+NODE = Resource(
     kind="Node",
     plural="nodes",
     model=Node,

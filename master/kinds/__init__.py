@@ -5,19 +5,19 @@ The docstrings of the models are for users of the API: meaning, units, defaults 
 
 from typing import Any
 
-from master.api.kinds.configmap import CONFIGMAP
-from master.api.kinds.endpoints import ENDPOINTS
-from master.api.kinds.endpointslice import ENDPOINTSLICE
-from master.api.kinds.event import EVENT
-from master.api.kinds.namespace import NAMESPACE
-from master.api.kinds.node import NODE
-from master.api.kinds.pod import POD
-from master.api.kinds.replicationcontroller import REPLICATIONCONTROLLER
-from master.api.kinds.secret import SECRET
-from master.api.kinds.service import SERVICE
-from master.objects.kind import KindSpec
+from master.kinds.core.configmap import CONFIGMAP
+from master.kinds.core.endpoints import ENDPOINTS
+from master.kinds.core.event import EVENT
+from master.kinds.core.namespace import NAMESPACE
+from master.kinds.core.node import NODE
+from master.kinds.core.pod.model import POD
+from master.kinds.core.replicationcontroller import REPLICATIONCONTROLLER
+from master.kinds.core.secret import SECRET
+from master.kinds.core.service.model import SERVICE
+from master.kinds.discovery.endpointslice import ENDPOINTSLICE
+from master.registry.resource import Resource
 
-ALL: tuple[KindSpec[Any], ...] = (
+ALL: tuple[Resource[Any], ...] = (
     NAMESPACE,
     NODE,
     POD,

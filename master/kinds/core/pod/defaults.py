@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from master.api.kinds.container import Container, ContainerPort, EnvVar, LifecycleHandler, Probe, ResourceRequirements
-from master.api.kinds.pod import PodSecurityContext, PodSpec
-from master.api.kinds.volume import EmptyDirVolumeSource, Volume
-from master.api.quantity import canonical
+from master.kinds.core.pod.container import (
+    Container,
+    ContainerPort,
+    EnvVar,
+    LifecycleHandler,
+    Probe,
+    ResourceRequirements,
+)
+from master.kinds.core.pod.model import PodSecurityContext, PodSpec
+from master.kinds.core.pod.volume import EmptyDirVolumeSource, Volume
+from master.schema.quantity import canonical
 
 _SOURCES = tuple(name for name in Volume.__struct_fields__ if name != "name")
 _MODE = 0o644

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 import msgspec
 
-from master.api.checks import Findings
+from master.schema.checks import Findings
 
 # Arguments: the value, its path, and where to report.
 _Check = Callable[[Any, str, Findings], None]

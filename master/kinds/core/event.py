@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from msgspec import field
 
-from master.objects.kind import KindSpec
 from master.objects.meta import Model, Object, ObjectReference
 from master.objects.scalars import Int32, Time
+from master.registry.resource import Resource
 
 
 class EventSource(Model, frozen=True, kw_only=True):
@@ -46,7 +46,7 @@ class Event(Object, frozen=True, kw_only=True):
     reporting_instance: str = ""
 
 
-EVENT = KindSpec(
+EVENT = Resource(
     kind="Event",
     plural="events",
     model=Event,

@@ -6,9 +6,9 @@ from typing import Annotated, Any
 
 from msgspec import field
 
-from master.objects.kind import KindSpec
 from master.objects.meta import Model, Object, always
 from master.objects.scalars import Int32, PortIfAny, choice, number_within
+from master.registry.resource import Resource
 
 
 class ServicePort(Model, frozen=True, kw_only=True):
@@ -100,7 +100,7 @@ class Service(Object, frozen=True, kw_only=True):
     status: ServiceStatus = field(default_factory=ServiceStatus)
 
 
-SERVICE = KindSpec(
+SERVICE = Resource(
     kind="Service",
     plural="services",
     model=Service,

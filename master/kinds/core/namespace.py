@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from msgspec import field
 
-from master.objects.kind import KindSpec
 from master.objects.meta import Model, Object, always
 from master.objects.scalars import Time
+from master.registry.resource import Resource
 
 
 class NamespaceSpec(Model, frozen=True, kw_only=True):
@@ -42,7 +42,7 @@ class Namespace(Object, frozen=True, kw_only=True):
     status: NamespaceStatus = field(default_factory=NamespaceStatus)
 
 
-NAMESPACE = KindSpec(
+NAMESPACE = Resource(
     kind="Namespace",
     plural="namespaces",
     model=Namespace,
