@@ -15,10 +15,8 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Final
 
-from master import bootstrap, kinds, memory
+from master import bootstrap, cluster_api, kinds, memory
 from master.api.resources import Resources
-from master.api.server import ApiServer
-from master.api.strategies import ServiceRanges
 from master.cache import Cache
 from master.clock import Clock, SystemClock
 from master.component.events import EventRecorder
@@ -96,9 +94,8 @@ async def serve(
 async def _core(config: MasterConfig, pki: Pki, clock: Clock, store: SqliteStore, config_path: Path | None) -> _Core:
     cluster_id = await _cluster_id(store)
     await authority.check(store, pki)
-    cache = await Cache.load(store, kinds.ALL)
-    ranges = ServiceRanges(IPv4Network(config.service_cidr), config.node_ports)
-    resources = Resources(store, cache, clock=clock, ranges=ranges)
+    registry = kinds.registry(kinds.ServiceRanges(IPv4Network(config.service_cidr), config.node_ports))
+    resources = cluster_api.resources(store, await Cache.load(store, registry), registry, clock=clock)
     if config.bootstrap_token_file is not None:
         await bootstrap.ensure(resources, config)  # makes the token's namespace
         await token.make_valid(resources, token.read(config.bootstrap_token_file))
@@ -137,7 +134,7 @@ def _parts(core: _Core) -> list[tuple[str, Coroutine[None, None, None]]]:
     )
     upkeep = Upkeep(core.pki, clock, core.config_path, lambda moved: bootstrap.ensure(resources, moved))
     control = Control(core.pki, core.trust, core.identities, core.store, core.cluster_id, core.config_path)
-    api = ApiServer(config, resources, core.pki, logs, join)
+    api = cluster_api.server(config, resources, core.pki, logs, join)
     return [
         ("API", api.run()),
         ("supervisor", _notify_supervisor(api.ready, core.supervised)),

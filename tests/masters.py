@@ -20,12 +20,10 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
-from master import bootstrap, kinds
+from master import bootstrap, cluster_api, kinds
 from master.api.errors import NodeUnreachable, Unauthorized
 from master.api.identity import Caller, component
 from master.api.resources import Resources
-from master.api.server import ApiServer
-from master.api.strategies import ServiceRanges
 from master.cache import Cache
 from master.config import MasterConfig
 from master.kinds.core.pod.container import Container
@@ -50,8 +48,9 @@ def me() -> Caller:
 async def resources(tmp_path: Path) -> Resources:
     """A pipeline with the objects that every cluster has, and small ranges for services."""
     store = MemoryStore()
-    ranges = ServiceRanges(IPv4Network("10.96.0.0/24"), range(30000, 30010))
-    resources = Resources(store, await Cache.load(store, kinds.ALL, history=20), clock=FakeClock(), ranges=ranges)
+    registry = kinds.registry(kinds.ServiceRanges(IPv4Network("10.96.0.0/24"), range(30000, 30010)))
+    cache = await Cache.load(store, registry, history=20)
+    resources = cluster_api.resources(store, cache, registry, clock=FakeClock())
     await bootstrap.ensure(resources, MasterConfig(data_dir=tmp_path, advertise_addresses=("192.0.2.1",)), port=6443)
     return resources
 
@@ -159,7 +158,7 @@ def config(tmp_path: Path) -> MasterConfig:
 @pytest.fixture
 async def api(resources: Resources, config: MasterConfig) -> AsyncIterator[Client]:
     pki = Pki.prepare(config)
-    server = ApiServer(config, resources, pki, FakeLogs(), FakeJoin(), clock=FakeClock())
+    server = cluster_api.server(config, resources, pki, FakeLogs(), FakeJoin(), clock=FakeClock())
     running = asyncio.create_task(server.run(), name="server")
     ready = asyncio.create_task(server.ready.wait(), name="ready")
     await asyncio.wait({running, ready}, return_when=asyncio.FIRST_COMPLETED)

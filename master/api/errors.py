@@ -24,23 +24,14 @@ ApiError
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from master.registry.resource import Resource
+from master.schema.cause import Cause
 
 # Limits in characters. A message may quote the client's request, which may be large.
 _LONGEST_MESSAGE = 8192
 _LONGEST_NAME = 512
-
-
-@dataclass(frozen=True, slots=True)
-class Cause:
-    """One problem. `reason`: FieldValueInvalid, FieldValueRequired …; `field`: such as `spec.ports[0].port`."""
-
-    reason: str
-    message: str
-    field: str = ""
 
 
 class ApiError(Exception):
@@ -213,15 +204,20 @@ class Invalid(ApiError):
     reason = "Invalid"
 
     @classmethod
-    def of(cls, kind: Resource[Any], name: str, causes: Sequence[Cause]) -> Invalid:
+    def of(cls, resource: Resource[Any], name: str, causes: Sequence[Cause]) -> Invalid:
+        return cls.of_kind(resource.kind, name, causes, group=resource.group)
+
+    @classmethod
+    def of_kind(cls, kind: str, name: str, causes: Sequence[Cause], *, group: str = "") -> Invalid:
+        """The error for an object that is not stored, such as the body of a subresource."""
         texts = [f"{cause.field}: {cause.message}" if cause.field else cause.message for cause in causes]
         text = texts[0] if len(texts) == 1 else "[" + ", ".join(texts) + "]"
         return cls(
-            f'{kind.kind} "{name[:_LONGEST_NAME]}" is invalid: {text}',
+            f'{kind} "{name[:_LONGEST_NAME]}" is invalid: {text}',
             causes=causes,
             name=name,
-            group=kind.group,
-            kind=kind.kind,
+            group=group,
+            kind=kind,
         )
 
 

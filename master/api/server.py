@@ -8,12 +8,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+from collections.abc import Awaitable, Callable
 from ssl import SSLContext
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from master import bootstrap
 from master.api.errors import ApiError, InternalError, RequestTimeout
 from master.api.identity import ANONYMOUS
 from master.api.join import JoinService
@@ -21,15 +21,19 @@ from master.api.resources import Resources
 from master.api.rest import answers
 from master.api.rest.authentication import authenticate
 from master.api.rest.bodies import Reader
+from master.api.rest.call import Call
+from master.api.rest.discovery import Discovery
 from master.api.rest.paths import Paths
 from master.api.rest.query import Query
-from master.api.rest.routes import resolve, segments
+from master.api.rest.reads import Reads
+from master.api.rest.routes import is_resource, resolve, segments
 from master.api.rest.slots import Slots
+from master.api.rest.subresources import Connectors, Subresources
 from master.api.rest.tls import Front
-from master.api.rest.verbs import Call, Verbs
+from master.api.rest.verbs import Verbs
+from master.api.rest.writes import Writes
 from master.clock import Clock, SystemClock
 from master.config import MasterConfig
-from master.kinds.core.pod.logs import LogSource
 from master.pki import Pki
 from master.store.interface import StoreError
 
@@ -45,16 +49,20 @@ log = logging.getLogger(__name__)
 
 
 class ApiServer:
-    """Serves the API on the configured address. With port 0 it uses a free one, which is in `port`."""
+    """Serves the API on the configured address. With port 0 it uses a free one, which is in `port`.
+
+    `prepare(port)` makes the objects that every cluster has, before the first request is answered.
+    """
 
     def __init__(
         self,
         config: MasterConfig,
         resources: Resources,
         pki: Pki,
-        logs: LogSource,
         join: JoinService,
         *,
+        connectors: Connectors,
+        prepare: Callable[[int], Awaitable[None]],
         clock: Clock | None = None,
     ) -> None:
         self._config = config
@@ -63,9 +71,13 @@ class ApiServer:
         self.ready = asyncio.Event()
         self._requests = Slots(MAX_REQUESTS, what="requests", retry_after_s=1)
         self._streams = Slots(MAX_STREAMS, what="watches", retry_after_s=5)
+        self._prepare = prepare
         reader = Reader(config.request_timeout_s, self._requests)
-        self._verbs = Verbs(resources, self._clock, logs, reader)
-        self._paths = Paths(lambda: pki.ca_pem, join, f"{config.address}:{config.api_port}", self._trouble, reader)
+        reads = Reads(resources.pipeline, resources.cache, self._clock)
+        writes = Writes(resources.pipeline, resources.cache, reader, reads)
+        self._verbs = Verbs(reads, writes, Subresources(resources, reads, writes, connectors))
+        discovery = Discovery(resources.registry, f"{config.address}:{config.api_port}")
+        self._paths = Paths(lambda: pki.ca_pem, join, discovery, resources.pipeline.authorizer, self._trouble, reader)
         self._front = Front(pki)
         self.port = config.api_port
 
@@ -79,7 +91,7 @@ class ApiServer:
             raise OSError(f"cannot listen on API port {address[0]}:{address[1]}: {error.strerror}") from error
         self.port = listener.getsockname()[1]
         try:
-            await bootstrap.ensure(self._resources, self._config, port=self.port)
+            await self._prepare(self.port)
             await self._serve(listener)
         finally:
             listener.close()
@@ -140,11 +152,11 @@ class ApiServer:
         parts = segments(request.raw_path)
         # A join request has a bootstrap token, which does not identify a caller.
         caller = ANONYMOUS if parts[0] == "sampan" else authenticate(request)
-        if not _is_resource(parts):
+        if not is_resource(parts):
             with self._requests.held():
                 return await self._paths.handle(request, caller, parts)
         query = Query(request.query)
-        call = Call(request, caller, resolve(parts), query)
+        call = Call(request, caller, resolve(self._resources.registry, parts), query)
         # Only a GET can last long. Other requests may have a body, and the reader frees their slot meanwhile.
         streams = request.method == "GET" and (query.flag("watch") or query.flag("follow"))
         with (self._streams if streams else self._requests).held():
@@ -195,8 +207,3 @@ def _http_log() -> logging.Logger:
     logger = logging.getLogger(f"{__name__}.http")
     logger.filters = [shorten]
     return logger
-
-
-def _is_resource(parts: list[str]) -> bool:
-    """Whether the path is a resource, not discovery."""
-    return (parts[0] == "api" and len(parts) > 2) or (parts[0] == "apis" and len(parts) > 3)

@@ -6,14 +6,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
-
 from master.objects.meta import Object
 from master.registry.resource import Resource
 
 _METADATA = b'"metadata":{'
 _VERSION = b'"resourceVersion":"'
-_decoders: dict[Resource[Any], msgspec.json.Decoder[Any]] = {}
 
 ADDED = "ADDED"
 MODIFIED = "MODIFIED"
@@ -53,10 +50,7 @@ class Entry:
     def obj(self) -> Any:
         """The typed object. Decoded on first use and kept."""
         if self._obj is None:
-            decoder = _decoders.get(self.kind)
-            if decoder is None:
-                decoder = _decoders[self.kind] = msgspec.json.Decoder(self.kind.model)
-            self._obj = decoder.decode(self.raw)
+            self._obj = self.kind.decode(self.raw)
         return self._obj
 
     @property

@@ -28,6 +28,7 @@ from master.controllers.ownership import (
     without_owners,
 )
 from master.controllers.workqueue import WorkQueue
+from master.registry.deletion import Propagation
 from master.registry.resource import Resource
 
 log = logging.getLogger(__name__)
@@ -143,7 +144,7 @@ class GarbageCollector:
             await self._change_item(item, lambda current: without_finalizer(current, FOREGROUND))
             self._waiting.pop(item.uid, None)
 
-    async def _delete(self, item: Item, *, propagation: str = "Background") -> None:
+    async def _delete(self, item: Item, *, propagation: Propagation = "Background") -> None:
         try:
             await self._resources.delete(
                 self._caller, item.kind, item.namespace, item.name, uid=item.uid, propagation=propagation

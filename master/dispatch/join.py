@@ -18,7 +18,6 @@ from datetime import UTC, datetime
 from typing import Final
 
 from master.api.errors import BadRequest, Conflict, Invalid, Unauthorized, Unavailable
-from master.api.errors import Cause as ApiCause
 from master.cache import Cache
 from master.clock import Clock
 from master.dispatch.convert import node_address
@@ -28,6 +27,7 @@ from master.kinds.core.secret import Secret
 from master.objects.meta import parse_time
 from master.pki import CsrRefused, Pki
 from master.pki.authority import BACKDATE
+from master.schema.cause import Cause as ApiCause
 from proto import contract
 
 TOKEN_NAMESPACE: Final = "kube-system"

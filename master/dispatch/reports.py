@@ -24,6 +24,7 @@ from master.dispatch.sanity import MAX_CONDITIONS, event_problem, status_problem
 from master.dispatch.statuses import merged
 from master.kinds import POD
 from master.kinds.core.pod.model import Pod
+from master.kinds.core.pod.writes import finish_deletion
 from proto.gen import observed_pb2
 
 EVENT_SOURCE = "kubelet"
@@ -140,7 +141,7 @@ class Reports:
             text = f"pod {status.namespace}/{status.name}: removed on its node without being deleted"
             self._complaints.log(pod.spec.node_name, text)
             return True
-        await self._resources.finish_pod_deletion(CALLER, status.namespace, status.name, status.uid)
+        await finish_deletion(self._resources, CALLER, status.namespace, status.name, status.uid)
         return True
 
 

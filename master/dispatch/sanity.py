@@ -12,8 +12,8 @@ from typing import Final
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from master.api.strategies.simple import endpoint_address
 from master.dispatch.errors import InvalidMessage
+from master.kinds.addresses import endpoint_address
 from master.schema.checks import Findings, qualified_name
 from proto import contract
 from proto.gen import observed_pb2, session_pb2

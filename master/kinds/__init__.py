@@ -1,6 +1,8 @@
-"""The kinds that the API serves. Each has a file with its models and its declaration, and an entry in `ALL`.
+"""The kinds that the API serves, one folder for each group and one file for each kind.
 
-The docstrings of the models are for users of the API: meaning, units, defaults and allowed values of the fields.
+A kind's file (or folder, for a large kind) has all that is peculiar to it: models, defaults, checks, table, deletion
+and subresources, joined in a `Resource`. An entry in `ALL` adds the kind to the API. The docstrings of the models are
+for users of the API: meaning, units, defaults and allowed values of the fields.
 """
 
 from typing import Any
@@ -10,11 +12,13 @@ from master.kinds.core.endpoints import ENDPOINTS
 from master.kinds.core.event import EVENT
 from master.kinds.core.namespace import NAMESPACE
 from master.kinds.core.node import NODE
-from master.kinds.core.pod.model import POD
+from master.kinds.core.pod.resource import POD
 from master.kinds.core.replicationcontroller import REPLICATIONCONTROLLER
 from master.kinds.core.secret import SECRET
-from master.kinds.core.service.model import SERVICE
+from master.kinds.core.service.resource import SERVICE
+from master.kinds.core.service.strategy import DEFAULT_RANGES, ServiceRanges, ServiceStrategy
 from master.kinds.discovery.endpointslice import ENDPOINTSLICE
+from master.registry.registry import Registry
 from master.registry.resource import Resource
 
 ALL: tuple[Resource[Any], ...] = (
@@ -30,6 +34,12 @@ ALL: tuple[Resource[Any], ...] = (
     EVENT,
 )
 
+
+def registry(ranges: ServiceRanges = DEFAULT_RANGES) -> Registry:
+    """A registry with all built-in kinds. `ranges`: the cluster's ranges for services."""
+    return Registry(ALL, strategies={SERVICE: ServiceStrategy(ranges)})
+
+
 __all__ = [
     "ALL",
     "CONFIGMAP",
@@ -42,4 +52,6 @@ __all__ = [
     "REPLICATIONCONTROLLER",
     "SECRET",
     "SERVICE",
+    "ServiceRanges",
+    "registry",
 ]

@@ -1,17 +1,17 @@
-"""The types of the models' fields: numbers by their size on the wire, times, quantities, choices.
+"""The types of the models' fields: numbers by their size on the wire, times, quantities, choices, and their rules.
 
-A number too large for its type is refused while the body is decoded. master/api/constraints.py checks the narrower
-rules of a field (`extra`) and reports all fields that break one in a single error.
+A number too large for its type is refused while a body is decoded, and accepted in stored bytes. The narrower rules of
+a field are in `Meta.extra`: master/schema/models.py reads them into the tree of types.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from msgspec import Meta
 
 MAX_INT32: Final = (1 << 31) - 1
-_MAX_INT64: Final = (1 << 63) - 1
+MAX_INT64: Final = (1 << 63) - 1
 
 
 def choice(*values: str) -> Meta:
@@ -19,31 +19,46 @@ def choice(*values: str) -> Meta:
     return Meta(extra={"choice": values})
 
 
-def number_within(least: int, most: int = MAX_INT32, *, type_most: int = _MAX_INT64) -> Meta:
-    """A number from `least` to `most`. Its type on the wire holds numbers up to `type_most`."""
-    return Meta(ge=-type_most - 1, le=type_most, extra={"within": (least, most)})
+def default(value: Any) -> Meta:
+    """The value that the field gets on every write if it is empty (None, "" or 0)."""
+    return Meta(extra={"default": value})
 
 
-Int32 = Annotated[int, Meta(ge=-MAX_INT32 - 1, le=MAX_INT32)]
-Int64 = Annotated[int, Meta(ge=-_MAX_INT64 - 1, le=_MAX_INT64)]
+def number_within(least: int, most: int = MAX_INT32, *, bits: int = 64) -> Meta:
+    """A number from `least` to `most`. Its type on the wire has this many bits."""
+    return Meta(extra={"within": (least, most), "bits": bits})
+
+
+def form(name: str) -> Meta:
+    """Text in this form, unless it is empty: the name of a function in master/schema/checks.py, such as dns_label."""
+    return Meta(extra={"form": name})
+
+
+def inert(effect: str) -> Meta:
+    """A field that is stored but has no effect yet. `effect`: what it would do. Its use is answered with a warning."""
+    return Meta(extra={"inert": effect})
+
+
+Int32 = Annotated[int, Meta(extra={"bits": 32})]
+Int64 = Annotated[int, Meta(extra={"bits": 64})]
 # Not negative.
-Natural = Annotated[int, number_within(0, type_most=MAX_INT32)]
-Natural64 = Annotated[int, number_within(0, _MAX_INT64)]
+Natural = Annotated[int, number_within(0, bits=32)]
+Natural64 = Annotated[int, number_within(0, MAX_INT64)]
 # Ids and seconds have 64 bits on the wire, but nodes support 31 bits only.
 Id = Annotated[int, number_within(0)]
 Seconds = Annotated[int, number_within(0)]
-Positive = Annotated[int, number_within(1, type_most=MAX_INT32)]
-Port = Annotated[int, number_within(1, 65535, type_most=MAX_INT32)]
+Positive = Annotated[int, number_within(1, bits=32)]
+Port = Annotated[int, number_within(1, 65535, bits=32)]
 # 0 means: no port.
-PortIfAny = Annotated[int, number_within(0, 65535, type_most=MAX_INT32)]
-PortOrName = Port | Annotated[str, Meta(extra={"port_name": True})]
-Weight = Annotated[int, number_within(1, 100, type_most=MAX_INT32)]
+PortIfAny = Annotated[int, number_within(0, 65535, bits=32)]
+PortOrName = Port | Annotated[str, Meta(extra={"form": "port_name"})]
+Weight = Annotated[int, number_within(1, 100, bits=32)]
 # Permission bits of a file.
-Mode = Annotated[int, number_within(0, 0o777, type_most=MAX_INT32)]
+Mode = Annotated[int, number_within(0, 0o777, bits=32)]
 
 # Text that may not be empty.
 Required = Annotated[str, Meta(extra={"required": True})]
 # RFC 3339, or empty.
-Time = Annotated[str, Meta(extra={"time": True})]
-# `500m` or `128Mi`. Clients may send a plain number, which the decoder turns into text.
-Quantity = Annotated[str, Meta(extra={"quantity": True})]
+Time = Annotated[str, Meta(extra={"format": "time"})]
+# `500m` or `128Mi`. Clients may send a plain number, which becomes text.
+Quantity = Annotated[str, Meta(extra={"format": "quantity"})]

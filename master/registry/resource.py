@@ -1,40 +1,79 @@
-"""The declaration of a kind: its names, its model, its subresources and the fields that a field selector may use."""
+"""A resource: where its objects are stored, the versions in which it is served, and all that is peculiar to it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from master.objects.meta import Object
+from master.registry.deletion import DeletionPolicy
+from master.registry.strategy import Strategy
+from master.registry.subresource import Subresource
+from master.registry.table import PLAIN, Table
+from master.schema.schema import Schema
 
 T = TypeVar("T", bound=Object)
 
 ALL_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 
 
+def _same(value: Any) -> Any:
+    return value
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Version:
+    """A resource in one version of its group.
+
+    The conversions translate the JSON value of an object (apiVersion included) from and to the stored version. They are
+    called for versions other than the stored one.
+    """
+
+    name: str
+    schema: Schema[Any]
+    from_stored: Callable[[dict[str, Any]], dict[str, Any]] = _same
+    to_stored: Callable[[dict[str, Any]], dict[str, Any]] = _same
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Resource(Generic[T]):
-    """One kind as the API serves it. Compared by identity, because there is one Resource for each kind."""
+    """One resource as the API serves it. Compared by identity, because there is one Resource value for each resource.
+
+    `schema` is the one of the stored version, which is named `version`. `served` has further versions.
+    """
 
     kind: str
     plural: str
-    model: type[T]
+    schema: Schema[T]
     group: str = ""
     version: str = "v1"
+    served: tuple[Version, ...] = ()
     namespaced: bool = True
     short_names: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
-    subresources: tuple[str, ...] = ()
+    verbs: tuple[str, ...] = ALL_VERBS
+    subresources: tuple[Subresource, ...] = ()
+    strategy: Strategy[T] = field(default_factory=Strategy)
+    deletion: DeletionPolicy[T] = field(default_factory=DeletionPolicy)
+    table: Table = PLAIN
     # Fields for field selectors, besides metadata.name and metadata.namespace: the path, and a function that reads it.
     fields: Mapping[str, Callable[[T], str]] = field(default_factory=dict)
-    # Whether a change of spec increments metadata.generation. Kinds without a spec, such as ConfigMap, have none.
+    indexes: tuple[Any, ...] = ()
+    # Whether the typed objects stay in memory. For kinds of which there are few and which are read at every step.
+    hot: bool = False
+    # Whether a change of the desired state increments metadata.generation. Kinds without a spec have none.
     has_generation: bool = False
 
     @property
     def api_version(self) -> str:
-        """`v1`, or `group/version`."""
+        """The stored version: `v1`, or `group/version`."""
         return f"{self.group}/{self.version}" if self.group else self.version
+
+    @property
+    def versions(self) -> tuple[Version, ...]:
+        """All served versions. The stored one is the first."""
+        return (Version(self.version, self.schema), *self.served)
 
     @property
     def singular(self) -> str:
@@ -47,12 +86,20 @@ class Resource(Generic[T]):
 
     @property
     def prefix(self) -> str:
-        """The prefix of the store's keys of all objects of the kind."""
+        """The prefix of the store's keys of all objects of the resource."""
         return f"/registry/{self.resource}/"
 
     def key(self, namespace: str, name: str) -> str:
-        """The store's key of one object. Cluster-scoped kinds have `-` as namespace."""
+        """The store's key of one object. Cluster-scoped resources have `-` as namespace."""
         return f"/registry/{self.resource}/{namespace if self.namespaced else '-'}/{name}"
+
+    def decode(self, raw: bytes) -> T:
+        """The object of stored bytes. Lenient, see `Schema.decode`. Raises ValueError."""
+        return self.schema.decode(raw)
+
+    def subresource(self, name: str) -> Subresource | None:
+        """The subresource of this name, or None."""
+        return next((subresource for subresource in self.subresources if subresource.name == name), None)
 
     def __repr__(self) -> str:
         return f"Resource({self.resource})"

@@ -86,3 +86,11 @@ def _two(large: int, large_unit: str, small: int, small_unit: str) -> str:
 def pairs(values: Mapping[str, str]) -> str:
     """A selector as text: `a=1,b=2`, or `<none>`."""
     return ",".join(f"{key}={value}" for key, value in sorted(values.items())) or "<none>"
+
+
+def _plain(obj: Any, now: datetime) -> Sequence[Cell]:
+    return obj.metadata.name, age(obj.metadata.creation_timestamp, now)
+
+
+PLAIN = Table((NAME, AGE), _plain)
+"""The table of a kind without one of its own."""

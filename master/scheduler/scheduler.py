@@ -23,6 +23,7 @@ from master.component.events import EventRecorder, Involved
 from master.component.follow import follow
 from master.component.podstate import is_finished
 from master.kinds.core.pod.model import Pod
+from master.kinds.core.pod.writes import bind
 from master.registry.resource import Resource
 from master.scheduler.conditions import unschedulable
 from master.scheduler.decide import Chosen, Decider
@@ -184,7 +185,7 @@ class Scheduler:
 
     async def _bind(self, pod: Pod, info: PodInfo, node: str) -> None:
         try:
-            await self._resources.bind(CALLER, info.namespace, info.name, node, uid=info.uid)
+            await bind(self._resources, CALLER, info.namespace, info.name, node, uid=info.uid)
         except (NotFound, Conflict) as error:
             # The pod is gone or already bound; or the node is gone, and then the pod is retried.
             self._undo(pod, info)

@@ -11,8 +11,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from master.api.errors import Cause
 from master.schema import quantity
+from master.schema.cause import Cause
 
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _SERVICE_LABEL = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
@@ -101,6 +101,7 @@ class Findings:
 
     def __init__(self) -> None:
         self.causes: list[Cause] = []
+        self.warnings: list[str] = []
 
     def __bool__(self) -> bool:
         return bool(self.causes)
@@ -138,6 +139,11 @@ class Findings:
         """The value is larger than `limit` bytes."""
         self._add("FieldValueTooLong", f"Too long: may not be more than {limit} bytes", field)
 
+    def inert(self, field: str, effect: str) -> None:
+        """The field is stored, but has no effect yet. `effect` is what it would do. This is only a warning."""
+        if len(self.warnings) < _MAX_CAUSES:
+            self.warnings.append(f"{_shortened(field)}: has no effect yet: {effect}")
+
     # -- checks that many kinds share -----------------------------------------------------------------------------
 
     def form(self, field: str, value: str, wrong: str) -> None:
@@ -159,14 +165,12 @@ class Findings:
         else:
             self.form(field, value, port_name(value))
 
-    def within(self, field: str, value: int | None, allowed: range) -> None:
-        """The number must be in the range. None is allowed."""
-        if value is None or value in allowed:
-            return
-        if value < allowed.start:
-            self.invalid(field, value, f"must be greater than or equal to {allowed.start}")
-        else:
-            self.invalid(field, value, f"must be less than or equal to {allowed.stop - 1}")
+    def between(self, field: str, value: float, least: float, most: float) -> None:
+        """The number must be in the range, both ends included."""
+        if value < least:
+            self.invalid(field, value, f"must be greater than or equal to {least}")
+        elif value > most:
+            self.invalid(field, value, f"must be less than or equal to {most}")
 
     def labels(self, field: str, labels: Mapping[str, str]) -> None:
         for key, value in labels.items():

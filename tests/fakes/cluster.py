@@ -9,9 +9,8 @@ from typing import Any, Protocol
 
 from msgspec.structs import replace
 
-from master import kinds
+from master import cluster_api, kinds
 from master.api.identity import component
-from master.api.resources import Resources
 from master.cache import Cache
 from master.component.events import EventRecorder
 from master.kinds.core.namespace import Namespace
@@ -40,7 +39,7 @@ class FakeCluster:
         self.store = store
         self.cache = cache
         self.clock = clock
-        self.resources = Resources(store, cache, clock=clock)
+        self.resources = cluster_api.resources(store, cache, kinds.registry(), clock=clock)
         self.recorder = EventRecorder(self.resources, clock)
 
     @classmethod

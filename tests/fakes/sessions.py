@@ -16,9 +16,8 @@ from agent.model import LogRequest
 from agent.session.renewal import Renewal
 from agent.session.reporter import ReportQueue
 from agent.session.session import SessionLoop
-from master import kinds
+from master import cluster_api, kinds
 from master.api.identity import component
-from master.api.resources import Resources
 from master.cache import Cache
 from master.component.events import EventRecorder
 from master.config import MasterConfig
@@ -61,7 +60,7 @@ class MasterEnd:
     def __init__(self, pki: Pki, store: MemoryStore, cache: Cache) -> None:
         self.pki, self.store, self.cache = pki, store, cache
         self.clock = FakeClock()
-        self.resources = Resources(store, cache, clock=self.clock)
+        self.resources = cluster_api.resources(store, cache, kinds.registry(), clock=self.clock)
         self.recorder = EventRecorder(self.resources, self.clock)
         self.sessions = Sessions(self.clock, heartbeat_s=HEARTBEAT_S, grace_s=GRACE_S)
         self.identities = Identities(store, self.clock, cluster_cidr="10.244.0.0/16", pod_cidr_prefix=24)

@@ -12,7 +12,7 @@ import msgspec
 from aiohttp import web
 
 from master.api.errors import ApiError, NotAcceptable
-from master.api.tables import table
+from master.api.rest.routes import Route
 from master.cache import Entry
 from master.registry.resource import Resource
 
@@ -79,17 +79,27 @@ def success(kind: Resource[Any], name: str, uid: str) -> dict[str, Any]:
     }
 
 
-def listed(kind: Resource[Any], entries: Sequence[Entry], revision: int) -> bytes:
+def body(entry: Entry, route: Route) -> bytes:
+    """The object as JSON in the version of the path: the stored bytes, or a conversion of them."""
+    if route.stored:
+        return entry.raw
+    value = route.version.from_stored(msgspec.json.decode(entry.raw))
+    return _encode({**value, "apiVersion": route.api_version})
+
+
+def listed(route: Route, entries: Sequence[Entry], revision: int) -> bytes:
     """A list as JSON, joined from the objects' bytes."""
-    head = f'{{"kind":"{kind.kind}List","apiVersion":"{kind.api_version}","metadata":{{"resourceVersion":"{revision}"}}'
-    return b'%b,"items":[%b]}\n' % (head.encode(), b",".join([entry.raw for entry in entries]))
+    kind = route.resource.kind
+    head = f'{{"kind":"{kind}List","apiVersion":"{route.api_version}","metadata":{{"resourceVersion":"{revision}"}}'
+    items = [entry.raw for entry in entries] if route.stored else [body(entry, route) for entry in entries]
+    return b'%b,"items":[%b]}\n' % (head.encode(), b",".join(items))
 
 
 class Tabulator:
     """Makes tables of a kind. `include`: the part of the object in each row: None, Metadata (default) or Object."""
 
     def __init__(self, kind: Resource[Any], version: str, include: str) -> None:
-        self._table = table(kind)
+        self._table = kind.table
         self._version = version
         self._include = include or "Metadata"
         self._columns = [column.definition() for column in self._table.columns]

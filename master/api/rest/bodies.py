@@ -13,10 +13,12 @@ import yaml
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from master.api.errors import BadRequest, Cause, RequestTimeout, TooLarge, UnsupportedMediaType
+from master.api.errors import BadRequest, RequestTimeout, TooLarge, UnsupportedMediaType
 from master.api.rest.duplicates import in_json
 from master.api.rest.slots import Slots
-from master.schema.shapes import UnknownField, WrongType, tidy, wrong_type
+from master.schema.cause import Cause
+from master.schema.pruning import UnknownField, WrongType
+from master.schema.schema import Schema
 
 MAX_BODY_BYTES = 3 << 20
 MAX_YAML_BYTES = 1 << 20
@@ -27,7 +29,7 @@ _MAX_WARNINGS = 20
 _MAX_WARNING_LENGTH = 256
 # Real objects are not nested nearly as deeply. Recursive functions must not exceed the stack.
 _MAX_DEPTH = 100
-S = TypeVar("S", bound=msgspec.Struct)
+T = TypeVar("T")
 
 
 _TAG = "tag:yaml.org,2002:"
@@ -179,17 +181,36 @@ def _parse_yaml(body: bytes) -> Any:
         raise BadRequest(f"the body is not YAML: {' '.join(str(error).split())}") from error
 
 
-async def decode(body: bytes, media: str, *, duplicates: bool) -> tuple[Any, list[str]]:
-    """JSON or YAML as Python values, and with `duplicates` a sentence about each duplicate key.
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A body as Python values. `text`: the JSON that it was read from. `doubled`: sentences about keys in YAML."""
 
-    Raises BadRequest, TooLarge, UnsupportedMediaType.
-    """
+    value: Any
+    text: bytes = b""
+    doubled: tuple[str, ...] = ()
+
+    def duplicates(self, keys: int) -> Sequence[str]:
+        """A sentence about each duplicate key. `keys`: the number of different keys in the whole value; 0: unknown."""
+        if not self.text:
+            return self.doubled
+        # Each key of the text has a quote and a colon after it. With as many keys in the value, none was dropped.
+        if keys and self.text.count(b'":') == keys and not any(gap in self.text for gap in _GAPS):
+            return ()
+        return in_json(self.text)
+
+
+# White space between a key and its colon, which few programs write.
+_GAPS = (b'" :', b'"\t:', b'"\n:', b'"\r:')
+
+
+async def decode(body: bytes, media: str) -> Document:
+    """JSON or YAML as Python values. Raises BadRequest, TooLarge, UnsupportedMediaType."""
     if media not in _YAML:
-        return parse(body, media), in_json(body) if duplicates else []
+        return Document(parse(body, media), body)
     if len(body) > MAX_YAML_BYTES:
         raise _too_large(MAX_YAML_BYTES)
     # Reading YAML takes about a second per megabyte, so it happens in a thread.
-    return await asyncio.to_thread(lambda: (parse(body, media), _duplicates_in_yaml(body) if duplicates else []))
+    return await asyncio.to_thread(lambda: Document(parse(body, media), doubled=tuple(_duplicates_in_yaml(body))))
 
 
 def _duplicates_in_yaml(body: bytes) -> list[str]:
@@ -209,31 +230,42 @@ def _duplicates_in_yaml(body: bytes) -> list[str]:
     return duplicates
 
 
-def typed(value: Any, model: type[S], field_validation: str, warnings: list[str], duplicates: Sequence[str] = ()) -> S:
-    """The typed object. Raises BadRequest for wrong types.
+def typed(value: Any, schema: Schema[T], field_validation: str, warnings: list[str], document: Document) -> T:
+    """The object of a JSON value that came from a document. Raises BadRequest for wrong types.
 
     Unknown and duplicate fields are an error with field validation `Strict`, warnings with `Warn`, and ignored with
     `Ignore`.
     """
     if not isinstance(value, dict):
-        raise BadRequest(f"expected an object of type {model.__name__}, got {type(value).__name__}")
+        raise BadRequest(f"expected an object of type {schema.name}, got {type(value).__name__}")
     unknown: list[UnknownField] = []
     try:
-        tidied = tidy(value, model, unknown)
+        obj, keys = schema.read(value, unknown)
     except WrongType as wrong:
-        raise _refused(model, wrong) from wrong
+        raise _refused(schema.name, wrong) from wrong
+    if field_validation == "Ignore":
+        return obj
+    duplicates = document.duplicates(keys if value is document.value else 0)
     problems = _shortened([*(str(field) for field in unknown), *duplicates])
     if problems and field_validation == "Strict":
         raise BadRequest(
-            f"{model.__name__} cannot be handled: strict decoding error: {', '.join(problems)}",
+            f"{schema.name} cannot be handled: strict decoding error: {', '.join(problems)}",
             causes=[Cause("FieldValueInvalid", str(field), field.path) for field in unknown[:_MAX_WARNINGS]],
         )
-    if field_validation != "Ignore":
-        warnings.extend(problems)
-    try:
-        return msgspec.convert(tidied, model)
-    except msgspec.ValidationError as error:
-        raise _refused(model, wrong_type(tidied, model) or WrongType("", str(error))) from error
+    warnings.extend(problems)
+    return obj
+
+
+def check_type(value: Any, kind: str, api_version: str) -> None:
+    """Checks kind and apiVersion of a body, which may leave them out. Raises BadRequest."""
+    if not isinstance(value, dict):
+        raise BadRequest(f"expected an object of kind {kind}")
+    for name, expected in (("kind", kind), ("apiVersion", api_version)):
+        actual = value.get(name)
+        # Values that are not text are reported with the wrong types of other fields.
+        if isinstance(actual, str) and actual not in ("", expected):
+            body = f"the body is a {value.get('kind') or kind} of {value.get('apiVersion') or api_version}"
+            raise BadRequest.at(name, f"{body}, the path takes a {kind} of {api_version}")
 
 
 def _shortened(sentences: Sequence[str]) -> list[str]:
@@ -245,9 +277,9 @@ def _shortened(sentences: Sequence[str]) -> list[str]:
     return shortened if len(sentences) <= _MAX_WARNINGS else [*shortened, f"and {len(sentences) - _MAX_WARNINGS} more"]
 
 
-def _refused(model: type[Any], wrong: WrongType) -> BadRequest:
+def _refused(name: str, wrong: WrongType) -> BadRequest:
     path = wrong.path if len(wrong.path) <= _MAX_WARNING_LENGTH else f"{wrong.path[:_MAX_WARNING_LENGTH]}..."
     return BadRequest(
-        f"{model.__name__} cannot be handled: {path + ': ' if path else ''}{wrong.what}",
+        f"{name} cannot be handled: {path + ': ' if path else ''}{wrong.what}",
         causes=[Cause("FieldValueInvalid", wrong.what, path)],
     )

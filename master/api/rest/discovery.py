@@ -5,53 +5,71 @@ from __future__ import annotations
 import platform
 from typing import Any
 
-from master.api.rest.routes import GROUP_VERSIONS
-from master.registry.resource import ALL_VERBS, Resource
+from master.registry.registry import Registry
+from master.registry.resource import Resource
+from master.registry.subresource import Subresource
 from proto import contract
 
-_SUBRESOURCES: dict[str, tuple[str, tuple[str, ...]]] = {
-    "status": ("", ("get", "patch", "update")),
-    "scale": ("Scale", ("get", "patch", "update")),
-    "binding": ("Binding", ("create",)),
-    "log": ("", ("get",)),
-    "finalize": ("", ("update",)),
-}
 # The Kubernetes version of the API. The rest of GIT_VERSION is Sampan's own.
 MAJOR, MINOR = "1", "30"
 GIT_VERSION = f"v{MAJOR}.{MINOR}.0+sampan-{contract.VERSION}"
 
 
-def api_versions(server: str) -> dict[str, Any]:
-    """/api"""
-    return {
-        "kind": "APIVersions",
-        "versions": ["v1"],
-        "serverAddressByClientCIDRs": [{"clientCIDR": "0.0.0.0/0", "serverAddress": server}],
-    }
+class Discovery:
+    """The documents about a registry."""
 
+    def __init__(self, registry: Registry, server: str) -> None:
+        self._registry = registry
+        self._server = server
 
-def group(name: str) -> dict[str, Any]:
-    """/apis/<group>"""
-    versions = [{"groupVersion": f"{g}/{v}", "version": v} for g, v in GROUP_VERSIONS if g == name]
-    return {"kind": "APIGroup", "apiVersion": "v1", "name": name, "versions": versions, "preferredVersion": versions[0]}
+    def paths(self) -> list[str]:
+        """The paths of all groups' versions."""
+        groups = self._registry.group_versions()
+        return [f"/apis/{group}/{version}" for group, versions in groups.items() if group for version in versions]
 
+    def api_versions(self) -> dict[str, Any]:
+        """/api"""
+        return {
+            "kind": "APIVersions",
+            "versions": ["v1"],
+            "serverAddressByClientCIDRs": [{"clientCIDR": "0.0.0.0/0", "serverAddress": self._server}],
+        }
 
-def groups() -> dict[str, Any]:
-    """/apis"""
-    names = dict.fromkeys(g for g, _ in GROUP_VERSIONS if g)
-    items = [{key: value for key, value in group(name).items() if key not in ("kind", "apiVersion")} for name in names]
-    return {"kind": "APIGroupList", "apiVersion": "v1", "groups": items}
+    def group(self, name: str) -> dict[str, Any] | None:
+        """/apis/<group>; None for an unknown group."""
+        names = self._registry.group_versions().get(name) if name else None
+        if not names:
+            return None
+        versions = [{"groupVersion": f"{name}/{version}", "version": version} for version in names]
+        return {
+            "kind": "APIGroup",
+            "apiVersion": "v1",
+            "name": name,
+            "versions": versions,
+            "preferredVersion": versions[0],
+        }
 
+    def groups(self) -> dict[str, Any]:
+        """/apis"""
+        documents = [self.group(name) for name in self._registry.group_versions() if name]
+        items = [
+            {key: value for key, value in document.items() if key not in ("kind", "apiVersion")}
+            for document in documents
+            if document is not None
+        ]
+        return {"kind": "APIGroupList", "apiVersion": "v1", "groups": items}
 
-def resources(group_name: str, version: str) -> dict[str, Any]:
-    """/api/v1 and /apis/<group>/<version>"""
-    kinds = GROUP_VERSIONS[group_name, version]
-    items: list[dict[str, Any]] = []
-    for kind in sorted(kinds, key=lambda kind: kind.plural):
-        items.append(_resource(kind))
-        items += [_subresource(kind, name) for name in kind.subresources]
-    group_version = f"{group_name}/{version}" if group_name else version
-    return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": items}
+    def resources(self, group: str, version: str) -> dict[str, Any] | None:
+        """/api/v1 and /apis/<group>/<version>; None for an unknown version."""
+        served = self._registry.served(group, version)
+        if not served:
+            return None
+        items: list[dict[str, Any]] = []
+        for resource in sorted(served, key=lambda resource: resource.plural):
+            items.append(_resource(resource))
+            items += [_subresource(resource, subresource) for subresource in resource.subresources]
+        group_version = f"{group}/{version}" if group else version
+        return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": items}
 
 
 def _resource(kind: Resource[Any]) -> dict[str, Any]:
@@ -60,7 +78,7 @@ def _resource(kind: Resource[Any]) -> dict[str, Any]:
         "singularName": kind.singular,
         "namespaced": kind.namespaced,
         "kind": kind.kind,
-        "verbs": [verb for verb in ALL_VERBS if verb != "deletecollection" or kind.plural != "namespaces"],
+        "verbs": list(kind.verbs),
     }
     if kind.short_names:
         item["shortNames"] = list(kind.short_names)
@@ -69,17 +87,17 @@ def _resource(kind: Resource[Any]) -> dict[str, Any]:
     return item
 
 
-def _subresource(kind: Resource[Any], name: str) -> dict[str, Any]:
-    served_as, verbs = _SUBRESOURCES[name]
+def _subresource(resource: Resource[Any], subresource: Subresource) -> dict[str, Any]:
+    served = subresource.served
     item: dict[str, Any] = {
-        "name": f"{kind.plural}/{name}",
+        "name": f"{resource.plural}/{subresource.name}",
         "singularName": "",
-        "namespaced": kind.namespaced,
-        "kind": served_as or kind.kind,
-        "verbs": list(verbs),
+        "namespaced": resource.namespaced,
+        "kind": served.kind if served else resource.kind,
+        "verbs": list(subresource.verbs),
     }
-    if served_as == "Scale":
-        item |= {"group": "autoscaling", "version": "v1"}
+    if served and served.version:
+        item |= {"group": served.group, "version": served.version}
     return item
 
 

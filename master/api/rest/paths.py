@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from aiohttp import web
 
-from master.api.authorize import Attributes, authorize
 from master.api.errors import BadRequest, MethodNotAllowed, Unauthorized
 from master.api.identity import Caller
 from master.api.join import JoinService
-from master.api.rest import answers, bodies, discovery
+from master.api.pipeline.authorization import Attributes, Authorizer
+from master.api.rest import answers, bodies
 from master.api.rest.bodies import Reader
-from master.api.rest.routes import GROUP_VERSIONS, no_such_path
+from master.api.rest.discovery import Discovery, version
+from master.api.rest.routes import no_such_path
 
 _JOIN = "/sampan/v1/join"
 # A certificate request has a few hundred bytes. The limit is for unknown callers, who may send anything.
@@ -26,13 +28,15 @@ class Paths:
         self,
         ca_pem: Callable[[], bytes],
         join: JoinService,
-        address: str,
+        discovery: Discovery,
+        authorizer: Authorizer,
         trouble: Callable[[], Awaitable[str]],
         reader: Reader,
     ) -> None:
         self._ca_pem = ca_pem
         self._join = join
-        self._address = address
+        self._discovery = discovery
+        self._authorizer = authorizer
         self._trouble = trouble
         self._reader = reader
 
@@ -43,7 +47,7 @@ class Paths:
             return await self._joining(request)
         if request.method not in ("GET", "HEAD"):
             raise MethodNotAllowed("the server does not allow this method on the requested resource")
-        authorize(caller, Attributes("get", path=path))
+        await self._authorizer.authorize(caller, Attributes("get", path=path))
         if path == "/sampan/v1/ca":
             return web.Response(body=self._ca_pem(), content_type="application/x-pem-file")
         if path in ("/healthz", "/livez"):
@@ -51,25 +55,34 @@ class Paths:
         if path == "/readyz":
             trouble = await self._trouble()
             return web.Response(text=trouble or "ok", status=503 if trouble else 200)
-        return self._discovery(path, parts)
+        return self._discover(path, parts)
 
-    def _discovery(self, path: str, parts: list[str]) -> web.Response:
+    def _discover(self, path: str, parts: list[str]) -> web.Response:
+        document = self._document(path, parts)
+        if document is None:
+            raise no_such_path()
+        return answers.json(document)
+
+    def _document(self, path: str, parts: list[str]) -> dict[str, Any] | None:
+        discovery = self._discovery
         if path == "/version":
-            return answers.json(discovery.version())
+            return version()
         if path == "/":
             paths = ["/api", "/api/v1", "/apis", "/healthz", "/livez", "/readyz", "/version"]
-            return answers.json({"paths": paths + [f"/apis/{group}/{version}" for group, version in _named()]})
-        if path == "/api":
-            return answers.json(discovery.api_versions(self._address))
-        if path == "/apis":
-            return answers.json(discovery.groups())
-        if parts[0] == "api" and len(parts) == 2 and ("", parts[1]) in GROUP_VERSIONS:
-            return answers.json(discovery.resources("", parts[1]))
-        if parts[0] == "apis" and len(parts) == 3 and (parts[1], parts[2]) in _named():
-            return answers.json(discovery.resources(parts[1], parts[2]))
-        if parts[0] == "apis" and len(parts) == 2 and any(group == parts[1] for group, _ in _named()):
-            return answers.json(discovery.group(parts[1]))
-        raise no_such_path()
+            return {"paths": paths + discovery.paths()}
+        match parts:
+            case ["api"]:
+                return discovery.api_versions()
+            case ["apis"]:
+                return discovery.groups()
+            case ["api", version_name]:
+                return discovery.resources("", version_name)
+            case ["apis", group]:
+                return discovery.group(group)
+            case ["apis", group, version_name] if group:
+                return discovery.resources(group, version_name)
+            case _:
+                return None
 
     async def _joining(self, request: web.BaseRequest) -> web.Response:
         """A machine with a bootstrap token asks to join as a node. The join service checks the token."""
@@ -109,7 +122,3 @@ class Paths:
                 "addressTakenBy": prospect.address_taken_by,
             }
         )
-
-
-def _named() -> list[tuple[str, str]]:
-    return [key for key in GROUP_VERSIONS if key[0]]

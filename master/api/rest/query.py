@@ -29,6 +29,10 @@ class Query:
             return False
         raise BadRequest(f"{name}: {value!r} is neither true nor false")
 
+    def optional_flag(self, name: str) -> bool | None:
+        """Like `flag`, but None for a missing parameter."""
+        return self.flag(name) if name in self._values else None
+
     def number(self, name: str) -> int | None:
         """An integer that is not negative, or None if the parameter is missing or empty."""
         value = self._values.get(name, "")

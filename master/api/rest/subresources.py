@@ -1,140 +1,98 @@
-"""Subresources whose bodies are not the object's kind: scale, binding, log."""
+"""Subresources whose bodies are not the object: views (scale), actions (binding) and connections (log)."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Protocol
 
+import msgspec
 from aiohttp import web
-from msgspec.structs import replace
 
-from master.api.errors import ApiError, BadRequest, Invalid
-from master.api.rest.query import Query
-from master.kinds.autoscaling.scale import Binding, Scale, ScaleSpec, ScaleStatus
-from master.kinds.core.pod.logs import LogOptions, LogSource
-from master.kinds.core.pod.model import Pod
-from master.objects.meta import ObjectMeta
-from master.schema import constraints
-from master.schema.checks import Findings, dns_subdomain
+from master.api.errors import Invalid, MethodNotAllowed, NotFound
+from master.api.resources import Resources
+from master.api.rest import answers, bodies
+from master.api.rest.call import Call
+from master.api.rest.mergepatch import merge
+from master.api.rest.reads import Reads
+from master.api.rest.writes import Writes, patched_version
+from master.cache import Entry
+from master.registry.subresource import Action, Connection, View
+from master.schema.checks import Findings
 
-# The response to a follow request starts after this time even if the log is still empty, so that the client sees that
-# it is connected.
-_FIRST_CHUNK_S = 0.5
-
-
-def scale_of(obj: Any) -> Scale:
-    """The scale of a replication controller."""
-    meta = obj.metadata
-    return Scale(
-        api_version="autoscaling/v1",
-        kind="Scale",
-        metadata=ObjectMeta(
-            name=meta.name,
-            namespace=meta.namespace,
-            uid=meta.uid,
-            resource_version=meta.resource_version,
-            creation_timestamp=meta.creation_timestamp,
-        ),
-        spec=ScaleSpec(replicas=obj.spec.replicas or 0),
-        status=ScaleStatus(
-            replicas=obj.status.replicas,
-            selector=",".join(f"{key}={value}" for key, value in sorted(obj.spec.selector.items())),
-        ),
-    )
+_VERBS = {"GET": "get", "PUT": "update", "PATCH": "patch", "POST": "create", "DELETE": "delete"}
 
 
-def scaled(obj: Any, scale: Scale) -> Any:
-    """The controller with the number of replicas of a scale. Raises Invalid."""
+class Connector(Protocol):
+    """Serves a connection to an object, such as the stream of a log."""
+
+    async def connect(self, call: Call, entry: Entry) -> web.StreamResponse:
+        """The response, which may last long. Raises ApiError before it begins."""
+        ...
+
+
+Connectors = Mapping[tuple[str, str], Connector]
+"""The connectors by resource (plural and group) and subresource: `("pods", "log")`."""
+
+
+class Subresources:
+    """Answers requests for subresources."""
+
+    def __init__(self, resources: Resources, reads: Reads, writes: Writes, connectors: Connectors) -> None:
+        self._resources = resources
+        self._pipeline = resources.pipeline
+        self._reads = reads
+        self._writes = writes
+        self._connectors = connectors
+
+    async def handle(self, call: Call, subresource: View | Action | Connection) -> web.StreamResponse:
+        """The response to any method. Raises ApiError."""
+        verb = _VERBS.get(call.http.method, "")
+        if verb not in subresource.verbs:
+            raise MethodNotAllowed("the server does not allow this method on the requested resource")
+        if isinstance(subresource, View):
+            return await self._view(call, subresource, verb)
+        if isinstance(subresource, Action):
+            return await self._action(call, subresource, verb)
+        await self._pipeline.authorize(call.request(verb))
+        connector = self._connectors.get((call.route.resource.resource, subresource.name))
+        if connector is None:
+            raise NotFound("the server could not find the requested resource")
+        return await connector.connect(call, self._reads.entry(call))
+
+    async def _action(self, call: Call, action: Action, verb: str) -> web.Response:
+        permit = await self._pipeline.authorize(call.request(verb, dry_run=call.query.dry_run))
+        document = await self._writes.document(call)
+        bodies.check_type(document.value, action.served.kind, action.served.api_version)
+        body = bodies.typed(document.value, action.schema, call.query.field_validation, call.warnings, document)
+        call.identify(body)
+        return answers.json(await action.act(self._resources, permit, body), 201, call.warnings)
+
+    async def _view(self, call: Call, view: View, verb: str) -> web.Response:
+        permit = await self._pipeline.authorize(call.request(verb, dry_run=call.query.dry_run and verb != "get"))
+        if verb == "get":
+            return answers.raw(view.schema.encode(view.read(self._reads.entry(call).obj)))
+        patch = verb == "patch"
+        document = await (self._writes.patch_document(call) if patch else self._writes.document(call))
+
+        def changed(entry: Entry) -> Any:
+            call.warnings.clear()
+            value = document.value
+            if patch:
+                value = merge(msgspec.json.decode(view.schema.encode(view.read(entry.obj))), value)
+            bodies.check_type(value, view.served.kind, view.served.api_version)
+            body = bodies.typed(value, view.schema, call.query.field_validation, call.warnings, document)
+            call.identify(body)
+            _check(view, body, entry.name)
+            return view.write(entry.obj, body)
+
+        expect = patched_version(document.value) if isinstance(document.value, dict) else ""
+        outcome = await self._pipeline.change(permit, changed, expect=expect)
+        assert outcome is not None
+        return answers.raw(view.schema.encode(view.read(outcome.entry.obj)), 200, call.warnings)
+
+
+def _check(view: View, body: Any, name: str) -> None:
     findings = Findings()
-    constraints.check(scale.spec, findings, "spec")
-    _refuse("Scale", obj.metadata.name, findings)
-    return replace(obj, spec=replace(obj.spec, replicas=scale.spec.replicas))
-
-
-def check_binding(binding: Binding, pod: str) -> None:
-    """Checks that the target is a node and has a valid name. Raises Invalid."""
-    findings = Findings()
-    target = binding.target
-    findings.one_of("target.kind", target.kind, ("", "Node"))
-    if not target.name:
-        findings.required("target.name")
-    else:
-        findings.form("target.name", target.name, dns_subdomain(target.name))
-    _refuse("Binding", pod, findings)
-
-
-def _refuse(kind: str, name: str, findings: Findings) -> None:
+    view.schema.check(body, findings)
     if findings:
-        problems = ", ".join(f"{cause.field}: {cause.message}" for cause in findings.causes)
-        raise Invalid(f'{kind} "{name}" is invalid: {problems}', causes=findings.causes, name=name, kind=kind)
-
-
-def log_options(query: Query) -> LogOptions:
-    """The log options in the query. Raises BadRequest."""
-    return LogOptions(
-        follow=query.flag("follow"),
-        previous=query.flag("previous"),
-        timestamps=query.flag("timestamps"),
-        tail_lines=query.number("tailLines"),
-        since_seconds=query.number("sinceSeconds"),
-        since_time=query.text("sinceTime"),
-        limit_bytes=query.number("limitBytes"),
-    )
-
-
-def log_container(pod: Pod, requested: str) -> str:
-    """The container of a log request. It may be empty for a pod with one container. Raises BadRequest."""
-    names = [container.name for container in pod.spec.containers]
-    inits = [container.name for container in pod.spec.init_containers]
-    if requested:
-        if requested in names or requested in inits:
-            return requested
-        raise BadRequest(
-            f"container {requested} is not valid for pod {pod.metadata.name}; it has {', '.join(names + inits)}"
-        )
-    if len(names) > 1:
-        choice = f"choose one of: [{' '.join(names)}]"
-        raise BadRequest(f"a container name must be specified for pod {pod.metadata.name}, {choice}")
-    return names[0]
-
-
-async def serve_log(request: web.BaseRequest, logs: LogSource, pod: Pod, query: Query) -> web.StreamResponse:
-    """Streams a container's log. Raises ApiError only before the first chunk is sent."""
-    name = pod.metadata.name
-    container = log_container(pod, query.text("container"))
-    if not pod.spec.node_name:
-        raise BadRequest(f'container "{container}" in pod "{name}" has no log yet: the pod is not on a node')
-    options = log_options(query)
-    meta = pod.metadata
-    stream = logs.open(pod.spec.node_name, meta.namespace, name, meta.uid, container, options)
-    response = web.StreamResponse()
-    response.content_type = "text/plain"
-    response.enable_chunked_encoding()
-    async with contextlib.aclosing(_closable(stream)) as chunks:
-        first = asyncio.ensure_future(anext(chunks, None))
-        try:
-            await asyncio.wait({first}, timeout=_FIRST_CHUNK_S if options.follow else None)
-            if first.done():
-                # Raises the node's error, if it has one, while the response can still be a Status.
-                first.result()
-            await response.prepare(request)
-            try:
-                chunk = await first
-                while chunk is not None:
-                    await response.write(chunk)
-                    chunk = await anext(chunks, None)
-            except ApiError as error:
-                # The response has begun, so it cannot be a Status any more: append the message to the log.
-                await response.write(f"{error.message}\n".encode())
-        finally:
-            if not first.done():
-                first.cancel()
-                await asyncio.wait({first})
-    return response
-
-
-async def _closable(stream: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
-    async for chunk in stream:
-        yield chunk
+        raise Invalid.of_kind(view.served.kind, name, findings.causes, group=view.served.group)

@@ -16,13 +16,14 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from master.api.errors import ApiError, Cause, Expired, Timeout
-from master.api.rest.answers import Tabulator
+from master.api.errors import ApiError, Expired, Timeout
+from master.api.rest.answers import Tabulator, body
+from master.api.rest.routes import Route
 from master.api.rest.selectors import Selection
 from master.cache import Batch, Cache, Change, Entry, HistoryGone, Lagged, Subscription
 from master.cache.entry import ADDED, DELETED, MODIFIED, watch_frame
 from master.clock import Clock
-from master.registry.resource import Resource
+from master.schema.cause import Cause
 
 # A watcher that is this many changes behind has to start over.
 _QUEUE = 2000
@@ -48,11 +49,12 @@ class Watch:
     """One watch, from its first line to its last."""
 
     def __init__(
-        self, cache: Cache, clock: Clock, kind: Resource[Any], options: WatchOptions, tabulator: Tabulator | None
+        self, cache: Cache, clock: Clock, route: Route, options: WatchOptions, tabulator: Tabulator | None
     ) -> None:
         self._cache = cache
         self._clock = clock
-        self._kind = kind
+        self._route = route
+        self._kind = route.resource
         self._options = options
         self._tabulator = tabulator
         self._columns_sent = False
@@ -156,6 +158,8 @@ class Watch:
 
     def _line(self, type_: str, entry: Entry, frame: bytes | None, change: Change | None = None) -> bytes:
         if self._tabulator is None:
+            if not self._route.stored:
+                return watch_frame(type_, body(entry, self._route))
             if frame is not None:
                 return frame
             assert change is not None
@@ -169,7 +173,7 @@ class Watch:
         metadata: dict[str, Any] = {"resourceVersion": str(revision), "creationTimestamp": None}
         if initial:
             metadata["annotations"] = {"k8s.io/initial-events-end": "true"}
-        obj = {"kind": self._kind.kind, "apiVersion": self._kind.api_version, "metadata": metadata}
+        obj = {"kind": self._kind.kind, "apiVersion": self._route.api_version, "metadata": metadata}
         if self._tabulator is not None:
             obj = {"kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": metadata, "rows": []}
         return watch_frame("BOOKMARK", msgspec.json.encode(obj))

@@ -1,11 +1,16 @@
-"""Scale (autoscaling/v1) and Binding: request bodies of subresources. Never stored."""
+"""Scale (autoscaling/v1): the number of pods of a controller, as a subresource. Never stored."""
 
 from __future__ import annotations
 
-from msgspec import field
+from typing import Any
 
-from master.objects.meta import Model, Object, ObjectReference, always
+from msgspec import field
+from msgspec.structs import replace
+
+from master.objects.meta import Model, Object, ObjectMeta, always
 from master.objects.scalars import Int32, Natural
+from master.registry.subresource import Served, View
+from master.schema.schema import Typed
 
 
 class ScaleSpec(Model, frozen=True, kw_only=True):
@@ -28,7 +33,31 @@ class Scale(Object, frozen=True, kw_only=True):
     status: ScaleStatus = field(default_factory=ScaleStatus)
 
 
-class Binding(Object, frozen=True, kw_only=True):
-    """Assigns a pod to the node `target`. A pod can be assigned only once."""
+def scale_of(obj: Any) -> Scale:
+    """The scale of a controller with a selector of equal labels."""
+    meta = obj.metadata
+    return Scale(
+        api_version="autoscaling/v1",
+        kind="Scale",
+        metadata=ObjectMeta(
+            name=meta.name,
+            namespace=meta.namespace,
+            uid=meta.uid,
+            resource_version=meta.resource_version,
+            creation_timestamp=meta.creation_timestamp,
+        ),
+        spec=ScaleSpec(replicas=obj.spec.replicas or 0),
+        status=ScaleStatus(
+            replicas=obj.status.replicas,
+            selector=",".join(f"{key}={value}" for key, value in sorted(obj.spec.selector.items())),
+        ),
+    )
 
-    target: ObjectReference = field(default_factory=ObjectReference)
+
+def scaled(obj: Any, scale: Scale) -> Any:
+    """The controller with the number of replicas of a scale."""
+    return replace(obj, spec=replace(obj.spec, replicas=scale.spec.replicas))
+
+
+SCALE = View("scale", Served("Scale", "autoscaling", "v1"), Typed(Scale), read=scale_of, write=scaled)
+"""The subresource `scale` of a controller."""

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
+
+from msgspec.structs import replace
+
+from master.kinds.addresses import endpoint_address, shortened
 from master.objects.meta import Model, Object, ObjectReference, always
 from master.objects.scalars import Port
 from master.registry.resource import Resource
+from master.registry.strategy import Keyspace, Strategy
+from master.registry.table import AGE, NAME, Cell, Column, Table, age
+from master.schema.checks import Findings
+from master.schema.schema import Typed
 
 
 class EndpointAddress(Model, frozen=True, kw_only=True):
@@ -42,4 +52,47 @@ class Endpoints(Object, frozen=True, kw_only=True):
     subsets: tuple[EndpointSubset, ...] = ()
 
 
-ENDPOINTS = Resource(kind="Endpoints", plural="endpoints", model=Endpoints, short_names=("ep",))
+class EndpointsStrategy(Strategy[Endpoints]):
+    """The addresses must be ones to which packets can be sent."""
+
+    def default(self, obj: Endpoints) -> Endpoints:
+        subsets = tuple(
+            replace(subset, ports=tuple(replace(port, protocol=port.protocol or "TCP") for port in subset.ports))
+            for subset in obj.subsets
+        )
+        return replace(obj, subsets=subsets)
+
+    def check(self, obj: Endpoints, old: Endpoints | None, findings: Findings, keyspace: Keyspace) -> None:
+        for index, subset in enumerate(obj.subsets):
+            at = f"subsets[{index}]"
+            if not subset.addresses and not subset.not_ready_addresses:
+                findings.required(at, "must specify `addresses` or `notReadyAddresses`")
+            for field, addresses in (
+                ("addresses", subset.addresses),
+                ("notReadyAddresses", subset.not_ready_addresses),
+            ):
+                for place, address in enumerate(addresses):
+                    endpoint_address(f"{at}.{field}[{place}].ip", address.ip, findings)
+            for place, port in enumerate(subset.ports):
+                if not port.name and len(subset.ports) > 1:
+                    findings.required(f"{at}.ports[{place}].name")
+
+
+def _cells(endpoints: Endpoints, now: datetime) -> Sequence[Cell]:
+    addresses = [
+        f"{address.ip}:{port.port}"
+        for subset in endpoints.subsets
+        for port in subset.ports
+        for address in subset.addresses
+    ]
+    return endpoints.metadata.name, shortened(addresses), age(endpoints.metadata.creation_timestamp, now)
+
+
+ENDPOINTS = Resource(
+    kind="Endpoints",
+    plural="endpoints",
+    schema=Typed(Endpoints),
+    short_names=("ep",),
+    strategy=EndpointsStrategy(),
+    table=Table((NAME, Column("Endpoints", description="The addresses of ready endpoints."), AGE), _cells),
+)

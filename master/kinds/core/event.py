@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
+
 from msgspec import field
 
 from master.objects.meta import Model, Object, ObjectReference
 from master.objects.scalars import Int32, Time
+from master.registry.deletion import DeletionPolicy
 from master.registry.resource import Resource
+from master.registry.strategy import Keyspace, Strategy
+from master.registry.table import Cell, Column, Table, age
+from master.schema.checks import Findings, dns_subdomain
+from master.schema.schema import Typed
 
 
 class EventSource(Model, frozen=True, kw_only=True):
@@ -46,11 +54,68 @@ class Event(Object, frozen=True, kw_only=True):
     reporting_instance: str = ""
 
 
+class EventStrategy(Strategy[Event]):
+    """An event is in the namespace of the object that it is about."""
+
+    def name_form(self, name: str) -> str:
+        return dns_subdomain(name)
+
+    def check(self, obj: Event, old: Event | None, findings: Findings, keyspace: Keyspace) -> None:
+        about, own = obj.involved_object.namespace, obj.metadata.namespace
+        # Events about objects without a namespace are in one of these two.
+        if about != own and (about or own not in ("default", "kube-system")):
+            findings.invalid("involvedObject.namespace", about, "does not match event.namespace")
+
+
+class EventDeletion(DeletionPolicy[Event]):
+    """Events own nothing."""
+
+    has_dependents = False
+
+
+def _cells(event: Event, now: datetime) -> Sequence[Cell]:
+    about = event.involved_object
+    first = event.first_timestamp or event.event_time or event.metadata.creation_timestamp
+    last = (event.series.last_observed_time if event.series else "") or event.last_timestamp or first
+    source = event.source.component or event.reporting_component
+    return (
+        age(last, now),
+        event.type,
+        event.reason,
+        f"{about.kind.lower()}/{about.name}" if about.name else about.kind.lower(),
+        about.field_path,
+        ", ".join(part for part in (source, event.source.host or event.reporting_instance) if part),
+        event.message.strip(),
+        age(first, now),
+        (event.series.count if event.series else 0) or event.count or 1,
+        event.metadata.name,
+    )
+
+
+_TABLE = Table(
+    (
+        Column("Last Seen", description="Time since the event happened last."),
+        Column("Type", description="Normal or Warning."),
+        Column("Reason", description="What happened, in one word."),
+        Column("Object", description="The object to which it happened."),
+        Column("Subobject", priority=1, description="The part of the object to which it happened."),
+        Column("Source", priority=1, description="The component that reported the event."),
+        Column("Message", description="What happened, for people."),
+        Column("First Seen", priority=1, description="Time since the event happened first."),
+        Column("Count", type="integer", priority=1, description="How often the event happened."),
+        Column("Name", priority=1, format="name", description="The name of the event itself."),
+    ),
+    _cells,
+)
+
 EVENT = Resource(
     kind="Event",
     plural="events",
-    model=Event,
+    schema=Typed(Event),
     short_names=("ev",),
+    strategy=EventStrategy(),
+    deletion=EventDeletion(),
+    table=_TABLE,
     fields={
         "involvedObject.kind": lambda event: event.involved_object.kind,
         "involvedObject.namespace": lambda event: event.involved_object.namespace,

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+import ipaddress
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, Final
 
 from msgspec import field
+from msgspec.structs import replace
 
+from master.kinds.addresses import endpoint_address
+from master.kinds.quantities import canonical_quantities
 from master.objects.meta import Model, Object, always
 from master.objects.scalars import Natural64, PortIfAny, Quantity, Required, Time
 from master.registry.resource import Resource
+from master.registry.strategy import Keyspace, Strategy, keep_status
+from master.registry.subresource import Part
+from master.registry.table import AGE, NAME, Cell, Column, Table, age
+from master.schema.cause import Cause
+from master.schema.checks import Findings
+from master.schema.schema import Typed
 
+_ROLE: Final = "node-role.kubernetes.io/"
+_ADDRESS_KEY: Final = "/unique/nodeaddress/"
 CORDONED_BY_DRAIN: Final = "io.sampan.cordoned-by-drain"
 """Annotation: `sampan leave` cordoned this node. Only such a cordon is undone when the node stays after all."""
 
@@ -121,13 +135,121 @@ class Node(Object, frozen=True, kw_only=True):
     status: NodeStatus = field(default_factory=NodeStatus)
 
 
+class NodeStrategy(Strategy[Node]):
+    """The pod CIDR of a node cannot be changed. No two nodes have the same InternalIP."""
+
+    def keys(self, obj: Node) -> frozenset[str]:
+        internal = (address.address for address in obj.status.addresses if address.type == "InternalIP")
+        return frozenset(f"{_ADDRESS_KEY}{text}" for text in internal)
+
+    def key_taken(self, obj: Node, key: str, holder: str) -> Cause:
+        address = key.removeprefix(_ADDRESS_KEY)
+        index = next(i for i, candidate in enumerate(obj.status.addresses) if candidate.address == address)
+        why = f'Invalid value: "{address}": is already the address of {holder.replace("nodes//", "node ")}'
+        return Cause("FieldValueInvalid", why, f"status.addresses[{index}].address")
+
+    def default(self, obj: Node) -> Node:
+        obj = replace(obj, status=_completed(obj.status))
+        if CORDONED_BY_DRAIN in obj.metadata.annotations and not obj.spec.unschedulable:
+            # Uncordoning removes the annotation, so that it does not apply to the next cordon.
+            annotations = {key: value for key, value in obj.metadata.annotations.items() if key != CORDONED_BY_DRAIN}
+            obj = replace(obj, metadata=replace(obj.metadata, annotations=annotations))
+        return obj
+
+    def for_update(self, new: Node, old: Node, now: datetime) -> Node:
+        return keep_status(new, old)
+
+    def check(self, obj: Node, old: Node | None, findings: Findings, keyspace: Keyspace) -> None:
+        for index, taint in enumerate(obj.spec.taints):
+            effects = ("NoSchedule", "PreferNoSchedule", "NoExecute")
+            findings.one_of(f"spec.taints[{index}].effect", taint.effect, effects)
+        # All other nodes make routes from the pod CIDR and the address, so both must be valid.
+        if obj.spec.pod_cidr:
+            try:
+                ipaddress.IPv4Network(obj.spec.pod_cidr)
+            except ValueError as error:
+                findings.invalid("spec.podCIDR", obj.spec.pod_cidr, str(error))
+        _check_status(obj, old, findings)
+
+    def check_update(self, new: Node, old: Node, findings: Findings) -> None:
+        if old.spec.pod_cidr and new.spec.pod_cidr != old.spec.pod_cidr:
+            findings.forbidden("spec.podCIDR", 'node updates may not change podCIDR except from "" to valid')
+
+
+def _completed(status: NodeStatus) -> NodeStatus:
+    """The status with quantities in their stored form. Without allocatable resources, all are allocatable."""
+    capacity = canonical_quantities(status.capacity)
+    return replace(status, capacity=capacity, allocatable=canonical_quantities(status.allocatable) or capacity)
+
+
+def _take_status(new: Node, old: Node) -> Node:
+    return replace(old, status=_completed(new.status))
+
+
+def _check_status(new: Node, old: Node | None, findings: Findings) -> None:
+    for index, address in enumerate(new.status.addresses):
+        if address.type == "InternalIP":
+            endpoint_address(f"status.addresses[{index}].address", address.address, findings)
+
+
+def _state(node: Node) -> str:
+    ready = next((c for c in node.status.conditions if c.type == "Ready"), None)
+    # As in Kubernetes, a Ready condition with status Unknown is shown as NotReady.
+    state = "Unknown" if ready is None else "Ready" if ready.status == "True" else "NotReady"
+    return f"{state},SchedulingDisabled" if node.spec.unschedulable else state
+
+
+def _roles(node: Node) -> str:
+    roles = {key.removeprefix(_ROLE) for key in node.metadata.labels if key.startswith(_ROLE)}
+    return ",".join(sorted(roles)) or "<none>"
+
+
+def _address(node: Node, kind: str) -> str:
+    return next((a.address for a in node.status.addresses if a.type == kind), "<none>")
+
+
+def _cells(node: Node, now: datetime) -> Sequence[Cell]:
+    info = node.status.node_info
+    return (
+        node.metadata.name,
+        _state(node),
+        _roles(node),
+        age(node.metadata.creation_timestamp, now),
+        info.kubelet_version,
+        _address(node, "InternalIP"),
+        _address(node, "ExternalIP"),
+        info.os_image or "<unknown>",
+        info.kernel_version or "<unknown>",
+        info.container_runtime_version or "<unknown>",
+    )
+
+
+_TABLE = Table(
+    columns=(
+        NAME,
+        Column("Status", description="Whether the node is ready and accepts new pods."),
+        Column("Roles", description="The roles in the node's labels."),
+        AGE,
+        Column("Version", description="The version of the node's agent."),
+        Column("Internal-IP", priority=1, description="The node's address inside the cluster."),
+        Column("External-IP", priority=1, description="The node's address outside the cluster."),
+        Column("OS-Image", priority=1, description="The node's distribution."),
+        Column("Kernel-Version", priority=1, description="The node's kernel."),
+        Column("Container-Runtime", priority=1, description="The node's container engine."),
+    ),
+    cells=_cells,
+)
+
 NODE = Resource(
     kind="Node",
     plural="nodes",
-    model=Node,
+    schema=Typed(Node),
     namespaced=False,
     short_names=("no",),
-    subresources=("status",),
+    subresources=(Part("status", take=_take_status, attribute="status", check=_check_status),),
+    strategy=NodeStrategy(),
+    table=_TABLE,
     fields={"spec.unschedulable": lambda node: "true" if node.spec.unschedulable else "false"},
+    hot=True,
     has_generation=True,
 )

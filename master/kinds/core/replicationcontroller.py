@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-from msgspec import field
+from collections.abc import Sequence
+from datetime import datetime
 
+from msgspec import field
+from msgspec.structs import replace
+
+from master.kinds.autoscaling.scale import SCALE
+from master.kinds.core.pod.defaults import default_pod_spec
 from master.kinds.core.pod.model import PodTemplateSpec
+from master.kinds.core.pod.validation import check_pod_spec
 from master.objects.meta import Model, Object, always
 from master.objects.scalars import Natural, Natural64, Time
+from master.registry.deletion import DeletionPolicy, Propagation
 from master.registry.resource import Resource
+from master.registry.strategy import Keyspace, Strategy, keep_status
+from master.registry.subresource import STATUS
+from master.registry.table import AGE, NAME, Cell, Column, Table, age, pairs
+from master.schema.checks import Findings
+from master.schema.schema import Typed
 
 
 class ReplicationControllerSpec(Model, frozen=True, kw_only=True):
@@ -51,13 +64,101 @@ class ReplicationController(Object, frozen=True, kw_only=True):
     status: ReplicationControllerStatus = field(default_factory=ReplicationControllerStatus)
 
 
+class ReplicationControllerStrategy(Strategy[ReplicationController]):
+    """The defaults are one replica, and the template's labels as selector."""
+
+    def default(self, obj: ReplicationController) -> ReplicationController:
+        spec, metadata = obj.spec, obj.metadata
+        if spec.template is not None:
+            labels = spec.template.metadata.labels
+            spec = replace(
+                spec,
+                selector=spec.selector or labels,
+                template=replace(spec.template, spec=default_pod_spec(spec.template.spec)),
+            )
+            metadata = metadata if metadata.labels else replace(metadata, labels=labels)
+        return replace(
+            obj, metadata=metadata, spec=replace(spec, replicas=1 if spec.replicas is None else spec.replicas)
+        )
+
+    def for_create(self, obj: ReplicationController, now: datetime) -> ReplicationController:
+        return replace(obj, status=ReplicationControllerStatus())
+
+    def for_update(
+        self, new: ReplicationController, old: ReplicationController, now: datetime
+    ) -> ReplicationController:
+        return keep_status(new, old)
+
+    def check(
+        self, obj: ReplicationController, old: ReplicationController | None, findings: Findings, keyspace: Keyspace
+    ) -> None:
+        spec = obj.spec
+        findings.labels("spec.selector", spec.selector)
+        if not spec.selector:
+            findings.required("spec.selector")
+        template = spec.template
+        if template is None:
+            findings.required("spec.template")
+            return
+        labels = template.metadata.labels
+        findings.labels("spec.template.metadata.labels", labels)
+        findings.annotations("spec.template.metadata.annotations", template.metadata.annotations)
+        if any(labels.get(key) != value for key, value in spec.selector.items()):
+            findings.invalid("spec.template.metadata.labels", labels, "`selector` does not match template `labels`")
+        check_pod_spec(template.spec, "spec.template.spec", findings)
+        if template.spec.restart_policy in ("Never", "OnFailure"):
+            findings.unsupported("spec.template.spec.restartPolicy", template.spec.restart_policy, ("Always",))
+        if template.spec.active_deadline_seconds is not None:
+            findings.forbidden(
+                "spec.template.spec.activeDeadlineSeconds",
+                "activeDeadlineSeconds in ReplicationController is not Supported",
+            )
+
+
+class ReplicationControllerDeletion(DeletionPolicy[ReplicationController]):
+    """As in Kubernetes, the pods of a replication controller stay unless the client asks for their deletion."""
+
+    default_propagation: Propagation = "Orphan"
+
+
+def _cells(controller: ReplicationController, now: datetime) -> Sequence[Cell]:
+    containers = controller.spec.template.spec.containers if controller.spec.template else ()
+    return (
+        controller.metadata.name,
+        controller.spec.replicas or 0,
+        controller.status.replicas,
+        controller.status.ready_replicas,
+        age(controller.metadata.creation_timestamp, now),
+        ",".join(container.name for container in containers),
+        ",".join(container.image for container in containers),
+        pairs(controller.spec.selector),
+    )
+
+
+_TABLE = Table(
+    (
+        NAME,
+        Column("Desired", type="integer", description="The desired number of pods."),
+        Column("Current", type="integer", description="The number of pods."),
+        Column("Ready", type="integer", description="The number of ready pods."),
+        AGE,
+        Column("Containers", priority=1, description="The containers of the template."),
+        Column("Images", priority=1, description="The images of the containers."),
+        Column("Selector", priority=1, description="The labels of the pods that count."),
+    ),
+    _cells,
+)
+
 REPLICATIONCONTROLLER = Resource(
     kind="ReplicationController",
     plural="replicationcontrollers",
-    model=ReplicationController,
+    schema=Typed(ReplicationController),
     short_names=("rc",),
     categories=("all",),
-    subresources=("status", "scale"),
+    subresources=(STATUS, SCALE),
+    strategy=ReplicationControllerStrategy(),
+    deletion=ReplicationControllerDeletion(),
+    table=_TABLE,
     fields={"status.replicas": lambda rc: str(rc.status.replicas)},
     has_generation=True,
 )

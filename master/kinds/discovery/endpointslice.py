@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from msgspec import field
+from msgspec.structs import replace
 
+from master.kinds.addresses import endpoint_address, shortened
 from master.objects.meta import Model, Object, ObjectReference, always
 from master.objects.scalars import PortIfAny
 from master.registry.resource import Resource
+from master.registry.strategy import Keyspace, Strategy
+from master.registry.table import AGE, NAME, Cell, Column, Table, age
+from master.schema.checks import Findings
+from master.schema.schema import Typed
 
 
 class EndpointConditions(Model, frozen=True, kw_only=True):
     """Whether an endpoint gets traffic.
 
-    `ready` (default true): gets new connections; `serving`: is ready, even if it is terminating; `terminating`: is
-    being deleted.
+    `ready`: gets new connections (a missing value counts as true); `serving`: is ready, even if it is terminating;
+    `terminating`: is being deleted.
     """
 
     ready: bool | None = None
@@ -56,6 +64,59 @@ class EndpointSlice(Object, frozen=True, kw_only=True):
     ports: tuple[EndpointSlicePort, ...] = always(())
 
 
+class EndpointSliceStrategy(Strategy[EndpointSlice]):
+    """At most 1,000 endpoints, all with addresses of the slice's type."""
+
+    def default(self, obj: EndpointSlice) -> EndpointSlice:
+        ports = tuple(replace(p, name=p.name or "", protocol=p.protocol or "TCP") for p in obj.ports)
+        return replace(obj, ports=ports)
+
+    def check(self, obj: EndpointSlice, old: EndpointSlice | None, findings: Findings, keyspace: Keyspace) -> None:
+        if not obj.address_type:
+            findings.required("addressType")
+        else:
+            findings.one_of("addressType", obj.address_type, ("FQDN", "IPv4", "IPv6"))
+        if len(obj.endpoints) > 1000:
+            findings.invalid("endpoints", len(obj.endpoints), "must have at most 1000 items")
+        for index, endpoint in enumerate(obj.endpoints):
+            if not endpoint.addresses:
+                findings.required(f"endpoints[{index}].addresses", "must contain at least 1 address")
+            if obj.address_type in ("IPv4", "IPv6"):
+                for place, address in enumerate(endpoint.addresses):
+                    endpoint_address(f"endpoints[{index}].addresses[{place}]", address, findings)
+
+    def check_update(self, new: EndpointSlice, old: EndpointSlice, findings: Findings) -> None:
+        if new.address_type != old.address_type:
+            findings.invalid("addressType", new.address_type, "field is immutable")
+
+
+def _cells(part: EndpointSlice, now: datetime) -> Sequence[Cell]:
+    ports = [str(port.port) for port in part.ports if port.port is not None]
+    addresses = [address for endpoint in part.endpoints for address in endpoint.addresses]
+    return (
+        part.metadata.name,
+        part.address_type,
+        shortened(ports) if ports else "<unset>",
+        shortened(addresses) if addresses else "<unset>",
+        age(part.metadata.creation_timestamp, now),
+    )
+
+
 ENDPOINTSLICE = Resource(
-    kind="EndpointSlice", plural="endpointslices", model=EndpointSlice, group="discovery.k8s.io", has_generation=True
+    kind="EndpointSlice",
+    plural="endpointslices",
+    group="discovery.k8s.io",
+    schema=Typed(EndpointSlice),
+    strategy=EndpointSliceStrategy(),
+    table=Table(
+        (
+            NAME,
+            Column("AddressType", description="IPv4, IPv6 or FQDN."),
+            Column("Ports", description="The ports of all endpoints."),
+            Column("Endpoints", description="The addresses of the endpoints."),
+            AGE,
+        ),
+        _cells,
+    ),
+    has_generation=True,
 )

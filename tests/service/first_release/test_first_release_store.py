@@ -105,7 +105,7 @@ async def api(master: Master, tmp_path: Path, clock: FakeClock) -> AsyncIterator
     """The store's objects over REST. The certificates of the port are of today: those of the store end in 2027."""
     config = p.MasterConfig(data_dir=tmp_path / "port", listen_address="127.0.0.1", api_port=0)
     pki = p.Pki.prepare(config)
-    server = p.ApiServer(config, master.resources, pki, master.logs, master.join, clock=clock)
+    server = p.cluster_api.server(config, master.resources, pki, master.logs, master.join, clock=clock)
     running = asyncio.create_task(server.run())
     await asyncio.wait_for(server.ready.wait(), 20)
     context = ssl.create_default_context(cadata=pki.ca_pem.decode())

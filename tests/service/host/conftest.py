@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from agent import departure
-from master.api.server import ApiServer
+from master import cluster_api
 from master.config import MasterConfig
 from master.pki import Pki
 from tests.fakes.membership import World
@@ -25,7 +25,7 @@ async def world(pki: Pki, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> As
         config = MasterConfig(
             data_dir=tmp_path, listen_address="127.0.0.1", api_port=0, advertise_addresses=("127.0.0.1",)
         )
-        api = ApiServer(config, master.resources, pki, master.logs, master.join, clock=master.clock)
+        api = cluster_api.server(config, master.resources, pki, master.logs, master.join, clock=master.clock)
         task = asyncio.create_task(api.run())
         await api.ready.wait()
         (tmp_path / "host").mkdir()

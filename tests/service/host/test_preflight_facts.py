@@ -20,7 +20,7 @@ from host.preflight.facts import DOCKER_ROOT
 from host.preflight.gather import Subject, read_engine
 from host.services.snippets import SNIPPETS
 from hull import systemd
-from master import kinds
+from master import cluster_api, kinds
 from master.api.server import ApiServer
 from master.cache import Cache
 from master.config import MasterConfig
@@ -139,7 +139,7 @@ async def api(pki: Pki, tmp_path: Path) -> AsyncIterator[ApiServer]:
     await make_valid(end.resources, TOKEN)
     await end.identity("taken")
     config = MasterConfig(data_dir=tmp_path, listen_address="127.0.0.1", api_port=0, advertise_addresses=("127.0.0.1",))
-    server = ApiServer(config, end.resources, pki, end.logs, end.join, clock=end.clock)
+    server = cluster_api.server(config, end.resources, pki, end.logs, end.join, clock=end.clock)
     task = asyncio.create_task(server.run())
     await server.ready.wait()
     yield server

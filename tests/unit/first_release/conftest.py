@@ -69,9 +69,9 @@ async def master(data_dir: Path, clock: FakeClock) -> AsyncIterator[Master]:
 async def _master(store: p.SqliteStore, pki: p.Pki, clock: FakeClock) -> Master:
     cidrs = ("10.244.0.0/16", "10.96.0.0/16")
     cluster_id = (await store.get("/meta/cluster-id")).value.decode()  # type: ignore[union-attr]
-    cache = await p.Cache.load(store, p.kinds.ALL)
-    ranges = p.ServiceRanges(IPv4Network(cidrs[1]), range(30000, 32768))
-    resources = p.Resources(store, cache, clock=clock, ranges=ranges)
+    registry = p.kinds.registry(p.kinds.ServiceRanges(IPv4Network(cidrs[1]), range(30000, 32768)))
+    cache = await p.Cache.load(store, registry)
+    resources = p.cluster_api.resources(store, cache, registry, clock=clock)
     sessions = p.Sessions(clock, heartbeat_s=1.0, grace_s=5.0)
     identities = p.Identities(store, clock, cluster_cidr=cidrs[0], pod_cidr_prefix=24)
     desired = p.MasterDesired(cache, sessions, cluster_cidr=cidrs[0], service_cidr=cidrs[1])

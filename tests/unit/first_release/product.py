@@ -17,11 +17,10 @@ from host.installation.uninstall import Uninstaller
 from host.installation.upgrade import Upgrader
 from host.layout import HostLayout
 from host.record import Record
-from master import kinds
+from master import cluster_api, kinds
 from master.api.identity import component
 from master.api.resources import Resources
 from master.api.server import ApiServer
-from master.api.strategies import ServiceRanges
 from master.backup import restore
 from master.cache import Cache
 from master.component.events import EventRecorder
@@ -77,7 +76,6 @@ __all__ = [
     "Reports",
     "Resources",
     "RuleWriter",
-    "ServiceRanges",
     "Sessions",
     "SqliteStore",
     "Trust",
@@ -86,6 +84,7 @@ __all__ = [
     "Volumes",
     "authority",
     "chain_names",
+    "cluster_api",
     "component",
     "contract",
     "disk",

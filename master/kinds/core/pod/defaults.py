@@ -14,7 +14,7 @@ from master.kinds.core.pod.container import (
 )
 from master.kinds.core.pod.model import PodSecurityContext, PodSpec
 from master.kinds.core.pod.volume import EmptyDirVolumeSource, Volume
-from master.schema.quantity import canonical
+from master.kinds.quantities import canonical_quantities
 
 _SOURCES = tuple(name for name in Volume.__struct_fields__ if name != "name")
 _MODE = 0o644
@@ -104,17 +104,6 @@ def _resources(resources: ResourceRequirements) -> ResourceRequirements:
     """Canonical quantities. A missing request defaults to the limit."""
     limits = canonical_quantities(resources.limits)
     return replace(resources, limits=limits, requests={**limits, **canonical_quantities(resources.requests)})
-
-
-def canonical_quantities(values: dict[str, str]) -> dict[str, str]:
-    """Quantities in their stored form. Text that is not a quantity stays, so that validation reports it."""
-    result = {}
-    for name, text in values.items():
-        try:
-            result[name] = canonical(text)
-        except ValueError:
-            result[name] = text
-    return result
 
 
 def _probe(probe: Probe | None) -> Probe | None:

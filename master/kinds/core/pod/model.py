@@ -11,7 +11,6 @@ from master.kinds.core.pod.container import Container, ContainerStatus
 from master.kinds.core.pod.volume import Volume
 from master.objects.meta import LocalObjectReference, Model, Object, ObjectMeta, always
 from master.objects.scalars import Id, Int32, Quantity, Required, Seconds, Time, choice, number_within
-from master.registry.resource import Resource
 
 
 class HostAlias(Model, frozen=True, kw_only=True):
@@ -194,24 +193,3 @@ class PodTemplateSpec(Model, frozen=True, kw_only=True):
 
     metadata: ObjectMeta = field(default_factory=ObjectMeta)
     spec: PodSpec = field(default_factory=PodSpec)
-
-
-POD = Resource(
-    kind="Pod",
-    plural="pods",
-    model=Pod,
-    short_names=("po",),
-    categories=("all",),
-    subresources=("status", "binding", "log"),
-    fields={
-        "spec.nodeName": lambda pod: pod.spec.node_name,
-        "spec.restartPolicy": lambda pod: pod.spec.restart_policy,
-        "spec.schedulerName": lambda pod: pod.spec.scheduler_name,
-        "spec.serviceAccountName": lambda pod: pod.spec.service_account_name,
-        "spec.hostNetwork": lambda pod: "true" if pod.spec.host_network else "false",
-        "status.phase": lambda pod: pod.status.phase,
-        "status.podIP": lambda pod: pod.status.pod_ip,
-        "status.nominatedNodeName": lambda pod: pod.status.nominated_node_name,
-    },
-    has_generation=True,
-)

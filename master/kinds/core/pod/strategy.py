@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from master.kinds.core.pod.defaults import default_pod_spec
 from master.kinds.core.pod.model import Pod, PodSpec, PodStatus
 from master.kinds.core.pod.validation import check_pod_spec
-from master.registry.strategy import Strategy, Taken
+from master.registry.strategy import Keyspace, Strategy, keep_status
 from master.schema.checks import Findings
 from master.schema.quantity import parse
 
@@ -23,23 +23,16 @@ class PodStrategy(Strategy[Pod]):
     def for_create(self, obj: Pod, now: datetime) -> Pod:
         return replace(obj, status=PodStatus(phase="Pending"))
 
-    def for_update(self, new: Pod, old: Pod, subresource: str) -> Pod:
-        if subresource == "status":
-            return replace(old, status=new.status)
-        if subresource == "binding":
-            return new
-        return replace(new, status=old.status)
+    def for_update(self, new: Pod, old: Pod, now: datetime) -> Pod:
+        return keep_status(new, old)
 
-    def allocate(self, obj: Pod, old: Pod | None, taken: Taken) -> Pod:
+    def allocate(self, obj: Pod, old: Pod | None, keyspace: Keyspace) -> Pod:
         if obj.status.qos_class:
             return obj
         return replace(obj, status=replace(obj.status, qos_class=qos_class(obj.spec)))
 
-    def check(self, obj: Pod, old: Pod | None, findings: Findings) -> None:
+    def check(self, obj: Pod, old: Pod | None, findings: Findings, keyspace: Keyspace) -> None:
         check_pod_spec(obj.spec, "spec", findings)
-        for index, reference in enumerate(obj.metadata.owner_references):
-            if not (reference.name and reference.uid and reference.kind and reference.api_version):
-                findings.required(f"metadata.ownerReferences[{index}]", "apiVersion, kind, name and uid must be set")
 
     def check_update(self, new: Pod, old: Pod, findings: Findings) -> None:
         if new.spec == old.spec:

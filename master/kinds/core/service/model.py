@@ -8,7 +8,6 @@ from msgspec import field
 
 from master.objects.meta import Model, Object, always
 from master.objects.scalars import Int32, PortIfAny, choice, number_within
-from master.registry.resource import Resource
 
 
 class ServicePort(Model, frozen=True, kw_only=True):
@@ -98,14 +97,3 @@ class Service(Object, frozen=True, kw_only=True):
 
     spec: ServiceSpec = field(default_factory=ServiceSpec)
     status: ServiceStatus = field(default_factory=ServiceStatus)
-
-
-SERVICE = Resource(
-    kind="Service",
-    plural="services",
-    model=Service,
-    short_names=("svc",),
-    categories=("all",),
-    subresources=("status",),
-    fields={"spec.clusterIP": lambda svc: svc.spec.cluster_ip, "spec.type": lambda svc: svc.spec.type},
-)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ipaddress
 import random
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import IPv4Address, IPv4Network
@@ -20,7 +19,7 @@ from master.kinds.core.pod.validation import PROTOCOLS
 from master.kinds.core.service.addresses import ClusterAddresses
 from master.kinds.core.service.model import Service, ServicePort, ServiceSpec, ServiceStatus
 from master.objects.meta import Object
-from master.registry.strategy import Strategy, Taken, spec_and_status_apart
+from master.registry.strategy import Keyspace, Strategy, keep_status
 from master.schema.checks import Findings, dns_1035, dns_label, dns_subdomain, port_name
 
 TYPES = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
@@ -55,12 +54,14 @@ def owner_of(obj: Object) -> str:
     return f"services/{obj.metadata.namespace}/{obj.metadata.name}"
 
 
-class ServiceStrategy(Strategy[Service]):
-    """`holder` returns the value of a uniqueness key as of the last commit."""
+DEFAULT_RANGES = ServiceRanges(IPv4Network("10.96.0.0/16"), range(30000, 32768))
 
-    def __init__(self, ranges: ServiceRanges, holder: Callable[[str], bytes | None]) -> None:
+
+class ServiceStrategy(Strategy[Service]):
+    """Each cluster has its own ranges of addresses and ports."""
+
+    def __init__(self, ranges: ServiceRanges = DEFAULT_RANGES) -> None:
         self.ranges = ranges
-        self._holder = holder
         self._addresses = ClusterAddresses(ranges.network)
 
     def name_form(self, name: str) -> str:
@@ -87,10 +88,8 @@ class ServiceStrategy(Strategy[Service]):
     def for_create(self, obj: Service, now: datetime) -> Service:
         return replace(obj, status=ServiceStatus())
 
-    def for_update(self, new: Service, old: Service, subresource: str) -> Service:
-        new = spec_and_status_apart(new, old, subresource)  # type: ignore[assignment]
-        if subresource == "status":
-            return new
+    def for_update(self, new: Service, old: Service, now: datetime) -> Service:
+        new = keep_status(new, old)
         spec = new.spec
         if spec.type == "ExternalName" and spec.cluster_ip == old.spec.cluster_ip:
             spec = replace(spec, cluster_ip="", cluster_ips=())
@@ -120,41 +119,41 @@ class ServiceStrategy(Strategy[Service]):
             )
         return replace(new, spec=spec)
 
-    def allocate(self, obj: Service, old: Service | None, taken: Taken) -> Service:
+    def allocate(self, obj: Service, old: Service | None, keyspace: Keyspace) -> Service:
         spec = obj.spec
         if spec.type != "ExternalName" and not spec.cluster_ip and spec.cluster_ips:
             spec = replace(spec, cluster_ip=spec.cluster_ips[0])
         if spec.type != "ExternalName" and not spec.cluster_ip:
-            spec = replace(spec, cluster_ip=self._free_address(taken))
+            spec = replace(spec, cluster_ip=self._free_address(keyspace))
         if spec.type != "ExternalName":
             spec = replace(spec, cluster_ips=(spec.cluster_ip, *spec.cluster_ips[1:]))
         if spec.type in ("NodePort", "LoadBalancer"):
-            spec = replace(spec, ports=self._node_ports(spec, taken))
+            spec = replace(spec, ports=self._node_ports(spec, keyspace))
         return replace(obj, spec=spec)
 
-    def _free_address(self, taken: Taken) -> str:
-        address = self._addresses.next(lambda text: taken(cluster_ip_key(text)))
+    def _free_address(self, keyspace: Keyspace) -> str:
+        address = self._addresses.next(lambda text: keyspace.taken(cluster_ip_key(text)))
         if address is None:
             network = self.ranges.network
             raise Unavailable(f"no cluster IP is free in {network}; delete services or widen service_cidr")
         return address
 
-    def _node_ports(self, spec: ServiceSpec, taken: Taken) -> tuple[ServicePort, ...]:
+    def _node_ports(self, spec: ServiceSpec, keyspace: Keyspace) -> tuple[ServicePort, ...]:
         own = {node_port_key(p.protocol, p.node_port) for p in spec.ports if p.node_port}
         result = []
         for port in spec.ports:
             if not port.node_port:
-                port = replace(port, node_port=self._free_port(port.protocol, own, taken))
+                port = replace(port, node_port=self._free_port(port.protocol, own, keyspace))
                 own.add(node_port_key(port.protocol, port.node_port))
             result.append(port)
         return tuple(result)
 
-    def _free_port(self, protocol: str, own: set[str], taken: Taken) -> int:
+    def _free_port(self, protocol: str, own: set[str], keyspace: Keyspace) -> int:
         ports = self.ranges.node_ports
         tries = [*(random.choice(ports) for _ in range(_TRIES)), *ports]
         for port in tries:
             key = node_port_key(protocol, port)
-            if key not in own and not taken(key):
+            if key not in own and not keyspace.taken(key):
                 return int(port)
         raise Unavailable(f"no node port is free in {ports.start}-{ports.stop - 1}; delete services or widen the range")
 
@@ -167,7 +166,7 @@ class ServiceStrategy(Strategy[Service]):
 
     # -- checks ---------------------------------------------------------------------------------------------------
 
-    def check(self, obj: Service, old: Service | None, findings: Findings) -> None:
+    def check(self, obj: Service, old: Service | None, findings: Findings, keyspace: Keyspace) -> None:
         spec = obj.spec
         findings.one_of("spec.type", spec.type, TYPES)
         findings.labels("spec.selector", spec.selector)
@@ -187,10 +186,10 @@ class ServiceStrategy(Strategy[Service]):
         for index, address in enumerate(spec.external_ips):
             findings.ip(f"spec.externalIPs[{index}]", address)
         if not headless and spec.cluster_ip:
-            self._address(obj, findings)
-        self._ports(obj, findings)
+            self._address(obj, findings, keyspace)
+        self._ports(obj, findings, keyspace)
 
-    def _address(self, obj: Service, findings: Findings) -> None:
+    def _address(self, obj: Service, findings: Findings, keyspace: Keyspace) -> None:
         text = obj.spec.cluster_ip
         try:
             address = ipaddress.ip_address(text)
@@ -204,7 +203,7 @@ class ServiceStrategy(Strategy[Service]):
                 text,
                 f"failed to allocate IP {text}: the provided IP is not in the valid range {network}",
             )
-        elif self._held_by_other(cluster_ip_key(text), obj):
+        elif _held_by_other(keyspace, cluster_ip_key(text), obj):
             findings.invalid(
                 "spec.clusterIPs[0]", text, f"failed to allocate IP {text}: provided IP is already allocated"
             )
@@ -213,11 +212,7 @@ class ServiceStrategy(Strategy[Service]):
                 "spec.clusterIPs[0]", text, f"failed to allocate IP {text}: it is reserved for the kubernetes service"
             )
 
-    def _held_by_other(self, key: str, obj: Service) -> str:
-        holder = self._holder(key)
-        return holder.decode() if holder is not None and holder.decode() != owner_of(obj) else ""
-
-    def _ports(self, obj: Service, findings: Findings) -> None:
+    def _ports(self, obj: Service, findings: Findings, keyspace: Keyspace) -> None:
         spec = obj.spec
         for index, port in enumerate(spec.ports):
             at = f"spec.ports[{index}]"
@@ -233,7 +228,7 @@ class ServiceStrategy(Strategy[Service]):
             elif target is not None:
                 findings.port(f"{at}.targetPort", target)
             if port.node_port:
-                self._node_port(obj, port, f"{at}.nodePort", findings)
+                self._node_port(obj, port, f"{at}.nodePort", findings, keyspace)
         findings.unique("spec.ports", ((f"[{i}].name", p.name) for i, p in enumerate(spec.ports)))
         findings.unique("spec.ports", ((f"[{i}]", f"{p.protocol}/{p.port}") for i, p in enumerate(spec.ports)))
         node_ports = (
@@ -241,7 +236,7 @@ class ServiceStrategy(Strategy[Service]):
         )
         findings.unique("spec.ports", node_ports)
 
-    def _node_port(self, obj: Service, port: ServicePort, at: str, findings: Findings) -> None:
+    def _node_port(self, obj: Service, port: ServicePort, at: str, findings: Findings, keyspace: Keyspace) -> None:
         if obj.spec.type not in ("NodePort", "LoadBalancer"):
             findings.forbidden(at, f"may not be used when `type` is '{obj.spec.type}'")
             return
@@ -249,7 +244,7 @@ class ServiceStrategy(Strategy[Service]):
         if port.node_port not in ports:
             why = f"provided port is not in the valid range. The range of valid ports is {ports.start}-{ports.stop - 1}"
             findings.invalid(at, port.node_port, why)
-        elif holder := self._held_by_other(node_port_key(port.protocol, port.node_port), obj):
+        elif holder := _held_by_other(keyspace, node_port_key(port.protocol, port.node_port), obj):
             findings.invalid(at, port.node_port, f"provided port is already allocated (to {holder})")
 
     def check_update(self, new: Service, old: Service, findings: Findings) -> None:
@@ -258,6 +253,11 @@ class ServiceStrategy(Strategy[Service]):
             findings.invalid(
                 "spec.clusterIPs[0]", new.spec.cluster_ip, "field is immutable; delete the service and create it again"
             )
+
+
+def _held_by_other(keyspace: Keyspace, key: str, obj: Service) -> str:
+    holder = keyspace.holder(key)
+    return holder.decode() if holder is not None and holder.decode() != owner_of(obj) else ""
 
 
 def _default_port(port: ServicePort) -> ServicePort:

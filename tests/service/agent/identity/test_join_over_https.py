@@ -20,7 +20,7 @@ from agent.config import AgentConfig
 from agent.identity import apart, files, keys
 from agent.identity.errors import JoinRefused, MasterAway, StateLocked, Unreadable
 from agent.identity.join import Ticket, join, read_ticket
-from master import kinds
+from master import cluster_api, kinds
 from master.api.server import ApiServer
 from master.cache import Cache
 from master.config import MasterConfig
@@ -43,7 +43,7 @@ async def api(pki: Pki, tmp_path: Path) -> AsyncIterator[ApiServer]:
     await end.resources.create(CALLER, kinds.NAMESPACE, Namespace(metadata=ObjectMeta(name="kube-system")))
     await make_valid(end.resources, TOKEN)
     config = MasterConfig(data_dir=tmp_path, listen_address="127.0.0.1", api_port=0, advertise_addresses=("127.0.0.1",))
-    server = ApiServer(config, end.resources, pki, end.logs, end.join, clock=end.clock)
+    server = cluster_api.server(config, end.resources, pki, end.logs, end.join, clock=end.clock)
     task = asyncio.create_task(server.run())
     await server.ready.wait()
     yield server

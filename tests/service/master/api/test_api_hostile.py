@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from master.api.server import ApiServer
+from master import cluster_api
 from master.config import MasterConfig
 from tests.masters import Client, FakeJoin, FakeLogs
 
@@ -155,6 +155,6 @@ async def test_head_of_a_watch_has_no_body_and_ends(api: Client) -> None:
 
 async def test_a_port_that_is_taken_is_named(api: Client, tmp_path: Path) -> None:
     config = MasterConfig(data_dir=tmp_path, listen_address="127.0.0.1", api_port=api.port)
-    server = ApiServer(config, api.resources, api.pki, FakeLogs(), FakeJoin())
+    server = cluster_api.server(config, api.resources, api.pki, FakeLogs(), FakeJoin())
     with pytest.raises(OSError, match=f"cannot listen on API port 127.0.0.1:{api.port}: Address already in use"):
         await server.run()

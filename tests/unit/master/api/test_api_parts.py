@@ -12,7 +12,7 @@ from master.api.rest.answers import negotiate
 from master.api.rest.mergepatch import merge
 from master.api.rest.routes import resolve, segments
 from master.api.rest.selectors import parse_labels
-from master.api.tables.nodes import NODES
+from master.kinds import NODE, registry
 from master.kinds.core.node import Node, NodeCondition, NodeSpec, NodeStatus
 from master.kinds.core.pod.container import (
     Container,
@@ -25,13 +25,15 @@ from master.kinds.core.pod.container import (
 from master.kinds.core.pod.defaults import pull_policy
 from master.kinds.core.pod.model import Pod, PodSpec, PodStatus
 from master.kinds.core.pod.table import PODS
-from master.kinds.core.service.model import Service
+from master.kinds.core.service.resource import SERVICE
 from master.objects.meta import ObjectMeta, json_name, parse_time, timestamp
 from master.registry.table import duration
 from master.schema import quantity
-from master.schema.shapes import UnknownField, tidy
+from master.schema.models import struct_of
+from master.schema.pruning import UnknownField, prune
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
+REGISTRY = registry()
 
 
 @pytest.mark.parametrize(
@@ -138,7 +140,7 @@ def test_unknown_fields_are_named_with_a_suggestion() -> None:
         "spec": {"ports": [{"port": 80, "tragetPort": 1}], "spector": {}, "zzz": 1},
         "selector": {},
     }
-    assert tidy(value, Service, unknown) == {"metadata": {"name": "a"}, "spec": {"ports": [{"port": 80}]}}
+    assert prune(value, SERVICE.schema.tree, unknown) == {"metadata": {"name": "a"}, "spec": {"ports": [{"port": 80}]}}
     assert [(field.path, field.suggestion) for field in unknown] == [
         ("psec", "spec"),
         ("spec.ports[0].tragetPort", "targetPort"),
@@ -150,7 +152,7 @@ def test_unknown_fields_are_named_with_a_suggestion() -> None:
 
 def test_quantities_may_come_as_numbers() -> None:
     unknown: list[UnknownField] = []
-    tidied = tidy({"resources": {"limits": {"cpu": 1, "memory": 0.5}}}, Container, unknown)
+    tidied = prune({"resources": {"limits": {"cpu": 1, "memory": 0.5}}}, struct_of(Container), unknown)
     assert tidied == {"resources": {"limits": {"cpu": "1", "memory": "0.5"}}}
 
 
@@ -231,8 +233,9 @@ def test_an_unsupported_representation_is_not_acceptable() -> None:
     ],
 )
 def test_paths(path: str, kind: str, namespace: str, name: str, subresource: str) -> None:
-    route = resolve(segments(path))
-    assert (route.kind.kind, route.namespace, route.name, route.subresource) == (kind, namespace, name, subresource)
+    route = resolve(REGISTRY, segments(path))
+    served = route.subresource.name if route.subresource else ""
+    assert (route.resource.kind, route.namespace, route.name, served) == (kind, namespace, name, subresource)
 
 
 def _status(**state: Any) -> ContainerStatus:
@@ -296,4 +299,4 @@ def test_the_row_of_a_pod_has_its_most_telling_state(pod: Pod, ready: str, statu
 def test_the_row_of_a_node_has_its_state(condition: str, unschedulable: bool, status: str) -> None:
     conditions = (NodeCondition(type="Ready", status=condition),) if condition else ()
     node = Node(spec=NodeSpec(unschedulable=unschedulable), status=NodeStatus(conditions=conditions))
-    assert NODES.cells(node, NOW)[1] == status
+    assert NODE.table.cells(node, NOW)[1] == status

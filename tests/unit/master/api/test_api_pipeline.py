@@ -17,6 +17,7 @@ from master.kinds.core.namespace import Namespace, NamespaceSpec
 from master.kinds.core.node import Node
 from master.kinds.core.pod.container import Container, ContainerPort
 from master.kinds.core.pod.model import Pod, PodSpec, PodTemplateSpec
+from master.kinds.core.pod.writes import finish_deletion
 from master.kinds.core.replicationcontroller import ReplicationController, ReplicationControllerSpec
 from master.kinds.core.service.model import Service, ServicePort, ServiceSpec
 from master.objects.meta import ObjectMeta
@@ -189,11 +190,11 @@ async def test_a_pod_on_a_node_is_removed_after_the_node_has_cleaned_up(resource
     await resources.delete(me, POD, "default", "web", grace_period_s=5)
     shorter = resources.cache.get(POD, "default", "web")
     assert shorter is not None and shorter.metadata.deletion_grace_period_seconds == 5
-    await resources.finish_pod_deletion(me, "default", "web", "another uid")
+    await finish_deletion(resources, me, "default", "web", "another uid")
     assert resources.cache.get(POD, "default", "web") is not None
-    await resources.finish_pod_deletion(me, "default", "web", made.metadata.uid)
+    await finish_deletion(resources, me, "default", "web", made.metadata.uid)
     assert resources.cache.get(POD, "default", "web") is None
-    await resources.finish_pod_deletion(me, "default", "web", made.metadata.uid)
+    await finish_deletion(resources, me, "default", "web", made.metadata.uid)
 
 
 @pytest.mark.parametrize("node_exists", [True, False], ids=["force", "node-gone"])

@@ -15,6 +15,7 @@ from master.controllers.ownership import Graph, Item, Verdict, judge
 from master.controllers.replication import ReplicationManager
 from master.kinds.core.configmap import ConfigMap
 from master.kinds.core.namespace import Namespace
+from master.kinds.core.pod.writes import bind, finish_deletion
 from master.objects.meta import ObjectMeta, OwnerReference
 from tests.fakes.clock import settle
 from tests.fakes.cluster import FakeCluster, pod, rc, service
@@ -78,7 +79,7 @@ async def test_background_deletion_deletes_the_dependents() -> None:
     async with cluster.running(collector):
         await owned_pods(cluster)
         await settle()
-        await cluster.delete(kinds.REPLICATIONCONTROLLER, "web")
+        await cluster.delete(kinds.REPLICATIONCONTROLLER, "web", propagation="Background")
         await settle()
         assert names(cluster) == ["free"]
 
@@ -99,13 +100,13 @@ async def test_foreground_deletion_waits_for_the_dependents() -> None:
     await cluster.node("n1")
     async with cluster.running(collector):
         await owned_pods(cluster)
-        await cluster.resources.bind(collector._caller, "default", "a", "n1")
+        await bind(cluster.resources, collector._caller, "default", "a", "n1")
         await cluster.delete(kinds.REPLICATIONCONTROLLER, "web", propagation="Foreground")
         await settle()
         assert names(cluster) == ["a", "free"]
         assert cluster.get(kinds.REPLICATIONCONTROLLER, "web") is not None
         uid = cluster.get(kinds.POD, "a").metadata.uid
-        await cluster.resources.finish_pod_deletion(collector._caller, "default", "a", uid)
+        await finish_deletion(cluster.resources, collector._caller, "default", "a", uid)
         await settle()
         assert names(cluster) == ["free"]
         assert cluster.get(kinds.REPLICATIONCONTROLLER, "web") is None
@@ -114,7 +115,7 @@ async def test_foreground_deletion_waits_for_the_dependents() -> None:
 async def test_an_owner_with_the_same_name_and_another_uid_is_another_owner() -> None:
     cluster, collector = await start()
     await owned_pods(cluster)
-    await cluster.delete(kinds.REPLICATIONCONTROLLER, "web")
+    await cluster.delete(kinds.REPLICATIONCONTROLLER, "web", propagation="Background")
     await cluster.create(kinds.REPLICATIONCONTROLLER, rc("web"))
     async with cluster.running(collector):
         assert names(cluster) == ["free"]
@@ -127,7 +128,7 @@ async def test_deleting_a_controller_deletes_its_pods() -> None:
         await cluster.create(kinds.REPLICATIONCONTROLLER, rc("web", replicas=5))
         await settle()
         assert len(cluster.pods()) == 5
-        await cluster.delete(kinds.REPLICATIONCONTROLLER, "web")
+        await cluster.delete(kinds.REPLICATIONCONTROLLER, "web", propagation="Background")
         await settle()
         assert cluster.pods() == []
 
@@ -145,7 +146,7 @@ async def test_a_namespace_is_emptied_and_deleted() -> None:
         assert cluster.cache.list(kinds.CONFIGMAP, "shop") == []
         # The pod's node has not reported its end yet.
         assert cluster.get(kinds.NAMESPACE, "shop").status.phase == "Terminating"
-        await cluster.resources.finish_pod_deletion(controller._caller, "shop", "p", made.metadata.uid)
+        await finish_deletion(cluster.resources, controller._caller, "shop", "p", made.metadata.uid)
         await cluster.clock.advance(3)
         assert cluster.get(kinds.NAMESPACE, "shop") is None
         assert cluster.get(kinds.NAMESPACE, "default") is not None

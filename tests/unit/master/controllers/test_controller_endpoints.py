@@ -182,7 +182,7 @@ async def test_endpoints_written_by_people_for_a_service_without_selector_stay()
     cluster, endpoints, pieces = await start()
     async with cluster.running(endpoints, pieces):
         await cluster.create(kinds.SERVICE, service("manual", app=""))
-        by_hand = kinds.ENDPOINTS.model(metadata=ObjectMeta(name="manual", namespace="default"))
+        by_hand = kinds.ENDPOINTS.schema.model(metadata=ObjectMeta(name="manual", namespace="default"))
         version = (await cluster.create(kinds.ENDPOINTS, by_hand)).metadata.resource_version
         await settle()
         assert cluster.get(kinds.ENDPOINTS, "manual").metadata.resource_version == version

@@ -13,6 +13,7 @@ from master.controllers import replicas
 from master.controllers.replication import ReplicationManager
 from master.kinds.core.pod.container import ContainerStatus
 from master.kinds.core.pod.model import Pod
+from master.kinds.core.pod.writes import bind
 from master.kinds.core.replicationcontroller import ReplicationController
 from master.objects.meta import OwnerReference
 from tests.fakes.clock import settle
@@ -140,7 +141,7 @@ async def test_terminating_and_failed_pods_are_replaced() -> None:
         await cluster.create(kinds.REPLICATIONCONTROLLER, rc("web", replicas=2))
         await settle()
         first, second = (p.metadata.name for p in cluster.pods())
-        await cluster.resources.bind(manager._caller, "default", first, "n1")
+        await bind(cluster.resources, manager._caller, "default", first, "n1")
         await cluster.delete(kinds.POD, first)
         await cluster.pod_status(second, phase="Failed", ready=False)
         await settle()

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from msgspec.structs import replace
 
 from master import kinds
 from master.api.errors import Unavailable
+from master.api.pipeline.attempt import Outcome
+from master.api.pipeline.request import Permit
 from master.scheduler.scheduler import Scheduler
 from tests.fakes.clock import settle
 from tests.fakes.cluster import FakeCluster, rc, service
@@ -131,19 +135,21 @@ async def test_a_failed_binding_frees_the_resources_and_is_retried() -> None:
     cluster, scheduler = await cluster_and_scheduler()
     await cluster.node("n1")
     async with cluster.running(scheduler):
-        bind = cluster.resources.bind
+        change = cluster.resources.pipeline.change
 
-        async def refuse(*_args: object, **_kwargs: object) -> None:
-            raise Unavailable("the store cannot write now")
+        async def refuse(permit: Permit, *args: Any, **options: Any) -> Outcome | None:
+            if permit.request.subresource == "binding":
+                raise Unavailable("the store cannot write now")
+            return await change(permit, *args, **options)
 
-        cluster.resources.bind = refuse  # type: ignore[method-assign, assignment]
+        cluster.resources.pipeline.change = refuse  # type: ignore[method-assign]
         await cluster.pod("web", cpu="900m")
         await settle()
         assert cluster.get(kinds.POD, "web").spec.node_name == ""
         assert [event.message for event in cluster.events("FailedScheduling")] == [
             "binding rejected: the store cannot write now"
         ]
-        cluster.resources.bind = bind  # type: ignore[method-assign]
+        cluster.resources.pipeline.change = change  # type: ignore[method-assign]
         await cluster.clock.advance(2)
         assert cluster.get(kinds.POD, "web").spec.node_name == "n1"
 

@@ -14,6 +14,7 @@ from aiohttp.http_parser import RawRequestMessage
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
+from master import cluster_api
 from master.api.resources import Resources
 from master.api.server import ApiServer
 from master.config import MasterConfig
@@ -115,7 +116,7 @@ class Direct:
 @pytest.fixture
 def direct(resources: Resources, tmp_path: Path) -> Direct:
     config = MasterConfig(data_dir=tmp_path, listen_address="127.0.0.1", api_port=0)
-    server = ApiServer(config, resources, Pki.prepare(config), FakeLogs(), FakeJoin(), clock=FakeClock())
+    server = cluster_api.server(config, resources, Pki.prepare(config), FakeLogs(), FakeJoin(), clock=FakeClock())
     return Direct(server, resources)
 
 
@@ -151,4 +152,5 @@ _EVERY = 10
 @pytest.fixture
 def places_of(long_run: bool) -> PlacesOf:
     """All places of a Pod, the largest kind; of each other kind every tenth, as all kinds pass one pipeline; or all."""
-    return lambda kind: places(kind.model) if long_run or kind.kind == "Pod" else places(kind.model)[::_EVERY]
+    step = 1 if long_run else _EVERY
+    return lambda kind: places(kind.schema.model)[:: 1 if kind.kind == "Pod" else step]

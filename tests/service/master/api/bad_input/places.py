@@ -100,8 +100,7 @@ def _shape(annotation: Any) -> tuple[str, dict[str, Any], Any]:
     origin, args = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         extra: dict[str, Any] = next((meta.extra for meta in annotation.__metadata__ if meta.extra), {})
-        special = [kind for kind in ("time", "quantity") if kind in extra]
-        return special[0] if special else _shape(args[0])[0], extra, None
+        return extra.get("format") or _shape(args[0])[0], extra, None
     if origin in (Union, types.UnionType):
         kept = [arg for arg in args if arg is not type(None)]
         if len(kept) == 1:

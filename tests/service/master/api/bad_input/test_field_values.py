@@ -46,7 +46,7 @@ async def answer(direct: Direct, kind: Resource[Any], place: Place, value: Any) 
     Values in the status are sent to the subresource status if the kind has one.
     """
     body = place.put(document(kind), value)
-    if place.in_status and "status" in kind.subresources:
+    if place.in_status and kind.subresource("status"):
         reply = await direct("PUT", f"{collection(kind)}/x/status?dryRun=All", body)
     else:
         reply = await direct("POST", f"{collection(kind)}?dryRun=All", {**body, "metadata": named(body, "y")})

@@ -96,7 +96,7 @@ _ACCEPT = (
 )
 
 
-_PLACES = {kind.kind: places(kind.model) for kind in kinds.ALL}
+_PLACES = {kind.kind: places(kind.schema.model) for kind in kinds.ALL}
 _FRAMINGS = (
     ("Content-Length: 20",),
     ("Content-Length: -1",),

@@ -1,8 +1,9 @@
-"""Permissions: one function that decides every request, from REST and from inside the process."""
+"""Authorization: whether a caller may do what a request asks for. It decides every request exactly once."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from master.api.errors import Forbidden, Unauthorized
 from master.api.identity import MASTERS, UNAUTHENTICATED, Caller
@@ -24,17 +25,28 @@ class Attributes:
     path: str = ""
 
 
-def authorize(caller: Caller, attributes: Attributes) -> None:
-    """Returns if the request is allowed. Raises Unauthorized for an unknown caller, Forbidden for a known one."""
-    if attributes.path in PUBLIC_PATHS and attributes.verb == "get":
-        return
-    if MASTERS in caller.groups:
-        return
-    if UNAUTHENTICATED in caller.groups:
-        raise Unauthorized("Unauthorized: a client certificate of this cluster is needed; the kubeconfig contains one")
-    raise Forbidden(
-        _refusal(caller, attributes), name=attributes.name, group=attributes.group, kind=attributes.resource
-    )
+class Authorizer(Protocol):
+    """Decides about requests."""
+
+    async def authorize(self, caller: Caller, attributes: Attributes) -> None:
+        """Returns if the request is allowed. Raises Unauthorized for an unknown caller, Forbidden for a known one."""
+        ...
+
+
+class MastersOnly:
+    """Allows everything to the group system:masters, the public paths to everybody, and nothing else."""
+
+    async def authorize(self, caller: Caller, attributes: Attributes) -> None:
+        """Raises Unauthorized, Forbidden."""
+        if MASTERS in caller.groups or (attributes.path in PUBLIC_PATHS and attributes.verb == "get"):
+            return
+        if UNAUTHENTICATED in caller.groups:
+            raise Unauthorized(
+                "Unauthorized: a client certificate of this cluster is needed; the kubeconfig contains one"
+            )
+        raise Forbidden(
+            _refusal(caller, attributes), name=attributes.name, group=attributes.group, kind=attributes.resource
+        )
 
 
 def _refusal(caller: Caller, asked: Attributes) -> str:

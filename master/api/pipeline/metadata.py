@@ -10,9 +10,10 @@ from uuid import uuid4
 from msgspec.structs import replace
 
 from master.api.errors import BadRequest, Conflict, Invalid
-from master.api.strategies import Strategy
 from master.objects.meta import Object, ObjectMeta, timestamp
 from master.registry.resource import Resource
+from master.registry.strategy import Strategy
+from master.schema.cause import Cause
 from master.schema.checks import Findings, dns_label, qualified_name
 
 # As in Kubernetes: no vowels, so that no words appear, and no characters that look alike.
@@ -38,7 +39,7 @@ def place(kind: Resource[Any], obj: Object, namespace: str) -> str:
     return namespace or own
 
 
-def for_create(meta: ObjectMeta, namespace: str, now: datetime) -> ObjectMeta:
+def for_create(meta: ObjectMeta, namespace: str, now: datetime, *, generation: int) -> ObjectMeta:
     """The metadata of a new object: name, uid, creation time and the other fields that the server sets."""
     return replace(
         meta,
@@ -47,7 +48,7 @@ def for_create(meta: ObjectMeta, namespace: str, now: datetime) -> ObjectMeta:
         self_link="",
         uid=str(uuid4()),
         resource_version="",
-        generation=0,
+        generation=generation,
         creation_timestamp=timestamp(now),
         deletion_timestamp="",
         deletion_grace_period_seconds=None,
@@ -57,9 +58,7 @@ def for_create(meta: ObjectMeta, namespace: str, now: datetime) -> ObjectMeta:
 
 def for_update(kind: Resource[Any], new: ObjectMeta, old: ObjectMeta) -> ObjectMeta:
     """The new metadata with the immutable fields of the old one. Raises Conflict if the uid is another object's."""
-    if new.uid and new.uid != old.uid:
-        why = f"Precondition failed: UID in precondition: {new.uid}, UID in object meta: {old.uid}"
-        raise Conflict.of(kind, old.name, why)
+    check_uid(kind, new, old)
     return replace(
         new,
         name=old.name,
@@ -74,6 +73,20 @@ def for_update(kind: Resource[Any], new: ObjectMeta, old: ObjectMeta) -> ObjectM
         deletion_grace_period_seconds=old.deletion_grace_period_seconds,
         managed_fields=(),
     )
+
+
+def check_uid(kind: Resource[Any], new: ObjectMeta, old: ObjectMeta) -> None:
+    """Raises Conflict if the new metadata has the uid of another object."""
+    if new.uid and new.uid != old.uid:
+        why = f"Precondition failed: UID in precondition: {new.uid}, UID in object meta: {old.uid}"
+        raise Conflict.of(kind, old.name, why)
+
+
+def check_no_version(kind: Resource[Any], obj: Object) -> None:
+    """Raises Invalid if a new object has a resourceVersion. As in Kubernetes, "0" is none."""
+    if obj.metadata.resource_version not in ("", "0"):
+        why = "resourceVersion should not be set on objects to be created"
+        raise Invalid.of(kind, obj.metadata.name, [Cause("FieldValueForbidden", why, "metadata.resourceVersion")])
 
 
 def check(kind: Resource[Any], strategy: Strategy[Any], meta: ObjectMeta, findings: Findings) -> None:
@@ -109,12 +122,16 @@ def check(kind: Resource[Any], strategy: Strategy[Any], meta: ObjectMeta, findin
                 findings.required(f"metadata.ownerReferences[{index}].{field}")
 
 
-def check_expected(kind: Resource[Any], name: str, version: str) -> None:
-    """Checks a resourceVersion that a client sends: it must be a number, as the server's are. Raises Invalid."""
+def expected(kind: Resource[Any], name: str, version: str) -> str:
+    """The version that a client expects an object to have; empty for any, which "0" means as well.
+
+    Raises Invalid for a version that is not a number, as the server's are.
+    """
     if version and not (version.isascii() and version.isdigit()):
         findings = Findings()
         findings.invalid("metadata.resourceVersion", version, "must be a version from the server")
         raise Invalid.of(kind, name, findings.causes)
+    return "" if version == "0" else version
 
 
 def check_update(new: ObjectMeta, old: ObjectMeta, findings: Findings) -> None:

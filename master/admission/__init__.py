@@ -1,0 +1,1 @@
+"""Admission plugins: rules of the cluster for writes that concern more than one object."""

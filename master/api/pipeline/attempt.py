@@ -1,0 +1,37 @@
+"""An attempt to write an object. After a lost race the pipeline makes another one with the current state."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from master.api.pipeline.request import Request
+from master.cache import Cache, Entry
+from master.store.interface import Compare, Delete, Put, Store
+
+
+@dataclass(slots=True)
+class Attempt:
+    """The state of an attempt. Stages replace `new`, and may add comparisons and writes to the commit.
+
+    `before` is the stored object, None if it is new. `new` is the object to be written, None if it is to be removed.
+    """
+
+    request: Request
+    cache: Cache
+    store: Store
+    before: Entry | None
+    old: Any
+    new: Any
+    compares: list[Compare] = field(default_factory=list)
+    writes: list[Put | Delete] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The result of a write. `entry`: the object in its new or, if `removed`, in its last state."""
+
+    entry: Entry
+    removed: bool = False
+    warnings: tuple[str, ...] = ()

@@ -1,0 +1,49 @@
+"""A request for a resource on its way through REST."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from aiohttp import web
+
+from master.api.errors import BadRequest
+from master.api.identity import Caller
+from master.api.pipeline.request import Request
+from master.api.rest.query import Query
+from master.api.rest.routes import Route
+from master.objects.meta import Object
+
+
+@dataclass(slots=True)
+class Call:
+    """The HTTP request with all that its path, its certificate and its query say."""
+
+    http: web.BaseRequest
+    caller: Caller
+    route: Route
+    query: Query
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def accept(self) -> str:
+        return self.http.headers.get("Accept", "")
+
+    def request(self, verb: str, *, dry_run: bool = False) -> Request:
+        """The request for the pipeline."""
+        route = self.route
+        subresource = route.subresource.name if route.subresource is not None else ""
+        return Request(self.caller, verb, route.resource, route.namespace, route.name, subresource, dry_run)
+
+    def identify(self, obj: Object) -> str:
+        """Checks that the body has the path's name and namespace. Returns the body's resourceVersion.
+
+        Raises BadRequest.
+        """
+        route, meta = self.route, obj.metadata
+        if meta.name and meta.name != route.name:
+            why = f"the name of the object ({meta.name}) does not match the name on the URL ({route.name})"
+            raise BadRequest.at("metadata.name", why)
+        if route.resource.namespaced and meta.namespace and meta.namespace != route.namespace:
+            why = f"the namespace of the object ({meta.namespace}) does not match the namespace on the URL"
+            raise BadRequest.at("metadata.namespace", f"{why} ({route.namespace})")
+        return meta.resource_version

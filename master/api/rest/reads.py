@@ -1,0 +1,95 @@
+"""The reading verbs: get, list and watch. They read the cache only."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from master.api.errors import BadRequest, NotFound
+from master.api.pipeline.pipeline import Pipeline
+from master.api.rest import answers
+from master.api.rest.call import Call
+from master.api.rest.selectors import Selection, parse_fields, parse_labels
+from master.api.rest.watches import Watch, WatchOptions, expired, too_large_version
+from master.cache import Cache, Entry
+from master.clock import Clock
+
+
+class Reads:
+    """Answers reading requests."""
+
+    def __init__(self, pipeline: Pipeline, cache: Cache, clock: Clock) -> None:
+        self._pipeline = pipeline
+        self._cache = cache
+        self._clock = clock
+
+    def entry(self, call: Call) -> Entry:
+        """The object of the path. Raises NotFound."""
+        route = call.route
+        entry = self._cache.entry(route.resource, route.namespace, route.name)
+        if entry is None:
+            raise NotFound.of(route.resource, route.name)
+        return entry
+
+    def answer(self, call: Call, entry: Entry, status: int = 200) -> web.Response:
+        """The response with one object, in the representation that the client accepts."""
+        representation = answers.negotiate(call.accept)
+        if not representation.table:
+            return answers.raw(answers.body(entry, call.route), status, call.warnings)
+        table = self._tabulator(call, representation.table).encode([entry], entry.revision, self._clock.now())
+        return answers.raw(table, status, call.warnings)
+
+    async def get(self, call: Call) -> web.Response:
+        await self._pipeline.authorize(call.request("get"))
+        return self.answer(call, self.entry(call))
+
+    def _tabulator(self, call: Call, version: str) -> answers.Tabulator:
+        return answers.Tabulator(call.route.resource, version, call.query.text("includeObject"))
+
+    def _selection(self, call: Call) -> Selection:
+        labels, fields = call.query.text("labelSelector"), call.query.text("fieldSelector")
+        return Selection(
+            call.route.namespace,
+            parse_labels(labels) if labels else (),
+            parse_fields(call.route.resource, fields) if fields else (),
+        )
+
+    def selected(self, call: Call) -> list[Entry]:
+        """The objects of a collection that match the selectors. Raises BadRequest."""
+        selection = self._selection(call)
+        entries = self._cache.entries(call.route.resource, call.route.namespace)
+        return entries if selection.everything else [entry for entry in entries if selection.matches(entry)]
+
+    async def list(self, call: Call) -> web.Response:
+        await self._pipeline.authorize(call.request("list"))
+        representation = answers.negotiate(call.accept)
+        self._check_version(call)
+        entries, revision = self.selected(call), self._cache.revision
+        if representation.table:
+            return answers.raw(self._tabulator(call, representation.table).encode(entries, revision, self._clock.now()))
+        return answers.raw(answers.listed(call.route, entries, revision))
+
+    def _check_version(self, call: Call) -> None:
+        if call.query.text("continue"):
+            # Lists are never split, so this server has issued no token.
+            raise BadRequest("continue: the token is not from this server")
+        version = call.query.number("resourceVersion") or 0
+        if version > self._cache.revision:
+            raise too_large_version(version, self._cache.revision)
+        if call.query.text("resourceVersionMatch") == "Exact" and version != self._cache.revision:
+            raise expired(version, self._cache.revision)
+
+    async def watch(self, call: Call) -> web.StreamResponse:
+        await self._pipeline.authorize(call.request("watch"))
+        representation = answers.negotiate(call.accept)
+        since, initial = call.query.number("resourceVersion"), call.query.optional_flag("sendInitialEvents")
+        if initial is None:
+            initial = not since
+        options = WatchOptions(
+            selection=self._selection(call),
+            since=None if initial else since or self._cache.revision,
+            initial_events=call.query.flag("sendInitialEvents"),
+            bookmarks=call.query.flag("allowWatchBookmarks"),
+            timeout_s=float(call.query.number("timeoutSeconds") or 0),
+        )
+        tabulator = self._tabulator(call, representation.table) if representation.table else None
+        return await Watch(self._cache, self._clock, call.route, options, tabulator).serve(call.http)

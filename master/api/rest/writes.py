@@ -1,0 +1,144 @@
+"""The writing verbs: create, update, patch, delete and deletecollection. Each becomes calls of the pipeline."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from master.api.errors import BadRequest, NotFound, UnsupportedMediaType
+from master.api.pipeline.attempt import Outcome
+from master.api.pipeline.pipeline import Pipeline
+from master.api.pipeline.request import Permit
+from master.api.rest import answers, bodies, deletes
+from master.api.rest.bodies import Document
+from master.api.rest.call import Call
+from master.api.rest.mergepatch import merge
+from master.api.rest.reads import Reads
+from master.cache import Cache, Entry
+from master.registry.deletion import DeleteOptions
+from master.registry.subresource import Part
+
+_MERGE = "application/merge-patch+json"
+
+
+class Writes:
+    """Answers writing requests."""
+
+    def __init__(self, pipeline: Pipeline, cache: Cache, reader: bodies.Reader, reads: Reads) -> None:
+        self._pipeline = pipeline
+        self._cache = cache
+        self._reader = reader
+        self._reads = reads
+
+    async def document(self, call: Call, media: str = "") -> Document:
+        """The body of the request. `media`: its type, if that is known. Raises ApiError."""
+        body = await self._reader.read(call.http)
+        return await bodies.decode(body, media or bodies.media_type(call.http))
+
+    def _typed(self, call: Call, document: Document, value: Any) -> Any:
+        """The object of a JSON value. `document` is the body that it came from."""
+        route = call.route
+        bodies.check_type(value, route.resource.kind, route.api_version)
+        schema = route.version.schema
+        obj = bodies.typed(value, schema, call.query.field_validation, call.warnings, document)
+        if route.stored:
+            return obj
+        converted = route.version.to_stored(msgspec.json.decode(schema.encode(obj)))
+        return route.resource.schema.read(converted, [])[0]
+
+    async def create(self, call: Call) -> web.Response:
+        # Before the body is read, so that a caller without the permission need not send it.
+        permit = await self._pipeline.authorize(call.request("create", dry_run=call.query.dry_run))
+        answers.negotiate(call.accept)
+        document = await self.document(call)
+        obj = self._typed(call, document, document.value)
+        outcome = await self._pipeline.create(permit, obj)
+        return self._answer(call, outcome, 201)
+
+    async def update(self, call: Call) -> web.Response:
+        permit = await self._pipeline.authorize(call.request("update", dry_run=call.query.dry_run))
+        answers.negotiate(call.accept)
+        document = await self.document(call)
+        obj = self._typed(call, document, document.value)
+        return await self._change(call, permit, lambda _: obj, expect=call.identify(obj))
+
+    async def patch(self, call: Call) -> web.Response:
+        permit = await self._pipeline.authorize(call.request("patch", dry_run=call.query.dry_run))
+        answers.negotiate(call.accept)
+        document = await self.patch_document(call)
+
+        def patched(entry: Entry) -> Any:
+            call.warnings.clear()
+            value = merge(msgspec.json.decode(answers.body(entry, call.route)), document.value)
+            obj = self._typed(call, document, value)
+            call.identify(obj)
+            return obj
+
+        return await self._change(call, permit, patched, expect=patched_version(document.value))
+
+    async def patch_document(self, call: Call) -> Document:
+        """The body of a PATCH. Raises UnsupportedMediaType, BadRequest."""
+        media = bodies.media_type(call.http)
+        if media != _MERGE:
+            raise UnsupportedMediaType(f"patches of type {media} are not supported; supported media types: {_MERGE}")
+        document = await self.document(call, "application/json")
+        if not isinstance(document.value, dict):
+            raise BadRequest("a merge patch must be a JSON object")
+        return document
+
+    async def _change(self, call: Call, permit: Permit, change: Callable[[Entry], Any], *, expect: str) -> web.Response:
+        part = call.route.subresource
+        assert part is None or isinstance(part, Part)
+        outcome = await self._pipeline.change(permit, change, expect=expect, part=part)
+        assert outcome is not None
+        return self._answer(call, outcome)
+
+    def _answer(self, call: Call, outcome: Outcome, status: int = 200) -> web.Response:
+        call.warnings.extend(outcome.warnings)
+        return self._reads.answer(call, outcome.entry, status)
+
+    async def _delete_options(self, call: Call) -> tuple[DeleteOptions, bool]:
+        """The options of a deletion, and whether it is a dry run."""
+        body = await self._reader.read(call.http)
+        if not body.strip():
+            return deletes.options(deletes.DeleteOptions(), call.query)
+        document = await bodies.decode(body, bodies.media_type(call.http))
+        return deletes.options(bodies.typed(document.value, deletes.SCHEMA, "Ignore", [], document), call.query)
+
+    async def delete(self, call: Call) -> web.Response:
+        permit = await self._pipeline.authorize(call.request("delete"))
+        options, dry_run = await self._delete_options(call)
+        if dry_run:
+            permit = permit.dry()
+        outcome = await self._pipeline.delete(permit, options)
+        resource = call.route.resource
+        if outcome.removed and not resource.deletion.answers_with_object:
+            entry = outcome.entry
+            return answers.json(answers.success(resource, entry.name, entry.obj.metadata.uid))
+        return self._answer(call, outcome)
+
+    async def delete_collection(self, call: Call) -> web.Response:
+        permit = await self._pipeline.authorize(call.request("deletecollection"))
+        options, dry_run = await self._delete_options(call)
+        if dry_run:
+            permit = permit.dry()
+        deleted: list[Entry] = []
+        for entry in self._reads.selected(call):
+            try:
+                outcome = await self._pipeline.delete(permit.of(entry.namespace, entry.name), options)
+                deleted.append(outcome.entry)
+            except NotFound:
+                # Another writer has removed it meanwhile.
+                continue
+        return answers.raw(answers.listed(call.route, deleted, self._cache.revision))
+
+
+def patched_version(patch: dict[str, Any]) -> str:
+    """The resourceVersion in a patch, which the object must have; empty if there is none."""
+    metadata = patch.get("metadata")
+    version = metadata.get("resourceVersion") if isinstance(metadata, dict) else ""
+    # Values that are not text are reported with the wrong types of other fields.
+    return version if isinstance(version, str) else ""

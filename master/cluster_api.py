@@ -1,0 +1,49 @@
+"""The API of a cluster: the pipeline with authorization and admission, and the server with all that kinds need."""
+
+from __future__ import annotations
+
+from master import bootstrap, kinds
+from master.admission.namespaces import NamespaceLifecycle
+from master.admission.nodeidentity import NodeIdentity
+from master.api.join import JoinService
+from master.api.pipeline.authorization import MastersOnly
+from master.api.pipeline.pipeline import Pipeline
+from master.api.resources import Resources
+from master.api.server import ApiServer
+from master.cache import Cache
+from master.clock import Clock, SystemClock
+from master.config import MasterConfig
+from master.kinds.core.pod.log import PodLog
+from master.kinds.core.pod.logs import LogSource
+from master.pki import Pki
+from master.registry.registry import Registry
+from master.store.interface import Store
+
+
+def resources(store: Store, cache: Cache, registry: Registry, *, clock: Clock | None = None) -> Resources:
+    """The objects of a cluster. `cache` has the resources of `registry`."""
+    clock = clock or SystemClock()
+    admission = (NamespaceLifecycle(), NodeIdentity())
+    pipeline = Pipeline(store, cache, registry, authorizer=MastersOnly(), admission=admission, clock=clock)
+    return Resources(store, cache, registry, pipeline, clock)
+
+
+def server(
+    config: MasterConfig,
+    resources: Resources,
+    pki: Pki,
+    logs: LogSource,
+    join: JoinService,
+    *,
+    clock: Clock | None = None,
+) -> ApiServer:
+    """The server of these objects. It makes those that every cluster has when it starts."""
+    return ApiServer(
+        config,
+        resources,
+        pki,
+        join,
+        connectors={(kinds.POD.resource, "log"): PodLog(logs)},
+        prepare=lambda port: bootstrap.ensure(resources, config, port=port),
+        clock=clock,
+    )

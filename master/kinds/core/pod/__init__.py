@@ -1,0 +1,1 @@
+"""Pods: models, defaults, checks, table, binding and logs."""

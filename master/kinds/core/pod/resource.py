@@ -1,0 +1,35 @@
+"""The resource `pods`."""
+
+from __future__ import annotations
+
+from master.kinds.core.pod.binding import BINDING
+from master.kinds.core.pod.deletion import PodDeletion
+from master.kinds.core.pod.model import Pod
+from master.kinds.core.pod.strategy import PodStrategy
+from master.kinds.core.pod.table import PODS
+from master.registry.resource import Resource
+from master.registry.subresource import STATUS, Connection
+from master.schema.schema import Typed
+
+POD = Resource(
+    kind="Pod",
+    plural="pods",
+    schema=Typed(Pod),
+    short_names=("po",),
+    categories=("all",),
+    subresources=(STATUS, BINDING, Connection("log")),
+    strategy=PodStrategy(),
+    deletion=PodDeletion(),
+    table=PODS,
+    fields={
+        "spec.nodeName": lambda pod: pod.spec.node_name,
+        "spec.restartPolicy": lambda pod: pod.spec.restart_policy,
+        "spec.schedulerName": lambda pod: pod.spec.scheduler_name,
+        "spec.serviceAccountName": lambda pod: pod.spec.service_account_name,
+        "spec.hostNetwork": lambda pod: "true" if pod.spec.host_network else "false",
+        "status.phase": lambda pod: pod.status.phase,
+        "status.podIP": lambda pod: pod.status.pod_ip,
+        "status.nominatedNodeName": lambda pod: pod.status.nominated_node_name,
+    },
+    has_generation=True,
+)

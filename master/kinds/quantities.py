@@ -1,0 +1,18 @@
+"""Quantities in maps, such as the requests of a container or the capacity of a node."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from master.schema.quantity import canonical
+
+
+def canonical_quantities(values: Mapping[str, str]) -> dict[str, str]:
+    """Quantities in their stored form. Text that is not a quantity stays, so that validation reports it."""
+    result = {}
+    for name, text in values.items():
+        try:
+            result[name] = canonical(text)
+        except ValueError:
+            result[name] = text
+    return result

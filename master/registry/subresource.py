@@ -1,0 +1,93 @@
+"""Subresources: a part of an object, another view of it, an action on it, or a connection to it.
+
+Each class is one form. REST knows the forms; the kinds make values of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from msgspec.structs import replace
+
+from master.schema.checks import Findings
+from master.schema.schema import Schema
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """The type of a subresource's bodies, where it is not the object's own. An empty version: that of the object."""
+
+    kind: str
+    group: str = ""
+    version: str = ""
+
+    @property
+    def api_version(self) -> str:
+        return f"{self.group}/{self.version}" if self.group else self.version or "v1"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of the object with its own write path: `status`, `finalize`.
+
+    `take(new, old)` is the old object with this part of the new one, with its defaults. `attribute` is the field whose
+    declared rules are checked, and `check` adds the others: the rest of the object was checked when it was written, so
+    that a change of a status costs little.
+    """
+
+    name: str
+    take: Callable[[Any, Any], Any]
+    attribute: str = ""
+    check: Callable[[Any, Any, Findings], None] | None = None
+    verbs: tuple[str, ...] = ("get", "patch", "update")
+    served: Served | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """The object in another form, such as the Scale of a controller. `read` makes it, `write` applies a changed one."""
+
+    name: str
+    served: Served
+    schema: Schema[Any]
+    read: Callable[[Any], Any]
+    write: Callable[[Any, Any], Any]
+    verbs: tuple[str, ...] = ("get", "patch", "update")
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """Something done to the object by a POST, such as a binding.
+
+    `act(resources, permit, body)` does it and returns the body of the response. `resources` is a
+    `master.api.resources.Resources`, `permit` a `master.api.pipeline.request.Permit`.
+    """
+
+    name: str
+    served: Served
+    schema: Schema[Any]
+    act: Callable[[Any, Any, Any], Awaitable[Any]]
+    verbs: tuple[str, ...] = ("create",)
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """A stream from or to the object, such as a log. The API server has a connector for it."""
+
+    name: str
+    verbs: tuple[str, ...] = ("get",)
+    served: Served | None = None
+
+
+Subresource = Part | View | Action | Connection
+
+
+def take_status(new: Any, old: Any) -> Any:
+    """The old object with the new one's status."""
+    return replace(old, status=new.status)
+
+
+STATUS = Part("status", take=take_status, attribute="status")
+"""The subresource `status` of a resource that has a spec and a status."""

@@ -1,0 +1,88 @@
+"""Sets the declared defaults of an object. Defaults that depend on other fields are in the strategies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from master.schema.access import Access
+from master.schema.tree import Items, Map, Node, Struct
+
+# Returns the value itself if nothing is to be set.
+Default = Callable[[Any], Any]
+
+
+class Defaults:
+    """The functions that set the defaults of types, in one representation. Made once for each type."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+        self._made: dict[int, Default | None] = {}
+
+    def of(self, node: Node) -> Default | None:
+        """The function for values of a type. None if no field below the type has a default."""
+        if isinstance(node, Items):
+            return self._of_items(self.of(node.item))
+        if isinstance(node, Map):
+            return self._of_map(self.of(node.item))
+        if not isinstance(node, Struct):
+            return None
+        if id(node) not in self._made:
+            # Meanwhile a type that contains itself gets a function that looks up the finished one.
+            self._made[id(node)] = lambda value: self._made_for(node, value)
+            self._made[id(node)] = self._of_struct(node)
+        return self._made[id(node)]
+
+    def _made_for(self, node: Struct, value: Any) -> Any:
+        made = self._made[id(node)]
+        return value if made is None else made(value)
+
+    def _of_struct(self, struct: Struct) -> Default | None:
+        plan = [
+            (self._access.key(field), field.default, field.zero_is_missing, inner)
+            for field in struct.fields.values()
+            if (inner := self.of(field.node)) is not None or field.default is not None
+        ]
+        if not plan:
+            return None
+        get, change = self._access.get, self._access.change
+
+        def apply(obj: Any) -> Any:
+            changed: dict[str, Any] = {}
+            for key, default, zero_is_missing, inner in plan:
+                value = get(obj, key)
+                if value is None or (zero_is_missing and not value):
+                    if default is not None:
+                        changed[key] = default
+                elif inner is not None:
+                    new = inner(value)
+                    if new is not value:
+                        changed[key] = new
+            return change(obj, changed) if changed else obj
+
+        return apply
+
+    def _of_items(self, inner: Default | None) -> Default | None:
+        if inner is None:
+            return None
+        items = self._access.items
+
+        def apply(values: Any) -> Any:
+            new = [inner(value) for value in values]
+            return values if all(map(_identical, new, values)) else items(new)
+
+        return apply
+
+    def _of_map(self, inner: Default | None) -> Default | None:
+        if inner is None:
+            return None
+
+        def apply(values: Any) -> Any:
+            new = {key: inner(value) for key, value in values.items()}
+            return values if all(map(_identical, new.values(), values.values())) else new
+
+        return apply
+
+
+def _identical(new: Any, old: Any) -> bool:
+    return new is old

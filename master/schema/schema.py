@@ -1,0 +1,176 @@
+"""The schema of one version of a resource: reads, writes, completes and checks its objects.
+
+`Typed` is for kinds whose fields the master reads: their objects are typed models. `Untyped` is for all others, whose
+types are data (facts.py) or a custom resource's schema (openapi.py): of their objects only the metadata is typed.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Generic, Protocol, TypeVar
+
+import msgspec
+from msgspec.structs import replace
+
+from master.objects.meta import Object, ObjectMeta
+from master.schema.access import JSON, TYPED
+from master.schema.checks import Findings
+from master.schema.defaulting import Defaults
+from master.schema.models import struct_of
+from master.schema.pruning import Unclean, UnknownField, WrongType, keys_if_clean, prune
+from master.schema.tree import Field, Struct, Text
+from master.schema.validation import Checks
+
+T = TypeVar("T")
+S = TypeVar("S", bound=msgspec.Struct)
+_encode = msgspec.json.Encoder().encode
+_typed_defaults, _typed_checks = Defaults(TYPED), Checks(TYPED)
+_json_defaults, _json_checks = Defaults(JSON), Checks(JSON)
+
+
+class Schema(Protocol[T]):
+    """What the API needs to know of one version of a resource."""
+
+    name: str
+    tree: Struct
+
+    def read(self, value: Any, unknown: list[UnknownField]) -> tuple[T, int]:
+        """The object of a JSON value, without its unknown fields, which are added to `unknown`.
+
+        Also returns the number of keys in the value if it needed no change, else 0: with fewer keys than its text has,
+        the text has duplicate keys. Raises WrongType.
+        """
+        ...
+
+    def decode(self, raw: bytes) -> T:
+        """The object of stored bytes. Lenient: ignores unknown fields and rules. Raises ValueError."""
+        ...
+
+    def encode(self, obj: T) -> bytes:
+        """The JSON of an object. apiVersion and kind come first."""
+        ...
+
+    def default(self, obj: T) -> T:
+        """The object with the declared defaults."""
+        ...
+
+    def check(self, obj: T, findings: Findings) -> None:
+        """Adds a finding for each field that breaks a declared rule."""
+        ...
+
+    def check_field(self, obj: T, attribute: str, findings: Findings) -> None:
+        """Like `check`, for one top-level field."""
+        ...
+
+
+class Typed(Generic[S]):
+    """The schema of a typed model."""
+
+    def __init__(self, model: type[S]) -> None:
+        self.name = model.__name__
+        self.model = model
+        self.tree = struct_of(model)
+        self._decoder = msgspec.json.Decoder(model)
+        self._default = _typed_defaults.of(self.tree)
+        self._check = _typed_checks.of(self.tree)
+
+    def read(self, value: Any, unknown: list[UnknownField]) -> tuple[S, int]:
+        try:
+            keys = keys_if_clean(value, self.tree)
+        except Unclean:
+            keys, value = 0, prune(value, self.tree, unknown)
+        try:
+            return msgspec.convert(value, self.model), keys
+        except msgspec.ValidationError as error:
+            # The tree knows all types, so this is a difference between tree and model.
+            raise WrongType("", str(error)) from error
+
+    def decode(self, raw: bytes) -> S:
+        return self._decoder.decode(raw)
+
+    def encode(self, obj: S) -> bytes:
+        return _encode(obj)
+
+    def default(self, obj: S) -> S:
+        return obj if self._default is None else self._default(obj)
+
+    def check(self, obj: S, findings: Findings) -> None:
+        if self._check is not None:
+            self._check(obj, "", findings)
+
+    def check_field(self, obj: S, attribute: str, findings: Findings) -> None:
+        field = next(field for field in self.tree.fields.values() if field.attribute == attribute)
+        check = _typed_checks.of(field.node)
+        if check is not None:
+            check(getattr(obj, attribute), field.name, findings)
+
+
+class Untyped(Object, frozen=True, kw_only=True):
+    """An object of a kind whose fields the master does not read. `content`: all fields but the base's, as JSON."""
+
+    content: dict[str, Any] = msgspec.field(default_factory=dict)
+
+    @property
+    def status(self) -> Any:
+        return self.content.get("status")
+
+
+_BASE = ("apiVersion", "kind", "metadata")
+
+
+class Data:
+    """The schema of a kind that is only data. `tree` describes the whole object; metadata is always ObjectMeta."""
+
+    def __init__(self, tree: Struct) -> None:
+        metadata = Field("metadata", struct_of(ObjectMeta), attribute="metadata")
+        text = {name: Field(name, Text()) for name in ("apiVersion", "kind")}
+        fields = {**text, "metadata": metadata, **{n: f for n, f in tree.fields.items() if n not in _BASE}}
+        self.name = tree.name.rpartition(".")[2]
+        self.tree = Struct(tree.name, fields, open=tree.open, description=tree.description)
+        content = Struct(tree.name, {name: f for name, f in fields.items() if name not in _BASE}, open=tree.open)
+        self._default = _json_defaults.of(content)
+        self._check = _json_checks.of(content)
+        # The functions are found by the identity of this node, so it must live as long as they do.
+        self._content = content
+
+    def read(self, value: Any, unknown: list[UnknownField]) -> tuple[Untyped, int]:
+        try:
+            keys = keys_if_clean(value, self.tree)
+        except Unclean:
+            keys, value = 0, prune(value, self.tree, unknown)
+        try:
+            return self._of(value), keys
+        except msgspec.ValidationError as error:
+            raise WrongType("", str(error)) from error
+
+    def _of(self, value: dict[str, Any]) -> Untyped:
+        return Untyped(
+            api_version=value.get("apiVersion", ""),
+            kind=value.get("kind", ""),
+            metadata=msgspec.convert(value.get("metadata", {}), ObjectMeta),
+            content={name: inner for name, inner in value.items() if name not in _BASE},
+        )
+
+    def decode(self, raw: bytes) -> Untyped:
+        value = msgspec.json.decode(raw)
+        if not isinstance(value, dict):
+            raise msgspec.ValidationError("Expected `object`")
+        return self._of(value)
+
+    def encode(self, obj: Untyped) -> bytes:
+        return _encode({"apiVersion": obj.api_version, "kind": obj.kind, "metadata": obj.metadata, **obj.content})
+
+    def default(self, obj: Untyped) -> Untyped:
+        if self._default is None:
+            return obj
+        content = self._default(obj.content)
+        return obj if content is obj.content else replace(obj, content=content)
+
+    def check(self, obj: Untyped, findings: Findings) -> None:
+        if self._check is not None:
+            self._check(obj.content, "", findings)
+
+    def check_field(self, obj: Untyped, attribute: str, findings: Findings) -> None:
+        field = self.tree.fields.get(attribute)
+        check = _json_checks.of(field.node) if field is not None else None
+        if check is not None and attribute in obj.content:
+            check(obj.content[attribute], attribute, findings)

@@ -1,0 +1,186 @@
+"""Checks the fields of an object against their declared rules: ranges, choices, forms, quantities, required fields.
+
+Rules about several fields are in the strategies. Wrong types are refused while a body is read (pruning.py).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from master.schema import checks
+from master.schema.access import Access
+from master.schema.checks import Findings
+from master.schema.tree import Field, Items, Map, Node, Number, NumberOrText, Rules, Struct, Text
+
+# Arguments: the value, its path, and where to report.
+Check = Callable[[Any, str, Findings], None]
+
+
+class Checks:
+    """The functions that check values of types, in one representation. Made once for each type."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+        self._made: dict[int, Check | None] = {}
+
+    def of(self, node: Node) -> Check | None:
+        """The function for values of a type. None if nothing below the type has a rule."""
+        if isinstance(node, Items):
+            return self._of_items(node, self.of(node.item))
+        if isinstance(node, Map):
+            return self._of_map(node, self.of(node.item))
+        if isinstance(node, NumberOrText):
+            return _of_either(_of_number(node.number.rules), _of_text(node.text))
+        if isinstance(node, Text):
+            return _of_text(node)
+        if isinstance(node, Number):
+            return _of_number(node.rules)
+        if not isinstance(node, Struct):
+            return None
+        if id(node) not in self._made:
+            # Meanwhile a type that contains itself gets a function that looks up the finished one.
+            self._made[id(node)] = lambda value, at, findings: self._made_for(node, value, at, findings)
+            self._made[id(node)] = self._of_struct(node)
+        return self._made[id(node)]
+
+    def _made_for(self, node: Struct, value: Any, at: str, findings: Findings) -> None:
+        made = self._made[id(node)]
+        if made is not None:
+            made(value, at, findings)
+
+    def _of_struct(self, struct: Struct) -> Check | None:
+        plan = [
+            (self._access.key(field), field.name, check)
+            for field in struct.fields.values()
+            if (check := self._of_field(field)) is not None
+        ]
+        one_of = [(self._access.key(struct.fields[name]), name) for name in struct.one_of]
+        if not plan and not one_of:
+            return None
+        get = self._access.get
+
+        def check_struct(obj: Any, at: str, findings: Findings) -> None:
+            prefix = f"{at}." if at else ""
+            for key, name, check in plan:
+                check(get(obj, key), prefix + name, findings)
+            if one_of and len([name for key, name in one_of if get(obj, key) is not None]) != 1:
+                names = ", ".join(f"`{name}`" for _, name in one_of)
+                findings.invalid(at, "", f"must specify exactly one of: {names}")
+
+        return check_struct
+
+    def _of_field(self, field: Field) -> Check | None:
+        """The check of a field. Its value may be None or, in a typed model, empty: then only `required` applies."""
+        inner = self.of(field.node)
+        required, inert = field.required, field.inert
+        if inner is None and not required and not inert:
+            return None
+        # A typed model has no None for text that was left out, so its choices must see the empty text too. An empty
+        # quantity that was sent is not valid.
+        text = field.node if isinstance(field.node, Text) else None
+        sees_empty = text is not None and (
+            bool(text.rules.choice) if field.zero_is_missing else text.format == "quantity"
+        )
+
+        def check_field(value: Any, at: str, findings: Findings) -> None:
+            if value is None or (value == "" and not sees_empty):
+                if required:
+                    findings.required(at)
+                return
+            if inert and value:
+                findings.inert(at, inert)
+            if inner is not None:
+                inner(value, at, findings)
+
+        return check_field
+
+    def _of_items(self, node: Items, inner: Check | None) -> Check | None:
+        size = _size(node.rules, "items")
+        if inner is None and size is None:
+            return None
+
+        def check_items(values: Any, at: str, findings: Findings) -> None:
+            if size is not None:
+                size(values, at, findings)
+            if inner is not None:
+                for index, value in enumerate(values):
+                    inner(value, f"{at}[{index}]", findings)
+
+        return check_items
+
+    def _of_map(self, node: Map, inner: Check | None) -> Check | None:
+        if inner is None:
+            return None
+
+        def check_map(values: dict[str, Any], at: str, findings: Findings) -> None:
+            for key, value in values.items():
+                inner(value, f"{at}.{key}", findings)
+
+        return check_map
+
+
+def _of_text(text: Text) -> Check | None:
+    rules = text.rules
+    if text.format == "quantity":
+        return lambda value, at, findings: findings.quantity(at, value)
+    if rules.choice:
+        return lambda value, at, findings: findings.one_of(at, value, rules.choice)
+    if rules.form:
+        wrong: Callable[[str], str] = getattr(checks, rules.form)
+        return lambda value, at, findings: findings.form(at, value, wrong(value)) if value else None
+    parts = [part for part in (_pattern(rules.pattern), _size(rules, "bytes")) if part is not None]
+    if not parts:
+        return None
+
+    def check_text(value: Any, at: str, findings: Findings) -> None:
+        for part in parts:
+            part(value, at, findings)
+
+    return check_text
+
+
+def _pattern(pattern: str) -> Check | None:
+    if not pattern:
+        return None
+    compiled = re.compile(pattern)
+
+    def check_pattern(value: Any, at: str, findings: Findings) -> None:
+        if not compiled.search(value):
+            findings.invalid(at, value, f"should match '{pattern}'")
+
+    return check_pattern
+
+
+def _of_number(rules: Rules) -> Check | None:
+    if rules.within is None:
+        return None
+    least, most = rules.within
+    return lambda value, at, findings: findings.between(at, value, least, most)
+
+
+def _of_either(number: Check | None, text: Check | None) -> Check | None:
+    if number is None and text is None:
+        return None
+
+    def check_either(value: Any, at: str, findings: Findings) -> None:
+        check = text if isinstance(value, str) else number
+        if check is not None:
+            check(value, at, findings)
+
+    return check_either
+
+
+def _size(rules: Rules, unit: str) -> Check | None:
+    least, most = rules.least_size, rules.most_size
+    if least is None and most is None:
+        return None
+
+    def check_size(value: Any, at: str, findings: Findings) -> None:
+        if most is not None and len(value) > most:
+            findings.invalid(at, len(value), f"must have at most {most} {unit}")
+        if least is not None and len(value) < least:
+            findings.invalid(at, len(value), f"should have at least {least} {unit}")
+
+    return check_size
