@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from functools import cache
+from typing import Any, Generic, TypeVar, cast
 
+import msgspec
+
+from master.objects.index import OWNER, Index
 from master.objects.meta import Object
+from master.objects.salvage import salvage
 
 T = TypeVar("T", bound=Object)
 
@@ -30,6 +35,10 @@ class Resource(Generic[T]):
     fields: Mapping[str, Callable[[T], str]] = field(default_factory=dict)
     # Whether a change of spec increments metadata.generation. Kinds without a spec, such as ConfigMap, have none.
     has_generation: bool = False
+    # Whether the cache keeps all objects of the kind decoded. Only for kinds with few objects that are read often.
+    hot: bool = False
+    # What the cache can be asked by, besides namespace and name.
+    indexes: tuple[Index, ...] = (OWNER,)
 
     @property
     def api_version(self) -> str:
@@ -54,5 +63,18 @@ class Resource(Generic[T]):
         """The store's key of one object. Cluster-scoped kinds have `-` as namespace."""
         return f"/registry/{self.resource}/{namespace if self.namespaced else '-'}/{name}"
 
+    def decode(self, raw: bytes) -> T:
+        """The stored object. Raises ValueError when the model refuses it."""
+        return cast(T, _decoder(self.model).decode(raw))
+
+    def salvage(self, raw: bytes) -> T:
+        """A stored object that the model refuses, as far as it can be read. Raises ValueError."""
+        return salvage(self.model, raw)
+
     def __repr__(self) -> str:
         return f"Resource({self.resource})"
+
+
+@cache
+def _decoder(model: Any) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(model)

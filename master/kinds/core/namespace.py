@@ -50,4 +50,5 @@ NAMESPACE = Resource(
     short_names=("ns",),
     subresources=("status", "finalize"),
     fields={"status.phase": lambda ns: ns.status.phase},
+    hot=True,
 )

@@ -130,4 +130,5 @@ NODE = Resource(
     subresources=("status",),
     fields={"spec.unschedulable": lambda node: "true" if node.spec.unschedulable else "false"},
     has_generation=True,
+    hot=True,
 )

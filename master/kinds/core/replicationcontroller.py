@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import field
 
 from master.kinds.core.pod.model import PodTemplateSpec
+from master.objects.index import OWNER, SELECTOR
 from master.objects.meta import Model, Object, always
 from master.objects.scalars import Natural, Natural64, Time
 from master.registry.resource import Resource
@@ -60,4 +61,5 @@ REPLICATIONCONTROLLER = Resource(
     subresources=("status", "scale"),
     fields={"status.replicas": lambda rc: str(rc.status.replicas)},
     has_generation=True,
+    indexes=(OWNER, SELECTOR),
 )

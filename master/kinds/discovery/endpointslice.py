@@ -6,6 +6,7 @@ from typing import Any
 
 from msgspec import field
 
+from master.objects.index import LABEL, OWNER
 from master.objects.meta import Model, Object, ObjectReference, always
 from master.objects.scalars import PortIfAny
 from master.registry.resource import Resource
@@ -57,5 +58,10 @@ class EndpointSlice(Object, frozen=True, kw_only=True):
 
 
 ENDPOINTSLICE = Resource(
-    kind="EndpointSlice", plural="endpointslices", model=EndpointSlice, group="discovery.k8s.io", has_generation=True
+    kind="EndpointSlice",
+    plural="endpointslices",
+    model=EndpointSlice,
+    group="discovery.k8s.io",
+    has_generation=True,
+    indexes=(OWNER, LABEL),
 )

@@ -9,6 +9,7 @@ from msgspec import field
 from master.kinds.core.pod.affinity import Affinity, Toleration, TopologySpreadConstraint
 from master.kinds.core.pod.container import Container, ContainerStatus
 from master.kinds.core.pod.volume import Volume
+from master.objects.index import LABEL, NODE, OWNER
 from master.objects.meta import LocalObjectReference, Model, Object, ObjectMeta, always
 from master.objects.scalars import Id, Int32, Quantity, Required, Seconds, Time, choice, number_within
 from master.registry.resource import Resource
@@ -214,4 +215,5 @@ POD = Resource(
         "status.nominatedNodeName": lambda pod: pod.status.nominated_node_name,
     },
     has_generation=True,
+    indexes=(OWNER, LABEL, NODE),
 )

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from msgspec import field
 
+from master.objects.index import OWNER, SELECTOR
 from master.objects.meta import Model, Object, always
 from master.objects.scalars import Int32, PortIfAny, choice, number_within
 from master.registry.resource import Resource
@@ -108,4 +109,6 @@ SERVICE = Resource(
     categories=("all",),
     subresources=("status",),
     fields={"spec.clusterIP": lambda svc: svc.spec.cluster_ip, "spec.type": lambda svc: svc.spec.type},
+    hot=True,
+    indexes=(OWNER, SELECTOR),
 )
