@@ -1,110 +1,239 @@
 """The cache: every object of the store as the bytes that clients get, and the feed of its changes.
 
-Owns the mirror in memory and the bounded watch history. It changes only after the store has committed, one commit at a
-time, on the event loop. It does not write and does not check permissions. Typed objects are decoded on first use,
-shared by all readers and never changed.
+Owns the mirror in memory. It changes only after the store has committed, one commit at a time, on the event loop. It
+does not write and does not check permissions. The parts: table.py has the objects of one kind, history.py their recent
+changes, snapshots.py the lists that are read in pages, subscription.py the followers.
 """
 
 from __future__ import annotations
 
 import builtins
-from collections.abc import Iterable, Sequence
+import logging
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any, TypeVar, cast
 
-from master.cache.entry import ADDED, DELETED, MODIFIED, Change, Entry, reversioned, with_version
-from master.cache.history import History, HistoryGone
-from master.cache.subscription import Batch, Subscription
+from master.cache.backlog import Batch, Latest, Queue
+from master.cache.decoding import Ring, Unreadable
+from master.cache.entry import ADDED, DELETED, MODIFIED, Change, Entry, Key, reversioned
+from master.cache.history import MAX_BYTES, History, HistoryGone
+from master.cache.snapshots import Page, Snapshots
+from master.cache.subscription import Sink, Subscription
+from master.cache.table import Table
+from master.clock import Clock, SystemClock
+from master.objects.index import Index
 from master.objects.meta import Object
 from master.registry.resource import Resource
-from master.store.interface import Commit, Revision, Store, StoreDamaged
+from master.store.interface import Commit, KeyValue, Revision, Store, StoreDamaged
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T", bound=Object)
 
 _REGISTRY = "/registry/"
 _UNIQUE = "/unique/"
+# Changes that may wait for a subscriber that needs all of them.
+_QUEUE = 10_000
 
 
 class Cache:
-    """The mirror of the store. Create it with `await Cache.load(store, kinds)`."""
+    """The mirror of the store. Create it with `await Cache.load(store, kinds)`.
 
-    def __init__(self, kinds: Iterable[Resource[Any]], *, history: int = 1000) -> None:
+    A kind that the cache does not have raises KeyError everywhere.
+    """
+
+    def __init__(
+        self, store: Store, *, history: int | None = None, history_bytes: int = MAX_BYTES, clock: Clock | None = None
+    ) -> None:
         self.revision = Revision(0)
-        self._kinds = {kind.resource: kind for kind in kinds}
-        # kind -> namespace ("" for kinds without) -> name -> entry
-        self._objects: dict[Resource[Any], dict[str, dict[str, Entry]]] = {k: {} for k in self._kinds.values()}
+        self._store = store
+        self._clock = clock or SystemClock()
+        self._ring = Ring()
+        self._tables: dict[Resource[Any], Table] = {}
+        self._by_resource: dict[str, Table] = {}
         self._unique: dict[str, bytes] = {}
-        self._history_size = history
-        self._history: dict[Resource[Any], History] = {}
-        self._followers: dict[Resource[Any], dict[Subscription, None]] = {k: {} for k in self._kinds.values()}
+        self._history = History(max_bytes=history_bytes, max_changes=history)
+        self._snapshots = Snapshots()
+        self._followers: dict[Resource[Any], dict[Subscription, None]] = {}
+        # Subscriptions to all kinds, whichever these are.
+        self._of_all: dict[Subscription, None] = {}
+        self._published: list[Change] = []
+        # Commits that came during the first load.
         self._waiting: list[Commit] | None = []
+        # Changes of kinds that are being added: resource -> revision, key and value.
+        self._adding: dict[str, list[tuple[Revision, str, bytes | None]]] = {}
 
     @classmethod
-    async def load(cls, store: Store, kinds: Iterable[Resource[Any]], *, history: int = 1000) -> Cache:
+    async def load(
+        cls,
+        store: Store,
+        kinds: Iterable[Resource[Any]],
+        *,
+        history: int | None = None,
+        history_bytes: int = MAX_BYTES,
+        clock: Clock | None = None,
+    ) -> Cache:
         """Reads the objects of these kinds and follows the store from that revision on.
 
-        Raises StoreDamaged, StoreUnavailable.
+        `history_bytes` limits the history of all kinds together, `history` the number of changes of each kind. Raises
+        StoreDamaged for a value that is not an object, StoreUnavailable.
         """
-        cache = cls(kinds, history=history)
+        cache = cls(store, history=history, history_bytes=history_bytes, clock=clock)
         store.listen(cache.apply)
         objects, cache.revision = await store.list(_REGISTRY)
         # Read after the objects. Commits in between are applied to both below, a second time to these keys: harmless.
         unique, _ = await store.list(_UNIQUE)
-        for value in (*objects, *unique):
-            cache._load(value.key, value.value, value.mod_revision)
-        cache._history = {kind: History(cache.revision, max_changes=history) for kind in cache._objects}
+        cache._unique = {value.key: value.value for value in unique}
+        tables = [Table(kind, cache._ring, cache.revision) for kind in kinds]
+        cache._by_resource = {table.kind.resource: table for table in tables}
+        cache._fill(objects)
+        for table in tables:
+            cache._serve(table)
         waiting, cache._waiting = cache._waiting or [], None
         cache.apply([commit for commit in waiting if commit.revision > cache.revision])
         return cache
 
-    def _load(self, key: str, value: bytes, revision: Revision) -> None:
-        if key.startswith(_UNIQUE):
-            self._unique[key] = value
-            return
-        try:
-            entry = self._entry(key, value, revision)
-            if entry is None:
-                return
-            # Decoded now, so that an unreadable value is reported before anything relies on it. The decoded object is
-            # kept, and it is needed soon anyway.
-            entry.obj  # noqa: B018
-        except ValueError as error:
-            raise StoreDamaged(f"the store's value of {key} cannot be read: {error}") from error
-        self._objects[entry.kind].setdefault(entry.namespace, {})[entry.name] = entry
+    def _fill(self, objects: builtins.list[KeyValue]) -> None:
+        """Puts stored values into the tables of their kinds. Empties the list, so that each value is freed at once."""
+        objects.reverse()
+        while objects:
+            value = objects.pop()
+            table, namespace, name = self._place(value.key)
+            if table is None:
+                continue
+            try:
+                table.put(namespace, name, value.value, value.mod_revision)
+            except ValueError as error:
+                raise StoreDamaged(f"the store's value of {value.key} cannot be read: {error}") from error
 
-    def _entry(self, key: str, value: bytes, revision: Revision) -> Entry | None:
+    def _place(self, key: str) -> tuple[Table | None, str, str]:
+        """The table, namespace and name of a key of the store."""
         _, _, resource, namespace, name = key.split("/", 4)
-        kind = self._kinds.get(resource)
-        if kind is None:
-            return None
-        return Entry(kind, namespace if kind.namespaced else "", name, with_version(value, revision), revision)
+        table = self._by_resource.get(resource)
+        return table, namespace if table is not None and table.kind.namespaced else "", name
+
+    # -- kinds ----------------------------------------------------------------------------------------------------
+
+    @property
+    def kinds(self) -> tuple[Resource[Any], ...]:
+        """The kinds that the cache has now."""
+        return tuple(self._tables)
+
+    async def add(self, kind: Resource[Any]) -> None:
+        """Reads the objects of a further kind and follows them. Raises StoreDamaged, StoreUnavailable.
+
+        Raises ValueError when the cache has a kind with these keys.
+        """
+        if kind.resource in self._by_resource or kind.resource in self._adding:
+            raise ValueError(f"{kind.resource}: the cache has this kind")
+        changes = self._adding[kind.resource] = []
+        try:
+            objects, revision = await self._store.list(kind.prefix)
+        finally:
+            del self._adding[kind.resource]
+        table = self._by_resource[kind.resource] = Table(kind, self._ring, revision)
+        try:
+            self._fill(objects)
+        except StoreDamaged:
+            del self._by_resource[kind.resource]
+            raise
+        for changed_at, key, value in changes:
+            self._step(key, value, changed_at)
+        self._serve(table)
+        self._restart_followers_of_all()
+
+    def remove(self, kind: Resource[Any]) -> None:
+        """Forgets a kind. Its subscribers get Lagged."""
+        table = self._tables.pop(kind)
+        del self._by_resource[table.kind.resource]
+        self._history.end(kind)
+        self._snapshots.drop(kind)
+        for follower in self._followers.pop(kind):
+            follower.lag()
+        self._restart_followers_of_all()
+
+    def _serve(self, table: Table) -> None:
+        self._tables[table.kind] = table
+        self._followers[table.kind] = {}
+        self._history.begin(table.kind, max(self.revision, table.loaded_at))
+
+    def _restart_followers_of_all(self) -> None:
+        for follower in self._of_all:
+            follower.lag()
 
     # -- reading ------------------------------------------------------------------------------------------------
 
     def entry(self, kind: Resource[Any], namespace: str, name: str) -> Entry | None:
         """One object with its bytes, or None."""
-        by_name = self._objects[kind].get(namespace if kind.namespaced else "")
-        return by_name.get(name) if by_name else None
+        return self._tables[kind].get((namespace if kind.namespaced else "", name))
 
     def entries(self, kind: Resource[Any], namespace: str = "") -> list[Entry]:
         """All objects of a kind, or those of one namespace, in the order of their keys."""
-        namespaces = self._objects[kind]
-        if namespace and kind.namespaced:
-            by_name = namespaces.get(namespace)
-            return [by_name[name] for name in sorted(by_name)] if by_name else []
-        return [namespaces[ns][name] for ns in sorted(namespaces) for name in sorted(namespaces[ns])]
+        return self._tables[kind].entries(namespace if kind.namespaced else "")
 
     def get(self, kind: Resource[T], namespace: str, name: str) -> T | None:
-        """One typed object, or None."""
+        """One typed object, or None. Raises Unreadable for an object that exists but cannot be decoded."""
         entry = self.entry(kind, namespace, name)
         return None if entry is None else cast(T, entry.obj)
 
     def list(self, kind: Resource[T], namespace: str = "") -> list[T]:
-        """All typed objects of a kind, or those of one namespace."""
-        return [cast(T, entry.obj) for entry in self.entries(kind, namespace)]
+        """All typed objects of a kind, or those of one namespace, without those that cannot be decoded."""
+        return typed(self.entries(kind, namespace))
 
-    def count(self, kind: Resource[Any]) -> int:
-        """The number of objects of the kind."""
-        return sum(len(by_name) for by_name in self._objects[kind].values())
+    def count(self, kind: Resource[Any], namespace: str = "") -> int:
+        """The number of objects of the kind, or of one namespace."""
+        return self._tables[kind].count(namespace if kind.namespaced else "")
+
+    def by(self, kind: Resource[Any], index: Index, value: str, namespace: str = "") -> builtins.list[Entry]:
+        """The objects that have this value in the index, in the order of their keys.
+
+        Raises KeyError when the kind does not declare the index.
+        """
+        return self._tables[kind].by(index, value, namespace if kind.namespaced else "")
+
+    def by_all(self, index: Index, value: str) -> builtins.list[Entry]:
+        """The objects of all kinds that have this value. Kinds that do not declare the index have none."""
+        return [e for kind, table in self._tables.items() if index in kind.indexes for e in table.by(index, value)]
+
+    def count_by(self, kind: Resource[Any], index: Index, value: str, namespace: str = "") -> int:
+        """The number of objects that `by` returns."""
+        return self._tables[kind].count_by(index, value, namespace if kind.namespaced else "")
+
+    def values(self, kind: Resource[Any], index: Index) -> builtins.list[str]:
+        """All values of the index that objects have now."""
+        return self._tables[kind].values(index)
+
+    def page(
+        self,
+        kind: Resource[Any],
+        namespace: str = "",
+        *,
+        limit: int,
+        after: Key | None = None,
+        revision: int | None = None,
+        selection: Hashable = None,
+        select: Callable[[], builtins.list[Entry]] | None = None,
+    ) -> Page:
+        """At most `limit` objects, in the order of their keys.
+
+        The first page has the current revision. A later one gets that `revision`, and `after`: the last key before it;
+        it is consistent with the first. `selection` names what `select` returns, for a list that is not of all objects
+        of the namespace. Raises HistoryGone when the state at the revision is not kept any more.
+        """
+        table, now = self._tables[kind], self._clock.monotonic()
+        subject = (kind, namespace, selection)
+        self._snapshots.expire(now)
+        if revision is None:
+            entries = self._snapshots.since(subject, table.changed_at)
+        else:
+            entries = self._snapshots.at(subject, revision)
+        if entries is None:
+            if revision is not None and not table.changed_at <= revision <= self.revision:
+                raise HistoryGone(self.revision)
+            entries = select() if select is not None else self.entries(kind, namespace)
+        page = Page.of(entries, self.revision if revision is None else revision, limit=limit, after=after)
+        if page.remaining and self._snapshots.at(subject, page.revision) is None:
+            self._snapshots.hold(subject, page.revision, entries, now)
+        return page
 
     def holder(self, key: str) -> bytes | None:
         """The object that holds a uniqueness key (`/unique/...`): `<resource>/<namespace>/<name>`, or None."""
@@ -112,16 +241,29 @@ class Cache:
 
     # -- following ----------------------------------------------------------------------------------------------
 
-    def subscribe(self, *kinds: Resource[Any], limit: int = 10000) -> Subscription:
+    def subscribe(
+        self,
+        *kinds: Resource[Any],
+        limit: int = _QUEUE,
+        latest: bool = False,
+        all_kinds: bool = False,
+        sink: Sink | None = None,
+    ) -> Subscription:
         """A snapshot of the kinds and, from exactly that revision on, their changes.
 
-        At most `limit` changes wait in the queue: with more the subscriber gets Lagged.
+        Without `latest` the subscriber gets every change; at most `limit` wait in its queue, with more it gets Lagged.
+        With `latest` the changes of an object that it has not taken yet become one. `all_kinds`: every kind that the
+        cache has now; the subscriber gets Lagged when a kind comes or goes. `sink`: see `Subscription.push`.
         """
-        snapshot = [(kind, entry.obj) for kind in kinds for entry in self.entries(kind)]
-        return self._join(frozenset(kinds), limit, snapshot)
+        chosen = self.kinds if all_kinds else kinds
+        snapshot = [entry for kind in chosen for entry in self.entries(kind)]
+        subscription = self._join(chosen, Latest() if latest else Queue(limit), snapshot, sink)
+        if all_kinds:
+            self._of_all[subscription] = None
+        return subscription
 
     def watch(
-        self, kind: Resource[Any], since: int | None, limit: int = 10000
+        self, kind: Resource[Any], since: int | None, limit: int = _QUEUE, *, sink: Sink | None = None
     ) -> tuple[Subscription, builtins.list[Change]]:
         """A subscription to future changes of a kind, and its past changes after revision `since` (None: none).
 
@@ -129,19 +271,22 @@ class Cache:
         """
         past: builtins.list[Change] = []
         if since is not None and since < self.revision:
-            past = self._history[kind].after(since)
-        return self._join(frozenset((kind,)), limit, []), past
+            past = self._history.after(kind, since)
+        return self._join((kind,), Queue(limit), [], sink), past
 
     def _join(
-        self, kinds: frozenset[Resource[Any]], limit: int, snapshot: builtins.list[tuple[Resource[Any], Any]]
+        self, kinds: Sequence[Resource[Any]], backlog: Queue | Latest, snapshot: builtins.list[Entry], sink: Sink | None
     ) -> Subscription:
-        subscription = Subscription(kinds, self.revision, limit, snapshot=snapshot, leave=self._leave)
+        subscription = Subscription(
+            frozenset(kinds), self.revision, backlog, snapshot=snapshot, sink=sink, leave=self._leave
+        )
         for kind in kinds:
             self._followers[kind][subscription] = None
         return subscription
 
     def _leave(self, subscription: Subscription) -> None:
-        for kind in subscription.kinds:
+        self._of_all.pop(subscription, None)
+        for kind in subscription.kinds & self._followers.keys():
             self._followers[kind].pop(subscription, None)
 
     # -- applying commits ---------------------------------------------------------------------------------------
@@ -151,6 +296,11 @@ class Cache:
         if self._waiting is not None:
             self._waiting.extend(commits)
             return
+        for published in self._published:
+            published.forget_frames()
+        self._published.clear()
+        if self._snapshots:
+            self._snapshots.expire(self._clock.monotonic())
         for commit in commits:
             self.revision = commit.revision
             changes = [change for key, value in commit.changes if (change := self._step(key, value, commit.revision))]
@@ -166,43 +316,53 @@ class Cache:
             return None
         if not key.startswith(_REGISTRY):
             return None
-        return self._removed(key, revision) if value is None else self._written(key, value, revision)
-
-    def _written(self, key: str, value: bytes, revision: Revision) -> Change | None:
-        entry = self._entry(key, value, revision)
-        if entry is None:
+        table, namespace, name = self._place(key)
+        if table is None:
+            if self._adding and (resource := key.split("/", 3)[2]) in self._adding:
+                self._adding[resource].append((revision, key, value))
             return None
-        by_name = self._objects[entry.kind].setdefault(entry.namespace, {})
-        before = by_name.get(entry.name)
-        by_name[entry.name] = entry
-        return Change(MODIFIED if before else ADDED, entry, before)
-
-    def _removed(self, key: str, revision: Revision) -> Change | None:
-        _, _, resource, namespace, name = key.split("/", 4)
-        kind = self._kinds.get(resource)
-        if kind is None:
+        if revision <= table.loaded_at:
             return None
-        namespace = namespace if kind.namespaced else ""
-        by_name = self._objects[kind].get(namespace, {})
-        before = by_name.pop(name, None)
-        if before is None:
-            return None
-        if not by_name:
-            del self._objects[kind][namespace]
-        last = Entry(kind, namespace, name, reversioned(before.raw, revision), revision)
-        return Change(DELETED, last, before)
+        return _change(table, namespace, name, value, revision)
 
     def _publish(self, revision: Revision, changes: builtins.list[Change]) -> None:
-        for change in changes:
-            self._history[change.kind].append(change)
+        self._history.append(changes)
+        self._published += changes
         kinds = {change.kind for change in changes}
         if len(kinds) == 1:
             batch = Batch(revision, tuple(changes))
-            for follower in self._followers[changes[0].kind]:
+            for follower in list(self._followers[changes[0].kind]):
                 follower.push(batch)
             return
         for follower in {f: None for kind in kinds for f in self._followers[kind]}:
             follower.push(Batch(revision, tuple(c for c in changes if c.kind in follower.kinds)))
 
 
-__all__ = ["Cache", "HistoryGone"]
+def typed(entries: Iterable[Entry]) -> list[Any]:
+    """The typed objects of these entries, without those that cannot be decoded; the log names them."""
+    objects = []
+    for entry in entries:
+        try:
+            objects.append(entry.obj)
+        except Unreadable:
+            continue
+    return objects
+
+
+def _change(table: Table, namespace: str, name: str, value: bytes | None, revision: int) -> Change | None:
+    if value is None:
+        before = table.drop((namespace, name), revision)
+        if before is None:
+            return None
+        last = table.make(before, reversioned(before.raw, revision), revision)
+        return Change(DELETED, last, before)
+    try:
+        entry, before = table.put(namespace, name, value, revision)
+    except ValueError:
+        # The writer's fault. The others must go on, and a restart reports the value.
+        log.exception("%s %s/%s: what was written is not an object", table.kind.resource, namespace, name)
+        return None
+    return Change(MODIFIED if before is not None else ADDED, entry, before)
+
+
+__all__ = ["Cache", "HistoryGone", "Page", "typed"]

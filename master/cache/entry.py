@@ -1,13 +1,19 @@
-"""An object at one revision, and a change of it. Both hold bytes; the typed object is decoded on first use, and each
-watch frame is encoded once for all watchers.
+"""An object at one revision, and a change of it. Both hold the bytes that clients get.
+
+The typed object is decoded when it is read (decoding.py says how long it is kept), and each watch frame is encoded once
+for all watchers that get it with the commit.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from master.objects.meta import Object
+import msgspec
+
+from master.cache.decoding import Decoded, Decoding
+from master.objects.meta import ObjectMeta
 from master.registry.resource import Resource
+from master.schema.partial import Meta, read_meta
 
 _METADATA = b'"metadata":{'
 _VERSION = b'"resourceVersion":"'
@@ -16,15 +22,30 @@ ADDED = "ADDED"
 MODIFIED = "MODIFIED"
 DELETED = "DELETED"
 
+Key = tuple[str, str]
+"""Namespace ("" for cluster-scoped kinds) and name. Lists are in this order."""
+
 
 def with_version(stored: bytes, revision: int) -> bytes:
     """The stored bytes as clients get them: with `resourceVersion`, which the store does not keep.
 
-    The pipeline writes apiVersion and kind first, and a name into metadata. So the first `"metadata":{` is the object's
-    own and is not empty.
+    The pipeline writes apiVersion and kind first, then metadata, which is not empty. Raises ValueError for any other
+    order: `ordered` makes this one.
     """
     position = stored.index(_METADATA) + len(_METADATA)
+    if stored.find(b"{", 1) != position - 1:
+        raise ValueError("another object is before the metadata")
     return b'%b%b%d",%b' % (stored[:position], _VERSION, revision, stored[position:])
+
+
+def ordered(stored: bytes) -> bytes:
+    """The JSON of an object with its metadata first, and without spaces. Raises ValueError when it has none."""
+    value = msgspec.json.decode(stored, type=dict[str, Any])
+    metadata = value.pop("metadata", None)
+    if not isinstance(metadata, dict) or not metadata:
+        raise ValueError("it has no metadata")
+    head = {name: value.pop(name) for name in ("apiVersion", "kind") if isinstance(value.get(name), str)}
+    return msgspec.json.encode({**head, "metadata": metadata, **value})
 
 
 def reversioned(raw: bytes, revision: int) -> bytes:
@@ -33,25 +54,47 @@ def reversioned(raw: bytes, revision: int) -> bytes:
     return b"%b%d%b" % (raw[:start], revision, raw[raw.index(b'"', start) :])
 
 
-class Entry:
-    """One object at one revision."""
+class Entry(msgspec.Struct, eq=False, gc=False):
+    """One object at one revision. Immutable: a change makes a new entry.
 
-    __slots__ = ("_obj", "kind", "name", "namespace", "raw", "revision")
+    There are many entries, and they are in no cycle of references. So Python's garbage collector need not visit them
+    (`gc=False`); the same holds for changes.
+    """
 
-    def __init__(self, kind: Resource[Any], namespace: str, name: str, raw: bytes, revision: int) -> None:
-        self.kind = kind
-        self.namespace = namespace
-        self.name = name
-        self.raw = raw
-        self.revision = revision
-        self._obj: Object | None = None
+    kind: Resource[Any]
+    namespace: str
+    name: str
+    raw: bytes
+    revision: int
+    key: Key = ("", "")
+    decoding: Decoding | None = None
+    """How the cache decodes the kind. An entry outside of a cache has none and keeps its decoded object."""
+    decoded: Decoded | None = None
+
+    def __post_init__(self) -> None:
+        if not self.key[1]:
+            self.key = (self.namespace, self.name)
+
+    @classmethod
+    def of(cls, kind: Resource[Any], key: Key, raw: bytes, revision: int, decoding: Decoding) -> Entry:
+        """An entry of a cache. It uses the same key as the lists that contain it."""
+        return cls(kind, key[0], key[1], raw, revision, key, decoding)
 
     @property
     def obj(self) -> Any:
-        """The typed object. Decoded on first use and kept."""
-        if self._obj is None:
-            self._obj = self.kind.decode(self.raw)
-        return self._obj
+        """The typed object, shared by all readers and never changed. Raises Unreadable."""
+        if self.decoded is not None and self.decoded.obj is not None:
+            return self.decoded.obj
+        self.decoded = (self.decoding or Decoding(self.kind)).decode(self)
+        return self.decoded.obj
+
+    @property
+    def meta(self) -> Meta | ObjectMeta:
+        """The metadata, without decoding the rest of the object."""
+        if self.decoded is not None and self.decoded.obj is not None:
+            meta: ObjectMeta = self.decoded.obj.metadata
+            return meta
+        return read_meta(self.raw)
 
     @property
     def where(self) -> str:
@@ -59,16 +102,14 @@ class Entry:
         return f"{self.kind.resource} {self.namespace}{'/' if self.namespace else ''}{self.name}"
 
 
-class Change:
+class Change(msgspec.Struct, eq=False, gc=False):
     """One object before and after a commit. `before` is None for an added object."""
 
-    __slots__ = ("_frames", "before", "entry", "type")
-
-    def __init__(self, type_: str, entry: Entry, before: Entry | None) -> None:
-        self.type = type_
-        self.entry = entry
-        self.before = before
-        self._frames: dict[str, bytes] = {}
+    type: str
+    entry: Entry
+    before: Entry | None
+    frames: dict[str, bytes] | None = msgspec.field(default_factory=dict)
+    """The frames that watchers share, by type; None when they are not kept."""
 
     @property
     def kind(self) -> Resource[Any]:
@@ -86,21 +127,27 @@ class Change:
     @property
     def previous(self) -> Any:
         """The object before the change, or None."""
-        return self.before.obj if self.before else None
+        return self.before.obj if self.before is not None else None
 
     def frame(self, type_: str) -> bytes:
-        """The watch event of this type, encoded once for all watchers.
+        """The watch event of this type. All watchers that get it before the next commit share the same bytes.
 
         If the object no longer matches a watcher's selector, that watcher gets DELETED with the last state that
         matched.
         """
-        frame = self._frames.get(type_)
+        frame = self.frames.get(type_) if self.frames is not None else None
         if frame is None:
             raw = self.entry.raw
             if type_ == DELETED and self.type != DELETED and self.before is not None:
                 raw = reversioned(self.before.raw, self.entry.revision)
-            frame = self._frames[type_] = watch_frame(type_, raw)
+            frame = watch_frame(type_, raw)
+            if self.frames is not None:
+                self.frames[type_] = frame
         return frame
+
+    def forget_frames(self) -> None:
+        """From now on frames are not kept, because the history holds the change for long."""
+        self.frames = None
 
     def __repr__(self) -> str:
         return f"Change({self.type} {self.entry.where} at {self.entry.revision})"

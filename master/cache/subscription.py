@@ -1,36 +1,50 @@
-"""One subscriber of the cache: a bounded queue of batches. A subscriber that falls behind has to start over."""
+"""One subscriber of the cache: the batches that it has not taken yet, and the sink for those that it takes at once."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import Any, Self
 
-from master.cache.entry import Change
+from master.cache.backlog import Backlog, Batch, Lagged
+from master.cache.decoding import Unreadable
+from master.cache.entry import Entry
 from master.registry.resource import Resource
 
-# Limit of a queue in bytes of JSON, beside its limit in changes: a few changes of large objects need much memory.
-MAX_BYTES = 32 << 20
+log = logging.getLogger(__name__)
+
+Sink = Callable[[Batch], bool]
+"""Takes a batch while the cache publishes it. Returns False to have it queued. It must not block or raise."""
 
 
-class Lagged(Exception):
-    """The queue overflowed and changes were dropped. The subscriber has to subscribe again."""
+class Snapshot:
+    """The objects at the time of the subscription, in the order of kinds and keys.
 
+    They are decoded one by one while they are read, and a part that was read is dropped. So it can be read once.
+    """
 
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """The changes of one commit to the subscribed kinds."""
+    def __init__(self, entries: Sequence[Entry]) -> None:
+        self._entries = deque(entries)
 
-    revision: int
-    changes: tuple[Change, ...]
+    def __len__(self) -> int:
+        return len(self._entries)
 
-    @property
-    def size_bytes(self) -> int:
-        """The size of the changed objects as JSON, although other queues may share these bytes."""
-        return sum(len(change.entry.raw) for change in self.changes)
+    def entries(self) -> Iterator[Entry]:
+        """The objects that have not been read yet, not decoded."""
+        while self._entries:
+            yield self._entries.popleft()
+
+    def __iter__(self) -> Iterator[tuple[Resource[Any], Any]]:
+        """Kind and typed object of each. Objects that cannot be decoded are left out; the log names them."""
+        for entry in self.entries():
+            try:
+                obj = entry.obj
+            except Unreadable:
+                continue
+            yield entry.kind, obj
 
 
 class Subscription:
@@ -40,43 +54,59 @@ class Subscription:
         self,
         kinds: frozenset[Resource[Any]],
         revision: int,
-        limit: int,
+        backlog: Backlog,
         *,
-        snapshot: list[tuple[Resource[Any], Any]],
+        snapshot: Sequence[Entry] = (),
+        sink: Sink | None = None,
         leave: Callable[[Subscription], None],
     ) -> None:
         self.kinds = kinds
         self.revision = revision
-        self.snapshot = snapshot
-        self._limit = limit
+        """The revision of the snapshot, and then of the last batch that was taken."""
+        self.snapshot = Snapshot(snapshot)
+        self._backlog = backlog
+        self._sink = sink
         self._leave = leave
-        self._queue: deque[Batch] = deque()
-        self._size = 0
-        self._bytes = 0
         self._lagged = False
         self._wake = asyncio.Event()
 
     def push(self, batch: Batch) -> None:
-        """Queues a batch. Called by the cache for every commit that changes one of `kinds`."""
+        """Passes a batch to the sink, or queues it. Called by the cache for every commit that changes one of `kinds`.
+
+        While batches are queued, the sink gets none, so that the order is kept.
+        """
         if self._lagged:
             return
-        self._size += len(batch.changes)
-        self._bytes += batch.size_bytes
-        if self._size > self._limit or self._bytes > MAX_BYTES:
-            self._lagged = True
-            self._queue.clear()
+        if self._sink is not None and not self._backlog and self._taken(self._sink, batch):
+            self.revision = batch.revision
+        elif self._backlog.push(batch):
+            self._wake.set()
         else:
-            self._queue.append(batch)
+            self.lag()
+
+    def _taken(self, sink: Sink, batch: Batch) -> bool:
+        try:
+            return sink(batch)
+        except Exception:
+            # The other subscribers must get the batch. What this one has sent is unknown.
+            log.exception("a subscriber failed")
+            self.lag()
+            return True
+
+    def lag(self) -> None:
+        """Drops what is queued: the subscriber has to start over. Also called when one of the kinds goes."""
+        self._lagged = True
+        self._backlog.clear()
         self._wake.set()
 
     @property
     def idle(self) -> bool:
-        """Whether the queue is empty and no change was dropped."""
-        return not self._queue and not self._lagged
+        """Whether nothing is queued and no change was dropped."""
+        return not self._backlog and not self._lagged
 
     async def next(self) -> Batch:
         """Waits for the next batch. Raises Lagged when changes were dropped. Safe to cancel: no batch is lost."""
-        while not self._queue:
+        while not self._backlog:
             if self._lagged:
                 raise Lagged
             self._wake.clear()
@@ -87,12 +117,10 @@ class Subscription:
         """The next batch, or None when none is queued. Raises Lagged."""
         if self._lagged:
             raise Lagged
-        return self._pop() if self._queue else None
+        return self._pop() if self._backlog else None
 
     def _pop(self) -> Batch:
-        batch = self._queue.popleft()
-        self._size -= len(batch.changes)
-        self._bytes -= batch.size_bytes
+        batch = self._backlog.pop()
         self.revision = batch.revision
         return batch
 

@@ -9,6 +9,7 @@ import msgspec
 
 from master.kinds.core.pod.model import Pod, PodCondition
 from master.objects.meta import ObjectMeta, OwnerReference, parse_time, timestamp
+from master.schema.partial import Meta
 
 READY = "Ready"
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
@@ -48,7 +49,7 @@ def ready_since(pod: Pod) -> datetime | None:
     return parse_time(condition.last_transition_time) if condition.last_transition_time else _NEVER
 
 
-def controller_of(meta: ObjectMeta) -> OwnerReference | None:
+def controller_of(meta: ObjectMeta | Meta) -> OwnerReference | None:
     """The owner that manages the object: the reference marked `controller`, of which there is at most one."""
     return next((owner for owner in meta.owner_references if owner.controller), None)
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import msgspec
 
@@ -15,15 +14,15 @@ from master import kinds
 from master.api.errors import NotFound
 from master.api.identity import component
 from master.api.resources import Resources
+from master.cache import Entry
 from master.clock import Clock
-from master.component.podstate import selects
+from master.component.selection import pods_of, selecting
 from master.controllers.backends import HEADLESS_LABEL, Backend, BackendPort, backends, is_headless, is_ours
 from master.controllers.keyed import ObjectKey, run_keyed
 from master.controllers.workqueue import WorkQueue
 from master.kinds.core.endpoints import EndpointAddress, EndpointPort, Endpoints, EndpointSubset
 from master.kinds.core.service.model import Service
 from master.objects.meta import ObjectMeta
-from master.registry.resource import Resource
 
 log = logging.getLogger(__name__)
 
@@ -74,15 +73,17 @@ class EndpointsController:
 
     async def run(self) -> None:
         """Runs until cancelled."""
-        watched = (kinds.SERVICE, kinds.POD, kinds.ENDPOINTS)
-        await run_keyed(self._cache, self._queue, watched=watched, keys=self._keys, sync=self._sync)
+        own = (kinds.SERVICE, kinds.ENDPOINTS)
+        watched = (*own, kinds.POD)
+        await run_keyed(self._cache, self._queue, watched=watched, keys=self._keys, sync=self._sync, first=own)
 
-    def _keys(self, kind: Resource[Any], obj: Any) -> Iterable[ObjectKey]:
-        meta = obj.metadata
-        if kind is not kinds.POD:
-            return [(meta.namespace, meta.name)]
-        services = self._cache.list(kinds.SERVICE, meta.namespace)
-        return [(meta.namespace, s.metadata.name) for s in services if selects(s.spec.selector, meta.labels)]
+    def _keys(self, entry: Entry) -> Iterable[ObjectKey]:
+        if entry.kind is not kinds.POD:
+            return [entry.key]
+        return [
+            (entry.namespace, service)
+            for service in selecting(self._cache, kinds.SERVICE, entry.namespace, entry.meta.labels)
+        ]
 
     async def _sync(self, key: ObjectKey) -> None:
         service = self._cache.get(kinds.SERVICE, *key)
@@ -92,7 +93,7 @@ class EndpointsController:
             return
         if not is_ours(service):
             return
-        current = backends(service, self._cache.list(kinds.POD, key[0]))
+        current = backends(service, pods_of(self._cache, key[0], service.spec.selector))
         desired = subsets(current, publish_not_ready=service.spec.publish_not_ready_addresses)
         labels = labels_of(service)
         if stored is None:

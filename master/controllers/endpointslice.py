@@ -7,19 +7,19 @@ the service is their owner.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 from master import kinds
 from master.api.errors import NotFound
 from master.api.identity import component
 from master.api.resources import Resources
+from master.cache import Entry, typed
 from master.clock import Clock
-from master.component.podstate import selects
+from master.component.selection import pods_of, selecting
 from master.controllers.backends import backends, is_ours
 from master.controllers.keyed import ObjectKey, run_keyed
 from master.controllers.slices import SERVICE_LABEL, Plan, is_managed, plan
 from master.controllers.workqueue import WorkQueue
-from master.registry.resource import Resource
+from master.objects.index import LABEL, label_value
 
 
 class EndpointSliceController:
@@ -35,29 +35,26 @@ class EndpointSliceController:
 
     async def run(self) -> None:
         """Runs until cancelled."""
-        watched = (kinds.SERVICE, kinds.POD, kinds.ENDPOINTSLICE)
-        await run_keyed(self._cache, self._queue, watched=watched, keys=self._keys, sync=self._sync)
+        own = (kinds.SERVICE, kinds.ENDPOINTSLICE)
+        watched = (*own, kinds.POD)
+        await run_keyed(self._cache, self._queue, watched=watched, keys=self._keys, sync=self._sync, first=own)
 
-    def _keys(self, kind: Resource[Any], obj: Any) -> Iterable[ObjectKey]:
-        meta = obj.metadata
-        if kind is kinds.SERVICE:
-            return [(meta.namespace, meta.name)]
-        if kind is kinds.ENDPOINTSLICE:
-            service = meta.labels.get(SERVICE_LABEL, "")
-            return [(meta.namespace, service)] if service and is_managed(obj) else []
-        services = self._cache.list(kinds.SERVICE, meta.namespace)
-        return [(meta.namespace, s.metadata.name) for s in services if selects(s.spec.selector, meta.labels)]
+    def _keys(self, entry: Entry) -> Iterable[ObjectKey]:
+        if entry.kind is kinds.SERVICE:
+            return [entry.key]
+        namespace, labels = entry.namespace, entry.meta.labels
+        if entry.kind is kinds.ENDPOINTSLICE:
+            service = labels.get(SERVICE_LABEL, "")
+            return [(namespace, service)] if service and is_managed(labels) else []
+        return [(namespace, service) for service in selecting(self._cache, kinds.SERVICE, namespace, labels)]
 
     async def _sync(self, key: ObjectKey) -> None:
         service = self._cache.get(kinds.SERVICE, *key)
         if service is None or not is_ours(service):
             return
-        stored = [
-            endpoint_slice
-            for endpoint_slice in self._cache.list(kinds.ENDPOINTSLICE, key[0])
-            if is_managed(endpoint_slice) and endpoint_slice.metadata.labels.get(SERVICE_LABEL) == key[1]
-        ]
-        current = backends(service, self._cache.list(kinds.POD, key[0]))
+        named = self._cache.by(kinds.ENDPOINTSLICE, LABEL, label_value(SERVICE_LABEL, key[1]), key[0])
+        stored = typed(entry for entry in named if is_managed(entry.meta.labels))
+        current = backends(service, pods_of(self._cache, key[0], service.spec.selector))
         await self._apply(key[0], plan(service, current, stored))
 
     async def _apply(self, namespace: str, changes: Plan) -> None:

@@ -16,8 +16,9 @@ from master import kinds
 from master.api.errors import ApiError, Conflict, NotFound
 from master.api.identity import component
 from master.api.resources import Resources
+from master.cache import Entry
 from master.clock import Clock
-from master.controllers.keyed import run_keyed
+from master.controllers.keyed import for_each, run_keyed
 from master.controllers.workqueue import WorkQueue
 from master.kinds.core.namespace import Namespace
 from master.registry.resource import Resource
@@ -36,7 +37,7 @@ _FIRST = (kinds.REPLICATIONCONTROLLER, kinds.SERVICE)
 _LAST = (kinds.EVENT,)
 
 
-def deletion_order(all_kinds: Iterable[Resource[Any]] = kinds.ALL) -> tuple[Resource[Any], ...]:
+def deletion_order(all_kinds: Iterable[Resource[Any]]) -> tuple[Resource[Any], ...]:
     """The namespaced kinds in the order in which their objects are deleted."""
     rest = tuple(k for k in all_kinds if k.namespaced and k not in _FIRST and k not in _LAST)
     return (*_FIRST, *rest, *_LAST)
@@ -68,17 +69,17 @@ class NamespaceController:
         watched = (kinds.NAMESPACE,)
         await run_keyed(self._cache, self._queue, watched=watched, keys=self._keys, sync=self._sync, workers=2)
 
-    def _keys(self, _kind: Resource[Any], obj: Any) -> Iterable[str]:
-        return [obj.metadata.name] if obj.metadata.deletion_timestamp else []
+    def _keys(self, entry: Entry) -> Iterable[str]:
+        return [entry.name] if entry.meta.deletion_timestamp else []
 
     async def _sync(self, name: str) -> None:
         namespace = self._cache.get(kinds.NAMESPACE, "", name)
         if namespace is None or not namespace.metadata.deletion_timestamp:
             self._checks.pop(name, None)
             return
-        for kind in deletion_order():
+        for kind in deletion_order(self._cache.kinds):
             await self._clear(kind, name)
-        if any(self._cache.entries(kind, name) for kind in deletion_order()):
+        if any(self._cache.count(kind, name) for kind in deletion_order(self._cache.kinds)):
             checks = self._checks[name] = self._checks.get(name, 0) + 1
             self._queue.add_after(name, min(FIRST_CHECK_S * 2 ** min(checks - 1, 10), LONGEST_CHECK_S))
             return
@@ -95,22 +96,19 @@ class NamespaceController:
         log.info("namespace %s: emptied and deleted", name)
 
     async def _clear(self, kind: Resource[Any], namespace: str) -> None:
-        objects = [obj for obj in self._cache.list(kind, namespace) if not obj.metadata.deletion_timestamp]
-        async with asyncio.TaskGroup() as group:
-            for obj in objects:
-                group.create_task(self._delete(kind, obj), name=f"{kind.plural} {namespace}/{obj.metadata.name}")
+        entries = self._cache.entries(kind, namespace)
+        await for_each(entries, self._delete, at_once=min(DELETES_AT_ONCE, len(entries)))
 
-    async def _delete(self, kind: Resource[Any], obj: Any) -> None:
-        meta = obj.metadata
+    async def _delete(self, entry: Entry) -> None:
+        meta = entry.meta
+        if meta.deletion_timestamp:
+            await asyncio.sleep(0)
+            return
         async with self._slots:
             try:
-                await self._resources.delete(self._caller, kind, meta.namespace, meta.name, uid=meta.uid)
+                await self._resources.delete(self._caller, entry.kind, entry.namespace, entry.name, uid=meta.uid)
             except (NotFound, Conflict):
                 return
             except ApiError as error:
                 # The next check tries again.
-                log.warning("%s %s/%s: not deleted with its namespace: %s", kind.plural, *_where(obj), error)
-
-
-def _where(obj: Any) -> tuple[str, str]:
-    return obj.metadata.namespace, obj.metadata.name
+                log.warning("%s: not deleted with its namespace: %s", entry.where, error)

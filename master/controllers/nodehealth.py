@@ -97,14 +97,14 @@ def _unknown_condition(type_: str, before: NodeCondition | None, now: datetime) 
     )
 
 
-def ready_pods(node: str, pods: Iterable[Pod]) -> list[Pod]:
-    """The pods of the node that are marked Ready."""
-    return [pod for pod in pods if pod.spec.node_name == node and is_ready(pod)]
+def ready_pods(pods: Iterable[Pod]) -> list[Pod]:
+    """The pods of a node that are marked Ready."""
+    return [pod for pod in pods if is_ready(pod)]
 
 
-def active_pods(node: str, pods: Iterable[Pod]) -> list[Pod]:
-    """The pods of the node that are to be evicted."""
-    return [pod for pod in pods if pod.spec.node_name == node and is_active(pod)]
+def active_pods(pods: Iterable[Pod]) -> list[Pod]:
+    """The pods of a node that are to be evicted."""
+    return [pod for pod in pods if is_active(pod)]
 
 
 def not_ready(pod: Pod, now: datetime) -> Pod | None:

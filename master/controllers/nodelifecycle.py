@@ -9,13 +9,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from typing import Any
 
 from master import kinds
 from master.api.errors import ApiError, NotFound
 from master.api.identity import component
 from master.api.resources import Resources
-from master.cache import Change
+from master.cache import Change, Snapshot, typed
 from master.clock import Clock
 from master.component.events import EventRecorder, Involved
 from master.component.follow import follow
@@ -24,7 +23,7 @@ from master.controllers.heartbeats import Heartbeats
 from master.controllers.nodehealth import Silence, ready_status
 from master.kinds.core.node import Node
 from master.kinds.core.pod.model import Pod
-from master.registry.resource import Resource
+from master.objects.index import NODE
 from master.store.errors import StoreError
 
 __all__ = ["Heartbeats", "NodeLifecycle"]
@@ -67,14 +66,16 @@ class NodeLifecycle:
     async def run(self) -> None:
         """Runs until cancelled."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(follow(self._cache, (kinds.NODE,), begin=self._begin, change=self._change), name="follow")
+            # Every change: each turn of a node's Ready condition becomes an event.
+            following = follow(self._cache, (kinds.NODE,), begin=self._begin, change=self._change, latest=False)
+            group.create_task(following, name="follow")
             group.create_task(self._check_periodically(), name="check")
 
     # -- nodes that come, go and change -------------------------------------------------------------------------
 
-    def _begin(self, objects: list[tuple[Resource[Any], Any]]) -> None:
+    async def _begin(self, snapshot: Snapshot) -> None:
         now = self._clock.monotonic()
-        names = {node.metadata.name for _, node in objects}
+        names = {entry.name for entry in snapshot.entries()}
         self._nodes = {name: self._nodes.get(name) or Silence(known_since=now) for name in names}
 
     def _change(self, change: Change) -> None:
@@ -110,14 +111,18 @@ class NodeLifecycle:
         silent = [name for name, silence in self._nodes.items() if silence.silent_since is not None]
         if not silent:
             return
-        pods = self._cache.list(kinds.POD)
         async with asyncio.TaskGroup() as group:
             for name in silent:
-                group.create_task(self._turn_unknown(name, nodehealth.ready_pods(name, pods)), name=f"{name} unknown")
+                group.create_task(
+                    self._turn_unknown(name, nodehealth.ready_pods(self._pods(name))), name=f"{name} unknown"
+                )
         evicted = nodehealth.to_evict(self._nodes, eviction_s=self._eviction_s, now=now)
         async with asyncio.TaskGroup() as group:
             for name in evicted + [name for name in silent if self._nodes[name].evicted]:
-                group.create_task(self._evict(name, nodehealth.active_pods(name, pods)), name=f"{name} evicted")
+                group.create_task(self._evict(name, nodehealth.active_pods(self._pods(name))), name=f"{name} evicted")
+
+    def _pods(self, node: str) -> list[Pod]:
+        return typed(self._cache.by(kinds.POD, NODE, node))
 
     def _grace_start(self, name: str, silence: Silence) -> float:
         beats = self._heartbeats

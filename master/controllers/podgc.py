@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Any
 
 from master import kinds
 from master.api.errors import NotFound
 from master.api.identity import component
 from master.api.resources import Resources
-from master.cache import Change
+from master.cache import Change, Entry, Snapshot
 from master.clock import Clock
 from master.component.follow import follow
 from master.controllers.workqueue import WorkQueue
 from master.kinds.core.pod.model import Pod
-from master.registry.resource import Resource
+from master.objects.index import NODE
 
 log = logging.getLogger(__name__)
 
@@ -44,32 +43,33 @@ class PodCollector:
             group.create_task(follow(self._cache, watched, begin=self._begin, change=self._change), name="follow")
             group.create_task(self._queue.run(self._sync, workers=8), name="work")
 
-    def _begin(self, objects: list[tuple[Resource[Any], Any]]) -> None:
-        for kind, obj in objects:
-            if kind is kinds.POD:
-                self._suspect(obj)
+    async def _begin(self, _: Snapshot) -> None:
+        for node in self._cache.values(kinds.POD, NODE):
+            if not self._exists(node):
+                for entry in self._cache.by(kinds.POD, NODE, node):
+                    self._queue.add_after(_key(entry), QUARANTINE_S)
 
     def _change(self, change: Change) -> None:
         if change.kind is kinds.POD:
-            before = change.previous
-            if change.type == "DELETED":
-                return
-            if before is not None and not before.spec.node_name and self._is_lost(change.obj):
-                # Bound while its node was being deleted: no node of that name is about to be created.
-                self._queue.add(_key(change.obj))
-            else:
-                self._suspect(change.obj)
+            if change.type != "DELETED" and self._is_lost(change.obj):
+                self._lost(change)
         elif change.type == "DELETED":
-            for pod in self._cache.list(kinds.POD):
-                if pod.spec.node_name == change.obj.metadata.name:
-                    self._queue.add(_key(pod))
+            for entry in self._cache.by(kinds.POD, NODE, change.entry.name):
+                self._queue.add(_key(entry))
 
-    def _suspect(self, pod: Pod) -> None:
-        if self._is_lost(pod):
-            self._queue.add_after(_key(pod), QUARANTINE_S)
+    def _lost(self, change: Change) -> None:
+        before: Pod | None = change.previous
+        if before is not None and not before.spec.node_name:
+            # Bound while its node was being deleted: no node of that name is about to be created.
+            self._queue.add(_key(change.entry))
+        else:
+            self._queue.add_after(_key(change.entry), QUARANTINE_S)
 
     def _is_lost(self, pod: Pod) -> bool:
-        return bool(pod.spec.node_name) and self._cache.get(kinds.NODE, "", pod.spec.node_name) is None
+        return bool(pod.spec.node_name) and not self._exists(pod.spec.node_name)
+
+    def _exists(self, node: str) -> bool:
+        return self._cache.entry(kinds.NODE, "", node) is not None
 
     async def _sync(self, key: _Key) -> None:
         namespace, name, uid = key
@@ -83,5 +83,5 @@ class PodCollector:
             return
 
 
-def _key(pod: Pod) -> _Key:
-    return pod.metadata.namespace, pod.metadata.name, pod.metadata.uid
+def _key(entry: Entry) -> _Key:
+    return entry.namespace, entry.name, entry.meta.uid

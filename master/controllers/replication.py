@@ -10,7 +10,6 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import Any
 
 import msgspec
 
@@ -18,16 +17,18 @@ from master import kinds
 from master.api.errors import ApiError, NotFound
 from master.api.identity import component
 from master.api.resources import Resources
+from master.cache import Entry, typed
 from master.clock import Clock
 from master.component.events import EventRecorder, Involved
-from master.component.podstate import controller_of, selects
+from master.component.podstate import controller_of
+from master.component.selection import pods_of, selecting
 from master.controllers import replicas
 from master.controllers.expectations import Expectations
 from master.controllers.keyed import ObjectKey, run_keyed
 from master.controllers.workqueue import WorkQueue
 from master.kinds.core.pod.model import Pod
 from master.kinds.core.replicationcontroller import ReplicationController
-from master.registry.resource import Resource
+from master.objects.index import OWNER
 
 log = logging.getLogger(__name__)
 
@@ -52,19 +53,20 @@ class ReplicationManager:
 
     async def run(self) -> None:
         """Runs until cancelled."""
-        watched = (kinds.REPLICATIONCONTROLLER, kinds.POD)
-        await run_keyed(self._cache, self._queue, watched=watched, keys=self._keys, sync=self._sync)
+        own = (kinds.REPLICATIONCONTROLLER,)
+        watched = (*own, kinds.POD)
+        await run_keyed(self._cache, self._queue, watched=watched, keys=self._keys, sync=self._sync, first=own)
 
-    def _keys(self, kind: Resource[Any], obj: Any) -> Iterable[ObjectKey]:
+    def _keys(self, entry: Entry) -> Iterable[ObjectKey]:
         """The controller itself, a pod's owner, or the controllers that may adopt the pod."""
-        meta = obj.metadata
-        if kind is kinds.REPLICATIONCONTROLLER:
-            return [(meta.namespace, meta.name)]
+        kind, namespace = kinds.REPLICATIONCONTROLLER, entry.namespace
+        if entry.kind is kind:
+            return [entry.key]
+        meta = entry.meta
         owner = controller_of(meta)
         if owner is not None:
-            return [(meta.namespace, owner.name)] if owner.kind == kinds.REPLICATIONCONTROLLER.kind else []
-        rcs = self._cache.list(kinds.REPLICATIONCONTROLLER, meta.namespace)
-        return [(meta.namespace, rc.metadata.name) for rc in rcs if selects(rc.spec.selector, meta.labels)]
+            return [(namespace, owner.name)] if owner.kind == kind.kind else []
+        return [(namespace, name) for name in selecting(self._cache, kind, namespace, meta.labels)]
 
     async def _sync(self, key: ObjectKey) -> None:
         rc = self._cache.get(kinds.REPLICATIONCONTROLLER, *key)
@@ -73,7 +75,7 @@ class ReplicationManager:
             return
         if not self._expectations.met(key):
             return
-        claims = replicas.claims(rc, self._cache.list(kinds.POD, key[0]))
+        claims = replicas.claims(rc, self._pods(rc))
         pods = list(claims.owned)
         failure: ApiError | None = None
         if not rc.metadata.deletion_timestamp:
@@ -82,6 +84,13 @@ class ReplicationManager:
         await self._report(rc, pods, str(failure or ""))
         if failure is not None:
             raise failure
+
+    def _pods(self, rc: ReplicationController) -> list[Pod]:
+        """The pods that the controller owns, and those that it selects."""
+        namespace = rc.metadata.namespace
+        owned: list[Pod] = typed(self._cache.by(kinds.POD, OWNER, rc.metadata.uid, namespace))
+        by_name = {pod.metadata.name: pod for pod in (*owned, *pods_of(self._cache, namespace, rc.spec.selector))}
+        return list(by_name.values())
 
     async def _claim(self, rc: ReplicationController, claims: replicas.Claims) -> list[Pod]:
         """Releases strays and adopts orphans; returns the adopted pods."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -30,9 +30,9 @@ class Plan:
     delete: tuple[EndpointSlice, ...] = ()
 
 
-def is_managed(endpoint_slice: EndpointSlice) -> bool:
-    """Whether this controller manages the slice."""
-    return endpoint_slice.metadata.labels.get(MANAGED_BY_LABEL) == MANAGED_BY
+def is_managed(labels: Mapping[str, str]) -> bool:
+    """Whether this controller manages the slice with these labels."""
+    return labels.get(MANAGED_BY_LABEL) == MANAGED_BY
 
 
 def plan(service: Service, current: Sequence[Backend], existing: Iterable[EndpointSlice]) -> Plan:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
+from master.objects.index import OWNER, Index
 from master.objects.meta import Object
 from master.registry.deletion import DeletionPolicy
 from master.registry.strategy import Strategy
@@ -59,11 +60,12 @@ class Resource(Generic[T]):
     table: Table = PLAIN
     # Fields for field selectors, besides metadata.name and metadata.namespace: the path, and a function that reads it.
     fields: Mapping[str, Callable[[T], str]] = field(default_factory=dict)
-    indexes: tuple[Any, ...] = ()
-    # Whether the typed objects stay in memory. For kinds of which there are few and which are read at every step.
-    hot: bool = False
     # Whether a change of the desired state increments metadata.generation. Kinds without a spec have none.
     has_generation: bool = False
+    # Whether the cache keeps all objects of the kind decoded. Only for kinds with few objects that are read often.
+    hot: bool = False
+    # What the cache can be asked by, besides namespace and name.
+    indexes: tuple[Index, ...] = (OWNER,)
 
     @property
     def api_version(self) -> str:
@@ -94,8 +96,12 @@ class Resource(Generic[T]):
         return f"/registry/{self.resource}/{namespace if self.namespaced else '-'}/{name}"
 
     def decode(self, raw: bytes) -> T:
-        """The object of stored bytes. Lenient, see `Schema.decode`. Raises ValueError."""
+        """The stored object. Raises ValueError if its types differ from those of the schema."""
         return self.schema.decode(raw)
+
+    def salvage(self, raw: bytes) -> T:
+        """A stored object that `decode` refuses, as far as it can be read. Raises ValueError."""
+        return self.schema.salvage(raw)
 
     def subresource(self, name: str) -> Subresource | None:
         """The subresource of this name, or None."""

@@ -5,9 +5,13 @@ Owns the meaning of requests, defaults and host ports. Decides nothing.
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
+
+import msgspec
 
 from master.kinds.core.node import Node
 from master.kinds.core.pod.affinity import NodeSelector
@@ -59,19 +63,22 @@ class Request:
         return Request(max(self.cpu_millis, other.cpu_millis), max(self.memory_bytes, other.memory_bytes))
 
 
-@dataclass(frozen=True, slots=True)
-class PodInfo:
-    """A pod. `request` is what it requests; `weight` is the same, with defaults where it requests nothing."""
+class PodInfo(msgspec.Struct, frozen=True, eq=False, gc=False):
+    """A pod. `request` is what it requests; `weight` is the same, with defaults where it requests nothing.
+
+    There is one for each pod on a node. So what many pods have in common is kept once, and Python's garbage collector
+    does not visit them: they are in no cycle of references.
+    """
 
     uid: str
     namespace: str
     name: str
-    labels: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = msgspec.field(default_factory=dict)
     node_name: str = ""
     request: Request = Request()
     weight: Request = Request()
     host_ports: frozenset[HostPort] = frozenset()
-    node_selector: Mapping[str, str] = field(default_factory=dict)
+    node_selector: Mapping[str, str] = msgspec.field(default_factory=dict)
     node_affinity: NodeSelector | None = None
     terminating: bool = False
 
@@ -80,17 +87,33 @@ class PodInfo:
         affinity = pod.spec.affinity.node_affinity if pod.spec.affinity else None
         return cls(
             uid=pod.metadata.uid,
-            namespace=pod.metadata.namespace,
+            namespace=sys.intern(pod.metadata.namespace),
             name=pod.metadata.name,
-            labels=pod.metadata.labels,
-            node_name=pod.spec.node_name,
-            request=pod_request(pod, default=Request()),
-            weight=pod_request(pod, default=Request(DEFAULT_CPU_MILLIS, DEFAULT_MEMORY_BYTES)),
+            labels=_common_mapping(pod.metadata.labels),
+            node_name=sys.intern(pod.spec.node_name),
+            request=_common_request(pod_request(pod, default=Request())),
+            weight=_common_request(pod_request(pod, default=Request(DEFAULT_CPU_MILLIS, DEFAULT_MEMORY_BYTES))),
             host_ports=frozenset(host_ports(pod)),
-            node_selector=pod.spec.node_selector,
+            node_selector=_common_mapping(pod.spec.node_selector),
             node_affinity=affinity.required_during_scheduling_ignored_during_execution if affinity else None,
             terminating=bool(pod.metadata.deletion_timestamp),
         )
+
+
+def _common_mapping(mapping: Mapping[str, str]) -> Mapping[str, str]:
+    """An equal mapping that other pods have too."""
+    return _mapping(tuple(mapping.items()))
+
+
+@lru_cache(maxsize=4096)
+def _mapping(pairs: tuple[tuple[str, str], ...]) -> Mapping[str, str]:
+    return dict(pairs)
+
+
+@lru_cache(maxsize=4096)
+def _common_request(request: Request) -> Request:
+    """An equal request that other pods have too."""
+    return request
 
 
 def pod_request(pod: Pod, *, default: Request) -> Request:

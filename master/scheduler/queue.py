@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from master.clock import Clock
 from master.kinds.core.pod.model import Pod
@@ -18,9 +19,21 @@ LONGEST_BACKOFF_S = 10.0
 FLUSH_S = 60.0
 
 
+class Waiting(NamedTuple):
+    """A pod that waits. The pod itself is in the cache: there may be very many."""
+
+    uid: str
+    namespace: str
+    name: str
+
+    @classmethod
+    def of(cls, pod: Pod) -> Waiting:
+        return cls(pod.metadata.uid, pod.metadata.namespace, pod.metadata.name)
+
+
 @dataclass(slots=True)
 class _Parked:
-    pod: Pod
+    pod: Waiting
     # End of the back-off: not retried earlier.
     ready_at: float
     # Retried at this time without any change.
@@ -32,24 +45,19 @@ class SchedulingQueue:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._active: dict[str, Pod] = {}
+        self._active: dict[str, Waiting] = {}
         self._parked: dict[str, _Parked] = {}
         self._attempts: dict[str, int] = {}
         self._wake = asyncio.Event()
 
     def add(self, pod: Pod) -> None:
         """Makes a pod active: it is to be tried now."""
-        self._parked.pop(pod.metadata.uid, None)
-        self._active[pod.metadata.uid] = pod
-        self._wake.set()
+        self._activate(Waiting.of(pod))
 
-    def refresh(self, pod: Pod) -> None:
-        """The pod changed, but not in a way that lets it fit: keep its latest state where it waits."""
-        uid = pod.metadata.uid
-        if uid in self._active:
-            self._active[uid] = pod
-        elif uid in self._parked:
-            self._parked[uid].pod = pod
+    def _activate(self, pod: Waiting) -> None:
+        self._parked.pop(pod.uid, None)
+        self._active[pod.uid] = pod
+        self._wake.set()
 
     def drop(self, uid: str) -> None:
         """Removes a pod that is bound, gone or not ours to schedule."""
@@ -57,7 +65,7 @@ class SchedulingQueue:
         self._parked.pop(uid, None)
         self._attempts.pop(uid, None)
 
-    async def pop(self) -> Pod:
+    async def pop(self) -> Waiting:
         """The next pod to try; waits until there is one."""
         while not self._active:
             self._wake.clear()
@@ -70,12 +78,12 @@ class SchedulingQueue:
         attempts = self._attempts[uid] = self._attempts.get(uid, 0) + 1
         ready_at = now + min(FIRST_BACKOFF_S * 2 ** min(attempts - 1, 10), LONGEST_BACKOFF_S)
         self._active.pop(uid, None)
-        self._parked[uid] = _Parked(pod, ready_at, ready_at if retry_alone else now + FLUSH_S)
+        self._parked[uid] = _Parked(Waiting.of(pod), ready_at, ready_at if retry_alone else now + FLUSH_S)
 
     def node_changed(self) -> None:
         """A node was added or changed: retry all parked pods at once, because this is rare and people wait for it."""
         for parked in list(self._parked.values()):
-            self.add(parked.pod)
+            self._activate(parked.pod)
 
     def room_freed(self) -> None:
         """A pod left its node: retry all parked pods. Their back-off stays, because this happens all the time."""
@@ -87,7 +95,7 @@ class SchedulingQueue:
         """Activates the parked pods that are due."""
         now = self._clock.monotonic()
         for parked in [parked for parked in self._parked.values() if parked.due_at <= now]:
-            self.add(parked.pod)
+            self._activate(parked.pod)
 
     @property
     def parked(self) -> int:

@@ -18,9 +18,10 @@ from master.api.errors import ApiError, Conflict, NotFound
 from master.api.identity import component
 from master.api.resources import Resources
 from master.cache import Change
+from master.cache import Snapshot as Objects
 from master.clock import Clock
 from master.component.events import EventRecorder, Involved
-from master.component.follow import follow
+from master.component.follow import follow, paced
 from master.component.podstate import is_finished
 from master.kinds.core.pod.model import Pod
 from master.kinds.core.pod.writes import bind
@@ -28,7 +29,7 @@ from master.registry.resource import Resource
 from master.scheduler.conditions import unschedulable
 from master.scheduler.decide import Chosen, Decider
 from master.scheduler.model import NodeFacts, PodInfo
-from master.scheduler.queue import SchedulingQueue
+from master.scheduler.queue import SchedulingQueue, Waiting
 from master.scheduler.snapshot import Snapshot
 
 log = logging.getLogger(__name__)
@@ -55,6 +56,8 @@ class Scheduler:
         self._decider = decider or Decider()
         self._snapshot = Snapshot()
         self._queue = SchedulingQueue(clock)
+        # Set when the snapshot has all objects.
+        self._complete = asyncio.Event()
         self._slots = asyncio.Semaphore(BINDINGS_AT_ONCE)
         # Bindings in progress, by the pod's uid: they are assumed again after a new snapshot.
         self._binding: dict[str, tuple[PodInfo, str]] = {}
@@ -72,17 +75,18 @@ class Scheduler:
         watched = (kinds.NODE, kinds.POD, kinds.SERVICE, kinds.REPLICATIONCONTROLLER)
         await follow(self._resources.cache, watched, begin=self._begin, change=self._change)
 
-    def _begin(self, objects: list[tuple[Resource[Any], Any]]) -> None:
-        """Rebuilds everything from a new snapshot; bindings in progress stay assumed."""
+    async def _begin(self, objects: Objects) -> None:
+        """Builds everything from a new snapshot; bindings in progress stay assumed. No pod is decided for meanwhile."""
+        self._complete.clear()
         self._snapshot = Snapshot()
         self._queue.clear()
         for info, node in self._binding.values():
             self._snapshot.assume(info, node)
-        for kind, obj in objects:
+        async for kind, obj in paced(objects):
             self._set(kind, obj)
-        for kind, obj in objects:
             if kind is kinds.POD and self._is_waiting(obj):
                 self._queue.add(obj)
+        self._complete.set()
 
     def _change(self, change: Change) -> None:
         kind, obj = change.kind, change.obj
@@ -132,8 +136,6 @@ class Scheduler:
             self._queue.drop(uid)
         elif change.type == "ADDED" or _matters(change.previous, pod):
             self._queue.add(pod)
-        else:
-            self._queue.refresh(pod)
 
     def _is_waiting(self, pod: Pod) -> bool:
         """Whether the pod is ours to bind: no node, neither deleted nor finished, our scheduler, not being bound."""
@@ -157,6 +159,7 @@ class Scheduler:
     async def _decide_all(self, group: asyncio.TaskGroup) -> None:
         decided = 0
         while True:
+            await self._complete.wait()
             pod = await self._queue.pop()
             await self._slots.acquire()
             decided += 1
@@ -166,13 +169,13 @@ class Scheduler:
             if work is None:
                 self._slots.release()
                 continue
-            task = group.create_task(work, name=f"scheduler: {pod.metadata.namespace}/{pod.metadata.name}")
+            task = group.create_task(work, name=f"scheduler: {pod.namespace}/{pod.name}")
             task.add_done_callback(lambda _: self._slots.release())
 
-    def _decide(self, pod: Pod) -> Coroutine[Any, Any, None] | None:
+    def _decide(self, pod: Waiting) -> Coroutine[Any, Any, None] | None:
         """Decides for a pod. Returns a coroutine that writes the decision; None when the pod needs no decision."""
-        current = self._resources.cache.get(kinds.POD, pod.metadata.namespace, pod.metadata.name)
-        if current is None or current.metadata.uid != pod.metadata.uid or not self._is_waiting(current):
+        current = self._resources.cache.get(kinds.POD, pod.namespace, pod.name)
+        if current is None or current.metadata.uid != pod.uid or not self._is_waiting(current):
             return None
         info = PodInfo.of(current)
         decision = self._decider.decide(info, self._snapshot)

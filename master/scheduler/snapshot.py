@@ -6,10 +6,13 @@ binding is in progress: it counts from the decision on, so that the next decisio
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from master.scheduler.model import NodeFacts, NodeInfo, PodInfo
 from master.scheduler.priorities import Spread
+
+Labels = tuple[tuple[str, str], ...]
 
 
 class Snapshot:
@@ -21,7 +24,8 @@ class Snapshot:
         # Pod uid to the name of the node on which the pod is counted.
         self._places: dict[str, str] = {}
         self._assumed: set[str] = set()
-        self._by_namespace: dict[str, dict[str, PodInfo]] = {}
+        # Namespace -> labels -> node -> number of pods that are not terminating. Many pods have the same labels.
+        self._alike: dict[str, dict[Labels, Counter[str]]] = {}
         self._selectors: dict[str, dict[tuple[str, str], Mapping[str, str]]] = {}
 
     def nodes(self) -> Sequence[NodeInfo]:
@@ -74,11 +78,8 @@ class Snapshot:
         if place is None:
             return False
         node = self._nodes[place]
-        pod = node.pods[uid]
+        self._count(node.pods[uid], place, -1)
         node.remove(uid)
-        self._by_namespace[pod.namespace].pop(uid)
-        if not self._by_namespace[pod.namespace]:
-            del self._by_namespace[pod.namespace]
         self._sweep(node)
         return True
 
@@ -94,22 +95,42 @@ class Snapshot:
     def spread_of(self, pod: PodInfo) -> Spread:
         """How the pods of this pod's services and controllers are spread now, without terminating ones."""
         selectors = [s for s in self._selectors.get(pod.namespace, {}).values() if _selects(s, pod.labels)]
-        counts: dict[str, int] = {}
+        counts: Counter[str] = Counter()
         if selectors:
-            for other in self._by_namespace.get(pod.namespace, {}).values():
-                if not other.terminating and any(_selects(selector, other.labels) for selector in selectors):
-                    place = self._places[other.uid]
-                    counts[place] = counts.get(place, 0) + 1
+            for pairs, on_nodes in self._alike.get(pod.namespace, {}).items():
+                labels = dict(pairs)
+                if any(_selects(selector, labels) for selector in selectors):
+                    counts.update(on_nodes)
         return Spread.of(counts)
 
     def _place(self, pod: PodInfo, name: str) -> None:
         earlier = self._places.get(pod.uid)
+        if earlier is not None:
+            self._count(self._nodes[earlier].pods[pod.uid], earlier, -1)
         if earlier is not None and earlier != name:
             self._nodes[earlier].remove(pod.uid)
             self._sweep(self._nodes[earlier])
-        self._nodes.setdefault(name, NodeInfo(name)).add(pod)
-        self._places[pod.uid] = name
-        self._by_namespace.setdefault(pod.namespace, {})[pod.uid] = pod
+        node = self._nodes.get(name)
+        if node is None:
+            node = self._nodes[name] = NodeInfo(name)
+        node.add(pod)
+        self._places[pod.uid] = node.name
+        self._count(pod, node.name, 1)
+
+    def _count(self, pod: PodInfo, node: str, difference: int) -> None:
+        """Counts a pod, or with -1 stops counting it, among those with the same labels."""
+        if pod.terminating:
+            return
+        pairs = tuple(sorted(pod.labels.items()))
+        in_namespace = self._alike.setdefault(pod.namespace, {})
+        on_nodes = in_namespace.setdefault(pairs, Counter())
+        on_nodes[node] += difference
+        if not on_nodes[node]:
+            del on_nodes[node]
+        if not on_nodes:
+            del in_namespace[pairs]
+        if not in_namespace:
+            del self._alike[pod.namespace]
 
     def _sweep(self, node: NodeInfo) -> None:
         """Forgets a node that is deleted and has no pods."""

@@ -17,6 +17,7 @@ from master.schema.checks import Findings
 from master.schema.defaulting import Defaults
 from master.schema.models import struct_of
 from master.schema.pruning import Unclean, UnknownField, WrongType, keys_if_clean, prune
+from master.schema.salvage import fitting
 from master.schema.tree import Field, Struct, Text
 from master.schema.validation import Checks
 
@@ -43,6 +44,10 @@ class Schema(Protocol[T]):
 
     def decode(self, raw: bytes) -> T:
         """The object of stored bytes. Lenient: ignores unknown fields and rules. Raises ValueError."""
+        ...
+
+    def salvage(self, raw: bytes) -> T:
+        """Like `decode`, without the values that have a wrong type. Raises ValueError if nothing can be read."""
         ...
 
     def encode(self, obj: T) -> bytes:
@@ -86,6 +91,9 @@ class Typed(Generic[S]):
 
     def decode(self, raw: bytes) -> S:
         return self._decoder.decode(raw)
+
+    def salvage(self, raw: bytes) -> S:
+        return msgspec.convert(fitting(msgspec.json.decode(raw), self.tree), self.model)
 
     def encode(self, obj: S) -> bytes:
         return _encode(obj)
@@ -153,6 +161,12 @@ class Data:
     def decode(self, raw: bytes) -> Untyped:
         value = msgspec.json.decode(raw)
         if not isinstance(value, dict):
+            raise msgspec.ValidationError("Expected `object`")
+        return self._of(value)
+
+    def salvage(self, raw: bytes) -> Untyped:
+        value = fitting(msgspec.json.decode(raw), self.tree)
+        if value is None:
             raise msgspec.ValidationError("Expected `object`")
         return self._of(value)
 

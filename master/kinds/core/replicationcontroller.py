@@ -12,6 +12,7 @@ from master.kinds.autoscaling.scale import SCALE
 from master.kinds.core.pod.defaults import default_pod_spec
 from master.kinds.core.pod.model import PodTemplateSpec
 from master.kinds.core.pod.validation import check_pod_spec
+from master.objects.index import OWNER, SELECTOR
 from master.objects.meta import Model, Object, always
 from master.objects.scalars import Natural, Natural64, Time
 from master.registry.deletion import DeletionPolicy, Propagation
@@ -161,4 +162,5 @@ REPLICATIONCONTROLLER = Resource(
     table=_TABLE,
     fields={"status.replicas": lambda rc: str(rc.status.replicas)},
     has_generation=True,
+    indexes=(OWNER, SELECTOR),
 )

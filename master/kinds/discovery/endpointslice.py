@@ -10,6 +10,7 @@ from msgspec import field
 from msgspec.structs import replace
 
 from master.kinds.addresses import endpoint_address, shortened
+from master.objects.index import LABEL, OWNER
 from master.objects.meta import Model, Object, ObjectReference, always
 from master.objects.scalars import PortIfAny
 from master.registry.resource import Resource
@@ -119,4 +120,5 @@ ENDPOINTSLICE = Resource(
         _cells,
     ),
     has_generation=True,
+    indexes=(OWNER, LABEL),
 )

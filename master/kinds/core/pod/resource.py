@@ -7,6 +7,7 @@ from master.kinds.core.pod.deletion import PodDeletion
 from master.kinds.core.pod.model import Pod
 from master.kinds.core.pod.strategy import PodStrategy
 from master.kinds.core.pod.table import PODS
+from master.objects.index import LABEL, NODE, OWNER
 from master.registry.resource import Resource
 from master.registry.subresource import STATUS, Connection
 from master.schema.schema import Typed
@@ -31,5 +32,6 @@ POD = Resource(
         "status.podIP": lambda pod: pod.status.pod_ip,
         "status.nominatedNodeName": lambda pod: pod.status.nominated_node_name,
     },
+    indexes=(OWNER, LABEL, NODE),
     has_generation=True,
 )

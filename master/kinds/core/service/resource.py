@@ -7,6 +7,7 @@ from datetime import datetime
 
 from master.kinds.core.service.model import Service
 from master.kinds.core.service.strategy import ServiceStrategy
+from master.objects.index import OWNER, SELECTOR
 from master.registry.deletion import DeletionPolicy
 from master.registry.resource import Resource
 from master.registry.subresource import STATUS
@@ -65,4 +66,5 @@ SERVICE = Resource(
     table=_TABLE,
     fields={"spec.clusterIP": lambda svc: svc.spec.cluster_ip, "spec.type": lambda svc: svc.spec.type},
     hot=True,
+    indexes=(OWNER, SELECTOR),
 )

@@ -11,7 +11,7 @@ from master import kinds
 from master.controllers.endpointslice import EndpointSliceController
 from master.controllers.garbage import GarbageCollector
 from master.controllers.namespace import NamespaceController, deletion_order
-from master.controllers.ownership import Graph, Item, Verdict, judge
+from master.controllers.ownership import Verdict, judge
 from master.controllers.replication import ReplicationManager
 from master.kinds.core.configmap import ConfigMap
 from master.kinds.core.namespace import Namespace
@@ -41,16 +41,7 @@ def test_verdicts(owners: list[OwnerReference], alive: set[str], verdict: Verdic
         assert namespace == ("default" if kind.namespaced else "")
         return uid in alive
 
-    assert judge("default", owners, exists) == verdict
-
-
-def test_the_graph_forgets_deleted_objects() -> None:
-    graph, item = Graph(), Item(kinds.POD, "default", "a", "9")
-    graph.set(item, [RC, NODE])
-    graph.set(item, [NODE])
-    assert (graph.dependents("1"), graph.dependents("2")) == ([], [item])
-    graph.drop(item)
-    assert graph.dependents("2") == []
+    assert judge("default", owners, exists, kinds.ALL) == verdict
 
 
 async def start() -> tuple[FakeCluster, GarbageCollector]:
@@ -158,7 +149,7 @@ def _in_shop() -> Any:
 
 
 def test_controllers_are_deleted_before_their_objects_and_events_last() -> None:
-    order = deletion_order()
+    order = deletion_order(kinds.ALL)
     assert order.index(kinds.REPLICATIONCONTROLLER) < order.index(kinds.POD)
     assert order.index(kinds.SERVICE) < order.index(kinds.ENDPOINTS)
     assert order[-1] is kinds.EVENT

@@ -6,6 +6,8 @@ from datetime import timedelta
 
 import msgspec
 
+from master import kinds
+from master.cache import Entry
 from master.component.events import Involved
 from master.controllers.eventexpiry import Ages, EventExpiry, expired
 from master.kinds.core.event import Event
@@ -20,17 +22,17 @@ def tell(cluster: FakeCluster) -> None:
     cluster.recorder.record("kubelet", involved=POD, type="Warning", reason="BackOff", message="Back-off restarting")
 
 
-def event(name: str, minutes_ago: float) -> Event:
+def event(name: str, minutes_ago: float, revision: int = 1) -> Entry:
     when = timestamp(START - timedelta(minutes=minutes_ago))
-    meta = ObjectMeta(name=name, namespace="default", uid=name, resource_version="1")
-    return Event(metadata=meta, last_timestamp=when)
+    stored = Event(metadata=ObjectMeta(name=name, namespace="default", uid=name), last_timestamp=when)
+    return Entry(kinds.EVENT, "default", name, msgspec.json.encode(stored), revision)
 
 
 def test_which_events_are_deleted() -> None:
     events = [event("old", 61), event("older", 90), event("new", 1), event("newer", 0)]
     aged = Ages().look(events, now=START, monotonic=7.0)
-    assert [e.metadata.name for e in expired(aged)] == ["older", "old"]
-    assert [e.metadata.name for e in expired(aged, most=1)] == ["older", "old", "new"]
+    assert [e.name for e in expired(aged)] == ["older", "old"]
+    assert [e.name for e in expired(aged, most=1)] == ["older", "old", "new"]
     assert expired([]) == []
 
 
@@ -40,7 +42,7 @@ def test_the_age_counts_from_the_arrival_whatever_the_clocks_say() -> None:
     behind = event("of a node that is behind", 90)
     later = START + timedelta(hours=5)
     assert [age_s for age_s, _ in ages.look([event("a", 10), behind], now=later, monotonic=60.0)] == [660, 0]
-    again = msgspec.structs.replace(behind, metadata=msgspec.structs.replace(behind.metadata, resource_version="2"))
+    again = event("of a node that is behind", 90, revision=2)
     assert [age_s for age_s, _ in ages.look([behind], now=later, monotonic=100.0)] == [40]
     assert [age_s for age_s, _ in ages.look([again], now=later, monotonic=200.0)] == [0]
 

@@ -155,7 +155,7 @@ async def test_commits_succeed_after_one_that_sqlite_refuses(tmp_path: Path) -> 
 
 async def test_an_unreadable_value_is_named(tmp_path: Path) -> None:
     store = await SqliteStore.open(tmp_path / "store.db")
-    await store.commit([], [Put("/registry/pods/default/web", b'{"metadata":{"name":5}}')])
+    await store.commit([], [Put("/registry/pods/default/web", b'{"spec":{}}')])
     with pytest.raises(StoreDamaged, match="/registry/pods/default/web"):
         await Cache.load(store, kinds.ALL)
     await store.close()

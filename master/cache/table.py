@@ -1,0 +1,159 @@
+"""The entries of one kind: by key, in the order of their keys, and by the indexes that the kind declares."""
+
+from __future__ import annotations
+
+import sys
+from operator import attrgetter
+from typing import Any
+
+from master.cache.decoding import Decoding, Ring
+from master.cache.entry import Entry, Key, ordered, with_version
+from master.cache.ordered import Ordered
+from master.objects.index import Index, IndexReader
+from master.registry.resource import Resource
+
+Values = tuple[tuple[str, ...], ...]
+"""The values of each index of the kind."""
+
+
+class Table:
+    """One kind. `loaded_at`: the revision at which it was read from the store; `changed_at`: that of its last change.
+
+    Before the first change both are the same, because earlier changes are unknown.
+    """
+
+    def __init__(self, kind: Resource[Any], ring: Ring, loaded_at: int) -> None:
+        self.kind = kind
+        self.loaded_at = loaded_at
+        self.changed_at = loaded_at
+        self._decoding = Decoding(kind, ring)
+        self._reader = IndexReader(kind.indexes)
+        self._by_key: dict[Key, Entry] = {}
+        self._ordered: Ordered[Entry] = Ordered(attrgetter("key"))
+        # For each index, in the order of the declaration: value -> keys. Many values have a single key.
+        self._postings: list[dict[str, Key | Ordered[Key]]] = [{} for _ in kind.indexes]
+        self._positions = {index: position for position, index in enumerate(kind.indexes)}
+
+    # -- changing -----------------------------------------------------------------------------------------------
+
+    def put(self, namespace: str, name: str, stored: bytes, revision: int) -> tuple[Entry, Entry | None]:
+        """Sets an object to the store's value. Returns its entry and the one before.
+
+        Raises ValueError when the value is not a JSON object with metadata; then nothing changes.
+        """
+        raw, values = self._read(stored, revision)
+        key = (namespace, name)
+        before = self._by_key.get(key)
+        self.changed_at = max(self.changed_at, revision)
+        if before is None:
+            key = (sys.intern(namespace), name)
+            entry = self._by_key[key] = Entry.of(self.kind, key, raw, revision, self._decoding)
+            self._ordered.insert(key, entry)
+            self._post(key, values)
+            return entry, None
+        # The key of the first entry is shared by all later ones and by the lists that contain it.
+        key = before.key
+        entry = self._by_key[key] = Entry.of(self.kind, key, raw, revision, self._decoding)
+        self._ordered.replace(key, entry)
+        earlier = self._reader.read(before.raw)
+        if earlier != values:
+            self._unpost(key, earlier, values)
+            self._post(key, values, earlier)
+        return entry, before
+
+    def _read(self, stored: bytes, revision: int) -> tuple[bytes, Values]:
+        """The bytes that clients get, and the values of the indexes."""
+        try:
+            raw = with_version(stored, revision)
+            return raw, self._reader.read(raw)
+        except ValueError:
+            raw = with_version(ordered(stored), revision)
+            return raw, self._reader.read(raw)
+
+    def drop(self, key: Key, revision: int) -> Entry | None:
+        """Removes an object. Returns its last entry, or None when there is none."""
+        before = self._by_key.pop(key, None)
+        if before is None:
+            return None
+        self.changed_at = revision
+        self._ordered.remove(key)
+        self._unpost(key, self._reader.read(before.raw))
+        return before
+
+    def make(self, before: Entry, raw: bytes, revision: int) -> Entry:
+        """An entry for another state of the same object, that is not in the table but decoded like those that are."""
+        return Entry.of(self.kind, before.key, raw, revision, self._decoding)
+
+    def _post(self, key: Key, values: Values, earlier: Values | None = None) -> None:
+        """Adds a key under these values, except those that it has already."""
+        for position, postings in enumerate(self._postings):
+            for value in values[position]:
+                if earlier is not None and value in earlier[position]:
+                    continue
+                posted = postings.get(value)
+                if posted is None:
+                    postings[value] = key
+                    continue
+                if isinstance(posted, tuple):
+                    only, posted = posted, Ordered[Key]()
+                    posted.insert(only, only)
+                    postings[value] = posted
+                posted.insert(key, key)
+
+    def _unpost(self, key: Key, values: Values, later: Values | None = None) -> None:
+        """Removes a key from these values, except those that it keeps."""
+        for position, postings in enumerate(self._postings):
+            for value in values[position]:
+                if later is not None and value in later[position]:
+                    continue
+                posted = postings[value]
+                if isinstance(posted, tuple):
+                    del postings[value]
+                    continue
+                posted.remove(key)
+                if not posted:
+                    del postings[value]
+
+    # -- reading ------------------------------------------------------------------------------------------------
+
+    def get(self, key: Key) -> Entry | None:
+        return self._by_key.get(key)
+
+    def entries(self, namespace: str = "") -> list[Entry]:
+        """All entries, or those of one namespace, in the order of their keys."""
+        return self._ordered.between(*_bounds(namespace)) if namespace else self._ordered.items()
+
+    def count(self, namespace: str = "") -> int:
+        return self._ordered.count_between(*_bounds(namespace)) if namespace else len(self._by_key)
+
+    def by(self, index: Index, value: str, namespace: str = "") -> list[Entry]:
+        """The entries that have this value, in the order of their keys. Raises KeyError for an undeclared index."""
+        posted = self._posted(index, value, namespace)
+        if not isinstance(posted, list):
+            posted = posted.between(*_bounds(namespace)) if namespace else posted.items()
+        by_key = self._by_key
+        return [by_key[key] for key in posted]
+
+    def count_by(self, index: Index, value: str, namespace: str = "") -> int:
+        posted = self._posted(index, value, namespace)
+        if isinstance(posted, list) or not namespace:
+            return len(posted)
+        return posted.count_between(*_bounds(namespace))
+
+    def values(self, index: Index) -> list[str]:
+        """The values that the index has entries for, in no order."""
+        return list(self._postings[self._positions[index]])
+
+    def _posted(self, index: Index, value: str, namespace: str) -> list[Key] | Ordered[Key]:
+        """The keys with this value. A list is of the namespace already."""
+        posted = self._postings[self._positions[index]].get(value)
+        if posted is None:
+            return []
+        if isinstance(posted, tuple):
+            return [posted] if namespace in ("", posted[0]) else []
+        return posted
+
+
+def _bounds(namespace: str) -> tuple[Key, Key]:
+    """A key before all keys of a namespace, and one behind them all and before those of the next namespace."""
+    return (namespace, ""), (f"{namespace}\0", "")
