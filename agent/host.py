@@ -57,13 +57,15 @@ def node_address(config: AgentConfig) -> str:
 
 
 def addresses() -> list[str]:
-    """All IPv4 addresses of this machine except loopback: which of them is its node address depends on the route.
+    """IPv4 addresses of this machine except loopback, as many as the master accepts.
+
+    Which of them is the node address depends on the route to the master.
 
     Raises OSError.
     """
     links = psutil.net_if_addrs().values()
     ipv4 = {IPv4Address(entry.address) for link in links for entry in link if entry.family is socket.AF_INET}
-    return [str(address) for address in sorted(ipv4) if not address.is_loopback]
+    return [str(address) for address in sorted(ipv4) if not address.is_loopback][: contract.MAX_ADDRESSES]
 
 
 def machine_id(state_dir: Path) -> str:

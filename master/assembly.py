@@ -130,7 +130,11 @@ def _parts(core: _Core) -> list[tuple[str, Coroutine[None, None, None]]]:
     )
     logs = LogStreams(core.sessions, clock)
     desired = DesiredState(
-        resources.cache, core.sessions, cluster_cidr=config.cluster_cidr, service_cidr=config.service_cidr
+        resources.cache,
+        core.sessions,
+        cluster_cidr=config.cluster_cidr,
+        service_cidr=config.service_cidr,
+        recorder=core.recorder,
     )
     upkeep = Upkeep(core.pki, clock, core.config_path, lambda moved: bootstrap.ensure(resources, moved))
     control = Control(core.pki, core.trust, core.identities, core.store, core.cluster_id, core.config_path)

@@ -14,14 +14,21 @@ from typing import Final
 VERSION: Final = "0.2.0.dev0"
 """The release of master and agent; pyproject.toml reads it from here."""
 
-PROTOCOL_VERSION: Final = 2
+PROTOCOL_VERSION: Final = 3
 """Raised if an agent of the version before could misunderstand a message, or would miss one that it must obey.
 
-1: the first. 2: a session brings the CAs to trust, and may request another certificate.
+1: the first. 2: a session brings the CAs to trust, and may request another certificate. 3: endpoints come in slices,
+and the last message of a stream says whether the stream is complete.
 """
 
+SLICES_SINCE: Final = 3
+"""The first protocol version with EndpointSlice instead of ServiceEndpoints."""
+
+COMPLETE_SINCE: Final = 3
+"""The first protocol version with StreamUp.complete."""
+
 OLDEST_PROTOCOL_VERSION: Final = 1
-"""The version of the release before: its agents are still served, and agents still speak to its masters."""
+"""Agents from this version on are served, and agents still speak to masters from this version on."""
 
 MAX_CUT_BYTES: Final = 1 << 20
 """Upper limit for one message of a cut; the rest goes into further messages."""
@@ -29,8 +36,17 @@ MAX_CUT_BYTES: Final = 1 << 20
 MAX_MESSAGE_BYTES: Final = 4 << 20
 """Largest gRPC message that either side accepts: one message of a cut may hold an object above MAX_CUT_BYTES."""
 
+MAX_ITEM_BYTES: Final = MAX_MESSAGE_BYTES - 1024
+"""Largest item of a cut: one pod, one config map. The rest of a message is for its frame."""
+
 MAX_STATE_BYTES: Final = 64 << 20
 """Largest cut that an agent accepts, all its messages together: more would fill a small node's memory."""
+
+MAX_WORD: Final = 1024
+"""Most characters of a name, a reason or an id in a report. The master refuses an item with a longer one."""
+
+MAX_ADDRESSES: Final = 1024
+"""Most addresses of one machine in a Hello."""
 
 MAX_REPORTED: Final = 1000
 """Largest number of statuses or events in one report; agents send fewer."""

@@ -19,13 +19,14 @@ from agent.model import LogRequest
 from agent.session.backoff import Backoff
 from agent.session.channel import Master
 from agent.session.errors import Lost, Refused, Renewed, SessionError
+from agent.session.refusals import refusal_event
 from agent.session.renewal import Renewal
 from agent.session.reporter import ReportQueue
 from agent.session.streams import StreamSender
 from agent.statuses import Beat, Capacity, NodeInfo, PodStatus
 from agent.wire.errors import Gap, WireError
 from agent.wire.observed import capacity_to_proto, condition_to_proto, info_to_proto, usage_to_proto
-from agent.wire.sanity import check_stream, sensible
+from agent.wire.sanity import sensible
 from proto import contract
 from proto.gen import session_pb2
 
@@ -38,6 +39,8 @@ ADDRESS_CHECK_S: Final = 2.0
 """Without this check, a connection from a lost address would be noticed only after half the grace period."""
 MAX_CHARACTERS: Final = 1000
 """Longest text from the master in a log message."""
+MAX_LOGGED: Final = 10
+"""Refused items of one cut that are logged one by one."""
 
 _OURS: Final = range(contract.OLDEST_PROTOCOL_VERSION, contract.PROTOCOL_VERSION + 1)
 
@@ -147,7 +150,9 @@ class SessionLoop:
             if reply.removed:
                 await self._leave(master, reply)
                 return True
-            conversation = _Conversation(self._side, self._desired, self._reports, self._clock, master, reply)
+            conversation = _Conversation(
+                self._side, self._desired, self._reports, self._clock, master, reply, node=identity.node_name
+            )
             await conversation.run(self._renewal, info.address)
         raise Lost("the session ended")
 
@@ -192,7 +197,10 @@ class _Conversation:
         clock: Clock,
         master: Master,
         hello: session_pb2.HelloReply,
+        *,
+        node: str,
     ) -> None:
+        self._node = node
         self._side = side
         self._desired = desired
         self._reports = reports
@@ -245,17 +253,26 @@ class _Conversation:
                     async for message in messages:
                         if message.HasField("open_stream"):
                             request = message.open_stream
-                            check_stream(request)
                             self._start(self._streams.answer(request), f"stream {request.stream_id}", may_end=True)
                         elif message.HasField("cut") and self._desired.receive(message.cut, member=True):
                             in_gap = False
                             self._side.desired_changed()
+                            self._report_refusals()
             except Gap as gap:
                 if in_gap:
                     raise  # no complete cut since the last gap: asking again at once could repeat forever
                 in_gap = True
                 # As text: a log handler that keeps the error would keep the call, and with it the connection.
                 log.warning("%s: asking for a snapshot", str(gap))
+
+    def _report_refusals(self) -> None:
+        refusals = self._desired.take_refusals()
+        for refusal in refusals:
+            self._reports.event(refusal_event(refusal, self._node, self._clock.wall()))
+        for refusal in refusals[:MAX_LOGGED]:
+            log.error("refused, and left as it was: %s", refusal)
+        if len(refusals) > MAX_LOGGED:
+            log.error("refused %d more items of the master's", len(refusals) - MAX_LOGGED)
 
     async def _heartbeats(self) -> None:
         answered_at = self._clock.monotonic()

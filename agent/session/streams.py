@@ -17,12 +17,16 @@ from agent.errors import AgentError
 from agent.model import LogRequest
 from agent.session.channel import Call
 from agent.wire.desired import log_request_from_proto
-from proto import contract
+from agent.wire.sanity import check_stream
+from proto import checks, contract
 from proto.gen import session_pb2
 
 MAX_STREAMS: Final = 64
 MAX_ANSWERS: Final = 96
 """Requests beyond MAX_STREAMS get an error, requests beyond this no answer at all."""
+
+REFUSAL_S: Final = 10.0
+"""How long a refusal waits for the master to end its call."""
 
 Logs = Callable[[LogRequest], AsyncIterator[bytes]]
 
@@ -39,7 +43,10 @@ class StreamSender:
         self._running = 0
 
     async def answer(self, request: session_pb2.StreamRequest) -> None:
-        """Send one stream to its end. An error ends this stream only."""
+        """Send one stream to its end. An error ends this stream only, and so does a request that is refused."""
+        if not checks.is_stream_id(request.stream_id):
+            log.error("the master asks for a stream with an invalid id: not answered")
+            return
         if self._running >= MAX_ANSWERS:
             return  # a master with so many open requests does not read the answers
         what = _name(request)
@@ -47,10 +54,9 @@ class StreamSender:
         self._running += 1
         try:
             first = session_pb2.StreamUp(session_id=self._session_id, stream_id=request.stream_id)
-            if self._running > MAX_STREAMS:
-                first.error = f"more than {MAX_STREAMS} streams are open on this node; try again"
-                await call.write(first)
-                await call.done_writing()
+            if refusal := self._refusal(request):
+                first.error = refusal
+                await _refuse(call, first)
                 return
             await call.write(first)
             await self._send(call, request)
@@ -63,6 +69,13 @@ class StreamSender:
             self._running -= 1
             call.cancel()
 
+    def _refusal(self, request: session_pb2.StreamRequest) -> str:
+        """Why the request is not carried out; empty if it is."""
+        if self._running > MAX_STREAMS:
+            return f"more than {MAX_STREAMS} streams are open on this node; try again"
+        problem = check_stream(request)
+        return f"this node's agent refuses the request: {problem}" if problem else ""
+
     async def _send(self, call: Call, request: session_pb2.StreamRequest) -> None:
         """Send the log's bytes. Ends when the reader goes away, also while the log is silent."""
         credit = _Credit()
@@ -71,6 +84,16 @@ class StreamSender:
             sending = group.create_task(_copy(call, credit, self._logs, request), name=f"stream {request.stream_id}")
             granting.add_done_callback(lambda _: sending.cancel())
             sending.add_done_callback(lambda _: granting.cancel())
+
+
+async def _refuse(call: Call, message: session_pb2.StreamUp) -> None:
+    """Send the only message of a stream, and wait until the master has it: a cancelled call could lose it."""
+    await call.write(message)
+    await call.done_writing()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(REFUSAL_S):
+            while await call.read() is not None:
+                pass
 
 
 def _name(request: session_pb2.StreamRequest) -> str:
@@ -124,8 +147,8 @@ async def _copy(call: Call, credit: _Credit, logs: Logs, request: session_pb2.St
             raise
         log.error("%s: stream failed", _name(request), exc_info=error)
         last.error = f"the agent failed to read the log: {error!r}"
-    if last.error:
-        await call.write(last)
+    last.complete = not last.error
+    await call.write(last)
     await call.done_writing()
     # The master ends the call when its reader has got everything.
     await asyncio.Event().wait()

@@ -1,18 +1,21 @@
 """From the master's messages to netstack's values: what the node's network should be. Pure functions.
 
-Joins services with their endpoints. An object with an address that cannot be read is logged and left out: one bad
-object must not stop the others.
+Joins services with their endpoints. A peer, a service port or an endpoint with an address that cannot be read is logged
+and left out: it must not stop the others.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
 from netstack.desired import Endpoint, NetworkState, NodeSettings, Peer, ServicePort
 from proto.gen import desired_pb2
+
+Backends = Mapping[tuple[str, str], Sequence[desired_pb2.EndpointSubset]]
+"""The endpoints of services, by namespace and name."""
 
 log = logging.getLogger(__name__)
 
@@ -33,12 +36,12 @@ def network_state(
     own: desired_pb2.NodeConfig | None,
     peers: Iterable[desired_pb2.Peer],
     services: Iterable[desired_pb2.Service],
-    endpoints: Mapping[tuple[str, str], desired_pb2.ServiceEndpoints],
+    backends: Backends,
 ) -> NetworkState:
-    """Peers and service ports, sorted by name. `own`: this node's configuration; endpoints by namespace and name."""
+    """Peers and service ports, sorted by name. `own`: this node's configuration."""
     return NetworkState(
         peers=tuple(sorted(_peers(own, peers), key=lambda peer: peer.name)),
-        services=tuple(sorted(_ports(services, endpoints), key=lambda port: (port.name, port.protocol))),
+        services=tuple(sorted(_ports(services, backends), key=lambda port: (port.name, port.protocol))),
     )
 
 
@@ -61,14 +64,12 @@ def _peer(peer: desired_pb2.Peer, own: desired_pb2.NodeConfig | None) -> Peer:
     return Peer(peer.name, address, pod_cidr)
 
 
-def _ports(
-    services: Iterable[desired_pb2.Service], endpoints: Mapping[tuple[str, str], desired_pb2.ServiceEndpoints]
-) -> Iterator[ServicePort]:
+def _ports(services: Iterable[desired_pb2.Service], backends: Backends) -> Iterator[ServicePort]:
     for service in services:
         if not service.cluster_ip:
             continue
         name = f"{service.ref.namespace}/{service.ref.name}"
-        backends = endpoints.get((service.ref.namespace, service.ref.name))
+        subsets = backends.get((service.ref.namespace, service.ref.name), ())
         for port in service.ports:
             try:
                 yield ServicePort(
@@ -77,16 +78,21 @@ def _ports(
                     cluster_ip=IPv4Address(service.cluster_ip),
                     port=port.port,
                     node_port=port.node_port,
-                    endpoints=tuple(sorted(set(_endpoints(backends, port)))) if backends else (),
+                    endpoints=tuple(sorted(set(_endpoints(name, subsets, port)))),
                 )
             except ValueError as error:
                 log.error("service %s port %d: not served: %s", name, port.port, error)
 
 
-def _endpoints(endpoints: desired_pb2.ServiceEndpoints, port: desired_pb2.ServicePort) -> Iterator[Endpoint]:
+def _endpoints(
+    name: str, subsets: Iterable[desired_pb2.EndpointSubset], port: desired_pb2.ServicePort
+) -> Iterator[Endpoint]:
     """The endpoints with the service port's name and protocol."""
-    for subset in endpoints.subsets:
+    for subset in subsets:
         for target in subset.ports:
             if target.name == port.name and target.protocol == port.protocol:
                 for address in subset.addresses:
-                    yield Endpoint(IPv4Address(address), target.port)
+                    try:
+                        yield Endpoint(IPv4Address(address), target.port)
+                    except ValueError as error:
+                        log.error("service %s: endpoint left out: %s", name, error)

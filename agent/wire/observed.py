@@ -1,6 +1,6 @@
 """From the agent's values (statuses.py) to the messages that the master gets: pure conversions, one a message.
 
-Does no I/O.
+Does no I/O. Texts that the master would refuse because of their length are truncated.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from agent import model, statuses
+from proto import contract
 from proto.gen import observed_pb2
 
 
@@ -105,9 +106,9 @@ def _container_status(status: statuses.ContainerStatus) -> observed_pb2.Containe
         last_state=_state(status.last_state) if status.last_state is not None else None,
         ready=status.ready,
         restart_count=status.restart_count,
-        image=status.image,
-        image_id=status.image_id,
-        container_id=status.container_id,
+        image=status.image[: contract.MAX_WORD],
+        image_id=status.image_id[: contract.MAX_WORD],
+        container_id=status.container_id[: contract.MAX_WORD],
         started=status.started,
     )
 

@@ -22,6 +22,7 @@ from master.kinds.core.service.model import Service
 from master.objects.meta import parse_time
 from master.schema.quantity import bytes_of as resource_bytes
 from master.schema.quantity import millis_of as cpu_millis
+from proto import checks
 from proto.gen import desired_pb2 as wire
 
 DEFAULT_MODE = 0o644
@@ -43,7 +44,7 @@ def pod_message(pod: Pod) -> wire.Pod:
         labels=meta.labels,
         annotations=meta.annotations,
         deletion_timestamp=_timestamp(meta.deletion_timestamp),
-        grace_period_s=DEFAULT_GRACE_S if grace_s is None else grace_s,
+        grace_period_s=DEFAULT_GRACE_S if grace_s is None else _seconds(grace_s),
         restart_policy=spec.restart_policy or "Always",
         init_containers=[container_message(container, spec.security_context) for container in spec.init_containers],
         containers=[container_message(container, spec.security_context) for container in spec.containers],
@@ -52,7 +53,7 @@ def pod_message(pod: Pod) -> wire.Pod:
         hostname=spec.hostname,
         enable_service_links=spec.enable_service_links is not False,
         host_aliases=[wire.HostAlias(ip=alias.ip, hostnames=alias.hostnames) for alias in spec.host_aliases],
-        active_deadline_s=spec.active_deadline_seconds or 0,
+        active_deadline_s=_seconds(spec.active_deadline_seconds or 0),
         creation_timestamp=_timestamp(meta.creation_timestamp),
         service_account=spec.service_account_name or spec.service_account,
         # The node itself reports the other phases: sending them back would cost a message for each report.
@@ -179,6 +180,18 @@ def volume_message(volume: Volume) -> wire.Volume:
     return message
 
 
+def last_message(pod: Pod) -> wire.Pod:
+    """What ends a pod that cannot be sent: its identity and its deletion."""
+    meta = pod.metadata
+    return wire.Pod(
+        uid=meta.uid,
+        namespace=meta.namespace,
+        name=meta.name,
+        deletion_timestamp=_timestamp(meta.deletion_timestamp),
+        grace_period_s=_seconds(meta.deletion_grace_period_seconds or 0),
+    )
+
+
 def service_message(service: Service) -> wire.Service | None:
     """The parts of a service that nodes need; None for an ExternalName service, which has no rules on nodes."""
     spec = service.spec
@@ -195,15 +208,16 @@ def service_message(service: Service) -> wire.Service | None:
 
 
 def endpoints_message(endpoints: Endpoints) -> wire.ServiceEndpoints:
-    """The ready addresses of a service."""
+    """The ready addresses of a service, for sessions without slices (endpoints.py)."""
     return wire.ServiceEndpoints(
         ref=object_ref(endpoints.metadata.namespace, endpoints.metadata.name),
         subsets=[
             wire.EndpointSubset(
-                addresses=[address.ip for address in subset.addresses],
+                addresses=[address.ip for address in subset.addresses if is_ipv4(address.ip)],
                 ports=[
                     wire.EndpointPort(name=port.name, protocol=port.protocol or "TCP", port=port.port)
                     for port in subset.ports
+                    if is_served(port.protocol)
                 ],
             )
             for subset in endpoints.subsets
@@ -212,12 +226,21 @@ def endpoints_message(endpoints: Endpoints) -> wire.ServiceEndpoints:
     )
 
 
+def is_served(protocol: str) -> bool:
+    """Whether agents know the protocol of an endpoint's port. The API does not check what people write there."""
+    return protocol in checks.PROTOCOLS
+
+
+def is_ipv4(address: str) -> bool:
+    """Whether the address, which the API checked, is one of IPv4: nodes have no other addresses for services."""
+    return ":" not in address
+
+
 def peer_message(node: Node) -> wire.Peer | None:
     """A node as its peers need it; None while its address or pod CIDR is unknown."""
-    address = node_address(node)
-    if not address or not node.spec.pod_cidr:
+    if not is_addressed(node):
         return None
-    return wire.Peer(name=node.metadata.name, address=address, pod_cidr=node.spec.pod_cidr)
+    return wire.Peer(name=node.metadata.name, address=node_address(node), pod_cidr=node.spec.pod_cidr)
 
 
 def node_config(node: Node, cluster_cidr: str, service_cidr: str) -> wire.NodeConfig:
@@ -228,6 +251,11 @@ def node_config(node: Node, cluster_cidr: str, service_cidr: str) -> wire.NodeCo
         service_cidr=service_cidr,
         node_address=node_address(node),
     )
+
+
+def is_addressed(node: Node) -> bool:
+    """Whether the node's address and its pod CIDR are known."""
+    return bool(node_address(node) and node.spec.pod_cidr)
 
 
 def node_address(node: Node) -> str:
@@ -285,9 +313,13 @@ def _resource_field(ref: ResourceFieldSelector, resources: ResourceRequirements)
 def _timestamp(text: str) -> Timestamp | None:
     if not text:
         return None
-    message = Timestamp()
-    message.FromDatetime(parse_time(text))
-    return message
+    # A time from a wrong clock is brought within the years that agents accept: a deletion must not be lost.
+    return Timestamp(seconds=min(max(int(parse_time(text).timestamp()), 1), checks.YEAR_10000 - 1))
+
+
+def _seconds(number: int) -> int:
+    """The duration within the bounds of agents."""
+    return min(max(number, 0), checks.MAX_SECONDS)
 
 
 def _decode(text: str) -> bytes:

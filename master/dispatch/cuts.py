@@ -18,12 +18,12 @@ _OVERHEAD_BYTES = 64
 
 def snapshot(revision: int, items: Iterable[bytes]) -> list[bytes]:
     """Messages that replace the agent's whole desired state."""
-    return _messages(session_pb2.Cut(snapshot=True, revision=revision), _split(items))
+    return _messages(session_pb2.Cut(snapshot=True, revision=revision), split(items))
 
 
 def delta(base: int, revision: int, items: Iterable[bytes]) -> list[bytes]:
     """Messages with the changes from revision `base` to `revision`."""
-    return _messages(session_pb2.Cut(base_revision=base, revision=revision), _split(items))
+    return _messages(session_pb2.Cut(base_revision=base, revision=revision), split(items))
 
 
 def stream_request(request: session_pb2.StreamRequest) -> bytes:
@@ -31,7 +31,7 @@ def stream_request(request: session_pb2.StreamRequest) -> bytes:
     return session_pb2.DesiredMessage(open_stream=request).SerializeToString()
 
 
-def _split(items: Iterable[bytes]) -> list[list[bytes]]:
+def split(items: Iterable[bytes]) -> list[list[bytes]]:
     """Groups of items below the limit; a larger item gets its own group. At least one group, which may be empty."""
     groups: list[list[bytes]] = [[]]
     size = _OVERHEAD_BYTES

@@ -1,7 +1,8 @@
 """Follows the cache and sends each session the changes for its node.
 
 Owns the view and the subscription that updates it, and serves the sessions' Desired streams from the view. After a
-subscription has lagged, it subscribes again and every node gets a snapshot.
+subscription has lagged, it subscribes again and every node gets a snapshot. An object that agents would refuse is not
+sent; an event says so.
 """
 
 from __future__ import annotations
@@ -11,10 +12,16 @@ import logging
 from collections.abc import AsyncIterator
 
 from master.cache import Cache, Lagged
+from master.component.events import EventRecorder, Involved
 from master.dispatch.errors import Stale
 from master.dispatch.sessions import Session, Sessions
-from master.dispatch.view import KINDS, View
+from master.dispatch.view import KINDS, Dirty, View
 from master.kinds import NODE
+from master.objects.meta import Object
+
+EVENT_SOURCE = "dispatch"
+REASON = "FailedValidation"
+"""The reason that agents report, too, for an item that they refuse."""
 
 _DELETED = "the Node was deleted"
 
@@ -24,10 +31,19 @@ log = logging.getLogger(__name__)
 class DesiredState:
     """The source of all Desired streams."""
 
-    def __init__(self, cache: Cache, sessions: Sessions, *, cluster_cidr: str, service_cidr: str) -> None:
+    def __init__(
+        self,
+        cache: Cache,
+        sessions: Sessions,
+        *,
+        cluster_cidr: str,
+        service_cidr: str,
+        recorder: EventRecorder | None = None,
+    ) -> None:
         self._cache = cache
         self._sessions = sessions
         self._cidrs = (cluster_cidr, service_cidr)
+        self._recorder = recorder
         self._view = View(*self._cidrs)
         self._loaded = asyncio.Event()
 
@@ -52,7 +68,7 @@ class DesiredState:
 
     async def _follow(self) -> None:
         with self._cache.subscribe(*KINDS) as subscription:
-            view = View(*self._cidrs)
+            view = View(*self._cidrs, on_unsendable=self._unsendable)
             view.load(int(subscription.revision), subscription.snapshot)
             self._view = view
             self._loaded.set()
@@ -66,7 +82,26 @@ class DesiredState:
                 for change in batch.changes:
                     if change.kind is NODE and change.type == "DELETED":
                         self._sessions.end_session(change.obj.metadata.name, _DELETED)
-                for session in self._sessions.all():
-                    keys = dirty.shared | dirty.nodes.get(session.node, set())
-                    if keys:
-                        session.outbox.mark(keys)
+                self._mark(dirty)
+
+    def _mark(self, dirty: Dirty) -> None:
+        """Visits only the sessions that the changes concern: with thousands of nodes, a pod's change concerns one."""
+        for node, keys in dirty.nodes.items():
+            if session := self._sessions.current(node):
+                session.outbox.mark(keys)
+        common = {slices: dirty.common(slices=slices) for slices in (False, True)} if dirty.shared else {}
+        if any(common.values()):
+            for session in self._sessions.all():
+                if of_all := common[session.outbox.slices]:
+                    session.outbox.mark(of_all)
+
+    def _unsendable(self, obj: Object, problem: str) -> None:
+        if self._recorder is not None:
+            kind = next(kind for kind in KINDS if kind.kind == obj.kind)
+            self._recorder.record(
+                EVENT_SOURCE,
+                involved=Involved.of(kind, obj),
+                type="Warning",
+                reason=REASON,
+                message=f"not sent to nodes, which would refuse it: {problem}",
+            )

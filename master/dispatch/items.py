@@ -10,6 +10,7 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import NamedTuple
 
+from proto import checks
 from proto.gen import desired_pb2, session_pb2
 
 
@@ -20,9 +21,11 @@ class Section(IntEnum):
     PEER = 1
     SERVICE = 2
     ENDPOINTS = 3
-    CONFIG_MAP = 4
-    SECRET = 5
-    POD = 6
+    """All endpoints of a service, for sessions without slices."""
+    ENDPOINT_SLICE = 4
+    CONFIG_MAP = 5
+    SECRET = 6
+    POD = 7
 
 
 class Key(NamedTuple):
@@ -35,11 +38,17 @@ class Key(NamedTuple):
 
 NODE_KEY = Key(Section.NODE, "", "")
 
+
+class Unsendable(ValueError):
+    """Agents would refuse the item."""
+
+
 Message = (
     desired_pb2.NodeConfig
     | desired_pb2.Peer
     | desired_pb2.Service
     | desired_pb2.ServiceEndpoints
+    | desired_pb2.EndpointSlice
     | desired_pb2.ConfigMap
     | desired_pb2.Secret
     | desired_pb2.Pod
@@ -47,7 +56,12 @@ Message = (
 
 
 def encode(message: Message) -> bytes:
-    """The item's bytes. They are equal exactly when the items are, so that comparing them detects a change."""
+    """The item's bytes. They are equal exactly when the items are, so that comparing them detects a change.
+
+    Raises Unsendable when agents would refuse the item.
+    """
+    if problem := checks.problem(message):
+        raise Unsendable(problem)
     cut = session_pb2.Cut()
     match message:
         case desired_pb2.NodeConfig():
@@ -58,6 +72,8 @@ def encode(message: Message) -> bytes:
             cut.services.append(message)
         case desired_pb2.ServiceEndpoints():
             cut.endpoints.append(message)
+        case desired_pb2.EndpointSlice():
+            cut.endpoint_slices.append(message)
         case desired_pb2.ConfigMap():
             cut.config_maps.append(message)
         case desired_pb2.Secret():
@@ -79,6 +95,8 @@ def encode_removed(key: Key) -> bytes:
             cut.removed_services.append(ref)
         case Section.ENDPOINTS:
             cut.removed_endpoints.append(ref)
+        case Section.ENDPOINT_SLICE:
+            cut.removed_endpoint_slices.append(ref)
         case Section.CONFIG_MAP:
             cut.removed_config_maps.append(ref)
         case Section.SECRET:

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from master.dispatch import cuts
-from master.dispatch.items import NODE_KEY, Key, encode_removed
+from master.dispatch.items import NODE_KEY, Key
 from master.dispatch.view import View
 from proto.gen import session_pb2
 
@@ -26,8 +26,10 @@ MAX_STREAM_REQUESTS: Final = 64
 class Outbox:
     """Collects changes for one session, and is read by its Desired stream."""
 
-    def __init__(self, *, empty: bool = False, max_keys: int = MAX_KEYS) -> None:
+    def __init__(self, *, empty: bool = False, slices: bool = True, max_keys: int = MAX_KEYS) -> None:
         self._empty = empty
+        self.slices = slices
+        """The session has endpoint slices, not whole Endpoints."""
         self._max_keys = max_keys
         self._keys: set[Key] = set()
         self._streams: deque[session_pb2.StreamRequest] = deque()
@@ -94,14 +96,12 @@ class Outbox:
         if self._snapshot:
             if view.lookup(node, NODE_KEY) is None:
                 return []  # the Node object is committed but not in the view yet; its arrival marks this outbox
-            items = [item for key in view.keys(node) if (item := view.lookup(node, key)) is not None]
             self._snapshot = False
             self._keys.clear()
             self._sent_revision = view.revision
-            return cuts.snapshot(view.revision, items)
+            return view.snapshot(node, slices=self.slices)
         if not self._keys:
             return []
         base, self._sent_revision = self._sent_revision, view.revision
-        keys = sorted(self._keys)
-        self._keys.clear()
-        return cuts.delta(base, view.revision, [view.lookup(node, key) or encode_removed(key) for key in keys])
+        keys, self._keys = self._keys, set()
+        return view.delta(node, base, keys)

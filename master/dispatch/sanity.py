@@ -20,12 +20,11 @@ from proto.gen import observed_pb2, session_pb2
 
 MAX_CONDITIONS: Final = 32
 MAX_LABELS: Final = 64
-MAX_ADDRESSES: Final = 1024
+MAX_ADDRESSES: Final = contract.MAX_ADDRESSES
 MAX_TRUSTED: Final = 16
 FINGERPRINT: Final = 64
 """Characters of a certificate's fingerprint."""
-MAX_WORD: Final = 1024
-"""Characters of a name, a reason or an id."""
+MAX_WORD: Final = contract.MAX_WORD
 MAX_TEXT: Final = 32 << 10
 """Characters of a message for people; the limit of the Kubernetes API for conditions."""
 

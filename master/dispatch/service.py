@@ -68,6 +68,7 @@ class MasterService:
             machine,
             peer.fingerprint,
             removed=identity.removed,
+            version=version,
             previous_id=request.previous_session_id,
             addresses=request.node.addresses,
         )
@@ -146,8 +147,7 @@ class MasterService:
 
     async def stream(self, peer: Peer, first: session_pb2.StreamUp, upstream: Upstream) -> None:
         """Serves a log stream; `first` is its first message."""
-        self._session(peer, first.session_id)
-        await self.streams.serve(peer.node, first.stream_id, upstream)
+        await self.streams.serve(self._session(peer, first.session_id), first, upstream)
 
     async def renew(self, peer: Peer, request: session_pb2.RenewRequest) -> session_pb2.RenewReply:
         """Signs a new certificate. The session goes on until the agent connects with the new certificate."""

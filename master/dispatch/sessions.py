@@ -17,6 +17,7 @@ from typing import Final, NewType
 from master.clock import Clock
 from master.dispatch.errors import Occupied, Stale
 from master.dispatch.outbox import Outbox
+from proto import contract
 from proto.gen import session_pb2
 
 SessionId = NewType("SessionId", str)
@@ -45,6 +46,8 @@ class Session:
     fingerprint: str
     removed: bool
     """The Node was deleted: the agent is to clean up and leave."""
+    version: int
+    """The protocol version that both sides speak."""
     outbox: Outbox
     last_seen: float
     applied_revision: int = 0
@@ -93,6 +96,7 @@ class Sessions:
         fingerprint: str,
         *,
         removed: bool,
+        version: int = contract.PROTOCOL_VERSION,
         previous_id: str = "",
         addresses: Collection[str] = (),
     ) -> Session:
@@ -122,7 +126,8 @@ class Sessions:
             machine=machine,
             fingerprint=fingerprint,
             removed=removed,
-            outbox=Outbox(empty=removed),
+            version=version,
+            outbox=Outbox(empty=removed, slices=version >= contract.SLICES_SINCE),
             last_seen=now,
         )
         self._current[node] = session

@@ -12,17 +12,20 @@ import uuid
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Final, Protocol
 
-from master.api.errors import BadRequest, NodeUnreachable
+from master.api.errors import ApiError, BadRequest, NodeUnreachable
 from master.clock import Clock
 from master.dispatch.errors import NoStream
-from master.dispatch.sessions import Sessions
+from master.dispatch.sessions import Session, Sessions
 from master.kinds.core.pod.logs import LogOptions
 from master.objects.meta import parse_time
-from proto import contract
+from proto import checks, contract
 from proto.gen import session_pb2
 
 OPEN_TIMEOUT_S: Final = 10.0
 """Far more than a live agent needs to open a stream, which is milliseconds."""
+
+CUT_OFF_S: Final = 0.1
+"""gRPC cancels the task of a call that was cut off much sooner than this after the call's end could be read."""
 
 log = logging.getLogger(__name__)
 
@@ -40,12 +43,13 @@ class Upstream(Protocol):
 class _Stream:
     """A stream from an agent, which fills it, to a client, which drains it."""
 
-    def __init__(self, node: str) -> None:
+    def __init__(self, node: str, what: str) -> None:
         self.node = node
+        self.what = what
         self.opened = asyncio.Event()
         self.closed = asyncio.Event()
         self.chunks: asyncio.Queue[bytes | None] = asyncio.Queue()  # bounded by the credit
-        self.error = ""
+        self.error: ApiError | None = None
         self.waiting = 0
         self.owed = 0
         self.drained = asyncio.Event()
@@ -54,7 +58,7 @@ class _Stream:
         """Adds bytes from the agent. If the agent exceeds its credit, ends the stream and returns False."""
         self.waiting += len(data)
         if self.waiting > contract.STREAM_WINDOW_BYTES:
-            self.fail(f"node {self.node} sent more of the log than its credit allows")
+            self.fail(BadRequest(f"node {self.node} sent more of the log than its credit allows"))
             return False
         self.chunks.put_nowait(data)
         return True
@@ -66,10 +70,18 @@ class _Stream:
         if self.owed >= contract.STREAM_WINDOW_BYTES // 2:
             self.drained.set()
 
-    def fail(self, reason: str) -> None:
-        """Ends the stream for the client; an empty reason is a normal end."""
-        self.error = self.error or reason
+    def end(self) -> None:
+        """Ends the stream for the client, after the bytes that have arrived."""
         self.chunks.put_nowait(None)
+
+    def fail(self, error: ApiError) -> None:
+        """Ends the stream for the client with an error; the first one counts."""
+        self.error = self.error or error
+        self.end()
+
+    def cut_off(self) -> None:
+        """The agent's call ended before the stream did: what has arrived must not look like the whole."""
+        self.fail(NodeUnreachable(f"the connection to node {self.node} was lost; the log of {self.what} ends here"))
 
     def close(self) -> None:
         """Ends the stream for both sides."""
@@ -98,24 +110,29 @@ class LogStreams:
         request.pod_uid, request.namespace, request.pod, request.container = uid, namespace, pod, container
         if not session.outbox.ask(session_pb2.StreamRequest(stream_id=stream_id, logs=request)):
             raise NodeUnreachable(f"node {node} has too many streams to open; try again")
-        stream = self._streams[stream_id] = _Stream(node)
+        stream = self._streams[stream_id] = _Stream(node, f"pod {namespace}/{pod}")
         try:
-            async for chunk in self._drain(stream, f"pod {namespace}/{pod}"):
+            async for chunk in self._drain(stream):
                 yield chunk
         finally:
             self._streams.pop(stream_id, None)
             stream.close()
 
-    async def serve(self, node: str, stream_id: str, upstream: Upstream) -> None:
-        """Passes the bytes of an agent's stream to the client that waits for it. Raises NoStream without a client."""
+    async def serve(self, session: Session, first: session_pb2.StreamUp, upstream: Upstream) -> None:
+        """Passes the bytes of an agent's stream to the client that waits for it. Raises NoStream without a client.
+
+        `first`: the message that the caller has read already.
+        """
+        stream_id = first.stream_id
         stream = self._streams.get(stream_id)
-        if stream is None or stream.node != node or stream.opened.is_set():
+        if stream is None or stream.node != session.node or stream.opened.is_set():
             raise NoStream("no client waits for this stream")
         stream.opened.set()
         await upstream.grant(contract.STREAM_WINDOW_BYTES)
         try:
             async with asyncio.TaskGroup() as group:
-                reader = group.create_task(_fill(stream, upstream), name=f"bytes of stream {stream_id}")
+                filling = _fill(stream, first, upstream, says_complete=session.version >= contract.COMPLETE_SINCE)
+                reader = group.create_task(filling, name=f"bytes of stream {stream_id}")
                 group.create_task(_grant(stream, upstream), name=f"credit of stream {stream_id}")
                 # The first side that ends, agent or client, ends the other side too.
                 await stream.closed.wait()
@@ -123,34 +140,44 @@ class LogStreams:
         finally:
             stream.close()
 
-    async def _drain(self, stream: _Stream, what: str) -> AsyncGenerator[bytes, None]:
+    async def _drain(self, stream: _Stream) -> AsyncGenerator[bytes, None]:
         try:
             async with asyncio.timeout(self._open_timeout_s):
                 await stream.opened.wait()
         except TimeoutError:
             raise NodeUnreachable(
                 f"node {stream.node} did not answer within {self._open_timeout_s:g} s; "
-                f"the log of {what} cannot be read now"
+                f"the log of {stream.what} cannot be read now"
             ) from None
         while (chunk := await stream.chunks.get()) is not None:
             yield chunk
             stream.taken(len(chunk))
-        if stream.error:
-            raise BadRequest(stream.error)
+        if stream.error is not None:
+            raise stream.error
 
 
-async def _fill(stream: _Stream, upstream: Upstream) -> None:
-    ended = False
+async def _fill(stream: _Stream, first: session_pb2.StreamUp, upstream: Upstream, *, says_complete: bool) -> None:
+    """Passes on what the agent sends. `says_complete`: its last message says whether something is missing."""
+    complete = False
     try:
-        while (message := await upstream.read()) is not None:
+        message: session_pb2.StreamUp | None = first
+        while message is not None:
             if message.data and not stream.put(message.data):
                 log.error("node %s: sent more of a stream than its credit allows; stream ended", stream.node)
                 return
             if message.error:
-                stream.fail(message.error)
-        ended = True
+                stream.fail(BadRequest(message.error))
+            complete = message.complete
+            message = await upstream.read()
+        if not says_complete:
+            # gRPC shows a call that was cut off as one that ended, and cancels this task soon after.
+            await asyncio.sleep(CUT_OFF_S)
+            complete = True
     finally:
-        stream.fail("" if ended else f"the connection to node {stream.node} was lost")
+        if complete:
+            stream.end()
+        else:
+            stream.cut_off()
         stream.close()
 
 
@@ -164,7 +191,10 @@ async def _grant(stream: _Stream, upstream: Upstream) -> None:
 
 
 def log_request(options: LogOptions, now: float) -> session_pb2.LogRequest:
-    """Kubernetes' log options as a message of the contract. Raises BadRequest. `now`: seconds since the epoch."""
+    """Kubernetes' log options as a message of the contract. Raises BadRequest. `now`: seconds since the epoch.
+
+    A time before 1970 means the start of the log. Agents refuse times outside of the years 1970 to 9999.
+    """
     since = 0.0
     if options.since_seconds is not None:
         since = now - options.since_seconds
@@ -177,7 +207,7 @@ def log_request(options: LogOptions, now: float) -> session_pb2.LogRequest:
         follow=options.follow,
         previous=options.previous,
         timestamps=options.timestamps,
-        since_unix_s=int(since),
+        since_unix_s=int(min(max(since, 0), checks.YEAR_10000 - 1)),
         limit_bytes=options.limit_bytes or 0,
     )
     if options.tail_lines is not None:

@@ -1,33 +1,47 @@
 """The desired state of each node, updated by the cache's changes: no I/O, no tasks, no sessions.
 
 Owns the rule of what a node gets: its own configuration and pods, the config maps and secrets that these reference, all
-services and endpoints, and its peers. Items are kept encoded; an item that is the same for all nodes is kept once.
-`apply` returns the keys that changed for each node, and `lookup` a node's current item for a key.
+services with their endpoints, and its peers. Items are kept encoded; an item that is the same for all nodes is kept
+once. `apply` returns the keys that changed for each node, `snapshot` and `delta` make the messages of a cut. An object
+that agents would refuse is not sent.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Set
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
 
-from master.dispatch import convert
-from master.dispatch.items import NODE_KEY, Key, Section, encode
+from master.dispatch import convert, cuts
+from master.dispatch.encoded import Encoded
+from master.dispatch.endpoints import Part, distributed, is_mirrored, part_message, slice_message
+from master.dispatch.items import NODE_KEY, Key, Message, Section, encode, encode_removed
 from master.dispatch.references import references
-from master.kinds import CONFIGMAP, ENDPOINTS, NODE, POD, SECRET, SERVICE
+from master.dispatch.shared import Shared
+from master.kinds import CONFIGMAP, ENDPOINTS, ENDPOINTSLICE, NODE, POD, SECRET, SERVICE
 from master.kinds.core.configmap import ConfigMap
 from master.kinds.core.endpoints import Endpoints
 from master.kinds.core.node import Node
 from master.kinds.core.pod.model import Pod
 from master.kinds.core.secret import Secret
 from master.kinds.core.service.model import Service
+from master.kinds.discovery.endpointslice import EndpointSlice
 from master.objects.meta import Object
 from master.registry.resource import Resource
+from proto.gen import desired_pb2, session_pb2
+
+KINDS: tuple[Resource[Object], ...] = (NODE, POD, SERVICE, ENDPOINTS, ENDPOINTSLICE, CONFIGMAP, SECRET)  # type: ignore[assignment]
+
+MAX_DELTAS: Final = 64
+"""Deltas of one revision that are kept for other sessions."""
+
+_OF_ALL_NODES: Final = frozenset({Section.PEER, Section.SERVICE, Section.ENDPOINTS, Section.ENDPOINT_SLICE})
 
 log = logging.getLogger(__name__)
 
-KINDS: tuple[Resource[Object], ...] = (NODE, POD, SERVICE, ENDPOINTS, CONFIGMAP, SECRET)  # type: ignore[assignment]
+OnUnsendable = Callable[[Object, str], None]
+"""Gets an object that is not sent, and the problem."""
 
 
 class Change(Protocol):
@@ -53,6 +67,11 @@ class Dirty:
     def mark(self, node: str, key: Key) -> None:
         self.nodes.setdefault(node, set()).add(key)
 
+    def common(self, *, slices: bool) -> frozenset[Key]:
+        """The keys for all nodes whose sessions have slices, or have none."""
+        other = Section.ENDPOINTS if slices else Section.ENDPOINT_SLICE
+        return frozenset(key for key in self.shared if key.section is not other)
+
 
 @dataclass(slots=True)
 class _NodeView:
@@ -75,14 +94,23 @@ class _Placed:
 class View:
     """The desired states of all nodes."""
 
-    def __init__(self, cluster_cidr: str, service_cidr: str) -> None:
+    def __init__(self, cluster_cidr: str, service_cidr: str, *, on_unsendable: OnUnsendable | None = None) -> None:
         self._cluster_cidr = cluster_cidr
         self._service_cidr = service_cidr
-        self._shared: dict[Key, bytes] = {}
+        self._on_unsendable = on_unsendable
+        self._shared = Shared()
         self._nodes: dict[str, _NodeView] = {}
         self._placed: dict[str, _Placed] = {}
-        self._payloads: dict[Key, ConfigMap | Secret] = {}
-        self._encoded_payloads: dict[Key, bytes] = {}
+        self._payloads: Encoded[ConfigMap | Secret] = Encoded(self._encode_payload)
+        self._holders: dict[Key, set[str]] = {}
+        """The nodes with pods that reference a config map or secret."""
+        self._endpoints: Encoded[Endpoints] = Encoded(
+            lambda obj: self._encode(obj, lambda: convert.endpoints_message(obj))
+        )
+        self._mirrored: dict[Key, dict[int, Part]] = {}
+        self._without_selector: set[Key] = set()
+        """Services whose endpoints people write."""
+        self._deltas: dict[tuple[int, frozenset[Key]], list[bytes]] = {}
         self.revision = 0
 
     def load(self, revision: int, objects: Iterable[tuple[Resource[Object], Object]]) -> None:
@@ -101,14 +129,19 @@ class View:
             else:
                 self._set(change.obj, dirty)
         self.revision = revision
+        self._deltas.clear()
         return dirty
+
+    # --- reading -----------------------------------------------------------------------------------------------------
 
     def lookup(self, node: str, key: Key) -> bytes | None:
         """The node's current item; None when the node is not to have it."""
         own = self._nodes.get(node)
         match key.section:
-            case Section.SERVICE | Section.ENDPOINTS:
+            case Section.SERVICE | Section.ENDPOINT_SLICE:
                 return self._shared.get(key)
+            case Section.ENDPOINTS:
+                return self._endpoints.item(key)
             case Section.PEER:
                 return None if key.name == node else self._shared.get(key)
             case Section.NODE:
@@ -116,16 +149,39 @@ class View:
             case Section.POD:
                 return own.pods.get(key.name) if own else None
             case Section.CONFIG_MAP | Section.SECRET:
-                return self._payload(key) if own and key in own.references else None
+                return self._payloads.item(key) if own and key in own.references else None
 
-    def keys(self, node: str) -> Iterator[Key]:
-        """All keys of the node, in the order of their sections."""
+    def snapshot(self, node: str, *, slices: bool) -> list[bytes]:
+        """The messages with all items of the node. `slices`: the session has slices, not whole Endpoints."""
+        return cuts.snapshot(self.revision, self._pieces(node, slices=slices))
+
+    def delta(self, node: str, base: int, keys: Set[Key]) -> list[bytes]:
+        """The messages with these items since revision `base`. Sessions that need the same bytes share them."""
+        of_all = all(key.section in _OF_ALL_NODES for key in keys) and Key(Section.PEER, "", node) not in keys
+        same = base, frozenset(keys)
+        if of_all and (messages := self._deltas.get(same)) is not None:
+            return messages
+        items = [self.lookup(node, key) or encode_removed(key) for key in sorted(keys)]
+        messages = cuts.delta(base, self.revision, items)
+        if of_all and len(self._deltas) < MAX_DELTAS:
+            self._deltas[same] = messages
+        return messages
+
+    def _pieces(self, node: str, *, slices: bool) -> Iterator[bytes]:
+        """Items, joined where they are the same for all nodes, in the order of their sections."""
         own = self._nodes.get(node) or _NodeView()
         if own.config is not None:
-            yield NODE_KEY
-        yield from sorted(key for key in self._shared if key.section is not Section.PEER or key.name != node)
-        yield from sorted(key for key in own.references if key in self._payloads)
-        yield from (Key(Section.POD, "", uid) for uid in own.pods)
+            yield own.config
+        yield from self._shared.pieces(Section.PEER, without=Key(Section.PEER, "", node))
+        yield from self._shared.pieces(Section.SERVICE)
+        if slices:
+            yield from self._shared.pieces(Section.ENDPOINT_SLICE)
+        else:
+            yield from filter(None, map(self._endpoints.item, self._endpoints))
+        yield from filter(None, map(self._payloads.item, sorted(own.references)))
+        yield from own.pods.values()
+
+    # --- objects -----------------------------------------------------------------------------------------------------
 
     def _set(self, obj: Object, dirty: Dirty) -> None:
         meta = obj.metadata
@@ -133,12 +189,14 @@ class View:
             case Pod():
                 self._place(obj, dirty)
             case Service():
-                service = convert.service_message(obj)
                 key = Key(Section.SERVICE, meta.namespace, meta.name)
-                self._share(key, encode(service) if service else None, dirty)
+                self._share(key, obj, lambda: convert.service_message(obj), dirty)
+                self._set_selector(meta.namespace, meta.name, obj, dirty)
             case Endpoints():
-                key = Key(Section.ENDPOINTS, meta.namespace, meta.name)
-                self._share(key, encode(convert.endpoints_message(obj)), dirty)
+                self._set_endpoints(Key(Section.ENDPOINTS, meta.namespace, meta.name), obj, dirty)
+            case EndpointSlice():
+                key = Key(Section.ENDPOINT_SLICE, meta.namespace, meta.name)
+                self._share(key, obj, lambda: slice_message(obj), dirty)
             case Node():
                 self._set_node(obj, dirty)
             case ConfigMap():
@@ -154,11 +212,14 @@ class View:
             case Pod():
                 self._displace(meta.uid, dirty)
             case Service():
-                self._share(Key(Section.SERVICE, meta.namespace, meta.name), None, dirty)
+                self._put(Key(Section.SERVICE, meta.namespace, meta.name), None, dirty)
+                self._set_selector(meta.namespace, meta.name, None, dirty)
             case Endpoints():
-                self._share(Key(Section.ENDPOINTS, meta.namespace, meta.name), None, dirty)
+                self._set_endpoints(Key(Section.ENDPOINTS, meta.namespace, meta.name), None, dirty)
+            case EndpointSlice():
+                self._put(Key(Section.ENDPOINT_SLICE, meta.namespace, meta.name), None, dirty)
             case Node():
-                self._share(Key(Section.PEER, "", meta.name), None, dirty)
+                self._put(Key(Section.PEER, "", meta.name), None, dirty)
                 if own := self._nodes.get(meta.name):
                     own.config = None
                     self._forget_if_empty(meta.name)
@@ -169,46 +230,102 @@ class View:
             case _:
                 pass
 
-    def _share(self, key: Key, item: bytes | None, dirty: Dirty) -> None:
-        if self._shared.get(key) == item:
-            return
-        if item is None:
-            del self._shared[key]
-        else:
-            self._shared[key] = item
-        dirty.shared.add(key)
+    def _share(self, key: Key, obj: Object, make: Callable[[], Message | None], dirty: Dirty) -> None:
+        item = self._encode(obj, make)
+        if item is not None:
+            self._put(key, item or None, dirty)
+
+    def _put(self, key: Key, item: bytes | None, dirty: Dirty) -> None:
+        if self._shared.put(key, item):
+            dirty.shared.add(key)
+
+    def _encode(self, obj: Object, make: Callable[[], Message | None]) -> bytes | None:
+        """The item of any stored object; empty if it is nothing for nodes. None if it cannot be sent: reports that."""
+        try:
+            message = make()
+            return encode(message) if message is not None else b""
+        except (ValueError, TypeError, OverflowError) as error:
+            meta = obj.metadata
+            log.error("%s %s/%s cannot be sent to nodes: %s", type(obj).__name__, meta.namespace, meta.name, error)
+            if self._on_unsendable is not None:
+                self._on_unsendable(obj, str(error))
+            return None
 
     def _set_node(self, node: Node, dirty: Dirty) -> None:
         name = node.metadata.name
-        peer = convert.peer_message(node)
-        self._share(Key(Section.PEER, "", name), encode(peer) if peer else None, dirty)
+        self._share(Key(Section.PEER, "", name), node, lambda: convert.peer_message(node), dirty)
         own = self._nodes.setdefault(name, _NodeView())
-        config = encode(convert.node_config(node, self._cluster_cidr, self._service_cidr))
-        if config != own.config:
+        if not convert.is_addressed(node):
+            return  # its agent has not registered it yet
+        config = self._encode(node, lambda: convert.node_config(node, self._cluster_cidr, self._service_cidr))
+        if config is not None and config != own.config:
             own.config = config
             dirty.mark(name, NODE_KEY)
 
+    # --- endpoints ---------------------------------------------------------------------------------------------------
+
+    def _set_endpoints(self, key: Key, endpoints: Endpoints | None, dirty: Dirty) -> None:
+        if self._endpoints.put(key, endpoints):
+            dirty.shared.add(key)
+            self._mirror(key, dirty)
+
+    def _set_selector(self, namespace: str, name: str, service: Service | None, dirty: Dirty) -> None:
+        key = Key(Section.ENDPOINTS, namespace, name)
+        if (service is not None and not service.spec.selector) == (key in self._without_selector):
+            return
+        self._without_selector ^= {key}
+        self._mirror(key, dirty)
+
+    def _mirror(self, key: Key, dirty: Dirty) -> None:
+        """Make slices of the Endpoints that people write for a service without a selector."""
+        endpoints = self._endpoints.get(key)
+        before = self._mirrored.pop(key, {})
+        after: dict[int, Part] = {}
+        if endpoints is not None and key in self._without_selector and is_mirrored(endpoints):
+            after = self._mirrored[key] = distributed(endpoints, before)
+        for number in before.keys() | after.keys():
+            name, part = f"{key.name}/{number}", after.get(number)
+            if part is None:
+                self._put(Key(Section.ENDPOINT_SLICE, key.namespace, name), None, dirty)
+            elif endpoints is not None and part != before.get(number):
+                message = part_message(part, key.namespace, key.name, name)
+                slice_key = Key(Section.ENDPOINT_SLICE, key.namespace, name)
+                self._share(slice_key, endpoints, lambda message=message: message, dirty)  # type: ignore[misc]
+
+    # --- config maps and secrets -------------------------------------------------------------------------------------
+
     def _set_payload(self, key: Key, obj: ConfigMap | Secret | None, dirty: Dirty) -> None:
-        before = self._encoded_payloads.pop(key, None)
-        if obj is None:
-            self._payloads.pop(key, None)
-        else:
-            self._payloads[key] = obj
-        holders = [name for name, own in self._nodes.items() if key in own.references]
-        if holders and self._payload(key) != before:
-            for name in holders:
+        if self._payloads.put(key, obj):
+            for name in self._holders.get(key, ()):
                 dirty.mark(name, key)
 
-    def _payload(self, key: Key) -> bytes | None:
-        """The encoded config map or secret; encoded when a node first needs it."""
-        if (item := self._encoded_payloads.get(key)) is not None:
-            return item
-        obj = self._payloads.get(key)
-        if obj is None:
-            return None
-        message = convert.secret_message(obj) if isinstance(obj, Secret) else convert.config_map_message(obj)
-        item = self._encoded_payloads[key] = encode(message)
-        return item
+    def _encode_payload(self, obj: ConfigMap | Secret) -> bytes | None:
+        if isinstance(obj, Secret):
+            return self._encode(obj, lambda: convert.secret_message(obj))
+        return self._encode(obj, lambda: convert.config_map_message(obj))
+
+    def _hold(self, node: str, keys: Iterable[Key], dirty: Dirty) -> None:
+        counts = self._nodes[node].references
+        for key in keys:
+            counts[key] = counts.get(key, 0) + 1
+            if counts[key] == 1:
+                self._holders.setdefault(key, set()).add(node)
+                if key in self._payloads:
+                    dirty.mark(node, key)
+
+    def _release(self, node: str, keys: Iterable[Key], dirty: Dirty) -> None:
+        counts = self._nodes[node].references
+        for key in keys:
+            counts[key] -= 1
+            if not counts[key]:
+                del counts[key]
+                dirty.mark(node, key)
+                holders = self._holders[key]
+                holders.discard(node)
+                if not holders:
+                    del self._holders[key]
+
+    # --- pods --------------------------------------------------------------------------------------------------------
 
     def _place(self, pod: Pod, dirty: Dirty) -> None:
         uid, node = pod.metadata.uid, pod.spec.node_name
@@ -218,17 +335,13 @@ class View:
             before = None
         if not node:
             return
-        try:
-            item = encode(convert.pod_message(pod))
-        except ValueError as error:
-            # One pod must not keep the others from being sent, whatever is in the store.
-            log.error(
-                "pod %s/%s: cannot be sent to node %s: %s", pod.metadata.namespace, pod.metadata.name, node, error
-            )
+        sent = self._nodes[node].pods[uid] if before else None
+        item = self._encode(pod, lambda: convert.pod_message(pod))
+        if item is None and pod.metadata.deletion_timestamp:
+            item = self._encode(pod, lambda: _ending(pod, sent))
+        if item is None or item == sent:
             return
         own = self._nodes.setdefault(node, _NodeView())
-        if own.pods.get(uid) == item:
-            return
         own.pods[uid] = item
         dirty.mark(node, Key(Section.POD, "", uid))
         needed = references(pod)
@@ -246,22 +359,18 @@ class View:
         self._release(placed.node, placed.references, dirty)
         self._forget_if_empty(placed.node)
 
-    def _hold(self, node: str, keys: Iterable[Key], dirty: Dirty) -> None:
-        counts = self._nodes[node].references
-        for key in keys:
-            counts[key] = counts.get(key, 0) + 1
-            if counts[key] == 1 and key in self._payloads:
-                dirty.mark(node, key)
-
-    def _release(self, node: str, keys: Iterable[Key], dirty: Dirty) -> None:
-        counts = self._nodes[node].references
-        for key in keys:
-            counts[key] -= 1
-            if not counts[key]:
-                del counts[key]
-                dirty.mark(node, key)
-
     def _forget_if_empty(self, node: str) -> None:
         own = self._nodes[node]
         if own.config is None and not own.pods:
             del self._nodes[node]
+
+
+def _ending(pod: Pod, sent: bytes | None) -> desired_pb2.Pod:
+    """A pod that cannot be sent as it is has to end all the same: as it was sent before, if it was, but deleted."""
+    last = convert.last_message(pod)
+    if sent is None:
+        return last
+    message = session_pb2.Cut.FromString(sent).pods[0]
+    message.deletion_timestamp.CopyFrom(last.deletion_timestamp)
+    message.grace_period_s = last.grace_period_s
+    return message

@@ -87,6 +87,16 @@ class ServiceEndpoints(_message.Message):
     subsets: _containers.RepeatedCompositeFieldContainer[EndpointSubset]
     def __init__(self, ref: _Optional[_Union[ObjectRef, _Mapping]] = ..., subsets: _Optional[_Iterable[_Union[EndpointSubset, _Mapping]]] = ...) -> None: ...
 
+class EndpointSlice(_message.Message):
+    __slots__ = ("ref", "service", "endpoints")
+    REF_FIELD_NUMBER: _ClassVar[int]
+    SERVICE_FIELD_NUMBER: _ClassVar[int]
+    ENDPOINTS_FIELD_NUMBER: _ClassVar[int]
+    ref: ObjectRef
+    service: str
+    endpoints: EndpointSubset
+    def __init__(self, ref: _Optional[_Union[ObjectRef, _Mapping]] = ..., service: _Optional[str] = ..., endpoints: _Optional[_Union[EndpointSubset, _Mapping]] = ...) -> None: ...
+
 class ConfigMap(_message.Message):
     __slots__ = ("ref", "data", "binary_data")
     class DataEntry(_message.Message):

@@ -69,7 +69,7 @@ class DesiredMessage(_message.Message):
     def __init__(self, cut: _Optional[_Union[Cut, _Mapping]] = ..., open_stream: _Optional[_Union[StreamRequest, _Mapping]] = ...) -> None: ...
 
 class Cut(_message.Message):
-    __slots__ = ("snapshot", "base_revision", "revision", "last", "node", "pods", "removed_pods", "services", "removed_services", "endpoints", "removed_endpoints", "peers", "removed_peers", "config_maps", "removed_config_maps", "secrets", "removed_secrets")
+    __slots__ = ("snapshot", "base_revision", "revision", "last", "node", "pods", "removed_pods", "services", "removed_services", "endpoints", "removed_endpoints", "peers", "removed_peers", "config_maps", "removed_config_maps", "secrets", "removed_secrets", "endpoint_slices", "removed_endpoint_slices")
     SNAPSHOT_FIELD_NUMBER: _ClassVar[int]
     BASE_REVISION_FIELD_NUMBER: _ClassVar[int]
     REVISION_FIELD_NUMBER: _ClassVar[int]
@@ -87,6 +87,8 @@ class Cut(_message.Message):
     REMOVED_CONFIG_MAPS_FIELD_NUMBER: _ClassVar[int]
     SECRETS_FIELD_NUMBER: _ClassVar[int]
     REMOVED_SECRETS_FIELD_NUMBER: _ClassVar[int]
+    ENDPOINT_SLICES_FIELD_NUMBER: _ClassVar[int]
+    REMOVED_ENDPOINT_SLICES_FIELD_NUMBER: _ClassVar[int]
     snapshot: bool
     base_revision: int
     revision: int
@@ -104,7 +106,9 @@ class Cut(_message.Message):
     removed_config_maps: _containers.RepeatedCompositeFieldContainer[_desired_pb2.ObjectRef]
     secrets: _containers.RepeatedCompositeFieldContainer[_desired_pb2.Secret]
     removed_secrets: _containers.RepeatedCompositeFieldContainer[_desired_pb2.ObjectRef]
-    def __init__(self, snapshot: _Optional[bool] = ..., base_revision: _Optional[int] = ..., revision: _Optional[int] = ..., last: _Optional[bool] = ..., node: _Optional[_Union[_desired_pb2.NodeConfig, _Mapping]] = ..., pods: _Optional[_Iterable[_Union[_desired_pb2.Pod, _Mapping]]] = ..., removed_pods: _Optional[_Iterable[str]] = ..., services: _Optional[_Iterable[_Union[_desired_pb2.Service, _Mapping]]] = ..., removed_services: _Optional[_Iterable[_Union[_desired_pb2.ObjectRef, _Mapping]]] = ..., endpoints: _Optional[_Iterable[_Union[_desired_pb2.ServiceEndpoints, _Mapping]]] = ..., removed_endpoints: _Optional[_Iterable[_Union[_desired_pb2.ObjectRef, _Mapping]]] = ..., peers: _Optional[_Iterable[_Union[_desired_pb2.Peer, _Mapping]]] = ..., removed_peers: _Optional[_Iterable[str]] = ..., config_maps: _Optional[_Iterable[_Union[_desired_pb2.ConfigMap, _Mapping]]] = ..., removed_config_maps: _Optional[_Iterable[_Union[_desired_pb2.ObjectRef, _Mapping]]] = ..., secrets: _Optional[_Iterable[_Union[_desired_pb2.Secret, _Mapping]]] = ..., removed_secrets: _Optional[_Iterable[_Union[_desired_pb2.ObjectRef, _Mapping]]] = ...) -> None: ...
+    endpoint_slices: _containers.RepeatedCompositeFieldContainer[_desired_pb2.EndpointSlice]
+    removed_endpoint_slices: _containers.RepeatedCompositeFieldContainer[_desired_pb2.ObjectRef]
+    def __init__(self, snapshot: _Optional[bool] = ..., base_revision: _Optional[int] = ..., revision: _Optional[int] = ..., last: _Optional[bool] = ..., node: _Optional[_Union[_desired_pb2.NodeConfig, _Mapping]] = ..., pods: _Optional[_Iterable[_Union[_desired_pb2.Pod, _Mapping]]] = ..., removed_pods: _Optional[_Iterable[str]] = ..., services: _Optional[_Iterable[_Union[_desired_pb2.Service, _Mapping]]] = ..., removed_services: _Optional[_Iterable[_Union[_desired_pb2.ObjectRef, _Mapping]]] = ..., endpoints: _Optional[_Iterable[_Union[_desired_pb2.ServiceEndpoints, _Mapping]]] = ..., removed_endpoints: _Optional[_Iterable[_Union[_desired_pb2.ObjectRef, _Mapping]]] = ..., peers: _Optional[_Iterable[_Union[_desired_pb2.Peer, _Mapping]]] = ..., removed_peers: _Optional[_Iterable[str]] = ..., config_maps: _Optional[_Iterable[_Union[_desired_pb2.ConfigMap, _Mapping]]] = ..., removed_config_maps: _Optional[_Iterable[_Union[_desired_pb2.ObjectRef, _Mapping]]] = ..., secrets: _Optional[_Iterable[_Union[_desired_pb2.Secret, _Mapping]]] = ..., removed_secrets: _Optional[_Iterable[_Union[_desired_pb2.ObjectRef, _Mapping]]] = ..., endpoint_slices: _Optional[_Iterable[_Union[_desired_pb2.EndpointSlice, _Mapping]]] = ..., removed_endpoint_slices: _Optional[_Iterable[_Union[_desired_pb2.ObjectRef, _Mapping]]] = ...) -> None: ...
 
 class HeartbeatRequest(_message.Message):
     __slots__ = ("session_id", "capacity", "usage", "applied_revision", "conditions")
@@ -195,16 +199,18 @@ class LogRequest(_message.Message):
     def __init__(self, pod_uid: _Optional[str] = ..., namespace: _Optional[str] = ..., pod: _Optional[str] = ..., container: _Optional[str] = ..., follow: _Optional[bool] = ..., previous: _Optional[bool] = ..., timestamps: _Optional[bool] = ..., tail_lines: _Optional[int] = ..., since_unix_s: _Optional[int] = ..., limit_bytes: _Optional[int] = ...) -> None: ...
 
 class StreamUp(_message.Message):
-    __slots__ = ("session_id", "stream_id", "data", "error")
+    __slots__ = ("session_id", "stream_id", "data", "error", "complete")
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     STREAM_ID_FIELD_NUMBER: _ClassVar[int]
     DATA_FIELD_NUMBER: _ClassVar[int]
     ERROR_FIELD_NUMBER: _ClassVar[int]
+    COMPLETE_FIELD_NUMBER: _ClassVar[int]
     session_id: str
     stream_id: str
     data: bytes
     error: str
-    def __init__(self, session_id: _Optional[str] = ..., stream_id: _Optional[str] = ..., data: _Optional[bytes] = ..., error: _Optional[str] = ...) -> None: ...
+    complete: bool
+    def __init__(self, session_id: _Optional[str] = ..., stream_id: _Optional[str] = ..., data: _Optional[bytes] = ..., error: _Optional[str] = ..., complete: _Optional[bool] = ...) -> None: ...
 
 class StreamDown(_message.Message):
     __slots__ = ("credit_bytes",)

@@ -16,7 +16,7 @@ from agent.identity import keys
 from agent.identity.files import Identity
 from master.pki import Pki
 from proto import contract
-from proto.gen import desired_pb2, session_pb2
+from proto.gen import desired_pb2, observed_pb2, session_pb2
 from tests.fakes.hostile import nothing_left
 from tests.fakes.sessions import CLUSTER_ID, GRACE_S, HEARTBEAT_S, AgentEnd, until
 
@@ -62,6 +62,12 @@ def endpoints(port: int) -> desired_pb2.ServiceEndpoints:
     return desired_pb2.ServiceEndpoints(ref=desired_pb2.ObjectRef(namespace="default", name="s"), subsets=[subset])
 
 
+def endpoint_slice(port: int, *, name: str = "s-1") -> desired_pb2.EndpointSlice:
+    subset = desired_pb2.EndpointSubset(addresses=["10.244.1.2"], ports=[desired_pb2.EndpointPort(port=port)])
+    ref = desired_pb2.ObjectRef(namespace="default", name=name)
+    return desired_pb2.EndpointSlice(ref=ref, service="s", endpoints=subset)
+
+
 def moment(seconds: int) -> Any:
     message = desired_pb2.Pod()
     message.creation_timestamp.seconds = seconds
@@ -86,6 +92,10 @@ class HostileMaster:
     """Ends the streams of desired state of the latest session. Each Hello brings a new event."""
     called: int = 0
     """Log streams that the agent opened."""
+    data: dict[str, list[bytes]] = field(default_factory=dict)
+    """What came on each log stream, by its id."""
+    errors: dict[str, str] = field(default_factory=dict)
+    events: list[observed_pb2.Event] = field(default_factory=list)
 
     def handlers(self) -> dict[str, Any]:
         async def say_hello(_: bytes, context: Any) -> bytes:
@@ -109,12 +119,25 @@ class HostileMaster:
             if self.after == "silence":
                 await over.wait()
 
+        async def take_events(raw: bytes, context: Any) -> bytes:
+            self.events.extend(session_pb2.EventReport.FromString(raw).events)
+            return b""
+
         async def open_stream(_: Any, context: Any) -> None:
             self.called += 1
+            credit = session_pb2.StreamDown(credit_bytes=contract.STREAM_WINDOW_BYTES)
+            await context.write(credit.SerializeToString())
+            stream_id = ""
+            while (raw := await context.read()) is not grpc.aio.EOF:
+                message = session_pb2.StreamUp.FromString(raw)
+                stream_id = stream_id or message.stream_id
+                self.data.setdefault(stream_id, []).append(message.data)
+                if message.error:
+                    self.errors[stream_id] = message.error
             while not context.done():  # noqa: ASYNC110 - gRPC does not always report a call cancelled at its start
                 await asyncio.sleep(0.01)
 
-        unary = {"Hello": say_hello, "Heartbeat": beat, "ReportPods": nothing, "ReportEvents": nothing}
+        unary = {"Hello": say_hello, "Heartbeat": beat, "ReportPods": nothing, "ReportEvents": take_events}
         return {
             "Desired": grpc.unary_stream_rpc_method_handler(send_desired),
             "Stream": grpc.stream_stream_rpc_method_handler(open_stream),

@@ -13,8 +13,7 @@ from typing import Any
 
 import pytest
 
-from agent.wire.errors import Garbled
-from agent.wire.sanity import check_cut, sensible
+from agent.wire.sanity import sensible
 from master.pki import Pki
 from proto import contract
 from proto.gen import desired_pb2, session_pb2
@@ -29,6 +28,7 @@ from tests.fakes.hostile_master import (
     again,
     cut,
     encoded,
+    endpoint_slice,
     endpoints,
     hello,
     holds_the_good_state,
@@ -68,6 +68,12 @@ def _resources(memory: int) -> desired_pb2.Resources:
     return desired_pb2.Resources(memory_limit_bytes=memory)
 
 
+def _asked(stream_id: str = "s1", **values: Any) -> session_pb2.StreamRequest:
+    """A valid request for a log, except for the changed fields."""
+    usual: dict[str, Any] = {"pod_uid": "good", "namespace": "default", "pod": "web", "container": "app"}
+    return session_pb2.StreamRequest(stream_id=stream_id, logs=session_pb2.LogRequest(**usual | values))
+
+
 CUTS = [
     pytest.param([b"\xff\xff\xff"], "DesiredMessage cannot be read", id="noise"),
     pytest.param([b"\x0a\x05ab"], "cannot be read", id="cut short"),
@@ -80,42 +86,11 @@ CUTS = [
         id="half a delta",
     ),
     pytest.param(encoded(Message(cut=Cut(base_revision=5, revision=3, last=True))), "back to 3", id="backwards"),
-    pytest.param(encoded(cut(pods=[_some(uid="")])), "pod uid: '' is not valid", id="pod without uid"),
-    pytest.param(encoded(cut(pods=[_some(uid="../../etc")])), "pod uid: '../../etc'", id="uid that is a path"),
-    pytest.param(encoded(cut(pods=[_some(uid="u" * 1_000_000)])), "pod uid: 'uuu", id="endless uid"),
-    pytest.param(encoded(cut(pods=[_some(name="")])), "pod b: name", id="pod without name"),
-    pytest.param(encoded(cut(pods=[_some(namespace="a/b")])), "pod b: namespace", id="namespace"),
-    pytest.param(encoded(cut(pods=[_some(restart_policy="Sometimes")])), "restart policy", id="restart policy"),
-    pytest.param(encoded(cut(pods=[_some(ended_phase="Flying")])), "ended phase", id="ended phase"),
-    pytest.param(encoded(cut(pods=[_some(grace_period_s=-1)])), "grace_period_s is -1", id="grace -1"),
-    pytest.param(encoded(cut(pods=[_some(grace_period_s=2**62)])), "grace_period_s", id="endless grace"),
-    pytest.param(encoded(cut(pods=[_some(active_deadline_s=-5)])), "active_deadline_s", id="deadline -5"),
-    pytest.param(encoded(cut(pods=[_some(creation_timestamp=moment(-62_135_596_800))])), "years", id="year 1"),
-    pytest.param(encoded(cut(pods=[_some(deletion_timestamp=moment(2**62))])), "years", id="end of time"),
-    pytest.param(encoded(cut(pods=[_container(name="../app")])), "container: '../app'", id="container name"),
-    pytest.param(encoded(cut(pods=[_container(image_pull_policy="Often")])), "pull policy", id="pull policy"),
-    pytest.param(encoded(cut(pods=[_container(resources=_resources(-1))])), "resources are negative", id="memory -1"),
-    pytest.param(
-        encoded(cut(pods=[_container(ports=[desired_pb2.ContainerPort(container_port=70000)])])), "70000", id="port"
-    ),
-    pytest.param(encoded(cut(pods=[_some(volumes=[desired_pb2.Volume(name="..")])])), "volume: '..'", id="volume name"),
-    pytest.param(encoded(cut(services=[service(port=70000)])), "70000", id="service port"),
-    pytest.param(encoded(cut(services=[service(port=80, node_port=2**32 - 1)])), "4294967295", id="node port"),
-    pytest.param(encoded(cut(services=[service(port=80, protocol="GRE")])), "GRE", id="protocol"),
-    pytest.param(encoded(cut(services=[service("", port=80)])), "service: ''", id="service without name"),
-    pytest.param(encoded(cut(endpoints=[endpoints(70000)])), "endpoints s", id="endpoint port"),
-    pytest.param(encoded(cut(peers=[desired_pb2.Peer(name="a b")])), "peer: 'a b'", id="peer name"),
-    pytest.param(encoded(cut(secrets=[desired_pb2.Secret()])), "secret: namespace", id="secret without name"),
-    pytest.param(encoded(cut(config_maps=[desired_pb2.ConfigMap()])), "config map", id="config map without name"),
     pytest.param(encoded(_config(pod_cidr="")), "configuration", id="no pod CIDR"),
     pytest.param(encoded(_config(pod_cidr="10.244.1.1/24")), "host bits", id="pod CIDR with host bits"),
     pytest.param(encoded(_config(pod_cidr="0.0.0.0/0")), "do not fit", id="pod CIDR is everything"),
     pytest.param(encoded(_config(service_cidr="10.244.0.0/16")), "do not fit", id="services in the pod CIDR"),
     pytest.param(encoded(_config(node_address="node-1")), "configuration", id="node address"),
-    pytest.param(encoded(Message(open_stream=session_pb2.StreamRequest())), "stream id: ''", id="stream without id"),
-    pytest.param(
-        encoded(Message(open_stream=session_pb2.StreamRequest(stream_id="s" * 1_000_000))), "stream id", id="endless id"
-    ),
 ]
 
 
@@ -132,6 +107,114 @@ async def test_invalid_desired_state_is_not_applied(
             await again(master)
         assert logged in caplog.text
         assert agent.machine.cuts == cuts
+
+
+ITEMS = [
+    pytest.param({"pods": [_some(uid="")]}, "pod default/web: uid: '' is not valid", id="pod without uid"),
+    pytest.param({"pods": [_some(uid="../../etc")]}, "uid: '../../etc'", id="uid that is a path"),
+    pytest.param({"pods": [_some(uid="u" * 1_000_000)]}, "uid: 'uuu", id="endless uid"),
+    pytest.param({"pods": [_some(name="")]}, "name: ''", id="pod without name"),
+    pytest.param({"pods": [_some(name="n" * 1_000_000)]}, "name: 'nnn", id="endless name"),
+    pytest.param({"pods": [_some(namespace="a/b")]}, "namespace: 'a/b'", id="namespace"),
+    pytest.param({"pods": [_some(restart_policy="Sometimes")]}, "restart policy", id="restart policy"),
+    pytest.param({"pods": [_some(ended_phase="Flying")]}, "ended phase", id="ended phase"),
+    pytest.param({"pods": [_some(grace_period_s=-1)]}, "grace_period_s: -1", id="grace -1"),
+    pytest.param({"pods": [_some(grace_period_s=2**62)]}, "grace_period_s", id="endless grace"),
+    pytest.param({"pods": [_some(active_deadline_s=-5)]}, "active_deadline_s: -5", id="deadline -5"),
+    pytest.param({"pods": [_some(creation_timestamp=moment(-62_135_596_800))]}, "years", id="year 1"),
+    pytest.param({"pods": [_some(deletion_timestamp=moment(2**62))]}, "years", id="end of time"),
+    pytest.param({"pods": [_container(name="../app")]}, "container: '../app'", id="container name"),
+    pytest.param({"pods": [_container(image_pull_policy="Often")]}, "pull policy", id="pull policy"),
+    pytest.param({"pods": [_container(resources=_resources(-1))]}, "resources are negative", id="memory -1"),
+    pytest.param(
+        {"pods": [_container(ports=[desired_pb2.ContainerPort(container_port=70000)])]},
+        "70000/0 is not a port",
+        id="port",
+    ),
+    pytest.param({"pods": [_some(volumes=[desired_pb2.Volume(name="..")])]}, "volume: '..'", id="volume name"),
+    pytest.param({"services": [service(port=70000)]}, "service default/s:  70000", id="service port"),
+    pytest.param({"services": [service(port=80, node_port=2**32 - 1)]}, "4294967295", id="node port"),
+    pytest.param({"services": [service(port=80, protocol="GRE")]}, "GRE", id="protocol"),
+    pytest.param({"services": [service("", port=80)]}, "name: ''", id="service without name"),
+    pytest.param({"endpoints": [endpoints(70000)]}, "endpoints default/s", id="endpoint port"),
+    pytest.param({"endpoint_slices": [endpoint_slice(70000)]}, "endpoint slice default/s-1", id="slice's port"),
+    pytest.param({"endpoint_slices": [endpoint_slice(80, name="../s")]}, "name: '../s'", id="slice's name"),
+    pytest.param({"peers": [desired_pb2.Peer(name="a b")]}, "peer a b: name: 'a b'", id="peer name"),
+    pytest.param({"secrets": [desired_pb2.Secret()]}, "secret : namespace", id="secret without name"),
+    pytest.param({"config_maps": [desired_pb2.ConfigMap()]}, "config map : namespace", id="config map without name"),
+]
+
+
+@pytest.mark.parametrize(("items", "logged"), ITEMS)
+async def test_an_invalid_item_costs_that_item_only(
+    pki: Pki, tmp_path: Path, caplog: pytest.LogCaptureFixture, items: dict[str, Any], logged: str
+) -> None:
+    """The rest of the cut takes effect, an event names the item, and the session goes on."""
+    master = HostileMaster()
+    async with settled(master, pki, tmp_path) as agent:
+        master.desired = encoded(cut(pods=[pod("good"), pod("next"), *items.pop("pods", [])], **items), GOOD)
+        with told_within(caplog, 2):
+            await restart(master)
+            await until(lambda: holds_the_good_state(agent) and master.events)
+            hellos, beats = master.hellos, master.beats
+            await until(lambda: master.beats > beats + 3)
+        assert master.hellos == hellos
+        assert logged in caplog.text
+        (event,) = master.events
+        assert logged in event.message and (event.type, event.reason) == ("Warning", "FailedValidation")
+        assert max(map(len, (event.namespace, event.name, event.uid, event.message))) < 1000
+
+
+async def test_thousands_of_invalid_items_are_reported_in_part(
+    pki: Pki, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    master = HostileMaster()
+    async with settled(master, pki, tmp_path) as agent:
+        bad = [_some(uid=f"u{number}", name="A B") for number in range(5000)]
+        master.desired = encoded(cut(pods=[pod("next"), *bad]), GOOD)
+        with told_within(caplog, 12):
+            await restart(master)
+            await until(lambda: holds_the_good_state(agent) and len(master.events) == 100)
+        assert "refused 90 more items" in caplog.text
+
+
+STREAMS = [
+    pytest.param(session_pb2.StreamRequest(stream_id="s1"), "knows no such stream", id="unknown kind"),
+    pytest.param(_asked(pod_uid="../x"), "pod uid: '../x'", id="uid that is a path"),
+    pytest.param(_asked(since_unix_s=-1), "since_unix_s: -1 s since the epoch", id="before 1970"),
+    pytest.param(_asked(since_unix_s=2**62), "since_unix_s", id="end of time"),
+    pytest.param(_asked(tail_lines=-1), "tail_lines: -1 is negative", id="lines -1"),
+    pytest.param(_asked(limit_bytes=-1), "limit_bytes: -1 is negative", id="bytes -1"),
+]
+
+
+@pytest.mark.parametrize(("request_", "says"), STREAMS)
+async def test_a_stream_request_that_is_refused_costs_that_stream_only(
+    pki: Pki, tmp_path: Path, request_: session_pb2.StreamRequest, says: str
+) -> None:
+    """The reader gets the reason; another stream of the node goes on."""
+    master = HostileMaster()
+    async with settled(master, pki, tmp_path) as agent:
+        agent.machine.chunks, agent.machine.follow = [b"a line"], True
+        master.desired = encoded(GOOD, Message(open_stream=_asked("other")), Message(open_stream=request_))
+        await restart(master)
+        await until(lambda: b"a line" in master.data.get("other", []) and "s1" in master.errors)
+        assert says in master.errors["s1"]
+        hellos, beats = master.hellos, master.beats
+        await until(lambda: master.beats > beats + 3)
+        assert master.hellos == hellos and not agent.machine.log_ended.is_set()
+        master.desired = encoded(GOOD)
+
+
+@pytest.mark.parametrize("stream_id", ["", "s" * 1_000_000, "a/b"], ids=["none", "endless", "path"])
+async def test_a_stream_request_without_a_valid_id_is_not_answered(pki: Pki, tmp_path: Path, stream_id: str) -> None:
+    master = HostileMaster()
+    async with settled(master, pki, tmp_path):
+        master.desired = encoded(GOOD, Message(open_stream=_asked(stream_id)))
+        await restart(master)
+        hellos, beats = master.hellos, master.beats
+        await until(lambda: master.beats > beats + 3)
+        assert (master.hellos, master.called) == (hellos, 0)
 
 
 def _big() -> Iterable[bytes]:
@@ -198,7 +281,7 @@ HELLOS = [
     pytest.param(b"\xff\xff", "HelloReply cannot be read", id="noise"),
     pytest.param(b"", "protocol version 0", id="empty"),
     pytest.param(hello(cluster_id="another").SerializeToString(), "of cluster another", id="another cluster"),
-    pytest.param(hello(protocol_version=3).SerializeToString(), "protocol version 3", id="newer protocol"),
+    pytest.param(hello(protocol_version=4).SerializeToString(), "protocol version 4", id="newer protocol"),
     pytest.param(hello(protocol_version=0).SerializeToString(), "protocol version 0", id="older protocol"),
     pytest.param(hello(cluster_id="c\n" * 100_000).SerializeToString(), "of cluster c c c", id="endless cluster"),
 ]
@@ -316,8 +399,3 @@ async def test_a_master_of_another_authority_is_not_trusted(pki: Pki, tmp_path: 
             await until(lambda: agent.loop._warned)
         assert master.hellos == 0
         assert "unavailable" in agent.loop._warned
-
-
-def test_the_checks_name_the_item_that_they_refuse() -> None:
-    with pytest.raises(Garbled, match="pod b: name"):
-        check_cut(cut(pods=[_some(name="A B")]).cut)

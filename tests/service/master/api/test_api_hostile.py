@@ -107,11 +107,58 @@ async def test_thousands_of_unknown_fields_get_a_short_response(api: Client) -> 
     assert sum(map(len, warnings)) < 4000
 
 
-async def test_a_log_that_breaks_off_ends_with_the_reason(api: Client) -> None:
+@pytest.mark.parametrize("query", ["", "?follow=true"])
+async def test_a_log_that_breaks_off_ends_with_the_reason_and_without_the_end_of_the_response(
+    api: Client, query: str
+) -> None:
+    """kubectl would take a response with an end for the whole log."""
     assert (await api("POST", PODS, pod(nodeName="breaks"))).status == 201
-    reply = await api("GET", f"{PODS}/p/log")
-    assert reply.status == 200
-    assert reply.body.splitlines()[1:] == [b"the connection to node breaks was lost"]
+    reader, writer = await asyncio.open_connection("127.0.0.1", api.port, ssl=api.context, server_hostname="127.0.0.1")
+    writer.write(f"GET {PODS}/p/log{query} HTTP/1.1\r\nHost: m\r\n\r\n".encode())
+    received = await reader.read(-1)
+    assert received.startswith(b"HTTP/1.1 200 ")
+    assert received.endswith(b"\r\nthe connection to node breaks was lost\n\r\n"), "no last chunk follows"
+    writer.close()
+
+
+@pytest.mark.parametrize(
+    ("query", "code", "message"),
+    [
+        ("tailLines=-1", 422, "tailLines: Invalid value: -1: must be greater than or equal to 0"),
+        ("limitBytes=0", 422, "limitBytes: Invalid value: 0: must be greater than or equal to 1"),
+        ("limitBytes=-5", 422, "limitBytes: Invalid value: -5"),
+        ("sinceSeconds=0", 422, "sinceSeconds: Invalid value: 0: must be greater than or equal to 1"),
+        ("sinceSeconds=5&sinceTime=2026-11-28T13:05:00Z", 422, "at most one of `sinceTime` or `sinceSeconds`"),
+        ("sinceTime=2026-11-28", 400, "sinceTime: '2026-11-28' is not a time with a time zone"),
+        ("sinceTime=2026-11-28T13:05:00", 400, "is not a time with a time zone"),
+        ("sinceTime=yesterday", 400, "is not a time with a time zone"),
+        ("tailLines=1.5", 400, "tailLines: '1.5' is not a number of 64 bits"),
+        ("tailLines=9223372036854775808", 400, "is not a number of 64 bits"),
+        (f"limitBytes={'9' * 5000}", 400, "is not a number of 64 bits"),
+    ],
+)
+async def test_log_options_out_of_range_are_refused(api: Client, query: str, code: int, message: str) -> None:
+    assert (await api("POST", PODS, pod(nodeName="n"))).status == 201
+    reply = await api("GET", f"{PODS}/p/log?{query}")
+    assert (reply.status, message in reply.json["message"]) == (code, True), reply.json
+    assert len(reply.json["message"]) < 300
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "tailLines=0&limitBytes=1&sinceSeconds=1",
+        "tailLines=9223372036854775807&limitBytes=9223372036854775807&sinceSeconds=9223372036854775807",
+        "sinceTime=0001-01-01T00:00:00Z",
+        "sinceTime=9999-12-31T23:59:59Z",
+        "sinceTime=2026-11-28T13:05:00.123456789%2B05:30",
+        "tailLines=&limitBytes=&sinceSeconds=&sinceTime=",
+    ],
+)
+async def test_log_options_at_their_bounds_are_accepted(api: Client, query: str) -> None:
+    assert (await api("POST", PODS, pod(nodeName="n"))).status == 201
+    reply = await api("GET", f"{PODS}/p/log?{query}")
+    assert (reply.status, reply.body.endswith(b"second\n")) == (200, True)
 
 
 async def test_malformed_http_leaves_no_traceback(api: Client, caplog: pytest.LogCaptureFixture) -> None:

@@ -65,7 +65,7 @@ async def test_a_stream_that_exceeds_its_credit_is_ended(master: MasterEnd) -> N
     await settle()
     (stream_id,) = master.logs._streams
     flood = _Flood()
-    await master.logs.serve(session.node, stream_id, flood)
+    await master.logs.serve(session, session_pb2.StreamUp(stream_id=stream_id), flood)
     assert flood.sent <= contract.STREAM_WINDOW_BYTES + 100_000
     await first
     with pytest.raises(BadRequest, match="more of the log than its credit allows"):

@@ -116,13 +116,13 @@ def content(state: DesiredState) -> Any:
     return items, pods, str(cut.node)
 
 
-@settings(max_examples=150, deadline=None)
-@given(steps)
-def test_applying_deltas_gives_the_same_state_as_a_new_snapshot(batches: list[Any]) -> None:
+@settings(max_examples=300, deadline=None)
+@given(steps, st.booleans())
+def test_applying_deltas_gives_the_same_state_as_a_new_snapshot(batches: list[Any], slices: bool) -> None:
     view = View("10.244.0.0/16", "10.96.0.0/16")
     view.load(1, [(kinds.NODE, node("node-0", 0))])
     live: dict[tuple[Any, str, str], Any] = {(kinds.NODE, "node-0", ""): node("node-0", 0)}
-    outbox, state = Outbox(max_keys=6), DesiredState()
+    outbox, state = Outbox(slices=slices, max_keys=6), DesiredState()
     outbox.attach()
     take(outbox, view, state)
     for revision, (batch, sends) in enumerate(batches, start=2):
@@ -135,14 +135,14 @@ def test_applying_deltas_gives_the_same_state_as_a_new_snapshot(batches: list[An
                 changes.append(Change(kind, "MODIFIED" if key in live else "ADDED", obj))
                 live[key] = obj
         dirty = view.apply(revision, changes)
-        if keys := dirty.shared | dirty.nodes.get("node-0", set()):
+        if keys := dirty.common(slices=slices) | dirty.nodes.get("node-0", set()):
             outbox.mark(keys)
         if sends:
             take(outbox, view, state)
     take(outbox, view, state)
     fresh_view, fresh = View("10.244.0.0/16", "10.96.0.0/16"), DesiredState()
     fresh_view.load(999, [(key[0], obj) for key, obj in live.items()])
-    fresh_outbox = Outbox()
+    fresh_outbox = Outbox(slices=slices)
     fresh_outbox.attach()
     take(fresh_outbox, fresh_view, fresh)
     assert content(state) == content(fresh)
@@ -197,5 +197,7 @@ def test_a_pod_that_cannot_be_sent_does_not_delay_others() -> None:
     poison = Pod(metadata=ObjectMeta(name="bad", uid="bad"), spec=PodSpec(node_name=NODES[0], volumes=(volume,)))
     view = View("10.244.0.0/16", "10.96.0.0/16")
     view.load(1, [(kinds.POD, poison), (kinds.POD, pod("good", 0, on=NODES[0]))])
-    assert [key.name for key in view.keys(NODES[0])] == [f"uid-good-{NODES[0]}"]
+    (message,) = view.snapshot(NODES[0], slices=True)
+    sent = session_pb2.DesiredMessage.FromString(message).cut
+    assert [each.uid for each in sent.pods] == [f"uid-good-{NODES[0]}"]
     view.apply(2, [Change(kinds.POD, "DELETED", poison)])

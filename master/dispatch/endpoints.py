@@ -1,0 +1,107 @@
+"""The endpoints of services as slices: a change of one endpoint is then a small message. Pure functions.
+
+A service's slices are its EndpointSlice objects. The Endpoints that people write for a service without a selector have
+no such objects, so they are distributed over slices here, by the rules of Kubernetes' mirroring controller.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from master.dispatch.convert import is_ipv4, is_served, object_ref
+from master.kinds.core.endpoints import Endpoints
+from master.kinds.discovery.endpointslice import EndpointSlice
+from proto.gen import desired_pb2 as wire
+
+SERVICE_LABEL: Final = "kubernetes.io/service-name"
+SKIP_MIRROR_LABEL: Final = "endpointslice.kubernetes.io/skip-mirror"
+MAX_ENDPOINTS: Final = 100
+"""Endpoints in one slice, as in Kubernetes."""
+
+Port = tuple[str, str, int]
+"""Name, protocol, number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The content of a slice. Each address has each port."""
+
+    ports: tuple[Port, ...]
+    addresses: tuple[str, ...]
+
+
+def slice_message(endpoint_slice: EndpointSlice) -> wire.EndpointSlice | None:
+    """The ready endpoints of an EndpointSlice; None when it has none for nodes, which have IPv4 only."""
+    meta = endpoint_slice.metadata
+    service = meta.labels.get(SERVICE_LABEL, "")
+    if not service or endpoint_slice.address_type != "IPv4":
+        return None
+    part = Part(
+        ports=tuple(
+            (port.name or "", port.protocol or "TCP", port.port)
+            for port in endpoint_slice.ports
+            if port.port and is_served(port.protocol or "")
+        ),
+        # The addresses of one endpoint are interchangeable, and Kubernetes uses only the first.
+        addresses=tuple(
+            endpoint.addresses[0]
+            for endpoint in endpoint_slice.endpoints
+            if endpoint.addresses and endpoint.conditions.ready is not False and is_ipv4(endpoint.addresses[0])
+        ),
+    )
+    return part_message(part, meta.namespace, service, meta.name) if part.ports and part.addresses else None
+
+
+def part_message(part: Part, namespace: str, service: str, name: str) -> wire.EndpointSlice:
+    """A slice of the service."""
+    ports = [wire.EndpointPort(name=name, protocol=protocol, port=port) for name, protocol, port in part.ports]
+    return wire.EndpointSlice(
+        ref=object_ref(namespace, name),
+        service=service,
+        endpoints=wire.EndpointSubset(addresses=part.addresses, ports=ports),
+    )
+
+
+def is_mirrored(endpoints: Endpoints) -> bool:
+    """Whether slices are made of the Endpoints, if their service has no selector."""
+    return endpoints.metadata.labels.get(SKIP_MIRROR_LABEL) != "true"
+
+
+def distributed(endpoints: Endpoints, before: Mapping[int, Part]) -> dict[int, Part]:
+    """The parts of Endpoints by number. Addresses stay in their part; new ones first fill parts with free places."""
+    waiting = _by_ports(endpoints)
+    kept: dict[int, tuple[tuple[Port, ...], list[str]]] = {}
+    for number, part in sorted(before.items()):
+        addresses = waiting.get(part.ports, {})
+        kept[number] = part.ports, [text for text in part.addresses if addresses.pop(text, None)]
+    for ports, held in kept.values():
+        held.extend(_taken(waiting.get(ports, {}), MAX_ENDPOINTS - len(held)))
+    parts = {number: Part(ports, tuple(held)) for number, (ports, held) in kept.items() if held}
+    free = (number for number in range(len(parts) + sum(map(len, waiting.values()))) if number not in parts)
+    for ports, addresses in waiting.items():
+        while addresses:
+            parts[next(free)] = Part(ports, tuple(_taken(addresses, MAX_ENDPOINTS)))
+    return parts
+
+
+def _by_ports(endpoints: Endpoints) -> dict[tuple[Port, ...], dict[str, bool]]:
+    """The ready addresses for each set of ports, in order and without duplicates."""
+    groups: dict[tuple[Port, ...], dict[str, bool]] = {}
+    for subset in endpoints.subsets:
+        ports = tuple(
+            (port.name, port.protocol or "TCP", port.port) for port in subset.ports if is_served(port.protocol)
+        )
+        if ports:
+            groups.setdefault(ports, {}).update(
+                (address.ip, True) for address in subset.addresses if is_ipv4(address.ip)
+            )
+    return groups
+
+
+def _taken(addresses: dict[str, bool], count: int) -> Iterator[str]:
+    """Take up to `count` addresses out."""
+    for text in list(addresses)[: max(count, 0)]:
+        del addresses[text]
+        yield text
