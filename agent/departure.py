@@ -128,7 +128,10 @@ def report_left(config: AgentConfig, identity: Identity) -> bool:
             addresses=machine.addresses,
         )
         hello = session_pb2.HelloRequest(
-            protocol_version=contract.PROTOCOL_VERSION, cluster_id=identity.cluster_id, node=info
+            protocol_version=contract.OLDEST_PROTOCOL_VERSION,
+            highest_protocol_version=contract.PROTOCOL_VERSION,
+            cluster_id=identity.cluster_id,
+            node=info,
         )
         reply = await master.hello(hello, ANSWER_S)
         if reply.removed:

@@ -14,10 +14,11 @@ from typing import Final
 VERSION: Final = "0.2.0.dev0"
 """The release of master and agent; pyproject.toml reads it from here."""
 
-PROTOCOL_VERSION: Final = 2
+PROTOCOL_VERSION: Final = 3
 """Raised if an agent of the version before could misunderstand a message, or would miss one that it must obey.
 
-1: the first. 2: a session brings the CAs to trust, and may request another certificate.
+1: the first. 2: a session brings the CAs to trust, and may request another certificate. 3: pods have security settings
+that older agents would ignore; the master keeps such pods from starting there (master/dispatch/withheld.py).
 """
 
 OLDEST_PROTOCOL_VERSION: Final = 1

@@ -15,6 +15,7 @@ from typing import Final
 from master.dispatch import cuts
 from master.dispatch.items import NODE_KEY, Key, encode_removed
 from master.dispatch.view import View
+from proto import contract
 from proto.gen import session_pb2
 
 MAX_KEYS: Final = 8192
@@ -26,8 +27,12 @@ MAX_STREAM_REQUESTS: Final = 64
 class Outbox:
     """Collects changes for one session, and is read by its Desired stream."""
 
-    def __init__(self, *, empty: bool = False, max_keys: int = MAX_KEYS) -> None:
+    def __init__(
+        self, *, empty: bool = False, max_keys: int = MAX_KEYS, version: int = contract.PROTOCOL_VERSION
+    ) -> None:
+        """`empty`: for a removed node, which gets nothing but an empty snapshot. `version`: the session's protocol."""
         self._empty = empty
+        self._version = version
         self._max_keys = max_keys
         self._keys: set[Key] = set()
         self._streams: deque[session_pb2.StreamRequest] = deque()
@@ -94,7 +99,7 @@ class Outbox:
         if self._snapshot:
             if view.lookup(node, NODE_KEY) is None:
                 return []  # the Node object is committed but not in the view yet; its arrival marks this outbox
-            items = [item for key in view.keys(node) if (item := view.lookup(node, key)) is not None]
+            items = [item for key in view.keys(node) if (item := view.lookup(node, key, self._version)) is not None]
             self._snapshot = False
             self._keys.clear()
             self._sent_revision = view.revision
@@ -104,4 +109,5 @@ class Outbox:
         base, self._sent_revision = self._sent_revision, view.revision
         keys = sorted(self._keys)
         self._keys.clear()
-        return cuts.delta(base, view.revision, [view.lookup(node, key) or encode_removed(key) for key in keys])
+        items = [view.lookup(node, key, self._version) or encode_removed(key) for key in keys]
+        return cuts.delta(base, view.revision, items)

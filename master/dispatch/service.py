@@ -70,6 +70,7 @@ class MasterService:
             removed=identity.removed,
             previous_id=request.previous_session_id,
             addresses=request.node.addresses,
+            version=version,
         )
         try:
             await self._register(session, identity, request, version)

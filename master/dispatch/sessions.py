@@ -17,6 +17,7 @@ from typing import Final, NewType
 from master.clock import Clock
 from master.dispatch.errors import Occupied, Stale
 from master.dispatch.outbox import Outbox
+from proto import contract
 from proto.gen import session_pb2
 
 SessionId = NewType("SessionId", str)
@@ -95,12 +96,13 @@ class Sessions:
         removed: bool,
         previous_id: str = "",
         addresses: Collection[str] = (),
+        version: int = contract.PROTOCOL_VERSION,
     ) -> Session:
         """Opens a session and ends the node's earlier one. Raises Occupied while another machine sends heartbeats.
 
         `previous_id`: the session that the agent says it had. Only the agent that had the earlier session knows its id.
         `addresses`: all addresses of the machine. If the earlier session's address is among them, the machine is the
-        same and only its route to the master has changed.
+        same and only its route to the master has changed. `version`: the protocol version of the session.
         """
         now = self._clock.monotonic()
         before = self._current.get(node)
@@ -122,7 +124,7 @@ class Sessions:
             machine=machine,
             fingerprint=fingerprint,
             removed=removed,
-            outbox=Outbox(empty=removed),
+            outbox=Outbox(empty=removed, version=version),
             last_seen=now,
         )
         self._current[node] = session

@@ -15,6 +15,7 @@ from typing import Protocol
 from master.dispatch import convert
 from master.dispatch.items import NODE_KEY, Key, Section, encode
 from master.dispatch.references import references
+from master.dispatch.withheld import SINCE, for_older_agents
 from master.kinds import CONFIGMAP, ENDPOINTS, NODE, POD, SECRET, SERVICE
 from master.kinds.core.configmap import ConfigMap
 from master.kinds.core.endpoints import Endpoints
@@ -24,6 +25,7 @@ from master.kinds.core.secret import Secret
 from master.kinds.core.service.model import Service
 from master.objects.meta import Object
 from master.registry.resource import Resource
+from proto import contract
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +62,8 @@ class _NodeView:
 
     config: bytes | None = None
     pods: dict[str, bytes] = field(default_factory=dict)
+    withheld: dict[str, bytes] = field(default_factory=dict)
+    """Pods that an agent below protocol version SINCE must not start, as that agent gets them."""
     references: dict[Key, int] = field(default_factory=dict)
     """Config maps and secrets, with the number of the node's pods that reference them."""
 
@@ -103,8 +107,8 @@ class View:
         self.revision = revision
         return dirty
 
-    def lookup(self, node: str, key: Key) -> bytes | None:
-        """The node's current item; None when the node is not to have it."""
+    def lookup(self, node: str, key: Key, version: int = contract.PROTOCOL_VERSION) -> bytes | None:
+        """The node's current item, for an agent of this protocol version; None when the node is not to have it."""
         own = self._nodes.get(node)
         match key.section:
             case Section.SERVICE | Section.ENDPOINTS:
@@ -114,7 +118,10 @@ class View:
             case Section.NODE:
                 return own.config if own else None
             case Section.POD:
-                return own.pods.get(key.name) if own else None
+                if own is None:
+                    return None
+                withheld = own.withheld.get(key.name) if version < SINCE else None
+                return withheld or own.pods.get(key.name)
             case Section.CONFIG_MAP | Section.SECRET:
                 return self._payload(key) if own and key in own.references else None
 
@@ -219,7 +226,8 @@ class View:
         if not node:
             return
         try:
-            item = encode(convert.pod_message(pod))
+            message = convert.pod_message(pod)
+            item = encode(message)
         except ValueError as error:
             # One pod must not keep the others from being sent, whatever is in the store.
             log.error(
@@ -227,6 +235,11 @@ class View:
             )
             return
         own = self._nodes.setdefault(node, _NodeView())
+        if withheld := for_older_agents(message, pod.status):
+            own.withheld[uid] = encode(withheld)
+        else:
+            # This by itself changes nothing for the present agent: an older one starts no container of such a pod.
+            own.withheld.pop(uid, None)
         if own.pods.get(uid) == item:
             return
         own.pods[uid] = item
@@ -242,6 +255,7 @@ class View:
         if placed is None:
             return
         del self._nodes[placed.node].pods[uid]
+        self._nodes[placed.node].withheld.pop(uid, None)
         dirty.mark(placed.node, Key(Section.POD, "", uid))
         self._release(placed.node, placed.references, dirty)
         self._forget_if_empty(placed.node)

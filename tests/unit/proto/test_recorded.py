@@ -40,12 +40,13 @@ def test_a_message_of_an_older_version_keeps_its_meaning(name: str, recorded: di
     ("lowest", "highest", "common"),
     [
         pytest.param(1, 0, 1, id="the first release, which sends a single version"),
-        pytest.param(1, 2, 2, id="this release"),
-        pytest.param(2, 2, 2, id="only the present version"),
-        pytest.param(1, 9, 2, id="a newer release that still speaks ours"),
-        pytest.param(3, 9, None, id="a newer release that does not"),
+        pytest.param(1, 2, 2, id="release 0.1.0"),
+        pytest.param(1, 3, 3, id="this release"),
+        pytest.param(3, 3, 3, id="only the present version"),
+        pytest.param(1, 9, 3, id="a newer release that still speaks ours"),
+        pytest.param(4, 9, None, id="a newer release that does not"),
         pytest.param(0, 0, None, id="none"),
-        pytest.param(3, 0, None, id="only a newer version"),
+        pytest.param(4, 0, None, id="only a newer version"),
     ],
 )
 def test_the_highest_common_version_is_used(lowest: int, highest: int, common: int | None) -> None:

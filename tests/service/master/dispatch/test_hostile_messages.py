@@ -40,7 +40,7 @@ def _labels(number: int) -> session_pb2.HelloRequest:
 
 HELLOS = [
     pytest.param(changed(hello(), protocol_version=0), "version 0 of the protocol", id="older protocol"),
-    pytest.param(changed(hello(), protocol_version=3), "version 3 of the protocol", id="newer protocol"),
+    pytest.param(changed(hello(), protocol_version=4), "version 4 of the protocol", id="newer protocol"),
     pytest.param(changed(hello(), protocol_version=2**32 - 1), "version 4294967295", id="absurd protocol"),
     pytest.param(changed(hello(), node__machine_id=""), "node.machine_id: required", id="no machine"),
     pytest.param(changed(hello(), node__machine_id="m" * 100_000), "node.machine_id: longer", id="endless machine"),

@@ -98,7 +98,7 @@ async def test_the_number_of_trusted_cas_is_limited(master: MasterEnd, trusted: 
 @pytest.mark.parametrize(
     ("lowest", "highest", "says"),
     [
-        pytest.param(3, 5, r"agent speaks versions 3 to 5 .* master versions 1 to 2; upgrade the master", id="newer"),
+        pytest.param(4, 5, r"agent speaks versions 4 to 5 .* master versions 1 to 3; upgrade the master", id="newer"),
         pytest.param(0, 0, r"agent speaks version 0 .* upgrade the agent", id="older"),
     ],
 )
