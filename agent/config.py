@@ -45,6 +45,10 @@ class AgentConfig:
     """The maximum number of pods on this node. The node's pod CIDR must have an address for each."""
     pause_image: str = "sampan/pause:1"
     """Image of the sandboxes. The agent contains the default one; any other is pulled."""
+    allowed_unsafe_sysctls: tuple[str, ...] = ()
+    """Sysctls that pods of this node may set besides the safe ones, such as `net.core.somaxconn`; a name that ends with
+    `*` stands for all that begin so. Only those that each pod has for itself: net.*, kernel.shm*, kernel.msg*,
+    kernel.sem and fs.mqueue.*."""
     secrets_on_disk: bool = False
     """Keep secrets with the desired state (0600), so that pods with secrets start after a reboot without a master."""
     audit_s: float = 3.0

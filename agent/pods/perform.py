@@ -36,7 +36,8 @@ from agent.pods.expand import expand
 from agent.pods.files import PodFiles
 from agent.pods.interface import PodNetwork, PodsConfig
 from agent.pods.names import identify
-from agent.pods.spec import container_spec, sandbox_spec
+from agent.pods.security import needs_image_user
+from agent.pods.spec import container_spec, privileges, sandbox_spec
 from agent.pods.view import PodView
 from agent.runtime import pause
 from agent.runtime.errors import CreateConflict, ImageNotFound, NoSuchContainer, StartRefused
@@ -178,17 +179,21 @@ class Performer:
         pod, container = self.pod, action.container
         facts = PodFacts(self._config.node_name, self.desired.host_ip, self._view.address)
         env = environment(pod, container, self.desired, facts)
-        spec = container_spec(
-            self._config,
-            pod,
-            container,
-            attempt=action.attempt,
-            sandbox=action.sandbox,
-            sandbox_attempt=action.sandbox_attempt,
-            env=env,
-            mounts=[*self._volume_mounts(container, env), *self._files.mounts(pod, container, action.attempt)],
-        )
         try:
+            image_user = ""
+            if needs_image_user(container.security):
+                image_user = await self._runtime.image_user(container.image)
+            spec = container_spec(
+                self._config,
+                pod,
+                container,
+                attempt=action.attempt,
+                sandbox=action.sandbox,
+                sandbox_attempt=action.sandbox_attempt,
+                env=env,
+                mounts=[*self._volume_mounts(container, env), *self._files.mounts(pod, container, action.attempt)],
+                privileges=privileges(self._config, pod, container, image_user=image_user),
+            )
             self._view.put(await self._create(spec))
         except ImageNotFound:
             # The image was removed after the check: check again.
