@@ -17,6 +17,8 @@ from hull import settings
 from proto import contract
 
 _LONGEST_S: Final = 86400
+_POD_SYSCTLS: Final = ("net.", "kernel.shm", "kernel.msg", "kernel.sem", "fs.mqueue.")
+"""Beginnings of the parameters that each network or IPC namespace has for itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,5 +100,8 @@ def _check(config: AgentConfig) -> None:
         raise ValueError("max_pods: must be at least 1")
     if not 0 < config.audit_s <= _LONGEST_S:
         raise ValueError(f"audit_s: must be more than 0, and {_LONGEST_S} at most")
+    for name in config.allowed_unsafe_sysctls:
+        if not name.startswith(_POD_SYSCTLS):
+            raise ValueError(f"allowed_unsafe_sysctls: {name!r} is not a parameter that each pod has for itself")
     if config.capacity_cpu_millis < 0 or config.capacity_memory_bytes < 0:
         raise ValueError("capacity_cpu_millis, capacity_memory_bytes: must not be negative")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from ipaddress import IPv4Address
 from typing import Final
 
@@ -78,8 +79,8 @@ class NodeNetwork:
         # The route to the cluster IPs comes last. A connection that takes it before the rules exist would hang, because
         # the kernel never looks up its flow in the nat table again.
         self._change([step for step in steps if not self._leads_to_services(step)])
-        if self._state is None or steps:
-            ipv6.close(self._kernel, self._device_name)
+        if self._state is None:
+            ipv6.close(self._kernel, self._device_name)  # an earlier release left it open
         self._writer().apply(ruleset(self._settings, state.services))
         self._change([step for step in steps if self._leads_to_services(step)])
         if self._state is None:
@@ -211,14 +212,10 @@ class NodeNetwork:
     def _repair_overlay(self, state: NetworkState, observed: Snapshot) -> list[Repair]:
         steps = self._overlay_steps(state, observed)
         self._change(steps)
-        closed = ipv6.close(self._kernel, self._device_name)
         repairs = [Repair("overlay", str(step)) for step in steps]
-        # A device that was just created has IPv6 until now, which needs no report of its own.
-        return (
-            [*repairs, Repair("overlay", f"{self._device_name}: IPv6 switched off")]
-            if closed and not steps
-            else repairs
-        )
+        if ipv6.close(self._kernel, self._device_name):
+            repairs.append(Repair("overlay", f"{self._device_name}: IPv6 switched off"))
+        return repairs
 
     def _overlay_steps(self, state: NetworkState, observed: Snapshot) -> list[Change]:
         return plan(self._backend.desired(state.peers, self._mtu_in(observed)), observed)
@@ -227,6 +224,13 @@ class NodeNetwork:
         return isinstance(step, c.SetRoute) and step.route.destination == self._settings.service_cidr
 
     def _change(self, steps: Sequence[Change]) -> None:
+        """Apply the steps. A new device comes up after IPv6 is off on it."""
+        for number, step in enumerate(steps):
+            if isinstance(step, c.AddVxlan):
+                self._kernel.host.change([*steps[:number], replace(step, up=False)])
+                ipv6.close(self._kernel, step.name)
+                steps = [c.SetLink(step.name, up=True), *steps[number + 1 :]]
+                break
         if steps:
             self._kernel.host.change(steps)
 

@@ -1,12 +1,11 @@
 """The user of a container and the check that it is not root, and the container's seccomp and AppArmor profiles.
 
-Owns Kubernetes' rules for runAsNonRoot and for the user of the image, and the place of the node's own seccomp profiles.
-Independent of the engine.
+Owns Kubernetes' rules for runAsNonRoot and for the user of the image. Pure functions, independent of the engine.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import PurePath
 
 from agent.model import Container, Pod, Profile, SecurityContext
 from agent.pods.errors import ContainerConfigError
@@ -44,23 +43,24 @@ def check_user(pod: Pod, container: Container, image_user: str) -> None:
         raise ContainerConfigError(f"container has runAsNonRoot and {problem} {where}")
 
 
-def seccomp_of(security: SecurityContext, profiles: Path) -> str:
-    """The profile as the engine takes it: `unconfined`, or the profile's JSON; empty for the engine's default.
-
-    Raises ContainerConfigError while the node does not have the profile.
-    """
+def own_seccomp_profile(security: SecurityContext) -> str:
+    """The path of the node's own profile (Localhost) that the container needs; empty if it needs none."""
     profile = security.seccomp
-    if profile is None or security.privileged or profile.type == Profile.RUNTIME_DEFAULT:
+    if profile is None or security.privileged or profile.type != Profile.LOCALHOST:
         return ""
-    if profile.type == Profile.UNCONFINED:
-        return "unconfined"
-    path = profiles / profile.localhost
-    if not profile.localhost or profile.localhost.startswith("/") or ".." in Path(profile.localhost).parts:
-        raise ContainerConfigError(f'seccomp profile "{profile.localhost}" is not a path below {profiles}')
-    try:
-        return path.read_text()
-    except (OSError, ValueError) as error:
-        raise ContainerConfigError(f"seccomp profile {path} cannot be read: {error}") from error
+    if not profile.localhost or profile.localhost.startswith("/") or ".." in PurePath(profile.localhost).parts:
+        raise ContainerConfigError(f'seccomp profile "{profile.localhost}" is not a relative path without ".."')
+    return profile.localhost
+
+
+def seccomp_of(security: SecurityContext, own: str) -> str:
+    """The profile as the engine takes it: `unconfined`, or JSON; empty for the engine's default.
+
+    `own` is the content of the profile that `own_seccomp_profile` names.
+    """
+    if own or security.seccomp is None or security.privileged or security.seccomp.type != Profile.UNCONFINED:
+        return own
+    return "unconfined"
 
 
 def apparmor_of(security: SecurityContext) -> str:

@@ -73,10 +73,11 @@ def container_spec(
     )
 
 
-def privileges(config: PodsConfig, pod: Pod, container: Container, *, image_user: str) -> Privileges:
-    """The container's user and privileges. `image_user` is the USER of its image, where the user depends on it.
+def privileges(pod: Pod, container: Container, *, image_user: str, seccomp_profile: str) -> Privileges:
+    """The container's user and privileges. Raises ContainerConfigError if it must not run as this user.
 
-    Raises ContainerConfigError if the container must not run as this user, or a seccomp profile is missing.
+    `image_user` is the USER of its image, if the user depends on it. `seccomp_profile` is the content of the node's own
+    profile that it needs.
     """
     security = container.security
     check_user(pod, container, image_user)
@@ -89,7 +90,7 @@ def privileges(config: PodsConfig, pod: Pod, container: Container, *, image_user
         add_capabilities=security.add_capabilities,
         drop_capabilities=security.drop_capabilities,
         no_new_privileges=security.no_new_privileges,
-        seccomp=seccomp_of(security, config.seccomp_profiles),
+        seccomp=seccomp_of(security, seccomp_profile),
         apparmor=apparmor_of(security),
     )
 

@@ -13,10 +13,11 @@ from netstack import namespaces
 from netstack.changes import AddVeth, SetLink
 from netstack.errors import HostNamespace
 from netstack.network import open_network
+from netstack.overlay.vxlan import PORT, VNI
 from netstack.pods import host_link_name
 from tests.kernel.topology import Cluster, Node, Pod
 
-ALL_NODES = "ff02::1"
+ALL_NODES, ROUTER = "ff02::1", "fe80::bad"
 ROUTER_LIFETIME_S = 1800
 
 
@@ -42,6 +43,21 @@ def test_a_router_advertisement_of_a_pod_gives_its_node_no_route(trio: Cluster, 
     assert [route for route in default_routes(node) if "dev foreign" not in route] == []
     assert addresses(node, host_link_name(pod.uid)) == addresses(node, "sampan.vxlan") == ""
     assert trio.ask(node.where, pod.address, 8080).server == pod.uid
+
+
+def test_a_router_advertisement_through_the_overlay_gives_the_node_no_route(trio: Cluster, node: Node) -> None:
+    """A pod may send UDP to its node, and so a packet as another node would encapsulate it."""
+    pod = trio.pod(node)
+    neighbour = foreign_link(trio, node)
+
+    frame = bytes.fromhex("333300000001") + bytes.fromhex("0a580a010101") + b"\x86\xdd" + advertisement()
+    packet = struct.pack("!II", 0x08 << 24, VNI << 8) + frame
+    with namespaces.run_in(pod.where, lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as sender:
+        sender.sendto(packet, (str(node.address), PORT))
+    advertise(neighbour, "router")
+
+    eventually(lambda: default_routes(node))
+    assert [route for route in default_routes(node) if "dev foreign" not in route] == []
 
 
 def test_the_route_that_a_pod_announced_to_an_earlier_release_is_removed(trio: Cluster, node: Node) -> None:
@@ -137,7 +153,7 @@ def earlier_link(cluster: Cluster, node: Node) -> tuple[Pod, str]:
 
 def advertise(where: str, link: str) -> None:
     """Send a router advertisement (RFC 4861, 4.2) from the link, as any process with CAP_NET_RAW can."""
-    namespaces.run_in(where, lambda: _send(link, _advertisement(socket.inet_pton(socket.AF_INET6, "fe80::bad"))))
+    namespaces.run_in(where, lambda: _send(link, advertisement()))
 
 
 def _send(link: str, packet: bytes) -> None:
@@ -146,8 +162,8 @@ def _send(link: str, packet: bytes) -> None:
         sender.sendto(packet, (link, 0x86DD, 0, 0, bytes.fromhex("333300000001")))
 
 
-def _advertisement(source: bytes) -> bytes:
-    destination = socket.inet_pton(socket.AF_INET6, ALL_NODES)
+def advertisement() -> bytes:
+    source, destination = (socket.inet_pton(socket.AF_INET6, address) for address in (ROUTER, ALL_NODES))
     message = struct.pack("!BBHBBHII", 134, 0, 0, 64, 0, ROUTER_LIFETIME_S, 0, 0)
     pseudo = source + destination + struct.pack("!II", len(message), socket.IPPROTO_ICMPV6)
     message = message[:2] + struct.pack("!H", _checksum(pseudo + message)) + message[4:]

@@ -198,7 +198,7 @@ HELLOS = [
     pytest.param(b"\xff\xff", "HelloReply cannot be read", id="noise"),
     pytest.param(b"", "protocol version 0", id="empty"),
     pytest.param(hello(cluster_id="another").SerializeToString(), "of cluster another", id="another cluster"),
-    pytest.param(hello(protocol_version=3).SerializeToString(), "protocol version 3", id="newer protocol"),
+    pytest.param(hello(protocol_version=4).SerializeToString(), "protocol version 4", id="newer protocol"),
     pytest.param(hello(protocol_version=0).SerializeToString(), "protocol version 0", id="older protocol"),
     pytest.param(hello(cluster_id="c\n" * 100_000).SerializeToString(), "of cluster c c c", id="endless cluster"),
 ]

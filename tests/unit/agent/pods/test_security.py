@@ -9,7 +9,8 @@ import pytest
 
 from agent.model import Container, Pod, Profile, SecurityContext, Sysctl
 from agent.pods.errors import ContainerConfigError
-from agent.pods.security import apparmor_of, check_user, seccomp_of, user_of
+from agent.pods.files import seccomp_profile
+from agent.pods.security import apparmor_of, check_user, own_seccomp_profile, seccomp_of, user_of
 from agent.runtime.convert import create_body
 from agent.runtime.interface import ContainerId, ContainerSpec
 from agent.statuses import Waiting
@@ -66,9 +67,11 @@ def test_seccomp_profiles(tmp_path: Path) -> None:
     (tmp_path / "deep" / "own.json").write_text('{"defaultAction": "SCMP_ACT_ALLOW"}')
 
     def of(*profile: str, **more: Any) -> str:
-        return seccomp_of(SecurityContext(seccomp=Profile(*profile) if profile else None, **more), tmp_path)
+        security = SecurityContext(seccomp=Profile(*profile) if profile else None, **more)
+        name = own_seccomp_profile(security)
+        return seccomp_of(security, seccomp_profile(tmp_path, name) if name else "")
 
-    assert of() == of("RuntimeDefault") == ""
+    assert of() == of("RuntimeDefault") == of("Unconfined", privileged=True) == ""
     assert of("Unconfined") == "unconfined"
     assert of("Localhost", "deep/own.json") == '{"defaultAction": "SCMP_ACT_ALLOW"}'
     assert of("Localhost", "none.json", privileged=True) == ""
