@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from contextlib import AsyncExitStack
 
+from agent import host
 from agent.clock import Clock
 from agent.config import AgentConfig
 from agent.desired.state import DesiredState
 from agent.identity.files import Identity
 from agent.network import AgentNetwork
 from agent.node import Node
-from agent.pods.interface import PodsConfig
+from agent.pods.interface import HostSecurity, PodsConfig
 from agent.pods.manager import PodManager
 from agent.runtime.docker import DockerRuntime
 from agent.session.renewal import Renewal
@@ -58,6 +59,9 @@ def assemble(config: AgentConfig, identity: Identity, clock: Clock, stack: Async
         state_dir=config.state_dir,
         pause_image=config.pause_image,
         cgroup_parent=config.cgroup_parent,
+        security=HostSecurity(
+            apparmor=host.has_apparmor(), seccomp=host.has_seccomp(), unsafe_sysctls=config.allowed_unsafe_sysctls
+        ),
     )
     volumes = Volumes(state_dir=config.state_dir, host_path_root=config.host_path_root, memory=TmpfsFiles())
     node.connect(PodManager(runtime, network, volumes, reports, clock, settings), network)

@@ -17,6 +17,8 @@ from hull import settings
 from proto import contract
 
 _LONGEST_S: Final = 86400
+_POD_SYSCTLS: Final = ("net.", "kernel.shm", "kernel.msg", "kernel.sem", "fs.mqueue.")
+"""Beginnings of the parameters that each network or IPC namespace has for itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,10 @@ class AgentConfig:
     """The maximum number of pods on this node. The node's pod CIDR must have an address for each."""
     pause_image: str = "sampan/pause:1"
     """Image of the sandboxes. The agent contains the default one; any other is pulled."""
+    allowed_unsafe_sysctls: tuple[str, ...] = ()
+    """Sysctls that pods of this node may set besides the safe ones, such as `net.core.somaxconn`; a name that ends with
+    `*` stands for all that begin so. Only those that each pod has for itself: net.*, kernel.shm*, kernel.msg*,
+    kernel.sem and fs.mqueue.*."""
     secrets_on_disk: bool = False
     """Keep secrets with the desired state (0600), so that pods with secrets start after a reboot without a master."""
     audit_s: float = 3.0
@@ -94,5 +100,8 @@ def _check(config: AgentConfig) -> None:
         raise ValueError("max_pods: must be at least 1")
     if not 0 < config.audit_s <= _LONGEST_S:
         raise ValueError(f"audit_s: must be more than 0, and {_LONGEST_S} at most")
+    for name in config.allowed_unsafe_sysctls:
+        if not name.startswith(_POD_SYSCTLS):
+            raise ValueError(f"allowed_unsafe_sysctls: {name!r} is not a parameter that each pod has for itself")
     if config.capacity_cpu_millis < 0 or config.capacity_memory_bytes < 0:
         raise ValueError("capacity_cpu_millis, capacity_memory_bytes: must not be negative")

@@ -104,6 +104,16 @@ def architecture() -> str:
     return _GO_ARCHITECTURES.get(machine, machine)
 
 
+def has_apparmor() -> bool:
+    """Whether AppArmor is on."""
+    return _read(Path("/sys/module/apparmor/parameters/enabled")) == "Y"
+
+
+def has_seccomp() -> bool:
+    """Whether the kernel has seccomp filters."""
+    return Path("/proc/sys/kernel/seccomp/actions_avail").exists()
+
+
 def agent_version() -> str:
     """This release as Kubernetes writes versions, e.g. "v1.2.3"."""
     return f"v{contract.VERSION}"

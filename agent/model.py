@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
-from typing import NewType
+from typing import ClassVar, NewType
 
 PodUid = NewType("PodUid", str)
 
@@ -121,8 +121,21 @@ class Resources:
 
 
 @dataclass(frozen=True, slots=True)
+class Profile:
+    """A seccomp or AppArmor profile. A master of a newer release may send a `type` that is none of the three."""
+
+    RUNTIME_DEFAULT: ClassVar[str] = "RuntimeDefault"
+    UNCONFINED: ClassVar[str] = "Unconfined"
+    LOCALHOST: ClassVar[str] = "Localhost"
+
+    type: str
+    localhost: str = ""
+    """With LOCALHOST: the path of a seccomp profile below the node's directory, or the name of an AppArmor profile."""
+
+
+@dataclass(frozen=True, slots=True)
 class SecurityContext:
-    """The user and the privileges of a container. None: the image's own user or group."""
+    """The user and the privileges of a container. None: the image's own user or group, the engine's own profile."""
 
     run_as_user: int | None = None
     run_as_group: int | None = None
@@ -130,6 +143,10 @@ class SecurityContext:
     read_only_root_filesystem: bool = False
     add_capabilities: tuple[str, ...] = ()
     drop_capabilities: tuple[str, ...] = ()
+    run_as_non_root: bool = False
+    no_new_privileges: bool = False
+    seccomp: Profile | None = None
+    apparmor: Profile | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,10 +191,11 @@ class HostPath:
 
 @dataclass(frozen=True, slots=True)
 class KeyToPath:
-    """A key of a config map or secret, and the path of its file."""
+    """A key of a config map or secret, and the path of its file. Mode None: the volume's default."""
 
     key: str
     path: str
+    mode: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +239,14 @@ class HostAlias:
 
 
 @dataclass(frozen=True, slots=True)
+class Sysctl:
+    """A kernel parameter of the pod's own namespaces, with dots between the parts of its name."""
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
 class Pod:
     """One pod. `deletion_at` above 0: the pod is to end within `grace_period_s`."""
 
@@ -244,6 +270,15 @@ class Pod:
     service_account: str = ""
     ended_phase: PodPhase | None = None
     """SUCCEEDED or FAILED once the master has recorded it: the pod is never run again."""
+    host_pid: bool = False
+    host_ipc: bool = False
+    share_process_namespace: bool = False
+    supplemental_groups: tuple[int, ...] = ()
+    fs_group: int | None = None
+    """A further group of all processes, which also owns the volumes."""
+    sysctls: tuple[Sysctl, ...] = ()
+    unsupported: tuple[str, ...] = ()
+    """Settings, as field paths, that cannot be carried out and must not be ignored: the pod is refused."""
 
     @property
     def ref(self) -> ObjectRef:
@@ -285,6 +320,8 @@ class ConfigMap:
 
     ref: ObjectRef
     data: Mapping[str, bytes]
+    binary_keys: frozenset[str] = frozenset()
+    """Keys of binaryData, which are files in volumes and never environment variables."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ NetstackError
 │   └── RulesBusy             another program holds the iptables lock
 └── Permanent                 the same call fails until something else is changed
     ├── NamespaceMissing      no network namespace has this name, path or pid
+    │   └── HostNamespace     the name, path or pid leads to the host's own namespace, not to a pod's
     ├── NamespaceExists       the name is taken
     ├── KernelRefused         the kernel refused a change; `errno` has the reason
     │   ├── AlreadyThere      EEXIST: the link, address or route exists already
@@ -43,6 +44,10 @@ class RulesBusy(Retryable):
 
 class NamespaceMissing(Permanent):
     """No network namespace has this name, path or pid."""
+
+
+class HostNamespace(NamespaceMissing):
+    """The name, path or pid leads to the host's own namespace, where a pod's is needed."""
 
 
 class NamespaceExists(Permanent):

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import errno
 import itertools
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from ipaddress import IPv4Interface, IPv4Network
 
 from netstack import changes as c
 from netstack.changes import Change
-from netstack.errors import AlreadyThere, KernelRefused, NamespaceMissing, NotThere
+from netstack.errors import AlreadyThere, HostNamespace, KernelRefused, NamespaceMissing, NotThere
 from netstack.fakerules import FakeIptables
 from netstack.services.flows import Flow
 from netstack.services.writer import RuleTool
@@ -31,6 +32,9 @@ from netstack.state import (
 )
 
 _SCRATCH_MAC = "02:00:00:00:00:00"
+_LINK_SYSCTLS = "net/ipv6/conf/"
+HOST = "host"
+"""The name of the host's own namespace."""
 
 
 class FakeKernel:
@@ -60,7 +64,14 @@ class FakeKernel:
         self.pod_sysctls.pop(name, None)
         network.change([c.DeleteLink(link.name) for link in network.links() if link.name != "lo"])
 
+    @contextmanager
+    def pinned(self, where: str) -> Iterator[str]:
+        self.open_network(where)
+        yield where
+
     def open_network(self, where: str) -> FakeNetwork:
+        if where == HOST:
+            raise HostNamespace(f"network namespace {where} is the host's own, not a pod's")
         try:
             return self.namespaces[where]
         except KeyError as error:
@@ -81,9 +92,18 @@ class FakeKernel:
         if where is not None:
             self.open_network(where)
             present = self.pod_sysctls.setdefault(where, {})
+        else:
+            for key in values:
+                if key.startswith(_LINK_SYSCTLS) and self.host.link(key.split("/")[3]) is None:
+                    raise NotThere(errno.ENOENT, f"sysctl {key}")
         changed = tuple(key for key, value in values.items() if present.get(key) != value)
         present.update(values)
         return changed
+
+    def forget_sysctls(self, link: str) -> None:
+        """A link of the host is gone, and its parameters with it."""
+        gone = f"{_LINK_SYSCTLS}{link}/"
+        self.sysctls = {key: value for key, value in self.sysctls.items() if not key.startswith(gone)}
 
     def flows(self, protocols: Collection[str]) -> tuple[Flow, ...]:
         return tuple(flow for flow in self.tracked if flow.protocol in protocols)
@@ -212,6 +232,8 @@ class FakeNetwork:
         self._neighbours = {key: entry for key, entry in self._neighbours.items() if entry.link != name}
         self._forwardings = {key: entry for key, entry in self._forwardings.items() if entry.link != name}
         self.rate_limits.pop(name, None)
+        if self is self._kernel.host:
+            self._kernel.forget_sysctls(name)
         peer = self._peers.pop(name, None)
         if peer is not None:
             peer[0]._delete_link(peer[1])

@@ -6,10 +6,13 @@ One contract suite runs against both.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+import os
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 from netstack import namespaces, sysctl
+from netstack.errors import HostNamespace
 from netstack.namespaces import Where
 from netstack.netlink import conntrack
 from netstack.network import Network, open_network
@@ -26,12 +29,23 @@ class Kernel(Protocol):
         """The host's own network; it stays open as long as this object."""
         ...
 
+    def pinned(self, where: str) -> AbstractContextManager[str]:
+        """A path that leads to the pod's present namespace throughout the block.
+
+        A path with a pid may lead to another namespace later, even to the host's, when the pid belongs to another
+        process. Raises HostNamespace if it leads there already, NamespaceMissing.
+        """
+        ...
+
     def open_network(self, where: str) -> Network:
-        """The network of a pod's namespace; the caller closes it. Raises NamespaceMissing."""
+        """The network of a pod's namespace; the caller closes it. Raises NamespaceMissing, HostNamespace."""
         ...
 
     def identity(self, where: str) -> tuple[int, int]:
-        """Identifies this namespace, even when its path is used for another one later. Raises NamespaceMissing."""
+        """Identifies this namespace, even when its path is used for another one later.
+
+        Raises NamespaceMissing, HostNamespace.
+        """
         ...
 
     def rule_tool(self, prefix: str) -> RuleTool:
@@ -45,7 +59,7 @@ class Kernel(Protocol):
     def write_sysctls(self, values: Mapping[str, str], where: str | None = None) -> tuple[str, ...]:
         """Set kernel parameters of the host, or of a pod's namespace. Returns the keys whose value was different.
 
-        Raises NamespaceMissing.
+        Raises NotThere for an unknown parameter, NamespaceMissing, HostNamespace.
         """
         ...
 
@@ -72,12 +86,26 @@ class HostKernel:
         self._variant = variant
         self._chosen: iptables.Iptables | None = None
         self.host: Network = open_network(where)
+        self._own = namespaces.identity(where)
+
+    @contextmanager
+    def pinned(self, where: str) -> Iterator[str]:
+        fd = namespaces.open_fd(where)
+        try:
+            path = namespaces.of_fd(fd)
+            if namespaces.identity(path) == self._own:
+                raise HostNamespace(f"network namespace {where} is the host's own, not a pod's")
+            yield path
+        finally:
+            os.close(fd)
 
     def open_network(self, where: str) -> Network:
-        return open_network(where)
+        with self.pinned(where) as path:
+            return open_network(path)
 
     def identity(self, where: str) -> tuple[int, int]:
-        return namespaces.identity(where)
+        with self.pinned(where) as path:
+            return namespaces.identity(path)
 
     def rule_tool(self, prefix: str) -> RuleTool:
         return self._choose(prefix)
@@ -86,7 +114,10 @@ class HostKernel:
         return iptables.other_variant(self._choose(prefix), prefix)
 
     def write_sysctls(self, values: Mapping[str, str], where: str | None = None) -> tuple[str, ...]:
-        return sysctl.write(self._where if where is None else where, values)
+        if where is None:
+            return sysctl.write(self._where, values)
+        with self.pinned(where) as path:
+            return sysctl.write(path, values)
 
     def flows(self, protocols: Collection[str]) -> tuple[Flow, ...]:
         return conntrack.flows(self._where, protocols)

@@ -10,11 +10,12 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from ipaddress import IPv4Address
 from typing import Final
 
 from netstack import changes as c
-from netstack import namespaces, pods
+from netstack import ipv6, namespaces, pods
 from netstack.changes import Change
 from netstack.desired import Endpoint, NetworkState, NodeSettings, Peer, Repair, ServicePort
 from netstack.errors import NetstackError, NotThere
@@ -78,6 +79,8 @@ class NodeNetwork:
         # The route to the cluster IPs comes last. A connection that takes it before the rules exist would hang, because
         # the kernel never looks up its flow in the nat table again.
         self._change([step for step in steps if not self._leads_to_services(step)])
+        if self._state is None:
+            ipv6.close(self._kernel, self._device_name)  # an earlier release left it open
         self._writer().apply(ruleset(self._settings, state.services))
         self._change([step for step in steps if self._leads_to_services(step)])
         if self._state is None:
@@ -90,12 +93,13 @@ class NodeNetwork:
         return self.attach_namespace(pod_uid, namespaces.of_pid(netns_pid))
 
     def attach_namespace(self, pod_uid: str, namespace: str) -> IPv4Address:
-        """Like `attach_pod`, for a namespace given by name or path."""
-        identity = self._kernel.identity(namespace)
-        address = self._pool.claim(pod_uid)
-        pod = PodLink(pod_uid, address, namespace, identity)
-        self._records.put(pod)
-        pods.connect(self._kernel, pod, mtu=self._pod_mtu(self._underlay_mtu()))
+        """Like `attach_pod`, for a namespace given by name or path. Raises HostNamespace for the host's own."""
+        with self._kernel.pinned(namespace) as where:
+            identity = self._kernel.identity(where)
+            address = self._pool.claim(pod_uid)
+            pod = PodLink(pod_uid, address, namespace, identity)
+            self._records.put(pod)
+            pods.connect(self._kernel, pod, where, mtu=self._pod_mtu(self._underlay_mtu()))
         return address
 
     def detach_pod(self, pod_uid: str) -> None:
@@ -208,7 +212,10 @@ class NodeNetwork:
     def _repair_overlay(self, state: NetworkState, observed: Snapshot) -> list[Repair]:
         steps = self._overlay_steps(state, observed)
         self._change(steps)
-        return [Repair("overlay", str(step)) for step in steps]
+        repairs = [Repair("overlay", str(step)) for step in steps]
+        if ipv6.close(self._kernel, self._device_name):
+            repairs.append(Repair("overlay", f"{self._device_name}: IPv6 switched off"))
+        return repairs
 
     def _overlay_steps(self, state: NetworkState, observed: Snapshot) -> list[Change]:
         return plan(self._backend.desired(state.peers, self._mtu_in(observed)), observed)
@@ -217,6 +224,13 @@ class NodeNetwork:
         return isinstance(step, c.SetRoute) and step.route.destination == self._settings.service_cidr
 
     def _change(self, steps: Sequence[Change]) -> None:
+        """Apply the steps. A new device comes up after IPv6 is off on it."""
+        for number, step in enumerate(steps):
+            if isinstance(step, c.AddVxlan):
+                self._kernel.host.change([*steps[:number], replace(step, up=False)])
+                ipv6.close(self._kernel, step.name)
+                steps = [c.SetLink(step.name, up=True), *steps[number + 1 :]]
+                break
         if steps:
             self._kernel.host.change(steps)
 

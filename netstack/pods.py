@@ -19,6 +19,7 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from typing import Final
 
 from netstack import changes as c
+from netstack import ipv6
 from netstack.changes import Change
 from netstack.desired import Repair
 from netstack.errors import NamespaceMissing, NetstackError, NotThere
@@ -66,9 +67,12 @@ def is_host_link(name: str) -> bool:
     return _HOST_LINK.fullmatch(name) is not None
 
 
-def connect(kernel: Kernel, pod: PodLink, *, mtu: int) -> None:
-    """Create the pod's link, or complete an existing one. Raises NamespaceMissing and kernel errors."""
-    inside = kernel.open_network(pod.namespace)
+def connect(kernel: Kernel, pod: PodLink, where: str, *, mtu: int) -> None:
+    """Create the pod's link, or complete an existing one. `where` is the pod's namespace, pinned (Kernel.pinned).
+
+    Raises NamespaceMissing and kernel errors.
+    """
+    inside = kernel.open_network(where)
     try:
         host_end = kernel.host.link(pod.host_link)
         pod_end = inside.link(POD_LINK)
@@ -77,13 +81,16 @@ def connect(kernel: Kernel, pod: PodLink, *, mtu: int) -> None:
             kernel.host.change([c.DeleteLink(pod.host_link)])
             host_end = None
         if host_end is None:
-            kernel.host.change([_veth(pod, mtu)])
-        else:
-            kernel.host.change([c.SetLink(pod.host_link, up=True, mtu=mtu, mac=HOST_MAC)])
+            kernel.host.change([_veth(pod, where, mtu)])
+        elif host_end.mtu != mtu:
+            # Before IPv6 is closed, because a link that becomes large enough for IPv6 gets new parameters.
+            kernel.host.change([c.SetLink(pod.host_link, mtu=mtu)])
+        ipv6.close(kernel, pod.host_link)
+        kernel.host.change([c.SetLink(pod.host_link, up=True, mac=HOST_MAC)])
         inside.change(_inside(pod, mtu))
     finally:
         inside.close()
-    kernel.write_sysctls(_SYSCTLS, pod.namespace)
+    kernel.write_sysctls(_SYSCTLS, where)
     # The host's route comes last, because it makes the pod reachable.
     kernel.host.change([c.SetNeighbour(_neighbour(pod)), c.SetRoute(_route(pod))])
 
@@ -138,6 +145,9 @@ def _audit_pod(kernel: Kernel, pod: PodLink, present: _Present, mtu: int) -> lis
     if link.mtu != mtu:
         # The underlay's MTU has changed. Change both ends, because the host's end drops larger packets of the pod.
         return _rebuild(kernel, pod, mtu, f"MTU {link.mtu} is now {mtu}")
+    repairs = []
+    if ipv6.close(kernel, pod.host_link):
+        repairs.append(Repair("pod", f"{pod.address} on {pod.host_link}: IPv6 switched off"))
     steps: list[Change] = []
     if not link.up or link.mac != HOST_MAC:
         steps.append(c.SetLink(pod.host_link, up=True, mac=HOST_MAC))
@@ -147,8 +157,8 @@ def _audit_pod(kernel: Kernel, pod: PodLink, present: _Present, mtu: int) -> lis
     if not link.up or present.routes.get(route.destination) != route:
         steps.append(c.SetRoute(route))
     if steps and _repair(kernel.host, steps):
-        return [Repair("pod", f"{pod.address} on {pod.host_link}: {_kinds(steps)}")]
-    return []
+        repairs.append(Repair("pod", f"{pod.address} on {pod.host_link}: {_kinds(steps)}"))
+    return repairs
 
 
 def _repair(host: Network, steps: list[Change]) -> bool:
@@ -163,23 +173,25 @@ def _repair(host: Network, steps: list[Change]) -> bool:
 def _rebuild(kernel: Kernel, pod: PodLink, mtu: int, what: str) -> list[Repair]:
     """Recreate both ends of a link, if the pod's namespace is still the recorded one."""
     try:
-        if kernel.identity(pod.namespace) != pod.identity:
-            return []
-        connect(kernel, pod, mtu=mtu)
+        with kernel.pinned(pod.namespace) as where:
+            if kernel.identity(where) != pod.identity:
+                return []
+            connect(kernel, pod, where, mtu=mtu)
     except (NamespaceMissing, NotThere):
         return []  # the sandbox ended with its namespace: its owner will detach the pod
     return [Repair("pod", f"{pod.address} on {pod.host_link}: {what}")]
 
 
-def _veth(pod: PodLink, mtu: int) -> c.AddVeth:
+def _veth(pod: PodLink, where: str, mtu: int) -> c.AddVeth:
+    """The host's end stays down until IPv6 is switched off."""
     return c.AddVeth(
         name=pod.host_link,
         peer=POD_LINK,
-        peer_namespace=pod.namespace,
+        peer_namespace=where,
         mtu=mtu,
         mac=HOST_MAC,
         peer_mac=pod.mac,
-        up=True,
+        up=False,
     )
 
 

@@ -18,7 +18,8 @@ PROTOCOL_VERSION: Final = 3
 """Raised if an agent of the version before could misunderstand a message, or would miss one that it must obey.
 
 1: the first. 2: a session brings the CAs to trust, and may request another certificate. 3: endpoints come in slices,
-and the last message of a stream says whether the stream is complete.
+the last message of a stream says whether the stream is complete, and pods have security settings that older agents
+would ignore (master/dispatch/withheld.py keeps such pods from starting there).
 """
 
 SLICES_SINCE: Final = 3

@@ -75,7 +75,7 @@ def field_value(pod: Pod, path: str, facts: PodFacts) -> str:
 
 
 def _key(pod: Pod, ref: KeyRef, desired: Desired, *, secret: bool) -> str | None:
-    data = object_data(pod, ref.name, desired, secret=secret, optional=ref.optional)
+    data = _text(pod, ref.name, desired, secret=secret, optional=ref.optional)
     kind = "secret" if secret else "config map"
     if data is None:
         return None
@@ -88,9 +88,18 @@ def _key(pod: Pod, ref: KeyRef, desired: Desired, *, secret: bool) -> str | None
 
 def _all_keys(pod: Pod, source: EnvFrom, desired: Desired) -> dict[str, str]:
     """All keys as variables; like Kubernetes, leaves out keys that are not valid variable names."""
-    data = object_data(pod, source.name, desired, secret=source.secret, optional=source.optional)
+    data = _text(pod, source.name, desired, secret=source.secret, optional=source.optional)
     named = {source.prefix + key: value.decode(errors="replace") for key, value in sorted((data or {}).items())}
     return {name: value for name, value in named.items() if _NAME.fullmatch(name)}
+
+
+def _text(pod: Pod, name: str, desired: Desired, *, secret: bool, optional: bool) -> Mapping[str, bytes] | None:
+    """The data that variables can be made from: of a config map only `data`, not `binaryData`, as in Kubernetes."""
+    data = object_data(pod, name, desired, secret=secret, optional=optional)
+    config_map = None if secret else desired.config_maps.get(ObjectRef(pod.namespace, name))
+    if data is None or config_map is None:
+        return data
+    return {key: value for key, value in data.items() if key not in config_map.binary_keys}
 
 
 def object_data(pod: Pod, name: str, desired: Desired, *, secret: bool, optional: bool) -> Mapping[str, bytes] | None:

@@ -1,4 +1,4 @@
-"""Files that every pod has on the node: hosts, resolv.conf, and the containers' termination messages.
+"""Files of pods on the node: hosts, resolv.conf, the containers' termination messages, the node's seccomp profiles.
 
 Owns their content and place below the pod's directory. They are made before the containers that mount them and changed
 in place: a container has mounted the inode and would not see a new file of the same name.
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from agent.model import Container, Pod
+from agent.pods.errors import ContainerConfigError
 from agent.pods.interface import PodsConfig
 from agent.runtime.interface import Mount
 from hull import atomicfile
@@ -88,6 +89,17 @@ class PodFiles:
 
     def _message_file(self, container: str, attempt: int) -> Path:
         return self._directory / "containers" / container / f"{attempt}.end"
+
+
+def seccomp_profile(directory: Path, name: str) -> str:
+    """The content of the node's own profile at this path below the directory.
+
+    Raises ContainerConfigError while it cannot be read: an administrator may still put it there.
+    """
+    try:
+        return (directory / name).read_text()
+    except (OSError, ValueError) as error:
+        raise ContainerConfigError(f"seccomp profile {directory / name} cannot be read: {error}") from error
 
 
 def hosts_text(pod: Pod, address: str) -> str:

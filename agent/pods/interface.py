@@ -47,6 +47,18 @@ class Reporter(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class HostSecurity:
+    """What this host can enforce, and what its administrator allows."""
+
+    apparmor: bool = False
+    """The kernel has AppArmor, and it is on."""
+    seccomp: bool = True
+    """The kernel has seccomp filters."""
+    unsafe_sysctls: tuple[str, ...] = ()
+    """Further sysctls that pods may set: names, or beginnings of names followed by `*`."""
+
+
+@dataclass(frozen=True, slots=True)
 class PodsConfig:
     """The settings that the pods' side needs."""
 
@@ -59,3 +71,9 @@ class PodsConfig:
     cgroup_parent: str = ""
     """Empty: the engine's default."""
     resolv_conf: Path = field(default_factory=lambda: Path("/etc/resolv.conf"))
+    security: HostSecurity = HostSecurity()
+
+    @property
+    def seccomp_profiles(self) -> Path:
+        """The directory that the paths of the node's own seccomp profiles (Localhost) are relative to."""
+        return self.state_dir / "seccomp"

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from agent.pods.admission import Refusal
 from agent.pods.backoff import Backoff
 from agent.runtime.interface import ContainerId
 from agent.statuses import Waiting
@@ -52,6 +53,8 @@ class Memory:
     """Seconds that the clock was set ahead since `started_at`."""
     ended: bool = False
     """The pod has ended. It stays ended, whatever happens to its containers later."""
+    refusal: Refusal | None = None
+    """Why this node does not run the pod; None if it does."""
 
     def begun(self, key: str) -> Memory:
         """An action is in progress."""

@@ -33,14 +33,15 @@ from agent.pods.env import PodFacts, environment
 from agent.pods.errors import ContainerConfigError, ImageMissing
 from agent.pods.events import EventRecorder
 from agent.pods.expand import expand
-from agent.pods.files import PodFiles
+from agent.pods.files import PodFiles, seccomp_profile
 from agent.pods.interface import PodNetwork, PodsConfig
 from agent.pods.names import identify
-from agent.pods.spec import container_spec, sandbox_spec
+from agent.pods.security import needs_image_user, own_seccomp_profile
+from agent.pods.spec import container_spec, privileges, sandbox_spec
 from agent.pods.view import PodView
 from agent.runtime import pause
 from agent.runtime.errors import CreateConflict, ImageNotFound, NoSuchContainer, StartRefused
-from agent.runtime.interface import ContainerPhase, ContainerRecord, ContainerSpec, Mount, Runtime
+from agent.runtime.interface import ContainerPhase, ContainerRecord, ContainerSpec, Mount, Privileges, Runtime
 from agent.volumes.interface import Mounted
 from agent.volumes.manager import Volumes, mount_source
 
@@ -178,17 +179,19 @@ class Performer:
         pod, container = self.pod, action.container
         facts = PodFacts(self._config.node_name, self.desired.host_ip, self._view.address)
         env = environment(pod, container, self.desired, facts)
-        spec = container_spec(
-            self._config,
-            pod,
-            container,
-            attempt=action.attempt,
-            sandbox=action.sandbox,
-            sandbox_attempt=action.sandbox_attempt,
-            env=env,
-            mounts=[*self._volume_mounts(container, env), *self._files.mounts(pod, container, action.attempt)],
-        )
         try:
+            rights = await self._privileges(container)
+            spec = container_spec(
+                self._config,
+                pod,
+                container,
+                attempt=action.attempt,
+                sandbox=action.sandbox,
+                sandbox_attempt=action.sandbox_attempt,
+                env=env,
+                mounts=[*self._volume_mounts(container, env), *self._files.mounts(pod, container, action.attempt)],
+                privileges=rights,
+            )
             self._view.put(await self._create(spec))
         except ImageNotFound:
             # The image was removed after the check: check again.
@@ -199,6 +202,13 @@ class Performer:
             await self._refresh(RefreshContainer(action.sandbox))
             raise
         self._events.normal("Created", f"Created container {container.name}", container=container.name)
+
+    async def _privileges(self, container: Container) -> Privileges:
+        security = container.security
+        user = await self._runtime.image_user(container.image) if needs_image_user(security) else ""
+        name = own_seccomp_profile(security)
+        profile = seccomp_profile(self._config.seccomp_profiles, name) if name else ""
+        return privileges(self.pod, container, image_user=user, seccomp_profile=profile)
 
     def _volume_mounts(self, container: Container, env: Mapping[str, str]) -> list[Mount]:
         mounts = []

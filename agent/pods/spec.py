@@ -13,6 +13,7 @@ from agent.model import Container, Pod, Resources
 from agent.pods.expand import expand
 from agent.pods.interface import PodsConfig
 from agent.pods.names import container_labels, instance_name, sandbox_labels
+from agent.pods.security import apparmor_of, check_user, seccomp_of, user_of
 from agent.runtime.interface import CgroupLimits, ContainerId, ContainerSpec, Mount, Privileges
 
 _PERIOD_US: Final = 100_000
@@ -30,6 +31,8 @@ def sandbox_spec(config: PodsConfig, pod: Pod, *, attempt: int, started_at: floa
         labels=sandbox_labels(config, pod, attempt, started_at),
         host_network=pod.host_network,
         hostname="" if pod.host_network else (pod.hostname or pod.name)[:63].rstrip("-."),
+        host_ipc=pod.host_ipc,
+        sysctls=tuple((sysctl.name, sysctl.value) for sysctl in pod.sysctls),
         limits=CgroupLimits(cpu_shares=_MIN_SHARES),
         cgroup_parent=config.cgroup_parent,
     )
@@ -45,34 +48,50 @@ def container_spec(
     sandbox_attempt: int,
     env: Mapping[str, str],
     mounts: Sequence[Mount],
+    privileges: Privileges,
 ) -> ContainerSpec:
     """One instance of a container, joined to its sandbox."""
-    security = container.security
-    user = "" if security.run_as_user is None else str(security.run_as_user)
-    if security.run_as_group is not None:
-        user = f"{user or 0}:{security.run_as_group}"
     return ContainerSpec(
         name=instance_name(pod.uid, container.name, attempt),
         image=container.image,
         labels=container_labels(config, pod, container, attempt=attempt, sandbox=sandbox_attempt),
         join=sandbox,
         host_network=pod.host_network,
+        host_ipc=pod.host_ipc,
+        host_pid=pod.host_pid,
+        join_pid=pod.share_process_namespace,
         entrypoint=tuple(expand(word, env) for word in container.command),
         command=tuple(expand(word, env) for word in container.args),
         env=tuple(f"{name}={value}" for name, value in env.items()),
         working_dir=container.working_dir,
         mounts=tuple(mounts),
         limits=limits(container.resources),
-        privileges=Privileges(
-            user=user,
-            privileged=security.privileged,
-            read_only_root=security.read_only_root_filesystem,
-            add_capabilities=security.add_capabilities,
-            drop_capabilities=security.drop_capabilities,
-        ),
+        privileges=privileges,
         cgroup_parent=config.cgroup_parent,
         stdin=container.stdin,
         tty=container.tty,
+    )
+
+
+def privileges(pod: Pod, container: Container, *, image_user: str, seccomp_profile: str) -> Privileges:
+    """The container's user and privileges. Raises ContainerConfigError if it must not run as this user.
+
+    `image_user` is the USER of its image, if the user depends on it. `seccomp_profile` is the content of the node's own
+    profile that it needs.
+    """
+    security = container.security
+    check_user(pod, container, image_user)
+    groups = pod.supplemental_groups if pod.fs_group is None else (*pod.supplemental_groups, pod.fs_group)
+    return Privileges(
+        user=user_of(security, image_user),
+        groups=tuple(dict.fromkeys(groups)),
+        privileged=security.privileged,
+        read_only_root=security.read_only_root_filesystem,
+        add_capabilities=security.add_capabilities,
+        drop_capabilities=security.drop_capabilities,
+        no_new_privileges=security.no_new_privileges,
+        seccomp=seccomp_of(security, seccomp_profile),
+        apparmor=apparmor_of(security),
     )
 
 

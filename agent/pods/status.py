@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from agent.model import Container, Pod, PodPhase
 from agent.pods.actions import NETWORK_KEY, SANDBOX_KEY, container_key, image_key
+from agent.pods.admission import Refusal
 from agent.pods.lifecycle import (
     deadline,
     finished,
@@ -39,6 +40,8 @@ def pod_status(
     previous: PodStatus | None,
 ) -> PodStatus:
     """The complete status; conditions keep the time of their last transition from `previous`."""
+    if memory.refusal is not None:
+        return _refused(pod, memory.refusal, memory, now=now, host_ip=host_ip, previous=previous)
     init_left = next_init(pod, observed)
     reader = _Reader(pod, observed, memory, now, message_of)
     inits = tuple(
@@ -61,6 +64,24 @@ def pod_status(
         start_time=memory.started_at,
         init_containers=inits,
         containers=apps,
+    )
+
+
+def _refused(
+    pod: Pod, refusal: Refusal, memory: Memory, *, now: float, host_ip: str, previous: PodStatus | None
+) -> PodStatus:
+    """The status of a pod that the node does not run. Without containers, clients show its reason as its state."""
+    phase = PodPhase.FAILED
+    return PodStatus(
+        uid=pod.uid,
+        namespace=pod.namespace,
+        name=pod.name,
+        phase=phase,
+        conditions=_conditions(pod, phase, init_done=False, apps=(), now=now, previous=previous),
+        reason=refusal.reason,
+        message=f"The pod was refused: {refusal.message}",
+        host_ip=host_ip,
+        start_time=memory.started_at,
     )
 
 

@@ -59,7 +59,8 @@ def plan(pod: Pod, observed: Observed, memory: Memory, now: float) -> Plan:
         return _tear_down(draft)
     until = deadline(pod, memory)
     overdue = 0 < until <= now
-    if overdue or memory.ended or pod.ended_phase is not None or finished(pod, observed):
+    refused = memory.refusal is not None
+    if overdue or refused or memory.ended or pod.ended_phase is not None or finished(pod, observed):
         _wind_down(draft)
     else:
         if until:

@@ -16,6 +16,7 @@ from agent.errors import AgentError
 from agent.model import Desired, ObjectRef, Pod, PodPhase, PodUid
 from agent.pods import backoff
 from agent.pods.actions import NETWORK_KEY, Action, CreateContainer, EnsureImage, RemoveContainer, SignalContainer
+from agent.pods.admission import refusal
 from agent.pods.events import EventRecorder
 from agent.pods.failures import failure_of
 from agent.pods.files import PodFiles
@@ -125,6 +126,7 @@ class PodWorker:
                 self._wake.clear()
                 now = self._now()
                 self._record_ends(now)
+                self._admit()
                 step = plan(self._pod, self._view.observed(), self._memory, now)
                 if step.gone:
                     return
@@ -142,6 +144,17 @@ class PodWorker:
             self._wall_offset_s += set_by_s
             self._memory = self._memory.clock_set(set_by_s)
         return now
+
+    def _admit(self) -> None:
+        """Decide whether the node runs the pod, until it has a container of it."""
+        if self._pod.ended_phase is not None or self._view.observed().attempts:
+            return
+        before = self._memory.refusal
+        present = refusal(self._pod, self._context.config.security)
+        self._memory = replace(self._memory, refusal=present)
+        if present is not None and present != before and not self._pod.deleted:
+            _LOG.warning("pod %s: refused: %s", self._pod.ref, present.message)
+            self._events.warning(present.reason, present.message)
 
     def _record_ends(self, now: float) -> None:
         """Record when containers ended. The engine's times may be by an older setting of the clock: only the first call

@@ -11,12 +11,14 @@ import time
 from collections.abc import Mapping
 from typing import Any, Final
 
+from agent.runtime.images import Image
 from agent.runtime.interface import (
     ContainerId,
     ContainerPhase,
     ContainerRecord,
     ContainerSpec,
     EventKind,
+    Privileges,
     RuntimeEvent,
 )
 
@@ -56,9 +58,10 @@ def create_body(spec: ContainerSpec) -> dict[str, Any]:
 def _host_config(spec: ContainerSpec) -> dict[str, Any]:
     network = "host" if spec.host_network else f"container:{spec.join}" if spec.join else "none"
     limits = spec.limits
+    privileges = spec.privileges
     config: dict[str, Any] = {
         "NetworkMode": network,
-        "IpcMode": f"container:{spec.join}" if spec.join else "shareable",
+        "IpcMode": "host" if spec.host_ipc else f"container:{spec.join}" if spec.join else "shareable",
         "LogConfig": LOG_CONFIG,
         "RestartPolicy": {"Name": "no"},
         "Mounts": [
@@ -67,11 +70,19 @@ def _host_config(spec: ContainerSpec) -> dict[str, Any]:
         ],
         "CpuShares": limits.cpu_shares,
         "OomScoreAdj": limits.oom_score_adj,
-        "Privileged": spec.privileges.privileged,
-        "ReadonlyRootfs": spec.privileges.read_only_root,
-        "CapAdd": list(spec.privileges.add_capabilities),
-        "CapDrop": list(spec.privileges.drop_capabilities),
+        "Privileged": privileges.privileged,
+        "ReadonlyRootfs": privileges.read_only_root,
+        "CapAdd": list(privileges.add_capabilities),
+        "CapDrop": list(privileges.drop_capabilities),
+        "GroupAdd": [str(group) for group in privileges.groups],
+        "SecurityOpt": _security_options(privileges),
     }
+    if spec.host_pid:
+        config["PidMode"] = "host"
+    elif spec.join and spec.join_pid:
+        config["PidMode"] = f"container:{spec.join}"
+    if spec.sysctls:
+        config["Sysctls"] = dict(spec.sysctls)
     if limits.cpu_quota_us:
         config |= {"CpuQuota": limits.cpu_quota_us, "CpuPeriod": limits.cpu_period_us}
     if limits.memory_bytes:
@@ -80,6 +91,12 @@ def _host_config(spec: ContainerSpec) -> dict[str, Any]:
     if spec.cgroup_parent:
         config["CgroupParent"] = spec.cgroup_parent
     return config
+
+
+def _security_options(privileges: Privileges) -> list[str]:
+    options = ["no-new-privileges"] if privileges.no_new_privileges else []
+    options += [f"seccomp={privileges.seccomp}"] if privileges.seccomp else []
+    return options + ([f"apparmor={privileges.apparmor}"] if privileges.apparmor else [])
 
 
 def record_from_inspect(answer: Mapping[str, Any]) -> ContainerRecord:
@@ -102,6 +119,11 @@ def record_from_inspect(answer: Mapping[str, Any]) -> ContainerRecord:
         finished_at=parse_time(state.get("FinishedAt", "")),
         stop_signal=config.get("StopSignal") or "",
     )
+
+
+def image_from_inspect(answer: Mapping[str, Any]) -> Image:
+    """One GET /images/NAME/json answer."""
+    return Image(str(answer["Id"]), str((answer.get("Config") or {}).get("User") or ""))
 
 
 def _phase(status: str, error: str) -> ContainerPhase:

@@ -22,10 +22,10 @@ from docker.utils import parse_repository_tag
 
 from agent.model import LogOptions
 from agent.runtime.client import EngineClient
-from agent.runtime.convert import EVENT_NAMES, create_body, event_from_json, record_from_inspect
+from agent.runtime.convert import EVENT_NAMES, create_body, event_from_json, image_from_inspect, record_from_inspect
 from agent.runtime.errors import EngineFault, EngineGone, ImageNotFound, RuntimeFault, StartRefused
 from agent.runtime.faults import CONFLICT, NOT_FOUND, has_dependents, pull_fault, status_of, translated
-from agent.runtime.images import ImageMemory
+from agent.runtime.images import Image, ImageMemory
 from agent.runtime.interface import (
     ContainerId,
     ContainerRecord,
@@ -138,28 +138,38 @@ class DockerRuntime:
         return await self._calls.call(ask)
 
     async def image_id(self, image: str) -> str | None:
+        known = await self._image(image)
+        return known.id if known else None
+
+    async def image_user(self, image: str) -> str:
+        known = await self._image(image)
+        if known is None:
+            raise ImageNotFound(f'image "{image}" is not on the node')
+        return known.user
+
+    async def _image(self, image: str) -> Image | None:
         known = self._images.get(image)
         if known is not None:
             return known
 
-        def ask(client: docker.APIClient) -> str | None:
+        def ask(client: docker.APIClient) -> Image | None:
             with translated(f"inspect image {image}"):
                 try:
-                    return str(client.inspect_image(image)["Id"])  # type: ignore[no-untyped-call]
+                    return image_from_inspect(client.inspect_image(image))  # type: ignore[no-untyped-call]
                 except docker.errors.NotFound:
                     return None
                 except docker.errors.APIError as error:
                     raise pull_fault(str(error.explanation or error), image) from error
 
-        image_id = await self._calls.call(ask)
-        if image_id is not None:
-            self._images.put(image, image_id)
-        return image_id
+        present = await self._calls.call(ask)
+        if present is not None:
+            self._images.put(image, present)
+        return present
 
     async def pull(self, image: str) -> str:
         pulled = await self._pulls.call(lambda client: _pull(client, image))
         self._images.put(image, pulled)
-        return pulled
+        return pulled.id
 
     async def load(self, archive: bytes) -> None:
         def ask(client: docker.APIClient) -> None:
@@ -269,8 +279,8 @@ def _remove(client: docker.APIClient, container: ContainerId) -> bool:
     return True
 
 
-def _pull(client: docker.APIClient, image: str) -> str:
-    """Pull the image and return its id. Blocks."""
+def _pull(client: docker.APIClient, image: str) -> Image:
+    """Pull the image and return it. Blocks."""
     repository, tag = parse_repository_tag(image)
     with translated(f"pull {image}"):
         try:
@@ -279,6 +289,6 @@ def _pull(client: docker.APIClient, image: str) -> str:
             for line in lines:
                 if "error" in line:
                     raise pull_fault(str(line["error"]), image)
-            return str(client.inspect_image(image)["Id"])  # type: ignore[no-untyped-call]
+            return image_from_inspect(client.inspect_image(image))  # type: ignore[no-untyped-call]
         except docker.errors.APIError as error:
             raise pull_fault(str(error.explanation or error), image) from error

@@ -45,6 +45,8 @@ class FakeRuntime:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self.images: dict[str, str] = {}
+        self.users: dict[str, str] = {}
+        """The USER of images that have one."""
         self.registry: dict[str, str] = {}
         self.records: dict[str, ContainerRecord] = {}
         self.specs: dict[str, ContainerSpec] = {}
@@ -173,6 +175,12 @@ class FakeRuntime:
     async def image_id(self, image: str) -> str | None:
         await self._called("image_id", image)
         return self.images.get(image)
+
+    async def image_user(self, image: str) -> str:
+        await self._called("image_user", image)
+        if image not in self.images:
+            raise ImageNotFound(f'image "{image}" is not on the node')
+        return self.users.get(image, "")
 
     async def pull(self, image: str) -> str:
         await self._called("pull", image)

@@ -5,24 +5,34 @@ Saves a call to the engine at each start of a container. Owns the cache only; th
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """An image of the engine, and the user that its containers run as: `USER[:GROUP]`, empty for root."""
+
+    id: str
+    user: str
+
 
 class ImageMemory:
-    """Image reference → id. Empty while the engine's events are not followed."""
+    """Image by reference. Empty while the engine's events are not followed."""
 
     def __init__(self) -> None:
-        self._ids: dict[str, str] = {}
+        self._images: dict[str, Image] = {}
         self._watchers = 0
 
-    def get(self, image: str) -> str | None:
-        return self._ids.get(image)
+    def get(self, image: str) -> Image | None:
+        return self._images.get(image)
 
-    def put(self, image: str, image_id: str) -> None:
+    def put(self, name: str, image: Image) -> None:
         if self._watchers:
-            self._ids[image] = image_id
+            self._images[name] = image
 
     def forget(self) -> None:
         """The engine's images have changed: empty the cache."""
-        self._ids.clear()
+        self._images.clear()
 
     def watch(self) -> None:
         """An event stream has started."""

@@ -50,26 +50,41 @@ class Privileges:
     """The user and the privileges of the container's process."""
 
     user: str = ""
+    """`USER[:GROUP]`; empty: as the image says."""
+    groups: tuple[int, ...] = ()
+    """In addition to those that the image gives to the user."""
     privileged: bool = False
     read_only_root: bool = False
     add_capabilities: tuple[str, ...] = ()
     drop_capabilities: tuple[str, ...] = ()
+    no_new_privileges: bool = False
+    """No process gets more privileges than its parent, by a set-user-id program for instance (PR_SET_NO_NEW_PRIVS)."""
+    seccomp: str = ""
+    """`unconfined`, or a profile as JSON; empty: the engine's own profile."""
+    apparmor: str = ""
+    """`unconfined`, or the name of a profile; empty: the engine's own profile."""
 
 
 @dataclass(frozen=True, slots=True)
 class ContainerSpec:
     """Everything that a container is created from.
 
-    `join` is the container whose network and IPC namespaces it shares. Without it the container gets an IPC namespace
-    that others can join, and a network namespace with only loopback, or with `host_network` the host's.
+    `join` is the container whose network and IPC namespaces it shares, and with `join_pid` its processes too. Without
+    it the container gets an IPC namespace that others can join, and a network namespace with only loopback.
+    `host_network`, `host_ipc` and `host_pid` give it the host's namespaces instead.
     """
 
     name: str
     image: str
     labels: Mapping[str, str]
     join: ContainerId | None = None
+    join_pid: bool = False
     host_network: bool = False
+    host_ipc: bool = False
+    host_pid: bool = False
     hostname: str = ""
+    sysctls: tuple[tuple[str, str], ...] = ()
+    """Names and values of parameters of its own network and IPC namespaces."""
     entrypoint: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
     env: tuple[str, ...] = ()
@@ -175,6 +190,10 @@ class Runtime(Protocol):
 
     async def image_id(self, image: str) -> str | None:
         """The image's id if the engine has it. May be answered from a cache that image events empty."""
+        ...
+
+    async def image_user(self, image: str) -> str:
+        """The image's USER, as `USER[:GROUP]`; empty without one. Cached like the id. Raises ImageNotFound."""
         ...
 
     async def pull(self, image: str) -> str:

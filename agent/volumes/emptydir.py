@@ -9,6 +9,7 @@ from pathlib import Path
 
 from agent.model import EmptyDir
 from agent.volumes.interface import MemoryFiles, VolumeContext
+from agent.volumes.ownership import WRITABLE, give_to
 
 
 class EmptyDirKind:
@@ -18,16 +19,19 @@ class EmptyDirKind:
         self._memory = memory
 
     def prepare(self, source: EmptyDir, context: VolumeContext) -> Path:
+        group = context.pod.fs_group
         if source.medium == "Memory":
-            self._memory.mount(context.directory, size_bytes=source.size_limit_bytes)
+            self._memory.mount(context.directory, size_bytes=source.size_limit_bytes, group=group)
         elif not context.directory.is_dir():
-            _make(context.directory)
+            _make(context.directory, group)
         return context.directory
 
 
-def _make(directory: Path) -> None:
-    """Create it atomically with its mode: as in Kubernetes, every user may write to it."""
+def _make(directory: Path, group: int | None) -> None:
+    """Create it atomically with its mode and group: as in Kubernetes, every user may write to it."""
     fresh = directory.with_name(f"{directory.name}.new")  # a volume's name has no dot
     fresh.mkdir(parents=True, exist_ok=True)
     fresh.chmod(0o777)  # mkdir applies the umask to its mode
+    if group is not None:
+        give_to(fresh, group, WRITABLE)
     fresh.rename(directory)

@@ -10,14 +10,17 @@ import contextlib
 import hashlib
 import shutil
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from agent.model import KeysVolume, KeyToPath, ObjectRef
 from agent.volumes.errors import VolumeError
 from agent.volumes.interface import MemoryFiles, VolumeContext
+from agent.volumes.ownership import READABLE, give_to
 
 _DATA: Final = "..data"
+_PERMISSIONS: Final = 0o777
 
 
 class KeysKind:
@@ -28,20 +31,28 @@ class KeysKind:
 
     def prepare(self, source: KeysVolume, context: VolumeContext) -> Path:
         files = _files(source, context)
-        directory = context.directory
-        if source.secret:
-            self._memory.mount(directory, size_bytes=0)
-        else:
-            directory.mkdir(parents=True, exist_ok=True)
+        directory, group = context.directory, context.pod.fs_group
         try:
-            _write(directory, files, mode=source.default_mode)
+            if source.secret:
+                self._memory.mount(directory, size_bytes=0, group=group)
+            else:
+                directory.mkdir(parents=True, exist_ok=True)
+                if group is not None:
+                    give_to(directory, group, READABLE)
+            _write(directory, files, version=f"..{_digest(files, source.default_mode, group)}", group=group)
         except OSError as error:
             raise VolumeError(f'volume "{context.name}" cannot be written: {error}') from error
         return directory
 
 
-def _files(source: KeysVolume, context: VolumeContext) -> Mapping[str, bytes]:
-    """Relative path → content."""
+@dataclass(frozen=True, slots=True)
+class _File:
+    content: bytes
+    mode: int
+
+
+def _files(source: KeysVolume, context: VolumeContext) -> Mapping[str, _File]:
+    """The files by relative path."""
     ref = ObjectRef(context.pod.namespace, source.name)
     kind = "secret" if source.secret else "config map"
     data_source = (context.desired.secrets if source.secret else context.desired.config_maps).get(ref)
@@ -57,25 +68,33 @@ def _files(source: KeysVolume, context: VolumeContext) -> Mapping[str, bytes]:
     missing = [item.key for item in items if item.key not in data_source.data]
     if missing and not source.optional:
         raise VolumeError(f'volume "{context.name}": {kind} "{ref}" has no key "{missing[0]}"')
+    files: dict[str, _File] = {}
     for item in items:
         if ".." in Path(item.path).parts or item.path.startswith("/"):
             raise VolumeError(f'volume "{context.name}": "{item.path}" is not a path inside the volume')
-    return {item.path: data_source.data[item.key] for item in items if item.key in data_source.data}
+        mode = source.default_mode if item.mode is None else item.mode
+        if not 0 <= mode <= _PERMISSIONS:
+            raise VolumeError(f'volume "{context.name}": mode {mode:o} of "{item.path}" is not between 0 and 777')
+        if item.key in data_source.data:
+            files[item.path] = _File(data_source.data[item.key], mode)
+    return files
 
 
-def _write(directory: Path, files: Mapping[str, bytes], *, mode: int) -> None:
-    version = f"..{_digest(files, mode)}"
+def _write(directory: Path, files: Mapping[str, _File], *, version: str, group: int | None) -> None:
     link = directory / _DATA
     if link.is_symlink() and str(link.readlink()) == version and _intact(directory / version, files):
         return
     target = directory / version
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(mode=0o755)
-    for path, content in files.items():
+    for path, entry in files.items():
         file = target / path
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(content)
-        file.chmod(mode)
+        file.write_bytes(entry.content)
+        file.chmod(entry.mode)
+    if group is not None:
+        for made in (target, *target.rglob("*")):
+            give_to(made, group, READABLE)
     _switch(link, version)
     tops = {Path(path).parts[0] for path in files}
     for top in tops:
@@ -90,10 +109,10 @@ def _write(directory: Path, files: Mapping[str, bytes], *, mode: int) -> None:
             shutil.rmtree(old, ignore_errors=True)
 
 
-def _intact(target: Path, files: Mapping[str, bytes]) -> bool:
+def _intact(target: Path, files: Mapping[str, _File]) -> bool:
     """Whether the files have the right content: a power cut may keep their names and lose their content."""
     try:
-        return all((target / path).read_bytes() == content for path, content in files.items())
+        return all((target / path).read_bytes() == file.content for path, file in files.items())
     except OSError:
         return False
 
@@ -107,9 +126,11 @@ def _switch(link: Path, version: str) -> None:
     fresh.replace(link)
 
 
-def _digest(files: Mapping[str, bytes], mode: int) -> str:
-    digest = hashlib.sha256(str(mode).encode())
-    for path, content in sorted(files.items()):
-        digest.update(f"{len(path)} {path} {len(content)} ".encode())
-        digest.update(content)
+def _digest(files: Mapping[str, _File], default_mode: int, group: int | None) -> str:
+    """Files with the default mode and without a group have the same digest as in release 0.1.0."""
+    digest = hashlib.sha256(str(default_mode).encode() + (b"" if group is None else f" group {group} ".encode()))
+    for path, file in sorted(files.items()):
+        mode = "" if file.mode == default_mode else f"mode {file.mode} "
+        digest.update(f"{len(path)} {path} {len(file.content)} {mode}".encode())
+        digest.update(file.content)
     return digest.hexdigest()[:16]

@@ -7,6 +7,7 @@ The calls block and are made on a thread.
 from __future__ import annotations
 
 import shutil
+import stat
 from pathlib import Path
 
 from agent.model import Desired, EmptyDir, HostPath, KeysVolume, Pod, PodUid, VolumeSource
@@ -83,5 +84,14 @@ def mount_source(volume: Path, name: str, sub_path: str) -> Path:
     if not path.is_relative_to(root):
         raise VolumeError(f'subPath "{sub_path}" of volume "{name}" leads out of the volume')
     if not path.exists():
-        path.mkdir(parents=True, exist_ok=True)
+        _make(path, stat.S_IMODE(root.stat().st_mode))
     return path
+
+
+def _make(directory: Path, mode: int) -> None:
+    """Create a directory, and its missing parents, with this mode: a user who may write to the volume may write to its
+    parts too."""
+    if not directory.parent.exists():
+        _make(directory.parent, mode)
+    directory.mkdir(exist_ok=True)
+    directory.chmod(mode)

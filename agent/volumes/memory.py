@@ -15,11 +15,12 @@ from agent.volumes.errors import VolumeError
 class TmpfsFiles:
     """tmpfs, by mount(8) and umount(8)."""
 
-    def mount(self, directory: Path, *, size_bytes: int) -> None:
+    def mount(self, directory: Path, *, size_bytes: int, group: int | None = None) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         if directory.is_mount():
             return
-        options = "mode=0777" + (f",size={size_bytes}" if size_bytes else "")
+        options = "mode=0777" if group is None else f"mode=2777,gid={group}"
+        options += f",size={size_bytes}" if size_bytes else ""
         _run("mount", "-t", "tmpfs", "-o", options, "tmpfs", str(directory))
 
     def unmount(self, directory: Path) -> None:

@@ -34,7 +34,22 @@ def pod_from_proto(pod: desired_pb2.Pod) -> model.Pod:
         grace_period_s=pod.grace_period_s,
         service_account=pod.service_account,
         ended_phase=model.PodPhase(pod.ended_phase) if pod.ended_phase else None,
+        host_pid=pod.host_pid,
+        host_ipc=pod.host_ipc,
+        share_process_namespace=pod.share_process_namespace,
+        supplemental_groups=tuple(pod.supplemental_groups),
+        fs_group=pod.fs_group if pod.HasField("fs_group") else None,
+        sysctls=tuple(model.Sysctl(dotted(sysctl.name), sysctl.value) for sysctl in pod.sysctls),
+        unsupported=tuple(pod.unsupported),
     )
+
+
+def dotted(sysctl: str) -> str:
+    """The parameter's name with dots as separators. If its first separator is a slash, as sysctl(8) allows, dots and
+    slashes change places, because the name of an interface may contain a dot.
+    """
+    first = next((character for character in sysctl if character in "./"), ".")
+    return sysctl if first == "." else sysctl.translate(str.maketrans("./", "/."))
 
 
 def service_from_proto(service: desired_pb2.Service) -> model.ServiceEnv:
@@ -49,7 +64,8 @@ def service_from_proto(service: desired_pb2.Service) -> model.ServiceEnv:
 def config_map_from_proto(config_map: desired_pb2.ConfigMap) -> model.ConfigMap:
     """A config map; text becomes UTF-8."""
     data = {key: value.encode() for key, value in config_map.data.items()}
-    return model.ConfigMap(ref_from_proto(config_map.ref), data | dict(config_map.binary_data))
+    binary = dict(config_map.binary_data)
+    return model.ConfigMap(ref_from_proto(config_map.ref), data | binary, frozenset(binary))
 
 
 def secret_from_proto(secret: desired_pb2.Secret) -> model.Secret:
@@ -132,7 +148,15 @@ def _security(context: desired_pb2.SecurityContext) -> model.SecurityContext:
         read_only_root_filesystem=context.read_only_root_filesystem,
         add_capabilities=tuple(context.add_capabilities),
         drop_capabilities=tuple(context.drop_capabilities),
+        run_as_non_root=context.run_as_non_root,
+        no_new_privileges=context.no_new_privileges,
+        seccomp=_profile(context.seccomp) if context.HasField("seccomp") else None,
+        apparmor=_profile(context.apparmor) if context.HasField("apparmor") else None,
     )
+
+
+def _profile(profile: desired_pb2.SecurityProfile) -> model.Profile:
+    return model.Profile(profile.type, profile.localhost)
 
 
 def _volume(volume: desired_pb2.Volume) -> model.Volume:
@@ -156,8 +180,10 @@ def _keys_volume(keys: desired_pb2.Volume.Keys, *, secret: bool) -> model.KeysVo
     return model.KeysVolume(
         name=keys.name,
         secret=secret,
-        items=tuple(model.KeyToPath(item.key, item.path) for item in keys.items),
-        default_mode=keys.default_mode or 0o644,
+        items=tuple(
+            model.KeyToPath(item.key, item.path, item.mode if item.HasField("mode") else None) for item in keys.items
+        ),
+        default_mode=keys.default_mode,
         optional=keys.optional,
     )
 

@@ -11,10 +11,11 @@ import binascii
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from master.dispatch.security import security_message, unsupported
 from master.kinds.core.configmap import ConfigMap
 from master.kinds.core.endpoints import Endpoints
 from master.kinds.core.node import Node
-from master.kinds.core.pod.container import Container, EnvVar, ResourceRequirements, SecurityContext
+from master.kinds.core.pod.container import Container, EnvVar, ResourceRequirements
 from master.kinds.core.pod.model import Pod, PodSecurityContext
 from master.kinds.core.pod.volume import KeyToPath, ResourceFieldSelector, Volume
 from master.kinds.core.secret import Secret
@@ -34,6 +35,7 @@ HEADLESS = "None"
 def pod_message(pod: Pod) -> wire.Pod:
     """The parts of a pod that its node needs."""
     meta, spec = pod.metadata, pod.spec
+    security = spec.security_context or PodSecurityContext()
     grace_s = meta.deletion_grace_period_seconds
     if grace_s is None:
         grace_s = spec.termination_grace_period_seconds
@@ -58,6 +60,13 @@ def pod_message(pod: Pod) -> wire.Pod:
         service_account=spec.service_account_name or spec.service_account,
         # The node itself reports the other phases: sending them back would cost a message for each report.
         ended_phase=pod.status.phase if pod.status.phase in ENDED_PHASES else "",
+        host_pid=spec.host_pid,
+        host_ipc=spec.host_ipc,
+        share_process_namespace=bool(spec.share_process_namespace),
+        supplemental_groups=security.supplemental_groups,
+        fs_group=security.fs_group,
+        sysctls=[wire.Sysctl(name=sysctl.name, value=sysctl.value) for sysctl in security.sysctls],
+        unsupported=unsupported(spec),
     )
     return message
 
@@ -133,23 +142,6 @@ def resources_message(resources: ResourceRequirements) -> wire.Resources:
         cpu_limit_millis=cpu_millis(limits.get("cpu", "0")),
         memory_request_bytes=resource_bytes(requests.get("memory", limits.get("memory", "0"))),
         memory_limit_bytes=resource_bytes(limits.get("memory", "0")),
-    )
-
-
-def security_message(own: SecurityContext | None, pod: PodSecurityContext | None) -> wire.SecurityContext | None:
-    """The effective security context; None when neither exists."""
-    if own is None and pod is None:
-        return None
-    own = own or SecurityContext()
-    pod = pod or PodSecurityContext()
-    capabilities = own.capabilities
-    return wire.SecurityContext(
-        run_as_user=pod.run_as_user if own.run_as_user is None else own.run_as_user,
-        run_as_group=pod.run_as_group if own.run_as_group is None else own.run_as_group,
-        privileged=bool(own.privileged),
-        read_only_root_filesystem=bool(own.read_only_root_filesystem),
-        add_capabilities=capabilities.add if capabilities else (),
-        drop_capabilities=capabilities.drop if capabilities else (),
     )
 
 
@@ -289,7 +281,7 @@ def _keys(
 ) -> wire.Volume.Keys:
     return wire.Volume.Keys(
         name=name,
-        items=[wire.KeyToPath(key=item.key, path=item.path) for item in items],
+        items=[wire.KeyToPath(key=item.key, path=item.path, mode=item.mode) for item in items],
         default_mode=DEFAULT_MODE if default_mode is None else default_mode,
         optional=bool(optional),
     )

@@ -15,6 +15,7 @@ from typing import Final
 from master.dispatch import cuts
 from master.dispatch.items import NODE_KEY, Key
 from master.dispatch.view import View
+from proto import contract
 from proto.gen import session_pb2
 
 MAX_KEYS: Final = 8192
@@ -26,9 +27,13 @@ MAX_STREAM_REQUESTS: Final = 64
 class Outbox:
     """Collects changes for one session, and is read by its Desired stream."""
 
-    def __init__(self, *, empty: bool = False, slices: bool = True, max_keys: int = MAX_KEYS) -> None:
+    def __init__(
+        self, *, empty: bool = False, version: int = contract.PROTOCOL_VERSION, max_keys: int = MAX_KEYS
+    ) -> None:
+        """`empty`: for a removed node, which gets nothing but an empty snapshot. `version`: the session's protocol."""
         self._empty = empty
-        self.slices = slices
+        self._version = version
+        self.slices = version >= contract.SLICES_SINCE
         """The session has endpoint slices, not whole Endpoints."""
         self._max_keys = max_keys
         self._keys: set[Key] = set()
@@ -99,9 +104,9 @@ class Outbox:
             self._snapshot = False
             self._keys.clear()
             self._sent_revision = view.revision
-            return view.snapshot(node, slices=self.slices)
+            return view.snapshot(node, self._version)
         if not self._keys:
             return []
         base, self._sent_revision = self._sent_revision, view.revision
         keys, self._keys = self._keys, set()
-        return view.delta(node, base, keys)
+        return view.delta(node, base, keys, self._version)

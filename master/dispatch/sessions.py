@@ -104,7 +104,7 @@ class Sessions:
 
         `previous_id`: the session that the agent says it had. Only the agent that had the earlier session knows its id.
         `addresses`: all addresses of the machine. If the earlier session's address is among them, the machine is the
-        same and only its route to the master has changed.
+        same and only its route to the master has changed. `version`: the protocol version of the session.
         """
         now = self._clock.monotonic()
         before = self._current.get(node)
@@ -127,7 +127,7 @@ class Sessions:
             fingerprint=fingerprint,
             removed=removed,
             version=version,
-            outbox=Outbox(empty=removed, slices=version >= contract.SLICES_SINCE),
+            outbox=Outbox(empty=removed, version=version),
             last_seen=now,
         )
         self._current[node] = session

@@ -19,6 +19,7 @@ from master.dispatch.endpoints import Part, distributed, is_mirrored, part_messa
 from master.dispatch.items import NODE_KEY, Key, Message, Section, encode, encode_removed
 from master.dispatch.references import references
 from master.dispatch.shared import Shared
+from master.dispatch.withheld import SINCE, for_older_agents
 from master.kinds import CONFIGMAP, ENDPOINTS, ENDPOINTSLICE, NODE, POD, SECRET, SERVICE
 from master.kinds.core.configmap import ConfigMap
 from master.kinds.core.endpoints import Endpoints
@@ -29,6 +30,7 @@ from master.kinds.core.service.model import Service
 from master.kinds.discovery.endpointslice import EndpointSlice
 from master.objects.meta import Object
 from master.registry.resource import Resource
+from proto import contract
 from proto.gen import desired_pb2, session_pb2
 
 KINDS: tuple[Resource[Object], ...] = (NODE, POD, SERVICE, ENDPOINTS, ENDPOINTSLICE, CONFIGMAP, SECRET)  # type: ignore[assignment]
@@ -79,6 +81,8 @@ class _NodeView:
 
     config: bytes | None = None
     pods: dict[str, bytes] = field(default_factory=dict)
+    withheld: dict[str, bytes] = field(default_factory=dict)
+    """Pods that an agent below protocol version SINCE must not start, as that agent gets them."""
     references: dict[Key, int] = field(default_factory=dict)
     """Config maps and secrets, with the number of the node's pods that reference them."""
 
@@ -134,8 +138,8 @@ class View:
 
     # --- reading -----------------------------------------------------------------------------------------------------
 
-    def lookup(self, node: str, key: Key) -> bytes | None:
-        """The node's current item; None when the node is not to have it."""
+    def lookup(self, node: str, key: Key, version: int = contract.PROTOCOL_VERSION) -> bytes | None:
+        """The node's current item, for an agent of this protocol version; None when the node is not to have it."""
         own = self._nodes.get(node)
         match key.section:
             case Section.SERVICE | Section.ENDPOINT_SLICE:
@@ -147,39 +151,42 @@ class View:
             case Section.NODE:
                 return own.config if own else None
             case Section.POD:
-                return own.pods.get(key.name) if own else None
+                if own is None:
+                    return None
+                withheld = own.withheld.get(key.name) if version < SINCE else None
+                return withheld or own.pods.get(key.name)
             case Section.CONFIG_MAP | Section.SECRET:
                 return self._payloads.item(key) if own and key in own.references else None
 
-    def snapshot(self, node: str, *, slices: bool) -> list[bytes]:
-        """The messages with all items of the node. `slices`: the session has slices, not whole Endpoints."""
-        return cuts.snapshot(self.revision, self._pieces(node, slices=slices))
+    def snapshot(self, node: str, version: int = contract.PROTOCOL_VERSION) -> list[bytes]:
+        """The messages with all items of the node, for an agent of this protocol version."""
+        return cuts.snapshot(self.revision, self._pieces(node, version))
 
-    def delta(self, node: str, base: int, keys: Set[Key]) -> list[bytes]:
+    def delta(self, node: str, base: int, keys: Set[Key], version: int = contract.PROTOCOL_VERSION) -> list[bytes]:
         """The messages with these items since revision `base`. Sessions that need the same bytes share them."""
         of_all = all(key.section in _OF_ALL_NODES for key in keys) and Key(Section.PEER, "", node) not in keys
         same = base, frozenset(keys)
         if of_all and (messages := self._deltas.get(same)) is not None:
             return messages
-        items = [self.lookup(node, key) or encode_removed(key) for key in sorted(keys)]
+        items = [self.lookup(node, key, version) or encode_removed(key) for key in sorted(keys)]
         messages = cuts.delta(base, self.revision, items)
         if of_all and len(self._deltas) < MAX_DELTAS:
             self._deltas[same] = messages
         return messages
 
-    def _pieces(self, node: str, *, slices: bool) -> Iterator[bytes]:
+    def _pieces(self, node: str, version: int) -> Iterator[bytes]:
         """Items, joined where they are the same for all nodes, in the order of their sections."""
         own = self._nodes.get(node) or _NodeView()
         if own.config is not None:
             yield own.config
         yield from self._shared.pieces(Section.PEER, without=Key(Section.PEER, "", node))
         yield from self._shared.pieces(Section.SERVICE)
-        if slices:
+        if version >= contract.SLICES_SINCE:
             yield from self._shared.pieces(Section.ENDPOINT_SLICE)
         else:
             yield from filter(None, map(self._endpoints.item, self._endpoints))
         yield from filter(None, map(self._payloads.item, sorted(own.references)))
-        yield from own.pods.values()
+        yield from ({**own.pods, **own.withheld} if version < SINCE else own.pods).values()
 
     # --- objects -----------------------------------------------------------------------------------------------------
 
@@ -339,9 +346,13 @@ class View:
         item = self._encode(pod, lambda: convert.pod_message(pod))
         if item is None and pod.metadata.deletion_timestamp:
             item = self._encode(pod, lambda: _ending(pod, sent))
-        if item is None or item == sent:
+        if item is None:
             return
         own = self._nodes.setdefault(node, _NodeView())
+        if item != sent or uid in own.withheld:
+            _withhold(own, uid, item, pod)
+        if item == sent:
+            return
         own.pods[uid] = item
         dirty.mark(node, Key(Section.POD, "", uid))
         needed = references(pod)
@@ -355,6 +366,7 @@ class View:
         if placed is None:
             return
         del self._nodes[placed.node].pods[uid]
+        self._nodes[placed.node].withheld.pop(uid, None)
         dirty.mark(placed.node, Key(Section.POD, "", uid))
         self._release(placed.node, placed.references, dirty)
         self._forget_if_empty(placed.node)
@@ -363,6 +375,18 @@ class View:
         own = self._nodes[node]
         if own.config is None and not own.pods:
             del self._nodes[node]
+
+
+def _withhold(own: _NodeView, uid: str, item: bytes, pod: Pod) -> None:
+    """Keeps the item for older agents, if they must not get the usual one.
+
+    This by itself changes nothing for the present agent: an older one starts no container of such a pod.
+    """
+    withheld = for_older_agents(session_pb2.Cut.FromString(item).pods[0], pod.status)
+    if withheld is None:
+        own.withheld.pop(uid, None)
+    else:
+        own.withheld[uid] = encode(withheld)
 
 
 def _ending(pod: Pod, sent: bytes | None) -> desired_pb2.Pod:

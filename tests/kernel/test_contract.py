@@ -14,7 +14,7 @@ from tests.unit.netstack.contract import Host, NetworkContract, NodeContract, Ru
 @pytest.fixture
 def host(tmp_path: Path, new_namespace: Callable[[], str]) -> Host:
     where = new_namespace()
-    return Host(lambda: HostKernel(where), new_namespace, settings(tmp_path))
+    return Host(lambda: HostKernel(where), new_namespace, settings(tmp_path), where)
 
 
 class TestNetwork(NetworkContract):

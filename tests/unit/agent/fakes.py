@@ -115,10 +115,12 @@ class FakeMemoryFiles:
 
     def __init__(self) -> None:
         self.mounted: dict[Path, int] = {}
+        self.groups: dict[Path, int | None] = {}
 
-    def mount(self, directory: Path, *, size_bytes: int) -> None:
+    def mount(self, directory: Path, *, size_bytes: int, group: int | None = None) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self.mounted.setdefault(directory, size_bytes)
+        self.groups.setdefault(directory, group)
 
     def unmount(self, directory: Path) -> None:
         self.mounted.pop(directory, None)

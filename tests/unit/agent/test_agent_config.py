@@ -40,6 +40,9 @@ def test_values_take_their_types() -> None:
         pytest.param({"audit_s": 0}, "audit_s", id="audit"),
         pytest.param({"audit_s": float("nan")}, "audit_s", id="not a number"),
         pytest.param({"audit_s": float("inf")}, "audit_s", id="endless"),
+        pytest.param(
+            {"allowed_unsafe_sysctls": ["net.*", "vm.swappiness"]}, "'vm.swappiness'", id="sysctl of the node"
+        ),
         pytest.param({"state_dir": "/s\0"}, "state_dir: .* is not a string", id="not a path"),
     ],
 )

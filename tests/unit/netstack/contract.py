@@ -11,7 +11,14 @@ import pytest
 
 from netstack import changes as c
 from netstack.desired import Endpoint, NetworkState, NodeSettings, Peer, ServicePort
-from netstack.errors import AlreadyThere, KernelRefused, NamespaceMissing, NotThere, RulesRefused
+from netstack.errors import (
+    AlreadyThere,
+    HostNamespace,
+    KernelRefused,
+    NamespaceMissing,
+    NotThere,
+    RulesRefused,
+)
 from netstack.kernel import Kernel
 from netstack.node import NodeNetwork
 from netstack.pods import host_link_name
@@ -28,11 +35,15 @@ MAC = "0a:58:0a:f4:02:00"
 
 @dataclass
 class Host:
-    """One host: `open` returns its kernel, `namespace` creates an empty namespace and returns its name."""
+    """One host: `open` returns its kernel, `namespace` creates an empty namespace and returns its name.
+
+    `own` is the name of the host's own namespace.
+    """
 
     open: Callable[[], Kernel]
     namespace: Callable[[], str]
     settings: NodeSettings
+    own: str
 
     def node(self) -> NodeNetwork:
         return NodeNetwork(self.settings, self.open())
@@ -85,6 +96,40 @@ class NetworkContract:
         assert kernel.write_sysctls(values, other) == tuple(values)
         with pytest.raises(NamespaceMissing):
             kernel.write_sysctls(values, "kt-nowhere")
+        kernel.close()
+
+    def test_a_link_has_its_own_parameters(self, host: Host) -> None:
+        kernel = host.open()
+        values = {"net/ipv6/conf/v0/disable_ipv6": "1"}
+        with pytest.raises(NotThere):
+            kernel.write_sysctls(values)
+        for _ in range(2):
+            kernel.host.change([c.AddVeth("v0", "v1", up=False)])
+            assert kernel.write_sysctls(values) == tuple(values)
+            assert kernel.write_sysctls(values) == ()
+            kernel.host.change([c.DeleteLink("v0")])
+        kernel.close()
+
+    def test_the_namespace_of_the_host_is_refused_where_one_of_a_pod_is_needed(self, host: Host) -> None:
+        kernel = host.open()
+        with pytest.raises(HostNamespace):
+            kernel.open_network(host.own)
+        with pytest.raises(HostNamespace):
+            kernel.identity(host.own)
+        with pytest.raises(HostNamespace):
+            kernel.write_sysctls({"net/ipv4/tcp_mtu_probing": "1"}, host.own)
+        with pytest.raises(HostNamespace), kernel.pinned(host.own):
+            pytest.fail("the block must not be entered")
+        kernel.close()
+
+    def test_a_pinned_path_leads_to_the_same_namespace(self, host: Host) -> None:
+        kernel, where = host.open(), host.namespace()
+        with kernel.pinned(where) as path:
+            assert kernel.identity(path) == kernel.identity(where)
+            kernel.host.change([c.AddVeth("v0", "eth0", path)])
+        inside = kernel.open_network(where)
+        assert inside.link("eth0") is not None
+        inside.close()
         kernel.close()
 
     def test_a_peer_is_created_in_its_namespace_and_goes_with_the_other_end(self, host: Host) -> None:
@@ -260,6 +305,37 @@ class NodeContract:
         with pytest.raises(NamespaceMissing):
             node.attach_namespace("uid-1", "kt-nowhere")
         assert node.pods() == {}
+        node.close()
+
+    def test_a_pod_is_not_connected_in_the_namespace_of_its_host(self, host: Host, node: NodeNetwork) -> None:
+        """The pid of a sandbox that has ended may belong to a process of the host."""
+        node.apply(STATE)
+        kernel = host.open()
+        before = kernel.host.links()
+        with pytest.raises(HostNamespace):
+            node.attach_namespace("uid-1", host.own)
+        assert node.pods() == {}
+        assert kernel.host.links() == before
+        kernel.close()
+        node.close()
+
+    def test_the_ends_of_the_node_have_no_ipv6(self, host: Host, node: NodeNetwork) -> None:
+        """Not even on links that an earlier release left, or that a person has changed."""
+        node.apply(STATE)
+        node.attach_namespace("uid-1", host.namespace())
+        kernel = host.open()
+        for link in (host_link_name("uid-1"), "sampan.vxlan"):
+            off, on = (
+                {f"net/ipv6/conf/{link}/accept_ra": ra, f"net/ipv6/conf/{link}/disable_ipv6": disabled}
+                for ra, disabled in (("0", "1"), ("1", "0"))
+            )
+            assert kernel.write_sysctls(off) == ()
+            kernel.write_sysctls(on)
+            (repair,) = node.audit()
+            assert "IPv6" in repair.detail
+            assert kernel.write_sysctls(off) == ()
+            assert node.audit() == ()
+        kernel.close()
         node.close()
 
     def test_rules_are_repaired_and_teardown_leaves_none(self, host: Host, node: NodeNetwork) -> None:

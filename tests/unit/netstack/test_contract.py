@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from netstack.fake import FakeKernel
+from netstack.fake import HOST, FakeKernel
 from tests.unit.netstack.contract import Host, NetworkContract, NodeContract, RulesContract, settings
 
 
@@ -21,7 +21,7 @@ def host(tmp_path: Path) -> Host:
         kernel.add_namespace(name)
         return name
 
-    return Host(lambda: kernel, namespace, settings(tmp_path))
+    return Host(lambda: kernel, namespace, settings(tmp_path), HOST)
 
 
 class TestNetwork(NetworkContract):

@@ -39,8 +39,8 @@ def test_a_message_of_an_older_version_keeps_its_meaning(name: str, recorded: di
 @pytest.mark.parametrize(
     ("lowest", "highest", "common"),
     [
-        pytest.param(1, 0, 1, id="an agent that sends a single version"),
-        pytest.param(1, 2, 2, id="the first release"),
+        pytest.param(1, 0, 1, id="the first release, which sends a single version"),
+        pytest.param(1, 2, 2, id="release 0.1.0"),
         pytest.param(1, 3, 3, id="this release"),
         pytest.param(3, 3, 3, id="only the present version"),
         pytest.param(1, 9, 3, id="a newer release that still speaks ours"),

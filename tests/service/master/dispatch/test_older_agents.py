@@ -14,6 +14,11 @@ import pytest_asyncio
 
 from agent.identity import keys
 from agent.identity.files import Identity
+from master import kinds
+from master.dispatch.nodes import CALLER
+from master.kinds.core.pod.container import Container, SecurityContext
+from master.kinds.core.pod.model import Pod, PodSpec
+from master.objects.meta import ObjectMeta
 from master.pki import Pki
 from proto.gen import session_pb2
 from tests.fakes.sessions import CLUSTER_ID, MasterEnd, master_end
@@ -84,6 +89,24 @@ async def test_an_agent_of_the_first_version_renews_its_certificate(master: Mast
         await channel.unary_unary("/sampan.Master/Hello")(hello(), timeout=5)
         raw = await channel.unary_unary("/sampan.Master/RenewCertificate")(request.SerializeToString(), timeout=5)
     assert "BEGIN CERTIFICATE" in session_pb2.RenewReply.FromString(raw).certificate
+
+
+@pytest.mark.parametrize(("highest", "starts"), [(0, False), (2, False), (3, True)])
+async def test_a_pod_with_settings_that_the_agent_would_ignore_does_not_start_there(
+    master: MasterEnd, highest: int, starts: bool
+) -> None:
+    app = Container(name="app", image="web:1", security_context=SecurityContext(run_as_non_root=True))
+    pod = Pod(metadata=ObjectMeta(name="web"), spec=PodSpec(node_name="node-1", containers=(app,)))
+    await master.resources.create(CALLER, kinds.POD, pod, namespace="default")
+    request = session_pb2.HelloRequest.FromString(hello())
+    request.highest_protocol_version = highest
+    async with connection(await master.identity("node-1")) as channel:
+        raw = await channel.unary_unary("/sampan.Master/Hello")(request.SerializeToString(), timeout=5)
+        session = session_pb2.HelloReply.FromString(raw).session_id
+        desired = channel.unary_stream("/sampan.Master/Desired")(recorded("DesiredRequest", session))
+        cut = session_pb2.DesiredMessage.FromString(await desired.read()).cut
+    (sent,) = cut.pods
+    assert [volume.name for volume in sent.volumes] == ([] if starts else ["upgrade-the-agent"])
 
 
 @pytest.mark.parametrize("trusted", [["f"] * 17, ["f" * 65]], ids=["too many", "too long"])

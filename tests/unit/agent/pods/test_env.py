@@ -136,6 +136,15 @@ def test_sources(variable: EnvVar, value: str | None) -> None:
     assert env_of(variable).get("V") == value
 
 
+def test_binary_data_is_never_a_variable() -> None:
+    config = ConfigMap(CONFIG, {"k": b"text", "raw": b"\xff", "ascii": b"x"}, frozenset({"raw", "ascii"}))
+    desired = replace(DESIRED, config_maps={CONFIG: config})
+    assert env_of(sources=(EnvFrom("c"),), desired=desired) == {"k": "text"} | env_of()
+    assert "V" not in env_of(EnvVar("V", config_map_key=KeyRef("c", "raw", optional=True)), desired=desired)
+    with pytest.raises(ContainerConfigError, match='config map "default/c" has no key "raw"'):
+        env_of(EnvVar("V", config_map_key=KeyRef("c", "raw")), desired=desired)
+
+
 def test_keys_that_are_not_variable_names_are_left_out() -> None:
     variables = env_of(sources=(EnvFrom("c", prefix="P_"), EnvFrom("none", optional=True)))
     assert {name: value for name, value in variables.items() if name.startswith("P_")} == {"P_k": "from-config"}

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from agent.model import Container, HostAlias, Pod, PodUid, Resources, SecurityContext
+from agent.model import Container, HostAlias, Pod, PodUid, Resources
 from agent.pods import backoff
 from agent.pods.backoff import Backoff
 from agent.pods.files import hosts_text
 from agent.pods.interface import PodsConfig
 from agent.pods.names import identify, is_outdated, node_labels, sandbox_labels, spec_hash
 from agent.pods.spec import container_spec, limits
-from agent.runtime.interface import CgroupLimits, ContainerId
+from agent.runtime.interface import CgroupLimits, ContainerId, Privileges
 
 CONFIG = PodsConfig(cluster_id="c1", node_name="n1", state_dir=Path("/nowhere"), cgroup_parent="/n1")
 APP = Container("app", "web:1")
@@ -79,11 +79,17 @@ def test_outdated(label: str, outdated: bool) -> None:
 
 
 def test_container_spec_expands_and_joins() -> None:
-    container = Container(
-        "app", "web:1", command=("run", "$(A)"), args=("$(B)",), security=SecurityContext(run_as_user=5, run_as_group=6)
-    )
+    container = Container("app", "web:1", command=("run", "$(A)"), args=("$(B)",))
     spec = container_spec(
-        CONFIG, POD, container, attempt=2, sandbox=ContainerId("s"), sandbox_attempt=1, env={"A": "1"}, mounts=()
+        CONFIG,
+        POD,
+        container,
+        attempt=2,
+        sandbox=ContainerId("s"),
+        sandbox_attempt=1,
+        env={"A": "1"},
+        mounts=(),
+        privileges=Privileges(user="5:6"),
     )
     assert (spec.entrypoint, spec.command, spec.env) == (("run", "1"), ("$(B)",), ("A=1",))
     assert (spec.name, spec.join, spec.privileges.user) == ("sampan_u1_app_2", "s", "5:6")

@@ -65,6 +65,7 @@ class RuntimeContract:
         assert record.id == made and record.running and record.pid > 0 and record.started_at > 0
         assert bed.labels.items() <= record.labels.items() and record.image == bed.image
         assert record.image_id == await bed.runtime.image_id(bed.image)
+        assert await bed.runtime.image_user(bed.image) == ""
         await bed.runtime.start(made)
         await bed.runtime.remove(made)
         with pytest.raises(NoSuchContainer):
@@ -157,6 +158,8 @@ class RuntimeContract:
         assert await bed.runtime.image_id(missing) is None
         with pytest.raises(ImageNotFound):
             await bed.runtime.create(ContainerSpec(f"{bed.labels['test']}-x", missing, bed.labels))
+        with pytest.raises(ImageNotFound):
+            await bed.runtime.image_user(missing)
         with pytest.raises((ImageNotFound, PullFailed)):
             await bed.runtime.pull(missing)
 

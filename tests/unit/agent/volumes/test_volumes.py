@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from dataclasses import replace
 from pathlib import Path
@@ -37,6 +38,14 @@ DESIRED = Desired(
 )
 
 
+GROUP = os.getegid()
+"""The only group that a test without privileges may give files to."""
+
+
+def mode_of(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
 class Bed:
     def __init__(self, directory: Path) -> None:
         self.memory = FakeMemoryFiles()
@@ -44,8 +53,9 @@ class Bed:
         self.root.mkdir()
         self.volumes = Volumes(state_dir=directory / "state", host_path_root=self.root, memory=self.memory)
 
-    def prepare(self, source: VolumeSource, desired: Desired = DESIRED) -> Path:
-        pod = Pod(UID, "default", "web", (Container("app", "web:1"),), volumes=(Volume("v", source),))
+    def prepare(self, source: VolumeSource, desired: Desired = DESIRED, *, group: int | None = None) -> Path:
+        volumes = (Volume("v", source),)
+        pod = Pod(UID, "default", "web", (Container("app", "web:1"),), volumes=volumes, fs_group=group)
         return self.volumes.prepare(pod, desired)["v"]
 
 
@@ -70,6 +80,15 @@ def test_empty_dir_of_a_killed_agent_is_completed(bed: Bed) -> None:
     half_made.mkdir(parents=True, mode=0o700)
     path = bed.prepare(EmptyDir())
     assert stat.S_IMODE(path.stat().st_mode) == 0o777 and not half_made.exists()
+
+
+def test_an_empty_dir_belongs_to_the_group_of_the_pod(bed: Bed) -> None:
+    path = bed.prepare(EmptyDir(), group=GROUP)
+    assert mode_of(path) == 0o2777 and path.stat().st_gid == GROUP
+    path.chmod(0o700)
+    assert mode_of(bed.prepare(EmptyDir(), group=GROUP)) == 0o700, "what the pod has changed stays"
+    memory = bed.prepare(EmptyDir("Memory"), group=GROUP)
+    assert bed.memory.groups == {memory: GROUP}
 
 
 def test_memory_volume_is_mounted_with_its_size_and_unmounted(bed: Bed) -> None:
@@ -149,6 +168,28 @@ def test_items_choose_and_rename(bed: Bed) -> None:
     assert (path / "deep/er/x").read_bytes() == b"1" and not (path / "b").exists()
 
 
+def test_each_file_may_have_its_own_mode(bed: Bed) -> None:
+    items = (KeyToPath("a", "a", 0o400), KeyToPath("b", "b", 0), KeyToPath("b", "c"))
+    path = bed.prepare(KeysVolume("c", secret=False, items=items, default_mode=0o640))
+    assert [mode_of(path / name) for name in "abc"] == [0o400, 0, 0o640]
+    other = (KeyToPath("a", "a", 0o444), *items[1:])
+    bed.prepare(KeysVolume("c", secret=False, items=other, default_mode=0o640))
+    assert mode_of(path / "a") == 0o444
+
+
+@pytest.mark.parametrize("secret", [False, True])
+def test_the_group_of_the_pod_may_read_every_file(bed: Bed, secret: bool) -> None:
+    keys = replace(DESIRED, secrets={SECRET: Secret(SECRET, {"a": b"1"})})
+    source = KeysVolume("s" if secret else "c", secret=secret, items=(KeyToPath("a", "deep/a"),), default_mode=0o400)
+    path = bed.prepare(source, keys)
+    assert mode_of(path / "deep/a") == 0o400
+    bed.prepare(source, keys, group=GROUP)
+    assert mode_of(path / "deep/a") == 0o440
+    assert mode_of(path / "deep") == mode_of(path / "..data/deep") == 0o2755
+    assert {entry.stat().st_gid for entry in (path / "deep", path / "deep/a", path / "..data")} == {GROUP}
+    assert bed.memory.groups.get(path) is None  # mounted before the pod had a group, or not in memory
+
+
 def test_secret_is_in_memory(bed: Bed) -> None:
     path = bed.prepare(KeysVolume("s", secret=True, default_mode=0o600))
     assert path in bed.memory.mounted and (path / "pw").read_bytes() == b"x"
@@ -161,6 +202,7 @@ def test_secret_is_in_memory(bed: Bed) -> None:
         (KeysVolume("none", secret=True), replace(DESIRED, secrets_known=False), "waiting for the master"),
         (KeysVolume("c", secret=False, items=(KeyToPath("no", "x"),)), DESIRED, 'no key "no"'),
         (KeysVolume("c", secret=False, items=(KeyToPath("a", "../x"),)), DESIRED, "not a path inside"),
+        (KeysVolume("c", secret=False, default_mode=0o4755), DESIRED, "not between 0 and 777"),
         (UnsupportedVolume("nfs"), DESIRED, "nfs is not supported"),
     ],
 )
@@ -172,6 +214,13 @@ def test_the_error_names_the_volume(bed: Bed, source: VolumeSource, desired: Des
 def test_a_missing_optional_volume_is_empty(bed: Bed) -> None:
     path = bed.prepare(KeysVolume("none", secret=False, optional=True))
     assert [entry for entry in path.iterdir() if not entry.name.startswith("..")] == []
+
+
+def test_a_sub_path_that_is_missing_gets_the_mode_of_its_volume(bed: Bed) -> None:
+    volume = bed.prepare(EmptyDir(), group=GROUP)
+    made = mount_source(volume, "v", "a/b")
+    assert {mode_of(made), mode_of(made.parent)} == {0o2777}
+    assert made.stat().st_gid == GROUP
 
 
 def test_sub_path_stays_inside(bed: Bed, tmp_path: Path) -> None:

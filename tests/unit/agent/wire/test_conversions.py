@@ -57,6 +57,53 @@ def test_pod() -> None:
     ]
 
 
+def test_security_of_a_pod() -> None:
+    wire = desired_pb2.SecurityContext(
+        run_as_non_root=True,
+        no_new_privileges=True,
+        seccomp=desired_pb2.SecurityProfile(type="Localhost", localhost="a.json"),
+        apparmor=desired_pb2.SecurityProfile(type="Unconfined"),
+    )
+    item = desired_pb2.KeyToPath(key="k", path="p", mode=0)
+    keys = desired_pb2.Volume.Keys(name="c", items=[item, desired_pb2.KeyToPath(key="k", path="q")], default_mode=0)
+    sent = desired_pb2.Pod(
+        uid="u1",
+        containers=[desired_pb2.Container(name="app", security_context=wire), desired_pb2.Container(name="other")],
+        volumes=[desired_pb2.Volume(name="v", config_map=keys)],
+        host_pid=True,
+        host_ipc=True,
+        share_process_namespace=True,
+        supplemental_groups=[5],
+        fs_group=0,
+        sysctls=[
+            desired_pb2.Sysctl(name="kernel/shm_rmid_forced", value="1"),
+            desired_pb2.Sysctl(name="net/ipv4/conf/eth0.1/forwarding", value="1"),
+            desired_pb2.Sysctl(name="net.ipv4.conf.eth0/1.forwarding", value="1"),
+        ],
+        unsupported=["spec.hostUsers: false"],
+    )
+    pod = desired.pod_from_proto(sent)
+    app, other = pod.containers
+    assert app.security == model.SecurityContext(
+        run_as_non_root=True,
+        no_new_privileges=True,
+        seccomp=model.Profile("Localhost", "a.json"),
+        apparmor=model.Profile("Unconfined"),
+    )
+    assert other.security == model.SecurityContext()
+    items = (model.KeyToPath("k", "p", 0), model.KeyToPath("k", "q"))
+    assert pod.volumes[0].source == model.KeysVolume("c", secret=False, items=items, default_mode=0)
+    assert (pod.host_pid, pod.host_ipc, pod.share_process_namespace) == (True, True, True)
+    assert (pod.supplemental_groups, pod.fs_group, pod.unsupported) == ((5,), 0, ("spec.hostUsers: false",))
+    assert [sysctl.name for sysctl in pod.sysctls] == [
+        "kernel.shm_rmid_forced",
+        "net.ipv4.conf.eth0/1.forwarding",
+        "net.ipv4.conf.eth0/1.forwarding",
+    ]
+    plain = desired.pod_from_proto(desired_pb2.Pod(uid="u2"))
+    assert plain.fs_group is None
+
+
 def test_status() -> None:
     ended = statuses.Terminated(137, "OOMKilled", started_at=1.0, finished_at=2.25, container_id="docker://x")
     status = statuses.PodStatus(
@@ -123,4 +170,5 @@ def test_node() -> None:
 def test_config_map_is_bytes() -> None:
     sent = desired_pb2.ConfigMap(ref=desired_pb2.ObjectRef(namespace="d", name="c"), data={"a": "ü"})
     sent.binary_data["b"] = b"\xff"
-    assert desired.config_map_from_proto(sent).data == {"a": "ü".encode(), "b": b"\xff"}
+    read = desired.config_map_from_proto(sent)
+    assert read.data == {"a": "ü".encode(), "b": b"\xff"} and read.binary_keys == {"b"}

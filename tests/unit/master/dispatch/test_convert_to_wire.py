@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from master.dispatch import convert
+from master.dispatch.security import security_message, unsupported
 from master.kinds.core.endpoints import EndpointAddress, EndpointPort, Endpoints, EndpointSubset
 from master.kinds.core.pod.container import (
     Capabilities,
@@ -18,7 +19,7 @@ from master.kinds.core.pod.container import (
     SecretKeySelector,
     SecurityContext,
 )
-from master.kinds.core.pod.model import Pod, PodSecurityContext, PodSpec, PodStatus
+from master.kinds.core.pod.model import Pod, PodOS, PodSecurityContext, PodSpec, PodStatus, Sysctl
 from master.kinds.core.pod.volume import (
     ConfigMapVolumeSource,
     EmptyDirVolumeSource,
@@ -29,6 +30,7 @@ from master.kinds.core.pod.volume import (
     ResourceFieldSelector,
     SecretVolumeSource,
     Volume,
+    VolumeMount,
 )
 from master.kinds.core.service.model import Service, ServicePort, ServiceSpec
 from master.objects.meta import ObjectMeta
@@ -116,10 +118,12 @@ def test_variables(source: EnvVarSource | None, field: str, expected: Any) -> No
             id="hostPath",
         ),
         pytest.param(
-            Volume(name="v", config_map=ConfigMapVolumeSource(name="c", items=(KeyToPath(key="k", path="p"),))),
+            Volume(name="v", config_map=ConfigMapVolumeSource(name="c", items=(KeyToPath(key="k", path="p", mode=0),))),
             wire.Volume(
                 name="v",
-                config_map=wire.Volume.Keys(name="c", items=[wire.KeyToPath(key="k", path="p")], default_mode=0o644),
+                config_map=wire.Volume.Keys(
+                    name="c", items=[wire.KeyToPath(key="k", path="p", mode=0)], default_mode=0o644
+                ),
             ),
             id="configMap",
         ),
@@ -150,12 +154,98 @@ def test_volumes(volume: Volume, expected: wire.Volume) -> None:
             wire.SecurityContext(run_as_user=0, run_as_group=6, add_capabilities=["NET_ADMIN"]),
             id="the container's first",
         ),
+        pytest.param(
+            SecurityContext(allow_privilege_escalation=True), None, wire.SecurityContext(), id="escalation is allowed"
+        ),
+        pytest.param(
+            SecurityContext(allow_privilege_escalation=False),
+            PodSecurityContext(run_as_non_root=True),
+            wire.SecurityContext(run_as_non_root=True, no_new_privileges=True),
+            id="restricted",
+        ),
+        pytest.param(
+            SecurityContext(run_as_non_root=False),
+            PodSecurityContext(run_as_non_root=True),
+            wire.SecurityContext(),
+            id="the container may be root",
+        ),
+        pytest.param(
+            SecurityContext(seccomp_profile={"type": "Localhost", "localhostProfile": "a/b.json"}),
+            PodSecurityContext(seccomp_profile={"type": "RuntimeDefault"}, app_armor_profile={"type": "Unconfined"}),
+            wire.SecurityContext(
+                seccomp=wire.SecurityProfile(type="Localhost", localhost="a/b.json"),
+                apparmor=wire.SecurityProfile(type="Unconfined"),
+            ),
+            id="profiles",
+        ),
     ],
 )
 def test_security(
     own: SecurityContext | None, pod: PodSecurityContext | None, expected: wire.SecurityContext | None
 ) -> None:
-    assert convert.security_message(own, pod) == expected
+    assert security_message(own, pod) == expected
+
+
+def test_settings_of_the_pod() -> None:
+    security = PodSecurityContext(
+        supplemental_groups=(5, 6), fs_group=0, sysctls=(Sysctl(name="net.core.somaxconn", value="9"),)
+    )
+    spec = PodSpec(host_pid=True, host_ipc=True, share_process_namespace=True, security_context=security)
+    message = convert.pod_message(Pod(spec=spec))
+    assert (message.host_pid, message.host_ipc, message.share_process_namespace) == (True, True, True)
+    assert (list(message.supplemental_groups), message.HasField("fs_group"), message.fs_group) == ([5, 6], True, 0)
+    assert list(message.sysctls) == [wire.Sysctl(name="net.core.somaxconn", value="9")]
+    assert not convert.pod_message(Pod()).HasField("fs_group")
+
+
+def container(**fields: Any) -> PodSpec:
+    return PodSpec(containers=(Container(name="app", **fields),))
+
+
+def context(**fields: Any) -> PodSpec:
+    return PodSpec(security_context=PodSecurityContext(**fields))
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        pytest.param(PodSpec(), [], id="nothing"),
+        pytest.param(PodSpec(host_users=True, os=PodOS(name="linux")), [], id="what every node does"),
+        pytest.param(PodSpec(host_users=False), ["spec.hostUsers: false"], id="user namespace"),
+        pytest.param(PodSpec(os=PodOS(name="windows")), ["spec.os.name: windows"], id="another system"),
+        pytest.param(PodSpec(runtime_class_name="kata"), ["spec.runtimeClassName: kata"], id="another runtime"),
+        pytest.param(
+            context(supplemental_groups_policy="Strict", se_linux_options={"level": "s0"}, windows_options={"a": 1}),
+            [
+                "spec.securityContext.seLinuxOptions",
+                "spec.securityContext.supplementalGroupsPolicy: Strict",
+                "spec.securityContext.windowsOptions",
+            ],
+            id="the pod's context",
+        ),
+        pytest.param(
+            context(seccomp_profile={"type": "RuntimeDefalt"}, app_armor_profile={"type": "Localhost"}),
+            ["spec.securityContext.seccompProfile.type: RuntimeDefalt"],
+            id="unknown profile",
+        ),
+        pytest.param(
+            container(security_context=SecurityContext(proc_mount="Unmasked", se_linux_options={"level": "s0"})),
+            [
+                "spec.containers[app].securityContext.procMount: Unmasked",
+                "spec.containers[app].securityContext.seLinuxOptions",
+            ],
+            id="the container's context",
+        ),
+        pytest.param(
+            container(volume_mounts=(VolumeMount(name="v", mount_path="/v", recursive_read_only="Enabled"),)),
+            ["spec.containers[app].volumeMounts[/v].recursiveReadOnly: Enabled"],
+            id="mounts below a read-only mount",
+        ),
+    ],
+)
+def test_settings_that_no_node_carries_out_are_named(spec: PodSpec, expected: list[str]) -> None:
+    assert unsupported(spec) == expected
+    assert list(convert.pod_message(Pod(spec=spec)).unsupported) == expected
 
 
 @pytest.mark.parametrize(

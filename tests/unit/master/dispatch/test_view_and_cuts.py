@@ -122,7 +122,7 @@ def test_applying_deltas_gives_the_same_state_as_a_new_snapshot(batches: list[An
     view = View("10.244.0.0/16", "10.96.0.0/16")
     view.load(1, [(kinds.NODE, node("node-0", 0))])
     live: dict[tuple[Any, str, str], Any] = {(kinds.NODE, "node-0", ""): node("node-0", 0)}
-    outbox, state = Outbox(slices=slices, max_keys=6), DesiredState()
+    outbox, state = Outbox(version=3 if slices else 2, max_keys=6), DesiredState()
     outbox.attach()
     take(outbox, view, state)
     for revision, (batch, sends) in enumerate(batches, start=2):
@@ -142,7 +142,7 @@ def test_applying_deltas_gives_the_same_state_as_a_new_snapshot(batches: list[An
     take(outbox, view, state)
     fresh_view, fresh = View("10.244.0.0/16", "10.96.0.0/16"), DesiredState()
     fresh_view.load(999, [(key[0], obj) for key, obj in live.items()])
-    fresh_outbox = Outbox(slices=slices)
+    fresh_outbox = Outbox(version=3 if slices else 2)
     fresh_outbox.attach()
     take(fresh_outbox, fresh_view, fresh)
     assert content(state) == content(fresh)
@@ -197,7 +197,7 @@ def test_a_pod_that_cannot_be_sent_does_not_delay_others() -> None:
     poison = Pod(metadata=ObjectMeta(name="bad", uid="bad"), spec=PodSpec(node_name=NODES[0], volumes=(volume,)))
     view = View("10.244.0.0/16", "10.96.0.0/16")
     view.load(1, [(kinds.POD, poison), (kinds.POD, pod("good", 0, on=NODES[0]))])
-    (message,) = view.snapshot(NODES[0], slices=True)
+    (message,) = view.snapshot(NODES[0])
     sent = session_pb2.DesiredMessage.FromString(message).cut
     assert [each.uid for each in sent.pods] == [f"uid-good-{NODES[0]}"]
     view.apply(2, [Change(kinds.POD, "DELETED", poison)])

@@ -1,0 +1,77 @@
+"""Pods that an agent of an older release would start without a setting that it must obey.
+
+Such an agent ignores the fields that it does not know. Until it is upgraded it gets the pod with one more volume, of a
+kind that no agent supports: it then creates no container, and reports why. Containers that run already go on, because a
+pod that has run on the node is sent as it is. Pure functions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from master.kinds.core.pod.model import PodStatus
+from proto.gen import desired_pb2 as wire
+
+SINCE: Final = 3
+"""The protocol version whose agents obey every setting that is looked for here."""
+
+VOLUME: Final = "upgrade-the-agent"
+"""The name of the added volume, which the reported reason begins with."""
+
+
+def for_older_agents(message: wire.Pod, status: PodStatus) -> wire.Pod | None:
+    """The pod for an agent below version SINCE, if it must not get the same message; else None."""
+    if has_run(status):
+        return None
+    names = sorted(set(_settings(message)))
+    if not names:
+        return None
+    changed = wire.Pod()
+    changed.CopyFrom(message)
+    text = f"the agent of this node is too old for {', '.join(names)}, which"
+    changed.volumes.append(wire.Volume(name=VOLUME, unsupported=text))
+    return changed
+
+
+def has_run(status: PodStatus) -> bool:
+    """Whether a container of the pod exists, or has existed, on its node."""
+    containers = (*status.init_container_statuses, *status.container_statuses)
+    return any(container.container_id or container.restart_count for container in containers)
+
+
+def _settings(pod: wire.Pod) -> Iterator[str]:
+    """The settings of the pod that agents below SINCE do not obey."""
+    if pod.host_pid:
+        yield "hostPID"
+    if pod.host_ipc:
+        yield "hostIPC"
+    if pod.share_process_namespace:
+        yield "shareProcessNamespace"
+    if pod.supplemental_groups:
+        yield "supplementalGroups"
+    if pod.HasField("fs_group"):
+        yield "fsGroup"
+    if pod.sysctls:
+        yield "sysctls"
+    yield from pod.unsupported
+    for container in (*pod.init_containers, *pod.containers):
+        yield from _of_container(container.security_context)
+    for volume in pod.volumes:
+        for keys in (volume.config_map, volume.secret):
+            if any(item.HasField("mode") for item in keys.items):
+                yield "items[].mode"
+
+
+def _of_container(security: wire.SecurityContext) -> Iterator[str]:
+    if security.run_as_non_root:
+        yield "runAsNonRoot"
+    if security.no_new_privileges:
+        yield "allowPrivilegeEscalation"
+    if security.HasField("run_as_group") and not security.HasField("run_as_user"):
+        yield "runAsGroup without runAsUser"
+    # Older agents leave the engine's default profile in place, which is RuntimeDefault.
+    if security.seccomp.type not in ("", "RuntimeDefault"):
+        yield "seccompProfile"
+    if security.apparmor.type:
+        yield "appArmorProfile"
