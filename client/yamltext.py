@@ -8,7 +8,6 @@ used: the values are built from its events, in one pass and without recursion. N
 from __future__ import annotations
 
 import base64
-import binascii
 import math
 import re
 import struct
@@ -246,12 +245,7 @@ class _Builder:
                 return text
             return _resolved(text)
         if event.tag == f"{_TAG}binary":
-            try:
-                return base64.b64decode(text.replace("\r", "").replace("\n", ""), validate=True).decode(
-                    errors="replace"
-                )
-            except (binascii.Error, ValueError) as error:
-                raise self._error("!!binary is followed by text that is not base64") from error
+            return self._binary(text)
         kind = event.tag.removeprefix(_TAG)
         if kind not in _FITS or kind == event.tag:
             return text
@@ -259,6 +253,16 @@ class _Builder:
         if type(value) not in _FITS[kind]:
             raise self._error(f"!!{kind} is followed by another kind of value")
         return float(value) if kind == "float" else value
+
+    def _binary(self, text: str) -> str:
+        encoded = text.replace("\r", "").replace("\n", "")
+        try:
+            # Python accepts more padding than is needed.
+            if len(encoded) % 4 == 0:
+                return base64.b64decode(encoded, validate=True).decode(errors="replace")
+        except ValueError:
+            pass
+        raise self._error("!!binary is followed by text that is not base64")
 
     def _value(self, value: Any) -> Any:
         """A scalar as a value of JSON."""

@@ -54,6 +54,7 @@ def test_a_byte_order_mark_in_text() -> None:
         ("a: [1\nb: 2", 2, 2, "did not find expected ',' or ']'"),
         ("a: 1\n\tb: 2", 2, 1, "tab"),
         ("a:\n  b: !!int x", 2, 6, "!!int"),
+        ("a: !!binary aGk==", 1, 4, "not base64"),
         ("a: 1\n? [b]\n: c", 2, 3, "a key must be text"),
         ("a: 1\n~: b", 2, 1, "a key must be text"),
         ("a:\n- .nan", 2, 3, "not finite"),
