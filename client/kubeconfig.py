@@ -29,17 +29,16 @@ class Access:
 
 def load_kubeconfig(path: Path, *, context: str = "") -> Access:
     """The access of the named context, or of the current context. Raises BadKubeconfig."""
-    import yaml
+    from client import yamltext
 
     try:
-        text = path.read_text()
+        content = path.read_bytes()
     except OSError as error:
         raise BadKubeconfig(f"cannot read kubeconfig {path}: {error.strerror}") from error
     try:
-        document = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-        return _access(document, path.resolve().parent, context)
-    except yaml.YAMLError as error:
-        raise BadKubeconfig(f"kubeconfig {path} is not YAML: {' '.join(str(error).split())}") from error
+        return _access(yamltext.document(content).value, path.resolve().parent, context)
+    except yamltext.BadYaml as error:
+        raise BadKubeconfig(f"kubeconfig {path} is not YAML: {error}") from error
     except KeyError as error:
         raise BadKubeconfig(f"kubeconfig {path} has no {error.args[0]}") from error
     except (TypeError, AttributeError, binascii.Error) as error:

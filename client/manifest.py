@@ -1,14 +1,19 @@
-"""Reads manifests: YAML or JSON files with one or more documents, as people write them."""
+"""Reads manifests: YAML or JSON files with one or more documents, as people write them and kubectl reads them."""
 
+import codecs
 import json
+import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
 from client.errors import BadManifest
 from client.rest import Document
+
+_BLANK = re.compile(r"\s*")
+_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +27,11 @@ class Manifest:
 def read(path: Path) -> list[Manifest]:
     """The documents of a file without empty ones. Raises BadManifest with the place of the error."""
     try:
-        text = path.read_text()
+        content = path.read_bytes()
     except OSError as error:
         raise BadManifest(f"cannot read {path}: {error.strerror}") from error
+    try:
+        text = content.decode("utf-16" if content.startswith(_UTF16) else "utf-8-sig")
     except UnicodeDecodeError as error:
         raise BadManifest(f"{path} is not a text file: {error.reason} at byte {error.start}") from error
     return parse(text, str(path))
@@ -32,36 +39,50 @@ def read(path: Path) -> list[Manifest]:
 
 def parse(text: str, source: str) -> list[Manifest]:
     """Like `read`, but from text. A `List` becomes its items."""
-    import yaml
+    from client.yamltext import BadYaml
 
     try:
-        documents = list(yaml.load_all(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
-    except yaml.YAMLError as error:
-        raise BadManifest(f"{source}: {_place(error)}") from error
+        documents = list(_documents(text))
+    except BadYaml as error:
+        raise BadManifest(f"{source}: {error}") from error
     manifests = []
     for number, document in enumerate(documents, start=1):
         if document is not None:
             where = f"{source}, document {number}" if len(documents) > 1 else source
-            manifests += [Manifest(checked, where) for checked in _objects(_as_json(document, where), where)]
+            manifests += [Manifest(checked, where) for checked in _objects(document, where)]
     if not manifests:
         raise BadManifest(f"{source} contains no object")
     return manifests
 
 
-def _as_json(document: Any, where: str) -> Any:
-    """The document as the API will see it: dates become text, numeric keys strings. Refuses what JSON
-    cannot express.
+def _documents(text: str) -> list[Any]:
+    """A text that begins with `{` is a sequence of JSON objects up to the first error; the rest is YAML.
+
+    Raises BadYaml.
     """
-    try:
-        return json.loads(json.dumps(document, default=_text, allow_nan=False))
-    except (TypeError, ValueError, RecursionError) as error:
-        raise BadManifest(f"{where}: cannot be written as JSON: {error}") from error
+    from client.yamltext import documents
+
+    values, end = _json_objects(text)
+    rest = text[end:]
+    if values and not rest.strip():
+        return values
+    # The empty lines keep the numbers of the lines.
+    return values + [document.value for document in documents("\n" * text.count("\n", 0, end) + rest)]
 
 
-def _text(value: Any) -> str:
-    if isinstance(value, datetime | date):
-        return value.isoformat()
-    raise TypeError(f"a value of type {type(value).__name__}")
+def _json_objects(text: str) -> tuple[list[Any], int]:
+    """The values at the beginning of the text, and where they end."""
+    from client.yamltext import json_float, json_integer
+
+    decoder = json.JSONDecoder(parse_float=json_float, parse_int=json_integer, parse_constant=json_float)
+    values: list[Any] = []
+    end = 0
+    if text.lstrip().startswith("{"):
+        with suppress(ValueError, RecursionError):
+            while True:
+                value, end = decoder.raw_decode(text, _BLANK.match(text, end).end())  # type: ignore[union-attr]
+                values.append(value)
+    return values, end
 
 
 def _objects(document: Any, where: str) -> Iterator[Document]:
@@ -81,9 +102,3 @@ def _objects(document: Any, where: str) -> Iterator[Document]:
         if not isinstance(metadata.get(field, ""), str):
             raise BadManifest(f"{where}: metadata.{field} must be text, not {json.dumps(metadata[field])}: quote it")
     yield document
-
-
-def _place(error: Exception) -> str:
-    mark = getattr(error, "problem_mark", None)
-    problem = getattr(error, "problem", None) or " ".join(str(error).split())
-    return f"line {mark.line + 1}, column {mark.column + 1}: {problem}" if mark else str(problem)

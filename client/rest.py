@@ -5,9 +5,10 @@ caller knows whether a request may be sent twice.
 """
 
 import json
+import re
 import ssl
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Any, Literal, Self
 
@@ -25,6 +26,8 @@ PatchType = Literal[
     "application/merge-patch+json", "application/json-patch+json", "application/strategic-merge-patch+json"
 ]
 MERGE_PATCH: PatchType = "application/merge-patch+json"
+_WARNING = re.compile(r'\d{3} [^\s",]+ "(?P<text>(?:[^"\\]|\\.)*)"(?: "[^"]*")?')
+_ESCAPE = re.compile(r"\\(.)")
 _TIMEOUT_S = 30.0
 _CONNECT_TIMEOUT_S = 5.0
 
@@ -178,7 +181,8 @@ class RestClient:
         if self._on_warning is None:
             return
         for header in answer.headers.getlist("Warning"):
-            self._on_warning(_warning_text(header))
+            for text in warning_texts(header):
+                self._on_warning(text)
 
 
 def _broke_off(error: urllib3.exceptions.SSLError) -> bool:
@@ -204,10 +208,15 @@ def _parse(data: bytes) -> Any:
         return None
 
 
-def _warning_text(header: str) -> str:
-    """The quoted text of `299 - "text"`."""
-    _, quote, rest = header.partition('"')
-    return rest.removesuffix('"').replace('\\"', '"') if quote else header
+def warning_texts(header: str) -> list[str]:
+    """The texts of a `Warning` header (RFC 7234, section 5.5), such as `299 - "text"`; a date after a text is dropped.
+
+    What does not have this form is returned as it is. urllib3 decodes headers as Latin-1, but the API sends UTF-8.
+    """
+    with suppress(UnicodeError):
+        header = header.encode("latin-1").decode()
+    texts = [_ESCAPE.sub(r"\1", match["text"]) for match in _WARNING.finditer(header)]
+    return texts if texts and _WARNING.sub("", header).strip(" \t,") == "" else [header]
 
 
 def _text(error: HTTPError) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from master.schema.quantity import canonical
+from master.schema.quantity import canonical_resource
 
 
 def canonical_quantities(values: Mapping[str, str]) -> dict[str, str]:
@@ -12,7 +12,7 @@ def canonical_quantities(values: Mapping[str, str]) -> dict[str, str]:
     result = {}
     for name, text in values.items():
         try:
-            result[name] = canonical(text)
+            result[name] = canonical_resource(text)
         except ValueError:
             result[name] = text
     return result

@@ -18,7 +18,6 @@ _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _SERVICE_LABEL = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 _SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _QUALIFIED = re.compile(r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]")
-_ENV = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*")
 _CONFIG_KEY = re.compile(r"[-._a-zA-Z0-9]+")
 _PORT_NAME = re.compile(r"[a-z0-9]([a-z0-9]|-(?!-))*")
 MAX_ANNOTATIONS_BYTES = 256 << 10
@@ -32,7 +31,6 @@ SERVICE_RULE = "a DNS-1035 label must consist of lower case alphanumeric charact
 SUBDOMAIN_RULE = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character"  # noqa: E501
 QUALIFIED_RULE = "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character"  # noqa: E501
 VALUE_RULE = "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character"  # noqa: E501
-ENV_RULE = "a valid environment variable name must consist of alphabetic characters, digits, '_', '-', or '.', and must not start with a digit"  # noqa: E501
 PORT_NAME_RULE = "must contain only alphanumeric characters (a-z, 0-9), and hyphens (-), and at least one letter (a-z)"
 
 
@@ -186,12 +184,11 @@ class Findings:
     def env_name(self, field: str, name: str) -> None:
         if not name:
             self.required(field)
-        elif not _ENV.fullmatch(name):
-            self.invalid(field, name, ENV_RULE)
+        else:
+            self.form(field, name, env_var_name(name))
 
     def config_key(self, field: str, key: str) -> None:
-        if len(key) > 253 or not _CONFIG_KEY.fullmatch(key) or key in (".", "..") or key.startswith("../"):
-            self.invalid(field, key, "a valid config key must consist of alphanumeric characters, '-', '_' or '.'")
+        self.form(field, key, config_map_key(key))
 
     def quantity(self, field: str, text: str) -> None:
         try:
@@ -216,3 +213,143 @@ class Findings:
             if value and value in seen:
                 self.duplicate(f"{field}{subfield}", value)
             seen.add(value)
+
+
+# -- names in pods and ConfigMaps ----------------------------------------------------------------------------------
+
+RELAXED_ENV_RULE = "a valid environment variable name must consist only of printable ASCII characters other than '='"
+CONFIG_KEY_RULE = "a valid config key must consist of alphanumeric characters, '-', '_' or '.'"
+_PRINTABLE = re.compile(r"[ -<>-~]+")
+
+
+def env_var_name(text: str) -> str:
+    """Why the text is not the name of an environment variable, in Kubernetes 1.34 and later; empty if it is one."""
+    if not text:
+        return "environment variable name must be non-empty"
+    return "" if _PRINTABLE.fullmatch(text) else RELAXED_ENV_RULE
+
+
+def config_map_key(text: str) -> str:
+    """Why the text is not a key of a ConfigMap or Secret; empty if it is one."""
+    if len(text) > 253:
+        return "must be no more than 253 characters"
+    if not _CONFIG_KEY.fullmatch(text):
+        return CONFIG_KEY_RULE
+    if text in (".", ".."):
+        return f"must not be '{text}'"
+    return "must not start with '..'" if text.startswith("..") else ""
+
+
+# -- resources ------------------------------------------------------------------------------------------------------
+
+_COUNTED = (
+    *("pods", "services", "replicationcontrollers", "resourcequotas", "secrets", "configmaps"),
+    *("persistentvolumeclaims", "services.nodeports", "services.loadbalancers"),
+)
+_MEASURED = ("cpu", "memory", "ephemeral-storage")
+_IN_CONTAINERS = frozenset(_MEASURED)
+_IN_QUOTAS = frozenset(
+    (*_COUNTED, *_MEASURED, *(f"{kind}.{name}" for kind in ("requests", "limits") for name in _MEASURED))
+) | {"requests.storage"}
+_STANDARD = _IN_QUOTAS | {"storage"}
+_HUGE_PAGES = "hugepages-"
+
+
+def resource_name(text: str) -> str:
+    """Why the text is not the name of a resource; empty if it is one. Names without a domain are Kubernetes' own."""
+    if wrong := qualified_name(text):
+        return wrong
+    if "/" in text or text in _STANDARD or text.startswith((_HUGE_PAGES, f"requests.{_HUGE_PAGES}")):
+        return ""
+    return "must be a standard resource type or fully qualified"
+
+
+def container_resource_name(text: str) -> str:
+    """Why the text is not the name of a resource that a container may request; empty if it is one."""
+    if wrong := resource_name(text):
+        return wrong
+    if "/" not in text:
+        known = text in _IN_CONTAINERS or text.startswith(_HUGE_PAGES)
+        return "" if known else "must be a standard resource for containers"
+    if "kubernetes.io/" in text or is_extended_resource(text):
+        return ""
+    return "doesn't follow extended resource name standard"
+
+
+def quota_resource_name(text: str) -> str:
+    """Why the text is not the name of a resource that a ResourceQuota may limit; empty if it is one."""
+    if wrong := resource_name(text):
+        return wrong
+    known = "/" in text or text in _IN_QUOTAS or text.startswith((_HUGE_PAGES, f"requests.{_HUGE_PAGES}"))
+    return "" if known else "must be a standard resource for quota"
+
+
+def is_extended_resource(name: str) -> bool:
+    """Whether the resource has a domain of its own, like example.com/gpu. The name must also fit a quota's name."""
+    native = "/" not in name or "kubernetes.io/" in name
+    return not native and not name.startswith("requests.") and not qualified_name(f"requests.{name}")
+
+
+def is_integer_resource(name: str) -> bool:
+    """Whether amounts of the resource are integers: numbers of objects, and extended resources."""
+    return name in _COUNTED or is_extended_resource(name)
+
+
+def may_be_overcommitted(name: str) -> bool:
+    """Whether a request may be less than its limit."""
+    return ("/" not in name or "kubernetes.io/" in name) and not name.startswith(_HUGE_PAGES)
+
+
+def resource_amount(name: str, text: str) -> str:
+    """Why a quantity, which must be a valid one, is not an amount of this resource; empty if it is one."""
+    if is_integer_resource(name):
+        return "must be an integer" if quantity.millis_of(text) % 1000 else ""
+    if name.startswith(_HUGE_PAGES) and not _is_multiple(text, name.removeprefix(_HUGE_PAGES)):
+        return f"{quantity.canonical(text)} is not positive integer multiple of {name}"
+    return ""
+
+
+def _is_multiple(text: str, page: str) -> bool:
+    try:
+        size = quantity.bytes_of(page)
+    except ValueError:
+        return False
+    return size > 0 and quantity.bytes_of(text) % size == 0
+
+
+def container_resources(findings: Findings, at: str, requests: Mapping[str, str], limits: Mapping[str, str]) -> None:
+    """Checks the names and amounts of a container's resources, and its requests against its limits.
+
+    Skips texts that are not quantities, which the model reports, and negative ones.
+    """
+    for kind, amounts in (("limits", limits), ("requests", requests)):
+        for name, text in amounts.items():
+            path = f"{at}.{kind}[{name}]"
+            findings.form(path, name, container_resource_name(name))
+            if _is_quantity(text):
+                findings.form(path, text, resource_amount(name, text))
+    for name, text in requests.items():
+        limit = limits.get(name)
+        if limit is None:
+            if not may_be_overcommitted(name):
+                findings.required(f"{at}.limits", "Limit must be set for non overcommitable resources")
+        elif _is_quantity(text) and _is_quantity(limit):
+            _compare(findings, f"{at}.requests", name, text, limit)
+    names = requests.keys() | limits.keys()
+    if any(name.startswith(_HUGE_PAGES) for name in names) and names.isdisjoint(("cpu", "memory")):
+        findings.forbidden(at, "HugePages require cpu or memory")
+
+
+def _compare(findings: Findings, path: str, name: str, request: str, limit: str) -> None:
+    requested, allowed = quantity.parse(request), quantity.parse(limit)
+    if requested != allowed and not may_be_overcommitted(name):
+        findings.invalid(path, request, f"must be equal to {name} limit of {limit}")
+    elif requested > allowed:
+        findings.invalid(path, request, f"must be less than or equal to {name} limit of {limit}")
+
+
+def _is_quantity(text: str) -> bool:
+    try:
+        return quantity.parse(text) >= 0
+    except ValueError:
+        return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,7 +13,14 @@ from master.cache import Entry
 from master.registry.resource import Resource
 from master.schema.checks import label_value, qualified_name
 
-_TOKEN = re.compile(r"\s*(==|!=|=|,|\(|\)|!|<|>|[^\s=!,()<>]+)")
+_TOKEN = re.compile(r"[ \t\r\n]*(==|!=|[=!<>,()]|[^ \t\r\n=!<>,()]+|$)")
+_SYMBOLS = frozenset(("==", "!=", *"=!<>,()"))
+_OPERATORS = {"=": "in", "==": "in", "!=": "notin", "in": "in", "notin": "notin", ">": "gt", "<": "lt"}
+_INTEGER = re.compile(r"[+-]?[0-9]+", re.ASCII)
+_MAX_DIGITS = 20
+_FIELD_TERM = re.compile(r"(?:[^,\\]|\\.|\\$)+", re.DOTALL)
+_FIELD_OPERATOR = re.compile("!=|==?")
+_ESCAPE = re.compile(r"\\([\\,=])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,89 +45,112 @@ class Requirement:
 
 
 def _compares(value: str | None, bound: str, *, greater: bool) -> bool:
-    try:
-        return value is not None and (int(value) > int(bound) if greater else int(value) < int(bound))
-    except ValueError:
-        return False
+    number, limit = _integer(value or ""), _integer(bound)
+    return number is not None and limit is not None and (number > limit if greater else number < limit)
+
+
+def _integer(text: str) -> int | None:
+    """The number if it has at most 64 bits."""
+    number = int(text) if len(text) <= _MAX_DIGITS and _INTEGER.fullmatch(text) else 1 << 63
+    return number if -(1 << 63) <= number < 1 << 63 else None
 
 
 class _Parser:
-    """Parses label selectors such as `a=b,c!=d,e in (f,g),h notin (i),j,!k,l>1`."""
+    """Parses label selectors such as `a=b,c!=d,e in (f,g),h notin (i),j,!k,l>1`.
+
+    The grammar and the messages are those of k8s.io/apimachinery/pkg/labels. `in` and `notin` are operators only where
+    one is expected. In parentheses, a value that is left out is the empty one: `a in ()`, `a in (b,)`.
+    """
 
     def __init__(self, text: str) -> None:
-        self._text = text
-        self._tokens: list[str] = []
-        at = 0
-        while at < len(text.rstrip()):
-            match = _TOKEN.match(text, at)
-            if match is None:
-                raise self._error(f"found {text[at:]!r}")
-            self._tokens.append(match[1])
-            at = match.end()
+        self._tokens = [match[1] for match in _TOKEN.finditer(text)]
+        self._at = 0
 
-    def _error(self, why: str) -> BadRequest:
-        return BadRequest(f"unable to parse label selector {self._text!r}: {why}")
+    @property
+    def _token(self) -> str:
+        """The next token. The last one is empty: the end of the text."""
+        return self._tokens[self._at]
 
     def _next(self) -> str:
-        return self._tokens.pop(0) if self._tokens else ""
+        token = self._token
+        self._at += bool(token)
+        return token
 
     def parse(self) -> tuple[Requirement, ...]:
         requirements: list[Requirement] = []
-        while self._tokens:
+        if not self._token:
+            return ()
+        if self._token != "!" and self._token in _SYMBOLS:
+            raise BadRequest(f"found '{self._token}', expected: !, identifier, or 'end of string'")
+        while True:
             requirements.append(self._requirement())
-            if self._tokens and self._next() != ",":
-                raise self._error("expected ','")
-        return tuple(requirements)
+            token = self._next()
+            if not token:
+                return tuple(requirements)
+            if token != ",":
+                raise BadRequest(f"found '{token}', expected: ',' or 'end of string'")
+            if not self._token or (self._token != "!" and self._token in _SYMBOLS):
+                raise BadRequest(f"found '{self._token}', expected: identifier after ','")
 
     def _requirement(self) -> Requirement:
-        token = self._next()
-        if token == "!":
-            return Requirement(self._key(self._next()), "absent")
-        key = self._key(token)
-        if not self._tokens or self._tokens[0] == ",":
+        absent = self._token == "!"
+        if absent:
+            self._next()
+        key = self._identifier()
+        if wrong := qualified_name(key):
+            raise _error(f"Invalid value: {_quoted(key)}: {wrong}")
+        if absent:
+            return Requirement(key, "absent")
+        if self._token in ("", ","):
             return Requirement(key, "exists")
-        operator = self._next()
-        if operator in ("=", "=="):
-            return Requirement(key, "in", frozenset({self._value()}))
-        if operator == "!=":
-            return Requirement(key, "notin", frozenset({self._value()}))
-        if operator in ("in", "notin"):
-            return Requirement(key, operator, self._values())
-        if operator in ("<", ">"):
-            value = self._value()
-            if not value.lstrip("-").isdigit():
-                raise self._error(f"{value!r} is not an integer")
-            return Requirement(key, "gt" if operator == ">" else "lt", frozenset({value}))
-        raise self._error(f"found {operator!r}, expected: in, notin, =, ==, !=, >, <")
+        token = self._next()
+        operator = _OPERATORS.get(token)
+        if operator is None:
+            raise _error(f"found '{token}', expected: in, notin, =, ==, !=, gt, lt")
+        values = self._values() if token in ("in", "notin") else frozenset({self._value()})
+        for index, value in enumerate(sorted(values)):
+            if operator in ("gt", "lt") and _integer(value) is None:
+                why = "for 'Gt', 'Lt' operators, the value must be an integer"
+                raise _error(f"values[{index}]: Invalid value: {_quoted(value)}: {why}")
+            if wrong := label_value(value):
+                raise _error(f"values[{index}][{key}]: Invalid value: {_quoted(value)}: {wrong}")
+        return Requirement(key, operator, values)
 
-    def _key(self, token: str) -> str:
-        if wrong := qualified_name(token):
-            raise self._error(f"{token!r}: {wrong}")
+    def _identifier(self) -> str:
+        token = self._next()
+        if not token or token in _SYMBOLS:
+            raise _error(f"found '{token}', expected: identifier")
         return token
 
     def _value(self) -> str:
-        """The next value. It is empty if a comma or the end follows."""
-        if not self._tokens or self._tokens[0] == ",":
-            return ""
-        token = self._next()
-        if wrong := label_value(token):
-            raise self._error(f"{token!r}: {wrong}")
-        return token
+        """The value after an operator like `=`. It is empty if a comma or the end follows."""
+        return "" if self._token in ("", ",") else self._identifier()
 
     def _values(self) -> frozenset[str]:
-        if self._next() != "(":
-            raise self._error("expected '('")
+        if (token := self._next()) != "(":
+            raise _error(f"found '{token}' expected: '('")
         values: set[str] = set()
         while True:
-            if self._tokens and self._tokens[0] in (",", ")"):
-                values.add("")
-            else:
-                values.add(self._value())
             token = self._next()
+            if token in (",", ")"):
+                values.add("")
+            elif not token or token in _SYMBOLS:
+                raise _error(f"found '{token}', expected: ',', ')' or identifier")
+            else:
+                values.add(token)
+                token = self._next()
+                if token not in (",", ")"):
+                    raise _error(f"found '{token}', expected: ',' or ')'")
             if token == ")":
                 return frozenset(values)
-            if token != ",":
-                raise self._error("expected ',' or ')'")
+
+
+def _error(why: str) -> BadRequest:
+    return BadRequest(f"unable to parse requirement: {why}")
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
 
 
 def parse_labels(text: str) -> tuple[Requirement, ...]:
@@ -137,18 +168,28 @@ class FieldTerm:
 
 
 def parse_fields(kind: Resource[Any], text: str) -> tuple[FieldTerm, ...]:
-    """The conditions of a field selector. Raises BadRequest for a syntax error or an unsupported field."""
+    """The conditions of a field selector. Raises BadRequest for a syntax error or an unsupported field.
+
+    The grammar is that of k8s.io/apimachinery/pkg/fields: spaces belong to names and values, and a backslash precedes
+    a comma, an equals sign or a backslash in a value. Empty conditions do not count.
+    """
     terms: list[FieldTerm] = []
-    for part in re.split(r"(?<!\\),", text):
-        if not part.strip():
-            continue
-        operator = next((operator for operator in ("!=", "==", "=") if operator in part), "")
-        name, _, value = part.partition(operator) if operator else ("", "", "")
-        if not name.strip():
-            raise BadRequest(f"invalid field selector: {part!r}; can't understand")
-        read = _reader(kind, name.strip())
-        terms.append(FieldTerm(read, re.sub(r"\\([\\,=])", r"\1", value.strip()), operator != "!="))
+    for part in _FIELD_TERM.findall(text):
+        match = _FIELD_OPERATOR.search(part)
+        if match is None:
+            raise BadRequest(f"invalid selector: '{text}'; can't understand '{part}'")
+        value = _unescaped(part[match.end() :])
+        terms.append(FieldTerm(_reader(kind, part[: match.start()]), value, match[0] != "!="))
     return tuple(terms)
+
+
+def _unescaped(value: str) -> str:
+    rest = _ESCAPE.sub("", value)
+    if "\\" in rest:
+        raise BadRequest(f"invalid field selector: invalid escape sequence: {rest[rest.index(chr(92)) :][:2]}")
+    if "=" in rest:
+        raise BadRequest("invalid field selector: unescaped character in value: =")
+    return _ESCAPE.sub(r"\1", value)
 
 
 def _reader(kind: Resource[Any], name: str) -> Callable[[Entry], str]:

@@ -110,11 +110,11 @@ def test_a_server_of_another_ca_is_not_trusted(server: Server) -> None:
 
 
 def test_warnings_reach_the_callback(server: Server) -> None:
-    server.replies({}, Warning='299 - "unknown field \\"psec\\""')
+    server.replies({}, Warning='299 - "unknown field \\"psec\\", C:\\\\"')
     warnings: list[str] = []
     with RestClient(server.access, on_warning=warnings.append) as client:
         client.create("/p", {})
-    assert warnings == ['unknown field "psec"']
+    assert warnings == ['unknown field "psec", C:\\']
 
 
 def test_a_watch_yields_events_and_raises_its_error(server: Server) -> None:

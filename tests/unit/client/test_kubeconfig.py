@@ -63,6 +63,11 @@ def test_an_error_is_named(path: Path, pattern: str, by: str, message: str) -> N
         load_kubeconfig(path)
 
 
+def test_a_context_may_have_a_date_as_its_name(path: Path) -> None:
+    path.write_text(path.read_text().replace("name: two", "name: 2020-01-01"))
+    assert load_kubeconfig(path, context="2020-01-01").token == "secret"
+
+
 def test_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(BadKubeconfig, match="cannot read"):
         load_kubeconfig(tmp_path / "none")

@@ -8,12 +8,11 @@ from master.kinds.core.pod.container import (
     EnvVar,
     LifecycleHandler,
     Probe,
-    ResourceRequirements,
 )
 from master.kinds.core.pod.defaults import volume_sources
 from master.kinds.core.pod.model import PodSpec
 from master.kinds.core.pod.volume import Volume
-from master.schema import quantity
+from master.schema import checks
 from master.schema.checks import Findings, dns_label, dns_subdomain, port_name
 
 PROTOCOLS = ("SCTP", "TCP", "UDP")
@@ -162,7 +161,8 @@ class _Container:
             self._env(variable, f"{at}.env[{index}]")
         self._env_from()
         self._mounts(volumes)
-        _resources(container.resources, f"{at}.resources", findings)
+        resources = container.resources
+        checks.container_resources(findings, f"{at}.resources", resources.requests, resources.limits)
         for name in ("liveness", "readiness", "startup"):
             probe: Probe | None = getattr(container, f"{name}_probe")
             if probe is not None:
@@ -247,17 +247,3 @@ class _Container:
         given = [name for name in handler.__struct_fields__ if getattr(handler, name) is not None]
         if len(given) != 1:
             self.findings.required(at, "must specify exactly one handler: exec, httpGet, tcpSocket or sleep")
-
-
-def _resources(resources: ResourceRequirements, at: str, findings: Findings) -> None:
-    """Checks that no request exceeds its limit. The model checks the quantities themselves."""
-    for name, text in resources.requests.items():
-        limit = resources.limits.get(name)
-        try:
-            if limit is not None and quantity.parse(text) > quantity.parse(limit):
-                findings.invalid(
-                    f"{at}.requests.{name}", text, f"must be less than or equal to {name} limit of {limit}"
-                )
-        except ValueError:
-            # Not a quantity: reported by master/api/constraints.py.
-            continue

@@ -91,7 +91,7 @@ async def test_a_duplicate_key_is_named(api: Client) -> None:
     patch = b'{"data":{"a":"3","a":"4"}}'
     merge = {"Content-Type": "application/merge-patch+json"}
     assert "data.a" in (await api("PATCH", f"{path}/c", patch, headers=merge)).headers["Warning"]
-    document = b"metadata:\n  name: d\ndata:\n  a: x\n  a: y\n"
+    document = b"metadata:\n  name: d\ndata:\n  a: x\n  a: z\n"
     yaml = await api("POST", path, document, headers={"Content-Type": "application/yaml"})
     assert yaml.status == 201
     assert yaml.headers["Warning"] == '299 - "line 5: key \\"a\\" already set in map"'

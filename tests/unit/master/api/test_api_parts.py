@@ -1,4 +1,4 @@
-"""Small parts of the API: selectors, quantities, patches, unknown fields, texts in tables, representations."""
+"""Small parts of the API: patches, unknown fields, texts in tables, representations."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from typing import Any
 
 import pytest
 
-from master.api.errors import BadRequest, NotAcceptable
+from master.api.errors import NotAcceptable
 from master.api.rest.answers import negotiate
 from master.api.rest.mergepatch import merge
 from master.api.rest.routes import resolve, segments
-from master.api.rest.selectors import parse_labels
 from master.kinds import NODE, registry
 from master.kinds.core.node import Node, NodeCondition, NodeSpec, NodeStatus
 from master.kinds.core.pod.container import (
@@ -28,7 +27,6 @@ from master.kinds.core.pod.table import PODS
 from master.kinds.core.service.resource import SERVICE
 from master.objects.meta import ObjectMeta, json_name, parse_time, timestamp
 from master.registry.table import duration
-from master.schema import quantity
 from master.schema.models import struct_of
 from master.schema.pruning import UnknownField, prune
 
@@ -52,62 +50,6 @@ REGISTRY = registry()
 )
 def test_json_names(attribute: str, name: str) -> None:
     assert json_name(attribute) == name
-
-
-@pytest.mark.parametrize(
-    ("selector", "labels", "matches"),
-    [
-        ("a=b", {"a": "b"}, True),
-        ("a==b", {"a": "c"}, False),
-        ("a!=b", {}, True),
-        ("a!=b", {"a": "b"}, False),
-        ("a", {"a": ""}, True),
-        ("!a", {"a": ""}, False),
-        ("a=", {"a": ""}, True),
-        ("a in (x, y),b notin (z)", {"a": "y"}, True),
-        ("a in (x,y)", {}, False),
-        ("b notin (z)", {"b": "z"}, False),
-        ("n>3", {"n": "4"}, True),
-        ("n<3", {"n": "x"}, False),
-        ("example.com/a=b", {"example.com/a": "b"}, True),
-    ],
-)
-def test_label_selectors(selector: str, labels: dict[str, str], matches: bool) -> None:
-    assert all(requirement.matches(labels) for requirement in parse_labels(selector)) is matches
-
-
-@pytest.mark.parametrize("selector", ["a in", "a in b", "a in (b", "=b", "a=b c", "a=b,,", "a b", "n>x", "a=&", "(a)"])
-def test_malformed_label_selectors_are_refused(selector: str) -> None:
-    with pytest.raises(BadRequest, match="label selector"):
-        parse_labels(selector)
-
-
-@pytest.mark.parametrize(
-    ("text", "millis", "canonical"),
-    [
-        ("1", 1000, "1"),
-        ("0.5", 500, "500m"),
-        ("100m", 100, "100m"),
-        ("1000m", 1000, "1"),
-        ("128Mi", 134217728000, "128Mi"),
-        ("1024Mi", 1073741824000, "1Gi"),
-        ("1.5Gi", 1610612736000, "1536Mi"),
-        ("1e3", 1000000, "1k"),
-        ("2G", 2000000000000, "2G"),
-        ("0.0001", 1, "100u"),
-        ("0", 0, "0"),
-    ],
-)
-def test_quantities(text: str, millis: int, canonical: str) -> None:
-    assert quantity.millis_of(text) == millis
-    assert quantity.canonical(text) == canonical
-    assert quantity.parse(quantity.canonical(text)) == quantity.parse(text)
-
-
-@pytest.mark.parametrize("text", ["", "half", "1 Gi", "1gi", "1ki", "--1", "1e99", "Mi", "0x10"])
-def test_malformed_quantities_are_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=r"quantity|range"):
-        quantity.parse(text)
 
 
 @pytest.mark.parametrize(
