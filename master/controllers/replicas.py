@@ -150,7 +150,8 @@ def pause_s(rc: ReplicationController, pods: Iterable[Pod], now: datetime) -> fl
     ]
     if not refused:
         return 0.0
-    pause = min(FIRST_PAUSE_S * 2 ** min(len(refused) - 1, 16), LONGEST_PAUSE_S)
+    doublings = min(len(refused) - 1, 16)
+    pause = min(FIRST_PAUSE_S * (1 << doublings), LONGEST_PAUSE_S)
     left = (max(refused) - now).total_seconds() + pause
     # Not longer after the clock was set back.
     return min(max(0.0, left), pause)
