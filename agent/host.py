@@ -105,8 +105,13 @@ def architecture() -> str:
 
 
 def has_apparmor() -> bool:
-    """Whether AppArmor is on."""
-    return _read(Path("/sys/module/apparmor/parameters/enabled")) == "Y"
+    """Whether AppArmor is on and the engine can use it.
+
+    Without AppArmor's file system or parser, Docker runs containers without a profile and reports no error.
+    """
+    paths = (Path("/sys/kernel/security/apparmor"), Path("/sbin/apparmor_parser"))
+    enabled = _read(Path("/sys/module/apparmor/parameters/enabled"))
+    return enabled == "Y" and all(path.exists() for path in paths)
 
 
 def has_seccomp() -> bool:

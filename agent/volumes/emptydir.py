@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from agent.model import EmptyDir
+from agent.volumes.errors import VolumeError
 from agent.volumes.interface import MemoryFiles, VolumeContext
 from agent.volumes.ownership import WRITABLE, give_to
 
@@ -20,6 +21,8 @@ class EmptyDirKind:
 
     def prepare(self, source: EmptyDir, context: VolumeContext) -> Path:
         group = context.pod.fs_group
+        if source.medium not in ("", "Memory"):
+            raise VolumeError(f'volume "{context.name}": emptyDir medium "{source.medium}" is not supported')
         if source.medium == "Memory":
             self._memory.mount(context.directory, size_bytes=source.size_limit_bytes, group=group)
         elif not context.directory.is_dir():

@@ -21,6 +21,9 @@ from master.objects.meta import ObjectMeta, OwnerReference, parse_time, timestam
 
 _PHASES = {"Pending": 0, "Unknown": 1, "Running": 2}
 REPLICA_FAILURE = "ReplicaFailure"
+FIRST_PAUSE_S = 10.0
+"""The pause after a node has refused a pod; it doubles with each further one that exists."""
+LONGEST_PAUSE_S = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +136,31 @@ def batches(count: int, *, largest: int = 64) -> list[int]:
         count -= sizes[-1]
         size = min(size * 2, largest)
     return sizes
+
+
+def pause_s(rc: ReplicationController, pods: Iterable[Pod], now: datetime) -> float:
+    """Seconds until the controller may create a pod, because nodes have refused its pods; 0 without a refused one.
+
+    A node refuses a pod within milliseconds, so that without a pause one wrong template would fill the store.
+    """
+    refused = [
+        parse_time(pod.metadata.creation_timestamp)
+        for pod in pods
+        if _was_refused(pod) and (owner := controller_of(pod.metadata)) is not None and owner.uid == rc.metadata.uid
+    ]
+    if not refused:
+        return 0.0
+    doublings = min(len(refused) - 1, 16)
+    pause = min(FIRST_PAUSE_S * (1 << doublings), LONGEST_PAUSE_S)
+    left = (max(refused) - now).total_seconds() + pause
+    # Not longer after the clock was set back.
+    return min(max(0.0, left), pause)
+
+
+def _was_refused(pod: Pod) -> bool:
+    """Whether the pod failed on its node before it had a container."""
+    status = pod.status
+    return status.phase == "Failed" and bool(status.reason) and not status.container_statuses
 
 
 def status_of(

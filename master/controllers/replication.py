@@ -117,7 +117,11 @@ class ReplicationManager:
         if missing < 0:
             await self._delete(key, rc, replicas.surplus(pods, min(-missing, BURST)))
         elif missing > 0 and not self._namespace_is_terminating(key[0]):
-            return await self._create(key, rc, missing)
+            pause_s = replicas.pause_s(rc, self._cache.list(kinds.POD, key[0]), self._clock.now())
+            if pause_s > 0:
+                self._queue.add_after(key, pause_s)
+            else:
+                return await self._create(key, rc, missing)
         return None
 
     def _namespace_is_terminating(self, name: str) -> bool:

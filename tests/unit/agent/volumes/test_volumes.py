@@ -204,6 +204,7 @@ def test_secret_is_in_memory(bed: Bed) -> None:
         (KeysVolume("c", secret=False, items=(KeyToPath("a", "../x"),)), DESIRED, "not a path inside"),
         (KeysVolume("c", secret=False, default_mode=0o4755), DESIRED, "not between 0 and 777"),
         (UnsupportedVolume("nfs"), DESIRED, "nfs is not supported"),
+        (EmptyDir("HugePages"), DESIRED, '"HugePages" is not supported'),
     ],
 )
 def test_the_error_names_the_volume(bed: Bed, source: VolumeSource, desired: Desired, named: str) -> None:

@@ -108,6 +108,46 @@ async def test_it_creates_exactly_the_desired_number_of_pods_and_owns_them() -> 
         assert len(cluster.events("SuccessfulCreate")) == 20
 
 
+async def refuse(cluster: FakeCluster) -> None:
+    """The nodes refuse all pods that have not failed yet."""
+    for made in cluster.pods():
+        if made.status.phase != "Failed":
+            failed = replace(made.status, phase="Failed", reason="SysctlForbidden")
+            await cluster.change(
+                kinds.POD, made.metadata.name, lambda old, to=failed: replace(old, status=to), subresource="status"
+            )
+    await settle(300)
+
+
+async def test_pods_that_their_nodes_refuse_are_replaced_after_a_pause_that_grows() -> None:
+    cluster, manager = await start()
+    async with cluster.running(manager):
+        await cluster.create(kinds.REPLICATIONCONTROLLER, rc("web", replicas=1))
+        await settle(300)
+        for number, pause_s in enumerate((10, 20, 40), start=1):
+            await refuse(cluster)
+            assert len(cluster.pods()) == number
+            await cluster.clock.advance(pause_s / 2)
+            await settle(300)
+            assert len(cluster.pods()) == number
+            await cluster.clock.advance(pause_s / 2)
+            await settle(300)
+            assert len(cluster.pods()) == number + 1
+
+
+async def test_deleting_the_refused_pods_ends_the_pause() -> None:
+    cluster, manager = await start()
+    async with cluster.running(manager):
+        await cluster.create(kinds.REPLICATIONCONTROLLER, rc("web", replicas=1))
+        await settle(300)
+        await refuse(cluster)
+        (refused,) = cluster.pods()
+        await cluster.delete(kinds.POD, refused.metadata.name)
+        await settle(300)
+        (fresh,) = cluster.pods()
+        assert fresh.status.phase == "Pending"
+
+
 async def test_status_follows_readiness() -> None:
     cluster, manager = await start()
     async with cluster.running(manager):
