@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from statistics import median
 
 from tests.bench.areas.api import load, pods
 from tests.bench.areas.api.bench import Bench, figure, note
@@ -17,7 +16,7 @@ from tests.bench.figure import Figure
 
 _DOOMED = f"/api/v1/namespaces/{pods.DOOMED}"
 _LOOK_S = 0.1
-_TIMEOUT_S = 60.0
+_LONGEST_S = 15.0
 
 
 def measure(bench: Bench, server: Server) -> Figure:
@@ -38,20 +37,20 @@ async def _measure(bench: Bench, server: Server) -> Figure:
     alone.append(await undisturbed())
     for client in clients:
         client.close()
-    alone_p99 = median(each.p99_s for each in alone)
-    note(f"creates alone: {load.rates(alone):,.0f}/s with p99 {1e3 * alone_p99:.0f} ms")
+    note(f"creates alone: {load.rates(alone):,.0f}/s with p99 {1e3 * load.p99s(alone):.0f} ms")
     note(f"beside the deletion: {beside.rate:,.0f}/s with p99 {1e3 * beside.p99_s:.0f} ms")
     return figure("create_beside_deletion", beside.rate / load.rates(alone), "x", 0.6, at_least=True)
 
 
 async def _beside(server: Server, clients: list[Connection], following: load.Following) -> Load:
-    """The load from the deletion of the namespace until it is gone."""
+    """The load from the deletion of the namespace until it is gone, but not longer than `_LONGEST_S`."""
     watch = await Connection.open(server.port, server.tls)
     await watch.ask(pods.request("DELETE", _DOOMED))
     gone = asyncio.create_task(_gone(watch), name="deletion")
     begin = time.perf_counter()
-    beside = await load.run(clients, following, _TIMEOUT_S, status=201, stopped=gone.done)
-    note(f"the namespace was gone after {time.perf_counter() - begin:.1f} s")
+    beside = await load.run(clients, following, _LONGEST_S, status=201, stopped=gone.done)
+    note(f"the deletion of the namespace took {'' if gone.done() else 'more than '}{time.perf_counter() - begin:.1f} s")
+    # The creates after it must be undisturbed again.
     await gone
     watch.close()
     return beside

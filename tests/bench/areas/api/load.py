@@ -34,6 +34,16 @@ def rates(loads: Iterable[Load]) -> float:
     return median(load.rate for load in loads)
 
 
+def p99s(loads: Iterable[Load]) -> float:
+    """The median of the rounds, in seconds."""
+    return median(load.p99_s for load in loads)
+
+
+def ratio(ours: Iterable[float], floor: Iterable[float]) -> float:
+    """The median of the ratios of neighbouring rounds, so that a slow minute of the machine hits both."""
+    return median(our / low for our, low in zip(ours, floor, strict=True))
+
+
 async def run(
     clients: Sequence[Connection],
     request: Following,

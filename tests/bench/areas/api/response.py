@@ -23,7 +23,7 @@ class Response:
         self._keep = keep
         self._parts: list[bytes] = []
         self._buffer = b""
-        # Of the body, or of the current chunk with its line end.
+        # Bytes that are missing of the body, or of the current chunk and its line end.
         self._left = 0
         self._chunked = False
 

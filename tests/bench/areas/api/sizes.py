@@ -9,12 +9,13 @@ from dataclasses import dataclass
 class Sizes:
     """Times are in seconds."""
 
-    rounds: int = 6
-    """Rounds of a load; rounds against the floor and against the master alternate."""
-    get_s: float = 1.5
+    get_rounds: int = 15
+    get_s: float = 0.5
     get_clients: int = 16
+    create_rounds: int = 8
     create_s: float = 2.0
     create_clients: int = 64
+    list_rounds: int = 15
     few_pods: int = 10_000
     """Pods of the lists, the watches and the first start; as many are deleted with their namespace."""
     big_list_pods: int = 50_000
@@ -26,15 +27,16 @@ class Sizes:
     changes: int = 30
     bindings: int = 2_000
     starts: int = 3
+    """Starts with `few_pods`. With `many_pods` there is only one, as it takes long."""
     settle_s: float = 6.0
     """Wait before memory is measured, after the master has become idle. It returns free memory every 5 s."""
 
 
 FULL = Sizes()
 SMALL = Sizes(
-    rounds=3,
-    get_s=1.0,
-    create_s=1.5,
+    get_rounds=3,
+    create_rounds=3,
+    create_s=1.0,
     few_pods=1_000,
     big_list_pods=2_000,
     many_pods=4_000,
