@@ -1,6 +1,7 @@
 """Sixteen big lists at once. The clients read in step, so that all of the lists are in progress until the end.
 
-No client reads more than `_AHEAD_BYTES` further than the slowest one.
+A client that is more than `_AHEAD_BYTES` ahead of the slowest one reads only once in `_PERIOD_S`: often enough that the
+master does not close its connection (`stalled_timeout_s`).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from tests.bench.areas.api.servers import Server
 from tests.bench.areas.api.single import PATH
 
 _AHEAD_BYTES = 1 << 20
+_PERIOD_S = 1.0
 
 
 async def grown_mb(server: Server, lists: int, items: int) -> float:
@@ -22,7 +24,9 @@ async def grown_mb(server: Server, lists: int, items: int) -> float:
     readers = [await step.reader(server.port, server.tls) for _ in range(lists)]
     server.reset_peak()
     before = server.resident_mb()
+    slow = asyncio.create_task(step.read_slowly(), name="slow readers")
     responses = await asyncio.gather(*(reader.ask(pods.request("GET", PATH), keep=False) for reader in readers))
+    slow.cancel()
     grown = server.peak_mb() - before
     for reader, response in zip(readers, responses, strict=True):
         check(response, 200)
@@ -42,6 +46,13 @@ class _Step:
         reader.step = self
         self._readers.append(reader)
         return reader
+
+    async def read_slowly(self) -> None:
+        """Lets the readers that are ahead read once in a while, until cancelled."""
+        while True:
+            await asyncio.sleep(_PERIOD_S)
+            for reader in self._readers:
+                reader.pause(paused=False)
 
     def advanced(self) -> None:
         limit = min((reader.read for reader in self._readers if not reader.complete), default=0) + _AHEAD_BYTES

@@ -35,8 +35,9 @@ def bind_us(number: int) -> float:
 async def _measure(number: int) -> float:
     store = MemoryStore()
     resources = Resources(store, await Cache.load(store, kinds.ALL))
-    for kind, document in ((kinds.NAMESPACE, pods.namespace(pods.NAMESPACE)), (kinds.NODE, pods.node())):
-        await resources.create(_CALLER, kind, msgspec.convert(document, kind.model))
+    namespace = msgspec.convert(pods.namespace(pods.NAMESPACE), kinds.NAMESPACE.model)
+    await resources.create(_CALLER, kinds.NAMESPACE, namespace)
+    await resources.create(_CALLER, kinds.NODE, msgspec.convert(pods.node(), kinds.NODE.model))
     names = [pods.pod_name(each).decode() for each in range(number)]
     text = json.dumps(pods.pod())
     for name in names:
