@@ -25,15 +25,17 @@ Rounds of the floor and of the master alternate. A ratio is the median of the ra
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from statistics import median
 
 from tests.bench.areas.api import biglists, deletion, lists, servers, single, watches
 from tests.bench.areas.api.bench import Bench, figure, workplace
-from tests.bench.areas.api.binding import bind_us
 from tests.bench.areas.api.sizes import FULL, Sizes
 from tests.bench.areas.api.stored import Templates
 from tests.bench.figure import Figure
+from tests.bench.lab import ROOT
 
 
 def measure(sizes: Sizes = FULL) -> Iterator[Figure]:
@@ -45,7 +47,7 @@ def measure(sizes: Sizes = FULL) -> Iterator[Figure]:
             yield each
         yield from _few(bench, templates[0])
         yield from _many(bench, templates[0], idle_mb)
-    yield figure("bind_us", bind_us(sizes.bindings), "us", 60.0)
+    yield figure("bind_us", _bind_us(sizes.bindings), "us", 60.0)
 
 
 def _few(bench: Bench, templates: Templates) -> Iterator[Figure]:
@@ -81,3 +83,8 @@ def _start_s(bench: Bench) -> float:
         with servers.master(bench.directory) as server:
             times.append(server.started_s)
     return median(times)
+
+
+def _bind_us(bindings: int) -> float:
+    command = [sys.executable, "-m", "tests.bench.areas.api.binding", str(bindings)]
+    return float(subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout)

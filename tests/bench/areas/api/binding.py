@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import subprocess
 import sys
 import time
 from statistics import median
@@ -21,15 +20,8 @@ from master.api.resources import Resources
 from master.cache import Cache
 from master.store.memory import MemoryStore
 from tests.bench.areas.api import pods
-from tests.bench.lab import ROOT
 
 _CALLER = component("scheduler")
-
-
-def bind_us(number: int) -> float:
-    """The median of this number of bindings."""
-    command = [sys.executable, "-m", "tests.bench.areas.api.binding", str(number)]
-    return float(subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout)
 
 
 async def _measure(number: int) -> float:
