@@ -19,6 +19,7 @@ from master import bootstrap, kinds, memory
 from master.api.resources import Resources
 from master.api.server import ApiServer
 from master.api.strategies import ServiceRanges
+from master.backup import CLUSTER_ID_KEY
 from master.cache import Cache
 from master.clock import Clock, SystemClock
 from master.component.events import EventRecorder
@@ -40,8 +41,6 @@ from master.store.errors import StoreError
 from master.store.interface import Compare, CompareFailed, Put, Store
 from master.store.sqlite import SqliteStore
 from master.upkeep import Upkeep
-
-CLUSTER_ID_KEY: Final = "/meta/cluster-id"
 
 log = logging.getLogger(__name__)
 
