@@ -100,6 +100,7 @@ class TestCluster:
         small.wait_nodes()
         assert kubectl("get", "configmap", "kept", "-o", "jsonpath={.data.a}") == "b"
         eventually(lambda: ready(kubectl, "node1") == ready(kubectl, "node2") == "True")
+        kubectl("delete", "configmap", "kept")
 
     def test_the_commands_for_clocks_and_logs(self, small: Cluster) -> None:
         def hours_ahead() -> float:
