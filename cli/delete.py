@@ -48,7 +48,7 @@ def _run(options: argparse.Namespace) -> int:
             except NotFound as error:
                 if not options.ignore_not_found:
                     print(f"sampan: {error}", file=sys.stderr)
-                    code = exits.NOT_FOUND
+                    code = exits.FAILED
             except StatusError as error:
                 print(f"sampan: {name}: {error}", file=sys.stderr)
                 code = exits.FAILED

@@ -67,8 +67,10 @@ class RestClient:
         with self._ask("GET", path, query=query, timeout_s=timeout_s) as answer:
             return answer.data.decode(errors="replace")
 
-    def create(self, path: str, body: Document, query: Query | None = None) -> Document:
-        return self._document("POST", path, body=body, query=query)
+    def create(
+        self, path: str, body: Document, query: Query | None = None, *, timeout_s: float = _TIMEOUT_S
+    ) -> Document:
+        return self._document("POST", path, body=body, query=query, timeout_s=timeout_s)
 
     def replace(self, path: str, body: Document, query: Query | None = None) -> Document:
         return self._document("PUT", path, body=body, query=query)

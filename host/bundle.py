@@ -1,7 +1,8 @@
 """Makes a bundle: our wheels, the locked wheels that they need, and a script that installs them without any network.
 
 One tar file with one directory: `install` (a shell script: `./install master`), `bundle.json`, the wheel `sampan`, and
-`wheels/` with all others. The first release reads bundles too: what it looks for keeps its place and its meaning.
+`wheels/` with all others and their bytecode. The first release reads bundles too: what it looks for keeps its place and
+its meaning.
 """
 
 import hashlib
@@ -14,7 +15,7 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import Final
 
-from host import build, files, source, wheels
+from host import build, bytecode, files, source, wheels
 from host.errors import HostError
 from host.system import System
 from hull.outfile import written
@@ -120,6 +121,9 @@ def _make(
         house = directory / source.WHEELHOUSE
         lock = source.lock_of(sampan)
         wheels.fetch(lock, house, system, python=version, packages=packages, present=[netstack])
+    if version == source.python_version():
+        with step("bytecode"):
+            bytecode.make(house, lock, scratch, system)
     manifest = {"wheel": sampan.name, "python": version, "machine": source.machine_name()}
     (directory / source.MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
     script = directory / "install"

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from host import files, wheels
+from host import bytecode, files, wheels
 from host.errors import HostError
 from host.layout import HostLayout
 from host.record import Record, Recorder, foreign
@@ -153,8 +153,10 @@ def _fill(directory: Path, source: Source, layout: HostLayout, system: System) -
     command = directory / "bin/sampan"
     command.write_text(_COMMAND.format(python=layout.seen(directory / "bin/python")))
     command.chmod(0o755)
+    uncompiled = wheels.packages_in(source.wheel) if bytecode.unpack(source.wheelhouse, lock, target) else [""]
     # On all cores. The master's user may not write here, so Python could not keep what it compiles later.
-    system.run(str(directory / "bin/python"), "-m", "compileall", "-q", "-j", "0", str(target))
+    paths = [str(target / name) for name in uncompiled]
+    system.run(str(directory / "bin/python"), "-m", "compileall", "-q", "-j", "0", *paths)
 
 
 def _require_space(layout: HostLayout) -> None:

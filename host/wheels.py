@@ -85,6 +85,12 @@ def unpack_one(wheel: Path, packages: Path) -> None:
         raise HostError(f"{wheel} is damaged: {error}") from error
 
 
+def packages_in(wheel: Path) -> list[str]:
+    """The names of the wheel's top-level packages."""
+    with zipfile.ZipFile(wheel) as archive:
+        return sorted({name.partition("/")[0] for name in archive.namelist() if name.endswith("/__init__.py")})
+
+
 def digest(wheel: Path) -> str:
     """The file's SHA-256, as locks name it."""
     with wheel.open("rb") as handle:

@@ -17,6 +17,7 @@ from typing import Final
 
 from master import bootstrap, cluster_api, kinds, memory
 from master.api.resources import Resources
+from master.backup import CLUSTER_ID_KEY
 from master.cache import Cache
 from master.clock import Clock, SystemClock
 from master.component.events import EventRecorder
@@ -38,8 +39,6 @@ from master.store.errors import StoreError
 from master.store.interface import Compare, CompareFailed, Put, Store
 from master.store.sqlite import SqliteStore
 from master.upkeep import Upkeep
-
-CLUSTER_ID_KEY: Final = "/meta/cluster-id"
 
 log = logging.getLogger(__name__)
 

@@ -33,6 +33,7 @@ from proto import contract
 
 FORMAT: Final = 1
 CLUSTER_ID_KEY: Final = "/meta/cluster-id"
+"""Where the store has the id that the cluster got at its first start (master/assembly.py)."""
 CONFIGURATION: Final = "master.toml"
 _MANIFEST: Final = "backup.json"
 _STORE: Final = "store.db"

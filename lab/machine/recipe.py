@@ -58,7 +58,7 @@ class Recipe:
         return {INIT: _INIT_TEXT}
 
 
-_HOST_PACKAGES: Final = (
+HOST_PACKAGES: Final = (
     # Boot, log-in and administration.
     "systemd",
     "systemd-sysv",
@@ -81,6 +81,7 @@ _HOST_PACKAGES: Final = (
     "nftables",
     "procps",
 )
+"""Also the packages of virtual machines, in this order: it is part of the images' keys."""
 
 _VAGRANT_KEY: Final = (
     "ssh-rsa AAAAB3NzaC1yc2EAAAABIwAAAQEA6NF8iallvQVp22WDkTkyrtvp9eWW6A8YVr+kz4TjGYe7gHzIw+niNltGEFHzD8+v1I2YJ6oXevct1Y"
@@ -101,7 +102,7 @@ echo 'vagrant ALL=(ALL) NOPASSWD: ALL' > /etc/sudoers.d/vagrant
 """The set-up that Vagrant needs in a box: its user, with that key and all rights. The registry is off, except on a
 master."""
 
-HOST: Final = Recipe("host", "bookworm", "3.11", _HOST_PACKAGES, BOX_SETUP)
+HOST: Final = Recipe("host", "bookworm", "3.11", HOST_PACKAGES, BOX_SETUP)
 """The machine of most tests. It can also be used as a Vagrant box."""
 
 _MANAGERS: Final = (
@@ -125,7 +126,7 @@ for unit in {_UNITS_OFF}; do
 done
 """
 
-CROWDED: Final = Recipe("crowded", "bookworm", "3.11", (*_HOST_PACKAGES, *_MANAGERS), BOX_SETUP + _MANAGERS_OFF)
+CROWDED: Final = Recipe("crowded", "bookworm", "3.11", (*HOST_PACKAGES, *_MANAGERS), BOX_SETUP + _MANAGERS_OFF)
 """A host with other software that manages networks and containers, all of it disabled until a test enables it."""
 
 RECIPES: Final = (HOST, CROWDED)

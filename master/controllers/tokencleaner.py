@@ -14,11 +14,10 @@ from master.api.errors import ApiError, Conflict, NotFound
 from master.api.identity import component
 from master.api.resources import Resources
 from master.clock import Clock
+from master.component.bootstraptoken import NAMESPACE, SECRET_TYPE
 from master.kinds.core.secret import Secret
 from master.objects.meta import parse_time
 
-NAMESPACE: Final = "kube-system"
-TYPE: Final = "bootstrap.kubernetes.io/token"
 PERIOD_S: Final = 30.0
 KEEP_S: Final = 300.0
 """A token is kept for this long after its end, so that joining with it fails as expired and not as unknown."""
@@ -31,7 +30,7 @@ def ended(secret: Secret, now: datetime) -> bool:
 
     Joining refuses both.
     """
-    if secret.type != TYPE or secret.metadata.deletion_timestamp or "expiration" not in secret.data:
+    if secret.type != SECRET_TYPE or secret.metadata.deletion_timestamp or "expiration" not in secret.data:
         return False
     expiration = datetime.min.replace(tzinfo=UTC)
     with contextlib.suppress(ValueError, binascii.Error):

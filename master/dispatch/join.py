@@ -20,6 +20,7 @@ from typing import Final
 from master.api.errors import BadRequest, Conflict, Invalid, Unauthorized, Unavailable
 from master.cache import Cache
 from master.clock import Clock
+from master.component.bootstraptoken import NAME_PREFIX, NAMESPACE, SECRET_TYPE
 from master.dispatch.convert import node_address
 from master.dispatch.identities import Certificate, CidrsExhausted, Identities, Identity, with_certificate
 from master.kinds import NODE, SECRET
@@ -29,10 +30,6 @@ from master.pki import CsrRefused, Pki
 from master.pki.authority import BACKDATE
 from master.schema.cause import Cause as ApiCause
 from proto import contract
-
-TOKEN_NAMESPACE: Final = "kube-system"
-TOKEN_PREFIX: Final = "bootstrap-token-"
-TOKEN_TYPE: Final = "bootstrap.kubernetes.io/token"
 
 _TOKEN: Final = re.compile(contract.TOKEN_PATTERN)
 
@@ -113,11 +110,11 @@ class JoinService:
         if not _TOKEN.fullmatch(token):
             raise Unauthorized("the join token is not of the form abcdef.0123456789abcdef")
         token_id, _, token_secret = token.partition(".")
-        secret = self._cache.get(SECRET, TOKEN_NAMESPACE, TOKEN_PREFIX + token_id)
+        secret = self._cache.get(SECRET, NAMESPACE, NAME_PREFIX + token_id)
         known = _value(secret, "token-secret") if secret else ""
         # Compared even when there is no such token, so that the time taken reveals nothing.
         matches = hmac.compare_digest(known.encode(), token_secret.encode())
-        if secret is None or not matches or secret.type != TOKEN_TYPE or secret.metadata.deletion_timestamp:
+        if secret is None or not matches or secret.type != SECRET_TYPE or secret.metadata.deletion_timestamp:
             raise invalid
         if _value(secret, "token-id") != token_id or _value(secret, "usage-bootstrap-authentication") != "true":
             raise invalid

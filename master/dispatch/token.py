@@ -14,7 +14,7 @@ import msgspec
 
 from master.api.errors import AlreadyExists
 from master.api.resources import Resources
-from master.dispatch.join import TOKEN_NAMESPACE, TOKEN_PREFIX, TOKEN_TYPE
+from master.component.bootstraptoken import NAME_PREFIX, NAMESPACE, SECRET_TYPE
 from master.dispatch.nodes import CALLER
 from master.kinds import SECRET
 from master.kinds.core.secret import Secret
@@ -41,8 +41,8 @@ async def make_valid(resources: Resources, token: str) -> None:
     """Creates or updates the token's Secret."""
     token_id, _, token_secret = token.partition(".")
     desired = Secret(
-        metadata=ObjectMeta(name=TOKEN_PREFIX + token_id, namespace=TOKEN_NAMESPACE),
-        type=TOKEN_TYPE,
+        metadata=ObjectMeta(name=NAME_PREFIX + token_id, namespace=NAMESPACE),
+        type=SECRET_TYPE,
         data={
             "token-id": _encoded(token_id),
             "token-secret": _encoded(token_secret),
@@ -51,12 +51,12 @@ async def make_valid(resources: Resources, token: str) -> None:
         },
     )
     try:
-        await resources.create(CALLER, SECRET, desired, namespace=TOKEN_NAMESPACE)
+        await resources.create(CALLER, SECRET, desired, namespace=NAMESPACE)
     except AlreadyExists:
         await resources.mutate(
             CALLER,
             SECRET,
-            TOKEN_NAMESPACE,
+            NAMESPACE,
             desired.metadata.name,
             lambda stored: None if stored.data == desired.data else msgspec.structs.replace(stored, data=desired.data),
         )

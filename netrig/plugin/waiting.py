@@ -12,6 +12,9 @@ T = TypeVar("T")
 
 _FIRST_PAUSE_S: Final = 0.005
 _GROWTH: Final = 1.2
+_PERIOD_S: Final = 0.05
+_SHARE: Final = 0.1
+_LONGEST_PAUSE_S: Final = 0.5
 
 
 def eventually(
@@ -19,15 +22,18 @@ def eventually(
     *,
     within_s: float = 30.0,
     message: str | Callable[[], object] = "",
-    period_s: float = 0.05,
+    period_s: float | None = None,
 ) -> T:
     """Call `condition` until its result is true, and return that result.
 
     A condition that raises AssertionError is not true yet; any other error ends the wait. The pauses between two calls
-    grow from 5 ms to `period_s`. Raises Unexpected, an AssertionError, after `within_s` seconds; its text has `message`
-    (a function is called at that moment), and the last result or the last AssertionError.
+    grow from 5 ms to `period_s`; by default to 50 ms, and in long waits to a tenth of the time waited so far, at most
+    half a second, because a condition may start programs. Raises Unexpected, an AssertionError, after `within_s`
+    seconds; its text has `message` (a function is called at that moment), and the last result or the last
+    AssertionError.
     """
-    deadline, pause_s = time.monotonic() + within_s, min(_FIRST_PAUSE_S, period_s)
+    began = time.monotonic()
+    deadline, pause_s = began + within_s, _FIRST_PAUSE_S
     while True:
         try:
             if result := condition():
@@ -38,5 +44,11 @@ def eventually(
         if time.monotonic() >= deadline:
             text = message() if callable(message) else message
             raise Unexpected(f"{text or 'the condition is not true'} (after {within_s:g} s; {outcome})")
-        time.sleep(pause_s)
-        pause_s = min(pause_s * _GROWTH, period_s)
+        longest_s = _longest_pause(time.monotonic() - began) if period_s is None else period_s
+        time.sleep(min(pause_s, longest_s))
+        pause_s = min(pause_s * _GROWTH, longest_s)
+
+
+def _longest_pause(waited_s: float) -> float:
+    """The longest pause after a wait so far."""
+    return max(_PERIOD_S, min(waited_s * _SHARE, _LONGEST_PAUSE_S))

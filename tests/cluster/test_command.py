@@ -79,7 +79,7 @@ def test_up_look_around_and_down(lab_name: str, sampan: Callable[..., subprocess
     assert sampan("lab", "exec", "node1", "--", "sh", "-c", "exit 7", code=7)
 
     assert sampan("delete", "rc/frontend", "service/tomcat-service").stdout.count(" deleted\n") == 2
-    assert 'services "tomcat-service" not found' in sampan("delete", "svc/tomcat-service", code=3).stderr
+    assert 'services "tomcat-service" not found' in sampan("delete", "svc/tomcat-service", code=1).stderr
     assert sampan("delete", "--ignore-not-found", "svc/tomcat-service").stdout == ""
     assert "is not like node/node2" in sampan("delete", "frontend", code=2).stderr
     assert 'no kind "bogus"' in sampan("delete", "bogus/frontend", code=2).stderr

@@ -36,6 +36,8 @@ STANDSTILL_S = 12.0
 """Without `--long`: longer than the grace period."""
 MEGABYTE = 1 << 20
 LOSS_PERCENT = 20.0
+ANSWER_S = 5.0
+"""How long a request waits for its answer while the master is paused."""
 USUAL_MTU, SMALL_MTU, OVERHEAD = 1500, 1400, 50
 
 
@@ -139,7 +141,8 @@ class TestMinutes:
                 observer.kill(*container)
                 for name, client in (("known", known), ("stranger", stranger)):
                     with pytest.raises(ClientError):
-                        client.create(f"{NAMESPACE}/services", service_at_an_address(name))
+                        desired = service_at_an_address(name)
+                        client.create(f"{NAMESPACE}/services", desired, timeout_s=ANSWER_S)
             while time.monotonic() < resumes_at:
                 exchange([*talks, observer.talk("node1", "node2")])
                 time.sleep(1.0)

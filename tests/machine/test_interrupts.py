@@ -25,7 +25,8 @@ for delay in $delays 0; do
         0) cat /tmp/output; echo $times >&2; exit 0 ;;
         130) times=$((times + 1)) ;;
         # Python itself was still starting, and prints its own error.
-        1) tail -1 /tmp/errors | grep --quiet --line-regexp KeyboardInterrupt || { cat /tmp/errors >&2; exit 98; } ;;
+        1) tail -1 /tmp/errors | grep --quiet --line-regexp KeyboardInterrupt || { cat /tmp/errors >&2; exit 98; }
+           times=$((times + 1)) ;;
         *) echo "after $delay s: $code" >&2; cat /tmp/errors >&2; exit 97 ;;
     esac
 done

@@ -43,7 +43,8 @@ def test_a_node_without_its_engine_is_reset_when_the_engine_is_back(pair: tuple[
     waits = [*join, "--timeout", "1"]
     node.run("systemctl", "stop", "docker.socket", "docker.service")
     try:
-        assert eventually(lambda: "Ready is False" in node.run(*waits, check=False, timeout_s=60).stderr, within_s=60)
+        assert eventually(lambda: not Control(master).ready("/api/v1/nodes/joiner"), within_s=60)
+        assert "Ready is False" in node.run(*waits, check=False, timeout_s=60).stderr
         away = node.run("sampan", "reset", check=False, timeout_s=120)
         assert away.returncode == 1
         assert "could not be removed: containers: " in away.stderr

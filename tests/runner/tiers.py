@@ -1,8 +1,8 @@
 """`sampan test`: the tiers, which tests a command line selects, and the order in which a whole run starts them.
 
-A whole run is several runs of pytest in parallel on two cores. Vagrant's machines mostly wait for systems that boot, so
-they start first, and the other machines follow them. The tests with clusters take longest, and run two at a time. Tests
-that only compute run beside them.
+A whole run is several runs of pytest in parallel on two cores. Most tests wait for processes that start or for time to
+pass: a test with a cluster computes for a quarter of its time, one with machines for two thirds. So three of the former
+run at a time, and two of the latter after Vagrant's machines, which start first. The other tiers run beside them.
 """
 
 from __future__ import annotations
@@ -34,8 +34,10 @@ _VM_TESTS: Final = "tests/vm"
 """Not one of the tiers, which people run often: these tests take half an hour."""
 
 _VAGRANT: Final = ("tests/machine/test_vagrant.py", "tests/machine/test_vagrant_bundle.py")
-_TWO_AT_ONCE: Final = ("-n", "2", "--dist", "loadscope", "--no-loadscope-reorder")
+_SCOPES: Final = ("--dist", "loadscope", "--no-loadscope-reorder")
 """Tests of one class or file stay together, as they share clusters and machines; the longest files come first."""
+_THREE_AT_ONCE: Final = ("-n", "3", *_SCOPES)
+_TWO_AT_ONCE: Final = ("-n", "2", *_SCOPES)
 
 _SLOWEST: Final = ("--durations=10", "--durations-min=10")
 _INTERRUPTED: Final = 2
@@ -90,10 +92,10 @@ def _run_all(progress: Progress, scratch: Path) -> int:
             install_for(selection([]), progress)
             vagrant = runs.start(prepared("vagrant", *_VAGRANT))
             others = [f"--ignore={path}" for path in _VAGRANT]
-            runs.start(prepared("cluster", *TIERS["cluster"], *_TWO_AT_ONCE))
-            runs.start(prepared("machine", *TIERS["machine"], *others), after=vagrant)
-            service = runs.start(prepared("service", *TIERS["service"]), after=unit)
-            runs.start(prepared("kernel", *TIERS["kernel"]), after=service)
+            runs.start(prepared("cluster", *TIERS["cluster"], *_THREE_AT_ONCE))
+            runs.start(prepared("machine", *TIERS["machine"], *others, *_TWO_AT_ONCE), after=vagrant)
+            runs.start(prepared("service", *TIERS["service"]))
+            runs.start(prepared("kernel", *TIERS["kernel"]), after=unit)
             runs.wait()
     except KeyboardInterrupt:
         return _INTERRUPTED

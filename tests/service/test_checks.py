@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import filecmp
+import os
 import subprocess
 import sys
 import tempfile
@@ -10,12 +11,18 @@ from pathlib import Path
 
 import pytest
 
+from lab.layout import CACHE_ROOT
+
 ROOT = Path(__file__).resolve().parents[2]
+
+TYPES_CACHE = CACHE_ROOT / "mypy" if os.geteuid() == 0 else ROOT / ".mypy_cache"
+"""A fresh checkout is checked with the results of earlier runs: mypy compares the contents of files, and ignores the
+results of another version of Python or of itself."""
 
 CHECKS = {
     "format": [sys.executable, "-m", "ruff", "format", "--check", "--quiet", "."],
     "lint": [sys.executable, "-m", "ruff", "check", "--quiet", "."],
-    "types": [sys.executable, "-m", "mypy"],
+    "types": [sys.executable, "-m", "mypy", f"--cache-dir={TYPES_CACHE}"],
     "layers": [str(Path(sys.executable).with_name("lint-imports")), "--no-cache"],
 }
 

@@ -8,7 +8,7 @@ The scripts below are part of the images' keys, including their comments: any ch
 
 from typing import Final
 
-from lab.machine.recipe import BOX_SETUP, Recipe
+from lab.machine.recipe import BOX_SETUP, HOST_PACKAGES, Recipe
 
 SEED: Final = "/seed"
 """Where a machine mounts the disk with the files of the run, read-only."""
@@ -16,27 +16,9 @@ KEYS: Final = "authorized_keys"
 NETWORK: Final = "eth0.network"
 """The names of files there."""
 
+_REGISTRY: Final = "docker-registry"
 _PACKAGES: Final = (
-    # Boot, log-in and administration.
-    "systemd",
-    "systemd-sysv",
-    "dbus",
-    "openssh-server",
-    "sudo",
-    # Needed by Sampan.
-    "docker.io",
-    "iproute2",
-    "iptables",
-    "python3",
-    "python3-venv",
-    # Checked by the preflight, or used by tests.
-    "ca-certificates",
-    "conntrack",
-    "curl",
-    "iputils-ping",
-    "kmod",
-    "nftables",
-    "procps",
+    *(name for name in HOST_PACKAGES if name != _REGISTRY),
     # Not needed by a container: a kernel and its boot. Debian's hosts have AppArmor enabled.
     "linux-image-cloud-amd64",
     "initramfs-tools",
@@ -87,7 +69,7 @@ DEBIAN12: Final = Recipe("debian12", "bookworm", "3.11", _PACKAGES, _SETUP)
 # In Debian 13, the `docker` command, which tests use, is a package of its own.
 DEBIAN13: Final = Recipe("debian13", "trixie", "3.13", (*_PACKAGES, "docker-cli"), _SETUP)
 BOX: Final = Recipe(
-    "box", "bookworm", "3.11", (*_PACKAGES, "docker-registry"), _INITRD_SETUP + BOX_SETUP + _DHCP_SETUP + _QUIET_SETUP
+    "box", "bookworm", "3.11", (*_PACKAGES, _REGISTRY), _INITRD_SETUP + BOX_SETUP + _DHCP_SETUP + _QUIET_SETUP
 )
 """The recipe of the Vagrant box that `tests.vm.bed.box` makes."""
 RECIPES: Final = (DEBIAN12, DEBIAN13, BOX)

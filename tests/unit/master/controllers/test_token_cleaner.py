@@ -8,7 +8,8 @@ from datetime import timedelta
 import pytest
 
 from master import kinds
-from master.controllers.tokencleaner import KEEP_S, NAMESPACE, PERIOD_S, TYPE, TokenCleaner
+from master.component.bootstraptoken import NAMESPACE, SECRET_TYPE
+from master.controllers.tokencleaner import KEEP_S, PERIOD_S, TokenCleaner
 from master.kinds.core.namespace import Namespace
 from master.kinds.core.secret import Secret
 from master.objects.meta import ObjectMeta, timestamp
@@ -16,7 +17,7 @@ from tests.fakes.clock import START
 from tests.fakes.cluster import FakeCluster
 
 
-def token(name: str, expiration: str | None, *, type_: str = TYPE) -> Secret:
+def token(name: str, expiration: str | None, *, type_: str = SECRET_TYPE) -> Secret:
     data = {} if expiration is None else {"expiration": base64.b64encode(expiration.encode()).decode()}
     return Secret(metadata=ObjectMeta(name=f"bootstrap-token-{name}", namespace=NAMESPACE), type=type_, data=data)
 
