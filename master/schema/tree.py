@@ -102,7 +102,8 @@ class Field:
     `attribute` is its name in the typed model. `default` is set on every write where the field is missing, and with
     `zero_is_missing` also where it is empty or 0; None: no default. `number` is its number in protobuf, 0 if unknown.
     `patch` is the strategy of a strategic merge patch, such as `merge,retainKeys`. `inert`: what the field would do, if
-    it has no effect yet.
+    it has no effect yet; `effective`: values, or keys of a map, that need no warning all the same. `refused`: what the
+    field would do, if it is refused; `refused_values`: only these values are.
     """
 
     name: str
@@ -114,6 +115,9 @@ class Field:
     number: int = 0
     patch: str = ""
     inert: str = ""
+    effective: tuple[Any, ...] = ()
+    refused: str = ""
+    refused_values: tuple[Any, ...] = ()
     description: str = ""
 
 
