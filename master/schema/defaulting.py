@@ -39,7 +39,7 @@ class Defaults:
 
     def _of_struct(self, struct: Struct) -> Default | None:
         plan = [
-            (self._access.key(field), field.default, field.zero_is_missing, inner)
+            (self._access.key(field), field.default, field.zero_is_missing, field.node.rules.nullable, inner)
             for field in struct.fields.values()
             if (inner := self.of(field.node)) is not None or field.default is not None
         ]
@@ -49,10 +49,10 @@ class Defaults:
 
         def apply(obj: Any) -> Any:
             changed: dict[str, Any] = {}
-            for key, default, zero_is_missing, inner in plan:
+            for key, default, zero_is_missing, nullable, inner in plan:
                 value = get(obj, key)
                 if value is None or (zero_is_missing and not value):
-                    if default is not None:
+                    if default is not None and not (nullable and key in obj):
                         changed[key] = default
                 elif inner is not None:
                     new = inner(value)
@@ -68,7 +68,7 @@ class Defaults:
         items = self._access.items
 
         def apply(values: Any) -> Any:
-            new = [inner(value) for value in values]
+            new = [None if value is None else inner(value) for value in values]
             return values if all(map(_identical, new, values)) else items(new)
 
         return apply
@@ -78,7 +78,7 @@ class Defaults:
             return None
 
         def apply(values: Any) -> Any:
-            new = {key: inner(value) for key, value in values.items()}
+            new = {key: None if value is None else inner(value) for key, value in values.items()}
             return values if all(map(_identical, new.values(), values.values())) else new
 
         return apply
