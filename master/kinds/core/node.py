@@ -71,7 +71,7 @@ class NodeSpec(Model, frozen=True, kw_only=True):
     """
 
     pod_cidr: str = ""
-    pod_cidrs: tuple[str, ...] = ()
+    pod_cidrs: Annotated[tuple[str, ...], inert("pods would get addresses of these ranges too")] = ()
     provider_id: str = ""
     unschedulable: bool = False
     taints: Annotated[tuple[Taint, ...], inert("pods without a matching toleration would be kept off the node")] = ()

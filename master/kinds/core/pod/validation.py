@@ -10,6 +10,7 @@ from master.kinds.core.pod.container import (
     Probe,
 )
 from master.kinds.core.pod.defaults import volume_sources
+from master.kinds.core.pod.inert import warn_about_spec
 from master.kinds.core.pod.model import PodSpec
 from master.kinds.core.pod.volume import Volume
 from master.schema import checks
@@ -40,6 +41,7 @@ def check_pod_spec(spec: PodSpec, at: str, findings: Findings) -> None:
     findings.one_of(f"{at}.dnsPolicy", spec.dns_policy, ("ClusterFirst", "ClusterFirstWithHostNet", "Default", "None"))
     _names(spec, at, findings)
     _placing(spec, at, findings)
+    warn_about_spec(spec, at, findings)
 
 
 def _names(spec: PodSpec, at: str, findings: Findings) -> None:
