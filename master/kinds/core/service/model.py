@@ -29,7 +29,7 @@ class ServicePort(Model, frozen=True, kw_only=True):
 class ClientIPConfig(Model, frozen=True, kw_only=True):
     """`timeoutSeconds`: a client keeps its endpoint for this time without traffic, 1 to 86400 seconds."""
 
-    timeout_seconds: Annotated[int, number_within(1, 86400)] | None = None
+    timeout_seconds: Annotated[int, number_within(1, 86400, bits=32)] | None = None
 
 
 class SessionAffinityConfig(Model, frozen=True, kw_only=True):
