@@ -96,7 +96,7 @@ def read(content: bytes) -> Resource[Untyped]:
 
 
 def load(folder: Path) -> Iterator[Resource[Untyped]]:
-    """The resources of all files `<group>/<plural>.json` of a folder, in the order of their paths. Raises ValueError."""
+    """The resources of all files `<group>/<plural>.json` of a folder, by path. Raises ValueError."""
     for path in sorted(folder.glob("*/*.json")):
         try:
             yield read(path.read_bytes())

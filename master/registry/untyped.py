@@ -1,4 +1,4 @@
-"""The rules, subresource and table cells of resources whose objects are `Untyped`: passive kinds and custom resources."""
+"""Rules, status and table cells of resources whose objects are `Untyped`: passive kinds and custom resources."""
 
 from __future__ import annotations
 

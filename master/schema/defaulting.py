@@ -5,18 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from master.schema import quantity
 from master.schema.access import Access
-from master.schema.tree import Items, Map, Node, Struct
+from master.schema.tree import Items, Map, Node, Struct, Text
 
 # Returns the value itself if nothing is to be set.
 Default = Callable[[Any], Any]
 
 
 class Defaults:
-    """The functions that set the defaults of types, in one representation. Made once for each type."""
+    """The functions that set the defaults of types, in one representation. Made once for each type.
 
-    def __init__(self, access: Access) -> None:
+    `quantities`: whether quantities get their stored form as well. The strategies of typed kinds do that themselves.
+    """
+
+    def __init__(self, access: Access, *, quantities: bool = False) -> None:
         self._access = access
+        self._quantities = quantities
         self._made: dict[int, Default | None] = {}
 
     def of(self, node: Node) -> Default | None:
@@ -25,6 +30,8 @@ class Defaults:
             return self._of_items(self.of(node.item))
         if isinstance(node, Map):
             return self._of_map(self.of(node.item))
+        if isinstance(node, Text) and node.format == "quantity" and self._quantities:
+            return _canonical
         if not isinstance(node, Struct):
             return None
         if id(node) not in self._made:
@@ -82,6 +89,15 @@ class Defaults:
             return values if all(map(_identical, new.values(), values.values())) else new
 
         return apply
+
+
+def _canonical(text: str) -> str:
+    """The stored form of a quantity. Text that is not a quantity stays, so that validation reports it."""
+    try:
+        result = quantity.canonical(text)
+    except ValueError:
+        return text
+    return text if result == text else result
 
 
 def _identical(new: Any, old: Any) -> bool:

@@ -178,7 +178,7 @@ class Data:
 
     @cached_property
     def _default(self) -> Default | None:
-        return Defaults(JSON).of(self._content)
+        return Defaults(JSON, quantities=True).of(self._content)
 
     @cached_property
     def _checks(self) -> Checks:
