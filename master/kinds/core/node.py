@@ -253,7 +253,12 @@ class NodeStrategy(Strategy[Node]):
 def _completed(status: NodeStatus) -> NodeStatus:
     """The status with quantities in their stored form. Without allocatable resources, all are allocatable."""
     capacity = canonical_quantities(status.capacity)
-    return replace(status, capacity=capacity, allocatable=canonical_quantities(status.allocatable) or capacity)
+    return replace(
+        status,
+        capacity=capacity,
+        allocatable=canonical_quantities(status.allocatable) or capacity,
+        daemon_endpoints=status.daemon_endpoints or NodeDaemonEndpoints(),
+    )
 
 
 def _take_status(new: Node, old: Node) -> Node:
@@ -325,5 +330,4 @@ NODE = Resource(
     table=_TABLE,
     fields={"spec.unschedulable": lambda node: "true" if node.spec.unschedulable else "false"},
     hot=True,
-    has_generation=True,
 )
