@@ -17,9 +17,10 @@ import msgspec
 from aiohttp import web
 
 from master.api.errors import ApiError, Expired, Timeout
-from master.api.rest.answers import Tabulator, body
+from master.api.rest.answers import body
 from master.api.rest.routes import Route
 from master.api.rest.selectors import Selection
+from master.api.rest.tables import Tabulator
 from master.cache import Batch, Cache, Change, Entry, HistoryGone, Lagged, Subscription
 from master.cache.entry import ADDED, DELETED, MODIFIED, watch_frame
 from master.clock import Clock
