@@ -25,7 +25,7 @@ from master.kinds.core.namespace import Namespace
 from master.kinds.core.node import Node, NodeAddress, NodeSpec, NodeStatus
 from master.kinds.core.pod.logs import LogOptions
 from master.kinds.core.pod.model import Pod
-from master.kinds.core.service.model import Service
+from master.kinds.core.service.model import Service, ServicePort, ServiceSpec
 from master.kinds.discovery.endpointslice import EndpointSlice
 from master.objects.meta import ObjectMeta
 from master.objects.scalars import MAX_INT32
@@ -274,3 +274,75 @@ def test_an_item_that_fits_into_no_message_is_not_sent() -> None:
     session = Session(pod(annotations={"a": "x" * contract.MAX_MESSAGE_BYTES}), pod(name="other", uid="u2"))
     assert list(session.pods()) == ["other"]
     assert "can be sent" in session.problems[0]
+
+
+def big_map(name: str, size_bytes: int) -> ConfigMap:
+    return ConfigMap(metadata=ObjectMeta(name=name, namespace="default"), data={"key": "x" * size_bytes})
+
+
+def reader(name: str, *maps: str, deleted: bool = False) -> Pod:
+    """A pod that refers to these config maps."""
+    meta = {"name": name, "namespace": "default", "uid": name}
+    if deleted:
+        meta["deletionTimestamp"] = "2026-11-28T00:00:30Z"
+    sources = [{"configMapRef": {"name": each}} for each in maps]
+    containers = [{"name": "c", "image": "i", "envFrom": sources}]
+    return msgspec.convert({"metadata": meta, "spec": {"nodeName": "n", "containers": containers}}, Pod)
+
+
+MIB = 1 << 20
+NAMES = [f"map-{number}" for number in range(40)]
+
+
+def test_a_pod_whose_config_maps_do_not_fit_into_a_snapshot_waits_until_there_is_space() -> None:
+    maps = [big_map(name, MIB) for name in NAMES]
+    session = Session(*maps, reader("first", *NAMES[:20]), reader("second", *NAMES[20:]), reader("third"))
+    assert set(session.pods()) == {"first", "third"}
+    assert session.problems == [
+        "node n: the node's pods with their config maps and secrets would have more than 31 MiB"
+    ]
+    session.change(reader("first", *NAMES[:20]), "DELETED")
+    assert set(session.pods()) == {"second", "third"}
+    assert len(session.state.for_pods().config_maps) == 20
+
+
+def test_a_pod_that_waits_can_be_deleted() -> None:
+    session = Session(*(big_map(name, MIB) for name in NAMES), reader("large", *NAMES))
+    assert session.pods() == {}
+    session.change(reader("large", *NAMES, deleted=True))
+    assert session.pods()["large"].deleted
+    session.change(reader("large", *NAMES, deleted=True), "DELETED")
+    assert session.pods() == {}
+    session = Session(*(big_map(name, MIB) for name in NAMES), reader("large", *NAMES))
+    session.change(reader("large", *NAMES), "DELETED")
+    session.change(reader("small"))
+    assert set(session.pods()) == {"small"}
+
+
+def test_a_config_map_that_grows_beyond_the_space_is_withheld_until_it_fits() -> None:
+    session = Session(*(big_map(name, 1) for name in NAMES), reader("web", *NAMES))
+    for name in NAMES:
+        session.change(big_map(name, MIB))
+    held = session.state.for_pods().config_maps
+    assert 20 < len(held) < 31 and set(session.pods()) == {"web"}
+    fresh = Session(*(big_map(name, MIB) for name in NAMES[:30]), *(big_map(name, 1) for name in NAMES[30:]))
+    fresh.change(reader("web", *NAMES))
+    assert len(fresh.state.for_pods().config_maps) == 40
+    for name in NAMES[:15]:
+        session.change(big_map(name, 1))
+    assert len(session.state.for_pods().config_maps) == 40
+    session.change(reader("web"))
+    assert session.state.for_pods().config_maps == {}
+
+
+def test_services_that_do_not_fit_into_a_snapshot_are_not_sent() -> None:
+    ports = tuple(ServicePort(name=f"{number:0>60}", port=number % 65535 + 1) for number in range(10_000))
+    services = [
+        Service(metadata=ObjectMeta(name=f"s{number}", namespace="default"), spec=ServiceSpec(ports=ports))
+        for number in range(50)
+    ]
+    session = Session(*services, reader("web"))
+    count = len(session.state.for_pods().services)
+    assert 30 < count < 50 and len(session.problems) == 50 - count
+    assert set(session.pods()) == {"web"}
+    assert "the items of all nodes would have more than 32 MiB" in session.problems[0]
