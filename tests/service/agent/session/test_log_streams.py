@@ -169,3 +169,15 @@ async def test_a_users_number_does_not_end_the_session(master: MasterEnd, tmp_pa
         chunks = master.logs.open("node-1", "default", "web", "uid", "app", options)
         assert [chunk async for chunk in chunks] == [b"one line\n"]
         assert master.sessions.current("node-1") is session
+
+
+async def test_a_log_that_waits_for_a_session_that_ends_is_refused_at_once(master: MasterEnd, tmp_path: Path) -> None:
+    agent = AgentEnd(await master.identity("node-1"), tmp_path)
+    async with agent.running():
+        await until(lambda: agent.desired.complete)
+    chunks = master.logs.open("node-1", "default", "web", "uid", "app", LogOptions())
+    waiting = asyncio.ensure_future(anext(chunks))
+    await until(lambda: master.logs._streams)
+    master.sessions.end_session("node-1", "the Node was deleted")
+    with pytest.raises(NodeUnreachable, match=r"has lost its session \(the Node was deleted\)"):
+        await waiting
