@@ -13,9 +13,10 @@ from collections.abc import AsyncIterator
 
 from master.cache import Cache, Lagged
 from master.component.events import EventRecorder, Involved
+from master.dispatch.changes import Dirty
 from master.dispatch.errors import Stale
 from master.dispatch.sessions import Session, Sessions
-from master.dispatch.view import KINDS, Dirty, View
+from master.dispatch.view import KINDS, View
 from master.kinds import NODE
 from master.objects.meta import Object
 
