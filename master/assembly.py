@@ -96,7 +96,9 @@ async def serve(
 async def _core(config: MasterConfig, pki: Pki, clock: Clock, store: SqliteStore, config_path: Path | None) -> _Core:
     cluster_id = await _cluster_id(store)
     await authority.check(store, pki)
-    cache = await Cache.load(store, kinds.ALL)
+    memory.prepare()
+    cache = await Cache.load(store, kinds.ALL, clock=clock)
+    memory.freeze()
     ranges = ServiceRanges(IPv4Network(config.service_cidr), config.node_ports)
     resources = Resources(store, cache, clock=clock, ranges=ranges)
     if config.bootstrap_token_file is not None:
