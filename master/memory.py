@@ -36,6 +36,8 @@ IDLE_SHARE: Final = 0.3
 # ... or after this many collections of younger ones, whatever else there is to do.
 OVERDUE: Final = 1_000
 _NEVER: Final = 1 << 30
+# After a longer collection, what is left is exempt from the next ones.
+LONGEST_S: Final = 0.02
 # The components have read the cache and the first clients are connected: what they hold is long-lived, too.
 SETTLED_AFTER_S: Final = 30.0
 
@@ -65,14 +67,23 @@ class OldObjects:
         now, used_s = self._clock.monotonic(), time.process_time()
         is_idle = used_s - self._used_s < IDLE_SHARE * (now - self._checked_at)
         self._checked_at, self._used_s = now, used_s
+        if self._settled_at is not None:
+            if now >= self._settled_at:
+                self._settled_at = None
+                # Without a full collection, which would visit everything that the components have made.
+                gc.collect(1)
+                gc.freeze()
+            return
         collections = gc.get_count()[2]
-        if self._settled_at is not None and now >= self._settled_at and is_idle:
-            self._settled_at = None
-            # Without a full collection, which would visit everything once more.
-            gc.collect(1)
+        if collections >= OVERDUE or (is_idle and collections):
+            self._collect()
+
+    def _collect(self) -> None:
+        started = time.perf_counter()
+        gc.collect()
+        if time.perf_counter() - started > LONGEST_S:
+            # Much has come to stay since the last time. A cycle in it that becomes garbage later stays in memory.
             gc.freeze()
-        elif collections >= OVERDUE or (is_idle and collections):
-            gc.collect()
 
 
 def resident_bytes() -> int:
