@@ -48,9 +48,13 @@ def prepare() -> None:
 
 
 def freeze() -> None:
-    """Removes cycles that are garbage now. Exempts all other objects that exist now from future collections."""
+    """Called after the process has loaded its objects. Exempts all that exist now from future collections.
+
+    Loading needs more memory than what is loaded. The rest is returned to the system.
+    """
     gc.collect()
     gc.freeze()
+    _trim()
 
 
 class OldObjects:
