@@ -88,6 +88,15 @@ class Entry(msgspec.Struct, eq=False, gc=False):
         self.decoded = (self.decoding or Decoding(self.kind)).decode(self)
         return self.decoded.obj
 
+    def read(self) -> Any:
+        """The typed object for one use, such as reading all objects at the start. Raises Unreadable.
+
+        If it is decoded for this, it is not kept.
+        """
+        if self.kind.hot or (self.decoded is not None and self.decoded.obj is not None):
+            return self.obj
+        return (self.decoding or Decoding(self.kind)).read(self)
+
     @property
     def meta(self) -> Meta | ObjectMeta:
         """The metadata, without decoding the rest of the object."""

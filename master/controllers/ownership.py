@@ -55,15 +55,18 @@ def judge(
 ) -> Verdict:
     """An object is deleted when all its owners are gone: absent, or replaced by an object with another uid.
 
-    `exists(kind, namespace, name, uid)`. An owner of a kind that is not `known` counts as present, because nothing may
-    be deleted on a guess. While one owner is left, only the references to the others are dropped.
+    `exists(kind, namespace, name, uid)`. Two owners count as present, because nothing may be deleted on a guess: one of
+    a kind that is not `known`, and a namespaced one of a cluster-scoped object, because its namespace is unknown. While
+    one owner is left, only the references to the others are dropped.
     """
     present: list[OwnerReference] = []
     gone: list[OwnerReference] = []
     for owner in owners:
         kind = kind_of(owner, known)
-        owner_namespace = namespace if kind is not None and kind.namespaced else ""
-        exists_now = kind is None or exists(kind, owner_namespace, owner.name, owner.uid)
+        if kind is None or (kind.namespaced and not namespace):
+            present.append(owner)
+            continue
+        exists_now = exists(kind, namespace if kind.namespaced else "", owner.name, owner.uid)
         (present if exists_now else gone).append(owner)
     if present or not gone:
         return Verdict(dangling=tuple(gone))

@@ -17,7 +17,7 @@ from master.schema.checks import Findings
 from master.schema.defaulting import Defaults
 from master.schema.models import struct_of
 from master.schema.pruning import Unclean, UnknownField, WrongType, keys_if_clean, prune
-from master.schema.salvage import fitting
+from master.schema.salvage import fitting, salvage
 from master.schema.tree import Field, Struct, Text
 from master.schema.validation import Checks
 
@@ -93,7 +93,7 @@ class Typed(Generic[S]):
         return self._decoder.decode(raw)
 
     def salvage(self, raw: bytes) -> S:
-        return msgspec.convert(fitting(msgspec.json.decode(raw), self.tree), self.model)
+        return salvage(self.model, raw)
 
     def encode(self, obj: S) -> bytes:
         return _encode(obj)
