@@ -13,6 +13,7 @@ from master.kinds import CONFIGMAP, POD
 from master.kinds.core.configmap import ConfigMap
 from master.objects.index import NODE
 from master.registry.resource import Resource
+from master.schema.schema import Typed
 from master.store.errors import StoreDamaged
 from master.store.interface import Put
 from master.store.memory import MemoryStore
@@ -35,9 +36,7 @@ async def test_a_value_beyond_the_models_limits_is_served_and_read(caplog: pytes
         first, second = cache.list(POD), cache.list(POD)
     assert [each.metadata.name for each in first] == [each.metadata.name for each in second] == ["new", "old"]
     assert (first[1].spec.priority, first[1].spec.hostname) == (TOO_LARGE, "h"), "writing it back loses nothing"
-    assert [record.getMessage().split(":")[0] for record in caplog.records] == [
-        "pods default/old in the store is not valid"
-    ]
+    assert not caplog.records, "a range is checked when a client writes, not when the store is read"
 
 
 async def test_a_field_of_another_type_is_left_out() -> None:
@@ -90,7 +89,7 @@ class Strict(Resource[ConfigMap]):
 
 
 async def test_an_object_that_cannot_be_read_is_skipped_but_exists(caplog: pytest.LogCaptureFixture) -> None:
-    kind = Strict(kind="ConfigMap", plural="configmaps", model=ConfigMap)
+    kind = Strict(kind="ConfigMap", plural="configmaps", schema=Typed(ConfigMap))
     store = MemoryStore()
     await store.commit([], [configmap("a"), Put(kind.key("default", "b"), body(kind, "b", data=7)), configmap("c")])
     cache = await Cache.load(store, [kind])
