@@ -42,11 +42,17 @@ class Reader:
         """The whole body. Raises TooLarge (before more than `limit` bytes are in memory), RequestTimeout, BadRequest,
         UnsupportedMediaType.
         """
-        coding = request.headers.get("Content-Encoding", "identity").strip().lower()
-        if coding not in ("", "identity"):
+        coding = request.headers.get("Content-Encoding", "")
+        if coding.strip().lower() not in ("", "identity"):
             raise UnsupportedMediaType(f"the body must not be compressed; it is {coding}")
         if (request.content_length or 0) > limit:
             raise _too_large(limit)
+        if request.content.is_eof() and request.content.exception() is None:
+            # The body has arrived already, as that of most small requests.
+            body = request.content.read_nowait()
+            if len(body) > limit:
+                raise _too_large(limit)
+            return body
         try:
             with self.slots.lent():
                 async with asyncio.timeout(self.timeout_s):
