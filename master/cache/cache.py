@@ -118,6 +118,9 @@ class Cache:
         """The kinds that the cache has now."""
         return tuple(self._tables)
 
+    def __contains__(self, kind: Resource[Any]) -> bool:
+        return kind in self._tables
+
     async def add(self, kind: Resource[Any]) -> None:
         """Reads the objects of a further kind and follows them. Raises StoreDamaged, StoreUnavailable.
 

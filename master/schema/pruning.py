@@ -6,6 +6,7 @@ common, so `is_clean` looks first, without making paths or copies.
 
 from __future__ import annotations
 
+import base64
 import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -92,9 +93,21 @@ def _clean_map(value: Any, mapping: Any) -> int:
 
 
 def _clean_text(value: Any, text: Any) -> int:
-    if value.__class__ is not str or (text.format == "time" and value and not is_time(value)):
+    if value.__class__ is not str or (text.format and value and _malformed(value, text.format)):
         raise Unclean
     return 0
+
+
+def _malformed(value: str, format: str) -> str:
+    """Why a text does not have the form of its type; empty if it does."""
+    if format in ("time", "microtime"):
+        return "" if is_time(value) else "Expected a time such as 2006-01-02T15:04:05Z (RFC 3339)"
+    if format == "bytes":
+        try:
+            base64.b64decode(value, validate=True)
+        except ValueError:
+            return "Expected base64"
+    return ""
 
 
 def _clean_number(value: Any, number: Any) -> int:
@@ -144,8 +157,11 @@ _CLEAN: Final[dict[type, Callable[[Any, Any], int]]] = {
 def prune(value: Any, node: Node, unknown: list[UnknownField], path: str = "") -> Any:
     """The value without nulls and unknown fields, which are added to `unknown`. Numbers become text in quantities.
 
-    Raises WrongType for the first value of a wrong type, for malformed times and for lists that are too long.
+    Keeps null where the type has it as a value. Raises WrongType for the first value of a wrong type, for malformed
+    times and bytes, and for lists that are too long.
     """
+    if value is None and node.rules.nullable:
+        return None
     return _PRUNE[type(node)](value, node, unknown, path)
 
 
@@ -163,7 +179,7 @@ def _prune_struct(value: Any, struct: Struct, unknown: list[UnknownField], path:
             # Finding the nearest name takes time, so a body with many unknown fields gets only some suggestions.
             suggest = len(unknown) < _MAX_SUGGESTIONS and len(field_path) < _MAX_PATH_LENGTH
             unknown.append(UnknownField(field_path, _suggestion(str(name), struct.fields) if suggest else ""))
-        elif inner is not None:
+        elif inner is not None or field.node.rules.nullable:
             result[name] = prune(inner, field.node, unknown, field_path)
     return result
 
@@ -194,8 +210,8 @@ def _prune_text(value: Any, text: Text, unknown: list[UnknownField], path: str) 
         return f"{Decimal(repr(value)):f}"
     if not isinstance(value, str):
         raise _wrong("str", value, path)
-    if text.format == "time" and value and not is_time(value):
-        raise WrongType(path, "Expected a time such as 2006-01-02T15:04:05Z (RFC 3339)")
+    if text.format and value and (malformed := _malformed(value, text.format)):
+        raise WrongType(path, malformed)
     return value
 
 

@@ -57,7 +57,9 @@ class Checks:
             if (check := self._of_field(field)) is not None
         ]
         one_of = [(self._access.key(struct.fields[name]), name) for name in struct.one_of]
-        if not plan and not one_of:
+        # null fills such a field, so only its absence is wrong.
+        filled = [field.name for field in struct.fields.values() if field.required and field.node.rules.nullable]
+        if not plan and not one_of and not filled:
             return None
         get = self._access.get
 
@@ -65,6 +67,9 @@ class Checks:
             prefix = f"{at}." if at else ""
             for key, name, check in plan:
                 check(get(obj, key), prefix + name, findings)
+            for name in filled:
+                if name not in obj:
+                    findings.required(prefix + name)
             if one_of and len([name for key, name in one_of if get(obj, key) is not None]) != 1:
                 names = ", ".join(f"`{name}`" for _, name in one_of)
                 findings.invalid(at, "", f"must specify exactly one of: {names}")
@@ -74,14 +79,14 @@ class Checks:
     def _of_field(self, field: Field) -> Check | None:
         """The check of a field. Its value may be None or, in a typed model, empty: then only `required` applies."""
         inner = self.of(field.node)
-        required, inert = field.required, field.inert
+        required, inert = field.required and not field.node.rules.nullable, field.inert
         if inner is None and not required and not inert:
             return None
         # A typed model has no None for text that was left out, so its choices must see the empty text too. An empty
         # quantity that was sent is not valid.
         text = field.node if isinstance(field.node, Text) else None
-        sees_empty = text is not None and (
-            bool(text.rules.choice) if field.zero_is_missing else text.format == "quantity"
+        sees_empty = field.empty_is_value or (
+            text is not None and (bool(text.rules.choice) if field.zero_is_missing else text.format == "quantity")
         )
 
         def check_field(value: Any, at: str, findings: Findings) -> None:
@@ -106,17 +111,23 @@ class Checks:
                 size(values, at, findings)
             if inner is not None:
                 for index, value in enumerate(values):
-                    inner(value, f"{at}[{index}]", findings)
+                    if value is not None:
+                        inner(value, f"{at}[{index}]", findings)
 
         return check_items
 
     def _of_map(self, node: Map, inner: Check | None) -> Check | None:
-        if inner is None:
+        size = _size(node.rules, "items")
+        if inner is None and size is None:
             return None
 
         def check_map(values: dict[str, Any], at: str, findings: Findings) -> None:
-            for key, value in values.items():
-                inner(value, f"{at}.{key}", findings)
+            if size is not None:
+                size(values, at, findings)
+            if inner is not None:
+                for key, value in values.items():
+                    if value is not None:
+                        inner(value, f"{at}.{key}", findings)
 
         return check_map
 
@@ -154,10 +165,17 @@ def _pattern(pattern: str) -> Check | None:
 
 
 def _of_number(rules: Rules) -> Check | None:
-    if rules.within is None:
+    choice, within = rules.choice, rules.within
+    if not choice and within is None:
         return None
-    least, most = rules.within
-    return lambda value, at, findings: findings.between(at, value, least, most)
+
+    def check_number(value: Any, at: str, findings: Findings) -> None:
+        if choice and value not in choice:
+            findings.unsupported(at, value, [str(item) for item in choice])
+        if within is not None:
+            findings.between(at, value, *within)
+
+    return check_number
 
 
 def _of_either(number: Check | None, text: Check | None) -> Check | None:
