@@ -54,32 +54,15 @@ KindOf = Callable[[str, str], Resource[Any] | None]
 def judge(item: Item, owners: Iterable[OwnerReference], exists: Exists, kind_of: KindOf) -> Verdict:
     """An object is deleted when all its owners are gone: absent, or replaced by an object with another uid.
 
-<<<<<<< HEAD
-    `exists(kind, namespace, name, uid)`. Two owners count as present, because nothing may be deleted on a guess: one of
-    a kind that is not `known`, and a namespaced one of a cluster-scoped object, because its namespace is unknown. While
-    one owner is left, only the references to the others are dropped.
-=======
     A namespaced owner is looked up in the namespace of the object, so an owner in another one counts as gone. Nothing
     may be deleted on a guess, so an owner of an unknown kind counts as present, and an object without a namespace that
     names a namespaced owner is left alone. While one owner is left, only the references to the others are dropped.
     All of this is as in Kubernetes.
->>>>>>> tmp-g
     """
     present: list[OwnerReference] = []
     gone: list[OwnerReference] = []
     misplaced: list[OwnerReference] = []
     for owner in owners:
-<<<<<<< HEAD
-        kind = kind_of(owner, known)
-        if kind is None or (kind.namespaced and not namespace):
-            present.append(owner)
-            continue
-        exists_now = exists(kind, namespace if kind.namespaced else "", owner.name, owner.uid)
-        (present if exists_now else gone).append(owner)
-    if present or not gone:
-        return Verdict(dangling=tuple(gone))
-    return Verdict(delete=True)
-=======
         kind = kind_of(owner.api_version, owner.kind)
         if kind is not None and kind.namespaced and not item.kind.namespaced:
             misplaced.append(owner)
@@ -95,7 +78,6 @@ def judge(item: Item, owners: Iterable[OwnerReference], exists: Exists, kind_of:
 def may_own(owner: Item, dependent: Item) -> bool:
     """Whether the reference is valid: a namespaced owner owns objects in its own namespace only."""
     return not owner.kind.namespaced or (dependent.kind.namespaced and owner.namespace == dependent.namespace)
->>>>>>> tmp-g
 
 
 def without_owners(obj: Any, uids: Iterable[str]) -> Any | None:

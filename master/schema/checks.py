@@ -25,6 +25,8 @@ MAX_ANNOTATIONS_BYTES = 256 << 10
 _MAX_SHOWN = 256
 # Nobody reads more causes than this.
 _MAX_CAUSES = 50
+# Fields without effect that one response warns about.
+_MAX_WARNINGS = 10
 
 LABEL_RULE = "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character"  # noqa: E501
 SERVICE_RULE = "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character"  # noqa: E501
@@ -100,6 +102,7 @@ class Findings:
     def __init__(self) -> None:
         self.causes: list[Cause] = []
         self.warnings: list[str] = []
+        self._inert: set[str] = set()
 
     def __bool__(self) -> bool:
         return bool(self.causes)
@@ -138,9 +141,17 @@ class Findings:
         self._add("FieldValueTooLong", f"Too long: may not be more than {limit} bytes", field)
 
     def inert(self, field: str, effect: str) -> None:
-        """The field is stored, but has no effect yet. `effect` is what it would do. This is only a warning."""
-        if len(self.warnings) < _MAX_CAUSES:
+        """The field is stored, but has no effect yet. `effect` is what it would do. This is only a warning.
+
+        Of several fields with the same effect, such as the probes of all containers, only the first is reported.
+        """
+        if effect in self._inert:
+            return
+        self._inert.add(effect)
+        if len(self._inert) <= _MAX_WARNINGS:
             self.warnings.append(f"{_shortened(field)}: has no effect yet: {effect}")
+        elif len(self._inert) == _MAX_WARNINGS + 1:
+            self.warnings.append("further fields have no effect yet; docs/fields.md lists them")
 
     # -- checks that many kinds share -----------------------------------------------------------------------------
 

@@ -17,7 +17,8 @@ from master.dispatch.view import View
 from master.kinds.core.configmap import ConfigMap
 from master.kinds.core.endpoints import EndpointAddress, EndpointPort, Endpoints, EndpointSubset
 from master.kinds.core.node import Node, NodeAddress, NodeSpec, NodeStatus
-from master.kinds.core.pod.container import Container, EnvFromSource, EnvSourceRef
+from master.kinds.core.pod.container import Container, EnvFromSource
+from master.kinds.core.pod.keys import ConfigMapEnvSource, SecretEnvSource
 from master.kinds.core.pod.model import Pod, PodSpec
 from master.kinds.core.pod.volume import SecretVolumeSource, Volume
 from master.kinds.core.secret import Secret
@@ -48,8 +49,8 @@ def node(name: str, variant: int) -> Node:
 
 def pod(name: str, variant: int, *, on: str) -> Pod:
     sources = (
-        EnvFromSource(config_map_ref=EnvSourceRef(name=f"object-{variant % 3}")),
-        EnvFromSource(secret_ref=EnvSourceRef(name=f"object-{variant % 2}")),
+        EnvFromSource(config_map_ref=ConfigMapEnvSource(name=f"object-{variant % 3}")),
+        EnvFromSource(secret_ref=SecretEnvSource(name=f"object-{variant % 2}")),
     )
     container = Container(name="app", image=f"app:{variant}", env_from=sources[: variant % 3])
     return Pod(
