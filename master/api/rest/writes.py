@@ -48,7 +48,7 @@ class Writes:
         if route.stored:
             return obj
         converted = route.version.to_stored(msgspec.json.decode(schema.encode(obj)))
-        return route.resource.schema.read(converted, [])[0]
+        return route.resource.schema.read(converted, [])
 
     async def create(self, call: Call) -> web.Response:
         # Before the body is read, so that a caller without the permission need not send it.

@@ -19,7 +19,7 @@ from master.kinds.core.configmap import ConfigMap
 from master.kinds.core.endpoints import EndpointAddress, EndpointPort, Endpoints, EndpointSubset
 from master.kinds.core.namespace import Namespace
 from master.kinds.core.node import Node, NodeAddress, NodeSpec, NodeStatus
-from master.kinds.core.pod.container import Container, EnvFromSource, EnvSourceRef
+from master.kinds.core.pod.container import ConfigMapEnvSource, Container, EnvFromSource
 from master.kinds.core.pod.model import Pod, PodSpec
 from master.kinds.core.service.model import Service, ServicePort, ServiceSpec
 from master.objects.meta import ObjectMeta
@@ -38,7 +38,7 @@ def node(number: int) -> Node:
 
 
 def pod(name: str, on: int, *, needs: str = "") -> Pod:
-    sources = (EnvFromSource(config_map_ref=EnvSourceRef(name=needs)),) if needs else ()
+    sources = (EnvFromSource(config_map_ref=ConfigMapEnvSource(name=needs)),) if needs else ()
     container = Container(name="app", image="app:1", env_from=sources)
     return Pod(
         metadata=ObjectMeta(name=name, namespace="default"),
