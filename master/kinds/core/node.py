@@ -71,7 +71,7 @@ class NodeSpec(Model, frozen=True, kw_only=True):
     """
 
     pod_cidr: str = ""
-    pod_cidrs: tuple[str, ...] = ()
+    pod_cidrs: Annotated[tuple[str, ...], inert("pods would get addresses of these ranges too")] = ()
     provider_id: str = ""
     unschedulable: bool = False
     taints: Annotated[tuple[Taint, ...], inert("pods without a matching toleration would be kept off the node")] = ()
@@ -253,7 +253,12 @@ class NodeStrategy(Strategy[Node]):
 def _completed(status: NodeStatus) -> NodeStatus:
     """The status with quantities in their stored form. Without allocatable resources, all are allocatable."""
     capacity = canonical_quantities(status.capacity)
-    return replace(status, capacity=capacity, allocatable=canonical_quantities(status.allocatable) or capacity)
+    return replace(
+        status,
+        capacity=capacity,
+        allocatable=canonical_quantities(status.allocatable) or capacity,
+        daemon_endpoints=status.daemon_endpoints or NodeDaemonEndpoints(),
+    )
 
 
 def _take_status(new: Node, old: Node) -> Node:
@@ -325,5 +330,4 @@ NODE = Resource(
     table=_TABLE,
     fields={"spec.unschedulable": lambda node: "true" if node.spec.unschedulable else "false"},
     hot=True,
-    has_generation=True,
 )

@@ -202,7 +202,7 @@ class PodSpec(Model, frozen=True, kw_only=True):
     affinity: Affinity | None = None
     scheduler_name: str = ""
     tolerations: Annotated[
-        tuple[Toleration, ...], inert("taints would keep other pods away; they keep no pod away")
+        tuple[Toleration, ...], inert("the pod could run on nodes with these taints; it can run there anyway")
     ] = ()
     # Without effect in the host's network: see inert.py.
     host_aliases: tuple[HostAlias, ...] = ()

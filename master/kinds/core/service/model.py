@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from msgspec import field
 
 from master.kinds.conditions import Condition
 from master.objects.meta import Model, Object, always
 from master.objects.scalars import Int32, PortIfAny, choice, inert, number_within
+
+# Of both fields, a response warns about one.
+_AFFINITY_EFFECT: Final = "the connections of a client would go to the same endpoint"
 
 
 class ServicePort(Model, frozen=True, kw_only=True):
@@ -60,9 +63,7 @@ class ServiceSpec(Model, frozen=True, kw_only=True):
         ),
     ] = ""
     external_ips: Annotated[tuple[str, ...], inert("nodes would accept connections to these addresses")] = ()
-    session_affinity: Annotated[
-        str, choice("", "ClientIP", "None"), inert("a client would keep its endpoint", unless=("None",))
-    ] = ""
+    session_affinity: Annotated[str, choice("", "ClientIP", "None"), inert(_AFFINITY_EFFECT, unless=("None",))] = ""
     load_balancer_ip: Annotated[str, inert("the load balancer would get this address")] = ""
     load_balancer_source_ranges: Annotated[
         tuple[str, ...], inert("the load balancer would accept only clients in these ranges")
@@ -75,10 +76,7 @@ class ServiceSpec(Model, frozen=True, kw_only=True):
     ] = ""
     health_check_node_port: Annotated[PortIfAny, inert("nodes would answer health checks on this port")] = 0
     publish_not_ready_addresses: bool = False
-    # Only with session affinity, which is warned about; the API may set it as a default.
-    session_affinity_config: (
-        Annotated[SessionAffinityConfig, inert("this would be the time that a client keeps its endpoint")] | None
-    ) = None
+    session_affinity_config: Annotated[SessionAffinityConfig, inert(_AFFINITY_EFFECT)] | None = None
     ip_families: tuple[Annotated[str, choice("IPv4", "IPv6")], ...] = ()
     ip_family_policy: Annotated[str, choice("PreferDualStack", "RequireDualStack", "SingleStack")] | None = None
     allocate_load_balancer_node_ports: (
