@@ -79,10 +79,13 @@ class View:
 
     def load(self, revision: int, objects: Iterable[tuple[Resource[Object], Object]]) -> None:
         """Fills a new view from a snapshot."""
-        dirty = Dirty()
         for _, obj in objects:
-            self._set(obj, dirty)
+            self.put(obj)
         self.revision = revision
+
+    def put(self, obj: Object) -> None:
+        """Adds an object of the snapshot to a new view, which no session reads yet."""
+        self._set(obj, Dirty())
 
     def apply(self, revision: int, changes: Iterable[Change]) -> Dirty:
         """Applies one commit. Returns the keys whose items changed."""
