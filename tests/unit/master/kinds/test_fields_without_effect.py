@@ -37,7 +37,7 @@ class Keyspace:
 
 def checked(resource: Resource[Any], value: dict[str, Any]) -> Findings:
     """The findings about an object after its defaults."""
-    obj, _ = resource.schema.read(value, [])
+    obj = resource.schema.read(value, [])
     strategy = REGISTRY.strategy(resource)
     obj = strategy.default(resource.schema.default(obj))
     findings = Findings()
@@ -113,7 +113,7 @@ def test_a_declared_field_is_answered_with_a_warning(resource: Resource[Any], pl
     if not is_warned_about(place.field):
         return
     value = example(place.field.node, place.field.effective)
-    obj, _ = resource.schema.read(nested(place.path, value), [])
+    obj = resource.schema.read(nested(place.path, value), [])
     findings = Findings()
     resource.schema.check(obj, findings)
     path = place.path.replace("[]", "[0]")
@@ -126,7 +126,7 @@ def test_a_declared_field_is_answered_with_a_warning(resource: Resource[Any], pl
 def test_a_value_that_needs_no_warning_gets_none(resource: Resource[Any], place: Place) -> None:
     for value in place.field.effective:
         value = {value: "1"} if isinstance(place.field.node, Map) else value
-        obj, _ = resource.schema.read(nested(place.path, value), [])
+        obj = resource.schema.read(nested(place.path, value), [])
         findings = Findings()
         resource.schema.check(obj, findings)
         assert findings.warnings == []
@@ -140,7 +140,7 @@ def test_a_refused_field_keeps_the_pod_from_running(resource: Resource[Any], pla
     value = field.refused_values[0] if field.refused_values else example(field.node)
     if field.name in ("seLinuxOptions", "windowsOptions"):
         value = {"level": "s0", "runAsUserName": "a"}
-    obj, _ = POD.schema.read(nested(place.path.removeprefix("spec.template."), value), [])
+    obj = POD.schema.read(nested(place.path.removeprefix("spec.template."), value), [])
     volumes = [volume_message(volume) for volume in obj.spec.volumes]
     assert unsupported(obj.spec) or [volume.unsupported for volume in volumes] == [field.name]
 
