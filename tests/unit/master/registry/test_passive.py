@@ -61,7 +61,9 @@ def test_names_and_columns_are_those_of_kubernetes(kind: Any) -> None:
 def test_the_kind_and_its_fields_have_descriptions(kind: Any) -> None:
     tree = kind.schema.tree
     assert tree.description
-    assert all(field.description for name, field in tree.fields.items() if name not in ("apiVersion", "kind", "metadata"))
+    assert all(
+        field.description for name, field in tree.fields.items() if name not in ("apiVersion", "kind", "metadata")
+    )
 
 
 @pytest.mark.parametrize(

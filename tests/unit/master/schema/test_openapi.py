@@ -27,7 +27,11 @@ SPEC: dict[str, Any] = {
         "blob": {"type": "string", "format": "byte"},
         "note": {"type": "string", "nullable": True, "default": "none"},
         "labels": {"type": "object", "additionalProperties": {"type": "string"}, "maxProperties": 2},
-        "free": {"type": "object", "x-kubernetes-preserve-unknown-fields": True, "properties": {"a": {"type": "string"}}},
+        "free": {
+            "type": "object",
+            "x-kubernetes-preserve-unknown-fields": True,
+            "properties": {"a": {"type": "string"}},
+        },
         "any": {"x-kubernetes-preserve-unknown-fields": True},
         "parts": {
             "type": "array",
@@ -126,7 +130,10 @@ def test_wrong_types_are_refused_with_their_path(spec: dict[str, Any], path: str
         ({"size": 1, "parts": []}, [("spec.parts", "Invalid value: 0: should have at least 1 items")]),
         ({"size": 1, "parts": [{"name": ""}]}, []),
         ({"size": 1, "parts": [{}]}, [("spec.parts[0].name", "Required value")]),
-        ({"size": 1, "labels": dict.fromkeys("abc", "")}, [("spec.labels", "Invalid value: 3: must have at most 2 items")]),
+        (
+            {"size": 1, "labels": dict.fromkeys("abc", "")},
+            [("spec.labels", "Invalid value: 3: must have at most 2 items")],
+        ),
     ],
 )
 def test_rules(spec: dict[str, Any], problems: list[tuple[str, str]]) -> None:
