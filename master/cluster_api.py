@@ -5,6 +5,7 @@ from __future__ import annotations
 from master import bootstrap, kinds
 from master.admission.namespaces import NamespaceLifecycle
 from master.admission.nodeidentity import NodeIdentity
+from master.admission.podclasses import PodClasses
 from master.api.join import JoinService
 from master.api.pipeline.authorization import MastersOnly
 from master.api.pipeline.pipeline import Pipeline
@@ -23,7 +24,7 @@ from master.store.interface import Store
 def resources(store: Store, cache: Cache, registry: Registry, *, clock: Clock | None = None) -> Resources:
     """The objects of a cluster. `cache` has the resources of `registry`."""
     clock = clock or SystemClock()
-    admission = (NamespaceLifecycle(), NodeIdentity())
+    admission = (NamespaceLifecycle(), PodClasses(), NodeIdentity())
     pipeline = Pipeline(store, cache, registry, authorizer=MastersOnly(), admission=admission, clock=clock)
     return Resources(store, cache, registry, pipeline, clock)
 

@@ -16,8 +16,9 @@ from master.kinds.core.configmap import ConfigMap
 from master.kinds.core.endpoints import Endpoints
 from master.kinds.core.node import Node
 from master.kinds.core.pod.container import Container, EnvVar, ResourceRequirements
+from master.kinds.core.pod.keys import KeyToPath, ResourceFieldSelector
 from master.kinds.core.pod.model import Pod, PodSecurityContext
-from master.kinds.core.pod.volume import KeyToPath, ResourceFieldSelector, Volume
+from master.kinds.core.pod.volume import Volume
 from master.kinds.core.secret import Secret
 from master.kinds.core.service.model import Service
 from master.objects.meta import parse_time
@@ -297,9 +298,10 @@ def _resource_field(ref: ResourceFieldSelector, resources: ResourceRequirements)
     """A resource field of the downward API: in units of the divisor, rounded up."""
     kind, _, name = ref.resource.partition(".")
     text = (resources.limits if kind == "limits" else resources.requests).get(name, "0")
-    divisor = str(ref.divisor or "1")
     convert = cpu_millis if name == "cpu" else resource_bytes
-    return -(-convert(text) // max(1, convert(divisor)))
+    # As in Kubernetes, 0 means the default.
+    divisor = convert(str(ref.divisor or "1")) or convert("1")
+    return -(-convert(text) // divisor)
 
 
 def _timestamp(text: str) -> Timestamp | None:

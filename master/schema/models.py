@@ -54,6 +54,9 @@ def _field(field: msgspec.structs.FieldInfo) -> Field:
         default=extra.get("default"),
         zero_is_missing=not _optional(field.type),
         inert=str(extra.get("inert", "")),
+        effective=tuple(extra.get("effective", ())),
+        refused=str(extra.get("refused", "")),
+        refused_values=tuple(extra.get("refused_values", ())),
     )
 
 

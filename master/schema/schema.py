@@ -21,8 +21,9 @@ from master.schema.completion import completed
 from master.schema.defaulting import Default, Defaults
 from master.schema.facts import facts
 from master.schema.models import full_struct_of, struct_of
-from master.schema.pruning import Unclean, UnknownField, WrongType, keys_if_clean, prune
-from master.schema.salvage import fitting
+from master.schema.pruning import Unclean, UnknownField, WrongType, check_clean, prune
+from master.schema.salvage import fitting, salvage
+from master.schema.strict import strict
 from master.schema.tree import Field, Struct, Text
 from master.schema.validation import Checks
 
@@ -47,11 +48,10 @@ class Schema(Protocol[T]):
         """The same with protobuf numbers, merge keys and list types. Made when it is first needed."""
         ...
 
-    def read(self, value: Any, unknown: list[UnknownField]) -> tuple[T, int]:
-        """The object of a JSON value, without its unknown fields, which are added to `unknown`.
+    def read(self, value: Any, unknown: list[UnknownField], text: bytes = b"") -> T:
+        """The object of a JSON value, without its unknown fields, which are added to `unknown`. Raises WrongType.
 
-        Also returns the number of keys in the value if it needed no change, else 0: with fewer keys than its text has,
-        the text has duplicate keys. Raises WrongType.
+        `text`: the JSON of the value, if there is one, which is faster to read.
         """
         ...
 
@@ -88,6 +88,7 @@ class Typed(Generic[S]):
         self.model = model
         self.tree = struct_of(model)
         self._decoder = msgspec.json.Decoder(model)
+        self._strict = msgspec.json.Decoder(strict(model))
         self._default = _typed_defaults.of(self.tree)
         self._check = _typed_checks.of(self.tree)
 
@@ -95,13 +96,20 @@ class Typed(Generic[S]):
     def full_tree(self) -> Struct:
         return full_struct_of(self.model)
 
-    def read(self, value: Any, unknown: list[UnknownField]) -> tuple[S, int]:
+    def read(self, value: Any, unknown: list[UnknownField], text: bytes = b"") -> S:
         try:
-            keys = keys_if_clean(value, self.tree)
+            if text:
+                self._strict.decode(text)
+                return self._decoder.decode(text)
+        except msgspec.DecodeError:
+            # A closer look finds the path and the problem, if there is one.
+            pass
+        try:
+            check_clean(value, self.tree)
         except Unclean:
-            keys, value = 0, prune(value, self.tree, unknown)
+            value = prune(value, self.tree, unknown)
         try:
-            return msgspec.convert(value, self.model), keys
+            return msgspec.convert(value, self.model)
         except msgspec.ValidationError as error:
             # The tree knows all types, so this is a difference between tree and model.
             raise WrongType("", str(error)) from error
@@ -110,7 +118,7 @@ class Typed(Generic[S]):
         return self._decoder.decode(raw)
 
     def salvage(self, raw: bytes) -> S:
-        return msgspec.convert(fitting(msgspec.json.decode(raw), self.tree), self.model)
+        return salvage(self.model, raw)
 
     def encode(self, obj: S) -> bytes:
         return _encode(obj)
@@ -184,13 +192,13 @@ class Data:
     def _checks(self) -> Checks:
         return Checks(JSON)
 
-    def read(self, value: Any, unknown: list[UnknownField]) -> tuple[Untyped, int]:
+    def read(self, value: Any, unknown: list[UnknownField], text: bytes = b"") -> Untyped:
         try:
-            keys = keys_if_clean(value, self.tree)
+            check_clean(value, self.tree)
         except Unclean:
-            keys, value = 0, prune(value, self.tree, unknown)
+            value = prune(value, self.tree, unknown)
         try:
-            return self._of(value), keys
+            return self._of(value)
         except msgspec.ValidationError as error:
             raise WrongType("", str(error)) from error
 

@@ -108,7 +108,8 @@ class Field:
     field and must obey the rules (custom resources). `number` is its number in protobuf, 0 if unknown.
     `patch` is the strategy of a strategic merge patch, such as `merge,retainKeys`. `atomic`: whether one manager owns
     the whole value in server-side apply; None: as its type says. `immutable`: an update may not change the field.
-    `inert`: what the field would do, if it has no effect yet.
+    `inert`: what the field would do, if it has no effect yet; `effective`: values, or keys of a map, that need no
+    warning all the same. `refused`: what the field would do, if it is refused; `refused_values`: only these values are.
     """
 
     name: str
@@ -123,6 +124,9 @@ class Field:
     atomic: bool | None = None
     immutable: bool = False
     inert: str = ""
+    effective: tuple[Any, ...] = ()
+    refused: str = ""
+    refused_values: tuple[Any, ...] = ()
     description: str = ""
 
 

@@ -1,5 +1,6 @@
 """Checks the fields of an object against their declared rules: ranges, choices, forms, quantities, required fields.
 
+Also warns about fields that have no effect yet.
 Rules about several fields are in the strategies. Wrong types are refused while a body is read (pruning.py).
 """
 
@@ -57,9 +58,10 @@ class Checks:
             if (check := self._of_field(field)) is not None
         ]
         one_of = [(self._access.key(struct.fields[name]), name) for name in struct.one_of]
+        inert = [(self._access.key(field), field) for field in struct.fields.values() if field.inert]
         # null fills such a field, so only its absence is wrong.
         filled = [field.name for field in struct.fields.values() if field.required and field.node.rules.nullable]
-        if not plan and not one_of and not filled:
+        if not plan and not one_of and not inert and not filled:
             return None
         get = self._access.get
 
@@ -70,6 +72,10 @@ class Checks:
             for name in filled:
                 if name not in obj:
                     findings.required(prefix + name)
+            for key, field in inert:
+                value = get(obj, key)
+                if value or value is False or value == 0:
+                    _warn(field, value, prefix + field.name, findings)
             if one_of and len([name for key, name in one_of if get(obj, key) is not None]) != 1:
                 names = ", ".join(f"`{name}`" for _, name in one_of)
                 findings.invalid(at, "", f"must specify exactly one of: {names}")
@@ -79,8 +85,8 @@ class Checks:
     def _of_field(self, field: Field) -> Check | None:
         """The check of a field. Its value may be None or, in a typed model, empty: then only `required` applies."""
         inner = self.of(field.node)
-        required, inert = field.required and not field.node.rules.nullable, field.inert
-        if inner is None and not required and not inert:
+        required = field.required and not field.node.rules.nullable
+        if inner is None and not required:
             return None
         # A typed model has no None for text that was left out, so its choices must see the empty text too. An empty
         # quantity that was sent is not valid.
@@ -94,8 +100,6 @@ class Checks:
                 if required:
                     findings.required(at)
                 return
-            if inert and value:
-                findings.inert(at, inert)
             if inner is not None:
                 inner(value, at, findings)
 
@@ -130,6 +134,19 @@ class Checks:
                         inner(value, f"{at}.{key}", findings)
 
         return check_map
+
+
+def _warn(field: Field, value: Any, at: str, findings: Findings) -> None:
+    """Warns about the value of a field without effect, unless it is one that needs no warning."""
+    if not field.effective:
+        if value:
+            findings.inert(at, field.inert)
+    elif isinstance(field.node, Map):
+        for key in value:
+            if key not in field.effective:
+                findings.inert(f"{at}.{key}", field.inert)
+    elif value not in field.effective:
+        findings.inert(at, field.inert)
 
 
 def _of_text(text: Text) -> Check | None:

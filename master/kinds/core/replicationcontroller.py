@@ -9,9 +9,9 @@ from msgspec import field
 from msgspec.structs import replace
 
 from master.kinds.autoscaling.scale import SCALE
-from master.kinds.core.pod.defaults import default_pod_spec
+from master.kinds.core.pod.defaults import default_template_spec
 from master.kinds.core.pod.model import PodTemplateSpec
-from master.kinds.core.pod.validation import check_pod_spec
+from master.kinds.core.pod.validation import check_template_spec
 from master.objects.index import OWNER, SELECTOR
 from master.objects.meta import Model, Object, always
 from master.objects.scalars import Natural, Natural64, Time
@@ -75,7 +75,7 @@ class ReplicationControllerStrategy(Strategy[ReplicationController]):
             spec = replace(
                 spec,
                 selector=spec.selector or labels,
-                template=replace(spec.template, spec=default_pod_spec(spec.template.spec)),
+                template=replace(spec.template, spec=default_template_spec(spec.template.spec)),
             )
             metadata = metadata if metadata.labels else replace(metadata, labels=labels)
         return replace(
@@ -106,7 +106,9 @@ class ReplicationControllerStrategy(Strategy[ReplicationController]):
         findings.annotations("spec.template.metadata.annotations", template.metadata.annotations)
         if any(labels.get(key) != value for key, value in spec.selector.items()):
             findings.invalid("spec.template.metadata.labels", labels, "`selector` does not match template `labels`")
-        check_pod_spec(template.spec, "spec.template.spec", findings)
+        # A template that was valid when it was written stays, so that its controller can still be scaled.
+        if old is None or template != old.spec.template:
+            check_template_spec(template.spec, "spec.template.spec", findings)
         if template.spec.restart_policy in ("Never", "OnFailure"):
             findings.unsupported("spec.template.spec.restartPolicy", template.spec.restart_policy, ("Always",))
         if template.spec.active_deadline_seconds is not None:

@@ -6,13 +6,14 @@ from msgspec.structs import replace
 
 from master.kinds.core.pod.container import (
     Container,
-    ContainerPort,
     EnvVar,
     LifecycleHandler,
     Probe,
     ResourceRequirements,
 )
+from master.kinds.core.pod.keys import ObjectFieldSelector, ResourceFieldSelector
 from master.kinds.core.pod.model import PodSecurityContext, PodSpec
+from master.kinds.core.pod.projected import DownwardAPIVolumeSource
 from master.kinds.core.pod.volume import EmptyDirVolumeSource, Volume
 from master.kinds.quantities import canonical_quantities
 
@@ -21,13 +22,24 @@ _MODE = 0o644
 
 
 def default_pod_spec(spec: PodSpec) -> PodSpec:
-    """The spec with all defaults."""
+    """The spec of a pod with all defaults."""
+    spec = default_template_spec(spec)
+    return replace(
+        spec,
+        init_containers=tuple(_for_pod(c, host_network=spec.host_network) for c in spec.init_containers),
+        containers=tuple(_for_pod(c, host_network=spec.host_network) for c in spec.containers),
+        enable_service_links=True if spec.enable_service_links is None else spec.enable_service_links,
+    )
+
+
+def default_template_spec(spec: PodSpec) -> PodSpec:
+    """The spec of a template with its defaults. Some others are set only in the pods that are made from it."""
     account = spec.service_account_name or spec.service_account
     return replace(
         spec,
         volumes=tuple(_volume(volume) for volume in spec.volumes),
-        init_containers=tuple(_container(c, host_network=spec.host_network) for c in spec.init_containers),
-        containers=tuple(_container(c, host_network=spec.host_network) for c in spec.containers),
+        init_containers=tuple(_container(container) for container in spec.init_containers),
+        containers=tuple(_container(container) for container in spec.containers),
         restart_policy=spec.restart_policy or "Always",
         dns_policy=spec.dns_policy or "ClusterFirst",
         scheduler_name=spec.scheduler_name or "default-scheduler",
@@ -37,7 +49,6 @@ def default_pod_spec(spec: PodSpec) -> PodSpec:
             30 if spec.termination_grace_period_seconds is None else spec.termination_grace_period_seconds
         ),
         security_context=spec.security_context or PodSecurityContext(),
-        enable_service_links=True if spec.enable_service_links is None else spec.enable_service_links,
     )
 
 
@@ -51,11 +62,25 @@ def _volume(volume: Volume) -> Volume:
         return replace(volume, empty_dir=EmptyDirVolumeSource())
     if volume.host_path is not None and volume.host_path.type is None:
         return replace(volume, host_path=replace(volume.host_path, type=""))
+    if volume.downward_api is not None:
+        volume = replace(volume, downward_api=_downward_api(volume.downward_api))
     for name in ("secret", "config_map", "downward_api", "projected"):
         source = getattr(volume, name)
         if source is not None and source.default_mode is None:
             return replace(volume, **{name: replace(source, default_mode=_MODE)})
     return volume
+
+
+def _downward_api(source: DownwardAPIVolumeSource) -> DownwardAPIVolumeSource:
+    items = tuple(
+        replace(
+            item,
+            field_ref=item.field_ref and _field_ref(item.field_ref),
+            resource_field_ref=item.resource_field_ref and _resource_ref(item.resource_field_ref),
+        )
+        for item in source.items
+    )
+    return replace(source, items=items)
 
 
 def pull_policy(image: str) -> str:
@@ -66,13 +91,24 @@ def pull_policy(image: str) -> str:
     return "IfNotPresent" if colon and tag != "latest" else "Always"
 
 
-def _container(container: Container, *, host_network: bool) -> Container:
+def _for_pod(container: Container, *, host_network: bool) -> Container:
+    """A missing request is the limit. With the network of the node, each container port is a port of the node."""
+    resources = container.resources
+    if resources.limits:
+        resources = replace(resources, requests={**resources.limits, **resources.requests})
+    ports = container.ports
+    if host_network:
+        ports = tuple(replace(port, host_port=port.host_port or port.container_port) for port in ports)
+    return replace(container, resources=resources, ports=ports)
+
+
+def _container(container: Container) -> Container:
     lifecycle = container.lifecycle
     if lifecycle is not None:
         lifecycle = replace(lifecycle, post_start=_handler(lifecycle.post_start), pre_stop=_handler(lifecycle.pre_stop))
     return replace(
         container,
-        ports=tuple(_port(port, host_network=host_network) for port in container.ports),
+        ports=tuple(replace(port, protocol=port.protocol or "TCP") for port in container.ports),
         env=tuple(_env(variable) for variable in container.env),
         resources=_resources(container.resources),
         liveness_probe=_probe(container.liveness_probe),
@@ -85,25 +121,34 @@ def _container(container: Container, *, host_network: bool) -> Container:
     )
 
 
-def _port(port: ContainerPort, *, host_network: bool) -> ContainerPort:
-    return replace(
-        port,
-        protocol=port.protocol or "TCP",
-        host_port=port.container_port if host_network and not port.host_port else port.host_port,
-    )
-
-
 def _env(variable: EnvVar) -> EnvVar:
     source = variable.value_from
-    if source is None or source.field_ref is None or source.field_ref.api_version:
+    if source is None:
         return variable
-    return replace(variable, value_from=replace(source, field_ref=replace(source.field_ref, api_version="v1")))
+    field, resource = source.field_ref, source.resource_field_ref
+    if field is not None:
+        source = replace(source, field_ref=_field_ref(field))
+    if resource is not None:
+        source = replace(source, resource_field_ref=_resource_ref(resource))
+    return replace(variable, value_from=source)
+
+
+def _field_ref(ref: ObjectFieldSelector) -> ObjectFieldSelector:
+    return replace(ref, api_version=ref.api_version or "v1")
+
+
+def _resource_ref(ref: ResourceFieldSelector) -> ResourceFieldSelector:
+    """A divisor of 0 stands for 1."""
+    return replace(ref, divisor="0" if ref.divisor is None else ref.divisor)
 
 
 def _resources(resources: ResourceRequirements) -> ResourceRequirements:
-    """Canonical quantities. A missing request defaults to the limit."""
-    limits = canonical_quantities(resources.limits)
-    return replace(resources, limits=limits, requests={**limits, **canonical_quantities(resources.requests)})
+    """The resources with canonical quantities."""
+    return replace(
+        resources,
+        limits=canonical_quantities(resources.limits),
+        requests=canonical_quantities(resources.requests),
+    )
 
 
 def _probe(probe: Probe | None) -> Probe | None:
@@ -113,6 +158,7 @@ def _probe(probe: Probe | None) -> Probe | None:
     return replace(
         probe,
         http_get=http and replace(http, path=http.path or "/", scheme=http.scheme or "HTTP"),
+        grpc=probe.grpc and replace(probe.grpc, service=probe.grpc.service or ""),
         timeout_seconds=probe.timeout_seconds or 1,
         period_seconds=probe.period_seconds or 10,
         success_threshold=probe.success_threshold or 1,

@@ -325,8 +325,8 @@ def spec(**container: object) -> PodSpec:
         (SERVICE, service("a", 40000, type="NodePort"), "spec.ports[0].nodePort", "30000-30009"),
         (SERVICE, service("a", 30001), "spec.ports[0].nodePort", "may not be used when `type` is 'ClusterIP'"),
         (SERVICE, service("a", type="Magic"), "spec.type", "supported values"),
-        (SERVICE, service("a", cluster_ip="10.1.1.1"), "spec.clusterIPs[0]", "not in the valid range 10.96.0.0/24"),
-        (SERVICE, service("a", cluster_ip="10.96.0.1"), "spec.clusterIPs[0]", "already allocated"),
+        (SERVICE, service("a", cluster_ip="10.1.1.1"), "spec.clusterIPs", "not in the valid range 10.96.0.0/24"),
+        (SERVICE, service("a", cluster_ip="10.96.0.1"), "spec.clusterIPs", "already allocated"),
         (SERVICE, Service(metadata=ObjectMeta(name="a")), "spec.ports", "Required"),
         (
             SERVICE,

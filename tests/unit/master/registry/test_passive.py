@@ -159,9 +159,9 @@ def test_reserved_names() -> None:
 def test_quantities_get_their_stored_form() -> None:
     [runtime] = [kind for kind in kinds.PASSIVE if kind.kind == "RuntimeClass"]
     value = {"handler": "h", "overhead": {"podFixed": {"cpu": 0.5, "memory": "1024Mi"}}}
-    obj, _ = runtime.schema.read(value, [])
+    obj = runtime.schema.read(value, [])
     assert runtime.schema.default(obj).content["overhead"] == {"podFixed": {"cpu": "500m", "memory": "1Gi"}}
-    bad, _ = runtime.schema.read({"handler": "h", "overhead": {"podFixed": {"cpu": "much"}}}, [])
+    bad = runtime.schema.read({"handler": "h", "overhead": {"podFixed": {"cpu": "much"}}}, [])
     findings = Findings()
     runtime.schema.check(runtime.schema.default(bad), findings)
     assert [cause.field for cause in findings.causes] == ["overhead.podFixed.cpu"]
