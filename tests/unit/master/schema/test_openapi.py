@@ -61,12 +61,12 @@ SCHEMA = Data(
 def stored(spec: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """The spec as it is stored, and the unknown fields."""
     unknown: list[Any] = []
-    obj, _ = SCHEMA.read({"spec": spec}, unknown)
+    obj = SCHEMA.read({"spec": spec}, unknown)
     return SCHEMA.default(obj).content["spec"], [field.path for field in unknown]
 
 
 def findings(spec: dict[str, Any]) -> list[tuple[str, str]]:
-    obj, _ = SCHEMA.read({"spec": spec}, [])
+    obj = SCHEMA.read({"spec": spec}, [])
     result = Findings()
     SCHEMA.check(SCHEMA.default(obj), result)
     return [(cause.field, cause.message) for cause in result.causes]
@@ -158,7 +158,7 @@ def test_null_fills_a_required_field_that_may_be_null() -> None:
     schema = Data("W", struct_of_schema("W", {"type": "object", "properties": {"spec": spec}}))
     for value, count in (({"a": None}, 0), ({"a": "x"}, 0), ({}, 1)):
         result = Findings()
-        schema.check(schema.read({"spec": value}, [])[0], result)
+        schema.check(schema.read({"spec": value}, []), result)
         assert len(result.causes) == count, value
 
 
