@@ -43,7 +43,7 @@ class ContainerCheck:
         self.findings = findings
 
     def check(self, volumes: set[str], *, runs_to_completion: bool) -> None:
-        """`volumes`: the names of the pod's volumes. `runs_to_completion`: an init container, unless it is a sidecar."""
+        """`volumes`: the names of the volumes. `runs_to_completion`: an init container, unless it is a sidecar."""
         container, at, findings = self.container, self.at, self.findings
         if not container.name:
             findings.required(f"{at}.name")
