@@ -19,6 +19,11 @@ from master.schema.tree import Field, Items, Map, Node, Number, NumberOrText, Ru
 Check = Callable[[Any, str, Findings], None]
 
 
+# The classes of values that mean "not set" if they are false. Empty text is seen by some checks.
+_UNSET = frozenset({type(None), tuple, dict, list})
+_NUMBERS = frozenset({int, float, bool})
+
+
 class Checks:
     """The functions that check values of types, in one representation. Made once for each type."""
 
@@ -53,7 +58,7 @@ class Checks:
 
     def _of_struct(self, struct: Struct) -> Check | None:
         plan = [
-            (self._access.key(field), field.name, check)
+            (self._access.key(field), field.name, check, field.required or bool(_size(field.node.rules, "")))
             for field in struct.fields.values()
             if (check := self._of_field(field)) is not None
         ]
@@ -67,14 +72,17 @@ class Checks:
 
         def check_struct(obj: Any, at: str, findings: Findings) -> None:
             prefix = f"{at}." if at else ""
-            for key, name, check in plan:
-                check(get(obj, key), prefix + name, findings)
+            for key, name, check, required in plan:
+                value = get(obj, key)
+                # Most fields are not set, so the functions are called for the others only.
+                if value or required or value.__class__ not in _UNSET:
+                    check(value, prefix + name, findings)
             for name in filled:
                 if name not in obj:
                     findings.required(prefix + name)
             for key, field in inert:
                 value = get(obj, key)
-                if value or value is False or value == 0:
+                if value or value.__class__ in _NUMBERS:
                     _warn(field, value, prefix + field.name, findings)
             if one_of and len([name for key, name in one_of if get(obj, key) is not None]) != 1:
                 names = ", ".join(f"`{name}`" for _, name in one_of)
