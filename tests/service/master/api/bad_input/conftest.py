@@ -139,6 +139,7 @@ def refusal(reply: Reply, *codes: int) -> list[str]:
 
 _REASONS = {
     400: "BadRequest",
+    403: "Forbidden",
     404: "NotFound",
     409: "Conflict",
     413: "RequestEntityTooLarge",
