@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -77,9 +77,14 @@ class _Body:
     def __init__(self, data: bytes) -> None:
         self._data = data
 
-    async def iter_any(self) -> AsyncIterator[bytes]:
-        if self._data:
-            yield self._data
+    def is_eof(self) -> bool:
+        return True
+
+    def exception(self) -> None:
+        return None
+
+    def read_nowait(self) -> bytes:
+        return self._data
 
 
 class Direct:
@@ -139,6 +144,7 @@ def refusal(reply: Reply, *codes: int) -> list[str]:
 
 _REASONS = {
     400: "BadRequest",
+    403: "Forbidden",
     404: "NotFound",
     409: "Conflict",
     413: "RequestEntityTooLarge",
