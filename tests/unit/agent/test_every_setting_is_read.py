@@ -19,7 +19,6 @@ UNREAD = frozenset(
     {
         # Only the scheduler and services use the ports. A node publishes none yet.
         "ContainerPort.container_port",
-        "ContainerPort.host_ip",
         "ContainerPort.host_port",
         # Only the scheduler uses it.
         "Resources.memory_request_bytes",
