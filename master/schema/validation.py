@@ -116,7 +116,7 @@ class Checks:
 
         def check_map(values: dict[str, Any], at: str, findings: Findings) -> None:
             for key, value in values.items():
-                inner(value, f"{at}.{key}", findings)
+                inner(value, f"{at}[{key}]", findings)
 
         return check_map
 
