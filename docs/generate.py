@@ -1,14 +1,22 @@
-"""Writes docs/configuration.md from the settings in master/config.py and agent/config.py: `python docs/generate.py`."""
+"""Writes the pages of docs that are made from code: `python docs/generate.py`.
+
+configuration.md comes from the settings in master/config.py and agent/config.py, fields.md from the models of the kinds
+in master/kinds.
+"""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from master.registry.resource import Resource
+    from master.schema.tree import Field, Place
 
 ROOT: Final = Path(__file__).resolve().parents[1]
-PAGE: Final = ROOT / "docs" / "configuration.md"
 
 _HEAD: Final = """\
 <!-- Written by `python docs/generate.py` from master/config.py and agent/config.py. Do not edit. -->
@@ -50,9 +58,27 @@ labels = {disk = "ssd"}
 ```
 """
 
+_FIELDS_HEAD: Final = """\
+<!-- Written by `python docs/generate.py` from the models in master/kinds. Do not edit. -->
 
-def page() -> str:
-    """The whole page."""
+# Fields without effect
+
+Sampan accepts every field of the ten kinds below that Kubernetes 1.37 has, and stores it. This page lists the fields on
+which it does not act yet. All others are carried out, or are information for people and other programs, such as
+`providerID` of a node and all fields of an event. A template, such as that of a replication controller, has the same
+fields as a pod. In a status nothing is an instruction, so its fields are not listed.
+
+- A field **without effect** is answered with a `Warning` header, which `kubectl` prints. One answer has at most eleven
+  warnings, and of several fields with the same effect it names the first.
+- A field that is **refused** would be unsafe to ignore. The API refuses the object, or the node does not start the pod
+  and says why in its status.
+
+A field below a listed field has no effect either. `containers[]` stands for `initContainers[]` too.
+"""
+
+
+def configuration() -> str:
+    """The page of the settings."""
     from agent.config import AgentConfig
     from master.config import MasterConfig
 
@@ -73,6 +99,89 @@ def _section(title: str, kind: type[Any]) -> list[str]:
     return rows
 
 
+def fields_page() -> str:
+    """The page of the fields without effect."""
+    from master.kinds import ALL, PASSIVE
+
+    lines = [_FIELDS_HEAD]
+    for resource in ALL:
+        if resource not in PASSIVE:
+            lines += _fields_of(resource)
+    names = ", ".join(f"{resource.kind} ({resource.api_version})" for resource in PASSIVE)
+    text = f"Sampan stores and shows objects of these kinds, but does not use them: {names}."
+    lines += ["## Kinds without effect", "", text]
+    return "\n".join([*lines, ""])
+
+
+def _fields_of(resource: Resource[Any]) -> list[str]:
+    from master.kinds.core.pod.inert import CONDITIONAL
+
+    inert, refused = [], []
+    for place in _listed(resource):
+        if place.field.inert:
+            inert.append((place.path, place.field.inert, _exceptions(place.field)))
+        else:
+            values = ", ".join(f"`{_json(value)}`" for value in place.field.refused_values)
+            refused.append((place.path, values or "any", place.field.refused))
+    if resource.kind == "Pod":
+        inert += [(f"spec.{path}", rule.effect, rule.when) for path, rule in CONDITIONAL.items()]
+    lines = []
+    if inert or refused:
+        lines += [f"## {resource.kind}", ""]
+    if inert:
+        lines += _table(("field without effect", "what it would do", "when"), inert)
+    if refused:
+        lines += _table(("refused field", "values", "what it would do"), refused)
+    return lines
+
+
+def _listed(resource: Resource[Any]) -> Iterator[Place]:
+    """The fields without effect, each field of a type once, and none below another one or in a template."""
+    from master.schema.tree import Struct, places
+
+    fields = resource.schema.tree.fields
+    spec = Struct(resource.kind, {name: fields[name] for name in fields if name not in ("metadata", "status")})
+    shortest: dict[int, Place] = {}
+    above: list[str] = []
+    for place in places(spec):
+        if "template" in place.path.split(".") or any(place.path.startswith(f"{path}.") for path in above):
+            continue
+        whole = place.field.inert or (place.field.refused and not place.field.refused_values)
+        if whole:
+            above += [place.path, f"{place.path}[]"]
+        if place.field.inert or place.field.refused:
+            known = shortest.setdefault(id(place.field), place)
+            if len(place.path) < len(known.path):
+                shortest[id(place.field)] = place
+    return iter(shortest.values())
+
+
+def _exceptions(field: Field) -> str:
+    """The values that are not warned about."""
+    from master.schema.tree import Map
+
+    if not field.effective:
+        return "always"
+    values = " or ".join(f"`{_json(value)}`" for value in field.effective)
+    return f"for other resources than {values}" if isinstance(field.node, Map) else f"unless it is {values}"
+
+
+def _json(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
+    """A table. Rows that differ in their first cell only are joined."""
+    paths: dict[tuple[str, ...], list[str]] = {}
+    for path, *rest in rows:
+        paths.setdefault(tuple(rest), []).append(f"`{path}`")
+    lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
+    return [*lines, *(f"| {', '.join(names)} | {' | '.join(rest)} |" for rest, names in paths.items()), ""]
+
+
+PAGES: Final = {"configuration.md": configuration, "fields.md": fields_page}
+
 if __name__ == "__main__":
     sys.path.insert(0, str(ROOT))
-    PAGE.write_text(page())
+    for name, page in PAGES.items():
+        (ROOT / "docs" / name).write_text(page())

@@ -94,7 +94,10 @@ async def _core(config: MasterConfig, pki: Pki, clock: Clock, store: SqliteStore
     cluster_id = await _cluster_id(store)
     await authority.check(store, pki)
     registry = kinds.registry(kinds.ServiceRanges(IPv4Network(config.service_cidr), config.node_ports))
-    resources = cluster_api.resources(store, await Cache.load(store, registry), registry, clock=clock)
+    memory.prepare()
+    cache = await Cache.load(store, registry, clock=clock)
+    memory.freeze()
+    resources = cluster_api.resources(store, cache, registry, clock=clock)
     if config.bootstrap_token_file is not None:
         await bootstrap.ensure(resources, config)  # makes the token's namespace
         await token.make_valid(resources, token.read(config.bootstrap_token_file))

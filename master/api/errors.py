@@ -177,10 +177,20 @@ class Conflict(ApiError):
 
 
 class Expired(ApiError):
-    """The requested version is older than the history."""
+    """The requested version is older than the history. `continue_token` goes on with the current state of a list."""
 
     code = 410
     reason = "Expired"
+
+    def __init__(self, message: str, *, continue_token: str = "") -> None:
+        super().__init__(message)
+        self.continue_token = continue_token
+
+    def status(self) -> dict[str, Any]:
+        status = super().status()
+        if self.continue_token:
+            status["metadata"] = {"continue": self.continue_token}
+        return status
 
 
 class TooLarge(ApiError):

@@ -149,17 +149,18 @@ class ApiServer:
             return answers.failure(InternalError("an internal error occurred; the master's log has the details"))
 
     async def _dispatch(self, request: web.BaseRequest) -> web.StreamResponse:
-        parts = segments(request.raw_path)
+        path, _, query_text = request.raw_path.partition("?")
+        parts = segments(path)
         # A join request has a bootstrap token, which does not identify a caller.
         caller = ANONYMOUS if parts[0] == "sampan" else authenticate(request)
         if not is_resource(parts):
-            with self._requests.held():
+            with self._requests:
                 return await self._paths.handle(request, caller, parts)
-        query = Query(request.query)
+        query = Query.of(query_text)
         call = Call(request, caller, resolve(self._resources.registry, parts), query)
         # Only a GET can last long. Other requests may have a body, and the reader frees their slot meanwhile.
         streams = request.method == "GET" and (query.flag("watch") or query.flag("follow"))
-        with (self._streams if streams else self._requests).held():
+        with self._streams if streams else self._requests:
             return await self._verbs.handle(call)
 
 

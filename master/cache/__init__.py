@@ -5,6 +5,7 @@ from master.cache.cache import Cache, typed
 from master.cache.decoding import Unreadable
 from master.cache.entry import Change, Entry
 from master.cache.history import HistoryGone
+from master.cache.serving import Serving
 from master.cache.snapshots import Page
 from master.cache.subscription import Snapshot, Subscription
 
@@ -16,6 +17,7 @@ __all__ = [
     "HistoryGone",
     "Lagged",
     "Page",
+    "Serving",
     "Snapshot",
     "Subscription",
     "Unreadable",

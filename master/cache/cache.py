@@ -118,6 +118,9 @@ class Cache:
         """The kinds that the cache has now."""
         return tuple(self._tables)
 
+    def __contains__(self, kind: Resource[Any]) -> bool:
+        return kind in self._tables
+
     async def add(self, kind: Resource[Any]) -> None:
         """Reads the objects of a further kind and follows them. Raises StoreDamaged, StoreUnavailable.
 
@@ -256,7 +259,7 @@ class Cache:
         cache has now; the subscriber gets Lagged when a kind comes or goes. `sink`: see `Subscription.push`.
         """
         chosen = self.kinds if all_kinds else kinds
-        snapshot = [entry for kind in chosen for entry in self.entries(kind)]
+        snapshot = [self.entries(kind) for kind in chosen]
         subscription = self._join(chosen, Latest() if latest else Queue(limit), snapshot, sink)
         if all_kinds:
             self._of_all[subscription] = None
@@ -275,7 +278,11 @@ class Cache:
         return self._join((kind,), Queue(limit), [], sink), past
 
     def _join(
-        self, kinds: Sequence[Resource[Any]], backlog: Queue | Latest, snapshot: builtins.list[Entry], sink: Sink | None
+        self,
+        kinds: Sequence[Resource[Any]],
+        backlog: Queue | Latest,
+        snapshot: Sequence[builtins.list[Entry]],
+        sink: Sink | None,
     ) -> Subscription:
         subscription = Subscription(
             frozenset(kinds), self.revision, backlog, snapshot=snapshot, sink=sink, leave=self._leave

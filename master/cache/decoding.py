@@ -86,18 +86,21 @@ class Decoding:
         self._ring = ring
 
     def decode(self, entry: Decodable) -> Decoded:
+        """The typed object, which is kept for a while. Raises Unreadable."""
+        decoded = Decoded(self.read(entry), len(entry.raw))
+        if self._ring is not None and not self._kind.hot:
+            self._ring.add(decoded)
+        return decoded
+
+    def read(self, entry: Decodable) -> Any:
         """The typed object. Raises Unreadable.
 
         An object that the model refuses is decoded as far as it can be read.
         """
         try:
-            obj = self._kind.decode(entry.raw)
+            return self._kind.decode(entry.raw)
         except ValueError as refused:
-            obj = self._salvage(entry, refused)
-        decoded = Decoded(obj, len(entry.raw))
-        if self._ring is not None and not self._kind.hot:
-            self._ring.add(decoded)
-        return decoded
+            return self._salvage(entry, refused)
 
     def _salvage(self, entry: Decodable, refused: ValueError) -> Any:
         is_new = self._ring is None or self._ring.is_new(entry)

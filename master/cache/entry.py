@@ -88,6 +88,15 @@ class Entry(msgspec.Struct, eq=False, gc=False):
         self.decoded = (self.decoding or Decoding(self.kind)).decode(self)
         return self.decoded.obj
 
+    def read(self) -> Any:
+        """The typed object for one use, such as reading all objects at the start. Raises Unreadable.
+
+        If it is decoded for this, it is not kept.
+        """
+        if self.kind.hot or (self.decoded is not None and self.decoded.obj is not None):
+            return self.obj
+        return (self.decoding or Decoding(self.kind)).read(self)
+
     @property
     def meta(self) -> Meta | ObjectMeta:
         """The metadata, without decoding the rest of the object."""
@@ -137,13 +146,18 @@ class Change(msgspec.Struct, eq=False, gc=False):
         """
         frame = self.frames.get(type_) if self.frames is not None else None
         if frame is None:
-            raw = self.entry.raw
-            if type_ == DELETED and self.type != DELETED and self.before is not None:
-                raw = reversioned(self.before.raw, self.entry.revision)
-            frame = watch_frame(type_, raw)
+            frame = watch_frame(type_, self.shown(type_).raw)
             if self.frames is not None:
                 self.frames[type_] = frame
         return frame
+
+    def shown(self, type_: str) -> Entry:
+        """The object in an event of this type."""
+        if type_ == DELETED and self.type != DELETED and self.before is not None:
+            last = self.before
+            raw, revision = reversioned(last.raw, self.entry.revision), self.entry.revision
+            return Entry(last.kind, last.namespace, last.name, raw, revision, last.key, last.decoding)
+        return self.entry
 
     def forget_frames(self) -> None:
         """From now on frames are not kept, because the history holds the change for long."""

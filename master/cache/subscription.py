@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import Any, Self
@@ -26,22 +25,27 @@ class Snapshot:
     They are decoded one by one while they are read, and a part that was read is dropped. So it can be read once.
     """
 
-    def __init__(self, entries: Sequence[Entry]) -> None:
-        self._entries = deque(entries)
+    def __init__(self, lists: Sequence[list[Entry]]) -> None:
+        """`lists`: the objects of each kind. They are emptied while they are read."""
+        self._lists = lists
+        for entries in lists:
+            # Items leave a list at its end.
+            entries.reverse()
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return sum(map(len, self._lists))
 
     def entries(self) -> Iterator[Entry]:
         """The objects that have not been read yet, not decoded."""
-        while self._entries:
-            yield self._entries.popleft()
+        for entries in self._lists:
+            while entries:
+                yield entries.pop()
 
     def __iter__(self) -> Iterator[tuple[Resource[Any], Any]]:
         """Kind and typed object of each. Objects that cannot be decoded are left out; the log names them."""
         for entry in self.entries():
             try:
-                obj = entry.obj
+                obj = entry.read()
             except Unreadable:
                 continue
             yield entry.kind, obj
@@ -56,7 +60,7 @@ class Subscription:
         revision: int,
         backlog: Backlog,
         *,
-        snapshot: Sequence[Entry] = (),
+        snapshot: Sequence[list[Entry]] = (),
         sink: Sink | None = None,
         leave: Callable[[Subscription], None],
     ) -> None:

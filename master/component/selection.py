@@ -6,16 +6,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from master.cache import Cache, Entry, typed
-from master.component.podstate import selects
+from master.component.podstate import PodState, selects, state_of
 from master.kinds import POD
-from master.kinds.core.pod.model import Pod
 from master.objects.index import LABEL, SELECTOR, label_value
 from master.registry.resource import Resource
 
 
-def pods_of(cache: Cache, namespace: str, selector: Mapping[str, str]) -> list[Pod]:
+def pods_of(cache: Cache, namespace: str, selector: Mapping[str, str]) -> list[PodState]:
     """The pods of the namespace that an equality selector matches, by name; an empty selector matches none."""
-    return typed(entry for entry in _candidates(cache, namespace, selector) if selects(selector, entry.meta.labels))
+    states = map(state_of, _candidates(cache, namespace, selector))
+    return [pod for pod in states if selects(selector, pod.metadata.labels)]
 
 
 def _candidates(cache: Cache, namespace: str, selector: Mapping[str, str]) -> list[Entry]:

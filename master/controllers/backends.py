@@ -6,8 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from master import kinds
-from master.component.podstate import is_finished, is_ready, selects
-from master.kinds.core.pod.model import Pod
+from master.component.podstate import AnyPod, is_finished, is_ready, selects
 from master.kinds.core.service.model import Service, ServicePort
 from master.objects.meta import ObjectReference
 
@@ -54,7 +53,7 @@ def is_headless(service: Service) -> bool:
     return service.spec.cluster_ip == "None"
 
 
-def backends(service: Service, pods: Iterable[Pod]) -> list[Backend]:
+def backends(service: Service, pods: Iterable[AnyPod]) -> list[Backend]:
     """The pods that the service selects and that have an address, sorted by address.
 
     `pods` are those of the service's namespace. A pod that has none of the service's ports is left out.
@@ -64,11 +63,11 @@ def backends(service: Service, pods: Iterable[Pod]) -> list[Backend]:
     return sorted(with_ports, key=lambda backend: (backend.ip, backend.uid))
 
 
-def _is_backend(service: Service, pod: Pod) -> bool:
+def _is_backend(service: Service, pod: AnyPod) -> bool:
     return bool(pod.status.pod_ip) and not is_finished(pod) and selects(service.spec.selector, pod.metadata.labels)
 
 
-def _backend(service: Service, pod: Pod) -> Backend:
+def _backend(service: Service, pod: AnyPod) -> Backend:
     serving = is_ready(pod) or service.spec.publish_not_ready_addresses
     terminating = bool(pod.metadata.deletion_timestamp)
     in_domain = bool(pod.spec.hostname) and pod.spec.subdomain == service.metadata.name
@@ -86,14 +85,14 @@ def _backend(service: Service, pod: Pod) -> Backend:
     )
 
 
-def _ports(service: Service, pod: Pod) -> Iterable[BackendPort]:
+def _ports(service: Service, pod: AnyPod) -> Iterable[BackendPort]:
     for port in service.spec.ports:
         number = resolve(port, pod)
         if number is not None:
             yield BackendPort(port.name, number, port.protocol or "TCP", port.app_protocol)
 
 
-def resolve(port: ServicePort, pod: Pod) -> int | None:
+def resolve(port: ServicePort, pod: AnyPod) -> int | None:
     """The pod's port number for a service port; None when the pod has no port of that name and protocol."""
     target = port.target_port
     if isinstance(target, str) and not target.isdigit():

@@ -16,6 +16,7 @@ from master.api.identity import component
 from master.api.resources import Resources
 from master.cache import Entry
 from master.clock import Clock
+from master.component.podstate import state_changed
 from master.component.selection import pods_of, selecting
 from master.controllers.backends import HEADLESS_LABEL, Backend, BackendPort, backends, is_headless, is_ours
 from master.controllers.keyed import ObjectKey, run_keyed
@@ -75,7 +76,15 @@ class EndpointsController:
         """Runs until cancelled."""
         own = (kinds.SERVICE, kinds.ENDPOINTS)
         watched = (*own, kinds.POD)
-        await run_keyed(self._cache, self._queue, watched=watched, keys=self._keys, sync=self._sync, first=own)
+        await run_keyed(
+            self._cache,
+            self._queue,
+            watched=watched,
+            keys=self._keys,
+            sync=self._sync,
+            first=own,
+            matters=lambda change: change.kind is not kinds.POD or state_changed(change),
+        )
 
     def _keys(self, entry: Entry) -> Iterable[ObjectKey]:
         if entry.kind is not kinds.POD:

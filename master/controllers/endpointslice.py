@@ -14,6 +14,7 @@ from master.api.identity import component
 from master.api.resources import Resources
 from master.cache import Entry, typed
 from master.clock import Clock
+from master.component.podstate import state_changed
 from master.component.selection import pods_of, selecting
 from master.controllers.backends import backends, is_ours
 from master.controllers.keyed import ObjectKey, run_keyed
@@ -37,7 +38,15 @@ class EndpointSliceController:
         """Runs until cancelled."""
         own = (kinds.SERVICE, kinds.ENDPOINTSLICE)
         watched = (*own, kinds.POD)
-        await run_keyed(self._cache, self._queue, watched=watched, keys=self._keys, sync=self._sync, first=own)
+        await run_keyed(
+            self._cache,
+            self._queue,
+            watched=watched,
+            keys=self._keys,
+            sync=self._sync,
+            first=own,
+            matters=lambda change: change.kind is not kinds.POD or state_changed(change),
+        )
 
     def _keys(self, entry: Entry) -> Iterable[ObjectKey]:
         if entry.kind is kinds.SERVICE:

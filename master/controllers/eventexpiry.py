@@ -62,7 +62,7 @@ class Ages:
 def _age_s(event: Entry, now: datetime) -> float:
     """The age by the event's own times: never negative, and an hour when it has no time that can be read."""
     try:
-        when = last_time(event.obj)
+        when = last_time(event.read())
     except Unreadable:
         when = None
     return LIFE.total_seconds() if when is None else max(0.0, (now - when).total_seconds())

@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 
 from master import kinds
 from master.cache import Cache
+from master.component.podstate import AnyPod
 from master.kinds.core.pod.model import Pod
 
 K = TypeVar("K", bound=Hashable)
@@ -28,7 +29,7 @@ class Expectations(Generic[K]):
         """A pod was created: the cache must reach its revision."""
         self._created[key] = max(self._created.get(key, 0), int(pod.metadata.resource_version or 0))
 
-    def deleted(self, key: K, pod: Pod) -> None:
+    def deleted(self, key: K, pod: AnyPod) -> None:
         """A pod was deleted: the cache must show it Terminating or gone."""
         self._deleted.setdefault(key, {})[pod.metadata.uid] = (pod.metadata.namespace, pod.metadata.name)
 
@@ -39,8 +40,9 @@ class Expectations(Generic[K]):
         self._created.pop(key, None)
         waiting = self._deleted.get(key, {})
         for uid, (namespace, name) in list(waiting.items()):
-            pod = self._cache.get(kinds.POD, namespace, name)
-            if pod is None or pod.metadata.uid != uid or pod.metadata.deletion_timestamp:
+            entry = self._cache.entry(kinds.POD, namespace, name)
+            meta = None if entry is None else entry.meta
+            if meta is None or meta.uid != uid or meta.deletion_timestamp:
                 del waiting[uid]
         if waiting:
             return False

@@ -2,6 +2,7 @@
 
 Owns the finalizers "orphan" and "foregroundDeletion". Background deletion needs no finalizer: the dependents are
 checked when their owner goes. The cache's index has them. What is decided about an object is in ownership.py.
+References to an owner in another namespace are not valid; an event says so.
 """
 
 from __future__ import annotations
@@ -11,17 +12,20 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from master import kinds
 from master.api.errors import Conflict, NotFound
 from master.api.identity import component
 from master.api.resources import Resources
 from master.cache import Change, Snapshot
 from master.clock import Clock
+from master.component.events import EventRecorder, Involved
 from master.component.follow import follow, paced
 from master.controllers.ownership import (
     FOREGROUND,
     ORPHAN,
     Item,
     judge,
+    may_own,
     without_finalizer,
     without_owners,
 )
@@ -35,6 +39,8 @@ from master.schema.partial import Meta
 log = logging.getLogger(__name__)
 
 WORKERS = 16
+# Objects whose deletion was seen last, so that they are not searched for in other namespaces.
+REMEMBERED = 4096
 
 
 class GarbageCollector:
@@ -42,13 +48,16 @@ class GarbageCollector:
 
     name = "garbage collector"
 
-    def __init__(self, resources: Resources, clock: Clock) -> None:
+    def __init__(self, resources: Resources, clock: Clock, recorder: EventRecorder) -> None:
         self._resources = resources
         self._cache = resources.cache
+        self._recorder = recorder
         self._caller = component("controller:generic-garbage-collector")
         self._queue: WorkQueue[Item] = WorkQueue(self.name, clock)
         # Owners in foreground deletion, which wait for their dependents; by uid.
         self._waiting: dict[str, Item] = {}
+        # The uids of deleted objects, oldest first.
+        self._deleted: dict[str, None] = {}
 
     async def run(self) -> None:
         """Runs until cancelled."""
@@ -75,14 +84,19 @@ class GarbageCollector:
 
     def _gone(self, item: Item, meta: Meta | ObjectMeta) -> None:
         self._waiting.pop(item.uid, None)
-        for dependent in self._dependents(item):
-            self._queue.add(dependent)
+        self._deleted[item.uid] = None
+        if len(self._deleted) > REMEMBERED:
+            del self._deleted[next(iter(self._deleted))]
+        for entry in self._cache.by_all(OWNER, item.uid):
+            self._queue.add(Item.of(entry))
         for owner in meta.owner_references:
             if owner.uid in self._waiting:
                 self._queue.add(self._waiting[owner.uid])
 
     def _dependents(self, owner: Item) -> list[Item]:
-        return [Item.of(entry) for entry in self._cache.by_all(OWNER, owner.uid)]
+        """The objects with a valid reference to the owner."""
+        items = [Item.of(entry) for entry in self._cache.by_all(OWNER, owner.uid)]
+        return [item for item in items if may_own(owner, item)]
 
     async def _sync(self, item: Item) -> None:
         meta = self._current(item)
@@ -96,14 +110,18 @@ class GarbageCollector:
             await self._judge(item, meta.owner_references)
 
     def _current(self, item: Item) -> Meta | ObjectMeta | None:
-        """The metadata of the object; None when it is gone or was replaced."""
+        """The metadata of the object; None when it is gone or was replaced, or its kind is not served any more."""
+        if item.kind not in self._cache:
+            return None
         entry = self._cache.entry(item.kind, item.namespace, item.name)
         meta = None if entry is None else entry.meta
         return meta if meta is not None and meta.uid == item.uid else None
 
     async def _judge(self, item: Item, owners: Sequence[OwnerReference]) -> None:
         """The cache applies commits in order: an owner that it does not show does not exist, or not any more."""
-        verdict = judge(item.namespace, owners, self._exists, self._cache.kinds)
+        verdict = judge(item, owners, self._exists, self._resources.registry.of_kind)
+        for owner in (*verdict.misplaced, *(owner for owner in verdict.dangling if self._elsewhere(owner))):
+            self._report(item, owner)
         if verdict.delete:
             log.info("%s: deleted, because its owner is gone", item)
             await self._delete(item)
@@ -114,6 +132,27 @@ class GarbageCollector:
     def _exists(self, kind: Resource[Any], namespace: str, name: str, uid: str) -> bool:
         entry = self._cache.entry(kind, namespace, name)
         return entry is not None and entry.meta.uid == uid
+
+    def _elsewhere(self, owner: OwnerReference) -> bool:
+        """Whether an owner that was not found exists in another namespace."""
+        kind = self._resources.registry.of_kind(owner.api_version, owner.kind)
+        if kind is None or not kind.namespaced or owner.uid in self._deleted:
+            return False
+        namespaces = self._cache.entries(kinds.NAMESPACE)
+        return any(self._exists(kind, namespace.name, owner.name, owner.uid) for namespace in namespaces)
+
+    def _report(self, item: Item, owner: OwnerReference) -> None:
+        """An event about a reference that is not valid, in Kubernetes' words."""
+        identity = (
+            f"{owner.api_version}/{owner.kind}, namespace: {item.namespace}, name: {owner.name}, uid: {owner.uid}"
+        )
+        self._recorder.record(
+            "garbage-collector-controller",
+            involved=Involved(item.kind.kind, item.namespace, item.name, item.uid, api_version=item.kind.api_version),
+            type="Warning",
+            reason="OwnerRefInvalidNamespace",
+            message=f'ownerRef [{identity}] does not exist in namespace "{item.namespace}"',
+        )
 
     async def _orphan(self, item: Item) -> None:
         """Removes the owner from its dependents, which stay; then the owner may go."""

@@ -37,11 +37,13 @@ async def run_keyed(
     keys: Callable[[Entry], Iterable[K]],
     sync: Callable[[K], Awaitable[None]],
     first: Sequence[Resource[Any]] | None = None,
+    matters: Callable[[Change], bool] | None = None,
     workers: int = 4,
 ) -> None:
     """Queues what `keys` returns for the object before and after each change, and calls `sync` for each queued key.
 
-    At the start the keys of all objects of the kinds `first` (by default the watched ones) are queued.
+    At the start the keys of all objects of the kinds `first` (by default the watched ones) are queued. `matters`:
+    whether a change can have consequences.
     """
 
     async def begin(snapshot: Snapshot) -> None:
@@ -50,6 +52,8 @@ async def run_keyed(
                 add(entry)
 
     def apply(change: Change) -> None:
+        if matters is not None and not matters(change):
+            return
         if change.before is not None:
             add(change.before)
         add(change.entry)

@@ -43,7 +43,7 @@ def controllers(
         NodeLifecycle(resources, heartbeats, clock, recorder, grace_s=config.grace_s, eviction_s=config.eviction_s),
         PodCollector(resources, clock),
         NamespaceController(resources, clock),
-        GarbageCollector(resources, clock),
+        GarbageCollector(resources, clock, recorder),
         EventExpiry(resources, clock),
         TokenCleaner(resources, clock),
     ]

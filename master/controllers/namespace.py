@@ -1,6 +1,7 @@
 """The namespace controller: deletes the objects of a namespace that is being deleted, then removes its finalizer.
 
-Owns the finalizer "kubernetes" of namespaces. The API refuses new objects in such a namespace, so this work ends.
+Owns the finalizer "kubernetes" of namespaces. The API refuses new objects in such a namespace, so this work ends. A
+kind that is served again later may bring back objects of a namespace that is gone; they are deleted too.
 """
 
 from __future__ import annotations
@@ -39,8 +40,9 @@ _LAST = (kinds.EVENT,)
 
 def deletion_order(all_kinds: Iterable[Resource[Any]]) -> tuple[Resource[Any], ...]:
     """The namespaced kinds in the order in which their objects are deleted."""
-    rest = tuple(k for k in all_kinds if k.namespaced and k not in _FIRST and k not in _LAST)
-    return (*_FIRST, *rest, *_LAST)
+    namespaced = [kind for kind in all_kinds if kind.namespaced]
+    # Sorting keeps the order of equal keys.
+    return tuple(sorted(namespaced, key=lambda kind: (kind not in _FIRST, kind in _LAST)))
 
 
 def without_finalizer(namespace: Namespace) -> Namespace | None:
@@ -63,6 +65,7 @@ class NamespaceController:
         self._queue: WorkQueue[str] = WorkQueue(self.name, clock)
         self._checks: dict[str, int] = {}
         self._slots = asyncio.Semaphore(DELETES_AT_ONCE)
+        resources.registry.listen(self._kind_changed)
 
     async def run(self) -> None:
         """Runs until cancelled."""
@@ -72,18 +75,34 @@ class NamespaceController:
     def _keys(self, entry: Entry) -> Iterable[str]:
         return [entry.name] if entry.meta.deletion_timestamp else []
 
+    def _kind_changed(self, kind: Resource[Any], present: bool) -> None:
+        """Checks the namespaces of the objects that a kind brings."""
+        if present and kind.namespaced:
+            for namespace in {entry.namespace for entry in self._cache.entries(kind)}:
+                if self._is_going(namespace):
+                    self._queue.add(namespace)
+
+    def _is_going(self, name: str) -> bool:
+        """Whether the namespace is being deleted, or does not exist."""
+        entry = self._cache.entry(kinds.NAMESPACE, "", name)
+        return entry is None or bool(entry.meta.deletion_timestamp)
+
     async def _sync(self, name: str) -> None:
         namespace = self._cache.get(kinds.NAMESPACE, "", name)
-        if namespace is None or not namespace.metadata.deletion_timestamp:
+        for kind in deletion_order(self._cache.kinds):
+            # Meanwhile the kind may be gone, and the namespace may have been made again.
+            if kind in self._cache and self._is_going(name):
+                await self._clear(kind, name)
+        if not self._is_going(name):
             self._checks.pop(name, None)
             return
-        for kind in deletion_order(self._cache.kinds):
-            await self._clear(kind, name)
         if any(self._cache.count(kind, name) for kind in deletion_order(self._cache.kinds)):
             checks = self._checks[name] = self._checks.get(name, 0) + 1
             self._queue.add_after(name, min(FIRST_CHECK_S * 2 ** min(checks - 1, 10), LONGEST_CHECK_S))
             return
         self._checks.pop(name, None)
+        if namespace is None:
+            return
 
         def change(current: Namespace) -> Namespace | None:
             same = current.metadata.uid == namespace.metadata.uid

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,39 +35,49 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What to do with an object: delete it, drop references to owners that are gone, or nothing."""
+    """What to do with an object: delete it, drop references to owners that are gone (`dangling`), or nothing.
+
+    `misplaced`: the references that no owner can fulfil, because its kind is namespaced and the object is not.
+    """
 
     delete: bool = False
     dangling: tuple[OwnerReference, ...] = ()
+    misplaced: tuple[OwnerReference, ...] = ()
 
 
+# Arguments: kind, namespace, name, uid.
 Exists = Callable[[Resource[Any], str, str, str], bool]
+# The kind of an apiVersion and kind; None when the API does not serve it.
+KindOf = Callable[[str, str], Resource[Any] | None]
 
 
-def kind_of(owner: OwnerReference, known: Iterable[Resource[Any]]) -> Resource[Any] | None:
-    """The kind that a reference names; None when the API does not serve it."""
-    group = owner.api_version.rpartition("/")[0]
-    return next((kind for kind in known if kind.kind == owner.kind and kind.group == group), None)
-
-
-def judge(
-    namespace: str, owners: Iterable[OwnerReference], exists: Exists, known: Collection[Resource[Any]]
-) -> Verdict:
+def judge(item: Item, owners: Iterable[OwnerReference], exists: Exists, kind_of: KindOf) -> Verdict:
     """An object is deleted when all its owners are gone: absent, or replaced by an object with another uid.
 
-    `exists(kind, namespace, name, uid)`. An owner of a kind that is not `known` counts as present, because nothing may
-    be deleted on a guess. While one owner is left, only the references to the others are dropped.
+    A namespaced owner is looked up in the namespace of the object, so an owner in another one counts as gone. Nothing
+    may be deleted on a guess, so an owner of an unknown kind counts as present, and an object without a namespace that
+    names a namespaced owner is left alone. While one owner is left, only the references to the others are dropped.
+    All of this is as in Kubernetes.
     """
     present: list[OwnerReference] = []
     gone: list[OwnerReference] = []
+    misplaced: list[OwnerReference] = []
     for owner in owners:
-        kind = kind_of(owner, known)
-        owner_namespace = namespace if kind is not None and kind.namespaced else ""
-        exists_now = kind is None or exists(kind, owner_namespace, owner.name, owner.uid)
-        (present if exists_now else gone).append(owner)
-    if present or not gone:
-        return Verdict(dangling=tuple(gone))
-    return Verdict(delete=True)
+        kind = kind_of(owner.api_version, owner.kind)
+        if kind is not None and kind.namespaced and not item.kind.namespaced:
+            misplaced.append(owner)
+        elif kind is None or exists(kind, item.namespace if kind.namespaced else "", owner.name, owner.uid):
+            present.append(owner)
+        else:
+            gone.append(owner)
+    if misplaced:
+        return Verdict(misplaced=tuple(misplaced))
+    return Verdict(delete=bool(gone) and not present, dangling=tuple(gone))
+
+
+def may_own(owner: Item, dependent: Item) -> bool:
+    """Whether the reference is valid: a namespaced owner owns objects in its own namespace only."""
+    return not owner.kind.namespaced or (dependent.kind.namespaced and owner.namespace == dependent.namespace)
 
 
 def without_owners(obj: Any, uids: Iterable[str]) -> Any | None:

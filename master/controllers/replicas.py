@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from master import kinds
-from master.component.podstate import controller_of, is_active, is_ready, ready_since, selects
+from master.component.podstate import AnyPod, controller_of, is_active, is_ready, ready_since, selects
 from master.kinds.core.pod.model import Pod
 from master.kinds.core.replicationcontroller import (
     ReplicationController,
@@ -31,18 +31,18 @@ class Claims:
     """The active pods that concern a controller."""
 
     # Owned by the controller and matched by its selector.
-    owned: tuple[Pod, ...]
+    owned: tuple[AnyPod, ...]
     # Matched and without a controller: to be adopted.
-    orphans: tuple[Pod, ...]
+    orphans: tuple[AnyPod, ...]
     # Owned and not matched any more: to be released.
-    strays: tuple[Pod, ...]
+    strays: tuple[AnyPod, ...]
 
 
-def claims(rc: ReplicationController, pods: Iterable[Pod]) -> Claims:
+def claims(rc: ReplicationController, pods: Iterable[AnyPod]) -> Claims:
     """Sorts the pods of the controller's namespace into owned ones, orphans and strays."""
-    owned: list[Pod] = []
-    orphans: list[Pod] = []
-    strays: list[Pod] = []
+    owned: list[AnyPod] = []
+    orphans: list[AnyPod] = []
+    strays: list[AnyPod] = []
     for pod in pods:
         if not is_active(pod):
             continue
@@ -102,7 +102,7 @@ def new_pod(rc: ReplicationController) -> Pod:
     )
 
 
-def surplus(pods: Sequence[Pod], count: int) -> list[Pod]:
+def surplus(pods: Sequence[AnyPod], count: int) -> list[AnyPod]:
     """The `count` pods to delete when there are too many, the least useful first, in Kubernetes' order.
 
     Unbound before bound; Pending before Unknown before Running; not ready before ready; on a node with more of these
@@ -110,7 +110,7 @@ def surplus(pods: Sequence[Pod], count: int) -> list[Pod]:
     """
     on_node = Counter(pod.spec.node_name for pod in pods)
 
-    def rank(pod: Pod) -> tuple[bool, int, bool, int, float, int, float]:
+    def rank(pod: AnyPod) -> tuple[bool, int, bool, int, float, int, float]:
         since = ready_since(pod)
         restarts = max((status.restart_count for status in pod.status.container_statuses), default=0)
         created = pod.metadata.creation_timestamp
@@ -164,7 +164,7 @@ def _was_refused(pod: Pod) -> bool:
 
 
 def status_of(
-    rc: ReplicationController, pods: Sequence[Pod], *, now: datetime, failure: str
+    rc: ReplicationController, pods: Sequence[AnyPod], *, now: datetime, failure: str
 ) -> ReplicationControllerStatus:
     """The status for the controller's active pods. `failure`: why pods could not be created, or empty."""
     template = rc.spec.template
@@ -181,7 +181,7 @@ def status_of(
     )
 
 
-def available_in(pod: Pod, rc: ReplicationController, now: datetime) -> float | None:
+def available_in(pod: AnyPod, rc: ReplicationController, now: datetime) -> float | None:
     """Seconds until the pod is available (ready for minReadySeconds): 0 when it is, None when it is not ready."""
     since = ready_since(pod)
     if since is None:

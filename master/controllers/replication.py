@@ -17,10 +17,10 @@ from master import kinds
 from master.api.errors import ApiError, NotFound
 from master.api.identity import component
 from master.api.resources import Resources
-from master.cache import Entry, typed
+from master.cache import Entry
 from master.clock import Clock
 from master.component.events import EventRecorder, Involved
-from master.component.podstate import controller_of
+from master.component.podstate import AnyPod, PodState, controller_of, state_changed, state_of
 from master.component.selection import pods_of, selecting
 from master.controllers import replicas
 from master.controllers.expectations import Expectations
@@ -55,7 +55,15 @@ class ReplicationManager:
         """Runs until cancelled."""
         own = (kinds.REPLICATIONCONTROLLER,)
         watched = (*own, kinds.POD)
-        await run_keyed(self._cache, self._queue, watched=watched, keys=self._keys, sync=self._sync, first=own)
+        await run_keyed(
+            self._cache,
+            self._queue,
+            watched=watched,
+            keys=self._keys,
+            sync=self._sync,
+            first=own,
+            matters=lambda change: change.kind is not kinds.POD or state_changed(change),
+        )
 
     def _keys(self, entry: Entry) -> Iterable[ObjectKey]:
         """The controller itself, a pod's owner, or the controllers that may adopt the pod."""
@@ -76,7 +84,7 @@ class ReplicationManager:
         if not self._expectations.met(key):
             return
         claims = replicas.claims(rc, self._pods(rc))
-        pods = list(claims.owned)
+        pods: list[AnyPod] = list(claims.owned)
         failure: ApiError | None = None
         if not rc.metadata.deletion_timestamp:
             pods += await self._claim(rc, claims)
@@ -85,10 +93,10 @@ class ReplicationManager:
         if failure is not None:
             raise failure
 
-    def _pods(self, rc: ReplicationController) -> list[Pod]:
+    def _pods(self, rc: ReplicationController) -> list[PodState]:
         """The pods that the controller owns, and those that it selects."""
         namespace = rc.metadata.namespace
-        owned: list[Pod] = typed(self._cache.by(kinds.POD, OWNER, rc.metadata.uid, namespace))
+        owned = map(state_of, self._cache.by(kinds.POD, OWNER, rc.metadata.uid, namespace))
         by_name = {pod.metadata.name: pod for pod in (*owned, *pods_of(self._cache, namespace, rc.spec.selector))}
         return list(by_name.values())
 
@@ -99,7 +107,7 @@ class ReplicationManager:
         changed = [await self._change(pod, partial(replicas.adopted, rc=rc)) for pod in claims.orphans]
         return [pod for pod in changed if pod is not None]
 
-    async def _change(self, pod: Pod, change: Callable[[Pod], Pod | None]) -> Pod | None:
+    async def _change(self, pod: AnyPod, change: Callable[[Pod], Pod | None]) -> Pod | None:
         meta = pod.metadata
 
         def same(current: Pod) -> Pod | None:
@@ -110,7 +118,7 @@ class ReplicationManager:
         except NotFound:
             return None
 
-    async def _scale(self, key: ObjectKey, rc: ReplicationController, pods: Sequence[Pod]) -> ApiError | None:
+    async def _scale(self, key: ObjectKey, rc: ReplicationController, pods: Sequence[AnyPod]) -> ApiError | None:
         """Creates or deletes pods; returns the first error of creating."""
         desired = rc.spec.replicas if rc.spec.replicas is not None else 1
         missing = min(desired - len(pods), BURST)
@@ -151,12 +159,12 @@ class ReplicationManager:
         self._record(rc, "Normal", "SuccessfulCreate", f"Created pod: {created.metadata.name}")
         return None
 
-    async def _delete(self, key: ObjectKey, rc: ReplicationController, pods: Sequence[Pod]) -> None:
+    async def _delete(self, key: ObjectKey, rc: ReplicationController, pods: Sequence[AnyPod]) -> None:
         async with asyncio.TaskGroup() as group:
             for pod in pods:
                 group.create_task(self._delete_one(key, rc, pod), name=f"{self.name}: delete {pod.metadata.name}")
 
-    async def _delete_one(self, key: ObjectKey, rc: ReplicationController, pod: Pod) -> None:
+    async def _delete_one(self, key: ObjectKey, rc: ReplicationController, pod: AnyPod) -> None:
         meta = pod.metadata
         try:
             await self._resources.delete(self._caller, kinds.POD, meta.namespace, meta.name, uid=meta.uid)
@@ -169,7 +177,7 @@ class ReplicationManager:
         self._expectations.deleted(key, pod)
         self._record(rc, "Normal", "SuccessfulDelete", f"Deleted pod: {meta.name}")
 
-    async def _report(self, rc: ReplicationController, pods: Sequence[Pod], failure: str) -> None:
+    async def _report(self, rc: ReplicationController, pods: Sequence[AnyPod], failure: str) -> None:
         """Writes the status when it differs, and queues the controller for when its next pod becomes available."""
         now = self._clock.now()
         status = replicas.status_of(rc, pods, now=now, failure=failure)

@@ -6,7 +6,11 @@ Owns de-duplication, serialisation and back-off. Bounded by the number of distin
 from __future__ import annotations
 
 import asyncio
+import heapq
+import itertools
 import logging
+import math
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Generic, TypeVar
 
@@ -29,15 +33,20 @@ class WorkQueue(Generic[K]):
     def __init__(self, name: str, clock: Clock) -> None:
         self._name = name
         self._clock = clock
-        self._ready: dict[K, None] = {}
+        self._ready: OrderedDict[K, None] = OrderedDict()
         self._busy: set[K] = set()
         # Added again while a worker handles them.
         self._again: set[K] = set()
         self._failures: dict[K, int] = {}
         # When each delayed key is due: the earliest time that was asked for.
         self._due: dict[K, float] = {}
+        # The same times, the earliest first; one that is not in `_due` any more has no effect.
+        self._times: list[tuple[float, int, K]] = []
+        self._order = itertools.count()
+        # The earliest time for which a timer runs.
+        self._timer = math.inf
         self._wake = asyncio.Event()
-        # Runs the timers of delayed keys while the queue runs.
+        # Runs the timers while the queue runs.
         self._group: asyncio.TaskGroup | None = None
 
     def add(self, key: K) -> None:
@@ -54,31 +63,42 @@ class WorkQueue(Generic[K]):
         if self._due.get(key, when + 1) <= when:
             return
         self._due[key] = when
-        if self._group is not None:
-            self._group.create_task(self._wait(key, when), name=f"{self._name}: later {key}")
+        heapq.heappush(self._times, (when, next(self._order), key))
+        self._set_timer()
 
     async def run(self, handler: Callable[[K], Awaitable[None]], *, workers: int) -> None:
         """Passes keys to the handler until cancelled. A key whose handler fails is retried with back-off."""
         async with asyncio.TaskGroup() as group:
             self._group = group
-            for key, when in self._due.items():
-                group.create_task(self._wait(key, when), name=f"{self._name}: later {key}")
+            self._set_timer()
             for number in range(workers):
                 group.create_task(self._work(handler), name=f"{self._name}: worker {number}")
 
-    async def _wait(self, key: K, when: float) -> None:
-        await self._clock.sleep(when - self._clock.monotonic())
-        if self._due.get(key) == when:
-            del self._due[key]
-            self.add(key)
+    def _set_timer(self) -> None:
+        """Starts a timer for the earliest time, unless one runs. A later one that runs already does no harm."""
+        if self._group is None or not self._times or self._times[0][0] >= self._timer:
+            return
+        self._timer = self._times[0][0]
+        self._group.create_task(self._wait(self._timer), name=f"{self._name}: later")
+
+    async def _wait(self, until: float) -> None:
+        await self._clock.sleep(until - self._clock.monotonic())
+        now = max(until, self._clock.monotonic())
+        while self._times and self._times[0][0] <= now:
+            when, _, key = heapq.heappop(self._times)
+            if self._due.get(key) == when:
+                del self._due[key]
+                self.add(key)
+        if until == self._timer:
+            self._timer = math.inf
+        self._set_timer()
 
     async def _work(self, handler: Callable[[K], Awaitable[None]]) -> None:
         while True:
             while not self._ready:
                 self._wake.clear()
                 await self._wake.wait()
-            key = next(iter(self._ready))
-            del self._ready[key]
+            key, _ = self._ready.popitem(last=False)
             self._busy.add(key)
             try:
                 await self._handle(handler, key)
@@ -87,6 +107,8 @@ class WorkQueue(Generic[K]):
             if key in self._again:
                 self._again.discard(key)
                 self.add(key)
+            # A handler may have nothing to wait for: other tasks must run all the same.
+            await asyncio.sleep(0)
 
     async def _handle(self, handler: Callable[[K], Awaitable[None]], key: K) -> None:
         try:

@@ -16,8 +16,9 @@ from master.kinds.core.configmap import ConfigMap
 from master.kinds.core.endpoints import Endpoints
 from master.kinds.core.node import Node
 from master.kinds.core.pod.container import Container, EnvVar, ResourceRequirements
+from master.kinds.core.pod.keys import KeyToPath, ResourceFieldSelector
 from master.kinds.core.pod.model import Pod, PodSecurityContext
-from master.kinds.core.pod.volume import KeyToPath, ResourceFieldSelector, Volume
+from master.kinds.core.pod.volume import Volume
 from master.kinds.core.secret import Secret
 from master.kinds.core.service.model import Service
 from master.objects.meta import parse_time

@@ -13,9 +13,11 @@ from collections.abc import AsyncIterator
 
 from master.cache import Cache, Lagged
 from master.component.events import EventRecorder, Involved
+from master.component.follow import paced
+from master.dispatch.changes import Dirty
 from master.dispatch.errors import Stale
 from master.dispatch.sessions import Session, Sessions
-from master.dispatch.view import KINDS, Dirty, View
+from master.dispatch.view import KINDS, View
 from master.kinds import NODE
 from master.objects.meta import Object
 
@@ -67,9 +69,13 @@ class DesiredState:
         raise Stale(f"session of node {session.node} has ended: {session.end_reason or 'another stream was opened'}")
 
     async def _follow(self) -> None:
-        with self._cache.subscribe(*KINDS) as subscription:
+        # Several changes of an object that wait become one: a batch is the state at its revision all the same.
+        with self._cache.subscribe(*KINDS, latest=True) as subscription:
             view = View(*self._cidrs, on_unsendable=self._unsendable)
-            view.load(int(subscription.revision), subscription.snapshot)
+            revision = int(subscription.revision)
+            async for _, obj in paced(subscription.snapshot):
+                view.put(obj)
+            view.revision = revision
             self._view = view
             self._loaded.set()
             for session in self._sessions.all():

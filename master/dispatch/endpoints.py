@@ -1,7 +1,8 @@
-"""The endpoints of services as slices: a change of one endpoint is then a small message. Pure functions.
+"""The endpoints of services as slices: a change of one endpoint is then a small message.
 
 A service's slices are its EndpointSlice objects. The Endpoints that people write for a service without a selector have
-no such objects, so they are distributed over slices here, by the rules of Kubernetes' mirroring controller.
+no such objects, so they are distributed over slices here, by the rules of Kubernetes' mirroring controller. Owns these
+slices; the other functions are pure.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from master.dispatch.convert import is_ipv4, is_served, object_ref
+from master.dispatch.items import Key
 from master.kinds.core.endpoints import Endpoints
+from master.kinds.core.service.model import Service
 from master.kinds.discovery.endpointslice import EndpointSlice
 from proto.gen import desired_pb2 as wire
 
@@ -67,6 +70,36 @@ def part_message(part: Part, namespace: str, service: str, name: str) -> wire.En
 def is_mirrored(endpoints: Endpoints) -> bool:
     """Whether slices are made of the Endpoints, if their service has no selector."""
     return endpoints.metadata.labels.get(SKIP_MIRROR_LABEL) != "true"
+
+
+class Mirrored:
+    """The slices that are made of written Endpoints; keys are those of the Endpoints."""
+
+    def __init__(self) -> None:
+        self._parts: dict[Key, dict[int, Part]] = {}
+        self._without_selector: set[Key] = set()
+        """Services whose endpoints people write."""
+
+    def set_selector(self, key: Key, service: Service | None) -> bool:
+        """Note the service. Returns whether `changes` has to be asked again."""
+        is_written = service is not None and not service.spec.selector
+        if is_written == (key in self._without_selector):
+            return False
+        self._without_selector ^= {key}
+        return True
+
+    def changes(self, key: Key, endpoints: Endpoints | None) -> Iterator[tuple[str, wire.EndpointSlice | None]]:
+        """The names of the slices that have changed since the last call, with their content; None: removed."""
+        before = self._parts.pop(key, {})
+        after: dict[int, Part] = {}
+        if endpoints is not None and key in self._without_selector and is_mirrored(endpoints):
+            after = self._parts[key] = distributed(endpoints, before)
+        for number in before.keys() | after.keys():
+            name, part = f"{key.name}/{number}", after.get(number)
+            if part is None:
+                yield name, None
+            elif part != before.get(number):
+                yield name, part_message(part, key.namespace, key.name, name)
 
 
 def distributed(endpoints: Endpoints, before: Mapping[int, Part]) -> dict[int, Part]:

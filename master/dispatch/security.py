@@ -6,14 +6,18 @@ Pure functions. convert.py puts the results into the pod's message.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from collections.abc import Iterator
 
 from master.kinds.core.pod.container import Container, SecurityContext
 from master.kinds.core.pod.model import PodSecurityContext, PodSpec
+from master.kinds.core.pod.profiles import (
+    PROFILE_TYPES,
+    AppArmorProfile,
+    SeccompProfile,
+    SELinuxOptions,
+    WindowsSecurityContextOptions,
+)
 from proto.gen import desired_pb2 as wire
-
-PROFILE_TYPES: Final = frozenset({"RuntimeDefault", "Unconfined", "Localhost"})
 
 
 def security_message(own: SecurityContext | None, pod: PodSecurityContext | None) -> wire.SecurityContext | None:
@@ -74,17 +78,21 @@ def _of_container(container: Container, at: str) -> Iterator[str]:
 
 
 def _of_context(context: SecurityContext | PodSecurityContext, at: str) -> Iterator[str]:
-    if context.se_linux_options:
+    if context.se_linux_options not in (None, SELinuxOptions()):
         yield f"{at}.seLinuxOptions"
-    if context.windows_options:
+    if context.windows_options not in (None, WindowsSecurityContextOptions()):
         yield f"{at}.windowsOptions"
-    profiles = {"seccompProfile": context.seccomp_profile, "appArmorProfile": context.app_armor_profile}
+    profiles: dict[str, SeccompProfile | AppArmorProfile | None] = {
+        "seccompProfile": context.seccomp_profile,
+        "appArmorProfile": context.app_armor_profile,
+    }
     for field, profile in profiles.items():
-        if profile and profile.get("type") not in PROFILE_TYPES:
-            yield f"{at}.{field}.type: {profile.get('type')}"
+        # Other types are not accepted, but may be in the store.
+        if profile is not None and profile.type not in PROFILE_TYPES:
+            yield f"{at}.{field}.type: {profile.type}"
 
 
-def _profile(profile: Mapping[str, Any] | None) -> wire.SecurityProfile | None:
-    if not profile or profile.get("type") not in PROFILE_TYPES:
+def _profile(profile: SeccompProfile | AppArmorProfile | None) -> wire.SecurityProfile | None:
+    if profile is None or profile.type not in PROFILE_TYPES:
         return None
-    return wire.SecurityProfile(type=profile["type"], localhost=str(profile.get("localhostProfile") or ""))
+    return wire.SecurityProfile(type=profile.type, localhost=profile.localhost_profile or "")

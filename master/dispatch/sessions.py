@@ -6,12 +6,13 @@ write to the store and does not use gRPC. Implements the Heartbeats Protocol of 
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import logging
 import random
 import uuid
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, NewType
 
 from master.clock import Clock
@@ -53,6 +54,7 @@ class Session:
     applied_revision: int = 0
     end_reason: str = ""
     """Why the session has ended; empty while it is current."""
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class Sessions:
@@ -202,6 +204,7 @@ class Sessions:
     def _end(self, session: Session, reason: str) -> None:
         del self._current[session.node]
         session.end_reason = reason
+        session.ended.set()
         session.outbox.close()
         log.info("node %s: session ended: %s", session.node, reason)
 

@@ -1,7 +1,7 @@
 """Items that all nodes get, joined for snapshots: the bytes of a snapshot's common part are made once, not per node.
 
-Owns these items by key, and pieces of joined items, each made when it is first needed. An item changes the pieces of
-its bucket only.
+Owns these items by key, with a bound of their size, and pieces of joined items, each made when it is first needed. An
+item changes the pieces of its bucket only.
 """
 
 from __future__ import annotations
@@ -12,9 +12,13 @@ from typing import Final
 
 from master.dispatch import cuts
 from master.dispatch.items import Key, Section
+from proto import contract
 
 BUCKETS: Final = 64
 """For each section. With thousands of items, a change joins a small part of them again."""
+
+MAX_SHARED_BYTES: Final = contract.MAX_STATE_BYTES // 2
+"""Largest size of all items: half of a snapshot, the other half is for a node's own items (nodeitems.py)."""
 
 _Bucket = tuple[Section, int]
 
@@ -25,17 +29,25 @@ class Shared:
     def __init__(self) -> None:
         self._buckets: dict[_Bucket, dict[Key, bytes]] = {}
         self._pieces: dict[_Bucket, list[bytes]] = {}
+        self._used_bytes = 0
 
     def get(self, key: Key) -> bytes | None:
         """The item; None without one."""
         return self._buckets.get(_bucket(key), {}).get(key)
 
+    def fits(self, key: Key, item: bytes) -> bool:
+        """Whether the item may be set: an agent refuses a snapshot that is too large as a whole."""
+        more_bytes = len(item) - len(self.get(key) or b"")
+        return more_bytes <= 0 or self._used_bytes + more_bytes <= MAX_SHARED_BYTES
+
     def put(self, key: Key, item: bytes | None) -> bool:
         """Set the item, or remove it (None). Returns whether that changed anything."""
         at = _bucket(key)
         bucket = self._buckets.setdefault(at, {})
-        if bucket.get(key) == item:
+        before = bucket.get(key)
+        if before == item:
             return False
+        self._used_bytes += len(item or b"") - len(before or b"")
         if item is None:
             del bucket[key]
         else:

@@ -43,8 +43,9 @@ class Upstream(Protocol):
 class _Stream:
     """A stream from an agent, which fills it, to a client, which drains it."""
 
-    def __init__(self, node: str, what: str) -> None:
-        self.node = node
+    def __init__(self, session: Session, what: str) -> None:
+        self.session = session
+        self.node = session.node
         self.what = what
         self.opened = asyncio.Event()
         self.closed = asyncio.Event()
@@ -110,7 +111,7 @@ class LogStreams:
         request.pod_uid, request.namespace, request.pod, request.container = uid, namespace, pod, container
         if not session.outbox.ask(session_pb2.StreamRequest(stream_id=stream_id, logs=request)):
             raise NodeUnreachable(f"node {node} has too many streams to open; try again")
-        stream = self._streams[stream_id] = _Stream(node, f"pod {namespace}/{pod}")
+        stream = self._streams[stream_id] = _Stream(session, f"pod {namespace}/{pod}")
         try:
             async for chunk in self._drain(stream):
                 yield chunk
@@ -141,19 +142,26 @@ class LogStreams:
             stream.close()
 
     async def _drain(self, stream: _Stream) -> AsyncGenerator[bytes, None]:
-        try:
-            async with asyncio.timeout(self._open_timeout_s):
-                await stream.opened.wait()
-        except TimeoutError:
-            raise NodeUnreachable(
-                f"node {stream.node} did not answer within {self._open_timeout_s:g} s; "
-                f"the log of {stream.what} cannot be read now"
-            ) from None
+        if not await self._opened(stream):
+            why = f"did not answer within {self._open_timeout_s:g} s"
+            if stream.session.ended.is_set():
+                why = f"has lost its session ({stream.session.end_reason})"
+            raise NodeUnreachable(f"node {stream.node} {why}; the log of {stream.what} cannot be read now")
         while (chunk := await stream.chunks.get()) is not None:
             yield chunk
             stream.taken(len(chunk))
         if stream.error is not None:
             raise stream.error
+
+    async def _opened(self, stream: _Stream) -> bool:
+        """Waits until the agent has opened the stream; a session that ended never carries out what it was asked."""
+        events = [asyncio.ensure_future(event.wait()) for event in (stream.opened, stream.session.ended)]
+        try:
+            await asyncio.wait(events, timeout=self._open_timeout_s, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for event in events:
+                event.cancel()
+        return stream.opened.is_set()
 
 
 async def _fill(stream: _Stream, first: session_pb2.StreamUp, upstream: Upstream, *, says_complete: bool) -> None:

@@ -10,15 +10,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Set
-from dataclasses import dataclass, field
-from typing import Final, Protocol
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
 
 from master.dispatch import convert, cuts
+from master.dispatch.changes import Change, Dirty
 from master.dispatch.encoded import Encoded
-from master.dispatch.endpoints import Part, distributed, is_mirrored, part_message, slice_message
+from master.dispatch.endpoints import Mirrored, slice_message
 from master.dispatch.items import NODE_KEY, Key, Message, Section, encode, encode_removed
+from master.dispatch.nodeitems import TOO_LARGE, NodeItems
 from master.dispatch.references import references
-from master.dispatch.shared import Shared
+from master.dispatch.shared import MAX_SHARED_BYTES, Shared
 from master.dispatch.withheld import SINCE, for_older_agents
 from master.kinds import CONFIGMAP, ENDPOINTS, ENDPOINTSLICE, NODE, POD, SECRET, SERVICE
 from master.kinds.core.configmap import ConfigMap
@@ -46,47 +49,6 @@ OnUnsendable = Callable[[Object, str], None]
 """Gets an object that is not sent, and the problem."""
 
 
-class Change(Protocol):
-    """What the view reads of master.cache.Change; `type` is ADDED, MODIFIED or DELETED."""
-
-    @property
-    def kind(self) -> Resource[Object]: ...
-
-    @property
-    def type(self) -> str: ...
-
-    @property
-    def obj(self) -> Object: ...
-
-
-@dataclass(slots=True)
-class Dirty:
-    """Changed keys: for all nodes, and for single nodes."""
-
-    shared: set[Key] = field(default_factory=set)
-    nodes: dict[str, set[Key]] = field(default_factory=dict)
-
-    def mark(self, node: str, key: Key) -> None:
-        self.nodes.setdefault(node, set()).add(key)
-
-    def common(self, *, slices: bool) -> frozenset[Key]:
-        """The keys for all nodes whose sessions have slices, or have none."""
-        other = Section.ENDPOINTS if slices else Section.ENDPOINT_SLICE
-        return frozenset(key for key in self.shared if key.section is not other)
-
-
-@dataclass(slots=True)
-class _NodeView:
-    """The items that only one node gets."""
-
-    config: bytes | None = None
-    pods: dict[str, bytes] = field(default_factory=dict)
-    withheld: dict[str, bytes] = field(default_factory=dict)
-    """Pods that an agent below protocol version SINCE must not start, as that agent gets them."""
-    references: dict[Key, int] = field(default_factory=dict)
-    """Config maps and secrets, with the number of the node's pods that reference them."""
-
-
 @dataclass(frozen=True, slots=True)
 class _Placed:
     """A pod's node and references."""
@@ -103,7 +65,7 @@ class View:
         self._service_cidr = service_cidr
         self._on_unsendable = on_unsendable
         self._shared = Shared()
-        self._nodes: dict[str, _NodeView] = {}
+        self._nodes: dict[str, NodeItems] = {}
         self._placed: dict[str, _Placed] = {}
         self._payloads: Encoded[ConfigMap | Secret] = Encoded(self._encode_payload)
         self._holders: dict[Key, set[str]] = {}
@@ -111,18 +73,19 @@ class View:
         self._endpoints: Encoded[Endpoints] = Encoded(
             lambda obj: self._encode(obj, lambda: convert.endpoints_message(obj))
         )
-        self._mirrored: dict[Key, dict[int, Part]] = {}
-        self._without_selector: set[Key] = set()
-        """Services whose endpoints people write."""
+        self._mirrored = Mirrored()
         self._deltas: dict[tuple[int, frozenset[Key]], list[bytes]] = {}
         self.revision = 0
 
     def load(self, revision: int, objects: Iterable[tuple[Resource[Object], Object]]) -> None:
         """Fills a new view from a snapshot."""
-        dirty = Dirty()
         for _, obj in objects:
-            self._set(obj, dirty)
+            self.put(obj)
         self.revision = revision
+
+    def put(self, obj: Object) -> None:
+        """Adds an object of the snapshot to a new view, which no session reads yet."""
+        self._set(obj, Dirty())
 
     def apply(self, revision: int, changes: Iterable[Change]) -> Dirty:
         """Applies one commit. Returns the keys whose items changed."""
@@ -153,10 +116,11 @@ class View:
             case Section.POD:
                 if own is None:
                     return None
-                withheld = own.withheld.get(key.name) if version < SINCE else None
-                return withheld or own.pods.get(key.name)
+                older = own.older.get(key.name) if version < SINCE else None
+                return older or own.pods.get(key.name)
             case Section.CONFIG_MAP | Section.SECRET:
-                return self._payloads.item(key) if own and key in own.references else None
+                has = own is not None and key in own.references and key not in own.withheld
+                return self._payloads.item(key) if has else None
 
     def snapshot(self, node: str, version: int = contract.PROTOCOL_VERSION) -> list[bytes]:
         """The messages with all items of the node, for an agent of this protocol version."""
@@ -176,7 +140,7 @@ class View:
 
     def _pieces(self, node: str, version: int) -> Iterator[bytes]:
         """Items, joined where they are the same for all nodes, in the order of their sections."""
-        own = self._nodes.get(node) or _NodeView()
+        own = self._nodes.get(node) or NodeItems()
         if own.config is not None:
             yield own.config
         yield from self._shared.pieces(Section.PEER, without=Key(Section.PEER, "", node))
@@ -185,8 +149,8 @@ class View:
             yield from self._shared.pieces(Section.ENDPOINT_SLICE)
         else:
             yield from filter(None, map(self._endpoints.item, self._endpoints))
-        yield from filter(None, map(self._payloads.item, sorted(own.references)))
-        yield from ({**own.pods, **own.withheld} if version < SINCE else own.pods).values()
+        yield from filter(None, map(self._payloads.item, sorted(own.references.keys() - own.withheld)))
+        yield from ({**own.pods, **own.older} if version < SINCE else own.pods).values()
 
     # --- objects -----------------------------------------------------------------------------------------------------
 
@@ -218,6 +182,9 @@ class View:
         match obj:
             case Pod():
                 self._displace(meta.uid, dirty)
+                if own := self._nodes.get(obj.spec.node_name):
+                    own.waiting.pop(meta.uid, None)
+                    self._forget_if_empty(obj.spec.node_name)
             case Service():
                 self._put(Key(Section.SERVICE, meta.namespace, meta.name), None, dirty)
                 self._set_selector(meta.namespace, meta.name, None, dirty)
@@ -239,8 +206,12 @@ class View:
 
     def _share(self, key: Key, obj: Object, make: Callable[[], Message | None], dirty: Dirty) -> None:
         item = self._encode(obj, make)
-        if item is not None:
-            self._put(key, item or None, dirty)
+        if item is None:
+            return
+        if not self._shared.fits(key, item):
+            self._report(obj, f"the items of all nodes would have more than {MAX_SHARED_BYTES >> 20} MiB")
+            return
+        self._put(key, item or None, dirty)
 
     def _put(self, key: Key, item: bytes | None, dirty: Dirty) -> None:
         if self._shared.put(key, item):
@@ -252,16 +223,19 @@ class View:
             message = make()
             return encode(message) if message is not None else b""
         except (ValueError, TypeError, OverflowError) as error:
-            meta = obj.metadata
-            log.error("%s %s/%s cannot be sent to nodes: %s", type(obj).__name__, meta.namespace, meta.name, error)
-            if self._on_unsendable is not None:
-                self._on_unsendable(obj, str(error))
+            self._report(obj, str(error))
             return None
+
+    def _report(self, obj: Object, problem: str) -> None:
+        meta = obj.metadata
+        log.error("%s %s/%s cannot be sent to nodes: %s", type(obj).__name__, meta.namespace, meta.name, problem)
+        if self._on_unsendable is not None:
+            self._on_unsendable(obj, problem)
 
     def _set_node(self, node: Node, dirty: Dirty) -> None:
         name = node.metadata.name
         self._share(Key(Section.PEER, "", name), node, lambda: convert.peer_message(node), dirty)
-        own = self._nodes.setdefault(name, _NodeView())
+        own = self._nodes.setdefault(name, NodeItems())
         if not convert.is_addressed(node):
             return  # its agent has not registered it yet
         config = self._encode(node, lambda: convert.node_config(node, self._cluster_cidr, self._service_cidr))
@@ -278,33 +252,35 @@ class View:
 
     def _set_selector(self, namespace: str, name: str, service: Service | None, dirty: Dirty) -> None:
         key = Key(Section.ENDPOINTS, namespace, name)
-        if (service is not None and not service.spec.selector) == (key in self._without_selector):
-            return
-        self._without_selector ^= {key}
-        self._mirror(key, dirty)
+        if self._mirrored.set_selector(key, service):
+            self._mirror(key, dirty)
 
     def _mirror(self, key: Key, dirty: Dirty) -> None:
-        """Make slices of the Endpoints that people write for a service without a selector."""
         endpoints = self._endpoints.get(key)
-        before = self._mirrored.pop(key, {})
-        after: dict[int, Part] = {}
-        if endpoints is not None and key in self._without_selector and is_mirrored(endpoints):
-            after = self._mirrored[key] = distributed(endpoints, before)
-        for number in before.keys() | after.keys():
-            name, part = f"{key.name}/{number}", after.get(number)
-            if part is None:
-                self._put(Key(Section.ENDPOINT_SLICE, key.namespace, name), None, dirty)
-            elif endpoints is not None and part != before.get(number):
-                message = part_message(part, key.namespace, key.name, name)
-                slice_key = Key(Section.ENDPOINT_SLICE, key.namespace, name)
-                self._share(slice_key, endpoints, lambda message=message: message, dirty)  # type: ignore[misc]
+        for name, message in self._mirrored.changes(key, endpoints):
+            slice_key = Key(Section.ENDPOINT_SLICE, key.namespace, name)
+            if message is None or endpoints is None:
+                self._put(slice_key, None, dirty)
+            else:
+                self._share(slice_key, endpoints, partial(_same, message), dirty)
 
     # --- config maps and secrets -------------------------------------------------------------------------------------
 
     def _set_payload(self, key: Key, obj: ConfigMap | Secret | None, dirty: Dirty) -> None:
-        if self._payloads.put(key, obj):
-            for name in self._holders.get(key, ()):
-                dirty.mark(name, key)
+        if not self._payloads.put(key, obj):
+            return
+        for name in tuple(self._holders.get(key, ())):
+            self._weigh(name, key)
+            dirty.mark(name, key)
+            self._use_space(name, dirty)
+
+    def _weigh(self, node: str, key: Key) -> None:
+        obj = self._payloads.get(key)
+        if not self._nodes[node].weigh(key, self._size_bytes(key)) and obj is not None:
+            self._report(obj, f"node {node}: {TOO_LARGE}")
+
+    def _size_bytes(self, key: Key) -> int:
+        return len(self._payloads.item(key) or b"")
 
     def _encode_payload(self, obj: ConfigMap | Secret) -> bytes | None:
         if isinstance(obj, Secret):
@@ -317,15 +293,16 @@ class View:
             counts[key] = counts.get(key, 0) + 1
             if counts[key] == 1:
                 self._holders.setdefault(key, set()).add(node)
+                self._weigh(node, key)
                 if key in self._payloads:
                     dirty.mark(node, key)
 
     def _release(self, node: str, keys: Iterable[Key], dirty: Dirty) -> None:
-        counts = self._nodes[node].references
+        own = self._nodes[node]
         for key in keys:
-            counts[key] -= 1
-            if not counts[key]:
-                del counts[key]
+            own.references[key] -= 1
+            if not own.references[key]:
+                own.drop_reference(key)
                 dirty.mark(node, key)
                 holders = self._holders[key]
                 holders.discard(node)
@@ -348,15 +325,22 @@ class View:
             item = self._encode(pod, lambda: _ending(pod, sent))
         if item is None:
             return
-        own = self._nodes.setdefault(node, _NodeView())
-        if item != sent or uid in own.withheld:
-            _withhold(own, uid, item, pod)
+        own = self._nodes.setdefault(node, NodeItems())
+        if item != sent or uid in own.older:
+            _adapt(own, uid, item, pod)
         if item == sent:
             return
-        own.pods[uid] = item
-        dirty.mark(node, Key(Section.POD, "", uid))
         needed = references(pod)
         held = before.references if before else frozenset()
+        more_bytes = len(item) - len(sent or b"") + sum(map(self._size_bytes, needed - own.references.keys()))
+        if not pod.metadata.deletion_timestamp and not own.fits(more_bytes):
+            if uid not in own.waiting:
+                self._report(pod, f"node {node}: {TOO_LARGE}")
+            own.waiting[uid] = pod
+            return
+        own.waiting.pop(uid, None)
+        own.set_pod(uid, item)
+        dirty.mark(node, Key(Section.POD, "", uid))
         self._placed[uid] = _Placed(node, needed)
         self._hold(node, needed - held, dirty)
         self._release(node, held - needed, dirty)
@@ -365,28 +349,42 @@ class View:
         placed = self._placed.pop(uid, None)
         if placed is None:
             return
-        del self._nodes[placed.node].pods[uid]
-        self._nodes[placed.node].withheld.pop(uid, None)
+        own = self._nodes[placed.node]
+        own.drop_pod(uid)
         dirty.mark(placed.node, Key(Section.POD, "", uid))
         self._release(placed.node, placed.references, dirty)
+        own.waiting.pop(uid, None)
+        self._use_space(placed.node, dirty)
         self._forget_if_empty(placed.node)
 
-    def _forget_if_empty(self, node: str) -> None:
+    def _use_space(self, node: str, dirty: Dirty) -> None:
+        """Send what did not fit before."""
         own = self._nodes[node]
-        if own.config is None and not own.pods:
+        for key in sorted(own.withheld):
+            if own.weigh(key, self._size_bytes(key)):
+                dirty.mark(node, key)
+        for pod in list(own.waiting.values()):
+            self._place(pod, dirty)
+
+    def _forget_if_empty(self, node: str) -> None:
+        if self._nodes[node].empty:
             del self._nodes[node]
 
 
-def _withhold(own: _NodeView, uid: str, item: bytes, pod: Pod) -> None:
+def _same(message: Message) -> Message:
+    return message
+
+
+def _adapt(own: NodeItems, uid: str, item: bytes, pod: Pod) -> None:
     """Keeps the item for older agents, if they must not get the usual one.
 
     This by itself changes nothing for the present agent: an older one starts no container of such a pod.
     """
-    withheld = for_older_agents(session_pb2.Cut.FromString(item).pods[0], pod.status)
-    if withheld is None:
-        own.withheld.pop(uid, None)
+    older = for_older_agents(session_pb2.Cut.FromString(item).pods[0], pod.status)
+    if older is None:
+        own.older.pop(uid, None)
     else:
-        own.withheld[uid] = encode(withheld)
+        own.older[uid] = encode(older)
 
 
 def _ending(pod: Pod, sent: bytes | None) -> desired_pb2.Pod:

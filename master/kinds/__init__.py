@@ -3,8 +3,12 @@
 A kind's file (or folder, for a large kind) has all that is peculiar to it: models, defaults, checks, table, deletion
 and subresources, joined in a `Resource`. An entry in `ALL` adds the kind to the API. The docstrings of the models are
 for users of the API: meaning, units, defaults and allowed values of the fields.
+
+A kind on which nothing in the master acts has no code: it is a file in `data`, which `PASSIVE` finds by itself
+(master/registry/passive.py).
 """
 
+from pathlib import Path
 from typing import Any
 
 from master.kinds.core.configmap import CONFIGMAP
@@ -18,8 +22,12 @@ from master.kinds.core.secret import SECRET
 from master.kinds.core.service.resource import SERVICE
 from master.kinds.core.service.strategy import DEFAULT_RANGES, ServiceRanges, ServiceStrategy
 from master.kinds.discovery.endpointslice import ENDPOINTSLICE
+from master.registry import passive
 from master.registry.registry import Registry
 from master.registry.resource import Resource
+from master.schema.schema import Untyped
+
+PASSIVE: tuple[Resource[Untyped], ...] = tuple(passive.load(Path(__file__).with_name("data")))
 
 ALL: tuple[Resource[Any], ...] = (
     NAMESPACE,
@@ -32,6 +40,7 @@ ALL: tuple[Resource[Any], ...] = (
     CONFIGMAP,
     SECRET,
     EVENT,
+    *PASSIVE,
 )
 
 
@@ -48,6 +57,7 @@ __all__ = [
     "EVENT",
     "NAMESPACE",
     "NODE",
+    "PASSIVE",
     "POD",
     "REPLICATIONCONTROLLER",
     "SECRET",

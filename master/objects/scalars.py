@@ -34,9 +34,22 @@ def form(name: str) -> Meta:
     return Meta(extra={"form": name})
 
 
-def inert(effect: str) -> Meta:
-    """A field that is stored but has no effect yet. `effect`: what it would do. Its use is answered with a warning."""
-    return Meta(extra={"inert": effect})
+def inert(effect: str, *, unless: tuple[Any, ...] = ()) -> Meta:
+    """A field that is stored but has no effect yet. `effect`: what it would do. Its use is answered with a warning.
+
+    `unless`: values that need no warning, because they are the default or ask for what happens anyway. For a map: keys
+    that have an effect. With it, `false` and 0 are values that may be warned about; without it, they are not.
+    """
+    return Meta(extra={"inert": effect, "effective": unless})
+
+
+def refused(effect: str, *, values: tuple[Any, ...] = ()) -> Meta:
+    """A field that cannot be carried out and is unsafe to ignore, so the API or the node refuses the pod.
+
+    `effect`: what it would do. `values`: the refused ones; none: all. This is for documentation: the code that refuses
+    is elsewhere (master/dispatch/security.py, and the strategies).
+    """
+    return Meta(extra={"refused": effect, "refused_values": values})
 
 
 Int32 = Annotated[int, Meta(extra={"bits": 32})]

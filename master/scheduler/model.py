@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Final
 
 import msgspec
 
@@ -107,6 +108,10 @@ def _combined(left: Others, right: Others, combine: Callable[[int, int], int]) -
     return tuple((name, amount) for name, amount in amounts if amount)
 
 
+# Python makes a new object for each empty frozenset of a generator.
+_NO_PORTS: Final[frozenset[HostPort]] = frozenset()
+
+
 class PodInfo(msgspec.Struct, frozen=True, eq=False, gc=False):
     """A pod. `request` is what it requests; `weight` is the same, with defaults where it requests nothing.
 
@@ -137,7 +142,7 @@ class PodInfo(msgspec.Struct, frozen=True, eq=False, gc=False):
             node_name=sys.intern(pod.spec.node_name),
             request=_common_request(pod_request(pod, default=Request())),
             weight=_common_request(pod_request(pod, default=Request(DEFAULT_CPU_MILLIS, DEFAULT_MEMORY_BYTES))),
-            host_ports=frozenset(host_ports(pod)),
+            host_ports=frozenset(host_ports(pod)) or _NO_PORTS,
             node_selector=_common_mapping(pod.spec.node_selector),
             node_affinity=affinity.required_during_scheduling_ignored_during_execution if affinity else None,
             terminating=bool(pod.metadata.deletion_timestamp),

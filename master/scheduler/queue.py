@@ -6,6 +6,7 @@ Owns the order (first come, first served), the back-off and when a pod is retrie
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -45,7 +46,7 @@ class SchedulingQueue:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._active: dict[str, Waiting] = {}
+        self._active: OrderedDict[str, Waiting] = OrderedDict()
         self._parked: dict[str, _Parked] = {}
         self._attempts: dict[str, int] = {}
         self._wake = asyncio.Event()
@@ -70,7 +71,7 @@ class SchedulingQueue:
         while not self._active:
             self._wake.clear()
             await self._wake.wait()
-        return self._active.pop(next(iter(self._active)))
+        return self._active.popitem(last=False)[1]
 
     def park(self, pod: Pod, *, retry_alone: bool = False) -> None:
         """Parks a pod until something changes, or with `retry_alone` only until its back-off is over."""

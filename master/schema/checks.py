@@ -9,6 +9,7 @@ import ipaddress
 import json
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from master.schema import quantity
@@ -23,8 +24,12 @@ _PORT_NAME = re.compile(r"[a-z0-9]([a-z0-9]|-(?!-))*")
 MAX_ANNOTATIONS_BYTES = 256 << 10
 # Longest part of a value or field in a message, in characters.
 _MAX_SHOWN = 256
+# Texts of each form that are remembered: the same names come again and again.
+_REMEMBERED = 4096
 # Nobody reads more causes than this.
 _MAX_CAUSES = 50
+# Fields without effect that one response warns about.
+_MAX_WARNINGS = 10
 
 LABEL_RULE = "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character"  # noqa: E501
 SERVICE_RULE = "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character"  # noqa: E501
@@ -34,6 +39,7 @@ VALUE_RULE = "a valid label must be an empty string or consist of alphanumeric c
 PORT_NAME_RULE = "must contain only alphanumeric characters (a-z, 0-9), and hyphens (-), and at least one letter (a-z)"
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def dns_label(text: str) -> str:
     """Why the text is not an RFC 1123 label; empty if it is one."""
     if len(text) > 63:
@@ -41,6 +47,7 @@ def dns_label(text: str) -> str:
     return "" if _LABEL.fullmatch(text) else LABEL_RULE
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def dns_1035(text: str) -> str:
     """Why the text is not an RFC 1035 label, as services' names must be; empty if it is one."""
     if len(text) > 63:
@@ -48,6 +55,7 @@ def dns_1035(text: str) -> str:
     return "" if _SERVICE_LABEL.fullmatch(text) else SERVICE_RULE
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def dns_subdomain(text: str) -> str:
     """Why the text is not an RFC 1123 subdomain; empty if it is one."""
     if len(text) > 253:
@@ -55,6 +63,7 @@ def dns_subdomain(text: str) -> str:
     return "" if _SUBDOMAIN.fullmatch(text) else SUBDOMAIN_RULE
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def qualified_name(text: str) -> str:
     """Why the text is not a label key (`[prefix/]name`); empty if it is one."""
     prefix, slash, name = text.rpartition("/")
@@ -69,6 +78,7 @@ def qualified_name(text: str) -> str:
     return "" if _QUALIFIED.fullmatch(name) else QUALIFIED_RULE
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def label_value(text: str) -> str:
     """Why the text is not a label value; empty if it is one."""
     if len(text) > 63:
@@ -76,6 +86,7 @@ def label_value(text: str) -> str:
     return "" if not text or _QUALIFIED.fullmatch(text) else VALUE_RULE
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def port_name(text: str) -> str:
     """Why the text is not the name of a container port; empty if it is one."""
     if len(text) > 15:
@@ -100,6 +111,7 @@ class Findings:
     def __init__(self) -> None:
         self.causes: list[Cause] = []
         self.warnings: list[str] = []
+        self._inert: set[str] = set()
 
     def __bool__(self) -> bool:
         return bool(self.causes)
@@ -138,9 +150,17 @@ class Findings:
         self._add("FieldValueTooLong", f"Too long: may not be more than {limit} bytes", field)
 
     def inert(self, field: str, effect: str) -> None:
-        """The field is stored, but has no effect yet. `effect` is what it would do. This is only a warning."""
-        if len(self.warnings) < _MAX_CAUSES:
+        """The field is stored, but has no effect yet. `effect` is what it would do. This is only a warning.
+
+        Of several fields with the same effect, such as the probes of all containers, only the first is reported.
+        """
+        if effect in self._inert:
+            return
+        self._inert.add(effect)
+        if len(self._inert) <= _MAX_WARNINGS:
             self.warnings.append(f"{_shortened(field)}: has no effect yet: {effect}")
+        elif len(self._inert) == _MAX_WARNINGS + 1:
+            self.warnings.append("further fields have no effect yet; docs/fields.md lists them")
 
     # -- checks that many kinds share -----------------------------------------------------------------------------
 
@@ -222,6 +242,7 @@ CONFIG_KEY_RULE = "a valid config key must consist of alphanumeric characters, '
 _PRINTABLE = re.compile(r"[ -<>-~]+")
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def env_var_name(text: str) -> str:
     """Why the text is not the name of an environment variable, in Kubernetes 1.34 and later; empty if it is one."""
     if not text:
@@ -229,6 +250,7 @@ def env_var_name(text: str) -> str:
     return "" if _PRINTABLE.fullmatch(text) else RELAXED_ENV_RULE
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def config_map_key(text: str) -> str:
     """Why the text is not a key of a ConfigMap or Secret; empty if it is one."""
     if len(text) > 253:
@@ -264,6 +286,7 @@ def resource_name(text: str) -> str:
     return "must be a standard resource type or fully qualified"
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def container_resource_name(text: str) -> str:
     """Why the text is not the name of a resource that a container may request; empty if it is one."""
     if wrong := resource_name(text):

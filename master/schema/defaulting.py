@@ -5,18 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from master.schema import quantity
 from master.schema.access import Access
-from master.schema.tree import Items, Map, Node, Struct
+from master.schema.tree import Items, Map, Node, Struct, Text
 
 # Returns the value itself if nothing is to be set.
 Default = Callable[[Any], Any]
 
 
 class Defaults:
-    """The functions that set the defaults of types, in one representation. Made once for each type."""
+    """The functions that set the defaults of types, in one representation. Made once for each type.
 
-    def __init__(self, access: Access) -> None:
+    `quantities`: whether quantities get their stored form as well. The strategies of typed kinds do that themselves.
+    """
+
+    def __init__(self, access: Access, *, quantities: bool = False) -> None:
         self._access = access
+        self._quantities = quantities
         self._made: dict[int, Default | None] = {}
 
     def of(self, node: Node) -> Default | None:
@@ -25,6 +30,8 @@ class Defaults:
             return self._of_items(self.of(node.item))
         if isinstance(node, Map):
             return self._of_map(self.of(node.item))
+        if isinstance(node, Text) and node.format == "quantity" and self._quantities:
+            return _canonical
         if not isinstance(node, Struct):
             return None
         if id(node) not in self._made:
@@ -39,7 +46,7 @@ class Defaults:
 
     def _of_struct(self, struct: Struct) -> Default | None:
         plan = [
-            (self._access.key(field), field.default, field.zero_is_missing, inner)
+            (self._access.key(field), field.default, field.zero_is_missing, field.node.rules.nullable, inner)
             for field in struct.fields.values()
             if (inner := self.of(field.node)) is not None or field.default is not None
         ]
@@ -49,10 +56,10 @@ class Defaults:
 
         def apply(obj: Any) -> Any:
             changed: dict[str, Any] = {}
-            for key, default, zero_is_missing, inner in plan:
+            for key, default, zero_is_missing, nullable, inner in plan:
                 value = get(obj, key)
                 if value is None or (zero_is_missing and not value):
-                    if default is not None:
+                    if default is not None and not (nullable and key in obj):
                         changed[key] = default
                 elif inner is not None:
                     new = inner(value)
@@ -68,7 +75,7 @@ class Defaults:
         items = self._access.items
 
         def apply(values: Any) -> Any:
-            new = [inner(value) for value in values]
+            new = [None if value is None else inner(value) for value in values]
             return values if all(map(_identical, new, values)) else items(new)
 
         return apply
@@ -78,10 +85,19 @@ class Defaults:
             return None
 
         def apply(values: Any) -> Any:
-            new = {key: inner(value) for key, value in values.items()}
+            new = {key: None if value is None else inner(value) for key, value in values.items()}
             return values if all(map(_identical, new.values(), values.values())) else new
 
         return apply
+
+
+def _canonical(text: str) -> str:
+    """The stored form of a quantity. Text that is not a quantity stays, so that validation reports it."""
+    try:
+        result = quantity.canonical(text)
+    except ValueError:
+        return text
+    return text if result == text else result
 
 
 def _identical(new: Any, old: Any) -> bool:

@@ -1,7 +1,7 @@
 """The tree of types of a typed model (master/objects/meta.py), read from its annotations.
 
 What annotations do not say is added from the facts of the Kubernetes API (facts.py): protobuf numbers, merge keys and
-list types. A model without its facts (a type of our own) has none of them.
+list types. That happens when they are first needed, because reading the facts would delay the start of the process.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 import msgspec
 
+from master.schema.completion import completed
+from master.schema.facts import facts
 from master.schema.tree import Anything, Field, Flag, Items, Map, Node, Number, NumberOrText, Rules, Struct, Text
 
 
@@ -31,6 +33,17 @@ def struct_of(model: type[msgspec.Struct]) -> Struct:
 _BEING_READ: dict[type[msgspec.Struct], Struct] = {}
 
 
+@cache
+def full_struct_of(model: type[msgspec.Struct]) -> Struct:
+    """The tree of a model with the facts of its type.
+
+    The type is that of the kind with the model's name, or the one that the class names as `TYPE` (such as
+    `core.v1.Event`, because there are two kinds of this name). A type of our own has no facts.
+    """
+    name = getattr(model, "TYPE", "") or facts().of_kind(model.__name__)
+    return completed(struct_of(model), name, facts()) if name else struct_of(model)
+
+
 def _field(field: msgspec.structs.FieldInfo) -> Field:
     extra = _extra(field.type)
     return Field(
@@ -41,6 +54,9 @@ def _field(field: msgspec.structs.FieldInfo) -> Field:
         default=extra.get("default"),
         zero_is_missing=not _optional(field.type),
         inert=str(extra.get("inert", "")),
+        effective=tuple(extra.get("effective", ())),
+        refused=str(extra.get("refused", "")),
+        refused_values=tuple(extra.get("refused_values", ())),
     )
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from master.objects.meta import OwnerReference, json_name
-from master.schema.models import struct_of
-from master.schema.salvage import fitting
+from master.schema.salvage import salvage
 
 
 class Meta(msgspec.Struct, frozen=True, kw_only=True, rename=json_name, gc=False):
@@ -31,4 +30,4 @@ def read_meta(raw: bytes) -> Meta:
     try:
         return _decoder.decode(raw).metadata
     except msgspec.ValidationError:
-        return msgspec.convert(fitting(msgspec.json.decode(raw), struct_of(_Whole)), _Whole).metadata
+        return salvage(_Whole, raw).metadata

@@ -1,11 +1,12 @@
 """Reads a JSON value by its tree of types: finds wrong types, unknown and duplicate fields, and drops nulls.
 
 Clients send null for "not set", and quantities as numbers. Bodies without anything of this kind are by far the most
-common, so `is_clean` looks first, without making paths or copies.
+common, so `check_clean` looks first, without making paths or copies.
 """
 
 from __future__ import annotations
 
+import base64
 import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,7 +21,8 @@ _MAX_SUGGESTIONS: Final = 20
 _MAX_PATH_LENGTH: Final = 256
 # Longest list. Real objects have shorter ones, and longer ones would make all other clients wait.
 MAX_ITEMS: Final = 10_000
-_LIMITS: Final = {32: 1 << 31, 64: 1 << 63}
+INTEGER_LIMITS: Final = {32: 1 << 31, 64: 1 << 63}
+"""The first integer that does not fit, by bits with sign."""
 
 
 class WrongType(Exception):
@@ -48,88 +50,87 @@ class Unclean(Exception):
     """The value needs a closer look by `prune`."""
 
 
-def keys_if_clean(value: Any, node: Node) -> int:
-    """The number of keys in all objects of the value, if `prune` would return the same value without any problem.
-
-    Raises Unclean otherwise.
-    """
-    return _CLEAN[type(node)](value, node)
+def check_clean(value: Any, node: Node) -> None:
+    """Raises Unclean if `prune` would not return the same value without any problem."""
+    _CLEAN[type(node)](value, node)
 
 
-def _clean_struct(value: Any, struct: Any) -> int:
+def _clean_struct(value: Any, struct: Any) -> None:
     if value.__class__ is not dict:
         raise Unclean
     fields = struct.fields
-    keys = len(value)
     for name, inner in value.items():
         field = fields.get(name)
         if field is None:
             if struct.open and inner is not None:
-                keys += _keys(inner)
                 continue
             raise Unclean
         node = field.node
         if inner.__class__ is str and node.__class__ is Text and not node.format:
             continue
-        keys += _CLEAN[node.__class__](inner, node)
-    return keys
+        _CLEAN[node.__class__](inner, node)
 
 
-def _clean_items(value: Any, items: Any) -> int:
+def _clean_items(value: Any, items: Any) -> None:
     if value.__class__ is not list or len(value) > MAX_ITEMS:
         raise Unclean
     node = items.item
     clean = _CLEAN[node.__class__]
-    return sum([clean(inner, node) for inner in value])
+    for inner in value:
+        clean(inner, node)
 
 
-def _clean_map(value: Any, mapping: Any) -> int:
+def _clean_map(value: Any, mapping: Any) -> None:
     if value.__class__ is not dict:
         raise Unclean
     node = mapping.item
     clean = _CLEAN[node.__class__]
-    return len(value) + sum([clean(inner, node) for inner in value.values()])
+    for inner in value.values():
+        clean(inner, node)
 
 
-def _clean_text(value: Any, text: Any) -> int:
-    if value.__class__ is not str or (text.format == "time" and value and not is_time(value)):
+def _clean_text(value: Any, text: Any) -> None:
+    if value.__class__ is not str or (text.format and value and _malformed(value, text.format)):
         raise Unclean
-    return 0
 
 
-def _clean_number(value: Any, number: Any) -> int:
+def _malformed(value: str, format: str) -> str:
+    """Why a text does not have the form of its type; empty if it does."""
+    if format in ("time", "microtime"):
+        return "" if is_time(value) else "Expected a time such as 2006-01-02T15:04:05Z (RFC 3339)"
+    if format == "bytes":
+        try:
+            base64.b64decode(value, validate=True)
+        except ValueError:
+            return "Expected base64"
+    return ""
+
+
+def _clean_number(value: Any, number: Any) -> None:
     if number.bits:
-        if value.__class__ is not int or not -_LIMITS[number.bits] <= value < _LIMITS[number.bits]:
+        limit = INTEGER_LIMITS[number.bits]
+        if value.__class__ is not int or not -limit <= value < limit:
             raise Unclean
     elif value.__class__ is not int and value.__class__ is not float:
         raise Unclean
-    return 0
 
 
-def _clean_flag(value: Any, flag: Any) -> int:
+def _clean_flag(value: Any, flag: Any) -> None:
     if value.__class__ is not bool:
         raise Unclean
-    return 0
 
 
-def _clean_either(value: Any, node: Any) -> int:
-    return 0 if value.__class__ is str else _clean_number(value, node.number)
+def _clean_either(value: Any, node: Any) -> None:
+    if value.__class__ is not str:
+        _clean_number(value, node.number)
 
 
-def _clean_anything(value: Any, node: Any) -> int:
+def _clean_anything(value: Any, node: Any) -> None:
     if value is None:
         raise Unclean
-    return _keys(value)
 
 
-def _keys(value: Any) -> int:
-    """The number of keys in all objects of any JSON value."""
-    if isinstance(value, dict):
-        return len(value) + sum([_keys(inner) for inner in value.values()])
-    return sum([_keys(inner) for inner in value]) if isinstance(value, list) else 0
-
-
-_CLEAN: Final[dict[type, Callable[[Any, Any], int]]] = {
+_CLEAN: Final[dict[type, Callable[[Any, Any], None]]] = {
     Text: _clean_text,
     Number: _clean_number,
     Flag: _clean_flag,
@@ -144,8 +145,11 @@ _CLEAN: Final[dict[type, Callable[[Any, Any], int]]] = {
 def prune(value: Any, node: Node, unknown: list[UnknownField], path: str = "") -> Any:
     """The value without nulls and unknown fields, which are added to `unknown`. Numbers become text in quantities.
 
-    Raises WrongType for the first value of a wrong type, for malformed times and for lists that are too long.
+    Keeps null where the type has it as a value. Raises WrongType for the first value of a wrong type, for malformed
+    times and bytes, and for lists that are too long.
     """
+    if value is None and node.rules.nullable:
+        return None
     return _PRUNE[type(node)](value, node, unknown, path)
 
 
@@ -163,7 +167,7 @@ def _prune_struct(value: Any, struct: Struct, unknown: list[UnknownField], path:
             # Finding the nearest name takes time, so a body with many unknown fields gets only some suggestions.
             suggest = len(unknown) < _MAX_SUGGESTIONS and len(field_path) < _MAX_PATH_LENGTH
             unknown.append(UnknownField(field_path, _suggestion(str(name), struct.fields) if suggest else ""))
-        elif inner is not None:
+        elif inner is not None or field.node.rules.nullable:
             result[name] = prune(inner, field.node, unknown, field_path)
     return result
 
@@ -194,8 +198,8 @@ def _prune_text(value: Any, text: Text, unknown: list[UnknownField], path: str) 
         return f"{Decimal(repr(value)):f}"
     if not isinstance(value, str):
         raise _wrong("str", value, path)
-    if text.format == "time" and value and not is_time(value):
-        raise WrongType(path, "Expected a time such as 2006-01-02T15:04:05Z (RFC 3339)")
+    if text.format and value and (malformed := _malformed(value, text.format)):
+        raise WrongType(path, malformed)
     return value
 
 
@@ -203,7 +207,7 @@ def _prune_number(value: Any, number: Number, unknown: list[UnknownField], path:
     integer = bool(number.bits)
     if isinstance(value, bool) or not isinstance(value, int if integer else int | float):
         raise _wrong("int" if integer else "float", value, path)
-    limit = _LIMITS.get(number.bits)
+    limit = INTEGER_LIMITS.get(number.bits)
     if limit is not None and not -limit <= value < limit:
         raise WrongType(path, f"Expected `int` {'<=' if value > 0 else '>='} {limit - 1 if value > 0 else -limit}")
     return value

@@ -5,11 +5,20 @@ Keeps every value that has the right type, so that writing the object back loses
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
+import msgspec
+
+from master.schema.models import struct_of
 from master.schema.tree import Anything, Flag, Items, Map, Node, Number, NumberOrText, Struct, Text
 
 _MISFIT: Final = object()
+S = TypeVar("S", bound=msgspec.Struct)
+
+
+def salvage(model: type[S], raw: bytes) -> S:
+    """The object of a typed model, as far as it can be read. Raises ValueError if it is not a JSON object."""
+    return msgspec.convert(fitting(msgspec.json.decode(raw), struct_of(model)), model)
 
 
 def fitting(value: Any, node: Node) -> Any:

@@ -6,6 +6,9 @@ types are data (facts.py) or a custom resource's schema (openapi.py): of their o
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace as field_replace
+from functools import cached_property
 from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
@@ -14,10 +17,13 @@ from msgspec.structs import replace
 from master.objects.meta import Object, ObjectMeta
 from master.schema.access import JSON, TYPED
 from master.schema.checks import Findings
-from master.schema.defaulting import Defaults
-from master.schema.models import struct_of
-from master.schema.pruning import Unclean, UnknownField, WrongType, keys_if_clean, prune
-from master.schema.salvage import fitting
+from master.schema.completion import completed
+from master.schema.defaulting import Default, Defaults
+from master.schema.facts import facts
+from master.schema.models import full_struct_of, struct_of
+from master.schema.pruning import Unclean, UnknownField, WrongType, check_clean, prune
+from master.schema.salvage import fitting, salvage
+from master.schema.strict import strict
 from master.schema.tree import Field, Struct, Text
 from master.schema.validation import Checks
 
@@ -25,20 +31,27 @@ T = TypeVar("T")
 S = TypeVar("S", bound=msgspec.Struct)
 _encode = msgspec.json.Encoder().encode
 _typed_defaults, _typed_checks = Defaults(TYPED), Checks(TYPED)
-_json_defaults, _json_checks = Defaults(JSON), Checks(JSON)
 
 
 class Schema(Protocol[T]):
     """What the API needs to know of one version of a resource."""
 
     name: str
-    tree: Struct
 
-    def read(self, value: Any, unknown: list[UnknownField]) -> tuple[T, int]:
-        """The object of a JSON value, without its unknown fields, which are added to `unknown`.
+    @property
+    def tree(self) -> Struct:
+        """The types of the whole object, for reading and checking it."""
+        ...
 
-        Also returns the number of keys in the value if it needed no change, else 0: with fewer keys than its text has,
-        the text has duplicate keys. Raises WrongType.
+    @property
+    def full_tree(self) -> Struct:
+        """The same with protobuf numbers, merge keys and list types. Made when it is first needed."""
+        ...
+
+    def read(self, value: Any, unknown: list[UnknownField], text: bytes = b"") -> T:
+        """The object of a JSON value, without its unknown fields, which are added to `unknown`. Raises WrongType.
+
+        `text`: the JSON of the value, if there is one, which is faster to read.
         """
         ...
 
@@ -75,16 +88,28 @@ class Typed(Generic[S]):
         self.model = model
         self.tree = struct_of(model)
         self._decoder = msgspec.json.Decoder(model)
+        self._strict = msgspec.json.Decoder(strict(model))
         self._default = _typed_defaults.of(self.tree)
         self._check = _typed_checks.of(self.tree)
 
-    def read(self, value: Any, unknown: list[UnknownField]) -> tuple[S, int]:
+    @property
+    def full_tree(self) -> Struct:
+        return full_struct_of(self.model)
+
+    def read(self, value: Any, unknown: list[UnknownField], text: bytes = b"") -> S:
         try:
-            keys = keys_if_clean(value, self.tree)
+            if text:
+                self._strict.decode(text)
+                return self._decoder.decode(text)
+        except msgspec.DecodeError:
+            # A closer look finds the path and the problem, if there is one.
+            pass
+        try:
+            check_clean(value, self.tree)
         except Unclean:
-            keys, value = 0, prune(value, self.tree, unknown)
+            value = prune(value, self.tree, unknown)
         try:
-            return msgspec.convert(value, self.model), keys
+            return msgspec.convert(value, self.model)
         except msgspec.ValidationError as error:
             # The tree knows all types, so this is a difference between tree and model.
             raise WrongType("", str(error)) from error
@@ -93,7 +118,7 @@ class Typed(Generic[S]):
         return self._decoder.decode(raw)
 
     def salvage(self, raw: bytes) -> S:
-        return msgspec.convert(fitting(msgspec.json.decode(raw), self.tree), self.model)
+        return salvage(self.model, raw)
 
     def encode(self, obj: S) -> bytes:
         return _encode(obj)
@@ -126,27 +151,54 @@ _BASE = ("apiVersion", "kind", "metadata")
 
 
 class Data:
-    """The schema of a kind that is only data. `tree` describes the whole object; metadata is always ObjectMeta."""
+    """The schema of a kind that is only data. Its metadata is always ObjectMeta.
 
-    def __init__(self, tree: Struct) -> None:
-        metadata = Field("metadata", struct_of(ObjectMeta), attribute="metadata")
-        text = {name: Field(name, Text()) for name in ("apiVersion", "kind")}
-        fields = {**text, "metadata": metadata, **{n: f for n, f in tree.fields.items() if n not in _BASE}}
-        self.name = tree.name.rpartition(".")[2]
-        self.tree = Struct(tree.name, fields, open=tree.open, description=tree.description)
-        content = Struct(tree.name, {name: f for name, f in fields.items() if name not in _BASE}, open=tree.open)
-        self._default = _json_defaults.of(content)
-        self._check = _json_checks.of(content)
-        # The functions are found by the identity of this node, so it must live as long as they do.
-        self._content = content
+    `tree` describes the whole object, or makes that description when it is first needed: there are many such kinds, and
+    most clusters have objects of few.
+    """
 
-    def read(self, value: Any, unknown: list[UnknownField]) -> tuple[Untyped, int]:
+    def __init__(self, name: str, tree: Struct | Callable[[], Struct]) -> None:
+        self.name = name
+        self._source = tree
+
+    @cached_property
+    def tree(self) -> Struct:
+        source = self._source if isinstance(self._source, Struct) else self._source()
+        metadata = source.fields.get("metadata", Field("metadata", Text()))
+        base = {
+            **{name: Field(name, Text(), attribute=name) for name in ("apiVersion", "kind")},
+            "metadata": field_replace(metadata, node=struct_of(ObjectMeta), attribute="metadata", required=False),
+        }
+        fields = {**base, **{name: field for name, field in source.fields.items() if name not in _BASE}}
+        return field_replace(source, fields=fields)
+
+    @cached_property
+    def full_tree(self) -> Struct:
+        metadata = self.tree.fields["metadata"]
+        full = completed(struct_of(ObjectMeta), "meta.v1.ObjectMeta", facts())
+        return field_replace(self.tree, fields={**self.tree.fields, "metadata": field_replace(metadata, node=full)})
+
+    @cached_property
+    def _content(self) -> Struct:
+        """All fields but the base's. Defaults and checks are found by its identity, so it lives as long as they do."""
+        fields = {name: field for name, field in self.tree.fields.items() if name not in _BASE}
+        return field_replace(self.tree, fields=fields)
+
+    @cached_property
+    def _default(self) -> Default | None:
+        return Defaults(JSON, quantities=True).of(self._content)
+
+    @cached_property
+    def _checks(self) -> Checks:
+        return Checks(JSON)
+
+    def read(self, value: Any, unknown: list[UnknownField], text: bytes = b"") -> Untyped:
         try:
-            keys = keys_if_clean(value, self.tree)
+            check_clean(value, self.tree)
         except Unclean:
-            keys, value = 0, prune(value, self.tree, unknown)
+            value = prune(value, self.tree, unknown)
         try:
-            return self._of(value), keys
+            return self._of(value)
         except msgspec.ValidationError as error:
             raise WrongType("", str(error)) from error
 
@@ -180,11 +232,12 @@ class Data:
         return obj if content is obj.content else replace(obj, content=content)
 
     def check(self, obj: Untyped, findings: Findings) -> None:
-        if self._check is not None:
-            self._check(obj.content, "", findings)
+        check = self._checks.of(self._content)
+        if check is not None:
+            check(obj.content, "", findings)
 
     def check_field(self, obj: Untyped, attribute: str, findings: Findings) -> None:
         field = self.tree.fields.get(attribute)
-        check = _json_checks.of(field.node) if field is not None else None
+        check = self._checks.of(field.node) if field is not None else None
         if check is not None and attribute in obj.content:
             check(obj.content[attribute], attribute, findings)

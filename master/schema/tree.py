@@ -16,8 +16,8 @@ from typing import Any, Final
 class Rules:
     """What a value must be, besides its type. Empty, None and False: no rule."""
 
-    # One of these texts.
-    choice: tuple[str, ...] = ()
+    # One of these values: texts, but numbers or booleans in the schema of a custom resource.
+    choice: tuple[Any, ...] = ()
     # A number in this range, both ends included.
     within: tuple[float, float] | None = None
     # Text in this form, unless it is empty: a function in checks.py.
@@ -27,6 +27,8 @@ class Rules:
     # The least and most characters of text or items of a list or map. None: no limit.
     least_size: int | None = None
     most_size: int | None = None
+    # null is a value of its own, which is stored (custom resources). Elsewhere it means that the field is not set.
+    nullable: bool = False
 
     def __bool__(self) -> bool:
         return self != _NO_RULES
@@ -37,7 +39,9 @@ _NO_RULES: Final = Rules()
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A string. `format`: empty, `time` (RFC 3339) or `quantity`, which may also be sent as a number."""
+    """A string. `format`: empty, `time` or `microtime` (RFC 3339), `bytes` (base64), or `quantity`, which may also be
+    sent as a number.
+    """
 
     format: str = ""
     rules: Rules = _NO_RULES
@@ -100,9 +104,12 @@ class Field:
     """A field of a struct.
 
     `attribute` is its name in the typed model. `default` is set on every write where the field is missing, and with
-    `zero_is_missing` also where it is empty or 0; None: no default. `number` is its number in protobuf, 0 if unknown.
-    `patch` is the strategy of a strategic merge patch, such as `merge,retainKeys`. `inert`: what the field would do, if
-    it has no effect yet.
+    `zero_is_missing` also where it is empty or 0; None: no default. `empty_is_value`: an empty text fills a required
+    field and must obey the rules (custom resources). `number` is its number in protobuf, 0 if unknown.
+    `patch` is the strategy of a strategic merge patch, such as `merge,retainKeys`. `atomic`: whether one manager owns
+    the whole value in server-side apply; None: as its type says. `immutable`: an update may not change the field.
+    `inert`: what the field would do, if it has no effect yet; `effective`: values, or keys of a map, that need no
+    warning all the same. `refused`: what the field would do, if it is refused; `refused_values`: only these values are.
     """
 
     name: str
@@ -111,17 +118,47 @@ class Field:
     required: bool = False
     default: Any = None
     zero_is_missing: bool = False
+    empty_is_value: bool = False
     number: int = 0
     patch: str = ""
+    atomic: bool | None = None
+    immutable: bool = False
     inert: str = ""
+    effective: tuple[Any, ...] = ()
+    refused: str = ""
+    refused_values: tuple[Any, ...] = ()
     description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """A message of protobuf in which some fields of a struct are, although JSON has them in the struct itself.
+
+    `number`: that of the message in the struct's own; `fields`: the numbers of the fields in the message.
+    """
+
+    message: str
+    number: int
+    fields: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Union:
+    """Fields of which at most one is set. `discriminator`: the field that names it, if there is one.
+
+    `fields`: their values of the discriminator.
+    """
+
+    discriminator: str
+    fields: Mapping[str, str]
 
 
 @dataclass(slots=True, eq=False)
 class Struct:
     """An object with known fields. `open`: unknown fields are kept (a custom resource may ask for it).
 
-    `one_of`: fields of which exactly one must be set, if there are any.
+    `one_of`: fields of which exactly one must be set, if there are any. `atomic`: one manager owns the whole object in
+    server-side apply. The fields in `embedded` have no number of their own.
     """
 
     name: str
@@ -129,6 +166,8 @@ class Struct:
     open: bool = False
     one_of: tuple[str, ...] = ()
     atomic: bool = False
+    embedded: tuple[Embedded, ...] = ()
+    unions: tuple[Union, ...] = ()
     rules: Rules = _NO_RULES
     description: str = ""
 

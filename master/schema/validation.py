@@ -1,5 +1,6 @@
 """Checks the fields of an object against their declared rules: ranges, choices, forms, quantities, required fields.
 
+Also warns about fields that have no effect yet.
 Rules about several fields are in the strategies. Wrong types are refused while a body is read (pruning.py).
 """
 
@@ -16,6 +17,11 @@ from master.schema.tree import Field, Items, Map, Node, Number, NumberOrText, Ru
 
 # Arguments: the value, its path, and where to report.
 Check = Callable[[Any, str, Findings], None]
+
+
+# The classes of values that mean "not set" if they are false. Empty text is seen by some checks.
+_UNSET = frozenset({type(None), tuple, dict, list})
+_NUMBERS = frozenset({int, float, bool})
 
 
 class Checks:
@@ -52,19 +58,32 @@ class Checks:
 
     def _of_struct(self, struct: Struct) -> Check | None:
         plan = [
-            (self._access.key(field), field.name, check)
+            (self._access.key(field), field.name, check, field.required or bool(_size(field.node.rules, "")))
             for field in struct.fields.values()
             if (check := self._of_field(field)) is not None
         ]
         one_of = [(self._access.key(struct.fields[name]), name) for name in struct.one_of]
-        if not plan and not one_of:
+        inert = [(self._access.key(field), field) for field in struct.fields.values() if field.inert]
+        # null fills such a field, so only its absence is wrong.
+        filled = [field.name for field in struct.fields.values() if field.required and field.node.rules.nullable]
+        if not plan and not one_of and not inert and not filled:
             return None
         get = self._access.get
 
         def check_struct(obj: Any, at: str, findings: Findings) -> None:
             prefix = f"{at}." if at else ""
-            for key, name, check in plan:
-                check(get(obj, key), prefix + name, findings)
+            for key, name, check, required in plan:
+                value = get(obj, key)
+                # Most fields are not set, so the functions are called for the others only.
+                if value or required or value.__class__ not in _UNSET:
+                    check(value, prefix + name, findings)
+            for name in filled:
+                if name not in obj:
+                    findings.required(prefix + name)
+            for key, field in inert:
+                value = get(obj, key)
+                if value or value.__class__ in _NUMBERS:
+                    _warn(field, value, prefix + field.name, findings)
             if one_of and len([name for key, name in one_of if get(obj, key) is not None]) != 1:
                 names = ", ".join(f"`{name}`" for _, name in one_of)
                 findings.invalid(at, "", f"must specify exactly one of: {names}")
@@ -74,14 +93,14 @@ class Checks:
     def _of_field(self, field: Field) -> Check | None:
         """The check of a field. Its value may be None or, in a typed model, empty: then only `required` applies."""
         inner = self.of(field.node)
-        required, inert = field.required, field.inert
-        if inner is None and not required and not inert:
+        required = field.required and not field.node.rules.nullable
+        if inner is None and not required:
             return None
         # A typed model has no None for text that was left out, so its choices must see the empty text too. An empty
         # quantity that was sent is not valid.
         text = field.node if isinstance(field.node, Text) else None
-        sees_empty = text is not None and (
-            bool(text.rules.choice) if field.zero_is_missing else text.format == "quantity"
+        sees_empty = field.empty_is_value or (
+            text is not None and (bool(text.rules.choice) if field.zero_is_missing else text.format == "quantity")
         )
 
         def check_field(value: Any, at: str, findings: Findings) -> None:
@@ -89,8 +108,6 @@ class Checks:
                 if required:
                     findings.required(at)
                 return
-            if inert and value:
-                findings.inert(at, inert)
             if inner is not None:
                 inner(value, at, findings)
 
@@ -106,19 +123,38 @@ class Checks:
                 size(values, at, findings)
             if inner is not None:
                 for index, value in enumerate(values):
-                    inner(value, f"{at}[{index}]", findings)
+                    if value is not None:
+                        inner(value, f"{at}[{index}]", findings)
 
         return check_items
 
     def _of_map(self, node: Map, inner: Check | None) -> Check | None:
-        if inner is None:
+        size = _size(node.rules, "items")
+        if inner is None and size is None:
             return None
 
         def check_map(values: dict[str, Any], at: str, findings: Findings) -> None:
-            for key, value in values.items():
-                inner(value, f"{at}[{key}]", findings)
+            if size is not None:
+                size(values, at, findings)
+            if inner is not None:
+                for key, value in values.items():
+                    if value is not None:
+                        inner(value, f"{at}[{key}]", findings)
 
         return check_map
+
+
+def _warn(field: Field, value: Any, at: str, findings: Findings) -> None:
+    """Warns about the value of a field without effect, unless it is one that needs no warning."""
+    if not field.effective:
+        if value:
+            findings.inert(at, field.inert)
+    elif isinstance(field.node, Map):
+        for key in value:
+            if key not in field.effective:
+                findings.inert(f"{at}.{key}", field.inert)
+    elif value not in field.effective:
+        findings.inert(at, field.inert)
 
 
 def _of_text(text: Text) -> Check | None:
@@ -154,10 +190,17 @@ def _pattern(pattern: str) -> Check | None:
 
 
 def _of_number(rules: Rules) -> Check | None:
-    if rules.within is None:
+    choice, within = rules.choice, rules.within
+    if not choice and within is None:
         return None
-    least, most = rules.within
-    return lambda value, at, findings: findings.between(at, value, least, most)
+
+    def check_number(value: Any, at: str, findings: Findings) -> None:
+        if choice and value not in choice:
+            findings.unsupported(at, value, [str(item) for item in choice])
+        if within is not None:
+            findings.between(at, value, *within)
+
+    return check_number
 
 
 def _of_either(number: Check | None, text: Check | None) -> Check | None:

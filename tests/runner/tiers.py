@@ -34,10 +34,10 @@ _VM_TESTS: Final = "tests/vm"
 """Not one of the tiers, which people run often: these tests take half an hour."""
 
 _VAGRANT: Final = ("tests/machine/test_vagrant.py", "tests/machine/test_vagrant_bundle.py")
-_SCOPES: Final = ("--dist", "loadscope", "--no-loadscope-reorder")
-"""Tests of one class or file stay together, as they share clusters and machines; the longest files come first."""
-_THREE_AT_ONCE: Final = ("-n", "3", *_SCOPES)
-_TWO_AT_ONCE: Final = ("-n", "2", *_SCOPES)
+_BY_FILE: Final = ("--dist", "loadfile", "--no-loadscope-reorder")
+"""The tests of a file stay together, as they share a cluster or machines. The longest files come first."""
+_THREE_AT_ONCE: Final = ("-n", "3", *_BY_FILE)
+_TWO_AT_ONCE: Final = ("-n", "2", *_BY_FILE)
 
 _SLOWEST: Final = ("--durations=10", "--durations-min=10")
 _INTERRUPTED: Final = 2

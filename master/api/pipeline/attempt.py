@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
+from msgspec import field
 
 from master.api.pipeline.request import Request
 from master.cache import Cache, Entry
 from master.store.interface import Compare, Delete, Put, Store
 
 
-@dataclass(slots=True)
-class Attempt:
+class Attempt(msgspec.Struct):
     """The state of an attempt. Stages replace `new`, and may add comparisons and writes to the commit.
 
     `before` is the stored object, None if it is new. `new` is the object to be written, None if it is to be removed.
@@ -28,8 +29,7 @@ class Attempt:
     warnings: list[str] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True):
     """The result of a write. `entry`: the object in its new or, if `removed`, in its last state."""
 
     entry: Entry

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
+
+import msgspec
 
 from master.api.errors import Forbidden, Unauthorized
 from master.api.identity import MASTERS, UNAUTHENTICATED, Caller
@@ -12,8 +13,7 @@ from master.api.identity import MASTERS, UNAUTHENTICATED, Caller
 PUBLIC_PATHS = frozenset({"/sampan/v1/ca", "/healthz", "/livez", "/readyz", "/version"})
 
 
-@dataclass(frozen=True, slots=True)
-class Attributes:
+class Attributes(msgspec.Struct, frozen=True):
     """A request for permission: a verb on a resource, or on a path that is not a resource."""
 
     verb: str

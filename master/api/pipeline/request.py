@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import Any
+
+import msgspec
+from msgspec.structs import replace
 
 from master.api.identity import Caller
 from master.registry.resource import Resource
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(msgspec.Struct, frozen=True):
     """The operation that a caller requests. `name` is empty for a new object; `namespace` for cluster-scoped resources.
 
     `verb`: create, update, patch, delete and so on, as in the rules of RBAC. With `dry_run` everything is checked and
@@ -26,8 +27,7 @@ class Request:
     dry_run: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Permit:
+class Permit(msgspec.Struct, frozen=True):
     """An authorized request. Only `Pipeline.authorize` makes one, and every write needs one."""
 
     request: Request

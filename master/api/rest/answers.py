@@ -1,15 +1,16 @@
-"""Responses: JSON, lists joined from stored bytes, tables, Status objects."""
+"""Responses: JSON, single objects and Status objects, in the representation that the client accepts."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from functools import lru_cache
+from typing import Any, Final
 
 import msgspec
 from aiohttp import web
+from multidict import CIMultiDict
 
 from master.api.errors import ApiError, NotAcceptable
 from master.api.rest.routes import Route
@@ -19,6 +20,8 @@ from master.registry.resource import Resource
 # Characters that are not allowed in a header.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _encode = msgspec.json.Encoder().encode
+JSON: Final = CIMultiDict({"Content-Type": "application/json"})
+"""The headers of a response in JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,7 @@ class Representation:
     table: str = ""
 
 
+@lru_cache(maxsize=256)
 def negotiate(accept: str) -> Representation:
     """The first representation in the Accept header that the server has. Raises NotAcceptable when it has none."""
     if not accept:
@@ -52,7 +56,7 @@ def json(value: Any, status: int = 200, warnings: Sequence[str] = ()) -> web.Res
 
 def raw(body: bytes, status: int = 200, warnings: Sequence[str] = ()) -> web.Response:
     """A response with a body that is JSON already."""
-    response = web.Response(body=body, status=status, content_type="application/json")
+    response = web.Response(body=body, status=status, headers=JSON)
     for warning in warnings:
         quoted = _CONTROL.sub(" ", warning).replace("\\", "\\\\").replace('"', '\\"')
         response.headers.add("Warning", f'299 - "{quoted}"')
@@ -85,44 +89,3 @@ def body(entry: Entry, route: Route) -> bytes:
         return entry.raw
     value = route.version.from_stored(msgspec.json.decode(entry.raw))
     return _encode({**value, "apiVersion": route.api_version})
-
-
-def listed(route: Route, entries: Sequence[Entry], revision: int) -> bytes:
-    """A list as JSON, joined from the objects' bytes."""
-    kind = route.resource.kind
-    head = f'{{"kind":"{kind}List","apiVersion":"{route.api_version}","metadata":{{"resourceVersion":"{revision}"}}'
-    items = [entry.raw for entry in entries] if route.stored else [body(entry, route) for entry in entries]
-    return b'%b,"items":[%b]}\n' % (head.encode(), b",".join(items))
-
-
-class Tabulator:
-    """Makes tables of a kind. `include`: the part of the object in each row: None, Metadata (default) or Object."""
-
-    def __init__(self, kind: Resource[Any], version: str, include: str) -> None:
-        self._table = kind.table
-        self._version = version
-        self._include = include or "Metadata"
-        self._columns = [column.definition() for column in self._table.columns]
-
-    def encode(self, entries: Sequence[Entry], revision: int, now: datetime, *, columns: bool = True) -> bytes:
-        """A table of these objects as JSON. `columns`: whether with the column definitions; a watch sends them once."""
-        value: dict[str, Any] = {
-            "kind": "Table",
-            "apiVersion": self._version,
-            "metadata": {"resourceVersion": str(revision)},
-            "columnDefinitions": self._columns if columns else [],
-            "rows": [self._row(entry, now) for entry in entries],
-        }
-        return _encode(value)
-
-    def _row(self, entry: Entry, now: datetime) -> dict[str, Any]:
-        row: dict[str, Any] = {"cells": list(self._table.cells(entry.obj, now))}
-        if self._include == "Object":
-            row["object"] = msgspec.Raw(entry.raw)
-        elif self._include == "Metadata":
-            row["object"] = {
-                "kind": "PartialObjectMetadata",
-                "apiVersion": self._version,
-                "metadata": entry.obj.metadata,
-            }
-        return row

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from aiohttp import web
@@ -31,8 +32,13 @@ def caller_of(certificate: dict[str, Any]) -> Caller | None:
 
     None without a common name. `certificate` is what `SSLSocket.getpeercert` returns.
     """
+    return _caller_of(certificate.get("subject", ()))
+
+
+@lru_cache(maxsize=1024)
+def _caller_of(subject: tuple[tuple[tuple[str, str], ...], ...]) -> Caller | None:
     name, groups = "", {AUTHENTICATED}
-    for part in certificate.get("subject", ()):
+    for part in subject:
         for key, value in part:
             if key == "commonName":
                 name = value

@@ -42,11 +42,17 @@ class Reader:
         """The whole body. Raises TooLarge (before more than `limit` bytes are in memory), RequestTimeout, BadRequest,
         UnsupportedMediaType.
         """
-        coding = request.headers.get("Content-Encoding", "identity").strip().lower()
-        if coding not in ("", "identity"):
+        coding = request.headers.get("Content-Encoding", "")
+        if coding.strip().lower() not in ("", "identity"):
             raise UnsupportedMediaType(f"the body must not be compressed; it is {coding}")
         if (request.content_length or 0) > limit:
             raise _too_large(limit)
+        if request.content.is_eof() and request.content.exception() is None:
+            # The body has arrived already, as that of most small requests.
+            body = request.content.read_nowait()
+            if len(body) > limit:
+                raise _too_large(limit)
+            return body
         try:
             with self.slots.lent():
                 async with asyncio.timeout(self.timeout_s):
@@ -137,18 +143,20 @@ class Document:
     text: bytes = b""
     doubled: tuple[str, ...] = ()
 
-    def duplicates(self, keys: int) -> Sequence[str]:
-        """A sentence about each duplicate key. `keys`: the number of different keys in the whole value; 0: unknown."""
+    def duplicates(self) -> Sequence[str]:
+        """A sentence about each duplicate key."""
         if not self.text:
             return self.doubled
-        # Each key of the text has a quote and a colon after it. With as many keys in the value, none was dropped.
-        if keys and self.text.count(b'":') == keys and not any(gap in self.text for gap in _GAPS):
+        # Each key has a quote and a colon after it. If the value, encoded again, has as many, no key was dropped. Where
+        # the text could have others, by an escaped quote or white space before a colon, the keys are compared.
+        sure = not any(unsure in self.text for unsure in _UNSURE)
+        if sure and self.text.count(b'":') == msgspec.json.encode(self.value).count(b'":'):
             return ()
         return in_json(self.text)
 
 
-# White space between a key and its colon, which few programs write.
-_GAPS = (b'" :', b'"\t:', b'"\n:', b'"\r:')
+# White space between a key and its colon, and escapes by number, which few programs write.
+_UNSURE = (b'" :', b'"\t:', b'"\n:', b'"\r:', b"\\u")
 
 
 async def decode(body: bytes, media: str) -> Document:
@@ -172,12 +180,12 @@ def typed(value: Any, schema: Schema[T], field_validation: str, warnings: list[s
         raise BadRequest(f"expected an object of type {schema.name}, got {type(value).__name__}")
     unknown: list[UnknownField] = []
     try:
-        obj, keys = schema.read(value, unknown)
+        obj = schema.read(value, unknown, document.text if value is document.value else b"")
     except WrongType as wrong:
         raise _refused(schema.name, wrong) from wrong
     if field_validation == "Ignore":
         return obj
-    duplicates = document.duplicates(keys if value is document.value else 0)
+    duplicates = document.duplicates()
     problems = _shortened([*(str(field) for field in unknown), *duplicates])
     if problems and field_validation == "Strict":
         raise BadRequest(

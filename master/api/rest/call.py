@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
+import msgspec
 from aiohttp import web
+from msgspec import field
 
 from master.api.errors import BadRequest
 from master.api.identity import Caller
@@ -14,8 +14,7 @@ from master.api.rest.routes import Route
 from master.objects.meta import Object
 
 
-@dataclass(slots=True)
-class Call:
+class Call(msgspec.Struct):
     """The HTTP request with all that its path, its certificate and its query say."""
 
     http: web.BaseRequest

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from urllib.parse import parse_qsl
 
 from master.api.errors import BadRequest
 
@@ -14,6 +15,13 @@ class Query:
 
     def __init__(self, values: Mapping[str, str]) -> None:
         self._values = values
+
+    @classmethod
+    def of(cls, text: str) -> Query:
+        """The parameters of a URL's query. Of repeated ones, the first counts."""
+        if not text:
+            return _EMPTY
+        return cls(dict(reversed(parse_qsl(text, keep_blank_values=True))))
 
     def text(self, name: str) -> str:
         return self._values.get(name, "")
@@ -57,3 +65,6 @@ class Query:
                 f"fieldValidation: {value!r} is not supported; supported values: {', '.join(_VALIDATIONS)}"
             )
         return value
+
+
+_EMPTY = Query({})

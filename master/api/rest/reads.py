@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from master.api.errors import BadRequest, NotFound
+from master.api.errors import NotFound
 from master.api.pipeline.pipeline import Pipeline
 from master.api.rest import answers
 from master.api.rest.call import Call
+from master.api.rest.lists import Lists
 from master.api.rest.selectors import Selection, parse_fields, parse_labels
-from master.api.rest.watches import Watch, WatchOptions, expired, too_large_version
+from master.api.rest.tables import Tabulator
+from master.api.rest.watches import Watch, WatchOptions
 from master.cache import Cache, Entry
 from master.clock import Clock
 
@@ -21,6 +23,7 @@ class Reads:
         self._pipeline = pipeline
         self._cache = cache
         self._clock = clock
+        self._lists = Lists(cache, clock)
 
     def entry(self, call: Call) -> Entry:
         """The object of the path. Raises NotFound."""
@@ -42,41 +45,28 @@ class Reads:
         await self._pipeline.authorize(call.request("get"))
         return self.answer(call, self.entry(call))
 
-    def _tabulator(self, call: Call, version: str) -> answers.Tabulator:
-        return answers.Tabulator(call.route.resource, version, call.query.text("includeObject"))
+    def _tabulator(self, call: Call, version: str) -> Tabulator:
+        return Tabulator(call.route.resource, version, call.query.text("includeObject"))
 
-    def _selection(self, call: Call) -> Selection:
+    def selection(self, call: Call) -> Selection:
+        """The selection of a collection. Raises BadRequest."""
         labels, fields = call.query.text("labelSelector"), call.query.text("fieldSelector")
+        if not labels and not fields:
+            return Selection(call.route.namespace)
         return Selection(
             call.route.namespace,
             parse_labels(labels) if labels else (),
             parse_fields(call.route.resource, fields) if fields else (),
+            (labels, fields),
         )
 
     def selected(self, call: Call) -> list[Entry]:
         """The objects of a collection that match the selectors. Raises BadRequest."""
-        selection = self._selection(call)
-        entries = self._cache.entries(call.route.resource, call.route.namespace)
-        return entries if selection.everything else [entry for entry in entries if selection.matches(entry)]
+        return self._lists.selected(call, self.selection(call))
 
-    async def list(self, call: Call) -> web.Response:
+    async def list(self, call: Call) -> web.StreamResponse:
         await self._pipeline.authorize(call.request("list"))
-        representation = answers.negotiate(call.accept)
-        self._check_version(call)
-        entries, revision = self.selected(call), self._cache.revision
-        if representation.table:
-            return answers.raw(self._tabulator(call, representation.table).encode(entries, revision, self._clock.now()))
-        return answers.raw(answers.listed(call.route, entries, revision))
-
-    def _check_version(self, call: Call) -> None:
-        if call.query.text("continue"):
-            # Lists are never split, so this server has issued no token.
-            raise BadRequest("continue: the token is not from this server")
-        version = call.query.number("resourceVersion") or 0
-        if version > self._cache.revision:
-            raise too_large_version(version, self._cache.revision)
-        if call.query.text("resourceVersionMatch") == "Exact" and version != self._cache.revision:
-            raise expired(version, self._cache.revision)
+        return await self._lists.answer(call, self.selection(call))
 
     async def watch(self, call: Call) -> web.StreamResponse:
         await self._pipeline.authorize(call.request("watch"))
@@ -85,7 +75,7 @@ class Reads:
         if initial is None:
             initial = not since
         options = WatchOptions(
-            selection=self._selection(call),
+            selection=self.selection(call),
             since=None if initial else since or self._cache.revision,
             initial_events=call.query.flag("sendInitialEvents"),
             bookmarks=call.query.flag("allowWatchBookmarks"),

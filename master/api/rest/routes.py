@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
+
+import msgspec
 
 from master.api.errors import ApiError, NotFound
 from master.registry.registry import Registry
@@ -12,8 +13,7 @@ from master.registry.resource import Resource, Version
 from master.registry.subresource import Subresource
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(msgspec.Struct, frozen=True):
     """The resource of a path. `name` is empty for a collection. `namespace` is empty for all, or for none."""
 
     resource: Resource[Any]
@@ -35,7 +35,7 @@ class Route:
 
 def segments(raw_path: str) -> list[str]:
     """The parts of a path. Ignores a slash at the end, which the official Python client sends."""
-    parts = raw_path.partition("?")[0].strip("/").split("/")
+    parts = raw_path.strip("/").split("/")
     return [unquote(part) for part in parts] if "%" in raw_path else parts
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from master.api.errors import BadRequest
-from master.cache import Entry
+from master.cache import Cache, Entry
+from master.objects.index import LABEL, Index
+from master.objects.index import label_value as label_pair
 from master.registry.resource import Resource
 from master.schema.checks import label_value, qualified_name
 
@@ -162,6 +164,7 @@ def parse_labels(text: str) -> tuple[Requirement, ...]:
 class FieldTerm:
     """One condition on a field: equal to `value` or not."""
 
+    name: str
     read: Callable[[Entry], str]
     value: str
     equal: bool
@@ -179,7 +182,8 @@ def parse_fields(kind: Resource[Any], text: str) -> tuple[FieldTerm, ...]:
         if match is None:
             raise BadRequest(f"invalid selector: '{text}'; can't understand '{part}'")
         value = _unescaped(part[match.end() :])
-        terms.append(FieldTerm(_reader(kind, part[: match.start()]), value, match[0] != "!="))
+        name = part[: match.start()]
+        terms.append(FieldTerm(name, _reader(kind, name), value, match[0] != "!="))
     return tuple(terms)
 
 
@@ -206,11 +210,15 @@ def _reader(kind: Resource[Any], name: str) -> Callable[[Entry], str]:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The objects of a list or watch: a namespace ("" for all) and both selectors."""
+    """The objects of a list or watch: a namespace ("" for all) and both selectors.
+
+    `name` is the text of both selectors, which identifies the selection among those of the same collection.
+    """
 
     namespace: str = ""
     labels: tuple[Requirement, ...] = ()
     fields: tuple[FieldTerm, ...] = ()
+    name: tuple[str, str] | None = None
 
     @property
     def everything(self) -> bool:
@@ -223,5 +231,40 @@ class Selection:
             return False
         if not self.labels:
             return True
-        labels = entry.obj.metadata.labels
+        labels = entry.meta.labels
         return all(requirement.matches(labels) for requirement in self.labels)
+
+
+def candidates(cache: Cache, kind: Resource[Any], selection: Selection) -> tuple[list[Entry], bool]:
+    """The objects that an index or the namespace leaves, and whether all of them match.
+
+    Of the conditions that an index can answer, the one with the fewest objects is used.
+    """
+    namespace = selection.namespace
+    single = len(selection.fields) + len(selection.labels) == 1
+    for term in selection.fields:
+        if term.equal and term.name == "metadata.name" and (namespace or not kind.namespaced):
+            entry = cache.entry(kind, namespace, term.value)
+            return [] if entry is None else [entry], single
+        if term.equal and term.name == "metadata.namespace" and not namespace:
+            return cache.entries(kind, term.value) if term.value else [], single
+    sources: list[tuple[int, Index, str, bool]] = [
+        (cache.count_by(kind, index, value), index, value, exact) for index, value, exact in _indexed(kind, selection)
+    ]
+    if not sources:
+        return cache.entries(kind, namespace), selection.everything
+    _, index, value, exact = min(sources, key=lambda source: source[0])
+    return cache.by(kind, index, value, namespace), single and exact
+
+
+def _indexed(kind: Resource[Any], selection: Selection) -> Iterator[tuple[Index, str, bool]]:
+    """The conditions that an index can answer, and whether its objects match the condition without a further look."""
+    by_name = {index.name: index for index in kind.indexes}
+    for term in selection.fields:
+        if term.equal and term.value and term.name in by_name:
+            yield by_name[term.name], term.value, True
+    if LABEL not in kind.indexes:
+        return
+    for requirement in selection.labels:
+        if requirement.operator == "in" and len(requirement.values) == 1:
+            yield LABEL, label_pair(requirement.key, next(iter(requirement.values))), True

@@ -17,18 +17,16 @@ class Slots:
         self._retry_after_s = retry_after_s
         self._held = 0
 
-    @contextmanager
-    def held(self) -> Iterator[None]:
+    def __enter__(self) -> None:
         """Holds a slot for one request. Raises TooManyRequests if all are taken."""
         if self._held >= self._limit:
             raise TooManyRequests(
                 f"too many {self._what} at once, please try again later", retry_after_s=self._retry_after_s
             )
         self._held += 1
-        try:
-            yield
-        finally:
-            self._held -= 1
+
+    def __exit__(self, *_: object) -> None:
+        self._held -= 1
 
     @contextmanager
     def lent(self) -> Iterator[None]:

@@ -1,8 +1,8 @@
-"""Watches: the changes of a kind as a stream of lines.
+"""Watches: the changes of a resource as a stream of lines.
 
 A watch starts with all objects (version 0 or none), or after a version that is still in the history. For an older
 version, or when the client falls behind, it ends with an ERROR event with Status 410. Events are encoded once for all
-watchers, except tables.
+watchers, except tables, and go to the connections while the cache publishes them (sink.py).
 """
 
 from __future__ import annotations
@@ -17,9 +17,11 @@ import msgspec
 from aiohttp import web
 
 from master.api.errors import ApiError, Expired, Timeout
-from master.api.rest.answers import Tabulator, body
+from master.api.rest import answers
 from master.api.rest.routes import Route
 from master.api.rest.selectors import Selection
+from master.api.rest.sink import Sink
+from master.api.rest.tables import Tabulator
 from master.cache import Batch, Cache, Change, Entry, HistoryGone, Lagged, Subscription
 from master.cache.entry import ADDED, DELETED, MODIFIED, watch_frame
 from master.clock import Clock
@@ -54,10 +56,11 @@ class Watch:
         self._cache = cache
         self._clock = clock
         self._route = route
-        self._kind = route.resource
         self._options = options
         self._tabulator = tabulator
         self._columns_sent = False
+        # Whether every watcher of the resource gets the same bytes for a change.
+        self._shares = tabulator is None and route.stored
 
     async def serve(self, request: web.BaseRequest) -> web.StreamResponse:
         """Streams until the client disconnects, the time is over, or the client has to start over.
@@ -67,28 +70,29 @@ class Watch:
         options = self._options
         if options.since is not None and options.since > self._cache.revision:
             raise too_large_version(options.since, self._cache.revision)
-        response = web.StreamResponse()
-        response.content_type = "application/json"
+        response = web.StreamResponse(headers=answers.JSON)
         response.enable_chunked_encoding()
+        sink = Sink(request.transport, self._frame)
         try:
-            subscription, past = self._cache.watch(self._kind, options.since, _QUEUE)
+            subscription, past = self._cache.watch(self._route.resource, options.since, _QUEUE, sink=sink)
         except HistoryGone as gone:
             await response.prepare(request)
             await response.write(self._error(expired(options.since or 0, gone.oldest)))
             return response
         with subscription:
             # No await between subscribing and reading the entries, so that both have the same revision.
-            entries = self._cache.entries(self._kind, options.selection.namespace) if options.since is None else []
+            namespace = options.selection.namespace
+            entries = self._cache.entries(self._route.resource, namespace) if options.since is None else []
             revision = subscription.revision
             await response.prepare(request)
             await self._write(response, self._initial(entries) if options.since is None else map(self._frame, past))
             if options.initial_events:
                 await response.write(self._bookmark(revision, initial=True))
-            await self._follow(subscription, response)
+            await self._follow(subscription, response, sink)
         return response
 
     def _initial(self, entries: Iterable[Entry]) -> Iterator[bytes]:
-        return (self._line(ADDED, e, watch_frame(ADDED, e.raw)) for e in entries if self._matches(e))
+        return (self._line(ADDED, entry) for entry in entries if self._matches(entry))
 
     async def _write(self, response: web.StreamResponse, frames: Iterable[bytes]) -> None:
         """Joins frames and writes them. Each write waits until the client has read most of the previous one."""
@@ -103,14 +107,17 @@ class Watch:
         if size:
             await response.write(b"".join(lines))
 
-    async def _follow(self, subscription: Subscription, response: web.StreamResponse) -> None:
+    async def _follow(self, subscription: Subscription, response: web.StreamResponse, sink: Sink) -> None:
         loop = asyncio.get_running_loop()
         timeout = self._options.timeout_s or _MIN_TIMEOUT_S * (1 + random.random())
         end = loop.time() + timeout
         bookmark = loop.time() + _BOOKMARK_EVERY_S
         try:
             while (now := loop.time()) < end:
+                # While nothing is queued, the sink writes by itself, and this task sleeps.
+                sink.open = subscription.idle
                 batch = await self._next(subscription, min(end, bookmark) - now)
+                sink.open = False
                 if batch is not None:
                     await self._write(response, self._drain(subscription, batch))
                 if loop.time() >= bookmark:
@@ -121,6 +128,8 @@ class Watch:
                 await response.write(self._bookmark(self._revision(subscription)))
         except Lagged:
             await response.write(self._error(expired(subscription.revision, self._cache.revision)))
+        finally:
+            sink.open = False
 
     async def _next(self, subscription: Subscription, seconds: float) -> Batch | None:
         try:
@@ -143,37 +152,33 @@ class Watch:
 
     def _frame(self, change: Change) -> bytes:
         """The change as this watcher sees it: entering its selection is ADDED, leaving it DELETED."""
-        namespace = self._options.selection.namespace
-        if namespace and change.entry.namespace != namespace:
+        selection = self._options.selection
+        if selection.namespace and change.entry.namespace != selection.namespace:
             return b""
-        if self._options.selection.everything:
-            type_ = change.type
-        else:
+        type_ = change.type
+        if not selection.everything:
             before = self._matches(change.before)
-            after = change.type != DELETED and self._matches(change.entry)
+            after = type_ != DELETED and self._matches(change.entry)
             if not before and not after:
                 return b""
             type_ = (MODIFIED if before else ADDED) if after else DELETED
-        return self._line(type_, change.entry, None, change)
+        return change.frame(type_) if self._shares else self._line(type_, change.shown(type_))
 
-    def _line(self, type_: str, entry: Entry, frame: bytes | None, change: Change | None = None) -> bytes:
+    def _line(self, type_: str, entry: Entry) -> bytes:
+        """The event of this type with this object."""
         if self._tabulator is None:
-            if not self._route.stored:
-                return watch_frame(type_, body(entry, self._route))
-            if frame is not None:
-                return frame
-            assert change is not None
-            return change.frame(type_)
+            return watch_frame(type_, answers.body(entry, self._route))
         columns = not self._columns_sent
         self._columns_sent = True
-        table = self._tabulator.encode([entry], entry.revision, self._clock.now(), columns=columns)
-        return watch_frame(type_, table)
+        return watch_frame(
+            type_, self._tabulator.encode([entry], entry.revision, self._clock.now(), columns=columns).rstrip()
+        )
 
     def _bookmark(self, revision: int, *, initial: bool = False) -> bytes:
         metadata: dict[str, Any] = {"resourceVersion": str(revision), "creationTimestamp": None}
         if initial:
             metadata["annotations"] = {"k8s.io/initial-events-end": "true"}
-        obj = {"kind": self._kind.kind, "apiVersion": self._route.api_version, "metadata": metadata}
+        obj = {"kind": self._route.resource.kind, "apiVersion": self._route.api_version, "metadata": metadata}
         if self._tabulator is not None:
             obj = {"kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": metadata, "rows": []}
         return watch_frame("BOOKMARK", msgspec.json.encode(obj))

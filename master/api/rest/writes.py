@@ -15,6 +15,7 @@ from master.api.pipeline.request import Permit
 from master.api.rest import answers, bodies, deletes
 from master.api.rest.bodies import Document
 from master.api.rest.call import Call
+from master.api.rest.lists import stream
 from master.api.rest.mergepatch import merge
 from master.api.rest.reads import Reads
 from master.cache import Cache, Entry
@@ -47,7 +48,7 @@ class Writes:
         if route.stored:
             return obj
         converted = route.version.to_stored(msgspec.json.decode(schema.encode(obj)))
-        return route.resource.schema.read(converted, [])[0]
+        return route.resource.schema.read(converted, [])
 
     async def create(self, call: Call) -> web.Response:
         # Before the body is read, so that a caller without the permission need not send it.
@@ -120,7 +121,7 @@ class Writes:
             return answers.json(answers.success(resource, entry.name, entry.obj.metadata.uid))
         return self._answer(call, outcome)
 
-    async def delete_collection(self, call: Call) -> web.Response:
+    async def delete_collection(self, call: Call) -> web.StreamResponse:
         permit = await self._pipeline.authorize(call.request("deletecollection"))
         options, dry_run = await self._delete_options(call)
         if dry_run:
@@ -133,7 +134,7 @@ class Writes:
             except NotFound:
                 # Another writer has removed it meanwhile.
                 continue
-        return answers.raw(answers.listed(call.route, deleted, self._cache.revision))
+        return await stream(call, deleted, self._cache.revision)
 
 
 def patched_version(patch: dict[str, Any]) -> str:

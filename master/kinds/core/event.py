@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import ClassVar
 
 from msgspec import field
 
@@ -37,6 +38,8 @@ class Event(Object, frozen=True, kw_only=True):
     `type` is Normal or Warning, `reason` one word for programs, `message` a sentence for people. Equal events are one
     object: `count` says how often it happened between `firstTimestamp` and `lastTimestamp`.
     """
+
+    TYPE: ClassVar = "core.v1.Event"
 
     involved_object: ObjectReference = field(default_factory=ObjectReference)
     reason: str = ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Annotated, Final
 
 from msgspec import field
 from msgspec.structs import replace
@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from master.kinds.addresses import endpoint_address
 from master.kinds.quantities import canonical_quantities
 from master.objects.meta import Model, Object, always
-from master.objects.scalars import Natural64, PortIfAny, Quantity, Required, Time
+from master.objects.scalars import Int64, Natural64, PortIfAny, Quantity, Required, Time, inert
 from master.registry.resource import Resource
 from master.registry.strategy import Keyspace, Strategy, keep_status
 from master.registry.subresource import Part
@@ -29,7 +29,7 @@ CORDONED_BY_DRAIN: Final = "io.sampan.cordoned-by-drain"
 
 
 class Taint(Model, frozen=True, kw_only=True):
-    """Keeps pods without a matching toleration off the node. Stored, not used yet.
+    """Keeps pods without a matching toleration off the node.
 
     `effect` is NoSchedule (no new pods), PreferNoSchedule (new pods only if no other node fits) or NoExecute (also
     evicts running pods).
@@ -41,6 +41,28 @@ class Taint(Model, frozen=True, kw_only=True):
     time_added: Time = ""
 
 
+class ConfigMapNodeConfigSource(Model, frozen=True, kw_only=True):
+    """The key of a config map that has the node's configuration."""
+
+    namespace: str = always("")
+    name: str = always("")
+    uid: str = ""
+    resource_version: str = ""
+    kubelet_config_key: str = always("")
+
+
+class NodeConfigSource(Model, frozen=True, kw_only=True):
+    """The source of a node's configuration. Kubernetes does not support it any more."""
+
+    config_map: ConfigMapNodeConfigSource | None = None
+
+
+class NodePodPreemptionPolicy(Model, frozen=True, kw_only=True):
+    """Resources whose growth in one pod evicts no other pod of the node."""
+
+    disable_resize_preemption: tuple[str, ...] = ()
+
+
 class NodeSpec(Model, frozen=True, kw_only=True):
     """The desired state of a node.
 
@@ -49,10 +71,15 @@ class NodeSpec(Model, frozen=True, kw_only=True):
     """
 
     pod_cidr: str = ""
-    pod_cidrs: tuple[str, ...] = ()
+    pod_cidrs: Annotated[tuple[str, ...], inert("pods would get addresses of these ranges too")] = ()
     provider_id: str = ""
     unschedulable: bool = False
-    taints: tuple[Taint, ...] = ()
+    taints: Annotated[tuple[Taint, ...], inert("pods without a matching toleration would be kept off the node")] = ()
+    config_source: Annotated[NodeConfigSource, inert("the node would get its configuration from there")] | None = None
+    external_id: str = ""
+    pod_preemption_policy: (
+        Annotated[NodePodPreemptionPolicy, inert("a pod that grows would evict no other pods")] | None
+    ) = None
 
 
 class NodeCondition(Model, frozen=True, kw_only=True):
@@ -87,6 +114,12 @@ class NodeDaemonEndpoints(Model, frozen=True, kw_only=True):
     kubelet_endpoint: DaemonEndpoint = field(default_factory=DaemonEndpoint)
 
 
+class NodeSwapStatus(Model, frozen=True, kw_only=True):
+    """The node's swap memory in bytes."""
+
+    capacity: Int64 | None = None
+
+
 class NodeSystemInfo(Model, frozen=True, kw_only=True):
     """Identity and software of the machine. `kubeletVersion` is the version of Sampan's agent."""
 
@@ -100,6 +133,8 @@ class NodeSystemInfo(Model, frozen=True, kw_only=True):
     kube_proxy_version: str = always("")
     operating_system: str = always("")
     architecture: str = always("")
+    swap: NodeSwapStatus | None = None
+    running_in_user_namespace: bool | None = None
 
 
 class ContainerImage(Model, frozen=True, kw_only=True):
@@ -107,6 +142,42 @@ class ContainerImage(Model, frozen=True, kw_only=True):
 
     names: tuple[str, ...] = ()
     size_bytes: Natural64 = 0
+
+
+class AttachedVolume(Model, frozen=True, kw_only=True):
+    """A volume that is attached to the node as a device."""
+
+    name: str = always("")
+    device_path: str = always("")
+
+
+class NodeRuntimeHandlerFeatures(Model, frozen=True, kw_only=True):
+    """What containers of a runtime can have."""
+
+    recursive_read_only_mounts: bool | None = None
+    user_namespaces: bool | None = None
+
+
+class NodeRuntimeHandler(Model, frozen=True, kw_only=True):
+    """A container runtime of the node; an empty name means the default one."""
+
+    name: str = always("")
+    features: NodeRuntimeHandlerFeatures | None = None
+
+
+class NodeConfigStatus(Model, frozen=True, kw_only=True):
+    """The state of the node's configuration from `configSource`."""
+
+    assigned: NodeConfigSource | None = None
+    active: NodeConfigSource | None = None
+    last_known_good: NodeConfigSource | None = None
+    error: str = ""
+
+
+class NodeFeatures(Model, frozen=True, kw_only=True):
+    """What the node's container engine can do."""
+
+    supplemental_groups_policy: bool | None = None
 
 
 class NodeStatus(Model, frozen=True, kw_only=True):
@@ -124,8 +195,11 @@ class NodeStatus(Model, frozen=True, kw_only=True):
     node_info: NodeSystemInfo = field(default_factory=NodeSystemInfo)
     images: tuple[ContainerImage, ...] = ()
     volumes_in_use: tuple[str, ...] = ()
-    volumes_attached: tuple[dict[str, Any], ...] = ()
-    runtime_handlers: tuple[dict[str, Any], ...] = ()
+    volumes_attached: tuple[AttachedVolume, ...] = ()
+    config: NodeConfigStatus | None = None
+    runtime_handlers: tuple[NodeRuntimeHandler, ...] = ()
+    features: NodeFeatures | None = None
+    declared_features: tuple[str, ...] = ()
 
 
 class Node(Object, frozen=True, kw_only=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Annotated
 
 from msgspec import field
 from msgspec.structs import replace
@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from master.kinds.addresses import endpoint_address, shortened
 from master.objects.index import LABEL, OWNER
 from master.objects.meta import Model, Object, ObjectReference, always
-from master.objects.scalars import PortIfAny
+from master.objects.scalars import PortIfAny, Required, inert
 from master.registry.resource import Resource
 from master.registry.strategy import Keyspace, Strategy
 from master.registry.table import AGE, NAME, Cell, Column, Table, age
@@ -32,6 +32,25 @@ class EndpointConditions(Model, frozen=True, kw_only=True):
     terminating: bool | None = None
 
 
+class ForZone(Model, frozen=True, kw_only=True):
+    """A zone whose clients should use the endpoint."""
+
+    name: Required = always("")
+
+
+class ForNode(Model, frozen=True, kw_only=True):
+    """A node whose clients should use the endpoint."""
+
+    name: Required = always("")
+
+
+class EndpointHints(Model, frozen=True, kw_only=True):
+    """The zones and nodes whose clients should use the endpoint."""
+
+    for_zones: tuple[ForZone, ...] = ()
+    for_nodes: tuple[ForNode, ...] = ()
+
+
 class Endpoint(Model, frozen=True, kw_only=True):
     """One backend, usually a pod: its addresses and its node."""
 
@@ -42,7 +61,7 @@ class Endpoint(Model, frozen=True, kw_only=True):
     deprecated_topology: dict[str, str] = field(default_factory=dict)
     node_name: str | None = None
     zone: str | None = None
-    hints: dict[str, Any] | None = None
+    hints: Annotated[EndpointHints, inert("clients in these zones and nodes would use the endpoint")] | None = None
 
 
 class EndpointSlicePort(Model, frozen=True, kw_only=True):

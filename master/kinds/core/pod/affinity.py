@@ -1,6 +1,6 @@
 """Rules for the placement of a pod: node and pod affinity, tolerations, spread constraints.
 
-All are checked and stored. The scheduler uses only the required node affinity so far.
+The scheduler uses only the required node affinity so far.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Annotated
 from msgspec import field
 
 from master.objects.meta import LabelSelector, Model, always
-from master.objects.scalars import Int32, Int64, Positive, Required, Weight, choice
+from master.objects.scalars import Int32, Int64, Positive, Required, Weight, choice, inert
 
 
 class NodeSelectorRequirement(Model, frozen=True, kw_only=True):
@@ -39,20 +39,22 @@ class NodeSelector(Model, frozen=True, kw_only=True):
 
 
 class PreferredSchedulingTerm(Model, frozen=True, kw_only=True):
-    """A preference: nodes that match the term get `weight` (1 to 100) points more. Stored, not used yet."""
+    """A preference: nodes that match the term get `weight` (1 to 100) points more."""
 
     weight: Int32 = always(0)
     preference: NodeSelectorTerm = field(default_factory=NodeSelectorTerm)
 
 
 class NodeAffinity(Model, frozen=True, kw_only=True):
-    """The nodes on which a pod must run (`required…`) or preferably runs (`preferred…`; stored, not used yet).
+    """The nodes on which a pod must run (`required…`) or preferably runs (`preferred…`).
 
     Checked only when the pod is scheduled: a running pod stays when its node no longer matches.
     """
 
     required_during_scheduling_ignored_during_execution: NodeSelector | None = None
-    preferred_during_scheduling_ignored_during_execution: tuple[PreferredSchedulingTerm, ...] = ()
+    preferred_during_scheduling_ignored_during_execution: Annotated[
+        tuple[PreferredSchedulingTerm, ...], inert("the scheduler would prefer nodes that match")
+    ] = ()
 
 
 class PodAffinityTerm(Model, frozen=True, kw_only=True):
@@ -78,17 +80,14 @@ class WeightedPodAffinityTerm(Model, frozen=True, kw_only=True):
 
 
 class PodAffinity(Model, frozen=True, kw_only=True):
-    """Pods near which this pod must run (`required…`) or preferably runs (`preferred…`). Stored, not used yet."""
+    """Pods near which this pod must run (`required…`) or preferably runs (`preferred…`)."""
 
     required_during_scheduling_ignored_during_execution: tuple[PodAffinityTerm, ...] = ()
     preferred_during_scheduling_ignored_during_execution: tuple[WeightedPodAffinityTerm, ...] = ()
 
 
 class PodAntiAffinity(Model, frozen=True, kw_only=True):
-    """Pods near which this pod must not (`required…`) or preferably does not run (`preferred…`).
-
-    Stored, not used yet.
-    """
+    """Pods near which this pod must not (`required…`) or preferably does not run (`preferred…`)."""
 
     required_during_scheduling_ignored_during_execution: tuple[PodAffinityTerm, ...] = ()
     preferred_during_scheduling_ignored_during_execution: tuple[WeightedPodAffinityTerm, ...] = ()
@@ -98,12 +97,14 @@ class Affinity(Model, frozen=True, kw_only=True):
     """Affinity of a pod to nodes and to other pods."""
 
     node_affinity: NodeAffinity | None = None
-    pod_affinity: PodAffinity | None = None
-    pod_anti_affinity: PodAntiAffinity | None = None
+    pod_affinity: Annotated[PodAffinity, inert("the scheduler would place the pod near certain pods")] | None = None
+    pod_anti_affinity: (
+        Annotated[PodAntiAffinity, inert("the scheduler would place the pod apart from certain pods")] | None
+    ) = None
 
 
 class Toleration(Model, frozen=True, kw_only=True):
-    """Allows a pod to run on nodes with a matching taint. Stored, not used yet.
+    """Allows a pod to run on nodes with a matching taint.
 
     `operator` is Equal (default: key and value must be equal) or Exists (the key is enough). An empty `key` with Exists
     matches all taints, an empty `effect` all effects. `tolerationSeconds` limits how long a NoExecute taint is
@@ -118,7 +119,7 @@ class Toleration(Model, frozen=True, kw_only=True):
 
 
 class TopologySpreadConstraint(Model, frozen=True, kw_only=True):
-    """Limits how unevenly the selected pods are spread over groups of nodes. Stored, not used yet.
+    """Limits how unevenly the selected pods are spread over groups of nodes.
 
     Nodes with the same value of the label `topologyKey` are a group. `maxSkew` is the largest allowed difference in the
     number of pods between two groups. `whenUnsatisfiable`: DoNotSchedule (the pod waits) or ScheduleAnyway.

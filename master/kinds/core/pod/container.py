@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Final
 
 from msgspec import field
 
-from master.kinds.core.pod.volume import ObjectFieldSelector, ResourceFieldSelector, VolumeDevice, VolumeMount
+from master.kinds.core.pod.keys import (
+    ConfigMapEnvSource,
+    ConfigMapKeySelector,
+    FileKeySelector,
+    ObjectFieldSelector,
+    ResourceFieldSelector,
+    SecretEnvSource,
+    SecretKeySelector,
+)
+from master.kinds.core.pod.profiles import (
+    AppArmorProfile,
+    SeccompProfile,
+    SELinuxOptions,
+    WindowsSecurityContextOptions,
+)
+from master.kinds.core.pod.status import ContainerUser, ResourceStatus, VolumeMountStatus
+from master.kinds.core.pod.volume import VolumeDevice, VolumeMount
 from master.objects.meta import Model, always
 from master.objects.scalars import (
     Id,
@@ -18,38 +34,30 @@ from master.objects.scalars import (
     Required,
     Time,
     choice,
+    inert,
     number_within,
+    refused,
 )
+
+SELINUX_EFFECT: Final = "the processes would have this SELinux label"
+WINDOWS_EFFECT: Final = "settings of Windows would apply"
+RESTART_POLICY_EFFECT: Final = "the container would have its own restart policy; an init container would be a sidecar"
+RESTART_RULES_EFFECT: Final = "the exit status would determine whether the container is restarted"
 
 
 class ContainerPort(Model, frozen=True, kw_only=True):
     """A port on which the container listens, 1 to 65535.
 
-    `protocol` is TCP (default), UDP or SCTP. Services can refer to the port by its `name`. `hostPort`, a port of the
-    node, is stored, but not published yet.
+    `protocol` is TCP (default), UDP or SCTP. Services can refer to the port by its `name`. `hostPort` is a port of the
+    node, at the address `hostIP`; only one pod of a node can have it.
     """
 
     name: str = ""
+    # Has an effect only with hostNetwork: see inert.py.
     host_port: Int32 = 0
     container_port: Int32 = always(0)
     protocol: str = ""
     host_ip: str = ""
-
-
-class ConfigMapKeySelector(Model, frozen=True, kw_only=True):
-    """A key of a config map in the pod's namespace. With `optional: true`, map and key may be missing."""
-
-    name: str = ""
-    key: str = always("")
-    optional: bool | None = None
-
-
-class SecretKeySelector(Model, frozen=True, kw_only=True):
-    """A key of a secret in the pod's namespace. With `optional: true`, secret and key may be missing."""
-
-    name: str = ""
-    key: str = always("")
-    optional: bool | None = None
 
 
 class EnvVarSource(Model, frozen=True, kw_only=True):
@@ -59,6 +67,7 @@ class EnvVarSource(Model, frozen=True, kw_only=True):
     resource_field_ref: ResourceFieldSelector | None = None
     config_map_key_ref: ConfigMapKeySelector | None = None
     secret_key_ref: SecretKeySelector | None = None
+    file_key_ref: Annotated[FileKeySelector, inert("the value would be a line of the file; it is empty")] | None = None
 
 
 class EnvVar(Model, frozen=True, kw_only=True):
@@ -69,23 +78,16 @@ class EnvVar(Model, frozen=True, kw_only=True):
     value_from: EnvVarSource | None = None
 
 
-class EnvSourceRef(Model, frozen=True, kw_only=True):
-    """A config map or secret whose keys all become variables. With `optional: true`, it may be missing."""
-
-    name: str = ""
-    optional: bool | None = None
-
-
 class EnvFromSource(Model, frozen=True, kw_only=True):
     """Makes variables of all keys of a config map or a secret. `prefix` is put before each name."""
 
     prefix: str = ""
-    config_map_ref: EnvSourceRef | None = None
-    secret_ref: EnvSourceRef | None = None
+    config_map_ref: ConfigMapEnvSource | None = None
+    secret_ref: SecretEnvSource | None = None
 
 
 class ResourceClaim(Model, frozen=True, kw_only=True):
-    """A resource claim of the pod that this container uses. Stored, not used yet."""
+    """A resource claim of the pod that this container uses."""
 
     name: Required = always("")
     request: str = ""
@@ -97,9 +99,14 @@ class ResourceRequirements(Model, frozen=True, kw_only=True):
     `cpu` in cores (`500m` is half a core), `memory` in bytes (`128Mi`). A missing request defaults to the limit.
     """
 
-    limits: dict[str, Quantity] = field(default_factory=dict)
-    requests: dict[str, Quantity] = field(default_factory=dict)
-    claims: tuple[ResourceClaim, ...] = ()
+    limits: Annotated[
+        dict[str, Quantity], inert("the container could not use more of this resource", unless=("cpu", "memory"))
+    ] = field(default_factory=dict)
+    requests: Annotated[
+        dict[str, Quantity],
+        inert("only nodes with this amount of the resource would get the pod", unless=("cpu", "memory")),
+    ] = field(default_factory=dict)
+    claims: Annotated[tuple[ResourceClaim, ...], inert("the container would get the devices of the claim")] = ()
 
 
 class ExecAction(Model, frozen=True, kw_only=True):
@@ -127,6 +134,7 @@ class HTTPGetAction(Model, frozen=True, kw_only=True):
     host: str = ""
     scheme: Annotated[str, choice("HTTP", "HTTPS")] = ""
     http_headers: tuple[HTTPHeader, ...] = ()
+    protocol: Annotated[str, choice("HTTP1", "HTTP2")] | None = None
 
 
 class TCPSocketAction(Model, frozen=True, kw_only=True):
@@ -141,6 +149,7 @@ class GRPCAction(Model, frozen=True, kw_only=True):
 
     port: Port = always(0)
     service: str | None = None
+    mode: Annotated[str, choice("Plaintext", "TLS")] | None = None
 
 
 class SleepAction(Model, frozen=True, kw_only=True):
@@ -150,7 +159,7 @@ class SleepAction(Model, frozen=True, kw_only=True):
 
 
 class Probe(Model, frozen=True, kw_only=True):
-    """A periodic check of a container, with exactly one of exec, httpGet, tcpSocket and grpc. Stored, not run yet.
+    """A periodic check of a container, with exactly one of exec, httpGet, tcpSocket and grpc.
 
     `initialDelaySeconds` (default 0), `periodSeconds` (default 10) and `timeoutSeconds` (default 1) are in seconds.
     `successThreshold` (default 1) and `failureThreshold` (default 3) are the numbers of consecutive results that change
@@ -179,10 +188,14 @@ class LifecycleHandler(Model, frozen=True, kw_only=True):
 
 
 class Lifecycle(Model, frozen=True, kw_only=True):
-    """Hooks of a container: after its start, and before it is stopped. Stored, not run yet."""
+    """Hooks of a container: after its start, and before it is stopped.
+
+    `stopSignal` is the signal that stops the container; default: that of the image, else SIGTERM.
+    """
 
     post_start: LifecycleHandler | None = None
     pre_stop: LifecycleHandler | None = None
+    stop_signal: str | None = None
 
 
 class Capabilities(Model, frozen=True, kw_only=True):
@@ -195,28 +208,46 @@ class Capabilities(Model, frozen=True, kw_only=True):
 class SecurityContext(Model, frozen=True, kw_only=True):
     """The user and the privileges of a container. These fields take precedence over those of the pod.
 
-    runAsUser, runAsGroup, privileged, readOnlyRootFilesystem and capabilities take effect; the others are stored.
+    `runAsNonRoot: true` refuses to start the container as root. `allowPrivilegeEscalation: false` keeps a process from
+    getting more privileges than its parent. Nodes refuse pods with settings that they cannot carry out.
     """
 
     capabilities: Capabilities | None = None
     privileged: bool | None = None
-    se_linux_options: dict[str, Any] | None = None
-    windows_options: dict[str, Any] | None = None
+    se_linux_options: Annotated[SELinuxOptions, refused(SELINUX_EFFECT)] | None = None
+    windows_options: Annotated[WindowsSecurityContextOptions, refused(WINDOWS_EFFECT)] | None = None
     run_as_user: Id | None = None
     run_as_group: Id | None = None
     run_as_non_root: bool | None = None
     read_only_root_filesystem: bool | None = None
     allow_privilege_escalation: bool | None = None
-    proc_mount: Annotated[str, choice("Default", "Unmasked")] | None = None
-    seccomp_profile: dict[str, Any] | None = None
-    app_armor_profile: dict[str, Any] | None = None
+    proc_mount: (
+        Annotated[str, choice("Default", "Unmasked"), refused("no path in /proc would be hidden", values=("Unmasked",))]
+        | None
+    ) = None
+    seccomp_profile: SeccompProfile | None = None
+    app_armor_profile: AppArmorProfile | None = None
 
 
 class ContainerResizePolicy(Model, frozen=True, kw_only=True):
-    """Whether a change of a resource restarts the container: NotRequired or RestartContainer. Stored, not used yet."""
+    """Whether a change of a resource restarts the container: NotRequired or RestartContainer."""
 
     resource_name: Annotated[str, choice("cpu", "memory")] = always("")
     restart_policy: Annotated[str, choice("NotRequired", "RestartContainer")] = always("")
+
+
+class ContainerRestartRuleOnExitCodes(Model, frozen=True, kw_only=True):
+    """Exit statuses of a container: `operator` In means one of the `values`, NotIn any other."""
+
+    operator: Annotated[str, choice("In", "NotIn")] = always("")
+    values: tuple[Int32, ...] = ()
+
+
+class ContainerRestartRule(Model, frozen=True, kw_only=True):
+    """What happens when the container ends with certain exit statuses: Restart, or RestartAllContainers of the pod."""
+
+    action: Annotated[str, choice("Restart", "RestartAllContainers")] = always("")
+    exit_codes: ContainerRestartRuleOnExitCodes | None = None
 
 
 class Container(Model, frozen=True, kw_only=True):
@@ -236,22 +267,36 @@ class Container(Model, frozen=True, kw_only=True):
     env_from: tuple[EnvFromSource, ...] = ()
     env: tuple[EnvVar, ...] = ()
     resources: ResourceRequirements = field(default_factory=ResourceRequirements)
-    resize_policy: tuple[ContainerResizePolicy, ...] = ()
-    # For init containers only: "Always" makes it a sidecar.
-    restart_policy: Annotated[str, choice("Always")] | None = None
+    resize_policy: Annotated[
+        tuple[ContainerResizePolicy, ...], inert("a change of resources would restart the container, or not")
+    ] = ()
+    restart_policy: Annotated[str, inert(RESTART_POLICY_EFFECT)] | None = None
+    restart_policy_rules: Annotated[tuple[ContainerRestartRule, ...], inert(RESTART_RULES_EFFECT)] = ()
     volume_mounts: tuple[VolumeMount, ...] = ()
-    volume_devices: tuple[VolumeDevice, ...] = ()
-    liveness_probe: Probe | None = None
-    readiness_probe: Probe | None = None
-    startup_probe: Probe | None = None
-    lifecycle: Lifecycle | None = None
+    volume_devices: Annotated[
+        tuple[VolumeDevice, ...], inert("the container would see the volume as a block device")
+    ] = ()
+    liveness_probe: Annotated[Probe, inert("a failing container would be restarted")] | None = None
+    readiness_probe: Annotated[Probe, inert("the container would be ready only while the probe succeeds")] | None = None
+    startup_probe: Annotated[Probe, inert("the other probes would start after this one succeeded")] | None = None
+    lifecycle: (
+        Annotated[Lifecycle, inert("hooks would run after the start and before the end of the container")] | None
+    ) = None
     termination_message_path: str = ""
-    termination_message_policy: str = ""
+    termination_message_policy: Annotated[
+        str, inert("the end of the log would replace an empty termination message", unless=("File",))
+    ] = ""
     image_pull_policy: str = ""
     security_context: SecurityContext | None = None
     stdin: bool = False
-    stdin_once: bool = False
+    stdin_once: Annotated[bool, inert("standard input would be closed after the first client")] = False
     tty: bool = False
+
+
+class EphemeralContainer(Container, frozen=True, kw_only=True):
+    """A container that is added to a running pod for debugging. Its processes are in the namespaces of a target."""
+
+    target_container_name: str = ""
 
 
 class ContainerStateWaiting(Model, frozen=True, kw_only=True):
@@ -301,4 +346,7 @@ class ContainerStatus(Model, frozen=True, kw_only=True):
     started: bool | None = None
     allocated_resources: dict[str, Quantity] = field(default_factory=dict)
     resources: ResourceRequirements | None = None
-    volume_mounts: tuple[VolumeMount, ...] = ()
+    volume_mounts: tuple[VolumeMountStatus, ...] = ()
+    user: ContainerUser | None = None
+    allocated_resources_status: tuple[ResourceStatus, ...] = ()
+    stop_signal: str | None = None

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 from typing import Any
 
 import msgspec
 
 from master.kinds.core.pod.container import Container, EnvVar, LifecycleHandler, Probe
-from master.kinds.core.pod.volume import ObjectFieldSelector, ResourceFieldSelector
+from master.kinds.core.pod.keys import ObjectFieldSelector, ResourceFieldSelector
 from master.objects.scalars import MAX_INT32
 from master.schema import checks
 from master.schema.checks import Findings, dns_label, port_name
@@ -27,12 +28,14 @@ _ENV_RESOURCES = tuple(
 
 def given(union: Any, names: Iterable[str] = ()) -> list[str]:
     """The JSON names of the fields that are set, out of all or of those with these attribute names."""
-    wanted = set(names)
-    return [
-        field.encode_name
-        for field in msgspec.structs.fields(union)
-        if (not wanted or field.name in wanted) and getattr(union, field.name) is not None
-    ]
+    attributes = names or union.__struct_fields__
+    model: type[msgspec.Struct] = type(union)
+    return [_json_name(model, name) for name in attributes if getattr(union, name) is not None]
+
+
+@cache
+def _json_name(model: type[msgspec.Struct], attribute: str) -> str:
+    return model.__struct_encode_fields__[model.__struct_fields__.index(attribute)]
 
 
 class ContainerCheck:
@@ -44,7 +47,7 @@ class ContainerCheck:
         self.findings = findings
 
     def check(self, volumes: set[str], *, runs_to_completion: bool) -> None:
-        """`volumes`: the names of the volumes. `runs_to_completion`: an init container, unless it is a sidecar."""
+        """`volumes`: names of the pod's volumes. `runs_to_completion`: an init container that is not a sidecar."""
         container, at, findings = self.container, self.at, self.findings
         if not container.name:
             findings.required(f"{at}.name")

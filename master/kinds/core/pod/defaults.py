@@ -11,14 +11,10 @@ from master.kinds.core.pod.container import (
     Probe,
     ResourceRequirements,
 )
+from master.kinds.core.pod.keys import ObjectFieldSelector, ResourceFieldSelector
 from master.kinds.core.pod.model import PodSecurityContext, PodSpec
-from master.kinds.core.pod.volume import (
-    DownwardAPIVolumeSource,
-    EmptyDirVolumeSource,
-    ObjectFieldSelector,
-    ResourceFieldSelector,
-    Volume,
-)
+from master.kinds.core.pod.projected import DownwardAPIVolumeSource
+from master.kinds.core.pod.volume import EmptyDirVolumeSource, Volume
 from master.kinds.quantities import canonical_quantities, canonical_quantity
 
 _SOURCES = tuple(name for name in Volume.__struct_fields__ if name != "name")

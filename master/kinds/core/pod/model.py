@@ -2,15 +2,50 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Final
 
 from msgspec import field
 
 from master.kinds.core.pod.affinity import Affinity, Toleration, TopologySpreadConstraint
-from master.kinds.core.pod.container import Container, ContainerStatus
+from master.kinds.core.pod.container import (
+    SELINUX_EFFECT,
+    WINDOWS_EFFECT,
+    Container,
+    ContainerStatus,
+    EphemeralContainer,
+    ResourceRequirements,
+)
+from master.kinds.core.pod.profiles import (
+    AppArmorProfile,
+    SeccompProfile,
+    SELinuxOptions,
+    WindowsSecurityContextOptions,
+)
+from master.kinds.core.pod.status import (
+    NodeAllocatableResourceClaimStatus,
+    PodExtendedResourceClaimStatus,
+    PodResourceClaimStatus,
+    PodVolumeHealth,
+)
 from master.kinds.core.pod.volume import Volume
 from master.objects.meta import LocalObjectReference, Model, Object, ObjectMeta, always
-from master.objects.scalars import Id, Int32, Quantity, Required, Seconds, Time, choice, number_within
+from master.objects.scalars import (
+    Id,
+    Int32,
+    Int64,
+    Quantity,
+    Required,
+    Seconds,
+    Time,
+    choice,
+    inert,
+    number_within,
+    refused,
+)
+
+EPHEMERAL_EFFECT: Final = "the container would be added to the running pod; it does not start"
+# Of both fields, a response warns about one.
+_PRIORITY_EFFECT: Final = "pods of higher priority would be scheduled first"
 
 
 class HostAlias(Model, frozen=True, kw_only=True):
@@ -28,7 +63,7 @@ class PodDNSConfigOption(Model, frozen=True, kw_only=True):
 
 
 class PodDNSConfig(Model, frozen=True, kw_only=True):
-    """DNS settings in addition to those of `dnsPolicy`: name servers, search domains, options. Stored, not used yet."""
+    """DNS settings in addition to those of `dnsPolicy`: name servers, search domains, options."""
 
     nameservers: tuple[str, ...] = ()
     searches: tuple[str, ...] = ()
@@ -36,7 +71,7 @@ class PodDNSConfig(Model, frozen=True, kw_only=True):
 
 
 class PodReadinessGate(Model, frozen=True, kw_only=True):
-    """A further condition that must be True for the pod to be ready. Stored, not used yet."""
+    """A further condition that must be True for the pod to be ready."""
 
     condition_type: Required = always("")
 
@@ -48,7 +83,7 @@ class PodSchedulingGate(Model, frozen=True, kw_only=True):
 
 
 class Sysctl(Model, frozen=True, kw_only=True):
-    """A kernel parameter in the pod's namespaces, such as net.core.somaxconn. Stored, not used yet."""
+    """A kernel parameter in the pod's namespaces, such as net.core.somaxconn. Nodes refuse unsafe ones."""
 
     name: Required = always("")
     value: str = always("")
@@ -57,27 +92,73 @@ class Sysctl(Model, frozen=True, kw_only=True):
 class PodSecurityContext(Model, frozen=True, kw_only=True):
     """Security settings of all containers of the pod. A container's own settings take precedence.
 
-    runAsUser and runAsGroup take effect; the others are stored.
+    `fsGroup` owns the pod's volumes, and is with `supplementalGroups` a group of all processes. Nodes refuse pods with
+    settings that they cannot carry out.
     """
 
-    se_linux_options: dict[str, Any] | None = None
-    windows_options: dict[str, Any] | None = None
+    se_linux_options: Annotated[SELinuxOptions, refused(SELINUX_EFFECT)] | None = None
+    windows_options: Annotated[WindowsSecurityContextOptions, refused(WINDOWS_EFFECT)] | None = None
     run_as_user: Id | None = None
     run_as_group: Id | None = None
     run_as_non_root: bool | None = None
     supplemental_groups: tuple[Id, ...] = ()
-    supplemental_groups_policy: Annotated[str, choice("Merge", "Strict")] | None = None
+    supplemental_groups_policy: (
+        Annotated[
+            str,
+            choice("Merge", "Strict"),
+            refused("the image would add no groups to those of the pod", values=("Strict",)),
+        ]
+        | None
+    ) = None
     fs_group: Id | None = None
-    fs_group_change_policy: Annotated[str, choice("Always", "OnRootMismatch")] | None = None
+    fs_group_change_policy: (
+        Annotated[
+            str,
+            choice("Always", "OnRootMismatch"),
+            inert("volumes that belong to the group already would not be changed", unless=("Always",)),
+        ]
+        | None
+    ) = None
     sysctls: tuple[Sysctl, ...] = ()
-    seccomp_profile: dict[str, Any] | None = None
-    app_armor_profile: dict[str, Any] | None = None
+    seccomp_profile: SeccompProfile | None = None
+    app_armor_profile: AppArmorProfile | None = None
+    se_linux_change_policy: (
+        Annotated[
+            str,
+            choice("MountOption", "Recursive"),
+            inert("the files of volumes would get the SELinux label in this way"),
+        ]
+        | None
+    ) = None
 
 
 class PodOS(Model, frozen=True, kw_only=True):
     """The operating system of the pod's containers: linux or windows."""
 
-    name: Annotated[str, choice("linux", "windows")] = always("")
+    name: Annotated[str, choice("linux", "windows"), refused("the pod would run on Windows", values=("windows",))] = (
+        always("")
+    )
+
+
+class PodResourceClaim(Model, frozen=True, kw_only=True):
+    """Devices that the pod needs: a resource claim by its name, or one that is made from a template."""
+
+    name: Required = always("")
+    resource_claim_name: str | None = None
+    resource_claim_template_name: str | None = None
+
+
+class PodSchedulingGroup(Model, frozen=True, kw_only=True):
+    """The group of pods that are scheduled together with this one."""
+
+    pod_group_name: str | None = None
+
+
+class EvictionResponder(Model, frozen=True, kw_only=True):
+    """A component that takes part in the eviction of the pod."""
+
+    name: Required = always("")
+    priority: Int32 = always(0)
 
 
 class PodSpec(Model, frozen=True, kw_only=True):
@@ -93,42 +174,82 @@ class PodSpec(Model, frozen=True, kw_only=True):
     volumes: tuple[Volume, ...] = ()
     init_containers: tuple[Container, ...] = ()
     containers: tuple[Container, ...] = always(())
-    ephemeral_containers: tuple[dict[str, Any], ...] = ()
+    ephemeral_containers: Annotated[tuple[EphemeralContainer, ...], inert(EPHEMERAL_EFFECT)] = ()
     restart_policy: str = ""
     termination_grace_period_seconds: Seconds | None = None
     active_deadline_seconds: Annotated[int, number_within(1)] | None = None
-    dns_policy: str = ""
+    dns_policy: Annotated[
+        str,
+        inert("/etc/resolv.conf would differ from that of the node", unless=("ClusterFirst", "Default")),
+    ] = ""
     node_selector: dict[str, str] = field(default_factory=dict)
     service_account_name: str = ""
     service_account: str = ""
-    automount_service_account_token: bool | None = None
+    automount_service_account_token: (
+        Annotated[bool, inert("a token of the service account would be mounted")] | None
+    ) = None
     node_name: str = ""
     host_network: bool = False
     host_pid: bool = False
     host_ipc: bool = False
     share_process_namespace: bool | None = None
     security_context: PodSecurityContext | None = None
-    image_pull_secrets: tuple[LocalObjectReference, ...] = ()
+    image_pull_secrets: Annotated[
+        tuple[LocalObjectReference, ...], inert("the node would authenticate to the registry with these secrets")
+    ] = ()
     hostname: str = ""
-    subdomain: str = ""
+    subdomain: Annotated[str, inert("the pod's host name would be in this domain")] = ""
     affinity: Affinity | None = None
     scheduler_name: str = ""
-    tolerations: tuple[Toleration, ...] = ()
+    tolerations: Annotated[
+        tuple[Toleration, ...], inert("the pod could run on nodes with these taints; it can run there anyway")
+    ] = ()
+    # Without effect in the host's network: see inert.py.
     host_aliases: tuple[HostAlias, ...] = ()
-    priority_class_name: str = ""
-    priority: Int32 | None = None
-    dns_config: PodDNSConfig | None = None
-    readiness_gates: tuple[PodReadinessGate, ...] = ()
-    runtime_class_name: str | None = None
+    priority_class_name: Annotated[str, inert(_PRIORITY_EFFECT)] = ""
+    priority: Annotated[Int32, inert(_PRIORITY_EFFECT)] | None = None
+    dns_config: Annotated[PodDNSConfig, inert("/etc/resolv.conf would contain these settings")] | None = None
+    readiness_gates: Annotated[
+        tuple[PodReadinessGate, ...], inert("the pod would be ready only while these conditions are True")
+    ] = ()
+    runtime_class_name: Annotated[str, refused("the containers would run in this runtime")] | None = None
     enable_service_links: bool | None = None
-    preemption_policy: Annotated[str, choice("Never", "PreemptLowerPriority")] | None = None
+    # Nothing is evicted for a pod, so the default asks for more than Never; but it is the default.
+    preemption_policy: (
+        Annotated[
+            str,
+            choice("Never", "PreemptLowerPriority"),
+            inert(
+                "pods of lower priority would be evicted for this one",
+                unless=("Never", "PreemptLowerPriority"),
+            ),
+        ]
+        | None
+    ) = None
     overhead: dict[str, Quantity] = field(default_factory=dict)
-    topology_spread_constraints: tuple[TopologySpreadConstraint, ...] = ()
-    set_hostname_as_fqdn: bool | None = None
+    topology_spread_constraints: Annotated[
+        tuple[TopologySpreadConstraint, ...], inert("the scheduler would spread the pods over groups of nodes")
+    ] = ()
+    set_hostname_as_fqdn: Annotated[bool, inert("the host name would include its domain")] | None = None
     os: PodOS | None = None
-    host_users: bool | None = None
+    host_users: (
+        Annotated[bool, refused("the users in the containers would be other ones than on the node", values=(False,))]
+        | None
+    ) = None
     scheduling_gates: tuple[PodSchedulingGate, ...] = ()
-    resource_claims: tuple[dict[str, Any], ...] = ()
+    resource_claims: Annotated[
+        tuple[PodResourceClaim, ...], inert("the pod would wait for these devices and get them")
+    ] = ()
+    resources: (
+        Annotated[ResourceRequirements, inert("all containers together would have these requests and limits")] | None
+    ) = None
+    hostname_override: Annotated[str, inert("this would be the host name")] | None = None
+    scheduling_group: (
+        Annotated[PodSchedulingGroup, inert("the pods of the group would be scheduled together")] | None
+    ) = None
+    eviction_responders: Annotated[
+        tuple[EvictionResponder, ...], inert("these components would take part in an eviction of the pod")
+    ] = ()
 
 
 class PodCondition(Model, frozen=True, kw_only=True):
@@ -143,6 +264,7 @@ class PodCondition(Model, frozen=True, kw_only=True):
     last_transition_time: Time | None = None
     reason: str = ""
     message: str = ""
+    observed_generation: Int64 = 0
 
 
 class PodIP(Model, frozen=True, kw_only=True):
@@ -179,6 +301,13 @@ class PodStatus(Model, frozen=True, kw_only=True):
     ephemeral_container_statuses: tuple[ContainerStatus, ...] = ()
     qos_class: str = ""
     resize: str = ""
+    observed_generation: Int64 = 0
+    resource_claim_statuses: tuple[PodResourceClaimStatus, ...] = ()
+    extended_resource_claim_status: PodExtendedResourceClaimStatus | None = None
+    node_allocatable_resource_claim_statuses: tuple[NodeAllocatableResourceClaimStatus, ...] = ()
+    allocated_resources: dict[str, Quantity] = field(default_factory=dict)
+    resources: ResourceRequirements | None = None
+    volume_health: tuple[PodVolumeHealth, ...] = ()
 
 
 class Pod(Object, frozen=True, kw_only=True):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from master.kinds.core.pod.containers import ContainerCheck, given, relative_path
 from master.kinds.core.pod.defaults import volume_sources
+from master.kinds.core.pod.inert import warn_about_spec
+from master.kinds.core.pod.keys import KeyToPath
 from master.kinds.core.pod.model import PodDNSConfig, PodSpec
 from master.kinds.core.pod.placement import check_placement
 from master.kinds.core.pod.security import check_pod_security
-from master.kinds.core.pod.volume import KeyToPath, Volume
+from master.kinds.core.pod.volume import Volume
 from master.schema.checks import Findings, dns_label, dns_subdomain, qualified_name
 
 _DNS_POLICIES = ("ClusterFirst", "ClusterFirstWithHostNet", "Default", "None")
@@ -35,6 +37,7 @@ def check_pod_spec(spec: PodSpec, at: str, findings: Findings) -> None:
     _names(spec, at, findings)
     check_placement(spec, at, findings)
     check_pod_security(spec, at, findings)
+    warn_about_spec(spec, at, findings)
 
 
 def check_new_pod(spec: PodSpec, findings: Findings) -> None:

@@ -1,38 +1,62 @@
-"""The volumes of a pod. emptyDir, hostPath, configMap and secret take effect.
+"""The volumes of a pod, and their mounts in containers.
 
-The other sources are stored; a pod that uses one does not start.
+Nodes support emptyDir, hostPath, configMap and secret. A pod with another source (storage.py, projected.py) waits.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from msgspec import field
 
+from master.kinds.core.pod.keys import OWNER_EFFECT, KeyToPath
+from master.kinds.core.pod.projected import DownwardAPIVolumeSource, ProjectedVolumeSource
+from master.kinds.core.pod.storage import (
+    AWSElasticBlockStoreVolumeSource,
+    AzureDiskVolumeSource,
+    AzureFileVolumeSource,
+    CephFSVolumeSource,
+    CinderVolumeSource,
+    CSIVolumeSource,
+    EphemeralVolumeSource,
+    FCVolumeSource,
+    FlexVolumeSource,
+    FlockerVolumeSource,
+    GCEPersistentDiskVolumeSource,
+    GitRepoVolumeSource,
+    GlusterfsVolumeSource,
+    ImageVolumeSource,
+    ISCSIVolumeSource,
+    NFSVolumeSource,
+    PersistentVolumeClaimVolumeSource,
+    PhotonPersistentDiskVolumeSource,
+    PortworxVolumeSource,
+    QuobyteVolumeSource,
+    RBDVolumeSource,
+    ScaleIOVolumeSource,
+    StorageOSVolumeSource,
+    VsphereVirtualDiskVolumeSource,
+)
 from master.objects.meta import Model, always
-from master.objects.scalars import Mode, Quantity, Required, choice
+from master.objects.scalars import Id, Mode, Quantity, Required, choice, inert, refused
 
-
-class KeyToPath(Model, frozen=True, kw_only=True):
-    """Maps a key of a config map or secret to a path in the volume.
-
-    `mode` has permission bits, 0 to 0777 (octal); it is stored, not used yet.
-    """
-
-    key: Required = always("")
-    path: Required = always("")
-    mode: Mode | None = None
+# The node does not refuse such a pod at once: its containers wait, with the reason, until the pod is deleted.
+_WAITS = refused("the volume would have this source; the pod waits, and its containers say why")
 
 
 class EmptyDirVolumeSource(Model, frozen=True, kw_only=True):
     """A directory that is empty at first and exists as long as the pod.
 
-    `medium` "" is a directory on the node's disk, Memory a tmpfs. `sizeLimit` is in bytes, such as `1Gi`; it is stored,
-    not enforced yet.
+    `medium` "" is a directory on the node's disk, Memory a tmpfs. `sizeLimit` is in bytes, such as `1Gi`; it limits
+    volumes in memory. `mode` has the permission bits of the directory.
     """
 
-    medium: str = ""
+    medium: Annotated[
+        str, refused("the volume would be in huge pages; the pod waits", values=("HugePages", "HugePages-*"))
+    ] = ""
+    # Without effect on a disk: see inert.py.
     size_limit: Quantity | None = None
+    mode: Annotated[Mode, inert("the directory would have these permission bits")] | None = None
 
 
 class HostPathVolumeSource(Model, frozen=True, kw_only=True):
@@ -56,80 +80,29 @@ class HostPathVolumeSource(Model, frozen=True, kw_only=True):
 class SecretVolumeSource(Model, frozen=True, kw_only=True):
     """The values of a secret as files, one for each key.
 
-    `items` limits them to certain keys. `defaultMode` (default 0644, octal) has the permission bits. With `optional:
-    true`, the secret may be missing.
+    `items` limits them to certain keys. `defaultMode` (default 0644, octal) has the permission bits, `defaultUser` is
+    the owner. With `optional: true`, the secret may be missing.
     """
 
     secret_name: str = ""
     items: tuple[KeyToPath, ...] = ()
     default_mode: Mode | None = None
     optional: bool | None = None
+    default_user: Annotated[Id, inert(OWNER_EFFECT)] | None = None
 
 
 class ConfigMapVolumeSource(Model, frozen=True, kw_only=True):
     """The values of a config map as files, one for each key.
 
-    `items` limits them to certain keys. `defaultMode` (default 0644, octal) has the permission bits. With `optional:
-    true`, the config map may be missing.
+    `items` limits them to certain keys. `defaultMode` (default 0644, octal) has the permission bits, `defaultUser` is
+    the owner. With `optional: true`, the config map may be missing.
     """
 
     name: str = ""
     items: tuple[KeyToPath, ...] = ()
     default_mode: Mode | None = None
     optional: bool | None = None
-
-
-class ObjectFieldSelector(Model, frozen=True, kw_only=True):
-    """A field of the pod itself, such as `metadata.name` or `status.podIP`."""
-
-    api_version: str = ""
-    field_path: Required = always("")
-
-
-class ResourceFieldSelector(Model, frozen=True, kw_only=True):
-    """A resource of a container, such as `limits.cpu`. The value is divided by `divisor` (default 1) and rounded up."""
-
-    container_name: str = ""
-    resource: Required = always("")
-    divisor: Quantity | None = None
-
-
-class DownwardAPIVolumeFile(Model, frozen=True, kw_only=True):
-    """A file whose content is a field of the pod or a resource of a container."""
-
-    path: Required = always("")
-    field_ref: ObjectFieldSelector | None = None
-    resource_field_ref: ResourceFieldSelector | None = None
-    mode: Mode | None = None
-
-
-class DownwardAPIVolumeSource(Model, frozen=True, kw_only=True):
-    """Fields of the pod as files. Stored, not supported yet."""
-
-    items: tuple[DownwardAPIVolumeFile, ...] = ()
-    default_mode: Mode | None = None
-
-
-class PersistentVolumeClaimVolumeSource(Model, frozen=True, kw_only=True):
-    """A volume claim in the pod's namespace. Stored, not supported yet."""
-
-    claim_name: Required = always("")
-    read_only: bool = False
-
-
-class NFSVolumeSource(Model, frozen=True, kw_only=True):
-    """A directory of an NFS server. Stored, not supported yet."""
-
-    server: Required = always("")
-    path: Required = always("")
-    read_only: bool = False
-
-
-class ProjectedVolumeSource(Model, frozen=True, kw_only=True):
-    """Several sources in one directory. Stored, not supported yet."""
-
-    sources: tuple[dict[str, Any], ...] = ()
-    default_mode: Mode | None = None
+    default_user: Annotated[Id, inert(OWNER_EFFECT)] | None = None
 
 
 class Volume(Model, frozen=True, kw_only=True):
@@ -140,32 +113,32 @@ class Volume(Model, frozen=True, kw_only=True):
     host_path: HostPathVolumeSource | None = None
     secret: SecretVolumeSource | None = None
     config_map: ConfigMapVolumeSource | None = None
-    downward_api: DownwardAPIVolumeSource | None = None
-    persistent_volume_claim: PersistentVolumeClaimVolumeSource | None = None
-    nfs: NFSVolumeSource | None = None
-    projected: ProjectedVolumeSource | None = None
-    csi: dict[str, Any] | None = None
-    ephemeral: dict[str, Any] | None = None
-    git_repo: dict[str, Any] | None = None
-    iscsi: dict[str, Any] | None = None
-    fc: dict[str, Any] | None = None
-    rbd: dict[str, Any] | None = None
-    cephfs: dict[str, Any] | None = None
-    glusterfs: dict[str, Any] | None = None
-    cinder: dict[str, Any] | None = None
-    flocker: dict[str, Any] | None = None
-    flex_volume: dict[str, Any] | None = None
-    quobyte: dict[str, Any] | None = None
-    portworx_volume: dict[str, Any] | None = None
-    scale_io: dict[str, Any] | None = field(default=None, name="scaleIO")
-    storageos: dict[str, Any] | None = None
-    vsphere_volume: dict[str, Any] | None = None
-    azure_disk: dict[str, Any] | None = None
-    azure_file: dict[str, Any] | None = None
-    aws_elastic_block_store: dict[str, Any] | None = None
-    gce_persistent_disk: dict[str, Any] | None = None
-    photon_persistent_disk: dict[str, Any] | None = None
-    image: dict[str, Any] | None = None
+    downward_api: Annotated[DownwardAPIVolumeSource, _WAITS] | None = None
+    persistent_volume_claim: Annotated[PersistentVolumeClaimVolumeSource, _WAITS] | None = None
+    nfs: Annotated[NFSVolumeSource, _WAITS] | None = None
+    projected: Annotated[ProjectedVolumeSource, _WAITS] | None = None
+    csi: Annotated[CSIVolumeSource, _WAITS] | None = None
+    ephemeral: Annotated[EphemeralVolumeSource, _WAITS] | None = None
+    git_repo: Annotated[GitRepoVolumeSource, _WAITS] | None = None
+    iscsi: Annotated[ISCSIVolumeSource, _WAITS] | None = None
+    fc: Annotated[FCVolumeSource, _WAITS] | None = None
+    rbd: Annotated[RBDVolumeSource, _WAITS] | None = None
+    cephfs: Annotated[CephFSVolumeSource, _WAITS] | None = None
+    glusterfs: Annotated[GlusterfsVolumeSource, _WAITS] | None = None
+    cinder: Annotated[CinderVolumeSource, _WAITS] | None = None
+    flocker: Annotated[FlockerVolumeSource, _WAITS] | None = None
+    flex_volume: Annotated[FlexVolumeSource, _WAITS] | None = None
+    quobyte: Annotated[QuobyteVolumeSource, _WAITS] | None = None
+    portworx_volume: Annotated[PortworxVolumeSource, _WAITS] | None = None
+    scale_io: Annotated[ScaleIOVolumeSource, _WAITS] | None = field(default=None, name="scaleIO")
+    storageos: Annotated[StorageOSVolumeSource, _WAITS] | None = None
+    vsphere_volume: Annotated[VsphereVirtualDiskVolumeSource, _WAITS] | None = None
+    azure_disk: Annotated[AzureDiskVolumeSource, _WAITS] | None = None
+    azure_file: Annotated[AzureFileVolumeSource, _WAITS] | None = None
+    aws_elastic_block_store: Annotated[AWSElasticBlockStoreVolumeSource, _WAITS] | None = None
+    gce_persistent_disk: Annotated[GCEPersistentDiskVolumeSource, _WAITS] | None = None
+    photon_persistent_disk: Annotated[PhotonPersistentDiskVolumeSource, _WAITS] | None = None
+    image: Annotated[ImageVolumeSource, _WAITS] | None = None
 
 
 class VolumeMount(Model, frozen=True, kw_only=True):
@@ -176,15 +149,33 @@ class VolumeMount(Model, frozen=True, kw_only=True):
 
     name: str = always("")
     read_only: bool = False
-    recursive_read_only: Annotated[str, choice("Disabled", "Enabled", "IfPossible")] | None = None
+    recursive_read_only: (
+        Annotated[
+            str,
+            choice("Disabled", "Enabled", "IfPossible"),
+            refused("mounts below the volume would be read-only too", values=("Enabled",)),
+        ]
+        | None
+    ) = None
     mount_path: str = always("")
     sub_path: str = ""
     sub_path_expr: str = ""
-    mount_propagation: Annotated[str, choice("Bidirectional", "HostToContainer", "None")] | None = None
+    mount_propagation: (
+        Annotated[
+            str,
+            choice("Bidirectional", "HostToContainer", "None"),
+            inert("mounts below the volume would be visible on both sides", unless=("None",)),
+        ]
+        | None
+    ) = None
+    bind_mount_options: Annotated[
+        tuple[Annotated[str, choice("nodev", "noexec", "nosuid")], ...],
+        inert("the mount would have these options"),
+    ] = ()
 
 
 class VolumeDevice(Model, frozen=True, kw_only=True):
-    """The path at which a container sees a block device. Stored, not supported yet."""
+    """The path at which a container sees a block device."""
 
     name: Required = always("")
     device_path: Required = always("")

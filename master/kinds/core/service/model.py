@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Final
 
 from msgspec import field
 
+from master.kinds.conditions import Condition
 from master.objects.meta import Model, Object, always
-from master.objects.scalars import Int32, PortIfAny, choice, number_within
+from master.objects.scalars import Int32, PortIfAny, choice, inert, number_within
+
+# Of both fields, a response warns about one.
+_AFFINITY_EFFECT: Final = "the connections of a client would go to the same endpoint"
 
 
 class ServicePort(Model, frozen=True, kw_only=True):
@@ -29,11 +33,11 @@ class ServicePort(Model, frozen=True, kw_only=True):
 class ClientIPConfig(Model, frozen=True, kw_only=True):
     """`timeoutSeconds`: a client keeps its endpoint for this time without traffic, 1 to 86400 seconds."""
 
-    timeout_seconds: Annotated[int, number_within(1, 86400)] | None = None
+    timeout_seconds: Annotated[int, number_within(1, 86400, bits=32)] | None = None
 
 
 class SessionAffinityConfig(Model, frozen=True, kw_only=True):
-    """Settings of session affinity. Stored, not used yet."""
+    """Settings of session affinity."""
 
     client_ip: ClientIPConfig | None = None
 
@@ -44,30 +48,58 @@ class ServiceSpec(Model, frozen=True, kw_only=True):
     `type` is ClusterIP (default), NodePort, LoadBalancer or ExternalName (only a name, without addresses). `clusterIP`
     is the service's address; the master assigns one if it is left out, None makes the service headless. `selector` has
     the labels of the pods; without it the endpoints are yours to write. `sessionAffinity` is None (default) or
-    ClientIP. `publishNotReadyAddresses: true` includes pods that are not ready. LoadBalancer, ExternalName and
-    ClientIP are stored, but do not work yet.
+    ClientIP. `publishNotReadyAddresses: true` includes pods that are not ready.
     """
 
     ports: tuple[ServicePort, ...] = ()
     selector: dict[str, str] = field(default_factory=dict)
     cluster_ip: str = ""
     cluster_ips: tuple[str, ...] = ()
-    type: str = ""
-    external_ips: tuple[str, ...] = ()
-    session_affinity: Annotated[str, choice("", "ClientIP", "None")] = ""
-    load_balancer_ip: str = ""
-    load_balancer_source_ranges: tuple[str, ...] = ()
-    external_name: str = ""
-    external_traffic_policy: Annotated[str, choice("", "Cluster", "Local")] = ""
-    health_check_node_port: PortIfAny = 0
+    type: Annotated[
+        str,
+        inert(
+            "LoadBalancer would get an address outside of the cluster, ExternalName an entry in DNS",
+            unless=("ClusterIP", "NodePort"),
+        ),
+    ] = ""
+    external_ips: Annotated[tuple[str, ...], inert("nodes would accept connections to these addresses")] = ()
+    session_affinity: Annotated[str, choice("", "ClientIP", "None"), inert(_AFFINITY_EFFECT, unless=("None",))] = ""
+    load_balancer_ip: Annotated[str, inert("the load balancer would get this address")] = ""
+    load_balancer_source_ranges: Annotated[
+        tuple[str, ...], inert("the load balancer would accept only clients in these ranges")
+    ] = ()
+    external_name: Annotated[str, inert("the service's name in DNS would be an alias of this one")] = ""
+    external_traffic_policy: Annotated[
+        str,
+        choice("", "Cluster", "Local"),
+        inert("connections from outside would stay on the node that they reach", unless=("Cluster",)),
+    ] = ""
+    health_check_node_port: Annotated[PortIfAny, inert("nodes would answer health checks on this port")] = 0
     publish_not_ready_addresses: bool = False
-    session_affinity_config: SessionAffinityConfig | None = None
+    session_affinity_config: Annotated[SessionAffinityConfig, inert(_AFFINITY_EFFECT)] | None = None
     ip_families: tuple[Annotated[str, choice("IPv4", "IPv6")], ...] = ()
     ip_family_policy: Annotated[str, choice("PreferDualStack", "RequireDualStack", "SingleStack")] | None = None
-    allocate_load_balancer_node_ports: bool | None = None
-    load_balancer_class: str | None = None
-    internal_traffic_policy: Annotated[str, choice("Cluster", "Local")] | None = None
-    traffic_distribution: str | None = None
+    allocate_load_balancer_node_ports: (
+        Annotated[bool, inert("a service of type LoadBalancer would have no node ports", unless=(True,))] | None
+    ) = None
+    load_balancer_class: Annotated[str, inert("a load balancer of this class would serve the service")] | None = None
+    internal_traffic_policy: (
+        Annotated[
+            str,
+            choice("Cluster", "Local"),
+            inert("connections from pods would stay on their node", unless=("Cluster",)),
+        ]
+        | None
+    ) = None
+    traffic_distribution: Annotated[str, inert("connections would prefer endpoints that are near")] | None = None
+
+
+class PortStatus(Model, frozen=True, kw_only=True):
+    """The state of a port of a load balancer. `error` is the reason why the port does not work."""
+
+    port: Int32 = always(0)
+    protocol: str = always("")
+    error: str | None = None
 
 
 class LoadBalancerIngress(Model, frozen=True, kw_only=True):
@@ -76,7 +108,7 @@ class LoadBalancerIngress(Model, frozen=True, kw_only=True):
     ip: str = ""
     hostname: str = ""
     ip_mode: str | None = None
-    ports: tuple[dict[str, Any], ...] = ()
+    ports: tuple[PortStatus, ...] = ()
 
 
 class LoadBalancerStatus(Model, frozen=True, kw_only=True):
@@ -89,7 +121,7 @@ class ServiceStatus(Model, frozen=True, kw_only=True):
     """The observed state of a service."""
 
     load_balancer: LoadBalancerStatus = field(default_factory=LoadBalancerStatus)
-    conditions: tuple[dict[str, Any], ...] = ()
+    conditions: tuple[Condition, ...] = ()
 
 
 class Service(Object, frozen=True, kw_only=True):

@@ -31,7 +31,8 @@ from collections.abc import Iterator
 from statistics import median
 
 from tests.bench.areas.api import biglists, deletion, lists, servers, single, watches
-from tests.bench.areas.api.bench import Bench, figure, workplace
+from tests.bench.areas.api.bench import Bench, figure, note, workplace
+from tests.bench.areas.api.servers import Server
 from tests.bench.areas.api.sizes import FULL, Sizes
 from tests.bench.areas.api.stored import Templates
 from tests.bench.figure import Figure
@@ -72,6 +73,7 @@ def _many(bench: Bench, templates: Templates, idle_mb: float) -> Iterator[Figure
         yield figure("lists16_mb", grown, "MB", 60.0)
     bench.fill(templates.placed_pods(range(sizes.big_list_pods, sizes.many_pods)), empty=False)
     with bench.master() as server:
+        _note_start(server)
         yield figure("start_100k_s", server.started_s, "s", 6.0)
         grown = bench.settled_mb(server) - idle_mb
         yield figure("kb_per_pod", 1e3 * grown / sizes.many_pods, "KB", 5.0)
@@ -82,7 +84,12 @@ def _start_s(bench: Bench) -> float:
     for _ in range(bench.sizes.starts):
         with servers.master(bench.directory) as server:
             times.append(server.started_s)
+            _note_start(server)
     return median(times)
+
+
+def _note_start(server: Server) -> None:
+    note(f"start in {server.started_s:.2f} s with {server.started_cpu_s:.2f} s of processor time")
 
 
 def _bind_us(bindings: int) -> float:

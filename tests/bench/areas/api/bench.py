@@ -74,6 +74,9 @@ def workplace(sizes: Sizes) -> Iterator[Bench]:
         directories = [Path(scratch, name) for name in ("master", "floor")]
         for directory in directories:
             directory.mkdir()
+        # The first start makes the certificates and compiles the modules.
+        with servers.master(directories[0]):
+            pass
         with servers.floor(directories[1]) as floor:
             yield Bench(sizes, directories[0], floor, client)
 

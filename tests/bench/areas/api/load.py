@@ -18,8 +18,9 @@ Following = Callable[[], bytes]
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What one round of a load achieved: requests per second, and the 99th percentile of their times."""
+    """What one round of a load achieved: requests, their rate per second, and the 99th percentile of their times."""
 
+    requests: int
     rate: float
     p99_s: float
 
@@ -72,7 +73,8 @@ class _Run:
         for connection in clients:
             _Client(self, connection).send()
         await self._finished
-        return Load(len(self.times) / (time.perf_counter() - self._begin), percentile(self.times))
+        number = len(self.times)
+        return Load(number, number / (time.perf_counter() - self._begin), percentile(self.times))
 
     def goes_on(self, now: float, response: Response) -> bool:
         """Whether the client of this response sends another request."""

@@ -103,12 +103,17 @@ def _alternate(
     """Rounds of the floor and of the master with `number` clients, after a first one of each that does not count."""
     both = [(each, bench.run(connections(number, each.port, each.tls))) for each in (bench.floor, server)]
     results: tuple[list[Load], list[Load]] = ([], [])
+    used = [0.0, 0.0]
     for _ in range(rounds + 1):
-        for loads, (each, clients) in zip(results, both, strict=True):
-            loads.append(bench.run(run(each, clients)))
+        for number, (each, clients) in enumerate(both):
+            before = each.cpu_s()
+            results[number].append(bench.run(run(each, clients)))
+            used[number] += each.cpu_s() - before
     for _, clients in both:
         for client in clients:
             client.close()
+    floor, ours = (1e6 * cpu / sum(load.requests for load in loads) for cpu, loads in zip(used, results, strict=True))
+    note(f"processor time of a request: floor {floor:.0f} us, master {ours:.0f} us")
     return results[0][1:], results[1][1:]
 
 

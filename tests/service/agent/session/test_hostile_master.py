@@ -217,6 +217,21 @@ async def test_a_stream_request_without_a_valid_id_is_not_answered(pki: Pki, tmp
         assert (master.hellos, master.called) == (hellos, 0)
 
 
+async def test_a_master_of_the_release_before_sends_whole_endpoints(pki: Pki, tmp_path: Path) -> None:
+    master = HostileMaster(hello=hello(protocol_version=2).SerializeToString())
+    async with settled(master, pki, tmp_path) as agent:
+        whole = endpoints(8080)
+        whole.subsets[0].ports[0].protocol = "TCP"
+        master.desired = encoded(cut(services=[service(protocol="TCP", port=80)], endpoints=[whole]))
+        await restart(master)
+        await until(lambda: agent.desired.revision == 9)
+        (port,) = agent.desired.for_network().services
+        assert [str(endpoint.address) for endpoint in port.endpoints] == ["10.244.1.2"]
+        master.desired = encoded(GOOD)
+        await restart(master)
+        await until(lambda: holds_the_good_state(agent))
+
+
 def _big() -> Iterable[bytes]:
     """100 MB of valid pods."""
     text = "x" * 900_000

@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 
 from agent.model import LogRequest
+from agent.session.streams import MAX_STREAMS
 from master.api.errors import BadRequest, NodeUnreachable
 from master.kinds.core.pod.logs import LogOptions
 from master.pki import Pki
@@ -101,3 +102,82 @@ async def test_a_failing_log_affects_only_its_reader(
         await until(lambda: "log of default/web [app]: stream failed" in caplog.text)
         await asyncio.sleep(0.1)
         assert master.sessions.current("node-1") is session
+
+
+@pytest.mark.parametrize("version", [1, 2, 3])
+async def test_a_followed_log_whose_session_ends_ends_with_an_error(
+    master: MasterEnd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: int
+) -> None:
+    """gRPC shows the end of a cancelled call like a regular one; older agents do not mark the regular end."""
+    monkeypatch.setattr("agent.session.session.contract.PROTOCOL_VERSION", version)
+    agent = AgentEnd(await master.identity("node-1"), tmp_path)
+    agent.machine.chunks, agent.machine.follow = [b"one line\n"], True
+    async with agent.running():
+        await until(lambda: agent.desired.complete)
+        session = master.sessions.current("node-1")
+        assert session is not None and session.version == version
+        chunks = master.logs.open("node-1", "default", "web", "uid", "app", LogOptions(follow=True))
+        assert await anext(chunks) == b"one line\n"
+    with pytest.raises(NodeUnreachable, match="connection to node node-1 was lost; the log of pod default/web ends"):
+        await anext(chunks)
+
+
+@pytest.mark.parametrize("version", [1, 2, 3])
+async def test_a_log_that_ends_regularly_ends_without_an_error(
+    master: MasterEnd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: int
+) -> None:
+    monkeypatch.setattr("agent.session.session.contract.PROTOCOL_VERSION", version)
+    agent = AgentEnd(await master.identity("node-1"), tmp_path)
+    agent.machine.chunks = [b"one line\n"]
+    async with agent.running():
+        await until(lambda: agent.desired.complete)
+        chunks = master.logs.open("node-1", "default", "web", "uid", "app", LogOptions(follow=True))
+        assert [chunk async for chunk in chunks] == [b"one line\n"]
+
+
+async def test_one_log_too_many_is_refused_with_the_reason(master: MasterEnd, tmp_path: Path) -> None:
+    agent = AgentEnd(await master.identity("node-1"), tmp_path)
+    agent.machine.chunks, agent.machine.follow = [b"one line\n"], True
+    async with agent.running():
+        await until(lambda: agent.desired.complete)
+        logs = [
+            master.logs.open("node-1", "default", "web", "uid", "app", LogOptions(follow=True))
+            for _ in range(MAX_STREAMS)
+        ]
+        for chunks in logs:
+            assert await anext(chunks) == b"one line\n"
+        with pytest.raises(BadRequest, match="more than 64 streams are open on this node"):
+            await anext(master.logs.open("node-1", "default", "web", "uid", "app", LogOptions()))
+        for chunks in logs:
+            await chunks.aclose()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param(LogOptions(since_seconds=999_999 * 3600), id="since=999999h"),
+        pytest.param(LogOptions(since_time="0001-01-01T00:00:00Z"), id="year 1"),
+        pytest.param(LogOptions(since_time="9999-12-31T23:59:59Z", tail_lines=2**63 - 1), id="year 9999"),
+    ],
+)
+async def test_a_users_number_does_not_end_the_session(master: MasterEnd, tmp_path: Path, options: LogOptions) -> None:
+    agent = AgentEnd(await master.identity("node-1"), tmp_path)
+    agent.machine.chunks = [b"one line\n"]
+    async with agent.running():
+        await until(lambda: agent.desired.complete)
+        session = master.sessions.current("node-1")
+        chunks = master.logs.open("node-1", "default", "web", "uid", "app", options)
+        assert [chunk async for chunk in chunks] == [b"one line\n"]
+        assert master.sessions.current("node-1") is session
+
+
+async def test_a_log_that_waits_for_a_session_that_ends_is_refused_at_once(master: MasterEnd, tmp_path: Path) -> None:
+    agent = AgentEnd(await master.identity("node-1"), tmp_path)
+    async with agent.running():
+        await until(lambda: agent.desired.complete)
+    chunks = master.logs.open("node-1", "default", "web", "uid", "app", LogOptions())
+    waiting = asyncio.ensure_future(anext(chunks))
+    await until(lambda: master.logs._streams)
+    master.sessions.end_session("node-1", "the Node was deleted")
+    with pytest.raises(NodeUnreachable, match=r"has lost its session \(the Node was deleted\)"):
+        await waiting

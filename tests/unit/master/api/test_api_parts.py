@@ -168,7 +168,7 @@ def test_an_unsupported_representation_is_not_acceptable() -> None:
         ("/api/v1/namespaces/a/", "Namespace", "", "a", ""),
         ("/api/v1/namespaces/a/status", "Namespace", "", "a", "status"),
         ("/api/v1/namespaces/a/pods", "Pod", "a", "", ""),
-        ("/api/v1/namespaces/a/pods/b/log?follow=1", "Pod", "a", "b", "log"),
+        ("/api/v1/namespaces/a/pods/b/log", "Pod", "a", "b", "log"),
         ("/api/v1/pods", "Pod", "", "", ""),
         ("/api/v1/nodes/n%31", "Node", "", "n1", ""),
         ("/apis/discovery.k8s.io/v1/endpointslices", "EndpointSlice", "", "", ""),

@@ -11,7 +11,7 @@ from master import kinds
 from master.controllers.endpointslice import EndpointSliceController
 from master.controllers.garbage import GarbageCollector
 from master.controllers.namespace import NamespaceController, deletion_order
-from master.controllers.ownership import Verdict, judge
+from master.controllers.ownership import Item, Verdict, judge
 from master.controllers.replication import ReplicationManager
 from master.kinds.core.configmap import ConfigMap
 from master.kinds.core.namespace import Namespace
@@ -23,30 +23,45 @@ from tests.fakes.cluster import FakeCluster, pod, rc, service
 RC = OwnerReference(api_version="v1", kind="ReplicationController", name="web", uid="1")
 NODE = OwnerReference(api_version="v1", kind="Node", name="n1", uid="2")
 STRANGE = OwnerReference(api_version="apps/v1", kind="ReplicaSet", name="web", uid="3")
+LATER = OwnerReference(api_version="v2", kind="Pod", name="web", uid="4")
+
+
+PODS = Item(kinds.POD, "default", "p", "9")
+NODES = Item(kinds.NODE, "", "n", "8")
 
 
 @pytest.mark.parametrize(
-    ("owners", "alive", "verdict"),
+    ("item", "owners", "alive", "verdict"),
     [
-        pytest.param([RC], {"1"}, Verdict(), id="owner there"),
-        pytest.param([RC], set(), Verdict(delete=True), id="owner gone"),
-        pytest.param([RC, NODE], {"2"}, Verdict(dangling=(RC,)), id="one of two left"),
-        pytest.param([RC, NODE], set(), Verdict(delete=True), id="both gone"),
-        pytest.param([STRANGE], set(), Verdict(), id="a kind that is not served"),
-        pytest.param([], set(), Verdict(), id="no owner"),
+        pytest.param(PODS, [RC], {"1"}, Verdict(), id="owner there"),
+        pytest.param(PODS, [RC], set(), Verdict(delete=True, dangling=(RC,)), id="owner gone"),
+        pytest.param(PODS, [RC, NODE], {"2"}, Verdict(dangling=(RC,)), id="one of two left"),
+        pytest.param(PODS, [RC, NODE], set(), Verdict(delete=True, dangling=(RC, NODE)), id="both gone"),
+        pytest.param(PODS, [STRANGE], set(), Verdict(), id="a kind that is not served"),
+        pytest.param(PODS, [STRANGE, RC], set(), Verdict(dangling=(RC,)), id="one gone, one of an unknown kind"),
+        pytest.param(PODS, [LATER], set(), Verdict(), id="a version that is not served"),
+        pytest.param(PODS, [], set(), Verdict(), id="no owner"),
+        pytest.param(NODES, [NODE], set(), Verdict(delete=True, dangling=(NODE,)), id="both without a namespace"),
+        pytest.param(NODES, [RC], set(), Verdict(misplaced=(RC,)), id="namespaced owner of an object without one"),
+        pytest.param(NODES, [RC, NODE], set(), Verdict(misplaced=(RC,)), id="the same beside an owner that is gone"),
     ],
 )
-def test_verdicts(owners: list[OwnerReference], alive: set[str], verdict: Verdict) -> None:
+def test_verdicts(item: Item, owners: list[OwnerReference], alive: set[str], verdict: Verdict) -> None:
     def exists(kind: Any, namespace: str, name: str, uid: str) -> bool:
         assert namespace == ("default" if kind.namespaced else "")
         return uid in alive
 
-    assert judge("default", owners, exists, kinds.ALL) == verdict
+    assert judge(item, owners, exists, kinds.registry().of_kind) == verdict
+
+
+def test_a_namespaced_owner_of_a_cluster_scoped_object_counts_as_present() -> None:
+    assert judge("", [RC], lambda *_: False, kinds.ALL) == Verdict()
+    assert judge("", [RC, NODE], lambda *_: False, kinds.ALL) == Verdict(dangling=(NODE,))
 
 
 async def start() -> tuple[FakeCluster, GarbageCollector]:
     cluster = await FakeCluster.make()
-    return cluster, GarbageCollector(cluster.resources, cluster.clock)
+    return cluster, GarbageCollector(cluster.resources, cluster.clock, cluster.recorder)
 
 
 async def owned_pods(cluster: FakeCluster, *, block: bool = True) -> str:

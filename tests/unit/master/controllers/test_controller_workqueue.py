@@ -96,6 +96,45 @@ async def test_of_several_delays_the_earliest_time_counts() -> None:
         assert times == [1005.0]
 
 
+async def test_each_delayed_key_is_handled_at_its_time() -> None:
+    clock = FakeClock()
+    queue: WorkQueue[str] = WorkQueue("test", clock)
+    times: list[tuple[str, float]] = []
+
+    async def handler(key: str) -> None:
+        times.append((key, clock.monotonic()))
+
+    for key, delay_s in (("c", 30), ("a", 10), ("b", 20), ("also b", 20)):
+        queue.add_after(key, delay_s)
+    async with running(queue, handler):
+        queue.add_after("first", 5)
+        queue.add_after("c", 1)
+        await clock.advance(100)
+        queue.add_after("last", 7)
+        await clock.advance(100)
+    assert times == [("c", 1001), ("first", 1005), ("a", 1010), ("b", 1020), ("also b", 1020), ("last", 1107)]
+
+
+async def test_other_tasks_run_while_a_handler_has_nothing_to_wait_for() -> None:
+    queue: WorkQueue[str] = WorkQueue("test", FakeClock())
+    handled: list[str] = []
+    seen: list[int] = []
+
+    async def handler(key: str) -> None:
+        handled.append(key)
+
+    for number in range(50):
+        queue.add(str(number))
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(queue.run(handler, workers=3))
+        while len(handled) < 50:
+            await asyncio.sleep(0)
+            seen.append(len(handled))
+        task.cancel()
+    assert len(seen) >= 50 // 3
+    assert handled == [str(number) for number in range(50)]
+
+
 async def test_expectations_wait_for_the_cache() -> None:
     cluster = await FakeCluster.make()
     await cluster.node("n1")

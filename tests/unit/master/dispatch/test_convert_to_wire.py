@@ -11,23 +11,31 @@ from master.dispatch.security import security_message, unsupported
 from master.kinds.core.endpoints import EndpointAddress, EndpointPort, Endpoints, EndpointSubset
 from master.kinds.core.pod.container import (
     Capabilities,
-    ConfigMapKeySelector,
     Container,
     EnvVar,
     EnvVarSource,
     ResourceRequirements,
-    SecretKeySelector,
     SecurityContext,
 )
+from master.kinds.core.pod.keys import (
+    ConfigMapKeySelector,
+    KeyToPath,
+    ObjectFieldSelector,
+    ResourceFieldSelector,
+    SecretKeySelector,
+)
 from master.kinds.core.pod.model import Pod, PodOS, PodSecurityContext, PodSpec, PodStatus, Sysctl
+from master.kinds.core.pod.profiles import (
+    AppArmorProfile,
+    SeccompProfile,
+    SELinuxOptions,
+    WindowsSecurityContextOptions,
+)
+from master.kinds.core.pod.storage import PersistentVolumeClaimVolumeSource
 from master.kinds.core.pod.volume import (
     ConfigMapVolumeSource,
     EmptyDirVolumeSource,
     HostPathVolumeSource,
-    KeyToPath,
-    ObjectFieldSelector,
-    PersistentVolumeClaimVolumeSource,
-    ResourceFieldSelector,
     SecretVolumeSource,
     Volume,
     VolumeMount,
@@ -170,8 +178,11 @@ def test_volumes(volume: Volume, expected: wire.Volume) -> None:
             id="the container may be root",
         ),
         pytest.param(
-            SecurityContext(seccomp_profile={"type": "Localhost", "localhostProfile": "a/b.json"}),
-            PodSecurityContext(seccomp_profile={"type": "RuntimeDefault"}, app_armor_profile={"type": "Unconfined"}),
+            SecurityContext(seccomp_profile=SeccompProfile(type="Localhost", localhost_profile="a/b.json")),
+            PodSecurityContext(
+                seccomp_profile=SeccompProfile(type="RuntimeDefault"),
+                app_armor_profile=AppArmorProfile(type="Unconfined"),
+            ),
             wire.SecurityContext(
                 seccomp=wire.SecurityProfile(type="Localhost", localhost="a/b.json"),
                 apparmor=wire.SecurityProfile(type="Unconfined"),
@@ -215,7 +226,11 @@ def context(**fields: Any) -> PodSpec:
         pytest.param(PodSpec(os=PodOS(name="windows")), ["spec.os.name: windows"], id="another system"),
         pytest.param(PodSpec(runtime_class_name="kata"), ["spec.runtimeClassName: kata"], id="another runtime"),
         pytest.param(
-            context(supplemental_groups_policy="Strict", se_linux_options={"level": "s0"}, windows_options={"a": 1}),
+            context(
+                supplemental_groups_policy="Strict",
+                se_linux_options=SELinuxOptions(level="s0"),
+                windows_options=WindowsSecurityContextOptions(run_as_user_name="a"),
+            ),
             [
                 "spec.securityContext.seLinuxOptions",
                 "spec.securityContext.supplementalGroupsPolicy: Strict",
@@ -224,12 +239,17 @@ def context(**fields: Any) -> PodSpec:
             id="the pod's context",
         ),
         pytest.param(
-            context(seccomp_profile={"type": "RuntimeDefalt"}, app_armor_profile={"type": "Localhost"}),
+            context(
+                seccomp_profile=SeccompProfile(type="RuntimeDefalt"),
+                app_armor_profile=AppArmorProfile(type="Localhost"),
+            ),
             ["spec.securityContext.seccompProfile.type: RuntimeDefalt"],
             id="unknown profile",
         ),
         pytest.param(
-            container(security_context=SecurityContext(proc_mount="Unmasked", se_linux_options={"level": "s0"})),
+            container(
+                security_context=SecurityContext(proc_mount="Unmasked", se_linux_options=SELinuxOptions(level="s0"))
+            ),
             [
                 "spec.containers[app].securityContext.procMount: Unmasked",
                 "spec.containers[app].securityContext.seLinuxOptions",

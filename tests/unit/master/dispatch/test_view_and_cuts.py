@@ -17,11 +17,13 @@ from master.dispatch.view import View
 from master.kinds.core.configmap import ConfigMap
 from master.kinds.core.endpoints import EndpointAddress, EndpointPort, Endpoints, EndpointSubset
 from master.kinds.core.node import Node, NodeAddress, NodeSpec, NodeStatus
-from master.kinds.core.pod.container import Container, EnvFromSource, EnvSourceRef
+from master.kinds.core.pod.container import Container, EnvFromSource
+from master.kinds.core.pod.keys import ConfigMapEnvSource, SecretEnvSource
 from master.kinds.core.pod.model import Pod, PodSpec
 from master.kinds.core.pod.volume import SecretVolumeSource, Volume
 from master.kinds.core.secret import Secret
 from master.kinds.core.service.model import Service, ServicePort, ServiceSpec
+from master.kinds.discovery.endpointslice import Endpoint, EndpointSlice, EndpointSlicePort
 from master.objects.meta import ObjectMeta
 from proto import contract
 from proto.gen import session_pb2
@@ -47,8 +49,8 @@ def node(name: str, variant: int) -> Node:
 
 def pod(name: str, variant: int, *, on: str) -> Pod:
     sources = (
-        EnvFromSource(config_map_ref=EnvSourceRef(name=f"object-{variant % 3}")),
-        EnvFromSource(secret_ref=EnvSourceRef(name=f"object-{variant % 2}")),
+        EnvFromSource(config_map_ref=ConfigMapEnvSource(name=f"object-{variant % 3}")),
+        EnvFromSource(secret_ref=SecretEnvSource(name=f"object-{variant % 2}")),
     )
     container = Container(name="app", image=f"app:{variant}", env_from=sources[: variant % 3])
     return Pod(
@@ -64,6 +66,7 @@ def service(name: str, variant: int) -> Service:
             cluster_ip=f"10.96.0.{variant + 1}",
             ports=(ServicePort(port=80 + variant),),
             type="ExternalName" if variant == 4 else "",
+            selector={"app": name} if variant == 3 else {},
         ),
     )
 
@@ -73,6 +76,16 @@ def endpoints(name: str, variant: int) -> Endpoints:
     return Endpoints(
         metadata=ObjectMeta(name=name, namespace="default"),
         subsets=(EndpointSubset(addresses=addresses, ports=(EndpointPort(port=8080),)),),
+    )
+
+
+def endpoint_slice(name: str, variant: int) -> EndpointSlice:
+    labels = {"kubernetes.io/service-name": f"object-{variant % 3}"}
+    return EndpointSlice(
+        metadata=ObjectMeta(name=name, namespace="default", labels=labels),
+        address_type="IPv4",
+        endpoints=tuple(Endpoint(addresses=(f"10.244.1.{number + 2}",)) for number in range(variant)),
+        ports=(EndpointSlicePort(port=8080),),
     )
 
 
@@ -93,6 +106,7 @@ objects = st.one_of(
     ),
     st.builds(lambda name, variant: (kinds.SERVICE, service(name, variant)), names, variants),
     st.builds(lambda name, variant: (kinds.ENDPOINTS, endpoints(name, variant)), names, variants),
+    st.builds(lambda name, variant: (kinds.ENDPOINTSLICE, endpoint_slice(name, variant)), names, variants),
     st.builds(lambda name, variant: (kinds.CONFIGMAP, config_map(name, variant)), names, variants),
     st.builds(lambda name, variant: (kinds.SECRET, secret(name, variant)), names, variants),
 )
@@ -109,10 +123,14 @@ def take(outbox: Outbox, view: View, state: DesiredState) -> None:
 def content(state: DesiredState) -> Any:
     cut = state.dump(secrets=True)
     pods = {pod.uid: pod for pod in cut.pods}
-    items = {
-        name: sorted(map(str, getattr(cut, name)))
-        for name in ("services", "endpoints", "peers", "config_maps", "secrets")
-    }
+    items = {name: sorted(map(str, getattr(cut, name))) for name in ("services", "peers", "config_maps", "secrets")}
+    items["endpoints"] = sorted(
+        f"{whole.ref.name} {address}:{port.port}"
+        for whole in cut.endpoints
+        for subset in whole.subsets
+        for address in subset.addresses
+        for port in subset.ports
+    )
     return items, pods, str(cut.node)
 
 

@@ -15,8 +15,10 @@ from master.dispatch.view import View
 from master.dispatch.withheld import SINCE, VOLUME
 from master.kinds.core.node import Node, NodeAddress, NodeSpec, NodeStatus
 from master.kinds.core.pod.container import Container, ContainerStatus, SecurityContext
+from master.kinds.core.pod.keys import KeyToPath
 from master.kinds.core.pod.model import Pod, PodSecurityContext, PodSpec, PodStatus, Sysctl
-from master.kinds.core.pod.volume import KeyToPath, SecretVolumeSource, Volume
+from master.kinds.core.pod.profiles import AppArmorProfile, SeccompProfile
+from master.kinds.core.pod.volume import SecretVolumeSource, Volume
 from master.objects.meta import ObjectMeta
 from proto import contract
 from proto.gen import desired_pb2, session_pb2
@@ -81,8 +83,8 @@ SETTINGS = {
     "fsGroup": context(fs_group=5),
     "sysctls": context(sysctls=(Sysctl(name="kernel.shm_rmid_forced", value="1"),)),
     "allowPrivilegeEscalation": pod(SecurityContext(allow_privilege_escalation=False)),
-    "seccompProfile": pod(SecurityContext(seccomp_profile={"type": "Unconfined"})),
-    "appArmorProfile": pod(SecurityContext(app_armor_profile={"type": "RuntimeDefault"})),
+    "seccompProfile": pod(SecurityContext(seccomp_profile=SeccompProfile(type="Unconfined"))),
+    "appArmorProfile": pod(SecurityContext(app_armor_profile=AppArmorProfile(type="RuntimeDefault"))),
     "items[].mode": pod(volumes=(Volume(name="v", secret=SecretVolumeSource(secret_name="s", items=(ITEM,))),)),
 }
 
@@ -102,7 +104,7 @@ def test_a_setting_that_an_older_agent_ignores_keeps_the_pod_from_starting_there
     [
         pytest.param(pod(), id="nothing"),
         pytest.param(context(run_as_user=5, run_as_group=5), id="user and group"),
-        pytest.param(context(seccomp_profile={"type": "RuntimeDefault"}), id="the engine's profile"),
+        pytest.param(context(seccomp_profile=SeccompProfile(type="RuntimeDefault")), id="the engine's profile"),
         pytest.param(pod(SecurityContext(allow_privilege_escalation=True)), id="escalation allowed"),
     ],
 )

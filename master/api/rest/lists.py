@@ -1,0 +1,199 @@
+"""Lists: which objects, one page or all, as JSON or as a table. Large lists are streamed.
+
+A list is joined from stored bytes, in pieces, so that many lists of many objects need little memory. The pages of one
+list are consistent: they are read from the snapshot of the first page (master/cache/snapshots.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+import msgspec
+from aiohttp import web
+
+from master.api.errors import BadRequest, Expired
+from master.api.rest import answers
+from master.api.rest.call import Call
+from master.api.rest.selectors import Selection, candidates
+from master.api.rest.tables import Tabulator
+from master.api.rest.watches import too_large_version
+from master.cache import Cache, Entry, HistoryGone, Page
+from master.cache.entry import Key
+from master.clock import Clock
+
+# Bytes of one piece. Larger lists are streamed.
+_PIECE_BYTES: Final = 256 << 10
+# Rows of one piece of a table, which take a few milliseconds to make.
+_PIECE_ROWS: Final = 200
+_ALL: Final = 1 << 62
+
+
+class Token(msgspec.Struct, frozen=True):
+    """The contents of a `continue` token. `revision` 0: the list goes on with the current state."""
+
+    revision: int
+    namespace: str
+    name: str
+
+    def encode(self) -> str:
+        return base64.urlsafe_b64encode(msgspec.json.encode(self)).rstrip(b"=").decode()
+
+    @classmethod
+    def decode(cls, text: str) -> Token:
+        """Raises BadRequest."""
+        try:
+            padded = text.encode() + b"=" * (-len(text) % 4)
+            return msgspec.json.decode(base64.b64decode(padded, altchars=b"-_", validate=True), type=Token)
+        except (binascii.Error, UnicodeEncodeError, msgspec.MsgspecError) as error:
+            raise BadRequest("continue: the token is not from this server") from error
+
+
+class Lists:
+    """Answers list requests."""
+
+    def __init__(self, cache: Cache, clock: Clock) -> None:
+        self._cache = cache
+        self._clock = clock
+
+    def selected(self, call: Call, selection: Selection) -> list[Entry]:
+        """The objects of a collection that match the selectors, in the order of their keys."""
+        entries, exact = candidates(self._cache, call.route.resource, selection)
+        return entries if exact else [entry for entry in entries if selection.matches(entry)]
+
+    async def answer(self, call: Call, selection: Selection) -> web.StreamResponse:
+        """The response. Raises BadRequest, Expired, Timeout."""
+        representation = answers.negotiate(call.accept)
+        page = self._page(call, selection)
+        if representation.table:
+            return await self._table(call, page, selection, representation.table)
+        return await _stream(call, _json_pieces(call, page, selection))
+
+    def _page(self, call: Call, selection: Selection) -> Page:
+        query, route = call.query, call.route
+        limit, token = query.number("limit") or _ALL, query.text("continue")
+        if token:
+            return self._continued(call, selection, limit, Token.decode(token))
+        self._check_version(call)
+        if limit == _ALL:
+            return Page(self.selected(call, selection), self._cache.revision, 0)
+        return self._cache.page(
+            route.resource,
+            route.namespace,
+            limit=limit,
+            selection=selection.name,
+            select=None if selection.everything else lambda: self.selected(call, selection),
+        )
+
+    def _continued(self, call: Call, selection: Selection, limit: int, token: Token) -> Page:
+        if call.query.number("resourceVersion"):
+            raise BadRequest("specifying resource version is not allowed when using continue")
+        route, after = call.route, (token.namespace, token.name)
+        select = None if selection.everything else lambda: self.selected(call, selection)
+        try:
+            return self._cache.page(
+                route.resource,
+                route.namespace,
+                limit=limit,
+                after=after,
+                revision=token.revision or None,
+                selection=selection.name,
+                select=select,
+            )
+        except HistoryGone as gone:
+            fresh = Token(0, *after).encode()
+            why = "The provided continue parameter is too old to display a consistent list result. You can start a new"
+            raise Expired(
+                f"{why} list without the continue parameter, or use the continue token in this response to retrieve the"
+                " remainder of the results with the current state.",
+                continue_token=fresh,
+            ) from gone
+
+    def _check_version(self, call: Call) -> None:
+        version, match = call.query.number("resourceVersion") or 0, call.query.text("resourceVersionMatch")
+        if match and match not in ("Exact", "NotOlderThan"):
+            raise BadRequest(f"resourceVersionMatch: {match!r} is not one of Exact, NotOlderThan")
+        if match and not call.query.text("resourceVersion"):
+            raise BadRequest("resourceVersionMatch is forbidden unless resourceVersion is provided")
+        if match == "Exact" and not version:
+            raise BadRequest('resourceVersionMatch "Exact" is forbidden for resourceVersion "0"')
+        if version > self._cache.revision:
+            raise too_large_version(version, self._cache.revision)
+        if match == "Exact" and version != self._cache.revision:
+            raise Expired(f"too old resource version: {version} ({self._cache.revision})")
+
+    async def _table(self, call: Call, page: Page, selection: Selection, version: str) -> web.StreamResponse:
+        tabulator = Tabulator(call.route.resource, version, call.query.text("includeObject"))
+        now = self._clock.now()
+        if len(page.entries) <= _PIECE_ROWS * 3:
+            body = b"".join(tabulator.pieces(page.entries, _metadata(page, selection), now, rows=_ALL))
+            return answers.raw(body)
+        response = web.StreamResponse(headers=answers.JSON)
+        response.enable_chunked_encoding()
+        await response.prepare(call.http)
+        for piece in tabulator.pieces(page.entries, _metadata(page, selection), now, rows=_PIECE_ROWS):
+            await response.write(piece)
+            # The client may read as fast as rows are made: the other clients must get their turn.
+            await asyncio.sleep(0)
+        return response
+
+
+def _metadata(page: Page, selection: Selection) -> dict[str, Any]:
+    """The metadata of the list. As in Kubernetes, the remaining items are not counted for a selection."""
+    metadata: dict[str, Any] = {"resourceVersion": str(page.revision)}
+    if page.remaining:
+        key: Key = page.entries[-1].key
+        metadata["continue"] = Token(page.revision, *key).encode()
+        if selection.everything:
+            metadata["remainingItemCount"] = page.remaining
+    return metadata
+
+
+def _json_pieces(call: Call, page: Page, selection: Selection) -> tuple[bytes, Sequence[bytes], bytes]:
+    """What comes before the items, the items, and what comes after them."""
+    route = call.route
+    head = {
+        "kind": f"{route.resource.kind}List",
+        "apiVersion": route.api_version,
+        "metadata": _metadata(page, selection),
+    }
+    start = msgspec.json.encode(head)[:-1] + b',"items":['
+    if route.stored:
+        return start, [entry.raw for entry in page.entries], b"]}\n"
+    return start, [answers.body(entry, route) for entry in page.entries], b"]}\n"
+
+
+async def stream(call: Call, entries: list[Entry], revision: int) -> web.StreamResponse:
+    """The response with all these objects."""
+    return await _stream(call, _json_pieces(call, Page(entries, revision, 0), Selection()))
+
+
+async def _stream(call: Call, parts: tuple[bytes, Sequence[bytes], bytes]) -> web.StreamResponse:
+    start, items, end = parts
+    size = len(start) + sum(map(len, items)) + max(len(items) - 1, 0) + len(end)
+    if size <= _PIECE_BYTES or call.http.method == "HEAD":
+        return answers.raw(b"%b%b%b" % (start, b",".join(items), end))
+    response = web.StreamResponse(headers=answers.JSON)
+    response.content_length = size
+    await response.prepare(call.http)
+    await response.write(start)
+    for piece in _joined(items):
+        await response.write(piece)
+        await asyncio.sleep(0)
+    await response.write(end)
+    return response
+
+
+def _joined(items: Sequence[bytes]) -> Iterator[bytes]:
+    """The items with commas between them, in pieces."""
+    begin = size = 0
+    for index, item in enumerate(items):
+        size += len(item) + 1
+        if size >= _PIECE_BYTES:
+            yield b",".join(items[begin : index + 1]) + (b"," if index + 1 < len(items) else b"")
+            begin, size = index + 1, 0
+    if begin < len(items):
+        yield b",".join(items[begin:])

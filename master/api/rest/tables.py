@@ -1,0 +1,70 @@
+"""Tables: the rows of `kubectl get`, made from the columns that a resource declares."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from master.cache import Entry, Unreadable
+from master.registry.resource import Resource
+
+_encode = msgspec.json.Encoder().encode
+
+
+class _Metadata(msgspec.Struct):
+    """Only the metadata of an object, as its JSON text."""
+
+    metadata: msgspec.Raw
+
+
+_metadata_of = msgspec.json.Decoder(_Metadata).decode
+
+
+class Tabulator:
+    """Makes tables of a kind. `include`: the part of the object in each row: None, Metadata (default) or Object."""
+
+    def __init__(self, kind: Resource[Any], version: str, include: str) -> None:
+        self._table = kind.table
+        self._version = version
+        self._include = include or "Metadata"
+        self._columns = [column.definition() for column in self._table.columns]
+        self._metadata_head = _encode({"kind": "PartialObjectMetadata", "apiVersion": version})[:-1] + b',"metadata":'
+
+    def encode(self, entries: Sequence[Entry], revision: int, now: datetime, *, columns: bool = True) -> bytes:
+        """A table of these objects as JSON. `columns`: whether with the column definitions; a watch sends them once."""
+        metadata = {"resourceVersion": str(revision)}
+        return b"".join(self.pieces(entries, metadata, now, rows=len(entries) + 1, columns=columns))
+
+    def pieces(
+        self, entries: Sequence[Entry], metadata: dict[str, Any], now: datetime, *, rows: int, columns: bool = True
+    ) -> Iterator[bytes]:
+        """A table as JSON in pieces of at most so many rows."""
+        head = {
+            "kind": "Table",
+            "apiVersion": self._version,
+            "metadata": metadata,
+            "columnDefinitions": self._columns if columns else [],
+        }
+        yield _encode(head)[:-1] + b',"rows":['
+        for begin in range(0, len(entries), rows):
+            part = b",".join([self._row(entry, now) for entry in entries[begin : begin + rows]])
+            yield b"," + part if begin else part
+        yield b"]}\n"
+
+    def _row(self, entry: Entry, now: datetime) -> bytes:
+        cells = _encode(self._cells(entry, now))
+        if self._include == "Object":
+            return b'{"cells":%b,"object":%b}' % (cells, entry.raw)
+        if self._include == "None":
+            return b'{"cells":%b}' % cells
+        return b'{"cells":%b,"object":%b%b}}' % (cells, self._metadata_head, _metadata_of(entry.raw).metadata)
+
+    def _cells(self, entry: Entry, now: datetime) -> Sequence[Any]:
+        try:
+            return self._table.cells(entry.obj, now)
+        except Unreadable:
+            # The name is known in any case.
+            return [entry.name, *["<unknown>"] * (len(self._columns) - 1)]

@@ -1,0 +1,50 @@
+"""Warnings about fields of a pod whose effect depends on another field. The models declare all others (`inert`)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from master.kinds.core.pod.model import PodSpec
+from master.schema.checks import Findings
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """When a field has no effect, and what it would do then."""
+
+    when: str
+    effect: str
+
+
+# By path below the spec, for the documentation.
+CONDITIONAL: Final[Mapping[str, Condition]] = {
+    "containers[].ports[].hostPort": Condition("without hostNetwork", "the node would forward this port to the pod"),
+    "containers[].ports[].hostIP": Condition("always", "the node would forward only connections to this address"),
+    "hostAliases": Condition("with hostNetwork", "/etc/hosts would contain these names; it is that of the node"),
+    "volumes[].emptyDir.sizeLimit": Condition("unless medium is Memory", "the pod would be evicted at this size"),
+}
+
+
+def warn_about_spec(spec: PodSpec, at: str, findings: Findings) -> None:
+    """Adds the warnings about a spec that has its defaults. `at` is its path, such as `spec.template.spec`."""
+    for field, name in _without_effect(spec):
+        findings.inert(f"{at}.{field}", CONDITIONAL[name].effect)
+
+
+def _without_effect(spec: PodSpec) -> Iterator[tuple[str, str]]:
+    """The paths of the fields that have no effect, and their keys in CONDITIONAL."""
+    for field, containers in (("initContainers", spec.init_containers), ("containers", spec.containers)):
+        for index, container in enumerate(containers):
+            for place, port in enumerate(container.ports):
+                where = f"{field}[{index}].ports[{place}]"
+                if port.host_port and not spec.host_network:
+                    yield f"{where}.hostPort", "containers[].ports[].hostPort"
+                if port.host_ip:
+                    yield f"{where}.hostIP", "containers[].ports[].hostIP"
+    if spec.host_network and spec.host_aliases:
+        yield "hostAliases", "hostAliases"
+    for index, volume in enumerate(spec.volumes):
+        if volume.empty_dir is not None and volume.empty_dir.size_limit and volume.empty_dir.medium != "Memory":
+            yield f"volumes[{index}].emptyDir.sizeLimit", "volumes[].emptyDir.sizeLimit"
