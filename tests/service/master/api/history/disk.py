@@ -26,7 +26,7 @@ _MARK: Final = f"{FILE}-mark"
 # of it is; when it is on the disk, but the mark is not; before the callers get an answer; after that.
 PLACES: Final = ("queued", "writing", "prepared", "torn", "unmarked", "unanswered", "answered")
 _PAGE: Final = 4096
-# So few pages that the log is often written back into the file during a test.
+# The number is small, so that the log is often written back into the file during a test.
 _CHECKPOINT_PAGES: Final = 40
 
 

@@ -31,7 +31,7 @@ from tests.service.master.api.history.things import ADDRESSES, KINDS, NODE_PORTS
 
 T = TypeVar("T")
 _ME = component("writer")
-# So few that watches often cannot continue, and slow watchers fall behind.
+# The number is small, so that watches often cannot continue, and slow watchers fall behind.
 _HISTORY = 60
 
 
