@@ -77,6 +77,15 @@ class _Body:
     def __init__(self, data: bytes) -> None:
         self._data = data
 
+    def is_eof(self) -> bool:
+        return True
+
+    def exception(self) -> None:
+        return None
+
+    def read_nowait(self) -> bytes:
+        return self._data
+
     async def iter_any(self) -> AsyncIterator[bytes]:
         if self._data:
             yield self._data
