@@ -24,6 +24,7 @@ SERVER_SETS = {("ObjectMeta", "generation"), ("ObjectMeta", "deletionGracePeriod
 MAY_BE_NEGATIVE = SERVER_SETS | {
     # Negative priorities are allowed.
     ("PodSpec", "priority"),
+    ("PriorityClass", "value"),
     # In Kubernetes, a negative value means: evict at once.
     ("Toleration", "tolerationSeconds"),
     # The agent reports whatever value a process ended with.
