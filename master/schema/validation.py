@@ -144,7 +144,7 @@ class Checks:
             if inner is not None:
                 for key, value in values.items():
                     if value is not None:
-                        inner(value, f"{at}.{key}", findings)
+                        inner(value, f"{at}[{key}]", findings)
 
         return check_map
 

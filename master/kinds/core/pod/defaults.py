@@ -15,7 +15,7 @@ from master.kinds.core.pod.keys import ObjectFieldSelector, ResourceFieldSelecto
 from master.kinds.core.pod.model import PodSecurityContext, PodSpec
 from master.kinds.core.pod.projected import DownwardAPIVolumeSource
 from master.kinds.core.pod.volume import EmptyDirVolumeSource, Volume
-from master.kinds.quantities import canonical_quantities
+from master.kinds.quantities import canonical_quantities, canonical_quantity
 
 _SOURCES = tuple(name for name in Volume.__struct_fields__ if name != "name")
 _MODE = 0o644
@@ -40,6 +40,7 @@ def default_template_spec(spec: PodSpec) -> PodSpec:
         volumes=tuple(_volume(volume) for volume in spec.volumes),
         init_containers=tuple(_container(container) for container in spec.init_containers),
         containers=tuple(_container(container) for container in spec.containers),
+        overhead=canonical_quantities(spec.overhead),
         restart_policy=spec.restart_policy or "Always",
         dns_policy=spec.dns_policy or "ClusterFirst",
         scheduler_name=spec.scheduler_name or "default-scheduler",
@@ -60,6 +61,9 @@ def volume_sources(volume: Volume) -> list[str]:
 def _volume(volume: Volume) -> Volume:
     if not volume_sources(volume):
         return replace(volume, empty_dir=EmptyDirVolumeSource())
+    if volume.empty_dir is not None and volume.empty_dir.size_limit is not None:
+        size = canonical_quantity(volume.empty_dir.size_limit)
+        return replace(volume, empty_dir=replace(volume.empty_dir, size_limit=size))
     if volume.host_path is not None and volume.host_path.type is None:
         return replace(volume, host_path=replace(volume.host_path, type=""))
     if volume.downward_api is not None:
@@ -139,7 +143,7 @@ def _field_ref(ref: ObjectFieldSelector) -> ObjectFieldSelector:
 
 def _resource_ref(ref: ResourceFieldSelector) -> ResourceFieldSelector:
     """A divisor of 0 stands for 1."""
-    return replace(ref, divisor="0" if ref.divisor is None else ref.divisor)
+    return replace(ref, divisor="0" if ref.divisor is None else canonical_quantity(ref.divisor))
 
 
 def _resources(resources: ResourceRequirements) -> ResourceRequirements:

@@ -29,7 +29,6 @@ _DIFFERENT = {
     32: "defaults inside of projected volumes",
     34: "defaults inside of ephemeral volumes",
     36: "the pull policy of image volumes",
-    42: "the path of a quantity is limits.cpu, not limits[cpu]",
     54: "service accounts do not exist yet",
     70: "events without times and reporter",
 }

@@ -20,7 +20,7 @@ _FIRST: dict[str, Any] = {"struct": {}, "map": {}, "list": [], "int": 1, "bool":
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """One place: its steps (field, index 1, key `key`), its shape, and the rules of its field (`extra`)."""
+    """One place: its steps (field, index 1, key `key` or `cpu`), its shape, and the rules of its field (`extra`)."""
 
     steps: tuple[str | int, ...]
     shape: str
@@ -32,11 +32,11 @@ class Place:
     # The shapes of the enclosing places.
     outer: tuple[str, ...] = ()
 
-    def path(self, *, quantity: bool = False) -> str:
-        """The path in the API's form: `spec.ports[1].port`, `metadata.labels[key]`; `limits.key` for quantities."""
+    def path(self) -> str:
+        """The path in the API's form: `spec.ports[1].port`, `metadata.labels[key]`."""
         text = ""
         for step, outer in zip(self.steps, self.outer, strict=True):
-            if outer == "struct" or (outer == "map" and quantity):
+            if outer == "struct":
                 text += f".{step}" if text else str(step)
             else:
                 text += f"[{step}]"
@@ -151,7 +151,9 @@ def _walk(
     elif shape == "list":
         yield from _walk(inner, (*steps, 1), (*outer, "list"), (model, field, False))
     elif shape == "map":
-        yield from _walk(inner, (*steps, "key"), (*outer, "map"), (model, field, False))
+        # Only resources that exist may be keys of a list of resources.
+        key = "cpu" if _shape(inner)[0] == "quantity" else "key"
+        yield from _walk(inner, (*steps, key), (*outer, "map"), (model, field, False))
 
 
 def _shape(annotation: Any) -> tuple[str, dict[str, Any], Any]:
