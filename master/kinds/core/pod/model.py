@@ -43,7 +43,7 @@ from master.objects.scalars import (
     refused,
 )
 
-EPHEMERAL_EFFECT: Final = "the container would be added to the running pod; it does not start"
+EPHEMERAL_EFFECT: Final = "the container would be added to the running pod"
 # Of both fields, a response warns about one.
 _PRIORITY_EFFECT: Final = "pods of higher priority would be scheduled first"
 
@@ -174,7 +174,7 @@ class PodSpec(Model, frozen=True, kw_only=True):
     volumes: tuple[Volume, ...] = ()
     init_containers: tuple[Container, ...] = ()
     containers: tuple[Container, ...] = always(())
-    ephemeral_containers: Annotated[tuple[EphemeralContainer, ...], inert(EPHEMERAL_EFFECT)] = ()
+    ephemeral_containers: Annotated[tuple[EphemeralContainer, ...], refused(EPHEMERAL_EFFECT)] = ()
     restart_policy: str = ""
     termination_grace_period_seconds: Seconds | None = None
     active_deadline_seconds: Annotated[int, number_within(1)] | None = None

@@ -9,6 +9,7 @@ import msgspec
 
 from master.kinds.core.pod.container import Container, SecurityContext
 from master.kinds.core.pod.model import PodSpec, Sysctl
+from master.kinds.core.pod.profiles import SELinuxOptions, WindowsSecurityContextOptions
 from master.schema.checks import Findings
 
 _PROFILES = ("Localhost", "RuntimeDefault", "Unconfined")
@@ -74,9 +75,9 @@ def _escalation(context: SecurityContext, at: str, findings: Findings) -> None:
 
 def _shared(context: Any, at: str, findings: Findings) -> None:
     """The settings that pods and containers share."""
-    if context.se_linux_options:
+    if context.se_linux_options not in (None, SELinuxOptions()):
         findings.forbidden(f"{at}.seLinuxOptions", _NO_SELINUX)
-    if context.windows_options:
+    if context.windows_options not in (None, WindowsSecurityContextOptions()):
         findings.forbidden(f"{at}.windowsOptions", _NO_WINDOWS)
     _profile("seccomp", context.seccomp_profile, f"{at}.seccompProfile", findings)
     _profile("AppArmor", context.app_armor_profile, f"{at}.appArmorProfile", findings)

@@ -119,6 +119,23 @@ async def test_unknown_fields_are_reported_refused_or_ignored(api: Client) -> No
     assert ignored.status == 201 and "Warning" not in ignored.headers
 
 
+async def test_a_field_without_effect_is_answered_with_a_warning(api: Client) -> None:
+    warning = '299 - "spec.subdomain: has no effect yet: the pod\'s host name would be in this domain"'
+    body = {"metadata": {"name": "web"}, "spec": {"containers": [{"name": "a", "image": "i"}], "subdomain": "web"}}
+    for query in ("?dryRun=All", "?fieldValidation=Strict"):
+        made = await api("POST", f"{PODS}{query}", body)
+        assert (made.status, made.headers.getall("Warning")) == (201, [warning])
+    merge = {"Content-Type": "application/merge-patch+json"}
+    service = {"metadata": {"name": "web"}, "spec": {"ports": [{"port": 80}]}}
+    assert "Warning" not in (await api("POST", SERVICES, service)).headers
+    for query in ("?dryRun=All", ""):
+        patch = {"spec": {"internalTrafficPolicy": "Local"}}
+        patched = await api("PATCH", f"{SERVICES}/web{query}", patch, headers=merge)
+        assert patched.status == 200
+        (only,) = patched.headers.getall("Warning")
+        assert only.startswith('299 - "spec.internalTrafficPolicy: has no effect yet: ')
+
+
 async def test_a_dry_run_stores_nothing(api: Client) -> None:
     before = api.resources.cache.revision
     assert (await api("POST", f"{PODS}?dryRun=All", pod())).json["spec"]["restartPolicy"] == "Always"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -85,10 +85,6 @@ class _Body:
 
     def read_nowait(self) -> bytes:
         return self._data
-
-    async def iter_any(self) -> AsyncIterator[bytes]:
-        if self._data:
-            yield self._data
 
 
 class Direct:

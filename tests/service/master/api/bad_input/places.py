@@ -157,9 +157,10 @@ def _walk(
 def _shape(annotation: Any) -> tuple[str, dict[str, Any], Any]:
     origin, args = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
-        extra: dict[str, Any] = next((meta.extra for meta in annotation.__metadata__ if meta.extra), {})
-        shape, inner_extra, inner = _shape(args[0])
-        return extra.get("format") or shape, {**inner_extra, **extra}, inner
+        shape, extra, inner = _shape(args[0])
+        for meta in annotation.__metadata__:
+            extra = {**extra, **(meta.extra or {})}
+        return extra.get("format") or shape, extra, inner
     if origin in (Union, types.UnionType):
         kept = [arg for arg in args if arg is not type(None)]
         if len(kept) == 1:
