@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 from msgspec.structs import replace
 
 from master.kinds.core.pod.container import (
@@ -13,12 +15,15 @@ from master.kinds.core.pod.container import (
 )
 from master.kinds.core.pod.keys import ObjectFieldSelector, ResourceFieldSelector
 from master.kinds.core.pod.model import PodSecurityContext, PodSpec
-from master.kinds.core.pod.projected import DownwardAPIVolumeSource
+from master.kinds.core.pod.projected import DownwardAPIProjection, DownwardAPIVolumeSource, VolumeProjection
+from master.kinds.core.pod.storage import EphemeralVolumeSource, VolumeResourceRequirements
 from master.kinds.core.pod.volume import EmptyDirVolumeSource, Volume
 from master.kinds.quantities import canonical_quantities, canonical_quantity
 
 _SOURCES = tuple(name for name in Volume.__struct_fields__ if name != "name")
 _MODE = 0o644
+_TOKEN_LIFE_S = 3600
+_DownwardAPI = TypeVar("_DownwardAPI", DownwardAPIVolumeSource, DownwardAPIProjection)
 
 
 def default_pod_spec(spec: PodSpec) -> PodSpec:
@@ -68,6 +73,14 @@ def _volume(volume: Volume) -> Volume:
         return replace(volume, host_path=replace(volume.host_path, type=""))
     if volume.downward_api is not None:
         volume = replace(volume, downward_api=_downward_api(volume.downward_api))
+    if volume.projected is not None:
+        sources = tuple(_projection(source) for source in volume.projected.sources)
+        volume = replace(volume, projected=replace(volume.projected, sources=sources))
+    if volume.ephemeral is not None:
+        return replace(volume, ephemeral=_ephemeral(volume.ephemeral))
+    if volume.image is not None:
+        policy = volume.image.pull_policy or pull_policy(volume.image.reference)
+        return replace(volume, image=replace(volume.image, pull_policy=policy))
     for name in ("secret", "config_map", "downward_api", "projected"):
         source = getattr(volume, name)
         if source is not None and source.default_mode is None:
@@ -75,7 +88,26 @@ def _volume(volume: Volume) -> Volume:
     return volume
 
 
-def _downward_api(source: DownwardAPIVolumeSource) -> DownwardAPIVolumeSource:
+def _projection(source: VolumeProjection) -> VolumeProjection:
+    token = source.service_account_token
+    if token is not None and token.expiration_seconds is None:
+        source = replace(source, service_account_token=replace(token, expiration_seconds=_TOKEN_LIFE_S))
+    return replace(source, downward_api=source.downward_api and _downward_api(source.downward_api))
+
+
+def _ephemeral(source: EphemeralVolumeSource) -> EphemeralVolumeSource:
+    template = source.volume_claim_template
+    if template is None:
+        return source
+    spec = template.spec
+    resources = VolumeResourceRequirements(
+        limits=canonical_quantities(spec.resources.limits), requests=canonical_quantities(spec.resources.requests)
+    )
+    spec = replace(spec, volume_mode=spec.volume_mode or "Filesystem", resources=resources)
+    return replace(source, volume_claim_template=replace(template, spec=spec))
+
+
+def _downward_api(source: _DownwardAPI) -> _DownwardAPI:
     items = tuple(
         replace(
             item,
