@@ -11,7 +11,7 @@ from master import kinds
 from master.objects.scalars import MAX_INT32
 from master.registry.resource import Resource
 from tests.service.master.api.bad_input.conftest import Direct, collection, document, refusal
-from tests.service.master.api.bad_input.places import Place, places
+from tests.service.master.api.bad_input.places import Place, places_of_kind
 
 _WRONG: dict[str, tuple[Any, ...]] = {
     "int": (-1, 0, 65536, MAX_INT32 + 1),
@@ -39,7 +39,7 @@ async def filled(direct: Direct) -> Direct:
 @pytest.mark.parametrize("kind", kinds.ALL, ids=lambda kind: kind.kind)
 async def test_a_wrong_value_has_one_cause(filled: Direct, kind: Resource[Any]) -> None:
     refused = 0
-    for place in places(kind.schema.model):
+    for place in places_of_kind(kind):
         for value in _WRONG.get(place.shape, ()):
             if (fields := await _causes(filled, kind, place, value)) is not None:
                 refused += 1
