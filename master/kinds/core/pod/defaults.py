@@ -55,6 +55,7 @@ def default_template_spec(spec: PodSpec) -> PodSpec:
             30 if spec.termination_grace_period_seconds is None else spec.termination_grace_period_seconds
         ),
         security_context=spec.security_context or PodSecurityContext(),
+        resources=spec.resources and _resources(spec.resources),
     )
 
 
