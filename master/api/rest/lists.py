@@ -131,9 +131,10 @@ class Lists:
         if len(page.entries) <= _PIECE_ROWS * 3:
             body = b"".join(tabulator.pieces(page.entries, _metadata(page, selection), now, rows=_ALL))
             return answers.raw(body)
-        response = web.StreamResponse(headers=answers.JSON)
-        response.enable_chunked_encoding()
+        response = answers.streamed(call.http)
         await response.prepare(call.http)
+        if call.http.method == "HEAD":
+            return response
         for piece in tabulator.pieces(page.entries, _metadata(page, selection), now, rows=_PIECE_ROWS):
             await response.write(piece)
             # The client may read as fast as rows are made: the other clients must get their turn.

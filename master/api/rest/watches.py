@@ -70,9 +70,8 @@ class Watch:
         options = self._options
         if options.since is not None and options.since > self._cache.revision:
             raise too_large_version(options.since, self._cache.revision)
-        response = web.StreamResponse(headers=answers.JSON)
-        response.enable_chunked_encoding()
-        sink = Sink(request.transport, self._frame)
+        response = answers.streamed(request)
+        sink = Sink(request.transport, self._frame, chunked=response.chunked)
         try:
             subscription, past = self._cache.watch(self._route.resource, options.since, _QUEUE, sink=sink)
         except HistoryGone as gone:
