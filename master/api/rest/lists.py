@@ -91,6 +91,8 @@ class Lists:
     def _continued(self, call: Call, selection: Selection, limit: int, token: Token) -> Page:
         if call.query.number("resourceVersion"):
             raise BadRequest("specifying resource version is not allowed when using continue")
+        if call.query.text("resourceVersionMatch"):
+            raise BadRequest("resourceVersionMatch is forbidden when continue is provided")
         route, after = call.route, (token.namespace, token.name)
         select = None if selection.everything else lambda: self.selected(call, selection)
         try:
