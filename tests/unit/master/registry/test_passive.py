@@ -164,4 +164,4 @@ def test_quantities_get_their_stored_form() -> None:
     bad = runtime.schema.read({"handler": "h", "overhead": {"podFixed": {"cpu": "much"}}}, [])
     findings = Findings()
     runtime.schema.check(runtime.schema.default(bad), findings)
-    assert [cause.field for cause in findings.causes] == ["overhead.podFixed.cpu"]
+    assert [cause.field for cause in findings.causes] == ["overhead.podFixed[cpu]"]
