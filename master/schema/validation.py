@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from master.schema import checks
-from master.schema.access import Access
+from master.schema.access import JSON, Access
 from master.schema.checks import Findings
 from master.schema.tree import Field, Items, Map, Node, Number, NumberOrText, Rules, Struct, Text
 
@@ -58,7 +58,7 @@ class Checks:
 
     def _of_struct(self, struct: Struct) -> Check | None:
         plan = [
-            (self._access.key(field), field.name, check, field.required or bool(_size(field.node.rules, "")))
+            (self._access.key(field), field.name, check, self._must_see_empty(field))
             for field in struct.fields.values()
             if (check := self._of_field(field)) is not None
         ]
@@ -72,10 +72,10 @@ class Checks:
 
         def check_struct(obj: Any, at: str, findings: Findings) -> None:
             prefix = f"{at}." if at else ""
-            for key, name, check, required in plan:
+            for key, name, check, sees_empty in plan:
                 value = get(obj, key)
                 # Most fields are not set, so the functions are called for the others only.
-                if value or required or value.__class__ not in _UNSET:
+                if value or sees_empty or value.__class__ not in _UNSET:
                     check(value, prefix + name, findings)
             for name in filled:
                 if name not in obj:
@@ -89,6 +89,11 @@ class Checks:
                 findings.invalid(at, "", f"must specify exactly one of: {names}")
 
         return check_struct
+
+    def _must_see_empty(self, field: Field) -> bool:
+        """Whether an empty value may break a rule. In JSON, an empty object may lack required fields."""
+        is_object = self._access is JSON and isinstance(field.node, Struct)
+        return field.required or field.empty_is_value or is_object or _size(field.node.rules, "") is not None
 
     def _of_field(self, field: Field) -> Check | None:
         """The check of a field. Its value may be None or, in a typed model, empty: then only `required` applies."""
@@ -139,7 +144,7 @@ class Checks:
             if inner is not None:
                 for key, value in values.items():
                     if value is not None:
-                        inner(value, f"{at}.{key}", findings)
+                        inner(value, f"{at}[{key}]", findings)
 
         return check_map
 
@@ -152,7 +157,7 @@ def _warn(field: Field, value: Any, at: str, findings: Findings) -> None:
     elif isinstance(field.node, Map):
         for key in value:
             if key not in field.effective:
-                findings.inert(f"{at}.{key}", field.inert)
+                findings.inert(f"{at}[{key}]", field.inert)
     elif value not in field.effective:
         findings.inert(at, field.inert)
 

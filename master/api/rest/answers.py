@@ -10,7 +10,6 @@ from typing import Any, Final
 
 import msgspec
 from aiohttp import HttpVersion11, web
-from multidict import CIMultiDict
 
 from master.api.errors import ApiError, NotAcceptable
 from master.api.rest.routes import Route
@@ -20,7 +19,7 @@ from master.registry.resource import Resource
 # Characters that are not allowed in a header.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _encode = msgspec.json.Encoder().encode
-JSON: Final = CIMultiDict({"Content-Type": "application/json"})
+JSON: Final = {"Content-Type": "application/json"}
 """The headers of a response in JSON."""
 
 

@@ -10,6 +10,7 @@ import msgspec
 
 from master.kinds.core.pod.container import Container, EnvVar, LifecycleHandler, Probe
 from master.kinds.core.pod.keys import ObjectFieldSelector, ResourceFieldSelector
+from master.objects.scalars import MAX_INT32
 from master.schema import checks
 from master.schema.checks import Findings, dns_label, port_name
 
@@ -181,13 +182,14 @@ class ContainerCheck:
                 self._handler(hook, f"{self.at}.lifecycle.{name}", ("exec", "http_get", "tcp_socket", "sleep"))
 
     def _probe(self, probe: Probe, at: str, *, restarts: bool) -> None:
-        """`restarts`: a container whose probe fails is restarted."""
+        """`restarts`: a container whose probe fails is restarted. The ranges of the numbers are declared."""
         self._handler(probe, at, ("exec", "http_get", "tcp_socket", "grpc"))
-        if restarts and probe.success_threshold != 1:
+        if restarts and probe.success_threshold > 1:
             self.findings.invalid(f"{at}.successThreshold", probe.success_threshold, "must be 1")
-        if not restarts and probe.termination_grace_period_seconds is not None:
+        grace = probe.termination_grace_period_seconds
+        if not restarts and grace is not None and 1 <= grace <= MAX_INT32:
             why = "must not be set for readinessProbes"
-            self.findings.invalid(f"{at}.terminationGracePeriodSeconds", probe.termination_grace_period_seconds, why)
+            self.findings.invalid(f"{at}.terminationGracePeriodSeconds", grace, why)
 
     def _handler(self, handler: Probe | LifecycleHandler | None, at: str, forms: tuple[str, ...]) -> None:
         if handler is None:

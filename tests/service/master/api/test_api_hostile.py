@@ -40,11 +40,11 @@ def pod(**spec: Any) -> dict[str, Any]:
         ),
         (
             {"containers": [{"name": "c", "image": "i", "resources": {"limits": {"memory": "99999999E"}}}]},
-            "spec.containers[0].resources.limits.memory",
+            "spec.containers[0].resources.limits[memory]",
         ),
         (
             {"containers": [{"name": "c", "image": "i", "resources": {"limits": {"cpu": "9" * 100_000}}}]},
-            "spec.containers[0].resources.limits.cpu",
+            "spec.containers[0].resources.limits[cpu]",
         ),
     ],
     ids=lambda value: value if isinstance(value, str) else "",

@@ -135,6 +135,23 @@ async def test_unknown_fields_are_reported_refused_or_ignored(api: Client) -> No
     assert ignored.status == 201 and "Warning" not in ignored.headers
 
 
+async def test_a_field_without_effect_is_answered_with_a_warning(api: Client) -> None:
+    warning = '299 - "spec.subdomain: has no effect yet: the pod\'s host name would be in this domain"'
+    body = {"metadata": {"name": "web"}, "spec": {"containers": [{"name": "a", "image": "i"}], "subdomain": "web"}}
+    for query in ("?dryRun=All", "?fieldValidation=Strict"):
+        made = await api("POST", f"{PODS}{query}", body)
+        assert (made.status, made.headers.getall("Warning")) == (201, [warning])
+    merge = {"Content-Type": "application/merge-patch+json"}
+    service = {"metadata": {"name": "web"}, "spec": {"ports": [{"port": 80}]}}
+    assert "Warning" not in (await api("POST", SERVICES, service)).headers
+    for query in ("?dryRun=All", ""):
+        patch = {"spec": {"internalTrafficPolicy": "Local"}}
+        patched = await api("PATCH", f"{SERVICES}/web{query}", patch, headers=merge)
+        assert patched.status == 200
+        (only,) = patched.headers.getall("Warning")
+        assert only.startswith('299 - "spec.internalTrafficPolicy: has no effect yet: ')
+
+
 async def test_a_dry_run_stores_nothing(api: Client) -> None:
     before = api.resources.cache.revision
     assert (await api("POST", f"{PODS}?dryRun=All", pod())).json["spec"]["restartPolicy"] == "Always"
@@ -264,7 +281,8 @@ async def test_discovery_lists_the_groups_and_resources(api: Client) -> None:
     assert by_name["replicationcontrollers/scale"]["kind"] == "Scale"
     assert (await api("GET", "/api")).json["versions"] == ["v1"]
     groups = (await api("GET", "/apis", headers={"Accept": "application/json;as=APIGroupDiscoveryList,*/*"})).json
-    assert [group["name"] for group in groups["groups"]] == ["discovery.k8s.io"]
+    names = [group["name"] for group in groups["groups"]]
+    assert names == ["discovery.k8s.io", "node.k8s.io", "scheduling.k8s.io", "storage.k8s.io"]
     assert (await api("GET", "/apis/discovery.k8s.io/v1")).json["resources"][0]["kind"] == "EndpointSlice"
     assert (await api("GET", "/version")).json["gitVersion"].startswith("v1.30.0+sampan")
 
