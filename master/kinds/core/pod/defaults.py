@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
-
 from msgspec.structs import replace
 
 from master.kinds.core.pod.container import (
@@ -14,7 +12,6 @@ from master.kinds.core.pod.container import (
     ResourceRequirements,
 )
 from master.kinds.core.pod.model import PodSecurityContext, PodSpec
-<<<<<<< HEAD
 from master.kinds.core.pod.volumedefaults import (
     default_field_ref,
     default_resource_ref,
@@ -22,17 +19,6 @@ from master.kinds.core.pod.volumedefaults import (
     pull_policy,
 )
 from master.kinds.quantities import canonical_quantities
-=======
-from master.kinds.core.pod.projected import DownwardAPIProjection, DownwardAPIVolumeSource, VolumeProjection
-from master.kinds.core.pod.storage import EphemeralVolumeSource, VolumeResourceRequirements
-from master.kinds.core.pod.volume import EmptyDirVolumeSource, Volume
-from master.kinds.quantities import canonical_quantities, canonical_quantity
-
-_SOURCES = tuple(name for name in Volume.__struct_fields__ if name != "name")
-_MODE = 0o644
-_TOKEN_LIFE_S = 3600
-_DownwardAPI = TypeVar("_DownwardAPI", DownwardAPIVolumeSource, DownwardAPIProjection)
->>>>>>> tmp-w
 
 
 def default_pod_spec(spec: PodSpec) -> PodSpec:
@@ -65,82 +51,9 @@ def default_template_spec(spec: PodSpec) -> PodSpec:
             30 if spec.termination_grace_period_seconds is None else spec.termination_grace_period_seconds
         ),
         security_context=spec.security_context or PodSecurityContext(),
-        resources=spec.resources and _resources(spec.resources),
     )
 
 
-<<<<<<< HEAD
-=======
-def volume_sources(volume: Volume) -> list[str]:
-    """The names of the sources that the volume has. A valid volume has exactly one."""
-    return [name for name in _SOURCES if getattr(volume, name) is not None]
-
-
-def _volume(volume: Volume) -> Volume:
-    if not volume_sources(volume):
-        return replace(volume, empty_dir=EmptyDirVolumeSource())
-    if volume.empty_dir is not None and volume.empty_dir.size_limit is not None:
-        size = canonical_quantity(volume.empty_dir.size_limit)
-        return replace(volume, empty_dir=replace(volume.empty_dir, size_limit=size))
-    if volume.host_path is not None and volume.host_path.type is None:
-        return replace(volume, host_path=replace(volume.host_path, type=""))
-    if volume.downward_api is not None:
-        volume = replace(volume, downward_api=_downward_api(volume.downward_api))
-    if volume.projected is not None:
-        sources = tuple(_projection(source) for source in volume.projected.sources)
-        volume = replace(volume, projected=replace(volume.projected, sources=sources))
-    if volume.ephemeral is not None:
-        return replace(volume, ephemeral=_ephemeral(volume.ephemeral))
-    if volume.image is not None:
-        policy = volume.image.pull_policy or pull_policy(volume.image.reference)
-        return replace(volume, image=replace(volume.image, pull_policy=policy))
-    for name in ("secret", "config_map", "downward_api", "projected"):
-        source = getattr(volume, name)
-        if source is not None and source.default_mode is None:
-            return replace(volume, **{name: replace(source, default_mode=_MODE)})
-    return volume
-
-
-def _projection(source: VolumeProjection) -> VolumeProjection:
-    token = source.service_account_token
-    if token is not None and token.expiration_seconds is None:
-        source = replace(source, service_account_token=replace(token, expiration_seconds=_TOKEN_LIFE_S))
-    return replace(source, downward_api=source.downward_api and _downward_api(source.downward_api))
-
-
-def _ephemeral(source: EphemeralVolumeSource) -> EphemeralVolumeSource:
-    template = source.volume_claim_template
-    if template is None:
-        return source
-    spec = template.spec
-    resources = VolumeResourceRequirements(
-        limits=canonical_quantities(spec.resources.limits), requests=canonical_quantities(spec.resources.requests)
-    )
-    spec = replace(spec, volume_mode=spec.volume_mode or "Filesystem", resources=resources)
-    return replace(source, volume_claim_template=replace(template, spec=spec))
-
-
-def _downward_api(source: _DownwardAPI) -> _DownwardAPI:
-    items = tuple(
-        replace(
-            item,
-            field_ref=item.field_ref and _field_ref(item.field_ref),
-            resource_field_ref=item.resource_field_ref and _resource_ref(item.resource_field_ref),
-        )
-        for item in source.items
-    )
-    return replace(source, items=items)
-
-
-def pull_policy(image: str) -> str:
-    """The default pull policy: Always for the tag `latest` and without a tag, IfNotPresent with a tag or digest."""
-    if "@" in image:
-        return "IfNotPresent"
-    _, colon, tag = image.rpartition("/")[2].partition(":")
-    return "IfNotPresent" if colon and tag != "latest" else "Always"
-
-
->>>>>>> tmp-w
 def _for_pod(container: Container, *, host_network: bool) -> Container:
     """A missing request is the limit. With the network of the node, each container port is a port of the node."""
     resources = container.resources
