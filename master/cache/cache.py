@@ -18,7 +18,7 @@ from master.cache.entry import ADDED, DELETED, MODIFIED, Change, Entry, Key, rev
 from master.cache.history import MAX_BYTES, History, HistoryGone
 from master.cache.snapshots import Page, Snapshots
 from master.cache.subscription import Sink, Subscription
-from master.cache.table import Table
+from master.cache.table import Table, Tables
 from master.clock import Clock, SystemClock
 from master.objects.index import Index
 from master.objects.meta import Object
@@ -38,7 +38,7 @@ _QUEUE = 10_000
 class Cache:
     """The mirror of the store. Create it with `await Cache.load(store, kinds)`.
 
-    A kind that the cache does not have raises KeyError everywhere.
+    A kind that the cache does not have raises NotServed everywhere.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class Cache:
         self._store = store
         self._clock = clock or SystemClock()
         self._ring = Ring()
-        self._tables: dict[Resource[Any], Table] = {}
+        self._tables = Tables()
         self._by_resource: dict[str, Table] = {}
         self._unique: dict[str, bytes] = {}
         self._history = History(max_bytes=history_bytes, max_changes=history)

@@ -32,7 +32,8 @@ from master.objects.meta import LocalObjectReference, Model, Object, ObjectMeta,
 from master.objects.scalars import (
     Id,
     Int32,
-    Int64,
+    Natural,
+    Natural64,
     Quantity,
     Required,
     Seconds,
@@ -158,7 +159,7 @@ class EvictionResponder(Model, frozen=True, kw_only=True):
     """A component that takes part in the eviction of the pod."""
 
     name: Required = always("")
-    priority: Int32 = always(0)
+    priority: Natural = always(0)
 
 
 class PodSpec(Model, frozen=True, kw_only=True):
@@ -264,7 +265,7 @@ class PodCondition(Model, frozen=True, kw_only=True):
     last_transition_time: Time | None = None
     reason: str = ""
     message: str = ""
-    observed_generation: Int64 = 0
+    observed_generation: Natural64 = 0
 
 
 class PodIP(Model, frozen=True, kw_only=True):
@@ -301,7 +302,7 @@ class PodStatus(Model, frozen=True, kw_only=True):
     ephemeral_container_statuses: tuple[ContainerStatus, ...] = ()
     qos_class: str = ""
     resize: str = ""
-    observed_generation: Int64 = 0
+    observed_generation: Natural64 = 0
     resource_claim_statuses: tuple[PodResourceClaimStatus, ...] = ()
     extended_resource_claim_status: PodExtendedResourceClaimStatus | None = None
     node_allocatable_resource_claim_statuses: tuple[NodeAllocatableResourceClaimStatus, ...] = ()

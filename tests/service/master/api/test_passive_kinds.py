@@ -46,6 +46,26 @@ async def test_an_object_is_created_changed_and_deleted(api: Client) -> None:
     assert (await api("GET", f"{CLASSES}/high")).status == 404
 
 
+@pytest.mark.parametrize(
+    ("path", "sent", "stored"),
+    [
+        (CLASSES, {"value": 5}, {"value": 5, "preemptionPolicy": "PreemptLowerPriority"}),
+        (RUNTIMES, {"handler": "h"}, {"handler": "h"}),
+        (
+            STORAGE,
+            {"provisioner": "a.example/b"},
+            {"provisioner": "a.example/b", "reclaimPolicy": "Delete", "volumeBindingMode": "Immediate"},
+        ),
+    ],
+)
+async def test_defaults_are_those_of_kubernetes(
+    api: Client, path: str, sent: dict[str, Any], stored: dict[str, Any]
+) -> None:
+    made = (await api("POST", path, {"metadata": {"name": "x"}, **sent})).json
+    assert {name: made[name] for name in made if name not in ("apiVersion", "kind", "metadata")} == stored
+    assert made["metadata"].get("generation") == (1 if path == CLASSES else None)
+
+
 async def test_a_value_of_0_is_shown(api: Client) -> None:
     made = await api("POST", CLASSES, {"metadata": {"name": "zero"}})
     assert made.json["value"] == 0

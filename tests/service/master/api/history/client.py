@@ -46,26 +46,44 @@ async def read(run: Run, selection: Selection, key: Key | None = None) -> Read:
 
 
 async def pages(run: Run, selection: Selection, chance: Random) -> list[Read]:
-    """A list in pages, while others write. Empty if a page came too late, or if the master died."""
-    process = await run.up()
-    began, limit = process.revision, chance.choice((1, 2, 5))
-    items: list[Json] = []
-    versions, token = set(), ""
-    while True:
-        query = {"limit": str(limit), **({"continue": token} if token else {})}
+    """A list in pages, while others write, and while the master may die.
+
+    If a page comes too late, the rest of the list is of another revision, as the answer permits: a list of its own.
+    """
+    limit, token = str(chance.choice((1, 2, 5))), ""
+    parts: list[Read] = []
+    part: Read | None = None
+    after: Key | None = None
+    while part is None or token:
+        query = {"limit": limit, **({"continue": token} if token else {})}
+        process = await run.up()
+        began = process.revision
         try:
             code, answer = await process.request("GET", selection.path(**query))
         except Lost:
-            return []
-        if code == _GONE and token:
-            return []
-        items += answer["items"]
-        versions.add(answer["metadata"]["resourceVersion"])
-        ended = process.revision
+            continue
         token = answer["metadata"].get("continue", "")
-        if not token:
-            break
+        if code == _GONE and part is not None:
+            part.upto, part = after, None
+            continue
+        if part is None:
+            part = Read(selection, began, process.revision, code, answer, after=after)
+            parts.append(part)
+        else:
+            _join(part, code, answer)
+        after = _key(answer["items"][-1], selection) if token else None
         for _ in range(chance.choice((0, 0, 10, 40))):
             await asyncio.sleep(0)
-    version = versions.pop() if len(versions) == 1 else "0"
-    return [Read(selection, began, ended, code, {"metadata": {"resourceVersion": version}, "items": items})]
+    return parts
+
+
+def _join(part: Read, code: int, page: Json) -> None:
+    """Adds the next page. All pages of a list have one revision; a page of another one makes the list a failure."""
+    same = page["metadata"]["resourceVersion"] == part.answer["metadata"]["resourceVersion"]
+    part.code = code if same else 0
+    part.answer["items"] += page["items"]
+
+
+def _key(item: Json, selection: Selection) -> Key:
+    meta = item["metadata"]
+    return Key(selection.collection.plural, meta["namespace"], meta["name"])

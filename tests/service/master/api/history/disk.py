@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import queue
+import sqlite3
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -25,8 +26,15 @@ _MARK: Final = f"{FILE}-mark"
 # Where the process dies: before the group of commits; in a commit; before the transaction is on the disk; when a part
 # of it is; when it is on the disk, but the mark is not; before the callers get an answer; after that.
 PLACES: Final = ("queued", "writing", "prepared", "torn", "unmarked", "unanswered", "answered")
+# More commits than a run has: the store keeps its whole log.
+HISTORY: Final = 1_000_000
+NEVER: Final = 1 << 40
 _PAGE: Final = 4096
+<<<<<<< HEAD
 # The number is small, so that the log is often written back into the file during a test.
+=======
+# The log is written back into the file after this number of pages: often during a test.
+>>>>>>> tmp-p
 _CHECKPOINT_PAGES: Final = 40
 
 
@@ -45,6 +53,19 @@ class Death:
     place: str
     dead: asyncio.Event = field(default_factory=asyncio.Event)
     first_mark: bytes = b""
+    # The chance of a commit to fail as on a full disk.
+    errors: float = 0.0
+
+    @classmethod
+    def never(cls, directory: Path) -> Death:
+        return cls(directory, directory, Random(), NEVER, "")
+
+    def commit_fails(self) -> bool:
+        return self.errors > 0 and self.chance.random() < self.errors
+
+    def soon(self) -> None:
+        """Dies at the next commit, as a master does that an administrator starts again."""
+        self.groups, self.place = 0, "answered"
 
     def at(self, place: str) -> None:
         """Dies if this is the place."""
@@ -92,6 +113,8 @@ class _Connection:
         if sql != "COMMIT":
             return self._real.execute(sql, *args)
         self._death.at("prepared")
+        if self._death.commit_fails():
+            self._fail(sql)
         if self._death.groups > 0 or self._death.place != "torn":
             result = self._real.execute(sql)
             self._death.at("unmarked")
@@ -99,6 +122,13 @@ class _Connection:
         before = self._death.content()
         self._real.execute(sql)
         return self._death.die(self._death.torn(before, self._death.content()))
+
+    def _fail(self, sql: str) -> None:
+        """A disk error. Sometimes the transaction is on the disk nevertheless; then the store needs a restart."""
+        if self._death.chance.random() < 0.3:
+            self._real.execute(sql)
+            self._death.soon()
+        raise sqlite3.OperationalError("database or disk is full")
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._real, name)
@@ -151,7 +181,7 @@ class SteppedStore(SqliteStore):
     @classmethod
     async def start(cls, death: Death, fault: CommitFault | None = None) -> SteppedStore:
         """Opens the store of the directory. From now on the process may die."""
-        store = await cls.open(death.directory / FILE, history=1_000_000)
+        store = await cls.open(death.directory / FILE, history=HISTORY)
         assert isinstance(store, cls)
         database: Any = store._database
         database._db.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")

@@ -7,6 +7,7 @@ import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from ipaddress import IPv4Network
+from pathlib import Path
 from typing import Any, TypeVar
 
 from aiohttp import web
@@ -22,17 +23,24 @@ from master.cache import Cache
 from master.config import MasterConfig
 from master.pki import Pki
 from master.registry.registry import Registry
+from master.store.sqlite import SqliteStore
 from tests.fakes.clock import FakeClock
 from tests.masters import FakeJoin, FakeLogs
 from tests.service.master.api.bad_input.conftest import MERGE, Direct
-from tests.service.master.api.history.disk import CommitFault, Death, SteppedStore
+from tests.service.master.api.history.disk import FILE, HISTORY, CommitFault, Death, SteppedStore
 from tests.service.master.api.history.record import Write
 from tests.service.master.api.history.things import ADDRESSES, KINDS, NODE_PORTS, Json
 
 T = TypeVar("T")
 _ME = component("writer")
+<<<<<<< HEAD
 # The number is small, so that watches often cannot continue, and slow watchers fall behind.
+=======
+# Changes of each kind that a watch can start from: few, so that watches often have to start over.
+>>>>>>> tmp-p
 _HISTORY = 60
+# The chance of a commit to fail for an error of the disk.
+_ERRORS = 0.01
 
 
 class Lost(Exception):
@@ -111,26 +119,32 @@ class Process:
     """A running master. Everything that it does ends with its death."""
 
     death: Death
-    store: SteppedStore
+    store: SqliteStore
     resources: Resources
     direct: Direct
     handle: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
     loaded: int
 
     @classmethod
-    async def start(cls, death: Death, config: MasterConfig, pki: Pki, fault: CommitFault | None) -> Process:
-        """Raises Lost if it dies while it starts."""
-        store = await SteppedStore.start(death, fault)
+    async def start(cls, death: Death | None, directory: Path, pki: Pki, fault: CommitFault | None) -> Process:
+        """Raises Lost if it dies while it starts. Without a death, the store works in its own thread."""
+        store: SqliteStore
+        if death is None:
+            store, death = await SqliteStore.open(directory / FILE, history=HISTORY), Death.never(directory)
+        else:
+            store = await SteppedStore.start(death, fault)
+        config = MasterConfig(data_dir=directory, advertise_addresses=("192.0.2.1",))
         return await until(death, cls._start(store, death, config, pki))
 
     @classmethod
-    async def _start(cls, store: SteppedStore, death: Death, config: MasterConfig, pki: Pki) -> Process:
+    async def _start(cls, store: SqliteStore, death: Death, config: MasterConfig, pki: Pki) -> Process:
         registry = kinds.registry(kinds.ServiceRanges(IPv4Network(ADDRESSES), NODE_PORTS))
         cache = await Cache.load(store, registry, history=_HISTORY)
         loaded, clock = cache.revision, FakeClock()
         resources = cluster_api.resources(store, cache, registry, clock=clock)
         server = cluster_api.server(config, resources, pki, FakeLogs(), FakeJoin(), clock=clock)
         await bootstrap.ensure(resources, config, port=6443)
+        death.errors = _ERRORS
         return cls(death, store, resources, Direct(server, resources), server.handle, loaded)
 
     @property

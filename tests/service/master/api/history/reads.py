@@ -17,7 +17,11 @@ def judge_read(log: Log, read: Read, findings: Findings) -> None:
     if not inside:
         return
     got = [(stored(item), version(item)) for item in read.answer["items"]]
-    expected = [(state.value, state.revision) for _, state in log.selected(read.selection, at)]
+    expected = [
+        (state.value, state.revision)
+        for key, state in log.selected(read.selection, at)
+        if (read.after is None or key > read.after) and (read.upto is None or key <= read.upto)
+    ]
     if got != expected:
         more = [item["metadata"]["name"] for item, _ in got], [item["metadata"]["name"] for item, _ in expected]
         findings.add(LIST, f"{read.selection} at {at}: {more[0]}, expected {more[1]}")

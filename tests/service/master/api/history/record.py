@@ -7,13 +7,16 @@ from dataclasses import dataclass, field
 from tests.service.master.api.history.things import Json, Key, Selection
 
 UNKNOWN = 0
+# The end of a request whose outcome is never learned.
+ANY_TIME = 1 << 60
 
 
 @dataclass
 class Write:
     """A request that changes objects. Revisions are those of the master's cache before the request and after it.
 
-    `code` UNKNOWN: the master died before it answered; `ended` is then the revision at which the next one began.
+    `code` UNKNOWN: the master died before it answered, and `ended` is the revision at which the next one began; or the
+    client did not wait for the answer, or the disk failed, and `ended` is ANY_TIME.
     """
 
     stamp: int
@@ -23,6 +26,7 @@ class Write:
     version: str = ""
     uid: str = ""
     selection: Selection | None = None
+    dry: bool = False
     began: int = 0
     ended: int = 0
     code: int = UNKNOWN
@@ -30,7 +34,13 @@ class Write:
 
     @property
     def accepted(self) -> bool:
-        return 200 <= self.code < 300
+        """Whether the client knows that it has changed something."""
+        return 200 <= self.code < 300 and not self.dry
+
+    @property
+    def possible(self) -> bool:
+        """Whether it may have changed something. A deletion of a collection that fails may have begun."""
+        return self.accepted or (not self.dry and (self.code == UNKNOWN or self.selection is not None))
 
     @property
     def releases(self) -> bool:
@@ -43,7 +53,7 @@ class Write:
 
 @dataclass
 class Read:
-    """A list, or one object (`key`), as a client got it."""
+    """A list, or one object (`key`), as a client got it. The list has only what is after `after` and up to `upto`."""
 
     selection: Selection
     began: int
@@ -51,6 +61,8 @@ class Read:
     code: int
     answer: Json
     key: Key | None = None
+    after: Key | None = None
+    upto: Key | None = None
 
 
 @dataclass

@@ -11,10 +11,9 @@ from pathlib import Path
 from random import Random
 from typing import Final
 
-from master.config import MasterConfig
 from master.pki import Pki
 from master.store.interface import Commit, KeyValue, Revision
-from tests.service.master.api.history.disk import FILE, PLACES, CommitFault, Death, SteppedStore
+from tests.service.master.api.history.disk import FILE, HISTORY, NEVER, PLACES, CommitFault, Death, SteppedStore
 from tests.service.master.api.history.follower import Follower
 from tests.service.master.api.history.process import Lost, Process
 from tests.service.master.api.history.record import Record
@@ -25,7 +24,6 @@ from tests.service.master.api.history.writer import Writer
 # Commits in a life of the master.
 _LIFE: Final = (1, 80)
 _LONGEST_S: Final = 40.0
-_NEVER: Final = 1 << 40
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
@@ -58,7 +56,10 @@ class Outcome:
 
 
 class World:
-    """All parts of a run. `writes` is the number of operations of all writers together."""
+    """All parts of a run. `writes`: the number of operations of all writers together.
+
+    `deaths`: at most this number; with 0 the store works in its own thread, and the seed does not repeat the run.
+    """
 
     def __init__(self, directory: Path, seed: int, *, pki: Pki, writes: int, deaths: int, faults: Faults) -> None:
         self.record = Record()
@@ -128,11 +129,11 @@ class World:
         """Starts the master, and again after each of its deaths."""
         directory = self._directory / "life-0"
         directory.mkdir()
-        config = MasterConfig(data_dir=directory, advertise_addresses=("192.0.2.1",))
         while True:
             death = self._next_death(directory)
             try:
-                self._process = await Process.start(death, config, self._pki, self.faults.commit)
+                mortal = death if self._deaths else None
+                self._process = await Process.start(mortal, directory, self._pki, self.faults.commit)
                 self._up.set()
                 await death.dead.wait()
             except Lost:
@@ -148,20 +149,20 @@ class World:
             directory,
             self._directory / f"life-{next(self._lives) + 1}",
             Random(self._chance.random()),
-            self._chance.randint(*_LIFE) if mortal else _NEVER,
+            self._chance.randint(*_LIFE) if mortal else NEVER,
             self._chance.choice(PLACES),
         )
 
     async def _last(self) -> Process:
         """The process that lives at the end: from now on it does not die."""
         process = await self.up()
-        process.death.groups = _NEVER
+        process.death.groups = NEVER
         return process
 
     async def _outcome(self, process: Process) -> Outcome:
         """Closes the store and reads the file."""
         await process.store.close()
-        store = await SteppedStore.open(process.death.directory / FILE, history=1_000_000)
+        store = await SteppedStore.open(process.death.directory / FILE, history=HISTORY)
         commits = await store.history(Revision(0))
         keys, revision = await store.list("/")
         await store.close()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from random import Random
 from typing import Final
 
 from tests.service.master.api.history import client
 from tests.service.master.api.history.process import Lost, Process
-from tests.service.master.api.history.record import UNKNOWN, Read, Write
+from tests.service.master.api.history.record import ANY_TIME, UNKNOWN, Read, Write
 from tests.service.master.api.history.things import (
     GENERATED,
     STATUS_STAMP,
@@ -23,6 +24,11 @@ from tests.service.master.api.history.things import (
 )
 
 _FINALIZER: Final = "example.com/held"
+_UNAVAILABLE: Final = 503
+# The part of requests that are only tried.
+_DRY: Final = 0.05
+# The part of requests whose client disconnects before the answer.
+_LEAVES: Final = 0.04
 _METHODS: Final = {"create": "POST", "update": "PUT", "patch": "PATCH", "status": "PUT", "delete": "DELETE"}
 
 
@@ -169,10 +175,11 @@ class Writer:
         """Sends the request once. After the master's death the outcome is unknown, and not tried again."""
         process = await self._run.up()
         write.began = process.revision
+        write.dry = self._chance.random() < _DRY
         self._run.record.writes.append(write)
         try:
-            write.code, write.answer = await self._answer(process, write)
-            write.ended = process.revision
+            write.code, write.answer = await self._answer_or_leave(process, write)
+            write.ended = process.revision if write.code != UNKNOWN else ANY_TIME
         except Lost:
             write.code = UNKNOWN
             write.ended = (await self._run.up()).loaded
@@ -181,8 +188,23 @@ class Writer:
             meta = write.answer["metadata"]
             self._seen[Key(write.key.plural, write.key.namespace, meta["name"])] = write.answer
 
+    async def _answer_or_leave(self, process: Process, write: Write) -> tuple[int, Json]:
+        """The answer; UNKNOWN if the client disconnects before, or if the disk failed. Raises Lost."""
+        answer = asyncio.create_task(self._answer(process, write))
+        if self._chance.random() < _LEAVES:
+            for _ in range(self._chance.randrange(12)):
+                await asyncio.sleep(0)
+            if not answer.done():
+                answer.cancel()
+                await asyncio.gather(answer, return_exceptions=True)
+                return UNKNOWN, {}
+        code, value = await answer
+        unsure = code == _UNAVAILABLE and "the store cannot write now" in value["message"]
+        return (UNKNOWN, {}) if unsure else (code, value)
+
     async def _answer(self, process: Process, write: Write) -> tuple[int, Json]:
-        if write.verb != "delete" and not (write.verb == "patch" and write.version) and self._chance.random() < 0.25:
+        typed = write.verb != "delete" and not write.dry and not (write.verb == "patch" and write.version)
+        if typed and self._chance.random() < 0.25:
             return await process.inside(write)
         path = write.key.path
         if write.verb == "create":
@@ -191,4 +213,6 @@ class Writer:
             path += "/status"
         if write.selection is not None:
             path = write.selection.path()
+        if write.dry:
+            path += ("&" if "?" in path else "?") + "dryRun=All"
         return await process.request(_METHODS[write.verb], path, write.body)

@@ -7,7 +7,7 @@ from typing import Any
 
 from master.api.rest.mergepatch import merge
 from tests.service.master.api.history.log import Log, State, Step, stored, version
-from tests.service.master.api.history.record import UNKNOWN, Write
+from tests.service.master.api.history.record import Write
 from tests.service.master.api.history.refusals import judge_refusal
 from tests.service.master.api.history.things import STAMP, STATUS_STAMP, Json, Key
 from tests.service.master.api.history.verdict import (
@@ -48,7 +48,7 @@ class WritesJudge:
                 self._judge_deletion(write)
             elif write.accepted:
                 self._judge_accepted(write)
-            elif write.code == UNKNOWN:
+            elif write.possible:
                 self._judge_unknown(write)
             else:
                 traces = self._stamped.get(write.stamp, [])
@@ -163,7 +163,7 @@ class WritesJudge:
                 if write.began < step.revision <= write.ended
                 and (write.verb == "delete" or write.releases)
                 and (write.selection is not None or write.key == step.key)
-                and (write.accepted or write.code == UNKNOWN or write.selection is not None)
+                and write.possible
             ]
             self._findings.expect(TRACE, bool(makers), f"{step.key} at {step.revision}: no request changed it")
 
