@@ -157,7 +157,7 @@ def _warn(field: Field, value: Any, at: str, findings: Findings) -> None:
     elif isinstance(field.node, Map):
         for key in value:
             if key not in field.effective:
-                findings.inert(f"{at}.{key}", field.inert)
+                findings.inert(f"{at}[{key}]", field.inert)
     elif value not in field.effective:
         findings.inert(at, field.inert)
 

@@ -91,6 +91,8 @@ class Lists:
     def _continued(self, call: Call, selection: Selection, limit: int, token: Token) -> Page:
         if call.query.number("resourceVersion"):
             raise BadRequest("specifying resource version is not allowed when using continue")
+        if call.query.text("resourceVersionMatch"):
+            raise BadRequest("resourceVersionMatch is forbidden when continue is provided")
         route, after = call.route, (token.namespace, token.name)
         select = None if selection.everything else lambda: self.selected(call, selection)
         try:
@@ -131,9 +133,10 @@ class Lists:
         if len(page.entries) <= _PIECE_ROWS * 3:
             body = b"".join(tabulator.pieces(page.entries, _metadata(page, selection), now, rows=_ALL))
             return answers.raw(body)
-        response = web.StreamResponse(headers=answers.JSON)
-        response.enable_chunked_encoding()
+        response = answers.streamed(call.http)
         await response.prepare(call.http)
+        if call.http.method == "HEAD":
+            return response
         for piece in tabulator.pieces(page.entries, _metadata(page, selection), now, rows=_PIECE_ROWS):
             await response.write(piece)
             # The client may read as fast as rows are made: the other clients must get their turn.

@@ -11,7 +11,7 @@ from master.api.rest.call import Call
 from master.api.rest.lists import Lists
 from master.api.rest.selectors import Selection, parse_fields, parse_labels
 from master.api.rest.tables import Tabulator
-from master.api.rest.watches import Watch, WatchOptions
+from master.api.rest.watches import Watch, WatchOptions, too_large_version
 from master.cache import Cache, Entry
 from master.clock import Clock
 
@@ -72,6 +72,8 @@ class Reads:
         await self._pipeline.authorize(call.request("watch"))
         representation = answers.negotiate(call.accept)
         since, initial = call.query.number("resourceVersion"), call.query.optional_flag("sendInitialEvents")
+        if since and since > self._cache.revision:
+            raise too_large_version(since, self._cache.revision)
         if initial is None:
             initial = not since
         options = WatchOptions(

@@ -6,9 +6,9 @@ from msgspec.structs import replace
 
 from master.kinds.core.pod.keys import ObjectFieldSelector, ResourceFieldSelector
 from master.kinds.core.pod.projected import DownwardAPIVolumeFile, VolumeProjection
-from master.kinds.core.pod.storage import EphemeralVolumeSource
+from master.kinds.core.pod.storage import EphemeralVolumeSource, VolumeResourceRequirements
 from master.kinds.core.pod.volume import EmptyDirVolumeSource, Volume
-from master.kinds.quantities import canonical_quantity
+from master.kinds.quantities import canonical_quantities, canonical_quantity
 
 _SOURCES = tuple(name for name in Volume.__struct_fields__ if name != "name")
 _MODE = 0o644
@@ -75,7 +75,11 @@ def _ephemeral(source: EphemeralVolumeSource) -> EphemeralVolumeSource:
     template = source.volume_claim_template
     if template is None:
         return source
-    spec = replace(template.spec, volume_mode=template.spec.volume_mode or "Filesystem")
+    spec = template.spec
+    resources = VolumeResourceRequirements(
+        limits=canonical_quantities(spec.resources.limits), requests=canonical_quantities(spec.resources.requests)
+    )
+    spec = replace(spec, volume_mode=spec.volume_mode or "Filesystem", resources=resources)
     return replace(source, volume_claim_template=replace(template, spec=spec))
 
 

@@ -19,24 +19,28 @@ def check_volumes(volumes: tuple[Volume, ...], at: str, findings: Findings) -> s
             findings.form(f"{where}.name", volume.name, dns_label(volume.name))
         for source in given(volume, volume_sources(volume))[1:]:
             findings.forbidden(f"{where}.{source}", "may not specify more than 1 volume type")
-        if volume.host_path is not None:
-            if not volume.host_path.path:
-                findings.required(f"{where}.hostPath.path")
-            elif ".." in volume.host_path.path.split("/"):
-                findings.invalid(f"{where}.hostPath.path", volume.host_path.path, "must not contain '..'")
-        if volume.config_map is not None:
-            if not volume.config_map.name:
-                findings.required(f"{where}.configMap.name")
-            _items(volume.config_map.items, f"{where}.configMap.items", findings)
-        if volume.secret is not None:
-            if not volume.secret.secret_name:
-                findings.required(f"{where}.secret.secretName")
-            _items(volume.secret.items, f"{where}.secret.items", findings)
-        for field, cluster in (("rbd", volume.rbd), ("cephfs", volume.cephfs)):
-            if cluster is not None and not cluster.monitors:
-                findings.required(f"{where}.{field}.monitors")
+        _source(volume, where, findings)
     findings.unique(at, ((f"[{index}].name", volume.name) for index, volume in enumerate(volumes)))
     return {volume.name for volume in volumes}
+
+
+def _source(volume: Volume, where: str, findings: Findings) -> None:
+    if volume.host_path is not None:
+        if not volume.host_path.path:
+            findings.required(f"{where}.hostPath.path")
+        elif ".." in volume.host_path.path.split("/"):
+            findings.invalid(f"{where}.hostPath.path", volume.host_path.path, "must not contain '..'")
+    if volume.config_map is not None:
+        if not volume.config_map.name:
+            findings.required(f"{where}.configMap.name")
+        _items(volume.config_map.items, f"{where}.configMap.items", findings)
+    if volume.secret is not None:
+        if not volume.secret.secret_name:
+            findings.required(f"{where}.secret.secretName")
+        _items(volume.secret.items, f"{where}.secret.items", findings)
+    for field, cluster in (("rbd", volume.rbd), ("cephfs", volume.cephfs)):
+        if cluster is not None and not cluster.monitors:
+            findings.required(f"{where}.{field}.monitors")
 
 
 def _items(items: tuple[KeyToPath, ...], at: str, findings: Findings) -> None:

@@ -89,7 +89,23 @@ async def test_yaml_is_read_as_kubectl_reads_it(api: Client) -> None:
         ("GET", f"{PODS}?fieldSelector=spec.foo=1", None, {}, 400, "not supported: spec.foo"),
         ("GET", f"{PODS}?resourceVersion=99999", None, {}, 504, "Too large resource version"),
         ("GET", f"{PODS}?watch=1&resourceVersion=99999", None, {}, 504, "Too large resource version"),
+        (
+            "GET",
+            f"{PODS}?watch=1&sendInitialEvents=true&resourceVersion=99999",
+            None,
+            {},
+            504,
+            "Too large resource version",
+        ),
         ("GET", f"{PODS}?continue=abc", None, {}, 400, "continue"),
+        (
+            "GET",
+            f"{PODS}?continue=eyJyZXZpc2lvbiI6MSwibmFtZXNwYWNlIjoiIiwibmFtZSI6ImEifQ&resourceVersion=0&resourceVersionMatch=NotOlderThan",
+            None,
+            {},
+            400,
+            "resourceVersionMatch is forbidden when continue is provided",
+        ),
         ("POST", f"{PODS}?dryRun=some", pod(), {}, 400, "dryRun"),
         ("DELETE", f"{PODS}/none", None, {}, 404, 'pods "none" not found'),
     ],
@@ -181,6 +197,8 @@ async def test_scale_supports_get_put_and_patch(api: Client) -> None:
     assert put.json["spec"]["replicas"] == 4
     stale = await api("PUT", f"{CONTROLLERS}/web/scale", {**scale.json, "spec": {"replicas": 9}})
     assert stale.status == 409
+    replaced = {**scale.json, "metadata": {"name": "web", "uid": "another"}}
+    assert (await api("PUT", f"{CONTROLLERS}/web/scale", replaced)).status == 409, "it is another object's"
     patched = await api("PATCH", f"{CONTROLLERS}/web/scale", {"spec": {"replicas": 0}}, headers=MERGE)
     assert patched.json["spec"]["replicas"] == 0
     wrong = await api("PATCH", f"{CONTROLLERS}/web/scale", {"spec": {"replicas": -1}}, headers=MERGE)

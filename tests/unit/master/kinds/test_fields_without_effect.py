@@ -173,7 +173,7 @@ PROBE = {"tcpSocket": {"port": 80}}
         ),
         pytest.param(
             pod([{"name": "a", "image": "i", "resources": {"limits": {"cpu": "1", "ephemeral-storage": "1Gi"}}}]),
-            [f"spec.containers[0].resources.{kind}.ephemeral-storage" for kind in ("limits", "requests")],
+            [f"spec.containers[0].resources.{kind}[ephemeral-storage]" for kind in ("limits", "requests")],
             id="another resource",
         ),
         pytest.param(

@@ -30,11 +30,7 @@ PLACES: Final = ("queued", "writing", "prepared", "torn", "unmarked", "unanswere
 HISTORY: Final = 1_000_000
 NEVER: Final = 1 << 40
 _PAGE: Final = 4096
-<<<<<<< HEAD
-# The number is small, so that the log is often written back into the file during a test.
-=======
 # The log is written back into the file after this number of pages: often during a test.
->>>>>>> tmp-p
 _CHECKPOINT_PAGES: Final = 40
 
 

@@ -33,11 +33,7 @@ from tests.service.master.api.history.things import ADDRESSES, KINDS, NODE_PORTS
 
 T = TypeVar("T")
 _ME = component("writer")
-<<<<<<< HEAD
-# The number is small, so that watches often cannot continue, and slow watchers fall behind.
-=======
 # Changes of each kind that a watch can start from: few, so that watches often have to start over.
->>>>>>> tmp-p
 _HISTORY = 60
 # The chance of a commit to fail for an error of the disk.
 _ERRORS = 0.01
