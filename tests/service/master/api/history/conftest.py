@@ -14,7 +14,7 @@ from tests.service.master.api.history.world import Faults, Outcome, run
 
 Runner = Callable[..., Outcome]
 # Events that may wait for a watcher, so that slow ones fall behind.
-_QUEUE = 8
+_QUEUE = 2
 
 
 @pytest.fixture(scope="session")

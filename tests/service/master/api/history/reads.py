@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.service.master.api.history.log import Log, stored, version
 from tests.service.master.api.history.record import Read, Sight
-from tests.service.master.api.history.verdict import LIST, REPLAY, Findings
+from tests.service.master.api.history.verdict import EVENT, LIST, REPLAY, Findings
 
 
 def judge_read(log: Log, read: Read, findings: Findings) -> None:
@@ -46,3 +46,4 @@ def judge_sight(log: Log, sight: Sight, findings: Findings) -> None:
     different = sorted(key for key in got.keys() | expected.keys() if got.get(key) != expected.get(key))
     case = f"a follower of {sight.plurals} at {sight.revision}: {', '.join(map(str, different))}"
     findings.expect(REPLAY, not different, case)
+    findings.expect(EVENT, not sight.wrong, f"a follower of {sight.plurals} at {sight.revision}: {sight.wrong}")

@@ -92,11 +92,12 @@ class Journey:
 
 @dataclass(frozen=True)
 class Sight:
-    """The state that a follower of the cache had at a revision."""
+    """The state that a follower of the cache had at a revision. `wrong`: changes that did not fit the state before."""
 
     plurals: tuple[str, ...]
     revision: int
     state: dict[Key, Json]
+    wrong: tuple[str, ...] = ()
 
 
 @dataclass

@@ -12,6 +12,7 @@ from tests.service.master.api.history.verdict import (
     DUPLICATE,
     EVENT,
     GAP,
+    LOST,
     ORDER,
     REPLAY,
     Findings,
@@ -93,6 +94,9 @@ class _StreamJudge:
         stream = self._stream
         if stream.code >= 400:
             self._findings.add(GAP, f"{self._where}: refused with {stream.code}")
+        if stream.opened > self._log.end:
+            self._findings.add(LOST, f"{self._where}: the history ends at {self._log.end}")
+            return
         if not stream.opened:
             return
         events = [_event(event, stream) for event in stream.events]

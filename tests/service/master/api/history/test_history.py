@@ -17,7 +17,7 @@ from tests.service.master.api.history.record import UNKNOWN, Stream
 from tests.service.master.api.history.world import Outcome
 
 _WRITES, _DEATHS = 1400, 7
-_WRITES_IN_THREAD = 400
+_WRITES_IN_THREAD = 100
 _RUNS_LONG = 48
 
 

@@ -16,7 +16,7 @@ from tests.service.master.api.history.things import any_selection
 # Parts of a stream after which the watcher disconnects.
 _PATIENCE: Final = (1, 60)
 # Rounds of the loop in which a slow watcher reads nothing.
-_SLOW: Final = 120
+_SLOW: Final = 400
 
 
 class Watcher:

@@ -12,12 +12,15 @@ from tests.service.master.api.history.process import Lost, Process
 from tests.service.master.api.history.record import ANY_TIME, UNKNOWN, Read, Write
 from tests.service.master.api.history.things import (
     GENERATED,
+    NAMES,
+    NAMESPACES,
     STATUS_STAMP,
     Json,
     Key,
     Selection,
     any_key,
     any_selection,
+    chosen_address,
     content,
     labels,
     marks,
@@ -44,6 +47,7 @@ class Writer:
     async def run(self) -> None:
         actions: dict[Callable[[], Awaitable[None]], int] = {
             self.create: 24,
+            self.create_at_once: 3,
             self.update: 20,
             self.patch: 16,
             self.status: 8,
@@ -67,6 +71,17 @@ class Writer:
             meta["finalizers"] = [_FINALIZER]
         body = {"metadata": meta, **content(key.plural, self._chance, stamp)}
         await self._send(Write(stamp, "create", Key(key.plural, key.namespace, "" if generate else key.name), body))
+
+    async def create_at_once(self) -> None:
+        """Several services that ask for the same address, at the same time."""
+        address = chosen_address(self._chance)
+        async with asyncio.TaskGroup() as group:
+            for namespace in NAMESPACES:
+                stamp = self._run.stamp()
+                meta: Json = {"name": self._chance.choice(NAMES), "annotations": marks(stamp, self._number)}
+                body: Json = {"metadata": meta, "spec": {"clusterIP": address, "ports": [{"port": 80}]}}
+                key = Key("services", namespace, meta["name"])
+                group.create_task(self._send(Write(stamp, "create", key, body)))
 
     async def update(self) -> None:
         """Replaces an object, sometimes one that was seen long ago, sometimes without its version."""
