@@ -59,52 +59,63 @@ class Lists:
         self._cache = cache
         self._clock = clock
 
-    def selected(self, call: Call, selection: Selection) -> list[Entry]:
-        """The objects of a collection that match the selectors, in the order of their keys."""
+    async def selected(self, call: Call, selection: Selection) -> list[Entry]:
+        """The objects of a collection that match the selectors now, in the order of their keys.
+
+        Later changes are not in the list, although other tasks get their turns.
+        """
         entries, exact = candidates(self._cache, call.route.resource, selection)
-        return entries if exact else [entry for entry in entries if selection.matches(entry)]
+        if exact:
+            return entries
+        matching: list[Entry] = []
+        for begin in range(0, len(entries), _PIECE_ROWS):
+            if begin:
+                await asyncio.sleep(0)
+            matching += [entry for entry in entries[begin : begin + _PIECE_ROWS] if selection.matches(entry)]
+        return matching
 
     async def answer(self, call: Call, selection: Selection) -> web.StreamResponse:
         """The response. Raises BadRequest, Expired, Timeout."""
         representation = answers.negotiate(call.accept)
-        page = self._page(call, selection)
+        page = await self._page(call, selection)
         if representation.table:
             return await self._table(call, page, selection, representation.table)
         return await _stream(call, _json_pieces(call, page, selection))
 
-    def _page(self, call: Call, selection: Selection) -> Page:
-        query, route = call.query, call.route
-        limit, token = query.number("limit") or _ALL, query.text("continue")
+    async def _page(self, call: Call, selection: Selection) -> Page:
+        limit, token = call.query.number("limit") or _ALL, call.query.text("continue")
         if token:
-            return self._continued(call, selection, limit, Token.decode(token))
+            return await self._continued(call, selection, limit, Token.decode(token))
         self._check_version(call)
         if limit == _ALL:
-            return Page(self.selected(call, selection), self._cache.revision, 0)
+            revision = self._cache.revision
+            return Page(await self.selected(call, selection), revision, 0)
+        return await self._part(call, selection, limit)
+
+    async def _part(
+        self, call: Call, selection: Selection, limit: int, *, after: Key | None = None, revision: int | None = None
+    ) -> Page:
+        """A page. Raises HistoryGone."""
+        resource, namespace, name = call.route.resource, call.route.namespace, selection.name
+        if selection.everything:
+            return self._cache.page(resource, namespace, limit=limit, after=after, revision=revision)
+        # The current revision is read before the objects, which may change while the others are looked at.
+        at = self._cache.revision if revision is None else revision
+        entries = self._cache.held(resource, namespace, revision=revision, selection=name)
+        if entries is None:
+            entries = await self.selected(call, selection)
         return self._cache.page(
-            route.resource,
-            route.namespace,
-            limit=limit,
-            selection=selection.name,
-            select=None if selection.everything else lambda: self.selected(call, selection),
+            resource, namespace, limit=limit, after=after, revision=at, selection=name, selected=entries
         )
 
-    def _continued(self, call: Call, selection: Selection, limit: int, token: Token) -> Page:
+    async def _continued(self, call: Call, selection: Selection, limit: int, token: Token) -> Page:
         if call.query.number("resourceVersion"):
             raise BadRequest("specifying resource version is not allowed when using continue")
         if call.query.text("resourceVersionMatch"):
             raise BadRequest("resourceVersionMatch is forbidden when continue is provided")
-        route, after = call.route, (token.namespace, token.name)
-        select = None if selection.everything else lambda: self.selected(call, selection)
+        after = (token.namespace, token.name)
         try:
-            return self._cache.page(
-                route.resource,
-                route.namespace,
-                limit=limit,
-                after=after,
-                revision=token.revision or None,
-                selection=selection.name,
-                select=select,
-            )
+            return await self._part(call, selection, limit, after=after, revision=token.revision or None)
         except HistoryGone as gone:
             fresh = Token(0, *after).encode()
             why = "The provided continue parameter is too old to display a consistent list result. You can start a new"

@@ -60,9 +60,9 @@ class Reads:
             (labels, fields),
         )
 
-    def selected(self, call: Call) -> list[Entry]:
+    async def selected(self, call: Call) -> list[Entry]:
         """The objects of a collection that match the selectors. Raises BadRequest."""
-        return self._lists.selected(call, self.selection(call))
+        return await self._lists.selected(call, self.selection(call))
 
     async def list(self, call: Call) -> web.StreamResponse:
         await self._pipeline.authorize(call.request("list"))

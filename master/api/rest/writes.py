@@ -127,7 +127,7 @@ class Writes:
         if dry_run:
             permit = permit.dry()
         deleted: list[Entry] = []
-        for entry in self._reads.selected(call):
+        for entry in await self._reads.selected(call):
             try:
                 outcome = await self._pipeline.delete(permit.of(entry.namespace, entry.name), options)
                 deleted.append(outcome.entry)
