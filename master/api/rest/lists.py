@@ -80,7 +80,7 @@ class Lists:
         page = await self._page(call, selection)
         if representation.table:
             return await self._table(call, page, selection, representation.table)
-        return await _stream(call, _json_pieces(call, page, selection))
+        return await _stream(call, await _json_pieces(call, page, selection))
 
     async def _page(self, call: Call, selection: Selection) -> Page:
         limit, token = call.query.number("limit") or _ALL, call.query.text("continue")
@@ -139,7 +139,7 @@ class Lists:
             raise Expired(f"too old resource version: {version} ({self._cache.revision})")
 
     async def _table(self, call: Call, page: Page, selection: Selection, version: str) -> web.StreamResponse:
-        tabulator = Tabulator(call.route.resource, version, call.query.text("includeObject"))
+        tabulator = Tabulator(call.route, version, call.query.text("includeObject"))
         now = self._clock.now()
         if len(page.entries) <= _PIECE_ROWS * 3:
             body = b"".join(tabulator.pieces(page.entries, _metadata(page, selection), now, rows=_ALL))
@@ -166,7 +166,7 @@ def _metadata(page: Page, selection: Selection) -> dict[str, Any]:
     return metadata
 
 
-def _json_pieces(call: Call, page: Page, selection: Selection) -> tuple[bytes, Sequence[bytes], bytes]:
+async def _json_pieces(call: Call, page: Page, selection: Selection) -> tuple[bytes, Sequence[bytes], bytes]:
     """What comes before the items, the items, and what comes after them."""
     route = call.route
     head = {
@@ -177,12 +177,17 @@ def _json_pieces(call: Call, page: Page, selection: Selection) -> tuple[bytes, S
     start = msgspec.json.encode(head)[:-1] + b',"items":['
     if route.stored:
         return start, [entry.raw for entry in page.entries], b"]}\n"
-    return start, [answers.body(entry, route) for entry in page.entries], b"]}\n"
+    items: list[bytes] = []
+    for begin in range(0, len(page.entries), _PIECE_ROWS):
+        # Each object is converted, which takes time.
+        await asyncio.sleep(0)
+        items += [answers.body(entry, route) for entry in page.entries[begin : begin + _PIECE_ROWS]]
+    return start, items, b"]}\n"
 
 
 async def stream(call: Call, entries: list[Entry], revision: int) -> web.StreamResponse:
     """The response with all these objects."""
-    return await _stream(call, _json_pieces(call, Page(entries, revision, 0), Selection()))
+    return await _stream(call, await _json_pieces(call, Page(entries, revision, 0), Selection()))
 
 
 async def _stream(call: Call, parts: tuple[bytes, Sequence[bytes], bytes]) -> web.StreamResponse:

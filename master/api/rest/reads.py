@@ -46,7 +46,7 @@ class Reads:
         return self.answer(call, self.entry(call))
 
     def _tabulator(self, call: Call, version: str) -> Tabulator:
-        return Tabulator(call.route.resource, version, call.query.text("includeObject"))
+        return Tabulator(call.route, version, call.query.text("includeObject"))
 
     def selection(self, call: Call) -> Selection:
         """The selection of a collection. Raises BadRequest."""
