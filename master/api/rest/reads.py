@@ -46,7 +46,7 @@ class Reads:
         return self.answer(call, self.entry(call))
 
     def _tabulator(self, call: Call, version: str) -> Tabulator:
-        return Tabulator(call.route.resource, version, call.query.text("includeObject"))
+        return Tabulator(call.route, version, call.query.text("includeObject"))
 
     def selection(self, call: Call) -> Selection:
         """The selection of a collection. Raises BadRequest."""
@@ -60,9 +60,9 @@ class Reads:
             (labels, fields),
         )
 
-    def selected(self, call: Call) -> list[Entry]:
+    async def selected(self, call: Call) -> list[Entry]:
         """The objects of a collection that match the selectors. Raises BadRequest."""
-        return self._lists.selected(call, self.selection(call))
+        return await self._lists.selected(call, self.selection(call))
 
     async def list(self, call: Call) -> web.StreamResponse:
         await self._pipeline.authorize(call.request("list"))

@@ -79,6 +79,9 @@ async def test_an_object_is_written_in_one_version_and_read_in_the_other(api: Cl
     listed = (await api("GET", OLD)).json
     assert listed["apiVersion"] == f"{GROUP}/v1beta1"
     assert [item["spec"]["size"] for item in listed["items"]] == ["5"]
+    table = {"Accept": "application/json;as=Table;v=v1;g=meta.k8s.io"}
+    (row,) = (await api("GET", f"{OLD}?includeObject=Object", headers=table)).json["rows"]
+    assert (row["object"]["apiVersion"], row["object"]["spec"]["size"]) == (f"{GROUP}/v1beta1", "5")
 
 
 async def test_each_version_has_its_own_types(api: Client, serving: Serving) -> None:
@@ -89,6 +92,8 @@ async def test_each_version_has_its_own_types(api: Client, serving: Serving) -> 
     assert (wrong.status, wrong.json["details"]["causes"][0]["field"]) == (400, "spec.size")
     invalid = await api("POST", OLD, widget(size="0"))
     assert (invalid.status, invalid.json["details"]["causes"][0]["field"]) == (422, "spec.size")
+    unconvertible = await api("POST", OLD, widget(size="x"))
+    assert (unconvertible.status, unconvertible.json["details"]["causes"][0]["field"]) == (422, "spec.size")
     unknown = await api("POST", f"{NEW}?fieldValidation=Strict", widget(sise=1))
     assert unknown.status == 400 and 'did you mean "size"' in unknown.json["message"]
     mixed = await api("POST", OLD, {**widget(), "apiVersion": f"{GROUP}/v1"})
