@@ -1,4 +1,4 @@
-"""The classes that a new pod may name: a priority class that exists, and no runtime class, as no node has one."""
+"""The classes that a new pod may name: a priority class that exists, and no runtime class, which no node supports."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from master.api.errors import Forbidden
 from master.api.pipeline.admission import Admission
 from master.api.pipeline.attempt import Attempt
 from master.cache import Cache, Entry
-from master.kinds import POD, PRIORITYCLASS
+from master.kinds import POD, PRIORITYCLASS, RUNTIMECLASS
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,9 @@ class PodClasses(Admission):
             return
         spec = attempt.new.spec
         if spec.runtime_class_name:
-            raise _refused(attempt, f'pod rejected: RuntimeClass "{spec.runtime_class_name}" not found')
+            exists = attempt.cache.entry(RUNTIMECLASS, "", spec.runtime_class_name) is not None
+            why = "cannot be used: no node supports runtime classes yet" if exists else "not found"
+            raise _refused(attempt, f'pod rejected: RuntimeClass "{spec.runtime_class_name}" {why}')
         name = spec.priority_class_name
         chosen = _named(attempt.cache, name) if name else _default(attempt.cache)
         if chosen is None:

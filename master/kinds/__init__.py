@@ -5,7 +5,7 @@ and subresources, joined in a `Resource`. An entry in `ALL` adds the kind to the
 for users of the API: meaning, units, defaults and allowed values of the fields.
 
 A kind without rules of its own has no code: it is a file in `data`, which `PASSIVE` finds by itself
-(master/registry/passive.py). Nothing in the master acts on its objects, except admission on priority classes.
+(master/registry/passive.py). Nothing in the master acts on its objects, except admission on priority and runtime classes.
 """
 
 from pathlib import Path
@@ -29,6 +29,7 @@ from master.schema.schema import Untyped
 
 PASSIVE: tuple[Resource[Untyped], ...] = tuple(passive.load(Path(__file__).with_name("data")))
 (PRIORITYCLASS,) = (kind for kind in PASSIVE if kind.kind == "PriorityClass")
+(RUNTIMECLASS,) = (kind for kind in PASSIVE if kind.kind == "RuntimeClass")
 
 ALL: tuple[Resource[Any], ...] = (
     NAMESPACE,
@@ -62,6 +63,7 @@ __all__ = [
     "POD",
     "PRIORITYCLASS",
     "REPLICATIONCONTROLLER",
+    "RUNTIMECLASS",
     "SECRET",
     "SERVICE",
     "ServiceRanges",
