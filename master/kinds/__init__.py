@@ -5,7 +5,7 @@ and subresources, joined in a `Resource`. An entry in `ALL` adds the kind to the
 for users of the API: meaning, units, defaults and allowed values of the fields.
 
 A kind without rules of its own has no code: it is a file in `data`, which `PASSIVE` finds by itself
-(master/registry/passive.py). Nothing in the master acts on its objects, except admission on priority and runtime classes.
+(master/registry/passive.py). Nothing in the master acts on its objects, except admission on the classes of pods.
 """
 
 from pathlib import Path
