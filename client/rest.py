@@ -78,8 +78,14 @@ class RestClient:
     def patch(self, path: str, body: Any, *, kind: PatchType = MERGE_PATCH, query: Query | None = None) -> Document:
         return self._document("PATCH", path, body=body, content_type=kind, query=query)
 
-    def delete(self, path: str, *, grace_period_s: int | None = None, propagation: str = "", uid: str = "") -> Document:
-        """Delete one object. The answer is the object while it is being deleted, or a Status."""
+    def delete(
+        self, path: str, *, grace_period_s: int | None = None, propagation: str = "Background", uid: str = ""
+    ) -> Document:
+        """Delete one object. The answer is the object while it is being deleted, or a Status.
+
+        `propagation`: what happens to dependents. The default deletes them later, as kubectl's does; with an empty text
+        the API decides by kind, and the pods of a replication controller stay.
+        """
         options: Document = {"kind": "DeleteOptions", "apiVersion": "v1"}
         if grace_period_s is not None:
             options["gracePeriodSeconds"] = grace_period_s

@@ -101,13 +101,15 @@ def _section(title: str, kind: type[Any]) -> list[str]:
 
 def fields_page() -> str:
     """The page of the fields without effect."""
-    from master.kinds import ALL, PASSIVE
+    from master.kinds import ALL, PASSIVE, PRIORITYCLASS
 
     lines = [_FIELDS_HEAD]
     for resource in ALL:
         if resource not in PASSIVE:
             lines += _fields_of(resource)
-    names = ", ".join(f"{resource.kind} ({resource.api_version})" for resource in PASSIVE)
+    # New pods get the priority of their class, and the page says that priorities have no effect.
+    unused = [resource for resource in PASSIVE if resource is not PRIORITYCLASS]
+    names = ", ".join(f"{resource.kind} ({resource.api_version})" for resource in unused)
     text = f"Sampan stores and shows objects of these kinds, but does not use them: {names}."
     lines += ["## Kinds without effect", "", text]
     return "\n".join([*lines, ""])

@@ -1,22 +1,40 @@
-"""The classes that a new pod may name: a priority class that exists, and no runtime class, because there is none."""
+"""The classes that a new pod may name: a priority class that exists, and no runtime class, as no node has one."""
 
 from __future__ import annotations
 
-from typing import Final
+from dataclasses import dataclass
+from typing import Any, Final
 
 from msgspec.structs import replace
 
 from master.api.errors import Forbidden
 from master.api.pipeline.admission import Admission
 from master.api.pipeline.attempt import Attempt
-from master.kinds import POD
+from master.cache import Cache, Entry
+from master.kinds import POD, PRIORITYCLASS
 
-# The priorities of the classes that every cluster has.
-_BUILT_IN: Final = {"system-cluster-critical": 2_000_000_000, "system-node-critical": 2_000_001_000}
+
+@dataclass(frozen=True, slots=True)
+class _Class:
+    """A priority class. `preemption_policy`: empty for the usual one."""
+
+    name: str
+    priority: int
+    preemption_policy: str = ""
+
+
+# The classes that every cluster has. Others cannot have such a name.
+_BUILT_IN: Final = {
+    name: _Class(name, priority)
+    for name, priority in (("system-cluster-critical", 2_000_000_000), ("system-node-critical", 2_000_001_000))
+}
 
 
 class PodClasses(Admission):
-    """Sets the priority of the pod's priority class. Refuses pods with a class that does not exist."""
+    """Sets the priority and preemption policy of the pod's priority class, or of the default class if it names none.
+
+    Refuses pods with a class that does not exist, or with other values than those of their class.
+    """
 
     async def mutate(self, attempt: Attempt) -> None:
         """Raises Forbidden."""
@@ -26,15 +44,39 @@ class PodClasses(Admission):
         if spec.runtime_class_name:
             raise _refused(attempt, f'pod rejected: RuntimeClass "{spec.runtime_class_name}" not found')
         name = spec.priority_class_name
-        if not name:
+        chosen = _named(attempt.cache, name) if name else _default(attempt.cache)
+        if chosen is None:
+            if name:
+                raise _refused(attempt, f"no PriorityClass with name {name} was found")
             return
-        priority = _BUILT_IN.get(name)
-        if priority is None:
-            raise _refused(attempt, f"no PriorityClass with name {name} was found")
-        if spec.priority not in (None, priority):
-            why = f"the integer value of priority ({spec.priority}) must not be provided in pod spec; priority class"
-            raise _refused(attempt, f"{why} {name} has the value {priority}")
-        attempt.new = replace(attempt.new, spec=replace(spec, priority=priority))
+        policy = chosen.preemption_policy
+        for given, computed, text in (
+            (spec.priority, chosen.priority, "integer value of priority"),
+            (spec.preemption_policy, policy or spec.preemption_policy, "string value of PreemptionPolicy"),
+        ):
+            if given not in (None, computed):
+                why = f"the {text} ({given}) must not be provided in pod spec; priority class"
+                raise _refused(attempt, f"{why} {chosen.name} has the value {computed}")
+        spec = replace(spec, priority_class_name=chosen.name, priority=chosen.priority)
+        if policy:
+            spec = replace(spec, preemption_policy=policy)
+        attempt.new = replace(attempt.new, spec=spec)
+
+
+def _named(cache: Cache, name: str) -> _Class | None:
+    entry = cache.entry(PRIORITYCLASS, "", name)
+    return _BUILT_IN.get(name) if entry is None else _class_of(entry)
+
+
+def _default(cache: Cache) -> _Class | None:
+    """The class of pods that name none. If there are several, the one with the lowest value, as in Kubernetes."""
+    entries = [entry for entry in cache.entries(PRIORITYCLASS) if entry.obj.content.get("globalDefault")]
+    return min((_class_of(entry) for entry in entries), key=lambda found: found.priority, default=None)
+
+
+def _class_of(entry: Entry) -> _Class:
+    content: dict[str, Any] = entry.obj.content
+    return _Class(entry.name, content.get("value", 0), content.get("preemptionPolicy", ""))
 
 
 def _refused(attempt: Attempt, why: str) -> Forbidden:

@@ -26,12 +26,13 @@ from master.api.rest.discovery import Discovery
 from master.api.rest.paths import Paths
 from master.api.rest.query import Query
 from master.api.rest.reads import Reads
-from master.api.rest.routes import is_resource, resolve, segments
+from master.api.rest.routes import is_resource, no_such_path, resolve, segments
 from master.api.rest.slots import Slots
 from master.api.rest.subresources import Connectors, Subresources
 from master.api.rest.tls import Front
 from master.api.rest.verbs import Verbs
 from master.api.rest.writes import Writes
+from master.cache import NotServed
 from master.clock import Clock, SystemClock
 from master.config import MasterConfig
 from master.pki import Pki
@@ -141,6 +142,9 @@ class ApiServer:
                 # Do not wait for the rest of the request.
                 answer.force_close()
             return answer
+        except NotServed:
+            # The kind went away during the request.
+            return answers.failure(no_such_path())
         except (ConnectionError, asyncio.CancelledError):
             # The client has disconnected, or the server stops.
             raise

@@ -8,6 +8,7 @@ from master.cache.history import HistoryGone
 from master.cache.serving import Serving
 from master.cache.snapshots import Page
 from master.cache.subscription import Snapshot, Subscription
+from master.cache.table import NotServed
 
 __all__ = [
     "Batch",
@@ -16,6 +17,7 @@ __all__ = [
     "Entry",
     "HistoryGone",
     "Lagged",
+    "NotServed",
     "Page",
     "Serving",
     "Snapshot",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import builtins
 import logging
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from typing import Any, TypeVar, cast
 
 from master.cache.backlog import Batch, Latest, Queue
@@ -18,7 +18,7 @@ from master.cache.entry import ADDED, DELETED, MODIFIED, Change, Entry, Key, rev
 from master.cache.history import MAX_BYTES, History, HistoryGone
 from master.cache.snapshots import Page, Snapshots
 from master.cache.subscription import Sink, Subscription
-from master.cache.table import Table
+from master.cache.table import Table, Tables
 from master.clock import Clock, SystemClock
 from master.objects.index import Index
 from master.objects.meta import Object
@@ -38,7 +38,7 @@ _QUEUE = 10_000
 class Cache:
     """The mirror of the store. Create it with `await Cache.load(store, kinds)`.
 
-    A kind that the cache does not have raises KeyError everywhere.
+    A kind that the cache does not have raises NotServed everywhere.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class Cache:
         self._store = store
         self._clock = clock or SystemClock()
         self._ring = Ring()
-        self._tables: dict[Resource[Any], Table] = {}
+        self._tables = Tables()
         self._by_resource: dict[str, Table] = {}
         self._unique: dict[str, bytes] = {}
         self._history = History(max_bytes=history_bytes, max_changes=history)
@@ -214,29 +214,40 @@ class Cache:
         after: Key | None = None,
         revision: int | None = None,
         selection: Hashable = None,
-        select: Callable[[], builtins.list[Entry]] | None = None,
+        selected: builtins.list[Entry] | None = None,
     ) -> Page:
         """At most `limit` objects, in the order of their keys.
 
         The first page has the current revision. A later one gets that `revision`, and `after`: the last key before it;
-        it is consistent with the first. `selection` names what `select` returns, for a list that is not of all objects
-        of the namespace. Raises HistoryGone when the state at the revision is not kept any more.
+        it is consistent with the first. `selected`: the list as of the revision, if it is not of all objects of the
+        namespace; `selection` is its name. Raises HistoryGone when the state at the revision is not kept any more.
         """
-        table, now = self._tables[kind], self._clock.monotonic()
-        subject = (kind, namespace, selection)
-        self._snapshots.expire(now)
-        if revision is None:
-            entries = self._snapshots.since(subject, table.changed_at)
-        else:
-            entries = self._snapshots.at(subject, revision)
+        entries = selected
         if entries is None:
-            if revision is not None and not table.changed_at <= revision <= self.revision:
-                raise HistoryGone(self.revision)
-            entries = select() if select is not None else self.entries(kind, namespace)
+            entries = self.held(kind, namespace, revision=revision, selection=selection)
+        if entries is None:
+            entries = self.entries(kind, namespace)
         page = Page.of(entries, self.revision if revision is None else revision, limit=limit, after=after)
+        subject = (kind, namespace, selection)
         if page.remaining and self._snapshots.at(subject, page.revision) is None:
-            self._snapshots.hold(subject, page.revision, entries, now)
+            self._snapshots.hold(subject, page.revision, entries, self._clock.monotonic())
         return page
+
+    def held(
+        self, kind: Resource[Any], namespace: str = "", *, revision: int | None = None, selection: Hashable = None
+    ) -> builtins.list[Entry] | None:
+        """A list of which pages were read, as of a revision (None: the current one).
+
+        None if it has to be made, and the current objects are those of the revision. Otherwise raises HistoryGone.
+        """
+        table, subject = self._tables[kind], (kind, namespace, selection)
+        self._snapshots.expire(self._clock.monotonic())
+        if revision is None:
+            return self._snapshots.since(subject, table.changed_at)
+        entries = self._snapshots.at(subject, revision)
+        if entries is None and not table.changed_at <= revision <= self.revision:
+            raise HistoryGone(self.revision)
+        return entries
 
     def holder(self, key: str) -> bytes | None:
         """The object that holds a uniqueness key (`/unique/...`): `<resource>/<namespace>/<name>`, or None."""

@@ -23,7 +23,7 @@ class Serving:
         """Begins to serve a resource, with the objects of it that the store has. Raises StoreDamaged, StoreUnavailable.
 
         A resource of the same name is removed first: its watches end, and until the objects are read again, requests
-        get 404.
+        get 404. They still do after an error.
         """
         async with self._lock:
             earlier = self._registry.named(resource.resource)

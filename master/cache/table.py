@@ -16,6 +16,17 @@ Values = tuple[tuple[str, ...], ...]
 """The values of each index of the kind."""
 
 
+class NotServed(KeyError):
+    """The cache does not have this kind. It may have been removed while a request for it was being handled."""
+
+
+class Tables(dict[Resource[Any], "Table"]):
+    """The tables of a cache by kind."""
+
+    def __missing__(self, kind: Resource[Any]) -> Table:
+        raise NotServed(kind.resource)
+
+
 class Table:
     """One kind. `loaded_at`: the revision at which it was read from the store; `changed_at`: that of its last change.
 

@@ -120,8 +120,8 @@ class Nodes:
         info = node.info
         return msgspec.structs.replace(
             status,
-            capacity=_quantities(node.capacity),
-            allocatable=_quantities(node.capacity),
+            capacity={**status.capacity, **_quantities(node.capacity)},
+            allocatable={**status.allocatable, **_quantities(node.capacity)},
             addresses=(
                 NodeAddress(type="InternalIP", address=info.address),
                 NodeAddress(type="Hostname", address=info.hostname or node.name),
@@ -158,11 +158,18 @@ class Nodes:
         merged = _merged(node.status.conditions, conditions, timestamp(now))
         if len(merged) > max(MAX_CONDITIONS, len(node.status.conditions)):
             raise InvalidMessage(f"conditions: {len(merged)} different types, at most {MAX_CONDITIONS} are allowed")
-        quantities = _quantities(capacity) if capacity.cpu_millis else dict(node.status.capacity)
-        same = quantities == node.status.capacity and _content(merged) == _content(node.status.conditions)
+        # People and device plugins write further resources, such as example.com/gpu, which agents do not report.
+        reported = _quantities(capacity) if capacity.cpu_millis else {}
+        status = msgspec.structs.replace(
+            node.status,
+            conditions=merged,
+            capacity={**node.status.capacity, **reported},
+            allocatable={**node.status.allocatable, **reported},
+        )
+        same = (status.capacity, status.allocatable) == (node.status.capacity, node.status.allocatable)
+        same = same and _content(merged) == _content(node.status.conditions)
         if same and not _old(node.status.conditions, now):
             return None
-        status = msgspec.structs.replace(node.status, conditions=merged, capacity=quantities, allocatable=quantities)
         return msgspec.structs.replace(node, status=status)
 
 

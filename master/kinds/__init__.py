@@ -4,8 +4,8 @@ A kind's file (or folder, for a large kind) has all that is peculiar to it: mode
 and subresources, joined in a `Resource`. An entry in `ALL` adds the kind to the API. The docstrings of the models are
 for users of the API: meaning, units, defaults and allowed values of the fields.
 
-A kind on which nothing in the master acts has no code: it is a file in `data`, which `PASSIVE` finds by itself
-(master/registry/passive.py).
+A kind without rules of its own has no code: it is a file in `data`, which `PASSIVE` finds by itself
+(master/registry/passive.py). Nothing in the master acts on its objects, except admission on priority classes.
 """
 
 from pathlib import Path
@@ -28,6 +28,7 @@ from master.registry.resource import Resource
 from master.schema.schema import Untyped
 
 PASSIVE: tuple[Resource[Untyped], ...] = tuple(passive.load(Path(__file__).with_name("data")))
+(PRIORITYCLASS,) = (kind for kind in PASSIVE if kind.kind == "PriorityClass")
 
 ALL: tuple[Resource[Any], ...] = (
     NAMESPACE,
@@ -59,6 +60,7 @@ __all__ = [
     "NODE",
     "PASSIVE",
     "POD",
+    "PRIORITYCLASS",
     "REPLICATIONCONTROLLER",
     "SECRET",
     "SERVICE",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from master.objects.meta import Model, always
-from master.objects.scalars import Int64, Time
+from master.objects.scalars import Natural64, Time
 
 
 class Condition(Model, frozen=True, kw_only=True):
@@ -11,7 +11,7 @@ class Condition(Model, frozen=True, kw_only=True):
 
     type: str = always("")
     status: str = always("")
-    observed_generation: Int64 = 0
-    last_transition_time: Time | None = always(None)
+    observed_generation: Natural64 = 0
+    last_transition_time: Time | None = None
     reason: str = always("")
     message: str = always("")

@@ -1,7 +1,7 @@
 """Passive kinds: resources without code, each read from a file that declares what is peculiar to it.
 
-A passive kind is stored, checked and served like any other, but nothing in the master acts on its objects. The file is
-JSON, and `Declaration` has its fields. The types come from the facts of the Kubernetes API (master/schema/facts.py).
+A passive kind is stored, checked and served like any other, but has no controller and no typed model. The file is JSON,
+and `Declaration` has its fields. The types come from the facts of the Kubernetes API (master/schema/facts.py).
 """
 
 from __future__ import annotations

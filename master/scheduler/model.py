@@ -5,9 +5,10 @@ Owns the meaning of requests, defaults and host ports. Decides nothing.
 
 from __future__ import annotations
 
+import operator
 import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
@@ -46,22 +47,65 @@ class HostPort:
         )
 
 
+# Resources other than cpu and memory with their amounts, sorted by name. Most pods have none.
+Others = tuple[tuple[str, int], ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Requested CPU and memory."""
+    """Requested amounts. `others` has ephemeral storage in bytes, huge pages in bytes, and extended resources."""
 
     cpu_millis: int = 0
     memory_bytes: int = 0
+    others: Others = ()
+
+    @classmethod
+    def of(cls, quantities: Mapping[str, str], default: Request | None = None) -> Request:
+        """The amounts of a list of resources. Where it lacks cpu or memory, those of `default`. Pods do not count."""
+        default = default or Request()
+        others: Others = ()
+        if not quantities.keys() <= _COUNTED_APART:
+            amounts = ((name, bytes_of(text)) for name, text in quantities.items() if name not in _COUNTED_APART)
+            others = tuple(sorted((name, amount) for name, amount in amounts if amount))
+        return cls(
+            millis_of(quantities["cpu"]) if "cpu" in quantities else default.cpu_millis,
+            bytes_of(quantities["memory"]) if "memory" in quantities else default.memory_bytes,
+            others,
+        )
 
     def __add__(self, other: Request) -> Request:
-        return Request(self.cpu_millis + other.cpu_millis, self.memory_bytes + other.memory_bytes)
+        return Request(
+            self.cpu_millis + other.cpu_millis,
+            self.memory_bytes + other.memory_bytes,
+            _combined(self.others, other.others, operator.add),
+        )
 
     def __sub__(self, other: Request) -> Request:
-        return Request(self.cpu_millis - other.cpu_millis, self.memory_bytes - other.memory_bytes)
+        return Request(
+            self.cpu_millis - other.cpu_millis,
+            self.memory_bytes - other.memory_bytes,
+            _combined(self.others, other.others, operator.sub),
+        )
 
     def at_least(self, other: Request) -> Request:
-        """The larger CPU and the larger memory of both."""
-        return Request(max(self.cpu_millis, other.cpu_millis), max(self.memory_bytes, other.memory_bytes))
+        """The larger amount of both, for each resource."""
+        return Request(
+            max(self.cpu_millis, other.cpu_millis),
+            max(self.memory_bytes, other.memory_bytes),
+            _combined(self.others, other.others, max),
+        )
+
+
+_COUNTED_APART = frozenset({"cpu", "memory", "pods"})
+
+
+def _combined(left: Others, right: Others, combine: Callable[[int, int], int]) -> Others:
+    if not left and not right:
+        return ()
+    mine, theirs = dict(left), dict(right)
+    names = sorted(mine.keys() | theirs.keys())
+    amounts = ((name, combine(mine.get(name, 0), theirs.get(name, 0))) for name in names)
+    return tuple((name, amount) for name, amount in amounts if amount)
 
 
 # Python makes a new object for each empty frozenset of a generator.
@@ -122,22 +166,28 @@ def _common_request(request: Request) -> Request:
 
 
 def pod_request(pod: Pod, *, default: Request) -> Request:
-    """The larger of all containers together and the largest init container (they run one by one), plus the overhead."""
-    total = Request()
+    """What the pod needs at the same time, plus its overhead (PodRequests of Kubernetes).
+
+    The containers and sidecars run together. The other init containers run one by one, each beside the sidecars that
+    started before it. `default` counts for each container without requests.
+    """
+    total = sidecars = largest = Request()
     for container in pod.spec.containers:
         total += container_request(container, default=default)
     for container in pod.spec.init_containers:
-        total = total.at_least(container_request(container, default=default))
-    return total + Request(millis_of(pod.spec.overhead.get("cpu", "0")), bytes_of(pod.spec.overhead.get("memory", "0")))
+        request = container_request(container, default=default)
+        if container.restart_policy == "Always":
+            total += request
+            sidecars += request
+            largest = largest.at_least(sidecars)
+        else:
+            largest = largest.at_least(request + sidecars)
+    return total.at_least(largest) + Request.of(pod.spec.overhead)
 
 
 def container_request(container: Container, *, default: Request) -> Request:
     """A container's requests. A limit replaces a missing request; without both, `default` counts."""
-    requests = {**container.resources.limits, **container.resources.requests}
-    return Request(
-        millis_of(requests["cpu"]) if "cpu" in requests else default.cpu_millis,
-        bytes_of(requests["memory"]) if "memory" in requests else default.memory_bytes,
-    )
+    return Request.of({**container.resources.limits, **container.resources.requests}, default)
 
 
 def host_ports(pod: Pod) -> Iterable[HostPort]:
@@ -166,7 +216,7 @@ class NodeFacts:
         return cls(
             name=node.metadata.name,
             labels=node.metadata.labels,
-            allocatable=Request(millis_of(allocatable.get("cpu", "0")), bytes_of(allocatable.get("memory", "0"))),
+            allocatable=Request.of(allocatable),
             max_pods=bytes_of(allocatable["pods"]) if "pods" in allocatable else DEFAULT_MAX_PODS,
             ready=any(c.type == "Ready" and c.status == "True" for c in node.status.conditions),
             unschedulable=node.spec.unschedulable,

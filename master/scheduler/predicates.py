@@ -33,9 +33,10 @@ def host_name(pod: PodInfo, node: NodeInfo, _facts: NodeFacts) -> Reasons:
 
 
 def pod_fits_resources(pod: PodInfo, node: NodeInfo, facts: NodeFacts) -> Reasons:
-    """PodFitsResources: requested + pod <= allocatable for cpu and memory, and the node takes one more pod.
+    """PodFitsResources: requested + pod <= allocatable for each resource, and the node takes one more pod.
 
-    A resource that the pod does not request never counts as insufficient, however full the node is.
+    A resource that the pod does not request never counts as insufficient, however full the node is. A node has nothing
+    of a resource that it does not report.
     """
     reasons = []
     if len(node.pods) + 1 > facts.max_pods:
@@ -45,6 +46,9 @@ def pod_fits_resources(pod: PodInfo, node: NodeInfo, facts: NodeFacts) -> Reason
         reasons.append("Insufficient cpu")
     if pod.request.memory_bytes and pod.request.memory_bytes > free.memory_bytes:
         reasons.append("Insufficient memory")
+    if pod.request.others:
+        amounts = dict(free.others)
+        reasons += [f"Insufficient {name}" for name, amount in pod.request.others if amount > amounts.get(name, 0)]
     return tuple(reasons)
 
 

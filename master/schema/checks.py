@@ -153,8 +153,9 @@ class Findings:
         """The field is stored, but has no effect yet. `effect` is what it would do. This is only a warning.
 
         Of several fields with the same effect, such as the probes of all containers, only the first is reported.
+        Nothing in a status is an instruction, so its fields are not reported.
         """
-        if effect in self._inert:
+        if effect in self._inert or field.startswith("status."):
             return
         self._inert.add(effect)
         if len(self._inert) <= _MAX_WARNINGS:

@@ -60,7 +60,8 @@ class Defaults:
                 value = get(obj, key)
                 if value is None or (zero_is_missing and not value):
                     if default is not None and not (nullable and key in obj):
-                        changed[key] = default
+                        # A default may be an object with defaults of its own.
+                        changed[key] = default if inner is None else inner(default)
                 elif inner is not None:
                     new = inner(value)
                     if new is not value:

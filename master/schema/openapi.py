@@ -9,6 +9,7 @@ and other formats.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -38,6 +39,10 @@ def struct_of_schema(name: str, schema: Mapping[str, Any]) -> Struct:
 def _node(schema: Any, name: str, at: str) -> Node:
     if not isinstance(schema, Mapping):
         raise BadSchema(f"{at}: must be an object")
+    try:
+        re.compile(str(schema.get("pattern", "")))
+    except re.error as error:
+        raise BadSchema(f"{at}.pattern: must be a regular expression: {error}") from error
     if schema.get(_INT_OR_STRING):
         rules = _rules(schema)
         return NumberOrText(Number(32, rules), Text("", rules), rules)

@@ -11,12 +11,17 @@ from collections.abc import Callable
 from typing import Any
 
 from master.schema import checks
-from master.schema.access import Access
+from master.schema.access import JSON, Access
 from master.schema.checks import Findings
 from master.schema.tree import Field, Items, Map, Node, Number, NumberOrText, Rules, Struct, Text
 
 # Arguments: the value, its path, and where to report.
 Check = Callable[[Any, str, Findings], None]
+
+
+# The classes of values that mean "not set" if they are false. Empty text is seen by some checks.
+_UNSET = frozenset({type(None), tuple, dict, list})
+_NUMBERS = frozenset({int, float, bool})
 
 
 class Checks:
@@ -53,7 +58,7 @@ class Checks:
 
     def _of_struct(self, struct: Struct) -> Check | None:
         plan = [
-            (self._access.key(field), field.name, check)
+            (self._access.key(field), field.name, check, self._must_see_empty(field))
             for field in struct.fields.values()
             if (check := self._of_field(field)) is not None
         ]
@@ -67,20 +72,28 @@ class Checks:
 
         def check_struct(obj: Any, at: str, findings: Findings) -> None:
             prefix = f"{at}." if at else ""
-            for key, name, check in plan:
-                check(get(obj, key), prefix + name, findings)
+            for key, name, check, sees_empty in plan:
+                value = get(obj, key)
+                # Most fields are not set, so the functions are called for the others only.
+                if value or sees_empty or value.__class__ not in _UNSET:
+                    check(value, prefix + name, findings)
             for name in filled:
                 if name not in obj:
                     findings.required(prefix + name)
             for key, field in inert:
                 value = get(obj, key)
-                if value or value is False or value == 0:
+                if value or value.__class__ in _NUMBERS:
                     _warn(field, value, prefix + field.name, findings)
             if one_of and len([name for key, name in one_of if get(obj, key) is not None]) != 1:
                 names = ", ".join(f"`{name}`" for _, name in one_of)
                 findings.invalid(at, "", f"must specify exactly one of: {names}")
 
         return check_struct
+
+    def _must_see_empty(self, field: Field) -> bool:
+        """Whether an empty value may break a rule. In JSON, an empty object may lack required fields."""
+        is_object = self._access is JSON and isinstance(field.node, Struct)
+        return field.required or field.empty_is_value or is_object or _size(field.node.rules, "") is not None
 
     def _of_field(self, field: Field) -> Check | None:
         """The check of a field. Its value may be None or, in a typed model, empty: then only `required` applies."""
@@ -131,7 +144,7 @@ class Checks:
             if inner is not None:
                 for key, value in values.items():
                     if value is not None:
-                        inner(value, f"{at}.{key}", findings)
+                        inner(value, f"{at}[{key}]", findings)
 
         return check_map
 
@@ -144,7 +157,7 @@ def _warn(field: Field, value: Any, at: str, findings: Findings) -> None:
     elif isinstance(field.node, Map):
         for key in value:
             if key not in field.effective:
-                findings.inert(f"{at}.{key}", field.inert)
+                findings.inert(f"{at}[{key}]", field.inert)
     elif value not in field.effective:
         findings.inert(at, field.inert)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import signal
 import sys
 from pathlib import Path
 
@@ -23,6 +24,8 @@ def main(argv: list[str]) -> int:
     unknown = [area for area in options.areas if area not in AREAS]
     if unknown:
         parser.error(f"no area {unknown[0]!r}: there are {', '.join(AREAS)}")
+    # The areas end what they have started when Python ends by an exception.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     figures: list[Figure] = []
     for area in options.areas or AREAS:
         print(f"measuring {area} ...", file=sys.stderr, flush=True)

@@ -112,7 +112,7 @@ def test_a_wrong_field_is_refused_and_its_path_named(
 @pytest.mark.parametrize(
     ("selector", "word"),
     [
-        pytest.param({"labelSelector": "a in b"}, "a in b", id="label selector"),
+        pytest.param({"labelSelector": "a in b"}, "found 'b'", id="label selector"),
         pytest.param({"fieldSelector": "spec.colour=red"}, "spec.colour", id="field that cannot be selected"),
     ],
 )

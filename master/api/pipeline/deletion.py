@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from master.objects.meta import Object, timestamp
+from master.objects.meta import Object, parse_time, timestamp
 from master.registry.deletion import DeleteOptions, DeletionPolicy, Exists
 
 ORPHAN: Final = "orphan"
@@ -28,13 +28,16 @@ def marked(
     if not finalizers and grace == 0 and not policy.waits(obj):
         return None
     begins = not metadata.deletion_timestamp
-    if begins or grace < (metadata.deletion_grace_period_seconds or 0):
+    current = metadata.deletion_grace_period_seconds or 0
+    if begins or grace < current:
+        # A shorter period counts from the first request as well: from now on it could end later than the longer one.
+        begin = now if begins else parse_time(metadata.deletion_timestamp) - timedelta(seconds=current)
         # Kubernetes counts the request to delete as a change of the desired state.
         generation = metadata.generation + 1 if begins and metadata.generation else metadata.generation
         metadata = replace(
             metadata,
             generation=generation,
-            deletion_timestamp=timestamp(now + timedelta(seconds=grace)),
+            deletion_timestamp=timestamp(begin + timedelta(seconds=grace)),
             deletion_grace_period_seconds=grace,
         )
     obj = replace(obj, metadata=replace(metadata, finalizers=finalizers))

@@ -223,7 +223,9 @@ class Pipeline:
         if old is not None:
             metadata.check_update(new.metadata, old.metadata, findings)
             strategy.check_update(new, old, findings)
-        attempt.warnings += findings.warnings
+        # A change of labels, say, does not repeat the warnings about the desired state.
+        if old is None or strategy.moves_generation(new, old):
+            attempt.warnings += findings.warnings
         if findings:
             raise Invalid.of(resource, new.metadata.name or new.metadata.generate_name, findings.causes)
 

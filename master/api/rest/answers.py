@@ -9,8 +9,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
-from aiohttp import web
-from multidict import CIMultiDict
+from aiohttp import HttpVersion11, web
 
 from master.api.errors import ApiError, NotAcceptable
 from master.api.rest.routes import Route
@@ -20,7 +19,7 @@ from master.registry.resource import Resource
 # Characters that are not allowed in a header.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _encode = msgspec.json.Encoder().encode
-JSON: Final = CIMultiDict({"Content-Type": "application/json"})
+JSON: Final = {"Content-Type": "application/json"}
 """The headers of a response in JSON."""
 
 
@@ -60,6 +59,19 @@ def raw(body: bytes, status: int = 200, warnings: Sequence[str] = ()) -> web.Res
     for warning in warnings:
         quoted = _CONTROL.sub(" ", warning).replace("\\", "\\\\").replace('"', '\\"')
         response.headers.add("Warning", f'299 - "{quoted}"')
+    return response
+
+
+def streamed(request: web.BaseRequest) -> web.StreamResponse:
+    """A response of unknown length in JSON, unless the caller sets another type.
+
+    It has chunks. HTTP/1.0 lacks them: there the end of the connection is that of the response.
+    """
+    response = web.StreamResponse(headers=JSON)
+    if request.version >= HttpVersion11:
+        response.enable_chunked_encoding()
+    else:
+        response.force_close()
     return response
 
 

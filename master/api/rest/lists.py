@@ -59,50 +59,63 @@ class Lists:
         self._cache = cache
         self._clock = clock
 
-    def selected(self, call: Call, selection: Selection) -> list[Entry]:
-        """The objects of a collection that match the selectors, in the order of their keys."""
+    async def selected(self, call: Call, selection: Selection) -> list[Entry]:
+        """The objects of a collection that match the selectors now, in the order of their keys.
+
+        Later changes are not in the list, although other tasks get their turns.
+        """
         entries, exact = candidates(self._cache, call.route.resource, selection)
-        return entries if exact else [entry for entry in entries if selection.matches(entry)]
+        if exact:
+            return entries
+        matching: list[Entry] = []
+        for begin in range(0, len(entries), _PIECE_ROWS):
+            if begin:
+                await asyncio.sleep(0)
+            matching += [entry for entry in entries[begin : begin + _PIECE_ROWS] if selection.matches(entry)]
+        return matching
 
     async def answer(self, call: Call, selection: Selection) -> web.StreamResponse:
         """The response. Raises BadRequest, Expired, Timeout."""
         representation = answers.negotiate(call.accept)
-        page = self._page(call, selection)
+        page = await self._page(call, selection)
         if representation.table:
             return await self._table(call, page, selection, representation.table)
-        return await _stream(call, _json_pieces(call, page, selection))
+        return await _stream(call, await _json_pieces(call, page, selection))
 
-    def _page(self, call: Call, selection: Selection) -> Page:
-        query, route = call.query, call.route
-        limit, token = query.number("limit") or _ALL, query.text("continue")
+    async def _page(self, call: Call, selection: Selection) -> Page:
+        limit, token = call.query.number("limit") or _ALL, call.query.text("continue")
         if token:
-            return self._continued(call, selection, limit, Token.decode(token))
+            return await self._continued(call, selection, limit, Token.decode(token))
         self._check_version(call)
         if limit == _ALL:
-            return Page(self.selected(call, selection), self._cache.revision, 0)
+            revision = self._cache.revision
+            return Page(await self.selected(call, selection), revision, 0)
+        return await self._part(call, selection, limit)
+
+    async def _part(
+        self, call: Call, selection: Selection, limit: int, *, after: Key | None = None, revision: int | None = None
+    ) -> Page:
+        """A page. Raises HistoryGone."""
+        resource, namespace, name = call.route.resource, call.route.namespace, selection.name
+        if selection.everything:
+            return self._cache.page(resource, namespace, limit=limit, after=after, revision=revision)
+        # The current revision is read before the objects, which may change while the others are looked at.
+        at = self._cache.revision if revision is None else revision
+        entries = self._cache.held(resource, namespace, revision=revision, selection=name)
+        if entries is None:
+            entries = await self.selected(call, selection)
         return self._cache.page(
-            route.resource,
-            route.namespace,
-            limit=limit,
-            selection=selection.name,
-            select=None if selection.everything else lambda: self.selected(call, selection),
+            resource, namespace, limit=limit, after=after, revision=at, selection=name, selected=entries
         )
 
-    def _continued(self, call: Call, selection: Selection, limit: int, token: Token) -> Page:
+    async def _continued(self, call: Call, selection: Selection, limit: int, token: Token) -> Page:
         if call.query.number("resourceVersion"):
             raise BadRequest("specifying resource version is not allowed when using continue")
-        route, after = call.route, (token.namespace, token.name)
-        select = None if selection.everything else lambda: self.selected(call, selection)
+        if call.query.text("resourceVersionMatch"):
+            raise BadRequest("resourceVersionMatch is forbidden when continue is provided")
+        after = (token.namespace, token.name)
         try:
-            return self._cache.page(
-                route.resource,
-                route.namespace,
-                limit=limit,
-                after=after,
-                revision=token.revision or None,
-                selection=selection.name,
-                select=select,
-            )
+            return await self._part(call, selection, limit, after=after, revision=token.revision or None)
         except HistoryGone as gone:
             fresh = Token(0, *after).encode()
             why = "The provided continue parameter is too old to display a consistent list result. You can start a new"
@@ -126,14 +139,15 @@ class Lists:
             raise Expired(f"too old resource version: {version} ({self._cache.revision})")
 
     async def _table(self, call: Call, page: Page, selection: Selection, version: str) -> web.StreamResponse:
-        tabulator = Tabulator(call.route.resource, version, call.query.text("includeObject"))
+        tabulator = Tabulator(call.route, version, call.query.text("includeObject"))
         now = self._clock.now()
         if len(page.entries) <= _PIECE_ROWS * 3:
             body = b"".join(tabulator.pieces(page.entries, _metadata(page, selection), now, rows=_ALL))
             return answers.raw(body)
-        response = web.StreamResponse(headers=answers.JSON)
-        response.enable_chunked_encoding()
+        response = answers.streamed(call.http)
         await response.prepare(call.http)
+        if call.http.method == "HEAD":
+            return response
         for piece in tabulator.pieces(page.entries, _metadata(page, selection), now, rows=_PIECE_ROWS):
             await response.write(piece)
             # The client may read as fast as rows are made: the other clients must get their turn.
@@ -152,7 +166,7 @@ def _metadata(page: Page, selection: Selection) -> dict[str, Any]:
     return metadata
 
 
-def _json_pieces(call: Call, page: Page, selection: Selection) -> tuple[bytes, Sequence[bytes], bytes]:
+async def _json_pieces(call: Call, page: Page, selection: Selection) -> tuple[bytes, Sequence[bytes], bytes]:
     """What comes before the items, the items, and what comes after them."""
     route = call.route
     head = {
@@ -163,12 +177,17 @@ def _json_pieces(call: Call, page: Page, selection: Selection) -> tuple[bytes, S
     start = msgspec.json.encode(head)[:-1] + b',"items":['
     if route.stored:
         return start, [entry.raw for entry in page.entries], b"]}\n"
-    return start, [answers.body(entry, route) for entry in page.entries], b"]}\n"
+    items: list[bytes] = []
+    for begin in range(0, len(page.entries), _PIECE_ROWS):
+        # Each object is converted, which takes time.
+        await asyncio.sleep(0)
+        items += [answers.body(entry, route) for entry in page.entries[begin : begin + _PIECE_ROWS]]
+    return start, items, b"]}\n"
 
 
 async def stream(call: Call, entries: list[Entry], revision: int) -> web.StreamResponse:
     """The response with all these objects."""
-    return await _stream(call, _json_pieces(call, Page(entries, revision, 0), Selection()))
+    return await _stream(call, await _json_pieces(call, Page(entries, revision, 0), Selection()))
 
 
 async def _stream(call: Call, parts: tuple[bytes, Sequence[bytes], bytes]) -> web.StreamResponse:

@@ -11,7 +11,7 @@ from master.api.rest.call import Call
 from master.api.rest.lists import Lists
 from master.api.rest.selectors import Selection, parse_fields, parse_labels
 from master.api.rest.tables import Tabulator
-from master.api.rest.watches import Watch, WatchOptions
+from master.api.rest.watches import Watch, WatchOptions, too_large_version
 from master.cache import Cache, Entry
 from master.clock import Clock
 
@@ -46,7 +46,7 @@ class Reads:
         return self.answer(call, self.entry(call))
 
     def _tabulator(self, call: Call, version: str) -> Tabulator:
-        return Tabulator(call.route.resource, version, call.query.text("includeObject"))
+        return Tabulator(call.route, version, call.query.text("includeObject"))
 
     def selection(self, call: Call) -> Selection:
         """The selection of a collection. Raises BadRequest."""
@@ -60,9 +60,9 @@ class Reads:
             (labels, fields),
         )
 
-    def selected(self, call: Call) -> list[Entry]:
+    async def selected(self, call: Call) -> list[Entry]:
         """The objects of a collection that match the selectors. Raises BadRequest."""
-        return self._lists.selected(call, self.selection(call))
+        return await self._lists.selected(call, self.selection(call))
 
     async def list(self, call: Call) -> web.StreamResponse:
         await self._pipeline.authorize(call.request("list"))
@@ -72,6 +72,8 @@ class Reads:
         await self._pipeline.authorize(call.request("watch"))
         representation = answers.negotiate(call.accept)
         since, initial = call.query.number("resourceVersion"), call.query.optional_flag("sendInitialEvents")
+        if since and since > self._cache.revision:
+            raise too_large_version(since, self._cache.revision)
         if initial is None:
             initial = not since
         options = WatchOptions(

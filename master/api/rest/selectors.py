@@ -238,7 +238,7 @@ class Selection:
 def candidates(cache: Cache, kind: Resource[Any], selection: Selection) -> tuple[list[Entry], bool]:
     """The objects that an index or the namespace leaves, and whether all of them match.
 
-    Of the conditions that an index can answer, the one with the fewest objects is used.
+    The index with the fewest objects is used, of those that answer a condition.
     """
     namespace = selection.namespace
     single = len(selection.fields) + len(selection.labels) == 1

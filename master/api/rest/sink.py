@@ -18,13 +18,17 @@ _WAITING_BYTES: Final = 64 << 10
 
 
 class Sink:
-    """Writes the frames of one watch as chunks of its HTTP response. It takes batches only while it is `open`."""
+    """Writes the frames of one watch to its HTTP response. It takes batches only while it is `open`.
 
-    __slots__ = ("_frame", "_transport", "open")
+    `chunked`: whether the response consists of chunks, as it does except with HTTP/1.0.
+    """
 
-    def __init__(self, transport: asyncio.Transport | None, frame: Callable[[Change], bytes]) -> None:
+    __slots__ = ("_chunked", "_frame", "_transport", "open")
+
+    def __init__(self, transport: asyncio.Transport | None, frame: Callable[[Change], bytes], *, chunked: bool) -> None:
         self._transport = transport
         self._frame = frame
+        self._chunked = chunked
         self.open = False
 
     def __call__(self, batch: Batch) -> bool:
@@ -37,5 +41,5 @@ class Sink:
             return True
         data = b"".join([self._frame(change) for change in batch.changes])
         if data:
-            transport.write(b"%x\r\n%b\r\n" % (len(data), data))
+            transport.write(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data)
         return True

@@ -9,6 +9,7 @@ import msgspec
 from aiohttp import web
 
 from master.api.errors import Invalid, MethodNotAllowed, NotFound
+from master.api.pipeline.metadata import check_uid
 from master.api.resources import Resources
 from master.api.rest import answers, bodies
 from master.api.rest.call import Call
@@ -82,6 +83,7 @@ class Subresources:
             bodies.check_type(value, view.served.kind, view.served.api_version)
             body = bodies.typed(value, view.schema, call.query.field_validation, call.warnings, document)
             call.identify(body)
+            check_uid(call.route.resource, body.metadata, entry.obj.metadata)
             _check(view, body, entry.name)
             return view.write(entry.obj, body)
 

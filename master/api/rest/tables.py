@@ -8,8 +8,9 @@ from typing import Any
 
 import msgspec
 
+from master.api.rest import answers
+from master.api.rest.routes import Route
 from master.cache import Entry, Unreadable
-from master.registry.resource import Resource
 
 _encode = msgspec.json.Encoder().encode
 
@@ -26,8 +27,9 @@ _metadata_of = msgspec.json.Decoder(_Metadata).decode
 class Tabulator:
     """Makes tables of a kind. `include`: the part of the object in each row: None, Metadata (default) or Object."""
 
-    def __init__(self, kind: Resource[Any], version: str, include: str) -> None:
-        self._table = kind.table
+    def __init__(self, route: Route, version: str, include: str) -> None:
+        self._route = route
+        self._table = route.resource.table
         self._version = version
         self._include = include or "Metadata"
         self._columns = [column.definition() for column in self._table.columns]
@@ -57,7 +59,7 @@ class Tabulator:
     def _row(self, entry: Entry, now: datetime) -> bytes:
         cells = _encode(self._cells(entry, now))
         if self._include == "Object":
-            return b'{"cells":%b,"object":%b}' % (cells, entry.raw)
+            return b'{"cells":%b,"object":%b}' % (cells, answers.body(entry, self._route))
         if self._include == "None":
             return b'{"cells":%b}' % cells
         return b'{"cells":%b,"object":%b%b}}' % (cells, self._metadata_head, _metadata_of(entry.raw).metadata)

@@ -19,7 +19,7 @@ from aiohttp import web
 from master.api.errors import ApiError, Expired, Timeout
 from master.api.rest import answers
 from master.api.rest.routes import Route
-from master.api.rest.selectors import Selection
+from master.api.rest.selectors import Selection, candidates
 from master.api.rest.sink import Sink
 from master.api.rest.tables import Tabulator
 from master.cache import Batch, Cache, Change, Entry, HistoryGone, Lagged, Subscription
@@ -31,6 +31,8 @@ from master.schema.cause import Cause
 _QUEUE = 2000
 # Most bytes that are joined for one write. There may be many watchers that read slowly, so this limits memory.
 _WRITE_BYTES = 256 << 10
+# Frames that are made before the other clients get their turn, which takes a few milliseconds.
+_FRAMES_PER_TURN = 200
 _BOOKMARK_EVERY_S = 60.0
 # As Kubernetes: a client that sets no limit is disconnected after 30 to 60 minutes.
 _MIN_TIMEOUT_S = 1800.0
@@ -63,16 +65,10 @@ class Watch:
         self._shares = tabulator is None and route.stored
 
     async def serve(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Streams until the client disconnects, the time is over, or the client has to start over.
-
-        Raises Timeout for a version that does not exist yet.
-        """
+        """Streams until the client disconnects, the time is over, or the client has to start over."""
         options = self._options
-        if options.since is not None and options.since > self._cache.revision:
-            raise too_large_version(options.since, self._cache.revision)
-        response = web.StreamResponse(headers=answers.JSON)
-        response.enable_chunked_encoding()
-        sink = Sink(request.transport, self._frame)
+        response = answers.streamed(request)
+        sink = Sink(request.transport, self._frame, chunked=response.chunked)
         try:
             subscription, past = self._cache.watch(self._route.resource, options.since, _QUEUE, sink=sink)
         except HistoryGone as gone:
@@ -81,8 +77,7 @@ class Watch:
             return response
         with subscription:
             # No await between subscribing and reading the entries, so that both have the same revision.
-            namespace = options.selection.namespace
-            entries = self._cache.entries(self._route.resource, namespace) if options.since is None else []
+            entries = self._candidates() if options.since is None else []
             revision = subscription.revision
             await response.prepare(request)
             await self._write(response, self._initial(entries) if options.since is None else map(self._frame, past))
@@ -91,14 +86,21 @@ class Watch:
             await self._follow(subscription, response, sink)
         return response
 
+    def _candidates(self) -> list[Entry]:
+        """The objects among which are all that match."""
+        return candidates(self._cache, self._route.resource, self._options.selection)[0]
+
     def _initial(self, entries: Iterable[Entry]) -> Iterator[bytes]:
-        return (self._line(ADDED, entry) for entry in entries if self._matches(entry))
+        return (self._line(ADDED, entry) if self._matches(entry) else b"" for entry in entries)
 
     async def _write(self, response: web.StreamResponse, frames: Iterable[bytes]) -> None:
         """Joins frames and writes them. Each write waits until the client has read most of the previous one."""
         lines: list[bytes] = []
         size = 0
-        for frame in frames:
+        for number, frame in enumerate(frames, 1):
+            if number % _FRAMES_PER_TURN == 0:
+                # Objects that do not match take time as well, and there may be many before the first write.
+                await asyncio.sleep(0)
             lines.append(frame)
             size += len(frame)
             if size >= _WRITE_BYTES:

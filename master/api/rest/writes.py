@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from master.api.errors import BadRequest, NotFound, UnsupportedMediaType
+from master.api.errors import BadRequest, Invalid, NotFound, UnsupportedMediaType
 from master.api.pipeline.attempt import Outcome
 from master.api.pipeline.pipeline import Pipeline
 from master.api.pipeline.request import Permit
@@ -21,6 +21,7 @@ from master.api.rest.reads import Reads
 from master.cache import Cache, Entry
 from master.registry.deletion import DeleteOptions
 from master.registry.subresource import Part
+from master.schema.checks import Findings
 
 _MERGE = "application/merge-patch+json"
 
@@ -47,6 +48,12 @@ class Writes:
         obj = bodies.typed(value, schema, call.query.field_validation, call.warnings, document)
         if route.stored:
             return obj
+        # A conversion may rely on the rules of its version.
+        obj = schema.default(obj)
+        findings = Findings()
+        schema.check(obj, findings)
+        if findings:
+            raise Invalid.of(route.resource, obj.metadata.name, findings.causes)
         converted = route.version.to_stored(msgspec.json.decode(schema.encode(obj)))
         return route.resource.schema.read(converted, [])
 
@@ -127,7 +134,7 @@ class Writes:
         if dry_run:
             permit = permit.dry()
         deleted: list[Entry] = []
-        for entry in self._reads.selected(call):
+        for entry in await self._reads.selected(call):
             try:
                 outcome = await self._pipeline.delete(permit.of(entry.namespace, entry.name), options)
                 deleted.append(outcome.entry)

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from msgspec import field
 
+from master.objects.index import OWNER, field_index
 from master.objects.meta import Model, Object, ObjectReference
 from master.objects.scalars import Int32, Time
 from master.registry.deletion import DeletionPolicy
@@ -119,6 +120,7 @@ EVENT = Resource(
     strategy=EventStrategy(),
     deletion=EventDeletion(),
     table=_TABLE,
+    indexes=(OWNER, field_index("involvedObject.name")),
     fields={
         "involvedObject.kind": lambda event: event.involved_object.kind,
         "involvedObject.namespace": lambda event: event.involved_object.namespace,

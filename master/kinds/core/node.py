@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from master.kinds.addresses import endpoint_address
 from master.kinds.quantities import canonical_quantities
 from master.objects.meta import Model, Object, always
-from master.objects.scalars import Int64, Natural64, PortIfAny, Quantity, Required, Time, inert
+from master.objects.scalars import Natural64, PortIfAny, Quantity, Required, Time, inert
 from master.registry.resource import Resource
 from master.registry.strategy import Keyspace, Strategy, keep_status
 from master.registry.subresource import Part
@@ -117,7 +117,7 @@ class NodeDaemonEndpoints(Model, frozen=True, kw_only=True):
 class NodeSwapStatus(Model, frozen=True, kw_only=True):
     """The node's swap memory in bytes."""
 
-    capacity: Int64 | None = None
+    capacity: Natural64 | None = None
 
 
 class NodeSystemInfo(Model, frozen=True, kw_only=True):

@@ -14,7 +14,7 @@ from master.kinds.core.pod.model import PodTemplateSpec
 from master.kinds.core.pod.validation import check_template_spec
 from master.objects.index import OWNER, SELECTOR
 from master.objects.meta import Model, Object, always
-from master.objects.scalars import Natural, Natural64, Time
+from master.objects.scalars import MAX_INT32, Natural, Natural64, Time
 from master.registry.deletion import DeletionPolicy, Propagation
 from master.registry.resource import Resource
 from master.registry.strategy import Keyspace, Strategy, keep_status
@@ -111,7 +111,8 @@ class ReplicationControllerStrategy(Strategy[ReplicationController]):
             check_template_spec(template.spec, "spec.template.spec", findings)
         if template.spec.restart_policy in ("Never", "OnFailure"):
             findings.unsupported("spec.template.spec.restartPolicy", template.spec.restart_policy, ("Always",))
-        if template.spec.active_deadline_seconds is not None:
+        deadline = template.spec.active_deadline_seconds
+        if deadline is not None and 1 <= deadline <= MAX_INT32:
             findings.forbidden(
                 "spec.template.spec.activeDeadlineSeconds",
                 "activeDeadlineSeconds in ReplicationController is not Supported",

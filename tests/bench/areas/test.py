@@ -17,5 +17,13 @@ def measure() -> Iterator[Figure]:
 
 def _seconds(*words: str) -> float:
     start = time.perf_counter()
-    subprocess.run([str(ROOT / "sampan"), "test", *words], check=True, stdout=subprocess.DEVNULL)
+    command = [str(ROOT / "sampan"), "test", *words]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as run:
+        try:
+            code = run.wait()
+        finally:
+            # A run that gets SIGTERM removes its engines and machines; a killed one would leave them.
+            run.terminate()
+    if code:
+        raise subprocess.CalledProcessError(code, command)
     return time.perf_counter() - start

@@ -1,7 +1,8 @@
-"""Every path that a page names in backticks exists, and every relative link between pages leads somewhere."""
+"""Every path and method that a page names in backticks exists, and every relative link leads somewhere."""
 
 from __future__ import annotations
 
+import ast
 import re
 from fnmatch import fnmatch
 from functools import cache
@@ -16,6 +17,8 @@ LINKED = sorted(path.relative_to(ROOT).as_posix() for path in [*ROOT.glob("*.md"
 
 # A path below the root, or a file of ours by its name alone. Paths on hosts begin with / or ~.
 PATH = re.compile(r"`((?:[\w.*-]+/)+[\w.*-]*|[\w-]+\.(?:md|proto|py|rb|sh))`")
+# A method of a class: `Pipeline.create`.
+METHOD = re.compile(r"`([A-Z]\w*[a-z]\w*)\.([a-z_]\w*)`")
 CODE_BLOCK = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 
@@ -32,6 +35,26 @@ def missing_paths(text: str) -> list[str]:
     """The paths in backticks that are neither below the root nor the end of a path there (`rest/routes.py`)."""
     names = {name.rstrip("/") for name in PATH.findall(CODE_BLOCK.sub("", text))}
     return sorted(name for name in names if not any(fnmatch(f"/{path}", f"*/{name}") for path in _files()))
+
+
+@cache
+def _methods() -> frozenset[tuple[str, str]]:
+    """Class and name of every method of the product."""
+    paths = (path for path in _files() if path.endswith(".py") and not path.startswith("tests/"))
+    trees = (ast.parse((ROOT / path).read_text()) for path in paths)
+    classes = (node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ClassDef))
+    kinds = ast.FunctionDef | ast.AsyncFunctionDef
+    return frozenset((found.name, item.name) for found in classes for item in found.body if isinstance(item, kinds))
+
+
+def missing_methods(text: str) -> list[str]:
+    """The methods in backticks that no class of this name has."""
+    return sorted({f"{name}.{method}" for name, method in METHOD.findall(text) if (name, method) not in _methods()})
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_methods_of_a_page_exist(page: str) -> None:
+    assert missing_methods((ROOT / page).read_text()) == []
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -58,3 +81,8 @@ def test_the_links_of_a_page_lead_somewhere(page: str) -> None:
 )
 def test_missing_paths_are_noticed(text: str, missing: list[str]) -> None:
     assert missing_paths(text) == missing
+
+
+def test_missing_methods_are_noticed() -> None:
+    text = "`Pipeline.create`, `Pipeline.gone`, `Gone.create`, `Secret`, `metadata.generation`, `README.md`"
+    assert missing_methods(text) == ["Gone.create", "Pipeline.gone"]

@@ -240,7 +240,7 @@ class ContainerRestartRuleOnExitCodes(Model, frozen=True, kw_only=True):
     """Exit statuses of a container: `operator` In means one of the `values`, NotIn any other."""
 
     operator: Annotated[str, choice("In", "NotIn")] = always("")
-    values: tuple[Int32, ...] = ()
+    values: tuple[Annotated[int, number_within(0, 255, bits=32)], ...] = ()
 
 
 class ContainerRestartRule(Model, frozen=True, kw_only=True):

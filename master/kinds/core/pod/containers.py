@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 from typing import Any
 
 import msgspec
 
 from master.kinds.core.pod.container import Container, EnvVar, LifecycleHandler, Probe
 from master.kinds.core.pod.keys import ObjectFieldSelector, ResourceFieldSelector
+from master.objects.scalars import MAX_INT32
 from master.schema import checks
 from master.schema.checks import Findings, dns_label, port_name
 
@@ -26,12 +28,14 @@ _ENV_RESOURCES = tuple(
 
 def given(union: Any, names: Iterable[str] = ()) -> list[str]:
     """The JSON names of the fields that are set, out of all or of those with these attribute names."""
-    wanted = set(names)
-    return [
-        field.encode_name
-        for field in msgspec.structs.fields(union)
-        if (not wanted or field.name in wanted) and getattr(union, field.name) is not None
-    ]
+    attributes = names or union.__struct_fields__
+    model: type[msgspec.Struct] = type(union)
+    return [_json_name(model, name) for name in attributes if getattr(union, name) is not None]
+
+
+@cache
+def _json_name(model: type[msgspec.Struct], attribute: str) -> str:
+    return model.__struct_encode_fields__[model.__struct_fields__.index(attribute)]
 
 
 class ContainerCheck:
@@ -43,7 +47,7 @@ class ContainerCheck:
         self.findings = findings
 
     def check(self, volumes: set[str], *, runs_to_completion: bool) -> None:
-        """`volumes`: the names of the pod's volumes. `runs_to_completion`: an init container, unless it is a sidecar."""
+        """`volumes`: names of the pod's volumes. `runs_to_completion`: an init container that is not a sidecar."""
         container, at, findings = self.container, self.at, self.findings
         if not container.name:
             findings.required(f"{at}.name")
@@ -178,13 +182,14 @@ class ContainerCheck:
                 self._handler(hook, f"{self.at}.lifecycle.{name}", ("exec", "http_get", "tcp_socket", "sleep"))
 
     def _probe(self, probe: Probe, at: str, *, restarts: bool) -> None:
-        """`restarts`: a container whose probe fails is restarted."""
+        """`restarts`: a container whose probe fails is restarted. The ranges of the numbers are declared."""
         self._handler(probe, at, ("exec", "http_get", "tcp_socket", "grpc"))
-        if restarts and probe.success_threshold != 1:
+        if restarts and probe.success_threshold > 1:
             self.findings.invalid(f"{at}.successThreshold", probe.success_threshold, "must be 1")
-        if not restarts and probe.termination_grace_period_seconds is not None:
+        grace = probe.termination_grace_period_seconds
+        if not restarts and grace is not None and 1 <= grace <= MAX_INT32:
             why = "must not be set for readinessProbes"
-            self.findings.invalid(f"{at}.terminationGracePeriodSeconds", probe.termination_grace_period_seconds, why)
+            self.findings.invalid(f"{at}.terminationGracePeriodSeconds", grace, why)
 
     def _handler(self, handler: Probe | LifecycleHandler | None, at: str, forms: tuple[str, ...]) -> None:
         if handler is None:

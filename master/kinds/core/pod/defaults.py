@@ -11,14 +11,14 @@ from master.kinds.core.pod.container import (
     Probe,
     ResourceRequirements,
 )
-from master.kinds.core.pod.keys import ObjectFieldSelector, ResourceFieldSelector
 from master.kinds.core.pod.model import PodSecurityContext, PodSpec
-from master.kinds.core.pod.projected import DownwardAPIVolumeSource
-from master.kinds.core.pod.volume import EmptyDirVolumeSource, Volume
+from master.kinds.core.pod.volumedefaults import (
+    default_field_ref,
+    default_resource_ref,
+    default_volume,
+    pull_policy,
+)
 from master.kinds.quantities import canonical_quantities
-
-_SOURCES = tuple(name for name in Volume.__struct_fields__ if name != "name")
-_MODE = 0o644
 
 
 def default_pod_spec(spec: PodSpec) -> PodSpec:
@@ -37,9 +37,11 @@ def default_template_spec(spec: PodSpec) -> PodSpec:
     account = spec.service_account_name or spec.service_account
     return replace(
         spec,
-        volumes=tuple(_volume(volume) for volume in spec.volumes),
+        volumes=tuple(default_volume(volume) for volume in spec.volumes),
         init_containers=tuple(_container(container) for container in spec.init_containers),
         containers=tuple(_container(container) for container in spec.containers),
+        overhead=canonical_quantities(spec.overhead),
+        resources=spec.resources and _resources(spec.resources),
         restart_policy=spec.restart_policy or "Always",
         dns_policy=spec.dns_policy or "ClusterFirst",
         scheduler_name=spec.scheduler_name or "default-scheduler",
@@ -50,45 +52,6 @@ def default_template_spec(spec: PodSpec) -> PodSpec:
         ),
         security_context=spec.security_context or PodSecurityContext(),
     )
-
-
-def volume_sources(volume: Volume) -> list[str]:
-    """The names of the sources that the volume has. A valid volume has exactly one."""
-    return [name for name in _SOURCES if getattr(volume, name) is not None]
-
-
-def _volume(volume: Volume) -> Volume:
-    if not volume_sources(volume):
-        return replace(volume, empty_dir=EmptyDirVolumeSource())
-    if volume.host_path is not None and volume.host_path.type is None:
-        return replace(volume, host_path=replace(volume.host_path, type=""))
-    if volume.downward_api is not None:
-        volume = replace(volume, downward_api=_downward_api(volume.downward_api))
-    for name in ("secret", "config_map", "downward_api", "projected"):
-        source = getattr(volume, name)
-        if source is not None and source.default_mode is None:
-            return replace(volume, **{name: replace(source, default_mode=_MODE)})
-    return volume
-
-
-def _downward_api(source: DownwardAPIVolumeSource) -> DownwardAPIVolumeSource:
-    items = tuple(
-        replace(
-            item,
-            field_ref=item.field_ref and _field_ref(item.field_ref),
-            resource_field_ref=item.resource_field_ref and _resource_ref(item.resource_field_ref),
-        )
-        for item in source.items
-    )
-    return replace(source, items=items)
-
-
-def pull_policy(image: str) -> str:
-    """The default pull policy: Always for the tag `latest` and without a tag, IfNotPresent with a tag or digest."""
-    if "@" in image:
-        return "IfNotPresent"
-    _, colon, tag = image.rpartition("/")[2].partition(":")
-    return "IfNotPresent" if colon and tag != "latest" else "Always"
 
 
 def _for_pod(container: Container, *, host_network: bool) -> Container:
@@ -127,19 +90,10 @@ def _env(variable: EnvVar) -> EnvVar:
         return variable
     field, resource = source.field_ref, source.resource_field_ref
     if field is not None:
-        source = replace(source, field_ref=_field_ref(field))
+        source = replace(source, field_ref=default_field_ref(field))
     if resource is not None:
-        source = replace(source, resource_field_ref=_resource_ref(resource))
+        source = replace(source, resource_field_ref=default_resource_ref(resource))
     return replace(variable, value_from=source)
-
-
-def _field_ref(ref: ObjectFieldSelector) -> ObjectFieldSelector:
-    return replace(ref, api_version=ref.api_version or "v1")
-
-
-def _resource_ref(ref: ResourceFieldSelector) -> ResourceFieldSelector:
-    """A divisor of 0 stands for 1."""
-    return replace(ref, divisor="0" if ref.divisor is None else ref.divisor)
 
 
 def _resources(resources: ResourceRequirements) -> ResourceRequirements:

@@ -17,15 +17,18 @@ class PodDeletion(DeletionPolicy[Pod]):
     answers_with_object = True
 
     def grace_s(self, obj: Pod, options: DeleteOptions, exists: Exists) -> int:
-        """The grace period in seconds. A second deletion can shorten, never lengthen it."""
+        """The grace period in seconds. A second deletion can shorten it with a period of its own, never lengthen it."""
         if not obj.spec.node_name or not exists(NODE, "", obj.spec.node_name):
             return 0
         grace = options.grace_period_s
+        current = obj.metadata.deletion_grace_period_seconds or 0
+        if obj.metadata.deletion_timestamp and grace is None:
+            return current
         if grace is None:
             grace = obj.spec.termination_grace_period_seconds
         grace = _DEFAULT_GRACE_S if grace is None else min(max(grace, 0), _LONGEST_GRACE_S)
         if obj.metadata.deletion_timestamp:
-            return min(grace, obj.metadata.deletion_grace_period_seconds or 0)
+            return min(grace, current)
         # A grace period of 0 in the spec is not a forced deletion: the node still has to clean up.
         return max(grace, 1) if options.grace_period_s is None else grace
 

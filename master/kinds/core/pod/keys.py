@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Final
 
 from master.objects.meta import Model, always
-from master.objects.scalars import Id, Mode, Quantity, Required, inert
+from master.objects.scalars import Id, Mode, Quantity, Required, choice, inert
 
 OWNER_EFFECT: Final = "the file would belong to this user"
 
@@ -26,7 +26,7 @@ class KeyToPath(Model, frozen=True, kw_only=True):
 class ObjectFieldSelector(Model, frozen=True, kw_only=True):
     """A field of the pod itself, such as `metadata.name` or `status.podIP`."""
 
-    api_version: str = ""
+    api_version: Annotated[str, choice("", "v1")] = ""
     field_path: Required = always("")
 
 

@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from aiohttp import web
 
 from master.api.errors import ApiError, BadRequest, Invalid
+from master.api.rest import answers
 from master.api.rest.call import Call
 from master.api.rest.query import Query
 from master.cache import Entry
@@ -107,9 +108,8 @@ async def _serve(request: web.BaseRequest, logs: LogSource, pod: Pod, query: Que
         raise BadRequest(f'container "{container}" in pod "{name}" has no log yet: the pod is not on a node')
     meta = pod.metadata
     stream = logs.open(pod.spec.node_name, meta.namespace, name, meta.uid, container, options)
-    response = web.StreamResponse()
+    response = answers.streamed(request)
     response.content_type = "text/plain"
-    response.enable_chunked_encoding()
     async with contextlib.aclosing(_closable(stream)) as chunks:
         first = asyncio.ensure_future(anext(chunks, None))
         try:

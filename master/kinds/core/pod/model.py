@@ -32,7 +32,8 @@ from master.objects.meta import LocalObjectReference, Model, Object, ObjectMeta,
 from master.objects.scalars import (
     Id,
     Int32,
-    Int64,
+    Natural,
+    Natural64,
     Quantity,
     Required,
     Seconds,
@@ -43,7 +44,7 @@ from master.objects.scalars import (
     refused,
 )
 
-EPHEMERAL_EFFECT: Final = "the container would be added to the running pod; it does not start"
+EPHEMERAL_EFFECT: Final = "the container would be added to the running pod"
 # Of both fields, a response warns about one.
 _PRIORITY_EFFECT: Final = "pods of higher priority would be scheduled first"
 
@@ -158,7 +159,7 @@ class EvictionResponder(Model, frozen=True, kw_only=True):
     """A component that takes part in the eviction of the pod."""
 
     name: Required = always("")
-    priority: Int32 = always(0)
+    priority: Natural = always(0)
 
 
 class PodSpec(Model, frozen=True, kw_only=True):
@@ -174,7 +175,7 @@ class PodSpec(Model, frozen=True, kw_only=True):
     volumes: tuple[Volume, ...] = ()
     init_containers: tuple[Container, ...] = ()
     containers: tuple[Container, ...] = always(())
-    ephemeral_containers: Annotated[tuple[EphemeralContainer, ...], inert(EPHEMERAL_EFFECT)] = ()
+    ephemeral_containers: Annotated[tuple[EphemeralContainer, ...], refused(EPHEMERAL_EFFECT)] = ()
     restart_policy: str = ""
     termination_grace_period_seconds: Seconds | None = None
     active_deadline_seconds: Annotated[int, number_within(1)] | None = None
@@ -264,7 +265,7 @@ class PodCondition(Model, frozen=True, kw_only=True):
     last_transition_time: Time | None = None
     reason: str = ""
     message: str = ""
-    observed_generation: Int64 = 0
+    observed_generation: Natural64 = 0
 
 
 class PodIP(Model, frozen=True, kw_only=True):
@@ -301,7 +302,7 @@ class PodStatus(Model, frozen=True, kw_only=True):
     ephemeral_container_statuses: tuple[ContainerStatus, ...] = ()
     qos_class: str = ""
     resize: str = ""
-    observed_generation: Int64 = 0
+    observed_generation: Natural64 = 0
     resource_claim_statuses: tuple[PodResourceClaimStatus, ...] = ()
     extended_resource_claim_status: PodExtendedResourceClaimStatus | None = None
     node_allocatable_resource_claim_statuses: tuple[NodeAllocatableResourceClaimStatus, ...] = ()

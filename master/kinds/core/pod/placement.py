@@ -89,7 +89,7 @@ def _toleration(toleration: Toleration, at: str, findings: Findings) -> None:
         if toleration.value:
             why = "value must be empty when `operator` is 'Exists'"
             findings.invalid(f"{at}.operator", toleration.value, why)
-    elif toleration.operator in ("", "Equal"):
+    elif toleration.operator in ("", "Equal") and toleration.key:
         findings.form(f"{at}.operator", toleration.value, label_value(toleration.value))
     elif toleration.key:
         findings.unsupported(f"{at}.operator", toleration.operator, ("Equal", "Exists"))

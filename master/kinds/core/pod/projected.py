@@ -5,11 +5,13 @@ No node supports them yet: a pod with such a volume waits, and the reason of its
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from msgspec import field
 
 from master.kinds.core.pod.keys import KeyToPath, ObjectFieldSelector, ResourceFieldSelector
 from master.objects.meta import LabelSelector, Model, always
-from master.objects.scalars import Id, Int32, Int64, Mode, Required
+from master.objects.scalars import Id, Mode, Required, number_within
 
 
 class DownwardAPIVolumeFile(Model, frozen=True, kw_only=True):
@@ -56,7 +58,7 @@ class ServiceAccountTokenProjection(Model, frozen=True, kw_only=True):
     """A token of the pod's service account, for `audience`, that expires after `expirationSeconds`."""
 
     audience: str = ""
-    expiration_seconds: Int64 | None = None
+    expiration_seconds: Annotated[int, number_within(600, 1 << 32)] | None = None
     path: Required = always("")
     user: Id | None = None
 
@@ -77,7 +79,7 @@ class PodCertificateProjection(Model, frozen=True, kw_only=True):
 
     signer_name: Required = always("")
     key_type: Required = always("")
-    max_expiration_seconds: Int32 | None = None
+    max_expiration_seconds: Annotated[int, number_within(3600, 7_862_400, bits=32)] | None = None
     credential_bundle_path: str = ""
     key_path: str = ""
     certificate_chain_path: str = ""

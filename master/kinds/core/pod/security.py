@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
-from typing import Any
-
-import msgspec
 
 from master.kinds.core.pod.container import Container, SecurityContext
-from master.kinds.core.pod.model import PodSpec, Sysctl
+from master.kinds.core.pod.model import PodSecurityContext, PodSpec, Sysctl
+from master.kinds.core.pod.profiles import (
+    PROFILE_TYPES,
+    AppArmorProfile,
+    SeccompProfile,
+    SELinuxOptions,
+    WindowsSecurityContextOptions,
+)
 from master.schema.checks import Findings
 
-_PROFILES = ("Localhost", "RuntimeDefault", "Unconfined")
 _NO_SELINUX = "SELinux labels are not supported"
 _NO_WINDOWS = "windows options cannot be set for a linux pod"
 # The sysctls of the IPC namespace. Those of the network namespace begin with `net.`.
@@ -72,31 +75,30 @@ def _escalation(context: SecurityContext, at: str, findings: Findings) -> None:
         findings.invalid(at, "", why)
 
 
-def _shared(context: Any, at: str, findings: Findings) -> None:
+def _shared(context: SecurityContext | PodSecurityContext, at: str, findings: Findings) -> None:
     """The settings that pods and containers share."""
-    if context.se_linux_options:
+    if context.se_linux_options not in (None, SELinuxOptions()):
         findings.forbidden(f"{at}.seLinuxOptions", _NO_SELINUX)
-    if context.windows_options:
+    if context.windows_options not in (None, WindowsSecurityContextOptions()):
         findings.forbidden(f"{at}.windowsOptions", _NO_WINDOWS)
     _profile("seccomp", context.seccomp_profile, f"{at}.seccompProfile", findings)
     _profile("AppArmor", context.app_armor_profile, f"{at}.appArmorProfile", findings)
 
 
-def _profile(module: str, profile: Any, at: str, findings: Findings) -> None:
+def _profile(module: str, profile: SeccompProfile | AppArmorProfile | None, at: str, findings: Findings) -> None:
     """A profile of seccomp or AppArmor. A file must be below the node's directory of profiles."""
     if profile is None:
         return
-    fields = msgspec.to_builtins(profile)
-    kind, path = fields.get("type") or "", fields.get("localhostProfile")
+    kind, path = profile.type, profile.localhost_profile
     if not kind:
         findings.required(f"{at}.type")
-    elif kind not in _PROFILES:
-        findings.unsupported(f"{at}.type", kind, _PROFILES)
+    elif kind not in PROFILE_TYPES:
+        findings.unsupported(f"{at}.type", kind, PROFILE_TYPES)
     at = f"{at}.localhostProfile"
     if kind != "Localhost":
         if path is not None:
             findings.invalid(at, path, f"can only be set when {module} type is Localhost")
-    elif not path or not isinstance(path, str):
+    elif not path:
         findings.required(at, f"must be set when {module} type is Localhost")
     elif path.startswith("/"):
         findings.invalid(at, path, "must be a relative path")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from master.objects.meta import Model, always
-from master.objects.scalars import Int64, Quantity, Time, choice
+from master.objects.scalars import Id, Quantity, Time, choice
 
 
 class ImageVolumeStatus(Model, frozen=True, kw_only=True):
@@ -36,9 +36,9 @@ class VolumeMountStatus(Model, frozen=True, kw_only=True):
 class LinuxContainerUser(Model, frozen=True, kw_only=True):
     """The user and the groups of a container's first process."""
 
-    uid: Int64 = always(0)
-    gid: Int64 = always(0)
-    supplemental_groups: tuple[Int64, ...] = ()
+    uid: Id = always(0)
+    gid: Id = always(0)
+    supplemental_groups: tuple[Id, ...] = ()
 
 
 class ContainerUser(Model, frozen=True, kw_only=True):
@@ -88,7 +88,7 @@ class NodeAllocatableMappedResources(Model, frozen=True, kw_only=True):
     """An amount of a node's resource."""
 
     name: str = always("")
-    quantity: Quantity = always("")
+    quantity: Quantity | None = None
 
 
 class NodeAllocatableOverheadResources(Model, frozen=True, kw_only=True):

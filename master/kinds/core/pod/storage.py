@@ -10,7 +10,10 @@ from typing import Annotated
 from msgspec import field
 
 from master.objects.meta import LabelSelector, LocalObjectReference, Model, ObjectMeta, always
-from master.objects.scalars import Int32, Quantity, Required, choice
+from master.objects.scalars import Quantity, Required, choice, number_within
+
+# The number of a disk or a partition.
+_Byte = Annotated[int, number_within(0, 255, bits=32)]
 
 
 class PersistentVolumeClaimVolumeSource(Model, frozen=True, kw_only=True):
@@ -103,7 +106,7 @@ class ISCSIVolumeSource(Model, frozen=True, kw_only=True):
 
     target_portal: Required = always("")
     iqn: Required = always("")
-    lun: Int32 = always(0)
+    lun: _Byte = always(0)
     iscsi_interface: str = ""
     fs_type: str = ""
     read_only: bool = False
@@ -118,7 +121,7 @@ class FCVolumeSource(Model, frozen=True, kw_only=True):
     """A disk of a Fibre Channel target."""
 
     target_wwns: tuple[str, ...] = field(default=(), name="targetWWNs")
-    lun: Int32 | None = None
+    lun: _Byte | None = None
     fs_type: str = ""
     read_only: bool = False
     wwids: tuple[str, ...] = ()
@@ -259,7 +262,7 @@ class AWSElasticBlockStoreVolumeSource(Model, frozen=True, kw_only=True):
 
     volume_id: Required = always("")
     fs_type: str = ""
-    partition: Int32 = 0
+    partition: _Byte = 0
     read_only: bool = False
 
 
@@ -268,7 +271,7 @@ class GCEPersistentDiskVolumeSource(Model, frozen=True, kw_only=True):
 
     pd_name: Required = always("")
     fs_type: str = ""
-    partition: Int32 = 0
+    partition: _Byte = 0
     read_only: bool = False
 
 

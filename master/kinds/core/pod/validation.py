@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from master.kinds.core.pod.containers import ContainerCheck, given, relative_path
-from master.kinds.core.pod.defaults import volume_sources
+from master.kinds.core.pod.containers import ContainerCheck
 from master.kinds.core.pod.inert import warn_about_spec
-from master.kinds.core.pod.keys import KeyToPath
 from master.kinds.core.pod.model import PodDNSConfig, PodSpec
 from master.kinds.core.pod.placement import check_placement
 from master.kinds.core.pod.security import check_pod_security
-from master.kinds.core.pod.volume import Volume
+from master.kinds.core.pod.volumevalidation import check_volumes
 from master.schema.checks import Findings, dns_label, dns_subdomain, qualified_name
 
 _DNS_POLICIES = ("ClusterFirst", "ClusterFirstWithHostNet", "Default", "None")
@@ -21,7 +19,7 @@ _LONGEST_SEARCHES = 2048
 
 def check_pod_spec(spec: PodSpec, at: str, findings: Findings) -> None:
     """Checks a spec that has its defaults. `at` is its path, such as `spec` or `spec.template.spec`."""
-    volumes = _volumes(spec.volumes, f"{at}.volumes", findings)
+    volumes = check_volumes(spec.volumes, f"{at}.volumes", findings)
     if not spec.containers:
         findings.required(f"{at}.containers")
     for index, container in enumerate(spec.init_containers):
@@ -114,43 +112,6 @@ def _dns_config(config: PodDNSConfig, at: str, findings: Findings) -> None:
     for index, option in enumerate(config.options):
         if not option.name:
             findings.required(f"{at}.options[{index}]", "must not be empty")
-
-
-# -- volumes -------------------------------------------------------------------------------------------------------
-
-
-def _volumes(volumes: tuple[Volume, ...], at: str, findings: Findings) -> set[str]:
-    for index, volume in enumerate(volumes):
-        where = f"{at}[{index}]"
-        if not volume.name:
-            findings.required(f"{where}.name")
-        else:
-            findings.form(f"{where}.name", volume.name, dns_label(volume.name))
-        for source in given(volume, volume_sources(volume))[1:]:
-            findings.forbidden(f"{where}.{source}", "may not specify more than 1 volume type")
-        if volume.host_path is not None:
-            if not volume.host_path.path:
-                findings.required(f"{where}.hostPath.path")
-            elif ".." in volume.host_path.path.split("/"):
-                findings.invalid(f"{where}.hostPath.path", volume.host_path.path, "must not contain '..'")
-        if volume.config_map is not None:
-            if not volume.config_map.name:
-                findings.required(f"{where}.configMap.name")
-            _items(volume.config_map.items, f"{where}.configMap.items", findings)
-        if volume.secret is not None:
-            if not volume.secret.secret_name:
-                findings.required(f"{where}.secret.secretName")
-            _items(volume.secret.items, f"{where}.secret.items", findings)
-    findings.unique(at, ((f"[{index}].name", volume.name) for index, volume in enumerate(volumes)))
-    return {volume.name for volume in volumes}
-
-
-def _items(items: tuple[KeyToPath, ...], at: str, findings: Findings) -> None:
-    for index, item in enumerate(items):
-        where = f"{at}[{index}].path"
-        relative_path(where, item.path, findings)
-        if item.path.startswith("..") and ".." not in item.path.split("/"):
-            findings.invalid(where, item.path, "must not start with '..'")
 
 
 def _host_ports(spec: PodSpec, at: str, findings: Findings) -> None:

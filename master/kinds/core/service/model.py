@@ -97,7 +97,7 @@ class ServiceSpec(Model, frozen=True, kw_only=True):
 class PortStatus(Model, frozen=True, kw_only=True):
     """The state of a port of a load balancer. `error` is the reason why the port does not work."""
 
-    port: Int32 = always(0)
+    port: PortIfAny = always(0)
     protocol: str = always("")
     error: str | None = None
 

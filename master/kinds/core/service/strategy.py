@@ -25,6 +25,8 @@ from master.registry.strategy import Keyspace, Strategy, keep_status
 from master.schema.checks import Findings, dns_1035
 
 _TRIES = 32
+# The range of numbers of a health check's port is declared in the model.
+_LAST_PORT = 65535
 # The range's first address is reserved for this service, even while it does not exist.
 _FIRST_HOLDER = "services/default/kubernetes"
 
@@ -134,7 +136,7 @@ class ServiceStrategy(Strategy[Service]):
         for index, port in enumerate(spec.ports):
             if port.node_port and spec.type in EXPOSED:
                 self._node_port(obj, port.protocol, port.node_port, f"spec.ports[{index}].nodePort", findings, keyspace)
-        if spec.health_check_node_port and has_health_check(spec):
+        if 0 < spec.health_check_node_port <= _LAST_PORT and has_health_check(spec):
             at = "spec.healthCheckNodePort"
             self._node_port(obj, "TCP", spec.health_check_node_port, at, findings, keyspace)
 

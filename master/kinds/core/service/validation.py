@@ -12,6 +12,7 @@ from master.kinds.core.service.updates import EXPOSED, has_health_check
 from master.schema.checks import Findings, dns_label, dns_subdomain, port_name, qualified_name
 
 TYPES = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
+_LAST_PORT = 65535
 _DISTRIBUTIONS = ("PreferClose", "PreferSameNode", "PreferSameZone")
 _ONLY_BALANCED = "may only be used when `type` is 'LoadBalancer'"
 
@@ -74,10 +75,10 @@ def _balancer(spec: ServiceSpec, findings: Findings) -> None:
 
 
 def _policies(spec: ServiceSpec, findings: Findings) -> None:
-    if spec.external_traffic_policy and not is_exposed(spec):
+    if spec.external_traffic_policy in ("Cluster", "Local") and not is_exposed(spec):
         why = "may only be set for externally-accessible services"
         findings.invalid("spec.externalTrafficPolicy", spec.external_traffic_policy, why)
-    if spec.health_check_node_port and not has_health_check(spec):
+    if 0 < spec.health_check_node_port <= _LAST_PORT and not has_health_check(spec):
         why = "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'"
         findings.invalid("spec.healthCheckNodePort", spec.health_check_node_port, why)
     if spec.traffic_distribution is not None:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from master import cluster_api
+from master.api.identity import component
 from master.config import MasterConfig
+from master.kinds import CONFIGMAP
+from master.kinds.core.configmap import ConfigMap
+from master.objects.meta import ObjectMeta
 from tests.masters import Client, FakeJoin, FakeLogs
 
 PODS = "/api/v1/namespaces/default/pods"
@@ -35,11 +40,11 @@ def pod(**spec: Any) -> dict[str, Any]:
         ),
         (
             {"containers": [{"name": "c", "image": "i", "resources": {"limits": {"memory": "99999999E"}}}]},
-            "spec.containers[0].resources.limits.memory",
+            "spec.containers[0].resources.limits[memory]",
         ),
         (
             {"containers": [{"name": "c", "image": "i", "resources": {"limits": {"cpu": "9" * 100_000}}}]},
-            "spec.containers[0].resources.limits.cpu",
+            "spec.containers[0].resources.limits[cpu]",
         ),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
@@ -198,6 +203,33 @@ async def test_head_of_a_watch_has_no_body_and_ends(api: Client) -> None:
     reply = await api("HEAD", f"{PODS}?watch=1")
     assert (reply.status, reply.body) == (200, b"")
     assert (await api("GET", PODS)).status == 200
+
+
+async def test_head_of_a_long_table_has_no_body(api: Client) -> None:
+    for n in range(601):
+        config = ConfigMap(metadata=ObjectMeta(name=f"c{n}"))
+        await api.resources.create(component("test"), CONFIGMAP, config, namespace="default")
+    path, table = "/api/v1/configmaps", "application/json;as=Table;v=v1;g=meta.k8s.io"
+    reader, writer = await asyncio.open_connection("127.0.0.1", api.port, ssl=api.context, server_hostname="127.0.0.1")
+    writer.write(f"HEAD {path} HTTP/1.1\r\nHost: m\r\nAccept: {table}\r\n\r\n".encode())
+    writer.write(b"GET /livez HTTP/1.1\r\nHost: m\r\nConnection: close\r\n\r\n")
+    first, second = (await reader.read()).split(b"HTTP/1.1 200 OK\r\n")[1:]
+    assert first.endswith(b"\r\n\r\n") and first.count(b"\r\n\r\n") == 1
+    assert second.endswith(b"\r\n\r\nok")
+    writer.close()
+
+
+async def test_a_watch_of_http_1_0_has_no_chunks(api: Client) -> None:
+    me = component("test")
+    await api.resources.create(me, CONFIGMAP, ConfigMap(metadata=ObjectMeta(name="a")), namespace="default")
+    reader, writer = await asyncio.open_connection("127.0.0.1", api.port, ssl=api.context, server_hostname="127.0.0.1")
+    path = "/api/v1/namespaces/default/configmaps?watch=1"
+    writer.write(f"GET {path} HTTP/1.0\r\nConnection: keep-alive\r\n\r\n".encode())
+    assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.0 200 ")
+    assert json.loads(await reader.readline())["object"]["metadata"]["name"] == "a"
+    await api.resources.create(me, CONFIGMAP, ConfigMap(metadata=ObjectMeta(name="b")), namespace="default")
+    assert json.loads(await reader.readline())["object"]["metadata"]["name"] == "b"
+    writer.close()
 
 
 async def test_a_port_that_is_taken_is_named(api: Client, tmp_path: Path) -> None:

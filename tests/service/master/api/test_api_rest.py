@@ -89,7 +89,23 @@ async def test_yaml_is_read_as_kubectl_reads_it(api: Client) -> None:
         ("GET", f"{PODS}?fieldSelector=spec.foo=1", None, {}, 400, "not supported: spec.foo"),
         ("GET", f"{PODS}?resourceVersion=99999", None, {}, 504, "Too large resource version"),
         ("GET", f"{PODS}?watch=1&resourceVersion=99999", None, {}, 504, "Too large resource version"),
+        (
+            "GET",
+            f"{PODS}?watch=1&sendInitialEvents=true&resourceVersion=99999",
+            None,
+            {},
+            504,
+            "Too large resource version",
+        ),
         ("GET", f"{PODS}?continue=abc", None, {}, 400, "continue"),
+        (
+            "GET",
+            f"{PODS}?continue=eyJyZXZpc2lvbiI6MSwibmFtZXNwYWNlIjoiIiwibmFtZSI6ImEifQ&resourceVersion=0&resourceVersionMatch=NotOlderThan",
+            None,
+            {},
+            400,
+            "resourceVersionMatch is forbidden when continue is provided",
+        ),
         ("POST", f"{PODS}?dryRun=some", pod(), {}, 400, "dryRun"),
         ("DELETE", f"{PODS}/none", None, {}, 404, 'pods "none" not found'),
     ],
@@ -117,6 +133,23 @@ async def test_unknown_fields_are_reported_refused_or_ignored(api: Client) -> No
     assert [cause["field"] for cause in refused.json["details"]["causes"]] == ["spec.ports[0].prot", "selector"]
     ignored = await api("POST", f"{SERVICES}?fieldValidation=Ignore", body)
     assert ignored.status == 201 and "Warning" not in ignored.headers
+
+
+async def test_a_field_without_effect_is_answered_with_a_warning(api: Client) -> None:
+    warning = '299 - "spec.subdomain: has no effect yet: the pod\'s host name would be in this domain"'
+    body = {"metadata": {"name": "web"}, "spec": {"containers": [{"name": "a", "image": "i"}], "subdomain": "web"}}
+    for query in ("?dryRun=All", "?fieldValidation=Strict"):
+        made = await api("POST", f"{PODS}{query}", body)
+        assert (made.status, made.headers.getall("Warning")) == (201, [warning])
+    merge = {"Content-Type": "application/merge-patch+json"}
+    service = {"metadata": {"name": "web"}, "spec": {"ports": [{"port": 80}]}}
+    assert "Warning" not in (await api("POST", SERVICES, service)).headers
+    for query in ("?dryRun=All", ""):
+        patch = {"spec": {"internalTrafficPolicy": "Local"}}
+        patched = await api("PATCH", f"{SERVICES}/web{query}", patch, headers=merge)
+        assert patched.status == 200
+        (only,) = patched.headers.getall("Warning")
+        assert only.startswith('299 - "spec.internalTrafficPolicy: has no effect yet: ')
 
 
 async def test_a_dry_run_stores_nothing(api: Client) -> None:
@@ -164,6 +197,8 @@ async def test_scale_supports_get_put_and_patch(api: Client) -> None:
     assert put.json["spec"]["replicas"] == 4
     stale = await api("PUT", f"{CONTROLLERS}/web/scale", {**scale.json, "spec": {"replicas": 9}})
     assert stale.status == 409
+    replaced = {**scale.json, "metadata": {"name": "web", "uid": "another"}}
+    assert (await api("PUT", f"{CONTROLLERS}/web/scale", replaced)).status == 409, "it is another object's"
     patched = await api("PATCH", f"{CONTROLLERS}/web/scale", {"spec": {"replicas": 0}}, headers=MERGE)
     assert patched.json["spec"]["replicas"] == 0
     wrong = await api("PATCH", f"{CONTROLLERS}/web/scale", {"spec": {"replicas": -1}}, headers=MERGE)
@@ -246,7 +281,8 @@ async def test_discovery_lists_the_groups_and_resources(api: Client) -> None:
     assert by_name["replicationcontrollers/scale"]["kind"] == "Scale"
     assert (await api("GET", "/api")).json["versions"] == ["v1"]
     groups = (await api("GET", "/apis", headers={"Accept": "application/json;as=APIGroupDiscoveryList,*/*"})).json
-    assert [group["name"] for group in groups["groups"]] == ["discovery.k8s.io"]
+    names = [group["name"] for group in groups["groups"]]
+    assert names == ["discovery.k8s.io", "node.k8s.io", "scheduling.k8s.io", "storage.k8s.io"]
     assert (await api("GET", "/apis/discovery.k8s.io/v1")).json["resources"][0]["kind"] == "EndpointSlice"
     assert (await api("GET", "/version")).json["gitVersion"].startswith("v1.30.0+sampan")
 

@@ -91,6 +91,15 @@ async def test_a_version_older_than_the_history_gets_an_error_event(api: Client)
     assert (events[0]["object"]["code"], events[0]["object"]["reason"]) == (410, "Expired")
 
 
+async def test_the_few_matching_ones_of_many_objects_come_before_the_bookmark(api: Client) -> None:
+    for n in range(450):
+        await put(api, f"c{n:03}", third="yes" if n % 150 == 0 else "no")
+    bookmark = "sendInitialEvents=true&allowWatchBookmarks=true&resourceVersionMatch=NotOlderThan"
+    for selector in ("third%3Dyes", "third+in+(yes,other)"):
+        events = await api.watch(f"{PATH}?watch=1&{bookmark}&labelSelector={selector}", lambda e: len(e) == 4)
+        assert brief(events) == [("ADDED", "c000"), ("ADDED", "c150"), ("ADDED", "c300"), ("BOOKMARK", "")]
+
+
 async def test_initial_events_end_with_a_bookmark(api: Client) -> None:
     await put(api, "a")
     query = "watch=1&sendInitialEvents=true&allowWatchBookmarks=true&resourceVersionMatch=NotOlderThan"

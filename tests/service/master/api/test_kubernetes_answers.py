@@ -26,10 +26,6 @@ _CHOSEN = ("uid", "resourceVersion", "creationTimestamp", "managedFields")
 # Answers that differ, by the number of the line.
 _DIFFERENT = {
     12: "a malformed quantity is a finding about its field, with status 422, not an undecodable body",
-    32: "defaults inside of projected volumes",
-    34: "defaults inside of ephemeral volumes",
-    36: "the pull policy of image volumes",
-    42: "the path of a quantity is limits.cpu, not limits[cpu]",
     54: "service accounts do not exist yet",
     70: "events without times and reporter",
 }

@@ -22,6 +22,7 @@ from master.kinds.core.replicationcontroller import ReplicationController, Repli
 from master.kinds.core.service.model import Service, ServicePort, ServiceSpec
 from master.objects.meta import ObjectMeta
 from master.store.interface import Put
+from tests.fakes.clock import FakeClock
 
 SPEC = PodSpec(containers=(Container(name="app", image="nginx"),))
 
@@ -195,6 +196,20 @@ async def test_a_pod_on_a_node_is_removed_after_the_node_has_cleaned_up(resource
     await finish_deletion(resources, me, "default", "web", made.metadata.uid)
     assert resources.cache.get(POD, "default", "web") is None
     await finish_deletion(resources, me, "default", "web", made.metadata.uid)
+
+
+async def test_a_second_deletion_of_a_pod_never_moves_its_end_to_a_later_time(resources: Resources, me: Caller) -> None:
+    await make(resources, me, NODE, Node(metadata=ObjectMeta(name="n1")))
+    await make(resources, me, POD, pod(node="n1"))
+    await resources.delete(me, POD, "default", "web", grace_period_s=100)
+    assert isinstance(resources.clock, FakeClock)
+    await resources.clock.advance(80)
+    first = resources.cache.get(POD, "default", "web")
+    await resources.delete(me, POD, "default", "web")
+    assert resources.cache.get(POD, "default", "web") == first, "a deletion without a period of its own changes nothing"
+    await resources.delete(me, POD, "default", "web", grace_period_s=90)
+    shorter = resources.cache.get(POD, "default", "web")
+    assert shorter is not None and shorter.metadata.deletion_timestamp == "2026-01-01T00:01:30Z"
 
 
 @pytest.mark.parametrize("node_exists", [True, False], ids=["force", "node-gone"])

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from master import kinds
-from master.cache import Cache, Entry, HistoryGone
+from master.cache import Cache, HistoryGone
 from master.cache.history import MAX_BYTES, OVERHEAD_BYTES
 from master.cache.snapshots import MAX_AGE_S, MAX_SNAPSHOTS
 from master.kinds import CONFIGMAP, EVENT, POD
@@ -92,22 +92,19 @@ async def test_later_pages_are_as_of_the_first() -> None:
 
 async def test_a_selected_list_is_selected_once() -> None:
     store, cache = await with_pods(6, FakeClock())
-    calls = 0
-
-    def select() -> list[Entry]:
-        nonlocal calls
-        calls += 1
-        return cache.by(POD, LABEL, "app=b")
-
-    page = cache.page(POD, "default", limit=2, selection="app=b", select=select)
+    revision, selected = cache.revision, cache.by(POD, LABEL, "app=b")
+    assert cache.held(POD, "default", selection="app=b") is None
+    # Selecting takes time, in which objects change: the page is still of the revision when it began.
     await store.commit([], [pod("p5", app="a")])
-    rest = cache.page(
-        POD, "default", limit=2, after=page.entries[-1].key, revision=page.revision, selection="app=b", select=select
-    )
+    page = cache.page(POD, "default", limit=2, revision=revision, selection="app=b", selected=selected)
+    after = page.entries[-1].key
+    assert cache.held(POD, "default", selection="app=b") is None, "the current list is another one"
+    assert cache.held(POD, "default", revision=revision, selection="app=b") is selected
+    rest = cache.page(POD, "default", limit=2, after=after, revision=revision, selection="app=b")
+    assert page.revision == rest.revision == revision
     assert [e.name for e in (*page.entries, *rest.entries)] == ["p1", "p3", "p5"]
-    assert calls == 1
     with pytest.raises(HistoryGone):
-        cache.page(POD, "default", limit=2, revision=page.revision, selection="app=a", select=select)
+        cache.held(POD, "default", revision=revision, selection="app=a")
 
 
 async def test_a_snapshot_is_kept_for_some_minutes() -> None:

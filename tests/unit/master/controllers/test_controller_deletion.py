@@ -54,11 +54,6 @@ def test_verdicts(item: Item, owners: list[OwnerReference], alive: set[str], ver
     assert judge(item, owners, exists, kinds.registry().of_kind) == verdict
 
 
-def test_a_namespaced_owner_of_a_cluster_scoped_object_counts_as_present() -> None:
-    assert judge("", [RC], lambda *_: False, kinds.ALL) == Verdict()
-    assert judge("", [RC, NODE], lambda *_: False, kinds.ALL) == Verdict(dangling=(NODE,))
-
-
 async def start() -> tuple[FakeCluster, GarbageCollector]:
     cluster = await FakeCluster.make()
     return cluster, GarbageCollector(cluster.resources, cluster.clock, cluster.recorder)

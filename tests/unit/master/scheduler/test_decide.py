@@ -6,7 +6,9 @@ from collections import Counter
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
+from master.kinds.core.node import Node, NodeStatus
 from master.kinds.core.pod.container import Container, ResourceRequirements
 from master.kinds.core.pod.model import Pod, PodSpec
 from master.scheduler.decide import Chosen, Decider, FitsNowhere, enough
@@ -113,3 +115,33 @@ def test_requests_of_a_pod() -> None:
 def test_a_limit_replaces_a_missing_request() -> None:
     container = Container(name="c", resources=ResourceRequirements(limits={"cpu": "1"}))
     assert PodInfo.of(Pod(spec=PodSpec(containers=(container,)))).request == Request(1000, 0)
+
+
+@pytest.mark.parametrize(
+    ("inits", "expected"),
+    [
+        pytest.param((("1", ""), ("3", "")), 3000, id="the largest of plain ones"),
+        pytest.param((("100m", ""),), 500, id="less than the containers together"),
+        pytest.param((("1", "Always"),), 1500, id="a sidecar runs beside the containers"),
+        pytest.param((("1", "Always"), ("2", "")), 3000, id="a plain one beside an earlier sidecar"),
+        pytest.param((("2", ""), ("1", "Always")), 2000, id="a plain one before a sidecar"),
+    ],
+)
+def test_init_containers_count_as_they_run(inits: tuple[tuple[str, str], ...], expected: int) -> None:
+    init_containers = tuple(replace(container(cpu=cpu), restart_policy=policy or None) for cpu, policy in inits)
+    spec = PodSpec(containers=(container(cpu="250m"), container(cpu="250m")), init_containers=init_containers)
+    assert PodInfo.of(Pod(spec=spec)).request.cpu_millis == expected
+
+
+def test_all_resources_of_a_pod_are_summed() -> None:
+    first = container(**{"ephemeral-storage": "1Ki", "example.com/gpu": "1", "hugepages-2Mi": "2Mi"})
+    second = container(**{"example.com/gpu": "2", "example.com/none": "0"})
+    info = PodInfo.of(Pod(spec=PodSpec(containers=(first, second), overhead={"ephemeral-storage": "1"})))
+    assert info.request.others == (("ephemeral-storage", 1025), ("example.com/gpu", 3), ("hugepages-2Mi", 2 << 20))
+
+
+def test_what_a_node_allocates_comes_from_its_status() -> None:
+    quantities = {"cpu": "2", "memory": "1Ki", "pods": "7", "ephemeral-storage": "1Mi", "example.com/gpu": "4"}
+    facts = NodeFacts.of(Node(status=NodeStatus(capacity={"cpu": "9"}, allocatable=quantities)))
+    assert facts.max_pods == 7
+    assert facts.allocatable == Request(2000, 1024, (("ephemeral-storage", 1 << 20), ("example.com/gpu", 4)))

@@ -22,7 +22,8 @@ def wants(uid: str = "new", **values: Any) -> PodInfo:
     return PodInfo(uid=uid, namespace="default", name=uid, **values)
 
 
-ROOM = NodeFacts("n1", allocatable=Request(1000, 1000), max_pods=2)
+GPUS = (("example.com/gpu", 2),)
+ROOM = NodeFacts("n1", allocatable=Request(1000, 1000, GPUS), max_pods=2)
 
 
 @pytest.mark.parametrize(
@@ -39,6 +40,19 @@ ROOM = NodeFacts("n1", allocatable=Request(1000, 1000), max_pods=2)
         ),
         pytest.param(wants(), [wants("a", request=Request(5000, 5000))], (), id="asks for nothing of a full node"),
         pytest.param(wants(), [wants("a"), wants("b")], ("Too many pods",), id="pods"),
+        pytest.param(wants(request=Request(others=GPUS)), [], (), id="all of an extended resource"),
+        pytest.param(
+            wants(request=Request(others=GPUS)),
+            [wants("a", request=Request(others=(("example.com/gpu", 1),)))],
+            ("Insufficient example.com/gpu",),
+            id="an extended resource beside another pod",
+        ),
+        pytest.param(
+            wants(request=Request(others=(("ephemeral-storage", 1), ("example.com/fpga", 1)))),
+            [],
+            ("Insufficient ephemeral-storage", "Insufficient example.com/fpga"),
+            id="resources that the node does not report",
+        ),
     ],
 )
 def test_pod_fits_resources(pod: PodInfo, held: list[PodInfo], reasons: tuple[str, ...]) -> None:
@@ -62,6 +76,12 @@ def test_pod_fits_host_ports(requested: HostPort, used: HostPort, fits: bool) ->
     node = info(ROOM, wants("a", host_ports=frozenset({used})))
     reasons = predicates.pod_fits_host_ports(wants(host_ports=frozenset({requested})), node, ROOM)
     assert reasons == (() if fits else ("node(s) didn't have free ports for the requested pod ports",))
+
+
+def test_a_pod_that_goes_frees_its_extended_resources() -> None:
+    node = info(ROOM, wants("a", request=Request(others=GPUS)))
+    node.remove("a")
+    assert predicates.pod_fits_resources(wants(request=Request(others=GPUS)), node, ROOM) == ()
 
 
 def test_a_freed_host_port_can_be_used_again() -> None:

@@ -10,9 +10,11 @@ from master import kinds
 from master.api.errors import Unavailable
 from master.api.pipeline.attempt import Outcome
 from master.api.pipeline.request import Permit
+from master.kinds.core.pod.container import ResourceRequirements
+from master.kinds.core.pod.model import PodSchedulingGate
 from master.scheduler.scheduler import Scheduler
 from tests.fakes.clock import settle
-from tests.fakes.cluster import FakeCluster, rc, service
+from tests.fakes.cluster import FakeCluster, pod, rc, service
 
 
 async def cluster_and_scheduler() -> tuple[FakeCluster, Scheduler]:
@@ -193,3 +195,49 @@ async def test_binding_follows_the_creation_at_once() -> None:
         await cluster.pod("web")
         await settle()  # the clock stands still: no polling of any kind would find the pod
         assert cluster.get(kinds.POD, "web").spec.node_name
+
+
+async def test_a_pod_with_gates_waits_until_the_last_one_is_removed() -> None:
+    cluster, scheduler = await cluster_and_scheduler()
+    await cluster.node("n1")
+    gates = (PodSchedulingGate(name="example.com/a"), PodSchedulingGate(name="example.com/b"))
+    async with cluster.running(scheduler):
+        new = pod("web")
+        await cluster.create(kinds.POD, replace(new, spec=replace(new.spec, scheduling_gates=gates)))
+        for left in (gates, gates[1:]):
+            await cluster.change(
+                kinds.POD, "web", lambda old, left=left: replace(old, spec=replace(old.spec, scheduling_gates=left))
+            )
+            await settle()
+            waiting = cluster.get(kinds.POD, "web")
+            assert waiting.spec.node_name == ""
+            assert scheduled(waiting)[:2] == ("False", "SchedulingGated")
+            assert cluster.events() == []
+        await cluster.change(kinds.POD, "web", lambda old: replace(old, spec=replace(old.spec, scheduling_gates=())))
+        await settle()
+        bound = cluster.get(kinds.POD, "web")
+        assert bound.spec.node_name == "n1"
+        assert scheduled(bound) == ("True", "", "")
+
+
+async def test_a_resource_that_no_node_has_fits_nowhere_until_a_node_reports_it() -> None:
+    cluster, scheduler = await cluster_and_scheduler()
+    await cluster.node("n1")
+    async with cluster.running(scheduler):
+        new = pod("gpu")
+        wanted = ResourceRequirements(limits={"example.com/gpu": "1"})
+        container = replace(new.spec.containers[0], resources=wanted)
+        await cluster.create(kinds.POD, replace(new, spec=replace(new.spec, containers=(container,))))
+        await settle()
+        message = "0/1 nodes are available: 1 Insufficient example.com/gpu."
+        assert scheduled(cluster.get(kinds.POD, "gpu")) == ("False", "Unschedulable", message)
+        await cluster.change(
+            kinds.NODE,
+            "n1",
+            lambda old: replace(
+                old, status=replace(old.status, allocatable={**old.status.allocatable, "example.com/gpu": "1"})
+            ),
+            subresource="status",
+        )
+        await settle()
+        assert cluster.get(kinds.POD, "gpu").spec.node_name == "n1"

@@ -61,12 +61,12 @@ SCHEMA = Data(
 def stored(spec: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """The spec as it is stored, and the unknown fields."""
     unknown: list[Any] = []
-    obj, _ = SCHEMA.read({"spec": spec}, unknown)
+    obj = SCHEMA.read({"spec": spec}, unknown)
     return SCHEMA.default(obj).content["spec"], [field.path for field in unknown]
 
 
 def findings(spec: dict[str, Any]) -> list[tuple[str, str]]:
-    obj, _ = SCHEMA.read({"spec": spec}, [])
+    obj = SCHEMA.read({"spec": spec}, [])
     result = Findings()
     SCHEMA.check(SCHEMA.default(obj), result)
     return [(cause.field, cause.message) for cause in result.causes]
@@ -153,12 +153,19 @@ def test_lists_and_descriptions() -> None:
     assert SCHEMA.tree.description == "A widget."
 
 
+def test_the_default_of_an_object_gets_the_defaults_of_its_fields() -> None:
+    inner = {"type": "object", "default": {}, "properties": {"replicas": {"type": "integer", "default": 1}}}
+    schema = Data("W", struct_of_schema("W", {"type": "object", "properties": {"spec": inner}}))
+    assert schema.default(schema.read({}, [])).content == {"spec": {"replicas": 1}}
+    assert schema.default(schema.read({"spec": {"replicas": 2}}, [])).content == {"spec": {"replicas": 2}}
+
+
 def test_null_fills_a_required_field_that_may_be_null() -> None:
     spec = {"type": "object", "required": ["a"], "properties": {"a": {"type": "string", "nullable": True}}}
     schema = Data("W", struct_of_schema("W", {"type": "object", "properties": {"spec": spec}}))
     for value, count in (({"a": None}, 0), ({"a": "x"}, 0), ({}, 1)):
         result = Findings()
-        schema.check(schema.read({"spec": value}, [])[0], result)
+        schema.check(schema.read({"spec": value}, []), result)
         assert len(result.causes) == count, value
 
 
@@ -168,6 +175,10 @@ def test_null_fills_a_required_field_that_may_be_null() -> None:
         ({"type": "string"}, "openAPIV3Schema.type: must be object"),
         ({"type": "object", "properties": {"a": {}}}, r"openAPIV3Schema.properties\[a\].type: must be"),
         ({"type": "object", "properties": {"a": {"type": "array"}}}, r"properties\[a\].items: must be set"),
+        (
+            {"type": "object", "properties": {"a": {"type": "string", "pattern": "("}}},
+            r"\[a\].pattern: must be a regular",
+        ),
         ({"type": "object", "properties": {"a": []}}, r"properties\[a\]: must be an object"),
     ],
 )

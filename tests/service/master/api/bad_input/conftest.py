@@ -22,7 +22,7 @@ from master.pki import Pki
 from master.registry.resource import Resource
 from tests.fakes.clock import FakeClock
 from tests.masters import FakeJoin, FakeLogs, Reply
-from tests.service.master.api.bad_input.places import Place, places
+from tests.service.master.api.bad_input.places import Place, places_of_kind
 
 MERGE = "application/merge-patch+json"
 _ADMIN = {"subject": ((("organizationName", "system:masters"),), (("commonName", "admin"),))}
@@ -41,6 +41,8 @@ _REQUIRED: dict[str, dict[str, Any]] = {
     "Service": {"spec": {"ports": [{"port": 80}]}},
     "EndpointSlice": {"addressType": "IPv4"},
     "Event": {"involvedObject": {"namespace": "default"}},
+    "RuntimeClass": {"handler": "h"},
+    "StorageClass": {"provisioner": "example.com/p"},
 }
 
 
@@ -142,6 +144,7 @@ def refusal(reply: Reply, *codes: int) -> list[str]:
 
 _REASONS = {
     400: "BadRequest",
+    403: "Forbidden",
     404: "NotFound",
     409: "Conflict",
     413: "RequestEntityTooLarge",
@@ -158,4 +161,4 @@ _EVERY = 10
 def places_of(long_run: bool) -> PlacesOf:
     """All places of a Pod, the largest kind; of each other kind every tenth, as all kinds pass one pipeline; or all."""
     step = 1 if long_run else _EVERY
-    return lambda kind: places(kind.schema.model)[:: 1 if kind.kind == "Pod" else step]
+    return lambda kind: places_of_kind(kind)[:: 1 if kind.kind == "Pod" else step]

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import types
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Union, get_args, get_origin
 
 import msgspec
+
+from master.objects.meta import ObjectMeta
+from master.registry.resource import Resource
+from master.schema.schema import Typed
+from master.schema.tree import Field, Flag, Items, Map, Node, Number, NumberOrText, Struct, Text
 
 # The first item of a list, before the place with index 1, so that a path with a wrong index is noticed.
 _FIRST: dict[str, Any] = {"struct": {}, "map": {}, "list": [], "int": 1, "bool": True}
@@ -15,7 +20,7 @@ _FIRST: dict[str, Any] = {"struct": {}, "map": {}, "list": [], "int": 1, "bool":
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """One place: its steps (field, index 1, key `key`), its shape, and the rules of its field (`extra`)."""
+    """One place: its steps (field, index 1, key `key` or `cpu`), its shape, and the rules of its field (`extra`)."""
 
     steps: tuple[str | int, ...]
     shape: str
@@ -27,11 +32,11 @@ class Place:
     # The shapes of the enclosing places.
     outer: tuple[str, ...] = ()
 
-    def path(self, *, quantity: bool = False) -> str:
-        """The path in the API's form: `spec.ports[1].port`, `metadata.labels[key]`; `limits.key` for quantities."""
+    def path(self) -> str:
+        """The path in the API's form: `spec.ports[1].port`, `metadata.labels[key]`."""
         text = ""
         for step, outer in zip(self.steps, self.outer, strict=True):
-            if outer == "struct" or (outer == "map" and quantity):
+            if outer == "struct":
                 text += f".{step}" if text else str(step)
             else:
                 text += f"[{step}]"
@@ -70,6 +75,59 @@ def _put(at: Any, steps: tuple[str | int, ...], outer: tuple[str, ...], shape: s
     return copy
 
 
+def places_of_kind(kind: Resource[Any]) -> list[Place]:
+    """All places of a kind: of its model, or of the types of a kind that is only data."""
+    if isinstance(kind.schema, Typed):
+        return places(kind.schema.model)
+    return list(_of_struct(kind.schema.tree, (), ()))
+
+
+def _of_struct(struct: Struct, steps: tuple[str | int, ...], outer: tuple[str, ...]) -> Iterator[Place]:
+    if struct.name == ObjectMeta.__name__:
+        for place in places(ObjectMeta):
+            yield replace(place, steps=(*steps, *place.steps), outer=(*outer, *place.outer))
+        return
+    for field in struct.fields.values():
+        yield from _of_node(field.node, (*steps, field.name), (*outer, "struct"), struct, field)
+
+
+def _of_node(
+    node: Node, steps: tuple[str | int, ...], outer: tuple[str, ...], struct: Struct, field: Field
+) -> Iterator[Place]:
+    extra = {"bits": node.bits, "within": node.rules.within} if isinstance(node, Number) else {}
+    if isinstance(node, Text) and node.rules.choice:
+        extra = {"choice": node.rules.choice}
+    extra = {key: value for key, value in extra.items() if value is not None}
+    model = struct.name.rpartition(".")[2]
+    yield Place(steps, _shape_of(node), model, field.name, extra, outer=outer)
+    if isinstance(node, Struct):
+        yield from _of_struct(node, steps, outer)
+    elif isinstance(node, Items):
+        yield from _of_node(node.item, (*steps, 1), (*outer, "list"), struct, field)
+    elif isinstance(node, Map):
+        yield from _of_node(node.item, (*steps, "key"), (*outer, "map"), struct, field)
+
+
+def _shape_of(node: Node) -> str:
+    match node:
+        case Text():
+            return {"microtime": "time"}.get(node.format, node.format) or "str"
+        case Number() if node.bits:
+            return "int"
+        case Flag():
+            return "bool"
+        case NumberOrText():
+            return "int or str"
+        case Items():
+            return "list"
+        case Map():
+            return "map"
+        case Struct():
+            return "struct"
+        case _:
+            return "anything"
+
+
 def places(model: type[msgspec.Struct]) -> list[Place]:
     """All places of a model."""
     return list(_struct(model, (), ()))
@@ -93,14 +151,18 @@ def _walk(
     elif shape == "list":
         yield from _walk(inner, (*steps, 1), (*outer, "list"), (model, field, False))
     elif shape == "map":
-        yield from _walk(inner, (*steps, "key"), (*outer, "map"), (model, field, False))
+        # Only resources that exist may be keys of a list of resources.
+        key = "cpu" if _shape(inner)[0] == "quantity" else "key"
+        yield from _walk(inner, (*steps, key), (*outer, "map"), (model, field, False))
 
 
 def _shape(annotation: Any) -> tuple[str, dict[str, Any], Any]:
     origin, args = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
-        extra: dict[str, Any] = next((meta.extra for meta in annotation.__metadata__ if meta.extra), {})
-        return extra.get("format") or _shape(args[0])[0], extra, None
+        shape, extra, inner = _shape(args[0])
+        for meta in annotation.__metadata__:
+            extra = {**extra, **(meta.extra or {})}
+        return extra.get("format") or shape, extra, inner
     if origin in (Union, types.UnionType):
         kept = [arg for arg in args if arg is not type(None)]
         if len(kept) == 1:

@@ -20,7 +20,7 @@ from master.config import MasterConfig
 from master.registry.resource import Resource
 from tests.masters import Client
 from tests.service.master.api.bad_input.conftest import collection, document
-from tests.service.master.api.bad_input.places import Place, places
+from tests.service.master.api.bad_input.places import Place, places_of_kind
 
 BATCH = 150
 _LETTERS = string.printable + "\0\u202e\u20ac\U0001f600"
@@ -96,7 +96,7 @@ _ACCEPT = (
 )
 
 
-_PLACES = {kind.kind: places(kind.schema.model) for kind in kinds.ALL}
+_PLACES = {kind.kind: places_of_kind(kind) for kind in kinds.ALL}
 _FRAMINGS = (
     ("Content-Length: 20",),
     ("Content-Length: -1",),

@@ -12,7 +12,7 @@ from master.api.rest.bodies import MAX_BODY_BYTES, MAX_YAML_BYTES
 from master.registry.resource import Resource
 from master.schema.pruning import MAX_ITEMS
 from tests.service.master.api.bad_input.conftest import MERGE, Direct, collection, document, refusal
-from tests.service.master.api.bad_input.places import places
+from tests.service.master.api.bad_input.places import places_of_kind
 
 EACH_KIND = pytest.mark.parametrize("kind", kinds.ALL, ids=lambda kind: kind.kind)
 CONFIGMAPS, SECRETS = collection(kinds.CONFIGMAP), collection(kinds.SECRET)
@@ -99,7 +99,7 @@ async def test_data_that_is_too_large_or_malformed_is_refused(
 @EACH_KIND
 async def test_a_list_that_is_too_long_is_refused(direct: Direct, kind: Resource[Any]) -> None:
     seen: set[tuple[str, str]] = set()
-    for place in places(kind.schema.model):
+    for place in places_of_kind(kind):
         if place.shape == "list" and (place.model, place.field) not in seen:
             seen.add((place.model, place.field))
             item: Any = None
@@ -120,7 +120,7 @@ NAMES_OF_CLASSES = ("priorityClassName", "runtimeClassName")
 
 @EACH_KIND
 async def test_any_text_is_stored_unchanged_or_refused_with_its_field(direct: Direct, kind: Resource[Any]) -> None:
-    for place in places(kind.schema.model):
+    for place in places_of_kind(kind):
         if place.shape not in ("str", "int or str") or (kind is kinds.POD and place.field in NAMES_OF_CLASSES):
             continue
         for text in (NUL, CONTROL, RIGHT_TO_LEFT, EDGE, "x" * 5000):

@@ -1,0 +1,51 @@
+"""Checks of the volumes of pods."""
+
+from __future__ import annotations
+
+from master.kinds.core.pod.containers import given, relative_path
+from master.kinds.core.pod.keys import KeyToPath
+from master.kinds.core.pod.volume import Volume
+from master.kinds.core.pod.volumedefaults import volume_sources
+from master.schema.checks import Findings, dns_label
+
+
+def check_volumes(volumes: tuple[Volume, ...], at: str, findings: Findings) -> set[str]:
+    """Checks volumes that have their defaults. Returns their names."""
+    for index, volume in enumerate(volumes):
+        where = f"{at}[{index}]"
+        if not volume.name:
+            findings.required(f"{where}.name")
+        else:
+            findings.form(f"{where}.name", volume.name, dns_label(volume.name))
+        for source in given(volume, volume_sources(volume))[1:]:
+            findings.forbidden(f"{where}.{source}", "may not specify more than 1 volume type")
+        _source(volume, where, findings)
+    findings.unique(at, ((f"[{index}].name", volume.name) for index, volume in enumerate(volumes)))
+    return {volume.name for volume in volumes}
+
+
+def _source(volume: Volume, where: str, findings: Findings) -> None:
+    if volume.host_path is not None:
+        if not volume.host_path.path:
+            findings.required(f"{where}.hostPath.path")
+        elif ".." in volume.host_path.path.split("/"):
+            findings.invalid(f"{where}.hostPath.path", volume.host_path.path, "must not contain '..'")
+    if volume.config_map is not None:
+        if not volume.config_map.name:
+            findings.required(f"{where}.configMap.name")
+        _items(volume.config_map.items, f"{where}.configMap.items", findings)
+    if volume.secret is not None:
+        if not volume.secret.secret_name:
+            findings.required(f"{where}.secret.secretName")
+        _items(volume.secret.items, f"{where}.secret.items", findings)
+    for field, cluster in (("rbd", volume.rbd), ("cephfs", volume.cephfs)):
+        if cluster is not None and not cluster.monitors:
+            findings.required(f"{where}.{field}.monitors")
+
+
+def _items(items: tuple[KeyToPath, ...], at: str, findings: Findings) -> None:
+    for index, item in enumerate(items):
+        where = f"{at}[{index}].path"
+        relative_path(where, item.path, findings)
+        if item.path.startswith("..") and ".." not in item.path.split("/"):
+            findings.invalid(where, item.path, "must not start with '..'")
