@@ -69,14 +69,15 @@ class Read:
 class Stream:
     """One connection of a watcher. `since`: the revision after which it starts; None: with all objects.
 
-    `opened`: the revision of the cache when the stream began, 0 if it never did. `complete`: it was open at the end of
-    the run, and had time to get everything.
+    `opened`: the revision of the cache when the stream began, 0 if it never did; `latest`: when the last event came.
+    `complete`: it was open at the end of the run, and had time to get everything.
     """
 
     selection: Selection
     since: int | None
     initial: bool = False
     opened: int = 0
+    latest: int = 0
     code: int = 0
     events: list[Json] = field(default_factory=list)
     complete: bool = False

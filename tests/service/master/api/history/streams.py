@@ -137,9 +137,8 @@ class _StreamJudge:
             self._findings.expect(BOOKMARK, right, f"{self._where}: end of the objects at {bookmark.revision}")
 
     def _judge_error(self, error: Event) -> None:
-        """A watch ends with 410 only if the history may be gone; never at the revision that is the current one."""
-        last = [e for e in self._stream.events if e["type"] != "ERROR"]
-        fresh = not last and self._stream.since == self._stream.opened
+        """A watch ends with 410 only if it missed something; never while its revision is the current one."""
+        fresh = self._stream.since == self._stream.opened == self._stream.latest
         expired = error.value.get("code") == 410 and not fresh
         self._findings.expect(GAP, expired, f"{self._where}: {error.value.get('message')}")
 

@@ -18,7 +18,7 @@ from tests.service.master.api.history.world import Outcome
 
 _WRITES, _DEATHS = 1400, 7
 _WRITES_IN_THREAD = 100
-_RUNS_LONG = 48
+_RUNS_LONG = 56
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -84,6 +84,7 @@ class Watcher:
 
         def took(data: bytes) -> None:
             nonlocal patience
+            stream.latest = process.revision
             stream.events += self._run.delivered([json.loads(part) for part in data.splitlines()])
             patience -= 1
             if patience <= 0:
