@@ -95,6 +95,8 @@ class Pipeline:
             except CompareFailed:
                 # Another writer took the name or the allocated values, or the namespace changed: start over.
                 continue
+        if obj.metadata.generate_name and not obj.metadata.name:
+            raise AlreadyExists.of(resource, obj.metadata.generate_name)
         raise _too_many_writers(resource, obj.metadata.name)
 
     async def change(

@@ -86,7 +86,12 @@ class Lists:
         limit, token = call.query.number("limit") or _ALL, call.query.text("continue")
         if token:
             return await self._continued(call, selection, limit, Token.decode(token))
-        self._check_version(call)
+        exact = self._exact_version(call)
+        if exact is not None:
+            try:
+                return await self._part(call, selection, limit, revision=exact)
+            except HistoryGone as gone:
+                raise Expired(f"too old resource version: {exact} ({gone.oldest})") from gone
         if limit == _ALL:
             revision = self._cache.revision
             return Page(await self.selected(call, selection), revision, 0)
@@ -125,7 +130,11 @@ class Lists:
                 continue_token=fresh,
             ) from gone
 
-    def _check_version(self, call: Call) -> None:
+    def _exact_version(self, call: Call) -> int | None:
+        """The version that the list must have; None for the current one. Raises BadRequest, Timeout.
+
+        An older version can be served as long as no object of the resource has changed since.
+        """
         version, match = call.query.number("resourceVersion") or 0, call.query.text("resourceVersionMatch")
         if match and match not in ("Exact", "NotOlderThan"):
             raise BadRequest(f"resourceVersionMatch: {match!r} is not one of Exact, NotOlderThan")
@@ -135,8 +144,7 @@ class Lists:
             raise BadRequest('resourceVersionMatch "Exact" is forbidden for resourceVersion "0"')
         if version > self._cache.revision:
             raise too_large_version(version, self._cache.revision)
-        if match == "Exact" and version != self._cache.revision:
-            raise Expired(f"too old resource version: {version} ({self._cache.revision})")
+        return version if match == "Exact" else None
 
     async def _table(self, call: Call, page: Page, selection: Selection, version: str) -> web.StreamResponse:
         tabulator = Tabulator(call.route, version, call.query.text("includeObject"))
