@@ -344,6 +344,8 @@ class Desired:
     """False for a state read from disk without secrets: a pod that needs a secret waits for the master."""
     host_ip: str = ""
     """The node's address, for `status.hostIP`."""
+    refused: frozenset[PodUid] = frozenset()
+    """Pods of the master that are not in `pods`, because they break a rule: what runs of them goes on."""
 
 
 @dataclass(frozen=True, slots=True)

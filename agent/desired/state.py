@@ -26,6 +26,8 @@ _MESSAGE_BYTES = 1024
 
 MAX_REFUSALS: Final = 100
 """Refused items of one cut that are remembered and reported."""
+MAX_REFUSED_PODS: Final = 4096
+"""Far more than a node has; a bound for a hostile master."""
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -45,11 +47,14 @@ class _Content:
     peers: dict[str, desired_pb2.Peer] = field(default_factory=dict)
     config_maps: dict[Ref, desired_pb2.ConfigMap] = field(default_factory=dict)
     secrets: dict[Ref, desired_pb2.Secret] = field(default_factory=dict)
+    refused: set[str] = field(default_factory=set)
+    """Refused pods that were not known before, at most MAX_REFUSED_PODS."""
 
     def apply(self, cut: session_pb2.Cut) -> None:
         if cut.HasField("node"):
             self.node = cut.node
         self.pods.update((pod.uid, pod) for pod in cut.pods)
+        self.refused.difference_update(self.pods.keys(), cut.removed_pods)
         self.services.update((_key(service.ref), service) for service in cut.services)
         self.endpoints.update((_key(endpoints.ref), endpoints) for endpoints in cut.endpoints)
         self.slices.update((_key(part.ref), part) for part in cut.endpoint_slices)
@@ -70,6 +75,8 @@ class _Content:
         old = getattr(before, name).get(refusal.key)
         if old is not None:
             getattr(self, name).setdefault(refusal.key, old)
+        elif refusal.is_pod and refusal.key not in self.pods and len(self.refused) < MAX_REFUSED_PODS:
+            self.refused.add(str(refusal.key))
 
     def backends(self) -> dict[Ref, list[desired_pb2.EndpointSubset]]:
         """The endpoints of each service, by namespace and name."""
@@ -207,6 +214,7 @@ class DesiredState:
             secrets=dict(map(_secret, content.secrets.values())),
             secrets_known=self.secrets_known,
             host_ip=content.node.node_address if content.node else "",
+            refused=frozenset(map(model.PodUid, content.refused)),
         )
 
     def _apply(self, messages: list[session_pb2.Cut], refusals: list[Refusal]) -> None:

@@ -175,6 +175,7 @@ class PodManager:
     def _reconcile(self) -> None:
         """Start a worker for each desired pod; end pods that are not desired once the desired state is complete."""
         desired = self._desired
+        known = desired.pods.keys() | desired.refused
         for uid, pod in desired.pods.items():
             worker = self._workers.get(uid)
             if worker is not None:
@@ -184,10 +185,10 @@ class PodManager:
         if not self._complete:
             return
         for uid, worker in self._workers.items():
-            if uid not in desired.pods:
+            if uid not in known:
                 worker.update(self._terminating(worker.pod), desired)
         for uid in [*self._unclaimed, *sorted(self._context.volumes.on_disk())]:
-            if uid not in self._workers and uid not in desired.pods:
+            if uid not in self._workers and uid not in known:
                 _LOG.info("pod %s: not desired on this node (any more); removing what is left of it", uid)
                 self._start_worker(self._terminating(self._unknown_pod(uid)))
 

@@ -44,6 +44,17 @@ def test_a_refused_item_of_a_snapshot_stays_as_it_was_before_the_snapshot() -> N
     assert images(state) == {}
 
 
+def test_a_refused_pod_that_was_not_known_counts_as_present_until_it_is_removed() -> None:
+    """An agent that has lost its state must not end what runs of the pod."""
+    state = DesiredState()
+    state.receive(snapshot(pod("one", grace_period_s=-1), pod("two", grace_period_s=-1)))
+    assert state.for_pods().refused == {"one", "two"}
+    state.receive(delta(pod("one"), pod("three", grace_period_s=-1), removed_pods=["two"]))
+    assert (set(images(state)), state.for_pods().refused) == ({"one"}, {"three"})
+    state.receive(snapshot())
+    assert state.for_pods().refused == frozenset()
+
+
 def test_a_valid_item_of_the_same_cut_counts_more_than_a_refused_one() -> None:
     state = DesiredState()
     state.receive(snapshot(pod("one")))

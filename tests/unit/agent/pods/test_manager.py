@@ -134,6 +134,20 @@ async def test_unknown_containers_are_removed_only_after_a_complete_snapshot(bed
         assert manager.idle is complete
 
 
+async def test_a_pod_that_runs_goes_on_when_the_new_agent_refuses_the_masters_message_about_it(bed: Bed) -> None:
+    async with bed.manager() as manager:
+        await manager.apply(desired(pod()), complete=True)
+        await settle()
+    running = bed.names()
+    async with bed.manager() as manager:
+        await manager.apply(replace(desired(), refused=frozenset({UID})), complete=True)
+        await bed.clock.advance(10)
+        assert bed.names() == running
+        await manager.apply(desired(), complete=True)
+        await bed.clock.advance(10)
+        assert not bed.names()
+
+
 async def test_other_clusters_containers_are_left_alone(bed: Bed) -> None:
     spec = ContainerSpec("other", IMAGE, {"io.sampan.cluster": "c2", "io.sampan.node": "n1", "io.sampan.pod.uid": "x"})
     await bed.engine.create(spec)
