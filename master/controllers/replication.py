@@ -35,6 +35,8 @@ log = logging.getLogger(__name__)
 SOURCE = "replication-controller"
 # Most pods created or deleted in one pass for one controller; the next pass continues.
 BURST = 500
+# A created pod that is deleted at once may change nothing that is followed: the pods are then counted again.
+RECHECK_S = 5.0
 
 
 class ReplicationManager:
@@ -82,6 +84,7 @@ class ReplicationManager:
             self._expectations.forget(key)
             return
         if not self._expectations.met(key):
+            self._queue.add_after(key, RECHECK_S)
             return
         claims = replicas.claims(rc, self._pods(rc))
         pods: list[AnyPod] = list(claims.owned)
@@ -129,6 +132,7 @@ class ReplicationManager:
             if pause_s > 0:
                 self._queue.add_after(key, pause_s)
             else:
+                self._queue.add_after(key, RECHECK_S)
                 return await self._create(key, rc, missing)
         return None
 

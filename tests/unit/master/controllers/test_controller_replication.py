@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
 from master import kinds
 from master.api.errors import Unavailable
-from master.controllers import replicas
-from master.controllers.replication import ReplicationManager
+from master.cache import Cache, Change
+from master.component.follow import follow
+from master.controllers import keyed, replicas
+from master.controllers.replication import RECHECK_S, ReplicationManager
 from master.kinds.core.pod.container import ContainerStatus
 from master.kinds.core.pod.model import Pod
 from master.kinds.core.pod.writes import bind
@@ -18,6 +21,7 @@ from master.kinds.core.replicationcontroller import ReplicationController
 from master.objects.meta import OwnerReference
 from tests.fakes.clock import settle
 from tests.fakes.cluster import FakeCluster, pod, rc, seconds_ago
+from tests.fakes.sessions import CALLER
 
 NOW = datetime(2026, 1, 1, 1, tzinfo=UTC)
 
@@ -106,6 +110,30 @@ async def test_it_creates_exactly_the_desired_number_of_pods_and_owns_them() -> 
         assert (status.replicas, status.fully_labeled_replicas, status.ready_replicas) == (20, 20, 0)
         assert status.observed_generation == 1
         assert len(cluster.events("SuccessfulCreate")) == 20
+
+
+async def test_a_pod_whose_life_was_too_short_to_be_seen_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The creation and the deletion of an object that the follower has not taken yet cancel each other out."""
+
+    async def without_pods(cache: Cache, watched: Any, *, begin: Any, change: Any) -> None:
+        def seen(item: Change) -> None:
+            if item.kind is not kinds.POD:
+                change(item)
+
+        await follow(cache, watched, begin=begin, change=seen)
+
+    monkeypatch.setattr(keyed, "follow", without_pods)
+    cluster, manager = await start()
+    async with cluster.running(manager):
+        await cluster.create(kinds.REPLICATIONCONTROLLER, rc("web", replicas=1))
+        await settle(300)
+        (made,) = cluster.pods()
+        await cluster.resources.delete(CALLER, kinds.POD, "default", made.metadata.name)
+        await settle(300)
+        assert cluster.pods() == []
+        await cluster.clock.advance(RECHECK_S)
+        await settle(300)
+        assert len(cluster.pods()) == 1
 
 
 async def refuse(cluster: FakeCluster) -> None:
