@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 
 from master.cache import Cache, Lagged
 from master.component.events import EventRecorder, Involved
@@ -18,8 +18,11 @@ from master.dispatch.changes import Dirty
 from master.dispatch.errors import Stale
 from master.dispatch.sessions import Session, Sessions
 from master.dispatch.view import KINDS, View
+from master.dispatch.withheld import has_run
 from master.kinds import NODE
+from master.kinds.core.pod.model import Pod
 from master.objects.meta import Object
+from master.registry.resource import Resource
 
 EVENT_SOURCE = "dispatch"
 REASON = "FailedValidation"
@@ -73,7 +76,7 @@ class DesiredState:
         with self._cache.subscribe(*KINDS, latest=True) as subscription:
             view = View(*self._cidrs, on_unsendable=self._unsendable)
             revision = int(subscription.revision)
-            async for _, obj in paced(subscription.snapshot):
+            async for obj in running_first(subscription.snapshot):
                 view.put(obj)
             view.revision = revision
             self._view = view
@@ -111,3 +114,19 @@ class DesiredState:
                 reason=REASON,
                 message=f"not sent to nodes, which would refuse it: {problem}",
             )
+
+
+async def running_first(objects: Iterable[tuple[Resource[Object], Object]]) -> AsyncIterator[Object]:
+    """The objects, with the pods that have never run at the end.
+
+    Such a pod, which perhaps waited for space, must not take the space of one that runs: without that pod in its
+    snapshot, an agent ends it.
+    """
+    later: list[Object] = []
+    async for _, obj in paced(objects):
+        if isinstance(obj, Pod) and not has_run(obj.status):
+            later.append(obj)
+        else:
+            yield obj
+    async for obj in paced(later):
+        yield obj

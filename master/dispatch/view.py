@@ -248,7 +248,7 @@ class View:
     def _set_endpoints(self, key: Key, endpoints: Endpoints | None, dirty: Dirty) -> None:
         if self._endpoints.put(key, endpoints):
             dirty.shared.add(key)
-            self._mirror(key, dirty)
+        self._mirror(key, dirty)
 
     def _set_selector(self, namespace: str, name: str, service: Service | None, dirty: Dirty) -> None:
         key = Key(Section.ENDPOINTS, namespace, name)
@@ -326,9 +326,9 @@ class View:
         if item is None:
             return
         own = self._nodes.setdefault(node, NodeItems())
-        if item != sent or uid in own.older:
-            _adapt(own, uid, item, pod)
         if item == sent:
+            if uid in own.older:
+                _adapt(own, uid, item, pod)
             return
         needed = references(pod)
         held = before.references if before else frozenset()
@@ -340,6 +340,7 @@ class View:
             return
         own.waiting.pop(uid, None)
         own.set_pod(uid, item)
+        _adapt(own, uid, item, pod)
         dirty.mark(node, Key(Section.POD, "", uid))
         self._placed[uid] = _Placed(node, needed)
         self._hold(node, needed - held, dirty)

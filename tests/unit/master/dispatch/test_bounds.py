@@ -16,6 +16,7 @@ from master import cluster_api, kinds
 from master.api.errors import BadRequest
 from master.api.resources import Resources
 from master.cache import Cache
+from master.dispatch.desired import running_first
 from master.dispatch.outbox import Outbox
 from master.dispatch.streams import log_request
 from master.dispatch.view import View
@@ -23,8 +24,9 @@ from master.kinds.core.configmap import ConfigMap
 from master.kinds.core.endpoints import Endpoints
 from master.kinds.core.namespace import Namespace
 from master.kinds.core.node import Node, NodeAddress, NodeSpec, NodeStatus
+from master.kinds.core.pod.container import ContainerStatus
 from master.kinds.core.pod.logs import LogOptions
-from master.kinds.core.pod.model import Pod
+from master.kinds.core.pod.model import Pod, PodSecurityContext, PodStatus
 from master.kinds.core.service.model import Service, ServicePort, ServiceSpec
 from master.kinds.discovery.endpointslice import EndpointSlice
 from master.objects.meta import ObjectMeta
@@ -304,6 +306,32 @@ def test_a_pod_whose_config_maps_do_not_fit_into_a_snapshot_waits_until_there_is
     session.change(reader("first", *NAMES[:20]), "DELETED")
     assert set(session.pods()) == {"second", "third"}
     assert len(session.state.for_pods().config_maps) == 20
+
+
+async def test_after_a_restart_a_pod_that_runs_has_its_space_before_one_that_waited() -> None:
+    maps = [big_map(name, MIB) for name in NAMES]
+    waiting, running = reader("a", *NAMES[:20]), reader("b", *NAMES[20:])
+    statuses = (ContainerStatus(name="c", container_id="docker://b"),)
+    running = msgspec.structs.replace(running, status=PodStatus(phase="Running", container_statuses=statuses))
+    objects: list[Any] = [(kinds.POD, waiting), (kinds.POD, running), *((kinds.CONFIGMAP, each) for each in maps)]
+    session = Session(*[obj async for obj in running_first(objects)])
+    assert set(session.pods()) == {"b"}
+
+
+def test_an_older_agent_gets_no_pod_that_waits_and_none_that_is_deleted() -> None:
+    web = reader("web", *NAMES)
+    security = PodSecurityContext(run_as_non_root=True)
+    web = msgspec.structs.replace(web, spec=msgspec.structs.replace(web.spec, security_context=security))
+    session = Session(*(big_map(name, MIB) for name in NAMES), web)
+    assert older_pods(session.view) == []
+    session.change(web, "DELETED")
+    assert older_pods(session.view) == []
+
+
+def older_pods(view: View) -> list[str]:
+    """The names of the pods in a snapshot for an agent of protocol version 2."""
+    messages = [session_pb2.DesiredMessage.FromString(raw) for raw in view.snapshot("n", 2)]
+    return [pod.name for message in messages for pod in message.cut.pods]
 
 
 def test_a_pod_that_waits_can_be_deleted() -> None:

@@ -166,6 +166,13 @@ def test_written_endpoints_are_distributed_only_while_their_service_has_no_selec
     assert session.backends() == []
 
 
+def test_written_endpoints_are_no_longer_distributed_although_an_older_session_gets_the_same_endpoints() -> None:
+    session = Session(WEB, endpoints(subset(1)))
+    assert session.view.snapshot("node-0", 2)
+    session.change(endpoints(subset(1), **{"endpointslice.kubernetes.io__skip-mirror": "true"}))
+    assert session.backends() == []
+
+
 def test_a_slice_that_moves_to_another_service_leaves_the_first() -> None:
     other = Service(metadata=ObjectMeta(name="other", namespace="default"), spec=WEB.spec)
     session = Session(SELECTED, other, sliced("part", 1))
