@@ -79,6 +79,9 @@ class GarbageCollector:
             self._gone(Item.of(change.entry), change.entry.meta)
             return
         meta = change.entry.meta
+        if before is not None and before.owner_references != meta.owner_references:
+            # An owner need not wait any more for an object that it no longer owns.
+            self._owners_wait_less(before)
         if _concerns(meta) and (before is None or _aspects(before) != _aspects(meta)):
             self._queue.add(Item.of(change.entry))
 
@@ -89,6 +92,9 @@ class GarbageCollector:
             del self._deleted[next(iter(self._deleted))]
         for entry in self._cache.by_all(OWNER, item.uid):
             self._queue.add(Item.of(entry))
+        self._owners_wait_less(meta)
+
+    def _owners_wait_less(self, meta: Meta | ObjectMeta) -> None:
         for owner in meta.owner_references:
             if owner.uid in self._waiting:
                 self._queue.add(self._waiting[owner.uid])

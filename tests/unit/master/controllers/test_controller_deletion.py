@@ -113,6 +113,22 @@ async def test_foreground_deletion_waits_for_the_dependents() -> None:
         assert cluster.get(kinds.REPLICATIONCONTROLLER, "web") is None
 
 
+async def test_foreground_deletion_does_not_wait_for_a_dependent_that_was_released() -> None:
+    cluster, collector = await start()
+    await cluster.node("n1")
+    async with cluster.running(collector):
+        await owned_pods(cluster)
+        await bind(cluster.resources, collector._caller, "default", "a", "n1")
+        await cluster.delete(kinds.REPLICATIONCONTROLLER, "web", propagation="Foreground")
+        await settle()
+        assert cluster.get(kinds.REPLICATIONCONTROLLER, "web") is not None
+        await cluster.change(
+            kinds.POD, "a", lambda old: replace(old, metadata=replace(old.metadata, owner_references=()))
+        )
+        await settle()
+        assert cluster.get(kinds.REPLICATIONCONTROLLER, "web") is None
+
+
 async def test_an_owner_with_the_same_name_and_another_uid_is_another_owner() -> None:
     cluster, collector = await start()
     await owned_pods(cluster)
