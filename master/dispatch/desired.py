@@ -90,7 +90,7 @@ class DesiredState:
                 dirty = view.apply(int(batch.revision), batch.changes)
                 for change in batch.changes:
                     if change.kind is NODE and change.type == "DELETED":
-                        self._sessions.end_session(change.obj.metadata.name, _DELETED)
+                        self._sessions.end_session(change.entry.name, _DELETED)
                 self._mark(dirty)
 
     def _mark(self, dirty: Dirty) -> None:

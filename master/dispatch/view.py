@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Set
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
+from master.cache import Unreadable
 from master.dispatch import convert, cuts
 from master.dispatch.changes import Change, Dirty
 from master.dispatch.encoded import Encoded
@@ -91,10 +93,8 @@ class View:
         """Applies one commit. Returns the keys whose items changed."""
         dirty = Dirty()
         for change in changes:
-            if change.type == "DELETED":
-                self._remove(change.obj, dirty)
-            else:
-                self._set(change.obj, dirty)
+            with suppress(Unreadable):  # the log names the object, which no node has
+                (self._remove if change.type == "DELETED" else self._set)(change.obj, dirty)
         self.revision = revision
         self._deltas.clear()
         return dirty

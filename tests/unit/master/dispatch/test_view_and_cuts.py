@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from agent.desired.state import DesiredState
 from master import kinds
+from master.cache import Unreadable
 from master.dispatch import cuts
 from master.dispatch.items import Key, Section
 from master.dispatch.outbox import Outbox
@@ -219,3 +220,21 @@ def test_a_pod_that_cannot_be_sent_does_not_delay_others() -> None:
     sent = session_pb2.DesiredMessage.FromString(message).cut
     assert [each.uid for each in sent.pods] == [f"uid-good-{NODES[0]}"]
     view.apply(2, [Change(kinds.POD, "DELETED", poison)])
+
+
+class Damaged:
+    """The change of an object that cannot be decoded."""
+
+    kind = kinds.POD
+    type = "DELETED"
+
+    @property
+    def obj(self) -> Any:
+        raise Unreadable("pods default/damaged cannot be read")
+
+
+def test_an_object_that_cannot_be_read_costs_no_other_change_of_its_commit() -> None:
+    view = View("10.244.0.0/16", "10.96.0.0/16")
+    web = pod("web", 0, on="node-0")
+    view.apply(1, [Damaged(), Change(kinds.POD, "ADDED", web)])
+    assert view.lookup("node-0", Key(Section.POD, "", web.metadata.uid)) is not None
