@@ -17,9 +17,13 @@ def needs_image_user(security: SecurityContext) -> bool:
 
 
 def user_of(security: SecurityContext, image_user: str) -> str:
-    """The user as the engine takes it, `USER[:GROUP]`; empty: as the image says."""
+    """The user as the engine takes it, `USER[:GROUP]`; empty: as the image says.
+
+    With runAsNonRoot the user that was checked is named: the image's name may mean another image by now.
+    """
     if security.run_as_group is None:
-        return "" if security.run_as_user is None else str(security.run_as_user)
+        of_image = image_user if security.run_as_non_root else ""
+        return of_image if security.run_as_user is None else str(security.run_as_user)
     user = _name(image_user) if security.run_as_user is None else str(security.run_as_user)
     return f"{user}:{security.run_as_group}"
 

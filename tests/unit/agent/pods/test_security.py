@@ -28,6 +28,8 @@ NON_ROOT = SecurityContext(run_as_non_root=True)
         pytest.param(SecurityContext(run_as_user=0, run_as_group=6), "app", "0:6", id="user and group"),
         pytest.param(SecurityContext(run_as_group=6), "app:app", "app:6", id="only the group is replaced"),
         pytest.param(SecurityContext(run_as_group=6), "7", "7:6", id="a number"),
+        pytest.param(NON_ROOT, "7:8", "7:8", id="the image's, which was checked"),
+        pytest.param(SecurityContext(run_as_non_root=True, run_as_user=5), "", "5", id="the pod's, which was checked"),
         pytest.param(SecurityContext(run_as_group=6), "", "0:6", id="an image without a user"),
     ],
 )
