@@ -108,6 +108,11 @@ def node(message: desired_pb2.NodeConfig) -> str:
     return ""
 
 
+def is_name(text: str) -> bool:
+    """Whether an object can have this name."""
+    return _NAME.fullmatch(text) is not None
+
+
 def is_stream_id(text: str) -> bool:
     """Whether a stream can have this id. A request with another one cannot be answered."""
     return _STREAM_ID.fullmatch(text) is not None

@@ -16,6 +16,7 @@ from master.dispatch.items import Key
 from master.kinds.core.endpoints import Endpoints
 from master.kinds.core.service.model import Service
 from master.kinds.discovery.endpointslice import EndpointSlice
+from proto import checks
 from proto.gen import desired_pb2 as wire
 
 SERVICE_LABEL: Final = "kubernetes.io/service-name"
@@ -39,7 +40,8 @@ def slice_message(endpoint_slice: EndpointSlice) -> wire.EndpointSlice | None:
     """The ready endpoints of an EndpointSlice; None when it has none for nodes, which have IPv4 only."""
     meta = endpoint_slice.metadata
     service = meta.labels.get(SERVICE_LABEL, "")
-    if not service or endpoint_slice.address_type != "IPv4":
+    # The value of a label need not be a valid name, and then there is no such service.
+    if not checks.is_name(service) or endpoint_slice.address_type != "IPv4":
         return None
     part = Part(
         ports=tuple(

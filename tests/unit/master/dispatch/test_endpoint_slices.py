@@ -187,6 +187,13 @@ def test_a_slice_that_moves_to_another_service_leaves_the_first() -> None:
     }
 
 
+def test_a_slice_whose_label_becomes_an_invalid_name_leaves_its_service() -> None:
+    session = Session(WEB, sliced("a", 1))
+    assert session.backends() == addresses(1)
+    session.change(sliced("a", 1, service="Not_A_Name"))
+    assert session.backends() == []
+
+
 def test_the_state_on_disk_has_whole_endpoints_that_the_release_before_can_read() -> None:
     session = Session(SELECTED, sliced("web-0", 1, 2), sliced("web-1", 3))
     kept = session.state.dump(secrets=False)
