@@ -6,9 +6,13 @@ Owns Kubernetes' rules for runAsNonRoot and for the user of the image. Pure func
 from __future__ import annotations
 
 from pathlib import PurePath
+from typing import Final
 
 from agent.model import Container, Pod, Profile, SecurityContext
 from agent.pods.errors import ContainerConfigError
+
+_UNCONFINED: Final = "unconfined"
+"""The engine's word for no profile."""
 
 
 def needs_image_user(security: SecurityContext) -> bool:
@@ -64,15 +68,22 @@ def seccomp_of(security: SecurityContext, own: str) -> str:
     """
     if own or security.seccomp is None or security.privileged or security.seccomp.type != Profile.UNCONFINED:
         return own
-    return "unconfined"
+    return _UNCONFINED
 
 
 def apparmor_of(security: SecurityContext) -> str:
-    """The profile as the engine takes it: `unconfined`, or a name; empty for the engine's default."""
+    """The profile as the engine takes it: `unconfined`, or a name; empty for the engine's default.
+
+    Raises ContainerConfigError for a profile of the node that the engine would take for no profile.
+    """
     profile = security.apparmor
     if profile is None or profile.type == Profile.RUNTIME_DEFAULT:
         return ""
-    return "unconfined" if profile.type == Profile.UNCONFINED else profile.localhost
+    if profile.type == Profile.UNCONFINED:
+        return _UNCONFINED
+    if profile.localhost == _UNCONFINED:
+        raise ContainerConfigError(f'AppArmor profile "{_UNCONFINED}" is not a profile of the node')
+    return profile.localhost
 
 
 def _name(image_user: str) -> str:

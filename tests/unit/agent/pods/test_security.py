@@ -95,6 +95,11 @@ def test_apparmor_profiles(profile: Profile | None, expected: str) -> None:
     assert apparmor_of(SecurityContext(apparmor=profile)) == expected
 
 
+def test_a_profile_of_the_node_cannot_switch_apparmor_off() -> None:
+    with pytest.raises(ContainerConfigError, match="not a profile of the node"):
+        apparmor_of(SecurityContext(apparmor=Profile("Localhost", "unconfined")))
+
+
 async def specs(bed: Bed, tested: Pod) -> tuple[ContainerSpec, ContainerSpec]:
     """Sandbox and container as they were created."""
     async with bed.manager() as manager:
