@@ -54,11 +54,38 @@ class DesiredState:
 
     async def run(self) -> None:
         """Follows the cache until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._keep_view(), name="desired state: view")
+            group.create_task(self._end_sessions_of_deleted_nodes(), name="desired state: deleted nodes")
+
+    async def _keep_view(self) -> None:
         while True:
             try:
                 await self._follow()
             except Lagged:
                 log.warning("fell behind the cache: every node gets a new snapshot")
+
+    async def _end_sessions_of_deleted_nodes(self) -> None:
+        """Ends the session of each deleted Node, so that its agent asks again and learns that it must clean up.
+
+        The view's subscription merges changes: it does not see a Node that was created and deleted within one batch.
+        """
+        while True:
+            with self._cache.subscribe(NODE) as subscription:
+                for session in self._sessions.all():
+                    self._end_if_deleted(session.node)
+                try:
+                    async for batch in subscription:
+                        for change in batch.changes:
+                            if change.type == "DELETED":
+                                self._end_if_deleted(change.entry.name)
+                except Lagged:
+                    continue
+
+    def _end_if_deleted(self, node: str) -> None:
+        session = self._sessions.current(node)
+        if session is not None and not session.removed and self._cache.entry(NODE, "", node) is None:
+            self._sessions.end_session(node, _DELETED)
 
     async def stream(self, session: Session) -> AsyncIterator[bytes]:
         """The session's encoded messages: a snapshot, then the changes. Raises Stale when the session ends."""
@@ -82,16 +109,9 @@ class DesiredState:
             self._view = view
             self._loaded.set()
             for session in self._sessions.all():
-                # The deletion of its Node may be among the missed changes.
-                if not session.removed and self._cache.get(NODE, "", session.node) is None:
-                    self._sessions.end_session(session.node, _DELETED)
                 session.outbox.restart()
             async for batch in subscription:
-                dirty = view.apply(int(batch.revision), batch.changes)
-                for change in batch.changes:
-                    if change.kind is NODE and change.type == "DELETED":
-                        self._sessions.end_session(change.entry.name, _DELETED)
-                self._mark(dirty)
+                self._mark(view.apply(int(batch.revision), batch.changes))
 
     def _mark(self, dirty: Dirty) -> None:
         """Visits only the sessions that the changes concern: with thousands of nodes, a pod's change concerns one."""

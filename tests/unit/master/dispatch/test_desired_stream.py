@@ -201,3 +201,12 @@ async def test_what_nodes_would_refuse_is_not_sent_and_an_event_says_so(
     assert (event.involved_object.kind, event.involved_object.name) == ("Node", "node-1")
     assert "not sent to nodes" in event.message and event.reason == "FailedValidation"
     assert "Node /node-1 cannot be sent to nodes" in caplog.text
+
+
+async def test_the_session_of_a_node_that_was_created_and_deleted_at_once_ends(dispatcher: Dispatcher) -> None:
+    session = dispatcher.sessions.open("node-7", Machine("machine-7", "10.0.0.8"), "f", removed=False)
+    await dispatcher.create(kinds.NODE, node(7))
+    await dispatcher.resources.delete(CALLER, kinds.NODE, "", "node-7")
+    await settle()
+    assert session.end_reason == "the Node was deleted"
+    assert dispatcher.sessions.current("node-0") is not None
