@@ -73,19 +73,16 @@ class DesiredState:
         while True:
             with self._cache.subscribe(NODE) as subscription:
                 for session in self._sessions.all():
-                    self._end_if_deleted(session.node)
+                    if not session.removed and self._cache.entry(NODE, "", session.node) is None:
+                        self._sessions.end_session(session.node, _DELETED)
                 try:
                     async for batch in subscription:
                         for change in batch.changes:
                             if change.type == "DELETED":
-                                self._end_if_deleted(change.entry.name)
+                                # If the Node was created again meanwhile, the agent says Hello to the new one.
+                                self._sessions.end_session(change.entry.name, _DELETED)
                 except Lagged:
                     continue
-
-    def _end_if_deleted(self, node: str) -> None:
-        session = self._sessions.current(node)
-        if session is not None and not session.removed and self._cache.entry(NODE, "", node) is None:
-            self._sessions.end_session(node, _DELETED)
 
     async def stream(self, session: Session) -> AsyncIterator[bytes]:
         """The session's encoded messages: a snapshot, then the changes. Raises Stale when the session ends."""
