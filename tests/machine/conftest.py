@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from itertools import count
 from pathlib import Path
 
@@ -14,6 +14,7 @@ import pytest
 from lab.machine.recipe import CROWDED
 from tests.machine.bed import Machine, MachineBed
 from tests.machine.bed.bed import sweep_ended
+from tests.machine.bed.host import CommandFailed
 from tests.machine.bundle import bundled, unpacked
 from tests.machine.hosts import together
 
@@ -35,6 +36,29 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.machine)
             if os.geteuid() != 0:
                 item.add_marker(pytest.mark.skip(reason="needs root: makes namespaces and runs an engine"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Adds the journals of the machines to the report of a failed test."""
+    report = yield
+    if report.when == "call" and report.failed:
+        for machine in _machines(getattr(item, "funcargs", {}).values()):
+            for unit in ("sampan-master", "sampan-agent"):
+                try:
+                    journal = machine.journal(unit)
+                except (CommandFailed, OSError) as error:
+                    journal = f"not readable: {error}"
+                report.sections.append((f"journal of {unit} on {machine.name}", journal))
+    return report
+
+
+def _machines(values: Iterable[object]) -> list[Machine]:
+    """The machines among a test's arguments, or in lists and objects that are arguments."""
+    candidates: list[object] = []
+    for value in values:
+        candidates += value if isinstance(value, list | tuple) else [value, *getattr(value, "__dict__", {}).values()]
+    return list({each.name: each for each in candidates if isinstance(each, Machine)}.values())
 
 
 @pytest.fixture(scope="session")
