@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import random
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from typing import Final
 
 from master.pki import Pki
 from master.store.interface import Commit, KeyValue, Revision
-from tests.service.master.api.history.disk import FILE, HISTORY, NEVER, PLACES, CommitFault, Death, SteppedStore
+from tests.service.master.api.history.disk import FILE, HISTORY, NEVER, PLACES, CommitFault, Death, Killed, SteppedStore
 from tests.service.master.api.history.follower import Follower
 from tests.service.master.api.history.process import Lost, Process
 from tests.service.master.api.history.record import Record
@@ -154,10 +155,17 @@ class World:
         )
 
     async def _last(self) -> Process:
-        """The process that lives at the end: from now on it does not die."""
-        process = await self.up()
-        process.death.groups = NEVER
-        return process
+        """The process that lives at the end: from now on it does not die, and its disk does not fail.
+
+        A master whose disk failed does not know all that is on the disk until it is started again.
+        """
+        while True:
+            process = await self.up()
+            process.death.groups, process.death.errors = NEVER, 0.0
+            if not process.store._database._broken:
+                return process
+            with contextlib.suppress(Killed):
+                process.death.die(process.death.content())
 
     async def _outcome(self, process: Process) -> Outcome:
         """Closes the store and reads the file."""
