@@ -54,10 +54,11 @@ class _Feed:
     batches: asyncio.Queue[_Batch] = field(default_factory=asyncio.Queue)
 
     @contextmanager
-    def subscribe(self, *_: Any) -> Iterator[_Feed]:
-        yield self
+    def subscribe(self, *kinds: Any, latest: bool = False) -> Iterator[_Feed]:
+        # The dispatcher follows the deletions of nodes by themselves; here, no node is deleted.
+        yield self if kinds != (NODE,) else _Feed([])
 
-    def get(self, *_: Any) -> bool:
+    def entry(self, *_: Any) -> bool:
         return True
 
     def __aiter__(self) -> AsyncIterator[_Batch]:
