@@ -80,7 +80,7 @@ _RESTART: Final = {"always": "Always", "onFailure": "OnFailure", "never": "Never
 
 def _metadata(value: dict[str, Any]) -> dict[str, Any]:
     """The metadata, which was at the top. What the server sets is left out, except the version of an update."""
-    meta = {key: value[key] for key in ("namespace", "labels", "annotations") if key in value}
+    meta: dict[str, Any] = {key: value[key] for key in ("namespace", "labels", "annotations") if key in value}
     if value.get("resourceVersion"):
         meta["resourceVersion"] = str(value["resourceVersion"])
     return {**value.get("metadata", {}), "name": value.get("id", ""), **meta}
