@@ -7,6 +7,7 @@ types are data (facts.py) or a custom resource's schema (openapi.py): of their o
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from dataclasses import replace as field_replace
 from functools import cached_property
 from typing import Any, Generic, Protocol, TypeVar
@@ -20,10 +21,11 @@ from master.schema.checks import Findings
 from master.schema.completion import completed
 from master.schema.defaulting import Default, Defaults
 from master.schema.facts import facts
+from master.schema.interning import Interner
 from master.schema.models import full_struct_of, struct_of
+from master.schema.plain import InterningReader, PlainReader
 from master.schema.pruning import Unclean, UnknownField, WrongType, check_clean, prune
 from master.schema.salvage import fitting, salvage
-from master.schema.strict import strict
 from master.schema.tree import Field, Struct, Text
 from master.schema.validation import Checks
 
@@ -31,6 +33,17 @@ T = TypeVar("T")
 S = TypeVar("S", bound=msgspec.Struct)
 _encode = msgspec.json.Encoder().encode
 _typed_defaults, _typed_checks = Defaults(TYPED), Checks(TYPED)
+
+
+@dataclass(frozen=True, slots=True)
+class Interned:
+    """A field of a typed model whose values are interned. The field has no rules besides those of its type.
+
+    `attribute` is its name in the model and in JSON.
+    """
+
+    attribute: str
+    interner: Interner[Any]
 
 
 class Schema(Protocol[T]):
@@ -48,11 +61,12 @@ class Schema(Protocol[T]):
         """The same with protobuf numbers, merge keys and list types. Made when it is first needed."""
         ...
 
-    def read(self, value: Any, unknown: list[UnknownField], text: bytes = b"") -> T:
-        """The object of a JSON value, without its unknown fields, which are added to `unknown`. Raises WrongType.
+    def read_plain(self, text: bytes) -> T | None:
+        """The object of a JSON text, if `read` would find no problem and no duplicate key in it. This is faster."""
+        ...
 
-        `text`: the JSON of the value, if there is one, which is faster to read.
-        """
+    def read(self, value: Any, unknown: list[UnknownField]) -> T:
+        """The object of a JSON value, without its unknown fields, which are added to `unknown`. Raises WrongType."""
         ...
 
     def decode(self, raw: bytes) -> T:
@@ -81,29 +95,32 @@ class Schema(Protocol[T]):
 
 
 class Typed(Generic[S]):
-    """The schema of a typed model."""
+    """The schema of a typed model. `interned`: the values of one field that many objects have in common."""
 
-    def __init__(self, model: type[S]) -> None:
+    def __init__(self, model: type[S], *, interned: Interned | None = None) -> None:
         self.name = model.__name__
         self.model = model
         self.tree = struct_of(model)
+        self.interned = interned
         self._decoder = msgspec.json.Decoder(model)
-        self._strict = msgspec.json.Decoder(strict(model))
-        self._default = _typed_defaults.of(self.tree)
-        self._check = _typed_checks.of(self.tree)
+        if interned is None:
+            self._plain = PlainReader(model)
+            rest = self.tree
+        else:
+            self._plain = InterningReader(model, interned.attribute, interned.interner)
+            rest = _without(self.tree, interned.attribute)
+            node = _field(self.tree, interned.attribute).node
+            self._default_interned, self._check_interned = _typed_defaults.of(node), _typed_checks.of(node)
+        self._default, self._check = _typed_defaults.of(rest), _typed_checks.of(rest)
 
     @property
     def full_tree(self) -> Struct:
         return full_struct_of(self.model)
 
-    def read(self, value: Any, unknown: list[UnknownField], text: bytes = b"") -> S:
-        try:
-            if text:
-                self._strict.decode(text)
-                return self._decoder.decode(text)
-        except msgspec.DecodeError:
-            # A closer look finds the path and the problem, if there is one.
-            pass
+    def read_plain(self, text: bytes) -> S | None:
+        return self._plain.read(text)
+
+    def read(self, value: Any, unknown: list[UnknownField]) -> S:
         try:
             check_clean(value, self.tree)
         except Unclean:
@@ -124,17 +141,34 @@ class Typed(Generic[S]):
         return _encode(obj)
 
     def default(self, obj: S) -> S:
+        interned = self.interned
+        if interned is not None and self._default_interned is not None:
+            value = getattr(obj, interned.attribute)
+            new = interned.interner.changed(value, self._default_interned)
+            obj = obj if new is value else replace(obj, **{interned.attribute: new})
         return obj if self._default is None else self._default(obj)
 
     def check(self, obj: S, findings: Findings) -> None:
         if self._check is not None:
             self._check(obj, "", findings)
+        interned = self.interned
+        if interned is not None and self._check_interned is not None:
+            value, at = getattr(obj, interned.attribute), interned.attribute
+            interned.interner.check(value, at, self._check_interned, findings)
 
     def check_field(self, obj: S, attribute: str, findings: Findings) -> None:
-        field = next(field for field in self.tree.fields.values() if field.attribute == attribute)
+        field = _field(self.tree, attribute)
         check = _typed_checks.of(field.node)
         if check is not None:
             check(getattr(obj, attribute), field.name, findings)
+
+
+def _field(tree: Struct, attribute: str) -> Field:
+    return next(field for field in tree.fields.values() if field.attribute == attribute)
+
+
+def _without(tree: Struct, attribute: str) -> Struct:
+    return field_replace(tree, fields={name: each for name, each in tree.fields.items() if each.attribute != attribute})
 
 
 class Untyped(Object, frozen=True, kw_only=True):
@@ -192,7 +226,10 @@ class Data:
     def _checks(self) -> Checks:
         return Checks(JSON)
 
-    def read(self, value: Any, unknown: list[UnknownField], text: bytes = b"") -> Untyped:
+    def read_plain(self, text: bytes) -> None:
+        """None, because types that are data are checked in Python."""
+
+    def read(self, value: Any, unknown: list[UnknownField]) -> Untyped:
         try:
             check_clean(value, self.tree)
         except Unclean:

@@ -18,6 +18,7 @@ from master.api.rest.call import Call
 from master.api.rest.lists import stream
 from master.api.rest.mergepatch import merge
 from master.api.rest.reads import Reads
+from master.api.rest.routes import Route
 from master.cache import Cache, Entry
 from master.registry.deletion import DeleteOptions
 from master.registry.subresource import Part
@@ -40,12 +41,22 @@ class Writes:
         body = await self._reader.read(call.http)
         return await bodies.decode(body, media or bodies.media_type(call.http))
 
-    def _typed(self, call: Call, document: Document, value: Any) -> Any:
-        """The object of a JSON value. `document` is the body that it came from."""
+    def _object(self, call: Call, document: Document) -> Any:
+        """The object of a body, in the stored version."""
+        route = call.route
+        served = (route.resource.kind, route.api_version)
+        obj = bodies.read(document, route.version.schema, served, call.query.field_validation, call.warnings)
+        return self._stored(route, obj)
+
+    def _patched(self, call: Call, document: Document, value: Any) -> Any:
+        """The object of a JSON value that the patch `document` has changed, in the stored version."""
         route = call.route
         bodies.check_type(value, route.resource.kind, route.api_version)
+        obj = bodies.typed(value, route.version.schema, call.query.field_validation, call.warnings, document)
+        return self._stored(route, obj)
+
+    def _stored(self, route: Route, obj: Any) -> Any:
         schema = route.version.schema
-        obj = bodies.typed(value, schema, call.query.field_validation, call.warnings, document)
         if route.stored:
             return obj
         # A conversion may rely on the rules of its version.
@@ -62,7 +73,7 @@ class Writes:
         permit = await self._pipeline.authorize(call.request("create", dry_run=call.query.dry_run))
         answers.negotiate(call.accept)
         document = await self.document(call)
-        obj = self._typed(call, document, document.value)
+        obj = self._object(call, document)
         outcome = await self._pipeline.create(permit, obj)
         return self._answer(call, outcome, 201)
 
@@ -70,7 +81,7 @@ class Writes:
         permit = await self._pipeline.authorize(call.request("update", dry_run=call.query.dry_run))
         answers.negotiate(call.accept)
         document = await self.document(call)
-        obj = self._typed(call, document, document.value)
+        obj = self._object(call, document)
         return await self._change(call, permit, lambda _: obj, expect=call.identify(obj))
 
     async def patch(self, call: Call) -> web.Response:
@@ -81,7 +92,7 @@ class Writes:
         def patched(entry: Entry) -> Any:
             call.warnings.clear()
             value = merge(msgspec.json.decode(answers.body(entry, call.route)), document.value)
-            obj = self._typed(call, document, value)
+            obj = self._patched(call, document, value)
             call.identify(obj)
             return obj
 
