@@ -10,7 +10,7 @@ value that is not interned, such as one that admission has changed, is computed 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar, cast
 
@@ -23,17 +23,19 @@ R = TypeVar("R")
 MAX_BYTES: Final = 1 << 20
 # A longer text is not interned, because it would push out many others.
 MAX_TEXT_BYTES: Final = 64 << 10
+# Results for each value. A function with arguments that vary may return more; these are not kept.
+_MAX_RESULTS: Final = 64
 # Hashes of texts that came once. Only a value that comes again is interned, so that others cost no memory.
 _MAX_HASHES: Final = 4096
 
 
 @dataclass(slots=True)
 class _Interned:
-    """One text: its value, the values that were made from it, and results by the value's id and the function."""
+    """One text: its value and the values that were made from it; results by id of the value, function and arguments."""
 
     text: bytes
     values: list[Any]
-    results: dict[tuple[int, Any], Any] = field(default_factory=dict)
+    results: dict[tuple[Any, ...], Any] = field(default_factory=dict)
 
 
 class Interner(Generic[V]):
@@ -81,34 +83,37 @@ class Interner(Generic[V]):
 
     # -- functions of a value -------------------------------------------------------------------------------------
 
-    def result(self, value: V, function: Callable[[V], R]) -> R:
-        """What the function returns for the value. The result must be immutable."""
+    def result(self, value: V, function: Callable[..., R], *arguments: Hashable) -> R:
+        """What `function(value, *arguments)` returns, which must depend on them alone and be immutable."""
         interned = self._by_id.get(id(value))
         if interned is None:
-            return function(value)
-        key = (id(value), function)
+            return function(value, *arguments)
+        key = (id(value), function, *arguments)
         if key not in interned.results:
-            interned.results[key] = function(value)
+            result = function(value, *arguments)
+            if len(interned.results) >= _MAX_RESULTS:
+                return result
+            interned.results[key] = result
         return cast(R, interned.results[key])
 
-    def changed(self, value: V, function: Callable[[V], V]) -> V:
+    def changed(self, value: V, function: Callable[..., V], *arguments: Hashable) -> V:
         """Like `result`, for a function that returns another value of the field, which is interned as well."""
-        new = self.result(value, function)
+        new = self.result(value, function, *arguments)
         interned = self._by_id.get(id(value))
-        if interned is not None and id(new) not in self._by_id:
+        if interned is not None and id(new) not in self._by_id and len(interned.results) < _MAX_RESULTS:
             interned.values.append(new)
             self._by_id[id(new)] = interned
         return new
 
     def check(self, value: V, at: str, check: Callable[[V, str, Findings], None], findings: Findings) -> None:
         """Calls `check(value, at, findings)`, or repeats the findings of an earlier call."""
-        interned = self._by_id.get(id(value))
-        if interned is None:
+        if id(value) in self._by_id:
+            findings.repeat(self.result(value, _found, check, at))
+        else:
             check(value, at, findings)
-            return
-        key = (id(value), (check, at))
-        found = interned.results.get(key)
-        if found is None:
-            found = interned.results[key] = Findings()
-            check(value, at, found)
-        findings.repeat(found)
+
+
+def _found(value: V, check: Callable[[V, str, Findings], None], at: str) -> Findings:
+    findings = Findings()
+    check(value, at, findings)
+    return findings

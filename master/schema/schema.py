@@ -27,7 +27,7 @@ from master.schema.plain import InterningReader, PlainReader
 from master.schema.pruning import Unclean, UnknownField, WrongType, check_clean, prune
 from master.schema.salvage import fitting, salvage
 from master.schema.tree import Field, Struct, Text
-from master.schema.validation import Checks
+from master.schema.validation import Check, Checks
 
 T = TypeVar("T")
 S = TypeVar("S", bound=msgspec.Struct)
@@ -37,9 +37,9 @@ _typed_defaults, _typed_checks = Defaults(TYPED), Checks(TYPED)
 
 @dataclass(frozen=True, slots=True)
 class Interned:
-    """A field of a typed model whose values are interned. The field has no rules besides those of its type.
+    """A field of a typed model whose values are interned. `attribute` is its name in the model.
 
-    `attribute` is its name in the model and in JSON.
+    It must be an object: its own rules are only those of its type.
     """
 
     attribute: str
@@ -95,23 +95,46 @@ class Schema(Protocol[T]):
 
 
 class Typed(Generic[S]):
-    """The schema of a typed model. `interned`: the values of one field that many objects have in common."""
+    """The schema of a typed model. `interned`: the values of one field that many objects have in common.
+
+    The parts are made when they are first needed: the master starts sooner.
+    """
 
     def __init__(self, model: type[S], *, interned: Interned | None = None) -> None:
         self.name = model.__name__
         self.model = model
-        self.tree = struct_of(model)
         self.interned = interned
-        self._decoder = msgspec.json.Decoder(model)
+
+    @cached_property
+    def tree(self) -> Struct:
+        return struct_of(self.model)
+
+    @cached_property
+    def _decoder(self) -> msgspec.json.Decoder[S]:
+        return msgspec.json.Decoder(self.model)
+
+    @cached_property
+    def _plain(self) -> PlainReader[S]:
+        interned = self.interned
         if interned is None:
-            self._plain = PlainReader(model)
-            rest = self.tree
-        else:
-            self._plain = InterningReader(model, interned.attribute, interned.interner)
-            rest = _without(self.tree, interned.attribute)
-            node = _field(self.tree, interned.attribute).node
-            self._default_interned, self._check_interned = _typed_defaults.of(node), _typed_checks.of(node)
-        self._default, self._check = _typed_defaults.of(rest), _typed_checks.of(rest)
+            return PlainReader(self.model)
+        return InterningReader(self.model, interned.attribute, interned.interner)
+
+    @cached_property
+    def _rest(self) -> Struct:
+        """The tree without the interned field."""
+        if self.interned is None:
+            return self.tree
+        fields = {name: field for name, field in self.tree.fields.items() if field.attribute != self.interned.attribute}
+        return field_replace(self.tree, fields=fields)
+
+    @cached_property
+    def _default(self) -> Default | None:
+        return _typed_defaults.of(self._rest)
+
+    @cached_property
+    def _check(self) -> Check | None:
+        return _typed_checks.of(self._rest)
 
     @property
     def full_tree(self) -> Struct:
@@ -141,34 +164,35 @@ class Typed(Generic[S]):
         return _encode(obj)
 
     def default(self, obj: S) -> S:
-        interned = self.interned
-        if interned is not None and self._default_interned is not None:
-            value = getattr(obj, interned.attribute)
-            new = interned.interner.changed(value, self._default_interned)
-            obj = obj if new is value else replace(obj, **{interned.attribute: new})
+        if self.interned is not None:
+            obj = self._default_of_interned(self.interned, obj)
         return obj if self._default is None else self._default(obj)
 
     def check(self, obj: S, findings: Findings) -> None:
         if self._check is not None:
             self._check(obj, "", findings)
-        interned = self.interned
-        if interned is not None and self._check_interned is not None:
-            value, at = getattr(obj, interned.attribute), interned.attribute
-            interned.interner.check(value, at, self._check_interned, findings)
+        if self.interned is not None:
+            field = self._field(self.interned.attribute)
+            check = _typed_checks.of(field.node)
+            if check is not None:
+                self.interned.interner.check(getattr(obj, field.attribute), field.name, check, findings)
+
+    def _default_of_interned(self, interned: Interned, obj: S) -> S:
+        default = _typed_defaults.of(self._field(interned.attribute).node)
+        if default is None:
+            return obj
+        value = getattr(obj, interned.attribute)
+        new = interned.interner.changed(value, default)
+        return obj if new is value else replace(obj, **{interned.attribute: new})
+
+    def _field(self, attribute: str) -> Field:
+        return next(field for field in self.tree.fields.values() if field.attribute == attribute)
 
     def check_field(self, obj: S, attribute: str, findings: Findings) -> None:
-        field = _field(self.tree, attribute)
+        field = self._field(attribute)
         check = _typed_checks.of(field.node)
         if check is not None:
             check(getattr(obj, attribute), field.name, findings)
-
-
-def _field(tree: Struct, attribute: str) -> Field:
-    return next(field for field in tree.fields.values() if field.attribute == attribute)
-
-
-def _without(tree: Struct, attribute: str) -> Struct:
-    return field_replace(tree, fields={name: each for name, each in tree.fields.items() if each.attribute != attribute})
 
 
 class Untyped(Object, frozen=True, kw_only=True):
