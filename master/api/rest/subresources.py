@@ -63,8 +63,8 @@ class Subresources:
     async def _action(self, call: Call, action: Action, verb: str) -> web.Response:
         permit = await self._pipeline.authorize(call.request(verb, dry_run=call.query.dry_run))
         document = await self._writes.document(call)
-        bodies.check_type(document.value, action.served.kind, action.served.api_version)
-        body = bodies.typed(document.value, action.schema, call.query.field_validation, call.warnings, document)
+        served = (action.served.kind, action.served.api_version)
+        body = bodies.read(document, action.schema, served, call.query.field_validation, call.warnings)
         if call.route.subresource is not None:
             call.identify(body)
         body = action.schema.default(body)

@@ -15,11 +15,20 @@ from master.registry.resource import Version
 from master.schema.checks import Findings
 
 
-def read(call: Call, document: Document, value: Any, old: Any = None) -> Any:
-    """The object of a JSON value, in the stored version. Raises BadRequest, Invalid.
+def read(call: Call, document: Document, old: Any = None) -> Any:
+    """The object of a body, in the stored version. Raises BadRequest, Invalid.
 
-    `document` is the body that the value came from. `old` is the stored object, in an update.
+    `old` is the stored object, in an update.
     """
+    resource, version = call.route.resource, call.route.version
+    obj = bodies.plain(document, version.schema) if version.schema is resource.schema else None
+    if obj is not None and obj.kind in ("", resource.kind) and obj.api_version in ("", resource.api_version):
+        return obj
+    return of_value(call, document, document.value, old)
+
+
+def of_value(call: Call, document: Document, value: Any, old: Any = None) -> Any:
+    """The same for a JSON value, such as a patched object. `document` is the body that it came from."""
     resource = call.route.resource
     version = _version_of(call.route, value)
     name = resource.version_of(version)

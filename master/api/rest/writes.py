@@ -44,7 +44,7 @@ class Writes:
         permit = await self._pipeline.authorize(call.request("create", dry_run=call.query.dry_run))
         answers.negotiate(call.accept)
         document = await self.document(call)
-        obj = versions.read(call, document, document.value)
+        obj = versions.read(call, document)
         outcome = await self._pipeline.create(permit, obj)
         return self._answer(call, outcome, 201)
 
@@ -53,7 +53,7 @@ class Writes:
         answers.negotiate(call.accept)
         document = await self.document(call)
         old = self._cache.entry(call.route.resource, call.route.namespace, call.route.name)
-        obj = versions.read(call, document, document.value, None if old is None else old.obj)
+        obj = versions.read(call, document, None if old is None else old.obj)
         return await self._change(call, permit, lambda _: obj, expect=call.identify(obj))
 
     async def patch(self, call: Call) -> web.Response:
@@ -64,7 +64,7 @@ class Writes:
         def patched(entry: Entry) -> Any:
             call.warnings.clear()
             value = merge(msgspec.json.decode(answers.body(entry, call.route)), document.value)
-            obj = versions.read(call, document, value, entry.obj)
+            obj = versions.of_value(call, document, value, entry.obj)
             call.identify(obj)
             return obj
 
