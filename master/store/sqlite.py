@@ -76,8 +76,10 @@ class SqliteStore:
     async def get(self, key: str) -> KeyValue | None:
         return await self._ask(lambda: self._database.get(key))
 
-    async def list(self, prefix: str) -> tuple[builtins.list[KeyValue], Revision]:
-        return await self._ask(lambda: self._database.scan(prefix))
+    async def list(
+        self, prefix: str, *, after: str = "", limit: int | None = None
+    ) -> tuple[builtins.list[KeyValue], Revision]:
+        return await self._ask(lambda: self._database.scan(prefix, after=after, limit=limit))
 
     async def commit(self, compares: Sequence[Compare], writes: Sequence[Put | Delete]) -> Revision:
         self._check()
