@@ -94,7 +94,6 @@ async def _core(config: MasterConfig, pki: Pki, clock: Clock, store: SqliteStore
     cluster_id = await _cluster_id(store)
     await authority.check(store, pki)
     registry = kinds.registry(kinds.ServiceRanges(IPv4Network(config.service_cidr), config.node_ports))
-    memory.prepare()
     cache = await Cache.load(store, registry, clock=clock)
     memory.freeze()
     resources = cluster_api.resources(store, cache, registry, clock=clock)

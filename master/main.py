@@ -16,6 +16,7 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
+from master import memory
 from master.config import MasterConfig
 from master.config import load as load_config
 from master.datadir import RESTORING, MasterFailed, locked
@@ -42,6 +43,7 @@ def run(config_path: Path, *, configure_log: ConfigureLog | None = None, supervi
 
     `configure_log` gets log_format and log_level of the configuration.
     """
+    memory.prepare()
     config = load_config(config_path)
     if configure_log is not None:
         configure_log(config.log_format, config.log_level)

@@ -25,7 +25,7 @@ from master.schema.pruning import Unclean, UnknownField, WrongType, check_clean,
 from master.schema.salvage import fitting, salvage
 from master.schema.strict import strict
 from master.schema.tree import Field, Struct, Text
-from master.schema.validation import Checks
+from master.schema.validation import Check, Checks
 
 T = TypeVar("T")
 S = TypeVar("S", bound=msgspec.Struct)
@@ -81,16 +81,31 @@ class Schema(Protocol[T]):
 
 
 class Typed(Generic[S]):
-    """The schema of a typed model."""
+    """The schema of a typed model. Its parts are made when they are first needed: the master starts sooner."""
 
     def __init__(self, model: type[S]) -> None:
         self.name = model.__name__
         self.model = model
-        self.tree = struct_of(model)
-        self._decoder = msgspec.json.Decoder(model)
-        self._strict = msgspec.json.Decoder(strict(model))
-        self._default = _typed_defaults.of(self.tree)
-        self._check = _typed_checks.of(self.tree)
+
+    @cached_property
+    def tree(self) -> Struct:
+        return struct_of(self.model)
+
+    @cached_property
+    def _decoder(self) -> msgspec.json.Decoder[S]:
+        return msgspec.json.Decoder(self.model)
+
+    @cached_property
+    def _strict(self) -> msgspec.json.Decoder[Any]:
+        return msgspec.json.Decoder(strict(self.model))
+
+    @cached_property
+    def _default(self) -> Default | None:
+        return _typed_defaults.of(self.tree)
+
+    @cached_property
+    def _check(self) -> Check | None:
+        return _typed_checks.of(self.tree)
 
     @property
     def full_tree(self) -> Struct:
