@@ -82,7 +82,7 @@ class Cache:
         store.listen(cache.apply)
         async for values, cache.revision in slices(store, _REGISTRY):
             if not cache._by_resource:
-                tables = [Table(kind, cache._ring, cache.revision) for kind in kinds]
+                tables = [Table(kind, cache._ring, cache.revision) for kind in kinds if kind.stored]
                 cache._by_resource = {table.kind.resource: table for table in tables}
             fill(cache._by_resource, values)
         # Read after the objects. Commits in between are applied to both below, a second time to these keys: harmless.
