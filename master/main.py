@@ -75,6 +75,11 @@ def _allow_descriptors() -> None:
 
 
 def _serve(config: MasterConfig, pki: Pki, config_path: Path, supervised: Supervised) -> int:
+    from master.store.sqlite import SqliteStore
+
+    # The store's thread checks the file while the other modules are loaded.
+    store = SqliteStore.opening(config.data_dir / "store.db")
+
     import uvloop
 
     from master import assembly
@@ -83,7 +88,7 @@ def _serve(config: MasterConfig, pki: Pki, config_path: Path, supervised: Superv
         stopping = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-        await assembly.serve(config, pki, stopping, config_path, supervised)
+        await assembly.serve(config, pki, store, stopping, config_path, supervised)
 
     try:
         uvloop.run(until_stopped())
