@@ -22,7 +22,7 @@ from master.api.rest import answers
 from master.api.rest.authentication import authenticate
 from master.api.rest.bodies import Reader
 from master.api.rest.call import Call
-from master.api.rest.discovery import Discovery
+from master.api.rest.health import Health
 from master.api.rest.paths import Paths
 from master.api.rest.query import Query
 from master.api.rest.reads import Reads
@@ -77,8 +77,15 @@ class ApiServer:
         reads = Reads(resources.pipeline, resources.cache, self._clock)
         writes = Writes(resources.pipeline, resources.cache, reader, reads)
         self._verbs = Verbs(reads, writes, Subresources(resources, reads, writes, connectors))
-        discovery = Discovery(resources.registry, f"{config.address}:{config.api_port}")
-        self._paths = Paths(lambda: pki.ca_pem, join, discovery, resources.pipeline.authorizer, self._trouble, reader)
+        self._paths = Paths(
+            lambda: pki.ca_pem,
+            join,
+            resources.registry,
+            f"{config.address}:{config.api_port}",
+            resources.pipeline.authorizer,
+            Health({"serving": self._serving, "store": self._storing}),
+            reader,
+        )
         self._front = Front(pki)
         self.port = config.api_port
 
@@ -122,14 +129,16 @@ class ApiServer:
             self.ready.clear()
             await runner.cleanup()
 
-    async def _trouble(self) -> str:
-        """Why the server is not ready; empty if it is."""
-        if not self.ready.is_set():
-            return "not ready"
+    async def _serving(self) -> str:
+        """A check of health: whether the server has begun to serve and has not begun to stop."""
+        return "" if self.ready.is_set() else "not ready"
+
+    async def _storing(self) -> str:
+        """A check of health: whether the store can be written."""
         try:
             await self._resources.store.check()
         except StoreError as error:
-            return f"not ready: the store cannot be written: {error}"
+            return f"the store cannot be written: {error}"
         return ""
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
