@@ -1,4 +1,4 @@
-"""Paths that are not resources: health, version, discovery, the CA's certificate, joining."""
+"""Paths that are not resources: health, metrics, version, discovery, the CA's certificate, joining."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from master.api.rest.bodies import Reader
 from master.api.rest.discovery import Discovery
 from master.api.rest.documents import Document, Kept, respond
 from master.api.rest.health import Health
+from master.api.rest.metrics import Metrics
 from master.api.rest.release import version
 from master.api.rest.routes import no_such_path
 from master.registry.registry import Registry
@@ -38,6 +39,7 @@ class Paths:
         server: str,
         authorizer: Authorizer,
         health: Health,
+        metrics: Metrics,
         reader: Reader,
     ) -> None:
         self._ca_pem = ca_pem
@@ -47,6 +49,7 @@ class Paths:
         self._kept = Kept(registry)
         self._authorizer = authorizer
         self._health = health
+        self._metrics = metrics
         self._reader = reader
 
     async def handle(self, request: web.BaseRequest, caller: Caller, parts: list[str]) -> web.StreamResponse:
@@ -62,6 +65,8 @@ class Paths:
         health = await self._health.answer(parts, parse_qs(request.query_string, keep_blank_values=True))
         if health is not None:
             return health
+        if path == "/metrics":
+            return self._metrics.answer(request.headers.get("Accept", ""))
         document = self._document(request, path, parts)
         if document is None:
             raise no_such_path()
@@ -83,7 +88,7 @@ class Paths:
         if path == "/version":
             return version()
         if path == "/":
-            return {"paths": sorted([*discovery.paths(), *self._health.paths(), "/version"])}
+            return {"paths": sorted([*discovery.paths(), *self._health.paths(), "/metrics", "/version"])}
         match parts:
             case ["api"]:
                 return discovery.api_versions()
