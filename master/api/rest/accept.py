@@ -1,4 +1,4 @@
-"""The Accept header: which forms of a response the client takes, in the order that it prefers.
+"""The headers Accept and Accept-Encoding: which forms of a response the client takes, the preferred ones first.
 
 Kubernetes' clients name a form by parameters of the media type: `application/json;as=Table;g=meta.k8s.io;v=v1`.
 """
@@ -56,3 +56,13 @@ def _quality(text: str) -> float:
         return float(text)
     except ValueError:
         return 1.0
+
+
+@lru_cache(maxsize=64)
+def accepts_gzip(header: str) -> bool:
+    """Whether a header Accept-Encoding names gzip with a quality above 0."""
+    for text in header.split(","):
+        coding, *pairs = (part.strip().lower() for part in text.split(";"))
+        if coding == "gzip":
+            return all(_quality(value.strip()) > 0 for name, _, value in (pair.partition("=") for pair in pairs))
+    return False

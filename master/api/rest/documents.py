@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 from collections.abc import Callable
 from typing import Any
@@ -9,18 +10,22 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from master.api.rest.accept import JSON
+from master.api.rest.accept import JSON, accepts_gzip
 from master.registry.registry import Registry
 
 _encode = msgspec.json.Encoder().encode
 
 
 class Document(msgspec.Struct, frozen=True):
-    """The bytes of a response with their media type. `tag` names the content: it changes with the bytes."""
+    """The bytes of a response with their media type. `tag` names the content: it changes with the bytes.
+
+    `packed`: the bytes are compressed (gzip), and decompressed for clients that do not accept that.
+    """
 
     body: bytes
     tag: str
     media: str = JSON
+    packed: bool = False
 
     @classmethod
     def of(cls, value: Any, media: str = JSON) -> Document:
@@ -42,10 +47,17 @@ def unchanged(request: web.BaseRequest, tag: str) -> bool:
 
 def respond(request: web.BaseRequest, document: Document) -> web.Response:
     """The response with a document, or 304 if the client has it already."""
-    headers = {"ETag": f'"{document.tag}"', "Vary": "Accept"}
+    headers = {"ETag": f'"{document.tag}"', "Vary": "Accept, Accept-Encoding" if document.packed else "Accept"}
     if unchanged(request, document.tag):
         return web.Response(status=304, headers=headers)
-    return web.Response(body=document.body, headers={**headers, "Content-Type": document.media})
+    headers["Content-Type"] = document.media
+    body = document.body
+    if document.packed:
+        if accepts_gzip(request.headers.get("Accept-Encoding", "")):
+            headers["Content-Encoding"] = "gzip"
+        else:
+            body = gzip.decompress(body)
+    return web.Response(body=body, headers=headers)
 
 
 class Kept:

@@ -1,4 +1,4 @@
-"""Paths that are not resources: health, metrics, version, discovery, the CA's certificate, joining."""
+"""Paths that are not resources: health, metrics, version, discovery, OpenAPI, the CA's certificate, joining."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from master.api.rest.discovery import Discovery
 from master.api.rest.documents import Document, Kept, respond
 from master.api.rest.health import Health
 from master.api.rest.metrics import Metrics
+from master.api.rest.openapi import OpenApi
 from master.api.rest.release import version
 from master.api.rest.routes import no_such_path
 from master.registry.registry import Registry
@@ -47,6 +48,7 @@ class Paths:
         self._discovery = Discovery(registry, server)
         self._aggregated = Aggregated(registry, self._discovery)
         self._kept = Kept(registry)
+        self._openapi = OpenApi(registry)
         self._authorizer = authorizer
         self._health = health
         self._metrics = metrics
@@ -65,6 +67,11 @@ class Paths:
         health = await self._health.answer(parts, parse_qs(request.query_string, keep_blank_values=True))
         if health is not None:
             return health
+        if parts[0] == "openapi":
+            openapi = await self._openapi.answer(request, parts)
+            if openapi is None:
+                raise no_such_path()
+            return openapi
         if path == "/metrics":
             return self._metrics.answer(request.headers.get("Accept", ""))
         document = self._document(request, path, parts)
@@ -88,7 +95,11 @@ class Paths:
         if path == "/version":
             return version()
         if path == "/":
-            return {"paths": sorted([*discovery.paths(), *self._health.paths(), "/metrics", "/version"])}
+            return {
+                "paths": sorted(
+                    [*discovery.paths(), *self._health.paths(), "/metrics", "/openapi/v2", "/openapi/v3", "/version"]
+                )
+            }
         match parts:
             case ["api"]:
                 return discovery.api_versions()
