@@ -97,7 +97,7 @@ async def _core(config: MasterConfig, pki: Pki, clock: Clock, store: SqliteStore
     memory.prepare()
     cache = await Cache.load(store, registry, clock=clock)
     memory.freeze()
-    resources = cluster_api.resources(store, cache, registry, clock=clock)
+    resources = cluster_api.resources(store, cache, registry, clock=clock, token_key=pki.token_key)
     if config.bootstrap_token_file is not None:
         await bootstrap.ensure(resources, config)  # makes the token's namespace
         await token.make_valid(resources, token.read(config.bootstrap_token_file))
@@ -155,7 +155,9 @@ def _parts(core: _Core) -> list[tuple[str, Coroutine[None, None, None]]]:
         ("scheduler", Scheduler(resources, clock, core.recorder).run()),
         *(
             (controller.name, controller.run())
-            for controller in controllers(resources, core.sessions, clock, config, recorder=core.recorder)
+            for controller in controllers(
+                resources, core.sessions, clock, config, recorder=core.recorder, ca_pem=lambda: core.pki.ca_pem
+            )
         ),
     ]
 

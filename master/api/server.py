@@ -170,7 +170,7 @@ class ApiServer:
         path, _, query_text = request.raw_path.partition("?")
         parts = segments(path)
         # A join request has a bootstrap token, which does not identify a caller.
-        caller = ANONYMOUS if parts[0] == "sampan" else authenticate(request)
+        caller = ANONYMOUS if parts[0] == "sampan" else authenticate(request, self._resources.tokens)
         if not is_resource(parts):
             with self._requests:
                 return await self._paths.handle(request, caller, parts)

@@ -83,7 +83,7 @@ class Cache:
         # Read after the objects. Commits in between are applied to both below, a second time to these keys: harmless.
         unique, _ = await store.list(_UNIQUE)
         cache._unique = {value.key: value.value for value in unique}
-        tables = [Table(kind, cache._ring, cache.revision) for kind in kinds]
+        tables = [Table(kind, cache._ring, cache.revision) for kind in kinds if kind.stored]
         cache._by_resource = {table.kind.resource: table for table in tables}
         cache._fill(objects)
         for table in tables:

@@ -10,7 +10,7 @@ from master.objects.index import OWNER, Index
 from master.objects.meta import Object
 from master.registry.deletion import DeletionPolicy
 from master.registry.strategy import Strategy
-from master.registry.subresource import Subresource
+from master.registry.subresource import Action, Subresource
 from master.registry.table import PLAIN, Table
 from master.schema.schema import Schema
 
@@ -66,6 +66,8 @@ class Resource(Generic[T]):
     hot: bool = False
     # What the cache can be asked by, besides namespace and name.
     indexes: tuple[Index, ...] = (OWNER,)
+    # What a create does, for a resource whose objects are only questions and never stored, such as TokenReview.
+    action: Action | None = None
 
     @property
     def api_version(self) -> str:
@@ -76,6 +78,11 @@ class Resource(Generic[T]):
     def versions(self) -> tuple[Version, ...]:
         """All served versions. The stored one is the first."""
         return (Version(self.version, self.schema), *self.served)
+
+    @property
+    def stored(self) -> bool:
+        """Whether its objects are stored, so that the cache has them."""
+        return self.action is None
 
     @property
     def singular(self) -> str:
