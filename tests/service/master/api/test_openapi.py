@@ -64,16 +64,18 @@ async def index(api: Client) -> dict[str, str]:
 async def test_the_second_version_is_consistent_and_has_every_kind(api: Client) -> None:
     document = (await api("GET", "/openapi/v2")).json
     check(document, document["definitions"])
-    patched = {
-        tuple(operation[EXTENSION].values()): {part.get("name") for part in operation["parameters"]}
-        for path, method, operation in operations(document)
-        if method == "patch" and path.endswith("{name}")
-    }
+    found: dict[tuple[str, ...], dict[str, set[str]]] = {}
+    for _, method, operation in operations(document):
+        parameters = {part.get("name") for part in operation["parameters"]}
+        found.setdefault(tuple(operation[EXTENSION].values()), {}).setdefault(method, parameters)
     for resource in api.resources.registry:
         for version in resource.versions:
-            kind = (resource.group, resource.kind, version.name)
-            # Old clients read this before they ask for a dry run.
-            assert {"dryRun", "fieldValidation"} <= patched[kind], kind
+            of_kind = found[resource.group, resource.kind, version.name]
+            writing = {"create": "post", "update": "put", "patch": "patch"}
+            for verb, method in writing.items():
+                # Old clients look for these before they ask for a dry run.
+                if verb in resource.verbs:
+                    assert {"dryRun", "fieldValidation"} <= of_kind[method], (resource, method)
 
 
 async def test_each_document_of_the_third_version_is_complete_by_itself(api: Client) -> None:
