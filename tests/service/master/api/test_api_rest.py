@@ -82,7 +82,7 @@ async def test_yaml_is_read_as_kubectl_reads_it(api: Client) -> None:
         ("PATCH", f"{PODS}/a", {}, {"Content-Type": "application/strategic-merge-patch+json"}, 415, "merge-patch"),
         ("GET", "/api/v1/widgets", None, {}, 404, "could not find"),
         ("GET", "/apis/apps/v1/deployments", None, {}, 404, "could not find"),
-        ("GET", "/openapi/v2", None, {}, 404, "could not find"),
+        ("GET", "/openapi/v1", None, {}, 404, "could not find"),
         ("PUT", PODS, pod(), {}, 405, "does not allow"),
         ("GET", PODS, None, {"Accept": "application/vnd.kubernetes.protobuf"}, 406, "application/json"),
         ("GET", f"{PODS}?labelSelector=a+in+b", None, {}, 400, "requirement: found 'b' expected: '('"),
