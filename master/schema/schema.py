@@ -14,7 +14,7 @@ from typing import Any, Generic, Protocol, TypeVar
 import msgspec
 from msgspec.structs import replace
 
-from master.objects.meta import Object, ObjectMeta
+from master.objects.meta import Object, ObjectMeta, with_raw_fields
 from master.schema.access import JSON, TYPED
 from master.schema.checks import Findings
 from master.schema.completion import completed
@@ -109,7 +109,7 @@ class Typed(Generic[S]):
         except Unclean:
             value = prune(value, self.tree, unknown)
         try:
-            return msgspec.convert(value, self.model)
+            return msgspec.convert(with_raw_fields(value), self.model)
         except msgspec.ValidationError as error:
             # The tree knows all types, so this is a difference between tree and model.
             raise WrongType("", str(error)) from error
@@ -203,6 +203,7 @@ class Data:
             raise WrongType("", str(error)) from error
 
     def _of(self, value: dict[str, Any]) -> Untyped:
+        value = with_raw_fields(value)
         return Untyped(
             api_version=value.get("apiVersion", ""),
             kind=value.get("kind", ""),
