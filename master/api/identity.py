@@ -17,6 +17,11 @@ class Caller:
     name: str
     groups: frozenset[str] = field(default_factory=frozenset)
 
+    @property
+    def manager(self) -> str:
+        """The name of a component of the master in managedFields, such as `scheduler`."""
+        return self.name.rpartition(":")[2]
+
 
 ANONYMOUS = Caller("system:anonymous", frozenset({UNAUTHENTICATED}))
 

@@ -54,7 +54,7 @@ class Application:
             before = Manager.of(BEFORE_FIRST_APPLY, "Update", self.api_version, self.manager.subresource)
             managers = updated({}, self.forms.comparing(empty, live), before, self.now)
         shape = self.forms.versions[self.api_version].shape
-        fields = FieldSet(shape.named(self.config) or {}).without(self.forms.reset)
+        fields = FieldSet(shape.named(self.config, unique=True) or {}).without(self.forms.reset)
         previous = managers.get(self.manager)
         managers = {**managers, self.manager: Owned(fields, self.api_version, previous.time if previous else "")}
         merged = shape.merge(live, self.config)

@@ -11,9 +11,10 @@ from master.fieldmanager import elements
 from master.fieldmanager.elements import MEMBER
 
 Node = dict[str, Any]
-"""What a set has below one field, by element; each value is a Node again. It has the form of `fieldsV1`: an empty Node is
-a field that is owned, and `MEMBER` among the elements says that the field is owned besides what is below it. Nodes are
-shared between sets, so they are never changed.
+"""What a set has below one field, by element; each value is a Node again.
+
+It has the form of `fieldsV1`: an empty Node is a field that is owned, and `MEMBER` among the elements says that the
+field is owned besides what is below it. Nodes are shared between sets, so they are never changed.
 """
 
 OWNED: Final[Node] = {}

@@ -13,7 +13,7 @@ from master.fieldmanager.shapes import Record
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """A version of a kind: the shape of its objects, and how a value in the version of the request becomes one in it."""
+    """A version of a kind. `convert` makes a value in this version of one in the version of the request."""
 
     shape: Record
     convert: Callable[[dict[str, Any]], dict[str, Any]] = lambda value: value

@@ -15,7 +15,7 @@ import msgspec
 from master.fieldmanager.elements import escaped
 from master.fieldmanager.fieldset import EMPTY, FieldSet
 from master.fieldmanager.forms import Form
-from master.fieldmanager.lists import BadItem
+from master.fieldmanager.shapes import BadItem
 
 MANAGER: Final = "kubectl"
 ANNOTATION: Final = "kubectl.kubernetes.io/last-applied-configuration"
@@ -32,7 +32,7 @@ def allowed(form: Form, api_version: str, live: dict[str, Any]) -> FieldSet:
         if not isinstance(last, dict) or last.get("apiVersion") != api_version:
             return EMPTY
         difference = form.compare(last, live)
-        return FieldSet(form.shape.named(last) or {}) - difference.set - difference.removed
+        return FieldSet(form.shape.named(last, unique=True) or {}) - difference.set - difference.removed
     except (ValueError, BadItem, AttributeError, TypeError):
         # The text is a client's: it can have any types.
         return EMPTY

@@ -7,14 +7,7 @@ from typing import Any
 from master.fieldmanager import elements
 from master.fieldmanager.comparison import Differences
 from master.fieldmanager.fieldset import OWNED, Node, is_member, with_member
-from master.fieldmanager.shapes import Shape
-
-
-class BadItem(Exception):
-    """An applied configuration has a list with an item that cannot be merged. `where`: its path in the list."""
-
-    def __init__(self, why: str) -> None:
-        super().__init__(why)
+from master.fieldmanager.shapes import BadItem, Shape
 
 
 class Listing:
@@ -52,12 +45,20 @@ class Listing:
             items[element] = value
         return items
 
-    def named(self, value: Any) -> Node | None:
+    def named(self, value: Any, *, unique: bool = False) -> Node | None:
         if value is None:
             return OWNED
         result: Node = {}
         for element, item in self._items(value).items():
-            result[element] = OWNED if isinstance(item, _Twice) else with_member(self.item.named(item) or OWNED)
+            if isinstance(item, _Twice):
+                if unique:
+                    raise BadItem(f"duplicate entries for key {elements.shown(element)}")
+                result[element] = OWNED
+                continue
+            try:
+                result[element] = with_member(self.item.named(item, unique=unique) or OWNED)
+            except BadItem as bad:
+                raise bad.below(element) from None
         return result or None
 
     def all(self, value: Any) -> Node:
@@ -143,7 +144,7 @@ def _ordered(items: dict[str, list[Any]], live: list[str], applied: list[str]) -
     shared = [element for element in applied if element in known]
     done: set[str] = set()
     result: list[Any] = []
-    position = {element: 0 for element in items}
+    position = dict.fromkeys(items, 0)
 
     def take(element: str) -> None:
         values = items[element]

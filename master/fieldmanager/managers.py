@@ -15,7 +15,7 @@ APPLY: Final = "Apply"
 UPDATE: Final = "Update"
 UNKNOWN: Final = "unknown"
 """The name of a client that sends no name."""
-_FIELDS_V1: Final = "FieldsV1"
+FIELDS_V1: Final = "FieldsV1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ def read(entries: Iterable[ManagedFieldsEntry], *, trusted: bool = False) -> Man
             raise ValueError("operation must be `Apply` or `Update`")
         if not entry.api_version:
             raise ValueError("apiVersion must not be empty")
-        if entry.fields_type != _FIELDS_V1:
+        if entry.fields_type != FIELDS_V1:
             raise ValueError("fieldsType must be `FieldsV1`")
         text = bytes(entry.fields_v1)
         fields = FieldSet.stored(text) if trusted else FieldSet.read(text)
@@ -81,7 +81,7 @@ def written(managers: Managers) -> tuple[ManagedFieldsEntry, ...]:
             operation=manager.operation,
             api_version=owned.api_version,
             time=owned.time,
-            fields_type=_FIELDS_V1,
+            fields_type=FIELDS_V1,
             fields_v1=msgspec.Raw(owned.fields.json()),
             subresource=manager.subresource,
         )

@@ -13,14 +13,30 @@ from __future__ import annotations
 from typing import Any, Final, Protocol
 
 from master.fieldmanager.comparison import Differences
-from master.fieldmanager.fieldset import OWNED, Node, is_member, with_member
+from master.fieldmanager.fieldset import OWNED, Node, Path, is_member, with_member
+
+
+class BadItem(Exception):
+    """A list has an item that cannot be told from others. `path`: the list, as far as it is known."""
+
+    def __init__(self, why: str, path: Path = ()) -> None:
+        super().__init__(why)
+        self.why = why
+        self.path = path
+
+    def below(self, element: str) -> BadItem:
+        """The same problem, seen from one level higher."""
+        return BadItem(self.why, (element, *self.path))
 
 
 class Shape(Protocol):
     """The shape of a type's values."""
 
-    def named(self, value: Any) -> Node | None:
-        """The fields that a configuration with this value names. None if it names none."""
+    def named(self, value: Any, *, unique: bool = False) -> Node | None:
+        """The fields that a configuration with this value names. None if it names none.
+
+        With `unique`, raises BadItem if a list has two items with the same keys.
+        """
         ...
 
     def all(self, value: Any) -> Node:
@@ -32,7 +48,7 @@ class Shape(Protocol):
         ...
 
     def merge(self, live: Any, applied: Any) -> Any:
-        """The live value with those of the configuration. Raises Duplicate, NoKey."""
+        """The live value with those of the configuration. Raises BadItem."""
         ...
 
     def remove(self, value: Any, fields: Node) -> Any:
@@ -47,7 +63,7 @@ class Shape(Protocol):
 class Atom:
     """A value with one owner: text, a number, or whatever is atomic."""
 
-    def named(self, value: Any) -> Node | None:
+    def named(self, value: Any, *, unique: bool = False) -> Node | None:
         return OWNED
 
     def all(self, value: Any) -> Node:
@@ -85,20 +101,24 @@ class Record:
     def _shape(self, name: str) -> Shape:
         return self.fields.get(name) or self.rest or ATOM
 
-    def named(self, value: Any) -> Node | None:
+    def named(self, value: Any, *, unique: bool = False) -> Node | None:
         if not value:
             return OWNED
         result: Node = {}
         fields, rest = self.fields, self.rest
-        for name, inner in value.items():
-            shape = fields.get(name)
-            if shape is not None:
-                node = shape.named(inner)
-                if node is not None:
-                    result[f"f:{name}"] = node
-            elif rest is not None:
-                # Whoever sets a key of a map owns the key too.
-                result[f"f:{name}"] = with_member(rest.named(inner) or OWNED)
+        name = ""
+        try:
+            for name, inner in value.items():
+                shape = fields.get(name)
+                if shape is not None:
+                    node = shape.named(inner, unique=unique)
+                    if node is not None:
+                        result[f"f:{name}"] = node
+                elif rest is not None:
+                    # Whoever sets a key of a map owns the key too.
+                    result[f"f:{name}"] = with_member(rest.named(inner, unique=unique) or OWNED)
+        except BadItem as bad:
+            raise bad.below(f"f:{name}") from None
         return result or None
 
     def all(self, value: Any) -> Node:
@@ -174,8 +194,8 @@ class Anyhow:
     def _of(self, *values: Any) -> Shape:
         return self._object if all(isinstance(value, dict) for value in values) else ATOM
 
-    def named(self, value: Any) -> Node | None:
-        return self._of(value).named(value)
+    def named(self, value: Any, *, unique: bool = False) -> Node | None:
+        return self._of(value).named(value, unique=unique)
 
     def all(self, value: Any) -> Node:
         return self._of(value).all(value)

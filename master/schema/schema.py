@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace as field_replace
 from functools import cached_property
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, cast
 
 import msgspec
 from msgspec.structs import replace
@@ -31,6 +31,10 @@ T = TypeVar("T")
 S = TypeVar("S", bound=msgspec.Struct)
 _encode = msgspec.json.Encoder().encode
 _typed_defaults, _typed_checks = Defaults(TYPED), Checks(TYPED)
+
+
+def _unmanaged(obj: Any) -> Any:
+    return replace(obj, metadata=replace(obj.metadata, managed_fields=()))
 
 
 class Schema(Protocol[T]):
@@ -67,6 +71,17 @@ class Schema(Protocol[T]):
         """The JSON of an object. apiVersion and kind come first."""
         ...
 
+    def value(self, obj: T) -> dict[str, Any]:
+        """The JSON value of an object, without managedFields."""
+        ...
+
+    def differing(self, old: T | None, new: T) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The JSON values of two objects, as far as these differ: only the top-level fields that are not equal.
+
+        The managedFields do not count. `old`: None for an object with nothing set.
+        """
+        ...
+
     def default(self, obj: T) -> T:
         """The object with the declared defaults."""
         ...
@@ -91,6 +106,7 @@ class Typed(Generic[S]):
         self._strict = msgspec.json.Decoder(strict(model))
         self._default = _typed_defaults.of(self.tree)
         self._check = _typed_checks.of(self.tree)
+        self._empty: S | None = None
 
     @property
     def full_tree(self) -> Struct:
@@ -123,6 +139,26 @@ class Typed(Generic[S]):
     def encode(self, obj: S) -> bytes:
         return _encode(obj)
 
+    def value(self, obj: S) -> dict[str, Any]:
+        return cast(dict[str, Any], msgspec.to_builtins(_unmanaged(obj)))
+
+    def differing(self, old: S | None, new: S) -> tuple[dict[str, Any], dict[str, Any]]:
+        if self._empty is None:
+            self._empty = self.model()
+        if old is None:
+            old = self._empty
+        before, after = {}, {}
+        for name in self.model.__struct_fields__:
+            one, other = getattr(old, name), getattr(new, name)
+            if name == "metadata":
+                one, other = replace(one, managed_fields=()), replace(other, managed_fields=())
+            if one is not other and one != other:
+                before[name], after[name] = one, other
+        return (
+            msgspec.to_builtins(replace(self._empty, **before)),
+            msgspec.to_builtins(replace(self._empty, **after)),
+        )
+
     def default(self, obj: S) -> S:
         return obj if self._default is None else self._default(obj)
 
@@ -154,12 +190,13 @@ class Data:
     """The schema of a kind that is only data. Its metadata is always ObjectMeta.
 
     `tree` describes the whole object, or makes that description when it is first needed: there are many such kinds, and
-    most clusters have objects of few.
+    most clusters have objects of few. `always`: top-level objects that are there even if nothing in them is set.
     """
 
-    def __init__(self, name: str, tree: Struct | Callable[[], Struct]) -> None:
+    def __init__(self, name: str, tree: Struct | Callable[[], Struct], *, always: tuple[str, ...] = ()) -> None:
         self.name = name
         self._source = tree
+        self._always = always
 
     @cached_property
     def tree(self) -> Struct:
@@ -225,6 +262,18 @@ class Data:
 
     def encode(self, obj: Untyped) -> bytes:
         return _encode({"apiVersion": obj.api_version, "kind": obj.kind, "metadata": obj.metadata, **obj.content})
+
+    def value(self, obj: Untyped) -> dict[str, Any]:
+        base = {"apiVersion": obj.api_version, "kind": obj.kind}
+        return {**base, "metadata": msgspec.to_builtins(replace(obj.metadata, managed_fields=())), **obj.content}
+
+    def differing(self, old: Untyped | None, new: Untyped) -> tuple[dict[str, Any], dict[str, Any]]:
+        after = self.value(new)
+        before = {name: {} for name in ("metadata", *self._always)} if old is None else self.value(old)
+        return (
+            {name: value for name, value in before.items() if name not in after or after[name] != value},
+            {name: value for name, value in after.items() if name not in before or before[name] != value},
+        )
 
     def default(self, obj: Untyped) -> Untyped:
         if self._default is None:

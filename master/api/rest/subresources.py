@@ -11,7 +11,8 @@ from aiohttp import web
 from master.api.errors import Invalid, MethodNotAllowed, NotFound
 from master.api.pipeline.metadata import check_uid
 from master.api.resources import Resources
-from master.api.rest import answers, bodies
+from master.api.rest import answers, bodies, options
+from master.api.rest.applies import MEDIA_TYPE as APPLY
 from master.api.rest.call import Call
 from master.api.rest.mergepatch import merge
 from master.api.rest.reads import Reads
@@ -72,6 +73,10 @@ class Subresources:
         permit = await self._pipeline.authorize(call.request(verb, dry_run=call.query.dry_run and verb != "get"))
         if verb == "get":
             return answers.raw(view.schema.encode(view.read(self._reads.entry(call).obj)))
+        if verb == "patch" and bodies.media_type(call.http) == APPLY:
+            applied = await self._writes.applies.apply_view(call, view)
+            return answers.raw(view.schema.encode(view.read(applied.entry.obj)), 200, call.warnings)
+        options.check(call.query, verb)
         patch = verb == "patch"
         document = await (self._writes.patch_document(call) if patch else self._writes.document(call))
 

@@ -12,7 +12,9 @@ from master.api.errors import BadRequest, Invalid, NotFound, UnsupportedMediaTyp
 from master.api.pipeline.attempt import Outcome
 from master.api.pipeline.pipeline import Pipeline
 from master.api.pipeline.request import Permit
-from master.api.rest import answers, bodies, deletes
+from master.api.rest import answers, bodies, deletes, options
+from master.api.rest.applies import MEDIA_TYPE as APPLY
+from master.api.rest.applies import Applies
 from master.api.rest.bodies import Document
 from master.api.rest.call import Call
 from master.api.rest.lists import stream
@@ -34,6 +36,7 @@ class Writes:
         self._cache = cache
         self._reader = reader
         self._reads = reads
+        self.applies = Applies(pipeline, reader, self._typed)
 
     async def document(self, call: Call, media: str = "") -> Document:
         """The body of the request. `media`: its type, if that is known. Raises ApiError."""
@@ -58,6 +61,7 @@ class Writes:
         return route.resource.schema.read(converted, [])
 
     async def create(self, call: Call) -> web.Response:
+        options.check(call.query, "create")
         # Before the body is read, so that a caller without the permission need not send it.
         permit = await self._pipeline.authorize(call.request("create", dry_run=call.query.dry_run))
         answers.negotiate(call.accept)
@@ -67,6 +71,7 @@ class Writes:
         return self._answer(call, outcome, 201)
 
     async def update(self, call: Call) -> web.Response:
+        options.check(call.query, "update")
         permit = await self._pipeline.authorize(call.request("update", dry_run=call.query.dry_run))
         answers.negotiate(call.accept)
         document = await self.document(call)
@@ -74,6 +79,10 @@ class Writes:
         return await self._change(call, permit, lambda _: obj, expect=call.identify(obj))
 
     async def patch(self, call: Call) -> web.Response:
+        if bodies.media_type(call.http) == APPLY:
+            outcome, created = await self.applies.apply(call)
+            return self._answer(call, outcome, 201 if created else 200)
+        options.check(call.query, "patch")
         permit = await self._pipeline.authorize(call.request("patch", dry_run=call.query.dry_run))
         answers.negotiate(call.accept)
         document = await self.patch_document(call)
@@ -91,7 +100,9 @@ class Writes:
         """The body of a PATCH. Raises UnsupportedMediaType, BadRequest."""
         media = bodies.media_type(call.http)
         if media != _MERGE:
-            raise UnsupportedMediaType(f"patches of type {media} are not supported; supported media types: {_MERGE}")
+            raise UnsupportedMediaType(
+                f"patches of type {media} are not supported; supported media types: {_MERGE}, {APPLY}"
+            )
         document = await self.document(call, "application/json")
         if not isinstance(document.value, dict):
             raise BadRequest("a merge patch must be a JSON object")
