@@ -44,12 +44,19 @@ def _made(member: bool, below: Node) -> Node | None:
 class FieldSet:
     """A set of fields of one object. The object itself is never a member."""
 
-    __slots__ = ("_json", "node")
+    __slots__ = ("_json", "_node")
 
-    def __init__(self, node: Node, json: bytes = b"") -> None:
-        """`json`: the text of the set, if it is known."""
-        self.node: Final = node
+    def __init__(self, node: Node | None, json: bytes = b"") -> None:
+        """`json`: the text of the set, if it is known. Then the node may be None: it is decoded when it is needed."""
+        self._node = node
         self._json = json
+
+    @property
+    def node(self) -> Node:
+        """The elements below the object."""
+        if self._node is None:
+            self._node = msgspec.json.decode(self._json, type=dict[str, Any])
+        return self._node
 
     @classmethod
     def read(cls, text: bytes) -> FieldSet:
@@ -64,7 +71,7 @@ class FieldSet:
     @classmethod
     def stored(cls, text: bytes) -> FieldSet:
         """The set of `fieldsV1` that `json` has written."""
-        return cls(msgspec.json.decode(text), text) if text else EMPTY
+        return cls(None, text) if text else EMPTY
 
     @classmethod
     def of(cls, *paths: Path) -> FieldSet:
@@ -84,7 +91,7 @@ class FieldSet:
         return self._json
 
     def __bool__(self) -> bool:
-        return bool(self.node)
+        return bool(self.node) if self._node is not None else self._json != b"{}"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, FieldSet) and self.node == other.node
@@ -102,12 +109,22 @@ class FieldSet:
         node = _union(self.node, other.node)
         return self if node is self.node else FieldSet(node)
 
+    def _mentions(self, other: FieldSet) -> bool:
+        """Whether the sets may have something in common. This is quick for a set that is not decoded yet."""
+        if self._node is not None:
+            return True
+        return any(f'"{element}"'.encode() in self._json for element in other.node)
+
     def __and__(self, other: FieldSet) -> FieldSet:
         """The fields that are in both sets."""
-        return FieldSet(_intersection(self.node, other.node)) if self and other else EMPTY
+        if not other or not self._mentions(other):
+            return EMPTY
+        return FieldSet(_intersection(self.node, other.node))
 
     def __sub__(self, other: FieldSet) -> FieldSet:
         """The fields that are not in the other set. A field stays if only one above or below it is in the other set."""
+        if not other or not self._mentions(other):
+            return self
         node = _difference(self.node, other.node, deep=False)
         return self if node is self.node else FieldSet(node)
 
@@ -165,7 +182,7 @@ def _union(one: Node, other: Node) -> Node:
             changed[element] = theirs
         elif ours is not theirs:
             # A field that is owned alone gets a member mark as soon as something is below it.
-            both = with_member(theirs) if not ours else with_member(ours) if not theirs else _union(ours, theirs)
+            both = with_member(ours) if not theirs else with_member(theirs) if not ours else _union(ours, theirs)
             if both is not ours:
                 changed[element] = both
     return {**one, **changed} if changed else one

@@ -39,7 +39,7 @@ def allowed(form: Form, api_version: str, live: dict[str, Any]) -> FieldSet:
 
 
 def renewed(value: dict[str, Any], config: dict[str, Any]) -> dict[str, Any]:
-    """The value with the configuration in its annotation, if it has one. One that is too large is removed."""
+    """The value with the configuration in its annotation, if it has one. A text that is too large is left out."""
     annotations = _annotations(value)
     if not annotations.get(ANNOTATION):
         return value

@@ -22,8 +22,8 @@ FIELDS_V1: Final = "FieldsV1"
 class Manager:
     """One client as the owner of fields.
 
-    The updates of a client by different versions or subresources are different managers. Of what a client applies,
-    the version does not count: then `api_version` is empty.
+    The updates of a client by different versions or subresources are different managers. The version of what a client
+    applies does not count: then `api_version` is empty.
     """
 
     name: str

@@ -91,12 +91,18 @@ def losses(managers: Managers, compare: Compare, writer: Manager | None) -> Loss
 
 def updated(managers: Managers, compare: Compare, writer: Manager, now: str) -> Managers:
     """The managers after an update. Without a change, nothing changes: also no time."""
-    result = losses(managers, compare, None).taken(managers, None)
-    comparison = compare(writer.api_version)
-    own = (comparison.set if comparison is not None else EMPTY) - UNTRACKED
-    if own:
-        before = result.get(writer)
-        result[writer] = Owned(own if before is None else before.fields | own, writer.api_version, now)
+    comparison = compare(writer.api_version) or Comparison()
+    own = comparison.set - UNTRACKED
+    result = losses(managers, compare, writer).taken(managers, writer)
+    before = managers.get(writer)
+    if before is not None:
+        # The writer keeps what it has changed again. If that is all, its set stays the same and need not be encoded.
+        fields = (before.fields - comparison.removed) | own
+        result[writer] = Owned(fields, writer.api_version, now if own else before.time)
+        if not fields:
+            del result[writer]
+    elif own:
+        result[writer] = Owned(own, writer.api_version, now)
     return _capped(result)
 
 

@@ -17,7 +17,7 @@ from master.fieldmanager.fieldset import OWNED, Node, Path, is_member, with_memb
 
 
 class BadItem(Exception):
-    """A list has an item that cannot be told from others. `path`: the list, as far as it is known."""
+    """A list has an item that cannot be distinguished from others. `path`: the list, as far as it is known."""
 
     def __init__(self, why: str, path: Path = ()) -> None:
         super().__init__(why)
@@ -115,7 +115,7 @@ class Record:
                     if node is not None:
                         result[f"f:{name}"] = node
                 elif rest is not None:
-                    # Whoever sets a key of a map owns the key too.
+                    # The client that sets a key of a map owns the key too.
                     result[f"f:{name}"] = with_member(rest.named(inner, unique=unique) or OWNED)
         except BadItem as bad:
             raise bad.below(f"f:{name}") from None

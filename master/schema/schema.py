@@ -150,9 +150,11 @@ class Typed(Generic[S]):
         before, after = {}, {}
         for name in self.model.__struct_fields__:
             one, other = getattr(old, name), getattr(new, name)
+            if one is other:
+                continue
             if name == "metadata":
                 one, other = replace(one, managed_fields=()), replace(other, managed_fields=())
-            if one is not other and one != other:
+            if one != other:
                 before[name], after[name] = one, other
         return (
             msgspec.to_builtins(replace(self._empty, **before)),

@@ -260,8 +260,6 @@ class Pipeline:
         if request.operation == APPLY:
             return _managed(new, changed.metadata.managed_fields)
         new = _managed(new, old.metadata.managed_fields)
-        if not old.metadata.managed_fields or new == old:
-            return new
         return _managed(new, self.ownership.changed(request, old, new, self.clock.now()))
 
     def _check(self, attempt: Attempt) -> None:
