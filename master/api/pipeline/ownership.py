@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -26,6 +27,7 @@ from master.registry.resource import Resource, Version
 from master.registry.subresource import Part
 
 Entries = tuple[ManagedFieldsEntry, ...]
+Convert = Callable[[dict[str, Any]], dict[str, Any]]
 _STATUS: Final = FieldSet.of(("f:status",))
 
 
@@ -38,13 +40,12 @@ class Ownership:
 
     def forms(self, resource: Resource[Any], version: Version, reset: FieldSet) -> Forms:
         """The versions of a kind for values in the given one. `reset`: fields that the request may not change."""
-        return Forms(
-            {api_version(resource, each): self._form(resource, each, version) for each in resource.versions}, reset
-        )
+        served = {resource.version_of(each): self._form(each, version) for each in resource.versions if not each.old}
+        return Forms(served, reset)
 
-    def _form(self, resource: Resource[Any], target: Version, source: Version) -> Form:
+    def _form(self, target: Version, source: Version) -> Form:
         shape = self._shapes.of(target.schema.full_tree)
-        if target.name == source.name:
+        if target.schema is source.schema:
             return Form(shape)
         return Form(shape, lambda value: target.from_stored(source.to_stored(value)))
 
@@ -97,13 +98,18 @@ class Ownership:
         schema = resource.schema
         if version == resource.api_version:
             return compare(self._shapes.of(schema.full_tree), *schema.differing(old, new)).without(reset)
-        served = next((each for each in resource.served if api_version(resource, each) == version), None)
+        served = next((each for each in resource.served if resource.version_of(each) == version), None)
         if served is None:
             return None
         before = served.from_stored(schema.value(old)) if old is not None else {}
         return compare(self._shapes.of(served.schema.full_tree), before, served.from_stored(schema.value(new))).without(
             reset
         )
+
+
+def _converted(to_stored: Convert, from_stored: Convert, value: dict[str, Any]) -> dict[str, Any]:
+    """A value in one version, made from one in another."""
+    return from_stored(to_stored(value))
 
 
 def _entry(request: Request, text: bytes, now: datetime) -> ManagedFieldsEntry:
@@ -116,11 +122,6 @@ def _entry(request: Request, text: bytes, now: datetime) -> ManagedFieldsEntry:
         fields_v1=msgspec.Raw(text),
         subresource=request.subresource,
     )
-
-
-def api_version(resource: Resource[Any], version: Version) -> str:
-    """The apiVersion of objects in a version of a resource."""
-    return f"{resource.group}/{version.name}" if resource.group else version.name
 
 
 def _written_as(request: Request) -> str:

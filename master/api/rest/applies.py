@@ -6,7 +6,6 @@ the pipeline, which creates the object if it is missing.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
@@ -17,7 +16,7 @@ from master.api.pipeline.attempt import Outcome
 from master.api.pipeline.ownership import main_reset, part_reset
 from master.api.pipeline.pipeline import Pipeline
 from master.api.pipeline.request import Permit
-from master.api.rest import answers, bodies, options
+from master.api.rest import answers, bodies, options, versions
 from master.api.rest.bodies import Document
 from master.api.rest.call import Call
 from master.cache import Entry
@@ -33,17 +32,14 @@ from master.schema.pruning import Unclean, UnknownField, WrongType, check_clean,
 from master.schema.tree import Struct
 
 MEDIA_TYPE: Final = "application/apply-patch+yaml"
-Typed = Callable[[Call, Document, Any], Any]
-"""Makes the object, in the stored version, of a JSON value in the version of the path. Raises ApiError."""
 
 
 class Applies:
-    """Answers applies. `typed` also refuses or reports duplicate keys in the body."""
+    """Answers applies."""
 
-    def __init__(self, pipeline: Pipeline, reader: bodies.Reader, typed: Typed) -> None:
+    def __init__(self, pipeline: Pipeline, reader: bodies.Reader) -> None:
         self._pipeline = pipeline
         self._reader = reader
-        self._typed = typed
 
     async def apply(self, call: Call) -> tuple[Outcome, bool]:
         """Applies to an object or a part of it. Returns also whether the object was created. Raises ApiError."""
@@ -59,7 +55,7 @@ class Applies:
             if entry is None:
                 _check_no_uid(call, config)
             result = self._applied(call, config, entry, reset)
-            obj = self._typed(call, document, result.value)
+            obj = versions.of_value(call, document, result.value, entry.obj if entry is not None else None)
             call.identify(obj)
             if entry is None and not obj.metadata.name:
                 obj = replace(obj, metadata=replace(obj.metadata, name=call.route.name))
@@ -78,7 +74,7 @@ class Applies:
 
         def applied(entry: Entry) -> Any:
             result = self._applied(call, own, entry, FieldSet.of())
-            return _managed(self._typed(call, document, result.value), result)
+            return _managed(versions.of_value(call, document, result.value, entry.obj), result)
 
         outcome = await self._pipeline.change(permit, applied)
         assert outcome is not None

@@ -8,11 +8,11 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from master.api.errors import BadRequest, Invalid, NotFound, UnsupportedMediaType
+from master.api.errors import BadRequest, NotFound, UnsupportedMediaType
 from master.api.pipeline.attempt import Outcome
 from master.api.pipeline.pipeline import Pipeline
 from master.api.pipeline.request import Permit
-from master.api.rest import answers, bodies, deletes, options
+from master.api.rest import answers, bodies, deletes, options, versions
 from master.api.rest.applies import MEDIA_TYPE as APPLY
 from master.api.rest.applies import Applies
 from master.api.rest.bodies import Document
@@ -23,7 +23,6 @@ from master.api.rest.reads import Reads
 from master.cache import Cache, Entry
 from master.registry.deletion import DeleteOptions
 from master.registry.subresource import Part
-from master.schema.checks import Findings
 
 _MERGE = "application/merge-patch+json"
 
@@ -36,29 +35,12 @@ class Writes:
         self._cache = cache
         self._reader = reader
         self._reads = reads
-        self.applies = Applies(pipeline, reader, self._typed)
+        self.applies = Applies(pipeline, reader)
 
     async def document(self, call: Call, media: str = "") -> Document:
         """The body of the request. `media`: its type, if that is known. Raises ApiError."""
         body = await self._reader.read(call.http)
         return await bodies.decode(body, media or bodies.media_type(call.http))
-
-    def _typed(self, call: Call, document: Document, value: Any) -> Any:
-        """The object of a JSON value. `document` is the body that it came from."""
-        route = call.route
-        bodies.check_type(value, route.resource.kind, route.api_version)
-        schema = route.version.schema
-        obj = bodies.typed(value, schema, call.query.field_validation, call.warnings, document)
-        if route.stored:
-            return obj
-        # A conversion may rely on the rules of its version.
-        obj = schema.default(obj)
-        findings = Findings()
-        schema.check(obj, findings)
-        if findings:
-            raise Invalid.of(route.resource, obj.metadata.name, findings.causes)
-        converted = route.version.to_stored(msgspec.json.decode(schema.encode(obj)))
-        return route.resource.schema.read(converted, [])
 
     async def create(self, call: Call) -> web.Response:
         options.check(call.query, "create")
@@ -66,7 +48,7 @@ class Writes:
         permit = await self._pipeline.authorize(call.request("create", dry_run=call.query.dry_run))
         answers.negotiate(call.accept)
         document = await self.document(call)
-        obj = self._typed(call, document, document.value)
+        obj = versions.read(call, document)
         outcome = await self._pipeline.create(permit, obj)
         return self._answer(call, outcome, 201)
 
@@ -75,7 +57,8 @@ class Writes:
         permit = await self._pipeline.authorize(call.request("update", dry_run=call.query.dry_run))
         answers.negotiate(call.accept)
         document = await self.document(call)
-        obj = self._typed(call, document, document.value)
+        old = self._cache.entry(call.route.resource, call.route.namespace, call.route.name)
+        obj = versions.read(call, document, None if old is None else old.obj)
         return await self._change(call, permit, lambda _: obj, expect=call.identify(obj))
 
     async def patch(self, call: Call) -> web.Response:
@@ -90,7 +73,7 @@ class Writes:
         def patched(entry: Entry) -> Any:
             call.warnings.clear()
             value = merge(msgspec.json.decode(answers.body(entry, call.route)), document.value)
-            obj = self._typed(call, document, value)
+            obj = versions.of_value(call, document, value, entry.obj)
             call.identify(obj)
             return obj
 
