@@ -40,14 +40,15 @@ class Ownership:
 
     def forms(self, resource: Resource[Any], version: Version, reset: FieldSet) -> Forms:
         """The versions of a kind for values in the given one. `reset`: fields that the request may not change."""
-        served = {resource.version_of(each): self._form(each, version) for each in resource.versions if not each.old}
+        served: dict[str, Form] = {}
+        for each in resource.versions:
+            shape = self._shapes.of(each.schema.full_tree)
+            if each.schema is version.schema:
+                served[resource.version_of(each)] = Form(shape)
+            elif each.from_stored is not None:
+                convert = partial(_converted, version.to_stored, each.from_stored)
+                served[resource.version_of(each)] = Form(shape, convert)
         return Forms(served, reset)
-
-    def _form(self, target: Version, source: Version) -> Form:
-        shape = self._shapes.of(target.schema.full_tree)
-        if target.schema is source.schema:
-            return Form(shape)
-        return Form(shape, lambda value: target.from_stored(source.to_stored(value)))
 
     def created(self, request: Request, obj: Any, now: datetime) -> Entries:
         """The entries of a new object, which has those that the client has sent, if any."""
@@ -99,12 +100,12 @@ class Ownership:
         if version == resource.api_version:
             return compare(self._shapes.of(schema.full_tree), *schema.differing(old, new)).without(reset)
         served = next((each for each in resource.served if resource.version_of(each) == version), None)
-        if served is None:
+        convert = served.from_stored if served is not None else None
+        if served is None or convert is None:
             return None
-        before = served.from_stored(schema.value(old)) if old is not None else {}
-        return compare(self._shapes.of(served.schema.full_tree), before, served.from_stored(schema.value(new))).without(
-            reset
-        )
+        before = convert(schema.value(old)) if old is not None else {}
+        after = convert(schema.value(new))
+        return compare(self._shapes.of(served.schema.full_tree), before, after).without(reset)
 
 
 def _converted(to_stored: Convert, from_stored: Convert, value: dict[str, Any]) -> dict[str, Any]:

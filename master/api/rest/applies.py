@@ -43,8 +43,11 @@ class Applies:
 
     async def apply(self, call: Call) -> tuple[Outcome, bool]:
         """Applies to an object or a part of it. Returns also whether the object was created. Raises ApiError."""
-        permit, document = await self._begin(call)
         resource, part = call.route.resource, call.route.subresource
+        if call.route.version.from_stored is None:
+            why = f"objects of {call.route.api_version} cannot be applied; apply them as {resource.api_version}"
+            raise BadRequest(why)
+        permit, document = await self._begin(call)
         assert part is None or isinstance(part, Part)
         config = _config(document, call, call.route.resource.kind, call.route.api_version)
         _check_types(config, call.route.version.schema.tree, _subject(call, call.route.resource.kind))
