@@ -8,10 +8,12 @@ from typing import Any
 from aiohttp import web
 
 from master.api.errors import NotFound
+from master.api.patches.formats import APPLY
 from master.api.pipeline.attempt import Outcome
 from master.api.pipeline.pipeline import Pipeline
 from master.api.pipeline.request import Permit
-from master.api.rest import answers, bodies, deletes, patching, versions
+from master.api.rest import answers, bodies, deletes, options, patching, versions
+from master.api.rest.applies import Applies
 from master.api.rest.bodies import Document
 from master.api.rest.call import Call
 from master.api.rest.lists import stream
@@ -31,6 +33,7 @@ class Writes:
         self._cache = cache
         self._reader = reader
         self._reads = reads
+        self.applies = Applies(pipeline, reader)
 
     async def document(self, call: Call, media: str = "") -> Document:
         """The body of the request. `media`: its type, if that is known. Raises ApiError."""
@@ -38,6 +41,7 @@ class Writes:
         return await bodies.decode(body, media or bodies.media_type(call.http))
 
     async def create(self, call: Call) -> web.Response:
+        options.check(call.query, "create")
         # Before the body is read, so that a caller without the permission need not send it.
         permit = await self._pipeline.authorize(call.request("create", dry_run=call.query.dry_run))
         answers.negotiate(call.accept)
@@ -47,6 +51,7 @@ class Writes:
         return self._answer(call, outcome, 201)
 
     async def update(self, call: Call) -> web.Response:
+        options.check(call.query, "update")
         permit = await self._pipeline.authorize(call.request("update", dry_run=call.query.dry_run))
         answers.negotiate(call.accept)
         document = await self.document(call)
@@ -55,6 +60,10 @@ class Writes:
         return await self._change(call, permit, lambda _: obj, expect=call.identify(obj))
 
     async def patch(self, call: Call) -> web.Response:
+        if bodies.media_type(call.http) == APPLY:
+            outcome, created = await self.applies.apply(call)
+            return self._answer(call, outcome, 201 if created else 200)
+        options.check(call.query, "patch")
         permit = await self._pipeline.authorize(call.request("patch", dry_run=call.query.dry_run))
         answers.negotiate(call.accept)
         patch = await self.patch_body(call, call.route.version.schema)
