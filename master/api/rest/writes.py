@@ -5,26 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import msgspec
 from aiohttp import web
 
-from master.api.errors import BadRequest, NotFound, UnsupportedMediaType
+from master.api.errors import NotFound
 from master.api.pipeline.attempt import Outcome
 from master.api.pipeline.pipeline import Pipeline
 from master.api.pipeline.request import Permit
-from master.api.rest import answers, bodies, deletes, options, versions
+from master.api.rest import answers, bodies, deletes, options, patching, versions
 from master.api.rest.applies import MEDIA_TYPE as APPLY
 from master.api.rest.applies import Applies
 from master.api.rest.bodies import Document
 from master.api.rest.call import Call
 from master.api.rest.lists import stream
-from master.api.rest.mergepatch import merge
+from master.api.rest.patching import Patch
 from master.api.rest.reads import Reads
 from master.cache import Cache, Entry
 from master.registry.deletion import DeleteOptions
 from master.registry.subresource import Part
-
-_MERGE = "application/merge-patch+json"
+from master.schema.schema import Schema
 
 
 class Writes:
@@ -68,30 +66,28 @@ class Writes:
         options.check(call.query, "patch")
         permit = await self._pipeline.authorize(call.request("patch", dry_run=call.query.dry_run))
         answers.negotiate(call.accept)
-        document = await self.patch_document(call)
+        patch = await self.patch_body(call, call.route.version.schema)
 
         def patched(entry: Entry) -> Any:
             call.warnings.clear()
-            value = merge(msgspec.json.decode(answers.body(entry, call.route)), document.value)
-            obj = versions.of_value(call, document, value, entry.obj)
-            call.identify(obj)
+            value = patch.apply(answers.body(entry, call.route))
+            with patching.reading(value):
+                obj = versions.of_value(call, patch.document, value, entry.obj)
+            patching.check_version(call.route.resource, entry, call.identify(obj))
             return obj
 
-        return await self._change(call, permit, patched, expect=patched_version(document.value))
+        return await self._change(call, permit, patched)
 
-    async def patch_document(self, call: Call) -> Document:
-        """The body of a PATCH. Raises UnsupportedMediaType, BadRequest."""
-        media = bodies.media_type(call.http)
-        if media != _MERGE:
-            raise UnsupportedMediaType(
-                f"patches of type {media} are not supported; supported media types: {_MERGE}, {APPLY}"
-            )
+    async def patch_body(self, call: Call, schema: Schema[Any]) -> Patch:
+        """The body of a PATCH for objects of a schema. Raises UnsupportedMediaType, BadRequest."""
+        format = patching.format_of(bodies.media_type(call.http), schema)
         document = await self.document(call, "application/json")
-        if not isinstance(document.value, dict):
-            raise BadRequest("a merge patch must be a JSON object")
-        return document
+        format.check(document.value)
+        return Patch(format, document, schema)
 
-    async def _change(self, call: Call, permit: Permit, change: Callable[[Entry], Any], *, expect: str) -> web.Response:
+    async def _change(
+        self, call: Call, permit: Permit, change: Callable[[Entry], Any], *, expect: str = ""
+    ) -> web.Response:
         part = call.route.subresource
         assert part is None or isinstance(part, Part)
         outcome = await self._pipeline.change(permit, change, expect=expect, part=part)
@@ -136,11 +132,3 @@ class Writes:
                 # Another writer has removed it meanwhile.
                 continue
         return await stream(call, deleted, self._cache.revision)
-
-
-def patched_version(patch: dict[str, Any]) -> str:
-    """The resourceVersion in a patch, which the object must have; empty if there is none."""
-    metadata = patch.get("metadata")
-    version = metadata.get("resourceVersion") if isinstance(metadata, dict) else ""
-    # Values that are not text are reported with the wrong types of other fields.
-    return version if isinstance(version, str) else ""
