@@ -34,7 +34,6 @@ from master.schema.schema import Schema
 
 _encode = msgspec.json.Encoder().encode
 _SERVER_TIMES: Final = ("creationTimestamp", "deletionTimestamp")
-MEDIA_TYPE: Final = "application/apply-patch+yaml"
 
 
 class Applies:

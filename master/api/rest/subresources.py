@@ -11,8 +11,7 @@ from master.api.errors import Invalid, MethodNotAllowed, NotFound
 from master.api.pipeline.metadata import check_uid
 from master.api.resources import Resources
 from master.api.rest import answers, bodies, options, patching
-from master.api.rest.applies import MEDIA_TYPE as APPLY
-from master.api.rest.bodies import Document
+from master.api.rest.bodies import APPLY, Document
 from master.api.rest.call import Call
 from master.api.rest.reads import Reads
 from master.api.rest.writes import Writes

@@ -12,9 +12,8 @@ from master.api.pipeline.attempt import Outcome
 from master.api.pipeline.pipeline import Pipeline
 from master.api.pipeline.request import Permit
 from master.api.rest import answers, bodies, deletes, options, patching, versions
-from master.api.rest.applies import MEDIA_TYPE as APPLY
 from master.api.rest.applies import Applies
-from master.api.rest.bodies import Document
+from master.api.rest.bodies import APPLY, Document
 from master.api.rest.call import Call
 from master.api.rest.lists import stream
 from master.api.rest.patching import Patch
