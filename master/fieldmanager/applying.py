@@ -55,19 +55,23 @@ class Application:
             managers = updated({}, self.forms.comparing(empty, live), before, self.now)
         shape = self.forms.versions[self.api_version].shape
         fields = FieldSet(shape.named(self.config, unique=True) or {}).without(self.forms.reset)
+        own = fields - UNTRACKED
         previous = managers.get(self.manager)
+        # Mostly the same fields as before, with other values: nothing is removed, and the text of the set is known.
+        same = previous is not None and previous.api_version == self.api_version and previous.fields == own
         managers = {**managers, self.manager: Owned(fields, self.api_version, previous.time if previous else "")}
         merged = shape.merge(live, self.config)
-        if previous is not None:
+        if previous is not None and not same:
             merged = self._pruned(merged, previous, managers)
         comparing = self.forms.comparing(live, merged)
         lost = losses(managers, comparing, self.manager)
         if lost.conflicts and not self.force:
             self._refuse(lost.conflicts, live)
         result = lost.taken(managers, self.manager)
-        changed = merged != live
-        if own := fields - UNTRACKED:
-            result[self.manager] = Owned(own, self.api_version, self.now if changed else managers[self.manager].time)
+        changed = merged is not live and merged != live
+        if own:
+            kept = previous.fields if previous is not None and same else own
+            result[self.manager] = Owned(kept, self.api_version, self.now if changed else managers[self.manager].time)
         else:
             result.pop(self.manager, None)
         return Applied(merged if changed else live, result)

@@ -44,6 +44,12 @@ def of_keys(keys: tuple[tuple[str, Any], ...]) -> str:
         return _keys_text(keys)
 
 
+@lru_cache(maxsize=4096)
+def of_text_key(name: str, value: str) -> str:
+    """The element of an item with one key, which is text."""
+    return _keys_text(((name, value),))
+
+
 def _keys_text(keys: tuple[tuple[str, Any], ...]) -> str:
     return "k:{" + ",".join(f"{_json(name)}:{_json(value)}" for name, value in keys) + "}"
 

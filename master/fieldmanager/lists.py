@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 from master.fieldmanager import elements
@@ -13,11 +14,12 @@ from master.fieldmanager.shapes import BadItem, Shape
 class Listing:
     """A list of items. `keys`: the fields that identify an item, with their defaults; none if the items are a set."""
 
-    __slots__ = ("item", "keys")
+    __slots__ = ("_key", "item", "keys")
 
     def __init__(self, item: Shape, keys: dict[str, Any] | None) -> None:
         self.item = item
         self.keys = keys
+        self._key = next(iter(keys)) if keys is not None and len(keys) == 1 else None
 
     def element(self, item: Any) -> str:
         """The element of an item. Raises BadItem if the item has none of its keys."""
@@ -25,6 +27,10 @@ class Listing:
             return elements.of_value(item)
         if not isinstance(item, dict):
             raise BadItem("an item of the list is not an object")
+        if self._key is not None:
+            value = item.get(self._key)
+            if value.__class__ is str:
+                return elements.of_text_key(self._key, value)
         found = tuple(
             (name, value) for name, default in self.keys.items() if (value := item.get(name, default)) is not None
         )
@@ -100,7 +106,18 @@ class Listing:
         if not live or not applied:
             return live or applied
         theirs = self._items(applied)
-        return _ordered(self._merged(live, theirs), [self.element(item) for item in live], list(theirs))
+        elements_of_live = [self.element(item) for item in live]
+        if [element for element in elements_of_live if element in theirs] == list(theirs):
+            # Nothing is added or moved, and nothing that the configuration names comes twice.
+            merged = [
+                self._merged_item(item, theirs[element]) if element in theirs else item
+                for element, item in zip(elements_of_live, live, strict=True)
+            ]
+            return merged if any(map(operator.is_not, merged, live)) else live
+        return _ordered(self._merged(live, theirs), elements_of_live, list(theirs))
+
+    def _merged_item(self, live: Any, applied: Any) -> Any:
+        return live if live == applied else self.item.merge(live, applied)
 
     def _merged(self, live: Any, applied: dict[str, Any]) -> dict[str, list[Any]]:
         """All items by element: those of the configuration merged, the others as they are."""
@@ -111,7 +128,7 @@ class Listing:
             elif isinstance(item, _Twice):
                 merged[element] = [applied[element]]
             else:
-                merged[element] = [self.item.merge(item, applied[element])]
+                merged[element] = [self._merged_item(item, applied[element])]
         return {element: merged.get(element) or [item] for element, item in {**merged, **applied}.items()}
 
     def remove(self, value: Any, fields: Node) -> Any:

@@ -48,7 +48,10 @@ class Shape(Protocol):
         ...
 
     def merge(self, live: Any, applied: Any) -> Any:
-        """The live value with those of the configuration. Raises BadItem."""
+        """The live value with those of the configuration; the live value itself if they change nothing.
+
+        The two are not equal. Raises BadItem.
+        """
         ...
 
     def remove(self, value: Any, fields: Node) -> Any:
@@ -155,10 +158,17 @@ class Record:
     def merge(self, live: Any, applied: Any) -> Any:
         if not live or not applied:
             return live or applied
-        merged = dict(live)
+        changed: dict[str, Any] = {}
         for name, value in applied.items():
-            merged[name] = self._shape(name).merge(live[name], value) if name in live else value
-        return merged
+            if name not in live:
+                changed[name] = value
+                continue
+            before = live[name]
+            if before is not value and before != value:
+                after = self._shape(name).merge(before, value)
+                if after is not before:
+                    changed[name] = after
+        return {**live, **changed} if changed else live
 
     def remove(self, value: Any, fields: Node) -> Any:
         if not value:

@@ -6,7 +6,7 @@ the pipeline, which creates the object if it is missing.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from msgspec.structs import replace
@@ -27,9 +27,13 @@ from master.fieldmanager.fieldset import FieldSet, shown
 from master.fieldmanager.managers import APPLY, Manager
 from master.fieldmanager.shapes import BadItem
 from master.objects.meta import timestamp
+from master.registry.resource import Resource
 from master.registry.subresource import Part, View
 from master.schema.pruning import Unclean, UnknownField, WrongType, check_clean, prune
-from master.schema.tree import Struct
+from master.schema.schema import Schema
+
+_encode = msgspec.json.Encoder().encode
+_SERVER_TIMES: Final = ("creationTimestamp", "deletionTimestamp")
 
 
 class Applies:
@@ -48,7 +52,7 @@ class Applies:
         permit, document = await self._begin(call)
         assert part is None or isinstance(part, Part)
         config = _config(document, call, call.route.resource.kind, call.route.api_version)
-        _check_types(config, call.route.version.schema.tree, _subject(call, call.route.resource.kind))
+        plain = _check_types(document, call.route.version.schema, _subject(call, resource.kind))
         reset = main_reset(resource) if part is None else part_reset(resource, part)
 
         def applied(entry: Entry | None) -> Any:
@@ -56,7 +60,9 @@ class Applies:
             if entry is None:
                 _check_no_uid(call, config)
             result = self._applied(call, config, entry, reset)
-            obj = versions.of_value(call, document, result.value, entry.obj if entry is not None else None)
+            obj = self._quickly(resource, result.value, reset) if plain and call.route.stored else None
+            if obj is None:
+                obj = versions.of_value(call, document, result.value, entry.obj if entry is not None else None)
             call.identify(obj)
             if entry is None and not obj.metadata.name:
                 obj = replace(obj, metadata=replace(obj.metadata, name=call.route.name))
@@ -70,7 +76,7 @@ class Applies:
         """Applies to another form of an object, such as its scale. Raises ApiError."""
         permit, document = await self._begin(call)
         config = _config(document, call, view.served.kind, view.served.api_version)
-        _check_types(config, view.schema.tree, _subject(call, view.served.kind))
+        _check_types(document, view.schema, _subject(call, view.served.kind))
         own = _at(config, view.path)
 
         def applied(entry: Entry) -> Any:
@@ -87,6 +93,15 @@ class Applies:
         permit = await self._pipeline.authorize(request)
         answers.negotiate(call.accept)
         return permit, await _document(await self._reader.read(call.http))
+
+    def _quickly(self, resource: Resource[Any], value: dict[str, Any], reset: FieldSet) -> Any | None:
+        """The object of a merged value, read in C. None if its parts need a closer look.
+
+        An update takes times of the server and reset fields from the stored object, so they are left out.
+        """
+        metadata = {name: each for name, each in value["metadata"].items() if name not in _SERVER_TIMES}
+        kept = {name: each for name, each in value.items() if f"f:{name}" not in reset.node}
+        return resource.schema.read_plain(_encode({**kept, "metadata": metadata}))
 
     def _applied(self, call: Call, config: dict[str, Any], entry: Entry | None, reset: FieldSet) -> Applied:
         """The merged value in the version of the path. Raises ApplyConflict, BadRequest."""
@@ -148,20 +163,26 @@ def _subject(call: Call, kind: str) -> str:
     return f"failed to create typed patch object ({route.namespace}/{route.name}; {route.api_version}, Kind={kind})"
 
 
-def _check_types(config: dict[str, Any], tree: Struct, subject: str) -> None:
-    """Raises BadRequest for wrong types and unknown fields: nobody could own them."""
+def _check_types(document: Document, schema: Schema[Any], subject: str) -> bool:
+    """Raises BadRequest for wrong types and unknown fields: nobody could own them.
+
+    Returns whether the configuration is plain JSON (master/schema/plain.py).
+    """
+    if document.text is not None and schema.read_plain(document.text) is not None:
+        return True
     try:
-        check_clean(config, tree)
-        return
+        check_clean(document.value, schema.tree)
+        return False
     except Unclean:
         pass
     unknown: list[UnknownField] = []
     try:
-        prune(config, tree, unknown)
+        prune(document.value, schema.tree, unknown)
     except WrongType as wrong:
         raise BadRequest(f"{subject}: .{wrong.path}: {wrong.what}") from wrong
     if unknown:
         raise BadRequest(f"{subject}: .{unknown[0].path}: field not declared in schema")
+    return False
 
 
 def _check_no_uid(call: Call, config: dict[str, Any]) -> None:
