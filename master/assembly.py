@@ -95,7 +95,9 @@ async def serve(
 async def _core(config: MasterConfig, pki: Pki, clock: Clock, store: SqliteStore, config_path: Path | None) -> _Core:
     cluster_id = await _cluster_id(store)
     await authority.check(store, pki)
-    registry = kinds.registry(kinds.ServiceRanges(IPv4Network(config.service_cidr), config.node_ports))
+    registry = kinds.registry(
+        kinds.ServiceRanges(IPv4Network(config.service_cidr), config.node_ports), lists_old=config.list_old_versions
+    )
     cache = await Cache.load(store, registry, clock=clock)
     memory.freeze()
     resources = cluster_api.resources(store, cache, registry, clock=clock, token_key=pki.token_key)
