@@ -96,6 +96,10 @@ def port_name(text: str) -> str:
     return "must not end with a hyphen" if text.endswith("-") else ""
 
 
+def _bytes(texts: Mapping[str, str]) -> int:
+    return sum(len(key.encode()) + len(value.encode()) for key, value in texts.items())
+
+
 def _shown(value: Any) -> str:
     text = json.dumps(value, ensure_ascii=False, default=str)
     return _shortened(text)
@@ -200,13 +204,19 @@ class Findings:
 
     def labels(self, field: str, labels: Mapping[str, str]) -> None:
         for key, value in labels.items():
-            self.form(field, key, qualified_name(key))
-            self.form(field, value, label_value(value))
+            if wrong := qualified_name(key):
+                self.invalid(field, key, wrong)
+            if wrong := label_value(value):
+                self.invalid(field, value, wrong)
 
     def annotations(self, field: str, annotations: Mapping[str, str]) -> None:
-        for key in annotations:
-            self.form(field, key, qualified_name(key.lower()))
-        if sum(len(key.encode()) + len(value.encode()) for key, value in annotations.items()) > MAX_ANNOTATIONS_BYTES:
+        characters = 0
+        for key, value in annotations.items():
+            if wrong := qualified_name(key.lower()):
+                self.invalid(field, key, wrong)
+            characters += len(key) + len(value)
+        # A character has at most four bytes.
+        if 4 * characters > MAX_ANNOTATIONS_BYTES and _bytes(annotations) > MAX_ANNOTATIONS_BYTES:
             self.too_long(field, MAX_ANNOTATIONS_BYTES)
 
     def env_name(self, field: str, name: str) -> None:
