@@ -13,6 +13,7 @@ from aiohttp import HttpVersion11, web
 
 from master.api.errors import ApiError, NotAcceptable
 from master.api.rest.routes import Route
+from master.api.rest.whole import Whole
 from master.cache import Entry
 from master.registry.resource import Resource
 
@@ -55,7 +56,7 @@ def json(value: Any, status: int = 200, warnings: Sequence[str] = ()) -> web.Res
 
 def raw(body: bytes, status: int = 200, warnings: Sequence[str] = ()) -> web.Response:
     """A response with a body that is JSON already."""
-    response = web.Response(body=body, status=status, headers=JSON)
+    response = Whole(body=body, status=status, headers=JSON)
     for warning in warnings:
         quoted = _CONTROL.sub(" ", warning).replace("\\", "\\\\").replace('"', '\\"')
         response.headers.add("Warning", f'299 - "{quoted}"')
