@@ -7,7 +7,8 @@ the master switched off. Master, floor and client are a process each, on loopbac
 - `get_ratio`: GETs of one pod per second, 16 clients that keep their connections, divided by those of the floor: a
   trivial handler on the same HTTP stack that answers with the same bytes (floor.py).
 - `create_ratio`, `create_p99_ratio`: creates of pods per second, 64 clients, divided by those of the floor, which
-  decodes the body and commits it durably in the same group commits; and the 99th percentiles of their times.
+  decodes the body and commits it durably in the same group commits; and the 99th percentiles of their times. All
+  pods have the same spec, as those of a template have. `create_distinct_ratio`: the same with specs that all differ.
 - `create_beside_deletion`: creates per second while a namespace of 10,000 pods is being deleted, divided by those
   before and after it.
 - `list10k_ratio`: the time of a list of 10,000 pods, divided by that of the floor, which streams the same bytes.
