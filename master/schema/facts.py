@@ -46,11 +46,9 @@ _SCALARS: Final[dict[str, Node]] = {
     "JSON": Anything(),
     "RawExtension": Anything(),
     "FieldsV1": Anything(),
-    # In JSON, one of several types without a common form.
-    "apiextensions.v1.JSONSchemaPropsOrArray": Anything(),
-    "apiextensions.v1.JSONSchemaPropsOrBool": Anything(),
-    "apiextensions.v1.JSONSchemaPropsOrStringArray": Anything(),
 }
+# In JSON, one of several types without a common form.
+_ALTERNATIVES: Final = tuple(f"apiextensions.v1.JSONSchemaPropsOr{other}" for other in ("Array", "Bool", "StringArray"))
 _MAP: Final = "map[string]"
 
 
@@ -131,6 +129,7 @@ class Facts:
             # Text that is empty is not sent by programs in Go, so it means the same as a missing field.
             zero_is_missing=isinstance(node, Text),
             number=number,
+            zero="zero" in options,
             patch=options.get("patch", ""),
             atomic=options["map"] == "atomic" if "map" in options else None,
         )
@@ -145,9 +144,11 @@ class Facts:
         scalar = _SCALARS.get(type_)
         if scalar is not None:
             return scalar
+        if type_ in _ALTERNATIVES:
+            return Anything(message=type_)
         if type_ not in self._file.types:
             self.missing.add(type_)
-            return Anything()
+            return Anything(message=type_)
         return self.struct(type_)
 
 

@@ -12,11 +12,11 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from client import yamltext
-from master.api.depth import MAX_DEPTH, too_deep
 from master.api.errors import BadRequest, RequestTimeout, TooLarge, UnsupportedMediaType
 from master.api.rest.duplicates import in_json
 from master.api.rest.slots import Slots
 from master.schema.cause import Cause
+from master.schema.depth import MAX_DEPTH, too_deep
 from master.schema.pruning import UnknownField, WrongType
 from master.schema.schema import Schema
 
