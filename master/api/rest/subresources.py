@@ -61,10 +61,13 @@ class Subresources:
 
     async def _action(self, call: Call, action: Action, verb: str) -> web.Response:
         permit = await self._pipeline.authorize(call.request(verb, dry_run=call.query.dry_run))
-        document = await self._writes.document(call)
-        bodies.check_type(document.value, action.served.kind, action.served.api_version)
-        body = bodies.typed(document.value, action.schema, call.query.field_validation, call.warnings, document)
-        call.identify(body)
+        document = await self._writes.document(call, action.schema)
+        served = (action.served.kind, action.served.api_version)
+        body = bodies.read(document, action.schema, served, call.query.field_validation, call.warnings)
+        if call.route.subresource is not None:
+            call.identify(body)
+        body = action.schema.default(body)
+        _check(action, body, body.metadata.name)
         return answers.json(await action.act(self._resources, permit, body), 201, call.warnings)
 
     async def _view(self, call: Call, view: View, verb: str) -> web.Response:
@@ -87,7 +90,7 @@ class Subresources:
 
     async def _new_view(self, call: Call, view: View) -> Callable[[Entry], Any]:
         """The view that is in the body of a PUT."""
-        document = await self._writes.document(call)
+        document = await self._writes.document(call, view.schema)
         return lambda _: self._read_view(call, view, document, document.value)
 
     async def _patched_view(self, call: Call, view: View) -> Callable[[Entry], Any]:
@@ -106,8 +109,8 @@ class Subresources:
         return bodies.typed(value, view.schema, call.query.field_validation, call.warnings, document)
 
 
-def _check(view: View, body: Any, name: str) -> None:
+def _check(form: View | Action, body: Any, name: str) -> None:
     findings = Findings()
-    view.schema.check(body, findings)
+    form.schema.check(body, findings)
     if findings:
-        raise Invalid.of_kind(view.served.kind, name, findings.causes, group=view.served.group)
+        raise Invalid.of_kind(form.served.kind, name, findings.causes, group=form.served.group)

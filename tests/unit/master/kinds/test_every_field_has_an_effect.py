@@ -98,6 +98,7 @@ INFORMATION: Final = frozenset(
         "EventSource",
         "EventSeries",
         "ObjectReference",
+        "ServiceAccount.secrets",
         "ObjectMeta.selfLink",
         "ObjectMeta.managedFields",
         "NodeSpec.providerID",
@@ -120,7 +121,7 @@ INFORMATION: Final = frozenset(
 # The fields of every kind.
 _BASE: Final = frozenset({"apiVersion", "kind", "metadata", "spec", "status"})
 
-ACTIVE: Final = [resource for resource in ALL if resource not in PASSIVE]
+ACTIVE: Final = [resource for resource in ALL if resource.stored and resource not in PASSIVE]
 
 
 @cache

@@ -13,6 +13,7 @@ from master.registry.resource import Resource
 from master.registry.subresource import Part
 from tests.service.master.api.bad_input.conftest import Direct, PlacesOf, collection, document, refusal
 from tests.service.master.api.bad_input.places import places
+from tests.service.master.api.bad_input.samples import EACH_KIND
 
 WRONG: dict[str, list[Any]] = {
     "str": [5, True, 1.5, ["x"], {"a": "b"}],
@@ -26,7 +27,6 @@ WRONG: dict[str, list[Any]] = {
     "struct": ["x", 5, True, ["x"]],
     "anything": [],
 }
-EACH_KIND = pytest.mark.parametrize("kind", kinds.ALL, ids=lambda kind: kind.kind)
 
 
 @EACH_KIND
