@@ -43,12 +43,14 @@ _SCALARS: Final[dict[str, Node]] = {
     "double": Number(0),
     "bool": Flag(),
     "IntOrString": NumberOrText(),
-    "JSON": Anything(),
-    "RawExtension": Anything(),
-    "FieldsV1": Anything(),
+    "JSON": Anything(name="apiextensions.v1.JSON"),
+    "RawExtension": Anything(name="runtime.RawExtension"),
+    "FieldsV1": Anything(name="meta.v1.FieldsV1"),
+    # In JSON, one of several types without a common form.
+    "apiextensions.v1.JSONSchemaPropsOrArray": Anything(name="apiextensions.v1.JSONSchemaPropsOrArray"),
+    "apiextensions.v1.JSONSchemaPropsOrBool": Anything(name="apiextensions.v1.JSONSchemaPropsOrBool"),
+    "apiextensions.v1.JSONSchemaPropsOrStringArray": Anything(name="apiextensions.v1.JSONSchemaPropsOrStringArray"),
 }
-# In JSON, one of several types without a common form.
-_ALTERNATIVES: Final = tuple(f"apiextensions.v1.JSONSchemaPropsOr{other}" for other in ("Array", "Bool", "StringArray"))
 _MAP: Final = "map[string]"
 
 
@@ -144,11 +146,9 @@ class Facts:
         scalar = _SCALARS.get(type_)
         if scalar is not None:
             return scalar
-        if type_ in _ALTERNATIVES:
-            return Anything(message=type_)
         if type_ not in self._file.types:
             self.missing.add(type_)
-            return Anything(message=type_)
+            return Anything()
         return self.struct(type_)
 
 

@@ -73,13 +73,10 @@ class NumberOrText:
 
 @dataclass(frozen=True, slots=True)
 class Anything:
-    """Any JSON value. It is stored as it is.
-
-    `message`: the type of its message in protobuf, if that is not just the text of the JSON.
-    """
+    """Any JSON value. It is stored as it is. `name`: that of its type in the facts, if it has one."""
 
     rules: Rules = _NO_RULES
-    message: str = ""
+    name: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

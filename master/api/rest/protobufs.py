@@ -1,4 +1,4 @@
-"""Request bodies in protobuf: each becomes the JSON that means the same. Responses are JSON, which these clients take too.
+"""Request bodies in protobuf: each becomes the JSON that means the same. Responses are JSON, which all clients take.
 
 The types are those of the Kubernetes API; custom resources have none in this format.
 """

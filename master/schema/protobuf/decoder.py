@@ -22,6 +22,8 @@ _TEXTS: Final[dict[str, Reader]] = {
     "microtime": values.read_microtime,
     "quantity": values.read_quantity,
 }
+# Types whose message is the text of some JSON.
+_JSON: Final = ("apiextensions.v1.JSON", "runtime.RawExtension", "meta.v1.FieldsV1")
 _SCHEMA: Final = "apiextensions.v1.JSONSchemaProps"
 
 
@@ -102,7 +104,7 @@ class Decoders:
         if isinstance(node, Items):
             return self._inner_list(node)
         if isinstance(node, Anything):
-            return self._schema_or(node.message) if node.message else values.read_json
+            return values.read_json if node.name in _JSON else self._schema_or(node.name)
         return None
 
     def _inner_list(self, items: Items) -> Reader | None:
