@@ -20,6 +20,7 @@ the master switched off. Master, floor and client are a process each, on loopbac
   a restart, divided by their number.
 - `start_10k_s`, `start_100k_s`: from the start of the process until /readyz answers ok, with so many pods in the store.
 - `bind_us`: processor time of one binding without the disk (binding.py).
+- `protobuf_ratio`: the time of decoding a pod from protobuf, divided by that from JSON (protobuf.py).
 
 Rounds of the floor and of the master alternate. A ratio is the median of the ratios of neighbouring rounds.
 """
@@ -31,7 +32,7 @@ import sys
 from collections.abc import Iterator
 from statistics import median
 
-from tests.bench.areas.api import biglists, deletion, lists, servers, single, watches
+from tests.bench.areas.api import biglists, deletion, lists, protobuf, servers, single, watches
 from tests.bench.areas.api.bench import Bench, figure, note, workplace
 from tests.bench.areas.api.servers import Server
 from tests.bench.areas.api.sizes import FULL, Sizes
@@ -50,6 +51,7 @@ def measure(sizes: Sizes = FULL) -> Iterator[Figure]:
         yield from _few(bench, templates[0])
         yield from _many(bench, templates[0], idle_mb)
     yield figure("bind_us", _bind_us(sizes.bindings), "us", 60.0)
+    yield figure("protobuf_ratio", protobuf.ratio(), "x", 12.0)
 
 
 def _few(bench: Bench, templates: Templates) -> Iterator[Figure]:
