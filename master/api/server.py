@@ -175,7 +175,7 @@ class ApiServer:
             with self._requests:
                 return await self._paths.handle(request, caller, parts)
         query = Query.of(query_text)
-        call = Call(request, caller, resolve(self._resources.registry, parts), query)
+        call = Call(request, caller, resolve(self._resources.registry, parts, query.text("namespace")), query)
         # Only a GET can last long. Other requests may have a body, and the reader frees their slot meanwhile.
         streams = request.method == "GET" and (query.flag("watch") or query.flag("follow"))
         return await self._counted(call, streams=streams)

@@ -65,7 +65,7 @@ class Catalog:
 
     def add(self, resource: Resource[Any], version: Version) -> None:
         """Adds a resource in one version, with its subresources."""
-        scope = Scope(resource.group, version.name)
+        scope = Scope(resource.group_of(version), version.name)
         self.served.append((resource, version))
         root = self._root(version.schema.full_tree, scope, GroupVersionKind(*scope, resource.kind))
         if "list" in resource.verbs:
@@ -87,7 +87,7 @@ class Catalog:
     def root(self, resource: Resource[Any], version: Version, subresource: Subresource | None = None) -> str:
         """The definition of the objects of a resource, or of the bodies of a subresource."""
         schema = subresource.schema if isinstance(subresource, View | Action) else version.schema
-        return self.name(schema.full_tree, Scope(resource.group, version.name))
+        return self.name(schema.full_tree, Scope(resource.group_of(version), version.name))
 
     def _root(self, struct: Struct, scope: Scope, kind: GroupVersionKind) -> str:
         self.collect(struct, scope)
@@ -129,10 +129,10 @@ def kind_of(resource: Resource[Any], version: Version, subresource: Subresource 
     """The kind of the bodies of a resource or of its subresource."""
     served = None if subresource is None else subresource.served
     if served is None:
-        return GroupVersionKind(resource.group, version.name, resource.kind)
+        return GroupVersionKind(resource.group_of(version), version.name, resource.kind)
     if served.version:
         return GroupVersionKind(served.group, served.version, served.kind)
-    return GroupVersionKind(resource.group, version.name, served.kind)
+    return GroupVersionKind(resource.group_of(version), version.name, served.kind)
 
 
 def _inner(node: Node) -> Node:
@@ -148,7 +148,7 @@ def _richness(struct: Struct) -> tuple[int, int]:
 
 
 async def catalog_of(resources: Iterable[Resource[Any]]) -> Catalog:
-    """The catalogue of these resources.
+    """The catalogue of these resources, without their old versions.
 
     Trees are made on the event loop, because the facts may not be read by two threads. Other tasks run in between.
     """
@@ -157,6 +157,7 @@ async def catalog_of(resources: Iterable[Resource[Any]]) -> Catalog:
         catalog.share(facts().struct(f"meta.v1.{name}"), name if name in _SHARED_KINDS else "")
     for resource in resources:
         for version in resource.versions:
-            catalog.add(resource, version)
-            await asyncio.sleep(0)
+            if not version.old:
+                catalog.add(resource, version)
+                await asyncio.sleep(0)
     return catalog

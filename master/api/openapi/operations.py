@@ -135,7 +135,8 @@ class _Writer:
 
     def paths(self) -> Iterator[Path]:
         resource = self._resource
-        prefix = f"/apis/{resource.group}" if resource.group else "/api"
+        group = resource.group_of(self._version)
+        prefix = f"/apis/{group}" if group else "/api"
         everywhere = f"{prefix}/{self._version.name}/{resource.plural}"
         inside: tuple[Parameter, ...] = ()
         collection = everywhere
@@ -167,7 +168,7 @@ class _Writer:
         text = kind if name in ("list", "deletecollection") else f"one {kind}"
         return Operation(
             self._id(verb, scope, kind, suffix, namespaced=namespaced and self._resource.namespaced),
-            names.tag(self._resource.group, self._version.name),
+            names.tag(self._resource.group_of(self._version), self._version.name),
             verb,
             verb.description.format(text),
             kind_of(self._resource, self._version, None),
@@ -186,7 +187,7 @@ class _Writer:
         suffix = subresource.name[:1].upper() + subresource.name[1:]
         return Operation(
             self._id(verb, method, kind, suffix, namespaced=self._resource.namespaced),
-            names.tag(self._resource.group, self._version.name),
+            names.tag(self._resource.group_of(self._version), self._version.name),
             verb,
             verb.description.format(f"the subresource {subresource.name} of one {kind}"),
             kind_of(self._resource, self._version, subresource),
@@ -196,7 +197,7 @@ class _Writer:
 
     def _id(self, verb: Verb, scope: str, kind: str, suffix: str, *, namespaced: bool) -> str:
         version = self._version.name
-        api = f"{names.operation_group(self._resource.group)}{version[:1].upper()}{version[1:]}"
+        api = f"{names.operation_group(self._resource.group_of(self._version))}{version[:1].upper()}{version[1:]}"
         return f"{verb.word}{api}{scope}{'Namespaced' if namespaced else ''}{kind}{suffix}"
 
     def _body(self, name: str, root: str) -> str:

@@ -19,7 +19,8 @@ def documents(catalog: Catalog) -> Iterator[tuple[str, dict[str, Any]]]:
     references = {name: frozenset(_references(schema)) for name, schema in schemas.items()}
     paths: dict[str, list[Path]] = {}
     for resource, version in catalog.served:
-        group_version = f"apis/{resource.group}/{version.name}" if resource.group else f"api/{version.name}"
+        group = resource.group_of(version)
+        group_version = f"apis/{group}/{version.name}" if group else f"api/{version.name}"
         paths.setdefault(group_version, []).extend(paths_of(catalog, resource, version))
     for group_version, found in paths.items():
         written = {path.path: _path(path) for path in sorted(found, key=lambda path: path.path)}

@@ -59,19 +59,19 @@ class Aggregated:
 
     def _resources(self, group: str, version: str) -> list[dict[str, Any]]:
         served = sorted(self._registry.served(group, version), key=lambda resource: resource.plural)
-        return [_resource(resource, version) for resource in served]
+        return [_resource(self._registry, resource, group, version) for resource in served]
 
 
-def _resource(resource: Resource[Any], version: str) -> dict[str, Any]:
+def _resource(registry: Registry, resource: Resource[Any], group: str, version: str) -> dict[str, Any]:
     item: dict[str, Any] = {
         "resource": resource.plural,
-        "responseKind": _kind(resource.group, version, resource.kind),
+        "responseKind": _kind(group, version, resource.kind),
         "scope": "Namespaced" if resource.namespaced else "Cluster",
         "singularResource": resource.singular,
         "verbs": list(resource.verbs),
     }
-    if resource.short_names:
-        item["shortNames"] = list(resource.short_names)
+    if short_names := registry.short_names(resource):
+        item["shortNames"] = list(short_names)
     if resource.categories:
         item["categories"] = list(resource.categories)
     if resource.subresources:

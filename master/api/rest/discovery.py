@@ -77,7 +77,7 @@ class Discovery:
             return None
         items: list[dict[str, Any]] = []
         for resource in sorted(served, key=lambda resource: resource.plural):
-            items.append(_resource(resource))
+            items.append(_resource(self._registry, resource))
             items += [_subresource(resource, subresource) for subresource in resource.subresources]
         group_version = f"{group}/{version}" if group else version
         return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": items}
@@ -88,7 +88,7 @@ def _group(name: str, names: list[str]) -> dict[str, Any]:
     return {"name": name, "versions": versions, "preferredVersion": versions[0]}
 
 
-def _resource(resource: Resource[Any]) -> dict[str, Any]:
+def _resource(registry: Registry, resource: Resource[Any]) -> dict[str, Any]:
     item: dict[str, Any] = {
         "name": resource.plural,
         "singularName": resource.singular,
@@ -96,8 +96,8 @@ def _resource(resource: Resource[Any]) -> dict[str, Any]:
         "kind": resource.kind,
         "verbs": list(resource.verbs),
     }
-    if resource.short_names:
-        item["shortNames"] = list(resource.short_names)
+    if short_names := registry.short_names(resource):
+        item["shortNames"] = list(short_names)
     if resource.categories:
         item["categories"] = list(resource.categories)
     if "list" in resource.verbs:

@@ -189,7 +189,7 @@ async def _json_pieces(
     route = call.route
     head = {
         "kind": partial.LIST if representation.metadata else f"{route.resource.kind}List",
-        "apiVersion": representation.metadata or route.api_version,
+        "apiVersion": representation.metadata or route.answered_version,
         "metadata": _metadata(page, selection),
     }
     start = msgspec.json.encode(head)[:-1] + b',"items":['

@@ -79,7 +79,7 @@ async def test_yaml_is_read_as_kubectl_reads_it(api: Client) -> None:
         ("POST", PODS, {**pod(), "metadata": {"name": "a", "namespace": "x"}}, {}, 400, "does not match"),
         ("POST", "/api/v1/namespaces/none/pods", pod(), {}, 404, 'namespaces "none" not found'),
         ("POST", PODS, b" " * (4 << 20), {}, 413, "3 MiB"),
-        ("PATCH", f"{PODS}/a", {}, {"Content-Type": "application/strategic-merge-patch+json"}, 415, "merge-patch"),
+        ("PATCH", f"{PODS}/a", {}, {"Content-Type": "application/json"}, 415, "strategic-merge-patch"),
         ("GET", "/api/v1/widgets", None, {}, 404, "could not find"),
         ("GET", "/apis/apps/v1/deployments", None, {}, 404, "could not find"),
         ("GET", "/openapi/v1", None, {}, 404, "could not find"),
