@@ -11,12 +11,20 @@ A kind without rules of its own has no code: it is a file in `data`, which `PASS
 from pathlib import Path
 from typing import Any
 
+from master.kinds.apps.controllerrevision import CONTROLLERREVISION
+from master.kinds.apps.daemonset import DAEMONSET
+from master.kinds.apps.deployment import DEPLOYMENT
+from master.kinds.apps.replicaset import REPLICASET
+from master.kinds.apps.statefulset import STATEFULSET
+from master.kinds.batch.cronjob import CRONJOB
+from master.kinds.batch.job import JOB
 from master.kinds.core.configmap import CONFIGMAP
 from master.kinds.core.endpoints import ENDPOINTS
 from master.kinds.core.event import EVENT
 from master.kinds.core.namespace import NAMESPACE
 from master.kinds.core.node import NODE
 from master.kinds.core.pod.resource import POD
+from master.kinds.core.podtemplate import PODTEMPLATE
 from master.kinds.core.replicationcontroller import REPLICATIONCONTROLLER
 from master.kinds.core.secret import SECRET
 from master.kinds.core.service.resource import SERVICE
@@ -31,6 +39,16 @@ PASSIVE: tuple[Resource[Untyped], ...] = tuple(passive.load(Path(__file__).with_
 (PRIORITYCLASS,) = (kind for kind in PASSIVE if kind.kind == "PriorityClass")
 (RUNTIMECLASS,) = (kind for kind in PASSIVE if kind.kind == "RuntimeClass")
 
+# Typed kinds on whose objects nothing acts yet.
+WITHOUT_CONTROLLER: tuple[Resource[Any], ...] = (
+    STATEFULSET,
+    DAEMONSET,
+    CONTROLLERREVISION,
+    JOB,
+    CRONJOB,
+    PODTEMPLATE,
+)
+
 ALL: tuple[Resource[Any], ...] = (
     NAMESPACE,
     NODE,
@@ -39,9 +57,12 @@ ALL: tuple[Resource[Any], ...] = (
     ENDPOINTS,
     ENDPOINTSLICE,
     REPLICATIONCONTROLLER,
+    REPLICASET,
+    DEPLOYMENT,
     CONFIGMAP,
     SECRET,
     EVENT,
+    *WITHOUT_CONTROLLER,
     *PASSIVE,
 )
 
@@ -54,18 +75,27 @@ def registry(ranges: ServiceRanges = DEFAULT_RANGES) -> Registry:
 __all__ = [
     "ALL",
     "CONFIGMAP",
+    "CONTROLLERREVISION",
+    "CRONJOB",
+    "DAEMONSET",
+    "DEPLOYMENT",
     "ENDPOINTS",
     "ENDPOINTSLICE",
     "EVENT",
+    "JOB",
     "NAMESPACE",
     "NODE",
     "PASSIVE",
     "POD",
+    "PODTEMPLATE",
     "PRIORITYCLASS",
+    "REPLICASET",
     "REPLICATIONCONTROLLER",
     "RUNTIMECLASS",
     "SECRET",
     "SERVICE",
+    "STATEFULSET",
+    "WITHOUT_CONTROLLER",
     "ServiceRanges",
     "registry",
 ]

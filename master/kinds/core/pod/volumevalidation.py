@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from master.kinds.core.pod.claim import check_claim_spec
 from master.kinds.core.pod.containers import given, relative_path
 from master.kinds.core.pod.keys import KeyToPath
 from master.kinds.core.pod.volume import Volume
@@ -38,6 +39,12 @@ def _source(volume: Volume, where: str, findings: Findings) -> None:
         if not volume.secret.secret_name:
             findings.required(f"{where}.secret.secretName")
         _items(volume.secret.items, f"{where}.secret.items", findings)
+    if volume.ephemeral is not None:
+        template = volume.ephemeral.volume_claim_template
+        if template is None:
+            findings.required(f"{where}.ephemeral.volumeClaimTemplate")
+        else:
+            check_claim_spec(template.spec, f"{where}.ephemeral.volumeClaimTemplate.spec", findings)
     for field, cluster in (("rbd", volume.rbd), ("cephfs", volume.cephfs)):
         if cluster is not None and not cluster.monitors:
             findings.required(f"{where}.{field}.monitors")
