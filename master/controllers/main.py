@@ -7,6 +7,7 @@ from typing import Protocol
 from master.api.resources import Resources
 from master.clock import Clock
 from master.component.events import EventRecorder
+from master.controllers.deployment.controller import DeploymentController
 from master.controllers.endpoints import EndpointsController
 from master.controllers.endpointslice import EndpointSliceController
 from master.controllers.eventexpiry import EventExpiry
@@ -16,6 +17,7 @@ from master.controllers.keyed import Controller
 from master.controllers.namespace import NamespaceController
 from master.controllers.nodelifecycle import NodeLifecycle
 from master.controllers.podgc import PodCollector
+from master.controllers.replicaset import ReplicaSetController
 from master.controllers.replication import ReplicationManager
 from master.controllers.tokencleaner import TokenCleaner
 
@@ -38,6 +40,8 @@ def controllers(
     """The controllers, not yet running. The recorder is shared with scheduler and dispatch; the caller runs it."""
     return [
         ReplicationManager(resources, clock, recorder),
+        ReplicaSetController(resources, clock, recorder),
+        DeploymentController(resources, clock, recorder),
         EndpointsController(resources, clock),
         EndpointSliceController(resources, clock),
         NodeLifecycle(resources, heartbeats, clock, recorder, grace_s=config.grace_s, eviction_s=config.eviction_s),
