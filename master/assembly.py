@@ -11,9 +11,10 @@ import uuid
 from collections.abc import Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from ipaddress import IPv4Network
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from master import bootstrap, cluster_api, kinds, memory
 from master.api.resources import Resources
@@ -43,6 +44,8 @@ from master.upkeep import Upkeep
 log = logging.getLogger(__name__)
 
 Supervised = Callable[[], AbstractAsyncContextManager[None]]
+Run = Callable[[], Coroutine[Any, Any, None]]
+"""Runs a component until it is cancelled."""
 
 KNOWN_FAILURES: Final = (StoreError, token.BadToken, authority.OtherAuthority, OSError)
 """Errors that a person can fix: reported in one line without a traceback."""
@@ -69,22 +72,24 @@ class _Core:
 async def serve(
     config: MasterConfig,
     pki: Pki,
+    store: SqliteStore,
     stopping: asyncio.Event,
     config_path: Path | None = None,
     supervised: Supervised = nullcontext,
 ) -> None:
     """Runs everything until `stopping` is set. Raises a group with the errors of the failed components.
 
+    `store`: being opened; it is closed at the end.
     `config_path`: the configuration file, from which changed addresses of the master are read while it runs.
     `supervised`: entered when the API answers.
     """
     clock = SystemClock()
     async with AsyncExitStack() as stack:
-        store = await SqliteStore.open(config.data_dir / "store.db")
+        await store.opened()
         stack.push_async_callback(store.close)
         core = replace(await _core(config, pki, clock, store, config_path), supervised=supervised)
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(run, name=name) for name, run in _parts(core)]
+            tasks = [group.create_task(run(), name=name) for name, run in _parts(core)]
             await stopping.wait()
             for task in tasks:
                 task.cancel()
@@ -93,11 +98,12 @@ async def serve(
 async def _core(config: MasterConfig, pki: Pki, clock: Clock, store: SqliteStore, config_path: Path | None) -> _Core:
     cluster_id = await _cluster_id(store)
     await authority.check(store, pki)
-    registry = kinds.registry(kinds.ServiceRanges(IPv4Network(config.service_cidr), config.node_ports))
-    memory.prepare()
+    registry = kinds.registry(
+        kinds.ServiceRanges(IPv4Network(config.service_cidr), config.node_ports), lists_old=config.list_old_versions
+    )
     cache = await Cache.load(store, registry, clock=clock)
     memory.freeze()
-    resources = cluster_api.resources(store, cache, registry, clock=clock)
+    resources = cluster_api.resources(store, cache, registry, clock=clock, token_key=pki.token_key)
     if config.bootstrap_token_file is not None:
         await bootstrap.ensure(resources, config)  # makes the token's namespace
         await token.make_valid(resources, token.read(config.bootstrap_token_file))
@@ -118,8 +124,8 @@ async def _core(config: MasterConfig, pki: Pki, clock: Clock, store: SqliteStore
     )
 
 
-def _parts(core: _Core) -> list[tuple[str, Coroutine[None, None, None]]]:
-    """The components by name. The API comes first, so that it answers first."""
+def _parts(core: _Core) -> list[tuple[str, Run]]:
+    """The components by name. The others begin when the API answers: they have much to read."""
     config, clock, resources = core.config, core.clock, core.resources
     join = JoinService(
         resources.cache,
@@ -141,33 +147,39 @@ def _parts(core: _Core) -> list[tuple[str, Coroutine[None, None, None]]]:
     upkeep = Upkeep(core.pki, clock, core.config_path, lambda moved: bootstrap.ensure(resources, moved))
     control = Control(core.pki, core.trust, core.identities, core.store, core.cluster_id, core.config_path)
     api = cluster_api.server(config, resources, core.pki, logs, join)
-    return [
-        ("API", api.run()),
-        ("supervisor", _notify_supervisor(api.ready, core.supervised)),
-        ("desired state", desired.run()),
-        ("sessions", _serve_sessions(core, desired, logs)),
-        ("session watch", core.sessions.run()),
-        ("identities", core.identities.run()),
-        ("certificates", upkeep.run()),
-        ("control", control.run()),
-        ("events", core.recorder.run()),
-        ("memory", memory.run(clock)),
-        ("scheduler", Scheduler(resources, clock, core.recorder).run()),
+    others: list[tuple[str, Run]] = [
+        ("supervisor", partial(_notify_supervisor, core.supervised)),
+        ("desired state", desired.run),
+        ("sessions", partial(_serve_sessions, core, desired, logs)),
+        ("session watch", core.sessions.run),
+        ("identities", core.identities.run),
+        ("certificates", upkeep.run),
+        ("control", control.run),
+        ("events", core.recorder.run),
+        ("memory", partial(memory.run, clock)),
+        ("scheduler", Scheduler(resources, clock, core.recorder).run),
         *(
-            (controller.name, controller.run())
-            for controller in controllers(resources, core.sessions, clock, config, recorder=core.recorder)
+            (controller.name, controller.run)
+            for controller in controllers(
+                resources, core.sessions, clock, config, recorder=core.recorder, ca_pem=lambda: core.pki.ca_pem
+            )
         ),
     ]
+    return [("API", api.run), *((name, partial(_after, api.ready, run)) for name, run in others)]
 
 
-async def _notify_supervisor(ready: asyncio.Event, supervised: Supervised) -> None:
+async def _after(ready: asyncio.Event, run: Run) -> None:
     await ready.wait()
+    await run()
+
+
+async def _notify_supervisor(supervised: Supervised) -> None:
     async with supervised():
         await asyncio.Event().wait()
 
 
 async def _serve_sessions(core: _Core, desired: DesiredState, logs: LogStreams) -> None:
-    # Loading gRPC takes a while, so it begins when the API has started.
+    # Loading gRPC takes a while.
     from master.dispatch.departures import Departures
     from master.dispatch.server import SessionServer
     from master.dispatch.service import MasterService

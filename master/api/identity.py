@@ -12,10 +12,12 @@ UNAUTHENTICATED = "system:unauthenticated"
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A user and its groups."""
+    """A user and its groups. `uid` and `extra` are what else the credential says about the user, with sorted keys."""
 
     name: str
     groups: frozenset[str] = field(default_factory=frozenset)
+    uid: str = ""
+    extra: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 
 ANONYMOUS = Caller("system:anonymous", frozenset({UNAUTHENTICATED}))

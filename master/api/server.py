@@ -156,12 +156,12 @@ class ApiServer:
         path, _, query_text = request.raw_path.partition("?")
         parts = segments(path)
         # A join request has a bootstrap token, which does not identify a caller.
-        caller = ANONYMOUS if parts[0] == "sampan" else authenticate(request)
+        caller = ANONYMOUS if parts[0] == "sampan" else authenticate(request, self._resources.tokens)
         if not is_resource(parts):
             with self._requests:
                 return await self._paths.handle(request, caller, parts)
         query = Query.of(query_text)
-        call = Call(request, caller, resolve(self._resources.registry, parts), query)
+        call = Call(request, caller, resolve(self._resources.registry, parts, query.text("namespace")), query)
         # Only a GET can last long. Other requests may have a body, and the reader frees their slot meanwhile.
         streams = request.method == "GET" and (query.flag("watch") or query.flag("follow"))
         with self._streams if streams else self._requests:

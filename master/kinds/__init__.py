@@ -16,6 +16,11 @@ from master.kinds.apps.daemonset import DAEMONSET
 from master.kinds.apps.deployment import DEPLOYMENT
 from master.kinds.apps.replicaset import REPLICASET
 from master.kinds.apps.statefulset import STATEFULSET
+from master.kinds.authentication.selfsubjectreview import SELFSUBJECTREVIEW
+from master.kinds.authentication.tokenreview import TOKENREVIEW
+from master.kinds.authorization.selfsubjectaccessreview import SELFSUBJECTACCESSREVIEW
+from master.kinds.authorization.selfsubjectrulesreview import SELFSUBJECTRULESREVIEW
+from master.kinds.authorization.subjectaccessreview import LOCALSUBJECTACCESSREVIEW, SUBJECTACCESSREVIEW
 from master.kinds.batch.cronjob import CRONJOB
 from master.kinds.batch.job import JOB
 from master.kinds.core.configmap import CONFIGMAP
@@ -29,6 +34,7 @@ from master.kinds.core.replicationcontroller import REPLICATIONCONTROLLER
 from master.kinds.core.secret import SECRET
 from master.kinds.core.service.resource import SERVICE
 from master.kinds.core.service.strategy import DEFAULT_RANGES, ServiceRanges, ServiceStrategy
+from master.kinds.core.serviceaccount import SERVICEACCOUNT
 from master.kinds.discovery.endpointslice import ENDPOINTSLICE
 from master.registry import passive
 from master.registry.registry import Registry
@@ -61,15 +67,25 @@ ALL: tuple[Resource[Any], ...] = (
     DEPLOYMENT,
     CONFIGMAP,
     SECRET,
+    SERVICEACCOUNT,
     EVENT,
     *WITHOUT_CONTROLLER,
+    SELFSUBJECTREVIEW,
+    TOKENREVIEW,
+    SELFSUBJECTACCESSREVIEW,
+    SELFSUBJECTRULESREVIEW,
+    SUBJECTACCESSREVIEW,
+    LOCALSUBJECTACCESSREVIEW,
     *PASSIVE,
 )
 
 
-def registry(ranges: ServiceRanges = DEFAULT_RANGES) -> Registry:
-    """A registry with all built-in kinds. `ranges`: the cluster's ranges for services."""
-    return Registry(ALL, strategies={SERVICE: ServiceStrategy(ranges)})
+def registry(ranges: ServiceRanges = DEFAULT_RANGES, *, lists_old: bool = False) -> Registry:
+    """A registry with all built-in kinds.
+
+    `ranges`: the cluster's ranges for services. `lists_old`: whether discovery lists old versions.
+    """
+    return Registry(ALL, strategies={SERVICE: ServiceStrategy(ranges)}, lists_old=lists_old)
 
 
 __all__ = [
@@ -94,6 +110,7 @@ __all__ = [
     "RUNTIMECLASS",
     "SECRET",
     "SERVICE",
+    "SERVICEACCOUNT",
     "STATEFULSET",
     "WITHOUT_CONTROLLER",
     "ServiceRanges",

@@ -59,7 +59,7 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """Something done to the object by a POST, such as a binding.
+    """Something done by a POST: to an object, such as a binding, or as the only verb of a resource that is not stored.
 
     `act(resources, permit, body)` does it and returns the body of the response. `resources` is a
     `master.api.resources.Resources`, `permit` a `master.api.pipeline.request.Permit`.

@@ -111,7 +111,8 @@ class Findings:
     def __init__(self) -> None:
         self.causes: list[Cause] = []
         self.warnings: list[str] = []
-        self._inert: set[str] = set()
+        # By effect: the first field that would have it.
+        self._inert: dict[str, str] = {}
 
     def __bool__(self) -> bool:
         return bool(self.causes)
@@ -162,11 +163,17 @@ class Findings:
         """
         if effect in self._inert or field.startswith("status."):
             return
-        self._inert.add(effect)
+        self._inert[effect] = field
         if len(self._inert) <= _MAX_WARNINGS:
             self.warnings.append(f"{_shortened(field)}: has no effect yet: {effect}")
         elif len(self._inert) == _MAX_WARNINGS + 1:
             self.warnings.append("further fields have no effect yet; docs/fields.md lists them")
+
+    def repeat(self, others: Findings) -> None:
+        """Adds the findings of another collection, in the same order."""
+        self.causes.extend(others.causes[: _MAX_CAUSES - len(self.causes)])
+        for effect, field in others._inert.items():
+            self.inert(field, effect)
 
     # -- checks that many kinds share -----------------------------------------------------------------------------
 

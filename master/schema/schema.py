@@ -7,6 +7,7 @@ types are data (facts.py) or a custom resource's schema (openapi.py): of their o
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from dataclasses import replace as field_replace
 from functools import cached_property
 from typing import Any, Generic, Protocol, TypeVar
@@ -20,17 +21,29 @@ from master.schema.checks import Findings
 from master.schema.completion import completed
 from master.schema.defaulting import Default, Defaults
 from master.schema.facts import facts
+from master.schema.interning import Interner
 from master.schema.models import full_struct_of, struct_of
+from master.schema.plain import InterningReader, PlainReader
 from master.schema.pruning import Unclean, UnknownField, WrongType, check_clean, prune
 from master.schema.salvage import fitting, salvage
-from master.schema.strict import strict
 from master.schema.tree import Field, Struct, Text
-from master.schema.validation import Checks
+from master.schema.validation import Check, Checks
 
 T = TypeVar("T")
 S = TypeVar("S", bound=msgspec.Struct)
 _encode = msgspec.json.Encoder().encode
 _typed_defaults, _typed_checks = Defaults(TYPED), Checks(TYPED)
+
+
+@dataclass(frozen=True, slots=True)
+class Interned:
+    """A field of a typed model whose values are interned. `attribute` is its name in the model.
+
+    It must be an object: its own rules are only those of its type.
+    """
+
+    attribute: str
+    interner: Interner[Any]
 
 
 class Schema(Protocol[T]):
@@ -48,11 +61,12 @@ class Schema(Protocol[T]):
         """The same with protobuf numbers, merge keys and list types. Made when it is first needed."""
         ...
 
-    def read(self, value: Any, unknown: list[UnknownField], text: bytes = b"") -> T:
-        """The object of a JSON value, without its unknown fields, which are added to `unknown`. Raises WrongType.
+    def read_plain(self, text: bytes) -> T | None:
+        """The object of a JSON text, if `read` would find no problem and no duplicate key in it. This is faster."""
+        ...
 
-        `text`: the JSON of the value, if there is one, which is faster to read.
-        """
+    def read(self, value: Any, unknown: list[UnknownField]) -> T:
+        """The object of a JSON value, without its unknown fields, which are added to `unknown`. Raises WrongType."""
         ...
 
     def decode(self, raw: bytes) -> T:
@@ -81,29 +95,55 @@ class Schema(Protocol[T]):
 
 
 class Typed(Generic[S]):
-    """The schema of a typed model."""
+    """The schema of a typed model. `interned`: the values of one field that many objects have in common.
 
-    def __init__(self, model: type[S]) -> None:
+    The parts are made when they are first needed: the master starts sooner.
+    """
+
+    def __init__(self, model: type[S], *, interned: Interned | None = None) -> None:
         self.name = model.__name__
         self.model = model
-        self.tree = struct_of(model)
-        self._decoder = msgspec.json.Decoder(model)
-        self._strict = msgspec.json.Decoder(strict(model))
-        self._default = _typed_defaults.of(self.tree)
-        self._check = _typed_checks.of(self.tree)
+        self.interned = interned
+
+    @cached_property
+    def tree(self) -> Struct:
+        return struct_of(self.model)
+
+    @cached_property
+    def _decoder(self) -> msgspec.json.Decoder[S]:
+        return msgspec.json.Decoder(self.model)
+
+    @cached_property
+    def _plain(self) -> PlainReader[S]:
+        interned = self.interned
+        if interned is None:
+            return PlainReader(self.model)
+        return InterningReader(self.model, interned.attribute, interned.interner)
+
+    @cached_property
+    def _rest(self) -> Struct:
+        """The tree without the interned field."""
+        if self.interned is None:
+            return self.tree
+        fields = {name: field for name, field in self.tree.fields.items() if field.attribute != self.interned.attribute}
+        return field_replace(self.tree, fields=fields)
+
+    @cached_property
+    def _default(self) -> Default | None:
+        return _typed_defaults.of(self._rest)
+
+    @cached_property
+    def _check(self) -> Check | None:
+        return _typed_checks.of(self._rest)
 
     @property
     def full_tree(self) -> Struct:
         return full_struct_of(self.model)
 
-    def read(self, value: Any, unknown: list[UnknownField], text: bytes = b"") -> S:
-        try:
-            if text:
-                self._strict.decode(text)
-                return self._decoder.decode(text)
-        except msgspec.DecodeError:
-            # A closer look finds the path and the problem, if there is one.
-            pass
+    def read_plain(self, text: bytes) -> S | None:
+        return self._plain.read(text)
+
+    def read(self, value: Any, unknown: list[UnknownField]) -> S:
         try:
             check_clean(value, self.tree)
         except Unclean:
@@ -124,14 +164,32 @@ class Typed(Generic[S]):
         return _encode(obj)
 
     def default(self, obj: S) -> S:
+        if self.interned is not None:
+            obj = self._default_of_interned(self.interned, obj)
         return obj if self._default is None else self._default(obj)
 
     def check(self, obj: S, findings: Findings) -> None:
         if self._check is not None:
             self._check(obj, "", findings)
+        if self.interned is not None:
+            field = self._field(self.interned.attribute)
+            check = _typed_checks.of(field.node)
+            if check is not None:
+                self.interned.interner.check(getattr(obj, field.attribute), field.name, check, findings)
+
+    def _default_of_interned(self, interned: Interned, obj: S) -> S:
+        default = _typed_defaults.of(self._field(interned.attribute).node)
+        if default is None:
+            return obj
+        value = getattr(obj, interned.attribute)
+        new = interned.interner.changed(value, default)
+        return obj if new is value else replace(obj, **{interned.attribute: new})
+
+    def _field(self, attribute: str) -> Field:
+        return next(field for field in self.tree.fields.values() if field.attribute == attribute)
 
     def check_field(self, obj: S, attribute: str, findings: Findings) -> None:
-        field = next(field for field in self.tree.fields.values() if field.attribute == attribute)
+        field = self._field(attribute)
         check = _typed_checks.of(field.node)
         if check is not None:
             check(getattr(obj, attribute), field.name, findings)
@@ -192,7 +250,10 @@ class Data:
     def _checks(self) -> Checks:
         return Checks(JSON)
 
-    def read(self, value: Any, unknown: list[UnknownField], text: bytes = b"") -> Untyped:
+    def read_plain(self, text: bytes) -> None:
+        """None, because types that are data are checked in Python."""
+
+    def read(self, value: Any, unknown: list[UnknownField]) -> Untyped:
         try:
             check_clean(value, self.tree)
         except Unclean:

@@ -97,7 +97,8 @@ def success(kind: Resource[Any], name: str, uid: str) -> dict[str, Any]:
 
 def body(entry: Entry, route: Route) -> bytes:
     """The object as JSON in the version of the path: the stored bytes, or a conversion of them."""
-    if route.stored:
+    convert = route.version.from_stored
+    if route.stored or convert is None:
         return entry.raw
-    value = route.version.from_stored(msgspec.json.decode(entry.raw))
+    value = convert(msgspec.json.decode(entry.raw))
     return _encode({**value, "apiVersion": route.api_version})

@@ -179,7 +179,7 @@ async def _json_pieces(call: Call, page: Page, selection: Selection) -> tuple[by
     route = call.route
     head = {
         "kind": f"{route.resource.kind}List",
-        "apiVersion": route.api_version,
+        "apiVersion": route.answered_version,
         "metadata": _metadata(page, selection),
     }
     start = msgspec.json.encode(head)[:-1] + b',"items":['

@@ -91,7 +91,7 @@ class Paths:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token.strip():
             raise Unauthorized("Unauthorized: joining needs a bootstrap token (Authorization: Bearer id.secret)")
-        value = bodies.parse(await self._reader.read(request, _MAX_JOIN_BYTES), "application/json")
+        value = bodies.parse(await self._reader.read(request, _MAX_JOIN_BYTES))
         if not isinstance(value, dict):
             raise BadRequest("the body must be an object with nodeName and csr")
         if "dryRun" in request.query:

@@ -56,7 +56,7 @@ class Reads:
         return Selection(
             call.route.namespace,
             parse_labels(labels) if labels else (),
-            parse_fields(call.route.resource, fields) if fields else (),
+            parse_fields(call.route.resource, fields, call.route.version.fields) if fields else (),
             (labels, fields),
         )
 

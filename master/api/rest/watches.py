@@ -180,7 +180,7 @@ class Watch:
         metadata: dict[str, Any] = {"resourceVersion": str(revision), "creationTimestamp": None}
         if initial:
             metadata["annotations"] = {"k8s.io/initial-events-end": "true"}
-        obj = {"kind": self._route.resource.kind, "apiVersion": self._route.api_version, "metadata": metadata}
+        obj = {"kind": self._route.resource.kind, "apiVersion": self._route.answered_version, "metadata": metadata}
         if self._tabulator is not None:
             obj = {"kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": metadata, "rows": []}
         return watch_frame("BOOKMARK", msgspec.json.encode(obj))

@@ -111,14 +111,15 @@ _TABLE = Table(
     _cells,
 )
 
-V1BETA1: Final = Version("v1beta1", Typed(CronJob))
-"""The version of Kubernetes 1.20, whose fields mean the same."""
+_SCHEMA: Final = Typed(CronJob)
 
 CRONJOB = Resource(
     kind="CronJob",
     plural="cronjobs",
     group="batch",
-    schema=Typed(CronJob),
+    schema=_SCHEMA,
+    # The version of Kubernetes 1.20 has the same fields.
+    served=(Version("v1beta1", _SCHEMA, old=True),),
     short_names=("cj",),
     categories=("all",),
     subresources=(status_part(),),

@@ -79,7 +79,7 @@ async def test_yaml_is_read_as_kubectl_reads_it(api: Client) -> None:
         ("POST", PODS, {**pod(), "metadata": {"name": "a", "namespace": "x"}}, {}, 400, "does not match"),
         ("POST", "/api/v1/namespaces/none/pods", pod(), {}, 404, 'namespaces "none" not found'),
         ("POST", PODS, b" " * (4 << 20), {}, 413, "3 MiB"),
-        ("PATCH", f"{PODS}/a", {}, {"Content-Type": "application/strategic-merge-patch+json"}, 415, "merge-patch"),
+        ("PATCH", f"{PODS}/a", {}, {"Content-Type": "application/json"}, 415, "strategic-merge-patch"),
         ("GET", "/api/v1/widgets", None, {}, 404, "could not find"),
         ("GET", "/apis/apps/v1/deployments", None, {}, 404, "could not find"),
         ("GET", "/openapi/v2", None, {}, 404, "could not find"),
@@ -281,8 +281,8 @@ async def test_discovery_lists_the_groups_and_resources(api: Client) -> None:
     assert by_name["replicationcontrollers/scale"]["kind"] == "Scale"
     assert (await api("GET", "/api")).json["versions"] == ["v1"]
     groups = (await api("GET", "/apis", headers={"Accept": "application/json;as=APIGroupDiscoveryList,*/*"})).json
-    names = [group["name"] for group in groups["groups"]]
-    assert names == ["discovery.k8s.io", "node.k8s.io", "scheduling.k8s.io", "storage.k8s.io"]
+    names = {group["name"] for group in groups["groups"]}
+    assert names >= {"discovery.k8s.io", "node.k8s.io", "scheduling.k8s.io", "storage.k8s.io"}
     assert (await api("GET", "/apis/discovery.k8s.io/v1")).json["resources"][0]["kind"] == "EndpointSlice"
     assert (await api("GET", "/version")).json["gitVersion"].startswith("v1.30.0+sampan")
 

@@ -108,6 +108,7 @@ INFORMATION: Final = frozenset(
         "EventSource",
         "EventSeries",
         "ObjectReference",
+        "ServiceAccount.secrets",
         "ObjectMeta.selfLink",
         "ObjectMeta.managedFields",
         "NodeSpec.providerID",
@@ -130,7 +131,9 @@ INFORMATION: Final = frozenset(
 # The fields of every kind.
 _BASE: Final = frozenset({"apiVersion", "kind", "metadata", "spec", "status"})
 
-ACTIVE: Final = [resource for resource in ALL if resource not in PASSIVE and resource not in WITHOUT_CONTROLLER]
+ACTIVE: Final = [
+    resource for resource in ALL if resource.stored and resource not in PASSIVE and resource not in WITHOUT_CONTROLLER
+]
 
 
 @cache

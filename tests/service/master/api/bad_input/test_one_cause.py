@@ -12,6 +12,7 @@ from master.objects.scalars import MAX_INT32
 from master.registry.resource import Resource
 from tests.service.master.api.bad_input.conftest import Direct, collection, document, refusal
 from tests.service.master.api.bad_input.places import Place, places_of_kind
+from tests.service.master.api.bad_input.samples import EACH_KIND, STORED
 
 _WRONG: dict[str, tuple[Any, ...]] = {
     "int": (-1, 0, 65536, MAX_INT32 + 1),
@@ -31,12 +32,12 @@ _SEVERAL_CAUSES = {"spec.template.metadata.labels"}
 @pytest.fixture
 async def filled(direct: Direct) -> Direct:
     """A server with one object of each kind, for writes of its status."""
-    for kind in kinds.ALL:
+    for kind in STORED:
         assert (await direct("POST", collection(kind), document(kind))).status == 201
     return direct
 
 
-@pytest.mark.parametrize("kind", kinds.ALL, ids=lambda kind: kind.kind)
+@EACH_KIND
 async def test_a_wrong_value_has_one_cause(filled: Direct, kind: Resource[Any]) -> None:
     refused = 0
     for place in places_of_kind(kind):
