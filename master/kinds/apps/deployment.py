@@ -146,7 +146,8 @@ class DeploymentRules(Strategy[Deployment]):
         check_lasting_template(spec.template, old.spec.template if old else None, "ReplicaSet", findings)
         _check_strategy(spec.strategy, findings)
         deadline = spec.progress_deadline_seconds
-        if deadline is not None and deadline <= spec.min_ready_seconds:
+        # A negative number is reported already.
+        if deadline is not None and 0 <= deadline <= spec.min_ready_seconds:
             findings.invalid("spec.progressDeadlineSeconds", deadline, "must be greater than minReadySeconds")
 
     def check_update(self, new: Deployment, old: Deployment, findings: Findings) -> None:

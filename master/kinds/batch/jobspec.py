@@ -82,7 +82,8 @@ def check_job_spec(spec: JobSpec, old: JobSpec | None, at: str, findings: Findin
             ("backoffLimitPerIndex", spec.backoff_limit_per_index),
             ("maxFailedIndexes", spec.max_failed_indexes),
         ):
-            if value is not None:
+            # A negative number is reported already.
+            if value is not None and value >= 0:
                 findings.invalid(f"{at}.{name}", value, "requires indexed completion mode")
     _check_policies(spec, at, findings)
     check_template(spec.template, old.template if old else None, f"{at}.template", findings)
@@ -142,7 +143,5 @@ def _check_restart(spec: JobSpec, at: str, findings: Findings) -> None:
     policy = spec.template.spec.restart_policy
     if policy in ("", "Always"):
         findings.required(at, 'valid values: "OnFailure", "Never"')
-    elif policy not in ("OnFailure", "Never"):
-        findings.unsupported(at, policy, ("OnFailure", "Never"))
-    elif spec.pod_failure_policy is not None and policy != "Never":
+    elif spec.pod_failure_policy is not None and policy == "OnFailure":
         findings.invalid(at, policy, 'only "Never" is supported when podFailurePolicy is specified')

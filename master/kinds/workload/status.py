@@ -47,5 +47,6 @@ def check_at_most(status: Any, names: tuple[str, ...], most: str, findings: Find
 def check_not_less(new: Any, old: Any, name: str, findings: Findings) -> None:
     """The number may not become smaller."""
     value = getattr(new.status, name) or 0
-    if value < (getattr(old.status, name) or 0):
+    # A negative number is reported already.
+    if 0 <= value < (getattr(old.status, name) or 0):
         findings.invalid(f"status.{json_name(name)}", value, "cannot be decremented")

@@ -48,9 +48,11 @@ def check_lasting_template(
     """Checks `spec.template` of a workload whose pods run until they are deleted. `kind` is for messages."""
     check_template(template, old, "spec.template", findings)
     at, spec = "spec.template.spec", template.spec
-    if spec.restart_policy != "Always":
+    # Other values are not valid for any pod, so that they are reported already.
+    if spec.restart_policy in ("Never", "OnFailure"):
         findings.unsupported(f"{at}.restartPolicy", spec.restart_policy, ("Always",))
-    if spec.active_deadline_seconds is not None:
+    deadline = spec.active_deadline_seconds
+    if deadline is not None and 1 <= deadline <= MAX_INT32:
         findings.forbidden(f"{at}.activeDeadlineSeconds", f"activeDeadlineSeconds in {kind} is not Supported")
 
 

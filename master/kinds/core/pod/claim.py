@@ -95,8 +95,9 @@ def check_claim_spec(spec: PersistentVolumeClaimSpec, at: str, findings: Finding
     """Checks a spec that has its defaults. `at` is its path."""
     if not spec.access_modes:
         findings.required(f"{at}.accessModes", "at least 1 access mode is required")
-    for mode in spec.access_modes:
-        findings.one_of(f"{at}.accessModes", mode, _MODES)
+    unknown = next((mode for mode in spec.access_modes if mode not in _MODES), None)
+    if unknown is not None:
+        findings.unsupported(f"{at}.accessModes", unknown, _MODES)
     if _ONE_POD in spec.access_modes and any(mode in _MODES and mode != _ONE_POD for mode in spec.access_modes):
         findings.forbidden(f"{at}.accessModes", f"may not use {_ONE_POD} with other access modes")
     check_selector(spec.selector, f"{at}.selector", findings)
