@@ -48,7 +48,7 @@ class Registry:
             self.remove(self._resources[resource.resource])
         self._resources[resource.resource] = resource
         for version in resource.versions:
-            group = resource.group if version.group is None else version.group
+            group = resource.group_of(version)
             self._served[group, version.name, resource.plural] = (resource, version)
             for alias in resource.aliases:
                 self._aliases[group, version.name, alias] = (resource, version)

@@ -95,9 +95,13 @@ class Resource(Generic[T]):
         """Whether its objects are stored, so that the cache has them."""
         return self.action is None
 
+    def group_of(self, version: Version) -> str:
+        """The group of one of the versions."""
+        return self.group if version.group is None else version.group
+
     def version_of(self, version: Version) -> str:
         """The apiVersion of objects in one of the versions."""
-        group = self.group if version.group is None else version.group
+        group = self.group_of(version)
         return f"{group}/{version.name}" if group else version.name
 
     @property

@@ -10,8 +10,8 @@ from aiohttp import web
 from master.api.errors import Invalid, MethodNotAllowed, NotFound
 from master.api.pipeline.metadata import check_uid
 from master.api.resources import Resources
-from master.api.rest import answers, bodies, patching
-from master.api.rest.bodies import Document
+from master.api.rest import answers, bodies, options, patching
+from master.api.rest.bodies import APPLY, Document
 from master.api.rest.call import Call
 from master.api.rest.reads import Reads
 from master.api.rest.writes import Writes
@@ -74,6 +74,10 @@ class Subresources:
         permit = await self._pipeline.authorize(call.request(verb, dry_run=call.query.dry_run and verb != "get"))
         if verb == "get":
             return answers.raw(view.schema.encode(view.read(self._reads.entry(call).obj)))
+        if verb == "patch" and bodies.media_type(call.http) == APPLY:
+            applied = await self._writes.applies.apply_view(call, view)
+            return answers.raw(view.schema.encode(view.read(applied.entry.obj)), 200, call.warnings)
+        options.check(call.query, verb)
         change = await (self._patched_view(call, view) if verb == "patch" else self._new_view(call, view))
 
         def changed(entry: Entry) -> Any:

@@ -11,8 +11,9 @@ from master.api.errors import NotFound
 from master.api.pipeline.attempt import Outcome
 from master.api.pipeline.pipeline import Pipeline
 from master.api.pipeline.request import Permit
-from master.api.rest import answers, bodies, deletes, patching, versions
-from master.api.rest.bodies import Document
+from master.api.rest import answers, bodies, deletes, options, patching, versions
+from master.api.rest.applies import Applies
+from master.api.rest.bodies import APPLY, Document
 from master.api.rest.call import Call
 from master.api.rest.lists import stream
 from master.api.rest.patching import Patch
@@ -31,6 +32,7 @@ class Writes:
         self._cache = cache
         self._reader = reader
         self._reads = reads
+        self.applies = Applies(pipeline, reader)
 
     async def document(self, call: Call, media: str = "") -> Document:
         """The body of the request. `media`: its type, if that is known. Raises ApiError."""
@@ -38,6 +40,7 @@ class Writes:
         return await bodies.decode(body, media or bodies.media_type(call.http))
 
     async def create(self, call: Call) -> web.Response:
+        options.check(call.query, "create")
         # Before the body is read, so that a caller without the permission need not send it.
         permit = await self._pipeline.authorize(call.request("create", dry_run=call.query.dry_run))
         answers.negotiate(call.accept)
@@ -47,6 +50,7 @@ class Writes:
         return self._answer(call, outcome, 201)
 
     async def update(self, call: Call) -> web.Response:
+        options.check(call.query, "update")
         permit = await self._pipeline.authorize(call.request("update", dry_run=call.query.dry_run))
         answers.negotiate(call.accept)
         document = await self.document(call)
@@ -55,6 +59,10 @@ class Writes:
         return await self._change(call, permit, lambda _: obj, expect=call.identify(obj))
 
     async def patch(self, call: Call) -> web.Response:
+        if bodies.media_type(call.http) == APPLY:
+            outcome, created = await self.applies.apply(call)
+            return self._answer(call, outcome, 201 if created else 200)
+        options.check(call.query, "patch")
         permit = await self._pipeline.authorize(call.request("patch", dry_run=call.query.dry_run))
         answers.negotiate(call.accept)
         patch = await self.patch_body(call, call.route.version.schema)

@@ -236,11 +236,12 @@ def _steps_back(new: Job, old: Job) -> Iterator[tuple[str, str]]:
             yield "conditions", f"cannot disable the terminal {condition}=True condition"
     if _complete(old) and not is_true(old, "SuccessCriteriaMet") and is_true(new, "SuccessCriteriaMet"):
         yield "conditions", "cannot set SuccessCriteriaMet=True for Job already has Complete=true conditions"
-    if new.status.failed < old.status.failed:
+    # A negative number is reported already.
+    if 0 <= new.status.failed < old.status.failed:
         yield "failed", "cannot decrease the failed counter"
     # Such a job can be scaled down.
     elastic = new.spec.completion_mode == INDEXED and new.spec.completions == new.spec.parallelism
-    if new.status.succeeded < old.status.succeeded and not elastic:
+    if 0 <= new.status.succeeded < old.status.succeeded and not elastic:
         yield "succeeded", "cannot decrease the succeeded counter"
     end, before = new.status.completion_time, old.status.completion_time
     if end is not None and before is not None and end != before:

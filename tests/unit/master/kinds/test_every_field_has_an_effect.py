@@ -96,6 +96,7 @@ READ_IN: Final[Mapping[str, tuple[str, ...]]] = {
     "RollingUpdateDeployment": ("controllers/deployment/rollout.py",),
     "LabelSelector": ("objects/labelselector.py",),
     "LabelSelectorRequirement": ("objects/labelselector.py",),
+    "ManagedFieldsEntry": ("fieldmanager/managers.py",),
     "ConfigMap": ("dispatch/convert.py", "kinds/core/configmap.py"),
     "Secret": ("dispatch/convert.py", "kinds/core/secret.py"),
 }
@@ -110,7 +111,6 @@ INFORMATION: Final = frozenset(
         "ObjectReference",
         "ServiceAccount.secrets",
         "ObjectMeta.selfLink",
-        "ObjectMeta.managedFields",
         "NodeSpec.providerID",
         "NodeSpec.externalID",
         "EndpointSubset.notReadyAddresses",
