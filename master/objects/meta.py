@@ -9,12 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from functools import lru_cache
+from typing import Any
 
 import msgspec
 from msgspec import field
 
-from master.objects.scalars import Int64, Required, Time, choice
+from master.objects.scalars import Int64, Time
 
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 # Words that the Kubernetes API writes in capitals in a JSON name, except at its start.
@@ -116,8 +117,8 @@ class Object(Model, frozen=True, kw_only=True):
 class LabelSelectorRequirement(Model, frozen=True, kw_only=True):
     """One condition on a label. `operator` is In, NotIn, Exists or DoesNotExist."""
 
-    key: Required = always("")
-    operator: Annotated[str, choice("DoesNotExist", "Exists", "In", "NotIn")] = always("")
+    key: str = always("")
+    operator: str = always("")
     values: tuple[str, ...] = ()
 
 
@@ -163,7 +164,13 @@ def with_raw_fields(value: dict[str, Any]) -> dict[str, Any]:
 
 def timestamp(when: datetime) -> str:
     """A time as the API writes it: RFC 3339, UTC, whole seconds."""
-    return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return _second(int(when.timestamp() // 1))
+
+
+@lru_cache(maxsize=64)
+def _second(seconds: int) -> str:
+    # Many objects are written in the same second.
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def is_time(text: str) -> bool:
