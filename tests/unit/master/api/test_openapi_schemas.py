@@ -13,6 +13,7 @@ from master.api.openapi.gnostic import DOCUMENT_V2, DOCUMENT_V3
 from master.api.openapi.names import Scope, definition_name, operation_group
 from master.objects.meta import Model, Object
 from master.objects.scalars import choice
+from master.registry.registry import Registry
 from master.registry.resource import Resource
 from master.schema.facts import facts
 from master.schema.openapi import struct_of_schema
@@ -118,14 +119,14 @@ def gadgets() -> Resource[Any]:
 
 
 async def third(*resources: Resource[Any]) -> dict[str, Any]:
-    document = dict(v3.documents(await catalog_of(resources)))["apis/example.org/v1"]
+    document = dict(v3.documents(await catalog_of(Registry(resources))))["apis/example.org/v1"]
     assert DOCUMENT_V3.encode(document)
     schemas: dict[str, Any] = document["components"]["schemas"]
     return schemas
 
 
 async def second(*resources: Resource[Any]) -> dict[str, Any]:
-    document = v2.document(await catalog_of(resources))
+    document = v2.document(await catalog_of(Registry(resources)))
     assert DOCUMENT_V2.encode(document)
     definitions: dict[str, Any] = document["definitions"]
     return definitions
@@ -190,6 +191,6 @@ async def test_the_tree_that_tells_most_is_published() -> None:
     from master.kinds import POD
 
     for resources in ((plain, POD), (POD, plain)):
-        document = dict(v3.documents(await catalog_of(resources)))["api/v1"]
+        document = dict(v3.documents(await catalog_of(Registry(resources))))["api/v1"]
         reference = document["components"]["schemas"]["io.k8s.api.core.v1.ObjectReference"]
         assert reference.get("description"), resources
