@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import pytest
 from msgspec import field
 
+from master import kinds
 from master.api.openapi import v2, v3
 from master.api.openapi.catalog import catalog_of
 from master.api.openapi.gnostic import DOCUMENT_V2, DOCUMENT_V3
@@ -188,9 +189,22 @@ async def test_a_type_that_contains_itself_refers_to_its_definition() -> None:
 async def test_the_tree_that_tells_most_is_published() -> None:
     """Two resources share a type: one of them has no descriptions of it."""
     plain = Resource("Binding", "bindings", Data("Binding", lambda: facts().struct("core.v1.Binding")))
-    from master.kinds import POD
 
-    for resources in ((plain, POD), (POD, plain)):
+    for resources in ((plain, kinds.POD), (kinds.POD, plain)):
         document = dict(v3.documents(await catalog_of(Registry(resources))))["api/v1"]
         reference = document["components"]["schemas"]["io.k8s.api.core.v1.ObjectReference"]
         assert reference.get("description"), resources
+
+
+@pytest.mark.parametrize("lists_old", [False, True])
+async def test_the_versions_are_those_that_discovery_lists(lists_old: bool) -> None:
+    registry = kinds.registry(lists_old=lists_old)
+    catalog = await catalog_of(registry)
+    documents = dict(v3.documents(catalog))
+    groups = registry.group_versions()
+    assert documents.keys() == {
+        f"apis/{group}/{name}" if group else f"api/{name}" for group in groups for name in groups[group]
+    }
+    paths = v2.document(catalog)["paths"]
+    ids = [item[method]["operationId"] for item in paths.values() for method in item.keys() - {"parameters"}]
+    assert len(ids) == len(set(ids))
