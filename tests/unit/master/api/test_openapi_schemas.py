@@ -13,7 +13,7 @@ from master.api.openapi.catalog import catalog_of
 from master.api.openapi.gnostic import DOCUMENT_V2, DOCUMENT_V3
 from master.api.openapi.names import Scope, definition_name, operation_group
 from master.objects.meta import Model, Object
-from master.objects.scalars import choice
+from master.objects.scalars import choice, inert, refused
 from master.registry.registry import Registry
 from master.registry.resource import Resource
 from master.schema.facts import facts
@@ -110,6 +110,8 @@ class Gadget(Object, frozen=True, kw_only=True):
     """
 
     mode: Annotated[str, choice("Fast", "Slow")] = ""
+    speed: Annotated[int, inert("it would be faster", unless=(1, 2))] = 0
+    power: Annotated[int, refused("the lights would go out")] | None = None
     part: Part | None = None
     parts: tuple[Part, ...] = ()
     labels: dict[str, str] = field(default_factory=dict)
@@ -164,6 +166,8 @@ async def test_a_model_is_published_with_the_descriptions_of_its_docstring() -> 
     assert fields["mode"]["description"] == "`mode` says how it works: `Fast` or `Slow`."
     assert fields["mode"]["enum"] == ["Fast", "Slow"]
     assert "description" not in fields["labels"]
+    assert fields["speed"]["description"] == "It has no effect yet (except for 1, 2); otherwise, it would be faster."
+    assert fields["power"]["description"] == "It is refused; otherwise, the lights would go out."
 
 
 async def test_parts_of_a_model_have_definitions_beside_it() -> None:
