@@ -69,13 +69,13 @@ def test_apply_and_the_commands_that_patch(kubectl: Kubectl) -> None:
     def images() -> list[str]:
         return [container["image"] for container in controller()["spec"]["template"]["spec"]["containers"]]
 
-    kubectl("apply", "--validate=false", "-f", "-", stdin=MANIFEST)
+    kubectl("apply", "-f", "-", stdin=MANIFEST)
     changed = MANIFEST.replace("nginx:1", "nginx:2").replace(', env: [{name: A, value: "1"}]', "")
-    kubectl("apply", "--validate=false", "-f", "-", stdin=changed)
+    kubectl("apply", "-f", "-", stdin=changed)
     assert images() == ["nginx:2", "busybox"]
     assert "env" not in controller()["spec"]["template"]["spec"]["containers"][0]
     kubectl("set", "image", "rc/web", "c=nginx:3")
-    kubectl("edit", "--validate=false", "rc/web", EDITOR="sed -i s/nginx:3/nginx:4/")
+    kubectl("edit", "rc/web", EDITOR="sed -i s/nginx:3/nginx:4/")
     kubectl("patch", "rc", "web", "-p", '{"spec":{"template":{"spec":{"containers":[{"name":"d","image":"b"}]}}}}')
     assert images() == ["nginx:4", "b"]
     kubectl("patch", "rc", "web", "--type=json", "-p", '[{"op":"add","path":"/metadata/labels/x","value":"y"}]')
@@ -84,12 +84,12 @@ def test_apply_and_the_commands_that_patch(kubectl: Kubectl) -> None:
     kubectl("annotate", "rc", "web", "x=y")
     metadata = controller()["metadata"]
     assert "x" not in metadata["labels"] and metadata["annotations"]["x"] == "y"
-    kubectl("replace", "--validate=false", "-f", "-", stdin=json.dumps(controller()))
+    kubectl("replace", "-f", "-", stdin=json.dumps(controller()))
 
 
 @pytest.mark.skipif(not KUBECTLS, reason="needs kubectl")
 def test_the_commands_for_nodes(kubectl: Kubectl) -> None:
-    kubectl("create", "--validate=false", "-f", "-", stdin=MANIFEST)
+    kubectl("create", "-f", "-", stdin=MANIFEST)
 
     def spec() -> Any:
         return json.loads(kubectl("get", "node", "n1", "-o", "json")).get("spec", {})
