@@ -39,4 +39,5 @@ def kubectl(request: pytest.FixtureRequest, kubeconfig: Path, tmp_path: Path) ->
         return done.stdout
 
     yield run
-    run("delete", "rc/web", "node/n1", "configmap/m", "secret/s", "--ignore-not-found", "--wait=false")
+    names = ("rc/web", "deployment/web", "node/n1", "configmap/m", "secret/s")
+    run("delete", *names, "--ignore-not-found", "--wait=false")

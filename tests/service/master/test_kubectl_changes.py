@@ -79,5 +79,9 @@ def test_objects_that_kubectl_itself_makes(kubectl: Kubectl) -> None:
     """Newer ones send protobuf."""
     kubectl("create", "configmap", "m", "--from-literal=a=b")
     kubectl("create", "secret", "generic", "s", "--from-literal=a=b")
+    kubectl("create", "deployment", "web", "--image=nginx")
+    kubectl("set", "image", "deployment/web", "nginx=nginx:2")
+    deployment = json.loads(kubectl("get", "deployment", "web", "-o", "json"))
+    assert deployment["spec"]["template"]["spec"]["containers"][0]["image"] == "nginx:2"
     assert json.loads(kubectl("get", "configmap", "m", "-o", "json"))["data"] == {"a": "b"}
     assert json.loads(kubectl("get", "secret", "s", "-o", "json"))["data"] == {"a": "Yg=="}
