@@ -19,9 +19,15 @@ class Api:
     def get(self, path: str) -> Any:
         return self._ask("GET", path, None, "")
 
+    def post(self, path: str, created: object) -> Any:
+        return self._ask("POST", path, created, "application/json")
+
     def merge(self, path: str, patch: object) -> Any:
         """Send a merge patch; the changed object."""
         return self._ask("PATCH", path, patch, "application/merge-patch+json")
+
+    def delete(self, path: str) -> Any:
+        return self._ask("DELETE", path, None, "")
 
     def _ask(self, method: str, path: str, body: object, media: str) -> Any:
         data = None if body is None else json.dumps(body).encode()
