@@ -16,8 +16,8 @@ def add(subparsers: "argparse._SubParsersAction[Any]") -> None:
         "Everything else goes to pytest: -k join -x, a file; --long adds the tests that take longer than 20 seconds "
         "and ten times as many random faults; --seed N repeats the random faults of a run that failed. --vm: the tests "
         "in virtual machines, and of the others only those that are named; the first time it builds the machines' "
-        "images, for about seven minutes. clients: kubectl, Helm, a client-go informer and the Python client against the "
-        "API server, from the directory in SAMPAN_CLIENTS; CONTRIBUTING.md says how to fill it.",
+        "images, for about seven minutes. clients: kubectl, Helm, a client-go informer and the Python client against "
+        "the API server, from the directory in SAMPAN_CLIENTS; CONTRIBUTING.md says how to fill it.",
     )
     test.set_defaults(run=_test)
     bench = add_command(subparsers, "bench")

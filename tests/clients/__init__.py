@@ -1,1 +1,1 @@
-"""Unmodified clients of Kubernetes against a master on loopback: `sampan test clients`. A test skips what is missing."""
+"""Unmodified clients against a master on loopback: `sampan test clients`. A test skips what is missing."""

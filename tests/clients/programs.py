@@ -1,4 +1,4 @@
-"""Finds the clients: in the directory that SAMPAN_CLIENTS names, and the kubectls of this machine. Downloads nothing."""
+"""Finds the clients in the directory that SAMPAN_CLIENTS names, and the kubectls of this machine. No downloads."""
 
 from __future__ import annotations
 

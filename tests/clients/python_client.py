@@ -32,7 +32,7 @@ def config_maps(core: client.CoreV1Api, namespace: str) -> None:
     patched.data = {"g": "h"}
     assert core.replace_namespaced_config_map("m", namespace, patched).data == {"g": "h"}
     assert refusal(core.create_namespaced_config_map, namespace, {"metadata": {"name": "m"}}) == 409
-    assert core.delete_namespaced_config_map("m", namespace).status == "Success"
+    assert core.delete_namespaced_config_map("m", namespace)["status"] == "Success"
     assert refusal(core.read_namespaced_config_map, "m", namespace) == 404
 
 

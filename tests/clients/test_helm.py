@@ -56,7 +56,8 @@ def test_a_release_with_hooks(helm: Helm, read: Any) -> None:
         return read("deployments/site", "/apis/apps/v1")
 
     helm("install", "site", str(CHART), "--create-namespace", "--wait", "--timeout=60s")
-    assert read("configmaps/site")["data"] == {"color": "blue", "server": "v1.37.0"}
+    data = read("configmaps/site")["data"]
+    assert data["color"] == "blue" and data["server"].startswith("v1.37.0")
     assert read("secrets/site")["data"] == {"password": "Ymx1ZS1zZWNyZXQ="}
     assert read("pods/site-before")["status"]["phase"] == "Succeeded"
     created = read("pods/site-before")["metadata"]["uid"]
@@ -82,7 +83,7 @@ def test_a_release_with_hooks(helm: Helm, read: Any) -> None:
 def test_a_release_without_hooks_and_its_mistakes(helm: Helm) -> None:
     helm("install", "site", str(CHART), "--create-namespace", "--no-hooks")
     assert "in use" in helm("install", "site", str(CHART), "--no-hooks", code=1)
-    assert "name" in helm("upgrade", "site", str(CHART), "--no-hooks", "--set", "replicas=-1", code=1)
+    assert "spec.replicas" in helm("upgrade", "site", str(CHART), "--no-hooks", "--set", "replicas=-1", code=1)
     assert helm.statuses() == [(1, "deployed"), (2, "failed")]
     helm("upgrade", "--install", "site", str(CHART), "--no-hooks", "--dry-run=server", "--set", "color=red")
     helm("upgrade", "--install", "site", str(CHART), "--no-hooks", "--set", "color=red")

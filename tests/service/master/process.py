@@ -131,7 +131,7 @@ def _ports(config: Path) -> tuple[int, int]:
 
 @contextlib.contextmanager
 def running(directory: Path) -> Iterator[Master]:
-    """Starts a master with short time limits, and stops it. In the directory of an earlier one, it has the same ports."""
+    """Starts a master with short time limits, and stops it. In the directory of an earlier one it keeps the ports."""
     config = directory / "master.toml"
     port, session_port = _ports(config)
     token = directory / "token"
