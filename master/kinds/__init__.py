@@ -22,12 +22,13 @@ from master.kinds.core.secret import SECRET
 from master.kinds.core.service.resource import SERVICE
 from master.kinds.core.service.strategy import DEFAULT_RANGES, ServiceRanges, ServiceStrategy
 from master.kinds.discovery.endpointslice import ENDPOINTSLICE
+from master.kinds.supplements import SUPPLEMENTS
 from master.registry import passive
 from master.registry.registry import Registry
 from master.registry.resource import Resource
 from master.schema.schema import Untyped
 
-PASSIVE: tuple[Resource[Untyped], ...] = tuple(passive.load(Path(__file__).with_name("data")))
+PASSIVE: tuple[Resource[Untyped], ...] = tuple(passive.load(Path(__file__).with_name("data"), SUPPLEMENTS))
 (PRIORITYCLASS,) = (kind for kind in PASSIVE if kind.kind == "PriorityClass")
 (RUNTIMECLASS,) = (kind for kind in PASSIVE if kind.kind == "RuntimeClass")
 

@@ -149,6 +149,10 @@ class Findings:
         """The value is larger than `limit` bytes."""
         self._add("FieldValueTooLong", f"Too long: may not be more than {limit} bytes", field)
 
+    def too_many(self, field: str, count: int, limit: int) -> None:
+        """The list or map has more than `limit` items."""
+        self._add("FieldValueTooMany", f"Too many: {count}: must have at most {limit} items", field)
+
     def inert(self, field: str, effect: str) -> None:
         """The field is stored, but has no effect yet. `effect` is what it would do. This is only a warning.
 
@@ -220,6 +224,15 @@ class Findings:
                 self.invalid(field, text, f"must be less than or equal to {quantity.MAX}")
         except ValueError as error:
             self.invalid(field, text, str(error))
+
+    def positive(self, field: str, text: str) -> None:
+        """The quantity must be more than zero. Text that is not a quantity is reported by its type."""
+        try:
+            is_positive = quantity.parse(text) > 0
+        except ValueError:
+            return
+        if not is_positive:
+            self.invalid(field, text, "must be greater than zero")
 
     def ip(self, field: str, text: str) -> None:
         try:

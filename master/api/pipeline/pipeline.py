@@ -204,7 +204,8 @@ class Pipeline:
         """Sets `attempt.new` to the old object with the changed part, which alone is checked."""
         resource, old = attempt.request.resource, attempt.old
         metadata.check_uid(resource, changed.metadata, old.metadata)
-        attempt.new = new = part.take(changed, old)
+        new = part.take(changed, old)
+        attempt.new = new = new if part.stamp is None else part.stamp(new, old, self._clock.now())
         findings = Findings()
         if part.attribute:
             resource.schema.check_field(new, part.attribute, findings)
