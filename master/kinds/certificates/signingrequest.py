@@ -46,7 +46,7 @@ class SigningRequestStrategy(UntypedStrategy):
         """The approval and the times of conditions stay as they are, unless they are new."""
         before = {item["type"]: item for item in _conditions(old) if item.get("type") in _DECISIONS}
         kept = [before.get(item.get("type", ""), item) for item in _conditions(new)]
-        return with_status(new, {**new.status, "conditions": _dated(kept, _conditions(old), now)})
+        return with_status(new, {**new.status, **_dated(kept, _conditions(old), now)})
 
     def check_status(self, new: Untyped, old: Untyped, findings: Findings) -> None:
         _check_conditions(_conditions(new), _conditions(old), findings)
@@ -75,7 +75,7 @@ def _types(conditions: Conditions) -> set[str]:
     return {item.get("type", "") for item in conditions}
 
 
-def _dated(conditions: Conditions, before: Conditions, now: datetime) -> list[dict[str, Any]]:
+def _dated(conditions: Conditions, before: Conditions, now: datetime) -> dict[str, Any]:
     """The conditions with times. A condition that has the same status as before keeps its time of transition."""
     dated = []
     for item in conditions:
@@ -83,7 +83,7 @@ def _dated(conditions: Conditions, before: Conditions, now: datetime) -> list[di
         since = next((old["lastTransitionTime"] for old in same if old.get("lastTransitionTime")), timestamp(now))
         times = {"lastUpdateTime": timestamp(now), "lastTransitionTime": since}
         dated.append({**item, **{name: item.get(name) or value for name, value in times.items()}})
-    return dated
+    return {"conditions": dated} if dated else {}
 
 
 def _check_conditions(conditions: Conditions, before: Conditions, findings: Findings) -> None:
@@ -113,7 +113,7 @@ def _take_approval(new: Untyped, old: Untyped) -> Untyped:
 
 
 def _stamp_approval(new: Untyped, old: Untyped, now: datetime) -> Untyped:
-    return with_status(new, {**new.status, "conditions": _dated(_conditions(new), _conditions(old), now)})
+    return with_status(new, {**new.status, **_dated(_conditions(new), _conditions(old), now)})
 
 
 def _check_approval(new: Untyped, old: Untyped, findings: Findings) -> None:
