@@ -124,6 +124,8 @@ class Checks:
 
     def _sees_empty(self, field: Field, text: Text) -> bool:
         """Whether empty text of a built-in kind may break a rule other than `required`."""
+        if text.format == "quantity" and self._access is JSON:
+            return True
         if self._access is JSON:
             return bool(text.rules.choice) and field.zero == "" and not field.required
         return bool(text.rules.choice) if field.zero_is_missing else text.format == "quantity"

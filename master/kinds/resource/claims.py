@@ -66,7 +66,7 @@ def _counted(request: Json) -> Json:
 def _check_claim(spec: Json, at: str, findings: Findings) -> None:
     devices = spec.get("devices", {})
     names: set[str] = set()
-    for index, request in enumerate(devices.get("requests", ())):
+    for index, request in enumerate(devices.get("requests") or ()):
         name = request.get("name", "")
         names |= {name, *(f"{name}/{choice.get('name', '')}" for choice in request.get("firstAvailable", ()))}
         _check_request(request, f"{at}.devices.requests[{index}]", findings)

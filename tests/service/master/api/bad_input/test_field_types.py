@@ -11,7 +11,7 @@ from master.kinds.autoscaling.scale import Scale
 from master.kinds.core.pod.binding import Binding
 from master.registry.resource import Resource
 from master.registry.subresource import Part
-from tests.service.master.api.bad_input.conftest import Direct, PlacesOf, collection, document, refusal
+from tests.service.master.api.bad_input.conftest import KINDS, Direct, PlacesOf, collection, document, refusal
 from tests.service.master.api.bad_input.places import places
 
 WRONG: dict[str, list[Any]] = {
@@ -26,7 +26,7 @@ WRONG: dict[str, list[Any]] = {
     "struct": ["x", 5, True, ["x"]],
     "anything": [],
 }
-EACH_KIND = pytest.mark.parametrize("kind", kinds.ALL, ids=lambda kind: kind.kind)
+EACH_KIND = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.kind)
 
 
 @EACH_KIND

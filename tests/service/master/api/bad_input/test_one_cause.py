@@ -10,7 +10,8 @@ import pytest
 from master import kinds
 from master.objects.scalars import MAX_INT32
 from master.registry.resource import Resource
-from tests.service.master.api.bad_input.conftest import Direct, collection, document, refusal
+from master.registry.untyped import UntypedStrategy
+from tests.service.master.api.bad_input.conftest import KINDS, Direct, collection, document, refusal
 from tests.service.master.api.bad_input.places import Place, places_of_kind
 
 _WRONG: dict[str, tuple[Any, ...]] = {
@@ -31,12 +32,16 @@ _SEVERAL_CAUSES = {"spec.template.metadata.labels"}
 @pytest.fixture
 async def filled(direct: Direct) -> Direct:
     """A server with one object of each kind, for writes of its status."""
-    for kind in kinds.ALL:
+    for kind in KINDS:
         assert (await direct("POST", collection(kind), document(kind))).status == 201
     return direct
 
 
-@pytest.mark.parametrize("kind", kinds.ALL, ids=lambda kind: kind.kind)
+# Kinds with code for rules that are Kubernetes' own report a field as often as Kubernetes does.
+WITHOUT_CODE = [kind for kind in KINDS if kind not in kinds.PASSIVE or type(kind.strategy) is UntypedStrategy]
+
+
+@pytest.mark.parametrize("kind", WITHOUT_CODE, ids=lambda kind: kind.kind)
 async def test_a_wrong_value_has_one_cause(filled: Direct, kind: Resource[Any]) -> None:
     refused = 0
     for place in places_of_kind(kind):
