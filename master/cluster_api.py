@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey, generate_private_key
+
 from master import bootstrap, kinds
+from master.accounts.tokens import AccountTokens
 from master.admission.namespaces import NamespaceLifecycle
 from master.admission.nodeidentity import NodeIdentity
 from master.admission.podclasses import PodClasses
@@ -21,12 +24,23 @@ from master.registry.registry import Registry
 from master.store.interface import Store
 
 
-def resources(store: Store, cache: Cache, registry: Registry, *, clock: Clock | None = None) -> Resources:
-    """The objects of a cluster. `cache` has the resources of `registry`."""
+def resources(
+    store: Store,
+    cache: Cache,
+    registry: Registry,
+    *,
+    clock: Clock | None = None,
+    token_key: EllipticCurvePrivateKey | None = None,
+) -> Resources:
+    """The objects of a cluster. `cache` has the resources of `registry`.
+
+    `token_key` signs the tokens of service accounts. Without it they are valid as long as this process runs.
+    """
     clock = clock or SystemClock()
+    tokens = AccountTokens(token_key or generate_private_key(SECP256R1()), cache, clock)
     admission = (NamespaceLifecycle(), PodClasses(), NodeIdentity())
     pipeline = Pipeline(store, cache, registry, authorizer=MastersOnly(), admission=admission, clock=clock)
-    return Resources(store, cache, registry, pipeline, clock)
+    return Resources(store, cache, registry, pipeline, clock, tokens)
 
 
 def server(

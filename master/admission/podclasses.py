@@ -12,6 +12,8 @@ from master.api.pipeline.admission import Admission
 from master.api.pipeline.attempt import Attempt
 from master.cache import Cache, Entry
 from master.kinds import POD, PRIORITYCLASS, RUNTIMECLASS
+from master.kinds.core.pod.model import PodSpec
+from master.kinds.core.pod.strategy import SPECS
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +61,12 @@ class PodClasses(Admission):
             if given not in (None, computed):
                 why = f"the {text} ({given}) must not be provided in pod spec; priority class"
                 raise _refused(attempt, f"{why} {chosen.name} has the value {computed}")
-        spec = replace(spec, priority_class_name=chosen.name, priority=chosen.priority)
-        if policy:
-            spec = replace(spec, preemption_policy=policy)
-        attempt.new = replace(attempt.new, spec=spec)
+        attempt.new = replace(attempt.new, spec=SPECS.changed(spec, _classified, chosen))
+
+
+def _classified(spec: PodSpec, chosen: _Class) -> PodSpec:
+    spec = replace(spec, priority_class_name=chosen.name, priority=chosen.priority)
+    return replace(spec, preemption_policy=chosen.preemption_policy) if chosen.preemption_policy else spec
 
 
 def _named(cache: Cache, name: str) -> _Class | None:
@@ -72,6 +76,8 @@ def _named(cache: Cache, name: str) -> _Class | None:
 
 def _default(cache: Cache) -> _Class | None:
     """The class of pods that name none. If there are several, the one with the lowest value, as in Kubernetes."""
+    if not cache.count(PRIORITYCLASS):
+        return None
     entries = [entry for entry in cache.entries(PRIORITYCLASS) if entry.obj.content.get("globalDefault")]
     return min((_class_of(entry) for entry in entries), key=lambda found: found.priority, default=None)
 

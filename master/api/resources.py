@@ -8,6 +8,7 @@ from typing import Any, TypeVar, cast
 from master.api.identity import Caller
 from master.api.pipeline.pipeline import Pipeline
 from master.api.pipeline.request import Request
+from master.api.tokens import Tokens
 from master.cache import Cache, Entry
 from master.clock import Clock
 from master.objects.meta import Object
@@ -23,16 +24,20 @@ T = TypeVar("T", bound=Object)
 class Resources:
     """Typed verbs. Each request has a caller and is authorized like one from outside."""
 
-    def __init__(self, store: Store, cache: Cache, registry: Registry, pipeline: Pipeline, clock: Clock) -> None:
+    def __init__(
+        self, store: Store, cache: Cache, registry: Registry, pipeline: Pipeline, clock: Clock, tokens: Tokens
+    ) -> None:
         self.store = store
         self.cache = cache
         self.registry = registry
         self.pipeline = pipeline
         self.clock = clock
+        self.tokens = tokens
 
     async def create(self, caller: Caller, resource: Resource[T], obj: T, *, namespace: str = "") -> T:
         """Stores a new object. Raises AlreadyExists, Invalid, Forbidden (its namespace is being deleted), NotFound."""
-        request = Request(caller, "create", resource, _scope(resource, namespace), obj.metadata.name)
+        name = obj.metadata.name
+        request = Request(caller, "create", resource, _scope(resource, namespace), name, manager=caller.manager)
         permit = await self.pipeline.authorize(request)
         return cast(T, (await self.pipeline.create(permit, obj)).entry.obj)
 
@@ -76,7 +81,8 @@ class Resources:
         expect: str = "",
         part: Part | None = None,
     ) -> T | None:
-        request = Request(caller, "update", resource, _scope(resource, namespace), name, subresource)
+        where = _scope(resource, namespace)
+        request = Request(caller, "update", resource, where, name, subresource, manager=caller.manager)
         permit = await self.pipeline.authorize(request)
         if part is None and subresource:
             declared = resource.subresource(subresource)

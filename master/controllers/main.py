@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from master.api.resources import Resources
 from master.clock import Clock
 from master.component.events import EventRecorder
+from master.controllers.accounts import AccountsController
 from master.controllers.endpoints import EndpointsController
 from master.controllers.endpointslice import EndpointSliceController
 from master.controllers.eventexpiry import EventExpiry
@@ -17,6 +19,7 @@ from master.controllers.namespace import NamespaceController
 from master.controllers.nodelifecycle import NodeLifecycle
 from master.controllers.podgc import PodCollector
 from master.controllers.replication import ReplicationManager
+from master.controllers.rootca import RootCaPublisher
 from master.controllers.tokencleaner import TokenCleaner
 
 
@@ -33,9 +36,18 @@ class Periods(Protocol):
 
 
 def controllers(
-    resources: Resources, heartbeats: Heartbeats, clock: Clock, config: Periods, *, recorder: EventRecorder
+    resources: Resources,
+    heartbeats: Heartbeats,
+    clock: Clock,
+    config: Periods,
+    *,
+    recorder: EventRecorder,
+    ca_pem: Callable[[], bytes],
 ) -> list[Controller]:
-    """The controllers, not yet running. The recorder is shared with scheduler and dispatch; the caller runs it."""
+    """The controllers, not yet running. The recorder is shared with scheduler and dispatch; the caller runs it.
+
+    `ca_pem` returns the certificates of the trusted CAs.
+    """
     return [
         ReplicationManager(resources, clock, recorder),
         EndpointsController(resources, clock),
@@ -46,4 +58,6 @@ def controllers(
         GarbageCollector(resources, clock, recorder),
         EventExpiry(resources, clock),
         TokenCleaner(resources, clock),
+        AccountsController(resources, clock),
+        RootCaPublisher(resources, clock, ca_pem),
     ]

@@ -11,6 +11,11 @@ A kind without rules of its own has no code: it is a file in `data`, which `PASS
 from pathlib import Path
 from typing import Any
 
+from master.kinds.authentication.selfsubjectreview import SELFSUBJECTREVIEW
+from master.kinds.authentication.tokenreview import TOKENREVIEW
+from master.kinds.authorization.selfsubjectaccessreview import SELFSUBJECTACCESSREVIEW
+from master.kinds.authorization.selfsubjectrulesreview import SELFSUBJECTRULESREVIEW
+from master.kinds.authorization.subjectaccessreview import LOCALSUBJECTACCESSREVIEW, SUBJECTACCESSREVIEW
 from master.kinds.core.configmap import CONFIGMAP
 from master.kinds.core.endpoints import ENDPOINTS
 from master.kinds.core.event import EVENT
@@ -21,6 +26,7 @@ from master.kinds.core.replicationcontroller import REPLICATIONCONTROLLER
 from master.kinds.core.secret import SECRET
 from master.kinds.core.service.resource import SERVICE
 from master.kinds.core.service.strategy import DEFAULT_RANGES, ServiceRanges, ServiceStrategy
+from master.kinds.core.serviceaccount import SERVICEACCOUNT
 from master.kinds.discovery.endpointslice import ENDPOINTSLICE
 from master.kinds.supplements import SUPPLEMENTS
 from master.registry import passive
@@ -42,14 +48,24 @@ ALL: tuple[Resource[Any], ...] = (
     REPLICATIONCONTROLLER,
     CONFIGMAP,
     SECRET,
+    SERVICEACCOUNT,
     EVENT,
+    SELFSUBJECTREVIEW,
+    TOKENREVIEW,
+    SELFSUBJECTACCESSREVIEW,
+    SELFSUBJECTRULESREVIEW,
+    SUBJECTACCESSREVIEW,
+    LOCALSUBJECTACCESSREVIEW,
     *PASSIVE,
 )
 
 
-def registry(ranges: ServiceRanges = DEFAULT_RANGES) -> Registry:
-    """A registry with all built-in kinds. `ranges`: the cluster's ranges for services."""
-    return Registry(ALL, strategies={SERVICE: ServiceStrategy(ranges)})
+def registry(ranges: ServiceRanges = DEFAULT_RANGES, *, lists_old: bool = False) -> Registry:
+    """A registry with all built-in kinds.
+
+    `ranges`: the cluster's ranges for services. `lists_old`: whether discovery lists old versions.
+    """
+    return Registry(ALL, strategies={SERVICE: ServiceStrategy(ranges)}, lists_old=lists_old)
 
 
 __all__ = [
@@ -67,6 +83,7 @@ __all__ = [
     "RUNTIMECLASS",
     "SECRET",
     "SERVICE",
+    "SERVICEACCOUNT",
     "ServiceRanges",
     "registry",
 ]

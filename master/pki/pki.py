@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from hull import atomicfile
@@ -30,7 +31,7 @@ from master.config import MasterConfig
 from master.pki.authority import Authority
 from master.pki.described import Described, described
 from master.pki.errors import PkiError, RotationRefused
-from master.pki.files import RESTORE, KeyPair, make_key, pem, read_certificate, read_key, write
+from master.pki.files import RESTORE, KeyPair, make_key, not_dangling, pem, read_certificate, read_key, write
 from master.pki.kubeconfig import kubeconfig
 from master.pki.requests import requested_key
 from proto.contract import NODE_GROUP, node_user
@@ -58,6 +59,7 @@ class Pki:
         self.server = self._pair("server")
         self.admin = self._pair("admin")
         self.kubeconfig = config.data_dir / "admin.kubeconfig"
+        self._token_key = self._directory / "service-accounts.key"
         self._current: Authority
         self._next: Authority | None = None
 
@@ -70,6 +72,9 @@ class Pki:
         pki = cls(config, now=now)
         pki._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         pki._load_authorities()
+        if not pki._token_key.exists():
+            not_dangling(pki._token_key)
+            make_key(pki._token_key)
         pki.renew(now())
         return pki
 
@@ -283,9 +288,15 @@ class Pki:
         return pem(issued).decode()
 
     @property
+    def token_key(self) -> EllipticCurvePrivateKey:
+        """The key that signs the tokens of service accounts. Raises PkiError."""
+        return read_key(self._token_key)
+
+    @property
     def files(self) -> list[Path]:
         """All keys and certificates, for backups."""
-        return [path for pair in self._pairs.values() for path in (pair.certificate, pair.key) if path.exists()]
+        pairs = [path for pair in self._pairs.values() for path in (pair.certificate, pair.key)]
+        return [path for path in (*pairs, self._token_key) if path.exists()]
 
     @property
     def _pairs(self) -> dict[str, KeyPair]:

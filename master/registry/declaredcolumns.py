@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, Final
 
 import msgspec
+from msgspec.structs import replace
 
 from master.registry.declaration import ColumnDeclaration
 from master.registry.table import AGE, NAME, Cell, Column, age, duration, pairs
@@ -52,7 +53,7 @@ def values_of(path: str) -> Values:
 
     def values(obj: Untyped) -> list[Any]:
         # The attributes of the metadata have other names than its fields.
-        found: list[Any] = [{"metadata": msgspec.to_builtins(obj.metadata)} if in_metadata else obj.content]
+        found: list[Any] = [{"metadata": _metadata(obj)} if in_metadata else obj.content]
         for name, key, value in steps:
             if name is not None:
                 found = [inner for item in found if isinstance(item, dict) and (inner := item.get(name)) is not None]
@@ -62,6 +63,10 @@ def values_of(path: str) -> Values:
         return found
 
     return values
+
+
+def _metadata(obj: Untyped) -> Any:
+    return msgspec.to_builtins(replace(obj.metadata, managed_fields=()))
 
 
 def _value(declared: ColumnDeclaration) -> CellOf:

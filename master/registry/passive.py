@@ -28,6 +28,8 @@ from master.schema.schema import Data, Untyped
 from master.schema.tree import Struct
 
 TYPES_FILE: Final = "types.json"
+# The parts that objects of Kubernetes' kinds always have.
+_PARTS: Final = ("spec", "status")
 Convert = Callable[[dict[str, Any]], dict[str, Any]]
 _types_of = msgspec.json.Decoder(dict[str, TypeDeclaration]).decode
 
@@ -60,7 +62,7 @@ class Passive:
 
         The types are looked up when they are first needed.
         """
-        schema = Data(declared.kind, partial(self._tree, declared, declared))
+        schema = Data(declared.kind, partial(self._tree, declared, declared), always=_PARTS)
         name = f"{declared.plural}.{declared.group}" if declared.group else declared.plural
         supplement = self._supplements.get(name, Supplement())
         strategy = supplement.strategy(
@@ -91,7 +93,7 @@ class Passive:
 
     def _version(self, declared: Declaration, version: VersionDeclaration, supplement: Supplement) -> Version:
         from_stored, to_stored = supplement.conversions[version.name]
-        schema = Data(declared.kind, partial(self._tree, declared, version))
+        schema = Data(declared.kind, partial(self._tree, declared, version), always=_PARTS)
         return Version(version.name, schema, from_stored, to_stored)
 
     def _tree(self, declared: Declaration, version: Declaration | VersionDeclaration) -> Struct:

@@ -35,7 +35,8 @@ class Part:
 
     `take(new, old)` is the old object with this part of the new one, with its defaults. `attribute` is the field whose
     declared rules are checked, and `check` adds the others: the rest of the object was checked when it was written, so
-    that a change of a status costs little. `stamp(new, old, now)` adds times to the taken object.
+    that a change of a status costs little. `stamp(new, old, now)` adds times to the taken object. `tracked`: whether
+    managedFields say who wrote the part.
     """
 
     name: str
@@ -45,23 +46,28 @@ class Part:
     stamp: Callable[[Any, Any, datetime], Any] | None = None
     verbs: tuple[str, ...] = ("get", "patch", "update")
     served: Served | None = None
+    tracked: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """The object in another form, such as the Scale of a controller. `read` makes it, `write` applies a changed one."""
+    """The object in another form, such as the Scale of a controller. `read` makes it, `write` applies a changed one.
+
+    `path`: the field that can be written. It is at the same place in both forms.
+    """
 
     name: str
     served: Served
     schema: Schema[Any]
     read: Callable[[Any], Any]
     write: Callable[[Any, Any], Any]
+    path: tuple[str, ...]
     verbs: tuple[str, ...] = ("get", "patch", "update")
 
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """Something done to the object by a POST, such as a binding.
+    """Something done by a POST: to an object, such as a binding, or as the only verb of a resource that is not stored.
 
     `act(resources, permit, body)` does it and returns the body of the response. `resources` is a
     `master.api.resources.Resources`, `permit` a `master.api.pipeline.request.Permit`.

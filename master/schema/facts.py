@@ -47,13 +47,13 @@ _SCALARS: Final[dict[str, Node]] = {
     "double": Number(0),
     "bool": Flag(),
     "IntOrString": NumberOrText(),
-    "JSON": Anything(),
-    "RawExtension": Anything(),
-    "FieldsV1": Anything(),
+    "JSON": Anything(name="apiextensions.v1.JSON"),
+    "RawExtension": Anything(name="runtime.RawExtension"),
+    "FieldsV1": Anything(name="meta.v1.FieldsV1"),
     # In JSON, one of several types without a common form.
-    "apiextensions.v1.JSONSchemaPropsOrArray": Anything(),
-    "apiextensions.v1.JSONSchemaPropsOrBool": Anything(),
-    "apiextensions.v1.JSONSchemaPropsOrStringArray": Anything(),
+    "apiextensions.v1.JSONSchemaPropsOrArray": Anything(name="apiextensions.v1.JSONSchemaPropsOrArray"),
+    "apiextensions.v1.JSONSchemaPropsOrBool": Anything(name="apiextensions.v1.JSONSchemaPropsOrBool"),
+    "apiextensions.v1.JSONSchemaPropsOrStringArray": Anything(name="apiextensions.v1.JSONSchemaPropsOrStringArray"),
 }
 _MAP: Final = "map[string]"
 
@@ -134,9 +134,10 @@ class Facts:
             default=default,
             zero_is_missing=options.keys().isdisjoint(("pointer", "nil")),
             drops_empty=options.keys().isdisjoint(("pointer", "nil")),
-            zero=_zero(node) if "always" in options else None,
+            zero_value=_zero(node) if "always" in options else None,
             null_if_missing="nil" in options or ("always" in options and _zero(node) is None),
             number=number,
+            zero="zero" in options,
             patch=options.get("patch", ""),
             atomic=options["map"] == "atomic" if "map" in options else None,
         )

@@ -7,31 +7,48 @@ types are data (facts.py) or a custom resource's schema (openapi.py): of their o
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from dataclasses import replace as field_replace
 from functools import cached_property
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, cast
 
 import msgspec
 from msgspec.structs import replace
 
-from master.objects.meta import Object, ObjectMeta
+from master.objects.meta import Object, ObjectMeta, with_raw_fields
 from master.schema.access import JSON, TYPED
 from master.schema.checks import Findings
 from master.schema.completion import completed
-from master.schema.defaulting import Defaults
+from master.schema.defaulting import Default, Defaults
 from master.schema.facts import facts
+from master.schema.interning import Interner
 from master.schema.models import full_struct_of, struct_of
+from master.schema.plain import InterningReader, PlainReader
 from master.schema.pruning import Unclean, UnknownField, WrongType, check_clean, prune
 from master.schema.salvage import fitting, salvage
 from master.schema.storedform import Form, StoredForms
-from master.schema.strict import strict
 from master.schema.tree import Field, Struct, Text
-from master.schema.validation import Checks
+from master.schema.validation import Check, Checks
 
 T = TypeVar("T")
 S = TypeVar("S", bound=msgspec.Struct)
 _encode = msgspec.json.Encoder().encode
 _typed_defaults, _typed_checks = Defaults(), Checks(TYPED)
+
+
+def _unmanaged(obj: Any) -> Any:
+    return replace(obj, metadata=replace(obj.metadata, managed_fields=()))
+
+
+@dataclass(frozen=True, slots=True)
+class Interned:
+    """A field of a typed model whose values are interned. `attribute` is its name in the model and in JSON.
+
+    It must be an object: its own rules are only those of its type.
+    """
+
+    attribute: str
+    interner: Interner[Any]
 
 
 class Schema(Protocol[T]):
@@ -49,11 +66,12 @@ class Schema(Protocol[T]):
         """The same with protobuf numbers, merge keys and list types. Made when it is first needed."""
         ...
 
-    def read(self, value: Any, unknown: list[UnknownField], text: bytes = b"") -> T:
-        """The object of a JSON value, without its unknown fields, which are added to `unknown`. Raises WrongType.
+    def read_plain(self, text: bytes) -> T | None:
+        """The object of a JSON text, if `read` would find no problem and no duplicate key in it. This is faster."""
+        ...
 
-        `text`: the JSON of the value, if there is one, which is faster to read.
-        """
+    def read(self, value: Any, unknown: list[UnknownField]) -> T:
+        """The object of a JSON value, without its unknown fields, which are added to `unknown`. Raises WrongType."""
         ...
 
     def decode(self, raw: bytes) -> T:
@@ -66,6 +84,17 @@ class Schema(Protocol[T]):
 
     def encode(self, obj: T) -> bytes:
         """The JSON of an object. apiVersion and kind come first."""
+        ...
+
+    def value(self, obj: T) -> dict[str, Any]:
+        """The JSON value of an object, without managedFields."""
+        ...
+
+    def differing(self, old: T | None, new: T) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The JSON values of two objects, as far as these differ: only the top-level fields that are not equal.
+
+        The managedFields do not count. `old`: None for an object with nothing set.
+        """
         ...
 
     def default(self, obj: T) -> T:
@@ -82,35 +111,76 @@ class Schema(Protocol[T]):
 
 
 class Typed(Generic[S]):
-    """The schema of a typed model."""
+    """The schema of a typed model. `interned`: the values of one field that many objects have in common.
 
-    def __init__(self, model: type[S]) -> None:
+    The parts are made when they are first needed: the master starts sooner.
+    """
+
+    def __init__(self, model: type[S], *, interned: Interned | None = None) -> None:
         self.name = model.__name__
         self.model = model
-        self.tree = struct_of(model)
-        self._decoder = msgspec.json.Decoder(model)
-        self._strict = msgspec.json.Decoder(strict(model))
-        self._default = _typed_defaults.of(self.tree)
-        self._check = _typed_checks.of(self.tree)
+        self.interned = interned
+
+    @cached_property
+    def tree(self) -> Struct:
+        return struct_of(self.model)
+
+    @cached_property
+    def _decoder(self) -> msgspec.json.Decoder[S]:
+        return msgspec.json.Decoder(self.model)
+
+    @cached_property
+    def _plain(self) -> PlainReader[S]:
+        interned = self.interned
+        if interned is None:
+            return PlainReader(self.model)
+        return InterningReader(self.model, interned.attribute, interned.interner)
+
+    @cached_property
+    def _rest(self) -> Struct:
+        """The tree without the interned field."""
+        if self.interned is None:
+            return self.tree
+        fields = {name: field for name, field in self.tree.fields.items() if field.attribute != self.interned.attribute}
+        return field_replace(self.tree, fields=fields)
+
+    @cached_property
+    def _default(self) -> Default | None:
+        return _typed_defaults.of(self._rest)
+
+    @cached_property
+    def _check(self) -> Check | None:
+        return _typed_checks.of(self._rest)
+
+    @cached_property
+    def _empty(self) -> S:
+        return self.model()
+
+    @cached_property
+    def _default_interned(self) -> Default | None:
+        return _typed_defaults.of(self._field(self.interned.attribute).node) if self.interned is not None else None
+
+    @cached_property
+    def _check_interned(self) -> Check | None:
+        return _typed_checks.of(self._field(self.interned.attribute).node) if self.interned is not None else None
+
+    def _field(self, attribute: str) -> Field:
+        return next(field for field in self.tree.fields.values() if field.attribute == attribute)
 
     @property
     def full_tree(self) -> Struct:
         return full_struct_of(self.model)
 
-    def read(self, value: Any, unknown: list[UnknownField], text: bytes = b"") -> S:
-        try:
-            if text:
-                self._strict.decode(text)
-                return self._decoder.decode(text)
-        except msgspec.DecodeError:
-            # A closer look finds the path and the problem, if there is one.
-            pass
+    def read_plain(self, text: bytes) -> S | None:
+        return self._plain.read(text)
+
+    def read(self, value: Any, unknown: list[UnknownField]) -> S:
         try:
             check_clean(value, self.tree)
         except Unclean:
             value = prune(value, self.tree, unknown)
         try:
-            return msgspec.convert(value, self.model)
+            return msgspec.convert(with_raw_fields(value), self.model)
         except msgspec.ValidationError as error:
             # The tree knows all types, so this is a difference between tree and model.
             raise WrongType("", str(error)) from error
@@ -124,15 +194,43 @@ class Typed(Generic[S]):
     def encode(self, obj: S) -> bytes:
         return _encode(obj)
 
+    def value(self, obj: S) -> dict[str, Any]:
+        return cast(dict[str, Any], msgspec.to_builtins(_unmanaged(obj)))
+
+    def differing(self, old: S | None, new: S) -> tuple[dict[str, Any], dict[str, Any]]:
+        old = self._empty if old is None else old
+        before, after = {}, {}
+        for name in self.model.__struct_fields__:
+            one, other = getattr(old, name), getattr(new, name)
+            if one is other:
+                continue
+            if name == "metadata":
+                one, other = replace(one, managed_fields=()), replace(other, managed_fields=())
+            if one != other:
+                before[name], after[name] = one, other
+        return (
+            msgspec.to_builtins(replace(self._empty, **before)),
+            msgspec.to_builtins(replace(self._empty, **after)),
+        )
+
     def default(self, obj: S) -> S:
+        interned = self.interned
+        if interned is not None and self._default_interned is not None:
+            value = getattr(obj, interned.attribute)
+            new = interned.interner.changed(value, self._default_interned)
+            obj = obj if new is value else replace(obj, **{interned.attribute: new})
         return obj if self._default is None else self._default(obj)
 
     def check(self, obj: S, findings: Findings) -> None:
         if self._check is not None:
             self._check(obj, "", findings)
+        interned = self.interned
+        if interned is not None and self._check_interned is not None:
+            value = getattr(obj, interned.attribute)
+            interned.interner.check(value, interned.attribute, self._check_interned, findings)
 
     def check_field(self, obj: S, attribute: str, findings: Findings) -> None:
-        field = next(field for field in self.tree.fields.values() if field.attribute == attribute)
+        field = self._field(attribute)
         check = _typed_checks.of(field.node)
         if check is not None:
             check(getattr(obj, attribute), field.name, findings)
@@ -161,12 +259,13 @@ class Data:
     """The schema of a kind that is only data. Its metadata is always ObjectMeta.
 
     `tree` describes the whole object, or makes that description when it is first needed: there are many such kinds, and
-    most clusters have objects of few.
+    most clusters have objects of few. `always`: top-level objects that are there even if nothing in them is set.
     """
 
-    def __init__(self, name: str, tree: Struct | Callable[[], Struct]) -> None:
+    def __init__(self, name: str, tree: Struct | Callable[[], Struct], *, always: tuple[str, ...] = ()) -> None:
         self.name = name
         self._source = tree
+        self._always = always
 
     @cached_property
     def tree(self) -> Struct:
@@ -199,7 +298,10 @@ class Data:
     def _checks(self) -> Checks:
         return Checks(JSON)
 
-    def read(self, value: Any, unknown: list[UnknownField], text: bytes = b"") -> Untyped:
+    def read_plain(self, text: bytes) -> None:
+        """None, because types that are data are checked in Python."""
+
+    def read(self, value: Any, unknown: list[UnknownField]) -> Untyped:
         try:
             check_clean(value, self.tree)
         except Unclean:
@@ -210,6 +312,7 @@ class Data:
             raise WrongType("", str(error)) from error
 
     def _of(self, value: dict[str, Any]) -> Untyped:
+        value = with_raw_fields(value)
         return Untyped(
             api_version=value.get("apiVersion", ""),
             kind=value.get("kind", ""),
@@ -231,6 +334,18 @@ class Data:
 
     def encode(self, obj: Untyped) -> bytes:
         return _encode({"apiVersion": obj.api_version, "kind": obj.kind, "metadata": obj.metadata, **obj.content})
+
+    def value(self, obj: Untyped) -> dict[str, Any]:
+        base = {"apiVersion": obj.api_version, "kind": obj.kind}
+        return {**base, "metadata": msgspec.to_builtins(replace(obj.metadata, managed_fields=())), **obj.content}
+
+    def differing(self, old: Untyped | None, new: Untyped) -> tuple[dict[str, Any], dict[str, Any]]:
+        after = self.value(new)
+        before = {name: {} for name in ("metadata", *self._always)} if old is None else self.value(old)
+        return (
+            {name: value for name, value in before.items() if name not in after or after[name] != value},
+            {name: value for name, value in after.items() if name not in before or before[name] != value},
+        )
 
     def default(self, obj: Untyped) -> Untyped:
         return obj if self._form is None else replace(obj, content=self._form(obj.content))

@@ -80,12 +80,12 @@ class StoredForms:
 
 
 def _has_missing(field: Field) -> bool:
-    return field.default is not None or field.zero is not None or field.null_if_missing
+    return field.default is not None or field.zero_value is not None or field.null_if_missing
 
 
 def _missing(field: Field) -> tuple[str, Any, bool]:
     """The field's name, the value that it gets if it is missing, and whether it also gets that if it is empty."""
-    default = field.zero if field.default is None else field.default
+    default = field.zero_value if field.default is None else field.default
     return field.name, default, field.zero_is_missing and field.default is not None
 
 

@@ -22,10 +22,13 @@ _LONGEST: Final = msgspec.Meta(max_length=MAX_ITEMS)
 
 @cache
 def strict(model: type[msgspec.Struct]) -> type[msgspec.Struct]:
-    """The strict copy of a model. All its fields are optional: a model says what is required when it is decoded."""
+    """The strict copy of a model. All its fields are optional: a model says what is required when it is decoded.
+
+    Encoded again, a decoded text has the same fields, those with null included.
+    """
     tree = struct_of(model)
     fields = [
-        (field.name, _strict(field.type, tree.fields[field.encode_name].node) | None, None)
+        (field.name, _strict(field.type, tree.fields[field.encode_name].node) | None | msgspec.UnsetType, msgspec.UNSET)
         for field in msgspec.structs.fields(model)
     ]
     names = {field.name: field.encode_name for field in msgspec.structs.fields(model)}

@@ -76,9 +76,10 @@ class NumberOrText:
 
 @dataclass(frozen=True, slots=True)
 class Anything:
-    """Any JSON value. It is stored as it is."""
+    """Any JSON value. It is stored as it is. `name`: that of its type in the facts, if it has one."""
 
     rules: Rules = _NO_RULES
+    name: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +110,9 @@ class Field:
     `attribute` is its name in the typed model. `default` is set on every write where the field is missing, and with
     `zero_is_missing` also where it is empty or 0; None: no default. `empty_is_value`: an empty text fills a required
     field and must obey the rules (custom resources). `filled`: an empty list or map does not fill a required field;
-    lists and maps of built-in kinds are checked for being there only with it. `drops_empty`, `zero` and
+    lists and maps of built-in kinds are checked for being there only with it. `drops_empty`, `zero_value` and
     `null_if_missing` say how empty values are stored, see facts.py. `number` is its number in protobuf, 0 if unknown.
+    `zero`: an empty text, 0 or false in protobuf is a value; of other fields it means that the field is not set.
     `patch` is the strategy of a strategic merge patch, such as `merge,retainKeys`. `atomic`: whether one manager owns
     the whole value in server-side apply; None: as its type says. `immutable`: an update may not change the field.
     `inert`: what the field would do, if it has no effect yet; `effective`: values, or keys of a map, that need no
@@ -126,9 +128,10 @@ class Field:
     empty_is_value: bool = False
     filled: bool = False
     drops_empty: bool = False
-    zero: Any = None
+    zero_value: Any = None
     null_if_missing: bool = False
     number: int = 0
+    zero: bool = False
     patch: str = ""
     atomic: bool | None = None
     immutable: bool = False

@@ -127,7 +127,7 @@ class Checks:
         if text.format == "quantity" and self._access is JSON:
             return True
         if self._access is JSON:
-            return bool(text.rules.choice) and field.zero == "" and not field.required
+            return bool(text.rules.choice) and field.zero_value == "" and not field.required
         return bool(text.rules.choice) if field.zero_is_missing else text.format == "quantity"
 
     def _of_items(self, node: Items, inner: Check | None) -> Check | None:

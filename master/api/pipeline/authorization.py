@@ -25,11 +25,27 @@ class Attributes(msgspec.Struct, frozen=True):
     path: str = ""
 
 
+class Rule(msgspec.Struct, frozen=True):
+    """A permission: each of the verbs on each of the resources of each of the groups, or on each of the paths.
+
+    `*` means all.
+    """
+
+    verbs: tuple[str, ...]
+    groups: tuple[str, ...] = ()
+    resources: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
+
+
 class Authorizer(Protocol):
     """Decides about requests."""
 
     async def authorize(self, caller: Caller, attributes: Attributes) -> None:
         """Returns if the request is allowed. Raises Unauthorized for an unknown caller, Forbidden for a known one."""
+        ...
+
+    def rules(self, caller: Caller, namespace: str) -> tuple[Rule, ...]:
+        """All that a caller may do in a namespace."""
         ...
 
 
@@ -47,6 +63,13 @@ class MastersOnly:
         raise Forbidden(
             _refusal(caller, attributes), name=attributes.name, group=attributes.group, kind=attributes.resource
         )
+
+    def rules(self, caller: Caller, namespace: str) -> tuple[Rule, ...]:
+        public = Rule(("get",), paths=tuple(sorted(PUBLIC_PATHS)))
+        if MASTERS not in caller.groups:
+            return (public,)
+        every = ("*",)
+        return Rule(every, every, every), Rule(every, paths=every), public
 
 
 def _refusal(caller: Caller, asked: Attributes) -> str:

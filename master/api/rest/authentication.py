@@ -1,4 +1,7 @@
-"""Authentication over HTTP: the client certificate names the caller. Bootstrap tokens are for joining only."""
+"""Authentication over HTTP: by client certificate, or by the token of a service account.
+
+Bootstrap tokens are for joining only.
+"""
 
 from __future__ import annotations
 
@@ -9,22 +12,25 @@ from aiohttp import web
 
 from master.api.errors import Unauthorized
 from master.api.identity import ANONYMOUS, AUTHENTICATED, Caller
+from master.api.tokens import Tokens
 
 
-def authenticate(request: web.BaseRequest) -> Caller:
-    """The caller that the client certificate names, which TLS has verified; without one ANONYMOUS.
-
-    Raises Unauthorized for a bearer token: if it were ignored, its sender would not notice that tokens are not
-    supported yet.
+def authenticate(request: web.BaseRequest, tokens: Tokens) -> Caller:
+    """The caller that the client certificate names, which TLS has verified; without one, the caller of the token in the
+    header Authorization; with neither, ANONYMOUS. Raises Unauthorized for other content of the header.
     """
     certificate = request.transport.get_extra_info("peercert") if request.transport else None
     if certificate:
         caller = caller_of(certificate)
         if caller is not None:
             return caller
-    if request.headers.get("Authorization"):
-        raise Unauthorized("Unauthorized: tokens are accepted for joining only; use a client certificate")
-    return ANONYMOUS
+    authorization = request.headers.get("Authorization")
+    if authorization is None:
+        return ANONYMOUS
+    scheme, _, token = authorization.partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise Unauthorized("Unauthorized: the header Authorization must be `Bearer TOKEN`")
+    return tokens.authenticate(token.strip())[0]
 
 
 def caller_of(certificate: dict[str, Any]) -> Caller | None:

@@ -16,18 +16,23 @@ from master.api.errors import BadRequest, RequestTimeout, TooLarge, UnsupportedM
 from master.api.rest.duplicates import in_json
 from master.api.rest.slots import Slots
 from master.schema.cause import Cause
+from master.schema.depth import MAX_DEPTH, too_deep
+from master.schema.plain import keys_are_unique
+from master.schema.protobuf.frame import MEDIA_TYPE
 from master.schema.pruning import UnknownField, WrongType
 from master.schema.schema import Schema
 
 MAX_BODY_BYTES = 3 << 20
 MAX_YAML_BYTES = 1 << 20
-_JSON = ("application/json", "text/json")
+_JSON = ("application/json", "text/json", "application/octet-stream")
 _YAML = ("application/yaml", "application/x-yaml", "text/yaml")
+APPLY = "application/apply-patch+yaml"
+"""The media type of a server-side apply, in YAML or JSON. applies.py reads it."""
+TEXT_TYPES = (*_JSON[:2], *_YAML)
+"""The media types that all bodies may have, as messages name them. Most may also be protobuf (protobufs.py)."""
 # Limits of the warnings about a body, which are sent in headers: their number, and the characters of each.
 _MAX_WARNINGS = 20
 _MAX_WARNING_LENGTH = 256
-# Real objects are not nested nearly as deeply. Recursive functions must not exceed the stack.
-_MAX_DEPTH = 100
 T = TypeVar("T")
 
 
@@ -88,44 +93,23 @@ def media_type(request: web.BaseRequest) -> str:
     return header.partition(";")[0].strip().lower() or "application/json"
 
 
-def parse(body: bytes, media: str) -> Any:
-    """JSON or YAML as Python values. Raises BadRequest, UnsupportedMediaType."""
-    if media in _JSON or media == "application/octet-stream":
-        try:
-            value = msgspec.json.decode(body)
-        except msgspec.DecodeError as error:
-            raise BadRequest(f"the body is not JSON: {error}") from error
-        except UnicodeDecodeError as error:
-            raise BadRequest(f"the body is not JSON: it is not UTF-8 at byte {error.start}") from error
-        except RecursionError as error:
-            raise _too_deep() from error
-        if body.count(b"{") + body.count(b"[") > _MAX_DEPTH:
-            _check_depth(value)
-        return value
-    if media in _YAML:
-        return _parse_yaml(body).value
-    raise UnsupportedMediaType(
-        f"the body of the request was in an unknown format - accepted media types include: {', '.join(_JSON + _YAML)}"
-        f"; this was {media}"
-    )
-
-
-def _check_depth(value: Any) -> None:
-    level = [value]
-    for _ in range(_MAX_DEPTH + 1):
-        level = [
-            inner
-            for outer in level
-            if isinstance(outer, dict | list)
-            for inner in (outer.values() if isinstance(outer, dict) else outer)
-        ]
-        if not level:
-            return
-    raise _too_deep()
+def parse(body: bytes) -> Any:
+    """JSON as Python values. Raises BadRequest."""
+    try:
+        value = msgspec.json.decode(body)
+    except msgspec.DecodeError as error:
+        raise BadRequest(f"the body is not JSON: {error}") from error
+    except UnicodeDecodeError as error:
+        raise BadRequest(f"the body is not JSON: it is not UTF-8 at byte {error.start}") from error
+    except RecursionError as error:
+        raise _too_deep() from error
+    if body.count(b"{") + body.count(b"[") > MAX_DEPTH and too_deep(value):
+        raise _too_deep()
+    return value
 
 
 def _too_deep() -> BadRequest:
-    return BadRequest(f"the body is nested too deeply: more than {_MAX_DEPTH} levels")
+    return BadRequest(f"the body is nested too deeply: more than {MAX_DEPTH} levels")
 
 
 def _parse_yaml(body: bytes) -> yamltext.Document:
@@ -135,39 +119,61 @@ def _parse_yaml(body: bytes) -> yamltext.Document:
         raise BadRequest(f"the body is not YAML: {error}") from error
 
 
-@dataclass(frozen=True, slots=True)
 class Document:
-    """A body as Python values. `text`: the JSON that it was read from. `doubled`: sentences about keys in YAML."""
+    """A body. `text` is its JSON, None if it was YAML."""
 
-    value: Any
-    text: bytes = b""
-    doubled: tuple[str, ...] = ()
+    def __init__(self, text: bytes | None, value: Any = None, *, doubled: Sequence[str] = ()) -> None:
+        """`value`: the Python values of YAML. `doubled`: sentences about its keys."""
+        self.text = text
+        self._value = value
+        self._doubled = doubled
+
+    @property
+    def value(self) -> Any:
+        """The body as Python values. Raises BadRequest if it is not JSON."""
+        if self.text is not None and self._value is None:
+            self._value = parse(self.text)
+        return self._value
 
     def duplicates(self) -> Sequence[str]:
         """A sentence about each duplicate key."""
-        if not self.text:
-            return self.doubled
-        # Each key has a quote and a colon after it. If the value, encoded again, has as many, no key was dropped. Where
-        # the text could have others, by an escaped quote or white space before a colon, the keys are compared.
-        sure = not any(unsure in self.text for unsure in _UNSURE)
-        if sure and self.text.count(b'":') == msgspec.json.encode(self.value).count(b'":'):
-            return ()
-        return in_json(self.text)
-
-
-# White space between a key and its colon, and escapes by number, which few programs write.
-_UNSURE = (b'" :', b'"\t:', b'"\n:', b'"\r:', b"\\u")
+        if self.text is None:
+            return self._doubled
+        # Where a key may have been dropped, the keys are compared.
+        return () if keys_are_unique(self.text, self.value) else in_json(self.text)
 
 
 async def decode(body: bytes, media: str) -> Document:
-    """JSON or YAML as Python values. Raises BadRequest, TooLarge, UnsupportedMediaType."""
+    """A document of JSON or YAML. Raises BadRequest, TooLarge, UnsupportedMediaType."""
+    if media in _JSON:
+        return Document(body)
     if media not in _YAML:
-        return Document(parse(body, media), body)
+        raise UnsupportedMediaType(
+            "the body of the request was in an unknown format - accepted media types include: "
+            f"{', '.join((*TEXT_TYPES, MEDIA_TYPE))}; this was {media}"
+        )
     if len(body) > MAX_YAML_BYTES:
         raise _too_large(MAX_YAML_BYTES)
     # Reading YAML takes about a sixth of a second per megabyte, so it happens in a thread.
     document = await asyncio.to_thread(_parse_yaml, body)
-    return Document(document.value, doubled=tuple(document.duplicates))
+    return Document(None, document.value, doubled=document.duplicates)
+
+
+def plain(document: Document, schema: Schema[T]) -> T | None:
+    """The object of a body that has nothing unusual. None if a closer look is needed."""
+    return None if document.text is None else schema.read_plain(document.text)
+
+
+def read(
+    document: Document, schema: Schema[Any], served: tuple[str, str], field_validation: str, warnings: list[str]
+) -> Any:
+    """The object of a document. `served`: its kind and apiVersion. Raises BadRequest; see `typed`."""
+    obj = plain(document, schema)
+    if obj is None:
+        check_type(document.value, *served)
+        return typed(document.value, schema, field_validation, warnings, document)
+    check_type({"kind": obj.kind, "apiVersion": obj.api_version}, *served)
+    return obj
 
 
 def typed(value: Any, schema: Schema[T], field_validation: str, warnings: list[str], document: Document) -> T:
@@ -180,7 +186,7 @@ def typed(value: Any, schema: Schema[T], field_validation: str, warnings: list[s
         raise BadRequest(f"expected an object of type {schema.name}, got {type(value).__name__}")
     unknown: list[UnknownField] = []
     try:
-        obj = schema.read(value, unknown, document.text if value is document.value else b"")
+        obj = schema.read(value, unknown)
     except WrongType as wrong:
         raise _refused(schema.name, wrong) from wrong
     if field_validation == "Ignore":

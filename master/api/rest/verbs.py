@@ -27,6 +27,8 @@ class Verbs:
         subresource = route.subresource
         if subresource is not None and not isinstance(subresource, Part):
             return await self._subresources.handle(call, subresource)
+        if route.resource.action is not None:
+            return await self._subresources.handle(call, route.resource.action)
         verb = _verb(route, method, watch=method == "GET" and not route.name and call.query.flag("watch"))
         if verb not in (subresource.verbs if subresource is not None else route.resource.verbs):
             # As in Kubernetes, a status can be read wherever it can be written.

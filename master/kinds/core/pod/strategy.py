@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Final
 
 from msgspec.structs import replace
 
 from master.kinds.core.pod.defaults import default_pod_spec
-from master.kinds.core.pod.model import Pod, PodCondition, PodStatus
+from master.kinds.core.pod.model import Pod, PodCondition, PodSpec, PodStatus
 from master.kinds.core.pod.qos import qos_class
 from master.kinds.core.pod.updates import check_spec_update
 from master.kinds.core.pod.validation import check_new_pod, check_pod_spec
 from master.objects.meta import timestamp
 from master.registry.strategy import Keyspace, Strategy, keep_status
 from master.schema.checks import Findings
+from master.schema.interning import Interner
+
+SPECS: Final = Interner[PodSpec]()
+"""The specs of pods that come from templates. What is computed with it may depend on the spec alone."""
 
 
 class PodStrategy(Strategy[Pod]):
     """A new pod is Pending. Only a few fields of its spec can be changed."""
 
     def default(self, obj: Pod) -> Pod:
-        return replace(obj, spec=default_pod_spec(obj.spec))
+        return replace(obj, spec=SPECS.changed(obj.spec, default_pod_spec))
 
     def for_create(self, obj: Pod, now: datetime) -> Pod:
         conditions = (_gated(now),) if obj.spec.scheduling_gates else ()
@@ -32,12 +37,12 @@ class PodStrategy(Strategy[Pod]):
     def allocate(self, obj: Pod, old: Pod | None, keyspace: Keyspace) -> Pod:
         if obj.status.qos_class:
             return obj
-        return replace(obj, status=replace(obj.status, qos_class=qos_class(obj.spec)))
+        return replace(obj, status=replace(obj.status, qos_class=SPECS.result(obj.spec, qos_class)))
 
     def check(self, obj: Pod, old: Pod | None, findings: Findings, keyspace: Keyspace) -> None:
         # A spec that was valid when it was written stays: a change of labels or finalizers does not check it again.
         if old is None or obj.spec != old.spec:
-            check_pod_spec(obj.spec, "spec", findings)
+            SPECS.check(obj.spec, "spec", check_pod_spec, findings)
         if old is None:
             check_new_pod(obj.spec, findings)
 

@@ -85,6 +85,7 @@ READ_IN: Final[Mapping[str, tuple[str, ...]]] = {
     "EndpointConditions": _ENDPOINTS,
     "EndpointSlicePort": _ENDPOINTS,
     "Endpoints": _ENDPOINTS,
+    "ManagedFieldsEntry": ("fieldmanager/managers.py",),
     "ReplicationControllerSpec": ("controllers/replicas.py", "controllers/replication.py"),
     "ConfigMap": ("dispatch/convert.py", "kinds/core/configmap.py"),
     "Secret": ("dispatch/convert.py", "kinds/core/secret.py"),
@@ -98,8 +99,8 @@ INFORMATION: Final = frozenset(
         "EventSource",
         "EventSeries",
         "ObjectReference",
+        "ServiceAccount.secrets",
         "ObjectMeta.selfLink",
-        "ObjectMeta.managedFields",
         "NodeSpec.providerID",
         "NodeSpec.externalID",
         "EndpointSubset.notReadyAddresses",
@@ -120,7 +121,7 @@ INFORMATION: Final = frozenset(
 # The fields of every kind.
 _BASE: Final = frozenset({"apiVersion", "kind", "metadata", "spec", "status"})
 
-ACTIVE: Final = [resource for resource in ALL if resource not in PASSIVE]
+ACTIVE: Final = [resource for resource in ALL if resource.stored and resource not in PASSIVE]
 
 
 @cache

@@ -14,24 +14,20 @@ from aiohttp.http_parser import RawRequestMessage
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
-from master import cluster_api, kinds
+from master import cluster_api
 from master.api.resources import Resources
 from master.api.server import ApiServer
 from master.config import MasterConfig
-from master.pki import Pki
 from master.registry.resource import Resource
 from tests.fakes.clock import FakeClock
-from tests.masters import FakeJoin, FakeLogs, Reply
-from tests.sample_objects import FIXED_NAMES, example
+from tests.masters import FakeJoin, FakeLogs, Reply, new_pki
 from tests.sample_objects import collection as collection
+from tests.sample_objects import example
 from tests.service.master.api.bad_input.places import Place, places_of_kind
 
 MERGE = "application/merge-patch+json"
 _ADMIN = {"subject": ((("organizationName", "system:masters"),), (("commonName", "admin"),))}
 document = example
-
-KINDS = tuple(kind for kind in kinds.ALL if "create" in kind.verbs and kind.kind not in FIXED_NAMES)
-"""The kinds whose objects can be created with any name."""
 
 
 class _Transport:
@@ -101,7 +97,7 @@ class Direct:
 @pytest.fixture
 def direct(resources: Resources, tmp_path: Path) -> Direct:
     config = MasterConfig(data_dir=tmp_path, listen_address="127.0.0.1", api_port=0)
-    server = cluster_api.server(config, resources, Pki.prepare(config), FakeLogs(), FakeJoin(), clock=FakeClock())
+    server = cluster_api.server(config, resources, new_pki(config), FakeLogs(), FakeJoin(), clock=FakeClock())
     return Direct(server, resources)
 
 

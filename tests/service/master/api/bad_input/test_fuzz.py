@@ -19,8 +19,9 @@ from master import kinds
 from master.config import MasterConfig
 from master.registry.resource import Resource
 from tests.masters import Client
-from tests.service.master.api.bad_input.conftest import KINDS, collection, document
+from tests.service.master.api.bad_input.conftest import collection, document
 from tests.service.master.api.bad_input.places import Place, places_of_kind
+from tests.service.master.api.bad_input.samples import STORED
 
 BATCH = 150
 _LETTERS = string.printable + "\0\u202e\u20ac\U0001f600"
@@ -96,7 +97,7 @@ _ACCEPT = (
 )
 
 
-_PLACES = {kind.kind: places_of_kind(kind) for kind in KINDS}
+_PLACES = {kind.kind: places_of_kind(kind) for kind in STORED}
 _FRAMINGS = (
     ("Content-Length: 20",),
     ("Content-Length: -1",),
@@ -121,7 +122,7 @@ class Fuzzer:
         return self.nearly_valid() if not self.one_in(3) else self.wild()
 
     def nearly_valid(self) -> bytes:
-        kind = self.random.choice(KINDS)
+        kind = self.random.choice(STORED)
         suffix = self.random.choice(("", "", "/x", "/x", "/x/status"))
         methods = ("GET", "PUT", "PATCH", "DELETE") if suffix else ("GET", "POST", "POST", "DELETE")
         method = self.random.choice(methods)
@@ -167,7 +168,7 @@ class Fuzzer:
     def target(self) -> str:
         path = self.random.choice(_PATHS)
         if self.one_in(2):
-            path = collection(self.random.choice(KINDS)) + self.random.choice(("", "/x", "/y", "/x/status", "/"))
+            path = collection(self.random.choice(STORED)) + self.random.choice(("", "/x", "/y", "/x/status", "/"))
         target = path + self.query()
         return target if self.one_in(20) else target.replace(" ", "%20")
 
@@ -205,7 +206,7 @@ class Fuzzer:
         return headers
 
     def body(self) -> bytes:
-        kind = self.random.choice(KINDS)
+        kind = self.random.choice(STORED)
         if self.random.random() < 0.6:
             return json.dumps(self.mutated({"kind": kind.kind, **document(kind)}, 4)).encode()
         text = json.dumps(document(kind)).encode()
@@ -303,7 +304,7 @@ async def test_random_requests_are_answered_and_the_server_continues(
 ) -> None:
     unhandled: list[Any] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: unhandled.append(context))
-    for kind in KINDS:
+    for kind in STORED:
         assert (await api("POST", collection(kind), document(kind))).status == 201
     fuzzer = Fuzzer(seed)
     requests = [fuzzer.request() for _ in range(BATCH)]

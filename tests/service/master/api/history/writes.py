@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from typing import Any
 
-from master.api.rest.mergepatch import merge
+from master.api.patches.mergepatch import merge
 from tests.service.master.api.history.log import Log, State, Step, stored, version
 from tests.service.master.api.history.record import Write
 from tests.service.master.api.history.refusals import judge_refusal
@@ -201,7 +201,10 @@ def _stamp(step: Step) -> int:
 def _expected(write: Write, before: Json) -> dict[str, Any]:
     """Parts of the object after the write: those that it sets, and those that it must leave alone."""
     if write.verb == "status":
-        parts = {part: _part(before, part) for part in ("metadata", "spec", "data")}
+        # All metadata but the managers of fields, among which the writer of the status is now.
+        meta = (*before["metadata"], "labels", "annotations", "finalizers", "deletionTimestamp")
+        names = [f"metadata.{name}" for name in meta if name != "managedFields"]
+        parts = {part: _part(before, part) for part in (*names, "spec", "data")}
         return {**parts, "status": write.body["status"]}
     body = merge(before, write.body) if write.verb == "patch" else write.body
     kept = {"status": _part(before, "status")}

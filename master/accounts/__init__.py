@@ -1,0 +1,1 @@
+"""Service accounts as callers: their tokens, and the objects that keep a token valid."""

@@ -1,0 +1,49 @@
+"""SelfSubjectAccessReview: whether the caller may do something (`kubectl auth can-i`)."""
+
+from __future__ import annotations
+
+from msgspec import field
+from msgspec.structs import replace
+
+from master.api.errors import Invalid
+from master.api.pipeline.request import Permit
+from master.api.resources import Resources
+from master.kinds.authorization.access import Access, SubjectAccessReviewStatus, decide
+from master.objects.meta import Object
+from master.registry.resource import Resource
+from master.registry.subresource import Action, Served
+from master.schema.checks import Findings
+from master.schema.schema import Typed
+
+
+class SelfSubjectAccessReviewSpec(Access, frozen=True, kw_only=True):
+    """The access in question."""
+
+
+class SelfSubjectAccessReview(Object, frozen=True, kw_only=True):
+    """Asks whether the caller may do something."""
+
+    spec: SelfSubjectAccessReviewSpec = field(default_factory=SelfSubjectAccessReviewSpec)
+    status: SubjectAccessReviewStatus = field(default_factory=SubjectAccessReviewStatus)
+
+
+async def _act(resources: Resources, permit: Permit, review: SelfSubjectAccessReview) -> SelfSubjectAccessReview:
+    resource = permit.request.resource
+    findings = Findings()
+    review.spec.check(findings)
+    if findings:
+        raise Invalid.of(resource, review.metadata.name, findings.causes)
+    status = await decide(resources.pipeline.authorizer, permit.request.caller, review.spec)
+    return replace(review, api_version=resource.api_version, kind=resource.kind, status=status)
+
+
+_SCHEMA = Typed(SelfSubjectAccessReview)
+SELFSUBJECTACCESSREVIEW = Resource(
+    kind="SelfSubjectAccessReview",
+    plural="selfsubjectaccessreviews",
+    schema=_SCHEMA,
+    group="authorization.k8s.io",
+    namespaced=False,
+    verbs=("create",),
+    action=Action("", Served("SelfSubjectAccessReview", "authorization.k8s.io", "v1"), _SCHEMA, act=_act),
+)

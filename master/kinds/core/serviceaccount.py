@@ -1,0 +1,37 @@
+"""ServiceAccount: an identity for programs in pods."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from master.kinds.authentication.tokenrequest import TOKEN
+from master.objects.meta import LocalObjectReference, Object, ObjectReference
+from master.objects.scalars import inert
+from master.registry.resource import Resource
+from master.schema.schema import Typed
+
+
+class ServiceAccount(Object, frozen=True, kw_only=True):
+    """An identity for programs in pods, and for others that have a token of it (`kubectl create token`).
+
+    Its user name is `system:serviceaccount:NAMESPACE:NAME`. Each namespace has the account `default`.
+    `automountServiceAccountToken`: whether pods get a token, unless they say so themselves. `imagePullSecrets`: the
+    secrets with which their images are pulled. `secrets`: those that its pods may use.
+    """
+
+    secrets: tuple[ObjectReference, ...] = ()
+    image_pull_secrets: Annotated[
+        tuple[LocalObjectReference, ...], inert("nodes would authenticate to registries with these secrets")
+    ] = ()
+    automount_service_account_token: Annotated[
+        bool | None, inert("a token of the account would be mounted into its pods")
+    ] = None
+
+
+SERVICEACCOUNT = Resource(
+    kind="ServiceAccount",
+    plural="serviceaccounts",
+    schema=Typed(ServiceAccount),
+    short_names=("sa",),
+    subresources=(TOKEN,),
+)
