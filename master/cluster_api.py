@@ -9,6 +9,7 @@ from master.accounts.tokens import AccountTokens
 from master.admission.namespaces import NamespaceLifecycle
 from master.admission.nodeidentity import NodeIdentity
 from master.admission.podclasses import PodClasses
+from master.admission.requester import Requester
 from master.api.join import JoinService
 from master.api.pipeline.authorization import MastersOnly
 from master.api.pipeline.pipeline import Pipeline
@@ -38,7 +39,7 @@ def resources(
     """
     clock = clock or SystemClock()
     tokens = AccountTokens(token_key or generate_private_key(SECP256R1()), cache, clock)
-    admission = (NamespaceLifecycle(), PodClasses(), NodeIdentity())
+    admission = (NamespaceLifecycle(), PodClasses(), NodeIdentity(), Requester())
     pipeline = Pipeline(store, cache, registry, authorizer=MastersOnly(), admission=admission, clock=clock)
     return Resources(store, cache, registry, pipeline, clock, tokens)
 

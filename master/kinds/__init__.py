@@ -4,8 +4,9 @@ A kind's file (or folder, for a large kind) has all that is peculiar to it: mode
 and subresources, joined in a `Resource`. An entry in `ALL` adds the kind to the API. The docstrings of the models are
 for users of the API: meaning, units, defaults and allowed values of the fields.
 
-A kind without rules of its own has no code: it is a file in `data`, which `PASSIVE` finds by itself
-(master/registry/passive.py). Nothing in the master acts on its objects, except admission on the classes of pods.
+A kind whose fields the master does not read is a file in `data`, which `PASSIVE` finds by itself
+(master/registry/passive.py); a few have rules in code as well (supplements.py). Nothing in the master acts on their
+objects, except admission on the classes of pods.
 """
 
 from pathlib import Path
@@ -36,6 +37,7 @@ from master.schema.schema import Untyped
 
 PASSIVE: tuple[Resource[Untyped], ...] = tuple(passive.load(Path(__file__).with_name("data"), SUPPLEMENTS))
 (PRIORITYCLASS,) = (kind for kind in PASSIVE if kind.kind == "PriorityClass")
+(CERTIFICATESIGNINGREQUEST,) = (kind for kind in PASSIVE if kind.kind == "CertificateSigningRequest")
 (RUNTIMECLASS,) = (kind for kind in PASSIVE if kind.kind == "RuntimeClass")
 
 ALL: tuple[Resource[Any], ...] = (
@@ -70,6 +72,7 @@ def registry(ranges: ServiceRanges = DEFAULT_RANGES, *, lists_old: bool = False)
 
 __all__ = [
     "ALL",
+    "CERTIFICATESIGNINGREQUEST",
     "CONFIGMAP",
     "ENDPOINTS",
     "ENDPOINTSLICE",

@@ -129,7 +129,13 @@ def _check_constraint(constraint: Json, at: str, findings: Findings) -> None:
 
 
 class ResourceSliceStrategy(UntypedStrategy):
-    """The rules of devices that a driver offers."""
+    """The rules of devices that a driver offers. Their taints get the time at which they were added."""
+
+    def for_create(self, obj: Untyped, now: datetime) -> Untyped:
+        return _with_times(obj, now)
+
+    def for_update(self, new: Untyped, old: Untyped, now: datetime) -> Untyped:
+        return _with_times(new, now)
 
     def check_content(self, obj: Untyped, findings: Findings) -> None:
         spec = obj.spec
@@ -153,6 +159,18 @@ class ResourceSliceStrategy(UntypedStrategy):
             elif own:
                 why = "`nodeName`, `nodeSelector` and `allNodes` can only be set if `perDeviceNodeSelection` is true"
                 findings.invalid(at, None, why)
+
+
+def _with_times(obj: Untyped, now: datetime) -> Untyped:
+    devices = obj.spec.get("devices")
+    if not devices or not any(device.get("taints") for device in devices):
+        return obj
+    added = {"timeAdded": timestamp(now)}
+    dated = [
+        {**device, "taints": [{**added, **taint} for taint in device["taints"]]} if device.get("taints") else device
+        for device in devices
+    ]
+    return with_spec(obj, {**obj.spec, "devices": dated})
 
 
 def _check_places(holder: Mapping[str, Any], places: Sequence[str], at: str, what: str, findings: Findings) -> None:
