@@ -5,15 +5,23 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
+from master.objects.meta import timestamp
 from master.registry.passive import Supplement
 from master.registry.table import Cell
-from master.registry.untyped import UntypedStrategy
+from master.registry.untyped import UntypedStrategy, with_status
 from master.schema.checks import Findings, dns_1035, dns_subdomain
 from master.schema.schema import Untyped
 
 
 class APIServiceStrategy(UntypedStrategy):
-    """The rules of API services."""
+    """The rules of API services. Versions that this server answers itself are available at once."""
+
+    def for_create(self, obj: Untyped, now: datetime) -> Untyped:
+        if "service" in obj.spec:
+            return with_status(obj, None)
+        reasons = {"reason": "Local", "message": "Local APIServices are always available"}
+        condition = {"type": "Available", "status": "True", "lastTransitionTime": timestamp(now), **reasons}
+        return with_status(obj, {"conditions": [condition]})
 
     def check_content(self, obj: Untyped, findings: Findings) -> None:
         spec = obj.spec
