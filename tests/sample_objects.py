@@ -26,6 +26,9 @@ _AUTHORITY: Final = (
     "-----END CERTIFICATE-----\n"
 )
 _POD: Final = {"containers": [{"name": "c", "image": "i"}]}
+_TEMPLATE: Final = {"metadata": {"labels": {"a": "b"}}, "spec": _POD}
+_WORKLOAD: Final = {"spec": {"selector": {"matchLabels": {"a": "b"}}, "template": _TEMPLATE}}
+_JOB: Final = {"spec": {"template": {"spec": {**_POD, "restartPolicy": "Never"}}}}
 _RULE: Final = {"apiGroups": [""], "apiVersions": ["v1"], "resources": ["pods"], "operations": ["CREATE"]}
 _HOOK: Final = {
     "name": "a.b.c",
@@ -48,6 +51,8 @@ _REQUIRED: Final[dict[str, dict[str, Any]]] = {
     },
     "ClusterRoleBinding": {"roleRef": {"kind": "ClusterRole", "name": "r"}},
     "ClusterTrustBundle": {"spec": {"trustBundle": _AUTHORITY}},
+    "ControllerRevision": {"data": {"a": "b"}},
+    "CronJob": {"spec": {"schedule": "* * * * *", "jobTemplate": _JOB}},
     "CustomResourceDefinition": {
         "spec": {
             "group": "e.example",
@@ -58,6 +63,8 @@ _REQUIRED: Final[dict[str, dict[str, Any]]] = {
             ],
         }
     },
+    "DaemonSet": _WORKLOAD,
+    "Deployment": _WORKLOAD,
     "DeviceTaintRule": {"spec": {"taint": {"key": "a", "effect": "NoSchedule"}}},
     "EndpointSlice": {"addressType": "IPv4"},
     "Event": {"involvedObject": {"namespace": "default"}},
@@ -68,6 +75,7 @@ _REQUIRED: Final[dict[str, dict[str, Any]]] = {
     "IPAddress": {"spec": {"parentRef": {"resource": "services", "name": "s"}}},
     "Ingress": {"spec": {"defaultBackend": {"service": {"name": "s", "port": {"number": 80}}}}},
     "IngressClass": {"spec": {"controller": "a.example/b"}},
+    "Job": _JOB,
     "MutatingAdmissionPolicy": {
         "spec": {
             **_POLICY,
@@ -95,10 +103,10 @@ _REQUIRED: Final[dict[str, dict[str, Any]]] = {
             "stubPKCS10Request": "eA==",
         }
     },
+    "PodTemplate": {"template": _TEMPLATE},
     "PriorityLevelConfiguration": {"spec": {"type": "Limited", "limited": {"limitResponse": {"type": "Reject"}}}},
-    "ReplicationController": {
-        "spec": {"selector": {"a": "b"}, "template": {"metadata": {"labels": {"a": "b"}}, "spec": _POD}}
-    },
+    "ReplicationController": {"spec": {"selector": {"a": "b"}, "template": _TEMPLATE}},
+    "ReplicaSet": _WORKLOAD,
     "ResourceClaim": {"spec": _CLAIM},
     "ResourceClaimTemplate": {"spec": {"spec": _CLAIM}},
     "ResourceSlice": {
@@ -112,6 +120,7 @@ _REQUIRED: Final[dict[str, dict[str, Any]]] = {
     "RuntimeClass": {"handler": "h"},
     "Service": {"spec": {"ports": [{"port": 80}]}},
     "ServiceCIDR": {"spec": {"cidrs": ["10.0.0.0/24"]}},
+    "StatefulSet": _WORKLOAD,
     "StorageClass": {"provisioner": "example.com/p"},
     "StorageVersionMigration": {"spec": {"resource": {"resource": "pods"}}},
     "ValidatingAdmissionPolicy": {"spec": {**_POLICY, "validations": [{"expression": "true"}]}},

@@ -256,11 +256,11 @@ def _size(rules: Rules, unit: str) -> Check | None:
         return None
 
     def check_size(value: Any, at: str, findings: Findings) -> None:
-        if most is not None and len(value) > most:
-            if unit == "bytes":
+        if most is not None:
+            if unit == "items":
+                findings.at_most(at, len(value), most)
+            elif len(value) > most:
                 findings.too_long(at, most)
-            else:
-                findings.too_many(at, len(value), most)
         if least is not None and len(value) < least:
             findings.invalid(at, len(value), f"should have at least {least} {unit}")
 
