@@ -85,7 +85,8 @@ class Declaration(Strict, frozen=True):
     `[]` for the items of a list and `{}` for the values of a map: `tolerations[].operator`. `generation`: none; `fixed`
     (always 1); or `counted`: it grows with each change of the desired state. `reserved_prefixes`: names may not begin
     with one of these. `status`: whether the kind has the subresource. `field_selectors`: paths, besides the name.
-    `no_effect`: what the objects would do, if nothing does it yet; writing one is answered with a warning.
+    `needs_version`: whether an update must name the version of the object that it replaces. `no_effect`: what the
+    objects would do, if nothing does it yet; writing one is answered with a warning.
     """
 
     kind: str
@@ -103,6 +104,7 @@ class Declaration(Strict, frozen=True):
     name_form: str = "dns_subdomain"
     reserved_prefixes: tuple[str, ...] = ()
     status: bool = False
+    needs_version: bool = False
     no_effect: str = ""
     fields: Mapping[str, FieldDeclaration] = {}
     columns: tuple[ColumnDeclaration, ...] = (ColumnDeclaration("Name"), ColumnDeclaration("Age"))

@@ -20,7 +20,7 @@ from master.registry.declaration import Declaration, TypeDeclaration, VersionDec
 from master.registry.declaredcolumns import CellOf
 from master.registry.declaredtypes import DeclaredTypes
 from master.registry.resource import Resource, Version
-from master.registry.subresource import Part, Subresource
+from master.registry.subresource import Subresource
 from master.registry.untyped import UntypedStrategy
 from master.schema import forms
 from master.schema.facts import facts
@@ -84,11 +84,12 @@ class Passive:
             short_names=declared.short_names,
             categories=declared.categories,
             verbs=declared.verbs,
-            subresources=(*((_status(strategy),) if declared.status else ()), *supplement.subresources),
+            subresources=(*((untyped.status(strategy),) if declared.status else ()), *supplement.subresources),
             strategy=strategy,
             table=untyped.table([declaredcolumns.column(column, supplement.cells) for column in declared.columns]),
             fields={path: _selector(path) for path in declared.field_selectors},
             has_generation=declared.generation != "none",
+            needs_version=declared.needs_version,
         )
 
     def _version(self, declared: Declaration, version: VersionDeclaration, supplement: Supplement) -> Version:
@@ -121,17 +122,6 @@ def load(folder: Path, supplements: Mapping[str, Supplement]) -> Iterator[Resour
             yield passive.resource(decoder.decode(path.read_bytes()))
         except (ValueError, AttributeError) as error:
             raise ValueError(f"{path}: {error}") from error
-
-
-def _status(strategy: UntypedStrategy) -> Part:
-    """The subresource `status` of a kind."""
-    return Part(
-        "status",
-        take=strategy.take_status,
-        attribute="status",
-        check=strategy.check_status,
-        stamp=strategy.stamp_status,
-    )
 
 
 def _selector(path: str) -> Callable[[Untyped], str]:

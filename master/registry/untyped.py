@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from master.registry.declaredcolumns import CellColumn
 from master.registry.strategy import Keyspace, Strategy
+from master.registry.subresource import Part
 from master.registry.table import Table
 from master.schema.checks import Findings, dns_subdomain
 from master.schema.schema import Data, Untyped
@@ -87,6 +88,17 @@ def with_status(obj: Untyped, status: Any) -> Untyped:
     """The object with another status; None: without one."""
     content = {name: value for name, value in obj.content.items() if name != "status"}
     return replace(obj, content=content if status is None else {**content, "status": status})
+
+
+def status(strategy: UntypedStrategy) -> Part:
+    """The subresource `status` of a resource with these rules."""
+    return Part(
+        "status",
+        take=strategy.take_status,
+        attribute="status",
+        check=strategy.check_status,
+        stamp=strategy.stamp_status,
+    )
 
 
 def with_spec(obj: Untyped, spec: dict[str, Any]) -> Untyped:

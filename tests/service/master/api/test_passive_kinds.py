@@ -254,3 +254,11 @@ async def test_a_kind_without_effect_is_answered_with_a_warning(api: Client) -> 
     kind = next(kind for kind in kinds.PASSIVE if kind.kind == "CustomResourceDefinition")
     made = await api("POST", collection(kind), example(kind))
     assert made.status == 201 and "has no effect yet: the kind is not served" in made.headers["Warning"]
+
+
+async def test_some_kinds_are_not_replaced_without_their_version(api: Client) -> None:
+    await api("POST", RUNTIMES, {"metadata": {"name": "r"}, "handler": "h"})
+    refused = await api("PUT", f"{RUNTIMES}/r", {"metadata": {"name": "r"}, "handler": "h"})
+    assert (refused.status, causes(refused)) == (422, [("metadata.resourceVersion", "FieldValueInvalid")])
+    await api("POST", STORAGE, {"metadata": {"name": "s"}, "provisioner": "a.example/b"})
+    assert (await api("PUT", f"{STORAGE}/s", {"metadata": {"name": "s"}, "provisioner": "a.example/b"})).status == 200
