@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from host import bytecode
+from host.system import Commands
 from lab.machine.recipe import CROWDED
 from tests.machine.bed import Machine, MachineBed
 from tests.machine.bed.bed import sweep_ended
@@ -93,6 +95,7 @@ def newer(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     (directory / "wheels").mkdir()
     for wheel in (bundle / "wheels").iterdir():
         (directory / "wheels" / wheel.name).hardlink_to(wheel)
+    bytecode.make_of_wheel(directory / "wheels", new, tmp_path_factory.mktemp("bytecode"), Commands())
     return directory
 
 
