@@ -224,7 +224,7 @@ async def test_a_long_selector_is_parsed_quickly(direct: Direct, name: str, sele
 
 
 async def test_unknown_media_types_are_named(direct: Direct) -> None:
-    for media in ("text/plain", "application/xml", "application/vnd.kubernetes.protobuf", "a" * 5000, "\u20ac", ";"):
+    for media in ("text/plain", "application/xml", "a" * 5000, "\u20ac", ";"):
         reply = await direct("POST", CONFIGMAPS, b"{}", media=media)
         assert reply.status in (415, 422), media
     assert (await direct("POST", CONFIGMAPS, document(kinds.CONFIGMAP))).status == 201
