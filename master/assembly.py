@@ -11,19 +11,18 @@ import uuid
 from collections.abc import Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from ipaddress import IPv4Network
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from master import bootstrap, cluster_api, kinds, memory
 from master.api.resources import Resources
-from master.backup import CLUSTER_ID_KEY
 from master.cache import Cache
 from master.clock import Clock, SystemClock
 from master.component.events import EventRecorder
 from master.config import MasterConfig
-from master.control import Control
-from master.controllers.main import controllers
+from master.datadir import CLUSTER_ID_KEY
 from master.dispatch import authority, token
 from master.dispatch.desired import DesiredState
 from master.dispatch.identities import Identities
@@ -34,7 +33,6 @@ from master.dispatch.sessions import Sessions
 from master.dispatch.streams import LogStreams
 from master.dispatch.trust import Trust
 from master.pki import Pki
-from master.scheduler.scheduler import Scheduler
 from master.store.errors import StoreError
 from master.store.interface import Compare, CompareFailed, Put, Store
 from master.store.sqlite import SqliteStore
@@ -43,6 +41,8 @@ from master.upkeep import Upkeep
 log = logging.getLogger(__name__)
 
 Supervised = Callable[[], AbstractAsyncContextManager[None]]
+Run = Callable[[], Coroutine[Any, Any, None]]
+"""Runs a component until it is cancelled."""
 
 KNOWN_FAILURES: Final = (StoreError, token.BadToken, authority.OtherAuthority, OSError)
 """Errors that a person can fix: reported in one line without a traceback."""
@@ -69,22 +69,24 @@ class _Core:
 async def serve(
     config: MasterConfig,
     pki: Pki,
+    store: SqliteStore,
     stopping: asyncio.Event,
     config_path: Path | None = None,
     supervised: Supervised = nullcontext,
 ) -> None:
     """Runs everything until `stopping` is set. Raises a group with the errors of the failed components.
 
+    `store`: being opened; it is closed at the end.
     `config_path`: the configuration file, from which changed addresses of the master are read while it runs.
     `supervised`: entered when the API answers.
     """
     clock = SystemClock()
     async with AsyncExitStack() as stack:
-        store = await SqliteStore.open(config.data_dir / "store.db")
+        await store.opened()
         stack.push_async_callback(store.close)
         core = replace(await _core(config, pki, clock, store, config_path), supervised=supervised)
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(run, name=name) for name, run in _parts(core)]
+            tasks = [group.create_task(run(), name=name) for name, run in _parts(core)]
             await stopping.wait()
             for task in tasks:
                 task.cancel()
@@ -93,8 +95,9 @@ async def serve(
 async def _core(config: MasterConfig, pki: Pki, clock: Clock, store: SqliteStore, config_path: Path | None) -> _Core:
     cluster_id = await _cluster_id(store)
     await authority.check(store, pki)
-    registry = kinds.registry(kinds.ServiceRanges(IPv4Network(config.service_cidr), config.node_ports))
-    memory.prepare()
+    registry = kinds.registry(
+        kinds.ServiceRanges(IPv4Network(config.service_cidr), config.node_ports), lists_old=config.list_old_versions
+    )
     cache = await Cache.load(store, registry, clock=clock)
     memory.freeze()
     resources = cluster_api.resources(store, cache, registry, clock=clock, token_key=pki.token_key)
@@ -118,8 +121,11 @@ async def _core(config: MasterConfig, pki: Pki, clock: Clock, store: SqliteStore
     )
 
 
-def _parts(core: _Core) -> list[tuple[str, Coroutine[None, None, None]]]:
-    """The components by name. The API comes first, so that it answers first."""
+def _parts(core: _Core) -> list[tuple[str, Run]]:
+    """The components by name. The others begin when the API answers: they have much to read.
+
+    Those that are only needed then are imported then.
+    """
     config, clock, resources = core.config, core.clock, core.resources
     join = JoinService(
         resources.cache,
@@ -139,37 +145,63 @@ def _parts(core: _Core) -> list[tuple[str, Coroutine[None, None, None]]]:
         recorder=core.recorder,
     )
     upkeep = Upkeep(core.pki, clock, core.config_path, lambda moved: bootstrap.ensure(resources, moved))
-    control = Control(core.pki, core.trust, core.identities, core.store, core.cluster_id, core.config_path)
     api = cluster_api.server(config, resources, core.pki, logs, join)
-    return [
-        ("API", api.run()),
-        ("supervisor", _notify_supervisor(api.ready, core.supervised)),
-        ("desired state", desired.run()),
-        ("sessions", _serve_sessions(core, desired, logs)),
-        ("session watch", core.sessions.run()),
-        ("identities", core.identities.run()),
-        ("certificates", upkeep.run()),
-        ("control", control.run()),
-        ("events", core.recorder.run()),
-        ("memory", memory.run(clock)),
-        ("scheduler", Scheduler(resources, clock, core.recorder).run()),
-        *(
-            (controller.name, controller.run())
-            for controller in controllers(
-                resources, core.sessions, clock, config, recorder=core.recorder, ca_pem=lambda: core.pki.ca_pem
-            )
-        ),
+    others: list[tuple[str, Run]] = [
+        ("supervisor", partial(_notify_supervisor, core.supervised)),
+        ("desired state", desired.run),
+        ("sessions", partial(_serve_sessions, core, desired, logs)),
+        ("session watch", core.sessions.run),
+        ("identities", core.identities.run),
+        ("certificates", upkeep.run),
+        ("control", partial(_serve_control, core)),
+        ("events", core.recorder.run),
+        ("memory", partial(memory.run, clock)),
+        ("scheduler", partial(_schedule, core)),
+        ("controllers", partial(_run_controllers, core)),
     ]
+    return [("API", api.run), *((name, partial(_after, api.ready, run)) for name, run in others)]
 
 
-async def _notify_supervisor(ready: asyncio.Event, supervised: Supervised) -> None:
+async def _after(ready: asyncio.Event, run: Run) -> None:
     await ready.wait()
+    await run()
+
+
+async def _notify_supervisor(supervised: Supervised) -> None:
     async with supervised():
         await asyncio.Event().wait()
 
 
+async def _serve_control(core: _Core) -> None:
+    from master.control import Control
+
+    await Control(core.pki, core.trust, core.identities, core.store, core.cluster_id, core.config_path).run()
+
+
+async def _schedule(core: _Core) -> None:
+    from master.scheduler.scheduler import Scheduler
+
+    await Scheduler(core.resources, core.clock, core.recorder).run()
+
+
+async def _run_controllers(core: _Core) -> None:
+    from master.controllers.main import controllers
+
+    made = controllers(
+        core.resources,
+        core.sessions,
+        core.clock,
+        core.config,
+        recorder=core.recorder,
+        ca_pem=lambda: core.pki.ca_pem,
+    )
+    async with asyncio.TaskGroup() as group:
+        for controller in made:
+            group.create_task(controller.run(), name=controller.name)
+
+
 async def _serve_sessions(core: _Core, desired: DesiredState, logs: LogStreams) -> None:
-    # Loading gRPC takes a while, so it begins when the API has started.
+    # Loading gRPC takes a while.
     from master.dispatch.departures import Departures
     from master.dispatch.server import SessionServer
     from master.dispatch.service import MasterService

@@ -62,6 +62,9 @@ class MasterConfig:
     bootstrap_token_file: Path | None = None
     """File with a token `id.secret` that becomes valid for joining at every start, for clusters that are set up without
     `sampan token create`."""
+    list_old_versions: bool = False
+    """Whether discovery lists old versions and names, such as `minions`, which are served in any case. Some old clients
+    and charts look there."""
     log_format: Literal["text", "json", "journal"] = "text"
     """Lines of text or JSON on stderr, or entries of systemd's journal. `sampan install` sets `journal`."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"

@@ -16,6 +16,7 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
+from master import memory
 from master.config import MasterConfig
 from master.config import load as load_config
 from master.datadir import RESTORING, MasterFailed, locked
@@ -42,6 +43,7 @@ def run(config_path: Path, *, configure_log: ConfigureLog | None = None, supervi
 
     `configure_log` gets log_format and log_level of the configuration.
     """
+    memory.prepare()
     config = load_config(config_path)
     if configure_log is not None:
         configure_log(config.log_format, config.log_level)
@@ -73,6 +75,11 @@ def _allow_descriptors() -> None:
 
 
 def _serve(config: MasterConfig, pki: Pki, config_path: Path, supervised: Supervised) -> int:
+    from master.store.sqlite import SqliteStore
+
+    # The store's thread checks the file while the other modules are loaded.
+    store = SqliteStore.opening(config.data_dir / "store.db")
+
     import uvloop
 
     from master import assembly
@@ -81,7 +88,7 @@ def _serve(config: MasterConfig, pki: Pki, config_path: Path, supervised: Superv
         stopping = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-        await assembly.serve(config, pki, stopping, config_path, supervised)
+        await assembly.serve(config, pki, store, stopping, config_path, supervised)
 
     try:
         uvloop.run(until_stopped())

@@ -43,17 +43,19 @@ SETTLED_AFTER_S: Final = 30.0
 
 
 def prepare() -> None:
-    """Leaves the collection of old objects to `run`. Called before the process loads its objects."""
-    gc.set_threshold(YOUNG, MIDDLE, _NEVER)
+    """Collects nothing until `freeze`. Called when the process starts: what modules and objects make is long-lived."""
+    gc.disable()
 
 
 def freeze() -> None:
     """Called after the process has loaded its objects. Exempts all that exist now from future collections.
 
-    Loading needs more memory than what is loaded. The rest is returned to the system.
+    From now on young objects are collected; the collection of old ones is left to `run`. Loading needs more memory than
+    what is loaded. The rest is returned to the system.
     """
-    gc.collect()
     gc.freeze()
+    gc.set_threshold(YOUNG, MIDDLE, _NEVER)
+    gc.enable()
     _trim()
 
 

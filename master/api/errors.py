@@ -10,6 +10,7 @@ ApiError
 ├── RequestTimeout        408 Timeout
 ├── AlreadyExists         409 AlreadyExists
 ├── Conflict              409 Conflict
+│   └── ApplyConflict
 ├── Expired               410 Expired
 ├── TooLarge              413 RequestEntityTooLarge
 ├── UnsupportedMediaType  415 UnsupportedMediaType
@@ -26,6 +27,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
+from master.fieldmanager.conflicts import Conflicts
 from master.registry.resource import Resource
 from master.schema.cause import Cause
 
@@ -174,6 +176,17 @@ class Conflict(ApiError):
             group=kind.group,
             kind=kind.plural,
         )
+
+
+class ApplyConflict(Conflict):
+    """An apply would change fields that other managers own. Each cause names a field and its manager."""
+
+    @classmethod
+    def of_clashes(cls, conflicts: Conflicts) -> ApplyConflict:
+        causes = [
+            Cause("FieldManagerConflict", f"conflict with {each.owner}", each.field) for each in conflicts.clashes
+        ]
+        return cls(str(conflicts), causes=causes)
 
 
 class Expired(ApiError):

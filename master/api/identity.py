@@ -19,6 +19,11 @@ class Caller:
     uid: str = ""
     extra: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
+    @property
+    def manager(self) -> str:
+        """The name of a component of the master in managedFields, such as `scheduler`."""
+        return self.name.rpartition(":")[2]
+
 
 ANONYMOUS = Caller("system:anonymous", frozenset({UNAUTHENTICATED}))
 

@@ -36,7 +36,8 @@ class Resources:
 
     async def create(self, caller: Caller, resource: Resource[T], obj: T, *, namespace: str = "") -> T:
         """Stores a new object. Raises AlreadyExists, Invalid, Forbidden (its namespace is being deleted), NotFound."""
-        request = Request(caller, "create", resource, _scope(resource, namespace), obj.metadata.name)
+        name = obj.metadata.name
+        request = Request(caller, "create", resource, _scope(resource, namespace), name, manager=caller.manager)
         permit = await self.pipeline.authorize(request)
         return cast(T, (await self.pipeline.create(permit, obj)).entry.obj)
 
@@ -80,7 +81,8 @@ class Resources:
         expect: str = "",
         part: Part | None = None,
     ) -> T | None:
-        request = Request(caller, "update", resource, _scope(resource, namespace), name, subresource)
+        where = _scope(resource, namespace)
+        request = Request(caller, "update", resource, where, name, subresource, manager=caller.manager)
         permit = await self.pipeline.authorize(request)
         if part is None and subresource:
             declared = resource.subresource(subresource)

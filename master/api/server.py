@@ -10,6 +10,7 @@ import logging
 import socket
 from collections.abc import Awaitable, Callable
 from ssl import SSLContext
+from time import perf_counter
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
@@ -22,7 +23,8 @@ from master.api.rest import answers
 from master.api.rest.authentication import authenticate
 from master.api.rest.bodies import Reader
 from master.api.rest.call import Call
-from master.api.rest.discovery import Discovery
+from master.api.rest.health import Health
+from master.api.rest.metrics import Metrics
 from master.api.rest.paths import Paths
 from master.api.rest.query import Query
 from master.api.rest.reads import Reads
@@ -30,6 +32,7 @@ from master.api.rest.routes import is_resource, no_such_path, resolve, segments
 from master.api.rest.slots import Slots
 from master.api.rest.subresources import Connectors, Subresources
 from master.api.rest.tls import Front
+from master.api.rest.traffic import Sort, Traffic, code_of
 from master.api.rest.verbs import Verbs
 from master.api.rest.writes import Writes
 from master.cache import NotServed
@@ -73,12 +76,21 @@ class ApiServer:
         self._requests = Slots(MAX_REQUESTS, what="requests", retry_after_s=1)
         self._streams = Slots(MAX_STREAMS, what="watches", retry_after_s=5)
         self._prepare = prepare
+        self._traffic = Traffic()
         reader = Reader(config.request_timeout_s, self._requests)
         reads = Reads(resources.pipeline, resources.cache, self._clock)
         writes = Writes(resources.pipeline, resources.cache, reader, reads)
         self._verbs = Verbs(reads, writes, Subresources(resources, reads, writes, connectors))
-        discovery = Discovery(resources.registry, f"{config.address}:{config.api_port}")
-        self._paths = Paths(lambda: pki.ca_pem, join, discovery, resources.pipeline.authorizer, self._trouble, reader)
+        self._paths = Paths(
+            lambda: pki.ca_pem,
+            join,
+            resources.registry,
+            f"{config.address}:{config.api_port}",
+            resources.pipeline.authorizer,
+            Health({"serving": self._serving, "store": self._storing}),
+            Metrics(self._traffic, resources.cache, self._requests, self._streams),
+            reader,
+        )
         self._front = Front(pki)
         self.port = config.api_port
 
@@ -122,14 +134,16 @@ class ApiServer:
             self.ready.clear()
             await runner.cleanup()
 
-    async def _trouble(self) -> str:
-        """Why the server is not ready; empty if it is."""
-        if not self.ready.is_set():
-            return "not ready"
+    async def _serving(self) -> str:
+        """A check of health: whether the server has begun to serve and has not begun to stop."""
+        return "" if self.ready.is_set() else "not ready"
+
+    async def _storing(self) -> str:
+        """A check of health: whether the store can be written."""
         try:
             await self._resources.store.check()
         except StoreError as error:
-            return f"not ready: the store cannot be written: {error}"
+            return f"the store cannot be written: {error}"
         return ""
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -161,10 +175,25 @@ class ApiServer:
             with self._requests:
                 return await self._paths.handle(request, caller, parts)
         query = Query.of(query_text)
-        call = Call(request, caller, resolve(self._resources.registry, parts), query)
+        call = Call(request, caller, resolve(self._resources.registry, parts, query.text("namespace")), query)
         # Only a GET can last long. Other requests may have a body, and the reader frees their slot meanwhile.
         streams = request.method == "GET" and (query.flag("watch") or query.flag("follow"))
-        with self._streams if streams else self._requests:
+        sort = Sort.of(call, streams=streams)
+        began = perf_counter()
+        try:
+            response = await (self._stream(call, sort) if streams else self._request(call))
+        except BaseException as error:
+            self._traffic.count(sort, code_of(error), perf_counter() - began)
+            raise
+        self._traffic.count(sort, response.status, perf_counter() - began)
+        return response
+
+    async def _request(self, call: Call) -> web.StreamResponse:
+        with self._requests:
+            return await self._verbs.handle(call)
+
+    async def _stream(self, call: Call, sort: Sort) -> web.StreamResponse:
+        with self._streams, self._traffic.streaming(sort):
             return await self._verbs.handle(call)
 
 

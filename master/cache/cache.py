@@ -1,8 +1,8 @@
 """The cache: every object of the store as the bytes that clients get, and the feed of its changes.
 
 Owns the mirror in memory. It changes only after the store has committed, one commit at a time, on the event loop. It
-does not write and does not check permissions. The parts: table.py has the objects of one kind, history.py their recent
-changes, snapshots.py the lists that are read in pages, subscription.py the followers.
+does not write and does not check permissions. The parts: loading.py reads the store, table.py has the objects of one
+kind, history.py their recent changes, snapshots.py the lists that are read in pages, subscription.py the followers.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from master.cache.backlog import Batch, Latest, Queue
 from master.cache.decoding import Ring, Unreadable
 from master.cache.entry import ADDED, DELETED, MODIFIED, Change, Entry, Key, reversioned
 from master.cache.history import MAX_BYTES, History, HistoryGone
+from master.cache.loading import fill, place, slices
 from master.cache.snapshots import Page, Snapshots
 from master.cache.subscription import Sink, Subscription
 from master.cache.table import Table, Tables
@@ -23,7 +24,7 @@ from master.clock import Clock, SystemClock
 from master.objects.index import Index
 from master.objects.meta import Object
 from master.registry.resource import Resource
-from master.store.interface import Commit, KeyValue, Revision, Store, StoreDamaged
+from master.store.interface import Commit, Revision, Store
 
 log = logging.getLogger(__name__)
 
@@ -81,37 +82,31 @@ class Cache:
         """
         cache = cls(store, history=history, history_bytes=history_bytes, clock=clock)
         store.listen(cache.apply)
-        objects, cache.revision = await store.list(_REGISTRY)
+        async for values, cache.revision in slices(store, _REGISTRY):
+            if not cache._by_resource:
+                tables = [Table(kind, cache._ring, cache.revision) for kind in kinds if kind.stored]
+                cache._by_resource = {table.kind.resource: table for table in tables}
+            fill(cache._by_resource, values)
         # Read after the objects. Commits in between are applied to both below, a second time to these keys: harmless.
         unique, _ = await store.list(_UNIQUE)
         cache._unique = {value.key: value.value for value in unique}
-        tables = [Table(kind, cache._ring, cache.revision) for kind in kinds if kind.stored]
-        cache._by_resource = {table.kind.resource: table for table in tables}
-        cache._fill(objects)
-        for table in tables:
-            cache._serve(table)
-        waiting, cache._waiting = cache._waiting or [], None
-        cache.apply([commit for commit in waiting if commit.revision > cache.revision])
+        cache._begin()
         return cache
 
-    def _fill(self, objects: builtins.list[KeyValue]) -> None:
-        """Puts stored values into the tables of their kinds. Empties the list, so that each value is freed at once."""
-        objects.reverse()
-        while objects:
-            value = objects.pop()
-            table, namespace, name = self._place(value.key)
-            if table is None:
-                continue
-            try:
-                table.put(namespace, name, value.value, value.mod_revision)
-            except ValueError as error:
-                raise StoreDamaged(f"the store's value of {value.key} cannot be read: {error}") from error
+    def _begin(self) -> None:
+        """Serves what was loaded, after the commits that came meanwhile.
 
-    def _place(self, key: str) -> tuple[Table | None, str, str]:
-        """The table, namespace and name of a key of the store."""
-        _, _, resource, namespace, name = key.split("/", 4)
-        table = self._by_resource.get(resource)
-        return table, namespace if table is not None and table.kind.namespaced else "", name
+        The first slice is older than the last one. The commits between both complete the objects of the earlier slices,
+        and change nothing of the later ones in the end.
+        """
+        waiting, self._waiting = self._waiting or [], None
+        for commit in waiting:
+            if commit.revision <= self.revision:
+                for key, value in commit.changes:
+                    self._step(key, value, commit.revision)
+        for table in list(self._by_resource.values()):
+            self._serve(table)
+        self.apply([commit for commit in waiting if commit.revision > self.revision])
 
     # -- kinds ----------------------------------------------------------------------------------------------------
 
@@ -131,16 +126,15 @@ class Cache:
         if kind.resource in self._by_resource or kind.resource in self._adding:
             raise ValueError(f"{kind.resource}: the cache has this kind")
         changes = self._adding[kind.resource] = []
+        table: Table | None = None
         try:
-            objects, revision = await self._store.list(kind.prefix)
+            async for values, revision in slices(self._store, kind.prefix):
+                table = table or Table(kind, self._ring, revision)
+                fill({kind.resource: table}, values)
         finally:
             del self._adding[kind.resource]
-        table = self._by_resource[kind.resource] = Table(kind, self._ring, revision)
-        try:
-            self._fill(objects)
-        except StoreDamaged:
-            del self._by_resource[kind.resource]
-            raise
+        assert table is not None
+        self._by_resource[kind.resource] = table
         for changed_at, key, value in changes:
             self._step(key, value, changed_at)
         self._serve(table)
@@ -346,7 +340,7 @@ class Cache:
             return None
         if not key.startswith(_REGISTRY):
             return None
-        table, namespace, name = self._place(key)
+        table, namespace, name = place(self._by_resource, key)
         if table is None:
             if self._adding and (resource := key.split("/", 3)[2]) in self._adding:
                 self._adding[resource].append((revision, key, value))

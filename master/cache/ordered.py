@@ -33,16 +33,20 @@ class Ordered(Generic[Item]):
 
     def insert(self, key: Key, item: Item) -> None:
         """Adds an item whose key is not in the list."""
-        if not self._parts:
+        lasts = self._lasts
+        if not lasts:
             self._parts.append([item])
-            self._lasts.append(key)
+            lasts.append(key)
             return
-        number = min(bisect_left(self._lasts, key), len(self._parts) - 1)
-        part = self._parts[number]
-        if key > self._lasts[number]:
+        if key > lasts[-1]:
+            # As while the list is loaded.
+            number = len(lasts) - 1
+            part = self._parts[number]
             part.append(item)
-            self._lasts[number] = key
+            lasts[number] = key
         else:
+            number = bisect_left(lasts, key)
+            part = self._parts[number]
             part.insert(bisect_left(part, key, key=self._key), item)
         if len(part) > _MOST:
             self._split(number)

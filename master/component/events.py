@@ -20,7 +20,8 @@ from master.api.errors import ApiError, NotFound
 from master.api.identity import component as identity
 from master.api.resources import Resources
 from master.clock import Clock
-from master.kinds.core.event import Event, EventSource
+from master.kinds.core.event import Event
+from master.kinds.events.event import EventSource
 from master.objects.meta import Object, ObjectMeta, ObjectReference, timestamp
 from master.registry.resource import Resource
 from master.store.errors import StoreError

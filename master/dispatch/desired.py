@@ -11,7 +11,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterable
 
-from master.cache import Cache, Lagged
+from master.cache import Cache, Entry, Lagged, Unreadable
 from master.component.events import EventRecorder, Involved
 from master.component.follow import paced
 from master.dispatch.changes import Dirty
@@ -22,7 +22,6 @@ from master.dispatch.withheld import has_run
 from master.kinds import NODE
 from master.kinds.core.pod.model import Pod
 from master.objects.meta import Object
-from master.registry.resource import Resource
 
 EVENT_SOURCE = "dispatch"
 REASON = "FailedValidation"
@@ -100,7 +99,7 @@ class DesiredState:
         with self._cache.subscribe(*KINDS, latest=True) as subscription:
             view = View(*self._cidrs, on_unsendable=self._unsendable)
             revision = int(subscription.revision)
-            async for obj in running_first(subscription.snapshot):
+            async for obj in running_first(subscription.snapshot.entries()):
                 view.put(obj)
             view.revision = revision
             self._view = view
@@ -133,17 +132,29 @@ class DesiredState:
             )
 
 
-async def running_first(objects: Iterable[tuple[Resource[Object], Object]]) -> AsyncIterator[Object]:
-    """The objects, with the pods that have never run at the end.
+async def running_first(entries: Iterable[Entry]) -> AsyncIterator[Object]:
+    """The objects, with the pods that have never run at the end. Those that cannot be decoded are left out.
 
     Such a pod, which perhaps waited for space, must not take the space of one that runs: without that pod in its
     snapshot, an agent ends it.
     """
-    later: list[Object] = []
-    async for _, obj in paced(objects):
+    # Not decoded: there may be very many.
+    later: list[Entry] = []
+    async for entry in paced(entries):
+        obj = _read(entry)
         if isinstance(obj, Pod) and not has_run(obj.status):
-            later.append(obj)
-        else:
+            later.append(entry)
+        elif obj is not None:
             yield obj
-    async for obj in paced(later):
-        yield obj
+    async for entry in paced(later):
+        obj = _read(entry)
+        if obj is not None:
+            yield obj
+
+
+def _read(entry: Entry) -> Object | None:
+    try:
+        obj: Object = entry.read()
+    except Unreadable:
+        return None
+    return obj

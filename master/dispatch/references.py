@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 from master.dispatch.items import Key, Section
 from master.kinds.core.pod.container import Container
@@ -10,12 +11,21 @@ from master.kinds.core.pod.model import Pod
 
 
 def references(pod: Pod) -> frozenset[Key]:
-    """Keys of the config maps and secrets that the pod's volumes and environment variables name."""
+    """Keys of the config maps and secrets that the pod's volumes and environment variables name.
+
+    Pods of one template reference the same ones, so they share one set.
+    """
     namespace = pod.metadata.namespace
     names = set(_volumes(pod))
     for container in (*pod.spec.init_containers, *pod.spec.containers):
         names.update(_variables(container))
-    return frozenset(Key(section, namespace, name) for section, name in names if name)
+    return _common(frozenset(Key(section, namespace, name) for section, name in names if name))
+
+
+@lru_cache(maxsize=4096)
+def _common(keys: frozenset[Key]) -> frozenset[Key]:
+    """An equal set that other pods have too."""
+    return keys
 
 
 def _volumes(pod: Pod) -> Iterator[tuple[Section, str]]:

@@ -9,11 +9,13 @@ that agents would refuse is not sent.
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Callable, Iterable, Iterator, Set
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from typing import Final
+
+import msgspec
 
 from master.cache import Unreadable
 from master.dispatch import convert, cuts
@@ -51,9 +53,8 @@ OnUnsendable = Callable[[Object, str], None]
 """Gets an object that is not sent, and the problem."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Placed:
-    """A pod's node and references."""
+class _Placed(msgspec.Struct, frozen=True, eq=False, gc=False):
+    """A pod's node and references. There is one for each pod, and it is in no cycle of references."""
 
     node: str
     references: frozenset[Key]
@@ -342,7 +343,7 @@ class View:
         own.set_pod(uid, item)
         _adapt(own, uid, item, pod)
         dirty.mark(node, Key(Section.POD, "", uid))
-        self._placed[uid] = _Placed(node, needed)
+        self._placed[uid] = _Placed(sys.intern(node), needed)
         self._hold(node, needed - held, dirty)
         self._release(node, held - needed, dirty)
 

@@ -59,9 +59,12 @@ ALL: tuple[Resource[Any], ...] = (
 )
 
 
-def registry(ranges: ServiceRanges = DEFAULT_RANGES) -> Registry:
-    """A registry with all built-in kinds. `ranges`: the cluster's ranges for services."""
-    return Registry(ALL, strategies={SERVICE: ServiceStrategy(ranges)})
+def registry(ranges: ServiceRanges = DEFAULT_RANGES, *, lists_old: bool = False) -> Registry:
+    """A registry with all built-in kinds.
+
+    `ranges`: the cluster's ranges for services. `lists_old`: whether discovery lists old versions.
+    """
+    return Registry(ALL, strategies={SERVICE: ServiceStrategy(ranges)}, lists_old=lists_old)
 
 
 __all__ = [

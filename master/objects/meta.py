@@ -61,6 +61,22 @@ class OwnerReference(Model, frozen=True, kw_only=True):
     block_owner_deletion: bool | None = None
 
 
+class ManagedFieldsEntry(Model, frozen=True, kw_only=True):
+    """The fields that one client owns, and how and when it last wrote the object.
+
+    `operation` is Apply or Update. `fieldsV1` is the set of fields as JSON (master/fieldmanager/fieldset.py); it is not
+    decoded with the object.
+    """
+
+    manager: str = ""
+    operation: str = ""
+    api_version: str = ""
+    time: Time = ""
+    fields_type: str = ""
+    fields_v1: msgspec.Raw = msgspec.Raw()
+    subresource: str = ""
+
+
 class ObjectMeta(Model, frozen=True, kw_only=True):
     """Data that every stored object has: its names, its version, its life cycle, its labels and annotations."""
 
@@ -78,8 +94,7 @@ class ObjectMeta(Model, frozen=True, kw_only=True):
     annotations: dict[str, str] = field(default_factory=dict)
     owner_references: tuple[OwnerReference, ...] = ()
     finalizers: tuple[str, ...] = ()
-    # Accepted, because clients send back what they read. Field ownership is not tracked.
-    managed_fields: tuple[dict[str, Any], ...] = ()
+    managed_fields: tuple[ManagedFieldsEntry, ...] = ()
 
 
 class ListMeta(Model, frozen=True, kw_only=True):
@@ -130,6 +145,21 @@ class ObjectReference(Model, frozen=True, kw_only=True):
     uid: str = ""
     resource_version: str = ""
     field_path: str = ""
+
+
+def with_raw_fields(value: dict[str, Any]) -> dict[str, Any]:
+    """The JSON value of an object as `msgspec.convert` takes it: with `fieldsV1` as text."""
+    metadata = value.get("metadata")
+    entries = metadata.get("managedFields") if isinstance(metadata, dict) else None
+    if not isinstance(entries, list):
+        return value
+    raw = [
+        {**entry, "fieldsV1": msgspec.Raw(msgspec.json.encode(entry["fieldsV1"]))}
+        if isinstance(entry, dict) and "fieldsV1" in entry
+        else entry
+        for entry in entries
+    ]
+    return {**value, "metadata": {**value["metadata"], "managedFields": raw}}
 
 
 def timestamp(when: datetime) -> str:

@@ -23,6 +23,8 @@ from master.schema.facts import facts
 from master.schema.schema import Data, Untyped
 from master.schema.tree import Field, Items, Map, Node, Number, Rules, Struct, Text
 
+# The parts that objects of Kubernetes' kinds always have.
+_PARTS: Final = ("spec", "status")
 _STEP: Final = re.compile(r"(?P<name>[^.\[\]]+)(?P<items>\[\])?")
 
 
@@ -106,7 +108,7 @@ def load(folder: Path) -> Iterator[Resource[Untyped]]:
 
 def resource_of(declared: Declaration) -> Resource[Untyped]:
     """The resource of a declaration. Raises AttributeError for an unknown form of names."""
-    schema = Data(declared.kind, partial(tree_of, declared))
+    schema = Data(declared.kind, partial(tree_of, declared), always=_PARTS)
     return Resource(
         kind=declared.kind,
         plural=declared.plural,

@@ -12,6 +12,7 @@ from master.registry.deletion import DeletionPolicy
 from master.registry.strategy import Strategy
 from master.registry.subresource import Action, Subresource
 from master.registry.table import PLAIN, Table
+from master.schema.checks import Findings
 from master.schema.schema import Schema
 
 T = TypeVar("T", bound=Object)
@@ -25,16 +26,24 @@ def _same(value: Any) -> Any:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Version:
-    """A resource in one version of its group.
+    """A resource in one version of its group, or of another group.
 
     The conversions translate the JSON value of an object (apiVersion included) from and to the stored version. They are
-    called for versions other than the stored one.
+    called for versions other than the stored one. `from_stored` None: answers are in the stored version. `group` None:
+    the resource's own. `fields`: the version's names of fields for selectors, and the stored version's.
+    `check(new, old, findings)` adds rules for writes in this version; both objects are in the stored version.
     """
 
     name: str
     schema: Schema[Any]
-    from_stored: Callable[[dict[str, Any]], dict[str, Any]] = _same
+    from_stored: Callable[[dict[str, Any]], dict[str, Any]] | None = _same
     to_stored: Callable[[dict[str, Any]], dict[str, Any]] = _same
+    group: str | None = None
+    fields: Mapping[str, str] | None = None
+    check: Callable[[Any, Any, Findings], None] | None = None
+    # An old version is served, but missing in discovery unless the registry lists old ones. A body in it is also
+    # accepted at the stored version's path.
+    old: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,6 +75,8 @@ class Resource(Generic[T]):
     hot: bool = False
     # What the cache can be asked by, besides namespace and name.
     indexes: tuple[Index, ...] = (OWNER,)
+    # Other plurals in paths, which discovery does not list: `minions` for nodes.
+    aliases: tuple[str, ...] = ()
     # What a create does, for a resource whose objects are only questions and never stored, such as TokenReview.
     action: Action | None = None
 
@@ -83,6 +94,15 @@ class Resource(Generic[T]):
     def stored(self) -> bool:
         """Whether its objects are stored, so that the cache has them."""
         return self.action is None
+
+    def group_of(self, version: Version) -> str:
+        """The group of one of the versions."""
+        return self.group if version.group is None else version.group
+
+    def version_of(self, version: Version) -> str:
+        """The apiVersion of objects in one of the versions."""
+        group = self.group_of(version)
+        return f"{group}/{version.name}" if group else version.name
 
     @property
     def singular(self) -> str:

@@ -34,7 +34,7 @@ class Part:
 
     `take(new, old)` is the old object with this part of the new one, with its defaults. `attribute` is the field whose
     declared rules are checked, and `check` adds the others: the rest of the object was checked when it was written, so
-    that a change of a status costs little.
+    that a change of a status costs little. `tracked`: whether managedFields say who wrote the part.
     """
 
     name: str
@@ -43,17 +43,22 @@ class Part:
     check: Callable[[Any, Any, Findings], None] | None = None
     verbs: tuple[str, ...] = ("get", "patch", "update")
     served: Served | None = None
+    tracked: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """The object in another form, such as the Scale of a controller. `read` makes it, `write` applies a changed one."""
+    """The object in another form, such as the Scale of a controller. `read` makes it, `write` applies a changed one.
+
+    `path`: the field that can be written. It is at the same place in both forms.
+    """
 
     name: str
     served: Served
     schema: Schema[Any]
     read: Callable[[Any], Any]
     write: Callable[[Any, Any], Any]
+    path: tuple[str, ...]
     verbs: tuple[str, ...] = ("get", "patch", "update")
 
 

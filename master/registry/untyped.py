@@ -79,7 +79,7 @@ def value_at(obj: Untyped, path: Sequence[str]) -> Any:
     """The value of a field, by its JSON names; None if it is not set."""
     if path[0] == "metadata":
         # The attributes of the metadata have other names than its fields.
-        value = msgspec.to_builtins(obj.metadata)
+        value = msgspec.to_builtins(replace(obj.metadata, managed_fields=()))
         path = path[1:]
     else:
         value = obj.content

@@ -43,13 +43,13 @@ _SCALARS: Final[dict[str, Node]] = {
     "double": Number(0),
     "bool": Flag(),
     "IntOrString": NumberOrText(),
-    "JSON": Anything(),
-    "RawExtension": Anything(),
-    "FieldsV1": Anything(),
+    "JSON": Anything(name="apiextensions.v1.JSON"),
+    "RawExtension": Anything(name="runtime.RawExtension"),
+    "FieldsV1": Anything(name="meta.v1.FieldsV1"),
     # In JSON, one of several types without a common form.
-    "apiextensions.v1.JSONSchemaPropsOrArray": Anything(),
-    "apiextensions.v1.JSONSchemaPropsOrBool": Anything(),
-    "apiextensions.v1.JSONSchemaPropsOrStringArray": Anything(),
+    "apiextensions.v1.JSONSchemaPropsOrArray": Anything(name="apiextensions.v1.JSONSchemaPropsOrArray"),
+    "apiextensions.v1.JSONSchemaPropsOrBool": Anything(name="apiextensions.v1.JSONSchemaPropsOrBool"),
+    "apiextensions.v1.JSONSchemaPropsOrStringArray": Anything(name="apiextensions.v1.JSONSchemaPropsOrStringArray"),
 }
 _MAP: Final = "map[string]"
 

@@ -9,6 +9,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
+from master.objects.meta import with_raw_fields
 from master.schema.models import struct_of
 from master.schema.tree import Anything, Flag, Items, Map, Node, Number, NumberOrText, Struct, Text
 
@@ -18,7 +19,8 @@ S = TypeVar("S", bound=msgspec.Struct)
 
 def salvage(model: type[S], raw: bytes) -> S:
     """The object of a typed model, as far as it can be read. Raises ValueError if it is not a JSON object."""
-    return msgspec.convert(fitting(msgspec.json.decode(raw), struct_of(model)), model)
+    value = fitting(msgspec.json.decode(raw), struct_of(model))
+    return msgspec.convert(with_raw_fields(value) if isinstance(value, dict) else value, model)
 
 
 def fitting(value: Any, node: Node) -> Any:

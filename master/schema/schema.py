@@ -10,12 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from dataclasses import replace as field_replace
 from functools import cached_property
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, cast
 
 import msgspec
 from msgspec.structs import replace
 
-from master.objects.meta import Object, ObjectMeta
+from master.objects.meta import Object, ObjectMeta, with_raw_fields
 from master.schema.access import JSON, TYPED
 from master.schema.checks import Findings
 from master.schema.completion import completed
@@ -33,6 +33,10 @@ T = TypeVar("T")
 S = TypeVar("S", bound=msgspec.Struct)
 _encode = msgspec.json.Encoder().encode
 _typed_defaults, _typed_checks = Defaults(TYPED), Checks(TYPED)
+
+
+def _unmanaged(obj: Any) -> Any:
+    return replace(obj, metadata=replace(obj.metadata, managed_fields=()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +83,17 @@ class Schema(Protocol[T]):
 
     def encode(self, obj: T) -> bytes:
         """The JSON of an object. apiVersion and kind come first."""
+        ...
+
+    def value(self, obj: T) -> dict[str, Any]:
+        """The JSON value of an object, without managedFields."""
+        ...
+
+    def differing(self, old: T | None, new: T) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The JSON values of two objects, as far as these differ: only the top-level fields that are not equal.
+
+        The managedFields do not count. `old`: None for an object with nothing set.
+        """
         ...
 
     def default(self, obj: T) -> T:
@@ -147,6 +162,10 @@ class Typed(Generic[S]):
     def _field(self, attribute: str) -> Field:
         return next(field for field in self.tree.fields.values() if field.attribute == attribute)
 
+    @cached_property
+    def _empty(self) -> S:
+        return self.model()
+
     @property
     def full_tree(self) -> Struct:
         return full_struct_of(self.model)
@@ -160,7 +179,7 @@ class Typed(Generic[S]):
         except Unclean:
             value = prune(value, self.tree, unknown)
         try:
-            return msgspec.convert(value, self.model)
+            return msgspec.convert(with_raw_fields(value), self.model)
         except msgspec.ValidationError as error:
             # The tree knows all types, so this is a difference between tree and model.
             raise WrongType("", str(error)) from error
@@ -173,6 +192,25 @@ class Typed(Generic[S]):
 
     def encode(self, obj: S) -> bytes:
         return _encode(obj)
+
+    def value(self, obj: S) -> dict[str, Any]:
+        return cast(dict[str, Any], msgspec.to_builtins(_unmanaged(obj)))
+
+    def differing(self, old: S | None, new: S) -> tuple[dict[str, Any], dict[str, Any]]:
+        old = self._empty if old is None else old
+        before, after = {}, {}
+        for name in self.model.__struct_fields__:
+            one, other = getattr(old, name), getattr(new, name)
+            if one is other:
+                continue
+            if name == "metadata":
+                one, other = replace(one, managed_fields=()), replace(other, managed_fields=())
+            if one != other:
+                before[name], after[name] = one, other
+        return (
+            msgspec.to_builtins(replace(self._empty, **before)),
+            msgspec.to_builtins(replace(self._empty, **after)),
+        )
 
     def default(self, obj: S) -> S:
         interned = self.interned
@@ -214,12 +252,13 @@ class Data:
     """The schema of a kind that is only data. Its metadata is always ObjectMeta.
 
     `tree` describes the whole object, or makes that description when it is first needed: there are many such kinds, and
-    most clusters have objects of few.
+    most clusters have objects of few. `always`: top-level objects that are there even if nothing in them is set.
     """
 
-    def __init__(self, name: str, tree: Struct | Callable[[], Struct]) -> None:
+    def __init__(self, name: str, tree: Struct | Callable[[], Struct], *, always: tuple[str, ...] = ()) -> None:
         self.name = name
         self._source = tree
+        self._always = always
 
     @cached_property
     def tree(self) -> Struct:
@@ -266,6 +305,7 @@ class Data:
             raise WrongType("", str(error)) from error
 
     def _of(self, value: dict[str, Any]) -> Untyped:
+        value = with_raw_fields(value)
         return Untyped(
             api_version=value.get("apiVersion", ""),
             kind=value.get("kind", ""),
@@ -287,6 +327,18 @@ class Data:
 
     def encode(self, obj: Untyped) -> bytes:
         return _encode({"apiVersion": obj.api_version, "kind": obj.kind, "metadata": obj.metadata, **obj.content})
+
+    def value(self, obj: Untyped) -> dict[str, Any]:
+        base = {"apiVersion": obj.api_version, "kind": obj.kind}
+        return {**base, "metadata": msgspec.to_builtins(replace(obj.metadata, managed_fields=())), **obj.content}
+
+    def differing(self, old: Untyped | None, new: Untyped) -> tuple[dict[str, Any], dict[str, Any]]:
+        after = self.value(new)
+        before = {name: {} for name in ("metadata", *self._always)} if old is None else self.value(old)
+        return (
+            {name: value for name, value in before.items() if name not in after or after[name] != value},
+            {name: value for name, value in after.items() if name not in before or before[name] != value},
+        )
 
     def default(self, obj: Untyped) -> Untyped:
         if self._default is None:

@@ -73,9 +73,10 @@ class NumberOrText:
 
 @dataclass(frozen=True, slots=True)
 class Anything:
-    """Any JSON value. It is stored as it is."""
+    """Any JSON value. It is stored as it is. `name`: that of its type in the facts, if it has one."""
 
     rules: Rules = _NO_RULES
+    name: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

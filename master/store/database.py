@@ -338,11 +338,15 @@ class Database:
         row = self._db.execute(query, (key,)).fetchone()
         return self._verified(*row) if row else None
 
-    def scan(self, prefix: str) -> tuple[list[KeyValue], Revision]:
-        """All keys with the prefix in order, and the current revision. Raises StoreDamaged."""
+    def scan(self, prefix: str, *, after: str = "", limit: int | None = None) -> tuple[list[KeyValue], Revision]:
+        """The keys with the prefix in order, and the current revision. Raises StoreDamaged.
+
+        Only those behind the key `after`, and at most `limit` of them.
+        """
         rows = self._db.execute(
-            "SELECT key, value, modified, created, sum FROM kv WHERE key >= ? AND key < ? ORDER BY key",
-            (prefix, prefix + "\U0010ffff"),
+            "SELECT key, value, modified, created, sum FROM kv "
+            "WHERE key >= ? AND key > ? AND key < ? ORDER BY key LIMIT ?",
+            (prefix, after, prefix + "\U0010ffff", -1 if limit is None else limit),
         )
         return [self._verified(*row) for row in rows], self._revision
 

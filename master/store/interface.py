@@ -66,8 +66,13 @@ class Store(Protocol):
     async def get(self, key: str) -> KeyValue | None:
         """The key with its value, or None."""
 
-    async def list(self, prefix: str) -> tuple[builtins.list[KeyValue], Revision]:
-        """All keys with the prefix, in order, and the store's revision at that moment."""
+    async def list(
+        self, prefix: str, *, after: str = "", limit: int | None = None
+    ) -> tuple[builtins.list[KeyValue], Revision]:
+        """The keys with the prefix, in order, and the store's revision at that moment.
+
+        Only those behind the key `after`, and at most `limit` of them.
+        """
 
     async def commit(self, compares: Sequence[Compare], writes: Sequence[Put | Delete]) -> Revision:
         """Does all writes if all comparisons are true; else does none and raises CompareFailed.

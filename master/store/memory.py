@@ -35,9 +35,12 @@ class MemoryStore:
         self._check()
         return self._keys.get(key)
 
-    async def list(self, prefix: str) -> tuple[builtins.list[KeyValue], Revision]:
+    async def list(
+        self, prefix: str, *, after: str = "", limit: int | None = None
+    ) -> tuple[builtins.list[KeyValue], Revision]:
         self._check()
-        return [self._keys[key] for key in sorted(self._keys) if key.startswith(prefix)], self._revision
+        keys = sorted(key for key in self._keys if key.startswith(prefix) and key > after)
+        return [self._keys[key] for key in keys[:limit]], self._revision
 
     async def commit(self, compares: Sequence[Compare], writes: Sequence[Put | Delete]) -> Revision:
         self._check()

@@ -47,7 +47,7 @@ class Job:
 
 
 class SqliteStore:
-    """The key space in one SQLite file. Open it with `await SqliteStore.open(path)`."""
+    """The key space in one SQLite file. Open it with `await SqliteStore.open(path)`, or begin that with `opening`."""
 
     def __init__(self, path: Path, *, history: int) -> None:
         self._path = path
@@ -57,27 +57,44 @@ class SqliteStore:
         self._thread = threading.Thread(target=self._run, name="store", daemon=True)
         self._closed = False
         self._database: Database
+        # Why the database could not be opened.
+        self._failure: Exception | None = None
 
     @classmethod
     async def open(cls, path: Path, *, history: int = 5000) -> SqliteStore:
-        """Opens or creates the database. It keeps at least the last `history` commits."""
+        """Opens or creates the database. It keeps at least the last `history` commits.
+
+        Raises StoreUnavailable, StoreDamaged.
+        """
+        store = cls.opening(path, history=history)
+        await store.opened()
+        return store
+
+    @classmethod
+    def opening(cls, path: Path, *, history: int = 5000) -> SqliteStore:
+        """Like `open`, but returns at once. The store's thread opens and checks the file; wait for it with `opened`."""
         store = cls(path, history=history)
         store._thread.start()
-        try:
-            await store._ask(store._open)
-        except StoreError:
-            store._closed = True
-            store._jobs.put(None)
-            raise
         return store
+
+    async def opened(self) -> None:
+        """Waits until the database is open. Raises StoreUnavailable, StoreDamaged."""
+        try:
+            await self._ask(self._check_opened)
+        except StoreError:
+            self._closed = True
+            self._jobs.put(None)
+            raise
 
     # -- the Protocol, on the event loop --------------------------------------------------------------------------
 
     async def get(self, key: str) -> KeyValue | None:
         return await self._ask(lambda: self._database.get(key))
 
-    async def list(self, prefix: str) -> tuple[builtins.list[KeyValue], Revision]:
-        return await self._ask(lambda: self._database.scan(prefix))
+    async def list(
+        self, prefix: str, *, after: str = "", limit: int | None = None
+    ) -> tuple[builtins.list[KeyValue], Revision]:
+        return await self._ask(lambda: self._database.scan(prefix, after=after, limit=limit))
 
     async def commit(self, compares: Sequence[Compare], writes: Sequence[Put | Delete]) -> Revision:
         self._check()
@@ -129,6 +146,7 @@ class SqliteStore:
     # -- the writer thread ----------------------------------------------------------------------------------------
 
     def _run(self) -> None:
+        self._open()
         while (job := self._jobs.get()) is not None:
             if job.call is None:
                 job = self._run_group(job)
@@ -138,7 +156,14 @@ class SqliteStore:
             self._database.close()
 
     def _open(self) -> None:
-        self._database = Database(self._path, history=self._keep)
+        try:
+            self._database = Database(self._path, history=self._keep)
+        except (StoreError, sqlite3.Error, OSError) as error:
+            self._failure = error
+
+    def _check_opened(self) -> None:
+        if self._failure is not None:
+            raise self._failure
 
     def _run_group(self, first: Job) -> Job | None:
         """Writes `first` and all queued commits up to the next job that is not a commit. Returns that job, or None."""

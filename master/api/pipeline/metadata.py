@@ -72,12 +72,14 @@ def for_create(meta: ObjectMeta, namespace: str, now: datetime, *, generation: i
         creation_timestamp=timestamp(now),
         deletion_timestamp="",
         deletion_grace_period_seconds=None,
-        managed_fields=(),
     )
 
 
 def for_update(kind: Resource[Any], new: ObjectMeta, old: ObjectMeta) -> ObjectMeta:
-    """The new metadata with the immutable fields of the old one. Raises Conflict if the uid is another object's."""
+    """The new metadata with the immutable fields of the old one. Raises Conflict if the uid is another object's.
+
+    The managedFields stay those of the new one.
+    """
     check_uid(kind, new, old)
     return replace(
         new,
@@ -91,7 +93,6 @@ def for_update(kind: Resource[Any], new: ObjectMeta, old: ObjectMeta) -> ObjectM
         creation_timestamp=old.creation_timestamp,
         deletion_timestamp=old.deletion_timestamp,
         deletion_grace_period_seconds=old.deletion_grace_period_seconds,
-        managed_fields=(),
     )
 
 

@@ -15,10 +15,13 @@ from master.api.pipeline import deletion, metadata
 from master.api.pipeline.admission import Admission
 from master.api.pipeline.attempt import Attempt, Outcome
 from master.api.pipeline.authorization import Attributes, Authorizer
+from master.api.pipeline.ownership import Ownership, requested
 from master.api.pipeline.request import Permit, Request
 from master.cache import Cache, Entry
 from master.cache.entry import with_version
 from master.clock import Clock
+from master.fieldmanager.managers import APPLY, same_but_times
+from master.objects.meta import ManagedFieldsEntry
 from master.registry.deletion import DeleteOptions
 from master.registry.registry import Registry
 from master.registry.resource import Resource
@@ -51,7 +54,8 @@ class Pipeline:
         self.authorizer = authorizer
         self._mutators = [plugin for plugin in admission if type(plugin).mutate is not Admission.mutate]
         self._validators = [plugin for plugin in admission if type(plugin).validate is not Admission.validate]
-        self._clock = clock
+        self.clock = clock
+        self.ownership = Ownership()
         # Uniqueness keys of commits in progress, so that they are not allocated a second time.
         self._in_flight: set[str] = set()
 
@@ -83,7 +87,8 @@ class Pipeline:
         for _ in range(_ATTEMPTS):
             attempt = self._attempt(request, None)
             attempt.new = self._fresh(resource, obj, namespace)
-            await self._complete(attempt)
+            sent = await self._complete(attempt)
+            attempt.new = _managed(attempt.new, self.ownership.created(request, sent, self.clock.now()))
             name = attempt.new.metadata.name
             if self._cache.entry(resource, namespace, name) is not None:
                 if obj.metadata.name:
@@ -98,6 +103,32 @@ class Pipeline:
         if obj.metadata.generate_name and not obj.metadata.name:
             raise AlreadyExists.of(resource, obj.metadata.generate_name)
         raise _too_many_writers(resource, obj.metadata.name)
+
+    async def apply(
+        self, permit: Permit, apply: Callable[[Entry | None], Any], *, expect: str = "", part: Part | None = None
+    ) -> tuple[Outcome, bool]:
+        """Changes an object, or creates it if it is missing. Returns also whether it was created.
+
+        `apply` returns the object with its managedFields; it gets None if the object is missing. `expect` and `part`:
+        as in `change`. Raises NotFound if a part of a missing object is applied, otherwise like `create` and `change`.
+        """
+        request = permit.request
+        for _ in range(_ATTEMPTS):
+            if part is None and self._cache.entry(request.resource, request.namespace, request.name) is None:
+                creation = await self.authorize(replace(request, verb="create"))
+                try:
+                    return await self.create(creation, apply(None)), True
+                except AlreadyExists:
+                    continue
+            try:
+                outcome = await self.change(permit, apply, expect=expect, part=part)
+            except NotFound:
+                if part is not None or self._cache.entry(request.resource, request.namespace, request.name) is not None:
+                    raise
+                continue
+            assert outcome is not None
+            return outcome, False
+        raise _too_many_writers(request.resource, request.name)
 
     async def change(
         self, permit: Permit, change: Callable[[Entry], Any | None], *, expect: str = "", part: Part | None = None
@@ -122,7 +153,7 @@ class Pipeline:
                 await self._change_whole(attempt, changed)
             else:
                 self._change_part(attempt, changed, part)
-            if attempt.new == attempt.old:
+            if _unchanged(attempt.new, attempt.old):
                 return Outcome(entry, warnings=tuple(attempt.warnings))
             try:
                 if deletion.released(resource.deletion, attempt.new):
@@ -144,7 +175,7 @@ class Pipeline:
                 message = f'{resource.plural} "{entry.name}" is forbidden: {why}'
                 raise Forbidden(message, name=entry.name, kind=resource.plural)
             attempt = self._attempt(request, entry)
-            attempt.new = deletion.marked(policy, attempt.old, options, self._clock.now(), exists=self._exists)
+            attempt.new = deletion.marked(policy, attempt.old, options, self.clock.now(), exists=self._exists)
             try:
                 if attempt.new is None:
                     return await self._remove(attempt, last=None)
@@ -171,31 +202,38 @@ class Pipeline:
 
     def _fresh(self, resource: Resource[Any], obj: Any, namespace: str) -> Any:
         """The object with the metadata of a new one, and without what a client may not set."""
-        now = self._clock.now()
+        now = self.clock.now()
         meta = metadata.for_create(obj.metadata, namespace, now, generation=1 if resource.has_generation else 0)
         obj = replace(obj, api_version=resource.api_version, kind=resource.kind, metadata=meta)
         return self._registry.strategy(resource).for_create(obj, now)
 
-    async def _complete(self, attempt: Attempt) -> None:
-        """Admission, defaults and allocation."""
-        for plugin in self._mutators:
-            await plugin.mutate(attempt)
+    async def _complete(self, attempt: Attempt) -> Any:
+        """Defaults, admission and allocation. Returns the object before admission, as the client wants it."""
         resource = attempt.request.resource
         strategy = self._registry.strategy(resource)
-        new = strategy.default(resource.schema.default(attempt.new))
-        attempt.new = strategy.allocate(new, attempt.old, self)
+        sent = attempt.new = strategy.default(resource.schema.default(attempt.new))
+        for plugin in self._mutators:
+            await plugin.mutate(attempt)
+        if attempt.new is not sent:
+            # A plugin may have added something that has defaults of its own.
+            attempt.new = strategy.default(resource.schema.default(attempt.new))
+        attempt.new = strategy.allocate(attempt.new, attempt.old, self)
+        return sent
 
     async def _change_whole(self, attempt: Attempt, changed: Any) -> None:
         """Sets `attempt.new` to the changed object, completed and checked; to the old one if nothing changed."""
         resource, old = attempt.request.resource, attempt.old
         strategy = self._registry.strategy(resource)
         meta = metadata.for_update(resource, changed.metadata, old.metadata)
+        if attempt.request.operation != APPLY:
+            meta = replace(meta, managed_fields=requested(meta.managed_fields, old.metadata.managed_fields))
         changed = replace(changed, api_version=resource.api_version, kind=resource.kind, metadata=meta)
-        attempt.new = strategy.for_update(changed, old, self._clock.now())
-        await self._complete(attempt)
-        new = attempt.new
-        if new == old:
+        attempt.new = strategy.for_update(changed, old, self.clock.now())
+        sent = await self._complete(attempt)
+        if attempt.new == old:
             return
+        entries = self.ownership.changed(attempt.request, old, sent, self.clock.now())
+        attempt.new = new = _managed(attempt.new, entries)
         if resource.has_generation and strategy.moves_generation(new, old):
             attempt.new = replace(new, metadata=replace(new.metadata, generation=old.metadata.generation + 1))
         self._check(attempt)
@@ -204,7 +242,10 @@ class Pipeline:
         """Sets `attempt.new` to the old object with the changed part, which alone is checked."""
         resource, old = attempt.request.resource, attempt.old
         metadata.check_uid(resource, changed.metadata, old.metadata)
-        attempt.new = new = part.take(changed, old)
+        new = part.take(changed, old)
+        if part.tracked:
+            new = self._own_part(attempt.request, changed, new, old)
+        attempt.new = new
         findings = Findings()
         if part.attribute:
             resource.schema.check_field(new, part.attribute, findings)
@@ -213,6 +254,13 @@ class Pipeline:
         attempt.warnings += findings.warnings
         if findings:
             raise Invalid.of(resource, old.metadata.name, findings.causes)
+
+    def _own_part(self, request: Request, changed: Any, new: Any, old: Any) -> Any:
+        """The object with the managedFields after the change of a part. An apply brings them; other clients cannot."""
+        if request.operation == APPLY:
+            return _managed(new, changed.metadata.managed_fields)
+        new = _managed(new, old.metadata.managed_fields)
+        return _managed(new, self.ownership.changed(request, old, new, self.clock.now()))
 
     def _check(self, attempt: Attempt) -> None:
         """Raises Invalid for an object that breaks rules."""
@@ -314,6 +362,21 @@ def unavailable(error: StoreUnavailable) -> Unavailable:
 def _unversioned(obj: Any) -> Any:
     """The object as it is stored: its version is the revision of its key."""
     return replace(obj, metadata=replace(obj.metadata, resource_version="")) if obj.metadata.resource_version else obj
+
+
+def _managed(obj: Any, entries: tuple[ManagedFieldsEntry, ...]) -> Any:
+    """The object with these managedFields."""
+    if obj.metadata.managed_fields is entries:
+        return obj
+    return replace(obj, metadata=replace(obj.metadata, managed_fields=entries))
+
+
+def _unchanged(new: Any, old: Any) -> bool:
+    """Whether two states of an object are equal. The times in managedFields alone are not worth a write."""
+    if new == old:
+        return True
+    entries, before = new.metadata.managed_fields, old.metadata.managed_fields
+    return same_but_times(entries, before) and _managed(new, before) == old
 
 
 def _holder(resource: Resource[Any], namespace: str, name: str) -> str:

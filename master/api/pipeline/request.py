@@ -15,7 +15,9 @@ class Request(msgspec.Struct, frozen=True):
     """The operation that a caller requests. `name` is empty for a new object; `namespace` for cluster-scoped resources.
 
     `verb`: create, update, patch, delete and so on, as in the rules of RBAC. With `dry_run` everything is checked and
-    nothing is written.
+    nothing is written. `manager` gets the fields that the request changes; without one, managedFields stay as they are.
+    `operation` is Update, or Apply if the object comes with its managedFields. `api_version` is that of the path, or
+    empty for the stored one.
     """
 
     caller: Caller
@@ -25,6 +27,9 @@ class Request(msgspec.Struct, frozen=True):
     name: str = ""
     subresource: str = ""
     dry_run: bool = False
+    manager: str = ""
+    operation: str = "Update"
+    api_version: str = ""
 
 
 class Permit(msgspec.Struct, frozen=True):

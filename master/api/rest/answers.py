@@ -12,6 +12,9 @@ import msgspec
 from aiohttp import HttpVersion11, web
 
 from master.api.errors import ApiError, NotAcceptable
+from master.api.rest import partial
+from master.api.rest.accept import JSON as JSON_MEDIA
+from master.api.rest.accept import clauses
 from master.api.rest.routes import Route
 from master.api.rest.whole import Whole
 from master.cache import Entry
@@ -20,33 +23,42 @@ from master.registry.resource import Resource
 # Characters that are not allowed in a header.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _encode = msgspec.json.Encoder().encode
+_GROUP: Final = "meta.k8s.io"
+_VERSIONS: Final = ("v1", "v1beta1")
 JSON: Final = {"Content-Type": "application/json"}
 """The headers of a response in JSON."""
 
 
 @dataclass(frozen=True, slots=True)
 class Representation:
-    """The form of a response: plain objects, or a table with this API version."""
+    """The form of a response: plain objects, or a table or only metadata, with this API version."""
 
     table: str = ""
+    metadata: str = ""
 
 
 @lru_cache(maxsize=256)
-def negotiate(accept: str) -> Representation:
-    """The first representation in the Accept header that the server has. Raises NotAcceptable when it has none."""
-    if not accept:
-        return Representation()
-    for clause in accept.split(","):
-        media, *pairs = (part.strip() for part in clause.split(";"))
-        parameters = dict(pair.partition("=")[::2] for pair in pairs)
-        if media not in ("application/json", "*/*", "application/*"):
+def negotiate(accept: str, *, listed: bool = False) -> Representation:
+    """The first representation in the Accept header that the server has. Raises NotAcceptable when it has none.
+
+    `listed`: whether the response is a list. Metadata of a list and of one object are different kinds.
+    """
+    for clause in clauses(accept):
+        if not clause.covers(JSON_MEDIA):
             continue
-        if parameters.get("as") == "Table" and parameters.get("g", "meta.k8s.io") == "meta.k8s.io":
-            if parameters.get("v") in ("v1", "v1beta1"):
-                return Representation(table=f"meta.k8s.io/{parameters['v']}")
-        elif "as" not in parameters:
+        if not clause.transformed:
             return Representation()
-    raise NotAcceptable(f"the server has application/json only, and tables in JSON; the client accepts {accept}")
+        version = clause.group_version(_GROUP)
+        if version not in _VERSIONS:
+            continue
+        if clause.transformed == "Table":
+            return Representation(table=f"{_GROUP}/{version}")
+        if clause.transformed == (partial.LIST if listed else partial.KIND):
+            return Representation(metadata=f"{_GROUP}/{version}")
+    forms = f"Table or {partial.LIST if listed else partial.KIND}"
+    raise NotAcceptable(
+        f"the server has application/json only, also as {forms} of {_GROUP}/v1; the client accepts {accept}"
+    )
 
 
 def json(value: Any, status: int = 200, warnings: Sequence[str] = ()) -> web.Response:
@@ -96,9 +108,17 @@ def success(kind: Resource[Any], name: str, uid: str) -> dict[str, Any]:
     }
 
 
+def form(entry: Entry, route: Route, representation: Representation) -> bytes:
+    """The object as JSON in this representation, which is not a table."""
+    if representation.metadata:
+        return partial.partial(entry, representation.metadata)
+    return body(entry, route)
+
+
 def body(entry: Entry, route: Route) -> bytes:
     """The object as JSON in the version of the path: the stored bytes, or a conversion of them."""
-    if route.stored:
+    convert = route.version.from_stored
+    if route.stored or convert is None:
         return entry.raw
-    value = route.version.from_stored(msgspec.json.decode(entry.raw))
+    value = convert(msgspec.json.decode(entry.raw))
     return _encode({**value, "apiVersion": route.api_version})

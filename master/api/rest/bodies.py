@@ -12,6 +12,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from client import yamltext
+from master.api.depth import MAX_DEPTH, too_deep
 from master.api.errors import BadRequest, RequestTimeout, TooLarge, UnsupportedMediaType
 from master.api.rest.duplicates import in_json
 from master.api.rest.slots import Slots
@@ -24,11 +25,11 @@ MAX_BODY_BYTES = 3 << 20
 MAX_YAML_BYTES = 1 << 20
 _JSON = ("application/json", "text/json", "application/octet-stream")
 _YAML = ("application/yaml", "application/x-yaml", "text/yaml")
+APPLY = "application/apply-patch+yaml"
+"""The media type of a server-side apply, in YAML or JSON. applies.py reads it."""
 # Limits of the warnings about a body, which are sent in headers: their number, and the characters of each.
 _MAX_WARNINGS = 20
 _MAX_WARNING_LENGTH = 256
-# Real objects are not nested nearly as deeply. Recursive functions must not exceed the stack.
-_MAX_DEPTH = 100
 T = TypeVar("T")
 
 
@@ -99,27 +100,13 @@ def parse(body: bytes) -> Any:
         raise BadRequest(f"the body is not JSON: it is not UTF-8 at byte {error.start}") from error
     except RecursionError as error:
         raise _too_deep() from error
-    if body.count(b"{") + body.count(b"[") > _MAX_DEPTH:
-        _check_depth(value)
+    if body.count(b"{") + body.count(b"[") > MAX_DEPTH and too_deep(value):
+        raise _too_deep()
     return value
 
 
-def _check_depth(value: Any) -> None:
-    level = [value]
-    for _ in range(_MAX_DEPTH + 1):
-        level = [
-            inner
-            for outer in level
-            if isinstance(outer, dict | list)
-            for inner in (outer.values() if isinstance(outer, dict) else outer)
-        ]
-        if not level:
-            return
-    raise _too_deep()
-
-
 def _too_deep() -> BadRequest:
-    return BadRequest(f"the body is nested too deeply: more than {_MAX_DEPTH} levels")
+    return BadRequest(f"the body is nested too deeply: more than {MAX_DEPTH} levels")
 
 
 def _parse_yaml(body: bytes) -> yamltext.Document:
@@ -169,11 +156,16 @@ async def decode(body: bytes, media: str) -> Document:
     return Document(None, document.value, doubled=document.duplicates)
 
 
+def plain(document: Document, schema: Schema[T]) -> T | None:
+    """The object of a body that has nothing unusual. None if a closer look is needed."""
+    return None if document.text is None else schema.read_plain(document.text)
+
+
 def read(
     document: Document, schema: Schema[Any], served: tuple[str, str], field_validation: str, warnings: list[str]
 ) -> Any:
     """The object of a document. `served`: its kind and apiVersion. Raises BadRequest; see `typed`."""
-    obj = schema.read_plain(document.text) if document.text is not None else None
+    obj = plain(document, schema)
     if obj is None:
         check_type(document.value, *served)
         return typed(document.value, schema, field_validation, warnings, document)

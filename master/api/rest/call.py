@@ -9,8 +9,10 @@ from msgspec import field
 from master.api.errors import BadRequest
 from master.api.identity import Caller
 from master.api.pipeline.request import Request
+from master.api.rest.options import MAX_MANAGER_BYTES
 from master.api.rest.query import Query
 from master.api.rest.routes import Route
+from master.fieldmanager.managers import UNKNOWN
 from master.objects.meta import Object
 
 
@@ -31,7 +33,25 @@ class Call(msgspec.Struct):
         """The request for the pipeline."""
         route = self.route
         subresource = route.subresource.name if route.subresource is not None else ""
-        return Request(self.caller, verb, route.resource, route.namespace, route.name, subresource, dry_run)
+        return Request(
+            self.caller,
+            verb,
+            route.resource,
+            route.namespace,
+            route.name,
+            subresource,
+            dry_run,
+            manager=self.query.text("fieldManager") or self._agent(),
+            api_version=route.api_version,
+        )
+
+    def _agent(self) -> str:
+        """The client's program: its User-Agent up to the first slash, as far as it can be printed."""
+        program = self.http.headers.get("User-Agent", "").partition("/")[0]
+        if not (program.isascii() and program.isprintable() and len(program) <= MAX_MANAGER_BYTES):
+            printable = "".join(filter(str.isprintable, program)).encode("utf-8", "ignore")
+            program = printable[:MAX_MANAGER_BYTES].decode("utf-8", "ignore")
+        return program or UNKNOWN
 
     def identify(self, obj: Object) -> str:
         """Checks that the body has the path's name and namespace. Returns the body's resourceVersion.

@@ -10,14 +10,17 @@ import asyncio
 import base64
 import binascii
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Any, Final
 
 import msgspec
 from aiohttp import web
 
 from master.api.errors import BadRequest, Expired
-from master.api.rest import answers
+from master.api.rest import answers, partial
+from master.api.rest.answers import Representation
 from master.api.rest.call import Call
+from master.api.rest.compression import Stream, compressed, wanted
 from master.api.rest.selectors import Selection, candidates
 from master.api.rest.tables import Tabulator
 from master.api.rest.watches import too_large_version
@@ -76,11 +79,11 @@ class Lists:
 
     async def answer(self, call: Call, selection: Selection) -> web.StreamResponse:
         """The response. Raises BadRequest, Expired, Timeout."""
-        representation = answers.negotiate(call.accept)
+        representation = answers.negotiate(call.accept, listed=True)
         page = await self._page(call, selection)
         if representation.table:
             return await self._table(call, page, selection, representation.table)
-        return await _stream(call, await _json_pieces(call, page, selection))
+        return await _stream(call, await _json_pieces(call, page, selection, representation))
 
     async def _page(self, call: Call, selection: Selection) -> Page:
         limit, token = call.query.number("limit") or _ALL, call.query.text("continue")
@@ -151,15 +154,20 @@ class Lists:
         now = self._clock.now()
         if len(page.entries) <= _PIECE_ROWS * 3:
             body = b"".join(tabulator.pieces(page.entries, _metadata(page, selection), now, rows=_ALL))
-            return answers.raw(body)
+            return await compressed(call.http, answers.raw(body))
         response = answers.streamed(call.http)
+        pieces = tabulator.pieces(page.entries, _metadata(page, selection), now, rows=_PIECE_ROWS)
+        head, first = next(pieces), next(pieces)
+        # The other pieces have about the size of the first one.
+        out = Stream(call.http, response, len(first) * len(page.entries) // _PIECE_ROWS)
         await response.prepare(call.http)
         if call.http.method == "HEAD":
             return response
-        for piece in tabulator.pieces(page.entries, _metadata(page, selection), now, rows=_PIECE_ROWS):
-            await response.write(piece)
+        for piece in chain((head, first), pieces):
+            await out.write(piece)
             # The client may read as fast as rows are made: the other clients must get their turn.
             await asyncio.sleep(0)
+        await out.end()
         return response
 
 
@@ -174,43 +182,51 @@ def _metadata(page: Page, selection: Selection) -> dict[str, Any]:
     return metadata
 
 
-async def _json_pieces(call: Call, page: Page, selection: Selection) -> tuple[bytes, Sequence[bytes], bytes]:
+async def _json_pieces(
+    call: Call, page: Page, selection: Selection, representation: Representation
+) -> tuple[bytes, Sequence[bytes], bytes]:
     """What comes before the items, the items, and what comes after them."""
     route = call.route
     head = {
-        "kind": f"{route.resource.kind}List",
-        "apiVersion": route.api_version,
+        "kind": partial.LIST if representation.metadata else f"{route.resource.kind}List",
+        "apiVersion": representation.metadata or route.answered_version,
         "metadata": _metadata(page, selection),
     }
     start = msgspec.json.encode(head)[:-1] + b',"items":['
-    if route.stored:
+    if route.stored and not representation.metadata:
         return start, [entry.raw for entry in page.entries], b"]}\n"
     items: list[bytes] = []
     for begin in range(0, len(page.entries), _PIECE_ROWS):
         # Each object is converted, which takes time.
         await asyncio.sleep(0)
-        items += [answers.body(entry, route) for entry in page.entries[begin : begin + _PIECE_ROWS]]
+        items += [answers.form(entry, route, representation) for entry in page.entries[begin : begin + _PIECE_ROWS]]
     return start, items, b"]}\n"
 
 
 async def stream(call: Call, entries: list[Entry], revision: int) -> web.StreamResponse:
     """The response with all these objects."""
-    return await _stream(call, await _json_pieces(call, Page(entries, revision, 0), Selection()))
+    page = Page(entries, revision, 0)
+    return await _stream(call, await _json_pieces(call, page, Selection(), Representation()))
 
 
 async def _stream(call: Call, parts: tuple[bytes, Sequence[bytes], bytes]) -> web.StreamResponse:
     start, items, end = parts
     size = len(start) + sum(map(len, items)) + max(len(items) - 1, 0) + len(end)
     if size <= _PIECE_BYTES or call.http.method == "HEAD":
-        return answers.raw(b"%b%b%b" % (start, b",".join(items), end))
-    response = web.StreamResponse(headers=answers.JSON)
-    response.content_length = size
+        return await compressed(call.http, answers.raw(b"%b%b%b" % (start, b",".join(items), end)))
+    if wanted(call.http, size):
+        response = answers.streamed(call.http)
+    else:
+        response = web.StreamResponse(headers=answers.JSON)
+        response.content_length = size
+    out = Stream(call.http, response, size)
     await response.prepare(call.http)
-    await response.write(start)
+    await out.write(start)
     for piece in _joined(items):
-        await response.write(piece)
+        await out.write(piece)
         await asyncio.sleep(0)
-    await response.write(end)
+    await out.write(end)
+    await out.end()
     return response
 
 

@@ -1,9 +1,10 @@
-"""Paths that are not resources: health, version, discovery, the CA's certificate, joining."""
+"""Paths that are not resources: health, metrics, version, discovery, OpenAPI, the CA's certificate, joining."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.parse import parse_qs
 
 from aiohttp import web
 
@@ -12,9 +13,16 @@ from master.api.identity import Caller
 from master.api.join import JoinService
 from master.api.pipeline.authorization import Attributes, Authorizer
 from master.api.rest import answers, bodies
+from master.api.rest.aggregated import Aggregated, media_type, requested
 from master.api.rest.bodies import Reader
-from master.api.rest.discovery import Discovery, version
+from master.api.rest.discovery import Discovery
+from master.api.rest.documents import Document, Kept, respond
+from master.api.rest.health import Health
+from master.api.rest.metrics import Metrics
+from master.api.rest.openapi import OpenApi
+from master.api.rest.release import version
 from master.api.rest.routes import no_such_path
+from master.registry.registry import Registry
 
 _JOIN = "/sampan/v1/join"
 # A certificate request has a few hundred bytes. The limit is for unknown callers, who may send anything.
@@ -22,22 +30,28 @@ _MAX_JOIN_BYTES = 64 << 10
 
 
 class Paths:
-    """Handles requests for all paths that are not resources."""
+    """Handles requests for all paths that are not resources. `server`: host and port that clients should use."""
 
     def __init__(
         self,
         ca_pem: Callable[[], bytes],
         join: JoinService,
-        discovery: Discovery,
+        registry: Registry,
+        server: str,
         authorizer: Authorizer,
-        trouble: Callable[[], Awaitable[str]],
+        health: Health,
+        metrics: Metrics,
         reader: Reader,
     ) -> None:
         self._ca_pem = ca_pem
         self._join = join
-        self._discovery = discovery
+        self._discovery = Discovery(registry, server)
+        self._aggregated = Aggregated(registry, self._discovery)
+        self._kept = Kept(registry)
+        self._openapi = OpenApi(registry)
         self._authorizer = authorizer
-        self._trouble = trouble
+        self._health = health
+        self._metrics = metrics
         self._reader = reader
 
     async def handle(self, request: web.BaseRequest, caller: Caller, parts: list[str]) -> web.StreamResponse:
@@ -50,26 +64,42 @@ class Paths:
         await self._authorizer.authorize(caller, Attributes("get", path=path))
         if path == "/sampan/v1/ca":
             return web.Response(body=self._ca_pem(), content_type="application/x-pem-file")
-        if path in ("/healthz", "/livez"):
-            return web.Response(text="ok")
-        if path == "/readyz":
-            trouble = await self._trouble()
-            return web.Response(text=trouble or "ok", status=503 if trouble else 200)
-        return self._discover(path, parts)
-
-    def _discover(self, path: str, parts: list[str]) -> web.Response:
-        document = self._document(path, parts)
+        health = await self._health.answer(parts, parse_qs(request.query_string, keep_blank_values=True))
+        if health is not None:
+            return health
+        if parts[0] == "openapi":
+            openapi = await self._openapi.answer(request, parts)
+            if openapi is None:
+                raise no_such_path()
+            return openapi
+        if path == "/metrics":
+            return self._metrics.answer(request.headers.get("Accept", ""))
+        document = self._document(request, path, parts)
         if document is None:
             raise no_such_path()
-        return answers.json(document)
+        return respond(request, document)
 
-    def _document(self, path: str, parts: list[str]) -> dict[str, Any] | None:
+    def _document(self, request: web.BaseRequest, path: str, parts: list[str]) -> Document | None:
+        aggregated = requested(request.headers.get("Accept", "")) if path in ("/api", "/apis") else ""
+        if not aggregated:
+            return self._kept.get(path, lambda: _json(self._value(path, parts)))
+
+        def make() -> Document:
+            value = self._aggregated.document(aggregated, core=path == "/api")
+            return Document.of(value, media_type(aggregated))
+
+        return self._kept.get(f"{path} {aggregated}", make)
+
+    def _value(self, path: str, parts: list[str]) -> Mapping[str, Any] | None:
         discovery = self._discovery
         if path == "/version":
             return version()
         if path == "/":
-            paths = ["/api", "/api/v1", "/apis", "/healthz", "/livez", "/readyz", "/version"]
-            return {"paths": paths + discovery.paths()}
+            return {
+                "paths": sorted(
+                    [*discovery.paths(), *self._health.paths(), "/metrics", "/openapi/v2", "/openapi/v3", "/version"]
+                )
+            }
         match parts:
             case ["api"]:
                 return discovery.api_versions()
@@ -122,3 +152,7 @@ class Paths:
                 "addressTakenBy": prospect.address_taken_by,
             }
         )
+
+
+def _json(value: Mapping[str, Any] | None) -> Document | None:
+    return None if value is None else Document.of(value)

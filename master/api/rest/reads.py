@@ -8,6 +8,7 @@ from master.api.errors import NotFound
 from master.api.pipeline.pipeline import Pipeline
 from master.api.rest import answers
 from master.api.rest.call import Call
+from master.api.rest.compression import compressed
 from master.api.rest.lists import Lists
 from master.api.rest.selectors import Selection, parse_fields, parse_labels
 from master.api.rest.tables import Tabulator
@@ -37,13 +38,13 @@ class Reads:
         """The response with one object, in the representation that the client accepts."""
         representation = answers.negotiate(call.accept)
         if not representation.table:
-            return answers.raw(answers.body(entry, call.route), status, call.warnings)
+            return answers.raw(answers.form(entry, call.route, representation), status, call.warnings)
         table = self._tabulator(call, representation.table).encode([entry], entry.revision, self._clock.now())
         return answers.raw(table, status, call.warnings)
 
     async def get(self, call: Call) -> web.Response:
         await self._pipeline.authorize(call.request("get"))
-        return self.answer(call, self.entry(call))
+        return await compressed(call.http, self.answer(call, self.entry(call)))
 
     def _tabulator(self, call: Call, version: str) -> Tabulator:
         return Tabulator(call.route, version, call.query.text("includeObject"))
@@ -56,7 +57,7 @@ class Reads:
         return Selection(
             call.route.namespace,
             parse_labels(labels) if labels else (),
-            parse_fields(call.route.resource, fields) if fields else (),
+            parse_fields(call.route.resource, fields, call.route.version.fields) if fields else (),
             (labels, fields),
         )
 
@@ -84,4 +85,5 @@ class Reads:
             timeout_s=float(call.query.number("timeoutSeconds") or 0),
         )
         tabulator = self._tabulator(call, representation.table) if representation.table else None
-        return await Watch(self._cache, self._clock, call.route, options, tabulator).serve(call.http)
+        watch = Watch(self._cache, self._clock, call.route, options, tabulator, representation)
+        return await watch.serve(call.http)

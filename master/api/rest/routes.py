@@ -24,13 +24,18 @@ class Route(msgspec.Struct, frozen=True):
 
     @property
     def stored(self) -> bool:
-        """Whether the path's version is the stored one, so that clients get the stored bytes."""
-        return self.version.name == self.resource.version
+        """Whether answers are in the stored version, so that clients get the stored bytes."""
+        return self.version.from_stored is None or self.api_version == self.resource.api_version
 
     @property
     def api_version(self) -> str:
-        group = self.resource.group
-        return f"{group}/{self.version.name}" if group else self.version.name
+        """The apiVersion of the bodies of requests."""
+        return self.resource.version_of(self.version)
+
+    @property
+    def answered_version(self) -> str:
+        """The apiVersion of answers."""
+        return self.resource.api_version if self.stored else self.api_version
 
 
 def segments(raw_path: str) -> list[str]:
@@ -49,8 +54,11 @@ def no_such_path() -> ApiError:
     return NotFound("the server could not find the requested resource")
 
 
-def resolve(registry: Registry, parts: list[str]) -> Route:
-    """The route of /api/v1/... or /apis/<group>/<version>/.... Raises NotFound for an unknown path."""
+def resolve(registry: Registry, parts: list[str], old_namespace: str = "") -> Route:
+    """The route of /api/v1/... or /apis/<group>/<version>/.... Raises NotFound for an unknown path.
+
+    In versions that are only converted from, paths have no namespace: it was a parameter of the query, `old_namespace`.
+    """
     if parts[0] == "api":
         group, version, rest = "", parts[1], parts[2:]
     else:
@@ -63,6 +71,8 @@ def resolve(registry: Registry, parts: list[str]) -> Route:
     if found is None:
         raise no_such_path()
     resource, served = found
+    if served.from_stored is None and resource.namespaced and not namespace:
+        namespace = old_namespace or "default"
     name = rest[1] if len(rest) > 1 else ""
     subresource = resource.subresource(rest[2]) if len(rest) > 2 else None
     misplaced = resource.namespaced != bool(namespace) and (name or namespace)

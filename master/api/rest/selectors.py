@@ -170,8 +170,10 @@ class FieldTerm:
     equal: bool
 
 
-def parse_fields(kind: Resource[Any], text: str) -> tuple[FieldTerm, ...]:
+def parse_fields(kind: Resource[Any], text: str, stored: Mapping[str, str] | None = None) -> tuple[FieldTerm, ...]:
     """The conditions of a field selector. Raises BadRequest for a syntax error or an unsupported field.
+
+    `stored`: the stored version's names of fields, if the client uses those of another version.
 
     The grammar is that of k8s.io/apimachinery/pkg/fields: spaces belong to names and values, and a backslash precedes
     a comma, an equals sign or a backslash in a value. Empty conditions do not count.
@@ -183,6 +185,8 @@ def parse_fields(kind: Resource[Any], text: str) -> tuple[FieldTerm, ...]:
             raise BadRequest(f"invalid selector: '{text}'; can't understand '{part}'")
         value = _unescaped(part[match.end() :])
         name = part[: match.start()]
+        if stored is not None:
+            name = stored.get(name, name)
         terms.append(FieldTerm(name, _reader(kind, name), value, match[0] != "!="))
     return tuple(terms)
 

@@ -15,24 +15,25 @@ class Slots:
         self._limit = limit
         self._what = what
         self._retry_after_s = retry_after_s
-        self._held = 0
+        self.held = 0
+        """Slots that are taken now."""
 
     def __enter__(self) -> None:
         """Holds a slot for one request. Raises TooManyRequests if all are taken."""
-        if self._held >= self._limit:
+        if self.held >= self._limit:
             raise TooManyRequests(
                 f"too many {self._what} at once, please try again later", retry_after_s=self._retry_after_s
             )
-        self._held += 1
+        self.held += 1
 
     def __exit__(self, *_: object) -> None:
-        self._held -= 1
+        self.held -= 1
 
     @contextmanager
     def lent(self) -> Iterator[None]:
         """Frees the request's slot while it waits for its client."""
-        self._held -= 1
+        self.held -= 1
         try:
             yield
         finally:
-            self._held += 1
+            self.held += 1

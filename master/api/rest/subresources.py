@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-import msgspec
 from aiohttp import web
 
 from master.api.errors import Invalid, MethodNotAllowed, NotFound
 from master.api.pipeline.metadata import check_uid
 from master.api.resources import Resources
-from master.api.rest import answers, bodies
+from master.api.rest import answers, bodies, options, patching
+from master.api.rest.bodies import APPLY, Document
 from master.api.rest.call import Call
-from master.api.rest.mergepatch import merge
 from master.api.rest.reads import Reads
-from master.api.rest.writes import Writes, patched_version
+from master.api.rest.writes import Writes
 from master.cache import Entry
 from master.registry.subresource import Action, Connection, View
 from master.schema.checks import Findings
@@ -75,25 +74,43 @@ class Subresources:
         permit = await self._pipeline.authorize(call.request(verb, dry_run=call.query.dry_run and verb != "get"))
         if verb == "get":
             return answers.raw(view.schema.encode(view.read(self._reads.entry(call).obj)))
-        patch = verb == "patch"
-        document = await (self._writes.patch_document(call) if patch else self._writes.document(call))
+        if verb == "patch" and bodies.media_type(call.http) == APPLY:
+            applied = await self._writes.applies.apply_view(call, view)
+            return answers.raw(view.schema.encode(view.read(applied.entry.obj)), 200, call.warnings)
+        options.check(call.query, verb)
+        change = await (self._patched_view(call, view) if verb == "patch" else self._new_view(call, view))
 
         def changed(entry: Entry) -> Any:
             call.warnings.clear()
-            value = document.value
-            if patch:
-                value = merge(msgspec.json.decode(view.schema.encode(view.read(entry.obj))), value)
-            bodies.check_type(value, view.served.kind, view.served.api_version)
-            body = bodies.typed(value, view.schema, call.query.field_validation, call.warnings, document)
-            call.identify(body)
+            body = change(entry)
+            patching.check_version(call.route.resource, entry, call.identify(body))
             check_uid(call.route.resource, body.metadata, entry.obj.metadata)
             _check(view, body, entry.name)
             return view.write(entry.obj, body)
 
-        expect = patched_version(document.value) if isinstance(document.value, dict) else ""
-        outcome = await self._pipeline.change(permit, changed, expect=expect)
+        outcome = await self._pipeline.change(permit, changed)
         assert outcome is not None
         return answers.raw(view.schema.encode(view.read(outcome.entry.obj)), 200, call.warnings)
+
+    async def _new_view(self, call: Call, view: View) -> Callable[[Entry], Any]:
+        """The view that is in the body of a PUT."""
+        document = await self._writes.document(call)
+        return lambda _: self._read_view(call, view, document, document.value)
+
+    async def _patched_view(self, call: Call, view: View) -> Callable[[Entry], Any]:
+        """The view that a PATCH makes of the object's."""
+        patch = await self._writes.patch_body(call, view.schema)
+
+        def patched(entry: Entry) -> Any:
+            value = patch.apply(view.schema.encode(view.read(entry.obj)))
+            with patching.reading(value):
+                return self._read_view(call, view, patch.document, value)
+
+        return patched
+
+    def _read_view(self, call: Call, view: View, document: Document, value: Any) -> Any:
+        bodies.check_type(value, view.served.kind, view.served.api_version)
+        return bodies.typed(value, view.schema, call.query.field_validation, call.warnings, document)
 
 
 def _check(form: View | Action, body: Any, name: str) -> None:

@@ -9,19 +9,11 @@ from typing import Any
 import msgspec
 
 from master.api.rest import answers
+from master.api.rest.partial import partial
 from master.api.rest.routes import Route
 from master.cache import Entry, Unreadable
 
 _encode = msgspec.json.Encoder().encode
-
-
-class _Metadata(msgspec.Struct):
-    """Only the metadata of an object, as its JSON text."""
-
-    metadata: msgspec.Raw
-
-
-_metadata_of = msgspec.json.Decoder(_Metadata).decode
 
 
 class Tabulator:
@@ -33,7 +25,6 @@ class Tabulator:
         self._version = version
         self._include = include or "Metadata"
         self._columns = [column.definition() for column in self._table.columns]
-        self._metadata_head = _encode({"kind": "PartialObjectMetadata", "apiVersion": version})[:-1] + b',"metadata":'
 
     def encode(self, entries: Sequence[Entry], revision: int, now: datetime, *, columns: bool = True) -> bytes:
         """A table of these objects as JSON. `columns`: whether with the column definitions; a watch sends them once."""
@@ -62,7 +53,7 @@ class Tabulator:
             return b'{"cells":%b,"object":%b}' % (cells, answers.body(entry, self._route))
         if self._include == "None":
             return b'{"cells":%b}' % cells
-        return b'{"cells":%b,"object":%b%b}}' % (cells, self._metadata_head, _metadata_of(entry.raw).metadata)
+        return b'{"cells":%b,"object":%b}' % (cells, partial(entry, self._version))
 
     def _cells(self, entry: Entry, now: datetime) -> Sequence[Any]:
         try:

@@ -2,7 +2,7 @@
 
 A watch starts with all objects (version 0 or none), or after a version that is still in the history. For an older
 version, or when the client falls behind, it ends with an ERROR event with Status 410. Events are encoded once for all
-watchers, except tables, and go to the connections while the cache publishes them (sink.py).
+watchers that get whole objects, and go to the connections while the cache publishes them (sink.py).
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ import msgspec
 from aiohttp import web
 
 from master.api.errors import ApiError, Expired, Timeout
-from master.api.rest import answers
+from master.api.rest import answers, partial
+from master.api.rest.answers import Representation
 from master.api.rest.routes import Route
 from master.api.rest.selectors import Selection, candidates
 from master.api.rest.sink import Sink
@@ -53,16 +54,23 @@ class Watch:
     """One watch, from its first line to its last."""
 
     def __init__(
-        self, cache: Cache, clock: Clock, route: Route, options: WatchOptions, tabulator: Tabulator | None
+        self,
+        cache: Cache,
+        clock: Clock,
+        route: Route,
+        options: WatchOptions,
+        tabulator: Tabulator | None,
+        representation: Representation,
     ) -> None:
         self._cache = cache
         self._clock = clock
         self._route = route
         self._options = options
         self._tabulator = tabulator
+        self._representation = representation
         self._columns_sent = False
         # Whether every watcher of the resource gets the same bytes for a change.
-        self._shares = tabulator is None and route.stored
+        self._shares = tabulator is None and not representation.metadata and route.stored
 
     async def serve(self, request: web.BaseRequest) -> web.StreamResponse:
         """Streams until the client disconnects, the time is over, or the client has to start over."""
@@ -169,7 +177,7 @@ class Watch:
     def _line(self, type_: str, entry: Entry) -> bytes:
         """The event of this type with this object."""
         if self._tabulator is None:
-            return watch_frame(type_, answers.body(entry, self._route))
+            return watch_frame(type_, answers.form(entry, self._route, self._representation))
         columns = not self._columns_sent
         self._columns_sent = True
         return watch_frame(
@@ -180,7 +188,9 @@ class Watch:
         metadata: dict[str, Any] = {"resourceVersion": str(revision), "creationTimestamp": None}
         if initial:
             metadata["annotations"] = {"k8s.io/initial-events-end": "true"}
-        obj = {"kind": self._route.resource.kind, "apiVersion": self._route.api_version, "metadata": metadata}
+        obj = {"kind": self._route.resource.kind, "apiVersion": self._route.answered_version, "metadata": metadata}
+        if self._representation.metadata:
+            obj |= {"kind": partial.KIND, "apiVersion": self._representation.metadata}
         if self._tabulator is not None:
             obj = {"kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": metadata, "rows": []}
         return watch_frame("BOOKMARK", msgspec.json.encode(obj))

@@ -5,26 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import msgspec
 from aiohttp import web
 
-from master.api.errors import BadRequest, Invalid, NotFound, UnsupportedMediaType
+from master.api.errors import NotFound
 from master.api.pipeline.attempt import Outcome
 from master.api.pipeline.pipeline import Pipeline
 from master.api.pipeline.request import Permit
-from master.api.rest import answers, bodies, deletes
-from master.api.rest.bodies import Document
+from master.api.rest import answers, bodies, deletes, options, patching, versions
+from master.api.rest.applies import Applies
+from master.api.rest.bodies import APPLY, Document
 from master.api.rest.call import Call
 from master.api.rest.lists import stream
-from master.api.rest.mergepatch import merge
+from master.api.rest.patching import Patch
 from master.api.rest.reads import Reads
-from master.api.rest.routes import Route
 from master.cache import Cache, Entry
 from master.registry.deletion import DeleteOptions
 from master.registry.subresource import Part
-from master.schema.checks import Findings
-
-_MERGE = "application/merge-patch+json"
+from master.schema.schema import Schema
 
 
 class Writes:
@@ -35,80 +32,61 @@ class Writes:
         self._cache = cache
         self._reader = reader
         self._reads = reads
+        self.applies = Applies(pipeline, reader)
 
     async def document(self, call: Call, media: str = "") -> Document:
         """The body of the request. `media`: its type, if that is known. Raises ApiError."""
         body = await self._reader.read(call.http)
         return await bodies.decode(body, media or bodies.media_type(call.http))
 
-    def _object(self, call: Call, document: Document) -> Any:
-        """The object of a body, in the stored version."""
-        route = call.route
-        served = (route.resource.kind, route.api_version)
-        obj = bodies.read(document, route.version.schema, served, call.query.field_validation, call.warnings)
-        return self._stored(route, obj)
-
-    def _patched(self, call: Call, document: Document, value: Any) -> Any:
-        """The object of a JSON value that the patch `document` has changed, in the stored version."""
-        route = call.route
-        bodies.check_type(value, route.resource.kind, route.api_version)
-        obj = bodies.typed(value, route.version.schema, call.query.field_validation, call.warnings, document)
-        return self._stored(route, obj)
-
-    def _stored(self, route: Route, obj: Any) -> Any:
-        schema = route.version.schema
-        if route.stored:
-            return obj
-        # A conversion may rely on the rules of its version.
-        obj = schema.default(obj)
-        findings = Findings()
-        schema.check(obj, findings)
-        if findings:
-            raise Invalid.of(route.resource, obj.metadata.name, findings.causes)
-        converted = route.version.to_stored(msgspec.json.decode(schema.encode(obj)))
-        return route.resource.schema.read(converted, [])
-
     async def create(self, call: Call) -> web.Response:
+        options.check(call.query, "create")
         # Before the body is read, so that a caller without the permission need not send it.
         permit = await self._pipeline.authorize(call.request("create", dry_run=call.query.dry_run))
         answers.negotiate(call.accept)
         document = await self.document(call)
-        obj = self._object(call, document)
+        obj = versions.read(call, document)
         outcome = await self._pipeline.create(permit, obj)
         return self._answer(call, outcome, 201)
 
     async def update(self, call: Call) -> web.Response:
+        options.check(call.query, "update")
         permit = await self._pipeline.authorize(call.request("update", dry_run=call.query.dry_run))
         answers.negotiate(call.accept)
         document = await self.document(call)
-        obj = self._object(call, document)
+        old = self._cache.entry(call.route.resource, call.route.namespace, call.route.name)
+        obj = versions.read(call, document, None if old is None else old.obj)
         return await self._change(call, permit, lambda _: obj, expect=call.identify(obj))
 
     async def patch(self, call: Call) -> web.Response:
+        if bodies.media_type(call.http) == APPLY:
+            outcome, created = await self.applies.apply(call)
+            return self._answer(call, outcome, 201 if created else 200)
+        options.check(call.query, "patch")
         permit = await self._pipeline.authorize(call.request("patch", dry_run=call.query.dry_run))
         answers.negotiate(call.accept)
-        document = await self.patch_document(call)
+        patch = await self.patch_body(call, call.route.version.schema)
 
         def patched(entry: Entry) -> Any:
             call.warnings.clear()
-            value = merge(msgspec.json.decode(answers.body(entry, call.route)), document.value)
-            obj = self._patched(call, document, value)
-            call.identify(obj)
+            value = patch.apply(answers.body(entry, call.route))
+            with patching.reading(value):
+                obj = versions.of_value(call, patch.document, value, entry.obj)
+            patching.check_version(call.route.resource, entry, call.identify(obj))
             return obj
 
-        return await self._change(call, permit, patched, expect=patched_version(document.value))
+        return await self._change(call, permit, patched)
 
-    async def patch_document(self, call: Call) -> Document:
-        """The body of a PATCH. Raises UnsupportedMediaType, BadRequest."""
-        media = bodies.media_type(call.http)
-        if media != _MERGE:
-            raise UnsupportedMediaType(f"patches of type {media} are not supported; supported media types: {_MERGE}")
+    async def patch_body(self, call: Call, schema: Schema[Any]) -> Patch:
+        """The body of a PATCH for objects of a schema. Raises UnsupportedMediaType, BadRequest."""
+        format = patching.format_of(bodies.media_type(call.http), schema)
         document = await self.document(call, "application/json")
-        if not isinstance(document.value, dict):
-            raise BadRequest("a merge patch must be a JSON object")
-        return document
+        format.check(document.value)
+        return Patch(format, document, schema)
 
-    async def _change(self, call: Call, permit: Permit, change: Callable[[Entry], Any], *, expect: str) -> web.Response:
+    async def _change(
+        self, call: Call, permit: Permit, change: Callable[[Entry], Any], *, expect: str = ""
+    ) -> web.Response:
         part = call.route.subresource
         assert part is None or isinstance(part, Part)
         outcome = await self._pipeline.change(permit, change, expect=expect, part=part)
@@ -153,11 +131,3 @@ class Writes:
                 # Another writer has removed it meanwhile.
                 continue
         return await stream(call, deleted, self._cache.revision)
-
-
-def patched_version(patch: dict[str, Any]) -> str:
-    """The resourceVersion in a patch, which the object must have; empty if there is none."""
-    metadata = patch.get("metadata")
-    version = metadata.get("resourceVersion") if isinstance(metadata, dict) else ""
-    # Values that are not text are reported with the wrong types of other fields.
-    return version if isinstance(version, str) else ""

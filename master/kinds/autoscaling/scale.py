@@ -59,5 +59,12 @@ def scaled(obj: Any, scale: Scale) -> Any:
     return replace(obj, spec=replace(obj.spec, replicas=scale.spec.replicas))
 
 
-SCALE = View("scale", Served("Scale", "autoscaling", "v1"), Typed(Scale), read=scale_of, write=scaled)
+SCALE = View(
+    "scale",
+    Served("Scale", "autoscaling", "v1"),
+    Typed(Scale),
+    read=scale_of,
+    write=scaled,
+    path=("spec", "replicas"),
+)
 """The subresource `scale` of a controller."""

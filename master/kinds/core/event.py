@@ -4,33 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from msgspec import field
 
+from master.kinds.events.event import EVENTS_V1, EventSeries, EventSource
 from master.objects.index import OWNER, field_index
-from master.objects.meta import Model, Object, ObjectReference
+from master.objects.meta import Object, ObjectReference, always
 from master.objects.scalars import Int32, Time
 from master.registry.deletion import DeletionPolicy
 from master.registry.resource import Resource
 from master.registry.strategy import Keyspace, Strategy
 from master.registry.table import Cell, Column, Table, age
-from master.schema.checks import Findings, dns_subdomain
+from master.schema.checks import Findings, dns_subdomain, qualified_name
 from master.schema.schema import Typed
 
-
-class EventSource(Model, frozen=True, kw_only=True):
-    """The component that reported the event, and its host."""
-
-    component: str = ""
-    host: str = ""
-
-
-class EventSeries(Model, frozen=True, kw_only=True):
-    """How often the event happened, and when it happened last."""
-
-    count: Int32 = 0
-    last_observed_time: Time = ""
+_LONGEST_WORD: Final = 128
+_LONGEST_MESSAGE: Final = 1024
 
 
 class Event(Object, frozen=True, kw_only=True):
@@ -46,16 +36,16 @@ class Event(Object, frozen=True, kw_only=True):
     reason: str = ""
     message: str = ""
     source: EventSource = field(default_factory=EventSource)
-    first_timestamp: Time | None = None
-    last_timestamp: Time | None = None
+    first_timestamp: Time | None = always(None)
+    last_timestamp: Time | None = always(None)
     count: Int32 = 0
     type: str = ""
-    event_time: Time | None = None
+    event_time: Time | None = always(None)
     series: EventSeries | None = None
     action: str = ""
     related: ObjectReference | None = None
-    reporting_component: str = ""
-    reporting_instance: str = ""
+    reporting_component: str = always("")
+    reporting_instance: str = always("")
 
 
 class EventStrategy(Strategy[Event]):
@@ -66,9 +56,31 @@ class EventStrategy(Strategy[Event]):
 
     def check(self, obj: Event, old: Event | None, findings: Findings, keyspace: Keyspace) -> None:
         about, own = obj.involved_object.namespace, obj.metadata.namespace
-        # Events about objects without a namespace are in one of these two.
-        if about != own and (about or own not in ("default", "kube-system")):
+        # Events about objects without a namespace are in one of these. `eventTime` distinguishes the form of 2017.
+        homes = ("default", "kube-system") if obj.event_time else ("default",)
+        if about != own and (own not in homes if not about else not obj.event_time):
             findings.invalid("involvedObject.namespace", about, "does not match event.namespace")
+        if obj.event_time:
+            _check_reporter(obj, findings)
+
+
+def _check_reporter(event: Event, findings: Findings) -> None:
+    """Adds a finding for each part of an event with `eventTime` that is missing or too long."""
+    name = event.reporting_component
+    if not name:
+        findings.required("reportingComponent")
+    findings.form("reportingComponent", name, qualified_name(name))
+    for field_name, value in (
+        ("reportingInstance", event.reporting_instance),
+        ("action", event.action),
+        ("reason", event.reason),
+    ):
+        if not value:
+            findings.required(field_name)
+        elif len(value) > _LONGEST_WORD:
+            findings.invalid(field_name, "", f"can have at most {_LONGEST_WORD} characters")
+    if len(event.message) > _LONGEST_MESSAGE:
+        findings.invalid("message", "", f"can have at most {_LONGEST_MESSAGE} characters")
 
 
 class EventDeletion(DeletionPolicy[Event]):
@@ -116,6 +128,7 @@ EVENT = Resource(
     kind="Event",
     plural="events",
     schema=Typed(Event),
+    served=(EVENTS_V1,),
     short_names=("ev",),
     strategy=EventStrategy(),
     deletion=EventDeletion(),

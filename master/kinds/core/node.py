@@ -325,6 +325,7 @@ NODE = Resource(
     schema=Typed(Node),
     namespaced=False,
     short_names=("no",),
+    aliases=("minions",),
     subresources=(Part("status", take=_take_status, attribute="status", check=_check_status),),
     strategy=NodeStrategy(),
     table=_TABLE,

@@ -10,6 +10,7 @@ from msgspec import field
 from msgspec.structs import replace
 
 from master.kinds.addresses import endpoint_address, shortened
+from master.kinds.legacy.endpointslice import ENDPOINTSLICE_V1BETA1
 from master.objects.index import LABEL, OWNER
 from master.objects.meta import Model, Object, ObjectReference, always
 from master.objects.scalars import PortIfAny, Required, inert
@@ -127,6 +128,7 @@ ENDPOINTSLICE = Resource(
     plural="endpointslices",
     group="discovery.k8s.io",
     schema=Typed(EndpointSlice),
+    served=(ENDPOINTSLICE_V1BETA1,),
     strategy=EndpointSliceStrategy(),
     table=Table(
         (

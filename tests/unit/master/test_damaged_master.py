@@ -91,9 +91,9 @@ def _shorten(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(assembly, "_parts", lambda core: [])
     serve = assembly.serve
 
-    async def briefly(config: MasterConfig, pki: Pki, stopping: asyncio.Event, config_path: Path, *_: object) -> None:
+    async def briefly(config: MasterConfig, pki: Pki, store: SqliteStore, stopping: asyncio.Event, *_: object) -> None:
         stopping.set()
-        await serve(config, pki, stopping, config_path)
+        await serve(config, pki, store, stopping)
 
     patch.setattr(assembly, "serve", briefly)
 

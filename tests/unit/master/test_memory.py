@@ -67,9 +67,20 @@ def collector() -> Iterator[None]:
     """The garbage collector as the master sets it, for one test."""
     threshold = gc.get_threshold()
     memory.prepare()
+    memory.freeze()
     yield
     gc.unfreeze()
     gc.set_threshold(*threshold)
+
+
+def test_nothing_is_collected_while_the_process_loads(collector: None) -> None:
+    assert gc.isenabled()
+    memory.prepare()
+    assert not gc.isenabled()
+    before = gc.get_freeze_count()
+    loaded = [[] for _ in range(1000)]
+    memory.freeze()
+    assert gc.isenabled() and gc.get_freeze_count() >= before + len(loaded)
 
 
 @pytest.mark.usefixtures("collector")

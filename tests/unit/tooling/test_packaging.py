@@ -16,7 +16,13 @@ import lab.plugin
 from host.build import NETSTACK, OLDEST_SETUPTOOLS, PLUGIN, PROJECTS, SAMPAN
 
 ROOT = Path(__file__).resolve().parents[3]
-MODULES = {"PyJWT": "jwt", "PyYAML": "yaml", "grpcio": "grpc", "protobuf": "google"}
+MODULES = {
+    "PyJWT": "jwt",
+    "PyYAML": "yaml",
+    "grpcio": "grpc",
+    "prometheus-client": "prometheus_client",
+    "protobuf": "google",
+}
 """Projects whose module has another name."""
 PYTESTS_OWN = re.compile(r"(netrig|lab)/plugin/")
 """Modules that only pytest loads: `pytest-sampan` depends on pytest, the wheels that have them do not."""

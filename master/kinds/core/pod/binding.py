@@ -18,7 +18,8 @@ from master.schema.checks import Findings, dns_subdomain
 from master.schema.schema import Typed
 
 # Only the node and the condition change, so nothing else is completed or checked.
-_ASSIGNMENT = Part("binding", take=lambda new, old: new)
+# As in Kubernetes, managedFields do not mention it.
+_ASSIGNMENT = Part("binding", take=lambda new, old: new, tracked=False)
 
 
 class Binding(Object, frozen=True, kw_only=True):

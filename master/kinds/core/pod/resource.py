@@ -7,6 +7,7 @@ from master.kinds.core.pod.deletion import PodDeletion
 from master.kinds.core.pod.model import Pod
 from master.kinds.core.pod.strategy import SPECS, PodStrategy
 from master.kinds.core.pod.table import PODS
+from master.kinds.legacy.manifests import POD_V1BETA1
 from master.objects.index import LABEL, NODE, OWNER
 from master.registry.resource import Resource
 from master.registry.subresource import STATUS, Connection
@@ -16,6 +17,7 @@ POD = Resource(
     kind="Pod",
     plural="pods",
     schema=Typed(Pod, interned=Interned("spec", SPECS)),
+    served=(POD_V1BETA1,),
     short_names=("po",),
     categories=("all",),
     subresources=(STATUS, BINDING, Connection("log")),

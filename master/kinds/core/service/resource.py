@@ -7,6 +7,7 @@ from datetime import datetime
 
 from master.kinds.core.service.model import Service
 from master.kinds.core.service.strategy import ServiceStrategy
+from master.kinds.legacy.manifests import SERVICE_V1BETA1
 from master.objects.index import OWNER, SELECTOR
 from master.registry.deletion import DeletionPolicy
 from master.registry.resource import Resource
@@ -58,6 +59,7 @@ SERVICE = Resource(
     kind="Service",
     plural="services",
     schema=Typed(Service),
+    served=(SERVICE_V1BETA1,),
     short_names=("svc",),
     categories=("all",),
     subresources=(STATUS,),

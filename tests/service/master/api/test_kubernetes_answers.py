@@ -27,7 +27,6 @@ _CHOSEN = ("uid", "resourceVersion", "creationTimestamp", "managedFields")
 _DIFFERENT = {
     12: "a malformed quantity is a finding about its field, with status 422, not an undecodable body",
     54: "service accounts do not exist yet",
-    70: "events without times and reporter",
 }
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from master.api.errors import NotAcceptable
+from master.api.patches.mergepatch import merge
 from master.api.rest.answers import negotiate
-from master.api.rest.mergepatch import merge
 from master.api.rest.routes import resolve, segments
 from master.kinds import NODE, registry
 from master.kinds.core.node import Node, NodeCondition, NodeSpec, NodeStatus

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import pytest
 
 from master import kinds
-from master.cache import Batch, Cache, Change, Lagged
+from master.cache import Batch, Cache, Change, Lagged, loading
 from master.kinds import CONFIGMAP, POD
 from master.store.interface import Delete, Put
 from master.store.memory import MemoryStore
@@ -204,8 +205,8 @@ class Slow(MemoryStore):
 
     writes: tuple[Put | Delete, ...] = ()
 
-    async def list(self, prefix: str):  # type: ignore[no-untyped-def]
-        listed = await super().list(prefix)
+    async def list(self, prefix: str, **options: Any) -> Any:
+        listed = await super().list(prefix, **options)
         writes, self.writes = self.writes, ()
         for write in writes:
             await self.commit([], [write])
@@ -219,6 +220,25 @@ async def test_what_is_written_while_a_kind_is_added_is_not_lost() -> None:
     store.writes = (configmap("a", x="1"), Delete(CONFIGMAP.key("default", "b")), configmap("c"))
     await cache.add(CONFIGMAP)
     assert [(entry.name, entry.revision) for entry in cache.entries(CONFIGMAP)] == [("a", 2), ("c", 4)]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 8])
+async def test_what_is_written_while_the_store_is_read_in_parts_is_not_lost(
+    size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loading, "SLICE", size)
+    store = Slow()
+    await store.commit([], [configmap(name) for name in "abcd"])
+    gone = [Delete(CONFIGMAP.key("default", name)) for name in "bc"]
+    store.writes = (configmap("a", x="1"), *gone, configmap("d", x="1"), configmap("c", x="1"), configmap("a", x="2"))
+    cache = await Cache.load(store, [CONFIGMAP])
+    assert [(entry.name, entry.revision) for entry in cache.entries(CONFIGMAP)] == [("a", 7), ("c", 6), ("d", 5)]
+    assert cache.revision == 7
+    feed, past = cache.watch(CONFIGMAP, 7)
+    with feed:
+        await store.commit([], [configmap("c")])
+        assert summary((await feed.next()).changes) == [("MODIFIED", "c", 6, 8)]
+    assert past == []
 
 
 async def test_a_kind_that_goes_ends_its_subscriptions() -> None:

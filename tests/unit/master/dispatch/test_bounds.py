@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,7 +16,7 @@ from agent.model import PodPhase, PullPolicy, RestartPolicy
 from master import cluster_api, kinds
 from master.api.errors import BadRequest
 from master.api.resources import Resources
-from master.cache import Cache
+from master.cache import Cache, Entry
 from master.dispatch.desired import running_first
 from master.dispatch.outbox import Outbox
 from master.dispatch.streams import log_request
@@ -31,6 +32,7 @@ from master.kinds.core.service.model import Service, ServicePort, ServiceSpec
 from master.kinds.discovery.endpointslice import EndpointSlice
 from master.objects.meta import ObjectMeta
 from master.objects.scalars import MAX_INT32
+from master.registry.resource import Resource
 from master.store.memory import MemoryStore
 from proto import checks, contract
 from proto.gen import session_pb2
@@ -313,9 +315,40 @@ async def test_after_a_restart_a_pod_that_runs_has_its_space_before_one_that_wai
     waiting, running = reader("a", *NAMES[:20]), reader("b", *NAMES[20:])
     statuses = (ContainerStatus(name="c", container_id="docker://b"),)
     running = msgspec.structs.replace(running, status=PodStatus(phase="Running", container_statuses=statuses))
-    objects: list[Any] = [(kinds.POD, waiting), (kinds.POD, running), *((kinds.CONFIGMAP, each) for each in maps)]
-    session = Session(*[obj async for obj in running_first(objects)])
+    entries = [*(stored(kinds.POD, each) for each in (waiting, running)), *(stored(kinds.CONFIGMAP, m) for m in maps)]
+    session = Session(*[obj async for obj in running_first(entries)])
     assert set(session.pods()) == {"b"}
+
+
+def stored(kind: Resource[Any], obj: Any) -> Entry:
+    return Entry(kind, obj.metadata.namespace, obj.metadata.name, kind.schema.encode(obj), 1)
+
+
+class Fleeting(Pod, frozen=True, kw_only=True, weakref=True):
+    """A pod whose end can be observed."""
+
+
+async def test_pods_that_have_never_run_are_not_all_decoded_at_once() -> None:
+    alive = 0
+
+    class Counted(Entry):
+        def read(self) -> Any:
+            nonlocal alive
+            alive += 1
+            pod = Fleeting(metadata=ObjectMeta(name=self.name))
+            weakref.finalize(pod, gone)
+            return pod
+
+    def gone() -> None:
+        nonlocal alive
+        alive -= 1
+
+    entries = [Counted(kinds.POD, "default", name, b"", 1) for name in NAMES]
+    seen = []
+    async for obj in running_first(entries):
+        seen.append(obj.metadata.name)
+        assert alive == 1
+    assert seen == NAMES
 
 
 def test_an_older_agent_gets_no_pod_that_waits_and_none_that_is_deleted() -> None:

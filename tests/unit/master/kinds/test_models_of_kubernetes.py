@@ -14,9 +14,6 @@ from master.schema.models import struct_of
 from master.schema.schema import Typed
 from master.schema.tree import Flag, Items, Map, Node, Number, NumberOrText, Struct, Text
 
-# Kept as any JSON: field ownership is not tracked yet.
-ANY_JSON = frozenset({"meta.v1.ObjectMeta.managedFields"})
-
 
 def shape(node: Node) -> str:
     """The type of a value, without its rules."""
@@ -46,8 +43,6 @@ def differences(model: Struct, fact: Struct, seen: set[tuple[int, str]]) -> Iter
     names = (model.fields.keys() - {"apiVersion", "kind"}) ^ (fact.fields.keys() - {"apiVersion", "kind"})
     yield from (f"{fact.name}.{name}: only on one side" for name in sorted(names))
     for name in model.fields.keys() & fact.fields.keys():
-        if f"{fact.name}.{name}" in ANY_JSON:
-            continue
         left, right = model.fields[name].node, fact.fields[name].node
         if shape(left) != shape(right):
             yield f"{fact.name}.{name}: {shape(left)}, must be {shape(right)}"

@@ -56,6 +56,15 @@ async def test_a_list_has_only_keys_with_the_prefix_in_order(store: Store) -> No
     assert [value.key for value in values] == ["/x/a", "/x/b", "/x/ä"]
 
 
+async def test_a_list_is_read_in_parts(store: Store) -> None:
+    await store.commit([], [Put(f"/x/{name}", b"") for name in "abcd"] + [Put("/y", b"")])
+    parts = [await store.list("/x/", after=after, limit=2) for after in ("", "/x/b", "/x/d")]
+    assert [[value.key for value in values] for values, _ in parts] == [["/x/a", "/x/b"], ["/x/c", "/x/d"], []]
+    values, revision = await store.list("/x/", after="/x/a")
+    assert [value.key for value in values] == ["/x/b", "/x/c", "/x/d"]
+    assert revision == 1
+
+
 async def test_deleting_a_missing_key_makes_no_revision(store: Store) -> None:
     first = await store.commit([], [Put("/a", b"1")])
     assert await store.commit([], [Delete("/b")]) == first

@@ -58,7 +58,10 @@ async def test_an_update_with_a_wrong_type_is_refused_and_changes_nothing(
             if "patch" not in verbs:
                 continue
             patch = await direct.patch(f"{collection(kind)}/x{suffix}", place.put({}, value))
-            assert refusal(patch, 400) == [place.path()], (place.path(), value)
+            assert refusal(patch, 422) == ["patch"] and f" {place.path()}: " in patch.json["message"], (
+                place.path(),
+                value,
+            )
     assert (await direct("GET", f"{collection(kind)}/x")).body == created.body
 
 
@@ -99,7 +102,10 @@ async def test_errors_about_scale_and_binding_name_the_field(direct: Direct) -> 
             body = place.put({"metadata": {"name": "x"}, "spec": {"replicas": 2}}, value)
             assert refusal(await direct("PUT", f"{rc}/x/scale", body), 400) == [place.path()], value
             patch = await direct.patch(f"{rc}/x/scale", place.put({}, value))
-            assert refusal(patch, 400) == [place.path()], (place.path(), value)
+            assert refusal(patch, 422) == ["patch"] and f" {place.path()}: " in patch.json["message"], (
+                place.path(),
+                value,
+            )
     for place in places(Binding):
         for value in WRONG[place.shape]:
             reply = await direct("POST", f"{pod}/x/binding", place.put({"target": {"name": "n"}}, value))

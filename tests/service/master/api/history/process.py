@@ -17,8 +17,8 @@ from msgspec.structs import replace
 from master import bootstrap, cluster_api, kinds
 from master.api.errors import ApiError
 from master.api.identity import component
+from master.api.patches.mergepatch import merge
 from master.api.resources import Resources
-from master.api.rest.mergepatch import merge
 from master.cache import Cache
 from master.config import MasterConfig
 from master.pki import Pki

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from typing import Any
 
-from master.api.rest.mergepatch import merge
+from master.api.patches.mergepatch import merge
 from tests.service.master.api.history.log import Log, State, Step, stored, version
 from tests.service.master.api.history.record import Write
 from tests.service.master.api.history.refusals import judge_refusal

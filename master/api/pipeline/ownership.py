@@ -1,0 +1,164 @@
+"""Keeps `metadata.managedFields` of the objects that the pipeline writes.
+
+The fields that a write changes go to the manager of the request. Writes without a manager, and objects that nobody has
+tracked so far, are left alone. So are objects with a list whose items lack their keys: as in Kubernetes, the write
+succeeds, and the entries stay as they were. An apply brings its own entries, which master/api/rest/applies.py has
+computed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from functools import partial
+from typing import Any, Final
+
+import msgspec
+
+from master.api.pipeline.request import Request
+from master.fieldmanager import managers
+from master.fieldmanager.build import Shapes
+from master.fieldmanager.comparison import Comparison
+from master.fieldmanager.fieldset import EMPTY, FieldSet
+from master.fieldmanager.forms import Form, Forms, compare
+from master.fieldmanager.managers import APPLY, FIELDS_V1, UPDATE, Manager
+from master.fieldmanager.newsets import NewSets
+from master.fieldmanager.ownership import updated
+from master.fieldmanager.shapes import BadItem
+from master.objects.meta import ManagedFieldsEntry, timestamp
+from master.registry.resource import Resource, Version
+from master.registry.subresource import Part
+
+Entries = tuple[ManagedFieldsEntry, ...]
+Convert = Callable[[dict[str, Any]], dict[str, Any]]
+_STATUS: Final = FieldSet.of(("f:status",))
+
+
+class Ownership:
+    """Knows the shapes of all kinds."""
+
+    def __init__(self) -> None:
+        self._shapes = Shapes()
+        self._new = NewSets()
+
+    def forms(self, resource: Resource[Any], version: Version, reset: FieldSet) -> Forms:
+        """The versions of a kind for values in the given one. `reset`: fields that the request may not change."""
+        served: dict[str, Form] = {}
+        for each in resource.versions:
+            shape = self._shapes.of(each.schema.full_tree)
+            if each.schema is version.schema:
+                served[resource.version_of(each)] = Form(shape)
+            elif each.from_stored is not None:
+                convert = partial(_converted, version.to_stored, each.from_stored)
+                served[resource.version_of(each)] = Form(shape, convert)
+        return Forms(served, reset)
+
+    def created(self, request: Request, obj: Any, now: datetime) -> Entries:
+        """The entries of a new object, which has those that the client has sent, if any."""
+        sent: Entries = obj.metadata.managed_fields
+        if request.operation == APPLY:
+            return sent
+        if not request.manager:
+            return ()
+        kept = requested(sent, ())
+        reset = main_reset(request.resource)
+        if kept:
+            return self._updated(request, None, obj, kept, now, reset)
+        schema = request.resource.schema
+        try:
+            text = self._new.json(self._shapes.of(schema.full_tree), *schema.differing(None, obj), reset)
+        except BadItem:
+            return ()
+        return (_entry(request, text, now),) if text else ()
+
+    def changed(self, request: Request, old: Any, new: Any, now: datetime) -> Entries:
+        """The entries after an update. `new` has those from before, or others that the client has set."""
+        before: Entries = new.metadata.managed_fields
+        if request.operation == APPLY or not request.manager or not before:
+            return before
+        return self._updated(request, old, new, before, now, EMPTY)
+
+    def _updated(
+        self, request: Request, old: Any | None, new: Any, before: Entries, now: datetime, reset: FieldSet
+    ) -> Entries:
+        writer = Manager.of(request.manager, UPDATE, _written_as(request), request.subresource)
+        compare_in = self._comparing(request.resource, old, new, reset)
+        try:
+            after = updated(managers.read(before, trusted=True), compare_in, writer, timestamp(now))
+        except BadItem:
+            return before
+        return managers.written(after)
+
+    def _comparing(
+        self, resource: Resource[Any], old: Any | None, new: Any, reset: FieldSet
+    ) -> Callable[[str], Comparison | None]:
+        """Compares in the stored version by the top-level fields that differ; in others, by the whole objects."""
+        made: dict[str, Comparison | None] = {}
+
+        def compare_in(version: str) -> Comparison | None:
+            if version not in made:
+                made[version] = self._comparison(resource, version, old, new, reset)
+            return made[version]
+
+        return compare_in
+
+    def _comparison(
+        self, resource: Resource[Any], version: str, old: Any | None, new: Any, reset: FieldSet
+    ) -> Comparison | None:
+        schema = resource.schema
+        if version == resource.api_version:
+            return compare(self._shapes.of(schema.full_tree), *schema.differing(old, new)).without(reset)
+        served = next((each for each in resource.served if resource.version_of(each) == version), None)
+        convert = served.from_stored if served is not None else None
+        if served is None or convert is None:
+            return None
+        before = convert(schema.value(old)) if old is not None else {}
+        after = convert(schema.value(new))
+        return compare(self._shapes.of(served.schema.full_tree), before, after).without(reset)
+
+
+def _converted(to_stored: Convert, from_stored: Convert, value: dict[str, Any]) -> dict[str, Any]:
+    """A value in one version, made from one in another."""
+    return from_stored(to_stored(value))
+
+
+def _entry(request: Request, text: bytes, now: datetime) -> ManagedFieldsEntry:
+    return ManagedFieldsEntry(
+        manager=request.manager,
+        operation=UPDATE,
+        api_version=_written_as(request),
+        time=timestamp(now),
+        fields_type=FIELDS_V1,
+        fields_v1=msgspec.Raw(text),
+        subresource=request.subresource,
+    )
+
+
+def _written_as(request: Request) -> str:
+    return request.api_version or request.resource.api_version
+
+
+def main_reset(resource: Resource[Any]) -> FieldSet:
+    """What a write of the object itself may not change: its status, if that is a subresource."""
+    return _STATUS if resource.subresource("status") is not None else EMPTY
+
+
+def part_reset(resource: Resource[Any], part: Part) -> FieldSet:
+    """What a write of a part may not change: all other fields."""
+    return FieldSet.of(*((f"f:{name}",) for name in resource.schema.tree.fields if name != part.attribute))
+
+
+def requested(sent: Entries, before: Entries) -> Entries:
+    """The entries with which an update begins: the client's, if it has sent valid ones, or those from before.
+
+    A client can change the entries, and forget them all by a single empty one. Clients that do not know them leave
+    them out, which changes nothing.
+    """
+    if not sent or sent == before:
+        return before
+    if managers.is_reset(sent):
+        return ()
+    try:
+        return managers.written(managers.read(sent))
+    except (ValueError, RecursionError):
+        return before

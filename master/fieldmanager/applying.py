@@ -1,0 +1,122 @@
+"""Server-side apply: merges a configuration into an object and says who owns the fields of the result.
+
+The configuration wins over the values that the object has. What the same manager applied before and leaves out now is
+removed, unless another manager owns it. Values are JSON without managedFields, in the version of the configuration.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from master.fieldmanager import lastapplied
+from master.fieldmanager.conflicts import Conflicts
+from master.fieldmanager.fieldset import EMPTY, FieldSet
+from master.fieldmanager.forms import Forms
+from master.fieldmanager.managers import Manager, Managers, Owned
+from master.fieldmanager.ownership import BEFORE_FIRST_APPLY, UNTRACKED, losses, updated
+from master.fieldmanager.shapes import Record
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """The result of an apply. `value` is the live value itself if nothing changes."""
+
+    value: dict[str, Any]
+    managers: Managers
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """One apply: a configuration in a version, by a manager."""
+
+    forms: Forms
+    config: dict[str, Any]
+    api_version: str
+    manager: Manager
+    now: str
+    force: bool = False
+
+    def to(self, live: dict[str, Any], managers: Managers, *, empty: dict[str, Any]) -> Applied:
+        """Applies to the live value, which is `empty` for a new object.
+
+        Raises Conflicts if the apply would take fields from others and does not force it, BadItem.
+        """
+        applied = self._to(live, managers, empty)
+        if self.manager.name != lastapplied.MANAGER:
+            return applied
+        return Applied(lastapplied.renewed(applied.value, self.config), applied.managers)
+
+    def _to(self, live: dict[str, Any], managers: Managers, empty: dict[str, Any]) -> Applied:
+        if not managers:
+            # The object was never tracked: somebody owns what it has, so that the apply may conflict with it.
+            before = Manager.of(BEFORE_FIRST_APPLY, "Update", self.api_version, self.manager.subresource)
+            managers = updated({}, self.forms.comparing(empty, live), before, self.now)
+        shape = self.forms.versions[self.api_version].shape
+        fields = FieldSet(shape.named(self.config, unique=True) or {}).without(self.forms.reset)
+        own = fields - UNTRACKED
+        previous = managers.get(self.manager)
+        # Mostly the same fields as before, with other values: nothing is removed, and the text of the set is known.
+        same = previous is not None and previous.api_version == self.api_version and previous.fields == own
+        managers = {**managers, self.manager: Owned(fields, self.api_version, previous.time if previous else "")}
+        merged = shape.merge(live, self.config)
+        if previous is not None and not same:
+            merged = self._pruned(merged, previous, managers)
+        comparing = self.forms.comparing(live, merged)
+        lost = losses(managers, comparing, self.manager)
+        if lost.conflicts and not self.force:
+            self._refuse(lost.conflicts, live)
+        result = lost.taken(managers, self.manager)
+        changed = merged is not live and merged != live
+        if own:
+            kept = previous.fields if previous is not None and same else own
+            result[self.manager] = Owned(kept, self.api_version, self.now if changed else managers[self.manager].time)
+        else:
+            result.pop(self.manager, None)
+        return Applied(merged if changed else live, result)
+
+    def _refuse(self, conflicts: Mapping[Manager, FieldSet], live: dict[str, Any]) -> None:
+        """Raises Conflicts, unless client-side apply allows them all."""
+        if self.manager.name == lastapplied.MANAGER:
+            allowed = lastapplied.allowed(self.forms.versions[self.api_version], self.api_version, live)
+            conflicts = {manager: left for manager, fields in conflicts.items() if (left := fields - allowed)}
+        if conflicts:
+            raise Conflicts.of(conflicts)
+
+    def _pruned(self, merged: dict[str, Any], previous: Owned, managers: Managers) -> dict[str, Any]:
+        """The merged value without what the manager applied before and what nobody owns now."""
+        form = self.forms.versions.get(previous.api_version)
+        # Every field that the manager still names is kept, so only the fields that it left out count.
+        if form is None or not previous.fields - managers[self.manager].fields:
+            return merged
+        if previous.api_version != self.api_version:
+            # The sets of the two versions name the same fields differently.
+            return merged
+        shape = form.shape
+        last = shape.spelled(previous.fields.node)
+        pruned = shape.remove(merged, last) or {}
+        for version, owned in _by_version(managers).items():
+            if version in self.forms.versions:
+                pruned = self._restored(merged, pruned, shape, owned)
+        gone = FieldSet(_spelled(shape, merged)) - FieldSet(_spelled(shape, pruned))
+        return shape.remove(merged, (gone & FieldSet(last)).node) or {}
+
+    def _restored(
+        self, merged: dict[str, Any], pruned: dict[str, Any], shape: Record, owned: FieldSet
+    ) -> dict[str, Any]:
+        """The pruned value with what was removed although a manager owns it."""
+        kept = FieldSet(_spelled(shape, pruned)) | FieldSet(shape.spelled(owned.node))
+        return shape.remove(merged, (FieldSet(_spelled(shape, merged)) - kept).node) or {}
+
+
+def _spelled(shape: Record, value: dict[str, Any]) -> dict[str, Any]:
+    return shape.spelled(shape.named(value) or {})
+
+
+def _by_version(managers: Managers) -> dict[str, FieldSet]:
+    """What all managers together own, by version."""
+    owned: dict[str, FieldSet] = {}
+    for each in managers.values():
+        owned[each.api_version] = owned.get(each.api_version, EMPTY) | each.fields
+    return owned

@@ -1,0 +1,71 @@
+"""The set of fields of a new object as text, computed once for equal parts of different objects.
+
+Most pods are made from templates: their specs are equal, and so are the fields that these name. A set is therefore made
+of the texts for each top-level field, and the texts for large ones are kept.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+
+from master.fieldmanager.comparison import Differences
+from master.fieldmanager.fieldset import FieldSet
+from master.fieldmanager.ownership import UNTRACKED
+from master.fieldmanager.shapes import Record
+
+# Bytes of all values that are kept as keys. Their sets take about as much.
+_MAX_BYTES: Final = 1 << 20
+# A longer value is not kept, because it would push out many others; a shorter one is computed as quickly as found.
+_LONGEST: Final = 64 << 10
+_SHORTEST: Final = 256
+_encode = msgspec.json.Encoder().encode
+_Key = tuple[Record, str, bytes]
+
+
+class NewSets:
+    """Makes the sets, and keeps those that were used last."""
+
+    def __init__(self, *, max_bytes: int = _MAX_BYTES) -> None:
+        self._max_bytes = max_bytes
+        self._bytes = 0
+        self._kept: dict[_Key, bytes] = {}
+
+    def json(self, shape: Record, before: dict[str, Any], after: dict[str, Any], reset: FieldSet) -> bytes:
+        """The fields of `after` that `before`, an object with nothing set, does not have. Empty if there are none.
+
+        `before` must be the same for all objects of a shape. `reset`: top-level fields that do not count.
+        """
+        parts: list[bytes] = []
+        for name in sorted(after):
+            if f"f:{name}" in reset.node:
+                continue
+            text = self._field(shape, name, {name: before[name]} if name in before else {}, {name: after[name]})
+            if text:
+                parts.append(b"%b:%b" % (_encode(f"f:{name}"), text))
+        return b"{%b}" % b",".join(parts) if parts else b""
+
+    def _field(self, shape: Record, name: str, before: dict[str, Any], after: dict[str, Any]) -> bytes:
+        value = _encode(after[name]) if name != "metadata" else b""
+        if not _SHORTEST <= len(value) <= _LONGEST:
+            return _computed(shape, name, before, after)
+        key = (shape, name, value)
+        text = self._kept.pop(key, None)
+        if text is None:
+            text = _computed(shape, name, before, after)
+            self._bytes += len(value)
+        # The last one in the order of the dict is the one that was used last.
+        self._kept[key] = text
+        while self._bytes > self._max_bytes:
+            oldest = next(iter(self._kept))
+            self._bytes -= len(oldest[2])
+            del self._kept[oldest]
+        return text
+
+
+def _computed(shape: Record, name: str, before: dict[str, Any], after: dict[str, Any]) -> bytes:
+    differences = Differences()
+    shape.compare_fields(before, after, differences)
+    node = (differences.comparison().set - UNTRACKED).node.get(f"f:{name}")
+    return b"" if node is None else FieldSet(node).json()
