@@ -152,6 +152,10 @@ class Typed(Generic[S]):
         return _typed_checks.of(self._rest)
 
     @cached_property
+    def _empty(self) -> S:
+        return self.model()
+
+    @cached_property
     def _default_interned(self) -> Default | None:
         return _typed_defaults.of(self._field(self.interned.attribute).node) if self.interned is not None else None
 
@@ -161,10 +165,6 @@ class Typed(Generic[S]):
 
     def _field(self, attribute: str) -> Field:
         return next(field for field in self.tree.fields.values() if field.attribute == attribute)
-
-    @cached_property
-    def _empty(self) -> S:
-        return self.model()
 
     @property
     def full_tree(self) -> Struct:
