@@ -26,8 +26,8 @@ _MAX_POOL: Final = 253
 
 def named(name: str) -> Form:
     """The function of a form. Raises AttributeError for an unknown name."""
-    function: Form | None = globals().get(name) or getattr(checks, name)
-    assert function is not None
+    own = globals().get(name)
+    function: Form = own if callable(own) else getattr(checks, name)
     return function
 
 
