@@ -26,13 +26,14 @@ from master.schema.models import full_struct_of, struct_of
 from master.schema.plain import InterningReader, PlainReader
 from master.schema.pruning import Unclean, UnknownField, WrongType, check_clean, prune
 from master.schema.salvage import fitting, salvage
+from master.schema.storedform import Form, StoredForms
 from master.schema.tree import Field, Struct, Text
 from master.schema.validation import Check, Checks
 
 T = TypeVar("T")
 S = TypeVar("S", bound=msgspec.Struct)
 _encode = msgspec.json.Encoder().encode
-_typed_defaults, _typed_checks = Defaults(TYPED), Checks(TYPED)
+_typed_defaults, _typed_checks = Defaults(), Checks(TYPED)
 
 
 def _unmanaged(obj: Any) -> Any:
@@ -241,6 +242,12 @@ class Untyped(Object, frozen=True, kw_only=True):
     content: dict[str, Any] = msgspec.field(default_factory=dict)
 
     @property
+    def spec(self) -> dict[str, Any]:
+        """The desired state; empty if there is none."""
+        spec: dict[str, Any] = self.content.get("spec") or {}
+        return spec
+
+    @property
     def status(self) -> Any:
         return self.content.get("status")
 
@@ -284,8 +291,8 @@ class Data:
         return field_replace(self.tree, fields=fields)
 
     @cached_property
-    def _default(self) -> Default | None:
-        return Defaults(JSON, quantities=True).of(self._content)
+    def _form(self) -> Form | None:
+        return StoredForms().of(self._content)
 
     @cached_property
     def _checks(self) -> Checks:
@@ -341,10 +348,7 @@ class Data:
         )
 
     def default(self, obj: Untyped) -> Untyped:
-        if self._default is None:
-            return obj
-        content = self._default(obj.content)
-        return obj if content is obj.content else replace(obj, content=content)
+        return obj if self._form is None else replace(obj, content=self._form(obj.content))
 
     def check(self, obj: Untyped, findings: Findings) -> None:
         check = self._checks.of(self._content)

@@ -243,6 +243,8 @@ class Pipeline:
         resource, old = attempt.request.resource, attempt.old
         metadata.check_uid(resource, changed.metadata, old.metadata)
         new = part.take(changed, old)
+        if part.stamp is not None:
+            new = part.stamp(new, old, self.clock.now())
         if part.tracked:
             new = self._own_part(attempt.request, changed, new, old)
         attempt.new = new

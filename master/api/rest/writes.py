@@ -7,7 +7,7 @@ from typing import Any
 
 from aiohttp import web
 
-from master.api.errors import NotFound
+from master.api.errors import Invalid, NotFound
 from master.api.pipeline.attempt import Outcome
 from master.api.pipeline.pipeline import Pipeline
 from master.api.pipeline.request import Permit
@@ -21,6 +21,7 @@ from master.api.rest.reads import Reads
 from master.cache import Cache, Entry
 from master.registry.deletion import DeleteOptions
 from master.registry.subresource import Part
+from master.schema.checks import Findings
 from master.schema.protobuf.frame import MEDIA_TYPE
 from master.schema.schema import Schema
 
@@ -62,7 +63,12 @@ class Writes:
         document = await self.document(call, call.route.version.schema)
         old = self._cache.entry(call.route.resource, call.route.namespace, call.route.name)
         obj = versions.read(call, document, None if old is None else old.obj)
-        return await self._change(call, permit, lambda _: obj, expect=call.identify(obj))
+        expect = call.identify(obj)
+        if old is not None and not expect and call.route.resource.needs_version:
+            findings = Findings()
+            findings.invalid("metadata.resourceVersion", expect, "must be specified for an update")
+            raise Invalid.of(call.route.resource, call.route.name, findings.causes)
+        return await self._change(call, permit, lambda _: obj, expect=expect)
 
     async def patch(self, call: Call) -> web.Response:
         if bodies.media_type(call.http) == APPLY:
