@@ -7,18 +7,21 @@ the master switched off. Master, floor and client are a process each, on loopbac
 - `get_ratio`: GETs of one pod per second, 16 clients that keep their connections, divided by those of the floor: a
   trivial handler on the same HTTP stack that answers with the same bytes (floor.py).
 - `create_ratio`, `create_p99_ratio`: creates of pods per second, 64 clients, divided by those of the floor, which
-  decodes the body and commits it durably in the same group commits; and the 99th percentiles of their times.
+  decodes the body and commits it durably in the same group commits; and the 99th percentiles of their times. All
+  pods have the same spec, as those of a template have. `create_distinct_ratio`: the same with specs that all differ.
 - `create_beside_deletion`: creates per second while a namespace of 10,000 pods is being deleted, divided by those
   before and after it.
 - `list10k_ratio`: the time of a list of 10,000 pods, divided by that of the floor, which streams the same bytes.
 - `list_node_ms`, `list_label_ms`, `table500_ms`: of 10,000 pods, the 100 of one node, the 1,000 with a label, and a
   Table with limit=500; medians of 20, one after the other.
+- `openapi_ms`, `openapi_v2_ms`: OpenAPI v3 of the core group and v2 of all kinds, from a warm server (documents.py).
 - `lists16_mb`: growth of the peak of the master's resident memory by 16 lists of 50,000 pods at once (biglists.py).
 - `watch_us`, `fanout_p99_ms`: 1,000 watchers (watches.py).
 - `idle_mb`: resident memory of a master with an empty store. `kb_per_pod`: growth of it by 100,000 pods, measured after
   a restart, divided by their number.
 - `start_10k_s`, `start_100k_s`: from the start of the process until /readyz answers ok, with so many pods in the store.
 - `bind_us`: processor time of one binding without the disk (binding.py).
+- `protobuf_ratio`: the time of decoding a pod from protobuf, divided by that from JSON (protobuf.py).
 
 Rounds of the floor and of the master alternate. A ratio is the median of the ratios of neighbouring rounds.
 """
@@ -30,7 +33,7 @@ import sys
 from collections.abc import Iterator
 from statistics import median
 
-from tests.bench.areas.api import biglists, deletion, lists, servers, single, watches
+from tests.bench.areas.api import biglists, deletion, documents, lists, protobuf, servers, single, watches
 from tests.bench.areas.api.bench import Bench, figure, note, workplace
 from tests.bench.areas.api.servers import Server
 from tests.bench.areas.api.sizes import FULL, Sizes
@@ -49,6 +52,7 @@ def measure(sizes: Sizes = FULL) -> Iterator[Figure]:
         yield from _few(bench, templates[0])
         yield from _many(bench, templates[0], idle_mb)
     yield figure("bind_us", _bind_us(sizes.bindings), "us", 60.0)
+    yield figure("protobuf_ratio", protobuf.ratio(), "x", 12.0)
 
 
 def _few(bench: Bench, templates: Templates) -> Iterator[Figure]:
@@ -58,6 +62,7 @@ def _few(bench: Bench, templates: Templates) -> Iterator[Figure]:
     yield figure("start_10k_s", _start_s(bench), "s", 1.0)
     with bench.master() as server:
         yield from lists.measure(bench, server)
+        yield from documents.measure(bench, server)
         yield from watches.measure(bench, server)
     bench.fill(templates.waiting_pods(range(few)), empty=False)
     with bench.master() as server:
