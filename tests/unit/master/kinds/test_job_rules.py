@@ -62,7 +62,7 @@ def test_schedules(text: str) -> None:
         *("* * L * *", "* * * * mon#1", "\u0663 * * * *", "9" * 5000 + " * * * *"),
     ],
 )
-def test_texts_that_are_no_schedules(text: str) -> None:
+def test_texts_that_are_not_schedules(text: str) -> None:
     assert schedule_problem(text)
 
 
