@@ -1,7 +1,8 @@
 """Keeps `metadata.managedFields` of the objects that the pipeline writes.
 
 The fields that a write changes go to the manager of the request. Writes without a manager, and objects that nobody has
-tracked so far, are left alone. An apply brings its own entries, which master/api/rest/applies.py has computed.
+tracked so far, are left alone. So are objects with a list whose items lack their keys: as in Kubernetes, the write
+succeeds, and the entries stay as they were. An apply brings its own entries, which master/api/rest/applies.py has computed.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from master.fieldmanager.forms import Form, Forms, compare
 from master.fieldmanager.managers import APPLY, FIELDS_V1, UPDATE, Manager
 from master.fieldmanager.newsets import NewSets
 from master.fieldmanager.ownership import updated
+from master.fieldmanager.shapes import BadItem
 from master.objects.meta import ManagedFieldsEntry, timestamp
 from master.registry.resource import Resource, Version
 from master.registry.subresource import Part
@@ -62,7 +64,10 @@ class Ownership:
         if kept:
             return self._updated(request, None, obj, kept, now, reset)
         schema = request.resource.schema
-        text = self._new.json(self._shapes.of(schema.full_tree), *schema.differing(None, obj), reset)
+        try:
+            text = self._new.json(self._shapes.of(schema.full_tree), *schema.differing(None, obj), reset)
+        except BadItem:
+            return ()
         return (_entry(request, text, now),) if text else ()
 
     def changed(self, request: Request, old: Any, new: Any, now: datetime) -> Entries:
@@ -77,7 +82,10 @@ class Ownership:
     ) -> Entries:
         writer = Manager.of(request.manager, UPDATE, _written_as(request), request.subresource)
         compare_in = self._comparing(request.resource, old, new, reset)
-        after = updated(managers.read(before, trusted=True), compare_in, writer, timestamp(now))
+        try:
+            after = updated(managers.read(before, trusted=True), compare_in, writer, timestamp(now))
+        except BadItem:
+            return before
         return managers.written(after)
 
     def _comparing(

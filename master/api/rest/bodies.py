@@ -25,8 +25,6 @@ MAX_BODY_BYTES = 3 << 20
 MAX_YAML_BYTES = 1 << 20
 _JSON = ("application/json", "text/json", "application/octet-stream")
 _YAML = ("application/yaml", "application/x-yaml", "text/yaml")
-APPLY = "application/apply-patch+yaml"
-"""The media type of a server-side apply, in YAML or JSON. applies.py reads it."""
 # Limits of the warnings about a body, which are sent in headers: their number, and the characters of each.
 _MAX_WARNINGS = 20
 _MAX_WARNING_LENGTH = 256

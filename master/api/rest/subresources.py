@@ -8,10 +8,11 @@ from typing import Any, Protocol
 from aiohttp import web
 
 from master.api.errors import Invalid, MethodNotAllowed, NotFound
+from master.api.patches.formats import APPLY
 from master.api.pipeline.metadata import check_uid
 from master.api.resources import Resources
 from master.api.rest import answers, bodies, options, patching
-from master.api.rest.bodies import APPLY, Document
+from master.api.rest.bodies import Document
 from master.api.rest.call import Call
 from master.api.rest.reads import Reads
 from master.api.rest.writes import Writes

@@ -8,12 +8,13 @@ from typing import Any
 from aiohttp import web
 
 from master.api.errors import NotFound
+from master.api.patches.formats import APPLY
 from master.api.pipeline.attempt import Outcome
 from master.api.pipeline.pipeline import Pipeline
 from master.api.pipeline.request import Permit
 from master.api.rest import answers, bodies, deletes, options, patching, versions
 from master.api.rest.applies import Applies
-from master.api.rest.bodies import APPLY, Document
+from master.api.rest.bodies import Document
 from master.api.rest.call import Call
 from master.api.rest.lists import stream
 from master.api.rest.patching import Patch
