@@ -2,7 +2,7 @@
 
 The fields that a write changes go to the manager of the request. Writes without a manager, and objects that nobody has
 tracked so far, are left alone. So are objects with a list whose items lack their keys: as in Kubernetes, the write
-succeeds, and the entries stay as they were. An apply brings its own entries, which master/api/rest/applies.py has computed.
+succeeds, and the entries stay as they were. An apply brings its own entries, which master/api/rest/applies.py computes.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ the pipeline, which creates the object if it is missing.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from msgspec.structs import replace
