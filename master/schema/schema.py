@@ -50,6 +50,16 @@ class Interned:
     interner: Interner[Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """The value of an object's interned field. `name` is that of the field in JSON; `rest`: the object without it."""
+
+    name: str
+    value: Any
+    interner: Interner[Any]
+    rest: Any
+
+
 class Schema(Protocol[T]):
     """What the API needs to know of one version of a resource."""
 
@@ -94,6 +104,10 @@ class Schema(Protocol[T]):
 
         The managedFields do not count. `old`: None for an object with nothing set.
         """
+        ...
+
+    def shared(self, obj: T) -> Shared | None:
+        """The field of the object whose values are interned, if the schema has one."""
         ...
 
     def default(self, obj: T) -> T:
@@ -186,7 +200,8 @@ class Typed(Generic[S]):
         return cast(dict[str, Any], msgspec.to_builtins(_unmanaged(obj)))
 
     def differing(self, old: S | None, new: S) -> tuple[dict[str, Any], dict[str, Any]]:
-        old = self._empty if old is None else old
+        if old is None:
+            old = self._empty
         before, after = {}, {}
         for name in self.model.__struct_fields__:
             one, other = getattr(old, name), getattr(new, name)
@@ -200,6 +215,13 @@ class Typed(Generic[S]):
             msgspec.to_builtins(replace(self._empty, **before)),
             msgspec.to_builtins(replace(self._empty, **after)),
         )
+
+    def shared(self, obj: S) -> Shared | None:
+        if self.interned is None:
+            return None
+        attribute = self.interned.attribute
+        rest = replace(obj, **{attribute: getattr(self._empty, attribute)})
+        return Shared(self._field(attribute).name, getattr(obj, attribute), self.interned.interner, rest)
 
     def default(self, obj: S) -> S:
         if self.interned is not None:
@@ -337,6 +359,9 @@ class Data:
             {name: value for name, value in before.items() if name not in after or after[name] != value},
             {name: value for name, value in after.items() if name not in before or before[name] != value},
         )
+
+    def shared(self, obj: Untyped) -> Shared | None:
+        return None
 
     def default(self, obj: Untyped) -> Untyped:
         if self._default is None:

@@ -23,10 +23,11 @@ from master.fieldmanager.forms import Form, Forms, compare
 from master.fieldmanager.managers import APPLY, FIELDS_V1, UPDATE, Manager
 from master.fieldmanager.newsets import NewSets
 from master.fieldmanager.ownership import updated
-from master.fieldmanager.shapes import BadItem
+from master.fieldmanager.shapes import BadItem, Record
 from master.objects.meta import ManagedFieldsEntry, timestamp
 from master.registry.resource import Resource, Version
 from master.registry.subresource import Part
+from master.schema.schema import Schema
 
 Entries = tuple[ManagedFieldsEntry, ...]
 Convert = Callable[[dict[str, Any]], dict[str, Any]]
@@ -65,10 +66,22 @@ class Ownership:
             return self._updated(request, None, obj, kept, now, reset)
         schema = request.resource.schema
         try:
-            text = self._new.json(self._shapes.of(schema.full_tree), *schema.differing(None, obj), reset)
+            text = self._new.json(self._texts(schema, obj, reset))
         except BadItem:
             return ()
-        return (_entry(request, text, now),) if text else ()
+        return (_entry(request, text, obj.metadata.creation_timestamp),) if text else ()
+
+    def _texts(self, schema: Schema[Any], obj: Any, reset: FieldSet) -> dict[str, bytes]:
+        """The sets of a new object's top-level fields. Of one that is interned, the set is kept with the value."""
+        shape, shared = self._shapes.of(schema.full_tree), schema.shared(obj)
+        if shared is None:
+            return self._new.texts(shape, *schema.differing(None, obj), reset)
+        texts = self._new.texts(shape, *schema.differing(None, shared.rest), reset)
+        texts[shared.name] = shared.interner.result(shared.value, self._shared_text, shape, shared.name)
+        return texts
+
+    def _shared_text(self, value: Any, shape: Record, name: str) -> bytes:
+        return self._new.text(shape, name, {name: msgspec.to_builtins(type(value)())}, msgspec.to_builtins(value))
 
     def changed(self, request: Request, old: Any, new: Any, now: datetime) -> Entries:
         """The entries after an update. `new` has those from before, or others that the client has set."""
@@ -121,12 +134,12 @@ def _converted(to_stored: Convert, from_stored: Convert, value: dict[str, Any]) 
     return from_stored(to_stored(value))
 
 
-def _entry(request: Request, text: bytes, now: datetime) -> ManagedFieldsEntry:
+def _entry(request: Request, text: bytes, time: str) -> ManagedFieldsEntry:
     return ManagedFieldsEntry(
         manager=request.manager,
         operation=UPDATE,
         api_version=_written_as(request),
-        time=timestamp(now),
+        time=time,
         fields_type=FIELDS_V1,
         fields_v1=msgspec.Raw(text),
         subresource=request.subresource,

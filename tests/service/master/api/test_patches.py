@@ -128,7 +128,7 @@ async def test_a_custom_resource_has_no_strategic_merge_patch(server: Direct) ->
     assert (await server("POST", WIDGETS, widget(size=1))).status == 201
     refused = await server("PATCH", f"{WIDGETS}/w", {"spec": {"size": 2}}, media=STRATEGIC)
     refusal(refused, 415)
-    assert f"{JSON}, {MERGE}; this was" in refused.json["message"]
+    assert f"{JSON}, {MERGE}, application/apply-patch+yaml; this was" in refused.json["message"]
     size = [{"op": "replace", "path": "/spec/size", "value": 2}]
     assert (await server("PATCH", f"{WIDGETS}/w", size, media=JSON)).json["spec"]["size"] == 2
 
