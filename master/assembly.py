@@ -18,13 +18,11 @@ from typing import Any, Final
 
 from master import bootstrap, cluster_api, kinds, memory
 from master.api.resources import Resources
-from master.backup import CLUSTER_ID_KEY
 from master.cache import Cache
 from master.clock import Clock, SystemClock
 from master.component.events import EventRecorder
 from master.config import MasterConfig
-from master.control import Control
-from master.controllers.main import controllers
+from master.datadir import CLUSTER_ID_KEY
 from master.dispatch import authority, token
 from master.dispatch.desired import DesiredState
 from master.dispatch.identities import Identities
@@ -35,7 +33,6 @@ from master.dispatch.sessions import Sessions
 from master.dispatch.streams import LogStreams
 from master.dispatch.trust import Trust
 from master.pki import Pki
-from master.scheduler.scheduler import Scheduler
 from master.store.errors import StoreError
 from master.store.interface import Compare, CompareFailed, Put, Store
 from master.store.sqlite import SqliteStore
@@ -125,7 +122,10 @@ async def _core(config: MasterConfig, pki: Pki, clock: Clock, store: SqliteStore
 
 
 def _parts(core: _Core) -> list[tuple[str, Run]]:
-    """The components by name. The others begin when the API answers: they have much to read."""
+    """The components by name. The others begin when the API answers: they have much to read.
+
+    Those that are only needed then are imported then.
+    """
     config, clock, resources = core.config, core.clock, core.resources
     join = JoinService(
         resources.cache,
@@ -145,7 +145,6 @@ def _parts(core: _Core) -> list[tuple[str, Run]]:
         recorder=core.recorder,
     )
     upkeep = Upkeep(core.pki, clock, core.config_path, lambda moved: bootstrap.ensure(resources, moved))
-    control = Control(core.pki, core.trust, core.identities, core.store, core.cluster_id, core.config_path)
     api = cluster_api.server(config, resources, core.pki, logs, join)
     others: list[tuple[str, Run]] = [
         ("supervisor", partial(_notify_supervisor, core.supervised)),
@@ -154,16 +153,11 @@ def _parts(core: _Core) -> list[tuple[str, Run]]:
         ("session watch", core.sessions.run),
         ("identities", core.identities.run),
         ("certificates", upkeep.run),
-        ("control", control.run),
+        ("control", partial(_serve_control, core)),
         ("events", core.recorder.run),
         ("memory", partial(memory.run, clock)),
-        ("scheduler", Scheduler(resources, clock, core.recorder).run),
-        *(
-            (controller.name, controller.run)
-            for controller in controllers(
-                resources, core.sessions, clock, config, recorder=core.recorder, ca_pem=lambda: core.pki.ca_pem
-            )
-        ),
+        ("scheduler", partial(_schedule, core)),
+        ("controllers", partial(_run_controllers, core)),
     ]
     return [("API", api.run), *((name, partial(_after, api.ready, run)) for name, run in others)]
 
@@ -176,6 +170,34 @@ async def _after(ready: asyncio.Event, run: Run) -> None:
 async def _notify_supervisor(supervised: Supervised) -> None:
     async with supervised():
         await asyncio.Event().wait()
+
+
+async def _serve_control(core: _Core) -> None:
+    from master.control import Control
+
+    await Control(core.pki, core.trust, core.identities, core.store, core.cluster_id, core.config_path).run()
+
+
+async def _schedule(core: _Core) -> None:
+    from master.scheduler.scheduler import Scheduler
+
+    await Scheduler(core.resources, core.clock, core.recorder).run()
+
+
+async def _run_controllers(core: _Core) -> None:
+    from master.controllers.main import controllers
+
+    made = controllers(
+        core.resources,
+        core.sessions,
+        core.clock,
+        core.config,
+        recorder=core.recorder,
+        ca_pem=lambda: core.pki.ca_pem,
+    )
+    async with asyncio.TaskGroup() as group:
+        for controller in made:
+            group.create_task(controller.run(), name=controller.name)
 
 
 async def _serve_sessions(core: _Core, desired: DesiredState, logs: LogStreams) -> None:

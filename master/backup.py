@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from hull import atomicfile
-from master.datadir import RESTORING, MasterFailed, as_owner, locked
+from master.datadir import CLUSTER_ID_KEY, RESTORING, MasterFailed, as_owner, locked
 from master.dispatch.identities import RESTORED_KEY
 from master.pki import Pki
 from master.store import snapshot
@@ -32,8 +32,6 @@ from master.store.sqlite import SqliteStore
 from proto import contract
 
 FORMAT: Final = 1
-CLUSTER_ID_KEY: Final = "/meta/cluster-id"
-"""Where the store has the id that the cluster got at its first start (master/assembly.py)."""
 CONFIGURATION: Final = "master.toml"
 _MANIFEST: Final = "backup.json"
 _STORE: Final = "store.db"

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+CLUSTER_ID_KEY: Final = "/meta/cluster-id"
+"""Where the store has the id that the cluster got at its first start (master/assembly.py)."""
 RESTORING: Final = "restoring"
 """A file of this name marks a restore in progress."""
 SCRATCH: Final = (".backup-", ".restore-")

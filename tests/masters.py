@@ -10,10 +10,12 @@ import contextlib
 import io
 import json
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from ipaddress import IPv4Network
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Never
 
 import aiohttp
@@ -37,6 +39,8 @@ from tests.fakes.hostile import Bystander, RawPeer, bystander, revisions
 from tests.fakes.sessions import CALLER, MasterEnd, master_end, prepare_pki
 
 ME = component("test")
+_PKI = "pki"
+"""The directory of the keys and certificates below a master's data directory."""
 
 
 @pytest.fixture
@@ -149,6 +153,23 @@ class Client:
         return events
 
 
+def new_pki(config: MasterConfig) -> Pki:
+    """The certificates of a new master, with the same keys each time: making keys takes longer than most tests."""
+    directory = config.data_dir / _PKI
+    directory.mkdir(parents=True, mode=0o700)
+    for name, content in _keys_and_certificates().items():
+        (directory / name).touch(mode=0o600)
+        (directory / name).write_bytes(content)
+    return Pki.prepare(config)
+
+
+@cache
+def _keys_and_certificates() -> Mapping[str, bytes]:
+    with TemporaryDirectory(prefix="sampan-pki-") as scratch:
+        prepare_pki(Path(scratch))
+        return {path.name: path.read_bytes() for path in Path(scratch, _PKI).iterdir()}
+
+
 @pytest.fixture
 def config(tmp_path: Path) -> MasterConfig:
     """The server's configuration. Some modules override it."""
@@ -157,7 +178,7 @@ def config(tmp_path: Path) -> MasterConfig:
 
 @pytest.fixture
 async def api(resources: Resources, config: MasterConfig) -> AsyncIterator[Client]:
-    pki = Pki.prepare(config)
+    pki = new_pki(config)
     server = cluster_api.server(config, resources, pki, FakeLogs(), FakeJoin(), clock=FakeClock())
     running = asyncio.create_task(server.run(), name="server")
     ready = asyncio.create_task(server.ready.wait(), name="ready")

@@ -58,6 +58,8 @@ class Cache:
         # Subscriptions to all kinds, whichever these are.
         self._of_all: dict[Subscription, None] = {}
         self._published: list[Change] = []
+        # The objects of values that are being committed, by the id of the value, which is kept alive by this.
+        self._expected: dict[int, tuple[bytes, Any]] = {}
         # Commits that came during the first load.
         self._waiting: list[Commit] | None = []
         # Changes of kinds that are being added: resource -> revision, key and value.
@@ -303,6 +305,16 @@ class Cache:
 
     # -- applying commits ---------------------------------------------------------------------------------------
 
+    def expect(self, value: bytes, obj: Any) -> None:
+        """Announces a value that is about to be committed, and the object that it encodes.
+
+        So the followers of the commit need not decode it. Call `forget` when the commit has ended.
+        """
+        self._expected[id(value)] = (value, obj)
+
+    def forget(self, value: bytes) -> None:
+        self._expected.pop(id(value), None)
+
     def apply(self, commits: Sequence[Commit]) -> None:
         """Applies commits of the store, in order. Called by the store only."""
         if self._waiting is not None:
@@ -335,7 +347,10 @@ class Cache:
             return None
         if revision <= table.loaded_at:
             return None
-        return _change(table, namespace, name, value, revision)
+        change = _change(table, namespace, name, value, revision)
+        if change is not None and id(value) in self._expected:
+            table.keep(change.entry, self._expected[id(value)][1])
+        return change
 
     def _publish(self, revision: Revision, changes: builtins.list[Change]) -> None:
         self._history.append(changes)

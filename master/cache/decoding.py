@@ -87,7 +87,11 @@ class Decoding:
 
     def decode(self, entry: Decodable) -> Decoded:
         """The typed object, which is kept for a while. Raises Unreadable."""
-        decoded = Decoded(self.read(entry), len(entry.raw))
+        return self.keep(entry, self.read(entry))
+
+    def keep(self, entry: Decodable, obj: Any) -> Decoded:
+        """Keeps the object of an entry for a while."""
+        decoded = Decoded(obj, len(entry.raw))
         if self._ring is not None and not self._kind.hot:
             self._ring.add(decoded)
         return decoded

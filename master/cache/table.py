@@ -6,6 +6,8 @@ import sys
 from operator import attrgetter
 from typing import Any
 
+from msgspec.structs import replace
+
 from master.cache.decoding import Decoding, Ring
 from master.cache.entry import Entry, Key, ordered, with_version
 from master.cache.ordered import Ordered
@@ -94,6 +96,11 @@ class Table:
     def make(self, before: Entry, raw: bytes, revision: int) -> Entry:
         """An entry for another state of the same object, that is not in the table but decoded like those that are."""
         return Entry.of(self.kind, before.key, raw, revision, self._decoding)
+
+    def keep(self, entry: Entry, obj: Any) -> None:
+        """Keeps the object that an entry encodes as if it had been decoded. It lacks its version."""
+        metadata = replace(obj.metadata, resource_version=str(entry.revision))
+        entry.decoded = self._decoding.keep(entry, replace(obj, metadata=metadata))
 
     def _post(self, key: Key, values: Values, earlier: Values | None = None) -> None:
         """Adds a key under these values, except those that it has already."""

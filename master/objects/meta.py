@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Annotated, Any
 
 import msgspec
@@ -163,7 +164,13 @@ def with_raw_fields(value: dict[str, Any]) -> dict[str, Any]:
 
 def timestamp(when: datetime) -> str:
     """A time as the API writes it: RFC 3339, UTC, whole seconds."""
-    return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return _second(int(when.timestamp() // 1))
+
+
+@lru_cache(maxsize=64)
+def _second(seconds: int) -> str:
+    # Many objects are written in the same second.
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def is_time(text: str) -> bool:

@@ -96,6 +96,10 @@ def port_name(text: str) -> str:
     return "must not end with a hyphen" if text.endswith("-") else ""
 
 
+def _bytes(texts: Mapping[str, str]) -> int:
+    return sum(len(key.encode()) + len(value.encode()) for key, value in texts.items())
+
+
 def _shown(value: Any) -> str:
     text = json.dumps(value, ensure_ascii=False, default=str)
     return _shortened(text)
@@ -200,13 +204,19 @@ class Findings:
 
     def labels(self, field: str, labels: Mapping[str, str]) -> None:
         for key, value in labels.items():
-            self.form(field, key, qualified_name(key))
-            self.form(field, value, label_value(value))
+            if wrong := qualified_name(key):
+                self.invalid(field, key, wrong)
+            if wrong := label_value(value):
+                self.invalid(field, value, wrong)
 
     def annotations(self, field: str, annotations: Mapping[str, str]) -> None:
-        for key in annotations:
-            self.form(field, key, qualified_name(key.lower()))
-        if sum(len(key.encode()) + len(value.encode()) for key, value in annotations.items()) > MAX_ANNOTATIONS_BYTES:
+        characters = 0
+        for key, value in annotations.items():
+            if wrong := qualified_name(key.lower()):
+                self.invalid(field, key, wrong)
+            characters += len(key) + len(value)
+        # A character has at most four bytes.
+        if 4 * characters > MAX_ANNOTATIONS_BYTES and _bytes(annotations) > MAX_ANNOTATIONS_BYTES:
             self.too_long(field, MAX_ANNOTATIONS_BYTES)
 
     def env_name(self, field: str, name: str) -> None:
@@ -295,6 +305,7 @@ def resource_name(text: str) -> str:
 
 
 @lru_cache(maxsize=_REMEMBERED)
+@lru_cache(maxsize=_REMEMBERED)
 def container_resource_name(text: str) -> str:
     """Why the text is not the name of a resource that a container may request; empty if it is one."""
     if wrong := resource_name(text):
@@ -357,26 +368,34 @@ def container_resources(findings: Findings, at: str, requests: Mapping[str, str]
         for name, text in amounts.items():
             path = f"{at}.{kind}[{name}]"
             findings.form(path, name, container_resource_name(name))
-            if _is_quantity(text):
-                findings.form(path, text, resource_amount(name, text))
+            findings.form(path, text, _amount(name, text))
     for name, text in requests.items():
         limit = limits.get(name)
         if limit is None:
             if not may_be_overcommitted(name):
                 findings.required(f"{at}.limits", "Limit must be set for non overcommitable resources")
-        elif _is_quantity(text) and _is_quantity(limit):
-            _compare(findings, f"{at}.requests", name, text, limit)
+        else:
+            findings.form(f"{at}.requests", text, _beyond(name, text, limit))
     names = requests.keys() | limits.keys()
     if any(name.startswith(_HUGE_PAGES) for name in names) and names.isdisjoint(("cpu", "memory")):
         findings.forbidden(at, "HugePages require cpu or memory")
 
 
-def _compare(findings: Findings, path: str, name: str, request: str, limit: str) -> None:
+@lru_cache(maxsize=_REMEMBERED)
+def _amount(name: str, text: str) -> str:
+    """Why a quantity is not an amount of this resource; empty if it is one, or if the text is not a quantity."""
+    return resource_amount(name, text) if _is_quantity(text) else ""
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _beyond(name: str, request: str, limit: str) -> str:
+    """Why the request does not fit the limit; empty if it does, or if one of them is not a quantity."""
+    if not _is_quantity(request) or not _is_quantity(limit):
+        return ""
     requested, allowed = quantity.parse(request), quantity.parse(limit)
     if requested != allowed and not may_be_overcommitted(name):
-        findings.invalid(path, request, f"must be equal to {name} limit of {limit}")
-    elif requested > allowed:
-        findings.invalid(path, request, f"must be less than or equal to {name} limit of {limit}")
+        return f"must be equal to {name} limit of {limit}"
+    return f"must be less than or equal to {name} limit of {limit}" if requested > allowed else ""
 
 
 def _is_quantity(text: str) -> bool:

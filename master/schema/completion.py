@@ -46,7 +46,15 @@ class _Completion:
     def _field(self, field: Field, fact: Field) -> Field:
         node = self._node(field.node, fact.node)
         default = fact.default if field.default is None else field.default
-        return replace(field, node=node, default=default, number=fact.number, patch=fact.patch, atomic=fact.atomic)
+        return replace(
+            field,
+            node=node,
+            default=default,
+            number=fact.number,
+            zero=fact.zero,
+            patch=fact.patch,
+            atomic=fact.atomic,
+        )
 
     def _node(self, node: Node, fact: Node) -> Node:
         if isinstance(node, Struct) and isinstance(fact, Struct):

@@ -131,6 +131,7 @@ class Facts:
             # Text that is empty is not sent by programs in Go, so it means the same as a missing field.
             zero_is_missing=isinstance(node, Text),
             number=number,
+            zero="zero" in options,
             patch=options.get("patch", ""),
             atomic=options["map"] == "atomic" if "map" in options else None,
         )

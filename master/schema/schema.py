@@ -41,7 +41,7 @@ def _unmanaged(obj: Any) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Interned:
-    """A field of a typed model whose values are interned. `attribute` is its name in the model.
+    """A field of a typed model whose values are interned. `attribute` is its name in the model and in JSON.
 
     It must be an object: its own rules are only those of its type.
     """
@@ -169,6 +169,17 @@ class Typed(Generic[S]):
     def _empty(self) -> S:
         return self.model()
 
+    @cached_property
+    def _default_interned(self) -> Default | None:
+        return _typed_defaults.of(self._field(self.interned.attribute).node) if self.interned is not None else None
+
+    @cached_property
+    def _check_interned(self) -> Check | None:
+        return _typed_checks.of(self._field(self.interned.attribute).node) if self.interned is not None else None
+
+    def _field(self, attribute: str) -> Field:
+        return next(field for field in self.tree.fields.values() if field.attribute == attribute)
+
     @property
     def full_tree(self) -> Struct:
         return full_struct_of(self.model)
@@ -224,29 +235,20 @@ class Typed(Generic[S]):
         return Shared(self._field(attribute).name, getattr(obj, attribute), self.interned.interner, rest)
 
     def default(self, obj: S) -> S:
-        if self.interned is not None:
-            obj = self._default_of_interned(self.interned, obj)
+        interned = self.interned
+        if interned is not None and self._default_interned is not None:
+            value = getattr(obj, interned.attribute)
+            new = interned.interner.changed(value, self._default_interned)
+            obj = obj if new is value else replace(obj, **{interned.attribute: new})
         return obj if self._default is None else self._default(obj)
 
     def check(self, obj: S, findings: Findings) -> None:
         if self._check is not None:
             self._check(obj, "", findings)
-        if self.interned is not None:
-            field = self._field(self.interned.attribute)
-            check = _typed_checks.of(field.node)
-            if check is not None:
-                self.interned.interner.check(getattr(obj, field.attribute), field.name, check, findings)
-
-    def _default_of_interned(self, interned: Interned, obj: S) -> S:
-        default = _typed_defaults.of(self._field(interned.attribute).node)
-        if default is None:
-            return obj
-        value = getattr(obj, interned.attribute)
-        new = interned.interner.changed(value, default)
-        return obj if new is value else replace(obj, **{interned.attribute: new})
-
-    def _field(self, attribute: str) -> Field:
-        return next(field for field in self.tree.fields.values() if field.attribute == attribute)
+        interned = self.interned
+        if interned is not None and self._check_interned is not None:
+            value = getattr(obj, interned.attribute)
+            interned.interner.check(value, interned.attribute, self._check_interned, findings)
 
     def check_field(self, obj: S, attribute: str, findings: Findings) -> None:
         field = self._field(attribute)

@@ -106,7 +106,8 @@ class Field:
 
     `attribute` is its name in the typed model. `default` is set on every write where the field is missing, and with
     `zero_is_missing` also where it is empty or 0; None: no default. `empty_is_value`: an empty text fills a required
-    field and must obey the rules (custom resources). `number` is its number in protobuf, 0 if unknown.
+    field and must obey the rules (custom resources). `number` is its number in protobuf, 0 if unknown. `zero`: an empty
+    text, 0 or false in protobuf is a value; of other fields it means that the field is not set.
     `patch` is the strategy of a strategic merge patch, such as `merge,retainKeys`. `atomic`: whether one manager owns
     the whole value in server-side apply; None: as its type says. `immutable`: an update may not change the field.
     `inert`: what the field would do, if it has no effect yet; `effective`: values, or keys of a map, that need no
@@ -121,6 +122,7 @@ class Field:
     zero_is_missing: bool = False
     empty_is_value: bool = False
     number: int = 0
+    zero: bool = False
     patch: str = ""
     atomic: bool | None = None
     immutable: bool = False

@@ -343,10 +343,11 @@ class Database:
 
         Only those behind the key `after`, and at most `limit` of them.
         """
+        # One lower bound: SQLite begins its search at one of two, which may be the wrong one.
+        first, start = (">", after) if after > prefix else (">=", prefix)
         rows = self._db.execute(
-            "SELECT key, value, modified, created, sum FROM kv "
-            "WHERE key >= ? AND key > ? AND key < ? ORDER BY key LIMIT ?",
-            (prefix, after, prefix + "\U0010ffff", -1 if limit is None else limit),
+            f"SELECT key, value, modified, created, sum FROM kv WHERE key {first} ? AND key < ? ORDER BY key LIMIT ?",
+            (start, prefix + "\U0010ffff", -1 if limit is None else limit),
         )
         return [self._verified(*row) for row in rows], self._revision
 

@@ -146,10 +146,7 @@ class SqliteStore:
     # -- the writer thread ----------------------------------------------------------------------------------------
 
     def _run(self) -> None:
-        try:
-            self._database = Database(self._path, history=self._keep)
-        except (StoreError, sqlite3.Error, OSError) as error:
-            self._failure = error
+        self._open()
         while (job := self._jobs.get()) is not None:
             if job.call is None:
                 job = self._run_group(job)
@@ -157,6 +154,12 @@ class SqliteStore:
                 self._run_call(job)
         if hasattr(self, "_database"):
             self._database.close()
+
+    def _open(self) -> None:
+        try:
+            self._database = Database(self._path, history=self._keep)
+        except (StoreError, sqlite3.Error, OSError) as error:
+            self._failure = error
 
     def _check_opened(self) -> None:
         if self._failure is not None:

@@ -8,19 +8,24 @@ from dataclasses import asdict, dataclass
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A measured value. It meets its goal if it is at most `goal`, or with `at_least` if it is at least `goal`."""
+    """A measured value. It meets its goal if it is at most `goal`, or with `at_least` if it is at least `goal`.
+
+    Without a goal (None) it is only for comparison.
+    """
 
     area: str
     name: str
     value: float
     unit: str
-    goal: float
+    goal: float | None
     floor: float | None = None
     """The value that the same run measured without Sampan; None if there is nothing to compare with."""
     at_least: bool = False
 
     @property
     def met(self) -> bool:
+        if self.goal is None:
+            return True
         return self.value >= self.goal if self.at_least else self.value <= self.goal
 
     def to_json(self) -> dict[str, object]:
@@ -35,9 +40,9 @@ def table(figures: Iterable[Figure]) -> str:
             f"{figure.area}/{figure.name}",
             f"{figure.value:.3g}",
             "-" if figure.floor is None else f"{figure.floor:.3g}",
-            f"{'≥ ' if figure.at_least else ''}{figure.goal:.4g}",
+            "-" if figure.goal is None else f"{'≥ ' if figure.at_least else ''}{figure.goal:.4g}",
             figure.unit,
-            "yes" if figure.met else "NO",
+            "-" if figure.goal is None else "yes" if figure.met else "NO",
         )
         for figure in figures
     ]

@@ -10,9 +10,6 @@ from master.api.errors import BadRequest
 from master.api.patches import jsonpatches, mergepatch, strategic
 from master.schema.schema import Schema
 
-APPLY: Final = "application/apply-patch+yaml"
-"""The media type of server-side apply, which is not a patch (master/api/rest/applies.py)."""
-
 
 class Apply(Protocol):
     """Applies a patch. Changes neither of its arguments."""
@@ -56,4 +53,4 @@ FORMATS: Final[Mapping[str, Format]] = {
 
 def accepted(schema: Schema[Any]) -> tuple[str, ...]:
     """The media types of the patches that the objects of a schema accept."""
-    return (*(media for media, format in FORMATS.items() if format.suits(schema)), APPLY)
+    return tuple(media for media, format in FORMATS.items() if format.suits(schema))

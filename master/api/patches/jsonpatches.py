@@ -8,8 +8,8 @@ import jsonpatch
 import msgspec
 from jsonpointer import JsonPointer, JsonPointerException
 
-from master.api.depth import MAX_DEPTH, too_deep
 from master.api.errors import BadRequest, Invalid, TooLarge
+from master.schema.depth import MAX_DEPTH, too_deep
 from master.schema.schema import Schema
 
 MAX_OPERATIONS: Final = 10_000

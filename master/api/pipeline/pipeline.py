@@ -290,7 +290,8 @@ class Pipeline:
         held = strategy.keys(attempt.old) if before is not None else frozenset[str]()
         needed = strategy.keys(new)
         self._check_keys(resource, strategy, new, needed - held)
-        raw = resource.schema.encode(_unversioned(new))
+        unversioned = _unversioned(new)
+        raw = resource.schema.encode(unversioned)
         namespace, name = new.metadata.namespace, new.metadata.name
         revision = before.revision if before is not None else 0
         if attempt.request.dry_run:
@@ -304,7 +305,11 @@ class Pipeline:
             compares += [Compare(unique, 0) for unique in sorted(needed - held)]
             writes += [Put(unique, holder) for unique in sorted(needed - held)]
             writes += [Delete(unique) for unique in sorted(held - needed)]
-        revision = await self._commit(compares, writes, needed - held)
+        self._cache.expect(raw, unversioned)
+        try:
+            revision = await self._commit(compares, writes, needed - held)
+        finally:
+            self._cache.forget(raw)
         stored = self._cache.entry(resource, namespace, name)
         if stored is None or stored.revision != revision:
             stored = Entry(resource, namespace, name, with_version(raw, revision), revision)

@@ -16,6 +16,7 @@ from master.api.rest import partial
 from master.api.rest.accept import JSON as JSON_MEDIA
 from master.api.rest.accept import clauses
 from master.api.rest.routes import Route
+from master.api.rest.whole import Whole
 from master.cache import Entry
 from master.registry.resource import Resource
 
@@ -67,7 +68,7 @@ def json(value: Any, status: int = 200, warnings: Sequence[str] = ()) -> web.Res
 
 def raw(body: bytes, status: int = 200, warnings: Sequence[str] = ()) -> web.Response:
     """A response with a body that is JSON already."""
-    response = web.Response(body=body, status=status, headers=JSON)
+    response = Whole(body=body, status=status, headers=JSON)
     for warning in warnings:
         quoted = _CONTROL.sub(" ", warning).replace("\\", "\\\\").replace('"', '\\"')
         response.headers.add("Warning", f'299 - "{quoted}"')

@@ -12,12 +12,13 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from client import yamltext
-from master.api.depth import MAX_DEPTH, too_deep
 from master.api.errors import BadRequest, RequestTimeout, TooLarge, UnsupportedMediaType
 from master.api.rest.duplicates import in_json
 from master.api.rest.slots import Slots
 from master.schema.cause import Cause
+from master.schema.depth import MAX_DEPTH, too_deep
 from master.schema.plain import keys_are_unique
+from master.schema.protobuf.frame import MEDIA_TYPE
 from master.schema.pruning import UnknownField, WrongType
 from master.schema.schema import Schema
 
@@ -25,6 +26,10 @@ MAX_BODY_BYTES = 3 << 20
 MAX_YAML_BYTES = 1 << 20
 _JSON = ("application/json", "text/json", "application/octet-stream")
 _YAML = ("application/yaml", "application/x-yaml", "text/yaml")
+APPLY = "application/apply-patch+yaml"
+"""The media type of a server-side apply, in YAML or JSON. applies.py reads it."""
+TEXT_TYPES = (*_JSON[:2], *_YAML)
+"""The media types that all bodies may have, as messages name them. Most may also be protobuf (protobufs.py)."""
 # Limits of the warnings about a body, which are sent in headers: their number, and the characters of each.
 _MAX_WARNINGS = 20
 _MAX_WARNING_LENGTH = 256
@@ -145,7 +150,7 @@ async def decode(body: bytes, media: str) -> Document:
     if media not in _YAML:
         raise UnsupportedMediaType(
             "the body of the request was in an unknown format - accepted media types include: "
-            f"{', '.join((*_JSON[:2], *_YAML))}; this was {media}"
+            f"{', '.join((*TEXT_TYPES, MEDIA_TYPE))}; this was {media}"
         )
     if len(body) > MAX_YAML_BYTES:
         raise _too_large(MAX_YAML_BYTES)

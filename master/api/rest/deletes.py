@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import cast, get_args
+from typing import ClassVar, cast, get_args
 
 from msgspec import field
 
@@ -28,6 +28,8 @@ class DeleteOptions(Model, frozen=True, kw_only=True):
     deleted later), Foreground (dependents are deleted first) or Orphan (dependents stay); default: that of the kind.
     `dryRun`: All or nothing.
     """
+
+    TYPE: ClassVar[str] = "meta.v1.DeleteOptions"
 
     grace_period_seconds: Int64 | None = None
     preconditions: Preconditions = field(default_factory=Preconditions)

@@ -15,7 +15,7 @@ import msgspec
 from master.api.errors import BadRequest, Conflict, Invalid, UnsupportedMediaType
 from master.api.patches.formats import FORMATS, Format, accepted
 from master.api.pipeline import metadata
-from master.api.rest.bodies import Document
+from master.api.rest.bodies import APPLY, Document
 from master.cache import Entry
 from master.registry.resource import Resource
 from master.schema.checks import Findings
@@ -46,7 +46,7 @@ def format_of(media: str, schema: Schema[Any]) -> Format:
     """The format of a media type. Raises UnsupportedMediaType with those that the schema's objects accept."""
     format = FORMATS.get(media)
     if format is None or not format.suits(schema):
-        known = ", ".join(accepted(schema))
+        known = ", ".join((*accepted(schema), APPLY))
         message = "the body of the request was in an unknown format - accepted media types include"
         raise UnsupportedMediaType(f"{message}: {known}; this was {media}")
     return format

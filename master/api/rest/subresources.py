@@ -8,11 +8,10 @@ from typing import Any, Protocol
 from aiohttp import web
 
 from master.api.errors import Invalid, MethodNotAllowed, NotFound
-from master.api.patches.formats import APPLY
 from master.api.pipeline.metadata import check_uid
 from master.api.resources import Resources
 from master.api.rest import answers, bodies, options, patching
-from master.api.rest.bodies import Document
+from master.api.rest.bodies import APPLY, Document
 from master.api.rest.call import Call
 from master.api.rest.reads import Reads
 from master.api.rest.writes import Writes
@@ -62,7 +61,7 @@ class Subresources:
 
     async def _action(self, call: Call, action: Action, verb: str) -> web.Response:
         permit = await self._pipeline.authorize(call.request(verb, dry_run=call.query.dry_run))
-        document = await self._writes.document(call)
+        document = await self._writes.document(call, action.schema)
         served = (action.served.kind, action.served.api_version)
         body = bodies.read(document, action.schema, served, call.query.field_validation, call.warnings)
         if call.route.subresource is not None:
@@ -95,7 +94,7 @@ class Subresources:
 
     async def _new_view(self, call: Call, view: View) -> Callable[[Entry], Any]:
         """The view that is in the body of a PUT."""
-        document = await self._writes.document(call)
+        document = await self._writes.document(call, view.schema)
         return lambda _: self._read_view(call, view, document, document.value)
 
     async def _patched_view(self, call: Call, view: View) -> Callable[[Entry], Any]:

@@ -8,13 +8,12 @@ from typing import Any
 from aiohttp import web
 
 from master.api.errors import NotFound
-from master.api.patches.formats import APPLY
 from master.api.pipeline.attempt import Outcome
 from master.api.pipeline.pipeline import Pipeline
 from master.api.pipeline.request import Permit
-from master.api.rest import answers, bodies, deletes, options, patching, versions
+from master.api.rest import answers, bodies, deletes, options, patching, protobufs, versions
 from master.api.rest.applies import Applies
-from master.api.rest.bodies import Document
+from master.api.rest.bodies import APPLY, Document
 from master.api.rest.call import Call
 from master.api.rest.lists import stream
 from master.api.rest.patching import Patch
@@ -22,6 +21,7 @@ from master.api.rest.reads import Reads
 from master.cache import Cache, Entry
 from master.registry.deletion import DeleteOptions
 from master.registry.subresource import Part
+from master.schema.protobuf.frame import MEDIA_TYPE
 from master.schema.schema import Schema
 
 
@@ -35,17 +35,22 @@ class Writes:
         self._reads = reads
         self.applies = Applies(pipeline, reader)
 
-    async def document(self, call: Call, media: str = "") -> Document:
-        """The body of the request. `media`: its type, if that is known. Raises ApiError."""
-        body = await self._reader.read(call.http)
-        return await bodies.decode(body, media or bodies.media_type(call.http))
+    async def document(self, call: Call, schema: Schema[Any]) -> Document:
+        """The body of the request, an object of a schema. Raises ApiError."""
+        return await self._decoded(call, await self._reader.read(call.http), schema)
+
+    async def _decoded(self, call: Call, body: bytes, schema: Schema[Any]) -> Document:
+        media = bodies.media_type(call.http)
+        if media == MEDIA_TYPE:
+            return await protobufs.decode(body, schema)
+        return await bodies.decode(body, media)
 
     async def create(self, call: Call) -> web.Response:
         options.check(call.query, "create")
         # Before the body is read, so that a caller without the permission need not send it.
         permit = await self._pipeline.authorize(call.request("create", dry_run=call.query.dry_run))
         answers.negotiate(call.accept)
-        document = await self.document(call)
+        document = await self.document(call, call.route.version.schema)
         obj = versions.read(call, document)
         outcome = await self._pipeline.create(permit, obj)
         return self._answer(call, outcome, 201)
@@ -54,7 +59,7 @@ class Writes:
         options.check(call.query, "update")
         permit = await self._pipeline.authorize(call.request("update", dry_run=call.query.dry_run))
         answers.negotiate(call.accept)
-        document = await self.document(call)
+        document = await self.document(call, call.route.version.schema)
         old = self._cache.entry(call.route.resource, call.route.namespace, call.route.name)
         obj = versions.read(call, document, None if old is None else old.obj)
         return await self._change(call, permit, lambda _: obj, expect=call.identify(obj))
@@ -66,14 +71,15 @@ class Writes:
         options.check(call.query, "patch")
         permit = await self._pipeline.authorize(call.request("patch", dry_run=call.query.dry_run))
         answers.negotiate(call.accept)
-        patch = await self.patch_body(call, call.route.version.schema)
+        route = call.route
+        patch = await self.patch_body(call, route.resource.schema if route.stored else route.version.schema)
 
         def patched(entry: Entry) -> Any:
             call.warnings.clear()
-            value = patch.apply(answers.body(entry, call.route))
+            value = patch.apply(answers.body(entry, route))
             with patching.reading(value):
                 obj = versions.of_value(call, patch.document, value, entry.obj)
-            patching.check_version(call.route.resource, entry, call.identify(obj))
+            patching.check_version(route.resource, entry, call.identify(obj))
             return obj
 
         return await self._change(call, permit, patched)
@@ -81,7 +87,7 @@ class Writes:
     async def patch_body(self, call: Call, schema: Schema[Any]) -> Patch:
         """The body of a PATCH for objects of a schema. Raises UnsupportedMediaType, BadRequest."""
         format = patching.format_of(bodies.media_type(call.http), schema)
-        document = await self.document(call, "application/json")
+        document = await bodies.decode(await self._reader.read(call.http), "application/json")
         format.check(document.value)
         return Patch(format, document, schema)
 
@@ -103,7 +109,7 @@ class Writes:
         body = await self._reader.read(call.http)
         if not body.strip():
             return deletes.options(deletes.DeleteOptions(), call.query)
-        document = await bodies.decode(body, bodies.media_type(call.http))
+        document = await self._decoded(call, body, deletes.SCHEMA)
         return deletes.options(bodies.typed(document.value, deletes.SCHEMA, "Ignore", [], document), call.query)
 
     async def delete(self, call: Call) -> web.Response:

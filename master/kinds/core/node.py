@@ -44,11 +44,11 @@ class Taint(Model, frozen=True, kw_only=True):
 class ConfigMapNodeConfigSource(Model, frozen=True, kw_only=True):
     """The key of a config map that has the node's configuration."""
 
-    namespace: str = always("")
-    name: str = always("")
+    namespace: Required = always("")
+    name: Required = always("")
     uid: str = ""
     resource_version: str = ""
-    kubelet_config_key: str = always("")
+    kubelet_config_key: Required = always("")
 
 
 class NodeConfigSource(Model, frozen=True, kw_only=True):

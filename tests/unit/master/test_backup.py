@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from master import backup
-from master.backup import CLUSTER_ID_KEY, RestoreRefused, Source, restore
+from master.backup import RestoreRefused, Source, restore
 from master.cache import Cache, HistoryGone
 from master.config import MasterConfig
-from master.datadir import RESTORING, MasterFailed, locked
+from master.datadir import CLUSTER_ID_KEY, RESTORING, MasterFailed, locked
 from master.dispatch.identities import Identities
 from master.main import run as run_master
 from master.pki import Pki

@@ -55,7 +55,7 @@ class ContainerCheck:
             findings.form(f"{at}.name", container.name, dns_label(container.name))
         if not container.image:
             findings.required(f"{at}.image")
-        elif any(character.isspace() for character in container.image):
+        elif container.image.split() != [container.image]:
             findings.invalid(f"{at}.image", container.image, "must not have leading, trailing or inner whitespace")
         findings.one_of(f"{at}.imagePullPolicy", container.image_pull_policy, ("Always", "IfNotPresent", "Never"))
         findings.one_of(

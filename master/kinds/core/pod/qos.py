@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from functools import lru_cache
 
 from master.kinds.core.pod.model import PodSpec
 from master.schema.quantity import parse
@@ -32,12 +33,13 @@ def qos_class(spec: PodSpec) -> str:
 
 def _amounts(quantities: Mapping[str, str]) -> dict[str, int]:
     """The amounts above zero in nano units, the smallest part of a quantity. Skips texts that are not quantities."""
-    amounts = {}
-    for name in _COUNTED:
-        try:
-            amount = parse(quantities.get(name, "0"))
-        except ValueError:
-            continue
-        if amount > 0:
-            amounts[name] = int(amount.scaleb(9))
-    return amounts
+    amounts = {name: _nanos(quantities[name]) for name in _COUNTED if name in quantities}
+    return {name: amount for name, amount in amounts.items() if amount > 0}
+
+
+@lru_cache(maxsize=4096)
+def _nanos(text: str) -> int:
+    try:
+        return int(parse(text).scaleb(9))
+    except ValueError:
+        return 0

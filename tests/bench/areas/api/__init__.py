@@ -7,7 +7,8 @@ the master switched off. Master, floor and client are a process each, on loopbac
 - `get_ratio`: GETs of one pod per second, 16 clients that keep their connections, divided by those of the floor: a
   trivial handler on the same HTTP stack that answers with the same bytes (floor.py).
 - `create_ratio`, `create_p99_ratio`: creates of pods per second, 64 clients, divided by those of the floor, which
-  decodes the body and commits it durably in the same group commits; and the 99th percentiles of their times.
+  decodes the body and commits it durably in the same group commits; and the 99th percentiles of their times. All
+  pods have the same spec, as those of a template have. `create_distinct_ratio`: the same with specs that all differ.
 - `create_beside_deletion`: creates per second while a namespace of 10,000 pods is being deleted, divided by those
   before and after it.
 - `list10k_ratio`: the time of a list of 10,000 pods, divided by that of the floor, which streams the same bytes.
@@ -21,6 +22,7 @@ the master switched off. Master, floor and client are a process each, on loopbac
 - `bind_us`: processor time of one binding without the disk (binding.py).
 - `apply_us`: processor time of one server-side apply that changes one field of a Deployment, without the disk
   (applying.py).
+- `protobuf_ratio`: the time of decoding a pod from protobuf, divided by that from JSON (protobuf.py).
 
 Rounds of the floor and of the master alternate. A ratio is the median of the ratios of neighbouring rounds.
 """
@@ -32,7 +34,7 @@ import sys
 from collections.abc import Iterator
 from statistics import median
 
-from tests.bench.areas.api import biglists, deletion, lists, servers, single, watches
+from tests.bench.areas.api import biglists, deletion, lists, protobuf, servers, single, watches
 from tests.bench.areas.api.bench import Bench, figure, note, workplace
 from tests.bench.areas.api.servers import Server
 from tests.bench.areas.api.sizes import FULL, Sizes
@@ -52,6 +54,7 @@ def measure(sizes: Sizes = FULL) -> Iterator[Figure]:
         yield from _many(bench, templates[0], idle_mb)
     yield figure("bind_us", _median_us("binding", sizes.bindings), "us", 60.0)
     yield figure("apply_us", _median_us("applying", sizes.applies), "us", 400.0)
+    yield figure("protobuf_ratio", protobuf.ratio(), "x", 12.0)
 
 
 def _few(bench: Bench, templates: Templates) -> Iterator[Figure]:

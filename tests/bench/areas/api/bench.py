@@ -81,7 +81,7 @@ def workplace(sizes: Sizes) -> Iterator[Bench]:
             yield Bench(sizes, directories[0], floor, client)
 
 
-def figure(name: str, value: float, unit: str, goal: float, *, at_least: bool = False) -> Figure:
+def figure(name: str, value: float, unit: str, goal: float | None, *, at_least: bool = False) -> Figure:
     """A figure of this area. The floor of a ratio is 1 by definition."""
     floor = 1.0 if unit == "x" else None
     return Figure("api", name, value, unit, goal=goal, floor=floor, at_least=at_least)

@@ -49,8 +49,8 @@ def node() -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": "Node", "metadata": {"name": NODE.decode(), "labels": labels}}
 
 
-def pod(*, node_name: str = "") -> dict[str, Any]:
-    """The pod `NAME`. With a `node_name` it is on that node from the start.
+def pod(*, node_name: str = "", distinct: bool = False) -> dict[str, Any]:
+    """The pod `NAME`. With a `node_name` it is on that node from the start. `distinct`: its spec contains its name.
 
     It has the defaults, like the pods that a controller makes of its template.
     """
@@ -76,6 +76,8 @@ def pod(*, node_name: str = "") -> dict[str, Any]:
     }
     if node_name:
         spec["nodeName"] = node_name
+    if distinct:
+        spec["hostname"] = NAME.decode()
     metadata = {"name": NAME.decode(), "labels": labels, "annotations": annotations}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
 

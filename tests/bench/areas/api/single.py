@@ -20,6 +20,7 @@ from tests.bench.figure import Figure
 
 PATH = f"/api/v1/namespaces/{pods.NAMESPACE}/pods"
 _FLOOR_POD, _FLOOR_PODS = "/pod", "/pods"
+_FIRST_DISTINCT = 5_000_000
 
 
 def measure(bench: Bench, templates: list[Templates]) -> Iterator[Figure]:
@@ -30,6 +31,7 @@ def measure(bench: Bench, templates: list[Templates]) -> Iterator[Figure]:
         note(f"a pod has {len(answer)} bytes as answered")
         yield from _gets(bench, server)
         yield from _creates(bench, server)
+        yield _distinct_creates(bench, server)
     templates.append(bench.run(_templates(bench)))
 
 
@@ -75,18 +77,33 @@ def _gets(bench: Bench, server: Server) -> Iterator[Figure]:
 
 
 def _creates(bench: Bench, server: Server) -> Iterator[Figure]:
+    floor, ours = _rounds_of_creates(bench, server)
+    yield figure("create_ratio", _rate_ratio(ours, floor), "x", 0.5, at_least=True)
+    p99_ratio = load.ratio((each.p99_s for each in ours), (each.p99_s for each in floor))
+    yield figure("create_p99_ratio", p99_ratio, "x", 2.0)
+
+
+def _distinct_creates(bench: Bench, server: Server) -> Figure:
+    floor, ours = _rounds_of_creates(bench, server, distinct=True)
+    return figure("create_distinct_ratio", _rate_ratio(ours, floor), "x", None, at_least=True)
+
+
+def _rounds_of_creates(bench: Bench, server: Server, *, distinct: bool = False) -> tuple[list[Load], list[Load]]:
     sizes = bench.sizes
-    following = {bench.floor.port: creations(_FLOOR_PODS), server.port: creations(PATH)}
+    first = _FIRST_DISTINCT if distinct else 1
+    following = {
+        port: creations(path, first=first, distinct=distinct)
+        for port, path in ((bench.floor.port, _FLOOR_PODS), (server.port, PATH))
+    }
 
     async def round_(server: Server, clients: list[Connection]) -> Load:
         return await load.run(clients, following[server.port], sizes.create_s, status=201)
 
     floor, ours = _alternate(bench, server, sizes.create_clients, sizes.create_rounds, round_)
+    what = "distinct creates" if distinct else "creates"
     for name, loads in (("floor", floor), ("master", ours)):
-        note(f"creates: {name} {load.rates(loads):,.0f}/s with p99 {1e3 * load.p99s(loads):.0f} ms")
-    yield figure("create_ratio", _rate_ratio(ours, floor), "x", 0.5, at_least=True)
-    p99_ratio = load.ratio((each.p99_s for each in ours), (each.p99_s for each in floor))
-    yield figure("create_p99_ratio", p99_ratio, "x", 2.0)
+        note(f"{what}: {name} {load.rates(loads):,.0f}/s with p99 {1e3 * load.p99s(loads):.0f} ms")
+    return floor, ours
 
 
 def _rate_ratio(ours: list[Load], floor: list[Load]) -> float:
@@ -117,8 +134,8 @@ def _alternate(
     return results[0][1:], results[1][1:]
 
 
-def creations(path: str, *, first: int = 1) -> load.Following:
+def creations(path: str, *, first: int = 1, distinct: bool = False) -> load.Following:
     """A function that returns the request for the next pod. Only the name differs, so nothing is encoded again."""
-    before, after = pods.creation(path, pods.pod()).split(json.dumps(pods.NAME.decode()).encode())
+    parts = pods.creation(path, pods.pod(distinct=distinct)).split(json.dumps(pods.NAME.decode()).encode())
     numbers = count(first)
-    return lambda: b'%b"%b"%b' % (before, pods.pod_name(next(numbers)), after)
+    return lambda: (b'"%b"' % pods.pod_name(next(numbers))).join(parts)

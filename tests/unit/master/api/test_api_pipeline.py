@@ -407,3 +407,29 @@ def test_every_error_is_a_status() -> None:
     for cls in subclasses(ApiError):
         status = cls("why").status()
         assert status["kind"] == "Status" and 400 <= status["code"] < 600 and status["reason"]
+
+
+# -- the objects that followers get --------------------------------------------------------------------------------
+
+
+async def test_followers_get_the_written_object_without_decoding_it(resources: Resources, me: Caller) -> None:
+    with resources.cache.subscribe(POD) as subscription:
+        await make(resources, me, POD, pod(labels={"a": "b"}))
+        await resources.mutate(
+            me,
+            POD,
+            "default",
+            "web",
+            lambda old: replace(old, status=replace(old.status, phase="Running")),
+            subresource="status",
+        )
+        for phase in ("Pending", "Running"):
+            entry = (await subscription.next()).changes[0].entry
+            assert entry.decoded is not None and entry.decoded.obj == POD.decode(entry.raw)
+            assert entry.obj.status.phase == phase and entry.obj.metadata.resource_version == str(entry.revision)
+
+
+async def test_an_object_whose_commit_failed_is_forgotten(resources: Resources, me: Caller) -> None:
+    first = await asyncio.gather(*(make(resources, me, POD, pod()) for _ in range(3)), return_exceptions=True)
+    assert sum(isinstance(each, AlreadyExists) for each in first) == 2
+    assert not resources.cache._expected

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from master.api.depth import MAX_DEPTH
 from master.api.errors import ApiError, BadRequest, Invalid, TooLarge
 from master.api.patches.jsonpatches import MAX_OPERATIONS, apply
 from master.kinds import POD
+from master.schema.depth import MAX_DEPTH
 
 SCHEMA = POD.schema
 BEFORE: dict[str, Any] = {"a": {"b": [1, 2]}, "c/d": "x", "n": None}

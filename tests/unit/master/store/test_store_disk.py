@@ -37,6 +37,26 @@ async def test_history_is_bounded(tmp_path: Path) -> None:
     await store.close()
 
 
+async def test_every_part_of_a_list_costs_the_same(tmp_path: Path) -> None:
+    store = await SqliteStore.open(tmp_path / "store.db")
+    await store.commit([], [Put(f"/x/{number:04d}", b"") for number in range(2000)])
+    steps = 0
+
+    def step() -> None:
+        nonlocal steps
+        steps += 1
+
+    store._database._db.set_progress_handler(step, 1)
+    costs = []
+    for after in ("", "/x/0009", "/x/1989"):
+        steps = 0
+        values, _ = await store.list("/x/", after=after, limit=10)
+        assert len(values) == 10
+        costs.append(steps)
+    assert max(costs) < 2 * min(costs)
+    await store.close()
+
+
 class _Broken:
     """A connection whose COMMIT fails as on a full disk."""
 

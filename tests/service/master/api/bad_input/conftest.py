@@ -18,10 +18,9 @@ from master import cluster_api
 from master.api.resources import Resources
 from master.api.server import ApiServer
 from master.config import MasterConfig
-from master.pki import Pki
 from master.registry.resource import Resource
 from tests.fakes.clock import FakeClock
-from tests.masters import FakeJoin, FakeLogs, Reply
+from tests.masters import FakeJoin, FakeLogs, Reply, new_pki
 from tests.service.master.api.bad_input.places import Place, places_of_kind
 
 MERGE = "application/merge-patch+json"
@@ -123,7 +122,7 @@ class Direct:
 @pytest.fixture
 def direct(resources: Resources, tmp_path: Path) -> Direct:
     config = MasterConfig(data_dir=tmp_path, listen_address="127.0.0.1", api_port=0)
-    server = cluster_api.server(config, resources, Pki.prepare(config), FakeLogs(), FakeJoin(), clock=FakeClock())
+    server = cluster_api.server(config, resources, new_pki(config), FakeLogs(), FakeJoin(), clock=FakeClock())
     return Direct(server, resources)
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Final
 
 import pytest
 
@@ -19,42 +20,43 @@ CONFIGMAPS, SECRETS = collection(kinds.CONFIGMAP), collection(kinds.SECRET)
 NUL, CONTROL, RIGHT_TO_LEFT, EDGE = "a\0b", "\x1b[31m\x7f\r\n", "\u202egpj.exe", "\ud7ff\uffff\U0010ffff"
 
 
+BAD_METADATA: Final[Sequence[tuple[dict[str, Any], str]]] = [
+    ({"name": "a" * 254}, "metadata.name"),
+    ({"name": "x" * 100_000}, "metadata.name"),
+    ({"name": "a", "labels": {"a": "b" * 64}}, "metadata.labels"),
+    ({"name": "a", "labels": {"k" * 64: ""}}, "metadata.labels"),
+    ({"name": "a", "labels": {"p" * 254 + "/k": ""}}, "metadata.labels"),
+    ({"name": "a", "labels": {"k" * 1_000_000: ""}}, "metadata.labels"),
+    ({"name": "a", "labels": {NUL: ""}}, "metadata.labels"),
+    ({"name": "a", "labels": {"a": CONTROL}}, "metadata.labels"),
+    ({"name": "a", "annotations": {"k": "v" * (256 << 10)}}, "metadata.annotations"),
+    ({"name": "a", "annotations": {"k": "\u20ac" * (100 << 10)}}, "metadata.annotations"),
+    ({"name": "a", "annotations": {f"k{n}": "v" * 2000 for n in range(150)}}, "metadata.annotations"),
+    ({"name": "a", "annotations": {"k" * 64: ""}}, "metadata.annotations"),
+    ({"name": "a", "finalizers": ["f" * 64]}, "metadata.finalizers"),
+    ({"name": "a", "finalizers": [RIGHT_TO_LEFT]}, "metadata.finalizers"),
+    ({"name": NUL}, "metadata.name"),
+    ({"name": RIGHT_TO_LEFT}, "metadata.name"),
+    ({"name": "a\n"}, "metadata.name"),
+    ({"name": "A"}, "metadata.name"),
+    ({"name": ".."}, "metadata.name"),
+    ({"name": "a/b"}, "metadata.name"),
+]
+"""Metadata, and the field that is refused."""
+
+
 @EACH_KIND
-@pytest.mark.parametrize(
-    ("metadata", "field"),
-    [
-        ({"name": "a" * 254}, "metadata.name"),
-        ({"name": "x" * 100_000}, "metadata.name"),
-        ({"name": "a", "labels": {"a": "b" * 64}}, "metadata.labels"),
-        ({"name": "a", "labels": {"k" * 64: ""}}, "metadata.labels"),
-        ({"name": "a", "labels": {"p" * 254 + "/k": ""}}, "metadata.labels"),
-        ({"name": "a", "labels": {"k" * 1_000_000: ""}}, "metadata.labels"),
-        ({"name": "a", "labels": {NUL: ""}}, "metadata.labels"),
-        ({"name": "a", "labels": {"a": CONTROL}}, "metadata.labels"),
-        ({"name": "a", "annotations": {"k": "v" * (256 << 10)}}, "metadata.annotations"),
-        ({"name": "a", "annotations": {"k": "\u20ac" * (100 << 10)}}, "metadata.annotations"),
-        ({"name": "a", "annotations": {f"k{n}": "v" * 2000 for n in range(150)}}, "metadata.annotations"),
-        ({"name": "a", "annotations": {"k" * 64: ""}}, "metadata.annotations"),
-        ({"name": "a", "finalizers": ["f" * 64]}, "metadata.finalizers"),
-        ({"name": "a", "finalizers": [RIGHT_TO_LEFT]}, "metadata.finalizers"),
-        ({"name": NUL}, "metadata.name"),
-        ({"name": RIGHT_TO_LEFT}, "metadata.name"),
-        ({"name": "a\n"}, "metadata.name"),
-        ({"name": "A"}, "metadata.name"),
-        ({"name": ".."}, "metadata.name"),
-        ({"name": "a/b"}, "metadata.name"),
-    ],
-    ids=lambda value: value if isinstance(value, str) else "",
-)
 async def test_metadata_that_is_too_long_or_has_invalid_characters_is_refused(
-    direct: Direct, kind: Resource[Any], metadata: dict[str, Any], field: str
+    direct: Direct, kind: Resource[Any]
 ) -> None:
-    reply = await direct("POST", collection(kind), {**document(kind), "metadata": metadata})
-    assert field in refusal(reply, 422)
-    if "name" in metadata and metadata["name"] == "a":
-        assert (await direct("POST", collection(kind), document(kind))).status == 201
-        patched = await direct.patch(f"{collection(kind)}/x", {"metadata": {**metadata, "name": "x"}})
-        assert field in refusal(patched, 422)
+    """All of them on one server: with a server for each, most of the time would go into starting them."""
+    refused = [await direct("POST", collection(kind), {**document(kind), "metadata": each}) for each, _ in BAD_METADATA]
+    assert (await direct("POST", collection(kind), document(kind))).status == 201
+    for (metadata, field), reply in zip(BAD_METADATA, refused, strict=True):
+        assert field in refusal(reply, 422), metadata
+        if metadata["name"] == "a":
+            patched = await direct.patch(f"{collection(kind)}/x", {"metadata": {**metadata, "name": "x"}})
+            assert field in refusal(patched, 422), metadata
 
 
 async def test_the_longest_allowed_names_are_accepted(direct: Direct) -> None:
@@ -222,7 +224,7 @@ async def test_a_long_selector_is_parsed_quickly(direct: Direct, name: str, sele
 
 
 async def test_unknown_media_types_are_named(direct: Direct) -> None:
-    for media in ("text/plain", "application/xml", "application/vnd.kubernetes.protobuf", "a" * 5000, "\u20ac", ";"):
+    for media in ("text/plain", "application/xml", "a" * 5000, "\u20ac", ";"):
         reply = await direct("POST", CONFIGMAPS, b"{}", media=media)
         assert reply.status in (415, 422), media
     assert (await direct("POST", CONFIGMAPS, document(kinds.CONFIGMAP))).status == 201

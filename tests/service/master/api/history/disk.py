@@ -195,6 +195,7 @@ class SteppedStore(SqliteStore):
 
     async def run(self) -> None:
         """The work of the thread, until the store is closed or the process dies."""
+        self._open()
         try:
             while await self._own_jobs.some.wait():
                 await self._wait()

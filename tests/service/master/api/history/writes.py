@@ -201,7 +201,10 @@ def _stamp(step: Step) -> int:
 def _expected(write: Write, before: Json) -> dict[str, Any]:
     """Parts of the object after the write: those that it sets, and those that it must leave alone."""
     if write.verb == "status":
-        parts = {part: _part(before, part) for part in ("metadata", "spec", "data")}
+        # All metadata but the managers of fields, among which the writer of the status is now.
+        meta = (*before["metadata"], "labels", "annotations", "finalizers", "deletionTimestamp")
+        names = [f"metadata.{name}" for name in meta if name != "managedFields"]
+        parts = {part: _part(before, part) for part in (*names, "spec", "data")}
         return {**parts, "status": write.body["status"]}
     body = merge(before, write.body) if write.verb == "patch" else write.body
     kept = {"status": _part(before, "status")}

@@ -1,0 +1,64 @@
+"""A response with a short head and the whole body, written at once: what nearly all answers with an object are.
+
+aiohttp makes a dictionary of headers for each response and encodes it again. Here the head is made from a template.
+Other responses take the way of aiohttp: to HEAD or HTTP/1.0, with further headers, at the end of a connection, or to a
+client that has not read the last responses yet.
+"""
+
+from __future__ import annotations
+
+import time
+from email.utils import formatdate
+from functools import lru_cache
+from typing import Final
+
+from aiohttp import HttpVersion11, web
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.http import SERVER_SOFTWARE
+
+# Bytes that may wait in a transport, beside those in the kernel's buffer. With more, aiohttp waits for the client.
+_WAITING_BYTES: Final = 64 << 10
+_HEAD: Final = "HTTP/1.1 {} {}\r\nContent-Type: {}\r\nContent-Length: %d\r\nDate: {}\r\nServer: {}\r\n\r\n"
+
+
+class Whole(web.Response):
+    """A response with this body. Its only header that matters is the type of the body."""
+
+    _written = False
+
+    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
+        transport, body = request.transport, self.body
+        if (
+            transport is None
+            or not isinstance(body, bytes)
+            or len(self.headers) != 1
+            or super().keep_alive is not None
+            or not request.keep_alive
+            or request.version != HttpVersion11
+            or request.method == "HEAD"
+            or transport.is_closing()
+            or transport.get_write_buffer_size() > _WAITING_BYTES
+        ):
+            return await super().prepare(request)
+        head = _head(self.status, self.reason, self.headers["Content-Type"], int(time.time()))
+        transport.write(head % len(body) + body)
+        self._written = True
+        return None
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        if not self._written:
+            await super().write_eof(data)
+
+    @property
+    def prepared(self) -> bool:
+        return self._written or super().prepared
+
+    @property
+    def keep_alive(self) -> bool | None:
+        return True if self._written else super().keep_alive
+
+
+@lru_cache(maxsize=64)
+def _head(status: int, reason: str, content_type: str, second: int) -> bytes:
+    """The head of responses in one second, but for the length of the body."""
+    return _HEAD.format(status, reason, content_type, formatdate(second, usegmt=True), SERVER_SOFTWARE).encode()
