@@ -33,6 +33,8 @@ from master.schema.pruning import Unclean, UnknownField, WrongType, check_clean,
 from master.schema.schema import Schema
 
 _encode = msgspec.json.Encoder().encode
+# The objects in each object of Kubernetes that are there without anything set.
+_EMPTY: Final[dict[str, Any]] = {"metadata": {}, "spec": {}, "status": {}}
 _SERVER_TIMES: Final = ("creationTimestamp", "deletionTimestamp")
 
 
@@ -88,9 +90,9 @@ class Applies:
         return outcome
 
     async def _begin(self, call: Call) -> tuple[Permit, Document]:
-        options.check(call.query, "patch", applies=True)
         request = replace(call.request("patch", dry_run=call.query.dry_run), operation=APPLY)
         permit = await self._pipeline.authorize(request)
+        options.check(call.query, "patch", applies=True)
         answers.negotiate(call.accept)
         return permit, await _document(await self._reader.read(call.http))
 
@@ -106,8 +108,7 @@ class Applies:
     def _applied(self, call: Call, config: dict[str, Any], entry: Entry | None, reset: FieldSet) -> Applied:
         """The merged value in the version of the path. Raises ApplyConflict, BadRequest."""
         route = call.route
-        empty = {"apiVersion": route.api_version, "kind": route.resource.kind, "metadata": {}}
-        live: dict[str, Any] = empty
+        live: dict[str, Any] = {"apiVersion": route.api_version, "kind": route.resource.kind, "metadata": {}}
         if entry is not None:
             live = msgspec.json.decode(answers.body(entry, route))
             live["metadata"].pop("managedFields", None)
@@ -121,7 +122,7 @@ class Applies:
             bool(call.query.optional_flag("force")),
         )
         try:
-            return application.to(live, managers.read(entries, trusted=True), empty=empty)
+            return application.to(live, managers.read(entries, trusted=True), empty=_EMPTY)
         except Conflicts as conflicts:
             raise ApplyConflict.of_clashes(conflicts) from conflicts
         except BadItem as bad:
