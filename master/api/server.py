@@ -32,7 +32,7 @@ from master.api.rest.routes import is_resource, no_such_path, resolve, segments
 from master.api.rest.slots import Slots
 from master.api.rest.subresources import Connectors, Subresources
 from master.api.rest.tls import Front
-from master.api.rest.traffic import Sort, Traffic, code_of
+from master.api.rest.traffic import Traffic, code_of, sort_of
 from master.api.rest.verbs import Verbs
 from master.api.rest.writes import Writes
 from master.cache import NotServed
@@ -178,23 +178,24 @@ class ApiServer:
         call = Call(request, caller, resolve(self._resources.registry, parts, query.text("namespace")), query)
         # Only a GET can last long. Other requests may have a body, and the reader frees their slot meanwhile.
         streams = request.method == "GET" and (query.flag("watch") or query.flag("follow"))
-        sort = Sort.of(call, streams=streams)
+        return await self._counted(call, streams=streams)
+
+    async def _counted(self, call: Call, *, streams: bool) -> web.StreamResponse:
+        """Handles a request for a resource, within the limit of its sort, and counts it."""
+        sort = sort_of(call, streams=streams)
         began = perf_counter()
         try:
-            response = await (self._stream(call, sort) if streams else self._request(call))
+            if streams:
+                with self._streams, self._traffic.streaming(sort):
+                    response = await self._verbs.handle(call)
+            else:
+                with self._requests:
+                    response = await self._verbs.handle(call)
         except BaseException as error:
             self._traffic.count(sort, code_of(error), perf_counter() - began)
             raise
         self._traffic.count(sort, response.status, perf_counter() - began)
         return response
-
-    async def _request(self, call: Call) -> web.StreamResponse:
-        with self._requests:
-            return await self._verbs.handle(call)
-
-    async def _stream(self, call: Call, sort: Sort) -> web.StreamResponse:
-        with self._streams, self._traffic.streaming(sort):
-            return await self._verbs.handle(call)
 
 
 class _Site(web.SockSite):

@@ -8,16 +8,11 @@ from typing import Any, Final, Literal
 
 from master.api.openapi import names
 from master.api.openapi.catalog import Catalog, GroupVersionKind, kind_of
+from master.api.patches.formats import accepted
+from master.api.rest.bodies import APPLY
 from master.registry.resource import Resource, Version
-from master.registry.subresource import Connection, Subresource
-
-PATCHES: Final = (
-    "application/json-patch+json",
-    "application/merge-patch+json",
-    "application/strategic-merge-patch+json",
-    "application/apply-patch+yaml",
-)
-"""The media types of patches."""
+from master.registry.subresource import Connection, Subresource, View
+from master.schema.schema import Schema
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +91,10 @@ _OF_COLLECTION: Final = ("list", "create", "deletecollection")
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One method at one path. `body` and `response` name definitions; an empty response is text, such as a log."""
+    """One method at one path. `body` and `response` name definitions; an empty response is text, such as a log.
+
+    `media`: the media types of the body.
+    """
 
     id: str
     tag: str
@@ -104,12 +102,8 @@ class Operation:
     description: str
     kind: GroupVersionKind
     response: str
-    body: str = ""
-
-    @property
-    def media(self) -> tuple[str, ...]:
-        """The media types of the body."""
-        return PATCHES if self.verb.method == "patch" else ("*/*",)
+    body: str
+    media: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +168,7 @@ class _Writer:
             kind_of(self._resource, self._version, None),
             response,
             self._body(name, self._root),
+            self._media(name, self._version.schema),
         )
 
     def _part(self, subresource: Subresource, name: str) -> Operation:
@@ -193,12 +188,16 @@ class _Writer:
             kind_of(self._resource, self._version, subresource),
             root,
             "" if text else self._body(name, root),
+            self._media(name, subresource.schema if isinstance(subresource, View) else self._version.schema),
         )
 
     def _id(self, verb: Verb, scope: str, kind: str, suffix: str, *, namespaced: bool) -> str:
         version = self._version.name
         api = f"{names.operation_group(self._resource.group_of(self._version))}{version[:1].upper()}{version[1:]}"
         return f"{verb.word}{api}{scope}{'Namespaced' if namespaced else ''}{kind}{suffix}"
+
+    def _media(self, name: str, schema: Schema[Any]) -> tuple[str, ...]:
+        return (*accepted(schema), APPLY) if name == "patch" else ("*/*",)
 
     def _body(self, name: str, root: str) -> str:
         match name:

@@ -61,21 +61,21 @@ class Metrics(Collector):
 
     def _ended(self) -> Metric:
         family = CounterMetricFamily("apiserver_request", "Requests that have ended.", labels=[*_LABELS, "code"])
-        for (sort, code), number in self._traffic.requests.items():
+        for sort, code, number in self._traffic.ended():
             family.add_metric([*_labels(sort), str(code)], number)
         return family
 
     def _durations(self) -> Metric:
         text = "Time from the first byte of a request to the end of its response. Without streams."
         family = HistogramMetricFamily("apiserver_request_duration_seconds", text, labels=_LABELS)
-        for sort, durations in self._traffic.durations.items():
+        for sort, durations in self._traffic.durations().items():
             family.add_metric(_labels(sort), _buckets(durations.counts), durations.sum_s)
         return family
 
     def _open(self) -> Metric:
         text = "Streams that are open now, such as watches and followed logs."
         family = GaugeMetricFamily("apiserver_longrunning_requests", text, labels=_LABELS)
-        for sort, number in self._traffic.streams.items():
+        for sort, number in self._traffic.streams():
             family.add_metric(_labels(sort), number)
         return family
 

@@ -14,6 +14,7 @@ the master switched off. Master, floor and client are a process each, on loopbac
 - `list10k_ratio`: the time of a list of 10,000 pods, divided by that of the floor, which streams the same bytes.
 - `list_node_ms`, `list_label_ms`, `table500_ms`: of 10,000 pods, the 100 of one node, the 1,000 with a label, and a
   Table with limit=500; medians of 20, one after the other.
+- `openapi_ms`, `openapi_v2_ms`: OpenAPI v3 of the core group and v2 of all kinds, from a warm server (documents.py).
 - `lists16_mb`: growth of the peak of the master's resident memory by 16 lists of 50,000 pods at once (biglists.py).
 - `watch_us`, `fanout_p99_ms`: 1,000 watchers (watches.py).
 - `idle_mb`: resident memory of a master with an empty store. `kb_per_pod`: growth of it by 100,000 pods, measured after
@@ -34,7 +35,7 @@ import sys
 from collections.abc import Iterator
 from statistics import median
 
-from tests.bench.areas.api import biglists, deletion, lists, protobuf, servers, single, watches
+from tests.bench.areas.api import biglists, deletion, documents, lists, protobuf, servers, single, watches
 from tests.bench.areas.api.bench import Bench, figure, note, workplace
 from tests.bench.areas.api.servers import Server
 from tests.bench.areas.api.sizes import FULL, Sizes
@@ -64,6 +65,7 @@ def _few(bench: Bench, templates: Templates) -> Iterator[Figure]:
     yield figure("start_10k_s", _start_s(bench), "s", 1.0)
     with bench.master() as server:
         yield from lists.measure(bench, server)
+        yield from documents.measure(bench, server)
         yield from watches.measure(bench, server)
     bench.fill(templates.waiting_pods(range(few)), empty=False)
     with bench.master() as server:
