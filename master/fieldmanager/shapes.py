@@ -95,11 +95,19 @@ class Record:
     `rest` is None if the type has no others: such a field in a value is ignored.
     """
 
-    __slots__ = ("fields", "rest")
+    __slots__ = ("_atoms", "fields", "rest")
 
     def __init__(self, fields: dict[str, Shape], rest: Shape | None) -> None:
         self.fields = fields
         self.rest = rest
+        self._atoms: frozenset[str] | None = None
+
+    @property
+    def atoms(self) -> frozenset[str]:
+        """The names of the fields whose values have one owner."""
+        if self._atoms is None:
+            self._atoms = frozenset(name for name, shape in self.fields.items() if shape is ATOM)
+        return self._atoms
 
     def _shape(self, name: str) -> Shape:
         return self.fields.get(name) or self.rest or ATOM

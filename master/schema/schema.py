@@ -6,7 +6,7 @@ types are data (facts.py) or a custom resource's schema (openapi.py): of their o
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from dataclasses import replace as field_replace
 from functools import cached_property
@@ -99,10 +99,11 @@ class Schema(Protocol[T]):
         """The JSON value of an object, without managedFields."""
         ...
 
-    def differing(self, old: T | None, new: T) -> tuple[dict[str, Any], dict[str, Any]]:
+    def differing(self, old: T | None, new: T, whole: Collection[str] = ()) -> tuple[dict[str, Any], dict[str, Any]]:
         """The JSON values of two objects, as far as these differ: only the top-level fields that are not equal.
 
-        The managedFields do not count. `old`: None for an object with nothing set.
+        The managedFields do not count. `old`: None for an object with nothing set. `whole`: top-level fields that are
+        compared as a whole; if both objects have such a field, the values may be any two that differ.
         """
         ...
 
@@ -210,21 +211,32 @@ class Typed(Generic[S]):
     def value(self, obj: S) -> dict[str, Any]:
         return cast(dict[str, Any], msgspec.to_builtins(_unmanaged(obj)))
 
-    def differing(self, old: S | None, new: S) -> tuple[dict[str, Any], dict[str, Any]]:
+    @cached_property
+    def _names(self) -> dict[str, str]:
+        """The fields in JSON by their attributes."""
+        return {field.attribute: field.name for field in self.tree.fields.values()}
+
+    def differing(self, old: S | None, new: S, whole: Collection[str] = ()) -> tuple[dict[str, Any], dict[str, Any]]:
         if old is None:
             old = self._empty
-        before, after = {}, {}
+        before: dict[str, Any] = {}
+        after: dict[str, Any] = {}
+        wholly: list[str] = []
         for name in self.model.__struct_fields__:
             one, other = getattr(old, name), getattr(new, name)
             if one is other:
                 continue
             if name == "metadata":
                 one, other = replace(one, managed_fields=()), replace(other, managed_fields=())
-            if one != other:
+            if one == other:
+                continue
+            if one and other and self._names[name] in whole:
+                wholly.append(self._names[name])
+            else:
                 before[name], after[name] = one, other
         return (
-            msgspec.to_builtins(replace(self._empty, **before)),
-            msgspec.to_builtins(replace(self._empty, **after)),
+            {**msgspec.to_builtins(replace(self._empty, **before)), **dict.fromkeys(wholly, 0)},
+            {**msgspec.to_builtins(replace(self._empty, **after)), **dict.fromkeys(wholly, 1)},
         )
 
     def shared(self, obj: S) -> Shared | None:
@@ -354,7 +366,9 @@ class Data:
         base = {"apiVersion": obj.api_version, "kind": obj.kind}
         return {**base, "metadata": msgspec.to_builtins(replace(obj.metadata, managed_fields=())), **obj.content}
 
-    def differing(self, old: Untyped | None, new: Untyped) -> tuple[dict[str, Any], dict[str, Any]]:
+    def differing(
+        self, old: Untyped | None, new: Untyped, whole: Collection[str] = ()
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
         after = self.value(new)
         before = {name: {} for name in ("metadata", *self._always)} if old is None else self.value(old)
         return (

@@ -75,7 +75,7 @@ class Ownership:
         """The sets of a new object's top-level fields. Of one that is interned, the set is kept with the value."""
         shape, shared = self._shapes.of(schema.full_tree), schema.shared(obj)
         if shared is None:
-            return self._new.texts(shape, *schema.differing(None, obj), reset)
+            return self._new.texts(shape, *schema.differing(None, obj, shape.atoms), reset)
         texts = self._new.texts(shape, *schema.differing(None, shared.rest), reset)
         texts[shared.name] = shared.interner.result(shared.value, self._shared_text, shape, shared.name)
         return texts
@@ -119,7 +119,8 @@ class Ownership:
     ) -> Comparison | None:
         schema = resource.schema
         if version == resource.api_version:
-            return compare(self._shapes.of(schema.full_tree), *schema.differing(old, new)).without(reset)
+            shape = self._shapes.of(schema.full_tree)
+            return compare(shape, *schema.differing(old, new, shape.atoms)).without(reset)
         served = next((each for each in resource.served if resource.version_of(each) == version), None)
         convert = served.from_stored if served is not None else None
         if served is None or convert is None:

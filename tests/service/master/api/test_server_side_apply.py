@@ -139,6 +139,19 @@ async def test_the_scale_and_the_status_have_entries_of_their_own(api: Client) -
     assert "f:replicas" not in found["alice", "Apply", ""]["f:spec"]
 
 
+async def test_a_list_with_one_owner_changes_as_a_whole(api: Client) -> None:
+    body = {"addressType": "IPv4", "endpoints": [{"addresses": ["10.0.0.1"]}], "metadata": {"name": "s"}}
+    slices = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices"
+    await api("POST", f"{slices}?fieldManager=one", body)
+    patch = {"endpoints": [{"addresses": ["10.0.0.2"]}]}
+    changed = await api("PATCH", f"{slices}/s?fieldManager=two", patch, headers=MERGE)
+    entries = {each["manager"]: each["fieldsV1"] for each in changed.json["metadata"]["managedFields"]}
+    assert entries == {"one": {"f:addressType": {}}, "two": {"f:endpoints": {}}}
+    emptied = await api("PATCH", f"{slices}/s?fieldManager=three", {"endpoints": []}, headers=MERGE)
+    entries = {each["manager"]: each["fieldsV1"] for each in emptied.json["metadata"]["managedFields"]}
+    assert entries["three"] == {"f:endpoints": {}} and "two" not in entries
+
+
 async def test_a_dry_run_shows_the_result_and_writes_nothing(api: Client) -> None:
     dry = await apply(api, f"{CONFIGMAPS}/c", config({"a": "1"}), query="&dryRun=All")
     assert dry.status == 201 and dry.json["data"] == {"a": "1"}
