@@ -63,10 +63,10 @@ _FIELDS_HEAD: Final = """\
 
 # Fields without effect
 
-Sampan accepts every field of the ten kinds below that Kubernetes 1.37 has, and stores it. This page lists the fields on
-which it does not act yet. All others are carried out, or are information for people and other programs, such as
-`providerID` of a node and all fields of an event. A template, such as that of a replication controller, has the same
-fields as a pod. In a status nothing is an instruction, so its fields are not listed.
+Sampan accepts every field of its kinds that Kubernetes 1.37 has, and stores it. This page lists the fields on which it
+does not act yet, and at its end the kinds on which nothing acts. All other fields are carried out, or are information
+for people and other programs, such as `providerID` of a node and all fields of an event. A template, such as that of a
+deployment, has the same fields as a pod. In a status nothing is an instruction, so its fields are not listed.
 
 - A field **without effect** is answered with a `Warning` header, which `kubectl` prints. One answer has at most eleven
   warnings, and of several fields with the same effect it names the first.
@@ -101,16 +101,16 @@ def _section(title: str, kind: type[Any]) -> list[str]:
 
 def fields_page() -> str:
     """The page of the fields without effect."""
-    from master.kinds import ALL, PASSIVE, PRIORITYCLASS
+    from master.kinds import ALL, PASSIVE, PRIORITYCLASS, WITHOUT_CONTROLLER
 
     lines = [_FIELDS_HEAD]
     for resource in ALL:
-        if resource not in PASSIVE:
+        if resource not in PASSIVE and resource not in WITHOUT_CONTROLLER:
             lines += _fields_of(resource)
     # New pods get the priority of their class, and the page says that priorities have no effect.
-    unused = [resource for resource in PASSIVE if resource is not PRIORITYCLASS]
+    unused = [*WITHOUT_CONTROLLER, *(resource for resource in PASSIVE if resource is not PRIORITYCLASS)]
     names = ", ".join(f"{resource.kind} ({resource.api_version})" for resource in unused)
-    text = f"Sampan stores and shows objects of these kinds, but does not use them: {names}."
+    text = f"Sampan checks, stores and shows objects of these kinds, but does not use them yet: {names}."
     lines += ["## Kinds without effect", "", text]
     return "\n".join([*lines, ""])
 

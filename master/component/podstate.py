@@ -14,6 +14,8 @@ import msgspec
 from master.cache import Change, Entry
 from master.cache.entry import MODIFIED
 from master.kinds.core.pod.model import Pod, PodCondition
+from master.kinds.workload.template import DELETION_COST
+from master.objects.labelselector import AnySelector, is_empty, matches
 from master.objects.meta import ObjectMeta, OwnerReference, json_name, parse_time, timestamp
 from master.schema.partial import Meta
 from master.schema.salvage import salvage
@@ -25,6 +27,10 @@ class _Partial(msgspec.Struct, frozen=True, kw_only=True, rename=json_name, gc=F
     """A part of one of the API's models. Each field has the name and meaning that it has there."""
 
 
+class StateAnnotations(_Partial, frozen=True, kw_only=True):
+    deletion_cost: str = msgspec.field(default="", name=DELETION_COST)
+
+
 class StateMeta(_Partial, frozen=True, kw_only=True):
     name: str = ""
     namespace: str = ""
@@ -32,6 +38,7 @@ class StateMeta(_Partial, frozen=True, kw_only=True):
     creation_timestamp: str = ""
     deletion_timestamp: str = ""
     labels: dict[str, str] = {}
+    annotations: StateAnnotations = StateAnnotations()
     owner_references: tuple[OwnerReference, ...] = ()
 
 
@@ -64,6 +71,7 @@ class StateCondition(_Partial, frozen=True, kw_only=True):
 
 class StateStatus(_Partial, frozen=True, kw_only=True):
     phase: str = ""
+    reason: str = ""
     pod_ip: str = ""
     conditions: tuple[StateCondition, ...] = ()
     container_statuses: tuple[StateContainerStatus, ...] = ()
@@ -97,9 +105,9 @@ def state_changed(change: Change) -> bool:
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def selects(selector: Mapping[str, str], labels: Mapping[str, str]) -> bool:
-    """Whether an equality selector matches the labels; an empty selector matches nothing."""
-    return bool(selector) and all(labels.get(key) == value for key, value in selector.items())
+def selects(selector: AnySelector | None, labels: Mapping[str, str]) -> bool:
+    """Whether the selector of a service or workload matches the labels; an empty one matches nothing."""
+    return not is_empty(selector) and matches(selector, labels)
 
 
 def is_finished(pod: AnyPod) -> bool:
@@ -110,6 +118,11 @@ def is_finished(pod: AnyPod) -> bool:
 def is_active(pod: AnyPod) -> bool:
     """Whether the pod counts as a replica: neither finished nor being deleted."""
     return not is_finished(pod) and not pod.metadata.deletion_timestamp
+
+
+def is_terminating(pod: AnyPod) -> bool:
+    """Whether the pod is being deleted and its containers have not all ended."""
+    return bool(pod.metadata.deletion_timestamp) and not is_finished(pod)
 
 
 def condition_of(pod: Pod, type_: str) -> PodCondition | None:

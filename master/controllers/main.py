@@ -9,6 +9,7 @@ from master.api.resources import Resources
 from master.clock import Clock
 from master.component.events import EventRecorder
 from master.controllers.accounts import AccountsController
+from master.controllers.deployment.controller import DeploymentController
 from master.controllers.endpoints import EndpointsController
 from master.controllers.endpointslice import EndpointSliceController
 from master.controllers.eventexpiry import EventExpiry
@@ -18,6 +19,7 @@ from master.controllers.keyed import Controller
 from master.controllers.namespace import NamespaceController
 from master.controllers.nodelifecycle import NodeLifecycle
 from master.controllers.podgc import PodCollector
+from master.controllers.replicaset import ReplicaSetController
 from master.controllers.replication import ReplicationManager
 from master.controllers.rootca import RootCaPublisher
 from master.controllers.tokencleaner import TokenCleaner
@@ -50,6 +52,8 @@ def controllers(
     """
     return [
         ReplicationManager(resources, clock, recorder),
+        ReplicaSetController(resources, clock, recorder),
+        DeploymentController(resources, clock, recorder),
         EndpointsController(resources, clock),
         EndpointSliceController(resources, clock),
         NodeLifecycle(resources, heartbeats, clock, recorder, grace_s=config.grace_s, eviction_s=config.eviction_s),

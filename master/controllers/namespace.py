@@ -34,7 +34,7 @@ LONGEST_CHECK_S = 2.0
 DELETES_AT_ONCE = 16
 
 # Controllers go before the objects that they would create again. Events go last: they explain what happens to the rest.
-_FIRST = (kinds.REPLICATIONCONTROLLER, kinds.SERVICE)
+_FIRST = (kinds.DEPLOYMENT, kinds.REPLICASET, kinds.REPLICATIONCONTROLLER, kinds.SERVICE)
 _LAST = (kinds.EVENT,)
 
 

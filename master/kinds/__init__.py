@@ -11,17 +11,25 @@ A kind without rules of its own has no code: it is a file in `data`, which `PASS
 from pathlib import Path
 from typing import Any
 
+from master.kinds.apps.controllerrevision import CONTROLLERREVISION
+from master.kinds.apps.daemonset import DAEMONSET
+from master.kinds.apps.deployment import DEPLOYMENT
+from master.kinds.apps.replicaset import REPLICASET
+from master.kinds.apps.statefulset import STATEFULSET
 from master.kinds.authentication.selfsubjectreview import SELFSUBJECTREVIEW
 from master.kinds.authentication.tokenreview import TOKENREVIEW
 from master.kinds.authorization.selfsubjectaccessreview import SELFSUBJECTACCESSREVIEW
 from master.kinds.authorization.selfsubjectrulesreview import SELFSUBJECTRULESREVIEW
 from master.kinds.authorization.subjectaccessreview import LOCALSUBJECTACCESSREVIEW, SUBJECTACCESSREVIEW
+from master.kinds.batch.cronjob import CRONJOB
+from master.kinds.batch.job import JOB
 from master.kinds.core.configmap import CONFIGMAP
 from master.kinds.core.endpoints import ENDPOINTS
 from master.kinds.core.event import EVENT
 from master.kinds.core.namespace import NAMESPACE
 from master.kinds.core.node import NODE
 from master.kinds.core.pod.resource import POD
+from master.kinds.core.podtemplate import PODTEMPLATE
 from master.kinds.core.replicationcontroller import REPLICATIONCONTROLLER
 from master.kinds.core.secret import SECRET
 from master.kinds.core.service.resource import SERVICE
@@ -37,6 +45,16 @@ PASSIVE: tuple[Resource[Untyped], ...] = tuple(passive.load(Path(__file__).with_
 (PRIORITYCLASS,) = (kind for kind in PASSIVE if kind.kind == "PriorityClass")
 (RUNTIMECLASS,) = (kind for kind in PASSIVE if kind.kind == "RuntimeClass")
 
+# Typed kinds on whose objects nothing acts yet.
+WITHOUT_CONTROLLER: tuple[Resource[Any], ...] = (
+    STATEFULSET,
+    DAEMONSET,
+    CONTROLLERREVISION,
+    JOB,
+    CRONJOB,
+    PODTEMPLATE,
+)
+
 ALL: tuple[Resource[Any], ...] = (
     NAMESPACE,
     NODE,
@@ -45,10 +63,13 @@ ALL: tuple[Resource[Any], ...] = (
     ENDPOINTS,
     ENDPOINTSLICE,
     REPLICATIONCONTROLLER,
+    REPLICASET,
+    DEPLOYMENT,
     CONFIGMAP,
     SECRET,
     SERVICEACCOUNT,
     EVENT,
+    *WITHOUT_CONTROLLER,
     SELFSUBJECTREVIEW,
     TOKENREVIEW,
     SELFSUBJECTACCESSREVIEW,
@@ -70,19 +91,28 @@ def registry(ranges: ServiceRanges = DEFAULT_RANGES, *, lists_old: bool = False)
 __all__ = [
     "ALL",
     "CONFIGMAP",
+    "CONTROLLERREVISION",
+    "CRONJOB",
+    "DAEMONSET",
+    "DEPLOYMENT",
     "ENDPOINTS",
     "ENDPOINTSLICE",
     "EVENT",
+    "JOB",
     "NAMESPACE",
     "NODE",
     "PASSIVE",
     "POD",
+    "PODTEMPLATE",
     "PRIORITYCLASS",
+    "REPLICASET",
     "REPLICATIONCONTROLLER",
     "RUNTIMECLASS",
     "SECRET",
     "SERVICE",
     "SERVICEACCOUNT",
+    "STATEFULSET",
+    "WITHOUT_CONTROLLER",
     "ServiceRanges",
     "registry",
 ]

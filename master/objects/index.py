@@ -67,6 +67,34 @@ SELECTOR: Final = Index(
 )
 """Services and controllers by one label of their equality selector. What they select has this label and all others."""
 
+ANY_LABELS: Final = "*"
+"""The value in LABEL_SELECTOR of the selectors that require no certain label."""
+
+
+class _Condition(msgspec.Struct, gc=False):
+    key: str = ""
+    operator: str = ""
+    values: tuple[str, ...] = ()
+
+
+class _Selector(msgspec.Struct, gc=False, rename="camel"):
+    match_labels: dict[str, str] = {}
+    match_expressions: tuple[_Condition, ...] = ()
+
+
+def _required_label(selector: _Selector) -> Iterable[str]:
+    """One label that all selected objects have, or several of which they have one."""
+    if selector.match_labels:
+        return [label_value(*min(selector.match_labels.items()))]
+    for condition in selector.match_expressions:
+        if condition.operator == "In":
+            return {label_value(condition.key, value): None for value in condition.values}
+    return [ANY_LABELS]
+
+
+LABEL_SELECTOR: Final = Index("labelSelector", ("spec", "selector"), _Selector, _required_label)
+"""The same for selectors with expressions, such as those of deployments. What they select has one of these labels."""
+
 NODE: Final = field_index("spec.nodeName")
 """Pods by the name of their node."""
 

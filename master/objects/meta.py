@@ -10,12 +10,12 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 from msgspec import field
 
-from master.objects.scalars import Int64, Required, Time, choice
+from master.objects.scalars import Int64, Time
 
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 # Words that the Kubernetes API writes in capitals in a JSON name, except at its start.
@@ -117,8 +117,8 @@ class Object(Model, frozen=True, kw_only=True):
 class LabelSelectorRequirement(Model, frozen=True, kw_only=True):
     """One condition on a label. `operator` is In, NotIn, Exists or DoesNotExist."""
 
-    key: Required = always("")
-    operator: Annotated[str, choice("DoesNotExist", "Exists", "In", "NotIn")] = always("")
+    key: str = always("")
+    operator: str = always("")
     values: tuple[str, ...] = ()
 
 

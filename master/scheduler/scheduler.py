@@ -72,7 +72,7 @@ class Scheduler:
     # -- what changed -------------------------------------------------------------------------------------------
 
     async def _follow(self) -> None:
-        watched = (kinds.NODE, kinds.POD, kinds.SERVICE, kinds.REPLICATIONCONTROLLER)
+        watched = (kinds.NODE, kinds.POD, kinds.SERVICE, kinds.REPLICATIONCONTROLLER, kinds.REPLICASET)
         await follow(self._resources.cache, watched, begin=self._begin, change=self._change)
 
     async def _begin(self, objects: Objects) -> None:
@@ -114,14 +114,17 @@ class Scheduler:
                 self._snapshot.set_pod(PodInfo.of(obj))
         else:
             meta = obj.metadata
-            self._snapshot.set_selector(kind.kind, meta.namespace, meta.name, obj.spec.selector)
+            # Old replica sets have no pods, and there are many.
+            retired = kind is kinds.REPLICASET and obj.spec.replicas == 0
+            selector = None if retired else obj.spec.selector
+            self._snapshot.set_selector(kind.kind, meta.namespace, meta.name, selector)
         return None
 
     def _drop(self, kind: Resource[Any], obj: Any) -> None:
         if kind is kinds.NODE:
             self._snapshot.drop_node(obj.metadata.name)
         else:
-            self._snapshot.set_selector(kind.kind, obj.metadata.namespace, obj.metadata.name, {})
+            self._snapshot.set_selector(kind.kind, obj.metadata.namespace, obj.metadata.name, None)
 
     def _pod_changed(self, change: Change, pod: Pod) -> None:
         uid = pod.metadata.uid

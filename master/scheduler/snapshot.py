@@ -7,8 +7,9 @@ binding is in progress: it counts from the decision on, so that the next decisio
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
+from master.objects.labelselector import AnySelector, is_empty, matches
 from master.scheduler.model import NodeFacts, NodeInfo, PodInfo
 from master.scheduler.priorities import Spread
 
@@ -26,7 +27,7 @@ class Snapshot:
         self._assumed: set[str] = set()
         # Namespace -> labels -> node -> number of pods that are not terminating. Many pods have the same labels.
         self._alike: dict[str, dict[Labels, Counter[str]]] = {}
-        self._selectors: dict[str, dict[tuple[str, str], Mapping[str, str]]] = {}
+        self._selectors: dict[str, dict[tuple[str, str], AnySelector]] = {}
 
     def nodes(self) -> Sequence[NodeInfo]:
         """All nodes that exist, in a stable order."""
@@ -83,23 +84,23 @@ class Snapshot:
         self._sweep(node)
         return True
 
-    def set_selector(self, kind: str, namespace: str, name: str, selector: Mapping[str, str]) -> None:
+    def set_selector(self, kind: str, namespace: str, name: str, selector: AnySelector | None) -> None:
         """Sets the selector of a service or controller, whose pods are to be spread; an empty one removes it."""
         selectors = self._selectors.setdefault(namespace, {})
         selectors.pop((kind, name), None)
-        if selector:
+        if selector is not None and not is_empty(selector):
             selectors[kind, name] = selector
         if not selectors:
             del self._selectors[namespace]
 
     def spread_of(self, pod: PodInfo) -> Spread:
         """How the pods of this pod's services and controllers are spread now, without terminating ones."""
-        selectors = [s for s in self._selectors.get(pod.namespace, {}).values() if _selects(s, pod.labels)]
+        selectors = [s for s in self._selectors.get(pod.namespace, {}).values() if matches(s, pod.labels)]
         counts: Counter[str] = Counter()
         if selectors:
             for pairs, on_nodes in self._alike.get(pod.namespace, {}).items():
                 labels = dict(pairs)
-                if any(_selects(selector, labels) for selector in selectors):
+                if any(matches(selector, labels) for selector in selectors):
                     counts.update(on_nodes)
         return Spread.of(counts)
 
@@ -136,7 +137,3 @@ class Snapshot:
         """Forgets a node that is deleted and has no pods."""
         if node.facts is None and not node.pods:
             self._nodes.pop(node.name, None)
-
-
-def _selects(selector: Mapping[str, str], labels: Mapping[str, str]) -> bool:
-    return all(labels.get(key) == value for key, value in selector.items())

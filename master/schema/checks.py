@@ -154,6 +154,11 @@ class Findings:
         """The value is larger than `limit` bytes."""
         self._add("FieldValueTooLong", f"Too long: may not be more than {limit} bytes", field)
 
+    def at_most(self, field: str, count: int, most: int) -> None:
+        """The list may not have more than `most` items."""
+        if count > most:
+            self._add("FieldValueTooMany", f"Too many: {count}: must have at most {most} items", field)
+
     def inert(self, field: str, effect: str) -> None:
         """The field is stored, but has no effect yet. `effect` is what it would do. This is only a warning.
 

@@ -298,7 +298,8 @@ class Database:
             )
         result = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
         if result != "ok":
-            raise self._damaged(f"the file is damaged: {result}")
+            # The check writes a heading and its finding on two lines.
+            raise self._damaged("the file is damaged: " + " ".join(result.split()))
         if schema[0] == 1:
             self._keep_copy(1)
             self._db.executescript(f"BEGIN IMMEDIATE; {_UPGRADE} COMMIT;")

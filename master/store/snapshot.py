@@ -38,7 +38,7 @@ def inspect(path: Path, cluster_id_key: str) -> Copied:
     with _open(path) as db:
         result = db.execute("PRAGMA quick_check(1)").fetchone()[0]
         if result != "ok":
-            raise StoreDamaged(f"{path}: the file is damaged: {result}")
+            raise StoreDamaged(f"{path}: the file is damaged: " + " ".join(result.split()))
         meta = dict(db.execute("SELECT name, value FROM meta"))
         row = db.execute("SELECT value FROM kv WHERE key = ?", (cluster_id_key,)).fetchone()
         if not {"revision", "schema"} <= meta.keys() or row is None:

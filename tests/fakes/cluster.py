@@ -13,13 +13,15 @@ from master import cluster_api, kinds
 from master.api.identity import component
 from master.cache import Cache
 from master.component.events import EventRecorder
+from master.kinds.apps.deployment import Deployment, DeploymentSpec
+from master.kinds.apps.replicaset import ReplicaSet, ReplicaSetSpec
 from master.kinds.core.namespace import Namespace
 from master.kinds.core.node import Node, NodeCondition, NodeSpec, NodeStatus
 from master.kinds.core.pod.container import Container, ContainerPort, ResourceRequirements
 from master.kinds.core.pod.model import Pod, PodCondition, PodSpec, PodStatus, PodTemplateSpec
 from master.kinds.core.replicationcontroller import ReplicationController, ReplicationControllerSpec
 from master.kinds.core.service.model import Service, ServicePort, ServiceSpec
-from master.objects.meta import ObjectMeta, OwnerReference, timestamp
+from master.objects.meta import LabelSelector, ObjectMeta, OwnerReference, timestamp
 from master.store.memory import MemoryStore
 from tests.fakes.clock import FakeClock, settle
 
@@ -163,6 +165,31 @@ def rc(name: str, *, replicas: int = 1, app: str = "web", min_ready_seconds: int
         spec=ReplicationControllerSpec(
             replicas=replicas, selector=labels, template=template, min_ready_seconds=min_ready_seconds
         ),
+    )
+
+
+def rs(name: str, *, replicas: int = 1, app: str = "web", min_ready_seconds: int = 0) -> ReplicaSet:
+    made = rc(name, replicas=replicas, app=app, min_ready_seconds=min_ready_seconds)
+    assert made.spec.template is not None
+    return ReplicaSet(
+        metadata=made.metadata,
+        spec=ReplicaSetSpec(
+            replicas=replicas,
+            selector=LabelSelector(match_labels=made.spec.selector),
+            template=made.spec.template,
+            min_ready_seconds=min_ready_seconds,
+        ),
+    )
+
+
+def deployment(name: str, *, replicas: int = 1, image: str = "app:1", app: str = "web", **spec: Any) -> Deployment:
+    labels = {"app": app}
+    template = PodTemplateSpec(
+        metadata=ObjectMeta(labels=labels), spec=PodSpec(containers=(Container(name="app", image=image),))
+    )
+    return Deployment(
+        metadata=ObjectMeta(name=name, namespace="default"),
+        spec=DeploymentSpec(replicas=replicas, selector=LabelSelector(match_labels=labels), template=template, **spec),
     )
 
 

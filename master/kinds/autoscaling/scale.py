@@ -7,6 +7,7 @@ from typing import Any
 from msgspec import field
 from msgspec.structs import replace
 
+from master.objects.labelselector import to_text
 from master.objects.meta import Model, Object, ObjectMeta, always
 from master.objects.scalars import Int32, Natural
 from master.registry.subresource import Served, View
@@ -34,7 +35,7 @@ class Scale(Object, frozen=True, kw_only=True):
 
 
 def scale_of(obj: Any) -> Scale:
-    """The scale of a controller with a selector of equal labels."""
+    """The scale of a controller that has `spec.replicas` and a selector of any form."""
     meta = obj.metadata
     return Scale(
         api_version="autoscaling/v1",
@@ -49,7 +50,7 @@ def scale_of(obj: Any) -> Scale:
         spec=ScaleSpec(replicas=obj.spec.replicas or 0),
         status=ScaleStatus(
             replicas=obj.status.replicas,
-            selector=",".join(f"{key}={value}" for key, value in sorted(obj.spec.selector.items())),
+            selector=to_text(obj.spec.selector),
         ),
     )
 

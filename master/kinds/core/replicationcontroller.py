@@ -9,16 +9,20 @@ from msgspec import field
 from msgspec.structs import replace
 
 from master.kinds.autoscaling.scale import SCALE
-from master.kinds.core.pod.defaults import default_template_spec
 from master.kinds.core.pod.model import PodTemplateSpec
-from master.kinds.core.pod.validation import check_template_spec
+from master.kinds.workload.columns import CONTAINERS, IMAGES, containers
+from master.kinds.workload.columns import SELECTOR as SELECTOR_COLUMN
+from master.kinds.workload.condition import WorkloadCondition
+from master.kinds.workload.selector import MISMATCH
+from master.kinds.workload.status import check_at_most, status_part
+from master.kinds.workload.template import check_lasting_template, default_template
 from master.objects.index import OWNER, SELECTOR
+from master.objects.labelselector import matches
 from master.objects.meta import Model, Object, always
-from master.objects.scalars import MAX_INT32, Natural, Natural64, Time
+from master.objects.scalars import Natural, Natural64
 from master.registry.deletion import DeletionPolicy, Propagation
 from master.registry.resource import Resource
 from master.registry.strategy import Keyspace, Strategy, keep_status
-from master.registry.subresource import STATUS
 from master.registry.table import AGE, NAME, Cell, Column, Table, age, pairs
 from master.schema.checks import Findings
 from master.schema.schema import Typed
@@ -37,16 +41,6 @@ class ReplicationControllerSpec(Model, frozen=True, kw_only=True):
     template: PodTemplateSpec | None = None
 
 
-class ReplicationControllerCondition(Model, frozen=True, kw_only=True):
-    """One aspect of the state, such as ReplicaFailure. `status` is True, False or Unknown."""
-
-    type: str = always("")
-    status: str = always("")
-    last_transition_time: Time = ""
-    reason: str = ""
-    message: str = ""
-
-
 class ReplicationControllerStatus(Model, frozen=True, kw_only=True):
     """The observed numbers of pods. `observedGeneration` is the generation of the spec that they belong to."""
 
@@ -55,7 +49,7 @@ class ReplicationControllerStatus(Model, frozen=True, kw_only=True):
     ready_replicas: Natural = 0
     available_replicas: Natural = 0
     observed_generation: Natural64 = 0
-    conditions: tuple[ReplicationControllerCondition, ...] = ()
+    conditions: tuple[WorkloadCondition, ...] = ()
 
 
 class ReplicationController(Object, frozen=True, kw_only=True):
@@ -72,11 +66,7 @@ class ReplicationControllerStrategy(Strategy[ReplicationController]):
         spec, metadata = obj.spec, obj.metadata
         if spec.template is not None:
             labels = spec.template.metadata.labels
-            spec = replace(
-                spec,
-                selector=spec.selector or labels,
-                template=replace(spec.template, spec=default_template_spec(spec.template.spec)),
-            )
+            spec = replace(spec, selector=spec.selector or labels, template=default_template(spec.template))
             metadata = metadata if metadata.labels else replace(metadata, labels=labels)
         return replace(
             obj, metadata=metadata, spec=replace(spec, replicas=1 if spec.replicas is None else spec.replicas)
@@ -102,21 +92,17 @@ class ReplicationControllerStrategy(Strategy[ReplicationController]):
             findings.required("spec.template")
             return
         labels = template.metadata.labels
-        findings.labels("spec.template.metadata.labels", labels)
-        findings.annotations("spec.template.metadata.annotations", template.metadata.annotations)
-        if any(labels.get(key) != value for key, value in spec.selector.items()):
-            findings.invalid("spec.template.metadata.labels", labels, "`selector` does not match template `labels`")
-        # A template that was valid when it was written stays, so that its controller can still be scaled.
-        if old is None or template != old.spec.template:
-            check_template_spec(template.spec, "spec.template.spec", findings)
-        if template.spec.restart_policy in ("Never", "OnFailure"):
-            findings.unsupported("spec.template.spec.restartPolicy", template.spec.restart_policy, ("Always",))
-        deadline = template.spec.active_deadline_seconds
-        if deadline is not None and 1 <= deadline <= MAX_INT32:
-            findings.forbidden(
-                "spec.template.spec.activeDeadlineSeconds",
-                "activeDeadlineSeconds in ReplicationController is not Supported",
-            )
+        if not matches(spec.selector, labels):
+            findings.invalid("spec.template.metadata.labels", labels, MISMATCH)
+        before = old.spec.template if old else None
+        check_lasting_template(template, before, "ReplicationController", findings)
+
+
+def check_status(new: ReplicationController, old: ReplicationController, findings: Findings) -> None:
+    """No number is larger than the one that includes it."""
+    names = ("fully_labeled_replicas", "ready_replicas", "available_replicas")
+    check_at_most(new.status, names, "replicas", findings)
+    check_at_most(new.status, ("available_replicas",), "ready_replicas", findings)
 
 
 class ReplicationControllerDeletion(DeletionPolicy[ReplicationController]):
@@ -126,15 +112,13 @@ class ReplicationControllerDeletion(DeletionPolicy[ReplicationController]):
 
 
 def _cells(controller: ReplicationController, now: datetime) -> Sequence[Cell]:
-    containers = controller.spec.template.spec.containers if controller.spec.template else ()
     return (
         controller.metadata.name,
         controller.spec.replicas or 0,
         controller.status.replicas,
         controller.status.ready_replicas,
         age(controller.metadata.creation_timestamp, now),
-        ",".join(container.name for container in containers),
-        ",".join(container.image for container in containers),
+        *containers(controller.spec.template),
         pairs(controller.spec.selector),
     )
 
@@ -146,9 +130,9 @@ _TABLE = Table(
         Column("Current", type="integer", description="The number of pods."),
         Column("Ready", type="integer", description="The number of ready pods."),
         AGE,
-        Column("Containers", priority=1, description="The containers of the template."),
-        Column("Images", priority=1, description="The images of the containers."),
-        Column("Selector", priority=1, description="The labels of the pods that count."),
+        CONTAINERS,
+        IMAGES,
+        SELECTOR_COLUMN,
     ),
     _cells,
 )
@@ -159,7 +143,7 @@ REPLICATIONCONTROLLER = Resource(
     schema=Typed(ReplicationController),
     short_names=("rc",),
     categories=("all",),
-    subresources=(STATUS, SCALE),
+    subresources=(status_part(check_status), SCALE),
     strategy=ReplicationControllerStrategy(),
     deletion=ReplicationControllerDeletion(),
     table=_TABLE,

@@ -5,10 +5,15 @@ from __future__ import annotations
 from master.kinds.core.pod.affinity import (
     NodeSelectorRequirement,
     NodeSelectorTerm,
+    PodAffinity,
+    PodAffinityTerm,
+    PodAntiAffinity,
     Toleration,
     TopologySpreadConstraint,
 )
 from master.kinds.core.pod.model import PodSpec
+from master.kinds.workload.selector import check_selector
+from master.objects.meta import json_name
 from master.schema.checks import Findings, label_value, qualified_name
 
 _REQUIRED = "affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms"
@@ -21,6 +26,7 @@ def check_placement(spec: PodSpec, at: str, findings: Findings) -> None:
     for index, toleration in enumerate(spec.tolerations):
         _toleration(toleration, f"{at}.tolerations[{index}]", findings)
     _node_affinity(spec, at, findings)
+    _pod_affinity(spec, f"{at}.affinity", findings)
     _spread(spec.topology_spread_constraints, f"{at}.topologySpreadConstraints", findings)
     for index, gate in enumerate(spec.scheduling_gates):
         if gate.name:
@@ -42,6 +48,25 @@ def _node_affinity(spec: PodSpec, at: str, findings: Findings) -> None:
         if not 1 <= preferred.weight <= 100:
             findings.invalid(f"{where}.weight", preferred.weight, "must be in the range 1-100")
         _term(preferred.preference, f"{where}.preference", findings)
+
+
+def _pod_affinity(spec: PodSpec, at: str, findings: Findings) -> None:
+    """Checks the selectors of other pods and of their namespaces."""
+    for name in ("pod_affinity", "pod_anti_affinity"):
+        affinity: PodAffinity | PodAntiAffinity | None = getattr(spec.affinity, name, None)
+        if affinity is None:
+            continue
+        where = f"{at}.{json_name(name)}"
+        for index, term in enumerate(affinity.required_during_scheduling_ignored_during_execution):
+            _pods(term, f"{where}.requiredDuringSchedulingIgnoredDuringExecution[{index}]", findings)
+        for index, preferred in enumerate(affinity.preferred_during_scheduling_ignored_during_execution):
+            place = f"{where}.preferredDuringSchedulingIgnoredDuringExecution[{index}].podAffinityTerm"
+            _pods(preferred.pod_affinity_term, place, findings)
+
+
+def _pods(term: PodAffinityTerm, at: str, findings: Findings) -> None:
+    check_selector(term.label_selector, f"{at}.labelSelector", findings)
+    check_selector(term.namespace_selector, f"{at}.namespaceSelector", findings)
 
 
 def _term(term: NodeSelectorTerm, at: str, findings: Findings) -> None:
@@ -107,6 +132,7 @@ def _spread(constraints: tuple[TopologySpreadConstraint, ...], at: str, findings
         if constraint.min_domains is not None and constraint.when_unsatisfiable == "ScheduleAnyway":
             why = "can only use minDomains if whenUnsatisfiable=DoNotSchedule, not ScheduleAnyway"
             findings.invalid(f"{where}.minDomains", constraint.min_domains, why)
+        check_selector(constraint.label_selector, f"{where}.labelSelector", findings)
         _match_label_keys(constraint, f"{where}.matchLabelKeys", findings)
 
 

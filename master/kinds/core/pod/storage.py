@@ -50,9 +50,7 @@ class VolumeResourceRequirements(Model, frozen=True, kw_only=True):
 class PersistentVolumeClaimSpec(Model, frozen=True, kw_only=True):
     """The volume that a claim asks for: its size, its storage class, and how nodes may mount it."""
 
-    access_modes: tuple[
-        Annotated[str, choice("ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod")], ...
-    ] = ()
+    access_modes: tuple[str, ...] = ()
     selector: LabelSelector | None = None
     resources: VolumeResourceRequirements = field(default_factory=VolumeResourceRequirements)
     volume_name: str = ""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from master.kinds.core.pod.claim import default_claim_spec
 from master.kinds.core.pod.keys import ObjectFieldSelector, ResourceFieldSelector
 from master.kinds.core.pod.projected import DownwardAPIVolumeFile, VolumeProjection
-from master.kinds.core.pod.storage import EphemeralVolumeSource, VolumeResourceRequirements
+from master.kinds.core.pod.storage import EphemeralVolumeSource
 from master.kinds.core.pod.volume import EmptyDirVolumeSource, Volume
-from master.kinds.quantities import canonical_quantities, canonical_quantity
+from master.kinds.quantities import canonical_quantity
 
 _SOURCES = tuple(name for name in Volume.__struct_fields__ if name != "name")
 _MODE = 0o644
@@ -75,11 +76,7 @@ def _ephemeral(source: EphemeralVolumeSource) -> EphemeralVolumeSource:
     template = source.volume_claim_template
     if template is None:
         return source
-    spec = template.spec
-    resources = VolumeResourceRequirements(
-        limits=canonical_quantities(spec.resources.limits), requests=canonical_quantities(spec.resources.requests)
-    )
-    spec = replace(spec, volume_mode=spec.volume_mode or "Filesystem", resources=resources)
+    spec = default_claim_spec(template.spec)
     return replace(source, volume_claim_template=replace(template, spec=spec))
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from master.kinds.core.pod.claim import check_claim_spec
 from master.kinds.core.pod.containers import given, relative_path
 from master.kinds.core.pod.keys import KeyToPath
 from master.kinds.core.pod.volume import Volume
 from master.kinds.core.pod.volumedefaults import volume_sources
+from master.kinds.workload.selector import check_selector
 from master.schema.checks import Findings, dns_label
 
 
@@ -20,6 +22,7 @@ def check_volumes(volumes: tuple[Volume, ...], at: str, findings: Findings) -> s
         for source in given(volume, volume_sources(volume))[1:]:
             findings.forbidden(f"{where}.{source}", "may not specify more than 1 volume type")
         _source(volume, where, findings)
+        _selected(volume, where, findings)
     findings.unique(at, ((f"[{index}].name", volume.name) for index, volume in enumerate(volumes)))
     return {volume.name for volume in volumes}
 
@@ -41,6 +44,20 @@ def _source(volume: Volume, where: str, findings: Findings) -> None:
     for field, cluster in (("rbd", volume.rbd), ("cephfs", volume.cephfs)):
         if cluster is not None and not cluster.monitors:
             findings.required(f"{where}.{field}.monitors")
+
+
+def _selected(volume: Volume, where: str, findings: Findings) -> None:
+    """The sources that find their content by a selector."""
+    if volume.ephemeral is not None:
+        template = volume.ephemeral.volume_claim_template
+        if template is None:
+            findings.required(f"{where}.ephemeral.volumeClaimTemplate")
+        else:
+            check_claim_spec(template.spec, f"{where}.ephemeral.volumeClaimTemplate.spec", findings)
+    for index, part in enumerate(volume.projected.sources if volume.projected else ()):
+        if part.cluster_trust_bundle is not None:
+            place = f"{where}.projected.sources[{index}].clusterTrustBundle.labelSelector"
+            check_selector(part.cluster_trust_bundle.label_selector, place, findings)
 
 
 def _items(items: tuple[KeyToPath, ...], at: str, findings: Findings) -> None:

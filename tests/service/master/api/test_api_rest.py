@@ -81,7 +81,7 @@ async def test_yaml_is_read_as_kubectl_reads_it(api: Client) -> None:
         ("POST", PODS, b" " * (4 << 20), {}, 413, "3 MiB"),
         ("PATCH", f"{PODS}/a", {}, {"Content-Type": "application/json"}, 415, "strategic-merge-patch"),
         ("GET", "/api/v1/widgets", None, {}, 404, "could not find"),
-        ("GET", "/apis/apps/v1/deployments", None, {}, 404, "could not find"),
+        ("GET", "/apis/apps/v2/deployments", None, {}, 404, "could not find"),
         ("GET", "/openapi/v1", None, {}, 404, "could not find"),
         ("PUT", PODS, pod(), {}, 405, "does not allow"),
         ("GET", PODS, None, {"Accept": "application/vnd.kubernetes.protobuf"}, 406, "application/json"),

@@ -6,6 +6,7 @@ tests/fixtures/kubernetes/defaults.jsonl has small objects as they were sent to 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,9 @@ def _normalise(answer: dict[str, Any], sent: dict[str, Any]) -> None:
             condition.pop("message")
     if answer["kind"] == "Node":
         spec.pop("taints", None)
+    if answer["kind"] == "Job":
+        for labels in _job_labels(answer):
+            labels.update({name: "chosen" for name in labels if name.endswith("controller-uid")})
     if answer["kind"] == "Service":
         for name in ("clusterIP", "clusterIPs", "healthCheckNodePort"):
             if name in spec and spec[name] not in ("None", ["None"]):
@@ -65,6 +69,13 @@ def _normalise(answer: dict[str, Any], sent: dict[str, Any]) -> None:
         for port in spec.get("ports", []):
             if "nodePort" in port:
                 port["nodePort"] = "chosen"
+
+
+def _job_labels(job: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The labels that contain the uid of the job."""
+    yield job["metadata"]["labels"]
+    yield job["spec"]["selector"]["matchLabels"]
+    yield job["spec"]["template"]["metadata"]["labels"]
 
 
 def _normalise_pod(spec: dict[str, Any], sent: dict[str, Any]) -> None:

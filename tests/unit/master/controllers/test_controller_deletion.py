@@ -22,7 +22,7 @@ from tests.fakes.cluster import FakeCluster, pod, rc, service
 
 RC = OwnerReference(api_version="v1", kind="ReplicationController", name="web", uid="1")
 NODE = OwnerReference(api_version="v1", kind="Node", name="n1", uid="2")
-STRANGE = OwnerReference(api_version="apps/v1", kind="ReplicaSet", name="web", uid="3")
+STRANGE = OwnerReference(api_version="example.com/v1", kind="Widget", name="web", uid="3")
 LATER = OwnerReference(api_version="v2", kind="Pod", name="web", uid="4")
 
 

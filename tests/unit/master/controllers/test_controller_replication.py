@@ -1,7 +1,9 @@
-"""Replication: the decisions as tables, and the controller against the real pipeline."""
+"""Replication controllers and replica sets: the decisions as tables, and both controllers against the real pipeline."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,15 +14,19 @@ from master import kinds
 from master.api.errors import Unavailable
 from master.cache import Cache, Change
 from master.component.follow import follow
-from master.controllers import keyed, replicas
-from master.controllers.replication import RECHECK_S, ReplicationManager
+from master.controllers import keyed
+from master.controllers.replicaset import ReplicaSetController
+from master.controllers.replication import ReplicationManager
+from master.controllers.workload import order
+from master.controllers.workload.pods import available_in, batches
+from master.controllers.workload.replicas import RECHECK_S, ReplicaManager
 from master.kinds.core.pod.container import ContainerStatus
 from master.kinds.core.pod.model import Pod
 from master.kinds.core.pod.writes import bind
-from master.kinds.core.replicationcontroller import ReplicationController
 from master.objects.meta import OwnerReference
+from master.registry.resource import Resource
 from tests.fakes.clock import settle
-from tests.fakes.cluster import FakeCluster, pod, rc, seconds_ago
+from tests.fakes.cluster import FakeCluster, pod, rc, rs, seconds_ago
 from tests.fakes.sessions import CALLER
 
 NOW = datetime(2026, 1, 1, 1, tzinfo=UTC)
@@ -33,6 +39,15 @@ def aged(made: Pod, created: str = "2026-01-01T00:00:00Z", restarts: int = 0) ->
         metadata=replace(made.metadata, creation_timestamp=created),
         status=replace(made.status, container_statuses=statuses),
     )
+
+
+def surplus(pods: list[Pod], count: int) -> list[Any]:
+    return order.surplus(pods, count, related=pods, now=NOW)
+
+
+def with_cost(made: Pod, cost: str) -> Pod:
+    annotations = {"controller.kubernetes.io/pod-deletion-cost": cost}
+    return replace(made, metadata=replace(made.metadata, annotations=annotations))
 
 
 @pytest.mark.parametrize(
@@ -49,70 +64,92 @@ def aged(made: Pod, created: str = "2026-01-01T00:00:00Z", restarts: int = 0) ->
             aged(pod("b", node="n2", ready=True)),
             id="newer",
         ),
+        pytest.param(
+            with_cost(pod("a", node="n1", ready=True), "-5"), pod("b", node="n2", ready=True), id="a negative cost"
+        ),
+        pytest.param(pod("a", node="n1", ready=True), with_cost(pod("b", node="n2", ready=True), "10"), id="a cost"),
+        pytest.param(
+            pod("a", node="n1"), with_cost(pod("b", node="n2", ready=True), "-9"), id="readiness before the cost"
+        ),
     ],
 )
 def test_deletion_order(first: Pod, second: Pod) -> None:
-    assert replicas.surplus([second, first], 1) == [first]
+    assert surplus([second, first], 1) == [first]
 
 
 def test_the_node_with_the_most_pods_loses_one_first() -> None:
     pods = [pod("a", node="n1", ready=True), pod("b", node="n2", ready=True), pod("c", node="n2", ready=True)]
-    assert replicas.surplus(pods, 1)[0].spec.node_name == "n2"
+    assert surplus(pods, 1)[0].spec.node_name == "n2"
 
 
 @pytest.mark.parametrize(
     ("count", "sizes"), [(0, []), (1, [1]), (7, [1, 2, 4]), (10, [1, 2, 4, 3]), (200, [1, 2, 4, 8, 16, 32, 64, 64, 9])]
 )
 def test_creations_start_slowly(count: int, sizes: list[int]) -> None:
-    assert replicas.batches(count) == sizes
+    assert batches(count) == sizes
 
 
 def test_availability_counts_from_readiness() -> None:
-    waiting = rc("web", min_ready_seconds=60)
     since = (NOW - timedelta(seconds=45)).strftime("%Y-%m-%dT%H:%M:%SZ")
     ready = pod("a", ready=True)
     ready = replace(
         ready,
         status=replace(ready.status, conditions=(replace(ready.status.conditions[0], last_transition_time=since),)),
     )
-    assert replicas.available_in(ready, waiting, NOW) == 15
-    assert replicas.available_in(ready, rc("web"), NOW) == 0
-    assert replicas.available_in(pod("b", node="n1"), waiting, NOW) is None
+    assert available_in(ready, 60, NOW) == 15
+    assert available_in(ready, 0, NOW) == 0
+    assert available_in(pod("b", node="n1"), 60, NOW) is None
 
 
-async def start() -> tuple[FakeCluster, ReplicationManager]:
+@dataclass(frozen=True)
+class Form:
+    """A kind that keeps a number of pods, its controller, and a function that makes an object."""
+
+    kind: Resource[Any]
+    manager: type[ReplicationManager] | type[ReplicaSetController]
+    make: Callable[..., Any]
+
+
+FORMS = (
+    Form(kinds.REPLICATIONCONTROLLER, ReplicationManager, rc),
+    Form(kinds.REPLICASET, ReplicaSetController, rs),
+)
+
+
+@pytest.fixture(params=FORMS, ids=lambda form: form.kind.kind)
+def form(request: pytest.FixtureRequest) -> Form:
+    result: Form = request.param
+    return result
+
+
+async def start(form: Form) -> tuple[FakeCluster, ReplicaManager]:
     cluster = await FakeCluster.make()
-    return cluster, ReplicationManager(cluster.resources, cluster.clock, cluster.recorder)
+    return cluster, form.manager(cluster.resources, cluster.clock, cluster.recorder)
 
 
-def current(cluster: FakeCluster, name: str = "web") -> ReplicationController:
-    controller: ReplicationController = cluster.get(kinds.REPLICATIONCONTROLLER, name)
-    return controller
-
-
-async def scale(cluster: FakeCluster, count: int) -> None:
-    await cluster.change(
-        kinds.REPLICATIONCONTROLLER, "web", lambda old: replace(old, spec=replace(old.spec, replicas=count))
-    )
+async def scale(cluster: FakeCluster, form: Form, count: int) -> None:
+    await cluster.change(form.kind, "web", lambda old: replace(old, spec=replace(old.spec, replicas=count)))
     await settle()
 
 
-async def test_it_creates_exactly_the_desired_number_of_pods_and_owns_them() -> None:
-    cluster, manager = await start()
+async def test_it_creates_exactly_the_desired_number_of_pods_and_owns_them(form: Form) -> None:
+    cluster, manager = await start(form)
     async with cluster.running(manager):
-        await cluster.create(kinds.REPLICATIONCONTROLLER, rc("web", replicas=20))
+        await cluster.create(form.kind, form.make("web", replicas=20))
         await settle(300)
         pods = cluster.pods()
         assert len(pods) == 20
-        assert {p.metadata.owner_references[0].uid for p in pods} == {current(cluster).metadata.uid}
+        assert {p.metadata.owner_references[0].uid for p in pods} == {cluster.get(form.kind, "web").metadata.uid}
         assert all(p.metadata.name.startswith("web-") and p.metadata.labels == {"app": "web"} for p in pods)
-        status = current(cluster).status
+        status = cluster.get(form.kind, "web").status
         assert (status.replicas, status.fully_labeled_replicas, status.ready_replicas) == (20, 20, 0)
         assert status.observed_generation == 1
         assert len(cluster.events("SuccessfulCreate")) == 20
 
 
-async def test_a_pod_whose_life_was_too_short_to_be_seen_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_pod_whose_life_was_too_short_to_be_seen_is_replaced(
+    form: Form, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The creation and the deletion of an object that the follower has not taken yet cancel each other out."""
 
     async def without_pods(cache: Cache, watched: Any, *, begin: Any, change: Any) -> None:
@@ -123,9 +160,9 @@ async def test_a_pod_whose_life_was_too_short_to_be_seen_is_replaced(monkeypatch
         await follow(cache, watched, begin=begin, change=seen)
 
     monkeypatch.setattr(keyed, "follow", without_pods)
-    cluster, manager = await start()
+    cluster, manager = await start(form)
     async with cluster.running(manager):
-        await cluster.create(kinds.REPLICATIONCONTROLLER, rc("web", replicas=1))
+        await cluster.create(form.kind, form.make("web", replicas=1))
         await settle(300)
         (made,) = cluster.pods()
         await cluster.resources.delete(CALLER, kinds.POD, "default", made.metadata.name)
@@ -147,10 +184,10 @@ async def refuse(cluster: FakeCluster) -> None:
     await settle(300)
 
 
-async def test_pods_that_their_nodes_refuse_are_replaced_after_a_pause_that_grows() -> None:
-    cluster, manager = await start()
+async def test_pods_that_their_nodes_refuse_are_replaced_after_a_pause_that_grows(form: Form) -> None:
+    cluster, manager = await start(form)
     async with cluster.running(manager):
-        await cluster.create(kinds.REPLICATIONCONTROLLER, rc("web", replicas=1))
+        await cluster.create(form.kind, form.make("web", replicas=1))
         await settle(300)
         for number, pause_s in enumerate((10, 20, 40), start=1):
             await refuse(cluster)
@@ -163,10 +200,10 @@ async def test_pods_that_their_nodes_refuse_are_replaced_after_a_pause_that_grow
             assert len(cluster.pods()) == number + 1
 
 
-async def test_deleting_the_refused_pods_ends_the_pause() -> None:
-    cluster, manager = await start()
+async def test_deleting_the_refused_pods_ends_the_pause(form: Form) -> None:
+    cluster, manager = await start(form)
     async with cluster.running(manager):
-        await cluster.create(kinds.REPLICATIONCONTROLLER, rc("web", replicas=1))
+        await cluster.create(form.kind, form.make("web", replicas=1))
         await settle(300)
         await refuse(cluster)
         (refused,) = cluster.pods()
@@ -176,37 +213,40 @@ async def test_deleting_the_refused_pods_ends_the_pause() -> None:
         assert fresh.status.phase == "Pending"
 
 
-async def test_status_follows_readiness() -> None:
-    cluster, manager = await start()
+async def test_status_follows_readiness(form: Form) -> None:
+    cluster, manager = await start(form)
     async with cluster.running(manager):
-        await cluster.create(kinds.REPLICATIONCONTROLLER, rc("web", replicas=2, min_ready_seconds=10))
+        await cluster.create(form.kind, form.make("web", replicas=2, min_ready_seconds=10))
         await settle()
         name = cluster.pods()[0].metadata.name
         await cluster.pod_status(name, ready=True, since=seconds_ago(cluster.clock, 0))
         await settle()
-        assert (current(cluster).status.ready_replicas, current(cluster).status.available_replicas) == (1, 0)
+        assert (
+            cluster.get(form.kind, "web").status.ready_replicas,
+            cluster.get(form.kind, "web").status.available_replicas,
+        ) == (1, 0)
         await cluster.clock.advance(11)
-        assert current(cluster).status.available_replicas == 1
+        assert cluster.get(form.kind, "web").status.available_replicas == 1
 
 
-async def test_scaling_down_deletes_the_least_useful_pods() -> None:
-    cluster, manager = await start()
+async def test_scaling_down_deletes_the_least_useful_pods(form: Form) -> None:
+    cluster, manager = await start(form)
     async with cluster.running(manager):
-        await cluster.create(kinds.REPLICATIONCONTROLLER, rc("web", replicas=3))
+        await cluster.create(form.kind, form.make("web", replicas=3))
         await settle()
         keep = cluster.pods()[1].metadata.name
         await cluster.pod_status(keep, ready=True)
-        await scale(cluster, 1)
+        await scale(cluster, form, 1)
         assert [p.metadata.name for p in cluster.pods()] == [keep]
         assert len(cluster.events("SuccessfulDelete")) == 2
-        assert current(cluster).status.observed_generation == 2
+        assert cluster.get(form.kind, "web").status.observed_generation == 2
 
 
-async def test_terminating_and_failed_pods_are_replaced() -> None:
-    cluster, manager = await start()
+async def test_terminating_and_failed_pods_are_replaced(form: Form) -> None:
+    cluster, manager = await start(form)
     await cluster.node("n1")
     async with cluster.running(manager):
-        await cluster.create(kinds.REPLICATIONCONTROLLER, rc("web", replicas=2))
+        await cluster.create(form.kind, form.make("web", replicas=2))
         await settle()
         first, second = (p.metadata.name for p in cluster.pods())
         await bind(cluster.resources, manager._caller, "default", first, "n1")
@@ -215,18 +255,18 @@ async def test_terminating_and_failed_pods_are_replaced() -> None:
         await settle()
         assert len(cluster.pods()) == 4
         assert cluster.get(kinds.POD, first).metadata.deletion_timestamp
-        assert current(cluster).status.replicas == 2
+        assert cluster.get(form.kind, "web").status.replicas == 2
 
 
-async def test_orphans_are_adopted_and_strays_released() -> None:
-    cluster, manager = await start()
+async def test_orphans_are_adopted_and_strays_released(form: Form) -> None:
+    cluster, manager = await start(form)
     await cluster.pod("orphan", labels={"app": "web"})
     await cluster.pod("of-another-owner", labels={"app": "web"}, owner=OTHER)
     async with cluster.running(manager):
-        await cluster.create(kinds.REPLICATIONCONTROLLER, rc("web", replicas=1))
+        await cluster.create(form.kind, form.make("web", replicas=1))
         await settle()
         owner = cluster.get(kinds.POD, "orphan").metadata.owner_references[0]
-        assert (owner.uid, owner.controller) == (current(cluster).metadata.uid, True)
+        assert (owner.uid, owner.controller) == (cluster.get(form.kind, "web").metadata.uid, True)
         assert len(cluster.pods()) == 2
 
         def relabelled(old: Pod) -> Pod:
@@ -241,8 +281,8 @@ async def test_orphans_are_adopted_and_strays_released() -> None:
 OTHER = OwnerReference(api_version="v1", kind="ReplicationController", name="other", uid="1234", controller=True)
 
 
-async def test_a_refused_creation_records_an_event_and_is_retried() -> None:
-    cluster, manager = await start()
+async def test_a_refused_creation_records_an_event_and_is_retried(form: Form) -> None:
+    cluster, manager = await start(form)
     create = cluster.resources.create
 
     async def refuse(caller: object, kind: object, obj: object, **values: str) -> object:
@@ -252,25 +292,25 @@ async def test_a_refused_creation_records_an_event_and_is_retried() -> None:
 
     async with cluster.running(manager):
         cluster.resources.create = refuse  # type: ignore[method-assign, assignment]
-        await cluster.create(kinds.REPLICATIONCONTROLLER, rc("web", replicas=5))
+        await cluster.create(form.kind, form.make("web", replicas=5))
         await settle()
         # Creations start with one pod: only that one was tried.
         (event,) = cluster.events("FailedCreate")
         assert (event.type, event.message) == ("Warning", "Error creating: no room")
-        (condition,) = current(cluster).status.conditions
+        (condition,) = cluster.get(form.kind, "web").status.conditions
         assert (condition.type, condition.reason) == ("ReplicaFailure", "FailedCreate")
         cluster.resources.create = create  # type: ignore[method-assign]
         await cluster.clock.advance(1)
         assert len(cluster.pods()) == 5
-        assert current(cluster).status.conditions == ()
+        assert cluster.get(form.kind, "web").status.conditions == ()
 
 
-async def test_no_pods_are_created_for_a_controller_that_is_being_deleted() -> None:
-    cluster, manager = await start()
+async def test_no_pods_are_created_for_a_controller_that_is_being_deleted(form: Form) -> None:
+    cluster, manager = await start(form)
     async with cluster.running(manager):
-        await cluster.create(kinds.REPLICATIONCONTROLLER, rc("web", replicas=1))
+        await cluster.create(form.kind, form.make("web", replicas=1))
         await settle()
-        await cluster.delete(kinds.REPLICATIONCONTROLLER, "web", propagation="Orphan")
+        await cluster.delete(form.kind, "web", propagation="Orphan")
         await cluster.delete(kinds.POD, cluster.pods()[0].metadata.name)
         await settle()
         assert cluster.pods() == []

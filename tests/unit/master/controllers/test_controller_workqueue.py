@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from master import kinds
 from master.api.errors import Unavailable
-from master.controllers.expectations import Expectations
+from master.controllers.workload.expectations import Expectations
 from master.controllers.workqueue import WorkQueue
 from tests.fakes.clock import FakeClock, settle
 from tests.fakes.cluster import FakeCluster

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import pytest
 
-from master.kinds import ALL, PASSIVE
+from master.kinds import ALL, PASSIVE, WITHOUT_CONTROLLER
 from master.registry.resource import Resource
 from master.schema.tree import Field, Items, Map, Node, Struct, Text
 
@@ -30,7 +30,7 @@ READ_IN: Final[Mapping[str, tuple[str, ...]]] = {
     "OwnerReference": ("api/pipeline/metadata.py", "controllers/garbage.py", "component/podstate.py"),
     "NamespaceSpec": ("controllers/namespace.py",),
     "NodeSpec": ("dispatch/convert.py", "scheduler/model.py"),
-    "PodTemplateSpec": ("controllers/replicas.py",),
+    "PodTemplateSpec": ("controllers/workload/pods.py",),
     "PodSpec": (
         *_CONVERT,
         *_SECURITY,
@@ -85,8 +85,18 @@ READ_IN: Final[Mapping[str, tuple[str, ...]]] = {
     "EndpointConditions": _ENDPOINTS,
     "EndpointSlicePort": _ENDPOINTS,
     "Endpoints": _ENDPOINTS,
+    "ReplicationControllerSpec": ("controllers/workload/workload.py",),
+    "ReplicaSetSpec": ("controllers/workload/workload.py",),
+    "DeploymentSpec": (
+        "controllers/deployment/rollout.py",
+        "controllers/deployment/status.py",
+        "controllers/workload/workload.py",
+    ),
+    "DeploymentStrategy": ("controllers/deployment/rollout.py",),
+    "RollingUpdateDeployment": ("controllers/deployment/rollout.py",),
+    "LabelSelector": ("objects/labelselector.py",),
+    "LabelSelectorRequirement": ("objects/labelselector.py",),
     "ManagedFieldsEntry": ("fieldmanager/managers.py",),
-    "ReplicationControllerSpec": ("controllers/replicas.py", "controllers/replication.py"),
     "ConfigMap": ("dispatch/convert.py", "kinds/core/configmap.py"),
     "Secret": ("dispatch/convert.py", "kinds/core/secret.py"),
 }
@@ -121,7 +131,9 @@ INFORMATION: Final = frozenset(
 # The fields of every kind.
 _BASE: Final = frozenset({"apiVersion", "kind", "metadata", "spec", "status"})
 
-ACTIVE: Final = [resource for resource in ALL if resource.stored and resource not in PASSIVE]
+ACTIVE: Final = [
+    resource for resource in ALL if resource.stored and resource not in PASSIVE and resource not in WITHOUT_CONTROLLER
+]
 
 
 @cache

@@ -86,12 +86,12 @@ def nested(path: str, value: Any) -> Any:
 
 
 def declared(what: str) -> list[Any]:
-    """The fields with a declaration, each once, as parameters of a test."""
+    """The fields with a declaration, each once, as parameters of a test. Templates have the fields of pods."""
     params = []
+    seen: set[int] = set()
     for resource in ALL:
         if resource in PASSIVE:
             continue
-        seen: set[int] = set()
         for place in places(resource.schema.tree):
             if getattr(place.field, what) and place.path.split(".")[0] != "status" and id(place.field) not in seen:
                 seen.add(id(place.field))
@@ -140,7 +140,7 @@ def test_a_refused_field_keeps_the_pod_from_running(resource: Resource[Any], pla
     value = field.refused_values[0] if field.refused_values else example(field.node)
     if field.name in ("seLinuxOptions", "windowsOptions"):
         value = {"level": "s0", "runAsUserName": "a"}
-    obj = POD.schema.read(nested(place.path.removeprefix("spec.template."), value), [])
+    obj = POD.schema.read(nested(place.path, value), [])
     volumes = [volume_message(volume) for volume in obj.spec.volumes]
     assert unsupported(obj.spec) or [volume.unsupported for volume in volumes] == [field.name]
 

@@ -26,17 +26,21 @@ from tests.service.master.api.bad_input.places import Place, places_of_kind
 MERGE = "application/merge-patch+json"
 _ADMIN = {"subject": ((("organizationName", "system:masters"),), (("commonName", "admin"),))}
 # The required fields of each kind. A kind without required fields needs no entry.
+_POD: dict[str, Any] = {"containers": [{"name": "c", "image": "i"}]}
+_TEMPLATE: dict[str, Any] = {"metadata": {"labels": {"a": "b"}}, "spec": _POD}
+_WORKLOAD: dict[str, Any] = {"spec": {"selector": {"matchLabels": {"a": "b"}}, "template": _TEMPLATE}}
+_JOB: dict[str, Any] = {"spec": {"template": {"spec": {**_POD, "restartPolicy": "Never"}}}}
 _REQUIRED: dict[str, dict[str, Any]] = {
-    "Pod": {"spec": {"containers": [{"name": "c", "image": "i"}]}},
-    "ReplicationController": {
-        "spec": {
-            "selector": {"a": "b"},
-            "template": {
-                "metadata": {"labels": {"a": "b"}},
-                "spec": {"containers": [{"name": "c", "image": "i"}]},
-            },
-        }
-    },
+    "Pod": {"spec": _POD},
+    "PodTemplate": {"template": _TEMPLATE},
+    "ReplicationController": {"spec": {"selector": {"a": "b"}, "template": _TEMPLATE}},
+    "ReplicaSet": _WORKLOAD,
+    "Deployment": _WORKLOAD,
+    "DaemonSet": _WORKLOAD,
+    "StatefulSet": _WORKLOAD,
+    "ControllerRevision": {"data": {"a": "b"}},
+    "Job": _JOB,
+    "CronJob": {"spec": {"schedule": "* * * * *", "jobTemplate": _JOB}},
     "Service": {"spec": {"ports": [{"port": 80}]}},
     "EndpointSlice": {"addressType": "IPv4"},
     "Event": {"involvedObject": {"namespace": "default"}},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -70,7 +71,7 @@ async def test_null_means_an_unset_field_and_is_refused_in_a_list(
     direct: Direct, kind: Resource[Any], places_of: PlacesOf
 ) -> None:
     for place in places_of(kind):
-        if place.outer[-1] == "list":
+        if place.outer[-1] == "list" and WRONG[place.shape]:
             reply = await direct("POST", collection(kind), place.put(document(kind), None))
             assert refusal(reply, 400) == [place.path()]
         elif "list" not in place.outer and place.outer[-1] == "struct" and place.get(document(kind)) is None:
@@ -81,7 +82,8 @@ async def test_null_means_an_unset_field_and_is_refused_in_a_list(
 async def dry_run(direct: Direct, kind: Resource[Any], body: Any) -> Any:
     """The object that the API would store, without fields that differ each time, or the error."""
     answer = (await direct("POST", f"{collection(kind)}?dryRun=All", body)).json
-    answer["metadata"].pop("uid", None)
+    # The labels of jobs contain the uid.
+    answer = json.loads(json.dumps(answer).replace(answer["metadata"].get("uid") or "-", "-"))
     for name in ("clusterIP", "clusterIPs"):
         answer.get("spec", {}).pop(name, None)
     return answer

@@ -6,6 +6,7 @@ A value that is not listed here as allowed must be refused with its path, so tha
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 import pytest
@@ -33,17 +34,31 @@ MAY_BE_NEGATIVE = SERVER_SETS | {
     # Kubernetes does not check the counts of events.
     ("Event", "count"),
     ("EventSeries", "count"),
+    # Exit codes of programs on Windows.
+    ("PodFailurePolicyOnExitCodesRequirement", "values"),
 }
 MAY_BE_LARGE = SERVER_SETS | {
     ("Toleration", "tolerationSeconds"),
     ("ContainerImage", "sizeBytes"),
     ("ReplicationControllerStatus", "observedGeneration"),
+    ("ReplicaSetStatus", "observedGeneration"),
+    ("DeploymentStatus", "observedGeneration"),
+    ("DaemonSetStatus", "observedGeneration"),
+    ("StatefulSetStatus", "observedGeneration"),
+    ("ControllerRevision", "revision"),
+    ("JobSpec", "activeDeadlineSeconds"),
+    ("CronJobSpec", "startingDeadlineSeconds"),
     ("PodStatus", "observedGeneration"),
     ("PodCondition", "observedGeneration"),
     ("Condition", "observedGeneration"),
     ("NodeSwapStatus", "capacity"),
     ("ServiceAccountTokenProjection", "expirationSeconds"),
 }
+
+
+# The server makes the selectors of jobs.
+REFUSED_AS_A_WHOLE = ("ephemeralContainers", "jobTemplate.spec.selector")
+_TEMPLATE = re.compile(r"emplates?(\[1\])?\.(metadata|status)\.")
 
 
 async def answer(direct: Direct, kind: Resource[Any], place: Place, value: Any) -> tuple[list[str], Any]:
@@ -132,6 +147,15 @@ MAY_BE_MISSING = {
     # 0 is a unit.
     ("ISCSIVolumeSource", "lun"),
     ("EvictionResponder", "priority"),
+    ("ControllerRevision", "revision"),
+    ("StatefulSetOrdinals", "start"),
+    # Not the name of a service in DNS.
+    ("StatefulSetSpec", "serviceName"),
+    # Without a rule, every failure counts.
+    ("PodFailurePolicy", "rules"),
+    # Without indexes the whole policy is refused.
+    ("SuccessPolicy", "rules"),
+    ("PodFailurePolicyOnPodConditionsPattern", "status"),
 }
 
 
@@ -140,8 +164,8 @@ async def test_a_missing_required_field_is_named(filled: Direct, kind: Resource[
     for place in places_of(kind):
         if not place.always or place.in_status or place.shape not in ("str", "list", "int", "int or str"):
             continue
-        # The controller sets the owners of pods that it creates from a template.
-        if (place.model, place.field) in MAY_BE_MISSING or "emplate.metadata." in place.path():
+        # The controller sets the owners of the objects that it makes from a template.
+        if (place.model, place.field) in MAY_BE_MISSING or _TEMPLATE.search(place.path()):
             continue
         # The enclosing object exists, but is empty.
         enclosing = Place(place.steps[:-1], "struct", "", "", {}, outer=place.outer[:-1])
@@ -153,9 +177,9 @@ async def test_a_missing_required_field_is_named(filled: Direct, kind: Resource[
 
 
 def is_refused_as_a_whole(place: Place, fields: list[str]) -> bool:
-    """Whether the place is in an ephemeral container: the API refuses them all, and checks nothing in them."""
-    whole, item, _ = place.path().partition("ephemeralContainers[")
-    return bool(item) and f"{whole}ephemeralContainers" in fields
+    """Whether the place is in an object that the API refuses whatever is in it, so that it checks nothing in it."""
+    path = place.path()
+    return any(name in path and path[: path.index(name) + len(name)] in fields for name in REFUSED_AS_A_WHOLE)
 
 
 def without(body: dict[str, Any], field: str) -> dict[str, Any]:

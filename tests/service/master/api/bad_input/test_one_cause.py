@@ -25,8 +25,18 @@ _WRONG: dict[str, tuple[Any, ...]] = {
     # The value is valid as a label, as a quantity and in base64.
     "map": ({"A b": "1111"}, {"": "1111"}),
 }
-# A label with a bad key does not match the selector either.
-_SEVERAL_CAUSES = {"spec.template.metadata.labels"}
+# A label with a bad key does not match the selector either, and available pods are ready ones and exist.
+_SEVERAL_CAUSES = {
+    "spec.template.metadata.labels",
+    "status.availableReplicas",
+    # A text that is not a percentage counts as 0, as in Kubernetes.
+    "spec.updateStrategy.rollingUpdate.maxUnavailable",
+    # A negative number is not 0.
+    "spec.updateStrategy.rollingUpdate.maxSurge",
+    # The form and the length are two rules.
+    "spec.managedBy",
+    "spec.jobTemplate.spec.managedBy",
+}
 
 
 @pytest.fixture

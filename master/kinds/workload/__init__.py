@@ -1,0 +1,1 @@
+"""What the kinds that make pods share: pod templates, selectors, rolling updates, conditions, status, table columns."""
