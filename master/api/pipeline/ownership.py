@@ -72,7 +72,7 @@ class Ownership:
         return (_entry(request, text, obj.metadata.creation_timestamp),) if text else ()
 
     def _texts(self, schema: Schema[Any], obj: Any, reset: FieldSet) -> dict[str, bytes]:
-        """The sets of a new object's top-level fields. Of one that is interned, the set is kept with the value."""
+        """The sets of a new object's top-level fields. The set of an interned one is kept with its value."""
         shape, shared = self._shapes.of(schema.full_tree), schema.shared(obj)
         if shared is None:
             return self._new.texts(shape, *schema.differing(None, obj, shape.atoms), reset)
