@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from master.api.errors import ApplyConflict, BadRequest, Conflict
 from master.api.pipeline.attempt import Outcome
+from master.api.pipeline.metadata import check_uid
 from master.api.pipeline.ownership import main_reset, part_reset
 from master.api.pipeline.pipeline import Pipeline
 from master.api.pipeline.request import Permit
@@ -23,7 +24,7 @@ from master.cache import Entry
 from master.fieldmanager import managers
 from master.fieldmanager.applying import Application, Applied
 from master.fieldmanager.conflicts import Conflicts
-from master.fieldmanager.fieldset import FieldSet, shown
+from master.fieldmanager.fieldset import EMPTY, FieldSet, shown
 from master.fieldmanager.managers import APPLY, Manager
 from master.fieldmanager.shapes import BadItem
 from master.objects.meta import timestamp
@@ -79,13 +80,16 @@ class Applies:
         permit, document = await self._begin(call)
         config = _config(document, call, view.served.kind, view.served.api_version)
         _check_types(document, view.schema, _subject(call, view.served.kind))
+        body = bodies.typed(config, view.schema, call.query.field_validation, call.warnings, document)
         own = _at(config, view.path)
 
         def applied(entry: Entry) -> Any:
-            result = self._applied(call, own, entry, FieldSet.of())
+            call.warnings.clear()
+            check_uid(call.route.resource, body.metadata, entry.obj.metadata)
+            result = self._applied(call, own, entry, EMPTY)
             return _managed(versions.of_value(call, document, result.value, entry.obj), result)
 
-        outcome = await self._pipeline.change(permit, applied)
+        outcome = await self._pipeline.change(permit, applied, expect=call.identify(body))
         assert outcome is not None
         return outcome
 

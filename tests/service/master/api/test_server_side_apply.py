@@ -152,6 +152,19 @@ async def test_a_list_with_one_owner_changes_as_a_whole(api: Client) -> None:
     assert entries["three"] == {"f:endpoints": {}} and "two" not in entries
 
 
+@pytest.mark.parametrize(
+    ("metadata", "status"),
+    [({"name": "other"}, 400), ({"uid": "u"}, 409), ({"resourceVersion": "1"}, 409), ({}, 200)],
+    ids=["name", "uid", "version", "none"],
+)
+async def test_a_scale_is_applied_to_the_object_that_it_names(
+    api: Client, metadata: dict[str, Any], status: int
+) -> None:
+    await apply(api, f"{CONTROLLERS}/web", controller(spec()))
+    scale = {"apiVersion": "autoscaling/v1", "kind": "Scale", "metadata": metadata, "spec": {"replicas": 3}}
+    assert (await apply(api, f"{CONTROLLERS}/web/scale", scale)).status == status
+
+
 async def test_a_dry_run_shows_the_result_and_writes_nothing(api: Client) -> None:
     dry = await apply(api, f"{CONFIGMAPS}/c", config({"a": "1"}), query="&dryRun=All")
     assert dry.status == 201 and dry.json["data"] == {"a": "1"}
