@@ -128,14 +128,14 @@ async def test_the_scale_and_the_status_have_entries_of_their_own(api: Client) -
     status = {**controller({"replicas": 9}), "status": {"observedGeneration": 5}}
     applied = await apply(api, f"{path}/status", status, "observer")
     assert applied.json["spec"]["replicas"] == 3, "the spec is not a part of the status"
-    patch = {"status": {"readyReplicas": 1}}
+    patch = {"status": {"replicas": 1}}
     await api("PATCH", f"{path}/status?fieldManager=patcher", patch, headers=MERGE)
     await api("PUT", f"{path}/scale?fieldManager=hand", {**scale, "spec": {"replicas": 4}})
     found = owners((await api("GET", path)).json)
     assert found["hand", "Update", "scale"] == {"f:spec": {"f:replicas": {}}}
     assert ("scaler", "Apply", "scale") not in found
     assert found["observer", "Apply", "status"] == {"f:status": {"f:observedGeneration": {}}}
-    assert found["patcher", "Update", "status"] == {"f:status": {"f:readyReplicas": {}}}
+    assert found["patcher", "Update", "status"] == {"f:status": {"f:replicas": {}}}
     assert "f:replicas" not in found["alice", "Apply", ""]["f:spec"]
 
 
