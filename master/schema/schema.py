@@ -99,6 +99,10 @@ class Schema(Protocol[T]):
         """The JSON value of an object, without managedFields."""
         ...
 
+    def stored_value(self, raw: bytes) -> dict[str, Any]:
+        """The JSON value of stored bytes, without the parts that have a wrong type. Raises ValueError."""
+        ...
+
     def differing(self, old: T | None, new: T, whole: Collection[str] = ()) -> tuple[dict[str, Any], dict[str, Any]]:
         """The JSON values of two objects, as far as these differ: only the top-level fields that are not equal.
 
@@ -207,6 +211,14 @@ class Typed(Generic[S]):
 
     def encode(self, obj: S) -> bytes:
         return _encode(obj)
+
+    def stored_value(self, raw: bytes) -> dict[str, Any]:
+        value: dict[str, Any] = msgspec.json.decode(raw)
+        try:
+            self._decoder.decode(raw)
+        except msgspec.ValidationError:
+            value = fitting(value, self.tree)
+        return value
 
     def value(self, obj: S) -> dict[str, Any]:
         return cast(dict[str, Any], msgspec.to_builtins(_unmanaged(obj)))
@@ -361,6 +373,14 @@ class Data:
 
     def encode(self, obj: Untyped) -> bytes:
         return _encode({"apiVersion": obj.api_version, "kind": obj.kind, "metadata": obj.metadata, **obj.content})
+
+    def stored_value(self, raw: bytes) -> dict[str, Any]:
+        value: dict[str, Any] = msgspec.json.decode(raw)
+        try:
+            check_clean(value, self.tree)
+        except Unclean:
+            value = fitting(value, self.tree)
+        return value
 
     def value(self, obj: Untyped) -> dict[str, Any]:
         base = {"apiVersion": obj.api_version, "kind": obj.kind}

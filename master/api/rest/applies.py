@@ -114,7 +114,7 @@ class Applies:
         route = call.route
         live: dict[str, Any] = {"apiVersion": route.api_version, "kind": route.resource.kind, "metadata": {}}
         if entry is not None:
-            live = msgspec.json.decode(answers.body(entry, route))
+            live = route.version.schema.stored_value(answers.body(entry, route))
             live["metadata"].pop("managedFields", None)
         entries = entry.obj.metadata.managed_fields if entry is not None else ()
         application = Application(
