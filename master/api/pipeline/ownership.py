@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, Final
 
 import msgspec
@@ -18,7 +18,7 @@ from master.api.pipeline.request import Request
 from master.fieldmanager import managers
 from master.fieldmanager.build import Shapes
 from master.fieldmanager.comparison import Comparison
-from master.fieldmanager.fieldset import EMPTY, FieldSet
+from master.fieldmanager.fieldset import EMPTY, FieldSet, Path
 from master.fieldmanager.forms import Form, Forms, compare
 from master.fieldmanager.managers import APPLY, FIELDS_V1, UPDATE, Manager
 from master.fieldmanager.newsets import NewSets
@@ -28,6 +28,7 @@ from master.objects.meta import ManagedFieldsEntry, timestamp
 from master.registry.resource import Resource, Version
 from master.registry.subresource import Part
 from master.schema.schema import Schema
+from master.schema.tree import Struct
 
 Entries = tuple[ManagedFieldsEntry, ...]
 Convert = Callable[[dict[str, Any]], dict[str, Any]]
@@ -156,9 +157,17 @@ def main_reset(resource: Resource[Any]) -> FieldSet:
     return _STATUS if resource.subresource("status") is not None else EMPTY
 
 
+@lru_cache(maxsize=256)
 def part_reset(resource: Resource[Any], part: Part) -> FieldSet:
     """What a write of a part may not change: all other fields."""
-    return FieldSet.of(*((f"f:{name}",) for name in resource.schema.tree.fields if name != part.attribute))
+    fields = resource.schema.tree.fields
+    paths: list[Path] = [(f"f:{name}",) for name in fields if name not in (part.attribute, "metadata")]
+    metadata = fields["metadata"].node
+    if part.metadata and isinstance(metadata, Struct):
+        paths += [("f:metadata", f"f:{name}") for name in metadata.fields if name not in part.metadata]
+    else:
+        paths.append(("f:metadata",))
+    return FieldSet.of(*paths)
 
 
 def requested(sent: Entries, before: Entries) -> Entries:

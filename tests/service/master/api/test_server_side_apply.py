@@ -126,15 +126,20 @@ async def test_the_scale_and_the_status_have_entries_of_their_own(api: Client) -
     forced = await apply(api, f"{path}/scale", scale, "scaler", "&force=true")
     assert (forced.status, forced.json["kind"], forced.json["spec"]) == (200, "Scale", {"replicas": 3})
     status = {**controller({"replicas": 9}), "status": {"observedGeneration": 5}}
+    status["metadata"] |= {"annotations": {"seen": "yes"}, "finalizers": ["example.com/f"]}
     applied = await apply(api, f"{path}/status", status, "observer")
     assert applied.json["spec"]["replicas"] == 3, "the spec is not a part of the status"
+    assert applied.json["metadata"]["annotations"] == {"seen": "yes"}, "but annotations are"
     patch = {"status": {"replicas": 1}}
     await api("PATCH", f"{path}/status?fieldManager=patcher", patch, headers=MERGE)
     await api("PUT", f"{path}/scale?fieldManager=hand", {**scale, "spec": {"replicas": 4}})
     found = owners((await api("GET", path)).json)
     assert found["hand", "Update", "scale"] == {"f:spec": {"f:replicas": {}}}
     assert ("scaler", "Apply", "scale") not in found
-    assert found["observer", "Apply", "status"] == {"f:status": {"f:observedGeneration": {}}}
+    assert found["observer", "Apply", "status"] == {
+        "f:metadata": {"f:annotations": {"f:seen": {}}},
+        "f:status": {"f:observedGeneration": {}},
+    }
     assert found["patcher", "Update", "status"] == {"f:status": {"f:replicas": {}}}
     assert "f:replicas" not in found["alice", "Apply", ""]["f:spec"]
 
