@@ -6,8 +6,10 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurv
 
 from master import bootstrap, kinds
 from master.accounts.tokens import AccountTokens
+from master.admission.defaulttolerations import DefaultTolerations
 from master.admission.namespaces import NamespaceLifecycle
 from master.admission.nodeidentity import NodeIdentity
+from master.admission.podaccounts import PodAccounts
 from master.admission.podclasses import PodClasses
 from master.api.join import JoinService
 from master.api.pipeline.authorization import MastersOnly
@@ -38,7 +40,7 @@ def resources(
     """
     clock = clock or SystemClock()
     tokens = AccountTokens(token_key or generate_private_key(SECP256R1()), cache, clock)
-    admission = (NamespaceLifecycle(), PodClasses(), NodeIdentity())
+    admission = (NamespaceLifecycle(), PodAccounts(), PodClasses(), DefaultTolerations(), NodeIdentity())
     pipeline = Pipeline(store, cache, registry, authorizer=MastersOnly(), admission=admission, clock=clock)
     return Resources(store, cache, registry, pipeline, clock, tokens)
 

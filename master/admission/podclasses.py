@@ -32,6 +32,10 @@ _BUILT_IN: Final = {
 }
 
 
+# The values of a pod without a class, if there is no default class.
+_NONE: Final = _Class("", 0)
+
+
 class PodClasses(Admission):
     """Sets the priority and preemption policy of the pod's priority class, or of the default class if it names none.
 
@@ -40,9 +44,12 @@ class PodClasses(Admission):
 
     async def mutate(self, attempt: Attempt) -> None:
         """Raises Forbidden."""
-        if attempt.request.resource is not POD or attempt.before is not None or attempt.new is None:
+        if attempt.request.resource is not POD or attempt.new is None:
             return
         spec = attempt.new.spec
+        if attempt.old is not None:
+            attempt.new = replace(attempt.new, spec=_as_before(spec, attempt.old.spec))
+            return
         if spec.runtime_class_name:
             exists = attempt.cache.entry(RUNTIMECLASS, "", spec.runtime_class_name) is not None
             why = "cannot be used: no node supports runtime classes yet" if exists else "not found"
@@ -52,7 +59,7 @@ class PodClasses(Admission):
         if chosen is None:
             if name:
                 raise _refused(attempt, f"no PriorityClass with name {name} was found")
-            return
+            chosen = _NONE
         policy = chosen.preemption_policy
         for given, computed, text in (
             (spec.priority, chosen.priority, "integer value of priority"),
@@ -64,9 +71,21 @@ class PodClasses(Admission):
         attempt.new = replace(attempt.new, spec=SPECS.changed(spec, _classified, chosen))
 
 
+def _as_before(spec: PodSpec, old: PodSpec) -> PodSpec:
+    """What an update leaves out stays as it was."""
+    priority, policy = spec.priority, spec.preemption_policy
+    if priority is not None and policy is not None:
+        return spec
+    return replace(
+        spec,
+        priority=old.priority if priority is None else priority,
+        preemption_policy=old.preemption_policy if policy is None else policy,
+    )
+
+
 def _classified(spec: PodSpec, chosen: _Class) -> PodSpec:
-    spec = replace(spec, priority_class_name=chosen.name, priority=chosen.priority)
-    return replace(spec, preemption_policy=chosen.preemption_policy) if chosen.preemption_policy else spec
+    policy = chosen.preemption_policy or spec.preemption_policy or "PreemptLowerPriority"
+    return replace(spec, priority_class_name=chosen.name, priority=chosen.priority, preemption_policy=policy)
 
 
 def _named(cache: Cache, name: str) -> _Class | None:

@@ -11,6 +11,7 @@ import socket
 from collections.abc import Awaitable, Callable
 from ssl import SSLContext
 from time import perf_counter
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
@@ -24,7 +25,6 @@ from master.api.rest.authentication import authenticate
 from master.api.rest.bodies import Reader
 from master.api.rest.call import Call
 from master.api.rest.health import Health
-from master.api.rest.metrics import Metrics
 from master.api.rest.paths import Paths
 from master.api.rest.query import Query
 from master.api.rest.reads import Reads
@@ -40,6 +40,9 @@ from master.clock import Clock, SystemClock
 from master.config import MasterConfig
 from master.pki import Pki
 from master.store.interface import StoreError
+
+if TYPE_CHECKING:
+    from master.api.rest.metrics import Metrics
 
 # Limits of concurrent requests. Watches and followed logs, which last long, are counted separately.
 MAX_REQUESTS = 400
@@ -88,11 +91,16 @@ class ApiServer:
             f"{config.address}:{config.api_port}",
             resources.pipeline.authorizer,
             Health({"serving": self._serving, "store": self._storing}),
-            Metrics(self._traffic, resources.cache, self._requests, self._streams),
+            self._metrics,
             reader,
         )
         self._front = Front(pki)
         self.port = config.api_port
+
+    def _metrics(self) -> Metrics:
+        from master.api.rest.metrics import Metrics
+
+        return Metrics(self._traffic, self._resources.cache, self._requests, self._streams)
 
     async def run(self) -> None:
         """Creates the objects that every cluster has, then serves until cancelled. Raises OSError."""

@@ -100,6 +100,10 @@ class Registry:
     def _listed(self, version: Version) -> bool:
         return self._lists_old or not version.old
 
+    def listed(self, resource: Resource[Any]) -> tuple[Version, ...]:
+        """The versions of a resource that discovery and OpenAPI show."""
+        return tuple(version for version in resource.versions if self._listed(version))
+
     def served(self, group: str, version: str) -> list[Resource[Any]]:
         """The listed resources of a group's version, in the order in which they were added."""
         return [

@@ -1,9 +1,9 @@
 """The types of the Kubernetes API as data: reads `kubernetes.json` into trees of types.
 
 The file has what cannot be written in other words: names and types of fields, their numbers in protobuf, how lists are
-merged, which fields are required, and the values of string types. A field is one line of text, such as
-`[]core.v1.ContainerPort 6 list=map keys=containerPort,protocol patch=merge merge=containerPort`. Rules and descriptions
-are not in it: models and the files of the kinds have them.
+merged, which fields are required, which have a zero that is a value, and the values of string types. A field is one
+line of text, such as `[]core.v1.ContainerPort 6 list=map keys=containerPort,protocol patch=merge merge=containerPort`.
+Rules and descriptions are not in it: models and the files of the kinds have them.
 
 The file is read when a type is first asked for, and each type is decoded when it is first used.
 """

@@ -7,11 +7,11 @@ is the one that is published, because there can be only one definition of a name
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from master.api.openapi.names import Scope, definition_name
+from master.registry.registry import Registry
 from master.registry.resource import Resource, Version
 from master.registry.subresource import Action, Subresource, View
 from master.schema.facts import facts
@@ -147,17 +147,17 @@ def _richness(struct: Struct) -> tuple[int, int]:
     return len(struct.fields), told + bool(struct.description)
 
 
-async def catalog_of(resources: Iterable[Resource[Any]]) -> Catalog:
-    """The catalogue of these resources, without their old versions.
+async def catalog_of(registry: Registry) -> Catalog:
+    """The catalogue of a registry: its resources in the versions that it lists.
 
     Trees are made on the event loop, because the facts may not be read by two threads. Other tasks run in between.
     """
     catalog = Catalog(facts=frozenset(facts().types))
     for name in _SHARED:
         catalog.share(facts().struct(f"meta.v1.{name}"), name if name in _SHARED_KINDS else "")
-    for resource in resources:
-        for version in resource.versions:
-            if not version.old:
-                catalog.add(resource, version)
-                await asyncio.sleep(0)
+    # A list, because the registry may change meanwhile.
+    served = [(resource, version) for resource in registry for version in registry.listed(resource)]
+    for resource, version in served:
+        catalog.add(resource, version)
+        await asyncio.sleep(0)
     return catalog

@@ -63,7 +63,7 @@ class Publisher:
             raise
 
     async def _make(self, form: Form) -> Documents:
-        catalog = await catalog_of(tuple(self._registry))
+        catalog = await catalog_of(self._registry)
         return await asyncio.to_thread(_packed, catalog, form)
 
 

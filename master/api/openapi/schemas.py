@@ -178,15 +178,23 @@ def _reflowed(text: str) -> str:
 
 
 def description_in(struct: Struct, field: Field) -> str:
-    """What the description of a struct says about one of its fields, and that a field has no effect yet.
+    """What the description of a struct says about one of its fields, and whether the field has no effect yet.
 
     A model describes its fields in its docstring, where each is named in backticks.
     """
     mark = f"`{field.name}`"
     told = [sentence for sentence in _sentences(struct.description) if mark in sentence]
     if field.inert:
-        told.append(f"It has no effect yet. Its purpose: {field.inert}.")
+        but = f" (except for {_listed(field.effective)})" if field.effective else ""
+        told.append(f"It has no effect yet{but}; otherwise, {field.inert}.")
+    if field.refused:
+        only = f" (only {_listed(field.refused_values)})" if field.refused_values else ""
+        told.append(f"It is refused{only}; otherwise, {field.refused}.")
     return " ".join(told)
+
+
+def _listed(values: Iterable[Any]) -> str:
+    return ", ".join(str(value) for value in values)
 
 
 def _sentences(text: str) -> list[str]:

@@ -29,6 +29,16 @@ class Suits(Protocol):
     def __call__(self, schema: Schema[Any]) -> bool: ...
 
 
+def _none(patch: Any) -> list[str]:
+    return []
+
+
+class UnknownFields(Protocol):
+    """A sentence about each field of a patch itself that has no meaning. Fields of the object are found later."""
+
+    def __call__(self, patch: Any) -> list[str]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Format:
     """One format. `body`: the Python type of the patch."""
@@ -36,6 +46,7 @@ class Format:
     apply: Apply
     body: type
     suits: Suits = _always
+    unknown_fields: UnknownFields = _none
 
     def check(self, patch: Any) -> None:
         """Raises BadRequest for a body that is not a patch in this format."""
@@ -45,7 +56,7 @@ class Format:
 
 
 FORMATS: Final[Mapping[str, Format]] = {
-    "application/json-patch+json": Format(jsonpatches.apply, list),
+    "application/json-patch+json": Format(jsonpatches.apply, list, unknown_fields=jsonpatches.unknown_fields),
     "application/merge-patch+json": Format(mergepatch.apply, dict),
     "application/strategic-merge-patch+json": Format(strategic.apply, dict, strategic.suits),
 }

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Any, Final
 
 import jsonpatch
 import msgspec
-from jsonpointer import JsonPointer, JsonPointerException
+from jsonpointer import EndOfList, JsonPointer, JsonPointerException
 
 from master.api.errors import BadRequest, Invalid, TooLarge
 from master.schema.depth import MAX_DEPTH, too_deep
@@ -16,7 +17,11 @@ MAX_OPERATIONS: Final = 10_000
 # Copies can double an object again and again, so the bytes of all copies of one patch have a limit.
 MAX_COPIED_BYTES: Final = 3 << 20
 _TEXTS: Final = ("op", "path", "from")
+_FIELDS: Final = {*_TEXTS, "value"}
 _LONGEST_REASON: Final = 512
+# Limits of the sentences about unknown fields, which may be sent in headers.
+_LONGEST_NAME: Final = 64
+_MAX_SENTENCES: Final = 20
 
 
 class _Add(jsonpatch.AddOperation):
@@ -79,11 +84,25 @@ def apply(current: Any, patch: Any, schema: Schema[Any]) -> Any:
     return value
 
 
+def unknown_fields(patch: Any) -> list[str]:
+    """A sentence about each of the first fields of operations that have no meaning."""
+    sentences = (
+        f'json patch unknown field "[{index}].{name[:_LONGEST_NAME]}"'
+        for index, operation in enumerate(patch)
+        for name in operation
+        if name not in _FIELDS
+    )
+    return list(islice(sentences, _MAX_SENTENCES))
+
+
 def _applied(value: Any, operations: list[dict[str, Any]]) -> Any:
     copied = 0
     for operation in operations:
         if operation["op"] == "copy":
-            source = msgspec.json.encode(JsonPointer(operation["from"]).resolve(value))
+            found = JsonPointer(operation["from"]).resolve(value)
+            if isinstance(found, EndOfList):
+                raise _refused(f"there is nothing at {operation['from']}")
+            source = msgspec.json.encode(found)
             copied += len(source)
             if copied > MAX_COPIED_BYTES:
                 raise _refused(f"its copies have more than {MAX_COPIED_BYTES >> 20} MiB")

@@ -75,18 +75,18 @@ def _resource(registry: Registry, resource: Resource[Any], group: str, version: 
     if resource.categories:
         item["categories"] = list(resource.categories)
     if resource.subresources:
-        item["subresources"] = [_subresource(resource, part, version) for part in resource.subresources]
+        item["subresources"] = [_subresource(resource, part, group, version) for part in resource.subresources]
     return item
 
 
-def _subresource(resource: Resource[Any], subresource: Subresource, version: str) -> dict[str, Any]:
+def _subresource(resource: Resource[Any], subresource: Subresource, group: str, version: str) -> dict[str, Any]:
     served = subresource.served
     if served is None:
-        kind = _kind(resource.group, version, resource.kind)
+        kind = _kind(group, version, resource.kind)
     elif served.version:
         kind = _kind(served.group, served.version, served.kind)
     else:
-        kind = _kind(resource.group, version, served.kind)
+        kind = _kind(group, version, served.kind)
     return {"subresource": subresource.name, "responseKind": kind, "verbs": list(subresource.verbs)}
 
 

@@ -65,10 +65,14 @@ class OpenApi:
         if packed is None:
             return None
         # The hash in an address is that of the text, whichever form the client asks for.
-        text = packed if form == "v3 json" else (await self._publisher.documents("v3 json"))[name]
+        texts = await self._publisher.documents("v3 json")
+        if name not in texts:
+            # The group went away meanwhile.
+            return None
+        tag = texts[name].tag
         asked = request.query.get("hash", "")
-        if asked and asked != text.tag:
-            return web.Response(status=301, headers={"Location": _address(name, text.tag), "Vary": "Accept"})
+        if asked and asked != tag:
+            return web.Response(status=301, headers={"Location": _address(name, tag), "Vary": "Accept"})
         response = _respond(request, packed, media)
         if asked:
             response.headers["Cache-Control"] = "public, immutable"

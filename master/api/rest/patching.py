@@ -6,7 +6,7 @@ The formats are in master/api/patches. A patch that cannot make an object of the
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,10 +16,11 @@ from master.api.errors import BadRequest, Conflict, Invalid, UnsupportedMediaTyp
 from master.api.patches.formats import FORMATS, Format, accepted
 from master.api.pipeline import metadata
 from master.api.rest.bodies import APPLY, Document
+from master.api.rest.call import Call
 from master.cache import Entry
 from master.registry.resource import Resource
 from master.schema.checks import Findings
-from master.schema.pruning import Unclean, check_clean, prune
+from master.schema.pruning import Unclean, WrongType, check_clean, prune
 from master.schema.schema import Schema
 
 
@@ -38,7 +39,9 @@ class Patch:
         try:
             check_clean(current, self.schema.tree)
         except Unclean:
-            current = prune(current, self.schema.tree, [])
+            # A wrong type is reported with the types of the patched object, unless the patch mends it.
+            with suppress(WrongType):
+                current = prune(current, self.schema.tree, [])
         return self.format.apply(current, self.document.value, self.schema)
 
 
@@ -53,17 +56,27 @@ def format_of(media: str, schema: Schema[Any]) -> Format:
 
 
 @contextmanager
-def reading(value: Any) -> Iterator[None]:
+def reading(patch: Patch, value: Any, call: Call) -> Iterator[None]:
     """Reports what is wrong with the types and fields of a patched value as an error of the patch.
 
     Raises Invalid: the request was understood, but its result is not an object.
     """
     try:
+        _report(patch.format.unknown_fields(patch.document.value), call)
         yield
     except BadRequest as error:
         findings = Findings()
         findings.invalid("patch", msgspec.json.encode(value).decode(), error.message)
         raise Invalid.of_kind("", "", findings.causes) from error
+
+
+def _report(unknown: list[str], call: Call) -> None:
+    """Reports fields of the patch itself as the query asks for it. Raises BadRequest."""
+    validation = call.query.field_validation
+    if unknown and validation == "Strict":
+        raise BadRequest(f"strict decoding error: {', '.join(unknown)}")
+    if validation == "Warn":
+        call.warnings.extend(unknown)
 
 
 def check_version(resource: Resource[Any], entry: Entry, version: str) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
 from aiohttp import web
@@ -18,11 +19,13 @@ from master.api.rest.bodies import Reader
 from master.api.rest.discovery import Discovery
 from master.api.rest.documents import Document, Kept, respond
 from master.api.rest.health import Health
-from master.api.rest.metrics import Metrics
-from master.api.rest.openapi import OpenApi
 from master.api.rest.release import version
 from master.api.rest.routes import no_such_path
 from master.registry.registry import Registry
+
+if TYPE_CHECKING:
+    from master.api.rest.metrics import Metrics
+    from master.api.rest.openapi import OpenApi
 
 _JOIN = "/sampan/v1/join"
 # A certificate request has a few hundred bytes. The limit is for unknown callers, who may send anything.
@@ -40,7 +43,7 @@ class Paths:
         server: str,
         authorizer: Authorizer,
         health: Health,
-        metrics: Metrics,
+        metrics: Callable[[], Metrics],
         reader: Reader,
     ) -> None:
         self._ca_pem = ca_pem
@@ -48,11 +51,23 @@ class Paths:
         self._discovery = Discovery(registry, server)
         self._aggregated = Aggregated(registry, self._discovery)
         self._kept = Kept(registry)
-        self._openapi = OpenApi(registry)
+        self._registry = registry
         self._authorizer = authorizer
         self._health = health
-        self._metrics = metrics
+        self._make_metrics = metrics
         self._reader = reader
+
+    # Few clients ask for these, and to load them takes long. So they are made when they are first asked for.
+
+    @cached_property
+    def _openapi(self) -> OpenApi:
+        from master.api.rest.openapi import OpenApi
+
+        return OpenApi(self._registry)
+
+    @cached_property
+    def _metrics(self) -> Metrics:
+        return self._make_metrics()
 
     async def handle(self, request: web.BaseRequest, caller: Caller, parts: list[str]) -> web.StreamResponse:
         """The response. Raises NotFound for an unknown path, and other ApiErrors."""

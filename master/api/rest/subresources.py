@@ -103,7 +103,7 @@ class Subresources:
 
         def patched(entry: Entry) -> Any:
             value = patch.apply(view.schema.encode(view.read(entry.obj)))
-            with patching.reading(value):
+            with patching.reading(patch, value, call):
                 return self._read_view(call, view, patch.document, value)
 
         return patched

@@ -46,7 +46,7 @@ def sort_of(call: Call, *, streams: bool) -> _Sort:
     return (
         call.http.method,
         streams,
-        resource.group,
+        resource.group_of(route.version),
         route.version.name,
         resource.plural,
         "" if route.subresource is None else route.subresource.name,

@@ -77,7 +77,7 @@ class Writes:
         def patched(entry: Entry) -> Any:
             call.warnings.clear()
             value = patch.apply(answers.body(entry, route))
-            with patching.reading(value):
+            with patching.reading(patch, value, call):
                 obj = versions.of_value(call, patch.document, value, entry.obj)
             patching.check_version(route.resource, entry, call.identify(obj))
             return obj

@@ -28,6 +28,8 @@ def read_frame(body: bytes) -> Frame:
     """Raises Malformed."""
     if not body.startswith(_PREFIX):
         raise Malformed("it does not begin with the bytes of a Kubernetes object")
+    if len(body) == len(_PREFIX):
+        raise Malformed("it has no object")
     try:
         fields = scalars(body, len(_PREFIX), len(body))
         of_type = scalars(_bytes(fields.get(1)), 0, len(_bytes(fields.get(1))))

@@ -3,21 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
-from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from lab.kubectl import newer_kubectls
-from lab.layout import CACHE_ROOT
-from tests.service.master.process import running
+from tests.service.master.kubectls import KUBECTLS, Kubectl
 
-_DEBIAN = CACHE_ROOT / "kubectl-1.20/usr/bin/kubectl"
-_NEWER = sorted(newer_kubectls())
-# The oldest, which sends JSON, and the newest of this machine, which sends protobuf.
-KUBECTLS = [*([_DEBIAN] if _DEBIAN.exists() else _NEWER[:1]), *_NEWER[-1:]]
 MANIFEST = """
 apiVersion: v1
 kind: ReplicationController
@@ -36,30 +27,6 @@ kind: Node
 metadata: {name: n1}
 """
 
-Kubectl = Callable[..., str]
-
-
-@pytest.fixture(scope="module")
-def kubeconfig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    directory = tmp_path_factory.mktemp("kubectl")
-    with running(directory):
-        yield directory / "data" / "admin.kubeconfig"
-
-
-@pytest.fixture(params=KUBECTLS, ids=lambda path: path.name if path != _DEBIAN else "debian")
-def kubectl(request: pytest.FixtureRequest, kubeconfig: Path, tmp_path: Path) -> Iterator[Kubectl]:
-    """Runs a command that must succeed. Objects are removed at the end."""
-
-    def run(*arguments: str, stdin: str = "", **environment: str) -> str:
-        command = [str(request.param), f"--kubeconfig={kubeconfig}", *arguments]
-        env = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin", **environment}
-        done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=60, env=env)
-        assert done.returncode == 0, (arguments, done.stderr)
-        return done.stdout
-
-    yield run
-    run("delete", "rc/web", "node/n1", "configmap/m", "secret/s", "--ignore-not-found", "--wait=false")
-
 
 @pytest.mark.skipif(not KUBECTLS, reason="needs kubectl")
 def test_apply_and_the_commands_that_patch(kubectl: Kubectl) -> None:
@@ -69,13 +36,13 @@ def test_apply_and_the_commands_that_patch(kubectl: Kubectl) -> None:
     def images() -> list[str]:
         return [container["image"] for container in controller()["spec"]["template"]["spec"]["containers"]]
 
-    kubectl("apply", "--validate=false", "-f", "-", stdin=MANIFEST)
+    kubectl("apply", "-f", "-", stdin=MANIFEST)
     changed = MANIFEST.replace("nginx:1", "nginx:2").replace(', env: [{name: A, value: "1"}]', "")
-    kubectl("apply", "--validate=false", "-f", "-", stdin=changed)
+    kubectl("apply", "-f", "-", stdin=changed)
     assert images() == ["nginx:2", "busybox"]
     assert "env" not in controller()["spec"]["template"]["spec"]["containers"][0]
     kubectl("set", "image", "rc/web", "c=nginx:3")
-    kubectl("edit", "--validate=false", "rc/web", EDITOR="sed -i s/nginx:3/nginx:4/")
+    kubectl("edit", "rc/web", EDITOR="sed -i s/nginx:3/nginx:4/")
     kubectl("patch", "rc", "web", "-p", '{"spec":{"template":{"spec":{"containers":[{"name":"d","image":"b"}]}}}}')
     assert images() == ["nginx:4", "b"]
     kubectl("patch", "rc", "web", "--type=json", "-p", '[{"op":"add","path":"/metadata/labels/x","value":"y"}]')
@@ -84,12 +51,12 @@ def test_apply_and_the_commands_that_patch(kubectl: Kubectl) -> None:
     kubectl("annotate", "rc", "web", "x=y")
     metadata = controller()["metadata"]
     assert "x" not in metadata["labels"] and metadata["annotations"]["x"] == "y"
-    kubectl("replace", "--validate=false", "-f", "-", stdin=json.dumps(controller()))
+    kubectl("replace", "-f", "-", stdin=json.dumps(controller()))
 
 
 @pytest.mark.skipif(not KUBECTLS, reason="needs kubectl")
 def test_the_commands_for_nodes(kubectl: Kubectl) -> None:
-    kubectl("create", "--validate=false", "-f", "-", stdin=MANIFEST)
+    kubectl("create", "-f", "-", stdin=MANIFEST)
 
     def spec() -> Any:
         return json.loads(kubectl("get", "node", "n1", "-o", "json")).get("spec", {})
@@ -112,5 +79,9 @@ def test_objects_that_kubectl_itself_makes(kubectl: Kubectl) -> None:
     """Newer ones send protobuf."""
     kubectl("create", "configmap", "m", "--from-literal=a=b")
     kubectl("create", "secret", "generic", "s", "--from-literal=a=b")
+    kubectl("create", "deployment", "web", "--image=nginx")
+    kubectl("set", "image", "deployment/web", "nginx=nginx:2")
+    deployment = json.loads(kubectl("get", "deployment", "web", "-o", "json"))
+    assert deployment["spec"]["template"]["spec"]["containers"][0]["image"] == "nginx:2"
     assert json.loads(kubectl("get", "configmap", "m", "-o", "json"))["data"] == {"a": "b"}
     assert json.loads(kubectl("get", "secret", "s", "-o", "json"))["data"] == {"a": "Yg=="}

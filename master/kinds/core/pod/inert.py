@@ -9,6 +9,9 @@ from typing import Final
 from master.kinds.core.pod.model import PodSpec
 from master.schema.checks import Findings
 
+HEALTH_TAINTS: Final = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
+"""The taints of nodes that are not ready or unreachable. Each pod tolerates them for some time."""
+
 
 @dataclass(frozen=True, slots=True)
 class Condition:
@@ -22,6 +25,10 @@ class Condition:
 CONDITIONAL: Final[Mapping[str, Condition]] = {
     "containers[].ports[].hostPort": Condition("without hostNetwork", "the node would forward this port to the pod"),
     "containers[].ports[].hostIP": Condition("always", "the node would forward only connections to this address"),
+    "tolerations": Condition(
+        "unless it is one of the two that every pod gets",
+        "the pod could run on nodes with these taints; it can run there anyway",
+    ),
     "hostAliases": Condition("with hostNetwork", "/etc/hosts would contain these names; it is that of the node"),
     "volumes[].emptyDir.sizeLimit": Condition("unless medium is Memory", "the pod would be evicted at this size"),
 }
@@ -43,6 +50,9 @@ def _without_effect(spec: PodSpec) -> Iterator[tuple[str, str]]:
                     yield f"{where}.hostPort", "containers[].ports[].hostPort"
                 if port.host_ip:
                     yield f"{where}.hostIP", "containers[].ports[].hostIP"
+    for index, toleration in enumerate(spec.tolerations):
+        if toleration.key not in HEALTH_TAINTS:
+            yield f"tolerations[{index}]", "tolerations"
     if spec.host_network and spec.host_aliases:
         yield "hostAliases", "hostAliases"
     for index, volume in enumerate(spec.volumes):

@@ -202,9 +202,8 @@ class PodSpec(Model, frozen=True, kw_only=True):
     subdomain: Annotated[str, inert("the pod's host name would be in this domain")] = ""
     affinity: Affinity | None = None
     scheduler_name: str = ""
-    tolerations: Annotated[
-        tuple[Toleration, ...], inert("the pod could run on nodes with these taints; it can run there anyway")
-    ] = ()
+    # Without effect, but for those of a node's health: see inert.py.
+    tolerations: tuple[Toleration, ...] = ()
     # Without effect in the host's network: see inert.py.
     host_aliases: tuple[HostAlias, ...] = ()
     priority_class_name: Annotated[str, inert(_PRIORITY_EFFECT)] = ""

@@ -73,6 +73,7 @@ async def test_yaml_is_read_as_kubectl_reads_it(api: Client) -> None:
         ("POST", PODS, b"{", {}, 400, "not JSON"),
         ("POST", PODS, b"a: [", {"Content-Type": "application/yaml"}, 400, "not YAML"),
         ("POST", PODS, b"a: *x", {"Content-Type": "application/yaml"}, 400, "line 1, column 4: no value before this"),
+        ("POST", PODS, b"k8s\0", {"Content-Type": "application/vnd.kubernetes.protobuf"}, 400, "it has no object"),
         ("POST", PODS, b"k8s\0", {"Content-Type": "application/cbor"}, 415, "unknown format"),
         ("POST", PODS, {"kind": "Service", "apiVersion": "v1"}, {}, 400, "the body is a Service"),
         ("POST", PODS, {"spec": {"containers": "none"}}, {}, 400, "spec.containers: Expected `array`"),

@@ -69,7 +69,7 @@ async def test_the_second_version_is_consistent_and_has_every_kind(api: Client) 
         parameters = {part.get("name") for part in operation["parameters"]}
         found.setdefault(tuple(operation[EXTENSION].values()), {}).setdefault(method, parameters)
     for resource in api.resources.registry:
-        for version in (version for version in resource.versions if not version.old):
+        for version in api.resources.registry.listed(resource):
             of_kind = found[resource.group_of(version), resource.kind, version.name]
             writing = {"create": "post", "update": "put", "patch": "patch"}
             for verb, method in writing.items():

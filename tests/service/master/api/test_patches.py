@@ -117,6 +117,14 @@ async def test_unknown_fields_are_errors_about_the_patch_if_the_client_wants_it(
     assert (ignored.status, "Warning" in ignored.headers) == (200, False)
 
 
+async def test_unknown_fields_of_operations_are_found(server: Direct) -> None:
+    operations = [{"op": "add", "path": "/data/a", "value": "b", "values": 1}]
+    strict = await server("PATCH", f"{MAPS}/x?fieldValidation=Strict", operations, media=JSON)
+    assert refusal(strict, 422) == ["patch"] and 'json patch unknown field "[0].values"' in strict.json["message"]
+    warned = await server("PATCH", f"{MAPS}/x", operations, media=JSON)
+    assert (warned.status, warned.headers["Warning"]) == (200, '299 - "json patch unknown field \\"[0].values\\""')
+
+
 async def test_duplicate_fields_of_a_patch_are_found(server: Direct) -> None:
     body = b'{"data": {"a": "1", "a": "2"}}'
     strict = await server("PATCH", f"{MAPS}/x?fieldValidation=Strict", body, media=STRATEGIC)

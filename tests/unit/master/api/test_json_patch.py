@@ -54,6 +54,8 @@ def test_operations(operations: list[Any], after: Any) -> None:
         ({"op": "add", "path": "a", "value": 1}, "must start with /"),
         ({"op": "move", "from": "/a", "path": "/a/b"}, "into their own children"),
         ({"op": "copy", "path": "/a"}, "missing from"),
+        ({"op": "copy", "from": "/a/b/-", "path": "/a/b/0"}, "nothing at /a/b/-"),
+        ({"op": "move", "from": "/a/b/-", "path": "/a/b/0"}, "invalid array index"),
         ({"op": "add", "value": 1}, "missing path"),
         ({"op": "grow", "path": "/a"}, "unexpected kind of operation: grow"),
         ({"path": "/a"}, "unexpected kind of operation: none"),

@@ -7,12 +7,14 @@ from typing import Annotated, Any
 import pytest
 from msgspec import field
 
+from master import kinds
 from master.api.openapi import v2, v3
 from master.api.openapi.catalog import catalog_of
 from master.api.openapi.gnostic import DOCUMENT_V2, DOCUMENT_V3
 from master.api.openapi.names import Scope, definition_name, operation_group
 from master.objects.meta import Model, Object
-from master.objects.scalars import choice
+from master.objects.scalars import choice, inert, refused
+from master.registry.registry import Registry
 from master.registry.resource import Resource
 from master.schema.facts import facts
 from master.schema.openapi import struct_of_schema
@@ -108,6 +110,8 @@ class Gadget(Object, frozen=True, kw_only=True):
     """
 
     mode: Annotated[str, choice("Fast", "Slow")] = ""
+    speed: Annotated[int, inert("it would be faster", unless=(1, 2))] = 0
+    power: Annotated[int, refused("the lights would go out")] | None = None
     part: Part | None = None
     parts: tuple[Part, ...] = ()
     labels: dict[str, str] = field(default_factory=dict)
@@ -118,14 +122,14 @@ def gadgets() -> Resource[Any]:
 
 
 async def third(*resources: Resource[Any]) -> dict[str, Any]:
-    document = dict(v3.documents(await catalog_of(resources)))["apis/example.org/v1"]
+    document = dict(v3.documents(await catalog_of(Registry(resources))))["apis/example.org/v1"]
     assert DOCUMENT_V3.encode(document)
     schemas: dict[str, Any] = document["components"]["schemas"]
     return schemas
 
 
 async def second(*resources: Resource[Any]) -> dict[str, Any]:
-    document = v2.document(await catalog_of(resources))
+    document = v2.document(await catalog_of(Registry(resources)))
     assert DOCUMENT_V2.encode(document)
     definitions: dict[str, Any] = document["definitions"]
     return definitions
@@ -162,6 +166,8 @@ async def test_a_model_is_published_with_the_descriptions_of_its_docstring() -> 
     assert fields["mode"]["description"] == "`mode` says how it works: `Fast` or `Slow`."
     assert fields["mode"]["enum"] == ["Fast", "Slow"]
     assert "description" not in fields["labels"]
+    assert fields["speed"]["description"] == "It has no effect yet (except for 1, 2); otherwise, it would be faster."
+    assert fields["power"]["description"] == "It is refused; otherwise, the lights would go out."
 
 
 async def test_parts_of_a_model_have_definitions_beside_it() -> None:
@@ -187,9 +193,22 @@ async def test_a_type_that_contains_itself_refers_to_its_definition() -> None:
 async def test_the_tree_that_tells_most_is_published() -> None:
     """Two resources share a type: one of them has no descriptions of it."""
     plain = Resource("Binding", "bindings", Data("Binding", lambda: facts().struct("core.v1.Binding")))
-    from master.kinds import POD
 
-    for resources in ((plain, POD), (POD, plain)):
-        document = dict(v3.documents(await catalog_of(resources)))["api/v1"]
+    for resources in ((plain, kinds.POD), (kinds.POD, plain)):
+        document = dict(v3.documents(await catalog_of(Registry(resources))))["api/v1"]
         reference = document["components"]["schemas"]["io.k8s.api.core.v1.ObjectReference"]
         assert reference.get("description"), resources
+
+
+@pytest.mark.parametrize("lists_old", [False, True])
+async def test_the_versions_are_those_that_discovery_lists(lists_old: bool) -> None:
+    registry = kinds.registry(lists_old=lists_old)
+    catalog = await catalog_of(registry)
+    documents = dict(v3.documents(catalog))
+    groups = registry.group_versions()
+    assert documents.keys() == {
+        f"apis/{group}/{name}" if group else f"api/{name}" for group in groups for name in groups[group]
+    }
+    paths = v2.document(catalog)["paths"]
+    ids = [item[method]["operationId"] for item in paths.values() for method in item.keys() - {"parameters"}]
+    assert len(ids) == len(set(ids))

@@ -35,9 +35,12 @@ READ_IN: Final[Mapping[str, tuple[str, ...]]] = {
         *_CONVERT,
         *_SECURITY,
         "kinds/core/pod/binding.py",
+        # Which of them have no effect depends on their keys.
+        "kinds/core/pod/inert.py",
         "scheduler/model.py",
         "scheduler/scheduler.py",
     ),
+    "Toleration": ("kinds/core/pod/inert.py", "kinds/core/pod/placement.py", "admission/defaulttolerations.py"),
     "PodSecurityContext": (*_CONVERT, *_SECURITY),
     "PodOS": _SECURITY,
     "PodSchedulingGate": ("kinds/core/pod/updates.py",),

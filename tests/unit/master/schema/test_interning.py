@@ -168,7 +168,7 @@ async def test_the_rest_of_a_body_is_judged_although_its_spec_is_known(
 
 async def test_admission_applies_to_known_specs(resources: Resources, me: Caller) -> None:
     for _ in range(3):
-        assert "priority" not in (await created(resources, me, body(PLAIN), "Warn"))[0]
+        assert (await created(resources, me, body(PLAIN), "Warn"))[0]["priority"] == 0
     value = {"metadata": {"name": "usual"}, "value": 7, "globalDefault": True}
     await resources.create(me, PRIORITYCLASS, PRIORITYCLASS.schema.read(value, []))
     spec, _, _, warnings = await created(resources, me, body(PLAIN), "Warn")

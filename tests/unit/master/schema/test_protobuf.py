@@ -180,6 +180,7 @@ def test_malformed_config_maps(raw: bytes, why: str) -> None:
     [
         (b"", "does not begin"),
         (b"{}", "does not begin"),
+        (b"k8s\0", "has no object"),
         (b"k8s\0\x0a", "cut off"),
         (b"k8s\0\x08\x01", "a number in place of bytes"),
         (b"k8s\0" + _field(3, b"gzip"), "has an encoding"),

@@ -78,6 +78,7 @@ _PATHS = (
         "/api/v1/watch/pods",
     ),
 )
+_PATCHES = ("application/merge-patch+json", "application/strategic-merge-patch+json")
 _MEDIA = (
     *("application/json", "application/yaml", "application/merge-patch+json", "application/json-patch+json", ""),
     *("application/strategic-merge-patch+json", "application/apply-patch+yaml", "text/plain", "multipart/form-data"),
@@ -126,7 +127,7 @@ class Fuzzer:
         suffix = self.random.choice(("", "", "/x", "/x", "/x/status"))
         methods = ("GET", "PUT", "PATCH", "DELETE") if suffix else ("GET", "POST", "POST", "DELETE")
         method = self.random.choice(methods)
-        media = "application/merge-patch+json" if method == "PATCH" else self.random.choice(_MEDIA[:2])
+        media = self.random.choice(_PATCHES if method == "PATCH" else _MEDIA[:2])
         body = self.changed(kind, "x" if suffix else f"n{self.random.randrange(50)}") if method != "GET" else b""
         path = f"{collection(kind)}{suffix}{self.query()}"
         head = f"{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n"

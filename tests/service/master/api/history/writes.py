@@ -202,9 +202,12 @@ def _expected(write: Write, before: Json) -> dict[str, Any]:
     """Parts of the object after the write: those that it sets, and those that it must leave alone."""
     if write.verb == "status":
         # All metadata but the managers of fields, among which the writer of the status is now.
-        meta = (*before["metadata"], "labels", "annotations", "finalizers", "deletionTimestamp")
-        names = [f"metadata.{name}" for name in meta if name != "managedFields"]
+        meta = (*before["metadata"], "finalizers", "deletionTimestamp")
+        names = [f"metadata.{name}" for name in meta if name not in ("managedFields", "labels", "annotations")]
         parts = {part: _part(before, part) for part in (*names, "spec", "data")}
+        # As in Kubernetes, a write of a controller's status also writes these.
+        labelled = write.body if write.key.plural == "replicationcontrollers" else before
+        parts |= {part: _part(labelled, part) for part in ("metadata.labels", "metadata.annotations")}
         return {**parts, "status": write.body["status"]}
     body = merge(before, write.body) if write.verb == "patch" else write.body
     kept = {"status": _part(before, "status")}

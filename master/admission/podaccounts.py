@@ -1,0 +1,51 @@
+"""The service account of a pod: `default` unless a new pod names one, which must exist. It stays in updates.
+
+Unlike in Kubernetes, a pod can be created in a new namespace before the account `default` is there: that takes some
+milliseconds, and until then every manifest with a namespace and a pod would be refused.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from msgspec.structs import replace
+
+from master.api.errors import Forbidden
+from master.api.pipeline.admission import Admission
+from master.api.pipeline.attempt import Attempt
+from master.kinds import POD, SERVICEACCOUNT
+from master.kinds.core.pod.model import Pod, PodSpec
+from master.kinds.core.pod.strategy import SPECS
+
+_DEFAULT: Final = "default"
+
+
+class PodAccounts(Admission):
+    """Sets the account, and refuses pods whose account does not exist."""
+
+    async def mutate(self, attempt: Attempt) -> None:
+        """Raises Forbidden."""
+        if attempt.request.resource is not POD or attempt.new is None:
+            return
+        pod = attempt.new
+        if attempt.old is not None:
+            attempt.new = _as_before(pod, attempt.old)
+            return
+        name, namespace = pod.spec.service_account_name or pod.spec.service_account, pod.metadata.namespace
+        if not name:
+            attempt.new = replace(pod, spec=SPECS.changed(pod.spec, _with_default))
+        elif name != _DEFAULT and attempt.cache.entry(SERVICEACCOUNT, namespace, name) is None:
+            why = f'error looking up service account {namespace}/{name}: serviceaccount "{name}" not found'
+            shown = pod.metadata.name or pod.metadata.generate_name
+            raise Forbidden(f'pods "{shown}" is forbidden: {why}', name=shown, kind=POD.plural)
+
+
+def _as_before(pod: Pod, old: Pod) -> Pod:
+    if pod.spec.service_account_name or pod.spec.service_account:
+        return pod
+    name, other = old.spec.service_account_name, old.spec.service_account
+    return replace(pod, spec=replace(pod.spec, service_account_name=name, service_account=other))
+
+
+def _with_default(spec: PodSpec) -> PodSpec:
+    return replace(spec, service_account_name=_DEFAULT, service_account=_DEFAULT)
