@@ -27,11 +27,11 @@ from master.component.podstate import (
     controller_of,
     is_active,
     is_terminating,
-    state_changed,
     state_of,
 )
 from master.component.selection import pods_of, selecting
-from master.controllers.keyed import ObjectKey, run_keyed
+from master.controllers.keyed import ObjectKey
+from master.controllers.podkeyed import run_with_pods
 from master.controllers.workload.claims import Claimer, claims
 from master.controllers.workload.counts import Counts, Failure, conditions
 from master.controllers.workload.expectations import Expectations
@@ -83,15 +83,7 @@ class ReplicaManager:
     async def run(self) -> None:
         """Runs until cancelled."""
         own = (self._kind,)
-        await run_keyed(
-            self._cache,
-            self._queue,
-            watched=(*own, kinds.POD),
-            keys=self._keys,
-            sync=self._reconcile,
-            first=own,
-            matters=lambda change: change.kind is not kinds.POD or state_changed(change),
-        )
+        await run_with_pods(self._cache, self._queue, own, keys=self._keys, sync=self._reconcile)
 
     def _keys(self, entry: Entry) -> Iterable[ObjectKey]:
         """The object itself, a pod's owner, or the objects that may adopt the pod."""
