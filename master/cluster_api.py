@@ -41,8 +41,14 @@ def resources(
     """
     clock = clock or SystemClock()
     tokens = AccountTokens(token_key or generate_private_key(SECP256R1()), cache, clock)
-    pods = (PodAccounts(), PodClasses(), DefaultTolerations())
-    admission = (NamespaceLifecycle(), *pods, NodeIdentity(), Requester())
+    admission = (
+        NamespaceLifecycle(),
+        PodAccounts(),
+        PodClasses(),
+        DefaultTolerations(),
+        NodeIdentity(),
+        Requester(),
+    )
     pipeline = Pipeline(store, cache, registry, authorizer=MastersOnly(), admission=admission, clock=clock)
     return Resources(store, cache, registry, pipeline, clock, tokens)
 

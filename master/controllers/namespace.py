@@ -121,7 +121,7 @@ class NamespaceController:
             await self._release(namespace)
 
     async def _report(self, namespace: Namespace, remaining: list[Entry], failures: list[str]) -> None:
-        """Says in the namespace's status what remains. One that is empty at once needs no status."""
+        """Says in the namespace's status what remains. A namespace that is empty at once needs no status."""
         if not remaining and not namespace.status.conditions:
             return
         now = timestamp(self._clock.now())

@@ -34,7 +34,7 @@ def with_conditions(
 
 
 def _conditions(entries: Sequence[Entry], failures: Sequence[str]) -> Iterable[NamespaceCondition]:
-    # Of the group, nothing is before or after the dot of a core kind.
+    # The core group has no name, so that its kinds end with a dot.
     kinds = Counter(f"{entry.kind.plural}.{entry.kind.group}" for entry in entries)
     finalizers = Counter(name for entry in entries for name in entry.meta.finalizers)
     yield _false("NamespaceDeletionDiscoveryFailure", "ResourcesDiscovered", "All resources successfully discovered")

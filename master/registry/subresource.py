@@ -36,7 +36,7 @@ class Part:
     `take(new, old)` is the old object with this part of the new one, with its defaults. `attribute` is the field whose
     declared rules are checked, and `check` adds the others: the rest of the object was checked when it was written, so
     that a change of a status costs little. `stamp(new, old, now)` adds times to the taken object. `tracked`: whether
-    managedFields say who wrote the part.
+    managedFields say who wrote the part. `metadata`: the fields of the metadata that `take` takes too.
     """
 
     name: str
@@ -47,6 +47,7 @@ class Part:
     verbs: tuple[str, ...] = ("get", "patch", "update")
     served: Served | None = None
     tracked: bool = True
+    metadata: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,14 +1,13 @@
 """The types of the Kubernetes API as data: reads `kubernetes.json` into trees of types.
 
 The file has what cannot be written in other words: names and types of fields, their numbers in protobuf, how lists are
-merged, which fields are required, what happens to empty values, which have a zero that is a value, and the values of
-string types. A field is one line of text, such as
-`[]core.v1.ContainerPort 6 list=map keys=containerPort,protocol patch=merge merge=containerPort`. Rules and descriptions
-are not in it: models and the files of the kinds have them.
+merged, which fields are required, what happens to empty values, and the values of string types. A field is one line of
+text, such as `[]core.v1.ContainerPort 6 list=map keys=containerPort,protocol patch=merge merge=containerPort`. Rules
+and descriptions are not in it: models and the files of the kinds have them.
 
 Empty values: Kubernetes drops most of them, as its programs cannot tell `[]` from a missing list. `pointer` marks a
 field that keeps them, such as a `minAvailable` of 0; `always` one that is written even if it is missing, with its zero
-value; `nil` one that keeps them and is null if it is missing.
+value; `nil` one that keeps them and is null if it is missing. `zero` marks a field whose zero in protobuf is a value.
 
 The file is read when a type is first asked for, and each type is decoded when it is first used.
 """

@@ -47,9 +47,9 @@ class Writes:
         return await bodies.decode(body, media)
 
     async def create(self, call: Call) -> web.Response:
-        options.check(call.query, "create")
         # Before the body is read, so that a caller without the permission need not send it.
         permit = await self._pipeline.authorize(call.request("create", dry_run=call.query.dry_run))
+        options.check(call.query, "create")
         answers.negotiate(call.accept)
         document = await self.document(call, call.route.version.schema)
         obj = versions.read(call, document)
@@ -57,8 +57,8 @@ class Writes:
         return self._answer(call, outcome, 201)
 
     async def update(self, call: Call) -> web.Response:
-        options.check(call.query, "update")
         permit = await self._pipeline.authorize(call.request("update", dry_run=call.query.dry_run))
+        options.check(call.query, "update")
         answers.negotiate(call.accept)
         document = await self.document(call, call.route.version.schema)
         old = self._cache.entry(call.route.resource, call.route.namespace, call.route.name)
@@ -74,8 +74,8 @@ class Writes:
         if bodies.media_type(call.http) == APPLY:
             outcome, created = await self.applies.apply(call)
             return self._answer(call, outcome, 201 if created else 200)
-        options.check(call.query, "patch")
         permit = await self._pipeline.authorize(call.request("patch", dry_run=call.query.dry_run))
+        options.check(call.query, "patch")
         answers.negotiate(call.accept)
         route = call.route
         patch = await self.patch_body(call, route.resource.schema if route.stored else route.version.schema)

@@ -29,7 +29,7 @@ from master.component.podstate import (
     is_terminating,
     state_of,
 )
-from master.component.selection import pods_of, selecting
+from master.component.selection import selected, selecting
 from master.controllers.keyed import ObjectKey
 from master.controllers.podkeyed import run_with_pods
 from master.controllers.workload.claims import Claimer, claims
@@ -115,14 +115,16 @@ class ReplicaManager:
     async def _claimed(self, workload: Workload, *, adopt: bool) -> _Pods:
         """The pods of the workload, after adopting orphans and releasing strays."""
         namespace, uid = workload.metadata.namespace, workload.metadata.uid
-        owned = [state_of(entry) for entry in self._cache.by(kinds.POD, OWNER, uid, namespace)]
-        by_name = {pod.metadata.name: pod for pod in (*owned, *pods_of(self._cache, namespace, workload.selector))}
-        active = claims(workload, filter(is_active, by_name.values()))
+        owned = self._cache.by(kinds.POD, OWNER, uid, namespace)
+        matched = selected(self._cache, kinds.POD, namespace, workload.selector)
+        found = [state_of(entry) for entry in {entry.name: entry for entry in (*owned, *matched)}.values()]
+        active = claims(workload, filter(is_active, found))
         pods: list[AnyPod] = list(active.owned)
         if adopt:
             pods += await self._claimer.claim(workload, active)
-        terminating = claims(workload, filter(is_terminating, by_name.values())).owned
-        return _Pods(pods, len(terminating), tuple(owned))
+        terminating = claims(workload, filter(is_terminating, found)).owned
+        # The owned pods come first.
+        return _Pods(pods, len(terminating), tuple(found[: len(owned)]))
 
     async def _scale(self, workload: Workload, pods: _Pods) -> Failure | None:
         """Creates or deletes pods; returns the first failure."""

@@ -16,10 +16,9 @@ from tests.service.master.api.bad_input.conftest import Direct, direct  # noqa: 
 
 _FILE = Path(__file__).parents[3] / "fixtures/kubernetes/defaults.jsonl"
 _CASES = [json.loads(line) for line in _FILE.read_text().splitlines()]
-# Set by the plugin that protects volumes in use.
-_PROTECTION = ("kubernetes.io/pvc-protection", "kubernetes.io/pv-protection")
 # Set by admission plugins and controllers that Sampan does not have: the token of the service account, and the taint of
-# a node that has not reported yet. These are removed, as are
+# a node that has not reported yet. These are removed, as are the finalizers of the plugin that protects volumes in use.
+_PROTECTION = ("kubernetes.io/pvc-protection", "kubernetes.io/pv-protection")
 # The server's own choices.
 _CHOSEN = ("uid", "resourceVersion", "creationTimestamp", "managedFields")
 
