@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import subprocess
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("binary", found, ids=[_version(path) for path in found], scope="session")
 
 
+@cache
 def _version(path: Path) -> str:
     done = subprocess.run([str(path), "version", "--client", "-o", "yaml"], capture_output=True, text=True, check=True)
     numbers = dict(line.strip().split(": ", 1) for line in done.stdout.splitlines() if ": " in line)
@@ -67,7 +69,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def kubectl(binary: Path, kubeconfig: Path, home: Path) -> Iterator[Kubectl]:
     """In a namespace that is new and is deleted afterwards. `KUBECTL.minor` is 20, 27 and so on."""
-    kubectl = Kubectl(binary, kubeconfig, home / f"kubectl-{binary.name}-{id(binary)}", f"c{next(_NUMBERS)}")
+    kubectl = Kubectl(binary, kubeconfig, home / f"kubectl-{binary.name}", f"c{next(_NUMBERS)}")
     kubectl("create", "namespace", kubectl.namespace)
     yield kubectl
     kubectl("delete", "namespace", kubectl.namespace, "--wait=false")
