@@ -100,7 +100,8 @@ def test_access(kubectl: Kubectl) -> None:
     assert kubectl("auth", "can-i", "create", "pods") == "yes\n"
     assert "*.*" in kubectl("auth", "can-i", "--list")
     account = f"system:serviceaccount:{kubectl.namespace}:default"
-    assert kubectl("auth", "can-i", "create", "pods", f"--as={account}", code=1).startswith("no")
+    assert kubectl("auth", "can-i", "create", "pods", f"--as={account}", code=1).count(f'User "{account}"')
+    assert kubectl("auth", "can-i", "create", "pods", "--as=jane", "--as-group=system:masters") == "yes\n"
     if kubectl.minor >= 27:
         assert "Username" in kubectl("auth", "whoami")
 

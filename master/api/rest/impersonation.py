@@ -16,7 +16,7 @@ from master.api.errors import BadRequest
 from master.api.identity import ANONYMOUS, AUTHENTICATED, UNAUTHENTICATED, Caller
 from master.api.pipeline.authorization import Attributes, Authorizer
 
-_PREFIX: Final = "impersonate-"
+_PREFIX: Final = "\nimpersonate-"
 _USER, _GROUP, _UID, _EXTRA = "impersonate-user", "impersonate-group", "impersonate-uid", "impersonate-extra-"
 _ACCOUNT: Final = "system:serviceaccount:"
 _REVIEWS: Final = "authentication.k8s.io"
@@ -27,8 +27,8 @@ async def impersonate(caller: Caller, request: web.BaseRequest, authorizer: Auth
 
     Raises BadRequest for headers without a user; Unauthorized or Forbidden if the caller may not do this.
     """
-    # Every request passes here, and almost none has such a header.
-    if not any(name[:12].lower() == _PREFIX for name in request.headers):
+    # Every request passes here, and almost none has such a header: one search is faster than a loop over the names.
+    if _PREFIX not in "\n".join(("", *request.headers)).lower():
         return caller
     user = _impersonated(request)
     for attributes in _permissions(user, request.headers.getall(_GROUP, [])):
