@@ -69,7 +69,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def kubectl(binary: Path, kubeconfig: Path, home: Path) -> Iterator[Kubectl]:
     """In a namespace that is new and is deleted afterwards. `KUBECTL.minor` is 20, 27 and so on."""
-    kubectl = Kubectl(binary, kubeconfig, home / f"kubectl-{binary.name}", f"c{next(_NUMBERS)}")
+    kubectl = Kubectl(binary, kubeconfig, home / f"{binary.parent.name}-{binary.name}", f"c{next(_NUMBERS)}")
     kubectl("create", "namespace", kubectl.namespace)
     yield kubectl
     kubectl("delete", "namespace", kubectl.namespace, "--wait=false")

@@ -51,8 +51,6 @@ def test_scale_and_wait(kubectl: Kubectl) -> None:
 
 
 def test_autoscale(kubectl: Kubectl) -> None:
-    if "horizontalpodautoscalers.autoscaling" not in kubectl("api-resources", "-o", "name").split():
-        pytest.skip("the API has no HorizontalPodAutoscaler yet")
     kubectl("create", "-f", "-", stdin=DEPLOYMENT)
     percent = "--cpu-percent=50" if kubectl.minor < 34 else "--cpu=50%"
     kubectl("autoscale", "deployment", "web", "--min=1", "--max=3", percent)
