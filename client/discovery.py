@@ -11,7 +11,7 @@ from client.rest import Document, RestClient
 class Resource:
     """One kind as the server serves it. `api_version` is `v1` or `group/version`.
 
-    `preferred`: whether a catalog found no version of the resource that the server prefers.
+    `preferred`: false if a catalog has the same resource in a version that the server prefers.
     """
 
     api_version: str

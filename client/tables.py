@@ -52,7 +52,7 @@ def fetch(client: RestClient, path: str, query: Query | None = None) -> Table:
 def follow(
     client: RestClient, path: str, resource_version: str, query: Query | None = None
 ) -> Iterator[tuple[str, Row]]:
-    """The type of each change and its row, until the server ends the watch and begins it no more.
+    """The type of each change and its row, until the server ends a watch without a change.
 
     Raises Gone if the server no longer has the changes after the version.
     """
@@ -68,7 +68,7 @@ def follow(
 
 
 def parse(document: Document) -> Table:
-    """Raises ConnectionFailed if the document is no table."""
+    """Raises ConnectionFailed if the document is not a table."""
     if document.get("kind") != "Table":
         raise ConnectionFailed("the server does not answer with a table")
     return Table(

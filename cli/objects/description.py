@@ -59,7 +59,7 @@ def _inline(value: Any, now: datetime) -> str | None:
 
 
 def _number(value: Any) -> bool:
-    """True and False are equal to numbers, but are none."""
+    """For Python, True and False are numbers too."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 

@@ -67,7 +67,7 @@ def explained(schemas: "Schemas", resource: "Resource", path: list[str], *, recu
 
 
 def _fields(schemas: "Schemas", schema: "Document", *, recursive: bool, above: tuple[int, ...] = ()) -> Iterator[str]:
-    """`above`: the schemas that this one is in. One that contains itself is shown once."""
+    """`above`: the schemas that contain this one. The fields of a schema that contains itself are shown once."""
     fields = list(schemas.fields(schema))
     width = max((len(field.name) for field in fields), default=0)
     for field in fields:

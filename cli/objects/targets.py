@@ -23,7 +23,7 @@ class Target:
 
     @property
     def name(self) -> str:
-        """Of a target that is one object."""
+        """The only name."""
         return self.names[0]
 
     @property
