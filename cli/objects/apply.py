@@ -52,7 +52,7 @@ def _run(options: argparse.Namespace) -> int:
     from client.errors import BadManifest, StatusError
 
     if options.force_conflicts and not options.server_side:
-        options.wrong("--force-conflicts needs --server-side: without it there are no conflicts")
+        options.wrong("--force-conflicts needs --server-side")
     if options.server_side and options.validate != "strict":
         options.wrong("--server-side refuses unknown fields in any case: leave --validate out")
     manifests = [manifest for path in options.filename for manifest in _read(path)]
