@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from client.errors import ConnectionFailed
+from client.following import follow
 from client.rest import Document, Query, RestClient
 
 ACCEPT = "application/json;as=Table;v=v1;g=meta.k8s.io"
@@ -49,22 +50,12 @@ def fetch(client: RestClient, path: str, query: Query | None = None) -> Table:
         parameters["continue"] = metadata["continue"]
 
 
-def follow(
+def changes(
     client: RestClient, path: str, resource_version: str, query: Query | None = None
 ) -> Iterator[tuple[str, Row]]:
-    """The type of each change and its row, until the server ends a watch without a change.
-
-    Raises Gone if the server no longer has the changes after the version.
-    """
-    while True:
-        version = resource_version
-        for event in client.watch(path, resource_version=version, query=query, accept=ACCEPT):
-            rows = () if event.kind == "BOOKMARK" else parse(event.object).rows
-            metadata = rows[0].object["metadata"] if rows else event.object.get("metadata") or {}
-            resource_version = str(metadata.get("resourceVersion") or resource_version)
-            yield from ((event.kind, row) for row in rows)
-        if version == resource_version:
-            return
+    """The type of each change after a version, and its row. Ends and raises as `follow` in following.py."""
+    for event in follow(client, path, resource_version, query, accept=ACCEPT):
+        yield from ((event.kind, row) for row in parse(event.object).rows)
 
 
 def parse(document: Document) -> Table:

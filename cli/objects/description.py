@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from cli.durations import remaining
-from cli.tables import table
+from cli.tables import printable, table
 
 _MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 _FIRST: Final = ("type", "name", "key")
@@ -34,7 +34,7 @@ def _block(value: Any, now: datetime) -> Iterator[str]:
     if isinstance(value, Mapping):
         yield from described(value, now)
     elif isinstance(value, str):
-        yield from value.splitlines()
+        yield from map(printable, value.split("\n") if value[-1:] != "\n" else value[:-1].split("\n"))
     elif _is_table(value, now):
         yield from _table(value, now)
     else:
@@ -65,7 +65,7 @@ def _number(value: Any) -> bool:
 
 def _aged(text: str, now: datetime) -> str:
     if not _MOMENT.fullmatch(text):
-        return text
+        return printable(text)
     age_s = (now - datetime.fromisoformat(text)).total_seconds()
     return f"{text} ({remaining(age_s)} ago)" if age_s > 0 else text
 

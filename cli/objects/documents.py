@@ -57,14 +57,15 @@ class Documents:
                 yield self._complete(target, found)
 
     def _follow(self, target: Target, items: "list[Document]") -> None:
+        from client.following import follow
+
         for item in items:
             self._write(item)
         query = {"fieldSelector": f"metadata.name={target.names[0]}"} if target.names else selectors(self._options)
         if self._code != exits.OK:
             return
-        for event in self._client.watch(target.collection, resource_version=self._version, query=query):
-            if event.kind != "BOOKMARK":
-                self._write(self._complete(target, event.object))
+        for event in follow(self._client, target.collection, self._version, query):
+            self._write(self._complete(target, event.object))
 
     def _complete(self, target: Target, item: "Document") -> "Document":
         """The items of a list do not name their kind."""

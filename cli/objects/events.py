@@ -31,7 +31,7 @@ def add(subparsers: "argparse._SubParsersAction[Any]") -> None:
 
 def _run(options: argparse.Namespace) -> int:
     from client.catalog import Catalog
-    from client.tables import follow
+    from client.tables import changes
 
     if options.watch and options.output == "json":
         raise WrongUse("--watch prints a table")
@@ -48,7 +48,7 @@ def _run(options: argparse.Namespace) -> int:
         listing = Listing(table, Style(namespaces=options.all_namespaces))
         print(listing.text() if table.rows or options.watch else "No events.")
         if options.watch:
-            for kind, row in follow(client, path, table.resource_version, query):
+            for kind, row in changes(client, path, table.resource_version, query):
                 if kind != "DELETED":
                     print(listing.line(row), flush=True)
     return exits.OK

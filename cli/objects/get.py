@@ -105,9 +105,9 @@ def _print(
 def _follow(
     client: "RestClient", options: argparse.Namespace, target: Target, table: "Table", listing: Listing
 ) -> None:
-    from client.tables import follow
+    from client.tables import changes
 
     query = {"fieldSelector": f"metadata.name={target.names[0]}"} if target.names else selectors(options)
-    for _, row in follow(client, target.collection, table.resource_version, query):
+    for _, row in changes(client, target.collection, table.resource_version, query):
         name = target.title(row.object["metadata"]["name"])
         print(name if options.output == "name" else listing.line(row), flush=True)

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from cli.tables import printable
+
 if TYPE_CHECKING:
     from client.tables import Row, Table
 
@@ -47,7 +49,7 @@ class Listing:
         return self._framed(cells, metadata.get("namespace") or "", labels or "<none>")
 
     def _cell(self, value: Any, number: int) -> str:
-        text = "<none>" if value is None else " ".join(str(value).splitlines())
+        text = "<none>" if value is None else printable(str(value))
         return self._style.prefix + text if number == self._name else text
 
     def _framed(self, cells: list[str], namespace: str, labels: str) -> list[str]:

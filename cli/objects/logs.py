@@ -12,7 +12,7 @@ from cli import exits
 from cli.durations import duration
 from cli.exits import WrongUse
 from cli.objects.options import add_place, add_selectors
-from cli.objects.references import Reference, reference
+from cli.objects.references import Reference, checked_name, reference
 from cli.objects.targets import Target, namespace_of, targets
 from cli.options import open_client
 from cli.parsing import add_command, count
@@ -38,7 +38,9 @@ def add(subparsers: "argparse._SubParsersAction[Any]") -> None:
     parser = add_command(
         subparsers, "logs", description="Print the logs of a pod, or of the pods that an object or a selector chooses."
     )
-    parser.add_argument("object", nargs="?", metavar="NAME", help="a pod, or TYPE/NAME such as deploy/web")
+    parser.add_argument(
+        "object", nargs="?", type=_subject, metavar="NAME", help="a pod, or TYPE/NAME such as deploy/web"
+    )
     add_selectors(parser, fields=False)
     parser.add_argument("-c", "--container", default="", metavar="NAME", help="needed for a pod with several")
     parser.add_argument("--all-containers", action="store_true", help="of all containers of each pod")
@@ -49,6 +51,11 @@ def add(subparsers: "argparse._SubParsersAction[Any]") -> None:
     parser.add_argument("--timestamps", action="store_true", help="each line with its time")
     add_place(parser, everywhere=False)
     parser.set_defaults(run=_run)
+
+
+def _subject(text: str) -> Reference:
+    """A pod has a name only; its type is left empty."""
+    return reference(text) if "/" in text else Reference("", (checked_name(text),))
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -98,8 +105,8 @@ def _pods(client: "RestClient", catalog: "Catalog", options: argparse.Namespace)
     logged = catalog.with_subresource("log")
     selector = options.selector
     if options.object:
-        named = reference(options.object) if "/" in options.object else Reference(logged.plural, (options.object,))
-        target = targets(catalog, [named], namespace)[0]
+        named: Reference = options.object
+        target = targets(catalog, [Reference(named.word or logged.plural, named.names)], namespace)[0]
         if "log" in target.resource.subresources:
             yield target
             return

@@ -39,7 +39,7 @@ def parse(words: Sequence[str]) -> list[Reference]:
     if not words:
         return []
     types = [_checked(_TYPE, word, "a type") for word in words[0].split(",")]
-    names = tuple(_name(word) for word in words[1:])
+    names = tuple(checked_name(word) for word in words[1:])
     return [Reference(word, names) for word in types]
 
 
@@ -48,10 +48,11 @@ def reference(text: str) -> Reference:
     word, slash, name = text.partition("/")
     if not slash:
         raise argparse.ArgumentTypeError(f'"{text}" is not like node/node2')
-    return Reference(_checked(_TYPE, word, "a type"), (_name(name),))
+    return Reference(_checked(_TYPE, word, "a type"), (checked_name(name),))
 
 
-def _name(text: str) -> str:
+def checked_name(text: str) -> str:
+    """Raises ArgumentTypeError."""
     if text in (".", ".."):
         raise argparse.ArgumentTypeError(f'"{text}" is not a name')
     return _checked(_NAME, text, "a name")

@@ -39,11 +39,13 @@ class Target:
 
 
 def targets(catalog: "Catalog", references: Sequence[Reference], namespace: str) -> list[Target]:
-    """All types are looked up before a command does anything. Raises UnknownType."""
+    """One target for each resource. All types are looked up before a command does anything. Raises UnknownType."""
+    names: dict[Resource, list[str]] = {}
+    for reference in references:
+        for resource in _resources(catalog, reference):
+            names.setdefault(resource, []).extend(reference.names)
     return [
-        Target(resource, namespace if resource.namespaced else "", reference.names)
-        for reference in references
-        for resource in _resources(catalog, reference)
+        Target(resource, namespace if resource.namespaced else "", tuple(named)) for resource, named in names.items()
     ]
 
 

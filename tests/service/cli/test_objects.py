@@ -80,6 +80,11 @@ async def test_every_kind_has_a_table_and_an_explanation(api: Client, sampan: Sa
         assert code == exits.OK and "metadata.name: string" in output, word
 
 
+async def test_a_type_that_is_named_twice_has_one_table(api: Client, pod: Any, sampan: Sampan) -> None:
+    await made(api, PODS, {**POD, "metadata": {"name": "db"}})
+    assert columns((await sampan("get", "pod/web", "po/db"))[1]) == ["web", "db"]
+
+
 async def test_what_the_server_does_not_have_fails(sampan: Sampan) -> None:
     assert (await sampan("get", "frobs"))[::2] == (exits.FAILED, 'sampan: the server has no resource "frobs"\n')
     code, output, errors = await sampan("get", "pod", "none")

@@ -23,6 +23,7 @@ NOW = datetime(2026, 1, 1, 1, tzinfo=UTC)
         ({"args": ["a" * 60, "b" * 60]}, ["args:", f"  - {'a' * 60}", f"  - {'b' * 60}"]),
         ({"text": "a\n\nb"}, ["text:", "  a", "", "  b"]),
         ({"at": "2026-01-01T00:00:00Z"}, ["at: 2026-01-01T00:00:00Z (60m ago)"]),
+        ({"text": "\x1b[31m", "lines": "\x07\r\nb\n"}, ["text: \\x1b[31m", "lines:", "  \\x07\\r", "  b"]),
         ({"at": "2027-01-01T00:00:00Z"}, ["at: 2027-01-01T00:00:00Z"]),
         (
             {"conditions": [{"message": "a long one", "type": "Ready"}, {"type": "Up", "hostIP": "x"}]},

@@ -75,6 +75,7 @@ def test_a_failure_is_one_line_and_a_code(
         "scale rc/web",
         "scale rc/web --replicas many",
         "logs web --since soon",
+        "logs pod/a/b",
         "explain",
         # No abbreviations:
         "up --no-ex",
