@@ -51,7 +51,10 @@ def _run(options: argparse.Namespace) -> int:
     code = exits.OK
     with open_client(options) as client:
         # All names are resolved before the first object is deleted.
-        for title, path in list(_paths(client, options)):
+        paths = list(_paths(client, options))
+        if not paths:
+            print("No objects found.", file=sys.stderr)
+        for title, path in paths:
             try:
                 client.delete(
                     path,

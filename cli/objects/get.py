@@ -42,6 +42,9 @@ def _run(options: argparse.Namespace) -> int:
             raise WrongUse("an object with a name is in one namespace: leave --all-namespaces out")
         if any(target.names for target in found) and selectors(options):
             raise WrongUse("objects are chosen by name or by a selector, not by both")
+        for target in found:
+            if not target.names and "list" not in target.resource.verbs:
+                raise WrongUse(f"objects of type {target.resource.plural} cannot be listed")
         if options.watch and (len(found) != 1 or len(found[0].names) > 1):
             raise WrongUse("--watch follows one type, or one object")
         if is_document(options.output):

@@ -2,14 +2,17 @@
 
 import argparse
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cli import exits
 from cli.exits import WrongUse
 from cli.objects.options import add_place, add_references, add_selectors, selectors
-from cli.objects.targets import namespace_of, selected, targets
+from cli.objects.targets import Target, namespace_of, selected, targets
 from cli.options import open_client
 from cli.parsing import add_command, count
+
+if TYPE_CHECKING:
+    from client.rest import RestClient
 
 
 def add(subparsers: "argparse._SubParsersAction[Any]") -> None:
@@ -37,22 +40,31 @@ def _run(options: argparse.Namespace) -> int:
         for target in found:
             if "scale" not in target.resource.subresources:
                 raise WrongUse(f"objects of type {target.resource.plural} have no number of replicas to set")
-        for target in selected(client, found, selectors(options)):
-            path = target.path(target.name, "scale")
-            change: dict[str, Any] = {"spec": {"replicas": options.replicas}}
+        chosen = list(selected(client, found, selectors(options)))
+        if not chosen:
+            print("No objects found.", file=sys.stderr)
+        for target in chosen:
             try:
-                if options.current_replicas is not None:
-                    scale = client.get(path)
-                    if (current := scale["spec"].get("replicas", 0)) != options.current_replicas:
-                        print(f"sampan: {target.title(target.name)} has {current} replicas", file=sys.stderr)
-                        code = exits.FAILED
-                        continue
-                    # A change that another client makes now is a conflict.
-                    change["metadata"] = {"resourceVersion": scale["metadata"]["resourceVersion"]}
-                client.patch(path, change, query={"fieldManager": "sampan"})
+                problem = _scale(client, target, options.replicas, options.current_replicas)
             except StatusError as error:
-                print(f"sampan: {error}", file=sys.stderr)
+                problem = str(error)
+            if problem:
+                print(f"sampan: {problem}", file=sys.stderr)
                 code = exits.FAILED
             else:
                 print(f"{target.title(target.name)} scaled")
     return code
+
+
+def _scale(client: "RestClient", target: Target, replicas: int, current: int | None) -> str:
+    """Why nothing was changed: the number is not `current`. Empty if it was. Raises StatusError."""
+    path = target.path(target.name, "scale")
+    change: dict[str, Any] = {"spec": {"replicas": replicas}}
+    if current is not None:
+        scale = client.get(path)
+        if (found := scale["spec"].get("replicas", 0)) != current:
+            return f"{target.title(target.name)} has {found} replicas"
+        # A change that another client makes now is a conflict.
+        change["metadata"] = {"resourceVersion": scale["metadata"]["resourceVersion"]}
+    client.patch(path, change, query={"fieldManager": "sampan"})
+    return ""

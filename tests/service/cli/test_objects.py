@@ -91,6 +91,8 @@ async def test_what_the_server_does_not_have_fails(sampan: Sampan) -> None:
     assert (code, output, errors) == (exits.FAILED, "", 'sampan: pods "none" not found\n')
     assert await sampan("get", "pod/none", "--ignore-not-found") == (exits.OK, "", "")
     assert (await sampan("delete", "frob/web"))[0] == exits.USAGE
+    code, _, errors = await sampan("get", "tokenreviews")
+    assert code == exits.USAGE and "cannot be listed" in errors
 
 
 async def test_all_is_a_category_and_tables_of_several_types_have_them(
@@ -219,6 +221,7 @@ async def test_objects_are_deleted_by_name_selector_and_type(api: Client, pod: A
     assert (await sampan("delete", "cm", "a", "none"))[:2] == (exits.FAILED, "configmap/a deleted\n")
     assert (await sampan("delete", "cm", "-l", "half=True"))[1] == "configmap/b deleted\n"
     assert (await sampan("delete", "cm", "--all"))[1] == "configmap/c deleted\nconfigmap/d deleted\n"
+    assert await sampan("delete", "cm", "-l", "half=True") == (exits.OK, "", "No objects found.\n")
     assert (await sampan("delete", "pod/web", "--force"))[:2] == (exits.OK, "pod/web deleted\n")
     assert (await api("GET", f"{PODS}/web")).status == 404
 
