@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
 from cli import exits
+from client.rest import JSON
 from client.yamltext import document
 from tests.masters import Client
 from tests.service.cli.conftest import Sampan
@@ -258,31 +259,31 @@ async def test_the_server_applies_and_names_conflicts(api: Client, sampan: Sampa
     assert code == exits.FAILED and "replica" in errors
 
 
-async def test_a_watch_prints_the_rows_of_changes(
-    api: Client, pod: Any, sampan: Sampan, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ("get pods", "later   0/2     Pending"),
+        ("get pods -o name", "pod/later\n"),
+        ("get pod later", "later   0/2     Pending"),
+        ("get pods -o yaml", "  name: later\n"),
+        ("get pods -o json", '"name": "later"'),
+        ("events", "Seen"),
+    ],
+)
+async def test_a_watch_goes_on_with_changes(
+    api: Client, sampan: Sampan, monkeypatch: pytest.MonkeyPatch, words: str, says: str
 ) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    monkeypatch.setattr("cli.objects.listing.Listing.line", line := Stopping(loop, stop))
-    watching = asyncio.ensure_future(sampan("get", "pods", "-w"))
-    while not stop.is_set():
-        await made(api, PODS, {**POD, "metadata": {"name": f"later{line.made}"}})
-        line.made += 1
-        await asyncio.sleep(0.01)
-    code, output, _ = await watching
-    assert code == exits.FAILED and "web" in columns(output)
-    assert line.name.startswith("later")
+    pod = await made(api, PODS, {**POD, "metadata": {"name": "later"}})
+    version = pod["metadata"]["resourceVersion"]
+    event = {"metadata": {"name": "e"}, "involvedObject": {"namespace": "default"}, "reason": "Seen"}
+    await made(api, "/api/v1/namespaces/default/events", event)
 
+    def first(client: Any, path: str, _: str, query: Any = None, *, accept: str = JSON) -> Any:
+        """The changes since before the pod, until the first one."""
+        before = str(int(version) - 1)
+        return islice(client.watch(path, resource_version=before, query=query, accept=accept), 1)
 
-class Stopping:
-    """Ends a watch with its first row."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
-        self._loop, self._stop = loop, stop
-        self.made = 0
-        self.name = ""
-
-    def __call__(self, row: Any) -> str:
-        self.name = row.cells[0]
-        self._loop.call_soon_threadsafe(self._stop.set)
-        raise ValueError("seen enough")
+    for module in ("client.following", "client.tables"):
+        monkeypatch.setattr(f"{module}.follow", first)
+    code, output, _ = await sampan(*words.split(), "-w")
+    assert (code, output.count(says)) == (exits.OK, 2)
