@@ -123,7 +123,7 @@ def _make(
         wheels.fetch(lock, house, system, python=version, packages=packages, present=[netstack])
     if version == source.python_version():
         with step("bytecode"):
-            bytecode.make(house, lock, scratch, system)
+            bytecode.make(house, sampan, lock, scratch, system)
     manifest = {"wheel": sampan.name, "python": version, "machine": source.machine_name()}
     (directory / source.MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
     script = directory / "install"

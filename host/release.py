@@ -153,10 +153,19 @@ def _fill(directory: Path, source: Source, layout: HostLayout, system: System) -
     command = directory / "bin/sampan"
     command.write_text(_COMMAND.format(python=layout.seen(directory / "bin/python")))
     command.chmod(0o755)
-    uncompiled = wheels.packages_in(source.wheel) if bytecode.unpack(source.wheelhouse, lock, target) else [""]
-    # On all cores. The master's user may not write here, so Python could not keep what it compiles later.
-    paths = [str(target / name) for name in uncompiled]
-    system.run(str(directory / "bin/python"), "-m", "compileall", "-q", "-j", "0", *paths)
+    _compile(directory, source, lock, target, system)
+
+
+def _compile(directory: Path, source: Source, lock: bytes, target: Path, system: System) -> None:
+    """The bytecode of all packages: what the bundle has of it, and the rest compiled here on all cores.
+
+    The master's user may not write here, so Python could not keep what it compiles later.
+    """
+    others = bytecode.unpack(source.wheelhouse, lock, target)
+    ours = bytecode.unpack_of_wheel(source.wheelhouse, source.wheel, target)
+    if not (others and ours):
+        paths = [str(target / name) for name in (wheels.packages_in(source.wheel) if others else [""])]
+        system.run(str(directory / "bin/python"), "-m", "compileall", "-q", "-j", "0", *paths)
 
 
 def _require_space(layout: HostLayout) -> None:

@@ -1,7 +1,8 @@
 """Wheels: pip fetches them against the lock's hashes, this module unpacks them (a wheel is a zip of what it installs).
 
 Unpacking needs no pip on the host and takes a third of pip's time. It handles pure installations only: a wheel with
-scripts, headers or data outside of site-packages is refused when a bundle is made.
+headers or data outside of site-packages is refused when a bundle is made. Its scripts are left out: a release has one
+command.
 """
 
 import hashlib
@@ -18,6 +19,9 @@ from host.errors import HostError
 from host.system import System
 
 _HASH: Final = re.compile(rb"--hash=sha256:([0-9a-f]{64})")
+_DATA: Final = re.compile(r"[^/]+\.data/.")
+_SCRIPT: Final = re.compile(r"[^/]+\.data/scripts/")
+"""Programs of a package. The other directories in `.data` belong outside of site-packages."""
 _ENTRY: Final = re.compile(rb"^[A-Za-z0-9](?:[^\n]*\\\n)*[^\n]*\n?", re.MULTILINE)
 """One requirement of a lock, with the lines of its hashes."""
 
@@ -48,7 +52,7 @@ def fetch(
         shutil.copy(wheel, wheelhouse)
     for wheel in wheelhouse.glob("*.whl"):
         with zipfile.ZipFile(wheel) as archive:
-            if odd := next((name for name in archive.namelist() if name.partition("/")[0].endswith(".data")), ""):
+            if odd := next((name for name in archive.namelist() if _DATA.match(name) and not _SCRIPT.match(name)), ""):
                 raise HostError(f"{wheel.name} installs more than packages ({odd}): it cannot be unpacked")
 
 
@@ -80,7 +84,7 @@ def unpack_one(wheel: Path, packages: Path) -> None:
     """Unpack one wheel into site-packages. Raises HostError for a damaged one."""
     try:
         with zipfile.ZipFile(wheel) as archive:
-            archive.extractall(packages)
+            archive.extractall(packages, [name for name in archive.namelist() if not _SCRIPT.match(name)])
     except zipfile.BadZipFile as error:
         raise HostError(f"{wheel} is damaged: {error}") from error
 

@@ -11,6 +11,7 @@ from master.admission.namespaces import NamespaceLifecycle
 from master.admission.nodeidentity import NodeIdentity
 from master.admission.podaccounts import PodAccounts
 from master.admission.podclasses import PodClasses
+from master.admission.requester import Requester
 from master.api.join import JoinService
 from master.api.pipeline.authorization import MastersOnly
 from master.api.pipeline.pipeline import Pipeline
@@ -40,7 +41,14 @@ def resources(
     """
     clock = clock or SystemClock()
     tokens = AccountTokens(token_key or generate_private_key(SECP256R1()), cache, clock)
-    admission = (NamespaceLifecycle(), PodAccounts(), PodClasses(), DefaultTolerations(), NodeIdentity())
+    admission = (
+        NamespaceLifecycle(),
+        PodAccounts(),
+        PodClasses(),
+        DefaultTolerations(),
+        NodeIdentity(),
+        Requester(),
+    )
     pipeline = Pipeline(store, cache, registry, authorizer=MastersOnly(), admission=admission, clock=clock)
     return Resources(store, cache, registry, pipeline, clock, tokens)
 

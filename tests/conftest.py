@@ -13,6 +13,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("length")
     group.addoption("--long", action="store_true", help="also the tests marked long; waits and random faults in full")
     group.addoption("--seed", type=int, help="the random faults of a run that failed with this seed")
+    group.addoption("--shared", help="a directory for what the processes of a run make once for all of them")
     group.addoption("--record-durations", action="store_true", help=f"write {durations.FILE.name}: longest files first")
 
 

@@ -66,8 +66,9 @@ class PodClasses(Admission):
             (spec.preemption_policy, policy or spec.preemption_policy, "string value of PreemptionPolicy"),
         ):
             if given not in (None, computed):
-                why = f"the {text} ({given}) must not be provided in pod spec; priority class"
-                raise _refused(attempt, f"{why} {chosen.name} has the value {computed}")
+                why = f"the {text} ({given}) must not be provided in pod spec"
+                cause = f"priority class {chosen.name} has" if chosen.name else "without a priority class it has"
+                raise _refused(attempt, f"{why}; {cause} the value {computed}")
         attempt.new = replace(attempt.new, spec=SPECS.changed(spec, _classified, chosen))
 
 

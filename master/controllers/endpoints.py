@@ -16,10 +16,10 @@ from master.api.identity import component
 from master.api.resources import Resources
 from master.cache import Entry
 from master.clock import Clock
-from master.component.podstate import state_changed
 from master.component.selection import pods_of, selecting
 from master.controllers.backends import HEADLESS_LABEL, Backend, BackendPort, backends, is_headless, is_ours
-from master.controllers.keyed import ObjectKey, run_keyed
+from master.controllers.keyed import ObjectKey
+from master.controllers.podkeyed import run_with_pods
 from master.controllers.workqueue import WorkQueue
 from master.kinds.core.endpoints import EndpointAddress, EndpointPort, Endpoints, EndpointSubset
 from master.kinds.core.service.model import Service
@@ -75,16 +75,7 @@ class EndpointsController:
     async def run(self) -> None:
         """Runs until cancelled."""
         own = (kinds.SERVICE, kinds.ENDPOINTS)
-        watched = (*own, kinds.POD)
-        await run_keyed(
-            self._cache,
-            self._queue,
-            watched=watched,
-            keys=self._keys,
-            sync=self._sync,
-            first=own,
-            matters=lambda change: change.kind is not kinds.POD or state_changed(change),
-        )
+        await run_with_pods(self._cache, self._queue, own, keys=self._keys, sync=self._sync)
 
     def _keys(self, entry: Entry) -> Iterable[ObjectKey]:
         if entry.kind is not kinds.POD:

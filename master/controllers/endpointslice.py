@@ -14,10 +14,10 @@ from master.api.identity import component
 from master.api.resources import Resources
 from master.cache import Entry, typed
 from master.clock import Clock
-from master.component.podstate import state_changed
 from master.component.selection import pods_of, selecting
 from master.controllers.backends import backends, is_ours
-from master.controllers.keyed import ObjectKey, run_keyed
+from master.controllers.keyed import ObjectKey
+from master.controllers.podkeyed import run_with_pods
 from master.controllers.slices import SERVICE_LABEL, Plan, is_managed, plan
 from master.controllers.workqueue import WorkQueue
 from master.objects.index import LABEL, label_value
@@ -37,16 +37,7 @@ class EndpointSliceController:
     async def run(self) -> None:
         """Runs until cancelled."""
         own = (kinds.SERVICE, kinds.ENDPOINTSLICE)
-        watched = (*own, kinds.POD)
-        await run_keyed(
-            self._cache,
-            self._queue,
-            watched=watched,
-            keys=self._keys,
-            sync=self._sync,
-            first=own,
-            matters=lambda change: change.kind is not kinds.POD or state_changed(change),
-        )
+        await run_with_pods(self._cache, self._queue, own, keys=self._keys, sync=self._sync)
 
     def _keys(self, entry: Entry) -> Iterable[ObjectKey]:
         if entry.kind is kinds.SERVICE:

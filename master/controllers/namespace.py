@@ -7,6 +7,7 @@ kind that is served again later may bring back objects of a namespace that is go
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Iterable
 from typing import Any
@@ -20,8 +21,10 @@ from master.api.resources import Resources
 from master.cache import Entry
 from master.clock import Clock
 from master.controllers.keyed import for_each, run_keyed
+from master.controllers.namespacecontents import with_conditions
 from master.controllers.workqueue import WorkQueue
 from master.kinds.core.namespace import Namespace
+from master.objects.meta import timestamp
 from master.registry.resource import Resource
 
 log = logging.getLogger(__name__)
@@ -33,16 +36,16 @@ LONGEST_CHECK_S = 2.0
 # Concurrent deletions.
 DELETES_AT_ONCE = 16
 
-# Controllers go before the objects that they would create again. Events go last: they explain what happens to the rest.
-_FIRST = (kinds.DEPLOYMENT, kinds.REPLICASET, kinds.REPLICATIONCONTROLLER, kinds.SERVICE)
+# Pods go before all else, so that none of them runs on without its network policy or its secrets, as in Kubernetes.
+_FIRST = (kinds.POD,)
+# Events go last: they explain what happens to the rest.
 _LAST = (kinds.EVENT,)
 
 
-def deletion_order(all_kinds: Iterable[Resource[Any]]) -> tuple[Resource[Any], ...]:
-    """The namespaced kinds in the order in which their objects are deleted."""
-    namespaced = [kind for kind in all_kinds if kind.namespaced]
-    # Sorting keeps the order of equal keys.
-    return tuple(sorted(namespaced, key=lambda kind: (kind not in _FIRST, kind in _LAST)))
+def deletion_order(all_kinds: Iterable[Resource[Any]]) -> tuple[tuple[Resource[Any], ...], ...]:
+    """The namespaced kinds in groups. Those of a group are deleted when the groups before it are gone."""
+    rest = tuple(kind for kind in all_kinds if kind.namespaced and kind not in _FIRST and kind not in _LAST)
+    return _FIRST, rest, _LAST
 
 
 def without_finalizer(namespace: Namespace) -> Namespace | None:
@@ -61,6 +64,7 @@ class NamespaceController:
     def __init__(self, resources: Resources, clock: Clock) -> None:
         self._resources = resources
         self._cache = resources.cache
+        self._clock = clock
         self._caller = component("controller:namespace-controller")
         self._queue: WorkQueue[str] = WorkQueue(self.name, clock)
         self._checks: dict[str, int] = {}
@@ -89,20 +93,51 @@ class NamespaceController:
 
     async def _sync(self, name: str) -> None:
         namespace = self._cache.get(kinds.NAMESPACE, "", name)
-        for kind in deletion_order(self._cache.kinds):
-            # Meanwhile the kind may be gone, and the namespace may have been made again.
-            if kind in self._cache and self._is_going(name):
-                await self._clear(kind, name)
+        failures: list[str] = []
+        for group in deletion_order(self._cache.kinds):
+            for kind in group:
+                # Meanwhile the kind may be gone, and the namespace may have been made again.
+                if kind in self._cache and self._is_going(name):
+                    failures += await self._clear(kind, name)
+            if any(kind in self._cache and self._cache.count(kind, name) for kind in group):
+                break
         if not self._is_going(name):
             self._checks.pop(name, None)
             return
-        if any(self._cache.count(kind, name) for kind in deletion_order(self._cache.kinds)):
+        remaining = [
+            entry
+            for group in deletion_order(self._cache.kinds)
+            for kind in group
+            for entry in self._cache.entries(kind, name)
+        ]
+        if namespace is not None:
+            await self._report(namespace, remaining, failures)
+        if remaining:
             checks = self._checks[name] = self._checks.get(name, 0) + 1
             self._queue.add_after(name, min(FIRST_CHECK_S * 2 ** min(checks - 1, 10), LONGEST_CHECK_S))
             return
         self._checks.pop(name, None)
-        if namespace is None:
+        if namespace is not None:
+            await self._release(namespace)
+
+    async def _report(self, namespace: Namespace, remaining: list[Entry], failures: list[str]) -> None:
+        """Says in the namespace's status what remains. A namespace that is empty at once needs no status."""
+        if not remaining and not namespace.status.conditions:
             return
+        now = timestamp(self._clock.now())
+
+        def change(current: Namespace) -> Namespace | None:
+            same = current.metadata.uid == namespace.metadata.uid
+            return with_conditions(current, remaining, failures, now) if same else None
+
+        with contextlib.suppress(NotFound):
+            await self._resources.mutate(
+                self._caller, kinds.NAMESPACE, "", namespace.metadata.name, change, subresource="status"
+            )
+
+    async def _release(self, namespace: Namespace) -> None:
+        """Removes our finalizer."""
+        name = namespace.metadata.name
 
         def change(current: Namespace) -> Namespace | None:
             same = current.metadata.uid == namespace.metadata.uid
@@ -114,20 +149,31 @@ class NamespaceController:
             return
         log.info("namespace %s: emptied and deleted", name)
 
-    async def _clear(self, kind: Resource[Any], namespace: str) -> None:
+    async def _clear(self, kind: Resource[Any], namespace: str) -> list[str]:
+        """Deletes the objects of a kind. Returns a sentence for each that could not be deleted."""
         entries = self._cache.entries(kind, namespace)
-        await for_each(entries, self._delete, at_once=min(DELETES_AT_ONCE, len(entries)))
+        failures: list[str] = []
 
-    async def _delete(self, entry: Entry) -> None:
+        async def delete(entry: Entry) -> None:
+            if failure := await self._delete(entry):
+                failures.append(failure)
+
+        await for_each(entries, delete, at_once=min(DELETES_AT_ONCE, len(entries)))
+        return failures
+
+    async def _delete(self, entry: Entry) -> str:
+        """Deletes an object. Returns why that failed; empty if it did not."""
         meta = entry.meta
         if meta.deletion_timestamp:
             await asyncio.sleep(0)
-            return
+            return ""
         async with self._slots:
             try:
                 await self._resources.delete(self._caller, entry.kind, entry.namespace, entry.name, uid=meta.uid)
             except (NotFound, Conflict):
-                return
+                return ""
             except ApiError as error:
                 # The next check tries again.
                 log.warning("%s: not deleted with its namespace: %s", entry.where, error)
+                return f"{entry.where}: {error}"
+        return ""

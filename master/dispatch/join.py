@@ -143,7 +143,8 @@ class JoinService:
     def _obstacle(self, name: str, identity: Identity | None, public_key: str) -> Conflict | None:
         """Why the holder of this key cannot join under this name; None when it can."""
         if identity is None:
-            return None if self._cache.get(NODE, "", name) is None else _taken(name)
+            # A Node that a person has created is for the machine that joins under its name.
+            return None
         same = bool(public_key) and identity.public_key == public_key
         if identity.removed:
             # Another machine may take the name of a deleted node. The deleted one must clean up before it joins again.

@@ -86,21 +86,29 @@ class Application:
 
     def _pruned(self, merged: dict[str, Any], previous: Owned, managers: Managers) -> dict[str, Any]:
         """The merged value without what the manager applied before and what nobody owns now."""
-        form = self.forms.versions.get(previous.api_version)
-        # Every field that the manager still names is kept, so only the fields that it left out count.
-        if form is None or not previous.fields - managers[self.manager].fields:
+        form, shape = self.forms.versions.get(previous.api_version), self.forms.versions[self.api_version].shape
+        # Every field that the manager still names is kept, so only the fields that it left out count. Sets of versions
+        # with different types name the same fields differently.
+        if form is None or form.shape is not shape or not previous.fields - managers[self.manager].fields:
             return merged
-        if previous.api_version != self.api_version:
-            # The sets of the two versions name the same fields differently.
-            return merged
-        shape = form.shape
         last = shape.spelled(previous.fields.node)
         pruned = shape.remove(merged, last) or {}
-        for version, owned in _by_version(managers).items():
-            if version in self.forms.versions:
-                pruned = self._restored(merged, pruned, shape, owned)
+        owned = _by_version(managers)
+        for version, fields in owned.items():
+            if self.forms.has_shape(version, shape):
+                pruned = self._restored(merged, pruned, shape, fields)
         gone = FieldSet(_spelled(shape, merged)) - FieldSet(_spelled(shape, pruned))
-        return shape.remove(merged, (gone & FieldSet(last)).node) or {}
+        result = shape.remove(merged, (gone & FieldSet(last)).node) or {}
+        others = {version: fields for version, fields in owned.items() if not self.forms.has_shape(version, shape)}
+        return merged if self._would_lose(merged, result, others) else result
+
+    def _would_lose(self, before: dict[str, Any], after: dict[str, Any], owned: Mapping[str, FieldSet]) -> bool:
+        """Whether managers of versions with other types own something that is only in the value before."""
+        comparing = self.forms.comparing(before, after)
+        return any(
+            (comparison := comparing(version)) is not None and fields & comparison.removed
+            for version, fields in owned.items()
+        )
 
     def _restored(
         self, merged: dict[str, Any], pruned: dict[str, Any], shape: Record, owned: FieldSet

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from master.fieldmanager.lists import Listing
 from master.fieldmanager.shapes import ANYHOW, ATOM, Record, Shape
-from master.schema.tree import Field, Items, Map, Node, Struct
+from master.schema.tree import Field, Items, Map, Node, Number, Struct, Text
 
 
 class Shapes:
@@ -45,4 +45,11 @@ class Shapes:
 def _keys(node: Items) -> dict[str, object]:
     """The keys of a list's items in alphabetical order, with their defaults."""
     fields = node.item.fields if isinstance(node.item, Struct) else {}
-    return {name: fields[name].default if name in fields else None for name in sorted(node.keys)}
+    return {name: _default(fields[name]) if name in fields else None for name in sorted(node.keys)}
+
+
+def _default(field: Field) -> object:
+    """The value of a missing key. Programs in Go always send required fields, so such a key is empty or 0."""
+    if field.default is None and field.required:
+        return 0 if isinstance(field.node, Number) else "" if isinstance(field.node, Text) else None
+    return field.default

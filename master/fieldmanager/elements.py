@@ -11,14 +11,19 @@ reference. The order and the escapes are those that Kubernetes writes.
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import Any, Final
+from collections.abc import Callable
+from functools import lru_cache, wraps
+from typing import Any, Final, TypeVar
 
 import msgspec
 
 MEMBER: Final = "."
 """Not an element: it stands beside the elements below a field, and says that the field itself is owned too."""
 
+# Results that are kept, and the characters of the longest text for which they are: clients choose the texts.
+_KEPT: Final = 4096
+_LONGEST: Final = 256
+_Result = TypeVar("_Result")
 _ESCAPES: Final = str.maketrans(
     {
         "<": "\\u003c",
@@ -37,16 +42,20 @@ def of_value(value: Any) -> str:
 
 def of_keys(keys: tuple[tuple[str, Any], ...]) -> str:
     """The element of an item with these keys and values, which are sorted by name."""
-    try:
-        return _of_keys(keys)
-    except TypeError:
-        # A value that is an object or a list, which only an unchecked type allows.
-        return _keys_text(keys)
+    for _, value in keys:
+        # Objects and lists, which only an unchecked type allows, cannot be looked up.
+        if value.__class__ is not int and (value.__class__ is not str or len(value) > _LONGEST):
+            return _keys_text(keys)
+    return _short_keys_text(keys)
 
 
-@lru_cache(maxsize=4096)
 def of_text_key(name: str, value: str) -> str:
     """The element of an item with one key, which is text."""
+    return _text_key(name, value) if len(value) <= _LONGEST else _keys_text(((name, value),))
+
+
+@lru_cache(maxsize=_KEPT)
+def _text_key(name: str, value: str) -> str:
     return _keys_text(((name, value),))
 
 
@@ -54,7 +63,7 @@ def _keys_text(keys: tuple[tuple[str, Any], ...]) -> str:
     return "k:{" + ",".join(f"{_json(name)}:{_json(value)}" for name, value in keys) + "}"
 
 
-_of_keys = lru_cache(maxsize=4096, typed=True)(_keys_text)
+_short_keys_text = lru_cache(maxsize=_KEPT)(_keys_text)
 
 
 def _json(value: Any) -> str:
@@ -68,7 +77,13 @@ def escaped(json: str) -> str:
     return json.translate(_ESCAPES)
 
 
-@lru_cache(maxsize=4096)
+def _remembered(function: Callable[[str], _Result]) -> Callable[[str], _Result]:
+    """The function, with its last results for short texts kept."""
+    kept = lru_cache(maxsize=_KEPT)(function)
+    return wraps(function)(lambda element: kept(element) if len(element) <= _LONGEST else function(element))
+
+
+@_remembered
 def canonical(element: str) -> str:
     """The element as it is written here. Empty for a form of a later version. Raises ValueError for other texts."""
     kind, content = element[:2], element[2:]
@@ -86,7 +101,7 @@ def canonical(element: str) -> str:
     return ""
 
 
-@lru_cache(maxsize=4096)
+@_remembered
 def rank(element: str) -> tuple[Any, ...]:
     """The place of an element among its neighbours: fields, then items by keys, by value, by position."""
     kind, content = element[:2], element[2:]

@@ -17,6 +17,7 @@ It has the form of `fieldsV1`: an empty Node is a field that is owned, and `MEMB
 field is owned besides what is below it. Nodes are shared between sets, so they are never changed.
 """
 
+_encode = msgspec.json.Encoder().encode
 OWNED: Final[Node] = {}
 """A field that is owned, with nothing below it."""
 
@@ -87,7 +88,7 @@ class FieldSet:
     def json(self) -> bytes:
         """The text of the set as Kubernetes writes it."""
         if not self._json:
-            self._json = msgspec.json.encode(_ordered(self.node))
+            self._json = _encode(_ordered(self.node))
         return self._json
 
     def __bool__(self) -> bool:
@@ -113,7 +114,7 @@ class FieldSet:
         """Whether the sets may have something in common. This is quick for a set that is not decoded yet."""
         if self._node is not None:
             return True
-        return any(f'"{element}"'.encode() in self._json for element in other.node)
+        return any(_encode(element) in self._json for element in other.node)
 
     def __and__(self, other: FieldSet) -> FieldSet:
         """The fields that are in both sets."""

@@ -30,6 +30,11 @@ class Forms:
     versions: Mapping[str, Form]
     reset: FieldSet = EMPTY
 
+    def has_shape(self, version: str, shape: Record) -> bool:
+        """Whether a version is served and its objects have this shape."""
+        form = self.versions.get(version)
+        return form is not None and form.shape is shape
+
     def comparing(self, old: dict[str, Any], new: dict[str, Any]) -> Callable[[str], Comparison | None]:
         """A function that compares two states in a version; each comparison is made once."""
         made: dict[str, Comparison | None] = {}

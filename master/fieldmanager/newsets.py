@@ -21,6 +21,8 @@ _MAX_BYTES: Final = 1 << 20
 _LONGEST: Final = 64 << 10
 _SHORTEST: Final = 256
 _encode = msgspec.json.Encoder().encode
+_TYPE: Final = ("apiVersion", "kind")
+"""Fields that nobody owns."""
 _Key = tuple[Record, str, bytes]
 
 
@@ -32,23 +34,29 @@ class NewSets:
         self._bytes = 0
         self._kept: dict[_Key, bytes] = {}
 
-    def json(self, shape: Record, before: dict[str, Any], after: dict[str, Any], reset: FieldSet) -> bytes:
-        """The fields of `after` that `before`, an object with nothing set, does not have. Empty if there are none.
+    def json(self, texts: dict[str, bytes]) -> bytes:
+        """The set, from the texts of the top-level fields. Empty if there is nothing in it."""
+        parts = [b"%b:%b" % (_encode(f"f:{name}"), texts[name]) for name in sorted(texts) if texts[name]]
+        return b"{%b}" % b",".join(parts) if parts else b""
+
+    def texts(self, shape: Record, before: dict[str, Any], after: dict[str, Any], reset: FieldSet) -> dict[str, bytes]:
+        """For each top-level field: the fields of `after` that `before`, an object with nothing set, does not have.
 
         `before` must be the same for all objects of a shape. `reset`: top-level fields that do not count.
         """
-        parts: list[bytes] = []
-        for name in sorted(after):
-            if f"f:{name}" in reset.node:
-                continue
-            text = self._field(shape, name, {name: before[name]} if name in before else {}, {name: after[name]})
-            if text:
-                parts.append(b"%b:%b" % (_encode(f"f:{name}"), text))
-        return b"{%b}" % b",".join(parts) if parts else b""
+        return {
+            name: self.text(shape, name, before, value)
+            for name, value in after.items()
+            if name not in _TYPE and f"f:{name}" not in reset.node and before.get(name) != value
+        }
+
+    def text(self, shape: Record, name: str, before: dict[str, Any], value: Any) -> bytes:
+        """The text for one field; empty if there is nothing in it."""
+        return self._field(shape, name, {name: before[name]} if name in before else {}, {name: value})
 
     def _field(self, shape: Record, name: str, before: dict[str, Any], after: dict[str, Any]) -> bytes:
-        value = _encode(after[name]) if name != "metadata" else b""
-        if not _SHORTEST <= len(value) <= _LONGEST:
+        value = _metadata_key(after[name]) if name == "metadata" else _encode(after[name])
+        if not _SHORTEST <= len(value) <= _LONGEST and not (name == "metadata" and value):
             return _computed(shape, name, before, after)
         key = (shape, name, value)
         text = self._kept.pop(key, None)
@@ -62,6 +70,18 @@ class NewSets:
             self._bytes -= len(oldest[2])
             del self._kept[oldest]
         return text
+
+
+def _metadata_key(metadata: dict[str, Any]) -> bytes:
+    """What the set of new metadata depends on: the names of the fields, and those in maps. Empty if there is more."""
+    names: list[str] = []
+    for name, value in metadata.items():
+        names.append(name)
+        if value.__class__ is dict:
+            names += ("{", *value, "}")
+        elif value.__class__ is not str and value.__class__ is not int:
+            return b""
+    return _encode(names)
 
 
 def _computed(shape: Record, name: str, before: dict[str, Any], after: dict[str, Any]) -> bytes:

@@ -95,11 +95,19 @@ class Record:
     `rest` is None if the type has no others: such a field in a value is ignored.
     """
 
-    __slots__ = ("fields", "rest")
+    __slots__ = ("_atoms", "fields", "rest")
 
     def __init__(self, fields: dict[str, Shape], rest: Shape | None) -> None:
         self.fields = fields
         self.rest = rest
+        self._atoms: frozenset[str] | None = None
+
+    @property
+    def atoms(self) -> frozenset[str]:
+        """The names of the fields whose values have one owner."""
+        if self._atoms is None:
+            self._atoms = frozenset(name for name, shape in self.fields.items() if shape is ATOM)
+        return self._atoms
 
     def _shape(self, name: str) -> Shape:
         return self.fields.get(name) or self.rest or ATOM
@@ -113,7 +121,10 @@ class Record:
         try:
             for name, inner in value.items():
                 shape = fields.get(name)
-                if shape is not None:
+                if shape is ATOM:
+                    # Most fields are. This spares a call for each.
+                    result[f"f:{name}"] = OWNED
+                elif shape is not None:
                     node = shape.named(inner, unique=unique)
                     if node is not None:
                         result[f"f:{name}"] = node
@@ -130,7 +141,9 @@ class Record:
         result: Node = {".": OWNED}
         for name, inner in value.items():
             shape = self.fields.get(name) or self.rest
-            if shape is not None:
+            if shape is ATOM:
+                result[f"f:{name}"] = OWNED
+            elif shape is not None:
                 result[f"f:{name}"] = shape.all(inner)
         return result
 

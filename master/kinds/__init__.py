@@ -4,8 +4,9 @@ A kind's file (or folder, for a large kind) has all that is peculiar to it: mode
 and subresources, joined in a `Resource`. An entry in `ALL` adds the kind to the API. The docstrings of the models are
 for users of the API: meaning, units, defaults and allowed values of the fields.
 
-A kind without rules of its own has no code: it is a file in `data`, which `PASSIVE` finds by itself
-(master/registry/passive.py). Nothing in the master acts on its objects, except admission on the classes of pods.
+A kind whose fields the master does not read is a file in `data`, which `PASSIVE` finds by itself
+(master/registry/passive.py); a few have rules in code as well (supplements.py). Nothing in the master acts on their
+objects, except admission on the classes of pods.
 """
 
 from pathlib import Path
@@ -36,13 +37,15 @@ from master.kinds.core.service.resource import SERVICE
 from master.kinds.core.service.strategy import DEFAULT_RANGES, ServiceRanges, ServiceStrategy
 from master.kinds.core.serviceaccount import SERVICEACCOUNT
 from master.kinds.discovery.endpointslice import ENDPOINTSLICE
+from master.kinds.supplements import SUPPLEMENTS
 from master.registry import passive
 from master.registry.registry import Registry
 from master.registry.resource import Resource
 from master.schema.schema import Untyped
 
-PASSIVE: tuple[Resource[Untyped], ...] = tuple(passive.load(Path(__file__).with_name("data")))
+PASSIVE: tuple[Resource[Untyped], ...] = tuple(passive.load(Path(__file__).with_name("data"), SUPPLEMENTS))
 (PRIORITYCLASS,) = (kind for kind in PASSIVE if kind.kind == "PriorityClass")
+(CERTIFICATESIGNINGREQUEST,) = (kind for kind in PASSIVE if kind.kind == "CertificateSigningRequest")
 (RUNTIMECLASS,) = (kind for kind in PASSIVE if kind.kind == "RuntimeClass")
 
 # Typed kinds on whose objects nothing acts yet.
@@ -90,6 +93,7 @@ def registry(ranges: ServiceRanges = DEFAULT_RANGES, *, lists_old: bool = False)
 
 __all__ = [
     "ALL",
+    "CERTIFICATESIGNINGREQUEST",
     "CONFIGMAP",
     "CONTROLLERREVISION",
     "CRONJOB",

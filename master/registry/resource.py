@@ -71,6 +71,8 @@ class Resource(Generic[T]):
     fields: Mapping[str, Callable[[T], str]] = field(default_factory=dict)
     # Whether a change of the desired state increments metadata.generation. Kinds without a spec have none.
     has_generation: bool = False
+    # Whether an update must name the version of the object that it replaces.
+    needs_version: bool = False
     # Whether the cache keeps all objects of the kind decoded. Only for kinds with few objects that are read often.
     hot: bool = False
     # What the cache can be asked by, besides namespace and name.

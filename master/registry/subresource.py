@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from msgspec.structs import replace
@@ -34,16 +35,19 @@ class Part:
 
     `take(new, old)` is the old object with this part of the new one, with its defaults. `attribute` is the field whose
     declared rules are checked, and `check` adds the others: the rest of the object was checked when it was written, so
-    that a change of a status costs little. `tracked`: whether managedFields say who wrote the part.
+    that a change of a status costs little. `stamp(new, old, now)` adds times to the taken object. `tracked`: whether
+    managedFields say who wrote the part. `metadata`: the fields of the metadata that `take` takes too.
     """
 
     name: str
     take: Callable[[Any, Any], Any]
     attribute: str = ""
     check: Callable[[Any, Any, Findings], None] | None = None
+    stamp: Callable[[Any, Any, datetime], Any] | None = None
     verbs: tuple[str, ...] = ("get", "patch", "update")
     served: Served | None = None
     tracked: bool = True
+    metadata: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

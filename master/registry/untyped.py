@@ -1,4 +1,4 @@
-"""Rules, status and table cells of resources whose objects are `Untyped`: passive kinds and custom resources."""
+"""Rules and tables of resources whose objects are `Untyped`: passive kinds and custom resources."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import msgspec
 from msgspec.structs import replace
 
+from master.registry.declaredcolumns import CellColumn
 from master.registry.strategy import Keyspace, Strategy
 from master.registry.subresource import Part
-from master.registry.table import Cell, Column, Table, age
-from master.schema import checks
+from master.registry.table import Table
 from master.schema.checks import Findings, dns_subdomain
 from master.schema.schema import Data, Untyped
 from master.schema.tree import Struct
@@ -25,6 +24,7 @@ class UntypedStrategy(Strategy[Untyped]):
 
     `names`: the form of the names. `reserved`: names may not begin with one of these. `has_status`: only the
     subresource may write the status. `moves`: whether a change increments the generation, if the kind has one.
+    `no_effect`: what the objects would do, if nothing does it yet. Kinds with further rules extend the class.
     """
 
     schema: Data
@@ -32,25 +32,43 @@ class UntypedStrategy(Strategy[Untyped]):
     reserved: tuple[str, ...] = ()
     has_status: bool = False
     moves: bool = True
+    no_effect: str = ""
 
     def name_form(self, name: str) -> str:
         prefix = next((prefix for prefix in self.reserved if name.startswith(prefix)), "")
         return f"names that begin with '{prefix}' are reserved for the system" if prefix else self.names(name)
 
     def for_create(self, obj: Untyped, now: datetime) -> Untyped:
-        return _with_status(obj, None) if self.has_status else obj
+        return with_status(obj, None) if self.has_status else obj
 
     def for_update(self, new: Untyped, old: Untyped, now: datetime) -> Untyped:
-        return _with_status(new, old.status) if self.has_status else new
+        return with_status(new, old.status) if self.has_status else new
 
     def check(self, obj: Untyped, old: Untyped | None, findings: Findings, keyspace: Keyspace) -> None:
-        """The schema has checked all single values."""
+        """Checks the rules about several fields. The schema has checked all single values."""
+        if self.no_effect:
+            findings.warnings.append(f"{obj.kind} has no effect yet: {self.no_effect}")
+        self.check_content(obj, findings)
+
+    def check_content(self, obj: Untyped, findings: Findings) -> None:
+        """Adds a finding for each problem of the object. For rules about several fields; kinds override it."""
+
+    def take_status(self, new: Untyped, old: Untyped) -> Untyped:
+        """The old object with the new one's status in its stored form."""
+        return with_status(old, self.schema.default(replace(new, content={"status": new.status or {}})).status)
+
+    def stamp_status(self, new: Untyped, old: Untyped, now: datetime) -> Untyped:
+        """The object with the times that a new status gets. Kinds override it."""
+        return new
+
+    def check_status(self, new: Untyped, old: Untyped, findings: Findings) -> None:
+        """Adds a finding for each problem of a new status. The schema has checked single values; kinds override it."""
 
     def check_update(self, new: Untyped, old: Untyped, findings: Findings) -> None:
         _check_immutable(self.schema.tree, new.content, old.content, "", findings)
 
     def moves_generation(self, new: Untyped, old: Untyped) -> bool:
-        return self.moves and _with_status(new, None).content != _with_status(old, None).content
+        return self.moves and with_status(new, None).content != with_status(old, None).content
 
 
 def _check_immutable(struct: Struct, new: Any, old: Any, at: str, findings: Findings) -> None:
@@ -66,58 +84,30 @@ def _check_immutable(struct: Struct, new: Any, old: Any, at: str, findings: Find
             _check_immutable(field.node, after, before, path, findings)
 
 
-def _with_status(obj: Untyped, status: Any) -> Untyped:
+def with_status(obj: Untyped, status: Any) -> Untyped:
+    """The object with another status; None: without one."""
     content = {name: value for name, value in obj.content.items() if name != "status"}
     return replace(obj, content=content if status is None else {**content, "status": status})
 
 
-STATUS = Part("status", take=lambda new, old: _with_status(old, new.status), attribute="status")
-"""The subresource `status` of an untyped resource."""
+def status(strategy: UntypedStrategy) -> Part:
+    """The subresource `status` of a resource with these rules."""
+    return Part(
+        "status",
+        take=strategy.take_status,
+        attribute="status",
+        check=strategy.check_status,
+        stamp=strategy.stamp_status,
+    )
 
 
-def value_at(obj: Untyped, path: Sequence[str]) -> Any:
-    """The value of a field, by its JSON names; None if it is not set."""
-    if path[0] == "metadata":
-        # The attributes of the metadata have other names than its fields.
-        value = msgspec.to_builtins(replace(obj.metadata, managed_fields=()))
-        path = path[1:]
-    else:
-        value = obj.content
-    for name in path:
-        value = value.get(name) if isinstance(value, dict) else None
-    return value
+def with_spec(obj: Untyped, spec: dict[str, Any]) -> Untyped:
+    """The object with another desired state."""
+    return replace(obj, content={**obj.content, "spec": spec})
 
 
-def name_form(name: str) -> Callable[[str], str]:
-    """The check of a form of names in master/schema/checks.py, such as `dns_label`. Raises AttributeError."""
-    check: Callable[[str], str] = getattr(checks, name)
-    return check
-
-
-@dataclass(frozen=True, slots=True)
-class PathColumn:
-    """A column with the value of a field. `missing`: the cell of an object where the field is not set.
-
-    `is_age`: the field is a time, and the cell shows how long ago it was.
-    """
-
-    column: Column
-    path: tuple[str, ...]
-    missing: Cell = None
-    is_age: bool = False
-
-    def cell(self, obj: Untyped, now: datetime) -> Cell:
-        """Lists and objects are shown as text."""
-        value = value_at(obj, self.path)
-        if self.is_age:
-            return age(value, now)
-        if value is None:
-            return self.missing
-        return value if isinstance(value, str | int | bool) else str(value)
-
-
-def table(columns: Sequence[PathColumn]) -> Table:
-    """A table whose cells are values of fields."""
+def table(columns: Sequence[CellColumn]) -> Table:
+    """A table of these columns."""
     return Table(
         tuple(column.column for column in columns), lambda obj, now: [column.cell(obj, now) for column in columns]
     )

@@ -243,6 +243,15 @@ class Findings:
         except ValueError as error:
             self.invalid(field, text, str(error))
 
+    def positive(self, field: str, text: str) -> None:
+        """The quantity must be more than zero. Text that is not a quantity is reported by its type."""
+        try:
+            is_positive = quantity.parse(text) > 0
+        except ValueError:
+            return
+        if not is_positive:
+            self.invalid(field, text, "must be greater than zero")
+
     def ip(self, field: str, text: str) -> None:
         try:
             ipaddress.ip_address(text)

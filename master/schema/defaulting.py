@@ -1,27 +1,22 @@
-"""Sets the declared defaults of an object. Defaults that depend on other fields are in the strategies."""
+"""Sets the declared defaults of a typed model. Defaults that depend on other fields are in the strategies."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-from master.schema import quantity
-from master.schema.access import Access
-from master.schema.tree import Items, Map, Node, Struct, Text
+from msgspec.structs import replace
+
+from master.schema.tree import Items, Map, Node, Struct
 
 # Returns the value itself if nothing is to be set.
 Default = Callable[[Any], Any]
 
 
 class Defaults:
-    """The functions that set the defaults of types, in one representation. Made once for each type.
+    """The functions that set the defaults of types. Made once for each type."""
 
-    `quantities`: whether quantities get their stored form as well. The strategies of typed kinds do that themselves.
-    """
-
-    def __init__(self, access: Access, *, quantities: bool = False) -> None:
-        self._access = access
-        self._quantities = quantities
+    def __init__(self) -> None:
         self._made: dict[int, Default | None] = {}
 
     def of(self, node: Node) -> Default | None:
@@ -30,8 +25,6 @@ class Defaults:
             return self._of_items(self.of(node.item))
         if isinstance(node, Map):
             return self._of_map(self.of(node.item))
-        if isinstance(node, Text) and node.format == "quantity" and self._quantities:
-            return _canonical
         if not isinstance(node, Struct):
             return None
         if id(node) not in self._made:
@@ -46,38 +39,36 @@ class Defaults:
 
     def _of_struct(self, struct: Struct) -> Default | None:
         plan = [
-            (self._access.key(field), field.default, field.zero_is_missing, field.node.rules.nullable, inner)
+            (field.attribute, field.default, field.zero_is_missing, inner)
             for field in struct.fields.values()
             if (inner := self.of(field.node)) is not None or field.default is not None
         ]
         if not plan:
             return None
-        get, change = self._access.get, self._access.change
 
         def apply(obj: Any) -> Any:
             changed: dict[str, Any] = {}
-            for key, default, zero_is_missing, nullable, inner in plan:
-                value = get(obj, key)
+            for key, default, zero_is_missing, inner in plan:
+                value = getattr(obj, key)
                 if value is None or (zero_is_missing and not value):
-                    if default is not None and not (nullable and key in obj):
+                    if default is not None:
                         # A default may be an object with defaults of its own.
                         changed[key] = default if inner is None else inner(default)
                 elif inner is not None:
                     new = inner(value)
                     if new is not value:
                         changed[key] = new
-            return change(obj, changed) if changed else obj
+            return replace(obj, **changed) if changed else obj
 
         return apply
 
     def _of_items(self, inner: Default | None) -> Default | None:
         if inner is None:
             return None
-        items = self._access.items
 
         def apply(values: Any) -> Any:
             new = [None if value is None else inner(value) for value in values]
-            return values if all(map(_identical, new, values)) else items(new)
+            return values if all(map(_identical, new, values)) else tuple(new)
 
         return apply
 
@@ -90,15 +81,6 @@ class Defaults:
             return values if all(map(_identical, new.values(), values.values())) else new
 
         return apply
-
-
-def _canonical(text: str) -> str:
-    """The stored form of a quantity. Text that is not a quantity stays, so that validation reports it."""
-    try:
-        result = quantity.canonical(text)
-    except ValueError:
-        return text
-    return text if result == text else result
 
 
 def _identical(new: Any, old: Any) -> bool:

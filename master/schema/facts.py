@@ -1,9 +1,13 @@
 """The types of the Kubernetes API as data: reads `kubernetes.json` into trees of types.
 
 The file has what cannot be written in other words: names and types of fields, their numbers in protobuf, how lists are
-merged, which fields are required, which have a zero that is a value, and the values of string types. A field is one
-line of text, such as `[]core.v1.ContainerPort 6 list=map keys=containerPort,protocol patch=merge merge=containerPort`.
-Rules and descriptions are not in it: models and the files of the kinds have them.
+merged, which fields are required, what happens to empty values, and the values of string types. A field is one line of
+text, such as `[]core.v1.ContainerPort 6 list=map keys=containerPort,protocol patch=merge merge=containerPort`. Rules
+and descriptions are not in it: models and the files of the kinds have them.
+
+Empty values: Kubernetes drops most of them, as its programs cannot tell `[]` from a missing list. `pointer` marks a
+field that keeps them, such as a `minAvailable` of 0; `always` one that is written even if it is missing, with its zero
+value; `nil` one that keeps them and is null if it is missing. `zero` marks a field whose zero in protobuf is a value.
 
 The file is read when a type is first asked for, and each type is decoded when it is first used.
 """
@@ -128,8 +132,10 @@ class Facts:
             attribute=name,
             required="required" in options,
             default=default,
-            # Text that is empty is not sent by programs in Go, so it means the same as a missing field.
-            zero_is_missing=isinstance(node, Text),
+            zero_is_missing=options.keys().isdisjoint(("pointer", "nil")),
+            drops_empty=options.keys().isdisjoint(("pointer", "nil")),
+            zero_value=_zero(node) if "always" in options else None,
+            null_if_missing="nil" in options or ("always" in options and _zero(node) is None),
             number=number,
             zero="zero" in options,
             patch=options.get("patch", ""),
@@ -150,6 +156,17 @@ class Facts:
             self.missing.add(type_)
             return Anything()
         return self.struct(type_)
+
+
+def _zero(node: Node) -> Any:
+    """What Kubernetes writes for a value that is missing. None: null."""
+    if isinstance(node, Struct):
+        return {}
+    if isinstance(node, Text):
+        return {"": "", "quantity": "0"}.get(node.format)
+    if isinstance(node, Number | NumberOrText):
+        return 0
+    return False if isinstance(node, Flag) else None
 
 
 @cache

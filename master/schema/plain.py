@@ -16,8 +16,6 @@ from master.schema.strict import strict
 
 S = TypeVar("S", bound=msgspec.Struct)
 _encode = msgspec.json.Encoder().encode
-# A text with fewer brackets cannot be nested too deeply.
-_MAX_BRACKETS = 100
 
 
 def keys_are_unique(text: bytes, value: Any) -> bool:
@@ -38,8 +36,6 @@ class PlainReader(Generic[S]):
 
     def read(self, text: bytes) -> S | None:
         """The object, or None if the text is not plain."""
-        if text.count(b"{") + text.count(b"[") > _MAX_BRACKETS:
-            return None
         try:
             return self._decoder.decode(text) if keys_are_unique(text, self._strict.decode(text)) else None
         except (ValueError, RecursionError):

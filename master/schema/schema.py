@@ -6,7 +6,7 @@ types are data (facts.py) or a custom resource's schema (openapi.py): of their o
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from dataclasses import replace as field_replace
 from functools import cached_property
@@ -26,13 +26,14 @@ from master.schema.models import full_struct_of, struct_of
 from master.schema.plain import InterningReader, PlainReader
 from master.schema.pruning import Unclean, UnknownField, WrongType, check_clean, prune
 from master.schema.salvage import fitting, salvage
+from master.schema.storedform import Form, StoredForms
 from master.schema.tree import Field, Struct, Text
 from master.schema.validation import Check, Checks
 
 T = TypeVar("T")
 S = TypeVar("S", bound=msgspec.Struct)
 _encode = msgspec.json.Encoder().encode
-_typed_defaults, _typed_checks = Defaults(TYPED), Checks(TYPED)
+_typed_defaults, _typed_checks = Defaults(), Checks(TYPED)
 
 
 def _unmanaged(obj: Any) -> Any:
@@ -48,6 +49,16 @@ class Interned:
 
     attribute: str
     interner: Interner[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """The value of an object's interned field. `name` is that of the field in JSON; `rest`: the object without it."""
+
+    name: str
+    value: Any
+    interner: Interner[Any]
+    rest: Any
 
 
 class Schema(Protocol[T]):
@@ -89,11 +100,20 @@ class Schema(Protocol[T]):
         """The JSON value of an object, without managedFields."""
         ...
 
-    def differing(self, old: T | None, new: T) -> tuple[dict[str, Any], dict[str, Any]]:
+    def stored_value(self, raw: bytes) -> dict[str, Any]:
+        """The JSON value of stored bytes, without the parts that have a wrong type. Raises ValueError."""
+        ...
+
+    def differing(self, old: T | None, new: T, whole: Collection[str] = ()) -> tuple[dict[str, Any], dict[str, Any]]:
         """The JSON values of two objects, as far as these differ: only the top-level fields that are not equal.
 
-        The managedFields do not count. `old`: None for an object with nothing set.
+        The managedFields do not count. `old`: None for an object with nothing set. `whole`: top-level fields that are
+        compared as a whole; if both objects have such a field, the values may be any two that differ.
         """
+        ...
+
+    def shared(self, obj: T) -> Shared | None:
+        """The field of the object whose values are interned, if the schema has one."""
         ...
 
     def default(self, obj: T) -> T:
@@ -193,24 +213,51 @@ class Typed(Generic[S]):
     def encode(self, obj: S) -> bytes:
         return _encode(obj)
 
+    def stored_value(self, raw: bytes) -> dict[str, Any]:
+        value: dict[str, Any] = msgspec.json.decode(raw)
+        try:
+            self._decoder.decode(raw)
+        except msgspec.ValidationError:
+            value = fitting(value, self.tree)
+        return value
+
     def value(self, obj: S) -> dict[str, Any]:
         return cast(dict[str, Any], msgspec.to_builtins(_unmanaged(obj)))
 
-    def differing(self, old: S | None, new: S) -> tuple[dict[str, Any], dict[str, Any]]:
-        old = self._empty if old is None else old
-        before, after = {}, {}
+    @cached_property
+    def _names(self) -> dict[str, str]:
+        """The fields in JSON by their attributes."""
+        return {field.attribute: field.name for field in self.tree.fields.values()}
+
+    def differing(self, old: S | None, new: S, whole: Collection[str] = ()) -> tuple[dict[str, Any], dict[str, Any]]:
+        if old is None:
+            old = self._empty
+        before: dict[str, Any] = {}
+        after: dict[str, Any] = {}
+        wholly: list[str] = []
         for name in self.model.__struct_fields__:
             one, other = getattr(old, name), getattr(new, name)
             if one is other:
                 continue
             if name == "metadata":
                 one, other = replace(one, managed_fields=()), replace(other, managed_fields=())
-            if one != other:
+            if one == other:
+                continue
+            if one and other and self._names[name] in whole:
+                wholly.append(self._names[name])
+            else:
                 before[name], after[name] = one, other
         return (
-            msgspec.to_builtins(replace(self._empty, **before)),
-            msgspec.to_builtins(replace(self._empty, **after)),
+            {**msgspec.to_builtins(replace(self._empty, **before)), **dict.fromkeys(wholly, 0)},
+            {**msgspec.to_builtins(replace(self._empty, **after)), **dict.fromkeys(wholly, 1)},
         )
+
+    def shared(self, obj: S) -> Shared | None:
+        if self.interned is None:
+            return None
+        attribute = self.interned.attribute
+        rest = replace(obj, **{attribute: getattr(self._empty, attribute)})
+        return Shared(self._field(attribute).name, getattr(obj, attribute), self.interned.interner, rest)
 
     def default(self, obj: S) -> S:
         interned = self.interned
@@ -239,6 +286,12 @@ class Untyped(Object, frozen=True, kw_only=True):
     """An object of a kind whose fields the master does not read. `content`: all fields but the base's, as JSON."""
 
     content: dict[str, Any] = msgspec.field(default_factory=dict)
+
+    @property
+    def spec(self) -> dict[str, Any]:
+        """The desired state; empty if there is none."""
+        spec: dict[str, Any] = self.content.get("spec") or {}
+        return spec
 
     @property
     def status(self) -> Any:
@@ -284,8 +337,8 @@ class Data:
         return field_replace(self.tree, fields=fields)
 
     @cached_property
-    def _default(self) -> Default | None:
-        return Defaults(JSON, quantities=True).of(self._content)
+    def _form(self) -> Form | None:
+        return StoredForms().of(self._content)
 
     @cached_property
     def _checks(self) -> Checks:
@@ -328,11 +381,21 @@ class Data:
     def encode(self, obj: Untyped) -> bytes:
         return _encode({"apiVersion": obj.api_version, "kind": obj.kind, "metadata": obj.metadata, **obj.content})
 
+    def stored_value(self, raw: bytes) -> dict[str, Any]:
+        value: dict[str, Any] = msgspec.json.decode(raw)
+        try:
+            check_clean(value, self.tree)
+        except Unclean:
+            value = fitting(value, self.tree)
+        return value
+
     def value(self, obj: Untyped) -> dict[str, Any]:
         base = {"apiVersion": obj.api_version, "kind": obj.kind}
         return {**base, "metadata": msgspec.to_builtins(replace(obj.metadata, managed_fields=())), **obj.content}
 
-    def differing(self, old: Untyped | None, new: Untyped) -> tuple[dict[str, Any], dict[str, Any]]:
+    def differing(
+        self, old: Untyped | None, new: Untyped, whole: Collection[str] = ()
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
         after = self.value(new)
         before = {name: {} for name in ("metadata", *self._always)} if old is None else self.value(old)
         return (
@@ -340,11 +403,11 @@ class Data:
             {name: value for name, value in after.items() if name not in before or before[name] != value},
         )
 
+    def shared(self, obj: Untyped) -> Shared | None:
+        return None
+
     def default(self, obj: Untyped) -> Untyped:
-        if self._default is None:
-            return obj
-        content = self._default(obj.content)
-        return obj if content is obj.content else replace(obj, content=content)
+        return obj if self._form is None else replace(obj, content=self._form(obj.content))
 
     def check(self, obj: Untyped, findings: Findings) -> None:
         check = self._checks.of(self._content)

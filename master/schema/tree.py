@@ -20,13 +20,16 @@ class Rules:
     choice: tuple[Any, ...] = ()
     # A number in this range, both ends included.
     within: tuple[float, float] | None = None
-    # Text in this form, unless it is empty: a function in checks.py.
+    # Text in this form, unless it is empty: a function in checks.py. For a map: its keys. For a struct: a function in
+    # shapes.py, which gets the object.
     form: str = ""
     # A regular expression that text must match somewhere (custom resources).
     pattern: str = ""
     # The least and most characters of text or items of a list or map. None: no limit.
     least_size: int | None = None
     most_size: int | None = None
+    # No item of a list occurs twice (`*`), or no two items have the same value of this field.
+    unique: str = ""
     # null is a value of its own, which is stored (custom resources). Elsewhere it means that the field is not set.
     nullable: bool = False
 
@@ -106,8 +109,10 @@ class Field:
 
     `attribute` is its name in the typed model. `default` is set on every write where the field is missing, and with
     `zero_is_missing` also where it is empty or 0; None: no default. `empty_is_value`: an empty text fills a required
-    field and must obey the rules (custom resources). `number` is its number in protobuf, 0 if unknown. `zero`: an empty
-    text, 0 or false in protobuf is a value; of other fields it means that the field is not set.
+    field and must obey the rules (custom resources). `filled`: an empty list or map does not fill a required field;
+    lists and maps of built-in kinds are checked for being there only with it. `drops_empty`, `zero_value` and
+    `null_if_missing` say how empty values are stored, see facts.py. `number` is its number in protobuf, 0 if unknown.
+    `zero`: an empty text, 0 or false in protobuf is a value; of other fields it means that the field is not set.
     `patch` is the strategy of a strategic merge patch, such as `merge,retainKeys`. `atomic`: whether one manager owns
     the whole value in server-side apply; None: as its type says. `immutable`: an update may not change the field.
     `inert`: what the field would do, if it has no effect yet; `effective`: values, or keys of a map, that need no
@@ -121,6 +126,10 @@ class Field:
     default: Any = None
     zero_is_missing: bool = False
     empty_is_value: bool = False
+    filled: bool = False
+    drops_empty: bool = False
+    zero_value: Any = None
+    null_if_missing: bool = False
     number: int = 0
     zero: bool = False
     patch: str = ""

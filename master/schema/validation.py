@@ -10,13 +10,14 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from master.schema import checks
+from master.schema import forms, shapes
 from master.schema.access import JSON, Access
 from master.schema.checks import Findings
 from master.schema.tree import Field, Items, Map, Node, Number, NumberOrText, Rules, Struct, Text
 
 # Arguments: the value, its path, and where to report.
 Check = Callable[[Any, str, Findings], None]
+Shape = Check
 
 
 # The classes of values that mean "not set" if they are false. Empty text is seen by some checks.
@@ -66,7 +67,8 @@ class Checks:
         inert = [(self._access.key(field), field) for field in struct.fields.values() if field.inert]
         # null fills such a field, so only its absence is wrong.
         filled = [field.name for field in struct.fields.values() if field.required and field.node.rules.nullable]
-        if not plan and not one_of and not inert and not filled:
+        shape: Shape | None = getattr(shapes, struct.rules.form) if struct.rules.form else None
+        if not plan and not one_of and not inert and not filled and shape is None:
             return None
         get = self._access.get
 
@@ -87,6 +89,8 @@ class Checks:
             if one_of and len([name for key, name in one_of if get(obj, key) is not None]) != 1:
                 names = ", ".join(f"`{name}`" for _, name in one_of)
                 findings.invalid(at, "", f"must specify exactly one of: {names}")
+            if shape is not None:
+                shape(obj, at, findings)
 
         return check_struct
 
@@ -99,17 +103,17 @@ class Checks:
         """The check of a field. Its value may be None or, in a typed model, empty: then only `required` applies."""
         inner = self.of(field.node)
         required = field.required and not field.node.rules.nullable
+        if isinstance(field.node, Items | Map) and self._access is JSON and not field.empty_is_value:
+            required = field.filled
         if inner is None and not required:
             return None
         # A typed model has no None for text that was left out, so its choices must see the empty text too. An empty
         # quantity that was sent is not valid.
         text = field.node if isinstance(field.node, Text) else None
-        sees_empty = field.empty_is_value or (
-            text is not None and (bool(text.rules.choice) if field.zero_is_missing else text.format == "quantity")
-        )
+        sees_empty = field.empty_is_value or (text is not None and self._sees_empty(field, text))
 
         def check_field(value: Any, at: str, findings: Findings) -> None:
-            if value is None or (value == "" and not sees_empty):
+            if value is None or (value == "" and not sees_empty) or (not value and field.filled):
                 if required:
                     findings.required(at)
                 return
@@ -118,14 +122,25 @@ class Checks:
 
         return check_field
 
+    def _sees_empty(self, field: Field, text: Text) -> bool:
+        """Whether empty text of a built-in kind may break a rule other than `required`."""
+        if text.format == "quantity" and self._access is JSON:
+            return True
+        if self._access is JSON:
+            return bool(text.rules.choice) and field.zero_value == "" and not field.required
+        return bool(text.rules.choice) if field.zero_is_missing else text.format == "quantity"
+
     def _of_items(self, node: Items, inner: Check | None) -> Check | None:
         size = _size(node.rules, "items")
-        if inner is None and size is None:
+        unique = node.rules.unique
+        if inner is None and size is None and not unique:
             return None
 
         def check_items(values: Any, at: str, findings: Findings) -> None:
             if size is not None:
                 size(values, at, findings)
+            if unique:
+                _check_unique(values, unique, at, findings)
             if inner is not None:
                 for index, value in enumerate(values):
                     if value is not None:
@@ -135,18 +150,33 @@ class Checks:
 
     def _of_map(self, node: Map, inner: Check | None) -> Check | None:
         size = _size(node.rules, "items")
-        if inner is None and size is None:
+        wrong: Callable[[str], str] | None = forms.named(node.rules.form) if node.rules.form else None
+        if inner is None and size is None and wrong is None:
             return None
 
         def check_map(values: dict[str, Any], at: str, findings: Findings) -> None:
             if size is not None:
                 size(values, at, findings)
+            if wrong is not None:
+                for key in values:
+                    findings.form(at, key, wrong(key))
             if inner is not None:
                 for key, value in values.items():
                     if value is not None:
                         inner(value, f"{at}[{key}]", findings)
 
         return check_map
+
+
+def _check_unique(values: Any, unique: str, at: str, findings: Findings) -> None:
+    """Adds a finding for each item of a list that another one equals, as a whole or in one field."""
+    seen: list[Any] = []
+    for index, item in enumerate(values):
+        whole = unique == "*"
+        value = item if whole else item.get(unique)
+        if value in seen and value is not None:
+            findings.duplicate(f"{at}[{index}]" if whole else f"{at}[{index}].{unique}", value)
+        seen.append(value)
 
 
 def _warn(field: Field, value: Any, at: str, findings: Findings) -> None:
@@ -164,12 +194,12 @@ def _warn(field: Field, value: Any, at: str, findings: Findings) -> None:
 
 def _of_text(text: Text) -> Check | None:
     rules = text.rules
-    if text.format == "quantity":
+    if text.format == "quantity" and not rules.form:
         return lambda value, at, findings: findings.quantity(at, value)
     if rules.choice:
         return lambda value, at, findings: findings.one_of(at, value, rules.choice)
     if rules.form:
-        wrong: Callable[[str], str] = getattr(checks, rules.form)
+        wrong = forms.named(rules.form)
         return lambda value, at, findings: findings.form(at, value, wrong(value)) if value else None
     parts = [part for part in (_pattern(rules.pattern), _size(rules, "bytes")) if part is not None]
     if not parts:
@@ -226,8 +256,11 @@ def _size(rules: Rules, unit: str) -> Check | None:
         return None
 
     def check_size(value: Any, at: str, findings: Findings) -> None:
-        if most is not None and len(value) > most:
-            findings.invalid(at, len(value), f"must have at most {most} {unit}")
+        if most is not None:
+            if unit == "items":
+                findings.at_most(at, len(value), most)
+            elif len(value) > most:
+                findings.too_long(at, most)
         if least is not None and len(value) < least:
             findings.invalid(at, len(value), f"should have at least {least} {unit}")
 

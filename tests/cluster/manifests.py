@@ -44,6 +44,17 @@ def replication_controller(name: str, replicas: int, *, container: dict[str, Any
     }
 
 
+def deployment(name: str, replicas: int, *, container: dict[str, Any] | None = None, **spec: Any) -> Any:
+    made = replication_controller(name, replicas, container=container)
+    selector = {"matchLabels": made["spec"]["selector"]}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name},
+        "spec": {**made["spec"], "selector": selector, **spec},
+    }
+
+
 def service(name: str, *, app: str, port: int = 80, **spec: Any) -> Any:
     """A service in front of the pods labelled app=`app`, to their port 8080 unless `spec` has other ports."""
     return {

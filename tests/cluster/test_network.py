@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import Any
 
@@ -13,7 +14,7 @@ from lab.kubectl import Kubectl
 from netrig.plugin import eventually
 from netrig.plugin.fixtures import MakeProber
 from netrig.probe import Outcome, tcp
-from tests.cluster.manifests import container_id, http_in, pod, service, shell_in
+from tests.cluster.manifests import container_id, deployment, http_in, pod, service, shell_in
 from tests.probe import answers
 
 pytestmark = pytest.mark.cluster
@@ -155,3 +156,27 @@ def test_a_deleted_pod_leaves_the_service(cluster: Cluster, kubectl: Kubectl) ->
     eventually(lambda: {fields(answer)["pod"] for answer in replies(cluster, address, 12)} == {"stays"})
     for _ in range(30):
         assert fields(answers(cluster, "node1", address, 80))["pod"] == "stays"
+
+
+def test_no_connection_is_refused_while_a_deployment_rolls_to_a_new_template(
+    cluster: Cluster, kubectl: Kubectl
+) -> None:
+    # As the first process of its container, the web server ignores SIGTERM, so that it serves until it is killed.
+    made = deployment("rolls", 3, container={"command": ["/web/start"]}, minReadySeconds=1)
+    made["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] = 3
+    kubectl.create(made, service("rolls", app="rolls"))
+    kubectl("rollout", "status", "deployment/rolls")
+    before = set(kubectl("get", "pods", "-o", "name").split())
+    address = cluster_ip(kubectl, "rolls")
+    eventually(lambda: answers(cluster, "node1", address, 80))
+    kubectl("set", "env", "deployment/rolls", "ROUND=2")
+    served = set()
+    with kubectl.lines("rollout", "status", "deployment/rolls") as lines, ThreadPoolExecutor(1) as waits:
+        done = waits.submit(lambda: [line for line in lines if "successfully rolled out" in line])
+        while not done.done():
+            answer = answers(cluster, "node1", address, 80)
+            assert answer, f"refused after answers of {sorted(served)}"
+            served.add(f"pod/{fields(answer)['pod']}")
+        assert done.result()
+    assert served & before and served - before
+    assert len(kubectl.json("get", "replicasets")["items"]) == 2

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
-import re
-import zipfile
+import shutil
 from collections.abc import Callable, Generator, Iterable, Iterator
 from itertools import count
 from pathlib import Path
 
 import pytest
 
+from hull import lockfile
 from lab.machine.recipe import CROWDED
 from tests.machine.bed import Machine, MachineBed
 from tests.machine.bed.bed import sweep_ended
 from tests.machine.bed.host import CommandFailed
-from tests.machine.bundle import bundled, unpacked
+from tests.machine.bundle import NEWER, bundled, make_newer, unpacked
 from tests.machine.hosts import together
 
-NEWER = "99.0.0"
 BUNDLE = "/bundle"
 """Where machines see the bundle; `/newer` is the same with another version."""
 IN_MEMORY = ("--tmpfs=/opt:exec,mode=755",)
@@ -62,38 +62,29 @@ def _machines(values: Iterable[object]) -> list[Machine]:
 
 
 @pytest.fixture(scope="session")
-def bundle_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """This checkout's bundle."""
-    return bundled(tmp_path_factory.mktemp("bundle") / "bundle.tar")
+def bundle_file(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """This checkout's bundle. The first process of a run makes it, and what the next fixtures make of it."""
+    directory = Path(pytestconfig.getoption("--shared") or tmp_path_factory.mktemp("bundle"))
+    file = directory / "bundle.tar"
+    with lockfile.opened(directory / "bundle.lock") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (directory / NEWER).exists():
+            shutil.rmtree(file.with_suffix(""), ignore_errors=True)
+            make_newer(unpacked(bundled(file)), directory / "unfinished")
+            (directory / "unfinished").rename(directory / NEWER)
+    return file
 
 
 @pytest.fixture(scope="session")
 def bundle(bundle_file: Path) -> Path:
     """The same, unpacked."""
-    return unpacked(bundle_file)
+    return next(bundle_file.with_suffix("").iterdir())
 
 
 @pytest.fixture(scope="session")
-def newer(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def newer(bundle_file: Path) -> Path:
     """The same with a later version number and other descriptions in its units."""
-    directory = tmp_path_factory.mktemp("newer")
-    old = next(bundle.glob("sampan-*.whl"))
-    new = directory / old.name.replace(old.name.split("-")[1], NEWER)
-    with zipfile.ZipFile(old) as source, zipfile.ZipFile(new, "w") as target:
-        for entry in source.infolist():
-            content = source.read(entry)
-            if entry.filename == "proto/contract.py":
-                content = re.sub(rb'VERSION: Final = "[^"]+"', f'VERSION: Final = "{NEWER}"'.encode(), content, count=1)
-            if entry.filename == "host/services/units.py":
-                content = re.sub(rb"(Description=Sampan \w+)", rb"\1 " + NEWER.encode(), content)
-            target.writestr(entry.filename, content)
-    for name in ("install", "bundle.json"):
-        (directory / name).write_text((bundle / name).read_text().replace(old.name, new.name))
-    (directory / "install").chmod(0o755)
-    (directory / "wheels").mkdir()
-    for wheel in (bundle / "wheels").iterdir():
-        (directory / "wheels" / wheel.name).hardlink_to(wheel)
-    return directory
+    return bundle_file.with_name(NEWER)
 
 
 @pytest.fixture(scope="session")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from client.errors import ClientError, NotFound
+from client.errors import ClientError, NotFound, StatusError, Unauthorized
 from client.kubeconfig import Access, load_kubeconfig
 from client.rest import RestClient
 from lab.images.builder import build
@@ -73,22 +73,42 @@ def together(*works: Callable[[], object]) -> None:
 
 
 class Control:
-    """A master's API, as its administrator, from this machine. Keeps no connection, so the master may restart."""
+    """A master's API, as its administrator, from this machine. Keeps no connection, so the master may restart.
+
+    Keeps the administrator's access as it was read first, until the master does not answer or does not accept it.
+    """
 
     def __init__(self, master: Host) -> None:
         self.master = master
+        self._access: Access | None = None
 
     def api(self, path: str, *, body: Mapping[str, object] | None = None) -> dict[str, Any]:
         """GET; with a body POST. Raises ClientError."""
-        with RestClient(self._access()) as client:
+        with self._client() as client:
             return dict(client.create(path, dict(body)) if body is not None else client.get(path))
 
     def delete(self, path: str, *, grace_s: int | None = None) -> None:
         """Delete the object, if it exists. Raises ClientError."""
-        with RestClient(self._access()) as client, suppress(NotFound):
+        with self._client() as client, suppress(NotFound):
             client.delete(path, grace_period_s=grace_s)
 
-    def _access(self) -> Access:
+    def forget_access(self) -> None:
+        """Read it again for the next request, as for a master with another address."""
+        self._access = None
+
+    @contextmanager
+    def _client(self) -> Iterator[RestClient]:
+        access = self._access or self._read_access()
+        self._access = None
+        with RestClient(access) as client:
+            try:
+                yield client
+            except StatusError as error:
+                self._access = None if isinstance(error, Unauthorized) else access
+                raise
+        self._access = access
+
+    def _read_access(self) -> Access:
         with tempfile.NamedTemporaryFile() as file:
             file.write(self.master.run("cat", ADMIN).stdout.encode())
             file.flush()

@@ -17,8 +17,8 @@ import pytest
 from netrig.plugin import eventually
 from tests import first_release
 from tests.machine.bed import Machine, MachineBed
-from tests.machine.bundle import of_first_release
-from tests.machine.conftest import IN_MEMORY, NEWER
+from tests.machine.bundle import NEWER, of_first_release
+from tests.machine.conftest import IN_MEMORY
 from tests.machine.hosts import Control, load_image, record, together
 
 pytestmark = pytest.mark.timeout(300)

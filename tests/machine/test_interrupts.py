@@ -7,7 +7,8 @@ import sys
 import pytest
 
 from tests.machine.bed import Machine
-from tests.machine.conftest import BUNDLE, IN_MEMORY, NEWER, MakeMachines
+from tests.machine.bundle import NEWER
+from tests.machine.conftest import BUNDLE, IN_MEMORY, MakeMachines
 from tests.machine.hosts import Control, is_active, snapshot, together
 
 pytestmark = pytest.mark.timeout(300)

@@ -100,6 +100,7 @@ def move_master(cluster: Cluster, old: str, new: str) -> None:
     move(cluster.master, old, new)
     cluster.master.write(MASTER_CONFIG, cluster.master.output("cat", MASTER_CONFIG).replace(old, new) + "\n")
     cluster.master.run("systemctl", "restart", "sampan-master")
+    cluster.forget_access()
     words = cluster.join_words()
     assert words[2] == new
     together(*(lambda each=each: each.run(*words, timeout_s=120) for each in (cluster.master, cluster.node)))

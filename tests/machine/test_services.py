@@ -10,7 +10,8 @@ import pytest
 
 from netrig.plugin import eventually
 from tests.machine.bed import Machine, MachineBed
-from tests.machine.conftest import BUNDLE, IN_MEMORY, NEWER
+from tests.machine.bundle import NEWER
+from tests.machine.conftest import BUNDLE, IN_MEMORY
 from tests.machine.hosts import Control, entries, is_active, load_image, process_of, record, together
 
 pytestmark = pytest.mark.timeout(300)

@@ -2,15 +2,14 @@
 
 The fields that a write changes go to the manager of the request. Writes without a manager, and objects that nobody has
 tracked so far, are left alone. So are objects with a list whose items lack their keys: as in Kubernetes, the write
-succeeds, and the entries stay as they were. An apply brings its own entries, which master/api/rest/applies.py has
-computed.
+succeeds, and the entries stay as they were. An apply brings its own entries, which master/api/rest/applies.py computes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, Final
 
 import msgspec
@@ -19,15 +18,17 @@ from master.api.pipeline.request import Request
 from master.fieldmanager import managers
 from master.fieldmanager.build import Shapes
 from master.fieldmanager.comparison import Comparison
-from master.fieldmanager.fieldset import EMPTY, FieldSet
+from master.fieldmanager.fieldset import EMPTY, FieldSet, Path
 from master.fieldmanager.forms import Form, Forms, compare
 from master.fieldmanager.managers import APPLY, FIELDS_V1, UPDATE, Manager
 from master.fieldmanager.newsets import NewSets
 from master.fieldmanager.ownership import updated
-from master.fieldmanager.shapes import BadItem
+from master.fieldmanager.shapes import BadItem, Record
 from master.objects.meta import ManagedFieldsEntry, timestamp
 from master.registry.resource import Resource, Version
 from master.registry.subresource import Part
+from master.schema.schema import Schema
+from master.schema.tree import Struct
 
 Entries = tuple[ManagedFieldsEntry, ...]
 Convert = Callable[[dict[str, Any]], dict[str, Any]]
@@ -66,10 +67,22 @@ class Ownership:
             return self._updated(request, None, obj, kept, now, reset)
         schema = request.resource.schema
         try:
-            text = self._new.json(self._shapes.of(schema.full_tree), *schema.differing(None, obj), reset)
+            text = self._new.json(self._texts(schema, obj, reset))
         except BadItem:
             return ()
-        return (_entry(request, text, now),) if text else ()
+        return (_entry(request, text, obj.metadata.creation_timestamp),) if text else ()
+
+    def _texts(self, schema: Schema[Any], obj: Any, reset: FieldSet) -> dict[str, bytes]:
+        """The sets of a new object's top-level fields. The set of an interned one is kept with its value."""
+        shape, shared = self._shapes.of(schema.full_tree), schema.shared(obj)
+        if shared is None:
+            return self._new.texts(shape, *schema.differing(None, obj, shape.atoms), reset)
+        texts = self._new.texts(shape, *schema.differing(None, shared.rest), reset)
+        texts[shared.name] = shared.interner.result(shared.value, self._shared_text, shape, shared.name)
+        return texts
+
+    def _shared_text(self, value: Any, shape: Record, name: str) -> bytes:
+        return self._new.text(shape, name, {name: msgspec.to_builtins(type(value)())}, msgspec.to_builtins(value))
 
     def changed(self, request: Request, old: Any, new: Any, now: datetime) -> Entries:
         """The entries after an update. `new` has those from before, or others that the client has set."""
@@ -107,7 +120,8 @@ class Ownership:
     ) -> Comparison | None:
         schema = resource.schema
         if version == resource.api_version:
-            return compare(self._shapes.of(schema.full_tree), *schema.differing(old, new)).without(reset)
+            shape = self._shapes.of(schema.full_tree)
+            return compare(shape, *schema.differing(old, new, shape.atoms)).without(reset)
         served = next((each for each in resource.served if resource.version_of(each) == version), None)
         convert = served.from_stored if served is not None else None
         if served is None or convert is None:
@@ -122,12 +136,12 @@ def _converted(to_stored: Convert, from_stored: Convert, value: dict[str, Any]) 
     return from_stored(to_stored(value))
 
 
-def _entry(request: Request, text: bytes, now: datetime) -> ManagedFieldsEntry:
+def _entry(request: Request, text: bytes, time: str) -> ManagedFieldsEntry:
     return ManagedFieldsEntry(
         manager=request.manager,
         operation=UPDATE,
         api_version=_written_as(request),
-        time=timestamp(now),
+        time=time,
         fields_type=FIELDS_V1,
         fields_v1=msgspec.Raw(text),
         subresource=request.subresource,
@@ -143,9 +157,17 @@ def main_reset(resource: Resource[Any]) -> FieldSet:
     return _STATUS if resource.subresource("status") is not None else EMPTY
 
 
+@lru_cache(maxsize=256)
 def part_reset(resource: Resource[Any], part: Part) -> FieldSet:
     """What a write of a part may not change: all other fields."""
-    return FieldSet.of(*((f"f:{name}",) for name in resource.schema.tree.fields if name != part.attribute))
+    fields = resource.schema.tree.fields
+    paths: list[Path] = [(f"f:{name}",) for name in fields if name not in (part.attribute, "metadata")]
+    metadata = fields["metadata"].node
+    if part.metadata and isinstance(metadata, Struct):
+        paths += [("f:metadata", f"f:{name}") for name in metadata.fields if name not in part.metadata]
+    else:
+        paths.append(("f:metadata",))
+    return FieldSet.of(*paths)
 
 
 def requested(sent: Entries, before: Entries) -> Entries:

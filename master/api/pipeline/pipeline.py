@@ -243,9 +243,8 @@ class Pipeline:
         resource, old = attempt.request.resource, attempt.old
         metadata.check_uid(resource, changed.metadata, old.metadata)
         new = part.take(changed, old)
-        if part.tracked:
-            new = self._own_part(attempt.request, changed, new, old)
-        attempt.new = new
+        if part.stamp is not None:
+            new = part.stamp(new, old, self.clock.now())
         findings = Findings()
         if part.attribute:
             resource.schema.check_field(new, part.attribute, findings)
@@ -254,6 +253,7 @@ class Pipeline:
         attempt.warnings += findings.warnings
         if findings:
             raise Invalid.of(resource, old.metadata.name, findings.causes)
+        attempt.new = self._own_part(attempt.request, changed, new, old) if part.tracked else new
 
     def _own_part(self, request: Request, changed: Any, new: Any, old: Any) -> Any:
         """The object with the managedFields after the change of a part. An apply brings them; other clients cannot."""

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from master.api.errors import ApplyConflict, BadRequest, Conflict
 from master.api.pipeline.attempt import Outcome
+from master.api.pipeline.metadata import check_uid
 from master.api.pipeline.ownership import main_reset, part_reset
 from master.api.pipeline.pipeline import Pipeline
 from master.api.pipeline.request import Permit
@@ -23,7 +24,7 @@ from master.cache import Entry
 from master.fieldmanager import managers
 from master.fieldmanager.applying import Application, Applied
 from master.fieldmanager.conflicts import Conflicts
-from master.fieldmanager.fieldset import FieldSet, shown
+from master.fieldmanager.fieldset import EMPTY, FieldSet, shown
 from master.fieldmanager.managers import APPLY, Manager
 from master.fieldmanager.shapes import BadItem
 from master.objects.meta import timestamp
@@ -33,6 +34,8 @@ from master.schema.pruning import Unclean, UnknownField, WrongType, check_clean,
 from master.schema.schema import Schema
 
 _encode = msgspec.json.Encoder().encode
+# The objects in each object of Kubernetes that are there without anything set.
+_EMPTY: Final[dict[str, Any]] = {"metadata": {}, "spec": {}, "status": {}}
 _SERVER_TIMES: Final = ("creationTimestamp", "deletionTimestamp")
 
 
@@ -77,20 +80,23 @@ class Applies:
         permit, document = await self._begin(call)
         config = _config(document, call, view.served.kind, view.served.api_version)
         _check_types(document, view.schema, _subject(call, view.served.kind))
+        body = bodies.typed(config, view.schema, call.query.field_validation, call.warnings, document)
         own = _at(config, view.path)
 
         def applied(entry: Entry) -> Any:
-            result = self._applied(call, own, entry, FieldSet.of())
+            call.warnings.clear()
+            check_uid(call.route.resource, body.metadata, entry.obj.metadata)
+            result = self._applied(call, own, entry, EMPTY)
             return _managed(versions.of_value(call, document, result.value, entry.obj), result)
 
-        outcome = await self._pipeline.change(permit, applied)
+        outcome = await self._pipeline.change(permit, applied, expect=call.identify(body))
         assert outcome is not None
         return outcome
 
     async def _begin(self, call: Call) -> tuple[Permit, Document]:
-        options.check(call.query, "patch", applies=True)
         request = replace(call.request("patch", dry_run=call.query.dry_run), operation=APPLY)
         permit = await self._pipeline.authorize(request)
+        options.check(call.query, "patch", applies=True)
         answers.negotiate(call.accept)
         return permit, await _document(await self._reader.read(call.http))
 
@@ -106,10 +112,9 @@ class Applies:
     def _applied(self, call: Call, config: dict[str, Any], entry: Entry | None, reset: FieldSet) -> Applied:
         """The merged value in the version of the path. Raises ApplyConflict, BadRequest."""
         route = call.route
-        empty = {"apiVersion": route.api_version, "kind": route.resource.kind, "metadata": {}}
-        live: dict[str, Any] = empty
+        live: dict[str, Any] = {"apiVersion": route.api_version, "kind": route.resource.kind, "metadata": {}}
         if entry is not None:
-            live = msgspec.json.decode(answers.body(entry, route))
+            live = route.version.schema.stored_value(answers.body(entry, route))
             live["metadata"].pop("managedFields", None)
         entries = entry.obj.metadata.managed_fields if entry is not None else ()
         application = Application(
@@ -121,7 +126,7 @@ class Applies:
             bool(call.query.optional_flag("force")),
         )
         try:
-            return application.to(live, managers.read(entries, trusted=True), empty=empty)
+            return application.to(live, managers.read(entries, trusted=True), empty=_EMPTY)
         except Conflicts as conflicts:
             raise ApplyConflict.of_clashes(conflicts) from conflicts
         except BadItem as bad:

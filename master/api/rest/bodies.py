@@ -103,9 +103,13 @@ def parse(body: bytes) -> Any:
         raise BadRequest(f"the body is not JSON: it is not UTF-8 at byte {error.start}") from error
     except RecursionError as error:
         raise _too_deep() from error
-    if body.count(b"{") + body.count(b"[") > MAX_DEPTH and too_deep(value):
+    if _may_be_deep(body) and too_deep(value):
         raise _too_deep()
     return value
+
+
+def _may_be_deep(text: bytes) -> bool:
+    return text.count(b"{") + text.count(b"[") > MAX_DEPTH
 
 
 def _too_deep() -> BadRequest:
@@ -135,6 +139,11 @@ class Document:
             self._value = parse(self.text)
         return self._value
 
+    def check_depth(self) -> None:
+        """Raises BadRequest if JSON is nested too deeply."""
+        if self.text is not None and _may_be_deep(self.text):
+            self._value = parse(self.text)
+
     def duplicates(self) -> Sequence[str]:
         """A sentence about each duplicate key."""
         if self.text is None:
@@ -160,8 +169,11 @@ async def decode(body: bytes, media: str) -> Document:
 
 
 def plain(document: Document, schema: Schema[T]) -> T | None:
-    """The object of a body that has nothing unusual. None if a closer look is needed."""
-    return None if document.text is None else schema.read_plain(document.text)
+    """The object of a body that has nothing unusual. None if a closer look is needed. Raises BadRequest."""
+    if document.text is None:
+        return None
+    document.check_depth()
+    return schema.read_plain(document.text)
 
 
 def read(

@@ -32,6 +32,7 @@ class Whole(web.Response):
             transport is None
             or not isinstance(body, bytes)
             or len(self.headers) != 1
+            or self.compression
             or super().keep_alive is not None
             or not request.keep_alive
             or request.version != HttpVersion11

@@ -7,7 +7,7 @@ from typing import Any
 
 from aiohttp import web
 
-from master.api.errors import NotFound
+from master.api.errors import Invalid, NotFound
 from master.api.pipeline.attempt import Outcome
 from master.api.pipeline.pipeline import Pipeline
 from master.api.pipeline.request import Permit
@@ -21,6 +21,7 @@ from master.api.rest.reads import Reads
 from master.cache import Cache, Entry
 from master.registry.deletion import DeleteOptions
 from master.registry.subresource import Part
+from master.schema.checks import Findings
 from master.schema.protobuf.frame import MEDIA_TYPE
 from master.schema.schema import Schema
 
@@ -46,9 +47,9 @@ class Writes:
         return await bodies.decode(body, media)
 
     async def create(self, call: Call) -> web.Response:
-        options.check(call.query, "create")
         # Before the body is read, so that a caller without the permission need not send it.
         permit = await self._pipeline.authorize(call.request("create", dry_run=call.query.dry_run))
+        options.check(call.query, "create")
         answers.negotiate(call.accept)
         document = await self.document(call, call.route.version.schema)
         obj = versions.read(call, document)
@@ -56,20 +57,25 @@ class Writes:
         return self._answer(call, outcome, 201)
 
     async def update(self, call: Call) -> web.Response:
-        options.check(call.query, "update")
         permit = await self._pipeline.authorize(call.request("update", dry_run=call.query.dry_run))
+        options.check(call.query, "update")
         answers.negotiate(call.accept)
         document = await self.document(call, call.route.version.schema)
         old = self._cache.entry(call.route.resource, call.route.namespace, call.route.name)
         obj = versions.read(call, document, None if old is None else old.obj)
-        return await self._change(call, permit, lambda _: obj, expect=call.identify(obj))
+        expect = call.identify(obj)
+        if old is not None and not expect and call.route.resource.needs_version:
+            findings = Findings()
+            findings.invalid("metadata.resourceVersion", expect, "must be specified for an update")
+            raise Invalid.of(call.route.resource, call.route.name, findings.causes)
+        return await self._change(call, permit, lambda _: obj, expect=expect)
 
     async def patch(self, call: Call) -> web.Response:
         if bodies.media_type(call.http) == APPLY:
             outcome, created = await self.applies.apply(call)
             return self._answer(call, outcome, 201 if created else 200)
-        options.check(call.query, "patch")
         permit = await self._pipeline.authorize(call.request("patch", dry_run=call.query.dry_run))
+        options.check(call.query, "patch")
         answers.negotiate(call.accept)
         route = call.route
         patch = await self.patch_body(call, route.resource.schema if route.stored else route.version.schema)

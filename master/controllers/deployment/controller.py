@@ -33,7 +33,7 @@ from master.controllers.workload.claims import Claimer, claims
 from master.controllers.workload.namespaces import is_going
 from master.controllers.workload.workload import Workload
 from master.controllers.workqueue import WorkQueue
-from master.kinds.apps.deployment import Deployment, DeploymentStatus
+from master.kinds.apps.deployment import RECREATE, Deployment, DeploymentStatus
 from master.kinds.apps.replicaset import ReplicaSet
 from master.objects.index import OWNER
 from master.objects.labelselector import is_empty
@@ -162,7 +162,9 @@ class DeploymentController:
         )
 
     def _has_old_pods(self, rollout: Rollout) -> bool:
-        """Whether pods of old replica sets run. Terminating ones still run."""
+        """Whether pods of old replica sets run, terminating ones included. Only Recreate needs to know it."""
+        if rollout.deployment.spec.strategy.type != RECREATE:
+            return False
         namespace = rollout.deployment.metadata.namespace
         return any(
             not is_finished(state_of(entry))

@@ -20,6 +20,7 @@ from master.kinds.apps.replicaset import ReplicaSet, ReplicaSetSpec
 from master.kinds.core.pod.model import PodTemplateSpec
 from master.objects.labelselector import with_label
 from master.objects.meta import LabelSelector, ObjectMeta
+from master.objects.scalars import MAX_INT64
 
 HASH: Final = "pod-template-hash"
 """The label of a replica set and its pods, so that those of different templates do not mix."""
@@ -38,6 +39,7 @@ _LONGEST_HISTORY: Final = 2000
 _ALPHABET: Final = "bcdfghjklmnpqrstvwxz2456789"
 _HASH_LENGTH: Final = 10
 _LONGEST_NAME: Final = 253
+_MAX_DIGITS: Final = 19
 
 
 def template_hash(template: PodTemplateSpec, collisions: int | None) -> str:
@@ -69,9 +71,10 @@ def without_hash(template: PodTemplateSpec) -> PodTemplateSpec:
 
 
 def revision(annotations: Mapping[str, str]) -> int:
-    """The number in the annotation; 0 without one."""
+    """The number in the annotation, of 64 bits; 0 without one."""
     text = annotations.get(REVISION, "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
+    number = int(text) if text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS else 0
+    return number if number <= MAX_INT64 else 0
 
 
 def next_revision(old: Iterable[ReplicaSet]) -> int:

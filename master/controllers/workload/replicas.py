@@ -27,11 +27,11 @@ from master.component.podstate import (
     controller_of,
     is_active,
     is_terminating,
-    state_changed,
     state_of,
 )
-from master.component.selection import pods_of, selecting
-from master.controllers.keyed import ObjectKey, run_keyed
+from master.component.selection import selected, selecting
+from master.controllers.keyed import ObjectKey
+from master.controllers.podkeyed import run_with_pods
 from master.controllers.workload.claims import Claimer, claims
 from master.controllers.workload.counts import Counts, Failure, conditions
 from master.controllers.workload.expectations import Expectations
@@ -83,15 +83,7 @@ class ReplicaManager:
     async def run(self) -> None:
         """Runs until cancelled."""
         own = (self._kind,)
-        await run_keyed(
-            self._cache,
-            self._queue,
-            watched=(*own, kinds.POD),
-            keys=self._keys,
-            sync=self._reconcile,
-            first=own,
-            matters=lambda change: change.kind is not kinds.POD or state_changed(change),
-        )
+        await run_with_pods(self._cache, self._queue, own, keys=self._keys, sync=self._reconcile)
 
     def _keys(self, entry: Entry) -> Iterable[ObjectKey]:
         """The object itself, a pod's owner, or the objects that may adopt the pod."""
@@ -123,14 +115,16 @@ class ReplicaManager:
     async def _claimed(self, workload: Workload, *, adopt: bool) -> _Pods:
         """The pods of the workload, after adopting orphans and releasing strays."""
         namespace, uid = workload.metadata.namespace, workload.metadata.uid
-        owned = [state_of(entry) for entry in self._cache.by(kinds.POD, OWNER, uid, namespace)]
-        by_name = {pod.metadata.name: pod for pod in (*owned, *pods_of(self._cache, namespace, workload.selector))}
-        active = claims(workload, filter(is_active, by_name.values()))
+        owned = self._cache.by(kinds.POD, OWNER, uid, namespace)
+        matched = selected(self._cache, kinds.POD, namespace, workload.selector)
+        found = [state_of(entry) for entry in {entry.name: entry for entry in (*owned, *matched)}.values()]
+        active = claims(workload, filter(is_active, found))
         pods: list[AnyPod] = list(active.owned)
         if adopt:
             pods += await self._claimer.claim(workload, active)
-        terminating = claims(workload, filter(is_terminating, by_name.values())).owned
-        return _Pods(pods, len(terminating), tuple(owned))
+        terminating = claims(workload, filter(is_terminating, found)).owned
+        # The owned pods come first.
+        return _Pods(pods, len(terminating), tuple(found[: len(owned)]))
 
     async def _scale(self, workload: Workload, pods: _Pods) -> Failure | None:
         """Creates or deletes pods; returns the first failure."""

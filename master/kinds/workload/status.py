@@ -32,7 +32,8 @@ def status_part(check: Callable[[Any, Any, Findings], None] | None = None, *, la
         if check is not None:
             check(new, old, findings)
 
-    return Part("status", take=take, attribute="status", check=check_part)
+    metadata = ("annotations", "labels") if labels else ("annotations",)
+    return Part("status", take=take, attribute="status", check=check_part, metadata=metadata)
 
 
 def check_at_most(status: Any, names: tuple[str, ...], most: str, findings: Findings) -> None:

@@ -1,4 +1,4 @@
-"""The bytecode of a bundle: which wheels it belongs to, and what a host still compiles."""
+"""The bytecode of a bundle: which wheels it belongs to, and what a host compiles without it."""
 
 from __future__ import annotations
 
@@ -26,11 +26,21 @@ def wheelhouse(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def lock(wheelhouse: Path) -> bytes:
+def ours(tmp_path: Path) -> Path:
+    """A wheel `sampan`."""
+    wheel = tmp_path / "sampan-1-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr("agent/__init__.py", "print('compiled by the bundle')\n")
+        archive.writestr("sampan-1.dist-info/RECORD", "")
+    return wheel
+
+
+@pytest.fixture
+def lock(wheelhouse: Path, ours: Path) -> bytes:
     """The lock that the bytecode was made with."""
     (wheel,) = wheelhouse.glob("*.whl")
     text = f"other==1 --hash=sha256:{wheels.digest(wheel)}\n".encode()
-    bytecode.make(wheelhouse, text, wheelhouse.parent, Commands())
+    bytecode.make(wheelhouse, ours, text, wheelhouse.parent, Commands())
     return text
 
 
@@ -52,7 +62,26 @@ def test_bytecode_of_other_wheels_is_not_taken(wheelhouse: Path, lock: bytes, tm
     assert not packages.exists()
 
 
-def test_a_host_still_compiles_the_packages_of_sampan(tmp_path: Path) -> None:
+def test_python_runs_the_bytecode_of_the_wheel_sampan(
+    wheelhouse: Path, ours: Path, lock: bytes, tmp_path: Path
+) -> None:
+    packages = tmp_path / "site-packages"
+    wheels.unpack_one(ours, packages)
+    assert bytecode.unpack_of_wheel(wheelhouse, ours, packages)
+    (packages / "agent/__init__.py").write_text("print('compiled again')\n")
+    command = [sys.executable, "-P", "-c", "import agent"]
+    done = subprocess.run(command, env={"PYTHONPATH": str(packages)}, capture_output=True, text=True, check=True)
+    assert done.stdout == "compiled by the bundle\n"
+
+
+def test_bytecode_of_another_build_is_not_taken(wheelhouse: Path, ours: Path, lock: bytes, tmp_path: Path) -> None:
+    with zipfile.ZipFile(ours, "a") as archive:
+        archive.writestr("agent/added.py", "")
+    assert not bytecode.unpack_of_wheel(wheelhouse, ours, tmp_path / "site-packages")
+    assert not (tmp_path / "site-packages").exists()
+
+
+def test_without_it_a_host_compiles_the_packages_of_sampan(tmp_path: Path) -> None:
     wheel = tmp_path / "sampan-1-py3-none-any.whl"
     with zipfile.ZipFile(wheel, "w") as archive:
         for name in ("agent/__init__.py", "agent/pods/__init__.py", "master/__init__.py", "sampan-1.dist-info/RECORD"):

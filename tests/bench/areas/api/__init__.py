@@ -21,6 +21,8 @@ the master switched off. Master, floor and client are a process each, on loopbac
   a restart, divided by their number.
 - `start_10k_s`, `start_100k_s`: from the start of the process until /readyz answers ok, with so many pods in the store.
 - `bind_us`: processor time of one binding without the disk (binding.py).
+- `apply_us`: processor time of one server-side apply that changes one field of a Deployment, without the disk
+  (applying.py).
 - `protobuf_ratio`: the time of decoding a pod from protobuf, divided by that from JSON (protobuf.py).
 
 Rounds of the floor and of the master alternate. A ratio is the median of the ratios of neighbouring rounds.
@@ -51,7 +53,8 @@ def measure(sizes: Sizes = FULL) -> Iterator[Figure]:
             yield each
         yield from _few(bench, templates[0])
         yield from _many(bench, templates[0], idle_mb)
-    yield figure("bind_us", _bind_us(sizes.bindings), "us", 60.0)
+    yield figure("bind_us", _median_us("binding", sizes.bindings), "us", 60.0)
+    yield figure("apply_us", _median_us("applying", sizes.applies), "us", 400.0)
     yield figure("protobuf_ratio", protobuf.ratio(), "x", 12.0)
 
 
@@ -97,6 +100,7 @@ def _note_start(server: Server) -> None:
     note(f"start in {server.started_s:.2f} s with {server.started_cpu_s:.2f} s of processor time")
 
 
-def _bind_us(bindings: int) -> float:
-    command = [sys.executable, "-m", "tests.bench.areas.api.binding", str(bindings)]
+def _median_us(module: str, number: int) -> float:
+    """The result of a module of this area that measures in a process of its own."""
+    command = [sys.executable, "-m", f"tests.bench.areas.api.{module}", str(number)]
     return float(subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout)

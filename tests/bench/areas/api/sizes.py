@@ -26,6 +26,7 @@ class Sizes:
     watchers: int = 1_000
     changes: int = 30
     bindings: int = 2_000
+    applies: int = 1_000
     starts: int = 3
     """Starts with `few_pods`. With `many_pods` there is only one, as it takes long."""
     settle_s: float = 6.0
@@ -43,6 +44,7 @@ SMALL = Sizes(
     watchers=100,
     changes=10,
     bindings=300,
+    applies=100,
     starts=1,
 )
 """For work on the area itself. The values mean nothing."""

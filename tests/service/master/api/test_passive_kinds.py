@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from master import kinds
 from tests.masters import Client
+from tests.sample_objects import collection, example
 
 CLASSES = "/apis/scheduling.k8s.io/v1/priorityclasses"
 RUNTIMES = "/apis/node.k8s.io/v1/runtimeclasses"
@@ -209,3 +211,54 @@ async def test_discovery(api: Client) -> None:
         "PriorityClass",
         "priorityclass",
     )
+
+
+async def test_an_autoscaler_is_one_object_in_two_versions(api: Client) -> None:
+    kind = next(kind for kind in kinds.PASSIVE if kind.kind == "HorizontalPodAutoscaler")
+    first, second = collection(kind, "v1"), collection(kind, "v2")
+    spec = {"scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "d"}, "maxReplicas": 3}
+    body = {"metadata": {"name": "h"}, "spec": {**spec, "targetCPUUtilizationPercentage": 50}}
+    made = await api("POST", first, body)
+    assert (made.status, made.json["apiVersion"]) == (201, "autoscaling/v1")
+    assert made.json["spec"] == {**spec, "minReplicas": 1, "targetCPUUtilizationPercentage": 50}
+    [metric] = (await api("GET", f"{second}/h")).json["spec"]["metrics"]
+    assert metric["resource"] == {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 50}}
+    changed = await api("PATCH", f"{first}/h", {"spec": {"targetCPUUtilizationPercentage": 60}}, headers=MERGE)
+    assert changed.status == 200, changed.json
+    [row] = (await api("GET", second, headers=TABLE)).json["rows"]
+    assert row["cells"] == ["h", "Deployment/d", "cpu: <unknown>/60%", 1, 3, 0, "0s"]
+
+
+async def test_a_certificate_request_is_approved_and_issued_by_subresources(api: Client) -> None:
+    path = "/apis/certificates.k8s.io/v1/certificatesigningrequests"
+    kind = next(kind for kind in kinds.PASSIVE if kind.kind == "CertificateSigningRequest")
+    body = example(kind)
+    made = await api("POST", path, {**body, "spec": {**body["spec"], "username": "somebody else"}})
+    assert made.json["spec"]["username"] == "sampan-admin" and "system:masters" in made.json["spec"]["groups"]
+    condition = {"type": "Approved", "status": "True", "reason": "Tests"}
+    for suffix in ("", "/status"):
+        refused = await api("PUT", f"{path}/x{suffix}", {**made.json, "status": {"conditions": [condition]}})
+        assert refused.status == (200 if suffix == "" else 422)
+    assert "conditions" not in (await api("GET", f"{path}/x")).json["status"], "only the approval sets it"
+    approved = await api("PUT", f"{path}/x/approval", {**made.json, "status": {"conditions": [condition]}})
+    assert approved.status == 200, approved.json
+    assert approved.json["status"]["conditions"][0]["lastUpdateTime"]
+    denied = [*approved.json["status"]["conditions"], {"type": "Denied", "status": "True"}]
+    both = await api("PUT", f"{path}/x/approval", {**approved.json, "status": {"conditions": denied}})
+    assert causes(both) == [("status.conditions", "FieldValueInvalid")]
+    [row] = (await api("GET", path, headers=TABLE)).json["rows"]
+    assert row["cells"][-1] == "Approved"
+
+
+async def test_a_kind_without_effect_is_answered_with_a_warning(api: Client) -> None:
+    kind = next(kind for kind in kinds.PASSIVE if kind.kind == "CustomResourceDefinition")
+    made = await api("POST", collection(kind), example(kind))
+    assert made.status == 201 and "has no effect yet: the kind is not served" in made.headers["Warning"]
+
+
+async def test_some_kinds_are_not_replaced_without_their_version(api: Client) -> None:
+    await api("POST", RUNTIMES, {"metadata": {"name": "r"}, "handler": "h"})
+    refused = await api("PUT", f"{RUNTIMES}/r", {"metadata": {"name": "r"}, "handler": "h"})
+    assert (refused.status, causes(refused)) == (422, [("metadata.resourceVersion", "FieldValueInvalid")])
+    await api("POST", STORAGE, {"metadata": {"name": "s"}, "provisioner": "a.example/b"})
+    assert (await api("PUT", f"{STORAGE}/s", {"metadata": {"name": "s"}, "provisioner": "a.example/b"})).status == 200

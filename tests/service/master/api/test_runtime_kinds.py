@@ -42,14 +42,15 @@ def to_new(value: dict[str, Any]) -> dict[str, Any]:
 def widgets() -> Resource[Any]:
     stored = schema(size={"type": "integer", "minimum": 1}, color={"type": "string", "default": "red"})
     beta = schema(size={"type": "string", "pattern": "^[0-9]+$"}, color={"type": "string"})
+    strategy = UntypedStrategy(stored, has_status=True)
     return Resource(
         kind="Widget",
         plural="widgets",
         group=GROUP,
         schema=stored,
         served=(Version("v1beta1", beta, from_stored=to_old, to_stored=to_new),),
-        subresources=(untyped.STATUS,),
-        strategy=UntypedStrategy(stored, has_status=True),
+        subresources=(untyped.status(strategy),),
+        strategy=strategy,
         has_generation=True,
     )
 

@@ -126,17 +126,48 @@ async def test_the_scale_and_the_status_have_entries_of_their_own(api: Client) -
     forced = await apply(api, f"{path}/scale", scale, "scaler", "&force=true")
     assert (forced.status, forced.json["kind"], forced.json["spec"]) == (200, "Scale", {"replicas": 3})
     status = {**controller({"replicas": 9}), "status": {"observedGeneration": 5}}
+    status["metadata"] |= {"annotations": {"seen": "yes"}, "finalizers": ["example.com/f"]}
     applied = await apply(api, f"{path}/status", status, "observer")
     assert applied.json["spec"]["replicas"] == 3, "the spec is not a part of the status"
+    assert applied.json["metadata"]["annotations"] == {"seen": "yes"}, "but annotations are"
     patch = {"status": {"replicas": 1}}
     await api("PATCH", f"{path}/status?fieldManager=patcher", patch, headers=MERGE)
     await api("PUT", f"{path}/scale?fieldManager=hand", {**scale, "spec": {"replicas": 4}})
     found = owners((await api("GET", path)).json)
     assert found["hand", "Update", "scale"] == {"f:spec": {"f:replicas": {}}}
     assert ("scaler", "Apply", "scale") not in found
-    assert found["observer", "Apply", "status"] == {"f:status": {"f:observedGeneration": {}}}
+    assert found["observer", "Apply", "status"] == {
+        "f:metadata": {"f:annotations": {"f:seen": {}}},
+        "f:status": {"f:observedGeneration": {}},
+    }
     assert found["patcher", "Update", "status"] == {"f:status": {"f:replicas": {}}}
     assert "f:replicas" not in found["alice", "Apply", ""]["f:spec"]
+
+
+async def test_a_list_with_one_owner_changes_as_a_whole(api: Client) -> None:
+    body = {"addressType": "IPv4", "endpoints": [{"addresses": ["10.0.0.1"]}], "metadata": {"name": "s"}}
+    slices = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices"
+    await api("POST", f"{slices}?fieldManager=one", body)
+    patch = {"endpoints": [{"addresses": ["10.0.0.2"]}]}
+    changed = await api("PATCH", f"{slices}/s?fieldManager=two", patch, headers=MERGE)
+    entries = {each["manager"]: each["fieldsV1"] for each in changed.json["metadata"]["managedFields"]}
+    assert entries == {"one": {"f:addressType": {}}, "two": {"f:endpoints": {}}}
+    emptied = await api("PATCH", f"{slices}/s?fieldManager=three", {"endpoints": []}, headers=MERGE)
+    entries = {each["manager"]: each["fieldsV1"] for each in emptied.json["metadata"]["managedFields"]}
+    assert entries["three"] == {"f:endpoints": {}} and "two" not in entries
+
+
+@pytest.mark.parametrize(
+    ("metadata", "status"),
+    [({"name": "other"}, 400), ({"uid": "u"}, 409), ({"resourceVersion": "1"}, 409), ({}, 200)],
+    ids=["name", "uid", "version", "none"],
+)
+async def test_a_scale_is_applied_to_the_object_that_it_names(
+    api: Client, metadata: dict[str, Any], status: int
+) -> None:
+    await apply(api, f"{CONTROLLERS}/web", controller(spec()))
+    scale = {"apiVersion": "autoscaling/v1", "kind": "Scale", "metadata": metadata, "spec": {"replicas": 3}}
+    assert (await apply(api, f"{CONTROLLERS}/web/scale", scale)).status == status
 
 
 async def test_a_dry_run_shows_the_result_and_writes_nothing(api: Client) -> None:

@@ -15,6 +15,7 @@ from agent.session.errors import Occupied, Refused
 from master import kinds
 from master.api.errors import ApiError
 from master.dispatch.convert import node_address
+from master.kinds.core.node import Node, NodeSpec, Taint
 from master.kinds.core.pod.container import Container
 from master.kinds.core.pod.model import Pod, PodSpec
 from master.objects.meta import ObjectMeta, OwnerReference
@@ -228,3 +229,16 @@ async def test_the_name_of_a_join_in_progress_is_free_for_its_key(master: Master
     assert begun is not None
     assert not (await master.join.prospect(TOKEN, "n", "", begun.public_key)).name_taken
     assert (await master.join.prospect(TOKEN, "n", "", "of another key")).name_taken
+
+
+async def test_a_node_that_a_person_created_keeps_its_labels_and_taints(master: MasterEnd, tmp_path: Path) -> None:
+    meta = ObjectMeta(name="n", labels={"disk": "ssd"})
+    spec = NodeSpec(taints=(Taint(key="own", effect="NoSchedule"),), unschedulable=True)
+    await master.resources.create(CALLER, kinds.NODE, Node(metadata=meta, spec=spec))
+    identity = await master.identity("n")
+    await registered(master, identity, tmp_path)
+    node = master.node("n")
+    assert node.metadata.labels.items() >= {"disk": "ssd", "kubernetes.io/hostname": "n"}.items()
+    assert (node.spec.taints, node.spec.unschedulable) == (spec.taints, True)
+    assert node.spec.pod_cidr == (await master.identities.get("n")).pod_cidr
+    assert node_address(node).startswith("10.0.0.")

@@ -160,9 +160,15 @@ async def test_a_namespace_is_emptied_and_deleted() -> None:
     async with cluster.running(controller):
         await cluster.delete(kinds.NAMESPACE, "shop")
         await settle()
-        assert cluster.cache.list(kinds.CONFIGMAP, "shop") == []
-        # The pod's node has not reported its end yet.
-        assert cluster.get(kinds.NAMESPACE, "shop").status.phase == "Terminating"
+        # The pod's node has not reported its end yet. Until then, the pod may need its config map.
+        assert cluster.cache.list(kinds.CONFIGMAP, "shop") != []
+        status = cluster.get(kinds.NAMESPACE, "shop").status
+        assert status.phase == "Terminating"
+        remaining = {condition.type: condition for condition in status.conditions}["NamespaceContentRemaining"]
+        assert (remaining.status, remaining.reason) == ("True", "SomeResourcesRemain")
+        assert remaining.message == (
+            "Some resources are remaining: configmaps. has 1 resource instances, pods. has 1 resource instances"
+        )
         await finish_deletion(cluster.resources, controller._caller, "shop", "p", made.metadata.uid)
         await cluster.clock.advance(3)
         assert cluster.get(kinds.NAMESPACE, "shop") is None
@@ -174,12 +180,37 @@ def _in_shop() -> Any:
     return replace(made, metadata=replace(made.metadata, namespace="shop"))
 
 
-def test_controllers_are_deleted_before_their_objects_and_events_last() -> None:
-    order = deletion_order(kinds.ALL)
-    assert order.index(kinds.REPLICATIONCONTROLLER) < order.index(kinds.POD)
-    assert order.index(kinds.SERVICE) < order.index(kinds.ENDPOINTS)
-    assert order[-1] is kinds.EVENT
-    assert kinds.NODE not in order
+async def test_finalizers_that_hold_a_namespace_are_named() -> None:
+    cluster = await FakeCluster.make()
+    controller = NamespaceController(cluster.resources, cluster.clock)
+    await cluster.create(kinds.NAMESPACE, Namespace(metadata=ObjectMeta(name="shop")))
+    held = ConfigMap(metadata=ObjectMeta(name="c", namespace="shop", finalizers=("example.com/hold",)))
+    await cluster.create(kinds.CONFIGMAP, held)
+
+    def conditions() -> dict[str, tuple[str, str]]:
+        found = cluster.get(kinds.NAMESPACE, "shop").status.conditions
+        return {condition.type: (condition.status, condition.message) for condition in found}
+
+    def released(configmap: ConfigMap) -> ConfigMap:
+        return replace(configmap, metadata=replace(configmap.metadata, finalizers=()))
+
+    async with cluster.running(controller):
+        await cluster.delete(kinds.NAMESPACE, "shop")
+        await cluster.clock.advance(3)
+        assert conditions()["NamespaceFinalizersRemaining"] == (
+            "True",
+            "Some content in the namespace has finalizers remaining: example.com/hold in 1 resource instances",
+        )
+        assert conditions()["NamespaceDeletionContentFailure"][0] == "False"
+        await cluster.resources.mutate(controller._caller, kinds.CONFIGMAP, "shop", "c", released)
+        await cluster.clock.advance(3)
+        assert cluster.get(kinds.NAMESPACE, "shop") is None
+
+
+def test_pods_are_deleted_first_and_events_last() -> None:
+    first, rest, last = deletion_order(kinds.ALL)
+    assert (first, last) == ((kinds.POD,), (kinds.EVENT,))
+    assert kinds.SERVICE in rest and kinds.NODE not in rest
 
 
 async def test_slices_of_a_deleted_service_are_deleted() -> None:

@@ -23,7 +23,7 @@ from master.controllers.workload.replicas import RECHECK_S, ReplicaManager
 from master.kinds.core.pod.container import ContainerStatus
 from master.kinds.core.pod.model import Pod
 from master.kinds.core.pod.writes import bind
-from master.objects.meta import OwnerReference
+from master.objects.meta import LabelSelector, LabelSelectorRequirement, OwnerReference
 from master.registry.resource import Resource
 from tests.fakes.clock import settle
 from tests.fakes.cluster import FakeCluster, pod, rc, rs, seconds_ago
@@ -314,3 +314,80 @@ async def test_no_pods_are_created_for_a_controller_that_is_being_deleted(form: 
         await cluster.delete(kinds.POD, cluster.pods()[0].metadata.name)
         await settle()
         assert cluster.pods() == []
+
+
+@pytest.mark.parametrize(
+    ("expression", "adopted"),
+    [
+        pytest.param(("app", "In", ("web", "shop")), True, id="one of several labels"),
+        pytest.param(("tier", "NotIn", ("test",)), True, id="without a label"),
+        pytest.param(("tier", "Exists", ()), False, id="another label"),
+    ],
+)
+async def test_a_selector_with_expressions_adopts_what_it_matches(
+    expression: tuple[str, str, tuple[str, ...]], adopted: bool
+) -> None:
+    cluster, manager = await start(FORMS[1])
+    key, operator, values = expression
+    labels = {"app": "web"} if adopted else {"app": "web", "tier": "front"}
+    made = rs("web", replicas=2)
+    template = replace(made.spec.template, metadata=replace(made.spec.template.metadata, labels=labels))
+    condition = LabelSelectorRequirement(key=key, operator=operator, values=values)
+    selector = LabelSelector(match_expressions=(condition,))
+    async with cluster.running(manager):
+        await cluster.create(
+            kinds.REPLICASET, replace(made, spec=replace(made.spec, selector=selector, template=template))
+        )
+        await cluster.pod("orphan", labels={"app": "web"})
+        await settle()
+        assert len(cluster.pods()) == (2 if adopted else 3)
+        assert bool(cluster.get(kinds.POD, "orphan").metadata.owner_references) is adopted
+
+
+async def test_a_replica_set_counts_terminating_pods_apart() -> None:
+    cluster, manager = await start(FORMS[1])
+    await cluster.node("n1")
+    async with cluster.running(manager):
+        await cluster.create(kinds.REPLICASET, rs("web", replicas=2))
+        await settle()
+        first = cluster.pods()[0].metadata.name
+        await bind(cluster.resources, manager._caller, "default", first, "n1")
+        await cluster.delete(kinds.POD, first)
+        await settle()
+        status = cluster.get(kinds.REPLICASET, "web").status
+        assert (status.replicas, status.terminating_replicas) == (2, 1)
+
+
+async def test_of_a_deployments_pods_those_go_first_whose_node_has_the_most() -> None:
+    cluster, manager = await start(FORMS[1])
+    owner = OwnerReference(api_version="apps/v1", kind="Deployment", name="d", uid="d1", controller=True)
+    old, new = (
+        replace(made, metadata=replace(made.metadata, owner_references=(owner,))) for made in (rs("o"), rs("n"))
+    )
+    new = replace(
+        new,
+        spec=replace(
+            new.spec,
+            replicas=2,
+            selector=LabelSelector(match_labels={"app": "new"}),
+            template=replace(new.spec.template, metadata=replace(new.spec.template.metadata, labels={"app": "new"})),
+        ),
+    )
+    for node in ("n1", "n2"):
+        await cluster.node(node)
+    async with cluster.running(manager):
+        await cluster.create(kinds.REPLICASET, old)
+        await cluster.create(kinds.REPLICASET, new)
+        await settle()
+        pods = {pod.metadata.name: pod.metadata.labels["app"] for pod in cluster.pods()}
+        nodes = iter(("n1", "n2"))
+        for name, app in pods.items():
+            await bind(cluster.resources, manager._caller, "default", name, "n1" if app == "web" else next(nodes))
+            await cluster.pod_status(name, ready=True)
+        await settle()
+        await cluster.change(kinds.REPLICASET, "n", lambda found: replace(found, spec=replace(found.spec, replicas=1)))
+        await settle()
+        left = [
+            pod for pod in cluster.pods() if pod.metadata.labels["app"] == "new" and not pod.metadata.deletion_timestamp
+        ]
+        assert [pod.spec.node_name for pod in left] == ["n2"]

@@ -194,6 +194,9 @@ def test_the_name_of_a_replica_set_fits_if_that_of_the_deployment_does() -> None
 def test_a_rollback_is_a_new_revision_that_remembers_the_old_ones() -> None:
     made = deployment("web")
     assert next_revision([]) == 1
+    # The number that Kubernetes' own suite uses.
+    assert next_revision([replica_set("a", 1, number=3546343826724305832)]) == 3546343826724305833
+    assert next_revision([replica_set("a", 1, number=1 << 63)]) == 1
     assert next_revision([replica_set("a", 1, number=4), replica_set("b", 1, number=2)]) == 5
     first = annotated(made, {REVISION: "1"}, 3)
     assert first == {REVISION: "3", REVISION_HISTORY: "1"}

@@ -126,10 +126,14 @@ async def test_the_name_of_a_joined_node_is_taken(master: MasterEnd, key: str) -
     assert refused.value.code == 409
 
 
-async def test_the_name_of_a_node_object_is_taken(master: MasterEnd, key: str) -> None:
+async def test_a_node_that_a_person_created_is_for_the_machine_that_joins_under_its_name(
+    master: MasterEnd, key: str
+) -> None:
     await master.resources.create(CALLER, kinds.NODE, Node(metadata=ObjectMeta(name="a")))
-    with pytest.raises(ApiError, match="delete it first"):
-        await master.join.join(TOKEN, "a", keys.make_request(key, "a"))
+    assert not (await master.join.prospect(TOKEN, "a", "", "key")).name_taken
+    await master.join.join(TOKEN, "a", keys.make_request(key, "a"))
+    with pytest.raises(ApiError, match="kubectl delete node a"):
+        await master.join.join(TOKEN, "a", keys.make_request(keys.make_key(), "a"))
 
 
 async def test_a_join_whose_reply_was_lost_may_be_repeated_with_the_same_key(master: MasterEnd, key: str) -> None:

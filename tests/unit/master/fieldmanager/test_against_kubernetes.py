@@ -25,7 +25,6 @@ from master.fieldmanager.forms import Form, Forms
 from master.fieldmanager.managers import Manager, Managers, read, written
 from master.fieldmanager.ownership import updated
 from master.objects.meta import ManagedFieldsEntry
-from master.schema.facts import facts
 
 _RECORD: Final = Path(__file__).with_name("kubernetes.jsonl.gz")
 _SHAPES: Final = Shapes()
@@ -33,7 +32,7 @@ _TREES: Final = {
     "Pod": lambda: kinds.POD.schema.full_tree,
     "Service": lambda: kinds.SERVICE.schema.full_tree,
     "ConfigMap": lambda: kinds.CONFIGMAP.schema.full_tree,
-    "Deployment": lambda: facts().struct("apps.v1.Deployment"),
+    "Deployment": lambda: kinds.DEPLOYMENT.schema.full_tree,
 }
 
 

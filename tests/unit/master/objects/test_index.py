@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from master.objects.index import LABEL, NODE, OWNER, SELECTOR, IndexReader, field_index
+from master.objects.index import LABEL, LABEL_SELECTOR, NODE, OWNER, SELECTOR, IndexReader, field_index
 
 ALL = (OWNER, LABEL, NODE, SELECTOR)
 
@@ -51,3 +51,20 @@ def test_any_text_field_can_be_an_index() -> None:
 def test_what_is_not_an_object_has_no_values(raw: bytes) -> None:
     with pytest.raises(msgspec.DecodeError):
         IndexReader(ALL).read(raw)
+
+
+@pytest.mark.parametrize(
+    ("selector", "values"),
+    [
+        ({"matchLabels": {"b": "2", "a": "1"}}, ("a=1",)),
+        ({"matchLabels": {"a": "1"}, "matchExpressions": [{"key": "b", "operator": "Exists"}]}, ("a=1",)),
+        ({"matchExpressions": [{"key": "a", "operator": "In", "values": ["1", "2", "1"]}]}, ("a=1", "a=2")),
+        ({"matchExpressions": [{"key": "a", "operator": "NotIn", "values": ["1"]}]}, ("*",)),
+        (None, ()),
+    ],
+)
+def test_a_selector_with_expressions_is_found_by_a_label_of_what_it_selects(
+    selector: dict[str, Any] | None, values: tuple[str, ...]
+) -> None:
+    raw = msgspec.json.encode({"spec": {"selector": selector}})
+    assert IndexReader((LABEL_SELECTOR,)).read(raw) == (values,)

@@ -47,13 +47,22 @@ def lease(spec: dict[str, Any] | None = None, **content: Any) -> Untyped:
 
 @pytest.mark.parametrize("kind", kinds.PASSIVE, ids=lambda kind: kind.resource)
 def test_names_and_columns_are_those_of_kubernetes(kind: Any) -> None:
-    [fact] = [fact for fact in FACTS if (fact["group"], fact["kind"]) == (kind.group, kind.kind)]
+    key = (kind.group, kind.version, kind.kind)
+    [fact] = [fact for fact in FACTS if (fact["group"], fact["version"], fact["kind"]) == key]
     assert (kind.version, kind.plural, kind.singular) == (fact["version"], fact["plural"], fact["singular"])
     assert kind.namespaced == fact["namespaced"]
     assert sorted(kind.verbs) == fact["verbs"]
     assert list(kind.short_names) == fact.get("shortNames", [])
-    columns = [(column.name, column.type, column.format) for column in kind.table.columns]
-    assert columns == [(column["name"], column["type"], column.get("format", "")) for column in fact["columns"]]
+    assert list(kind.categories) == fact.get("categories", [])
+    subresources = {item.name: sorted(item.verbs) for item in kind.subresources}
+    assert subresources == {item["name"]: item["verbs"] for item in fact.get("subresources", [])}
+    selectors = [field for field in fact["fieldSelectors"] if not field.startswith("metadata.")]
+    assert list(kind.fields) == selectors
+    columns = [(column.name, column.type, column.format, column.priority) for column in kind.table.columns]
+    assert columns == [
+        (column["name"], column["type"], column.get("format", ""), column.get("priority", 0))
+        for column in fact["columns"]
+    ]
     assert kind.schema.tree.name == facts().kinds[f"{kind.group}/{kind.version}/{kind.kind}"]
 
 
@@ -97,7 +106,7 @@ def test_the_error_names_the_file(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "b.json").write_text(json.dumps({**LEASE, "nameForm": "no_form"}))
     with pytest.raises(ValueError, match=r"a/b\.json.*no_form"):
-        list(passive.load(tmp_path))
+        list(passive.load(tmp_path, {}))
 
 
 def test_rules_do_not_change_the_type_for_other_kinds() -> None:
@@ -146,7 +155,7 @@ def test_only_the_subresource_writes_the_status() -> None:
     assert kind.strategy.for_update(new, old, NOW).content == {"spec": {"a": 2}, "status": {"x": 1}}
     [status] = kind.subresources
     assert status.take(new, old).content == {"spec": {"a": 1}, "status": {"x": 2}}
-    assert status.take(lease(), old).content == {"spec": {"a": 1}}
+    assert status.take(lease(), old).content == {"spec": {"a": 1}, "status": {}}
 
 
 def test_reserved_names() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from msgspec.structs import replace
 
 from master import kinds
@@ -14,7 +15,7 @@ from master.kinds.core.pod.container import ResourceRequirements
 from master.kinds.core.pod.model import PodSchedulingGate
 from master.scheduler.scheduler import Scheduler
 from tests.fakes.clock import settle
-from tests.fakes.cluster import FakeCluster, pod, rc, service
+from tests.fakes.cluster import FakeCluster, pod, rc, rs, service
 
 
 async def cluster_and_scheduler() -> tuple[FakeCluster, Scheduler]:
@@ -47,11 +48,12 @@ async def test_pods_created_before_the_scheduler_starts_are_bound() -> None:
         assert cluster.get(kinds.POD, "web").spec.node_name == "n1"
 
 
-async def test_pods_of_a_controller_are_spread() -> None:
+@pytest.mark.parametrize(("kind", "owner"), [(kinds.REPLICATIONCONTROLLER, rc("web")), (kinds.REPLICASET, rs("web"))])
+async def test_pods_of_a_controller_are_spread(kind: Any, owner: Any) -> None:
     cluster, scheduler = await cluster_and_scheduler()
     for name in ("n1", "n2", "n3"):
         await cluster.node(name)
-    await cluster.create(kinds.REPLICATIONCONTROLLER, rc("web"))
+    await cluster.create(kind, owner)
     async with cluster.running(scheduler):
         for i in range(6):
             await cluster.pod(f"web-{i}", labels={"app": "web"})

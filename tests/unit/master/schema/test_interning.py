@@ -153,6 +153,7 @@ async def test_a_repeated_spec_is_answered_like_the_first(
         " ",
         "}",
         ',"status":{"message":"\xff"}',
+        ',"metadata":{"managedFields":[{"fieldsV1":' + '{"a":' * 150 + "1" + "}" * 150 + "}]}",
     ],
 )
 async def test_the_rest_of_a_body_is_judged_although_its_spec_is_known(
@@ -180,3 +181,10 @@ def test_pods_with_the_same_text_of_their_spec_share_it() -> None:
     assert second is not None and third is not None and second.spec is third.spec
     assert first == POD.schema.read_plain(body(PLAIN, name="a"))
     assert SPECS.find(PLAIN.encode()) is second.spec
+
+
+async def test_long_specs_are_interned_too(resources: Resources, me: Caller) -> None:
+    variables = ",".join(f'{{"name":"V{number}","value":"{number}"}}' for number in range(200))
+    spec = f'{{"containers":[{{"name":"app","image":"nginx","env":[{variables}]}}]}}'
+    answers = [await created(resources, me, body(spec), "Strict") for _ in range(3)]
+    assert answers[1:] == answers[:1] * 2 and SPECS.find(spec.encode()) is not None

@@ -132,7 +132,7 @@ def test_wrong_types_are_refused_with_their_path(spec: dict[str, Any], path: str
         ({"size": 1, "parts": [{}]}, [("spec.parts[0].name", "Required value")]),
         (
             {"size": 1, "labels": dict.fromkeys("abc", "")},
-            [("spec.labels", "Invalid value: 3: must have at most 2 items")],
+            [("spec.labels", "Too many: 3: must have at most 2 items")],
         ),
     ],
 )

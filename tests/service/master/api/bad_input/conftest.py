@@ -21,42 +21,13 @@ from master.config import MasterConfig
 from master.registry.resource import Resource
 from tests.fakes.clock import FakeClock
 from tests.masters import FakeJoin, FakeLogs, Reply, new_pki
+from tests.sample_objects import collection as collection
+from tests.sample_objects import example
 from tests.service.master.api.bad_input.places import Place, places_of_kind
 
 MERGE = "application/merge-patch+json"
 _ADMIN = {"subject": ((("organizationName", "system:masters"),), (("commonName", "admin"),))}
-# The required fields of each kind. A kind without required fields needs no entry.
-_POD: dict[str, Any] = {"containers": [{"name": "c", "image": "i"}]}
-_TEMPLATE: dict[str, Any] = {"metadata": {"labels": {"a": "b"}}, "spec": _POD}
-_WORKLOAD: dict[str, Any] = {"spec": {"selector": {"matchLabels": {"a": "b"}}, "template": _TEMPLATE}}
-_JOB: dict[str, Any] = {"spec": {"template": {"spec": {**_POD, "restartPolicy": "Never"}}}}
-_REQUIRED: dict[str, dict[str, Any]] = {
-    "Pod": {"spec": _POD},
-    "PodTemplate": {"template": _TEMPLATE},
-    "ReplicationController": {"spec": {"selector": {"a": "b"}, "template": _TEMPLATE}},
-    "ReplicaSet": _WORKLOAD,
-    "Deployment": _WORKLOAD,
-    "DaemonSet": _WORKLOAD,
-    "StatefulSet": _WORKLOAD,
-    "ControllerRevision": {"data": {"a": "b"}},
-    "Job": _JOB,
-    "CronJob": {"spec": {"schedule": "* * * * *", "jobTemplate": _JOB}},
-    "Service": {"spec": {"ports": [{"port": 80}]}},
-    "EndpointSlice": {"addressType": "IPv4"},
-    "Event": {"involvedObject": {"namespace": "default"}},
-    "RuntimeClass": {"handler": "h"},
-    "StorageClass": {"provisioner": "example.com/p"},
-}
-
-
-def document(kind: Resource[Any], name: str = "x") -> dict[str, Any]:
-    """A small valid object of the kind."""
-    return {"metadata": {"name": name}, **_REQUIRED.get(kind.kind, {})}
-
-
-def collection(kind: Resource[Any]) -> str:
-    root = f"/apis/{kind.group}/{kind.version}" if kind.group else f"/api/{kind.version}"
-    return f"{root}/namespaces/default/{kind.plural}" if kind.namespaced else f"{root}/{kind.plural}"
+document = example
 
 
 class _Transport:

@@ -10,6 +10,7 @@ import pytest
 from master import kinds
 from master.objects.scalars import MAX_INT32
 from master.registry.resource import Resource
+from master.registry.untyped import UntypedStrategy
 from tests.service.master.api.bad_input.conftest import Direct, collection, document, refusal
 from tests.service.master.api.bad_input.places import Place, places_of_kind
 from tests.service.master.api.bad_input.samples import EACH_KIND, STORED
@@ -49,6 +50,8 @@ async def filled(direct: Direct) -> Direct:
 
 @EACH_KIND
 async def test_a_wrong_value_has_one_cause(filled: Direct, kind: Resource[Any]) -> None:
+    if kind in kinds.PASSIVE and type(kind.strategy) is not UntypedStrategy:
+        pytest.skip("rules that are Kubernetes' own report a field as often as Kubernetes does")
     refused = 0
     for place in places_of_kind(kind):
         for value in _WRONG.get(place.shape, ()):

@@ -1,0 +1,30 @@
+"""What volumes and claims share: access modes, and the phase in tables."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Final
+
+from master.registry.table import Cell
+from master.schema.checks import Findings
+from master.schema.schema import Untyped
+
+_MODES: Final = ("ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod")
+_ONE_POD: Final = "ReadWriteOncePod"
+
+
+def check_access_modes(spec: dict[str, Any], at: str, findings: Findings) -> None:
+    """At least one mode, and ReadWriteOncePod only alone."""
+    modes = spec.get("accessModes", ())
+    if not modes:
+        findings.required(f"{at}.accessModes", "at least 1 access mode is required")
+    for mode in modes:
+        findings.one_of(f"{at}.accessModes", mode, _MODES)
+    if _ONE_POD in modes and any(mode in _MODES for mode in modes if mode != _ONE_POD):
+        findings.forbidden(f"{at}.accessModes", "may not use ReadWriteOncePod with other access modes")
+
+
+def phase_cell(obj: Untyped, now: datetime) -> Cell:
+    """The phase, or that the object is being deleted."""
+    phase: str = (obj.status or {}).get("phase", "")
+    return "Terminating" if obj.metadata.deletion_timestamp else phase
