@@ -46,6 +46,7 @@ from master.schema.schema import Untyped
 PASSIVE: tuple[Resource[Untyped], ...] = tuple(passive.load(Path(__file__).with_name("data"), SUPPLEMENTS))
 (PRIORITYCLASS,) = (kind for kind in PASSIVE if kind.kind == "PriorityClass")
 (CERTIFICATESIGNINGREQUEST,) = (kind for kind in PASSIVE if kind.kind == "CertificateSigningRequest")
+(SERVICECIDR,) = (kind for kind in PASSIVE if kind.kind == "ServiceCIDR")
 (RUNTIMECLASS,) = (kind for kind in PASSIVE if kind.kind == "RuntimeClass")
 
 # Typed kinds on whose objects nothing acts yet.
@@ -115,6 +116,7 @@ __all__ = [
     "SECRET",
     "SERVICE",
     "SERVICEACCOUNT",
+    "SERVICECIDR",
     "STATEFULSET",
     "WITHOUT_CONTROLLER",
     "ServiceRanges",
