@@ -158,8 +158,9 @@ ALL = ["tests/unit", "tests/service", "tests/kernel", "tests/examples", "tests/c
         (["-x", "tests/unit/lab::test_a"], ["-x", "tests/unit/lab::test_a"]),
         (["--vm"], ["tests/vm"]),
         (["unit", "-x", "--vm"], ["tests/unit", "tests/vm", "-x"]),
+        (["clients", "-k", "helm"], ["tests/clients", "-k", "helm"]),
     ],
-    ids=["all", "tiers", "tier-and-options", "options", "long", "path", "vm", "vm-and-tier"],
+    ids=["all", "tiers", "tier-and-options", "options", "long", "path", "vm", "vm-and-tier", "on-request"],
 )
 def test_the_arguments_of_pytest(words: list[str], given: list[str]) -> None:
     assert split(["--debug", "test", *words]) == (["--debug", "test"], words)
