@@ -12,6 +12,7 @@ from master.admission.nodeidentity import NodeIdentity
 from master.admission.podaccounts import PodAccounts
 from master.admission.podclasses import PodClasses
 from master.admission.requester import Requester
+from master.admission.volumeprotection import ProtectVolumes
 from master.api.join import JoinService
 from master.api.pipeline.authorization import MastersOnly
 from master.api.pipeline.pipeline import Pipeline
@@ -41,11 +42,13 @@ def resources(
     """
     clock = clock or SystemClock()
     tokens = AccountTokens(token_key or generate_private_key(SECP256R1()), cache, clock)
+    # In the order of Kubernetes (pkg/kubeapiserver/options/plugins.go). The last two are Sampan's own.
     admission = (
         NamespaceLifecycle(),
         PodAccounts(),
         PodClasses(),
         DefaultTolerations(),
+        ProtectVolumes(),
         NodeIdentity(),
         Requester(),
     )

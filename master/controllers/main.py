@@ -23,6 +23,7 @@ from master.controllers.replicaset import ReplicaSetController
 from master.controllers.replication import ReplicationManager
 from master.controllers.rootca import RootCaPublisher
 from master.controllers.tokencleaner import TokenCleaner
+from master.controllers.volumeprotection import VolumeProtection
 
 
 class Periods(Protocol):
@@ -64,4 +65,5 @@ def controllers(
         TokenCleaner(resources, clock),
         AccountsController(resources, clock),
         RootCaPublisher(resources, clock, ca_pem),
+        VolumeProtection(resources, clock),
     ]
