@@ -6,6 +6,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurv
 
 from master import bootstrap, kinds
 from master.accounts.tokens import AccountTokens
+from master.admission.defaultclasses import DefaultIngressClass, DefaultStorageClass
 from master.admission.defaulttolerations import DefaultTolerations
 from master.admission.namespaces import NamespaceLifecycle
 from master.admission.nodeidentity import NodeIdentity
@@ -48,7 +49,9 @@ def resources(
         PodAccounts(),
         PodClasses(),
         DefaultTolerations(),
+        DefaultStorageClass(),
         ProtectVolumes(),
+        DefaultIngressClass(),
         NodeIdentity(),
         Requester(),
     )

@@ -9,6 +9,7 @@ from master.api.resources import Resources
 from master.clock import Clock
 from master.component.events import EventRecorder
 from master.controllers.accounts import AccountsController
+from master.controllers.claimclasses import ClaimClasses
 from master.controllers.deployment.controller import DeploymentController
 from master.controllers.endpoints import EndpointsController
 from master.controllers.endpointslice import EndpointSliceController
@@ -66,4 +67,5 @@ def controllers(
         AccountsController(resources, clock),
         RootCaPublisher(resources, clock, ca_pem),
         VolumeProtection(resources, clock),
+        ClaimClasses(resources, clock),
     ]
