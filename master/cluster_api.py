@@ -11,8 +11,9 @@ from master.admission.defaulttolerations import DefaultTolerations
 from master.admission.namespaces import NamespaceLifecycle
 from master.admission.nodeidentity import NodeIdentity
 from master.admission.podaccounts import PodAccounts
-from master.admission.podclasses import PodClasses
+from master.admission.podpriorities import PodPriorities
 from master.admission.requester import Requester
+from master.admission.runtimeclasses import RuntimeClasses
 from master.admission.volumeprotection import ProtectVolumes
 from master.api.join import JoinService
 from master.api.pipeline.authorization import MastersOnly
@@ -47,10 +48,11 @@ def resources(
     admission = (
         NamespaceLifecycle(),
         PodAccounts(),
-        PodClasses(),
+        PodPriorities(),
         DefaultTolerations(),
         DefaultStorageClass(),
         ProtectVolumes(),
+        RuntimeClasses(),
         DefaultIngressClass(),
         NodeIdentity(),
         Requester(),
