@@ -24,6 +24,7 @@ from master.api.rest import answers
 from master.api.rest.authentication import authenticate
 from master.api.rest.bodies import Reader
 from master.api.rest.call import Call
+from master.api.rest.computed import ComputedReads
 from master.api.rest.health import Health
 from master.api.rest.paths import Paths
 from master.api.rest.query import Query
@@ -83,7 +84,8 @@ class ApiServer:
         reader = Reader(config.request_timeout_s, self._requests)
         reads = Reads(resources.pipeline, resources.cache, self._clock)
         writes = Writes(resources.pipeline, resources.cache, reader, reads)
-        self._verbs = Verbs(reads, writes, Subresources(resources, reads, writes, connectors))
+        subresources = Subresources(resources, reads, writes, connectors)
+        self._verbs = Verbs(reads, writes, subresources, ComputedReads(resources, reads))
         self._paths = Paths(
             lambda: pki.ca_pem,
             join,
