@@ -108,7 +108,8 @@ def fields_page() -> str:
         if resource not in PASSIVE and resource not in WITHOUT_CONTROLLER:
             lines += _fields_of(resource)
     # New pods get the priority of their class, and the page says that priorities have no effect.
-    unused = [*WITHOUT_CONTROLLER, *(resource for resource in PASSIVE if resource is not PRIORITYCLASS)]
+    passive = [resource for resource in PASSIVE if resource.stored and resource is not PRIORITYCLASS]
+    unused = [*WITHOUT_CONTROLLER, *passive]
     names = ", ".join(f"{resource.kind} ({resource.api_version})" for resource in unused)
     text = f"Sampan checks, stores and shows objects of these kinds, but does not use them yet: {names}."
     lines += ["## Kinds without effect", "", text]

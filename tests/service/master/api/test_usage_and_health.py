@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +14,7 @@ from master.store.errors import StoreError
 from proto.gen import observed_pb2
 from tests.fakes.clock import FakeClock
 from tests.masters import Client
+from tests.service.master.kubectls import KUBECTLS
 
 METRICS = "/apis/metrics.k8s.io/v1beta1"
 NODES = f"{METRICS}/nodes"
@@ -137,3 +141,35 @@ async def test_the_health_of_the_store_is_a_component_status(api: Client, monkey
     assert names(listed) == ["store"] and listed["items"][0]["conditions"][0]["status"] == "False"
     (row,) = (await api("GET", path, headers=TABLE)).json["rows"]
     assert row["cells"][:3] == ["store", "Unhealthy", ""] and "no space left" in row["cells"][3]
+
+
+@pytest.mark.parametrize("program", KUBECTLS, ids=lambda path: path.name)
+async def test_kubectl_shows_what_nodes_use(api: Client, nodes: list[str], program: Path, tmp_path: Path) -> None:
+    for name in nodes:
+        capacity = {"status": {"capacity": {"cpu": "1", "memory": "4Gi"}}}
+        merge = {"Content-Type": "application/merge-patch+json"}
+        assert (await api("PATCH", f"/api/v1/nodes/{name}/status", capacity, headers=merge)).status == 200
+    (tmp_path / "ca.crt").write_bytes(api.pki.ca_pem)
+    flags = [
+        f"--server=https://127.0.0.1:{api.port}",
+        f"--certificate-authority={tmp_path / 'ca.crt'}",
+        f"--client-certificate={api.pki.admin.certificate}",
+        f"--client-key={api.pki.admin.key}",
+    ]
+
+    async def kubectl(*arguments: str) -> list[list[str]]:
+        command = [str(program), *flags, *arguments]
+        env = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}
+        done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, timeout=60, env=env)
+        assert done.returncode == 0, done.stderr
+        return [line.split() for line in done.stdout.splitlines()]
+
+    rows = {row[0]: row[1:] for row in await kubectl("top", "node")}
+    assert rows["a"] == rows["b"] == ["250m", "25%", "3072Mi", "75%"]
+    assert [row[0] for row in await kubectl("top", "node", "-l", "zone=zone-b", "--no-headers")] == ["b"]
+    assert await kubectl("get", "nodes.metrics.k8s.io", "a") == [
+        ["NAME", "CPU", "MEMORY", "WINDOW"],
+        ["a", "250m", "3Gi", "10.25s"],
+    ]
+    assert ["NAME", "STATUS", "ROLES", "AGE", "VERSION"] in await kubectl("get", "nodes"), "not those of metrics.k8s.io"
+    assert ["store", "Healthy", "ok"] in await kubectl("get", "componentstatuses")
