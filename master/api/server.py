@@ -26,6 +26,7 @@ from master.api.rest.bodies import Reader
 from master.api.rest.call import Call
 from master.api.rest.computed import ComputedReads
 from master.api.rest.health import Health
+from master.api.rest.openid import OpenId
 from master.api.rest.paths import Paths
 from master.api.rest.query import Query
 from master.api.rest.reads import Reads
@@ -86,15 +87,17 @@ class ApiServer:
         writes = Writes(resources.pipeline, resources.cache, reader, reads)
         subresources = Subresources(resources, reads, writes, connectors)
         self._verbs = Verbs(reads, writes, subresources, ComputedReads(resources, reads))
+        address = f"{config.address}:{config.api_port}"
         self._paths = Paths(
             lambda: pki.ca_pem,
             join,
             resources.registry,
-            f"{config.address}:{config.api_port}",
+            address,
             resources.pipeline.authorizer,
             Health({"serving": self._serving, "store": self._storing}),
             self._metrics,
             reader,
+            OpenId(resources.tokens, address),
         )
         self._front = Front(pki)
         self.port = config.api_port
