@@ -71,10 +71,14 @@ class TypeDeclaration(Strict, frozen=True):
 
 
 class VersionDeclaration(Strict, frozen=True):
-    """A further version of the kind, with its type and the rules of its fields."""
+    """A further version of the kind, with its type and the rules of its fields.
+
+    `old`: discovery lists the version only if old ones are listed.
+    """
 
     name: str
     type: str
+    old: bool = False
     fields: Mapping[str, FieldDeclaration] = {}
 
 

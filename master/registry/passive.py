@@ -98,7 +98,7 @@ class Passive:
     def _version(self, declared: Declaration, version: VersionDeclaration, supplement: Supplement) -> Version:
         from_stored, to_stored = supplement.conversions[version.name]
         schema = Data(declared.kind, partial(self._tree, declared, version), always=_PARTS)
-        return Version(version.name, schema, from_stored, to_stored)
+        return Version(version.name, schema, from_stored, to_stored, old=version.old)
 
     def _tree(self, declared: Declaration, version: Declaration | VersionDeclaration) -> Struct:
         """The types of a version with its rules. Raises ValueError for the path of a field that does not exist."""
