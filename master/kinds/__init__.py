@@ -37,6 +37,8 @@ from master.kinds.core.service.resource import SERVICE
 from master.kinds.core.service.strategy import DEFAULT_RANGES, ServiceRanges, ServiceStrategy
 from master.kinds.core.serviceaccount import SERVICEACCOUNT
 from master.kinds.discovery.endpointslice import ENDPOINTSLICE
+from master.kinds.metrics.nodemetrics import NODEMETRICS
+from master.kinds.metrics.podmetrics import PODMETRICS
 from master.kinds.supplements import SUPPLEMENTS
 from master.registry import passive
 from master.registry.registry import Registry
@@ -90,6 +92,8 @@ ALL: tuple[Resource[Any], ...] = (
     SELFSUBJECTRULESREVIEW,
     SUBJECTACCESSREVIEW,
     LOCALSUBJECTACCESSREVIEW,
+    NODEMETRICS,
+    PODMETRICS,
     *PASSIVE,
 )
 
