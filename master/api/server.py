@@ -24,8 +24,10 @@ from master.api.rest import answers
 from master.api.rest.authentication import authenticate
 from master.api.rest.bodies import Reader
 from master.api.rest.call import Call
+from master.api.rest.computed import ComputedReads
 from master.api.rest.health import Health
 from master.api.rest.impersonation import impersonate
+from master.api.rest.openid import OpenId
 from master.api.rest.paths import Paths
 from master.api.rest.query import Query
 from master.api.rest.reads import Reads
@@ -84,16 +86,19 @@ class ApiServer:
         reader = Reader(config.request_timeout_s, self._requests)
         reads = Reads(resources.pipeline, resources.cache, self._clock)
         writes = Writes(resources.pipeline, resources.cache, reader, reads)
-        self._verbs = Verbs(reads, writes, Subresources(resources, reads, writes, connectors))
+        subresources = Subresources(resources, reads, writes, connectors)
+        self._verbs = Verbs(reads, writes, subresources, ComputedReads(resources, reads))
+        address = f"{config.address}:{config.api_port}"
         self._paths = Paths(
             lambda: pki.ca_pem,
             join,
             resources.registry,
-            f"{config.address}:{config.api_port}",
+            address,
             resources.pipeline.authorizer,
             Health({"serving": self._serving, "store": self._storing}),
             self._metrics,
             reader,
+            OpenId(resources.tokens, address),
         )
         self._front = Front(pki)
         self.port = config.api_port
