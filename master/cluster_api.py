@@ -6,12 +6,15 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurv
 
 from master import bootstrap, kinds
 from master.accounts.tokens import AccountTokens
+from master.admission.defaultclasses import DefaultIngressClass, DefaultStorageClass
 from master.admission.defaulttolerations import DefaultTolerations
 from master.admission.namespaces import NamespaceLifecycle
 from master.admission.nodeidentity import NodeIdentity
 from master.admission.podaccounts import PodAccounts
-from master.admission.podclasses import PodClasses
+from master.admission.podpriorities import PodPriorities
 from master.admission.requester import Requester
+from master.admission.runtimeclasses import RuntimeClasses
+from master.admission.volumeprotection import ProtectVolumes
 from master.api.join import JoinService
 from master.api.pipeline.authorization import MastersOnly
 from master.api.pipeline.pipeline import Pipeline
@@ -44,11 +47,16 @@ def resources(
     """
     clock = clock or SystemClock()
     tokens = AccountTokens(token_key or generate_private_key(SECP256R1()), cache, clock)
+    # In the order of Kubernetes (pkg/kubeapiserver/options/plugins.go). The last two are Sampan's own.
     admission = (
         NamespaceLifecycle(),
         PodAccounts(),
-        PodClasses(),
+        PodPriorities(),
         DefaultTolerations(),
+        DefaultStorageClass(),
+        ProtectVolumes(),
+        RuntimeClasses(),
+        DefaultIngressClass(),
         NodeIdentity(),
         Requester(),
     )

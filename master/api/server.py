@@ -26,6 +26,7 @@ from master.api.rest.bodies import Reader
 from master.api.rest.call import Call
 from master.api.rest.computed import ComputedReads
 from master.api.rest.health import Health
+from master.api.rest.impersonation import impersonate
 from master.api.rest.openid import OpenId
 from master.api.rest.paths import Paths
 from master.api.rest.query import Query
@@ -183,7 +184,11 @@ class ApiServer:
         path, _, query_text = request.raw_path.partition("?")
         parts = segments(path)
         # A join request has a bootstrap token, which does not identify a caller.
-        caller = ANONYMOUS if parts[0] == "sampan" else authenticate(request, self._resources.tokens)
+        if parts[0] == "sampan":
+            caller = ANONYMOUS
+        else:
+            caller = authenticate(request, self._resources.tokens)
+            caller = await impersonate(caller, request, self._resources.pipeline.authorizer)
         if not is_resource(parts):
             with self._requests:
                 return await self._paths.handle(request, caller, parts)

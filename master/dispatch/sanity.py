@@ -14,7 +14,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from master.dispatch.errors import InvalidMessage
 from master.kinds.addresses import endpoint_address
-from master.schema.checks import Findings, qualified_name
+from master.schema.checks import Findings
+from master.schema.names import qualified_name
 from proto import contract
 from proto.gen import observed_pb2, session_pb2
 

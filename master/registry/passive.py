@@ -72,6 +72,7 @@ class Passive:
             forms.named(declared.name_form),
             reserved=declared.reserved_prefixes,
             has_status=declared.status,
+            keeps_metadata=declared.status_keeps_metadata,
             moves=declared.generation == "counted",
             no_effect=declared.no_effect,
         )
