@@ -108,7 +108,7 @@ def fields_page() -> str:
         if resource not in PASSIVE and resource not in WITHOUT_CONTROLLER:
             lines += _fields_of(resource)
     # New pods get the priority of their class, and the page says that priorities have no effect.
-    unused = [*WITHOUT_CONTROLLER, *(resource for resource in PASSIVE if resource not in WITH_ADMISSION)]
+    unused = [*WITHOUT_CONTROLLER, *(kind for kind in PASSIVE if kind.stored and kind not in WITH_ADMISSION)]
     names = ", ".join(f"{resource.kind} ({resource.api_version})" for resource in unused)
     text = f"Sampan checks, stores and shows objects of these kinds, but does not use them yet: {names}."
     lines += ["## Kinds without effect", "", text]

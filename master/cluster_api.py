@@ -21,6 +21,7 @@ from master.api.pipeline.authorization import MastersOnly
 from master.api.pipeline.pipeline import Pipeline
 from master.api.resources import Resources
 from master.api.server import ApiServer
+from master.api.usages import Usages
 from master.cache import Cache
 from master.clock import Clock, SystemClock
 from master.config import MasterConfig
@@ -38,10 +39,12 @@ def resources(
     *,
     clock: Clock | None = None,
     token_key: EllipticCurvePrivateKey | None = None,
+    usages: Usages | None = None,
 ) -> Resources:
     """The objects of a cluster. `cache` has the resources of `registry`.
 
-    `token_key` signs the tokens of service accounts. Without it they are valid as long as this process runs.
+    `token_key` signs the tokens of service accounts. Without it they are valid as long as this process runs. `usages`:
+    what the nodes use; without it, the API shows no node's usage.
     """
     clock = clock or SystemClock()
     tokens = AccountTokens(token_key or generate_private_key(SECP256R1()), cache, clock)
@@ -60,7 +63,7 @@ def resources(
         Requester(),
     )
     pipeline = Pipeline(store, cache, registry, authorizer=MastersOnly(), admission=admission, clock=clock)
-    return Resources(store, cache, registry, pipeline, clock, tokens)
+    return Resources(store, cache, registry, pipeline, clock, tokens, usages)
 
 
 def server(

@@ -23,6 +23,7 @@ from master.controllers.podgc import PodCollector
 from master.controllers.replicaset import ReplicaSetController
 from master.controllers.replication import ReplicationManager
 from master.controllers.rootca import RootCaPublisher
+from master.controllers.slicemirroring import SliceMirroringController
 from master.controllers.tokencleaner import TokenCleaner
 from master.controllers.volumeprotection import VolumeProtection
 
@@ -58,6 +59,7 @@ def controllers(
         DeploymentController(resources, clock, recorder),
         EndpointsController(resources, clock),
         EndpointSliceController(resources, clock),
+        SliceMirroringController(resources, clock),
         NodeLifecycle(resources, heartbeats, clock, recorder, grace_s=config.grace_s, eviction_s=config.eviction_s),
         PodCollector(resources, clock),
         NamespaceController(resources, clock),

@@ -37,6 +37,8 @@ from master.kinds.core.service.resource import SERVICE
 from master.kinds.core.service.strategy import DEFAULT_RANGES, ServiceRanges, ServiceStrategy
 from master.kinds.core.serviceaccount import SERVICEACCOUNT
 from master.kinds.discovery.endpointslice import ENDPOINTSLICE
+from master.kinds.metrics.nodemetrics import NODEMETRICS
+from master.kinds.metrics.podmetrics import PODMETRICS
 from master.kinds.supplements import SUPPLEMENTS
 from master.registry import passive
 from master.registry.registry import Registry
@@ -53,6 +55,7 @@ PERSISTENTVOLUME = _passive["PersistentVolume"]
 PERSISTENTVOLUMECLAIM = _passive["PersistentVolumeClaim"]
 PRIORITYCLASS = _passive["PriorityClass"]
 RUNTIMECLASS = _passive["RuntimeClass"]
+SERVICECIDR = _passive["ServiceCIDR"]
 STORAGECLASS = _passive["StorageClass"]
 
 # Passive kinds that admission carries out.
@@ -89,6 +92,8 @@ ALL: tuple[Resource[Any], ...] = (
     SELFSUBJECTRULESREVIEW,
     SUBJECTACCESSREVIEW,
     LOCALSUBJECTACCESSREVIEW,
+    NODEMETRICS,
+    PODMETRICS,
     *PASSIVE,
 )
 
@@ -130,6 +135,7 @@ __all__ = [
     "SECRET",
     "SERVICE",
     "SERVICEACCOUNT",
+    "SERVICECIDR",
     "STATEFULSET",
     "STORAGECLASS",
     "WITHOUT_CONTROLLER",

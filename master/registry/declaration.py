@@ -42,10 +42,10 @@ class FieldDeclaration(Strict, frozen=True):
     """What the facts do not say about a field: its rules, and its description for users.
 
     `required`: if it is not given, the facts say it for values other than lists and maps. A required list or map must
-    not be empty. `enum` names a string type of the facts, `choice` lists the values. `form` is a function in
-    master/schema/checks.py or forms.py, for text or the keys of a map. `minimum` and `maximum` are included. `least`
-    and `most` limit the bytes of a text, or the items of a list or map. `unique`: no item occurs twice in a list (`*`),
-    or no two items have the same value of this field.
+    not be empty. `enum` names a string type of the facts, `choice` lists the values. `form` is the name of a function
+    that master/schema/forms.py finds, for text or the keys of a map. `minimum` and `maximum` are included. `least` and
+    `most` limit the bytes of a text, or the items of a list or map. `unique`: no item occurs twice in a list (`*`), or
+    no two items have the same value of this field.
     """
 
     description: str = ""
@@ -71,10 +71,14 @@ class TypeDeclaration(Strict, frozen=True):
 
 
 class VersionDeclaration(Strict, frozen=True):
-    """A further version of the kind, with its type and the rules of its fields."""
+    """A further version of the kind, with its type and the rules of its fields.
+
+    `old`: discovery lists the version only if old ones are listed.
+    """
 
     name: str
     type: str
+    old: bool = False
     fields: Mapping[str, FieldDeclaration] = {}
 
 
@@ -84,7 +88,8 @@ class Declaration(Strict, frozen=True):
     `type` names its type in the facts, such as `scheduling.v1.PriorityClass`. `fields` are named by their paths, with
     `[]` for the items of a list and `{}` for the values of a map: `tolerations[].operator`. `generation`: none; `fixed`
     (always 1); or `counted`: it grows with each change of the desired state. `reserved_prefixes`: names may not begin
-    with one of these. `status`: whether the kind has the subresource. `field_selectors`: paths, besides the name.
+    with one of these. `status`: whether the kind has the subresource. `status_keeps_metadata`: it changes
+    neither labels nor annotations, unlike those of most kinds. `field_selectors`: paths, besides the name.
     `needs_version`: whether an update must name the version of the object that it replaces. `no_effect`: what the
     objects would do, if nothing does it yet; writing one is answered with a warning.
     """
@@ -104,6 +109,7 @@ class Declaration(Strict, frozen=True):
     name_form: str = "dns_subdomain"
     reserved_prefixes: tuple[str, ...] = ()
     status: bool = False
+    status_keeps_metadata: bool = False
     needs_version: bool = False
     no_effect: str = ""
     fields: Mapping[str, FieldDeclaration] = {}

@@ -15,7 +15,8 @@ from master.objects.meta import Object, ObjectMeta, timestamp
 from master.registry.resource import Resource
 from master.registry.strategy import Strategy
 from master.schema.cause import Cause
-from master.schema.checks import Findings, dns_label, qualified_name
+from master.schema.checks import Findings
+from master.schema.names import dns_label, qualified_name
 
 # As in Kubernetes: no vowels, so that no words appear, and no characters that look alike.
 _SUFFIX = "bcdfghjklmnpqrstvwxz2456789"
@@ -94,6 +95,14 @@ def for_update(kind: Resource[Any], new: ObjectMeta, old: ObjectMeta) -> ObjectM
         deletion_timestamp=old.deletion_timestamp,
         deletion_grace_period_seconds=old.deletion_grace_period_seconds,
     )
+
+
+def for_part(new: ObjectMeta, old: ObjectMeta, fields: tuple[str, ...]) -> ObjectMeta:
+    """The old metadata with these fields (attributes) of the new one; itself if they are equal."""
+    if new is old:
+        return old
+    changes = {name: getattr(new, name) for name in fields if getattr(new, name) != getattr(old, name)}
+    return replace(old, **changes) if changes else old
 
 
 def check_uid(kind: Resource[Any], new: ObjectMeta, old: ObjectMeta) -> None:

@@ -16,7 +16,8 @@ from master.registry.deletion import DeletionPolicy
 from master.registry.resource import Resource
 from master.registry.strategy import Keyspace, Strategy
 from master.registry.table import Cell, Column, Table, age
-from master.schema.checks import Findings, dns_subdomain, qualified_name
+from master.schema.checks import Findings
+from master.schema.names import dns_subdomain, qualified_name
 from master.schema.schema import Typed
 
 _LONGEST_WORD: Final = 128
@@ -144,7 +145,8 @@ EVENT = Resource(
         "involvedObject.fieldPath": lambda event: event.involved_object.field_path,
         "reason": lambda event: event.reason,
         "reportingComponent": lambda event: event.reporting_component,
-        "source": lambda event: event.source.component,
+        # Events of events.k8s.io/v1 have no source.
+        "source": lambda event: event.source.component or event.reporting_component,
         "type": lambda event: event.type,
     },
 )

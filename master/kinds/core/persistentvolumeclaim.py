@@ -11,7 +11,8 @@ from master.registry.passive import Supplement
 from master.registry.table import Cell
 from master.registry.untyped import UntypedStrategy, with_spec
 from master.schema import quantity
-from master.schema.checks import Findings, dns_label, dns_subdomain
+from master.schema.checks import Findings
+from master.schema.names import dns_label, dns_subdomain
 from master.schema.schema import Untyped
 
 _SOURCES: Final = (("", "PersistentVolumeClaim"), ("snapshot.storage.k8s.io", "VolumeSnapshot"))

@@ -8,7 +8,8 @@ from master.kinds.classes import name_of_class
 from master.kinds.core.persistentvolume import check_volume
 from master.registry.passive import Supplement
 from master.registry.untyped import UntypedStrategy
-from master.schema.checks import Findings, qualified_name
+from master.schema.checks import Findings
+from master.schema.names import qualified_name
 from master.schema.schema import Untyped
 
 DEFAULT: Final = ("storageclass.kubernetes.io/is-default-class", "storageclass.beta.kubernetes.io/is-default-class")

@@ -126,7 +126,7 @@ async def test_access_reviews_answer_from_the_authorizer(api: Client) -> None:
 @pytest.mark.parametrize(
     ("path", "spec", "field"),
     [
-        ("selfsubjectaccessreviews", {}, "spec.resourceAttributes"),
+        ("selfsubjectaccessreviews", {}, "spec"),
         ("subjectaccessreviews", {"resourceAttributes": PODS}, "spec.user"),
         (
             "namespaces/kube-system/localsubjectaccessreviews",
@@ -151,6 +151,32 @@ async def test_an_incomplete_access_review_is_refused(
     assert [cause["field"] for cause in reply.json["details"]["causes"]] == [field]
 
 
+@pytest.mark.parametrize(
+    ("path", "metadata", "code"),
+    [
+        ("selfsubjectaccessreviews", {"name": "mine"}, 422),
+        ("subjectaccessreviews", {"labels": {"a": "b"}}, 422),
+        ("namespaces/default/localsubjectaccessreviews", {"namespace": "default"}, 201),
+        ("namespaces/default/localsubjectaccessreviews", {"namespace": "default", "name": "mine"}, 422),
+    ],
+)
+async def test_an_access_review_has_no_metadata(api: Client, path: str, metadata: dict[str, Any], code: int) -> None:
+    spec = {"resourceAttributes": PODS} if path.startswith("self") else {"user": "u", "resourceAttributes": PODS}
+    reply = await api("POST", f"{ACCESS}/{path}", {"metadata": metadata, "spec": spec})
+    assert reply.status == code, reply.json
+    if code == 422:
+        assert [cause["field"] for cause in reply.json["details"]["causes"]] == ["metadata"]
+
+
+async def test_a_token_request_with_the_uid_of_another_account_is_a_conflict(api: Client) -> None:
+    uid = (await api("GET", ACCOUNT)).json["metadata"]["uid"]
+    made = await api("POST", f"{ACCOUNT}/token", {"metadata": {"uid": uid}})
+    assert (made.status, made.json["metadata"]["uid"]) == (201, uid)
+    refused = await api("POST", f"{ACCOUNT}/token", {"metadata": {"uid": "other"}})
+    assert refused.status == 409
+    assert "does not match the UID of the service account" in refused.json["message"]
+
+
 async def test_a_rules_review_lists_the_permissions(api: Client) -> None:
     reply = await api("POST", f"{ACCESS}/selfsubjectrulesreviews", {"spec": {"namespace": "default"}})
     rules = reply.json["status"]["resourceRules"]
@@ -161,3 +187,26 @@ async def test_a_rules_review_lists_the_permissions(api: Client) -> None:
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
 async def test_reviews_can_only_be_created(api: Client, method: str) -> None:
     assert (await api(method, f"{REVIEWS}/tokenreviews", {})).status == 405
+
+
+@pytest.mark.parametrize(
+    ("accept", "code"),
+    [
+        ("application/json;as=Table;v=v1;g=meta.k8s.io", 406),
+        ("application/json;as=Table;v=v1;g=meta.k8s.io,application/json", 201),
+        ("application/vnd.kubernetes.protobuf", 406),
+        ("application/vnd.kubernetes.protobuf,application/json", 201),
+    ],
+)
+@pytest.mark.parametrize(
+    ("path", "spec"),
+    [
+        pytest.param(f"{ACCESS}/selfsubjectaccessreviews", {"nonResourceAttributes": {"path": "/"}}, id="review"),
+        pytest.param(f"{ACCOUNT}/token", {}, id="subresource"),
+    ],
+)
+async def test_reviews_and_tokens_have_no_tables(
+    api: Client, path: str, spec: dict[str, Any], accept: str, code: int
+) -> None:
+    reply = await api("POST", path, {"spec": spec}, headers={"Accept": accept})
+    assert (reply.status, reply.json.get("reason")) == (code, "NotAcceptable" if code == 406 else None)
