@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from master.kinds import LIMITRANGE, NAMESPACE, PERSISTENTVOLUMECLAIM, POD
 from master.kinds.core.namespace import Namespace
 from master.kinds.core.pod.container import Container, ResourceRequirements
 from master.kinds.core.pod.model import Pod, PodSpec
+from master.kinds.core.pod.strategy import SPECS
 from master.objects.meta import ObjectMeta
 from master.schema.schema import Untyped
 
@@ -126,18 +128,19 @@ async def test_other_namespaces_are_not_concerned_and_a_removed_range_has_no_eff
     assert not (await create(resources, me, container())).spec.containers[0].resources.limits
 
 
-async def test_pods_that_are_equal_have_different_amounts_after_a_change(resources: Resources, me: Caller) -> None:
-    pod = Pod(spec=PodSpec(containers=(container(),)))
-    text = POD.schema.encode(replace(pod, metadata=ObjectMeta(generate_name="web-")))
+async def test_pods_from_a_template_share_their_completed_spec(resources: Resources, me: Caller) -> None:
+    spec = PodSpec(containers=(container(name="of-a-template"),))
+    for _ in range(2):
+        # A text that comes twice is interned.
+        SPECS.offer(b"of-a-template", spec)
     await add(resources, me, "limits", item("Container", default={"cpu": "1"}))
+    pod = Pod(metadata=ObjectMeta(generate_name="web-"), spec=spec)
     for cpu in ("1", "2"):
-        for _ in range(3):
-            made = await resources.create(me, POD, POD.schema.decode(text), namespace="default")
-            assert made.spec.containers[0].resources.limits == {"cpu": cpu}
-        spec = {"limits": [item("Container", default={"cpu": "2"})]}
-        await resources.mutate(
-            me, LIMITRANGE, "default", "limits", lambda old, spec=spec: replace(old, content={"spec": spec})
-        )
+        first, second = [await resources.create(me, POD, pod, namespace="default") for _ in range(2)]
+        assert first.spec.containers[0].resources.limits == {"cpu": cpu}
+        assert first.spec is second.spec
+        content = {"spec": {"limits": [item("Container", default={"cpu": "2"})]}}
+        await resources.mutate(me, LIMITRANGE, "default", "limits", partial(replace, content=content))
 
 
 # -- limits -------------------------------------------------------------------------------------------------------
