@@ -46,7 +46,7 @@ def violations_of_claim(limit: Limit, requests: Amounts) -> Iterator[str]:
     yield from _broken(limit.type, limit.most, requests, requests, _above_request)
 
 
-# Of a resource: the type of the limit, the resource, its limit, and the request and the limit that were given, if any.
+# The arguments: the type of the limit, the resource, its limit, and the request and the limit that were given, if any.
 _Check = Callable[[str, str, str, str | None, str | None], str]
 
 
