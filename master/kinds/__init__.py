@@ -46,6 +46,7 @@ from master.schema.schema import Untyped
 PASSIVE: tuple[Resource[Untyped], ...] = tuple(passive.load(Path(__file__).with_name("data"), SUPPLEMENTS))
 (PRIORITYCLASS,) = (kind for kind in PASSIVE if kind.kind == "PriorityClass")
 (CERTIFICATESIGNINGREQUEST,) = (kind for kind in PASSIVE if kind.kind == "CertificateSigningRequest")
+(PODDISRUPTIONBUDGET,) = (kind for kind in PASSIVE if kind.kind == "PodDisruptionBudget")
 (SERVICECIDR,) = (kind for kind in PASSIVE if kind.kind == "ServiceCIDR")
 (RUNTIMECLASS,) = (kind for kind in PASSIVE if kind.kind == "RuntimeClass")
 
@@ -108,6 +109,7 @@ __all__ = [
     "NODE",
     "PASSIVE",
     "POD",
+    "PODDISRUPTIONBUDGET",
     "PODTEMPLATE",
     "PRIORITYCLASS",
     "REPLICASET",
