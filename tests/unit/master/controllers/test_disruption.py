@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from master import kinds
 from master.component.podstate import PodState, state_of
 from master.controllers.disruption import Count, DisruptionController, count
-from master.objects.meta import ObjectMeta
+from master.objects.meta import Object, ObjectMeta, OwnerReference
 from master.schema.schema import Untyped
 from tests.fakes.clock import settle
-from tests.fakes.cluster import FakeCluster
+from tests.fakes.cluster import FakeCluster, deployment, pod, rs
 
 WEB = {"app": "web"}
 
@@ -80,3 +81,33 @@ async def test_the_status_follows_the_pods(selector: dict[str, Any]) -> None:
         await cluster.pod_status("p0", ready=False, ip="10.1.0.2")
         await settle()
         assert status(cluster, "currentHealthy", "disruptionsAllowed") == [1, 0]
+
+
+def owned_by(owner: Object) -> OwnerReference:
+    meta = owner.metadata
+    return OwnerReference(api_version=owner.api_version, kind=owner.kind, name=meta.name, uid=meta.uid, controller=True)
+
+
+@pytest.mark.parametrize("level", ["none", "replica set", "deployment", "gone"])
+async def test_how_many_pods_should_be_there_is_a_matter_of_their_controller(level: str) -> None:
+    cluster = await FakeCluster.make()
+    await cluster.node("n1")
+    top = await cluster.create(kinds.DEPLOYMENT, deployment("web", replicas=8))
+    template = rs("web-1", replicas=5)
+    if level == "deployment":
+        template = replace(template, metadata=replace(template.metadata, owner_references=(owned_by(top),)))
+    owner = owned_by(await cluster.create(kinds.REPLICASET, template))
+    if level == "gone":
+        owner = replace(owner, uid="another")
+    made = pod("p", labels=WEB, node="n1", owner=None if level == "none" else owner)
+    await cluster.create(kinds.POD, made)
+    async with cluster.running(DisruptionController(cluster.resources, cluster.clock)):
+        meta = ObjectMeta(name="web", namespace="default")
+        spec = {"maxUnavailable": 1, "selector": {"matchLabels": WEB}}
+        await cluster.create(kinds.PODDISRUPTIONBUDGET, Untyped(metadata=meta, content={"spec": spec}))
+        await settle()
+        [[condition]] = status(cluster, "conditions")
+        if level == "gone":
+            assert (condition["reason"], *status(cluster, "disruptionsAllowed")) == ("SyncFailed", 0)
+        else:
+            assert status(cluster, "expectedPods") == [{"none": 0, "replica set": 5, "deployment": 8}[level]]
