@@ -9,6 +9,7 @@ from master.api.resources import Resources
 from master.clock import Clock
 from master.component.events import EventRecorder
 from master.controllers.accounts import AccountsController
+from master.controllers.claimclasses import ClaimClasses
 from master.controllers.deployment.controller import DeploymentController
 from master.controllers.disruption import DisruptionController
 from master.controllers.endpoints import EndpointsController
@@ -25,6 +26,7 @@ from master.controllers.replication import ReplicationManager
 from master.controllers.rootca import RootCaPublisher
 from master.controllers.slicemirroring import SliceMirroringController
 from master.controllers.tokencleaner import TokenCleaner
+from master.controllers.volumeprotection import VolumeProtection
 
 
 class Periods(Protocol):
@@ -68,4 +70,6 @@ def controllers(
         TokenCleaner(resources, clock),
         AccountsController(resources, clock),
         RootCaPublisher(resources, clock, ca_pem),
+        VolumeProtection(resources, clock),
+        ClaimClasses(resources, clock),
     ]

@@ -14,7 +14,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from master.dispatch.errors import InvalidMessage
 from master.kinds.addresses import endpoint_address
-from master.schema.checks import Findings, qualified_name
+from master.schema.checks import Findings
+from master.schema.names import qualified_name
 from proto import contract
 from proto.gen import observed_pb2, session_pb2
 
@@ -58,9 +59,18 @@ def check_hello(request: session_pb2.HelloRequest) -> None:
 
 def check_capacity(capacity: observed_pb2.Capacity) -> None:
     """Raises InvalidMessage when an amount is negative; an absent amount is 0."""
-    for field, value in capacity.ListFields():
+    _check_amounts("capacity", capacity)
+
+
+def check_usage(usage: observed_pb2.Usage) -> None:
+    """Raises InvalidMessage when an amount is negative; an absent amount is 0."""
+    _check_amounts("usage", usage)
+
+
+def _check_amounts(what: str, amounts: observed_pb2.Capacity | observed_pb2.Usage) -> None:
+    for field, value in amounts.ListFields():
         if value < 0:
-            raise InvalidMessage(f"capacity.{field.name}: {value} is negative")
+            raise InvalidMessage(f"{what}.{field.name}: {value} is negative")
 
 
 def check_conditions(conditions: Sequence[observed_pb2.Condition]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from collections import deque
 from typing import Any
 
 from master.fieldmanager import elements
@@ -158,7 +159,7 @@ class _Twice:
 def _ordered(items: dict[str, list[Any]], live: list[str], applied: list[str]) -> list[Any]:
     """The items in order: that of the configuration; items that it does not name stay after those before them."""
     named, known = set(applied), set(live)
-    shared = [element for element in applied if element in known]
+    shared = deque(element for element in applied if element in known)
     done: set[str] = set()
     result: list[Any] = []
     position = dict.fromkeys(items, 0)
@@ -175,7 +176,8 @@ def _ordered(items: dict[str, list[Any]], live: list[str], applied: list[str]) -
             if element == applied[right]:
                 done.add(element)
                 take(element)
-                left, right, shared = left + 1, right + 1, shared[1:]
+                left, right = left + 1, right + 1
+                shared.popleft()
                 continue
             if element in named and shared and shared[0] != element:
                 # The configuration has this item at another place.
@@ -195,5 +197,5 @@ def _ordered(items: dict[str, list[Any]], live: list[str], applied: list[str]) -
             take(element)
             right += 1
             if shared and shared[0] == element:
-                shared = shared[1:]
+                shared.popleft()
     return result

@@ -30,7 +30,7 @@ def number_within(least: int, most: int = MAX_INT32, *, bits: int = 64) -> Meta:
 
 
 def form(name: str) -> Meta:
-    """Text in this form, unless it is empty: the name of a function in master/schema/checks.py, such as dns_label."""
+    """Text in this form, unless it is empty: the name of a function in master/schema/names.py, such as dns_label."""
     return Meta(extra={"form": name})
 
 

@@ -42,10 +42,10 @@ class FieldDeclaration(Strict, frozen=True):
     """What the facts do not say about a field: its rules, and its description for users.
 
     `required`: if it is not given, the facts say it for values other than lists and maps. A required list or map must
-    not be empty. `enum` names a string type of the facts, `choice` lists the values. `form` is a function in
-    master/schema/checks.py or forms.py, for text or the keys of a map. `minimum` and `maximum` are included. `least`
-    and `most` limit the bytes of a text, or the items of a list or map. `unique`: no item occurs twice in a list (`*`),
-    or no two items have the same value of this field.
+    not be empty. `enum` names a string type of the facts, `choice` lists the values. `form` is the name of a function
+    that master/schema/forms.py finds, for text or the keys of a map. `minimum` and `maximum` are included. `least` and
+    `most` limit the bytes of a text, or the items of a list or map. `unique`: no item occurs twice in a list (`*`), or
+    no two items have the same value of this field.
     """
 
     description: str = ""
@@ -71,10 +71,14 @@ class TypeDeclaration(Strict, frozen=True):
 
 
 class VersionDeclaration(Strict, frozen=True):
-    """A further version of the kind, with its type and the rules of its fields."""
+    """A further version of the kind, with its type and the rules of its fields.
+
+    `old`: discovery lists the version only if old ones are listed.
+    """
 
     name: str
     type: str
+    old: bool = False
     fields: Mapping[str, FieldDeclaration] = {}
 
 

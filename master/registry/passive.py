@@ -16,6 +16,7 @@ from typing import Any, Final
 import msgspec
 
 from master.registry import declaredcolumns, untyped
+from master.registry.computed import Computed
 from master.registry.declaration import Declaration, TypeDeclaration, VersionDeclaration
 from master.registry.declaredcolumns import CellOf
 from master.registry.declaredtypes import DeclaredTypes
@@ -40,13 +41,14 @@ class Supplement:
 
     `strategy`: rules about several fields. `cells`: functions for columns, by their names. `subresources`: besides the
     status. `conversions`: for each further version, the functions from and to the stored one, which get and return the
-    JSON of whole objects.
+    JSON of whole objects. `computed` makes the objects of a kind that is not stored.
     """
 
     strategy: type[UntypedStrategy] = UntypedStrategy
     cells: Mapping[str, CellOf] = field(default_factory=dict)
     subresources: tuple[Subresource, ...] = ()
     conversions: Mapping[str, tuple[Convert, Convert]] = field(default_factory=dict)
+    computed: Computed | None = None
 
 
 class Passive:
@@ -91,12 +93,13 @@ class Passive:
             fields={path: _selector(path) for path in declared.field_selectors},
             has_generation=declared.generation != "none",
             needs_version=declared.needs_version,
+            computed=supplement.computed,
         )
 
     def _version(self, declared: Declaration, version: VersionDeclaration, supplement: Supplement) -> Version:
         from_stored, to_stored = supplement.conversions[version.name]
         schema = Data(declared.kind, partial(self._tree, declared, version), always=_PARTS)
-        return Version(version.name, schema, from_stored, to_stored)
+        return Version(version.name, schema, from_stored, to_stored, old=version.old)
 
     def _tree(self, declared: Declaration, version: Declaration | VersionDeclaration) -> Struct:
         """The types of a version with its rules. Raises ValueError for the path of a field that does not exist."""

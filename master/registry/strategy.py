@@ -9,7 +9,8 @@ from msgspec.structs import replace
 
 from master.objects.meta import Object
 from master.schema.cause import Cause
-from master.schema.checks import Findings, dns_subdomain
+from master.schema.checks import Findings
+from master.schema.names import dns_subdomain
 
 T = TypeVar("T", bound=Object)
 

@@ -1,6 +1,6 @@
-"""Forms of text that a few kinds have, besides those in checks.py. Each function says why a text has another form.
+"""Forms of text that a few kinds have, besides those in names.py. Each function says why a text has another form.
 
-`named` finds the functions of both modules by the names that declarations use.
+`named` finds these functions, and those of names.py and resourcenames.py, by the names that declarations use.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from master.schema import checks, quantity
-from master.schema.checks import dns_label, dns_subdomain, qualified_name
+from master.schema import names, quantity, resourcenames
+from master.schema.names import dns_label, dns_subdomain, qualified_name
 
 Form = Callable[[str], str]
 
@@ -27,7 +27,8 @@ _MAX_POOL: Final = 253
 def named(name: str) -> Form:
     """The function of a form. Raises AttributeError for an unknown name."""
     own = globals().get(name)
-    function: Form = own if callable(own) else getattr(checks, name)
+    module = names if hasattr(names, name) else resourcenames
+    function: Form = own if callable(own) else getattr(module, name)
     return function
 
 
@@ -186,4 +187,4 @@ def signed_quantity(text: str) -> str:
 
 def extended_resource_name(text: str) -> str:
     """The name of a resource with a domain of its own."""
-    return "" if checks.is_extended_resource(text) else "must be a valid extended resource name"
+    return "" if resourcenames.is_extended_resource(text) else "must be a valid extended resource name"

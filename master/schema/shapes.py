@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from master.schema.checks import Findings, dns_subdomain, label_value, qualified_name
+from master.schema.checks import Findings
+from master.schema.names import dns_subdomain, label_value, qualified_name
 
 _LABEL_OPERATORS: Final = ("In", "NotIn", "Exists", "DoesNotExist")
 _NODE_OPERATORS: Final = (*_LABEL_OPERATORS, "Gt", "Lt")

@@ -20,7 +20,7 @@ class Rules:
     choice: tuple[Any, ...] = ()
     # A number in this range, both ends included.
     within: tuple[float, float] | None = None
-    # Text in this form, unless it is empty: a function in checks.py. For a map: its keys. For a struct: a function in
+    # Text in this form, unless it is empty: a function in names.py. For a map: its keys. For a struct: a function in
     # shapes.py, which gets the object.
     form: str = ""
     # A regular expression that text must match somewhere (custom resources).

@@ -15,7 +15,8 @@ from master.objects.meta import Object, ObjectMeta, timestamp
 from master.registry.resource import Resource
 from master.registry.strategy import Strategy
 from master.schema.cause import Cause
-from master.schema.checks import Findings, dns_label, qualified_name
+from master.schema.checks import Findings
+from master.schema.names import dns_label, qualified_name
 
 # As in Kubernetes: no vowels, so that no words appear, and no characters that look alike.
 _SUFFIX = "bcdfghjklmnpqrstvwxz2456789"

@@ -6,6 +6,7 @@ the pipeline, which creates the object if it is missing.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any, Final
 
 import msgspec
@@ -136,11 +137,14 @@ class Applies:
 async def _document(body: bytes) -> Document:
     """The body, which is YAML. Most clients send JSON, which is YAML too and is read much faster."""
     if body.lstrip()[:1] == b"{":
-        try:
-            return await bodies.decode(body, "application/json")
-        except BadRequest:
-            # It may be YAML that looks like JSON at its beginning.
-            pass
+        document = await bodies.decode(body, "application/json")
+        # It may be YAML that looks like JSON at its beginning, unless it is too large for YAML.
+        if len(body) > bodies.MAX_YAML_BYTES:
+            return document
+        with suppress(BadRequest):
+            # The value is kept: it is needed soon.
+            if document.value is not None:
+                return document
     return await bodies.decode(body, "application/yaml")
 
 

@@ -13,7 +13,7 @@ from master.cache import Cache, Entry
 from master.objects.index import LABEL, Index
 from master.objects.index import label_value as label_pair
 from master.registry.resource import Resource
-from master.schema.checks import label_value, qualified_name
+from master.schema.names import label_value, qualified_name
 
 _TOKEN = re.compile(r"[ \t\r\n]*(==|!=|[=!<>,()]|[^ \t\r\n=!<>,()]+|$)")
 _SYMBOLS = frozenset(("==", "!=", *"=!<>,()"))

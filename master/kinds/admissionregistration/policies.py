@@ -14,8 +14,9 @@ from master.registry.declaredcolumns import selector_text
 from master.registry.passive import Supplement
 from master.registry.table import Cell
 from master.registry.untyped import UntypedStrategy
-from master.schema.checks import Findings, dns_1035, dns_subdomain
+from master.schema.checks import Findings
 from master.schema.forms import path_segment
+from master.schema.names import dns_1035, dns_subdomain
 from master.schema.schema import Untyped
 
 _ALL: Final = "*"

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from master.kinds.autoscaling.scale import SCALE
 from master.kinds.core.pod.model import PodTemplateSpec
+from master.kinds.legacy.deployment import DEPLOYMENT_V1BETA1
 from master.kinds.workload.columns import CONTAINERS, IMAGES, SELECTOR, containers
 from master.kinds.workload.rolling import IntOrPercent, amount, check_int_or_percent
 from master.kinds.workload.selector import check_selector_stays, check_workload_selector
@@ -212,6 +213,7 @@ DEPLOYMENT = Resource(
     plural="deployments",
     group="apps",
     schema=Typed(Deployment),
+    served=(DEPLOYMENT_V1BETA1,),
     short_names=("deploy",),
     categories=("all",),
     subresources=(status_part(check_status, labels=False), SCALE),

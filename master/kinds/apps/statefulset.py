@@ -26,7 +26,8 @@ from master.objects.scalars import Natural, Natural64, choice
 from master.registry.resource import Resource
 from master.registry.strategy import Keyspace, Strategy, keep_status
 from master.registry.table import AGE, NAME, Cell, Column, Table, age
-from master.schema.checks import Findings, dns_label
+from master.schema.checks import Findings
+from master.schema.names import dns_label
 from master.schema.schema import Typed
 
 ORDERED: Final = "OrderedReady"

@@ -69,6 +69,10 @@ async def _act(resources: Resources, permit: Permit, body: TokenRequest) -> Toke
     account = resources.cache.entry(request.resource, request.namespace, request.name)
     if account is None or account.meta.deletion_timestamp:
         raise NotFound.of(request.resource, request.name)
+    uid = body.metadata.uid
+    if uid and uid != account.meta.uid:
+        why = f"the UID in the token request ({uid}) does not match the UID of the service account ({account.meta.uid})"
+        raise Conflict.of(request.resource, account.name, why)
     seconds = spec.expiration_seconds if spec.expiration_seconds is not None else _LIFETIME_S
     _check(request.name, seconds)
     audiences = spec.audiences or (resources.tokens.audience,)
@@ -82,7 +86,13 @@ async def _act(resources: Resources, permit: Permit, body: TokenRequest) -> Toke
     )
     claims = _bound(claims, resources, account, spec.bound_object_ref)
     status = TokenRequestStatus(token=resources.tokens.issue(claims), expiration_timestamp=timestamp(claims.expires))
-    meta = replace(body.metadata, name=account.name, namespace=account.namespace, creation_timestamp=timestamp(now))
+    meta = replace(
+        body.metadata,
+        name=account.name,
+        namespace=account.namespace,
+        uid=account.meta.uid,
+        creation_timestamp=timestamp(now),
+    )
     return replace(
         body,
         api_version="authentication.k8s.io/v1",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from master.api.errors import Forbidden, Unauthorized
 from master.api.identity import Caller
 from master.api.pipeline.authorization import Attributes, Authorizer
-from master.objects.meta import LabelSelectorRequirement, Model, always
+from master.objects.meta import LabelSelectorRequirement, Model, ObjectMeta, always
 from master.schema.checks import Findings
 
 
@@ -74,11 +76,8 @@ class Access(Model, frozen=True, kw_only=True):
     def check(self, findings: Findings) -> None:
         """Adds a finding unless there is exactly one of the two."""
         if (self.resource_attributes is None) == (self.non_resource_attributes is None):
-            findings.invalid(
-                "spec.resourceAttributes",
-                self.resource_attributes,
-                "exactly one of nonResourceAttributes or resourceAttributes must be specified",
-            )
+            why = "exactly one of nonResourceAttributes or resourceAttributes must be specified"
+            findings.invalid("spec", None, why)
 
     def attributes(self) -> Attributes:
         """The access as the authorizer sees it."""
@@ -93,6 +92,14 @@ class Access(Model, frozen=True, kw_only=True):
             resource.namespace,
             resource.name,
         )
+
+
+def check_metadata(meta: ObjectMeta, findings: Findings, *, namespaced: bool = False) -> None:
+    """Adds a finding if a review, which is not stored, has metadata other than the namespace of a namespaced kind."""
+    empty = replace(meta, managed_fields=(), namespace="" if namespaced else meta.namespace) == ObjectMeta()
+    if not empty:
+        why = "must be empty except for namespace" if namespaced else "must be empty"
+        findings.invalid("metadata", meta.name or meta.namespace, why)
 
 
 async def decide(authorizer: Authorizer, caller: Caller, access: Access) -> SubjectAccessReviewStatus:

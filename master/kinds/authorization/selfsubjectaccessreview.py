@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from master.api.errors import Invalid
 from master.api.pipeline.request import Permit
 from master.api.resources import Resources
-from master.kinds.authorization.access import Access, SubjectAccessReviewStatus, decide
+from master.kinds.authorization.access import Access, SubjectAccessReviewStatus, check_metadata, decide
 from master.objects.meta import Object
 from master.registry.resource import Resource
 from master.registry.subresource import Action, Served
@@ -31,6 +31,7 @@ async def _act(resources: Resources, permit: Permit, review: SelfSubjectAccessRe
     resource = permit.request.resource
     findings = Findings()
     review.spec.check(findings)
+    check_metadata(review.metadata, findings)
     if findings:
         raise Invalid.of(resource, review.metadata.name, findings.causes)
     status = await decide(resources.pipeline.authorizer, permit.request.caller, review.spec)

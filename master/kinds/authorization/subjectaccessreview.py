@@ -11,7 +11,7 @@ from master.api.errors import Invalid
 from master.api.identity import Caller
 from master.api.pipeline.request import Permit
 from master.api.resources import Resources
-from master.kinds.authorization.access import Access, SubjectAccessReviewStatus, decide
+from master.kinds.authorization.access import Access, SubjectAccessReviewStatus, check_metadata, decide
 from master.objects.meta import Object
 from master.registry.resource import Resource
 from master.registry.subresource import Action, Served
@@ -47,6 +47,7 @@ async def _act(resources: Resources, permit: Permit, review: Any) -> Any:
     spec.check(findings)
     if not spec.user and not spec.groups:
         findings.invalid("spec.user", spec.user, "at least one of user or group must be specified")
+    check_metadata(review.metadata, findings, namespaced=resource.namespaced)
     if resource.namespaced:
         _check_local(spec, permit.request.namespace, findings)
     if findings:

@@ -22,7 +22,8 @@ from master.registry.deletion import DeletionPolicy, Propagation
 from master.registry.resource import Resource
 from master.registry.strategy import Keyspace, Strategy, keep_status
 from master.registry.table import AGE, NAME, Cell, Column, Table, age, duration
-from master.schema.checks import Findings, dns_label
+from master.schema.checks import Findings
+from master.schema.names import dns_label
 from master.schema.schema import Typed
 
 _UID: Final = "batch.kubernetes.io/controller-uid"

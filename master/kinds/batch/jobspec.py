@@ -11,7 +11,8 @@ from master.kinds.batch.model import INDEXED, NON_INDEXED, JobSpec, PodFailurePo
 from master.kinds.batch.policies import check_failure_policy, check_success_policy
 from master.kinds.workload.template import check_template, default_template
 from master.objects.scalars import MAX_INT32
-from master.schema.checks import Findings, dns_subdomain
+from master.schema.checks import Findings
+from master.schema.names import dns_subdomain
 
 _BACKOFF: Final = 6
 _MOST_INDEXED_PODS: Final = 100_000

@@ -12,7 +12,8 @@ from master.kinds.batch.model import (
     PodFailurePolicyRule,
     SuccessPolicyRule,
 )
-from master.schema.checks import Findings, qualified_name
+from master.schema.checks import Findings
+from master.schema.names import qualified_name
 
 _MOST_RULES: Final = 20
 _MOST_CODES: Final = 255

@@ -16,7 +16,8 @@ from master.registry.deletion import DeletionPolicy
 from master.registry.resource import Resource
 from master.registry.strategy import Keyspace, Strategy
 from master.registry.table import Cell, Column, Table, age
-from master.schema.checks import Findings, dns_subdomain, qualified_name
+from master.schema.checks import Findings
+from master.schema.names import dns_subdomain, qualified_name
 from master.schema.schema import Typed
 
 _LONGEST_WORD: Final = 128

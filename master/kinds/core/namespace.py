@@ -15,7 +15,7 @@ from master.registry.resource import ALL_VERBS, Resource
 from master.registry.strategy import Strategy, keep_status
 from master.registry.subresource import STATUS, Part
 from master.registry.table import AGE, NAME, Cell, Column, Table, age
-from master.schema.checks import dns_label
+from master.schema.names import dns_label
 from master.schema.schema import Typed
 
 

@@ -12,7 +12,8 @@ from master.kinds.core.claims import check_access_modes, phase_cell
 from master.objects.meta import timestamp
 from master.registry.passive import Supplement
 from master.registry.untyped import UntypedStrategy, with_status
-from master.schema.checks import Findings, dns_label, dns_subdomain
+from master.schema.checks import Findings
+from master.schema.names import dns_label, dns_subdomain
 from master.schema.schema import Untyped
 
 # The fields that are not a kind of storage.

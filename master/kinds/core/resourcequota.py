@@ -11,7 +11,8 @@ from master.registry.passive import Supplement
 from master.registry.table import Cell
 from master.registry.untyped import UntypedStrategy
 from master.schema import quantity
-from master.schema.checks import Findings, quota_resource_name, resource_amount
+from master.schema.checks import Findings
+from master.schema.resourcenames import quota_resource_name, resource_amount
 from master.schema.schema import Untyped
 
 _COMPUTE: Final = frozenset(

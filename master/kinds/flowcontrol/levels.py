@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from master.registry.passive import Supplement
 from master.registry.untyped import UntypedStrategy
-from master.schema.checks import Findings, dns_label, dns_subdomain
+from master.schema.checks import Findings
+from master.schema.names import dns_label, dns_subdomain
 from master.schema.schema import Untyped
 
 _ALL: Final = "*"

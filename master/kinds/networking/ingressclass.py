@@ -9,7 +9,8 @@ from master.kinds.classes import name_of_class
 from master.registry.passive import Supplement
 from master.registry.table import Cell
 from master.registry.untyped import UntypedStrategy
-from master.schema.checks import Findings, dns_label, dns_subdomain
+from master.schema.checks import Findings
+from master.schema.names import dns_label, dns_subdomain
 from master.schema.schema import Untyped
 
 DEFAULT: Final = "ingressclass.kubernetes.io/is-default-class"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from master.kinds.legacy.poddisruptionbudget import from_stored, to_stored
 from master.registry.passive import Supplement
 from master.registry.untyped import UntypedStrategy
 from master.schema.checks import Findings
@@ -39,4 +40,4 @@ def _check_amount(amount: int | str, at: str, findings: Findings) -> None:
         findings.invalid(at, amount, "must not be greater than 100%")
 
 
-PODDISRUPTIONBUDGET: Final = Supplement(PodDisruptionBudgetStrategy)
+PODDISRUPTIONBUDGET: Final = Supplement(PodDisruptionBudgetStrategy, conversions={"v1beta1": (from_stored, to_stored)})

@@ -8,10 +8,11 @@ from master.kinds.classes import name_of_class
 from master.kinds.core.persistentvolume import check_volume
 from master.registry.passive import Supplement
 from master.registry.untyped import UntypedStrategy
-from master.schema.checks import Findings, qualified_name
+from master.schema.checks import Findings
+from master.schema.names import qualified_name
 from master.schema.schema import Untyped
 
-_DEFAULT: Final = ("storageclass.kubernetes.io/is-default-class", "storageclass.beta.kubernetes.io/is-default-class")
+DEFAULT: Final = ("storageclass.kubernetes.io/is-default-class", "storageclass.beta.kubernetes.io/is-default-class")
 _MAX_METADATA: Final = 256 << 10
 _MAX_MESSAGE: Final = 1024
 _MAX_NODE_ID: Final = 256
@@ -100,4 +101,4 @@ VOLUMEATTACHMENT: Final = Supplement(VolumeAttachmentStrategy)
 CSIDRIVER: Final = Supplement(CSIDriverStrategy)
 CSINODE: Final = Supplement(CSINodeStrategy)
 VOLUMEATTRIBUTESCLASS: Final = Supplement(VolumeAttributesClassStrategy)
-STORAGECLASS: Final = Supplement(cells={"Name": name_of_class(*_DEFAULT)})
+STORAGECLASS: Final = Supplement(cells={"Name": name_of_class(*DEFAULT)})

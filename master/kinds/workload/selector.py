@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 from master.objects.labelselector import is_empty, matches
 from master.objects.meta import LabelSelector, LabelSelectorRequirement
-from master.schema.checks import Findings, label_value, qualified_name
+from master.schema.checks import Findings
+from master.schema.names import label_value, qualified_name
 
 _OPERATORS = ("In", "NotIn", "Exists", "DoesNotExist")
 MISMATCH = "`selector` does not match template `labels`"

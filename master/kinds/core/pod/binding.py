@@ -14,7 +14,8 @@ from master.cache import Entry
 from master.kinds.core.pod.model import Pod, PodCondition
 from master.objects.meta import Object, ObjectReference, timestamp
 from master.registry.subresource import Action, Part, Served
-from master.schema.checks import Findings, dns_subdomain
+from master.schema.checks import Findings
+from master.schema.names import dns_subdomain
 from master.schema.schema import Typed
 
 # Only the node and the condition change, so nothing else is completed or checked.

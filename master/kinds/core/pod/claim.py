@@ -19,7 +19,8 @@ from master.kinds.workload.selector import check_selector
 from master.objects.meta import Model, Object, always
 from master.objects.scalars import Quantity, Time
 from master.schema import quantity
-from master.schema.checks import Findings, dns_subdomain
+from master.schema.checks import Findings
+from master.schema.names import dns_subdomain
 
 _ONE_POD: Final = "ReadWriteOncePod"
 _MODES: Final = ("ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", _ONE_POD)

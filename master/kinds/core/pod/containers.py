@@ -11,8 +11,9 @@ import msgspec
 from master.kinds.core.pod.container import Container, EnvVar, LifecycleHandler, Probe
 from master.kinds.core.pod.keys import ObjectFieldSelector, ResourceFieldSelector
 from master.objects.scalars import MAX_INT32
-from master.schema import checks
-from master.schema.checks import Findings, dns_label, port_name
+from master.schema import resourcenames
+from master.schema.checks import Findings
+from master.schema.names import dns_label, port_name
 
 PROTOCOLS = ("SCTP", "TCP", "UDP")
 # The fields of a pod that are known before its containers start, and fields that only volumes can show.
@@ -67,7 +68,7 @@ class ContainerCheck:
         self._env_from()
         self._mounts(volumes)
         resources = container.resources
-        checks.container_resources(findings, f"{at}.resources", resources.requests, resources.limits)
+        resourcenames.container_resources(findings, f"{at}.resources", resources.requests, resources.limits)
         if runs_to_completion:
             self._no_probes()
         else:

@@ -14,7 +14,8 @@ from master.kinds.core.pod.affinity import (
 from master.kinds.core.pod.model import PodSpec
 from master.kinds.workload.selector import check_selector
 from master.objects.meta import json_name
-from master.schema.checks import Findings, label_value, qualified_name
+from master.schema.checks import Findings
+from master.schema.names import label_value, qualified_name
 
 _REQUIRED = "affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms"
 _PREFERRED = "affinity.nodeAffinity.preferredDuringSchedulingIgnoredDuringExecution"

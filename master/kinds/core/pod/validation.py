@@ -8,7 +8,8 @@ from master.kinds.core.pod.model import PodDNSConfig, PodSpec
 from master.kinds.core.pod.placement import check_placement
 from master.kinds.core.pod.security import check_pod_security
 from master.kinds.core.pod.volumevalidation import check_volumes
-from master.schema.checks import Findings, dns_label, dns_subdomain, qualified_name
+from master.schema.checks import Findings
+from master.schema.names import dns_label, dns_subdomain, qualified_name
 
 _DNS_POLICIES = ("ClusterFirst", "ClusterFirstWithHostNet", "Default", "None")
 # The limits of the C library's resolver, and those of Kubernetes for the list of search domains.

@@ -8,7 +8,8 @@ from master.kinds.core.pod.keys import KeyToPath
 from master.kinds.core.pod.volume import Volume
 from master.kinds.core.pod.volumedefaults import volume_sources
 from master.kinds.workload.selector import check_selector
-from master.schema.checks import Findings, dns_label
+from master.schema.checks import Findings
+from master.schema.names import dns_label
 
 
 def check_volumes(volumes: tuple[Volume, ...], at: str, findings: Findings) -> set[str]:

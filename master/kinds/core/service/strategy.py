@@ -22,7 +22,8 @@ from master.kinds.core.service.updates import EXPOSED, has_health_check, wants_n
 from master.kinds.core.service.validation import check_service_spec
 from master.objects.meta import Object
 from master.registry.strategy import Keyspace, Strategy, keep_status
-from master.schema.checks import Findings, dns_1035
+from master.schema.checks import Findings
+from master.schema.names import dns_1035
 
 _TRIES = 32
 # The range of numbers of a health check's port is declared in the model.

@@ -9,7 +9,8 @@ from master.kinds.core.service.defaults import is_exposed
 from master.kinds.core.service.families import check_families
 from master.kinds.core.service.model import ServicePort, ServiceSpec
 from master.kinds.core.service.updates import EXPOSED, has_health_check
-from master.schema.checks import Findings, dns_label, dns_subdomain, port_name, qualified_name
+from master.schema.checks import Findings
+from master.schema.names import dns_label, dns_subdomain, port_name, qualified_name
 
 TYPES = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
 _LAST_PORT = 65535

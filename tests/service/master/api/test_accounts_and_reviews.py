@@ -126,7 +126,7 @@ async def test_access_reviews_answer_from_the_authorizer(api: Client) -> None:
 @pytest.mark.parametrize(
     ("path", "spec", "field"),
     [
-        ("selfsubjectaccessreviews", {}, "spec.resourceAttributes"),
+        ("selfsubjectaccessreviews", {}, "spec"),
         ("subjectaccessreviews", {"resourceAttributes": PODS}, "spec.user"),
         (
             "namespaces/kube-system/localsubjectaccessreviews",
@@ -149,6 +149,32 @@ async def test_an_incomplete_access_review_is_refused(
     reply = await api("POST", f"{ACCESS}/{path}", {"spec": spec})
     assert reply.status == 422
     assert [cause["field"] for cause in reply.json["details"]["causes"]] == [field]
+
+
+@pytest.mark.parametrize(
+    ("path", "metadata", "code"),
+    [
+        ("selfsubjectaccessreviews", {"name": "mine"}, 422),
+        ("subjectaccessreviews", {"labels": {"a": "b"}}, 422),
+        ("namespaces/default/localsubjectaccessreviews", {"namespace": "default"}, 201),
+        ("namespaces/default/localsubjectaccessreviews", {"namespace": "default", "name": "mine"}, 422),
+    ],
+)
+async def test_an_access_review_has_no_metadata(api: Client, path: str, metadata: dict[str, Any], code: int) -> None:
+    spec = {"resourceAttributes": PODS} if path.startswith("self") else {"user": "u", "resourceAttributes": PODS}
+    reply = await api("POST", f"{ACCESS}/{path}", {"metadata": metadata, "spec": spec})
+    assert reply.status == code, reply.json
+    if code == 422:
+        assert [cause["field"] for cause in reply.json["details"]["causes"]] == ["metadata"]
+
+
+async def test_a_token_request_with_the_uid_of_another_account_is_a_conflict(api: Client) -> None:
+    uid = (await api("GET", ACCOUNT)).json["metadata"]["uid"]
+    made = await api("POST", f"{ACCOUNT}/token", {"metadata": {"uid": uid}})
+    assert (made.status, made.json["metadata"]["uid"]) == (201, uid)
+    refused = await api("POST", f"{ACCOUNT}/token", {"metadata": {"uid": "other"}})
+    assert refused.status == 409
+    assert "does not match the UID of the service account" in refused.json["message"]
 
 
 async def test_a_rules_review_lists_the_permissions(api: Client) -> None:

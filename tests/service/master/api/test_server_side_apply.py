@@ -235,6 +235,19 @@ async def test_only_an_apply_can_be_forced(api: Client) -> None:
     assert "force: Forbidden: may not be specified for non-apply patch" in refused.json["message"]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"{apiVersion: v1, kind: ConfigMap, metadata: {name: c}, data: {a: '1'}}",
+        b'{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}, "data": {"a": "1"}} # a comment',
+    ],
+    ids=["flow", "comment"],
+)
+async def test_yaml_that_begins_like_json_is_yaml(api: Client, text: bytes) -> None:
+    made = await apply(api, f"{CONFIGMAPS}/c", text)
+    assert (made.status, made.json["data"]) == (201, {"a": "1"})
+
+
 async def test_an_apply_in_yaml_with_a_stale_version_is_a_conflict(api: Client) -> None:
     text = b"# in YAML\napiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: c\ndata:\n  a: '1'\n"
     made = await apply(api, f"{CONFIGMAPS}/c", text)

@@ -164,6 +164,46 @@ async def test_the_old_slices_have_a_topology(api: Client) -> None:
     assert (stored["nodeName"], stored["zone"], stored["deprecatedTopology"]) == ("n1", "z", {"rack": "r"})
 
 
+@pytest.mark.parametrize("root", ["/apis/extensions/v1beta1", "/apis/apps/v1"])
+async def test_the_first_version_of_a_deployment_needs_no_selector(api: Client, root: str) -> None:
+    template = {
+        "metadata": {"labels": {"tier": "frontend"}},
+        "spec": {"containers": [{"name": "c", "image": "tomcat"}]},
+    }
+    body = {
+        "apiVersion": "extensions/v1beta1",
+        "kind": "Deployment",
+        "metadata": {"name": "frontend"},
+        "spec": {"replicas": 0, "template": template},
+    }
+    made = await api("POST", f"{root}/namespaces/default/deployments", body)
+    assert made.status == 201, made.body
+    assert "extensions/v1beta1 Deployment is an old version; it was converted to apps/v1" in made.headers["Warning"]
+    stored = (await api("GET", "/apis/apps/v1/namespaces/default/deployments/frontend")).json
+    assert stored["apiVersion"] == "apps/v1"
+    assert stored["spec"]["selector"] == {"matchLabels": {"tier": "frontend"}}
+    assert stored["spec"]["strategy"]["rollingUpdate"] == {"maxUnavailable": 1, "maxSurge": 1}
+    assert (stored["spec"]["replicas"], stored["spec"]["revisionHistoryLimit"]) == (0, (1 << 31) - 1)
+
+
+async def test_an_empty_selector_of_an_old_budget_selects_nothing(api: Client) -> None:
+    path = "/apis/policy/{}/namespaces/default/poddisruptionbudgets"
+    body = {"metadata": {"name": "b"}, "spec": {"minAvailable": 1, "selector": {}}}
+    made = await api("POST", path.format("v1beta1"), body)
+    assert (made.status, made.json["spec"]["selector"]) == (201, {})
+    (condition,) = (await api("GET", path.format("v1") + "/b")).json["spec"]["selector"]["matchExpressions"]
+    assert condition["operator"] == "Exists"
+
+
+async def test_an_old_cron_job_is_stored_as_a_new_one(api: Client) -> None:
+    path = "/apis/batch/{}/namespaces/default/cronjobs"
+    pod_template = {"spec": {"containers": [{"name": "c", "image": "i"}], "restartPolicy": "Never"}}
+    spec = {"schedule": "* * * * *", "jobTemplate": {"spec": {"template": pod_template}}}
+    made = await api("POST", path.format("v1beta1"), {"metadata": {"name": "j"}, "spec": spec})
+    assert (made.status, made.json["apiVersion"]) == (201, "batch/v1beta1")
+    assert (await api("GET", path.format("v1") + "/j")).json["spec"]["schedule"] == "* * * * *"
+
+
 async def test_minions_are_nodes(api: Client) -> None:
     assert (await api("POST", "/api/v1/nodes", {"metadata": {"name": "n1"}})).status == 201
     assert (await api("GET", "/api/v1/minions/n1")).json["kind"] == "Node"

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from master.schema.checks import (
-    Findings,
-    config_map_key,
+from master.schema.checks import Findings
+from master.schema.names import config_map_key, env_var_name
+from master.schema.resourcenames import (
     container_resource_name,
     container_resources,
-    env_var_name,
     quota_resource_name,
     resource_amount,
     resource_name,
