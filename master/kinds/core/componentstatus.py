@@ -7,7 +7,7 @@ from typing import Final
 
 from master.registry.passive import Supplement
 from master.registry.table import Cell
-from master.schema.schema import Untyped
+from master.schema.data import Untyped
 
 
 def _status(obj: Untyped, now: datetime) -> Cell:
