@@ -11,12 +11,13 @@ def add(subparsers: "argparse._SubParsersAction[Any]") -> None:
     test = add_command(
         subparsers,
         "test",
-        usage="sampan test [TIER …] [--vm] [PYTEST ARGUMENT …]",
+        usage="sampan test [TIER …|clients] [--vm] [PYTEST ARGUMENT …]",
         description="Tiers: unit, service, kernel, cluster, machine (without a tier: all of them, side by side). "
         "Everything else goes to pytest: -k join -x, a file; --long adds the tests that take longer than 20 seconds "
         "and ten times as many random faults; --seed N repeats the random faults of a run that failed. --vm: the tests "
         "in virtual machines, and of the others only those that are named; the first time it builds the machines' "
-        "images, for about seven minutes.",
+        "images, for about seven minutes. clients: kubectl, Helm, a client-go informer and the Python client against "
+        "the API server, from the directory in SAMPAN_CLIENTS; CONTRIBUTING.md says how to fill it.",
     )
     test.set_defaults(run=_test)
     bench = add_command(subparsers, "bench")

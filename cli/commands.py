@@ -89,8 +89,24 @@ GROUPS: Final[Mapping[str, Mapping[str, Command]]] = {
         ),
     },
     "objects": {
-        "apply": Command("cli.apply", "create or change objects as manifests say", "sampan apply -f guestbook.yaml"),
-        "delete": Command("cli.delete", "delete objects by name or manifest", "sampan delete rc/web service/web"),
+        "get": Command("cli.objects.get", "list objects of any type, or print them", "sampan get pods -A -o wide"),
+        "describe": Command(
+            "cli.objects.describe", "show everything about objects, and their events", "sampan describe pod/web"
+        ),
+        "explain": Command(
+            "cli.objects.explain", "show the fields of a type", "sampan explain pod.spec.containers --recursive"
+        ),
+        "apply": Command(
+            "cli.objects.apply", "create or change objects as manifests say", "sampan apply -f guestbook.yaml"
+        ),
+        "scale": Command(
+            "cli.objects.scale", "set the number of replicas of an object", "sampan scale rc/web --replicas 3"
+        ),
+        "delete": Command(
+            "cli.objects.delete", "delete objects by name, selector or manifest", "sampan delete rc/web service/web"
+        ),
+        "logs": Command("cli.objects.logs", "print what containers print", "sampan logs rc/web --tail 20 -f"),
+        "events": Command("cli.objects.events", "show what happened", "sampan events --for pod/web"),
     },
     "development": {
         "completion": Command(

@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from client.discovery import Discovery
+from client.discovery import Discovery, Resource
 from client.errors import AlreadyExists, NotFound
 from client.rest import Document, RestClient
 
@@ -33,11 +33,8 @@ def apply(client: RestClient, discovery: Discovery, document: Document, *, valid
     """Bring one object to the state of the document. `validation` is the API's fieldValidation:
     Ignore, Warn, Strict.
     """
-    resource = discovery.of(document)
-    metadata = document["metadata"]
-    namespace = (metadata.get("namespace") or client.access.namespace) if resource.namespaced else ""
+    resource, namespace, name = place_of(client, discovery, document)
     query = {"fieldManager": "sampan", "fieldValidation": validation}
-    name = metadata.get("name") or ""
     path = resource.path(namespace, name)
     outcome: Outcome = "created"
     live = _get(client, path) if name else None
@@ -53,6 +50,13 @@ def apply(client: RestClient, discovery: Discovery, document: Document, *, valid
         if change:
             client.patch(path, change, query=query)
     return Applied(resource.kind, name, namespace, outcome)
+
+
+def place_of(client: RestClient, discovery: Discovery, document: Document) -> tuple[Resource, str, str]:
+    """Where a document belongs: resource, namespace and name. The name is empty if the server shall make one."""
+    resource, metadata = discovery.of(document), document["metadata"]
+    namespace = (metadata.get("namespace") or client.access.namespace) if resource.namespaced else ""
+    return resource, namespace, metadata.get("name") or ""
 
 
 def annotated(document: Document) -> Document:

@@ -1,5 +1,6 @@
 """The kinds that a server has, and the paths of their objects. Each group and version is requested once."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from client.errors import BadManifest, NotFound
@@ -8,13 +9,35 @@ from client.rest import Document, RestClient
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """One kind as the server serves it. `api_version` is `v1` or `group/version`."""
+    """One kind as the server serves it. `api_version` is `v1` or `group/version`.
+
+    `preferred`: false if a catalog has the same resource in a version that the server prefers.
+    """
 
     api_version: str
     kind: str
     plural: str
     namespaced: bool
     short_names: tuple[str, ...] = ()
+    singular: str = ""
+    categories: tuple[str, ...] = ()
+    verbs: frozenset[str] = frozenset()
+    subresources: frozenset[str] = frozenset()
+    preferred: bool = True
+
+    @property
+    def group(self) -> str:
+        return self.api_version.rpartition("/")[0]
+
+    @property
+    def version(self) -> str:
+        return self.api_version.rpartition("/")[2]
+
+    @property
+    def title(self) -> str:
+        """The type before the name of an object: `pod`, `deployment.apps`."""
+        singular = self.singular or self.kind.lower()
+        return f"{singular}.{self.group}" if self.group else singular
 
     def path(self, namespace: str = "", name: str = "", *, subresource: str = "") -> str:
         """The path of a collection, an object or a subresource. Without a namespace: of all namespaces."""
@@ -62,17 +85,27 @@ class Discovery:
             listed = self._client.get(path)["resources"]
         except NotFound:
             return {}
-        return {
-            entry["kind"]: Resource(
-                api_version,
-                entry["kind"],
-                entry["name"],
-                bool(entry["namespaced"]),
-                tuple(entry.get("shortNames") or ()),
-            )
-            for entry in listed
-            if "/" not in entry["name"]
-        }
+        return {resource.kind: resource for resource in resources_of(api_version, listed)}
+
+
+def resources_of(api_version: str, listed: list[Document]) -> Iterator[Resource]:
+    """The resources of one version of a group, from the list that the server gives of it."""
+    for entry in listed:
+        plural, _, subresource = entry["name"].partition("/")
+        if subresource:
+            continue
+        parts = (other["name"].partition("/") for other in listed)
+        yield Resource(
+            api_version,
+            entry["kind"],
+            plural,
+            bool(entry["namespaced"]),
+            tuple(entry.get("shortNames") or ()),
+            singular=entry.get("singularName") or entry["kind"].lower(),
+            categories=tuple(entry.get("categories") or ()),
+            verbs=frozenset(entry.get("verbs") or ()),
+            subresources=frozenset(part for owner, _, part in parts if part and owner == plural),
+        )
 
 
 def _unknown(api_version: str, kind: str) -> BadManifest:

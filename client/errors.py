@@ -3,6 +3,7 @@
 ClientError                     the root
 ├── BadKubeconfig               the file is missing, or not usable
 ├── BadManifest                 a document is not an object, or has a kind that the server does not have
+├── UnknownType                 the server has no resource of this name
 ├── ConnectionFailed            no answer: refused, timed out, broken
 ├── TrustFailed                 the server is not the expected one
 └── StatusError                 the server answered with a Status
@@ -26,6 +27,13 @@ class BadKubeconfig(ClientError):
 
 class BadManifest(ClientError):
     """A document cannot be sent: not an object, or of an unknown kind."""
+
+
+class UnknownType(ClientError):
+    """The server has no resource of this name."""
+
+    def __init__(self, word: str) -> None:
+        super().__init__(f'the server has no resource "{word}"')
 
 
 class ConnectionFailed(ClientError):

@@ -23,9 +23,14 @@ from client.watching import WatchEvent, parse_events
 Document = dict[str, Any]
 Query = Mapping[str, str]
 PatchType = Literal[
-    "application/merge-patch+json", "application/json-patch+json", "application/strategic-merge-patch+json"
+    "application/merge-patch+json",
+    "application/json-patch+json",
+    "application/strategic-merge-patch+json",
+    "application/apply-patch+yaml",
 ]
 MERGE_PATCH: PatchType = "application/merge-patch+json"
+APPLY_PATCH: PatchType = "application/apply-patch+yaml"
+JSON = "application/json"
 _WARNING = re.compile(r'\d{3} [^\s",]+ "(?P<text>(?:[^"\\]|\\.)*)"(?: "[^"]*")?')
 _ESCAPE = re.compile(r"\\(.)")
 _TIMEOUT_S = 30.0
@@ -45,7 +50,7 @@ class RestClient:
             ssl_context=context_for(access),
             retries=False,
             maxsize=4,
-            headers={"Accept": "application/json", "User-Agent": "sampan"} | _authorization(access),
+            headers={"Accept": JSON, "User-Agent": "sampan"} | _authorization(access),
         )
 
     def __enter__(self) -> Self:
@@ -59,8 +64,11 @@ class RestClient:
     def close(self) -> None:
         self._pool.clear()
 
-    def get(self, path: str, query: Query | None = None, *, timeout_s: float = _TIMEOUT_S) -> Document:
-        return self._document("GET", path, query=query, timeout_s=timeout_s)
+    def get(
+        self, path: str, query: Query | None = None, *, timeout_s: float = _TIMEOUT_S, accept: str = JSON
+    ) -> Document:
+        """`accept`: the content types that the caller understands, as in the header of that name."""
+        return self._document("GET", path, query=query, timeout_s=timeout_s, accept=accept)
 
     def get_text(self, path: str, query: Query | None = None, *, timeout_s: float = _TIMEOUT_S) -> str:
         """For answers that are not JSON: health checks, logs."""
@@ -96,7 +104,13 @@ class RestClient:
         return self._document("DELETE", path, body=options)
 
     def watch(
-        self, path: str, *, resource_version: str = "", query: Query | None = None, timeout_s: float | None = None
+        self,
+        path: str,
+        *,
+        resource_version: str = "",
+        query: Query | None = None,
+        timeout_s: float | None = None,
+        accept: str = JSON,
     ) -> Iterator[WatchEvent]:
         """Events after a version, until the server ends the watch or sends nothing for `timeout_s`.
 
@@ -105,11 +119,13 @@ class RestClient:
         parameters = {"watch": "true", "allowWatchBookmarks": "true", **(query or {})}
         if resource_version:
             parameters["resourceVersion"] = resource_version
-        yield from parse_events(self.stream(path, parameters, timeout_s=timeout_s))
+        yield from parse_events(self.stream(path, parameters, timeout_s=timeout_s, accept=accept))
 
-    def stream(self, path: str, query: Query | None = None, *, timeout_s: float | None = None) -> Iterator[bytes]:
+    def stream(
+        self, path: str, query: Query | None = None, *, timeout_s: float | None = None, accept: str = JSON
+    ) -> Iterator[bytes]:
         """The bytes of the answer as they arrive. Without `timeout_s` there is no limit on the time between them."""
-        with self._ask("GET", path, query=query, timeout_s=timeout_s) as answer:
+        with self._ask("GET", path, query=query, timeout_s=timeout_s, accept=accept) as answer:
             try:
                 while chunk := answer.read1(1 << 16):
                     yield chunk
@@ -125,8 +141,11 @@ class RestClient:
         content_type: str = "application/json",
         query: Query | None = None,
         timeout_s: float = _TIMEOUT_S,
+        accept: str = JSON,
     ) -> Document:
-        with self._ask(method, path, body=body, content_type=content_type, query=query, timeout_s=timeout_s) as answer:
+        with self._ask(
+            method, path, body=body, content_type=content_type, query=query, timeout_s=timeout_s, accept=accept
+        ) as answer:
             document = _parse(answer.data)
         if not isinstance(document, dict):
             raise ConnectionFailed(f"{self.access.server} answered {method} {path} without a JSON object")
@@ -142,8 +161,9 @@ class RestClient:
         content_type: str = "application/json",
         query: Query | None = None,
         timeout_s: float | None = None,
+        accept: str = JSON,
     ) -> Iterator[urllib3.BaseHTTPResponse]:
-        headers = dict(self._pool.headers)
+        headers = {**self._pool.headers, "Accept": accept}
         if body is not None:
             headers["Content-Type"] = content_type
         try:

@@ -243,13 +243,13 @@ class _Builder:
         if event.tag is None:
             if not event.implicit[0] or (text and text[0] not in _SPECIAL):
                 return text
-            return _resolved(text)
+            return plain(text)
         if event.tag == f"{_TAG}binary":
             return self._binary(text)
         kind = event.tag.removeprefix(_TAG)
         if kind not in _FITS or kind == event.tag:
             return text
-        value = _resolved(text)
+        value = plain(text)
         if type(value) not in _FITS[kind]:
             raise self._error(f"!!{kind} is followed by another kind of value")
         return float(value) if kind == "float" else value
@@ -306,7 +306,7 @@ class _Builder:
         return {key: self._copy(inner, depth + 1) for key, inner in value.items()}
 
 
-def _resolved(text: str) -> Any:
+def plain(text: str) -> Any:
     """The value of a plain scalar: None, a boolean, an int of up to 64 bits, any float, or the text itself."""
     if text in _WORDS:
         return _WORDS[text]

@@ -101,14 +101,14 @@ def _section(title: str, kind: type[Any]) -> list[str]:
 
 def fields_page() -> str:
     """The page of the fields without effect."""
-    from master.kinds import ALL, PASSIVE, PRIORITYCLASS, WITHOUT_CONTROLLER
+    from master.kinds import ALL, PASSIVE, WITH_ADMISSION, WITHOUT_CONTROLLER
 
     lines = [_FIELDS_HEAD]
     for resource in ALL:
         if resource not in PASSIVE and resource not in WITHOUT_CONTROLLER:
             lines += _fields_of(resource)
     # New pods get the priority of their class, and the page says that priorities have no effect.
-    unused = [*WITHOUT_CONTROLLER, *(resource for resource in PASSIVE if resource is not PRIORITYCLASS)]
+    unused = [*WITHOUT_CONTROLLER, *(kind for kind in PASSIVE if kind.stored and kind not in WITH_ADMISSION)]
     names = ", ".join(f"{resource.kind} ({resource.api_version})" for resource in unused)
     text = f"Sampan checks, stores and shows objects of these kinds, but does not use them yet: {names}."
     lines += ["## Kinds without effect", "", text]

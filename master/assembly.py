@@ -100,11 +100,11 @@ async def _core(config: MasterConfig, pki: Pki, clock: Clock, store: SqliteStore
     )
     cache = await Cache.load(store, registry, clock=clock)
     memory.freeze()
-    resources = cluster_api.resources(store, cache, registry, clock=clock, token_key=pki.token_key)
+    sessions = Sessions(clock, heartbeat_s=config.heartbeat_s, grace_s=config.grace_s)
+    resources = cluster_api.resources(store, cache, registry, clock=clock, token_key=pki.token_key, usages=sessions)
     if config.bootstrap_token_file is not None:
         await bootstrap.ensure(resources, config)  # makes the token's namespace
         await token.make_valid(resources, token.read(config.bootstrap_token_file))
-    sessions = Sessions(clock, heartbeat_s=config.heartbeat_s, grace_s=config.grace_s)
     identities = Identities(store, clock, cluster_cidr=config.cluster_cidr, pod_cidr_prefix=config.pod_cidr_prefix)
     return _Core(
         config=config,

@@ -1,4 +1,5 @@
-"""Objects that every cluster has from the start: the system namespaces and the `kubernetes` service.
+"""Objects that every cluster has from the start: the system namespaces, the `kubernetes` service, and the
+range of services.
 
 Creates them when the master starts, and updates them when the master's address has changed. Does not restore them while
 the master runs.
@@ -17,13 +18,15 @@ from master.api.errors import AlreadyExists
 from master.api.identity import component
 from master.api.resources import Resources
 from master.config import MasterConfig
-from master.kinds import ENDPOINTS, ENDPOINTSLICE, NAMESPACE, SERVICE
+from master.kinds import ENDPOINTS, ENDPOINTSLICE, NAMESPACE, SERVICE, SERVICECIDR
 from master.kinds.core.endpoints import EndpointAddress, EndpointPort, Endpoints, EndpointSubset
 from master.kinds.core.namespace import Namespace
 from master.kinds.core.service.model import Service, ServicePort, ServiceSpec
 from master.kinds.discovery.endpointslice import Endpoint, EndpointConditions, EndpointSlice, EndpointSlicePort
-from master.objects.meta import Object, ObjectMeta
+from master.objects.meta import Object, ObjectMeta, timestamp
 from master.registry.resource import Resource
+from master.registry.untyped import with_status
+from master.schema.data import Untyped
 
 SYSTEM_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 NAME = "kubernetes"
@@ -40,6 +43,7 @@ async def ensure(resources: Resources, config: MasterConfig, *, port: int | None
         await _ensure(resources, NAMESPACE, Namespace(metadata=ObjectMeta(name=name)))
     first = str(ipaddress.IPv4Network(config.service_cidr)[1])
     await _ensure(resources, SERVICE, _service(first, port))
+    await _ensure_range(resources, config.service_cidr)
     address = advertised_ip(config)
     if address is None:
         log.warning("service default/kubernetes: no endpoints, as advertise_addresses has no IP address")
@@ -73,6 +77,24 @@ async def _ensure(resources: Resources, kind: Resource[T], desired: T) -> None:
         return replace(desired, metadata=replace(old.metadata, labels=labels))
 
     await resources.mutate(_CALLER, kind, meta.namespace, meta.name, repaired)
+
+
+async def _ensure_range(resources: Resources, network: str) -> None:
+    """The ServiceCIDR that says which addresses services get. An existing one stays, as its range cannot change."""
+    if resources.cache.get(SERVICECIDR, "", NAME) is not None:
+        return
+    new = Untyped(metadata=ObjectMeta(name=NAME), content={"spec": {"cidrs": [network]}})
+    ready = {
+        "type": "Ready",
+        "status": "True",
+        "reason": "Configured",
+        "message": "services get their addresses from this range",
+        "lastTransitionTime": timestamp(resources.clock.now()),
+    }
+    with contextlib.suppress(AlreadyExists):
+        made = await resources.create(_CALLER, SERVICECIDR, new)
+        changed = with_status(made, {"conditions": [ready]})
+        await resources.update(_CALLER, SERVICECIDR, changed, subresource="status")
 
 
 def _service(cluster_ip: str, port: int) -> Service:

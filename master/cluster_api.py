@@ -6,17 +6,21 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurv
 
 from master import bootstrap, kinds
 from master.accounts.tokens import AccountTokens
+from master.admission.defaultclasses import DefaultIngressClass, DefaultStorageClass
 from master.admission.defaulttolerations import DefaultTolerations
 from master.admission.namespaces import NamespaceLifecycle
 from master.admission.nodeidentity import NodeIdentity
 from master.admission.podaccounts import PodAccounts
-from master.admission.podclasses import PodClasses
+from master.admission.podpriorities import PodPriorities
 from master.admission.requester import Requester
+from master.admission.runtimeclasses import RuntimeClasses
+from master.admission.volumeprotection import ProtectVolumes
 from master.api.join import JoinService
 from master.api.pipeline.authorization import MastersOnly
 from master.api.pipeline.pipeline import Pipeline
 from master.api.resources import Resources
 from master.api.server import ApiServer
+from master.api.usages import Usages
 from master.cache import Cache
 from master.clock import Clock, SystemClock
 from master.config import MasterConfig
@@ -34,23 +38,30 @@ def resources(
     *,
     clock: Clock | None = None,
     token_key: EllipticCurvePrivateKey | None = None,
+    usages: Usages | None = None,
 ) -> Resources:
     """The objects of a cluster. `cache` has the resources of `registry`.
 
-    `token_key` signs the tokens of service accounts. Without it they are valid as long as this process runs.
+    `token_key` signs the tokens of service accounts. Without it they are valid as long as this process runs. `usages`:
+    what the nodes use; without it, the API shows no node's usage.
     """
     clock = clock or SystemClock()
     tokens = AccountTokens(token_key or generate_private_key(SECP256R1()), cache, clock)
+    # In the order of Kubernetes (pkg/kubeapiserver/options/plugins.go). The last two are Sampan's own.
     admission = (
         NamespaceLifecycle(),
         PodAccounts(),
-        PodClasses(),
+        PodPriorities(),
         DefaultTolerations(),
+        DefaultStorageClass(),
+        ProtectVolumes(),
+        RuntimeClasses(),
+        DefaultIngressClass(),
         NodeIdentity(),
         Requester(),
     )
     pipeline = Pipeline(store, cache, registry, authorizer=MastersOnly(), admission=admission, clock=clock)
-    return Resources(store, cache, registry, pipeline, clock, tokens)
+    return Resources(store, cache, registry, pipeline, clock, tokens, usages)
 
 
 def server(

@@ -21,7 +21,7 @@ from jwt.types import Options
 
 from master.api.tokens import Claims, Named
 
-_ALGORITHM: Final = "ES256"
+ALGORITHM: Final = "ES256"
 _PRIVATE: Final = "kubernetes.io"
 # Verifying a signature takes longer than all else in a small request, and clients repeat their tokens.
 _REMEMBERED: Final = 4096
@@ -62,7 +62,7 @@ class JsonWebTokens:
             "nbf": issued,
             "sub": f"system:serviceaccount:{claims.namespace}:{claims.account.name}",
         }
-        return jwt.encode(payload, self._private, algorithm=_ALGORITHM, headers={"kid": self._key_id})
+        return jwt.encode(payload, self._private, algorithm=ALGORITHM, headers={"kid": self._key_id})
 
     def _read(self, token: str) -> Claims:
         if len(token) > _LONGEST:
@@ -70,7 +70,7 @@ class JsonWebTokens:
         try:
             # Times are compared with the cluster's clock by the caller, audiences with those of the request.
             options: Options = {"verify_exp": False, "verify_nbf": False, "verify_iat": False, "verify_aud": False}
-            payload = jwt.decode(token, self._public, [_ALGORITHM], options=options, issuer=self.issuer)
+            payload = jwt.decode(token, self._public, [ALGORITHM], options=options, issuer=self.issuer)
             return _claims(payload)
         except (jwt.InvalidTokenError, KeyError, TypeError, ValueError, OverflowError) as error:
             raise BadToken(f"not a token of this cluster: {error}") from error
@@ -78,7 +78,7 @@ class JsonWebTokens:
     def keys(self) -> dict[str, object]:
         """The public key as a JSON Web Key Set (RFC 7517)."""
         key = json.loads(ECAlgorithm.to_jwk(self._public))
-        return {"keys": [{"use": "sig", "kid": self._key_id, "alg": _ALGORITHM, **key}]}
+        return {"keys": [{"use": "sig", "kid": self._key_id, "alg": ALGORITHM, **key}]}
 
 
 def _named(value: Named) -> dict[str, str]:

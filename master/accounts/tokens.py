@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
-from master.accounts.jsonwebtoken import BadToken, JsonWebTokens
+from master.accounts.jsonwebtoken import ALGORITHM, BadToken, JsonWebTokens
 from master.api.errors import Unauthorized
 from master.api.identity import AUTHENTICATED, Caller
 from master.api.tokens import Claims, Named
@@ -31,6 +31,14 @@ class AccountTokens:
         self._texts = JsonWebTokens(key, ISSUER)
         self._cache = cache
         self._clock = clock
+
+    @property
+    def issuer(self) -> str:
+        return self._texts.issuer
+
+    @property
+    def algorithm(self) -> str:
+        return ALGORITHM
 
     @property
     def audience(self) -> str:

@@ -10,7 +10,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from master.api.errors import Forbidden
+from master.admission.refusal import refused
 from master.api.pipeline.admission import Admission
 from master.api.pipeline.attempt import Attempt
 from master.kinds import POD, SERVICEACCOUNT
@@ -36,8 +36,7 @@ class PodAccounts(Admission):
             attempt.new = replace(pod, spec=SPECS.changed(pod.spec, _with_default))
         elif name != _DEFAULT and attempt.cache.entry(SERVICEACCOUNT, namespace, name) is None:
             why = f'error looking up service account {namespace}/{name}: serviceaccount "{name}" not found'
-            shown = pod.metadata.name or pod.metadata.generate_name
-            raise Forbidden(f'pods "{shown}" is forbidden: {why}', name=shown, kind=POD.plural)
+            raise refused(attempt, why)
 
 
 def _as_before(pod: Pod, old: Pod) -> Pod:

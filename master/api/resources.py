@@ -9,6 +9,7 @@ from master.api.identity import Caller
 from master.api.pipeline.pipeline import Pipeline
 from master.api.pipeline.request import Request
 from master.api.tokens import Tokens
+from master.api.usages import NoUsages, Usages
 from master.cache import Cache, Entry
 from master.clock import Clock
 from master.objects.meta import Object
@@ -25,7 +26,14 @@ class Resources:
     """Typed verbs. Each request has a caller and is authorized like one from outside."""
 
     def __init__(
-        self, store: Store, cache: Cache, registry: Registry, pipeline: Pipeline, clock: Clock, tokens: Tokens
+        self,
+        store: Store,
+        cache: Cache,
+        registry: Registry,
+        pipeline: Pipeline,
+        clock: Clock,
+        tokens: Tokens,
+        usages: Usages | None = None,
     ) -> None:
         self.store = store
         self.cache = cache
@@ -33,6 +41,7 @@ class Resources:
         self.pipeline = pipeline
         self.clock = clock
         self.tokens = tokens
+        self.usages = usages or NoUsages()
 
     async def create(self, caller: Caller, resource: Resource[T], obj: T, *, namespace: str = "") -> T:
         """Stores a new object. Raises AlreadyExists, Invalid, Forbidden (its namespace is being deleted), NotFound."""

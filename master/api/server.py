@@ -24,7 +24,10 @@ from master.api.rest import answers
 from master.api.rest.authentication import authenticate
 from master.api.rest.bodies import Reader
 from master.api.rest.call import Call
+from master.api.rest.computed import ComputedReads
 from master.api.rest.health import Health
+from master.api.rest.impersonation import impersonate
+from master.api.rest.openid import OpenId
 from master.api.rest.paths import Paths
 from master.api.rest.query import Query
 from master.api.rest.reads import Reads
@@ -83,16 +86,19 @@ class ApiServer:
         reader = Reader(config.request_timeout_s, self._requests)
         reads = Reads(resources.pipeline, resources.cache, self._clock)
         writes = Writes(resources.pipeline, resources.cache, reader, reads)
-        self._verbs = Verbs(reads, writes, Subresources(resources, reads, writes, connectors))
+        subresources = Subresources(resources, reads, writes, connectors)
+        self._verbs = Verbs(reads, writes, subresources, ComputedReads(resources, reads))
+        address = f"{config.address}:{config.api_port}"
         self._paths = Paths(
             lambda: pki.ca_pem,
             join,
             resources.registry,
-            f"{config.address}:{config.api_port}",
+            address,
             resources.pipeline.authorizer,
             Health({"serving": self._serving, "store": self._storing}),
             self._metrics,
             reader,
+            OpenId(resources.tokens, address),
         )
         self._front = Front(pki)
         self.port = config.api_port
@@ -178,7 +184,11 @@ class ApiServer:
         path, _, query_text = request.raw_path.partition("?")
         parts = segments(path)
         # A join request has a bootstrap token, which does not identify a caller.
-        caller = ANONYMOUS if parts[0] == "sampan" else authenticate(request, self._resources.tokens)
+        if parts[0] == "sampan":
+            caller = ANONYMOUS
+        else:
+            caller = authenticate(request, self._resources.tokens)
+            caller = await impersonate(caller, request, self._resources.pipeline.authorizer)
         if not is_resource(parts):
             with self._requests:
                 return await self._paths.handle(request, caller, parts)

@@ -40,6 +40,16 @@ class Tokens(Protocol):
     """Issues tokens, and recognizes the callers that send them."""
 
     @property
+    def issuer(self) -> str:
+        """The URL that names the issuer in the tokens."""
+        ...
+
+    @property
+    def algorithm(self) -> str:
+        """How tokens are signed: a name of RFC 7518, such as `ES256`."""
+        ...
+
+    @property
     def audience(self) -> str:
         """The audience of tokens for this API server."""
         ...

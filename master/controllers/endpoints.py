@@ -1,12 +1,14 @@
 """The endpoints controller: one Endpoints object for each service with a selector.
 
-Owns those objects. Endpoints that people write for services without a selector stay until their service is deleted.
+Owns those objects. Endpoints that people write for services without a selector stay until their service is deleted, and
+those that never had a service stay until the controller starts again, as in Kubernetes.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 import msgspec
 
@@ -25,6 +27,8 @@ from master.kinds.core.endpoints import EndpointAddress, EndpointPort, Endpoints
 from master.kinds.core.service.model import Service
 from master.objects.meta import ObjectMeta
 
+LEADER_ANNOTATION: Final = "control-plane.alpha.kubernetes.io/leader"
+"""Marks Endpoints that programs use to elect a leader, and that are no addresses of a service."""
 log = logging.getLogger(__name__)
 
 
@@ -75,11 +79,16 @@ class EndpointsController:
     async def run(self) -> None:
         """Runs until cancelled."""
         own = (kinds.SERVICE, kinds.ENDPOINTS)
+        # The service may have been deleted just before the master stopped.
+        for entry in self._cache.entries(kinds.ENDPOINTS):
+            self._queue.add(entry.key)
         await run_with_pods(self._cache, self._queue, own, keys=self._keys, sync=self._sync)
 
     def _keys(self, entry: Entry) -> Iterable[ObjectKey]:
-        if entry.kind is not kinds.POD:
+        if entry.kind is kinds.SERVICE:
             return [entry.key]
+        if entry.kind is kinds.ENDPOINTS:
+            return [entry.key] if self._cache.entry(kinds.SERVICE, *entry.key) is not None else []
         return [
             (entry.namespace, service)
             for service in selecting(self._cache, kinds.SERVICE, entry.namespace, entry.meta.labels)
@@ -108,7 +117,7 @@ class EndpointsController:
 
     async def _delete(self, stored: Endpoints | None) -> None:
         """Deletes the Endpoints of a service that is gone, also those that people wrote."""
-        if stored is None:
+        if stored is None or LEADER_ANNOTATION in stored.metadata.annotations:
             return
         meta = stored.metadata
         try:

@@ -9,6 +9,7 @@ from master.api.resources import Resources
 from master.clock import Clock
 from master.component.events import EventRecorder
 from master.controllers.accounts import AccountsController
+from master.controllers.claimclasses import ClaimClasses
 from master.controllers.deployment.controller import DeploymentController
 from master.controllers.endpoints import EndpointsController
 from master.controllers.endpointslice import EndpointSliceController
@@ -22,7 +23,9 @@ from master.controllers.podgc import PodCollector
 from master.controllers.replicaset import ReplicaSetController
 from master.controllers.replication import ReplicationManager
 from master.controllers.rootca import RootCaPublisher
+from master.controllers.slicemirroring import SliceMirroringController
 from master.controllers.tokencleaner import TokenCleaner
+from master.controllers.volumeprotection import VolumeProtection
 
 
 class Periods(Protocol):
@@ -56,6 +59,7 @@ def controllers(
         DeploymentController(resources, clock, recorder),
         EndpointsController(resources, clock),
         EndpointSliceController(resources, clock),
+        SliceMirroringController(resources, clock),
         NodeLifecycle(resources, heartbeats, clock, recorder, grace_s=config.grace_s, eviction_s=config.eviction_s),
         PodCollector(resources, clock),
         NamespaceController(resources, clock),
@@ -64,4 +68,6 @@ def controllers(
         TokenCleaner(resources, clock),
         AccountsController(resources, clock),
         RootCaPublisher(resources, clock, ca_pem),
+        VolumeProtection(resources, clock),
+        ClaimClasses(resources, clock),
     ]

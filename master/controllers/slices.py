@@ -57,7 +57,7 @@ def plan(service: Service, current: Sequence[Backend], existing: Iterable[Endpoi
         desired += [_new(service, ports, chunk, names) for chunk in _chunks(rest)]
         if not kept and not rest:
             desired.append(_new(service, ports, (), names))
-    return _difference(stored, desired)
+    return difference(stored, desired)
 
 
 def _fill(
@@ -82,7 +82,8 @@ def _chunks(endpoints: Sequence[Endpoint]) -> list[tuple[Endpoint, ...]]:
     return [tuple(endpoints[at : at + SLICE_LIMIT]) for at in range(0, len(endpoints), SLICE_LIMIT)]
 
 
-def _difference(stored: Sequence[EndpointSlice], desired: Sequence[EndpointSlice]) -> Plan:
+def difference(stored: Sequence[EndpointSlice], desired: Sequence[EndpointSlice]) -> Plan:
+    """The changes that make the desired slices out of the stored ones. Slices are compared by their names."""
     before = {endpoint_slice.metadata.name: endpoint_slice for endpoint_slice in stored}
     after = {endpoint_slice.metadata.name: endpoint_slice for endpoint_slice in desired}
     return Plan(

@@ -1,8 +1,8 @@
 """The endpoints of services as slices: a change of one endpoint is then a small message.
 
-A service's slices are its EndpointSlice objects. The Endpoints that people write for a service without a selector have
-no such objects, so they are distributed over slices here, by the rules of Kubernetes' mirroring controller. Owns these
-slices; the other functions are pure.
+A service's slices are its EndpointSlice objects. The Endpoints that people write for a service without a selector are
+distributed over slices here, and the EndpointSlices that mirror them are left out: so nodes need not wait for these,
+and get each address once. Owns these slices; the other functions are pure.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from proto import checks
 from proto.gen import desired_pb2 as wire
 
 SERVICE_LABEL: Final = "kubernetes.io/service-name"
+MANAGED_BY_LABEL: Final = "endpointslice.kubernetes.io/managed-by"
+MIRRORED_BY: Final = "endpointslicemirroring-controller.k8s.io"
 SKIP_MIRROR_LABEL: Final = "endpointslice.kubernetes.io/skip-mirror"
 MAX_ENDPOINTS: Final = 100
 """Endpoints in one slice, as in Kubernetes."""
@@ -41,7 +43,11 @@ def slice_message(endpoint_slice: EndpointSlice) -> wire.EndpointSlice | None:
     meta = endpoint_slice.metadata
     service = meta.labels.get(SERVICE_LABEL, "")
     # The value of a label need not be a valid name, and then there is no such service.
-    if not checks.is_name(service) or endpoint_slice.address_type != "IPv4":
+    if (
+        not checks.is_name(service)
+        or meta.labels.get(MANAGED_BY_LABEL) == MIRRORED_BY
+        or endpoint_slice.address_type != "IPv4"
+    ):
         return None
     part = Part(
         ports=tuple(

@@ -59,9 +59,18 @@ def check_hello(request: session_pb2.HelloRequest) -> None:
 
 def check_capacity(capacity: observed_pb2.Capacity) -> None:
     """Raises InvalidMessage when an amount is negative; an absent amount is 0."""
-    for field, value in capacity.ListFields():
+    _check_amounts("capacity", capacity)
+
+
+def check_usage(usage: observed_pb2.Usage) -> None:
+    """Raises InvalidMessage when an amount is negative; an absent amount is 0."""
+    _check_amounts("usage", usage)
+
+
+def _check_amounts(what: str, amounts: observed_pb2.Capacity | observed_pb2.Usage) -> None:
+    for field, value in amounts.ListFields():
         if value < 0:
-            raise InvalidMessage(f"capacity.{field.name}: {value} is negative")
+            raise InvalidMessage(f"{what}.{field.name}: {value} is negative")
 
 
 def check_conditions(conditions: Sequence[observed_pb2.Condition]) -> None:

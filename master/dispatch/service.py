@@ -17,7 +17,7 @@ from master.dispatch.identities import Identities, Identity, with_certificate
 from master.dispatch.join import certificate_of, issued_at
 from master.dispatch.nodes import NodeDescription, Nodes
 from master.dispatch.reports import Reports
-from master.dispatch.sanity import check_capacity, check_conditions, check_count, check_hello
+from master.dispatch.sanity import check_capacity, check_conditions, check_count, check_hello, check_usage
 from master.dispatch.sessions import Machine, Session, Sessions
 from master.dispatch.streams import LogStreams, Upstream
 from master.dispatch.trust import Trust
@@ -114,8 +114,11 @@ class MasterService:
         """Notes that the agent is alive. The Node is written when the heartbeat reports something new."""
         session = self._session(peer, request.session_id)
         check_capacity(request.capacity)
+        check_usage(request.usage)
         check_conditions(request.conditions)
         session.applied_revision = request.applied_revision
+        if request.HasField("usage"):
+            self.sessions.measured(session, request.usage)
         if not session.removed:
             await self.nodes.observed(peer.node, request.capacity, request.conditions)
         return session_pb2.HeartbeatReply(periods=self.sessions.periods())

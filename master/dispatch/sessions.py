@@ -1,7 +1,8 @@
 """The current session of each node, and the time of its last heartbeat.
 
 Owns session ids, the current session of each node, heartbeats (in memory only) and the periods sent to agents. Does not
-write to the store and does not use gRPC. Implements the Heartbeats Protocol of master/controllers.
+write to the store and does not use gRPC. Implements the Heartbeats Protocol of master/controllers, and the Usages
+Protocol of master/api.
 """
 
 from __future__ import annotations
@@ -15,16 +16,19 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Final, NewType
 
+from master.api.usages import NodeUsage
 from master.clock import Clock
 from master.dispatch.errors import Occupied, Stale
 from master.dispatch.outbox import Outbox
 from proto import contract
-from proto.gen import session_pb2
+from proto.gen import observed_pb2, session_pb2
 
 SessionId = NewType("SessionId", str)
 
 JITTER: Final = 0.1
 """Random variation of the heartbeat period, as a fraction, so that nodes that started together drift apart."""
+SHORTEST_WINDOW_S: Final = 0.5
+"""A processor's use in less time says nothing. Such heartbeats follow each other when the node's state changes."""
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +56,9 @@ class Session:
     outbox: Outbox
     last_seen: float
     applied_revision: int = 0
+    measured_at: float | None = None
+    """When the last usage arrived, in monotonic seconds."""
+    usage: NodeUsage | None = None
     end_reason: str = ""
     """Why the session has ended; empty while it is current."""
     ended: asyncio.Event = field(default_factory=asyncio.Event)
@@ -156,6 +163,20 @@ class Sessions:
     def beat(self, session: Session) -> None:
         """Notes a sign of life of the agent."""
         session.last_seen = self._last_seen[session.node] = self._clock.monotonic()
+
+    def measured(self, session: Session, usage: observed_pb2.Usage) -> None:
+        """Keeps what the machine uses. Agents measure from heartbeat to heartbeat, so the first one says nothing."""
+        now, before = self._clock.monotonic(), session.measured_at
+        session.measured_at = now
+        if before is not None and now - before >= SHORTEST_WINDOW_S:
+            session.usage = NodeUsage(self._clock.now(), now - before, usage.cpu_millis, usage.memory_bytes)
+
+    def usage(self, node: str) -> NodeUsage | None:
+        """What the node uses; None if its agent has reported no usage within the grace period."""
+        session = self._current.get(node)
+        if session is None or session.measured_at is None:
+            return None
+        return session.usage if self._clock.monotonic() - session.measured_at < self._grace_s else None
 
     def last_seen(self, node: str) -> float | None:
         """The time of the node's last call, in monotonic seconds; None when there was none since the start."""

@@ -6,7 +6,7 @@ for users of the API: meaning, units, defaults and allowed values of the fields.
 
 A kind whose fields the master does not read is a file in `data`, which `PASSIVE` finds by itself
 (master/registry/passive.py); a few have rules in code as well (supplements.py). Nothing in the master acts on their
-objects, except admission on the classes of pods.
+objects, except admission on limits, classes and new claims, and the controllers that belong to it.
 """
 
 from pathlib import Path
@@ -37,6 +37,8 @@ from master.kinds.core.service.resource import SERVICE
 from master.kinds.core.service.strategy import DEFAULT_RANGES, ServiceRanges, ServiceStrategy
 from master.kinds.core.serviceaccount import SERVICEACCOUNT
 from master.kinds.discovery.endpointslice import ENDPOINTSLICE
+from master.kinds.metrics.nodemetrics import NODEMETRICS
+from master.kinds.metrics.podmetrics import PODMETRICS
 from master.kinds.supplements import SUPPLEMENTS
 from master.registry import passive
 from master.registry.registry import Registry
@@ -44,9 +46,20 @@ from master.registry.resource import Resource
 from master.schema.data import Untyped
 
 PASSIVE: tuple[Resource[Untyped], ...] = tuple(passive.load(Path(__file__).with_name("data"), SUPPLEMENTS))
-(PRIORITYCLASS,) = (kind for kind in PASSIVE if kind.kind == "PriorityClass")
-(CERTIFICATESIGNINGREQUEST,) = (kind for kind in PASSIVE if kind.kind == "CertificateSigningRequest")
-(RUNTIMECLASS,) = (kind for kind in PASSIVE if kind.kind == "RuntimeClass")
+_passive = {kind.kind: kind for kind in PASSIVE}
+CERTIFICATESIGNINGREQUEST = _passive["CertificateSigningRequest"]
+INGRESS = _passive["Ingress"]
+INGRESSCLASS = _passive["IngressClass"]
+LIMITRANGE = _passive["LimitRange"]
+PERSISTENTVOLUME = _passive["PersistentVolume"]
+PERSISTENTVOLUMECLAIM = _passive["PersistentVolumeClaim"]
+PRIORITYCLASS = _passive["PriorityClass"]
+RUNTIMECLASS = _passive["RuntimeClass"]
+SERVICECIDR = _passive["ServiceCIDR"]
+STORAGECLASS = _passive["StorageClass"]
+
+# Passive kinds that admission carries out.
+WITH_ADMISSION: tuple[Resource[Untyped], ...] = (LIMITRANGE, PRIORITYCLASS, RUNTIMECLASS)
 
 # Typed kinds on whose objects nothing acts yet.
 WITHOUT_CONTROLLER: tuple[Resource[Any], ...] = (
@@ -79,6 +92,8 @@ ALL: tuple[Resource[Any], ...] = (
     SELFSUBJECTRULESREVIEW,
     SUBJECTACCESSREVIEW,
     LOCALSUBJECTACCESSREVIEW,
+    NODEMETRICS,
+    PODMETRICS,
     *PASSIVE,
 )
 
@@ -102,10 +117,15 @@ __all__ = [
     "ENDPOINTS",
     "ENDPOINTSLICE",
     "EVENT",
+    "INGRESS",
+    "INGRESSCLASS",
     "JOB",
+    "LIMITRANGE",
     "NAMESPACE",
     "NODE",
     "PASSIVE",
+    "PERSISTENTVOLUME",
+    "PERSISTENTVOLUMECLAIM",
     "POD",
     "PODTEMPLATE",
     "PRIORITYCLASS",
@@ -115,8 +135,11 @@ __all__ = [
     "SECRET",
     "SERVICE",
     "SERVICEACCOUNT",
+    "SERVICECIDR",
     "STATEFULSET",
+    "STORAGECLASS",
     "WITHOUT_CONTROLLER",
+    "WITH_ADMISSION",
     "ServiceRanges",
     "registry",
 ]

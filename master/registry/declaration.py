@@ -88,7 +88,8 @@ class Declaration(Strict, frozen=True):
     `type` names its type in the facts, such as `scheduling.v1.PriorityClass`. `fields` are named by their paths, with
     `[]` for the items of a list and `{}` for the values of a map: `tolerations[].operator`. `generation`: none; `fixed`
     (always 1); or `counted`: it grows with each change of the desired state. `reserved_prefixes`: names may not begin
-    with one of these. `status`: whether the kind has the subresource. `field_selectors`: paths, besides the name.
+    with one of these. `status`: whether the kind has the subresource. `status_keeps_metadata`: it changes
+    neither labels nor annotations, unlike those of most kinds. `field_selectors`: paths, besides the name.
     `needs_version`: whether an update must name the version of the object that it replaces. `no_effect`: what the
     objects would do, if nothing does it yet; writing one is answered with a warning.
     """
@@ -108,6 +109,7 @@ class Declaration(Strict, frozen=True):
     name_form: str = "dns_subdomain"
     reserved_prefixes: tuple[str, ...] = ()
     status: bool = False
+    status_keeps_metadata: bool = False
     needs_version: bool = False
     no_effect: str = ""
     fields: Mapping[str, FieldDeclaration] = {}

@@ -16,6 +16,7 @@ from typing import Any, Final
 import msgspec
 
 from master.registry import declaredcolumns, untyped
+from master.registry.computed import Computed
 from master.registry.declaration import Declaration, TypeDeclaration, VersionDeclaration
 from master.registry.declaredcolumns import CellOf
 from master.registry.declaredtypes import DeclaredTypes
@@ -40,13 +41,14 @@ class Supplement:
 
     `strategy`: rules about several fields. `cells`: functions for columns, by their names. `subresources`: besides the
     status. `conversions`: for each further version, the functions from and to the stored one, which get and return the
-    JSON of whole objects.
+    JSON of whole objects. `computed` makes the objects of a kind that is not stored.
     """
 
     strategy: type[UntypedStrategy] = UntypedStrategy
     cells: Mapping[str, CellOf] = field(default_factory=dict)
     subresources: tuple[Subresource, ...] = ()
     conversions: Mapping[str, tuple[Convert, Convert]] = field(default_factory=dict)
+    computed: Computed | None = None
 
 
 class Passive:
@@ -70,6 +72,7 @@ class Passive:
             forms.named(declared.name_form),
             reserved=declared.reserved_prefixes,
             has_status=declared.status,
+            keeps_metadata=declared.status_keeps_metadata,
             moves=declared.generation == "counted",
             no_effect=declared.no_effect,
         )
@@ -90,6 +93,7 @@ class Passive:
             fields={path: _selector(path) for path in declared.field_selectors},
             has_generation=declared.generation != "none",
             needs_version=declared.needs_version,
+            computed=supplement.computed,
         )
 
     def _version(self, declared: Declaration, version: VersionDeclaration, supplement: Supplement) -> Version:

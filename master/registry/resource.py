@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 
 from master.objects.index import OWNER, Index
 from master.objects.meta import Object
+from master.registry.computed import Computed
 from master.registry.deletion import DeletionPolicy
 from master.registry.strategy import Strategy
 from master.registry.subresource import Action, Subresource
@@ -81,6 +82,8 @@ class Resource(Generic[T]):
     aliases: tuple[str, ...] = ()
     # What a create does, for a resource whose objects are only questions and never stored, such as TokenReview.
     action: Action | None = None
+    # Makes the objects when they are read, for a resource whose objects are never stored, such as NodeMetrics.
+    computed: Computed | None = None
 
     @property
     def api_version(self) -> str:
@@ -95,7 +98,7 @@ class Resource(Generic[T]):
     @property
     def stored(self) -> bool:
         """Whether its objects are stored, so that the cache has them."""
-        return self.action is None
+        return self.action is None and self.computed is None
 
     def group_of(self, version: Version) -> str:
         """The group of one of the versions."""

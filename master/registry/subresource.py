@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from msgspec.structs import replace
 
@@ -36,7 +36,7 @@ class Part:
     `take(new, old)` is the old object with this part of the new one, with its defaults. `attribute` is the field whose
     declared rules are checked, and `check` adds the others: the rest of the object was checked when it was written, so
     that a change of a status costs little. `stamp(new, old, now)` adds times to the taken object. `tracked`: whether
-    managedFields say who wrote the part. `metadata`: the fields of the metadata that `take` takes too.
+    managedFields say who wrote the part. `metadata`: the fields of the metadata that such a write may change.
     """
 
     name: str
@@ -90,6 +90,9 @@ class Connection:
     served: Served | None = None
 
 
+METADATA: Final = ("annotations", "labels")
+"""What a write of most statuses may change in the metadata."""
+
 Subresource = Part | View | Action | Connection
 
 
@@ -98,5 +101,5 @@ def take_status(new: Any, old: Any) -> Any:
     return replace(old, status=new.status)
 
 
-STATUS = Part("status", take=take_status, attribute="status")
+STATUS = Part("status", take=take_status, attribute="status", metadata=METADATA)
 """The subresource `status` of a resource that has a spec and a status."""

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from master.registry.declaredcolumns import CellColumn
 from master.registry.strategy import Keyspace, Strategy
-from master.registry.subresource import Part
+from master.registry.subresource import METADATA, Part
 from master.registry.table import Table
 from master.schema.checks import Findings
 from master.schema.data import Data, Untyped
@@ -24,14 +24,16 @@ class UntypedStrategy(Strategy[Untyped]):
     """Rules that a declaration can say. The schema has those of single values.
 
     `names`: the form of the names. `reserved`: names may not begin with one of these. `has_status`: only the
-    subresource may write the status. `moves`: whether a change increments the generation, if the kind has one.
-    `no_effect`: what the objects would do, if nothing does it yet. Kinds with further rules extend the class.
+    subresource may write the status. `keeps_metadata`: a write of the status changes nothing in the metadata. `moves`:
+    whether a change increments the generation, if the kind has one. `no_effect`: what the objects would do, if nothing
+    does it yet. Kinds with further rules extend the class.
     """
 
     schema: Data
     names: Callable[[str], str] = dns_subdomain
     reserved: tuple[str, ...] = ()
     has_status: bool = False
+    keeps_metadata: bool = False
     moves: bool = True
     no_effect: str = ""
 
@@ -99,6 +101,7 @@ def status(strategy: UntypedStrategy) -> Part:
         attribute="status",
         check=strategy.check_status,
         stamp=strategy.stamp_status,
+        metadata=() if strategy.keeps_metadata else METADATA,
     )
 
 

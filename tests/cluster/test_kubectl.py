@@ -41,6 +41,12 @@ def test_get_prints_the_usual_columns(kubectl: Kubectl) -> None:
     nodes = kubectl("get", "nodes").split("\n")
     assert nodes[0].split() == ["NAME", "STATUS", "ROLES", "AGE", "VERSION"]
     assert all(line.split()[1] == "Ready" for line in nodes[1:-1])
+    usage = kubectl("top", "node", "--no-headers").split("\n")[:-1]
+    assert len(usage) == len(nodes[1:-1])
+    for line in usage:
+        _, cpu, _, memory, _ = line.split()
+        # The machine of the lab has at least a few mebibytes in use.
+        assert cpu.endswith("m") and memory.endswith("Mi") and int(memory[:-2]) > 10, line
 
 
 def _lines_if(text: str, word: str) -> list[str] | None:

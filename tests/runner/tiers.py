@@ -30,6 +30,9 @@ TIERS: Final[Mapping[str, Sequence[str]]] = {
 }
 """In the order of a run: tests that are fast and point at the cause come first."""
 
+_ON_REQUEST: Final[Mapping[str, Sequence[str]]] = {"clients": ("tests/clients",)}
+"""Tiers that a run without arguments leaves out: their tests need programs that are built beforehand."""
+
 VM: Final = "--vm"
 _VM_TESTS: Final = "tests/vm"
 """Not one of the tiers, which people run often: these tests take half an hour."""
@@ -52,12 +55,13 @@ _EXITS: Final[Mapping[int, int]] = {0: exits.OK, _INTERRUPTED: exits.INTERRUPTED
 def selection(words: Sequence[str]) -> list[str]:
     """The arguments of pytest for the words after `test`: leading tiers become directories, the rest is unchanged.
 
-    Without a tier or a path below tests/ all tiers are selected.
+    Without a tier or a path below tests/ all tiers are selected, except those on request.
     """
     rest = [word for word in words if word != VM]
     paths: list[str] = []
-    while rest and rest[0] in TIERS:
-        paths.extend(TIERS[rest.pop(0)])
+    tiers = {**TIERS, **_ON_REQUEST}
+    while rest and rest[0] in tiers:
+        paths.extend(tiers[rest.pop(0)])
     if VM in words:
         paths.append(_VM_TESTS)
     if not paths and not any(word.startswith("tests/") for word in rest):

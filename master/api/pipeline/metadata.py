@@ -97,6 +97,14 @@ def for_update(kind: Resource[Any], new: ObjectMeta, old: ObjectMeta) -> ObjectM
     )
 
 
+def for_part(new: ObjectMeta, old: ObjectMeta, fields: tuple[str, ...]) -> ObjectMeta:
+    """The old metadata with these fields (attributes) of the new one; itself if they are equal."""
+    if new is old:
+        return old
+    changes = {name: getattr(new, name) for name in fields if getattr(new, name) != getattr(old, name)}
+    return replace(old, **changes) if changes else old
+
+
 def check_uid(kind: Resource[Any], new: ObjectMeta, old: ObjectMeta) -> None:
     """Raises Conflict if the new metadata has the uid of another object."""
     if new.uid and new.uid != old.uid:

@@ -242,10 +242,14 @@ class Pipeline:
         """Sets `attempt.new` to the old object with the changed part, which alone is checked."""
         resource, old = attempt.request.resource, attempt.old
         metadata.check_uid(resource, changed.metadata, old.metadata)
+        findings = Findings()
         new = part.take(changed, old)
+        meta = metadata.for_part(changed.metadata, old.metadata, part.metadata)
+        if meta is not old.metadata:
+            new = replace(new, metadata=meta)
+            metadata.check(resource, self._registry.strategy(resource), meta, findings)
         if part.stamp is not None:
             new = part.stamp(new, old, self.clock.now())
-        findings = Findings()
         if part.attribute:
             resource.schema.check_field(new, part.attribute, findings)
         if part.check is not None:

@@ -37,6 +37,12 @@ class Representation:
     metadata: str = ""
 
 
+def negotiate_plain(accept: str) -> None:
+    """For responses that are no stored objects, such as reviews: they have no tables. Raises NotAcceptable."""
+    if not any(clause.covers(JSON_MEDIA) and not clause.transformed for clause in clauses(accept)):
+        raise NotAcceptable(f"the server has only application/json here, not as a Table; the client accepts {accept}")
+
+
 @lru_cache(maxsize=256)
 def negotiate(accept: str, *, listed: bool = False) -> Representation:
     """The first representation in the Accept header that the server has. Raises NotAcceptable when it has none.

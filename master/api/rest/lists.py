@@ -78,9 +78,15 @@ class Lists:
         return matching
 
     async def answer(self, call: Call, selection: Selection) -> web.StreamResponse:
-        """The response. Raises BadRequest, Expired, Timeout."""
+        """The response. Raises BadRequest, Expired, NotAcceptable, Timeout."""
+        return await self.respond(call, await self._page(call, selection), selection)
+
+    async def respond(self, call: Call, page: Page, selection: Selection) -> web.StreamResponse:
+        """The response with a page. With revision 0 the list has no version: its objects are not from the store.
+
+        Raises NotAcceptable.
+        """
         representation = answers.negotiate(call.accept, listed=True)
-        page = await self._page(call, selection)
         if representation.table:
             return await self._table(call, page, selection, representation.table)
         return await _stream(call, await _json_pieces(call, page, selection, representation))
@@ -173,7 +179,7 @@ class Lists:
 
 def _metadata(page: Page, selection: Selection) -> dict[str, Any]:
     """The metadata of the list. As in Kubernetes, the remaining items are not counted for a selection."""
-    metadata: dict[str, Any] = {"resourceVersion": str(page.revision)}
+    metadata: dict[str, Any] = {"resourceVersion": str(page.revision)} if page.revision else {}
     if page.remaining:
         key: Key = page.entries[-1].key
         metadata["continue"] = Token(page.revision, *key).encode()

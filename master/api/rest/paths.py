@@ -1,4 +1,4 @@
-"""Paths that are not resources: health, metrics, version, discovery, OpenAPI, the CA's certificate, joining."""
+"""Paths that are not resources: health, metrics, version, discovery, OpenAPI, OpenID, the CA's certificate, joining."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from master.api.rest.bodies import Reader
 from master.api.rest.discovery import Discovery
 from master.api.rest.documents import Document, Kept, respond
 from master.api.rest.health import Health
+from master.api.rest.openid import OpenId
 from master.api.rest.release import version
 from master.api.rest.routes import no_such_path
 from master.registry.registry import Registry
@@ -45,6 +46,7 @@ class Paths:
         health: Health,
         metrics: Callable[[], Metrics],
         reader: Reader,
+        openid: OpenId,
     ) -> None:
         self._ca_pem = ca_pem
         self._join = join
@@ -56,6 +58,7 @@ class Paths:
         self._health = health
         self._make_metrics = metrics
         self._reader = reader
+        self._openid = openid
 
     # Few clients ask for these, and to load them takes long. So they are made when they are first asked for.
 
@@ -89,6 +92,9 @@ class Paths:
             return openapi
         if path == "/metrics":
             return self._metrics.answer(request.headers.get("Accept", ""))
+        openid = self._openid.answer(path)
+        if openid is not None:
+            return openid
         document = self._document(request, path, parts)
         if document is None:
             raise no_such_path()
@@ -110,11 +116,8 @@ class Paths:
         if path == "/version":
             return version()
         if path == "/":
-            return {
-                "paths": sorted(
-                    [*discovery.paths(), *self._health.paths(), "/metrics", "/openapi/v2", "/openapi/v3", "/version"]
-                )
-            }
+            others = ("/metrics", "/openapi/v2", "/openapi/v3", "/version", *self._openid.paths)
+            return {"paths": sorted([*discovery.paths(), *self._health.paths(), *others])}
         match parts:
             case ["api"]:
                 return discovery.api_versions()

@@ -13,7 +13,7 @@ from master.api.rest.lists import Lists
 from master.api.rest.selectors import Selection, parse_fields, parse_labels
 from master.api.rest.tables import Tabulator
 from master.api.rest.watches import Watch, WatchOptions, too_large_version
-from master.cache import Cache, Entry
+from master.cache import Cache, Entry, Page
 from master.clock import Clock
 
 
@@ -41,6 +41,10 @@ class Reads:
             return answers.raw(answers.form(entry, call.route, representation), status, call.warnings)
         table = self._tabulator(call, representation.table).encode([entry], entry.revision, self._clock.now())
         return answers.raw(table, status, call.warnings)
+
+    async def answer_all(self, call: Call, entries: list[Entry], selection: Selection) -> web.StreamResponse:
+        """The response with these objects, which are not from the cache."""
+        return await self._lists.respond(call, Page(entries, 0, 0), selection)
 
     async def get(self, call: Call) -> web.Response:
         await self._pipeline.authorize(call.request("get"))

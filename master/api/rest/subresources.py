@@ -61,6 +61,7 @@ class Subresources:
 
     async def _action(self, call: Call, action: Action, verb: str) -> web.Response:
         permit = await self._pipeline.authorize(call.request(verb, dry_run=call.query.dry_run))
+        answers.negotiate_plain(call.accept)
         document = await self._writes.document(call, action.schema)
         served = (action.served.kind, action.served.api_version)
         body = bodies.read(document, action.schema, served, call.query.field_validation, call.warnings)

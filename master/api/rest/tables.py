@@ -28,7 +28,7 @@ class Tabulator:
 
     def encode(self, entries: Sequence[Entry], revision: int, now: datetime, *, columns: bool = True) -> bytes:
         """A table of these objects as JSON. `columns`: whether with the column definitions; a watch sends them once."""
-        metadata = {"resourceVersion": str(revision)}
+        metadata = {"resourceVersion": str(revision)} if revision else {}
         return b"".join(self.pieces(entries, metadata, now, rows=len(entries) + 1, columns=columns))
 
     def pieces(

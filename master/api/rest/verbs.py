@@ -6,6 +6,7 @@ from aiohttp import web
 
 from master.api.errors import MethodNotAllowed
 from master.api.rest.call import Call
+from master.api.rest.computed import ComputedReads
 from master.api.rest.reads import Reads
 from master.api.rest.routes import Route
 from master.api.rest.subresources import Subresources
@@ -16,8 +17,9 @@ from master.registry.subresource import Part
 class Verbs:
     """Handles requests for resources."""
 
-    def __init__(self, reads: Reads, writes: Writes, subresources: Subresources) -> None:
+    def __init__(self, reads: Reads, writes: Writes, subresources: Subresources, computed: ComputedReads) -> None:
         self._reads = reads
+        self._computed = computed
         self._writes = writes
         self._subresources = subresources
 
@@ -33,6 +35,8 @@ class Verbs:
         if verb not in (subresource.verbs if subresource is not None else route.resource.verbs):
             # As in Kubernetes, a status can be read wherever it can be written.
             raise MethodNotAllowed("the server does not allow this method on the requested resource")
+        if route.resource.computed is not None:
+            return await self._computed.handle(call, route.resource.computed)
         match verb:
             case "get":
                 return await self._reads.get(call)

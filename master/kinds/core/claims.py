@@ -1,4 +1,4 @@
-"""What volumes and claims share: access modes, and the phase in tables."""
+"""What volumes and claims share: access modes, classes, and the phase in tables."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from typing import Any, Final
 from master.registry.table import Cell
 from master.schema.checks import Findings
 from master.schema.data import Untyped
+
+CLASS_ANNOTATION: Final = "volume.beta.kubernetes.io/storage-class"
+"""Names the storage class in old manifests."""
 
 _MODES: Final = ("ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod")
 _ONE_POD: Final = "ReadWriteOncePod"
@@ -22,6 +25,11 @@ def check_access_modes(spec: dict[str, Any], at: str, findings: Findings) -> Non
         findings.one_of(f"{at}.accessModes", mode, _MODES)
     if _ONE_POD in modes and any(mode in _MODES for mode in modes if mode != _ONE_POD):
         findings.forbidden(f"{at}.accessModes", "may not use ReadWriteOncePod with other access modes")
+
+
+def has_class(claim: Untyped) -> bool:
+    """Whether a claim says which storage class it wants. An empty name is an answer too."""
+    return CLASS_ANNOTATION in claim.metadata.annotations or claim.spec.get("storageClassName") is not None
 
 
 def phase_cell(obj: Untyped, now: datetime) -> Cell:

@@ -145,7 +145,8 @@ EVENT = Resource(
         "involvedObject.fieldPath": lambda event: event.involved_object.field_path,
         "reason": lambda event: event.reason,
         "reportingComponent": lambda event: event.reporting_component,
-        "source": lambda event: event.source.component,
+        # Events of events.k8s.io/v1 have no source.
+        "source": lambda event: event.source.component or event.reporting_component,
         "type": lambda event: event.type,
     },
 )

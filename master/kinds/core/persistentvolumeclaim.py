@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from master.kinds.core.claims import check_access_modes, phase_cell
+from master.kinds.core.claims import CLASS_ANNOTATION, check_access_modes, phase_cell
 from master.registry.passive import Supplement
 from master.registry.table import Cell
 from master.registry.untyped import UntypedStrategy, with_spec
@@ -16,7 +16,6 @@ from master.schema.data import Untyped
 from master.schema.names import dns_label, dns_subdomain
 
 _SOURCES: Final = (("", "PersistentVolumeClaim"), ("snapshot.storage.k8s.io", "VolumeSnapshot"))
-_CLASS_ANNOTATION: Final = "volume.beta.kubernetes.io/storage-class"
 _IMMUTABLE: Final = (
     "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims"
 )
@@ -101,7 +100,7 @@ def _fixed(spec: Mapping[str, Any], new: Untyped, old: Untyped) -> dict[str, Any
     fixed = dict(spec)
     if not old.spec.get("volumeName"):
         fixed.pop("volumeName", None)
-    annotation = old.metadata.annotations.get(_CLASS_ANNOTATION)
+    annotation = old.metadata.annotations.get(CLASS_ANNOTATION)
     if "storageClassName" not in old.spec and annotation in (None, new.spec.get("storageClassName")):
         # The default class may come later than the claim.
         fixed.pop("storageClassName", None)

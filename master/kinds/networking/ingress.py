@@ -13,7 +13,7 @@ from master.schema.data import Untyped
 from master.schema.forms import host, is_address, path_segment
 from master.schema.names import dns_label, dns_subdomain, port_name
 
-_CLASS_ANNOTATION: Final = "kubernetes.io/ingress.class"
+CLASS_ANNOTATION: Final = "kubernetes.io/ingress.class"
 _PATH_TYPES: Final = ("Exact", "ImplementationSpecific", "Prefix")
 _FORBIDDEN_IN_PATHS: Final = ("//", "/./", "/../", "%2f", "%2F")
 _FORBIDDEN_AT_THE_END: Final = ("/..", "/.")
@@ -39,16 +39,16 @@ class IngressStrategy(UntypedStrategy):
 
     def check(self, obj: Untyped, old: Untyped | None, findings: Findings, keyspace: Any) -> None:
         super().check(obj, old, findings, keyspace)
-        name = obj.metadata.annotations.get(_CLASS_ANNOTATION)
+        name = obj.metadata.annotations.get(CLASS_ANNOTATION)
         if old is not None or name is None:
             return
         wanted = obj.spec.get("ingressClassName")
         if wanted is None:
             why = "please use 'spec.ingressClassName' instead"
-            findings.warnings.append(f'annotation "{_CLASS_ANNOTATION}" is deprecated, {why}')
+            findings.warnings.append(f'annotation "{CLASS_ANNOTATION}" is deprecated, {why}')
         elif wanted != name:
             why = "must match `ingressClassName` when both are specified"
-            findings.invalid(f"annotations.{_CLASS_ANNOTATION}", name, why)
+            findings.invalid(f"annotations.{CLASS_ANNOTATION}", name, why)
 
     def check_status(self, new: Untyped, old: Untyped, findings: Findings) -> None:
         for index, ingress in enumerate(new.status["loadBalancer"].get("ingress", ())):

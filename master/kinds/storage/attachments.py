@@ -12,7 +12,7 @@ from master.schema.checks import Findings
 from master.schema.data import Untyped
 from master.schema.names import qualified_name
 
-_DEFAULT: Final = ("storageclass.kubernetes.io/is-default-class", "storageclass.beta.kubernetes.io/is-default-class")
+DEFAULT: Final = ("storageclass.kubernetes.io/is-default-class", "storageclass.beta.kubernetes.io/is-default-class")
 _MAX_METADATA: Final = 256 << 10
 _MAX_MESSAGE: Final = 1024
 _MAX_NODE_ID: Final = 256
@@ -101,4 +101,4 @@ VOLUMEATTACHMENT: Final = Supplement(VolumeAttachmentStrategy)
 CSIDRIVER: Final = Supplement(CSIDriverStrategy)
 CSINODE: Final = Supplement(CSINodeStrategy)
 VOLUMEATTRIBUTESCLASS: Final = Supplement(VolumeAttributesClassStrategy)
-STORAGECLASS: Final = Supplement(cells={"Name": name_of_class(*_DEFAULT)})
+STORAGECLASS: Final = Supplement(cells={"Name": name_of_class(*DEFAULT)})

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from msgspec.structs import replace
-
 from master.objects.meta import json_name
-from master.registry.subresource import Part
+from master.registry.subresource import METADATA, Part, take_status
 from master.schema.checks import Findings
 
 
@@ -18,22 +16,8 @@ def status_part(check: Callable[[Any, Any, Findings], None] | None = None, *, la
     `check(new, old, findings)` has the rules about several fields of the status.
     """
 
-    def take(new: Any, old: Any) -> Any:
-        meta, before = new.metadata, old.metadata
-        wanted = meta.labels if labels else before.labels
-        if (meta.annotations, wanted) != (before.annotations, before.labels):
-            before = replace(before, annotations=meta.annotations, labels=wanted)
-        return replace(old, status=new.status, metadata=before)
-
-    def check_part(new: Any, old: Any, findings: Findings) -> None:
-        if new.metadata is not old.metadata:
-            findings.labels("metadata.labels", new.metadata.labels)
-            findings.annotations("metadata.annotations", new.metadata.annotations)
-        if check is not None:
-            check(new, old, findings)
-
-    metadata = ("annotations", "labels") if labels else ("annotations",)
-    return Part("status", take=take, attribute="status", check=check_part, metadata=metadata)
+    metadata = METADATA if labels else ("annotations",)
+    return Part("status", take=take_status, attribute="status", check=check, metadata=metadata)
 
 
 def check_at_most(status: Any, names: tuple[str, ...], most: str, findings: Findings) -> None:

@@ -10,6 +10,7 @@ import ssl
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -117,14 +118,22 @@ async def answer(reader: asyncio.StreamReader) -> Reply:
     return Reply(int(lines[0].split()[1]), headers, body)
 
 
-@contextlib.contextmanager
-def running(directory: Path) -> Iterator[Master]:
-    """Starts a master with short time limits, and stops it."""
+def _ports(config: Path) -> tuple[int, int]:
+    """The ports of an earlier master, or two free ones."""
+    if config.exists():
+        earlier = tomllib.loads(config.read_text())
+        return earlier["api_port"], earlier["session_port"]
     with socket.socket() as api, socket.socket() as sessions:
         api.bind(("127.0.0.1", 0))
         sessions.bind(("127.0.0.1", 0))
-        port, session_port = api.getsockname()[1], sessions.getsockname()[1]
+        return api.getsockname()[1], sessions.getsockname()[1]
+
+
+@contextlib.contextmanager
+def running(directory: Path) -> Iterator[Master]:
+    """Starts a master with short time limits, and stops it. In the directory of an earlier one it keeps the ports."""
     config = directory / "master.toml"
+    port, session_port = _ports(config)
     token = directory / "token"
     token.write_text(TOKEN)
     config.write_text(

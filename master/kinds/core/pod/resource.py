@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from master.kinds.core.pod.binding import BINDING
+from master.kinds.core.pod.claims import CLAIM
 from master.kinds.core.pod.deletion import PodDeletion
 from master.kinds.core.pod.model import Pod
 from master.kinds.core.pod.strategy import SPECS, PodStrategy
@@ -34,6 +35,6 @@ POD = Resource(
         "status.podIP": lambda pod: pod.status.pod_ip,
         "status.nominatedNodeName": lambda pod: pod.status.nominated_node_name,
     },
-    indexes=(OWNER, LABEL, NODE),
+    indexes=(OWNER, LABEL, NODE, CLAIM),
     has_generation=True,
 )

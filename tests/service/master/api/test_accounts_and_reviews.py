@@ -187,3 +187,26 @@ async def test_a_rules_review_lists_the_permissions(api: Client) -> None:
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
 async def test_reviews_can_only_be_created(api: Client, method: str) -> None:
     assert (await api(method, f"{REVIEWS}/tokenreviews", {})).status == 405
+
+
+@pytest.mark.parametrize(
+    ("accept", "code"),
+    [
+        ("application/json;as=Table;v=v1;g=meta.k8s.io", 406),
+        ("application/json;as=Table;v=v1;g=meta.k8s.io,application/json", 201),
+        ("application/vnd.kubernetes.protobuf", 406),
+        ("application/vnd.kubernetes.protobuf,application/json", 201),
+    ],
+)
+@pytest.mark.parametrize(
+    ("path", "spec"),
+    [
+        pytest.param(f"{ACCESS}/selfsubjectaccessreviews", {"nonResourceAttributes": {"path": "/"}}, id="review"),
+        pytest.param(f"{ACCOUNT}/token", {}, id="subresource"),
+    ],
+)
+async def test_reviews_and_tokens_have_no_tables(
+    api: Client, path: str, spec: dict[str, Any], accept: str, code: int
+) -> None:
+    reply = await api("POST", path, {"spec": spec}, headers={"Accept": accept})
+    assert (reply.status, reply.json.get("reason")) == (code, "NotAcceptable" if code == 406 else None)

@@ -17,8 +17,7 @@ from tests.service.master.api.bad_input.conftest import Direct, direct  # noqa: 
 _FILE = Path(__file__).parents[3] / "fixtures/kubernetes/defaults.jsonl"
 _CASES = [json.loads(line) for line in _FILE.read_text().splitlines()]
 # Set by admission plugins and controllers that Sampan does not have: the token of the service account, and the taint of
-# a node that has not reported yet. These are removed, as are the finalizers of the plugin that protects volumes in use.
-_PROTECTION = ("kubernetes.io/pvc-protection", "kubernetes.io/pv-protection")
+# a node that has not reported yet. These are removed.
 # The server's own choices.
 _CHOSEN = ("uid", "resourceVersion", "creationTimestamp", "managedFields")
 
@@ -48,7 +47,6 @@ def _normalise(answer: dict[str, Any], sent: dict[str, Any]) -> None:
     """Removes what plugins add and the server chooses."""
     for name in _CHOSEN:
         answer["metadata"].pop(name, None)
-    _without(answer["metadata"], "finalizers", lambda name: name in _PROTECTION)
     answer.get("status", {}).pop("lastPhaseTransitionTime", None)
     spec = answer.get("spec")
     if answer["kind"] == "Pod":

@@ -41,6 +41,8 @@ async def test_an_event_is_one_object_in_two_versions(api: Client) -> None:
     ).json
     assert [item["metadata"]["name"] for item in again["items"]] == ["e"]
     assert again["items"][0]["regarding"] == core["involvedObject"]
+    of_source = (await api("GET", f"{CORE}/events?fieldSelector=source%3Dexample.com/shop")).json
+    assert [item["metadata"]["name"] for item in of_source["items"]] == ["e"]
     changed = await api(
         "PATCH", f"{EVENTS}/e", {"series": {"count": 2, "lastObservedTime": event()["eventTime"]}}, headers=MERGE
     )

@@ -106,6 +106,9 @@ HEARTBEATS = [
         "capacity.pods",
         id="pods 2^63",
     ),
+    pytest.param(
+        session_pb2.HeartbeatRequest(usage=observed_pb2.Usage(memory_bytes=-1)), "usage.memory_bytes", id="memory -1"
+    ),
 ]
 
 

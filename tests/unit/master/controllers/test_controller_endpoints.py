@@ -222,3 +222,17 @@ async def test_an_unchanged_state_is_not_written_again() -> None:
         revision = cluster.cache.revision
         await cluster.clock.advance(10)
         assert cluster.cache.revision == revision
+
+
+async def test_endpoints_without_a_service_stay() -> None:
+    cluster, endpoints, _ = await start()
+    async with cluster.running(endpoints):
+        by_hand = kinds.ENDPOINTS.schema.model(metadata=ObjectMeta(name="lonely", namespace="default"))
+        await cluster.create(kinds.ENDPOINTS, by_hand)
+        await settle()
+        assert cluster.get(kinds.ENDPOINTS, "lonely") is not None
+        await cluster.create(kinds.SERVICE, service("lonely", app=""))
+        await settle()
+        await cluster.delete(kinds.SERVICE, "lonely")
+        await settle()
+        assert cluster.get(kinds.ENDPOINTS, "lonely") is None

@@ -6,8 +6,10 @@ import asyncio
 
 import pytest
 
+from master.api.usages import NodeUsage
 from master.dispatch.errors import Occupied, Stale
 from master.dispatch.sessions import Machine, Sessions
+from proto.gen import observed_pb2
 from tests.fakes.clock import FakeClock, settle
 
 MACHINE = Machine("machine-1", "10.0.0.1")
@@ -142,3 +144,44 @@ async def test_a_stall_is_noticed_by_the_first_reader() -> None:
         clock._monotonic += 20
         assert sessions.stalled_at == clock.monotonic()
         watching.cancel()
+
+
+async def test_the_usage_of_a_node_is_known_from_the_second_heartbeat_on(sessions: Sessions, clock: FakeClock) -> None:
+    session = sessions.open("n", MACHINE, "f", removed=False)
+    sessions.measured(session, observed_pb2.Usage(cpu_millis=1, memory_bytes=2))
+    assert sessions.usage("n") is None, "nothing says in which time the processor was used"
+    await clock.advance(9.5)
+    sessions.measured(session, observed_pb2.Usage(cpu_millis=250, memory_bytes=1 << 30))
+    assert sessions.usage("n") == NodeUsage(clock.now(), 9.5, 250, 1 << 30)
+    assert sessions.usage("m") is None
+
+
+async def test_a_heartbeat_shortly_after_another_changes_no_usage(sessions: Sessions, clock: FakeClock) -> None:
+    session = sessions.open("n", MACHINE, "f", removed=False)
+    for after_s, cpu_millis in ((0.0, 0), (10.0, 250), (0.1, 4000)):
+        await clock.advance(after_s)
+        sessions.measured(session, observed_pb2.Usage(cpu_millis=cpu_millis))
+    usage = sessions.usage("n")
+    assert usage is not None and (usage.cpu_millis, usage.window_s) == (250, 10)
+    await clock.advance(5)
+    sessions.measured(session, observed_pb2.Usage(cpu_millis=300))
+    usage = sessions.usage("n")
+    assert usage is not None and (usage.cpu_millis, usage.window_s) == (300, 5), "measured since the short one"
+
+
+async def test_an_old_usage_is_not_shown_and_neither_is_that_of_an_earlier_session(
+    sessions: Sessions, clock: FakeClock
+) -> None:
+    session = sessions.open("n", MACHINE, "f", removed=False)
+    for _ in range(2):
+        await clock.advance(10)
+        sessions.measured(session, observed_pb2.Usage(cpu_millis=250))
+    await clock.advance(39)
+    sessions.beat(session)
+    assert sessions.usage("n") is not None
+    await clock.advance(1)
+    assert sessions.usage("n") is None, "an agent that reports no usage any more"
+    sessions.measured(session, observed_pb2.Usage(cpu_millis=250))
+    assert sessions.usage("n") is not None
+    sessions.open("n", MACHINE, "f", removed=False)
+    assert sessions.usage("n") is None

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from master.api.pipeline.metadata import for_part
 from master.kinds import (
     CONTROLLERREVISION,
     DAEMONSET,
@@ -344,8 +345,9 @@ def test_a_write_of_the_status_changes_annotations_and_of_most_kinds_labels() ->
     for resource, labels in ((DEPLOYMENT, {}), (REPLICASET, {"l": "1"})):
         part = resource.subresource("status")
         assert isinstance(part, Part)
-        new = part.take(resource.schema.read(changed, []), completed(resource, workload()))
-        assert (new.metadata.annotations, new.metadata.labels) == ({"a": "1"}, labels)
+        new = resource.schema.read(changed, []).metadata
+        meta = for_part(new, completed(resource, workload()).metadata, part.metadata)
+        assert (meta.annotations, meta.labels) == ({"a": "1"}, labels)
 
 
 @pytest.mark.parametrize(

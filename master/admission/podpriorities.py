@@ -1,4 +1,4 @@
-"""The classes that a new pod may name: a priority class that exists, and no runtime class, which no node supports."""
+"""The priority class of a new pod: it must exist, and gives the pod its priority and preemption policy."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from master.api.errors import Forbidden
+from master.admission.refusal import refused
 from master.api.pipeline.admission import Admission
 from master.api.pipeline.attempt import Attempt
 from master.cache import Cache, Entry
-from master.kinds import POD, PRIORITYCLASS, RUNTIMECLASS
+from master.kinds import POD, PRIORITYCLASS
 from master.kinds.core.pod.model import PodSpec
 from master.kinds.core.pod.strategy import SPECS
 
@@ -36,7 +36,7 @@ _BUILT_IN: Final = {
 _NONE: Final = _Class("", 0)
 
 
-class PodClasses(Admission):
+class PodPriorities(Admission):
     """Sets the priority and preemption policy of the pod's priority class, or of the default class if it names none.
 
     Refuses pods with a class that does not exist, or with other values than those of their class.
@@ -50,15 +50,11 @@ class PodClasses(Admission):
         if attempt.old is not None:
             attempt.new = replace(attempt.new, spec=_as_before(spec, attempt.old.spec))
             return
-        if spec.runtime_class_name:
-            exists = attempt.cache.entry(RUNTIMECLASS, "", spec.runtime_class_name) is not None
-            why = "cannot be used: no node supports runtime classes yet" if exists else "not found"
-            raise _refused(attempt, f'pod rejected: RuntimeClass "{spec.runtime_class_name}" {why}')
         name = spec.priority_class_name
         chosen = _named(attempt.cache, name) if name else _default(attempt.cache)
         if chosen is None:
             if name:
-                raise _refused(attempt, f"no PriorityClass with name {name} was found")
+                raise refused(attempt, f"no PriorityClass with name {name} was found")
             chosen = _NONE
         policy = chosen.preemption_policy
         for given, computed, text in (
@@ -68,7 +64,7 @@ class PodClasses(Admission):
             if given not in (None, computed):
                 why = f"the {text} ({given}) must not be provided in pod spec"
                 cause = f"priority class {chosen.name} has" if chosen.name else "without a priority class it has"
-                raise _refused(attempt, f"{why}; {cause} the value {computed}")
+                raise refused(attempt, f"{why}; {cause} the value {computed}")
         attempt.new = replace(attempt.new, spec=SPECS.changed(spec, _classified, chosen))
 
 
@@ -105,8 +101,3 @@ def _default(cache: Cache) -> _Class | None:
 def _class_of(entry: Entry) -> _Class:
     content: dict[str, Any] = entry.obj.content
     return _Class(entry.name, content.get("value", 0), content.get("preemptionPolicy", ""))
-
-
-def _refused(attempt: Attempt, why: str) -> Forbidden:
-    name = attempt.new.metadata.name or attempt.new.metadata.generate_name if attempt.new is not None else ""
-    return Forbidden(f'pods "{name}" is forbidden: {why}', name=name, kind=POD.plural)
