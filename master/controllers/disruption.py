@@ -21,7 +21,7 @@ from master.objects.labelselector import matches
 from master.objects.meta import LabelSelector, Object, OwnerReference, timestamp
 from master.registry.subresource import View
 from master.registry.untyped import with_status
-from master.schema.schema import Untyped
+from master.schema.data import Untyped
 
 
 @dataclass(frozen=True, slots=True)
