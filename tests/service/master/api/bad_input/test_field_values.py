@@ -72,8 +72,8 @@ async def answer(direct: Direct, kind: Resource[Any], place: Place, value: Any) 
     else:
         reply = await direct("POST", f"{collection(kind)}?dryRun=All", {**body, "metadata": named(body, "y")})
     if reply.status == 403:
-        # Admission refuses a priority other than that of the pod's class.
-        assert place.field in reply.json["message"]
+        # Admission refuses values that do not follow from the pod's classes.
+        assert place.field.lower() in reply.json["message"].lower()
         return [place.path()], None
     return (refusal(reply, 400, 422), None) if reply.status >= 400 else ([], place.get(reply.json))
 
