@@ -26,7 +26,7 @@ from master.kinds.discovery.endpointslice import Endpoint, EndpointConditions, E
 from master.objects.meta import Object, ObjectMeta, timestamp
 from master.registry.resource import Resource
 from master.registry.untyped import with_status
-from master.schema.schema import Untyped
+from master.schema.data import Untyped
 
 SYSTEM_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 NAME = "kubernetes"

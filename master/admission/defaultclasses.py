@@ -15,7 +15,7 @@ from master.kinds.networking.ingress import CLASS_ANNOTATION
 from master.kinds.networking.ingressclass import DEFAULT as DEFAULT_INGRESS_CLASS
 from master.kinds.storage.attachments import DEFAULT as DEFAULT_STORAGE_CLASS
 from master.registry.resource import Resource
-from master.schema.schema import Untyped
+from master.schema.data import Untyped
 
 _INGRESS: Final = (DEFAULT_INGRESS_CLASS,)
 

@@ -16,7 +16,7 @@ from master.kinds.core.pod.amounts import pod_limits, pod_requests
 from master.kinds.core.pod.container import Container
 from master.kinds.core.pod.model import PodSpec
 from master.kinds.core.pod.strategy import SPECS
-from master.schema.schema import Untyped
+from master.schema.data import Untyped
 
 _ANNOTATION: Final = "kubernetes.io/limit-ranger"
 _DELETIONS: Final = ("delete", "deletecollection")

@@ -20,8 +20,8 @@ from master.kinds import POD, RUNTIMECLASS
 from master.kinds.core.pod.affinity import Toleration
 from master.kinds.core.pod.model import PodSpec
 from master.kinds.core.pod.strategy import SPECS
+from master.schema.data import Untyped
 from master.schema.quantity import parse
-from master.schema.schema import Untyped
 
 _Pairs = tuple[tuple[str, str], ...]
 _DIFFERENT = "pod rejected: Pod's Overhead doesn't match RuntimeClass's defined Overhead"

@@ -15,7 +15,7 @@ from master.controllers.keyed import ObjectKey, run_keyed
 from master.controllers.workqueue import WorkQueue
 from master.kinds import PERSISTENTVOLUMECLAIM, STORAGECLASS
 from master.kinds.core.claims import has_class
-from master.schema.schema import Untyped
+from master.schema.data import Untyped
 
 
 class ClaimClasses:

@@ -7,11 +7,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
 from msgspec.structs import replace
 
 from master.cache import Entry
 from master.kinds.core.namespace import Namespace, NamespaceCondition
+
+# The sentences in a condition: thousands of objects may fail for one reason, and a status has a limited size.
+_MAX_SHOWN: Final = 10
 
 
 def with_conditions(
@@ -44,7 +48,8 @@ def _conditions(entries: Sequence[Entry], failures: Sequence[str]) -> Iterable[N
         "All legacy kube types successfully parsed",
     )
     if failures:
-        text = f"Failed to delete all resource types, {len(failures)} remaining: {', '.join(failures)}"
+        shown = ", ".join(failures[:_MAX_SHOWN]) + (", ..." if len(failures) > _MAX_SHOWN else "")
+        text = f"Failed to delete all resource types, {len(failures)} remaining: {shown}"
         yield NamespaceCondition(
             type="NamespaceDeletionContentFailure", status="True", reason="ContentDeletionFailed", message=text
         )

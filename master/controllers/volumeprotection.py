@@ -25,7 +25,7 @@ from master.kinds import PERSISTENTVOLUME, PERSISTENTVOLUMECLAIM, POD
 from master.kinds.core.pod.claims import CLAIM, claims_of, own_claims
 from master.kinds.core.pod.model import Pod
 from master.registry.resource import Resource
-from master.schema.schema import Untyped
+from master.schema.data import Untyped
 
 # Kind, namespace and name.
 _Key = tuple[Resource[Any], str, str]

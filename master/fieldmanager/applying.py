@@ -50,7 +50,7 @@ class Application:
 
     def _to(self, live: dict[str, Any], managers: Managers, empty: dict[str, Any]) -> Applied:
         if not managers:
-            # The object was never tracked: somebody owns what it has, so that the apply may conflict with it.
+            # The object was never tracked: one manager gets all its fields, so that the apply may conflict with them.
             before = Manager.of(BEFORE_FIRST_APPLY, "Update", self.api_version, self.manager.subresource)
             managers = updated({}, self.forms.comparing(empty, live), before, self.now)
         shape = self.forms.versions[self.api_version].shape
@@ -85,7 +85,7 @@ class Application:
             raise Conflicts.of(conflicts)
 
     def _pruned(self, merged: dict[str, Any], previous: Owned, managers: Managers) -> dict[str, Any]:
-        """The merged value without what the manager applied before and what nobody owns now."""
+        """The merged value without what the manager applied before and no manager owns now."""
         form, shape = self.forms.versions.get(previous.api_version), self.forms.versions[self.api_version].shape
         # Every field that the manager still names is kept, so only the fields that it left out count. Sets of versions
         # with different types name the same fields differently.

@@ -33,8 +33,8 @@ def allowed(form: Form, api_version: str, live: dict[str, Any]) -> FieldSet:
             return EMPTY
         difference = form.compare(last, live)
         return FieldSet(form.shape.named(last, unique=True) or {}) - difference.set - difference.removed
-    except (ValueError, BadItem, AttributeError, TypeError):
-        # The text is a client's: it can have any types.
+    except (ValueError, BadItem, AttributeError, TypeError, RecursionError):
+        # The text is a client's: it can have any types and any depth.
         return EMPTY
 
 

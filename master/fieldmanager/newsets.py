@@ -22,7 +22,7 @@ _LONGEST: Final = 64 << 10
 _SHORTEST: Final = 256
 _encode = msgspec.json.Encoder().encode
 _TYPE: Final = ("apiVersion", "kind")
-"""Fields that nobody owns."""
+"""Fields that no manager owns."""
 _Key = tuple[Record, str, bytes]
 
 

@@ -43,7 +43,7 @@ from master.kinds.supplements import SUPPLEMENTS
 from master.registry import passive
 from master.registry.registry import Registry
 from master.registry.resource import Resource
-from master.schema.schema import Untyped
+from master.schema.data import Untyped
 
 PASSIVE: tuple[Resource[Untyped], ...] = tuple(passive.load(Path(__file__).with_name("data"), SUPPLEMENTS))
 _passive = {kind.kind: kind for kind in PASSIVE}
@@ -53,6 +53,7 @@ INGRESSCLASS = _passive["IngressClass"]
 LIMITRANGE = _passive["LimitRange"]
 PERSISTENTVOLUME = _passive["PersistentVolume"]
 PERSISTENTVOLUMECLAIM = _passive["PersistentVolumeClaim"]
+PODDISRUPTIONBUDGET = _passive["PodDisruptionBudget"]
 PRIORITYCLASS = _passive["PriorityClass"]
 RUNTIMECLASS = _passive["RuntimeClass"]
 SERVICECIDR = _passive["ServiceCIDR"]
@@ -127,6 +128,7 @@ __all__ = [
     "PERSISTENTVOLUME",
     "PERSISTENTVOLUMECLAIM",
     "POD",
+    "PODDISRUPTIONBUDGET",
     "PODTEMPLATE",
     "PRIORITYCLASS",
     "REPLICASET",

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from master.registry.declaredcolumns import CellOf
 from master.registry.table import Cell
-from master.schema.schema import Untyped
+from master.schema.data import Untyped
 
 
 def name_of_class(*annotations: str) -> CellOf:

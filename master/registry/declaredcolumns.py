@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from master.registry.declaration import ColumnDeclaration
 from master.registry.table import AGE, NAME, Cell, Column, age, duration, pairs
-from master.schema.schema import Untyped
+from master.schema.data import Untyped
 
 _IN_BRACES: Final = re.compile(r"\{([^}]+)\}")
 _STEP: Final = re.compile(r"(?P<name>[^.\[\]]+)|\[(?:(?P<key>[^=\]]+)=(?P<value>[^\]]*))?\]")

@@ -24,8 +24,8 @@ from master.registry.resource import Resource, Version
 from master.registry.subresource import Subresource
 from master.registry.untyped import UntypedStrategy
 from master.schema import forms
+from master.schema.data import Data, Untyped
 from master.schema.facts import facts
-from master.schema.schema import Data, Untyped
 from master.schema.tree import Struct
 
 TYPES_FILE: Final = "types.json"

@@ -14,8 +14,8 @@ from master.registry.strategy import Keyspace, Strategy
 from master.registry.subresource import METADATA, Part
 from master.registry.table import Table
 from master.schema.checks import Findings
+from master.schema.data import Data, Untyped
 from master.schema.names import dns_subdomain
-from master.schema.schema import Data, Untyped
 from master.schema.tree import Struct
 
 

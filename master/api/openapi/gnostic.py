@@ -54,27 +54,28 @@ def _schema(numbers: dict[str, int], *, extensions: int) -> Message:
     return message
 
 
+_SCHEMA_V2: Final = {
+    "$ref": 1,
+    "format": 2,
+    "description": 4,
+    "maximum": 7,
+    "minimum": 9,
+    "maxLength": 11,
+    "minLength": 12,
+    "pattern": 13,
+    "maxItems": 14,
+    "minItems": 15,
+    "uniqueItems": 16,
+    "maxProperties": 17,
+    "minProperties": 18,
+    "required": 19,
+    "enum": 20,
+}
+"""The numbers of the fields of a schema in version 2 that are written alike in both versions."""
+
+
 def _second_version() -> Message:
-    schema = _schema(
-        {
-            "$ref": 1,
-            "format": 2,
-            "description": 4,
-            "maximum": 7,
-            "minimum": 9,
-            "maxLength": 11,
-            "minLength": 12,
-            "pattern": 13,
-            "maxItems": 14,
-            "minItems": 15,
-            "uniqueItems": 16,
-            "maxProperties": 17,
-            "minProperties": 18,
-            "required": 19,
-            "enum": 20,
-        },
-        extensions=31,
-    )
+    schema = _schema(_SCHEMA_V2, extensions=31)
     schema.fields |= {
         "default": (5, YAML),
         "additionalProperties": (21, Inside(schema)),
@@ -130,27 +131,28 @@ class _Place:
         return Inside(message, within).field(number, value)
 
 
+_SCHEMA_V3: Final = {
+    "nullable": 1,
+    "maximum": 11,
+    "minimum": 13,
+    "maxLength": 15,
+    "minLength": 16,
+    "pattern": 17,
+    "maxItems": 18,
+    "minItems": 19,
+    "uniqueItems": 20,
+    "maxProperties": 21,
+    "minProperties": 22,
+    "required": 23,
+    "enum": 24,
+    "description": 34,
+    "format": 35,
+}
+"""The numbers of the fields of a schema in version 3 that are written alike in both versions."""
+
+
 def _third_version() -> Message:
-    schema = _schema(
-        {
-            "nullable": 1,
-            "maximum": 11,
-            "minimum": 13,
-            "maxLength": 15,
-            "minLength": 16,
-            "pattern": 17,
-            "maxItems": 18,
-            "minItems": 19,
-            "uniqueItems": 20,
-            "maxProperties": 21,
-            "minProperties": 22,
-            "required": 23,
-            "enum": 24,
-            "description": 34,
-            "format": 35,
-        },
-        extensions=36,
-    )
+    schema = _schema(_SCHEMA_V3, extensions=36)
     reference = Message()
     reference.fields = {"$ref": (1, TEXT)}
     either = OneOf(schema, reference, _is_reference)

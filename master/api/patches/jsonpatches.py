@@ -11,11 +11,14 @@ from jsonpointer import EndOfList, JsonPointer, JsonPointerException
 
 from master.api.errors import BadRequest, Invalid, TooLarge
 from master.schema.depth import MAX_DEPTH, too_deep
+from master.schema.pruning import MAX_ITEMS
 from master.schema.schema import Schema
 
 MAX_OPERATIONS: Final = 10_000
 # Copies can double an object again and again, so the bytes of all copies of one patch have a limit.
 MAX_COPIED_BYTES: Final = 3 << 20
+# The operations that move the items of a list to other places.
+_SHIFTING: Final = ("add", "remove", "move", "copy")
 _TEXTS: Final = ("op", "path", "from")
 _FIELDS: Final = {*_TEXTS, "value"}
 _LONGEST_REASON: Final = 512
@@ -98,6 +101,8 @@ def unknown_fields(patch: Any) -> list[str]:
 def _applied(value: Any, operations: list[dict[str, Any]]) -> Any:
     copied = 0
     for operation in operations:
+        if operation["op"] in _SHIFTING:
+            _check_lists(value, operation)
         if operation["op"] == "copy":
             found = JsonPointer(operation["from"]).resolve(value)
             if isinstance(found, EndOfList):
@@ -109,6 +114,17 @@ def _applied(value: Any, operations: list[dict[str, Any]]) -> Any:
             operation = {"op": "add", "path": operation["path"], "value": msgspec.json.decode(source)}
         value = _OPERATIONS[operation["op"]](operation).apply(value)
     return value
+
+
+def _check_lists(value: Any, operation: dict[str, Any]) -> None:
+    """Raises Invalid if the operation shifts the items of a list that is longer than any list of an object.
+
+    Each such operation takes time in proportion to the list, and a patch may have thousands of them.
+    """
+    for name in ("path", "from") if operation["op"] == "move" else ("path",):
+        parent, part = JsonPointer(operation[name]).to_last(value)
+        if isinstance(parent, list) and part != "-" and len(parent) > MAX_ITEMS:
+            raise _refused(f"the list at {operation[name]} has more than {MAX_ITEMS} items")
 
 
 def _copy(value: Any) -> Any:

@@ -173,7 +173,7 @@ def _subject(call: Call, kind: str) -> str:
 
 
 def _check_types(document: Document, schema: Schema[Any], subject: str) -> bool:
-    """Raises BadRequest for wrong types and unknown fields: nobody could own them.
+    """Raises BadRequest for wrong types and unknown fields: no manager could own them.
 
     Returns whether the configuration is plain JSON (master/schema/plain.py).
     """

@@ -1,6 +1,6 @@
 """Traffic: how many requests of each sort were answered, with which code, and how long that took.
 
-Every request is counted, so this keeps plain numbers; metrics.py makes a text of them when somebody reads it.
+Every request is counted, so this keeps plain numbers; metrics.py makes a text of them on request.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _Sort = tuple[str, bool, str, str, str, str, str]
 
 
 def sort_of(call: Call, *, streams: bool) -> _Sort:
-    """The values of a `Sort`. Requests are counted by this, as a plain tuple is made in a third of the time."""
+    """The values of a `Sort`. A plain tuple, because it is made in a third of the time."""
     route = call.route
     resource = route.resource
     return (

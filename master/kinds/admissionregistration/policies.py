@@ -15,9 +15,9 @@ from master.registry.passive import Supplement
 from master.registry.table import Cell
 from master.registry.untyped import UntypedStrategy
 from master.schema.checks import Findings
+from master.schema.data import Untyped
 from master.schema.forms import path_segment
 from master.schema.names import dns_1035, dns_subdomain
-from master.schema.schema import Untyped
 
 _ALL: Final = "*"
 _REVIEWS: Final = ("v1", "v1beta1")

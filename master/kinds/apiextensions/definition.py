@@ -14,8 +14,8 @@ from master.kinds.apiextensions.structural import check_schema
 from master.registry.passive import Supplement
 from master.registry.untyped import UntypedStrategy
 from master.schema.checks import Findings
+from master.schema.data import Untyped
 from master.schema.names import dns_1035
-from master.schema.schema import Untyped
 
 _PATH: Final = re.compile(r"(\.[a-zA-Z_][a-zA-Z0-9_-]*(\[[^\]]*\])?)+|\.metadata\.[a-z]+(\[.*\])?")
 _FORMATS: Final = ("int32", "int64", "float", "double", "byte", "date", "date-time", "password")

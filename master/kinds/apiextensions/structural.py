@@ -142,7 +142,7 @@ def _check_list(schema: Schema, at: str, findings: Findings) -> None:
 
 
 def _check_nested(schema: Schema, at: str, findings: Findings) -> None:
-    """Checks a schema in a logical junctor: it says something about values, but nothing about types."""
+    """Checks a schema below allOf, anyOf, oneOf or not: it may restrict values, but not set types."""
     # The types of integers or strings are written like this.
     is_either = set(schema) == {"type"} and schema["type"] in ("integer", "string")
     for name in () if is_either else _NOT_NESTED:

@@ -10,8 +10,8 @@ from master.registry.passive import Supplement
 from master.registry.table import Cell
 from master.registry.untyped import UntypedStrategy, with_status
 from master.schema.checks import Findings
+from master.schema.data import Untyped
 from master.schema.names import dns_1035, dns_subdomain
-from master.schema.schema import Untyped
 
 
 class APIServiceStrategy(UntypedStrategy):

@@ -43,7 +43,7 @@ class RollingUpdateDaemonSet(Model, frozen=True, kw_only=True):
 
 
 class DaemonSetUpdateStrategy(Model, frozen=True, kw_only=True):
-    """How old pods are replaced: RollingUpdate (default), or OnDelete, when somebody deletes them."""
+    """How old pods are replaced: RollingUpdate (default), or OnDelete, only after users delete them."""
 
     type: str = ""
     rolling_update: RollingUpdateDaemonSet | None = None

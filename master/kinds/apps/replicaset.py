@@ -77,7 +77,7 @@ class ReplicaSetStrategy(Strategy[ReplicaSet]):
 
     def check(self, obj: ReplicaSet, old: ReplicaSet | None, findings: Findings, keyspace: Keyspace) -> None:
         spec = obj.spec
-        # Kubernetes calls it so, too.
+        # Kubernetes writes `deployment` here, too.
         check_workload_selector(spec.selector, spec.template.metadata.labels, "deployment", findings)
         check_lasting_template(spec.template, old.spec.template if old else None, "ReplicaSet", findings)
 

@@ -47,7 +47,7 @@ class RollingUpdateStatefulSetStrategy(Model, frozen=True, kw_only=True):
 
 
 class StatefulSetUpdateStrategy(Model, frozen=True, kw_only=True):
-    """How old pods are replaced: RollingUpdate (default), or OnDelete, when somebody deletes them."""
+    """How old pods are replaced: RollingUpdate (default), or OnDelete, only after users delete them."""
 
     type: str = ""
     rolling_update: RollingUpdateStatefulSetStrategy | None = None

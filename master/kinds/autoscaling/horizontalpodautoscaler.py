@@ -10,7 +10,7 @@ from master.registry.passive import Supplement
 from master.registry.table import Cell
 from master.registry.untyped import UntypedStrategy, with_spec
 from master.schema.checks import Findings
-from master.schema.schema import Untyped
+from master.schema.data import Untyped
 
 _CPU: Final = {
     "type": "Resource",

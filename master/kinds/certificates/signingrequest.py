@@ -19,7 +19,7 @@ from master.registry.subresource import Part
 from master.registry.table import Cell
 from master.registry.untyped import UntypedStrategy, with_status
 from master.schema.checks import Findings
-from master.schema.schema import Untyped
+from master.schema.data import Untyped
 
 _DECISIONS: Final = ("Approved", "Denied")
 _ALWAYS_TRUE: Final = (*_DECISIONS, "Failed")

@@ -11,7 +11,7 @@ from master.registry.passive import Supplement
 from master.registry.table import Cell, pairs
 from master.registry.untyped import UntypedStrategy
 from master.schema.checks import Findings
-from master.schema.schema import Untyped
+from master.schema.data import Untyped
 from master.schema.shapes import conditions
 
 _MAX_BYTES: Final = 1 << 20

@@ -7,8 +7,8 @@ from typing import Final
 from master.registry.passive import Supplement
 from master.registry.untyped import UntypedStrategy
 from master.schema.checks import Findings
+from master.schema.data import Untyped
 from master.schema.names import qualified_name
-from master.schema.schema import Untyped
 
 _STRATEGIES: Final = ("OldestEmulationVersion",)
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from master.registry.table import Cell
 from master.schema.checks import Findings
-from master.schema.schema import Untyped
+from master.schema.data import Untyped
 
 CLASS_ANNOTATION: Final = "volume.beta.kubernetes.io/storage-class"
 """Names the storage class in old manifests."""

@@ -10,7 +10,7 @@ from master.api.resources import Resources
 from master.objects.meta import ObjectMeta
 from master.registry.passive import Supplement
 from master.registry.table import Cell
-from master.schema.schema import Untyped
+from master.schema.data import Untyped
 from master.store.errors import StoreError
 
 _STORE: Final = "store"

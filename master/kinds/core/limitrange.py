@@ -8,9 +8,9 @@ from master.registry.passive import Supplement
 from master.registry.untyped import UntypedStrategy, with_spec
 from master.schema import quantity
 from master.schema.checks import Findings
+from master.schema.data import Untyped
 from master.schema.names import qualified_name
 from master.schema.resourcenames import container_resource_name, may_be_overcommitted, resource_name
-from master.schema.schema import Untyped
 
 _TYPES: Final = ("Pod", "Container", "PersistentVolumeClaim")
 _LISTS: Final = ("max", "min", "default", "defaultRequest", "maxLimitRequestRatio")

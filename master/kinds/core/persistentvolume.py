@@ -13,8 +13,8 @@ from master.objects.meta import timestamp
 from master.registry.passive import Supplement
 from master.registry.untyped import UntypedStrategy, with_status
 from master.schema.checks import Findings
+from master.schema.data import Untyped
 from master.schema.names import dns_label, dns_subdomain
-from master.schema.schema import Untyped
 
 # The fields that are not a kind of storage.
 _COMMON: Final = frozenset(
@@ -76,7 +76,7 @@ def check_volume(spec: dict[str, Any], at: str, findings: Findings, *, inline: b
     else:
         _check_capacity(spec.get("capacity", {}), f"{at}.capacity", findings)
         _check_classes(spec, at, findings)
-    # The order of the fields decides which kind of storage is one too many.
+    # The first kind of storage, in the order of the fields, counts; all others are findings.
     sources = [name for name in spec if name not in _COMMON]
     if not sources:
         findings.required(at, "must specify a volume type")

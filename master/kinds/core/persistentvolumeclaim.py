@@ -12,8 +12,8 @@ from master.registry.table import Cell
 from master.registry.untyped import UntypedStrategy, with_spec
 from master.schema import quantity
 from master.schema.checks import Findings
+from master.schema.data import Untyped
 from master.schema.names import dns_label, dns_subdomain
-from master.schema.schema import Untyped
 
 _SOURCES: Final = (("", "PersistentVolumeClaim"), ("snapshot.storage.k8s.io", "VolumeSnapshot"))
 _IMMUTABLE: Final = (

@@ -12,8 +12,8 @@ from master.registry.table import Cell
 from master.registry.untyped import UntypedStrategy
 from master.schema import quantity
 from master.schema.checks import Findings
+from master.schema.data import Untyped
 from master.schema.resourcenames import quota_resource_name, resource_amount
-from master.schema.schema import Untyped
 
 _COMPUTE: Final = frozenset(
     ("pods", *(f"{prefix}{name}" for prefix in ("", "limits.", "requests.") for name in ("cpu", "memory")))

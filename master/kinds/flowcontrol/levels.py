@@ -8,8 +8,8 @@ from typing import Any, Final
 from master.registry.passive import Supplement
 from master.registry.untyped import UntypedStrategy
 from master.schema.checks import Findings
+from master.schema.data import Untyped
 from master.schema.names import dns_label, dns_subdomain
-from master.schema.schema import Untyped
 
 _ALL: Final = "*"
 _EXEMPT: Final = "exempt"

@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import Any, Final
 
 from master.registry.resource import Version
+from master.schema.data import Data
 from master.schema.facts import facts
-from master.schema.schema import Data
 from master.schema.tree import Struct
 
 # No limit, as this version has it by default.

@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any, Final
 
 from master.registry.resource import Version
+from master.schema.data import Data
 from master.schema.facts import facts
-from master.schema.schema import Data
 from master.schema.tree import Items, Struct
 
 _HOST: Final = "kubernetes.io/hostname"

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Any, Final
 
 from master.registry.resource import Version
+from master.schema.data import Data
 from master.schema.openapi import struct_of_schema
-from master.schema.schema import Data
 
 _TEXT: Final = {"type": "string"}
 _FLAG: Final = {"type": "boolean"}

@@ -9,9 +9,9 @@ from master.registry.passive import Supplement
 from master.registry.table import Cell
 from master.registry.untyped import UntypedStrategy
 from master.schema.checks import Findings
+from master.schema.data import Untyped
 from master.schema.forms import host, is_address, path_segment
 from master.schema.names import dns_label, dns_subdomain, port_name
-from master.schema.schema import Untyped
 
 CLASS_ANNOTATION: Final = "kubernetes.io/ingress.class"
 _PATH_TYPES: Final = ("Exact", "ImplementationSpecific", "Prefix")

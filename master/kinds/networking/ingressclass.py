@@ -10,8 +10,8 @@ from master.registry.passive import Supplement
 from master.registry.table import Cell
 from master.registry.untyped import UntypedStrategy
 from master.schema.checks import Findings
+from master.schema.data import Untyped
 from master.schema.names import dns_label, dns_subdomain
-from master.schema.schema import Untyped
 
 DEFAULT: Final = "ingressclass.kubernetes.io/is-default-class"
 

@@ -8,8 +8,8 @@ from typing import Any, Final
 from master.registry.passive import Supplement
 from master.registry.untyped import UntypedStrategy, with_spec
 from master.schema.checks import Findings
+from master.schema.data import Untyped
 from master.schema.forms import network
-from master.schema.schema import Untyped
 
 _DIRECTIONS: Final = {"ingress": "from", "egress": "to"}
 _TYPES: Final = ("Ingress", "Egress")

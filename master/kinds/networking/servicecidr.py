@@ -10,8 +10,8 @@ from master.registry.passive import Supplement
 from master.registry.table import Cell
 from master.registry.untyped import UntypedStrategy
 from master.schema.checks import Findings
+from master.schema.data import Untyped
 from master.schema.forms import canonical_network
-from master.schema.schema import Untyped
 
 
 class ServiceCIDRStrategy(UntypedStrategy):

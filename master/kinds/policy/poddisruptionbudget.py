@@ -9,7 +9,7 @@ from master.kinds.legacy.poddisruptionbudget import from_stored, to_stored
 from master.registry.passive import Supplement
 from master.registry.untyped import UntypedStrategy
 from master.schema.checks import Findings
-from master.schema.schema import Untyped
+from master.schema.data import Untyped
 from master.schema.shapes import conditions
 
 _PERCENT: Final = re.compile(r"[0-9]+%")

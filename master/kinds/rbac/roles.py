@@ -11,8 +11,8 @@ from master.registry.passive import Supplement
 from master.registry.table import Cell
 from master.registry.untyped import UntypedStrategy
 from master.schema.checks import Findings
+from master.schema.data import Untyped
 from master.schema.names import dns_subdomain
-from master.schema.schema import Untyped
 
 _GROUP: Final = "rbac.authorization.k8s.io"
 _KINDS: Final = ("ServiceAccount", "User", "Group")

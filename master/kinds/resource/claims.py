@@ -11,8 +11,8 @@ from master.registry.passive import Supplement
 from master.registry.table import Cell
 from master.registry.untyped import UntypedStrategy, with_spec
 from master.schema.checks import Findings
+from master.schema.data import Untyped
 from master.schema.forms import device_attribute
-from master.schema.schema import Untyped
 
 _EXACT: Final = "ExactCount"
 _ONE_OF_REQUESTS: Final = "exactly one of `exactly` or `firstAvailable` is required"

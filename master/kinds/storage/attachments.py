@@ -9,8 +9,8 @@ from master.kinds.core.persistentvolume import check_volume
 from master.registry.passive import Supplement
 from master.registry.untyped import UntypedStrategy
 from master.schema.checks import Findings
+from master.schema.data import Untyped
 from master.schema.names import qualified_name
-from master.schema.schema import Untyped
 
 DEFAULT: Final = ("storageclass.kubernetes.io/is-default-class", "storageclass.beta.kubernetes.io/is-default-class")
 _MAX_METADATA: Final = 256 << 10

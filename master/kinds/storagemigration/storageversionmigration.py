@@ -9,7 +9,7 @@ from master.registry.passive import Supplement
 from master.registry.table import Cell
 from master.registry.untyped import UntypedStrategy
 from master.schema.checks import Findings
-from master.schema.schema import Untyped
+from master.schema.data import Untyped
 
 _STATES: Final = ("Running", "Failed", "Succeeded")
 

@@ -1,4 +1,4 @@
-"""The wire format of protobuf: numbers of variable length, and fields that nobody knows.
+"""The wire format of protobuf: numbers of variable length, and unknown fields.
 
 Source: protobuf.dev, "Encoding".
 """

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from master.registry.resource import Resource
+from master.schema.data import Data
 from master.schema.openapi import struct_of_schema
-from master.schema.schema import Data
 from tests.masters import Client, Reply
 
 GO = "application/com.github.proto-openapi.spec.{}@v1.0+protobuf"

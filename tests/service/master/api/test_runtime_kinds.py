@@ -11,8 +11,8 @@ from master.cache import Serving
 from master.registry import untyped
 from master.registry.resource import Resource, Version
 from master.registry.untyped import UntypedStrategy
+from master.schema.data import Data
 from master.schema.openapi import struct_of_schema
-from master.schema.schema import Data
 from tests.masters import Client
 
 GROUP = "example.com"

@@ -11,7 +11,7 @@ from master.api.resources import Resources
 from master.kinds import INGRESS, INGRESSCLASS, PERSISTENTVOLUMECLAIM, STORAGECLASS
 from master.objects.meta import ObjectMeta
 from master.registry.resource import Resource
-from master.schema.schema import Untyped
+from master.schema.data import Untyped
 from tests.fakes.clock import FakeClock
 
 CLAIM_SPEC = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}

@@ -15,7 +15,7 @@ from master.kinds.core.pod.affinity import Toleration
 from master.kinds.core.pod.container import Container
 from master.kinds.core.pod.model import Pod, PodSpec
 from master.objects.meta import ObjectMeta
-from master.schema.schema import Untyped
+from master.schema.data import Untyped
 
 OVERHEAD = {"overhead": {"podFixed": {"cpu": "250m", "memory": "1024Mi"}}}
 GPU = {"key": "gpu", "operator": "Exists", "effect": "NoSchedule"}

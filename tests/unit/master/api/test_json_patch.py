@@ -13,6 +13,7 @@ from master.api.errors import ApiError, BadRequest, Invalid, TooLarge
 from master.api.patches.jsonpatches import MAX_OPERATIONS, apply
 from master.kinds import POD
 from master.schema.depth import MAX_DEPTH
+from master.schema.pruning import MAX_ITEMS
 
 SCHEMA = POD.schema
 BEFORE: dict[str, Any] = {"a": {"b": [1, 2]}, "c/d": "x", "n": None}
@@ -86,6 +87,25 @@ def test_copies_that_double_an_object_are_stopped() -> None:
     doubling = [{"op": "copy", "from": "/a", "path": f"/a/{number}"} for number in range(60)]
     with pytest.raises(Invalid, match="copies have more than 3 MiB"):
         _patch(*doubling)
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        {"op": "add", "path": "/a/0", "value": 0},
+        {"op": "remove", "path": "/a/0"},
+        {"op": "move", "from": "/a/0", "path": "/b"},
+        {"op": "copy", "from": "/n", "path": "/a/0"},
+    ],
+    ids=lambda operation: operation["op"],
+)
+def test_the_items_of_a_list_that_is_too_long_are_not_moved(operation: dict[str, Any]) -> None:
+    def patched(count: int) -> Any:
+        return _patch({"op": "add", "path": "/a", "value": [0] * count}, operation)
+
+    assert len(patched(MAX_ITEMS)["a"]) in (MAX_ITEMS - 1, MAX_ITEMS + 1)
+    with pytest.raises(Invalid, match="more than 10000 items"):
+        patched(MAX_ITEMS + 1)
 
 
 def test_a_result_that_is_nested_too_deeply_is_invalid() -> None:

@@ -16,9 +16,10 @@ from master.objects.meta import Model, Object
 from master.objects.scalars import choice, inert, refused
 from master.registry.registry import Registry
 from master.registry.resource import Resource
+from master.schema.data import Data
 from master.schema.facts import facts
 from master.schema.openapi import struct_of_schema
-from master.schema.schema import Data, Typed
+from master.schema.schema import Typed
 from master.schema.tree import Anything, Field, Items, Struct
 
 

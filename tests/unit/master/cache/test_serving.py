@@ -11,7 +11,7 @@ from master import kinds
 from master.cache import Cache, Lagged, NotServed, Serving
 from master.registry.registry import Registry
 from master.registry.resource import Resource
-from master.schema.schema import Data
+from master.schema.data import Data
 from master.schema.tree import Struct
 from master.store.interface import Put
 from master.store.memory import MemoryStore

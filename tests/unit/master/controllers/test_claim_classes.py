@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from master import kinds
 from master.controllers.claimclasses import ClaimClasses
 from master.objects.meta import ObjectMeta
-from master.schema.schema import Untyped
+from master.schema.data import Untyped
 from tests.fakes.clock import settle
 from tests.fakes.cluster import FakeCluster
 

@@ -11,6 +11,7 @@ from master import kinds
 from master.controllers.endpointslice import EndpointSliceController
 from master.controllers.garbage import GarbageCollector
 from master.controllers.namespace import NamespaceController, deletion_order
+from master.controllers.namespacecontents import with_conditions
 from master.controllers.ownership import Item, Verdict, judge
 from master.controllers.replication import ReplicationManager
 from master.kinds.core.configmap import ConfigMap
@@ -222,3 +223,13 @@ async def test_slices_of_a_deleted_service_are_deleted() -> None:
         await cluster.delete(kinds.SERVICE, "web")
         await settle()
         assert cluster.cache.list(kinds.ENDPOINTSLICE) == []
+
+
+def test_a_condition_shows_the_first_failures_only() -> None:
+    failures = [f"pod {number}: refused" for number in range(1000)]
+    changed = with_conditions(Namespace(metadata=ObjectMeta(name="gone")), [], failures, "2026-01-01T00:00:00Z")
+    assert changed is not None
+    (failed,) = (each for each in changed.status.conditions if each.status == "True")
+    assert failed.reason == "ContentDeletionFailed"
+    assert "1000 remaining: pod 0: refused, " in failed.message
+    assert failed.message.endswith("pod 9: refused, ...")

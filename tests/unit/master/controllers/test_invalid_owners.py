@@ -14,7 +14,7 @@ from master.kinds.core.configmap import ConfigMap
 from master.kinds.core.namespace import Namespace
 from master.objects.meta import ObjectMeta, OwnerReference
 from master.registry.resource import Resource
-from master.schema.schema import Data, Untyped
+from master.schema.data import Data, Untyped
 from master.schema.tree import Struct
 from master.store.interface import Delete
 from tests.fakes.clock import settle

@@ -21,7 +21,7 @@ from master.kinds.core.pod.storage import (
 )
 from master.kinds.core.pod.volume import Volume
 from master.objects.meta import ObjectMeta, OwnerReference
-from master.schema.schema import Untyped
+from master.schema.data import Untyped
 from tests.fakes.clock import settle
 from tests.fakes.cluster import CALLER, FakeCluster, pod
 

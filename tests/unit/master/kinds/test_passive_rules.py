@@ -10,7 +10,7 @@ import pytest
 from master.kinds import PASSIVE
 from master.objects.meta import ObjectMeta
 from master.schema.checks import Findings
-from master.schema.schema import Untyped
+from master.schema.data import Untyped
 from tests.fakes.keyspace import NoKeys
 from tests.sample_objects import example
 

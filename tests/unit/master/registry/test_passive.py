@@ -13,8 +13,8 @@ from master import kinds
 from master.objects.meta import ObjectMeta
 from master.registry import passive
 from master.schema.checks import Findings
+from master.schema.data import Untyped
 from master.schema.facts import facts
-from master.schema.schema import Untyped
 from master.schema.tree import Struct
 
 FACTS: list[dict[str, Any]] = json.loads(Path("tests/fixtures/kubernetes/kinds.json").read_text())

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from master.schema.checks import Findings
+from master.schema.data import Data
 from master.schema.openapi import BadSchema, struct_of_schema
 from master.schema.pruning import WrongType
-from master.schema.schema import Data
 from master.schema.tree import Items, Struct
 
 SPEC: dict[str, Any] = {
