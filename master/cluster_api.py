@@ -8,6 +8,7 @@ from master import bootstrap, kinds
 from master.accounts.tokens import AccountTokens
 from master.admission.defaultclasses import DefaultIngressClass, DefaultStorageClass
 from master.admission.defaulttolerations import DefaultTolerations
+from master.admission.limitranges import LimitRanges
 from master.admission.namespaces import NamespaceLifecycle
 from master.admission.nodeidentity import NodeIdentity
 from master.admission.podaccounts import PodAccounts
@@ -50,6 +51,7 @@ def resources(
     # In the order of Kubernetes (pkg/kubeapiserver/options/plugins.go). The last two are Sampan's own.
     admission = (
         NamespaceLifecycle(),
+        LimitRanges(),
         PodAccounts(),
         PodPriorities(),
         DefaultTolerations(),

@@ -28,7 +28,7 @@ from master.kinds.core.service.model import Service
 from master.objects.meta import ObjectMeta
 
 LEADER_ANNOTATION: Final = "control-plane.alpha.kubernetes.io/leader"
-"""Marks Endpoints that programs use to elect a leader, and that are not addresses of a service."""
+"""Marks Endpoints that programs use to elect a leader. These do not have the addresses of a service."""
 log = logging.getLogger(__name__)
 
 

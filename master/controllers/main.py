@@ -11,6 +11,7 @@ from master.component.events import EventRecorder
 from master.controllers.accounts import AccountsController
 from master.controllers.claimclasses import ClaimClasses
 from master.controllers.deployment.controller import DeploymentController
+from master.controllers.disruption import DisruptionController
 from master.controllers.endpoints import EndpointsController
 from master.controllers.endpointslice import EndpointSliceController
 from master.controllers.eventexpiry import EventExpiry
@@ -60,6 +61,7 @@ def controllers(
         EndpointsController(resources, clock),
         EndpointSliceController(resources, clock),
         SliceMirroringController(resources, clock),
+        DisruptionController(resources, clock),
         NodeLifecycle(resources, heartbeats, clock, recorder, grace_s=config.grace_s, eviction_s=config.eviction_s),
         PodCollector(resources, clock),
         NamespaceController(resources, clock),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import ipaddress
 from collections.abc import Iterable, Mapping
@@ -77,10 +78,12 @@ def _groups(endpoints: Endpoints) -> dict[Group, list[Endpoint]]:
                 ports.setdefault(key, {}).update(of_subset)
     groups: dict[Group, list[Endpoint]] = {}
     for (address, ready), own in ports.items():
-        text = str(ipaddress.ip_address(address.ip))
-        family = "IPv6" if ":" in text else "IPv4"
-        members = groups.setdefault((family, tuple(own)), [])
-        members.append(_endpoint(address, text, ready=ready))
+        # An earlier release may have stored another text.
+        with contextlib.suppress(ValueError):
+            text = str(ipaddress.ip_address(address.ip))
+            family = "IPv6" if ":" in text else "IPv4"
+            members = groups.setdefault((family, tuple(own)), [])
+            members.append(_endpoint(address, text, ready=ready))
     return groups
 
 

@@ -18,7 +18,7 @@ from master.api.identity import component
 from master.api.resources import Resources
 from master.cache import Cache, Change, Entry
 from master.clock import Clock
-from master.component.podstate import controller_of
+from master.component.podstate import controller_of, state_of
 from master.controllers.keyed import run_keyed
 from master.controllers.workqueue import WorkQueue
 from master.kinds import PERSISTENTVOLUME, PERSISTENTVOLUMECLAIM, POD
@@ -97,7 +97,7 @@ def _protected(current: Untyped, finalizer: str) -> Untyped | None:
 def _in_use(cache: Cache, claim: Untyped) -> bool:
     """Whether a pod on a node uses the claim. No node starts a pod whose claim is being deleted."""
     meta = claim.metadata
-    if any(entry.obj.spec.node_name for entry in cache.by(POD, CLAIM, meta.name, meta.namespace)):
+    if any(state_of(entry).spec.node_name for entry in cache.by(POD, CLAIM, meta.name, meta.namespace)):
         return True
     owner = controller_of(meta)
     pod = cache.get(POD, meta.namespace, owner.name) if owner is not None else None

@@ -53,6 +53,7 @@ INGRESSCLASS = _passive["IngressClass"]
 LIMITRANGE = _passive["LimitRange"]
 PERSISTENTVOLUME = _passive["PersistentVolume"]
 PERSISTENTVOLUMECLAIM = _passive["PersistentVolumeClaim"]
+PODDISRUPTIONBUDGET = _passive["PodDisruptionBudget"]
 PRIORITYCLASS = _passive["PriorityClass"]
 RUNTIMECLASS = _passive["RuntimeClass"]
 SERVICECIDR = _passive["ServiceCIDR"]
@@ -127,6 +128,7 @@ __all__ = [
     "PERSISTENTVOLUME",
     "PERSISTENTVOLUMECLAIM",
     "POD",
+    "PODDISRUPTIONBUDGET",
     "PODTEMPLATE",
     "PRIORITYCLASS",
     "REPLICASET",

@@ -146,6 +146,24 @@ def _canonical(text: str, smallest: int) -> str:
     return sign + _decimal(amount, scale, exponential=parts.exponent is not None)
 
 
+@lru_cache(maxsize=_REMEMBERED)
+def total(first: str, second: str) -> str:
+    """The sum of two amounts, none of them negative, in the form of the first one, or of the second if that one is 0.
+
+    As in Kubernetes: `1536Mi` for `1Gi` and `512Mi`, `2k` for `1k` and `1000`. Raises ValueError.
+    """
+    amounts = [_value(_split(text)) for text in (first, second)]
+    lead = _split(first if amounts[0][0] else second)
+    scale = min(scale for _, scale in amounts)
+    amount = sum(amount * 10 ** (each - scale) for amount, each in amounts)
+    if amount == 0:
+        return "0"
+    whole, rest = (amount * 10**scale, 0) if scale >= 0 else divmod(amount, 10**-scale)
+    if lead.suffix in _BINARY and whole >= 1024 and not rest:
+        return _binary(whole)
+    return _decimal(amount, scale, exponential=lead.exponent is not None)
+
+
 def _is_kept(parts: _Parts, smallest: int) -> bool:
     """Whether Kubernetes keeps the text. It does for most numbers that keep their suffix in the canonical form."""
     digits = parts.whole + parts.fraction

@@ -102,7 +102,7 @@ def test_access(kubectl: Kubectl) -> None:
     account = f"system:serviceaccount:{kubectl.namespace}:default"
     assert kubectl("auth", "can-i", "create", "pods", f"--as={account}", code=1).count(f'User "{account}"')
     assert kubectl("auth", "can-i", "create", "pods", "--as=jane", "--as-group=system:masters") == "yes\n"
-    if kubectl.minor >= 27:
+    if kubectl.minor >= 28:  # 1.27 asks for a version that Kubernetes does not serve any more
         assert "Username" in kubectl("auth", "whoami")
 
 

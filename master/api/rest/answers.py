@@ -38,7 +38,7 @@ class Representation:
 
 
 def negotiate_plain(accept: str) -> None:
-    """For responses that are not stored objects, such as reviews: they have no tables. Raises NotAcceptable."""
+    """For responses without a stored object, such as reviews: they have no tables. Raises NotAcceptable."""
     if not any(clause.covers(JSON_MEDIA) and not clause.transformed for clause in clauses(accept)):
         raise NotAcceptable(f"the server has only application/json here, not as a Table; the client accepts {accept}")
 

@@ -82,6 +82,29 @@ async def test_an_agent_of_the_first_version_is_served(master: MasterEnd) -> Non
     assert master.node("node-1").status.node_info.machine_id == "machine_id-0"
 
 
+@pytest.mark.parametrize("reports", [True, False])
+async def test_the_usage_that_an_agent_of_the_first_version_reports_is_kept(master: MasterEnd, reports: bool) -> None:
+    identity = await master.identity("node-1")
+    async with connection(identity) as channel:
+        raw = await channel.unary_unary("/sampan.Master/Hello")(hello(), timeout=5)
+        session = session_pb2.HelloReply.FromString(raw).session_id
+        request = session_pb2.HeartbeatRequest.FromString(recorded("HeartbeatRequest", session))
+        request.conditions[0].status = "True"
+        recorded_usage = request.usage.cpu_millis, request.usage.memory_bytes
+        assert all(recorded_usage)
+        if not reports:
+            request.ClearField("usage")
+        for _ in range(2):
+            await master.clock.advance(0.75)
+            await channel.unary_unary("/sampan.Master/Heartbeat")(request.SerializeToString(), timeout=5)
+    usage = master.sessions.usage("node-1")
+    if not reports:
+        assert usage is None
+    else:
+        assert usage is not None and usage.window_s == 0.75
+        assert (usage.cpu_millis, usage.memory_bytes) == recorded_usage
+
+
 async def test_an_agent_of_the_first_version_renews_its_certificate(master: MasterEnd) -> None:
     identity = await master.identity("node-1")
     request = session_pb2.RenewRequest(csr=keys.make_request(keys.make_key(), "node-1"))

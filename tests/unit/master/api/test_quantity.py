@@ -206,3 +206,27 @@ def test_malformed_quantities_are_refused(text: str) -> None:
     ):
         with pytest.raises(ValueError, match=r"is not a quantity|is out of range"):
             read(text)
+
+
+# Two amounts and their sum, as apimachinery 0.37 adds them.
+SUMS = [
+    ("0", "0", "0"),
+    ("0", "512Mi", "512Mi"),
+    ("500m", "500m", "1"),
+    ("500m", "100m", "600m"),
+    ("1k", "1000", "2k"),
+    ("1Gi", "512Mi", "1536Mi"),
+    ("512Mi", "512Mi", "1Gi"),
+    ("1Gi", "1000", "1073742824"),
+    ("1000", "1Gi", "1073742824"),
+    ("0.5Ki", "7", "519"),
+    ("0.5Ki", "1536", "2Ki"),
+    ("1Gi", "500m", "1073741824500m"),
+    ("1e3", "1k", "2e3"),
+    ("1k", "1e3", "2k"),
+]
+
+
+@pytest.mark.parametrize(("first", "second", "expected"), SUMS)
+def test_total(first: str, second: str, expected: str) -> None:
+    assert quantity.total(first, second) == expected

@@ -40,6 +40,7 @@ def content(piece: EndpointSlice) -> tuple[str, list[int | None], dict[str, bool
     ("subsets", "pieces"),
     [
         pytest.param((), [], id="nothing"),
+        pytest.param((subset("nowhere", "10.1.0.1"),), [("IPv4", [80], {"10.1.0.1": True})], id="no address"),
         pytest.param(
             (subset("10.1.0.1", unready=("10.1.0.2",)),),
             [("IPv4", [80], {"10.1.0.1": True, "10.1.0.2": False})],

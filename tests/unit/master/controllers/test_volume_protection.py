@@ -8,7 +8,9 @@ import pytest
 from msgspec.structs import replace
 
 from master import kinds
+from master.controllers.namespace import NamespaceController
 from master.controllers.volumeprotection import VolumeProtection
+from master.kinds.core.namespace import Namespace
 from master.kinds.core.pod.model import Pod
 from master.kinds.core.pod.storage import (
     EphemeralVolumeSource,
@@ -21,7 +23,7 @@ from master.kinds.core.pod.volume import Volume
 from master.objects.meta import ObjectMeta, OwnerReference
 from master.schema.data import Untyped
 from tests.fakes.clock import settle
-from tests.fakes.cluster import FakeCluster, pod
+from tests.fakes.cluster import CALLER, FakeCluster, pod
 
 CLAIM, VOLUME = kinds.PERSISTENTVOLUMECLAIM, kinds.PERSISTENTVOLUME
 SPEC = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
@@ -132,6 +134,22 @@ async def test_a_volume_stays_while_it_is_bound(cluster: FakeCluster, phase: str
             await become("Released")
             await settle()
         assert cluster.get(VOLUME, "disk") is None
+
+
+async def test_the_deletion_of_a_namespace_releases_its_claims(cluster: FakeCluster) -> None:
+    await cluster.create(kinds.NAMESPACE, Namespace(metadata=ObjectMeta(name="short")))
+    made = claim()
+    await cluster.create(CLAIM, replace(made, metadata=replace(made.metadata, namespace="short")))
+    using = replace_finalizers(user("a", NAMED), "example.com/wait")
+    await cluster.create(kinds.POD, replace(using, metadata=replace(using.metadata, namespace="short")))
+    async with cluster.running(protection(cluster), NamespaceController(cluster.resources, cluster.clock)):
+        await cluster.delete(kinds.NAMESPACE, "short")
+        await cluster.clock.advance(1)
+        assert cluster.get(CLAIM, "data", "short") is not None, "its pod is still there"
+        await cluster.resources.mutate(CALLER, kinds.POD, "short", "a", replace_finalizers)
+        for _ in range(60):
+            await cluster.clock.advance(1)
+        assert cluster.get(kinds.NAMESPACE, "short") is None
 
 
 async def test_objects_from_before_are_protected_and_other_finalizers_stay(cluster: FakeCluster) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from agent.desired.state import DesiredState
 from master.dispatch.endpoints import MAX_ENDPOINTS, distributed, slice_message
@@ -238,6 +239,14 @@ def test_one_bad_endpoint_costs_that_endpoint_only(slices: bool) -> None:
     session = Session(WEB, endpoints(both), slices=slices)
     assert session.backends() == addresses(1)
     assert not session.state.take_refusals()
+
+
+def test_slices_that_mirror_written_endpoints_are_left_out() -> None:
+    part = sliced("mirror", 1)
+    assert slice_message(part) is not None
+    mirror = {"endpointslice.kubernetes.io/managed-by": "endpointslicemirroring-controller.k8s.io"}
+    labels = part.metadata.labels | mirror
+    assert slice_message(replace(part, metadata=replace(part.metadata, labels=labels))) is None
 
 
 def test_an_address_that_the_agent_cannot_read_costs_that_endpoint_only(caplog: pytest.LogCaptureFixture) -> None:

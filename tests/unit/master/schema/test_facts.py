@@ -161,7 +161,8 @@ def test_types_that_nobody_asks_for_are_not_decoded() -> None:
 
 # -- typed models -----------------------------------------------------------------------------------------------------
 
-TYPED = [kind for kind in kinds.ALL if isinstance(kind.schema, Typed)]
+# Another server than Kubernetes' API server has the group metrics.k8s.io, so that the facts lack it.
+TYPED = [kind for kind in kinds.ALL if isinstance(kind.schema, Typed) and kind.group != "metrics.k8s.io"]
 # Fields of a model that the API does not have at this place: kind and apiVersion, and those of a shared model.
 OURS = {"apiVersion", "kind", "subPath", "subPathExpr", "mountPropagation"}
 
