@@ -17,7 +17,7 @@ from master.kinds.core.pod.container import Container, ResourceRequirements
 from master.kinds.core.pod.model import Pod, PodSpec
 from master.kinds.core.pod.strategy import SPECS
 from master.objects.meta import ObjectMeta
-from master.schema.schema import Untyped
+from master.schema.data import Untyped
 
 ANNOTATION = "kubernetes.io/limit-ranger"
 Amounts = dict[str, str]

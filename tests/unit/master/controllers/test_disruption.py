@@ -11,7 +11,7 @@ from master import kinds
 from master.component.podstate import PodState, state_of
 from master.controllers.disruption import Count, DisruptionController, count
 from master.objects.meta import Object, ObjectMeta, OwnerReference
-from master.schema.schema import Untyped
+from master.schema.data import Untyped
 from tests.fakes.clock import settle
 from tests.fakes.cluster import FakeCluster, deployment, pod, rs
 
