@@ -81,8 +81,8 @@ def test_up_look_around_and_down(lab_name: str, sampan: Callable[..., subprocess
     assert sampan("delete", "rc/frontend", "service/tomcat-service").stdout.count(" deleted\n") == 2
     assert 'services "tomcat-service" not found' in sampan("delete", "svc/tomcat-service", code=1).stderr
     assert sampan("delete", "--ignore-not-found", "svc/tomcat-service").stdout == ""
-    assert "is not like node/node2" in sampan("delete", "frontend", code=2).stderr
-    assert 'no kind "bogus"' in sampan("delete", "bogus/frontend", code=2).stderr
+    assert "name the objects as in node/node2" in sampan("delete", "frontend", code=2).stderr
+    assert 'no resource "bogus"' in sampan("delete", "bogus/frontend", code=2).stderr
 
     sampan("lab", "kill", "node1")
     assert "agent" not in json.loads(sampan("lab", "hosts", "-o", "json").stdout)[1]["pids"]
@@ -165,4 +165,4 @@ def test_apply_reports_its_changes_and_names_mistakes(
     assert "document 1: Service" in wrong
     assert '"psec"' in wrong
     assert '"spec"' in wrong
-    assert 'no kind "Deployment"' in wrong
+    assert 'unknown field "spec.selector.matchLables", did you mean "matchLabels"?' in wrong
