@@ -20,6 +20,7 @@ from lab.plugin.pool import ClusterPool
 from netrig.plugin import eventually
 from tests.cluster.churn import NAMES_ITSELF, NAMESPACE
 from tests.cluster.manifests import pod
+from tests.cluster.watcher import ROOT_CA
 from tests.hosts import engine_of
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
@@ -191,7 +192,7 @@ def require_refusals(api: RestClient, seconds: float) -> None:
 
 
 def names(api: RestClient) -> set[str]:
-    return {each["metadata"]["name"] for each in api.get(MAPS)["items"]}
+    return {each["metadata"]["name"] for each in api.get(MAPS)["items"]} - {ROOT_CA}
 
 
 def matches(pattern: str, text: str) -> bool:

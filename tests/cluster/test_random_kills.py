@@ -25,7 +25,7 @@ from netrig.plugin import eventually
 from tests.cluster.churn import NAMES_ITSELF, NAMESPACE, SECRET, Facts, Papers, Workloads, Writer, facts
 from tests.cluster.exact import differences, items, network_of, unanswered
 from tests.cluster.manifests import replication_controller, service
-from tests.cluster.watcher import Watcher
+from tests.cluster.watcher import ROOT_CA, Watcher
 
 KILLS, KILLS_LONG = 10, 300
 LONGEST_DELAY_S = 1.0
@@ -109,7 +109,7 @@ def declared(api: RestClient) -> dict[str, Facts]:
     for plural in ("configmaps", "services", "replicationcontrollers", "pods"):
         for each in items(api, plural):
             meta, current = each["metadata"], facts(plural, each)
-            is_other = meta["name"] in ("steady", "kubernetes") or meta.get("ownerReferences")
+            is_other = meta["name"] in ("steady", "kubernetes", ROOT_CA) or meta.get("ownerReferences")
             if not is_other and current is not None:
                 objects[f"{NAMESPACE}/{plural}/{meta['name']}"] = current
     return objects

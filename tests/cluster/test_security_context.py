@@ -138,8 +138,8 @@ def test_profiles_that_the_host_cannot_enforce_are_refused(cluster: Cluster, kub
 
 
 def test_a_profile_of_the_node_is_applied(cluster: Cluster, kubectl: Kubectl) -> None:
-    for node in ("node1", "node2"):
-        directory = cluster.lab.host_paths(node).agent_state / "seccomp"
+    for node in cluster.lab.state.nodes:
+        directory = cluster.lab.host_paths(node.name).agent_state / "seccomp"
         directory.mkdir(exist_ok=True)
         rule = '{"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO"}'
         (directory / "no-mkdir.json").write_text(f'{{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{rule}]}}')

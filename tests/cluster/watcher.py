@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from client.errors import ClientError, Gone
 from lab.cluster import Cluster
 from tests.cluster.churn import NAMESPACE, Facts
+
+ROOT_CA: Final = "kube-root-ca.crt"
+"""The config map that the master makes in each namespace."""
 
 
 class Watcher(threading.Thread):
@@ -49,7 +52,11 @@ class Watcher(threading.Thread):
 
     def _list(self, path: str) -> None:
         listed = self._client.get(path)
-        self.seen = {f"{path}/{item['metadata']['name']}": _seen(item) for item in listed["items"]}
+        self.seen = {
+            f"{path}/{item['metadata']['name']}": _seen(item)
+            for item in listed["items"]
+            if item["metadata"]["name"] != ROOT_CA
+        }
         self._version = int(listed["metadata"]["resourceVersion"])
         assert self._version >= self._floor, f"the list has version {self._version}, older than {self._floor}"
 
@@ -60,7 +67,7 @@ class Watcher(threading.Thread):
             version = int(event.resource_version)
             assert version >= self._version, f"an event of version {version} came after {self._version}"
             self._version = version
-            if event.kind != "BOOKMARK":
+            if event.kind != "BOOKMARK" and event.object["metadata"]["name"] != ROOT_CA:
                 where = f"{path}/{event.object['metadata']['name']}"
                 self.seen.pop(where, None) if event.kind == "DELETED" else self.seen.update(
                     {where: _seen(event.object)}
