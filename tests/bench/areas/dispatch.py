@@ -45,18 +45,36 @@ class _Batch:
     changes: tuple[_Change, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """An object of the snapshot."""
+
+    obj: Any
+
+    def read(self) -> Any:
+        return self.obj
+
+
+@dataclass(frozen=True, slots=True)
+class _Snapshot:
+    objects: tuple[Any, ...]
+
+    def entries(self) -> Iterator[_Entry]:
+        return (_Entry(obj) for obj in self.objects)
+
+
 @dataclass
 class _Feed:
     """A cache with one follower: a snapshot of nodes, then the batches that are put into its queue."""
 
-    snapshot: list[tuple[Any, Any]]
+    snapshot: _Snapshot
     revision: int = 1
     batches: asyncio.Queue[_Batch] = field(default_factory=asyncio.Queue)
 
     @contextmanager
     def subscribe(self, *kinds: Any, latest: bool = False) -> Iterator[_Feed]:
         # The dispatcher follows the deletions of nodes by themselves; here, no node is deleted.
-        yield self if kinds != (NODE,) else _Feed([])
+        yield self if kinds != (NODE,) else _Feed(_Snapshot(()))
 
     def entry(self, *_: Any) -> bool:
         return True
@@ -69,7 +87,7 @@ class _Feed:
 
 
 async def _commit_us() -> float:
-    feed = _Feed([(NODE, _node(number)) for number in range(NODES)])
+    feed = _Feed(_Snapshot(tuple(_node(number) for number in range(NODES))))
     clock = SystemClock()
     sessions = Sessions(clock, heartbeat_s=10, grace_s=40)
     cidrs = {"cluster_cidr": "10.0.0.0/8", "service_cidr": "172.16.0.0/16"}
