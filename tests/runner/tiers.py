@@ -3,7 +3,7 @@
 A whole run is several runs of pytest in parallel on two cores. Most tests wait for processes that start or for time to
 pass: a test with a cluster computes for a quarter of its time, one with machines for two thirds. So three of the former
 run at a time, and two of the latter after Vagrant's machines, which start first. They take longest, and the run ends
-with them. The other tiers run beside them with less priority: they compute while the former wait.
+with them.
 """
 
 from __future__ import annotations
@@ -42,9 +42,6 @@ _BY_FILE: Final = ("--dist", "loadfile", "--no-loadscope-reorder")
 """The tests of a file stay together, as they share a cluster or machines. The longest files come first."""
 _THREE_AT_ONCE: Final = ("-n", "3", *_BY_FILE)
 _TWO_AT_ONCE: Final = ("-n", "2", *_BY_FILE)
-
-_IN_THE_GAPS: Final = ("nice", "-n", "5")
-"""A third of the processor time that another process gets which computes at the same moment."""
 
 _SLOWEST: Final = ("--durations=10", "--durations-min=10")
 _INTERRUPTED: Final = 2
@@ -88,22 +85,22 @@ def _pytest(*arguments: str) -> list[str]:
 
 
 def _run_all(progress: Progress, scratch: Path) -> int:
-    def prepared(name: str, *arguments: str, prefix: Sequence[str] = ()) -> Run:
+    def prepared(name: str, *arguments: str) -> Run:
         (scratch / name).mkdir()
         own = {"PYTHONPATH": str(child.ROOT), "PYTEST_DEBUG_TEMPROOT": str(scratch / name)}
-        return Run(name, [*prefix, *_pytest(f"--shared={scratch}", *arguments, *_SLOWEST)], own)
+        return Run(name, _pytest(f"--shared={scratch}", *arguments, *_SLOWEST), own)
 
     runs = SideBySide(scratch, root=child.ROOT, say=progress.say)
     try:
         with runs:
-            unit = runs.start(prepared("unit", *TIERS["unit"], prefix=_IN_THE_GAPS))
+            unit = runs.start(prepared("unit", *TIERS["unit"]))
             install_for(selection([]), progress)
             vagrant = runs.start(prepared("vagrant", *_VAGRANT))
             others = [f"--ignore={path}" for path in _VAGRANT]
             runs.start(prepared("cluster", *TIERS["cluster"], *_THREE_AT_ONCE))
             runs.start(prepared("machine", *TIERS["machine"], *others, *_TWO_AT_ONCE), after=vagrant)
-            runs.start(prepared("service", *TIERS["service"], prefix=_IN_THE_GAPS))
-            runs.start(prepared("kernel", *TIERS["kernel"], prefix=_IN_THE_GAPS), after=unit)
+            runs.start(prepared("service", *TIERS["service"]))
+            runs.start(prepared("kernel", *TIERS["kernel"]), after=unit)
             runs.wait()
     except KeyboardInterrupt:
         return _INTERRUPTED
