@@ -92,8 +92,8 @@ def _capture(options: argparse.Namespace) -> int:
     capture = Capture(_namespace(options), options.interface, path=options.file)
     with capture:
         ends = "Ctrl-C ends it" if options.seconds is None else f"for {options.seconds:g} s"
-        print(f"capturing {options.interface} of {options.host}; {ends}", file=sys.stderr)
         try:
+            print(f"capturing {options.interface} of {options.host}; {ends}", file=sys.stderr)
             Event().wait(options.seconds)
         except KeyboardInterrupt:
             print(file=sys.stderr)  # behind the terminal's ^C
