@@ -8,10 +8,8 @@ from msgspec.structs import replace
 from master.api.pipeline.request import Permit
 from master.api.resources import Resources
 from master.kinds.authentication.userinfo import UserInfo, user_info
+from master.kinds.review import review
 from master.objects.meta import Model, Object, timestamp
-from master.registry.resource import Resource
-from master.registry.subresource import Action, Served
-from master.schema.schema import Typed
 
 
 class SelfSubjectReviewStatus(Model, frozen=True, kw_only=True):
@@ -36,13 +34,4 @@ async def _act(resources: Resources, permit: Permit, review: SelfSubjectReview) 
     )
 
 
-_SCHEMA = Typed(SelfSubjectReview)
-SELFSUBJECTREVIEW = Resource(
-    kind="SelfSubjectReview",
-    plural="selfsubjectreviews",
-    schema=_SCHEMA,
-    group="authentication.k8s.io",
-    namespaced=False,
-    verbs=("create",),
-    action=Action("", Served("SelfSubjectReview", "authentication.k8s.io", "v1"), _SCHEMA, act=_act),
-)
+SELFSUBJECTREVIEW = review(SelfSubjectReview, "authentication.k8s.io", _act)

@@ -9,10 +9,8 @@ from master.api.errors import BadRequest, Unauthorized
 from master.api.pipeline.request import Permit
 from master.api.resources import Resources
 from master.kinds.authentication.userinfo import UserInfo, user_info
+from master.kinds.review import review
 from master.objects.meta import Model, Object
-from master.registry.resource import Resource
-from master.registry.subresource import Action, Served
-from master.schema.schema import Typed
 
 
 class TokenReviewSpec(Model, frozen=True, kw_only=True):
@@ -50,13 +48,4 @@ async def _act(resources: Resources, permit: Permit, review: TokenReview) -> Tok
     return replace(review, api_version="authentication.k8s.io/v1", kind="TokenReview", status=status)
 
 
-_SCHEMA = Typed(TokenReview)
-TOKENREVIEW = Resource(
-    kind="TokenReview",
-    plural="tokenreviews",
-    schema=_SCHEMA,
-    group="authentication.k8s.io",
-    namespaced=False,
-    verbs=("create",),
-    action=Action("", Served("TokenReview", "authentication.k8s.io", "v1"), _SCHEMA, act=_act),
-)
+TOKENREVIEW = review(TokenReview, "authentication.k8s.io", _act)

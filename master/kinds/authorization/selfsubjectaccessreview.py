@@ -9,11 +9,9 @@ from master.api.errors import Invalid
 from master.api.pipeline.request import Permit
 from master.api.resources import Resources
 from master.kinds.authorization.access import Access, SubjectAccessReviewStatus, check_metadata, decide
+from master.kinds.review import review
 from master.objects.meta import Object
-from master.registry.resource import Resource
-from master.registry.subresource import Action, Served
 from master.schema.checks import Findings
-from master.schema.schema import Typed
 
 
 class SelfSubjectAccessReviewSpec(Access, frozen=True, kw_only=True):
@@ -38,13 +36,4 @@ async def _act(resources: Resources, permit: Permit, review: SelfSubjectAccessRe
     return replace(review, api_version=resource.api_version, kind=resource.kind, status=status)
 
 
-_SCHEMA = Typed(SelfSubjectAccessReview)
-SELFSUBJECTACCESSREVIEW = Resource(
-    kind="SelfSubjectAccessReview",
-    plural="selfsubjectaccessreviews",
-    schema=_SCHEMA,
-    group="authorization.k8s.io",
-    namespaced=False,
-    verbs=("create",),
-    action=Action("", Served("SelfSubjectAccessReview", "authorization.k8s.io", "v1"), _SCHEMA, act=_act),
-)
+SELFSUBJECTACCESSREVIEW = review(SelfSubjectAccessReview, "authorization.k8s.io", _act)

@@ -8,10 +8,8 @@ from msgspec.structs import replace
 from master.api.errors import BadRequest
 from master.api.pipeline.request import Permit
 from master.api.resources import Resources
+from master.kinds.review import review
 from master.objects.meta import Model, Object, always
-from master.registry.resource import Resource
-from master.registry.subresource import Action, Served
-from master.schema.schema import Typed
 
 
 class SelfSubjectRulesReviewSpec(Model, frozen=True, kw_only=True):
@@ -74,13 +72,4 @@ async def _act(resources: Resources, permit: Permit, review: SelfSubjectRulesRev
     return replace(review, api_version=resource.api_version, kind=resource.kind, status=status)
 
 
-_SCHEMA = Typed(SelfSubjectRulesReview)
-SELFSUBJECTRULESREVIEW = Resource(
-    kind="SelfSubjectRulesReview",
-    plural="selfsubjectrulesreviews",
-    schema=_SCHEMA,
-    group="authorization.k8s.io",
-    namespaced=False,
-    verbs=("create",),
-    action=Action("", Served("SelfSubjectRulesReview", "authorization.k8s.io", "v1"), _SCHEMA, act=_act),
-)
+SELFSUBJECTRULESREVIEW = review(SelfSubjectRulesReview, "authorization.k8s.io", _act)

@@ -12,11 +12,9 @@ from master.api.identity import Caller
 from master.api.pipeline.request import Permit
 from master.api.resources import Resources
 from master.kinds.authorization.access import Access, SubjectAccessReviewStatus, check_metadata, decide
+from master.kinds.review import review
 from master.objects.meta import Object
-from master.registry.resource import Resource
-from master.registry.subresource import Action, Served
 from master.schema.checks import Findings
-from master.schema.schema import Typed
 
 _GROUP = "authorization.k8s.io"
 
@@ -67,18 +65,5 @@ def _check_local(spec: SubjectAccessReviewSpec, namespace: str, findings: Findin
         findings.invalid("spec.resourceAttributes.namespace", where, "must match metadata.namespace")
 
 
-def _resource(kind: str, model: type[SubjectAccessReview], *, namespaced: bool) -> Resource[Any]:
-    schema = Typed(model)
-    return Resource(
-        kind=kind,
-        plural=f"{kind.lower()}s",
-        schema=schema,
-        group=_GROUP,
-        namespaced=namespaced,
-        verbs=("create",),
-        action=Action("", Served(kind, _GROUP, "v1"), schema, act=_act),
-    )
-
-
-SUBJECTACCESSREVIEW = _resource("SubjectAccessReview", SubjectAccessReview, namespaced=False)
-LOCALSUBJECTACCESSREVIEW = _resource("LocalSubjectAccessReview", LocalSubjectAccessReview, namespaced=True)
+SUBJECTACCESSREVIEW = review(SubjectAccessReview, _GROUP, _act)
+LOCALSUBJECTACCESSREVIEW = review(LocalSubjectAccessReview, _GROUP, _act, namespaced=True)
