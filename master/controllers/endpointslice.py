@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from master import kinds
-from master.api.errors import NotFound
 from master.api.identity import component
 from master.api.resources import Resources
 from master.cache import Entry, typed
@@ -18,7 +17,8 @@ from master.component.selection import pods_of, selecting
 from master.controllers.backends import backends, is_ours
 from master.controllers.keyed import ObjectKey
 from master.controllers.podkeyed import run_with_pods
-from master.controllers.slices import SERVICE_LABEL, Plan, is_managed, plan
+from master.controllers.slices import SERVICE_LABEL, is_managed, plan
+from master.controllers.slicewrites import carry_out
 from master.controllers.workqueue import WorkQueue
 from master.objects.index import LABEL, label_value
 
@@ -55,16 +55,4 @@ class EndpointSliceController:
         named = self._cache.by(kinds.ENDPOINTSLICE, LABEL, label_value(SERVICE_LABEL, key[1]), key[0])
         stored = typed(entry for entry in named if is_managed(entry.meta.labels))
         current = backends(service, pods_of(self._cache, key[0], service.spec.selector))
-        await self._apply(key[0], plan(service, current, stored))
-
-    async def _apply(self, namespace: str, changes: Plan) -> None:
-        for endpoint_slice in changes.create:
-            await self._resources.create(self._caller, kinds.ENDPOINTSLICE, endpoint_slice, namespace=namespace)
-        for endpoint_slice in changes.update:
-            await self._resources.update(self._caller, kinds.ENDPOINTSLICE, endpoint_slice)
-        for endpoint_slice in changes.delete:
-            meta = endpoint_slice.metadata
-            try:
-                await self._resources.delete(self._caller, kinds.ENDPOINTSLICE, namespace, meta.name, uid=meta.uid)
-            except NotFound:
-                continue
+        await carry_out(self._resources, self._caller, key[0], plan(service, current, stored))

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from master import kinds
-from master.api.errors import NotFound
 from master.api.identity import component
 from master.api.resources import Resources
 from master.cache import Entry, typed
@@ -16,6 +15,7 @@ from master.clock import Clock
 from master.controllers.keyed import ObjectKey, run_keyed
 from master.controllers.mirrors import is_mirror, mirror, wants_mirror
 from master.controllers.slices import SERVICE_LABEL, Plan
+from master.controllers.slicewrites import carry_out
 from master.controllers.workqueue import WorkQueue
 from master.objects.index import LABEL, label_value
 
@@ -47,18 +47,7 @@ class SliceMirroringController:
         named = self._cache.by(kinds.ENDPOINTSLICE, LABEL, label_value(SERVICE_LABEL, key[1]), key[0])
         stored = list(typed(entry for entry in named if is_mirror(entry.meta.labels)))
         if endpoints is not None and wants_mirror(endpoints, service):
-            await self._apply(key[0], mirror(endpoints, stored))
+            plan = mirror(endpoints, stored)
         else:
-            await self._apply(key[0], Plan(delete=tuple(stored)))
-
-    async def _apply(self, namespace: str, changes: Plan) -> None:
-        for endpoint_slice in changes.create:
-            await self._resources.create(self._caller, kinds.ENDPOINTSLICE, endpoint_slice, namespace=namespace)
-        for endpoint_slice in changes.update:
-            await self._resources.update(self._caller, kinds.ENDPOINTSLICE, endpoint_slice)
-        for endpoint_slice in changes.delete:
-            meta = endpoint_slice.metadata
-            try:
-                await self._resources.delete(self._caller, kinds.ENDPOINTSLICE, namespace, meta.name, uid=meta.uid)
-            except NotFound:
-                continue
+            plan = Plan(delete=tuple(stored))
+        await carry_out(self._resources, self._caller, key[0], plan)
