@@ -73,6 +73,17 @@ class Strategy(Generic[T]):
         )
 
 
+class StatusStrategy(Strategy[T]):
+    """The rules of a resource whose status is empty at creation, and is written only by its subresource."""
+
+    def for_create(self, obj: T, now: datetime) -> T:
+        # The status of an object that has nothing.
+        return keep_status(obj, type(obj)())
+
+    def for_update(self, new: T, old: T, now: datetime) -> T:
+        return keep_status(new, old)
+
+
 def keep_status(new: T, old: T) -> T:
     """The new object with the old one's status, which only the subresource status may change."""
     return replace(new, status=old.status)  # type: ignore[attr-defined]

@@ -21,7 +21,7 @@ from master.objects.labelselector import is_empty, matches, to_text
 from master.objects.meta import LabelSelector, Model, Object, always
 from master.objects.scalars import MAX_INT64, Natural, Natural64
 from master.registry.resource import Resource
-from master.registry.strategy import Keyspace, Strategy, keep_status
+from master.registry.strategy import Keyspace, StatusStrategy
 from master.registry.table import AGE, NAME, Cell, Column, Table, age, pairs
 from master.schema.checks import Findings
 from master.schema.schema import Typed
@@ -102,7 +102,7 @@ def _default_strategy(strategy: DaemonSetUpdateStrategy) -> DaemonSetUpdateStrat
     return replace(strategy, rolling_update=rolling)
 
 
-class DaemonSetStrategy(Strategy[DaemonSet]):
+class DaemonSetStrategy(StatusStrategy[DaemonSet]):
     """Defaults and checks of daemon sets."""
 
     def default(self, obj: DaemonSet) -> DaemonSet:
@@ -115,12 +115,6 @@ class DaemonSetStrategy(Strategy[DaemonSet]):
             revision_history_limit=_HISTORY if history is None else history,
         )
         return replace(obj, spec=spec)
-
-    def for_create(self, obj: DaemonSet, now: datetime) -> DaemonSet:
-        return replace(obj, status=DaemonSetStatus())
-
-    def for_update(self, new: DaemonSet, old: DaemonSet, now: datetime) -> DaemonSet:
-        return keep_status(new, old)
 
     def allocate(self, obj: DaemonSet, old: DaemonSet | None, keyspace: Keyspace) -> DaemonSet:
         """Sets the annotation that counts the changes of the template."""

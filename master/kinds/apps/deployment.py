@@ -21,7 +21,7 @@ from master.objects.labelselector import to_text
 from master.objects.meta import LabelSelector, Model, Object, always
 from master.objects.scalars import Natural, Natural64, Time
 from master.registry.resource import Resource
-from master.registry.strategy import Keyspace, Strategy, keep_status
+from master.registry.strategy import Keyspace, StatusStrategy
 from master.registry.table import AGE, NAME, Cell, Column, Table, age
 from master.schema.checks import Findings
 from master.schema.schema import Typed
@@ -119,7 +119,7 @@ def _default_strategy(strategy: DeploymentStrategy) -> DeploymentStrategy:
     return replace(strategy, rolling_update=rolling)
 
 
-class DeploymentRules(Strategy[Deployment]):
+class DeploymentRules(StatusStrategy[Deployment]):
     """Defaults and checks of deployments."""
 
     def default(self, obj: Deployment) -> Deployment:
@@ -134,12 +134,6 @@ class DeploymentRules(Strategy[Deployment]):
             progress_deadline_seconds=_DEADLINE_S if deadline is None else deadline,
         )
         return replace(obj, spec=spec)
-
-    def for_create(self, obj: Deployment, now: datetime) -> Deployment:
-        return replace(obj, status=DeploymentStatus())
-
-    def for_update(self, new: Deployment, old: Deployment, now: datetime) -> Deployment:
-        return keep_status(new, old)
 
     def check(self, obj: Deployment, old: Deployment | None, findings: Findings, keyspace: Keyspace) -> None:
         spec = obj.spec

@@ -20,7 +20,7 @@ from master.objects.labelselector import to_text
 from master.objects.meta import LabelSelector, Model, Object, always
 from master.objects.scalars import Natural, Natural64
 from master.registry.resource import Resource
-from master.registry.strategy import Keyspace, Strategy, keep_status
+from master.registry.strategy import Keyspace, StatusStrategy
 from master.registry.table import AGE, NAME, Cell, Column, Table, age
 from master.schema.checks import Findings
 from master.schema.schema import Typed
@@ -61,19 +61,13 @@ class ReplicaSet(Object, frozen=True, kw_only=True):
     status: ReplicaSetStatus = field(default_factory=ReplicaSetStatus)
 
 
-class ReplicaSetStrategy(Strategy[ReplicaSet]):
+class ReplicaSetStrategy(StatusStrategy[ReplicaSet]):
     """The default is one replica. The selector stays, and the template may change."""
 
     def default(self, obj: ReplicaSet) -> ReplicaSet:
         spec = obj.spec
         replicas = 1 if spec.replicas is None else spec.replicas
         return replace(obj, spec=replace(spec, replicas=replicas, template=default_template(spec.template)))
-
-    def for_create(self, obj: ReplicaSet, now: datetime) -> ReplicaSet:
-        return replace(obj, status=ReplicaSetStatus())
-
-    def for_update(self, new: ReplicaSet, old: ReplicaSet, now: datetime) -> ReplicaSet:
-        return keep_status(new, old)
 
     def check(self, obj: ReplicaSet, old: ReplicaSet | None, findings: Findings, keyspace: Keyspace) -> None:
         spec = obj.spec

@@ -24,7 +24,7 @@ from master.objects.index import LABEL_SELECTOR, OWNER
 from master.objects.meta import LabelSelector, Model, Object, always, json_name
 from master.objects.scalars import Natural, Natural64, choice
 from master.registry.resource import Resource
-from master.registry.strategy import Keyspace, Strategy, keep_status
+from master.registry.strategy import Keyspace, StatusStrategy
 from master.registry.table import AGE, NAME, Cell, Column, Table, age
 from master.schema.checks import Findings
 from master.schema.names import dns_label
@@ -127,7 +127,7 @@ def _default_strategy(strategy: StatefulSetUpdateStrategy) -> StatefulSetUpdateS
     return replace(strategy, rolling_update=rolling)
 
 
-class StatefulSetStrategy(Strategy[StatefulSet]):
+class StatefulSetStrategy(StatusStrategy[StatefulSet]):
     """Defaults and checks of stateful sets."""
 
     def name_form(self, name: str) -> str:
@@ -152,12 +152,6 @@ class StatefulSetStrategy(Strategy[StatefulSet]):
             ),
         )
         return replace(obj, spec=spec)
-
-    def for_create(self, obj: StatefulSet, now: datetime) -> StatefulSet:
-        return replace(obj, status=StatefulSetStatus())
-
-    def for_update(self, new: StatefulSet, old: StatefulSet, now: datetime) -> StatefulSet:
-        return keep_status(new, old)
 
     def check(self, obj: StatefulSet, old: StatefulSet | None, findings: Findings, keyspace: Keyspace) -> None:
         spec = obj.spec

@@ -9,13 +9,13 @@ from typing import Final
 from msgspec.structs import replace
 
 from master.kinds.batch.jobspec import check_job_spec, default_template_job_spec
-from master.kinds.batch.model import CronJob, CronJobSpec, CronJobStatus
+from master.kinds.batch.model import CronJob, CronJobSpec
 from master.kinds.batch.schedule import schedule_problem, time_zone_problem
 from master.kinds.workload.columns import CONTAINERS, IMAGES, SELECTOR, containers
 from master.kinds.workload.status import status_part
 from master.objects.labelselector import to_text
 from master.registry.resource import Resource, Version
-from master.registry.strategy import Keyspace, Strategy, keep_status
+from master.registry.strategy import Keyspace, StatusStrategy
 from master.registry.table import AGE, NAME, Cell, Column, Table, age
 from master.schema.checks import Findings
 from master.schema.schema import Typed
@@ -27,7 +27,7 @@ _SUCCESSFUL = 3
 _FAILED = 1
 
 
-class CronJobStrategy(Strategy[CronJob]):
+class CronJobStrategy(StatusStrategy[CronJob]):
     """Defaults and checks of cron jobs."""
 
     def default(self, obj: CronJob) -> CronJob:
@@ -42,12 +42,6 @@ class CronJobStrategy(Strategy[CronJob]):
             failed_jobs_history_limit=_FAILED if failed is None else failed,
         )
         return replace(obj, spec=spec)
-
-    def for_create(self, obj: CronJob, now: datetime) -> CronJob:
-        return replace(obj, status=CronJobStatus())
-
-    def for_update(self, new: CronJob, old: CronJob, now: datetime) -> CronJob:
-        return keep_status(new, old)
 
     def check(self, obj: CronJob, old: CronJob | None, findings: Findings, keyspace: Keyspace) -> None:
         spec, before = obj.spec, old.spec if old else None

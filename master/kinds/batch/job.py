@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from master.kinds.batch.jobspec import check_job_spec, default_job_spec
 from master.kinds.batch.jobstatus import check_status, is_true
 from master.kinds.batch.jobupdates import check_update
-from master.kinds.batch.model import INDEXED, Job, JobStatus
+from master.kinds.batch.model import INDEXED, Job
 from master.kinds.workload.columns import CONTAINERS, IMAGES, SELECTOR, containers
 from master.kinds.workload.selector import MISMATCH, check_selector, is_usable
 from master.kinds.workload.status import status_part
@@ -20,7 +20,7 @@ from master.objects.labelselector import matches, to_text
 from master.objects.meta import LabelSelector, parse_time
 from master.registry.deletion import DeletionPolicy, Propagation
 from master.registry.resource import Resource
-from master.registry.strategy import Keyspace, Strategy, keep_status
+from master.registry.strategy import Keyspace, StatusStrategy
 from master.registry.table import AGE, NAME, Cell, Column, Table, age, duration
 from master.schema.checks import Findings
 from master.schema.names import dns_label
@@ -35,7 +35,7 @@ _OLD_NAME: Final = "job-name"
 _SHOWN: Final = ("Complete", "Failed", "Suspended", "FailureTarget", "SuccessCriteriaMet")
 
 
-class JobStrategy(Strategy[Job]):
+class JobStrategy(StatusStrategy[Job]):
     """Defaults and checks of jobs. The server makes the selector, and the labels of the pods that it selects."""
 
     def default(self, obj: Job) -> Job:
@@ -43,11 +43,8 @@ class JobStrategy(Strategy[Job]):
         return replace(obj, metadata=replace(obj.metadata, labels=labels), spec=default_job_spec(obj.spec))
 
     def for_create(self, obj: Job, now: datetime) -> Job:
-        obj = replace(obj, status=JobStatus())
+        obj = super().for_create(obj, now)
         return obj if obj.spec.manual_selector else _with_selector(obj)
-
-    def for_update(self, new: Job, old: Job, now: datetime) -> Job:
-        return keep_status(new, old)
 
     def check(self, obj: Job, old: Job | None, findings: Findings, keyspace: Keyspace) -> None:
         spec = obj.spec

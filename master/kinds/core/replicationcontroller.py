@@ -22,7 +22,7 @@ from master.objects.meta import Model, Object, always
 from master.objects.scalars import Natural, Natural64
 from master.registry.deletion import DeletionPolicy, Propagation
 from master.registry.resource import Resource
-from master.registry.strategy import Keyspace, Strategy, keep_status
+from master.registry.strategy import Keyspace, StatusStrategy
 from master.registry.table import AGE, NAME, Cell, Column, Table, age, pairs
 from master.schema.checks import Findings
 from master.schema.schema import Typed
@@ -59,7 +59,7 @@ class ReplicationController(Object, frozen=True, kw_only=True):
     status: ReplicationControllerStatus = field(default_factory=ReplicationControllerStatus)
 
 
-class ReplicationControllerStrategy(Strategy[ReplicationController]):
+class ReplicationControllerStrategy(StatusStrategy[ReplicationController]):
     """The defaults are one replica, and the template's labels as selector."""
 
     def default(self, obj: ReplicationController) -> ReplicationController:
@@ -71,14 +71,6 @@ class ReplicationControllerStrategy(Strategy[ReplicationController]):
         return replace(
             obj, metadata=metadata, spec=replace(spec, replicas=1 if spec.replicas is None else spec.replicas)
         )
-
-    def for_create(self, obj: ReplicationController, now: datetime) -> ReplicationController:
-        return replace(obj, status=ReplicationControllerStatus())
-
-    def for_update(
-        self, new: ReplicationController, old: ReplicationController, now: datetime
-    ) -> ReplicationController:
-        return keep_status(new, old)
 
     def check(
         self, obj: ReplicationController, old: ReplicationController | None, findings: Findings, keyspace: Keyspace

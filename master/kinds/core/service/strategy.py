@@ -17,11 +17,11 @@ from msgspec.structs import replace
 from master.api.errors import Unavailable
 from master.kinds.core.service.addresses import ClusterAddresses
 from master.kinds.core.service.defaults import default_service_spec
-from master.kinds.core.service.model import Service, ServicePort, ServiceSpec, ServiceStatus
+from master.kinds.core.service.model import Service, ServicePort, ServiceSpec
 from master.kinds.core.service.updates import EXPOSED, has_health_check, wants_node_ports, with_old_values
 from master.kinds.core.service.validation import check_service_spec
 from master.objects.meta import Object
-from master.registry.strategy import Keyspace, Strategy, keep_status
+from master.registry.strategy import Keyspace, StatusStrategy
 from master.schema.checks import Findings
 from master.schema.names import dns_1035
 
@@ -61,7 +61,7 @@ def owner_of(obj: Object) -> str:
 DEFAULT_RANGES = ServiceRanges(IPv4Network("10.96.0.0/16"), range(30000, 32768))
 
 
-class ServiceStrategy(Strategy[Service]):
+class ServiceStrategy(StatusStrategy[Service]):
     """Each cluster has its own ranges of addresses and ports."""
 
     def __init__(self, ranges: ServiceRanges = DEFAULT_RANGES) -> None:
@@ -74,11 +74,8 @@ class ServiceStrategy(Strategy[Service]):
     def default(self, obj: Service) -> Service:
         return replace(obj, spec=default_service_spec(obj.spec))
 
-    def for_create(self, obj: Service, now: datetime) -> Service:
-        return replace(obj, status=ServiceStatus())
-
     def for_update(self, new: Service, old: Service, now: datetime) -> Service:
-        new = keep_status(new, old)
+        new = super().for_update(new, old, now)
         return replace(new, spec=with_old_values(new.spec, old.spec))
 
     def allocate(self, obj: Service, old: Service | None, keyspace: Keyspace) -> Service:
