@@ -12,7 +12,13 @@ from msgspec.structs import replace
 from master.kinds.core.pod.model import PodTemplateSpec
 from master.kinds.workload.columns import CONTAINERS, IMAGES, SELECTOR, containers
 from master.kinds.workload.condition import WorkloadCondition
-from master.kinds.workload.rolling import IntOrPercent, amount, check_int_or_percent
+from master.kinds.workload.rolling import (
+    ROLLING_UPDATE,
+    IntOrPercent,
+    amount,
+    check_int_or_percent,
+    with_rolling_update,
+)
 from master.kinds.workload.selector import MISMATCH, check_selector, check_selector_stays, is_usable
 from master.kinds.workload.status import check_not_less, status_part
 from master.kinds.workload.template import check_lasting_template, default_template
@@ -27,7 +33,6 @@ from master.schema.checks import Findings
 from master.schema.schema import Typed
 
 ON_DELETE: Final = "OnDelete"
-ROLLING_UPDATE: Final = "RollingUpdate"
 TEMPLATE_GENERATION: Final = "deprecated.daemonset.template.generation"
 """The annotation that counts the changes of the template. Only the server changes it."""
 _HISTORY = 10
@@ -89,17 +94,7 @@ class DaemonSet(Object, frozen=True, kw_only=True):
     status: DaemonSetStatus = field(default_factory=DaemonSetStatus)
 
 
-def _default_strategy(strategy: DaemonSetUpdateStrategy) -> DaemonSetUpdateStrategy:
-    strategy = replace(strategy, type=strategy.type or ROLLING_UPDATE)
-    if strategy.type != ROLLING_UPDATE:
-        return strategy
-    rolling = strategy.rolling_update or RollingUpdateDaemonSet()
-    rolling = replace(
-        rolling,
-        max_unavailable=1 if rolling.max_unavailable is None else rolling.max_unavailable,
-        max_surge=0 if rolling.max_surge is None else rolling.max_surge,
-    )
-    return replace(strategy, rolling_update=rolling)
+_ROLLING: Final = RollingUpdateDaemonSet(max_unavailable=1, max_surge=0)
 
 
 class DaemonSetStrategy(StatusStrategy[DaemonSet]):
@@ -111,7 +106,7 @@ class DaemonSetStrategy(StatusStrategy[DaemonSet]):
         spec = replace(
             spec,
             template=default_template(spec.template),
-            update_strategy=_default_strategy(spec.update_strategy),
+            update_strategy=with_rolling_update(spec.update_strategy, _ROLLING),
             revision_history_limit=_HISTORY if history is None else history,
         )
         return replace(obj, spec=spec)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Final
 
 from msgspec import field
 from msgspec.structs import replace
@@ -12,7 +13,13 @@ from master.kinds.autoscaling.scale import SCALE
 from master.kinds.core.pod.model import PodTemplateSpec
 from master.kinds.legacy.deployment import DEPLOYMENT_V1BETA1
 from master.kinds.workload.columns import CONTAINERS, IMAGES, SELECTOR, containers
-from master.kinds.workload.rolling import IntOrPercent, amount, check_int_or_percent
+from master.kinds.workload.rolling import (
+    ROLLING_UPDATE,
+    IntOrPercent,
+    amount,
+    check_int_or_percent,
+    with_rolling_update,
+)
 from master.kinds.workload.selector import check_selector_stays, check_workload_selector
 from master.kinds.workload.status import check_at_most, check_not_less, status_part
 from master.kinds.workload.template import check_lasting_template, default_template
@@ -27,7 +34,6 @@ from master.schema.checks import Findings
 from master.schema.schema import Typed
 
 RECREATE = "Recreate"
-ROLLING_UPDATE = "RollingUpdate"
 _QUARTER = "25%"
 _HISTORY = 10
 _DEADLINE_S = 600
@@ -106,17 +112,7 @@ class Deployment(Object, frozen=True, kw_only=True):
     status: DeploymentStatus = field(default_factory=DeploymentStatus)
 
 
-def _default_strategy(strategy: DeploymentStrategy) -> DeploymentStrategy:
-    strategy = replace(strategy, type=strategy.type or ROLLING_UPDATE)
-    if strategy.type != ROLLING_UPDATE:
-        return strategy
-    rolling = strategy.rolling_update or RollingUpdateDeployment()
-    rolling = replace(
-        rolling,
-        max_unavailable=_QUARTER if rolling.max_unavailable is None else rolling.max_unavailable,
-        max_surge=_QUARTER if rolling.max_surge is None else rolling.max_surge,
-    )
-    return replace(strategy, rolling_update=rolling)
+_ROLLING: Final = RollingUpdateDeployment(max_unavailable=_QUARTER, max_surge=_QUARTER)
 
 
 class DeploymentRules(StatusStrategy[Deployment]):
@@ -129,7 +125,7 @@ class DeploymentRules(StatusStrategy[Deployment]):
             spec,
             replicas=1 if spec.replicas is None else spec.replicas,
             template=default_template(spec.template),
-            strategy=_default_strategy(spec.strategy),
+            strategy=with_rolling_update(spec.strategy, _ROLLING),
             revision_history_limit=_HISTORY if history is None else history,
             progress_deadline_seconds=_DEADLINE_S if deadline is None else deadline,
         )

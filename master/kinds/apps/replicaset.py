@@ -10,10 +10,10 @@ from msgspec.structs import replace
 
 from master.kinds.autoscaling.scale import SCALE
 from master.kinds.core.pod.model import PodTemplateSpec
-from master.kinds.workload.columns import CONTAINERS, IMAGES, SELECTOR, containers
+from master.kinds.workload.columns import CONTAINERS, CURRENT, DESIRED, IMAGES, READY, SELECTOR, containers
 from master.kinds.workload.condition import WorkloadCondition
 from master.kinds.workload.selector import check_selector_stays, check_workload_selector
-from master.kinds.workload.status import check_at_most, status_part
+from master.kinds.workload.status import check_replicas, status_part
 from master.kinds.workload.template import check_lasting_template, default_template
 from master.objects.index import LABEL, LABEL_SELECTOR, OWNER
 from master.objects.labelselector import to_text
@@ -21,7 +21,7 @@ from master.objects.meta import LabelSelector, Model, Object, always
 from master.objects.scalars import Natural, Natural64
 from master.registry.resource import Resource
 from master.registry.strategy import Keyspace, StatusStrategy
-from master.registry.table import AGE, NAME, Cell, Column, Table, age
+from master.registry.table import AGE, NAME, Cell, Table, age
 from master.schema.checks import Findings
 from master.schema.schema import Typed
 
@@ -79,13 +79,6 @@ class ReplicaSetStrategy(StatusStrategy[ReplicaSet]):
         check_selector_stays(new.spec.selector, old.spec.selector, findings)
 
 
-def check_status(new: ReplicaSet, old: ReplicaSet, findings: Findings) -> None:
-    """No number is larger than the one that includes it."""
-    names = ("fully_labeled_replicas", "ready_replicas", "available_replicas")
-    check_at_most(new.status, names, "replicas", findings)
-    check_at_most(new.status, ("available_replicas",), "ready_replicas", findings)
-
-
 def _cells(obj: ReplicaSet, now: datetime) -> Sequence[Cell]:
     return (
         obj.metadata.name,
@@ -101,9 +94,9 @@ def _cells(obj: ReplicaSet, now: datetime) -> Sequence[Cell]:
 _TABLE = Table(
     (
         NAME,
-        Column("Desired", type="integer", description="The desired number of pods."),
-        Column("Current", type="integer", description="The number of pods."),
-        Column("Ready", type="integer", description="The number of ready pods."),
+        DESIRED,
+        CURRENT,
+        READY,
         AGE,
         CONTAINERS,
         IMAGES,
@@ -119,7 +112,7 @@ REPLICASET = Resource(
     schema=Typed(ReplicaSet),
     short_names=("rs",),
     categories=("all",),
-    subresources=(status_part(check_status), SCALE),
+    subresources=(status_part(check_replicas), SCALE),
     strategy=ReplicaSetStrategy(),
     table=_TABLE,
     has_generation=True,

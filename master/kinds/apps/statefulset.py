@@ -16,7 +16,7 @@ from master.kinds.core.pod.storage import PersistentVolumeClaimVolumeSource
 from master.kinds.core.pod.volume import Volume
 from master.kinds.workload.columns import CONTAINERS, IMAGES, containers
 from master.kinds.workload.condition import WorkloadCondition
-from master.kinds.workload.rolling import IntOrPercent, amount, check_int_or_percent
+from master.kinds.workload.rolling import ROLLING_UPDATE, IntOrPercent, amount, check_int_or_percent
 from master.kinds.workload.selector import IMMUTABLE, check_selector_stays, check_workload_selector
 from master.kinds.workload.status import check_at_most, check_not_less, status_part
 from master.kinds.workload.template import check_lasting_template, default_template
@@ -32,7 +32,6 @@ from master.schema.schema import Typed
 
 ORDERED: Final = "OrderedReady"
 PARALLEL: Final = "Parallel"
-ROLLING_UPDATE: Final = "RollingUpdate"
 ON_DELETE: Final = "OnDelete"
 _HISTORY = 10
 _FIXED = ("volume_claim_templates", "service_name", "pod_management_policy")

@@ -10,11 +10,11 @@ from msgspec.structs import replace
 
 from master.kinds.autoscaling.scale import SCALE
 from master.kinds.core.pod.model import PodTemplateSpec
-from master.kinds.workload.columns import CONTAINERS, IMAGES, containers
+from master.kinds.workload.columns import CONTAINERS, CURRENT, DESIRED, IMAGES, READY, containers
 from master.kinds.workload.columns import SELECTOR as SELECTOR_COLUMN
 from master.kinds.workload.condition import WorkloadCondition
 from master.kinds.workload.selector import MISMATCH
-from master.kinds.workload.status import check_at_most, status_part
+from master.kinds.workload.status import check_replicas, status_part
 from master.kinds.workload.template import check_lasting_template, default_template
 from master.objects.index import OWNER, SELECTOR
 from master.objects.labelselector import matches
@@ -23,7 +23,7 @@ from master.objects.scalars import Natural, Natural64
 from master.registry.deletion import DeletionPolicy, Propagation
 from master.registry.resource import Resource
 from master.registry.strategy import Keyspace, StatusStrategy
-from master.registry.table import AGE, NAME, Cell, Column, Table, age, pairs
+from master.registry.table import AGE, NAME, Cell, Table, age, pairs
 from master.schema.checks import Findings
 from master.schema.schema import Typed
 
@@ -90,13 +90,6 @@ class ReplicationControllerStrategy(StatusStrategy[ReplicationController]):
         check_lasting_template(template, before, "ReplicationController", findings)
 
 
-def check_status(new: ReplicationController, old: ReplicationController, findings: Findings) -> None:
-    """No number is larger than the one that includes it."""
-    names = ("fully_labeled_replicas", "ready_replicas", "available_replicas")
-    check_at_most(new.status, names, "replicas", findings)
-    check_at_most(new.status, ("available_replicas",), "ready_replicas", findings)
-
-
 class ReplicationControllerDeletion(DeletionPolicy[ReplicationController]):
     """As in Kubernetes, the pods of a replication controller stay unless the client asks for their deletion."""
 
@@ -118,9 +111,9 @@ def _cells(controller: ReplicationController, now: datetime) -> Sequence[Cell]:
 _TABLE = Table(
     (
         NAME,
-        Column("Desired", type="integer", description="The desired number of pods."),
-        Column("Current", type="integer", description="The number of pods."),
-        Column("Ready", type="integer", description="The number of ready pods."),
+        DESIRED,
+        CURRENT,
+        READY,
         AGE,
         CONTAINERS,
         IMAGES,
@@ -135,7 +128,7 @@ REPLICATIONCONTROLLER = Resource(
     schema=Typed(ReplicationController),
     short_names=("rc",),
     categories=("all",),
-    subresources=(status_part(check_status), SCALE),
+    subresources=(status_part(check_replicas), SCALE),
     strategy=ReplicationControllerStrategy(),
     deletion=ReplicationControllerDeletion(),
     table=_TABLE,

@@ -3,17 +3,37 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Any, Final
+
+from msgspec.structs import replace
 
 from master.objects.scalars import Int32
 from master.schema.checks import Findings
 
+ROLLING_UPDATE: Final = "RollingUpdate"
 # `3` or `25%`.
 IntOrPercent = Int32 | str
 _PERCENT: Final = re.compile(r"[0-9]+%", re.ASCII)
 _INTEGER: Final = re.compile(r"[+-]?[0-9]+", re.ASCII)
 # A percentage with more digits is far above 100 %. Python refuses to read very long numbers.
 _MAX_DIGITS: Final = 9
+
+
+def with_rolling_update(strategy: Any, default: Any) -> Any:
+    """How pods are replaced, with defaults: a rolling update, whose missing numbers are those of `default`.
+
+    `strategy` has a `type` and a `rolling_update` of the type of `default`, with `max_unavailable` and `max_surge`.
+    """
+    strategy = replace(strategy, type=strategy.type or ROLLING_UPDATE)
+    if strategy.type != ROLLING_UPDATE:
+        return strategy
+    rolling = strategy.rolling_update or default
+    rolling = replace(
+        rolling,
+        max_unavailable=default.max_unavailable if rolling.max_unavailable is None else rolling.max_unavailable,
+        max_surge=default.max_surge if rolling.max_surge is None else rolling.max_surge,
+    )
+    return replace(strategy, rolling_update=rolling)
 
 
 def check_int_or_percent(value: IntOrPercent | None, at: str, findings: Findings, *, at_most_all: bool) -> None:

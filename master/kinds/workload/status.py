@@ -29,6 +29,13 @@ def check_at_most(status: Any, names: tuple[str, ...], most: str, findings: Find
             findings.invalid(f"status.{json_name(name)}", value, f"cannot be greater than status.{json_name(most)}")
 
 
+def check_replicas(new: Any, old: Any, findings: Findings) -> None:
+    """No number of a status is larger than the one that includes it."""
+    names = ("fully_labeled_replicas", "ready_replicas", "available_replicas")
+    check_at_most(new.status, names, "replicas", findings)
+    check_at_most(new.status, ("available_replicas",), "ready_replicas", findings)
+
+
 def check_not_less(new: Any, old: Any, name: str, findings: Findings) -> None:
     """The number may not become smaller."""
     value = getattr(new.status, name) or 0
