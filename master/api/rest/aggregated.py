@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from master.api.rest.accept import JSON, clauses
-from master.api.rest.discovery import Discovery
+from master.api.rest.discovery import Discovery, offered
 from master.registry.registry import Registry
 from master.registry.resource import Resource
 from master.registry.subresource import Subresource
@@ -68,12 +68,8 @@ def _resource(registry: Registry, resource: Resource[Any], group: str, version: 
         "responseKind": _kind(group, version, resource.kind),
         "scope": "Namespaced" if resource.namespaced else "Cluster",
         "singularResource": resource.singular,
-        "verbs": list(resource.verbs),
+        **offered(registry, resource),
     }
-    if short_names := registry.short_names(resource):
-        item["shortNames"] = list(short_names)
-    if resource.categories:
-        item["categories"] = list(resource.categories)
     if resource.subresources:
         item["subresources"] = [_subresource(resource, part, group, version) for part in resource.subresources]
     return item

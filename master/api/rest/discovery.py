@@ -94,16 +94,18 @@ def _resource(registry: Registry, resource: Resource[Any]) -> dict[str, Any]:
         "singularName": resource.singular,
         "namespaced": resource.namespaced,
         "kind": resource.kind,
-        "verbs": list(resource.verbs),
+        **offered(registry, resource),
     }
-    if short_names := registry.short_names(resource):
-        item["shortNames"] = list(short_names)
-    if resource.categories:
-        item["categories"] = list(resource.categories)
     if "list" in resource.verbs:
         # What is never stored has no stored version.
         item["storageVersionHash"] = storage_version_hash(resource)
     return item
+
+
+def offered(registry: Registry, resource: Resource[Any]) -> dict[str, list[str]]:
+    """The verbs of a resource, and its short names and categories if it has any. All forms of discovery have them."""
+    lists = {"shortNames": registry.short_names(resource), "categories": resource.categories}
+    return {"verbs": list(resource.verbs), **{name: list(values) for name, values in lists.items() if values}}
 
 
 def storage_version_hash(resource: Resource[Any]) -> str:
