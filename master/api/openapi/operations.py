@@ -24,6 +24,11 @@ class Parameter:
     type: Literal["string", "integer", "boolean"] = "string"
     within: Literal["query", "path"] = "query"
 
+    def document(self, **type_: Any) -> dict[str, Any]:
+        """The parameter as both versions write it. `type_`: its type, as one of them writes it."""
+        written = {"name": self.name, "in": self.within, "description": self.description, **type_}
+        return {**written, "required": True} if self.within == "path" else written
+
 
 NAME: Final = Parameter("name", "The name of the object.", within="path")
 NAMESPACE: Final = Parameter("namespace", "The namespace of the object.", within="path")

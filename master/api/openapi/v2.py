@@ -78,15 +78,7 @@ def _operation(operation: Operation, shared: dict[str, Schema]) -> Mapping[str, 
 
 def _parameter(parameter: Parameter, shared: dict[str, Schema]) -> Schema:
     """A reference to the parameter, which is added to the shared ones; or the parameter itself."""
-    written: Schema = {
-        "name": parameter.name,
-        "in": parameter.within,
-        "description": parameter.description,
-        "type": parameter.type,
-        "uniqueItems": True,
-    }
-    if parameter.within == "path":
-        written["required"] = True
+    written = parameter.document(type=parameter.type, uniqueItems=True)
     if parameter.name in _IN_PLACE:
         return written
     shared[parameter.name] = written

@@ -96,13 +96,4 @@ def _responses(operation: Operation) -> Mapping[str, Any]:
 
 
 def _parameter(parameter: Parameter) -> Schema:
-    schema = {"type": parameter.type, "uniqueItems": True}
-    written: Schema = {
-        "name": parameter.name,
-        "in": parameter.within,
-        "description": parameter.description,
-        "schema": schema,
-    }
-    if parameter.within == "path":
-        written["required"] = True
-    return written
+    return parameter.document(schema={"type": parameter.type, "uniqueItems": True})
