@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from master.schema.protobuf.wire import to_varint
 from proto import contract
 from proto.gen import session_pb2
 
@@ -53,13 +54,4 @@ def _messages(head: session_pb2.Cut, groups: Sequence[Sequence[bytes]]) -> list[
 
 
 def _frame(cut: bytes) -> bytes:
-    return b"".join((_CUT_TAG, _varint(len(cut)), cut))
-
-
-def _varint(value: int) -> bytes:
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
+    return b"".join((_CUT_TAG, to_varint(len(cut)), cut))

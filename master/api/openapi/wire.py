@@ -12,9 +12,8 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
-_VARINT: Final = 0
-_FIXED64: Final = 1
-_DELIMITED: Final = 2
+from master.schema.protobuf.wire import BYTES, FIXED64, VARINT, to_varint
+
 _json = msgspec.json.Encoder().encode
 
 
@@ -30,19 +29,9 @@ class Codec(Protocol):
         ...
 
 
-def varint(value: int) -> bytes:
-    """An unsigned integer: seven bits in a byte, the lowest ones first."""
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
-
-
 def delimited(number: int, payload: bytes) -> bytes:
     """A field with bytes: a text or a message."""
-    return varint(number << 3 | _DELIMITED) + varint(len(payload)) + payload
+    return to_varint(number << 3 | BYTES) + to_varint(len(payload)) + payload
 
 
 class Scalar:
@@ -53,7 +42,7 @@ class Scalar:
         self._write = write
 
     def field(self, number: int, value: Any) -> bytes:
-        return varint(number << 3 | self._form) + self._write(value)
+        return to_varint(number << 3 | self._form) + self._write(value)
 
 
 class Text:
@@ -145,8 +134,8 @@ class OneOf:
 
 
 TEXT: Final = Text()
-FLAG: Final = Scalar(_VARINT, lambda value: varint(int(value)))
-COUNT: Final = Scalar(_VARINT, varint)
-DOUBLE: Final = Scalar(_FIXED64, lambda value: struct.pack("<d", value))
+FLAG: Final = Scalar(VARINT, lambda value: to_varint(int(value)))
+COUNT: Final = Scalar(VARINT, to_varint)
+DOUBLE: Final = Scalar(FIXED64, lambda value: struct.pack("<d", value))
 YAML: Final = Yaml()
 EXTENSION: Final = Named(YAML)

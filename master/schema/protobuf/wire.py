@@ -20,6 +20,16 @@ class Malformed(Exception):
     """The bytes are not a message of the type."""
 
 
+def to_varint(value: int) -> bytes:
+    """An unsigned number: seven bits in a byte, the lowest ones first."""
+    out = bytearray()
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
 def varint(data: bytes, at: int) -> tuple[int, int]:
     """An unsigned number of 64 bits, and the position behind it. Raises Malformed, IndexError behind the data."""
     first = data[at]

@@ -26,6 +26,7 @@ from master.kinds.core.secret import Secret
 from master.kinds.core.service.model import Service, ServicePort, ServiceSpec
 from master.kinds.discovery.endpointslice import Endpoint, EndpointSlice, EndpointSlicePort
 from master.objects.meta import ObjectMeta
+from master.schema.protobuf.wire import to_varint
 from proto import contract
 from proto.gen import session_pb2
 
@@ -208,7 +209,7 @@ def test_an_object_larger_than_a_message_gets_its_own_message() -> None:
 
 
 def _length(value: int) -> bytes:
-    return cuts._varint(value)
+    return to_varint(value)
 
 
 def test_a_pod_that_cannot_be_sent_does_not_delay_others() -> None:
