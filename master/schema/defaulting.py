@@ -7,6 +7,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from master.schema.perstruct import PerStruct, late_value
 from master.schema.tree import Items, Map, Node, Struct
 
 # Returns the value itself if nothing is to be set.
@@ -17,7 +18,7 @@ class Defaults:
     """The functions that set the defaults of types. Made once for each type."""
 
     def __init__(self) -> None:
-        self._made: dict[int, Default | None] = {}
+        self._structs: PerStruct[Default] = PerStruct(self._of_struct, late_value)
 
     def of(self, node: Node) -> Default | None:
         """The function for values of a type. None if no field below the type has a default."""
@@ -25,17 +26,7 @@ class Defaults:
             return self._of_items(self.of(node.item))
         if isinstance(node, Map):
             return self._of_map(self.of(node.item))
-        if not isinstance(node, Struct):
-            return None
-        if id(node) not in self._made:
-            # Meanwhile a type that contains itself gets a function that looks up the finished one.
-            self._made[id(node)] = lambda value: self._made_for(node, value)
-            self._made[id(node)] = self._of_struct(node)
-        return self._made[id(node)]
-
-    def _made_for(self, node: Struct, value: Any) -> Any:
-        made = self._made[id(node)]
-        return value if made is None else made(value)
+        return self._structs.of(node) if isinstance(node, Struct) else None
 
     def _of_struct(self, struct: Struct) -> Default | None:
         plan = [

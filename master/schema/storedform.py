@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from master.schema import quantity
+from master.schema.perstruct import PerStruct, late_value
 from master.schema.tree import Field, Items, Map, Node, Struct, Text
 
 Form = Callable[[Any], Any]
@@ -19,7 +20,7 @@ class StoredForms:
     """The functions that give values of types their stored form. Made once for each type."""
 
     def __init__(self) -> None:
-        self._made: dict[int, Form | None] = {}
+        self._structs: PerStruct[Form] = PerStruct(self._of_struct, late_value)
 
     def of(self, node: Node) -> Form | None:
         """The function for values of a type. None if all values are stored as they are."""
@@ -30,17 +31,7 @@ class StoredForms:
             return self._of_map(node)
         if isinstance(node, Text):
             return _canonical if node.format == "quantity" else None
-        if not isinstance(node, Struct):
-            return None
-        if id(node) not in self._made:
-            # Meanwhile a type that contains itself gets a function that looks up the finished one.
-            self._made[id(node)] = lambda value: self._made_for(node, value)
-            self._made[id(node)] = self._of_struct(node)
-        return self._made[id(node)]
-
-    def _made_for(self, node: Struct, value: Any) -> Any:
-        made = self._made[id(node)]
-        return value if made is None else made(value)
+        return self._structs.of(node) if isinstance(node, Struct) else None
 
     def _of_struct(self, struct: Struct) -> Form | None:
         fields = struct.fields.values()

@@ -13,6 +13,7 @@ from typing import Any
 from master.schema import forms, shapes
 from master.schema.access import JSON, Access
 from master.schema.checks import Findings
+from master.schema.perstruct import PerStruct
 from master.schema.tree import Field, Items, Map, Node, Number, NumberOrText, Rules, Struct, Text
 
 # Arguments: the value, its path, and where to report.
@@ -25,12 +26,21 @@ _UNSET = frozenset({type(None), tuple, dict, list})
 _NUMBERS = frozenset({int, float, bool})
 
 
+def _late(find: Callable[[], Check | None]) -> Check:
+    def call(value: Any, at: str, findings: Findings) -> None:
+        made = find()
+        if made is not None:
+            made(value, at, findings)
+
+    return call
+
+
 class Checks:
     """The functions that check values of types, in one representation. Made once for each type."""
 
     def __init__(self, access: Access) -> None:
         self._access = access
-        self._made: dict[int, Check | None] = {}
+        self._structs: PerStruct[Check] = PerStruct(self._of_struct, _late)
 
     def of(self, node: Node) -> Check | None:
         """The function for values of a type. None if nothing below the type has a rule."""
@@ -44,18 +54,7 @@ class Checks:
             return _of_text(node)
         if isinstance(node, Number):
             return _of_number(node.rules)
-        if not isinstance(node, Struct):
-            return None
-        if id(node) not in self._made:
-            # Meanwhile a type that contains itself gets a function that looks up the finished one.
-            self._made[id(node)] = lambda value, at, findings: self._made_for(node, value, at, findings)
-            self._made[id(node)] = self._of_struct(node)
-        return self._made[id(node)]
-
-    def _made_for(self, node: Struct, value: Any, at: str, findings: Findings) -> None:
-        made = self._made[id(node)]
-        if made is not None:
-            made(value, at, findings)
+        return self._structs.of(node) if isinstance(node, Struct) else None
 
     def _of_struct(self, struct: Struct) -> Check | None:
         plan = [
