@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterable
 from typing import Final
 
 from master import kinds
-from master.api.errors import AlreadyExists, Forbidden, NotFound
 from master.api.identity import component
 from master.api.resources import Resources
-from master.cache import Entry
 from master.clock import Clock
-from master.controllers.keyed import run_keyed
+from master.controllers.pernamespace import run_per_namespace
 from master.controllers.workqueue import WorkQueue
 from master.kinds.core.serviceaccount import ServiceAccount
 from master.objects.meta import ObjectMeta
@@ -32,29 +28,10 @@ class AccountsController:
 
     async def run(self) -> None:
         """Runs until cancelled."""
-        watched = (kinds.NAMESPACE, kinds.SERVICEACCOUNT)
-        await run_keyed(
-            self._resources.cache,
-            self._queue,
-            watched=watched,
-            keys=_keys,
-            sync=self._sync,
-            first=(kinds.NAMESPACE,),
-            workers=2,
-        )
-
-    async def _sync(self, namespace: str) -> None:
         cache = self._resources.cache
-        owner = cache.entry(kinds.NAMESPACE, "", namespace)
-        if owner is None or owner.meta.deletion_timestamp or cache.entry(kinds.SERVICEACCOUNT, namespace, NAME):
-            return
-        account = ServiceAccount(metadata=ObjectMeta(name=NAME))
-        # Forbidden and NotFound: the deletion of the namespace begins at this moment.
-        with contextlib.suppress(AlreadyExists, Forbidden, NotFound):
+        await run_per_namespace(cache, self._queue, kinds.SERVICEACCOUNT, NAME, ensure=self._ensure)
+
+    async def _ensure(self, namespace: str) -> None:
+        if self._resources.cache.entry(kinds.SERVICEACCOUNT, namespace, NAME) is None:
+            account = ServiceAccount(metadata=ObjectMeta(name=NAME))
             await self._resources.create(self._caller, kinds.SERVICEACCOUNT, account, namespace=namespace)
-
-
-def _keys(entry: Entry) -> Iterable[str]:
-    if entry.kind is kinds.NAMESPACE:
-        return [entry.name]
-    return [entry.namespace] if entry.name == NAME else []

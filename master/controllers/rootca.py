@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Final
 
 from msgspec.structs import replace
 
 from master import kinds
-from master.api.errors import AlreadyExists, Forbidden, NotFound
 from master.api.identity import component
 from master.api.resources import Resources
-from master.cache import Entry
 from master.clock import Clock
-from master.controllers.keyed import run_keyed
+from master.controllers.pernamespace import run_per_namespace
 from master.controllers.workqueue import WorkQueue
 from master.kinds.core.configmap import ConfigMap
 from master.objects.meta import ObjectMeta
@@ -48,15 +45,8 @@ class RootCaPublisher:
             group.create_task(self._follow_ca(), name=f"{self.name}: CA")
 
     async def _follow_objects(self) -> None:
-        await run_keyed(
-            self._resources.cache,
-            self._queue,
-            watched=(kinds.NAMESPACE, kinds.CONFIGMAP),
-            keys=_keys,
-            sync=self._sync,
-            first=(kinds.NAMESPACE,),
-            workers=2,
-        )
+        cache = self._resources.cache
+        await run_per_namespace(cache, self._queue, kinds.CONFIGMAP, NAME, ensure=self._ensure)
 
     async def _follow_ca(self) -> None:
         published = self._ca_pem()
@@ -67,29 +57,17 @@ class RootCaPublisher:
                 for entry in self._resources.cache.entries(kinds.NAMESPACE):
                     self._queue.add(entry.name)
 
-    async def _sync(self, namespace: str) -> None:
-        cache = self._resources.cache
+    async def _ensure(self, namespace: str) -> None:
         data = {_KEY: self._ca_pem().decode()}
-        owner = cache.entry(kinds.NAMESPACE, "", namespace)
-        if owner is None or owner.meta.deletion_timestamp:
-            return
-        # Forbidden and NotFound: the deletion of the namespace begins at this moment.
-        with contextlib.suppress(AlreadyExists, Forbidden, NotFound):
-            if cache.entry(kinds.CONFIGMAP, namespace, NAME) is None:
-                made = ConfigMap(metadata=ObjectMeta(name=NAME, annotations=_ANNOTATIONS), data=data)
-                await self._resources.create(self._caller, kinds.CONFIGMAP, made, namespace=namespace)
-            else:
-                await self._resources.mutate(
-                    self._caller, kinds.CONFIGMAP, namespace, NAME, lambda current: _restored(current, data)
-                )
+        if self._resources.cache.entry(kinds.CONFIGMAP, namespace, NAME) is None:
+            made = ConfigMap(metadata=ObjectMeta(name=NAME, annotations=_ANNOTATIONS), data=data)
+            await self._resources.create(self._caller, kinds.CONFIGMAP, made, namespace=namespace)
+        else:
+            await self._resources.mutate(
+                self._caller, kinds.CONFIGMAP, namespace, NAME, lambda current: _restored(current, data)
+            )
 
 
 def _restored(current: ConfigMap, data: dict[str, str]) -> ConfigMap | None:
     """The config map with the right data; None if it has them."""
     return None if current.data == data and not current.binary_data else replace(current, data=data, binary_data={})
-
-
-def _keys(entry: Entry) -> Iterable[str]:
-    if entry.kind is kinds.NAMESPACE:
-        return [entry.name]
-    return [entry.namespace] if entry.name == NAME else []
