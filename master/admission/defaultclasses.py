@@ -24,7 +24,7 @@ class DefaultStorageClass(Admission):
     """Sets `storageClassName` of claims. An empty name is a choice too: no class."""
 
     async def mutate(self, attempt: Attempt) -> None:
-        if attempt.request.resource is PERSISTENTVOLUMECLAIM and attempt.before is None and attempt.new is not None:
+        if attempt.creates(PERSISTENTVOLUMECLAIM):
             attempt.new = with_storage_class(attempt.cache, attempt.new) or attempt.new
 
 
@@ -32,7 +32,7 @@ class DefaultIngressClass(Admission):
     """Sets `ingressClassName` of ingresses, unless the old annotation names a class."""
 
     async def mutate(self, attempt: Attempt) -> None:
-        if attempt.request.resource is not INGRESS or attempt.before is not None or attempt.new is None:
+        if not attempt.creates(INGRESS):
             return
         ingress = attempt.new
         if ingress.spec.get("ingressClassName") is not None or CLASS_ANNOTATION in ingress.metadata.annotations:

@@ -22,7 +22,7 @@ class DefaultTolerations(Admission):
 
     async def mutate(self, attempt: Attempt) -> None:
         # Also in an update, so that one from a manifest does not take them away.
-        if attempt.request.resource is POD and attempt.new is not None:
+        if attempt.request.resource is POD:
             attempt.new = replace(attempt.new, spec=SPECS.changed(attempt.new.spec, tolerating))
 
 

@@ -29,7 +29,7 @@ class LimitRanges(Admission):
     """Sets default amounts in new pods; refuses new pods, and new and changed claims, that break a limit."""
 
     async def mutate(self, attempt: Attempt) -> None:
-        if attempt.request.resource is not POD or attempt.before is not None or attempt.new is None:
+        if not attempt.creates(POD):
             return
         for limits in _of_namespace(attempt):
             pod = attempt.new
@@ -42,7 +42,7 @@ class LimitRanges(Admission):
         if attempt.new is None or attempt.request.subresource or attempt.request.verb in _DELETIONS:
             return
         resource = attempt.request.resource
-        if resource is POD and attempt.before is None:
+        if attempt.creates(POD):
             for limits in _of_namespace(attempt):
                 _refuse(attempt, SPECS.result(attempt.new.spec, _broken_by_pod, limits))
         elif resource is PERSISTENTVOLUMECLAIM and (attempt.old is None or not attempt.old.metadata.deletion_timestamp):

@@ -18,7 +18,6 @@ class NamespaceLifecycle(Admission):
         resource = attempt.request.resource
         if attempt.before is not None or not resource.namespaced:
             return
-        assert attempt.new is not None
         namespace = attempt.new.metadata.namespace
         entry = attempt.cache.entry(NAMESPACE, "", namespace)
         if entry is None:

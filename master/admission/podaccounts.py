@@ -25,7 +25,7 @@ class PodAccounts(Admission):
 
     async def mutate(self, attempt: Attempt) -> None:
         """Raises Forbidden."""
-        if attempt.request.resource is not POD or attempt.new is None:
+        if attempt.request.resource is not POD:
             return
         pod = attempt.new
         if attempt.old is not None:

@@ -44,7 +44,7 @@ class PodPriorities(Admission):
 
     async def mutate(self, attempt: Attempt) -> None:
         """Raises Forbidden."""
-        if attempt.request.resource is not POD or attempt.new is None:
+        if attempt.request.resource is not POD:
             return
         spec = attempt.new.spec
         if attempt.old is not None:

@@ -16,7 +16,7 @@ class Requester(Admission):
 
     async def mutate(self, attempt: Attempt) -> None:
         request = attempt.request
-        if request.resource is not CERTIFICATESIGNINGREQUEST or attempt.before is not None or attempt.new is None:
+        if not attempt.creates(CERTIFICATESIGNINGREQUEST):
             return
         spec = {name: value for name, value in attempt.new.spec.items() if name not in _SET_BY_THE_SERVER}
         spec |= {"username": request.caller.name, "groups": sorted(request.caller.groups)}

@@ -56,7 +56,7 @@ class RuntimeClasses(Admission):
 
     async def mutate(self, attempt: Attempt) -> None:
         """Raises Forbidden."""
-        if attempt.request.resource is not POD or attempt.before is not None or attempt.new is None:
+        if not attempt.creates(POD):
             return
         spec: PodSpec = attempt.new.spec
         if spec.runtime_class_name is None:
@@ -73,7 +73,7 @@ class RuntimeClasses(Admission):
 
     async def validate(self, attempt: Attempt) -> None:
         """Raises Forbidden."""
-        if attempt.request.resource is not POD or attempt.before is not None or attempt.new is None:
+        if not attempt.creates(POD):
             return
         spec: PodSpec = attempt.new.spec
         name = spec.runtime_class_name

@@ -26,7 +26,7 @@ class ProtectVolumes(Admission):
 
     async def mutate(self, attempt: Attempt) -> None:
         finalizer = PROTECTION.get(attempt.request.resource)
-        if finalizer is None or attempt.before is not None or attempt.new is None:
+        if finalizer is None or attempt.before is not None:
             return
         meta = attempt.new.metadata
         if finalizer not in meta.finalizers:

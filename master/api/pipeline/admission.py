@@ -12,7 +12,7 @@ class Admission:
     """The base of all plugins. A plugin overrides one or both methods. They may await, and raise ApiError to refuse."""
 
     async def mutate(self, attempt: Attempt) -> None:
-        """Refuses or changes `attempt.new` before defaults are set."""
+        """Refuses or changes `attempt.new`, which has its defaults. Not called for removals."""
 
     async def validate(self, attempt: Attempt) -> None:
         """Refuses a valid object, or adds comparisons and writes to the commit. Also called for removals."""

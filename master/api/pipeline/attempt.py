@@ -9,6 +9,7 @@ from msgspec import field
 
 from master.api.pipeline.request import Request
 from master.cache import Cache, Entry
+from master.registry.resource import Resource
 from master.store.interface import Compare, Delete, Put, Store
 
 
@@ -27,6 +28,10 @@ class Attempt(msgspec.Struct):
     compares: list[Compare] = field(default_factory=list)
     writes: list[Put | Delete] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+
+    def creates(self, resource: Resource[Any]) -> bool:
+        """Whether the object is a new one of this resource."""
+        return self.before is None and self.request.resource is resource
 
 
 class Outcome(msgspec.Struct, frozen=True):
