@@ -13,6 +13,7 @@ from functools import lru_cache, partial
 from typing import Any, Final
 
 import msgspec
+from msgspec.structs import replace
 
 from master.api.pipeline.request import Request
 from master.fieldmanager import managers
@@ -91,6 +92,13 @@ class Ownership:
             return before
         return self._updated(request, old, new, before, now, EMPTY)
 
+    def of_part(self, request: Request, old: Any, new: Any, changed: Any, now: datetime) -> Entries:
+        """The entries after the change of a part. `changed` is the client's object: an apply brings its entries."""
+        if request.operation == APPLY:
+            sent: Entries = changed.metadata.managed_fields
+            return sent
+        return self.changed(request, old, with_entries(new, old.metadata.managed_fields), now)
+
     def _updated(
         self, request: Request, old: Any | None, new: Any, before: Entries, now: datetime, reset: FieldSet
     ) -> Entries:
@@ -129,6 +137,21 @@ class Ownership:
         before = convert(schema.value(old)) if old is not None else {}
         after = convert(schema.value(new))
         return compare(self._shapes.of(served.schema.full_tree), before, after).without(reset)
+
+
+def with_entries(obj: Any, entries: Entries) -> Any:
+    """The object with these managedFields."""
+    if obj.metadata.managed_fields is entries:
+        return obj
+    return replace(obj, metadata=replace(obj.metadata, managed_fields=entries))
+
+
+def unchanged(new: Any, old: Any) -> bool:
+    """Whether two states of an object are equal. The times in managedFields alone are not worth a write."""
+    if new == old:
+        return True
+    entries, before = new.metadata.managed_fields, old.metadata.managed_fields
+    return managers.same_but_times(entries, before) and with_entries(new, before) == old
 
 
 def _converted(to_stored: Convert, from_stored: Convert, value: dict[str, Any]) -> dict[str, Any]:

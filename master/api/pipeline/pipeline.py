@@ -15,13 +15,12 @@ from master.api.pipeline import deletion, metadata
 from master.api.pipeline.admission import Admission
 from master.api.pipeline.attempt import Attempt, Outcome
 from master.api.pipeline.authorization import Attributes, Authorizer
-from master.api.pipeline.ownership import Ownership, requested
+from master.api.pipeline.ownership import Ownership, requested, unchanged, with_entries
 from master.api.pipeline.request import Permit, Request
 from master.cache import Cache, Entry
 from master.cache.entry import with_version
 from master.clock import Clock
-from master.fieldmanager.managers import APPLY, same_but_times
-from master.objects.meta import ManagedFieldsEntry
+from master.fieldmanager.managers import APPLY
 from master.registry.deletion import DeleteOptions
 from master.registry.registry import Registry
 from master.registry.resource import Resource
@@ -88,7 +87,7 @@ class Pipeline:
             attempt = self._attempt(request, None)
             attempt.new = self._fresh(resource, obj, namespace)
             sent = await self._complete(attempt)
-            attempt.new = _managed(attempt.new, self.ownership.created(request, sent, self.clock.now()))
+            attempt.new = with_entries(attempt.new, self.ownership.created(request, sent, self.clock.now()))
             name = attempt.new.metadata.name
             if self._cache.entry(resource, namespace, name) is not None:
                 if obj.metadata.name:
@@ -153,7 +152,7 @@ class Pipeline:
                 await self._change_whole(attempt, changed)
             else:
                 self._change_part(attempt, changed, part)
-            if _unchanged(attempt.new, attempt.old):
+            if unchanged(attempt.new, attempt.old):
                 return Outcome(entry, warnings=tuple(attempt.warnings))
             try:
                 if deletion.released(resource.deletion, attempt.new):
@@ -233,7 +232,7 @@ class Pipeline:
         if attempt.new == old:
             return
         entries = self.ownership.changed(attempt.request, old, sent, self.clock.now())
-        attempt.new = new = _managed(attempt.new, entries)
+        attempt.new = new = with_entries(attempt.new, entries)
         if resource.has_generation and strategy.moves_generation(new, old):
             attempt.new = replace(new, metadata=replace(new.metadata, generation=old.metadata.generation + 1))
         self._check(attempt)
@@ -257,14 +256,9 @@ class Pipeline:
         attempt.warnings += findings.warnings
         if findings:
             raise Invalid.of(resource, old.metadata.name, findings.causes)
-        attempt.new = self._own_part(attempt.request, changed, new, old) if part.tracked else new
-
-    def _own_part(self, request: Request, changed: Any, new: Any, old: Any) -> Any:
-        """The object with the managedFields after the change of a part. An apply brings them; other clients cannot."""
-        if request.operation == APPLY:
-            return _managed(new, changed.metadata.managed_fields)
-        new = _managed(new, old.metadata.managed_fields)
-        return _managed(new, self.ownership.changed(request, old, new, self.clock.now()))
+        if part.tracked:
+            new = with_entries(new, self.ownership.of_part(attempt.request, old, new, changed, self.clock.now()))
+        attempt.new = new
 
     def _check(self, attempt: Attempt) -> None:
         """Raises Invalid for an object that breaks rules."""
@@ -366,21 +360,6 @@ def unavailable(error: StoreUnavailable) -> Unavailable:
 def _unversioned(obj: Any) -> Any:
     """The object as it is stored: its version is the revision of its key."""
     return replace(obj, metadata=replace(obj.metadata, resource_version="")) if obj.metadata.resource_version else obj
-
-
-def _managed(obj: Any, entries: tuple[ManagedFieldsEntry, ...]) -> Any:
-    """The object with these managedFields."""
-    if obj.metadata.managed_fields is entries:
-        return obj
-    return replace(obj, metadata=replace(obj.metadata, managed_fields=entries))
-
-
-def _unchanged(new: Any, old: Any) -> bool:
-    """Whether two states of an object are equal. The times in managedFields alone are not worth a write."""
-    if new == old:
-        return True
-    entries, before = new.metadata.managed_fields, old.metadata.managed_fields
-    return same_but_times(entries, before) and _managed(new, before) == old
 
 
 def _holder(resource: Resource[Any], namespace: str, name: str) -> str:

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from master.api.errors import ApplyConflict, BadRequest, Conflict
 from master.api.pipeline.attempt import Outcome
 from master.api.pipeline.metadata import check_uid
-from master.api.pipeline.ownership import main_reset, part_reset
+from master.api.pipeline.ownership import main_reset, part_reset, with_entries
 from master.api.pipeline.pipeline import Pipeline
 from master.api.pipeline.request import Permit
 from master.api.rest import answers, bodies, options, versions
@@ -70,7 +70,7 @@ class Applies:
             call.identify(obj)
             if entry is None and not obj.metadata.name:
                 obj = replace(obj, metadata=replace(obj.metadata, name=call.route.name))
-            return _managed(obj, result)
+            return with_entries(obj, managers.written(result.managers))
 
         version = _metadata(config).get("resourceVersion")
         expect = version if isinstance(version, str) else ""
@@ -88,7 +88,8 @@ class Applies:
             call.warnings.clear()
             check_uid(call.route.resource, body.metadata, entry.obj.metadata)
             result = self._applied(call, own, entry, EMPTY)
-            return _managed(versions.of_value(call, document, result.value, entry.obj), result)
+            obj = versions.of_value(call, document, result.value, entry.obj)
+            return with_entries(obj, managers.written(result.managers))
 
         outcome = await self._pipeline.change(permit, applied, expect=call.identify(body))
         assert outcome is not None
@@ -208,8 +209,3 @@ def _at(config: dict[str, Any], path: tuple[str, ...]) -> dict[str, Any]:
         return {}
     value = config[name]
     return {name: _at(value, tuple(rest)) if rest and isinstance(value, dict) else value}
-
-
-def _managed(obj: Any, result: Applied) -> Any:
-    entries = managers.written(result.managers)
-    return replace(obj, metadata=replace(obj.metadata, managed_fields=entries))
