@@ -32,25 +32,19 @@ CONFIG_KEY_RULE = "a valid config key must consist of alphanumeric characters, '
 @lru_cache(maxsize=_REMEMBERED)
 def dns_label(text: str) -> str:
     """Why the text is not an RFC 1123 label; empty if it is one."""
-    if len(text) > 63:
-        return "must be no more than 63 characters"
-    return "" if _LABEL.fullmatch(text) else LABEL_RULE
+    return _wrong(text, 63, _LABEL, LABEL_RULE)
 
 
 @lru_cache(maxsize=_REMEMBERED)
 def dns_1035(text: str) -> str:
     """Why the text is not an RFC 1035 label, as services' names must be; empty if it is one."""
-    if len(text) > 63:
-        return "must be no more than 63 characters"
-    return "" if _SERVICE_LABEL.fullmatch(text) else SERVICE_RULE
+    return _wrong(text, 63, _SERVICE_LABEL, SERVICE_RULE)
 
 
 @lru_cache(maxsize=_REMEMBERED)
 def dns_subdomain(text: str) -> str:
     """Why the text is not an RFC 1123 subdomain; empty if it is one."""
-    if len(text) > 253:
-        return "must be no more than 253 characters"
-    return "" if _SUBDOMAIN.fullmatch(text) else SUBDOMAIN_RULE
+    return _wrong(text, 253, _SUBDOMAIN, SUBDOMAIN_RULE)
 
 
 @lru_cache(maxsize=_REMEMBERED)
@@ -71,9 +65,7 @@ def qualified_name(text: str) -> str:
 @lru_cache(maxsize=_REMEMBERED)
 def label_value(text: str) -> str:
     """Why the text is not a label value; empty if it is one."""
-    if len(text) > 63:
-        return "must be no more than 63 characters"
-    return "" if not text or _QUALIFIED.fullmatch(text) else VALUE_RULE
+    return _wrong(text, 63, _QUALIFIED, VALUE_RULE) if text else ""
 
 
 @lru_cache(maxsize=_REMEMBERED)
@@ -104,3 +96,9 @@ def config_map_key(text: str) -> str:
     if text in (".", ".."):
         return f"must not be '{text}'"
     return "must not start with '..'" if text.startswith("..") else ""
+
+
+def _wrong(text: str, longest: int, form: re.Pattern[str], rule: str) -> str:
+    if len(text) > longest:
+        return f"must be no more than {longest} characters"
+    return "" if form.fullmatch(text) else rule
