@@ -1,4 +1,4 @@
-"""The pipeline behind REST: defaults, allocation without conflicts, deletion, namespaces, retries."""
+"""The pipeline behind REST: defaults, allocation without conflicts, deletion, namespaces, validation."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import json
 import pytest
 from msgspec.structs import replace
 
-from master.api.errors import AlreadyExists, ApiError, Conflict, Forbidden, Invalid, NotFound, Unauthorized, Unavailable
+from master.api.errors import AlreadyExists, Conflict, Forbidden, Invalid, NotFound, Unauthorized, Unavailable
 from master.api.identity import ANONYMOUS, Caller
 from master.api.resources import Resources
 from master.kinds import CONFIGMAP, NAMESPACE, NODE, POD, REPLICATIONCONTROLLER, SERVICE
@@ -398,38 +398,3 @@ async def test_quantities_are_checked_and_stored_in_canonical_form(resources: Re
     assert made.status.qos_class == "Guaranteed"
     with pytest.raises(Invalid, match="is not a quantity"):
         await resources.create(me, POD, limited("b", cpu="half"), namespace="default")
-
-
-def test_every_error_is_a_status() -> None:
-    def subclasses(cls: type[ApiError]) -> list[type[ApiError]]:
-        return [cls, *(inner for sub in cls.__subclasses__() for inner in subclasses(sub))]
-
-    for cls in subclasses(ApiError):
-        status = cls("why").status()
-        assert status["kind"] == "Status" and 400 <= status["code"] < 600 and status["reason"]
-
-
-# -- the objects that followers get --------------------------------------------------------------------------------
-
-
-async def test_followers_get_the_written_object_without_decoding_it(resources: Resources, me: Caller) -> None:
-    with resources.cache.subscribe(POD) as subscription:
-        await make(resources, me, POD, pod(labels={"a": "b"}))
-        await resources.mutate(
-            me,
-            POD,
-            "default",
-            "web",
-            lambda old: replace(old, status=replace(old.status, phase="Running")),
-            subresource="status",
-        )
-        for phase in ("Pending", "Running"):
-            entry = (await subscription.next()).changes[0].entry
-            assert entry.decoded is not None and entry.decoded.obj == POD.decode(entry.raw)
-            assert entry.obj.status.phase == phase and entry.obj.metadata.resource_version == str(entry.revision)
-
-
-async def test_an_object_whose_commit_failed_is_forgotten(resources: Resources, me: Caller) -> None:
-    first = await asyncio.gather(*(make(resources, me, POD, pod()) for _ in range(3)), return_exceptions=True)
-    assert sum(isinstance(each, AlreadyExists) for each in first) == 2
-    assert not resources.cache._expected

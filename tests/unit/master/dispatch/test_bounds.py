@@ -2,53 +2,37 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 import pytest
 
-from agent.desired.state import DesiredState
 from agent.model import PodPhase, PullPolicy, RestartPolicy
 from master import cluster_api, kinds
 from master.api.errors import BadRequest
 from master.api.resources import Resources
-from master.cache import Cache, Entry
-from master.dispatch.desired import running_first
-from master.dispatch.outbox import Outbox
+from master.cache import Cache
 from master.dispatch.streams import log_request
-from master.dispatch.view import View
 from master.kinds.core.configmap import ConfigMap
 from master.kinds.core.endpoints import Endpoints
 from master.kinds.core.namespace import Namespace
-from master.kinds.core.node import Node, NodeAddress, NodeSpec, NodeStatus
-from master.kinds.core.pod.container import ContainerStatus
 from master.kinds.core.pod.logs import LogOptions
-from master.kinds.core.pod.model import Pod, PodSecurityContext, PodStatus
-from master.kinds.core.service.model import Service, ServicePort, ServiceSpec
+from master.kinds.core.pod.model import Pod
+from master.kinds.core.service.model import Service
 from master.kinds.discovery.endpointslice import EndpointSlice
 from master.objects.meta import ObjectMeta
 from master.objects.scalars import MAX_INT32
-from master.registry.resource import Resource
 from master.store.memory import MemoryStore
-from proto import checks, contract
-from proto.gen import session_pb2
+from proto import checks
 from tests.fakes.clock import FakeClock
 from tests.fakes.sessions import CALLER
+from tests.unit.master.dispatch.session import Session, node, pod
 
 NOW = datetime(2026, 11, 28, tzinfo=UTC).timestamp()
 MAX_INT64 = (1 << 63) - 1
 LONGEST_LABEL, LONGEST_NAME = "a" * 63, ".".join(["a" * 63] * 3 + ["a" * 61])
-
-
-@dataclass(frozen=True)
-class Change:
-    kind: Any
-    type: str
-    obj: Any
 
 
 @pytest.fixture
@@ -58,38 +42,6 @@ async def resources() -> AsyncIterator[Resources]:
     for name in ("default", LONGEST_LABEL):
         await resources.create(CALLER, kinds.NAMESPACE, Namespace(metadata=ObjectMeta(name=name)))
     yield resources
-
-
-def node(address: str = "10.0.0.1") -> Node:
-    status = NodeStatus(addresses=(NodeAddress(type="InternalIP", address=address),))
-    return Node(metadata=ObjectMeta(name="n"), spec=NodeSpec(pod_cidr="10.244.0.0/24"), status=status)
-
-
-class Session:
-    """A session of node `n`: the master's view, and the agent's state."""
-
-    def __init__(self, *objects: Any, reports: list[str] | None = None) -> None:
-        self.problems: list[str] = [] if reports is None else reports
-        self.view = View(
-            "10.244.0.0/16", "10.96.0.0/16", on_unsendable=lambda _, problem: self.problems.append(problem)
-        )
-        self.view.load(1, [(None, obj) for obj in (node(), *objects)])  # type: ignore[misc]
-        self.outbox, self.state = Outbox(), DesiredState()
-        self.outbox.attach()
-        self._take()
-
-    def change(self, obj: Any, kind: str = "MODIFIED") -> None:
-        dirty = self.view.apply(self.view.revision + 1, [Change(None, kind, obj)])
-        if keys := dirty.common(slices=True) | dirty.nodes.get("n", set()):
-            self.outbox.mark(keys)
-        self._take()
-
-    def _take(self) -> None:
-        for raw in self.outbox.take(self.view, "n"):
-            self.state.receive(session_pb2.DesiredMessage.FromString(raw).cut, member=True)
-
-    def pods(self) -> dict[str, Any]:
-        return {pod.name: pod for pod in self.state.for_pods().pods.values()}
 
 
 def extreme_pod(name: str, namespace: str, number: int) -> Any:
@@ -189,13 +141,6 @@ async def test_services_endpoints_and_payloads_at_the_bounds_of_the_api_reach_th
     assert len(session.state.dump(secrets=True).endpoints[0].subsets) == 2
 
 
-def pod(**metadata: Any) -> Pod:
-    meta = {"name": "web", "namespace": "default", "uid": "u1", "creationTimestamp": "2026-11-28T00:00:00Z"} | metadata
-    return msgspec.convert(
-        {"metadata": meta, "spec": {"nodeName": "n", "containers": [{"name": "c", "image": "i"}]}}, Pod
-    )
-
-
 def broken(**metadata: Any) -> Pod:
     """A pod as another release may have stored it: with a name of a container that agents refuse."""
     whole = pod(**metadata)
@@ -272,138 +217,3 @@ def test_both_sides_know_the_same_words() -> None:
     assert {"", *map(str, RestartPolicy)} == checks.RESTART_POLICIES
     assert {"", *map(str, PullPolicy)} == checks.PULL_POLICIES
     assert {"", *map(str, PodPhase)} == checks.PHASES
-
-
-def test_an_item_that_fits_into_no_message_is_not_sent() -> None:
-    session = Session(pod(annotations={"a": "x" * contract.MAX_MESSAGE_BYTES}), pod(name="other", uid="u2"))
-    assert list(session.pods()) == ["other"]
-    assert "can be sent" in session.problems[0]
-
-
-def big_map(name: str, size_bytes: int) -> ConfigMap:
-    return ConfigMap(metadata=ObjectMeta(name=name, namespace="default"), data={"key": "x" * size_bytes})
-
-
-def reader(name: str, *maps: str, deleted: bool = False) -> Pod:
-    """A pod that refers to these config maps."""
-    meta = {"name": name, "namespace": "default", "uid": name}
-    if deleted:
-        meta["deletionTimestamp"] = "2026-11-28T00:00:30Z"
-    sources = [{"configMapRef": {"name": each}} for each in maps]
-    containers = [{"name": "c", "image": "i", "envFrom": sources}]
-    return msgspec.convert({"metadata": meta, "spec": {"nodeName": "n", "containers": containers}}, Pod)
-
-
-MIB = 1 << 20
-NAMES = [f"map-{number}" for number in range(40)]
-
-
-def test_a_pod_whose_config_maps_do_not_fit_into_a_snapshot_waits_until_there_is_space() -> None:
-    maps = [big_map(name, MIB) for name in NAMES]
-    session = Session(*maps, reader("first", *NAMES[:20]), reader("second", *NAMES[20:]), reader("third"))
-    assert set(session.pods()) == {"first", "third"}
-    assert session.problems == [
-        "node n: the node's pods with their config maps and secrets would have more than 31 MiB"
-    ]
-    session.change(reader("first", *NAMES[:20]), "DELETED")
-    assert set(session.pods()) == {"second", "third"}
-    assert len(session.state.for_pods().config_maps) == 20
-
-
-async def test_after_a_restart_a_pod_that_runs_has_its_space_before_one_that_waited() -> None:
-    maps = [big_map(name, MIB) for name in NAMES]
-    waiting, running = reader("a", *NAMES[:20]), reader("b", *NAMES[20:])
-    statuses = (ContainerStatus(name="c", container_id="docker://b"),)
-    running = msgspec.structs.replace(running, status=PodStatus(phase="Running", container_statuses=statuses))
-    entries = [*(stored(kinds.POD, each) for each in (waiting, running)), *(stored(kinds.CONFIGMAP, m) for m in maps)]
-    session = Session(*[obj async for obj in running_first(entries)])
-    assert set(session.pods()) == {"b"}
-
-
-def stored(kind: Resource[Any], obj: Any) -> Entry:
-    return Entry(kind, obj.metadata.namespace, obj.metadata.name, kind.schema.encode(obj), 1)
-
-
-class Fleeting(Pod, frozen=True, kw_only=True, weakref=True):
-    """A pod whose end can be observed."""
-
-
-async def test_pods_that_have_never_run_are_not_all_decoded_at_once() -> None:
-    alive = 0
-
-    class Counted(Entry):
-        def read(self) -> Any:
-            nonlocal alive
-            alive += 1
-            pod = Fleeting(metadata=ObjectMeta(name=self.name))
-            weakref.finalize(pod, gone)
-            return pod
-
-    def gone() -> None:
-        nonlocal alive
-        alive -= 1
-
-    entries = [Counted(kinds.POD, "default", name, b"", 1) for name in NAMES]
-    seen = []
-    async for obj in running_first(entries):
-        seen.append(obj.metadata.name)
-        assert alive == 1
-    assert seen == NAMES
-
-
-def test_an_older_agent_gets_no_pod_that_waits_and_none_that_is_deleted() -> None:
-    web = reader("web", *NAMES)
-    security = PodSecurityContext(run_as_non_root=True)
-    web = msgspec.structs.replace(web, spec=msgspec.structs.replace(web.spec, security_context=security))
-    session = Session(*(big_map(name, MIB) for name in NAMES), web)
-    assert older_pods(session.view) == []
-    session.change(web, "DELETED")
-    assert older_pods(session.view) == []
-
-
-def older_pods(view: View) -> list[str]:
-    """The names of the pods in a snapshot for an agent of protocol version 2."""
-    messages = [session_pb2.DesiredMessage.FromString(raw) for raw in view.snapshot("n", 2)]
-    return [pod.name for message in messages for pod in message.cut.pods]
-
-
-def test_a_pod_that_waits_can_be_deleted() -> None:
-    session = Session(*(big_map(name, MIB) for name in NAMES), reader("large", *NAMES))
-    assert session.pods() == {}
-    session.change(reader("large", *NAMES, deleted=True))
-    assert session.pods()["large"].deleted
-    session.change(reader("large", *NAMES, deleted=True), "DELETED")
-    assert session.pods() == {}
-    session = Session(*(big_map(name, MIB) for name in NAMES), reader("large", *NAMES))
-    session.change(reader("large", *NAMES), "DELETED")
-    session.change(reader("small"))
-    assert set(session.pods()) == {"small"}
-
-
-def test_a_config_map_that_grows_beyond_the_space_is_withheld_until_it_fits() -> None:
-    session = Session(*(big_map(name, 1) for name in NAMES), reader("web", *NAMES))
-    for name in NAMES:
-        session.change(big_map(name, MIB))
-    held = session.state.for_pods().config_maps
-    assert 20 < len(held) < 31 and set(session.pods()) == {"web"}
-    fresh = Session(*(big_map(name, MIB) for name in NAMES[:30]), *(big_map(name, 1) for name in NAMES[30:]))
-    fresh.change(reader("web", *NAMES))
-    assert len(fresh.state.for_pods().config_maps) == 40
-    for name in NAMES[:15]:
-        session.change(big_map(name, 1))
-    assert len(session.state.for_pods().config_maps) == 40
-    session.change(reader("web"))
-    assert session.state.for_pods().config_maps == {}
-
-
-def test_services_that_do_not_fit_into_a_snapshot_are_not_sent() -> None:
-    ports = tuple(ServicePort(name=f"{number:0>60}", port=number % 65535 + 1) for number in range(10_000))
-    services = [
-        Service(metadata=ObjectMeta(name=f"s{number}", namespace="default"), spec=ServiceSpec(ports=ports))
-        for number in range(50)
-    ]
-    session = Session(*services, reader("web"))
-    count = len(session.state.for_pods().services)
-    assert 30 < count < 50 and len(session.problems) == 50 - count
-    assert set(session.pods()) == {"web"}
-    assert "the items of all nodes would have more than 32 MiB" in session.problems[0]
