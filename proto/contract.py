@@ -37,6 +37,19 @@ MAX_CUT_BYTES: Final = 1 << 20
 MAX_MESSAGE_BYTES: Final = 4 << 20
 """Largest gRPC message that either side accepts: one message of a cut may hold an object above MAX_CUT_BYTES."""
 
+READ_AHEAD_BYTES: Final = 1 << 20
+"""What gRPC reads of one stream before we ask for it."""
+
+CHANNEL_LIMITS: Final = (
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    # Without a fixed window, gRPC derives one from the delay of the connection. On a busy host it then grows by many
+    # megabytes, which a hostile peer can fill.
+    ("grpc.http2.bdp_probe", 0),
+    ("grpc.http2.lookahead_bytes", READ_AHEAD_BYTES),
+)
+"""Options of a gRPC channel or server that bound the memory for one peer."""
+
 MAX_ITEM_BYTES: Final = MAX_MESSAGE_BYTES - 1024
 """Largest item of a cut: one pod, one config map. The rest of a message is for its frame."""
 

@@ -22,8 +22,7 @@ from proto import contract
 from proto.gen import session_pb2
 
 _OPTIONS: Final[list[tuple[str, int]]] = [
-    ("grpc.max_receive_message_length", contract.MAX_MESSAGE_BYTES),
-    ("grpc.max_send_message_length", contract.MAX_MESSAGE_BYTES),
+    *contract.CHANNEL_LIMITS,
     # Do not share connections between channels: a new one must not wait because the last one failed.
     ("grpc.use_local_subchannel_pool", 1),
     ("grpc.enable_http_proxy", 0),

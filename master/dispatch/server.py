@@ -31,8 +31,7 @@ SERVICE: Final = "sampan.Master"
 STOP_GRACE_S: Final = 0.2
 
 OPTIONS: Final[list[tuple[str, int]]] = [
-    ("grpc.max_receive_message_length", contract.MAX_MESSAGE_BYTES),
-    ("grpc.max_send_message_length", contract.MAX_MESSAGE_BYTES),
+    *contract.CHANNEL_LIMITS,
     # Two masters on one port must be an error; the kernel must not distribute connections between them.
     ("grpc.so_reuseport", 0),
     # When all nodes reconnect at once, the default limits would cancel some of their calls.
