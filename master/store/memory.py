@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+from collections import deque
 from collections.abc import Callable, Sequence
 
 from master.store.interface import (
@@ -23,7 +24,7 @@ class MemoryStore:
 
     def __init__(self, *, history: int = 5000) -> None:
         self._keys: dict[str, KeyValue] = {}
-        self._log: list[Commit] = []
+        self._log: deque[Commit] = deque()
         self._revision = Revision(0)
         self._compacted = Revision(0)
         self._keep = history
@@ -93,7 +94,8 @@ class MemoryStore:
         self._check()
         if before - 1 > self._compacted:
             self._compacted = Revision(min(before - 1, self._revision))
-            self._log = [commit for commit in self._log if commit.revision > self._compacted]
+            while self._log and self._log[0].revision <= self._compacted:
+                self._log.popleft()
 
     async def close(self) -> None:
         self._closed = True
