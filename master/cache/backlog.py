@@ -27,7 +27,7 @@ class Batch:
     @property
     def size_bytes(self) -> int:
         """The size of the changed objects as JSON, although other queues may share these bytes."""
-        return sum(len(change.entry.raw) for change in self.changes)
+        return sum(change.entry.size_bytes for change in self.changes)
 
 
 class Backlog(Protocol):

@@ -381,7 +381,7 @@ def _change(table: Table, namespace: str, name: str, value: bytes | None, revisi
         before = table.drop((namespace, name), revision)
         if before is None:
             return None
-        last = table.make(before, reversioned(before.raw, revision), revision)
+        last = table.make(before, reversioned(before.text, revision), revision)
         return Change(DELETED, last, before)
     try:
         entry, before = table.put(namespace, name, value, revision)

@@ -34,6 +34,8 @@ class Decodable(Protocol):
     @property
     def raw(self) -> bytes: ...
     @property
+    def size_bytes(self) -> int: ...
+    @property
     def revision(self) -> int: ...
     @property
     def where(self) -> str: ...
@@ -91,7 +93,7 @@ class Decoding:
 
     def keep(self, entry: Decodable, obj: Any) -> Decoded:
         """Keeps the object of an entry for a while."""
-        decoded = Decoded(obj, len(entry.raw))
+        decoded = Decoded(obj, entry.size_bytes)
         if self._ring is not None and not self._kind.hot:
             self._ring.add(decoded)
         return decoded

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from master.cache.decoding import Decoded, Decoding
+from master.cache.text import Text, lean, size_of, whole
 from master.objects.meta import ObjectMeta
 from master.registry.resource import Resource
 from master.schema.partial import Meta, read_meta
@@ -27,7 +28,7 @@ Key = tuple[str, str]
 
 
 def with_version(stored: bytes, revision: int) -> bytes:
-    """The stored bytes as clients get them: with `resourceVersion`, which the store does not keep.
+    """The stored bytes, or the first piece of them, as clients get them: with `resourceVersion`, which is not stored.
 
     The pipeline writes apiVersion and kind first, then metadata, which is not empty. Raises ValueError for any other
     order: `ordered` makes this one.
@@ -48,10 +49,11 @@ def ordered(stored: bytes) -> bytes:
     return msgspec.json.encode({**head, "metadata": metadata, **value})
 
 
-def reversioned(raw: bytes, revision: int) -> bytes:
-    """The bytes of `with_version` with another version. A deleted object has the revision of its deletion."""
-    start = raw.index(_METADATA) + len(_METADATA) + len(_VERSION)
-    return b"%b%d%b" % (raw[:start], revision, raw[raw.index(b'"', start) :])
+def reversioned(text: Text, revision: int) -> Text:
+    """The text of an entry with another version. A deleted object has the revision of its deletion."""
+    first, *others = text
+    start = first.index(_METADATA) + len(_METADATA) + len(_VERSION)
+    return (b"%b%d%b" % (first[:start], revision, first[first.index(b'"', start) :]), *others)
 
 
 class Entry(msgspec.Struct, eq=False, gc=False):
@@ -64,7 +66,7 @@ class Entry(msgspec.Struct, eq=False, gc=False):
     kind: Resource[Any]
     namespace: str
     name: str
-    raw: bytes
+    text: Text
     revision: int
     key: Key = ("", "")
     decoding: Decoding | None = None
@@ -76,9 +78,24 @@ class Entry(msgspec.Struct, eq=False, gc=False):
             self.key = (self.namespace, self.name)
 
     @classmethod
-    def of(cls, kind: Resource[Any], key: Key, raw: bytes, revision: int, decoding: Decoding) -> Entry:
+    def of(cls, kind: Resource[Any], key: Key, text: Text, revision: int, decoding: Decoding) -> Entry:
         """An entry of a cache. It uses the same key as the lists that contain it."""
-        return cls(kind, key[0], key[1], raw, revision, key, decoding)
+        return cls(kind, key[0], key[1], text, revision, key, decoding)
+
+    @property
+    def raw(self) -> bytes:
+        """The object as JSON, as clients get it."""
+        return whole(self.text)
+
+    @property
+    def lean(self) -> bytes:
+        """The object as JSON without what its managers own."""
+        return lean(self.text)
+
+    @property
+    def size_bytes(self) -> int:
+        """The size of the object as JSON."""
+        return size_of(self.text)
 
     @property
     def obj(self) -> Any:
@@ -103,7 +120,7 @@ class Entry(msgspec.Struct, eq=False, gc=False):
         if self.decoded is not None and self.decoded.obj is not None:
             meta: ObjectMeta = self.decoded.obj.metadata
             return meta
-        return read_meta(self.raw)
+        return read_meta(self.lean)
 
     @property
     def where(self) -> str:
@@ -155,8 +172,8 @@ class Change(msgspec.Struct, eq=False, gc=False):
         """The object in an event of this type."""
         if type_ == DELETED and self.type != DELETED and self.before is not None:
             last = self.before
-            raw, revision = reversioned(last.raw, self.entry.revision), self.entry.revision
-            return Entry(last.kind, last.namespace, last.name, raw, revision, last.key, last.decoding)
+            text, revision = reversioned(last.text, self.entry.revision), self.entry.revision
+            return Entry(last.kind, last.namespace, last.name, text, revision, last.key, last.decoding)
         return self.entry
 
     def forget_frames(self) -> None:

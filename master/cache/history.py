@@ -35,8 +35,8 @@ def cost(change: Change) -> int:
     The cache itself holds the current state of each object. An earlier state is the `before` of exactly one change, and
     a deletion has a last state of its own.
     """
-    before = len(change.before.raw) if change.before is not None else 0
-    return OVERHEAD_BYTES + before + (len(change.entry.raw) if change.type == DELETED else 0)
+    before = change.before.size_bytes if change.before is not None else 0
+    return OVERHEAD_BYTES + before + (change.entry.size_bytes if change.type == DELETED else 0)
 
 
 class _KindHistory:

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from master.cache.decoding import Decoding, Ring
 from master.cache.entry import Entry, Key, ordered, with_version
 from master.cache.ordered import Ordered
+from master.cache.text import Text, divided, lean
 from master.objects.index import Index, IndexReader
 from master.registry.resource import Resource
 
@@ -54,34 +55,37 @@ class Table:
 
         Raises ValueError when the value is not a JSON object with metadata; then nothing changes.
         """
-        raw, values = self._read(stored, revision)
         key = (namespace, name)
         before = self._by_key.get(key)
+        text, values = self._read(stored, revision, before)
         self.changed_at = max(self.changed_at, revision)
         if before is None:
             key = (sys.intern(namespace), name)
-            entry = self._by_key[key] = Entry.of(self.kind, key, raw, revision, self._decoding)
+            entry = self._by_key[key] = Entry.of(self.kind, key, text, revision, self._decoding)
             self._ordered.insert(key, entry)
             self._post(key, values)
             return entry, None
         # The key of the first entry is shared by all later ones and by the lists that contain it.
         key = before.key
-        entry = self._by_key[key] = Entry.of(self.kind, key, raw, revision, self._decoding)
+        entry = self._by_key[key] = Entry.of(self.kind, key, text, revision, self._decoding)
         self._ordered.replace(key, entry)
-        earlier = self._reader.read(before.raw)
+        earlier = self._reader.read(before.lean)
         if earlier != values:
             self._unpost(key, earlier, values)
             self._post(key, values, earlier)
         return entry, before
 
-    def _read(self, stored: bytes, revision: int) -> tuple[bytes, Values]:
-        """The bytes that clients get, and the values of the indexes."""
+    def _read(self, stored: bytes, revision: int, before: Entry | None) -> tuple[Text, Values]:
+        """The text that clients get, and the values of the indexes."""
         try:
-            raw = with_version(stored, revision)
-            return raw, self._reader.read(raw)
+            return self._versioned(stored, revision, before)
         except ValueError:
-            raw = with_version(ordered(stored), revision)
-            return raw, self._reader.read(raw)
+            return self._versioned(ordered(stored), revision, before)
+
+    def _versioned(self, stored: bytes, revision: int, before: Entry | None) -> tuple[Text, Values]:
+        first, *others = divided(stored, before.text if before is not None else ())
+        text = (with_version(first, revision), *others)
+        return text, self._reader.read(lean(text))
 
     def drop(self, key: Key, revision: int) -> Entry | None:
         """Removes an object. Returns its last entry, or None when there is none."""
@@ -90,12 +94,12 @@ class Table:
             return None
         self.changed_at = revision
         self._ordered.remove(key)
-        self._unpost(key, self._reader.read(before.raw))
+        self._unpost(key, self._reader.read(before.lean))
         return before
 
-    def make(self, before: Entry, raw: bytes, revision: int) -> Entry:
+    def make(self, before: Entry, text: Text, revision: int) -> Entry:
         """An entry for another state of the same object, that is not in the table but decoded like those that are."""
-        return Entry.of(self.kind, before.key, raw, revision, self._decoding)
+        return Entry.of(self.kind, before.key, text, revision, self._decoding)
 
     def keep(self, entry: Entry, obj: Any) -> None:
         """Keeps the object that an entry encodes as if it had been decoded. It lacks its version."""

@@ -92,9 +92,9 @@ _decoder = msgspec.json.Decoder(PodState)
 def state_of(entry: Entry) -> PodState:
     """The state of a stored pod. A field of a wrong type counts as absent."""
     try:
-        return _decoder.decode(entry.raw)
+        return _decoder.decode(entry.lean)
     except msgspec.ValidationError:
-        return salvage(PodState, entry.raw)
+        return salvage(PodState, entry.lean)
 
 
 def state_changed(change: Change) -> bool:

@@ -293,7 +293,8 @@ class Pipeline:
         namespace, name = new.metadata.namespace, new.metadata.name
         revision = before.revision if before is not None else 0
         if attempt.request.dry_run:
-            entry = Entry(resource, namespace, name, with_version(raw, revision) if revision else raw, revision)
+            shown = with_version(raw, revision) if revision else raw
+            entry = Entry(resource, namespace, name, (shown,), revision)
             return Outcome(entry, warnings=tuple(attempt.warnings))
         key = resource.key(namespace, name)
         compares = [Compare(key, revision), *attempt.compares]
@@ -310,7 +311,7 @@ class Pipeline:
             self._cache.forget(raw)
         stored = self._cache.entry(resource, namespace, name)
         if stored is None or stored.revision != revision:
-            stored = Entry(resource, namespace, name, with_version(raw, revision), revision)
+            stored = Entry(resource, namespace, name, (with_version(raw, revision),), revision)
         return Outcome(stored, warnings=tuple(attempt.warnings))
 
     def _check_keys(self, resource: Resource[Any], strategy: Strategy[Any], obj: Any, keys: frozenset[str]) -> None:
@@ -334,7 +335,7 @@ class Pipeline:
         entry = before
         if last is not None:
             raw = with_version(resource.schema.encode(_unversioned(last)), before.revision)
-            entry = Entry(resource, before.namespace, before.name, raw, before.revision)
+            entry = Entry(resource, before.namespace, before.name, (raw,), before.revision)
         if not request.dry_run:
             key = resource.key(before.namespace, before.name)
             writes: list[Put | Delete] = [Delete(key), *attempt.writes]

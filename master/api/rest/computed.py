@@ -46,4 +46,4 @@ class ComputedReads:
 
 
 def _entry(resource: Resource[Any], obj: Object) -> Entry:
-    return Entry(resource, obj.metadata.namespace, obj.metadata.name, resource.schema.encode(obj), 0)
+    return Entry(resource, obj.metadata.namespace, obj.metadata.name, (resource.schema.encode(obj),), 0)

@@ -26,6 +26,7 @@ from master.api.rest.tables import Tabulator
 from master.api.rest.watches import too_large_version
 from master.cache import Cache, Entry, HistoryGone, Page
 from master.cache.entry import Key
+from master.cache.text import Text, size_of
 from master.clock import Clock
 
 # Bytes of one piece. Larger lists are streamed.
@@ -190,7 +191,7 @@ def _metadata(page: Page, selection: Selection) -> dict[str, Any]:
 
 async def _json_pieces(
     call: Call, page: Page, selection: Selection, representation: Representation
-) -> tuple[bytes, Sequence[bytes], bytes]:
+) -> tuple[bytes, Sequence[Text], bytes]:
     """What comes before the items, the items, and what comes after them."""
     route = call.route
     head = {
@@ -200,12 +201,12 @@ async def _json_pieces(
     }
     start = msgspec.json.encode(head)[:-1] + b',"items":['
     if route.stored and not representation.metadata:
-        return start, [entry.raw for entry in page.entries], b"]}\n"
-    items: list[bytes] = []
+        return start, [entry.text for entry in page.entries], b"]}\n"
+    items: list[Text] = []
     for begin in range(0, len(page.entries), _PIECE_ROWS):
         # Each object is converted, which takes time.
         await asyncio.sleep(0)
-        items += [answers.form(entry, route, representation) for entry in page.entries[begin : begin + _PIECE_ROWS]]
+        items += [(answers.form(entry, route, representation),) for entry in page.entries[begin : begin + _PIECE_ROWS]]
     return start, items, b"]}\n"
 
 
@@ -215,11 +216,11 @@ async def stream(call: Call, entries: list[Entry], revision: int) -> web.StreamR
     return await _stream(call, await _json_pieces(call, page, Selection(), Representation()))
 
 
-async def _stream(call: Call, parts: tuple[bytes, Sequence[bytes], bytes]) -> web.StreamResponse:
+async def _stream(call: Call, parts: tuple[bytes, Sequence[Text], bytes]) -> web.StreamResponse:
     start, items, end = parts
-    size = len(start) + sum(map(len, items)) + max(len(items) - 1, 0) + len(end)
+    size = len(start) + sum(map(len, chain.from_iterable(items))) + max(len(items) - 1, 0) + len(end)
     if size <= _PIECE_BYTES or call.http.method == "HEAD":
-        return await compressed(call.http, answers.raw(b"%b%b%b" % (start, b",".join(items), end)))
+        return await compressed(call.http, answers.raw(b"".join([start, *_joined(items), end])))
     if wanted(call.http, size):
         response = answers.streamed(call.http)
     else:
@@ -236,13 +237,17 @@ async def _stream(call: Call, parts: tuple[bytes, Sequence[bytes], bytes]) -> we
     return response
 
 
-def _joined(items: Sequence[bytes]) -> Iterator[bytes]:
-    """The items with commas between them, in pieces."""
-    begin = size = 0
-    for index, item in enumerate(items):
-        size += len(item) + 1
+def _joined(items: Sequence[Text]) -> Iterator[bytes]:
+    """The items with commas between them, in pieces of about `_PIECE_BYTES`."""
+    parts: list[bytes] = []
+    size = 0
+    for item in items:
+        parts += item
+        parts.append(b",")
+        size += size_of(item) + 1
         if size >= _PIECE_BYTES:
-            yield b",".join(items[begin : index + 1]) + (b"," if index + 1 < len(items) else b"")
-            begin, size = index + 1, 0
-    if begin < len(items):
-        yield b",".join(items[begin:])
+            # The comma waits for the next item.
+            yield b"".join(parts[:-1])
+            parts, size = [b","], 1
+    if size > 1:
+        yield b"".join(parts[:-1])

@@ -32,7 +32,7 @@ async def store() -> MemoryStore:
 def test_the_version_is_inserted_into_stored_bytes_and_replaced() -> None:
     raw = with_version(body("Pod", "a"), 7)
     assert raw.startswith(b'{"apiVersion":"v1","kind":"Pod","metadata":{"resourceVersion":"7","name":"a"')
-    assert reversioned(raw, 123) == with_version(body("Pod", "a"), 123)
+    assert reversioned((raw,), 123)[0] == with_version(body("Pod", "a"), 123)
 
 
 async def test_stored_objects_are_loaded_at_start(store: MemoryStore) -> None:

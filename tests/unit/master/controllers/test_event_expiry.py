@@ -25,7 +25,7 @@ def tell(cluster: FakeCluster) -> None:
 def event(name: str, minutes_ago: float, revision: int = 1) -> Entry:
     when = timestamp(START - timedelta(minutes=minutes_ago))
     stored = Event(metadata=ObjectMeta(name=name, namespace="default", uid=name), last_timestamp=when)
-    return Entry(kinds.EVENT, "default", name, msgspec.json.encode(stored), revision)
+    return Entry(kinds.EVENT, "default", name, (msgspec.json.encode(stored),), revision)
 
 
 def test_which_events_are_deleted() -> None:

@@ -69,7 +69,7 @@ async def test_after_a_restart_a_pod_that_runs_has_its_space_before_one_that_wai
 
 
 def stored(kind: Resource[Any], obj: Any) -> Entry:
-    return Entry(kind, obj.metadata.namespace, obj.metadata.name, kind.schema.encode(obj), 1)
+    return Entry(kind, obj.metadata.namespace, obj.metadata.name, (kind.schema.encode(obj),), 1)
 
 
 class Fleeting(Pod, frozen=True, kw_only=True, weakref=True):

@@ -1,0 +1,81 @@
+"""The JSON of objects in pieces: equal sets of fields are shared, and nothing of the text changes."""
+
+import msgspec
+import pytest
+
+from master.cache.text import divided, lean, size_of, whole
+
+
+def entry(fields: bytes, manager: bytes = b"kubectl", more: bytes = b"") -> bytes:
+    return b'{"manager":"%b","operation":"Update","fieldsType":"FieldsV1","fieldsV1":%b%b}' % (manager, fields, more)
+
+
+def stored(name: bytes, *entries: bytes, spec: bytes = b"{}") -> bytes:
+    metadata = b'{"name":"%b","managedFields":[%b]}' % (name, b",".join(entries))
+    return b'{"apiVersion":"v1","kind":"Pod","metadata":%b,"spec":%b}' % (metadata, spec)
+
+
+SPEC = b'{"f:spec":{"f:containers":{"k:{\\"name\\":\\"web\\"}":{".":{},"f:image":{}}}}}'
+STATUS = b'{"f:status":{"f:phase":{}}}'
+OF_STATUS = b',"subresource":"status"'
+
+
+def test_the_sets_of_two_objects_are_the_same_bytes() -> None:
+    a = divided(stored(b"a", entry(SPEC), entry(STATUS, b"agent", OF_STATUS)))
+    b = divided(stored(b"b", entry(SPEC), entry(STATUS, b"agent", OF_STATUS)))
+    assert a[1::2] == (SPEC, STATUS)
+    assert all(ours is theirs for ours, theirs in zip(a[1::2], b[1::2], strict=True))
+
+
+def test_a_new_state_shares_the_sets_of_the_last_one_however_long_ago_that_was() -> None:
+    before = divided(stored(b"a", entry(SPEC)))
+    for number in range(1000):
+        divided(stored(b"other", entry(b'{"f:%d":{}}' % number)))
+    after = divided(stored(b"a", entry(SPEC), spec=b'{"nodeName":"n"}'), before)
+    assert after[1] is before[1]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"{",
+        stored(b"a"),
+        stored(b"a", entry(b"{}")),
+        stored(b"a", entry(SPEC), entry(STATUS, b"agent", OF_STATUS), entry(b'{"f:x":{}}')),
+        stored(b"a", entry(SPEC, more=OF_STATUS), spec=b'{"fieldsV1":{"a":1},"managedFields":[{"fieldsV1":5}]}'),
+        stored(b"a", entry(b'{"k:{\\"name\\":\\"}]\\"}":{}}'), entry(STATUS)),
+        stored(b"a", entry(b'{"k:{\\"name\\":\\"},{\\"}":{},"v:\\",\\\\\\"subresource\\\\\\":":{}}'), entry(STATUS)),
+        stored(b"a", b'{"operation":"Update","fieldsV1":{"f:a":{}}}', b'{"fieldsV1":{"f:b":{}}}'),
+        stored(b"a", b'{"fieldsV1": {"f:a": {}}, "manager": "x"}'),
+    ],
+)
+def test_the_text_stays_the_same(text: bytes) -> None:
+    pieces = divided(text)
+    assert whole(pieces) == text
+    assert size_of(pieces) == len(text)
+    assert len(pieces) % 2 == 1
+
+
+def test_the_lean_text_lacks_the_sets_and_nothing_else() -> None:
+    spec = b'{"fieldsV1":{"a":1},"managedFields":[{"fieldsV1":5}]}'
+    text = stored(b"a", entry(SPEC), entry(STATUS, b"agent", OF_STATUS), spec=spec)
+    value = msgspec.json.decode(text)
+    for each in value["metadata"]["managedFields"]:
+        each["fieldsV1"] = {}
+    assert msgspec.json.decode(lean(divided(text))) == value
+
+
+def test_a_set_that_is_no_object_is_not_a_piece() -> None:
+    before = divided(stored(b"a", entry(b"5")))
+    text = stored(b"a", entry(b"51"))
+    assert lean(divided(text, before)) == text
+
+
+@pytest.mark.parametrize("name", ["}]", '},{"manager":', ',"subresource":'])
+def test_a_name_that_looks_like_the_end_of_a_set_does_no_harm(name: str) -> None:
+    key = "k:" + msgspec.json.encode({"name": name}).decode()
+    text = stored(b"a", entry(msgspec.json.encode({"f:env": {key: {}}})), entry(STATUS))
+    pieces = divided(text)
+    assert whole(pieces) == text
+    assert msgspec.json.decode(lean(pieces))["metadata"]["name"] == "a"
