@@ -26,12 +26,12 @@ from master.api.rest.bodies import Reader
 from master.api.rest.call import Call
 from master.api.rest.computed import ComputedReads
 from master.api.rest.health import Health
-from master.api.rest.impersonation import impersonate
+from master.api.rest.impersonation import impersonate, is_impersonated
 from master.api.rest.openid import OpenId
 from master.api.rest.paths import Paths
 from master.api.rest.query import Query
 from master.api.rest.reads import Reads
-from master.api.rest.routes import is_resource, no_such_path, resolve, segments
+from master.api.rest.routes import Routes, is_resource, no_such_path, segments
 from master.api.rest.slots import Slots
 from master.api.rest.subresources import Connectors, Subresources
 from master.api.rest.tls import Front
@@ -83,6 +83,7 @@ class ApiServer:
         self._streams = Slots(MAX_STREAMS, what="watches", retry_after_s=5)
         self._prepare = prepare
         self._traffic = Traffic()
+        self._routes = Routes(resources.registry)
         reader = Reader(config.request_timeout_s, self._requests)
         reads = Reads(resources.pipeline, resources.cache, self._clock)
         writes = Writes(resources.pipeline, resources.cache, reader, reads)
@@ -188,12 +189,13 @@ class ApiServer:
             caller = ANONYMOUS
         else:
             caller = authenticate(request, self._resources.tokens)
-            caller = await impersonate(caller, request, self._resources.pipeline.authorizer)
+            if is_impersonated(request):
+                caller = await impersonate(caller, request, self._resources.pipeline.authorizer)
         if not is_resource(parts):
             with self._requests:
                 return await self._paths.handle(request, caller, parts)
         query = Query.of(query_text)
-        call = Call(request, caller, resolve(self._resources.registry, parts, query.text("namespace")), query)
+        call = Call(request, caller, self._routes.resolve(path, parts, query.text("namespace")), query)
         # Only a GET can last long. Other requests may have a body, and the reader frees their slot meanwhile.
         streams = request.method == "GET" and (query.flag("watch") or query.flag("follow"))
         return await self._counted(call, streams=streams)

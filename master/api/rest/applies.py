@@ -96,7 +96,7 @@ class Applies:
         return outcome
 
     async def _begin(self, call: Call) -> tuple[Permit, Document]:
-        request = replace(call.request("patch", dry_run=call.query.dry_run), operation=APPLY)
+        request = replace(call.change("patch", dry_run=call.query.dry_run), operation=APPLY)
         permit = await self._pipeline.authorize(request)
         options.check(call.query, "patch", applies=True)
         answers.negotiate(call.accept)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 from aiohttp import web
 from msgspec import field
+from msgspec.structs import replace
 
 from master.api.errors import BadRequest
 from master.api.identity import Caller
@@ -29,21 +30,16 @@ class Call(msgspec.Struct):
     def accept(self) -> str:
         return self.http.headers.get("Accept", "")
 
-    def request(self, verb: str, *, dry_run: bool = False) -> Request:
-        """The request for the pipeline."""
+    def request(self, verb: str) -> Request:
+        """The request for the pipeline. For one that changes objects, use `change`."""
         route = self.route
         subresource = route.subresource.name if route.subresource is not None else ""
-        return Request(
-            self.caller,
-            verb,
-            route.resource,
-            route.namespace,
-            route.name,
-            subresource,
-            dry_run,
-            manager=self.query.text("fieldManager") or self._agent(),
-            api_version=route.api_version,
-        )
+        return Request(self.caller, verb, route.resource, route.namespace, route.name, subresource)
+
+    def change(self, verb: str, *, dry_run: bool = False) -> Request:
+        """The request for the pipeline to change objects: with the manager of the fields that change."""
+        manager = self.query.text("fieldManager") or self._agent()
+        return replace(self.request(verb), dry_run=dry_run, manager=manager, api_version=self.route.api_version)
 
     def _agent(self) -> str:
         """The client's program: its User-Agent up to the first slash, as far as it can be printed."""

@@ -8,7 +8,7 @@ from master.api.errors import NotFound
 from master.api.pipeline.pipeline import Pipeline
 from master.api.rest import answers
 from master.api.rest.call import Call
-from master.api.rest.compression import compressed
+from master.api.rest.compression import MIN_BYTES, compressed
 from master.api.rest.lists import Lists
 from master.api.rest.selectors import Selection, parse_fields, parse_labels
 from master.api.rest.tables import Tabulator
@@ -48,7 +48,10 @@ class Reads:
 
     async def get(self, call: Call) -> web.Response:
         await self._pipeline.authorize(call.request("get"))
-        return await compressed(call.http, self.answer(call, self.entry(call)))
+        entry = self.entry(call)
+        response = self.answer(call, entry)
+        # Most objects are small: they are not worth a coroutine.
+        return response if entry.size_bytes < MIN_BYTES else await compressed(call.http, response)
 
     def _tabulator(self, call: Call, version: str) -> Tabulator:
         return Tabulator(call.route, version, call.query.text("includeObject"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 from urllib.parse import unquote
 
 import msgspec
@@ -11,6 +11,10 @@ from master.api.errors import ApiError, NotFound
 from master.registry.registry import Registry
 from master.registry.resource import Resource, Version
 from master.registry.subresource import Subresource
+
+# A path that is longer is rare, and would let anybody fill the memory.
+_REMEMBERED: Final = 1024
+_REMEMBERED_BYTES: Final = 256
 
 
 class Route(msgspec.Struct, frozen=True):
@@ -79,3 +83,23 @@ def resolve(registry: Registry, parts: list[str], old_namespace: str = "") -> Ro
     if misplaced or (len(rest) > 2 and subresource is None):
         raise no_such_path()
     return Route(resource, served, namespace, name, subresource)
+
+
+class Routes:
+    """The routes of one registry. It remembers them until the registry changes: clients repeat their paths."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self._remembered: dict[tuple[str, str], Route] = {}
+        registry.listen(lambda _, __: self._remembered.clear())
+
+    def resolve(self, path: str, parts: list[str], old_namespace: str = "") -> Route:
+        """What `resolve` returns for the parts of `path`. Raises NotFound."""
+        route = self._remembered.get((path, old_namespace))
+        if route is None:
+            route = resolve(self._registry, parts, old_namespace)
+            if len(path) + len(old_namespace) <= _REMEMBERED_BYTES:
+                if len(self._remembered) >= _REMEMBERED:
+                    self._remembered.clear()
+                self._remembered[path, old_namespace] = route
+        return route

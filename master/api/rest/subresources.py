@@ -60,7 +60,7 @@ class Subresources:
         return await connector.connect(call, self._reads.entry(call))
 
     async def _action(self, call: Call, action: Action, verb: str) -> web.Response:
-        permit = await self._pipeline.authorize(call.request(verb, dry_run=call.query.dry_run))
+        permit = await self._pipeline.authorize(call.change(verb, dry_run=call.query.dry_run))
         answers.negotiate_plain(call.accept)
         document = await self._writes.document(call, action.schema)
         served = (action.served.kind, action.served.api_version)
@@ -72,7 +72,7 @@ class Subresources:
         return answers.json(await action.act(self._resources, permit, body), 201, call.warnings)
 
     async def _view(self, call: Call, view: View, verb: str) -> web.Response:
-        permit = await self._pipeline.authorize(call.request(verb, dry_run=call.query.dry_run and verb != "get"))
+        permit = await self._pipeline.authorize(call.change(verb, dry_run=call.query.dry_run and verb != "get"))
         if verb == "get":
             return answers.raw(view.schema.encode(view.read(self._reads.entry(call).obj)))
         if verb == "patch" and bodies.media_type(call.http) == APPLY:

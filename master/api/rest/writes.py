@@ -48,7 +48,7 @@ class Writes:
 
     async def create(self, call: Call) -> web.Response:
         # Before the body is read, so that a caller without the permission need not send it.
-        permit = await self._pipeline.authorize(call.request("create", dry_run=call.query.dry_run))
+        permit = await self._pipeline.authorize(call.change("create", dry_run=call.query.dry_run))
         options.check(call.query, "create")
         answers.negotiate(call.accept)
         document = await self.document(call, call.route.version.schema)
@@ -57,7 +57,7 @@ class Writes:
         return self._answer(call, outcome, 201)
 
     async def update(self, call: Call) -> web.Response:
-        permit = await self._pipeline.authorize(call.request("update", dry_run=call.query.dry_run))
+        permit = await self._pipeline.authorize(call.change("update", dry_run=call.query.dry_run))
         options.check(call.query, "update")
         answers.negotiate(call.accept)
         document = await self.document(call, call.route.version.schema)
@@ -74,7 +74,7 @@ class Writes:
         if bodies.media_type(call.http) == APPLY:
             outcome, created = await self.applies.apply(call)
             return self._answer(call, outcome, 201 if created else 200)
-        permit = await self._pipeline.authorize(call.request("patch", dry_run=call.query.dry_run))
+        permit = await self._pipeline.authorize(call.change("patch", dry_run=call.query.dry_run))
         options.check(call.query, "patch")
         answers.negotiate(call.accept)
         route = call.route
@@ -119,7 +119,7 @@ class Writes:
         return deletes.options(bodies.typed(document.value, deletes.SCHEMA, "Ignore", [], document), call.query)
 
     async def delete(self, call: Call) -> web.Response:
-        permit = await self._pipeline.authorize(call.request("delete"))
+        permit = await self._pipeline.authorize(call.change("delete"))
         options, dry_run = await self._delete_options(call)
         if dry_run:
             permit = permit.dry()
@@ -131,7 +131,7 @@ class Writes:
         return self._answer(call, outcome)
 
     async def delete_collection(self, call: Call) -> web.StreamResponse:
-        permit = await self._pipeline.authorize(call.request("deletecollection"))
+        permit = await self._pipeline.authorize(call.change("deletecollection"))
         options, dry_run = await self._delete_options(call)
         if dry_run:
             permit = permit.dry()
