@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from master.api.errors import NotAcceptable
+from master.api.errors import NotAcceptable, NotFound
 from master.api.patches.mergepatch import merge
 from master.api.rest.answers import negotiate
-from master.api.rest.routes import resolve, segments
-from master.kinds import NODE, registry
+from master.api.rest.routes import Routes, resolve, segments
+from master.kinds import NODE, POD, registry
 from master.kinds.core.node import Node, NodeCondition, NodeSpec, NodeStatus
 from master.kinds.core.pod.container import (
     Container,
@@ -26,6 +26,7 @@ from master.kinds.core.pod.model import Pod, PodSpec, PodStatus
 from master.kinds.core.pod.table import PODS
 from master.kinds.core.service.resource import SERVICE
 from master.objects.meta import ObjectMeta, json_name, parse_time, timestamp
+from master.registry.registry import Registry
 from master.registry.table import duration
 from master.schema.models import struct_of
 from master.schema.pruning import UnknownField, prune
@@ -178,6 +179,25 @@ def test_paths(path: str, kind: str, namespace: str, name: str, subresource: str
     route = resolve(REGISTRY, segments(path))
     served = route.subresource.name if route.subresource else ""
     assert (route.resource.kind, route.namespace, route.name, served) == (kind, namespace, name, subresource)
+
+
+def test_a_path_is_unknown_again_when_its_kind_is_gone() -> None:
+    served = Registry([POD])
+    routes = Routes(served)
+    path = "/api/v1/namespaces/a/pods/b"
+    first = routes.resolve(path, segments(path))
+    assert routes.resolve(path, segments(path)) is first
+    served.remove(POD)
+    with pytest.raises(NotFound):
+        routes.resolve(path, segments(path))
+
+
+def test_routes_of_any_number_of_paths_are_found() -> None:
+    routes = Routes(REGISTRY)
+    for number in range(3000):
+        path = f"/api/v1/namespaces/a/pods/{number}"
+        assert routes.resolve(path, segments(path)).name == str(number)
+    assert routes.resolve("/api/v1/pods", segments("/api/v1/pods"), "b" * 10_000).name == ""
 
 
 def _status(**state: Any) -> ContainerStatus:
