@@ -66,7 +66,7 @@ def test_the_lean_text_lacks_the_sets_and_nothing_else() -> None:
     assert msgspec.json.decode(lean(divided(text))) == value
 
 
-def test_a_set_that_is_no_object_is_not_a_piece() -> None:
+def test_a_set_that_is_a_number_is_not_a_piece() -> None:
     before = divided(stored(b"a", entry(b"5")))
     text = stored(b"a", entry(b"51"))
     assert lean(divided(text, before)) == text
