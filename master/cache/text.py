@@ -21,6 +21,10 @@ _NEXT: Final = b'},{"manager":'
 _MORE: Final = b',"subresource":'
 # Sets that were seen last. The objects of one template are written, and read at the start, one after the other.
 _REMEMBERED: Final = 512
+# A larger set is not shared: clients choose the sizes, and the sets above stay in memory.
+_MOST_BYTES: Final = 16 << 10
+# The sets of an object that are pieces. An object has a few managers; clients may send thousands.
+_MOST_SETS: Final = 32
 
 
 def divided(stored: bytes, before: Text = ()) -> Text:
@@ -30,15 +34,16 @@ def divided(stored: bytes, before: Text = ()) -> Text:
     """
     pieces: list[bytes] = []
     begin, start = 0, stored.find(_LIST)
-    while start >= 0 and (start := stored.find(_FIELDS, start)) >= 0:
+    while start >= 0 and len(pieces) < 2 * _MOST_SETS and (start := stored.find(_FIELDS, start)) >= 0:
         start += len(_FIELDS)
         position = len(pieces) + 1
         fields = before[position] if position < len(before) else b""
         # A complete JSON object cannot be the beginning of another one.
         if not fields or not stored.startswith(fields, start):
-            fields = _remembered(stored[start : _end(stored, start)])
-        if not fields:
-            return (stored,)
+            try:
+                fields = _remembered(stored[start : _end(stored, start)])
+            except ValueError:
+                return (stored,)
         pieces += (stored[begin:start], fields)
         begin = start + len(fields)
         start = stored.find(b"}", begin)
@@ -48,25 +53,33 @@ def divided(stored: bytes, before: Text = ()) -> Text:
 
 
 def _end(stored: bytes, start: int) -> int:
-    """The end of the set of fields that begins at `start`; an earlier place if a name in it looks like the end."""
-    end = stored.find(_END, start)
-    for sooner in (_NEXT, _MORE):
-        place = stored.find(sooner, start, end)
-        end = place if place >= 0 else end
+    """The end of the set of fields that begins at `start`; an earlier place if a name in it looks like the end.
+
+    Raises ValueError if the set is too large to be a piece.
+    """
+    end = start + _MOST_BYTES
+    places = []
+    for what in (_NEXT, _END, _MORE):
+        place = stored.find(what, start, end)
+        if place >= 0:
+            places.append(place)
+            # Only what comes before counts.
+            end = place
+    if not places:
+        raise ValueError("a large set of fields")
     return end
 
 
 @lru_cache(maxsize=_REMEMBERED)
 def _remembered(fields: bytes) -> bytes:
-    """The same bytes, or those that were seen before. Empty if they are not one JSON object.
+    """The same bytes, or those that were seen before. Raises ValueError if they are not one JSON object.
 
     That is the case if a name of a field looks like the end of the set.
     """
-    try:
-        msgspec.json.decode(fields, type=msgspec.Raw)
-    except msgspec.DecodeError:
-        return b""
-    return fields if fields.startswith(b"{") else b""
+    msgspec.json.decode(fields, type=msgspec.Raw)
+    if not fields.startswith(b"{"):
+        raise ValueError("not an object")
+    return fields
 
 
 def whole(text: Text) -> bytes:
@@ -75,7 +88,7 @@ def whole(text: Text) -> bytes:
 
 
 def lean(text: Text) -> bytes:
-    """The JSON text with empty sets of fields, for those who do not read them: half as much to decode."""
+    """The JSON text with empty sets of fields, for readers of other fields: half as much to decode."""
     return b"{}".join(text[::2])
 
 

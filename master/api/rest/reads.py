@@ -48,10 +48,10 @@ class Reads:
 
     async def get(self, call: Call) -> web.Response:
         await self._pipeline.authorize(call.request("get"))
-        entry = self.entry(call)
-        response = self.answer(call, entry)
+        response = self.answer(call, self.entry(call))
         # Most objects are small: they are not worth a coroutine.
-        return response if entry.size_bytes < MIN_BYTES else await compressed(call.http, response)
+        small = isinstance(response.body, bytes) and len(response.body) < MIN_BYTES
+        return response if small else await compressed(call.http, response)
 
     def _tabulator(self, call: Call, version: str) -> Tabulator:
         return Tabulator(call.route, version, call.query.text("includeObject"))

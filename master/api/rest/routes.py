@@ -93,6 +93,10 @@ class Routes:
         self._remembered: dict[tuple[str, str], Route] = {}
         registry.listen(lambda _, __: self._remembered.clear())
 
+    def __len__(self) -> int:
+        """The number of routes in memory."""
+        return len(self._remembered)
+
     def resolve(self, path: str, parts: list[str], old_namespace: str = "") -> Route:
         """What `resolve` returns for the parts of `path`. Raises NotFound."""
         route = self._remembered.get((path, old_namespace))

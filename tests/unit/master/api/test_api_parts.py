@@ -198,6 +198,7 @@ def test_routes_of_any_number_of_paths_are_found() -> None:
         path = f"/api/v1/namespaces/a/pods/{number}"
         assert routes.resolve(path, segments(path)).name == str(number)
     assert routes.resolve("/api/v1/pods", segments("/api/v1/pods"), "b" * 10_000).name == ""
+    assert len(routes) <= 1024
 
 
 def _status(**state: Any) -> ContainerStatus:

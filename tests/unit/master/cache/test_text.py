@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from master.cache.text import divided, lean, size_of, whole
+from master.cache.text import _remembered, divided, lean, size_of, whole
 
 
 def entry(fields: bytes, manager: bytes = b"kubectl", more: bytes = b"") -> bytes:
@@ -70,6 +70,17 @@ def test_a_set_that_is_a_number_is_not_a_piece() -> None:
     before = divided(stored(b"a", entry(b"5")))
     text = stored(b"a", entry(b"51"))
     assert lean(divided(text, before)) == text
+
+
+def test_sets_of_any_number_and_size_take_linear_time_and_little_memory() -> None:
+    # Ten thousand managers, as the API accepts them. In quadratic time this takes half a minute.
+    many = stored(b"a", *(entry(b'{"f:a":{}}', b"m%d" % number + b"m" * 120) for number in range(30_000)))
+    assert whole(divided(many)) == many and len(divided(many)) < 100
+    nameless = stored(b"a", *([b'{"fieldsV1":{"f:a":{}},"subresource":"x"}'] * 30_000))
+    assert whole(divided(nameless)) == nameless
+    before = _remembered.cache_info().currsize
+    large = stored(b"a", entry(b'{"f:%b":{}}' % (b"x" * 1_000_000)))
+    assert divided(large) == (large,) and _remembered.cache_info().currsize == before
 
 
 @pytest.mark.parametrize("name", ["}]", '},{"manager":', ',"subresource":'])
