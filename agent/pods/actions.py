@@ -6,13 +6,38 @@ Owns the complete list of actions. Two actions with the same key are never in pr
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from enum import StrEnum
+from typing import Final, NamedTuple
 
 from agent.model import Container
 from agent.runtime.interface import ContainerId
 
-SANDBOX_KEY: Final = "sandbox"
-NETWORK_KEY: Final = "network"
+
+class On(StrEnum):
+    """What an action works on."""
+
+    SANDBOX = "sandbox"
+    NETWORK = "network"
+    VOLUMES = "volumes"
+    IMAGE = "image"
+    CONTAINER = "container"
+    """The newest instance of a container."""
+    SIGNAL = "signal"
+    DETAILS = "details"
+    REMOVAL = "removal"
+    DISK = "disk"
+
+
+class Key(NamedTuple):
+    """The key of an action. `name` is a container's name, or the id of an instance; empty for the whole pod."""
+
+    on: On
+    name: str = ""
+
+
+SANDBOX_KEY: Final = Key(On.SANDBOX)
+NETWORK_KEY: Final = Key(On.NETWORK)
+VOLUMES_KEY: Final = Key(On.VOLUMES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +45,7 @@ class CreateSandbox:
     attempt: int
 
     @property
-    def key(self) -> str:
+    def key(self) -> Key:
         return SANDBOX_KEY
 
 
@@ -29,7 +54,7 @@ class StartSandbox:
     id: ContainerId
 
     @property
-    def key(self) -> str:
+    def key(self) -> Key:
         return SANDBOX_KEY
 
 
@@ -39,15 +64,15 @@ class AttachNetwork:
     pid: int
 
     @property
-    def key(self) -> str:
+    def key(self) -> Key:
         return NETWORK_KEY
 
 
 @dataclass(frozen=True, slots=True)
 class PrepareVolumes:
     @property
-    def key(self) -> str:
-        return "volumes"
+    def key(self) -> Key:
+        return VOLUMES_KEY
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +83,8 @@ class EnsureImage:
     attempt: int
 
     @property
-    def key(self) -> str:
-        return image_key(self.container.name)
+    def key(self) -> Key:
+        return Key(On.IMAGE, self.container.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +95,8 @@ class CreateContainer:
     sandbox_attempt: int
 
     @property
-    def key(self) -> str:
-        return container_key(self.container.name)
+    def key(self) -> Key:
+        return Key(On.CONTAINER, self.container.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +105,8 @@ class StartContainer:
     id: ContainerId
 
     @property
-    def key(self) -> str:
-        return container_key(self.container.name)
+    def key(self) -> Key:
+        return Key(On.CONTAINER, self.container.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +119,8 @@ class SignalContainer:
     why: str
 
     @property
-    def key(self) -> str:
-        return f"signal/{self.id}"
+    def key(self) -> Key:
+        return Key(On.SIGNAL, self.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +130,8 @@ class RefreshContainer:
     id: ContainerId
 
     @property
-    def key(self) -> str:
-        return f"refresh/{self.id}"
+    def key(self) -> Key:
+        return Key(On.DETAILS, self.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,29 +139,29 @@ class RemoveContainer:
     id: ContainerId
 
     @property
-    def key(self) -> str:
-        return f"remove/{self.id}"
+    def key(self) -> Key:
+        return Key(On.REMOVAL, self.id)
 
 
 @dataclass(frozen=True, slots=True)
 class DetachNetwork:
     @property
-    def key(self) -> str:
+    def key(self) -> Key:
         return NETWORK_KEY
 
 
 @dataclass(frozen=True, slots=True)
 class ReleaseNetwork:
     @property
-    def key(self) -> str:
+    def key(self) -> Key:
         return NETWORK_KEY
 
 
 @dataclass(frozen=True, slots=True)
 class CleanDisk:
     @property
-    def key(self) -> str:
-        return "disk"
+    def key(self) -> Key:
+        return Key(On.DISK)
 
 
 Action = (
@@ -154,13 +179,3 @@ Action = (
     | ReleaseNetwork
     | CleanDisk
 )
-
-
-def image_key(container: str) -> str:
-    """Key of actions for a container's image."""
-    return f"image/{container}"
-
-
-def container_key(container: str) -> str:
-    """Key of actions for a container's newest instance."""
-    return f"container/{container}"

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from agent.pods.actions import Key
 from agent.pods.admission import Refusal
 from agent.pods.backoff import Backoff
 from agent.runtime.interface import ContainerId
@@ -43,8 +44,8 @@ class Memory:
 
     started_at: float
     """When this node started with the pod."""
-    busy: frozenset[str] = frozenset()
-    retries: Mapping[str, Retry] = field(default_factory=dict)
+    busy: frozenset[Key] = frozenset()
+    retries: Mapping[Key, Retry] = field(default_factory=dict)
     restarts: Mapping[str, Backoff] = field(default_factory=dict)
     signals: Mapping[ContainerId, Signals] = field(default_factory=dict)
     ends: Mapping[ContainerId, float] = field(default_factory=dict)
@@ -56,22 +57,22 @@ class Memory:
     refusal: Refusal | None = None
     """Why this node does not run the pod; None if it does."""
 
-    def begun(self, key: str) -> Memory:
+    def begun(self, key: Key) -> Memory:
         """An action is in progress."""
         return replace(self, busy=self.busy | {key})
 
-    def succeeded(self, key: str) -> Memory:
+    def succeeded(self, key: Key) -> Memory:
         """An action is done; its earlier failures are forgotten."""
         retries = {other: retry for other, retry in self.retries.items() if other != key}
         return replace(self, busy=self.busy - {key}, retries=retries)
 
-    def cancelled(self, key: str) -> Memory:
+    def cancelled(self, key: Key) -> Memory:
         """An action was cancelled."""
         return replace(self, busy=self.busy - {key})
 
     def failed(
         self,
-        key: str,
+        key: Key,
         waiting: Waiting,
         now: float,
         *,
@@ -97,7 +98,7 @@ class Memory:
         return replace(
             self,
             signals={other: signals for other, signals in self.signals.items() if other != container},
-            retries={key: retry for key, retry in self.retries.items() if not key.endswith(f"/{container}")},
+            retries={key: retry for key, retry in self.retries.items() if key.name != container},
         )
 
     def clock_set(self, by_s: float) -> Memory:

@@ -8,19 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from agent.model import Container, Pod, PodPhase
-from agent.pods.actions import NETWORK_KEY, SANDBOX_KEY, container_key, image_key
+from agent.pods.actions import NETWORK_KEY, SANDBOX_KEY, VOLUMES_KEY, Key, On
 from agent.pods.admission import Refusal
-from agent.pods.lifecycle import (
-    deadline,
-    finished,
-    is_final,
-    next_init,
-    restart_backoff,
-    restart_wait_s,
-    succeeded,
-)
+from agent.pods.lifecycle import deadline, finished, next_init, succeeded
 from agent.pods.memory import Memory, Retry
 from agent.pods.observed import Instance, Observed
+from agent.pods.stage import Stage, Standing, allowed, standing_of
 from agent.pods.step import PULL_ERROR_SHOWN_S
 from agent.runtime.interface import ContainerPhase
 from agent.statuses import Condition, ContainerState, ContainerStatus, PodStatus, Running, Terminated, Waiting
@@ -42,13 +35,10 @@ def pod_status(
     """The complete status; conditions keep the time of their last transition from `previous`."""
     if memory.refusal is not None:
         return _refused(pod, memory.refusal, memory, now=now, host_ip=host_ip, previous=previous)
-    init_left = next_init(pod, observed)
+    init_done = next_init(pod, observed) is None
     reader = _Reader(pod, observed, memory, now, message_of)
-    inits = tuple(
-        reader.status(container, waits=init_left is not None and container is not init_left)
-        for container in pod.init_containers
-    )
-    apps = tuple(reader.status(container, waits=init_left is not None) for container in pod.containers)
+    inits = tuple(map(reader.status, pod.init_containers))
+    apps = tuple(map(reader.status, pod.containers))
     overdue = 0 < deadline(pod, memory) <= now
     phase = PodPhase.FAILED if overdue else _phase(pod, observed)
     return PodStatus(
@@ -56,7 +46,7 @@ def pod_status(
         namespace=pod.namespace,
         name=pod.name,
         phase=phase,
-        conditions=_conditions(pod, phase, init_done=init_left is None, apps=apps, now=now, previous=previous),
+        conditions=_conditions(pod, phase, init_done=init_done, apps=apps, now=now, previous=previous),
         reason="DeadlineExceeded" if overdue else "",
         message="The pod was active for longer than its activeDeadlineSeconds." if overdue else "",
         host_ip=host_ip,
@@ -85,14 +75,6 @@ def _refused(
     )
 
 
-def is_crash_looping(pod: Pod, container: Container, observed: Observed, memory: Memory, now: float) -> bool:
-    """Whether the container waits for its restart."""
-    newest = observed.newest(container.name)
-    if newest is None or not newest.exited or is_final(pod, container, newest):
-        return False
-    return restart_wait_s(container, newest, memory, now) > 0
-
-
 def _phase(pod: Pod, observed: Observed) -> PodPhase:
     if finished(pod, observed):
         all_succeeded = all(succeeded(observed.newest(container.name)) for container in pod.containers)
@@ -114,11 +96,14 @@ class _Reader:
         self._memory = memory
         self._now = now
         self._message_of = message_of
+        # If no init container is left, those without a record have run.
+        self._waits = next_init(pod, observed) is not None
+        self._allowed = allowed(pod, observed)
 
-    def status(self, container: Container, *, waits: bool) -> ContainerStatus:
-        """`waits`: an init container has to run first."""
-        newest = self._observed.newest(container.name)
-        state, last = self._states(container, newest, waits=waits)
+    def status(self, container: Container) -> ContainerStatus:
+        standing = standing_of(self._pod, container, self._observed, self._memory, self._now)
+        newest = standing.instance
+        state, last = self._states(container, standing)
         is_running = isinstance(state, Running)
         is_init = container in self._pod.init_containers
         return ContainerStatus(
@@ -133,52 +118,48 @@ class _Reader:
             container_id=f"docker://{newest.id}" if newest is not None else "",
         )
 
-    def _states(
-        self, container: Container, newest: Instance | None, *, waits: bool
-    ) -> tuple[ContainerState, Terminated | None]:
+    def _states(self, container: Container, standing: Standing) -> tuple[ContainerState, Terminated | None]:
+        """The present state, and the end of the instance before."""
         instances = self._observed.containers.get(container.name, ())
-        ended = [instance for instance in instances if instance.exited]
-        before = self._terminated(container, ended[-1]) if ended else None
-        if newest is None or newest.record.phase is ContainerPhase.CREATED:
-            return self._waiting(container, waits=waits), before
-        if newest.running:
-            return Running(newest.record.started_at), before
-        now_ended = self._terminated(container, newest)
-        if not self._pod.deleted and not is_final(self._pod, container, newest):
-            waiting = self._restart_waiting(container, newest)
-            if waiting is not None:
-                return waiting, now_ended
-        return now_ended, self._terminated(container, ended[-2]) if len(ended) > 1 else None
+        ends = [self._terminated(container, instance) for instance in instances if instance.exited]
+        last = ends[-1] if ends else None
+        before = ends[-2] if len(ends) > 1 else None
+        match standing:
+            case Standing(instance=Instance() as newest) if newest.running:
+                return Running(newest.record.started_at), last
+            case Standing(Stage.BACKS_OFF):
+                return self._backs_off(container, standing.delay_s), last
+            case Standing(Stage.RESTARTS) if (failure := self._failure(container)) is not None:
+                return failure, last
+            case Standing(Stage.ENDED | Stage.RESTARTS) if last is not None:
+                return last, before
+            case _:
+                return self._waiting(container), last
 
-    def _waiting(self, container: Container, *, waits: bool) -> Waiting:
+    def _waiting(self, container: Container) -> Waiting:
         failure = self._failure(container)
         if failure is not None:
             return failure
-        if waits:
+        if self._waits and container not in self._allowed:
             return Waiting("PodInitializing")
-        for key in (SANDBOX_KEY, NETWORK_KEY, "volumes"):
+        for key in (SANDBOX_KEY, NETWORK_KEY, VOLUMES_KEY):
             retry = self._memory.retries.get(key)
             if retry is not None:
                 return Waiting("ContainerCreating", retry.waiting.message)
         return Waiting("ContainerCreating")
 
-    def _restart_waiting(self, container: Container, ended: Instance) -> Waiting | None:
-        """None: the restart is about to happen."""
-        if restart_wait_s(container, ended, self._memory, self._now) > 0:
-            backoff = restart_backoff(container, ended, self._memory)
-            delay_s = int(backoff.delay_s) if backoff else 0
-            return Waiting(
-                "CrashLoopBackOff",
-                f"back-off {delay_s}s restarting failed container={container.name} pod={self._pod.name}",
-            )
-        return self._failure(container)
+    def _backs_off(self, container: Container, delay_s: float) -> Waiting:
+        return Waiting(
+            "CrashLoopBackOff",
+            f"back-off {int(delay_s)}s restarting failed container={container.name} pod={self._pod.name}",
+        )
 
     def _failure(self, container: Container) -> Waiting | None:
         """The failure that keeps the container from being created."""
-        pull = self._memory.retries.get(image_key(container.name))
+        pull = self._memory.retries.get(Key(On.IMAGE, container.name))
         if pull is not None:
             return self._pull_failure(container, pull)
-        retry = self._memory.retries.get(container_key(container.name))
+        retry = self._memory.retries.get(Key(On.CONTAINER, container.name))
         return retry.waiting if retry is not None else None
 
     def _pull_failure(self, container: Container, pull: Retry) -> Waiting:

@@ -20,6 +20,7 @@ from agent.pods.actions import (
     CreateSandbox,
     DetachNetwork,
     EnsureImage,
+    On,
     PrepareVolumes,
     RefreshContainer,
     ReleaseNetwork,
@@ -28,11 +29,10 @@ from agent.pods.actions import (
     StartContainer,
     StartSandbox,
 )
-from agent.pods.lifecycle import deadline, finished, is_final, next_init, restart_wait_s
+from agent.pods.lifecycle import deadline, finished
 from agent.pods.memory import Memory, Signals
-from agent.pods.names import is_outdated
 from agent.pods.observed import Instance, Observed
-from agent.runtime.interface import ContainerPhase
+from agent.pods.stage import Stage, Standing, allowed, joined, standing_of
 
 PULL_ERROR_SHOWN_S: Final = 2.0
 """A failed pull is shown as ErrImagePull for this long, then as ImagePullBackOff."""
@@ -143,12 +143,8 @@ def _advance(draft: _Draft) -> None:
         draft.add(PrepareVolumes())
     if not _stop_stale(draft) and draft.pod.init_containers:
         return  # init containers run again, with no other container running
-    init = next_init(draft.pod, draft.observed)
-    if init is None:
-        for container in draft.pod.containers:
-            _container(draft, container)
-    else:
-        _container(draft, init)
+    for container in allowed(draft.pod, draft.observed):
+        _container(draft, container)
     _remove_unknown(draft)
 
 
@@ -167,7 +163,7 @@ def _sandbox(draft: _Draft) -> None:
 def _stop_stale(draft: _Draft) -> bool:
     """Stop containers whose sandbox, and with it their network, is gone; True when none of them is running."""
     instances = draft.observed.all_containers
-    stale = [instance for instance in instances if instance.running and not _in_live_sandbox(draft, instance)]
+    stale = [instance for instance in instances if instance.running and not joined(draft.observed, instance)]
     for instance in stale:
         name = draft.observed.name_of(instance)
         draft.stop(name, instance, grace_s=draft.pod.grace_period_s, why="the pod's sandbox has ended")
@@ -187,33 +183,26 @@ def _new_sandbox(draft: _Draft) -> None:
 
 def _container(draft: _Draft, container: Container) -> None:
     """Plan for one container that may run now."""
-    instance = draft.observed.newest(container.name)
+    standing = standing_of(draft.pod, container, draft.observed, draft.memory, draft.now)
     _forget_old(draft, container.name)
-    if instance is None:
-        _create(draft, container)
-    elif instance.exited:
-        _restart(draft, container, instance)
-    elif not _in_live_sandbox(draft, instance):
-        if not instance.running:
-            draft.add(RemoveContainer(instance.id))
-    elif is_outdated(instance.record.labels, container):
-        if instance.running:
-            draft.stop(container.name, instance, grace_s=draft.pod.grace_period_s, why="its definition changed")
-        else:
-            draft.add(RemoveContainer(instance.id))
-    elif instance.record.phase is ContainerPhase.CREATED and _network_ready(draft):
-        draft.add(StartContainer(container, instance.id))
+    match standing:
+        case Standing(Stage.ABSENT | Stage.RESTARTS):
+            _create(draft, container)
+        case Standing(Stage.CREATED, Instance() as instance) if _network_ready(draft):
+            draft.add(StartContainer(container, instance.id))
+        case Standing(Stage.STALE, Instance() as instance):
+            _replace(draft, container, instance)
+        case Standing(Stage.BACKS_OFF):
+            draft.wake(standing.restart_at)
+        case _:
+            pass
 
 
-def _restart(draft: _Draft, container: Container, ended: Instance) -> None:
-    rerun = container in draft.pod.init_containers and not _in_live_sandbox(draft, ended)
-    if not rerun and is_final(draft.pod, container, ended):
-        return
-    wait = restart_wait_s(container, ended, draft.memory, draft.now)
-    if wait > 0:
-        draft.wake(draft.now + wait)
-    else:
-        _create(draft, container)
+def _replace(draft: _Draft, container: Container, instance: Instance) -> None:
+    if not instance.running:
+        draft.add(RemoveContainer(instance.id))
+    elif joined(draft.observed, instance):
+        draft.stop(container.name, instance, grace_s=draft.pod.grace_period_s, why="its definition changed")
 
 
 def _create(draft: _Draft, container: Container) -> None:
@@ -244,11 +233,6 @@ def _remove_unknown(draft: _Draft) -> None:
         if draft.pod.container(name) is None:
             for instance in instances:
                 draft.add(RemoveContainer(instance.id))
-
-
-def _in_live_sandbox(draft: _Draft, instance: Instance) -> bool:
-    sandbox = draft.observed.live_sandbox
-    return sandbox is not None and sandbox.attempt == instance.sandbox
 
 
 def _network_ready(draft: _Draft) -> bool:
@@ -305,4 +289,4 @@ def _tear_down(draft: _Draft) -> Plan:
 
 def is_creating(memory: Memory) -> bool:
     """An action that creates something to be removed is still in progress; pulls do not count."""
-    return any(key in (SANDBOX_KEY, "volumes") or key.startswith("container/") for key in memory.busy)
+    return any(key.on in (On.SANDBOX, On.VOLUMES, On.CONTAINER) for key in memory.busy)

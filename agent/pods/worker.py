@@ -15,7 +15,16 @@ from typing import Final
 from agent.errors import AgentError
 from agent.model import Desired, ObjectRef, Pod, PodPhase, PodUid
 from agent.pods import backoff
-from agent.pods.actions import NETWORK_KEY, Action, CreateContainer, EnsureImage, RemoveContainer, SignalContainer
+from agent.pods.actions import (
+    NETWORK_KEY,
+    Action,
+    CreateContainer,
+    EnsureImage,
+    Key,
+    On,
+    RemoveContainer,
+    SignalContainer,
+)
 from agent.pods.admission import refusal
 from agent.pods.events import EventRecorder
 from agent.pods.failures import failure_of
@@ -26,7 +35,8 @@ from agent.pods.memory import Memory
 from agent.pods.observed import Observed
 from agent.pods.perform import Performer, WorkerContext
 from agent.pods.refs import references
-from agent.pods.status import is_crash_looping, pod_status
+from agent.pods.stage import Stage, standing_of
+from agent.pods.status import pod_status
 from agent.pods.step import is_creating, plan
 from agent.pods.view import PodView
 from agent.runtime.errors import EngineGone
@@ -58,7 +68,7 @@ class PodWorker:
         self._wall_offset_s = self._clock.wall() - self._clock.monotonic()
         self._dated_ends = False
         self._wake = asyncio.Event()
-        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._tasks: dict[Key, asyncio.Task[None]] = {}
         self._reported_ends: set[ContainerId] = set()
         self._messages: dict[tuple[str, int], str] = {}
         self._paused = False
@@ -250,7 +260,7 @@ class PodWorker:
     def _cancel_pulls(self) -> None:
         """Cancel pulls: a deleted pod does not need its images."""
         for key, task in self._tasks.items():
-            if key.startswith("image/"):
+            if key.on is On.IMAGE:
                 task.cancel()
 
     # --- reports ---------------------------------------------------------------------------------------------------
@@ -291,7 +301,8 @@ class PodWorker:
             newest = observed.newest(container.name)
             if newest is None or newest.id in self._reported_ends:
                 continue
-            if not self._pod.deleted and is_crash_looping(self._pod, container, observed, self._memory, now):
+            standing = standing_of(self._pod, container, observed, self._memory, now)
+            if standing.stage is Stage.BACKS_OFF:
                 present = {instance.id for instance in observed.all_containers}
                 self._reported_ends = (self._reported_ends & present) | {newest.id}
                 self._events.warning("BackOff", "Back-off restarting failed container", container=container.name)

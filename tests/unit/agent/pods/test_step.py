@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from agent.model import Container, EnvVar, Pod, PodPhase, PodUid, RestartPolicy
-from agent.pods.actions import Action
+from agent.pods.actions import SANDBOX_KEY, Action, Key, On
 from agent.pods.backoff import Backoff
 from agent.pods.memory import Memory, Retry, Signals
 from agent.pods.names import spec_hash
@@ -121,7 +121,7 @@ CASES = [
         "the network waits for the sandbox's pid",
         seen((sandbox(pid=0, exact=False),), (app(CREATED),), attached=None),
         (),
-        memory=remembering(busy=frozenset({"sandbox"})),
+        memory=remembering(busy=frozenset({SANDBOX_KEY})),
     ),
     Case(
         "a sandbox known only from an event is inspected",
@@ -134,13 +134,13 @@ CASES = [
         "an action in progress is not started again",
         FRESH,
         ("PrepareVolumes", "EnsureImage 0"),
-        memory=remembering(busy=frozenset({"sandbox"})),
+        memory=remembering(busy=frozenset({SANDBOX_KEY})),
     ),
     Case(
         "a failed action waits for its retry",
         FRESH,
         ("PrepareVolumes", "EnsureImage 0"),
-        memory=remembering(retries={"sandbox": Retry(NOW + 4, 4, WAITING)}),
+        memory=remembering(retries={SANDBOX_KEY: Retry(NOW + 4, 4, WAITING)}),
         wake_at=NOW + 4,
     ),
     Case(
@@ -291,14 +291,14 @@ CASES = [
         seen((sandbox(),)),
         (),
         pod=DELETED,
-        memory=remembering(busy=frozenset({"container/app"})),
+        memory=remembering(busy=frozenset({Key(On.CONTAINER, "app")})),
     ),
     Case(
         "deletion does not wait for a pull",
         seen((sandbox(),), attached=None),
         ("RemoveContainer s0",),
         pod=DELETED,
-        memory=remembering(busy=frozenset({"image/app"})),
+        memory=remembering(busy=frozenset({Key(On.IMAGE, "app")})),
     ),
 ]
 
