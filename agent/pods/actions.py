@@ -111,12 +111,13 @@ class StartContainer:
 
 @dataclass(frozen=True, slots=True)
 class SignalContainer:
-    """Sends the container's stop signal; `force`: SIGKILL."""
+    """Sends the container's stop signal; `force`: SIGKILL. `replaces`: another instance will take its place."""
 
     container: str
     id: ContainerId
     force: bool
     why: str
+    replaces: bool = False
 
     @property
     def key(self) -> Key:

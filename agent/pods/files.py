@@ -83,12 +83,26 @@ class PodFiles:
         except OSError:
             return ""
 
+    def mark_replaced(self, container: str, attempt: int) -> None:
+        """Remember, also for a later agent, that an instance is ended only to be replaced."""
+        file = self._replaced_file(container, attempt)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+
+    def is_replaced(self, container: str, attempt: int) -> bool:
+        """Whether the instance was ended to be replaced."""
+        return self._replaced_file(container, attempt).exists()
+
     def forget(self, container: str, attempt: int) -> None:
-        """Remove the file of an instance that is removed."""
-        self._message_file(container, attempt).unlink(missing_ok=True)
+        """Remove the files of an instance that is removed."""
+        for file in (self._message_file(container, attempt), self._replaced_file(container, attempt)):
+            file.unlink(missing_ok=True)
 
     def _message_file(self, container: str, attempt: int) -> Path:
         return self._directory / "containers" / container / f"{attempt}.end"
+
+    def _replaced_file(self, container: str, attempt: int) -> Path:
+        return self._directory / "containers" / container / f"{attempt}.replaced"
 
 
 def seccomp_profile(directory: Path, name: str) -> str:

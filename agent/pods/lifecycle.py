@@ -15,6 +15,8 @@ from agent.pods.observed import Instance, Observed
 
 def is_final(pod: Pod, container: Container, ended: Instance) -> bool:
     """Whether the container that ended is not restarted."""
+    if ended.replaced:
+        return False
     succeeded = ended.record.exit_code == 0 and not ended.record.error
     if container in pod.init_containers:
         return succeeded or pod.restart_policy is RestartPolicy.NEVER
@@ -68,7 +70,7 @@ def finished(pod: Pod, observed: Observed) -> bool:
 
 def restart_wait_s(container: Container, ended: Instance, memory: Memory, now: float) -> float:
     """Seconds until the container that ended may be restarted."""
-    if is_outdated(ended.record.labels, container):
+    if ended.replaced or is_outdated(ended.record.labels, container):
         return 0.0
     return backoff.wait_s(restart_backoff(container, ended, memory), failed_at=failed_at(ended, memory), now=now)
 

@@ -21,6 +21,8 @@ class Instance:
     """Attempt of the sandbox that it joined; 0 for a sandbox itself."""
     exact: bool = True
     """False: known from an event only, which lacks details (killed for memory, a sandbox's pid): ask the engine."""
+    replaced: bool = False
+    """The agent ended it to put another one in its place: whatever its exit code is, the container goes on."""
 
     @property
     def id(self) -> ContainerId:

@@ -247,6 +247,10 @@ class Performer:
         self._events.normal("Started", f"Started container {name}", container=name)
 
     async def _signal(self, action: SignalContainer) -> None:
+        known = self._view.get(action.id)
+        identity = identify(known.labels) if known is not None and action.replaces else None
+        if identity is not None:
+            self._files.mark_replaced(identity.container, identity.attempt)
         if action.force:
             await self._runtime.signal(action.id, "SIGKILL")
             return

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-from agent.model import Container, Pod
+from agent.model import Container, Pod, RestartPolicy
 from agent.pods.actions import (
     SANDBOX_KEY,
     Action,
@@ -105,19 +105,19 @@ class _Draft:
             if not instance.exact and not (instance.running and SANDBOX_KEY in self.memory.busy):
                 self.add(RefreshContainer(instance.id))
 
-    def stop(self, name: str, instance: Instance, *, grace_s: float, why: str) -> None:
+    def stop(self, name: str, instance: Instance, *, grace_s: float, why: str, replaces: bool = False) -> None:
         """Stop a running container: first its stop signal, SIGKILL after the grace period."""
         signals = self.memory.signals.get(instance.id, Signals())
         if signals.forced_at:
             # It should be dead; its event may be lost: ask the engine, and send SIGKILL again.
             if self.now >= signals.forced_at + _FORCE_AGAIN_S:
                 self.add(RefreshContainer(instance.id))
-                self.add(SignalContainer(name, instance.id, True, why))
+                self.add(SignalContainer(name, instance.id, True, why, replaces))
             self.wake(max(signals.forced_at, self.now) + _FORCE_AGAIN_S)
         elif not signals.asked_at and grace_s > 0:
-            self.add(SignalContainer(name, instance.id, False, why))
+            self.add(SignalContainer(name, instance.id, False, why, replaces))
         elif self.now >= signals.asked_at + grace_s:
-            self.add(SignalContainer(name, instance.id, True, why))
+            self.add(SignalContainer(name, instance.id, True, why, replaces))
         else:
             self.wake(signals.asked_at + grace_s)
 
@@ -166,7 +166,10 @@ def _stop_stale(draft: _Draft) -> bool:
     stale = [instance for instance in instances if instance.running and not joined(draft.observed, instance)]
     for instance in stale:
         name = draft.observed.name_of(instance)
-        draft.stop(name, instance, grace_s=draft.pod.grace_period_s, why="the pod's sandbox has ended")
+        # As in Kubernetes, a pod that is never restarted ends with its sandbox.
+        again = draft.pod.restart_policy is not RestartPolicy.NEVER
+        why = "the pod's sandbox has ended"
+        draft.stop(name, instance, grace_s=draft.pod.grace_period_s, why=why, replaces=again)
     return not stale
 
 
@@ -202,7 +205,8 @@ def _replace(draft: _Draft, container: Container, instance: Instance) -> None:
     if not instance.running:
         draft.add(RemoveContainer(instance.id))
     elif joined(draft.observed, instance):
-        draft.stop(container.name, instance, grace_s=draft.pod.grace_period_s, why="its definition changed")
+        why = "its definition changed"
+        draft.stop(container.name, instance, grace_s=draft.pod.grace_period_s, why=why, replaces=True)
 
 
 def _create(draft: _Draft, container: Container) -> None:

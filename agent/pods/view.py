@@ -24,6 +24,7 @@ class PodView:
     def __init__(self) -> None:
         self._records: dict[ContainerId, tuple[ContainerRecord, bool]] = {}
         self._attempts: dict[str, int] = {}
+        self._replaced: set[ContainerId] = set()
         self._observed: Observed | None = None
         self.address = ""
         self.attached: ContainerId | None = None
@@ -82,7 +83,13 @@ class PodView:
     def drop(self, container: ContainerId) -> None:
         """Forget a container that does not exist any more."""
         self._records.pop(container, None)
+        self._replaced.discard(container)
         self._check_attached()
+        self._observed = None
+
+    def mark_replaced(self, container: ContainerId) -> None:
+        """The container was ended to be replaced."""
+        self._replaced.add(container)
         self._observed = None
 
     def get(self, container: ContainerId) -> ContainerRecord | None:
@@ -140,7 +147,8 @@ class PodView:
                 if identity is None:
                     continue
                 target = containers[identity.container] if identity.container else sandboxes
-                target.append(Instance(record, identity.attempt, identity.sandbox, exact))
+                replaced = record.id in self._replaced
+                target.append(Instance(record, identity.attempt, identity.sandbox, exact, replaced))
             self._observed = Observed(
                 sandboxes=tuple(sorted(sandboxes, key=lambda instance: instance.attempt)),
                 containers={

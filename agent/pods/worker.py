@@ -167,9 +167,14 @@ class PodWorker:
             self._events.warning(present.reason, present.message)
 
     def _record_ends(self, now: float) -> None:
-        """Record when containers ended. The engine's times may be by an older setting of the clock: only the first call
-        uses them."""
+        """Record when containers ended, and whether they are replaced. The engine's times may be by an older setting of
+        the clock: only the first call uses them."""
         known = self._memory.ends
+        for name, instances in self._view.observed().containers.items():
+            for instance in instances:
+                new = instance.exited and instance.id not in known
+                if new and self._files.is_replaced(name, instance.attempt):
+                    self._view.mark_replaced(instance.id)
         ends = {
             instance.id: known.get(instance.id, now if self._dated_ends else min(instance.ended_at, now))
             for instance in self._view.observed().all_containers
