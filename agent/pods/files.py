@@ -6,6 +6,7 @@ in place: a container has mounted the inode and would not see a new file of the 
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Final
 
@@ -76,9 +77,10 @@ class PodFiles:
         return [mount for mount in mounts if mount.target not in own]
 
     def termination_message(self, container: str, attempt: int) -> str:
-        """The content of the container's termination message file; empty if there is none."""
+        """The end of the container's termination message file, as in Kubernetes; empty if there is none."""
         try:
             with self._message_file(container, attempt).open("rb") as file:
+                file.seek(max(0, file.seek(0, os.SEEK_END) - _MAX_MESSAGE_BYTES))
                 return file.read(_MAX_MESSAGE_BYTES).decode(errors="replace")
         except OSError:
             return ""

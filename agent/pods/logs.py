@@ -11,13 +11,20 @@ from agent.model import LogOptions, Pod
 from agent.pods.errors import LogUnavailable
 from agent.pods.observed import Instance, Observed
 from agent.runtime.interface import ContainerPhase, Runtime
+from agent.statuses import PodStatus
 
 
 async def read_logs(
-    runtime: Runtime, pod: Pod, observed: Observed, container: str, options: LogOptions
+    runtime: Runtime, pod: Pod, observed: Observed, status: PodStatus | None, container: str, options: LogOptions
 ) -> AsyncIterator[bytes]:
     """The log in pieces; ends when the instance ends. Raises LogUnavailable."""
-    instance = _instance(pod, observed, container, previous=options.previous)
+    if pod.container(container) is None:
+        names = ", ".join(known.name for known in (*pod.init_containers, *pod.containers))
+        raise LogUnavailable(f'pod "{pod.ref}" has no container "{container}"; it has {names}')
+    instance = _previous(observed, status, container) if options.previous else _present(observed, container)
+    if instance is None:
+        why = "has no previous instance" if options.previous else "is waiting to start"
+        raise LogUnavailable(f'container "{container}" of pod "{pod.ref}" {why}')
     left = options.limit_bytes
     async for piece in runtime.logs(instance.id, options):
         if not options.limit_bytes:
@@ -29,21 +36,16 @@ async def read_logs(
             return
 
 
-def _instance(pod: Pod, observed: Observed, container: str, *, previous: bool) -> Instance:
-    if pod.container(container) is None:
-        names = ", ".join(known.name for known in (*pod.init_containers, *pod.containers))
-        raise LogUnavailable(f'pod "{pod.ref}" has no container "{container}"; it has {names}')
-    instances = [
-        instance
-        for instance in observed.containers.get(container, ())
-        if instance.record.phase is not ContainerPhase.CREATED
-    ]
-    if previous:
-        newest = observed.newest(container)
-        ended = [instance for instance in instances if instance.exited and instance is not newest]
-        if not ended:
-            raise LogUnavailable(f'container "{container}" of pod "{pod.ref}" has no previous instance')
-        return ended[-1]
-    if not instances:
-        raise LogUnavailable(f'container "{container}" of pod "{pod.ref}" is waiting to start')
-    return instances[-1]
+def _present(observed: Observed, container: str) -> Instance | None:
+    instances = observed.containers.get(container, ())
+    return next((each for each in reversed(instances) if each.record.phase is not ContainerPhase.CREATED), None)
+
+
+def _previous(observed: Observed, status: PodStatus | None, container: str) -> Instance | None:
+    """As in Kubernetes, the instance that the status shows as the last state."""
+    statuses = (*status.init_containers, *status.containers) if status is not None else ()
+    last = next((each.last_state for each in statuses if each.name == container), None)
+    if last is None:
+        return None
+    instances = observed.containers.get(container, ())
+    return next((each for each in instances if last.container_id.endswith(f"//{each.id}")), None)

@@ -100,7 +100,9 @@ class PodManager:
         worker = self._workers.get(request.uid)
         if worker is None:
             raise LogUnavailable(f'pod "{request.namespace}/{request.pod}" ({request.uid}) is not on this node')
-        return read_logs(self._context.runtime, worker.pod, worker.observed(), request.container, request.options)
+        return read_logs(
+            self._context.runtime, worker.pod, worker.observed(), worker.status, request.container, request.options
+        )
 
     # --- the task --------------------------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ derived from the number of attempts, and actions are tried at once.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -85,9 +85,13 @@ class Memory:
         retry = Retry(now + delay_s, delay_s, waiting, now)
         return replace(self, busy=self.busy - {key}, retries={**self.retries, key: retry})
 
-    def retried_now(self) -> Memory:
-        """The cause of failures may have gone: all actions may be retried at once. Delays stay as long as they were."""
-        return replace(self, retries={key: replace(retry, at=0.0) for key, retry in self.retries.items()})
+    def retried_now(self, *, waiting: Container[Key] = ()) -> Memory:
+        """The cause of failures may have gone: actions may be retried at once. Delays stay as long as they were.
+
+        `waiting`: actions that still wait for their time.
+        """
+        retries = {key: retry if key in waiting else replace(retry, at=0.0) for key, retry in self.retries.items()}
+        return replace(self, retries=retries)
 
     def restarted(self, container: str, backoff: Backoff) -> Memory:
         """A container was restarted."""

@@ -76,7 +76,7 @@ def _refused(
 
 
 def _phase(pod: Pod, observed: Observed) -> PodPhase:
-    if finished(pod, observed):
+    if _stopped(pod, observed) or finished(pod, observed):
         all_succeeded = all(succeeded(observed.newest(container.name)) for container in pod.containers)
         return PodPhase.SUCCEEDED if all_succeeded else PodPhase.FAILED
     for container in pod.containers:
@@ -85,6 +85,12 @@ def _phase(pod: Pod, observed: Observed) -> PodPhase:
         if not begun and observed.last_ended(container.name) is None:
             return PodPhase.PENDING
     return PodPhase.RUNNING
+
+
+def _stopped(pod: Pod, observed: Observed) -> bool:
+    """Whether a deleted pod had begun, and none of its containers runs any more."""
+    begun = [newest for container in pod.containers if (newest := observed.newest(container.name)) is not None]
+    return pod.deleted and bool(begun) and not any(newest.running for newest in begun)
 
 
 class _Reader:

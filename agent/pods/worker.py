@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Final
 
 from agent.errors import AgentError
-from agent.model import Desired, ObjectRef, Pod, PodPhase, PodUid
+from agent.model import Desired, ObjectRef, Pod, PodPhase, PodUid, PullPolicy
 from agent.pods import backoff
 from agent.pods.actions import (
     NETWORK_KEY,
@@ -41,7 +41,7 @@ from agent.pods.step import is_creating, plan
 from agent.pods.view import PodView
 from agent.runtime.errors import EngineGone
 from agent.runtime.interface import ContainerId, ContainerRecord, EventKind, RuntimeEvent
-from agent.statuses import PodStatus
+from agent.statuses import PodStatus, Waiting
 
 _LOG = logging.getLogger(__name__)
 
@@ -92,14 +92,16 @@ class PodWorker:
     def update(self, pod: Pod, desired: Desired) -> None:
         """Take a new desired state."""
         refs = references(pod)
-        changed = pod != self._pod or _lookup(desired, refs) != _lookup(self._desired, refs)
+        changed = _acted_on(pod) != _acted_on(self._pod) or _lookup(desired, refs) != _lookup(self._desired, refs)
         if pod.deleted and not self._pod.deleted:
             self._cancel_pulls()
+        same_images = frozenset(_images(pod) & _images(self._pod))
         self._pod = self._performer.pod = pod
         self._desired = self._performer.desired = desired
         if changed:
             self._view.volumes_ready = False
-            self._memory = self._memory.retried_now()
+            # The change cannot be a reason to pull the same image sooner.
+            self._memory = self._memory.retried_now(waiting={Key(On.IMAGE, name) for name, _, _ in same_images})
             self._wake.set()
 
     def observe(self, records: Iterable[ContainerRecord]) -> None:
@@ -290,6 +292,8 @@ class PodWorker:
             return  # the containers that show how it ended are gone: the master has the better status
         if self.status is None and self._is_adopting(observed):
             return  # a status without the address would remove the pod from its services for a moment
+        if self._pod.deleted and self._has_lost_some(observed):
+            return  # containers have been removed: the last status still says how they ended
         if status != self.status:
             self.status = status
             self._reporter.report(status)
@@ -299,6 +303,15 @@ class PodWorker:
         """Containers of an earlier agent are running, and their address is not known yet."""
         running = any(instance.running for instance in observed.all_containers)
         return running and not observed.address and NETWORK_KEY in self._memory.busy
+
+    def _has_lost_some(self, observed: Observed) -> bool:
+        """Whether containers have no instance any more. One that the last status shows as waiting never had one."""
+        shown = self.status.containers if self.status is not None else ()
+        waiting = {each.name for each in shown if isinstance(each.state, Waiting)}
+        return any(
+            observed.newest(container.name) is None and container.name not in waiting
+            for container in self._pod.containers
+        )
 
     def _report_crash_loops(self, observed: Observed, now: float) -> None:
         """Report one event for each end."""
@@ -317,6 +330,15 @@ class PodWorker:
         if key not in self._messages:
             self._messages[key] = self._files.termination_message(container, attempt)
         return self._messages[key]
+
+
+def _acted_on(pod: Pod) -> Pod:
+    """The pod without what changes nothing on the node. Environment variables get labels when a container starts."""
+    return replace(pod, labels={}, annotations={})
+
+
+def _images(pod: Pod) -> set[tuple[str, str, PullPolicy]]:
+    return {(each.name, each.image, each.pull_policy) for each in (*pod.init_containers, *pod.containers)}
 
 
 def _lookup(desired: Desired, refs: tuple[tuple[bool, ObjectRef], ...]) -> list[object]:
