@@ -34,6 +34,8 @@ regularly that the event loop is alive."""
 
 log = logging.getLogger(__name__)
 
+_UMASK: Final = 0o022
+
 
 class AgentFailed(AgentError):
     """The agent cannot continue; the message is one line."""
@@ -52,6 +54,9 @@ def run(
 
     `configure_log` is called with the configuration's log_format, log_level and node_name.
     """
+    # What is made for containers must be readable for their users, whatever umask the agent was started with. Files
+    # that others must not read have a mode of their own.
+    os.umask(_UMASK)
     config = load_config(config_path)
     if configure_log is not None:
         configure_log(config.log_format, config.log_level, config.node_name)

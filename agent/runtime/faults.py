@@ -44,10 +44,17 @@ def translated(what: str) -> Iterator[None]:
         yield
     except docker.errors.APIError as error:
         raise fault_of(error, what) from error
+    except docker.errors.InvalidRepository as error:
+        raise InvalidImageName(f"{what}: not an image reference: {error}") from error
+    except (requests.exceptions.InvalidURL, requests.exceptions.InvalidHeader) as error:
+        raise BadRequest(f"{what}: {error}") from error
     except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
         raise EngineGone(f"{what}: the container engine does not answer: {error}") from error
     except docker.errors.DockerException as error:
-        raise EngineGone(f"{what}: {error}") from error
+        # The SDK raises the base class itself when it finds no engine, and its other types for wrong arguments.
+        if type(error) is docker.errors.DockerException:
+            raise EngineGone(f"{what}: {error}") from error
+        raise BadRequest(f"{what}: {error}") from error
 
 
 def status_of(error: docker.errors.APIError) -> int:

@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import Final
 
 from agent.model import KeysVolume, KeyToPath, ObjectRef
+from agent.volumes import nesting
 from agent.volumes.errors import VolumeError
 from agent.volumes.interface import MemoryFiles, VolumeContext
+from agent.volumes.nesting import nested_paths
 from agent.volumes.ownership import READABLE, give_to
 
 _DATA: Final = "..data"
@@ -39,7 +41,11 @@ class KeysKind:
                 directory.mkdir(parents=True, exist_ok=True)
                 if group is not None:
                     give_to(directory, group, READABLE)
-            _write(directory, files, version=f"..{_digest(files, source.default_mode, group)}", group=group)
+            nested = nested_paths(context.pod, context.name)
+            kept = frozenset(path.parts[0] for path in nested)
+            version = f"..{_digest(files, source.default_mode, group)}"
+            _write(directory, files, version=version, group=group, kept=kept)
+            nesting.make(directory, frozenset(path for path in nested if not (directory / path.parts[0]).is_symlink()))
         except OSError as error:
             raise VolumeError(f'volume "{context.name}" cannot be written: {error}') from error
         return directory
@@ -80,7 +86,10 @@ def _files(source: KeysVolume, context: VolumeContext) -> Mapping[str, _File]:
     return files
 
 
-def _write(directory: Path, files: Mapping[str, _File], *, version: str, group: int | None) -> None:
+def _write(
+    directory: Path, files: Mapping[str, _File], *, version: str, group: int | None, kept: frozenset[str]
+) -> None:
+    """Write the files, and remove what is old. `kept`: directories that are not removed."""
     link = directory / _DATA
     if link.is_symlink() and str(link.readlink()) == version and _intact(directory / version, files):
         return
@@ -101,7 +110,7 @@ def _write(directory: Path, files: Mapping[str, _File], *, version: str, group: 
         if not (directory / top).is_symlink():
             (directory / top).symlink_to(f"{_DATA}/{top}")
     for old in directory.iterdir():
-        if old.name in (_DATA, version) or old.name in tops:
+        if old.name in (_DATA, version) or old.name in tops or old.name in kept:
             continue
         if old.is_symlink():
             old.unlink()

@@ -23,6 +23,7 @@ from agent.model import (
     Secret,
     UnsupportedVolume,
     Volume,
+    VolumeMount,
     VolumeSource,
 )
 from agent.volumes.errors import VolumeError
@@ -230,3 +231,24 @@ def test_sub_path_stays_inside(bed: Bed, tmp_path: Path) -> None:
     (volume / "out").symlink_to(tmp_path)
     with pytest.raises(VolumeError, match="leads out"):
         mount_source(volume, "v", "out/x")
+
+
+@pytest.mark.parametrize("secret", [False, True])
+def test_a_volume_can_be_mounted_below_a_volume_of_keys(bed: Bed, secret: bool) -> None:
+    source = KeysVolume("s" if secret else "c", secret=secret)
+    mounts = (
+        VolumeMount("v", "/c"),
+        VolumeMount("tls", "/c/ssl/private"),
+        VolumeMount("tls", "/other"),
+        VolumeMount("tls", "/c/../etc"),
+        VolumeMount("tls", "/c/a/below"),
+    )
+    containers = (Container("app", "web:1", volume_mounts=mounts),)
+    volumes = (Volume("v", source), Volume("tls", EmptyDir()))
+    web = Pod(UID, "default", "web", containers, volumes=volumes)
+    for desired in (DESIRED, replace(DESIRED, config_maps={CONFIG: ConfigMap(CONFIG, {"a": b"2"})})):
+        path = bed.volumes.prepare(web, desired)["v"]
+        assert (path / "ssl/private").is_dir() and mode_of(path / "ssl/private") == 0o755
+        names = {entry.name for entry in path.iterdir() if not entry.name.startswith("..")}
+        assert names - {"a", "b", "pw"} == {"ssl"}
+    assert not (path.parent / "etc").exists()
