@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from agent.model import Container
+from agent.pods.verdict import Verdict
 from agent.runtime.interface import ContainerId
 
 
@@ -25,6 +26,7 @@ class On(StrEnum):
     SIGNAL = "signal"
     DETAILS = "details"
     REMOVAL = "removal"
+    VERDICT = "verdict"
     DISK = "disk"
 
 
@@ -159,6 +161,17 @@ class ReleaseNetwork:
 
 
 @dataclass(frozen=True, slots=True)
+class KeepVerdict:
+    """Writes down that the pod has ended, for later agents."""
+
+    verdict: Verdict
+
+    @property
+    def key(self) -> Key:
+        return Key(On.VERDICT)
+
+
+@dataclass(frozen=True, slots=True)
 class CleanDisk:
     @property
     def key(self) -> Key:
@@ -178,5 +191,6 @@ Action = (
     | RemoveContainer
     | DetachNetwork
     | ReleaseNetwork
+    | KeepVerdict
     | CleanDisk
 )

@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Final
 
 from agent.model import Container, Pod
+from agent.pods import verdict
 from agent.pods.errors import ContainerConfigError
 from agent.pods.interface import PodsConfig
+from agent.pods.verdict import Verdict
 from agent.runtime.interface import Mount
 from hull import atomicfile
 
@@ -26,6 +28,7 @@ fe00::1\tip6-allnodes
 fe00::2\tip6-allrouters
 """
 _MAX_MESSAGE_BYTES: Final = 4096
+_VERDICT: Final = "verdict.json"
 
 
 class PodFiles:
@@ -37,10 +40,9 @@ class PodFiles:
 
     def prepare(self, pod: Pod) -> None:
         """Make the files that containers mount; `write_hosts` fills the hosts file later."""
-        # Volumes, and secrets among them, are for containers only, not for users of the node.
-        self._directory.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._make_directory()
         etc = self._directory / "etc"
-        etc.mkdir(parents=True, exist_ok=True)
+        etc.mkdir(exist_ok=True)
         if pod.host_network:
             return
         (etc / "hosts").touch()
@@ -49,6 +51,11 @@ class PodFiles:
             source = self._config.resolv_conf
             # Atomically: an existing file is never written again.
             atomicfile.write(resolv, source.read_text() if source.is_file() else "", mode=0o644)
+
+    def _make_directory(self) -> None:
+        # Volumes, and secrets among them, are for containers only, not for users of the node.
+        self._directory.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._directory.mkdir(exist_ok=True)
 
     def write_hosts(self, pod: Pod, address: str) -> None:
         """Write the hosts file with the pod's own address and its aliases."""
@@ -84,6 +91,15 @@ class PodFiles:
                 return file.read(_MAX_MESSAGE_BYTES).decode(errors="replace")
         except OSError:
             return ""
+
+    def keep_verdict(self, decided: Verdict) -> None:
+        """Write down that the pod has ended. Raises OSError."""
+        self._make_directory()
+        verdict.save(self._directory / _VERDICT, decided)
+
+    def verdict(self) -> Verdict | None:
+        """The decision of this or an earlier agent that the pod has ended."""
+        return verdict.load(self._directory / _VERDICT)
 
     def mark_replaced(self, container: str, attempt: int) -> None:
         """Remember, also for a later agent, that an instance is ended only to be replaced."""

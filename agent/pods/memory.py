@@ -13,6 +13,7 @@ from typing import Final
 from agent.pods.actions import Key
 from agent.pods.admission import Refusal
 from agent.pods.backoff import Backoff
+from agent.pods.verdict import Verdict
 from agent.runtime.interface import ContainerId
 from agent.statuses import Waiting
 
@@ -56,6 +57,8 @@ class Memory:
     """The pod has ended. It stays ended, whatever happens to its containers later."""
     refusal: Refusal | None = None
     """Why this node does not run the pod; None if it does."""
+    verdict: Verdict | None = None
+    """The node's decision that the pod has ended, if it made one."""
 
     def begun(self, key: Key) -> Memory:
         """An action is in progress."""

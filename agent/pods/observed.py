@@ -64,6 +64,8 @@ class Observed:
     """Container → the highest attempt ever seen, even if its record is gone: restart counts never go back."""
     network_released: bool = False
     disk_clean: bool = False
+    verdict_kept: bool = False
+    """The node's decision that the pod has ended is written down."""
 
     @property
     def sandbox(self) -> Instance | None:

@@ -21,6 +21,7 @@ from agent.pods.actions import (
     CreateSandbox,
     DetachNetwork,
     EnsureImage,
+    KeepVerdict,
     PrepareVolumes,
     RefreshContainer,
     ReleaseNetwork,
@@ -113,6 +114,9 @@ class Performer:
                     await self._network.detach(self.pod.uid)
                     await self._network.release(self.pod.uid)
                 self._view.network_released = True
+            case KeepVerdict():
+                await asyncio.to_thread(self._files.keep_verdict, action.verdict)
+                self._view.verdict_kept = True
             case CleanDisk():
                 await asyncio.to_thread(self._volumes.clean, self.pod.uid)
                 self._view.disk_clean = True

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from agent.model import Container, Pod, PodPhase
 from agent.pods.actions import NETWORK_KEY, SANDBOX_KEY, VOLUMES_KEY, Key, On
 from agent.pods.admission import Refusal
-from agent.pods.lifecycle import deadline, finished, next_init, succeeded
+from agent.pods.lifecycle import finished, next_init, succeeded
 from agent.pods.memory import Memory, Retry
 from agent.pods.observed import Instance, Observed
 from agent.pods.stage import Stage, Standing, allowed, standing_of
@@ -39,16 +39,16 @@ def pod_status(
     reader = _Reader(pod, observed, memory, now, message_of)
     inits = tuple(map(reader.status, pod.init_containers))
     apps = tuple(map(reader.status, pod.containers))
-    overdue = 0 < deadline(pod, memory) <= now
-    phase = PodPhase.FAILED if overdue else _phase(pod, observed)
+    verdict = memory.verdict
+    phase = verdict.phase if verdict is not None else _phase(pod, observed)
     return PodStatus(
         uid=pod.uid,
         namespace=pod.namespace,
         name=pod.name,
         phase=phase,
         conditions=_conditions(pod, phase, init_done=init_done, apps=apps, now=now, previous=previous),
-        reason="DeadlineExceeded" if overdue else "",
-        message="The pod was active for longer than its activeDeadlineSeconds." if overdue else "",
+        reason=verdict.reason if verdict is not None else "",
+        message=verdict.message if verdict is not None else "",
         host_ip=host_ip,
         pod_ip=observed.address,
         start_time=memory.started_at,

@@ -20,6 +20,7 @@ from agent.pods.actions import (
     CreateSandbox,
     DetachNetwork,
     EnsureImage,
+    KeepVerdict,
     On,
     PrepareVolumes,
     RefreshContainer,
@@ -57,13 +58,11 @@ def plan(pod: Pod, observed: Observed, memory: Memory, now: float) -> Plan:
     draft.refresh()
     if pod.deleted:
         return _tear_down(draft)
-    until = deadline(pod, memory)
-    overdue = 0 < until <= now
-    refused = memory.refusal is not None
-    if overdue or refused or memory.ended or pod.ended_phase is not None or finished(pod, observed):
+    decided = memory.verdict is not None or memory.refusal is not None
+    if decided or memory.ended or pod.ended_phase is not None or finished(pod, observed):
         _wind_down(draft)
     else:
-        if until:
+        if until := deadline(pod, memory):
             draft.wake(until)
         _advance(draft)
     return draft.plan()
@@ -253,7 +252,10 @@ def _needs_address(container: Container) -> bool:
 
 def _wind_down(draft: _Draft) -> None:
     """The pod has ended: keep its containers for their logs, remove the sandbox and free the address."""
-    pod, observed = draft.pod, draft.observed
+    pod, observed, verdict = draft.pod, draft.observed, draft.memory.verdict
+    if verdict is not None and not observed.verdict_kept:
+        # First: an agent that is killed from now on must not run the pod again.
+        draft.add(KeepVerdict(verdict))
     if not draft.stop_all(grace_s=pod.grace_period_s, why="the pod has ended"):
         return
     if observed.attached is not None:

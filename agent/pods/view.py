@@ -32,6 +32,7 @@ class PodView:
         self.images: dict[str, int] = {}
         self.network_released = False
         self.disk_clean = False
+        self.verdict_kept = False
         self.started_at = 0.0
         """When this node started with the pod, by the label of its first sandbox; 0.0: not known."""
 
@@ -45,6 +46,7 @@ class PodView:
             images=dict(self.images),
             network_released=self.network_released,
             disk_clean=self.disk_clean,
+            verdict_kept=self.verdict_kept,
         )
 
     def replace_all(self, records: Iterable[ContainerRecord]) -> None:

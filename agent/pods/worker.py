@@ -30,7 +30,7 @@ from agent.pods.events import EventRecorder
 from agent.pods.failures import failure_of
 from agent.pods.files import PodFiles
 from agent.pods.interface import Reporter
-from agent.pods.lifecycle import failed_at, finished, restart_backoff
+from agent.pods.lifecycle import deadline, failed_at, finished, restart_backoff
 from agent.pods.memory import Memory
 from agent.pods.observed import Observed
 from agent.pods.perform import Performer, WorkerContext
@@ -38,6 +38,7 @@ from agent.pods.refs import references
 from agent.pods.stage import Stage, standing_of
 from agent.pods.status import pod_status
 from agent.pods.step import is_creating, plan
+from agent.pods.verdict import DEADLINE_EXCEEDED
 from agent.pods.view import PodView
 from agent.runtime.errors import EngineGone
 from agent.runtime.interface import ContainerId, ContainerRecord, EventKind, RuntimeEvent
@@ -131,13 +132,15 @@ class PodWorker:
 
     async def run(self) -> None:
         """Work until nothing of the pod is left."""
-        if self._view.started_at:
-            self._memory = Memory(started_at=self._view.started_at)
+        kept = self._files.verdict()
+        self._view.verdict_kept = kept is not None
+        self._memory = Memory(started_at=self._view.started_at or self._memory.started_at, verdict=kept)
         async with asyncio.TaskGroup() as group:
             while True:
                 self._wake.clear()
                 now = self._now()
                 self._record_ends(now)
+                self._judge(now)
                 self._admit()
                 step = plan(self._pod, self._view.observed(), self._memory, now)
                 if step.gone:
@@ -156,6 +159,11 @@ class PodWorker:
             self._wall_offset_s += set_by_s
             self._memory = self._memory.clock_set(set_by_s)
         return now
+
+    def _judge(self, now: float) -> None:
+        """Decide whether the pod has ended by its deadline."""
+        if self._memory.verdict is None and 0 < deadline(self._pod, self._memory) <= now:
+            self._memory = replace(self._memory, verdict=DEADLINE_EXCEEDED)
 
     def _admit(self) -> None:
         """Decide whether the node runs the pod, until it has a container of it."""

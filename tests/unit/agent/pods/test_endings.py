@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.model import Container, LogOptions, LogRequest, PodPhase
+from agent.model import Container, LogOptions, LogRequest, PodPhase, RestartPolicy
 from agent.pods.manager import PodManager
 from agent.runtime.errors import PullFailed
 from agent.statuses import Terminated, Waiting
@@ -105,3 +105,33 @@ async def test_only_another_image_is_pulled_sooner_than_the_back_off_says(
         await manager.apply(desired(edit(missing)), complete=True)  # type: ignore[arg-type]
         await settle()
         assert len([name for call, name in bed.engine.calls if call == "pull"]) == pulls
+
+
+@pytest.mark.parametrize("policy", list(RestartPolicy))
+async def test_a_pod_past_its_deadline_does_not_run_again_after_a_restart_without_the_master(
+    bed: Bed, policy: RestartPolicy
+) -> None:
+    limited = pod(active_deadline_s=100, restart_policy=policy)
+    async with bed.manager() as manager:
+        await manager.apply(desired(limited), complete=True)
+        await bed.clock.advance(101)
+        await bed.clock.advance(31)
+        assert [record.running for record in bed.engine.named("")] == [False]
+    bed.reporter = FakeReporter()
+    async with bed.manager() as manager:
+        await manager.apply(desired(limited), complete=False)
+        await bed.clock.advance(1000)
+        assert not any(record.running for record in bed.engine.named(""))
+        status = bed.reporter.statuses[UID]
+        assert (status.phase, status.reason) == (PodPhase.FAILED, "DeadlineExceeded")
+        assert isinstance(status.containers[0].state, Terminated)
+
+
+async def test_a_verdict_that_cannot_be_read_is_none(bed: Bed) -> None:
+    file = bed.config.state_dir / "pods" / UID / "verdict.json"
+    file.parent.mkdir(parents=True)
+    file.write_text('{"phase": "Fai')
+    async with bed.manager() as manager:
+        await manager.apply(desired(pod()), complete=True)
+        await settle()
+        assert bed.ready()

@@ -13,6 +13,7 @@ from agent.pods.memory import Memory, Retry, Signals
 from agent.pods.names import spec_hash
 from agent.pods.observed import Instance, Observed
 from agent.pods.step import plan
+from agent.pods.verdict import DEADLINE_EXCEEDED
 from agent.runtime.interface import ContainerId, ContainerPhase, ContainerRecord
 from agent.statuses import Waiting
 from proto.contract import Labels
@@ -237,10 +238,16 @@ CASES = [
         memory=remembering(ended=True),
     ),
     Case(
-        "past its active deadline: ended",
+        "past its active deadline: that is written down, and the containers are stopped",
         seen((sandbox(),), (app(),)),
-        ("SignalContainer app0",),
-        pod=replace(PLAIN, active_deadline_s=10),
+        ("KeepVerdict", "SignalContainer app0"),
+        memory=remembering(verdict=DEADLINE_EXCEEDED),
+    ),
+    Case(
+        "past its active deadline, stopped and written down: the sandbox is removed",
+        seen((sandbox(),), (app(EXITED),), verdict_kept=True),
+        ("DetachNetwork",),
+        memory=remembering(verdict=DEADLINE_EXCEEDED),
     ),
     Case(
         "before its active deadline",
