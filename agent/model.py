@@ -168,6 +168,8 @@ class Container:
     stdin: bool = False
     tty: bool = False
     termination_message_path: str = "/dev/termination-log"
+    restart_policy: RestartPolicy | None = None
+    """None: that of the pod. ALWAYS makes an init container a sidecar."""
 
 
 # --- volumes -------------------------------------------------------------------------------------------------------

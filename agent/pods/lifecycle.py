@@ -11,20 +11,18 @@ from agent.pods.backoff import Backoff
 from agent.pods.memory import Memory
 from agent.pods.names import is_outdated
 from agent.pods.observed import Instance, Observed
+from agent.pods.roles import Role, policy_of, role_of
 
 
 def is_final(pod: Pod, container: Container, ended: Instance) -> bool:
     """Whether the container that ended is not restarted."""
     if ended.replaced:
         return False
-    succeeded = ended.record.exit_code == 0 and not ended.record.error
-    if container in pod.init_containers:
-        return succeeded or pod.restart_policy is RestartPolicy.NEVER
-    match pod.restart_policy:
+    match policy_of(pod, container):
         case RestartPolicy.ALWAYS:
             return False
         case RestartPolicy.ON_FAILURE:
-            return succeeded
+            return succeeded(ended)
         case RestartPolicy.NEVER:
             return True
 
@@ -35,10 +33,10 @@ def succeeded(instance: Instance | None) -> bool:
 
 
 def next_init(pod: Pod, observed: Observed) -> Container | None:
-    """The init container whose turn it is; None once all have succeeded.
+    """The init container or sidecar whose turn it is; None once all have succeeded, or run if they are sidecars.
 
-    They run again after the sandbox was replaced. A container that joined the present sandbox proves that the init
-    containers have succeeded, even if their records were removed.
+    They run again after the sandbox was replaced. A container that joined the present sandbox proves that their turns
+    are over, even if their records were removed.
     """
     sandbox = observed.live_sandbox
     attempt = sandbox.attempt if sandbox is not None else observed.next_sandbox_attempt
@@ -48,13 +46,16 @@ def next_init(pod: Pod, observed: Observed) -> Container | None:
             return None
     for container in pod.init_containers:
         newest = observed.newest(container.name)
-        if not succeeded(newest) or (newest is not None and newest.sandbox != attempt):
+        if newest is None or newest.sandbox != attempt:
+            return container
+        done = newest.running if role_of(pod, container) is Role.SIDECAR else succeeded(newest)
+        if not done:
             return container
     return None
 
 
 def finished(pod: Pod, observed: Observed) -> bool:
-    """Whether no container of the pod will be started again."""
+    """Whether no container of the pod will be started again; sidecars do not count."""
     for container in pod.init_containers:
         newest = observed.newest(container.name)
         if newest is None or not newest.exited or succeeded(newest):

@@ -14,6 +14,7 @@ from agent.pods.lifecycle import is_final, next_init, restart_backoff, restart_w
 from agent.pods.memory import Memory
 from agent.pods.names import is_outdated
 from agent.pods.observed import Instance, Observed
+from agent.pods.roles import Role, role_of, sidecars
 
 
 class Stage(Enum):
@@ -65,9 +66,13 @@ def standing_of(pod: Pod, container: Container, observed: Observed, memory: Memo
 
 
 def allowed(pod: Pod, observed: Observed) -> tuple[Container, ...]:
-    """The containers that may run now: the init container whose turn it is, or all others."""
-    init = next_init(pod, observed)
-    return (init,) if init is not None else pod.containers
+    """The containers that may run now: the init container whose turn it is and the sidecars before it, or all sidecars
+    and containers."""
+    turn = next_init(pod, observed)
+    if turn is None:
+        return (*sidecars(pod), *pod.containers)
+    before = pod.init_containers[: pod.init_containers.index(turn)]
+    return (*(each for each in before if role_of(pod, each) is Role.SIDECAR), turn)
 
 
 def joined(observed: Observed, instance: Instance) -> bool:
@@ -81,7 +86,8 @@ def _after_end(
 ) -> Standing:
     # Init containers run again in a new sandbox, whatever their result was in the last one.
     again = container in pod.init_containers and not joined(observed, ended)
-    if pod.deleted or (is_final(pod, container, ended) and not again):
+    over = pod.deleted or memory.ended or memory.verdict is not None
+    if over or (is_final(pod, container, ended) and not again):
         return Standing(Stage.ENDED, ended)
     wait_s = restart_wait_s(container, ended, memory, now)
     if wait_s <= 0:

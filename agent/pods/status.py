@@ -13,6 +13,7 @@ from agent.pods.admission import Refusal
 from agent.pods.lifecycle import finished, next_init, succeeded
 from agent.pods.memory import Memory, Retry
 from agent.pods.observed import Instance, Observed
+from agent.pods.roles import Role, role_of, sidecars
 from agent.pods.stage import Stage, Standing, allowed, standing_of
 from agent.pods.step import PULL_ERROR_SHOWN_S
 from agent.runtime.interface import ContainerPhase
@@ -39,6 +40,8 @@ def pod_status(
     reader = _Reader(pod, observed, memory, now, message_of)
     inits = tuple(map(reader.status, pod.init_containers))
     apps = tuple(map(reader.status, pod.containers))
+    names = {sidecar.name for sidecar in sidecars(pod)}
+    beside = [status for status in inits if status.name in names]
     verdict = memory.verdict
     phase = verdict.phase if verdict is not None else _phase(pod, observed)
     return PodStatus(
@@ -46,7 +49,7 @@ def pod_status(
         namespace=pod.namespace,
         name=pod.name,
         phase=phase,
-        conditions=_conditions(pod, phase, init_done=init_done, apps=apps, now=now, previous=previous),
+        conditions=_conditions(pod, phase, init_done=init_done, apps=(*beside, *apps), now=now, previous=previous),
         reason=verdict.reason if verdict is not None else "",
         message=verdict.message if verdict is not None else "",
         host_ip=host_ip,
@@ -111,7 +114,7 @@ class _Reader:
         newest = standing.instance
         state, last = self._states(container, standing)
         is_running = isinstance(state, Running)
-        is_init = container in self._pod.init_containers
+        is_init = role_of(self._pod, container) is Role.INIT
         return ContainerStatus(
             name=container.name,
             state=state,
@@ -204,7 +207,7 @@ def _conditions(
     previous: PodStatus | None,
 ) -> tuple[Condition, ...]:
     reason, message = "", ""
-    unready = [app.name for app in apps if not app.ready]
+    unready = [each.name for each in apps if not each.ready]
     if phase is PodPhase.SUCCEEDED:
         reason = "PodCompleted"
     elif phase is PodPhase.FAILED:

@@ -33,12 +33,15 @@ from agent.pods.actions import (
 from agent.pods.lifecycle import deadline, finished
 from agent.pods.memory import Memory, Signals
 from agent.pods.observed import Instance, Observed
+from agent.pods.roles import sidecars
 from agent.pods.stage import Stage, Standing, allowed, joined, standing_of
 
 PULL_ERROR_SHOWN_S: Final = 2.0
 """A failed pull is shown as ErrImagePull for this long, then as ImagePullBackOff."""
 
 _FORCE_AGAIN_S: Final = 10.0
+_SIDECAR_GRACE_S: Final = 2.0
+"""As in the kubelet, a sidecar gets this time even if the containers have used up the grace period."""
 _SHORT_LIFE_S: Final = 5.0
 
 
@@ -105,7 +108,7 @@ class _Draft:
                 self.add(RefreshContainer(instance.id))
 
     def stop(self, name: str, instance: Instance, *, grace_s: float, why: str, replaces: bool = False) -> None:
-        """Stop a running container: first its stop signal, SIGKILL after the grace period."""
+        """Stop a running container: first its stop signal, SIGKILL after the grace period in seconds."""
         signals = self.memory.signals.get(instance.id, Signals())
         if signals.forced_at:
             # It should be dead; its event may be lost: ask the engine, and send SIGKILL again.
@@ -121,16 +124,38 @@ class _Draft:
             self.wake(signals.asked_at + grace_s)
 
     def stop_all(self, *, grace_s: float, why: str) -> bool:
-        """Stop all containers; True when none is running any more."""
+        """Stop all containers, and then the sidecars in reverse order; True when none is running any more.
+
+        All of them share the grace period, but each sidecar gets at least `_SIDECAR_GRACE_S` of it.
+        """
         running = [
             (name, instance)
             for name, instances in self.observed.containers.items()
             for instance in instances
             if instance.running
         ]
-        for name, instance in running:
-            self.stop(name, instance, grace_s=grace_s, why=why)
+        order = [sidecar.name for sidecar in sidecars(self.pod)]
+        first = [(name, instance) for name, instance in running if name not in order]
+        if first or grace_s <= 0:
+            for name, instance in first if grace_s > 0 else running:
+                self.stop(name, instance, grace_s=grace_s, why=why)
+        elif running:
+            last = max((name for name, _ in running), key=order.index)
+            for name, instance in running:
+                if name == last:
+                    self.stop(name, instance, grace_s=self._left_s(instance, grace_s), why=why)
         return not running
+
+    def _left_s(self, instance: Instance, grace_s: float) -> float:
+        """What is left of the grace period for a sidecar that is stopped now or has been asked to stop."""
+        own = self._asked_at(instance) or self.now
+        newest = (instances[-1] for instances in self.observed.containers.values())
+        began = min(filter(None, map(self._asked_at, newest)), default=own)
+        return max(began + grace_s - own, min(_SIDECAR_GRACE_S, grace_s))
+
+    def _asked_at(self, instance: Instance) -> float:
+        """When the container got its stop signal; 0.0: not yet."""
+        return self.memory.signals.get(instance.id, Signals()).asked_at
 
 
 # --- a pod that should run -----------------------------------------------------------------------------------------

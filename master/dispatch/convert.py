@@ -113,6 +113,7 @@ def container_message(container: Container, pod_security: PodSecurityContext | N
         stdin=container.stdin,
         tty=container.tty,
         termination_message_path=container.termination_message_path,
+        restart_policy=container.restart_policy or "",
     )
 
 

@@ -57,6 +57,9 @@ def _settings(pod: wire.Pod) -> Iterator[str]:
     yield from pod.unsupported
     for container in (*pod.init_containers, *pod.containers):
         yield from _of_container(container.security_context)
+        # Older agents would wait for the end of a sidecar.
+        if container.restart_policy:
+            yield "restartPolicy of a container"
     for volume in pod.volumes:
         for keys in (volume.config_map, volume.secret):
             if any(item.HasField("mode") for item in keys.items):

@@ -133,3 +133,53 @@ def test_a_failing_container_backs_off(kubectl: Kubectl) -> None:
     eventually(lambda: reason() == "CrashLoopBackOff")
     assert "CrashLoopBackOff" in kubectl("get", "pod", "fails")
     eventually(lambda: "BackOff" in kubectl("get", "events"))
+
+
+def test_a_sidecar_starts_before_the_containers_and_ends_after_them(kubectl: Kubectl) -> None:
+    log = {"volumeMounts": [{"name": "log", "mountPath": "/log"}]}
+    image = {"image": "tomcat", "imagePullPolicy": "IfNotPresent"}
+    proxy = {
+        "name": "proxy",
+        "restartPolicy": "Always",
+        **image,
+        **log,
+        **shell("echo up > /log/proxy; trap 'echo app says $(cat /log/app); exit 0' TERM; sleep 600 & wait"),
+    }
+    document = pod(
+        "escorted",
+        container={**shell("cat /log/proxy; sleep 1; echo bye > /log/app"), **log},
+        initContainers=[proxy],
+        restartPolicy="Never",
+        volumes=[{"name": "log", "emptyDir": {}}],
+    )
+    kubectl.create(document)
+    eventually(lambda: status(kubectl, "escorted").get("phase") == "Succeeded")
+    assert kubectl("logs", "escorted") == "up\n"
+    assert eventually(lambda: kubectl("logs", "escorted", "-c", "proxy")) == "app says bye\n"
+    assert "0/2" in kubectl("get", "pod", "escorted") and "Completed" in kubectl("get", "pod", "escorted")
+
+
+def test_a_new_image_replaces_a_container_that_is_never_restarted(kubectl: Kubectl) -> None:
+    kubectl.create(pod("edited", container=shell("exec sleep 600"), restartPolicy="Never"))
+    eventually(lambda: status(kubectl, "edited").get("phase") == "Running")
+    name = kubectl.json("get", "pod", "edited")["spec"]["containers"][0]["name"]
+    kubectl("set", "image", "pod/edited", f"{name}=redis")
+
+    def image() -> str:
+        statuses = status(kubectl, "edited")["containerStatuses"][0]
+        return str(statuses["image"]) if "running" in statuses["state"] else ""
+
+    eventually(lambda: image() == "redis")
+    assert status(kubectl, "edited")["phase"] == "Running"
+
+
+def test_a_volume_is_mounted_below_a_config_map(cluster: Cluster, kubectl: Kubectl) -> None:
+    kubectl.create(
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "site"}, "data": {"site.conf": "on"}},
+        {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "tls"}, "stringData": {"key.pem": "sesame"}},
+    )
+    mounts = [{"name": "site", "mountPath": "/c"}, {"name": "tls", "mountPath": "/c/ssl"}]
+    volumes = [{"name": "site", "configMap": {"name": "site"}}, {"name": "tls", "secret": {"secretName": "tls"}}]
+    kubectl.create(pod("nested", labels={"app": "nested"}, container={"volumeMounts": mounts}, volumes=volumes))
+    node, container = running(kubectl, "nested")
+    assert shell_in(cluster, node, container, "cat /c/site.conf /c/ssl/key.pem") == "onsesame"

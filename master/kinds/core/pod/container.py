@@ -41,7 +41,6 @@ from master.objects.scalars import (
 
 SELINUX_EFFECT: Final = "the processes would have this SELinux label"
 WINDOWS_EFFECT: Final = "settings of Windows would apply"
-RESTART_POLICY_EFFECT: Final = "the container would have its own restart policy; an init container would be a sidecar"
 RESTART_RULES_EFFECT: Final = "the exit status would determine whether the container is restarted"
 
 
@@ -270,7 +269,7 @@ class Container(Model, frozen=True, kw_only=True):
     resize_policy: Annotated[
         tuple[ContainerResizePolicy, ...], inert("a change of resources would restart the container, or not")
     ] = ()
-    restart_policy: Annotated[str, inert(RESTART_POLICY_EFFECT)] | None = None
+    restart_policy: Annotated[str, choice("Always", "OnFailure", "Never")] | None = None
     restart_policy_rules: Annotated[tuple[ContainerRestartRule, ...], inert(RESTART_RULES_EFFECT)] = ()
     volume_mounts: tuple[VolumeMount, ...] = ()
     volume_devices: Annotated[

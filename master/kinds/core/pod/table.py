@@ -14,16 +14,18 @@ def pod_reason(pod: Pod) -> str:
     """The STATUS column: the phase, or the reason that keeps the pod from running."""
     status = pod.status
     reason = status.reason or status.phase
-    reason = _init_reason(pod) or _containers_reason(pod, reason)
+    init = _init_reason(pod)
+    reason = init if init and not _is_true(pod, "Initialized") else _containers_reason(pod, init or reason)
     if pod.metadata.deletion_timestamp:
         return "Unknown" if status.reason == "NodeLost" else "Terminating"
     return reason
 
 
 def _init_reason(pod: Pod) -> str:
+    sidecars = _sidecars(pod)
     for index, container in enumerate(pod.status.init_container_statuses):
         ended, waiting = container.state.terminated, container.state.waiting
-        if ended is not None and ended.exit_code == 0:
+        if (ended is not None and ended.exit_code == 0) or (container.name in sidecars and container.started):
             continue
         if ended is not None:
             end = ended.reason or (f"Signal:{ended.signal}" if ended.signal else f"ExitCode:{ended.exit_code}")
@@ -45,13 +47,23 @@ def _containers_reason(pod: Pod, reason: str) -> str:
         elif container.ready and container.state.running is not None:
             running = True
     if reason == "Completed" and running:
-        ready = any(c.type == "Ready" and c.status == "True" for c in pod.status.conditions)
-        return "Running" if ready else "NotReady"
+        return "Running" if _is_true(pod, "Ready") else "NotReady"
     return reason
 
 
+def _is_true(pod: Pod, condition: str) -> bool:
+    return any(each.type == condition and each.status == "True" for each in pod.status.conditions)
+
+
+def _sidecars(pod: Pod) -> set[str]:
+    return {container.name for container in pod.spec.init_containers if container.restart_policy == "Always"}
+
+
 def _restarts(pod: Pod, now: datetime) -> str:
-    containers = [*pod.status.init_container_statuses, *pod.status.container_statuses]
+    """As in Kubernetes, the restarts of init containers count only until the pod is initialized."""
+    sidecars, initialized = _sidecars(pod), not _init_reason(pod) or _is_true(pod, "Initialized")
+    inits = [each for each in pod.status.init_container_statuses if not initialized or each.name in sidecars]
+    containers = [*inits, *(pod.status.container_statuses if initialized else ())]
     count = sum(container.restart_count for container in containers)
     last = max((_finished(container) for container in containers), default="")
     return f"{count} ({age(last, now)} ago)" if count and last else str(count)
@@ -63,12 +75,14 @@ def _finished(container: ContainerStatus) -> str:
 
 
 def _cells(pod: Pod, now: datetime) -> Sequence[Cell]:
-    ready = sum(1 for c in pod.status.container_statuses if c.ready and c.state.running is not None)
+    sidecars = _sidecars(pod)
+    beside = [each for each in pod.status.init_container_statuses if each.name in sidecars and each.started]
+    ready = sum(each.ready and each.state.running is not None for each in (*beside, *pod.status.container_statuses))
     true = {c.type for c in pod.status.conditions if c.status == "True"}
     gates = [gate.condition_type for gate in pod.spec.readiness_gates]
     return (
         pod.metadata.name,
-        f"{ready}/{len(pod.spec.containers)}",
+        f"{ready}/{len(pod.spec.containers) + len(sidecars)}",
         pod_reason(pod),
         _restarts(pod, now),
         age(pod.metadata.creation_timestamp, now),
