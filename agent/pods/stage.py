@@ -32,7 +32,7 @@ class Stage(Enum):
     RESTARTS = auto()
     """It has ended, and is restarted now."""
     ENDED = auto()
-    """It has ended for good."""
+    """It has ended, and is not restarted."""
 
 
 @dataclass(frozen=True, slots=True)

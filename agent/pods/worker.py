@@ -313,7 +313,10 @@ class PodWorker:
         return running and not observed.address and NETWORK_KEY in self._memory.busy
 
     def _has_lost_some(self, observed: Observed) -> bool:
-        """Whether containers have no instance any more. One that the last status shows as waiting never had one."""
+        """Whether containers have no instance any more.
+
+        A container that the last status shows as waiting has had none so far.
+        """
         shown = self.status.containers if self.status is not None else ()
         waiting = {each.name for each in shown if isinstance(each.state, Waiting)}
         return any(
