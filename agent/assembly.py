@@ -58,9 +58,13 @@ def assemble(config: AgentConfig, identity: Identity, clock: Clock, stack: Async
         node_name=config.node_name,
         state_dir=config.state_dir,
         pause_image=config.pause_image,
+        memory_bytes=host.memory_bytes(),
         cgroup_parent=config.cgroup_parent,
         security=HostSecurity(
-            apparmor=host.has_apparmor(), seccomp=host.has_seccomp(), unsafe_sysctls=config.allowed_unsafe_sysctls
+            apparmor=host.has_apparmor(),
+            seccomp=host.has_seccomp(),
+            lowers_oom_scores=host.may_lower_oom_scores(config.engine_socket),
+            unsafe_sysctls=config.allowed_unsafe_sysctls,
         ),
     )
     volumes = Volumes(state_dir=config.state_dir, host_path_root=config.host_path_root, memory=TmpfsFiles())

@@ -6,13 +6,16 @@ Reads /proc, /etc and psutil. Measures no usage (vitals.py).
 from __future__ import annotations
 
 import logging
+import os
 import platform
 import re
 import socket
+import struct
 import time
 import uuid
 from ipaddress import IPv4Address
 from pathlib import Path
+from typing import Final
 
 import psutil
 
@@ -27,6 +30,14 @@ from proto import contract
 
 _GO_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "ppc64le": "ppc64le", "s390x": "s390x"}
 _MACHINE_ID = re.compile("[0-9a-fA-F]{32}")
+
+_CAPABILITIES: Final = re.compile(r"^CapEff:\s*([0-9a-f]+)$", re.MULTILINE)
+_CAP_SYS_RESOURCE: Final = 24
+_ALL_UIDS: Final = ["0", "0", "4294967295"]
+"""The map of user ids of the first user namespace."""
+_UCRED: Final = struct.Struct("iII")
+"""pid, uid and gid: unix(7), SO_PEERCRED."""
+_CONNECT_S: Final = 1.0
 
 log = logging.getLogger(__name__)
 
@@ -117,6 +128,36 @@ def has_apparmor() -> bool:
 def has_seccomp() -> bool:
     """Whether the kernel has seccomp filters."""
     return Path("/proc/sys/kernel/seccomp/actions_avail").exists()
+
+
+def memory_bytes() -> int:
+    """The memory of this machine, which the OOM scores of its kernel are about."""
+    return int(psutil.virtual_memory().total)
+
+
+def may_lower_oom_scores(engine_socket: Path) -> bool:
+    """Whether the engine may give its containers negative OOM scores: proc(5), oom_score_adj.
+
+    It needs CAP_SYS_RESOURCE in the first user namespace. While the engine is away, the agent stands for it.
+    """
+    try:
+        process = _pid_behind(engine_socket)
+    except OSError:
+        process = os.getpid()
+    status, uids = _read(Path(f"/proc/{process}/status")), _read(Path(f"/proc/{process}/uid_map"))
+    found = _CAPABILITIES.search(status)
+    if found is None or uids.split() != _ALL_UIDS:
+        return False
+    return bool(int(found[1], 16) >> _CAP_SYS_RESOURCE & 1)
+
+
+def _pid_behind(unix_socket: Path) -> int:
+    """The process that listens on a Unix socket. Raises OSError."""
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(_CONNECT_S)
+        client.connect(str(unix_socket))
+        credentials = client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
+    return int(_UCRED.unpack(credentials)[0])
 
 
 def agent_version() -> str:

@@ -54,6 +54,8 @@ class HostSecurity:
     """The kernel has AppArmor, and it is on."""
     seccomp: bool = True
     """The kernel has seccomp filters."""
+    lowers_oom_scores: bool = False
+    """The engine may give containers negative OOM scores."""
     unsafe_sysctls: tuple[str, ...] = ()
     """Further sysctls that pods may set: names, or beginnings of names followed by `*`."""
 
@@ -68,6 +70,8 @@ class PodsConfig:
     state_dir: Path
     """A pod's files are in `pods/<uid>/` below it."""
     pause_image: str = "sampan/pause:1"
+    memory_bytes: int = 0
+    """The machine's memory; 0: not known."""
     cgroup_parent: str = ""
     """Empty: the engine's default."""
     resolv_conf: Path = field(default_factory=lambda: Path("/etc/resolv.conf"))

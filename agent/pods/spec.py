@@ -10,9 +10,11 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from agent.model import Container, Pod, Resources
+from agent.pods import oomscores
 from agent.pods.expand import expand
 from agent.pods.interface import PodsConfig
 from agent.pods.names import container_labels, instance_name, sandbox_labels
+from agent.pods.oomscores import score_of
 from agent.pods.security import apparmor_of, check_user, seccomp_of, user_of
 from agent.runtime.interface import CgroupLimits, ContainerId, ContainerSpec, Mount, Privileges
 
@@ -20,7 +22,6 @@ _PERIOD_US: Final = 100_000
 _MIN_QUOTA_US: Final = 1_000
 _MIN_SHARES: Final = 2
 _SHARES_PER_CPU: Final = 1024
-_BEST_EFFORT_OOM_SCORE: Final = 1000
 
 
 def sandbox_spec(config: PodsConfig, pod: Pod, *, attempt: int, started_at: float) -> ContainerSpec:
@@ -33,7 +34,7 @@ def sandbox_spec(config: PodsConfig, pod: Pod, *, attempt: int, started_at: floa
         hostname="" if pod.host_network else (pod.hostname or pod.name)[:63].rstrip("-."),
         host_ipc=pod.host_ipc,
         sysctls=tuple((sysctl.name, sysctl.value) for sysctl in pod.sysctls),
-        limits=CgroupLimits(cpu_shares=_MIN_SHARES),
+        limits=CgroupLimits(cpu_shares=_MIN_SHARES, oom_score_adj=_allowed(config, oomscores.SANDBOX)),
         cgroup_parent=config.cgroup_parent,
     )
 
@@ -65,7 +66,10 @@ def container_spec(
         env=tuple(f"{name}={value}" for name, value in env.items()),
         working_dir=container.working_dir,
         mounts=tuple(mounts),
-        limits=limits(container.resources),
+        limits=limits(
+            container.resources,
+            oom_score=_allowed(config, score_of(pod, container, memory_bytes=config.memory_bytes)),
+        ),
         privileges=privileges,
         cgroup_parent=config.cgroup_parent,
         stdin=container.stdin,
@@ -95,7 +99,7 @@ def privileges(pod: Pod, container: Container, *, image_user: str, seccomp_profi
     )
 
 
-def limits(resources: Resources) -> CgroupLimits:
+def limits(resources: Resources, *, oom_score: int = 0) -> CgroupLimits:
     """Cgroup settings by Kubernetes' formulas: a request sets the shares, a limit the quota."""
     request_millis = resources.cpu_request_millis or resources.cpu_limit_millis
     quota_us = resources.cpu_limit_millis * _PERIOD_US // 1000
@@ -104,13 +108,10 @@ def limits(resources: Resources) -> CgroupLimits:
         cpu_quota_us=max(_MIN_QUOTA_US, quota_us) if quota_us else 0,
         cpu_period_us=_PERIOD_US if quota_us else 0,
         memory_bytes=resources.memory_limit_bytes,
-        oom_score_adj=_oom_score(resources),
+        oom_score_adj=oom_score,
     )
 
 
-def _oom_score(resources: Resources) -> int:
-    """Containers without requests and limits are killed first when memory runs out. Kubernetes' negative scores are 0
-    here: a kernel may refuse them, and the container would not start at all."""
-    if resources == Resources():
-        return _BEST_EFFORT_OOM_SCORE
-    return 0
+def _allowed(config: PodsConfig, oom_score: int) -> int:
+    """The score, or 0 in place of a negative one that the kernel would refuse: the container would not start at all."""
+    return oom_score if config.security.lowers_oom_scores else max(0, oom_score)

@@ -70,6 +70,7 @@ def test_limits_become_cgroup_limits(cluster: Cluster, kubectl: Kubectl) -> None
         limits = engine.inspect_container(container)["HostConfig"]
     assert (limits["Memory"], limits["CpuQuota"], limits["CpuPeriod"]) == (32 << 20, 25_000, 100_000)
     assert limits["CpuShares"] == 102
+    assert limits["OomScoreAdj"] == 999
     assert limits["LogConfig"]["Config"]["max-size"]
     kubectl.create(
         pod("greedy", container={"resources": resources, **shell("exec tail /dev/zero")}, restartPolicy="Never")

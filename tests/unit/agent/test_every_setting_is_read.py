@@ -21,7 +21,6 @@ UNREAD = frozenset(
         "ContainerPort.container_port",
         "ContainerPort.host_port",
         # Only the scheduler uses it.
-        "Resources.memory_request_bytes",
         # A property of the model reads it.
         "Pod.deletion_at",
     }

@@ -48,7 +48,7 @@ def test_backoff_wait(present: Backoff | None, failed_at: float, now: float, wai
 @pytest.mark.parametrize(
     ("resources", "expected"),
     [
-        (Resources(), CgroupLimits(cpu_shares=2, oom_score_adj=1000)),
+        (Resources(), CgroupLimits(cpu_shares=2)),
         (Resources(cpu_request_millis=500), CgroupLimits(cpu_shares=512)),
         (
             Resources(cpu_limit_millis=250, memory_limit_bytes=1 << 20),
