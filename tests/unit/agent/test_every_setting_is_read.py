@@ -20,7 +20,6 @@ UNREAD = frozenset(
         # Only the scheduler and services use the ports. A node publishes none yet.
         "ContainerPort.container_port",
         "ContainerPort.host_port",
-        # Only the scheduler uses it.
         # A property of the model reads it.
         "Pod.deletion_at",
     }
