@@ -132,6 +132,7 @@ def _container(container: desired_pb2.Container) -> str:
     wrong = (
         _form(_LABEL, container.name, "container")
         or _one_of(PULL_POLICIES, container.image_pull_policy, "pull policy")
+        or _one_of(RESTART_POLICIES, container.restart_policy, "restart policy of a container")
         or _first(_port(port.protocol, port.container_port, port.host_port) for port in container.ports)
     )
     if not wrong and any(value < 0 for _, value in container.resources.ListFields()):

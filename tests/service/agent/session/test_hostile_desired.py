@@ -114,6 +114,7 @@ ITEMS = [
     pytest.param({"pods": [_some(deletion_timestamp=moment(2**62))]}, "years", id="end of time"),
     pytest.param({"pods": [_container(name="../app")]}, "container: '../app'", id="container name"),
     pytest.param({"pods": [_container(image_pull_policy="Often")]}, "pull policy", id="pull policy"),
+    pytest.param({"pods": [_container(restart_policy="Often")]}, "policy of a container", id="policy of a container"),
     pytest.param({"pods": [_container(resources=_resources(-1))]}, "resources are negative", id="memory -1"),
     pytest.param(
         {"pods": [_container(ports=[desired_pb2.ContainerPort(container_port=70000)])]},
