@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import shutil
 import tempfile
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from agent.identity.errors import IdentityError, MasterAway
 from agent.identity.files import Identity
 from hull import sweep
 from hull.errors import HullError
+from hull.trees import remove_tree
 from proto import contract
 from proto.contract import Labels
 from proto.gen import desired_pb2, observed_pb2, session_pb2
@@ -258,7 +258,7 @@ def _remove_state(state_dir: Path) -> None:
             continue
         try:
             if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
+                remove_tree(path)
             else:
                 path.unlink()
         except OSError as error:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Final
 
 from agent.model import Container, Pod
-from agent.pods import verdict
 from agent.pods.errors import ContainerConfigError
 from agent.pods.interface import PodsConfig
 from agent.pods.verdict import Verdict
@@ -92,14 +91,17 @@ class PodFiles:
         except OSError:
             return ""
 
-    def keep_verdict(self, decided: Verdict) -> None:
+    def keep_verdict(self, verdict: Verdict) -> None:
         """Write down that the pod has ended. Raises OSError."""
         self._make_directory()
-        verdict.save(self._directory / _VERDICT, decided)
+        atomicfile.write(self._directory / _VERDICT, verdict.encode())
 
     def verdict(self) -> Verdict | None:
-        """The decision of this or an earlier agent that the pod has ended."""
-        return verdict.load(self._directory / _VERDICT)
+        """The decision of this or an earlier agent that the pod has ended; None if there is none that can be read."""
+        try:
+            return Verdict.decode((self._directory / _VERDICT).read_bytes())
+        except (OSError, ValueError):
+            return None
 
     def mark_replaced(self, container: str, attempt: int) -> None:
         """Remember, also for a later agent, that an instance is ended only to be replaced."""

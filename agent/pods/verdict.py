@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 from agent.model import PodPhase
-from hull import atomicfile
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,21 +20,19 @@ class Verdict:
     reason: str
     message: str
 
+    def encode(self) -> str:
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def decode(cls, text: str | bytes) -> Verdict:
+        """Raises ValueError."""
+        try:
+            value = json.loads(text)
+            return cls(PodPhase(value["phase"]), str(value["reason"]), str(value["message"]))
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"not a verdict: {error}") from error
+
 
 DEADLINE_EXCEEDED = Verdict(
     PodPhase.FAILED, "DeadlineExceeded", "The pod was active for longer than its activeDeadlineSeconds."
 )
-
-
-def save(file: Path, verdict: Verdict) -> None:
-    """Write it durably. Raises OSError."""
-    atomicfile.write(file, json.dumps(asdict(verdict)))
-
-
-def load(file: Path) -> Verdict | None:
-    """The verdict of this or an earlier agent; None if there is none, or it cannot be read."""
-    try:
-        value = json.loads(file.read_bytes())
-        return Verdict(PodPhase(value["phase"]), str(value["reason"]), str(value["message"]))
-    except (OSError, ValueError, KeyError, TypeError):
-        return None

@@ -6,7 +6,6 @@ The calls block and are made on a thread.
 
 from __future__ import annotations
 
-import shutil
 import stat
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from agent.volumes.errors import VolumeError
 from agent.volumes.hostpath import HostPathKind
 from agent.volumes.interface import MemoryFiles, Mounted, VolumeContext
 from agent.volumes.keys import KeysKind
+from hull.trees import remove_tree
 
 
 class Volumes:
@@ -48,7 +48,7 @@ class Volumes:
             for volume in volumes.iterdir():
                 self._memory.unmount(volume)
         try:
-            shutil.rmtree(directory)
+            remove_tree(directory)
         except FileNotFoundError:
             return
         except OSError as error:
