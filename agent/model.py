@@ -168,6 +168,8 @@ class Container:
     stdin: bool = False
     tty: bool = False
     termination_message_path: str = "/dev/termination-log"
+    termination_message_from_log: bool = False
+    """If it fails and its file is empty, its termination message is the end of its log."""
     restart_policy: RestartPolicy | None = None
     """None: that of the pod. ALWAYS makes an init container a sidecar."""
 

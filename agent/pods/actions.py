@@ -25,6 +25,7 @@ class On(StrEnum):
     """The newest instance of a container."""
     SIGNAL = "signal"
     DETAILS = "details"
+    MESSAGE = "message"
     REMOVAL = "removal"
     VERDICT = "verdict"
     DISK = "disk"
@@ -138,6 +139,19 @@ class RefreshContainer:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadMessage:
+    """Makes the end of the log the termination message of an instance that failed, unless it has one."""
+
+    container: str
+    attempt: int
+    id: ContainerId
+
+    @property
+    def key(self) -> Key:
+        return Key(On.MESSAGE, self.id)
+
+
+@dataclass(frozen=True, slots=True)
 class RemoveContainer:
     id: ContainerId
 
@@ -188,6 +202,7 @@ Action = (
     | StartContainer
     | SignalContainer
     | RefreshContainer
+    | ReadMessage
     | RemoveContainer
     | DetachNetwork
     | ReleaseNetwork

@@ -91,6 +91,13 @@ class PodFiles:
         except OSError:
             return ""
 
+    def write_message(self, container: str, attempt: int, text: bytes) -> None:
+        """Make the text the termination message of an instance without one. Raises OSError."""
+        if not self.termination_message(container, attempt):
+            file = self._message_file(container, attempt)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(text)
+
     def keep_verdict(self, verdict: Verdict) -> None:
         """Write down that the pod has ended. Raises OSError."""
         self._make_directory()

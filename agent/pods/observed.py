@@ -64,6 +64,8 @@ class Observed:
     """Container → the highest attempt ever seen, even if its record is gone: restart counts never go back."""
     network_released: bool = False
     disk_clean: bool = False
+    messages: frozenset[ContainerId] = frozenset()
+    """Ended instances whose termination message is complete, if it may come from the log."""
     verdict_kept: bool = False
     """The node's decision that the pod has ended is written down."""
 

@@ -7,12 +7,14 @@ failures.py says what a failure means.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Final
 
 from agent.clock import Clock
 from agent.errors import AgentError
-from agent.model import Container, Desired, KeysVolume, Pod, PullPolicy
+from agent.model import Container, Desired, KeysVolume, LogOptions, Pod, PullPolicy
 from agent.pods.actions import (
     Action,
     AttachNetwork,
@@ -23,6 +25,7 @@ from agent.pods.actions import (
     EnsureImage,
     KeepVerdict,
     PrepareVolumes,
+    ReadMessage,
     RefreshContainer,
     ReleaseNetwork,
     RemoveContainer,
@@ -45,6 +48,10 @@ from agent.runtime.errors import CreateConflict, ImageNotFound, NoSuchContainer,
 from agent.runtime.interface import ContainerPhase, ContainerRecord, ContainerSpec, Mount, Privileges, Runtime
 from agent.volumes.interface import Mounted
 from agent.volumes.manager import Volumes, mount_source
+
+_MESSAGE_LINES: Final = 80
+_MESSAGE_BYTES: Final = 2048
+"""How much of a log becomes a termination message: the kubelet's limits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +110,8 @@ class Performer:
         match action:
             case RefreshContainer():
                 await self._refresh(action)
+            case ReadMessage():
+                await self._read_message(action)
             case RemoveContainer():
                 await self._remove(action)
             case DetachNetwork():
@@ -277,6 +286,15 @@ class Performer:
                 self._view.overwrite(record)
         except NoSuchContainer:
             self._view.drop(action.id)
+
+    async def _read_message(self, action: ReadMessage) -> None:
+        if not self._files.termination_message(action.container, action.attempt):
+            end = b""
+            with contextlib.suppress(NoSuchContainer):
+                async for piece in self._runtime.logs(action.id, LogOptions(tail_lines=_MESSAGE_LINES)):
+                    end = (end + piece)[-_MESSAGE_BYTES:]
+            self._files.write_message(action.container, action.attempt, end)
+        self._view.messages.add(action.id)
 
     async def _remove(self, action: RemoveContainer) -> None:
         record = self._view.get(action.id)

@@ -23,6 +23,7 @@ from agent.pods.actions import (
     KeepVerdict,
     On,
     PrepareVolumes,
+    ReadMessage,
     RefreshContainer,
     ReleaseNetwork,
     RemoveContainer,
@@ -30,7 +31,7 @@ from agent.pods.actions import (
     StartContainer,
     StartSandbox,
 )
-from agent.pods.lifecycle import deadline, finished
+from agent.pods.lifecycle import deadline, finished, succeeded
 from agent.pods.memory import Memory, Signals
 from agent.pods.observed import Instance, Observed
 from agent.pods.roles import sidecars
@@ -106,6 +107,13 @@ class _Draft:
             # The action that starts a sandbox inspects it itself.
             if not instance.exact and not (instance.running and SANDBOX_KEY in self.memory.busy):
                 self.add(RefreshContainer(instance.id))
+        for container in (*self.pod.init_containers, *self.pod.containers):
+            newest = self.observed.newest(container.name)
+            if newest is None or not container.termination_message_from_log:
+                continue
+            failed = newest.exited and newest.exact and not succeeded(newest)
+            if failed and newest.id not in self.observed.messages:
+                self.add(ReadMessage(container.name, newest.attempt, newest.id))
 
     def stop(self, name: str, instance: Instance, *, grace_s: float, why: str, replaces: bool = False) -> None:
         """Stop a running container: first its stop signal, SIGKILL after the grace period in seconds."""

@@ -32,6 +32,7 @@ class PodView:
         self.images: dict[str, int] = {}
         self.network_released = False
         self.disk_clean = False
+        self.messages: set[ContainerId] = set()
         self.verdict_kept = False
         self.started_at = 0.0
         """When this node started with the pod, by the label of its first sandbox; 0.0: not known."""
@@ -46,6 +47,7 @@ class PodView:
             images=dict(self.images),
             network_released=self.network_released,
             disk_clean=self.disk_clean,
+            messages=frozenset(self.messages),
             verdict_kept=self.verdict_kept,
         )
 
@@ -86,6 +88,7 @@ class PodView:
         """Forget a container that does not exist any more."""
         self._records.pop(container, None)
         self._replaced.discard(container)
+        self.messages.discard(container)
         self._check_attached()
         self._observed = None
 

@@ -22,6 +22,7 @@ from agent.pods.actions import (
     EnsureImage,
     Key,
     On,
+    ReadMessage,
     RemoveContainer,
     SignalContainer,
 )
@@ -229,6 +230,8 @@ class PodWorker:
                 self._memory = self._memory.signalled(action.id, now, force=action.force)
             case CreateContainer() if action.attempt > 0:
                 self._count_restart(action, now)
+            case ReadMessage():
+                self._messages.pop((action.container, action.attempt), None)
             case RemoveContainer():
                 self._memory = self._memory.forgotten(action.id)
                 self._messages.clear()

@@ -122,6 +122,7 @@ def _container(container: desired_pb2.Container) -> model.Container:
         stdin=container.stdin,
         tty=container.tty,
         termination_message_path=container.termination_message_path or "/dev/termination-log",
+        termination_message_from_log=container.termination_message_from_log,
         restart_policy=model.RestartPolicy(container.restart_policy) if container.restart_policy else None,
     )
 

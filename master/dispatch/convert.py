@@ -114,6 +114,7 @@ def container_message(container: Container, pod_security: PodSecurityContext | N
         tty=container.tty,
         termination_message_path=container.termination_message_path,
         restart_policy=container.restart_policy or "",
+        termination_message_from_log=container.termination_message_policy == "FallbackToLogsOnError",
     )
 
 

@@ -282,9 +282,7 @@ class Container(Model, frozen=True, kw_only=True):
         Annotated[Lifecycle, inert("hooks would run after the start and before the end of the container")] | None
     ) = None
     termination_message_path: str = ""
-    termination_message_policy: Annotated[
-        str, inert("the end of the log would replace an empty termination message", unless=("File",))
-    ] = ""
+    termination_message_policy: str = ""
     image_pull_policy: str = ""
     security_context: SecurityContext | None = None
     stdin: bool = False

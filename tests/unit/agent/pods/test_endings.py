@@ -64,6 +64,31 @@ async def test_the_termination_message_is_the_end_of_the_file(bed: Bed) -> None:
         assert last is not None and len(last.message) == 4096 and last.message.endswith("first last")
 
 
+@pytest.mark.parametrize(
+    ("from_log", "exit_code", "file", "expected"),
+    [
+        pytest.param(True, 1, "", "x" * 2048, id="the end of the log"),
+        pytest.param(True, 1, "own words", "own words", id="it has a message"),
+        pytest.param(True, 0, "", "", id="it succeeded"),
+        pytest.param(False, 1, "", "", id="not asked for"),
+    ],
+)
+async def test_the_end_of_the_log_replaces_a_missing_message(
+    bed: Bed, from_log: bool, exit_code: int, file: str, expected: str
+) -> None:
+    app = Container("app", IMAGE, termination_message_from_log=from_log)
+    async with bed.manager() as manager:
+        await manager.apply(desired(pod(containers=(app,), restart_policy=RestartPolicy.NEVER)), complete=True)
+        await settle()
+        mounts = bed.engine.specs[bed.engine.named("app")[0].id].mounts
+        next(Path(mount.source) for mount in mounts if mount.target == "/dev/termination-log").write_text(file)
+        bed.engine.write("sampan_u1_app_0", b"first ", *[b"x" * 1000] * 3)
+        bed.engine.end("sampan_u1_app_0", exit_code)
+        await settle()
+        state = bed.state()
+        assert isinstance(state, Terminated) and state.message == expected
+
+
 async def test_the_previous_log_is_that_of_the_last_state(bed: Bed) -> None:
     async with bed.manager() as manager:
         await manager.apply(desired(pod()), complete=True)
