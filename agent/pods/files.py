@@ -14,7 +14,7 @@ from agent.model import Container, Pod
 from agent.pods.errors import ContainerConfigError
 from agent.pods.interface import PodsConfig
 from agent.pods.verdict import Verdict
-from agent.runtime.interface import Mount
+from agent.runtime.interface import ContainerId, Mount
 from hull import atomicfile
 
 _HOSTS_HEAD: Final = """\
@@ -110,15 +110,22 @@ class PodFiles:
         except (OSError, ValueError):
             return None
 
-    def mark_replaced(self, container: str, attempt: int) -> None:
+    def mark_replaced(self, container: str, attempt: int, instance: ContainerId) -> None:
         """Remember, also for a later agent, that an instance is ended only to be replaced."""
         file = self._replaced_file(container, attempt)
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.touch()
+        file.write_text(instance)
 
-    def is_replaced(self, container: str, attempt: int) -> bool:
+    def unmark_replaced(self, container: str, attempt: int) -> None:
+        """The instance is not replaced after all."""
+        self._replaced_file(container, attempt).unlink(missing_ok=True)
+
+    def is_replaced(self, container: str, attempt: int, instance: ContainerId) -> bool:
         """Whether the instance was ended to be replaced."""
-        return self._replaced_file(container, attempt).exists()
+        try:
+            return self._replaced_file(container, attempt).read_text() == instance
+        except OSError:
+            return False
 
     def forget(self, container: str, attempt: int) -> None:
         """Remove the files of an instance that is removed."""

@@ -5,6 +5,8 @@ Owns restart policy, back-off and the meaning of *finished*, as pure functions (
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from agent.model import Container, Pod, RestartPolicy
 from agent.pods import backoff
 from agent.pods.backoff import Backoff
@@ -12,6 +14,7 @@ from agent.pods.memory import Memory
 from agent.pods.names import is_outdated
 from agent.pods.observed import Instance, Observed
 from agent.pods.roles import Role, policy_of, role_of
+from agent.runtime.interface import ContainerPhase
 
 
 def is_final(pod: Pod, container: Container, ended: Instance) -> bool:
@@ -40,18 +43,25 @@ def next_init(pod: Pod, observed: Observed) -> Container | None:
     """
     sandbox = observed.live_sandbox
     attempt = sandbox.attempt if sandbox is not None else observed.next_sandbox_attempt
-    for container in pod.containers:
-        newest = observed.newest(container.name)
-        if newest is not None and newest.sandbox == attempt:
-            return None
-    for container in pod.init_containers:
+    if _joined(observed, pod.containers, attempt):
+        return None
+    for index, container in enumerate(pod.init_containers):
         newest = observed.newest(container.name)
         if newest is None or newest.sandbox != attempt:
             return container
-        done = newest.running if role_of(pod, container) is Role.SIDECAR else succeeded(newest)
-        if not done:
+        if role_of(pod, container) is Role.SIDECAR:
+            # Once a later one has begun, its turn is over: it is restarted beside the others.
+            if not newest.running and not _joined(observed, pod.init_containers[index + 1 :], attempt):
+                return container
+        elif not succeeded(newest) or newest.replaced:
             return container
     return None
+
+
+def has_begun(pod: Pod, observed: Observed) -> bool:
+    """Whether a container of the pod has been started that is neither an init container nor a sidecar."""
+    instances = (instance for each in pod.containers for instance in observed.containers.get(each.name, ()))
+    return any(instance.record.phase is not ContainerPhase.CREATED for instance in instances)
 
 
 def finished(pod: Pod, observed: Observed) -> bool:
@@ -90,6 +100,12 @@ def restart_backoff(container: Container, ended: Instance, memory: Memory) -> Ba
     """The back-off that is remembered for the container, or else derived from its attempts."""
     known = memory.restarts.get(container.name)
     return known or backoff.assumed(ended.attempt, ended.record.started_at or ended.record.created_at)
+
+
+def _joined(observed: Observed, containers: Iterable[Container], sandbox: int) -> bool:
+    """Whether one of the containers has joined the sandbox with this attempt."""
+    newest = (observed.newest(container.name) for container in containers)
+    return any(instance is not None and instance.sandbox == sandbox for instance in newest)
 
 
 def _any_app(pod: Pod, observed: Observed) -> bool:

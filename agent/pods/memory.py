@@ -103,10 +103,13 @@ class Memory:
     def forgotten(self, container: ContainerId) -> Memory:
         """A container was removed: forget everything about it."""
         return replace(
-            self,
-            signals={other: signals for other, signals in self.signals.items() if other != container},
+            self.spared(container),
             retries={key: retry for key, retry in self.retries.items() if key.name != container},
         )
+
+    def spared(self, container: ContainerId) -> Memory:
+        """A container that was asked to stop goes on. A later stop sends the stop signal again."""
+        return replace(self, signals={other: sent for other, sent in self.signals.items() if other != container})
 
     def clock_set(self, by_s: float) -> Memory:
         """The wall clock was set: shift all times, so that every wait stays as long as it was."""

@@ -263,7 +263,7 @@ class Performer:
         known = self._view.get(action.id)
         identity = identify(known.labels) if known is not None and action.replaces else None
         if identity is not None:
-            self._files.mark_replaced(identity.container, identity.attempt)
+            self._files.mark_replaced(identity.container, identity.attempt, action.id)
         if action.force:
             await self._runtime.signal(action.id, "SIGKILL")
             return

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from agent.model import Container, Pod, PodPhase
 from agent.pods.actions import NETWORK_KEY, SANDBOX_KEY, VOLUMES_KEY, Key, On
 from agent.pods.admission import Refusal
-from agent.pods.lifecycle import finished, next_init, succeeded
+from agent.pods.lifecycle import finished, has_begun, next_init, succeeded
 from agent.pods.memory import Memory, Retry
 from agent.pods.observed import Instance, Observed
 from agent.pods.roles import Role, role_of, sidecars
@@ -42,8 +42,12 @@ def pod_status(
     apps = tuple(map(reader.status, pod.containers))
     names = {sidecar.name for sidecar in sidecars(pod)}
     beside = [status for status in inits if status.name in names]
-    verdict = memory.verdict
-    phase = verdict.phase if verdict is not None else _phase(pod, observed)
+    running = any(instance.running for instance in observed.all_containers)
+    # As in Kubernetes, a pod has not ended as long as one of its containers runs.
+    verdict = memory.verdict if not running else None
+    phase = verdict.phase if verdict is not None else _phase(pod, observed, running=running)
+    # Containers that have begun prove that the init containers were done, whatever happened to the sandbox later.
+    init_done = init_done or has_begun(pod, observed)
     return PodStatus(
         uid=pod.uid,
         namespace=pod.namespace,
@@ -78,8 +82,8 @@ def _refused(
     )
 
 
-def _phase(pod: Pod, observed: Observed) -> PodPhase:
-    if _stopped(pod, observed) or finished(pod, observed):
+def _phase(pod: Pod, observed: Observed, *, running: bool) -> PodPhase:
+    if not running and (_stopped(pod, observed) or finished(pod, observed)):
         all_succeeded = all(succeeded(observed.newest(container.name)) for container in pod.containers)
         return PodPhase.SUCCEEDED if all_succeeded else PodPhase.FAILED
     for container in pod.containers:
@@ -91,9 +95,8 @@ def _phase(pod: Pod, observed: Observed) -> PodPhase:
 
 
 def _stopped(pod: Pod, observed: Observed) -> bool:
-    """Whether a deleted pod had begun, and none of its containers runs any more."""
-    begun = [newest for container in pod.containers if (newest := observed.newest(container.name)) is not None]
-    return pod.deleted and bool(begun) and not any(newest.running for newest in begun)
+    """Whether a deleted pod had begun. None of its containers runs any more."""
+    return pod.deleted and any(observed.newest(container.name) is not None for container in pod.containers)
 
 
 class _Reader:

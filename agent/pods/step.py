@@ -34,7 +34,7 @@ from agent.pods.actions import (
 from agent.pods.lifecycle import deadline, finished, succeeded
 from agent.pods.memory import Memory, Signals
 from agent.pods.observed import Instance, Observed
-from agent.pods.roles import sidecars
+from agent.pods.roles import policy_of, sidecars
 from agent.pods.stage import Stage, Standing, allowed, joined, standing_of
 
 PULL_ERROR_SHOWN_S: Final = 2.0
@@ -157,8 +157,9 @@ class _Draft:
     def _left_s(self, instance: Instance, grace_s: float) -> float:
         """What is left of the grace period for a sidecar that is stopped now or has been asked to stop."""
         own = self._asked_at(instance) or self.now
-        newest = (instances[-1] for instances in self.observed.containers.values())
-        began = min(filter(None, map(self._asked_at, newest)), default=own)
+        # Those that were stopped for another reason before, to be replaced, do not count.
+        newest = [instances[-1] for instances in self.observed.containers.values()]
+        began = min(filter(None, (self._asked_at(each) for each in newest if not each.replaced)), default=own)
         return max(began + grace_s - own, min(_SIDECAR_GRACE_S, grace_s))
 
     def _asked_at(self, instance: Instance) -> float:
@@ -198,8 +199,9 @@ def _stop_stale(draft: _Draft) -> bool:
     stale = [instance for instance in instances if instance.running and not joined(draft.observed, instance)]
     for instance in stale:
         name = draft.observed.name_of(instance)
-        # As in Kubernetes, a pod that is never restarted ends with its sandbox.
-        again = draft.pod.restart_policy is not RestartPolicy.NEVER
+        # As in Kubernetes, what is never restarted ends with the sandbox.
+        container = draft.pod.container(name)
+        again = container is not None and policy_of(draft.pod, container) is not RestartPolicy.NEVER
         why = "the pod's sandbox has ended"
         draft.stop(name, instance, grace_s=draft.pod.grace_period_s, why=why, replaces=again)
     return not stale

@@ -142,6 +142,7 @@ class PodWorker:
                 now = self._now()
                 self._record_ends(now)
                 self._judge(now)
+                self._keep_after_all(now)
                 self._admit()
                 step = plan(self._pod, self._view.observed(), self._memory, now)
                 if step.gone:
@@ -161,10 +162,24 @@ class PodWorker:
             self._memory = self._memory.clock_set(set_by_s)
         return now
 
+    def _keep_after_all(self, now: float) -> None:
+        """Forget that containers were asked to stop for an edit that has been taken back: they run on."""
+        pod, observed = self._pod, self._view.observed()
+        if pod.deleted or pod.ended_phase is not None or self._memory.ended or self._memory.verdict is not None:
+            return
+        for container in (*pod.init_containers, *pod.containers):
+            standing = standing_of(pod, container, observed, self._memory, now)
+            instance = standing.instance
+            if standing.stage is Stage.RUNNING and instance is not None and instance.id in self._memory.signals:
+                self._files.unmark_replaced(container.name, instance.attempt)
+                self._memory = self._memory.spared(instance.id)
+
     def _judge(self, now: float) -> None:
-        """Decide whether the pod has ended by its deadline."""
-        if self._memory.verdict is None and 0 < deadline(self._pod, self._memory) <= now:
-            self._memory = replace(self._memory, verdict=DEADLINE_EXCEEDED)
+        """Decide whether the pod has ended by its deadline, unless it has ended before."""
+        pod, memory = self._pod, self._memory
+        over = pod.deleted or pod.ended_phase is not None or memory.ended or finished(pod, self._view.observed())
+        if memory.verdict is None and not over and 0 < deadline(pod, memory) <= now:
+            self._memory = replace(memory, verdict=DEADLINE_EXCEEDED)
 
     def _admit(self) -> None:
         """Decide whether the node runs the pod, until it has a container of it."""
@@ -184,7 +199,7 @@ class PodWorker:
         for name, instances in self._view.observed().containers.items():
             for instance in instances:
                 new = instance.exited and instance.id not in known
-                if new and self._files.is_replaced(name, instance.attempt):
+                if new and self._files.is_replaced(name, instance.attempt, instance.id):
                     self._view.mark_replaced(instance.id)
         ends = {
             instance.id: known.get(instance.id, now if self._dated_ends else min(instance.ended_at, now))
@@ -299,7 +314,8 @@ class PodWorker:
             message_of=self._message_of,
             previous=self.status,
         )
-        if (self._memory.ended or self._pod.ended_phase) and status.phase not in _ENDED:
+        running = any(instance.running for instance in observed.all_containers)
+        if (self._memory.ended or self._pod.ended_phase) and status.phase not in _ENDED and not running:
             return  # the containers that show how it ended are gone: the master has the better status
         if self.status is None and self._is_adopting(observed):
             return  # a status without the address would remove the pod from its services for a moment
@@ -320,11 +336,12 @@ class PodWorker:
 
         A container that the last status shows as waiting has had none so far.
         """
-        shown = self.status.containers if self.status is not None else ()
+        pod, status = self._pod, self.status
+        shown = (*status.init_containers, *status.containers) if status is not None else ()
         waiting = {each.name for each in shown if isinstance(each.state, Waiting)}
         return any(
             observed.newest(container.name) is None and container.name not in waiting
-            for container in self._pod.containers
+            for container in (*pod.init_containers, *pod.containers)
         )
 
     def _report_crash_loops(self, observed: Observed, now: float) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -107,14 +108,15 @@ def _write(
     _switch(link, version)
     tops = {Path(path).parts[0] for path in files}
     for top in tops:
-        if not (directory / top).is_symlink():
+        # A mount point of another volume stays: a key of its name would be hidden.
+        if not os.path.lexists(directory / top):
             (directory / top).symlink_to(f"{_DATA}/{top}")
     for old in directory.iterdir():
-        if old.name in (_DATA, version) or old.name in tops or old.name in kept:
+        if old.name in (_DATA, version) or old.name in tops:
             continue
         if old.is_symlink():
             old.unlink()
-        else:
+        elif old.name not in kept:
             shutil.rmtree(old, ignore_errors=True)
 
 

@@ -24,8 +24,12 @@ def _nested(pod: Pod, volume: str) -> Iterator[PurePosixPath]:
             if mount.name != volume or mount.sub_path or mount.sub_path_expr:
                 continue
             for inner in paths:
-                if inner != outer and inner.is_relative_to(outer) and ".." not in inner.parts:
-                    yield inner.relative_to(outer)
+                if inner == outer or not inner.is_relative_to(outer):
+                    continue
+                path = inner.relative_to(outer)
+                # `..` leads out of the volume; other names that begin so belong to the volume itself.
+                if not any(part.startswith("..") for part in path.parts):
+                    yield path
 
 
 def make(directory: Path, paths: frozenset[PurePosixPath]) -> None:

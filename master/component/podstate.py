@@ -50,12 +50,14 @@ class StatePort(_Partial, frozen=True, kw_only=True):
 
 class StateContainer(_Partial, frozen=True, kw_only=True):
     ports: tuple[StatePort, ...] = ()
+    restart_policy: str | None = None
 
 
 class StateSpec(_Partial, frozen=True, kw_only=True):
     node_name: str = ""
     hostname: str = ""
     subdomain: str = ""
+    init_containers: tuple[StateContainer, ...] = ()
     containers: tuple[StateContainer, ...] = ()
 
 

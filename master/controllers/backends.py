@@ -6,7 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from master import kinds
-from master.component.podstate import AnyPod, is_finished, is_ready, selects
+from master.component.podstate import AnyPod, StateContainer, is_finished, is_ready, selects
+from master.kinds.core.pod.container import Container
+from master.kinds.core.pod.sidecars import lasting
 from master.kinds.core.service.model import Service, ServicePort
 from master.objects.meta import ObjectReference
 
@@ -96,7 +98,8 @@ def resolve(port: ServicePort, pod: AnyPod) -> int | None:
     """The pod's port number for a service port; None when the pod has no port of that name and protocol."""
     target = port.target_port
     if isinstance(target, str) and not target.isdigit():
-        for container in pod.spec.containers:
+        containers: Iterable[Container | StateContainer] = lasting(pod.spec)
+        for container in containers:
             for own in container.ports:
                 if own.name == target and (own.protocol or "TCP") == (port.protocol or "TCP"):
                     return own.container_port

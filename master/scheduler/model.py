@@ -19,6 +19,7 @@ from master.kinds.core.node import Node
 from master.kinds.core.pod.affinity import NodeSelector
 from master.kinds.core.pod.container import Container
 from master.kinds.core.pod.model import Pod
+from master.kinds.core.pod.sidecars import is_sidecar, lasting
 from master.schema.quantity import bytes_of, millis_of
 
 # LeastRequested counts this for a container without requests, as Kubernetes does. Otherwise all such pods would land on
@@ -176,7 +177,7 @@ def pod_request(pod: Pod, *, default: Request) -> Request:
         total += container_request(container, default=default)
     for container in pod.spec.init_containers:
         request = container_request(container, default=default)
-        if container.restart_policy == "Always":
+        if is_sidecar(container):
             total += request
             sidecars += request
             largest = largest.at_least(sidecars)
@@ -192,7 +193,7 @@ def container_request(container: Container, *, default: Request) -> Request:
 
 def host_ports(pod: Pod) -> Iterable[HostPort]:
     """The ports that the pod uses on its node; with host network these are all container ports."""
-    for container in pod.spec.containers:
+    for container in lasting(pod.spec):
         for port in container.ports:
             number = port.host_port or (port.container_port if pod.spec.host_network else 0)
             if number:

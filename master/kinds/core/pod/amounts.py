@@ -7,6 +7,7 @@ from typing import Final
 
 from master.kinds.core.pod.container import ResourceRequirements
 from master.kinds.core.pod.model import PodSpec
+from master.kinds.core.pod.sidecars import is_sidecar
 from master.schema.quantity import parse, total
 
 # The resources that can be set for the pod as a whole, and then count instead of the sum. In LimitRanges only these do.
@@ -32,7 +33,7 @@ def _amounts(spec: PodSpec, of: Callable[[ResourceRequirements], Mapping[str, st
         sums = _sum(sums, of(container.resources))
     for container in spec.init_containers:
         amounts = of(container.resources)
-        if container.restart_policy == "Always":
+        if is_sidecar(container):
             sums, sidecars = _sum(sums, amounts), _sum(sidecars, amounts)
             largest = _largest(largest, sidecars)
         else:

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from master.kinds.core.pod.container import ContainerStatus
 from master.kinds.core.pod.model import Pod
+from master.kinds.core.pod.sidecars import is_sidecar
 from master.registry.table import AGE, NAME, Cell, Column, Table, age
 
 
@@ -56,7 +57,7 @@ def _is_true(pod: Pod, condition: str) -> bool:
 
 
 def _sidecars(pod: Pod) -> set[str]:
-    return {container.name for container in pod.spec.init_containers if container.restart_policy == "Always"}
+    return {container.name for container in pod.spec.init_containers if is_sidecar(container)}
 
 
 def _restarts(pod: Pod, now: datetime) -> str:

@@ -7,6 +7,7 @@ from master.kinds.core.pod.inert import warn_about_spec
 from master.kinds.core.pod.model import PodDNSConfig, PodSpec
 from master.kinds.core.pod.placement import check_placement
 from master.kinds.core.pod.security import check_pod_security
+from master.kinds.core.pod.sidecars import is_sidecar
 from master.kinds.core.pod.volumevalidation import check_volumes
 from master.schema.checks import Findings
 from master.schema.names import dns_label, dns_subdomain, qualified_name
@@ -25,7 +26,7 @@ def check_pod_spec(spec: PodSpec, at: str, findings: Findings) -> None:
         findings.required(f"{at}.containers")
     for index, container in enumerate(spec.init_containers):
         check = ContainerCheck(container, f"{at}.initContainers[{index}]", findings)
-        check.check(volumes, runs_to_completion=container.restart_policy != "Always")
+        check.check(volumes, runs_to_completion=not is_sidecar(container))
     for index, container in enumerate(spec.containers):
         ContainerCheck(container, f"{at}.containers[{index}]", findings).check(volumes, runs_to_completion=False)
     _unique_names(spec, at, findings)

@@ -160,3 +160,48 @@ async def test_a_verdict_that_cannot_be_read_is_none(bed: Bed) -> None:
         await manager.apply(desired(pod()), complete=True)
         await settle()
         assert bed.ready()
+
+
+@pytest.mark.parametrize("again", ["deleted", "listed again", "agent restarted"])
+async def test_a_pod_that_has_ended_stays_as_it_ended_after_its_deadline(bed: Bed, again: str) -> None:
+    limited = pod(active_deadline_s=20, restart_policy=RestartPolicy.NEVER)
+    ended = replace(limited, ended_phase=PodPhase.SUCCEEDED)
+    async with bed.manager() as manager:
+        await manager.apply(desired(limited), complete=True)
+        await bed.clock.advance(5)
+        bed.engine.end("sampan_u1_app_0", 0)
+        await settle()
+        await bed.clock.advance(3600)
+        if again == "deleted":
+            await manager.apply(desired(replace(ended, deletion_at=1.0)), complete=True)
+        elif again == "listed again":
+            bed.engine.drop_streams()
+        await bed.clock.advance(10)
+    async with bed.manager() as manager:
+        await manager.apply(desired(ended) if again != "deleted" else desired(), complete=True)
+        await bed.clock.advance(3600)
+    phases = [each.phase for each in bed.reporter.history]
+    assert set(phases[phases.index(PodPhase.SUCCEEDED) :]) == {PodPhase.SUCCEEDED}
+    assert not any(each.reason for each in bed.reporter.history)
+
+
+async def test_a_pod_past_its_deadline_has_failed_when_its_containers_have_ended(bed: Bed) -> None:
+    bed.engine.ignores_term.add("sampan_u1_app")
+    async with bed.manager() as manager:
+        await manager.apply(desired(pod(active_deadline_s=20, grace_period_s=10)), complete=True)
+        await bed.clock.advance(25)
+        assert bed.reporter.statuses[UID].phase is PodPhase.RUNNING
+        await bed.clock.advance(6)
+        assert bed.reporter.statuses[UID].phase is PodPhase.FAILED
+
+
+async def test_a_pod_that_is_deleted_in_its_init_phase_shows_how_its_init_containers_ended(bed: Bed) -> None:
+    web = pod(init_containers=(Container("setup", IMAGE),))
+    async with bed.manager() as manager:
+        await manager.apply(desired(web), complete=True)
+        await settle()
+        await manager.apply(desired(replace(web, deletion_at=1.0)), complete=True)
+        await settle()
+        assert bed.reporter.gone == [UID]
+    state = bed.reporter.history[-1].init_containers[0].state
+    assert isinstance(state, Terminated) and state.exit_code == 143

@@ -70,3 +70,57 @@ async def test_a_pod_that_is_never_restarted_ends_with_its_sandbox(bed: Bed) -> 
         bed.engine.end("sampan_u1_POD_0", 137)
         await settle()
         assert bed.reporter.statuses[UID].phase in (PodPhase.SUCCEEDED, PodPhase.FAILED)
+
+
+async def test_an_init_container_that_ends_for_its_new_image_runs_with_it(bed: Bed) -> None:
+    bed.engine.images[NEWER] = "sha256:newer"
+    bed.engine.ignores_term.add("sampan_u1_setup_0")
+    async with bed.manager() as manager:
+        await manager.apply(desired(pod(init_containers=(Container("setup", IMAGE),))), complete=True)
+        await settle()
+        await manager.apply(desired(pod(init_containers=(Container("setup", NEWER),))), complete=True)
+        await settle()
+        bed.engine.end("sampan_u1_setup_0", 0)
+        await settle()
+        assert [record.name for record in bed.engine.named("") if record.running] == [
+            "sampan_u1_POD_0",
+            "sampan_u1_setup_1",
+        ]
+
+
+async def test_an_edit_that_is_taken_back_in_time_changes_nothing_about_the_end(bed: Bed) -> None:
+    bed.engine.ignores_term.add("sampan_u1_app")
+    plain = pod(restart_policy=RestartPolicy.NEVER)
+    async with bed.manager() as manager:
+        await manager.apply(desired(plain), complete=True)
+        await settle()
+        edited = pod(restart_policy=RestartPolicy.NEVER, containers=(Container("app", NEWER),))
+        await manager.apply(desired(edited), complete=True)
+        await bed.clock.advance(1)
+        await manager.apply(desired(plain), complete=True)
+        await bed.clock.advance(3600)
+        assert isinstance(bed.state(), Running)
+        bed.engine.end("sampan_u1_app_0", 0)
+        await settle()
+        assert bed.reporter.statuses[UID].phase is PodPhase.SUCCEEDED
+        assert [record.name for record in bed.engine.named("app")] == ["sampan_u1_app_0"]
+
+
+async def test_a_mark_of_an_instance_that_is_gone_does_not_count_for_another_one(bed: Bed) -> None:
+    bed.engine.ignores_term.add("sampan_u1_app")
+    edited = pod(restart_policy=RestartPolicy.NEVER, containers=(Container("app", NEWER),))
+    bed.engine.images[NEWER] = "sha256:newer"
+    async with bed.manager() as manager:
+        await manager.apply(desired(pod(restart_policy=RestartPolicy.NEVER)), complete=True)
+        await settle()
+        await manager.apply(desired(edited), complete=True)
+        await settle()
+    # The engine loses its containers while the agent is down, so the attempts begin at 0 again.
+    bed.engine.records.clear()
+    async with bed.manager() as manager:
+        await manager.apply(desired(edited), complete=True)
+        await settle()
+        bed.engine.end("sampan_u1_app_0", 0)
+        await settle()
+        assert bed.reporter.statuses[UID].phase is PodPhase.SUCCEEDED
+        assert len(bed.engine.named("app")) == 1

@@ -252,3 +252,18 @@ def test_a_volume_can_be_mounted_below_a_volume_of_keys(bed: Bed, secret: bool) 
         names = {entry.name for entry in path.iterdir() if not entry.name.startswith("..")}
         assert names - {"a", "b", "pw"} == {"ssl"}
     assert not (path.parent / "etc").exists()
+
+
+@pytest.mark.parametrize("keys", [("a", "ssl", "a"), ("ssl", "a", "ssl")])
+def test_a_key_comes_and_goes_where_another_volume_is_mounted(bed: Bed, keys: tuple[str, ...]) -> None:
+    mounts = (VolumeMount("v", "/c"), VolumeMount("tls", "/c/ssl"), VolumeMount("tls", "/c/..data_new"))
+    volumes = (Volume("v", KeysVolume("c", secret=False)), Volume("tls", EmptyDir()))
+    web = Pod(UID, "default", "web", (Container("app", "web:1", volume_mounts=mounts),), volumes=volumes)
+    for key in keys:
+        changed = replace(DESIRED, config_maps={CONFIG: ConfigMap(CONFIG, {key: b"2", "other": b"3"})})
+        path = bed.volumes.prepare(web, changed)["v"]
+        assert (path / "other").read_bytes() == b"3"
+        # Whichever came first: the engine finds something to mount at, and a key that is hidden does no harm.
+        assert os.path.lexists(path / "ssl")
+        if key == "a":
+            assert (path / "ssl").is_dir() and (path / "a").read_bytes() == b"2"

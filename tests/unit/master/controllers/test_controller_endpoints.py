@@ -10,7 +10,7 @@ from master.controllers import slices
 from master.controllers.backends import Backend, BackendPort, backends, resolve
 from master.controllers.endpoints import EndpointsController, subsets
 from master.controllers.endpointslice import EndpointSliceController
-from master.kinds.core.pod.container import ContainerPort
+from master.kinds.core.pod.container import Container, ContainerPort
 from master.kinds.core.pod.model import Pod
 from master.kinds.core.service.model import ServicePort
 from master.kinds.discovery.endpointslice import EndpointSlice
@@ -26,6 +26,11 @@ NAMED = pod(
         ContainerPort(name="dns", container_port=53, protocol="UDP"),
     ),
 )
+_INIT = (
+    Container(name="proxy", restart_policy="Always", ports=(ContainerPort(name="metrics", container_port=9090),)),
+    Container(name="setup", ports=(ContainerPort(name="setup", container_port=9091),)),
+)
+NAMED = replace(NAMED, spec=replace(NAMED.spec, init_containers=_INIT))
 
 
 @pytest.mark.parametrize(
@@ -38,6 +43,8 @@ NAMED = pod(
         pytest.param(ServicePort(port=53, target_port="dns"), None, id="name with the other protocol"),
         pytest.param(ServicePort(port=80, target_port="nope"), None, id="no such name"),
         pytest.param(ServicePort(port=80, target_port="8080"), 8080, id="number as text"),
+        pytest.param(ServicePort(port=80, target_port="metrics"), 9090, id="name of a sidecar's port"),
+        pytest.param(ServicePort(port=80, target_port="setup"), None, id="name of an init container's port"),
     ],
 )
 def test_target_ports(port: ServicePort, number: int | None) -> None:
