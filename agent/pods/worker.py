@@ -13,10 +13,9 @@ from dataclasses import replace
 from typing import Final
 
 from agent.errors import AgentError
-from agent.model import Desired, ObjectRef, Pod, PodPhase, PodUid, PullPolicy
+from agent.model import Desired, ObjectRef, Pod, PodUid, PullPolicy
 from agent.pods import backoff
 from agent.pods.actions import (
-    NETWORK_KEY,
     Action,
     CreateContainer,
     EnsureImage,
@@ -36,21 +35,19 @@ from agent.pods.memory import Memory
 from agent.pods.observed import Observed
 from agent.pods.perform import Performer, WorkerContext
 from agent.pods.refs import references
+from agent.pods.reports import Reports
 from agent.pods.stage import Stage, standing_of
-from agent.pods.status import pod_status
 from agent.pods.step import is_creating, plan
 from agent.pods.verdict import DEADLINE_EXCEEDED
 from agent.pods.view import PodView
 from agent.runtime.errors import EngineGone
-from agent.runtime.interface import ContainerId, ContainerRecord, EventKind, RuntimeEvent
-from agent.statuses import PodStatus, Waiting
+from agent.runtime.interface import ContainerRecord, EventKind, RuntimeEvent
+from agent.statuses import PodStatus
 
 _LOG = logging.getLogger(__name__)
 
 _CLOCK_SET_S: Final = 1.0
 """A wall clock that differs from the monotonic clock by more than this was set, not only slewed."""
-
-_ENDED: Final = frozenset({PodPhase.SUCCEEDED, PodPhase.FAILED})
 
 
 class PodWorker:
@@ -58,7 +55,6 @@ class PodWorker:
 
     def __init__(self, context: WorkerContext, reporter: Reporter, pod: Pod, desired: Desired) -> None:
         self._context = context
-        self._reporter = reporter
         self._clock = context.clock
         self._pod = pod
         self._desired = desired
@@ -71,11 +67,8 @@ class PodWorker:
         self._dated_ends = False
         self._wake = asyncio.Event()
         self._tasks: dict[Key, asyncio.Task[None]] = {}
-        self._reported_ends: set[ContainerId] = set()
-        self._messages: dict[tuple[str, int], str] = {}
+        self._reports = Reports(reporter, self._files, self._events)
         self._paused = False
-        self.status: PodStatus | None = None
-        """The last status reported."""
 
     @property
     def pod(self) -> Pod:
@@ -84,6 +77,11 @@ class PodWorker:
     @property
     def uid(self) -> PodUid:
         return self._pod.uid
+
+    @property
+    def status(self) -> PodStatus | None:
+        """The last status reported."""
+        return self._reports.status
 
     def observed(self) -> Observed:
         """The observed state of the pod."""
@@ -246,10 +244,10 @@ class PodWorker:
             case CreateContainer() if action.attempt > 0:
                 self._count_restart(action, now)
             case ReadMessage():
-                self._messages.pop((action.container, action.attempt), None)
+                self._reports.forget_message(action.container, action.attempt)
             case RemoveContainer():
                 self._memory = self._memory.forgotten(action.id)
-                self._messages.clear()
+                self._reports.forget_messages()
             case _:
                 pass
 
@@ -305,62 +303,7 @@ class PodWorker:
         observed = self._view.observed()
         if finished(self._pod, observed):
             self._memory = replace(self._memory, ended=True)
-        status = pod_status(
-            self._pod,
-            observed,
-            self._memory,
-            now=now,
-            host_ip=self._desired.host_ip,
-            message_of=self._message_of,
-            previous=self.status,
-        )
-        running = any(instance.running for instance in observed.all_containers)
-        if (self._memory.ended or self._pod.ended_phase) and status.phase not in _ENDED and not running:
-            return  # the containers that show how it ended are gone: the master has the better status
-        if self.status is None and self._is_adopting(observed):
-            return  # a status without the address would remove the pod from its services for a moment
-        if self._pod.deleted and self._has_lost_some(observed):
-            return  # containers have been removed: the last status still says how they ended
-        if status != self.status:
-            self.status = status
-            self._reporter.report(status)
-        self._report_crash_loops(observed, now)
-
-    def _is_adopting(self, observed: Observed) -> bool:
-        """Containers of an earlier agent are running, and their address is not known yet."""
-        running = any(instance.running for instance in observed.all_containers)
-        return running and not observed.address and NETWORK_KEY in self._memory.busy
-
-    def _has_lost_some(self, observed: Observed) -> bool:
-        """Whether containers have no instance any more.
-
-        A container that the last status shows as waiting has had none so far.
-        """
-        pod, status = self._pod, self.status
-        shown = (*status.init_containers, *status.containers) if status is not None else ()
-        waiting = {each.name for each in shown if isinstance(each.state, Waiting)}
-        return any(
-            observed.newest(container.name) is None and container.name not in waiting
-            for container in (*pod.init_containers, *pod.containers)
-        )
-
-    def _report_crash_loops(self, observed: Observed, now: float) -> None:
-        """Report one event for each end."""
-        for container in (*self._pod.init_containers, *self._pod.containers):
-            newest = observed.newest(container.name)
-            if newest is None or newest.id in self._reported_ends:
-                continue
-            standing = standing_of(self._pod, container, observed, self._memory, now)
-            if standing.stage is Stage.BACKS_OFF:
-                present = {instance.id for instance in observed.all_containers}
-                self._reported_ends = (self._reported_ends & present) | {newest.id}
-                self._events.warning("BackOff", "Back-off restarting failed container", container=container.name)
-
-    def _message_of(self, container: str, attempt: int) -> str:
-        key = (container, attempt)
-        if key not in self._messages:
-            self._messages[key] = self._files.termination_message(container, attempt)
-        return self._messages[key]
+        self._reports.report(self._pod, observed, self._memory, now=now, host_ip=self._desired.host_ip)
 
 
 def _acted_on(pod: Pod) -> Pod:

@@ -1,0 +1,91 @@
+"""The reports of one pod: which statuses the master gets, and the events of containers that back off.
+
+Owns the last status. A status that knows less than the master does is not reported.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from agent.model import Pod, PodPhase
+from agent.pods.actions import NETWORK_KEY
+from agent.pods.events import EventRecorder
+from agent.pods.files import PodFiles
+from agent.pods.interface import Reporter
+from agent.pods.memory import Memory
+from agent.pods.observed import Observed
+from agent.pods.stage import Stage, standing_of
+from agent.pods.status import pod_status
+from agent.runtime.interface import ContainerId
+from agent.statuses import PodStatus, Waiting
+
+_ENDED: Final = frozenset({PodPhase.SUCCEEDED, PodPhase.FAILED})
+
+
+class Reports:
+    """Reports the pod of one worker."""
+
+    def __init__(self, reporter: Reporter, files: PodFiles, events: EventRecorder) -> None:
+        self._reporter = reporter
+        self._files = files
+        self._events = events
+        self._reported_ends: set[ContainerId] = set()
+        self._messages: dict[tuple[str, int], str] = {}
+        self.status: PodStatus | None = None
+        """The last status reported."""
+
+    def report(self, pod: Pod, observed: Observed, memory: Memory, *, now: float, host_ip: str) -> None:
+        """Report the present status if it differs from the last one and can be relied on."""
+        status = pod_status(
+            pod, observed, memory, now=now, host_ip=host_ip, message_of=self._message_of, previous=self.status
+        )
+        running = any(instance.running for instance in observed.all_containers)
+        if (memory.ended or pod.ended_phase) and status.phase not in _ENDED and not running:
+            return  # the containers that show how it ended are gone: the master has the better status
+        if self.status is None and running and not observed.address and NETWORK_KEY in memory.busy:
+            # Containers of an earlier agent. A status without the address would remove the pod from its services.
+            return
+        if pod.deleted and self._has_lost_some(pod, observed):
+            return  # containers have been removed: the last status still says how they ended
+        if status != self.status:
+            self.status = status
+            self._reporter.report(status)
+        self._report_crash_loops(pod, observed, memory, now)
+
+    def forget_message(self, container: str, attempt: int) -> None:
+        """The termination message of an instance has changed, or the instance is gone."""
+        self._messages.pop((container, attempt), None)
+
+    def forget_messages(self) -> None:
+        """Instances are gone, and their numbers may be used again."""
+        self._messages.clear()
+
+    def _has_lost_some(self, pod: Pod, observed: Observed) -> bool:
+        """Whether containers have no instance any more.
+
+        A container that the last status shows as waiting has had none so far.
+        """
+        status = self.status
+        shown = (*status.init_containers, *status.containers) if status is not None else ()
+        waiting = {each.name for each in shown if isinstance(each.state, Waiting)}
+        return any(
+            observed.newest(container.name) is None and container.name not in waiting
+            for container in (*pod.init_containers, *pod.containers)
+        )
+
+    def _report_crash_loops(self, pod: Pod, observed: Observed, memory: Memory, now: float) -> None:
+        """Report one event for each end."""
+        for container in (*pod.init_containers, *pod.containers):
+            newest = observed.newest(container.name)
+            if newest is None or newest.id in self._reported_ends:
+                continue
+            if standing_of(pod, container, observed, memory, now).stage is Stage.BACKS_OFF:
+                present = {instance.id for instance in observed.all_containers}
+                self._reported_ends = (self._reported_ends & present) | {newest.id}
+                self._events.warning("BackOff", "Back-off restarting failed container", container=container.name)
+
+    def _message_of(self, container: str, attempt: int) -> str:
+        key = (container, attempt)
+        if key not in self._messages:
+            self._messages[key] = self._files.termination_message(container, attempt)
+        return self._messages[key]
