@@ -1,0 +1,104 @@
+"""Random lives of pods: whatever happens to containers, sandbox, engine and agent, the pod gets where it has to be."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from agent.model import Container, Pod, PodPhase, RestartPolicy
+from tests.unit.agent.fakes import settle
+from tests.unit.agent.pods.bed import IMAGE, UID, Bed, desired, make_bed, pod
+
+pytestmark = pytest.mark.usefixtures("one_file_thread")
+
+SEEDS = range(40)
+STEPS = 12
+ENDED = (PodPhase.SUCCEEDED, PodPhase.FAILED)
+
+
+def random_pod(random: Random) -> Pod:
+    """A pod with containers, sidecars and init containers of all policies."""
+
+    def container(name: str, *policies: RestartPolicy | None) -> Container:
+        return Container(name, IMAGE, restart_policy=random.choice(policies))
+
+    inits = tuple(container(f"i{number}", None, RestartPolicy.ALWAYS) for number in range(random.randint(0, 3)))
+    apps = tuple(container(f"a{number}", None, None, *RestartPolicy) for number in range(random.randint(1, 2)))
+    return pod(
+        init_containers=inits,
+        containers=apps,
+        restart_policy=random.choice(list(RestartPolicy)),
+        grace_period_s=random.choice((0, 5)),
+        active_deadline_s=random.choice((0, 0, 50)),
+    )
+
+
+def happen(bed: Bed, random: Random, web: Pod) -> Pod:
+    """One misfortune. Returns the pod as it is desired from now on."""
+    running = [record for record in bed.engine.named("") if record.running]
+    match random.choice(("end", "end", "end", "sandbox", "stream", "edit", "nothing")):
+        case "end" if running:
+            bed.engine.end(random.choice(running).id, random.choice((0, 0, 1)))
+        case "sandbox":
+            for record in running:
+                if "_POD_" in record.name:
+                    bed.engine.end(record.id, 137)
+        case "stream":
+            bed.engine.drop_streams()
+        case "edit":
+            first, *others = web.containers
+            image = random.choice((IMAGE, "web:2"))
+            return replace(web, containers=(replace(first, image=image), *others))
+        case _:
+            pass
+    return web
+
+
+def check(bed: Bed) -> None:
+    """What holds at any time: no container runs twice, and a pod that has ended has nothing that runs."""
+    running = [record.name.rsplit("_", 1)[0] for record in bed.engine.named("") if record.running]
+    assert len(running) == len(set(running)), running
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+async def test_a_random_life(tmp_path: Path, seed: int) -> None:
+    random = Random(seed)
+    bed = make_bed(tmp_path)
+    bed.engine.images["web:2"] = "sha256:newer"
+    web = random_pod(random)
+    bed.engine.ignores_term |= {f"sampan_u1_{each.name}" for each in web.containers if random.random() < 0.2}
+    for _ in range(random.randint(1, 3)):
+        # Each turn is the life of one agent.
+        async with bed.manager() as manager:
+            await manager.apply(desired(web), complete=random.random() < 0.5)
+            for _ in range(STEPS):
+                await settle()
+                check(bed)
+                web = happen(bed, random, web)
+                await manager.apply(desired(web), complete=True)
+                await bed.clock.advance(random.choice((0.1, 3, 20)))
+    phases = [status.phase for status in bed.reporter.history]
+    first_end = next((number for number, phase in enumerate(phases) if phase in ENDED), len(phases))
+    assert len(set(phases[first_end:])) <= 1, "a pod that has ended changes its phase"
+    async with bed.manager() as manager:
+        await manager.apply(desired(web), complete=True)
+        # All init containers succeed, and nothing else happens for longer than any back-off.
+        for _ in range(8):
+            await bed.clock.advance(400)
+            for each in web.init_containers:
+                for record in bed.engine.named(f"_{each.name}_"):
+                    if each.restart_policy is None and record.running:
+                        bed.engine.end(record.id, 0)
+            await settle()
+        check(bed)
+        running = [record for record in bed.engine.named("") if record.running]
+        ended = bed.reporter.statuses[UID].phase in ENDED
+        assert ended == (not running), (bed.reporter.statuses[UID].phase, running)
+        if not ended:
+            assert any(record.running for each in web.containers for record in bed.engine.named(f"_{each.name}_"))
+        await manager.apply(desired(replace(web, deletion_at=1.0)), complete=True)
+        await bed.clock.advance(60)
+        assert not bed.engine.records and bed.reporter.gone == [UID]
