@@ -20,6 +20,9 @@ def run(command: Sequence[str], **environment: str) -> int:
     and this waits for it.
     """
     variables = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # A shell starts background jobs so. The programs that are tested would inherit it, and ignore their Ctrl-C.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     with subprocess.Popen(command, cwd=ROOT, env=variables) as child:
         before = signal.signal(signal.SIGTERM, lambda *_: child.terminate())
         try:

@@ -12,16 +12,7 @@ from master.cache.entry import reversioned, with_version
 from master.kinds import CONFIGMAP, NAMESPACE, POD
 from master.store.interface import Delete, Put
 from master.store.memory import MemoryStore
-
-
-def body(kind: str, name: str, namespace: str = "default", **labels: str) -> bytes:
-    pairs = ",".join(f'"{key}":"{value}"' for key, value in labels.items())
-    meta = f'"name":"{name}","namespace":"{namespace}","labels":{{{pairs}}}'
-    return f'{{"apiVersion":"v1","kind":"{kind}","metadata":{{{meta}}}}}'.encode()
-
-
-def configmap(name: str, namespace: str = "default", **labels: str) -> Put:
-    return Put(CONFIGMAP.key(namespace, name), body("ConfigMap", name, namespace, **labels))
+from tests.unit.master.cache.bodies import body, configmap
 
 
 @pytest.fixture
@@ -30,9 +21,9 @@ async def store() -> MemoryStore:
 
 
 def test_the_version_is_inserted_into_stored_bytes_and_replaced() -> None:
-    raw = with_version(body("Pod", "a"), 7)
+    raw = with_version(body(POD, "a"), 7)
     assert raw.startswith(b'{"apiVersion":"v1","kind":"Pod","metadata":{"resourceVersion":"7","name":"a"')
-    assert reversioned((raw,), 123)[0] == with_version(body("Pod", "a"), 123)
+    assert reversioned((raw,), 123)[0] == with_version(body(POD, "a"), 123)
 
 
 async def test_stored_objects_are_loaded_at_start(store: MemoryStore) -> None:
@@ -55,7 +46,7 @@ async def test_a_batch_is_exactly_one_commit(store: MemoryStore) -> None:
     cache = await Cache.load(store, kinds.ALL)
     with cache.subscribe(CONFIGMAP, NAMESPACE) as feed:
         await store.commit([], [configmap("a"), configmap("b")])
-        await store.commit([], [Put(NAMESPACE.key("", "n"), body("Namespace", "n", ""))])
+        await store.commit([], [Put(NAMESPACE.key("", "n"), body(NAMESPACE, "n", ""))])
         await store.commit([], [Put("/identity/node/n", b"{}")])
         await store.commit([], [configmap("a", x="1"), Delete(CONFIGMAP.key("default", "b"))])
         batches = [await feed.next() for _ in range(3)]
