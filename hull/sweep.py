@@ -48,7 +48,7 @@ def end_unrecorded(netns: Path, argument: Path) -> None:
 def members_of_cgroup(cgroup: str) -> list[ProcessRecord]:
     """Processes in this cgroup and in those below it, in every hierarchy."""
     pids: set[int] = set()
-    for top in _cgroup_directories(cgroup):
+    for top in cgroup_directories(cgroup):
         for directory in _and_below(top):
             try:
                 pids.update(int(line) for line in (directory / "cgroup.procs").read_text().split())
@@ -98,13 +98,13 @@ def remove_cgroup(cgroup: str) -> None:
 
     Tries for a while, as the kernel releases the cgroup of a process a moment after its end.
     """
-    for top in _cgroup_directories(cgroup):
+    for top in cgroup_directories(cgroup):
         for path in sorted(_and_below(top), key=lambda path: len(path.parts), reverse=True):
             _remove_cgroup_directory(path)
 
 
 def cgroup_exists(cgroup: str) -> bool:
-    return bool(_cgroup_directories(cgroup))
+    return bool(cgroup_directories(cgroup))
 
 
 def _remove_cgroup_directory(path: Path) -> None:
@@ -124,7 +124,7 @@ def _and_below(top: Path) -> list[Path]:
     return [Path(directory) for directory, _, _ in os.walk(top)]
 
 
-def _cgroup_directories(cgroup: str) -> list[Path]:
+def cgroup_directories(cgroup: str) -> list[Path]:
     """The directory of this cgroup in each hierarchy: one for each controller (cgroup v1), or a single one (v2)."""
     relative = cgroup.strip("/")
     roots = [_CGROUP_ROOT, *(path for path in _CGROUP_ROOT.iterdir() if path.is_dir() and not path.is_symlink())]

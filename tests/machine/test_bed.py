@@ -8,7 +8,7 @@ import pytest
 
 from hull.owner import sweeping
 from tests.doomed import doomed
-from tests.machine.bed import CommandFailed, MachineBed
+from tests.machine.bed import CommandFailed, Machine, MachineBed
 from tests.machine.bed.bed import leftovers, sweep_ended
 from tests.machine.conftest import ON_DISK, MakeMachines
 
@@ -26,6 +26,25 @@ def test_machines_are_hosts_of_their_own(machines: MakeMachines) -> None:
     assert first.run("ping", "-c", "1", "-W", "1", "192.0.2.1", check=False).returncode != 0
     with pytest.raises(CommandFailed, match="no-such-file"):
         first.run("cat", "/no-such-file")
+
+
+_SURROUNDINGS = """
+cat /proc/self/cgroup
+readlink /proc/self/ns/*
+grep -E '^(Umask|Cap...|NoNewPrivs|Seccomp):' /proc/self/status
+cat /proc/self/limits
+env
+id
+"""
+
+
+def test_a_command_runs_as_the_engine_would_run_it(machine: Machine) -> None:
+    by_the_engine = machine.docker.must("exec", machine.name, "sh", "-c", _SURROUNDINGS)
+    assert machine.output("sh", "-c", _SURROUNDINGS) == by_the_engine
+    assert machine.run("sh", "-c", "kill -9 $$", check=False).returncode == 137
+    machine.stop()
+    with pytest.raises(CommandFailed, match="is not running"):
+        machine.run("true")
 
 
 def test_a_disk_outlives_a_reboot_and_a_loss_of_power(machines: MakeMachines) -> None:

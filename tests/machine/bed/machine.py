@@ -1,36 +1,63 @@
 """A machine that is a container: run commands there, switch it off and on.
 
-Everything goes through the bed's engine, so the machine needs no server for it. Files are written by commands, because
-`docker cp` would write below the machine's mounts.
+The machine needs no server for this: its engine switches it off and on, and commands are started in its namespaces
+(inside.py). Files are written by commands, because `docker cp` would write below the machine's mounts.
 """
 
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from typing import Final
 
 from hull import processes
 from hull.errors import StartFailed
+from lab.errors import LabError
+from tests.machine.bed import inside
 from tests.machine.bed.docker import Docker
 from tests.machine.bed.host import UP, Host
+from tests.machine.bed.inside import Inside
 
 BOOT_TIMEOUT_S: Final = 60.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Machine(Host):
     """A machine of a bed. Its `address` never changes."""
 
     name: str
     address: IPv4Address
     docker: Docker
+    _boot: Inside | None = field(default=None, init=False, repr=False, compare=False)
+    """Of the boot that the last command met."""
 
     def call(
         self, argv: Sequence[str], *, input: bytes, timeout_s: float, environment: Mapping[str, str], user: str
     ) -> subprocess.CompletedProcess[bytes]:
-        extra = [f"--env={name}={value}" for name, value in environment.items()]
-        return self.docker.run("exec", "-i", "--user", user, *extra, self.name, *argv, input=input, timeout_s=timeout_s)
+        boot = self._inside() if user == "root" else None
+        if boot is None:
+            extra = [f"--env={name}={value}" for name, value in environment.items()]
+            words = ("exec", "-i", "--user", user, *extra, self.name, *argv)
+            return self.docker.run(*words, input=input, timeout_s=timeout_s)
+        try:
+            done = subprocess.run(
+                boot.argv(argv), input=input, capture_output=True, check=False, timeout=timeout_s,
+                env=boot.environment(environment), cwd="/",
+            )  # fmt: skip
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise LabError(f"{self.name}: {' '.join(argv[:4])}: {error}") from error
+        # As docker reports a command that a signal ended.
+        done.returncode = done.returncode if done.returncode >= 0 else 128 - done.returncode
+        return done
+
+    def _inside(self) -> Inside | None:
+        """How commands are started on it; None while it is off."""
+        if self._boot is None or not self._boot.is_alive:
+            pid = self.docker.run(
+                "inspect", "--format", "{{.State.Pid}} {{.Config.Hostname}}", self.name
+            ).stdout.split()
+            self._boot = inside.of(int(pid[0]), hostname=pid[1].decode()) if pid else None
+        return self._boot
 
     def start_process(self, *argv: str) -> subprocess.Popen[bytes]:
         """Start a command; the caller reads its output and waits for it."""
@@ -63,6 +90,8 @@ class Machine(Host):
 
     @property
     def is_on(self) -> bool:
+        if self._boot is not None and self._boot.is_alive:
+            return True
         return self.docker.must("inspect", "--format", "{{.State.Running}}", self.name) == "true"
 
     def wait_running(self, *, timeout_s: float = BOOT_TIMEOUT_S) -> None:
