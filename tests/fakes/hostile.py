@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import itertools
 import logging
 import os
 import random
@@ -162,23 +161,16 @@ def peak_bytes(pid: int) -> int:
 async def nothing_left() -> AsyncIterator[None]:
     """Checks that soon after the block there are no more tasks and descriptors than before."""
     tasks, files = len(asyncio.all_tasks()), descriptors()
-    # Collections look only at objects of the block: all those of a long test run take seconds on a busy machine.
-    gc.freeze()
-    try:
-        yield
-        await _settle(tasks, files)
-    finally:
-        gc.unfreeze()
+    yield
+    await _settle(tasks, files)
 
 
 async def _settle(tasks: int, files: list[str]) -> None:
     try:
         async with asyncio.timeout(20):
-            for attempt in itertools.count(1):
+            while True:
                 if len(asyncio.all_tasks()) <= tasks and len(descriptors()) <= len(files):
                     return
-                if attempt % 100 == 0:
-                    gc.unfreeze()  # a connection from before the block may have been replaced in it
                 gc.collect()  # the traceback of an error keeps the call, which keeps its connection
                 await asyncio.sleep(0.01)
     except TimeoutError:

@@ -29,7 +29,7 @@ class Machine(Host):
     address: IPv4Address
     docker: Docker
     _boot: Inside | None = field(default=None, init=False, repr=False, compare=False)
-    """Of the boot that the last command met."""
+    """The last command ran in this boot."""
 
     def call(
         self, argv: Sequence[str], *, input: bytes, timeout_s: float, environment: Mapping[str, str], user: str
