@@ -41,7 +41,7 @@ def test_get_prints_the_usual_columns(kubectl: Kubectl) -> None:
     nodes = kubectl("get", "nodes").split("\n")
     assert nodes[0].split() == ["NAME", "STATUS", "ROLES", "AGE", "VERSION"]
     assert all(line.split()[1] == "Ready" for line in nodes[1:-1])
-    usage = kubectl("top", "node", "--no-headers").split("\n")[:-1]
+    usage = eventually(lambda: _lines_unless(kubectl("top", "node", "--no-headers"), "<unknown>"))
     assert len(usage) == len(nodes[1:-1])
     for line in usage:
         _, cpu, _, memory, _ = line.split()
@@ -51,6 +51,10 @@ def test_get_prints_the_usual_columns(kubectl: Kubectl) -> None:
 
 def _lines_if(text: str, word: str) -> list[str] | None:
     return text.rstrip("\n").split("\n") if word in text else None
+
+
+def _lines_unless(text: str, word: str) -> list[str] | None:
+    return None if word in text else text.rstrip("\n").split("\n")
 
 
 def test_get_as_yaml_and_by_label_and_in_all_namespaces(kubectl: Kubectl) -> None:
