@@ -14,7 +14,7 @@ from lab.kubectl import Kubectl
 from netrig.plugin import eventually
 from netrig.plugin.fixtures import MakeProber
 from netrig.probe import Outcome, tcp
-from tests.cluster.manifests import container_id, deployment, http_in, pod, service, shell_in
+from tests.cluster.manifests import container_id, deployment, http_in, pod, service, shell, shell_in
 from tests.probe import answers
 
 pytestmark = pytest.mark.cluster
@@ -161,9 +161,18 @@ def test_a_deleted_pod_leaves_the_service(cluster: Cluster, kubectl: Kubectl) ->
 def test_no_connection_is_refused_while_a_deployment_rolls_to_a_new_template(
     cluster: Cluster, kubectl: Kubectl
 ) -> None:
-    # As the first process of its container, the web server ignores SIGTERM, so that it serves until it is killed.
-    made = deployment("rolls", 3, container={"command": ["/web/start"]}, minReadySeconds=1)
-    made["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] = 3
+    # The web server is a sidecar, and an init container waits until it answers: there are no readiness probes, so that
+    # a pod could be ready before it listens. As the first process of its container, the server ignores SIGTERM, so that
+    # it serves until it is killed.
+    made = deployment("rolls", 3, container=shell("trap 'exit 0' TERM; sleep 600 & wait"), minReadySeconds=1)
+    pods = made["spec"]["template"]["spec"]
+    image = {"image": "tomcat", "imagePullPolicy": "IfNotPresent"}
+    asks = "printf 'GET / HTTP/1.0\\r\\n\\r\\n' | nc -w 5 127.0.0.1 8080"
+    pods["initContainers"] = [
+        {"name": "web", "restartPolicy": "Always", "command": ["/web/start"], **image},
+        {"name": "waits", **shell(f"until {asks} | grep -q 200; do sleep 0.1; done"), **image},
+    ]
+    pods["terminationGracePeriodSeconds"] = 3
     kubectl.create(made, service("rolls", app="rolls"))
     kubectl("rollout", "status", "deployment/rolls")
     before = set(kubectl("get", "pods", "-o", "name").split())
