@@ -286,7 +286,9 @@ class TestCommand:
         assert (refused.returncode, json.loads(refused.stdout)["outcome"]) == (1, "refused")
         faults.cut(wired.cluster, "node2", Way.TO)
         silent = command(wired.lab, "probe", "node1", "udp", wired.address("node2"), "53", "--timeout", "0.2")
-        assert (silent.returncode, ": silence after 0.2 s" in silent.stdout) == (1, True)
+        _, _, waited = silent.stdout.partition(": silence after ")
+        # A busy machine wakes the probe later.
+        assert silent.returncode == 1 and float(waited.split(" ")[0]) >= 0.2, silent.stdout
 
     def test_capture(self, wired: Wired, tmp_path: Path) -> None:
         argv = [*COMMAND, "capture", "node2", "eth0", "--file", str(tmp_path / "a.pcap"), "--lab", wired.lab.name]

@@ -38,7 +38,9 @@ def test_a_failure_names_each_probe(routed: Routed) -> None:
         routed.prober.expect(Outcome.REPLY, tcp("10.1.0.1", 80), tcp("10.1.0.1", 81), icmp("10.0.0.9", timeout_s=0.2))
     refused, silent = str(failure.value).splitlines()
     assert refused.startswith("a → 10.1.0.1:81/tcp: expected reply, got refused after")
-    assert silent == "a → 10.0.0.9/icmp: expected reply, got silence after 0.2 s"
+    # A busy machine wakes the probe later than after 0.2 s.
+    text, _, waited = silent.partition(" after ")
+    assert text == "a → 10.0.0.9/icmp: expected reply, got silence" and float(waited.removesuffix(" s")) >= 0.2
 
 
 def test_drop_and_reject_of_a_firewall_are_distinguished(routed: Routed) -> None:
