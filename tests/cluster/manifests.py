@@ -8,6 +8,8 @@ from lab.cluster import Cluster
 from lab.kubectl import Kubectl
 from tests.hosts import engine_of
 
+_END = "-- the end of the script --"
+
 
 def pod(
     name: str, *, labels: dict[str, str] | None = None, container: dict[str, Any] | None = None, **spec: Any
@@ -75,13 +77,19 @@ def container_id(kubectl: Kubectl, selector: str) -> tuple[str, str] | None:
 
 
 def shell_in(cluster: Cluster, node: str, container: str, script: str) -> str:
-    """The output of a shell script in a container. Runs it by the node's engine, as the API has no exec yet."""
+    """The output of a shell script in a container. Runs it by the node's engine, as the API has no exec yet.
+
+    Docker 20.10 sometimes loses the output of a program that ends at once: then the script runs again.
+    """
+    command = ["/bin/sh", "-c", f"(\n{script}\n)\ncode=$?\necho {_END}\nexit $code"]
     with engine_of(cluster, node) as engine:
-        call = engine.exec_create(container, ["/bin/sh", "-c", script])["Id"]
-        output = engine.exec_start(call)
+        for _ in range(5):
+            call = engine.exec_create(container, command)["Id"]
+            text, end, _ = bytes(engine.exec_start(call)).decode().rpartition(f"{_END}\n")
+            if end:
+                break
         code = engine.exec_inspect(call)["ExitCode"]
-    text = bytes(output).decode()
-    assert code == 0, f"{script}: exit code {code}: {text}"
+    assert code == 0 and end, f"{script}: exit code {code}: {text}"
     return text
 
 
