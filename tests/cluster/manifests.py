@@ -81,7 +81,8 @@ def shell_in(cluster: Cluster, node: str, container: str, script: str) -> str:
 
     Docker 20.10 sometimes loses the output of a program that ends at once: then the script runs again.
     """
-    command = ["/bin/sh", "-c", f"(\n{script}\n)\ncode=$?\necho {_END}\nexit $code"]
+    # In one line: some scripts print the command lines of all processes.
+    command = ["/bin/sh", "-c", f"({script}); code=$?; echo '{_END}'; exit $code"]
     with engine_of(cluster, node) as engine:
         for _ in range(5):
             call = engine.exec_create(container, command)["Id"]
