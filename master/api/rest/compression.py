@@ -30,10 +30,16 @@ def wanted(request: web.BaseRequest, size: int) -> bool:
     return accepts_gzip(request.headers.get("Accept-Encoding", ""))
 
 
+def is_worthwhile(request: web.BaseRequest, response: web.Response) -> bool:
+    """Whether the response is large enough to be compressed, and may be."""
+    return isinstance(response.body, bytes) and wanted(request, len(response.body))
+
+
 async def compressed(request: web.BaseRequest, response: web.Response) -> web.Response:
     """The response, with a compressed body if that is wanted."""
-    body = response.body
-    if isinstance(body, bytes) and wanted(request, len(body)):
+    if is_worthwhile(request, response):
+        body = response.body
+        assert isinstance(body, bytes)
         response.body = await asyncio.to_thread(gzip.compress, body, _LEVEL, mtime=0)
         response.headers.update(_HEADERS)
     return response

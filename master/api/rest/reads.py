@@ -8,7 +8,7 @@ from master.api.errors import NotFound
 from master.api.pipeline.pipeline import Pipeline
 from master.api.rest import answers
 from master.api.rest.call import Call
-from master.api.rest.compression import MIN_BYTES, compressed
+from master.api.rest.compression import compressed, is_worthwhile
 from master.api.rest.lists import Lists
 from master.api.rest.selectors import Selection, parse_fields, parse_labels
 from master.api.rest.tables import Tabulator
@@ -49,9 +49,8 @@ class Reads:
     async def get(self, call: Call) -> web.Response:
         await self._pipeline.authorize(call.request("get"))
         response = self.answer(call, self.entry(call))
-        # Most objects are small: they are not worth a coroutine.
-        small = isinstance(response.body, bytes) and len(response.body) < MIN_BYTES
-        return response if small else await compressed(call.http, response)
+        # Asked here, because most objects are not even worth the coroutine.
+        return await compressed(call.http, response) if is_worthwhile(call.http, response) else response
 
     def _tabulator(self, call: Call, version: str) -> Tabulator:
         return Tabulator(call.route, version, call.query.text("includeObject"))
