@@ -294,10 +294,14 @@ class Pod:
         """The pod is to be removed."""
         return self.deletion_at > 0
 
+    @property
+    def all_containers(self) -> tuple[Container, ...]:
+        """The containers, init containers first."""
+        return (*self.init_containers, *self.containers)
+
     def container(self, name: str) -> Container | None:
         """The container of that name, init containers included."""
-        containers = (*self.init_containers, *self.containers)
-        return next((container for container in containers if container.name == name), None)
+        return next((container for container in self.all_containers if container.name == name), None)
 
 
 @dataclass(frozen=True, slots=True)

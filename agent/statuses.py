@@ -87,6 +87,11 @@ class PodStatus:
     containers: tuple[ContainerStatus, ...] = ()
     removed: bool = False
 
+    @property
+    def all_containers(self) -> tuple[ContainerStatus, ...]:
+        """The statuses of the containers, init containers first."""
+        return (*self.init_containers, *self.containers)
+
 
 @dataclass(frozen=True, slots=True)
 class Event:

@@ -65,7 +65,7 @@ def _problems(pod: Pod, host: HostSecurity) -> Iterator[Refusal]:
     for sysctl in pod.sysctls:
         if problem := _sysctl_problem(sysctl, pod, host):
             yield Refusal("SysctlForbidden", f"forbidden sysctl: {problem}")
-    for container in (*pod.init_containers, *pod.containers):
+    for container in pod.all_containers:
         yield from _profile_problems(container, host)
     if problem := _id_problem(pod):
         yield Refusal("SettingNotSupported", problem)
@@ -118,7 +118,7 @@ def _confines(profile: Profile | None) -> bool:
 def _id_problem(pod: Pod) -> str:
     """The kernel would take an id that is out of range for another user or group, perhaps root."""
     ids = [pod.fs_group, *pod.supplemental_groups]
-    for container in (*pod.init_containers, *pod.containers):
+    for container in pod.all_containers:
         ids += [container.security.run_as_user, container.security.run_as_group]
     wrong = [number for number in ids if number is not None and not 0 <= number <= _MAX_ID]
     return f"{wrong[0]} is not the id of a user or group" if wrong else ""

@@ -92,11 +92,10 @@ class PodFiles:
             return ""
 
     def write_message(self, container: str, attempt: int, text: bytes) -> None:
-        """Make the text the termination message of an instance without one. Raises OSError."""
-        if not self.termination_message(container, attempt):
-            file = self._message_file(container, attempt)
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(text)
+        """Make the text the termination message of an instance. Raises OSError."""
+        file = self._message_file(container, attempt)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(text)
 
     def keep_verdict(self, verdict: Verdict) -> None:
         """Write down that the pod has ended. Raises OSError."""
@@ -110,33 +109,30 @@ class PodFiles:
         except (OSError, ValueError):
             return None
 
-    def mark_replaced(self, container: str, attempt: int, instance: ContainerId) -> None:
+    def mark_replaced(self, container: str, instance: ContainerId) -> None:
         """Remember, also for a later agent, that an instance is ended only to be replaced."""
-        file = self._replaced_file(container, attempt)
+        file = self._replaced_file(container, instance)
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(instance)
+        file.touch()
 
-    def unmark_replaced(self, container: str, attempt: int) -> None:
+    def unmark_replaced(self, container: str, instance: ContainerId) -> None:
         """The instance is not replaced after all."""
-        self._replaced_file(container, attempt).unlink(missing_ok=True)
+        self._replaced_file(container, instance).unlink(missing_ok=True)
 
-    def is_replaced(self, container: str, attempt: int, instance: ContainerId) -> bool:
+    def is_replaced(self, container: str, instance: ContainerId) -> bool:
         """Whether the instance was ended to be replaced."""
-        try:
-            return self._replaced_file(container, attempt).read_text() == instance
-        except OSError:
-            return False
+        return self._replaced_file(container, instance).exists()
 
-    def forget(self, container: str, attempt: int) -> None:
+    def forget(self, container: str, attempt: int, instance: ContainerId) -> None:
         """Remove the files of an instance that is removed."""
-        for file in (self._message_file(container, attempt), self._replaced_file(container, attempt)):
-            file.unlink(missing_ok=True)
+        self._message_file(container, attempt).unlink(missing_ok=True)
+        self.unmark_replaced(container, instance)
 
     def _message_file(self, container: str, attempt: int) -> Path:
         return self._directory / "containers" / container / f"{attempt}.end"
 
-    def _replaced_file(self, container: str, attempt: int) -> Path:
-        return self._directory / "containers" / container / f"{attempt}.replaced"
+    def _replaced_file(self, container: str, instance: ContainerId) -> Path:
+        return self._directory / "containers" / container / f"{instance}.replaced"
 
 
 def seccomp_profile(directory: Path, name: str) -> str:

@@ -70,13 +70,19 @@ def finished(pod: Pod, observed: Observed) -> bool:
         newest = observed.newest(container.name)
         if newest is None or not newest.exited or succeeded(newest):
             continue
-        if is_final(pod, container, newest) and not _any_app(pod, observed):
+        if is_final(pod, container, newest) and not any_app(pod, observed):
             return True
     for container in pod.containers:
         newest = observed.newest(container.name)
         if newest is None or not newest.exited or not is_final(pod, container, newest):
             return False
     return bool(pod.containers)
+
+
+def is_over(pod: Pod, memory: Memory) -> bool:
+    """Whether the pod is to end, or was seen to have ended: it starts nothing any more."""
+    decided = memory.verdict is not None or memory.refusal is not None
+    return pod.deleted or pod.ended_phase is not None or memory.ended or decided
 
 
 def restart_wait_s(container: Container, ended: Instance, memory: Memory, now: float) -> float:
@@ -108,5 +114,6 @@ def _joined(observed: Observed, containers: Iterable[Container], sandbox: int) -
     return any(instance is not None and instance.sandbox == sandbox for instance in newest)
 
 
-def _any_app(pod: Pod, observed: Observed) -> bool:
+def any_app(pod: Pod, observed: Observed) -> bool:
+    """Whether a container of the pod exists that is neither an init container nor a sidecar."""
     return any(observed.newest(container.name) is not None for container in pod.containers)

@@ -19,7 +19,7 @@ async def read_logs(
 ) -> AsyncIterator[bytes]:
     """The log in pieces; ends when the instance ends. Raises LogUnavailable."""
     if pod.container(container) is None:
-        names = ", ".join(known.name for known in (*pod.init_containers, *pod.containers))
+        names = ", ".join(known.name for known in pod.all_containers)
         raise LogUnavailable(f'pod "{pod.ref}" has no container "{container}"; it has {names}')
     instance = _previous(observed, status, container) if options.previous else _present(observed, container)
     if instance is None:
@@ -43,7 +43,7 @@ def _present(observed: Observed, container: str) -> Instance | None:
 
 def _previous(observed: Observed, status: PodStatus | None, container: str) -> Instance | None:
     """As in Kubernetes, the instance that the status shows as the last state."""
-    statuses = (*status.init_containers, *status.containers) if status is not None else ()
+    statuses = status.all_containers if status is not None else ()
     last = next((each.last_state for each in statuses if each.name == container), None)
     if last is None:
         return None

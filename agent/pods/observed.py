@@ -102,6 +102,11 @@ class Observed:
         return next(name for name, instances in self.containers.items() if instance in instances)
 
     @property
+    def running(self) -> bool:
+        """Whether a container runs; the sandbox does not count."""
+        return any(instance.running for instance in self.all_containers)
+
+    @property
     def all_containers(self) -> tuple[Instance, ...]:
         """Every instance of every container, without sandboxes."""
         return tuple(instance for instances in self.containers.values() for instance in instances)

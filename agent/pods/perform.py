@@ -260,10 +260,8 @@ class Performer:
         self._events.normal("Started", f"Started container {name}", container=name)
 
     async def _signal(self, action: SignalContainer) -> None:
-        known = self._view.get(action.id)
-        identity = identify(known.labels) if known is not None and action.replaces else None
-        if identity is not None:
-            self._files.mark_replaced(identity.container, identity.attempt, action.id)
+        if action.replaces:
+            self._files.mark_replaced(action.container, action.id)
         if action.force:
             await self._runtime.signal(action.id, "SIGKILL")
             return
@@ -302,7 +300,7 @@ class Performer:
         self._view.drop(action.id)
         identity = identify(record.labels) if record is not None else None
         if identity is not None and identity.container:
-            self._files.forget(identity.container, identity.attempt)
+            self._files.forget(identity.container, identity.attempt, action.id)
 
     async def _create(self, spec: ContainerSpec) -> ContainerRecord:
         """Create the container, or adopt the one of that name: the same instance, created by an earlier agent."""

@@ -13,7 +13,7 @@ def references(pod: Pod) -> tuple[tuple[bool, ObjectRef], ...]:
 
 
 def _names(pod: Pod) -> Iterator[tuple[bool, str]]:
-    for container in (*pod.init_containers, *pod.containers):
+    for container in pod.all_containers:
         yield from _container_names(container)
     for volume in pod.volumes:
         if isinstance(volume.source, KeysVolume):

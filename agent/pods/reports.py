@@ -39,10 +39,9 @@ class Reports:
         status = pod_status(
             pod, observed, memory, now=now, host_ip=host_ip, message_of=self._message_of, previous=self.status
         )
-        running = any(instance.running for instance in observed.all_containers)
-        if (memory.ended or pod.ended_phase) and status.phase not in _ENDED and not running:
+        if (memory.ended or pod.ended_phase) and status.phase not in _ENDED and not observed.running:
             return  # the containers that show how it ended are gone: the master has the better status
-        if self.status is None and running and not observed.address and NETWORK_KEY in memory.busy:
+        if self.status is None and observed.running and not observed.address and NETWORK_KEY in memory.busy:
             # Containers of an earlier agent. A status without the address would remove the pod from its services.
             return
         if pod.deleted and self._has_lost_some(pod, observed):
@@ -52,12 +51,8 @@ class Reports:
             self._reporter.report(status)
         self._report_crash_loops(pod, observed, memory, now)
 
-    def forget_message(self, container: str, attempt: int) -> None:
-        """The termination message of an instance has changed, or the instance is gone."""
-        self._messages.pop((container, attempt), None)
-
     def forget_messages(self) -> None:
-        """Instances are gone, and their numbers may be used again."""
+        """A termination message has changed, or an instance is gone and its number may be used again."""
         self._messages.clear()
 
     def _has_lost_some(self, pod: Pod, observed: Observed) -> bool:
@@ -66,16 +61,16 @@ class Reports:
         A container that the last status shows as waiting has had none so far.
         """
         status = self.status
-        shown = (*status.init_containers, *status.containers) if status is not None else ()
+        shown = status.all_containers if status is not None else ()
         waiting = {each.name for each in shown if isinstance(each.state, Waiting)}
         return any(
             observed.newest(container.name) is None and container.name not in waiting
-            for container in (*pod.init_containers, *pod.containers)
+            for container in pod.all_containers
         )
 
     def _report_crash_loops(self, pod: Pod, observed: Observed, memory: Memory, now: float) -> None:
         """Report one event for each end."""
-        for container in (*pod.init_containers, *pod.containers):
+        for container in pod.all_containers:
             newest = observed.newest(container.name)
             if newest is None or newest.id in self._reported_ends:
                 continue

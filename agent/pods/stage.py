@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from agent.model import Container, Pod
-from agent.pods.lifecycle import is_final, next_init, restart_backoff, restart_wait_s
+from agent.pods.lifecycle import is_final, is_over, restart_backoff, restart_wait_s
 from agent.pods.memory import Memory
 from agent.pods.names import is_outdated
 from agent.pods.observed import Instance, Observed
@@ -47,11 +47,6 @@ class Standing:
     restart_at: float = 0.0
     delay_s: float = 0.0
 
-    @property
-    def running(self) -> bool:
-        """Whether its process runs, even if it has to be replaced."""
-        return self.instance is not None and self.instance.running
-
 
 def standing_of(pod: Pod, container: Container, observed: Observed, memory: Memory, now: float) -> Standing:
     """The container's stage at the time `now`."""
@@ -65,10 +60,9 @@ def standing_of(pod: Pod, container: Container, observed: Observed, memory: Memo
     return Standing(Stage.RUNNING if newest.running else Stage.CREATED, newest)
 
 
-def allowed(pod: Pod, observed: Observed) -> tuple[Container, ...]:
-    """The containers that may run now: the init container whose turn it is and the sidecars before it, or all sidecars
-    and containers."""
-    turn = next_init(pod, observed)
+def allowed(pod: Pod, turn: Container | None) -> tuple[Container, ...]:
+    """The containers that may run now: the init container whose `turn` it is (`next_init`) and the sidecars before it,
+    or all sidecars and containers."""
     if turn is None:
         return (*sidecars(pod), *pod.containers)
     before = pod.init_containers[: pod.init_containers.index(turn)]
@@ -86,8 +80,7 @@ def _after_end(
 ) -> Standing:
     # Init containers run again in a new sandbox, whatever their result was in the last one.
     again = container in pod.init_containers and not joined(observed, ended)
-    over = pod.deleted or memory.ended or memory.verdict is not None
-    if over or (is_final(pod, container, ended) and not again):
+    if is_over(pod, memory) or (is_final(pod, container, ended) and not again):
         return Standing(Stage.ENDED, ended)
     wait_s = restart_wait_s(container, ended, memory, now)
     if wait_s <= 0:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from agent.model import Container, Pod, PodPhase
 from agent.pods.actions import NETWORK_KEY, SANDBOX_KEY, VOLUMES_KEY, Key, On
 from agent.pods.admission import Refusal
-from agent.pods.lifecycle import finished, has_begun, next_init, succeeded
+from agent.pods.lifecycle import any_app, finished, has_begun, next_init, succeeded
 from agent.pods.memory import Memory, Retry
 from agent.pods.observed import Instance, Observed
 from agent.pods.roles import Role, role_of, sidecars
@@ -36,24 +36,23 @@ def pod_status(
     """The complete status; conditions keep the time of their last transition from `previous`."""
     if memory.refusal is not None:
         return _refused(pod, memory.refusal, memory, now=now, host_ip=host_ip, previous=previous)
-    init_done = next_init(pod, observed) is None
-    reader = _Reader(pod, observed, memory, now, message_of)
+    turn = next_init(pod, observed)
+    reader = _Reader(pod, observed, memory, now, message_of, turn)
     inits = tuple(map(reader.status, pod.init_containers))
     apps = tuple(map(reader.status, pod.containers))
     names = {sidecar.name for sidecar in sidecars(pod)}
-    beside = [status for status in inits if status.name in names]
-    running = any(instance.running for instance in observed.all_containers)
+    lasting = (*(status for status in inits if status.name in names), *apps)
     # As in Kubernetes, a pod has not ended as long as one of its containers runs.
-    verdict = memory.verdict if not running else None
-    phase = verdict.phase if verdict is not None else _phase(pod, observed, running=running)
+    verdict = memory.verdict if not observed.running else None
+    phase = verdict.phase if verdict is not None else _phase(pod, observed)
     # Containers that have begun prove that the init containers were done, whatever happened to the sandbox later.
-    init_done = init_done or has_begun(pod, observed)
+    init_done = turn is None or has_begun(pod, observed)
     return PodStatus(
         uid=pod.uid,
         namespace=pod.namespace,
         name=pod.name,
         phase=phase,
-        conditions=_conditions(pod, phase, init_done=init_done, apps=(*beside, *apps), now=now, previous=previous),
+        conditions=_conditions(pod, phase, init_done=init_done, lasting=lasting, now=now, previous=previous),
         reason=verdict.reason if verdict is not None else "",
         message=verdict.message if verdict is not None else "",
         host_ip=host_ip,
@@ -74,7 +73,7 @@ def _refused(
         namespace=pod.namespace,
         name=pod.name,
         phase=phase,
-        conditions=_conditions(pod, phase, init_done=False, apps=(), now=now, previous=previous),
+        conditions=_conditions(pod, phase, init_done=False, lasting=(), now=now, previous=previous),
         reason=refusal.reason,
         message=f"The pod was refused: {refusal.message}",
         host_ip=host_ip,
@@ -82,8 +81,9 @@ def _refused(
     )
 
 
-def _phase(pod: Pod, observed: Observed, *, running: bool) -> PodPhase:
-    if not running and (_stopped(pod, observed) or finished(pod, observed)):
+def _phase(pod: Pod, observed: Observed) -> PodPhase:
+    stopped = pod.deleted and any_app(pod, observed)
+    if not observed.running and (stopped or finished(pod, observed)):
         all_succeeded = all(succeeded(observed.newest(container.name)) for container in pod.containers)
         return PodPhase.SUCCEEDED if all_succeeded else PodPhase.FAILED
     for container in pod.containers:
@@ -94,23 +94,25 @@ def _phase(pod: Pod, observed: Observed, *, running: bool) -> PodPhase:
     return PodPhase.RUNNING
 
 
-def _stopped(pod: Pod, observed: Observed) -> bool:
-    """Whether a deleted pod had begun. None of its containers runs any more."""
-    return pod.deleted and any(observed.newest(container.name) is not None for container in pod.containers)
-
-
 class _Reader:
     """Computes the status of one container after the other."""
 
-    def __init__(self, pod: Pod, observed: Observed, memory: Memory, now: float, message_of: MessageOf) -> None:
+    def __init__(
+        self,
+        pod: Pod,
+        observed: Observed,
+        memory: Memory,
+        now: float,
+        message_of: MessageOf,
+        turn: Container | None,
+    ) -> None:
         self._pod = pod
         self._observed = observed
         self._memory = memory
         self._now = now
         self._message_of = message_of
-        # If no init container is left, those without a record have run.
-        self._waits = next_init(pod, observed) is not None
-        self._allowed = allowed(pod, observed)
+        self._turn = turn
+        self._allowed = allowed(pod, turn)
 
     def status(self, container: Container) -> ContainerStatus:
         standing = standing_of(self._pod, container, self._observed, self._memory, self._now)
@@ -152,7 +154,8 @@ class _Reader:
         failure = self._failure(container)
         if failure is not None:
             return failure
-        if self._waits and container not in self._allowed:
+        # Once all turns are over, init containers without a record have run.
+        if self._turn is not None and container not in self._allowed:
             return Waiting("PodInitializing")
         for key in (SANDBOX_KEY, NETWORK_KEY, VOLUMES_KEY):
             retry = self._memory.retries.get(key)
@@ -205,12 +208,12 @@ def _conditions(
     phase: PodPhase,
     *,
     init_done: bool,
-    apps: tuple[ContainerStatus, ...],
+    lasting: tuple[ContainerStatus, ...],
     now: float,
     previous: PodStatus | None,
 ) -> tuple[Condition, ...]:
     reason, message = "", ""
-    unready = [each.name for each in apps if not each.ready]
+    unready = [each.name for each in lasting if not each.ready]
     if phase is PodPhase.SUCCEEDED:
         reason = "PodCompleted"
     elif phase is PodPhase.FAILED:

@@ -31,7 +31,7 @@ from agent.pods.actions import (
     StartContainer,
     StartSandbox,
 )
-from agent.pods.lifecycle import deadline, finished, succeeded
+from agent.pods.lifecycle import deadline, finished, is_over, next_init, succeeded
 from agent.pods.memory import Memory, Signals
 from agent.pods.observed import Instance, Observed
 from agent.pods.roles import policy_of, sidecars
@@ -62,8 +62,7 @@ def plan(pod: Pod, observed: Observed, memory: Memory, now: float) -> Plan:
     draft.refresh()
     if pod.deleted:
         return _tear_down(draft)
-    decided = memory.verdict is not None or memory.refusal is not None
-    if decided or memory.ended or pod.ended_phase is not None or finished(pod, observed):
+    if is_over(pod, memory) or finished(pod, observed):
         _wind_down(draft)
     else:
         if until := deadline(pod, memory):
@@ -107,7 +106,7 @@ class _Draft:
             # The action that starts a sandbox inspects it itself.
             if not instance.exact and not (instance.running and SANDBOX_KEY in self.memory.busy):
                 self.add(RefreshContainer(instance.id))
-        for container in (*self.pod.init_containers, *self.pod.containers):
+        for container in self.pod.all_containers:
             newest = self.observed.newest(container.name)
             if newest is None or not container.termination_message_from_log:
                 continue
@@ -142,16 +141,15 @@ class _Draft:
             for instance in instances
             if instance.running
         ]
-        order = [sidecar.name for sidecar in sidecars(self.pod)]
-        first = [(name, instance) for name, instance in running if name not in order]
-        if first or grace_s <= 0:
-            for name, instance in first if grace_s > 0 else running:
-                self.stop(name, instance, grace_s=grace_s, why=why)
-        elif running:
-            last = max((name for name, _ in running), key=order.index)
-            for name, instance in running:
-                if name == last:
-                    self.stop(name, instance, grace_s=self._left_s(instance, grace_s), why=why)
+        beside = [sidecar.name for sidecar in reversed(sidecars(self.pod))]
+        groups = [
+            [(name, instance) for name, instance in running if name not in beside],
+            *([(name, instance) for name, instance in running if name == sidecar] for sidecar in beside),
+        ]
+        # Without a grace period, all at once.
+        for name, instance in running if grace_s <= 0 else next(filter(None, groups), []):
+            left_s = self._left_s(instance, grace_s) if name in beside else grace_s
+            self.stop(name, instance, grace_s=left_s, why=why)
         return not running
 
     def _left_s(self, instance: Instance, grace_s: float) -> float:
@@ -176,7 +174,7 @@ def _advance(draft: _Draft) -> None:
         draft.add(PrepareVolumes())
     if not _stop_stale(draft) and draft.pod.init_containers:
         return  # init containers run again, with no other container running
-    for container in allowed(draft.pod, draft.observed):
+    for container in allowed(draft.pod, next_init(draft.pod, draft.observed)):
         _container(draft, container)
     _remove_unknown(draft)
 

@@ -30,7 +30,7 @@ from agent.pods.events import EventRecorder
 from agent.pods.failures import failure_of
 from agent.pods.files import PodFiles
 from agent.pods.interface import Reporter
-from agent.pods.lifecycle import deadline, failed_at, finished, restart_backoff
+from agent.pods.lifecycle import deadline, failed_at, finished, is_over, restart_backoff
 from agent.pods.memory import Memory
 from agent.pods.observed import Observed
 from agent.pods.perform import Performer, WorkerContext
@@ -163,20 +163,20 @@ class PodWorker:
     def _keep_after_all(self, now: float) -> None:
         """Forget that containers were asked to stop for an edit that has been taken back: they run on."""
         pod, observed = self._pod, self._view.observed()
-        if pod.deleted or pod.ended_phase is not None or self._memory.ended or self._memory.verdict is not None:
+        if is_over(pod, self._memory):
             return
-        for container in (*pod.init_containers, *pod.containers):
+        for container in pod.all_containers:
             standing = standing_of(pod, container, observed, self._memory, now)
             instance = standing.instance
             if standing.stage is Stage.RUNNING and instance is not None and instance.id in self._memory.signals:
-                self._files.unmark_replaced(container.name, instance.attempt)
+                self._files.unmark_replaced(container.name, instance.id)
                 self._memory = self._memory.spared(instance.id)
 
     def _judge(self, now: float) -> None:
         """Decide whether the pod has ended by its deadline, unless it has ended before."""
         pod, memory = self._pod, self._memory
-        over = pod.deleted or pod.ended_phase is not None or memory.ended or finished(pod, self._view.observed())
-        if memory.verdict is None and not over and 0 < deadline(pod, memory) <= now:
+        over = is_over(pod, memory) or finished(pod, self._view.observed())
+        if not over and 0 < deadline(pod, memory) <= now:
             self._memory = replace(memory, verdict=DEADLINE_EXCEEDED)
 
     def _admit(self) -> None:
@@ -197,7 +197,7 @@ class PodWorker:
         for name, instances in self._view.observed().containers.items():
             for instance in instances:
                 new = instance.exited and instance.id not in known
-                if new and self._files.is_replaced(name, instance.attempt, instance.id):
+                if new and self._files.is_replaced(name, instance.id):
                     self._view.mark_replaced(instance.id)
         ends = {
             instance.id: known.get(instance.id, now if self._dated_ends else min(instance.ended_at, now))
@@ -244,7 +244,7 @@ class PodWorker:
             case CreateContainer() if action.attempt > 0:
                 self._count_restart(action, now)
             case ReadMessage():
-                self._reports.forget_message(action.container, action.attempt)
+                self._reports.forget_messages()
             case RemoveContainer():
                 self._memory = self._memory.forgotten(action.id)
                 self._reports.forget_messages()
@@ -312,7 +312,7 @@ def _acted_on(pod: Pod) -> Pod:
 
 
 def _images(pod: Pod) -> set[tuple[str, str, PullPolicy]]:
-    return {(each.name, each.image, each.pull_policy) for each in (*pod.init_containers, *pod.containers)}
+    return {(each.name, each.image, each.pull_policy) for each in pod.all_containers}
 
 
 def _lookup(desired: Desired, refs: tuple[tuple[bool, ObjectRef], ...]) -> list[object]:

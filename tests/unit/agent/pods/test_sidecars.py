@@ -30,6 +30,13 @@ def running(bed: Bed) -> list[str]:
     return [record.name.split("_", 2)[2] for record in bed.engine.named("") if record.running]
 
 
+async def crash_twice(bed: Bed, *, exit_code: int) -> None:
+    """The sidecar `s` ends, is restarted at once, ends again, and backs off."""
+    for attempt in (0, 1):
+        bed.engine.end(f"sampan_u1_s_{attempt}", exit_code)
+        await settle()
+
+
 async def test_each_starts_when_it_is_its_turn(bed: Bed) -> None:
     web = pod(init_containers=(init("a"), sidecar("s"), init("b"), sidecar("t")))
     async with bed.manager() as manager:
@@ -53,9 +60,7 @@ async def test_one_that_ends_is_restarted_alone_and_the_pod_is_not_ready_meanwhi
     async with bed.manager() as manager:
         await manager.apply(desired(web), complete=True)
         await settle()
-        for attempt in (0, 1):
-            bed.engine.end(f"sampan_u1_s_{attempt}", 0)
-            await settle()
+        await crash_twice(bed, exit_code=0)
         state = bed.reporter.statuses[UID].init_containers[0].state
         assert isinstance(state, Waiting) and state.reason == "CrashLoopBackOff"
         assert not bed.ready() and isinstance(bed.state(), Running)
@@ -69,9 +74,7 @@ async def test_one_that_crashes_again_and_again_does_not_hold_up_its_successors(
     async with bed.manager() as manager:
         await manager.apply(desired(web), complete=True)
         await settle()
-        for attempt in (0, 1):
-            bed.engine.end(f"sampan_u1_s_{attempt}", 1)
-            await settle()
+        await crash_twice(bed, exit_code=1)
         bed.engine.end("sampan_u1_a_0", 0)
         await settle()
         assert running(bed) == ["POD_0", "b_0"]
