@@ -19,7 +19,6 @@ from agent.model import KeysVolume, KeyToPath, ObjectRef
 from agent.volumes import nesting
 from agent.volumes.errors import VolumeError
 from agent.volumes.interface import MemoryFiles, VolumeContext
-from agent.volumes.nesting import nested_paths
 from agent.volumes.ownership import READABLE, give_to
 
 _DATA: Final = "..data"
@@ -42,11 +41,11 @@ class KeysKind:
                 directory.mkdir(parents=True, exist_ok=True)
                 if group is not None:
                     give_to(directory, group, READABLE)
-            nested = nested_paths(context.pod, context.name)
+            nested = nesting.mount_points(context.pod, context.name)
             kept = frozenset(path.parts[0] for path in nested)
             version = f"..{_digest(files, source.default_mode, group)}"
             _write(directory, files, version=version, group=group, kept=kept)
-            nesting.make(directory, frozenset(path for path in nested if not (directory / path.parts[0]).is_symlink()))
+            nesting.make(directory, nested)
         except OSError as error:
             raise VolumeError(f'volume "{context.name}" cannot be written: {error}') from error
         return directory

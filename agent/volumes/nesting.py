@@ -12,13 +12,13 @@ from pathlib import Path, PurePosixPath
 from agent.model import Pod
 
 
-def nested_paths(pod: Pod, volume: str) -> frozenset[PurePosixPath]:
+def mount_points(pod: Pod, volume: str) -> frozenset[PurePosixPath]:
     """The paths, relative to the volume, at which containers mount other volumes."""
     return frozenset(_nested(pod, volume))
 
 
 def _nested(pod: Pod, volume: str) -> Iterator[PurePosixPath]:
-    for container in (*pod.init_containers, *pod.containers):
+    for container in pod.all_containers:
         paths = [PurePosixPath(mount.mount_path) for mount in container.volume_mounts]
         for mount, outer in zip(container.volume_mounts, paths, strict=True):
             if mount.name != volume or mount.sub_path or mount.sub_path_expr:
@@ -33,6 +33,10 @@ def _nested(pod: Pod, volume: str) -> Iterator[PurePosixPath]:
 
 
 def make(directory: Path, paths: frozenset[PurePosixPath]) -> None:
-    """Make the directories that are missing, readable for everybody. Raises OSError."""
+    """Make the directories that are missing, readable for everybody. Raises OSError.
+
+    None is made below a link, which leads to a key.
+    """
     for path in sorted(paths):
-        (directory / path).mkdir(mode=0o755, parents=True, exist_ok=True)
+        if not (directory / path.parts[0]).is_symlink():
+            (directory / path).mkdir(mode=0o755, parents=True, exist_ok=True)
