@@ -4,12 +4,14 @@ RuntimeFault(AgentError)
 ├── Retryable
 │   ├── EngineGone          no answer from the engine at all
 │   ├── EngineFault         the engine answered with an error of its own (5xx)
-│   └── PullFailed          the registry could not be reached, or the transfer broke off
+│   ├── PullFailed          the registry could not be reached, or the transfer broke off
+│   └── TimedOut            a call took longer than its deadline
 └── Permanent
     ├── ImageNotFound       neither the engine nor the registry has the image
     ├── InvalidImageName    not an image reference
     ├── NoSuchContainer     the container does not exist (any more)
     ├── CreateConflict      the name is taken: adopt the existing container
+    ├── NotRunning          the container has ended, or has not started
     ├── StartRefused        the container cannot run as it is (no such command, no such directory)
     └── BadRequest          the engine refused the request (4xx)
 """
@@ -43,6 +45,10 @@ class PullFailed(Retryable):
     """An image could not be pulled this time."""
 
 
+class TimedOut(Retryable):
+    """A call took longer than its deadline."""
+
+
 class ImageNotFound(Permanent):
     """Neither the engine nor the registry has the image."""
 
@@ -57,6 +63,10 @@ class NoSuchContainer(Permanent):
 
 class CreateConflict(Permanent):
     """A container of that name exists."""
+
+
+class NotRunning(Permanent):
+    """The container has ended, or has not started."""
 
 
 class StartRefused(Permanent):

@@ -22,9 +22,11 @@ from agent.runtime.errors import (
     EngineGone,
     ImageNotFound,
     NoSuchContainer,
+    NotRunning,
     RuntimeFault,
     StartRefused,
 )
+from agent.runtime.fakeprocess import FakeExec
 from agent.runtime.interface import (
     ContainerId,
     ContainerPhase,
@@ -57,6 +59,7 @@ class FakeRuntime:
         self._failures: dict[str, deque[RuntimeFault]] = defaultdict(deque)
         self._subscribers: list[asyncio.Queue[RuntimeEvent | None]] = []
         self._count = 0
+        self.exec = FakeExec(self._check_running)
 
     # --- for tests -------------------------------------------------------------------------------------------------
 
@@ -239,6 +242,10 @@ class FakeRuntime:
             if container in (record.id, record.name):
                 return record
         raise NoSuchContainer(f"no container {container}")
+
+    def _check_running(self, container: str) -> None:
+        if not self._find(container).running:
+            raise NotRunning(f"container {container[:12]} is not running")
 
     def _publish(self, kind: EventKind, record: ContainerRecord) -> None:
         event = RuntimeEvent(kind, record.id, self._clock.wall(), record.labels, record.exit_code, record.oom_killed)
