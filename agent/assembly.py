@@ -21,6 +21,7 @@ from agent.session.renewal import Renewal
 from agent.session.reporter import ReportQueue
 from agent.session.session import SessionLoop
 from agent.vitals import Vitals
+from agent.volumes.binds import KernelBinds
 from agent.volumes.manager import Volumes
 from agent.volumes.memory import TmpfsFiles
 from netstack.monitor import DriftMonitor
@@ -67,7 +68,9 @@ def assemble(config: AgentConfig, identity: Identity, clock: Clock, stack: Async
             unsafe_sysctls=config.allowed_unsafe_sysctls,
         ),
     )
-    volumes = Volumes(state_dir=config.state_dir, host_path_root=config.host_path_root, memory=TmpfsFiles())
+    volumes = Volumes(
+        state_dir=config.state_dir, host_path_root=config.host_path_root, memory=TmpfsFiles(), binds=KernelBinds()
+    )
     node.connect(PodManager(runtime, network, volumes, reports, clock, settings), network)
     session = SessionLoop(Renewal(identity, config.state_dir, clock), node, desired, reports, clock)
     return node, session

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from agent.model import Container, Desired, EnvFrom, EnvVar, KeyRef, ObjectRef, Pod
+from agent.model import Container, Desired, EnvFrom, EnvVar, KeyRef, ObjectRef, Pod, VolumeMount
 from agent.pods.errors import ContainerConfigError
-from agent.pods.expand import expand
+from agent.pods.expand import expand, unknown
 from agent.pods.serviceenv import service_variables, visible_services
 
 _NAME: Final = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*")
@@ -41,6 +41,18 @@ def environment(pod: Pod, container: Container, desired: Desired, facts: PodFact
         if value is not None:
             variables[variable.name] = value
     return services | variables
+
+
+def sub_path_of(mount: VolumeMount, env: Mapping[str, str]) -> str:
+    """The path inside the volume, by the kubelet's rules. Raises ContainerConfigError."""
+    if missing := unknown(mount.sub_path_expr, env):
+        raise ContainerConfigError(f'subPathExpr "{mount.sub_path_expr}": missing value for "{missing[0]}"')
+    path = expand(mount.sub_path_expr, env) or mount.sub_path
+    if path.startswith("/"):
+        raise ContainerConfigError(f'subPath "{path}" must not be an absolute path')
+    if ".." in path.split("/"):
+        raise ContainerConfigError(f"subPath \"{path}\" must not contain '..'")
+    return path
 
 
 def _value(pod: Pod, variable: EnvVar, desired: Desired, facts: PodFacts, before: Mapping[str, str]) -> str | None:

@@ -20,3 +20,8 @@ def expand(text: str, values: Mapping[str, str]) -> str:
         return "$" if name is None else values.get(name, match[0])
 
     return _REFERENCE.sub(replacement, text)
+
+
+def unknown(text: str, values: Mapping[str, str]) -> list[str]:
+    """The names in the text's references that have no value."""
+    return [match[1] for match in _REFERENCE.finditer(text) if match[1] is not None and match[1] not in values]

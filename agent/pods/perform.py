@@ -33,10 +33,9 @@ from agent.pods.actions import (
     StartContainer,
     StartSandbox,
 )
-from agent.pods.env import PodFacts, environment
+from agent.pods.env import PodFacts, environment, sub_path_of
 from agent.pods.errors import ContainerConfigError, ImageMissing
 from agent.pods.events import EventRecorder
-from agent.pods.expand import expand
 from agent.pods.files import PodFiles, seccomp_profile
 from agent.pods.interface import PodNetwork, PodsConfig
 from agent.pods.names import identify
@@ -47,7 +46,8 @@ from agent.runtime import pause
 from agent.runtime.errors import CreateConflict, ImageNotFound, NoSuchContainer, StartRefused
 from agent.runtime.interface import ContainerPhase, ContainerRecord, ContainerSpec, Mount, Privileges, Runtime
 from agent.volumes.interface import Mounted
-from agent.volumes.manager import Volumes, mount_source
+from agent.volumes.manager import Volumes
+from agent.volumes.subpaths import SubPath
 
 _MESSAGE_LINES: Final = 80
 _MESSAGE_BYTES: Final = 2048
@@ -192,6 +192,7 @@ class Performer:
         pod, container = self.pod, action.container
         facts = PodFacts(self._config.node_name, self.desired.host_ip, self._view.address)
         env = environment(pod, container, self.desired, facts)
+        volume_mounts = await asyncio.to_thread(self._volume_mounts, container, env) if container.volume_mounts else []
         try:
             rights = await self._privileges(container)
             spec = container_spec(
@@ -202,7 +203,7 @@ class Performer:
                 sandbox=action.sandbox,
                 sandbox_attempt=action.sandbox_attempt,
                 env=env,
-                mounts=[*self._volume_mounts(container, env), *self._files.mounts(pod, container, action.attempt)],
+                mounts=[*volume_mounts, *self._files.mounts(pod, container, action.attempt)],
                 privileges=rights,
             )
             self._view.put(await self._create(spec))
@@ -227,13 +228,13 @@ class Performer:
         mounts = []
         # Config maps and secrets are read-only, as in Kubernetes.
         read_only = {volume.name for volume in self.pod.volumes if isinstance(volume.source, KeysVolume)}
-        for mount in container.volume_mounts:
+        for index, mount in enumerate(container.volume_mounts):
             volume = self._mounted.get(mount.name)
             if volume is None:
                 raise ContainerConfigError(f'volumeMount "{mount.name}": the pod has no such volume')
-            sub_path = expand(mount.sub_path_expr, env) if mount.sub_path_expr else mount.sub_path
-            source = str(mount_source(volume, mount.name, sub_path))
-            mounts.append(Mount(source, mount.mount_path, mount.read_only or mount.name in read_only))
+            inside = SubPath(mount.name, sub_path_of(mount, env), container.name, index)
+            source = self._volumes.mount_source(self.pod.uid, volume, inside)
+            mounts.append(Mount(str(source), mount.mount_path, mount.read_only or mount.name in read_only))
         return mounts
 
     async def _start_container(self, action: StartContainer) -> None:

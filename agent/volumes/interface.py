@@ -49,5 +49,17 @@ class MemoryFiles(Protocol):
         ...
 
 
+class Binds(Protocol):
+    """Mounts of single files and directories at places that no container can change."""
+
+    def bind(self, descriptor: int, target: Path) -> None:
+        """Mount the file or directory of an open descriptor at an existing one of the same type. Raises OSError."""
+        ...
+
+    def unmount(self, target: Path) -> None:
+        """Unmount everything that is mounted at the target; does nothing if nothing is. Raises OSError."""
+        ...
+
+
 Mounted = Mapping[str, Path]
 """Volume name → path that containers mount."""

@@ -1,28 +1,30 @@
 """All volumes of a pod, and the pod's directory on this node.
 
-Owns `state_dir/pods/<uid>/` and its removal: `volumes/<name>`, and `etc/` and `containers/` (written by pods/files.py).
+Owns `state_dir/pods/<uid>/` and its removal: `volumes/<name>`, `subpaths/<container>/`, and `etc/` and `containers/`
+(written by pods/files.py).
 The calls block and are made on a thread.
 """
 
 from __future__ import annotations
 
-import stat
 from pathlib import Path
 
 from agent.model import Desired, EmptyDir, HostPath, KeysVolume, Pod, PodUid, VolumeSource
 from agent.volumes.emptydir import EmptyDirKind
 from agent.volumes.errors import VolumeError
 from agent.volumes.hostpath import HostPathKind
-from agent.volumes.interface import MemoryFiles, Mounted, VolumeContext
+from agent.volumes.interface import Binds, MemoryFiles, Mounted, VolumeContext
 from agent.volumes.keys import KeysKind
+from agent.volumes.subpaths import SubPath, SubPaths
 from hull.trees import remove_tree
 
 
 class Volumes:
     """The volumes of all pods on the node."""
 
-    def __init__(self, *, state_dir: Path, host_path_root: Path, memory: MemoryFiles) -> None:
+    def __init__(self, *, state_dir: Path, host_path_root: Path, memory: MemoryFiles, binds: Binds) -> None:
         self._pods = state_dir / "pods"
+        self._sub_paths = SubPaths(binds)
         self._memory = memory
         self._empty_dir = EmptyDirKind(memory)
         self._host_path = HostPathKind(host_path_root)
@@ -40,9 +42,16 @@ class Volumes:
             for volume in pod.volumes
         }
 
+    def mount_source(self, uid: PodUid, volume: Path, sub_path: SubPath) -> Path:
+        """The path that a container mounts: the volume, or a mount of a path inside it (created if missing)."""
+        if not sub_path.path:
+            return volume
+        return self._sub_paths.expose(volume, sub_path, self._sub_path_directory(uid))
+
     def clean(self, uid: PodUid) -> None:
         """Remove everything that the pod has on this node, except the targets of host paths."""
         directory = self.directory(uid)
+        self._sub_paths.clean(self._sub_path_directory(uid))
         volumes = directory / "volumes"
         if volumes.is_dir():
             for volume in volumes.iterdir():
@@ -60,6 +69,9 @@ class Volumes:
             return frozenset()
         return frozenset(PodUid(directory.name) for directory in self._pods.iterdir())
 
+    def _sub_path_directory(self, uid: PodUid) -> Path:
+        return self.directory(uid) / "subpaths"
+
     def _prepare(self, source: VolumeSource, context: VolumeContext) -> Path:
         match source:
             case EmptyDir():
@@ -73,25 +85,3 @@ class Volumes:
                     f'volume "{context.name}": {source.kind} is not supported by this version; '
                     "use emptyDir, hostPath, configMap or secret"
                 )
-
-
-def mount_source(volume: Path, name: str, sub_path: str) -> Path:
-    """The path that a container mounts: the volume, or a path inside it (created if missing)."""
-    if not sub_path:
-        return volume
-    root = volume.resolve()
-    path = (root / sub_path).resolve()
-    if not path.is_relative_to(root):
-        raise VolumeError(f'subPath "{sub_path}" of volume "{name}" leads out of the volume')
-    if not path.exists():
-        _make(path, stat.S_IMODE(root.stat().st_mode))
-    return path
-
-
-def _make(directory: Path, mode: int) -> None:
-    """Create a directory, and its missing parents, with this mode: a user who may write to the volume may write to its
-    parts too."""
-    if not directory.parent.exists():
-        _make(directory.parent, mode)
-    directory.mkdir(exist_ok=True)
-    directory.chmod(mode)

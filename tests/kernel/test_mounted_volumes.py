@@ -1,18 +1,24 @@
-"""The removal of a pod's volumes on real file systems: what is mounted in them by other programs stays whole."""
+"""The volumes of pods on real file systems: foreign mounts stay whole, and no path inside a volume leads out."""
 
 from __future__ import annotations
 
+import ctypes
+import os
 import subprocess
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 from agent.model import Container, Desired, EmptyDir, Pod, PodUid, Volume
+from agent.volumes.binds import KernelBinds
 from agent.volumes.errors import VolumeError
 from agent.volumes.manager import Volumes
 from agent.volumes.memory import TmpfsFiles
+from agent.volumes.subpaths import SubPath
+from hull.sweep import mounts_below
 
 UID = PodUid("u1")
 
@@ -27,7 +33,7 @@ def mounted(source: Path, directory: Path) -> Iterator[None]:
 
 
 def test_a_pod_with_a_foreign_mount_is_not_removed_and_the_mounted_data_stay(tmp_path: Path) -> None:
-    volumes = Volumes(state_dir=tmp_path / "state", host_path_root=tmp_path, memory=TmpfsFiles())
+    volumes = Volumes(state_dir=tmp_path / "state", host_path_root=tmp_path, memory=TmpfsFiles(), binds=KernelBinds())
     sources = (Volume("disk", EmptyDir()), Volume("memory", EmptyDir("Memory")))
     pod = Pod(UID, "default", "web", (Container("app", "web:1"),), volumes=sources)
     made = volumes.prepare(pod, Desired(pods={}))
@@ -44,3 +50,63 @@ def test_a_pod_with_a_foreign_mount_is_not_removed_and_the_mounted_data_stay(tmp
         assert (share / "file").read_text() == (target / "file").read_text() == "the only copy"
     volumes.clean(UID)
     assert not volumes.directory(UID).exists() and (share / "file").exists()
+
+
+def new_volumes(directory: Path) -> Volumes:
+    return Volumes(state_dir=directory / "state", host_path_root=directory, memory=TmpfsFiles(), binds=KernelBinds())
+
+
+@contextmanager
+def swapping(directory: Path, link: Path) -> Iterator[None]:
+    """Exchanges a directory for a link, and back, as fast as it goes (renameat2(2), RENAME_EXCHANGE)."""
+    libc, done = ctypes.CDLL(None, use_errno=True), threading.Event()
+
+    def swap() -> None:
+        while not done.is_set():
+            libc.renameat2(-100, os.fsencode(directory), -100, os.fsencode(link), 2)
+
+    thread = threading.Thread(target=swap, name="swap")
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+@pytest.mark.parametrize("medium", ["", "Memory"])
+def test_a_directory_that_is_swapped_for_a_link_never_leads_out(tmp_path: Path, medium: str) -> None:
+    volumes, outside = new_volumes(tmp_path), tmp_path / "outside"
+    (outside / "x").mkdir(parents=True)
+    pod = Pod(UID, "default", "web", (Container("app", "web:1"),), volumes=(Volume("v", EmptyDir(medium)),))
+    volume = volumes.prepare(pod, Desired(pods={}))["v"]
+    (volume / "d" / "x").mkdir(parents=True)
+    (volume / "d" / "x" / "inside").touch()
+    (volume / "l").symlink_to(outside)
+    mounts = 0
+    with swapping(volume / "d", volume / "l"):
+        for _ in range(1000):
+            with suppress(VolumeError):  # refused at a moment when it was a link
+                target = volumes.mount_source(UID, volume, SubPath("v", "d/x", "app", 0))
+                assert [entry.name for entry in target.iterdir()] == ["inside"]
+                mounts += 1
+    assert mounts > 0, "the directory itself can be mounted"
+    assert sorted(outside.rglob("*")) == [outside / "x"], "nothing was made outside"
+    volumes.clean(UID)
+    assert not mounts_below(tmp_path) and not volumes.directory(UID).exists()
+
+
+def test_a_file_of_a_volume_is_mounted_again_for_each_instance(tmp_path: Path) -> None:
+    volumes = new_volumes(tmp_path)
+    pod = Pod(UID, "default", "web", (Container("app", "web:1"),), volumes=(Volume("v", EmptyDir()),))
+    volume = volumes.prepare(pod, Desired(pods={}))["v"]
+    for text in ("first", "second"):
+        (volume / "new").write_text(text)
+        (volume / "new").replace(volume / "file")
+        # By another agent each time: the mount of the one before is there.
+        target = new_volumes(tmp_path).mount_source(UID, volume, SubPath("v", "file", "app", 1))
+        assert target.read_text() == text and mounts_below(target) == [str(target)]
+        (volume / "file").unlink()
+        assert target.read_text() == text
+    new_volumes(tmp_path).clean(UID)
+    assert not mounts_below(tmp_path)

@@ -110,6 +110,20 @@ class FakeReporter:
         return [event.reason for event in self.events]
 
 
+class FakeBinds:
+    """Records what would be mounted where."""
+
+    def __init__(self) -> None:
+        self.mounted: dict[Path, Path] = {}
+
+    def bind(self, descriptor: int, target: Path) -> None:
+        assert target.exists()
+        self.mounted[target] = Path(f"/proc/self/fd/{descriptor}").readlink()
+
+    def unmount(self, target: Path) -> None:
+        self.mounted.pop(target, None)
+
+
 class FakeMemoryFiles:
     """Plain directories, recorded as mounted."""
 

@@ -34,7 +34,7 @@ from netstack.records import PodRecords
 from proto.gen import desired_pb2, session_pb2
 from tests.fakes.damage import BITS, CUTS, DAMAGES, GARBLED, UNREADABLE, nothing_elsewhere
 from tests.fakes.sessions import TOKEN, prepare_pki
-from tests.unit.agent.fakes import FakeMemoryFiles
+from tests.unit.agent.fakes import FakeBinds, FakeMemoryFiles
 
 HASH = "sha256:" + "a" * 64
 ALL = tuple(DAMAGES)
@@ -323,7 +323,7 @@ def test_a_damaged_file_of_a_volume_is_written_again(tmp_path: Path, damage: str
     content = {"app.conf": b"the configuration " * 20}
     ref = model.ObjectRef("default", "c")
     desired = model.Desired(pods={}, config_maps={ref: model.ConfigMap(ref, content)})
-    volumes = Volumes(state_dir=tmp_path, host_path_root=tmp_path, memory=FakeMemoryFiles())
+    volumes = Volumes(state_dir=tmp_path, host_path_root=tmp_path, memory=FakeMemoryFiles(), binds=FakeBinds())
     directory = volumes.prepare(pod, desired)["config"]
     DAMAGES[damage]((directory / "app.conf").resolve())
     directory = volumes.prepare(pod, desired)["config"]

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from tests.first_release import RECORDED_AT, document, lines, read, unpack
-from tests.unit.agent.fakes import FakeMemoryFiles, FakeNetwork, FakeReporter, HandClock, settle
+from tests.unit.agent.fakes import FakeBinds, FakeMemoryFiles, FakeNetwork, FakeReporter, HandClock, settle
 from tests.unit.first_release import product as p
 
 CLUSTER: str = document("master/objects.json.xz")["keys"]["/meta/cluster-id"]
@@ -195,7 +195,9 @@ async def managed(host: Path) -> AsyncIterator[Node]:
         cluster_id=CLUSTER, node_name="node1", state_dir=host / "agent", resolv_conf=host / "resolv.conf"
     )
     (host / "resolv.conf").write_text("nameserver 192.0.2.53\n")
-    volumes = p.Volumes(state_dir=host / "agent", host_path_root=host / "rootfs", memory=FakeMemoryFiles())
+    volumes = p.Volumes(
+        state_dir=host / "agent", host_path_root=host / "rootfs", memory=FakeMemoryFiles(), binds=FakeBinds()
+    )
     manager = p.PodManager(engine, network, volumes, reporter, clock, config)
     task = asyncio.create_task(manager.run())
     try:

@@ -15,7 +15,7 @@ from agent.pods.interface import PodsConfig
 from agent.pods.manager import PodManager
 from agent.runtime.fake import FakeRuntime
 from agent.volumes.manager import Volumes
-from tests.unit.agent.fakes import FakeMemoryFiles, FakeNetwork, FakeReporter, HandClock, settle
+from tests.unit.agent.fakes import FakeBinds, FakeMemoryFiles, FakeNetwork, FakeReporter, HandClock, settle
 
 UID = PodUid("u1")
 PAUSE, IMAGE = "sampan/pause:1", "web:1"
@@ -31,11 +31,15 @@ class Bed:
     reporter: FakeReporter
     config: PodsConfig
     memory: FakeMemoryFiles
+    binds: FakeBinds
 
     @asynccontextmanager
     async def manager(self) -> AsyncIterator[PodManager]:
         volumes = Volumes(
-            state_dir=self.config.state_dir, host_path_root=self.config.state_dir / "root", memory=self.memory
+            state_dir=self.config.state_dir,
+            host_path_root=self.config.state_dir / "root",
+            memory=self.memory,
+            binds=self.binds,
         )
         manager = PodManager(self.engine, self.network, volumes, self.reporter, self.clock, self.config)
         task = asyncio.create_task(manager.run(), name="manager")
@@ -72,7 +76,7 @@ def make_bed(
     config = PodsConfig(
         cluster_id="c1", node_name="n1", state_dir=directory, pause_image=PAUSE, resolv_conf=directory / "none"
     )
-    return Bed(clock, engine, network or FakeNetwork(), FakeReporter(), config, FakeMemoryFiles())
+    return Bed(clock, engine, network or FakeNetwork(), FakeReporter(), config, FakeMemoryFiles(), FakeBinds())
 
 
 def pod(**changes: object) -> Pod:

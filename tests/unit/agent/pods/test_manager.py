@@ -316,7 +316,24 @@ async def test_a_sub_path_may_contain_variables(bed: Bed) -> None:
         await settle()
         spec = bed.engine.specs[bed.engine.named("app")[0].id]
         (source,) = [mount.source for mount in spec.mounts if mount.target == "/d"]
-        assert source.endswith("/data/logs/web") and Path(source).is_dir()
+        inside = bed.binds.mounted[Path(source)]
+        assert str(inside).endswith("/volumes/data/logs/web") and inside.is_dir()
+
+
+@pytest.mark.parametrize(
+    ("expression", "named"),
+    [("$(NONE)/x", "NONE"), ("a/$(UP)", "must not contain '..'"), ("$(ABSOLUTE)", "must not be an absolute path")],
+)
+async def test_a_sub_path_that_its_variables_make_wrong_is_refused(bed: Bed, expression: str, named: str) -> None:
+    mount = VolumeMount("data", "/d", sub_path_expr=expression)
+    variables = (EnvVar("UP", "../../.."), EnvVar("ABSOLUTE", "/etc"))
+    container = Container("app", IMAGE, env=variables, volume_mounts=(mount,))
+    async with bed.manager() as manager:
+        await manager.apply(desired(pod(containers=(container,), volumes=(Volume("data", EmptyDir()),))), complete=True)
+        await settle()
+        state = bed.state()
+        assert isinstance(state, Waiting) and state.reason == "CreateContainerConfigError" and named in state.message
+        assert not bed.binds.mounted
 
 
 async def test_an_oom_kill_is_reported(bed: Bed) -> None:

@@ -27,8 +27,9 @@ from agent.model import (
     VolumeSource,
 )
 from agent.volumes.errors import VolumeError
-from agent.volumes.manager import Volumes, mount_source
-from tests.unit.agent.fakes import FakeMemoryFiles
+from agent.volumes.manager import Volumes
+from agent.volumes.subpaths import SubPath
+from tests.unit.agent.fakes import FakeBinds, FakeMemoryFiles
 
 UID = PodUid("u1")
 CONFIG, SECRET = ObjectRef("default", "c"), ObjectRef("default", "s")
@@ -52,12 +53,22 @@ class Bed:
         self.memory = FakeMemoryFiles()
         self.root = directory / "root"
         self.root.mkdir()
-        self.volumes = Volumes(state_dir=directory / "state", host_path_root=self.root, memory=self.memory)
+        self.binds = FakeBinds()
+        self.volumes = Volumes(
+            state_dir=directory / "state", host_path_root=self.root, memory=self.memory, binds=self.binds
+        )
 
     def prepare(self, source: VolumeSource, desired: Desired = DESIRED, *, group: int | None = None) -> Path:
         volumes = (Volume("v", source),)
         pod = Pod(UID, "default", "web", (Container("app", "web:1"),), volumes=volumes, fs_group=group)
         return self.volumes.prepare(pod, desired)["v"]
+
+    def mounted(self, volume: Path, path: str) -> Path:
+        """What a container gets for a path inside a volume."""
+        target = self.volumes.mount_source(UID, volume, SubPath("v", path, "app", 0))
+        assert target.is_relative_to(self.volumes.directory(UID) / "subpaths")
+        assert target.is_dir() == self.binds.mounted[target].is_dir()
+        return self.binds.mounted[target]
 
 
 @pytest.fixture
@@ -220,17 +231,32 @@ def test_a_missing_optional_volume_is_empty(bed: Bed) -> None:
 
 def test_a_sub_path_that_is_missing_gets_the_mode_of_its_volume(bed: Bed) -> None:
     volume = bed.prepare(EmptyDir(), group=GROUP)
-    made = mount_source(volume, "v", "a/b")
+    made = bed.mounted(volume, "a/b")
     assert {mode_of(made), mode_of(made.parent)} == {0o2777}
     assert made.stat().st_gid == GROUP
 
 
 def test_sub_path_stays_inside(bed: Bed, tmp_path: Path) -> None:
     volume = bed.prepare(EmptyDir())
-    assert mount_source(volume, "v", "a/b").is_dir()
+    assert bed.mounted(volume, "a/b") == volume / "a/b"
     (volume / "out").symlink_to(tmp_path)
-    with pytest.raises(VolumeError, match="leads out"):
-        mount_source(volume, "v", "out/x")
+    (volume / "a/in").symlink_to("../a/b/c")
+    for path in ("out/x", "out", "../x", "a/../../x"):
+        with pytest.raises(VolumeError, match="leads out"):
+            bed.mounted(volume, path)
+    assert bed.mounted(volume, "a/in") == volume / "a/b/c" and not (tmp_path / "x").exists()
+
+
+def test_a_sub_path_of_another_type_replaces_that_of_the_container_before(bed: Bed) -> None:
+    volume = bed.prepare(EmptyDir())
+    for _ in range(2):
+        (volume / "p").write_text("a file")
+        assert bed.mounted(volume, "p") == volume / "p"
+        (volume / "p").unlink()
+        assert bed.mounted(volume, "p").is_dir()
+        (volume / "p").rmdir()
+    bed.volumes.clean(UID)
+    assert not bed.binds.mounted and not bed.volumes.directory(UID).exists()
 
 
 @pytest.mark.parametrize("secret", [False, True])

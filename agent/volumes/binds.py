@@ -1,0 +1,18 @@
+"""Bind mounts, by mount(2): mount(8) would resolve the path of a descriptor by itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hull import mounts
+
+
+class KernelBinds:
+    """Bind mounts in this mount namespace, which the container engine must share."""
+
+    def bind(self, descriptor: int, target: Path) -> None:
+        mounts.bind(descriptor, target)
+
+    def unmount(self, target: Path) -> None:
+        while mounts.is_mount(target):
+            mounts.detach(target)

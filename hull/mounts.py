@@ -1,0 +1,42 @@
+"""Mounts of this mount namespace: made from open descriptors, and detached. Thin calls of mount(2) and umount2(2)."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from pathlib import Path
+from typing import Final
+
+from hull.sweep import mounts_below
+
+_MS_BIND: Final = 4096
+_MNT_DETACH: Final = 2
+_UMOUNT_NOFOLLOW: Final = 8
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def bind(descriptor: int, target: Path) -> None:
+    """Mount the file or directory of an open descriptor at the target, which has the same type. Raises OSError.
+
+    What is mounted below it is left out. The descriptor says what is mounted, whatever its path leads to by now.
+    """
+    source = f"/proc/self/fd/{descriptor}".encode()
+    if _libc.mount(source, os.fsencode(target), None, ctypes.c_ulong(_MS_BIND), None) != 0:
+        raise _error(target)
+
+
+def detach(target: Path) -> None:
+    """Unmount what is mounted at the target, at once; a process that uses it keeps it. Raises OSError."""
+    if _libc.umount2(os.fsencode(target), _MNT_DETACH | _UMOUNT_NOFOLLOW) != 0:
+        raise _error(target)
+
+
+def is_mount(target: Path) -> bool:
+    """Whether something is mounted at the target, also if it is a bind mount of the same file system."""
+    path = target.parent.resolve() / target.name
+    return str(path) in mounts_below(path)
+
+
+def _error(target: Path) -> OSError:
+    number = ctypes.get_errno()
+    return OSError(number, os.strerror(number), str(target))
