@@ -377,3 +377,21 @@ class LogRequest:
     uid: PodUid
     container: str
     options: LogOptions
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessRequest:
+    """A process that a client of the master wants to talk to, and which of its streams it wants.
+
+    `command` empty: the container's main process.
+    """
+
+    namespace: str
+    pod: str
+    uid: PodUid
+    container: str
+    command: tuple[str, ...] = ()
+    stdin: bool = False
+    stdout: bool = False
+    stderr: bool = False
+    tty: bool = False

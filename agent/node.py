@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Iterable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from typing import Final, Protocol
@@ -23,6 +24,7 @@ from agent.desired.state import DesiredState
 from agent.errors import AgentError
 from agent.network import AgentNetwork, NetworkFault
 from agent.runtime.interface import Runtime
+from agent.runtime.process import Process
 from agent.statuses import Beat, Capacity, Condition, Event, NodeInfo, PodStatus
 from agent.vitals import Vitals
 from netstack.desired import NetworkState, NodeSettings, Repair
@@ -51,6 +53,7 @@ class Pods(Protocol):
     def idle(self) -> bool: ...
     def pod_uids(self) -> frozenset[model.PodUid]: ...
     def logs(self, request: model.LogRequest) -> AsyncIterator[bytes]: ...
+    def process(self, request: model.ProcessRequest) -> AbstractAsyncContextManager[Process]: ...
 
 
 class Events(Protocol):
@@ -170,6 +173,10 @@ class Node:
     def logs(self, request: model.LogRequest) -> AsyncIterator[bytes]:
         """A container's output."""
         return self._pods.logs(request)
+
+    def process(self, request: model.ProcessRequest) -> AbstractAsyncContextManager[Process]:
+        """A process in a container, and its streams."""
+        return self._pods.process(request)
 
     async def leave(self) -> None:
         """Remove every pod, then the network; returns when nothing of ours is left."""

@@ -20,13 +20,16 @@ from master.api.join import JoinService
 from master.api.pipeline.authorization import MastersOnly
 from master.api.pipeline.pipeline import Pipeline
 from master.api.resources import Resources
+from master.api.rest.subresources import Connector
 from master.api.server import ApiServer
 from master.api.usages import Usages
 from master.cache import Cache
 from master.clock import Clock, SystemClock
 from master.config import MasterConfig
+from master.kinds.core.pod.exec import PodProcess
 from master.kinds.core.pod.log import PodLog
 from master.kinds.core.pod.logs import LogSource
+from master.kinds.core.pod.processes import Processes
 from master.pki import Pki
 from master.registry.registry import Registry
 from master.store.interface import Store
@@ -73,15 +76,23 @@ def server(
     logs: LogSource,
     join: JoinService,
     *,
+    processes: Processes | None = None,
     clock: Clock | None = None,
 ) -> ApiServer:
-    """The server of these objects. It makes those that every cluster has when it starts."""
+    """The server of these objects. It makes those that every cluster has when it starts.
+
+    Without `processes` there is no exec and no attach.
+    """
+    connectors: dict[tuple[str, str], Connector] = {(kinds.POD.resource, "log"): PodLog(logs)}
+    if processes is not None:
+        connectors[kinds.POD.resource, "exec"] = PodProcess(processes, command=True)
+        connectors[kinds.POD.resource, "attach"] = PodProcess(processes, command=False)
     return ApiServer(
         config,
         resources,
         pki,
         join,
-        connectors={(kinds.POD.resource, "log"): PodLog(logs)},
+        connectors=connectors,
         prepare=lambda port: bootstrap.ensure(resources, config, port=port),
         clock=clock,
     )

@@ -128,6 +128,25 @@ def logs(request: session_pb2.LogRequest) -> str:
     return "" if 0 <= request.since_unix_s < YEAR_10000 else f"since_unix_s: {_years(request.since_unix_s)}"
 
 
+def process(request: session_pb2.ProcessRequest, *, command: bool) -> str:
+    """What is wrong with a request for a process; `command`: it has to name one."""
+    if command and not request.command:
+        return "command: is empty"
+    return _form(_UID, request.pod_uid, "pod uid") or _form(_LABEL, request.container, "container")
+
+
+def port_forward(request: session_pb2.PortForwardRequest) -> str:
+    """What is wrong with a request for a connection."""
+    if not 0 < request.port <= MAX_PORT:
+        return f"port: {request.port} is not a port"
+    return _form(_UID, request.pod_uid, "pod uid")
+
+
+def size(message: session_pb2.TerminalSize) -> str:
+    """What is wrong with the size of a terminal, which the kernel keeps in 16 bits."""
+    return "" if max(message.width, message.height) < 1 << 16 else f"terminal: {message.width}x{message.height}"
+
+
 def _container(container: desired_pb2.Container) -> str:
     wrong = (
         _form(_LABEL, container.name, "container")

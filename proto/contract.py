@@ -18,8 +18,8 @@ PROTOCOL_VERSION: Final = 3
 """Raised if an agent of the version before could misunderstand a message, or would miss one that it must obey.
 
 1: the first. 2: a session brings the CAs to trust, and may request another certificate. 3: endpoints come in slices,
-the last message of a stream says whether the stream is complete, and pods have security settings that older agents
-would ignore (master/dispatch/withheld.py keeps such pods from starting there).
+the last message of a stream says whether the stream is complete, streams carry processes (exec, attach), and pods have
+security settings that older agents would ignore (master/dispatch/withheld.py keeps such pods from starting there).
 """
 
 SLICES_SINCE: Final = 3
@@ -27,6 +27,9 @@ SLICES_SINCE: Final = 3
 
 COMPLETE_SINCE: Final = 3
 """The first protocol version with StreamUp.complete."""
+
+PROCESSES_SINCE: Final = 3
+"""The first protocol version with streams of processes and connections."""
 
 OLDEST_PROTOCOL_VERSION: Final = 1
 """Agents from this version on are served, and agents still speak to masters from this version on."""
@@ -69,7 +72,7 @@ STREAM_CHUNK_BYTES: Final = 32 << 10
 """Largest data in one StreamUp."""
 
 STREAM_WINDOW_BYTES: Final = 256 << 10
-"""Bytes that an agent may send on one stream before the master grants more."""
+"""Bytes that may wait on one stream in each direction: the receiver grants more when its reader has taken some."""
 
 CA_HASH_PREFIX: Final = "sha256:"
 NODE_USER_PREFIX: Final = "system:node:"

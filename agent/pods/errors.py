@@ -21,3 +21,7 @@ class ImageMissing(AgentError):
 
 class LogUnavailable(AgentError):
     """There is no such log; the text says why."""
+
+
+class ProcessUnavailable(AgentError):
+    """There is no container in which the requested process could run."""

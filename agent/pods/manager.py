@@ -11,19 +11,22 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from typing import Final
 
 from agent.clock import Clock
-from agent.model import Desired, LogRequest, Pod, PodUid
-from agent.pods.errors import LogUnavailable
+from agent.model import Desired, LogRequest, Pod, PodUid, ProcessRequest
+from agent.pods.errors import LogUnavailable, ProcessUnavailable
 from agent.pods.interface import PodNetwork, PodsConfig, Reporter
 from agent.pods.logs import read_logs
 from agent.pods.names import identify, node_labels
 from agent.pods.perform import WorkerContext
+from agent.pods.processes import open_process
 from agent.pods.worker import PodWorker
 from agent.runtime.errors import NoSuchContainer, RuntimeFault
 from agent.runtime.interface import ContainerRecord, EventKind, Runtime, RuntimeEvent
+from agent.runtime.process import Exec, Process
 from agent.statuses import PodStatus
 from agent.volumes.manager import Volumes
 
@@ -49,7 +52,11 @@ class PodManager:
         reporter: Reporter,
         clock: Clock,
         config: PodsConfig,
+        *,
+        processes: Exec | None = None,
     ) -> None:
+        """`processes`: how commands are started in containers; without it, requests for them are refused."""
+        self._exec = processes
         self._context = WorkerContext(runtime, network, volumes, config, clock)
         self._reporter = reporter
         self._labels = node_labels(config)
@@ -103,6 +110,15 @@ class PodManager:
         return read_logs(
             self._context.runtime, worker.pod, worker.observed(), worker.status, request.container, request.options
         )
+
+    def process(self, request: ProcessRequest) -> AbstractAsyncContextManager[Process]:
+        """A process in a running container. Raises ProcessUnavailable."""
+        worker = self._workers.get(request.uid)
+        if worker is None:
+            raise ProcessUnavailable(f'pod "{request.namespace}/{request.pod}" ({request.uid}) is not on this node')
+        if self._exec is None:
+            raise ProcessUnavailable("this node cannot start commands in containers")
+        return open_process(self._exec, worker.pod, worker.observed(), request)
 
     # --- the task --------------------------------------------------------------------------------------------------
 

@@ -37,3 +37,7 @@ class Refused(SessionError):
 
 class Occupied(Refused):
     """The node is another machine, or another node has this node's address."""
+
+
+class ReaderGone(AgentError):
+    """The master has ended a stream: its client went away."""

@@ -10,12 +10,14 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from contextlib import AbstractAsyncContextManager
 from typing import Final, Protocol
 
 from agent.clock import Clock
 from agent.desired.state import DesiredState
 from agent.identity.files import Identity
-from agent.model import LogRequest
+from agent.model import LogRequest, ProcessRequest
+from agent.runtime.process import Process
 from agent.session.backoff import Backoff
 from agent.session.channel import Master
 from agent.session.errors import Lost, Refused, Renewed, SessionError
@@ -74,6 +76,8 @@ class NodeSide(Protocol):
         ...
 
     def logs(self, request: LogRequest) -> AsyncIterator[bytes]: ...
+
+    def process(self, request: ProcessRequest) -> AbstractAsyncContextManager[Process]: ...
 
     async def leave(self) -> None:
         """Remove everything of ours from this machine; returns when nothing is left."""
@@ -208,7 +212,7 @@ class _Conversation:
         self._master = master
         self._id = hello.session_id
         self._periods = sensible(hello.periods)
-        self._streams = StreamSender(self._id, master.stream, side.logs)
+        self._streams = StreamSender(self._id, master.stream, side)
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self, renewal: Renewal, address: str) -> None:

@@ -1,6 +1,6 @@
-"""Log streams: opens a call to the master for each request and sends as many bytes as the master grants.
+"""Streams: opens a call to the master for each request, and sends as many bytes of a log as the master grants.
 
-Owns the calls and the limit of their number. The logs are read by the pods' side.
+Owns the calls and the limit of their number. The logs are read by the pods' side. Processes are in processes.py.
 """
 
 from __future__ import annotations
@@ -9,14 +9,19 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable
-from typing import Any, Final
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Final, Protocol
 
 import grpc.aio
 
 from agent.errors import AgentError
-from agent.model import LogRequest
+from agent.model import LogRequest, ProcessRequest
+from agent.runtime.process import Process
 from agent.session.channel import Call
-from agent.wire.desired import log_request_from_proto
+from agent.session.credit import Credit
+from agent.session.errors import ReaderGone
+from agent.session.processes import carry
+from agent.wire.desired import log_request_from_proto, process_request_from_proto
 from agent.wire.sanity import check_stream
 from proto import checks, contract
 from proto.gen import session_pb2
@@ -28,7 +33,16 @@ MAX_ANSWERS: Final = 96
 REFUSAL_S: Final = 10.0
 """How long a refusal waits for the master to end its call."""
 
-Logs = Callable[[LogRequest], AsyncIterator[bytes]]
+
+class Sources(Protocol):
+    """What streams are made of: the part of the session's NodeSide that is used here."""
+
+    def logs(self, request: LogRequest) -> AsyncIterator[bytes]: ...
+
+    def process(self, request: ProcessRequest) -> AbstractAsyncContextManager[Process]:
+        """Raises AgentError here if the container does not run, and on entering if the process cannot be started."""
+        ...
+
 
 log = logging.getLogger(__name__)
 
@@ -36,10 +50,10 @@ log = logging.getLogger(__name__)
 class StreamSender:
     """Answers stream requests of one session."""
 
-    def __init__(self, session_id: str, open_call: Callable[[], Call], logs: Logs) -> None:
+    def __init__(self, session_id: str, open_call: Callable[[], Call], sources: Sources) -> None:
         self._session_id = session_id
         self._open_call = open_call
-        self._logs = logs
+        self._sources = sources
         self._running = 0
 
     async def answer(self, request: session_pb2.StreamRequest) -> None:
@@ -57,6 +71,9 @@ class StreamSender:
             if refusal := self._refusal(request):
                 first.error = refusal
                 await _refuse(call, first)
+                return
+            if not request.HasField("logs"):
+                await self._carry(call, first, request)
                 return
             await call.write(first)
             await self._send(call, request)
@@ -76,12 +93,23 @@ class StreamSender:
         problem = check_stream(request)
         return f"this node's agent refuses the request: {problem}" if problem else ""
 
+    async def _carry(self, call: Call, first: session_pb2.StreamUp, request: session_pb2.StreamRequest) -> None:
+        """Carry a process. An error in the first message means that there is nothing to carry."""
+        try:
+            opening = self._sources.process(process_request_from_proto(request))
+        except AgentError as error:
+            first.error = str(error)
+            await _refuse(call, first)
+            return
+        await call.write(first)
+        await carry(call, opening, name=_name(request))
+
     async def _send(self, call: Call, request: session_pb2.StreamRequest) -> None:
         """Send the log's bytes. Ends when the reader goes away, also while the log is silent."""
-        credit = _Credit()
+        credit = Credit()
         async with asyncio.TaskGroup() as group:
             granting = group.create_task(_grants(call, credit), name=f"credit of stream {request.stream_id}")
-            sending = group.create_task(_copy(call, credit, self._logs, request), name=f"stream {request.stream_id}")
+            sending = group.create_task(_copy(call, credit, self._sources, request), name=f"stream {request.stream_id}")
             granting.add_done_callback(lambda _: sending.cancel())
             sending.add_done_callback(lambda _: granting.cancel())
 
@@ -97,46 +125,29 @@ async def _refuse(call: Call, message: session_pb2.StreamUp) -> None:
 
 
 def _name(request: session_pb2.StreamRequest) -> str:
-    return f"log of {request.logs.namespace}/{request.logs.pod} [{request.logs.container}]"
+    what = request.WhichOneof("what") or "stream"
+    if what == "port_forward":
+        return f"connection to {request.port_forward.namespace}/{request.port_forward.pod}:{request.port_forward.port}"
+    source = getattr(request, what, request.logs)
+    return f"{'log' if what == 'logs' else what} of {source.namespace}/{source.pod} [{source.container}]"
 
 
 def _reader_gone(error: Exception) -> bool:
     """The reader or the connection went away. A TaskGroup wraps what its tasks raise."""
     if isinstance(error, ExceptionGroup):
         return all(_reader_gone(inner) for inner in error.exceptions)
-    return isinstance(error, grpc.aio.AioRpcError | asyncio.InvalidStateError)
+    return isinstance(error, grpc.aio.AioRpcError | asyncio.InvalidStateError | ReaderGone)
 
 
-class _Credit:
-    """The number of bytes that may be sent."""
-
-    def __init__(self) -> None:
-        self._bytes = 0
-        self._more = asyncio.Event()
-
-    def add(self, size: int) -> None:
-        self._bytes += size
-        self._more.set()
-
-    async def take(self, limit: int) -> int:
-        """Wait for credit and take between one byte and `limit`."""
-        while not self._bytes:
-            self._more.clear()
-            await self._more.wait()
-        taken = min(self._bytes, limit)
-        self._bytes -= taken
-        return taken
-
-
-async def _grants(call: Call, credit: _Credit) -> None:
+async def _grants(call: Call, credit: Credit) -> None:
     while (message := await call.read()) is not None:
         credit.add(message.credit_bytes)
 
 
-async def _copy(call: Call, credit: _Credit, logs: Logs, request: session_pb2.StreamRequest) -> None:
+async def _copy(call: Call, credit: Credit, sources: Sources, request: session_pb2.StreamRequest) -> None:
     last = session_pb2.StreamUp()
     try:
-        chunks: Any = logs(log_request_from_proto(request.logs))
+        chunks: Any = sources.logs(log_request_from_proto(request.logs))
         async with contextlib.aclosing(chunks):
             async for chunk in chunks:
                 await _send_chunk(call, credit, chunk)
@@ -154,7 +165,7 @@ async def _copy(call: Call, credit: _Credit, logs: Logs, request: session_pb2.St
     await asyncio.Event().wait()
 
 
-async def _send_chunk(call: Call, credit: _Credit, chunk: bytes) -> None:
+async def _send_chunk(call: Call, credit: Credit, chunk: bytes) -> None:
     sent = 0
     while sent < len(chunk):
         size = await credit.take(min(len(chunk) - sent, contract.STREAM_CHUNK_BYTES))

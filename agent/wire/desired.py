@@ -91,6 +91,22 @@ def log_request_from_proto(request: session_pb2.LogRequest) -> model.LogRequest:
     return model.LogRequest(request.namespace, request.pod, model.PodUid(request.pod_uid), request.container, options)
 
 
+def process_request_from_proto(request: session_pb2.StreamRequest) -> model.ProcessRequest:
+    """A request for a process: a new one, or the main one of a container."""
+    wanted = request.exec if request.HasField("exec") else request.attach
+    return model.ProcessRequest(
+        wanted.namespace,
+        wanted.pod,
+        model.PodUid(wanted.pod_uid),
+        wanted.container,
+        command=tuple(wanted.command),
+        stdin=wanted.stdin,
+        stdout=wanted.stdout,
+        stderr=wanted.stderr,
+        tty=wanted.tty,
+    )
+
+
 def _container(container: desired_pb2.Container) -> model.Container:
     resources = container.resources
     return model.Container(

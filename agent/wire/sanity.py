@@ -76,9 +76,15 @@ def take_out(cut: session_pb2.Cut) -> Iterator[Refusal]:
 
 def check_stream(request: session_pb2.StreamRequest) -> str:
     """What is wrong with a request for a stream; empty if nothing is."""
-    if not request.HasField("logs"):
-        return "this node's agent knows no such stream; upgrade it"
-    return checks.logs(request.logs)
+    match request.WhichOneof("what"):
+        case "logs":
+            return checks.logs(request.logs)
+        case "exec":
+            return checks.process(request.exec, command=True)
+        case "attach":
+            return checks.process(request.attach, command=False)
+        case _:
+            return "this node's agent knows no such stream; upgrade it"
 
 
 def sensible(periods: session_pb2.Periods) -> session_pb2.Periods:

@@ -42,6 +42,7 @@ from master.cache import NotServed
 from master.clock import Clock, SystemClock
 from master.config import MasterConfig
 from master.pki import Pki
+from master.registry.subresource import Connection
 from master.store.interface import StoreError
 
 if TYPE_CHECKING:
@@ -196,8 +197,10 @@ class ApiServer:
                 return await self._paths.handle(request, caller, parts)
         query = Query.of(query_text)
         call = Call(request, caller, self._routes.resolve(path, parts, query.text("namespace")), query)
-        # Only a GET can last long. Other requests may have a body, and the reader frees their slot meanwhile.
-        streams = request.method == "GET" and (query.flag("watch") or query.flag("follow"))
+        # Only a GET or an upgrade can last long. Other requests may have a body, and the reader frees their slot
+        # meanwhile.
+        follows = request.method == "GET" and (query.flag("watch") or query.flag("follow"))
+        streams = follows or ("Upgrade" in request.headers and isinstance(call.route.subresource, Connection))
         return await self._counted(call, streams=streams)
 
     async def _counted(self, call: Call, *, streams: bool) -> web.StreamResponse:

@@ -210,7 +210,10 @@ class _Upstream:
         return None if raw is grpc.aio.EOF else parsed(session_pb2.StreamUp, raw)
 
     async def grant(self, credit_bytes: int) -> None:
-        await self._context.write(session_pb2.StreamDown(credit_bytes=credit_bytes).SerializeToString())
+        await self.send(session_pb2.StreamDown(credit_bytes=credit_bytes))
+
+    async def send(self, message: session_pb2.StreamDown) -> None:
+        await self._context.write(message.SerializeToString())
 
 
 def parsed(kind: type[M], raw: bytes) -> M:

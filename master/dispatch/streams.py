@@ -1,7 +1,8 @@
 """Log streams: the master asks on the session, the agent opens a stream, and the client reads its bytes.
 
-Owns the waiting and the open streams, their ids, credit and timeouts. Implements the API's LogSource. An agent may send
-only as many bytes as it has credit for, so a slow client slows the agent down and fills no memory here.
+Owns the waiting and the open streams, their ids, credit and timeouts. Implements the API's LogSource. Processes are in
+processes.py. An agent may send only as many bytes as it has credit for, so a slow client slows the agent down and fills
+no memory here.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Final, Protocol
 from master.api.errors import ApiError, BadRequest, NodeUnreachable
 from master.clock import Clock
 from master.dispatch.errors import NoStream
+from master.dispatch.processes import ProcessStreams
 from master.dispatch.sessions import Session, Sessions
 from master.kinds.core.pod.logs import LogOptions
 from master.objects.meta import parse_time
@@ -38,6 +40,9 @@ class Upstream(Protocol):
 
     async def grant(self, credit_bytes: int) -> None:
         """Allows the agent to send this many more bytes."""
+
+    async def send(self, message: session_pb2.StreamDown) -> None:
+        """Sends any message."""
 
 
 class _Stream:
@@ -98,6 +103,7 @@ class LogStreams:
         self._clock = clock
         self._open_timeout_s = open_timeout_s
         self._streams: dict[str, _Stream] = {}
+        self.processes = ProcessStreams(sessions, open_timeout_s=open_timeout_s)
 
     async def open(
         self, node: str, namespace: str, pod: str, uid: str, container: str, options: LogOptions
@@ -125,6 +131,8 @@ class LogStreams:
         `first`: the message that the caller has read already.
         """
         stream_id = first.stream_id
+        if self.processes.expects(stream_id):
+            return await self.processes.serve(session, first, upstream)
         stream = self._streams.get(stream_id)
         if stream is None or stream.node != session.node or stream.opened.is_set():
             raise NoStream("no client waits for this stream")

@@ -12,7 +12,9 @@ from agent import statuses
 from agent.desired.state import DesiredState
 from agent.identity import keys
 from agent.identity.files import Identity
-from agent.model import LogRequest
+from agent.model import LogRequest, ProcessRequest
+from agent.runtime.errors import StartRefused
+from agent.runtime.fakeprocess import FakeProcess
 from agent.session.renewal import Renewal
 from agent.session.reporter import ReportQueue
 from agent.session.session import SessionLoop
@@ -192,6 +194,9 @@ class FakeMachine:
         self.pods: dict[str, statuses.PodStatus] = {}
         self.chunks: list[bytes] = []
         self.follow = False
+        self.processes: dict[str, FakeProcess] = {}
+        self.process_requests: list[ProcessRequest] = []
+        self.process_ended = asyncio.Event()
         self.log_ended = asyncio.Event()
         self._beat_now = asyncio.Event()
 
@@ -223,6 +228,16 @@ class FakeMachine:
                 await asyncio.Event().wait()
         finally:
             self.log_ended.set()
+
+    @asynccontextmanager
+    async def process(self, request: ProcessRequest) -> AsyncIterator[FakeProcess]:
+        if request.command and request.command[0] not in self.processes:
+            raise StartRefused(f'exec: "{request.command[0]}": executable file not found in $PATH')
+        self.process_requests.append(request)
+        try:
+            yield self.processes[request.command[0]]
+        finally:
+            self.process_ended.set()
 
     async def leave(self) -> None:
         self.left = True

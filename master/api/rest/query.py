@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from urllib.parse import parse_qsl
 
 from master.api.errors import BadRequest
@@ -13,18 +13,25 @@ _VALIDATIONS = ("Strict", "Warn", "Ignore")
 class Query:
     """Reads parameters by name."""
 
-    def __init__(self, values: Mapping[str, str]) -> None:
+    def __init__(self, values: Mapping[str, str], pairs: Sequence[tuple[str, str]] = ()) -> None:
+        """`values`: the first of each parameter. `pairs`: all of them, in order."""
         self._values = values
+        self._pairs = pairs
 
     @classmethod
     def of(cls, text: str) -> Query:
         """The parameters of a URL's query. Of repeated ones, the first counts."""
         if not text:
             return _EMPTY
-        return cls(dict(reversed(parse_qsl(text, keep_blank_values=True))))
+        pairs = parse_qsl(text, keep_blank_values=True)
+        return cls(dict(reversed(pairs)), pairs)
 
     def text(self, name: str) -> str:
         return self._values.get(name, "")
+
+    def texts(self, name: str) -> list[str]:
+        """All values of a repeated parameter, such as the words of a command, in order."""
+        return [value for key, value in self._pairs if key == name]
 
     def flag(self, name: str) -> bool:
         """Whether the parameter is `true`, `t`, `1` or has no value. A missing one is False."""

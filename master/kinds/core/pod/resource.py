@@ -11,7 +11,7 @@ from master.kinds.core.pod.table import PODS
 from master.kinds.legacy.manifests import POD_V1BETA1
 from master.objects.index import LABEL, NODE, OWNER
 from master.registry.resource import Resource
-from master.registry.subresource import STATUS, Connection
+from master.registry.subresource import STATUS, Connection, Served
 from master.schema.schema import Interned, Typed
 
 POD = Resource(
@@ -21,7 +21,13 @@ POD = Resource(
     served=(POD_V1BETA1,),
     short_names=("po",),
     categories=("all",),
-    subresources=(STATUS, BINDING, Connection("log")),
+    subresources=(
+        STATUS,
+        BINDING,
+        Connection("log"),
+        Connection("exec", verbs=("create", "get"), served=Served("PodExecOptions")),
+        Connection("attach", verbs=("create", "get"), served=Served("PodAttachOptions")),
+    ),
     strategy=PodStrategy(),
     deletion=PodDeletion(),
     table=PODS,

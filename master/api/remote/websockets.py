@@ -1,0 +1,68 @@
+"""The channels of a process over a websocket. Owns the socket; what the messages mean is in channels.py.
+
+aiohttp reads no further while a message waits here, and `write` waits while the client does not read.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from aiohttp import WSMsgType, web
+
+from master.api.errors import BadRequest
+from master.api.remote.channels import PROTOCOLS, Channel, Event, event_of
+
+MAX_MESSAGE_BYTES: Final = 1 << 20
+"""Clients send 32 KiB at a time."""
+CLOSE_S: Final = 10.0
+"""How long the client may take to close its side."""
+
+
+def is_websocket(request: web.BaseRequest) -> bool:
+    """Whether the client wants a websocket."""
+    return request.headers.get("Upgrade", "").lower() == "websocket"
+
+
+class WebSocketClient:
+    """A client that is connected by a websocket."""
+
+    def __init__(self) -> None:
+        self._socket = web.WebSocketResponse(
+            protocols=PROTOCOLS, compress=False, max_msg_size=MAX_MESSAGE_BYTES, timeout=CLOSE_S
+        )
+
+    async def accept(self, request: web.BaseRequest) -> None:
+        """Upgrade the connection. Raises BadRequest if the client's handshake or its subprotocols are not ours."""
+        offered = [each.strip() for each in request.headers.get("Sec-WebSocket-Protocol", "").split(",")]
+        if not set(offered) & set(PROTOCOLS):
+            raise BadRequest(f"unable to upgrade: the server supports the subprotocols {', '.join(PROTOCOLS)}")
+        try:
+            await self._socket.prepare(request)
+        except web.HTTPException as error:
+            raise BadRequest(f"unable to upgrade: {error.text or error.reason}") from error
+
+    @property
+    def response(self) -> web.StreamResponse:
+        """The response that the connection began with."""
+        return self._socket
+
+    async def read(self) -> Event | None:
+        """The next event; None: the client has closed the connection, or lost it."""
+        while True:
+            message = await self._socket.receive()
+            if message.type is not WSMsgType.BINARY:
+                if message.type is WSMsgType.TEXT:
+                    continue
+                return None
+            event = event_of(message.data, self._socket.ws_protocol or "")
+            if event is not None:
+                return event
+
+    async def write(self, channel: int, data: bytes) -> None:
+        """Send to the client. Raises ConnectionError when it is gone."""
+        await self._socket.send_bytes(bytes((channel,)) + data)
+
+    async def finish(self, status: bytes) -> None:
+        """Send the Status with which the stream ends, and close."""
+        await self.write(Channel.ERROR, status)
+        await self._socket.close()

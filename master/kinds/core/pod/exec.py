@@ -1,0 +1,112 @@
+"""The subresources `exec` and `attach` of pods: a process in a container, connected with a client."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Protocol
+
+from aiohttp import web
+
+from master.api.errors import ApiError, BadRequest
+from master.api.remote.channels import Event, Input, InputEnd, ended, failed
+from master.api.remote.websockets import WebSocketClient, is_websocket
+from master.api.rest.call import Call
+from master.api.rest.query import Query
+from master.cache import Entry
+from master.kinds.core.pod.log import log_container
+from master.kinds.core.pod.model import Pod
+from master.kinds.core.pod.processes import Processes, ProcessOptions, ProcessStream
+
+
+class Client(Protocol):
+    """A connected client, by whichever transport."""
+
+    @property
+    def response(self) -> web.StreamResponse: ...
+    async def read(self) -> Event | None: ...
+    async def write(self, channel: int, data: bytes) -> None: ...
+    async def finish(self, status: bytes) -> None: ...
+
+
+def process_options(query: Query, *, command: bool) -> ProcessOptions:
+    """The options in the query of exec (`command`) or attach. Raises BadRequest, with Kubernetes' rules."""
+    options = ProcessOptions(
+        command=tuple(query.texts("command")) if command else (),
+        stdin=query.flag("stdin"),
+        stdout=query.flag("stdout"),
+        stderr=query.flag("stderr"),
+        tty=query.flag("tty"),
+    )
+    if command and not options.command:
+        raise BadRequest("you must specify at least 1 command for the container")
+    if not (options.stdin or options.stdout or options.stderr):
+        raise BadRequest("you must specify at least 1 of stdin, stdout, stderr")
+    if options.tty and options.stderr:
+        raise BadRequest("tty and stderr cannot both be true")
+    return options
+
+
+class PodProcess:
+    """Connects a client with a process: a new one (`exec`), or the container's main process (`attach`)."""
+
+    def __init__(self, processes: Processes, *, command: bool) -> None:
+        self._processes = processes
+        self._command = command
+
+    async def connect(self, call: Call, entry: Entry) -> web.StreamResponse:
+        """Raises ApiError only before the upgrade; later errors are a Status on the error channel."""
+        pod: Pod = entry.obj
+        options = process_options(call.query, command=self._command)
+        container = log_container(pod, call.query.text("container"))
+        meta = pod.metadata
+        if not pod.spec.node_name:
+            raise BadRequest(f"pod {meta.name} does not have a host assigned")
+        if not is_websocket(call.http):
+            raise BadRequest("Upgrade request required: the server supports websockets")
+        opening = self._processes.open(pod.spec.node_name, meta.namespace, meta.name, meta.uid, container, options)
+        async with opening as stream:
+            client = WebSocketClient()
+            await client.accept(call.http)
+            await carry(client, stream)
+            return client.response
+
+
+async def carry(client: Client, stream: ProcessStream) -> None:
+    """Until the process's output has ended, or the client has gone away. Raises ConnectionError for the latter."""
+    feeding = asyncio.create_task(_feed(client, stream), name="input of a process")
+    output = asyncio.create_task(_output(client, stream), name="output of a process")
+    try:
+        await asyncio.wait({feeding, output}, return_when=asyncio.FIRST_COMPLETED)
+        if not output.done():
+            feeding.result()
+            return
+        # A websocket has one reader: the end of the connection is read by `finish`.
+        feeding.cancel()
+        await asyncio.wait({feeding})
+        await client.finish(output.result())
+    finally:
+        feeding.cancel()
+        output.cancel()
+        await asyncio.wait({feeding, output})
+
+
+async def _feed(client: Client, stream: ProcessStream) -> None:
+    """Pass on what the client sends, until it goes away."""
+    while (event := await client.read()) is not None:
+        match event:
+            case Input():
+                await stream.write(event.data)
+            case InputEnd():
+                await stream.close_input()
+            case _:
+                await stream.resize(width=event.width, height=event.height)
+
+
+async def _output(client: Client, stream: ProcessStream) -> bytes:
+    """Pass on the output to its end. Returns the Status of the end."""
+    try:
+        while (piece := await stream.read()) is not None:
+            await client.write(*piece)
+    except ApiError as error:
+        return failed(error)
+    return ended(stream.exit_code)

@@ -1,0 +1,191 @@
+"""A process, from the agent to a client's websocket: real HTTPS in front, real gRPC with TLS behind.
+
+The container is fake.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+import pytest_asyncio
+
+from agent.runtime.fakeprocess import FakeProcess
+from agent.runtime.process import Channel
+from master import cluster_api
+from master.config import MasterConfig
+from master.pki import Pki
+from proto import contract
+from tests.fakes.sessions import AgentEnd, MasterEnd, master_end, until
+from tests.masters import Client, FakeJoin
+
+pytestmark = pytest.mark.timeout(30)
+
+V5 = "v5.channel.k8s.io"
+POD = "/api/v1/namespaces/default/pods/web"
+
+
+@dataclass
+class Bed:
+    master: MasterEnd
+    agent: AgentEnd
+    client: Client
+    session: aiohttp.ClientSession
+
+    def exec(self, command: str = "run", *, protocol: str = V5, more: str = "", verb: str = "exec") -> Any:
+        address = f"https://127.0.0.1:{self.client.port}{POD}/{verb}?command={command}&stdin=1&stdout=1{more}"
+        return self.session.ws_connect(address, protocols=(protocol,), ssl=self.client.context)
+
+
+@pytest_asyncio.fixture
+async def bed(pki: Pki, tmp_path: Path) -> AsyncIterator[Bed]:
+    config = MasterConfig(data_dir=tmp_path, listen_address="127.0.0.1", api_port=0)
+    async with master_end(pki) as master:
+        streams = master.logs.processes
+        server = cluster_api.server(config, master.resources, pki, master.logs, FakeJoin(), processes=streams)
+        running = asyncio.create_task(server.run())
+        await server.ready.wait()
+        agent = AgentEnd(await master.identity("node-1"), tmp_path)
+        async with aiohttp.ClientSession() as session, agent.running():
+            await until(lambda: agent.desired.complete)
+            client = Client(session, f"https://127.0.0.1:{server.port}", pki, master.resources)
+            spec = {"nodeName": "node-1", "containers": [{"name": "app", "image": "a"}]}
+            await client("POST", "/api/v1/namespaces/default/pods", {"metadata": {"name": "web"}, "spec": spec})
+            yield Bed(master, agent, client, session)
+        running.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await running
+
+
+async def test_output_and_exit_code_reach_the_client(bed: Bed) -> None:
+    process = bed.agent.machine.processes["run"] = FakeProcess()
+    process.put(b"hello")
+    process.put(b"oops", Channel.STDERR)
+    process.end(3)
+    async with bed.exec(more="&stderr=1&command=-x") as socket:
+        messages = [message.data async for message in socket]
+    assert messages[:2] == [b"\x01hello", b"\x02oops"]
+    status = json.loads(messages[2][1:])
+    assert (messages[2][0], status["reason"]) == (3, "NonZeroExitCode")
+    assert status["details"]["causes"] == [{"reason": "ExitCode", "message": "3"}]
+    (request,) = bed.agent.machine.process_requests
+    assert request.command == ("run", "-x") and request.stdin and request.stderr and not request.tty
+
+
+async def test_input_reaches_the_process_whole_and_its_end_too(bed: Bed) -> None:
+    process = bed.agent.machine.processes["run"] = FakeProcess()
+    block = bytes(range(256)) * 128
+    async with bed.exec() as socket:
+        for _ in range(100):
+            await socket.send_bytes(b"\x00" + block)
+        await socket.send_bytes(b"\xff\x00")
+        await process.input_closed.wait()
+        assert bytes(process.input) == block * 100
+        process.end(0)
+        assert json.loads((await socket.receive_bytes())[1:]) == {"metadata": {}, "status": "Success"}
+
+
+async def test_the_size_of_the_terminal_reaches_the_process(bed: Bed) -> None:
+    process = bed.agent.machine.processes["run"] = FakeProcess()
+    async with bed.exec(protocol="v4.channel.k8s.io", more="&tty=1") as socket:
+        await socket.send_bytes(b"\x04" + b'{"Width":132,"Height":43}')
+        await socket.send_bytes(b"\x04nonsense")
+        await socket.send_bytes(b"\x00x")
+        await until(lambda: process.input)
+    assert process.sizes == [(132, 43)]
+    assert bed.agent.machine.process_requests[0].tty
+
+
+async def test_a_client_that_goes_away_ends_the_streams_of_the_process(bed: Bed) -> None:
+    bed.agent.machine.processes["run"] = FakeProcess()
+    async with bed.exec():
+        await until(lambda: bed.agent.machine.process_requests)
+    await bed.agent.machine.process_ended.wait()
+    await until(lambda: not bed.master.logs.processes._streams)
+
+
+async def test_a_process_that_writes_much_waits_for_a_client_that_does_not_read(bed: Bed) -> None:
+    process = bed.agent.machine.processes["run"] = FakeProcess()
+    block, number = b"x" * (64 << 10), 800
+    for _ in range(number):
+        process.put(block)
+    process.end(0)
+    async with bed.exec() as socket:
+        await until(lambda: bed.agent.machine.process_requests)
+        (stream,) = bed.master.logs.processes._streams.values()
+        await until(lambda: stream._waiting)
+        assert not process._output.empty() and stream._waiting <= contract.STREAM_WINDOW_BYTES
+        size = 0
+        async for message in socket:
+            assert stream._waiting <= contract.STREAM_WINDOW_BYTES
+            size += len(message.data) - 1 if message.data[0] == 1 else 0
+    assert size == number * len(block)
+
+
+async def test_a_command_that_cannot_start_is_a_failure_on_the_error_channel(bed: Bed) -> None:
+    async with bed.exec("missing") as socket:
+        message = await socket.receive_bytes()
+    status = json.loads(message[1:])
+    assert message[0] == 3 and status["status"] == "Failure" and "executable file not found" in status["message"]
+
+
+async def test_a_lost_connection_does_not_look_like_a_success(bed: Bed) -> None:
+    process = bed.agent.machine.processes["run"] = FakeProcess()
+    process.put(b"half")
+    async with bed.exec() as socket:
+        assert await socket.receive_bytes() == b"\x01half"
+        bed.master.sessions.end_session("node-1", "the agent's connection is cut")
+        status = json.loads((await socket.receive_bytes())[1:])
+    assert status["status"] == "Failure" and "connection to node node-1 was lost" in status["message"]
+
+
+@pytest.mark.parametrize(
+    ("more", "code"),
+    [
+        pytest.param("&container=other", 400, id="no such container"),
+        pytest.param("&stdin=0&stdout=0", 101, id="the first value counts"),
+        pytest.param("&tty=1&stderr=1", 400, id="terminal and stderr"),
+    ],
+)
+async def test_wrong_requests_are_refused_before_the_upgrade(bed: Bed, more: str, code: int) -> None:
+    bed.agent.machine.processes["run"] = FakeProcess()
+    try:
+        async with bed.exec(more=more):
+            assert code == 101
+    except aiohttp.WSServerHandshakeError as error:
+        assert error.status == code
+
+
+async def test_a_node_without_session_and_an_old_agent_are_refused(bed: Bed) -> None:
+    session = bed.master.sessions.current("node-1")
+    assert session is not None
+    session.version = 2
+    with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+        async with bed.exec():
+            pass
+    assert refused.value.status == 400 and not bed.agent.machine.process_requests
+
+
+async def test_a_master_that_exceeds_its_credit_ends_the_stream_only(bed: Bed) -> None:
+    process = bed.agent.machine.processes["run"] = FakeProcess()
+    session = bed.master.sessions.current("node-1")
+
+    async def never(data: bytes) -> None:
+        await asyncio.Event().wait()
+
+    process.write = never  # type: ignore[method-assign]
+    async with bed.exec() as socket:
+        await until(lambda: bed.agent.machine.process_requests)
+        (stream,) = bed.master.logs.processes._streams.values()
+        stream._credit = 2 * contract.STREAM_WINDOW_BYTES
+        await stream.write(b"x" * (contract.STREAM_WINDOW_BYTES + 1))
+        status = json.loads((await socket.receive_bytes())[1:])
+    assert "more input than its credit allows" in status["message"]
+    assert bed.master.sessions.current("node-1") is session

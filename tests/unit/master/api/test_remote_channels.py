@@ -1,0 +1,47 @@
+"""The channels of the remote command protocol: what clients' messages mean, and the forms of the end."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from master.api.errors import BadRequest
+from master.api.remote.channels import V4, V5, Event, Input, InputEnd, Resize, ended, event_of, failed
+
+
+@pytest.mark.parametrize(
+    ("message", "protocol", "event"),
+    [
+        pytest.param(b"\x00ls\n", V5, Input(b"ls\n"), id="input"),
+        pytest.param(b"\x00", V5, None, id="empty input, as the Python client sends"),
+        pytest.param(b"\xff\x00", V5, InputEnd(), id="end of input"),
+        pytest.param(b"\xff\x00", V4, None, id="v4 has no end of input"),
+        pytest.param(b"\xff\x01", V5, None, id="end of another channel"),
+        pytest.param(b'\x04{"Width":80,"Height":24}', V4, Resize(80, 24), id="size"),
+        pytest.param(b'\x04{"Width":0,"Height":24}', V4, None, id="no width"),
+        pytest.param(b'\x04{"Width":70000,"Height":24}', V4, None, id="wider than the kernel can"),
+        pytest.param(b"\x04[", V4, None, id="size that is no JSON"),
+        pytest.param(b"\x09x", V5, None, id="unknown channel"),
+        pytest.param(b"", V5, None, id="nothing"),
+    ],
+)
+def test_messages(message: bytes, protocol: str, event: Event | None) -> None:
+    assert event_of(message, protocol) == event
+
+
+def test_an_exit_code_is_in_the_causes() -> None:
+    status = json.loads(ended(137))
+    assert status["reason"] == "NonZeroExitCode"
+    assert status["details"]["causes"] == [{"reason": "ExitCode", "message": "137"}]
+
+
+@pytest.mark.parametrize("exit_code", [0, None])
+def test_success(exit_code: int | None) -> None:
+    assert json.loads(ended(exit_code))["status"] == "Success"
+
+
+def test_a_failure_has_no_exit_code() -> None:
+    status = json.loads(failed(BadRequest("the node is gone")))
+    assert (status["status"], status["reason"], status["message"]) == ("Failure", "InternalError", "the node is gone")
+    assert "details" not in status
