@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +21,7 @@ import pytest_asyncio
 
 from agent.runtime.fakeprocess import FakeProcess
 from agent.runtime.process import Channel
+from lab.kubectl import newer_kubectls
 from master import cluster_api
 from master.config import MasterConfig
 from master.pki import Pki
@@ -189,3 +192,37 @@ async def test_a_master_that_exceeds_its_credit_ends_the_stream_only(bed: Bed) -
         status = json.loads((await socket.receive_bytes())[1:])
     assert "more input than its credit allows" in status["message"]
     assert bed.master.sessions.current("node-1") is session
+
+
+def websocket_kubectls() -> list[Path]:
+    """The kubectls of this machine that use websockets by themselves: from 1.31 on."""
+    numbers = {path: re.search(r"\.1\.(\d+)$", path.name) for path in newer_kubectls()}
+    return [path for path, number in numbers.items() if number and int(number[1]) >= 31]
+
+
+@pytest.mark.parametrize("binary", websocket_kubectls(), ids=lambda path: path.name)
+async def test_kubectl_exec_passes_input_output_and_exit_code(bed: Bed, binary: Path, tmp_path: Path) -> None:
+    process = bed.agent.machine.processes["run"] = FakeProcess()
+    sent, printed = os.urandom(3 << 20), os.urandom(3 << 20)
+    for start in range(0, len(printed), 50_000):
+        process.put(printed[start : start + 50_000])
+    tls = bed.client.pki
+    ca = tmp_path / "ca.pem"
+    ca.write_bytes(tls.ca_pem)
+    running = await asyncio.create_subprocess_exec(
+        str(binary),
+        *(f"--server=https://127.0.0.1:{bed.client.port}", f"--certificate-authority={ca}"),
+        *(f"--client-certificate={tls.admin.certificate}", f"--client-key={tls.admin.key}"),
+        *("exec", "-i", "web", "--", "run", "--flag"),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env={"HOME": str(tmp_path), "KUBECONFIG": "/dev/null"},
+    )
+    talking = asyncio.create_task(running.communicate(sent))
+    await process.input_closed.wait()
+    process.end(7)
+    output, errors = await talking
+    assert (output == printed, bytes(process.input) == sent) == (True, True)
+    assert (running.returncode, errors) == (7, b"command terminated with exit code 7\n")
+    assert bed.agent.machine.process_requests[0].command == ("run", "--flag")
