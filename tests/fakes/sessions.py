@@ -195,6 +195,7 @@ class FakeMachine:
         self.chunks: list[bytes] = []
         self.follow = False
         self.processes: dict[str, FakeProcess] = {}
+        """By the first word of the command; the main process of every container has the empty name."""
         self.process_requests: list[ProcessRequest] = []
         self.process_ended = asyncio.Event()
         self.log_ended = asyncio.Event()
@@ -231,11 +232,12 @@ class FakeMachine:
 
     @asynccontextmanager
     async def process(self, request: ProcessRequest) -> AsyncIterator[FakeProcess]:
-        if request.command and request.command[0] not in self.processes:
-            raise StartRefused(f'exec: "{request.command[0]}": executable file not found in $PATH')
+        name = request.command[0] if request.command else ""
+        if name not in self.processes:
+            raise StartRefused(f'exec: "{name}": executable file not found in $PATH')
         self.process_requests.append(request)
         try:
-            yield self.processes[request.command[0]]
+            yield self.processes[name]
         finally:
             self.process_ended.set()
 

@@ -194,6 +194,16 @@ async def test_a_master_that_exceeds_its_credit_ends_the_stream_only(bed: Bed) -
     assert bed.master.sessions.current("node-1") is session
 
 
+async def test_attach_talks_to_the_main_process_which_goes_on(bed: Bed) -> None:
+    process = bed.agent.machine.processes[""] = FakeProcess()
+    process.put(b"one line")
+    async with bed.exec("ignored", verb="attach") as socket:
+        assert await socket.receive_bytes() == b"\x01one line"
+        process.end(None)
+        assert json.loads((await socket.receive_bytes())[1:])["status"] == "Success"
+    assert bed.agent.machine.process_requests[0].command == ()
+
+
 def websocket_kubectls() -> list[Path]:
     """The kubectls of this machine that use websockets by themselves: from 1.31 on."""
     numbers = {path: re.search(r"\.1\.(\d+)$", path.name) for path in newer_kubectls()}
