@@ -71,6 +71,7 @@ def assemble(config: AgentConfig, identity: Identity, clock: Clock, stack: Async
     volumes = Volumes(
         state_dir=config.state_dir, host_path_root=config.host_path_root, memory=TmpfsFiles(), binds=KernelBinds()
     )
-    node.connect(PodManager(runtime, network, volumes, reports, clock, settings), network)
+    pods = PodManager(runtime, network, volumes, reports, clock, settings, processes=runtime.exec)
+    node.connect(pods, network)
     session = SessionLoop(Renewal(identity, config.state_dir, clock), node, desired, reports, clock)
     return node, session

@@ -1,6 +1,7 @@
 """DockerRuntime: the Runtime on a Docker engine, by the Docker SDK's low-level client.
 
-Owns the calls to the engine and their threads (the SDK blocks). Decides nothing: callers choose what to create and how
+Owns the calls to the engine and their threads (the SDK blocks); `exec` has commands and attached streams, without the
+SDK. Decides nothing: callers choose what to create and how
 to react to errors.
 """
 
@@ -23,6 +24,7 @@ from docker.utils import parse_repository_tag
 from agent.model import LogOptions
 from agent.runtime.client import EngineClient
 from agent.runtime.convert import EVENT_NAMES, create_body, event_from_json, image_from_inspect, record_from_inspect
+from agent.runtime.dockerexec import DockerExec
 from agent.runtime.errors import EngineFault, EngineGone, ImageNotFound, RuntimeFault, StartRefused
 from agent.runtime.faults import CONFLICT, NOT_FOUND, has_dependents, pull_fault, status_of, translated
 from agent.runtime.images import Image, ImageMemory
@@ -55,6 +57,7 @@ class DockerRuntime:
         self._calls = ClientThreads(self._client, threads=call_threads, name="engine")
         self._pulls = ClientThreads(self._client, threads=pull_threads, name="pull")
         self._images = ImageMemory()
+        self.exec = DockerExec(socket)
         self._oom_kills = OomKills()
         self._lingering: set[ContainerId] = set()
         """Containers that were removed for our callers but that the engine still keeps (`_remove`)."""

@@ -71,13 +71,12 @@ class Process(Protocol):
 class Exec(Protocol):
     """Starts processes in running containers. Calls raise RuntimeFault only (errors.py).
 
-    Raises NoSuchContainer if the container does not exist, NotRunning if it has ended, StartRefused if the command
-    cannot be started.
+    Raises NoSuchContainer if the container does not exist, NotRunning if it has ended. A command that cannot be started
+    ends with exit code 126 or 127, and its output says why; an engine may raise StartRefused instead.
     """
 
     async def run(self, container: ContainerId, argv: tuple[str, ...], *, timeout_s: float) -> Result:
-        """Run a command to its end, without input. Raises TimedOut after `timeout_s`; the engine cannot end a process
-        of a command, so it may go on then."""
+        """Run a command to its end, without input. Raises TimedOut after `timeout_s`; the command is killed then."""
         ...
 
     def exec(self, container: ContainerId, command: Command) -> AbstractAsyncContextManager[Process]:

@@ -10,8 +10,10 @@ import pytest
 
 from agent.model import LogOptions
 from agent.runtime.docker import DockerRuntime
-from agent.runtime.errors import InvalidImageName, StartRefused
-from agent.runtime.interface import ContainerPhase
+from agent.runtime.dockerexec import DockerExec
+from agent.runtime.errors import InvalidImageName, NoSuchContainer, NotRunning, StartRefused, TimedOut
+from agent.runtime.interface import ContainerId, ContainerPhase
+from agent.runtime.process import MAX_OUTPUT_BYTES, Channel, Command, Process
 from lab.lab import Lab, delete, in_parallel, leftovers
 from lab.plugin.clusters import NAMES
 from tests.unit.agent.runtime.contract import Bed, RuntimeContract, bed_of, collect
@@ -49,6 +51,11 @@ async def _pull(socket: Path) -> None:
 async def bed(socket: Path) -> AsyncIterator[Bed]:
     async with bed_of(DockerRuntime(socket), IMAGE) as made:
         yield made
+
+
+@pytest.fixture
+def exec_(socket: Path) -> DockerExec:
+    return DockerExec(socket)
 
 
 class TestDockerRuntime(RuntimeContract):
@@ -95,3 +102,75 @@ async def test_a_missing_command(bed: Bed) -> None:
 async def test_a_bad_image_name(bed: Bed) -> None:
     with pytest.raises(InvalidImageName):
         await bed.runtime.image_id("Bad@@Name")
+
+
+async def test_a_command_runs_to_its_end(bed: Bed, exec_: DockerExec) -> None:
+    made = await bed.running("a")
+    result = await exec_.run(made, ("sh", "-c", "echo out; echo err >&2; exit 3"), timeout_s=30)
+    assert (result.exit_code, sorted(result.output.split())) == (3, [b"err", b"out"])
+    long = await exec_.run(made, ("sh", "-c", "head -c 300000 /dev/zero"), timeout_s=30)
+    assert (long.exit_code, len(long.output)) == (0, MAX_OUTPUT_BYTES)
+    missing = await exec_.run(made, ("/none",), timeout_s=30)
+    assert missing.exit_code in {126, 127} and b"/none" in missing.output
+
+
+async def test_a_command_in_a_container_that_does_not_run(bed: Bed, exec_: DockerExec) -> None:
+    made = await bed.runtime.create(bed.spec("a"))
+    with pytest.raises(NotRunning):
+        await exec_.run(made, ("true",), timeout_s=30)
+    with pytest.raises(NoSuchContainer):
+        await exec_.run(ContainerId("f" * 64), ("true",), timeout_s=30)
+
+
+async def test_a_command_is_killed_at_its_deadline(bed: Bed, exec_: DockerExec) -> None:
+    made = await bed.running("a")
+    with pytest.raises(TimedOut):
+        await exec_.run(made, ("sleep", "999"), timeout_s=1)
+    async with asyncio.timeout(30):
+        while b"999" in (await exec_.run(made, ("sh", "-c", "cat /proc/[0-9]*/cmdline"), timeout_s=30)).output:
+            pass  # each look is a call to the engine
+
+
+async def test_input_reaches_a_command_and_its_end_too(bed: Bed, exec_: DockerExec) -> None:
+    made = await bed.running("a")
+    data = bytes(range(256)) * 8000
+    async with exec_.exec(made, Command(("cat",), stdin=True)) as process:
+        writing = asyncio.create_task(_feed(process, data))
+        received = bytearray()
+        while (piece := await process.read()) is not None:
+            assert piece[0] is Channel.STDOUT
+            received += piece[1]
+        await writing
+        assert await process.exit_code() == 0
+    assert bytes(received) == data
+
+
+async def _feed(process: Process, data: bytes) -> None:
+    for start in range(0, len(data), 50_000):
+        await process.write(data[start : start + 50_000])
+    await process.close_input()
+
+
+async def test_a_terminal_has_a_size(bed: Bed, exec_: DockerExec) -> None:
+    made = await bed.running("a")
+    # The command waits for a line, so that its size is set before it looks.
+    async with exec_.exec(made, Command(("sh", "-c", "read x; stty size"), stdin=True, tty=True)) as process:
+        await process.resize(width=91, height=17)
+        await process.write(b"x\n")
+        received = b""
+        while (piece := await process.read()) is not None:
+            received += piece[1]
+    assert b"17 91" in received
+
+
+async def test_streams_of_the_main_process(bed: Bed, exec_: DockerExec) -> None:
+    spec = bed.spec("a", command=("sh", "-c", "read x; echo got $x; echo bad >&2; exit 5"), stdin=True)
+    made = await bed.runtime.create(spec)
+    await bed.runtime.start(made)
+    async with exec_.attach(made, Command((), stdin=True)) as process:
+        await process.write(b"word\n")
+        pieces = []
+        while (piece := await process.read()) is not None:
+            pieces.append(piece)
+        assert await process.exit_code() == 5
+    assert sorted(pieces) == [(Channel.STDOUT, b"got word\n"), (Channel.STDERR, b"bad\n")]

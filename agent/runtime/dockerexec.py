@@ -1,0 +1,182 @@
+"""DockerExec: commands in running containers by Docker's exec, and the streams of main processes by its attach.
+
+Owns the engine's streams of one process each. Nothing is read ahead: the kernel's socket buffer and 128 KiB of the
+reader are all that waits here, so a slow reader slows the process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from agent.runtime.errors import EngineFault, EngineGone, RuntimeFault, TimedOut
+from agent.runtime.frames import FrameError, Frames
+from agent.runtime.interface import ContainerId
+from agent.runtime.process import MAX_OUTPUT_BYTES, Channel, Command, Process, Result
+from agent.runtime.upgrade import Connection, EngineSocket, query
+
+_PIECE_BYTES: Final = 64 << 10
+_FIRST_LOOK_S: Final = 0.005
+_LOOKS: Final = 11
+"""The engine may record an exit code after the output's end: it is asked for up to 10 s, at growing intervals."""
+
+
+class DockerExec:
+    """Exec on a Docker engine, or on Podman's socket."""
+
+    def __init__(self, socket: Path) -> None:
+        self._engine = EngineSocket(socket)
+
+    async def run(self, container: ContainerId, argv: tuple[str, ...], *, timeout_s: float) -> Result:
+        identity = ""
+        try:
+            async with asyncio.timeout(timeout_s):
+                identity = await self._create(container, Command(argv))
+                connection = await self._start(identity, tty=False)
+                async with _streams(self._engine, connection, f"/exec/{identity}", tty=False) as process:
+                    output = await _beginning(process)
+                    return Result(await process.exit_code() or 0, output)
+        except TimeoutError as error:
+            if identity:
+                await self._kill(identity)
+            raise TimedOut(f"command {' '.join(argv)!r} timed out after {timeout_s:g} s") from error
+
+    def exec(self, container: ContainerId, command: Command) -> AbstractAsyncContextManager[Process]:
+        return self._exec(container, command)
+
+    def attach(self, container: ContainerId, command: Command) -> AbstractAsyncContextManager[Process]:
+        return self._attach(container, command)
+
+    @asynccontextmanager
+    async def _exec(self, container: ContainerId, command: Command) -> AsyncIterator[Process]:
+        identity = await self._create(container, command)
+        connection = await self._start(identity, tty=command.tty)
+        async with _streams(self._engine, connection, f"/exec/{identity}", tty=command.tty) as process:
+            yield process
+
+    @asynccontextmanager
+    async def _attach(self, container: ContainerId, command: Command) -> AsyncIterator[Process]:
+        path = f"/containers/{container}"
+        record = await self._engine.call("GET", f"{path}/json", what=f"attach {container[:12]}")
+        # The engine frames the output of a container without a terminal, whatever the caller asks for.
+        tty = bool(record["Config"].get("Tty"))
+        target = query(f"{path}/attach", stream=True, stdin=command.stdin, stdout=command.stdout, stderr=command.stderr)
+        connection = await self._engine.upgrade(target, what=f"attach {container[:12]}")
+        async with _streams(self._engine, connection, path, tty=tty) as process:
+            yield process
+
+    async def _create(self, container: ContainerId, command: Command) -> str:
+        body = {
+            "Cmd": list(command.argv),
+            "AttachStdin": command.stdin,
+            "AttachStdout": command.stdout,
+            "AttachStderr": command.stderr and not command.tty,
+            "Tty": command.tty,
+        }
+        target = f"/containers/{container}/exec"
+        answer = await self._engine.call("POST", target, what=f"exec in {container[:12]}", body=body)
+        return str(answer["Id"])
+
+    async def _start(self, identity: str, *, tty: bool) -> Connection:
+        body = {"Detach": False, "Tty": tty}
+        return await self._engine.upgrade(f"/exec/{identity}/start", what=f"exec {identity[:12]}", body=body)
+
+    async def _kill(self, identity: str) -> None:
+        """Kill a command's process: the engine has no call for it. The descriptor keeps the pid from being reused
+        between the second look and the signal."""
+        with contextlib.suppress(RuntimeFault, OSError):
+            pid = _running_pid(await self._look(identity))
+            if not pid:
+                return
+            descriptor = os.pidfd_open(pid)
+            try:
+                if _running_pid(await self._look(identity)) == pid:
+                    signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+            finally:
+                os.close(descriptor)
+
+    async def _look(self, identity: str) -> dict[str, Any]:
+        answer: dict[str, Any] = await self._engine.call("GET", f"/exec/{identity}/json", what="inspect a command")
+        return answer
+
+
+class DockerProcess:
+    """A process with its streams. `path` is its resource in the engine's API."""
+
+    def __init__(self, engine: EngineSocket, connection: Connection, path: str, *, tty: bool) -> None:
+        self._engine = engine
+        self._connection = connection
+        self._path = path
+        self._tty = tty
+        self._frames = Frames()
+        self._waiting: deque[tuple[Channel, bytes]] = deque()
+
+    async def read(self) -> tuple[Channel, bytes] | None:
+        while not self._waiting:
+            try:
+                data = await self._connection.reader.read(_PIECE_BYTES)
+                if not data and not self._frames.inside:
+                    return None
+                if not data:
+                    raise EngineGone("the container engine closed the stream in the middle of a frame")
+                self._waiting.extend([(Channel.STDOUT, data)] if self._tty else self._frames.feed(data))
+            except (OSError, FrameError) as error:
+                raise EngineGone(f"the container engine broke off the stream: {error}") from error
+        return self._waiting.popleft()
+
+    async def write(self, data: bytes) -> None:
+        with contextlib.suppress(OSError):  # the process has ended; its output ends too, or has ended
+            self._connection.writer.write(data)
+            await self._connection.writer.drain()
+
+    async def close_input(self) -> None:
+        with contextlib.suppress(OSError):
+            self._connection.writer.write_eof()
+
+    async def resize(self, *, width: int, height: int) -> None:
+        # A process that has ended, or has no terminal, cannot be resized.
+        with contextlib.suppress(RuntimeFault):
+            target = query(f"{self._path}/resize", w=width, h=height)
+            await self._engine.call("POST", target, what="resize a terminal")
+
+    async def exit_code(self) -> int | None:
+        wait_s = _FIRST_LOOK_S
+        for _ in range(_LOOKS):
+            answer = await self._engine.call("GET", f"{self._path}/json", what="inspect a process")
+            state = answer.get("State") or answer
+            if not state.get("Running"):
+                return int(state.get("ExitCode") or 0)
+            if "State" in answer:
+                return None
+            await asyncio.sleep(wait_s)
+            wait_s *= 2
+        raise EngineFault("the container engine does not report the end of a command whose output has ended")
+
+
+@asynccontextmanager
+async def _streams(
+    engine: EngineSocket, connection: Connection, path: str, *, tty: bool
+) -> AsyncIterator[DockerProcess]:
+    try:
+        yield DockerProcess(engine, connection, path, tty=tty)
+    finally:
+        connection.writer.close()
+
+
+async def _beginning(process: Process) -> bytes:
+    """Read all output, and keep its beginning."""
+    kept = bytearray()
+    while (piece := await process.read()) is not None:
+        kept += piece[1][: MAX_OUTPUT_BYTES - len(kept)]
+    return bytes(kept)
+
+
+def _running_pid(answer: dict[str, Any]) -> int:
+    return int(answer.get("Pid") or 0) if answer.get("Running") else 0
