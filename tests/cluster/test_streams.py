@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import urlencode
 
 import aiohttp
 import pytest
 
-from client.kubeconfig import load_kubeconfig
+from client.kubeconfig import Access, load_kubeconfig
 from client.tls import context_for
 from lab.cluster import Cluster
 from lab.kubectl import Kubectl, newer_kubectls
@@ -42,10 +44,7 @@ async def test_a_command_gets_its_input_and_reports_its_exit_code(cluster: Clust
     )
     address = f"{access.server}/api/v1/namespaces/{namespace}/pods/{web}/exec?{query}"
     received = {STDOUT: b"", STDERR: b"", ERROR: b""}
-    async with (
-        aiohttp.ClientSession() as session,
-        session.ws_connect(address, protocols=("v5.channel.k8s.io",), ssl=context_for(access)) as socket,
-    ):
+    async with websocket(address, access) as socket:
         for start in range(0, len(data), 30_000):
             await socket.send_bytes(bytes([STDIN]) + data[start : start + 30_000])
         await socket.send_bytes(bytes([CLOSE, STDIN]))
@@ -60,16 +59,27 @@ async def test_a_command_gets_its_input_and_reports_its_exit_code(cluster: Clust
 async def test_the_main_process_answers_an_attached_client(cluster: Cluster, namespace: str, web: str) -> None:
     access = load_kubeconfig(cluster.kubeconfig)
     address = f"{access.server}/api/v1/namespaces/{namespace}/pods/{web}/attach?stdin=1&stdout=1"
-    async with (
-        aiohttp.ClientSession() as session,
-        session.ws_connect(address, protocols=("v5.channel.k8s.io",), ssl=context_for(access)) as socket,
-    ):
+    async with websocket(address, access) as socket:
         await socket.send_bytes(bytes([STDIN]) + b"word\n")
         output = b""
         while not output.endswith(b"\n"):
             message = await socket.receive_bytes(timeout=30)
             output += message[1:]
     assert output == b"got word\n"
+
+
+@asynccontextmanager
+async def websocket(address: str, access: Access) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
+    """A websocket whose connection is closed at the end: aiohttp closes one with TLS only after its session."""
+    async with (
+        aiohttp.ClientSession() as session,
+        session.ws_connect(address, protocols=("v5.channel.k8s.io",), ssl=context_for(access)) as socket,
+    ):
+        connection = socket.get_extra_info("socket")
+        yield socket
+    async with asyncio.timeout(30):
+        while connection.fileno() != -1:  # noqa: ASYNC110 - nothing tells when it is closed
+            await asyncio.sleep(0)
 
 
 def websocket_kubectls() -> list[Path]:
