@@ -1,13 +1,13 @@
-"""Mounts of this mount namespace: made from open descriptors, and detached. Thin calls of mount(2) and umount2(2)."""
+"""Mounts of this mount namespace: listed, made from open descriptors, and detached. Thin calls of mount(2) and
+umount2(2)."""
 
 from __future__ import annotations
 
 import ctypes
 import os
+import re
 from pathlib import Path
 from typing import Final
-
-from hull.sweep import mounts_below
 
 _MS_BIND: Final = 4096
 _MNT_DETACH: Final = 2
@@ -35,6 +35,18 @@ def is_mount(target: Path) -> bool:
     """Whether something is mounted at the target, also if it is a bind mount of the same file system."""
     path = target.parent.resolve() / target.name
     return str(path) in mounts_below(path)
+
+
+def mounts_below(directory: Path) -> list[str]:
+    """Mount points at or below a directory, in this mount namespace."""
+    prefix = f"{directory}/"
+    targets = [mount_point(line) for line in Path("/proc/self/mountinfo").read_bytes().splitlines()]
+    return [target for target in targets if target == str(directory) or target.startswith(prefix)]
+
+
+def mount_point(line: bytes) -> str:
+    """The mount point in a line of mountinfo, where blanks and backslashes are octal escapes (proc(5))."""
+    return os.fsdecode(re.sub(rb"\\([0-7]{3})", lambda match: bytes((int(match[1], 8),)), line.split(b" ")[4]))
 
 
 def _error(target: Path) -> OSError:

@@ -3,19 +3,16 @@
 Asks the kernel instead of a record, so that it also finds what a half-made or unrecorded lab left.
 """
 
-import ctypes
 import os
-import re
 import signal
 from collections.abc import Iterable
 from pathlib import Path
 
 from hull.errors import LeftOver
+from hull.mounts import detach, mounts_below
 from hull.processes import ProcessRecord, record_of, send, stop, until, wait
 
 _CGROUP_ROOT = Path("/sys/fs/cgroup")
-_MNT_DETACH = 2
-_libc = ctypes.CDLL(None, use_errno=True)
 
 
 def members_of_netns(netns: Iterable[Path]) -> list[ProcessRecord]:
@@ -75,22 +72,11 @@ def unmount_below(directory: Path, *, itself: bool = True) -> None:
     """
     targets = (target for target in mounts_below(directory) if itself or target != str(directory))
     for target in sorted(targets, key=len, reverse=True):
-        if _libc.umount2(os.fsencode(target), _MNT_DETACH) != 0:
-            error = ctypes.get_errno()
+        try:
+            detach(Path(target))
+        except OSError as error:
             if Path(target).exists() and target in mounts_below(directory):
-                raise LeftOver(f"cannot unmount {target}: {os.strerror(error)}")
-
-
-def mounts_below(directory: Path) -> list[str]:
-    """Mount points at or below a directory, in this mount namespace."""
-    prefix = f"{directory}/"
-    targets = [mount_point(line) for line in Path("/proc/self/mountinfo").read_bytes().splitlines()]
-    return [target for target in targets if target == str(directory) or target.startswith(prefix)]
-
-
-def mount_point(line: bytes) -> str:
-    """The mount point in a line of mountinfo, where blanks and backslashes are octal escapes (proc(5))."""
-    return os.fsdecode(re.sub(rb"\\([0-7]{3})", lambda match: bytes((int(match[1], 8),)), line.split(b" ")[4]))
+                raise LeftOver(f"cannot unmount {target}: {error.strerror}") from error
 
 
 def remove_cgroup(cgroup: str) -> None:

@@ -6,7 +6,7 @@ import errno
 import shutil
 from pathlib import Path
 
-from hull.sweep import mounts_below
+from hull.mounts import mounts_below
 
 
 def remove_tree(directory: Path) -> None:

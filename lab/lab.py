@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from hull import processes, sweep
 from hull.errors import LeftOver
+from hull.mounts import mounts_below
 from hull.processes import ProcessRecord
 from lab.environment import require_root, require_space
 from lab.errors import LabError, NotFound
@@ -192,7 +193,7 @@ def leftovers(name: str) -> Iterator[str]:
     """Everything of a lab that exists on this machine, for people; empty after a complete removal."""
     layout = Layout(name)
     yield from (f"process {record.pid}" for record in _members(layout))
-    yield from (f"mount {target}" for target in sweep.mounts_below(layout.directory))
+    yield from (f"mount {target}" for target in mounts_below(layout.directory))
     if sweep.cgroup_exists(layout.cgroup):
         yield f"cgroup {layout.cgroup}"
     yield from underlay.leftovers(layout)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from hull import sweep
+from hull.mounts import mounts_below
 from hull.processes import until
 from lab.cluster import Cluster
 from lab.hosts import engine_api
@@ -44,7 +45,7 @@ def _of_host(cluster: Cluster, host: HostState) -> Iterator[Thing]:
         yield Thing("link", f"{host.name}:{link.name}")
     for rule in rules_of(node.rules()):
         yield Thing("rule", f"{host.name}: {rule}")
-    for mount in sweep.mounts_below(paths.directory):
+    for mount in mounts_below(paths.directory):
         yield Thing("mount", mount)
     for fault in host.faults():
         yield Thing("fault", f"{host.name}: {fault}")

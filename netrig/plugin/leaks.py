@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from hull import sweep
+from hull.mounts import mounts_below
 from hull.processes import ProcessRecord, alive, record_of
 from netrig.topology import naming
 from netstack import namespaces
@@ -63,7 +64,7 @@ def take(scope: Scope) -> Snapshot:
     names = [name for name in namespaces.names() if everything or naming.NAMES.owner_of(name) == this_process]
     things = {Thing("namespace", name) for name in names}
     if everything:
-        things |= {Thing("mount", target) for target in sweep.mounts_below(Path("/")) if not _is_namespace(target)}
+        things |= {Thing("mount", target) for target in mounts_below(Path("/")) if not _is_namespace(target)}
         things |= {Thing("link", name) for name in _links()}
         things |= {Thing("rule", rule) for rule in rules_of(rules_with_counters(None))}
     return Snapshot(frozenset(things))

@@ -17,6 +17,7 @@ from docker.errors import NotFound as DockerNotFound
 
 from client.rest import RestClient
 from hull import sweep
+from hull.mounts import mounts_below
 from lab.cluster import Cluster
 from netrig.probe import Outcome, Prober, ask
 from proto.contract import Labels
@@ -193,10 +194,10 @@ def _disk(cluster: Cluster, node: str, pods: list[Document]) -> Iterator[str]:
         each for each in state.rglob("*") if re.search(r"(\.new|\.tmp|/scratch)$", str(each)) and each.is_file()
     ]:
         yield f"unfinished files: {left}"
-    mounts = {Path(each).relative_to(state / "pods").parts[0] for each in sweep.mounts_below(state)}
+    mounts = {Path(each).relative_to(state / "pods").parts[0] for each in mounts_below(state)}
     expected = {uid(pod) for pod in pods for volume in pod["spec"].get("volumes") or [] if _is_mounted(volume)}
-    if mounts != expected or len(sweep.mounts_below(state)) != len(expected):
-        yield f"mounts of {sorted(mounts)}, not of {sorted(expected)}: {sweep.mounts_below(state)}"
+    if mounts != expected or len(mounts_below(state)) != len(expected):
+        yield f"mounts of {sorted(mounts)}, not of {sorted(expected)}: {mounts_below(state)}"
 
 
 def _is_mounted(volume: Document) -> bool:

@@ -18,7 +18,7 @@ from agent.volumes.errors import VolumeError
 from agent.volumes.manager import Volumes
 from agent.volumes.memory import TmpfsFiles
 from agent.volumes.subpaths import SubPath
-from hull.sweep import mounts_below
+from hull.mounts import mounts_below
 
 UID = PodUid("u1")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hull import sweep
+from hull import mounts, sweep
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,7 @@ def test_mounts_below_a_directory_go_the_deepest_first(
             done.append(os.fsdecode(target))
             return 0
 
-    monkeypatch.setattr(sweep, "_libc", Libc)
+    monkeypatch.setattr(mounts, "_libc", Libc)
     monkeypatch.setattr(sweep, "mounts_below", lambda directory: ["/s", "/s/a", "/s/a/b"])
     sweep.unmount_below(Path("/s"), itself=itself)
     assert done == unmounted
@@ -37,4 +37,4 @@ def test_mounts_below_a_directory_go_the_deepest_first(
 )
 def test_a_mount_point_is_read_from_its_escaped_form(field: str, path: str) -> None:
     line = f"36 35 98:0 / {field} rw,noatime master:1 - ext3 /dev/root rw"
-    assert sweep.mount_point(os.fsencode(line)) == path
+    assert mounts.mount_point(os.fsencode(line)) == path
