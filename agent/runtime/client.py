@@ -31,7 +31,7 @@ class EngineClient(docker.APIClient):
     def _url(self, pathfmt: str, *arguments: Any, versioned_api: bool = True, **options: Any) -> str:
         if versioned_api and not self._negotiated:
             answer = self.version(api_version=False)
-            self._version = max(OLDEST, str(answer.get("MinAPIVersion", "")), key=_number)
+            self._version = common_version(str(answer.get("MinAPIVersion", "")))
             self._negotiated = True
         return str(super()._url(pathfmt, *arguments, versioned_api=versioned_api, **options))  # type: ignore[misc]
 
@@ -43,6 +43,11 @@ class EngineClient(docker.APIClient):
                 raise
             self._negotiated = False
             raise docker.errors.DockerException(f"the engine has been replaced: {error.explanation}") from error
+
+
+def common_version(minimum: str) -> str:
+    """The oldest version that we and an engine with this minimum support."""
+    return max(OLDEST, minimum, key=_number)
 
 
 def _number(version: str) -> tuple[int, ...]:

@@ -39,8 +39,7 @@ class DockerExec:
         try:
             async with asyncio.timeout(timeout_s):
                 identity = await self._create(container, Command(argv))
-                connection = await self._start(identity, tty=False)
-                async with _streams(self._engine, connection, f"/exec/{identity}", tty=False) as process:
+                async with self._started(identity, tty=False) as process:
                     output = await _beginning(process)
                     return Result(await process.exit_code() or 0, output)
         except TimeoutError as error:
@@ -57,8 +56,7 @@ class DockerExec:
     @asynccontextmanager
     async def _exec(self, container: ContainerId, command: Command) -> AsyncIterator[Process]:
         identity = await self._create(container, command)
-        connection = await self._start(identity, tty=command.tty)
-        async with _streams(self._engine, connection, f"/exec/{identity}", tty=command.tty) as process:
+        async with self._started(identity, tty=command.tty) as process:
             yield process
 
     @asynccontextmanager
@@ -84,9 +82,12 @@ class DockerExec:
         answer = await self._engine.call("POST", target, what=f"exec in {container[:12]}", body=body)
         return str(answer["Id"])
 
-    async def _start(self, identity: str, *, tty: bool) -> Connection:
-        body = {"Detach": False, "Tty": tty}
-        return await self._engine.upgrade(f"/exec/{identity}/start", what=f"exec {identity[:12]}", body=body)
+    @asynccontextmanager
+    async def _started(self, identity: str, *, tty: bool) -> AsyncIterator[Process]:
+        path, body = f"/exec/{identity}", {"Detach": False, "Tty": tty}
+        connection = await self._engine.upgrade(f"{path}/start", what=f"exec {identity[:12]}", body=body)
+        async with _streams(self._engine, connection, path, tty=tty) as process:
+            yield process
 
     async def _kill(self, identity: str) -> None:
         """Kill a command's process: the engine has no call for it. The descriptor keeps the pid from being reused

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from agent.runtime.errors import StartRefused, TimedOut
@@ -25,7 +25,6 @@ class FakeProcess:
         self.input = bytearray()
         self.input_closed = asyncio.Event()
         self.sizes: list[tuple[int, int]] = []
-        self.commands: list[Command] = []
         self._output: asyncio.Queue[tuple[Channel, bytes] | None] = asyncio.Queue()
         self._exit_code: int | None = None
 
@@ -64,16 +63,12 @@ class FakeExec:
         """Commands that do not end within any deadline."""
         self.processes: dict[tuple[str, ...], FakeProcess] = {}
         self.runs: list[tuple[ContainerId, tuple[str, ...]]] = []
-        self.before_run: dict[tuple[str, ...], Callable[[], Awaitable[None]]] = {}
-        """Awaited before the command's result: a test can keep the command running."""
         self.opened: dict[ContainerId, list[Command]] = defaultdict(list)
 
     async def run(self, container: ContainerId, argv: tuple[str, ...], *, timeout_s: float) -> Result:
         await asyncio.sleep(0)
         self._check(container)
         self.runs.append((container, argv))
-        if argv in self.before_run:
-            await self.before_run[argv]()
         if argv in self.hanging:
             raise TimedOut(f"command {argv[0]!r} timed out after {timeout_s:g} s")
         if argv not in self.results:

@@ -1,6 +1,6 @@
 """Processes that are started in a running container, and the streams of its main process: values and a Protocol.
 
-Owns the forms only. Implementations: docker.py (an engine), fake.py (in memory, for tests).
+Owns the forms only. Implementations: dockerexec.py (an engine), fakeprocess.py (in memory, for tests).
 """
 
 from __future__ import annotations

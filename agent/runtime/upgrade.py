@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from agent.runtime.client import OLDEST
+from agent.runtime.client import common_version
 from agent.runtime.errors import (
     BadRequest,
     EngineFault,
@@ -24,6 +26,7 @@ from agent.runtime.errors import (
 )
 
 _UPGRADED: Final = 101
+_UPGRADE_HEADERS: Final = "Connection: Upgrade\r\nUpgrade: tcp\r\n"
 _MAX_ANSWER_BYTES: Final = 4 << 20
 _ANSWER_S: Final = 120.0
 
@@ -45,8 +48,7 @@ class EngineSocket:
 
     async def call(self, method: str, target: str, *, what: str, body: object = None) -> Any:
         """The JSON of the answer; None without one."""
-        # An engine answers HTTP/1.0 in one piece, and then closes the connection.
-        status, text = await self._exchange("1.0", method, await self._versioned(target), what, body)
+        status, text = await self._exchange(method, await self._versioned(target), what, body)
         if status >= 400:
             raise _fault(status, text, what)
         return json.loads(text) if text.strip() else None
@@ -54,53 +56,53 @@ class EngineSocket:
     async def upgrade(self, target: str, *, what: str, body: object = None) -> Connection:
         """POST, after whose answer the connection is a stream; the caller closes its writer."""
         versioned = await self._versioned(target)
-        try:
-            async with asyncio.timeout(_ANSWER_S):
-                return await self._upgraded(versioned, what, body)
-        except TimeoutError as error:
-            raise TimedOut(f"{what}: the container engine did not answer in {_ANSWER_S:g} s") from error
-        except (OSError, ValueError, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
-            raise EngineGone(f"{what}: the container engine does not answer: {error}") from error
-
-    async def _upgraded(self, target: str, what: str, body: object) -> Connection:
-        connection = await self._connect()
-        try:
-            await _send(connection.writer, "1.1", "POST", target, body, "Connection: Upgrade\r\nUpgrade: tcp\r\n")
-            status, length = await _head(connection.reader)
-            if status == _UPGRADED:
-                return connection
-            text = await connection.reader.readexactly(min(length, _MAX_ANSWER_BYTES))
-            raise _fault(status, text, what)
-        except BaseException:
-            connection.writer.close()
-            raise
+        async with _bounded(what):
+            connection = await self._connect()
+            try:
+                await _send(connection.writer, "1.1", "POST", versioned, body, _UPGRADE_HEADERS)
+                status, length = await _head(connection.reader)
+                if status == _UPGRADED:
+                    return connection
+                text = await connection.reader.readexactly(min(length, _MAX_ANSWER_BYTES))
+                raise _fault(status, text, what)
+            except BaseException:
+                connection.writer.close()
+                raise
 
     async def _versioned(self, target: str) -> str:
         """The target in the oldest version of the API that both sides support, as in client.py."""
         if not self._version:
-            _, text = await self._exchange("1.0", "GET", "/version", "version", None)
+            _, text = await self._exchange("GET", "/version", "version", None)
             answer = json.loads(text or b"{}")
             minimum = str(answer.get("MinAPIVersion", "")) if isinstance(answer, dict) else ""
             self._version = common_version(minimum)
         return f"/v{self._version}{target}"
 
-    async def _exchange(self, http: str, method: str, target: str, what: str, body: object) -> tuple[int, bytes]:
-        try:
-            async with asyncio.timeout(_ANSWER_S):
-                connection = await self._connect()
-                try:
-                    await _send(connection.writer, http, method, target, body, "")
-                    status, _ = await _head(connection.reader)
-                    return status, await connection.reader.read(-1)
-                finally:
-                    connection.writer.close()
-        except TimeoutError as error:
-            raise TimedOut(f"{what}: the container engine did not answer in {_ANSWER_S:g} s") from error
-        except (OSError, ValueError, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
-            raise EngineGone(f"{what}: the container engine does not answer: {error}") from error
+    async def _exchange(self, method: str, target: str, what: str, body: object) -> tuple[int, bytes]:
+        async with _bounded(what):
+            connection = await self._connect()
+            try:
+                # An engine answers HTTP/1.0 in one piece, and then closes the connection.
+                await _send(connection.writer, "1.0", method, target, body, "")
+                status, _ = await _head(connection.reader)
+                return status, await connection.reader.read(-1)
+            finally:
+                connection.writer.close()
 
     async def _connect(self) -> Connection:
         return Connection(*await asyncio.open_unix_connection(str(self._path)))
+
+
+@asynccontextmanager
+async def _bounded(what: str) -> AsyncIterator[None]:
+    """The deadline of an answer, and the runtime's errors for those of the connection."""
+    try:
+        async with asyncio.timeout(_ANSWER_S):
+            yield
+    except TimeoutError as error:
+        raise TimedOut(f"{what}: the container engine did not answer in {_ANSWER_S:g} s") from error
+    except (OSError, ValueError, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
+        raise EngineGone(f"{what}: the container engine does not answer: {error}") from error
 
 
 async def _send(writer: asyncio.StreamWriter, http: str, method: str, target: str, body: object, headers: str) -> None:
@@ -143,9 +145,3 @@ def query(path: str, **parameters: object) -> str:
 
 def _text(value: object) -> str:
     return str(int(value)) if isinstance(value, bool) else str(value)
-
-
-def common_version(minimum: str) -> str:
-    """The oldest version that we and an engine with this minimum support; `1.9` is older than `1.41`."""
-    known = all(part.isdigit() for part in minimum.split("."))
-    return max(OLDEST, minimum, key=lambda text: tuple(map(int, text.split(".")))) if known else OLDEST
