@@ -10,27 +10,14 @@ import asyncio
 import uuid
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import Final, Protocol
 
 from master.api.errors import ApiError, BadRequest, NodeUnreachable
+from master.dispatch.agentcalls import OPEN_TIMEOUT_S, AgentCall, why_unanswered
 from master.dispatch.errors import NoStream
 from master.dispatch.sessions import Session, Sessions
 from master.kinds.core.pod.processes import Output, ProcessOptions
 from proto import contract
 from proto.gen import session_pb2
-
-OPEN_TIMEOUT_S: Final = 10.0
-"""Far more than a live agent needs to open a stream, which is milliseconds."""
-
-
-class Agent(Protocol):
-    """A Stream call of an agent."""
-
-    async def read(self) -> session_pb2.StreamUp | None:
-        """The next message; None at the end."""
-
-    async def send(self, message: session_pb2.StreamDown) -> None:
-        """Sends one message."""
 
 
 class _Stream:
@@ -44,7 +31,7 @@ class _Stream:
         self.refused = False
         """The agent's first message was an error: there is nothing to carry."""
         self.closed = asyncio.Event()
-        self.agent: Agent | None = None
+        self.agent: AgentCall | None = None
         self.error: ApiError | None = None
         self._output: asyncio.Queue[tuple[Output, bytes] | None] = asyncio.Queue()  # bounded by the credit
         self._waiting = self._owed = self._credit = 0
@@ -153,7 +140,7 @@ class ProcessStreams:
         """Whether a client waits for this stream."""
         return stream_id in self._streams
 
-    async def serve(self, session: Session, first: session_pb2.StreamUp, agent: Agent) -> None:
+    async def serve(self, session: Session, first: session_pb2.StreamUp, agent: AgentCall) -> None:
         """Connects an agent's call with the client that waits for it. Raises NoStream without a client."""
         stream = self._streams.get(first.stream_id)
         if stream is None or stream.session.node != session.node or stream.answered.is_set():
@@ -177,23 +164,15 @@ class ProcessStreams:
         return session
 
     async def _answered(self, stream: _Stream) -> None:
-        """Waits until the agent has answered; a session that ended never carries out what it was asked."""
-        events = [asyncio.ensure_future(event.wait()) for event in (stream.answered, stream.session.ended)]
-        try:
-            await asyncio.wait(events, timeout=self._open_timeout_s, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for event in events:
-                event.cancel()
+        """Waits until the agent has answered. Raises its refusal, NodeUnreachable."""
+        why = await why_unanswered(stream.session, stream.answered, timeout_s=self._open_timeout_s)
         if stream.refused and stream.error is not None:
             raise stream.error
-        if not stream.answered.is_set():
-            why = f"did not answer within {self._open_timeout_s:g} s"
-            if stream.session.ended.is_set():
-                why = f"has lost its session ({stream.session.end_reason})"
+        if why:
             raise NodeUnreachable(f"node {stream.session.node} {why}")
 
 
-async def _receive(stream: _Stream, agent: Agent) -> None:
+async def _receive(stream: _Stream, agent: AgentCall) -> None:
     """Takes the agent's messages. A call that ends before its last message was cut off."""
     try:
         while (message := await agent.read()) is not None:

@@ -164,7 +164,7 @@ class SessionServer:
             await self._abort(context, error)
 
     async def _stream(self, _: AsyncIterator[bytes], context: Any) -> None:
-        upstream = _Upstream(context)
+        upstream = _AgentCall(context)
         try:
             try:
                 async with asyncio.timeout(FIRST_MESSAGE_S):
@@ -198,8 +198,8 @@ class SessionServer:
         await context.abort(code, text)
 
 
-class _Upstream:
-    """A Stream call, as log streams use it. Implements streams.Upstream."""
+class _AgentCall:
+    """A Stream call of an agent. Implements AgentCall."""
 
     def __init__(self, context: Any) -> None:
         self._context = context
@@ -208,9 +208,6 @@ class _Upstream:
         """The next message; None at the end. Raises InvalidMessage when it cannot be read."""
         raw = await self._context.read()
         return None if raw is grpc.aio.EOF else parsed(session_pb2.StreamUp, raw)
-
-    async def grant(self, credit_bytes: int) -> None:
-        await self.send(session_pb2.StreamDown(credit_bytes=credit_bytes))
 
     async def send(self, message: session_pb2.StreamDown) -> None:
         await self._context.write(message.SerializeToString())

@@ -10,6 +10,7 @@ import logging
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 
+from master.dispatch.agentcalls import AgentCall
 from master.dispatch.departures import Departures
 from master.dispatch.desired import DesiredState
 from master.dispatch.errors import Denied, InvalidMessage, Stale
@@ -19,7 +20,7 @@ from master.dispatch.nodes import NodeDescription, Nodes
 from master.dispatch.reports import Reports
 from master.dispatch.sanity import check_capacity, check_conditions, check_count, check_hello, check_usage
 from master.dispatch.sessions import Machine, Session, Sessions
-from master.dispatch.streams import LogStreams, Upstream
+from master.dispatch.streams import LogStreams
 from master.dispatch.trust import Trust
 from master.pki import CsrRefused, Pki
 from proto import contract
@@ -148,7 +149,7 @@ class MasterService:
         self.sessions.forget(peer.node)
         return session_pb2.LeftReply()
 
-    async def stream(self, peer: Peer, first: session_pb2.StreamUp, upstream: Upstream) -> None:
+    async def stream(self, peer: Peer, first: session_pb2.StreamUp, upstream: AgentCall) -> None:
         """Serves a log stream; `first` is its first message."""
         await self.streams.serve(self._session(peer, first.session_id), first, upstream)
 

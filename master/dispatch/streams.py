@@ -11,10 +11,11 @@ import asyncio
 import logging
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator
-from typing import Final, Protocol
+from typing import Final
 
 from master.api.errors import ApiError, BadRequest, NodeUnreachable
 from master.clock import Clock
+from master.dispatch.agentcalls import OPEN_TIMEOUT_S, AgentCall, why_unanswered
 from master.dispatch.errors import NoStream
 from master.dispatch.processes import ProcessStreams
 from master.dispatch.sessions import Session, Sessions
@@ -23,26 +24,10 @@ from master.objects.meta import parse_time
 from proto import checks, contract
 from proto.gen import session_pb2
 
-OPEN_TIMEOUT_S: Final = 10.0
-"""Far more than a live agent needs to open a stream, which is milliseconds."""
-
 CUT_OFF_S: Final = 0.1
 """gRPC cancels the task of a call that was cut off much sooner than this after the call's end could be read."""
 
 log = logging.getLogger(__name__)
-
-
-class Upstream(Protocol):
-    """A Stream call of an agent."""
-
-    async def read(self) -> session_pb2.StreamUp | None:
-        """The next message; None at the end."""
-
-    async def grant(self, credit_bytes: int) -> None:
-        """Allows the agent to send this many more bytes."""
-
-    async def send(self, message: session_pb2.StreamDown) -> None:
-        """Sends any message."""
 
 
 class _Stream:
@@ -125,7 +110,7 @@ class LogStreams:
             self._streams.pop(stream_id, None)
             stream.close()
 
-    async def serve(self, session: Session, first: session_pb2.StreamUp, upstream: Upstream) -> None:
+    async def serve(self, session: Session, first: session_pb2.StreamUp, upstream: AgentCall) -> None:
         """Passes the bytes of an agent's stream to the client that waits for it. Raises NoStream without a client.
 
         `first`: the message that the caller has read already.
@@ -137,7 +122,7 @@ class LogStreams:
         if stream is None or stream.node != session.node or stream.opened.is_set():
             raise NoStream("no client waits for this stream")
         stream.opened.set()
-        await upstream.grant(contract.STREAM_WINDOW_BYTES)
+        await upstream.send(session_pb2.StreamDown(credit_bytes=contract.STREAM_WINDOW_BYTES))
         try:
             async with asyncio.TaskGroup() as group:
                 filling = _fill(stream, first, upstream, says_complete=session.version >= contract.COMPLETE_SINCE)
@@ -150,10 +135,7 @@ class LogStreams:
             stream.close()
 
     async def _drain(self, stream: _Stream) -> AsyncGenerator[bytes, None]:
-        if not await self._opened(stream):
-            why = f"did not answer within {self._open_timeout_s:g} s"
-            if stream.session.ended.is_set():
-                why = f"has lost its session ({stream.session.end_reason})"
+        if why := await why_unanswered(stream.session, stream.opened, timeout_s=self._open_timeout_s):
             raise NodeUnreachable(f"node {stream.node} {why}; the log of {stream.what} cannot be read now")
         while (chunk := await stream.chunks.get()) is not None:
             yield chunk
@@ -161,18 +143,8 @@ class LogStreams:
         if stream.error is not None:
             raise stream.error
 
-    async def _opened(self, stream: _Stream) -> bool:
-        """Waits until the agent has opened the stream; a session that ended never carries out what it was asked."""
-        events = [asyncio.ensure_future(event.wait()) for event in (stream.opened, stream.session.ended)]
-        try:
-            await asyncio.wait(events, timeout=self._open_timeout_s, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for event in events:
-                event.cancel()
-        return stream.opened.is_set()
 
-
-async def _fill(stream: _Stream, first: session_pb2.StreamUp, upstream: Upstream, *, says_complete: bool) -> None:
+async def _fill(stream: _Stream, first: session_pb2.StreamUp, upstream: AgentCall, *, says_complete: bool) -> None:
     """Passes on what the agent sends. `says_complete`: its last message says whether something is missing."""
     complete = False
     try:
@@ -197,13 +169,13 @@ async def _fill(stream: _Stream, first: session_pb2.StreamUp, upstream: Upstream
         stream.close()
 
 
-async def _grant(stream: _Stream, upstream: Upstream) -> None:
+async def _grant(stream: _Stream, upstream: AgentCall) -> None:
     while not stream.closed.is_set():
         await stream.drained.wait()
         stream.drained.clear()
         if stream.owed and not stream.closed.is_set():
             owed, stream.owed = stream.owed, 0
-            await upstream.grant(owed)
+            await upstream.send(session_pb2.StreamDown(credit_bytes=owed))
 
 
 def log_request(options: LogOptions, now: float) -> session_pb2.LogRequest:

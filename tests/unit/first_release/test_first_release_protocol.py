@@ -182,8 +182,7 @@ class Upstream:
     async def read(self) -> Any:
         return self.messages.pop(0) if self.messages else None
 
-    async def grant(self, credit_bytes: int) -> None:
-        down = p.session_pb2.StreamDown(credit_bytes=credit_bytes)
+    async def send(self, down: Any) -> None:
         self.granted.append(kind("StreamDown").FromString(down.SerializeToString()).credit_bytes)
 
 

@@ -54,7 +54,7 @@ class _Flood:
         self.sent += 100_000
         return session_pb2.StreamUp(data=b"x" * 100_000)
 
-    async def grant(self, credit_bytes: int) -> None:
+    async def send(self, message: session_pb2.StreamDown) -> None:
         return
 
 
