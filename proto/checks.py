@@ -135,13 +135,6 @@ def process(request: session_pb2.ProcessRequest, *, command: bool) -> str:
     return _form(_UID, request.pod_uid, "pod uid") or _form(_LABEL, request.container, "container")
 
 
-def port_forward(request: session_pb2.PortForwardRequest) -> str:
-    """What is wrong with a request for a connection."""
-    if not 0 < request.port <= MAX_PORT:
-        return f"port: {request.port} is not a port"
-    return _form(_UID, request.pod_uid, "pod uid")
-
-
 def size(message: session_pb2.TerminalSize) -> str:
     """What is wrong with the size of a terminal, which the kernel keeps in 16 bits."""
     return "" if max(message.width, message.height) < 1 << 16 else f"terminal: {message.width}x{message.height}"

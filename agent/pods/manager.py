@@ -53,9 +53,8 @@ class PodManager:
         clock: Clock,
         config: PodsConfig,
         *,
-        processes: Exec | None = None,
+        processes: Exec,
     ) -> None:
-        """`processes`: how commands are started in containers; without it, requests for them are refused."""
         self._exec = processes
         self._context = WorkerContext(runtime, network, volumes, config, clock)
         self._reporter = reporter
@@ -116,8 +115,6 @@ class PodManager:
         worker = self._workers.get(request.uid)
         if worker is None:
             raise ProcessUnavailable(f'pod "{request.namespace}/{request.pod}" ({request.uid}) is not on this node')
-        if self._exec is None:
-            raise ProcessUnavailable("this node cannot start commands in containers")
         return open_process(self._exec, worker.pod, worker.observed(), request)
 
     # --- the task --------------------------------------------------------------------------------------------------

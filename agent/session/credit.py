@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+
+from proto import contract
 
 
 class Credit:
@@ -16,6 +19,14 @@ class Credit:
         """The reader grants more."""
         self._bytes += size
         self._more.set()
+
+    async def pieces(self, data: bytes) -> AsyncIterator[bytes]:
+        """The data in pieces that may be sent: each when the credit is there, and of one message's size at most."""
+        sent = 0
+        while sent < len(data):
+            size = await self.take(min(len(data) - sent, contract.STREAM_CHUNK_BYTES))
+            yield data[sent : sent + size]
+            sent += size
 
     async def take(self, limit: int) -> int:
         """Wait for credit and take between one byte and `limit`."""

@@ -1,7 +1,6 @@
-"""Carries the streams of one process, or one connection, over a call to the master: both ways, and bounded by credit.
+"""Carries the streams of one process over a call to the master: both ways, and bounded by credit.
 
-Owns the credit of both directions and the end of a stream. Processes are started, and connections made, by the pods'
-side; both have the form of `Process`.
+Owns the credit of both directions and the end of a stream. Processes are started by the pods' side.
 """
 
 from __future__ import annotations
@@ -85,13 +84,8 @@ async def _exchange(call: Call, process: Process, inbox: _Inbox, receiving: asyn
 
 async def _send(call: Call, process: Process, credit: Credit, writing: asyncio.Lock) -> None:
     while (piece := await process.read()) is not None:
-        channel, data = piece
-        sent = 0
-        while sent < len(data):
-            size = await credit.take(min(len(data) - sent, contract.STREAM_CHUNK_BYTES))
-            part = data[sent : sent + size]
-            sent += size
-            is_error = channel is Channel.STDERR
+        is_error = piece[0] is Channel.STDERR
+        async for part in credit.pieces(piece[1]):
             async with writing:
                 await call.write(session_pb2.StreamUp(stderr=part) if is_error else session_pb2.StreamUp(data=part))
 

@@ -9,22 +9,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Final, Protocol
 
 from agent.clock import Clock
 from agent.desired.state import DesiredState
 from agent.identity.files import Identity
-from agent.model import LogRequest, ProcessRequest
-from agent.runtime.process import Process
 from agent.session.backoff import Backoff
 from agent.session.channel import Master
 from agent.session.errors import Lost, Refused, Renewed, SessionError
 from agent.session.refusals import refusal_event
 from agent.session.renewal import Renewal
 from agent.session.reporter import ReportQueue
-from agent.session.streams import StreamSender
+from agent.session.streams import Sources, StreamSender
 from agent.statuses import Beat, Capacity, NodeInfo, PodStatus
 from agent.wire.errors import Gap, WireError
 from agent.wire.observed import capacity_to_proto, condition_to_proto, info_to_proto, usage_to_proto
@@ -49,7 +46,7 @@ _OURS: Final = range(contract.OLDEST_PROTOCOL_VERSION, contract.PROTOCOL_VERSION
 log = logging.getLogger(__name__)
 
 
-class NodeSide(Protocol):
+class NodeSide(Sources, Protocol):
     """What a session needs of the node."""
 
     @property
@@ -74,10 +71,6 @@ class NodeSide(Protocol):
     def desired_changed(self) -> None:
         """A cut was applied to the desired state."""
         ...
-
-    def logs(self, request: LogRequest) -> AsyncIterator[bytes]: ...
-
-    def process(self, request: ProcessRequest) -> AbstractAsyncContextManager[Process]: ...
 
     async def leave(self) -> None:
         """Remove everything of ours from this machine; returns when nothing is left."""

@@ -23,7 +23,7 @@ from agent.session.errors import ReaderGone
 from agent.session.processes import carry
 from agent.wire.desired import log_request_from_proto, process_request_from_proto
 from agent.wire.sanity import check_stream
-from proto import checks, contract
+from proto import checks
 from proto.gen import session_pb2
 
 MAX_STREAMS: Final = 64
@@ -35,7 +35,7 @@ REFUSAL_S: Final = 10.0
 
 
 class Sources(Protocol):
-    """What streams are made of: the part of the session's NodeSide that is used here."""
+    """What streams are made of: a part of the session's NodeSide."""
 
     def logs(self, request: LogRequest) -> AsyncIterator[bytes]: ...
 
@@ -126,8 +126,6 @@ async def _refuse(call: Call, message: session_pb2.StreamUp) -> None:
 
 def _name(request: session_pb2.StreamRequest) -> str:
     what = request.WhichOneof("what") or "stream"
-    if what == "port_forward":
-        return f"connection to {request.port_forward.namespace}/{request.port_forward.pod}:{request.port_forward.port}"
     source = getattr(request, what, request.logs)
     return f"{'log' if what == 'logs' else what} of {source.namespace}/{source.pod} [{source.container}]"
 
@@ -150,7 +148,8 @@ async def _copy(call: Call, credit: Credit, sources: Sources, request: session_p
         chunks: Any = sources.logs(log_request_from_proto(request.logs))
         async with contextlib.aclosing(chunks):
             async for chunk in chunks:
-                await _send_chunk(call, credit, chunk)
+                async for piece in credit.pieces(chunk):
+                    await call.write(session_pb2.StreamUp(data=piece))
     except AgentError as error:
         last.error = str(error) or type(error).__name__
     except Exception as error:  # what was read so far must not look like the whole log
@@ -163,11 +162,3 @@ async def _copy(call: Call, credit: Credit, sources: Sources, request: session_p
     await call.done_writing()
     # The master ends the call when its reader has got everything.
     await asyncio.Event().wait()
-
-
-async def _send_chunk(call: Call, credit: Credit, chunk: bytes) -> None:
-    sent = 0
-    while sent < len(chunk):
-        size = await credit.take(min(len(chunk) - sent, contract.STREAM_CHUNK_BYTES))
-        await call.write(session_pb2.StreamUp(data=chunk[sent : sent + size]))
-        sent += size

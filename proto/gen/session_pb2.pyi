@@ -167,18 +167,16 @@ class LeftReply(_message.Message):
     def __init__(self) -> None: ...
 
 class StreamRequest(_message.Message):
-    __slots__ = ("stream_id", "logs", "exec", "attach", "port_forward")
+    __slots__ = ("stream_id", "logs", "exec", "attach")
     STREAM_ID_FIELD_NUMBER: _ClassVar[int]
     LOGS_FIELD_NUMBER: _ClassVar[int]
     EXEC_FIELD_NUMBER: _ClassVar[int]
     ATTACH_FIELD_NUMBER: _ClassVar[int]
-    PORT_FORWARD_FIELD_NUMBER: _ClassVar[int]
     stream_id: str
     logs: LogRequest
     exec: ProcessRequest
     attach: ProcessRequest
-    port_forward: PortForwardRequest
-    def __init__(self, stream_id: _Optional[str] = ..., logs: _Optional[_Union[LogRequest, _Mapping]] = ..., exec: _Optional[_Union[ProcessRequest, _Mapping]] = ..., attach: _Optional[_Union[ProcessRequest, _Mapping]] = ..., port_forward: _Optional[_Union[PortForwardRequest, _Mapping]] = ...) -> None: ...
+    def __init__(self, stream_id: _Optional[str] = ..., logs: _Optional[_Union[LogRequest, _Mapping]] = ..., exec: _Optional[_Union[ProcessRequest, _Mapping]] = ..., attach: _Optional[_Union[ProcessRequest, _Mapping]] = ...) -> None: ...
 
 class ProcessRequest(_message.Message):
     __slots__ = ("pod_uid", "namespace", "pod", "container", "command", "stdin", "stdout", "stderr", "tty")
@@ -201,18 +199,6 @@ class ProcessRequest(_message.Message):
     stderr: bool
     tty: bool
     def __init__(self, pod_uid: _Optional[str] = ..., namespace: _Optional[str] = ..., pod: _Optional[str] = ..., container: _Optional[str] = ..., command: _Optional[_Iterable[str]] = ..., stdin: _Optional[bool] = ..., stdout: _Optional[bool] = ..., stderr: _Optional[bool] = ..., tty: _Optional[bool] = ...) -> None: ...
-
-class PortForwardRequest(_message.Message):
-    __slots__ = ("pod_uid", "namespace", "pod", "port")
-    POD_UID_FIELD_NUMBER: _ClassVar[int]
-    NAMESPACE_FIELD_NUMBER: _ClassVar[int]
-    POD_FIELD_NUMBER: _ClassVar[int]
-    PORT_FIELD_NUMBER: _ClassVar[int]
-    pod_uid: str
-    namespace: str
-    pod: str
-    port: int
-    def __init__(self, pod_uid: _Optional[str] = ..., namespace: _Optional[str] = ..., pod: _Optional[str] = ..., port: _Optional[int] = ...) -> None: ...
 
 class LogRequest(_message.Message):
     __slots__ = ("pod_uid", "namespace", "pod", "container", "follow", "previous", "timestamps", "tail_lines", "since_unix_s", "limit_bytes")
@@ -239,7 +225,7 @@ class LogRequest(_message.Message):
     def __init__(self, pod_uid: _Optional[str] = ..., namespace: _Optional[str] = ..., pod: _Optional[str] = ..., container: _Optional[str] = ..., follow: _Optional[bool] = ..., previous: _Optional[bool] = ..., timestamps: _Optional[bool] = ..., tail_lines: _Optional[int] = ..., since_unix_s: _Optional[int] = ..., limit_bytes: _Optional[int] = ...) -> None: ...
 
 class StreamUp(_message.Message):
-    __slots__ = ("session_id", "stream_id", "data", "error", "complete", "stderr", "exit_code", "credit_bytes", "end")
+    __slots__ = ("session_id", "stream_id", "data", "error", "complete", "stderr", "exit_code", "credit_bytes")
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     STREAM_ID_FIELD_NUMBER: _ClassVar[int]
     DATA_FIELD_NUMBER: _ClassVar[int]
@@ -248,7 +234,6 @@ class StreamUp(_message.Message):
     STDERR_FIELD_NUMBER: _ClassVar[int]
     EXIT_CODE_FIELD_NUMBER: _ClassVar[int]
     CREDIT_BYTES_FIELD_NUMBER: _ClassVar[int]
-    END_FIELD_NUMBER: _ClassVar[int]
     session_id: str
     stream_id: str
     data: bytes
@@ -257,8 +242,7 @@ class StreamUp(_message.Message):
     stderr: bytes
     exit_code: int
     credit_bytes: int
-    end: bool
-    def __init__(self, session_id: _Optional[str] = ..., stream_id: _Optional[str] = ..., data: _Optional[bytes] = ..., error: _Optional[str] = ..., complete: _Optional[bool] = ..., stderr: _Optional[bytes] = ..., exit_code: _Optional[int] = ..., credit_bytes: _Optional[int] = ..., end: _Optional[bool] = ...) -> None: ...
+    def __init__(self, session_id: _Optional[str] = ..., stream_id: _Optional[str] = ..., data: _Optional[bytes] = ..., error: _Optional[str] = ..., complete: _Optional[bool] = ..., stderr: _Optional[bytes] = ..., exit_code: _Optional[int] = ..., credit_bytes: _Optional[int] = ...) -> None: ...
 
 class StreamDown(_message.Message):
     __slots__ = ("credit_bytes", "data", "end", "size")

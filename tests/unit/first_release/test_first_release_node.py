@@ -198,7 +198,7 @@ async def managed(host: Path) -> AsyncIterator[Node]:
     volumes = p.Volumes(
         state_dir=host / "agent", host_path_root=host / "rootfs", memory=FakeMemoryFiles(), binds=FakeBinds()
     )
-    manager = p.PodManager(engine, network, volumes, reporter, clock, config)
+    manager = p.PodManager(engine, network, volumes, reporter, clock, config, processes=engine.exec)
     task = asyncio.create_task(manager.run())
     try:
         yield Node(engine, network, reporter, clock, manager)

@@ -41,7 +41,9 @@ class Bed:
             memory=self.memory,
             binds=self.binds,
         )
-        manager = PodManager(self.engine, self.network, volumes, self.reporter, self.clock, self.config)
+        manager = PodManager(
+            self.engine, self.network, volumes, self.reporter, self.clock, self.config, processes=self.engine.exec
+        )
         task = asyncio.create_task(manager.run(), name="manager")
         try:
             await settle()
