@@ -27,7 +27,7 @@ _UNPACKED = CACHE_ROOT / "kubectl-1.20"
 _GARBAGE_PERCENT = 400
 """kubectl's memory may grow to five times of what it uses. With Go's default of 100, collections take a quarter of the
 processor time of a short command."""
-_SIBLING = re.compile(r"kubectl\.1\.\d+")
+_SIBLING = re.compile(r"kubectl\.1\.(\d+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +145,12 @@ def newer_kubectls() -> Iterator[Path]:
             if os.access(path, os.X_OK) and target not in seen:
                 seen.add(target)
                 yield path
+
+
+def websocket_kubectls() -> list[Path]:
+    """Those of the newer binaries that use websockets by themselves: from 1.31 on."""
+    numbers = {path: _SIBLING.fullmatch(path.name) for path in newer_kubectls()}
+    return [path for path, number in numbers.items() if number and int(number[1]) >= 31]
 
 
 def _kubectls_in(directory: Path) -> Iterator[Path]:

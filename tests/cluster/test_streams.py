@@ -6,7 +6,6 @@ import asyncio
 import hashlib
 import json
 import os
-import re
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -18,7 +17,7 @@ import pytest
 from client.kubeconfig import Access, load_kubeconfig
 from client.tls import context_for
 from lab.cluster import Cluster
-from lab.kubectl import Kubectl, newer_kubectls
+from lab.kubectl import Kubectl, websocket_kubectls
 from tests.cluster.manifests import pod, shell
 
 pytestmark = pytest.mark.cluster
@@ -80,12 +79,6 @@ async def websocket(address: str, access: Access) -> AsyncIterator[aiohttp.Clien
     async with asyncio.timeout(30):
         while connection.fileno() != -1:  # noqa: ASYNC110 - nothing tells when it is closed
             await asyncio.sleep(0)
-
-
-def websocket_kubectls() -> list[Path]:
-    """From 1.31 on, kubectl uses websockets by itself."""
-    numbers = {path: re.search(r"\.1\.(\d+)$", path.name) for path in newer_kubectls()}
-    return [path for path, number in numbers.items() if number and int(number[1]) >= 31]
 
 
 @pytest.mark.parametrize("binary", websocket_kubectls()[-1:], ids=lambda path: path.name)

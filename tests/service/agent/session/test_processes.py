@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import json
 import os
-import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +20,7 @@ import pytest_asyncio
 
 from agent.runtime.fakeprocess import FakeProcess
 from agent.runtime.process import Channel
-from lab.kubectl import newer_kubectls
+from lab.kubectl import websocket_kubectls
 from master import cluster_api
 from master.config import MasterConfig
 from master.pki import Pki
@@ -202,12 +201,6 @@ async def test_attach_talks_to_the_main_process_which_goes_on(bed: Bed) -> None:
         process.end(None)
         assert json.loads((await socket.receive_bytes())[1:])["status"] == "Success"
     assert bed.agent.machine.process_requests[0].command == ()
-
-
-def websocket_kubectls() -> list[Path]:
-    """The kubectls of this machine that use websockets by themselves: from 1.31 on."""
-    numbers = {path: re.search(r"\.1\.(\d+)$", path.name) for path in newer_kubectls()}
-    return [path for path, number in numbers.items() if number and int(number[1]) >= 31]
 
 
 @pytest.mark.parametrize("binary", websocket_kubectls(), ids=lambda path: path.name)
