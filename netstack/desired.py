@@ -77,10 +77,14 @@ class ServicePort:
 
 @dataclass(frozen=True, slots=True)
 class NetworkState:
-    """All peers and services of a node. `peers` does not contain the node itself."""
+    """All peers and services of a node. `peers` does not contain the node itself.
+
+    `dns` is the address at which the node itself answers DNS, to its pods and itself only; None: it does not.
+    """
 
     peers: tuple[Peer, ...] = ()
     services: tuple[ServicePort, ...] = ()
+    dns: IPv4Address | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,14 +74,14 @@ class NodeNetwork:
         """
         self._kernel.write_sysctls(_SYSCTLS)
         steps: list[Change] = []
-        if self._state is None or state.peers != self._state.peers:
+        if self._state is None or (state.peers, state.dns) != (self._state.peers, self._state.dns):
             steps = self._overlay_steps(state, self._kernel.host.snapshot())
         # The route to the cluster IPs comes last. A connection that takes it before the rules exist would hang, because
         # the kernel never looks up its flow in the nat table again.
         self._change([step for step in steps if not self._leads_to_services(step)])
         if self._state is None:
             ipv6.close(self._kernel, self._device_name)  # an earlier release left it open
-        self._writer().apply(ruleset(self._settings, state.services))
+        self._writer().apply(ruleset(self._settings, state.services, dns=state.dns))
         self._change([step for step in steps if self._leads_to_services(step)])
         if self._state is None:
             self._write_other_variant()
@@ -198,7 +198,7 @@ class NodeNetwork:
     def _audit_rules(self) -> Sequence[Repair]:
         if self._state is None:
             return ()
-        return self._writer().audit(ruleset(self._settings, self._state.services))
+        return self._writer().audit(ruleset(self._settings, self._state.services, dns=self._state.dns))
 
     def _audit_other_variant(self) -> Sequence[Repair]:
         return () if self._state is None else self._write_other_variant()
@@ -218,7 +218,7 @@ class NodeNetwork:
         return repairs
 
     def _overlay_steps(self, state: NetworkState, observed: Snapshot) -> list[Change]:
-        return plan(self._backend.desired(state.peers, self._mtu_in(observed)), observed)
+        return plan(self._backend.desired(state.peers, self._mtu_in(observed), state.dns), observed)
 
     def _leads_to_services(self, step: Change) -> bool:
         return isinstance(step, c.SetRoute) and step.route.destination == self._settings.service_cidr

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from ipaddress import IPv4Address
 from typing import Protocol
 
 from netstack.changes import AddVxlan
@@ -29,6 +30,8 @@ class OverlayState:
 class Backend(Protocol):
     """One way to carry pods' packets between nodes."""
 
-    def desired(self, peers: Sequence[Peer], underlay_mtu: int) -> OverlayState: ...
+    def desired(self, peers: Sequence[Peer], underlay_mtu: int, dns: IPv4Address | None = None) -> OverlayState:
+        """`dns`: a further address of the device, which each node has for itself."""
+        ...
 
     def pod_mtu(self, underlay_mtu: int) -> int: ...

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Interface, IPv4Network
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from typing import Final
 
 from netstack.changes import AddVxlan
@@ -43,7 +43,7 @@ class VxlanBackend:
     def pod_mtu(self, underlay_mtu: int) -> int:
         return underlay_mtu - OVERHEAD
 
-    def desired(self, peers: Sequence[Peer], underlay_mtu: int) -> OverlayState:
+    def desired(self, peers: Sequence[Peer], underlay_mtu: int, dns: IPv4Address | None = None) -> OverlayState:
         settings, name = self.settings, self.device_name
         own = IPv4Interface((settings.pod_cidr.network_address, 32))
         others = sorted((peer for peer in peers if peer.pod_cidr != settings.pod_cidr), key=lambda peer: peer.pod_cidr)
@@ -59,7 +59,7 @@ class VxlanBackend:
         services = Route(settings.service_cidr, name, source=own.ip, scope=SCOPE_LINK)
         return OverlayState(
             device=device,
-            addresses=(Address(name, own),),
+            addresses=(Address(name, own), *((Address(name, IPv4Interface((dns, 32))),) if dns else ())),
             neighbours=tuple(Neighbour(name, peer.pod_cidr.network_address, mac_of(peer.pod_cidr)) for peer in others),
             forwardings=tuple(Forwarding(name, mac_of(peer.pod_cidr), peer.address) for peer in others),
             routes=(services, *(_route(name, peer, own) for peer in others)),

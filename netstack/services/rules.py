@@ -6,6 +6,7 @@ nat     PREROUTING, OUTPUT → SERVICES → CLUSTERIPS → NET-<a /26> → SVC-<
 filter  FORWARD, OUTPUT: a packet that still has an address of the service CIDR found no endpoint: REJECT
         FORWARD: packets of pods are accepted, whatever policy Docker or a firewall has set
         INPUT: node ports of services without endpoints: REJECT
+        INPUT: the node's own DNS is open to pods and to the node itself, and to nobody else
 
 A packet passes at most one rule for each /26 that has services, and one for each service in its own /26. Services in
 other blocks do not slow it down.
@@ -14,7 +15,8 @@ other blocks do not slow it down.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from ipaddress import IPv4Address
 from typing import Final
 
 from netstack.desired import Endpoint, NodeSettings, ServicePort
@@ -28,16 +30,20 @@ _REJECT: Final = "-j REJECT --reject-with icmp-port-unreachable"
 # TCP gets a reset: the kernel limits ICMP errors per second, and a client that gets none waits for a second.
 _RESET: Final = "-j REJECT --reject-with tcp-reset"
 
+_DNS_PORT: Final = 53
+
 Chains = dict[str, tuple[str, ...]]
 
 
-def ruleset(settings: NodeSettings, services: Iterable[ServicePort]) -> dict[str, Table]:
-    """All our rules on this node, by table."""
+def ruleset(
+    settings: NodeSettings, services: Iterable[ServicePort], *, dns: IPv4Address | None = None
+) -> dict[str, Table]:
+    """All our rules on this node, by table. `dns`: the address at which the node answers DNS."""
     names = chain_names(settings.owner)
     ordered = sorted(services, key=lambda service: (service.cluster_ip, service.protocol.lower(), service.port))
     return {
         "nat": Table(_nat(settings, names, ordered), _nat_hooks(settings, names)),
-        "filter": Table(_filter(settings, names, ordered), _filter_hooks(settings, names)),
+        "filter": Table(_filter(settings, names, ordered, dns), _filter_hooks(settings, names)),
     }
 
 
@@ -134,7 +140,9 @@ def _endpoint(names: ChainNames, service: ServicePort, endpoint: Endpoint) -> tu
     )
 
 
-def _filter(settings: NodeSettings, names: ChainNames, services: Sequence[ServicePort]) -> Chains:
+def _filter(
+    settings: NodeSettings, names: ChainNames, services: Sequence[ServicePort], dns: IPv4Address | None
+) -> Chains:
     comment = _comment(f"{settings.owner}: no endpoint")
     refused = (
         f"-d {settings.service_cidr} -p tcp {comment} {_RESET}",
@@ -145,13 +153,25 @@ def _filter(settings: NodeSettings, names: ChainNames, services: Sequence[Servic
     local = "-m addrtype --dst-type LOCAL"
     return {
         names.forward: (*refused, *_accepted(settings)),
-        names.output: refused,
-        names.input: tuple(
-            f"{_port_match(service, service.node_port)} {local} {_comment(service.name)} "
-            f"{_RESET if service.protocol.lower() == 'tcp' else _REJECT}"
-            for service in silent
+        names.output: ((f"-d {dns}/32 -o lo -j RETURN",) if dns else ()) + refused,
+        names.input: (
+            *(_own_dns(settings, dns) if dns else ()),
+            *(
+                f"{_port_match(service, service.node_port)} {local} {_comment(service.name)} "
+                f"{_RESET if service.protocol.lower() == 'tcp' else _REJECT}"
+                for service in silent
+            ),
         ),
     }
+
+
+def _own_dns(settings: NodeSettings, dns: IPv4Address) -> Iterator[str]:
+    """Accept pods' questions, even if a firewall drops what it does not know; refuse other hosts'."""
+    to = f"-d {dns}/32"
+    for protocol in ("tcp", "udp"):
+        yield f"-s {settings.pod_cidr} {to} -p {protocol} -m {protocol} --dport {_DNS_PORT} -j ACCEPT"
+    yield f"{to} ! -i lo -p tcp {_RESET}"
+    yield f"{to} ! -i lo {_REJECT}"
 
 
 def _accepted(settings: NodeSettings) -> tuple[str, ...]:

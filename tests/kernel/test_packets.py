@@ -8,10 +8,11 @@ from ipaddress import IPv4Address
 
 import pytest
 
-from netstack.desired import Endpoint, ServicePort
+from netstack.desired import Endpoint, NetworkState, ServicePort
 from tests.kernel.topology import UNDERLAY_MTU, Cluster, Pod
 
 CLUSTER_IP = IPv4Address("10.96.0.10")
+DNS = IPv4Address("10.96.0.53")
 NODE_PORT = 31002
 
 
@@ -175,3 +176,53 @@ def test_an_endpoint_outside_the_pod_network(pair: Cluster, where: str) -> None:
     pair.responder(place, 6443, name="api")
     assert pair.ask(pod.where, CLUSTER_IP, 443).server == "api"
     assert pair.ask(a.where, CLUSTER_IP, 443).server == "api"
+
+
+def test_each_node_answers_dns_for_its_own_pods_and_itself(pair: Cluster) -> None:
+    a, b = pair.nodes["a"], pair.nodes["b"]
+    near, far = pair.pod(a), pair.pod(b)
+    pair.apply_state(NetworkState(dns=DNS))
+    for node in (a, b):
+        pair.responder(node.where, 53, name=f"dns-{node.name}", address=str(DNS))
+    for where, server in ((near.where, "dns-a"), (far.where, "dns-b"), (a.where, "dns-a")):
+        assert pair.ask(where, DNS, 53).server == server
+        assert pair.ask_udp(where, DNS, 53).server == server
+    assert pair.ask(near.where, DNS, 53).seen == str(near.address)
+    assert a.network.audit() == ()
+
+
+def test_a_nodes_dns_does_not_answer_other_hosts_or_other_ports(pair: Cluster) -> None:
+    a = pair.nodes["a"]
+    pod = pair.pod(a)
+    pair.apply_state(NetworkState(dns=DNS))
+    for port in (53, 9000):
+        pair.responder(a.where, port, name="host")
+    pair.outside_host.run(("ip", "route", "add", f"{DNS}/32", "via", str(a.address)))
+    pair.refused(pair.outside, DNS, 53)
+    pair.refused(pod.where, DNS, 9000)
+    assert pair.ask(pod.where, DNS, 53).server == "host"
+
+
+def test_a_node_that_stops_to_answer_dns_keeps_nothing_of_it(pair: Cluster) -> None:
+    a = pair.nodes["a"]
+    pod = pair.pod(a)
+    before = _rules(a.save())
+    pair.apply_state(NetworkState(dns=DNS))
+    assert str(DNS) in a.run("ip", "addr")
+    pair.responder(a.where, 53, name="dns")
+    pair.apply()
+    assert str(DNS) not in a.run("ip", "addr")
+    assert _rules(a.save()) == before
+    pair.refused(pod.where, DNS, 53)
+
+
+def test_the_address_of_dns_is_repaired_and_survives_a_restart(pair: Cluster) -> None:
+    a = pair.nodes["a"]
+    pair.apply_state(NetworkState(dns=DNS))
+    a.run("ip", "addr", "del", f"{DNS}/32", "dev", "sampan.vxlan")
+    assert a.network.audit() != ()
+    assert a.network.audit() == ()
+    a.restart()
+    a.network.apply(pair.state_of(a))
+    assert str(DNS) in a.run("ip", "addr")
+    assert a.network.audit() == ()

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv4Network
 from itertools import count
 from pathlib import Path
@@ -102,7 +102,11 @@ class Cluster:
 
     def apply(self, *services: ServicePort) -> None:
         """Give all nodes these services, and to each node the others as peers."""
-        self.state = NetworkState(services=services)
+        self.apply_state(NetworkState(services=services))
+
+    def apply_state(self, state: NetworkState) -> None:
+        """The same, for a state without peers."""
+        self.state = state
         for node in self.nodes.values():
             node.network.apply(self.state_of(node))
 
@@ -112,7 +116,7 @@ class Cluster:
             for other in self.nodes.values()
             if other is not node
         )
-        return NetworkState(peers, self.state.services)
+        return replace(self.state, peers=peers)
 
     def pod(self, node: Node) -> Pod:
         """A pod that answers on port 8080 with its uid."""

@@ -74,3 +74,14 @@ def test_a_peer_with_a_new_address_changes_only_its_forwarding_entry() -> None:
     moved = replace(PEER, address=IPv4Address("172.30.0.99"))
     steps = plan(VxlanBackend(SETTINGS).desired([moved, OTHER], 1500), in_place([PEER, OTHER]))
     assert steps == [c.SetForwarding(Forwarding(NAME, mac_of(PEER.pod_cidr), moved.address))]
+
+
+def test_the_address_of_dns_comes_and_goes_alone() -> None:
+    dns = IPv4Address("10.96.0.53")
+    entry = Address(NAME, IPv4Interface((dns, 32)))
+    wanted = VxlanBackend(SETTINGS).desired([OTHER, PEER], 1500, dns)
+    observed = in_place([PEER, OTHER])
+    assert plan(wanted, observed) == [c.SetAddress(entry)]
+    with_dns = replace(observed, addresses=(*observed.addresses, entry))
+    assert plan(wanted, with_dns) == []
+    assert plan(DESIRED, with_dns) == [c.DeleteAddress(entry)]

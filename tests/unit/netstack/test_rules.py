@@ -110,6 +110,19 @@ def test_chain_names_fit_the_kernel() -> None:
         assert all(len(chain) <= 28 for chain in table.chains)
 
 
+def test_the_nodes_own_dns_is_open_to_its_pods_and_itself_only() -> None:
+    dns = IPv4Address("10.96.0.53")
+    without, table = ruleset(SETTINGS, [SILENT])["filter"], ruleset(SETTINGS, [SILENT], dns=dns)["filter"]
+    assert table.chains["SAMPAN-INPUT"] == (
+        "-s 10.244.1.0/24 -d 10.96.0.53/32 -p tcp -m tcp --dport 53 -j ACCEPT",
+        "-s 10.244.1.0/24 -d 10.96.0.53/32 -p udp -m udp --dport 53 -j ACCEPT",
+        "-d 10.96.0.53/32 ! -i lo -p tcp -j REJECT --reject-with tcp-reset",
+        "-d 10.96.0.53/32 ! -i lo -j REJECT --reject-with icmp-port-unreachable",
+        *without.chains["SAMPAN-INPUT"],
+    )
+    assert table.chains["SAMPAN-OUTPUT"] == ("-d 10.96.0.53/32 -o lo -j RETURN", *without.chains["SAMPAN-OUTPUT"])
+
+
 def test_the_order_of_services_and_endpoints_does_not_matter() -> None:
     mirrored = ServicePort(WEB.name, "tcp", WEB.cluster_ip, 80, 31002, WEB.endpoints[::-1] * 2)
     assert ruleset(SETTINGS, [WEB, SILENT]) == ruleset(SETTINGS, [SILENT, mirrored])
