@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from contextlib import AsyncExitStack
 
-from agent import host
+from agent import host, resolvconf
 from agent.clock import Clock
 from agent.config import AgentConfig
 from agent.desired.state import DesiredState
+from agent.dnsprocess import DnsProcess
 from agent.identity.files import Identity
 from agent.network import AgentNetwork
 from agent.node import Node
@@ -59,6 +60,7 @@ def assemble(config: AgentConfig, identity: Identity, clock: Clock, stack: Async
         node_name=config.node_name,
         state_dir=config.state_dir,
         pause_image=config.pause_image,
+        resolv_conf=config.resolv_conf,
         memory_bytes=host.memory_bytes(),
         cgroup_parent=config.cgroup_parent,
         security=HostSecurity(
@@ -72,6 +74,7 @@ def assemble(config: AgentConfig, identity: Identity, clock: Clock, stack: Async
         state_dir=config.state_dir, host_path_root=config.host_path_root, memory=TmpfsFiles(), binds=KernelBinds()
     )
     pods = PodManager(runtime, network, volumes, reports, clock, settings, processes=runtime.exec)
-    node.connect(pods, network)
+    dns = DnsProcess(lambda: resolvconf.of_host(config.resolv_conf).nameservers, clock)
+    node.connect(pods, network, dns)
     session = SessionLoop(Renewal(identity, config.state_dir, clock), node, desired, reports, clock)
     return node, session

@@ -37,6 +37,9 @@ class AgentConfig:
     """IPv4 address at which the other nodes reach this one; empty: the source address of the route to the master."""
     host_path_root: Path = Path("/")
     """Directory that the host paths of pods are relative to; another one is for several nodes on one machine."""
+    resolv_conf: Path = Path("/etc/resolv.conf")
+    """File with the host's resolvers. Cluster DNS asks them about names outside of the cluster, and pods with the DNS
+    policy Default get them. If it names systemd-resolved (127.0.0.53), the resolvers behind that one are used."""
     cgroup_parent: str = ""
     """Parent cgroup of this node's containers; empty: the engine's default."""
     capacity_cpu_millis: int = 0

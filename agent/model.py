@@ -45,6 +45,18 @@ class RestartPolicy(StrEnum):
     NEVER = "Never"
 
 
+class DnsPolicy(StrEnum):
+    """Which resolvers a pod has."""
+
+    CLUSTER_FIRST = "ClusterFirst"
+    """Cluster DNS; for a pod in the host's network, those of the host."""
+    CLUSTER_FIRST_WITH_HOST_NET = "ClusterFirstWithHostNet"
+    DEFAULT = "Default"
+    """Those of the host."""
+    NONE = "None"
+    """Only those that the pod itself names."""
+
+
 class PodPhase(StrEnum):
     """A pod's phase, as Kubernetes documents it."""
 
@@ -243,6 +255,23 @@ class HostAlias:
 
 
 @dataclass(frozen=True, slots=True)
+class DnsConfig:
+    """Settings of resolv.conf that a pod adds. An option is a name and a value, which may be empty."""
+
+    nameservers: tuple[str, ...] = ()
+    searches: tuple[str, ...] = ()
+    options: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterDns:
+    """The domain of the cluster's names, and the address that answers them. Empty: the cluster has none."""
+
+    domain: str = ""
+    address: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Sysctl:
     """A kernel parameter of the pod's own namespaces, with dots between the parts of its name."""
 
@@ -283,6 +312,10 @@ class Pod:
     sysctls: tuple[Sysctl, ...] = ()
     unsupported: tuple[str, ...] = ()
     """Settings, as field paths, that cannot be carried out and must not be ignored: the pod is refused."""
+    dns_policy: DnsPolicy = DnsPolicy.CLUSTER_FIRST
+    dns_config: DnsConfig | None = None
+    subdomain: str = ""
+    set_hostname_as_fqdn: bool = False
 
     @property
     def ref(self) -> ObjectRef:
@@ -348,6 +381,7 @@ class Desired:
     services: tuple[ServiceEnv, ...] = ()
     config_maps: Mapping[ObjectRef, ConfigMap] = field(default_factory=dict)
     secrets: Mapping[ObjectRef, Secret] = field(default_factory=dict)
+    dns: ClusterDns = ClusterDns()
     secrets_known: bool = True
     """False for a state read from disk without secrets: a pod that needs a secret waits for the master."""
     host_ip: str = ""

@@ -27,6 +27,7 @@ from agent.runtime.interface import Runtime
 from agent.runtime.process import Process
 from agent.statuses import Beat, Capacity, Condition, Event, NodeInfo, PodStatus
 from agent.vitals import Vitals
+from agent.wire.names import DnsContent
 from netstack.desired import NetworkState, NodeSettings, Repair
 
 RETRY_S: Final = 1.0
@@ -54,6 +55,14 @@ class Pods(Protocol):
     def pod_uids(self) -> frozenset[model.PodUid]: ...
     def logs(self, request: model.LogRequest) -> AsyncIterator[bytes]: ...
     def process(self, request: model.ProcessRequest) -> AbstractAsyncContextManager[Process]: ...
+
+
+class Dns(Protocol):
+    """The part of DnsProcess (agent/dnsprocess.py) that is used."""
+
+    def apply(self, content: DnsContent | None) -> None: ...
+    async def run(self) -> None: ...
+    async def stop(self) -> None: ...
 
 
 class Events(Protocol):
@@ -106,10 +115,11 @@ class Node:
         self._beat_now = asyncio.Event()
         self._pods: Pods
         self._network: AgentNetwork
+        self._dns: Dns
 
-    def connect(self, pods: Pods, network: AgentNetwork) -> None:
-        """Set the parts that report back to this one; call before `run`."""
-        self._pods, self._network = pods, network
+    def connect(self, pods: Pods, network: AgentNetwork, dns: Dns) -> None:
+        """Set the parts that report back to this one, and the node's DNS; call before `run`."""
+        self._pods, self._network, self._dns = pods, network, dns
 
     async def run(self) -> None:
         """Run everything but the session until cancelled."""
@@ -124,6 +134,7 @@ class Node:
             group.create_task(self._keep(), name="desired state on disk")
             group.create_task(self._retain(), name="network clean-up")
             group.create_task(self._watch_engine(), name="engine check")
+            group.create_task(self._dns.run(), name="dns process")
 
     async def started(self) -> None:
         """Wait until the engine has been asked once, so that Hello can name its version."""
@@ -183,6 +194,7 @@ class Node:
         self._changed.set()
         while self._applied_revision != self._desired.revision or not self._pods.idle:
             await self._clock.sleep(LEAVE_POLL_S)
+        await self._dns.stop()
         await self._network.configure(await self._teardown_settings(), reopen=False)
         while True:
             try:
@@ -240,6 +252,8 @@ class Node:
         desired = self._desired
         revision, complete = desired.revision, desired.complete
         pods = desired.for_pods()
+        # Before the network: the process can start meanwhile, and pods that run already wait for their DNS.
+        self._dns.apply(desired.for_dns())
         problem: NetworkFault | None = None
         try:
             await self._apply_network()

@@ -56,6 +56,8 @@ def agent_toml(layout: Layout, state: LabState, node: HostState) -> str:
             "master": f"https://{state.master.address}:{API_PORT}",
             "node_address": str(node.address),
             "host_path_root": str(host.volumes_root),
+            # No route leads out: a name of the world outside is refused at once.
+            "resolv_conf": str(host.etc / "resolv.conf"),
             "cgroup_parent": layout.host_cgroup(node.name),
             "capacity_cpu_millis": (os.cpu_count() or 1) * 1000 // share,
             "capacity_memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // share,

@@ -1,5 +1,5 @@
-"""Objects that every cluster has from the start: the system namespaces, the `kubernetes` service, and the
-range of services.
+"""Objects that every cluster has from the start: the system namespaces, the services `kubernetes` and `kube-dns`, and
+the range of services.
 
 Creates them when the master starts, and updates them when the master's address has changed. Does not restore them while
 the master runs.
@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
-from master.api.errors import AlreadyExists
+from master.api.errors import AlreadyExists, Invalid
 from master.api.identity import component
 from master.api.resources import Resources
 from master.config import MasterConfig
@@ -27,11 +27,14 @@ from master.objects.meta import Object, ObjectMeta, timestamp
 from master.registry.resource import Resource
 from master.registry.untyped import with_status
 from master.schema.data import Untyped
+from proto import contract
 
 SYSTEM_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 NAME = "kubernetes"
 _CALLER = component("apiserver")
 _LABELS = {"component": "apiserver", "provider": "kubernetes"}
+DNS_NAMESPACE, DNS_NAME = contract.DNS_SERVICE
+_DNS_LABELS = {"k8s-app": DNS_NAME}
 T = TypeVar("T", bound=Object)
 log = logging.getLogger(__name__)
 
@@ -43,6 +46,7 @@ async def ensure(resources: Resources, config: MasterConfig, *, port: int | None
         await _ensure(resources, NAMESPACE, Namespace(metadata=ObjectMeta(name=name)))
     first = str(ipaddress.IPv4Network(config.service_cidr)[1])
     await _ensure(resources, SERVICE, _service(first, port))
+    await _ensure_dns(resources, config.service_cidr)
     await _ensure_range(resources, config.service_cidr)
     address = advertised_ip(config)
     if address is None:
@@ -77,6 +81,30 @@ async def _ensure(resources: Resources, kind: Resource[T], desired: T) -> None:
         return replace(desired, metadata=replace(old.metadata, labels=labels))
 
     await resources.mutate(_CALLER, kind, meta.namespace, meta.name, repaired)
+
+
+async def _ensure_dns(resources: Resources, network: str) -> None:
+    """The service that holds the address of cluster DNS. An existing one stays: people may serve it by pods of theirs.
+
+    Without endpoints, each node answers at this address itself. If another service has it, the cluster has no DNS.
+    """
+    address = contract.dns_address(network)
+    if not address or resources.cache.get(SERVICE, DNS_NAMESPACE, DNS_NAME) is not None:
+        return
+    ports = (
+        ServicePort(name="dns", port=53, protocol="UDP", target_port=53),
+        ServicePort(name="dns-tcp", port=53, protocol="TCP", target_port=53),
+    )
+    service = Service(
+        metadata=ObjectMeta(name=DNS_NAME, namespace=DNS_NAMESPACE, labels=_DNS_LABELS),
+        spec=ServiceSpec(cluster_ip=address, ports=ports),
+    )
+    try:
+        await resources.create(_CALLER, SERVICE, service, namespace=DNS_NAMESPACE)
+    except AlreadyExists:
+        return
+    except Invalid as error:
+        log.warning("service %s/%s: pods have no cluster DNS: %s", DNS_NAMESPACE, DNS_NAME, error)
 
 
 async def _ensure_range(resources: Resources, network: str) -> None:

@@ -101,11 +101,14 @@ def node(message: desired_pb2.NodeConfig) -> str:
         IPv4Address(message.node_address)
         pods, cluster = IPv4Network(message.pod_cidr), IPv4Network(message.cluster_cidr)
         services = IPv4Network(message.service_cidr)
+        dns = IPv4Address(message.cluster_dns) if message.cluster_dns else services[0]
     except ValueError as error:
         return str(error)
     if not pods.subnet_of(cluster) or cluster.overlaps(services):
         return f"pods {pods}, all pods {cluster}, services {services} do not fit together"
-    return ""
+    if dns not in services:
+        return f"the address of DNS, {dns}, is not one of services, {services}"
+    return _form(_NAME, message.cluster_domain, "cluster domain") if message.cluster_dns else ""
 
 
 def is_name(text: str) -> bool:
@@ -153,6 +156,8 @@ def _container(container: desired_pb2.Container) -> str:
 
 
 def _subset(subset: desired_pb2.EndpointSubset) -> str:
+    if subset.hostnames and len(subset.hostnames) != len(subset.addresses):
+        return f"{len(subset.hostnames)} host names of {len(subset.addresses)} addresses"
     return _first(_port(port.protocol, port.port) for port in subset.ports)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 import ssl
+from ipaddress import IPv4Network
 from typing import Final
 
 VERSION: Final = "0.2.0.dev0"
@@ -30,6 +31,9 @@ COMPLETE_SINCE: Final = 3
 
 PROCESSES_SINCE: Final = 3
 """The first protocol version with streams of processes and connections."""
+
+CLUSTER_DOMAIN: Final = "cluster.local"
+"""The domain of the names of services and pods in DNS."""
 
 OLDEST_PROTOCOL_VERSION: Final = 1
 """Agents from this version on are served, and agents still speak to masters from this version on."""
@@ -77,6 +81,11 @@ STREAM_WINDOW_BYTES: Final = 256 << 10
 CA_HASH_PREFIX: Final = "sha256:"
 NODE_USER_PREFIX: Final = "system:node:"
 NODE_GROUP: Final = "system:nodes"
+
+DNS_SERVICE: Final = ("kube-system", "kube-dns")
+"""Namespace and name of the service that holds the address of cluster DNS."""
+_DNS_POSITION: Final = 10
+"""The address of DNS is the tenth of the range of services, by Kubernetes' convention."""
 
 _CERTIFICATE: Final = re.compile("-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 
@@ -153,3 +162,9 @@ class Labels:
     """On a sandbox: when the node started the pod (the status' startTime), in milliseconds since the epoch."""
     SPEC_HASH: Final = "io.sampan.spec"
     """`VERSION:HEX`, a hash over the fields whose change replaces a container."""
+
+
+def dns_address(service_cidr: str) -> str:
+    """The address of cluster DNS; empty if the range is too small to have it."""
+    network = IPv4Network(service_cidr)
+    return str(network[_DNS_POSITION]) if network.num_addresses > _DNS_POSITION + 1 else ""

@@ -14,7 +14,7 @@ from typing import Final, TypeVar
 
 from agent import model
 from agent.wire import desired as convert
-from agent.wire import network
+from agent.wire import names, network
 from agent.wire.errors import Gap, Garbled
 from agent.wire.sanity import Ref, Refusal, check_node, take_out
 from netstack.desired import NetworkState, NodeSettings
@@ -98,6 +98,7 @@ class DesiredState:
         self._refused: frozenset[Refusal] = frozenset()
         """What `take_refusals` has returned since the last snapshot."""
         self._unreported: list[Refusal] = []
+        self._names = names.DnsNames()
         self._pods: dict[str, tuple[desired_pb2.Pod, model.Pod]] = {}
         self.revision = 0
         self.complete = False
@@ -200,6 +201,14 @@ class DesiredState:
             content.node, content.peers.values(), content.services.values(), content.backends()
         )
 
+    def for_dns(self) -> names.DnsContent | None:
+        """What the node's own DNS has to know; None if the node has none. An unchanged service is the same object."""
+        content, backends = self._content, self._content.backends()
+        address = network.own_dns(content.node, content.services.values(), backends)
+        if content.node is None or address is None:
+            return None
+        return self._names.content(content.node, content.services, backends, address)
+
     def for_pods(self) -> model.Desired:
         """Everything that pods need. An unchanged pod is the same object as in the last call."""
         content = self._content
@@ -214,6 +223,7 @@ class DesiredState:
             secrets=dict(map(_secret, content.secrets.values())),
             secrets_known=self.secrets_known,
             host_ip=content.node.node_address if content.node else "",
+            dns=network.cluster_dns(content.node, content.services.values()),
             refused=frozenset(map(model.PodUid, content.refused)),
         )
 

@@ -10,7 +10,9 @@ import os
 from pathlib import Path
 from typing import Final
 
-from agent.model import Container, Pod
+from agent import resolvconf
+from agent.model import ClusterDns, Container, Pod
+from agent.pods.dns import Formed, full_name, hostname, is_the_hosts, resolv_conf
 from agent.pods.errors import ContainerConfigError
 from agent.pods.interface import PodsConfig
 from agent.pods.verdict import Verdict
@@ -37,30 +39,34 @@ class PodFiles:
         self._config = config
         self._directory = directory
 
-    def prepare(self, pod: Pod) -> None:
-        """Make the files that containers mount; `write_hosts` fills the hosts file later."""
+    def prepare(self, pod: Pod, dns: ClusterDns) -> Formed | None:
+        """Make the files that containers mount; `write_hosts` fills the hosts file later.
+
+        Returns the resolv.conf if it is new. Reads that of the host.
+        """
         self._make_directory()
         etc = self._directory / "etc"
         etc.mkdir(exist_ok=True)
-        if pod.host_network:
-            return
-        (etc / "hosts").touch()
+        if not pod.host_network:
+            (etc / "hosts").touch()
         resolv = etc / "resolv.conf"
-        if not resolv.exists():
-            source = self._config.resolv_conf
-            # Atomically: an existing file is never written again.
-            atomicfile.write(resolv, source.read_text() if source.is_file() else "", mode=0o644)
+        if resolv.exists() or is_the_hosts(pod, dns):
+            return None
+        formed = resolv_conf(pod, dns, resolvconf.of_host(self._config.resolv_conf))
+        # Atomically: an existing file is never written again.
+        atomicfile.write(resolv, formed.conf.text, mode=0o644)
+        return formed
 
     def _make_directory(self) -> None:
         # Volumes, and secrets among them, are for containers only, not for users of the node.
         self._directory.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._directory.mkdir(exist_ok=True)
 
-    def write_hosts(self, pod: Pod, address: str) -> None:
+    def write_hosts(self, pod: Pod, address: str, dns: ClusterDns) -> None:
         """Write the hosts file with the pod's own address and its aliases."""
         if pod.host_network:
             return
-        hosts, text = self._directory / "etc" / "hosts", hosts_text(pod, address)
+        hosts, text = self._directory / "etc" / "hosts", hosts_text(pod, address, dns)
         hosts.parent.mkdir(parents=True, exist_ok=True)
         # Only if it changes: a container that reads it during the write could see an empty file.
         if not hosts.is_file() or hosts.read_text() != text:
@@ -70,9 +76,9 @@ class PodFiles:
         """The mounts of these files into a container, except at paths where the container mounts a volume."""
         own = {mount.mount_path.rstrip("/") for mount in container.volume_mounts}
         mounts = []
-        if not pod.host_network:
-            etc = self._directory / "etc"
-            mounts += [Mount(str(etc / name), f"/etc/{name}") for name in ("hosts", "resolv.conf")]
+        # A pod in the host's network has the host's files, unless its settings differ from those.
+        etc = self._directory / "etc"
+        mounts += [Mount(str(etc / name), f"/etc/{name}") for name in ("hosts", "resolv.conf") if (etc / name).exists()]
         if container.termination_message_path:
             file = self._message_file(container.name, attempt)
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -146,8 +152,9 @@ def seccomp_profile(directory: Path, name: str) -> str:
         raise ContainerConfigError(f"seccomp profile {directory / name} cannot be read: {error}") from error
 
 
-def hosts_text(pod: Pod, address: str) -> str:
+def hosts_text(pod: Pod, address: str, dns: ClusterDns) -> str:
     """The content of a pod's hosts file."""
-    lines = [f"{address}\t{pod.hostname or pod.name}"] if address else []
+    names = "\t".join(filter(None, (full_name(pod, dns), hostname(pod))))
+    lines = [f"{address}\t{names}"] if address else []
     lines += [f"{alias.ip}\t{' '.join(alias.hostnames)}" for alias in pod.host_aliases]
     return _HOSTS_HEAD + "".join(f"{line}\n" for line in lines)

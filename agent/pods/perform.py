@@ -133,7 +133,7 @@ class Performer:
                 raise AssertionError(f"unknown action: {action}")
 
     async def _create_sandbox(self, action: CreateSandbox, started_at: float) -> None:
-        spec = sandbox_spec(self._config, self.pod, attempt=action.attempt, started_at=started_at)
+        spec = sandbox_spec(self._config, self.pod, self.desired.dns, attempt=action.attempt, started_at=started_at)
         if action.attempt > 0:
             self._events.normal("SandboxChanged", "The pod's sandbox has ended; creating a new one.")
         self._view.network_released = False
@@ -164,12 +164,14 @@ class Performer:
                 # The sandbox may be gone, or may have another pid.
                 await self._refresh(RefreshContainer(action.sandbox))
                 raise
-            self._files.write_hosts(self.pod, self._view.address)
+            self._files.write_hosts(self.pod, self._view.address, self.desired.dns)
         self._view.attached = action.sandbox
 
     async def _prepare_volumes(self) -> None:
         pod, desired = self.pod, self.desired
-        self._files.prepare(pod)
+        if (formed := self._files.prepare(pod, desired.dns)) is not None:
+            for reason, message in formed.complaints:
+                self._events.warning(reason, message)
         if pod.volumes:
             self._mounted = await asyncio.to_thread(self._volumes.prepare, pod, desired)
         self._view.volumes_ready = True

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from agent.model import Container, Pod, Resources
+from agent.model import ClusterDns, Container, Pod, Resources
 from agent.pods import oomscores
+from agent.pods.dns import kernel_hostname
 from agent.pods.expand import expand
 from agent.pods.interface import PodsConfig
 from agent.pods.names import container_labels, instance_name, sandbox_labels
@@ -24,14 +25,17 @@ _MIN_SHARES: Final = 2
 _SHARES_PER_CPU: Final = 1024
 
 
-def sandbox_spec(config: PodsConfig, pod: Pod, *, attempt: int, started_at: float) -> ContainerSpec:
-    """The pause container. Docker gives its host name to all containers that join its network."""
+def sandbox_spec(config: PodsConfig, pod: Pod, dns: ClusterDns, *, attempt: int, started_at: float) -> ContainerSpec:
+    """The pause container. Docker gives its host name to all containers that join its network.
+
+    Raises ContainerConfigError if that would be too long.
+    """
     return ContainerSpec(
         name=instance_name(pod.uid, "", attempt),
         image=config.pause_image,
         labels=sandbox_labels(config, pod, attempt, started_at),
         host_network=pod.host_network,
-        hostname="" if pod.host_network else (pod.hostname or pod.name)[:63].rstrip("-."),
+        hostname="" if pod.host_network else kernel_hostname(pod, dns),
         host_ipc=pod.host_ipc,
         sysctls=tuple((sysctl.name, sysctl.value) for sysctl in pod.sysctls),
         limits=CgroupLimits(cpu_shares=_MIN_SHARES, oom_score_adj=_allowed(config, oomscores.SANDBOX)),

@@ -41,6 +41,10 @@ def pod_from_proto(pod: desired_pb2.Pod) -> model.Pod:
         fs_group=pod.fs_group if pod.HasField("fs_group") else None,
         sysctls=tuple(model.Sysctl(dotted(sysctl.name), sysctl.value) for sysctl in pod.sysctls),
         unsupported=tuple(pod.unsupported),
+        dns_policy=_dns_policy(pod.dns_policy),
+        dns_config=_dns_config(pod.dns_config) if pod.HasField("dns_config") else None,
+        subdomain=pod.subdomain,
+        set_hostname_as_fqdn=pod.set_hostname_as_fqdn,
     )
 
 
@@ -104,6 +108,21 @@ def process_request_from_proto(request: session_pb2.StreamRequest) -> model.Proc
         stdout=wanted.stdout,
         stderr=wanted.stderr,
         tty=wanted.tty,
+    )
+
+
+def _dns_policy(policy: str) -> model.DnsPolicy:
+    try:
+        return model.DnsPolicy(policy)
+    except ValueError:
+        return model.DnsPolicy.CLUSTER_FIRST  # of an older master, or of a newer one
+
+
+def _dns_config(config: desired_pb2.DnsConfig) -> model.DnsConfig:
+    return model.DnsConfig(
+        tuple(config.nameservers),
+        tuple(config.searches),
+        tuple((option.name, option.value) for option in config.options),
     )
 
 

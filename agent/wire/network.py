@@ -11,7 +11,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
+from agent.model import ClusterDns
 from netstack.desired import Endpoint, NetworkState, NodeSettings, Peer, ServicePort
+from proto import contract
 from proto.gen import desired_pb2
 
 Backends = Mapping[tuple[str, str], Sequence[desired_pb2.EndpointSubset]]
@@ -39,10 +41,38 @@ def network_state(
     backends: Backends,
 ) -> NetworkState:
     """Peers and service ports, sorted by name. `own`: this node's configuration."""
+    services = tuple(services)
     return NetworkState(
+        dns=own_dns(own, services, backends),
         peers=tuple(sorted(_peers(own, peers), key=lambda peer: peer.name)),
         services=tuple(sorted(_ports(services, backends), key=lambda port: (port.name, port.protocol))),
     )
+
+
+def cluster_dns(own: desired_pb2.NodeConfig | None, services: Iterable[desired_pb2.Service]) -> ClusterDns:
+    """The DNS of pods: without an address if another service has it, perhaps since a release without DNS."""
+    if own is None:
+        return ClusterDns()
+    holder = _holder(own, services)
+    address = own.cluster_dns if holder in (None, contract.DNS_SERVICE) else ""
+    return ClusterDns(own.cluster_domain, address)
+
+
+def own_dns(
+    own: desired_pb2.NodeConfig | None, services: Iterable[desired_pb2.Service], backends: Backends
+) -> IPv4Address | None:
+    """The address at which this node answers DNS itself; None if pods of the cluster do, or nobody."""
+    if own is None or not own.cluster_dns or not cluster_dns(own, services).address:
+        return None
+    if any(subset.addresses for subset in backends.get(contract.DNS_SERVICE, ())):
+        return None
+    return IPv4Address(own.cluster_dns)
+
+
+def _holder(own: desired_pb2.NodeConfig, services: Iterable[desired_pb2.Service]) -> tuple[str, str] | None:
+    """The service with the address of DNS."""
+    holders = (service.ref for service in services if service.cluster_ip and service.cluster_ip == own.cluster_dns)
+    return next(((ref.namespace, ref.name) for ref in holders), None)
 
 
 def _peers(own: desired_pb2.NodeConfig | None, peers: Iterable[desired_pb2.Peer]) -> Iterator[Peer]:

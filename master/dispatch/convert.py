@@ -17,14 +17,14 @@ from master.kinds.core.endpoints import Endpoints
 from master.kinds.core.node import Node
 from master.kinds.core.pod.container import Container, EnvVar, ResourceRequirements
 from master.kinds.core.pod.keys import KeyToPath, ResourceFieldSelector
-from master.kinds.core.pod.model import Pod, PodSecurityContext
+from master.kinds.core.pod.model import Pod, PodDNSConfig, PodSecurityContext
 from master.kinds.core.pod.volume import Volume
 from master.kinds.core.secret import Secret
 from master.kinds.core.service.model import Service
 from master.objects.meta import parse_time
 from master.schema.quantity import bytes_of as resource_bytes
 from master.schema.quantity import millis_of as cpu_millis
-from proto import checks
+from proto import checks, contract
 from proto.gen import desired_pb2 as wire
 
 DEFAULT_MODE = 0o644
@@ -68,6 +68,10 @@ def pod_message(pod: Pod) -> wire.Pod:
         fs_group=security.fs_group,
         sysctls=[wire.Sysctl(name=sysctl.name, value=sysctl.value) for sysctl in security.sysctls],
         unsupported=unsupported(spec),
+        dns_policy=spec.dns_policy,
+        dns_config=_dns_config(spec.dns_config),
+        subdomain=spec.subdomain,
+        set_hostname_as_fqdn=bool(spec.set_hostname_as_fqdn),
     )
     return message
 
@@ -187,13 +191,13 @@ def last_message(pod: Pod) -> wire.Pod:
     )
 
 
-def service_message(service: Service) -> wire.Service | None:
-    """The parts of a service that nodes need; None for an ExternalName service, which has no rules on nodes."""
-    spec = service.spec
+def service_message(service: Service) -> wire.Service:
+    """The parts of a service that nodes need."""
+    spec, ref = service.spec, object_ref(service.metadata.namespace, service.metadata.name)
     if spec.type == "ExternalName":
-        return None
+        return wire.Service(ref=ref, external_name=spec.external_name)
     return wire.Service(
-        ref=object_ref(service.metadata.namespace, service.metadata.name),
+        ref=ref,
         cluster_ip="" if spec.cluster_ip == HEADLESS else spec.cluster_ip,
         ports=[
             wire.ServicePort(name=port.name, protocol=port.protocol or "TCP", port=port.port, node_port=port.node_port)
@@ -245,6 +249,8 @@ def node_config(node: Node, cluster_cidr: str, service_cidr: str) -> wire.NodeCo
         cluster_cidr=cluster_cidr,
         service_cidr=service_cidr,
         node_address=node_address(node),
+        cluster_domain=contract.CLUSTER_DOMAIN,
+        cluster_dns=contract.dns_address(service_cidr),
     )
 
 
@@ -277,6 +283,16 @@ def secret_message(secret: Secret) -> wire.Secret:
 
 def object_ref(namespace: str, name: str) -> wire.ObjectRef:
     return wire.ObjectRef(namespace=namespace, name=name)
+
+
+def _dns_config(config: PodDNSConfig | None) -> wire.DnsConfig | None:
+    if config is None:
+        return None
+    return wire.DnsConfig(
+        nameservers=config.nameservers,
+        searches=config.searches,
+        options=[wire.DnsConfig.Option(name=option.name, value=option.value) for option in config.options],
+    )
 
 
 def _keys(

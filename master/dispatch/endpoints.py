@@ -7,7 +7,7 @@ and get each address once. Owns these slices; the other functions are pure.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -36,6 +36,8 @@ class Part:
 
     ports: tuple[Port, ...]
     addresses: tuple[str, ...]
+    hostnames: tuple[str, ...] = ()
+    """In DNS, one for each address; empty if none has one."""
 
 
 def slice_message(endpoint_slice: EndpointSlice) -> wire.EndpointSlice | None:
@@ -49,20 +51,27 @@ def slice_message(endpoint_slice: EndpointSlice) -> wire.EndpointSlice | None:
         or endpoint_slice.address_type != "IPv4"
     ):
         return None
-    part = Part(
-        ports=tuple(
-            (port.name or "", port.protocol or "TCP", port.port)
-            for port in endpoint_slice.ports
-            if port.port and is_served(port.protocol or "")
-        ),
-        # The addresses of one endpoint are interchangeable, and Kubernetes uses only the first.
-        addresses=tuple(
-            endpoint.addresses[0]
-            for endpoint in endpoint_slice.endpoints
-            if endpoint.addresses and endpoint.conditions.ready is not False and is_ipv4(endpoint.addresses[0])
-        ),
+    ports = tuple(
+        (port.name or "", port.protocol or "TCP", port.port)
+        for port in endpoint_slice.ports
+        if port.port and is_served(port.protocol or "")
     )
-    return part_message(part, meta.namespace, service, meta.name) if part.ports and part.addresses else None
+    # The addresses of one endpoint are interchangeable, and Kubernetes uses only the first.
+    named = [
+        (endpoint.addresses[0], endpoint.hostname or "")
+        for endpoint in endpoint_slice.endpoints
+        if endpoint.addresses and endpoint.conditions.ready is not False and is_ipv4(endpoint.addresses[0])
+    ]
+    # A headless service may have no ports: its endpoints have names all the same.
+    if not named or (endpoint_slice.ports and not ports):
+        return None
+    return part_message(_part(ports, named), meta.namespace, service, meta.name)
+
+
+def _part(ports: tuple[Port, ...], named: Sequence[tuple[str, str]]) -> Part:
+    """A part of these addresses with their host names."""
+    hostnames = tuple(hostname for _, hostname in named)
+    return Part(ports, tuple(address for address, _ in named), hostnames if any(hostnames) else ())
 
 
 def part_message(part: Part, namespace: str, service: str, name: str) -> wire.EndpointSlice:
@@ -71,7 +80,7 @@ def part_message(part: Part, namespace: str, service: str, name: str) -> wire.En
     return wire.EndpointSlice(
         ref=object_ref(namespace, name),
         service=service,
-        endpoints=wire.EndpointSubset(addresses=part.addresses, ports=ports),
+        endpoints=wire.EndpointSubset(addresses=part.addresses, ports=ports, hostnames=part.hostnames),
     )
 
 
@@ -113,36 +122,35 @@ class Mirrored:
 def distributed(endpoints: Endpoints, before: Mapping[int, Part]) -> dict[int, Part]:
     """The parts of Endpoints by number. Addresses stay in their part; new ones first fill parts with free places."""
     waiting = _by_ports(endpoints)
-    kept: dict[int, tuple[tuple[Port, ...], list[str]]] = {}
+    kept: dict[int, tuple[tuple[Port, ...], list[tuple[str, str]]]] = {}
     for number, part in sorted(before.items()):
         addresses = waiting.get(part.ports, {})
-        kept[number] = part.ports, [text for text in part.addresses if addresses.pop(text, None)]
+        kept[number] = part.ports, [(text, addresses.pop(text)) for text in part.addresses if text in addresses]
     for ports, held in kept.values():
         held.extend(_taken(waiting.get(ports, {}), MAX_ENDPOINTS - len(held)))
-    parts = {number: Part(ports, tuple(held)) for number, (ports, held) in kept.items() if held}
+    parts = {number: _part(ports, held) for number, (ports, held) in kept.items() if held}
     free = (number for number in range(len(parts) + sum(map(len, waiting.values()))) if number not in parts)
     for ports, addresses in waiting.items():
         while addresses:
-            parts[next(free)] = Part(ports, tuple(_taken(addresses, MAX_ENDPOINTS)))
+            parts[next(free)] = _part(ports, list(_taken(addresses, MAX_ENDPOINTS)))
     return parts
 
 
-def _by_ports(endpoints: Endpoints) -> dict[tuple[Port, ...], dict[str, bool]]:
-    """The ready addresses for each set of ports, in order and without duplicates."""
-    groups: dict[tuple[Port, ...], dict[str, bool]] = {}
+def _by_ports(endpoints: Endpoints) -> dict[tuple[Port, ...], dict[str, str]]:
+    """The ready addresses with their host names for each set of ports, in order and without duplicates."""
+    groups: dict[tuple[Port, ...], dict[str, str]] = {}
     for subset in endpoints.subsets:
         ports = tuple(
             (port.name, port.protocol or "TCP", port.port) for port in subset.ports if is_served(port.protocol)
         )
-        if ports:
+        if ports or not subset.ports:
             groups.setdefault(ports, {}).update(
-                (address.ip, True) for address in subset.addresses if is_ipv4(address.ip)
+                (address.ip, address.hostname) for address in subset.addresses if is_ipv4(address.ip)
             )
     return groups
 
 
-def _taken(addresses: dict[str, bool], count: int) -> Iterator[str]:
-    """Take up to `count` addresses out."""
+def _taken(addresses: dict[str, str], count: int) -> Iterator[tuple[str, str]]:
+    """Take up to `count` addresses out, with their host names."""
     for text in list(addresses)[: max(count, 0)]:
-        del addresses[text]
-        yield text
+        yield text, addresses.pop(text)

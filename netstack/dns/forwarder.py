@@ -49,7 +49,7 @@ class Wishes:
 
 
 class Forwarder:
-    """Asks the upstreams. One that fails is asked last from then on."""
+    """Asks the upstreams. After a failure, an upstream is asked last from then on."""
 
     def __init__(self, upstreams: Sequence[str] = (), *, port: int = PORT, timeout_s: float = TIMEOUT_S) -> None:
         self._port = port

@@ -11,7 +11,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import AsyncIterator, Awaitable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Final, Protocol, cast
 
 from netstack.dns.resolver import Resolver
@@ -22,6 +22,9 @@ IDLE_S: Final = 10.0
 """A connection without a query for this time is closed."""
 _MAX_UNSENT: Final = 1 << 20
 """Bytes of responses that the kernel did not take yet; further ones are dropped, as UDP may."""
+_DISCARD: Final = 9
+"""A port from which nobody asks."""
+_DRAIN_S: Final = 0.05
 _IP_FREEBIND: Final = 15
 
 log = logging.getLogger(__name__)
@@ -48,8 +51,13 @@ async def serving(resolver: Resolver, address: str, port: int = PORT) -> AsyncIt
     try:
         yield port
     finally:
-        transport.close()
         server.close()
+        # A connected socket gets no further queries: they go to the process that took over, and none is lost in the
+        # queue of this socket.
+        with suppress(OSError):
+            datagrams.connect((address, _DISCARD))
+        await asyncio.sleep(_DRAIN_S)
+        transport.close()
         await tasks.end()
 
 

@@ -58,7 +58,7 @@ class Zone:
         self.configure(settings)
 
     def configure(self, settings: Settings) -> None:
-        """Replace the settings. Raises ValueError if the domain is no name."""
+        """Replace the settings. Raises ValueError if the domain is not a name."""
         self._origin = folded(name_of(settings.domain))
         self.settings = settings
 

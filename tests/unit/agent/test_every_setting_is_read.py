@@ -77,6 +77,7 @@ SETTINGS: tuple[type[Any], ...] = (
     model.KeyToPath,
     model.UnsupportedVolume,
     model.HostAlias,
+    model.DnsConfig,
     model.Sysctl,
 )
 

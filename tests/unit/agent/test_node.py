@@ -20,6 +20,7 @@ from agent.runtime.fake import FakeRuntime
 from agent.runtime.interface import RuntimeVersion
 from agent.session.reporter import ReportQueue
 from agent.vitals import Vitals
+from agent.wire.names import DnsContent
 from netstack.desired import NetworkState, NodeSettings, Repair
 from netstack.errors import RulesBusy
 from proto.gen import desired_pb2 as pb
@@ -74,6 +75,24 @@ class FakeNetwork:
         self.log.append("close")
 
 
+class FakeDns:
+    """A fake of DnsProcess."""
+
+    def __init__(self, log: list[str]) -> None:
+        self.log = log
+        self.content: DnsContent | None = None
+
+    def apply(self, content: DnsContent | None) -> None:
+        self.content = content
+
+    async def run(self) -> None:
+        await asyncio.Event().wait()
+
+    async def stop(self) -> None:
+        self.log.append("dns stopped")
+        self.content = None
+
+
 class FakePods:
     """A fake of PodManager."""
 
@@ -117,7 +136,7 @@ class Bench:
         )
         self.desired = DesiredState()
         self.reports = ReportQueue(lambda uid: None)
-        self.net, self.pods = FakeNetwork(self.log), FakePods(self.log)
+        self.net, self.pods, self.dns = FakeNetwork(self.log), FakePods(self.log), FakeDns(self.log)
         self.node = Node(
             self.config,
             "cluster",
@@ -134,7 +153,7 @@ class Bench:
             on_repairs=self.node.network_mended,
             on_health=self.node.network_health,
         )
-        self.node.connect(self.pods, self.network)
+        self.node.connect(self.pods, self.network, self.dns)
 
     def _make(self, settings: NodeSettings) -> FakeNetwork:
         self.settings.append(settings)
@@ -307,7 +326,7 @@ async def test_leaving_removes_the_pods_first_and_the_network_last(tmp_path: Pat
         await until(lambda: "retain ['a']" in bench.log)
         bench.desired.receive(Cut(snapshot=True, revision=9, last=True))
         await bench.node.leave()
-        assert bench.log[-2:] == ["pods []", "teardown"]
+        assert bench.log[-3:] == ["pods []", "dns stopped", "teardown"]
 
 
 async def test_a_node_that_lost_its_state_can_still_leave(tmp_path: Path) -> None:
@@ -315,8 +334,32 @@ async def test_a_node_that_lost_its_state_can_still_leave(tmp_path: Path) -> Non
     async with bench.running():
         bench.desired.receive(Cut(snapshot=True, revision=9, last=True))
         await bench.node.leave()
-        assert bench.log == ["pods []", "teardown"]
+        assert bench.log == ["pods []", "dns stopped", "teardown"]
         assert bench.settings[0].node_address == IPv4Address("10.0.0.1")
+
+
+async def test_a_node_with_an_address_for_dns_answers_there(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    config = pb.NodeConfig()
+    config.CopyFrom(CONFIG)
+    config.cluster_domain, config.cluster_dns = "cluster.local", "10.96.0.10"
+    async with bench.running():
+        bench.receive(Cut(snapshot=True, revision=1, last=True, node=config))
+        await until(lambda: bench.ready()[0] == "True")
+        assert bench.dns.content is not None
+        assert bench.dns.content.settings.address == IPv4Address("10.96.0.10")
+        assert bench.net.state is not None and bench.net.state.dns == IPv4Address("10.96.0.10")
+        assert bench.pods.desired is not None
+        assert bench.pods.desired.dns == model.ClusterDns("cluster.local", "10.96.0.10")
+
+
+async def test_a_node_of_an_older_master_answers_no_dns(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    async with bench.running():
+        bench.receive(snapshot())
+        await until(lambda: bench.ready()[0] == "True")
+        assert bench.dns.content is None
+        assert bench.net.state is not None and bench.net.state.dns is None
 
 
 async def test_the_content_of_hello(tmp_path: Path) -> None:

@@ -179,10 +179,7 @@ class PodSpec(Model, frozen=True, kw_only=True):
     restart_policy: str = ""
     termination_grace_period_seconds: Seconds | None = None
     active_deadline_seconds: Annotated[int, number_within(1)] | None = None
-    dns_policy: Annotated[
-        str,
-        inert("/etc/resolv.conf would differ from that of the node", unless=("ClusterFirst", "Default")),
-    ] = ""
+    dns_policy: str = ""
     node_selector: dict[str, str] = field(default_factory=dict)
     service_account_name: str = ""
     service_account: str = ""
@@ -199,7 +196,7 @@ class PodSpec(Model, frozen=True, kw_only=True):
         tuple[LocalObjectReference, ...], inert("the node would authenticate to the registry with these secrets")
     ] = ()
     hostname: str = ""
-    subdomain: Annotated[str, inert("the pod's host name would be in this domain")] = ""
+    subdomain: str = ""
     affinity: Affinity | None = None
     scheduler_name: str = ""
     # Without effect, but for those of a node's health: see inert.py.
@@ -208,7 +205,7 @@ class PodSpec(Model, frozen=True, kw_only=True):
     host_aliases: tuple[HostAlias, ...] = ()
     priority_class_name: Annotated[str, inert(_PRIORITY_EFFECT)] = ""
     priority: Annotated[Int32, inert(_PRIORITY_EFFECT)] | None = None
-    dns_config: Annotated[PodDNSConfig, inert("/etc/resolv.conf would contain these settings")] | None = None
+    dns_config: PodDNSConfig | None = None
     readiness_gates: Annotated[
         tuple[PodReadinessGate, ...], inert("the pod would be ready only while these conditions are True")
     ] = ()
@@ -230,7 +227,7 @@ class PodSpec(Model, frozen=True, kw_only=True):
     topology_spread_constraints: Annotated[
         tuple[TopologySpreadConstraint, ...], inert("the scheduler would spread the pods over groups of nodes")
     ] = ()
-    set_hostname_as_fqdn: Annotated[bool, inert("the host name would include its domain")] | None = None
+    set_hostname_as_fqdn: bool | None = None
     os: PodOS | None = None
     host_users: (
         Annotated[bool, refused("the users in the containers would be other ones than on the node", values=(False,))]

@@ -57,10 +57,7 @@ class ServiceSpec(Model, frozen=True, kw_only=True):
     cluster_ips: tuple[str, ...] = ()
     type: Annotated[
         str,
-        inert(
-            "LoadBalancer would get an address outside of the cluster, ExternalName an entry in DNS",
-            unless=("ClusterIP", "NodePort"),
-        ),
+        inert("it would get an address outside of the cluster", unless=("ClusterIP", "ExternalName", "NodePort")),
     ] = ""
     external_ips: Annotated[tuple[str, ...], inert("nodes would accept connections to these addresses")] = ()
     session_affinity: Annotated[str, choice("", "ClientIP", "None"), inert(_AFFINITY_EFFECT, unless=("None",))] = ""
@@ -68,7 +65,7 @@ class ServiceSpec(Model, frozen=True, kw_only=True):
     load_balancer_source_ranges: Annotated[
         tuple[str, ...], inert("the load balancer would accept only clients in these ranges")
     ] = ()
-    external_name: Annotated[str, inert("the service's name in DNS would be an alias of this one")] = ""
+    external_name: str = ""
     external_traffic_policy: Annotated[
         str,
         choice("", "Cluster", "Local"),

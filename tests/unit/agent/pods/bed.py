@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.model import Container, Desired, Pod, PodUid
+from agent.model import ClusterDns, Container, Desired, Pod, PodUid
 from agent.pods.interface import PodsConfig
 from agent.pods.manager import PodManager
 from agent.runtime.fake import FakeRuntime
@@ -19,6 +19,7 @@ from tests.unit.agent.fakes import FakeBinds, FakeMemoryFiles, FakeNetwork, Fake
 
 UID = PodUid("u1")
 PAUSE, IMAGE = "sampan/pause:1", "web:1"
+DNS = ClusterDns("cluster.local", "10.96.0.10")
 
 
 @dataclass
@@ -87,4 +88,5 @@ def pod(**changes: object) -> Pod:
 
 
 def desired(*pods: Pod, **more: object) -> Desired:
-    return replace(Desired(pods={pod.uid: pod for pod in pods}, host_ip="192.0.2.7"), **more)  # type: ignore[arg-type]
+    made = Desired(pods={pod.uid: pod for pod in pods}, host_ip="192.0.2.7", dns=DNS)
+    return replace(made, **more)  # type: ignore[arg-type]

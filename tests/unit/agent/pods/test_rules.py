@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.model import Container, HostAlias, Pod, PodUid, Resources
+from agent.model import ClusterDns, Container, HostAlias, Pod, PodUid, Resources
 from agent.pods import backoff
 from agent.pods.backoff import Backoff
 from agent.pods.files import hosts_text
@@ -98,6 +98,12 @@ def test_container_spec_expands_and_joins() -> None:
 
 def test_hosts_file() -> None:
     pod = Pod(PodUid("u"), "d", "web", (APP,), host_aliases=(HostAlias("192.0.2.9", ("a", "b")),))
-    text = hosts_text(pod, "10.0.0.2")
+    text = hosts_text(pod, "10.0.0.2", ClusterDns())
     assert text.startswith("# Managed by sampan.\n127.0.0.1\tlocalhost\n")
     assert text.endswith("10.0.0.2\tweb\n192.0.2.9\ta b\n")
+
+
+def test_hosts_file_of_a_pod_with_a_subdomain() -> None:
+    pod = Pod(PodUid("u"), "d", "web", (APP,), hostname="web-0", subdomain="nginx")
+    text = hosts_text(pod, "10.0.0.2", ClusterDns("cluster.local", "10.96.0.10"))
+    assert text.endswith("10.0.0.2\tweb-0.nginx.d.svc.cluster.local\tweb-0\n")

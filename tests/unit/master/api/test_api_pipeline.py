@@ -107,7 +107,10 @@ async def test_headless_and_external_services_have_no_address(resources: Resourc
     external = Service(metadata=ObjectMeta(name="b"), spec=ServiceSpec(type="ExternalName", external_name="x.example"))
     made = await resources.create(me, SERVICE, external, namespace="default")
     assert made.spec.cluster_ip == ""
-    assert [key for key in resources.cache._unique if "clusterip" in key] == ["/unique/clusterip/10.96.0.1"]
+    assert [key for key in resources.cache._unique if "clusterip" in key] == [
+        "/unique/clusterip/10.96.0.1",
+        "/unique/clusterip/10.96.0.10",
+    ]
 
 
 # -- defaults and updates -----------------------------------------------------------------------------------------

@@ -6,9 +6,12 @@ from typing import Any
 
 import pytest
 
+from agent import model
+from agent.wire.desired import pod_from_proto
 from master.dispatch import convert
 from master.dispatch.security import security_message, unsupported
 from master.kinds.core.endpoints import EndpointAddress, EndpointPort, Endpoints, EndpointSubset
+from master.kinds.core.node import Node
 from master.kinds.core.pod.container import (
     Capabilities,
     Container,
@@ -24,7 +27,16 @@ from master.kinds.core.pod.keys import (
     ResourceFieldSelector,
     SecretKeySelector,
 )
-from master.kinds.core.pod.model import Pod, PodOS, PodSecurityContext, PodSpec, PodStatus, Sysctl
+from master.kinds.core.pod.model import (
+    Pod,
+    PodDNSConfig,
+    PodDNSConfigOption,
+    PodOS,
+    PodSecurityContext,
+    PodSpec,
+    PodStatus,
+    Sysctl,
+)
 from master.kinds.core.pod.profiles import (
     AppArmorProfile,
     SeccompProfile,
@@ -297,14 +309,32 @@ def test_only_the_phase_of_a_finished_pod_is_sent(phase: str, expected: str) -> 
 @pytest.mark.parametrize(
     ("spec", "expected"),
     [
-        pytest.param(ServiceSpec(type="ExternalName"), None, id="external name"),
-        pytest.param(ServiceSpec(cluster_ip="None"), "", id="headless"),
-        pytest.param(ServiceSpec(cluster_ip="10.96.0.9"), "10.96.0.9", id="cluster IP"),
+        pytest.param(
+            ServiceSpec(type="ExternalName", external_name="x.example"), ("", "x.example"), id="external name"
+        ),
+        pytest.param(ServiceSpec(cluster_ip="None"), ("", ""), id="headless"),
+        pytest.param(ServiceSpec(cluster_ip="10.96.0.9"), ("10.96.0.9", ""), id="cluster IP"),
     ],
 )
-def test_services(spec: ServiceSpec, expected: str | None) -> None:
+def test_services(spec: ServiceSpec, expected: tuple[str, str]) -> None:
     message = convert.service_message(Service(metadata=ObjectMeta(name="s", namespace="n"), spec=spec))
-    assert (message.cluster_ip if message else None) == expected
+    assert (message.cluster_ip, message.external_name) == expected
+
+
+def test_the_dns_settings_of_a_pod() -> None:
+    options = (PodDNSConfigOption(name="ndots", value="2"), PodDNSConfigOption(name="rotate"))
+    config = PodDNSConfig(nameservers=("192.0.2.1",), searches=("a.example",), options=options)
+    spec = PodSpec(dns_policy="None", dns_config=config, subdomain="web", set_hostname_as_fqdn=True)
+    message = convert.pod_message(Pod(spec=spec))
+    pod = pod_from_proto(message)
+    assert (pod.dns_policy, pod.subdomain, pod.set_hostname_as_fqdn) == ("None", "web", True)
+    assert pod.dns_config == model.DnsConfig(("192.0.2.1",), ("a.example",), (("ndots", "2"), ("rotate", "")))
+    assert not message.dns_config.options[1].HasField("value")
+
+
+def test_a_node_gets_the_address_of_dns_if_the_range_has_one() -> None:
+    large, small = (convert.node_config(Node(), "10.244.0.0/16", cidr) for cidr in ("10.96.0.0/12", "10.96.0.0/29"))
+    assert (large.cluster_dns, large.cluster_domain, small.cluster_dns) == ("10.96.0.10", "cluster.local", "")
 
 
 def test_service_ports_and_only_ready_endpoints() -> None:

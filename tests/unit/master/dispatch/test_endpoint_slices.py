@@ -217,7 +217,7 @@ def test_the_state_on_disk_has_whole_endpoints_that_the_release_before_can_read(
         pytest.param(sliced("p", 1, ready=False), 0, id="not ready"),
         pytest.param(sliced("p", 1, service=""), 0, id="of no service"),
         pytest.param(sliced("p", 1, address_type="IPv6"), 0, id="IPv6"),
-        pytest.param(sliced("p", 1, ports=()), 0, id="without ports"),
+        pytest.param(sliced("p", 1, ports=()), 1, id="without ports, of a headless service"),
         pytest.param(sliced("p", 1, ports=(EndpointSlicePort(name="http"),)), 0, id="all ports"),
         pytest.param(sliced("p", 1, ports=(EndpointSlicePort(port=80, protocol="GRE"),)), 0, id="protocol"),
         pytest.param(sliced("p", endpoints=(Endpoint(addresses=()),)), 0, id="no address"),
@@ -258,6 +258,18 @@ def test_an_address_that_the_agent_cannot_read_costs_that_endpoint_only(caplog: 
     session.state.receive(session_pb2.Cut(base_revision=1, revision=2, last=True, endpoint_slices=slices))
     assert session.backends() == addresses(3)
     assert "service default/web: endpoint left out" in caplog.text
+
+
+def test_host_names_are_sent_with_their_addresses() -> None:
+    named = Endpoint(addresses=(address(1),), hostname="web-0")
+    message = slice_message(sliced("p", endpoints=(named, Endpoint(addresses=(address(2),)))))
+    assert message is not None
+    assert list(message.endpoints.hostnames) == ["web-0", ""]
+    without = slice_message(sliced("p", 1, 2))
+    assert without is not None and not without.endpoints.hostnames
+    subset = EndpointSubset(addresses=(EndpointAddress(ip=address(1), hostname="a"), EndpointAddress(ip=address(2))))
+    [part] = distributed(endpoints(subset), {}).values()
+    assert (part.ports, part.hostnames) == ((), ("a", ""))
 
 
 numbers = st.lists(st.integers(0, 400), max_size=350, unique=True)

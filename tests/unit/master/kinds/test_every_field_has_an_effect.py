@@ -43,6 +43,8 @@ READ_IN: Final[Mapping[str, tuple[str, ...]]] = {
     "Toleration": ("kinds/core/pod/inert.py", "kinds/core/pod/placement.py", "admission/defaulttolerations.py"),
     "PodSecurityContext": (*_CONVERT, *_SECURITY),
     "PodOS": _SECURITY,
+    "PodDNSConfig": _CONVERT,
+    "PodDNSConfigOption": _CONVERT,
     "PodSchedulingGate": ("kinds/core/pod/updates.py",),
     "Sysctl": _CONVERT,
     "HostAlias": _CONVERT,
@@ -105,7 +107,7 @@ READ_IN: Final[Mapping[str, tuple[str, ...]]] = {
 }
 
 # Fields for people and other programs. Kubernetes' components do not act on them either, or only for features that
-# Sampan does not have, such as names of endpoints in DNS. The name of a type stands for all its fields.
+# Sampan does not have, such as zones. The name of a type stands for all its fields.
 INFORMATION: Final = frozenset(
     {
         "Event",
@@ -117,11 +119,9 @@ INFORMATION: Final = frozenset(
         "NodeSpec.providerID",
         "NodeSpec.externalID",
         "EndpointSubset.notReadyAddresses",
-        "EndpointAddress.hostname",
         "EndpointAddress.nodeName",
         "EndpointAddress.targetRef",
         "EndpointPort.appProtocol",
-        "Endpoint.hostname",
         "Endpoint.nodeName",
         "Endpoint.targetRef",
         "Endpoint.deprecatedTopology",

@@ -146,7 +146,7 @@ def test_an_extended_code_is_split_over_header_and_opt_record() -> None:
 
 
 @pytest.mark.parametrize("text", ["a..b", "a" * 64, "ä.de", ".".join(["a" * 63] * 4)])
-def test_a_text_that_is_no_name_is_refused(text: str) -> None:
+def test_a_text_that_is_not_a_name_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         name_of(text)
 

@@ -128,7 +128,7 @@ def test_a_question_for_anything_is_answered_with_one_small_record() -> None:
         assert [record.type for record in ask(name, Type.ANY).answers] == [Type.HINFO]
 
 
-def test_queries_that_are_none() -> None:
+def test_queries_without_a_question_that_can_be_read() -> None:
     opcode, none = respond(encode(Message(5, opcode=4))), respond(encode(Message(5)))
     assert opcode is not None
     assert decode(opcode).rcode == Rcode.NOTIMP

@@ -1,0 +1,170 @@
+"""The node's DNS as its agent sees it: a process that follows, ends and starts again."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from ipaddress import IPv4Address
+from pathlib import Path
+
+import pytest
+
+from agent.clock import SystemClock
+from agent.dnsprocess import DnsProcess
+from agent.wire.names import DnsContent
+from netstack.dns.cluster import Service, Settings
+from netstack.dns.message import Message, Question, Rcode, Type, decode, encode
+from netstack.dns.names import name_of
+from tests.fakes.sessions import until
+
+ADDRESS = IPv4Address("127.0.0.1")
+WEB = Service("default", "web", IPv4Address("10.96.0.20"))
+DB = Service("default", "db", IPv4Address("10.96.0.21"))
+
+pytestmark = pytest.mark.timeout(60)
+
+
+def content(*services: Service, address: IPv4Address = ADDRESS) -> DnsContent:
+    return DnsContent(Settings("cluster.local", address), {service.key: service for service in services})
+
+
+@pytest.fixture
+def port() -> int:
+    with socket.socket() as probe:
+        probe.bind((str(ADDRESS), 0))
+        number: int = probe.getsockname()[1]
+        return number
+
+
+@asynccontextmanager
+async def running(port: int, resolvers: Callable[[], tuple[str, ...]] = tuple) -> AsyncIterator[DnsProcess]:
+    dns = DnsProcess(resolvers, SystemClock(), arguments=("--port", str(port), "--linger", "1"))
+    task = asyncio.create_task(dns.run())
+    try:
+        yield dns
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+def ask(port: int, name: str, *, address: IPv4Address = ADDRESS) -> Message:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.settimeout(10)
+        client.connect((str(address), port))
+        client.send(encode(Message(7, (Question(name_of(f"{name}.default.svc.cluster.local"), Type.A),))))
+        return decode(client.recv(4096))
+
+
+async def answers(port: int, name: str, rcode: int, *, address: IPv4Address = ADDRESS) -> None:
+    """Wait until the name has this answer."""
+    async with asyncio.timeout(30):
+        while True:
+            with suppress(ConnectionRefusedError):
+                if (await asyncio.to_thread(ask, port, name, address=address)).rcode == rcode:
+                    return
+            await asyncio.sleep(0)
+
+
+def pids(port: int) -> list[int]:
+    """The processes with this port, but for those that have ended."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            words = path.read_bytes().split(b"\0")
+            if b"netstack.dns" in words and str(port).encode() in words:
+                found.append(int(path.parent.name))
+    return found
+
+
+async def test_it_answers_what_it_was_given_and_follows_changes(port: int) -> None:
+    async with running(port) as dns:
+        dns.apply(content(WEB))
+        await answers(port, "web", Rcode.NOERROR)
+        assert ask(port, "db").rcode == Rcode.NXDOMAIN
+        dns.apply(content(DB))
+        await answers(port, "db", Rcode.NOERROR)
+        await answers(port, "web", Rcode.NXDOMAIN)
+        await dns.stop()
+        assert pids(port) == []
+
+
+async def test_a_process_that_is_killed_is_started_again(port: int) -> None:
+    async with running(port) as dns:
+        dns.apply(content(WEB))
+        await answers(port, "web", Rcode.NOERROR)
+        [first] = pids(port)
+        os.kill(first, signal.SIGKILL)
+        await until(lambda: pids(port) not in ([], [first]))
+        await answers(port, "web", Rcode.NOERROR)
+        await dns.stop()
+
+
+async def test_an_agent_that_restarts_leaves_no_gap(port: int) -> None:
+    async with running(port) as dns:
+        dns.apply(content(WEB))
+        await answers(port, "web", Rcode.NOERROR)
+        before = pids(port)
+    assert ask(port, "web").rcode == Rcode.NOERROR, "the process goes on without its agent"
+    async with running(port) as dns:
+        dns.apply(content(WEB, DB))
+        async with asyncio.timeout(30):
+            while not dns.ready.is_set():
+                assert (await asyncio.to_thread(ask, port, "web")).rcode == Rcode.NOERROR
+        async with asyncio.timeout(30):
+            while set(before) & set(pids(port)):
+                assert (await asyncio.to_thread(ask, port, "web")).rcode == Rcode.NOERROR
+        assert ask(port, "db").rcode == Rcode.NOERROR
+        await dns.stop()
+
+
+async def test_an_agent_that_does_not_return_leaves_nothing(port: int) -> None:
+    async with running(port) as dns:
+        dns.apply(content(WEB))
+        await answers(port, "web", Rcode.NOERROR)
+    await until(lambda: not pids(port))
+
+
+async def test_another_address_is_answered_instead(port: int) -> None:
+    other = IPv4Address("127.0.0.2")
+    async with running(port) as dns:
+        dns.apply(content(WEB))
+        await answers(port, "web", Rcode.NOERROR)
+        dns.apply(content(WEB, address=other))
+        await answers(port, "web", Rcode.NOERROR, address=other)
+        with pytest.raises(ConnectionRefusedError):
+            ask(port, "web")
+        await dns.stop()
+
+
+async def test_an_address_in_use_is_an_error_in_the_log_once(port: int, caplog: pytest.LogCaptureFixture) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind((str(ADDRESS), port))
+        async with running(port) as dns:
+            dns.apply(content(WEB))
+            await until(lambda: caplog.text.count("the node's DNS: [Errno 98]") >= 2)
+            taken.close()
+            await answers(port, "web", Rcode.NOERROR)
+            await dns.stop()
+    assert caplog.text.count("the process of the node's DNS ended: [Errno 98]") == 1
+
+
+async def test_a_host_that_names_its_own_dns_as_its_resolver_makes_no_circle(port: int) -> None:
+    async with running(port, lambda: ("127.0.0.1",)) as dns:
+        dns.apply(content(WEB))
+        await answers(port, "web", Rcode.NOERROR)
+        outside = Message(7, (Question(name_of("www.example.com"), Type.A),))
+
+        def forward() -> Message:
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+                client.settimeout(10)
+                client.connect((str(ADDRESS), port))
+                client.send(encode(outside))
+                return decode(client.recv(4096))
+
+        assert (await asyncio.to_thread(forward)).rcode == Rcode.REFUSED
+        await dns.stop()
