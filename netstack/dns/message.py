@@ -1,7 +1,7 @@
 """DNS messages: bytes in, values out, and back (RFC 1035, section 4; EDNS: RFC 6891).
 
-Pure, without sockets. `decode` raises Malformed for bytes that are not a message; it raises nothing else. Names in the data of
-records are read without compression, so that a record means the same in another message.
+Pure, without sockets. `decode` raises Malformed for bytes that are not a message; it raises nothing else. Names in the
+data of records are read without compression, so that a record means the same in another message.
 """
 
 from __future__ import annotations

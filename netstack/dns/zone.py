@@ -195,7 +195,8 @@ class Zone:
             count = max(1, -(-network.prefixlen // 8))
             if len(octets) >= count and _address(octets) in network:
                 return name[-(count + len(_REVERSE)) :]
-        return None
+        # An endpoint may be outside of the cluster's networks: its name alone is ours.
+        return name if len(octets) == 4 and _address(octets) in self._by_endpoint else None
 
     def _reverse(self, question: Question, name: Name) -> Answer | None:
         octets = _octets(name[: -len(_REVERSE)]) or ()

@@ -85,7 +85,7 @@ def test_the_next_one(cluster, api, apply, wait_ready):
     result.assert_outcomes(passed=3, failed=2, errors=1)
     output = result.stdout.str()
     result.stdout.fnmatch_lines(
-        ["node node1: ready", "pod test-*/fine: ready, 10.*, node1", "service default/kubernetes*"]
+        ["node node1: ready", "pod test-*/fine: ready, 10.*, node1", "service default/kubernetes*", "service kube-*"]
     )
     result.stdout.fnmatch_lines(["*- host node1 -*", "*agent*dockerd*", "  link eth0 veth up*", "  route *dev eth0*"])
     assert re.search(r"-A SAMPAN-SERVICES .*\[\d+:\d+\]|\[\d+:\d+\] -A SAMPAN-SERVICES", output)

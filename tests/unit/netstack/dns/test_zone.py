@@ -163,6 +163,13 @@ def test_names_of_the_world_outside_are_not_answered(zone: Zone, name: str) -> N
     assert zone.answer(Question(name_of(name), Type.A)) is None
 
 
+def test_an_endpoint_outside_of_the_clusters_networks_has_a_reverse_name(zone: Zone) -> None:
+    assert zone.answer(Question(name_of("9.2.0.192.in-addr.arpa"), Type.PTR)) is None
+    zone.put(Service("default", "out", endpoints=(Endpoint(address("192.0.2.9")),)))
+    expected = f"9.2.0.192.in-addr.arpa. PTR 192-0-2-9.out.{SVC}"
+    assert ask(zone, "9.2.0.192.in-addr.arpa", Type.PTR) == (Rcode.NOERROR, [expected])
+
+
 def test_case_does_not_matter_and_is_kept(zone: Zone) -> None:
     assert ask(zone, "KuberNetes.DEFAULT.svc.Cluster.Local") == (
         Rcode.NOERROR,
