@@ -137,8 +137,8 @@ async def test_unknown_fields_are_reported_refused_or_ignored(api: Client) -> No
 
 
 async def test_a_field_without_effect_is_answered_with_a_warning(api: Client) -> None:
-    warning = '299 - "spec.subdomain: has no effect yet: the pod\'s host name would be in this domain"'
-    body = {"metadata": {"name": "web"}, "spec": {"containers": [{"name": "a", "image": "i"}], "subdomain": "web"}}
+    warning = '299 - "spec.hostnameOverride: has no effect yet: this would be the host name"'
+    body = {"metadata": {"name": "web"}, "spec": {"containers": [{"name": "a", "image": "i"}], "hostnameOverride": "x"}}
     for query in ("?dryRun=All", "?fieldValidation=Strict"):
         made = await api("POST", f"{PODS}{query}", body)
         assert (made.status, made.headers.getall("Warning")) == (201, [warning])

@@ -21,7 +21,7 @@ def commits(change: Callable[[Sequence[Compare], Writes], tuple[Sequence[Compare
 
     def changed(compares: Sequence[Compare], writes: Writes) -> tuple[Sequence[Compare], Writes]:
         shared = any(write.key.startswith(("/registry/services", "/registry/r", "/registry/conf")) for write in writes)
-        own = any(write.key.endswith("/kubernetes") for write in writes)
+        own = any(write.key.endswith(("/kubernetes", "/kube-dns")) for write in writes)
         return change(compares, writes) if shared and not own else (compares, writes)
 
     return changed

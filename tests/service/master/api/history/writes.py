@@ -22,7 +22,7 @@ from tests.service.master.api.history.verdict import (
 )
 
 # Objects that the master itself makes when it starts.
-OWN = (Key("services", "default", "kubernetes"),)
+OWN = (Key("services", "default", "kubernetes"), Key("services", "kube-system", "kube-dns"))
 
 
 class WritesJudge:
