@@ -109,7 +109,7 @@ def declared(api: RestClient) -> dict[str, Facts]:
     for plural in ("configmaps", "services", "replicationcontrollers", "pods"):
         for each in items(api, plural):
             meta, current = each["metadata"], facts(plural, each)
-            is_other = meta["name"] in ("steady", "kubernetes", ROOT_CA) or meta.get("ownerReferences")
+            is_other = meta["name"] in ("steady", "kubernetes", "kube-dns", ROOT_CA) or meta.get("ownerReferences")
             if not is_other and current is not None:
                 objects[f"{NAMESPACE}/{plural}/{meta['name']}"] = current
     return objects
