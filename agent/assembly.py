@@ -17,6 +17,7 @@ from agent.network import AgentNetwork
 from agent.node import Node
 from agent.pods.interface import HostSecurity, PodsConfig
 from agent.pods.manager import PodManager
+from agent.probes.prober import NodeProber
 from agent.runtime.docker import DockerRuntime
 from agent.session.renewal import Renewal
 from agent.session.reporter import ReportQueue
@@ -73,7 +74,8 @@ def assemble(config: AgentConfig, identity: Identity, clock: Clock, stack: Async
     volumes = Volumes(
         state_dir=config.state_dir, host_path_root=config.host_path_root, memory=TmpfsFiles(), binds=KernelBinds()
     )
-    pods = PodManager(runtime, network, volumes, reports, clock, settings, processes=runtime.exec)
+    prober = NodeProber(runtime.exec, clock)
+    pods = PodManager(runtime, network, volumes, reports, clock, settings, prober=prober, processes=runtime.exec)
     dns = DnsProcess(lambda: resolvconf.of_host(config.resolv_conf).nameservers, clock)
     node.connect(pods, network, dns)
     session = SessionLoop(Renewal(identity, config.state_dir, clock), node, desired, reports, clock)

@@ -13,6 +13,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import ClassVar, NewType
 
+from agent.handlers import NO_CHECKS, Checks
+
 PodUid = NewType("PodUid", str)
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
@@ -184,6 +186,7 @@ class Container:
     """If it fails and its file is empty, its termination message is the end of its log."""
     restart_policy: RestartPolicy | None = None
     """None: that of the pod. ALWAYS makes an init container a sidecar."""
+    checks: Checks = NO_CHECKS
 
 
 # --- volumes -------------------------------------------------------------------------------------------------------

@@ -23,6 +23,8 @@ class On(StrEnum):
     IMAGE = "image"
     CONTAINER = "container"
     """The newest instance of a container."""
+    POST_START = "post-start"
+    PRE_STOP = "pre-stop"
     SIGNAL = "signal"
     DETAILS = "details"
     MESSAGE = "message"
@@ -113,14 +115,51 @@ class StartContainer:
 
 
 @dataclass(frozen=True, slots=True)
+class PostStart:
+    """Runs the hook of a container that has just started. Until it has ended, the container does not count as running.
+
+    If the agent is killed meanwhile, the next one runs it again (Kubernetes: "at least once").
+    """
+
+    container: Container
+    id: ContainerId
+
+    @property
+    def key(self) -> Key:
+        return Key(On.POST_START, self.id)
+
+
+@dataclass(frozen=True, slots=True)
+class PreStop:
+    """Runs the hook of a container that is to stop; its stop signal comes after it. `message`: why it stops.
+
+    If the agent is killed meanwhile, the next one begins the stop again, with the hook ("at least once"). If the hook
+    had ended, the next one only sends the stop signal, perhaps for the second time. So no stop is lost.
+    """
+
+    container: Container
+    id: ContainerId
+    message: str
+    replaces: bool = False
+
+    @property
+    def key(self) -> Key:
+        return Key(On.PRE_STOP, self.id)
+
+
+@dataclass(frozen=True, slots=True)
 class SignalContainer:
-    """Sends the container's stop signal; `force`: SIGKILL. `replaces`: another instance will take its place."""
+    """Sends the stop signal; `force`: SIGKILL. `replaces`: another instance will take its place.
+
+    `message`: why it stops; empty if that is known already. `signal`: empty for that of the image.
+    """
 
     container: str
     id: ContainerId
     force: bool
-    why: str
+    message: str
     replaces: bool = False
+    signal: str = ""
 
     @property
     def key(self) -> Key:
@@ -200,6 +239,8 @@ Action = (
     | EnsureImage
     | CreateContainer
     | StartContainer
+    | PostStart
+    | PreStop
     | SignalContainer
     | RefreshContainer
     | ReadMessage

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from agent.handlers import UnknownAction
 from agent.model import Container, Pod, Profile, Sysctl
 from agent.pods.interface import HostSecurity
 
@@ -67,6 +68,10 @@ def _problems(pod: Pod, host: HostSecurity) -> Iterator[Refusal]:
             yield Refusal("SysctlForbidden", f"forbidden sysctl: {problem}")
     for container in pod.all_containers:
         yield from _profile_problems(container, host)
+        for field, handler in container.checks.handlers:
+            if isinstance(handler, UnknownAction):
+                text = f'container "{container.name}": this node does not know the action of {field}'
+                yield Refusal("SettingNotSupported", text)
     if problem := _id_problem(pod):
         yield Refusal("SettingNotSupported", problem)
 

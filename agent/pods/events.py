@@ -5,10 +5,34 @@ Owns the form of an event. Its callers decide what is worth an event.
 
 from __future__ import annotations
 
+from typing import Final
+
 from agent.clock import Clock
 from agent.model import Pod
 from agent.pods.interface import Reporter
 from agent.statuses import Event
+
+_BURST: Final = 25
+_REFILL_S: Final = 300.0
+
+
+class Limit:
+    """The kubelet's limit for the events of one object: 25 at once, and then one in five minutes."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._left = float(_BURST)
+        self._at = clock.monotonic()
+
+    def allows(self) -> bool:
+        """Whether one more event may be reported now; it counts then."""
+        now = self._clock.monotonic()
+        self._left = min(_BURST, self._left + (now - self._at) / _REFILL_S)
+        self._at = now
+        if self._left < 1:
+            return False
+        self._left -= 1
+        return True
 
 
 class EventRecorder:

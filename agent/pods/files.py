@@ -14,6 +14,7 @@ from agent import resolvconf
 from agent.model import ClusterDns, Container, Pod
 from agent.pods.dns import Formed, full_name, hostname, is_the_hosts, resolv_conf
 from agent.pods.errors import ContainerConfigError
+from agent.pods.health import Health
 from agent.pods.interface import PodsConfig
 from agent.pods.verdict import Verdict
 from agent.runtime.interface import ContainerId, Mount
@@ -129,10 +130,27 @@ class PodFiles:
         """Whether the instance was ended to be replaced."""
         return self._replaced_file(container, instance).exists()
 
+    def keep_health(self, container: str, instance: ContainerId, health: Health) -> None:
+        """Write down the health of an instance. Raises OSError."""
+        file = self._health_file(container, instance)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        atomicfile.write(file, health.encode(), durable=False)
+
+    def health(self, container: str, instance: ContainerId) -> Health | None:
+        """The health that an earlier agent wrote down; None if there is none that can be read."""
+        try:
+            return Health.decode(self._health_file(container, instance).read_bytes())
+        except (OSError, ValueError):
+            return None
+
     def forget(self, container: str, attempt: int, instance: ContainerId) -> None:
         """Remove the files of an instance that is removed."""
         self._message_file(container, attempt).unlink(missing_ok=True)
         self.unmark_replaced(container, instance)
+        self._health_file(container, instance).unlink(missing_ok=True)
+
+    def _health_file(self, container: str, instance: ContainerId) -> Path:
+        return self._directory / "containers" / container / f"{instance}.health"
 
     def _message_file(self, container: str, attempt: int) -> Path:
         return self._directory / "containers" / container / f"{attempt}.end"

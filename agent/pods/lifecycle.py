@@ -36,7 +36,8 @@ def succeeded(instance: Instance | None) -> bool:
 
 
 def next_init(pod: Pod, observed: Observed) -> Container | None:
-    """The init container or sidecar whose turn it is; None once all have succeeded, or run if they are sidecars.
+    """The init container or sidecar whose turn it is; None once all have succeeded, or have started if they are
+    sidecars.
 
     They run again after the sandbox was replaced. A container that joined the present sandbox proves that their turns
     are over, even if their records were removed.
@@ -51,7 +52,7 @@ def next_init(pod: Pod, observed: Observed) -> Container | None:
             return container
         if role_of(pod, container) is Role.SIDECAR:
             # Once a later one has begun, its turn is over: it is restarted beside the others.
-            if not newest.running and not _joined(observed, pod.init_containers[index + 1 :], attempt):
+            if not observed.is_up(container.name) and not _joined(observed, pod.init_containers[index + 1 :], attempt):
                 return container
         elif not succeeded(newest) or newest.replaced:
             return container

@@ -24,6 +24,7 @@ from agent.pods.names import identify, node_labels
 from agent.pods.perform import WorkerContext
 from agent.pods.processes import open_process
 from agent.pods.worker import PodWorker
+from agent.probes.interface import Prober
 from agent.runtime.errors import NoSuchContainer, RuntimeFault
 from agent.runtime.interface import ContainerRecord, EventKind, Runtime, RuntimeEvent
 from agent.runtime.process import Exec, Process
@@ -53,10 +54,11 @@ class PodManager:
         clock: Clock,
         config: PodsConfig,
         *,
+        prober: Prober,
         processes: Exec,
     ) -> None:
         self._exec = processes
-        self._context = WorkerContext(runtime, network, volumes, config, clock)
+        self._context = WorkerContext(runtime, network, volumes, config, clock, prober)
         self._reporter = reporter
         self._labels = node_labels(config)
         self._workers: dict[PodUid, PodWorker] = {}

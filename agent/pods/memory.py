@@ -33,10 +33,17 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class Signals:
-    """When a container got its stop signal (`asked_at`) and SIGKILL (`forced_at`); 0.0: not yet."""
+    """When the preStop hook of a container began (`hooked_at`), and when it got its stop signal (`asked_at`) and
+    SIGKILL (`forced_at`); 0.0: not yet, or no hook."""
 
     asked_at: float = 0.0
     forced_at: float = 0.0
+    hooked_at: float = 0.0
+
+    @property
+    def began_at(self) -> float:
+        """When the stop began; 0.0: not yet."""
+        return self.hooked_at or self.asked_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,12 +128,19 @@ class Memory:
             },
             restarts={name: replace(backoff, set_at=backoff.set_at + by_s) for name, backoff in self.restarts.items()},
             signals={
-                container: Signals(*(at and at + by_s for at in (signals.asked_at, signals.forced_at)))
+                container: Signals(
+                    *(at and at + by_s for at in (signals.asked_at, signals.forced_at, signals.hooked_at))
+                )
                 for container, signals in self.signals.items()
             },
             ends={container: at + by_s for container, at in self.ends.items()},
             set_ahead_s=self.set_ahead_s + by_s,
         )
+
+    def stopping(self, container: ContainerId, now: float) -> Memory:
+        """The preStop hook of a container begins."""
+        before = self.signals.get(container, Signals())
+        return replace(self, signals={**self.signals, container: replace(before, hooked_at=now)})
 
     def signalled(self, container: ContainerId, now: float, *, force: bool) -> Memory:
         """A container got its stop signal, or (`force`) SIGKILL."""

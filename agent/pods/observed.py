@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from agent.pods.health import HEALTHY, Health
 from agent.runtime.interface import ContainerId, ContainerPhase, ContainerRecord
 
 
@@ -66,6 +67,8 @@ class Observed:
     disk_clean: bool = False
     messages: frozenset[ContainerId] = frozenset()
     """Ended instances whose termination message is complete, if it may come from the log."""
+    health: Mapping[ContainerId, Health] = field(default_factory=dict)
+    """What probes and hooks have shown; nothing for containers without them."""
     verdict_kept: bool = False
     """The node's decision that the pod has ended is written down."""
 
@@ -86,6 +89,15 @@ class Observed:
         joined = (instance.sandbox for instances in self.containers.values() for instance in instances)
         attempts = [*(sandbox.attempt for sandbox in self.sandboxes), *joined]
         return max(attempts) + 1 if attempts else 0
+
+    def health_of(self, instance: ContainerId) -> Health:
+        """The health of an instance that runs."""
+        return self.health.get(instance, HEALTHY)
+
+    def is_up(self, container: str) -> bool:
+        """Whether the container runs and counts as started."""
+        newest = self.newest(container)
+        return newest is not None and newest.running and self.health_of(newest.id).up
 
     def newest(self, container: str) -> Instance | None:
         """The newest instance of a container."""

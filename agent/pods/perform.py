@@ -24,7 +24,9 @@ from agent.pods.actions import (
     DetachNetwork,
     EnsureImage,
     KeepVerdict,
+    PostStart,
     PrepareVolumes,
+    PreStop,
     ReadMessage,
     RefreshContainer,
     ReleaseNetwork,
@@ -37,11 +39,14 @@ from agent.pods.env import PodFacts, environment, sub_path_of
 from agent.pods.errors import ContainerConfigError, ImageMissing
 from agent.pods.events import EventRecorder
 from agent.pods.files import PodFiles, seccomp_profile
+from agent.pods.health import Fault
 from agent.pods.interface import PodNetwork, PodsConfig
+from agent.pods.keeper import HealthKeeper
 from agent.pods.names import identify
 from agent.pods.security import needs_image_user, own_seccomp_profile
 from agent.pods.spec import container_spec, privileges, sandbox_spec
 from agent.pods.view import PodView
+from agent.probes.interface import Prober, Target
 from agent.runtime import pause
 from agent.runtime.errors import CreateConflict, ImageNotFound, NoSuchContainer, StartRefused
 from agent.runtime.interface import ContainerPhase, ContainerRecord, ContainerSpec, Mount, Privileges, Runtime
@@ -53,6 +58,9 @@ _MESSAGE_LINES: Final = 80
 _MESSAGE_BYTES: Final = 2048
 """How much of a log becomes a termination message: the kubelet's limits."""
 
+_LONGEST_HOOK_S: Final = 24 * 3600.0
+"""A postStart hook has no time limit of its own in Kubernetes; the grace period bounds a preStop hook (step.py)."""
+
 
 @dataclass(frozen=True, slots=True)
 class WorkerContext:
@@ -63,6 +71,7 @@ class WorkerContext:
     volumes: Volumes
     config: PodsConfig
     clock: Clock
+    prober: Prober
 
 
 class Performer:
@@ -78,7 +87,9 @@ class Performer:
         self._volumes = context.volumes
         self._config = context.config
         self._clock = context.clock
+        self._prober = context.prober
         self._view = view
+        self.keeper = HealthKeeper(view, files)
         self._files = files
         self._events = events
         self._mounted: Mounted = {}
@@ -108,6 +119,10 @@ class Performer:
 
     async def _perform_more(self, action: Action) -> None:
         match action:
+            case PostStart():
+                await self._post_start(action)
+            case PreStop():
+                await self._pre_stop(action)
             case RefreshContainer():
                 await self._refresh(action)
             case ReadMessage():
@@ -241,6 +256,7 @@ class Performer:
 
     async def _start_container(self, action: StartContainer) -> None:
         name = action.container.name
+        self.keeper.begin(action.container, action.id)
         try:
             await self._runtime.start(action.id)
         except NoSuchContainer:
@@ -262,21 +278,43 @@ class Performer:
             self._view.put(replace(created, phase=ContainerPhase.RUNNING, started_at=self._clock.wall()))
         self._events.normal("Started", f"Started container {name}", container=name)
 
+    async def _post_start(self, action: PostStart) -> None:
+        container = action.container
+        assert container.checks.post_start is not None
+        target = Target(action.id, self._view.address)
+        problem = await self._prober.hook(container.checks.post_start, target, timeout_s=_LONGEST_HOOK_S)
+        if not problem:
+            self.keeper.hooked(container.name, action.id)
+            return
+        self._events.warning("FailedPostStartHook", f"PostStartHook failed: {problem}", container=container.name)
+        self.keeper.faulty(container.name, action.id, Fault.POST_START)
+
+    async def _pre_stop(self, action: PreStop) -> None:
+        container = action.container
+        assert container.checks.pre_stop is not None
+        if action.replaces:
+            self._files.mark_replaced(container.name, action.id)
+        self._events.normal("Killing", action.message, container=container.name)
+        target = Target(action.id, self._view.address)
+        problem = await self._prober.hook(container.checks.pre_stop, target, timeout_s=_LONGEST_HOOK_S)
+        if problem:
+            self._events.warning("FailedPreStopHook", f"PreStopHook failed: {problem}", container=container.name)
+        self.keeper.pre_stopped(container.name, action.id)
+
     async def _signal(self, action: SignalContainer) -> None:
         if action.replaces:
             self._files.mark_replaced(action.container, action.id)
         if action.force:
             await self._runtime.signal(action.id, "SIGKILL")
             return
-        self._events.normal(
-            "Killing", f"Stopping container {action.container}: {action.why}", container=action.container
-        )
+        if action.message:
+            self._events.normal("Killing", action.message, container=action.container)
         try:
             record = await self._runtime.inspect(action.id)
         except NoSuchContainer:
             self._view.drop(action.id)
             return
-        await self._runtime.signal(action.id, record.stop_signal or "SIGTERM")
+        await self._runtime.signal(action.id, action.signal or record.stop_signal or "SIGTERM")
 
     async def _refresh(self, action: RefreshContainer) -> None:
         before = self._view.get(action.id)

@@ -24,7 +24,11 @@ class Stage(Enum):
     """It has no instance."""
     CREATED = auto()
     """Its instance has not been started."""
+    STARTING = auto()
+    """Its instance runs, and its postStart hook has not ended."""
     RUNNING = auto()
+    UNHEALTHY = auto()
+    """Its instance runs and has to be restarted: a probe or its postStart hook has failed."""
     STALE = auto()
     """Its instance has to be replaced: the container's definition changed, or its sandbox is gone."""
     BACKS_OFF = auto()
@@ -57,7 +61,12 @@ def standing_of(pod: Pod, container: Container, observed: Observed, memory: Memo
         return _after_end(pod, container, newest, observed, memory, now)
     if not joined(observed, newest) or is_outdated(newest.record.labels, container):
         return Standing(Stage.STALE, newest)
-    return Standing(Stage.RUNNING if newest.running else Stage.CREATED, newest)
+    if not newest.running:
+        return Standing(Stage.CREATED, newest)
+    health = observed.health_of(newest.id)
+    if health.fault is not None:
+        return Standing(Stage.UNHEALTHY, newest)
+    return Standing(Stage.RUNNING if health.hooked else Stage.STARTING, newest)
 
 
 def allowed(pod: Pod, turn: Container | None) -> tuple[Container, ...]:

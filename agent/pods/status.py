@@ -10,12 +10,12 @@ from collections.abc import Callable
 from agent.model import Container, Pod, PodPhase
 from agent.pods.actions import NETWORK_KEY, SANDBOX_KEY, VOLUMES_KEY, Key, On
 from agent.pods.admission import Refusal
+from agent.pods.draft import PULL_ERROR_SHOWN_S
 from agent.pods.lifecycle import any_app, finished, has_begun, next_init, succeeded
 from agent.pods.memory import Memory, Retry
 from agent.pods.observed import Instance, Observed
 from agent.pods.roles import Role, role_of, sidecars
 from agent.pods.stage import Stage, Standing, allowed, standing_of
-from agent.pods.step import PULL_ERROR_SHOWN_S
 from agent.runtime.interface import ContainerPhase
 from agent.statuses import Condition, ContainerState, ContainerStatus, PodStatus, Running, Terminated, Waiting
 
@@ -88,7 +88,8 @@ def _phase(pod: Pod, observed: Observed) -> PodPhase:
         return PodPhase.SUCCEEDED if all_succeeded else PodPhase.FAILED
     for container in pod.containers:
         newest = observed.newest(container.name)
-        begun = newest is not None and newest.record.phase is not ContainerPhase.CREATED
+        created = newest is None or newest.record.phase is ContainerPhase.CREATED
+        begun = newest is not None and not created and (newest.exited or observed.health_of(newest.id).hooked)
         if not begun and observed.last_ended(container.name) is None:
             return PodPhase.PENDING
     return PodPhase.RUNNING
@@ -119,18 +120,22 @@ class _Reader:
         newest = standing.instance
         state, last = self._states(container, standing)
         is_running = isinstance(state, Running)
+        started = is_running and newest is not None and self._observed.health_of(newest.id).started
         is_init = role_of(self._pod, container) is Role.INIT
         return ContainerStatus(
             name=container.name,
             state=state,
             last_state=last,
-            ready=succeeded(newest) if is_init else is_running,
-            started=is_running,
+            ready=succeeded(newest) if is_init else started and self._is_ready(newest),
+            started=started,
             restart_count=max(0, self._observed.attempts.get(container.name, 0)),
             image=container.image,
             image_id=f"docker://{newest.record.image_id}" if newest is not None and newest.record.image_id else "",
             container_id=f"docker://{newest.id}" if newest is not None else "",
         )
+
+    def _is_ready(self, newest: Instance | None) -> bool:
+        return newest is not None and self._observed.health_of(newest.id).ready
 
     def _states(self, container: Container, standing: Standing) -> tuple[ContainerState, Terminated | None]:
         """The present state, and the end of the instance before."""
@@ -139,7 +144,7 @@ class _Reader:
         last = ends[-1] if ends else None
         before = ends[-2] if len(ends) > 1 else None
         match standing:
-            case Standing(instance=Instance() as newest) if newest.running:
+            case Standing(instance=Instance() as newest) if newest.running and standing.stage is not Stage.STARTING:
                 return Running(newest.record.started_at), last
             case Standing(Stage.BACKS_OFF):
                 return self._backs_off(container, standing.delay_s), last

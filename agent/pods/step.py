@@ -7,13 +7,10 @@ calls `plan` again after every change.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Final
 
 from agent.model import Container, Pod, RestartPolicy
 from agent.pods.actions import (
-    SANDBOX_KEY,
-    Action,
     AttachNetwork,
     CleanDisk,
     CreateContainer,
@@ -21,44 +18,29 @@ from agent.pods.actions import (
     DetachNetwork,
     EnsureImage,
     KeepVerdict,
+    Key,
     On,
+    PostStart,
     PrepareVolumes,
-    ReadMessage,
-    RefreshContainer,
     ReleaseNetwork,
     RemoveContainer,
-    SignalContainer,
     StartContainer,
     StartSandbox,
 )
-from agent.pods.lifecycle import deadline, finished, is_over, next_init, succeeded
-from agent.pods.memory import Memory, Signals
+from agent.pods.draft import Draft, Plan
+from agent.pods.health import Fault
+from agent.pods.lifecycle import deadline, finished, is_over, next_init
+from agent.pods.memory import Memory
 from agent.pods.observed import Instance, Observed
-from agent.pods.roles import policy_of, sidecars
+from agent.pods.roles import policy_of
 from agent.pods.stage import Stage, Standing, allowed, joined, standing_of
 
-PULL_ERROR_SHOWN_S: Final = 2.0
-"""A failed pull is shown as ErrImagePull for this long, then as ImagePullBackOff."""
-
-_FORCE_AGAIN_S: Final = 10.0
-_SIDECAR_GRACE_S: Final = 2.0
-"""As in the kubelet, a sidecar gets this time even if the containers have used up the grace period."""
 _SHORT_LIFE_S: Final = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """Actions to start now, and when to plan again if nothing changes before (None: not needed)."""
-
-    actions: tuple[Action, ...] = ()
-    wake_at: float | None = None
-    gone: bool = False
-    """Nothing of the pod is left, and nothing is left to do."""
 
 
 def plan(pod: Pod, observed: Observed, memory: Memory, now: float) -> Plan:
     """The next actions of a pod."""
-    draft = _Draft(pod, observed, memory, now)
+    draft = Draft(pod, observed, memory, now)
     draft.refresh()
     if pod.deleted:
         return _tear_down(draft)
@@ -71,115 +53,23 @@ def plan(pod: Pod, observed: Observed, memory: Memory, now: float) -> Plan:
     return draft.plan()
 
 
-@dataclass(slots=True)
-class _Draft:
-    """Builds a plan; `add` leaves out an action that is in progress or has to wait for its retry."""
-
-    pod: Pod
-    observed: Observed
-    memory: Memory
-    now: float
-    actions: list[Action] = field(default_factory=list)
-    wake_at: float | None = None
-
-    def add(self, action: Action) -> None:
-        taken = self.memory.busy | {planned.key for planned in self.actions}
-        if action.key in taken:
-            return
-        retry = self.memory.retries.get(action.key)
-        if retry is not None and retry.at > self.now:
-            self.wake(retry.at)
-            if self.now < retry.failed_at + PULL_ERROR_SHOWN_S:
-                self.wake(retry.failed_at + PULL_ERROR_SHOWN_S)
-            return
-        self.actions.append(action)
-
-    def wake(self, at: float) -> None:
-        self.wake_at = at if self.wake_at is None else min(self.wake_at, at)
-
-    def plan(self) -> Plan:
-        return Plan(tuple(self.actions), self.wake_at)
-
-    def refresh(self) -> None:
-        """Ask for details that events did not contain. Nothing waits for the answers."""
-        for instance in (*self.observed.all_containers, *self.observed.sandboxes):
-            # The action that starts a sandbox inspects it itself.
-            if not instance.exact and not (instance.running and SANDBOX_KEY in self.memory.busy):
-                self.add(RefreshContainer(instance.id))
-        for container in self.pod.all_containers:
-            newest = self.observed.newest(container.name)
-            if newest is None or not container.termination_message_from_log:
-                continue
-            failed = newest.exited and newest.exact and not succeeded(newest)
-            if failed and newest.id not in self.observed.messages:
-                self.add(ReadMessage(container.name, newest.attempt, newest.id))
-
-    def stop(self, name: str, instance: Instance, *, grace_s: float, why: str, replaces: bool = False) -> None:
-        """Stop a running container: first its stop signal, SIGKILL after the grace period in seconds."""
-        signals = self.memory.signals.get(instance.id, Signals())
-        if signals.forced_at:
-            # It should be dead; its event may be lost: ask the engine, and send SIGKILL again.
-            if self.now >= signals.forced_at + _FORCE_AGAIN_S:
-                self.add(RefreshContainer(instance.id))
-                self.add(SignalContainer(name, instance.id, True, why, replaces))
-            self.wake(max(signals.forced_at, self.now) + _FORCE_AGAIN_S)
-        elif not signals.asked_at and grace_s > 0:
-            self.add(SignalContainer(name, instance.id, False, why, replaces))
-        elif self.now >= signals.asked_at + grace_s:
-            self.add(SignalContainer(name, instance.id, True, why, replaces))
-        else:
-            self.wake(signals.asked_at + grace_s)
-
-    def stop_all(self, *, grace_s: float, why: str) -> bool:
-        """Stop all containers, and then the sidecars in reverse order; True when none is running any more.
-
-        All of them share the grace period, but each sidecar gets at least `_SIDECAR_GRACE_S` of it.
-        """
-        running = [
-            (name, instance)
-            for name, instances in self.observed.containers.items()
-            for instance in instances
-            if instance.running
-        ]
-        beside = [sidecar.name for sidecar in reversed(sidecars(self.pod))]
-        groups = [
-            [(name, instance) for name, instance in running if name not in beside],
-            *([(name, instance) for name, instance in running if name == sidecar] for sidecar in beside),
-        ]
-        # Without a grace period, all at once.
-        for name, instance in running if grace_s <= 0 else next(filter(None, groups), []):
-            left_s = self._left_s(instance, grace_s) if name in beside else grace_s
-            self.stop(name, instance, grace_s=left_s, why=why)
-        return not running
-
-    def _left_s(self, instance: Instance, grace_s: float) -> float:
-        """What is left of the grace period for a sidecar that is stopped now or has been asked to stop."""
-        own = self._asked_at(instance) or self.now
-        # Those that were stopped for another reason before, to be replaced, do not count.
-        newest = [instances[-1] for instances in self.observed.containers.values()]
-        began = min(filter(None, (self._asked_at(each) for each in newest if not each.replaced)), default=own)
-        return max(began + grace_s - own, min(_SIDECAR_GRACE_S, grace_s))
-
-    def _asked_at(self, instance: Instance) -> float:
-        """When the container got its stop signal; 0.0: not yet."""
-        return self.memory.signals.get(instance.id, Signals()).asked_at
-
-
 # --- a pod that should run -----------------------------------------------------------------------------------------
 
 
-def _advance(draft: _Draft) -> None:
+def _advance(draft: Draft) -> None:
     _sandbox(draft)
     if not draft.observed.volumes_ready:
         draft.add(PrepareVolumes())
     if not _stop_stale(draft) and draft.pod.init_containers:
         return  # init containers run again, with no other container running
+    held = False
     for container in allowed(draft.pod, next_init(draft.pod, draft.observed)):
-        _container(draft, container)
+        _container(draft, container, held=held)
+        held = held or _holds_others(draft, container)
     _remove_unknown(draft)
 
 
-def _sandbox(draft: _Draft) -> None:
+def _sandbox(draft: Draft) -> None:
     observed, sandbox = draft.observed, draft.observed.live_sandbox
     for old in observed.sandboxes[:-1]:
         draft.add(RemoveContainer(old.id))
@@ -191,7 +81,7 @@ def _sandbox(draft: _Draft) -> None:
         draft.add(AttachNetwork(sandbox.id, sandbox.record.pid))
 
 
-def _stop_stale(draft: _Draft) -> bool:
+def _stop_stale(draft: Draft) -> bool:
     """Stop containers whose sandbox, and with it their network, is gone; True when none of them is running."""
     instances = draft.observed.all_containers
     stale = [instance for instance in instances if instance.running and not joined(draft.observed, instance)]
@@ -200,12 +90,12 @@ def _stop_stale(draft: _Draft) -> bool:
         # As in Kubernetes, what is never restarted ends with the sandbox.
         container = draft.pod.container(name)
         again = container is not None and policy_of(draft.pod, container) is not RestartPolicy.NEVER
-        why = "the pod's sandbox has ended"
-        draft.stop(name, instance, grace_s=draft.pod.grace_period_s, why=why, replaces=again)
+        message = f"Stopping container {name}: the pod's sandbox has ended"
+        draft.stop(name, instance, grace_s=draft.pod.grace_period_s, message=message, replaces=again)
     return not stale
 
 
-def _new_sandbox(draft: _Draft) -> None:
+def _new_sandbox(draft: Draft) -> None:
     """At once, but with a pause if the last one ended early. The first may have ended with its host or engine."""
     dead = draft.observed.sandbox
     if dead is not None and dead.attempt > 0 and dead.ended_at - dead.record.started_at < _SHORT_LIFE_S:
@@ -216,15 +106,19 @@ def _new_sandbox(draft: _Draft) -> None:
     draft.add(CreateSandbox(draft.observed.next_sandbox_attempt))
 
 
-def _container(draft: _Draft, container: Container) -> None:
-    """Plan for one container that may run now."""
+def _container(draft: Draft, container: Container, *, held: bool) -> None:
+    """Plan for one container that may run now; `held`: it must not start yet."""
     standing = standing_of(draft.pod, container, draft.observed, draft.memory, draft.now)
     _forget_old(draft, container.name)
     match standing:
         case Standing(Stage.ABSENT | Stage.RESTARTS):
             _create(draft, container)
-        case Standing(Stage.CREATED, Instance() as instance) if _network_ready(draft):
+        case Standing(Stage.CREATED, Instance() as instance) if _network_ready(draft) and not held:
             draft.add(StartContainer(container, instance.id))
+        case Standing(Stage.STARTING, Instance() as instance):
+            draft.add(PostStart(container, instance.id))
+        case Standing(Stage.UNHEALTHY, Instance() as instance):
+            _stop_unhealthy(draft, container, instance)
         case Standing(Stage.STALE, Instance() as instance):
             _replace(draft, container, instance)
         case Standing(Stage.BACKS_OFF):
@@ -233,15 +127,40 @@ def _container(draft: _Draft, container: Container) -> None:
             pass
 
 
-def _replace(draft: _Draft, container: Container, instance: Instance) -> None:
+def _holds_others(draft: Draft, container: Container) -> bool:
+    """Whether the containers after this one start later: as in Kubernetes, they wait for its postStart hook. They do
+    not wait for a container that cannot be created.
+    """
+    if container.checks.post_start is None:
+        return False
+    if draft.memory.retries.keys() & {Key(On.IMAGE, container.name), Key(On.CONTAINER, container.name)}:
+        return False
+    stage = standing_of(draft.pod, container, draft.observed, draft.memory, draft.now).stage
+    return stage in (Stage.ABSENT, Stage.CREATED, Stage.STARTING)
+
+
+def _stop_unhealthy(draft: Draft, container: Container, instance: Instance) -> None:
+    """Stop an instance whose probe or postStart hook has failed. Its end is treated like any other."""
+    checks, grace_s = container.checks, float(draft.pod.grace_period_s)
+    fault = draft.observed.health_of(instance.id).fault
+    probe = {Fault.STARTUP: checks.startup, Fault.LIVENESS: checks.liveness}.get(fault) if fault else None
+    if probe is not None and probe.grace_period_s is not None:
+        grace_s = probe.grace_period_s
+    message = f"Container {container.name} failed {fault}"
+    if policy_of(draft.pod, container) is not RestartPolicy.NEVER:
+        message += ", will be restarted"
+    draft.stop(container.name, instance, grace_s=grace_s, message=message)
+
+
+def _replace(draft: Draft, container: Container, instance: Instance) -> None:
     if not instance.running:
         draft.add(RemoveContainer(instance.id))
     elif joined(draft.observed, instance):
-        why = "its definition changed"
-        draft.stop(container.name, instance, grace_s=draft.pod.grace_period_s, why=why, replaces=True)
+        message = f"Stopping container {container.name}: its definition changed"
+        draft.stop(container.name, instance, grace_s=draft.pod.grace_period_s, message=message, replaces=True)
 
 
-def _create(draft: _Draft, container: Container) -> None:
+def _create(draft: Draft, container: Container) -> None:
     observed, sandbox = draft.observed, draft.observed.live_sandbox
     attempt = observed.attempts.get(container.name, -1) + 1
     if observed.images.get(container.name) != attempt:
@@ -250,7 +169,7 @@ def _create(draft: _Draft, container: Container) -> None:
         draft.add(CreateContainer(container, attempt, sandbox.id, sandbox.attempt))
 
 
-def _forget_old(draft: _Draft, name: str) -> None:
+def _forget_old(draft: Draft, name: str) -> None:
     """Remove older instances. The last one that ended is kept: its log is the *previous* one."""
     *earlier, _newest = draft.observed.containers.get(name) or (None,)
     for instance in earlier:
@@ -263,7 +182,7 @@ def _forget_old(draft: _Draft, name: str) -> None:
         draft.add(RemoveContainer(instance.id))
 
 
-def _remove_unknown(draft: _Draft) -> None:
+def _remove_unknown(draft: Draft) -> None:
     """Remove containers that are not in the pod's spec (any more)."""
     for name, instances in draft.observed.containers.items():
         if draft.pod.container(name) is None:
@@ -271,7 +190,7 @@ def _remove_unknown(draft: _Draft) -> None:
                 draft.add(RemoveContainer(instance.id))
 
 
-def _network_ready(draft: _Draft) -> bool:
+def _network_ready(draft: Draft) -> bool:
     sandbox = draft.observed.live_sandbox
     return sandbox is not None and sandbox.running and draft.observed.attached == sandbox.id
 
@@ -283,7 +202,7 @@ def _needs_address(container: Container) -> bool:
 # --- a pod that should end -----------------------------------------------------------------------------------------
 
 
-def _wind_down(draft: _Draft) -> None:
+def _wind_down(draft: Draft) -> None:
     """The pod has ended: keep its containers for their logs, remove the sandbox and free the address."""
     pod, observed, verdict = draft.pod, draft.observed, draft.memory.verdict
     if verdict is not None and not observed.verdict_kept:
@@ -302,7 +221,7 @@ def _wind_down(draft: _Draft) -> None:
         _forget_old(draft, container.name)
 
 
-def _tear_down(draft: _Draft) -> Plan:
+def _tear_down(draft: Draft) -> Plan:
     """Remove the containers, then the sandbox, then the address, then the files."""
     observed = draft.observed
     if is_creating(draft.memory) or not draft.stop_all(grace_s=draft.pod.grace_period_s, why="the pod is deleted"):

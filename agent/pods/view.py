@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
 
+from agent.pods.health import Health
 from agent.pods.names import identify
 from agent.pods.observed import Instance, Observed
 from agent.runtime.interface import ContainerId, ContainerPhase, ContainerRecord, EventKind, RuntimeEvent
@@ -34,6 +35,7 @@ class PodView:
         self.disk_clean = False
         self.messages: set[ContainerId] = set()
         self.verdict_kept = False
+        self._health: dict[ContainerId, Health] = {}
         self.started_at = 0.0
         """When this node started with the pod, by the label of its first sandbox; 0.0: not known."""
 
@@ -48,6 +50,7 @@ class PodView:
             network_released=self.network_released,
             disk_clean=self.disk_clean,
             messages=frozenset(self.messages),
+            health=self._health,
             verdict_kept=self.verdict_kept,
         )
 
@@ -89,6 +92,7 @@ class PodView:
         self._records.pop(container, None)
         self._replaced.discard(container)
         self.messages.discard(container)
+        self._health = {other: health for other, health in self._health.items() if other != container}
         self._check_attached()
         self._observed = None
 
@@ -96,6 +100,10 @@ class PodView:
         """The container was ended to be replaced."""
         self._replaced.add(container)
         self._observed = None
+
+    def set_health(self, container: ContainerId, health: Health) -> None:
+        """Take what probes and hooks have shown. Snapshots keep the mapping, so it is replaced."""
+        self._health = {**self._health, container: health}
 
     def get(self, container: ContainerId) -> ContainerRecord | None:
         """The container's record, if there is one."""

@@ -21,6 +21,7 @@ from agent.pods.actions import (
     EnsureImage,
     Key,
     On,
+    PreStop,
     ReadMessage,
     RemoveContainer,
     SignalContainer,
@@ -31,9 +32,10 @@ from agent.pods.failures import failure_of
 from agent.pods.files import PodFiles
 from agent.pods.interface import Reporter
 from agent.pods.lifecycle import deadline, failed_at, finished, is_over, restart_backoff
-from agent.pods.memory import Memory
+from agent.pods.memory import Memory, Signals
 from agent.pods.observed import Observed
 from agent.pods.perform import Performer, WorkerContext
+from agent.pods.probing import Probing
 from agent.pods.refs import references
 from agent.pods.reports import Reports
 from agent.pods.stage import Stage, standing_of
@@ -41,7 +43,7 @@ from agent.pods.step import is_creating, plan
 from agent.pods.verdict import DEADLINE_EXCEEDED
 from agent.pods.view import PodView
 from agent.runtime.errors import EngineGone
-from agent.runtime.interface import ContainerRecord, EventKind, RuntimeEvent
+from agent.runtime.interface import ContainerId, ContainerRecord, EventKind, RuntimeEvent
 from agent.statuses import PodStatus
 
 _LOG = logging.getLogger(__name__)
@@ -68,6 +70,8 @@ class PodWorker:
         self._wake = asyncio.Event()
         self._tasks: dict[Key, asyncio.Task[None]] = {}
         self._reports = Reports(reporter, self._files, self._events)
+        self._keeper = self._performer.keeper
+        self._probing = Probing(context.prober, context.clock, self._events, self._keeper, self._wake.set)
         self._paused = False
 
     @property
@@ -139,6 +143,8 @@ class PodWorker:
                 self._wake.clear()
                 now = self._now()
                 self._record_ends(now)
+                self._keeper.settle(self._pod)
+                self._cancel_hooks()
                 self._judge(now)
                 self._keep_after_all(now)
                 self._admit()
@@ -148,6 +154,7 @@ class PodWorker:
                 if not self._paused:
                     for action in step.actions:
                         self._start(group, action)
+                    self._probing.sync(self._pod, self._view.observed(), self._memory, now, group)
                 self._report()
                 await self._wait(step.wake_at)
 
@@ -210,6 +217,8 @@ class PodWorker:
 
     def _start(self, group: asyncio.TaskGroup, action: Action) -> None:
         self._memory = self._memory.begun(action.key)
+        if isinstance(action, PreStop):
+            self._memory = self._memory.stopping(action.id, self._now())
         name = f"pod {self._pod.ref} {type(action).__name__}"
         self._tasks[action.key] = group.create_task(self._perform(action), name=name)
 
@@ -292,6 +301,15 @@ class PodWorker:
         """Cancel pulls: a deleted pod does not need its images."""
         for key, task in self._tasks.items():
             if key.on is On.IMAGE:
+                task.cancel()
+
+    def _cancel_hooks(self) -> None:
+        """Cancel hooks of instances that have ended, and those that their containers' stop has overtaken."""
+        running = {instance.id for instance in self._view.observed().all_containers if instance.running}
+        for key, task in self._tasks.items():
+            signals = self._memory.signals.get(ContainerId(key.name), Signals())
+            overtaken = signals.began_at if key.on is On.POST_START else signals.asked_at or signals.forced_at
+            if key.on in (On.POST_START, On.PRE_STOP) and (key.name not in running or overtaken):
                 task.cancel()
 
     # --- reports ---------------------------------------------------------------------------------------------------

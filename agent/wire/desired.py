@@ -9,6 +9,7 @@ from __future__ import annotations
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from agent import model
+from agent.wire.checks import checks_from_proto
 from proto.gen import desired_pb2, session_pb2
 
 
@@ -159,6 +160,7 @@ def _container(container: desired_pb2.Container) -> model.Container:
         termination_message_path=container.termination_message_path or "/dev/termination-log",
         termination_message_from_log=container.termination_message_from_log,
         restart_policy=model.RestartPolicy(container.restart_policy) if container.restart_policy else None,
+        checks=checks_from_proto(container),
     )
 
 

@@ -11,6 +11,7 @@ import binascii
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from master.dispatch.probes import lifecycle_message, probe_message
 from master.dispatch.security import security_message, unsupported
 from master.kinds.core.configmap import ConfigMap
 from master.kinds.core.endpoints import Endpoints
@@ -119,6 +120,10 @@ def container_message(container: Container, pod_security: PodSecurityContext | N
         termination_message_path=container.termination_message_path,
         restart_policy=container.restart_policy or "",
         termination_message_from_log=container.termination_message_policy == "FallbackToLogsOnError",
+        liveness_probe=probe_message(container.liveness_probe, container),
+        readiness_probe=probe_message(container.readiness_probe, container),
+        startup_probe=probe_message(container.startup_probe, container),
+        lifecycle=lifecycle_message(container.lifecycle, container),
     )
 
 

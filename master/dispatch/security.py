@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from master.kinds.core.pod.container import Container, SecurityContext
+from master.kinds.core.pod.container import Container, Lifecycle, LifecycleHandler, Probe, SecurityContext
 from master.kinds.core.pod.model import PodSecurityContext, PodSpec
 from master.kinds.core.pod.profiles import (
     PROFILE_TYPES,
@@ -72,9 +72,27 @@ def _of_container(container: Container, at: str) -> Iterator[str]:
         if own.proc_mount == "Unmasked":
             yield f"{at}.securityContext.procMount: Unmasked"
         yield from _of_context(own, f"{at}.securityContext")
+    yield from _of_probes(container, at)
     for mount in container.volume_mounts:
         if mount.recursive_read_only == "Enabled":
             yield f"{at}.volumeMounts[{mount.mount_path}].recursiveReadOnly: Enabled"
+
+
+def _of_probes(container: Container, at: str) -> Iterator[str]:
+    """A probe that is not carried out as it is meant could restart a healthy container."""
+    hooks = container.lifecycle or Lifecycle()
+    handlers: dict[str, Probe | LifecycleHandler | None] = {
+        "livenessProbe": container.liveness_probe,
+        "readinessProbe": container.readiness_probe,
+        "startupProbe": container.startup_probe,
+        "lifecycle.postStart": hooks.post_start,
+        "lifecycle.preStop": hooks.pre_stop,
+    }
+    for field, handler in handlers.items():
+        if handler is not None and handler.http_get is not None and handler.http_get.protocol == "HTTP2":
+            yield f"{at}.{field}.httpGet.protocol: HTTP2"
+        if isinstance(handler, Probe) and handler.grpc is not None and handler.grpc.mode == "TLS":
+            yield f"{at}.{field}.grpc.mode: TLS"
 
 
 def _of_context(context: SecurityContext | PodSecurityContext, at: str) -> Iterator[str]:

@@ -6,7 +6,9 @@ import asyncio
 from ipaddress import IPv4Address
 from pathlib import Path
 
+from agent.handlers import Handler
 from agent.model import PodUid
+from agent.probes.interface import PASSED, Result, Target
 from agent.statuses import Event, PodStatus
 
 
@@ -138,3 +140,33 @@ class FakeMemoryFiles:
 
     def unmount(self, directory: Path) -> None:
         self.mounted.pop(directory, None)
+
+
+class FakeProber:
+    """Probes and hooks succeed at once, unless a test says otherwise."""
+
+    def __init__(self) -> None:
+        self.results: dict[Handler, Result] = {}
+        self.problems: dict[Handler, str] = {}
+        """What goes wrong with hooks."""
+        self.held: dict[Handler, asyncio.Event] = {}
+        """Hooks that go on until their event is set."""
+        self.probes: list[tuple[Handler, Target]] = []
+        self.hooks: list[tuple[Handler, Target]] = []
+        self.cancelled: list[Handler] = []
+
+    async def probe(self, handler: Handler, target: Target, *, timeout_s: float) -> Result:
+        await asyncio.sleep(0)
+        self.probes.append((handler, target))
+        return self.results.get(handler, PASSED)
+
+    async def hook(self, handler: Handler, target: Target, *, timeout_s: float) -> str:
+        self.hooks.append((handler, target))
+        try:
+            if handler in self.held:
+                await self.held[handler].wait()
+            await asyncio.sleep(0)
+        except asyncio.CancelledError:
+            self.cancelled.append(handler)
+            raise
+        return self.problems.get(handler, "")

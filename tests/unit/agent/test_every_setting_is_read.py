@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from google.protobuf.descriptor import Descriptor
 
-from agent import model
+from agent import handlers, model
 from proto.gen import desired_pb2
 
 AGENT = Path(__file__).resolve().parents[3] / "agent"
@@ -48,7 +48,7 @@ def messages(descriptor: Descriptor) -> Iterator[Descriptor]:
 
 
 def test_every_field_of_a_pod_is_converted() -> None:
-    read = frozenset(attributes(AGENT / "wire" / "desired.py"))
+    read = frozenset(name for file in ("checks", "desired") for name in attributes(AGENT / "wire" / f"{file}.py"))
     unread = [
         f"{message.name}.{field.name}"
         for message in messages(desired_pb2.Pod.DESCRIPTOR)
@@ -79,12 +79,19 @@ SETTINGS: tuple[type[Any], ...] = (
     model.HostAlias,
     model.DnsConfig,
     model.Sysctl,
+    handlers.Checks,
+    handlers.Probe,
+    handlers.RunCommand,
+    handlers.HttpGet,
+    handlers.TcpConnect,
+    handlers.GrpcCheck,
+    handlers.Sleep,
 )
 
 
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.__name__)
 def test_every_value_is_used(setting: type[Any]) -> None:
-    own = {AGENT / "model.py", *(AGENT / "wire").iterdir()}
+    own = {AGENT / "model.py", AGENT / "handlers.py", *(AGENT / "wire").iterdir()}
     read = frozenset(name for path in AGENT.rglob("*.py") if path not in own for name in attributes(path))
     unread = {f"{setting.__name__}.{field.name}" for field in fields(setting) if field.name not in read}
     assert unread == {name for name in UNREAD if name.startswith(f"{setting.__name__}.")}

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from tests.first_release import RECORDED_AT, document, lines, read, unpack
-from tests.unit.agent.fakes import FakeBinds, FakeMemoryFiles, FakeNetwork, FakeReporter, HandClock, settle
+from tests.unit.agent.fakes import FakeBinds, FakeMemoryFiles, FakeNetwork, FakeProber, FakeReporter, HandClock, settle
 from tests.unit.first_release import product as p
 
 CLUSTER: str = document("master/objects.json.xz")["keys"]["/meta/cluster-id"]
@@ -198,7 +198,9 @@ async def managed(host: Path) -> AsyncIterator[Node]:
     volumes = p.Volumes(
         state_dir=host / "agent", host_path_root=host / "rootfs", memory=FakeMemoryFiles(), binds=FakeBinds()
     )
-    manager = p.PodManager(engine, network, volumes, reporter, clock, config, processes=engine.exec)
+    manager = p.PodManager(
+        engine, network, volumes, reporter, clock, config, prober=FakeProber(), processes=engine.exec
+    )
     task = asyncio.create_task(manager.run())
     try:
         yield Node(engine, network, reporter, clock, manager)

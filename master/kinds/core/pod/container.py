@@ -275,12 +275,10 @@ class Container(Model, frozen=True, kw_only=True):
     volume_devices: Annotated[
         tuple[VolumeDevice, ...], inert("the container would see the volume as a block device")
     ] = ()
-    liveness_probe: Annotated[Probe, inert("a failing container would be restarted")] | None = None
-    readiness_probe: Annotated[Probe, inert("the container would be ready only while the probe succeeds")] | None = None
-    startup_probe: Annotated[Probe, inert("the other probes would start after this one succeeded")] | None = None
-    lifecycle: (
-        Annotated[Lifecycle, inert("hooks would run after the start and before the end of the container")] | None
-    ) = None
+    liveness_probe: Probe | None = None
+    readiness_probe: Probe | None = None
+    startup_probe: Probe | None = None
+    lifecycle: Lifecycle | None = None
     termination_message_path: str = ""
     termination_message_policy: str = ""
     image_pull_policy: str = ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,7 @@ from agent.pods.interface import PodsConfig
 from agent.pods.manager import PodManager
 from agent.runtime.fake import FakeRuntime
 from agent.volumes.manager import Volumes
-from tests.unit.agent.fakes import FakeBinds, FakeMemoryFiles, FakeNetwork, FakeReporter, HandClock, settle
+from tests.unit.agent.fakes import FakeBinds, FakeMemoryFiles, FakeNetwork, FakeProber, FakeReporter, HandClock, settle
 
 UID = PodUid("u1")
 PAUSE, IMAGE = "sampan/pause:1", "web:1"
@@ -33,6 +33,7 @@ class Bed:
     config: PodsConfig
     memory: FakeMemoryFiles
     binds: FakeBinds
+    prober: FakeProber = field(default_factory=FakeProber)
 
     @asynccontextmanager
     async def manager(self) -> AsyncIterator[PodManager]:
@@ -43,7 +44,14 @@ class Bed:
             binds=self.binds,
         )
         manager = PodManager(
-            self.engine, self.network, volumes, self.reporter, self.clock, self.config, processes=self.engine.exec
+            self.engine,
+            self.network,
+            volumes,
+            self.reporter,
+            self.clock,
+            self.config,
+            prober=self.prober,
+            processes=self.engine.exec,
         )
         task = asyncio.create_task(manager.run(), name="manager")
         try:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from agent import model, statuses
+from agent.handlers import Checks, GrpcCheck, HttpGet, Probe, RunCommand, Sleep, TcpConnect, UnknownAction
 from agent.wire import desired, observed
+from agent.wire.checks import checks_from_proto
 from proto.gen import desired_pb2, observed_pb2, session_pb2
 
 
@@ -172,3 +174,35 @@ def test_config_map_is_bytes() -> None:
     sent.binary_data["b"] = b"\xff"
     read = desired.config_map_from_proto(sent)
     assert read.data == {"a": "ü".encode(), "b": b"\xff"} and read.binary_keys == {"b"}
+
+
+def test_probes_and_hooks() -> None:
+    get = desired_pb2.HttpGetAction(port=80, scheme="HTTPS", headers=[desired_pb2.HttpHeader(name="X", value="1")])
+    sent = desired_pb2.Container(
+        liveness_probe=desired_pb2.Probe(handler=desired_pb2.Handler(http_get=get), period_s=5),
+        readiness_probe=desired_pb2.Probe(
+            handler=desired_pb2.Handler(tcp_socket=desired_pb2.TcpSocketAction(port_name="web")),
+            termination_grace_period_s=0,
+        ),
+        startup_probe=desired_pb2.Probe(handler=desired_pb2.Handler(grpc=desired_pb2.GrpcAction(port=1, service="s"))),
+        lifecycle=desired_pb2.Lifecycle(
+            post_start=desired_pb2.Handler(exec=desired_pb2.ExecAction(command=["a"])),
+            pre_stop=desired_pb2.Handler(sleep=desired_pb2.SleepAction(seconds=3)),
+            stop_signal="SIGQUIT",
+        ),
+    )
+    read = checks_from_proto(sent)
+    assert read.liveness == Probe(
+        HttpGet(80, "/", https=True, headers=(("X", "1"),)), period_s=5, success_threshold=1, failure_threshold=1
+    )
+    assert read.readiness is not None and read.readiness.handler == TcpConnect(0, port_name="web")
+    assert (read.readiness.period_s, read.readiness.grace_period_s) == (1, 0)
+    assert read.startup is not None and read.startup.handler == GrpcCheck(1, "s")
+    assert (read.post_start, read.pre_stop, read.stop_signal) == (RunCommand(("a",)), Sleep(3), "SIGQUIT")
+    assert checks_from_proto(desired_pb2.Container()) == Checks()
+
+
+def test_an_action_that_only_a_newer_master_knows() -> None:
+    sent = desired_pb2.Container(liveness_probe=desired_pb2.Probe(handler=desired_pb2.Handler()))
+    read = checks_from_proto(sent)
+    assert read.liveness is not None and read.liveness.handler == UnknownAction()

@@ -22,6 +22,7 @@ MASTER: Final = Path(__file__).resolve().parents[4] / "master"
 
 _SECURITY: Final = ("dispatch/security.py",)
 _CONVERT: Final = ("dispatch/convert.py",)
+_PROBES: Final = ("dispatch/probes.py",)
 _SCHEDULER: Final = ("scheduler/model.py", "scheduler/predicates.py")
 _ENDPOINTS: Final = ("controllers/endpoints.py", "dispatch/convert.py", "dispatch/endpoints.py")
 
@@ -55,6 +56,15 @@ READ_IN: Final[Mapping[str, tuple[str, ...]]] = {
     "NodeSelectorRequirement": _SCHEDULER,
     "Container": (*_CONVERT, *_SECURITY),
     "ContainerPort": ("controllers/backends.py", "scheduler/model.py"),
+    "Probe": _PROBES,
+    "Lifecycle": _PROBES,
+    "LifecycleHandler": _PROBES,
+    "ExecAction": _PROBES,
+    "HTTPGetAction": (*_PROBES, *_SECURITY),
+    "HTTPHeader": _PROBES,
+    "TCPSocketAction": _PROBES,
+    "GRPCAction": (*_PROBES, *_SECURITY),
+    "SleepAction": _PROBES,
     "EnvFromSource": _CONVERT,
     "ConfigMapEnvSource": _CONVERT,
     "SecretEnvSource": _CONVERT,

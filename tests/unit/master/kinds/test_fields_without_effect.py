@@ -147,8 +147,6 @@ def test_a_refused_field_keeps_the_pod_from_running(resource: Resource[Any], pla
 
 # -- which values are warned about --------------------------------------------------------------------------------
 
-PROBE = {"tcpSocket": {"port": 80}}
-
 
 @pytest.mark.parametrize(
     ("value", "paths"),
@@ -162,13 +160,13 @@ PROBE = {"tcpSocket": {"port": 80}}
         pytest.param(pod(priority=0), [], id="zero"),
         pytest.param(pod(tolerations=[]), [], id="an empty list"),
         pytest.param(
-            pod([{"name": "a", "image": "i"}, {"name": "b", "image": "i", "livenessProbe": PROBE}]),
-            ["spec.containers[1].livenessProbe"],
+            pod([{"name": "a", "image": "i"}, {"name": "b", "image": "i", "stdinOnce": True}]),
+            ["spec.containers[1].stdinOnce"],
             id="in a list",
         ),
         pytest.param(
-            pod([{"name": name, "image": "i", "livenessProbe": PROBE} for name in "abc"]),
-            ["spec.containers[0].livenessProbe"],
+            pod([{"name": name, "image": "i", "stdinOnce": True} for name in "abc"]),
+            ["spec.containers[0].stdinOnce"],
             id="the same in several containers",
         ),
         pytest.param(
