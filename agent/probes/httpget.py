@@ -6,6 +6,7 @@ Bytes are read and written by http.py.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 from urllib.parse import quote, urljoin, urlsplit
 
@@ -26,6 +27,7 @@ class HttpFailure(Exception):
     """The request got no answer."""
 
 
+@lru_cache(maxsize=512)
 def url_of(action: HttpGet, address: str) -> str:
     """The URL of the request."""
     host = action.host or address
@@ -75,6 +77,18 @@ async def get(action: HttpGet, address: str) -> http.Response:
 
 
 async def _request(url: str, headers: tuple[tuple[str, str], ...]) -> http.Response:
+    message, host, port, tls = _prepared(url, headers)
+    try:
+        return await _exchange(message, host, port, tls=tls)
+    except OSError as problem:
+        raise HttpFailure(f"{host}:{port}: {reason(problem)}") from problem
+    except http.MalformedResponse as problem:
+        raise HttpFailure(str(problem)) from problem
+
+
+@lru_cache(maxsize=512)
+def _prepared(url: str, headers: tuple[tuple[str, str], ...]) -> tuple[bytes, str, int, bool]:
+    """The bytes of a request, and where they go: host, port, and whether by TLS. The same for every probe."""
     parts = urlsplit(url)
     own = {name.lower() for name, _ in headers}
     defaults = (("Host", parts.netloc), ("User-Agent", _USER_AGENT), ("Accept", "*/*"))
@@ -82,13 +96,7 @@ async def _request(url: str, headers: tuple[tuple[str, str], ...]) -> http.Respo
     wanted = [*(each for each in defaults if each[0].lower() not in own), *(each for each in headers if each[1])]
     path = quote(parts.path or "/", safe=_SAFE) + (f"?{quote(parts.query, safe=_SAFE)}" if parts.query else "")
     message = http.request(path, wanted)
-    host, port = parts.hostname or "", parts.port or _PORTS[parts.scheme]
-    try:
-        return await _exchange(message, host, port, tls=parts.scheme == "https")
-    except OSError as problem:
-        raise HttpFailure(f"{host}:{port}: {reason(problem)}") from problem
-    except http.MalformedResponse as problem:
-        raise HttpFailure(str(problem)) from problem
+    return message, parts.hostname or "", parts.port or _PORTS[parts.scheme], parts.scheme == "https"
 
 
 async def _exchange(message: bytes, host: str, port: int, *, tls: bool) -> http.Response:

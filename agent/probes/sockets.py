@@ -7,6 +7,7 @@ kubelet does the same with a second of patience, during which close() would bloc
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import socket
 import ssl
@@ -38,7 +39,7 @@ async def connect(host: str, port: int, *, tls: bool = False) -> Connection:
     try:
         sock.setblocking(False)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
-        await asyncio.get_running_loop().sock_connect(sock, address)
+        await _connect(sock, address)
         plain = _Plain(sock)
         if not tls:
             return plain
@@ -55,6 +56,17 @@ def reason(error: OSError) -> str:
     if isinstance(error, ssl.SSLError | socket.gaierror) or not error.errno:
         return str(error)
     return os.strerror(error.errno).lower()
+
+
+async def _connect(sock: socket.socket, address: tuple[str, int]) -> None:
+    """Connect. To a pod of this node that is done within the first call: then the loop need not wait for it."""
+    code = sock.connect_ex(address)
+    if code == errno.EINPROGRESS:
+        code = sock.connect_ex(address)
+    if code in (errno.EINPROGRESS, errno.EALREADY):
+        await asyncio.get_running_loop().sock_connect(sock, address)
+    elif code not in (0, errno.EISCONN):
+        raise OSError(code, os.strerror(code))
 
 
 async def _resolve(host: str, port: int) -> tuple[int, tuple[str, int]]:

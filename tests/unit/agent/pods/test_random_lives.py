@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from pathlib import Path
 from random import Random
 
 import pytest
 
+from agent.handlers import Checks, Probe, TcpConnect
 from agent.model import Container, Pod, PodPhase, RestartPolicy
-from tests.unit.agent.fakes import settle
+from agent.probes.interface import failure
+from tests.unit.agent.fakes import FakeProber, settle
 from tests.unit.agent.pods.bed import IMAGE, UID, Bed, desired, make_bed, pod
 
 pytestmark = pytest.mark.usefixtures("one_file_thread")
 
 SEEDS = range(40)
 STEPS = 12
+ALIVE, STARTED, READY, HOOK = (TcpConnect(port) for port in range(1, 5))
+CHECKS = (
+    Checks(),
+    Checks(liveness=Probe(ALIVE, failure_threshold=1, period_s=20), post_start=HOOK),
+    Checks(startup=Probe(STARTED, period_s=20), readiness=Probe(READY, period_s=20), pre_stop=HOOK),
+    Checks(liveness=Probe(ALIVE, period_s=40), startup=Probe(STARTED, period_s=20), pre_stop=HOOK, post_start=HOOK),
+)
 ENDED = (PodPhase.SUCCEEDED, PodPhase.FAILED)
 
 
@@ -23,7 +33,10 @@ def random_pod(random: Random) -> Pod:
     """A pod with containers, sidecars and init containers of all policies."""
 
     def container(name: str, *policies: RestartPolicy | None) -> Container:
-        return Container(name, IMAGE, restart_policy=random.choice(policies))
+        policy = random.choice(policies)
+        # As in the API, init containers that run to their end have neither probes nor hooks.
+        checks = Checks() if name.startswith("i") and policy is None else random.choice(CHECKS)
+        return Container(name, IMAGE, restart_policy=policy, checks=checks)
 
     inits = tuple(container(f"i{number}", None, RestartPolicy.ALWAYS) for number in range(random.randint(0, 3)))
     apps = tuple(container(f"a{number}", None, None, *RestartPolicy) for number in range(random.randint(1, 2)))
@@ -39,7 +52,12 @@ def random_pod(random: Random) -> Pod:
 def happen(bed: Bed, random: Random, web: Pod) -> Pod:
     """One misfortune. Returns the pod as it is desired from now on."""
     running = [record for record in bed.engine.named("") if record.running]
-    match random.choice(("end", "end", "end", "sandbox", "stream", "edit", "nothing")):
+    match random.choice(("checks", "checks", "end", "end", "end", "sandbox", "stream", "edit", "nothing")):
+        case "checks":
+            failing = {handler for handler in (ALIVE, STARTED, READY, HOOK) if random.random() < 0.3}
+            bed.prober.results = dict.fromkeys(failing - {HOOK}, failure("refused"))
+            bed.prober.problems = dict.fromkeys(failing & {HOOK}, "refused")
+            bed.prober.held = {HOOK: asyncio.Event()} if random.random() < 0.2 else {}
         case "end" if running:
             bed.engine.end(random.choice(running).id, random.choice((0, 0, 1)))
         case "sandbox":
@@ -82,6 +100,7 @@ async def test_a_random_life(tmp_path: Path, seed: int) -> None:
                 web = happen(bed, random, web)
                 await manager.apply(desired(web), complete=True)
                 await bed.clock.advance(random.choice((0.1, 3, 20)))
+    bed.prober = FakeProber()
     phases = [status.phase for status in bed.reporter.history]
     first_end = next((number for number, phase in enumerate(phases) if phase in ENDED), len(phases))
     assert len(set(phases[first_end:])) <= 1, "a pod that has ended changes its phase"
