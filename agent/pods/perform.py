@@ -48,7 +48,7 @@ from agent.pods.spec import container_spec, privileges, sandbox_spec
 from agent.pods.view import PodView
 from agent.probes.interface import Prober, Target
 from agent.runtime import pause
-from agent.runtime.errors import CreateConflict, ImageNotFound, NoSuchContainer, StartRefused
+from agent.runtime.errors import BadRequest, CreateConflict, ImageNotFound, NoSuchContainer, StartRefused
 from agent.runtime.interface import ContainerPhase, ContainerRecord, ContainerSpec, Mount, Privileges, Runtime
 from agent.volumes.interface import Mounted
 from agent.volumes.manager import Volumes
@@ -314,7 +314,14 @@ class Performer:
         except NoSuchContainer:
             self._view.drop(action.id)
             return
-        await self._runtime.signal(action.id, action.signal or record.stop_signal or "SIGTERM")
+        signal = action.signal or record.stop_signal or "SIGTERM"
+        try:
+            await self._runtime.signal(action.id, signal)
+        except BadRequest as error:
+            # An image may name any signal. The container must be able to end cleanly all the same.
+            text = f"stop signal {signal}: {error}; sending SIGTERM instead"
+            self._events.warning("FailedKillPod", text, container=action.container)
+            await self._runtime.signal(action.id, "SIGTERM")
 
     async def _refresh(self, action: RefreshContainer) -> None:
         before = self._view.get(action.id)

@@ -178,7 +178,7 @@ class ContainerCheck:
             if probe is not None:
                 self._probe(probe, f"{self.at}.{name}", restarts=name != "readinessProbe")
         if container.lifecycle is not None:
-            for name in given(container.lifecycle):
+            for name in given(container.lifecycle, ("post_start", "pre_stop")):
                 hook = container.lifecycle.post_start if name == "postStart" else container.lifecycle.pre_stop
                 self._handler(hook, f"{self.at}.lifecycle.{name}", ("exec", "http_get", "tcp_socket", "sleep"))
 

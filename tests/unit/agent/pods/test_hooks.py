@@ -10,6 +10,7 @@ import pytest
 from agent.handlers import Checks, HttpGet, Probe, RunCommand, Sleep
 from agent.model import Container, Pod, PodPhase, RestartPolicy
 from agent.probes.interface import failure
+from agent.runtime.errors import BadRequest
 from agent.statuses import Running, Waiting
 from tests.unit.agent.fakes import settle
 from tests.unit.agent.pods.bed import IMAGE, UID, Bed, desired, pod
@@ -105,6 +106,17 @@ async def test_the_stop_signal_comes_after_the_pre_stop_hook(bed: Bed) -> None:
         await settle()
         assert signals(bed) == ["sampan_u1_app_0 SIGQUIT"]
         assert bed.reporter.reasons().count("Killing") == 1 and bed.reporter.gone == [UID]
+
+
+async def test_a_stop_signal_that_the_engine_does_not_know(bed: Bed) -> None:
+    bed.engine.fail_next("signal", BadRequest("Invalid signal: SIGNOT"))
+    web = hooked(Checks(stop_signal="SIGNOT"))
+    async with bed.manager() as manager:
+        await manager.apply(desired(web), complete=True)
+        await settle()
+        await delete(bed, manager, web)
+    assert signals(bed) == ["sampan_u1_app_0 SIGNOT", "sampan_u1_app_0 SIGTERM"] and bed.reporter.gone == [UID]
+    assert "FailedKillPod" in bed.reporter.reasons()
 
 
 async def test_the_grace_period_bounds_the_hook_and_the_container(bed: Bed) -> None:

@@ -131,6 +131,17 @@ def case(name: str, spec: dict[str, Any], *expected: tuple[str, str]) -> Any:
             )
         ),
         case("a probe of a sidecar", init(restartPolicy="Always", startupProbe=PROBE)),
+        case(
+            "a stop signal without a system",
+            container(lifecycle={"stopSignal": "SIGQUIT"}),
+            (FORBIDDEN, "containers[0].lifecycle.stopSignal"),
+        ),
+        case("a stop signal", container(lifecycle={"stopSignal": "SIGRTMIN+3"}) | {"os": {"name": "linux"}}),
+        case(
+            "an unknown stop signal",
+            container(lifecycle={"stopSignal": "SIGNOT"}) | {"os": {"name": "linux"}},
+            (UNSUPPORTED, "containers[0].lifecycle.stopSignal"),
+        ),
         case("no handler", container(startupProbe={}), (REQUIRED, "containers[0].startupProbe")),
         case(
             "two handlers",

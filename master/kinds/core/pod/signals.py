@@ -1,0 +1,35 @@
+"""The check of stop signals: `lifecycle.stopSignal` of containers on Linux."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from master.kinds.core.pod.model import PodSpec
+from master.schema.checks import Findings
+
+_NAMED: Final = (
+    "ABRT ALRM BUS CHLD CLD CONT FPE HUP ILL INT IO IOT KILL PIPE POLL PROF PWR QUIT SEGV STKFLT STOP SYS TERM TRAP "
+    "TSTP TTIN TTOU URG USR1 USR2 VTALRM WINCH XCPU XFSZ RTMIN RTMAX"
+)
+SIGNALS: Final = frozenset(
+    {
+        *(f"SIG{name}" for name in _NAMED.split()),
+        *(f"SIGRTMIN+{number}" for number in range(1, 16)),
+        *(f"SIGRTMAX-{number}" for number in range(1, 15)),
+    }
+)
+"""Kubernetes' names of the signals of Linux."""
+
+
+def check_stop_signals(spec: PodSpec, at: str, findings: Findings) -> None:
+    """A stop signal must be one of the system that `spec.os.name` names."""
+    for field, containers in (("initContainers", spec.init_containers), ("containers", spec.containers)):
+        for index, container in enumerate(containers):
+            signal = container.lifecycle.stop_signal if container.lifecycle is not None else None
+            if signal is None:
+                continue
+            where = f"{at}.{field}[{index}].lifecycle.stopSignal"
+            if spec.os is None or not spec.os.name:
+                findings.forbidden(where, "may not be set for containers with empty `spec.os.name`")
+            else:
+                findings.one_of(where, signal, sorted(SIGNALS))
