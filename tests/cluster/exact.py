@@ -20,6 +20,7 @@ from hull import sweep
 from hull.mounts import mounts_below
 from lab.cluster import Cluster
 from netrig.probe import Outcome, Prober, ask
+from proto import contract
 from proto.contract import Labels
 from tests.hosts import engine_of
 
@@ -90,8 +91,13 @@ def _controllers(api: RestClient, pods: list[Document]) -> Iterator[str]:
 
 
 def _services(api: RestClient, pods: list[Document]) -> Iterator[str]:
-    """Each service has an Endpoints object with the addresses of its pods, and no other Endpoints exist."""
+    """Each service has an Endpoints object with the addresses of its pods, and no other Endpoints exist.
+
+    The service of cluster DNS has none: the nodes answer.
+    """
     services = {each["metadata"]["name"]: each["spec"].get("selector") for each in items(api, "services")}
+    _, dns = contract.DNS_SERVICE
+    services.pop(dns, None)
     endpoints = {each["metadata"]["name"]: each for each in items(api, "endpoints")}
     if set(endpoints) != set(services):
         yield f"services {sorted(services)}, endpoints {sorted(endpoints)}"
@@ -205,10 +211,10 @@ def _is_mounted(volume: Document) -> bool:
 
 
 def _processes(cluster: Cluster, node: str, ids: set[str]) -> Iterator[str]:
-    """One agent, one engine, a shim per container, and no other processes in the containers' cgroups."""
+    """One agent with its DNS, one engine, a shim per container, and no other processes in the containers' cgroups."""
     paths = cluster.lab.host_paths(node)
     names = Counter(_command(record.pid) for record in sweep.members_of_netns([paths.netns]))
-    wants = Counter({"agent": 1, "dockerd": 1, "containerd": 1, "containerd-shim-runc-v2": len(ids)})
+    wants = Counter({"agent": 1, "netstack.dns": 1, "dockerd": 1, "containerd": 1, "containerd-shim-runc-v2": len(ids)})
     if names != +wants:
         yield f"processes {dict(names)}, not {dict(wants)}"
     cgroup = cluster.lab.layout.host_cgroup(node)
@@ -223,12 +229,15 @@ def _processes(cluster: Cluster, node: str, ids: set[str]) -> Iterator[str]:
 
 
 def _command(pid: int) -> str:
-    """The program's name; for a process of ours the subcommand, such as agent."""
+    """The program's name; for a process of ours the module or, for the command line, the subcommand, such as agent."""
     try:
         words = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
     except OSError:
         return "ended"
-    return words[words.index("cli") + 1] if "cli" in words else Path(words[0]).name
+    if "-m" not in words:
+        return Path(words[0]).name
+    module, argument = words[words.index("-m") + 1 :][:2]
+    return argument if module == "cli" else module
 
 
 # --- kernel state, and real packets --------------------------------------------------------------------------------
