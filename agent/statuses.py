@@ -1,7 +1,7 @@
 """What the node observes of its pods and of itself and reports to the master: plain frozen values.
 
-The counterpart of model.py (what the master wants), with the same rules: no protobuf, no Docker; quantities carry their
-unit in the name; times are seconds since the epoch (UTC), 0.0 means "not known".
+The counterpart of agent/model (what the master wants), with the same rules: no protobuf, no Docker; quantities carry
+their unit in the name; times are seconds since the epoch (UTC), 0.0 means "not known".
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""From the master's messages to the agent's values (model.py): pure conversions, one for each message.
+"""From the master's messages to the agent's values (agent/model): pure conversions, one for each message.
 
 Does no I/O and no checks: sanity.py and the master do those. A value that only a newer master knows becomes the
 nearest one that this agent knows.

@@ -91,7 +91,7 @@ SETTINGS: tuple[type[Any], ...] = (
 
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.__name__)
 def test_every_value_is_used(setting: type[Any]) -> None:
-    own = {AGENT / "model.py", AGENT / "handlers.py", *(AGENT / "wire").iterdir()}
+    own = {AGENT / "handlers.py", *(AGENT / "model").iterdir(), *(AGENT / "wire").iterdir()}
     read = frozenset(name for path in AGENT.rglob("*.py") if path not in own for name in attributes(path))
     unread = {f"{setting.__name__}.{field.name}" for field in fields(setting) if field.name not in read}
     assert unread == {name for name in UNREAD if name.startswith(f"{setting.__name__}.")}

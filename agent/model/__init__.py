@@ -1,0 +1,63 @@
+"""What the master wants of this node: plain frozen values. What the node reports is in statuses.py.
+
+Owns the types that travel between session, pods, runtime and volumes. Does not know protobuf (agent/wire converts),
+Docker or the kernel. Quantities carry their unit in the name; times are seconds since the epoch (UTC), 0.0 means "not
+known".
+"""
+
+from agent.model.containers import (
+    Container,
+    ContainerPort,
+    EnvFrom,
+    EnvVar,
+    KeyRef,
+    Profile,
+    PullPolicy,
+    Resources,
+    RestartPolicy,
+    SecurityContext,
+    VolumeMount,
+)
+from agent.model.desired import ClusterDns, ConfigMap, Desired, Secret, ServiceEnv, ServiceEnvPort
+from agent.model.identity import ObjectRef, PodUid
+from agent.model.pods import DnsConfig, DnsPolicy, HostAlias, Pod, PodPhase, Sysctl
+from agent.model.requests import LogOptions, LogRequest, ProcessRequest
+from agent.model.volumes import EmptyDir, HostPath, KeysVolume, KeyToPath, UnsupportedVolume, Volume, VolumeSource
+
+__all__ = [
+    "ClusterDns",
+    "ConfigMap",
+    "Container",
+    "ContainerPort",
+    "Desired",
+    "DnsConfig",
+    "DnsPolicy",
+    "EmptyDir",
+    "EnvFrom",
+    "EnvVar",
+    "HostAlias",
+    "HostPath",
+    "KeyRef",
+    "KeyToPath",
+    "KeysVolume",
+    "LogOptions",
+    "LogRequest",
+    "ObjectRef",
+    "Pod",
+    "PodPhase",
+    "PodUid",
+    "ProcessRequest",
+    "Profile",
+    "PullPolicy",
+    "Resources",
+    "RestartPolicy",
+    "Secret",
+    "SecurityContext",
+    "ServiceEnv",
+    "ServiceEnvPort",
+    "Sysctl",
+    "UnsupportedVolume",
+    "Volume",
+    "VolumeMount",
+    "VolumeSource",
+]

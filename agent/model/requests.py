@@ -1,0 +1,48 @@
+"""Requests of clients of the master about one container: its log, or a process in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from agent.model.identity import PodUid
+
+
+@dataclass(frozen=True, slots=True)
+class LogOptions:
+    """Which part of a container's output to read; tail_lines None: all; since_at and limit_bytes 0: no limit."""
+
+    follow: bool = False
+    previous: bool = False
+    timestamps: bool = False
+    tail_lines: int | None = None
+    since_at: float = 0.0
+    limit_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LogRequest:
+    """A container's log that a reader at the master asks for."""
+
+    namespace: str
+    pod: str
+    uid: PodUid
+    container: str
+    options: LogOptions
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessRequest:
+    """A process that a client of the master wants to talk to, and which of its streams it wants.
+
+    `command` empty: the container's main process.
+    """
+
+    namespace: str
+    pod: str
+    uid: PodUid
+    container: str
+    command: tuple[str, ...] = ()
+    stdin: bool = False
+    stdout: bool = False
+    stderr: bool = False
+    tty: bool = False
