@@ -17,6 +17,8 @@ MAX_HEAD: Final = 64 << 10
 _END: Final = re.compile(rb"\r?\n\r?\n")
 _STATUS: Final = re.compile(rb"HTTP/1\.[0-9] ([1-9][0-9]{2})(?: .*)?")
 _FORBIDDEN: Final = re.compile(r"[\r\n\0]")
+_LENGTH: Final = re.compile(rb"[0-9]{1,18}")
+_CHUNK_SIZE: Final = re.compile(rb"[0-9A-Fa-f]{1,16}")
 _NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
@@ -92,7 +94,7 @@ class Response:
         if name == b"location":
             self.location = value.decode("latin-1")
         elif name == b"content-length":
-            if not value.isdigit():
+            if not _LENGTH.fullmatch(value):
                 raise MalformedResponse("bad Content-Length")
             self._length = int(value)
         elif name == b"transfer-encoding":
@@ -130,7 +132,6 @@ class Response:
 
 def _chunk_size(line: bytes) -> int:
     text = line.split(b";")[0].strip()
-    try:
-        return int(text, 16)
-    except ValueError:
-        raise MalformedResponse("bad size of a chunk") from None
+    if not _CHUNK_SIZE.fullmatch(text):  # int() would take a sign too
+        raise MalformedResponse("bad size of a chunk")
+    return int(text, 16)
