@@ -90,10 +90,12 @@ async def _request(url: str, headers: tuple[tuple[str, str], ...]) -> http.Respo
 def _prepared(url: str, headers: tuple[tuple[str, str], ...]) -> tuple[bytes, str, int, bool]:
     """The bytes of a request, and where they go: host, port, and whether by TLS. The same for every probe."""
     parts = urlsplit(url)
+    # As in the kubelet, an empty value suppresses these two headers, and that of the host is never empty.
+    headers = tuple(header for header in headers if header[1] or header[0].lower() != "host")
     own = {name.lower() for name, _ in headers}
     defaults = (("Host", parts.netloc), ("User-Agent", _USER_AGENT), ("Accept", "*/*"))
-    # As in the kubelet, an empty value suppresses a header.
-    wanted = [*(each for each in defaults if each[0].lower() not in own), *(each for each in headers if each[1])]
+    given = (header for header in headers if header[1] or header[0].lower() not in ("user-agent", "accept"))
+    wanted = [*(each for each in defaults if each[0].lower() not in own), *given]
     path = quote(parts.path or "/", safe=_SAFE) + (f"?{quote(parts.query, safe=_SAFE)}" if parts.query else "")
     message = http.request(path, wanted)
     return message, parts.hostname or "", parts.port or _PORTS[parts.scheme], parts.scheme == "https"

@@ -91,15 +91,17 @@ async def test_an_http_probe_ends_at_its_timeout(prober: NodeProber) -> None:
 
 
 async def test_what_an_http_server_gets(prober: NodeProber) -> None:
-    headers = (("X-Probe", "1"), ("Host", "shop.example"), ("accept", ""))
+    headers = (("X-Probe", "1"), ("Host", "shop.example"), ("accept", ""), ("User-Agent", ""), ("X-Empty", ""))
     async with serving(sends(status(200))) as server:
         await prober.probe(HttpGet(server.port, "/a b?c=d"), TARGET, timeout_s=LONG_S)
         await prober.probe(HttpGet(server.port, headers=headers), TARGET, timeout_s=LONG_S)
-    plain, changed = (head.decode().split("\r\n") for head in server.requests)
+        await prober.probe(HttpGet(server.port, headers=(("Host", ""),)), TARGET, timeout_s=LONG_S)
+    plain, changed, hostless = (head.decode().split("\r\n") for head in server.requests)
     assert plain[0] == "GET /a%20b?c=d HTTP/1.1"
     assert {f"Host: 127.0.0.1:{server.port}", "User-Agent: kube-probe/1.37", "Accept: */*"} <= set(plain)
-    assert {"X-Probe: 1", "Host: shop.example"} <= set(changed)
-    assert not [line for line in changed if line.lower().startswith("accept")]
+    assert {"X-Probe: 1", "Host: shop.example", "X-Empty: "} <= set(changed)
+    assert not [line for line in changed if line.lower().startswith(("accept", "user-agent"))]
+    assert f"Host: 127.0.0.1:{server.port}" in hostless
 
 
 async def test_a_header_that_cannot_be_sent_does_not_count(prober: NodeProber) -> None:
