@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
@@ -53,6 +54,8 @@ from agent.runtime.interface import ContainerPhase, ContainerRecord, ContainerSp
 from agent.volumes.interface import Mounted
 from agent.volumes.manager import Volumes
 from agent.volumes.subpaths import SubPath
+
+_LOG = logging.getLogger(__name__)
 
 _MESSAGE_LINES: Final = 80
 _MESSAGE_BYTES: Final = 2048
@@ -286,7 +289,7 @@ class Performer:
         if not problem:
             self.keeper.hooked(container.name, action.id)
             return
-        self._events.warning("FailedPostStartHook", f"PostStartHook failed: {problem}", container=container.name)
+        self._hook_failed("PostStart", container, problem)
         self.keeper.faulty(container.name, action.id, Fault.POST_START)
 
     async def _pre_stop(self, action: PreStop) -> None:
@@ -298,8 +301,13 @@ class Performer:
         target = Target(action.id, self._view.address)
         problem = await self._prober.hook(container.checks.pre_stop, target, timeout_s=_LONGEST_HOOK_S)
         if problem:
-            self._events.warning("FailedPreStopHook", f"PreStopHook failed: {problem}", container=container.name)
+            self._hook_failed("PreStop", container, problem)
         self.keeper.pre_stopped(container.name, action.id)
+
+    def _hook_failed(self, hook: str, container: Container, problem: str) -> None:
+        """As in the kubelet, only the node's log has the details: what a hook prints may be secret."""
+        _LOG.warning("pod %s: %s hook of container %s failed: %s", self.pod.ref, hook, container.name, problem)
+        self._events.warning(f"Failed{hook}Hook", f"{hook}Hook failed", container=container.name)
 
     async def _signal(self, action: SignalContainer) -> None:
         if action.replaces:

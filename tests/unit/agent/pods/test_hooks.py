@@ -60,7 +60,7 @@ async def test_a_failed_post_start_hook_restarts_the_container(bed: Bed) -> None
         assert status.restart_count == 1 and not bed.ready()
         assert isinstance(status.state, Waiting) and status.state.reason == "CrashLoopBackOff"
         messages = [event.message for event in bed.reporter.events]
-        assert "PostStartHook failed: exit code 3" in messages
+        assert "PostStartHook failed" in messages  # what a command prints may be secret
         assert "Container app failed postStart hook, will be restarted" in messages
         assert [handler for handler, _ in bed.prober.hooks] == [START, STOP] * 2
 
@@ -176,7 +176,7 @@ async def test_a_failed_pre_stop_hook_does_not_keep_the_container(bed: Bed) -> N
         await delete(bed, manager, web)
         assert bed.reporter.gone == [UID]
     failed = [event.message for event in bed.reporter.events if event.reason == "FailedPreStopHook"]
-    assert failed == ["PreStopHook failed: connection refused"]
+    assert failed == ["PreStopHook failed"]
 
 
 async def test_the_hook_of_a_container_that_has_ended_is_not_run(bed: Bed) -> None:
