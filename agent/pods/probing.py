@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
 from agent.clock import Clock
-from agent.handlers import ProbeKind
-from agent.model import Container, Pod
+from agent.handlers import Probe, ProbeKind
+from agent.model import Pod
 from agent.pods.events import EventRecorder, Limit
 from agent.pods.health import Fault
 from agent.pods.keeper import HealthKeeper
@@ -57,25 +57,28 @@ class Probing:
         wanted = dict(_wanted(pod, observed, memory, now))
         for key in self._tasks.keys() - wanted.keys():
             self._tasks.pop(key).cancel()
-        for key, (container, instance) in wanted.items():
+        for key, (probe, instance) in wanted.items():
             if key not in self._tasks:
-                work = self._run(key, container, instance, observed.address, now)
+                target = Target(instance.id, observed.address)
+                work = self._run(key, probe, target, self._delay_s(key, probe, instance, now))
                 self._tasks[key] = group.create_task(work, name=f"pod {pod.ref} {key.kind} probe {key.container}")
         # A pod without an address has none of its probes yet.
         self._synced = self._synced or bool(observed.address)
 
-    async def _run(self, key: Key, container: Container, instance: Instance, address: str, now: float) -> None:
-        probe = container.checks.probe(key.kind)
-        assert probe is not None
+    def _delay_s(self, key: Key, probe: Probe, instance: Instance, now: float) -> float:
+        """Seconds until the first probe."""
         due_s = instance.record.started_at + probe.initial_delay_s - now
         # Not longer than the delay, even if the clock was set.
         delay_s = min(max(0.0, due_s), float(probe.initial_delay_s))
         if not self._synced:
             # Instances of an earlier agent: their probes must not all begin in the same moment.
             delay_s = max(delay_s, probe.period_s * (zlib.crc32(repr(key).encode()) % 1000) / 1000)
+        return delay_s
+
+    async def _run(self, key: Key, probe: Probe, target: Target, delay_s: float) -> None:
         await run_probe(
             probe,
-            Target(instance.id, address),
+            target,
             self._prober,
             self._clock,
             delay_s=delay_s,
@@ -111,9 +114,7 @@ class Probing:
                 self._events.warning("Unhealthy", f"{what} failed: {result.output}", container=key.container)
 
 
-def _wanted(
-    pod: Pod, observed: Observed, memory: Memory, now: float
-) -> Iterator[tuple[Key, tuple[Container, Instance]]]:
+def _wanted(pod: Pod, observed: Observed, memory: Memory, now: float) -> Iterator[tuple[Key, tuple[Probe, Instance]]]:
     """The probes that should run now.
 
     A startup probe holds back the others. A container that is being stopped has only its readiness probed, as in
@@ -134,5 +135,5 @@ def _wanted(
         if not observed.health_of(instance.id).started:
             kinds = [] if ends else [ProbeKind.STARTUP]
         for kind in kinds:
-            if container.checks.probe(kind) is not None:
-                yield Key(container.name, instance.id, kind), (container, instance)
+            if (probe := container.checks.probe(kind)) is not None:
+                yield Key(container.name, instance.id, kind), (probe, instance)

@@ -205,6 +205,25 @@ async def test_an_agents_restart_keeps_the_readiness_until_a_probe_changes_it(be
         assert app(bed) == (True, not ready, 0)
 
 
+async def test_after_an_agents_restart_probes_begin_at_different_times(bed: Bed) -> None:
+    actions = [HttpGet(1000 + number) for number in range(20)]
+    apps = tuple(Container(f"c{get.port}", IMAGE, checks=Checks(readiness=Probe(get))) for get in actions)
+    web = pod(containers=apps)
+    async with bed.manager() as manager:
+        await manager.apply(desired(web), complete=True)
+        await settle()
+        assert len(bed.prober.probes) == len(apps)
+    bed.prober.probes.clear()
+    async with bed.manager() as manager:
+        await manager.apply(desired(web), complete=True)
+        await settle()
+        assert len(bed.prober.probes) <= 2
+        await bed.clock.advance(5)
+        assert 2 < len(bed.prober.probes) < 18
+        await bed.clock.advance(5.1)
+        assert {handler for handler, _ in bed.prober.probes} == set(actions)
+
+
 async def test_a_container_of_a_release_without_probes_stays_ready(bed: Bed) -> None:
     async with bed.manager() as manager:
         await manager.apply(desired(pod()), complete=True)
