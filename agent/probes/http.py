@@ -27,7 +27,7 @@ class MalformedResponse(Exception):
 
 
 class InvalidRequest(Exception):
-    """The request cannot be written, because of a header."""
+    """The request cannot be written, because of its URL or a header."""
 
 
 def request(path: str, headers: Iterable[tuple[str, str]]) -> bytes:

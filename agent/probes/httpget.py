@@ -77,7 +77,10 @@ async def get(action: HttpGet, address: str) -> http.Response:
 
 
 async def _request(url: str, headers: tuple[tuple[str, str], ...]) -> http.Response:
-    message, host, port, tls = _prepared(url, headers)
+    try:
+        message, host, port, tls = _prepared(url, headers)
+    except ValueError as problem:
+        raise http.InvalidRequest(f"invalid URL: {problem}") from problem
     try:
         return await _exchange(message, host, port, tls=tls)
     except OSError as problem:

@@ -32,10 +32,15 @@ class NodeProber:
         try:
             return await self._probe(handler, target, timeout_s)
         except Exception as problem:  # noqa: BLE001 - the boundary of a probe; a bug in it must not end its pod
-            _LOG.exception("probe of container %s failed", target.container[:12])
-            return error(str(problem) or type(problem).__name__)
+            return error(_logged("probe", target, problem))
 
     async def hook(self, handler: Handler, target: Target, *, timeout_s: float) -> str:
+        try:
+            return await self._hook(handler, target, timeout_s)
+        except Exception as problem:  # noqa: BLE001 - as above
+            return _logged("hook", target, problem)
+
+    async def _hook(self, handler: Handler, target: Target, timeout_s: float) -> str:
         match handler:
             case HttpGet():
                 return await self._http_hook(handler, target, timeout_s)
@@ -98,6 +103,12 @@ class NodeProber:
         if ended.exit_code == 0:
             return PASSED
         return failure(ended.output.decode(errors="replace") or f"exit code {ended.exit_code}")
+
+
+def _logged(what: str, target: Target, problem: Exception) -> str:
+    """The text of an unexpected error."""
+    _LOG.error("%s of container %s failed", what, target.container[:12], exc_info=problem)
+    return str(problem) or type(problem).__name__
 
 
 async def _tcp(action: TcpConnect, host: str, timeout_s: float) -> Result:

@@ -12,6 +12,7 @@ import os
 import socket
 import ssl
 import struct
+from contextlib import suppress
 from functools import cache
 from ipaddress import ip_address
 from typing import Final, Protocol
@@ -33,8 +34,15 @@ class Connection(Protocol):
 
 
 async def connect(host: str, port: int, *, tls: bool = False) -> Connection:
-    """Open a connection to an address or a name. Raises OSError."""
-    family, address = await _resolve(host, port)
+    """Open a connection to an address, or to the first address of a name that answers. Raises OSError."""
+    *others, last = await _resolve(host, port)
+    for family, address in others:
+        with suppress(OSError):
+            return await _open(family, address, host, tls=tls)
+    return await _open(*last, host, tls=tls)
+
+
+async def _open(family: int, address: tuple[str, int], host: str, *, tls: bool) -> Connection:
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
         sock.setblocking(False)
@@ -69,14 +77,17 @@ async def _connect(sock: socket.socket, address: tuple[str, int]) -> None:
         raise OSError(code, os.strerror(code))
 
 
-async def _resolve(host: str, port: int) -> tuple[int, tuple[str, int]]:
+async def _resolve(host: str, port: int) -> list[tuple[int, tuple[str, int]]]:
+    """Families and addresses, at least one. Raises OSError."""
     try:
-        family = socket.AF_INET if ip_address(host).version == 4 else socket.AF_INET6
+        return [(socket.AF_INET if ip_address(host).version == 4 else socket.AF_INET6, (host, port))]
     except ValueError:
-        loop = asyncio.get_running_loop()
-        family, _, _, _, found = (await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM))[0]
-        return family, (str(found[0]), port)
-    return family, (host, port)
+        pass
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except ValueError as error:  # not even the form of a name
+        raise OSError(f"lookup {host[:80]!r}: no such host") from error
+    return [(family, (str(address[0]), port)) for family, _, _, _, address in found]
 
 
 class _Plain:

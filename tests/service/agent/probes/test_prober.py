@@ -161,6 +161,45 @@ async def test_a_host_name(prober: NodeProber) -> None:
         assert unknown.kind is ResultKind.FAILURE
 
 
+async def test_all_addresses_of_a_host_name_are_tried(prober: NodeProber, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `localhost` is, where the server listens by IPv4 only."""
+    loop = asyncio.get_running_loop()
+
+    async def both(host: str, port: int, **_: object) -> list[tuple[object, ...]]:
+        return [
+            (socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("::1", port, 0, 0)),
+            (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port)),
+        ]
+
+    monkeypatch.setattr(loop, "getaddrinfo", both)
+    async with serving(sends(status(200))) as server:
+        for action in (HttpGet(server.port, host="both.example"), TcpConnect(server.port, host="both.example")):
+            assert (await prober.probe(action, TARGET, timeout_s=LONG_S)).passed
+
+
+@pytest.mark.parametrize("host", ["a..b", "x" * 70, "a b"])
+async def test_a_host_name_that_cannot_be(prober: NodeProber, host: str) -> None:
+    for action in (HttpGet(80, host=host), HttpGet(80, host=host, https=True), TcpConnect(80, host=host)):
+        result = await prober.probe(action, TARGET, timeout_s=LONG_S)
+        assert result.kind is ResultKind.FAILURE, action
+    assert await prober.hook(HttpGet(80, host=host), TARGET, timeout_s=LONG_S)
+
+
+async def test_a_url_that_cannot_be_does_not_count(prober: NodeProber) -> None:
+    assert (await prober.probe(HttpGet(80, host="["), TARGET, timeout_s=LONG_S)).kind is ResultKind.ERROR
+    assert "invalid URL" in await prober.hook(HttpGet(80, host="["), TARGET, timeout_s=LONG_S)
+
+
+async def test_an_unexpected_error_ends_neither_a_probe_nor_a_hook(commands: FakeExec) -> None:
+    async def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError
+
+    commands.run = broken  # type: ignore[method-assign, assignment]
+    prober = NodeProber(commands, SystemClock())
+    assert await prober.probe(RunCommand(("x",)), TARGET, timeout_s=1) == Result(ResultKind.ERROR, "ZeroDivisionError")
+    assert await prober.hook(RunCommand(("x",)), TARGET, timeout_s=1) == "ZeroDivisionError"
+
+
 async def test_tcp(prober: NodeProber) -> None:
     async with serving(hangs) as server:
         assert (await prober.probe(TcpConnect(server.port), TARGET, timeout_s=LONG_S)).passed
