@@ -104,8 +104,10 @@ class Resolver:
             if found.alias is None:
                 break
             target = Question(found.alias, question.type)
-            found = self._zone.answer(target) or (await self._forward(query, target)).answer
-            answers += self._spread(found).answers
+            own = self._zone.answer(target)
+            # The order of an answer from outside is kept: aliases in it come before what they lead to.
+            found = (await self._forward(query, target)).answer if own is None else self._spread(own)
+            answers += found.answers
         else:
             raise NoAnswer("too many aliases in a row")
         return replace(found, answers=answers)

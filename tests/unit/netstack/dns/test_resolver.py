@@ -19,6 +19,7 @@ from netstack.dns.zone import Zone
 
 MANY = tuple(Endpoint(IPv4Address("10.244.0.0") + number) for number in range(1, 200))
 OUTSIDE = name_of("www.example.com")
+CHAIN = name_of("cdn.example.com")
 
 
 class World:
@@ -32,6 +33,8 @@ class World:
         if question.name == name_of("silent.example"):
             raise NoAnswer("no resolver answers")
         answers = (records.a(OUTSIDE, IPv4Address("192.0.2.1"), 60),) if question.name == OUTSIDE else ()
+        if question.name == CHAIN:
+            answers = (records.cname(CHAIN, OUTSIDE, 60), *(records.a(OUTSIDE, each.address, 60) for each in MANY[:8]))
         return Message(9, (question,), answers, response=True, rcode=0 if answers else Rcode.NXDOMAIN, authentic=True)
 
 
@@ -40,6 +43,7 @@ def resolver(world: World | None = None) -> Resolver:
     zone.put(Service("default", "web", IPv4Address("10.96.0.20")))
     zone.put(Service("default", "many", endpoints=MANY))
     zone.put(Service("default", "out", external_name="www.example.com"))
+    zone.put(Service("default", "chain", external_name="cdn.example.com"))
     zone.put(Service("default", "near", external_name="web.default.svc.cluster.local"))
     zone.put(Service("default", "circle", external_name="circle.default.svc.cluster.local"))
     zone.put(Service("default", "lost", external_name="missing.example"))
@@ -105,6 +109,13 @@ def test_an_alias_comes_with_what_it_leads_to() -> None:
     assert [record.type for record in outside.answers] == [Type.CNAME, Type.A]
     assert [record.type for record in inside.answers] == [Type.CNAME, Type.A]
     assert inside.answers[1].name == name_of("web.default.svc.cluster.local")
+
+
+def test_the_order_of_an_answer_from_outside_is_kept() -> None:
+    """Resolvers such as that of glibc need each alias before what it leads to."""
+    for _ in range(5):
+        message = ask("chain.default.svc.cluster.local", datagram=False)
+        assert [record.type for record in message.answers] == [Type.CNAME] * 2 + [Type.A] * 8
 
 
 def test_an_alias_that_leads_nowhere_or_to_itself() -> None:
