@@ -115,6 +115,8 @@ def decode(data: bytes) -> Message:
     if len(data) < _HEADER.size:
         raise Malformed("shorter than a header")
     ident, flags, *counts = _HEADER.unpack_from(data)
+    if counts[0] > 1:
+        raise Malformed("more than one question")  # RFC 9619
     at = _HEADER.size
     questions: list[Question] = []
     for _ in range(counts[0]):

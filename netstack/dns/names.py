@@ -14,6 +14,8 @@ MAX_NAME: Final = 255
 """Bytes of a name in a message, with the length of each label and the root."""
 MAX_LABEL: Final = 63
 _POINTER: Final = 0xC0
+_MAX_POINTERS: Final = 126
+"""In one name: it has at most 127 labels."""
 _LAST_TARGET: Final = 0x3FFF
 """A pointer has 14 bits."""
 
@@ -49,10 +51,10 @@ def length(name: Name) -> int:
 def read_name(data: bytes, at: int) -> tuple[Name, int]:
     """The name at this offset, and the offset after it. Raises Malformed.
 
-    A pointer must lead to before the labels that it continues, so that every chain of pointers ends.
+    A pointer must lead to before the labels that it continues, so that every chain of pointers ends, and soon.
     """
     labels: list[bytes] = []
-    size, after, first = 1, 0, at
+    size, after, first, pointers = 1, 0, at, 0
     while True:
         if at >= len(data):
             raise Malformed("a name goes beyond the message")
@@ -63,8 +65,9 @@ def read_name(data: bytes, at: int) -> tuple[Name, int]:
             if at + 1 >= len(data):
                 raise Malformed("a pointer goes beyond the message")
             target = (count & ~_POINTER) << 8 | data[at + 1]
-            if target >= first:
-                raise Malformed("a pointer does not lead back")
+            pointers += 1
+            if target >= first or pointers > _MAX_POINTERS:
+                raise Malformed("a pointer does not lead back, or to too many others")
             after = after or at + 2
             at = first = target
             continue

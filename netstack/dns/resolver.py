@@ -122,7 +122,7 @@ def _refusal(query: Message) -> int | None:
     """The code for a query that nobody here answers."""
     if query.opcode:
         return Rcode.NOTIMP
-    if len(query.questions) != 1:
+    if not query.questions:
         return Rcode.FORMERR
     if query.edns is not None and query.edns.version:
         return Rcode.BADVERS

@@ -21,7 +21,7 @@ RECORDS = st.builds(
     Record, NAMES, PLAIN_TYPES, st.integers(0, (1 << 32) - 1), st.binary(max_size=40), st.sampled_from([1, 3])
 )
 SECTIONS = st.lists(RECORDS, max_size=4).map(tuple)
-QUESTIONS = st.lists(st.builds(Question, NAMES, st.integers(0, 65535), st.integers(0, 65535)), max_size=2).map(tuple)
+QUESTIONS = st.lists(st.builds(Question, NAMES, st.integers(0, 65535), st.integers(0, 65535)), max_size=1).map(tuple)
 MESSAGES = st.builds(
     Message,
     st.integers(0, 65535),
@@ -132,6 +132,20 @@ def test_a_name_of_more_than_255_bytes_is_malformed() -> None:
         read_name(
             b"\x3f" + bytes(63) + b"\x3f" + bytes(63) + b"\x3f" + bytes(63) + b"\x3e" + bytes(62) + b"\x01a\x00", 0
         )
+
+
+def test_a_chain_of_many_pointers_is_malformed() -> None:
+    """Each pointer leads back, but thousands of names that follow thousands of pointers would stop the process."""
+    chain = b"\0\0" + b"".join((0xC000 | at).to_bytes(2) for at in range(0, 400, 2))
+    assert read_name(chain, 2 * 126) == ((), 2 * 126 + 2)
+    with pytest.raises(Malformed):
+        read_name(chain, 2 * 127)
+
+
+def test_several_questions_are_malformed() -> None:
+    """RFC 9619."""
+    with pytest.raises(Malformed):
+        decode(struct.pack("!6H", 1, 0, 2, 0, 0, 0) + b"\x01a\0\0\1\0\1" * 2)
 
 
 def test_two_opt_records_are_malformed() -> None:
