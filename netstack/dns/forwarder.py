@@ -21,7 +21,7 @@ PORT: Final = 53
 TIMEOUT_S: Final = 2.0
 """For a response of one resolver; then the next one is asked."""
 MAX_ASKED: Final = 3
-"""Resolvers that one question goes to, as in resolv.conf(5)."""
+"""How often one question is asked, in turn of all resolvers: a datagram may be lost. resolv.conf(5) has three."""
 MAX_IN_FLIGHT: Final = 1000
 DATAGRAM_BYTES: Final = 1232
 """Largest datagram that passes everywhere without fragments (DNS flag day 2020)."""
@@ -78,8 +78,10 @@ class Forwarder:
             self._in_flight -= 1
 
     async def _ask(self, question: Question, wishes: Wishes) -> Message:
-        failed: Message | None = None
-        for upstream in self._order[:MAX_ASKED]:
+        failed: dict[str, Message] = {}
+        for upstream in (self._order * MAX_ASKED)[:MAX_ASKED]:
+            if upstream in failed:
+                continue  # it has answered, and would do so again
             try:
                 response = await self._ask_one(upstream, question, wishes)
             except (OSError, EOFError, Malformed) as error:  # TimeoutError is an OSError
@@ -87,10 +89,10 @@ class Forwarder:
                 continue
             if response.rcode not in _FAILED:
                 return response
-            failed = failed or response
-        if failed is None:
+            failed[upstream] = response
+        if not failed:
             raise NoAnswer("no resolver answers")
-        return failed
+        return next(iter(failed.values()))
 
     def _fails(self, upstream: str, error: Exception) -> None:
         if upstream in self._order[:-1]:
