@@ -142,11 +142,14 @@ class _Connections:
             writer.close()
             return
         self._open += 1
+        # `drain` returns when everything is sent: nothing waits in a connection that is closed.
+        writer.transport.set_write_buffer_limits(0)
         try:
             while await self._serve_one(reader, writer):
                 pass
-        except (OSError, EOFError):  # also when the client was silent for too long
-            pass
+        except (OSError, EOFError):
+            # Also when the client was silent, or read nothing, for too long.
+            writer.transport.abort()
         finally:
             self._open -= 1
             writer.close()

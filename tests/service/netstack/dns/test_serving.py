@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import select
+import socket
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
@@ -13,7 +15,7 @@ from typing import cast
 
 import pytest
 
-from netstack.dns import feed, records
+from netstack.dns import feed, records, server
 from netstack.dns.cluster import Endpoint, Service, Settings
 from netstack.dns.forwarder import Forwarder, NoAnswer, Wishes
 from netstack.dns.message import Edns, Message, Question, Rcode, Type, decode, encode
@@ -135,6 +137,23 @@ async def test_garbage_and_half_queries_do_not_stop_the_server() -> None:
         assert await reader.read() == b""
 
 
+async def test_a_client_that_reads_no_responses_is_disconnected(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its connection does not count any more, so it must not be left open."""
+    monkeypatch.setattr(server, "IDLE_S", 0.2)
+    query = encode(Message(7, (Question(name_of("many.default.svc.cluster.local"), Type.A),)))
+    async with serving(Resolver(zone(), Forwarder()), LOOPBACK, 0) as port:
+        with socket.create_connection((LOOPBACK, port)) as client:
+            client.setblocking(False)
+            with suppress(BlockingIOError, ConnectionError):
+                while True:
+                    client.send(len(query).to_bytes(2) + query)
+                    await asyncio.sleep(0)
+            poller = select.poll()
+            poller.register(client, 0)
+            [(_, seen)] = await asyncio.to_thread(poller.poll, 20_000)
+            assert seen & select.POLLHUP
+
+
 async def test_two_servers_may_listen_at_once() -> None:
     resolver = Resolver(zone(), Forwarder())
     async with serving(resolver, LOOPBACK, 0) as port, serving(resolver, LOOPBACK, port) as second:
@@ -181,10 +200,11 @@ async def test_a_truncated_response_is_asked_for_over_tcp() -> None:
         writer.write(len(content).to_bytes(2) + content)
         writer.close()
 
-    async with upstream(lambda query: [encode(answered(query, answers=(), truncated=True))]) as port:
-        server = await asyncio.start_server(serve, LOOPBACK, port)
-        async with server:
-            response = await Forwarder((LOOPBACK,), port=port).ask(OUTSIDE, Wishes())
+    async with (
+        upstream(lambda query: [encode(answered(query, answers=(), truncated=True))]) as port,
+        await asyncio.start_server(serve, LOOPBACK, port),
+    ):
+        response = await Forwarder((LOOPBACK,), port=port).ask(OUTSIDE, Wishes())
     assert (response.answers, response.truncated) == (FOUND, False)
 
 
@@ -217,6 +237,31 @@ async def test_a_silent_resolver_is_asked_last_from_then_on() -> None:
         for _ in range(2):
             assert (await forwarder.ask(OUTSIDE, Wishes())).answers == FOUND
     assert asked == ["silent"]
+
+
+async def test_a_lost_datagram_is_sent_again_to_the_only_resolver() -> None:
+    asked: list[int] = []
+
+    def loses_the_first(query: Message) -> list[bytes]:
+        asked.append(query.id)
+        return [encode(answered(query))] if len(asked) > 1 else []
+
+    async with upstream(loses_the_first) as port:
+        response = await Forwarder((LOOPBACK,), port=port, timeout_s=0.3).ask(OUTSIDE, Wishes())
+    assert response.answers == FOUND
+    assert len(asked) == 2
+
+
+async def test_a_resolver_that_fails_is_not_asked_again() -> None:
+    asked: list[int] = []
+
+    def fails(query: Message) -> list[bytes]:
+        asked.append(query.id)
+        return [encode(answered(query, answers=(), rcode=Rcode.SERVFAIL))]
+
+    async with upstream(fails) as port:
+        response = await Forwarder((LOOPBACK,), port=port).ask(OUTSIDE, Wishes())
+    assert (response.rcode, len(asked)) == (Rcode.SERVFAIL, 1)
 
 
 async def test_the_failure_of_all_resolvers_is_passed_on() -> None:
