@@ -75,6 +75,8 @@ async def _exchange(call: Call, process: Process, inbox: _Inbox, receiving: asyn
             if feeding in done:
                 feeding.result()
         sending.result()
+        async with writing:  # gRPC gives the whole call up when a write is cancelled
+            feeding.cancel()
         return await process.exit_code()
     finally:
         for task in (sending, feeding):

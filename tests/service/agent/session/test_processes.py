@@ -6,64 +6,21 @@ The container is fake.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import os
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 import pytest
-import pytest_asyncio
 
 from agent.runtime.fakeprocess import FakeProcess
 from agent.runtime.process import Channel
 from lab.kubectl import websocket_kubectls
-from master import cluster_api
-from master.config import MasterConfig
-from master.pki import Pki
 from proto import contract
-from tests.fakes.sessions import AgentEnd, MasterEnd, master_end, until
-from tests.masters import Client, FakeJoin
+from tests.fakes.processbed import Bed
+from tests.fakes.sessions import until
 
 pytestmark = pytest.mark.timeout(30)
-
-V5 = "v5.channel.k8s.io"
-POD = "/api/v1/namespaces/default/pods/web"
-
-
-@dataclass
-class Bed:
-    master: MasterEnd
-    agent: AgentEnd
-    client: Client
-    session: aiohttp.ClientSession
-
-    def exec(self, command: str = "run", *, protocol: str = V5, more: str = "", verb: str = "exec") -> Any:
-        address = f"https://127.0.0.1:{self.client.port}{POD}/{verb}?command={command}&stdin=1&stdout=1{more}"
-        return self.session.ws_connect(address, protocols=(protocol,), ssl=self.client.context)
-
-
-@pytest_asyncio.fixture
-async def bed(pki: Pki, tmp_path: Path) -> AsyncIterator[Bed]:
-    config = MasterConfig(data_dir=tmp_path, listen_address="127.0.0.1", api_port=0)
-    async with master_end(pki) as master:
-        streams = master.logs.processes
-        server = cluster_api.server(config, master.resources, pki, master.logs, FakeJoin(), processes=streams)
-        running = asyncio.create_task(server.run())
-        await server.ready.wait()
-        agent = AgentEnd(await master.identity("node-1"), tmp_path)
-        async with aiohttp.ClientSession() as session, agent.running():
-            await until(lambda: agent.desired.complete)
-            client = Client(session, f"https://127.0.0.1:{server.port}", pki, master.resources)
-            spec = {"nodeName": "node-1", "containers": [{"name": "app", "image": "a"}]}
-            await client("POST", "/api/v1/namespaces/default/pods", {"metadata": {"name": "web"}, "spec": spec})
-            yield Bed(master, agent, client, session)
-        running.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await running
 
 
 async def test_output_and_exit_code_reach_the_client(bed: Bed) -> None:
@@ -193,6 +150,15 @@ async def test_a_master_that_exceeds_its_credit_ends_the_stream_only(bed: Bed) -
     assert bed.master.sessions.current("node-1") is session
 
 
+async def test_a_process_that_ends_at_once_has_an_exit_code(bed: Bed) -> None:
+    for number in range(1, 20):
+        process = bed.agent.machine.processes["run"] = FakeProcess()
+        process.end(number)
+        async with bed.exec() as socket:
+            status = json.loads((await socket.receive_bytes())[1:])
+        assert status["details"]["causes"] == [{"reason": "ExitCode", "message": str(number)}]
+
+
 async def test_attach_talks_to_the_main_process_which_goes_on(bed: Bed) -> None:
     process = bed.agent.machine.processes[""] = FakeProcess()
     process.put(b"one line")
@@ -204,24 +170,12 @@ async def test_attach_talks_to_the_main_process_which_goes_on(bed: Bed) -> None:
 
 
 @pytest.mark.parametrize("binary", websocket_kubectls(), ids=lambda path: path.name)
-async def test_kubectl_exec_passes_input_output_and_exit_code(bed: Bed, binary: Path, tmp_path: Path) -> None:
+async def test_kubectl_exec_passes_input_output_and_exit_code(bed: Bed, binary: Path) -> None:
     process = bed.agent.machine.processes["run"] = FakeProcess()
     sent, printed = os.urandom(3 << 20), os.urandom(3 << 20)
     for start in range(0, len(printed), 50_000):
         process.put(printed[start : start + 50_000])
-    tls = bed.client.pki
-    ca = tmp_path / "ca.pem"
-    ca.write_bytes(tls.ca_pem)
-    running = await asyncio.create_subprocess_exec(
-        str(binary),
-        *(f"--server=https://127.0.0.1:{bed.client.port}", f"--certificate-authority={ca}"),
-        *(f"--client-certificate={tls.admin.certificate}", f"--client-key={tls.admin.key}"),
-        *("exec", "-i", "web", "--", "run", "--flag"),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env={"HOME": str(tmp_path), "KUBECONFIG": "/dev/null"},
-    )
+    running = await bed.kubectl(binary, "exec", "-i", "web", "--", "run", "--flag")
     talking = asyncio.create_task(running.communicate(sent))
     await process.input_closed.wait()
     process.end(7)

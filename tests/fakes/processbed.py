@@ -1,0 +1,74 @@
+"""A master with one node and one pod, whose containers are fake: real HTTPS in front, real gRPC with TLS behind."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest_asyncio
+
+from master import cluster_api
+from master.config import MasterConfig
+from master.pki import Pki
+from tests.fakes.sessions import AgentEnd, MasterEnd, master_end, until
+from tests.masters import Client, FakeJoin
+
+V5 = "v5.channel.k8s.io"
+POD = "/api/v1/namespaces/default/pods/web"
+
+
+@dataclass
+class Bed:
+    master: MasterEnd
+    agent: AgentEnd
+    client: Client
+    session: aiohttp.ClientSession
+    directory: Path
+
+    def exec(self, command: str = "run", *, protocol: str = V5, more: str = "", verb: str = "exec") -> Any:
+        """A websocket."""
+        address = f"https://127.0.0.1:{self.client.port}{POD}/{verb}?command={command}&stdin=1&stdout=1{more}"
+        return self.session.ws_connect(address, protocols=(protocol,), ssl=self.client.context)
+
+    async def kubectl(
+        self, binary: Path, *arguments: str, terminal: int | None = None, **environment: str
+    ) -> asyncio.subprocess.Process:
+        """A kubectl of the administrator, with pipes, or with a terminal instead."""
+        pipe = asyncio.subprocess.PIPE
+        tls, ca = self.client.pki, self.directory / "ca.pem"
+        ca.write_bytes(tls.ca_pem)
+        return await asyncio.create_subprocess_exec(
+            str(binary),
+            *(f"--server=https://127.0.0.1:{self.client.port}", f"--certificate-authority={ca}"),
+            *(f"--client-certificate={tls.admin.certificate}", f"--client-key={tls.admin.key}"),
+            *arguments,
+            stdin=pipe if terminal is None else terminal,
+            stdout=pipe if terminal is None else terminal,
+            stderr=pipe if terminal is None else terminal,
+            env={"HOME": str(self.directory), "KUBECONFIG": "/dev/null", **environment},
+        )
+
+
+@pytest_asyncio.fixture
+async def bed(pki: Pki, tmp_path: Path) -> AsyncIterator[Bed]:
+    config = MasterConfig(data_dir=tmp_path, listen_address="127.0.0.1", api_port=0)
+    async with master_end(pki) as master:
+        streams = master.logs.processes
+        server = cluster_api.server(config, master.resources, pki, master.logs, FakeJoin(), processes=streams)
+        running = asyncio.create_task(server.run())
+        await server.ready.wait()
+        agent = AgentEnd(await master.identity("node-1"), tmp_path)
+        async with aiohttp.ClientSession() as session, agent.running():
+            await until(lambda: agent.desired.complete)
+            client = Client(session, f"https://127.0.0.1:{server.port}", pki, master.resources)
+            spec = {"nodeName": "node-1", "containers": [{"name": "app", "image": "a"}]}
+            await client("POST", "/api/v1/namespaces/default/pods", {"metadata": {"name": "web"}, "spec": spec})
+            yield Bed(master, agent, client, session, tmp_path)
+        running.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await running
