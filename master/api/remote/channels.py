@@ -1,7 +1,8 @@
 """The channels of Kubernetes' remote command protocol, as values: what a client sends, and how a stream ends.
 
 Pure: no sockets. The numbers and forms are those of `v4.channel.k8s.io` and `v5.channel.k8s.io`
-(staging/src/k8s.io/client-go/tools/remotecommand and apimachinery/pkg/util/remotecommand).
+(staging/src/k8s.io/client-go/tools/remotecommand and apimachinery/pkg/util/remotecommand). By SPDY, streams with names
+take the place of the numbers.
 """
 
 from __future__ import annotations
@@ -104,6 +105,12 @@ def ended(exit_code: int | None) -> bytes:
 def failed(error: ApiError) -> bytes:
     """The Status of a stream that failed after it began, as JSON."""
     return _encode(InternalError(error.message).status())
+
+
+def text_of(status: bytes) -> bytes:
+    """The Status of an end as the protocols before v4 have it: the message of a failure; nothing for a success."""
+    value = msgspec.json.decode(status)
+    return b"" if value["status"] == "Success" else str(value["message"]).encode()
 
 
 def _encode(status: dict[str, Any]) -> bytes:

@@ -66,3 +66,6 @@ class WebSocketClient:
         """Send the Status with which the stream ends, and close."""
         await self.write(Channel.ERROR, status)
         await self._socket.close()
+
+    async def aclose(self) -> None:
+        """Nothing is left to end."""

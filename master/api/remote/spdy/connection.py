@@ -88,6 +88,15 @@ class Connection:
         self._outgoing.clear()
         return outgoing
 
+    @property
+    def waiting(self) -> int:
+        """How many bytes `take` would return."""
+        return len(self._outgoing)
+
+    def is_open(self, stream_id: int) -> bool:
+        """Whether one side at least may still send on the stream."""
+        return stream_id in self._streams
+
     def can_send(self, stream_id: int) -> bool:
         """Whether this side may still send on the stream."""
         stream = self._streams.get(stream_id)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import aclosing
 from typing import Protocol
 
 from aiohttp import web
 
 from master.api.errors import ApiError, BadRequest
 from master.api.remote.channels import Event, Input, InputEnd, ended, failed
+from master.api.remote.spdyclients import PROTOCOLS, SpdyClient, StreamType
+from master.api.remote.upgrades import is_spdy, negotiate
 from master.api.remote.websockets import WebSocketClient, is_websocket
 from master.api.rest.call import Call
 from master.api.rest.query import Query
@@ -23,9 +26,11 @@ class Client(Protocol):
 
     @property
     def response(self) -> web.StreamResponse: ...
+    async def accept(self, request: web.BaseRequest) -> None: ...
     async def read(self) -> Event | None: ...
     async def write(self, channel: int, data: bytes) -> None: ...
     async def finish(self, status: bytes) -> None: ...
+    async def aclose(self) -> None: ...
 
 
 def process_options(query: Query, *, command: bool) -> ProcessOptions:
@@ -46,6 +51,21 @@ def process_options(query: Query, *, command: bool) -> ProcessOptions:
     return options
 
 
+def client_of(request: web.BaseRequest, options: ProcessOptions) -> Client:
+    """A client by the transport that the request asks for. Raises BadRequest, Forbidden."""
+    if is_websocket(request):
+        return WebSocketClient()
+    if not is_spdy(request):
+        raise BadRequest("Upgrade request required: the server supports websockets and SPDY/3.1")
+    wanted = {
+        StreamType.STDIN: options.stdin,
+        StreamType.STDOUT: options.stdout,
+        StreamType.STDERR: options.stderr,
+        StreamType.RESIZE: options.tty,
+    }
+    return SpdyClient(negotiate(request, PROTOCOLS), frozenset(kind for kind, is_wanted in wanted.items() if is_wanted))
+
+
 class PodProcess:
     """Connects a client with a process: a new one (`exec`), or the container's main process (`attach`)."""
 
@@ -61,11 +81,9 @@ class PodProcess:
         meta = pod.metadata
         if not pod.spec.node_name:
             raise BadRequest(f"pod {meta.name} does not have a host assigned")
-        if not is_websocket(call.http):
-            raise BadRequest("Upgrade request required: the server supports websockets")
+        client = client_of(call.http, options)
         opening = self._processes.open(pod.spec.node_name, meta.namespace, meta.name, meta.uid, container, options)
-        async with opening as stream:
-            client = WebSocketClient()
+        async with opening as stream, aclosing(client):
             await client.accept(call.http)
             await carry(client, stream)
             return client.response
