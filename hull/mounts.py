@@ -45,8 +45,13 @@ def mounts_below(directory: Path) -> list[str]:
 
 
 def mount_point(line: bytes) -> str:
-    """The mount point in a line of mountinfo, where blanks and backslashes are octal escapes (proc(5))."""
-    return os.fsdecode(re.sub(rb"\\([0-7]{3})", lambda match: bytes((int(match[1], 8),)), line.split(b" ")[4]))
+    """The mount point in a line of mountinfo."""
+    return unescaped(line.split(b" ")[4])
+
+
+def unescaped(path: bytes) -> str:
+    """A path of mountinfo, where blanks and backslashes are octal escapes (proc(5))."""
+    return os.fsdecode(re.sub(rb"\\([0-7]{3})", lambda match: bytes((int(match[1], 8),)), path))
 
 
 def _error(target: Path) -> OSError:

@@ -20,6 +20,7 @@ from agent.model import Desired, LogRequest, Pod, PodUid, ProcessRequest
 from agent.pods.errors import LogUnavailable, ProcessUnavailable
 from agent.pods.interface import PodNetwork, PodsConfig, Reporter
 from agent.pods.logs import read_logs
+from agent.pods.measurable import target
 from agent.pods.names import identify, node_labels
 from agent.pods.perform import WorkerContext
 from agent.pods.processes import open_process
@@ -29,6 +30,7 @@ from agent.runtime.errors import NoSuchContainer, RuntimeFault
 from agent.runtime.interface import ContainerRecord, EventKind, Runtime, RuntimeEvent
 from agent.runtime.process import Exec, Process
 from agent.statuses import PodStatus
+from agent.usage.targets import PodTarget
 from agent.volumes.manager import Volumes
 
 _LOG = logging.getLogger(__name__)
@@ -102,6 +104,19 @@ class PodManager:
     def pod_uids(self) -> frozenset[PodUid]:
         """Pods that may have something on the node: their addresses must not be given to other pods."""
         return frozenset(self._workers) | frozenset(self._unclaimed) | frozenset(self._desired.pods)
+
+    def measurable(self) -> tuple[PodTarget, ...]:
+        """What runs of the pods, for measurements."""
+        targets = (
+            target(
+                worker.pod,
+                worker.observed(),
+                self._context.volumes.directory(worker.uid),
+                worker.status.start_time if worker.status is not None else 0.0,
+            )
+            for worker in self._workers.values()
+        )
+        return tuple(each for each in targets if each is not None)
 
     def logs(self, request: LogRequest) -> AsyncIterator[bytes]:
         """A container's log. Raises LogUnavailable, here or at the first piece."""

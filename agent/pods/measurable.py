@@ -1,0 +1,51 @@
+"""What of a pod can be measured: its running containers, and the volumes whose content it has for itself. Pure."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from agent.model import Container, EmptyDir, KeysVolume, Pod
+from agent.pods.observed import Instance, Observed
+from agent.usage.targets import ContainerTarget, PodTarget, VolumeTarget
+
+
+def target(pod: Pod, observed: Observed, directory: Path, started_at: float) -> PodTarget | None:
+    """The pod as a target; None while nothing of it runs. `directory`: that of the pod on this node."""
+    sandbox = observed.sandbox
+    running = [
+        _container(newest, container)
+        for container in pod.all_containers
+        if (newest := observed.newest(container.name)) is not None and newest.running
+    ]
+    present = sandbox is not None and sandbox.running
+    if not running and not present:
+        return None
+    return PodTarget(
+        uid=pod.uid,
+        namespace=pod.namespace,
+        name=pod.name,
+        started_at=started_at,
+        host_network=pod.host_network,
+        sandbox=_container(sandbox, None) if sandbox is not None and present else None,
+        containers=tuple(running),
+        volumes=tuple(
+            VolumeTarget(volume.name, directory / "volumes" / volume.name)
+            for volume in pod.volumes
+            if isinstance(volume.source, EmptyDir | KeysVolume)
+        ),
+    )
+
+
+def _container(instance: Instance, container: Container | None) -> ContainerTarget:
+    record = instance.record
+    return ContainerTarget(
+        name=container.name if container is not None else "",
+        id=record.id,
+        engine_name=record.name,
+        image=record.image,
+        pid=record.pid,
+        started_at=record.started_at,
+        cpu_request_millis=container.resources.cpu_request_millis if container is not None else 0,
+        cpu_limit_millis=container.resources.cpu_limit_millis if container is not None else 0,
+        memory_limit_bytes=container.resources.memory_limit_bytes if container is not None else 0,
+    )

@@ -1,0 +1,100 @@
+"""Measures regularly what this node and its pods use, and keeps the last result as a Snapshot.
+
+Owns the periods and the threads that read. The event loop only asks for the pods and joins the results.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final, Protocol
+
+from agent.clock import Clock
+from agent.usage.cgroupfiles import CgroupFiles
+from agent.usage.diskmeter import DiskMeter, DiskReport
+from agent.usage.figures import ContainerUsage, Machine, Snapshot
+from agent.usage.joining import MEASURE_S, Readings, joined
+from agent.usage.machine import MachineFiles
+from agent.usage.targets import PodTarget
+
+DISKS_S: Final = 60.0
+"""The kubelet's period for volumes."""
+
+_LOG = logging.getLogger(__name__)
+
+
+class Measured(Protocol):
+    """The part of PodManager (agent/pods) that is used."""
+
+    def measurable(self) -> tuple[PodTarget, ...]: ...
+
+
+class Meter:
+    """The usage of this node. `run` measures until it is cancelled."""
+
+    def __init__(
+        self,
+        node: str,
+        state_dir: Path,
+        clock: Clock,
+        *,
+        link_of: Callable[[str], str],
+        proc: Path = Path("/proc"),
+    ) -> None:
+        """`link_of`: the name of the host's end of a pod's link, by the pod's uid."""
+        self._clock = clock
+        self._link_of = link_of
+        self._cgroups = CgroupFiles(clock.wall, proc=proc)
+        self._machine = MachineFiles(clock.wall, proc=proc)
+        self._disks = DiskMeter(state_dir, clock.wall, proc=proc)
+        self._disk_report = DiskReport()
+        self._snapshot = Snapshot(node)
+        # Of their own: nothing else waits behind a slow disk, and they behind nothing else.
+        self._reading = ThreadPoolExecutor(max_workers=1, thread_name_prefix="usage")
+        self._counting = ThreadPoolExecutor(max_workers=1, thread_name_prefix="disk usage")
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The last measurement; without pods and with zeros before the first one."""
+        return self._snapshot
+
+    async def run(self, pods: Measured) -> None:
+        """Measure until cancelled."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._repeat(self.measure, pods, MEASURE_S), name="usage")
+                group.create_task(self._repeat(self.measure_disks, pods, DISKS_S), name="usage of disks")
+        finally:
+            for threads in (self._reading, self._counting):
+                threads.shutdown(wait=False, cancel_futures=True)
+
+    async def measure(self, pods: Measured) -> None:
+        """Measure once: processes, memory and links. Raises OSError."""
+        targets = pods.measurable()
+        loop, now = asyncio.get_running_loop(), self._clock.monotonic()
+        used, machine = await loop.run_in_executor(self._reading, self._read, targets)
+        readings = Readings(targets, used, machine, self._disk_report, self._link_of)
+        self._snapshot = joined(self._snapshot, readings, now)
+
+    async def measure_disks(self, pods: Measured) -> None:
+        """Measure once: volumes, logs and the layers of containers. Shown with the next measurement. Raises OSError."""
+        targets, loop = pods.measurable(), asyncio.get_running_loop()
+        ids = [container.id for pod in targets for container in pod.containers]
+        processes = await loop.run_in_executor(
+            self._reading, lambda: {container: self._cgroups.process(container) for container in ids}
+        )
+        self._disk_report = await loop.run_in_executor(self._counting, self._disks.measure, targets, processes)
+
+    async def _repeat(self, measure: Callable[[Measured], Awaitable[None]], pods: Measured, period_s: float) -> None:
+        while True:
+            try:
+                await measure(pods)
+            except Exception:  # noqa: BLE001 - the loop's boundary: the next measurement may succeed
+                _LOG.exception("usage cannot be measured")
+            await self._clock.sleep(period_s)
+
+    def _read(self, pods: tuple[PodTarget, ...]) -> tuple[dict[str, ContainerUsage], Machine]:
+        return self._cgroups.read(pods), self._machine.read()
