@@ -22,12 +22,14 @@ from agent.runtime.docker import DockerRuntime
 from agent.session.renewal import Renewal
 from agent.session.reporter import ReportQueue
 from agent.session.session import SessionLoop
+from agent.usage.meter import Meter
 from agent.vitals import Vitals
 from agent.volumes.binds import KernelBinds
 from agent.volumes.manager import Volumes
 from agent.volumes.memory import TmpfsFiles
 from netstack.monitor import DriftMonitor
 from netstack.node import NodeNetwork
+from netstack.pods import host_link_name
 from netstack.rulesmonitor import RulesMonitor
 
 
@@ -77,6 +79,7 @@ def assemble(config: AgentConfig, identity: Identity, clock: Clock, stack: Async
     prober = NodeProber(runtime.exec, clock)
     pods = PodManager(runtime, network, volumes, reports, clock, settings, prober=prober, processes=runtime.exec)
     dns = DnsProcess(lambda: resolvconf.of_host(config.resolv_conf).nameservers, clock)
-    node.connect(pods, network, dns)
+    meter = Meter(config.node_name, config.state_dir, clock, link_of=host_link_name)
+    node.connect(pods, network, dns, meter)
     session = SessionLoop(Renewal(identity, config.state_dir, clock), node, desired, reports, clock)
     return node, session

@@ -26,6 +26,9 @@ from agent.network import AgentNetwork, NetworkFault
 from agent.runtime.interface import Runtime
 from agent.runtime.process import Process
 from agent.statuses import Beat, Capacity, Condition, Event, NodeInfo, PodStatus
+from agent.usage.figures import Snapshot
+from agent.usage.meter import Measured
+from agent.usage.targets import PodTarget
 from agent.vitals import Vitals
 from agent.wire.names import DnsContent
 from netstack.desired import NetworkState, NodeSettings, Repair
@@ -55,6 +58,7 @@ class Pods(Protocol):
     def pod_uids(self) -> frozenset[model.PodUid]: ...
     def logs(self, request: model.LogRequest) -> AsyncIterator[bytes]: ...
     def process(self, request: model.ProcessRequest) -> AbstractAsyncContextManager[Process]: ...
+    def measurable(self) -> tuple[PodTarget, ...]: ...
 
 
 class Dns(Protocol):
@@ -63,6 +67,14 @@ class Dns(Protocol):
     def apply(self, content: DnsContent | None) -> None: ...
     async def run(self) -> None: ...
     async def stop(self) -> None: ...
+
+
+class Meter(Protocol):
+    """The part of Meter (agent/usage) that is used."""
+
+    @property
+    def snapshot(self) -> Snapshot: ...
+    async def run(self, pods: Measured) -> None: ...
 
 
 class Events(Protocol):
@@ -116,10 +128,11 @@ class Node:
         self._pods: Pods
         self._network: AgentNetwork
         self._dns: Dns
+        self._meter: Meter
 
-    def connect(self, pods: Pods, network: AgentNetwork, dns: Dns) -> None:
-        """Set the parts that report back to this one, and the node's DNS; call before `run`."""
-        self._pods, self._network, self._dns = pods, network, dns
+    def connect(self, pods: Pods, network: AgentNetwork, dns: Dns, meter: Meter) -> None:
+        """Set the parts that report back to this one, the node's DNS and its meter; call before `run`."""
+        self._pods, self._network, self._dns, self._meter = pods, network, dns, meter
 
     async def run(self) -> None:
         """Run everything but the session until cancelled."""
@@ -135,6 +148,7 @@ class Node:
             group.create_task(self._retain(), name="network clean-up")
             group.create_task(self._watch_engine(), name="engine check")
             group.create_task(self._dns.run(), name="dns process")
+            group.create_task(self._meter.run(self._pods), name="usage")
 
     async def started(self) -> None:
         """Wait until the engine has been asked once, so that Hello can name its version."""
@@ -172,6 +186,10 @@ class Node:
     def beat(self) -> Beat:
         """The present state of the machine."""
         return Beat(self._vitals.capacity(), self._vitals.usage(), self._conditions(), self._applied_revision)
+
+    def usage(self) -> Snapshot:
+        """What was measured last."""
+        return self._meter.snapshot
 
     def statuses(self) -> Iterable[PodStatus]:
         return self._pods.statuses()

@@ -72,6 +72,9 @@ MAX_ADDRESSES: Final = 1024
 MAX_REPORTED: Final = 1000
 """Largest number of statuses or events in one report; agents send fewer."""
 
+MAX_MEASURED: Final = 10_000
+"""Most containers in one report of usages; agents leave out the rest."""
+
 STREAM_CHUNK_BYTES: Final = 32 << 10
 """Largest data in one StreamUp."""
 

@@ -22,7 +22,9 @@ from agent.session.refusals import refusal_event
 from agent.session.renewal import Renewal
 from agent.session.reporter import ReportQueue
 from agent.session.streams import Sources, StreamSender
+from agent.session.usages import usages_to_proto
 from agent.statuses import Beat, Capacity, NodeInfo, PodStatus
+from agent.usage.figures import Snapshot
 from agent.wire.errors import Gap, WireError
 from agent.wire.observed import capacity_to_proto, condition_to_proto, info_to_proto, usage_to_proto
 from agent.wire.sanity import sensible
@@ -63,6 +65,10 @@ class NodeSide(Sources, Protocol):
         ...
 
     def beat(self) -> Beat: ...
+
+    def usage(self) -> Snapshot:
+        """What was measured last."""
+        ...
 
     def statuses(self) -> Iterable[PodStatus]:
         """The statuses of all pods, which a new session begins with."""
@@ -272,9 +278,9 @@ class _Conversation:
             log.error("refused %d more items of the master's", len(refusals) - MAX_LOGGED)
 
     async def _heartbeats(self) -> None:
-        answered_at = self._clock.monotonic()
+        answered_at, reported_at = self._clock.monotonic(), 0.0
         while True:
-            beat = self._side.beat()
+            beat, measured = self._side.beat(), self._side.usage()
             self._side.beat_now.clear()
             request = session_pb2.HeartbeatRequest(
                 session_id=self._id,
@@ -283,10 +289,12 @@ class _Conversation:
                 applied_revision=beat.applied_revision,
                 conditions=map(condition_to_proto, beat.conditions),
             )
+            if measured.taken_at != reported_at:
+                request.pod_usages.CopyFrom(usages_to_proto(measured, self._clock.monotonic()))
             # Give up after half the grace period: that leaves time for a new connection before the node is Unknown.
             left_s = answered_at + self._periods.grace_ms / 2000 - self._clock.monotonic()
             reply = await self._master.heartbeat(request, left_s)
-            answered_at = self._clock.monotonic()
+            answered_at, reported_at = self._clock.monotonic(), measured.taken_at
             self._periods = sensible(reply.periods)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._periods.next_heartbeat_ms / 1000):

@@ -83,7 +83,9 @@ class ContainerUsage:
     path: str = ""
     """The cgroup's path."""
     cpu_nano_cores: int | None = None
-    """Processor time in nanoseconds a second since the measurement before; None: there is none."""
+    """Processor time in nanoseconds a second, in the window; None: there is none."""
+    window_s: float = 0.0
+    """The time since the measurement before, or since the start of a new container."""
     logs: Space | None = None
     layer: Space | None = None
     """What the container wrote outside of volumes."""

@@ -55,9 +55,11 @@ def _pod(pod: PodTarget, readings: Readings, earlier: Mapping[str, ContainerUsag
         usage = readings.used.get(target.id) if target is not None else None
         if usage is None:
             return None
+        nano_cores, took_s = _rate(usage, earlier.get(usage.target.id), window_s)
         return replace(
             usage,
-            cpu_nano_cores=_rate(usage, earlier.get(usage.target.id), window_s),
+            cpu_nano_cores=nano_cores,
+            window_s=took_s,
             logs=readings.disks.logs.get(usage.target.id),
             layer=readings.disks.layers.get(usage.target.id),
         )
@@ -72,14 +74,14 @@ def _pod(pod: PodTarget, readings: Readings, earlier: Mapping[str, ContainerUsag
     )
 
 
-def _rate(usage: ContainerUsage, before: ContainerUsage | None, window_s: float) -> int | None:
-    """Nanoseconds of processor time a second; that of a new container since its start."""
+def _rate(usage: ContainerUsage, before: ContainerUsage | None, window_s: float) -> tuple[int | None, float]:
+    """Nanoseconds of processor time a second, and in how many seconds; for a new container since its start."""
     used, took_s = usage.cgroup.cpu_ns, usage.at - usage.target.started_at
     if before is not None:
         used, took_s = used - before.cgroup.cpu_ns, window_s
     elif took_s > 2 * MEASURE_S:
-        return None  # it ran before this agent did
-    return max(0, int(used / took_s)) if took_s >= SHORTEST_S else None
+        return None, 0.0  # it ran before this agent did
+    return (max(0, int(used / took_s)), took_s) if took_s >= SHORTEST_S else (None, 0.0)
 
 
 def _traffic(machine: Machine, link: str) -> Traffic | None:

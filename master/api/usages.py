@@ -1,7 +1,8 @@
-"""What nodes use, as the API shows it (metrics.k8s.io). Implemented by master/dispatch/sessions.py."""
+"""What nodes and pods use, as the API shows it (metrics.k8s.io). Implemented by master/dispatch/sessions.py."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -20,11 +21,33 @@ class NodeUsage:
     memory_bytes: int
 
 
+@dataclass(frozen=True, slots=True)
+class ContainerUsage:
+    """What a container used: processor time on average, in billionths of a core, and its working set at the end."""
+
+    name: str
+    cpu_nanos: int
+    memory_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class PodUsage:
+    """What the running containers of a pod used in the `window_s` seconds before `measured_at`."""
+
+    measured_at: datetime
+    window_s: float
+    containers: tuple[ContainerUsage, ...]
+
+
 class Usages(Protocol):
-    """The last measurement of each node."""
+    """The last measurement of each node and its pods."""
 
     def usage(self, node: str) -> NodeUsage | None:
         """What the node uses; None if its agent has reported nothing lately."""
+        ...
+
+    def pod_usages(self, node: str) -> Mapping[str, PodUsage]:
+        """What the pods of the node use, by uid, as its agent says; empty if it has reported nothing lately."""
         ...
 
 
@@ -33,3 +56,6 @@ class NoUsages:
 
     def usage(self, node: str) -> NodeUsage | None:
         return None
+
+    def pod_usages(self, node: str) -> Mapping[str, PodUsage]:
+        return {}

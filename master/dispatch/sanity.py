@@ -67,6 +67,19 @@ def check_usage(usage: observed_pb2.Usage) -> None:
     _check_amounts("usage", usage)
 
 
+def check_pod_usages(usages: observed_pb2.PodUsages) -> None:
+    """Raises InvalidMessage for too many pods or containers, too long a name, or a negative amount."""
+    check_count("pods", len(usages.pods))
+    if (count := sum(len(pod.containers) for pod in usages.pods)) > contract.MAX_MEASURED:
+        raise InvalidMessage(f"pod_usages: {count} containers, at most {contract.MAX_MEASURED} are allowed")
+    for pod in usages.pods:
+        for container in pod.containers:
+            if len(pod.uid) > MAX_WORD or len(container.name) > MAX_WORD:
+                raise InvalidMessage(f"pod_usages: a uid or a name has more than {MAX_WORD} characters")
+            if container.cpu_nano_cores < 0 or container.memory_bytes < 0:
+                raise InvalidMessage("pod_usages: a negative amount")
+
+
 def _check_amounts(what: str, amounts: observed_pb2.Capacity | observed_pb2.Usage) -> None:
     for field, value in amounts.ListFields():
         if value < 0:

@@ -18,7 +18,14 @@ from master.dispatch.identities import Identities, Identity, with_certificate
 from master.dispatch.join import certificate_of, issued_at
 from master.dispatch.nodes import NodeDescription, Nodes
 from master.dispatch.reports import Reports
-from master.dispatch.sanity import check_capacity, check_conditions, check_count, check_hello, check_usage
+from master.dispatch.sanity import (
+    check_capacity,
+    check_conditions,
+    check_count,
+    check_hello,
+    check_pod_usages,
+    check_usage,
+)
 from master.dispatch.sessions import Machine, Session, Sessions
 from master.dispatch.streams import LogStreams
 from master.dispatch.trust import Trust
@@ -120,6 +127,9 @@ class MasterService:
         session.applied_revision = request.applied_revision
         if request.HasField("usage"):
             self.sessions.measured(session, request.usage)
+        if request.HasField("pod_usages"):
+            check_pod_usages(request.pod_usages)
+            self.sessions.pods_measured(session, request.pod_usages)
         if not session.removed:
             await self.nodes.observed(peer.node, request.capacity, request.conditions)
         return session_pb2.HeartbeatReply(periods=self.sessions.periods())

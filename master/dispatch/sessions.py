@@ -12,14 +12,15 @@ import itertools
 import logging
 import random
 import uuid
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NewType
 
-from master.api.usages import NodeUsage
+from master.api.usages import NodeUsage, PodUsage
 from master.clock import Clock
 from master.dispatch.errors import Occupied, Stale
 from master.dispatch.outbox import Outbox
+from master.dispatch.usages import pod_usages
 from proto import contract
 from proto.gen import observed_pb2, session_pb2
 
@@ -59,6 +60,10 @@ class Session:
     measured_at: float | None = None
     """When the last usage arrived, in monotonic seconds."""
     usage: NodeUsage | None = None
+    pods_measured_at: float | None = None
+    """When the usages of pods arrived, in monotonic seconds."""
+    pods: Mapping[str, PodUsage] = field(default_factory=dict)
+    """What the node's pods use, by uid."""
     end_reason: str = ""
     """Why the session has ended; empty while it is current."""
     ended: asyncio.Event = field(default_factory=asyncio.Event)
@@ -177,6 +182,18 @@ class Sessions:
         if session is None or session.measured_at is None:
             return None
         return session.usage if self._clock.monotonic() - session.measured_at < self._grace_s else None
+
+    def pods_measured(self, session: Session, usages: observed_pb2.PodUsages) -> None:
+        """Keeps what the node's pods use."""
+        session.pods_measured_at = self._clock.monotonic()
+        session.pods = pod_usages(usages, self._clock.now())
+
+    def pod_usages(self, node: str) -> Mapping[str, PodUsage]:
+        """What the node's pods use, by uid; empty if its agent has reported nothing within the grace period."""
+        session = self._current.get(node)
+        if session is None or session.pods_measured_at is None:
+            return {}
+        return session.pods if self._clock.monotonic() - session.pods_measured_at < self._grace_s else {}
 
     def last_seen(self, node: str) -> float | None:
         """The time of the node's last call, in monotonic seconds; None when there was none since the start."""

@@ -66,6 +66,34 @@ class Usage(_message.Message):
     ephemeral_storage_bytes: int
     def __init__(self, cpu_millis: _Optional[int] = ..., memory_bytes: _Optional[int] = ..., ephemeral_storage_bytes: _Optional[int] = ...) -> None: ...
 
+class PodUsages(_message.Message):
+    __slots__ = ("pods", "age_ms")
+    PODS_FIELD_NUMBER: _ClassVar[int]
+    AGE_MS_FIELD_NUMBER: _ClassVar[int]
+    pods: _containers.RepeatedCompositeFieldContainer[PodUsage]
+    age_ms: int
+    def __init__(self, pods: _Optional[_Iterable[_Union[PodUsage, _Mapping]]] = ..., age_ms: _Optional[int] = ...) -> None: ...
+
+class PodUsage(_message.Message):
+    __slots__ = ("uid", "containers")
+    UID_FIELD_NUMBER: _ClassVar[int]
+    CONTAINERS_FIELD_NUMBER: _ClassVar[int]
+    uid: str
+    containers: _containers.RepeatedCompositeFieldContainer[ContainerUsage]
+    def __init__(self, uid: _Optional[str] = ..., containers: _Optional[_Iterable[_Union[ContainerUsage, _Mapping]]] = ...) -> None: ...
+
+class ContainerUsage(_message.Message):
+    __slots__ = ("name", "cpu_nano_cores", "memory_bytes", "window_ms")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    CPU_NANO_CORES_FIELD_NUMBER: _ClassVar[int]
+    MEMORY_BYTES_FIELD_NUMBER: _ClassVar[int]
+    WINDOW_MS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    cpu_nano_cores: int
+    memory_bytes: int
+    window_ms: int
+    def __init__(self, name: _Optional[str] = ..., cpu_nano_cores: _Optional[int] = ..., memory_bytes: _Optional[int] = ..., window_ms: _Optional[int] = ...) -> None: ...
+
 class Condition(_message.Message):
     __slots__ = ("type", "status", "reason", "message", "last_transition_time")
     TYPE_FIELD_NUMBER: _ClassVar[int]

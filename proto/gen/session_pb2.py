@@ -26,7 +26,7 @@ from proto.gen import desired_pb2 as proto_dot_gen_dot_desired__pb2
 from proto.gen import observed_pb2 as proto_dot_gen_dot_observed__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17proto/gen/session.proto\x12\x06sampan\x1a\x17proto/gen/desired.proto\x1a\x18proto/gen/observed.proto\"\xea\x01\n\x0cHelloRequest\x12\x18\n\x10protocol_version\x18\x01 \x01(\r\x12\x12\n\ncluster_id\x18\x02 \x01(\t\x12\x1e\n\x04node\x18\x03 \x01(\x0b\x32\x10.sampan.NodeInfo\x12\"\n\x08\x63\x61pacity\x18\x04 \x01(\x0b\x32\x10.sampan.Capacity\x12\x18\n\x10\x61pplied_revision\x18\x05 \x01(\x04\x12 \n\x18highest_protocol_version\x18\x06 \x01(\r\x12\x0f\n\x07trusted\x18\x07 \x03(\t\x12\x1b\n\x13previous_session_id\x18\x08 \x01(\t\"\x9c\x01\n\nHelloReply\x12\x18\n\x10protocol_version\x18\x01 \x01(\r\x12\x12\n\ncluster_id\x18\x02 \x01(\t\x12\x12\n\nsession_id\x18\x03 \x01(\t\x12 \n\x07periods\x18\x04 \x01(\x0b\x32\x0f.sampan.Periods\x12\x0f\n\x07removed\x18\x05 \x01(\x08\x12\n\n\x02\x63\x61\x18\x06 \x01(\t\x12\r\n\x05renew\x18\x07 \x01(\x08\"6\n\x07Periods\x12\x19\n\x11next_heartbeat_ms\x18\x01 \x01(\r\x12\x10\n\x08grace_ms\x18\x02 \x01(\r\"$\n\x0e\x44\x65siredRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\"e\n\x0e\x44\x65siredMessage\x12\x1a\n\x03\x63ut\x18\x01 \x01(\x0b\x32\x0b.sampan.CutH\x00\x12,\n\x0bopen_stream\x18\x02 \x01(\x0b\x32\x15.sampan.StreamRequestH\x00\x42\t\n\x07message\"\x89\x05\n\x03\x43ut\x12\x10\n\x08snapshot\x18\x01 \x01(\x08\x12\x15\n\rbase_revision\x18\x02 \x01(\x04\x12\x10\n\x08revision\x18\x03 \x01(\x04\x12\x0c\n\x04last\x18\x04 \x01(\x08\x12 \n\x04node\x18\x05 \x01(\x0b\x32\x12.sampan.NodeConfig\x12\x19\n\x04pods\x18\x06 \x03(\x0b\x32\x0b.sampan.Pod\x12\x14\n\x0cremoved_pods\x18\x07 \x03(\t\x12!\n\x08services\x18\x08 \x03(\x0b\x32\x0f.sampan.Service\x12+\n\x10removed_services\x18\t \x03(\x0b\x32\x11.sampan.ObjectRef\x12+\n\tendpoints\x18\n \x03(\x0b\x32\x18.sampan.ServiceEndpoints\x12,\n\x11removed_endpoints\x18\x0b \x03(\x0b\x32\x11.sampan.ObjectRef\x12\x1b\n\x05peers\x18\x0c \x03(\x0b\x32\x0c.sampan.Peer\x12\x15\n\rremoved_peers\x18\r \x03(\t\x12&\n\x0b\x63onfig_maps\x18\x0e \x03(\x0b\x32\x11.sampan.ConfigMap\x12.\n\x13removed_config_maps\x18\x0f \x03(\x0b\x32\x11.sampan.ObjectRef\x12\x1f\n\x07secrets\x18\x10 \x03(\x0b\x32\x0e.sampan.Secret\x12*\n\x0fremoved_secrets\x18\x11 \x03(\x0b\x32\x11.sampan.ObjectRef\x12.\n\x0f\x65ndpoint_slices\x18\x12 \x03(\x0b\x32\x15.sampan.EndpointSlice\x12\x32\n\x17removed_endpoint_slices\x18\x13 \x03(\x0b\x32\x11.sampan.ObjectRef\"\xa9\x01\n\x10HeartbeatRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\"\n\x08\x63\x61pacity\x18\x02 \x01(\x0b\x32\x10.sampan.Capacity\x12\x1c\n\x05usage\x18\x03 \x01(\x0b\x32\r.sampan.Usage\x12\x18\n\x10\x61pplied_revision\x18\x04 \x01(\x04\x12%\n\nconditions\x18\x05 \x03(\x0b\x32\x11.sampan.Condition\"2\n\x0eHeartbeatReply\x12 \n\x07periods\x18\x01 \x01(\x0b\x32\x0f.sampan.Periods\"@\n\tPodReport\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x1f\n\x04pods\x18\x02 \x03(\x0b\x32\x11.sampan.PodStatus\"!\n\x0ePodReportReply\x12\x0f\n\x07unknown\x18\x01 \x03(\t\"@\n\x0b\x45ventReport\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x1d\n\x06\x65vents\x18\x02 \x03(\x0b\x32\r.sampan.Event\"\x0c\n\nEventReply\" \n\nLeftReport\x12\x12\n\nsession_id\x18\x01 \x01(\t\"\x0b\n\tLeftReply\"\xa0\x01\n\rStreamRequest\x12\x11\n\tstream_id\x18\x01 \x01(\t\x12\"\n\x04logs\x18\x02 \x01(\x0b\x32\x12.sampan.LogRequestH\x00\x12&\n\x04\x65xec\x18\x03 \x01(\x0b\x32\x16.sampan.ProcessRequestH\x00\x12(\n\x06\x61ttach\x18\x04 \x01(\x0b\x32\x16.sampan.ProcessRequestH\x00\x42\x06\n\x04what\"\xa1\x01\n\x0eProcessRequest\x12\x0f\n\x07pod_uid\x18\x01 \x01(\t\x12\x11\n\tnamespace\x18\x02 \x01(\t\x12\x0b\n\x03pod\x18\x03 \x01(\t\x12\x11\n\tcontainer\x18\x04 \x01(\t\x12\x0f\n\x07\x63ommand\x18\x05 \x03(\t\x12\r\n\x05stdin\x18\x06 \x01(\x08\x12\x0e\n\x06stdout\x18\x07 \x01(\x08\x12\x0e\n\x06stderr\x18\x08 \x01(\x08\x12\x0b\n\x03tty\x18\t \x01(\x08\"\xd9\x01\n\nLogRequest\x12\x0f\n\x07pod_uid\x18\x01 \x01(\t\x12\x11\n\tnamespace\x18\x02 \x01(\t\x12\x0b\n\x03pod\x18\x03 \x01(\t\x12\x11\n\tcontainer\x18\x04 \x01(\t\x12\x0e\n\x06\x66ollow\x18\x05 \x01(\x08\x12\x10\n\x08previous\x18\x06 \x01(\x08\x12\x12\n\ntimestamps\x18\x07 \x01(\x08\x12\x17\n\ntail_lines\x18\x08 \x01(\x03H\x00\x88\x01\x01\x12\x14\n\x0csince_unix_s\x18\t \x01(\x03\x12\x13\n\x0blimit_bytes\x18\n \x01(\x03\x42\r\n\x0b_tail_lines\"\xac\x01\n\x08StreamUp\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x11\n\tstream_id\x18\x02 \x01(\t\x12\x0c\n\x04\x64\x61ta\x18\x03 \x01(\x0c\x12\r\n\x05\x65rror\x18\x04 \x01(\t\x12\x10\n\x08\x63omplete\x18\x05 \x01(\x08\x12\x0e\n\x06stderr\x18\x06 \x01(\x0c\x12\x16\n\texit_code\x18\x07 \x01(\x05H\x00\x88\x01\x01\x12\x14\n\x0c\x63redit_bytes\x18\x08 \x01(\rB\x0c\n\n_exit_code\"a\n\nStreamDown\x12\x14\n\x0c\x63redit_bytes\x18\x01 \x01(\r\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\x12\x0b\n\x03\x65nd\x18\x03 \x01(\x08\x12\"\n\x04size\x18\x04 \x01(\x0b\x32\x14.sampan.TerminalSize\"-\n\x0cTerminalSize\x12\r\n\x05width\x18\x01 \x01(\r\x12\x0e\n\x06height\x18\x02 \x01(\r\"\x1b\n\x0cRenewRequest\x12\x0b\n\x03\x63sr\x18\x01 \x01(\t\"-\n\nRenewReply\x12\x13\n\x0b\x63\x65rtificate\x18\x01 \x01(\t\x12\n\n\x02\x63\x61\x18\x02 \x01(\t\"R\n\x07Machine\x12\x12\n\nmachine_id\x18\x01 \x01(\t\x12\x0f\n\x07\x62oot_id\x18\x02 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x03 \x01(\t\x12\x11\n\taddresses\x18\x04 \x03(\t\"G\n\x11MembershipRequest\x12 \n\x07machine\x18\x01 \x01(\x0b\x32\x0f.sampan.Machine\x12\x10\n\x08uncordon\x18\x02 \x01(\x08\"t\n\x0fMembershipReply\x12\x12\n\nregistered\x18\x01 \x01(\x08\x12\x0f\n\x07removed\x18\x02 \x01(\x08\x12\x15\n\runschedulable\x18\x03 \x01(\x08\x12%\n\nconditions\x18\x04 \x03(\x0b\x32\x11.sampan.Condition\"0\n\x0c\x44rainRequest\x12 \n\x07machine\x18\x01 \x01(\x0b\x32\x0f.sampan.Machine\"S\n\nDrainReply\x12\x1f\n\x04pods\x18\x01 \x03(\x0b\x32\x11.sampan.ObjectRef\x12$\n\tunmanaged\x18\x02 \x03(\x0b\x32\x11.sampan.ObjectRef\"0\n\x0cLeaveRequest\x12 \n\x07machine\x18\x01 \x01(\x0b\x32\x0f.sampan.Machine\"\x0c\n\nLeaveReply2\xf8\x04\n\x06Master\x12\x31\n\x05Hello\x12\x14.sampan.HelloRequest\x1a\x12.sampan.HelloReply\x12;\n\x07\x44\x65sired\x12\x16.sampan.DesiredRequest\x1a\x16.sampan.DesiredMessage0\x01\x12=\n\tHeartbeat\x12\x18.sampan.HeartbeatRequest\x1a\x16.sampan.HeartbeatReply\x12\x37\n\nReportPods\x12\x11.sampan.PodReport\x1a\x16.sampan.PodReportReply\x12\x37\n\x0cReportEvents\x12\x13.sampan.EventReport\x1a\x12.sampan.EventReply\x12\x33\n\nReportLeft\x12\x12.sampan.LeftReport\x1a\x11.sampan.LeftReply\x12\x32\n\x06Stream\x12\x10.sampan.StreamUp\x1a\x12.sampan.StreamDown(\x01\x30\x01\x12<\n\x10RenewCertificate\x12\x14.sampan.RenewRequest\x1a\x12.sampan.RenewReply\x12@\n\nMembership\x12\x19.sampan.MembershipRequest\x1a\x17.sampan.MembershipReply\x12\x31\n\x05\x44rain\x12\x14.sampan.DrainRequest\x1a\x12.sampan.DrainReply\x12\x31\n\x05Leave\x12\x14.sampan.LeaveRequest\x1a\x12.sampan.LeaveReplyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17proto/gen/session.proto\x12\x06sampan\x1a\x17proto/gen/desired.proto\x1a\x18proto/gen/observed.proto\"\xea\x01\n\x0cHelloRequest\x12\x18\n\x10protocol_version\x18\x01 \x01(\r\x12\x12\n\ncluster_id\x18\x02 \x01(\t\x12\x1e\n\x04node\x18\x03 \x01(\x0b\x32\x10.sampan.NodeInfo\x12\"\n\x08\x63\x61pacity\x18\x04 \x01(\x0b\x32\x10.sampan.Capacity\x12\x18\n\x10\x61pplied_revision\x18\x05 \x01(\x04\x12 \n\x18highest_protocol_version\x18\x06 \x01(\r\x12\x0f\n\x07trusted\x18\x07 \x03(\t\x12\x1b\n\x13previous_session_id\x18\x08 \x01(\t\"\x9c\x01\n\nHelloReply\x12\x18\n\x10protocol_version\x18\x01 \x01(\r\x12\x12\n\ncluster_id\x18\x02 \x01(\t\x12\x12\n\nsession_id\x18\x03 \x01(\t\x12 \n\x07periods\x18\x04 \x01(\x0b\x32\x0f.sampan.Periods\x12\x0f\n\x07removed\x18\x05 \x01(\x08\x12\n\n\x02\x63\x61\x18\x06 \x01(\t\x12\r\n\x05renew\x18\x07 \x01(\x08\"6\n\x07Periods\x12\x19\n\x11next_heartbeat_ms\x18\x01 \x01(\r\x12\x10\n\x08grace_ms\x18\x02 \x01(\r\"$\n\x0e\x44\x65siredRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\"e\n\x0e\x44\x65siredMessage\x12\x1a\n\x03\x63ut\x18\x01 \x01(\x0b\x32\x0b.sampan.CutH\x00\x12,\n\x0bopen_stream\x18\x02 \x01(\x0b\x32\x15.sampan.StreamRequestH\x00\x42\t\n\x07message\"\x89\x05\n\x03\x43ut\x12\x10\n\x08snapshot\x18\x01 \x01(\x08\x12\x15\n\rbase_revision\x18\x02 \x01(\x04\x12\x10\n\x08revision\x18\x03 \x01(\x04\x12\x0c\n\x04last\x18\x04 \x01(\x08\x12 \n\x04node\x18\x05 \x01(\x0b\x32\x12.sampan.NodeConfig\x12\x19\n\x04pods\x18\x06 \x03(\x0b\x32\x0b.sampan.Pod\x12\x14\n\x0cremoved_pods\x18\x07 \x03(\t\x12!\n\x08services\x18\x08 \x03(\x0b\x32\x0f.sampan.Service\x12+\n\x10removed_services\x18\t \x03(\x0b\x32\x11.sampan.ObjectRef\x12+\n\tendpoints\x18\n \x03(\x0b\x32\x18.sampan.ServiceEndpoints\x12,\n\x11removed_endpoints\x18\x0b \x03(\x0b\x32\x11.sampan.ObjectRef\x12\x1b\n\x05peers\x18\x0c \x03(\x0b\x32\x0c.sampan.Peer\x12\x15\n\rremoved_peers\x18\r \x03(\t\x12&\n\x0b\x63onfig_maps\x18\x0e \x03(\x0b\x32\x11.sampan.ConfigMap\x12.\n\x13removed_config_maps\x18\x0f \x03(\x0b\x32\x11.sampan.ObjectRef\x12\x1f\n\x07secrets\x18\x10 \x03(\x0b\x32\x0e.sampan.Secret\x12*\n\x0fremoved_secrets\x18\x11 \x03(\x0b\x32\x11.sampan.ObjectRef\x12.\n\x0f\x65ndpoint_slices\x18\x12 \x03(\x0b\x32\x15.sampan.EndpointSlice\x12\x32\n\x17removed_endpoint_slices\x18\x13 \x03(\x0b\x32\x11.sampan.ObjectRef\"\xd0\x01\n\x10HeartbeatRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\"\n\x08\x63\x61pacity\x18\x02 \x01(\x0b\x32\x10.sampan.Capacity\x12\x1c\n\x05usage\x18\x03 \x01(\x0b\x32\r.sampan.Usage\x12\x18\n\x10\x61pplied_revision\x18\x04 \x01(\x04\x12%\n\nconditions\x18\x05 \x03(\x0b\x32\x11.sampan.Condition\x12%\n\npod_usages\x18\x06 \x01(\x0b\x32\x11.sampan.PodUsages\"2\n\x0eHeartbeatReply\x12 \n\x07periods\x18\x01 \x01(\x0b\x32\x0f.sampan.Periods\"@\n\tPodReport\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x1f\n\x04pods\x18\x02 \x03(\x0b\x32\x11.sampan.PodStatus\"!\n\x0ePodReportReply\x12\x0f\n\x07unknown\x18\x01 \x03(\t\"@\n\x0b\x45ventReport\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x1d\n\x06\x65vents\x18\x02 \x03(\x0b\x32\r.sampan.Event\"\x0c\n\nEventReply\" \n\nLeftReport\x12\x12\n\nsession_id\x18\x01 \x01(\t\"\x0b\n\tLeftReply\"\xa0\x01\n\rStreamRequest\x12\x11\n\tstream_id\x18\x01 \x01(\t\x12\"\n\x04logs\x18\x02 \x01(\x0b\x32\x12.sampan.LogRequestH\x00\x12&\n\x04\x65xec\x18\x03 \x01(\x0b\x32\x16.sampan.ProcessRequestH\x00\x12(\n\x06\x61ttach\x18\x04 \x01(\x0b\x32\x16.sampan.ProcessRequestH\x00\x42\x06\n\x04what\"\xa1\x01\n\x0eProcessRequest\x12\x0f\n\x07pod_uid\x18\x01 \x01(\t\x12\x11\n\tnamespace\x18\x02 \x01(\t\x12\x0b\n\x03pod\x18\x03 \x01(\t\x12\x11\n\tcontainer\x18\x04 \x01(\t\x12\x0f\n\x07\x63ommand\x18\x05 \x03(\t\x12\r\n\x05stdin\x18\x06 \x01(\x08\x12\x0e\n\x06stdout\x18\x07 \x01(\x08\x12\x0e\n\x06stderr\x18\x08 \x01(\x08\x12\x0b\n\x03tty\x18\t \x01(\x08\"\xd9\x01\n\nLogRequest\x12\x0f\n\x07pod_uid\x18\x01 \x01(\t\x12\x11\n\tnamespace\x18\x02 \x01(\t\x12\x0b\n\x03pod\x18\x03 \x01(\t\x12\x11\n\tcontainer\x18\x04 \x01(\t\x12\x0e\n\x06\x66ollow\x18\x05 \x01(\x08\x12\x10\n\x08previous\x18\x06 \x01(\x08\x12\x12\n\ntimestamps\x18\x07 \x01(\x08\x12\x17\n\ntail_lines\x18\x08 \x01(\x03H\x00\x88\x01\x01\x12\x14\n\x0csince_unix_s\x18\t \x01(\x03\x12\x13\n\x0blimit_bytes\x18\n \x01(\x03\x42\r\n\x0b_tail_lines\"\xac\x01\n\x08StreamUp\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x11\n\tstream_id\x18\x02 \x01(\t\x12\x0c\n\x04\x64\x61ta\x18\x03 \x01(\x0c\x12\r\n\x05\x65rror\x18\x04 \x01(\t\x12\x10\n\x08\x63omplete\x18\x05 \x01(\x08\x12\x0e\n\x06stderr\x18\x06 \x01(\x0c\x12\x16\n\texit_code\x18\x07 \x01(\x05H\x00\x88\x01\x01\x12\x14\n\x0c\x63redit_bytes\x18\x08 \x01(\rB\x0c\n\n_exit_code\"a\n\nStreamDown\x12\x14\n\x0c\x63redit_bytes\x18\x01 \x01(\r\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\x12\x0b\n\x03\x65nd\x18\x03 \x01(\x08\x12\"\n\x04size\x18\x04 \x01(\x0b\x32\x14.sampan.TerminalSize\"-\n\x0cTerminalSize\x12\r\n\x05width\x18\x01 \x01(\r\x12\x0e\n\x06height\x18\x02 \x01(\r\"\x1b\n\x0cRenewRequest\x12\x0b\n\x03\x63sr\x18\x01 \x01(\t\"-\n\nRenewReply\x12\x13\n\x0b\x63\x65rtificate\x18\x01 \x01(\t\x12\n\n\x02\x63\x61\x18\x02 \x01(\t\"R\n\x07Machine\x12\x12\n\nmachine_id\x18\x01 \x01(\t\x12\x0f\n\x07\x62oot_id\x18\x02 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x03 \x01(\t\x12\x11\n\taddresses\x18\x04 \x03(\t\"G\n\x11MembershipRequest\x12 \n\x07machine\x18\x01 \x01(\x0b\x32\x0f.sampan.Machine\x12\x10\n\x08uncordon\x18\x02 \x01(\x08\"t\n\x0fMembershipReply\x12\x12\n\nregistered\x18\x01 \x01(\x08\x12\x0f\n\x07removed\x18\x02 \x01(\x08\x12\x15\n\runschedulable\x18\x03 \x01(\x08\x12%\n\nconditions\x18\x04 \x03(\x0b\x32\x11.sampan.Condition\"0\n\x0c\x44rainRequest\x12 \n\x07machine\x18\x01 \x01(\x0b\x32\x0f.sampan.Machine\"S\n\nDrainReply\x12\x1f\n\x04pods\x18\x01 \x03(\x0b\x32\x11.sampan.ObjectRef\x12$\n\tunmanaged\x18\x02 \x03(\x0b\x32\x11.sampan.ObjectRef\"0\n\x0cLeaveRequest\x12 \n\x07machine\x18\x01 \x01(\x0b\x32\x0f.sampan.Machine\"\x0c\n\nLeaveReply2\xf8\x04\n\x06Master\x12\x31\n\x05Hello\x12\x14.sampan.HelloRequest\x1a\x12.sampan.HelloReply\x12;\n\x07\x44\x65sired\x12\x16.sampan.DesiredRequest\x1a\x16.sampan.DesiredMessage0\x01\x12=\n\tHeartbeat\x12\x18.sampan.HeartbeatRequest\x1a\x16.sampan.HeartbeatReply\x12\x37\n\nReportPods\x12\x11.sampan.PodReport\x1a\x16.sampan.PodReportReply\x12\x37\n\x0cReportEvents\x12\x13.sampan.EventReport\x1a\x12.sampan.EventReply\x12\x33\n\nReportLeft\x12\x12.sampan.LeftReport\x1a\x11.sampan.LeftReply\x12\x32\n\x06Stream\x12\x10.sampan.StreamUp\x1a\x12.sampan.StreamDown(\x01\x30\x01\x12<\n\x10RenewCertificate\x12\x14.sampan.RenewRequest\x1a\x12.sampan.RenewReply\x12@\n\nMembership\x12\x19.sampan.MembershipRequest\x1a\x17.sampan.MembershipReply\x12\x31\n\x05\x44rain\x12\x14.sampan.DrainRequest\x1a\x12.sampan.DrainReply\x12\x31\n\x05Leave\x12\x14.sampan.LeaveRequest\x1a\x12.sampan.LeaveReplyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -46,51 +46,51 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CUT']._serialized_start=680
   _globals['_CUT']._serialized_end=1329
   _globals['_HEARTBEATREQUEST']._serialized_start=1332
-  _globals['_HEARTBEATREQUEST']._serialized_end=1501
-  _globals['_HEARTBEATREPLY']._serialized_start=1503
-  _globals['_HEARTBEATREPLY']._serialized_end=1553
-  _globals['_PODREPORT']._serialized_start=1555
-  _globals['_PODREPORT']._serialized_end=1619
-  _globals['_PODREPORTREPLY']._serialized_start=1621
-  _globals['_PODREPORTREPLY']._serialized_end=1654
-  _globals['_EVENTREPORT']._serialized_start=1656
-  _globals['_EVENTREPORT']._serialized_end=1720
-  _globals['_EVENTREPLY']._serialized_start=1722
-  _globals['_EVENTREPLY']._serialized_end=1734
-  _globals['_LEFTREPORT']._serialized_start=1736
-  _globals['_LEFTREPORT']._serialized_end=1768
-  _globals['_LEFTREPLY']._serialized_start=1770
-  _globals['_LEFTREPLY']._serialized_end=1781
-  _globals['_STREAMREQUEST']._serialized_start=1784
-  _globals['_STREAMREQUEST']._serialized_end=1944
-  _globals['_PROCESSREQUEST']._serialized_start=1947
-  _globals['_PROCESSREQUEST']._serialized_end=2108
-  _globals['_LOGREQUEST']._serialized_start=2111
-  _globals['_LOGREQUEST']._serialized_end=2328
-  _globals['_STREAMUP']._serialized_start=2331
-  _globals['_STREAMUP']._serialized_end=2503
-  _globals['_STREAMDOWN']._serialized_start=2505
-  _globals['_STREAMDOWN']._serialized_end=2602
-  _globals['_TERMINALSIZE']._serialized_start=2604
-  _globals['_TERMINALSIZE']._serialized_end=2649
-  _globals['_RENEWREQUEST']._serialized_start=2651
-  _globals['_RENEWREQUEST']._serialized_end=2678
-  _globals['_RENEWREPLY']._serialized_start=2680
-  _globals['_RENEWREPLY']._serialized_end=2725
-  _globals['_MACHINE']._serialized_start=2727
-  _globals['_MACHINE']._serialized_end=2809
-  _globals['_MEMBERSHIPREQUEST']._serialized_start=2811
-  _globals['_MEMBERSHIPREQUEST']._serialized_end=2882
-  _globals['_MEMBERSHIPREPLY']._serialized_start=2884
-  _globals['_MEMBERSHIPREPLY']._serialized_end=3000
-  _globals['_DRAINREQUEST']._serialized_start=3002
-  _globals['_DRAINREQUEST']._serialized_end=3050
-  _globals['_DRAINREPLY']._serialized_start=3052
-  _globals['_DRAINREPLY']._serialized_end=3135
-  _globals['_LEAVEREQUEST']._serialized_start=3137
-  _globals['_LEAVEREQUEST']._serialized_end=3185
-  _globals['_LEAVEREPLY']._serialized_start=3187
-  _globals['_LEAVEREPLY']._serialized_end=3199
-  _globals['_MASTER']._serialized_start=3202
-  _globals['_MASTER']._serialized_end=3834
+  _globals['_HEARTBEATREQUEST']._serialized_end=1540
+  _globals['_HEARTBEATREPLY']._serialized_start=1542
+  _globals['_HEARTBEATREPLY']._serialized_end=1592
+  _globals['_PODREPORT']._serialized_start=1594
+  _globals['_PODREPORT']._serialized_end=1658
+  _globals['_PODREPORTREPLY']._serialized_start=1660
+  _globals['_PODREPORTREPLY']._serialized_end=1693
+  _globals['_EVENTREPORT']._serialized_start=1695
+  _globals['_EVENTREPORT']._serialized_end=1759
+  _globals['_EVENTREPLY']._serialized_start=1761
+  _globals['_EVENTREPLY']._serialized_end=1773
+  _globals['_LEFTREPORT']._serialized_start=1775
+  _globals['_LEFTREPORT']._serialized_end=1807
+  _globals['_LEFTREPLY']._serialized_start=1809
+  _globals['_LEFTREPLY']._serialized_end=1820
+  _globals['_STREAMREQUEST']._serialized_start=1823
+  _globals['_STREAMREQUEST']._serialized_end=1983
+  _globals['_PROCESSREQUEST']._serialized_start=1986
+  _globals['_PROCESSREQUEST']._serialized_end=2147
+  _globals['_LOGREQUEST']._serialized_start=2150
+  _globals['_LOGREQUEST']._serialized_end=2367
+  _globals['_STREAMUP']._serialized_start=2370
+  _globals['_STREAMUP']._serialized_end=2542
+  _globals['_STREAMDOWN']._serialized_start=2544
+  _globals['_STREAMDOWN']._serialized_end=2641
+  _globals['_TERMINALSIZE']._serialized_start=2643
+  _globals['_TERMINALSIZE']._serialized_end=2688
+  _globals['_RENEWREQUEST']._serialized_start=2690
+  _globals['_RENEWREQUEST']._serialized_end=2717
+  _globals['_RENEWREPLY']._serialized_start=2719
+  _globals['_RENEWREPLY']._serialized_end=2764
+  _globals['_MACHINE']._serialized_start=2766
+  _globals['_MACHINE']._serialized_end=2848
+  _globals['_MEMBERSHIPREQUEST']._serialized_start=2850
+  _globals['_MEMBERSHIPREQUEST']._serialized_end=2921
+  _globals['_MEMBERSHIPREPLY']._serialized_start=2923
+  _globals['_MEMBERSHIPREPLY']._serialized_end=3039
+  _globals['_DRAINREQUEST']._serialized_start=3041
+  _globals['_DRAINREQUEST']._serialized_end=3089
+  _globals['_DRAINREPLY']._serialized_start=3091
+  _globals['_DRAINREPLY']._serialized_end=3174
+  _globals['_LEAVEREQUEST']._serialized_start=3176
+  _globals['_LEAVEREQUEST']._serialized_end=3224
+  _globals['_LEAVEREPLY']._serialized_start=3226
+  _globals['_LEAVEREPLY']._serialized_end=3238
+  _globals['_MASTER']._serialized_start=3241
+  _globals['_MASTER']._serialized_end=3873
 # @@protoc_insertion_point(module_scope)

@@ -111,18 +111,20 @@ class Cut(_message.Message):
     def __init__(self, snapshot: _Optional[bool] = ..., base_revision: _Optional[int] = ..., revision: _Optional[int] = ..., last: _Optional[bool] = ..., node: _Optional[_Union[_desired_pb2.NodeConfig, _Mapping]] = ..., pods: _Optional[_Iterable[_Union[_desired_pb2.Pod, _Mapping]]] = ..., removed_pods: _Optional[_Iterable[str]] = ..., services: _Optional[_Iterable[_Union[_desired_pb2.Service, _Mapping]]] = ..., removed_services: _Optional[_Iterable[_Union[_desired_pb2.ObjectRef, _Mapping]]] = ..., endpoints: _Optional[_Iterable[_Union[_desired_pb2.ServiceEndpoints, _Mapping]]] = ..., removed_endpoints: _Optional[_Iterable[_Union[_desired_pb2.ObjectRef, _Mapping]]] = ..., peers: _Optional[_Iterable[_Union[_desired_pb2.Peer, _Mapping]]] = ..., removed_peers: _Optional[_Iterable[str]] = ..., config_maps: _Optional[_Iterable[_Union[_desired_pb2.ConfigMap, _Mapping]]] = ..., removed_config_maps: _Optional[_Iterable[_Union[_desired_pb2.ObjectRef, _Mapping]]] = ..., secrets: _Optional[_Iterable[_Union[_desired_pb2.Secret, _Mapping]]] = ..., removed_secrets: _Optional[_Iterable[_Union[_desired_pb2.ObjectRef, _Mapping]]] = ..., endpoint_slices: _Optional[_Iterable[_Union[_desired_pb2.EndpointSlice, _Mapping]]] = ..., removed_endpoint_slices: _Optional[_Iterable[_Union[_desired_pb2.ObjectRef, _Mapping]]] = ...) -> None: ...
 
 class HeartbeatRequest(_message.Message):
-    __slots__ = ("session_id", "capacity", "usage", "applied_revision", "conditions")
+    __slots__ = ("session_id", "capacity", "usage", "applied_revision", "conditions", "pod_usages")
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     CAPACITY_FIELD_NUMBER: _ClassVar[int]
     USAGE_FIELD_NUMBER: _ClassVar[int]
     APPLIED_REVISION_FIELD_NUMBER: _ClassVar[int]
     CONDITIONS_FIELD_NUMBER: _ClassVar[int]
+    POD_USAGES_FIELD_NUMBER: _ClassVar[int]
     session_id: str
     capacity: _observed_pb2.Capacity
     usage: _observed_pb2.Usage
     applied_revision: int
     conditions: _containers.RepeatedCompositeFieldContainer[_observed_pb2.Condition]
-    def __init__(self, session_id: _Optional[str] = ..., capacity: _Optional[_Union[_observed_pb2.Capacity, _Mapping]] = ..., usage: _Optional[_Union[_observed_pb2.Usage, _Mapping]] = ..., applied_revision: _Optional[int] = ..., conditions: _Optional[_Iterable[_Union[_observed_pb2.Condition, _Mapping]]] = ...) -> None: ...
+    pod_usages: _observed_pb2.PodUsages
+    def __init__(self, session_id: _Optional[str] = ..., capacity: _Optional[_Union[_observed_pb2.Capacity, _Mapping]] = ..., usage: _Optional[_Union[_observed_pb2.Usage, _Mapping]] = ..., applied_revision: _Optional[int] = ..., conditions: _Optional[_Iterable[_Union[_observed_pb2.Condition, _Mapping]]] = ..., pod_usages: _Optional[_Union[_observed_pb2.PodUsages, _Mapping]] = ...) -> None: ...
 
 class HeartbeatReply(_message.Message):
     __slots__ = ("periods",)

@@ -18,6 +18,7 @@ from agent.runtime.fakeprocess import FakeProcess
 from agent.session.renewal import Renewal
 from agent.session.reporter import ReportQueue
 from agent.session.session import SessionLoop
+from agent.usage.figures import Snapshot
 from master import cluster_api, kinds
 from master.api.identity import component
 from master.cache import Cache
@@ -198,6 +199,7 @@ class FakeMachine:
         """By the first word of the command; the main process of every container has the empty name."""
         self.process_requests: list[ProcessRequest] = []
         self.process_ended = asyncio.Event()
+        self.snapshot = Snapshot()
         self.log_ended = asyncio.Event()
         self._beat_now = asyncio.Event()
 
@@ -214,6 +216,9 @@ class FakeMachine:
     def beat(self) -> statuses.Beat:
         ready = statuses.Condition("Ready", self.is_ready, "AgentReady")
         return statuses.Beat(self.capacity, statuses.Usage(), (ready,), self.desired.revision)
+
+    def usage(self) -> Snapshot:
+        return self.snapshot
 
     def statuses(self) -> Iterable[statuses.PodStatus]:
         return list(self.pods.values())

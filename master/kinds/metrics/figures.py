@@ -26,6 +26,11 @@ def quantities(cpu_millis: int, memory_bytes: int) -> dict[str, str]:
     return {"cpu": canonical_quantity(f"{cpu_millis}m"), "memory": canonical_quantity(f"{memory_bytes // 1024}Ki")}
 
 
+def nano_quantities(cpu_nanos: int, memory_bytes: int) -> dict[str, str]:
+    """The same from billionths of a core."""
+    return {**quantities(0, memory_bytes), "cpu": canonical_quantity(f"{cpu_nanos}n")}
+
+
 def window(seconds: float) -> str:
     """A duration to the millisecond, as Go writes it: `10.062s`, `1m0.5s`, `1h0m3s`, `500ms`."""
     millis = round(seconds * 1000)

@@ -19,6 +19,8 @@ from agent.node import Node
 from agent.runtime.fake import FakeRuntime
 from agent.runtime.interface import RuntimeVersion
 from agent.session.reporter import ReportQueue
+from agent.usage.meter import Meter
+from agent.usage.targets import PodTarget
 from agent.vitals import Vitals
 from agent.wire.names import DnsContent
 from netstack.desired import NetworkState, NodeSettings, Repair
@@ -26,6 +28,7 @@ from netstack.errors import RulesBusy
 from proto.gen import desired_pb2 as pb
 from proto.gen.session_pb2 import Cut
 from tests.fakes.sessions import AgentClock, until
+from tests.unit.agent.usage.texts import Kernel
 
 pytestmark = pytest.mark.timeout(20)
 
@@ -116,6 +119,9 @@ class FakePods:
 
     async def listed(self) -> None: ...
 
+    def measurable(self) -> tuple[PodTarget, ...]:
+        return ()
+
     @property
     def idle(self) -> bool:
         return self.desired is not None and not self.desired.pods
@@ -153,7 +159,8 @@ class Bench:
             on_repairs=self.node.network_mended,
             on_health=self.node.network_health,
         )
-        self.node.connect(self.pods, self.network, self.dns)
+        meter = Meter("node-1", tmp_path, self.clock, link_of=lambda uid: "", proc=Kernel(tmp_path / "kernel", 2).proc)
+        self.node.connect(self.pods, self.network, self.dns, meter)
 
     def _make(self, settings: NodeSettings) -> FakeNetwork:
         self.settings.append(settings)
@@ -371,3 +378,11 @@ async def test_the_content_of_hello(tmp_path: Path) -> None:
     assert capacity.pods == 110
     assert capacity.cpu_millis >= 1000
     assert capacity.memory_bytes > 0
+
+
+async def test_the_node_measures_itself_while_it_runs(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    assert bench.node.usage().at == 0.0
+    async with bench.running():
+        await until(lambda: bench.node.usage().at)
+    assert bench.node.usage().machine.cores == 2

@@ -14,7 +14,10 @@ import pytest_asyncio
 from agent import model, statuses
 from agent.session.channel import Master
 from agent.session.errors import Refused, Stale
+from agent.usage.figures import Cgroup, ContainerUsage, PodUsage, Snapshot
+from agent.usage.targets import ContainerTarget, PodTarget
 from master import kinds
+from master.api import usages
 from master.kinds.core.configmap import ConfigMap
 from master.kinds.core.pod.container import Container
 from master.kinds.core.pod.model import Pod, PodSpec
@@ -353,3 +356,22 @@ async def test_an_error_in_one_session_does_not_end_the_agent(
         await until(lambda: not failures and master.ready("node-1") == "True")
     assert "node node-1: the session failed" in caplog.text
     assert "a bug of ours" in caplog.text
+
+
+async def test_the_usages_of_pods_come_with_heartbeats_and_again_in_each_session(
+    master: MasterEnd, tmp_path: Path
+) -> None:
+    app = ContainerTarget("app", "1" * 64, "app", "app:1")
+    usage = ContainerUsage(app, 1.0, Cgroup(working_set_bytes=3 << 20), cpu_nano_cores=7, window_s=10.0)
+    pods = (PodUsage(PodTarget("u1", "default", "web", 0.0, containers=(app,)), containers=(usage,)),)
+    agent = AgentEnd(await master.identity("node-1"), tmp_path)
+    async with agent.running():
+        await until(lambda: master.ready("node-1") == "True")
+        assert master.sessions.pod_usages("node-1") == {}
+        agent.machine.snapshot = Snapshot("node-1", at=1.0, taken_at=1.0, pods=pods)
+        first = await until(lambda: master.sessions.pod_usages("node-1"))
+        assert first["u1"].containers == (usages.ContainerUsage("app", 7, 3 << 20),)
+        master.sessions.end_session("node-1", "test")
+        await until(lambda: master.sessions.pod_usages("node-1"))
+        agent.machine.snapshot = Snapshot("node-1", at=2.0, taken_at=2.0, pods=())
+        await until(lambda: not master.sessions.pod_usages("node-1"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -119,12 +120,60 @@ async def test_reading_them_needs_permission(api: Client, path: str) -> None:
         assert (await api("GET", path + name, context=api.anonymous)).status in (401, 403)
 
 
-async def test_the_usage_of_pods_is_missing_and_the_answer_says_why(api: Client) -> None:
-    for path in (f"{METRICS}/pods", f"{METRICS}/namespaces/default/pods"):
-        listed = (await api("GET", path)).json
-        assert (listed["kind"], listed["items"]) == ("PodMetricsList", [])
-    reply = await api("GET", f"{METRICS}/namespaces/default/pods/web")
-    assert reply.status == 404 and "do not measure what pods use yet" in reply.json["message"]
+PODS = f"{METRICS}/namespaces/default/pods"
+
+
+@pytest.fixture
+async def pods(api: Client) -> Sessions:
+    """Pod `web` of node `a` with two containers, `other` of node `b`, and `idle`, which no node has measured."""
+    sessions = Sessions(FakeClock(), heartbeat_s=10, grace_s=40)
+    api.resources.usages = sessions
+    uids = {}
+    assert (await api("POST", "/api/v1/namespaces", {"metadata": {"name": "else"}})).status == 201
+    for name, namespace, node in (("web", "default", "a"), ("idle", "default", "a"), ("other", "else", "b")):
+        await api("POST", "/api/v1/nodes", {"metadata": {"name": node}})
+        spec = {"nodeName": node, "containers": [{"name": "app", "image": "app"}, {"name": "log", "image": "log"}]}
+        metadata = {"name": name, "labels": {"app": name}}
+        made = await api("POST", f"/api/v1/namespaces/{namespace}/pods", {"metadata": metadata, "spec": spec})
+        assert made.status == 201, made.body
+        uids[name] = made.json["metadata"]["uid"]
+    app = observed_pb2.ContainerUsage(name="app", cpu_nano_cores=1_500_001, memory_bytes=3 << 20, window_ms=10_250)
+    log = observed_pb2.ContainerUsage(name="log", cpu_nano_cores=2_000_000, memory_bytes=1 << 20, window_ms=10_250)
+    for node, name in (("a", "web"), ("b", "other")):
+        session = sessions.open(node, Machine(node, "10.0.0.1"), "f", removed=False)
+        # Node `a` also claims the pod of node `b`.
+        usages = [observed_pb2.PodUsage(uid=uids[each], containers=[app, log]) for each in sorted({name, "other"})]
+        sessions.pods_measured(session, observed_pb2.PodUsages(pods=usages))
+    return sessions
+
+
+async def test_the_usage_of_a_pod_is_that_of_its_containers(api: Client, pods: Sessions) -> None:
+    listed = (await api("GET", PODS)).json
+    assert (listed["kind"], listed["apiVersion"]) == ("PodMetricsList", "metrics.k8s.io/v1beta1")
+    (web,) = listed["items"]
+    assert web == (await api("GET", f"{PODS}/web")).json
+    assert (web["kind"], web["window"], web["metadata"]["namespace"]) == ("PodMetrics", "10.25s", "default")
+    assert web["metadata"]["labels"] == {"app": "web"}
+    assert web["containers"] == [
+        {"name": "app", "usage": {"cpu": "1500001n", "memory": "3Mi"}},
+        {"name": "log", "usage": {"cpu": "2m", "memory": "1Mi"}},
+    ]
+    assert names((await api("GET", f"{METRICS}/pods")).json) == ["web", "other"]
+    assert names((await api("GET", f"{METRICS}/pods?labelSelector=app%3Dother")).json) == ["other"]
+    table = (await api("GET", PODS, headers=TABLE)).json
+    assert [row["cells"] for row in table["rows"]] == [["web", "3500001n", "4Mi", "10.25s"]]
+
+
+@pytest.mark.parametrize("name", ["idle", "none"])
+async def test_a_pod_that_was_not_measured_is_not_found(api: Client, pods: Sessions, name: str) -> None:
+    reply = await api("GET", f"{PODS}/{name}")
+    assert reply.status == 404 and reply.json["message"] == f'pods.metrics.k8s.io "{name}" not found'
+
+
+async def test_only_the_node_of_a_pod_can_report_its_usage(api: Client, pods: Sessions) -> None:
+    pods.end_session("b", "test")
+    assert names((await api("GET", f"{METRICS}/pods")).json) == ["web"]
+    assert (await api("GET", f"{METRICS}/namespaces/else/pods/other")).status == 404
 
 
 async def test_the_health_of_the_store_is_a_component_status(api: Client, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -143,12 +192,8 @@ async def test_the_health_of_the_store_is_a_component_status(api: Client, monkey
     assert row["cells"][:3] == ["store", "Unhealthy", ""] and "no space left" in row["cells"][3]
 
 
-@pytest.mark.parametrize("program", KUBECTLS, ids=lambda path: path.name)
-async def test_kubectl_shows_what_nodes_use(api: Client, nodes: list[str], program: Path, tmp_path: Path) -> None:
-    for name in nodes:
-        capacity = {"status": {"capacity": {"cpu": "1", "memory": "4Gi"}}}
-        merge = {"Content-Type": "application/merge-patch+json"}
-        assert (await api("PATCH", f"/api/v1/nodes/{name}/status", capacity, headers=merge)).status == 200
+def kubectl_of(api: Client, program: Path, tmp_path: Path) -> Callable[..., Awaitable[list[list[str]]]]:
+    """Runs a kubectl as the administrator, and returns the words of the lines that it prints."""
     (tmp_path / "ca.crt").write_bytes(api.pki.ca_pem)
     flags = [
         f"--server=https://127.0.0.1:{api.port}",
@@ -164,6 +209,28 @@ async def test_kubectl_shows_what_nodes_use(api: Client, nodes: list[str], progr
         assert done.returncode == 0, done.stderr
         return [line.split() for line in done.stdout.splitlines()]
 
+    return kubectl
+
+
+@pytest.mark.parametrize("program", KUBECTLS, ids=lambda path: path.name)
+async def test_kubectl_shows_what_pods_use(api: Client, pods: Sessions, program: Path, tmp_path: Path) -> None:
+    kubectl = kubectl_of(api, program, tmp_path)
+    assert await kubectl("top", "pods", "--no-headers") == [["web", "4m", "4Mi"]]
+    assert await kubectl("top", "pod", "web", "--containers", "--no-headers") == [
+        ["web", "app", "2m", "3Mi"],
+        ["web", "log", "2m", "1Mi"],
+    ]
+    everywhere = await kubectl("top", "pods", "-A", "-l", "app in (web,other)", "--no-headers")
+    assert sorted(everywhere) == [["default", "web", "4m", "4Mi"], ["else", "other", "4m", "4Mi"]]
+
+
+@pytest.mark.parametrize("program", KUBECTLS, ids=lambda path: path.name)
+async def test_kubectl_shows_what_nodes_use(api: Client, nodes: list[str], program: Path, tmp_path: Path) -> None:
+    for name in nodes:
+        capacity = {"status": {"capacity": {"cpu": "1", "memory": "4Gi"}}}
+        merge = {"Content-Type": "application/merge-patch+json"}
+        assert (await api("PATCH", f"/api/v1/nodes/{name}/status", capacity, headers=merge)).status == 200
+    kubectl = kubectl_of(api, program, tmp_path)
     rows = {row[0]: row[1:] for row in await kubectl("top", "node")}
     assert rows["a"] == rows["b"] == ["250m", "25%", "3072Mi", "75%"]
     assert [row[0] for row in await kubectl("top", "node", "-l", "zone=zone-b", "--no-headers")] == ["b"]

@@ -89,7 +89,19 @@ def _many_conditions(number: int) -> session_pb2.HeartbeatRequest:
     return session_pb2.HeartbeatRequest(conditions=conditions)
 
 
+def _usages(pods: int = 1, containers: int = 1, uid: str = "u", **values: Any) -> session_pb2.HeartbeatRequest:
+    used = observed_pb2.ContainerUsage(**{"name": "main", **values})
+    pod = observed_pb2.PodUsage(uid=uid, containers=[used] * containers)
+    return session_pb2.HeartbeatRequest(pod_usages=observed_pb2.PodUsages(pods=[pod] * pods))
+
+
 HEARTBEATS = [
+    pytest.param(_usages(pods=1001), "1001 pods in one report", id="usages of many pods"),
+    pytest.param(_usages(pods=101, containers=100), "10100 containers", id="usages of many containers"),
+    pytest.param(_usages(uid="x" * 100_000), "pod_usages: a uid or a name", id="usage with an endless uid"),
+    pytest.param(_usages(name="x" * 100_000), "pod_usages: a uid or a name", id="usage with an endless name"),
+    pytest.param(_usages(cpu_nano_cores=-1), "pod_usages: a negative amount", id="usage of cpu -1"),
+    pytest.param(_usages(memory_bytes=-(2**63)), "pod_usages: a negative amount", id="usage of memory 2^63"),
     pytest.param(_condition(type=""), "type ''", id="condition without type"),
     pytest.param(_condition(type="a b"), "type 'a b'", id="condition type"),
     pytest.param(_condition(type="x" * 100_000), "conditions: type", id="endless condition type"),

@@ -33,6 +33,8 @@ def _valid(session: str, web: str) -> list[tuple[str, bytes]]:
     beat = session_pb2.HeartbeatRequest(
         session_id=session, capacity=capacity, applied_revision=5, conditions=[condition]
     )
+    used = observed_pb2.ContainerUsage(name="main", cpu_nano_cores=5, memory_bytes=6, window_ms=7)
+    beat.pod_usages.CopyFrom(observed_pb2.PodUsages(pods=[observed_pb2.PodUsage(uid=web, containers=[used])], age_ms=8))
     return [
         ("Hello", hello().SerializeToString()),
         ("Heartbeat", beat.SerializeToString()),

@@ -56,6 +56,12 @@ def test_two_measurements_in_a_moment_have_no_rate() -> None:
     assert rate(second) is None and second.machine.cpu_nano_cores is None
 
 
+def test_the_window_of_a_container_is_that_of_its_rate() -> None:
+    first = joined(Snapshot("n"), readings(0, 1000.0, started_at=996.0), 50.0)
+    assert first.pods[0].containers[0].window_s == 4.0
+    assert joined(first, readings(0, 1010.0), 60.0).pods[0].containers[0].window_s == 10.0
+
+
 def test_traffic_is_that_of_the_pods_end() -> None:
     own = joined(Snapshot("n"), readings(0, 1.0), 1.0).pods[0].traffic
     assert own == Traffic(LINKS["sp0123"].sent, LINKS["sp0123"].received)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 
-from master.api.usages import NodeUsage
+from master.api.usages import ContainerUsage, NodeUsage, PodUsage
 from master.dispatch.errors import Occupied, Stale
 from master.dispatch.sessions import Machine, Sessions
 from proto.gen import observed_pb2
@@ -185,3 +186,36 @@ async def test_an_old_usage_is_not_shown_and_neither_is_that_of_an_earlier_sessi
     assert sessions.usage("n") is not None
     sessions.open("n", MACHINE, "f", removed=False)
     assert sessions.usage("n") is None
+
+
+POD_USAGES = observed_pb2.PodUsages(
+    age_ms=2500,
+    pods=[
+        observed_pb2.PodUsage(
+            uid="u1",
+            containers=[
+                observed_pb2.ContainerUsage(name="app", cpu_nano_cores=5, memory_bytes=6, window_ms=10_000),
+                observed_pb2.ContainerUsage(name="new", cpu_nano_cores=7, memory_bytes=8, window_ms=1500),
+            ],
+        ),
+        observed_pb2.PodUsage(uid="empty"),
+    ],
+)
+
+
+async def test_usages_of_pods_are_dated_by_the_masters_clock_and_expire(sessions: Sessions, clock: FakeClock) -> None:
+    session = sessions.open("n", MACHINE, "f", removed=False)
+    assert sessions.pod_usages("n") == {}
+    sessions.pods_measured(session, POD_USAGES)
+    containers = (ContainerUsage("app", 5, 6), ContainerUsage("new", 7, 8))
+    measured_at = clock.now() - timedelta(seconds=2.5)
+    assert sessions.pod_usages("n") == {"u1": PodUsage(measured_at, 1.5, containers)}
+    assert sessions.pod_usages("m") == {}
+    await clock.advance(40)
+    sessions.beat(session)
+    assert sessions.pod_usages("n") == {}, "an agent that reports no usages any more"
+    sessions.pods_measured(session, observed_pb2.PodUsages())
+    assert sessions.pod_usages("n") == {}
+    sessions.pods_measured(session, POD_USAGES)
+    sessions.open("n", MACHINE, "f", removed=False)
+    assert sessions.pod_usages("n") == {}
