@@ -85,12 +85,13 @@ class PodStatus:
     start_time: float = 0.0
     init_containers: tuple[ContainerStatus, ...] = ()
     containers: tuple[ContainerStatus, ...] = ()
+    ephemeral_containers: tuple[ContainerStatus, ...] = ()
     removed: bool = False
 
     @property
     def all_containers(self) -> tuple[ContainerStatus, ...]:
-        """The statuses of the containers, init containers first."""
-        return (*self.init_containers, *self.containers)
+        """The statuses of the containers: init containers first, ephemeral containers last."""
+        return (*self.init_containers, *self.containers, *self.ephemeral_containers)
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,7 +73,8 @@ deployment, has the same fields as a pod. In a status nothing is an instruction,
 - A field that is **refused** would be unsafe to ignore. The API refuses the object, or the node does not start the pod
   and says why in its status.
 
-A field below a listed field has no effect either. `containers[]` stands for `initContainers[]` too.
+A field below a listed field has no effect either. `containers[]` stands for `initContainers[]` and
+`ephemeralContainers[]` too.
 """
 
 
@@ -138,7 +139,7 @@ def _fields_of(resource: Resource[Any]) -> list[str]:
 
 
 def _listed(resource: Resource[Any]) -> Iterator[Place]:
-    """The fields without effect, each field of a type once, and none below another one or in a template."""
+    """The fields without effect, each once, and none below another one, in a template or of ephemeral containers."""
     from master.schema.tree import Struct, places
 
     fields = resource.schema.tree.fields
@@ -146,7 +147,9 @@ def _listed(resource: Resource[Any]) -> Iterator[Place]:
     shortest: dict[int, Place] = {}
     above: list[str] = []
     for place in places(spec):
-        if "template" in place.path.split(".") or any(place.path.startswith(f"{path}.") for path in above):
+        if {"template", "ephemeralContainers[]"} & {*place.path.split(".")} or any(
+            place.path.startswith(f"{path}.") for path in above
+        ):
             continue
         whole = place.field.inert or (place.field.refused and not place.field.refused_values)
         if whole:

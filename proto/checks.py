@@ -60,7 +60,7 @@ def pod(message: desired_pb2.Pod) -> str:
         or _seconds(message.active_deadline_s, "active_deadline_s")
         or _moment(message.creation_timestamp, "creation_timestamp")
         or _moment(message.deletion_timestamp, "deletion_timestamp")
-        or _first(_container(container) for container in (*message.init_containers, *message.containers))
+        or _first(_container(container) for container in _containers(message))
         or _first(_form(_LABEL, volume.name, "volume") for volume in message.volumes)
     )
 
@@ -141,6 +141,10 @@ def process(request: session_pb2.ProcessRequest, *, command: bool) -> str:
 def size(message: session_pb2.TerminalSize) -> str:
     """What is wrong with the size of a terminal, which the kernel keeps in 16 bits."""
     return "" if max(message.width, message.height) < 1 << 16 else f"terminal: {message.width}x{message.height}"
+
+
+def _containers(message: desired_pb2.Pod) -> Iterable[desired_pb2.Container]:
+    return (*message.init_containers, *message.containers, *message.ephemeral_containers)
 
 
 def _container(container: desired_pb2.Container) -> str:

@@ -141,3 +141,5 @@ class Container:
     restart_policy: RestartPolicy | None = None
     """None: that of the pod. ALWAYS makes an init container a sidecar."""
     checks: Checks = NO_CHECKS
+    target: str = ""
+    """The container whose processes an ephemeral container sees; empty: only its own."""

@@ -97,6 +97,8 @@ class Pod:
     dns_config: DnsConfig | None = None
     subdomain: str = ""
     set_hostname_as_fqdn: bool = False
+    ephemeral_containers: tuple[Container, ...] = ()
+    """They were added to the running pod, for debugging."""
 
     @property
     def ref(self) -> ObjectRef:
@@ -110,9 +112,14 @@ class Pod:
 
     @property
     def all_containers(self) -> tuple[Container, ...]:
-        """The containers, init containers first."""
+        """The containers: init containers first, ephemeral containers last."""
+        return (*self.planned_containers, *self.ephemeral_containers)
+
+    @property
+    def planned_containers(self) -> tuple[Container, ...]:
+        """The containers that the pod was created with, init containers first."""
         return (*self.init_containers, *self.containers)
 
     def container(self, name: str) -> Container | None:
-        """The container of that name, init containers included."""
+        """The container of that name, whatever its role."""
         return next((container for container in self.all_containers if container.name == name), None)

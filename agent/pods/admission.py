@@ -58,6 +58,12 @@ def refusal(pod: Pod, host: HostSecurity) -> Refusal | None:
     return next(_problems(pod, host), None)
 
 
+def problem_of_added(container: Container, host: HostSecurity) -> str:
+    """Why this node cannot run a container that was added to a running pod; empty if it can. The pod goes on."""
+    problems = (problem.message for problem in _profile_problems(container, host))
+    return next(problems, "") or _id_problem(_ids(container))
+
+
 def _problems(pod: Pod, host: HostSecurity) -> Iterator[Refusal]:
     if pod.unsupported:
         reasons = (reason for start, reason in _REASONS.items() if pod.unsupported[0].startswith(start))
@@ -66,13 +72,14 @@ def _problems(pod: Pod, host: HostSecurity) -> Iterator[Refusal]:
     for sysctl in pod.sysctls:
         if problem := _sysctl_problem(sysctl, pod, host):
             yield Refusal("SysctlForbidden", f"forbidden sysctl: {problem}")
-    for container in pod.all_containers:
+    for container in pod.planned_containers:
         yield from _profile_problems(container, host)
         for field, handler in container.checks.handlers:
             if isinstance(handler, UnknownAction):
                 text = f'container "{container.name}": this node does not know the action of {field}'
                 yield Refusal("SettingNotSupported", text)
-    if problem := _id_problem(pod):
+    ids = [pod.fs_group, *pod.supplemental_groups, *(own for each in pod.planned_containers for own in _ids(each))]
+    if problem := _id_problem(ids):
         yield Refusal("SettingNotSupported", problem)
 
 
@@ -120,10 +127,11 @@ def _confines(profile: Profile | None) -> bool:
     return profile is not None and profile.type != Profile.UNCONFINED
 
 
-def _id_problem(pod: Pod) -> str:
+def _ids(container: Container) -> list[int | None]:
+    return [container.security.run_as_user, container.security.run_as_group]
+
+
+def _id_problem(ids: list[int | None]) -> str:
     """The kernel would take an id that is out of range for another user or group, perhaps root."""
-    ids = [pod.fs_group, *pod.supplemental_groups]
-    for container in pod.all_containers:
-        ids += [container.security.run_as_user, container.security.run_as_group]
     wrong = [number for number in ids if number is not None and not 0 <= number <= _MAX_ID]
     return f"{wrong[0]} is not the id of a user or group" if wrong else ""

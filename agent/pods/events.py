@@ -36,12 +36,12 @@ class Limit:
 
 
 class EventRecorder:
-    """Reports events of one pod."""
+    """Reports events of one pod. The worker keeps `pod` up to date."""
 
     def __init__(self, reporter: Reporter, clock: Clock, pod: Pod) -> None:
         self._reporter = reporter
         self._clock = clock
-        self._pod = pod
+        self.pod = pod
 
     def normal(self, reason: str, message: str, *, container: str = "") -> None:
         """An event of normal operation."""
@@ -52,10 +52,9 @@ class EventRecorder:
         self._record(reason, message, container, warning=True)
 
     def _record(self, reason: str, message: str, container: str, *, warning: bool) -> None:
-        pod = self._pod
+        pod = self.pod
         if not pod.name:
             return  # known by its uid only: there is no object for the event
-        kind = "initContainers" if any(known.name == container for known in pod.init_containers) else "containers"
         self._reporter.event(
             Event(
                 kind="Pod",
@@ -66,6 +65,14 @@ class EventRecorder:
                 message=message,
                 at=self._clock.wall(),
                 warning=warning,
-                field_path=f"spec.{kind}{{{container}}}" if container else "",
+                field_path=f"spec.{_field(pod, container)}{{{container}}}" if container else "",
             )
         )
+
+
+def _field(pod: Pod, container: str) -> str:
+    """The field of the spec that has this container."""
+    if any(known.name == container for known in pod.init_containers):
+        return "initContainers"
+    added = any(known.name == container for known in pod.ephemeral_containers)
+    return "ephemeralContainers" if added else "containers"

@@ -19,7 +19,7 @@ from agent.runtime.interface import ContainerPhase
 
 def is_final(pod: Pod, container: Container, ended: Instance) -> bool:
     """Whether the container that ended is not restarted."""
-    if ended.replaced:
+    if ended.replaced and role_of(pod, container) is not Role.EPHEMERAL:
         return False
     match policy_of(pod, container):
         case RestartPolicy.ALWAYS:

@@ -27,7 +27,7 @@ def score_of(pod: Pod, container: Container, *, memory_bytes: int) -> int:
 
 
 def _score(pod: Pod, container: Container, memory_bytes: int) -> int:
-    resources = [each.resources for each in pod.all_containers]
+    resources = [each.resources for each in pod.planned_containers]
     if all(each == Resources() for each in resources):
         return _BEST_EFFORT
     if all(map(_is_guaranteed, resources)):

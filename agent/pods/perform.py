@@ -36,6 +36,7 @@ from agent.pods.actions import (
     StartContainer,
     StartSandbox,
 )
+from agent.pods.admission import problem_of_added
 from agent.pods.env import PodFacts, environment, sub_path_of
 from agent.pods.errors import ContainerConfigError, ImageMissing
 from agent.pods.events import EventRecorder
@@ -44,13 +45,22 @@ from agent.pods.health import Fault
 from agent.pods.interface import PodNetwork, PodsConfig
 from agent.pods.keeper import HealthKeeper
 from agent.pods.names import identify
+from agent.pods.roles import Role, role_of
 from agent.pods.security import needs_image_user, own_seccomp_profile
 from agent.pods.spec import container_spec, privileges, sandbox_spec
 from agent.pods.view import PodView
 from agent.probes.interface import Prober, Target
 from agent.runtime import pause
 from agent.runtime.errors import BadRequest, CreateConflict, ImageNotFound, NoSuchContainer, StartRefused
-from agent.runtime.interface import ContainerPhase, ContainerRecord, ContainerSpec, Mount, Privileges, Runtime
+from agent.runtime.interface import (
+    ContainerId,
+    ContainerPhase,
+    ContainerRecord,
+    ContainerSpec,
+    Mount,
+    Privileges,
+    Runtime,
+)
 from agent.volumes.interface import Mounted
 from agent.volumes.manager import Volumes
 from agent.volumes.subpaths import SubPath
@@ -210,6 +220,7 @@ class Performer:
 
     async def _create_container(self, action: CreateContainer) -> None:
         pod, container = self.pod, action.container
+        target = self._target(container)
         facts = PodFacts(self._config.node_name, self.desired.host_ip, self._view.address)
         env = environment(pod, container, self.desired, facts)
         volume_mounts = await asyncio.to_thread(self._volume_mounts, container, env) if container.volume_mounts else []
@@ -222,6 +233,7 @@ class Performer:
                 attempt=action.attempt,
                 sandbox=action.sandbox,
                 sandbox_attempt=action.sandbox_attempt,
+                target=target,
                 env=env,
                 mounts=[*volume_mounts, *self._files.mounts(pod, container, action.attempt)],
                 privileges=rights,
@@ -236,6 +248,19 @@ class Performer:
             await self._refresh(RefreshContainer(action.sandbox))
             raise
         self._events.normal("Created", f"Created container {container.name}", container=container.name)
+
+    def _target(self, container: Container) -> ContainerId | None:
+        """The instance whose processes an ephemeral container sees, if it names one. Raises ContainerConfigError."""
+        if role_of(self.pod, container) is not Role.EPHEMERAL:
+            return None
+        if problem := problem_of_added(container, self._config.security):
+            raise ContainerConfigError(problem)
+        if not container.target:
+            return None
+        instance = self._view.observed().newest(container.target)
+        if instance is None or not instance.running:
+            raise ContainerConfigError(f"unable to find target container {container.target}")
+        return instance.id
 
     async def _privileges(self, container: Container) -> Privileges:
         security = container.security

@@ -18,10 +18,14 @@ class Role(Enum):
     """It starts in its place among the init containers, and goes on running until all containers have ended."""
     APP = auto()
     """The pod ends with it and the others of its role."""
+    EPHEMERAL = auto()
+    """It was added to the running pod. It starts at once, is never restarted, and counts for nothing."""
 
 
 def role_of(pod: Pod, container: Container) -> Role:
     """The role of a container of the pod."""
+    if container in pod.ephemeral_containers:
+        return Role.EPHEMERAL
     if container not in pod.init_containers:
         return Role.APP
     return Role.SIDECAR if container.restart_policy is RestartPolicy.ALWAYS else Role.INIT
@@ -29,8 +33,11 @@ def role_of(pod: Pod, container: Container) -> Role:
 
 def policy_of(pod: Pod, container: Container) -> RestartPolicy:
     """The policy by which the container is restarted. An init container that has succeeded never is."""
+    role = role_of(pod, container)
+    if role is Role.EPHEMERAL:
+        return RestartPolicy.NEVER
     policy = container.restart_policy or pod.restart_policy
-    if role_of(pod, container) is Role.INIT and policy is RestartPolicy.ALWAYS:
+    if role is Role.INIT and policy is RestartPolicy.ALWAYS:
         return RestartPolicy.ON_FAILURE
     return policy
 

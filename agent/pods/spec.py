@@ -51,11 +51,12 @@ def container_spec(
     attempt: int,
     sandbox: ContainerId,
     sandbox_attempt: int,
+    target: ContainerId | None,
     env: Mapping[str, str],
     mounts: Sequence[Mount],
     privileges: Privileges,
 ) -> ContainerSpec:
-    """One instance of a container, joined to its sandbox."""
+    """One instance of a container, joined to its sandbox, and to the processes of the instance `target`."""
     return ContainerSpec(
         name=instance_name(pod.uid, container.name, attempt),
         image=container.image,
@@ -64,7 +65,7 @@ def container_spec(
         host_network=pod.host_network,
         host_ipc=pod.host_ipc,
         host_pid=pod.host_pid,
-        join_pid=pod.share_process_namespace,
+        join_pid=target or (sandbox if pod.share_process_namespace else None),
         entrypoint=tuple(expand(word, env) for word in container.command),
         command=tuple(expand(word, env) for word in container.args),
         env=tuple(f"{name}={value}" for name, value in env.items()),

@@ -41,6 +41,7 @@ def pod_status(
     inits = tuple(map(reader.status, pod.init_containers))
     apps = tuple(map(reader.status, pod.containers))
     names = {sidecar.name for sidecar in sidecars(pod)}
+    added = tuple(map(reader.status, pod.ephemeral_containers))
     lasting = (*(status for status in inits if status.name in names), *apps)
     # As in Kubernetes, a pod has not ended as long as one of its containers runs.
     verdict = memory.verdict if not observed.running else None
@@ -60,6 +61,7 @@ def pod_status(
         start_time=memory.started_at,
         init_containers=inits,
         containers=apps,
+        ephemeral_containers=added,
     )
 
 
@@ -121,12 +123,14 @@ class _Reader:
         state, last = self._states(container, standing)
         is_running = isinstance(state, Running)
         started = is_running and newest is not None and self._observed.health_of(newest.id).started
-        is_init = role_of(self._pod, container) is Role.INIT
+        role = role_of(self._pod, container)
+        ready = succeeded(newest) if role is Role.INIT else started and self._is_ready(newest)
         return ContainerStatus(
             name=container.name,
             state=state,
             last_state=last,
-            ready=succeeded(newest) if is_init else started and self._is_ready(newest),
+            # Nothing depends on an ephemeral container: as in Kubernetes, it never is ready.
+            ready=ready and role is not Role.EPHEMERAL,
             started=started,
             restart_count=max(0, self._observed.attempts.get(container.name, 0)),
             image=container.image,
@@ -160,7 +164,8 @@ class _Reader:
         if failure is not None:
             return failure
         # Once all turns are over, init containers without a record have run.
-        if self._turn is not None and container not in self._allowed:
+        waits = container not in self._allowed and container not in self._pod.ephemeral_containers
+        if self._turn is not None and waits:
             return Waiting("PodInitializing")
         for key in (SANDBOX_KEY, NETWORK_KEY, VOLUMES_KEY):
             retry = self._memory.retries.get(key)

@@ -62,6 +62,8 @@ def _advance(draft: Draft) -> None:
         draft.add(PrepareVolumes())
     if not _stop_stale(draft) and draft.pod.init_containers:
         return  # init containers run again, with no other container running
+    for container in draft.pod.ephemeral_containers:
+        _container(draft, container, held=False)
     held = False
     for container in allowed(draft.pod, next_init(draft.pod, draft.observed)):
         _container(draft, container, held=held)

@@ -100,7 +100,7 @@ class PodWorker:
         if pod.deleted and not self._pod.deleted:
             self._cancel_pulls()
         same_images = frozenset(_images(pod) & _images(self._pod))
-        self._pod = self._performer.pod = pod
+        self._pod = self._performer.pod = self._events.pod = pod
         self._desired = self._performer.desired = desired
         if changed:
             self._view.volumes_ready = False

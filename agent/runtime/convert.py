@@ -79,8 +79,8 @@ def _host_config(spec: ContainerSpec) -> dict[str, Any]:
     }
     if spec.host_pid:
         config["PidMode"] = "host"
-    elif spec.join and spec.join_pid:
-        config["PidMode"] = f"container:{spec.join}"
+    elif spec.join_pid:
+        config["PidMode"] = f"container:{spec.join_pid}"
     if spec.sysctls:
         config["Sysctls"] = dict(spec.sysctls)
     if limits.cpu_quota_us:

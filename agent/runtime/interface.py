@@ -69,8 +69,8 @@ class Privileges:
 class ContainerSpec:
     """Everything that a container is created from.
 
-    `join` is the container whose network and IPC namespaces it shares, and with `join_pid` its processes too. Without
-    it the container gets an IPC namespace that others can join, and a network namespace with only loopback.
+    `join` is the container whose network and IPC namespaces it shares, `join_pid` the one whose processes it sees.
+    Without `join` it gets an IPC namespace that others can join, and a network namespace with only loopback.
     `host_network`, `host_ipc` and `host_pid` give it the host's namespaces instead.
     """
 
@@ -78,7 +78,7 @@ class ContainerSpec:
     image: str
     labels: Mapping[str, str]
     join: ContainerId | None = None
-    join_pid: bool = False
+    join_pid: ContainerId | None = None
     host_network: bool = False
     host_ipc: bool = False
     host_pid: bool = False

@@ -46,6 +46,7 @@ def pod_from_proto(pod: desired_pb2.Pod) -> model.Pod:
         dns_config=_dns_config(pod.dns_config) if pod.HasField("dns_config") else None,
         subdomain=pod.subdomain,
         set_hostname_as_fqdn=pod.set_hostname_as_fqdn,
+        ephemeral_containers=tuple(_container(container) for container in pod.ephemeral_containers),
     )
 
 
@@ -161,6 +162,7 @@ def _container(container: desired_pb2.Container) -> model.Container:
         termination_message_from_log=container.termination_message_from_log,
         restart_policy=model.RestartPolicy(container.restart_policy) if container.restart_policy else None,
         checks=checks_from_proto(container),
+        target=container.target_container,
     )
 
 

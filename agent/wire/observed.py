@@ -27,6 +27,7 @@ def status_to_proto(status: statuses.PodStatus) -> observed_pb2.PodStatus:
         start_time=_timestamp(status.start_time),
         init_container_statuses=[_container_status(container) for container in status.init_containers],
         container_statuses=[_container_status(container) for container in status.containers],
+        ephemeral_container_statuses=[_container_status(container) for container in status.ephemeral_containers],
         removed=status.removed,
     )
 

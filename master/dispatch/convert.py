@@ -16,7 +16,7 @@ from master.dispatch.security import security_message, unsupported
 from master.kinds.core.configmap import ConfigMap
 from master.kinds.core.endpoints import Endpoints
 from master.kinds.core.node import Node
-from master.kinds.core.pod.container import Container, EnvVar, ResourceRequirements
+from master.kinds.core.pod.container import Container, EnvVar, EphemeralContainer, ResourceRequirements
 from master.kinds.core.pod.keys import KeyToPath, ResourceFieldSelector
 from master.kinds.core.pod.model import Pod, PodDNSConfig, PodSecurityContext
 from master.kinds.core.pod.volume import Volume
@@ -73,6 +73,7 @@ def pod_message(pod: Pod) -> wire.Pod:
         dns_config=_dns_config(spec.dns_config),
         subdomain=spec.subdomain,
         set_hostname_as_fqdn=bool(spec.set_hostname_as_fqdn),
+        ephemeral_containers=[_ephemeral_message(each, spec.security_context) for each in spec.ephemeral_containers],
     )
     return message
 
@@ -125,6 +126,12 @@ def container_message(container: Container, pod_security: PodSecurityContext | N
         startup_probe=probe_message(container.startup_probe, container),
         lifecycle=lifecycle_message(container.lifecycle, container),
     )
+
+
+def _ephemeral_message(container: EphemeralContainer, pod_security: PodSecurityContext | None) -> wire.Container:
+    message = container_message(container, pod_security)
+    message.target_container = container.target_container_name
+    return message
 
 
 def env_message(variable: EnvVar, container: Container) -> wire.EnvVar:

@@ -17,7 +17,7 @@ def references(pod: Pod) -> frozenset[Key]:
     """
     namespace = pod.metadata.namespace
     names = set(_volumes(pod))
-    for container in (*pod.spec.init_containers, *pod.spec.containers):
+    for container in (*pod.spec.init_containers, *pod.spec.containers, *pod.spec.ephemeral_containers):
         names.update(_variables(container))
     return _common(frozenset(Key(section, namespace, name) for section, name in names if name))
 

@@ -154,4 +154,5 @@ def _containers(pod: Pod) -> dict[str, frozenset[str]]:
     return {
         "init_container_statuses": frozenset(container.name for container in pod.spec.init_containers),
         "container_statuses": frozenset(container.name for container in pod.spec.containers),
+        "ephemeral_container_statuses": frozenset(container.name for container in pod.spec.ephemeral_containers),
     }

@@ -39,6 +39,7 @@ def merged(before: PodStatus, report: wire.PodStatus, now: datetime) -> PodStatu
         start_time=_time(report.start_time) if report.HasField("start_time") else before.start_time,
         init_container_statuses=tuple(_container(status) for status in report.init_container_statuses),
         container_statuses=tuple(_container(status) for status in report.container_statuses),
+        ephemeral_container_statuses=tuple(_ephemeral(status) for status in report.ephemeral_container_statuses),
     )
 
 
@@ -72,6 +73,11 @@ def _container(status: wire.ContainerStatus) -> ContainerStatus:
         container_id=status.container_id,
         started=status.started,
     )
+
+
+def _ephemeral(status: wire.ContainerStatus) -> ContainerStatus:
+    # As in Kubernetes, nothing waits for it to have started.
+    return msgspec.structs.replace(_container(status), started=None)
 
 
 def _state(state: wire.ContainerState) -> ContainerState:

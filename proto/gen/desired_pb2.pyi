@@ -349,7 +349,7 @@ class Lifecycle(_message.Message):
     def __init__(self, post_start: _Optional[_Union[Handler, _Mapping]] = ..., pre_stop: _Optional[_Union[Handler, _Mapping]] = ..., stop_signal: _Optional[str] = ...) -> None: ...
 
 class Container(_message.Message):
-    __slots__ = ("name", "image", "command", "args", "working_dir", "env_from", "env", "ports", "resources", "volume_mounts", "image_pull_policy", "security_context", "stdin", "tty", "termination_message_path", "restart_policy", "termination_message_from_log", "liveness_probe", "readiness_probe", "startup_probe", "lifecycle")
+    __slots__ = ("name", "image", "command", "args", "working_dir", "env_from", "env", "ports", "resources", "volume_mounts", "image_pull_policy", "security_context", "stdin", "tty", "termination_message_path", "restart_policy", "termination_message_from_log", "liveness_probe", "readiness_probe", "startup_probe", "lifecycle", "target_container")
     NAME_FIELD_NUMBER: _ClassVar[int]
     IMAGE_FIELD_NUMBER: _ClassVar[int]
     COMMAND_FIELD_NUMBER: _ClassVar[int]
@@ -371,6 +371,7 @@ class Container(_message.Message):
     READINESS_PROBE_FIELD_NUMBER: _ClassVar[int]
     STARTUP_PROBE_FIELD_NUMBER: _ClassVar[int]
     LIFECYCLE_FIELD_NUMBER: _ClassVar[int]
+    TARGET_CONTAINER_FIELD_NUMBER: _ClassVar[int]
     name: str
     image: str
     command: _containers.RepeatedScalarFieldContainer[str]
@@ -392,7 +393,8 @@ class Container(_message.Message):
     readiness_probe: Probe
     startup_probe: Probe
     lifecycle: Lifecycle
-    def __init__(self, name: _Optional[str] = ..., image: _Optional[str] = ..., command: _Optional[_Iterable[str]] = ..., args: _Optional[_Iterable[str]] = ..., working_dir: _Optional[str] = ..., env_from: _Optional[_Iterable[_Union[EnvFrom, _Mapping]]] = ..., env: _Optional[_Iterable[_Union[EnvVar, _Mapping]]] = ..., ports: _Optional[_Iterable[_Union[ContainerPort, _Mapping]]] = ..., resources: _Optional[_Union[Resources, _Mapping]] = ..., volume_mounts: _Optional[_Iterable[_Union[VolumeMount, _Mapping]]] = ..., image_pull_policy: _Optional[str] = ..., security_context: _Optional[_Union[SecurityContext, _Mapping]] = ..., stdin: _Optional[bool] = ..., tty: _Optional[bool] = ..., termination_message_path: _Optional[str] = ..., restart_policy: _Optional[str] = ..., termination_message_from_log: _Optional[bool] = ..., liveness_probe: _Optional[_Union[Probe, _Mapping]] = ..., readiness_probe: _Optional[_Union[Probe, _Mapping]] = ..., startup_probe: _Optional[_Union[Probe, _Mapping]] = ..., lifecycle: _Optional[_Union[Lifecycle, _Mapping]] = ...) -> None: ...
+    target_container: str
+    def __init__(self, name: _Optional[str] = ..., image: _Optional[str] = ..., command: _Optional[_Iterable[str]] = ..., args: _Optional[_Iterable[str]] = ..., working_dir: _Optional[str] = ..., env_from: _Optional[_Iterable[_Union[EnvFrom, _Mapping]]] = ..., env: _Optional[_Iterable[_Union[EnvVar, _Mapping]]] = ..., ports: _Optional[_Iterable[_Union[ContainerPort, _Mapping]]] = ..., resources: _Optional[_Union[Resources, _Mapping]] = ..., volume_mounts: _Optional[_Iterable[_Union[VolumeMount, _Mapping]]] = ..., image_pull_policy: _Optional[str] = ..., security_context: _Optional[_Union[SecurityContext, _Mapping]] = ..., stdin: _Optional[bool] = ..., tty: _Optional[bool] = ..., termination_message_path: _Optional[str] = ..., restart_policy: _Optional[str] = ..., termination_message_from_log: _Optional[bool] = ..., liveness_probe: _Optional[_Union[Probe, _Mapping]] = ..., readiness_probe: _Optional[_Union[Probe, _Mapping]] = ..., startup_probe: _Optional[_Union[Probe, _Mapping]] = ..., lifecycle: _Optional[_Union[Lifecycle, _Mapping]] = ..., target_container: _Optional[str] = ...) -> None: ...
 
 class KeyToPath(_message.Message):
     __slots__ = ("key", "path", "mode")
@@ -479,7 +481,7 @@ class Sysctl(_message.Message):
     def __init__(self, name: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
 
 class Pod(_message.Message):
-    __slots__ = ("uid", "namespace", "name", "labels", "annotations", "deletion_timestamp", "grace_period_s", "restart_policy", "init_containers", "containers", "volumes", "host_network", "hostname", "enable_service_links", "host_aliases", "active_deadline_s", "creation_timestamp", "service_account", "ended_phase", "host_pid", "host_ipc", "share_process_namespace", "supplemental_groups", "fs_group", "sysctls", "unsupported", "dns_policy", "dns_config", "subdomain", "set_hostname_as_fqdn")
+    __slots__ = ("uid", "namespace", "name", "labels", "annotations", "deletion_timestamp", "grace_period_s", "restart_policy", "init_containers", "containers", "volumes", "host_network", "hostname", "enable_service_links", "host_aliases", "active_deadline_s", "creation_timestamp", "service_account", "ended_phase", "host_pid", "host_ipc", "share_process_namespace", "supplemental_groups", "fs_group", "sysctls", "unsupported", "dns_policy", "dns_config", "subdomain", "set_hostname_as_fqdn", "ephemeral_containers")
     class LabelsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -524,6 +526,7 @@ class Pod(_message.Message):
     DNS_CONFIG_FIELD_NUMBER: _ClassVar[int]
     SUBDOMAIN_FIELD_NUMBER: _ClassVar[int]
     SET_HOSTNAME_AS_FQDN_FIELD_NUMBER: _ClassVar[int]
+    EPHEMERAL_CONTAINERS_FIELD_NUMBER: _ClassVar[int]
     uid: str
     namespace: str
     name: str
@@ -554,4 +557,5 @@ class Pod(_message.Message):
     dns_config: DnsConfig
     subdomain: str
     set_hostname_as_fqdn: bool
-    def __init__(self, uid: _Optional[str] = ..., namespace: _Optional[str] = ..., name: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., annotations: _Optional[_Mapping[str, str]] = ..., deletion_timestamp: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., grace_period_s: _Optional[int] = ..., restart_policy: _Optional[str] = ..., init_containers: _Optional[_Iterable[_Union[Container, _Mapping]]] = ..., containers: _Optional[_Iterable[_Union[Container, _Mapping]]] = ..., volumes: _Optional[_Iterable[_Union[Volume, _Mapping]]] = ..., host_network: _Optional[bool] = ..., hostname: _Optional[str] = ..., enable_service_links: _Optional[bool] = ..., host_aliases: _Optional[_Iterable[_Union[HostAlias, _Mapping]]] = ..., active_deadline_s: _Optional[int] = ..., creation_timestamp: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., service_account: _Optional[str] = ..., ended_phase: _Optional[str] = ..., host_pid: _Optional[bool] = ..., host_ipc: _Optional[bool] = ..., share_process_namespace: _Optional[bool] = ..., supplemental_groups: _Optional[_Iterable[int]] = ..., fs_group: _Optional[int] = ..., sysctls: _Optional[_Iterable[_Union[Sysctl, _Mapping]]] = ..., unsupported: _Optional[_Iterable[str]] = ..., dns_policy: _Optional[str] = ..., dns_config: _Optional[_Union[DnsConfig, _Mapping]] = ..., subdomain: _Optional[str] = ..., set_hostname_as_fqdn: _Optional[bool] = ...) -> None: ...
+    ephemeral_containers: _containers.RepeatedCompositeFieldContainer[Container]
+    def __init__(self, uid: _Optional[str] = ..., namespace: _Optional[str] = ..., name: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., annotations: _Optional[_Mapping[str, str]] = ..., deletion_timestamp: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., grace_period_s: _Optional[int] = ..., restart_policy: _Optional[str] = ..., init_containers: _Optional[_Iterable[_Union[Container, _Mapping]]] = ..., containers: _Optional[_Iterable[_Union[Container, _Mapping]]] = ..., volumes: _Optional[_Iterable[_Union[Volume, _Mapping]]] = ..., host_network: _Optional[bool] = ..., hostname: _Optional[str] = ..., enable_service_links: _Optional[bool] = ..., host_aliases: _Optional[_Iterable[_Union[HostAlias, _Mapping]]] = ..., active_deadline_s: _Optional[int] = ..., creation_timestamp: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., service_account: _Optional[str] = ..., ended_phase: _Optional[str] = ..., host_pid: _Optional[bool] = ..., host_ipc: _Optional[bool] = ..., share_process_namespace: _Optional[bool] = ..., supplemental_groups: _Optional[_Iterable[int]] = ..., fs_group: _Optional[int] = ..., sysctls: _Optional[_Iterable[_Union[Sysctl, _Mapping]]] = ..., unsupported: _Optional[_Iterable[str]] = ..., dns_policy: _Optional[str] = ..., dns_config: _Optional[_Union[DnsConfig, _Mapping]] = ..., subdomain: _Optional[str] = ..., set_hostname_as_fqdn: _Optional[bool] = ..., ephemeral_containers: _Optional[_Iterable[_Union[Container, _Mapping]]] = ...) -> None: ...

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 from msgspec.structs import replace
 
 from master.kinds.core.pod.container import (
@@ -19,6 +21,8 @@ from master.kinds.core.pod.volumedefaults import (
     pull_policy,
 )
 from master.kinds.quantities import canonical_quantities
+
+C = TypeVar("C", bound=Container)
 
 
 def default_pod_spec(spec: PodSpec) -> PodSpec:
@@ -38,8 +42,8 @@ def default_template_spec(spec: PodSpec) -> PodSpec:
     return replace(
         spec,
         volumes=tuple(default_volume(volume) for volume in spec.volumes),
-        init_containers=tuple(_container(container) for container in spec.init_containers),
-        containers=tuple(_container(container) for container in spec.containers),
+        init_containers=tuple(map(default_container, spec.init_containers)),
+        containers=tuple(map(default_container, spec.containers)),
         overhead=canonical_quantities(spec.overhead),
         resources=spec.resources and _resources(spec.resources),
         restart_policy=spec.restart_policy or "Always",
@@ -65,7 +69,8 @@ def _for_pod(container: Container, *, host_network: bool) -> Container:
     return replace(container, resources=resources, ports=ports)
 
 
-def _container(container: Container) -> Container:
+def default_container(container: C) -> C:
+    """The container with its defaults, wherever it is."""
     lifecycle = container.lifecycle
     if lifecycle is not None:
         lifecycle = replace(lifecycle, post_start=_handler(lifecycle.post_start), pre_stop=_handler(lifecycle.pre_stop))

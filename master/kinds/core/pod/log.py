@@ -73,12 +73,12 @@ def _int64(query: Query, name: str) -> int | None:
 def log_container(pod: Pod, requested: str) -> str:
     """The container of a log request. It may be empty for a pod with one container. Raises BadRequest."""
     names = [container.name for container in pod.spec.containers]
-    inits = [container.name for container in pod.spec.init_containers]
     if requested:
-        if requested in names or requested in inits:
+        others = [each.name for each in (*pod.spec.init_containers, *pod.spec.ephemeral_containers)]
+        if requested in names or requested in others:
             return requested
         raise BadRequest(
-            f"container {requested} is not valid for pod {pod.metadata.name}; it has {', '.join(names + inits)}"
+            f"container {requested} is not valid for pod {pod.metadata.name}; it has {', '.join(names + others)}"
         )
     if len(names) > 1:
         choice = f"choose one of: [{' '.join(names)}]"

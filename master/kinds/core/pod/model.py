@@ -44,7 +44,6 @@ from master.objects.scalars import (
     refused,
 )
 
-EPHEMERAL_EFFECT: Final = "the container would be added to the running pod"
 # Of both fields, a response warns about one.
 _PRIORITY_EFFECT: Final = "pods of higher priority would be scheduled first"
 
@@ -170,12 +169,13 @@ class PodSpec(Model, frozen=True, kw_only=True):
     `activeDeadlineSeconds` is the longest run time of the pod in seconds; default: no limit. `nodeName` is the node;
     the scheduler sets it. `nodeSelector` has labels that the node must have. `hostNetwork: true` gives the pod the
     network of its node. `enableServiceLinks` (default true) makes environment variables for the namespace's services.
+    `ephemeralContainers` are added to a running pod by its subresource.
     """
 
     volumes: tuple[Volume, ...] = ()
     init_containers: tuple[Container, ...] = ()
     containers: tuple[Container, ...] = always(())
-    ephemeral_containers: Annotated[tuple[EphemeralContainer, ...], refused(EPHEMERAL_EFFECT)] = ()
+    ephemeral_containers: tuple[EphemeralContainer, ...] = ()
     restart_policy: str = ""
     termination_grace_period_seconds: Seconds | None = None
     active_deadline_seconds: Annotated[int, number_within(1)] | None = None

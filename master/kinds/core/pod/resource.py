@@ -5,6 +5,7 @@ from __future__ import annotations
 from master.kinds.core.pod.binding import BINDING
 from master.kinds.core.pod.claims import CLAIM
 from master.kinds.core.pod.deletion import PodDeletion
+from master.kinds.core.pod.ephemeral import EPHEMERAL_CONTAINERS
 from master.kinds.core.pod.model import Pod
 from master.kinds.core.pod.strategy import SPECS, PodStrategy
 from master.kinds.core.pod.table import PODS
@@ -24,6 +25,7 @@ POD = Resource(
     subresources=(
         STATUS,
         BINDING,
+        EPHEMERAL_CONTAINERS,
         Connection("log"),
         Connection("exec", verbs=("create", "get"), served=Served("PodExecOptions")),
         Connection("attach", verbs=("create", "get"), served=Served("PodAttachOptions")),

@@ -41,10 +41,11 @@ def check_pod_security(spec: PodSpec, at: str, findings: Findings) -> None:
         _sysctls(context.sysctls, spec, f"{where}.sysctls", findings)
     for field, containers in (("initContainers", spec.init_containers), ("containers", spec.containers)):
         for index, container in enumerate(containers):
-            _container(container, f"{at}.{field}[{index}]", findings)
+            check_container_security(container, f"{at}.{field}[{index}]", findings)
 
 
-def _container(container: Container, at: str, findings: Findings) -> None:
+def check_container_security(container: Container, at: str, findings: Findings) -> None:
+    """Checks the settings of one container at its path `at`."""
     context = container.security_context
     if context is not None:
         _shared(context, f"{at}.securityContext", findings)

@@ -87,6 +87,7 @@ def test_container_spec_expands_and_joins() -> None:
         attempt=2,
         sandbox=ContainerId("s"),
         sandbox_attempt=1,
+        target=None,
         env={"A": "1"},
         mounts=(),
         privileges=Privileges(user="5:6"),

@@ -55,6 +55,7 @@ READ_IN: Final[Mapping[str, tuple[str, ...]]] = {
     "NodeSelectorTerm": _SCHEDULER,
     "NodeSelectorRequirement": _SCHEDULER,
     "Container": (*_CONVERT, *_SECURITY),
+    "EphemeralContainer": (*_CONVERT, *_SECURITY),
     "ContainerPort": ("controllers/backends.py", "scheduler/model.py"),
     "Probe": _PROBES,
     "Lifecycle": _PROBES,

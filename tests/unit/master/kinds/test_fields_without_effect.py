@@ -99,8 +99,8 @@ def declared(what: str) -> list[Any]:
     return params
 
 
-# Refused by the node's volumes, by admission, and for new pods only.
-REFUSED_ELSEWHERE = frozenset({"medium", "runtimeClassName", "ephemeralContainers"})
+# Refused by the node's volumes, and by admission.
+REFUSED_ELSEWHERE = frozenset({"medium", "runtimeClassName"})
 
 
 def is_warned_about(field: Field) -> bool:
