@@ -16,7 +16,8 @@ from agent.pods.errors import ContainerConfigError
 from agent.pods.expand import expand, unknown
 from agent.pods.serviceenv import service_variables, visible_services
 
-_NAME: Final = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*")
+_NAME: Final = re.compile(r"[ -<>-~]+")
+"""Kubernetes' rule since 1.34: printable ASCII other than '='."""
 _INDEXED: Final = re.compile(r"metadata\.(labels|annotations)\['([^']+)'\]")
 
 

@@ -5,7 +5,8 @@ Owns phase, conditions, container states and their reasons. Pure functions. `Pod
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from collections.abc import Set as AbstractSet
 
 from agent.model import Container, Pod, PodPhase
 from agent.pods.actions import NETWORK_KEY, SANDBOX_KEY, VOLUMES_KEY, Key, On
@@ -15,7 +16,7 @@ from agent.pods.lifecycle import any_app, finished, has_begun, next_init, succee
 from agent.pods.memory import Memory, Retry
 from agent.pods.observed import Instance, Observed
 from agent.pods.roles import Role, role_of, sidecars
-from agent.pods.stage import Stage, Standing, allowed, standing_of
+from agent.pods.stage import Stage, Standing, standing_of
 from agent.runtime.interface import ContainerPhase
 from agent.statuses import Condition, ContainerState, ContainerStatus, PodStatus, Running, Terminated, Waiting
 
@@ -36,8 +37,7 @@ def pod_status(
     """The complete status; conditions keep the time of their last transition from `previous`."""
     if memory.refusal is not None:
         return _refused(pod, memory.refusal, memory, now=now, host_ip=host_ip, previous=previous)
-    turn = next_init(pod, observed)
-    reader = _Reader(pod, observed, memory, now, message_of, turn)
+    reader = _Reader(pod, observed, memory, now, message_of)
     inits = tuple(map(reader.status, pod.init_containers))
     apps = tuple(map(reader.status, pod.containers))
     names = {sidecar.name for sidecar in sidecars(pod)}
@@ -47,13 +47,19 @@ def pod_status(
     verdict = memory.verdict if not observed.running else None
     phase = verdict.phase if verdict is not None else _phase(pod, observed)
     # Containers that have begun prove that the init containers were done, whatever happened to the sandbox later.
-    init_done = turn is None or has_begun(pod, observed)
+    init_done = next_init(pod, observed) is None or has_begun(pod, observed)
     return PodStatus(
         uid=pod.uid,
         namespace=pod.namespace,
         name=pod.name,
         phase=phase,
-        conditions=_conditions(pod, phase, init_done=init_done, lasting=lasting, now=now, previous=previous),
+        conditions=_conditions(
+            phase,
+            initialized=_initialized(phase, inits, sidecars=names, done=init_done),
+            lasting=lasting,
+            now=now,
+            previous=previous,
+        ),
         reason=verdict.reason if verdict is not None else "",
         message=verdict.message if verdict is not None else "",
         host_ip=host_ip,
@@ -75,7 +81,13 @@ def _refused(
         namespace=pod.namespace,
         name=pod.name,
         phase=phase,
-        conditions=_conditions(pod, phase, init_done=False, lasting=(), now=now, previous=previous),
+        conditions=_conditions(
+            phase,
+            initialized=_uninitialized(container.name for container in pod.init_containers),
+            lasting=(),
+            now=now,
+            previous=previous,
+        ),
         reason=refusal.reason,
         message=f"The pod was refused: {refusal.message}",
         host_ip=host_ip,
@@ -107,15 +119,12 @@ class _Reader:
         memory: Memory,
         now: float,
         message_of: MessageOf,
-        turn: Container | None,
     ) -> None:
         self._pod = pod
         self._observed = observed
         self._memory = memory
         self._now = now
         self._message_of = message_of
-        self._turn = turn
-        self._allowed = allowed(pod, turn)
 
     def status(self, container: Container) -> ContainerStatus:
         standing = standing_of(self._pod, container, self._observed, self._memory, self._now)
@@ -163,15 +172,13 @@ class _Reader:
         failure = self._failure(container)
         if failure is not None:
             return failure
-        # Once all turns are over, init containers without a record have run.
-        waits = container not in self._allowed and container not in self._pod.ephemeral_containers
-        if self._turn is not None and waits:
-            return Waiting("PodInitializing")
+        # As in Kubernetes, one init container changes the reason of all containers.
+        reason = "PodInitializing" if self._pod.init_containers else "ContainerCreating"
         for key in (SANDBOX_KEY, NETWORK_KEY, VOLUMES_KEY):
             retry = self._memory.retries.get(key)
             if retry is not None:
-                return Waiting("ContainerCreating", retry.waiting.message)
-        return Waiting("ContainerCreating")
+                return Waiting(reason, retry.waiting.message)
+        return Waiting(reason)
 
     def _backs_off(self, container: Container, delay_s: float) -> Waiting:
         return Waiting(
@@ -213,11 +220,24 @@ class _Reader:
         )
 
 
+def _initialized(
+    phase: PodPhase, inits: tuple[ContainerStatus, ...], *, sidecars: AbstractSet[str], done: bool
+) -> Condition:
+    """The condition Initialized; a sidecar has done its part when it has started."""
+    if done or phase is PodPhase.SUCCEEDED:
+        return Condition("Initialized", "True")
+    return _uninitialized(each.name for each in inits if not (each.started if each.name in sidecars else each.ready))
+
+
+def _uninitialized(incomplete: Iterable[str]) -> Condition:
+    message = f"containers with incomplete status: [{' '.join(incomplete)}]"
+    return Condition("Initialized", "False", "ContainersNotInitialized", message)
+
+
 def _conditions(
-    pod: Pod,
     phase: PodPhase,
     *,
-    init_done: bool,
+    initialized: Condition,
     lasting: tuple[ContainerStatus, ...],
     now: float,
     previous: PodStatus | None,
@@ -231,11 +251,6 @@ def _conditions(
     elif unready:
         reason, message = "ContainersNotReady", f"containers with unready status: [{' '.join(unready)}]"
     ready = "False" if reason else "True"
-    if init_done or phase is PodPhase.SUCCEEDED:
-        initialized = Condition("Initialized", "True")
-    else:
-        names = " ".join(container.name for container in pod.init_containers)
-        initialized = Condition("Initialized", "False", "ContainersNotInitialized", f"init containers: [{names}]")
     fresh = (
         initialized,
         Condition("Ready", ready, reason, message),

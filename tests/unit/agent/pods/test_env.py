@@ -36,7 +36,7 @@ CONFIG, SECRET = ObjectRef("default", "c"), ObjectRef("default", "s")
 DESIRED = Desired(
     pods={},
     services=(TOMCAT, API),
-    config_maps={CONFIG: ConfigMap(CONFIG, {"k": b"from-config", "not a name": b"x"})},
+    config_maps={CONFIG: ConfigMap(CONFIG, {"k": b"from-config", "not=name": b"x", "1-k": b"digit first"})},
     secrets={SECRET: Secret(SECRET, {"k": b"from-secret"})},
 )
 
@@ -147,7 +147,13 @@ def test_binary_data_is_never_a_variable() -> None:
 
 def test_keys_that_are_not_variable_names_are_left_out() -> None:
     variables = env_of(sources=(EnvFrom("c", prefix="P_"), EnvFrom("none", optional=True)))
-    assert {name: value for name, value in variables.items() if name.startswith("P_")} == {"P_k": "from-config"}
+    given = {name: value for name, value in variables.items() if name.startswith("P_")}
+    assert given == {"P_k": "from-config", "P_1-k": "digit first"}
+
+
+def test_names_of_variables_may_begin_with_digits_and_contain_signs_since_kubernetes_1_34() -> None:
+    variables = env_of(sources=(EnvFrom("c"), EnvFrom("c", prefix="#@!")))
+    assert variables["1-k"] == variables["#@!1-k"] == "digit first"
 
 
 @pytest.mark.parametrize(

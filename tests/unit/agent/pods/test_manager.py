@@ -240,7 +240,10 @@ async def test_init_containers_run_one_after_the_other(bed: Bed) -> None:
         await settle()
         assert bed.names() == ["sampan_u1_POD_0", "sampan_u1_one_0"]
         assert bed.reporter.statuses[UID].phase is PodPhase.PENDING
-        assert bed.state() == Waiting("PodInitializing")
+        status = bed.reporter.statuses[UID]
+        assert bed.state() == status.init_containers[1].state == Waiting("PodInitializing")
+        assert status.conditions[0].reason == "ContainersNotInitialized"
+        assert status.conditions[0].message == "containers with incomplete status: [one two]"
         bed.engine.end("sampan_u1_one_0", 0)
         await settle()
         assert "sampan_u1_two_0" in bed.names()
