@@ -78,7 +78,8 @@ def assemble(config: AgentConfig, identity: Identity, clock: Clock, stack: Async
     )
     prober = NodeProber(runtime.exec, clock)
     pods = PodManager(runtime, network, volumes, reports, clock, settings, prober=prober, processes=runtime.exec)
-    dns = DnsProcess(lambda: resolvconf.of_host(config.resolv_conf).nameservers, clock)
+    file = config.state_dir / "dns.pid"
+    dns = DnsProcess(lambda: resolvconf.of_host(config.resolv_conf).nameservers, clock, file)
     meter = Meter(config.node_name, config.state_dir, clock, link_of=host_link_name)
     node.connect(pods, network, dns, meter)
     session = SessionLoop(Renewal(identity, config.state_dir, clock), node, desired, reports, clock)

@@ -1,8 +1,8 @@
 """The process of cluster DNS: reads what it has to know from standard input, and answers.
 
 It begins to answer when its zone is complete. If the input ends without `stop`, its agent has ended and may be
-restarting: it goes on with what it knows for LINGER_S, in which the next agent starts a process that listens beside it.
-Its log goes to standard output, as lines of a level and a message.
+restarting: it goes on with what it knows for LINGER_S. The next agent starts a process that listens beside it, and ends
+this one by SIGTERM. Its log goes to standard output, as lines of a level and a message.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import signal
 import sys
 from contextlib import AsyncExitStack
 from typing import Final
@@ -22,7 +23,8 @@ from netstack.dns.forwarder import Forwarder
 from netstack.dns.resolver import Resolver
 from netstack.dns.zone import Zone
 
-LINGER_S: Final = 5.0
+LINGER_S: Final = 60.0
+"""Longer than an upgrade of the agent; what it knows becomes older all the time."""
 READY: Final = "READY"
 """The line that says that it answers."""
 _FAILED: Final = 1
@@ -98,8 +100,12 @@ async def _main(port: int, linger_s: float) -> None:
     loop = asyncio.get_running_loop()
     lines = asyncio.StreamReader(limit=feed.MAX_LINE)
     transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
+    running = asyncio.create_task(Process(port, linger_s).run(lines), name="dns")
+    loop.add_signal_handler(signal.SIGTERM, running.cancel)
     try:
-        await Process(port, linger_s).run(lines)
+        await asyncio.wait((running,))
+        if not running.cancelled():
+            running.result()
     finally:
         transport.close()
 

@@ -49,11 +49,16 @@ def port() -> int:
             return number
 
 
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "dns.pid"
+
+
 @asynccontextmanager
 async def running(
-    port: int, resolvers: Callable[[], tuple[str, ...]] = tuple, *, linger_s: float = 0.5
+    port: int, file: Path, resolvers: Callable[[], tuple[str, ...]] = tuple, *, linger_s: float = 0.5
 ) -> AsyncIterator[DnsProcess]:
-    dns = DnsProcess(resolvers, SystemClock(), arguments=("--port", str(port), "--linger", str(linger_s)))
+    dns = DnsProcess(resolvers, SystemClock(), file, arguments=("--port", str(port), "--linger", str(linger_s)))
     task = asyncio.create_task(dns.run())
     try:
         yield dns
@@ -93,8 +98,8 @@ def pids(port: int) -> list[int]:
     return found
 
 
-async def test_it_answers_what_it_was_given_and_follows_changes(port: int) -> None:
-    async with running(port) as dns:
+async def test_it_answers_what_it_was_given_and_follows_changes(port: int, file: Path) -> None:
+    async with running(port, file) as dns:
         dns.apply(content(WEB))
         await answers(port, "web", Rcode.NOERROR)
         assert ask(port, "db").rcode == Rcode.NXDOMAIN
@@ -105,8 +110,8 @@ async def test_it_answers_what_it_was_given_and_follows_changes(port: int) -> No
         assert pids(port) == []
 
 
-async def test_a_process_that_is_killed_is_started_again(port: int) -> None:
-    async with running(port) as dns:
+async def test_a_process_that_is_killed_is_started_again(port: int, file: Path) -> None:
+    async with running(port, file) as dns:
         dns.apply(content(WEB))
         await answers(port, "web", Rcode.NOERROR)
         [first] = pids(port)
@@ -116,13 +121,13 @@ async def test_a_process_that_is_killed_is_started_again(port: int) -> None:
         await dns.stop()
 
 
-async def test_an_agent_that_restarts_leaves_no_gap(port: int) -> None:
-    async with running(port, linger_s=5) as dns:
+async def test_an_agent_that_restarts_leaves_no_gap_and_no_old_answers(port: int, file: Path) -> None:
+    async with running(port, file, linger_s=3600) as dns:
         dns.apply(content(WEB))
         await answers(port, "web", Rcode.NOERROR)
         before = pids(port)
     assert ask(port, "web").rcode == Rcode.NOERROR, "the process goes on without its agent"
-    async with running(port) as dns:
+    async with running(port, file) as dns:
         dns.apply(content(WEB, DB))
 
         def answers_until(reached: Callable[[], bool]) -> bool:
@@ -135,16 +140,26 @@ async def test_an_agent_that_restarts_leaves_no_gap(port: int) -> None:
         await dns.stop()
 
 
-async def test_an_agent_that_does_not_return_leaves_nothing(port: int) -> None:
-    async with running(port) as dns:
+@pytest.mark.parametrize("text", ["", "1 2 3", "x y", "1 1", "999999999 5", "-1 0"])
+async def test_a_file_that_names_no_process_of_dns_changes_nothing(port: int, file: Path, text: str) -> None:
+    file.write_text(text)
+    async with running(port, file) as dns:
+        dns.apply(content(WEB))
+        await dns.ready.wait()
+        assert int(file.read_text().split()[0]) in pids(port)
+        await dns.stop()
+
+
+async def test_an_agent_that_does_not_return_leaves_nothing(port: int, file: Path) -> None:
+    async with running(port, file) as dns:
         dns.apply(content(WEB))
         await answers(port, "web", Rcode.NOERROR)
     await until(lambda: not pids(port))
 
 
-async def test_another_address_is_answered_instead(port: int) -> None:
+async def test_another_address_is_answered_instead(port: int, file: Path) -> None:
     other = IPv4Address("127.0.0.2")
-    async with running(port) as dns:
+    async with running(port, file) as dns:
         dns.apply(content(WEB))
         await answers(port, "web", Rcode.NOERROR)
         dns.apply(content(WEB, address=other))
@@ -154,10 +169,12 @@ async def test_another_address_is_answered_instead(port: int) -> None:
         await dns.stop()
 
 
-async def test_an_address_in_use_is_an_error_in_the_log_once(port: int, caplog: pytest.LogCaptureFixture) -> None:
+async def test_an_address_in_use_is_an_error_in_the_log_once(
+    port: int, file: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
         taken.bind((str(ADDRESS), port))
-        async with running(port) as dns:
+        async with running(port, file) as dns:
             dns.apply(content(WEB))
             await until(lambda: caplog.text.count("the node's DNS: [Errno 98]") >= 2)
             taken.close()
@@ -166,8 +183,8 @@ async def test_an_address_in_use_is_an_error_in_the_log_once(port: int, caplog: 
     assert caplog.text.count("the process of the node's DNS ended: [Errno 98]") == 1
 
 
-async def test_a_host_that_names_its_own_dns_as_its_resolver_makes_no_circle(port: int) -> None:
-    async with running(port, lambda: ("127.0.0.1",)) as dns:
+async def test_a_host_that_names_its_own_dns_as_its_resolver_makes_no_circle(port: int, file: Path) -> None:
+    async with running(port, file, lambda: ("127.0.0.1",)) as dns:
         dns.apply(content(WEB))
         await answers(port, "web", Rcode.NOERROR)
         outside = Message(7, (Question(name_of("www.example.com"), Type.A),))
