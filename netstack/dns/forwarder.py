@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -26,6 +27,7 @@ MAX_IN_FLIGHT: Final = 1000
 DATAGRAM_BYTES: Final = 1232
 """Largest datagram that passes everywhere without fragments (DNS flag day 2020)."""
 
+_WARN_AGAIN_S: Final = 60.0
 _FAILED: Final = frozenset({Rcode.SERVFAIL, Rcode.NOTIMP, Rcode.REFUSED})
 
 log = logging.getLogger(__name__)
@@ -57,6 +59,8 @@ class Forwarder:
         self._configured: tuple[str, ...] = ()
         self._order: list[str] = []
         self._in_flight = 0
+        self._warn_at: dict[str, float] = {}
+        """When the next warning about an upstream may be logged."""
         self.configure(upstreams)
 
     def configure(self, upstreams: Sequence[str]) -> None:
@@ -64,6 +68,7 @@ class Forwarder:
         if tuple(upstreams) != self._configured:
             self._configured = tuple(upstreams)
             self._order = list(upstreams)
+            self._warn_at = {}
 
     async def ask(self, question: Question, wishes: Wishes) -> Message:
         """The response. Raises NoAnswer."""
@@ -98,9 +103,10 @@ class Forwarder:
         if upstream in self._order[:-1]:
             self._order.remove(upstream)
             self._order.append(upstream)
-            log.warning(
-                "the resolver %s does not answer (%s): asking it last", upstream, error or "no response in time"
-            )
+        now = time.monotonic()
+        if now >= self._warn_at.get(upstream, 0.0):
+            self._warn_at[upstream] = now + _WARN_AGAIN_S
+            log.warning("the resolver %s does not answer: %s", upstream, str(error) or "no response in time")
 
     async def _ask_one(self, upstream: str, question: Question, wishes: Wishes) -> Message:
         query = Message(

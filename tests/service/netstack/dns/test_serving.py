@@ -239,7 +239,17 @@ async def test_a_silent_resolver_is_asked_last_from_then_on() -> None:
     assert asked == ["silent"]
 
 
-async def test_a_lost_datagram_is_sent_again_to_the_only_resolver() -> None:
+async def test_resolvers_that_fail_do_not_fill_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    async with upstream(lambda _: []) as port:
+        pass
+    forwarder = Forwarder((LOOPBACK, OTHER), port=port)
+    for _ in range(5):
+        with pytest.raises(NoAnswer):
+            await forwarder.ask(OUTSIDE, Wishes())
+    assert sorted(record.getMessage().split()[2] for record in caplog.records) == [LOOPBACK, OTHER]
+
+
+async def test_a_lost_datagram_is_sent_again_to_the_only_resolver(caplog: pytest.LogCaptureFixture) -> None:
     asked: list[int] = []
 
     def loses_the_first(query: Message) -> list[bytes]:
@@ -250,6 +260,7 @@ async def test_a_lost_datagram_is_sent_again_to_the_only_resolver() -> None:
         response = await Forwarder((LOOPBACK,), port=port, timeout_s=0.3).ask(OUTSIDE, Wishes())
     assert response.answers == FOUND
     assert len(asked) == 2
+    assert caplog.messages == [f"the resolver {LOOPBACK} does not answer: no response in time"]
 
 
 async def test_a_resolver_that_fails_is_not_asked_again() -> None:
