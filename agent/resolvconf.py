@@ -41,7 +41,8 @@ def parse(text: str) -> ResolvConf:
             case ["nameserver", address, *_] if _is_address(address):
                 nameservers.append(address)
             case ["search", *domains]:
-                searches = domains
+                # As in the kubelet: with and without a final dot it is the same domain. Only the root keeps it.
+                searches = [domain.removesuffix(".") or "." for domain in domains]
             case ["domain", domain, *_]:
                 searches = [domain]
             case ["options", *words]:

@@ -114,10 +114,10 @@ def test_a_name_that_is_too_long_for_the_kernel_is_refused() -> None:
 
 
 def test_resolv_conf_is_read_as_resolvers_read_it() -> None:
-    text = "# c\nsearch a b\ndomain x\nsearch c d # e\nnameserver 192.0.2.1\nnameserver nowhere\n;n\n"
+    text = "# c\nsearch a b\ndomain x\nsearch c. d . # e\nnameserver 192.0.2.1\nnameserver nowhere\n;n\n"
     text += "nameserver\nnameserver fe80::1%eth0 more\noptions ndots:1 rotate\noptions timeout:2\nother\n"
     conf = parse(text)
-    assert conf == ResolvConf(("192.0.2.1", "fe80::1%eth0"), ("c", "d"), ("ndots:1", "rotate", "timeout:2"))
+    assert conf == ResolvConf(("192.0.2.1", "fe80::1%eth0"), ("c", "d", "."), ("ndots:1", "rotate", "timeout:2"))
     assert parse(conf.text) == conf
 
 
