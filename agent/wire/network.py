@@ -62,11 +62,15 @@ def own_dns(
     own: desired_pb2.NodeConfig | None, services: Iterable[desired_pb2.Service], backends: Backends
 ) -> IPv4Address | None:
     """The address at which this node answers DNS itself; None if pods of the cluster do, or nobody."""
-    if own is None or not own.cluster_dns or not cluster_dns(own, services).address:
+    if own is None or not own.cluster_dns:
         return None
-    if any(subset.addresses for subset in backends.get(contract.DNS_SERVICE, ())):
-        return None
-    return IPv4Address(own.cluster_dns)
+    match _holder(own, services):
+        case None:
+            return IPv4Address(own.cluster_dns)
+        case contract.DNS_SERVICE as key if not any(subset.addresses for subset in backends.get(key, ())):
+            return IPv4Address(own.cluster_dns)
+        case _:
+            return None
 
 
 def _holder(own: desired_pb2.NodeConfig, services: Iterable[desired_pb2.Service]) -> tuple[str, str] | None:

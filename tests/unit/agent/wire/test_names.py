@@ -115,6 +115,15 @@ def test_a_cluster_whose_pods_serve_dns_leaves_the_address_to_them() -> None:
     assert served.for_pods().dns == model.ClusterDns("cluster.local", "10.96.0.10")
 
 
+def test_a_service_of_that_name_with_another_address_takes_no_questions() -> None:
+    """As people may have made it in a release without DNS: pods ask the tenth address all the same."""
+    dns = pb.Service(ref=ref("kube-dns", "kube-system"), cluster_ip="10.96.0.77")
+    made = state(dns, slices=(part("kube-dns", "10.244.2.2", namespace="kube-system"),))
+    assert made.for_network().dns == IPv4Address("10.96.0.10")
+    assert made.for_dns() is not None
+    assert made.for_pods().dns.address == "10.96.0.10"
+
+
 def test_a_cluster_where_another_service_has_the_address_has_no_dns() -> None:
     made = state(web("10.96.0.10"))
     assert made.for_dns() is None
