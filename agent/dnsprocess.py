@@ -1,8 +1,7 @@
 """The process of the node's DNS (netstack.dns): starts it, tells it what changes, and starts it again when it ends.
 
-Owns the process, the pipes to it, and the file that names it. When the agent ends, the process goes on for a while with
-what it knows. The next agent starts another one, and as soon as that answers, ends the one that the file names. Only
-`stop` ends it at once.
+Owns the process and the pipes to it. When the agent ends, the process goes on for a while with what it knows. The next
+agent starts another one, and as soon as that answers, ends the first one (dnsfile.py). Only `stop` ends it at once.
 """
 
 from __future__ import annotations
@@ -20,8 +19,9 @@ from pathlib import Path
 from typing import Final
 
 from agent.clock import Clock
+from agent.dnsfile import DnsFile
 from agent.wire.names import DnsContent
-from hull import atomicfile, processes
+from hull import processes
 from hull.processes import ProcessRecord
 from netstack.dns import feed
 from netstack.dns.cluster import Service, ServiceKey, Settings
@@ -56,10 +56,9 @@ class DnsProcess:
     def __init__(
         self, resolvers: Callable[[], tuple[str, ...]], clock: Clock, file: Path, *, arguments: tuple[str, ...] = ()
     ) -> None:
-        """`resolvers` reads the addresses of the host's; `file` names the process that answers; `arguments` are further
-        ones of the process."""
+        """`resolvers` reads the addresses of the host's; `file`: see dnsfile.py; `arguments`: more of the process's."""
         self._resolvers = resolvers
-        self._file = file
+        self._file = DnsFile(file)
         self._clock = clock
         self._arguments = arguments
         self._content: DnsContent | None = None
@@ -82,6 +81,7 @@ class DnsProcess:
         """Answer nothing any more; returns when the process has ended. `run` must be running."""
         self.apply(None)
         await self._idle.wait()
+        self._file.end_others(None)
 
     async def run(self) -> None:
         """Run until cancelled."""
@@ -105,6 +105,7 @@ class DnsProcess:
 
     async def _run_once(self) -> None:
         async with _started(self._arguments) as child:
+            self._file.add(child.record)
             reading = asyncio.create_task(self._read(child), name="dns output")
             feeding = asyncio.create_task(self._feed(child.writer), name="dns feed")
             try:
@@ -149,22 +150,12 @@ class DnsProcess:
             level, _, message = line.partition(" ")
             if level == _READY:
                 self._problem = ""
-                self._take_over(child.record)
+                self._file.end_others(child.record)
                 self.ready.set()
                 log.info("the node's DNS answers at port %s", message)
                 continue
             self._last_output = message
             log.log(logging.getLevelNamesMapping().get(level, logging.WARNING), "the node's DNS: %s", message)
-
-    def _take_over(self, present: ProcessRecord) -> None:
-        """End the process that an earlier agent has left: it does not know what changes any more."""
-        with contextlib.suppress(OSError, ValueError):
-            pid, started = map(int, self._file.read_text().split())
-            processes.send(ProcessRecord(pid, started), signal.SIGTERM)
-        try:
-            atomicfile.write(self._file, f"{present.pid} {present.started}\n", durable=False)
-        except OSError as error:
-            log.warning("the process of the node's DNS cannot be written down: %s", error)
 
     def _complain(self, problem: str) -> None:
         """Log a problem once, not at each of its repetitions."""

@@ -150,6 +150,33 @@ async def test_a_file_that_names_no_process_of_dns_changes_nothing(port: int, fi
         await dns.stop()
 
 
+async def test_a_node_that_leaves_ends_what_earlier_agents_have_left(port: int, file: Path) -> None:
+    for services in ((), (WEB,)):
+        async with running(port, file, linger_s=3600) as dns:
+            dns.apply(content(*services))
+            await dns.ready.wait()
+    assert pids(port)
+    async with running(port, file) as dns:
+        await dns.stop()
+        await until(lambda: not pids(port))
+
+
+async def test_an_agent_that_is_killed_at_the_start_of_its_process_leaves_one(port: int, file: Path) -> None:
+    """The process may answer before its agent has noticed that."""
+    async with running(port, file, linger_s=3600) as dns:
+        dns.apply(content(WEB))
+        await dns.ready.wait()
+        [first] = pids(port)
+        _, started = file.read_text().split()
+    file.write_text(f"1 1\n{first} {started}\n")
+    async with running(port, file, linger_s=3600) as dns:
+        dns.apply(content(WEB))
+        await dns.ready.wait()
+        await until(lambda: first not in pids(port))
+        assert [int(line.split()[0]) for line in file.read_text().splitlines()] == pids(port)
+        await dns.stop()
+
+
 async def test_an_agent_that_does_not_return_leaves_nothing(port: int, file: Path) -> None:
     async with running(port, file) as dns:
         dns.apply(content(WEB))
