@@ -13,6 +13,8 @@ from typing import Final
 MAX_BODY: Final = 10 << 10
 """Bytes of a body that are read, as in the kubelet."""
 MAX_HEAD: Final = 64 << 10
+MAX_INTERIM: Final = 5
+"""Interim responses that are skipped, as in Go's client: a server could send them without an end."""
 
 _END: Final = re.compile(rb"\r?\n\r?\n")
 _STATUS: Final = re.compile(rb"HTTP/1\.[0-9] ([1-9][0-9]{2})(?: .*)?")
@@ -52,6 +54,7 @@ class Response:
         self._data = bytearray()
         self._length: int | None = None
         self._chunked = False
+        self._interim = 0
 
     def feed(self, data: bytes) -> None:
         """Take what was received. Raises MalformedResponse."""
@@ -82,7 +85,10 @@ class Response:
             raise MalformedResponse(f"malformed HTTP response {first[:80].decode('latin-1')!r}")
         status = int(matched[1])
         if 100 <= status < 200 and status != 101:
-            return  # an interim response: the real one follows
+            self._interim += 1
+            if self._interim > MAX_INTERIM:
+                raise MalformedResponse("too many interim responses")
+            return  # the real one follows
         for line in lines:
             name, _, value = line.partition(b":")
             self._take_header(name.strip().lower(), value.strip())

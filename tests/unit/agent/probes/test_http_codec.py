@@ -56,6 +56,7 @@ def test_a_huge_body_is_not_read_to_its_end(head: bytes) -> None:
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-10\r\n",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0x1\r\na\r\n0\r\n\r\n",
+        b"HTTP/1.1 100 Continue\r\n\r\n" * 6 + b"HTTP/1.1 204 X\r\n\r\n",
         b"x" * 100_000,
         b"",
         b"HTTP/1.1 200 OK\r\nContent-Le",
