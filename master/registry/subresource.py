@@ -83,11 +83,16 @@ class Action:
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """A stream from or to the object, such as a log. The API server has a connector for it."""
+    """A stream from or to the object, such as a log. The API server has a connector for it.
+
+    `permission`: a verb that the caller must be allowed besides that of the method. A websocket is always a GET, so
+    for a stream that changes something, the permission to read is not enough.
+    """
 
     name: str
     verbs: tuple[str, ...] = ("get",)
     served: Served | None = None
+    permission: str = ""
 
 
 METADATA: Final = ("annotations", "labels")

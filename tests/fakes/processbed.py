@@ -19,7 +19,8 @@ from tests.fakes.sessions import AgentEnd, MasterEnd, master_end, until
 from tests.masters import Client, FakeJoin
 
 V5 = "v5.channel.k8s.io"
-POD = "/api/v1/namespaces/default/pods/web"
+PODS = "/api/v1/namespaces/default/pods"
+POD = f"{PODS}/web"
 
 
 @dataclass
@@ -30,9 +31,11 @@ class Bed:
     session: aiohttp.ClientSession
     directory: Path
 
-    def exec(self, command: str = "run", *, protocol: str = V5, more: str = "", verb: str = "exec") -> Any:
+    def exec(
+        self, command: str = "run", *, protocol: str = V5, more: str = "", verb: str = "exec", pod: str = "web"
+    ) -> Any:
         """A websocket."""
-        address = f"https://127.0.0.1:{self.client.port}{POD}/{verb}?command={command}&stdin=1&stdout=1{more}"
+        address = f"https://127.0.0.1:{self.client.port}{PODS}/{pod}/{verb}?command={command}&stdin=1&stdout=1{more}"
         return self.session.ws_connect(address, protocols=(protocol,), ssl=self.client.context)
 
     async def kubectl(
@@ -67,7 +70,7 @@ async def bed(pki: Pki, tmp_path: Path) -> AsyncIterator[Bed]:
             await until(lambda: agent.desired.complete)
             client = Client(session, f"https://127.0.0.1:{server.port}", pki, master.resources)
             spec = {"nodeName": "node-1", "containers": [{"name": "app", "image": "a"}]}
-            await client("POST", "/api/v1/namespaces/default/pods", {"metadata": {"name": "web"}, "spec": spec})
+            await client("POST", PODS, {"metadata": {"name": "web"}, "spec": spec})
             yield Bed(master, agent, client, session, tmp_path)
         running.cancel()
         with contextlib.suppress(asyncio.CancelledError):

@@ -54,6 +54,8 @@ class Subresources:
         if isinstance(subresource, Action):
             return await self._action(call, subresource, verb)
         await self._pipeline.authorize(call.request(verb))
+        if subresource.permission not in ("", verb):
+            await self._pipeline.authorize(call.request(subresource.permission))
         connector = self._connectors.get((call.route.resource.resource, subresource.name))
         if connector is None:
             raise NotFound("the server could not find the requested resource")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Protocol
 
 from aiohttp import web
@@ -34,20 +35,22 @@ class Client(Protocol):
 
 
 def process_options(query: Query, *, command: bool) -> ProcessOptions:
-    """The options in the query of exec (`command`) or attach. Raises BadRequest, with Kubernetes' rules."""
+    """The options in the query of exec (`command`) or attach. Raises BadRequest, with Kubernetes' rules.
+
+    A terminal has no stderr of its own: like the kubelet, we leave it out if a client wants both.
+    """
+    tty = query.flag("tty")
     options = ProcessOptions(
         command=tuple(query.texts("command")) if command else (),
         stdin=query.flag("stdin"),
         stdout=query.flag("stdout"),
-        stderr=query.flag("stderr"),
-        tty=query.flag("tty"),
+        stderr=query.flag("stderr") and not tty,
+        tty=tty,
     )
     if command and not options.command:
         raise BadRequest("you must specify at least 1 command for the container")
     if not (options.stdin or options.stdout or options.stderr):
         raise BadRequest("you must specify at least 1 of stdin, stdout, stderr")
-    if options.tty and options.stderr:
-        raise BadRequest("tty and stderr cannot both be true")
     return options
 
 
@@ -82,11 +85,21 @@ class PodProcess:
         if not pod.spec.node_name:
             raise BadRequest(f"pod {meta.name} does not have a host assigned")
         client = client_of(call.http, options)
+        if not self._command:
+            # A process that runs has the terminal of its container, or none.
+            options = replace(options, tty=has_terminal(pod, container))
         opening = self._processes.open(pod.spec.node_name, meta.namespace, meta.name, meta.uid, container, options)
         async with opening as stream, aclosing(client):
             await client.accept(call.http)
             await carry(client, stream)
             return client.response
+
+
+def has_terminal(pod: Pod, name: str) -> bool:
+    """Whether the container of this name has a terminal by its spec."""
+    spec = pod.spec
+    containers = (*spec.containers, *spec.init_containers, *spec.ephemeral_containers)
+    return any(each.tty for each in containers if each.name == name)
 
 
 async def carry(client: Client, stream: ProcessStream) -> None:

@@ -72,18 +72,16 @@ def _int64(query: Query, name: str) -> int | None:
 
 def log_container(pod: Pod, requested: str) -> str:
     """The container of a log request. It may be empty for a pod with one container. Raises BadRequest."""
-    names = [container.name for container in pod.spec.containers]
+    containers = (*pod.spec.init_containers, *pod.spec.containers, *pod.spec.ephemeral_containers)
+    names = [container.name for container in containers]
+    if requested in names:
+        return requested
     if requested:
-        others = [each.name for each in (*pod.spec.init_containers, *pod.spec.ephemeral_containers)]
-        if requested in names or requested in others:
-            return requested
-        raise BadRequest(
-            f"container {requested} is not valid for pod {pod.metadata.name}; it has {', '.join(names + others)}"
-        )
-    if len(names) > 1:
+        raise BadRequest(f"container {requested} is not valid for pod {pod.metadata.name}")
+    if len(pod.spec.containers) > 1:
         choice = f"choose one of: [{' '.join(names)}]"
         raise BadRequest(f"a container name must be specified for pod {pod.metadata.name}, {choice}")
-    return names[0]
+    return pod.spec.containers[0].name
 
 
 class PodLog:

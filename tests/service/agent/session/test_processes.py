@@ -16,8 +16,11 @@ import pytest
 from agent.runtime.fakeprocess import FakeProcess
 from agent.runtime.process import Channel
 from lab.kubectl import websocket_kubectls
+from master.api.errors import Forbidden
+from master.api.identity import Caller
+from master.api.pipeline.authorization import Attributes, MastersOnly
 from proto import contract
-from tests.fakes.processbed import Bed
+from tests.fakes.processbed import PODS, Bed
 from tests.fakes.sessions import until
 
 pytestmark = pytest.mark.timeout(30)
@@ -110,7 +113,7 @@ async def test_a_lost_connection_does_not_look_like_a_success(bed: Bed) -> None:
     [
         pytest.param("&container=other", 400, id="no such container"),
         pytest.param("&stdin=0&stdout=0", 101, id="the first value counts"),
-        pytest.param("&tty=1&stderr=1", 400, id="terminal and stderr"),
+        pytest.param("&tty=1&stderr=1", 101, id="a terminal has no stderr"),
     ],
 )
 async def test_wrong_requests_are_refused_before_the_upgrade(bed: Bed, more: str, code: int) -> None:
@@ -120,6 +123,21 @@ async def test_wrong_requests_are_refused_before_the_upgrade(bed: Bed, more: str
             assert code == 101
     except aiohttp.WSServerHandshakeError as error:
         assert error.status == code
+
+
+async def test_who_may_only_read_cannot_exec_by_a_websocket(bed: Bed, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def only_get(self: MastersOnly, caller: Caller, attributes: Attributes) -> None:
+        if attributes.verb != "get":
+            raise Forbidden(f"may not {attributes.verb} {attributes.resource}/{attributes.subresource}")
+
+    monkeypatch.setattr(MastersOnly, "authorize", only_get)
+    bed.agent.machine.processes["run"] = bed.agent.machine.processes[""] = FakeProcess()
+    for verb in ("exec", "attach"):
+        with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+            async with bed.exec(verb=verb):
+                pass
+        assert refused.value.status == 403
+    assert not bed.agent.machine.process_requests
 
 
 async def test_a_node_without_session_and_an_old_agent_are_refused(bed: Bed) -> None:
@@ -148,6 +166,14 @@ async def test_a_master_that_exceeds_its_credit_ends_the_stream_only(bed: Bed) -
         status = json.loads((await socket.receive_bytes())[1:])
     assert "more input than its credit allows" in status["message"]
     assert bed.master.sessions.current("node-1") is session
+
+
+async def test_attach_has_the_terminal_of_the_container_whatever_the_client_says(bed: Bed) -> None:
+    spec = {"nodeName": "node-1", "containers": [{"name": "app", "image": "a", "tty": True}]}
+    await bed.client("POST", PODS, {"metadata": {"name": "shell"}, "spec": spec})
+    bed.agent.machine.processes[""] = FakeProcess()
+    async with bed.exec(verb="attach", pod="shell"), bed.exec(verb="attach", more="&tty=1"):
+        assert [request.tty for request in bed.agent.machine.process_requests] == [True, False]
 
 
 async def test_a_process_that_ends_at_once_has_an_exit_code(bed: Bed) -> None:
