@@ -29,11 +29,18 @@ def target(pod: Pod, observed: Observed, directory: Path, started_at: float) -> 
         sandbox=_container(sandbox, None) if sandbox is not None and present else None,
         containers=tuple(running),
         volumes=tuple(
-            VolumeTarget(volume.name, directory / "volumes" / volume.name)
+            VolumeTarget(
+                volume.name, directory / "volumes" / volume.name, ephemeral=_is_ephemeral_storage(volume.source)
+            )
             for volume in pod.volumes
             if isinstance(volume.source, EmptyDir | KeysVolume)
         ),
     )
+
+
+def _is_ephemeral_storage(source: EmptyDir | KeysVolume) -> bool:
+    """As in Kubernetes: directories and config maps on the disk, and not secrets, which are in memory."""
+    return source.medium == "" if isinstance(source, EmptyDir) else not source.secret
 
 
 def _container(instance: Instance, container: Container | None) -> ContainerTarget:

@@ -47,7 +47,14 @@ def _machine(before: Snapshot, readings: Readings, window_s: float) -> Machine:
     machine, nano_cores = readings.machine, None
     if window_s >= SHORTEST_S:
         nano_cores = max(0, int((machine.cpu_ns - before.machine.cpu_ns) / window_s))
-    return replace(machine, cpu_nano_cores=nano_cores, state=readings.disks.state, images=readings.disks.images)
+    of_pods = {readings.link_of(pod.uid) for pod in readings.pods}
+    return replace(
+        machine,
+        cpu_nano_cores=nano_cores,
+        links={name: seen for name, seen in machine.links.items() if name not in of_pods},
+        state=readings.disks.state,
+        images=readings.disks.images,
+    )
 
 
 def _pod(pod: PodTarget, readings: Readings, earlier: Mapping[str, ContainerUsage], window_s: float) -> PodUsage:

@@ -36,6 +36,8 @@ class VolumeTarget:
     path: Path
     claim: str = ""
     """The claim that it belongs to, in the pod's namespace; empty: none."""
+    ephemeral: bool = False
+    """It is on the node's disk, and counts as the pod's ephemeral storage."""
 
 
 @dataclass(frozen=True, slots=True)
