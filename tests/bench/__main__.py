@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.bench.figure import Figure, table
 
-AREAS = ("house", "api", "dispatch", "cluster", "pod", "fault", "lab", "memory", "cpu", "real", "test")
+AREAS = ("house", "api", "dispatch", "cluster", "pod", "agent", "fault", "lab", "memory", "cpu", "real", "test")
 """Areas in the order in which they run; `memory` and `cpu` share one cluster, `test` is last as it takes longest."""
 
 

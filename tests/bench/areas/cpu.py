@@ -21,12 +21,13 @@ def measure() -> Iterator[Figure]:
     with running_cluster(periods=KUBERNETES_PERIODS) as cluster:
         fill(cluster)
         time.sleep(SETTLE_S)
-        before = {host: _seconds(cluster, host) for host in ("node1", "master")}
+        before = {host: seconds(cluster, host) for host in ("node1", "master")}
         time.sleep(WINDOW_S)
-        used = {host: 100 * (_seconds(cluster, host) - before[host]) / WINDOW_S for host in before}
+        used = {host: 100 * (seconds(cluster, host) - before[host]) / WINDOW_S for host in before}
         yield Figure("cpu", "agent_idle_pct", used["node1"], "%", goal=2.0)
         yield Figure("cpu", "master_idle_pct", used["master"], "%", goal=2.0)
 
 
-def _seconds(cluster: Cluster, host: str) -> float:
+def seconds(cluster: Cluster, host: str) -> float:
+    """Processor time of a host's master or agent since its start."""
     return sum(sum(process.cpu_times()[:4]) for process in tree(cluster, host))

@@ -1,0 +1,116 @@
+"""From a container's death to the start of its successor, by the engine's events.
+
+Ours: the first death of a new pod. The floor: the events of the engine are followed, and the next container is created
+and started with the SDK as soon as one has died.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from queue import Queue
+from statistics import median
+from threading import Thread
+from typing import Any
+
+import docker
+
+from client.rest import RestClient
+from lab.cluster import Cluster
+from tests.bench.areas.pod import APP, PAUSE
+from tests.bench.figure import Figure
+from tests.bench.lab import create_ready, delete_gone, pod
+from tests.hosts import engine_of
+
+ROUNDS = 9
+GOAL_MS = 50.0
+PATIENCE_S = 30.0
+
+Event = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Gaps:
+    """Milliseconds from a death to the next start."""
+
+    ours: float
+    floor: float
+
+
+def compare(cluster: Cluster, client: RestClient, node: str) -> Gaps:
+    """Both, in turns."""
+    with engine_of(cluster, node) as engine, _events(cluster, node) as events:
+        pairs = [(_ours(client, engine, events, node, number), _by_hand(engine, events)) for number in range(ROUNDS)]
+    return Gaps(median(ours for ours, _ in pairs), median(floor for _, floor in pairs))
+
+
+def own_ratio(gaps: Gaps) -> Figure:
+    return Figure("agent", "restart_ratio", gaps.ours / gaps.floor, "x", goal=None, floor=1.0)
+
+
+def own_ms(gaps: Gaps) -> Figure:
+    """What the agent adds until the engine has its call."""
+    return Figure("agent", "restart_own_ms", gaps.ours - gaps.floor, "ms", goal=GOAL_MS, floor=gaps.floor)
+
+
+def _ours(client: RestClient, engine: docker.APIClient, events: Queue[Event], node: str, number: int) -> float:
+    name = f"victim-{number}"
+    made = create_ready(client, pod(name, node))
+    uid = made["metadata"]["uid"]
+    engine.kill(made["status"]["containerStatuses"][0]["containerID"].removeprefix("docker://"))
+    gap = _gap(events, lambda event: event["Actor"]["Attributes"].get("io.sampan.pod.uid") == uid)
+    delete_gone(client, name)
+    return gap
+
+
+def _by_hand(engine: docker.APIClient, events: Queue[Event]) -> float:
+    sandbox = engine.create_container(PAUSE, host_config=engine.create_host_config(network_mode="none"))["Id"]
+    engine.start(sandbox)
+    joined = engine.create_host_config(network_mode=f"container:{sandbox}")
+
+    def run() -> str:
+        made = str(engine.create_container(APP, host_config=joined)["Id"])
+        engine.start(made)
+        return made
+
+    first = run()
+    engine.kill(first)
+    died = _next(events, lambda event: event["Action"] == "die" and event["Actor"]["ID"] == first)
+    second = run()
+    started = _next(events, lambda event: event["Action"] == "start" and event["Actor"]["ID"] == second)
+    for container in (first, second, sandbox):
+        engine.remove_container(container, force=True, v=True)
+    return _ms(started) - _ms(died)
+
+
+def _gap(events: Queue[Event], about: Callable[[Event], bool]) -> float:
+    died = _next(events, lambda event: about(event) and event["Action"] == "die")
+    started = _next(events, lambda event: about(event) and event["Action"] == "start")
+    return _ms(started) - _ms(died)
+
+
+def _next(events: Queue[Event], wanted: Callable[[Event], bool]) -> Event:
+    while not wanted(event := events.get(timeout=PATIENCE_S)):
+        pass
+    return event
+
+
+def _ms(event: Event) -> float:
+    return float(event["timeNano"]) / 1e6
+
+
+@contextmanager
+def _events(cluster: Cluster, node: str) -> Iterator[Queue[Event]]:
+    """The engine's events of containers, as they come."""
+    events: Queue[Event] = Queue()
+    with engine_of(cluster, node) as follower:
+        stream = follower.events(decode=True, filters={"type": "container", "event": ["die", "start"]})
+        thread = Thread(target=lambda: deque(map(events.put, stream), maxlen=0), name="events", daemon=True)
+        thread.start()
+        try:
+            yield events
+        finally:
+            stream.close()
+            thread.join(PATIENCE_S)
