@@ -51,6 +51,8 @@ class Secret:
 
     ref: ObjectRef
     data: Mapping[str, bytes] = field(repr=False)
+    type: str = ""
+    """Empty: not known."""
 
 
 @dataclass(frozen=True, slots=True)

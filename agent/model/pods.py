@@ -97,6 +97,8 @@ class Pod:
     dns_config: DnsConfig | None = None
     subdomain: str = ""
     set_hostname_as_fqdn: bool = False
+    pull_secrets: tuple[str, ...] = ()
+    """Names of secrets with the credentials of registries, in the order in which they are tried."""
     ephemeral_containers: tuple[Container, ...] = ()
     """They were added to the running pod, for debugging."""
 

@@ -3,6 +3,7 @@
 AgentError
 ├── ContainerConfigError   the pod refers to a missing object; shown as CreateContainerConfigError
 ├── ImageMissing           pull policy Never, and the engine does not have the image
+├── PullSecretError        a pull secret cannot be read, or the master has not sent it yet
 └── LogUnavailable         no such pod, container or instance, or it has not started yet
 """
 
@@ -17,6 +18,10 @@ class ContainerConfigError(AgentError):
 
 class ImageMissing(AgentError):
     """The engine does not have the image, and it may not be pulled."""
+
+
+class PullSecretError(AgentError):
+    """A pull secret has no valid Docker configuration, or the node waits for it. The text contains nothing of it."""
 
 
 class LogUnavailable(AgentError):

@@ -15,7 +15,7 @@ from typing import Final
 
 from agent.clock import Clock
 from agent.errors import AgentError
-from agent.model import Container, Desired, KeysVolume, LogOptions, Pod, PullPolicy
+from agent.model import Container, Desired, KeysVolume, LogOptions, Pod
 from agent.pods.actions import (
     Action,
     AttachNetwork,
@@ -38,10 +38,11 @@ from agent.pods.actions import (
 )
 from agent.pods.admission import problem_of_added
 from agent.pods.env import PodFacts, environment, sub_path_of
-from agent.pods.errors import ContainerConfigError, ImageMissing
+from agent.pods.errors import ContainerConfigError
 from agent.pods.events import EventRecorder
 from agent.pods.files import PodFiles, seccomp_profile
 from agent.pods.health import Fault
+from agent.pods.images import Images
 from agent.pods.interface import PodNetwork, PodsConfig
 from agent.pods.keeper import HealthKeeper
 from agent.pods.names import identify
@@ -105,6 +106,7 @@ class Performer:
         self.keeper = HealthKeeper(view, files)
         self._files = files
         self._events = events
+        self._images = Images(context.runtime, context.clock, events)
         self._mounted: Mounted = {}
 
     async def perform(self, action: Action, *, started_at: float) -> None:
@@ -119,7 +121,7 @@ class Performer:
             case PrepareVolumes():
                 await self._prepare_volumes()
             case EnsureImage():
-                await self._ensure_image(action.container)
+                await self._images.ensure(self.pod, action.container, self.desired)
                 self._view.images[action.container.name] = action.attempt
             case CreateContainer():
                 await self._create_container(action)
@@ -204,19 +206,6 @@ class Performer:
             self._mounted = await asyncio.to_thread(self._volumes.prepare, pod, desired)
         self._view.volumes_ready = True
         self._view.disk_clean = False
-
-    async def _ensure_image(self, container: Container) -> None:
-        image, name = container.image, container.name
-        if container.pull_policy is not PullPolicy.ALWAYS and await self._runtime.image_id(image) is not None:
-            self._events.normal("Pulled", f'Container image "{image}" is already on the node', container=name)
-            return
-        if container.pull_policy is PullPolicy.NEVER:
-            raise ImageMissing(f'image "{image}" is not on the node, and imagePullPolicy is Never')
-        self._events.normal("Pulling", f'Pulling image "{image}"', container=name)
-        began = self._clock.monotonic()
-        await self._runtime.pull(image)
-        took_s = self._clock.monotonic() - began
-        self._events.normal("Pulled", f'Pulled image "{image}" in {took_s:.2f} s', container=name)
 
     async def _create_container(self, action: CreateContainer) -> None:
         pod, container = self.pod, action.container

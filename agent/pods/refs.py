@@ -12,7 +12,13 @@ def references(pod: Pod) -> tuple[tuple[bool, ObjectRef], ...]:
     return tuple(sorted({(secret, ObjectRef(pod.namespace, name)) for secret, name in _names(pod)}))
 
 
+def pull_secrets(pod: Pod) -> tuple[tuple[bool, ObjectRef], ...]:
+    """References to the secrets with the credentials of registries."""
+    return tuple((True, ObjectRef(pod.namespace, name)) for name in pod.pull_secrets)
+
+
 def _names(pod: Pod) -> Iterator[tuple[bool, str]]:
+    yield from ((True, name) for name in pod.pull_secrets)
     for container in pod.all_containers:
         yield from _container_names(container)
     for volume in pod.volumes:

@@ -36,7 +36,7 @@ from agent.pods.memory import Memory, Signals
 from agent.pods.observed import Observed
 from agent.pods.perform import Performer, WorkerContext
 from agent.pods.probing import Probing
-from agent.pods.refs import references
+from agent.pods.refs import pull_secrets, references
 from agent.pods.reports import Reports
 from agent.pods.stage import Stage, standing_of
 from agent.pods.step import is_creating, plan
@@ -99,7 +99,8 @@ class PodWorker:
         changed = _acted_on(pod) != _acted_on(self._pod) or _lookup(desired, refs) != _lookup(self._desired, refs)
         if pod.deleted and not self._pod.deleted:
             self._cancel_pulls()
-        same_images = frozenset(_images(pod) & _images(self._pod))
+        same_credentials = _lookup(desired, pull_secrets(pod)) == _lookup(self._desired, pull_secrets(self._pod))
+        same_images = frozenset(_images(pod) & _images(self._pod)) if same_credentials else frozenset()
         self._pod = self._performer.pod = self._events.pod = pod
         self._desired = self._performer.desired = desired
         if changed:

@@ -32,6 +32,7 @@ from agent.runtime.interface import (
     ContainerId,
     ContainerRecord,
     ContainerSpec,
+    Credentials,
     EventKind,
     RuntimeEvent,
     RuntimeVersion,
@@ -169,8 +170,8 @@ class DockerRuntime:
             self._images.put(image, present)
         return present
 
-    async def pull(self, image: str) -> str:
-        pulled = await self._pulls.call(lambda client: _pull(client, image))
+    async def pull(self, image: str, credentials: Credentials | None = None) -> str:
+        pulled = await self._pulls.call(lambda client: _pull(client, image, credentials))
         self._images.put(image, pulled)
         return pulled.id
 
@@ -282,16 +283,18 @@ def _remove(client: docker.APIClient, container: ContainerId) -> bool:
     return True
 
 
-def _pull(client: docker.APIClient, image: str) -> Image:
+def _pull(client: docker.APIClient, image: str, credentials: Credentials | None) -> Image:
     """Pull the image and return it. Blocks."""
     repository, tag = parse_repository_tag(image)
+    auth = {"username": credentials.username, "password": credentials.password} if credentials else None
+    source = f"with the credentials of {credentials.source}" if credentials else ""
     with translated(f"pull {image}"):
         try:
             # Read to the end, even after an error: otherwise the client cannot use the connection again.
-            lines = list(client.pull(repository, tag=tag or "latest", stream=True, decode=True))
+            lines = list(client.pull(repository, tag=tag or "latest", stream=True, decode=True, auth_config=auth))
             for line in lines:
                 if "error" in line:
-                    raise pull_fault(str(line["error"]), image)
+                    raise pull_fault(str(line["error"]), image, source)
             return image_from_inspect(client.inspect_image(image))  # type: ignore[no-untyped-call]
         except docker.errors.APIError as error:
-            raise pull_fault(str(error.explanation or error), image) from error
+            raise pull_fault(str(error.explanation or error), image, source) from error

@@ -23,6 +23,7 @@ from agent.runtime.errors import (
     ImageNotFound,
     NoSuchContainer,
     NotRunning,
+    PullFailed,
     RuntimeFault,
     StartRefused,
 )
@@ -32,6 +33,7 @@ from agent.runtime.interface import (
     ContainerPhase,
     ContainerRecord,
     ContainerSpec,
+    Credentials,
     EventKind,
     RuntimeEvent,
     RuntimeVersion,
@@ -50,6 +52,10 @@ class FakeRuntime:
         self.users: dict[str, str] = {}
         """The USER of images that have one."""
         self.registry: dict[str, str] = {}
+        self.accounts: dict[str, tuple[str, str]] = {}
+        """User and password of images that need them."""
+        self.tried: list[Credentials | None] = []
+        """The credentials of all pulls."""
         self.records: dict[str, ContainerRecord] = {}
         self.specs: dict[str, ContainerSpec] = {}
         self.written: dict[str, list[bytes]] = defaultdict(list)
@@ -185,8 +191,12 @@ class FakeRuntime:
             raise ImageNotFound(f'image "{image}" is not on the node')
         return self.users.get(image, "")
 
-    async def pull(self, image: str) -> str:
+    async def pull(self, image: str, credentials: Credentials | None = None) -> str:
         await self._called("pull", image)
+        self.tried.append(credentials)
+        allowed = self.accounts.get(image)
+        if allowed is not None and (credentials is None or (credentials.username, credentials.password) != allowed):
+            raise PullFailed(f'image "{image}" could not be pulled: unauthorized')
         if image not in self.registry:
             raise ImageNotFound(f'image "{image}" was not found')
         self.images[image] = self.registry[image]

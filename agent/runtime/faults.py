@@ -93,11 +93,15 @@ def _cause(error: docker.errors.APIError) -> str:
     return str(body.get("cause", "")) if isinstance(body, dict) else ""
 
 
-def pull_fault(text: str, image: str) -> RuntimeFault:
-    """The RuntimeFault for a failed pull. 404 and 500 do not identify the cause; only the text does."""
+def pull_fault(text: str, image: str, how: str = "") -> RuntimeFault:
+    """The RuntimeFault for a failed pull. 404 and 500 do not identify the cause; only the text does.
+
+    `how`: with which credentials it was tried.
+    """
+    tried = f" {how}" if how else ""
     lower = text.lower()
     if "invalid reference format" in lower or "must be lowercase" in lower:
         return InvalidImageName(f'"{image}" is not an image reference: {text}')
     if "manifest unknown" in lower or "not found" in lower or "does not exist" in lower:
-        return ImageNotFound(f'image "{image}" was not found: {text}')
-    return PullFailed(f'image "{image}" could not be pulled: {text}')
+        return ImageNotFound(f'image "{image}" was not found{tried}: {text}')
+    return PullFailed(f'image "{image}" could not be pulled{tried}: {text}')

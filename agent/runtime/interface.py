@@ -147,6 +147,15 @@ class RuntimeEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class Credentials:
+    """A user of a registry. `source`: where they come from, for messages; repr() leaves the password out."""
+
+    username: str
+    password: str = field(repr=False)
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class RuntimeVersion:
     """The engine's name and version, e.g. "docker", "20.10.24"."""
 
@@ -196,8 +205,11 @@ class Runtime(Protocol):
         """The image's USER, as `USER[:GROUP]`; empty without one. Cached like the id. Raises ImageNotFound."""
         ...
 
-    async def pull(self, image: str) -> str:
-        """Pull the image; returns its id. Raises ImageNotFound, InvalidImageName, PullFailed."""
+    async def pull(self, image: str, credentials: Credentials | None = None) -> str:
+        """Pull the image; returns its id. Without credentials: with those of the engine's host, if it has any.
+
+        Raises ImageNotFound, InvalidImageName, PullFailed.
+        """
         ...
 
     async def load(self, archive: bytes) -> None:

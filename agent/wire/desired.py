@@ -46,6 +46,7 @@ def pod_from_proto(pod: desired_pb2.Pod) -> model.Pod:
         dns_config=_dns_config(pod.dns_config) if pod.HasField("dns_config") else None,
         subdomain=pod.subdomain,
         set_hostname_as_fqdn=pod.set_hostname_as_fqdn,
+        pull_secrets=tuple(pod.image_pull_secrets),
         ephemeral_containers=tuple(_container(container) for container in pod.ephemeral_containers),
     )
 
@@ -76,7 +77,7 @@ def config_map_from_proto(config_map: desired_pb2.ConfigMap) -> model.ConfigMap:
 
 def secret_from_proto(secret: desired_pb2.Secret) -> model.Secret:
     """A secret."""
-    return model.Secret(ref_from_proto(secret.ref), dict(secret.data))
+    return model.Secret(ref_from_proto(secret.ref), dict(secret.data), secret.type)
 
 
 def ref_from_proto(ref: desired_pb2.ObjectRef) -> model.ObjectRef:

@@ -73,6 +73,7 @@ def pod_message(pod: Pod) -> wire.Pod:
         dns_config=_dns_config(spec.dns_config),
         subdomain=spec.subdomain,
         set_hostname_as_fqdn=bool(spec.set_hostname_as_fqdn),
+        image_pull_secrets=[ref.name for ref in spec.image_pull_secrets if ref.name],
         ephemeral_containers=[_ephemeral_message(each, spec.security_context) for each in spec.ephemeral_containers],
     )
     return message
@@ -290,6 +291,7 @@ def secret_message(secret: Secret) -> wire.Secret:
     return wire.Secret(
         ref=object_ref(secret.metadata.namespace, secret.metadata.name),
         data={key: _decode(value) for key, value in secret.data.items()},
+        type=secret.type,
     )
 
 

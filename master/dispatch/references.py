@@ -11,12 +11,13 @@ from master.kinds.core.pod.model import Pod
 
 
 def references(pod: Pod) -> frozenset[Key]:
-    """Keys of the config maps and secrets that the pod's volumes and environment variables name.
+    """Keys of the config maps and secrets that the pod's volumes, variables and pull secrets name.
 
     Pods of one template reference the same ones, so they share one set.
     """
     namespace = pod.metadata.namespace
     names = set(_volumes(pod))
+    names.update((Section.SECRET, ref.name) for ref in pod.spec.image_pull_secrets)
     for container in (*pod.spec.init_containers, *pod.spec.containers, *pod.spec.ephemeral_containers):
         names.update(_variables(container))
     return _common(frozenset(Key(section, namespace, name) for section, name in names if name))

@@ -130,7 +130,7 @@ class ConfigMap(_message.Message):
     def __init__(self, ref: _Optional[_Union[ObjectRef, _Mapping]] = ..., data: _Optional[_Mapping[str, str]] = ..., binary_data: _Optional[_Mapping[str, bytes]] = ...) -> None: ...
 
 class Secret(_message.Message):
-    __slots__ = ("ref", "data")
+    __slots__ = ("ref", "data", "type")
     class DataEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -140,9 +140,11 @@ class Secret(_message.Message):
         def __init__(self, key: _Optional[str] = ..., value: _Optional[bytes] = ...) -> None: ...
     REF_FIELD_NUMBER: _ClassVar[int]
     DATA_FIELD_NUMBER: _ClassVar[int]
+    TYPE_FIELD_NUMBER: _ClassVar[int]
     ref: ObjectRef
     data: _containers.ScalarMap[str, bytes]
-    def __init__(self, ref: _Optional[_Union[ObjectRef, _Mapping]] = ..., data: _Optional[_Mapping[str, bytes]] = ...) -> None: ...
+    type: str
+    def __init__(self, ref: _Optional[_Union[ObjectRef, _Mapping]] = ..., data: _Optional[_Mapping[str, bytes]] = ..., type: _Optional[str] = ...) -> None: ...
 
 class KeyRef(_message.Message):
     __slots__ = ("name", "key", "optional")
@@ -481,7 +483,7 @@ class Sysctl(_message.Message):
     def __init__(self, name: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
 
 class Pod(_message.Message):
-    __slots__ = ("uid", "namespace", "name", "labels", "annotations", "deletion_timestamp", "grace_period_s", "restart_policy", "init_containers", "containers", "volumes", "host_network", "hostname", "enable_service_links", "host_aliases", "active_deadline_s", "creation_timestamp", "service_account", "ended_phase", "host_pid", "host_ipc", "share_process_namespace", "supplemental_groups", "fs_group", "sysctls", "unsupported", "dns_policy", "dns_config", "subdomain", "set_hostname_as_fqdn", "ephemeral_containers")
+    __slots__ = ("uid", "namespace", "name", "labels", "annotations", "deletion_timestamp", "grace_period_s", "restart_policy", "init_containers", "containers", "volumes", "host_network", "hostname", "enable_service_links", "host_aliases", "active_deadline_s", "creation_timestamp", "service_account", "ended_phase", "host_pid", "host_ipc", "share_process_namespace", "supplemental_groups", "fs_group", "sysctls", "unsupported", "dns_policy", "dns_config", "subdomain", "set_hostname_as_fqdn", "ephemeral_containers", "image_pull_secrets")
     class LabelsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -527,6 +529,7 @@ class Pod(_message.Message):
     SUBDOMAIN_FIELD_NUMBER: _ClassVar[int]
     SET_HOSTNAME_AS_FQDN_FIELD_NUMBER: _ClassVar[int]
     EPHEMERAL_CONTAINERS_FIELD_NUMBER: _ClassVar[int]
+    IMAGE_PULL_SECRETS_FIELD_NUMBER: _ClassVar[int]
     uid: str
     namespace: str
     name: str
@@ -558,4 +561,5 @@ class Pod(_message.Message):
     subdomain: str
     set_hostname_as_fqdn: bool
     ephemeral_containers: _containers.RepeatedCompositeFieldContainer[Container]
-    def __init__(self, uid: _Optional[str] = ..., namespace: _Optional[str] = ..., name: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., annotations: _Optional[_Mapping[str, str]] = ..., deletion_timestamp: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., grace_period_s: _Optional[int] = ..., restart_policy: _Optional[str] = ..., init_containers: _Optional[_Iterable[_Union[Container, _Mapping]]] = ..., containers: _Optional[_Iterable[_Union[Container, _Mapping]]] = ..., volumes: _Optional[_Iterable[_Union[Volume, _Mapping]]] = ..., host_network: _Optional[bool] = ..., hostname: _Optional[str] = ..., enable_service_links: _Optional[bool] = ..., host_aliases: _Optional[_Iterable[_Union[HostAlias, _Mapping]]] = ..., active_deadline_s: _Optional[int] = ..., creation_timestamp: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., service_account: _Optional[str] = ..., ended_phase: _Optional[str] = ..., host_pid: _Optional[bool] = ..., host_ipc: _Optional[bool] = ..., share_process_namespace: _Optional[bool] = ..., supplemental_groups: _Optional[_Iterable[int]] = ..., fs_group: _Optional[int] = ..., sysctls: _Optional[_Iterable[_Union[Sysctl, _Mapping]]] = ..., unsupported: _Optional[_Iterable[str]] = ..., dns_policy: _Optional[str] = ..., dns_config: _Optional[_Union[DnsConfig, _Mapping]] = ..., subdomain: _Optional[str] = ..., set_hostname_as_fqdn: _Optional[bool] = ..., ephemeral_containers: _Optional[_Iterable[_Union[Container, _Mapping]]] = ...) -> None: ...
+    image_pull_secrets: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, uid: _Optional[str] = ..., namespace: _Optional[str] = ..., name: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., annotations: _Optional[_Mapping[str, str]] = ..., deletion_timestamp: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., grace_period_s: _Optional[int] = ..., restart_policy: _Optional[str] = ..., init_containers: _Optional[_Iterable[_Union[Container, _Mapping]]] = ..., containers: _Optional[_Iterable[_Union[Container, _Mapping]]] = ..., volumes: _Optional[_Iterable[_Union[Volume, _Mapping]]] = ..., host_network: _Optional[bool] = ..., hostname: _Optional[str] = ..., enable_service_links: _Optional[bool] = ..., host_aliases: _Optional[_Iterable[_Union[HostAlias, _Mapping]]] = ..., active_deadline_s: _Optional[int] = ..., creation_timestamp: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., service_account: _Optional[str] = ..., ended_phase: _Optional[str] = ..., host_pid: _Optional[bool] = ..., host_ipc: _Optional[bool] = ..., share_process_namespace: _Optional[bool] = ..., supplemental_groups: _Optional[_Iterable[int]] = ..., fs_group: _Optional[int] = ..., sysctls: _Optional[_Iterable[_Union[Sysctl, _Mapping]]] = ..., unsupported: _Optional[_Iterable[str]] = ..., dns_policy: _Optional[str] = ..., dns_config: _Optional[_Union[DnsConfig, _Mapping]] = ..., subdomain: _Optional[str] = ..., set_hostname_as_fqdn: _Optional[bool] = ..., ephemeral_containers: _Optional[_Iterable[_Union[Container, _Mapping]]] = ..., image_pull_secrets: _Optional[_Iterable[str]] = ...) -> None: ...

@@ -192,9 +192,7 @@ class PodSpec(Model, frozen=True, kw_only=True):
     host_ipc: bool = False
     share_process_namespace: bool | None = None
     security_context: PodSecurityContext | None = None
-    image_pull_secrets: Annotated[
-        tuple[LocalObjectReference, ...], inert("the node would authenticate to the registry with these secrets")
-    ] = ()
+    image_pull_secrets: tuple[LocalObjectReference, ...] = ()
     hostname: str = ""
     subdomain: str = ""
     affinity: Affinity | None = None

@@ -56,6 +56,7 @@ READ_IN: Final[Mapping[str, tuple[str, ...]]] = {
     "NodeSelectorRequirement": _SCHEDULER,
     "Container": (*_CONVERT, *_SECURITY),
     "EphemeralContainer": (*_CONVERT, *_SECURITY),
+    "LocalObjectReference": _CONVERT,
     "ContainerPort": ("controllers/backends.py", "scheduler/model.py"),
     "Probe": _PROBES,
     "Lifecycle": _PROBES,
