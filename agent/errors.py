@@ -6,11 +6,14 @@ AgentError
 ├── SessionError          agent/session/errors.py: how a session with the master ends
 ├── WireError             agent/wire/errors.py: a message of the master is wrong
 ├── NetworkFault          agent/network.py: the kernel's network could not be read or changed
+├── CannotConnect         agent/connections.py: a connection to a pod was not accepted, or is broken
 ├── RuntimeFault          agent/runtime/errors.py: a call to the engine failed, retryably or permanently
 ├── VolumeError           agent/volumes/errors.py: a volume cannot be prepared or cleaned
 ├── ContainerConfigError  agent/pods/errors.py: a container cannot be made from its spec
 ├── ImageMissing          agent/pods/errors.py: the image is missing and may not be pulled
-└── LogUnavailable        agent/pods/errors.py: there is no such log
+├── LogUnavailable        agent/pods/errors.py: there is no such log
+├── ProcessUnavailable    agent/pods/errors.py: there is no such container for a process
+└── NoConnection          agent/pods/errors.py: the pod has no network
 """
 
 from __future__ import annotations

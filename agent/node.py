@@ -19,10 +19,12 @@ from agent import host, model
 from agent.address import OwnAddress
 from agent.clock import Clock
 from agent.config import AgentConfig
+from agent.connections import Connection
 from agent.desired import disk
 from agent.desired.state import DesiredState
 from agent.errors import AgentError
 from agent.network import AgentNetwork, NetworkFault
+from agent.queries import Answer, Queries, Query, healthz
 from agent.runtime.interface import Runtime
 from agent.runtime.process import Process
 from agent.statuses import Beat, Capacity, Condition, Event, NodeInfo, PodStatus
@@ -59,6 +61,7 @@ class Pods(Protocol):
     def logs(self, request: model.LogRequest) -> AsyncIterator[bytes]: ...
     def process(self, request: model.ProcessRequest) -> AbstractAsyncContextManager[Process]: ...
     def measurable(self) -> tuple[PodTarget, ...]: ...
+    def connection(self, request: model.ConnectionRequest) -> AbstractAsyncContextManager[Connection]: ...
 
 
 class Dns(Protocol):
@@ -129,6 +132,8 @@ class Node:
         self._network: AgentNetwork
         self._dns: Dns
         self._meter: Meter
+        self.queries = Queries({"/healthz": healthz(self._conditions)})
+        """What clients may ask about this node; assembly.py adds paths."""
 
     def connect(self, pods: Pods, network: AgentNetwork, dns: Dns, meter: Meter) -> None:
         """Set the parts that report back to this one, the node's DNS and its meter; call before `run`."""
@@ -206,6 +211,14 @@ class Node:
     def process(self, request: model.ProcessRequest) -> AbstractAsyncContextManager[Process]:
         """A process in a container, and its streams."""
         return self._pods.process(request)
+
+    def connection(self, request: model.ConnectionRequest) -> AbstractAsyncContextManager[Connection]:
+        """A connection to a port of a pod."""
+        return self._pods.connection(request)
+
+    async def query(self, query: Query) -> Answer:
+        """The answer to a query about this node."""
+        return await self.queries.answer(query)
 
     async def leave(self) -> None:
         """Remove every pod, then the network; returns when nothing of ours is left."""

@@ -27,6 +27,8 @@ PHASES: Final = frozenset({"", "Pending", "Running", "Succeeded", "Failed"})
 PROTOCOLS: Final = frozenset({"", "TCP", "UDP", "SCTP"})
 MAX_PORT: Final = 65535
 MAX_SECONDS: Final = (1 << 31) - 1
+MAX_QUERY: Final = 8192
+"""Most characters of the path, or of the parameters, of a query."""
 YEAR_10000: Final = 253_402_300_800
 """Seconds since the epoch; RFC 3339 has four digits for the year."""
 
@@ -136,6 +138,21 @@ def process(request: session_pb2.ProcessRequest, *, command: bool) -> str:
     if command and not request.command:
         return "command: is empty"
     return _form(_UID, request.pod_uid, "pod uid") or _form(_LABEL, request.container, "container")
+
+
+def port_forward(request: session_pb2.PortForwardRequest) -> str:
+    """What is wrong with a request for a connection."""
+    if not 0 < request.port <= MAX_PORT:
+        return f"port: {request.port} is not a port"
+    return _form(_UID, request.pod_uid, "pod uid")
+
+
+def node_query(request: session_pb2.NodeQuery) -> str:
+    """What is wrong with a query."""
+    for name, text in (("path", request.path), ("query", request.query)):
+        if len(text) > MAX_QUERY:
+            return f"{name}: {len(text)} characters, at most {MAX_QUERY} are accepted"
+    return "" if request.path.startswith("/") else f"path: {request.path[:_SHOWN]!r} does not begin with a slash"
 
 
 def size(message: session_pb2.TerminalSize) -> str:

@@ -21,12 +21,13 @@ from agent.model.containers import (
 from agent.model.desired import ClusterDns, ConfigMap, Desired, Secret, ServiceEnv, ServiceEnvPort
 from agent.model.identity import ObjectRef, PodUid
 from agent.model.pods import DnsConfig, DnsPolicy, HostAlias, Pod, PodPhase, Sysctl
-from agent.model.requests import LogOptions, LogRequest, ProcessRequest
+from agent.model.requests import ConnectionRequest, LogOptions, LogRequest, ProcessRequest
 from agent.model.volumes import EmptyDir, HostPath, KeysVolume, KeyToPath, UnsupportedVolume, Volume, VolumeSource
 
 __all__ = [
     "ClusterDns",
     "ConfigMap",
+    "ConnectionRequest",
     "Container",
     "ContainerPort",
     "Desired",

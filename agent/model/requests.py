@@ -46,3 +46,17 @@ class ProcessRequest:
     stdout: bool = False
     stderr: bool = False
     tty: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionRequest:
+    """A TCP connection to a port of a pod, for a client of the master.
+
+    `by_pod_address`: to the pod's address, as other hosts do; otherwise to the loopback address inside of the pod.
+    """
+
+    namespace: str
+    pod: str
+    uid: PodUid
+    port: int
+    by_pod_address: bool = False

@@ -4,7 +4,9 @@ AgentError
 ├── ContainerConfigError   the pod refers to a missing object; shown as CreateContainerConfigError
 ├── ImageMissing           pull policy Never, and the engine does not have the image
 ├── PullSecretError        a pull secret cannot be read, or the master has not sent it yet
-└── LogUnavailable         no such pod, container or instance, or it has not started yet
+├── LogUnavailable         no such pod, container or instance, or it has not started yet
+├── ProcessUnavailable     the container of an exec or attach does not run
+└── NoConnection           the pod has no network to which a connection could be made
 """
 
 from __future__ import annotations
@@ -30,3 +32,7 @@ class LogUnavailable(AgentError):
 
 class ProcessUnavailable(AgentError):
     """There is no container in which the requested process could run."""
+
+
+class NoConnection(AgentError):
+    """The pod has no network to which a connection could be made; the text says why."""

@@ -16,8 +16,10 @@ from dataclasses import replace
 from typing import Final
 
 from agent.clock import Clock
-from agent.model import Desired, LogRequest, Pod, PodUid, ProcessRequest
-from agent.pods.errors import LogUnavailable, ProcessUnavailable
+from agent.connections import Connection
+from agent.model import ConnectionRequest, Desired, LogRequest, Pod, PodUid, ProcessRequest
+from agent.pods.connections import open_connection
+from agent.pods.errors import LogUnavailable, NoConnection, ProcessUnavailable
 from agent.pods.interface import PodNetwork, PodsConfig, Reporter
 from agent.pods.logs import read_logs
 from agent.pods.measurable import target
@@ -133,6 +135,13 @@ class PodManager:
         if worker is None:
             raise ProcessUnavailable(f'pod "{request.namespace}/{request.pod}" ({request.uid}) is not on this node')
         return open_process(self._exec, worker.pod, worker.observed(), request)
+
+    def connection(self, request: ConnectionRequest) -> AbstractAsyncContextManager[Connection]:
+        """A connection to a port of a pod. Raises NoConnection here, CannotConnect on entering."""
+        worker = self._workers.get(request.uid)
+        if worker is None:
+            raise NoConnection(f'pod "{request.namespace}/{request.pod}" ({request.uid}) is not on this node')
+        return open_connection(worker.pod, worker.observed(), request)
 
     # --- the task --------------------------------------------------------------------------------------------------
 

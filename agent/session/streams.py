@@ -1,6 +1,7 @@
 """Streams: opens a call to the master for each request, and sends as many bytes of a log as the master grants.
 
-Owns the calls and the limit of their number. The logs are read by the pods' side. Processes are in processes.py.
+Owns the calls and the limit of their number. The logs are read by the pods' side. What goes both ways, processes and
+connections, is in processes.py.
 """
 
 from __future__ import annotations
@@ -10,18 +11,21 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from typing import Any, Final, Protocol
 
 import grpc.aio
 
+from agent.connections import Connection
 from agent.errors import AgentError
-from agent.model import LogRequest, ProcessRequest
+from agent.model import ConnectionRequest, LogRequest, ProcessRequest
+from agent.queries import PLAIN, Answer, Query
 from agent.runtime.process import Process
 from agent.session.channel import Call
 from agent.session.credit import Credit
 from agent.session.errors import ReaderGone
 from agent.session.processes import carry
-from agent.wire.desired import log_request_from_proto, process_request_from_proto
+from agent.wire.desired import connection_request_from_proto, log_request_from_proto, process_request_from_proto
 from agent.wire.sanity import check_stream
 from proto import checks
 from proto.gen import session_pb2
@@ -30,6 +34,8 @@ MAX_STREAMS: Final = 64
 MAX_ANSWERS: Final = 96
 """Requests beyond MAX_STREAMS get an error, requests beyond this no answer at all."""
 
+MAX_SHOWN: Final = 100
+"""Characters of a path in a message."""
 REFUSAL_S: Final = 10.0
 """How long a refusal waits for the master to end its call."""
 
@@ -41,6 +47,14 @@ class Sources(Protocol):
 
     def process(self, request: ProcessRequest) -> AbstractAsyncContextManager[Process]:
         """Raises AgentError here if the container does not run, and on entering if the process cannot be started."""
+        ...
+
+    def connection(self, request: ConnectionRequest) -> AbstractAsyncContextManager[Connection]:
+        """Raises AgentError here if the pod has no network, and on entering if nothing accepts the connection."""
+        ...
+
+    async def query(self, query: Query) -> Answer:
+        """The answer to a query about this node. Raises AgentError."""
         ...
 
 
@@ -72,11 +86,7 @@ class StreamSender:
                 first.error = refusal
                 await _refuse(call, first)
                 return
-            if not request.HasField("logs"):
-                await self._carry(call, first, request)
-                return
-            await call.write(first)
-            await self._send(call, request)
+            await self._carry_out(call, first, request)
         except Exception as error:  # the stream's boundary: the session must go on
             if _reader_gone(error):
                 log.debug("%s: stream ended: %s", what, error)
@@ -93,10 +103,38 @@ class StreamSender:
         problem = check_stream(request)
         return f"this node's agent refuses the request: {problem}" if problem else ""
 
-    async def _carry(self, call: Call, first: session_pb2.StreamUp, request: session_pb2.StreamRequest) -> None:
-        """Carry a process. An error in the first message means that there is nothing to carry."""
+    async def _carry_out(self, call: Call, first: session_pb2.StreamUp, request: session_pb2.StreamRequest) -> None:
+        match request.WhichOneof("what"):
+            case "logs":
+                await call.write(first)
+                logs = partial(self._sources.logs, log_request_from_proto(request.logs))
+                await self._send(call, request, logs)
+            case "node_query":
+                answer = await self._answer(Query(request.node_query.path, request.node_query.query))
+                first.answer.status, first.answer.content_type = answer.status, answer.content_type
+                await call.write(first)
+                await self._send(call, request, partial(_whole, answer.body))
+            case _:
+                await self._carry(call, first, request)
+
+    async def _answer(self, query: Query) -> Answer:
+        """The answer to a query; that of a failure is a 500."""
         try:
-            opening = self._sources.process(process_request_from_proto(request))
+            return await self._sources.query(query)
+        except Exception as error:
+            log.error("query for %s failed", query.path[:MAX_SHOWN], exc_info=not isinstance(error, AgentError))
+            return Answer(f"{error or type(error).__name__}\n".encode(), PLAIN, 500)
+
+    def _opening(self, request: session_pb2.StreamRequest) -> AbstractAsyncContextManager[Process]:
+        """What has both directions. Raises AgentError."""
+        if request.HasField("port_forward"):
+            return self._sources.connection(connection_request_from_proto(request.port_forward))
+        return self._sources.process(process_request_from_proto(request))
+
+    async def _carry(self, call: Call, first: session_pb2.StreamUp, request: session_pb2.StreamRequest) -> None:
+        """Carry a process or a connection. An error in the first message means that there is nothing to carry."""
+        try:
+            opening = self._opening(request)
         except AgentError as error:
             first.error = str(error)
             await _refuse(call, first)
@@ -104,12 +142,14 @@ class StreamSender:
         await call.write(first)
         await carry(call, opening, name=_name(request))
 
-    async def _send(self, call: Call, request: session_pb2.StreamRequest) -> None:
-        """Send the log's bytes. Ends when the reader goes away, also while the log is silent."""
+    async def _send(
+        self, call: Call, request: session_pb2.StreamRequest, source: Callable[[], AsyncIterator[bytes]]
+    ) -> None:
+        """Send all bytes of the source. Ends when the reader goes away, also while a log is silent."""
         credit = Credit()
         async with asyncio.TaskGroup() as group:
             granting = group.create_task(_grants(call, credit), name=f"credit of stream {request.stream_id}")
-            sending = group.create_task(_copy(call, credit, self._sources, request), name=f"stream {request.stream_id}")
+            sending = group.create_task(_copy(call, credit, source, _name(request)), name=f"stream {request.stream_id}")
             granting.add_done_callback(lambda _: sending.cancel())
             sending.add_done_callback(lambda _: granting.cancel())
 
@@ -125,9 +165,19 @@ async def _refuse(call: Call, message: session_pb2.StreamUp) -> None:
 
 
 def _name(request: session_pb2.StreamRequest) -> str:
-    what = request.WhichOneof("what") or "stream"
-    source = getattr(request, what, request.logs)
-    return f"{'log' if what == 'logs' else what} of {source.namespace}/{source.pod} [{source.container}]"
+    match request.WhichOneof("what"):
+        case "port_forward":
+            forward = request.port_forward
+            return f"connection to {forward.namespace}/{forward.pod}, port {forward.port}"
+        case "node_query":
+            return f"query for {request.node_query.path[:MAX_SHOWN]}"
+        case what:
+            source = getattr(request, what or "logs")
+            return f"{'log' if what == 'logs' else what} of {source.namespace}/{source.pod} [{source.container}]"
+
+
+async def _whole(data: bytes) -> AsyncIterator[bytes]:
+    yield data
 
 
 def _reader_gone(error: Exception) -> bool:
@@ -142,21 +192,21 @@ async def _grants(call: Call, credit: Credit) -> None:
         credit.add(message.credit_bytes)
 
 
-async def _copy(call: Call, credit: Credit, sources: Sources, request: session_pb2.StreamRequest) -> None:
+async def _copy(call: Call, credit: Credit, source: Callable[[], AsyncIterator[bytes]], name: str) -> None:
     last = session_pb2.StreamUp()
     try:
-        chunks: Any = sources.logs(log_request_from_proto(request.logs))
+        chunks: Any = source()
         async with contextlib.aclosing(chunks):
             async for chunk in chunks:
                 async for piece in credit.pieces(chunk):
                     await call.write(session_pb2.StreamUp(data=piece))
     except AgentError as error:
         last.error = str(error) or type(error).__name__
-    except Exception as error:  # what was read so far must not look like the whole log
+    except Exception as error:  # what was read so far must not look like the whole
         if _reader_gone(error):
             raise
-        log.error("%s: stream failed", _name(request), exc_info=error)
-        last.error = f"the agent failed to read the log: {error!r}"
+        log.error("%s: stream failed", name, exc_info=error)
+        last.error = f"the agent failed: {error!r}"
     last.complete = not last.error
     await call.write(last)
     await call.done_writing()

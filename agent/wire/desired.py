@@ -129,6 +129,17 @@ def _dns_config(config: desired_pb2.DnsConfig) -> model.DnsConfig:
     )
 
 
+def connection_request_from_proto(request: session_pb2.PortForwardRequest) -> model.ConnectionRequest:
+    """A request for a connection to a pod."""
+    return model.ConnectionRequest(
+        request.namespace,
+        request.pod,
+        model.PodUid(request.pod_uid),
+        request.port,
+        by_pod_address=request.by_pod_address,
+    )
+
+
 def _container(container: desired_pb2.Container) -> model.Container:
     resources = container.resources
     return model.Container(

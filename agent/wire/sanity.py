@@ -83,6 +83,10 @@ def check_stream(request: session_pb2.StreamRequest) -> str:
             return checks.process(request.exec, command=True)
         case "attach":
             return checks.process(request.attach, command=False)
+        case "port_forward":
+            return checks.port_forward(request.port_forward)
+        case "node_query":
+            return checks.node_query(request.node_query)
         case _:
             return "this node's agent knows no such stream; upgrade it"
 

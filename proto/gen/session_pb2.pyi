@@ -169,16 +169,20 @@ class LeftReply(_message.Message):
     def __init__(self) -> None: ...
 
 class StreamRequest(_message.Message):
-    __slots__ = ("stream_id", "logs", "exec", "attach")
+    __slots__ = ("stream_id", "logs", "exec", "attach", "port_forward", "node_query")
     STREAM_ID_FIELD_NUMBER: _ClassVar[int]
     LOGS_FIELD_NUMBER: _ClassVar[int]
     EXEC_FIELD_NUMBER: _ClassVar[int]
     ATTACH_FIELD_NUMBER: _ClassVar[int]
+    PORT_FORWARD_FIELD_NUMBER: _ClassVar[int]
+    NODE_QUERY_FIELD_NUMBER: _ClassVar[int]
     stream_id: str
     logs: LogRequest
     exec: ProcessRequest
     attach: ProcessRequest
-    def __init__(self, stream_id: _Optional[str] = ..., logs: _Optional[_Union[LogRequest, _Mapping]] = ..., exec: _Optional[_Union[ProcessRequest, _Mapping]] = ..., attach: _Optional[_Union[ProcessRequest, _Mapping]] = ...) -> None: ...
+    port_forward: PortForwardRequest
+    node_query: NodeQuery
+    def __init__(self, stream_id: _Optional[str] = ..., logs: _Optional[_Union[LogRequest, _Mapping]] = ..., exec: _Optional[_Union[ProcessRequest, _Mapping]] = ..., attach: _Optional[_Union[ProcessRequest, _Mapping]] = ..., port_forward: _Optional[_Union[PortForwardRequest, _Mapping]] = ..., node_query: _Optional[_Union[NodeQuery, _Mapping]] = ...) -> None: ...
 
 class ProcessRequest(_message.Message):
     __slots__ = ("pod_uid", "namespace", "pod", "container", "command", "stdin", "stdout", "stderr", "tty")
@@ -201,6 +205,28 @@ class ProcessRequest(_message.Message):
     stderr: bool
     tty: bool
     def __init__(self, pod_uid: _Optional[str] = ..., namespace: _Optional[str] = ..., pod: _Optional[str] = ..., container: _Optional[str] = ..., command: _Optional[_Iterable[str]] = ..., stdin: _Optional[bool] = ..., stdout: _Optional[bool] = ..., stderr: _Optional[bool] = ..., tty: _Optional[bool] = ...) -> None: ...
+
+class PortForwardRequest(_message.Message):
+    __slots__ = ("pod_uid", "namespace", "pod", "port", "by_pod_address")
+    POD_UID_FIELD_NUMBER: _ClassVar[int]
+    NAMESPACE_FIELD_NUMBER: _ClassVar[int]
+    POD_FIELD_NUMBER: _ClassVar[int]
+    PORT_FIELD_NUMBER: _ClassVar[int]
+    BY_POD_ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    pod_uid: str
+    namespace: str
+    pod: str
+    port: int
+    by_pod_address: bool
+    def __init__(self, pod_uid: _Optional[str] = ..., namespace: _Optional[str] = ..., pod: _Optional[str] = ..., port: _Optional[int] = ..., by_pod_address: _Optional[bool] = ...) -> None: ...
+
+class NodeQuery(_message.Message):
+    __slots__ = ("path", "query")
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    QUERY_FIELD_NUMBER: _ClassVar[int]
+    path: str
+    query: str
+    def __init__(self, path: _Optional[str] = ..., query: _Optional[str] = ...) -> None: ...
 
 class LogRequest(_message.Message):
     __slots__ = ("pod_uid", "namespace", "pod", "container", "follow", "previous", "timestamps", "tail_lines", "since_unix_s", "limit_bytes")
@@ -227,7 +253,7 @@ class LogRequest(_message.Message):
     def __init__(self, pod_uid: _Optional[str] = ..., namespace: _Optional[str] = ..., pod: _Optional[str] = ..., container: _Optional[str] = ..., follow: _Optional[bool] = ..., previous: _Optional[bool] = ..., timestamps: _Optional[bool] = ..., tail_lines: _Optional[int] = ..., since_unix_s: _Optional[int] = ..., limit_bytes: _Optional[int] = ...) -> None: ...
 
 class StreamUp(_message.Message):
-    __slots__ = ("session_id", "stream_id", "data", "error", "complete", "stderr", "exit_code", "credit_bytes")
+    __slots__ = ("session_id", "stream_id", "data", "error", "complete", "stderr", "exit_code", "credit_bytes", "answer")
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     STREAM_ID_FIELD_NUMBER: _ClassVar[int]
     DATA_FIELD_NUMBER: _ClassVar[int]
@@ -236,6 +262,7 @@ class StreamUp(_message.Message):
     STDERR_FIELD_NUMBER: _ClassVar[int]
     EXIT_CODE_FIELD_NUMBER: _ClassVar[int]
     CREDIT_BYTES_FIELD_NUMBER: _ClassVar[int]
+    ANSWER_FIELD_NUMBER: _ClassVar[int]
     session_id: str
     stream_id: str
     data: bytes
@@ -244,7 +271,16 @@ class StreamUp(_message.Message):
     stderr: bytes
     exit_code: int
     credit_bytes: int
-    def __init__(self, session_id: _Optional[str] = ..., stream_id: _Optional[str] = ..., data: _Optional[bytes] = ..., error: _Optional[str] = ..., complete: _Optional[bool] = ..., stderr: _Optional[bytes] = ..., exit_code: _Optional[int] = ..., credit_bytes: _Optional[int] = ...) -> None: ...
+    answer: AnswerHead
+    def __init__(self, session_id: _Optional[str] = ..., stream_id: _Optional[str] = ..., data: _Optional[bytes] = ..., error: _Optional[str] = ..., complete: _Optional[bool] = ..., stderr: _Optional[bytes] = ..., exit_code: _Optional[int] = ..., credit_bytes: _Optional[int] = ..., answer: _Optional[_Union[AnswerHead, _Mapping]] = ...) -> None: ...
+
+class AnswerHead(_message.Message):
+    __slots__ = ("status", "content_type")
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    CONTENT_TYPE_FIELD_NUMBER: _ClassVar[int]
+    status: int
+    content_type: str
+    def __init__(self, status: _Optional[int] = ..., content_type: _Optional[str] = ...) -> None: ...
 
 class StreamDown(_message.Message):
     __slots__ = ("credit_bytes", "data", "end", "size")

@@ -135,7 +135,7 @@ class MasterServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Stream(self, request_iterator, context):
-        """Carries one stream that a DesiredMessage requested: a log or a process.
+        """Carries one stream that a DesiredMessage requested: a log, a process, a connection or a query.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
