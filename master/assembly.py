@@ -145,7 +145,9 @@ def _parts(core: _Core) -> list[tuple[str, Run]]:
         recorder=core.recorder,
     )
     upkeep = Upkeep(core.pki, clock, core.config_path, lambda moved: bootstrap.ensure(resources, moved))
-    api = cluster_api.server(config, resources, core.pki, logs, join, processes=logs.processes)
+    api = cluster_api.server(
+        config, resources, core.pki, logs, join, processes=logs.processes, connections=logs.connections
+    )
     others: list[tuple[str, Run]] = [
         ("supervisor", partial(_notify_supervisor, core.supervised)),
         ("desired state", desired.run),

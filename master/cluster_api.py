@@ -26,9 +26,11 @@ from master.api.usages import Usages
 from master.cache import Cache
 from master.clock import Clock, SystemClock
 from master.config import MasterConfig
+from master.kinds.core.pod.connections import Connections
 from master.kinds.core.pod.exec import PodProcess
 from master.kinds.core.pod.log import PodLog
 from master.kinds.core.pod.logs import LogSource
+from master.kinds.core.pod.portforward import PodPortForward
 from master.kinds.core.pod.processes import Processes
 from master.pki import Pki
 from master.registry.registry import Registry
@@ -77,16 +79,19 @@ def server(
     join: JoinService,
     *,
     processes: Processes | None = None,
+    connections: Connections | None = None,
     clock: Clock | None = None,
 ) -> ApiServer:
     """The server of these objects. It makes those that every cluster has when it starts.
 
-    Without `processes` there is no exec and no attach.
+    Without `processes` there is no exec and no attach, and without `connections` no port-forward.
     """
     connectors: dict[tuple[str, str], Connector] = {(kinds.POD.resource, "log"): PodLog(logs)}
     if processes is not None:
         connectors[kinds.POD.resource, "exec"] = PodProcess(processes, command=True)
         connectors[kinds.POD.resource, "attach"] = PodProcess(processes, command=False)
+    if connections is not None:
+        connectors[kinds.POD.resource, "portforward"] = PodPortForward(connections)
     return ApiServer(
         config,
         resources,

@@ -1,8 +1,8 @@
 """Log streams: the master asks on the session, the agent opens a stream, and the client reads its bytes.
 
-Owns the waiting and the open streams, their ids, credit and timeouts. Implements the API's LogSource. Processes are in
-processes.py. An agent may send only as many bytes as it has credit for, so a slow client slows the agent down and fills
-no memory here.
+Owns the waiting and the open streams, their ids, credit and timeouts. Implements the API's LogSource. Streams in both
+directions are in agentstreams.py. An agent may send only as many bytes as it has credit for, so a slow client slows the
+agent down and fills no memory here.
 """
 
 from __future__ import annotations
@@ -16,7 +16,10 @@ from typing import Final
 from master.api.errors import ApiError, BadRequest, NodeUnreachable
 from master.clock import Clock
 from master.dispatch.agentcalls import OPEN_TIMEOUT_S, AgentCall, why_unanswered
+from master.dispatch.agentstreams import AgentStreams
+from master.dispatch.connections import ConnectionStreams
 from master.dispatch.errors import NoStream
+from master.dispatch.nodequeries import QueryStreams
 from master.dispatch.processes import ProcessStreams
 from master.dispatch.sessions import Session, Sessions
 from master.kinds.core.pod.logs import LogOptions
@@ -88,7 +91,10 @@ class LogStreams:
         self._clock = clock
         self._open_timeout_s = open_timeout_s
         self._streams: dict[str, _Stream] = {}
-        self.processes = ProcessStreams(sessions, open_timeout_s=open_timeout_s)
+        self.both_ways = AgentStreams(sessions, open_timeout_s=open_timeout_s)
+        self.processes = ProcessStreams(self.both_ways)
+        self.connections = ConnectionStreams(self.both_ways)
+        self.queries = QueryStreams(self.both_ways)
 
     async def open(
         self, node: str, namespace: str, pod: str, uid: str, container: str, options: LogOptions
@@ -116,8 +122,8 @@ class LogStreams:
         `first`: the message that the caller has read already.
         """
         stream_id = first.stream_id
-        if self.processes.expects(stream_id):
-            return await self.processes.serve(session, first, upstream)
+        if self.both_ways.expects(stream_id):
+            return await self.both_ways.serve(session, first, upstream)
         stream = self._streams.get(stream_id)
         if stream is None or stream.node != session.node or stream.opened.is_set():
             raise NoStream("no client waits for this stream")

@@ -61,8 +61,12 @@ class Bed:
 async def bed(pki: Pki, tmp_path: Path) -> AsyncIterator[Bed]:
     config = MasterConfig(data_dir=tmp_path, listen_address="127.0.0.1", api_port=0)
     async with master_end(pki) as master:
-        streams = master.logs.processes
-        server = cluster_api.server(config, master.resources, pki, master.logs, FakeJoin(), processes=streams)
+        streams = master.logs
+        server = cluster_api.server(
+            *(config, master.resources, pki, streams, FakeJoin()),
+            processes=streams.processes,
+            connections=streams.connections,
+        )
         running = asyncio.create_task(server.run())
         await server.ready.wait()
         agent = AgentEnd(await master.identity("node-1"), tmp_path)

@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
 from agent import statuses
+from agent.connections import Connection, connected
 from agent.desired.state import DesiredState
 from agent.identity import keys
 from agent.identity.files import Identity
-from agent.model import LogRequest, ProcessRequest
+from agent.model import ConnectionRequest, LogRequest, ProcessRequest
+from agent.queries import Answer, Queries, Query
 from agent.runtime.errors import StartRefused
 from agent.runtime.fakeprocess import FakeProcess
 from agent.session.renewal import Renewal
@@ -200,6 +203,10 @@ class FakeMachine:
         self.process_requests: list[ProcessRequest] = []
         self.process_ended = asyncio.Event()
         self.snapshot = Snapshot()
+        self.connection_requests: list[ConnectionRequest] = []
+        self.connections = 0
+        """Open now."""
+        self.queries = Queries({})
         self.log_ended = asyncio.Event()
         self._beat_now = asyncio.Event()
 
@@ -245,6 +252,20 @@ class FakeMachine:
             yield self.processes[name]
         finally:
             self.process_ended.set()
+
+    @asynccontextmanager
+    async def connection(self, request: ConnectionRequest) -> AsyncIterator[Connection]:
+        """All pods are at the loopback address of this host."""
+        self.connection_requests.append(request)
+        async with connected([IPv4Address("127.0.0.1")], request.port) as connection:
+            self.connections += 1
+            try:
+                yield connection
+            finally:
+                self.connections -= 1
+
+    async def query(self, query: Query) -> Answer:
+        return await self.queries.answer(query)
 
     async def leave(self) -> None:
         self.left = True

@@ -23,6 +23,20 @@ def is_websocket(request: web.BaseRequest) -> bool:
     return request.headers.get("Upgrade", "").lower() == "websocket"
 
 
+def offered(request: web.BaseRequest) -> set[str]:
+    """The subprotocols that the client can speak."""
+    values = request.headers.getall("Sec-WebSocket-Protocol", ())
+    return {name.strip() for value in values for name in value.split(",")} - {""}
+
+
+async def prepare(socket: web.WebSocketResponse, request: web.BaseRequest) -> None:
+    """Upgrade the connection. Raises BadRequest if the client's handshake is wrong."""
+    try:
+        await socket.prepare(request)
+    except web.HTTPException as error:
+        raise BadRequest(f"unable to upgrade: {error.text or error.reason}") from error
+
+
 class WebSocketClient:
     """A client that is connected by a websocket."""
 
@@ -33,13 +47,9 @@ class WebSocketClient:
 
     async def accept(self, request: web.BaseRequest) -> None:
         """Upgrade the connection. Raises BadRequest if the client's handshake or its subprotocols are not ours."""
-        offered = [each.strip() for each in request.headers.get("Sec-WebSocket-Protocol", "").split(",")]
-        if not set(offered) & set(PROTOCOLS):
+        if not offered(request) & set(PROTOCOLS):
             raise BadRequest(f"unable to upgrade: the server supports the subprotocols {', '.join(PROTOCOLS)}")
-        try:
-            await self._socket.prepare(request)
-        except web.HTTPException as error:
-            raise BadRequest(f"unable to upgrade: {error.text or error.reason}") from error
+        await prepare(self._socket, request)
 
     @property
     def response(self) -> web.StreamResponse:

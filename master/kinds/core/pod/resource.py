@@ -29,6 +29,7 @@ POD = Resource(
         Connection("log"),
         Connection("exec", verbs=("create", "get"), served=Served("PodExecOptions"), permission="create"),
         Connection("attach", verbs=("create", "get"), served=Served("PodAttachOptions"), permission="create"),
+        Connection("portforward", verbs=("create", "get"), served=Served("PodPortForwardOptions"), permission="create"),
     ),
     strategy=PodStrategy(),
     deletion=PodDeletion(),

@@ -270,7 +270,7 @@ async def test_a_client_that_goes_away_ends_the_streams_of_the_process(bed: Bed)
         await raw.open("error", "stdin", "stdout", "stderr")
         await until(lambda: bed.agent.machine.process_requests)
     await bed.agent.machine.process_ended.wait()
-    await until(lambda: not bed.master.logs.processes._streams)
+    await until(lambda: not bed.master.logs.both_ways._streams)
 
 
 async def test_a_process_that_writes_much_waits_for_a_client_that_does_not_read(bed: Bed) -> None:
@@ -282,7 +282,7 @@ async def test_a_process_that_writes_much_waits_for_a_client_that_does_not_read(
     async with connected(bed, "command=run&stdout=1") as raw:
         await raw.open("error", "stdout")
         await until(lambda: bed.agent.machine.process_requests)
-        (stream,) = bed.master.logs.processes._streams.values()
+        (stream,) = bed.master.logs.both_ways._streams.values()
         await until(lambda: stream._waiting)
         assert not process._output.empty() and stream._waiting <= contract.STREAM_WINDOW_BYTES
         await raw.receive(lambda: raw.ended(1))
@@ -310,7 +310,7 @@ async def test_a_client_that_writes_much_waits_for_a_process_that_does_not_read(
 
         sending = asyncio.create_task(send())
         await until(lambda: bed.agent.machine.process_requests)
-        (stream,) = bed.master.logs.processes._streams.values()
+        (stream,) = bed.master.logs.both_ways._streams.values()
         await until(lambda: not stream._credit)
         assert not sending.done()
         reads.set()
