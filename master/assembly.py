@@ -146,7 +146,10 @@ def _parts(core: _Core) -> list[tuple[str, Run]]:
     )
     upkeep = Upkeep(core.pki, clock, core.config_path, lambda moved: bootstrap.ensure(resources, moved))
     api = cluster_api.server(
-        config, resources, core.pki, logs, join, processes=logs.processes, connections=logs.connections
+        *(config, resources, core.pki, logs, join),
+        processes=logs.processes,
+        connections=logs.connections,
+        queries=logs.queries,
     )
     others: list[tuple[str, Run]] = [
         ("supervisor", partial(_notify_supervisor, core.supervised)),

@@ -20,18 +20,21 @@ from master.api.join import JoinService
 from master.api.pipeline.authorization import MastersOnly
 from master.api.pipeline.pipeline import Pipeline
 from master.api.resources import Resources
-from master.api.rest.subresources import Connector
+from master.api.rest.subresources import Connector, ProxyConnector
 from master.api.server import ApiServer
 from master.api.usages import Usages
 from master.cache import Cache
 from master.clock import Clock, SystemClock
 from master.config import MasterConfig
+from master.kinds.core.nodeproxy import NodeProxy, NodeQueries
 from master.kinds.core.pod.connections import Connections
 from master.kinds.core.pod.exec import PodProcess
 from master.kinds.core.pod.log import PodLog
 from master.kinds.core.pod.logs import LogSource
 from master.kinds.core.pod.portforward import PodPortForward
 from master.kinds.core.pod.processes import Processes
+from master.kinds.core.pod.proxy import PodProxy, ProxyToPods
+from master.kinds.core.service.proxy import ServiceProxy
 from master.pki import Pki
 from master.registry.registry import Registry
 from master.store.interface import Store
@@ -80,24 +83,33 @@ def server(
     *,
     processes: Processes | None = None,
     connections: Connections | None = None,
+    queries: NodeQueries | None = None,
     clock: Clock | None = None,
 ) -> ApiServer:
     """The server of these objects. It makes those that every cluster has when it starts.
 
-    Without `processes` there is no exec and no attach, and without `connections` no port-forward.
+    Without `processes` there is no exec and no attach, without `connections` no port-forward and no proxy of pods and
+    services, and without `queries` no proxy of nodes.
     """
     connectors: dict[tuple[str, str], Connector] = {(kinds.POD.resource, "log"): PodLog(logs)}
+    proxies: dict[str, ProxyConnector] = {}
     if processes is not None:
         connectors[kinds.POD.resource, "exec"] = PodProcess(processes, command=True)
         connectors[kinds.POD.resource, "attach"] = PodProcess(processes, command=False)
     if connections is not None:
         connectors[kinds.POD.resource, "portforward"] = PodPortForward(connections)
+        pods = ProxyToPods(connections)
+        proxies[kinds.POD.resource] = PodProxy(resources.cache, pods)
+        proxies[kinds.SERVICE.resource] = ServiceProxy(resources.cache, pods)
+    if queries is not None:
+        proxies[kinds.NODE.resource] = NodeProxy(resources.cache, queries)
     return ApiServer(
         config,
         resources,
         pki,
         join,
         connectors=connectors,
+        proxies=proxies,
         prepare=lambda port: bootstrap.ensure(resources, config, port=port),
         clock=clock,
     )

@@ -33,7 +33,7 @@ from master.api.rest.query import Query
 from master.api.rest.reads import Reads
 from master.api.rest.routes import Routes, is_resource, no_such_path, segments
 from master.api.rest.slots import Slots
-from master.api.rest.subresources import Connectors, Subresources
+from master.api.rest.subresources import Connectors, Proxies, Subresources
 from master.api.rest.tls import Front
 from master.api.rest.traffic import Traffic, code_of, sort_of
 from master.api.rest.verbs import Verbs
@@ -42,7 +42,7 @@ from master.cache import NotServed
 from master.clock import Clock, SystemClock
 from master.config import MasterConfig
 from master.pki import Pki
-from master.registry.subresource import Connection
+from master.registry.subresource import Connection, Proxy
 from master.store.interface import StoreError
 
 if TYPE_CHECKING:
@@ -73,6 +73,7 @@ class ApiServer:
         join: JoinService,
         *,
         connectors: Connectors,
+        proxies: Proxies | None = None,
         prepare: Callable[[int], Awaitable[None]],
         clock: Clock | None = None,
     ) -> None:
@@ -88,7 +89,7 @@ class ApiServer:
         reader = Reader(config.request_timeout_s, self._requests)
         reads = Reads(resources.pipeline, resources.cache, self._clock)
         writes = Writes(resources.pipeline, resources.cache, reader, reads)
-        subresources = Subresources(resources, reads, writes, connectors)
+        subresources = Subresources(resources, reads, writes, connectors, proxies or {})
         self._verbs = Verbs(reads, writes, subresources, ComputedReads(resources, reads))
         address = f"{config.address}:{config.api_port}"
         self._paths = Paths(
@@ -197,10 +198,15 @@ class ApiServer:
                 return await self._paths.handle(request, caller, parts)
         query = Query.of(query_text)
         call = Call(request, caller, self._routes.resolve(path, parts, query.text("namespace")), query)
-        # Only a GET or an upgrade can last long. Other requests may have a body, and the reader frees their slot
-        # meanwhile.
+        # Only a GET, an upgrade or the proxy can last long. Other requests may have a body, and the reader frees their
+        # slot meanwhile.
         follows = request.method == "GET" and (query.flag("watch") or query.flag("follow"))
-        streams = follows or ("Upgrade" in request.headers and isinstance(call.route.subresource, Connection))
+        subresource = call.route.subresource
+        streams = (
+            follows
+            or isinstance(subresource, Proxy)
+            or ("Upgrade" in request.headers and isinstance(subresource, Connection))
+        )
         return await self._counted(call, streams=streams)
 
     async def _counted(self, call: Call, *, streams: bool) -> web.StreamResponse:

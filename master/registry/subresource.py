@@ -95,10 +95,22 @@ class Connection:
     permission: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """What the object itself answers over HTTP, to any method. The API server has a connector for it.
+
+    The rest of the path belongs to it. In the path, the object's name may have a scheme before it and a port behind it.
+    """
+
+    name: str
+    served: Served
+    verbs: tuple[str, ...] = ("create", "delete", "get", "patch", "update")
+
+
 METADATA: Final = ("annotations", "labels")
 """What a write of most statuses may change in the metadata."""
 
-Subresource = Part | View | Action | Connection
+Subresource = Part | View | Action | Connection | Proxy
 
 
 def take_status(new: Any, old: Any) -> Any:

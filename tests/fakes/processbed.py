@@ -66,6 +66,7 @@ async def bed(pki: Pki, tmp_path: Path) -> AsyncIterator[Bed]:
             *(config, master.resources, pki, streams, FakeJoin()),
             processes=streams.processes,
             connections=streams.connections,
+            queries=streams.queries,
         )
         running = asyncio.create_task(server.run())
         await server.ready.wait()

@@ -15,7 +15,7 @@ from aiohttp import web
 
 from master.api.remote.channels import Channel, Event, Input, InputEnd, resize_of, text_of
 from master.api.remote.multiplexer import Multiplexer, Stream
-from master.api.remote.upgrades import UpgradedConnection
+from master.api.remote.upgrades import UpgradedConnection, spdy_headers
 
 V4: Final = "v4.channel.k8s.io"
 V3: Final = "v3.channel.k8s.io"
@@ -67,7 +67,7 @@ class SpdyClient:
 
     async def accept(self, request: web.BaseRequest) -> None:
         """Upgrade the connection, and wait for the client's streams. Raises ConnectionError."""
-        await self._upgraded.accept(request, self._protocol)
+        await self._upgraded.accept(request, spdy_headers(self._protocol))
         self._multiplexer.start()
         self._start(self._take_streams())
         with suppress(TimeoutError):

@@ -1,4 +1,4 @@
-"""An HTTP connection after its upgrade to SPDY/3.1: raw bytes in both directions. Owns the socket from then on.
+"""An HTTP connection after its upgrade, such as to SPDY/3.1: raw bytes both ways. Owns the socket from then on.
 
 aiohttp knows the upgrade to websockets only. So this is the parser to which aiohttp passes what arrives; it reads no
 further while much waits here. aiohttp cancels the handler of the request when the client closes the connection.
@@ -7,6 +7,7 @@ further while much waits here. aiohttp cancels the handler of the request when t
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, cast
 
 from aiohttp import web
@@ -21,6 +22,11 @@ PROTOCOL_HEADER: Final = "X-Stream-Protocol-Version"
 """What the streams mean: the client offers protocols, the server chooses one."""
 
 _MAX_WAITING_BYTES: Final = 256 << 10
+
+
+def spdy_headers(protocol: str) -> dict[str, str]:
+    """The headers of a response that accepts SPDY. `protocol`: what the streams mean."""
+    return {"Connection": "Upgrade", "Upgrade": SPDY, PROTOCOL_HEADER: protocol}
 
 
 def is_spdy(request: web.BaseRequest) -> bool:
@@ -44,28 +50,14 @@ def negotiate(request: web.BaseRequest, protocols: tuple[str, ...]) -> str:
     )
 
 
-class UpgradedConnection:
-    """The bytes of a connection that was upgraded. Implements Transport."""
+class RawBytes:
+    """What arrives on a connection of aiohttp that was upgraded. It is aiohttp's parser from then on."""
 
-    def __init__(self) -> None:
-        self._response = web.StreamResponse(status=101)
-        self._transport: asyncio.Transport | None = None
+    def __init__(self, transport: asyncio.Transport | None) -> None:
+        self._transport = transport
         self._waiting = bytearray()
         self._arrived = asyncio.Event()
         self._lost = False
-
-    @property
-    def response(self) -> web.StreamResponse:
-        """The response that the connection began with."""
-        return self._response
-
-    async def accept(self, request: web.BaseRequest, protocol: str) -> None:
-        """Upgrade. Raises ConnectionError when the client is gone."""
-        self._transport = request.transport
-        self._response.headers.update({"Connection": "Upgrade", "Upgrade": SPDY, PROTOCOL_HEADER: protocol})
-        self._response.force_close()
-        request.protocol.set_parser(cast("WebSocketReader", self))
-        await self._response.prepare(request)
 
     async def read(self) -> bytes:
         """What has arrived; empty: the connection is lost or closed."""
@@ -77,10 +69,6 @@ class UpgradedConnection:
         if self._transport is not None and not self._lost:
             self._transport.resume_reading()
         return data
-
-    async def write(self, data: bytes) -> None:
-        """Send; waits while the client does not read. Raises ConnectionError."""
-        await self._response.write(data)
 
     def feed_data(self, data: bytes) -> tuple[bool, bytes]:
         """For aiohttp: bytes have arrived. Returns that they are not the end, and that none of them is left over."""
@@ -94,3 +82,28 @@ class UpgradedConnection:
         """For aiohttp: the connection is lost or closed."""
         self._lost = True
         self._arrived.set()
+
+
+class UpgradedConnection(RawBytes):
+    """The bytes of a client's connection that was upgraded. Implements Transport."""
+
+    def __init__(self) -> None:
+        super().__init__(None)
+        self._response = web.StreamResponse(status=101)
+
+    @property
+    def response(self) -> web.StreamResponse:
+        """The response that the connection began with."""
+        return self._response
+
+    async def accept(self, request: web.BaseRequest, headers: Mapping[str, str]) -> None:
+        """Upgrade. `headers`: of the response. Raises ConnectionError when the client is gone."""
+        self._transport = request.transport
+        self._response.headers.update(headers)
+        self._response.force_close()
+        request.protocol.set_parser(cast("WebSocketReader", self))
+        await self._response.prepare(request)
+
+    async def write(self, data: bytes) -> None:
+        """Send; waits while the client does not read. Raises ConnectionError."""
+        await self._response.write(data)

@@ -10,7 +10,7 @@ import msgspec
 from master.api.errors import ApiError, NotFound
 from master.registry.registry import Registry
 from master.registry.resource import Resource, Version
-from master.registry.subresource import Subresource
+from master.registry.subresource import Proxy, Subresource
 
 # A path that is longer is rare, and would let anybody fill the memory.
 _REMEMBERED: Final = 1024
@@ -71,7 +71,7 @@ def resolve(registry: Registry, parts: list[str], old_namespace: str = "") -> Ro
     # /namespaces/NS/pods is a resource in a namespace; /namespaces/NS and /namespaces/NS/status are the namespace.
     if len(rest) > 2 and rest[0] == "namespaces" and registry.find(group, version, rest[2]) is not None:
         namespace, rest = rest[1], rest[2:]
-    found = registry.find(group, version, rest[0]) if 0 < len(rest) <= 3 else None
+    found = registry.find(group, version, rest[0]) if rest else None
     if found is None:
         raise no_such_path()
     resource, served = found
@@ -80,7 +80,8 @@ def resolve(registry: Registry, parts: list[str], old_namespace: str = "") -> Ro
     name = rest[1] if len(rest) > 1 else ""
     subresource = resource.subresource(rest[2]) if len(rest) > 2 else None
     misplaced = resource.namespaced != bool(namespace) and (name or namespace)
-    if misplaced or (len(rest) > 2 and subresource is None):
+    too_long = len(rest) > 3 and not isinstance(subresource, Proxy)
+    if misplaced or too_long or (len(rest) > 2 and subresource is None):
         raise no_such_path()
     return Route(resource, served, namespace, name, subresource)
 
@@ -102,7 +103,8 @@ class Routes:
         route = self._remembered.get((path, old_namespace))
         if route is None:
             route = resolve(self._registry, parts, old_namespace)
-            if len(path) + len(old_namespace) <= _REMEMBERED_BYTES:
+            repeated = not isinstance(route.subresource, Proxy)  # there, the path has what the object answers
+            if repeated and len(path) + len(old_namespace) <= _REMEMBERED_BYTES:
                 if len(self._remembered) >= _REMEMBERED:
                     self._remembered.clear()
                 self._remembered[path, old_namespace] = route

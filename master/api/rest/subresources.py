@@ -16,10 +16,12 @@ from master.api.rest.call import Call
 from master.api.rest.reads import Reads
 from master.api.rest.writes import Writes
 from master.cache import Entry
-from master.registry.subresource import Action, Connection, View
+from master.registry.subresource import Action, Connection, Proxy, View
 from master.schema.checks import Findings
 
 _VERBS = {"GET": "get", "PUT": "update", "PATCH": "patch", "POST": "create", "DELETE": "delete"}
+
+_PROXY_VERBS = {**_VERBS, "HEAD": "get", "OPTIONS": ""}
 
 
 class Connector(Protocol):
@@ -34,18 +36,35 @@ Connectors = Mapping[tuple[str, str], Connector]
 """The connectors by resource (plural and group) and subresource: `("pods", "log")`."""
 
 
+class ProxyConnector(Protocol):
+    """Passes requests on to what the name in the path refers to."""
+
+    async def pass_on(self, call: Call) -> web.StreamResponse:
+        """The response, whatever it is. Raises ApiError if there is none."""
+        ...
+
+
+Proxies = Mapping[str, ProxyConnector]
+"""The connectors of proxies by resource."""
+
+
 class Subresources:
     """Answers requests for subresources."""
 
-    def __init__(self, resources: Resources, reads: Reads, writes: Writes, connectors: Connectors) -> None:
+    def __init__(
+        self, resources: Resources, reads: Reads, writes: Writes, connectors: Connectors, proxies: Proxies
+    ) -> None:
         self._resources = resources
         self._pipeline = resources.pipeline
         self._reads = reads
         self._writes = writes
         self._connectors = connectors
+        self._proxies = proxies
 
-    async def handle(self, call: Call, subresource: View | Action | Connection) -> web.StreamResponse:
+    async def handle(self, call: Call, subresource: View | Action | Connection | Proxy) -> web.StreamResponse:
         """The response to any method. Raises ApiError."""
+        if isinstance(subresource, Proxy):
+            return await self._proxy(call)
         verb = _VERBS.get(call.http.method, "")
         if verb not in subresource.verbs:
             raise MethodNotAllowed("the server does not allow this method on the requested resource")
@@ -60,6 +79,16 @@ class Subresources:
         if connector is None:
             raise NotFound("the server could not find the requested resource")
         return await connector.connect(call, self._reads.entry(call))
+
+    async def _proxy(self, call: Call) -> web.StreamResponse:
+        verb = _PROXY_VERBS.get(call.http.method)
+        if verb is None:
+            raise MethodNotAllowed("the server does not allow this method on the requested resource")
+        await self._pipeline.authorize(call.request(verb))
+        connector = self._proxies.get(call.route.resource.resource)
+        if connector is None:
+            raise NotFound("the server could not find the requested resource")
+        return await connector.pass_on(call)
 
     async def _action(self, call: Call, action: Action, verb: str) -> web.Response:
         permit = await self._pipeline.authorize(call.change(verb, dry_run=call.query.dry_run))

@@ -16,7 +16,7 @@ from master.objects.meta import Model, Object, always
 from master.objects.scalars import Natural64, PortIfAny, Quantity, Required, Time, inert
 from master.registry.resource import Resource
 from master.registry.strategy import Keyspace, Strategy, keep_status
-from master.registry.subresource import METADATA, Part
+from master.registry.subresource import METADATA, Part, Proxy, Served
 from master.registry.table import AGE, NAME, Cell, Column, Table, age
 from master.schema.cause import Cause
 from master.schema.checks import Findings
@@ -326,7 +326,10 @@ NODE = Resource(
     namespaced=False,
     short_names=("no",),
     aliases=("minions",),
-    subresources=(Part("status", take=_take_status, attribute="status", check=_check_status, metadata=METADATA),),
+    subresources=(
+        Part("status", take=_take_status, attribute="status", check=_check_status, metadata=METADATA),
+        Proxy("proxy", served=Served("NodeProxyOptions")),
+    ),
     strategy=NodeStrategy(),
     table=_TABLE,
     fields={"spec.unschedulable": lambda node: "true" if node.spec.unschedulable else "false"},

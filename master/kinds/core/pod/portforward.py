@@ -16,12 +16,13 @@ from master.api.errors import ApiError, BadRequest
 from master.api.remote.multiplexer import Multiplexer
 from master.api.remote.portchannels import PortChannels, PortData, ports_of
 from master.api.remote.streampairs import Pair, Pairs
+from master.api.remote.tcp import TcpConnection
 from master.api.remote.tunnels import TUNNEL, Tunnel
-from master.api.remote.upgrades import UpgradedConnection, is_spdy, negotiate
+from master.api.remote.upgrades import UpgradedConnection, is_spdy, negotiate, spdy_headers
 from master.api.remote.websockets import is_websocket, offered
 from master.api.rest.call import Call
 from master.cache import Entry
-from master.kinds.core.pod.connections import Connection, Connections, PodPort
+from master.kinds.core.pod.connections import Connections, PodPort
 from master.kinds.core.pod.model import Pod
 
 PROTOCOLS = ("portforward.k8s.io",)
@@ -62,7 +63,7 @@ class PodPortForward:
         if not is_spdy(http):
             raise BadRequest("Upgrade request required")
         upgraded = UpgradedConnection()
-        await upgraded.accept(http, negotiate(http, PROTOCOLS))
+        await upgraded.accept(http, spdy_headers(negotiate(http, PROTOCOLS)))
         return await self._by_spdy(pod, upgraded)
 
     async def _by_spdy(self, pod: Pod, transport: Tunnel | UpgradedConnection) -> web.StreamResponse:
@@ -122,7 +123,7 @@ class PodPortForward:
         return ""
 
 
-async def carry(data: Data, connection: Connection) -> None:
+async def carry(data: Data, connection: TcpConnection) -> None:
     """Both directions, until the pod has ended its side. Raises ApiError, and ConnectionError when the client left."""
     feeding = asyncio.create_task(_feed(data, connection), name="to a port of a pod")
     drinking = asyncio.create_task(_drain(data, connection), name="from a port of a pod")
@@ -135,13 +136,13 @@ async def carry(data: Data, connection: Connection) -> None:
         await _end({feeding, drinking})
 
 
-async def _feed(data: Data, connection: Connection) -> None:
+async def _feed(data: Data, connection: TcpConnection) -> None:
     while (piece := await data.read()) is not None:
         await connection.write(piece)
     await connection.close_input()
 
 
-async def _drain(data: Data, connection: Connection) -> None:
+async def _drain(data: Data, connection: TcpConnection) -> None:
     while (piece := await connection.read()) is not None:
         await data.write(piece[1])
 

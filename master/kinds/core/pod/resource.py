@@ -12,7 +12,7 @@ from master.kinds.core.pod.table import PODS
 from master.kinds.legacy.manifests import POD_V1BETA1
 from master.objects.index import LABEL, NODE, OWNER
 from master.registry.resource import Resource
-from master.registry.subresource import STATUS, Connection, Served
+from master.registry.subresource import STATUS, Connection, Proxy, Served
 from master.schema.schema import Interned, Typed
 
 POD = Resource(
@@ -30,6 +30,7 @@ POD = Resource(
         Connection("exec", verbs=("create", "get"), served=Served("PodExecOptions"), permission="create"),
         Connection("attach", verbs=("create", "get"), served=Served("PodAttachOptions"), permission="create"),
         Connection("portforward", verbs=("create", "get"), served=Served("PodPortForwardOptions"), permission="create"),
+        Proxy("proxy", served=Served("PodProxyOptions")),
     ),
     strategy=PodStrategy(),
     deletion=PodDeletion(),

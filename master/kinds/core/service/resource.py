@@ -11,7 +11,7 @@ from master.kinds.legacy.manifests import SERVICE_V1BETA1
 from master.objects.index import OWNER, SELECTOR
 from master.registry.deletion import DeletionPolicy
 from master.registry.resource import Resource
-from master.registry.subresource import STATUS
+from master.registry.subresource import STATUS, Proxy, Served
 from master.registry.table import AGE, NAME, Cell, Column, Table, age, pairs
 from master.schema.schema import Typed
 
@@ -62,7 +62,7 @@ SERVICE = Resource(
     served=(SERVICE_V1BETA1,),
     short_names=("svc",),
     categories=("all",),
-    subresources=(STATUS,),
+    subresources=(STATUS, Proxy("proxy", served=Served("ServiceProxyOptions"))),
     strategy=ServiceStrategy(),
     deletion=ServiceDeletion(),
     table=_TABLE,

@@ -1,0 +1,177 @@
+"""Passes one HTTP request on to a pod, over a connection that the pod's node has made, and the response back.
+
+Owns the exchange. aiohttp's client speaks HTTP, and TLS without a check of the pod's certificate, as kube-apiserver
+does. An upgrade is passed through: from then on, bytes go both ways.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from socket import socket
+from typing import TYPE_CHECKING, Any, Final
+
+import aiohttp
+from aiohttp import web
+from aiohttp.client_proto import ResponseHandler
+from yarl import URL
+
+from master.api.errors import InternalError, Unavailable
+from master.api.remote.proxyheaders import joined, request_headers, response_headers
+from master.api.remote.socketpairs import as_socket
+from master.api.remote.tcp import TcpConnection
+from master.api.remote.upgrades import RawBytes, UpgradedConnection
+
+if TYPE_CHECKING:
+    from aiohttp.client_reqrep import ClientRequest
+
+_MAX_LINE_BYTES: Final = 1 << 16
+_SWITCHED: Final = 101
+_NOT_OURS: Final = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
+"""Headers that aiohttp would add."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a request goes.
+
+    `host`: the pod's address with its port. `path`: encoded; empty, or with a slash at its start. `prefix`: the path of
+    the proxy, decoded.
+    """
+
+    scheme: str
+    host: str
+    path: str
+    prefix: str
+
+
+class _Connector(aiohttp.BaseConnector):
+    """Uses one socket that is connected already."""
+
+    def __init__(self, connected: socket, context: ssl.SSLContext | None) -> None:
+        super().__init__(force_close=True)
+        self._connected = connected
+        self._context = context
+
+    async def _create_connection(self, req: ClientRequest, traces: list[Any], timeout: Any) -> ResponseHandler:
+        _, protocol = await self._loop.create_unix_connection(
+            self._factory,
+            sock=self._connected,
+            ssl=self._context,
+            server_hostname=req.url.host if self._context is not None else None,
+        )
+        return protocol
+
+
+def redirection(request: web.BaseRequest, place: Place) -> web.Response | None:
+    """For a GET of the proxy itself without a slash at the end: relative links of the page would lead out of it."""
+    if place.path or request.method not in ("GET", "HEAD") or "Upgrade" in request.headers:
+        return None
+    path, mark, query = request.raw_path.partition("?")
+    return web.Response(status=301, headers={"Location": f"{path}/{mark}{query}"})
+
+
+async def relay(request: web.BaseRequest, connection: TcpConnection, place: Place) -> web.StreamResponse:
+    """The pod's response. Raises Unavailable if the pod does not answer in HTTP, InternalError for a wrong upgrade."""
+    upgrade = "upgrade" in request.headers.get("Connection", "").lower() and "Upgrade" in request.headers
+    async with (
+        as_socket(connection) as connected,
+        aiohttp.ClientSession(
+            connector=_Connector(connected, _tls() if place.scheme == "https" else None),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            skip_auto_headers=_NOT_OURS,
+            timeout=aiohttp.ClientTimeout(total=None),
+            max_line_size=_MAX_LINE_BYTES,
+            max_field_size=_MAX_LINE_BYTES,
+        ) as session,
+    ):
+        try:
+            answer = await session.request(
+                request.method,
+                _url(request, place),
+                headers=_headers(request, place, upgrade=upgrade),
+                data=_body(request),
+                allow_redirects=False,
+            )
+        except (aiohttp.ClientError, OSError) as error:
+            raise Unavailable(f"error trying to reach service: {error or type(error).__name__}") from error
+        async with answer:
+            if answer.status == _SWITCHED:
+                return await _switch(request, answer)
+            if upgrade and answer.status < 400:
+                raise InternalError(f"invalid upgrade response: status code {answer.status}")
+            return await _respond(request, answer, place)
+
+
+def _tls() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _url(request: web.BaseRequest, place: Place) -> URL:
+    query = request.raw_path.partition("?")[2]
+    return URL(f"{place.scheme}://{place.host}{place.path or '/'}{'?' if query else ''}{query}", encoded=True)
+
+
+def _headers(request: web.BaseRequest, place: Place, *, upgrade: bool) -> Any:
+    uri = joined(place.prefix, place.path)
+    return request_headers(request.headers, client=request.remote or "", uri=uri, upgrade=upgrade)
+
+
+def _body(request: web.BaseRequest) -> AsyncIterator[bytes] | None:
+    return _pieces(request) if request.body_exists else None
+
+
+async def _pieces(request: web.BaseRequest) -> AsyncIterator[bytes]:
+    if request.headers.get("Expect", "").lower() == "100-continue" and request.transport is not None:
+        request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    async for piece in request.content.iter_any():
+        yield piece
+
+
+async def _respond(request: web.BaseRequest, answer: aiohttp.ClientResponse, place: Place) -> web.StreamResponse:
+    """A response that breaks off in the middle is broken off for the client too."""
+    headers = response_headers(answer.headers, host=request.host, pod=place.host, prefix=place.prefix)
+    response = web.StreamResponse(status=answer.status, reason=answer.reason, headers=headers)
+    await response.prepare(request)
+    try:
+        async for piece in answer.content.iter_any():
+            await response.write(piece)
+    except aiohttp.ClientError:
+        if request.transport is not None:
+            request.transport.close()
+    return response
+
+
+async def _switch(request: web.BaseRequest, answer: aiohttp.ClientResponse) -> web.StreamResponse:
+    """Pass bytes both ways, until one side ends."""
+    connection = answer.connection
+    if connection is None or connection.protocol is None or (transport := connection.transport) is None:
+        raise Unavailable("error trying to reach service: the connection ended after the upgrade")
+    pod, protocol = RawBytes(transport), connection.protocol
+    protocol.set_parser(pod, None)
+    client = UpgradedConnection()
+    await client.accept(request, answer.headers)
+
+    async def up() -> None:
+        while data := await client.read():
+            transport.write(data)
+            await protocol._drain_helper()
+
+    async def down() -> None:
+        while data := await pod.read():
+            await client.write(data)
+
+    tasks = {asyncio.create_task(up(), name="to a pod"), asyncio.create_task(down(), name="from a pod")}
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    return client.response

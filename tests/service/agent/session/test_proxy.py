@@ -1,0 +1,358 @@
+"""Requests through the proxies of pods, services and nodes, to HTTP servers on loopback that stand for the pods."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from agent.queries import Answer, Queries, Query
+from tests.fakes.processbed import POD, Bed
+from tests.fakes.sessions import until
+from tests.service.agent.session.test_portforward import KUBECTLS, name_of, unused_port
+
+pytestmark = pytest.mark.timeout(60)
+
+ADDRESS = "10.244.0.5"
+NAMESPACE = "/api/v1/namespaces/default"
+
+
+@pytest.fixture(autouse=True)
+async def pod_runs(bed: Bed) -> None:
+    headers = {"Content-Type": "application/merge-patch+json"}
+    patch = {"status": {"phase": "Running", "podIP": ADDRESS, "podIPs": [{"ip": ADDRESS}]}}
+    answer = await bed.client("PATCH", f"{POD}/status", patch, headers=headers)
+    assert answer.status == 200, answer.body
+
+
+Answering = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
+
+@asynccontextmanager
+async def serving(answering: Answering, tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
+    """An HTTP server on loopback; its port."""
+    runner = web.ServerRunner(web.Server(answering, access_log=None), handle_signals=False, shutdown_timeout=0.1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls)
+    await site.start()
+    try:
+        yield runner.addresses[0][1]
+    finally:
+        await runner.cleanup()
+
+
+async def mirror(request: web.BaseRequest) -> web.StreamResponse:
+    """Answers with what it got."""
+    body = await request.read()
+    headers = [[name, value] for name, value in request.headers.items()]
+    return web.json_response(
+        {"method": request.method, "path": request.raw_path, "headers": headers, "body": body.decode()},
+        headers={"Access-Control-Allow-Origin": "*", "X-Pod": "yes", "Keep-Alive": "timeout=5"},
+    )
+
+
+def through(port: int | str, path: str = "", *, scheme: str = "") -> str:
+    return f"{NAMESPACE}/pods/{scheme}web:{port}/proxy{path}"
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
+async def test_requests_reach_the_pod_as_they_are(bed: Bed, method: str) -> None:
+    body = None if method in ("GET", "OPTIONS") else b"some bytes"
+    path = "/a%20b//c%2Fd/?x=1&x=%26&watch=true"
+    async with serving(mirror) as port:
+        sent = {"X-Mine": "1", "Authorization": "Bearer x", "Te": "gzip", "X-Forwarded-For": "192.0.2.9"}
+        answer = await bed.client(method, through(port, path), body, headers=sent)
+    assert answer.status == 200 and answer.headers["X-Pod"] == "yes"
+    assert "Access-Control-Allow-Origin" not in answer.headers and "Keep-Alive" not in answer.headers
+    got = answer.json
+    assert (got["method"], got["path"]) == (method, path)
+    assert got["body"] == ("some bytes" if body else "")
+    headers = dict(got["headers"])
+    assert headers["X-Mine"] == "1" and headers["X-Forwarded-For"] == "192.0.2.9, 127.0.0.1"
+    assert headers["X-Forwarded-Uri"] == through(port, "/a%20b/c%2Fd/")
+    assert headers["Host"] == f"127.0.0.1:{bed.client.port}"
+    assert not {"Authorization", "Te"} & set(headers)
+    (request,) = bed.agent.machine.connection_requests
+    assert request.by_pod_address and request.port == port
+    await until(lambda: not bed.agent.machine.connections)
+
+
+async def test_a_head_has_the_length_and_no_body(bed: Bed) -> None:
+    async with serving(mirror) as port:
+        answer = await bed.client("HEAD", through(port, "/"))
+    assert answer.status == 200 and int(answer.headers["Content-Length"]) > 0 and answer.body == b""
+
+
+async def test_bodies_stream_in_both_directions(bed: Bed) -> None:
+    """The pod answers each line before the next one is sent."""
+
+    async def answer_lines(request: web.BaseRequest) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        async for line in request.content:
+            await response.write(b"got " + line)
+        return response
+
+    answered: asyncio.Queue[bytes] = asyncio.Queue()
+
+    async def lines() -> AsyncIterator[bytes]:
+        for number in range(3):
+            yield b"line %d\n" % number
+            assert await answered.get() == b"got line %d\n" % number
+
+    async with serving(answer_lines) as port:
+        address = f"https://127.0.0.1:{bed.client.port}{through(port, '/')}"
+        async with bed.session.post(address, data=lines(), ssl=bed.client.context) as answer:
+            async for line in answer.content:
+                answered.put_nowait(line)
+    assert answered.empty()
+
+
+async def test_megabytes_arrive_whole_both_ways(bed: Bed) -> None:
+    async def back(request: web.BaseRequest) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        async for piece in request.content.iter_any():
+            await response.write(piece)
+        return response
+
+    data = os.urandom(20 << 20)
+    async with serving(back) as port:
+        answer = await bed.client("POST", through(port, "/"), data)
+    assert hashlib.sha256(answer.body).digest() == hashlib.sha256(data).digest()
+
+
+async def test_a_response_that_breaks_off_breaks_off_for_the_client(bed: Bed) -> None:
+    async def break_off(request: web.BaseRequest) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Length": "100"})
+        await response.prepare(request)
+        await response.write(b"half")
+        assert request.transport is not None
+        request.transport.close()
+        return response
+
+    async with serving(break_off) as port:
+        with pytest.raises(aiohttp.ClientPayloadError):
+            await bed.client("GET", through(port, "/"))
+
+
+@pytest.mark.parametrize(
+    ("location", "expected"),
+    [
+        pytest.param("/login?to=1", "{proxy}/login?to=1", id="absolute path"),
+        pytest.param("login", "login", id="relative"),
+        pytest.param("http://10.244.0.5:{port}/x/", "{proxy}/x/", id="the pod's address"),
+        pytest.param("http://other.example/x", "http://other.example/x", id="another host"),
+        pytest.param("{proxy}/there", "{proxy}/there", id="the pod knows the proxy"),
+    ],
+)
+async def test_redirections_stay_in_the_proxy(bed: Bed, location: str, expected: str) -> None:
+    async def redirect(request: web.BaseRequest) -> web.StreamResponse:
+        return web.Response(status=302, headers={"Location": request.headers["X-To"]})
+
+    async with serving(redirect) as port:
+        to = location.format(port=port, proxy=through(port))
+        address = f"https://127.0.0.1:{bed.client.port}{through(port, '/')}"
+        sending = bed.session.get(address, headers={"X-To": to}, ssl=bed.client.context, allow_redirects=False)
+        async with sending as answer:
+            assert (answer.status, answer.headers["Location"]) == (302, expected.format(port=port, proxy=through(port)))
+
+
+async def test_the_proxy_itself_redirects_to_its_root(bed: Bed) -> None:
+    address = f"https://127.0.0.1:{bed.client.port}{through(80)}?a=b"
+    async with bed.session.get(address, ssl=bed.client.context, allow_redirects=False) as answer:
+        assert (answer.status, answer.headers["Location"]) == (301, f"{through(80)}/?a=b")
+
+
+async def test_a_websocket_passes_through(bed: Bed) -> None:
+    async def shout(request: web.BaseRequest) -> web.StreamResponse:
+        socket = web.WebSocketResponse(protocols=("loud",))
+        await socket.prepare(request)
+        await socket.send_str("hello")
+        async for message in socket:
+            await socket.send_str(message.data.upper())
+        return socket
+
+    async with serving(shout) as port:
+        address = f"https://127.0.0.1:{bed.client.port}{through(port, '/ws')}"
+        connecting = bed.session.ws_connect(address, protocols=("loud",), ssl=bed.client.context)
+        async with connecting as socket:
+            assert socket.protocol == "loud" and await socket.receive_str() == "hello"
+            for size in (10, 200_000):
+                await socket.send_str("x" * size)
+                assert await socket.receive_str() == "X" * size
+    await until(lambda: not bed.agent.machine.connections)
+
+
+async def test_a_pod_that_does_not_upgrade_is_an_error(bed: Bed) -> None:
+    async with serving(mirror) as port:
+        with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+            async with bed.session.ws_connect(
+                f"https://127.0.0.1:{bed.client.port}{through(port, '/')}", ssl=bed.client.context
+            ):
+                pass
+    assert refused.value.status == 500
+
+
+async def test_a_pod_with_tls_is_reached_by_the_scheme(bed: Bed) -> None:
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(bed.client.pki.server.certificate, bed.client.pki.server.key)
+    async with serving(mirror, tls) as port:
+        answer = await bed.client("GET", through(port, "/x", scheme="https:"))
+    assert (answer.status, answer.json["path"]) == (200, "/x")
+
+
+async def test_a_refused_connection_is_unavailable(bed: Bed) -> None:
+    closed = await unused_port()
+    answer = await bed.client("GET", through(closed, "/"))
+    why = f"error trying to reach service: dial tcp 127.0.0.1:{closed}: connect: connection refused"
+    assert (answer.status, answer.json["reason"], answer.json["message"]) == (503, "ServiceUnavailable", why)
+
+
+async def test_a_pod_that_speaks_no_http_is_unavailable(bed: Bed) -> None:
+    async def greet(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 mail.example\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(greet, "127.0.0.1", 0)
+    answer = await bed.client("GET", through(server.sockets[0].getsockname()[1], "/"))
+    server.close()
+    assert answer.status == 503 and answer.json["message"].startswith("error trying to reach service: ")
+
+
+@pytest.mark.parametrize(
+    ("path", "code", "message"),
+    [
+        pytest.param("/pods/a:b:c:d/proxy/", 400, 'invalid pod request "a:b:c:d"', id="too many parts"),
+        pytest.param("/pods/ftp:web:80/proxy/", 400, 'invalid pod request "ftp:web:80"', id="scheme"),
+        pytest.param("/pods/web:http/proxy/", 400, 'invalid port "http"', id="port"),
+        pytest.param("/pods/other/proxy/", 404, 'pods "other" not found', id="no pod"),
+        pytest.param("/services/none/proxy/", 503, 'no endpoints available for service "none"', id="no endpoints"),
+        pytest.param("/services/none:80/proxy/", 404, 'services "none" not found', id="no service"),
+        pytest.param("/pods/web/log/more", 404, "the server could not find the requested resource", id="not a proxy"),
+    ],
+)
+async def test_wrong_targets(bed: Bed, path: str, code: int, message: str) -> None:
+    answer = await bed.client("GET", NAMESPACE + path)
+    assert (answer.status, answer.json["message"]) == (code, message)
+
+
+async def test_who_has_no_permission_reaches_no_pod(bed: Bed) -> None:
+    answer = await bed.client("GET", through(80, "/"), context=bed.client.anonymous)
+    assert answer.status in (401, 403) and not bed.agent.machine.connection_requests
+
+
+async def service(bed: Bed, port: int, *endpoints: dict[str, Any]) -> None:
+    spec = {"ports": [{"name": "web", "port": 8080, "targetPort": port}]}
+    await bed.client("POST", f"{NAMESPACE}/services", {"metadata": {"name": "shop"}, "spec": spec})
+    labels = {"kubernetes.io/service-name": "shop"}
+    body = {
+        "metadata": {"name": "shop-1", "labels": labels},
+        "addressType": "IPv4",
+        "ports": [{"name": "web", "port": port}],
+        "endpoints": list(endpoints),
+    }
+    answer = await bed.client("POST", "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices", body)
+    assert answer.status == 201, answer.body
+
+
+THE_POD = {"addresses": [ADDRESS], "targetRef": {"kind": "Pod", "namespace": "default", "name": "web"}}
+
+
+@pytest.mark.parametrize("name", ["shop:8080", "shop:web", "http:shop:web"])
+async def test_a_service_leads_to_a_ready_pod(bed: Bed, name: str) -> None:
+    stranger = {"addresses": ["10.9.9.9"]}
+    asleep = {**THE_POD, "addresses": ["10.244.0.6"], "conditions": {"ready": False}}
+    async with serving(mirror) as port:
+        await service(bed, port, stranger, asleep, THE_POD)
+        answer = await bed.client("GET", f"{NAMESPACE}/services/{name}/proxy/page?q=1")
+    assert (answer.status, answer.json["path"]) == (200, "/page?q=1")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        pytest.param("shop:81", 'no service port 81 found for service "shop"', id="number"),
+        pytest.param("shop", 'no endpoints available for service "shop"', id="no name"),
+        pytest.param(
+            "shop:web",
+            'no endpoints available for service "shop": no ready endpoint is a pod of this namespace',
+            id="not a pod",
+        ),
+    ],
+)
+async def test_a_service_that_leads_nowhere_is_unavailable(bed: Bed, name: str, message: str) -> None:
+    await service(bed, 80, {"addresses": ["10.9.9.9"]}, {**THE_POD, "addresses": ["10.244.0.7"]})
+    answer = await bed.client("GET", f"{NAMESPACE}/services/{name}/proxy/")
+    assert (answer.status, answer.json["message"]) == (503, message)
+
+
+async def test_the_proxy_of_a_node_asks_its_agent(bed: Bed) -> None:
+    async def say(query: Query) -> Answer:
+        return Answer(f"{query.path}?{query.parameters}\n".encode() * 30_000, "text/x-test", 201)
+
+    bed.agent.machine.queries = Queries({"/a b": say})
+    for name in ("node-1", "node-1:10250", "https:node-1:10250"):
+        answer = await bed.client("GET", f"/api/v1/nodes/{name}/proxy/a%20b?x=%20")
+        assert (answer.status, answer.headers["Content-Type"]) == (201, "text/x-test")
+        assert answer.body == b"/a b?x=%20\n" * 30_000
+
+
+@pytest.mark.parametrize(
+    ("method", "name", "path", "code"),
+    [
+        pytest.param("GET", "node-1", "/logs/", 404, id="unknown path"),
+        pytest.param("POST", "node-1", "/run/x", 405, id="not a GET"),
+        pytest.param("GET", "node-1:22", "/", 400, id="another port"),
+        pytest.param("GET", "node-9", "/healthz", 404, id="no node"),
+    ],
+)
+async def test_what_the_proxy_of_a_node_refuses(bed: Bed, method: str, name: str, path: str, code: int) -> None:
+    assert (await bed.client(method, f"/api/v1/nodes/{name}/proxy{path}")).status == code
+
+
+async def test_a_query_that_fails_is_a_500(bed: Bed) -> None:
+    async def fail(_: Query) -> Answer:
+        raise OSError("no such disk")
+
+    bed.agent.machine.queries = Queries({"/stats": fail})
+    answer = await bed.client("GET", "/api/v1/nodes/node-1/proxy/stats")
+    assert (answer.status, answer.body) == (500, b"no such disk\n")
+
+
+async def test_a_node_without_session_is_unavailable(bed: Bed) -> None:
+    session = bed.master.sessions.current("node-1")
+    assert session is not None
+    session.version = 2
+    answer = await bed.client("GET", "/api/v1/nodes/node-1/proxy/healthz")
+    assert answer.status == 503 and "too old for the proxy of nodes" in answer.json["message"]
+
+
+@pytest.mark.parametrize("binary", KUBECTLS[-1:], ids=name_of)
+async def test_kubectl_gets_raw_paths(bed: Bed, binary: Path) -> None:
+    async with serving(mirror) as port:
+        process = await bed.kubectl(binary, "get", "--raw", through(port, "/hello?x=1"))
+        output, errors = await process.communicate()
+    assert process.returncode == 0, errors
+    assert b'"path": "/hello?x=1"' in output
+
+
+@pytest.mark.parametrize("binary", KUBECTLS[-1:], ids=name_of)
+async def test_kubectl_proxy_leads_to_the_pod(bed: Bed, binary: Path) -> None:
+    process = await bed.kubectl(binary, "proxy", "--port=0")
+    assert process.stdout is not None
+    line = (await process.stdout.readline()).decode()
+    local = line.strip().rpartition(":")[2]
+    async with serving(mirror) as port, bed.session.get(f"http://127.0.0.1:{local}{through(port, '/x')}") as answer:
+        assert (await answer.json())["path"] == "/x"
+    process.kill()
+    await process.communicate()
