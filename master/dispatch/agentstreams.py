@@ -28,7 +28,7 @@ class AgentStream:
         self.what = what
         self.exit_code: int | None = None
         self.status = 0
-        """Of the answer to a query, as in HTTP."""
+        """The status of the answer to a query, as in HTTP."""
         self.content_type = ""
         self.answered = asyncio.Event()
         self.ready = asyncio.Event()

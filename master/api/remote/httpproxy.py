@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, Final
 import aiohttp
 from aiohttp import web
 from aiohttp.client_proto import ResponseHandler
-from yarl import URL
 
 from master.api.errors import InternalError, Unavailable
 from master.api.remote.proxyheaders import joined, request_headers, response_headers
@@ -113,14 +112,16 @@ def _tls() -> ssl.SSLContext:
     return context
 
 
-def _url(request: web.BaseRequest, place: Place) -> URL:
-    query = request.raw_path.partition("?")[2]
-    return URL(f"{place.scheme}://{place.host}{place.path or '/'}{'?' if query else ''}{query}", encoded=True)
+def _url(request: web.BaseRequest, place: Place) -> Any:
+    """A URL of aiohttp, in which path and query are encoded as the client has encoded them."""
+    host, _, port = place.host.rpartition(":")
+    url = request.url.with_scheme(place.scheme).with_host(host).with_port(int(port))
+    return url.with_path(place.path or "/", encoded=True, keep_query=True)
 
 
 def _headers(request: web.BaseRequest, place: Place, *, upgrade: bool) -> Any:
     uri = joined(place.prefix, place.path)
-    return request_headers(request.headers, client=request.remote or "", uri=uri, upgrade=upgrade)
+    return request_headers(list(request.headers.items()), client=request.remote or "", uri=uri, upgrade=upgrade)
 
 
 def _body(request: web.BaseRequest) -> AsyncIterator[bytes] | None:
@@ -136,7 +137,7 @@ async def _pieces(request: web.BaseRequest) -> AsyncIterator[bytes]:
 
 async def _respond(request: web.BaseRequest, answer: aiohttp.ClientResponse, place: Place) -> web.StreamResponse:
     """A response that breaks off in the middle is broken off for the client too."""
-    headers = response_headers(answer.headers, host=request.host, pod=place.host, prefix=place.prefix)
+    headers = response_headers(list(answer.headers.items()), host=request.host, pod=place.host, prefix=place.prefix)
     response = web.StreamResponse(status=answer.status, reason=answer.reason, headers=headers)
     await response.prepare(request)
     try:

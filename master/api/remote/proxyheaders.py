@@ -7,51 +7,52 @@ which it uses (RFC 9110, section 7.6.1).
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Final
 from urllib.parse import urlsplit
 
-from multidict import CIMultiDict, CIMultiDictProxy
-
 _HOP_BY_HOP: Final = (
-    *("Connection", "Proxy-Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization"),
-    *("Te", "Trailer", "Transfer-Encoding", "Upgrade"),
+    *("connection", "proxy-connection", "keep-alive", "proxy-authenticate", "proxy-authorization"),
+    *("te", "trailer", "transfer-encoding", "upgrade"),
 )
 _CORS: Final = (
-    *("Access-Control-Allow-Credentials", "Access-Control-Allow-Headers", "Access-Control-Allow-Methods"),
-    *("Access-Control-Allow-Origin", "Access-Control-Expose-Headers", "Access-Control-Max-Age"),
+    *("access-control-allow-credentials", "access-control-allow-headers", "access-control-allow-methods"),
+    *("access-control-allow-origin", "access-control-expose-headers", "access-control-max-age"),
 )
-_OURS: Final = ("Authorization", "Impersonate-User", "Impersonate-Group", "Impersonate-Uid")
+_OURS: Final = ("authorization", "impersonate-user", "impersonate-group", "impersonate-uid")
 """They are for the API server: a pod must not see the caller's token."""
 _EXTRA: Final = "impersonate-extra-"
 
-Headers = CIMultiDict[str] | CIMultiDictProxy[str]
+Headers = Sequence[tuple[str, str]]
+"""In their order; a name may be repeated."""
 
 
-def request_headers(headers: Headers, *, client: str, uri: str, upgrade: bool) -> CIMultiDict[str]:
+def request_headers(headers: Headers, *, client: str, uri: str, upgrade: bool) -> Headers:
     """The headers for the pod. `client`: the caller's address; `uri`: the path that the client has asked for.
 
     With `upgrade`, those that ask for the upgrade remain.
     """
-    kept = _without(headers, () if upgrade else _HOP_BY_HOP)
-    for name in (*_OURS, *(name for name in headers if name.lower().startswith(_EXTRA)), "Expect"):
-        kept.popall(name, None)
-    if not upgrade and "trailers" in headers.get("Te", "").lower():
-        kept["Te"] = "trailers"
-    before = ", ".join(kept.popall("X-Forwarded-For", []))
-    kept["X-Forwarded-For"] = f"{before}, {client}" if before else client
+    dropped = {*_OURS, "expect", "x-forwarded-for"}
     if not upgrade:
-        kept["X-Forwarded-Uri"] = uri
-    return kept
+        dropped |= {*_hop_by_hop(headers), "x-forwarded-uri"}
+    kept = [(name, value) for name, value in headers if name.lower() not in dropped]
+    kept = [(name, value) for name, value in kept if not name.lower().startswith(_EXTRA)]
+    if not upgrade and any("trailers" in value.lower() for value in _values(headers, "te")):
+        kept.append(("Te", "trailers"))
+    if not upgrade:
+        kept.append(("X-Forwarded-Uri", uri))
+    return [*kept, ("X-Forwarded-For", ", ".join([*_values(headers, "x-forwarded-for"), client]))]
 
 
-def response_headers(headers: Headers, *, host: str, pod: str, prefix: str) -> CIMultiDict[str]:
+def response_headers(headers: Headers, *, host: str, pod: str, prefix: str) -> Headers:
     """The headers for the client. `host`, `pod`: the hosts at which the client and we see the page; `prefix`: the path
     of the proxy, under which redirections stay."""
-    kept = _without(headers, (*_HOP_BY_HOP, *_CORS))
-    if location := kept.get("Location"):
-        kept["Location"] = redirected(location, host=host, pod=pod, prefix=prefix)
-    return kept
+    dropped = {*_CORS, *_hop_by_hop(headers)}
+    return [
+        (name, redirected(value, host=host, pod=pod, prefix=prefix) if name.lower() == "location" else value)
+        for name, value in headers
+        if name.lower() not in dropped
+    ]
 
 
 def redirected(location: str, *, host: str, pod: str, prefix: str) -> str:
@@ -76,11 +77,11 @@ def joined(prefix: str, path: str) -> str:
     return f"{plain}/" if path.endswith("/") and not plain.endswith("/") else plain
 
 
-def _without(headers: Headers, names: Iterable[str]) -> CIMultiDict[str]:
-    """A copy without these headers, and without those that only concern the connection, which it names itself."""
-    kept: CIMultiDict[str] = CIMultiDict(headers)
-    names = tuple(names)
-    named = [name.strip() for value in headers.getall("Connection", ()) for name in value.split(",")] if names else []
-    for name in (*names, *named):
-        kept.popall(name, None)
-    return kept
+def _hop_by_hop(headers: Headers) -> set[str]:
+    """The headers that concern the connection only: those of HTTP, and those that it names itself. In lower case."""
+    named = (name for value in _values(headers, "connection") for name in value.split(","))
+    return {*_HOP_BY_HOP, *(name.strip().lower() for name in named)}
+
+
+def _values(headers: Headers, name: str) -> list[str]:
+    return [value for key, value in headers if key.lower() == name]

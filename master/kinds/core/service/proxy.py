@@ -39,7 +39,7 @@ class ServiceProxy:
         return await self._pods.send(call, pod, target, port)
 
     def _port_name(self, namespace: str, target: ProxyTarget) -> str:
-        """The name of the service's port, which its endpoints have too. Of a number, that of the port with it."""
+        """The name of the service's port, which its endpoints have too; a number stands for the port that has it."""
         if not (target.port.isascii() and target.port.isdigit()):
             return target.port
         service = self._cache.get(SERVICE, namespace, target.name)
