@@ -12,12 +12,15 @@ import os
 import socket
 import ssl
 import struct
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from functools import cache
+from functools import cache, partial
 from ipaddress import ip_address
 from typing import Final, Protocol
 
 _PIECE: Final = 16 << 10
+_LOOKUPS: Final = 4
+"""Host names that are looked up at once."""
 _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
 
 
@@ -83,11 +86,18 @@ async def _resolve(host: str, port: int) -> list[tuple[int, tuple[str, int]]]:
         return [(socket.AF_INET if ip_address(host).version == 4 else socket.AF_INET6, (host, port))]
     except ValueError:
         pass
+    look_up = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
     try:
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        found = await asyncio.get_running_loop().run_in_executor(_names(), look_up)
     except ValueError as error:  # not even the form of a name
         raise OSError(f"lookup {host[:80]!r}: no such host") from error
     return [(family, (str(address[0]), port)) for family, _, _, _, address in found]
+
+
+@cache
+def _names() -> ThreadPoolExecutor:
+    """Threads for host names only: the loop's own do the agent's other work, and a look-up may take half a minute."""
+    return ThreadPoolExecutor(_LOOKUPS, thread_name_prefix="probe names")
 
 
 class _Plain:

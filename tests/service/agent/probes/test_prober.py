@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from threading import Event
 
 import grpc
 import grpc.aio
@@ -163,18 +164,38 @@ async def test_a_host_name(prober: NodeProber) -> None:
 
 async def test_all_addresses_of_a_host_name_are_tried(prober: NodeProber, monkeypatch: pytest.MonkeyPatch) -> None:
     """As `localhost` is, where the server listens by IPv4 only."""
-    loop = asyncio.get_running_loop()
 
-    async def both(host: str, port: int, **_: object) -> list[tuple[object, ...]]:
+    def both(host: str, port: int, **_: object) -> list[tuple[object, ...]]:
         return [
             (socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("::1", port, 0, 0)),
             (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port)),
         ]
 
-    monkeypatch.setattr(loop, "getaddrinfo", both)
+    monkeypatch.setattr(socket, "getaddrinfo", both)
     async with serving(sends(status(200))) as server:
         for action in (HttpGet(server.port, host="both.example"), TcpConnect(server.port, host="both.example")):
             assert (await prober.probe(action, TARGET, timeout_s=LONG_S)).passed
+
+
+async def test_slow_names_do_not_stop_the_rest_of_the_agent(
+    prober: NodeProber, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thread that looks up a name cannot be cancelled: volumes and files must not wait for it."""
+    end = Event()
+
+    def slow(*_: object, **__: object) -> list[object]:
+        end.wait()
+        raise OSError("no such host")
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    try:
+        for _ in range(50):
+            result = await prober.probe(TcpConnect(80, host="slow.example"), TARGET, timeout_s=0.001)
+            assert result.output == "dial tcp slow.example:80: i/o timeout"
+        async with asyncio.timeout(20):
+            assert await asyncio.to_thread(lambda: "goes on") == "goes on"
+    finally:
+        end.set()
 
 
 @pytest.mark.parametrize("host", ["a..b", "x" * 70, "a b"])
