@@ -1,7 +1,7 @@
 """The sockets of cluster DNS: UDP and TCP at one address.
 
-Bounded: connections, the time of a silent one, and what waits to be sent. Two processes may listen at once
-(SO_REUSEPORT), so that a new one takes over from an old one without a gap; and the address need not exist yet
+Bounded: connections, also of one client, the time of a silent one, and what waits to be sent. Two processes may listen
+at once (SO_REUSEPORT), so that a new one takes over from an old one without a gap; and the address need not exist yet
 (IP_FREEBIND).
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from typing import Final, Protocol, cast
@@ -18,6 +19,8 @@ from netstack.dns.resolver import Resolver
 
 PORT: Final = 53
 MAX_CONNECTIONS: Final = 200
+MAX_PER_CLIENT: Final = 20
+"""Connections from one address: a pod must leave some to the others."""
 IDLE_S: Final = 10.0
 """A connection without a query for this time is closed."""
 _MAX_UNSENT: Final = 1 << 20
@@ -135,13 +138,16 @@ class _Connections:
 
     def __init__(self, resolver: Resolver) -> None:
         self._resolver = resolver
-        self._open = 0
+        self._open: Counter[str] = Counter()
+        """By the client's address."""
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self._open >= MAX_CONNECTIONS:
+        peer = writer.get_extra_info("peername")
+        client = peer[0] if peer else ""  # disconnected already
+        if self._open.total() >= MAX_CONNECTIONS or self._open[client] >= MAX_PER_CLIENT:
             writer.close()
             return
-        self._open += 1
+        self._open[client] += 1
         # `drain` returns when everything is sent: nothing waits in a connection that is closed.
         writer.transport.set_write_buffer_limits(0)
         try:
@@ -151,7 +157,8 @@ class _Connections:
             # Also when the client was silent, or read nothing, for too long.
             writer.transport.abort()
         finally:
-            self._open -= 1
+            self._open[client] -= 1
+            self._open += Counter()  # without those that have none left
             writer.close()
 
     async def _serve_one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:

@@ -7,7 +7,7 @@ import select
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
@@ -152,6 +152,19 @@ async def test_a_client_that_reads_no_responses_is_disconnected(monkeypatch: pyt
             poller.register(client, 0)
             [(_, seen)] = await asyncio.to_thread(poller.poll, 20_000)
             assert seen & select.POLLHUP
+
+
+async def test_one_client_cannot_take_all_connections() -> None:
+    question = Question(name_of("web.default.svc.cluster.local"), Type.A)
+    async with serving(Resolver(zone(), Forwarder()), LOOPBACK, 0) as port, AsyncExitStack() as stack:
+        for _ in range(server.MAX_PER_CLIENT):
+            _, writer = await asyncio.open_connection(LOOPBACK, port, local_addr=(OTHER, 0))
+            stack.callback(writer.close)
+        reader, writer = await asyncio.open_connection(LOOPBACK, port, local_addr=(OTHER, 0))
+        stack.callback(writer.close)
+        async with asyncio.timeout(5):
+            assert await reader.read() == b""
+        assert len((await ask_by_tcp(port, question))[0].answers) == 1
 
 
 async def test_two_servers_may_listen_at_once() -> None:
