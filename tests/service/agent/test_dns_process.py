@@ -122,7 +122,7 @@ async def test_a_process_that_is_killed_is_started_again(port: int, file: Path) 
 
 
 async def test_an_agent_that_restarts_leaves_no_gap_and_no_old_answers(port: int, file: Path) -> None:
-    async with running(port, file, linger_s=3600) as dns:
+    async with running(port, file, linger_s=120) as dns:
         dns.apply(content(WEB))
         await answers(port, "web", Rcode.NOERROR)
         before = pids(port)
@@ -152,7 +152,7 @@ async def test_a_file_that_names_no_process_of_dns_changes_nothing(port: int, fi
 
 async def test_a_node_that_leaves_ends_what_earlier_agents_have_left(port: int, file: Path) -> None:
     for services in ((), (WEB,)):
-        async with running(port, file, linger_s=3600) as dns:
+        async with running(port, file, linger_s=120) as dns:
             dns.apply(content(*services))
             await dns.ready.wait()
     assert pids(port)
@@ -163,13 +163,13 @@ async def test_a_node_that_leaves_ends_what_earlier_agents_have_left(port: int, 
 
 async def test_an_agent_that_is_killed_at_the_start_of_its_process_leaves_one(port: int, file: Path) -> None:
     """The process may answer before its agent has noticed that."""
-    async with running(port, file, linger_s=3600) as dns:
+    async with running(port, file, linger_s=120) as dns:
         dns.apply(content(WEB))
         await dns.ready.wait()
         [first] = pids(port)
         _, started = file.read_text().split()
     file.write_text(f"1 1\n{first} {started}\n")
-    async with running(port, file, linger_s=3600) as dns:
+    async with running(port, file, linger_s=120) as dns:
         dns.apply(content(WEB))
         await dns.ready.wait()
         await until(lambda: first not in pids(port))
