@@ -78,8 +78,12 @@ def assemble(config: AgentConfig, identity: Identity, clock: Clock, stack: Async
     )
     prober = NodeProber(runtime.exec, clock)
     pods = PodManager(runtime, network, volumes, reports, clock, settings, prober=prober, processes=runtime.exec)
-    file = config.state_dir / "dns.pid"
-    dns = DnsProcess(lambda: resolvconf.of_host(config.resolv_conf).nameservers, clock, file)
+    dns = DnsProcess(
+        lambda: resolvconf.of_host(config.resolv_conf).nameservers,
+        clock,
+        config.state_dir / "dns.pid",
+        on_problem=node.dns_failed,
+    )
     meter = Meter(config.node_name, config.state_dir, clock, link_of=host_link_name)
     node.connect(pods, network, dns, meter)
     session = SessionLoop(Renewal(identity, config.state_dir, clock), node, desired, reports, clock)

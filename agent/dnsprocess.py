@@ -54,12 +54,20 @@ class DnsProcess:
     """The node's DNS. `apply` says what it answers, `run` keeps it running."""
 
     def __init__(
-        self, resolvers: Callable[[], tuple[str, ...]], clock: Clock, file: Path, *, arguments: tuple[str, ...] = ()
+        self,
+        resolvers: Callable[[], tuple[str, ...]],
+        clock: Clock,
+        file: Path,
+        *,
+        on_problem: Callable[[str], None],
+        arguments: tuple[str, ...] = (),
     ) -> None:
-        """`resolvers` reads the addresses of the host's; `file`: see dnsfile.py; `arguments`: more of the process's."""
+        """`resolvers` reads the addresses of the host's; `file`: see dnsfile.py; `on_problem` gets what is wrong with
+        the process, once; `arguments`: more of the process's."""
         self._resolvers = resolvers
         self._file = DnsFile(file)
         self._clock = clock
+        self._on_problem = on_problem
         self._arguments = arguments
         self._content: DnsContent | None = None
         self._changed = asyncio.Event()
@@ -69,7 +77,7 @@ class DnsProcess:
         self._problem = ""
         self.ready = asyncio.Event()
         """Set while the process answers."""
-        self._last_output = ""
+        self._last_error = ""
 
     def apply(self, content: DnsContent | None) -> None:
         """What to answer from now on; None: nothing."""
@@ -106,6 +114,7 @@ class DnsProcess:
     async def _run_once(self) -> None:
         async with _started(self._arguments) as child:
             self._file.add(child.record)
+            self._last_error = ""
             reading = asyncio.create_task(self._read(child), name="dns output")
             feeding = asyncio.create_task(self._feed(child.writer), name="dns feed")
             try:
@@ -117,7 +126,7 @@ class DnsProcess:
             await _cancelled(reading, feeding)
             await asyncio.to_thread(_end, child.record, patient=stopped)
             if not stopped:
-                self._complain(f"ended: {self._last_output or 'without a message'}")
+                self._complain(f"ended: {self._last_error or 'without a message'}")
 
     async def _feed(self, writer: asyncio.StreamWriter) -> None:
         """Send what the process has to know; returns when it has to end. Raises OSError when it has ended."""
@@ -154,13 +163,14 @@ class DnsProcess:
                 self.ready.set()
                 log.info("the node's DNS answers at port %s", message)
                 continue
-            self._last_output = message
+            self._last_error = message if level == "ERROR" else self._last_error
             log.log(logging.getLevelNamesMapping().get(level, logging.WARNING), "the node's DNS: %s", message)
 
     def _complain(self, problem: str) -> None:
-        """Log a problem once, not at each of its repetitions."""
+        """Report a problem once, not at each of its repetitions."""
         if problem != self._problem:
             log.error("the process of the node's DNS %s", problem)
+            self._on_problem(problem)
         self._problem = problem
 
 

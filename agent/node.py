@@ -240,18 +240,19 @@ class Node:
     def network_mended(self, repairs: tuple[Repair, ...]) -> None:
         """An audit repaired a change made by others; becomes an event for people."""
         for repair in repairs:
-            self._events.event(
-                Event(
-                    kind="Node",
-                    namespace="",
-                    name=self._config.node_name,
-                    uid="",
-                    reason="NetworkMended",
-                    message=f"{repair.what}: {repair.detail}",
-                    at=self._clock.wall(),
-                    warning=True,
-                )
-            )
+            self._warn("NetworkMended", f"{repair.what}: {repair.detail}")
+
+    def dns_failed(self, problem: str) -> None:
+        """Pods of this node may have no DNS; becomes an event for people."""
+        self._warn("DNSFailed", f"the process of the node's DNS {problem}")
+
+    def _warn(self, reason: str, message: str) -> None:
+        """Report an event about this node."""
+        name, now = self._config.node_name, self._clock.wall()
+        event = Event(
+            kind="Node", namespace="", name=name, uid="", reason=reason, message=message, at=now, warning=True
+        )
+        self._events.event(event)
 
     def network_health(self, problem: str) -> None:
         """The problem of the last audit; empty when it succeeded."""

@@ -56,9 +56,15 @@ def file(tmp_path: Path) -> Path:
 
 @asynccontextmanager
 async def running(
-    port: int, file: Path, resolvers: Callable[[], tuple[str, ...]] = tuple, *, linger_s: float = 0.5
+    port: int,
+    file: Path,
+    resolvers: Callable[[], tuple[str, ...]] = tuple,
+    *,
+    linger_s: float = 0.5,
+    on_problem: Callable[[str], None] = lambda problem: None,
 ) -> AsyncIterator[DnsProcess]:
-    dns = DnsProcess(resolvers, SystemClock(), file, arguments=("--port", str(port), "--linger", str(linger_s)))
+    arguments = ("--port", str(port), "--linger", str(linger_s))
+    dns = DnsProcess(resolvers, SystemClock(), file, on_problem=on_problem, arguments=arguments)
     task = asyncio.create_task(dns.run())
     try:
         yield dns
@@ -111,13 +117,15 @@ async def test_it_answers_what_it_was_given_and_follows_changes(port: int, file:
 
 
 async def test_a_process_that_is_killed_is_started_again(port: int, file: Path) -> None:
-    async with running(port, file) as dns:
+    problems: list[str] = []
+    async with running(port, file, on_problem=problems.append) as dns:
         dns.apply(content(WEB))
         await answers(port, "web", Rcode.NOERROR)
         [first] = pids(port)
         os.kill(first, signal.SIGKILL)
         await until(lambda: pids(port) not in ([], [first]))
         await answers(port, "web", Rcode.NOERROR)
+        assert problems == ["ended: without a message"]
         await dns.stop()
 
 
@@ -196,18 +204,18 @@ async def test_another_address_is_answered_instead(port: int, file: Path) -> Non
         await dns.stop()
 
 
-async def test_an_address_in_use_is_an_error_in_the_log_once(
-    port: int, file: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_an_address_in_use_is_reported_once(port: int, file: Path, caplog: pytest.LogCaptureFixture) -> None:
+    problems: list[str] = []
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
         taken.bind((str(ADDRESS), port))
-        async with running(port, file) as dns:
+        async with running(port, file, on_problem=problems.append) as dns:
             dns.apply(content(WEB))
             await until(lambda: caplog.text.count("the node's DNS: [Errno 98]") >= 2)
             taken.close()
             await answers(port, "web", Rcode.NOERROR)
             await dns.stop()
     assert caplog.text.count("the process of the node's DNS ended: [Errno 98]") == 1
+    assert problems == ["ended: [Errno 98] Address already in use"]
 
 
 async def test_a_host_that_names_its_own_dns_as_its_resolver_makes_no_circle(port: int, file: Path) -> None:

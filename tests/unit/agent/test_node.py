@@ -265,6 +265,14 @@ async def test_a_repair_is_reported_as_an_event(tmp_path: Path) -> None:
         assert (event.kind, event.name, event.reason, event.type) == ("Node", "node-1", "NetworkMended", "Warning")
 
 
+async def test_a_failure_of_dns_is_reported_as_an_event(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.node.dns_failed("ended: [Errno 98] Address already in use")
+    [event] = bench.reports.take_events()
+    assert (event.kind, event.name, event.reason, event.type) == ("Node", "node-1", "DNSFailed", "Warning")
+    assert event.message == "the process of the node's DNS ended: [Errno 98] Address already in use"
+
+
 async def test_a_failing_audit_makes_the_node_unready_until_one_succeeds(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     async with bench.running():
