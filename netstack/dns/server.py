@@ -27,6 +27,8 @@ _MAX_UNSENT: Final = 1 << 20
 """Bytes of responses that the kernel did not take yet; further ones are dropped, as UDP may."""
 _DISCARD: Final = 9
 """A port from which nobody asks."""
+_TRIES: Final = 20
+"""A port that the kernel chooses for TCP may be in use for UDP."""
 _DRAIN_S: Final = 0.05
 _IP_FREEBIND: Final = 15
 
@@ -39,20 +41,14 @@ async def serving(resolver: Resolver, address: str, port: int = PORT) -> AsyncIt
 
     Raises OSError.
     """
-    datagrams = _socket(socket.SOCK_DGRAM, address, port)
-    try:
-        port = datagrams.getsockname()[1]
-        connections = _socket(socket.SOCK_STREAM, address, port)
-    except OSError:
-        datagrams.close()
-        raise
+    connections, datagrams = _sockets(address, port)
     loop = asyncio.get_running_loop()
     tasks = _Tasks()
     transport, _ = await loop.create_datagram_endpoint(lambda: _Datagrams(resolver, tasks), sock=datagrams)
     accepting = _Connections(resolver)
     server = await asyncio.start_server(lambda *streams: tasks.start(accepting.serve(*streams)), sock=connections)
     try:
-        yield port
+        yield datagrams.getsockname()[1]
     finally:
         server.close()
         # A connected socket gets no further queries: they go to the process that took over, and none is lost in the
@@ -62,6 +58,18 @@ async def serving(resolver: Resolver, address: str, port: int = PORT) -> AsyncIt
         await asyncio.sleep(_DRAIN_S)
         transport.close()
         await tasks.end()
+
+
+def _sockets(address: str, port: int, tries: int = _TRIES) -> tuple[socket.socket, socket.socket]:
+    """A socket of TCP and one of UDP at the same port. Raises OSError."""
+    connections = _socket(socket.SOCK_STREAM, address, port)
+    try:
+        return connections, _socket(socket.SOCK_DGRAM, address, connections.getsockname()[1])
+    except OSError:
+        connections.close()
+        if port or tries <= 1:
+            raise
+    return _sockets(address, port, tries - 1)
 
 
 def _socket(kind: socket.SocketKind, address: str, port: int) -> socket.socket:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import select
 import socket
 import sys
@@ -167,6 +168,21 @@ async def test_one_client_cannot_take_all_connections() -> None:
         assert len((await ask_by_tcp(port, question))[0].answers) == 1
 
 
+async def test_a_port_that_is_free_for_tcp_only_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain, tried = server._socket, [0]
+
+    def in_use_at_first(kind: socket.SocketKind, address: str, port: int) -> socket.socket:
+        if kind is socket.SOCK_DGRAM:
+            tried.append(port)
+            if len(tried) == 2:
+                raise OSError(errno.EADDRINUSE, "in use")
+        return plain(kind, address, port)
+
+    monkeypatch.setattr(server, "_socket", in_use_at_first)
+    async with serving(Resolver(zone(), Forwarder()), LOOPBACK, 0) as port:
+        assert tried[2:] == [port]
+
+
 async def test_two_servers_may_listen_at_once() -> None:
     resolver = Resolver(zone(), Forwarder())
     async with serving(resolver, LOOPBACK, 0) as port, serving(resolver, LOOPBACK, port) as second:
@@ -213,11 +229,11 @@ async def test_a_truncated_response_is_asked_for_over_tcp() -> None:
         writer.write(len(content).to_bytes(2) + content)
         writer.close()
 
-    async with (
-        upstream(lambda query: [encode(answered(query, answers=(), truncated=True))]) as port,
-        await asyncio.start_server(serve, LOOPBACK, port),
-    ):
-        response = await Forwarder((LOOPBACK,), port=port).ask(OUTSIDE, Wishes())
+    # TCP first: few sockets of UDP are in the way.
+    async with await asyncio.start_server(serve, LOOPBACK, 0) as by_tcp:
+        port = by_tcp.sockets[0].getsockname()[1]
+        async with upstream(lambda query: [encode(answered(query, answers=(), truncated=True))], port=port):
+            response = await Forwarder((LOOPBACK,), port=port).ask(OUTSIDE, Wishes())
     assert (response.answers, response.truncated) == (FOUND, False)
 
 
