@@ -32,11 +32,22 @@ class Bed:
     directory: Path
 
     def exec(
-        self, command: str = "run", *, protocol: str = V5, more: str = "", verb: str = "exec", pod: str = "web"
+        self,
+        command: str = "run",
+        *,
+        protocols: tuple[str, ...] = (V5,),
+        more: str = "",
+        verb: str = "exec",
+        pod: str = "web",
     ) -> Any:
         """A websocket."""
         address = f"https://127.0.0.1:{self.client.port}{PODS}/{pod}/{verb}?command={command}&stdin=1&stdout=1{more}"
-        return self.session.ws_connect(address, protocols=(protocol,), ssl=self.client.context)
+        return self.session.ws_connect(address, protocols=protocols, ssl=self.client.context)
+
+    def log(self, query: str = "", *, protocols: tuple[str, ...]) -> Any:
+        """A websocket."""
+        address = f"https://127.0.0.1:{self.client.port}{POD}/log?{query}"
+        return self.session.ws_connect(address, protocols=protocols, ssl=self.client.context)
 
     async def kubectl(
         self, binary: Path, *arguments: str, terminal: int | None = None, **environment: str

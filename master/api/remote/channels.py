@@ -1,8 +1,8 @@
 """The channels of Kubernetes' remote command protocol, as values: what a client sends, and how a stream ends.
 
-Pure: no sockets. The numbers and forms are those of `v4.channel.k8s.io` and `v5.channel.k8s.io`
-(staging/src/k8s.io/client-go/tools/remotecommand and apimachinery/pkg/util/remotecommand). By SPDY, streams with names
-take the place of the numbers.
+Pure: no sockets. The numbers and forms are those of client-go's tools/remotecommand and apimachinery's
+pkg/util/remotecommand. By a websocket, each message has the number of its channel (subprotocols.py). By SPDY, streams
+with names take the place of the numbers.
 """
 
 from __future__ import annotations
@@ -15,16 +15,11 @@ import msgspec
 
 from master.api.errors import ApiError, InternalError
 
-V4: Final = "v4.channel.k8s.io"
-V5: Final = "v5.channel.k8s.io"
-PROTOCOLS: Final = (V5, V4)
-"""The subprotocols of a websocket, the best one first."""
-
 _MAX_SIZE: Final = (1 << 16) - 1
 
 
 class Channel(IntEnum):
-    """The first byte of each message of a websocket."""
+    """The number of a channel in the messages of a websocket."""
 
     STDIN = 0
     STDOUT = 1
@@ -63,17 +58,17 @@ class _Size(msgspec.Struct):
     height: int = msgspec.field(name="Height", default=0)
 
 
-def event_of(message: bytes, protocol: str) -> Event | None:
-    """What a client's message means; None: nothing, as in Kubernetes for channels that it does not know."""
-    if not message:
-        return None
-    data = message[1:]
-    match message[0]:
+def event_of(channel: int, data: bytes, *, has_close: bool) -> Event | None:
+    """What a client's message means; None: nothing, as in Kubernetes for channels that it does not know.
+
+    `has_close`: clients can close one channel.
+    """
+    match channel:
         case Channel.STDIN:
             return Input(data) if data else None
         case Channel.RESIZE:
             return resize_of(data)
-        case Channel.CLOSE if protocol == V5 and data == bytes((Channel.STDIN,)):
+        case Channel.CLOSE if has_close and data == bytes((Channel.STDIN,)):
             return InputEnd()
         case _:
             return None

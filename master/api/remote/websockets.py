@@ -1,4 +1,5 @@
-"""The channels of a process over a websocket. Owns the socket; what the messages mean is in channels.py.
+"""The channels of a process over a websocket. Owns the socket; what the messages mean is in
+subprotocols.py and channels.py.
 
 aiohttp reads no further while a message waits here, and `write` waits while the client does not read.
 """
@@ -10,7 +11,9 @@ from typing import Final
 from aiohttp import WSMsgType, web
 
 from master.api.errors import BadRequest
-from master.api.remote.channels import PROTOCOLS, Channel, Event, event_of
+from master.api.remote import subprotocols
+from master.api.remote.channels import Channel, Event, event_of, text_of
+from master.api.remote.subprotocols import Subprotocol
 
 MAX_MESSAGE_BYTES: Final = 1 << 20
 """Clients send 32 KiB at a time."""
@@ -42,14 +45,19 @@ class WebSocketClient:
 
     def __init__(self) -> None:
         self._socket = web.WebSocketResponse(
-            protocols=PROTOCOLS, compress=False, max_msg_size=MAX_MESSAGE_BYTES, timeout=CLOSE_S
+            protocols=tuple(subprotocols.ALL), compress=False, max_msg_size=MAX_MESSAGE_BYTES, timeout=CLOSE_S
         )
 
     async def accept(self, request: web.BaseRequest) -> None:
         """Upgrade the connection. Raises BadRequest if the client's handshake or its subprotocols are not ours."""
-        if not offered(request) & set(PROTOCOLS):
-            raise BadRequest(f"unable to upgrade: the server supports the subprotocols {', '.join(PROTOCOLS)}")
+        if (names := offered(request)) and not names & subprotocols.ALL.keys():
+            raise BadRequest(f"unable to upgrade: the server supports the subprotocols {', '.join(subprotocols.ALL)}")
         await prepare(self._socket, request)
+
+    @property
+    def _protocol(self) -> Subprotocol:
+        """The agreed one. A client that offered none speaks the oldest."""
+        return subprotocols.ALL.get(self._socket.ws_protocol or "", subprotocols.OLD)
 
     @property
     def response(self) -> web.StreamResponse:
@@ -60,21 +68,25 @@ class WebSocketClient:
         """The next event; None: the client has closed the connection, or lost it."""
         while True:
             message = await self._socket.receive()
-            if message.type is not WSMsgType.BINARY:
-                if message.type is WSMsgType.TEXT:
-                    continue
+            if message.type not in (WSMsgType.BINARY, WSMsgType.TEXT):
                 return None
-            event = event_of(message.data, self._socket.ws_protocol or "")
+            decoded = self._protocol.decode(message.data)
+            event = event_of(*decoded, has_close=self._protocol.has_close) if decoded is not None else None
             if event is not None:
                 return event
 
     async def write(self, channel: int, data: bytes) -> None:
         """Send to the client. Raises ConnectionError when it is gone."""
-        await self._socket.send_bytes(bytes((channel,)) + data)
+        message = self._protocol.encode(channel, data)
+        if isinstance(message, str):
+            await self._socket.send_str(message)
+        else:
+            await self._socket.send_bytes(message)
 
     async def finish(self, status: bytes) -> None:
         """Send the Status with which the stream ends, and close."""
-        await self.write(Channel.ERROR, status)
+        if text := status if self._protocol.has_status else text_of(status):
+            await self.write(Channel.ERROR, text)
         await self._socket.close()
 
     async def aclose(self) -> None:

@@ -10,6 +10,8 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from aiohttp import web
 
 from master.api.errors import ApiError, BadRequest, Invalid
+from master.api.remote import websocketstream
+from master.api.remote.websockets import is_websocket
 from master.api.rest import answers
 from master.api.rest.call import Call
 from master.api.rest.query import Query
@@ -106,8 +108,6 @@ async def _serve(request: web.BaseRequest, logs: LogSource, pod: Pod, query: Que
         raise BadRequest(f'container "{container}" in pod "{name}" has no log yet: the pod is not on a node')
     meta = pod.metadata
     stream = logs.open(pod.spec.node_name, meta.namespace, name, meta.uid, container, options)
-    response = answers.streamed(request)
-    response.content_type = "text/plain"
     async with contextlib.aclosing(_closable(stream)) as chunks:
         first = asyncio.ensure_future(anext(chunks, None))
         try:
@@ -115,23 +115,37 @@ async def _serve(request: web.BaseRequest, logs: LogSource, pod: Pod, query: Que
             if first.done():
                 # Raises the node's error, if it has one, while the response can still be a Status.
                 first.result()
-            await response.prepare(request)
-            try:
-                chunk = await first
-                while chunk is not None:
-                    await response.write(chunk)
-                    chunk = await anext(chunks, None)
-            except ApiError as error:
-                # The response has begun, so it cannot be a Status any more: append the message to the log, and close
-                # the connection before the response's end.
-                await response.write(f"{error.message}\n".encode())
-                if request.transport is not None:
-                    request.transport.close()
+            async with contextlib.aclosing(_with_first(first, chunks)) as pieces:
+                return await (websocketstream.send if is_websocket(request) else _send)(request, pieces)
         finally:
             if not first.done():
                 first.cancel()
                 await asyncio.wait({first})
+
+
+async def _send(request: web.BaseRequest, pieces: AsyncIterator[bytes]) -> web.StreamResponse:
+    response = answers.streamed(request)
+    response.content_type = "text/plain"
+    await response.prepare(request)
+    try:
+        async for piece in pieces:
+            await response.write(piece)
+    except ApiError as error:
+        # The response has begun, so it cannot be a Status any more: append the message to the log, and close the
+        # connection before the response's end.
+        await response.write(f"{error.message}\n".encode())
+        if request.transport is not None:
+            request.transport.close()
     return response
+
+
+async def _with_first(first: asyncio.Future[bytes | None], rest: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+    """The piece that was already asked for, and the others."""
+    piece = await first
+    if piece is not None:
+        yield piece
+        async for piece in rest:
+            yield piece
 
 
 async def _closable(stream: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:

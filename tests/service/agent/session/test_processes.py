@@ -6,6 +6,7 @@ The container is fake.
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import os
 from pathlib import Path
@@ -41,6 +42,58 @@ async def test_output_and_exit_code_reach_the_client(bed: Bed) -> None:
     assert request.command == ("run", "-x") and request.stdin and request.stderr and not request.tty
 
 
+@pytest.mark.parametrize("offered", [(), ("channel.k8s.io",)])
+async def test_the_oldest_clients_get_a_failure_as_text(bed: Bed, offered: tuple[str, ...]) -> None:
+    process = bed.agent.machine.processes["run"] = FakeProcess()
+    async with bed.exec(protocols=offered) as socket:
+        await socket.send_bytes(b"\x00in")
+        await until(lambda: process.input)
+        process.put(b"out")
+        process.end(3)
+        messages = [message.data async for message in socket]
+    failure = b"\x03command terminated with non-zero exit code: exit status 3"
+    assert (bytes(process.input), messages) == (b"in", [b"\x01out", failure])
+
+
+async def test_clients_without_binary_messages_use_base64(bed: Bed) -> None:
+    process = bed.agent.machine.processes["run"] = FakeProcess()
+    async with bed.exec(protocols=("base64.channel.k8s.io",)) as socket:
+        await socket.send_str("0" + base64.b64encode(b"in").decode())
+        await until(lambda: process.input)
+        process.put(b"\xffout")
+        process.end(0)
+        messages = [message.data async for message in socket]
+    assert (bytes(process.input), messages) == (b"in", ["1" + base64.b64encode(b"\xffout").decode()])
+
+
+@pytest.mark.parametrize(
+    ("protocols", "wanted"),
+    [((), b"line\n"), (("binary.k8s.io",), b"line\n"), (("base64.binary.k8s.io",), "bGluZQo=")],
+)
+async def test_a_log_by_websocket(bed: Bed, protocols: tuple[str, ...], wanted: bytes | str) -> None:
+    bed.agent.machine.chunks = [b"line\n"]
+    async with bed.log(protocols=protocols) as socket:
+        assert [message.data async for message in socket] == [wanted]
+        assert socket.close_code == 1000
+
+
+async def test_a_client_that_closes_its_websocket_ends_the_log(bed: Bed) -> None:
+    bed.agent.machine.chunks, bed.agent.machine.follow = [b"line\n"], True
+    async with bed.log("follow=true", protocols=("binary.k8s.io",)) as socket:
+        assert await socket.receive_bytes() == b"line\n"
+    await bed.agent.machine.log_ended.wait()
+
+
+async def test_a_log_that_breaks_ends_its_websocket_with_an_error(bed: Bed) -> None:
+    bed.agent.machine.chunks, bed.agent.machine.follow = [b"line\n"], True
+    async with bed.log("follow=true", protocols=("binary.k8s.io",)) as socket:
+        await socket.receive_bytes()
+        bed.master.sessions.end_session("node-1", "the agent's connection is cut")
+        message = await socket.receive()
+        assert (message.type, socket.close_code) == (aiohttp.WSMsgType.CLOSE, 1011)
+        assert "connection to node node-1 was lost" in message.extra
+
+
 async def test_input_reaches_the_process_whole_and_its_end_too(bed: Bed) -> None:
     process = bed.agent.machine.processes["run"] = FakeProcess()
     block = bytes(range(256)) * 128
@@ -56,7 +109,7 @@ async def test_input_reaches_the_process_whole_and_its_end_too(bed: Bed) -> None
 
 async def test_the_size_of_the_terminal_reaches_the_process(bed: Bed) -> None:
     process = bed.agent.machine.processes["run"] = FakeProcess()
-    async with bed.exec(protocol="v4.channel.k8s.io", more="&tty=1") as socket:
+    async with bed.exec(protocols=("v4.channel.k8s.io",), more="&tty=1") as socket:
         await socket.send_bytes(b"\x04" + b'{"Width":132,"Height":43}')
         await socket.send_bytes(b"\x04nonsense")
         await socket.send_bytes(b"\x00x")

@@ -7,7 +7,9 @@ import json
 import pytest
 
 from master.api.errors import BadRequest
-from master.api.remote.channels import V4, V5, Event, Input, InputEnd, Resize, ended, event_of, failed
+from master.api.remote import subprotocols
+from master.api.remote.channels import Event, Input, InputEnd, Resize, ended, event_of, failed
+from master.api.remote.subprotocols import V4, V4_TEXT, V5, Subprotocol
 
 
 @pytest.mark.parametrize(
@@ -26,8 +28,29 @@ from master.api.remote.channels import V4, V5, Event, Input, InputEnd, Resize, e
         pytest.param(b"", V5, None, id="nothing"),
     ],
 )
-def test_messages(message: bytes, protocol: str, event: Event | None) -> None:
-    assert event_of(message, protocol) == event
+def test_messages(message: bytes, protocol: Subprotocol, event: Event | None) -> None:
+    decoded = protocol.decode(message)
+    assert (event_of(*decoded, has_close=protocol.has_close) if decoded else None) == event
+
+
+@pytest.mark.parametrize(
+    ("message", "decoded"),
+    [
+        ("0bHMK", (0, b"ls\n")),
+        ("0", (0, b"")),
+        ("0b!", None),
+        ("xbHMK", None),
+        ("", None),
+        (b"\x00ls", None),
+    ],
+)
+def test_messages_of_text_are_a_digit_and_base64(message: bytes | str, decoded: tuple[int, bytes] | None) -> None:
+    assert V4_TEXT.decode(message) == decoded
+
+
+@pytest.mark.parametrize("protocol", subprotocols.ALL.values(), ids=lambda each: each.name)
+def test_what_is_encoded_is_decoded(protocol: Subprotocol) -> None:
+    assert protocol.decode(protocol.encode(1, b"\x00\xff text")) == (1, b"\x00\xff text")
 
 
 def test_an_exit_code_is_in_the_causes() -> None:
