@@ -6,6 +6,7 @@ Bytes are read and written by http.py.
 
 from __future__ import annotations
 
+import ssl
 from functools import lru_cache
 from typing import Final
 from urllib.parse import quote, urljoin, urlsplit
@@ -25,6 +26,10 @@ _USER_AGENT: Final = "kube-probe/1.37"
 
 class HttpFailure(Exception):
     """The request got no answer."""
+
+
+class PlainServer(HttpFailure):
+    """A server of https does not speak TLS."""
 
 
 @lru_cache(maxsize=512)
@@ -84,7 +89,8 @@ async def _request(url: str, headers: tuple[tuple[str, str], ...]) -> http.Respo
     try:
         return await _exchange(message, host, port, tls=tls)
     except OSError as problem:
-        raise HttpFailure(f"{host}:{port}: {reason(problem)}") from problem
+        plain = isinstance(problem, ssl.SSLError) and problem.reason == "WRONG_VERSION_NUMBER"
+        raise (PlainServer if plain else HttpFailure)(f"{host}:{port}: {reason(problem)}") from problem
     except http.MalformedResponse as problem:
         raise HttpFailure(str(problem)) from problem
 

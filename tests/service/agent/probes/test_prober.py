@@ -142,16 +142,24 @@ async def test_https_does_not_verify_the_certificate(prober: NodeProber, certifi
 
 
 async def test_https_to_a_server_without_tls(prober: NodeProber) -> None:
+    """As in the kubelet, hooks are called again by HTTP, and probes are not."""
+    heads: list[bytes] = []
+
     async def plain(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read(1)
+        heads.append(await reader.read(4096))
         writer.write(status(400))
         writer.close()
 
     server = await asyncio.start_server(plain, "127.0.0.1", 0)
     async with server:
         port = server.sockets[0].getsockname()[1]
-        result = await prober.probe(HttpGet(port, https=True), TARGET, timeout_s=LONG_S)
+        action = HttpGet(port, "/end", https=True, headers=(("Authorization", "x"), ("X-Own", "y")))
+        result = await prober.probe(action, TARGET, timeout_s=LONG_S)
+        assert await prober.hook(action, TARGET, timeout_s=LONG_S) == ""
     assert result.kind is ResultKind.FAILURE
+    called = [head for head in heads if head.startswith(b"GET")]
+    assert len(called) == 1
+    assert called[0].startswith(b"GET /end ") and b"X-Own: y" in called[0] and b"Authorization" not in called[0]
 
 
 async def test_a_host_name(prober: NodeProber) -> None:
