@@ -1,4 +1,4 @@
-"""Commands in the containers of real pods, by the API's websockets; with the kubectls of this machine that use them."""
+"""Commands in the containers of real pods: by the API's websockets, and by kubectls; the oldest uses SPDY."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import pytest
 from client.kubeconfig import Access, load_kubeconfig
 from client.tls import context_for
 from lab.cluster import Cluster
-from lab.kubectl import Kubectl, websocket_kubectls
+from lab.kubectl import Kubectl
 from tests.cluster.manifests import pod, shell
 
 pytestmark = pytest.mark.cluster
@@ -81,14 +81,10 @@ async def websocket(address: str, access: Access) -> AsyncIterator[aiohttp.Clien
             await asyncio.sleep(0)
 
 
-@pytest.mark.parametrize("binary", websocket_kubectls()[-1:], ids=lambda path: path.name)
-def test_kubectl_copies_files_in_both_directions(
-    binary: Path, cluster: Cluster, namespace: str, tmp_path: Path, web: str
-) -> None:
-    newer = Kubectl(binary, cluster.kubeconfig, tmp_path, namespace)
+def test_kubectl_copies_files_in_both_directions(any_kubectl: Kubectl, tmp_path: Path, web: str) -> None:
     sent, back = tmp_path / "sent", tmp_path / "back"
     sent.write_bytes(os.urandom(5 << 20))
-    newer("cp", str(sent), f"{web}:/tmp/file")
-    newer("cp", f"{web}:/tmp/file", str(back))
+    any_kubectl("cp", str(sent), f"{web}:/tmp/file")
+    any_kubectl("cp", f"{web}:/tmp/file", str(back))
     assert back.read_bytes() == sent.read_bytes()
-    assert newer("exec", web, "--", "hostname").strip() == web
+    assert any_kubectl("exec", web, "--", "hostname").strip() == web

@@ -126,6 +126,7 @@ class Multiplexer:
         self._room = asyncio.Event()
         self._to_send = asyncio.Event()
         self._sent = asyncio.Event()
+        self._sent.set()
         self._lost = False
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -157,8 +158,7 @@ class Multiplexer:
         """The connection, to send by it. What cannot be sent because the stream is closed is dropped."""
         with suppress(StreamClosed):
             yield self._connection
-        self._sent.clear()
-        self._to_send.set()
+        self._has_more()
 
     async def flush(self) -> None:
         """Wait until the transport has taken all. Raises ConnectionError when it is lost."""
@@ -183,7 +183,8 @@ class Multiplexer:
             while data := await self._transport.read():
                 for event in self._connection.receive(data):
                     self._handle(event)
-                self._to_send.set()
+                if self._connection.waiting:
+                    self._has_more()
                 if self._connection.waiting > MAX_ANSWER_BYTES:
                     await self.flush()
                 while self._waiting >= MAX_WAITING_BYTES:
@@ -203,6 +204,10 @@ class Multiplexer:
         with suppress(ConnectionError, TimeoutError):
             async with asyncio.timeout(GO_AWAY_S):
                 await self.flush()
+
+    def _has_more(self) -> None:
+        self._sent.clear()
+        self._to_send.set()
 
     async def _write(self) -> None:
         try:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from master.api.remote.multiplexer import MAX_WAITING_BYTES, Multiplexer, Stream
 from tests import spdyclient
@@ -129,8 +131,8 @@ async def test_a_client_that_only_pings_and_never_reads_is_not_read_either() -> 
     pipe = Pipe()
     pipe.flowing.clear()
     async with running(pipe):
-        pings = spdyclient.ping(1) * 10_000
-        for _ in range(20):
+        pings = spdyclient.ping(1) * 6_000
+        for _ in range(5):
             pipe.put(pings)
         await settle()
         assert pipe.read_bytes <= 2 * len(pings)
@@ -189,3 +191,72 @@ async def test_streams_that_both_sides_have_ended_are_forgotten() -> None:
         await settle()
         streams[2].reset()
         assert not multiplexer._streams
+
+
+IDS = st.sampled_from([1, 3, 5])
+FRAMES = st.one_of(
+    st.tuples(st.just("open"), IDS),
+    st.tuples(st.just("open and end"), IDS),
+    st.tuples(st.just("data"), IDS),
+    st.tuples(st.just("end"), IDS),
+    st.tuples(st.just("reset"), IDS),
+    st.tuples(st.just("headers"), IDS),
+)
+ACTIONS = st.tuples(st.sampled_from(["accept", "write", "finish", "reset", "discard"]), IDS)
+
+
+@given(st.lists(st.one_of(FRAMES, ACTIONS, st.just(("wait", 0))), max_size=30))
+@settings(max_examples=200)
+def test_whatever_both_sides_do_nothing_waits_for_streams_that_are_gone(steps: list[tuple[str, int]]) -> None:
+    asyncio.run(_live(steps))
+
+
+async def _live(steps: list[tuple[str, int]]) -> None:
+    pipe = Pipe()
+    streams: dict[int, Stream] = {}
+    async with running(pipe) as multiplexer:
+        for what, stream_id in steps:
+            if what in FROM_CLIENT:
+                pipe.put(FROM_CLIENT[what](pipe.spdy, stream_id))
+            elif what == "wait":
+                streams |= await _opened(multiplexer)
+            elif stream_id in streams:
+                await _act(streams[stream_id], what)
+        streams |= await _opened(multiplexer)
+        for stream in streams.values():
+            stream.reset()
+        await multiplexer.flush()
+        assert not multiplexer._streams and not multiplexer._waiting and not multiplexer.gone.is_set()
+        for stream in streams.values():
+            with pytest.raises(ConnectionError):
+                while await stream.read() is not None:
+                    pass
+                raise ConnectionAbortedError  # the client had ended it before
+
+
+async def _opened(multiplexer: Multiplexer) -> dict[int, Stream]:
+    """The new streams, after all that the client has sent so far."""
+    await settle()
+    streams = {}
+    while not multiplexer._new.empty():
+        stream = await multiplexer.accept()
+        assert stream is not None
+        streams[stream.stream_id] = stream
+    return streams
+
+
+async def _act(stream: Stream, what: str) -> None:
+    if what == "write":
+        await stream.write(b"x")
+    else:
+        getattr(stream, what)()
+
+
+FROM_CLIENT: dict[str, Callable[[SpdyClient, int], bytes]] = {
+    "open": lambda spdy, number: spdy.open(number, {"a": "b"}),
+    "open and end": lambda spdy, number: spdy.open(number, {}, flags=FIN),
+    "data": lambda _, number: data(number, b"data"),
+    "end": lambda _, number: data(number, b"last", flags=FIN),
+    "reset": lambda _, number: spdyclient.reset(number),
+    "headers": lambda spdy, number: spdy.headers(number, {}, flags=FIN),
+}
