@@ -50,6 +50,7 @@ class Stream:
         self._owner = owner
         self._chunks: deque[bytes] = deque()
         self._changed = asyncio.Event()
+        self._lost = asyncio.Event()
         self._over = self._discards = False
         self._error: ConnectionError | None = None
 
@@ -70,6 +71,10 @@ class Stream:
         if self._error is not None:
             raise self._error
         return None
+
+    async def lost(self) -> None:
+        """Wait until the stream is reset by either side, or the connection is lost."""
+        await self._lost.wait()
 
     async def write(self, data: bytes) -> None:
         """Send; waits until it is on its way. A stream that is closed drops it. Raises ConnectionError: lost."""
@@ -107,6 +112,8 @@ class Stream:
 
     def end(self, error: ConnectionError | None = None) -> None:
         """For the multiplexer: nothing follows what waits. The first end counts."""
+        if error is not None:
+            self._lost.set()
         if not self._over:
             self._over, self._error = True, error
             self._changed.set()

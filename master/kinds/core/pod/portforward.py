@@ -7,8 +7,9 @@ kubelet's server (k8s.io/cri-streaming, pkg/streaming/portforward).
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from contextlib import aclosing, suppress
-from typing import Protocol
+from typing import Any, Protocol
 
 from aiohttp import web
 
@@ -82,11 +83,17 @@ class PodPortForward:
         return transport.response
 
     async def _serve(self, pod: Pod, pair: Pair) -> None:
-        """One connection by SPDY. If it fails, its streams are reset, and others can be opened."""
-        with suppress(ConnectionError):
-            if error := await self._pass(pod, pair.port, pair.data):
-                await pair.error.write(error.encode())
-                pair.data.reset()
+        """One connection by SPDY, until one side has ended it. If it fails, the client can open others."""
+        passing = asyncio.create_task(self._pass(pod, pair.port, pair.data), name="bytes of a port")
+        lost = asyncio.create_task(pair.data.lost(), name="reset of a port")
+        try:
+            await asyncio.wait({passing, lost}, return_when=asyncio.FIRST_COMPLETED)
+            with suppress(ConnectionError):
+                if passing.done() and (error := passing.result()):
+                    await pair.error.write(error.encode())
+                    pair.data.reset()
+        finally:
+            await _end({passing, lost})
             pair.end()
 
     async def _by_channels(self, pod: Pod, channels: PortChannels) -> web.StreamResponse:
@@ -147,7 +154,7 @@ async def _drain(data: Data, connection: TcpConnection) -> None:
         await data.write(piece[1])
 
 
-async def _end(tasks: set[asyncio.Task[None]]) -> None:
+async def _end(tasks: Collection[asyncio.Task[Any]]) -> None:
     for task in tasks:
         task.cancel()
     if tasks:

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import os
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -18,13 +18,13 @@ import pytest
 
 from lab.kubectl import newer_kubectls
 from proto import contract
+from tests.fakes.listening import echo, listening
 from tests.fakes.processbed import POD, Bed
 from tests.fakes.sessions import until
 from tests.service.master.kubectls import KUBECTLS as ENDS
 
 pytestmark = pytest.mark.timeout(60)
 
-Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 KUBECTLS = sorted({*ENDS, *newer_kubectls()})
 
 
@@ -39,32 +39,6 @@ async def pod_runs(bed: Bed) -> None:
     headers = {"Content-Type": "application/merge-patch+json"}
     answer = await bed.client("PATCH", f"{POD}/status", patch, headers=headers)
     assert answer.status == 200, answer.body
-
-
-@asynccontextmanager
-async def listening(serve: Serve) -> AsyncIterator[int]:
-    """A server on loopback; its port. Its connections are closed at the end."""
-    writers: list[asyncio.StreamWriter] = []
-
-    async def served(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writers.append(writer)
-        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
-            await serve(reader, writer)
-        writer.close()
-
-    server = await asyncio.start_server(served, "127.0.0.1", 0)
-    try:
-        yield server.sockets[0].getsockname()[1]
-    finally:
-        server.close()
-        for writer in writers:
-            writer.transport.abort()
-
-
-async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    while data := await reader.read(1 << 16):
-        writer.write(data)
-        await writer.drain()
 
 
 async def swallow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
