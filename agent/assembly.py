@@ -22,7 +22,9 @@ from agent.runtime.docker import DockerRuntime
 from agent.session.renewal import Renewal
 from agent.session.reporter import ReportQueue
 from agent.session.session import SessionLoop
+from agent.usage.cadvisor import Facts
 from agent.usage.meter import Meter
+from agent.usagepages import add_pages
 from agent.vitals import Vitals
 from agent.volumes.binds import KernelBinds
 from agent.volumes.manager import Volumes
@@ -86,5 +88,11 @@ def assemble(config: AgentConfig, identity: Identity, clock: Clock, stack: Async
     )
     meter = Meter(config.node_name, config.state_dir, clock, link_of=host_link_name)
     node.connect(pods, network, dns, meter)
+    add_pages(
+        node.queries,
+        lambda: meter.snapshot,
+        facts=lambda: Facts(host.machine_id(config.state_dir), host.boot_id()),
+        version=host.agent_version(),
+    )
     session = SessionLoop(Renewal(identity, config.state_dir, clock), node, desired, reports, clock)
     return node, session

@@ -1,6 +1,8 @@
-"""What pods use, as `kubectl top` shows it: by the cgroups of real containers."""
+"""What pods use, as `kubectl top` and the pages of their node show it: by the cgroups of real containers."""
 
 from __future__ import annotations
+
+import json
 
 from lab.cluster import Cluster
 from lab.kubectl import Kubectl
@@ -24,7 +26,11 @@ def number(text: str, unit: str) -> int:
     return int(text.removesuffix(unit))
 
 
-def test_kubectl_shows_what_containers_use(cluster: Cluster, any_kubectl: Kubectl) -> None:
+def node_of(kubectl: Kubectl, name: str) -> str:
+    return str(kubectl.json("get", "pod", name)["spec"]["nodeName"])
+
+
+def test_kubectl_and_the_pages_of_the_node_show_what_containers_use(cluster: Cluster, any_kubectl: Kubectl) -> None:
     busy = pod("busy", labels={"app": "busy"}, container={**BUSY, "resources": RESOURCES})
     idle = {"name": "idle", "image": "tomcat", "imagePullPolicy": "IfNotPresent", **shell("exec sleep 600")}
     busy["spec"]["containers"].append(idle)
@@ -39,6 +45,19 @@ def test_kubectl_shows_what_containers_use(cluster: Cluster, any_kubectl: Kubect
     assert shown["main"][0] == "busy" and 0 < number(shown["main"][2], "m") <= 300
     assert number(shown["main"][3], "Mi") < 128
     assert number(shown["idle"][2], "m") < 100 and number(shown["idle"][3], "Mi") < 24
+    raw = f"/api/v1/nodes/{node_of(any_kubectl, 'busy')}/proxy"
+    summary = json.loads(any_kubectl("get", "--raw", f"{raw}/stats/summary"))
+    (pod_,) = (each for each in summary["pods"] if each["podRef"]["name"] == "busy")
+    main = next(each for each in pod_["containers"] if each["name"] == "main")
+    assert 24 << 20 <= main["memory"]["workingSetBytes"] < 128 << 20 and main["memory"]["availableBytes"] > 0
+    assert main["cpu"]["usageCoreNanoSeconds"] > 1e8 and 0 < main["cpu"]["usageNanoCores"] < 3.5e8
+    assert pod_["network"]["name"] == "eth0" and summary["node"]["memory"]["workingSetBytes"] > 1 << 20
+    series = any_kubectl("get", "--raw", f"{raw}/metrics/cadvisor").splitlines()
+    head = 'container_memory_working_set_bytes{container="main"'
+    (line,) = (each for each in series if each.startswith(head) and 'pod="busy"' in each)
+    assert f'namespace="{any_kubectl.namespace}"' in line and float(line.split()[1]) >= 24 << 20
+    assert "pod_cpu_usage_seconds_total{" in any_kubectl("get", "--raw", f"{raw}/metrics/resource")
+    assert "process_resident_memory_bytes" in any_kubectl("get", "--raw", f"{raw}/metrics")
     ((name, cpu, memory),) = rows(any_kubectl, "-l", "app=busy")
     assert name == "busy" and number(cpu, "m") > 0 and number(memory, "Mi") >= 24
     any_kubectl("delete", "pod", "busy")
