@@ -74,6 +74,7 @@ def assemble(config: AgentConfig, identity: Identity, clock: Clock, stack: Async
             lowers_oom_scores=host.may_lower_oom_scores(config.engine_socket),
             unsafe_sysctls=config.allowed_unsafe_sysctls,
         ),
+        longest_container_backoff_s=config.longest_container_backoff_s,
     )
     volumes = Volumes(
         state_dir=config.state_dir, host_path_root=config.host_path_root, memory=TmpfsFiles(), binds=KernelBinds()

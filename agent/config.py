@@ -21,6 +21,9 @@ _POD_SYSCTLS: Final = ("net.", "kernel.shm", "kernel.msg", "kernel.sem", "fs.mqu
 """Beginnings of the parameters that each network or IPC namespace has for itself."""
 
 
+_LONGEST_BACKOFF_S: Final = 300
+
+
 @dataclass(frozen=True, slots=True)
 class AgentConfig:
     """The settings of agent.toml."""
@@ -54,6 +57,9 @@ class AgentConfig:
     """Sysctls that pods of this node may set besides the safe ones, such as `net.core.somaxconn`; a name that ends with
     `*` stands for all that begin so. Only those that each pod has for itself: net.*, kernel.shm*, kernel.msg*,
     kernel.sem and fs.mqueue.*."""
+    longest_container_backoff_s: float = 300.0
+    """Longest delay before a container that crashes again and again is restarted, in seconds, from 1 to 300
+    (`maxContainerRestartPeriod` of Kubernetes). The first delay is 10 s, or this one if it is shorter."""
     secrets_on_disk: bool = False
     """Keep secrets with the desired state (0600), so that pods with secrets start after a reboot without a master."""
     audit_s: float = 3.0
@@ -103,6 +109,8 @@ def _check(config: AgentConfig) -> None:
         raise ValueError("max_pods: must be at least 1")
     if not 0 < config.audit_s <= _LONGEST_S:
         raise ValueError(f"audit_s: must be more than 0, and {_LONGEST_S} at most")
+    if not 1 <= config.longest_container_backoff_s <= _LONGEST_BACKOFF_S:
+        raise ValueError(f"longest_container_backoff_s: must be from 1 to {_LONGEST_BACKOFF_S}")
     for name in config.allowed_unsafe_sysctls:
         if not name.startswith(_POD_SYSCTLS):
             raise ValueError(f"allowed_unsafe_sysctls: {name!r} is not a parameter that each pod has for itself")

@@ -15,6 +15,7 @@ from agent.model.containers import (
     PullPolicy,
     Resources,
     RestartPolicy,
+    RestartRule,
     SecurityContext,
     VolumeMount,
 )
@@ -52,6 +53,7 @@ __all__ = [
     "PullPolicy",
     "Resources",
     "RestartPolicy",
+    "RestartRule",
     "Secret",
     "SecurityContext",
     "ServiceEnv",

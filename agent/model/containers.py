@@ -118,6 +118,29 @@ class SecurityContext:
 
 
 @dataclass(frozen=True, slots=True)
+class RestartRule:
+    """What happens when the container ends with certain exit codes: those listed, or (NotIn) all others.
+
+    A master of a newer release may send another action or operator.
+    """
+
+    RESTART: ClassVar[str] = "Restart"
+    RESTART_ALL: ClassVar[str] = "RestartAllContainers"
+
+    action: str
+    operator: str
+    exit_codes: frozenset[int]
+
+    @property
+    def known(self) -> bool:
+        """Whether this release can carry it out."""
+        return self.action in (self.RESTART, self.RESTART_ALL) and self.operator in ("In", "NotIn")
+
+    def matches(self, exit_code: int) -> bool:
+        return (exit_code in self.exit_codes) == (self.operator == "In")
+
+
+@dataclass(frozen=True, slots=True)
 class Container:
     """One container of a pod."""
 
@@ -140,6 +163,8 @@ class Container:
     """If it fails and its file is empty, its termination message is the end of its log."""
     restart_policy: RestartPolicy | None = None
     """None: that of the pod. ALWAYS makes an init container a sidecar."""
+    restart_rules: tuple[RestartRule, ...] = ()
+    """The first that matches counts more than the restart policy."""
     checks: Checks = NO_CHECKS
     target: str = ""
     """The container whose processes an ephemeral container sees; empty: only its own."""

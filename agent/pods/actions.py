@@ -167,6 +167,18 @@ class SignalContainer:
 
 
 @dataclass(frozen=True, slots=True)
+class MarkReplaced:
+    """Writes down that an instance that has ended gets a successor, whatever the restart policy says."""
+
+    container: str
+    id: ContainerId
+
+    @property
+    def key(self) -> Key:
+        return Key(On.SIGNAL, self.id)
+
+
+@dataclass(frozen=True, slots=True)
 class RefreshContainer:
     """Asks the engine for details that its events do not contain."""
 
@@ -242,6 +254,7 @@ Action = (
     | PostStart
     | PreStop
     | SignalContainer
+    | MarkReplaced
     | RefreshContainer
     | ReadMessage
     | RemoveContainer

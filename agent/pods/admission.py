@@ -74,6 +74,10 @@ def _problems(pod: Pod, host: HostSecurity) -> Iterator[Refusal]:
             yield Refusal("SysctlForbidden", f"forbidden sysctl: {problem}")
     for container in pod.planned_containers:
         yield from _profile_problems(container, host)
+        for rule in container.restart_rules:
+            if not rule.known:
+                text = f'container "{container.name}": this node does not know the restart rule {rule.action}'
+                yield Refusal("SettingNotSupported", text)
         for field, handler in container.checks.handlers:
             if isinstance(handler, UnknownAction):
                 text = f'container "{container.name}": this node does not know the action of {field}'

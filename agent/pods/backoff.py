@@ -1,4 +1,5 @@
-"""Kubernetes' restart back-off: 10 s, doubled up to 5 minutes, reset after 10 minutes without a failure.
+"""Kubernetes' restart back-off: 10 s, doubled up to 5 minutes, reset after 10 minutes without a failure. A node may set
+a smaller limit.
 
 Pure functions over values; does not wait.
 """
@@ -21,11 +22,13 @@ class Backoff:
     set_at: float
 
 
-def after_restart(backoff: Backoff | None, *, failed_at: float, now: float) -> Backoff:
+def after_restart(
+    backoff: Backoff | None, *, failed_at: float, now: float, longest_s: float = LONGEST_DELAY_S
+) -> Backoff:
     """A container that ended at `failed_at` is restarted now: the back-off for its next end."""
     if backoff is None or is_reset(backoff, failed_at):
-        return Backoff(FIRST_DELAY_S, now)
-    return Backoff(min(backoff.delay_s * 2, LONGEST_DELAY_S), now)
+        return Backoff(min(FIRST_DELAY_S, longest_s), now)
+    return Backoff(min(backoff.delay_s * 2, longest_s), now)
 
 
 def wait_s(backoff: Backoff | None, *, failed_at: float, now: float) -> float:
@@ -40,8 +43,8 @@ def is_reset(backoff: Backoff, failed_at: float) -> bool:
     return failed_at - backoff.set_at > QUIET_S
 
 
-def assumed(attempt: int, started_at: float) -> Backoff | None:
+def assumed(attempt: int, started_at: float, *, longest_s: float = LONGEST_DELAY_S) -> Backoff | None:
     """The back-off of a container that is older than this agent process, from its number of attempts."""
     if attempt == 0:
         return None
-    return Backoff(min(FIRST_DELAY_S * 2.0 ** min(attempt - 1, 10), LONGEST_DELAY_S), started_at)
+    return Backoff(min(FIRST_DELAY_S * 2.0 ** min(attempt - 1, 10), longest_s), started_at)

@@ -76,6 +76,7 @@ class PodsConfig:
     """Empty: the engine's default."""
     resolv_conf: Path = field(default_factory=lambda: Path("/etc/resolv.conf"))
     security: HostSecurity = HostSecurity()
+    longest_container_backoff_s: float = 300.0
 
     @property
     def seccomp_profiles(self) -> Path:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from agent.model import Container, Pod, RestartPolicy
+from agent.model import Container, Pod, RestartPolicy, RestartRule
 from agent.pods import backoff
 from agent.pods.backoff import Backoff
 from agent.pods.memory import Memory
@@ -19,8 +19,12 @@ from agent.runtime.interface import ContainerPhase
 
 def is_final(pod: Pod, container: Container, ended: Instance) -> bool:
     """Whether the container that ended is not restarted."""
-    if ended.replaced and role_of(pod, container) is not Role.EPHEMERAL:
+    role = role_of(pod, container)
+    if ended.replaced and role is not Role.EPHEMERAL:
         return False
+    if (rule := rule_of(container, ended)) is not None:
+        # An init container that has succeeded is done, unless all containers are restarted.
+        return role is Role.INIT and succeeded(ended) and rule.action == RestartRule.RESTART
     match policy_of(pod, container):
         case RestartPolicy.ALWAYS:
             return False
@@ -28,6 +32,23 @@ def is_final(pod: Pod, container: Container, ended: Instance) -> bool:
             return succeeded(ended)
         case RestartPolicy.NEVER:
             return True
+
+
+def rule_of(container: Container, ended: Instance) -> RestartRule | None:
+    """The first restart rule for this end."""
+    return next((rule for rule in container.restart_rules if rule.matches(ended.record.exit_code)), None)
+
+
+def trigger(pod: Pod, observed: Observed) -> tuple[Container, Instance] | None:
+    """The end by whose rule all containers have to be restarted, while that is not done (RestartAllContainers)."""
+    for container in pod.planned_containers:
+        newest = observed.newest(container.name)
+        if newest is None or not newest.exited or newest.replaced:
+            continue
+        rule = rule_of(container, newest)
+        if rule is not None and rule.action == RestartRule.RESTART_ALL:
+            return container, newest
+    return None
 
 
 def succeeded(instance: Instance | None) -> bool:
@@ -60,9 +81,10 @@ def next_init(pod: Pod, observed: Observed) -> Container | None:
 
 
 def has_begun(pod: Pod, observed: Observed) -> bool:
-    """Whether a container of the pod has been started that is neither an init container nor a sidecar."""
+    """Whether a container of the pod has been started that is neither an init container nor a sidecar. Instances that
+    were ended to be replaced do not count: perhaps all of them are, and the init containers run again."""
     instances = (instance for each in pod.containers for instance in observed.containers.get(each.name, ()))
-    return any(instance.record.phase is not ContainerPhase.CREATED for instance in instances)
+    return any(each.record.phase is not ContainerPhase.CREATED and not each.replaced for each in instances)
 
 
 def finished(pod: Pod, observed: Observed) -> bool:
@@ -106,13 +128,14 @@ def deadline(pod: Pod, memory: Memory) -> float:
 def restart_backoff(container: Container, ended: Instance, memory: Memory) -> Backoff | None:
     """The back-off that is remembered for the container, or else derived from its attempts."""
     known = memory.restarts.get(container.name)
-    return known or backoff.assumed(ended.attempt, ended.record.started_at or ended.record.created_at)
+    started_at = ended.record.started_at or ended.record.created_at
+    return known or backoff.assumed(ended.attempt, started_at, longest_s=memory.longest_backoff_s)
 
 
 def _joined(observed: Observed, containers: Iterable[Container], sandbox: int) -> bool:
-    """Whether one of the containers has joined the sandbox with this attempt."""
+    """Whether one of the containers has joined the sandbox with this attempt, and was not ended for a successor."""
     newest = (observed.newest(container.name) for container in containers)
-    return any(instance is not None and instance.sandbox == sandbox for instance in newest)
+    return any(each is not None and each.sandbox == sandbox and not each.replaced for each in newest)
 
 
 def any_app(pod: Pod, observed: Observed) -> bool:

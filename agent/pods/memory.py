@@ -12,7 +12,7 @@ from typing import Final
 
 from agent.pods.actions import Key
 from agent.pods.admission import Refusal
-from agent.pods.backoff import Backoff
+from agent.pods.backoff import LONGEST_DELAY_S, Backoff
 from agent.pods.verdict import Verdict
 from agent.runtime.interface import ContainerId
 from agent.statuses import Waiting
@@ -66,6 +66,8 @@ class Memory:
     """Why this node does not run the pod; None if it does."""
     verdict: Verdict | None = None
     """The node's decision that the pod has ended, if it made one."""
+    longest_backoff_s: float = LONGEST_DELAY_S
+    """By the node's configuration."""
 
     def begun(self, key: Key) -> Memory:
         """An action is in progress."""

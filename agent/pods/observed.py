@@ -84,6 +84,12 @@ class Observed:
         return newest if newest is not None and not newest.exited else None
 
     @property
+    def connected(self) -> bool:
+        """Whether the sandbox runs and has its network: containers can start."""
+        sandbox = self.live_sandbox
+        return sandbox is not None and sandbox.running and self.attached == sandbox.id
+
+    @property
     def next_sandbox_attempt(self) -> int:
         """Higher than every present sandbox, and than every sandbox that a container has joined."""
         joined = (instance.sandbox for instances in self.containers.values() for instance in instances)

@@ -25,6 +25,7 @@ from agent.pods.actions import (
     DetachNetwork,
     EnsureImage,
     KeepVerdict,
+    MarkReplaced,
     PostStart,
     PrepareVolumes,
     PreStop,
@@ -129,6 +130,9 @@ class Performer:
                 await self._start_container(action)
             case SignalContainer():
                 await self._signal(action)
+            case MarkReplaced():
+                self._files.mark_replaced(action.container, action.id)
+                self._view.mark_replaced(action.id)
             case _:
                 await self._perform_more(action)
 

@@ -1,24 +1,25 @@
 """A pod's status as Kubernetes documents it, computed from the desired, observed and remembered state.
 
-Owns phase, conditions, container states and their reasons. Pure functions. `PodScheduled` is set by the master.
+Owns phase, container states and their reasons. Pure functions.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 
 from agent.model import Container, Pod, PodPhase
 from agent.pods.actions import NETWORK_KEY, SANDBOX_KEY, VOLUMES_KEY, Key, On
 from agent.pods.admission import Refusal
+from agent.pods.conditions import conditions
 from agent.pods.draft import PULL_ERROR_SHOWN_S
-from agent.pods.lifecycle import any_app, finished, has_begun, next_init, succeeded
+from agent.pods.lifecycle import any_app, finished, has_begun, next_init, succeeded, trigger
 from agent.pods.memory import Memory, Retry
 from agent.pods.observed import Instance, Observed
 from agent.pods.roles import Role, role_of, sidecars
 from agent.pods.stage import Stage, Standing, standing_of
 from agent.runtime.interface import ContainerPhase
-from agent.statuses import Condition, ContainerState, ContainerStatus, PodStatus, Running, Terminated, Waiting
+from agent.statuses import ContainerState, ContainerStatus, PodStatus, Running, Terminated, Waiting
 
 MessageOf = Callable[[str, int], str]
 """Container and attempt → the content of its termination message file."""
@@ -53,10 +54,13 @@ def pod_status(
         namespace=pod.namespace,
         name=pod.name,
         phase=phase,
-        conditions=_conditions(
+        conditions=conditions(
+            pod,
             phase,
-            initialized=_initialized(phase, inits, sidecars=names, done=init_done),
+            connected=observed.connected,
+            incomplete=None if init_done else _incomplete(inits, names),
             lasting=lasting,
+            restarting=trigger(pod, observed) is not None,
             now=now,
             previous=previous,
         ),
@@ -81,10 +85,13 @@ def _refused(
         namespace=pod.namespace,
         name=pod.name,
         phase=phase,
-        conditions=_conditions(
+        conditions=conditions(
+            pod,
             phase,
-            initialized=_uninitialized(container.name for container in pod.init_containers),
+            connected=False,
+            incomplete=[container.name for container in pod.init_containers],
             lasting=(),
+            restarting=False,
             now=now,
             previous=previous,
         ),
@@ -181,10 +188,9 @@ class _Reader:
         return Waiting(reason)
 
     def _backs_off(self, container: Container, delay_s: float) -> Waiting:
-        return Waiting(
-            "CrashLoopBackOff",
-            f"back-off {int(delay_s)}s restarting failed container={container.name} pod={self._pod.name}",
-        )
+        pod = f"{self._pod.name}_{self._pod.namespace}({self._pod.uid})"
+        text = f"back-off {_duration(delay_s)} restarting failed container={container.name} pod={pod}"
+        return Waiting("CrashLoopBackOff", text)
 
     def _failure(self, container: Container) -> Waiting | None:
         """The failure that keeps the container from being created."""
@@ -220,48 +226,12 @@ class _Reader:
         )
 
 
-def _initialized(
-    phase: PodPhase, inits: tuple[ContainerStatus, ...], *, sidecars: AbstractSet[str], done: bool
-) -> Condition:
-    """The condition Initialized; a sidecar has done its part when it has started."""
-    if done or phase is PodPhase.SUCCEEDED:
-        return Condition("Initialized", "True")
-    return _uninitialized(each.name for each in inits if not (each.started if each.name in sidecars else each.ready))
+def _incomplete(inits: tuple[ContainerStatus, ...], sidecars: AbstractSet[str]) -> list[str]:
+    """The init containers that are not done; a sidecar has done its part when it has started."""
+    return [each.name for each in inits if not (each.started if each.name in sidecars else each.ready)]
 
 
-def _uninitialized(incomplete: Iterable[str]) -> Condition:
-    message = f"containers with incomplete status: [{' '.join(incomplete)}]"
-    return Condition("Initialized", "False", "ContainersNotInitialized", message)
-
-
-def _conditions(
-    phase: PodPhase,
-    *,
-    initialized: Condition,
-    lasting: tuple[ContainerStatus, ...],
-    now: float,
-    previous: PodStatus | None,
-) -> tuple[Condition, ...]:
-    reason, message = "", ""
-    unready = [each.name for each in lasting if not each.ready]
-    if phase is PodPhase.SUCCEEDED:
-        reason = "PodCompleted"
-    elif phase is PodPhase.FAILED:
-        reason = "PodFailed"
-    elif unready:
-        reason, message = "ContainersNotReady", f"containers with unready status: [{' '.join(unready)}]"
-    ready = "False" if reason else "True"
-    fresh = (
-        initialized,
-        Condition("Ready", ready, reason, message),
-        Condition("ContainersReady", ready, reason, message),
-    )
-    return tuple(_dated(condition, now, previous) for condition in fresh)
-
-
-def _dated(condition: Condition, now: float, previous: PodStatus | None) -> Condition:
-    """The condition with the time at which its status last changed."""
-    earlier = previous.conditions if previous else ()
-    before = next((known for known in earlier if known.type == condition.type), None)
-    moment = before.last_transition_at if before is not None and before.status == condition.status else now
-    return Condition(condition.type, condition.status, condition.reason, condition.message, moment)
+def _duration(seconds: float) -> str:
+    """As Kubernetes writes it: 40s, 1m20s, 5m0s."""
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes}m{rest}s" if minutes else f"{rest}s"

@@ -32,6 +32,7 @@ from agent.pods.health import Fault
 from agent.pods.lifecycle import deadline, finished, is_over, next_init
 from agent.pods.memory import Memory
 from agent.pods.observed import Instance, Observed
+from agent.pods.restartall import restart_all
 from agent.pods.roles import policy_of
 from agent.pods.stage import Stage, Standing, allowed, joined, standing_of
 
@@ -49,7 +50,8 @@ def plan(pod: Pod, observed: Observed, memory: Memory, now: float) -> Plan:
     else:
         if until := deadline(pod, memory):
             draft.wake(until)
-        _advance(draft)
+        if not restart_all(draft):
+            _advance(draft)
     return draft.plan()
 
 
@@ -115,7 +117,7 @@ def _container(draft: Draft, container: Container, *, held: bool) -> None:
     match standing:
         case Standing(Stage.ABSENT | Stage.RESTARTS):
             _create(draft, container)
-        case Standing(Stage.CREATED, Instance() as instance) if _network_ready(draft) and not held:
+        case Standing(Stage.CREATED, Instance() as instance) if draft.observed.connected and not held:
             draft.add(StartContainer(container, instance.id))
         case Standing(Stage.STARTING, Instance() as instance):
             draft.add(PostStart(container, instance.id))
@@ -190,11 +192,6 @@ def _remove_unknown(draft: Draft) -> None:
         if draft.pod.container(name) is None:
             for instance in instances:
                 draft.add(RemoveContainer(instance.id))
-
-
-def _network_ready(draft: Draft) -> bool:
-    sandbox = draft.observed.live_sandbox
-    return sandbox is not None and sandbox.running and draft.observed.attached == sandbox.id
 
 
 def _needs_address(container: Container) -> bool:

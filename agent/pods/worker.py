@@ -31,7 +31,7 @@ from agent.pods.events import EventRecorder
 from agent.pods.failures import failure_of
 from agent.pods.files import PodFiles
 from agent.pods.interface import Reporter
-from agent.pods.lifecycle import deadline, failed_at, finished, is_over, restart_backoff
+from agent.pods.lifecycle import deadline, failed_at, finished, is_over, restart_backoff, rule_of, trigger
 from agent.pods.memory import Memory, Signals
 from agent.pods.observed import Observed
 from agent.pods.perform import Performer, WorkerContext
@@ -64,7 +64,9 @@ class PodWorker:
         self._files = PodFiles(context.config, context.volumes.directory(pod.uid))
         self._events = EventRecorder(reporter, context.clock, pod)
         self._performer = Performer(context, self._view, self._files, self._events, pod, desired)
-        self._memory = Memory(started_at=self._clock.wall())
+        self._memory = Memory(
+            started_at=self._clock.wall(), longest_backoff_s=context.config.longest_container_backoff_s
+        )
         self._wall_offset_s = self._clock.wall() - self._clock.monotonic()
         self._dated_ends = False
         self._wake = asyncio.Event()
@@ -138,7 +140,8 @@ class PodWorker:
         """Work until nothing of the pod is left."""
         kept = self._files.verdict()
         self._view.verdict_kept = kept is not None
-        self._memory = Memory(started_at=self._view.started_at or self._memory.started_at, verdict=kept)
+        started_at = self._view.started_at or self._memory.started_at
+        self._memory = Memory(started_at, verdict=kept, longest_backoff_s=self._memory.longest_backoff_s)
         async with asyncio.TaskGroup() as group:
             while True:
                 self._wake.clear()
@@ -171,7 +174,7 @@ class PodWorker:
     def _keep_after_all(self, now: float) -> None:
         """Forget that containers were asked to stop for an edit that has been taken back: they run on."""
         pod, observed = self._pod, self._view.observed()
-        if is_over(pod, self._memory):
+        if is_over(pod, self._memory) or trigger(pod, observed) is not None:
             return
         for container in pod.all_containers:
             standing = standing_of(pod, container, observed, self._memory, now)
@@ -264,10 +267,12 @@ class PodWorker:
     def _count_restart(self, action: CreateContainer, now: float) -> None:
         """Increase the back-off for the container's next end."""
         ended = self._view.observed().last_ended(action.container.name)
-        if ended is None:
+        if ended is None or (ended.replaced and rule_of(action.container, ended) is None):
             return
         before = restart_backoff(action.container, ended, self._memory)
-        after = backoff.after_restart(before, failed_at=failed_at(ended, self._memory), now=now)
+        after = backoff.after_restart(
+            before, failed_at=failed_at(ended, self._memory), now=now, longest_s=self._memory.longest_backoff_s
+        )
         self._memory = self._memory.restarted(action.container.name, after)
 
     def _failed(self, action: Action, error: Exception, *, silent: bool = False) -> None:

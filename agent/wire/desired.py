@@ -173,6 +173,10 @@ def _container(container: desired_pb2.Container) -> model.Container:
         termination_message_path=container.termination_message_path or "/dev/termination-log",
         termination_message_from_log=container.termination_message_from_log,
         restart_policy=model.RestartPolicy(container.restart_policy) if container.restart_policy else None,
+        restart_rules=tuple(
+            model.RestartRule(rule.action, rule.operator, frozenset(rule.exit_codes))
+            for rule in container.restart_rules
+        ),
         checks=checks_from_proto(container),
         target=container.target_container,
     )

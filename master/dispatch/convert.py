@@ -126,6 +126,11 @@ def container_message(container: Container, pod_security: PodSecurityContext | N
         readiness_probe=probe_message(container.readiness_probe, container),
         startup_probe=probe_message(container.startup_probe, container),
         lifecycle=lifecycle_message(container.lifecycle, container),
+        restart_rules=[
+            wire.RestartRule(action=rule.action, operator=codes.operator, exit_codes=codes.values)
+            for rule in container.restart_policy_rules
+            if (codes := rule.exit_codes) is not None
+        ],
     )
 
 

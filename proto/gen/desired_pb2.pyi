@@ -350,8 +350,18 @@ class Lifecycle(_message.Message):
     stop_signal: str
     def __init__(self, post_start: _Optional[_Union[Handler, _Mapping]] = ..., pre_stop: _Optional[_Union[Handler, _Mapping]] = ..., stop_signal: _Optional[str] = ...) -> None: ...
 
+class RestartRule(_message.Message):
+    __slots__ = ("action", "operator", "exit_codes")
+    ACTION_FIELD_NUMBER: _ClassVar[int]
+    OPERATOR_FIELD_NUMBER: _ClassVar[int]
+    EXIT_CODES_FIELD_NUMBER: _ClassVar[int]
+    action: str
+    operator: str
+    exit_codes: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, action: _Optional[str] = ..., operator: _Optional[str] = ..., exit_codes: _Optional[_Iterable[int]] = ...) -> None: ...
+
 class Container(_message.Message):
-    __slots__ = ("name", "image", "command", "args", "working_dir", "env_from", "env", "ports", "resources", "volume_mounts", "image_pull_policy", "security_context", "stdin", "tty", "termination_message_path", "restart_policy", "termination_message_from_log", "liveness_probe", "readiness_probe", "startup_probe", "lifecycle", "target_container")
+    __slots__ = ("name", "image", "command", "args", "working_dir", "env_from", "env", "ports", "resources", "volume_mounts", "image_pull_policy", "security_context", "stdin", "tty", "termination_message_path", "restart_policy", "termination_message_from_log", "liveness_probe", "readiness_probe", "startup_probe", "lifecycle", "target_container", "restart_rules")
     NAME_FIELD_NUMBER: _ClassVar[int]
     IMAGE_FIELD_NUMBER: _ClassVar[int]
     COMMAND_FIELD_NUMBER: _ClassVar[int]
@@ -374,6 +384,7 @@ class Container(_message.Message):
     STARTUP_PROBE_FIELD_NUMBER: _ClassVar[int]
     LIFECYCLE_FIELD_NUMBER: _ClassVar[int]
     TARGET_CONTAINER_FIELD_NUMBER: _ClassVar[int]
+    RESTART_RULES_FIELD_NUMBER: _ClassVar[int]
     name: str
     image: str
     command: _containers.RepeatedScalarFieldContainer[str]
@@ -396,7 +407,8 @@ class Container(_message.Message):
     startup_probe: Probe
     lifecycle: Lifecycle
     target_container: str
-    def __init__(self, name: _Optional[str] = ..., image: _Optional[str] = ..., command: _Optional[_Iterable[str]] = ..., args: _Optional[_Iterable[str]] = ..., working_dir: _Optional[str] = ..., env_from: _Optional[_Iterable[_Union[EnvFrom, _Mapping]]] = ..., env: _Optional[_Iterable[_Union[EnvVar, _Mapping]]] = ..., ports: _Optional[_Iterable[_Union[ContainerPort, _Mapping]]] = ..., resources: _Optional[_Union[Resources, _Mapping]] = ..., volume_mounts: _Optional[_Iterable[_Union[VolumeMount, _Mapping]]] = ..., image_pull_policy: _Optional[str] = ..., security_context: _Optional[_Union[SecurityContext, _Mapping]] = ..., stdin: _Optional[bool] = ..., tty: _Optional[bool] = ..., termination_message_path: _Optional[str] = ..., restart_policy: _Optional[str] = ..., termination_message_from_log: _Optional[bool] = ..., liveness_probe: _Optional[_Union[Probe, _Mapping]] = ..., readiness_probe: _Optional[_Union[Probe, _Mapping]] = ..., startup_probe: _Optional[_Union[Probe, _Mapping]] = ..., lifecycle: _Optional[_Union[Lifecycle, _Mapping]] = ..., target_container: _Optional[str] = ...) -> None: ...
+    restart_rules: _containers.RepeatedCompositeFieldContainer[RestartRule]
+    def __init__(self, name: _Optional[str] = ..., image: _Optional[str] = ..., command: _Optional[_Iterable[str]] = ..., args: _Optional[_Iterable[str]] = ..., working_dir: _Optional[str] = ..., env_from: _Optional[_Iterable[_Union[EnvFrom, _Mapping]]] = ..., env: _Optional[_Iterable[_Union[EnvVar, _Mapping]]] = ..., ports: _Optional[_Iterable[_Union[ContainerPort, _Mapping]]] = ..., resources: _Optional[_Union[Resources, _Mapping]] = ..., volume_mounts: _Optional[_Iterable[_Union[VolumeMount, _Mapping]]] = ..., image_pull_policy: _Optional[str] = ..., security_context: _Optional[_Union[SecurityContext, _Mapping]] = ..., stdin: _Optional[bool] = ..., tty: _Optional[bool] = ..., termination_message_path: _Optional[str] = ..., restart_policy: _Optional[str] = ..., termination_message_from_log: _Optional[bool] = ..., liveness_probe: _Optional[_Union[Probe, _Mapping]] = ..., readiness_probe: _Optional[_Union[Probe, _Mapping]] = ..., startup_probe: _Optional[_Union[Probe, _Mapping]] = ..., lifecycle: _Optional[_Union[Lifecycle, _Mapping]] = ..., target_container: _Optional[str] = ..., restart_rules: _Optional[_Iterable[_Union[RestartRule, _Mapping]]] = ...) -> None: ...
 
 class KeyToPath(_message.Message):
     __slots__ = ("key", "path", "mode")

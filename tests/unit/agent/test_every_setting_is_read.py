@@ -20,8 +20,10 @@ UNREAD = frozenset(
         # Only the scheduler and services use the ports. A node publishes none yet.
         "ContainerPort.container_port",
         "ContainerPort.host_port",
-        # A property of the model reads it.
+        # Properties of the model read them.
         "Pod.deletion_at",
+        "RestartRule.exit_codes",
+        "RestartRule.operator",
     }
 )
 
@@ -68,6 +70,7 @@ SETTINGS: tuple[type[Any], ...] = (
     model.KeyRef,
     model.VolumeMount,
     model.Resources,
+    model.RestartRule,
     model.SecurityContext,
     model.Profile,
     model.Volume,

@@ -41,7 +41,6 @@ from master.objects.scalars import (
 
 SELINUX_EFFECT: Final = "the processes would have this SELinux label"
 WINDOWS_EFFECT: Final = "settings of Windows would apply"
-RESTART_RULES_EFFECT: Final = "the exit status would determine whether the container is restarted"
 
 
 class ContainerPort(Model, frozen=True, kw_only=True):
@@ -152,9 +151,9 @@ class GRPCAction(Model, frozen=True, kw_only=True):
 
 
 class SleepAction(Model, frozen=True, kw_only=True):
-    """Waits for `seconds`, at least 1."""
+    """Waits for `seconds`, not longer than the pod's grace period."""
 
-    seconds: Annotated[int, number_within(1)] = always(0)
+    seconds: Annotated[int, number_within(0)] = always(0)
 
 
 class Probe(Model, frozen=True, kw_only=True):
@@ -254,7 +253,8 @@ class Container(Model, frozen=True, kw_only=True):
 
     `command` replaces the image's entry point, `args` its arguments. `imagePullPolicy` is Always (default for the tag
     latest and for images without a tag), IfNotPresent (default for others) or Never. `workingDir` defaults to that of
-    the image, `terminationMessagePath` to /dev/termination-log, `terminationMessagePolicy` to File.
+    the image, `terminationMessagePath` to /dev/termination-log, `terminationMessagePolicy` to File. The first of the
+    `restartPolicyRules` for an exit code counts more than `restartPolicy`.
     """
 
     name: str = always("")
@@ -270,7 +270,7 @@ class Container(Model, frozen=True, kw_only=True):
         tuple[ContainerResizePolicy, ...], inert("a change of resources would restart the container, or not")
     ] = ()
     restart_policy: Annotated[str, choice("Always", "OnFailure", "Never")] | None = None
-    restart_policy_rules: Annotated[tuple[ContainerRestartRule, ...], inert(RESTART_RULES_EFFECT)] = ()
+    restart_policy_rules: tuple[ContainerRestartRule, ...] = ()
     volume_mounts: tuple[VolumeMount, ...] = ()
     volume_devices: Annotated[
         tuple[VolumeDevice, ...], inert("the container would see the volume as a block device")

@@ -1,9 +1,10 @@
-"""The check of stop signals: `lifecycle.stopSignal` of containers on Linux."""
+"""Checks of how containers stop: `lifecycle.stopSignal` of containers on Linux, and hooks that sleep."""
 
 from __future__ import annotations
 
 from typing import Final
 
+from master.kinds.core.pod.container import Lifecycle
 from master.kinds.core.pod.model import PodSpec
 from master.schema.checks import Findings
 
@@ -33,3 +34,17 @@ def check_stop_signals(spec: PodSpec, at: str, findings: Findings) -> None:
                 findings.forbidden(where, "may not be set for containers with empty `spec.os.name`")
             else:
                 findings.one_of(where, signal, sorted(SIGNALS))
+
+
+def check_sleeps(spec: PodSpec, at: str, findings: Findings) -> None:
+    """A hook must not sleep longer than the pod's grace period."""
+    grace_s = spec.termination_grace_period_seconds
+    if grace_s is None:
+        return
+    for field, containers in (("initContainers", spec.init_containers), ("containers", spec.containers)):
+        for index, container in enumerate(containers):
+            hooks = container.lifecycle or Lifecycle()
+            for name, hook in (("postStart", hooks.post_start), ("preStop", hooks.pre_stop)):
+                if hook is not None and hook.sleep is not None and hook.sleep.seconds > grace_s:
+                    why = f"must be non-negative and less than terminationGracePeriodSeconds ({grace_s})"
+                    findings.invalid(f"{at}.{field}[{index}].lifecycle.{name}.sleep", hook.sleep.seconds, why)

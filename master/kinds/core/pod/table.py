@@ -17,6 +17,8 @@ def pod_reason(pod: Pod) -> str:
     reason = status.reason or status.phase
     init = _init_reason(pod)
     reason = init if init and not _is_true(pod, "Initialized") else _containers_reason(pod, init or reason)
+    if _is_true(pod, "AllContainersRestarting"):
+        reason = "RestartingAllContainers"
     if pod.metadata.deletion_timestamp:
         return "Unknown" if status.reason == "NodeLost" else "Terminating"
     return reason

@@ -6,9 +6,10 @@ from master.kinds.core.pod.containers import ContainerCheck
 from master.kinds.core.pod.inert import warn_about_spec
 from master.kinds.core.pod.model import PodDNSConfig, PodSpec
 from master.kinds.core.pod.placement import check_placement
+from master.kinds.core.pod.restartrules import check_restart_rules
 from master.kinds.core.pod.security import check_pod_security
 from master.kinds.core.pod.sidecars import is_sidecar
-from master.kinds.core.pod.signals import check_stop_signals
+from master.kinds.core.pod.signals import check_sleeps, check_stop_signals
 from master.kinds.core.pod.volumevalidation import check_volumes
 from master.schema.checks import Findings
 from master.schema.names import dns_label, dns_subdomain, qualified_name
@@ -38,7 +39,9 @@ def check_pod_spec(spec: PodSpec, at: str, findings: Findings) -> None:
     _names(spec, at, findings)
     check_placement(spec, at, findings)
     check_pod_security(spec, at, findings)
+    check_restart_rules(spec, at, findings)
     check_stop_signals(spec, at, findings)
+    check_sleeps(spec, at, findings)
     warn_about_spec(spec, at, findings)
 
 

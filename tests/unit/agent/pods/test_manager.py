@@ -242,8 +242,9 @@ async def test_init_containers_run_one_after_the_other(bed: Bed) -> None:
         assert bed.reporter.statuses[UID].phase is PodPhase.PENDING
         status = bed.reporter.statuses[UID]
         assert bed.state() == status.init_containers[1].state == Waiting("PodInitializing")
-        assert status.conditions[0].reason == "ContainersNotInitialized"
-        assert status.conditions[0].message == "containers with incomplete status: [one two]"
+        (initialized,) = [each for each in status.conditions if each.type == "Initialized"]
+        assert initialized.reason == "ContainersNotInitialized"
+        assert initialized.message == "containers with incomplete status: [one two]"
         bed.engine.end("sampan_u1_one_0", 0)
         await settle()
         assert "sampan_u1_two_0" in bed.names()

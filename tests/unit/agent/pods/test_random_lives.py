@@ -10,7 +10,7 @@ from random import Random
 import pytest
 
 from agent.handlers import Checks, Probe, TcpConnect
-from agent.model import Container, Pod, PodPhase, RestartPolicy
+from agent.model import Container, Pod, PodPhase, RestartPolicy, RestartRule
 from agent.probes.interface import failure
 from tests.unit.agent.fakes import FakeProber, settle
 from tests.unit.agent.pods.bed import IMAGE, UID, Bed, desired, make_bed, pod
@@ -26,6 +26,12 @@ CHECKS = (
     Checks(startup=Probe(STARTED, period_s=20), readiness=Probe(READY, period_s=20), pre_stop=HOOK),
     Checks(liveness=Probe(ALIVE, period_s=40), startup=Probe(STARTED, period_s=20), pre_stop=HOOK, post_start=HOOK),
 )
+RULES = (
+    (),
+    (),
+    (RestartRule(RestartRule.RESTART, "In", frozenset({2})),),
+    (RestartRule(RestartRule.RESTART_ALL, "NotIn", frozenset({0, 1})),),
+)
 ENDED = (PodPhase.SUCCEEDED, PodPhase.FAILED)
 
 
@@ -36,7 +42,8 @@ def random_pod(random: Random) -> Pod:
         policy = random.choice(policies)
         # As in the API, init containers that run to their end have neither probes nor hooks.
         checks = Checks() if name.startswith("i") and policy is None else random.choice(CHECKS)
-        return Container(name, IMAGE, restart_policy=policy, checks=checks)
+        rules = random.choice(RULES) if policy is not None else ()
+        return Container(name, IMAGE, restart_policy=policy, checks=checks, restart_rules=rules)
 
     inits = tuple(container(f"i{number}", None, RestartPolicy.ALWAYS) for number in range(random.randint(0, 3)))
     apps = tuple(container(f"a{number}", None, None, *RestartPolicy) for number in range(random.randint(1, 2)))
@@ -46,6 +53,7 @@ def random_pod(random: Random) -> Pod:
         restart_policy=random.choice(list(RestartPolicy)),
         grace_period_s=random.choice((0, 5)),
         active_deadline_s=random.choice((0, 0, 50)),
+        ephemeral_containers=(Container("e", IMAGE),) if random.random() < 0.3 else (),
     )
 
 
@@ -59,7 +67,7 @@ def happen(bed: Bed, random: Random, web: Pod) -> Pod:
             bed.prober.problems = dict.fromkeys(failing & {HOOK}, "refused")
             bed.prober.held = {HOOK: asyncio.Event()} if random.random() < 0.2 else {}
         case "end" if running:
-            bed.engine.end(random.choice(running).id, random.choice((0, 0, 1)))
+            bed.engine.end(random.choice(running).id, random.choice((0, 0, 1, 2)))
         case "sandbox":
             for record in running:
                 if "_POD_" in record.name:
@@ -76,9 +84,10 @@ def happen(bed: Bed, random: Random, web: Pod) -> Pod:
 
 
 def check(bed: Bed) -> None:
-    """What holds at any time: no container runs twice, and none of a pod that has ended."""
+    """What holds at any time: no container runs twice, none of a pod that has ended, no ephemeral one again."""
     running = [record.name.rsplit("_", 1)[0] for record in bed.engine.named("") if record.running]
     assert len(running) == len(set(running)), running
+    assert [call for call in bed.engine.calls if call == ("start", "sampan_u1_e_1")] == []
     status = bed.reporter.statuses.get(UID)
     assert status is None or status.phase not in ENDED or set(running) <= {"sampan_u1_POD"}, running
 

@@ -58,6 +58,8 @@ READ_IN: Final[Mapping[str, tuple[str, ...]]] = {
     "EphemeralContainer": (*_CONVERT, *_SECURITY),
     "LocalObjectReference": _CONVERT,
     "ContainerPort": ("controllers/backends.py", "scheduler/model.py"),
+    "ContainerRestartRule": _CONVERT,
+    "ContainerRestartRuleOnExitCodes": _CONVERT,
     "Probe": _PROBES,
     "Lifecycle": _PROBES,
     "LifecycleHandler": _PROBES,

@@ -38,6 +38,7 @@ def init(**fields: Any) -> dict[str, Any]:
 
 
 PROBE = {"tcpSocket": {"port": 1}}
+RULE = {"action": "Restart", "exitCodes": {"operator": "In", "values": [42]}}
 SPREAD = {"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule"}
 MOUNTED = {"volumes": [{"name": "v"}]}
 
@@ -141,6 +142,42 @@ def case(name: str, spec: dict[str, Any], *expected: tuple[str, str]) -> Any:
             "an unknown stop signal",
             container(lifecycle={"stopSignal": "SIGNOT"}) | {"os": {"name": "linux"}},
             (UNSUPPORTED, "containers[0].lifecycle.stopSignal"),
+        ),
+        case(
+            "restart rules",
+            container(restartPolicy="Never", restartPolicyRules=[RULE, {**RULE, "action": "RestartAllContainers"}]),
+        ),
+        case(
+            "restart rules without a policy",
+            container(restartPolicyRules=[RULE]),
+            (REQUIRED, "containers[0].restartPolicy"),
+        ),
+        case(
+            "wrong restart rules of an init container",
+            init(
+                restartPolicy="Always",
+                restartPolicyRules=[
+                    {"action": "Stop", "exitCodes": {"operator": "Equals", "values": [1]}},
+                    {"action": "Restart"},
+                    {"action": "Restart", "exitCodes": {"operator": "In", "values": [256]}},
+                ],
+            ),
+            (UNSUPPORTED, "initContainers[0].restartPolicyRules[0].action"),
+            (UNSUPPORTED, "initContainers[0].restartPolicyRules[0].exitCodes.operator"),
+            (INVALID, "initContainers[0].restartPolicyRules[2].exitCodes.values[0]"),
+            (REQUIRED, "initContainers[0].restartPolicyRules[1].exitCodes"),
+        ),
+        case(
+            "too many restart rules",
+            container(restartPolicy="Never", restartPolicyRules=[RULE] * 21),
+            ("FieldValueTooMany", "containers[0].restartPolicyRules"),
+        ),
+        case("a hook that sleeps for no time", container(lifecycle={"preStop": {"sleep": {"seconds": 0}}})),
+        case(
+            "hooks that sleep for too long",
+            container(lifecycle={"preStop": {"sleep": {"seconds": 31}}, "postStart": {"sleep": {"seconds": -1}}}),
+            (INVALID, "containers[0].lifecycle.postStart.sleep.seconds"),
+            (INVALID, "containers[0].lifecycle.preStop.sleep"),
         ),
         case("no handler", container(startupProbe={}), (REQUIRED, "containers[0].startupProbe")),
         case(
