@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from lab import faults
 from lab.cluster import Cluster
+from lab.config import Periods
 from lab.kubectl import Kubectl
+from lab.plugin.pool import ClusterPool
 from netrig.plugin import eventually
 from tests.cluster.manifests import container_id, pod, service, shell, shell_in
 
@@ -112,7 +115,15 @@ def test_hooks_run_after_the_start_and_before_the_stop_signal(cluster: Cluster, 
     assert written.read_text() == "started\nstopping\n"
 
 
-def test_an_agents_restart_changes_no_readiness(cluster: Cluster, kubectl: Kubectl) -> None:
+@pytest.fixture
+def patient(cluster_pool: ClusterPool) -> Iterator[Cluster]:
+    """A cluster whose master waits for an agent that starts slowly."""
+    with cluster_pool.lend(nodes=1, periods=Periods(heartbeat_s=0.5, grace_s=60.0, eviction_s=300.0)) as made:
+        yield made
+
+
+def test_an_agents_restart_changes_no_readiness(patient: Cluster, kubectl_for: Callable[[Cluster], Kubectl]) -> None:
+    cluster, kubectl = patient, kubectl_for(patient)
     container = {"readinessProbe": {"tcpSocket": {"port": 8080}, "periodSeconds": 1}}
     kubectl.create(pod("calm", labels={"app": "calm"}, container=container))
     eventually(lambda: app(kubectl, "calm").get("ready"))
